@@ -1,0 +1,40 @@
+"""The shape of what is learned: pictures, points, or two unpaired piles of pictures."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.spec.base import Spec
+
+Side = Annotated[int, Field(ge=8, le=512)]
+Channels = Annotated[int, Field(ge=1, le=4)]
+
+
+class Images(Spec):
+    """Square pictures, optionally labelled; classes = 0 means unlabelled."""
+
+    kind: Literal["images"] = "images"
+    dataset: str
+    side: Side
+    channels: Channels
+    classes: int = Field(default=0, ge=0, le=10_000)
+
+
+class Points(Spec):
+    """Points in the plane, for figures in which every mode can be seen."""
+
+    kind: Literal["points"] = "points"
+    dataset: str
+    dimension: Literal[2] = 2
+
+
+class Unpaired(Spec):
+    """Two piles of square pictures without known counterparts: `a` and `b`."""
+
+    kind: Literal["unpaired"] = "unpaired"
+    dataset: str
+    side: Side
+    channels: Channels
+
+
+DataSpec = Annotated[Images | Points | Unpaired, Field(discriminator="kind")]

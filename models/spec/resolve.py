@@ -1,0 +1,172 @@
+"""From what a client sends to a whole recipe, or to sentences that say what to change."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast, get_args
+
+from pydantic import TypeAdapter, ValidationError
+
+from models.spec.data import DataSpec
+from models.spec.datasets import DATASETS
+from models.spec.families import FAMILIES, Family
+from models.spec.games import GameSpec
+from models.spec.nets import CriticSpec, GeneratorSpec
+from models.spec.objectives import ObjectiveSpec
+from models.spec.penalties import PenaltySpec
+from models.spec.recipe import Recipe
+from models.spec.training import OptimizerSpec, ScheduleSpec
+
+Json = dict[str, Any]
+_DATA: TypeAdapter[DataSpec] = TypeAdapter(DataSpec)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What is wrong and where: a JSON pointer into the request, and a sentence that says what to change."""
+
+    pointer: str
+    message: str
+
+
+class RecipeRefused(ValueError):
+    """The recipe cannot be made whole. `refusals` holds every reason."""
+
+    def __init__(self, *refusals: Refusal) -> None:
+        super().__init__(" ".join(refusal.message for refusal in refusals))
+        self.refusals = refusals
+
+
+def resolve(
+    recipe: str | Mapping[str, Any],
+    *,
+    dataset: str | None = None,
+    seed: int | None = None,
+    budget: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> tuple[str | None, Recipe]:
+    """The family's name (None for a recipe sent whole) and the whole recipe.
+
+    `dataset`, `seed` and `budget` are shorthands: they win over the recipe, and lose to nothing.
+    Raises RecipeRefused.
+    """
+    if isinstance(recipe, str):
+        family = _family(recipe)
+        fields = _preset(family, dataset or family.default_dataset, overrides or {})
+        pointer = "/overrides"
+    elif overrides:
+        raise RecipeRefused(Refusal("/overrides", "Overrides go with a family's name; a recipe sent whole is changed itself."))
+    else:
+        family, fields, pointer = None, dict(recipe), "/recipe"
+        if dataset is not None:
+            fields["data"] = _known(dataset)
+    if seed is not None or (family and "seed" not in fields):
+        fields["seed"] = seed or 0
+    if budget is not None:
+        fields["budget"] = dict(budget)
+    return family.name if family else None, _whole(fields, pointer, shorthands=_given(dataset, seed, budget))
+
+
+def merge(base: Json, change: Mapping[str, Any]) -> Json:
+    """RFC 7396, except that a changed `kind` replaces its object; lists are replaced whole."""
+    if "kind" in change and change["kind"] != base.get("kind"):
+        return dict(change)
+    merged = dict(base)
+    for key, value in change.items():
+        old = merged.get(key)
+        merged[key] = merge(old if isinstance(old, dict) else {}, value) if isinstance(value, Mapping) else value
+    return merged
+
+
+def _family(name: str) -> Family:
+    if name not in FAMILIES:
+        raise RecipeRefused(Refusal("/recipe", f"No family is called '{name[:80]}'; there are {', '.join(FAMILIES)}."))
+    return FAMILIES[name]
+
+
+def _known(dataset: str) -> Json:
+    if dataset not in DATASETS:
+        raise RecipeRefused(
+            Refusal("/dataset", f"No dataset is called '{dataset[:80]}'; there are {', '.join(DATASETS)}.")
+        )
+    return cast(Json, DATASETS[dataset].spec().model_dump(mode="json"))
+
+
+def _preset(family: Family, dataset: str, overrides: Mapping[str, Any]) -> Json:
+    """The family's fields for this dataset, overridden. The data come first: sizes follow from them."""
+    data_change = overrides.get("data", {})
+    if not isinstance(data_change, Mapping):
+        raise RecipeRefused(Refusal("/overrides/data", "The data override is an object, for example {\"side\": 32}."))
+    if data_change.get("dataset", dataset) != dataset:
+        raise RecipeRefused(Refusal("/overrides/data/dataset", "Name the dataset in `dataset`, not in an override."))
+    data = merge(_known(dataset), data_change)
+    try:
+        shape = _DATA.validate_python(data)
+    except ValidationError as error:
+        raise RecipeRefused(*_refusals(error, "/overrides", {}, inside=("data",))) from None
+    fields = {name: _plain(value) for name, value in family.preset(shape).items()}
+    return merge(fields, {**overrides, "data": data})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else value
+
+
+def _whole(fields: Json, pointer: str, shorthands: Mapping[str, str]) -> Recipe:
+    budget = fields.get("budget")
+    steps = budget.get("steps") if isinstance(budget, Mapping) else None
+    steps = max(steps, 1) if isinstance(steps, int) else 1  # a wrong budget is refused below, in its own words
+    fields = {"checkpoint_every": -(-steps // 20), "report_every": -(-steps // 40)} | fields
+    try:
+        return Recipe.model_validate(fields)
+    except ValidationError as error:
+        raise RecipeRefused(*_refusals(error, pointer, shorthands)) from None
+
+
+def _given(dataset: str | None, seed: int | None, budget: Mapping[str, Any] | None) -> dict[str, str]:
+    """Which parts of the recipe came from a shorthand, so that a refusal points where the client wrote."""
+    given = {"data": dataset, "seed": seed, "budget": budget}
+    return {part: f"/{'dataset' if part == 'data' else part}" for part, value in given.items() if value is not None}
+
+
+def _refusals(
+    error: ValidationError, prefix: str, shorthands: Mapping[str, str], inside: tuple[str, ...] = ()
+) -> list[Refusal]:
+    refusals = []
+    for item in error.errors(include_url=False, include_input=False):
+        pointer = item.get("ctx", {}).get("pointer") or _pointer((*inside, *item["loc"]))
+        part = pointer.split("/")[1] if pointer else ""
+        if part in shorthands and part != "data":
+            pointer = shorthands[part] + pointer[len(part) + 1 :]
+        else:
+            pointer = prefix + pointer
+        refusals.append(Refusal(pointer, item["msg"]))
+    return refusals
+
+
+def _pointer(location: Sequence[int | str]) -> str:
+    """A JSON pointer without the tags pydantic adds for the arms of a union."""
+    at_tag = 2 if location and location[0] == "penalties" else 1
+    parts = list(location)
+    if len(parts) > at_tag and parts[at_tag] in _TAGS.get(str(parts[0]), ()):
+        del parts[at_tag]
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def _tags(union: Any) -> set[str]:
+    return {arm.model_fields["kind"].default for arm in get_args(get_args(union)[0])}
+
+
+_UNIONS = {
+    "data": DataSpec,
+    "game": GameSpec,
+    "generator": GeneratorSpec,
+    "critic": CriticSpec,
+    "objective": ObjectiveSpec,
+    "penalties": PenaltySpec,
+    "generator_optimizer": OptimizerSpec,
+    "critic_optimizer": OptimizerSpec,
+    "schedule": ScheduleSpec,
+}
+_TAGS = {field: _tags(union) for field, union in _UNIONS.items()}
