@@ -1,0 +1,98 @@
+"""Every setting of the service, read once from the environment."""
+
+import hashlib
+import os
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def _sqlite_in_home(values: dict[str, Any]) -> str:
+    return f"sqlite:///{values['home'] / 'forger.db'}"
+
+
+class Settings(BaseSettings):
+    """FORGER_<NAME> sets each field; DATABASE_URL and REDIS_URL are read without the prefix."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FORGER_", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on. Beyond loopback an API key is required.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    home: Path = Field(
+        Path("var"), description="Folder of database, artifacts, checkpoints and logs; relative to the checkout."
+    )
+    data: Path | None = Field(None, description="Folder that holds mnist/ and fashion-mnist/ (the idx files).")
+    device: str = Field("auto", description="Where jobs train: auto, cpu, cuda or cuda:N.")
+    threads: int | None = Field(None, ge=1, description="Threads a job computes with; unset means all cores.")
+    slots: int = Field(1, ge=1, le=64, description="Jobs one worker process trains at the same time.")
+    lease_s: float = Field(15.0, gt=0, description="Seconds after which a silent worker loses its job.")
+    silence_s: float = Field(300.0, gt=0, description="Seconds without a finished step before a runner is killed.")
+    cancel_grace_s: float = Field(
+        10.0, gt=0, description="Seconds a cancelled job has to reach a step's end before its runner is killed."
+    )
+    stop_grace_s: float = Field(
+        20.0, gt=0, description="Seconds a stopping worker lets its jobs finish a step and save."
+    )
+    ring_interval_s: float = Field(5.0, gt=0, description="Seconds a queued job waits before its worker is rung again.")
+    keep_checkpoints: int = Field(3, ge=2, description="Checkpoints kept per job, the newest ones.")
+    api_key: SecretStr | None = Field(None, description="Key that clients send as 'Authorization: Bearer <key>'.")
+    database_url: str = Field(
+        default_factory=_sqlite_in_home,
+        validation_alias=AliasChoices("DATABASE_URL", "database_url"),
+        description="SQLAlchemy URL of the database; unset means SQLite in FORGER_HOME.",
+    )
+    redis_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("REDIS_URL", "redis_url"),
+        description="URL of a Redis or Valkey server; unset means the embedded one.",
+    )
+    max_body_bytes: int = Field(1 << 20, gt=0, description="Largest JSON body of a request, in bytes.")
+    max_upload_bytes: int = Field(32 << 20, gt=0, description="Largest uploaded file, in bytes.")
+    max_pixels: int = Field(25_000_000, gt=0, description="Largest uploaded picture, in pixels.")
+    max_samples: int = Field(1000, ge=1, description="Most pictures one /sample request may ask for.")
+    queue_pictures: int = Field(4000, ge=1, description="Pictures that may wait for the engine before 429 is answered.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log line written.")
+
+    @field_validator("home", "data", mode="after")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return None if path is None else (CHECKOUT / path.expanduser()).resolve()
+
+    @property
+    def artifacts(self) -> Path:
+        return self.home / "artifacts"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    def checkpoints(self, job_id: str) -> Path:
+        return self.home / "checkpoints" / job_id
+
+    @property
+    def redis_socket(self) -> Path:
+        """Socket of the embedded Redis: the same for every process of one user and one home."""
+        base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+        mark = hashlib.sha256(str(self.home).encode()).hexdigest()[:12]
+        return base / f"forger-{os.getuid()}-{mark}" / "redis.sock"
+
+    @property
+    def broker_url(self) -> str:
+        """The broker in kombu's spelling."""
+        url = self.redis_url or f"unix://{self.redis_socket}"
+        if not url.startswith("unix://"):
+            return url
+        return f"redis+socket://{url.removeprefix('unix://')}?virtual_host=0"
+
+
+@lru_cache
+def get_settings() -> Settings:
+    return Settings()
