@@ -1,0 +1,107 @@
+"""From a recipe to networks, a game, an objective, penalties. The only place that reads a recipe's union arms."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+import torch
+from torch import nn
+
+from models.games import Game, Synthesis, Unpaired
+from models.nets.cyclegan import PatchCritic, ResnetGenerator
+from models.nets.dcgan import DcganCritic, DcganGenerator
+from models.nets.mlp import MlpCritic, MlpGenerator
+from models.objectives import Objective, build_objective
+from models.penalties import Penalty, build_penalty
+from models.rng import stream_seed
+from models.spec import data, games, nets
+from models.spec.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Everybody on the stage of one recipe."""
+
+    generator: nn.Module
+    critic: nn.Module
+    game: Game
+    objective: Objective
+    penalties: list[Penalty]
+
+
+def build(recipe: Recipe) -> Cast:
+    """Fresh players with the weights that follow from the recipe's seed."""
+    generator, critic = build_generator(recipe), build_critic(recipe)
+    penalties = [build_penalty(penalty) for penalty in recipe.penalties]
+    return Cast(generator, critic, _game(recipe, generator, critic), build_objective(recipe.objective), penalties)
+
+
+def build_generator(recipe: Recipe) -> nn.Module:
+    """The generator; for the unpaired game a ModuleDict of `a2b` and `b2a`."""
+    return _players(recipe, "generator", ("a2b", "b2a"), lambda: _generator(recipe))
+
+
+def build_critic(recipe: Recipe) -> nn.Module:
+    """The critic; for the unpaired game a ModuleDict of `a` and `b`."""
+    return _players(recipe, "critic", ("a", "b"), lambda: _critic(recipe))
+
+
+def shape(recipe: Recipe) -> tuple[int, ...]:
+    """Of one example: (channels, side, side), or (2,) for points."""
+    if isinstance(recipe.data, data.Points):
+        return (recipe.data.dimension,)
+    return (recipe.data.channels, recipe.data.side, recipe.data.side)
+
+
+def parameters(network: nn.Module) -> int:
+    """Number of trained weights."""
+    return sum(weight.numel() for weight in network.parameters())
+
+
+def _players(recipe: Recipe, who: str, names: tuple[str, str], make: Callable[[], nn.Module]) -> nn.Module:
+    """One network, or two by name, initialised from the recipe's seed without a trace in the global generator."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream_seed(recipe.seed, f"initial/{who}"))
+        if recipe.game.kind == "unpaired":
+            return nn.ModuleDict({name: make() for name in names})
+        return make()
+
+
+def _generator(recipe: Recipe) -> nn.Module:
+    spec, form = recipe.generator, shape(recipe)
+    match spec:
+        case nets.MlpGenerator():
+            return MlpGenerator(spec, recipe.latent.size, form)
+        case nets.DcganGenerator():
+            return DcganGenerator(spec, recipe.latent.size, form[1], form[0], recipe.classes)
+        case nets.ResnetGenerator():
+            return ResnetGenerator(spec, form[0])
+        case _:
+            assert_never(spec)
+
+
+def _critic(recipe: Recipe) -> nn.Module:
+    spec, form = recipe.critic, shape(recipe)
+    match spec:
+        case nets.MlpCritic():
+            return MlpCritic(spec, form)
+        case nets.DcganCritic():
+            names_classes = any(penalty.kind == "auxiliary" for penalty in recipe.penalties)
+            return DcganCritic(spec, form[1], form[0], recipe.classes, names_classes)
+        case nets.PatchCritic():
+            return PatchCritic(spec, form[0])
+        case _:
+            assert_never(spec)
+
+
+def _game(recipe: Recipe, generator: nn.Module, critic: nn.Module) -> Game:
+    match recipe.game:
+        case games.Synthesis(conditional=conditional):
+            return Synthesis(generator, critic, recipe.latent, conditional)
+        case games.Unpaired():
+            assert isinstance(generator, nn.ModuleDict)
+            assert isinstance(critic, nn.ModuleDict)
+            channels, height, width = shape(recipe)
+            return Unpaired(recipe.game, generator, critic, (channels, height, width))
+        case _:
+            assert_never(recipe.game)

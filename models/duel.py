@@ -1,0 +1,48 @@
+"""The words that games, objectives, penalties and the trainer share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+Turn = Literal["critic", "generator"]
+Losses = dict[str, Tensor]
+"""Named scalars. What a player minimises is their sum, and what is reported is the same scalars."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a critic says of a batch: scores [n, ...], and where it names classes, logits [n, classes]."""
+
+    score: Tensor
+    classes: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Duel:
+    """One critic judging one real batch against one fake batch.
+
+    `critic` has label, condition and augmentation closed over; `fake` is detached on the critic's turn.
+    `label` [n] int64 is what both batches were asked to show, where the game has classes.
+    """
+
+    critic: Callable[[Tensor], Verdict]
+    real: Tensor
+    fake: Tensor
+    label: Tensor | None = None
+    tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Both verdicts of a duel. `real` is None on the generator's turn unless somebody compares."""
+
+    real: Verdict | None
+    fake: Verdict
+
+    @property
+    def real_score(self) -> Tensor:
+        if self.real is None:
+            raise ValueError("The real batch was not judged on this turn; declare compares = True to have it judged.")
+        return self.real.score

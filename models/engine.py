@@ -1,0 +1,293 @@
+"""The engine: one thread that owns the served networks and answers requests for pictures.
+
+A free engine starts at once. While it is busy requests collect, and those of one model run together: no waiting window.
+Picture i depends on (export, label, seed, i, truncation) alone, whatever else runs: latents are drawn per picture, and
+only batch sizes whose outputs were seen to be bit-equal to single pictures are used.
+"""
+
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.export import Export, cycling_labels, load_export
+from models.latent import draw_latent
+from models.rng import stream_seed
+from models.tiling import restyle
+
+Direction = Literal["a2b", "b2a"]
+Array = NDArray[Any]
+SIZES = (32, 16, 8, 4, 2, 1)
+TURN = SIZES[0]
+"""pictures the engine makes before it looks at the queue again"""
+PICTURE_PIXELS = 128 * 128
+"""of a translation count as one picture in the queue's bound"""
+
+
+class Overloaded(Exception):
+    """More pictures wait than the bound allows; `retry_after` is when there should be room, in seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"The engine's queue is full; try again in {retry_after:.0f} s.")
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture asked for: its class (None when the model knows none), the seed, its number under that seed."""
+
+    label: int | None
+    seed: int
+    index: int
+
+
+@dataclass(eq=False)
+class _Sampling:
+    path: Path
+    items: Sequence[Item]
+    truncation: float
+    future: Future[Array] = field(default_factory=Future)
+    parts: list[Array] = field(default_factory=list)
+    done: int = 0
+
+    @property
+    def weight(self) -> int:
+        return len(self.items)
+
+
+@dataclass(eq=False)
+class _Translation:
+    path: Path
+    image: Array
+    direction: Direction
+    future: Future[Array] = field(default_factory=Future)
+    way: Iterator[Array | None] | None = None
+    seconds: float = 0.0
+
+    @property
+    def weight(self) -> int:
+        return -(-self.image.shape[0] * self.image.shape[1] // PICTURE_PIXELS)
+
+
+_Work = _Sampling | _Translation
+
+
+class Loaded:
+    """An export on the device, with the batch sizes it may be run at."""
+
+    def __init__(self, export: Export, device: torch.device) -> None:
+        self.recipe = export.recipe
+        self.device = device
+        self.networks = {name: network.to(device) for name, network in export.networks.items()}
+        self.bytes = sum(tensor.nbytes for net in self.networks.values() for tensor in net.state_dict().values())
+        self.sizes = self._bit_equal_sizes() if "generator" in self.networks else (1,)
+
+    def sample(self, items: Sequence[Item], truncations: Sequence[float]) -> Array:
+        """uint8 [n, side, side, channels], or float32 [n, 2] for points."""
+        z = torch.cat([self._latent(item) * by for item, by in zip(items, truncations, strict=True)])
+        labels = torch.tensor([item.label for item in items]) if self.recipe.labelled else None
+        return self._to_array(self._cut(z, labels, self.sizes))
+
+    def network(self, direction: Direction) -> nn.Module:
+        return self.networks[direction]
+
+    def _latent(self, item: Item) -> Tensor:
+        """[1, size], a function of the seed and the picture's number."""
+        stream = torch.Generator().manual_seed(stream_seed(item.seed, "picture", item.index))
+        return draw_latent(self.recipe.latent, stream, 1)
+
+    def _cut(self, z: Tensor, labels: Tensor | None, sizes: Sequence[int]) -> Tensor:
+        """Run in pieces of the allowed sizes, the largest first."""
+        outputs, start = [], 0
+        for size in sizes:
+            while len(z) - start >= size:
+                outputs.append(self._generate(z, labels, slice(start, start + size)))
+                start += size
+        return torch.cat(outputs)
+
+    def _generate(self, z: Tensor, labels: Tensor | None, part: slice) -> Tensor:
+        label = None if labels is None else labels[part].to(self.device)
+        output: Tensor = self.networks["generator"](z[part].to(self.device), label)
+        return output.float().cpu()
+
+    def _bit_equal_sizes(self) -> tuple[int, ...]:
+        """The sizes whose outputs on fixed latents equal those of single pictures, bit for bit."""
+        z = torch.cat([self._latent(Item(None, 0, index)) for index in range(TURN)])
+        labels = cycling_labels(self.recipe.classes, TURN)
+        singles = self._cut(z, labels, (1,))
+        return tuple(size for size in SIZES if size == 1 or torch.equal(self._cut(z, labels, (size,)), singles))
+
+    def _to_array(self, output: Tensor) -> Array:
+        if self.recipe.data.kind == "points":
+            return output.numpy()
+        levels = ((output.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+        return levels.permute(0, 2, 3, 1).contiguous().numpy()
+
+
+class Engine:
+    """Start it, ask it from any thread, close it."""
+
+    Overloaded = Overloaded
+
+    def __init__(
+        self, *, device: str = "auto", threads: int | None = None, bound: int = 4000, memory: int = 2 << 30
+    ) -> None:
+        """`bound`: pictures that may wait; `memory`: bytes of weights kept loaded, the least recently used go first."""
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = torch.device(device)
+        self._threads = threads
+        self._bound = bound
+        self._memory = memory
+        self._loaded: OrderedDict[Path, Loaded] = OrderedDict()
+        self._change = threading.Condition()
+        self._samplings: deque[_Sampling] = deque()
+        self._translations: deque[_Translation] = deque()
+        self._pending = 0
+        self._pace = 0.01
+        """seconds a picture takes, a running mean"""
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread.start()
+
+    def sample(self, path: Path, items: Sequence[Item], truncation: float = 1.0) -> Future[Array]:
+        """uint8 [n, side, side, channels], or float32 [n, 2] for points. Raises Overloaded.
+
+        Truncation multiplies the latent: a normal one comes nearer to the mode, a uniform one is narrowed.
+        """
+        return self._enter(_Sampling(path, items, truncation))
+
+    def translate(self, path: Path, image: Array, direction: Direction) -> Future[Array]:
+        """uint8 [h, w, channels] in, the same shape out. Raises Overloaded."""
+        return self._enter(_Translation(path, image, direction))
+
+    def close(self) -> None:
+        """Finish the turn in hand, cancel what waits, end the thread."""
+        with self._change:
+            self._closed = True
+            self._change.notify()
+        self._thread.join()
+        for work in (*self._samplings, *self._translations):
+            work.future.cancel()
+
+    def _enter(self, work: _Work) -> Future[Array]:
+        with self._change:
+            if self._closed:
+                raise RuntimeError("The engine is closed.")
+            if self._pending and self._pending + work.weight > self._bound:
+                raise Overloaded(retry_after=self._pending * self._pace)
+            self._pending += work.weight
+            if isinstance(work, _Sampling):
+                self._samplings.append(work)
+            else:
+                self._translations.append(work)
+            self._change.notify()
+        return work.future
+
+    @torch.inference_mode()
+    def _run(self) -> None:
+        if self._threads:
+            torch.set_num_threads(self._threads)
+        while self._wait():
+            # Turn by turn, so that neither a thousand pictures nor one huge one keeps the others waiting.
+            if self._samplings:
+                self._sample_turn()
+            if self._translations:
+                self._translate_turn(self._translations[0])
+
+    def _wait(self) -> bool:
+        with self._change:
+            self._change.wait_for(lambda: self._closed or self._samplings or self._translations)
+            return not self._closed
+
+    def _sample_turn(self) -> None:
+        """Up to a turn of pictures for the model that waits longest, shared among all who ask it."""
+        with self._change:
+            first = self._samplings[0]
+            together = [work for work in self._samplings if work.path == first.path][:TURN]
+        shares = _shares([work.weight - work.done for work in together], TURN)
+        items = [item for work, n in zip(together, shares, strict=True) for item in work.items[work.done :][:n]]
+        by = [work.truncation for work, n in zip(together, shares, strict=True) for _ in range(n)]
+        began = time.monotonic()
+        try:
+            pictures = self._model(first.path).sample(items, by)
+        except Exception as error:  # the engine outlives any one request: who asked is told
+            for work in together:
+                self._leave(work, error)
+            return
+        self._measure(time.monotonic() - began, len(items))
+        for work, n in zip(together, shares, strict=True):
+            work.parts.append(pictures[:n])
+            pictures = pictures[n:]
+            work.done += n
+            self._leave_or_rejoin(work)
+
+    def _leave_or_rejoin(self, work: _Sampling) -> None:
+        if work.done == work.weight:
+            self._leave(work, np.concatenate(work.parts))
+            return
+        with self._change:
+            self._samplings.remove(work)
+            self._samplings.append(work)
+
+    def _translate_turn(self, work: _Translation) -> None:
+        """One tile of the oldest translation; translations follow one another, so that one is in memory."""
+        began = time.monotonic()
+        try:
+            if work.way is None:
+                model = self._model(work.path)
+                work.way = restyle(model.network(work.direction), work.image, self._device)
+            result = next(work.way)
+        except Exception as error:  # as above
+            self._leave(work, error)
+            return
+        work.seconds += time.monotonic() - began
+        if result is not None:
+            self._measure(work.seconds, work.weight)
+            self._leave(work, result)
+
+    def _leave(self, work: _Work, outcome: Array | Exception) -> None:
+        with self._change:
+            if isinstance(work, _Sampling):
+                self._samplings.remove(work)
+            else:
+                self._translations.remove(work)
+            self._pending -= work.weight
+        if not work.future.set_running_or_notify_cancel():
+            return
+        if isinstance(outcome, Exception):
+            work.future.set_exception(outcome)
+        else:
+            work.future.set_result(outcome)
+
+    def _measure(self, seconds: float, pictures: int) -> None:
+        self._pace += 0.1 * (seconds / pictures - self._pace)
+
+    def _model(self, path: Path) -> Loaded:
+        if path not in self._loaded:
+            self._loaded[path] = Loaded(load_export(path), self._device)
+        self._loaded.move_to_end(path)
+        while len(self._loaded) > 1 and sum(model.bytes for model in self._loaded.values()) > self._memory:
+            self._loaded.popitem(last=False)
+        return self._loaded[path]
+
+
+def _shares(wanted: Sequence[int], places: int) -> list[int]:
+    """`places` dealt evenly among the askers, none getting more than it wants."""
+    shares = [0] * len(wanted)
+    while places and (hungry := [i for i, want in enumerate(wanted) if shares[i] < want]):
+        portion = max(1, places // len(hungry))
+        for i in hungry:
+            given = min(portion, wanted[i] - shares[i], places)
+            shares[i] += given
+            places -= given
+    return shares

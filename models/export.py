@@ -1,0 +1,95 @@
+"""The slim file that serves: generator weights and recipe, nothing of the job, so that equal jobs give equal bytes."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from models.build import build_generator
+from models.latent import draw_latent
+from models.rng import Rng
+from models.spec.recipe import Recipe
+from models.spec.upgrade import upgrade
+
+HEADER = "forger"
+"""The one metadata key: with two, safetensors writes them in random order."""
+FORMAT = 1
+
+
+class NotAnExport(ValueError):
+    """The file is no export of this project, or is damaged."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """A loaded export: networks by name (`generator`, or `a2b` and `b2a`), in eval mode, in fp32."""
+
+    recipe: Recipe
+    step: int
+    networks: dict[str, nn.Module]
+
+
+def write_export(path: Path, recipe: Recipe, step: int, generator: nn.Module) -> None:
+    """Write `generator` (its EMA, recalibrated) with its recipe. Equal weights give equal bytes."""
+    header = json.dumps({"format": FORMAT, "recipe": recipe.model_dump(mode="json"), "step": step}, sort_keys=True)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()}
+    save_file(weights, path, metadata={HEADER: header})
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The header alone: {"format", "recipe", "step"}. Raises NotAnExport."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header: dict[str, Any] = json.loads((file.metadata() or {})[HEADER])
+    except Exception as error:
+        raise NotAnExport(f"{path.name} is not an export of Forger: {error}") from error
+    if header["format"] != FORMAT:
+        raise NotAnExport(f"{path.name} has export format {header['format']}; this version reads {FORMAT}.")
+    return header
+
+
+def load_export(path: Path) -> Export:
+    """Read the header, upgrade the recipe, build, load strictly. Raises NotAnExport."""
+    header = read_header(path)
+    recipe = Recipe.model_validate(upgrade(header["recipe"]))
+    generator = build_generator(recipe)
+    with safe_open(path, framework="pt") as file:
+        generator.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    generator.eval().requires_grad_(False)
+    networks = dict(generator.items()) if isinstance(generator, nn.ModuleDict) else {"generator": generator}
+    return Export(recipe, header["step"], networks)
+
+
+@torch.no_grad()
+def recalibrate(generator: nn.Module, recipe: Recipe, batches: int = 32, batch_size: int = 128) -> None:
+    """Set BatchNorm's statistics to those of the averaged weights on fixed latents.
+
+    The running statistics belong to the weights of training; an average of weights has statistics of its own.
+    """
+    norms = [module for module in generator.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    if not norms or recipe.game.kind != "synthesis":
+        return
+    device = next(generator.parameters()).device
+    generator.eval()
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over the batches
+        norm.train()
+    rng = Rng(recipe.seed)
+    for number in range(batches):
+        z = draw_latent(recipe.latent, rng.stream("recalibrate", number), batch_size).to(device)
+        generator(z, cycling_labels(recipe.classes, batch_size, device))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    generator.eval()
+
+
+def cycling_labels(classes: int, n: int, device: torch.device | str = "cpu") -> Tensor | None:
+    """0, 1, ..., classes - 1, 0, ... [n]; None without classes."""
+    return torch.arange(n, device=device) % classes if classes else None

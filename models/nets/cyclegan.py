@@ -1,0 +1,75 @@
+"""CycleGAN's players (Zhu et al. 2017). Layers stand where the authors' code has them, so that its weights fit."""
+
+from torch import Tensor, nn
+
+from models.duel import Verdict
+from models.nets.layers import initialise
+from models.spec.nets import PatchCritic as PatchCriticSpec
+from models.spec.nets import ResnetGenerator as ResnetGeneratorSpec
+
+
+class ResnetGenerator(nn.Module):
+    """Pictures [n, channels, h, w] in [-1, 1], sides divisible by 4 -> pictures of the same shape and range."""
+
+    def __init__(self, spec: ResnetGeneratorSpec, channels: int) -> None:
+        super().__init__()
+        w = spec.width
+        layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(channels, w, 7), *_after(spec.norm, w)]
+        for wide in (2 * w, 4 * w):
+            layers += [nn.Conv2d(wide // 2, wide, 3, 2, 1), *_after(spec.norm, wide)]
+        layers += [ResnetBlock(4 * w, spec.norm) for _ in range(spec.blocks)]
+        for narrow in (2 * w, w):
+            layers += [_enlarge(spec.upsample, 2 * narrow, narrow), *_after(spec.norm, narrow)]
+        self.model = nn.Sequential(*layers, nn.ReflectionPad2d(3), nn.Conv2d(w, channels, 7), nn.Tanh())
+        initialise(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.model(x)
+        return out
+
+
+class ResnetBlock(nn.Module):
+    """Two 3x3 convolutions beside a straight way."""
+
+    def __init__(self, width: int, norm: str) -> None:
+        super().__init__()
+        self.conv_block = nn.Sequential(
+            nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), *_after(norm, width),
+            nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), _norm(norm, width),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.conv_block(x)
+        return out
+
+
+class PatchCritic(nn.Module):
+    """Pictures [n, channels, h, w] -> a map of scores; each patch is judged alone (Isola et al. 2016)."""
+
+    def __init__(self, spec: PatchCriticSpec, channels: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Conv2d(channels, spec.width, 4, 2, 1), nn.LeakyReLU(0.2)]
+        width = spec.width
+        for depth in range(1, spec.layers + 1):
+            after, stride = spec.width * min(2**depth, 8), 2 if depth < spec.layers else 1
+            layers += [nn.Conv2d(width, after, 4, stride, 1), _norm(spec.norm, after), nn.LeakyReLU(0.2)]
+            width = after
+        self.model = nn.Sequential(*layers, nn.Conv2d(width, 1, 4, 1, 1))
+        initialise(self)
+
+    def forward(self, x: Tensor) -> Verdict:
+        return Verdict(self.model(x))
+
+
+def _norm(kind: str, width: int) -> nn.Module:
+    return nn.InstanceNorm2d(width) if kind == "instance" else nn.Identity()
+
+
+def _after(norm: str, width: int) -> list[nn.Module]:
+    return [_norm(norm, width), nn.ReLU()]
+
+
+def _enlarge(kind: str, before: int, after: int) -> nn.Module:
+    if kind == "nearest":
+        return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(before, after, 3, padding=1))
+    return nn.ConvTranspose2d(before, after, 3, 2, 1, output_padding=1)

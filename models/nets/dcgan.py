@@ -1,0 +1,85 @@
+"""DCGAN's players for any square side from 8 px, with or without classes (Radford et al. 2015)."""
+
+from torch import Tensor, nn
+
+from models.duel import Verdict
+from models.nets.layers import ConditionalBatchNorm2d, initialise
+from models.nets.sizes import halvings
+from models.spec.nets import DcganCritic as DcganCriticSpec
+from models.spec.nets import DcganGenerator as DcganGeneratorSpec
+
+
+class DcganGenerator(nn.Module):
+    """z [n, latent], label [n] when classes > 0 -> pictures [n, channels, side, side] in [-1, 1]."""
+
+    def __init__(self, spec: DcganGeneratorSpec, latent: int, side: int, channels: int, classes: int) -> None:
+        super().__init__()
+        sides = halvings(side)
+        doublings = len(sides) - 1
+        widths = [spec.width * 2 ** (doublings - i - (not spec.refine)) for i in range(doublings + spec.refine)]
+        bias = spec.norm == "none"
+        self.rise = nn.ModuleList([nn.ConvTranspose2d(latent, widths[0], sides[0], bias=bias)])
+        for before, after, target in zip(widths, widths[1:], sides[1:], strict=False):
+            self.rise.append(_doubling(before, after, target, bias))
+        self.norms = nn.ModuleList([_norm(spec.norm, width, classes) for width in widths])
+        self.paint = (
+            nn.Conv2d(widths[-1], channels, 3, padding=1)
+            if spec.refine
+            else _doubling(widths[-1], channels, side, bias)
+        )
+        initialise(self)
+
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        x = z[:, :, None, None]
+        for rise, norm in zip(self.rise, self.norms, strict=True):
+            x = rise(x)
+            x = norm(x, label) if isinstance(norm, ConditionalBatchNorm2d) else norm(x)
+            x = x.relu()
+        painted: Tensor = self.paint(x)
+        return painted.tanh()
+
+
+class DcganCritic(nn.Module):
+    """Pictures [n, channels, side, side] -> one score each.
+
+    With classes the score adds the projection of the features on the label (Miyato and Koyama 2018);
+    with `names_classes` the verdict also holds class logits [n, classes].
+    """
+
+    def __init__(self, spec: DcganCriticSpec, side: int, channels: int, classes: int, names_classes: bool) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        width = channels
+        for depth in range(len(halvings(side)) - 1):
+            after, norm = spec.width * 2**depth, spec.norm == "batch" and depth > 0
+            layers.append(nn.Conv2d(width, after, 4, 2, 1, bias=spec.norm == "none"))
+            layers += [nn.BatchNorm2d(after)] if norm else []
+            layers.append(nn.LeakyReLU(0.2))
+            width, side = after, side // 2
+        self.layers = nn.Sequential(*layers)
+        self.score = nn.Conv2d(width, 1, side, bias=spec.norm == "none")
+        features = width * side * side
+        self.project = nn.Embedding(classes, features) if classes else None
+        self.name = nn.Linear(features, classes) if names_classes else None
+        initialise(self)
+        if self.project is not None:
+            nn.init.normal_(self.project.weight, 0.0, 0.02)
+
+    def forward(self, x: Tensor, label: Tensor | None = None) -> Verdict:
+        maps = self.layers(x)
+        features = maps.flatten(1)
+        score = self.score(maps).flatten()
+        if self.project is not None:
+            score = score + (self.project(label) * features).sum(1)
+        return Verdict(score, self.name(features) if self.name is not None else None)
+
+
+def _doubling(before: int, after: int, target: int, bias: bool) -> nn.ConvTranspose2d:
+    """From ceil(target / 2) to target pixels: 4x4 as in the paper, 3x3 where the target is odd."""
+    return nn.ConvTranspose2d(before, after, 3 if target % 2 else 4, 2, 1, bias=bias)
+
+
+def _norm(kind: str, width: int, classes: int) -> nn.Module:
+    if kind == "none":
+        return nn.Identity()
+    return ConditionalBatchNorm2d(width, classes) if classes else nn.BatchNorm2d(width)

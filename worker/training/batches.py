@@ -1,0 +1,59 @@
+"""Which examples stand in which batch: a function of (seed, number of the draw)."""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from models.games import Batch
+from models.rng import Rng
+from models.spec.recipe import Recipe
+from worker.training.data import Data
+
+
+class Batches:
+    """Batches gathered by index from tensors that stay on the device.
+
+    Examples are taken in a fresh order each epoch; a batch may straddle two epochs, so none is left out.
+    """
+
+    def __init__(self, recipe: Recipe, data: Data, device: torch.device) -> None:
+        self.rng = Rng(recipe.seed)
+        self.size = recipe.batch_size
+        self.real = _resident(data.images, data.points, data.a).to(device)
+        self.other = None if data.b is None else data.b.to(device)
+        self.label = None if data.labels is None else data.labels.to(device)
+        self._order = lru_cache(maxsize=4)(self._permutation)
+
+    def batch(self, draw: int) -> Batch:
+        """Pictures scaled to [-1, 1]; points as they are."""
+        rows = self.indices(draw).to(self.real.device)
+        label = None if self.label is None else self.label[rows]
+        other = None
+        if self.other is not None:
+            other = _scaled(self.other[self.indices(draw, "b").to(self.real.device)])
+        return Batch(_scaled(self.real[rows]), label, other)
+
+    def indices(self, draw: int, pile: str = "a") -> Tensor:
+        """Rows [batch_size] of the given draw."""
+        count = len(self.real) if pile == "a" or self.other is None else len(self.other)
+        start, end = draw * self.size, (draw + 1) * self.size
+        parts = []
+        while start < end:
+            epoch, place = divmod(start, count)
+            part = self._order(pile, epoch, count)[place : place + end - start]
+            parts.append(part)
+            start += len(part)
+        return torch.cat(parts)
+
+    def _permutation(self, pile: str, epoch: int, count: int) -> Tensor:
+        return torch.randperm(count, generator=self.rng.stream(f"order/{pile}", epoch))
+
+
+def _resident(*candidates: Tensor | None) -> Tensor:
+    """The one that the dataset has."""
+    return next(tensor for tensor in candidates if tensor is not None)
+
+
+def _scaled(x: Tensor) -> Tensor:
+    return x.float().div_(127.5).sub_(1) if x.dtype == torch.uint8 else x

@@ -1,0 +1,80 @@
+"""What decides rounding: with equal numerics equal jobs give equal bytes."""
+
+import os
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+
+from models.spec.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Numerics:
+    """Stored in the job's row at its first attempt; every later attempt uses the same, or says why it cannot."""
+
+    device: str
+    capability: str
+    threads: int
+    precision: str
+    torch: str
+    deterministic: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> "Numerics":
+        return cls(**stored)
+
+
+def measure(device: str, recipe: Recipe, threads: int | None) -> Numerics:
+    """What this machine would use. `device` is "auto", "cpu" or "cuda"; `threads` None means one per core."""
+    kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    if kind == "cuda":
+        major, minor = torch.cuda.get_device_capability()
+        capability, has_bf16 = f"{torch.cuda.get_device_name()} sm_{major}{minor}", torch.cuda.is_bf16_supported()
+    else:
+        capability = torch.backends.cpu.get_cpu_capability()
+        has_bf16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        capability += " bf16" if has_bf16 else ""
+    # Tiny fully connected players lose precision under bf16 and gain no speed.
+    wants_bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and recipe.generator.kind != "mlp")
+    precision = "bf16" if wants_bf16 and has_bf16 else "fp32"
+    return Numerics(kind, capability, threads or _cores(), precision, torch.__version__, deterministic=True)
+
+
+def agree(stored: Numerics, here: Numerics) -> tuple[Numerics, str | None]:
+    """The numerics to go on with, and the sentence that says why bytes may differ, if they may."""
+    reason = difference(stored, here)
+    return replace(stored, device=here.device, capability=here.capability, torch=here.torch), reason
+
+
+def difference(stored: Numerics, here: Numerics) -> str | None:
+    """A sentence when this machine cannot give the bytes that the first attempt's machine would have given.
+
+    Threads and precision are settings and are taken over; device, capability and torch are what one has.
+    """
+    parts = [
+        f"{name} {was} became {now}"
+        for name, was, now in (
+            ("device", stored.device, here.device),
+            ("capability", stored.capability, here.capability),
+            ("torch", stored.torch, here.torch),
+        )
+        if was != now
+    ]
+    return f"The job goes on, but its last digits may differ: {', '.join(parts)}." if parts else None
+
+
+def apply(numerics: Numerics) -> None:
+    """Set this process up accordingly. Call before any tensor is computed."""
+    torch.set_num_threads(numerics.threads)
+    torch.use_deterministic_algorithms(numerics.deterministic)
+    # Filling fresh memory would only make undefined reads repeatable, at the price of a pass over every tensor.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.backends.cudnn.benchmark = False
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

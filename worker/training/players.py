@@ -1,0 +1,83 @@
+"""Players: networks with an optimiser and a projection; and the average that is served."""
+
+import copy
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import assert_never
+
+import torch
+from torch import Tensor, nn
+
+from models.duel import Losses
+from models.spec import training as spec
+
+
+@dataclass
+class Player:
+    """Who minimises. `clip` cuts every weight to [-clip, clip] after each move (Arjovsky et al. 2017)."""
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    rate: float
+    clip: float | None = None
+
+    def gather(self, losses: Losses) -> None:
+        """Gradients of the sum of the losses."""
+        self.optimizer.zero_grad(set_to_none=True)
+        total = torch.stack([loss.float() for loss in losses.values()]).sum()
+        total.backward()  # type: ignore[no-untyped-call]
+
+    def move(self, factor: float) -> None:
+        """One step along them, at `factor` times the learning rate."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate * factor
+        self.optimizer.step()
+        if self.clip is not None:
+            with torch.no_grad():
+                torch._foreach_clamp_min_(list(self.network.parameters()), -self.clip)
+                torch._foreach_clamp_max_(list(self.network.parameters()), self.clip)
+
+
+def optimizer(of: spec.OptimizerSpec, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    match of:
+        case spec.Adam():
+            return torch.optim.Adam(weights, lr=of.rate, betas=(of.beta1, of.beta2), fused=True)
+        case spec.RmsProp():
+            return torch.optim.RMSprop(weights, lr=of.rate)
+        case spec.Sgd():
+            return torch.optim.SGD(weights, lr=of.rate, momentum=of.momentum)
+        case _:
+            assert_never(of)
+
+
+def rate_factor(schedule: spec.ScheduleSpec, step: int, steps: int) -> float:
+    """What the learning rate is multiplied by at `step` of `steps`."""
+    done = step / steps
+    match schedule:
+        case spec.Constant():
+            return 1.0
+        case spec.Linear():
+            return min(1.0, (1 - done) / (1 - schedule.flat))
+        case spec.Cosine():
+            return schedule.floor + (1 - schedule.floor) * (1 + math.cos(math.pi * done)) / 2
+        case _:
+            assert_never(schedule)
+
+
+class Average:
+    """Exponential moving average of a network's weights and running statistics; see models.spec.training.Ema."""
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.decay = decay
+        self._pairs = _floating(self.network), _floating(network)
+
+    @torch.no_grad()
+    def follow(self, step: int) -> None:
+        decay = min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(self._pairs[0], self._pairs[1], 1 - decay)
+
+
+def _floating(network: nn.Module) -> list[Tensor]:
+    return [tensor for tensor in network.state_dict(keep_vars=True).values() if tensor.is_floating_point()]

@@ -1,0 +1,50 @@
+"""The fixed-noise sheet of each report: the same latents every time, so that progress can be seen."""
+
+import torch
+from torch import Tensor, nn
+
+from models.export import cycling_labels
+from models.latent import draw_latent
+from models.picture import Pixels, encode, scatter, sheet
+from models.rng import Rng
+from models.spec.recipe import Recipe
+from worker.training.batches import Batches
+
+ROWS = 8
+"""rows of a sheet; a column shows one class, or one picture with its translation"""
+
+
+@torch.no_grad()
+def sample_sheet(recipe: Recipe, generator: nn.Module, batches: Batches) -> bytes:
+    """A PNG: pictures in columns of one class, points as a scatter plot, or a row of pairs for translators."""
+    generator.eval()
+    if recipe.data.kind == "points":
+        fakes = _fakes(recipe, generator, batches, 1000)
+        return encode(scatter(fakes.numpy(), batches.real[:1000].cpu().numpy()))
+    if recipe.game.kind == "unpaired":
+        return encode(sheet(_pairs(generator, batches), columns=4))
+    columns = min(recipe.classes, 10) or ROWS
+    return encode(sheet(to_pixels(_fakes(recipe, generator, batches, ROWS * columns, columns)), columns))
+
+
+def to_pixels(x: Tensor) -> Pixels:
+    """[-1, 1] pictures [n, c, h, w] to uint8 [n, h, w, c]."""
+    scaled = (x.float().clamp(-1, 1) * 127.5 + 127.5).round().to(torch.uint8)
+    pixels: Pixels = scaled.permute(0, 2, 3, 1).cpu().numpy()
+    return pixels
+
+
+def _fakes(recipe: Recipe, generator: nn.Module, batches: Batches, n: int, columns: int = 0) -> Tensor:
+    z = draw_latent(recipe.latent, Rng(recipe.seed).stream("samples"), n).to(batches.real.device)
+    label = cycling_labels(recipe.classes and columns, n, z.device)
+    fakes: Tensor = generator(z, label)
+    return fakes.float().cpu()
+
+
+def _pairs(generator: nn.Module, batches: Batches) -> Pixels:
+    """Rows of (a, a made b, b, b made a)."""
+    assert isinstance(generator, nn.ModuleDict)
+    assert batches.other is not None
+    a, b = (pile[:4].float() / 127.5 - 1 for pile in (batches.real, batches.other))
+    quadruples = torch.stack([a, generator["a2b"](a), b, generator["b2a"](b)], dim=1)
+    return to_pixels(quadruples.flatten(0, 1))
