@@ -1,0 +1,25 @@
+"""The event log: durable, numbered per job."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from app.db.clock import epoch_now
+from app.db.tables import Event
+
+Entry = tuple[str, dict[str, Any]]
+"""Type and data of an event."""
+
+
+def append(session: Session, job_id: str, last: int, entries: Sequence[Entry]) -> None:
+    """`last` is the number of the last of these entries, as the job row counts them."""
+    first = last - len(entries) + 1
+    for seq, (type_, data) in enumerate(entries, first):
+        session.execute(insert(Event).values(job_id=job_id, seq=seq, type=type_, data=data, at=epoch_now()))
+
+
+def after(session: Session, job_id: str, seq: int, limit: int) -> Sequence[Event]:
+    query = select(Event).where(Event.job_id == job_id, Event.seq > seq).order_by(Event.seq).limit(limit)
+    return session.scalars(query).all()

@@ -1,0 +1,160 @@
+"""Every query on the job row. A state changes in `move` and nowhere else."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from app.core.errors import FencedOut
+from app.core.states import ACTIVE, TERMINAL, JobState, sources
+from app.db.clock import epoch_now
+from app.db.repositories import events
+from app.db.repositories.events import Entry
+from app.db.tables import Job
+
+Reason = tuple[str, str]
+"""Code and sentence."""
+
+
+def add(session: Session, job_id: str, **values: Any) -> None:
+    """A new queued job with its first event."""
+    session.add(
+        Job(
+            id=job_id,
+            state=JobState.QUEUED,
+            step=0,
+            last_event=1,
+            fence=0,
+            fruitless=0,
+            created_at=epoch_now(),
+            queued_at=epoch_now(),
+            rung_at=epoch_now(),
+            **values,
+        )
+    )
+    session.flush()
+    events.append(session, job_id, 1, [("state", {"state": JobState.QUEUED})])
+
+
+def find(session: Session, job_id: str, *, lock: bool = False) -> Job | None:
+    """The row as the database has it now; `lock` holds it until the transaction ends."""
+    query = select(Job).where(Job.id == job_id).execution_options(populate_existing=True)
+    return session.scalars(query.with_for_update() if lock else query).one_or_none()
+
+
+def page(session: Session, limit: int, after: str | None, **filters: str | None) -> Sequence[Job]:
+    """Newest first, beyond the id `after`."""
+    query = select(Job).order_by(Job.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(Job.id < after)
+    for column, value in filters.items():
+        if value is not None:
+            query = query.where(getattr(Job, column) == value)
+    return session.scalars(query).all()
+
+
+def positions(session: Session, job_ids: Collection[str]) -> dict[str, int]:
+    """Place in the queue, from 1, of those of the jobs that are queued."""
+    place = func.row_number().over(order_by=(Job.queued_at, Job.id)).label("place")
+    queued = select(Job.id, place).where(Job.state == JobState.QUEUED).subquery()
+    rows = session.execute(select(queued.c.id, queued.c.place).where(queued.c.id.in_(job_ids)))
+    return {row.id: row.place for row in rows}
+
+
+def move(
+    session: Session,
+    job_id: str,
+    target: JobState,
+    *,
+    source: Collection[JobState],
+    under: int | None = None,
+    reason: Reason | None = None,
+    **values: Any,
+) -> bool:
+    """One conditional UPDATE and its event; False unless the job was in `source` (held `under` a fence)."""
+    if illegal := set(source) - sources(target):
+        raise ValueError(f"No job may go from {sorted(illegal)} to {target}.")
+    conditions: list[ColumnElement[bool]] = [Job.id == job_id, Job.state.in_(source)]
+    if under is not None:
+        conditions.append(Job.fence == under)
+    code, message = reason or (None, None)
+    changed = {
+        "state": target,
+        "reason_code": code,
+        "reason_message": message,
+        **_consequences(target),
+        **values,
+    }
+    seq = _bump(session, conditions, 1, changed)
+    if seq is None:
+        return False
+    told = (
+        {"state": target}
+        if reason is None
+        else {"state": target, "reason": {"code": code, "message": message}}
+    )
+    events.append(session, job_id, seq, [("state", told)])
+    return True
+
+
+def write(
+    session: Session, job_id: str, fence: int, *entries: Entry, only_expired: bool = False, **values: Any
+) -> None:
+    """One fenced write: new values of the row and events, or FencedOut. The row stays locked until commit."""
+    conditions = [Job.id == job_id, Job.fence == fence, Job.state.in_(ACTIVE)]
+    if only_expired:
+        conditions.append(Job.lease_expires < epoch_now())
+    seq = _bump(session, conditions, len(entries), values)
+    if seq is None:
+        raise FencedOut(f"Attempt {fence} no longer holds {job_id}.")
+    events.append(session, job_id, seq, entries)
+
+
+def first_start() -> ColumnElement[float | None]:
+    """The start of the first attempt, kept by later ones."""
+    return func.coalesce(Job.started_at, epoch_now())
+
+
+def expired(session: Session) -> Sequence[tuple[str, int]]:
+    """Id and fence of the jobs whose lease has run out."""
+    query = select(Job.id, Job.fence).where(Job.state.in_(ACTIVE), Job.lease_expires < epoch_now())
+    return [(row.id, row.fence) for row in session.execute(query)]
+
+
+def due_for_ring(session: Session, interval_s: float, limit: int) -> Sequence[str]:
+    """Marks the longest waiting jobs of those not rung for `interval_s` as rung now, and returns them."""
+    stale = or_(Job.rung_at.is_(None), Job.rung_at < epoch_now() - interval_s)
+    oldest = (
+        select(Job.id).where(Job.state == JobState.QUEUED, stale).order_by(Job.queued_at, Job.id).limit(limit)
+    )
+    ids = list(session.scalars(oldest))
+    if not ids:
+        return []
+    ring = update(Job).where(Job.id.in_(ids), Job.state == JobState.QUEUED, stale).values(rung_at=epoch_now())
+    rung = set(session.scalars(ring.returning(Job.id).execution_options(synchronize_session=False)))
+    return [job_id for job_id in ids if job_id in rung]
+
+
+def next_queued(session: Session) -> str | None:
+    query = select(Job.id).where(Job.state == JobState.QUEUED).order_by(Job.queued_at, Job.id).limit(1)
+    return session.scalar(query)
+
+
+def _consequences(target: JobState) -> dict[str, Any]:
+    """What a move sets besides the state."""
+    changed: dict[str, Any] = {}
+    if target not in ACTIVE:
+        changed |= {"owner": None, "lease_expires": None, "eta_s": None}
+    if target in TERMINAL:
+        changed |= {"finished_at": epoch_now()}
+    if target == JobState.QUEUED:
+        changed |= {"queued_at": epoch_now(), "rung_at": epoch_now()}
+    return changed
+
+
+def _bump(
+    session: Session, conditions: Collection[ColumnElement[bool]], events_: int, values: Mapping[str, Any]
+) -> int | None:
+    statement = update(Job).where(*conditions).values(last_event=Job.last_event + events_, **values)
+    return session.scalar(statement.returning(Job.last_event).execution_options(synchronize_session=False))

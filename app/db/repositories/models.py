@@ -1,0 +1,27 @@
+"""Model versions, numbered per name without gaps or races."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from app.core.ids import new_id
+from app.db.clock import epoch_now
+from app.db.tables import Model, ModelVersion
+from app.db.upsert import insert_missing
+
+
+def add_version(session: Session, name: str, **values: Any) -> int:
+    """The new version's number."""
+    insert_missing(session, Model, {"name": name, "latest": 0})
+    count = update(Model).where(Model.name == name).values(latest=Model.latest + 1).returning(Model.latest)
+    version = session.scalars(count.execution_options(synchronize_session=False)).one()
+    row = {"id": new_id("ver"), "name": name, "version": version, "created_at": epoch_now(), **values}
+    session.execute(insert(ModelVersion).values(row))
+    return version
+
+
+def versions(session: Session) -> Sequence[ModelVersion]:
+    """Newest first."""
+    return session.scalars(select(ModelVersion).order_by(ModelVersion.id.desc())).all()

@@ -1,0 +1,52 @@
+"""Engines and the unit of work: one transaction, committed when the block ends well."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session
+
+from app.core.settings import get_settings
+
+READ_ONLY = "forger_read_only"
+_POOL = {"pool_size": 40, "max_overflow": 24, "pool_pre_ping": True}
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000")
+
+
+@lru_cache
+def engine(url: str) -> Engine:
+    """One per process and database. Never use AUTOCOMMIT with it: it would roll back silently."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(url, **_POOL)
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    made = create_engine(url, connect_args={"check_same_thread": False}, **_POOL)
+    event.listen(made, "connect", _on_connect)
+    event.listen(made, "begin", _on_begin)
+    return made
+
+
+def _on_connect(connection: Any, record: object) -> None:
+    connection.isolation_level = None  # the begin hook starts transactions, not the driver
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _on_begin(connection: Connection) -> None:
+    # A writer takes the write lock first: a read that turns into a write fails at once, whatever the timeout.
+    read_only = connection.get_execution_options().get(READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def unit_of_work(*, read_only: bool = False) -> Iterator[Session]:
+    with Session(engine(get_settings().database_url), expire_on_commit=False) as session, session.begin():
+        session.connection(execution_options={READ_ONLY: read_only})
+        yield session

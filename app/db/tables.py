@@ -1,0 +1,152 @@
+"""The tables. Times are epoch seconds of the database's clock."""
+
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Float,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from app.core.states import JobState
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+STATES = ", ".join(f"'{state.value}'" for state in JobState)
+ID = String(64)
+NAME = String(128)
+SHA256 = String(64)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        dict[str, Any]: JSON(none_as_null=True),
+        float: Float(53),
+    }
+
+
+def _job() -> Mapped[str]:
+    return mapped_column(ID, ForeignKey("jobs.id", ondelete="CASCADE"))
+
+
+class Job(Base):
+    __tablename__ = "jobs"
+    __table_args__ = (
+        CheckConstraint(f"state IN ({STATES})", name="state"),
+        Index(None, "state", "queued_at"),
+        Index(None, "state", "lease_expires"),
+    )
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str] = mapped_column(String(16))
+    reason_code: Mapped[str | None] = mapped_column(String(64))
+    reason_message: Mapped[str | None] = mapped_column(Text)
+    family: Mapped[str | None] = mapped_column(NAME)
+    dataset: Mapped[str] = mapped_column(NAME)
+    model_name: Mapped[str] = mapped_column(NAME)
+    recipe: Mapped[dict[str, Any]]
+    numerics: Mapped[dict[str, Any] | None]
+    result: Mapped[dict[str, Any] | None]
+    step: Mapped[int]
+    total: Mapped[int]
+    eta_s: Mapped[float | None]
+    last_event: Mapped[int]  # sequence number of the newest event, counted up with every event
+    fence: Mapped[int]  # number of the newest attempt: every write of an attempt names it
+    fruitless: Mapped[int]  # attempts in a row that were lost before they saved a new checkpoint
+    owner: Mapped[str | None] = mapped_column(String(255))
+    lease_expires: Mapped[float | None]
+    heartbeat_at: Mapped[float | None]
+    rung_at: Mapped[float | None]
+    created_at: Mapped[float]
+    queued_at: Mapped[float]
+    started_at: Mapped[float | None]
+    finished_at: Mapped[float | None]
+
+
+class Event(Base):
+    __tablename__ = "events"
+
+    job_id: Mapped[str] = mapped_column(ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    type: Mapped[str] = mapped_column(String(32))
+    data: Mapped[dict[str, Any]]
+    at: Mapped[float]
+
+
+class Point(Base):
+    """One point of a curve. A value of null was not finite."""
+
+    __tablename__ = "points"
+
+    job_id: Mapped[str] = mapped_column(ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(NAME, primary_key=True)
+    value: Mapped[float | None]
+
+
+class Checkpoint(Base):
+    __tablename__ = "checkpoints"
+    __table_args__ = (UniqueConstraint("job_id", "step"),)
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    job_id: Mapped[str] = _job()
+    step: Mapped[int]
+    file: Mapped[str] = mapped_column(String(255))  # name inside the job's checkpoint folder
+    sha256: Mapped[str] = mapped_column(SHA256)
+    size: Mapped[int]
+    attempt: Mapped[int]
+    created_at: Mapped[float]
+
+
+class Artifact(Base):
+    __tablename__ = "artifacts"
+    __table_args__ = (UniqueConstraint("job_id", "name"),)
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    job_id: Mapped[str] = _job()
+    name: Mapped[str] = mapped_column(NAME)
+    kind: Mapped[str] = mapped_column(String(32))
+    media_type: Mapped[str] = mapped_column(NAME)
+    sha256: Mapped[str] = mapped_column(SHA256)
+    size: Mapped[int]
+    step: Mapped[int | None]
+    created_at: Mapped[float]
+
+
+class Model(Base):
+    """A name and the number of its newest version: numbering is one atomic upsert."""
+
+    __tablename__ = "models"
+
+    name: Mapped[str] = mapped_column(NAME, primary_key=True)
+    latest: Mapped[int]
+
+
+class ModelVersion(Base):
+    __tablename__ = "model_versions"
+    __table_args__ = (UniqueConstraint("name", "version"),)
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    name: Mapped[str] = mapped_column(NAME, ForeignKey("models.name"))
+    version: Mapped[int]
+    # A version outlives its job.
+    job_id: Mapped[str | None] = mapped_column(ID, ForeignKey("jobs.id", ondelete="SET NULL"))
+    export_sha256: Mapped[str] = mapped_column(SHA256)
+    recipe: Mapped[dict[str, Any]]
+    step: Mapped[int]
+    card: Mapped[dict[str, Any]]
+    created_at: Mapped[float]

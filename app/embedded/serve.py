@@ -1,0 +1,144 @@
+"""`forger serve`: API, worker and embedded Redis as one service with one home."""
+
+import fcntl
+import ipaddress
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.core.logging import configure
+from app.core.settings import CHECKOUT, Settings
+from app.db import migrate
+from app.embedded import processes, redis
+from app.embedded.errors import CannotServe
+from app.embedded.processes import Child
+
+API_GRACE_S = 2
+SETTLE_S = 8.0
+"""Time the worker has beyond its own grace before it is killed."""
+
+
+def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Runs until SIGTERM or SIGINT, then stops every child. Raises CannotServe with a sentence."""
+    configure(settings.log_level)
+    check_exposure(settings)
+    stop = _stop_on_signals()
+    with home_lock(settings.home), listening(settings) as listener:
+        url = f"http://{_spelled(settings.host)}:{listener.getsockname()[1]}"
+        migrate.upgrade()
+        front, broker = _children(settings, listener)
+        with _published(settings.home / "service.json", url):
+            try:
+                for child in (*broker, *front):
+                    child.start()
+                announce(f"Forger serves at {url} (home {settings.home}).")
+                while not stop.wait(0.2):
+                    for child in (*broker, *front):
+                        child.watch()
+            finally:
+                processes.stop(front, settings.stop_grace_s + SETTLE_S)
+                processes.stop(broker, 3.0)
+
+
+def check_exposure(settings: Settings) -> None:
+    if settings.api_key is None and not is_loopback(settings.host):
+        raise CannotServe(
+            f"FORGER_HOST={settings.host} is open to other machines: set FORGER_API_KEY first, or listen on 127.0.0.1."
+        )
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@contextmanager
+def home_lock(home: Path) -> Iterator[None]:
+    """One service per home, for as long as the block runs and however it ends."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "service.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CannotServe(
+                f"Another forger serves from {home}: stop it, or set FORGER_HOME to another folder."
+            ) from None
+        yield
+
+
+@contextmanager
+def listening(settings: Settings) -> Iterator[socket.socket]:
+    """The listening socket, bound before anything else starts and kept while the API restarts."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+            listener.listen(1024)
+        except (OSError, socket.gaierror) as error:
+            raise CannotServe(
+                f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}): "
+                "stop what uses the port, or set FORGER_PORT to another (0 takes a free one)."
+            ) from error
+        yield listener
+
+
+def _children(settings: Settings, listener: socket.socket) -> tuple[list[Child], list[Child]]:
+    """API and worker; and the broker they need, unless REDIS_URL names one."""
+    env = _environment(settings, listener.getsockname()[1])
+    python = [sys.executable, "-P", "-m"]
+    fd = listener.fileno()
+    api = [*python, "uvicorn", "app.main:create_app", "--factory", "--fd", str(fd), "--no-access-log"]
+    api += ["--timeout-graceful-shutdown", str(API_GRACE_S), "--log-level", settings.log_level]
+    worker = [*python, "celery", "-A", "worker.celery_app", "--skip-checks", "worker"]
+    worker += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    worker += ["--loglevel", settings.log_level, "-n", f"forger-{os.getpid()}@%h"]
+    front = [Child("api", lambda: api, env, pass_fds=(fd,)), Child("worker", lambda: worker, env)]
+    if settings.redis_url is not None:
+        return front, []
+    return front, [Child("redis", lambda: redis.command(settings.redis_socket), env)]
+
+
+def _environment(settings: Settings, port: int) -> dict[str, str]:
+    path = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get("PYTHONPATH"))))
+    return {
+        **os.environ,
+        "FORGER_HOME": str(settings.home),
+        "FORGER_PORT": str(port),
+        "PYTHONPATH": path,
+        # An OpenMP thread that spins while it waits starves the other process that computes.
+        "GOMP_SPINCOUNT": "0",
+    }
+
+
+@contextmanager
+def _published(file: Path, url: str) -> Iterator[None]:
+    """Where the service is, for scripts: {"url", "pid"}."""
+    incoming = file.with_suffix(".incoming")
+    incoming.write_text(json.dumps({"url": url, "pid": os.getpid()}))
+    incoming.replace(file)
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _spelled(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

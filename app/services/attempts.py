@@ -1,0 +1,229 @@
+"""A job as the worker that trains it sees it: claim, renew, record, end.
+
+Every write names the fence that `claim` gave out; once another attempt holds the job, or it has
+ended, the write changes nothing and raises FencedOut.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.core.errors import FencedOut
+from app.core.settings import get_settings
+from app.core.states import ACTIVE, JobState, sources
+from app.core.store import Store
+from app.db.clock import epoch_now
+from app.db.repositories import files, models
+from app.db.repositories import jobs as rows
+from app.db.session import unit_of_work
+from app.db.tables import Job
+from app.services import views
+from app.services.views import CheckpointView, JobView
+
+FRUITLESS_LIMIT = 3
+_STOPPED = {
+    JobState.RUNNING: JobState.QUEUED,
+    JobState.PAUSING: JobState.PAUSED,
+    JobState.CANCELLING: JobState.CANCELLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One attempt's hold on a job."""
+
+    job_id: str
+    fence: int
+    total: int
+
+
+def claim(job_id: str, owner: str) -> Claim | None:
+    """None when the job is not waiting: someone else has it, or it was paused, cancelled or finished."""
+    with unit_of_work() as session:
+        moved = rows.move(
+            session,
+            job_id,
+            JobState.RUNNING,
+            source={JobState.QUEUED},
+            owner=owner,
+            fence=Job.fence + 1,
+            lease_expires=epoch_now() + get_settings().lease_s,
+            heartbeat_at=epoch_now(),
+            started_at=rows.first_start(),
+        )
+        row = rows.find(session, job_id) if moved else None
+        return None if row is None else Claim(job_id, row.fence, row.total)
+
+
+def renew(job_id: str, fence: int, step: int, eta_s: float | None) -> JobState:
+    """Extends the lease and notes the progress; answers the state, which may ask to pause or cancel."""
+    lease = epoch_now() + get_settings().lease_s
+    with unit_of_work() as session:
+        rows.write(
+            session, job_id, fence, lease_expires=lease, heartbeat_at=epoch_now(), step=step, eta_s=eta_s
+        )
+        return JobState(_held(session, job_id).state)
+
+
+def held(job_id: str, fence: int) -> JobView:
+    """The job, if the attempt still holds it."""
+    with unit_of_work(read_only=True) as session:
+        row = rows.find(session, job_id)
+        if row is None or row.fence != fence or row.state not in ACTIVE:
+            raise FencedOut(f"Attempt {fence} no longer holds {job_id}.")
+        return views.job(row)
+
+
+def settle_numerics(job_id: str, fence: int, numerics: Mapping[str, Any]) -> dict[str, Any]:
+    """The first attempt's numerics stay the job's; every attempt gets those back."""
+    with unit_of_work() as session:
+        rows.write(session, job_id, fence)
+        stored = _held(session, job_id).numerics
+        if stored is None:
+            stored = dict(numerics)
+            rows.write(session, job_id, fence, numerics=stored)
+        return stored
+
+
+def record_event(job_id: str, fence: int, type_: str, data: Mapping[str, Any]) -> None:
+    with unit_of_work() as session:
+        rows.write(session, job_id, fence, (type_, dict(data)))
+
+
+def rewind(job_id: str, fence: int, step: int) -> None:
+    """Forgets what was recorded past `step`, where this attempt goes on."""
+    with unit_of_work() as session:
+        rows.write(session, job_id, fence, ("rewound", {"to_step": step}), step=step, eta_s=None)
+        files.rewind(session, job_id, step)
+
+
+def record_report(
+    job_id: str, fence: int, step: int, values: Mapping[str, float | None], sample: bytes | None
+) -> None:
+    """A report's points and its sample picture, with their events."""
+    sha256 = None if sample is None else Store(get_settings().artifacts).put_bytes(sample)
+    with unit_of_work() as session:
+        rows.write(session, job_id, fence, ("metrics", {"step": step, "values": dict(values)}), step=step)
+        files.put_points(session, job_id, step, values)
+        if sample is not None:
+            artifact = files.put_artifact(
+                session,
+                job_id,
+                name=f"sample-{step:09d}.png",
+                kind="sample",
+                media_type="image/png",
+                sha256=sha256,
+                size=len(sample),
+                step=step,
+            )
+            rows.write(session, job_id, fence, ("sample", {"step": step, "artifact": artifact}))
+
+
+def record_checkpoint(job_id: str, fence: int, step: int, file: str, sha256: str, size: int) -> None:
+    """`file` is a name in the job's checkpoint folder. Older ones are dropped beyond the number kept."""
+    settings = get_settings()
+    with unit_of_work() as session:
+        rows.write(session, job_id, fence, ("checkpoint", {"step": step, "sha256": sha256}))
+        if step > files.newest_step(session, job_id):
+            rows.write(session, job_id, fence, fruitless=0)
+        files.put_checkpoint(session, job_id, step=step, file=file, sha256=sha256, size=size, attempt=fence)
+        old = files.checkpoints(session, job_id)[settings.keep_checkpoints :]
+        files.drop_checkpoints(session, [row.id for row in old])
+    sweep_checkpoints(job_id)
+
+
+def sweep_checkpoints(job_id: str) -> None:
+    """Removes checkpoint files that no row names: pruned, replaced, or saved but never recorded."""
+    folder = get_settings().checkpoints(job_id)
+    if not folder.is_dir():
+        return
+    present = list(folder.iterdir())
+    with unit_of_work(read_only=True) as session:
+        named = {row.file for row in files.checkpoints(session, job_id)}
+    for path in present:
+        if path.name not in named:
+            path.unlink(missing_ok=True)
+
+
+def recorded_checkpoints(job_id: str) -> list[CheckpointView]:
+    """Newest first."""
+    with unit_of_work(read_only=True) as session:
+        return [views.checkpoint(row) for row in files.checkpoints(session, job_id)]
+
+
+def succeed(job_id: str, fence: int, export: Path, card: Mapping[str, Any]) -> str:
+    """Stores the export, registers it as a model version and ends the job. Answers name@version."""
+    size = export.stat().st_size
+    sha256 = Store(get_settings().artifacts).put_file(export)
+    with unit_of_work() as session:
+        rows.write(session, job_id, fence)
+        job = _held(session, job_id)
+        files.put_artifact(
+            session,
+            job_id,
+            name="export.safetensors",
+            kind="export",
+            media_type="application/octet-stream",
+            sha256=sha256,
+            size=size,
+            step=job.total,
+        )
+        version = models.add_version(
+            session,
+            job.model_name,
+            job_id=job_id,
+            export_sha256=sha256,
+            recipe=job.recipe,
+            step=job.total,
+            card=dict(card),
+        )
+        model = f"{job.model_name}@{version}"
+        result = {"model": model, "export_sha256": sha256}
+        _end(session, job_id, fence, JobState.SUCCEEDED, result=result, step=job.total)
+    return model
+
+
+def fail(job_id: str, fence: int, code: str, message: str) -> None:
+    with unit_of_work() as session:
+        _end(session, job_id, fence, JobState.FAILED, reason=(code, message))
+
+
+def stopped(job_id: str, fence: int) -> JobState:
+    """The attempt ended on request: the row knows whether to pause, to cancel or to queue again."""
+    with unit_of_work() as session:
+        rows.write(session, job_id, fence)
+        state = JobState(_held(session, job_id).state)
+        _end(session, job_id, fence, _STOPPED[state])
+        return _STOPPED[state]
+
+
+def lost(job_id: str, fence: int, code: str, message: str, *, only_expired: bool = False) -> JobState:
+    """The attempt ended without a word. It is tried again, unless that has been fruitless too often."""
+    with unit_of_work() as session:
+        rows.write(session, job_id, fence, only_expired=only_expired)
+        job = _held(session, job_id)
+        state, fruitless = JobState(job.state), job.fruitless + 1
+        target = _STOPPED[state]
+        if state == JobState.RUNNING and fruitless >= FRUITLESS_LIMIT:
+            target = JobState.FAILED
+            message = (
+                f"{message} It was given up after {fruitless} attempts in a row that saved no new checkpoint."
+            )
+        _end(session, job_id, fence, target, reason=(code, message), fruitless=fruitless)
+        return target
+
+
+def _held(session: Session, job_id: str) -> Job:
+    """The row, after a write has locked it."""
+    row = rows.find(session, job_id)
+    assert row is not None
+    return row
+
+
+def _end(session: Session, job_id: str, fence: int, target: JobState, **values: Any) -> None:
+    legal = ACTIVE & sources(target)
+    if not rows.move(session, job_id, target, source=legal, under=fence, **values):
+        raise FencedOut(f"Attempt {fence} no longer holds {job_id}.")

@@ -1,0 +1,140 @@
+"""Jobs as their clients see them: create, ask, watch. The row is the truth; the queue is only rung."""
+
+from collections.abc import Collection, Mapping
+
+from app.core.errors import Conflict, NotFound
+from app.core.ids import new_id
+from app.core.states import JobState
+from app.db.repositories import events as event_log
+from app.db.repositories import files
+from app.db.repositories import jobs as rows
+from app.db.session import unit_of_work
+from app.db.tables import Job
+from app.services import queue, views
+from app.services.views import ArtifactView, CheckpointView, EventView, JobView
+from models.spec.recipe import Recipe
+
+CANCEL = {
+    JobState.QUEUED: JobState.CANCELLED,
+    JobState.PAUSED: JobState.CANCELLED,
+    JobState.RUNNING: JobState.CANCELLING,
+    JobState.PAUSING: JobState.CANCELLING,
+}
+PAUSE = {JobState.QUEUED: JobState.PAUSED, JobState.RUNNING: JobState.PAUSING}
+RESUME = {JobState.PAUSED: JobState.QUEUED}
+
+
+def create(
+    *, family: str | None, recipe: Recipe, dataset: str, model_name: str, kind: str = "train"
+) -> JobView:
+    """The job is safe once this returns, whether or not the broker could be rung."""
+    job_id = new_id("job")
+    with unit_of_work() as session:
+        rows.add(
+            session,
+            job_id,
+            kind=kind,
+            family=family,
+            dataset=dataset,
+            model_name=model_name,
+            recipe=recipe.model_dump(mode="json"),
+            total=recipe.budget.steps,
+        )
+    queue.ring(job_id)
+    return get(job_id)
+
+
+def get(job_id: str) -> JobView:
+    with unit_of_work(read_only=True) as session:
+        row = rows.find(session, job_id)
+        if row is None:
+            raise _missing(job_id)
+        return views.job(row, rows.positions(session, [job_id]).get(job_id))
+
+
+def list_jobs(
+    *,
+    limit: int = 20,
+    after: str | None = None,
+    state: str | None = None,
+    family: str | None = None,
+    dataset: str | None = None,
+) -> tuple[list[JobView], str | None]:
+    """Newest first, and the cursor of the next page when there is one."""
+    with unit_of_work(read_only=True) as session:
+        found = rows.page(session, limit + 1, after, state=state, family=family, dataset=dataset)
+        places = rows.positions(session, [row.id for row in found])
+        page = [views.job(row, places.get(row.id)) for row in found[:limit]]
+    return page, page[-1].id if len(found) > limit else None
+
+
+def cancel(job_id: str) -> JobView:
+    return _ask(job_id, "cancelled", CANCEL, done={JobState.CANCELLING, JobState.CANCELLED})
+
+
+def pause(job_id: str) -> JobView:
+    return _ask(job_id, "paused", PAUSE, done={JobState.PAUSING, JobState.PAUSED})
+
+
+def resume(job_id: str) -> JobView:
+    view = _ask(job_id, "resumed", RESUME, done={JobState.QUEUED, JobState.RUNNING})
+    if view.state == JobState.QUEUED:
+        queue.ring(job_id)
+    return view
+
+
+def events(job_id: str, *, after: int = 0, limit: int = 500) -> list[EventView]:
+    with unit_of_work(read_only=True) as session:
+        found = event_log.after(session, job_id, after, limit)
+        if not found:
+            _require(session.get(Job, job_id), job_id)
+        return [views.event(row) for row in found]
+
+
+def metrics(
+    job_id: str, *, names: Collection[str] | None = None, after_step: int = -1
+) -> dict[str, list[tuple[int, float | None]]]:
+    """Curves by name: (step, value), a value of None was not finite."""
+    curves: dict[str, list[tuple[int, float | None]]] = {}
+    with unit_of_work(read_only=True) as session:
+        _require(session.get(Job, job_id), job_id)
+        for point in files.points(session, job_id, names, after_step):
+            curves.setdefault(point.name, []).append((point.step, point.value))
+    return curves
+
+
+def checkpoints(job_id: str) -> list[CheckpointView]:
+    """Newest first."""
+    with unit_of_work(read_only=True) as session:
+        _require(session.get(Job, job_id), job_id)
+        return [views.checkpoint(row) for row in files.checkpoints(session, job_id)]
+
+
+def artifacts(job_id: str, kind: str | None = None) -> list[ArtifactView]:
+    with unit_of_work(read_only=True) as session:
+        _require(session.get(Job, job_id), job_id)
+        return [views.artifact(row) for row in files.artifacts(session, job_id, kind)]
+
+
+def _ask(
+    job_id: str, verb: str, moves: Mapping[JobState, JobState], *, done: Collection[JobState]
+) -> JobView:
+    """Makes the move that `moves` names for the job's state; content when it is already `done`."""
+    with unit_of_work() as session:
+        row = _require(rows.find(session, job_id, lock=True), job_id)
+        state = JobState(row.state)
+        if state not in done:
+            if state not in moves:
+                raise Conflict(f"Job {job_id} is {state} and cannot be {verb}.", code="job_state")
+            rows.move(session, job_id, moves[state], source={state})
+    return get(job_id)
+
+
+def _require(row: Job | None, job_id: str) -> Job:
+    if row is None:
+        raise _missing(job_id)
+    return row
+
+
+def _missing(job_id: str) -> NotFound:
+    return NotFound(f"There is no job '{job_id}'. GET /jobs lists them.", code="job_not_found")

@@ -1,0 +1,68 @@
+"""The doorbell: a message carries a job's id and may be lost, doubled or late without harm."""
+
+from functools import lru_cache
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from app.core.logging import get_logger
+from app.core.names import BROKER_PREFIX, TRAIN_TASK, TRAINING_QUEUE
+from app.core.settings import Settings, get_settings
+
+log = get_logger(__name__)
+
+
+def make_celery(settings: Settings) -> Celery:
+    """The Celery app that clients and workers share. JSON only, no results, early acknowledgement."""
+    app = Celery("forger", broker=settings.broker_url, set_as_current=False)
+    app.conf.update(
+        task_serializer="json",
+        accept_content=["json"],
+        event_serializer="json",
+        task_ignore_result=True,
+        task_acks_late=False,
+        task_default_queue=TRAINING_QUEUE,
+        worker_pool="threads",
+        worker_concurrency=settings.slots,
+        worker_prefetch_multiplier=1,
+        worker_enable_remote_control=False,
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_connection_timeout=2.0,
+        broker_transport_options={
+            "global_keyprefix": BROKER_PREFIX,
+            "socket_timeout": 5.0,
+            "socket_connect_timeout": 2.0,
+            "health_check_interval": 10,
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0.1,
+            "interval_max": 0.2,
+        },
+    )
+    return app
+
+
+@lru_cache
+def celery() -> Celery:
+    return make_celery(get_settings())
+
+
+def ring(job_id: str) -> bool:
+    """Tells the workers that a job waits. False when the broker is away: the reaper rings again."""
+    try:
+        celery().send_task(
+            TRAIN_TASK,
+            args=[job_id],
+            queue=TRAINING_QUEUE,
+            retry=False,
+            expires=get_settings().ring_interval_s,  # a busy worker must not find a heap of old rings
+        )
+    except (OperationalError, RedisError, OSError) as error:
+        log.warning(
+            "broker_unreachable", job=job_id, error=str(error), consequence="rung again by the reaper"
+        )
+        return False
+    return True

@@ -1,0 +1,64 @@
+"""One small thread in every API and worker process: frees expired leases and rings again for waiting jobs."""
+
+import threading
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.core.errors import FencedOut
+from app.core.logging import get_logger
+from app.core.settings import get_settings
+from app.db.repositories import jobs as rows
+from app.db.session import unit_of_work
+from app.services import attempts, queue
+
+log = get_logger(__name__)
+
+RINGS_AT_ONCE = 16
+"""The queue may be long; only its head can start soon."""
+
+
+def reap() -> None:
+    """One round. Safe to run in any number of processes at once: each change is a conditional UPDATE."""
+    with unit_of_work(read_only=True) as session:
+        expired = rows.expired(session)
+    for job_id, fence in expired:
+        _free(job_id, fence)
+    with unit_of_work() as session:
+        due = rows.due_for_ring(session, get_settings().ring_interval_s, RINGS_AT_ONCE)
+    for job_id in due:
+        if not queue.ring(job_id):
+            return
+
+
+def _free(job_id: str, fence: int) -> None:
+    sentence = "The worker that trained it stopped answering."
+    try:
+        state = attempts.lost(job_id, fence, "worker_lost", sentence, only_expired=True)
+    except FencedOut:  # renewed, ended or freed by another process in the meantime
+        return
+    log.warning("lease_expired", job=job_id, attempt=fence, state=state)
+    queue.ring(job_id)
+
+
+class Reaper:
+    """The thread. `stop` returns once a round in progress has ended, or after a few seconds."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
+
+    def start(self) -> "Reaper":
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        interval = min(max(get_settings().lease_s / 3, 0.5), 5.0)
+        while not self._stop.wait(interval):
+            try:
+                reap()
+            except SQLAlchemyError as error:  # the database may be restarting: the next round tries again
+                log.error("reaper_round_failed", error=str(error))

@@ -1,0 +1,142 @@
+"""What the services hand out: frozen values, never rows."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.core.states import JobState
+from app.db import tables
+from models.spec.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    model: str
+    export_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job at one moment. Times are epoch seconds, UTC."""
+
+    id: str
+    kind: str
+    state: JobState
+    status_reason: Reason | None
+    family: str | None
+    recipe: Recipe
+    dataset: str
+    model_name: str
+    attempt: int
+    step: int
+    total: int
+    eta_s: float | None
+    queue_position: int | None
+    numerics: dict[str, Any] | None
+    result: JobResult | None
+    created_at: float
+    queued_at: float
+    started_at: float | None
+    heartbeat_at: float | None
+    finished_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    seq: int
+    type: str
+    data: dict[str, Any]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointView:
+    id: str
+    step: int
+    file: str
+    sha256: str
+    size: int
+    attempt: int
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactView:
+    id: str
+    name: str
+    kind: str
+    media_type: str
+    sha256: str
+    size: int
+    step: int | None
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class VersionView:
+    name: str
+    version: int
+    job_id: str | None
+    export_sha256: str
+    recipe: Recipe
+    step: int
+    card: dict[str, Any]
+    created_at: float
+
+
+def job(row: tables.Job, queue_position: int | None = None) -> JobView:
+    has_reason = row.reason_code is not None and row.reason_message is not None
+    return JobView(
+        id=row.id,
+        kind=row.kind,
+        state=JobState(row.state),
+        status_reason=Reason(row.reason_code or "", row.reason_message or "") if has_reason else None,
+        family=row.family,
+        recipe=Recipe.model_validate(row.recipe),
+        dataset=row.dataset,
+        model_name=row.model_name,
+        attempt=row.fence,
+        step=row.step,
+        total=row.total,
+        eta_s=row.eta_s,
+        queue_position=queue_position,
+        numerics=row.numerics,
+        result=None if row.result is None else JobResult(**row.result),
+        created_at=row.created_at,
+        queued_at=row.queued_at,
+        started_at=row.started_at,
+        heartbeat_at=row.heartbeat_at,
+        finished_at=row.finished_at,
+    )
+
+
+def event(row: tables.Event) -> EventView:
+    return EventView(row.seq, row.type, row.data, row.at)
+
+
+def checkpoint(row: tables.Checkpoint) -> CheckpointView:
+    return CheckpointView(row.id, row.step, row.file, row.sha256, row.size, row.attempt, row.created_at)
+
+
+def artifact(row: tables.Artifact) -> ArtifactView:
+    return ArtifactView(
+        row.id, row.name, row.kind, row.media_type, row.sha256, row.size, row.step, row.created_at
+    )
+
+
+def version(row: tables.ModelVersion) -> VersionView:
+    return VersionView(
+        name=row.name,
+        version=row.version,
+        job_id=row.job_id,
+        export_sha256=row.export_sha256,
+        recipe=Recipe.model_validate(row.recipe),
+        step=row.step,
+        card=row.card,
+        created_at=row.created_at,
+    )
