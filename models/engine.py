@@ -2,7 +2,7 @@
 
 A free engine starts at once. While it is busy requests collect, and those of one model run together: no waiting window.
 Picture i depends on (export, label, seed, i, truncation) alone, whatever else runs: latents are drawn per picture, and
-only batch sizes whose outputs were seen to be bit-equal to single pictures are used.
+only batch sizes whose outputs were seen to be bit-equal to each other are used.
 """
 
 import threading
@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.build import parameters
 from models.export import Export, cycling_labels, load_export
 from models.latent import draw_latent
 from models.rng import stream_seed
@@ -29,6 +30,8 @@ Array = NDArray[Any]
 SIZES = (32, 16, 8, 4, 2, 1)
 TURN = SIZES[0]
 """pictures the engine makes before it looks at the queue again"""
+SMALL = 2_000_000
+"""weights below which a generator is quicker on one thread than on several"""
 PICTURE_PIXELS = 128 * 128
 """of a translation count as one picture in the queue's bound"""
 
@@ -82,22 +85,31 @@ _Work = _Sampling | _Translation
 
 
 class Loaded:
-    """An export on the device, with the batch sizes it may be run at."""
+    """An export on the device, with the batch sizes it is run at."""
 
-    def __init__(self, export: Export, device: torch.device) -> None:
+    def __init__(self, export: Export, device: torch.device, threads: int) -> None:
         self.recipe = export.recipe
         self.device = device
         self.networks = {name: network.to(device) for name, network in export.networks.items()}
-        self.bytes = sum(tensor.nbytes for net in self.networks.values() for tensor in net.state_dict().values())
-        self.sizes = self._bit_equal_sizes() if "generator" in self.networks else (1,)
+        weights = sum(parameters(network) for network in self.networks.values())
+        self.bytes = 4 * weights
+        generator = self.networks.get("generator")
+        self.threads = threads if generator is None or weights >= SMALL else 1
+        if generator is not None:
+            # Quicker, and most convolutions then compute a picture alike in every batch.
+            generator.to(memory_format=torch.channels_last)
+            torch.set_num_threads(self.threads)
+            self.sizes = self._bit_equal_sizes()
 
     def sample(self, items: Sequence[Item], truncations: Sequence[float]) -> Array:
         """uint8 [n, side, side, channels], or float32 [n, 2] for points."""
+        torch.set_num_threads(self.threads)
         z = torch.cat([self._latent(item) * by for item, by in zip(items, truncations, strict=True)])
         labels = torch.tensor([item.label for item in items]) if self.recipe.labelled else None
         return self._to_array(self._cut(z, labels, self.sizes))
 
     def network(self, direction: Direction) -> nn.Module:
+        torch.set_num_threads(self.threads)
         return self.networks[direction]
 
     def _latent(self, item: Item) -> Tensor:
@@ -106,25 +118,36 @@ class Loaded:
         return draw_latent(self.recipe.latent, stream, 1)
 
     def _cut(self, z: Tensor, labels: Tensor | None, sizes: Sequence[int]) -> Tensor:
-        """Run in pieces of the allowed sizes, the largest first."""
+        """Run in pieces of the given sizes, the largest first; what is left is filled up to the smallest."""
         outputs, start = [], 0
-        for size in sizes:
-            while len(z) - start >= size:
-                outputs.append(self._generate(z, labels, slice(start, start + size)))
-                start += size
+        while left := len(z) - start:
+            size = next((size for size in sizes if size <= left), sizes[-1])
+            part = torch.arange(start, start + size).clamp(max=len(z) - 1)
+            outputs.append(self._generate(z[part], None if labels is None else labels[part])[:left])
+            start = min(start + size, len(z))
         return torch.cat(outputs)
 
-    def _generate(self, z: Tensor, labels: Tensor | None, part: slice) -> Tensor:
-        label = None if labels is None else labels[part].to(self.device)
-        output: Tensor = self.networks["generator"](z[part].to(self.device), label)
+    def _generate(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        label = None if labels is None else labels.to(self.device)
+        output: Tensor = self.networks["generator"](z.to(self.device), label)
         return output.float().cpu()
 
     def _bit_equal_sizes(self) -> tuple[int, ...]:
-        """The sizes whose outputs on fixed latents equal those of single pictures, bit for bit."""
+        """The most sizes whose outputs on fixed latents equal each other bit for bit, the largest first.
+
+        Matrix products of one row often take another way than those of several: then 1 is not among them.
+        """
         z = torch.cat([self._latent(Item(None, 0, index)) for index in range(TURN)])
         labels = cycling_labels(self.recipe.classes, TURN)
-        singles = self._cut(z, labels, (1,))
-        return tuple(size for size in SIZES if size == 1 or torch.equal(self._cut(z, labels, (size,)), singles))
+        groups: list[tuple[Tensor, list[int]]] = []
+        for size in SIZES:
+            output = self._cut(z, labels, (size,))
+            alike = next((sizes for seen, sizes in groups if torch.equal(seen, output)), None)
+            if alike is None:
+                groups.append((output, [size]))
+            else:
+                alike.append(size)
+        return tuple(max((sizes for _, sizes in groups), key=len))
 
     def _to_array(self, output: Tensor) -> Array:
         if self.recipe.data.kind == "points":
@@ -145,7 +168,7 @@ class Engine:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self._device = torch.device(device)
-        self._threads = threads
+        self._threads = threads or torch.get_num_threads()
         self._bound = bound
         self._memory = memory
         self._loaded: OrderedDict[Path, Loaded] = OrderedDict()
@@ -195,8 +218,6 @@ class Engine:
 
     @torch.inference_mode()
     def _run(self) -> None:
-        if self._threads:
-            torch.set_num_threads(self._threads)
         while self._wait():
             # Turn by turn, so that neither a thousand pictures nor one huge one keeps the others waiting.
             if self._samplings:
@@ -274,7 +295,7 @@ class Engine:
 
     def _model(self, path: Path) -> Loaded:
         if path not in self._loaded:
-            self._loaded[path] = Loaded(load_export(path), self._device)
+            self._loaded[path] = Loaded(load_export(path), self._device, self._threads)
         self._loaded.move_to_end(path)
         while len(self._loaded) > 1 and sum(model.bytes for model in self._loaded.values()) > self._memory:
             self._loaded.popitem(last=False)

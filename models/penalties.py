@@ -44,7 +44,7 @@ class GradientPenalty(Penalty):
 
     def measure(self, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
         real = duel.real.detach()
-        share = torch.rand(len(real), generator=rng).to(real.device).view(-1, *[1] * (real.dim() - 1))
+        share = torch.rand(len(real), generator=rng).to(real).view(-1, *[1] * (real.dim() - 1))
         mixture = torch.lerp(real, duel.fake.detach().to(real.dtype), share).requires_grad_()
         return (_slope(duel.critic, mixture).norm(dim=1) - 1).square().mean()
 
