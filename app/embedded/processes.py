@@ -40,7 +40,7 @@ class Child:
     _restart_at: float = field(default=0.0)
 
     def start(self) -> None:
-        """Only from the main thread: the kernel sends the parent-death signal when the starting thread ends."""
+        """Only from the main thread: the kernel counts the end of the starting thread as the parent's."""
         parent = os.getpid()
         self.process = subprocess.Popen(
             self.command(),

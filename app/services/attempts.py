@@ -63,7 +63,13 @@ def renew(job_id: str, fence: int, step: int, eta_s: float | None) -> JobState:
     lease = epoch_now() + get_settings().lease_s
     with unit_of_work() as session:
         rows.write(
-            session, job_id, fence, lease_expires=lease, heartbeat_at=epoch_now(), step=step, eta_s=eta_s
+            session,
+            job_id,
+            fence,
+            lease_expires=lease,
+            heartbeat_at=epoch_now(),
+            step=rows.no_less(step),
+            eta_s=eta_s,
         )
         return JobState(_held(session, job_id).state)
 

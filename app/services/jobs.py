@@ -14,6 +14,24 @@ from app.services import queue, views
 from app.services.views import ArtifactView, CheckpointView, EventView, JobView
 from models.spec.recipe import Recipe
 
+__all__ = [
+    "ArtifactView",
+    "CheckpointView",
+    "EventView",
+    "JobView",
+    "artifacts",
+    "cancel",
+    "checkpoints",
+    "create",
+    "events",
+    "get",
+    "list_jobs",
+    "metrics",
+    "pause",
+    "resume",
+    "ring_oldest",
+]
+
 CANCEL = {
     JobState.QUEUED: JobState.CANCELLED,
     JobState.PAUSED: JobState.CANCELLED,
@@ -81,6 +99,14 @@ def resume(job_id: str) -> JobView:
     if view.state == JobState.QUEUED:
         queue.ring(job_id)
     return view
+
+
+def ring_oldest() -> None:
+    """Rings for the job that has waited longest: a worker has just become free."""
+    with unit_of_work(read_only=True) as session:
+        job_id = rows.next_queued(session)
+    if job_id is not None:
+        queue.ring(job_id)
 
 
 def events(job_id: str, *, after: int = 0, limit: int = 500) -> list[EventView]:

@@ -5,6 +5,8 @@ from app.db.session import unit_of_work
 from app.services import views
 from app.services.views import VersionView
 
+__all__ = ["VersionView", "versions"]
+
 
 def versions() -> list[VersionView]:
     """Every version, newest first."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.core.errors import FencedOut
@@ -114,6 +114,11 @@ def write(
 def first_start() -> ColumnElement[float | None]:
     """The start of the first attempt, kept by later ones."""
     return func.coalesce(Job.started_at, epoch_now())
+
+
+def no_less(step: int) -> ColumnElement[int]:
+    """The job's step, raised to `step`: a heartbeat may be older than what is recorded."""
+    return case((Job.step < step, step), else_=Job.step)
 
 
 def expired(session: Session) -> Sequence[tuple[str, int]]:

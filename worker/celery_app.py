@@ -1,0 +1,45 @@
+"""The worker process: waits for rings and for its runners; it never imports torch.
+
+Start it with `celery -A worker.celery_app worker`.
+"""
+
+import os
+import threading
+from typing import Any
+
+from celery import signals
+
+from app.core.logging import configure, get_logger
+from app.core.settings import get_settings
+from app.services.queue import celery
+from app.services.reaper import Reaper
+from worker import tasks
+
+log = get_logger(__name__)
+app = celery()
+tasks.register(app)
+
+_reaper = Reaper()
+EXIT_MARGIN_S = 5.0
+"""Time beyond the jobs' own grace after which the process ends, whatever still hangs."""
+
+
+def _logging(**_: Any) -> None:
+    configure(get_settings().log_level)
+
+
+def _ready(**_: Any) -> None:
+    _reaper.start()
+
+
+def _shutting_down(**_: Any) -> None:
+    """Runs in the signal handler, so it only sets flags: the supervisors give their jobs back."""
+    tasks.closing.set()
+    timer = threading.Timer(get_settings().stop_grace_s + EXIT_MARGIN_S, os._exit, (0,))
+    timer.daemon = True
+    timer.start()
+
+
+signals.setup_logging.connect(_logging)
+signals.worker_ready.connect(_ready)
+signals.worker_shutting_down.connect(_shutting_down)

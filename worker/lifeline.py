@@ -1,0 +1,37 @@
+"""What ties a runner to its supervisor: orders on stdin, heartbeats on stdout, death together."""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+
+_PR_SET_PDEATHSIG = 1
+BEAT_EVERY_S = 0.2
+ORPHANED = 70
+
+
+class Lifeline:
+    """`wanted` is the newest order: "pause", "cancel", "release" or None."""
+
+    def __init__(self) -> None:
+        self.wanted: str | None = None
+        self._beat_at = 0.0
+
+    def hold(self) -> None:
+        """Starts to listen. The process ends at once when the supervisor does."""
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        threading.Thread(target=self._listen, name="lifeline", daemon=True).start()
+
+    def beat(self, step: int, *, now: bool = False) -> None:
+        """Cheap enough to call after every step; `now` is for the moments around a long silence."""
+        moment = time.monotonic()
+        if now or moment - self._beat_at >= BEAT_EVERY_S:
+            self._beat_at = moment
+            os.write(sys.stdout.fileno(), f"{step}\n".encode())
+
+    def _listen(self) -> None:
+        for line in sys.stdin:
+            self.wanted = line.strip()
+        os._exit(ORPHANED)

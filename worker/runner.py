@@ -1,0 +1,181 @@
+"""The process that trains one attempt of one job and exits. `python -m worker.runner JOB FENCE`."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import OperationalError
+
+from app.core.errors import FencedOut
+from app.core.logging import configure, get_logger
+from app.core.settings import get_settings
+from app.core.store import sha256_of
+from app.services import attempts
+from app.services.views import CheckpointView, JobView
+from worker.lifeline import Lifeline
+
+if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
+    from worker.training.loop import Report, Saved, Stop
+    from worker.training.numerics import Numerics
+
+log = get_logger(__name__)
+NICE = 10
+"""So that the API stays quick while a job trains."""
+DIED = 1
+
+
+def main(job_id: str, fence: int) -> int:
+    """The exit status: 0 when the job's row says how the attempt ended."""
+    lifeline = Lifeline()
+    lifeline.hold()
+    os.nice(NICE)
+    configure(get_settings().log_level)
+    lifeline.beat(0, now=True)
+    try:
+        with told_in_words(job_id, fence):
+            Runner(job_id, fence, lifeline).run()
+    except FencedOut as error:
+        log.info("fenced_out", reason=str(error))
+    except (
+        OperationalError
+    ):  # no way to tell the row: the supervisor sees the exit, and the job is tried again
+        log.exception("database_lost")
+        return DIED
+    return 0
+
+
+@contextmanager
+def told_in_words(job_id: str, fence: int) -> Iterator[None]:
+    """Whatever ends the training becomes the job's reason, as a sentence."""
+    try:
+        yield
+    except (FencedOut, OperationalError):
+        raise
+    except Exception as error:
+        code, message = _explain(error)
+        log.exception("attempt_failed", job=job_id, code=code)
+        attempts.fail(job_id, fence, code, message)
+
+
+def _explain(error: Exception) -> tuple[str, str]:
+    import torch
+
+    from worker.training.data import DatasetMissing
+    from worker.training.loop import NonFinite
+
+    if isinstance(error, NonFinite):
+        return "non_finite_loss", str(error)
+    if isinstance(error, DatasetMissing):
+        return "dataset_missing", str(error)
+    no_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "DefaultCPUAllocator" in str(
+        error
+    )
+    if no_memory:
+        return (
+            "out_of_memory",
+            "Memory ran out: use a smaller batch_size, narrower networks or smaller pictures.",
+        )
+    return "internal_error", f"{type(error).__name__}: {str(error).strip() or 'no message'}".split("\n")[0]
+
+
+class Runner:
+    """Implements the training loop's listener: what happens goes into the job's row."""
+
+    def __init__(self, job_id: str, fence: int, lifeline: Lifeline) -> None:
+        self._job_id = job_id
+        self._fence = fence
+        self._lifeline = lifeline
+        self._folder = get_settings().checkpoints(job_id)
+        self._latest: Path | None = None
+        self.beat: Callable[[int], None] = lifeline.beat
+
+    def run(self) -> None:
+        from worker.training import data, numerics
+        from worker.training.loop import Finished, train
+
+        job = attempts.held(self._job_id, self._fence)
+        settled = self._settle(job)
+        numerics.apply(settled)
+        self._lifeline.beat(0, now=True)
+        loaded = data.load(job.recipe.data, get_settings().data)
+        self._lifeline.beat(0, now=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        attempts.sweep_checkpoints(self._job_id)
+        self._latest = self._resume_point()
+        ended = train(
+            job.recipe,
+            loaded,
+            self,
+            folder=self._folder,
+            attempt=self._fence,
+            resume=self._latest,
+            numerics=settled,
+        )
+        if isinstance(ended, Finished):
+            self._publish(job, settled)
+        else:
+            attempts.stopped(self._job_id, self._fence)
+
+    def report(self, report: "Report") -> None:
+        attempts.record_report(self._job_id, self._fence, report.step, report.values, report.sample)
+
+    def saved(self, saved: "Saved") -> None:
+        attempts.record_checkpoint(
+            self._job_id, self._fence, saved.step, saved.path.name, saved.sha256, saved.size
+        )
+        self._latest = saved.path
+
+    def should_stop(self) -> "Stop | None":
+        from worker.training.loop import Stop
+
+        return None if self._lifeline.wanted is None else Stop(self._lifeline.wanted)
+
+    def _settle(self, job: JobView) -> "Numerics":
+        """The first attempt's numerics; where this machine has others, the job says so."""
+        from worker.training import numerics
+
+        settings = get_settings()
+        here = numerics.measure(settings.device, job.recipe, settings.threads)
+        stored = attempts.settle_numerics(self._job_id, self._fence, here.as_dict())
+        settled, reason = numerics.agree(numerics.Numerics.from_dict(stored), here)
+        if reason is not None:
+            attempts.record_event(self._job_id, self._fence, "exactness_lost", {"reason": reason})
+        return settled
+
+    def _resume_point(self) -> Path | None:
+        """The newest checkpoint that is whole; the job is rewound to it. None: from the start."""
+        recorded = attempts.recorded_checkpoints(self._job_id)
+        for row in recorded:
+            path = self._folder / row.file
+            if path.is_file() and sha256_of(path) == row.sha256:
+                attempts.rewind(self._job_id, self._fence, row.step)
+                return path
+            self._tell_damage(row)
+        if recorded:
+            attempts.rewind(self._job_id, self._fence, 0)
+        return None
+
+    def _tell_damage(self, row: CheckpointView) -> None:
+        message = f"The checkpoint of step {row.step} is missing or damaged; the one before it is used."
+        log.warning("checkpoint_damaged", job=self._job_id, step=row.step)
+        data = {"kind": "checkpoint_damaged", "step": row.step, "message": message}
+        attempts.record_event(self._job_id, self._fence, "health", data)
+
+    def _publish(self, job: JobView, settled: "Numerics") -> None:
+        from worker.training.loop import write_export
+
+        assert self._latest is not None
+        export = self._folder / "export.safetensors"
+        write_export(job.recipe, self._latest, export)
+        seconds = time.time() - (job.started_at or job.created_at)
+        card = {"steps": job.total, "seconds": round(seconds, 3), "device": settled.device}
+        attempts.succeed(self._job_id, self._fence, export, card)
+        export.unlink()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2])))

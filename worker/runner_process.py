@@ -1,0 +1,97 @@
+"""The runner as its supervisor sees it: a process group, a pipe for orders, a pipe of heartbeats."""
+
+import contextlib
+import os
+import re
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from app.core.settings import CHECKOUT
+
+_NUMBER = re.compile(rb"\d+")
+_CHUNK_BYTES = 65536
+_TAIL_BYTES = 4096
+
+
+class RunnerProcess:
+    """Closing the order pipe, as the death of this process does, ends the runner."""
+
+    def __init__(self, job_id: str, fence: int, log_file: Path) -> None:
+        self._log = log_file
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        with log_file.open("ab") as stderr:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "worker.runner", job_id, str(fence)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                cwd=CHECKOUT,
+                env=_environment(),
+                start_new_session=True,
+            )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._orders, self._beats = self._process.stdin, self._process.stdout
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._beats, selectors.EVENT_READ)
+        self.step = 0
+        self.beat_at = time.monotonic()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Takes in heartbeats for a while; the exit status once the runner has ended."""
+        if self._selector.select(timeout_s):
+            self._read()
+        return self._process.poll()
+
+    def order(self, word: str) -> None:
+        with contextlib.suppress(BrokenPipeError):  # it has just ended: `wait` tells
+            self._orders.write(f"{word}\n".encode())
+            self._orders.flush()
+
+    def kill(self) -> None:
+        """The whole group, at once."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def close(self) -> None:
+        self._selector.close()
+        self._beats.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._orders.close()
+
+    def epitaph(self, status: int) -> str:
+        """How it ended, in words."""
+        if status == -signal.SIGKILL:
+            return "The runner was killed (signal 9), perhaps because memory ran out."
+        if status < 0:
+            return f"The runner was ended by signal {-status} ({signal.Signals(-status).name})."
+        return f"The runner ended with status {status}. {self._last_words()}".rstrip()
+
+    def _read(self) -> None:
+        chunk = os.read(self._beats.fileno(), _CHUNK_BYTES)
+        if chunk:
+            self.step = int(_NUMBER.findall(chunk)[-1])
+            self.beat_at = time.monotonic()
+        else:  # closed: the runner is about to end
+            self._selector.unregister(self._beats)
+
+    def _last_words(self) -> str:
+        with self._log.open("rb") as file:
+            file.seek(max(0, self._log.stat().st_size - _TAIL_BYTES))
+            lines = file.read().decode(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def _environment() -> dict[str, str]:
+    path = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get("PYTHONPATH"))))
+    # An OpenMP thread that spins while it waits starves the API's engine on the same cores.
+    return {**os.environ, "PYTHONPATH": path, "GOMP_SPINCOUNT": "0"}

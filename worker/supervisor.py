@@ -1,0 +1,133 @@
+"""Holds one job at a time: claims it, watches its runner, renews the lease, passes on what is asked."""
+
+import os
+import socket
+import threading
+import time
+
+from sqlalchemy.exc import OperationalError
+
+from app.core.errors import FencedOut
+from app.core.logging import get_logger
+from app.core.settings import Settings, get_settings
+from app.core.states import JobState
+from app.services import attempts, jobs
+from app.services.attempts import Claim
+from worker.runner_process import RunnerProcess
+
+log = get_logger(__name__)
+
+TICK_S = 0.2
+RENEW_AT_MOST_S = 1.0
+"""A request to pause or cancel is seen at the next renewal."""
+_ORDERS = {JobState.PAUSING: "pause", JobState.CANCELLING: "cancel"}
+
+
+def supervise(job_id: str, closing: threading.Event) -> None:
+    """Trains the job if it waits, again at once after a runner's death, until it ends or `closing` is set."""
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    while not closing.is_set() and (claim := attempts.claim(job_id, owner)):
+        log.info("attempt_started", job=job_id, attempt=claim.fence)
+        outcome = Attempt(claim, get_settings(), closing).run()
+        log.info("attempt_ended", job=job_id, attempt=claim.fence, outcome=outcome)
+        if outcome != JobState.QUEUED:
+            break
+    jobs.ring_oldest()
+
+
+class Attempt:
+    """One claim and its runner."""
+
+    def __init__(self, claim: Claim, settings: Settings, closing: threading.Event) -> None:
+        self._claim = claim
+        self._settings = settings
+        self._closing = closing
+        self._runner = RunnerProcess(
+            claim.job_id, claim.fence, settings.logs / f"{claim.job_id}-{claim.fence}.log"
+        )
+        self._state = JobState.RUNNING
+        self._renew_at = 0.0
+        self._ordered: str | None = None
+        self._ordered_at = 0.0
+        self._verdict: tuple[str, str] | None = None
+        self._stopped_by_us = False
+        self._pace = Pace(claim.total)
+
+    def run(self) -> str:
+        """The state the job was left in, or "ended elsewhere" where the runner or another attempt decided."""
+        try:
+            while (status := self._runner.wait(TICK_S)) is None:
+                self._look()
+            return self._conclude(status)
+        except FencedOut:
+            return "ended elsewhere"
+        finally:
+            self._runner.kill()
+            self._runner.close()
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if now >= self._renew_at:
+            self._renew(now)
+        self._pass_on(now)
+        if now - self._runner.beat_at > self._settings.silence_s:
+            self._verdict = (
+                "no_heartbeat",
+                f"No step was finished for {self._settings.silence_s:g} seconds.",
+            )
+            self._runner.kill()
+
+    def _renew(self, now: float) -> None:
+        step = self._runner.step
+        try:
+            self._state = attempts.renew(
+                self._claim.job_id, self._claim.fence, step, self._pace.eta_s(step, now)
+            )
+        except OperationalError as error:  # the database may be restarting; the lease decides who is right
+            log.warning("renewal_failed", job=self._claim.job_id, error=str(error))
+        self._renew_at = now + min(self._settings.lease_s / 3, RENEW_AT_MOST_S)
+
+    def _pass_on(self, now: float) -> None:
+        """Tells the runner once what is asked of it, and kills it where it does not obey in time."""
+        order = _ORDERS.get(self._state) or ("release" if self._closing.is_set() else None)
+        if order is None:
+            return
+        if order != self._ordered:
+            self._runner.order(order)
+            self._ordered, self._ordered_at = order, now
+        grace = self._grace_s(order)
+        if grace is not None and now - self._ordered_at > grace:
+            self._stopped_by_us = True
+            self._runner.kill()
+
+    def _grace_s(self, order: str) -> float | None:
+        """A pause waits for the step, however long it takes: its end is the point of it."""
+        if self._closing.is_set():
+            return self._settings.stop_grace_s
+        return self._settings.cancel_grace_s if order == "cancel" else None
+
+    def _conclude(self, status: int) -> JobState:
+        """After the runner's end. FencedOut when it has settled the job itself, as it should."""
+        job_id, fence = self._claim.job_id, self._claim.fence
+        if self._stopped_by_us:
+            return attempts.stopped(job_id, fence)
+        code, message = self._verdict or ("worker_lost", self._runner.epitaph(status))
+        state = attempts.lost(job_id, fence, code, message)
+        log.warning("attempt_lost", job=job_id, attempt=fence, code=code, message=message)
+        return state
+
+
+class Pace:
+    """Time left, from the steps seen in this attempt."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._from: tuple[int, float] | None = None
+
+    def eta_s(self, step: int, now: float) -> float | None:
+        if step and self._from is None:
+            self._from = (step, now)
+        if self._from is None or step <= self._from[0]:
+            return None
+        first, since = self._from
+        return (self._total - step) * (now - since) / (step - first)
