@@ -1,0 +1,129 @@
+"""A real service in processes of its own: `forger serve` with its own home and a free port."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from tests.support.wait import until
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+TERMINAL = {"succeeded", "failed", "cancelled"}
+_OWN = ("FORGER_", "DATABASE_URL", "REDIS_URL")
+
+
+class Service:
+    """`start` returns once it is ready; `client` speaks to it."""
+
+    def __init__(self, home: Path, **settings: str) -> None:
+        self.home = home
+        self.log = home / "serve.log"
+        self._settings = settings
+        self.process: subprocess.Popen[bytes] | None = None
+        self.client = httpx.Client()
+
+    def start(self) -> "Service":
+        self.home.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "app.cli", "serve"], env=self.env(), cwd=CHECKOUT, stdout=log, stderr=log
+            )
+        started = self.process
+        until(lambda: started.poll() is not None or self._published() == started.pid)
+        assert started.poll() is None, self.log.read_text()
+        self.client = httpx.Client(base_url=self.url, timeout=30)
+        until(self.ready)
+        return self
+
+    def env(self) -> dict[str, str]:
+        """This process's environment without the settings of any other service."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
+        own = {"FORGER_HOME": str(self.home), "FORGER_PORT": "0", "FORGER_LEASE_S": "2", "FORGER_THREADS": "1"}
+        return {**clean, "PYTHONPATH": str(CHECKOUT), "GOMP_SPINCOUNT": "0", **own, **self._settings}
+
+    @property
+    def url(self) -> str:
+        return str(json.loads((self.home / "service.json").read_text())["url"])
+
+    def ready(self) -> bool:
+        try:
+            return self.client.get("/livez").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        self.client.close()
+        if self.process is None:
+            return 0
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.wait(60)
+
+    def kill(self) -> None:
+        """SIGKILL of `forger serve` itself."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+        self.client.close()
+
+    def descendants(self) -> list[psutil.Process]:
+        assert self.process is not None
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def find(self, *words: str) -> psutil.Process | None:
+        """The child whose command line has all the words."""
+        for process in self.descendants():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if all(word in process.cmdline() for word in words):
+                    return process
+        return None
+
+    def worker(self) -> psutil.Process | None:
+        return self.find("worker.celery_app")
+
+    def runner(self, job_id: str) -> psutil.Process | None:
+        return self.find("worker.runner", job_id)
+
+    def post(self, **body: Any) -> str:
+        """A new job's id."""
+        reply = self.client.post("/jobs", json=body)
+        assert reply.status_code == 201, reply.text
+        return str(reply.json()["id"])
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        reply = self.client.get(f"/jobs/{job_id}")
+        assert reply.status_code == 200, reply.text
+        body: dict[str, Any] = reply.json()
+        return body
+
+    def wait_for(self, job_id: str, *states: str, within_s: float = 120) -> dict[str, Any]:
+        """The job once it is in one of the states; fails early when it ends in another."""
+
+        def seen() -> dict[str, Any] | None:
+            job = self.job(job_id)
+            if job["state"] in states:
+                return job
+            assert job["state"] not in TERMINAL, job
+            return None
+
+        found = until(seen, within_s=within_s, every_s=0.05)
+        assert found is not None
+        return found
+
+    def _published(self) -> int | None:
+        with contextlib.suppress(FileNotFoundError):
+            return int(json.loads((self.home / "service.json").read_text())["pid"])
+        return None
+
+
+def end(process: psutil.Process, number: signal.Signals = signal.SIGKILL) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(number)
