@@ -20,6 +20,14 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a fake came from: its latents [n, size], and the generator with label closed over."""
+
+    latent: Tensor
+    generate: Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
 class Duel:
     """One critic judging one real batch against one fake batch.
 
@@ -31,6 +39,7 @@ class Duel:
     real: Tensor
     fake: Tensor
     label: Tensor | None = None
+    origin: Origin | None = None
     tag: str = ""
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -44,19 +44,24 @@ class Overloaded(Exception):
         self.retry_after = retry_after
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One picture asked for: its class (None when the model knows none), the seed, its number under that seed."""
+Pick = tuple[int | None, int]
+"""one picture asked for: its class (None when the model knows none), and its number under the request's seed"""
+
+
+class Item(NamedTuple):
+    """A pick with what its request says of all of them."""
 
     label: int | None
-    seed: int
     index: int
+    seed: int
+    truncation: float
 
 
 @dataclass(eq=False)
 class _Sampling:
     path: Path
-    items: Sequence[Item]
+    picks: Sequence[Pick]
+    seed: int
     truncation: float
     future: Future[Array] = field(default_factory=Future)
     parts: list[Array] = field(default_factory=list)
@@ -64,7 +69,10 @@ class _Sampling:
 
     @property
     def weight(self) -> int:
-        return len(self.items)
+        return len(self.picks)
+
+    def next(self, n: int) -> list[Item]:
+        return [Item(*pick, self.seed, self.truncation) for pick in self.picks[self.done : self.done + n]]
 
 
 @dataclass(eq=False)
@@ -101,10 +109,10 @@ class Loaded:
             torch.set_num_threads(self.threads)
             self.sizes = self._bit_equal_sizes()
 
-    def sample(self, items: Sequence[Item], truncations: Sequence[float]) -> Array:
+    def sample(self, items: Sequence[Item]) -> Array:
         """uint8 [n, side, side, channels], or float32 [n, 2] for points."""
         torch.set_num_threads(self.threads)
-        z = torch.cat([self._latent(item) * by for item, by in zip(items, truncations, strict=True)])
+        z = torch.cat([self._latent(item.seed, item.index) * item.truncation for item in items])
         labels = torch.tensor([item.label for item in items]) if self.recipe.labelled else None
         return self._to_array(self._cut(z, labels, self.sizes))
 
@@ -112,9 +120,9 @@ class Loaded:
         torch.set_num_threads(self.threads)
         return self.networks[direction]
 
-    def _latent(self, item: Item) -> Tensor:
+    def _latent(self, seed: int, index: int) -> Tensor:
         """[1, size], a function of the seed and the picture's number."""
-        stream = torch.Generator().manual_seed(stream_seed(item.seed, "picture", item.index))
+        stream = torch.Generator().manual_seed(stream_seed(seed, "picture", index))
         return draw_latent(self.recipe.latent, stream, 1)
 
     def _cut(self, z: Tensor, labels: Tensor | None, sizes: Sequence[int]) -> Tensor:
@@ -137,7 +145,7 @@ class Loaded:
 
         Matrix products of one row often take another way than those of several: then 1 is not among them.
         """
-        z = torch.cat([self._latent(Item(None, 0, index)) for index in range(TURN)])
+        z = torch.cat([self._latent(0, index) for index in range(TURN)])
         labels = cycling_labels(self.recipe.classes, TURN)
         groups: list[tuple[Tensor, list[int]]] = []
         for size in SIZES:
@@ -182,12 +190,12 @@ class Engine:
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
-    def sample(self, path: Path, items: Sequence[Item], truncation: float = 1.0) -> Future[Array]:
+    def sample(self, path: Path, picks: Sequence[Pick], *, seed: int, truncation: float = 1.0) -> Future[Array]:
         """uint8 [n, side, side, channels], or float32 [n, 2] for points. Raises Overloaded.
 
         Truncation multiplies the latent: a normal one comes nearer to the mode, a uniform one is narrowed.
         """
-        return self._enter(_Sampling(path, items, truncation))
+        return self._enter(_Sampling(path, picks, seed, truncation))
 
     def translate(self, path: Path, image: Array, direction: Direction) -> Future[Array]:
         """uint8 [h, w, channels] in, the same shape out. Raises Overloaded."""
@@ -236,11 +244,10 @@ class Engine:
             first = self._samplings[0]
             together = [work for work in self._samplings if work.path == first.path][:TURN]
         shares = _shares([work.weight - work.done for work in together], TURN)
-        items = [item for work, n in zip(together, shares, strict=True) for item in work.items[work.done :][:n]]
-        by = [work.truncation for work, n in zip(together, shares, strict=True) for _ in range(n)]
+        items = [item for work, n in zip(together, shares, strict=True) for item in work.next(n)]
         began = time.monotonic()
         try:
-            pictures = self._model(first.path).sample(items, by)
+            pictures = self._model(first.path).sample(items)
         except Exception as error:  # the engine outlives any one request: who asked is told
             for work in together:
                 self._leave(work, error)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.duel import Duel, Losses
+from models.duel import Duel, Losses, Origin
 from models.latent import draw_latent
 from models.rng import Rng
 from models.spec import games as spec
@@ -32,6 +32,7 @@ class Draw:
     batch: Batch
     real: dict[str, Tensor]
     fake: dict[str, Tensor]
+    latent: Tensor | None = None
 
 
 class Game(nn.Module):
@@ -55,7 +56,8 @@ class Synthesis(Game):
 
     def __init__(self, generator: nn.Module, critic: nn.Module, latent: Latent, conditional: bool) -> None:
         super().__init__()
-        # In a plain dict, so that the players own their weights and the game's state is its buffers alone.
+        # In a plain dict: players own their weights, the game's state is its buffers alone, and a lookahead
+        # can take the critic's place for one turn.
         self.players = {"generator": generator, "critic": critic}
         self.latent = latent
         self.conditional = conditional
@@ -63,7 +65,7 @@ class Synthesis(Game):
     def draw(self, batch: Batch, rng: Rng, number: int) -> Draw:
         z = draw_latent(self.latent, rng.stream("noise", number), len(batch.real)).to(batch.real.device)
         fake = self.players["generator"](z, self._label(batch))
-        return Draw(number, batch, {"": batch.real}, {"": fake})
+        return Draw(number, batch, {"": batch.real}, {"": fake}, z)
 
     def critic_duels(self, draw: Draw, rng: Rng) -> list[Duel]:
         return [self._duel(draw, draw.fake[""].detach())]
@@ -76,7 +78,9 @@ class Synthesis(Game):
 
     def _duel(self, draw: Draw, fake: Tensor) -> Duel:
         label = self._label(draw.batch)
-        return Duel(partial(self.players["critic"], label=label), draw.real[""], fake, label)
+        assert draw.latent is not None
+        origin = Origin(draw.latent, partial(self.players["generator"], label=label))
+        return Duel(partial(self.players["critic"], label=label), draw.real[""], fake, label, origin)
 
 
 class Unpaired(Game):
@@ -105,7 +109,9 @@ class Unpaired(Game):
     def critic_duels(self, draw: Draw, rng: Rng) -> list[Duel]:
         pools = {"a": self.pool_a, "b": self.pool_b}
         return [
-            self._duel(draw, tag, _replay(pool, draw.fake[tag].detach(), draw.number, rng.stream(f"pool/{tag}", draw.number)))
+            self._duel(
+                draw, tag, _replay(pool, draw.fake[tag].detach(), draw.number, rng.stream(f"pool/{tag}", draw.number))
+            )
             for tag, pool in pools.items()
         ]
 

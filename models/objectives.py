@@ -27,7 +27,7 @@ class Objective(nn.Module):
     def generator(self, scores: Scores) -> Tensor:
         """The scalar that the generator minimises."""
 
-    def settle(self, scores: Scores) -> None:  # noqa: B027  an objective without state has nothing to settle
+    def settle(self, scores: Scores) -> None:
         """Called once after each move of the critic; where an objective's own state moves."""
 
 

@@ -46,7 +46,8 @@ class GradientPenalty(Penalty):
         real = duel.real.detach()
         share = torch.rand(len(real), generator=rng).to(real).view(-1, *[1] * (real.dim() - 1))
         mixture = torch.lerp(real, duel.fake.detach().to(real.dtype), share).requires_grad_()
-        return (_slope(duel.critic, mixture).norm(dim=1) - 1).square().mean()
+        slope = _slope(duel.critic, mixture)
+        return (torch.linalg.vector_norm(slope, dim=1) - 1).square().mean()
 
 
 class R1(Penalty):

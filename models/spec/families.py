@@ -145,9 +145,7 @@ def _wgan_gp(data: DataSpec) -> Fields:
 
 def _lsgan(data: DataSpec) -> Fields:
     adam = Adam(rate=1e-3, beta1=0.5, beta2=0.99)
-    squares = _synthesis(
-        objective=LeastSquares(), generator_optimizer=adam, critic_optimizer=adam, batch_size=128
-    )
+    squares = _synthesis(objective=LeastSquares(), generator_optimizer=adam, critic_optimizer=adam, batch_size=128)
     return _on_points(data, squares)
 
 
@@ -198,7 +196,9 @@ _DIGITS = Images(dataset="digits", side=16, channels=1, classes=10)
 _SCENES = Unpaired(dataset="day2night", side=64, channels=3)
 
 
-def _family(name: str, title: str, paper: str, preset: Callable[[DataSpec], Fields], data: DataSpec = _DIGITS) -> Family:
+def _family(
+    name: str, title: str, paper: str, preset: Callable[[DataSpec], Fields], data: DataSpec = _DIGITS
+) -> Family:
     game = preset(data)["game"]
     conditional = isinstance(game, Synthesis) and game.conditional
     return Family(name, title, paper, game.kind, conditional, data.dataset, preset, _dials(preset, data))
@@ -208,7 +208,8 @@ _ALL = (
     _family("gan", "GAN: the MLP of the lectures", "Goodfellow et al. 2014, arXiv:1406.2661", _gan),
     _family("dcgan", "DCGAN", "Radford et al. 2015, arXiv:1511.06434", _dcgan),
     _family("cdcgan", "Class-conditional DCGAN",
-            "Miyato and Koyama 2018, arXiv:1802.05637; Mescheder et al. 2018, arXiv:1801.04406; settings ours", _cdcgan),
+            "Miyato and Koyama 2018, arXiv:1802.05637; Mescheder et al. 2018, arXiv:1801.04406; settings ours",
+            _cdcgan),
     _family("wgan", "WGAN with weight clipping", "Arjovsky et al. 2017, arXiv:1701.07875", _wgan),
     _family("wgan_gp", "WGAN with gradient penalty", "Gulrajani et al. 2017, arXiv:1704.00028", _wgan_gp),
     _family("lsgan", "LSGAN: least squares", "Mao et al. 2017, arXiv:1611.04076", _lsgan),

@@ -36,7 +36,7 @@ class DcganGenerator(Spec):
 
 
 class ResnetGenerator(Spec):
-    """CycleGAN's picture-to-picture network (Johnson et al. 2016; Zhu et al. 2017): two halvings, blocks, two doublings."""
+    """CycleGAN's picture to picture (Johnson et al. 2016; Zhu et al. 2017): two halvings, blocks, two doublings."""
 
     kind: Literal["resnet"] = "resnet"
     width: Width = 64

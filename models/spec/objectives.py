@@ -47,6 +47,4 @@ class Hinge(Spec):
     kind: Literal["hinge"] = "hinge"
 
 
-ObjectiveSpec = Annotated[
-    Minimax | NonSaturating | LeastSquares | Wasserstein | Hinge, Field(discriminator="kind")
-]
+ObjectiveSpec = Annotated[Minimax | NonSaturating | LeastSquares | Wasserstein | Hinge, Field(discriminator="kind")]

@@ -61,7 +61,7 @@ class Recipe(Spec):
         for rule in RULES:
             if refusal := rule(self):
                 pointer, message = refusal
-                raise PydanticCustomError("incoherent", message, {"pointer": pointer})  # type: ignore[arg-type]
+                raise PydanticCustomError("incoherent", message, {"pointer": pointer})
         return self
 
 
@@ -72,7 +72,7 @@ Rule = Callable[[Recipe], tuple[str, str] | None]
 def _game_fits_data(recipe: Recipe) -> tuple[str, str] | None:
     if (recipe.game.kind == "unpaired") != isinstance(recipe.data, Unpaired):
         return "/game", (
-            f"The game '{recipe.game.kind}' cannot be played on '{recipe.data.dataset}', which holds {recipe.data.kind}; "
+            f"The game '{recipe.game.kind}' cannot be played on '{recipe.data.dataset}' ({recipe.data.kind}); "
             "choose the game synthesis for images and points, unpaired for two piles of pictures."
         )
     return None
@@ -82,7 +82,10 @@ def _networks_fit_game(recipe: Recipe) -> tuple[str, str] | None:
     translating = recipe.game.kind == "unpaired"
     if translating != isinstance(recipe.generator, ResnetGenerator):
         wanted = "resnet" if translating else "mlp or dcgan"
-        return "/generator", f"The game '{recipe.game.kind}' needs a generator of kind {wanted}, not {recipe.generator.kind}."
+        return (
+            "/generator",
+            f"The game '{recipe.game.kind}' needs a generator of kind {wanted}, not {recipe.generator.kind}.",
+        )
     if translating != isinstance(recipe.critic, PatchCritic):
         wanted = "patch" if translating else "mlp or dcgan"
         return "/critic", f"The game '{recipe.game.kind}' needs a critic of kind {wanted}, not {recipe.critic.kind}."
@@ -100,12 +103,12 @@ def _networks_fit_data(recipe: Recipe) -> tuple[str, str] | None:
 
 
 def _patches_fit_side(recipe: Recipe) -> tuple[str, str] | None:
-    if isinstance(recipe.critic, PatchCritic) and isinstance(recipe.data, Unpaired):
-        # After `layers` halvings two 4x4 convolutions of stride 1 each take one pixel off.
-        if recipe.data.side // 2**recipe.critic.layers < 3:
-            return "/critic/layers", (
-                f"{recipe.critic.layers} layers leave no patch of a {recipe.data.side} px picture; use fewer layers or a larger side."
-            )
+    if not isinstance(recipe.critic, PatchCritic) or not isinstance(recipe.data, Unpaired):
+        return None
+    # After `layers` halvings two 4x4 convolutions of stride 1 each take one pixel off.
+    side, layers = recipe.data.side, recipe.critic.layers
+    if side // 2**layers < 3:
+        return "/critic/layers", f"{layers} layers leave no patch of a {side} px picture: fewer layers or a larger side."
     return None
 
 
@@ -117,7 +120,10 @@ def _conditional_has_labels(recipe: Recipe) -> tuple[str, str] | None:
             f"'{recipe.data.dataset}' has no class labels; choose a labelled dataset or set game.conditional to false."
         )
     if not isinstance(recipe.generator, DcganGenerator) or recipe.generator.norm != "batch":
-        return "/generator", "A class is fed through BatchNorm: a conditional game needs a dcgan generator with norm batch."
+        return (
+            "/generator",
+            "A class is fed through BatchNorm: a conditional game needs a dcgan generator with norm batch.",
+        )
     if not isinstance(recipe.critic, DcganCritic):
         return "/critic", "A class is judged by projection: a conditional game needs a dcgan critic."
     return None
@@ -144,7 +150,8 @@ def _slopes_without_batch_norm(recipe: Recipe) -> tuple[str, str] | None:
     sloped = any(penalty.kind in ("gradient_penalty", "r1") for penalty in recipe.penalties)
     if sloped and isinstance(recipe.critic, DcganCritic) and recipe.critic.norm == "batch":
         return "/critic/norm", (
-            "A gradient penalty holds the slope at each picture alone, and BatchNorm mixes the batch: set critic.norm to none."
+            "A gradient penalty holds the slope at each picture alone, and BatchNorm mixes the batch: "
+            "set critic.norm to none."
         )
     return None
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -54,7 +54,9 @@ def resolve(
         fields = _preset(family, dataset or family.default_dataset, overrides or {})
         pointer = "/overrides"
     elif overrides:
-        raise RecipeRefused(Refusal("/overrides", "Overrides go with a family's name; a recipe sent whole is changed itself."))
+        raise RecipeRefused(
+            Refusal("/overrides", "Overrides go with a family's name; a recipe sent whole is changed itself.")
+        )
     else:
         family, fields, pointer = None, dict(recipe), "/recipe"
         if dataset is not None:
@@ -88,14 +90,14 @@ def _known(dataset: str) -> Json:
         raise RecipeRefused(
             Refusal("/dataset", f"No dataset is called '{dataset[:80]}'; there are {', '.join(DATASETS)}.")
         )
-    return cast(Json, DATASETS[dataset].spec().model_dump(mode="json"))
+    return DATASETS[dataset].spec().model_dump(mode="json")
 
 
 def _preset(family: Family, dataset: str, overrides: Mapping[str, Any]) -> Json:
     """The family's fields for this dataset, overridden. The data come first: sizes follow from them."""
     data_change = overrides.get("data", {})
     if not isinstance(data_change, Mapping):
-        raise RecipeRefused(Refusal("/overrides/data", "The data override is an object, for example {\"side\": 32}."))
+        raise RecipeRefused(Refusal("/overrides/data", 'The data override is an object, for example {"side": 32}.'))
     if data_change.get("dataset", dataset) != dataset:
         raise RecipeRefused(Refusal("/overrides/data/dataset", "Name the dataset in `dataset`, not in an override."))
     data = merge(_known(dataset), data_change)

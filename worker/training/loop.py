@@ -21,7 +21,8 @@ from worker.training.samples import sample_sheet
 from worker.training.trainer import NonFinite, Trainer
 
 __all__ = [
-    "DamagedCheckpoint", "Finished", "Listener", "NonFinite", "Report", "Saved", "Stop", "Stopped", "train", "write_export",
+    "DamagedCheckpoint", "Finished", "Listener", "NonFinite", "Report", "Saved", "Stop", "Stopped",
+    "train", "write_export",
 ]  # fmt: skip
 
 

@@ -1,0 +1,198 @@
+"""2N steps equal N, save, load into a fresh trainer, N more: bit for bit, for every family."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from models.spec.families import FAMILIES
+from models.spec.recipe import Recipe
+from models.spec.resolve import resolve
+from worker.training import checkpoint
+from worker.training.batches import Batches
+from worker.training.data import load
+from worker.training.loop import Finished, Report, Saved, Stop, Stopped, train, write_export
+from worker.training.numerics import Numerics, apply, measure
+from worker.training.trainer import NonFinite, Trainer
+
+# Small enough that every family takes its steps in seconds; R1 is due at steps 0 and 8.
+SMALL: dict[str, dict[str, Any]] = {
+    "cyclegan": {"data": {"side": 16}, "game": {"pool": 6}, "generator": {"blocks": 1}, "critic": {"layers": 1}},
+    "gan": {"batch_size": 16},
+}
+STEPS = 10
+
+
+def small(family: str, seed: int = 3, **changes: Any) -> Recipe:
+    overrides = {"batch_size": 8} | SMALL.get(family, {}) | changes
+    recipe = resolve(family, seed=seed, budget={"steps": STEPS}, overrides=overrides)[1]
+    return recipe.model_copy(update={"checkpoint_every": 5, "report_every": 2})
+
+
+def trainer(recipe: Recipe) -> Trainer:
+    numerics = measure("cpu", recipe, 2)
+    apply(numerics)
+    device = torch.device("cpu")
+    return Trainer(recipe, Batches(recipe, load(recipe.data, None), device), device, numerics.precision)
+
+
+def advance(one: Trainer, steps: int) -> list[float]:
+    return [sum(loss.item() for loss in one.advance().values()) for _ in range(steps)]
+
+
+def assert_same(left: Any, right: Any, where: str = "") -> None:
+    if isinstance(left, torch.Tensor):
+        assert torch.equal(left, right), where
+    elif isinstance(left, dict):
+        assert left.keys() == right.keys(), where
+        for key in left:
+            assert_same(left[key], right[key], f"{where}/{key}")
+    elif isinstance(left, list):
+        for i, (a, b) in enumerate(zip(left, right, strict=True)):
+            assert_same(a, b, f"{where}/{i}")
+    else:
+        assert left == right, where
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_half_saved_and_loaded_equals_whole(family: str, tmp_path: Path) -> None:
+    recipe = small(family)
+    whole = trainer(recipe)
+    losses = advance(whole, STEPS)
+    half = trainer(recipe)
+    first = advance(half, STEPS // 2)
+    saved = checkpoint.save(half.state_dict(), tmp_path, attempt=1)
+    torch.manual_seed(99)  # what the global generator holds must not matter
+    rest = trainer(small(family, seed=4).model_copy(update={"seed": 3}))
+    rest.load_state_dict(checkpoint.load(saved.path, saved.sha256))
+    second = advance(rest, STEPS // 2)
+    assert first + second == losses
+    assert_same(rest.state_dict(), whole.state_dict())
+
+
+@pytest.mark.parametrize("order", ["critic_first", "generator_first", "simultaneous"])
+def test_orders_of_turns_differ_and_each_is_exact(order: str) -> None:
+    recipe = small("dcgan", turns={"order": order})
+    losses = advance(trainer(recipe), 4)
+    assert losses == advance(trainer(recipe), 4)
+    if order != "critic_first":
+        assert losses != advance(trainer(small("dcgan")), 4)
+
+
+class Notes:
+    """A listener that writes everything down and stops when told."""
+
+    def __init__(self, stop_at: int | None = None, why: Stop = Stop.PAUSE) -> None:
+        self.reports: list[Report] = []
+        self.checkpoints: list[Saved] = []
+        self.step = 0
+        self.stop_at, self.why = stop_at, why
+
+    def beat(self, step: int) -> None:
+        self.step = step
+
+    def report(self, report: Report) -> None:
+        self.reports.append(report)
+
+    def saved(self, saved: Saved) -> None:
+        self.checkpoints.append(saved)
+
+    def should_stop(self) -> Stop | None:
+        return self.why if self.step == self.stop_at else None
+
+
+def run(recipe: Recipe, folder: Path, notes: Notes, attempt: int = 1, resume: Path | None = None) -> Finished | Stopped:
+    numerics = measure("cpu", recipe, 2)
+    apply(numerics)
+    data = load(recipe.data, None)
+    return train(recipe, data, notes, folder=folder, attempt=attempt, resume=resume, numerics=numerics)
+
+
+def test_loop_saves_reports_and_a_paused_job_ends_with_the_same_export(tmp_path: Path) -> None:
+    recipe = small("cdcgan")
+    notes = Notes()
+    assert run(recipe, tmp_path / "whole", notes) == Finished(STEPS)
+    assert [saved.step for saved in notes.checkpoints] == [0, 5, 10]
+    assert [report.step for report in notes.reports] == [2, 4, 6, 8, 10]
+    assert "critic/auxiliary" in notes.reports[0].values
+    assert notes.reports[0].sample.startswith(b"\x89PNG")
+
+    first = Notes(stop_at=3)
+    assert run(recipe, tmp_path / "paused", first) == Stopped(Stop.PAUSE, 3)
+    assert [saved.step for saved in first.checkpoints] == [0, 3]
+    second = Notes()
+    assert run(recipe, tmp_path / "paused", second, 2, first.checkpoints[-1].path) == Finished(STEPS)
+    assert [report.step for report in second.reports] == [4, 6, 8, 10]
+    write_export(recipe, notes.checkpoints[-1].path, tmp_path / "whole.safetensors")
+    write_export(recipe, second.checkpoints[-1].path, tmp_path / "paused.safetensors")
+    assert (tmp_path / "whole.safetensors").read_bytes() == (tmp_path / "paused.safetensors").read_bytes()
+
+
+def test_cancel_saves_nothing(tmp_path: Path) -> None:
+    notes = Notes(stop_at=3, why=Stop.CANCEL)
+    assert run(small("gan"), tmp_path, notes) == Stopped(Stop.CANCEL, 3)
+    assert [saved.step for saved in notes.checkpoints] == [0]
+
+
+def test_a_fresh_process_gives_the_same_export(tmp_path: Path) -> None:
+    recipe = small("wgan_gp")
+    notes = Notes()
+    run(recipe, tmp_path, notes)
+    write_export(recipe, notes.checkpoints[-1].path, tmp_path / "here.safetensors")
+    (tmp_path / "recipe.json").write_text(recipe.model_dump_json())
+    program = (
+        "import sys; from pathlib import Path; from models.spec.recipe import Recipe;"
+        "from tests_exactness import Notes, run; from worker.training.loop import write_export;"
+        "folder = Path(sys.argv[1]); notes = Notes();"
+        "recipe = Recipe.model_validate_json((folder / 'recipe.json').read_text());"
+        "run(recipe, folder / 'other', notes);"
+        "write_export(recipe, notes.checkpoints[-1].path, folder / 'there.safetensors')"
+    )
+    # The module's own name depends on pytest's import mode, so the child gets a copy under a name of its own.
+    (tmp_path / "tests_exactness.py").write_text(Path(__file__).read_text())
+    root = Path(__file__).parents[2]
+    paths = f"{root}:{tmp_path}"
+    environment = {"PYTHONPATH": paths, "GOMP_SPINCOUNT": "0", "PATH": "/usr/bin:/bin"}
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, env=environment, cwd=tmp_path)
+    assert (tmp_path / "here.safetensors").read_bytes() == (tmp_path / "there.safetensors").read_bytes()
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_before_it_is_saved(tmp_path: Path) -> None:
+    wild = {"generator_optimizer": {"kind": "sgd", "rate": 10.0}, "critic_optimizer": {"kind": "sgd", "rate": 10.0}}
+    recipe = small("wgan_gp", **wild)
+    notes = Notes()
+    with pytest.raises(NonFinite, match=r"at step \d+ \(examples \d+") as caught:
+        run(recipe, tmp_path, notes)
+    assert len(caught.value.indices) == recipe.batch_size
+    state = checkpoint.load(notes.checkpoints[-1].path)
+    assert all(weight.isfinite().all() for weight in state["generator"].values())
+
+
+def test_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    saved = checkpoint.save({"step": 1, "x": torch.zeros(3)}, tmp_path, attempt=1)
+    content = bytearray(saved.path.read_bytes())
+    content[len(content) // 2] ^= 1
+    saved.path.write_bytes(content)
+    with pytest.raises(checkpoint.DamagedCheckpoint, match="not the file that was recorded"):
+        checkpoint.load(saved.path, saved.sha256)
+    with pytest.raises(checkpoint.DamagedCheckpoint, match="cannot be read"):
+        checkpoint.load(tmp_path / "gone.pt")
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_numerics_travel_as_json_and_differences_are_said() -> None:
+    here = measure("cpu", small("gan"), 2)
+    assert Numerics.from_dict(here.as_dict()) == here
+    assert here.precision == "fp32", "tiny fully connected players stay in fp32"
+
+
+def test_batches_show_every_example_once_an_epoch() -> None:
+    recipe = small("dcgan").model_copy(update={"batch_size": 100})
+    batches = Batches(recipe, load(recipe.data, None), torch.device("cpu"))
+    rows = torch.cat([batches.indices(draw) for draw in range(18)])[:1797]
+    assert sorted(rows.tolist()) == list(range(1797))
+    other = Batches(recipe.model_copy(update={"seed": 9}), load(recipe.data, None), torch.device("cpu"))
+    assert not torch.equal(batches.indices(0), other.indices(0))
