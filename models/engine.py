@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -48,7 +48,8 @@ Pick = tuple[int | None, int]
 """one picture asked for: its class (None when the model knows none), and its number under the request's seed"""
 
 
-class Item(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Item:
     """A pick with what its request says of all of them."""
 
     label: int | None
@@ -86,7 +87,8 @@ class _Translation:
 
     @property
     def weight(self) -> int:
-        return -(-self.image.shape[0] * self.image.shape[1] // PICTURE_PIXELS)
+        height, width, _ = self.image.shape
+        return 1 + int(height * width) // PICTURE_PIXELS
 
 
 _Work = _Sampling | _Translation
@@ -105,7 +107,7 @@ class Loaded:
         self.threads = threads if generator is None or weights >= SMALL else 1
         if generator is not None:
             # Quicker, and most convolutions then compute a picture alike in every batch.
-            generator.to(memory_format=torch.channels_last)
+            generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             torch.set_num_threads(self.threads)
             self.sizes = self._bit_equal_sizes()
 
@@ -155,7 +157,8 @@ class Loaded:
                 groups.append((output, [size]))
             else:
                 alike.append(size)
-        return tuple(max((sizes for _, sizes in groups), key=len))
+        _, most = max(groups, key=lambda group: len(group[1]))
+        return tuple(most)
 
     def _to_array(self, output: Tensor) -> Array:
         if self.recipe.data.kind == "points":
@@ -207,7 +210,8 @@ class Engine:
             self._closed = True
             self._change.notify()
         self._thread.join()
-        for work in (*self._samplings, *self._translations):
+        waiting: list[_Work] = [*self._samplings, *self._translations]
+        for work in waiting:
             work.future.cancel()
 
     def _enter(self, work: _Work) -> Future[Array]:

@@ -58,15 +58,18 @@ def _ramp(window: slice) -> Array:
     """Weights that rise from each end over the overlap."""
     length = window.stop - window.start
     from_end = np.minimum(np.arange(length) + 1, length - np.arange(length))
-    return (np.minimum(from_end, OVERLAP) / OVERLAP).astype(np.float32)
+    ramp: Array = (np.minimum(from_end, OVERLAP) / OVERLAP).astype(np.float32)
+    return ramp
 
 
 def _through(network: nn.Module, piece: Array, device: torch.device) -> Array:
     """uint8 [h, w, channels] -> float32 [h, w, channels] in [-1, 1]."""
     x = torch.from_numpy(np.ascontiguousarray(piece)).to(device).permute(2, 0, 1)[None].float() / 127.5 - 1
     y: Tensor = network(x)
-    return y[0].float().permute(1, 2, 0).cpu().numpy()
+    out: Array = y[0].float().permute(1, 2, 0).cpu().numpy()
+    return out
 
 
 def _levels(values: Array) -> Array:
-    return np.clip(np.rint((values + 1) * 127.5), 0, 255).astype(np.uint8)
+    levels: Array = np.clip(np.rint((values + 1) * 127.5), 0, 255).astype(np.uint8)
+    return levels

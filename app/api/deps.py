@@ -1,0 +1,68 @@
+"""What routes take from the application and from the request's head."""
+
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+
+from app.core.errors import NotAcceptable, UnsupportedMedia
+from app.core.settings import Settings
+from app.services.inference import Inference
+
+
+def settings_of(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+def inference_of(request: Request) -> Inference:
+    inference: Inference = request.app.state.inference
+    return inference
+
+
+TheSettings = Annotated[Settings, Depends(settings_of)]
+TheInference = Annotated[Inference, Depends(inference_of)]
+Limit = Annotated[int, Query(ge=1, le=100, description="Most entries in one reply.")]
+
+
+def json_body(request: Request) -> None:
+    _require_media(request, "application/json")
+
+
+def multipart_body(request: Request) -> None:
+    _require_media(request, "multipart/form-data")
+
+
+def _require_media(request: Request, wanted: str) -> None:
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given != wanted:
+        raise UnsupportedMedia(f"Send the body as {wanted}, not as {given[:80] or 'nothing named'}.")
+
+
+def negotiate(accept: str | None, offers: tuple[str, ...]) -> str:
+    """The offer that the Accept header likes best; of equals the first. Raises NotAcceptable."""
+    if not accept:
+        return offers[0]
+    ranges = [_media_range(part) for part in accept.split(",")]
+    best = max(offers, key=lambda offer: _liking(offer, ranges))
+    if _liking(best, ranges) <= 0:
+        raise NotAcceptable(f"This address answers {', '.join(offers)}; name one of them in Accept.")
+    return best
+
+
+def _media_range(part: str) -> tuple[str, float]:
+    media, *parameters = (piece.strip().lower() for piece in part.split(";"))
+    quality = next((value[2:] for value in parameters if value.startswith("q=")), "1")
+    try:
+        return media, float(quality)
+    except ValueError:
+        return media, 0.0
+
+
+def _liking(offer: str, ranges: list[tuple[str, float]]) -> float:
+    """By the most specific range that matches (RFC 9110 section 12.5.1)."""
+    kind = offer.partition("/")[0]
+    for pattern in (offer, f"{kind}/*", "*/*"):
+        for media, quality in ranges:
+            if media == pattern:
+                return quality
+    return 0.0

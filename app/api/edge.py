@@ -1,0 +1,125 @@
+"""What every request passes before any route: its id, the host, the key, the size of its body."""
+
+import hmac
+import re
+import secrets
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import REQUEST_ID, problem
+from app.core.settings import Settings
+
+OPEN = frozenset({"/livez", "/readyz"})
+UPLOADS = frozenset({"/translate"})
+MULTIPART_MARGIN = 64 << 10
+"""bytes a multipart body may have beyond its file: boundaries, headers and the small fields"""
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Edge:
+    """Pure ASGI, so that it costs little and sees every reply, those of the framework included."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        self._hosts = _LOOPBACK | {settings.host.lower()}
+        self._key = settings.api_key.get_secret_value().encode() if settings.api_key else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get(REQUEST_ID, "")
+        scope.setdefault("state", {})["request_id"] = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(12)
+        send = _Reply(scope, receive, send)
+        if refusal := self._refusal(scope, headers):
+            await refusal(scope, receive, send)
+        else:
+            await self._app(scope, _Counted(receive, self._limit(scope)), send)
+
+    def _limit(self, scope: Scope) -> int:
+        if scope["path"] in UPLOADS:
+            return self._settings.max_upload_bytes + MULTIPART_MARGIN
+        return self._settings.max_body_bytes
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        if self._key is None and not self._expects(headers.get("host", "")):
+            return problem(
+                scope, 421, f"Without a key this server answers only as {', '.join(sorted(self._hosts))}.",
+                code="unknown_host",
+            )  # fmt: skip
+        if self._key is not None and scope["path"] not in OPEN and not self._authorised(headers):
+            return problem(
+                scope, 401, "Send the key of FORGER_API_KEY as 'Authorization: Bearer <key>'.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )  # fmt: skip
+        declared = headers.get("content-length", "0")
+        if declared.isdecimal() and int(declared[:19]) > (limit := self._limit(scope)):
+            return problem(scope, 413, _too_large(limit), code="too_large")
+        return None
+
+    def _expects(self, host: str) -> bool:
+        """Without a key a web page must not reach us by a name of its own (DNS rebinding)."""
+        try:
+            name = urlsplit(f"//{host}").hostname
+        except ValueError:
+            return False
+        return name is not None and name.lower() in self._hosts
+
+    def _authorised(self, headers: Headers) -> bool:
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(key.strip().encode("latin-1"), self._key or b"")
+
+
+def _too_large(limit: int) -> str:
+    return f"The body is larger than this address takes: the limit is {limit} bytes. Send less."
+
+
+class _Counted:
+    """Receives the body and raises once it is longer than allowed, whatever its headers said."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._left = limit
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._left -= len(message.get("body", b""))
+            if self._left < 0:
+                raise HTTPException(413, _too_large(self._limit))
+        return message
+
+
+class _Reply:
+    """Sends the reply with its request id; a plain-text error of the framework becomes a problem document."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._replaced = False
+
+    async def __call__(self, message: Message) -> None:
+        if self._replaced:
+            return
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            if message["status"] >= 400 and headers.get("content-type", "").startswith("text/plain"):
+                self._replaced = True
+                await self._as_problem(message["status"], headers)(self._scope, self._receive, self._send)
+                return
+            headers.setdefault(REQUEST_ID, self._scope["state"]["request_id"])
+            headers.setdefault("X-Content-Type-Options", "nosniff")
+        await self._send(message)
+
+    def _as_problem(self, status: int, headers: MutableHeaders) -> Response:
+        kept = {name: headers[name] for name in ("allow", "content-range", "retry-after") if name in headers}
+        return problem(self._scope, status, "The request cannot be answered as it is asked.", headers=kept)

@@ -1,0 +1,102 @@
+"""GET /jobs/{id}/events: the durable log of a job, as JSON or as a stream that resumes exactly."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from starlette.responses import JSONResponse, StreamingResponse
+
+from app.api.deps import TheInference
+from app.core.errors import FieldError, Invalid
+from app.core.states import TERMINAL
+from app.schemas.jobs import EventList, EventOut
+from app.services import jobs
+from app.services.inference import Inference
+from app.services.views import EventView
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+POLL_S = 0.25
+PING_S = 15.0
+BATCH = 500
+STREAM = "text/event-stream"
+
+
+def last_event_id(last_event_id: Annotated[str | None, Header()] = None) -> int | None:
+    if last_event_id is None or last_event_id == "":
+        return None
+    if not (last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) < 19):
+        sentence = "Last-Event-ID is the id of an event of this job: a whole number."
+        raise Invalid(sentence, errors=(FieldError("/Last-Event-ID", sentence),))
+    return int(last_event_id)
+
+
+@router.get(
+    "/{job_id}/events",
+    response_model=EventList,
+    responses={200: {"content": {STREAM: {"schema": {"type": "string"}}}}},
+)
+async def events(
+    job_id: str,
+    request: Request,
+    inference: TheInference,
+    resumed: Annotated[int | None, Depends(last_event_id)],
+    after: Annotated[int, Query(ge=0, lt=2**63, description="Only events with a greater seq.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=BATCH, description="Most events of a JSON reply.")] = BATCH,
+) -> Response:
+    """JSON, or a stream where Accept names text/event-stream."""
+    after = after if resumed is None else resumed
+    ended = (await asyncio.to_thread(jobs.get, job_id)).state in TERMINAL
+    first = await asyncio.to_thread(jobs.events, job_id, after=after, limit=limit)
+    if STREAM not in request.headers.get("accept", "").lower():
+        body = EventList(data=[EventOut.model_validate(event) for event in first])
+        return JSONResponse(body.model_dump(mode="json"), headers={"Vary": "Accept"})
+    if ended and not first:
+        return Response(status_code=204)  # tells an EventSource that nothing will come: it stops reconnecting
+    return StreamingResponse(
+        _stream(job_id, after, inference),
+        media_type=STREAM,
+        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no", "Vary": "Accept"},
+    )
+
+
+async def _stream(job_id: str, after: int, inference: Inference) -> AsyncIterator[bytes]:
+    """Ends after the event of a terminal state; async, so that a client that leaves ends it at once."""
+    spoke = time.monotonic()
+    while True:
+        found = await asyncio.to_thread(jobs.events, job_id, after=after, limit=BATCH)
+        for event in found:
+            after, spoke = event.seq, time.monotonic()
+            last = event.type == "state" and event.data["state"] in TERMINAL
+            if last:
+                await asyncio.to_thread(_publish, job_id, inference)
+            yield _encode(event)
+            if last:
+                return
+        if time.monotonic() - spoke >= PING_S:
+            spoke = time.monotonic()
+            yield KEEPALIVE_COMMENT
+            if not found and await asyncio.to_thread(_over, job_id, after):
+                return
+        await asyncio.sleep(POLL_S)
+
+
+def _over(job_id: str, after: int) -> bool:
+    """A client may resume from an id beyond the last event: nothing will ever come."""
+    return jobs.get(job_id).state in TERMINAL and not jobs.events(job_id, after=after, limit=1)
+
+
+def _publish(job_id: str, inference: Inference) -> None:
+    """Who learns that a job succeeded can ask for its model at once."""
+    result = jobs.get(job_id).result
+    if result is not None:
+        inference.notice(result.model)
+
+
+def _encode(event: EventView) -> bytes:
+    data = json.dumps(event.data, separators=(",", ":"))
+    return format_sse_event(id=str(event.seq), event=event.type, data_str=data)

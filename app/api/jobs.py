@@ -1,0 +1,149 @@
+"""/jobs: create, list, read, and the three verbs; curves, checkpoints, artifacts, fixed-noise pictures."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+from starlette.responses import FileResponse
+
+from app.api.deps import Limit, TheInference, TheSettings, json_body
+from app.core.errors import NotFound
+from app.core.states import JobState
+from app.core.store import Store
+from app.schemas.jobs import (
+    ArtifactList,
+    ArtifactOut,
+    CheckpointList,
+    CheckpointOut,
+    Curve,
+    CurveList,
+    JobIn,
+    JobOut,
+    JobPage,
+    SampleList,
+    SampleOut,
+)
+from app.services import jobs, recipes
+from app.services.views import JobView
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+FOR_EVER = "private, max-age=31536000, immutable"
+
+
+@router.post("", status_code=201, dependencies=[Depends(json_body)])
+def create(asked: JobIn, response: Response) -> JobOut:
+    """Train. The job is durable once this answers."""
+    family, recipe = recipes.whole(
+        asked.recipe,
+        dataset=asked.dataset,
+        seed=asked.seed,
+        budget=asked.budget,
+        overrides=asked.overrides,
+    )
+    name = asked.model or recipes.default_model(family, recipe)
+    job = jobs.create(family=family, recipe=recipe, dataset=recipe.data.dataset, model_name=name)
+    response.headers["Location"] = f"/jobs/{job.id}"
+    return JobOut.of(job)
+
+
+@router.get("")
+def page(
+    limit: Limit = 20,
+    after: Annotated[str | None, Query(max_length=100, description="The `next_cursor` of a page.")] = None,
+    state: JobState | None = None,
+    family: Annotated[str | None, Query(max_length=100)] = None,
+    dataset: Annotated[str | None, Query(max_length=100)] = None,
+) -> JobPage:
+    """Newest first."""
+    found, cursor = jobs.list_jobs(limit=limit, after=after, state=state, family=family, dataset=dataset)
+    return JobPage(data=[JobOut.of(job) for job in found], has_more=cursor is not None, next_cursor=cursor)
+
+
+@router.get("/{job_id}")
+def read(job_id: str, inference: TheInference) -> JobOut:
+    return _told(jobs.get(job_id), inference)
+
+
+@router.post("/{job_id}/cancel")
+def cancel(job_id: str) -> JobOut:
+    """Ends the job at its next step. Nothing changes when it is cancelled already."""
+    return JobOut.of(jobs.cancel(job_id))
+
+
+@router.post("/{job_id}/pause")
+def pause(job_id: str) -> JobOut:
+    """Saves at the next step and frees the device; `resume` goes on from there."""
+    return JobOut.of(jobs.pause(job_id))
+
+
+@router.post("/{job_id}/resume")
+def resume(job_id: str) -> JobOut:
+    return JobOut.of(jobs.resume(job_id))
+
+
+@router.get("/{job_id}/metrics")
+def metrics(
+    job_id: str,
+    name: Annotated[list[str] | None, Query(max_length=100, description="Only these curves.")] = None,
+    after_step: Annotated[int, Query(ge=-1)] = -1,
+) -> CurveList:
+    """Curves by name."""
+    curves = jobs.metrics(job_id, names=name, after_step=after_step)
+    return CurveList(data=[Curve(name=key, points=points) for key, points in sorted(curves.items())])
+
+
+@router.get("/{job_id}/checkpoints")
+def checkpoints(job_id: str) -> CheckpointList:
+    """Those kept, newest first."""
+    return CheckpointList(data=[CheckpointOut.model_validate(kept) for kept in jobs.checkpoints(job_id)])
+
+
+@router.get("/{job_id}/artifacts")
+def artifacts(job_id: str, kind: Annotated[str | None, Query(max_length=40)] = None) -> ArtifactList:
+    return ArtifactList(data=[ArtifactOut.of(job_id, artifact) for artifact in jobs.artifacts(job_id, kind)])
+
+
+@router.get("/{job_id}/artifacts/{artifact_id}", response_class=FileResponse)
+def artifact_bytes(
+    job_id: str,
+    artifact_id: str,
+    settings: TheSettings,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The file itself; it never changes. Ranges are answered."""
+    found = next((item for item in jobs.artifacts(job_id) if item.id == artifact_id), None)
+    if found is None:
+        raise NotFound(f"Job {job_id} has no artifact '{artifact_id}'; GET /jobs/{job_id}/artifacts lists them.")
+    headers = {"ETag": f'"{found.sha256}"', "Cache-Control": FOR_EVER}
+    if if_none_match and found.sha256 in if_none_match:
+        return Response(status_code=304, headers=headers)
+    return FileResponse(
+        Store(settings.artifacts).path(found.sha256),
+        media_type=found.media_type,
+        headers=headers,
+        filename=found.name,
+        content_disposition_type="inline" if found.media_type.startswith("image/") else "attachment",
+    )
+
+
+@router.get("/{job_id}/samples")
+def samples(job_id: str) -> SampleList:
+    """The same noise at every report, as pictures."""
+    return SampleList(
+        data=[
+            SampleOut(
+                step=item.step or 0,
+                artifact=item.id,
+                href=f"/jobs/{job_id}/artifacts/{item.id}",
+                created_at=item.created_at,
+            )
+            for item in sorted(jobs.artifacts(job_id, "sample"), key=lambda item: item.step or 0)
+        ]
+    )
+
+
+def _told(job: JobView, inference: TheInference) -> JobOut:
+    """Who reads that a model is published can ask for it at once."""
+    if job.result is not None:
+        inference.notice(job.result.model)
+    return JobOut.of(job)

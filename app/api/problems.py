@@ -1,0 +1,163 @@
+"""Every error as application/problem+json, and the OpenAPI document saying so."""
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Scope
+
+from app.core.errors import FieldError, ForgerError
+from app.schemas.problem import Problem
+
+MEDIA_TYPE = "application/problem+json"
+REQUEST_ID = "X-Request-Id"
+_KINDS = "urn:forger:problem:"
+_SENTENCES = {
+    404: "Nothing is here; GET / names the doors.",
+    405: "This door does not know that method; the Allow header names those it knows.",
+    500: "Something failed on our side; the log tells what, under this request id.",
+}
+_CODES = {413: "too_large", 415: "unsupported_media", 422: "invalid", 500: "internal_error"}
+
+
+def problem(
+    scope: Scope,
+    status: int,
+    detail: str,
+    *,
+    code: str | None = None,
+    title: str | None = None,
+    errors: Sequence[FieldError] = (),
+    headers: Mapping[str, str] | None = None,
+    **extra: Any,
+) -> Response:
+    """`extra` are extension members of the document."""
+    phrase = HTTPStatus(status).phrase
+    code = code or _CODES.get(status) or phrase.lower().replace(" ", "_").replace("-", "_")
+    request_id = request_id_of(scope)
+    body = {
+        "type": _KINDS + code,
+        "title": title or phrase,
+        "status": int(status),
+        "detail": detail,
+        "code": code,
+        "request_id": request_id,
+        "errors": [{"pointer": error.pointer, "message": error.message} for error in errors],
+        **extra,
+    }
+    # ASCII only: what a client sent and we echo may hold code points that UTF-8 cannot carry.
+    content = json.dumps(body, ensure_ascii=True).encode()
+    return Response(content, status, {REQUEST_ID: request_id, **(headers or {})}, MEDIA_TYPE)
+
+
+def request_id_of(scope: Scope) -> str:
+    return str(scope.get("state", {}).get("request_id", ""))
+
+
+def install(app: FastAPI) -> None:
+    """Handlers for all that can be raised; starlette's own HTTPException included (404, 405, 413)."""
+    app.add_exception_handler(ForgerError, _forger)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unforeseen)
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+
+
+async def _forger(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ForgerError)
+    return problem(
+        request.scope,
+        error.status,
+        error.detail,
+        code=error.code,
+        title=error.title,
+        errors=error.errors,
+        headers=error.headers,
+    )
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    plain = error.detail if error.detail and error.detail != phrase else f"{phrase}."
+    return problem(
+        request.scope,
+        error.status_code,
+        _SENTENCES.get(error.status_code, plain),
+        headers=error.headers,
+    )
+
+
+async def _unforeseen(request: Request, error: Exception) -> Response:
+    return problem(request.scope, 500, _SENTENCES[500])
+
+
+async def _validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [FieldError(pointer(item, error.body), item["msg"]) for item in error.errors()]
+    named = "; ".join(f"{field.pointer or 'the body'}: {field.message}" for field in errors)
+    return problem(request.scope, 422, f"The request was refused. {named}.", title="Invalid request", errors=errors)
+
+
+def pointer(error: Mapping[str, Any], body: Any) -> str:
+    """A JSON pointer for one pydantic error, without the tags of unions.
+
+    A location is followed through what was sent: a step that is not there is a tag, unless it is what is
+    missing.
+    """
+    where, *steps = error["loc"]
+    if error["type"] == "json_invalid":
+        return ""
+    if where != "body":
+        return _escape(steps)
+    kept: list[int | str] = []
+    for position, step in enumerate(steps):
+        last = position == len(steps) - 1
+        if _holds(body, step):
+            body = body[step]
+            kept.append(step)
+        elif last and error["type"] == "missing":
+            kept.append(step)
+    return _escape(kept)
+
+
+def _holds(value: Any, step: int | str) -> bool:
+    if isinstance(value, list):
+        return isinstance(step, int) and step < len(value)
+    return isinstance(value, Mapping) and step in value
+
+
+def _escape(steps: Sequence[int | str]) -> str:
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    """FastAPI advertises its own error body; ours is Problem, on every operation."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            summary=app.summary,
+            routes=app.routes,
+            separate_input_output_schemas=False,
+        )
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas.pop("HTTPValidationError", None)
+        schemas.pop("ValidationError", None)
+        described = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(described.pop("$defs"), Problem=described)
+        reply = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        for path in document["paths"].values():
+            for operation in path.values():
+                responses = operation["responses"]
+                responses.pop("422", None)
+                responses["4XX"] = {"description": "The request was refused.", "content": reply}
+                responses["5XX"] = {"description": "The service could not answer.", "content": reply}
+        app.openapi_schema = document
+    return app.openapi_schema

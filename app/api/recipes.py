@@ -1,0 +1,34 @@
+"""/recipes: the families, with their defaults and the few settings a person would turn."""
+
+from fastapi import APIRouter
+
+from app.schemas.catalog import RecipeList, RecipeOut
+from app.services import recipes
+from models.spec.families import FAMILIES, Family
+
+router = APIRouter(prefix="/recipes", tags=["catalogue"])
+
+
+@router.get("")
+def listed() -> RecipeList:
+    return RecipeList(data=[_out(family) for family in FAMILIES.values()])
+
+
+@router.get("/{name}")
+def read(name: str) -> RecipeOut:
+    return _out(recipes.find(name))
+
+
+def _out(family: Family) -> RecipeOut:
+    return RecipeOut.model_validate(
+        {
+            "name": family.name,
+            "title": family.title,
+            "paper": family.paper,
+            "game": family.game,
+            "conditional": family.conditional,
+            "schema": recipes.schema(),
+            "defaults": recipes.defaults(family.name),
+            "dials": family.dials,
+        }
+    )

@@ -1,0 +1,36 @@
+"""POST /translate: a picture in the other style, at its own size."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, File, Form, Response, UploadFile
+
+from app.api import images
+from app.api.deps import TheInference, TheSettings, multipart_body
+from app.api.images import imaging
+from app.schemas.samples import Reference
+from app.services.inference import reference
+
+router = APIRouter(tags=["inference"])
+
+
+@router.post(
+    "/translate",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}}},
+    dependencies=[Depends(multipart_body)],
+    form_limits={"max_files": 1, "max_fields": 8, "max_part_size": 1024},
+)
+async def translate(
+    file: Annotated[UploadFile, File(description="PNG, JPEG, WebP, BMP, TIFF or PPM.")],
+    inference: TheInference,
+    settings: TheSettings,
+    model: Annotated[Reference | None, Form()] = None,
+    direction: Annotated[Literal["a2b", "b2a"], Form()] = "a2b",
+) -> Response:
+    """The picture is turned upright as its EXIF says; of several frames the first is taken."""
+    version = await inference.translator(model)
+    channels = version.recipe.data.channels if version.recipe.data.kind == "unpaired" else 3
+    image = await imaging(images.decode, file.file, channels, settings.max_upload_bytes, settings.max_pixels)
+    styled = await inference.translate(version, image, direction)
+    headers = {"X-Forger-Model": reference(version), "Cache-Control": "no-store"}
+    return Response(await imaging(images.png, styled), media_type="image/png", headers=headers)

@@ -1,0 +1,38 @@
+"""What request and response bodies share."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+SEED_LIMIT = 2**63
+
+Seed = Annotated[int, Field(ge=0, lt=SEED_LIMIT)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+"""What a client may call a model: a label, never a path."""
+Json = dict[str, Any]
+
+
+class In(BaseModel):
+    """A request body: unknown fields are refused, nothing is coerced."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Out(BaseModel):
+    """A response body. No field has a default: a reply says everything."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+def rfc3339(at: float) -> str:
+    """Epoch seconds as '2026-01-02T03:04:05.678Z'."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+Time = Annotated[
+    float,
+    PlainSerializer(rfc3339, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""Epoch seconds inside, RFC 3339 UTC with milliseconds on the wire."""

@@ -1,0 +1,124 @@
+"""Bodies of /models, /datasets, /recipes and the health addresses."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from app.schemas.base import Json, Out, Time
+from app.services.views import VersionView
+from models.spec.recipe import Recipe
+
+
+class VersionOut(Out):
+    model: str = Field(description="name@version")
+    name: str
+    version: int
+    game: str
+    dataset: str
+    classes: int = Field(description="Number of classes that can be asked for; 0: none.")
+    step: int
+    job: str | None
+    export_sha256: str
+    card: Json
+    created_at: Time
+    recipe: Recipe
+
+    @classmethod
+    def of(cls, version: VersionView) -> "VersionOut":
+        return cls(
+            model=f"{version.name}@{version.version}",
+            name=version.name,
+            version=version.version,
+            game=version.recipe.game.kind,
+            dataset=version.recipe.data.dataset,
+            classes=version.recipe.classes,
+            step=version.step,
+            job=version.job_id,
+            export_sha256=version.export_sha256,
+            card=version.card,
+            created_at=version.created_at,
+            recipe=version.recipe,
+        )
+
+
+class ModelOut(Out):
+    """A name, its newest version, and the numbers of all."""
+
+    name: str
+    latest: VersionOut
+    versions: list[int]
+
+
+class ModelList(Out):
+    data: list[ModelOut]
+
+
+class ModelDetail(Out):
+    name: str
+    versions: list[VersionOut]
+
+
+class DatasetOut(Out):
+    name: str
+    title: str
+    kind: Literal["images", "points", "unpaired"]
+    side: int = Field(description="Pixels; 0 for points.")
+    channels: int
+    classes: int
+    class_names: tuple[str, ...]
+    size: int
+    source: str
+
+
+class DatasetList(Out):
+    data: list[DatasetOut]
+
+
+class DialOut(Out):
+    path: str = Field(description="JSON pointer in the recipe.")
+    title: str
+    type: Literal["integer", "number"]
+    minimum: float
+    maximum: float
+    default: float
+
+
+class RecipeOut(Out):
+    name: str
+    title: str
+    paper: str
+    game: str
+    conditional: bool
+    schema_: Json = Field(alias="schema", description="JSON Schema of a whole recipe.")
+    defaults: Recipe = Field(description="The whole recipe on the family's default dataset.")
+    dials: tuple[DialOut, ...]
+
+
+class RecipeList(Out):
+    data: list[RecipeOut]
+
+
+class Index(Out):
+    name: str
+    version: str
+    links: dict[str, str]
+
+
+class Version(Out):
+    name: str
+    version: str
+    python: str
+
+
+class Alive(Out):
+    status: Literal["ok"]
+
+
+class Check(Out):
+    ok: bool
+    detail: str
+
+
+class Ready(Out):
+    status: Literal["ready"]
+    checks: dict[str, Check]

@@ -1,0 +1,166 @@
+"""Bodies of /jobs."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from app.core.states import JobState
+from app.schemas.base import SEED_LIMIT, In, Json, Name, Out, Time
+from app.services.views import ArtifactView, JobView
+from models.spec.recipe import Recipe
+
+ROOMS = ("events", "metrics", "checkpoints", "artifacts", "samples")
+
+
+class JobIn(In):
+    """What to train. `recipe` is a family's name or a whole recipe."""
+
+    recipe: Annotated[str, Field(max_length=100)] | Json
+    dataset: str | None = Field(None, max_length=100)
+    seed: int | None = Field(None, ge=0, lt=SEED_LIMIT)
+    budget: Json | None = Field(None, description='For example {"steps": 1200}.')
+    overrides: Json | None = Field(None, description="Changes to a family's recipe (RFC 7396).")
+    model: Name | None = Field(None, description="What the job publishes; default {family}-{dataset}.")
+
+
+class Reason(Out):
+    code: str
+    message: str
+
+
+class Progress(Out):
+    step: int
+    total: int
+    eta_s: float | None
+
+
+class Result(Out):
+    model: str
+    export_sha256: str
+
+
+class JobOut(Out):
+    id: str
+    kind: str
+    state: JobState
+    status_reason: Reason | None
+    family: str | None
+    recipe: Recipe
+    dataset: str
+    model: str
+    attempt: int
+    progress: Progress
+    queue_position: int | None
+    created_at: Time
+    queued_at: Time | None
+    started_at: Time | None
+    heartbeat_at: Time | None
+    finished_at: Time | None
+    result: Result | None
+    links: dict[str, str]
+
+    @classmethod
+    def of(cls, job: JobView) -> "JobOut":
+        own = f"/jobs/{job.id}"
+        return cls(
+            id=job.id,
+            kind=job.kind,
+            state=job.state,
+            status_reason=job.status_reason and Reason.model_validate(job.status_reason),
+            family=job.family,
+            recipe=job.recipe,
+            dataset=job.dataset,
+            model=job.model_name,
+            attempt=job.attempt,
+            progress=Progress(step=job.step, total=job.total, eta_s=job.eta_s),
+            queue_position=job.queue_position,
+            created_at=job.created_at,
+            queued_at=job.queued_at,
+            started_at=job.started_at,
+            heartbeat_at=job.heartbeat_at,
+            finished_at=job.finished_at,
+            result=job.result and Result.model_validate(job.result),
+            links={"self": own} | {room: f"{own}/{room}" for room in ROOMS},
+        )
+
+
+class JobPage(Out):
+    data: list[JobOut]
+    has_more: bool
+    next_cursor: str | None
+
+
+class EventOut(Out):
+    seq: int
+    type: str
+    data: Json
+    at: Time
+
+
+class EventList(Out):
+    data: list[EventOut]
+
+
+class Curve(Out):
+    name: str
+    points: list[tuple[int, float | None]] = Field(description="[step, value]; null was not finite.")
+
+
+class CurveList(Out):
+    data: list[Curve]
+
+
+class CheckpointOut(Out):
+    id: str
+    step: int
+    sha256: str
+    size: int
+    attempt: int
+    created_at: Time
+
+
+class CheckpointList(Out):
+    data: list[CheckpointOut]
+
+
+class ArtifactOut(Out):
+    id: str
+    name: str
+    kind: str
+    media_type: str
+    sha256: str
+    size: int
+    step: int | None
+    created_at: Time
+    href: str
+
+    @classmethod
+    def of(cls, job_id: str, artifact: ArtifactView) -> "ArtifactOut":
+        return cls(
+            id=artifact.id,
+            name=artifact.name,
+            kind=artifact.kind,
+            media_type=artifact.media_type,
+            sha256=artifact.sha256,
+            size=artifact.size,
+            step=artifact.step,
+            created_at=artifact.created_at,
+            href=f"/jobs/{job_id}/artifacts/{artifact.id}",
+        )
+
+
+class ArtifactList(Out):
+    data: list[ArtifactOut]
+
+
+class SampleOut(Out):
+    """The pictures of the fixed noise at one report: the same noise at every step."""
+
+    step: int
+    artifact: str
+    href: str
+    created_at: Time
+
+
+class SampleList(Out):
+    data: list[SampleOut]

@@ -1,0 +1,27 @@
+"""Whether the parts we lean on answer. Each check says None, or what is wrong."""
+
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.db.session import unit_of_work
+from app.services import queue
+
+
+def database() -> str | None:
+    try:
+        with unit_of_work(read_only=True) as session:
+            session.execute(text("SELECT count(*) FROM jobs WHERE 1 = 0"))
+    except SQLAlchemyError as error:
+        return f"The database does not answer ({type(error).__name__})."
+    return None
+
+
+def broker() -> str | None:
+    try:
+        with queue.celery().connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
+    except (OperationalError, RedisError, OSError) as error:
+        return f"The broker does not answer ({type(error).__name__}); jobs wait, none is lost."
+    return None

@@ -1,0 +1,206 @@
+"""The served models: which version answers a request, and the engine that draws and translates.
+
+Model versions come from a snapshot that a small thread refreshes: requests touch the database only when it misses.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.core.errors import Busy, Conflict, FieldError, ForgerError, Invalid, NotFound, NotReady
+from app.core.logging import get_logger
+from app.core.settings import Settings
+from app.core.states import JobState
+from app.core.store import Store
+from app.services import datasets, jobs, models
+from app.services.views import JobView, VersionView
+from models.spec.recipe import Recipe
+
+if TYPE_CHECKING:
+    from models.engine import Direction, Engine, Pick
+
+log = get_logger(__name__)
+
+REFRESH_S = 0.5
+LOAD_S = 60.0
+_STILL = (JobState.RUNNING, JobState.QUEUED, JobState.PAUSING, JobState.PAUSED)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked of a model: who can, what is said to one that cannot, and what would train one that can."""
+
+    able: Callable[[Recipe], bool]
+    pointer: str
+    lack: str
+    train: str
+
+
+SAMPLING = Task(
+    lambda recipe: recipe.game.kind == "synthesis",
+    "/model",
+    "is a translator and draws nothing from noise; POST a picture to /translate",
+    '{"recipe": "dcgan", "dataset": "digits"}',
+)
+CLASSES = Task(
+    lambda recipe: recipe.labelled,
+    "/class",
+    "knows no classes; leave `class` out, or name a model trained with classes",
+    '{"recipe": "cdcgan", "dataset": "digits"}',
+)
+TRANSLATION = Task(
+    lambda recipe: recipe.game.kind == "unpaired",
+    "/model",
+    "draws from noise and translates nothing; GET /sample",
+    '{"recipe": "cyclegan", "dataset": "day2night"}',
+)
+
+
+def reference(version: VersionView) -> str:
+    return f"{version.name}@{version.version}"
+
+
+class Inference:
+    """One per API process. `start` returns at once: torch is imported beside it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._store = Store(settings.artifacts)
+        self._versions: tuple[VersionView, ...] = ()
+        self._engine: Future[Engine] = Future()
+        self._stop = threading.Event()
+        self._loader = threading.Thread(target=self._load, name="engine-loader", daemon=True)
+        self._refresher = threading.Thread(target=self._watch, name="model-snapshot", daemon=True)
+
+    def start(self) -> None:
+        self._loader.start()
+        self._refresher.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._refresher.join()
+        self._loader.join()
+        if self._engine.exception() is None:
+            self._engine.result().close()
+
+    def health(self) -> str | None:
+        """None, or what keeps the engine from answering."""
+        if not self._engine.done():
+            return "The engine is loading."
+        error = self._engine.exception()
+        return None if error is None else f"The engine did not start: {error}."
+
+    def notice(self, model: str) -> None:
+        """A client is about to learn of this version: it must find it here."""
+        if not any(reference(version) == model for version in self._versions):
+            self.refresh()
+
+    def refresh(self) -> None:
+        self._versions = tuple(models.versions())
+
+    async def sampler(self, model: str | None, wanted: str | None) -> VersionView:
+        """The newest version that can draw, and knows the class when one is wanted."""
+        able = await self._able(SAMPLING if wanted is None else CLASSES, model)
+        return next((version for version in able if wanted is None or _knows(version, wanted)), able[0])
+
+    async def translator(self, model: str | None) -> VersionView:
+        return (await self._able(TRANSLATION, model))[0]
+
+    async def sample(
+        self, version: VersionView, picks: "Sequence[Pick]", *, seed: int, truncation: float
+    ) -> NDArray[Any]:
+        path = self._store.path(version.export_sha256)
+        return await self._ask(lambda engine: engine.sample(path, picks, seed=seed, truncation=truncation))
+
+    async def translate(self, version: VersionView, image: NDArray[Any], direction: "Direction") -> NDArray[Any]:
+        path = self._store.path(version.export_sha256)
+        return await self._ask(lambda engine: engine.translate(path, image, direction))
+
+    async def _ask(self, request: "Callable[[Engine], Future[NDArray[Any]]]") -> NDArray[Any]:
+        engine = await self._ready()
+        try:
+            future = request(engine)
+        except engine.Overloaded as full:
+            sentence = f"{full} At most {self._settings.queue_pictures} pictures may wait (queue_pictures)."
+            raise Busy(sentence, retry_after=full.retry_after) from full
+        return await asyncio.wrap_future(future)
+
+    async def _ready(self) -> "Engine":
+        """Requests that come before torch is imported wait for it."""
+        waiting: Awaitable[Engine] = asyncio.shield(asyncio.wrap_future(self._engine))
+        try:
+            return await asyncio.wait_for(waiting, LOAD_S)
+        except TimeoutError:
+            raise NotReady("The engine is still loading.", headers={"Retry-After": "10"}) from None
+        except (ImportError, OSError, RuntimeError) as error:
+            raise NotReady(f"The engine did not start: {error}.") from error
+
+    async def _able(self, task: Task, model: str | None) -> list[VersionView]:
+        """Newest first, at least one. A miss looks into the database once before it is an answer."""
+        if found := self._find(task, model):
+            return found
+        await asyncio.to_thread(self.refresh)
+        if found := self._find(task, model):
+            return found
+        raise await asyncio.to_thread(self._absence, task, model)
+
+    def _find(self, task: Task, model: str | None) -> list[VersionView]:
+        named = [version for version in self._versions if model in (None, version.name, reference(version))]
+        able = [version for version in named if task.able(version.recipe)]
+        if model is not None and named and not able:
+            sentence = f"{reference(named[0])} {task.lack}."
+            raise Invalid(sentence, code="model_cannot", errors=(FieldError(task.pointer, sentence),))
+        return able
+
+    def _absence(self, task: Task, model: str | None) -> ForgerError:
+        name = None if model is None else model.partition("@")[0]
+        for job in _unfinished():
+            if job.model_name == name or (name is None and task.able(job.recipe)):
+                progress = f"job {job.id} is {job.state} at step {job.step} of {job.total}"
+                sentence = f"'{job.model_name}' is still training: {progress}. Ask again when it has succeeded."
+                return Conflict(sentence, code="still_training")
+        what = "No model can do this yet" if model is None else f"There is no model '{model}' (GET /models)"
+        address = f"http://{self._settings.host}:{self._settings.port}/jobs"
+        line = f"curl {address} -H 'Content-Type: application/json' -d '{task.train}'"
+        return NotFound(f"{what}. This would train one: {line}", code="no_model")
+
+    def _load(self) -> None:
+        """The one place where the service meets torch."""
+        os.environ.setdefault("GOMP_SPINCOUNT", "0")  # else its threads starve a training process by spinning
+        try:
+            from models.engine import Engine
+
+            settings = self._settings
+            self._engine.set_result(
+                Engine(device=settings.device, threads=settings.threads, bound=settings.queue_pictures)
+            )
+        except (ImportError, OSError, RuntimeError) as error:
+            log.exception("engine_did_not_start")
+            self._engine.set_exception(error)
+
+    def _watch(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.refresh()
+            except SQLAlchemyError as error:  # the database may be restarting: the next round tries again
+                log.warning("model_snapshot_failed", error=str(error))
+            self._stop.wait(REFRESH_S)
+
+
+def _knows(version: VersionView, wanted: str) -> bool:
+    try:
+        return wanted == "each" or datasets.class_number(version.recipe, wanted) >= 0
+    except Invalid:
+        return False
+
+
+def _unfinished() -> list[JobView]:
+    """The newest hundred of each state, the nearest to their end first."""
+    return [job for state in _STILL for job in jobs.list_jobs(limit=100, state=state)[0]]
