@@ -1,0 +1,32 @@
+from app.core.states import ACTIVE, MOVES, TERMINAL, JobState, sources
+
+
+def test_every_state_has_its_moves() -> None:
+    assert set(MOVES) == set(JobState)
+
+
+def test_the_three_ends_are_final() -> None:
+    assert TERMINAL == {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
+
+
+def test_every_state_is_reached_from_queued() -> None:
+    reached, frontier = {JobState.QUEUED}, [JobState.QUEUED]
+    while frontier:
+        new = MOVES[frontier.pop()] - reached
+        reached |= new
+        frontier += new
+    assert reached == set(JobState)
+
+
+def test_a_cancelled_job_never_trains_again() -> None:
+    assert JobState.QUEUED not in MOVES[JobState.CANCELLING]
+    assert JobState.RUNNING not in MOVES[JobState.CANCELLING]
+
+
+def test_sources_are_the_moves_read_backwards() -> None:
+    for target in JobState:
+        assert sources(target) == {state for state in JobState if target in MOVES[state]}
+
+
+def test_only_an_active_job_succeeds_or_fails() -> None:
+    assert sources(JobState.SUCCEEDED) == sources(JobState.FAILED) == ACTIVE
