@@ -37,9 +37,7 @@ def examine(settings: Settings) -> list[Finding]:
 
 def _device(settings: Settings) -> Finding:
     # Asked in another process: this one stays free of torch.
-    asked = subprocess.run(
-        [sys.executable, "-P", "-c", _ASK_TORCH], capture_output=True, text=True, check=False
-    )
+    asked = subprocess.run([sys.executable, "-P", "-c", _ASK_TORCH], capture_output=True, text=True, check=False)
     if asked.returncode:
         return Finding("device", False, "torch cannot be imported: run `make setup`.")
     return Finding("device", True, f"{asked.stdout.strip()}; FORGER_DEVICE={settings.device}")
@@ -67,9 +65,7 @@ def _disk(settings: Settings) -> Finding:
     settings.home.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(settings.home).free / 1e9
     if free < ENOUGH_DISK_GB:
-        return Finding(
-            "disk", False, f"Only {free:.1f} GB are free in {settings.home}: make room or move FORGER_HOME."
-        )
+        return Finding("disk", False, f"Only {free:.1f} GB are free in {settings.home}: make room or move FORGER_HOME.")
     return Finding("disk", True, f"{free:.1f} GB free in {settings.home}")
 
 

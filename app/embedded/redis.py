@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from app.embedded.errors import CannotServe
 
@@ -56,7 +58,8 @@ def command(socket: Path) -> list[str]:
 
 def answers(socket: Path) -> bool:
     """Whether a server listens there."""
-    client = Redis(unix_socket_path=str(socket), socket_timeout=1.0, socket_connect_timeout=1.0)
+    once = Retry(NoBackoff(), 0)
+    client = Redis(unix_socket_path=str(socket), socket_timeout=1.0, socket_connect_timeout=1.0, retry=once)
     try:
         return bool(client.ping())
     except (RedisError, OSError):

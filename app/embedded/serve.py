@@ -49,8 +49,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 def check_exposure(settings: Settings) -> None:
     if settings.api_key is None and not is_loopback(settings.host):
         raise CannotServe(
-            f"FORGER_HOST={settings.host} is open to other machines: "
-            "set FORGER_API_KEY first, or listen on 127.0.0.1."
+            f"FORGER_HOST={settings.host} is open to other machines: set FORGER_API_KEY first, or listen on 127.0.0.1."
         )
 
 

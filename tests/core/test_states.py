@@ -6,7 +6,7 @@ def test_every_state_has_its_moves() -> None:
 
 
 def test_the_three_ends_are_final() -> None:
-    assert TERMINAL == {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
+    assert {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED} == TERMINAL
 
 
 def test_every_state_is_reached_from_queued() -> None:

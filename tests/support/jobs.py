@@ -1,8 +1,14 @@
 """Jobs for the tests of the services, made without HTTP."""
 
+from pathlib import Path
 from typing import Any
 
-from app.services import jobs
+from sqlalchemy import text
+
+from app.core.settings import get_settings
+from app.core.states import JobState
+from app.db.session import unit_of_work
+from app.services import attempts, jobs
 from app.services.views import JobView
 from models.spec.resolve import resolve
 
@@ -10,3 +16,35 @@ from models.spec.resolve import resolve
 def make_job(family: str = "cdcgan", dataset: str = "digits", steps: int = 20, **overrides: Any) -> JobView:
     name, recipe = resolve(family, dataset=dataset, seed=1, budget={"steps": steps}, overrides=overrides or None)
     return jobs.create(family=name, recipe=recipe, dataset=dataset, model_name=f"{family}-{dataset}")
+
+
+def put_in(state: JobState, job_id: str) -> None:
+    """Brings a queued job to a state along legal moves, under fence 1 where an attempt holds it."""
+    if state == JobState.QUEUED:
+        return
+    if state == JobState.PAUSED:
+        jobs.pause(job_id)
+        return
+    assert attempts.claim(job_id, "tests") is not None
+    if state == JobState.PAUSING:
+        jobs.pause(job_id)
+    elif state in (JobState.CANCELLING, JobState.CANCELLED):
+        jobs.cancel(job_id)
+    if state == JobState.CANCELLED:
+        attempts.stopped(job_id, 1)
+    elif state == JobState.FAILED:
+        attempts.fail(job_id, 1, "internal_error", "It broke.")
+    elif state == JobState.SUCCEEDED:
+        attempts.succeed(job_id, 1, export_file(), {})
+
+
+def export_file() -> Path:
+    path = get_settings().home / "some.safetensors"
+    path.write_bytes(b"weights")
+    return path
+
+
+def expire(job_id: str) -> None:
+    """Ends the lease now."""
+    with unit_of_work() as session:
+        session.execute(text("UPDATE jobs SET lease_expires = 1 WHERE id = :id"), {"id": job_id})

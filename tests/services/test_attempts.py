@@ -1,0 +1,244 @@
+"""One attempt at a time, fenced; whatever it leaves unsaid is settled by others."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from app.core.errors import FencedOut
+from app.core.settings import CHECKOUT, get_settings
+from app.core.states import ACTIVE, JobState
+from app.services import attempts, jobs, models
+from tests.support.jobs import export_file, make_job, put_in
+
+S = JobState
+CLAIM = """
+import sys
+from app.services import attempts
+for job_id in sys.argv[1:]:
+    if attempts.claim(job_id, "racer"):
+        print(job_id)
+"""
+WRITES: dict[str, Callable[[str, int], object]] = {
+    "renew": lambda job, fence: attempts.renew(job, fence, 1, None),
+    "held": attempts.held,
+    "numerics": lambda job, fence: attempts.settle_numerics(job, fence, {}),
+    "event": lambda job, fence: attempts.record_event(job, fence, "health", {}),
+    "rewind": lambda job, fence: attempts.rewind(job, fence, 0),
+    "report": lambda job, fence: attempts.record_report(job, fence, 1, {"loss": 1.0}, b"png"),
+    "checkpoint": lambda job, fence: attempts.record_checkpoint(job, fence, 1, "f", "0" * 64, 1),
+    "succeed": lambda job, fence: attempts.succeed(job, fence, export_file(), {}),
+    "fail": lambda job, fence: attempts.fail(job, fence, "internal_error", "It broke."),
+    "stopped": attempts.stopped,
+    "lost": lambda job, fence: attempts.lost(job, fence, "worker_lost", "It went."),
+}
+
+
+def running() -> str:
+    job = make_job()
+    assert attempts.claim(job.id, "tests") is not None
+    return job.id
+
+
+def save(job_id: str, fence: int, step: int, file: str | None = None) -> Path:
+    """A checkpoint's file and row."""
+    path = get_settings().checkpoints(job_id) / (file or f"step-{step:09d}-a{fence}.pt")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"state")
+    attempts.record_checkpoint(job_id, fence, step, path.name, "0" * 64, 5)
+    return path
+
+
+def test_of_four_racing_processes_one_claims_each_job(database: Path) -> None:
+    ids = [make_job().id for _ in range(25)]
+    racers = [
+        subprocess.Popen([sys.executable, "-c", CLAIM, *ids], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    won = [line for racer in racers for line in racer.communicate()[0].split()]
+    assert sorted(won) == sorted(ids)
+    assert {job.attempt for job in jobs.list_jobs(limit=100)[0]} == {1}
+
+
+@pytest.mark.parametrize("state", sorted(set(JobState) - {S.QUEUED}))
+def test_only_a_waiting_job_is_claimed(database: Path, state: JobState) -> None:
+    job = make_job()
+    put_in(state, job.id)
+    assert attempts.claim(job.id, "tests") is None
+
+
+@pytest.mark.parametrize(("write", "state"), [*product(WRITES, sorted(set(JobState) - ACTIVE))])
+def test_no_write_reaches_a_job_that_is_not_held(database: Path, write: str, state: JobState) -> None:
+    job = make_job()
+    put_in(state, job.id)
+    before = jobs.get(job.id), jobs.events(job.id), jobs.metrics(job.id), jobs.artifacts(job.id)
+    with pytest.raises(FencedOut):
+        WRITES[write](job.id, 1)
+    assert (jobs.get(job.id), jobs.events(job.id), jobs.metrics(job.id), jobs.artifacts(job.id)) == before
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_no_write_of_an_older_attempt_is_taken(database: Path, write: str) -> None:
+    job_id = running()
+    attempts.lost(job_id, 1, "worker_lost", "It went.")
+    assert attempts.claim(job_id, "the next") is not None
+    before = jobs.get(job_id), jobs.events(job_id)
+    with pytest.raises(FencedOut):
+        WRITES[write](job_id, 1)
+    assert (jobs.get(job_id), jobs.events(job_id)) == before
+
+
+def test_a_renewal_tells_what_is_asked(database: Path) -> None:
+    job_id = running()
+    assert attempts.renew(job_id, 1, 3, 1.5) == S.RUNNING
+    assert (jobs.get(job_id).step, jobs.get(job_id).eta_s) == (3, 1.5)
+    jobs.pause(job_id)
+    assert attempts.renew(job_id, 1, 3, 1.5) == S.PAUSING
+    jobs.cancel(job_id)
+    assert attempts.renew(job_id, 1, 3, 1.5) == S.CANCELLING
+
+
+def test_a_late_heartbeat_does_not_turn_progress_back(database: Path) -> None:
+    job_id = running()
+    attempts.record_report(job_id, 1, 9, {}, None)
+    attempts.renew(job_id, 1, 7, None)
+    assert jobs.get(job_id).step == 9
+
+
+@pytest.mark.parametrize(("asked", "left"), [(None, S.QUEUED), (jobs.pause, S.PAUSED), (jobs.cancel, S.CANCELLED)])
+@pytest.mark.parametrize("how", ["stopped", "lost"])
+def test_an_attempt_that_ends_leaves_what_was_asked(
+    database: Path, asked: Callable[[str], object] | None, left: JobState, how: str
+) -> None:
+    job_id = running()
+    if asked is not None:
+        asked(job_id)
+    assert WRITES[how](job_id, 1) == left
+    assert jobs.get(job_id).state == left
+
+
+def test_three_fruitless_attempts_in_a_row_are_the_end(database: Path) -> None:
+    job_id = make_job().id
+    for fence in (1, 2, 3):
+        assert attempts.claim(job_id, "tests") is not None
+        attempts.lost(job_id, fence, "worker_lost", "It went.")
+    job = jobs.get(job_id)
+    assert job.state == S.FAILED
+    assert job.status_reason is not None
+    assert job.status_reason.code == "worker_lost"
+    assert "3 attempts in a row" in job.status_reason.message
+
+
+def test_a_new_checkpoint_starts_the_count_again_and_an_old_one_does_not(database: Path) -> None:
+    job_id = make_job().id
+    for fence in range(1, 6):  # each one saves further on
+        assert attempts.claim(job_id, "tests") is not None
+        save(job_id, fence, fence)
+        assert attempts.lost(job_id, fence, "worker_lost", "It went.") == S.QUEUED
+    for fence in (6, 7):
+        assert attempts.claim(job_id, "tests") is not None
+        save(job_id, fence, 5)
+        state = attempts.lost(job_id, fence, "worker_lost", "It went.")
+    assert state == S.FAILED
+
+
+def test_numerics_are_those_of_the_first_attempt(database: Path) -> None:
+    job_id = running()
+    assert attempts.settle_numerics(job_id, 1, {"threads": 2}) == {"threads": 2}
+    assert attempts.settle_numerics(job_id, 1, {"threads": 4}) == {"threads": 2}
+    assert jobs.get(job_id).numerics == {"threads": 2}
+
+
+def test_a_report_leaves_points_a_sample_and_two_events(database: Path) -> None:
+    job_id = running()
+    attempts.record_report(job_id, 1, 5, {"critic": 0.5, "generator": None}, b"png")
+    assert jobs.metrics(job_id) == {"critic": [(5, 0.5)], "generator": [(5, None)]}
+    assert jobs.metrics(job_id, names=["critic"], after_step=5) == {}
+    (sample,) = jobs.artifacts(job_id, "sample")
+    assert (sample.media_type, sample.size, sample.step) == ("image/png", 3, 5)
+    assert [(event.type, event.data) for event in jobs.events(job_id, after=2)] == [
+        ("metrics", {"step": 5, "values": {"critic": 0.5, "generator": None}}),
+        ("sample", {"step": 5, "artifact": sample.id}),
+    ]
+
+
+def test_a_report_made_twice_is_there_once(database: Path) -> None:
+    job_id = running()
+    attempts.record_report(job_id, 1, 5, {"critic": 0.5}, b"one")
+    (first,) = jobs.artifacts(job_id)
+    attempts.record_report(job_id, 1, 5, {"critic": 0.25}, b"two")
+    (second,) = jobs.artifacts(job_id)
+    assert jobs.metrics(job_id) == {"critic": [(5, 0.25)]}
+    assert first.id == second.id
+    assert first.sha256 != second.sha256
+
+
+def test_a_rewind_forgets_what_lies_past_it(database: Path) -> None:
+    job_id = running()
+    for step in (2, 4, 6):
+        attempts.record_report(job_id, 1, step, {"critic": 1.0}, b"png")
+    save(job_id, 1, 4)
+    attempts.rewind(job_id, 1, 4)
+    assert jobs.metrics(job_id) == {"critic": [(2, 1.0), (4, 1.0)]}
+    assert [artifact.step for artifact in jobs.artifacts(job_id)] == [2, 4]
+    assert [checkpoint.step for checkpoint in jobs.checkpoints(job_id)] == [4]
+    assert jobs.get(job_id).step == 4
+    assert jobs.events(job_id)[-1].data == {"to_step": 4}
+
+
+def test_the_newest_checkpoints_are_kept_with_their_files_and_no_others(database: Path) -> None:
+    job_id = running()
+    paths = [save(job_id, 1, step) for step in range(5)]
+    assert [checkpoint.step for checkpoint in jobs.checkpoints(job_id)] == [4, 3, 2]
+    assert sorted(paths[0].parent.iterdir()) == paths[2:]
+
+
+def test_a_checkpoint_recorded_twice_replaces_the_first(database: Path) -> None:
+    job_id = running()
+    first = save(job_id, 1, 5, "step-5-a1.pt")
+    second = save(job_id, 1, 5, "step-5-a2.pt")
+    assert [checkpoint.file for checkpoint in jobs.checkpoints(job_id)] == [second.name]
+    assert not first.exists()
+
+
+def test_a_file_saved_but_never_recorded_is_swept_away(database: Path) -> None:
+    job_id = running()
+    kept = save(job_id, 1, 0)
+    (kept.parent / "step-000000005-a1.tmp").write_bytes(b"half")
+    attempts.sweep_checkpoints(job_id)
+    assert list(kept.parent.iterdir()) == [kept]
+
+
+def test_success_publishes_the_next_version(database: Path) -> None:
+    for version in (1, 2):
+        job_id = running()
+        assert attempts.succeed(job_id, 1, export_file(), {"steps": 20}) == f"cdcgan-digits@{version}"
+    job = jobs.get(job_id)
+    assert job.result is not None
+    assert (job.state, job.step, job.result.model) == (S.SUCCEEDED, 20, "cdcgan-digits@2")
+    newest, oldest = models.versions()
+    assert (newest.version, oldest.version) == (2, 1)
+    assert (newest.job_id, newest.recipe, newest.card) == (job_id, job.recipe, {"steps": 20})
+    (export,) = jobs.artifacts(job_id, "export")
+    assert export.sha256 == newest.export_sha256 == job.result.export_sha256
+
+
+@pytest.mark.parametrize("asked", [jobs.pause, jobs.cancel])
+def test_an_end_that_comes_before_the_stop_stands(database: Path, asked: Callable[[str], object]) -> None:
+    job_id = running()
+    asked(job_id)
+    attempts.succeed(job_id, 1, export_file(), {})
+    assert jobs.get(job_id).state == S.SUCCEEDED
+
+
+def test_events_are_numbered_without_gaps(database: Path) -> None:
+    job_id = running()
+    for step in range(4):
+        attempts.record_report(job_id, 1, step, {"critic": 1.0}, b"png")
+        save(job_id, 1, step)
+    attempts.succeed(job_id, 1, export_file(), {})
+    seqs = [event.seq for event in jobs.events(job_id)]
+    assert seqs == list(range(1, len(seqs) + 1))

@@ -1,0 +1,80 @@
+"""The doorbell on a real Redis: alive, wiped, dead and hung."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from app.core.names import BROKER_PREFIX, TRAINING_QUEUE
+from app.core.settings import get_settings
+from app.core.states import JobState
+from app.embedded import redis as embedded
+from app.services import jobs, queue
+from tests.support.jobs import make_job
+from tests.support.wait import until
+
+
+@pytest.fixture
+def server(home: Path) -> Iterator[subprocess.Popen[bytes]]:
+    socket = get_settings().redis_socket
+    process = subprocess.Popen(embedded.command(socket), stdout=subprocess.DEVNULL)
+    until(lambda: embedded.answers(socket))
+    yield process
+    process.kill()
+    process.wait()
+
+
+def waiting() -> list[bytes]:
+    client = Redis(unix_socket_path=str(get_settings().redis_socket))
+    found: list[bytes] = client.lrange(BROKER_PREFIX + TRAINING_QUEUE, 0, -1)  # type: ignore[assignment]
+    client.close()
+    return found
+
+
+def test_a_message_is_json_and_carries_the_job_id_alone(server: object) -> None:
+    assert queue.ring("job_1")
+    (message,) = waiting()
+    envelope = json.loads(message)
+    assert envelope["content-type"] == "application/json"
+    assert envelope["headers"]["argsrepr"] == "['job_1']"
+    assert envelope["headers"]["kwargsrepr"] == "{}"
+
+
+def test_a_message_expires_before_the_next_ring(server: object) -> None:
+    queue.ring("job_1")
+    assert json.loads(waiting()[0])["headers"]["expires"] is not None
+
+
+def test_a_dead_broker_costs_a_warning_and_not_the_job(database: Path, server: subprocess.Popen[bytes]) -> None:
+    server.kill()
+    server.wait()
+    assert make_job().state == JobState.QUEUED
+    assert not queue.ring("job_1")
+
+
+def test_a_hung_broker_is_given_up(database: Path, server: subprocess.Popen[bytes]) -> None:
+    assert queue.ring("job_1")
+    server.send_signal(signal.SIGSTOP)
+    job = make_job()
+    assert jobs.get(job.id).state == JobState.QUEUED
+    server.send_signal(signal.SIGCONT)
+    assert queue.ring(job.id)
+
+
+def test_a_broker_that_comes_back_is_rung_again(home: Path, server: subprocess.Popen[bytes]) -> None:
+    assert queue.ring("job_1")
+    server.kill()
+    server.wait()
+    assert not queue.ring("job_2")
+    socket = get_settings().redis_socket
+    again = subprocess.Popen(embedded.command(socket), stdout=subprocess.DEVNULL)
+    try:
+        until(lambda: embedded.answers(socket))
+        assert queue.ring("job_3")
+    finally:
+        again.kill()
+        again.wait()
