@@ -29,7 +29,7 @@ STREAM = "text/event-stream"
 def last_event_id(last_event_id: Annotated[str | None, Header()] = None) -> int | None:
     if last_event_id is None or last_event_id == "":
         return None
-    if not (last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) < 19):
+    if not (last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) < 10):
         sentence = "Last-Event-ID is the id of an event of this job: a whole number."
         raise Invalid(sentence, errors=(FieldError("/Last-Event-ID", sentence),))
     return int(last_event_id)
@@ -45,7 +45,7 @@ async def events(
     request: Request,
     inference: TheInference,
     resumed: Annotated[int | None, Depends(last_event_id)],
-    after: Annotated[int, Query(ge=0, lt=2**63, description="Only events with a greater seq.")] = 0,
+    after: Annotated[int, Query(ge=0, lt=2**31, description="Only events with a greater seq.")] = 0,
     limit: Annotated[int, Query(ge=1, le=BATCH, description="Most events of a JSON reply.")] = BATCH,
 ) -> Response:
     """JSON, or a stream where Accept names text/event-stream."""

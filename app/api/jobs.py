@@ -85,7 +85,7 @@ def resume(job_id: str) -> JobOut:
 def metrics(
     job_id: str,
     name: Annotated[list[str] | None, Query(max_length=100, description="Only these curves.")] = None,
-    after_step: Annotated[int, Query(ge=-1)] = -1,
+    after_step: Annotated[int, Query(ge=-1, lt=2**31)] = -1,
 ) -> CurveList:
     """Curves by name."""
     curves = jobs.metrics(job_id, names=name, after_step=after_step)

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 from starlette.types import Scope
 
 from app.core.errors import FieldError, ForgerError
@@ -84,14 +85,18 @@ async def _forger(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    phrase = HTTPStatus(error.status_code).phrase
-    plain = error.detail if error.detail and error.detail != phrase else f"{phrase}."
-    return problem(
-        request.scope,
-        error.status_code,
-        _SENTENCES.get(error.status_code, plain),
-        headers=error.headers,
-    )
+    plain = error.detail.rstrip(".") + "."
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = _allowed(request) or headers["Allow"]
+    return problem(request.scope, error.status_code, _SENTENCES.get(error.status_code, plain), headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """Each of our routes knows one method; the header names those of all at this address (RFC 9110)."""
+    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
+    here = [room for path, room in paths.items() if compile_path(path)[0].match(request.scope["path"])]
+    return ", ".join(sorted({method.upper() for operations in here for method in operations}))
 
 
 async def _unforeseen(request: Request, error: Exception) -> Response:

@@ -1,0 +1,66 @@
+"""The HTTP application in this process, on a migrated SQLite database of its own, with real exports."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+from app.core.settings import get_settings
+from app.db import migrate
+from app.db.session import engine
+from app.main import create_app
+from app.services import attempts, jobs, queue
+from models.spec.resolve import resolve
+from tests.support.exports import write_vivid
+
+Publish = Callable[..., str]
+
+
+def forget() -> None:
+    """Settings and what is made from them are kept per process; each file here has its own."""
+    get_settings.cache_clear()
+    engine.cache_clear()
+    queue.celery.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def api_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    home = tmp_path_factory.mktemp("api")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("DATABASE_URL", "REDIS_URL", "FORGER_API_KEY"):
+            patch.delenv(name, raising=False)
+        patch.setenv("FORGER_HOME", str(home))
+        patch.setenv("FORGER_MAX_UPLOAD_BYTES", "2000000")
+        patch.setenv("FORGER_MAX_PIXELS", "1000000")
+        forget()
+        migrate.upgrade()
+        yield home
+        engine(get_settings().database_url).dispose()
+    forget()
+
+
+@pytest.fixture(scope="module")
+def client(api_home: Path) -> Iterator[TestClient]:
+    with TestClient(create_app(), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def publish(api_home: Path) -> Publish:
+    """Publishes an untrained network as the result of a job; answers name@version."""
+
+    def make(
+        family: str = "cdcgan", dataset: str = "digits", name: str | None = None, seed: int = 1, **overrides: object
+    ) -> str:
+        known, recipe = resolve(family, dataset=dataset, seed=seed, budget={"steps": 3}, overrides=overrides)
+        job = jobs.create(family=known, recipe=recipe, dataset=dataset, model_name=name or f"{family}-{dataset}")
+        assert attempts.claim(job.id, "tests") is not None
+        path = api_home / "some.safetensors"
+        write_vivid(path, recipe)
+        return attempts.succeed(job.id, 1, path, {"note": "untrained"})
+
+    return make

@@ -1,0 +1,135 @@
+"""The event log as JSON and as a stream, the stream over a real server."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from starlette.testclient import TestClient
+
+from app.api import events
+from app.core.states import JobState
+from app.main import create_app
+from app.services import attempts, jobs
+from tests.api.conftest import Publish
+from tests.support.jobs import make_job, put_in
+from tests.support.wait import until
+
+STREAM = {"accept": "text/event-stream"}
+
+
+@pytest.fixture(scope="module")
+def server(api_home: Path) -> Iterator[httpx.Client]:
+    """A real uvicorn in a thread of this process."""
+    config = uvicorn.Config(create_app(), timeout_graceful_shutdown=2, log_config=None)
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        until(lambda: server.started)
+        with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=20) as client:
+            yield client
+        server.should_exit = True
+        thread.join()
+
+
+def parse(lines: Iterator[str]) -> Iterator[dict[str, str]]:
+    event: dict[str, str] = {}
+    for line in lines:
+        if line.startswith(":"):
+            yield {"comment": line[1:].strip()}
+        elif line:
+            name, _, value = line.partition(": ")
+            event[name] = value
+        elif event:
+            yield event
+            event = {}
+
+
+def read_all(client: httpx.Client, job_id: str, **headers: str) -> list[dict[str, str]]:
+    with client.stream("GET", f"/jobs/{job_id}/events", headers=STREAM | headers) as reply:
+        assert reply.headers["content-type"].startswith("text/event-stream")
+        return list(parse(reply.iter_lines()))
+
+
+def test_json_pages_by_seq(client: TestClient) -> None:
+    job = make_job()
+    jobs.pause(job.id)
+    jobs.resume(job.id)
+    every = client.get(f"/jobs/{job.id}/events").json()["data"]
+    assert [event["seq"] for event in every] == [1, 2, 3]
+    assert [event["data"]["state"] for event in every] == ["queued", "paused", "queued"]
+    assert client.get(f"/jobs/{job.id}/events?after=1&limit=1").json()["data"] == every[1:2]
+    assert client.get(f"/jobs/{job.id}/events", headers={"last-event-id": "2"}).json()["data"] == every[2:]
+
+
+def test_an_ended_jobs_stream_is_the_log_and_closes(server: httpx.Client) -> None:
+    job = make_job()
+    put_in(JobState.FAILED, job.id)
+    log: list[dict[str, Any]] = server.get(f"/jobs/{job.id}/events").json()["data"]
+    streamed = read_all(server, job.id)
+    assert [(int(event["id"]), event["event"], json.loads(event["data"])) for event in streamed] == [
+        (event["seq"], event["type"], event["data"]) for event in log
+    ]
+    assert json.loads(streamed[-1]["data"])["state"] == "failed"
+
+
+def test_a_stream_resumes_exactly(server: httpx.Client) -> None:
+    job = make_job()
+    put_in(JobState.CANCELLED, job.id)
+    whole = read_all(server, job.id)
+    for cut in range(len(whole) - 1):
+        assert read_all(server, job.id, **{"last-event-id": whole[cut]["id"]}) == whole[cut + 1 :]
+
+
+def test_after_the_end_a_browser_is_told_not_to_come_back(server: httpx.Client) -> None:
+    job = make_job()
+    jobs.cancel(job.id)
+    assert server.get(f"/jobs/{job.id}/events", headers=STREAM | {"last-event-id": "2"}).status_code == 204
+
+
+def test_events_arrive_while_the_job_lives(server: httpx.Client) -> None:
+    job = make_job()
+    with server.stream("GET", f"/jobs/{job.id}/events", headers=STREAM) as reply:
+        arriving = parse(reply.iter_lines())
+        assert json.loads(next(arriving)["data"]) == {"state": "queued"}
+        assert attempts.claim(job.id, "tests") is not None
+        assert json.loads(next(arriving)["data"])["state"] == "running"
+        attempts.record_report(job.id, 1, 5, {"loss": 1.0}, None)
+        assert next(arriving) == {"id": "3", "event": "metrics", "data": '{"step":5,"values":{"loss":1.0}}'}
+        jobs.cancel(job.id)
+        attempts.stopped(job.id, 1)
+        assert [json.loads(event["data"])["state"] for event in arriving] == ["cancelling", "cancelled"]
+
+
+def test_a_silent_stream_says_that_it_lives(server: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "PING_S", 0.0)
+    job = make_job()
+    with server.stream("GET", f"/jobs/{job.id}/events", headers=STREAM) as reply:
+        arriving = parse(reply.iter_lines())
+        assert next(arriving)["event"] == "state"
+        assert next(arriving) == {"comment": "ping"}
+
+
+def test_resuming_beyond_the_log_ends_with_the_job(server: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "PING_S", 0.0)
+    job = make_job()
+    with server.stream("GET", f"/jobs/{job.id}/events", headers=STREAM | {"last-event-id": "999"}) as reply:
+        arriving = parse(reply.iter_lines())
+        assert next(arriving) == {"comment": "ping"}
+        jobs.cancel(job.id)
+        assert all(event == {"comment": "ping"} for event in arriving)
+
+
+def test_who_hears_of_success_can_sample_at_once(server: httpx.Client, publish: Publish) -> None:
+    for seed in range(3):
+        model = publish("gan", seed=seed)
+        job = jobs.list_jobs(limit=1)[0][0]
+        last = read_all(server, job.id)[-1]
+        assert json.loads(last["data"])["state"] == "succeeded"
+        assert server.get("/sample").headers["x-forger-model"] == model

@@ -1,0 +1,11 @@
+"""What the API process is made of before the first request."""
+
+import subprocess
+import sys
+
+from tests.support.service import CHECKOUT
+
+
+def test_importing_the_application_does_not_import_torch() -> None:
+    code = "import sys, app.main; app.main.create_app(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT).returncode == 0

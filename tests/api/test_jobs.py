@@ -1,0 +1,128 @@
+"""/jobs over a real database; no worker runs here, so jobs stay where they are put."""
+
+import re
+from typing import Any
+
+from starlette.testclient import TestClient
+
+from app.services import attempts, jobs
+from tests.support.jobs import make_job
+
+FIELDS = {
+    "id", "kind", "state", "status_reason", "family", "recipe", "dataset", "model", "attempt", "progress",
+    "queue_position", "created_at", "queued_at", "started_at", "heartbeat_at", "finished_at", "result", "links",
+}  # fmt: skip
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def post(client: TestClient, **body: Any) -> dict[str, Any]:
+    reply = client.post("/jobs", json={"recipe": "cdcgan", "dataset": "digits", "budget": {"steps": 9}} | body)
+    assert reply.status_code == 201, reply.text
+    job: dict[str, Any] = reply.json()
+    assert reply.headers["location"] == f"/jobs/{job['id']}"
+    return job
+
+
+def test_a_created_job_says_everything(client: TestClient) -> None:
+    job = post(client, seed=2**63 - 1, overrides={"batch_size": 16})
+    assert job.keys() == FIELDS
+    assert (job["kind"], job["state"], job["family"], job["dataset"]) == ("train", "queued", "cdcgan", "digits")
+    assert job["model"] == "cdcgan-digits"
+    assert job["progress"] == {"step": 0, "total": 9, "eta_s": None}
+    assert job["recipe"]["seed"] == 2**63 - 1
+    assert job["recipe"]["batch_size"] == 16
+    assert job["result"] is None
+    assert TIME.fullmatch(job["created_at"])
+    assert client.get(f"/jobs/{job['id']}").json() == job
+    assert all(client.get(link).status_code == 200 for link in job["links"].values())
+
+
+def test_a_whole_recipe_is_taken_back(client: TestClient) -> None:
+    whole = post(client)["recipe"]
+    job = post(client, recipe=whole, dataset=None, budget=None, model="mine")
+    assert (job["family"], job["model"], job["recipe"]) == (None, "mine", whole)
+
+
+def test_a_whole_recipe_on_an_unknown_dataset_is_refused(client: TestClient) -> None:
+    whole = post(client)["recipe"]
+    whole["data"]["dataset"] = "cats"
+    reply = client.post("/jobs", json={"recipe": whole})
+    assert reply.status_code == 422
+    assert [error["pointer"] for error in reply.json()["errors"]] == ["/recipe/data/dataset"]
+
+
+def test_pages_follow_one_another(client: TestClient) -> None:
+    made = [post(client, dataset="mnist", recipe="dcgan")["id"] for _ in range(5)]
+    seen, cursor = [], None
+    while True:
+        after = f"&after={cursor}" if cursor else ""
+        page = client.get(f"/jobs?limit=2&dataset=mnist{after}").json()
+        assert page["has_more"] == (page["next_cursor"] is not None)
+        seen += [job["id"] for job in page["data"]]
+        if not (cursor := page["next_cursor"]):
+            break
+    assert seen == made[::-1]
+
+
+def test_lists_are_filtered(client: TestClient) -> None:
+    post(client, recipe="wgan")
+    assert {job["family"] for job in client.get("/jobs?family=wgan").json()["data"]} == {"wgan"}
+    assert client.get("/jobs?family=wgan&state=running").json()["data"] == []
+
+
+def test_verbs_move_the_job_and_repeat_themselves(client: TestClient) -> None:
+    at = f"/jobs/{post(client)['id']}"
+    for verb, state in (("pause", "paused"), ("resume", "queued"), ("cancel", "cancelled")):
+        for _ in range(2):
+            reply = client.post(f"{at}/{verb}")
+            assert (reply.status_code, reply.json()["state"]) == (200, state)
+    refused = client.post(f"{at}/resume")
+    assert refused.status_code == 409
+    assert "cancelled" in refused.json()["detail"]
+
+
+def test_what_a_job_leaves_is_listed(client: TestClient) -> None:
+    job = make_job()
+    assert attempts.claim(job.id, "tests") is not None
+    attempts.record_report(job.id, 1, 0, {"loss": 0.5, "score": None}, b"first")
+    attempts.record_report(job.id, 1, 10, {"loss": 0.25}, b"second")
+    attempts.record_checkpoint(job.id, 1, 10, "step-10", "0" * 64, 3)
+    at = f"/jobs/{job.id}"
+
+    curves = client.get(f"{at}/metrics").json()["data"]
+    assert curves == [
+        {"name": "loss", "points": [[0, 0.5], [10, 0.25]]},
+        {"name": "score", "points": [[0, None]]},
+    ]
+    assert client.get(f"{at}/metrics?name=score&after_step=0").json()["data"] == []
+    assert [kept["step"] for kept in client.get(f"{at}/checkpoints").json()["data"]] == [10]
+
+    samples = client.get(f"{at}/samples").json()["data"]
+    assert [sample["step"] for sample in samples] == [0, 10]
+    assert [client.get(sample["href"]).content for sample in samples] == [b"first", b"second"]
+    assert len(client.get(f"{at}/artifacts?kind=sample").json()["data"]) == 2
+
+
+def test_artifacts_are_bytes_that_never_change(client: TestClient) -> None:
+    job = make_job()
+    assert attempts.claim(job.id, "tests") is not None
+    attempts.record_report(job.id, 1, 0, {}, b"0123456789")
+    href = client.get(f"/jobs/{job.id}/samples").json()["data"][0]["href"]
+    whole = client.get(href)
+    assert whole.headers["content-type"] == "image/png"
+    assert "immutable" in whole.headers["cache-control"]
+    assert client.get(href, headers={"if-none-match": whole.headers["etag"]}).status_code == 304
+    part = client.get(href, headers={"range": "bytes=2-4"})
+    assert (part.status_code, part.content) == (206, b"234")
+    beyond = client.get(href, headers={"range": "bytes=99-"})
+    assert beyond.status_code == 416
+    assert beyond.headers["content-type"] == "application/problem+json"
+    other = make_job()
+    assert client.get(href.replace(job.id, other.id)).status_code == 404
+
+
+def test_a_refusal_leaves_nothing_behind(client: TestClient) -> None:
+    before = jobs.list_jobs(limit=100)[0]
+    for body in ({"recipe": "nothing"}, {"recipe": "cdcgan", "dataset": "ring8"}, {"recipe": "gan", "extra": 1}):
+        assert client.post("/jobs", json=body).status_code == 422
+    assert jobs.list_jobs(limit=100)[0] == before

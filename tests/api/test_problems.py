@@ -1,0 +1,130 @@
+"""Every way in which an error can arise answers one shape."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import Response
+from starlette.testclient import TestClient
+
+from app.api.problems import pointer
+from app.main import create_app
+
+MEMBERS = {"type", "title", "status", "detail", "code", "request_id", "errors"}
+Ask = Callable[[TestClient], Response]
+
+
+def a_problem(reply: Response, status: int) -> dict[str, Any]:
+    assert reply.status_code == status, reply.text
+    assert reply.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = reply.json()
+    assert body.keys() >= MEMBERS
+    assert body["status"] == status
+    assert body["type"].endswith(body["code"])
+    assert body["request_id"] == reply.headers["x-request-id"]
+    assert body["detail"].rstrip().endswith((".", "'", ")")), body["detail"]
+    return body
+
+
+def in_pieces() -> Iterator[bytes]:
+    """A body without a Content-Length."""
+    yield from (b" " * 100_000 for _ in range(40))
+
+
+JSON = {"content-type": "application/json"}
+WAYS: dict[str, tuple[Ask, int]] = {
+    "unknown address": (lambda c: c.get("/nowhere"), 404),
+    "unknown job": (lambda c: c.get("/jobs/job_none"), 404),
+    "unknown job's rooms": (lambda c: c.get("/jobs/job_none/metrics"), 404),
+    "unknown job's events": (lambda c: c.get("/jobs/job_none/events"), 404),
+    "unknown job's stream": (lambda c: c.get("/jobs/job_none/events", headers={"accept": "text/event-stream"}), 404),
+    "bad resume": (lambda c: c.get("/jobs/job_none/events", headers={"last-event-id": "x"}), 422),
+    "unknown job's verb": (lambda c: c.post("/jobs/job_none/cancel"), 404),
+    "unknown model": (lambda c: c.get("/models/none"), 404),
+    "unknown dataset": (lambda c: c.get("/datasets/none"), 404),
+    "unknown recipe": (lambda c: c.get("/recipes/none"), 404),
+    "no model yet": (lambda c: c.get("/sample"), 404),
+    "wrong method": (lambda c: c.delete("/jobs"), 405),
+    "not acceptable": (lambda c: c.get("/sample", headers={"accept": "text/html"}), 406),
+    "declared too large": (lambda c: c.post("/jobs", content=b" " * 4_000_000, headers=JSON), 413),
+    "too large in pieces": (lambda c: c.post("/jobs", content=in_pieces(), headers=JSON), 413),
+    "declared too large anywhere": (lambda c: c.post("/nowhere", content=b" " * 4_000_000), 413),
+    "wrong media type": (lambda c: c.post("/jobs", content=b"a=1", headers={"content-type": "text/plain"}), 415),
+    "no media type": (lambda c: c.post("/jobs", content=b"{}"), 415),
+    "JSON to an upload": (lambda c: c.post("/translate", json={}), 415),
+    "no JSON": (lambda c: c.post("/jobs", content=b"{", headers=JSON), 422),
+    "deep JSON": (lambda c: c.post("/jobs", content=b"[" * 100_000, headers=JSON), 400),
+    "empty body": (lambda c: c.post("/jobs", content=b"", headers=JSON), 422),
+    "wrong field": (lambda c: c.post("/jobs", json={"recipe": "dcgan", "seed": "1"}), 422),
+    "lone surrogate": (lambda c: c.post("/jobs", content=b'{"recipe": "\\ud800"}', headers=JSON), 422),
+    "wrong parameter": (lambda c: c.get("/jobs?state=lost"), 422),
+    "huge number": (lambda c: c.get("/jobs/job_none/metrics?after_step=" + "9" * 30), 422),
+    "broken multipart": (
+        lambda c: c.post("/translate", content=b"x", headers={"content-type": "multipart/form-data"}),
+        400,
+    ),
+    "missing file": (lambda c: c.post("/translate", files={"other": b"x"}), 422),
+    "unknown host": (lambda c: c.get("/livez", headers={"host": "evil.example"}), 421),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_is_a_problem(client: TestClient, way: str) -> None:
+    ask, status = WAYS[way]
+    a_problem(ask(client), status)
+
+
+def test_405_names_the_methods(client: TestClient) -> None:
+    assert set(client.delete("/jobs").headers["allow"].split(", ")) == {"GET", "POST"}
+
+
+def test_an_unforeseen_error_is_a_problem_without_its_text(api_home: object) -> None:
+    app: FastAPI = create_app()
+
+    @app.get("/broken")
+    def broken() -> None:
+        raise ZeroDivisionError("a secret")
+
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        body = a_problem(client.get("/broken"), 500)
+    assert "secret" not in str(body)
+
+
+def test_a_sane_request_id_is_kept_and_another_is_not(client: TestClient) -> None:
+    assert client.get("/livez", headers={"x-request-id": "abc-1.2"}).headers["x-request-id"] == "abc-1.2"
+    given = client.get("/nowhere", headers={"x-request-id": "a b<script>"}).headers["x-request-id"]
+    assert re.fullmatch("[0-9a-f]{24}", given)
+
+
+def test_refused_fields_are_named(client: TestClient) -> None:
+    body = a_problem(client.post("/jobs", json={"recipe": ["dcgan"], "seed": 2**63, "sed": 1, "model": "../x"}), 422)
+    assert {error["pointer"] for error in body["errors"]} == {"/recipe", "/seed", "/sed", "/model"}
+    assert [error["pointer"] for error in a_problem(client.post("/jobs", json={}), 422)["errors"]] == ["/recipe"]
+
+
+def test_refused_recipes_are_named(client: TestClient) -> None:
+    asked = {"recipe": "dcgan", "overrides": {"batch_size": 0}, "budget": {"steps": 0}}
+    pointers = {error["pointer"] for error in a_problem(client.post("/jobs", json=asked), 422)["errors"]}
+    assert pointers == {"/overrides/batch_size", "/budget/steps"}
+    unknown = a_problem(client.post("/jobs", json={"recipe": "dcgan", "dataset": "cats"}), 422)
+    assert [error["pointer"] for error in unknown["errors"]] == ["/dataset"]
+    assert "digits" in unknown["detail"]
+
+
+def test_pointers_leave_union_tags_out() -> None:
+    body = {"game": {"kind": "synthesis", "steps": [{"a/b": 1}]}}
+    located = {"type": "int_type", "loc": ("body", "game", "synthesis", "steps", 0, "tag", "a/b")}
+    assert pointer(located, body) == "/game/steps/0/a~1b"
+    missing = {"type": "missing", "loc": ("body", "game", "synthesis", "conditional")}
+    assert pointer(missing, body) == "/game/conditional"
+
+
+def test_openapi_tells_of_problems_only(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    assert "HTTPValidationError" not in str(document)
+    reply = document["paths"]["/jobs"]["post"]["responses"]["4XX"]["content"]
+    assert reply == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    named = set(re.findall(r"#/components/schemas/(\w+)", str(document)))
+    assert named <= document["components"]["schemas"].keys()

@@ -1,0 +1,196 @@
+"""GET /sample over real exports."""
+
+import base64
+import io
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from starlette.testclient import TestClient
+
+from tests.api.conftest import Publish
+from tests.support.jobs import make_job
+
+Array = NDArray[Any]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def models(publish: Publish) -> dict[str, str]:
+    made = {
+        name: publish(family, dataset, name=name)
+        for name, family, dataset in (
+            ("points", "gan", "ring8"),
+            ("night", "cyclegan", "day2night"),
+            ("clothes", "cdcgan", "fashion_mnist"),
+            ("plain", "dcgan", "digits"),
+            ("digits", "cdcgan", "digits"),
+        )
+    }
+    assert made["digits"] == "digits@1"
+    return made
+
+
+def picture(content: bytes) -> Array:
+    return np.asarray(Image.open(io.BytesIO(content)))
+
+
+def get(client: TestClient, query: str, **headers: str) -> Any:
+    reply = client.get(f"/sample?{query}", headers=headers)
+    assert reply.status_code == 200, reply.text
+    return reply
+
+
+def test_one_picture(client: TestClient) -> None:
+    reply = get(client, "class=7&seed=1")
+    assert reply.headers["content-type"] == "image/png"
+    assert picture(reply.content).shape == (16, 16)
+    assert reply.headers["x-forger-model"] == "digits@1"
+    assert reply.headers["x-forger-seed"] == "1"
+    assert reply.headers["x-forger-class"] == "7"
+
+
+def test_a_grid_holds_the_pictures_row_by_row(client: TestClient) -> None:
+    grid = picture(get(client, "class=7&seed=1&n=100").content)
+    assert grid.shape == (160, 160)
+    singles = get(client, "class=7&seed=1&n=100&format=npy")
+    pictures = np.load(io.BytesIO(singles.content))
+    assert pictures.shape == (100, 16, 16, 1)
+    assert (grid[16:32, 32:48] == pictures[12, :, :, 0]).all()
+    assert picture(get(client, "n=5&model=plain").content).shape == (32, 48)
+
+
+def test_a_row_for_each_class(client: TestClient) -> None:
+    grid = picture(get(client, "class=each&n=4&seed=3").content)
+    assert grid.shape == (160, 64)
+    row = picture(get(client, "class=6&n=4&seed=3").content)
+    assert (grid[96:112] == np.hstack([row[:16, :16], row[:16, 16:], row[16:, :16], row[16:, 16:]])).all()
+
+
+def test_picture_i_is_the_same_whatever_n_is(client: TestClient) -> None:
+    few, many = (np.load(io.BytesIO(get(client, f"seed=5&n={n}&format=npy").content)) for n in (3, 40))
+    assert (few == many[:3]).all()
+
+
+def test_the_same_seed_gives_the_same_bytes_under_load(client: TestClient) -> None:
+    queries = [f"class={i % 10}&seed={i % 3}&n={1 + i % 4}" for i in range(12)]
+    queries += [f"model={name}&seed={i}&n={1 + 7 * i}" for i in range(4) for name in ("plain", "clothes", "points")]
+    alone = [get(client, query).content for query in queries]
+    with ThreadPoolExecutor(12) as crowd:
+        together = list(crowd.map(lambda query: get(client, query).content, queries * 2))
+    assert together == alone * 2
+
+
+def test_without_a_seed_one_is_drawn_and_named(client: TestClient) -> None:
+    first, second = get(client, "class=7"), get(client, "class=7")
+    assert first.headers["x-forger-seed"] != second.headers["x-forger-seed"]
+    assert get(client, f"class=7&seed={first.headers['x-forger-seed']}").content == first.content
+
+
+def test_formats(client: TestClient) -> None:
+    pinned = "class=7&seed=1&n=3&scale=2"
+    grid = picture(get(client, pinned).content)
+    assert grid.shape == (64, 64)
+    webp = get(client, pinned, accept="image/webp")
+    assert webp.headers["content-type"] == "image/webp"
+    assert (picture(webp.content)[..., 0] == grid).all()
+    body = get(client, pinned, accept="application/json;q=0.9, image/webp;q=0.5").json()
+    assert {"model": body["model"], "seed": body["seed"], "class": body["class"]} == {
+        "model": "digits@1", "seed": 1, "class": 7,
+    }  # fmt: skip
+    pictures = [picture(base64.b64decode(image)) for image in body["images"]]
+    assert (grid[:32, :32] == pictures[0]).all()
+    with zipfile.ZipFile(io.BytesIO(get(client, pinned, accept="application/zip").content)) as archive:
+        assert archive.namelist() == ["0000.png", "0001.png", "0002.png"]
+        assert (picture(archive.read("0002.png")) == pictures[2]).all()
+    for format_ in ("png", "webp", "json", "npy", "zip"):
+        replies = {get(client, f"{pinned}&format={format_}").content for _ in range(2)}
+        assert len(replies) == 1
+
+
+def test_points(client: TestClient) -> None:
+    body = get(client, "model=points&n=50&seed=1&format=json").json()
+    assert body.keys() == {"model", "seed", "class", "points"}
+    assert np.asarray(body["points"]).shape == (50, 2)
+    assert picture(get(client, "model=points&n=50&seed=1").content).shape == (256, 256, 3)
+    assert np.load(io.BytesIO(get(client, "model=points&n=50&format=npy").content)).shape == (50, 2)
+
+
+def test_classes_by_name(client: TestClient) -> None:
+    by_name = get(client, "class=sneaker&seed=1")
+    assert by_name.headers["x-forger-model"] == "clothes@1"
+    assert by_name.headers["x-forger-class"] == "7"
+    assert by_name.content == get(client, "model=clothes&class=7&seed=1").content
+
+
+def test_truncation_narrows(client: TestClient) -> None:
+    def spread(truncation: float) -> float:
+        body = get(client, f"model=points&n=200&seed=1&format=json&truncation={truncation}").json()
+        return float(np.asarray(body["points"]).std(axis=0).max())
+
+    assert spread(1e-9) < 1e-6 < spread(1)
+
+
+def test_caching(client: TestClient) -> None:
+    pinned = get(client, "class=7&seed=1&model=digits@1")
+    assert "immutable" in pinned.headers["cache-control"]
+    assert pinned.headers["vary"] == "Accept"
+    for query in ("class=7&seed=1&model=digits", "class=7&model=digits@1", "class=7&seed=1"):
+        assert get(client, query).headers["cache-control"] == "no-cache"
+    again = client.get("/sample?class=7&seed=1", headers={"if-none-match": pinned.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert get(client, "class=7&seed=1&scale=2").headers["etag"] != pinned.headers["etag"]
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer", "word"),
+    [
+        ("class=10", "/class", "0 to 9"),
+        ("class=dog", "/class", "0 to 9"),
+        ("class=-1", "/class", "0 to 9"),
+        ("class=boots&model=clothes", "/class", "Sneaker"),
+        ("class=1&model=plain", "/class", "no classes"),
+        ("class=each&model=points", "/class", "no classes"),
+        ("model=night", "/model", "/translate"),
+        ("n=0", "/n", "1"),
+        ("n=1001", "/n", "1000"),
+        ("class=each&n=101", "/n", "1000"),
+        ("n=1000&scale=16", "/scale", "1000000"),
+        ("seed=-1", "/seed", "0"),
+        ("seed=9223372036854775808", "/seed", "9223372036854775808"),
+        ("truncation=0", "/truncation", "0"),
+        ("truncation=nan", "/truncation", "finite"),
+        ("scale=17", "/scale", "16"),
+        ("format=gif", "/format", "png"),
+        ("model=../etc", "/model", "pattern"),
+        ("clas=7", "/clas", "not permitted"),
+    ],
+)
+def test_refusals_name_the_field_and_the_limit(client: TestClient, query: str, pointer: str, word: str) -> None:
+    reply = client.get(f"/sample?{query}")
+    assert reply.status_code == 422, reply.text
+    error = reply.json()["errors"][0]
+    assert error["pointer"] == pointer
+    assert word in error["message"]
+
+
+def test_unknown_and_unfinished_models(client: TestClient) -> None:
+    for model in ("nobody", "digits@2"):
+        reply = client.get(f"/sample?model={model}")
+        assert reply.status_code == 404
+        assert "curl" in reply.json()["detail"]
+    job = make_job("wgan", "mnist")
+    reply = client.get("/sample?model=wgan-mnist")
+    assert reply.status_code == 409
+    assert job.id in reply.json()["detail"]
+
+
+def test_a_new_version_is_found_at_once_and_the_old_one_stays(client: TestClient, publish: Publish) -> None:
+    before = get(client, "model=plain@1&seed=1").content
+    assert publish("dcgan", "digits", name="plain", seed=2) == "plain@2"
+    assert get(client, "model=plain@2&seed=1").content != before
+    assert get(client, "model=plain&seed=1").headers["x-forger-model"] == "plain@2"
+    assert get(client, "model=plain@1&seed=1").content == before
