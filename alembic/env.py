@@ -13,6 +13,7 @@ def run() -> None:
             connection=connection,
             target_metadata=Base.metadata,
             render_as_batch=True,
+            transactional_ddl=True,
             compare_server_default=True,
         )
         with context.begin_transaction():

@@ -40,9 +40,7 @@ def main(job_id: str, fence: int) -> int:
             Runner(job_id, fence, lifeline).run()
     except FencedOut as error:
         log.info("fenced_out", reason=str(error))
-    except (
-        OperationalError
-    ):  # no way to tell the row: the supervisor sees the exit, and the job is tried again
+    except OperationalError:  # no way to tell the row: the supervisor sees the exit, and the job is tried again
         log.exception("database_lost")
         return DIED
     return 0
@@ -71,9 +69,7 @@ def _explain(error: Exception) -> tuple[str, str]:
         return "non_finite_loss", str(error)
     if isinstance(error, DatasetMissing):
         return "dataset_missing", str(error)
-    no_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "DefaultCPUAllocator" in str(
-        error
-    )
+    no_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "DefaultCPUAllocator" in str(error)
     if no_memory:
         return (
             "out_of_memory",
@@ -124,9 +120,7 @@ class Runner:
         attempts.record_report(self._job_id, self._fence, report.step, report.values, report.sample)
 
     def saved(self, saved: "Saved") -> None:
-        attempts.record_checkpoint(
-            self._job_id, self._fence, saved.step, saved.path.name, saved.sha256, saved.size
-        )
+        attempts.record_checkpoint(self._job_id, self._fence, saved.step, saved.path.name, saved.sha256, saved.size)
         self._latest = saved.path
 
     def should_stop(self) -> "Stop | None":

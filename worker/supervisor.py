@@ -28,10 +28,8 @@ def supervise(job_id: str, closing: threading.Event) -> None:
     owner = f"{socket.gethostname()}:{os.getpid()}"
     while not closing.is_set() and (claim := attempts.claim(job_id, owner)):
         log.info("attempt_started", job=job_id, attempt=claim.fence)
-        outcome = Attempt(claim, get_settings(), closing).run()
-        log.info("attempt_ended", job=job_id, attempt=claim.fence, outcome=outcome)
-        if outcome != JobState.QUEUED:
-            break
+        Attempt(claim, get_settings(), closing).run()
+        log.info("attempt_ended", job=job_id, attempt=claim.fence, state=jobs.get(job_id).state)
     jobs.ring_oldest()
 
 
@@ -42,9 +40,7 @@ class Attempt:
         self._claim = claim
         self._settings = settings
         self._closing = closing
-        self._runner = RunnerProcess(
-            claim.job_id, claim.fence, settings.logs / f"{claim.job_id}-{claim.fence}.log"
-        )
+        self._runner = RunnerProcess(claim.job_id, claim.fence, settings.logs / f"{claim.job_id}-{claim.fence}.log")
         self._state = JobState.RUNNING
         self._renew_at = 0.0
         self._ordered: str | None = None
@@ -53,14 +49,14 @@ class Attempt:
         self._stopped_by_us = False
         self._pace = Pace(claim.total)
 
-    def run(self) -> str:
-        """The state the job was left in, or "ended elsewhere" where the runner or another attempt decided."""
+    def run(self) -> None:
+        """Returns once the runner has ended and the job's row says how."""
         try:
             while (status := self._runner.wait(TICK_S)) is None:
                 self._look()
-            return self._conclude(status)
-        except FencedOut:
-            return "ended elsewhere"
+            self._conclude(status)
+        except FencedOut as reason:  # the runner has settled the job, as it should, or another attempt has it
+            log.debug("attempt_settled", job=self._claim.job_id, reason=str(reason))
         finally:
             self._runner.kill()
             self._runner.close()
@@ -80,9 +76,7 @@ class Attempt:
     def _renew(self, now: float) -> None:
         step = self._runner.step
         try:
-            self._state = attempts.renew(
-                self._claim.job_id, self._claim.fence, step, self._pace.eta_s(step, now)
-            )
+            self._state = attempts.renew(self._claim.job_id, self._claim.fence, step, self._pace.eta_s(step, now))
         except OperationalError as error:  # the database may be restarting; the lease decides who is right
             log.warning("renewal_failed", job=self._claim.job_id, error=str(error))
         self._renew_at = now + min(self._settings.lease_s / 3, RENEW_AT_MOST_S)
@@ -106,15 +100,15 @@ class Attempt:
             return self._settings.stop_grace_s
         return self._settings.cancel_grace_s if order == "cancel" else None
 
-    def _conclude(self, status: int) -> JobState:
-        """After the runner's end. FencedOut when it has settled the job itself, as it should."""
+    def _conclude(self, status: int) -> None:
+        """After the runner's end: settles what it left open. FencedOut where it left nothing."""
         job_id, fence = self._claim.job_id, self._claim.fence
         if self._stopped_by_us:
-            return attempts.stopped(job_id, fence)
+            attempts.stopped(job_id, fence)
+            return
         code, message = self._verdict or ("worker_lost", self._runner.epitaph(status))
-        state = attempts.lost(job_id, fence, code, message)
+        attempts.lost(job_id, fence, code, message)
         log.warning("attempt_lost", job=job_id, attempt=fence, code=code, message=message)
-        return state
 
 
 class Pace:

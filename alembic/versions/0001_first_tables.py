@@ -38,8 +38,7 @@ def upgrade() -> None:
         sa.Column("started_at", sa.Float(precision=53)),
         sa.Column("finished_at", sa.Float(precision=53)),
         sa.CheckConstraint(
-            "state IN ('queued', 'running', 'pausing', 'paused', 'cancelling',"
-            " 'succeeded', 'failed', 'cancelled')",
+            "state IN ('queued', 'running', 'pausing', 'paused', 'cancelling', 'succeeded', 'failed', 'cancelled')",
             name="ck_jobs_state",
         ),
         sa.PrimaryKeyConstraint("id", name="pk_jobs"),
@@ -103,9 +102,7 @@ def upgrade() -> None:
         sa.Column("step", sa.Integer(), nullable=False),
         sa.Column("card", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("created_at", sa.Float(precision=53), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["job_id"], ["jobs.id"], name="fk_model_versions_job_id", ondelete="SET NULL"
-        ),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name="fk_model_versions_job_id", ondelete="SET NULL"),
         sa.ForeignKeyConstraint(["name"], ["models.name"], name="fk_model_versions_name"),
         sa.PrimaryKeyConstraint("id", name="pk_model_versions"),
         sa.UniqueConstraint("name", "version", name="uq_model_versions_name_version"),

@@ -24,24 +24,18 @@ class Settings(BaseSettings):
         env_prefix="FORGER_", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
     )
 
-    host: str = Field(
-        "127.0.0.1", description="Address to listen on. Beyond loopback an API key is required."
-    )
+    host: str = Field("127.0.0.1", description="Address to listen on. Beyond loopback an API key is required.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     home: Path = Field(
         Path("var"),
         description="Folder of database, artifacts, checkpoints and logs; relative to the checkout.",
     )
-    data: Path | None = Field(
-        None, description="Folder that holds mnist/ and fashion-mnist/ (the idx files)."
-    )
+    data: Path | None = Field(None, description="Folder that holds mnist/ and fashion-mnist/ (the idx files).")
     device: str = Field("auto", description="Where jobs train: auto, cpu, cuda or cuda:N.")
     threads: int | None = Field(None, ge=1, description="Threads a job computes with; unset means all cores.")
     slots: int = Field(1, ge=1, le=64, description="Jobs one worker process trains at the same time.")
     lease_s: float = Field(15.0, gt=0, description="Seconds after which a silent worker loses its job.")
-    silence_s: float = Field(
-        300.0, gt=0, description="Seconds without a finished step before a runner is killed."
-    )
+    silence_s: float = Field(300.0, gt=0, description="Seconds without a finished step before a runner is killed.")
     cancel_grace_s: float = Field(
         10.0,
         gt=0,
@@ -50,13 +44,9 @@ class Settings(BaseSettings):
     stop_grace_s: float = Field(
         20.0, gt=0, description="Seconds a stopping worker lets its jobs finish a step and save."
     )
-    ring_interval_s: float = Field(
-        5.0, gt=0, description="Seconds a queued job waits before its worker is rung again."
-    )
+    ring_interval_s: float = Field(5.0, gt=0, description="Seconds a queued job waits before its worker is rung again.")
     keep_checkpoints: int = Field(3, ge=2, description="Checkpoints kept per job, the newest ones.")
-    api_key: SecretStr | None = Field(
-        None, description="Key that clients send as 'Authorization: Bearer <key>'."
-    )
+    api_key: SecretStr | None = Field(None, description="Key that clients send as 'Authorization: Bearer <key>'.")
     database_url: str = Field(
         default_factory=_sqlite_in_home,
         validation_alias=AliasChoices("DATABASE_URL", "database_url"),
@@ -71,9 +61,7 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(32 << 20, gt=0, description="Largest uploaded file, in bytes.")
     max_pixels: int = Field(25_000_000, gt=0, description="Largest uploaded picture, in pixels.")
     max_samples: int = Field(1000, ge=1, description="Most pictures one /sample request may ask for.")
-    queue_pictures: int = Field(
-        4000, ge=1, description="Pictures that may wait for the engine before 429 is answered."
-    )
+    queue_pictures: int = Field(4000, ge=1, description="Pictures that may wait for the engine before 429 is answered.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line written."
     )

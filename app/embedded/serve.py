@@ -100,7 +100,7 @@ def _children(settings: Settings, listener: socket.socket) -> tuple[list[Child],
     fd = listener.fileno()
     api = [*python, "uvicorn", "app.main:create_app", "--factory", "--fd", str(fd), "--no-access-log"]
     api += ["--timeout-graceful-shutdown", str(API_GRACE_S), "--log-level", settings.log_level]
-    worker = [*python, "celery", "-A", "worker.celery_app", "--skip-checks", "worker"]
+    worker = [*python, "celery", "-q", "-A", "worker.celery_app", "--skip-checks", "worker"]
     worker += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     worker += ["--loglevel", settings.log_level, "-n", f"forger-{os.getpid()}@%h"]
     front = [Child("api", lambda: api, env, pass_fds=(fd,)), Child("worker", lambda: worker, env)]

@@ -106,9 +106,7 @@ def rewind(job_id: str, fence: int, step: int) -> None:
         files.rewind(session, job_id, step)
 
 
-def record_report(
-    job_id: str, fence: int, step: int, values: Mapping[str, float | None], sample: bytes | None
-) -> None:
+def record_report(job_id: str, fence: int, step: int, values: Mapping[str, float | None], sample: bytes | None) -> None:
     """A report's points and its sample picture, with their events."""
     sha256 = None if sample is None else Store(get_settings().artifacts).put_bytes(sample)
     with unit_of_work() as session:
@@ -132,7 +130,8 @@ def record_checkpoint(job_id: str, fence: int, step: int, file: str, sha256: str
     """`file` is a name in the job's checkpoint folder. Older ones are dropped beyond the number kept."""
     settings = get_settings()
     with unit_of_work() as session:
-        rows.write(session, job_id, fence, ("checkpoint", {"step": step, "sha256": sha256}))
+        told = ("checkpoint", {"step": step, "sha256": sha256})
+        rows.write(session, job_id, fence, told, step=rows.no_less(step))
         if step > files.newest_step(session, job_id):
             rows.write(session, job_id, fence, fruitless=0)
         files.put_checkpoint(session, job_id, step=step, file=file, sha256=sha256, size=size, attempt=fence)
@@ -215,9 +214,7 @@ def lost(job_id: str, fence: int, code: str, message: str, *, only_expired: bool
         target = _STOPPED[state]
         if state == JobState.RUNNING and fruitless >= FRUITLESS_LIMIT:
             target = JobState.FAILED
-            message = (
-                f"{message} It was given up after {fruitless} attempts in a row that saved no new checkpoint."
-            )
+            message = f"{message} It was given up after {fruitless} attempts in a row that saved no new checkpoint."
         _end(session, job_id, fence, target, reason=(code, message), fruitless=fruitless)
         return target
 

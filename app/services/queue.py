@@ -33,7 +33,7 @@ def make_celery(settings: Settings) -> Celery:
         broker_connection_timeout=2.0,
         broker_transport_options={
             "global_keyprefix": BROKER_PREFIX,
-            "socket_timeout": 5.0,
+            "socket_timeout": 3.0,
             "socket_connect_timeout": 2.0,
             "health_check_interval": 10,
             "max_retries": 1,
@@ -61,8 +61,6 @@ def ring(job_id: str) -> bool:
             expires=get_settings().ring_interval_s,  # a busy worker must not find a heap of old rings
         )
     except (OperationalError, RedisError, OSError) as error:
-        log.warning(
-            "broker_unreachable", job=job_id, error=str(error), consequence="rung again by the reaper"
-        )
+        log.warning("broker_unreachable", job=job_id, error=str(error), consequence="rung again by the reaper")
         return False
     return True

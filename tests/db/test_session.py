@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app.core.settings import CHECKOUT
 from app.db.clock import epoch_now
@@ -17,7 +17,7 @@ from app.db.session import unit_of_work
 from tests.support.jobs import make_job
 
 COUNT = """
-from sqlalchemy import text
+from sqlalchemy import select, text
 from app.db.session import unit_of_work
 for _ in range(100):
     with unit_of_work() as session:
@@ -38,9 +38,9 @@ def test_read_then_write_from_four_processes_loses_no_update(database: Path) -> 
 
 def test_an_error_undoes_the_whole_unit(database: Path) -> None:
     job = make_job()
-    with pytest.raises(RuntimeError), unit_of_work() as session:
+    with pytest.raises(OperationalError), unit_of_work() as session:
         session.execute(text("UPDATE jobs SET step = 7"))
-        raise RuntimeError
+        session.execute(text("no such statement"))
     with unit_of_work(read_only=True) as session:
         found = rows.find(session, job.id)
         assert found is not None
@@ -72,7 +72,7 @@ def test_the_journal_survives_a_power_cut(database: Path) -> None:
 def test_the_clock_is_the_databases_in_epoch_seconds(database: Path) -> None:
     before = time.time()
     with unit_of_work(read_only=True) as session:
-        told = session.execute(epoch_now().select()).scalar_one()
+        told = session.execute(select(epoch_now())).scalar_one()
     assert before - 1 < told < time.time() + 1
 
 

@@ -76,13 +76,14 @@ class Service:
 
     def descendants(self) -> list[psutil.Process]:
         assert self.process is not None
-        return psutil.Process(self.process.pid).children(recursive=True)
+        found: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
+        return found
 
     def find(self, *words: str) -> psutil.Process | None:
         """The child whose command line has all the words."""
         for process in self.descendants():
             with contextlib.suppress(psutil.NoSuchProcess):
-                if all(word in process.cmdline() for word in words):
+                if all(word in " ".join(process.cmdline()) for word in words):
                     return process
         return None
 

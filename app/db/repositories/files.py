@@ -18,9 +18,7 @@ def put_points(session: Session, job_id: str, step: int, values: Mapping[str, fl
 
 
 def points(session: Session, job_id: str, names: Collection[str] | None, after_step: int) -> Sequence[Point]:
-    query = (
-        select(Point).where(Point.job_id == job_id, Point.step > after_step).order_by(Point.name, Point.step)
-    )
+    query = select(Point).where(Point.job_id == job_id, Point.step > after_step).order_by(Point.name, Point.step)
     if names is not None:
         query = query.where(Point.name.in_(names))
     return session.scalars(query).all()
@@ -52,9 +50,7 @@ def put_artifact(session: Session, job_id: str, **values: Any) -> str:
     """A second one of the same name replaces the first and keeps its id, which is returned."""
     row = {"id": new_id("art"), "job_id": job_id, "created_at": epoch_now(), **values}
     upsert(session, Artifact, [row], ("job_id", "name"))
-    found = session.scalar(
-        select(Artifact.id).where(Artifact.job_id == job_id, Artifact.name == values["name"])
-    )
+    found = session.scalar(select(Artifact.id).where(Artifact.job_id == job_id, Artifact.name == values["name"]))
     assert found is not None
     return found
 

@@ -89,11 +89,7 @@ def move(
     seq = _bump(session, conditions, 1, changed)
     if seq is None:
         return False
-    told = (
-        {"state": target}
-        if reason is None
-        else {"state": target, "reason": {"code": code, "message": message}}
-    )
+    told = {"state": target} if reason is None else {"state": target, "reason": {"code": code, "message": message}}
     events.append(session, job_id, seq, [("state", told)])
     return True
 
@@ -130,9 +126,7 @@ def expired(session: Session) -> Sequence[tuple[str, int]]:
 def due_for_ring(session: Session, interval_s: float, limit: int) -> Sequence[str]:
     """Marks the longest waiting jobs of those not rung for `interval_s` as rung now, and returns them."""
     stale = or_(Job.rung_at.is_(None), Job.rung_at < epoch_now() - interval_s)
-    oldest = (
-        select(Job.id).where(Job.state == JobState.QUEUED, stale).order_by(Job.queued_at, Job.id).limit(limit)
-    )
+    oldest = select(Job.id).where(Job.state == JobState.QUEUED, stale).order_by(Job.queued_at, Job.id).limit(limit)
     ids = list(session.scalars(oldest))
     if not ids:
         return []

@@ -1,0 +1,77 @@
+"""Broker and Celery worker in processes of their own, beside the test's own home."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.core.settings import CHECKOUT, get_settings
+from app.core.states import JobState
+from app.embedded import redis
+from app.services import jobs
+from app.services.views import JobView
+from tests.support.wait import until
+
+Process = subprocess.Popen[bytes]
+
+
+@contextmanager
+def running_redis() -> Iterator[Process]:
+    """An embedded Redis for the test's home."""
+    socket = get_settings().redis_socket
+    process = subprocess.Popen(redis.command(socket), stdout=subprocess.DEVNULL)
+    try:
+        until(lambda: redis.answers(socket))
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def running_worker(**settings: str) -> Iterator[Process]:
+    """A Celery worker for the test's home; its log is `<home>/worker.log`."""
+    env = {**os.environ, "PYTHONPATH": str(CHECKOUT), "GOMP_SPINCOUNT": "0", "FORGER_THREADS": "1", **settings}
+    command = [sys.executable, "-P", "-m", "celery", "-q", "-A", "worker.celery_app", "worker", "--loglevel", "info"]
+    command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    with worker_log().open("ab") as log:
+        process = subprocess.Popen(command, env=env, cwd=CHECKOUT, stdout=log, stderr=log, start_new_session=True)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def worker_log() -> Path:
+    home = get_settings().home
+    home.mkdir(parents=True, exist_ok=True)
+    return home / "worker.log"
+
+
+def until_state(job_id: str, *states: JobState, within_s: float = 60) -> JobView:
+    """The job once it is in one of the states."""
+
+    def seen() -> JobView | None:
+        job = jobs.get(job_id)
+        return job if job.state in states else None
+
+    found = until(seen, within_s=within_s)
+    assert found is not None
+    return found
+
+
+def until_step(job_id: str, step: int) -> JobView:
+    """The job once it trains at that step or beyond."""
+
+    def seen() -> JobView | None:
+        job = jobs.get(job_id)
+        return job if job.state == JobState.RUNNING and job.step >= step else None
+
+    found = until(seen)
+    assert found is not None
+    return found
