@@ -8,13 +8,17 @@ from fastapi import FastAPI
 
 from app.api import datasets, events, health, jobs, models, problems, recipes, samples, translations
 from app.api.edge import Edge
+from app.core.logging import configure
 from app.core.settings import Settings, get_settings
 from app.services.inference import Inference
 from app.services.reaper import Reaper
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    settings = settings or get_settings()
+    """A server calls it without settings: it then takes those of the environment, and the process's log."""
+    if settings is None:
+        settings = get_settings()
+        configure(settings.log_level)
     app = FastAPI(
         title="Forger",
         summary="Trains generative adversarial networks as jobs and serves what they learn.",

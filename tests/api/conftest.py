@@ -45,7 +45,7 @@ def api_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def client(api_home: Path) -> Iterator[TestClient]:
-    with TestClient(create_app(), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+    with TestClient(create_app(get_settings()), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         yield client
 
 

@@ -13,6 +13,7 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from app.api import events
+from app.core.settings import get_settings
 from app.core.states import JobState
 from app.main import create_app
 from app.services import attempts, jobs
@@ -26,7 +27,7 @@ STREAM = {"accept": "text/event-stream"}
 @pytest.fixture(scope="module")
 def server(api_home: Path) -> Iterator[httpx.Client]:
     """A real uvicorn in a thread of this process."""
-    config = uvicorn.Config(create_app(), timeout_graceful_shutdown=2, log_config=None)
+    config = uvicorn.Config(create_app(get_settings()), timeout_graceful_shutdown=2, log_config=None)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))

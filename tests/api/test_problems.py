@@ -10,6 +10,7 @@ from httpx2 import Response
 from starlette.testclient import TestClient
 
 from app.api.problems import pointer
+from app.core.settings import get_settings
 from app.main import create_app
 
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id", "errors"}
@@ -81,7 +82,7 @@ def test_405_names_the_methods(client: TestClient) -> None:
 
 
 def test_an_unforeseen_error_is_a_problem_without_its_text(api_home: object) -> None:
-    app: FastAPI = create_app()
+    app: FastAPI = create_app(get_settings())
 
     @app.get("/broken")
     def broken() -> None:
