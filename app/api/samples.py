@@ -50,11 +50,11 @@ async def sample(
     version = await inference.sampler(asked.model, asked.class_)
     seed = secrets.randbelow(SEED_LIMIT) if asked.seed is None else asked.seed
     label = _label(version.recipe, asked.class_)
-    picks = _picks(version.recipe, label, asked.n, seed)
-    _check_limits(len(picks), asked, version.recipe, settings)
+    _check_limits(asked, label, version.recipe, settings)
     headers = _headers(version, asked, format_, seed, label)
     if if_none_match and headers["ETag"] in if_none_match:
         return Response(status_code=304, headers=headers)
+    picks = _picks(version.recipe, label, asked.n, seed)
     drawn = await inference.sample(version, picks, seed=seed, truncation=asked.truncation)
     columns = asked.n if label == "each" else None
     said = {"model": reference(version), "seed": seed, "class": label}
@@ -84,7 +84,8 @@ def _any_class(seed: int, index: int, classes: int) -> int:
     return int.from_bytes(digest, "big") % classes
 
 
-def _check_limits(count: int, asked: SampleQuery, recipe: Recipe, settings: Settings) -> None:
+def _check_limits(asked: SampleQuery, label: int | str | None, recipe: Recipe, settings: Settings) -> None:
+    count = asked.n * (recipe.classes if label == "each" else 1)
     if count > settings.max_samples:
         raise _refused("/n", f"{count} pictures are more than {settings.max_samples} (max_samples). Ask for fewer.")
     if recipe.data.kind == "points":

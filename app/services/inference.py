@@ -139,7 +139,7 @@ class Inference:
             return await asyncio.wait_for(waiting, LOAD_S)
         except TimeoutError:
             raise NotReady("The engine is still loading.", headers={"Retry-After": "10"}) from None
-        except (ImportError, OSError, RuntimeError) as error:
+        except Exception as error:  # whatever kept it from starting; the log has it
             raise NotReady(f"The engine did not start: {error}.") from error
 
     async def _able(self, task: Task, model: str | None) -> list[VersionView]:
@@ -181,7 +181,7 @@ class Inference:
             self._engine.set_result(
                 Engine(device=settings.device, threads=settings.threads, bound=settings.queue_pictures)
             )
-        except (ImportError, OSError, RuntimeError) as error:
+        except Exception as error:  # whoever waits must be told, whatever it is
             log.exception("engine_did_not_start")
             self._engine.set_exception(error)
 

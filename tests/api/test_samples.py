@@ -4,6 +4,7 @@ import base64
 import io
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from starlette.testclient import TestClient
 
+from app.core.settings import get_settings
+from app.main import create_app
 from tests.api.conftest import Publish
 from tests.support.jobs import make_job
 
@@ -158,6 +161,7 @@ def test_caching(client: TestClient) -> None:
         ("n=0", "/n", "1"),
         ("n=1001", "/n", "1000"),
         ("class=each&n=101", "/n", "1000"),
+        ("class=each&n=999999999999999", "/n", "1000"),
         ("n=1000&scale=16", "/scale", "1000000"),
         ("seed=-1", "/seed", "0"),
         ("seed=9223372036854775808", "/seed", "9223372036854775808"),
@@ -175,6 +179,19 @@ def test_refusals_name_the_field_and_the_limit(client: TestClient, query: str, p
     error = reply.json()["errors"][0]
     assert error["pointer"] == pointer
     assert word in error["message"]
+
+
+def test_overload_is_shed_and_passes(api_home: Path) -> None:
+    settings = get_settings().model_copy(update={"queue_pictures": 1})
+    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+        with ThreadPoolExecutor(8) as crowd:
+            replies = list(crowd.map(lambda seed: client.get(f"/sample?n=1000&seed={seed}"), range(8)))
+        assert {reply.status_code for reply in replies} == {200, 429}
+        refused = next(reply for reply in replies if reply.status_code == 429)
+        assert int(refused.headers["retry-after"]) >= 1
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert "queue_pictures" in refused.json()["detail"]
+        assert client.get("/sample").status_code == 200
 
 
 def test_unknown_and_unfinished_models(client: TestClient) -> None:
