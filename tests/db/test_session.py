@@ -26,6 +26,12 @@ for _ in range(100):
 """
 
 
+def half_done() -> None:
+    with unit_of_work() as session:
+        session.execute(text("UPDATE jobs SET step = 7"))
+        session.execute(text("no such statement"))
+
+
 def test_read_then_write_from_four_processes_loses_no_update(database: Path) -> None:
     job = make_job()
     counters = [subprocess.Popen([sys.executable, "-c", COUNT], cwd=CHECKOUT) for _ in range(4)]
@@ -38,9 +44,8 @@ def test_read_then_write_from_four_processes_loses_no_update(database: Path) -> 
 
 def test_an_error_undoes_the_whole_unit(database: Path) -> None:
     job = make_job()
-    with pytest.raises(OperationalError), unit_of_work() as session:
-        session.execute(text("UPDATE jobs SET step = 7"))
-        session.execute(text("no such statement"))
+    with pytest.raises(OperationalError):
+        half_done()
     with unit_of_work(read_only=True) as session:
         found = rows.find(session, job.id)
         assert found is not None

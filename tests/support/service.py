@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import psutil
 
+from app.core.settings import Settings
 from tests.support.wait import until
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -51,6 +52,10 @@ class Service:
     @property
     def url(self) -> str:
         return str(json.loads((self.home / "service.json").read_text())["url"])
+
+    @property
+    def redis_socket(self) -> Path:
+        return Settings(home=self.home).redis_socket
 
     def ready(self) -> bool:
         try:

@@ -3,6 +3,7 @@
 import re
 import signal
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -184,7 +185,7 @@ def test_waiting_jobs_train_one_after_the_other(broker: Process) -> None:
         ended = [until_state(job.id, *TERMINAL) for job in made]
     assert [job.state for job in ended] == [S.SUCCEEDED] * 3
     spans = [(job.started_at or 0, job.finished_at or 0) for job in ended]
-    assert all(end <= start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
 
 
 def test_a_damaged_checkpoint_is_passed_over_and_told(broker: Process) -> None:
