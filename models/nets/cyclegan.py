@@ -21,11 +21,19 @@ class ResnetGenerator(nn.Module):
         for narrow in (2 * w, w):
             layers += [_enlarge(spec.upsample, 2 * narrow, narrow), *_after(spec.norm, narrow)]
         self.model = nn.Sequential(*layers, nn.ReflectionPad2d(3), nn.Conv2d(w, channels, 7), nn.Tanh())
+        last = 10 + spec.blocks
+        self.bridges = {last + 2: 6, last + 5: 3} if spec.skips else {}
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.model(x)
-        return out
+        passed: dict[int, Tensor] = {}
+        for place, layer in enumerate(self.model):
+            x = layer(x)
+            if place in self.bridges.values():
+                passed[place] = x
+            elif place in self.bridges:
+                x = x + passed[self.bridges[place]]
+        return x
 
 
 class ResnetBlock(nn.Module):

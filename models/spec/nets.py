@@ -44,6 +44,8 @@ class ResnetGenerator(Spec):
     norm: Literal["none", "instance"] = "instance"
     upsample: Literal["transposed", "nearest"] = "transposed"
     """nearest: enlarge, then convolve; slower, and free of checkerboards"""
+    skips: bool = False
+    """add the maps of the way down to those of the same size on the way up, so that outlines stay where they are"""
 
 
 class MlpCritic(Spec):
