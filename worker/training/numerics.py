@@ -6,7 +6,10 @@ from typing import Any
 
 import torch
 
+from models.build import build_critic, build_generator, parameters
 from models.spec.recipe import Recipe
+
+MANY_WEIGHTS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Numerics:
 
 
 def measure(device: str, recipe: Recipe, threads: int | None) -> Numerics:
-    """What this machine would use. `device` is "auto", "cpu" or "cuda"; `threads` None means one per core."""
+    """What this machine would use. `device` is "auto", "cpu" or "cuda"; `threads` None leaves it to the recipe's size."""
     kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     if kind == "cuda":
         major, minor = torch.cuda.get_device_capability()
@@ -41,7 +44,7 @@ def measure(device: str, recipe: Recipe, threads: int | None) -> Numerics:
     # Tiny fully connected players lose precision under bf16 and gain no speed.
     wants_bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and recipe.generator.kind != "mlp")
     precision = "bf16" if wants_bf16 and has_bf16 else "fp32"
-    return Numerics(kind, capability, threads or _cores(), precision, torch.__version__, deterministic=True)
+    return Numerics(kind, capability, threads or _threads(recipe), precision, torch.__version__, deterministic=True)
 
 
 def agree(stored: Numerics, here: Numerics) -> tuple[Numerics, str | None]:
@@ -76,5 +79,12 @@ def apply(numerics: Numerics) -> None:
     torch.backends.cudnn.benchmark = False
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _threads(recipe: Recipe) -> int:
+    """One for small players, one per core for large ones.
+
+    Threads of small layers wait for each other more than they compute; when anything else wants a core, a layer waits
+    for its slowest thread (measured: two threads on two busy cores took up to eight times as long as one).
+    """
+    with torch.device("meta"):
+        weights = parameters(build_generator(recipe)) + parameters(build_critic(recipe))
+    return len(os.sched_getaffinity(0)) if weights > MANY_WEIGHTS else 1
