@@ -4,6 +4,7 @@ Start it with `celery -A worker.celery_app worker`.
 """
 
 import os
+import signal
 import threading
 from typing import Any
 
@@ -29,6 +30,8 @@ def _logging(**_: Any) -> None:
 
 
 def _ready(**_: Any) -> None:
+    # Celery's cold shutdown cannot end a thread and would hang: ours is quick enough for SIGQUIT too.
+    signal.signal(signal.SIGQUIT, signal.getsignal(signal.SIGTERM))
     _reaper.start()
 
 

@@ -40,6 +40,7 @@ def put_in(state: JobState, job_id: str) -> None:
 
 def export_file() -> Path:
     path = get_settings().home / "some.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"weights")
     return path
 
