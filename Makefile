@@ -1,0 +1,75 @@
+# Forger's commands. `make help` lists them; `make demo` is the first one to try.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# An OpenMP thread that spins while it waits starves the other processes that compute.
+export GOMP_SPINCOUNT := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+BIN := .venv/bin
+# Further options for pip when it installs torch, for example the index of its smaller CPU build.
+TORCH_FLAGS ?=
+PYTHONS := python3.11 python3.12 python3.13 python3
+
+.PHONY: help setup demo serve test lint bench lock clean
+
+help: ## list the commands
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 14
+
+setup: .venv/.ready ## create .venv with the pinned versions of everything
+
+.venv/bin/python:
+	@for python in $(PYTHONS); do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "Creating .venv with $$($$python --version)."; \
+	    exec $$python -m venv .venv; \
+	  fi; \
+	done; \
+	echo "Forger needs Python 3.11 or newer, and none of $(PYTHONS) is: install python3.11 (with its venv part)." >&2; \
+	exit 1
+
+# Each stamp repeats one step only when what it follows from has changed.
+.venv/.torch: requirements/torch.txt | .venv/bin/python
+	@echo "Installing torch."
+	@$(BIN)/python -m pip install --quiet $(TORCH_FLAGS) -r requirements/torch.txt
+	@touch $@
+
+.venv/.packages: requirements/project.lock .venv/.torch
+	@echo "Installing what the lock file lists."
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/project.lock
+	@touch $@
+
+.venv/.ready: pyproject.toml .venv/.packages
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+	@echo "Ready: everything is in .venv."
+
+demo: setup ## train two jobs, draw a seven, turn day into night; pictures land in demo/
+	@$(BIN)/python -P -m examples.demo
+
+serve: setup ## run the service until Ctrl-C
+	@$(BIN)/forger serve
+
+test: setup lint ## check everything
+	@$(BIN)/python -P -m pytest
+
+lint: setup ## style, types and who may import whom
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+bench: setup ## measure picture quality, the quick way
+	@$(BIN)/python -P -m bench.quality --quick
+
+lock: setup ## resolve requirements/project.in anew (fetches uv)
+	@$(BIN)/python -m pip install --quiet uv
+	@cd requirements && ../$(BIN)/uv pip compile project.in --output-file project.lock --quiet --upgrade \
+	  --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --no-emit-index-url --no-emit-find-links
+
+clean: ## remove .venv and caches; var/ and demo/ stay
+	@rm -rf .venv *.egg-info build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
