@@ -53,7 +53,8 @@ def main() -> None:
         say("[bold]4. Turning day into night[/bold] with POST /translate.")
         translate(client, models[1], side=NIGHTS["overrides"]["data"]["side"])
         say("[bold]5. Stopping the service.[/bold]")
-    say(f"Done in {time.monotonic() - started:.0f} s. Open demo/digits.png and demo/before_after.png; or start over by hand:")
+    say(f"Done in {time.monotonic() - started:.0f} s. Open demo/digits.png and demo/before_after.png.")
+    say("To start over by hand:")
     say("   make serve        then the lines of README.md")
 
 

@@ -47,7 +47,8 @@ class GradientPenalty(Penalty):
         share = torch.rand(len(real), generator=rng).to(real).view(-1, *[1] * (real.dim() - 1))
         mixture = torch.lerp(real, duel.fake.detach().to(real.dtype), share).requires_grad_()
         slope = _slope(duel.critic, mixture)
-        return (torch.linalg.vector_norm(slope, dim=1) - 1).square().mean()
+        excess: Tensor = torch.linalg.vector_norm(slope, dim=1) - 1
+        return excess.square().mean()
 
 
 class R1(Penalty):

@@ -108,7 +108,10 @@ def _patches_fit_side(recipe: Recipe) -> tuple[str, str] | None:
     # After `layers` halvings two 4x4 convolutions of stride 1 each take one pixel off.
     side, layers = recipe.data.side, recipe.critic.layers
     if side // 2**layers < 3:
-        return "/critic/layers", f"{layers} layers leave no patch of a {side} px picture: fewer layers or a larger side."
+        return (
+            "/critic/layers",
+            f"{layers} layers leave no patch of a {side} px picture: take fewer layers or a larger side.",
+        )
     return None
 
 

@@ -83,4 +83,4 @@ def test_the_clock_is_the_databases_in_epoch_seconds(database: Path) -> None:
 
 def test_the_clock_is_spelled_for_both_databases() -> None:
     assert "julianday" in str(epoch_now().compile(dialect=sqlite.dialect()))
-    assert "clock_timestamp" in str(epoch_now().compile(dialect=postgresql.dialect()))
+    assert "clock_timestamp" in str(epoch_now().compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]

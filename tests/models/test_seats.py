@@ -43,7 +43,7 @@ def unrolled_loss(generator: Line, critic: LineCritic, moves: int = 2, rate: flo
     weights: dict[str, Tensor] = dict(critic.named_parameters())
     for _ in range(moves):
         now = weights
-        game.players["critic"] = lambda x, label, now=now: functional_call(critic, now, (x, label))  # type: ignore[assignment, misc]
+        game.players["critic"] = lambda x, label, now=now: functional_call(critic, now, (x, label))  # type: ignore[assignment]
         (duel,), _ = game.generator_duels(draw, rng)
         loss = OBJECTIVE.critic(Scores(duel.critic(duel.real), duel.critic(duel.fake)))
         slopes = torch.autograd.grad(loss, list(weights.values()), create_graph=True)
@@ -60,13 +60,13 @@ def test_unrolled_gradient_runs_through_the_critics_moves() -> None:
         step = torch.zeros(2, dtype=torch.float64)
         step[i] = 1e-6
         with torch.no_grad():
-            generator.weight += step
+            generator.weight.add_(step)
         above = unrolled_loss(generator, critic).item()
         with torch.no_grad():
-            generator.weight -= 2 * step
+            generator.weight.sub_(2 * step)
         below = unrolled_loss(generator, critic).item()
         with torch.no_grad():
-            generator.weight += step
+            generator.weight.add_(step)
         torch.testing.assert_close(slope[i].item(), (above - below) / 2e-6, rtol=1e-5, atol=1e-8)
 
 
@@ -112,7 +112,7 @@ class JacobianClamp(Penalty):
         nudge = torch.randn(latent.shape, generator=rng).to(latent)
         nudge = nudge / nudge.norm(dim=1, keepdim=True)
         moved = duel.origin.generate(latent + nudge) - duel.origin.generate(latent)
-        stretch = moved.flatten(1).norm(dim=1)
+        stretch: Tensor = moved.flatten(1).norm(dim=1)
         return ((stretch - 20).clamp(min=0).square() + (stretch - 1).clamp(max=0).square()).mean()
 
 

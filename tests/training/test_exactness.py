@@ -161,7 +161,10 @@ def test_a_fresh_process_gives_the_same_export(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_before_it_is_saved(tmp_path: Path) -> None:
-    wild = {"generator_optimizer": {"kind": "sgd", "rate": 10.0}, "critic_optimizer": {"kind": "sgd", "rate": 10.0}}
+    wild: dict[str, Any] = {
+        "generator_optimizer": {"kind": "sgd", "rate": 10.0},
+        "critic_optimizer": {"kind": "sgd", "rate": 10.0},
+    }
     recipe = small("wgan_gp", **wild)
     notes = Notes()
     with pytest.raises(NonFinite, match=r"at step \d+ \(examples \d+") as caught:

@@ -32,7 +32,7 @@ class Numerics:
 
 
 def measure(device: str, recipe: Recipe, threads: int | None) -> Numerics:
-    """What this machine would use. `device` is "auto", "cpu" or "cuda"; `threads` None leaves it to the recipe's size."""
+    """What this machine would use. `device` is "auto", "cpu" or "cuda"; `threads` None: as many as suit the recipe."""
     kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     if kind == "cuda":
         major, minor = torch.cuda.get_device_capability()
@@ -75,7 +75,7 @@ def apply(numerics: Numerics) -> None:
     torch.set_num_threads(numerics.threads)
     torch.use_deterministic_algorithms(numerics.deterministic)
     # Filling fresh memory would only make undefined reads repeatable, at the price of a pass over every tensor.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
 
 
