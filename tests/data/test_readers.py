@@ -1,0 +1,189 @@
+"""Every built-in dataset is what its catalogue entry says."""
+
+import gzip
+import hashlib
+import os
+import struct
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.spec.data import Images, Points
+from models.spec.datasets import DATASETS
+from worker.training import data
+from worker.training.data import DatasetMissing, load, modes, read_idx
+
+FILES = Path(os.environ["FORGER_DATA"]) if os.environ.get("FORGER_DATA") else None
+needs_files = pytest.mark.skipif(FILES is None, reason="MNIST is not here: set FORGER_DATA to its folder")
+
+
+def write_idx(path: Path, values: torch.Tensor) -> bytes:
+    """An idx file of bytes, gzipped when its name ends so; what it holds."""
+    header = struct.pack(f">{1 + values.dim()}I", 0x800 + values.dim(), *values.shape)
+    content = header + bytes(values.flatten().tolist())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    packed = gzip.compress(content) if path.suffix == ".gz" else content
+    path.write_bytes(packed)
+    return packed
+
+
+def write_small_mnist(folder: Path, count: int = 6, suffix: str = "") -> torch.Tensor:
+    pictures = torch.randint(0, 256, (count, 28, 28), generator=torch.Generator().manual_seed(3))
+    write_idx(folder / f"train-images-idx3-ubyte{suffix}", pictures)
+    write_idx(folder / f"train-labels-idx1-ubyte{suffix}", torch.arange(count) % 10)
+    return pictures
+
+
+MNIST = Images(dataset="mnist", side=28, channels=1, classes=10)
+
+
+def test_digits_are_sixteen_pixels_and_use_the_whole_range() -> None:
+    loaded = load(DATASETS["digits"].spec(), None)
+    assert loaded.images is not None
+    assert loaded.labels is not None
+    assert loaded.images.shape == (1797, 1, 16, 16)
+    assert loaded.images.dtype == torch.uint8
+    assert [int(bound) for bound in loaded.images.aminmax()] == [0, 255]
+    assert sorted(set(loaded.labels.tolist())) == list(range(10))
+
+
+@pytest.mark.parametrize(("side", "channels"), [(8, 1), (28, 3), (33, 1)])
+def test_digits_come_at_any_side(side: int, channels: int) -> None:
+    loaded = load(Images(dataset="digits", side=side, channels=channels, classes=10), None)
+    assert loaded.images is not None
+    assert loaded.images.shape == (1797, channels, side, side)
+
+
+def test_unlabelled_data_have_no_labels() -> None:
+    assert load(Images(dataset="digits", side=8, channels=1), None).labels is None
+
+
+def test_a_number_of_channels_that_pictures_do_not_have_is_refused() -> None:
+    with pytest.raises(DatasetMissing, match="1 or 3 channels"):
+        load(Images(dataset="digits", side=8, channels=2), None)
+
+
+@pytest.mark.parametrize("name", ["ring8", "grid25"])
+def test_points_lie_around_their_modes(name: str) -> None:
+    points = load(Points(dataset=name), None).points
+    assert points is not None
+    assert points.shape == (100_000, 2)
+    centres, spread = modes(name), data.SPREADS[name]
+    distances, nearest = torch.cdist(points, centres).min(dim=1)
+    assert distances.square().mean().div(2).sqrt().item() == pytest.approx(spread, rel=0.01)
+    shares = nearest.bincount(minlength=len(centres)) / len(points)
+    assert torch.allclose(shares, torch.full_like(shares, 1 / len(centres)), atol=1e-3)
+
+
+def test_the_ring_has_eight_different_angles() -> None:
+    angles = torch.atan2(modes("ring8")[:, 1], modes("ring8")[:, 0]).rad2deg().round() % 360
+    assert sorted(angles.tolist()) == [0, 45, 90, 135, 180, 225, 270, 315]
+    assert torch.allclose(modes("ring8").norm(dim=1), torch.ones(8))
+
+
+def test_the_grid_has_25_modes_two_apart() -> None:
+    assert len({tuple(mode) for mode in modes("grid25").tolist()}) == 25
+    assert modes("grid25").abs().max() == 4
+
+
+def test_points_are_the_same_every_time_and_another_draw_for_tests() -> None:
+    first, second = (load(Points(dataset="ring8"), None).points for _ in range(2))
+    other = load(Points(dataset="ring8"), None, "test").points
+    assert first is not None
+    assert second is not None
+    assert other is not None
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_idx_files_are_read_plain_and_gzipped(tmp_path: Path, suffix: str) -> None:
+    pictures = write_small_mnist(tmp_path / "mnist", suffix=suffix)
+    loaded = load(MNIST, tmp_path)
+    assert loaded.images is not None
+    assert loaded.labels is not None
+    assert torch.equal(loaded.images[:, 0].long(), pictures)
+    assert loaded.labels.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_pictures_above_the_budget_are_mapped_and_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_small_mnist(tmp_path / "mnist")
+    spec = Images(dataset="mnist", side=32, channels=3, classes=10)
+    here = load(spec, tmp_path).images
+    monkeypatch.setattr(data, "MEMORY_BUDGET", 0)
+    mapped = load(spec, tmp_path).images
+    assert here is not None
+    assert mapped is not None
+    assert torch.equal(here, mapped)
+
+
+@pytest.mark.parametrize("damage", ["cut", "magic", "gzip"])
+def test_a_damaged_file_is_named(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "labels.gz"
+    content = write_idx(path, torch.arange(100))
+    changed = {"cut": content[:-20], "magic": gzip.compress(b"\0" * 64), "gzip": b"not gzip"}[damage]
+    path.write_bytes(changed)
+    with pytest.raises(DatasetMissing, match=r"labels\.gz is not a whole idx file"):
+        read_idx(path, dimensions=1)
+
+
+def test_pictures_and_labels_must_be_equally_many(tmp_path: Path) -> None:
+    write_small_mnist(tmp_path / "mnist")
+    write_idx(tmp_path / "mnist/train-labels-idx1-ubyte", torch.arange(3))
+    with pytest.raises(DatasetMissing, match="6 pictures but 3 labels"):
+        load(MNIST, tmp_path)
+
+
+def test_without_a_folder_the_sentence_says_where_to_put_the_files() -> None:
+    with pytest.raises(DatasetMissing, match=r"folder mnist/ .* FORGER_DATA"):
+        load(MNIST, None)
+
+
+def serve_folder(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Downloads of MNIST come from a folder, with the sums of its files."""
+    sums = {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+    source = data.IdxSet("MNIST", "mnist", f"{folder.as_uri()}/", sums)
+    monkeypatch.setitem(data.IDX_SETS, "mnist", source)
+
+
+def test_missing_files_are_fetched_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = write_small_mnist(tmp_path / "host", suffix=".gz")
+    serve_folder(monkeypatch, tmp_path / "host")
+    load(MNIST, tmp_path / "mine", downloads=tmp_path / "kept")
+    for path in (tmp_path / "host").iterdir():
+        path.unlink()
+    again = load(MNIST, tmp_path / "mine", downloads=tmp_path / "kept").images
+    assert again is not None
+    assert torch.equal(again[:, 0].long(), pictures)
+    assert sorted(path.name for path in (tmp_path / "kept/mnist").iterdir()) == [
+        "train-images-idx3-ubyte.gz",
+        "train-labels-idx1-ubyte.gz",
+    ]
+
+
+def test_a_download_with_other_bytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_small_mnist(tmp_path / "host", suffix=".gz")
+    serve_folder(monkeypatch, tmp_path / "host")
+    write_idx(tmp_path / "host/train-images-idx3-ubyte.gz", torch.zeros(6, 28, 28, dtype=torch.long))
+    with pytest.raises(DatasetMissing, match="other bytes than expected"):
+        load(MNIST, tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
+
+
+@needs_files
+@pytest.mark.parametrize(("name", "mean"), [("mnist", 0.1307), ("fashion_mnist", 0.2860)])
+def test_the_real_files_have_their_published_mean(name: str, mean: float) -> None:
+    loaded = load(DATASETS[name].spec(), FILES)
+    assert loaded.images is not None
+    assert loaded.labels is not None
+    assert loaded.images.shape == (60_000, 1, 28, 28)
+    assert loaded.images.double().mean().item() / 255 == pytest.approx(mean, abs=1e-4)
+    assert len(loaded.labels) == 60_000
+
+
+@needs_files
+def test_the_test_split_is_another_file() -> None:
+    loaded = load(MNIST, FILES, "test")
+    assert loaded.labels is not None
+    assert loaded.labels.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]

@@ -1,0 +1,73 @@
+"""Drawn scenes: the same geometry at both times, no scene in both piles, night dark and day bright."""
+
+import itertools
+
+import pytest
+import torch
+
+from models.spec.datasets import DATASETS
+from worker.training import data, scenes
+
+
+@pytest.mark.parametrize("side", [32, 64])
+def test_a_scene_is_a_function_of_its_seed(side: int) -> None:
+    first, second = (scenes.pictures([5, 6], side, night=True) for _ in range(2))
+    assert first.shape == (2, 3, side, side)
+    assert first.dtype == torch.uint8
+    assert torch.equal(first, second)
+    assert not torch.equal(first[0], first[1])
+
+
+def test_night_is_dark_and_blue_and_day_is_bright() -> None:
+    day, night = scenes.pairs(32, 60)
+    assert day.float().mean() > 2.5 * night.float().mean()
+    assert (day.float().mean(dim=(1, 2, 3)) > night.float().mean(dim=(1, 2, 3)) + 40).all()
+    red, _, blue = night.float().mean(dim=(0, 2, 3)).tolist()
+    assert blue > 1.3 * red
+
+
+def test_lamps_and_windows_shine_at_night() -> None:
+    """Somewhere a pixel is warm and bright, which nothing dark and blue is."""
+    _, night = scenes.pairs(64, 60)
+    red, _, blue = night.float().unbind(dim=1)
+    warm = ((red > 200) & (red > blue + 60)).flatten(1).any(dim=1)
+    assert warm.float().mean() > 0.5
+
+
+def test_a_pair_shares_its_geometry() -> None:
+    """Outlines of a day picture lie where those of its night lie, more than where another night has them."""
+    day, night = (_outlines(pile) for pile in scenes.pairs(64, 40))
+    likeness = day @ night.T
+    assert (likeness.argmax(dim=1) == torch.arange(40)).float().mean() > 0.9
+
+
+def _outlines(pictures: torch.Tensor) -> torch.Tensor:
+    grey = pictures.float().mean(dim=1)
+    steps = grey.diff(dim=1).abs()[:, :, :-1] + grey.diff(dim=2).abs()[:, :-1, :]
+    flat = steps.flatten(1).clamp(max=20)
+    return torch.nn.functional.normalize(flat - flat.mean(dim=1, keepdim=True), dim=1)
+
+
+def test_the_two_piles_and_the_held_out_pairs_share_no_scene() -> None:
+    starts = sorted([scenes.DAY_SEEDS, scenes.NIGHT_SEEDS, scenes.HELD_OUT_SEEDS])
+    assert min(b - a for a, b in itertools.pairwise(starts)) > max(data.SCENES.values())
+
+
+def test_scenes_vary_widely() -> None:
+    day = scenes.pictures(range(60), 32, night=False).float()
+    assert day.std(dim=0).mean() > 25
+
+
+def test_the_dataset_has_as_many_pictures_as_its_entry_says() -> None:
+    info = DATASETS["day2night"]
+    loaded = data.load(info.spec().model_copy(update={"side": 16}), None)
+    assert loaded.a is not None
+    assert loaded.b is not None
+    assert len(loaded.a) + len(loaded.b) == info.size
+    assert loaded.a.shape[1:] == (3, 16, 16)
+
+
+def test_one_channel_is_grey() -> None:
+    loaded = data.load(DATASETS["day2night"].spec().model_copy(update={"side": 8, "channels": 1}), None, "test")
+    assert loaded.a is not None
+    assert loaded.a.shape == (200, 1, 8, 8)
