@@ -1,0 +1,73 @@
+"""Who may import whom, as contracts and in fresh interpreters; what is packaged."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from app.core.settings import CHECKOUT
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+
+
+def test_the_import_contracts_hold() -> None:
+    done = run(str(Path(sys.executable).with_name("lint-imports")), "--no-logo", "--no-cache")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "module", ["app.main", "app.cli", "worker.celery_app", "worker.tasks", "worker.supervisor", "models.spec.resolve"]
+)
+def test_torch_stays_out_of(module: str) -> None:
+    """The contracts read source; this sees what a library or a package's own file brings along."""
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    done = run(sys.executable, "-c", code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_spec_needs_nothing_heavy() -> None:
+    code = "import sys, models.spec.resolve; print([n for n in ('numpy', 'PIL', 'sqlalchemy') if n in sys.modules])"
+    assert run(sys.executable, "-c", code).stdout.strip() == "[]"
+
+
+def test_migrations_do_not_shadow_the_library() -> None:
+    assert not (CHECKOUT / "alembic" / "__init__.py").exists()
+
+
+def test_tests_shadow_no_package() -> None:
+    assert list((CHECKOUT / "tests").rglob("__init__.py")) == []
+
+
+def packages() -> set[str]:
+    found = (path.parent.relative_to(CHECKOUT) for top in ("app", "worker", "models")
+             for path in (CHECKOUT / top).rglob("__init__.py"))  # fmt: skip
+    return {".".join(path.parts) for path in found}
+
+
+def test_every_package_is_listed_and_every_listed_one_exists() -> None:
+    listed = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    assert sorted(listed) == sorted(packages())
+
+
+def test_every_folder_of_code_is_a_package() -> None:
+    folders = {path.parent for top in ("app", "worker", "models") for path in (CHECKOUT / top).rglob("*.py")}
+    assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+def test_packages_are_empty_doors() -> None:
+    """What stands in __init__.py is imported by everyone who wants any part."""
+    full = [name for name in packages() if (CHECKOUT / name.replace(".", "/") / "__init__.py").read_text().strip()]
+    assert full == []
+
+
+def test_the_lock_leaves_torch_and_the_machine_out() -> None:
+    lock = (CHECKOUT / "requirements" / "project.lock").read_text()
+    pins = [line for line in lock.splitlines() if line and not line.startswith((" ", "#"))]
+    assert pins
+    assert all("==" in pin and pin.endswith("\\") for pin in pins)
+    assert not any(pin.startswith(("torch", "nvidia", "-")) for pin in pins)
+    assert "://" not in lock

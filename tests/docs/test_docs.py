@@ -1,0 +1,106 @@
+"""What exists is documented: every setting, family, dataset, recipe field, network part and endpoint."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic.fields import FieldInfo
+
+from app.core.settings import CHECKOUT, Settings
+from app.main import create_app
+from models.spec.datasets import DATASETS
+from models.spec.families import FAMILIES
+from models.spec.recipe import Recipe
+from models.spec.resolve import resolve
+
+DOCS = CHECKOUT / "docs"
+
+
+def text(name: str) -> str:
+    return (DOCS / name).read_text()
+
+
+def variable(name: str, field: FieldInfo) -> str:
+    return name.upper() if field.validation_alias else f"FORGER_{name.upper()}"
+
+
+def row(name: str, field: FieldInfo) -> str:
+    """The setting's line in docs/operations.md."""
+    default = "unset" if field.default_factory or field.default is None else f"`{field.default}`"
+    return f"| `{variable(name, field)}` | {default} | {field.description} |"
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_in_the_table(name: str) -> None:
+    assert row(name, Settings.model_fields[name]) in text("operations.md").splitlines()
+
+
+def test_no_setting_is_named_that_does_not_exist() -> None:
+    known = {variable(name, field) for name, field in Settings.model_fields.items()}
+    pages = [*DOCS.glob("*.md"), CHECKOUT / "README.md"]
+    named = {word for page in pages for word in re.findall(r"\bFORGER_[A-Z_]+\b", page.read_text())}
+    assert named <= known
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_is_named_with_its_papers(name: str) -> None:
+    (line,) = [line for line in text("recipes.md").splitlines() if line.startswith(f"| `{name}` |")]
+    papers = re.findall(r"arXiv:[\d.]+\d", FAMILIES[name].paper)
+    assert papers
+    assert all(paper in line for paper in papers)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_dataset_is_described(name: str) -> None:
+    assert re.search(rf"^\| `{name}` \|", text("recipes.md"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", Recipe.model_fields)
+def test_every_field_of_a_recipe_is_described(name: str) -> None:
+    assert re.search(rf"^\|.*`{name}`.*\|", text("recipes.md"), re.MULTILINE)
+
+
+def kinds(schema: dict[str, Any]) -> set[str]:
+    """Every `kind` that a part of a recipe can have."""
+    parts = schema["$defs"].values()
+    return {part["properties"]["kind"]["const"] for part in parts if "const" in part["properties"].get("kind", {})}
+
+
+@pytest.mark.parametrize("kind", sorted(kinds(Recipe.model_json_schema())))
+def test_every_kind_of_part_is_described(kind: str) -> None:
+    assert f"`{kind}`" in text("recipes.md")
+
+
+def test_the_example_of_the_recipes_page_resolves() -> None:
+    example = re.search(r'"overrides": (\{.*\})\}', text("recipes.md"))
+    assert example
+    family, recipe = resolve("dcgan", dataset="mnist", overrides=json.loads(example[1]))
+    assert (family, recipe.objective.kind, recipe.batch_size) == ("dcgan", "hinge", 32)
+
+
+def test_every_endpoint_is_described() -> None:
+    page = text("api.md")
+    spoken = [f"{method.upper()} {path}" for path, verbs in create_app().openapi()["paths"].items() for method in verbs]
+    assert len(spoken) > 15
+    assert [door for door in spoken if f"`{door}`" not in page] == []
+
+
+def test_decisions_are_numbered_once_and_in_order() -> None:
+    numbers = [int(path.name[:4]) for path in sorted((DOCS / "decisions").glob("*.md"))]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def pages() -> list[Path]:
+    return [CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", *DOCS.rglob("*.md")]
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    broken = [
+        f"{page.name}: {target}"
+        for page in pages()
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
+        if not (page.parent / target).exists()
+    ]
+    assert broken == []
