@@ -29,10 +29,13 @@ def _logging(**_: Any) -> None:
     configure(get_settings().log_level)
 
 
+def _starting(**_: Any) -> None:
+    _reaper.start()
+
+
 def _ready(**_: Any) -> None:
     # Celery's cold shutdown cannot end a thread and would hang: ours is quick enough for SIGQUIT too.
     signal.signal(signal.SIGQUIT, signal.getsignal(signal.SIGTERM))
-    _reaper.start()
 
 
 def _shutting_down(**_: Any) -> None:
@@ -44,5 +47,6 @@ def _shutting_down(**_: Any) -> None:
 
 
 signals.setup_logging.connect(_logging)
+signals.worker_init.connect(_starting)
 signals.worker_ready.connect(_ready)
 signals.worker_shutting_down.connect(_shutting_down)

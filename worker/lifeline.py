@@ -18,10 +18,13 @@ class Lifeline:
     def __init__(self) -> None:
         self.wanted: str | None = None
         self._beat_at = 0.0
+        self._beats = -1
 
     def hold(self) -> None:
         """Starts to listen. The process ends at once when the supervisor does."""
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        self._beats = os.dup(sys.stdout.fileno())
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints is no heartbeat
         threading.Thread(target=self._listen, name="lifeline", daemon=True).start()
 
     def beat(self, step: int, *, now: bool = False) -> None:
@@ -29,7 +32,7 @@ class Lifeline:
         moment = time.monotonic()
         if now or moment - self._beat_at >= BEAT_EVERY_S:
             self._beat_at = moment
-            os.write(sys.stdout.fileno(), f"{step}\n".encode())
+            os.write(self._beats, f"{step}\n".encode())
 
     def _listen(self) -> None:
         for line in sys.stdin:

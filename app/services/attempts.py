@@ -160,12 +160,16 @@ def recorded_checkpoints(job_id: str) -> list[CheckpointView]:
 
 
 def succeed(job_id: str, fence: int, export: Path, card: Mapping[str, Any]) -> str:
-    """Stores the export, registers it as a model version and ends the job. Answers name@version."""
+    """Stores the export, registers it as a model version and ends the job. Answers name@version.
+
+    The card gets the last report's figures and the artifact id of its sample.
+    """
     size = export.stat().st_size
     sha256 = Store(get_settings().artifacts).put_file(export)
     with unit_of_work() as session:
         rows.write(session, job_id, fence)
         job = _held(session, job_id)
+        told = {"figures": files.last_values(session, job_id), "sample": files.last_sample(session, job_id)}
         files.put_artifact(
             session,
             job_id,
@@ -183,7 +187,7 @@ def succeed(job_id: str, fence: int, export: Path, card: Mapping[str, Any]) -> s
             export_sha256=sha256,
             recipe=job.recipe,
             step=job.total,
-            card=dict(card),
+            card={**card, **told},
         )
         model = f"{job.model_name}@{version}"
         result = {"model": model, "export_sha256": sha256}

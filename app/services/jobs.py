@@ -42,9 +42,7 @@ PAUSE = {JobState.QUEUED: JobState.PAUSED, JobState.RUNNING: JobState.PAUSING}
 RESUME = {JobState.PAUSED: JobState.QUEUED}
 
 
-def create(
-    *, family: str | None, recipe: Recipe, dataset: str, model_name: str, kind: str = "train"
-) -> JobView:
+def create(*, family: str | None, recipe: Recipe, dataset: str, model_name: str, kind: str = "train") -> JobView:
     """The job is safe once this returns, whether or not the broker could be rung."""
     job_id = new_id("job")
     with unit_of_work() as session:
@@ -142,9 +140,7 @@ def artifacts(job_id: str, kind: str | None = None) -> list[ArtifactView]:
         return [views.artifact(row) for row in files.artifacts(session, job_id, kind)]
 
 
-def _ask(
-    job_id: str, verb: str, moves: Mapping[JobState, JobState], *, done: Collection[JobState]
-) -> JobView:
+def _ask(job_id: str, verb: str, moves: Mapping[JobState, JobState], *, done: Collection[JobState]) -> JobView:
     """Makes the move that `moves` names for the job's state; content when it is already `done`."""
     with unit_of_work() as session:
         row = _require(rows.find(session, job_id, lock=True), job_id)

@@ -124,9 +124,7 @@ def checkpoint(row: tables.Checkpoint) -> CheckpointView:
 
 
 def artifact(row: tables.Artifact) -> ArtifactView:
-    return ArtifactView(
-        row.id, row.name, row.kind, row.media_type, row.sha256, row.size, row.step, row.created_at
-    )
+    return ArtifactView(row.id, row.name, row.kind, row.media_type, row.sha256, row.size, row.step, row.created_at)
 
 
 def version(row: tables.ModelVersion) -> VersionView:

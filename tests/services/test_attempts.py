@@ -215,13 +215,17 @@ def test_a_file_saved_but_never_recorded_is_swept_away(database: Path) -> None:
 def test_success_publishes_the_next_version(database: Path) -> None:
     for version in (1, 2):
         job_id = running()
+        attempts.record_report(job_id, 1, 10, {"critic": 1.0}, b"png")
+        attempts.record_report(job_id, 1, 20, {"critic": 0.5}, b"better png")
         assert attempts.succeed(job_id, 1, export_file(), {"steps": 20}) == f"cdcgan-digits@{version}"
     job = jobs.get(job_id)
     assert job.result is not None
     assert (job.state, job.step, job.result.model) == (S.SUCCEEDED, 20, "cdcgan-digits@2")
     newest, oldest = models.versions()
     assert (newest.version, oldest.version) == (2, 1)
-    assert (newest.job_id, newest.recipe, newest.card) == (job_id, job.recipe, {"steps": 20})
+    assert (newest.job_id, newest.recipe) == (job_id, job.recipe)
+    last = next(sample.id for sample in jobs.artifacts(job_id, "sample") if sample.step == 20)
+    assert newest.card == {"steps": 20, "figures": {"critic": 0.5}, "sample": last}
     (export,) = jobs.artifacts(job_id, "export")
     assert export.sha256 == newest.export_sha256 == job.result.export_sha256
 

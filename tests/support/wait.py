@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], *, within_s: float = 60.0, every_s: float = 0.02) -> T:
+def until(condition: Callable[[], T], *, within_s: float = 120.0, every_s: float = 0.02) -> T:
     """The condition's first true answer; fails the test when none comes in time."""
     deadline = time.monotonic() + within_s
     while not (answer := condition()):

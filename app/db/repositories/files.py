@@ -24,6 +24,19 @@ def points(session: Session, job_id: str, names: Collection[str] | None, after_s
     return session.scalars(query).all()
 
 
+def last_values(session: Session, job_id: str) -> dict[str, float | None]:
+    """The newest report's."""
+    newest = select(func.max(Point.step)).where(Point.job_id == job_id).scalar_subquery()
+    found = session.scalars(select(Point).where(Point.job_id == job_id, Point.step == newest).order_by(Point.name))
+    return {point.name: point.value for point in found}
+
+
+def last_sample(session: Session, job_id: str) -> str | None:
+    """Artifact id of the newest report's sample."""
+    samples = select(Artifact.id).where(Artifact.job_id == job_id, Artifact.kind == "sample")
+    return session.scalar(samples.order_by(Artifact.step.desc()).limit(1))
+
+
 def put_checkpoint(session: Session, job_id: str, **values: Any) -> None:
     """A second one at the same step replaces the first."""
     row = {"id": new_id("ckpt"), "job_id": job_id, "created_at": epoch_now(), **values}
