@@ -1,0 +1,67 @@
+"""The default recipe learns: a judge that took no part in training reads what was asked for."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from sklearn.svm import SVC
+from torch import Tensor
+
+from models.export import cycling_labels, load_export
+from models.latent import draw_latent
+from models.rng import Rng
+from models.spec.resolve import resolve
+from worker.training.data import load
+from worker.training.loop import Finished, Report, Saved, Stop, train, write_export
+from worker.training.numerics import apply, measure
+
+SAMPLES = 1000
+
+
+class Quiet:
+    """A listener that keeps the newest checkpoint."""
+
+    newest: Path
+
+    def beat(self, step: int) -> None: ...
+
+    def report(self, report: Report) -> None: ...
+
+    def saved(self, saved: Saved) -> None:
+        self.newest = saved.path
+
+    def should_stop(self) -> Stop | None:
+        return None
+
+
+def spread_within_classes(pictures: Tensor, labels: Tensor) -> float:
+    """Mean over classes and pixels of the standard deviation; one prototype a class would give 0."""
+    by_class = [pictures[labels == label].flatten(1).std(0).mean() for label in labels.unique()]
+    return torch.stack(by_class).mean().item()
+
+
+@pytest.mark.slow
+def test_cdcgan_on_digits_draws_what_is_asked_and_not_one_prototype_each(tmp_path: Path) -> None:
+    recipe = resolve("cdcgan", dataset="digits", seed=1)[1]
+    numerics = measure("cpu", recipe, None)
+    apply(numerics)
+    data = load(recipe.data, None)
+    notes = Quiet()
+    ended = train(recipe, data, notes, folder=tmp_path, attempt=1, resume=None, numerics=numerics)
+    assert ended == Finished(recipe.budget.steps)
+    write_export(recipe, notes.newest, tmp_path / "export.safetensors")
+
+    generator = load_export(tmp_path / "export.safetensors").networks["generator"]
+    asked = cycling_labels(10, SAMPLES)
+    with torch.no_grad():
+        fakes = generator(draw_latent(recipe.latent, Rng(5).stream("test"), SAMPLES), asked)
+    assert data.images is not None
+    assert data.labels is not None
+    assert asked is not None
+    real = data.images.float() / 127.5 - 1
+    judge = SVC(C=10).fit(real.flatten(1).numpy(), data.labels.numpy())
+    agreement = (judge.predict(fakes.flatten(1).numpy()) == asked.numpy()).mean()
+    spread = spread_within_classes(fakes, asked) / spread_within_classes(real, data.labels)
+    print(f"agreement {agreement:.3f}, spread {spread:.3f}")
+    assert agreement >= 0.95
+    assert spread >= 0.6
