@@ -36,7 +36,7 @@ class Quiet:
 
 def spread_within_classes(pictures: Tensor, labels: Tensor) -> float:
     """Mean over classes and pixels of the standard deviation; one prototype a class would give 0."""
-    by_class = [pictures[labels == label].flatten(1).std(0).mean() for label in labels.unique()]
+    by_class = [pictures[labels == label].flatten(1).std(0).mean() for label in sorted(set(labels.tolist()))]
     return torch.stack(by_class).mean().item()
 
 
