@@ -1,5 +1,6 @@
 """2N steps equal N, save, load into a fresh trainer, N more: bit for bit, for every family."""
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -199,3 +200,14 @@ def test_batches_show_every_example_once_an_epoch() -> None:
     assert sorted(rows.tolist()) == list(range(1797))
     other = Batches(recipe.model_copy(update={"seed": 9}), load(recipe.data, None), torch.device("cpu"))
     assert not torch.equal(batches.indices(0), other.indices(0))
+
+
+@pytest.mark.parametrize("family", [name for name, family in FAMILIES.items() if family.game == "synthesis"])
+def test_every_synthesis_family_takes_a_step_on_digits_without_overrides(family: str) -> None:
+    assert all(math.isfinite(loss) for loss in advance(trainer(resolve(family, dataset="digits")[1]), 1))
+
+
+@pytest.mark.parametrize("side", [8, 28, 32, 64, 96])
+def test_dcgan_trains_at_any_side(side: int) -> None:
+    recipe = small("dcgan", batch_size=4, data={"side": side}, generator={"width": 8}, critic={"width": 8})
+    assert all(math.isfinite(loss) for loss in advance(trainer(recipe), 2))

@@ -1,0 +1,122 @@
+"""Recipes: merging, refusals with pointers, and that every family is whole on its default dataset."""
+
+from typing import Any
+
+import pytest
+
+from models.spec.datasets import DATASETS
+from models.spec.families import FAMILIES
+from models.spec.recipe import Recipe
+from models.spec.resolve import RecipeRefused, merge, resolve
+from models.spec.upgrade import upgrade
+
+
+def refusal(recipe: Any = "cdcgan", **request: Any) -> tuple[str, str]:
+    with pytest.raises(RecipeRefused) as caught:
+        resolve(recipe, **request)
+    first = caught.value.refusals[0]
+    return first.pointer, first.message
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_whole_and_travels_as_json(family: str) -> None:
+    name, recipe = resolve(family, seed=2**63 - 1)
+    assert name == family
+    assert recipe.seed == 2**63 - 1
+    assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+    assert resolve(recipe.model_dump(mode="json")) == (None, recipe), "a whole recipe is answered unchanged"
+    assert upgrade(recipe.model_dump(mode="json")) == recipe.model_dump(mode="json")
+
+
+@pytest.mark.parametrize("family", [name for name, family in FAMILIES.items() if family.game == "synthesis"])
+def test_every_synthesis_family_fits_every_image_dataset(family: str) -> None:
+    for info in DATASETS.values():
+        if info.kind == "images":
+            assert resolve(family, dataset=info.name)[1].data == info.spec()
+
+
+@pytest.mark.parametrize("family", ["gan", "wgan", "wgan_gp", "lsgan"])
+def test_fully_connected_players_on_points(family: str) -> None:
+    recipe = resolve(family, dataset="ring8")[1]
+    assert (recipe.generator.kind, recipe.critic.kind, recipe.data.kind) == ("mlp", "mlp", "points")
+
+
+def test_cadences_follow_from_the_budget() -> None:
+    recipe = resolve("dcgan", budget={"steps": 1000})[1]
+    assert (recipe.checkpoint_every, recipe.report_every) == (50, 25)
+    tiny = resolve("dcgan", budget={"steps": 3})[1]
+    assert (tiny.checkpoint_every, tiny.report_every) == (1, 1)
+
+
+def test_merge_goes_field_by_field_replaces_lists_and_changed_kinds() -> None:
+    base = {"a": {"kind": "x", "one": 1, "two": 2}, "list": [1, 2], "keep": 0}
+    assert merge(base, {"a": {"one": 5}})["a"] == {"kind": "x", "one": 5, "two": 2}
+    assert merge(base, {"a": {"kind": "x", "one": 5}})["a"] == {"kind": "x", "one": 5, "two": 2}
+    assert merge(base, {"a": {"kind": "y"}})["a"] == {"kind": "y"}
+    assert merge(base, {"list": [3]}) == {**base, "list": [3]}
+    assert base["list"] == [1, 2], "the base is left alone"
+
+
+def test_changing_a_kind_takes_the_new_kinds_defaults() -> None:
+    recipe = resolve("lsgan", overrides={"objective": {"kind": "hinge"}, "generator_optimizer": {"rate": 0.001}})[1]
+    assert recipe.objective.model_dump() == {"kind": "hinge"}
+    assert recipe.generator_optimizer.rate == 0.001
+
+
+@pytest.mark.parametrize(
+    ("request_", "pointer", "says"),
+    [
+        ({"overrides": {"batch_size": 0}}, "/overrides/batch_size", "greater than or equal to 1"),
+        ({"overrides": {"critic": {"kind": "mlp", "wrong": 1}}}, "/overrides/critic/wrong", "not permitted"),
+        ({"overrides": {"penalties": [{"kind": "r1", "every": 0}]}}, "/overrides/penalties/0/every", "greater than"),
+        ({"overrides": {"data": {"side": 3}}}, "/overrides/data/side", "greater than or equal to 8"),
+        ({"overrides": {"data": 3}}, "/overrides/data", "is an object"),
+        ({"overrides": {"data": {"dataset": "mnist"}}}, "/overrides/data/dataset", "Name the dataset in `dataset`"),
+        ({"overrides": {"ema": {"decay": float("nan")}}}, "/overrides/ema/decay", "finite"),
+        ({"budget": {"steps": -1}}, "/budget/steps", "greater than or equal to 1"),
+        ({"seed": 2**63}, "/seed", "less than"),
+        ({"dataset": "ring9"}, "/dataset", "there are digits, mnist"),
+        ({"dataset": "ring8"}, "/overrides/generator", "Points need a generator of kind mlp"),
+        ({"dataset": "day2night"}, "/overrides/game", "cannot be played on 'day2night'"),
+        ({"recipe": "stylegan9"}, "/recipe", "No family is called 'stylegan9'"),
+        ({"recipe": "wgan", "overrides": {"critic_clip": None}}, "/overrides/objective", "add a gradient_penalty"),
+        (
+            {"recipe": "dcgan", "overrides": {"penalties": [{"kind": "r1"}]}},
+            "/overrides/critic/norm",
+            "set critic.norm",
+        ),
+        ({"recipe": "dcgan", "overrides": {"penalties": [{"kind": "auxiliary"}]}}, "/overrides/penalties", "classes"),
+        (
+            {"recipe": "wgan_gp", "overrides": {"turns": {"order": "simultaneous"}}},
+            "/overrides/turns/critic_steps",
+            "equally often",
+        ),
+        (
+            {"recipe": "cyclegan", "overrides": {"data": {"side": 16}, "critic": {"layers": 3}}},
+            "/overrides/critic/layers",
+            "fewer layers",
+        ),
+        ({"recipe": "cyclegan", "overrides": {"data": {"side": 66}}}, "/overrides/data/side", "divisible by 4"),
+        ({"overrides": {"generator": {"norm": "none"}}}, "/overrides/generator", "fed through BatchNorm"),
+        (
+            {"overrides": {"penalties": [{"kind": "r1"}, {"kind": "r1"}]}},
+            "/overrides/penalties",
+            "listed twice",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_where_it_stands(request_: dict[str, Any], pointer: str, says: str) -> None:
+    found, message = refusal(**{"recipe": "cdcgan"} | request_)
+    assert found == pointer
+    assert says in message
+
+
+def test_a_whole_recipe_is_refused_at_its_own_pointer_and_takes_no_overrides() -> None:
+    whole = resolve("dcgan")[1].model_dump(mode="json")
+    assert refusal(whole | {"batch_size": -2})[0] == "/recipe/batch_size"
+    assert refusal(whole, overrides={"batch_size": 2})[0] == "/overrides"
+
+
+def test_a_recipe_of_the_future_is_refused() -> None:
+    with pytest.raises(ValueError, match="newer Forger"):
+        upgrade({"version": 2})

@@ -1,0 +1,60 @@
+"""Players, schedules and the average, against what one can work out by hand."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from models.spec.training import Adam, Constant, Cosine, Linear, RmsProp, Sgd
+from worker.training.players import Average, Player, optimizer, rate_factor
+
+
+def test_schedules() -> None:
+    assert rate_factor(Constant(), 70, 100) == 1
+    assert [rate_factor(Linear(flat=0.5), step, 100) for step in (0, 50, 75, 100)] == [1, 1, 0.5, 0]
+    assert rate_factor(Cosine(), 0, 100) == 1
+    assert rate_factor(Cosine(floor=0.2), 50, 100) == pytest.approx(0.6)
+    assert rate_factor(Cosine(floor=0.2), 100, 100) == pytest.approx(0.2)
+
+
+def test_a_move_goes_down_the_sum_of_losses_at_the_scheduled_rate_and_is_clipped() -> None:
+    layer = nn.Linear(2, 1, bias=False)
+    nn.init.constant_(layer.weight, 0.5)
+    player = Player(layer, optimizer(Sgd(rate=0.1, momentum=0), layer.parameters()), rate=0.1, clip=0.48)
+    x = torch.tensor([[1.0, -1.0]])
+    player.gather({"one": layer(x).sum(), "two": 2 * layer(x).sum()})
+    player.move(factor=0.5)
+    torch.testing.assert_close(layer.weight.data, torch.tensor([[0.35, 0.48]]))  # 0.5 - .05 * 3, and clip(0.65)
+
+
+@pytest.mark.parametrize("spec", [Adam(rate=0.1), RmsProp(rate=0.1), Sgd(rate=0.1)])
+def test_every_optimizer_goes_downhill(spec: Adam | RmsProp | Sgd) -> None:
+    layer = nn.Linear(1, 1, bias=False)
+    player = Player(layer, optimizer(spec, layer.parameters()), spec.rate)
+    before = layer.weight.item()
+    player.gather({"height": layer(torch.ones(1, 1)).sum()})
+    player.move(1.0)
+    assert layer.weight.item() < before
+
+
+def test_average_warms_up_and_takes_running_statistics_along() -> None:
+    network = nn.BatchNorm1d(1)
+    average = Average(network, decay=0.9)
+    decays = []
+    for step in range(100):
+        with torch.no_grad():
+            network.weight.fill_(1.0)
+            network.running_mean.fill_(1.0)  # type: ignore[union-attr]
+            average.network.weight.fill_(0.0)  # type: ignore[operator, union-attr]
+        average.follow(step)
+        decays.append(1 - average.network.weight.item())  # type: ignore[operator, union-attr]
+    assert decays[0] == pytest.approx(1 / 10)
+    assert decays[-1] == pytest.approx(0.9)
+    assert all(earlier <= later + 1e-6 for earlier, later in itertools.pairwise(decays))
+    assert average.network.running_mean.item() > 0.5  # type: ignore[operator, union-attr]
+
+
+def test_cosine_is_half_a_cosine() -> None:
+    assert rate_factor(Cosine(), 25, 100) == pytest.approx((1 + math.cos(math.pi / 4)) / 2)
