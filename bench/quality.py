@@ -33,7 +33,7 @@ from models.rng import Rng
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from worker.training import numerics as numerics_module
-from worker.training.data import Data, load
+from worker.training.data import Data, DatasetMissing, load
 from worker.training.loop import Report, Saved, Stop, train, write_export
 from worker.training.numerics import Numerics
 
@@ -91,7 +91,10 @@ class Clock:
 def main() -> None:
     options = _options()
     files = get_settings().data
-    real, test = (load(_recipe(1).data, files, split) for split in ("train", "test"))
+    try:
+        real, test = (load(_recipe(1).data, files, split, downloads=judging.CACHE) for split in ("train", "test"))
+    except DatasetMissing as error:
+        raise SystemExit(str(error)) from error
     numerics = numerics_module.measure("cpu", _recipe(1), options.threads)
     rows = measure(QUICK if options.quick else FULL, real, test, numerics)
     show("cdcgan on MNIST", rows)
