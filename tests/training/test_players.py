@@ -47,13 +47,13 @@ def test_average_warms_up_and_takes_running_statistics_along() -> None:
         with torch.no_grad():
             network.weight.fill_(1.0)
             network.running_mean.fill_(1.0)  # type: ignore[union-attr]
-            average.network.weight.fill_(0.0)  # type: ignore[operator, union-attr]
+            average.network.weight.fill_(0.0)  # type: ignore[operator]
         average.follow(step)
-        decays.append(1 - average.network.weight.item())  # type: ignore[operator, union-attr]
+        decays.append(1 - average.network.weight.item())  # type: ignore[operator]
     assert decays[0] == pytest.approx(1 / 10)
     assert decays[-1] == pytest.approx(0.9)
     assert all(earlier <= later + 1e-6 for earlier, later in itertools.pairwise(decays))
-    assert average.network.running_mean.item() > 0.5  # type: ignore[operator, union-attr]
+    assert average.network.running_mean.item() > 0.5  # type: ignore[operator]
 
 
 def test_cosine_is_half_a_cosine() -> None:
