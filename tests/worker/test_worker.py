@@ -116,7 +116,7 @@ def test_a_runner_that_ignores_a_cancel_is_killed_after_a_grace(broker: Process)
 
 def test_a_silent_runner_is_killed_and_the_job_tried_again(broker: Process) -> None:
     job = long_job()
-    with running_worker(FORGER_SILENCE_S="6") as worker:
+    with running_worker(FORGER_SILENCE_S="10") as worker:
         until_step(job.id, 3)
         runner_of(worker).suspend()
         until(lambda: jobs.get(job.id).attempt == 2)
