@@ -23,7 +23,7 @@ def test_models_and_their_versions(client: TestClient, publish: Publish) -> None
     assert [(model["name"], model["versions"]) for model in listed] == [("a", [2, 1]), ("b", [1])]
     newest = listed[0]["latest"]
     assert (newest["model"], newest["dataset"], newest["classes"]) == ("a@2", "digits", 10)
-    assert newest["card"] == {"note": "untrained"}
+    assert newest["card"] == {"note": "untrained", "figures": {}, "sample": None}
     detail = client.get("/models/a").json()
     assert detail["versions"][0] == newest
     assert [version["version"] for version in detail["versions"]] == [2, 1]
