@@ -31,8 +31,10 @@ class Settings(BaseSettings):
         description="Folder of database, artifacts, checkpoints and logs; relative to the checkout.",
     )
     data: Path | None = Field(None, description="Folder that holds mnist/ and fashion-mnist/ (the idx files).")
-    device: str = Field("auto", description="Where jobs train: auto, cpu, cuda or cuda:N.")
-    threads: int | None = Field(None, ge=1, description="Threads a job computes with; unset means as many as suit its recipe.")
+    device: str = Field("auto", description="Where jobs train: auto, cpu or cuda.")
+    threads: int | None = Field(
+        None, ge=1, description="Threads a job computes with; unset means as many as suit its recipe."
+    )
     slots: int = Field(1, ge=1, le=64, description="Jobs one worker process trains at the same time.")
     lease_s: float = Field(15.0, gt=0, description="Seconds after which a silent worker loses its job.")
     silence_s: float = Field(300.0, gt=0, description="Seconds without a finished step before a runner is killed.")
