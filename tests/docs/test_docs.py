@@ -34,7 +34,8 @@ def row(name: str, field: FieldInfo) -> str:
 
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_every_setting_is_in_the_table(name: str) -> None:
-    assert row(name, Settings.model_fields[name]) in text("operations.md").splitlines()
+    line = row(name, Settings.model_fields[name])
+    assert line in text("operations.md").splitlines(), f"docs/operations.md lacks the line {line}"
 
 
 def test_no_setting_is_named_that_does_not_exist() -> None:
