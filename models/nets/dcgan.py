@@ -27,7 +27,8 @@ class DcganGenerator(nn.Module):
             if spec.refine
             else _doubling(widths[-1], channels, side, bias)
         )
-        initialise(self)
+        if spec.norm == "batch" and not classes:
+            initialise(self)
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         x = z[:, :, None, None]
@@ -61,7 +62,8 @@ class DcganCritic(nn.Module):
         features = width * side * side
         self.project = nn.Embedding(classes, features) if classes else None
         self.name = nn.Linear(features, classes) if names_classes else None
-        initialise(self)
+        if spec.norm == "batch":
+            initialise(self)
         if self.project is not None:
             nn.init.normal_(self.project.weight, 0.0, 0.02)
 

@@ -28,6 +28,8 @@ class ConditionalBatchNorm2d(nn.Module):
         self.norm = nn.BatchNorm2d(channels, affine=False)
         self.gain = nn.Embedding(classes, channels)
         self.bias = nn.Embedding(classes, channels)
+        nn.init.normal_(self.gain.weight, 1.0, 0.02)
+        nn.init.zeros_(self.bias.weight)
 
     def forward(self, x: Tensor, label: Tensor) -> Tensor:
         gain, bias = self.gain(label)[..., None, None], self.bias(label)[..., None, None]
@@ -35,7 +37,11 @@ class ConditionalBatchNorm2d(nn.Module):
 
 
 def initialise(network: nn.Module) -> None:
-    """Convolutions N(0, .02), gains N(1, .02), biases 0 (Radford et al. 2015, section 4)."""
+    """Convolutions N(0, .02), gains N(1, .02), biases 0 (Radford et al. 2015, section 4).
+
+    For networks that normalise after every convolution. Without norms it starves the critic of slope: the
+    class-conditional DCGAN read .60 on MNIST after 650 steps with it, and .96 with torch's own.
+    """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.normal_(module.weight, 0.0, 0.02)
@@ -44,6 +50,3 @@ def initialise(network: nn.Module) -> None:
         elif isinstance(module, nn.BatchNorm2d) and module.affine:
             nn.init.normal_(module.weight, 1.0, 0.02)
             nn.init.zeros_(module.bias)
-        elif isinstance(module, ConditionalBatchNorm2d):
-            nn.init.normal_(module.gain.weight, 1.0, 0.02)
-            nn.init.zeros_(module.bias.weight)
