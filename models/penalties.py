@@ -1,14 +1,13 @@
 """Penalties: further terms that score a duel. Like objectives they never touch weights."""
 
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import assert_never
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.duel import Duel, Scores, Turn, Verdict
+from models.duel import Duel, Scores, Turn
 from models.spec import penalties as spec
 
 
@@ -46,7 +45,7 @@ class GradientPenalty(Penalty):
         real = duel.real.detach()
         share = torch.rand(len(real), generator=rng).to(real).view(-1, *[1] * (real.dim() - 1))
         mixture = torch.lerp(real, duel.fake.detach().to(real.dtype), share).requires_grad_()
-        slope = _slope(duel.critic, mixture)
+        slope = _slope(duel.critic(mixture).score, mixture)
         excess: Tensor = torch.linalg.vector_norm(slope, dim=1) - 1
         return excess.square().mean()
 
@@ -58,8 +57,8 @@ class R1(Penalty):
     slopes = True
 
     def measure(self, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
-        (slope,) = torch.autograd.grad(scores.real_score.sum(), duel.real, create_graph=True)
-        return slope.flatten(1).square().sum(1).mean() / 2
+        slope = _slope(scores.real_score, duel.real)
+        return slope.square().sum(1).mean() / 2
 
 
 class Auxiliary(Penalty):
@@ -74,9 +73,13 @@ class Auxiliary(Penalty):
         return F.cross_entropy(verdict.classes, duel.label)
 
 
-def _slope(critic: Callable[[Tensor], Verdict], x: Tensor) -> Tensor:
-    """Gradient [n, features] of the critic's scores by their inputs, itself differentiable."""
-    (slope,) = torch.autograd.grad(critic(x).score.sum(), x, create_graph=True)
+def _slope(score: Tensor, x: Tensor) -> Tensor:
+    """Gradient [n, features] of each example's score by that example, itself differentiable.
+
+    A map of patch scores counts as its mean, as in the objectives, so that weights mean the same for every critic.
+    """
+    each = score.reshape(len(x), -1).mean(1)
+    (slope,) = torch.autograd.grad(each.sum(), x, create_graph=True)
     return slope.flatten(1)
 
 
