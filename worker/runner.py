@@ -97,7 +97,7 @@ class Runner:
         settled = self._settle(job)
         numerics.apply(settled)
         self._lifeline.beat(0, now=True)
-        loaded = data.load(job.recipe.data, get_settings().data)
+        loaded = data.load(job.recipe.data, get_settings().data, downloads=get_settings().home / "data")
         self._lifeline.beat(0, now=True)
         self._folder.mkdir(parents=True, exist_ok=True)
         attempts.sweep_checkpoints(self._job_id)

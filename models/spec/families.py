@@ -18,7 +18,7 @@ from models.spec.nets import (
 )
 from models.spec.objectives import LeastSquares, NonSaturating, Wasserstein
 from models.spec.penalties import R1, Auxiliary, GradientPenalty
-from models.spec.training import Adam, Budget, Constant, Cosine, Ema, Latent, Linear, RmsProp, Turns
+from models.spec.training import Adam, Budget, Constant, Ema, Latent, Linear, RmsProp, Turns
 
 Fields = dict[str, Any]
 """The fields of a Recipe but for seed, data and what follows from the budget."""
@@ -112,7 +112,7 @@ def _cdcgan(data: DataSpec) -> Fields:
         penalties=(R1(weight=1, every=8), Auxiliary(critic_weight=1, generator_weight=0.2)),
         generator_optimizer=Adam(rate=5e-4, beta1=0, beta2=0.99),
         critic_optimizer=Adam(rate=1e-3, beta1=0, beta2=0.99),
-        schedule=Cosine(),
+        schedule=Linear(flat=0.5),
         budget=Budget(steps=1200 if small else 6000),
     )
 
