@@ -29,7 +29,7 @@ NIGHTS: Json = {
     "recipe": "cyclegan",
     "dataset": "day2night",
     "seed": 1,
-    "budget": {"steps": 2500},
+    "budget": {"steps": 3000},
     "overrides": {"data": {"side": 32}, "generator": {"blocks": 2}},
 }
 PHOTO_SEED = 7

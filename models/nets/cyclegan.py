@@ -23,7 +23,8 @@ class ResnetGenerator(nn.Module):
         self.model = nn.Sequential(*layers, nn.ReflectionPad2d(3), nn.Conv2d(w, channels, 7), nn.Tanh())
         last = 10 + spec.blocks
         self.bridges = {last + 2: 6, last + 5: 3} if spec.skips else {}
-        initialise(self)
+        if spec.norm == "instance":
+            initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         passed: dict[int, Tensor] = {}
@@ -63,7 +64,8 @@ class PatchCritic(nn.Module):
             layers += [nn.Conv2d(width, after, 4, stride, 1), _norm(spec.norm, after), nn.LeakyReLU(0.2)]
             width = after
         self.model = nn.Sequential(*layers, nn.Conv2d(width, 1, 4, 1, 1))
-        initialise(self)
+        if spec.norm == "instance":
+            initialise(self)
 
     def forward(self, x: Tensor) -> Verdict:
         return Verdict(self.model(x))
