@@ -1,6 +1,8 @@
-"""Pictures of pictures: sheets and scatter plots, as Pillow images. Knows no torch."""
+"""Pictures of pictures and of points, as arrays and as files. Knows no torch."""
 
 import io
+import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,39 +11,37 @@ from PIL import Image, ImageDraw
 Pixels = NDArray[np.uint8]
 
 
-def picture(pixels: Pixels) -> Image.Image:
-    """[h, w, c] uint8, c = 1, 3 or 4, as a Pillow image."""
-    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+def sheet(pictures: Pixels, columns: int | None = None, gap: int = 0) -> Pixels:
+    """[n, h, w, c] row by row in one picture; near-square unless told, `gap` grey pixels apart, blanks black."""
+    n, height, width, channels = pictures.shape
+    columns = columns or math.ceil(math.sqrt(n))
+    rows = math.ceil(n / columns)
+    cells = np.zeros((rows * columns, height + gap, width + gap, channels), np.uint8)
+    cells[:, height:], cells[:, :, width:] = 128, 128
+    cells[:n, :height, :width] = pictures
+    paper = cells.reshape(rows, columns, *cells.shape[1:]).swapaxes(1, 2)
+    return paper.reshape(rows * (height + gap), -1, channels)[: -gap or None, : -gap or None]
 
 
-def sheet(pixels: Pixels, columns: int, gap: int = 1) -> Image.Image:
-    """[n, h, w, c] uint8 laid out row by row, `gap` pixels apart on grey."""
-    n, height, width, channels = pixels.shape
-    rows = -(-n // columns)
-    paper = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, channels), 128, np.uint8)
-    for i, tile in enumerate(pixels):
-        top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
-        paper[top : top + height, left : left + width] = tile
-    return picture(paper)
+def scatter(points: NDArray[Any], side: int, truth: NDArray[Any] | None = None) -> Pixels:
+    """Points [n, 2] in blue, over true ones in grey; axes equal, the origin in the middle; [side, side, 3]."""
+    layers = [(points, "#1f5fbf70")] if truth is None else [(truth, "#96969640"), (points, "#1f5fbf70")]
+    clouds = [(cloud[np.isfinite(cloud).all(axis=1)], colour) for cloud, colour in layers]
+    reach = 1.1 * max(1e-6, *(float(np.abs(cloud).max(initial=0)) for cloud, _ in clouds))
+    canvas = Image.new("RGB", (side, side), "white")
+    pen = ImageDraw.Draw(canvas, "RGBA")
+    pen.line((side // 2, 0, side // 2, side), fill="#dddddd")
+    pen.line((0, side // 2, side, side // 2), fill="#dddddd")
+    dot = side / 200
+    for cloud, colour in clouds:
+        for x, y in (cloud * (1, -1) / reach + 1) / 2 * (side - 1):
+            pen.ellipse((x - dot, y - dot, x + dot, y + dot), fill=colour)
+    return np.asarray(canvas)
 
 
-def scatter(points: NDArray[np.float32], truth: NDArray[np.float32] | None = None, side: int = 512) -> Image.Image:
-    """Points [n, 2] in blue over the true ones in grey, axes equal, the origin in the middle."""
-    everything = points if truth is None else np.concatenate([points, truth])
-    reach = float(np.abs(everything[np.isfinite(everything).all(axis=1)]).max(initial=1.0)) * 1.1
-    image = Image.new("RGB", (side, side), "white")
-    pen = ImageDraw.Draw(image, "RGBA")
-    for cloud, colour in ((truth, (150, 150, 150, 60)), (points, (31, 90, 200, 110))):
-        if cloud is None:
-            continue
-        places = (cloud * [1, -1] / reach + 1) * side / 2
-        for x, y in places[np.isfinite(places).all(axis=1)]:
-            pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=colour)
-    return image
-
-
-def encode(image: Image.Image, format: str = "PNG") -> bytes:
-    """The image's file as bytes; the same pixels give the same bytes."""
-    buffer = io.BytesIO()
-    image.save(buffer, format)
-    return buffer.getvalue()
+def encode(pixels: Pixels, format: str = "PNG", **options: Any) -> bytes:
+    """[h, w, c] as a file, c = 1, 3 or 4; the same pixels give the same bytes."""
+    squeezed = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+    out = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(squeezed)).save(out, format, **options)
+    return out.getvalue()

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import io
-import math
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +10,10 @@ from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from app.core.errors import FieldError, Invalid, TooLarge, UnsupportedMedia
+from models.picture import encode
 
 Array = NDArray[Any]
 P = ParamSpec("P")
@@ -85,33 +85,8 @@ def enlarge(pictures: Array, scale: int) -> Array:
     return pictures.repeat(scale, axis=1).repeat(scale, axis=2) if scale > 1 else pictures
 
 
-def grid(pictures: Array, columns: int | None = None) -> Array:
-    """[n, h, w, c] row by row in one picture [rows * h, columns * w, c]; near-square unless told, blanks are black."""
-    n, height, width, channels = pictures.shape
-    columns = columns or math.ceil(math.sqrt(n))
-    rows = math.ceil(n / columns)
-    cells = np.zeros((rows * columns, height, width, channels), np.uint8)
-    cells[:n] = pictures
-    return cells.reshape(rows, columns, height, width, channels).swapaxes(1, 2).reshape(rows * height, -1, channels)
-
-
-def scatter(points: Array, scale: int) -> Array:
-    """Points [n, 2] drawn around the origin, up to the farthest, as one picture."""
-    side = SCATTER * scale
-    reach = 1.05 * max(1e-6, float(np.abs(points).max()))
-    canvas = Image.new("RGB", (side, side), "white")
-    draw = ImageDraw.Draw(canvas)
-    draw.line((side // 2, 0, side // 2, side), fill="#dddddd")
-    draw.line((0, side // 2, side, side // 2), fill="#dddddd")
-    spots = (points * (1, -1) / reach + 1) / 2 * (side - 1)
-    dot = 1.5 * scale
-    for x, y in spots:
-        draw.ellipse((x - dot, y - dot, x + dot, y + dot), fill="#1f5fbf")
-    return np.asarray(canvas)
-
-
 def png(picture: Array) -> bytes:
-    return _save(picture, "PNG")
+    return encode(picture)
 
 
 def webp(picture: Array) -> bytes:
@@ -119,7 +94,7 @@ def webp(picture: Array) -> bytes:
     if max(picture.shape[:2]) > WEBP_SIDE:
         sentence = f"WebP pictures have at most {WEBP_SIDE} pixels a side; ask for fewer, smaller, or PNG."
         raise Invalid(sentence, code="too_many_pixels", errors=(FieldError("/n", sentence),))
-    return _save(picture, "WEBP", lossless=True)
+    return encode(picture, "WEBP", lossless=True)
 
 
 def base64_png(pictures: Array) -> list[str]:
@@ -138,11 +113,4 @@ def zipped(files: dict[str, bytes]) -> bytes:
     with zipfile.ZipFile(out, "w") as archive:
         for name, data in files.items():
             archive.writestr(zipfile.ZipInfo(name, _LONG_AGO), data)
-    return out.getvalue()
-
-
-def _save(picture: Array, format_: str, **options: Any) -> bytes:
-    out = io.BytesIO()
-    squeezed = picture[..., 0] if picture.shape[-1] == 1 else picture
-    Image.fromarray(np.ascontiguousarray(squeezed)).save(out, format_, **options)
     return out.getvalue()

@@ -17,6 +17,7 @@ from app.schemas.samples import Format, Pictures, Points, SampleQuery
 from app.services import datasets
 from app.services.inference import reference
 from app.services.views import VersionView
+from models.picture import scatter, sheet
 from models.spec.recipe import Recipe
 
 router = APIRouter(tags=["inference"])
@@ -125,9 +126,9 @@ def _encode(drawn: Array, format_: Format, scale: int, columns: int | None, said
     pictures = images.enlarge(drawn, scale)
     match format_:
         case "png":
-            return images.png(images.grid(pictures, columns))
+            return images.png(sheet(pictures, columns))
         case "webp":
-            return images.webp(images.grid(pictures, columns))
+            return images.webp(sheet(pictures, columns))
         case "json":
             reply = Pictures.model_validate(said | {"images": images.base64_png(pictures)})
             return reply.model_dump_json(by_alias=True).encode()
@@ -141,8 +142,10 @@ def _encode_points(points: Array, format_: Format, scale: int, said: dict[str, A
         case "json":
             return reply
         case "webp":
-            return images.webp(images.scatter(points, scale))
+            return images.webp(scatter(points, images.SCATTER * scale))
         case "zip":
-            return images.zipped({"points.json": reply, "points.png": images.png(images.scatter(points, scale))})
+            return images.zipped(
+                {"points.json": reply, "points.png": images.png(scatter(points, images.SCATTER * scale))}
+            )
         case _:
-            return images.png(images.scatter(points, scale))
+            return images.png(scatter(points, images.SCATTER * scale))

@@ -10,6 +10,8 @@ from models.rng import Rng
 from models.spec.recipe import Recipe
 from worker.training.batches import Batches
 
+SCATTER = 512
+"""pixels of a side of a scatter plot"""
 ROWS = 8
 """rows of a sheet; a column shows one class, or one picture with its translation"""
 
@@ -20,11 +22,11 @@ def sample_sheet(recipe: Recipe, generator: nn.Module, batches: Batches) -> byte
     generator.eval()
     if recipe.data.kind == "points":
         fakes = _fakes(recipe, generator, batches, 1000)
-        return encode(scatter(fakes.numpy(), batches.real[:1000].cpu().numpy()))
+        return encode(scatter(fakes.numpy(), SCATTER, batches.real[:1000].cpu().numpy()))
     if recipe.game.kind == "unpaired":
-        return encode(sheet(_pairs(generator, batches), columns=4))
+        return encode(sheet(_pairs(generator, batches), columns=4, gap=1))
     columns = min(recipe.classes, 10) or ROWS
-    return encode(sheet(to_pixels(_fakes(recipe, generator, batches, ROWS * columns, columns)), columns))
+    return encode(sheet(to_pixels(_fakes(recipe, generator, batches, ROWS * columns, columns)), columns, gap=1))
 
 
 def to_pixels(x: Tensor) -> Pixels:
