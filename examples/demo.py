@@ -25,17 +25,13 @@ DEMO = CHECKOUT / "demo"
 Json = dict[str, Any]
 
 DIGITS: Json = {"recipe": "cdcgan", "dataset": "digits", "seed": 1, "budget": {"steps": 1200}}
-NIGHTS: Json = {
-    "recipe": "cyclegan",
-    "dataset": "day2night",
-    "seed": 1,
-    "budget": {"steps": 3000},
-    "overrides": {"data": {"side": 32}, "generator": {"blocks": 2}},
-}
+NIGHTS: Json = {"recipe": "cyclegan", "dataset": "day2night", "seed": 1, "budget": {"steps": 1200}}
+SIDE = 64
+"""pixels of a side of the dataset's scenes, at which the translator learns"""
 PHOTO_SEED = 7
 """which held-out scene is translated"""
 
-say = Console(highlight=False).print
+say = Console(highlight=False, soft_wrap=True).print
 
 
 def main() -> None:
@@ -51,7 +47,7 @@ def main() -> None:
         say("[bold]3. Drawing digits[/bold] with GET /sample.")
         draw_digits(client, models[0])
         say("[bold]4. Turning day into night[/bold] with POST /translate.")
-        translate(client, models[1], side=NIGHTS["overrides"]["data"]["side"])
+        translate(client, models[1])
         say("[bold]5. Stopping the service.[/bold]")
     say(f"Done in {time.monotonic() - started:.0f} s. Open demo/digits.png and demo/before_after.png.")
     say("To start over by hand:")
@@ -163,21 +159,21 @@ def fetch(client: httpx2.Client, url: str, path: Path) -> None:
     say(f"   GET {url}  ->  demo/{path.name}")
 
 
-def translate(client: httpx2.Client, model: str, side: int, enlarged: int = 8) -> None:
+def translate(client: httpx2.Client, model: str, enlarged: int = 6) -> None:
     """A scene that was not trained on goes there; it and the reply lie side by side in before_after.png."""
     from worker.training import scenes  # imports torch: late, so that the first line appears at once
 
-    photo = scenes.draw(scenes.HELD_OUT_SEEDS + PHOTO_SEED, side, night=False)
+    photo = scenes.draw(scenes.HELD_OUT_SEEDS + PHOTO_SEED, SIDE, night=False)
     photo.save(DEMO / "photo.png")
     with (DEMO / "photo.png").open("rb") as file:
         reply = client.post("/translate", files={"file": ("photo.png", file, "image/png")}, data={"model": model})
     reply.raise_for_status()
     (DEMO / "translated.png").write_bytes(reply.content)
     translated = Image.open(io.BytesIO(reply.content))
-    both = Image.new("RGB", (2 * side * enlarged + 16, side * enlarged), "white")
+    large = SIDE * enlarged
+    both = Image.new("RGB", (2 * large + 16, large), "white")
     for place, picture in enumerate((photo, translated)):
-        large = picture.resize((side * enlarged, side * enlarged), Image.Resampling.NEAREST)
-        both.paste(large, (place * (side * enlarged + 16), 0))
+        both.paste(picture.resize((large, large), Image.Resampling.NEAREST), (place * (large + 16), 0))
     both.save(DEMO / "before_after.png")
     say("   POST /translate photo.png  ->  demo/translated.png, and both in demo/before_after.png")
 

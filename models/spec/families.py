@@ -71,18 +71,22 @@ def _synthesis(**fields: Any) -> Fields:
     } | fields
 
 
-def _on_points(data: DataSpec, fields: Fields) -> Fields:
-    """The same players as small MLPs when the data are points (settings found by experiment: docs/recipes.md)."""
+def _on_points(data: DataSpec, fields: Fields, **own: Any) -> Fields:
+    """The same game between small MLPs when the data are points (settings ours: docs/recipes.md)."""
     if not isinstance(data, Points):
         return fields
-    layers = (128, 128, 128)
-    return fields | {
+    layers, adam = (128, 128, 128), Adam(rate=1e-3, beta1=0, beta2=0.99)
+    small: Fields = {
         "latent": Latent(size=2, scale=4),
         "generator": MlpGenerator(hidden=layers, activation="relu"),
         "critic": MlpCritic(hidden=layers, activation="relu", input_scale=4),
+        "generator_optimizer": adam,
+        "critic_optimizer": adam,
+        "schedule": Linear(flat=0.5),
         "batch_size": 256,
         "ema": Ema(decay=0.99),
     }
+    return fields | small | own
 
 
 def _gan(data: DataSpec) -> Fields:
@@ -125,7 +129,8 @@ def _wgan(data: DataSpec) -> Fields:
         critic_clip=0.01,
         turns=Turns(critic_steps=5),
     )
-    return _on_points(data, clipped)
+    rms = RmsProp(rate=1e-3)
+    return _on_points(data, clipped, generator_optimizer=rms, critic_optimizer=rms, critic_clip=0.1)
 
 
 def _wgan_gp(data: DataSpec) -> Fields:
@@ -140,7 +145,7 @@ def _wgan_gp(data: DataSpec) -> Fields:
         turns=Turns(critic_steps=5),
         batch_size=50,
     )
-    return _on_points(data, penalised)
+    return _on_points(data, penalised, penalties=(GradientPenalty(weight=0.1),), turns=Turns(critic_steps=3))
 
 
 def _lsgan(data: DataSpec) -> Fields:
