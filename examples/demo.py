@@ -24,7 +24,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 DEMO = CHECKOUT / "demo"
 Json = dict[str, Any]
 
-DIGITS: Json = {"recipe": "cdcgan", "dataset": "digits", "seed": 1, "budget": {"steps": 1200}}
+DIGITS: Json = {"recipe": "cdcgan", "dataset": "digits", "seed": 1, "budget": {"steps": 2000}}
 NIGHTS: Json = {"recipe": "cyclegan", "dataset": "day2night", "seed": 1, "budget": {"steps": 1200}}
 SIDE = 64
 """pixels of a side of the dataset's scenes, at which the translator learns"""
@@ -148,7 +148,7 @@ def events(client: httpx2.Client, job_id: str) -> Iterator[tuple[str, Json]]:
 
 
 def draw_digits(client: httpx2.Client, model: str) -> None:
-    fetch(client, f"/sample?model={model}&class=7&seed=1&scale=16", DEMO / "seven.png")
+    fetch(client, f"/sample?model={model}&class=7&seed=2&scale=16", DEMO / "seven.png")
     fetch(client, f"/sample?model={model}&class=each&n=10&seed=1&scale=4", DEMO / "digits.png")
 
 

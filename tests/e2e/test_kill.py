@@ -116,7 +116,8 @@ def finish(service: Service, job_id: str, *, attempts: int) -> str:
     assert states.count("succeeded") == 1
     assert states[-1] == "succeeded"
     for curve in service.client.get(f"/jobs/{job_id}/metrics").json()["data"]:
-        assert [step for step, _ in curve["points"]] == list(range(1, STEPS + 1)), "no step twice, none missing"
+        every = 8 if "/r1" in curve["name"] else 1  # a lazy penalty is due at every eighth step
+        assert [step for step, _ in curve["points"]] == list(range(1, STEPS + 1, every)), "no step twice, none missing"
     service.stop()
     return str(job["result"]["export_sha256"])
 
