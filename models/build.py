@@ -1,4 +1,4 @@
-"""From a recipe to networks, a game, an objective, penalties. The only place that reads a recipe's union arms."""
+"""From a recipe to players, a game, an objective and penalties."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
