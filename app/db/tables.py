@@ -59,6 +59,7 @@ class Job(Base):
     dataset: Mapped[str] = mapped_column(NAME)
     model_name: Mapped[str] = mapped_column(NAME)
     recipe: Mapped[dict[str, Any]]
+    start: Mapped[dict[str, Any] | None]  # where its first weights come from, when from another job's checkpoint
     numerics: Mapped[dict[str, Any] | None]
     result: Mapped[dict[str, Any] | None]
     step: Mapped[int]
@@ -149,4 +150,30 @@ class ModelVersion(Base):
     recipe: Mapped[dict[str, Any]]
     step: Mapped[int]
     card: Mapped[dict[str, Any]]
+    created_at: Mapped[float]
+
+
+class Dataset(Base):
+    """An uploaded dataset. Its archive never changes; `index` names the members that are used."""
+
+    __tablename__ = "datasets"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    name: Mapped[str] = mapped_column(NAME, unique=True)
+    info: Mapped[dict[str, Any]]  # a DatasetInfo
+    report: Mapped[dict[str, Any]]
+    archive_sha256: Mapped[str] = mapped_column(SHA256)
+    index_sha256: Mapped[str] = mapped_column(SHA256)
+    sheet_sha256: Mapped[str] = mapped_column(SHA256)
+    created_at: Mapped[float]
+
+
+class IdempotencyKey(Base):
+    """A request that must be done once. Without a job: it is being answered."""
+
+    __tablename__ = "idempotency_keys"
+
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(SHA256)
+    job_id: Mapped[str | None] = mapped_column(ID, ForeignKey("jobs.id", ondelete="CASCADE"))
     created_at: Mapped[float]
