@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 SEED_LIMIT = 2**63
 
@@ -30,8 +30,14 @@ def rfc3339(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
+def epoch(at: object) -> object:
+    """What `rfc3339` wrote, back as epoch seconds; anything else as it is."""
+    return datetime.fromisoformat(at).timestamp() if isinstance(at, str) else at
+
+
 Time = Annotated[
     float,
+    BeforeValidator(epoch),
     PlainSerializer(rfc3339, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]

@@ -1,12 +1,14 @@
 """Bodies of /models, /datasets, /recipes and the health addresses."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from app.schemas.base import Json, Out, Time
-from app.services.views import VersionView
 from models.spec.recipe import Recipe
+
+if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
+    from app.services.views import VersionView
 
 
 class VersionOut(Out):
@@ -24,7 +26,7 @@ class VersionOut(Out):
     recipe: Recipe
 
     @classmethod
-    def of(cls, version: VersionView) -> "VersionOut":
+    def of(cls, version: "VersionView") -> "VersionOut":
         return cls(
             model=f"{version.name}@{version.version}",
             name=version.name,

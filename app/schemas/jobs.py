@@ -1,13 +1,15 @@
 """Bodies of /jobs."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from app.core.states import JobState
 from app.schemas.base import SEED_LIMIT, In, Json, Name, Out, Time
-from app.services.views import ArtifactView, JobView
 from models.spec.recipe import Recipe
+
+if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
+    from app.services.views import ArtifactView, JobView
 
 ROOMS = ("events", "metrics", "checkpoints", "artifacts", "samples")
 
@@ -60,7 +62,7 @@ class JobOut(Out):
     links: dict[str, str]
 
     @classmethod
-    def of(cls, job: JobView) -> "JobOut":
+    def of(cls, job: "JobView") -> "JobOut":
         own = f"/jobs/{job.id}"
         return cls(
             id=job.id,
@@ -135,7 +137,7 @@ class ArtifactOut(Out):
     href: str
 
     @classmethod
-    def of(cls, job_id: str, artifact: ArtifactView) -> "ArtifactOut":
+    def of(cls, job_id: str, artifact: "ArtifactView") -> "ArtifactOut":
         return cls(
             id=artifact.id,
             name=artifact.name,
