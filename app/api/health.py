@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import APIRouter, Request, Response
 
 from app.api.deps import TheInference
-from app.api.problems import problem
+from app.api.problems import problem, refused
 from app.schemas.catalog import Alive, Check, Index, Ready, Version
 from app.services import health
 
@@ -37,7 +37,7 @@ async def livez() -> Alive:
     return Alive(status="ok")
 
 
-@router.get("/readyz", response_model=Ready)
+@router.get("/readyz", response_model=Ready, responses=refused(503))
 def readyz(request: Request, inference: TheInference) -> Ready | Response:
     """Database, broker and engine; 503 names what is missing."""
     checks = {"database": health.database(), "broker": health.broker(), "engine": inference.health()}

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from starlette.responses import FileResponse
 
 from app.api.deps import Limit, TheInference, TheSettings, json_body
+from app.api.problems import refused
 from app.core.errors import NotFound
 from app.core.states import JobState
 from app.core.store import Store
@@ -64,19 +65,19 @@ def read(job_id: str, inference: TheInference) -> JobOut:
     return _told(jobs.get(job_id), inference)
 
 
-@router.post("/{job_id}/cancel")
+@router.post("/{job_id}/cancel", responses=refused(409))
 def cancel(job_id: str) -> JobOut:
     """Ends the job at its next step. Nothing changes when it is cancelled already."""
     return JobOut.of(jobs.cancel(job_id))
 
 
-@router.post("/{job_id}/pause")
+@router.post("/{job_id}/pause", responses=refused(409))
 def pause(job_id: str) -> JobOut:
     """Saves at the next step and frees the device; `resume` goes on from there."""
     return JobOut.of(jobs.pause(job_id))
 
 
-@router.post("/{job_id}/resume")
+@router.post("/{job_id}/resume", responses=refused(409))
 def resume(job_id: str) -> JobOut:
     return JobOut.of(jobs.resume(job_id))
 
@@ -103,7 +104,7 @@ def artifacts(job_id: str, kind: Annotated[str | None, Query(max_length=40)] = N
     return ArtifactList(data=[ArtifactOut.of(job_id, artifact) for artifact in jobs.artifacts(job_id, kind)])
 
 
-@router.get("/{job_id}/artifacts/{artifact_id}", response_class=FileResponse)
+@router.get("/{job_id}/artifacts/{artifact_id}", response_class=FileResponse, responses=refused(416))
 def artifact_bytes(
     job_id: str,
     artifact_id: str,

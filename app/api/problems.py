@@ -1,7 +1,7 @@
 """Every error as application/problem+json, and the OpenAPI document saying so."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -25,6 +25,21 @@ _SENTENCES = {
     500: "Something failed on our side; the log tells what, under this request id.",
 }
 _CODES = {413: "too_large", 415: "unsupported_media", 422: "invalid", 500: "internal_error"}
+MEANINGS = {
+    400: "The request cannot be read as what it says it is.",
+    401: "The key is missing or wrong.",
+    404: "What the address or a parameter names is not here.",
+    406: "None of the media types in Accept can be answered.",
+    409: "The state of things does not allow it now.",
+    413: "The body is larger than the limit.",
+    415: "The body is of a media type that is not taken here.",
+    416: "The range lies outside of the file.",
+    421: "Without a key the service answers only under its own host names.",
+    422: "The request was understood and refused; `errors` points at what to change.",
+    429: "Too much waits already; Retry-After says when to ask again.",
+    500: "Something failed on our side; the log tells what, under the request id.",
+    503: "A part of the service is missing; the detail says which.",
+}
 
 
 def problem(
@@ -59,6 +74,12 @@ def problem(
 
 def request_id_of(scope: Scope) -> str:
     return str(scope.get("state", {}).get("request_id", ""))
+
+
+def refused(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: what it answers besides what every route of its shape does."""
+    reply = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": MEANINGS[status], "content": reply} for status in statuses}
 
 
 def install(app: FastAPI) -> None:
@@ -157,12 +178,21 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas.pop("ValidationError", None)
         described = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(described.pop("$defs"), Problem=described)
-        reply = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-        for path in document["paths"].values():
-            for operation in path.values():
-                responses = operation["responses"]
-                responses.pop("422", None)
-                responses["4XX"] = {"description": "The request was refused.", "content": reply}
-                responses["5XX"] = {"description": "The service could not answer.", "content": reply}
+        for path, room in document["paths"].items():
+            for operation in room.values():
+                operation["responses"].pop("422", None)
+                usual = {str(status): reply for status, reply in refused(*_usual(path, operation)).items()}
+                operation["responses"] = dict(sorted((usual | operation["responses"]).items()))
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _usual(path: str, operation: Mapping[str, Any]) -> Iterator[int]:
+    """What every operation of this shape may answer."""
+    yield from (401, 421, 500)
+    if "{" in path:
+        yield 404
+    if "parameters" in operation or "requestBody" in operation:
+        yield 422
+    if "requestBody" in operation:
+        yield from (400, 413, 415)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from app.api import images
 from app.api.deps import TheInference, TheSettings, negotiate
 from app.api.images import imaging
+from app.api.problems import refused
 from app.core.errors import FieldError, Invalid
 from app.core.settings import Settings
 from app.schemas.base import SEED_LIMIT
@@ -37,7 +38,8 @@ MEDIA_OF = {format_: media for media, format_ in MEDIA.items()}
 @router.get(
     "/sample",
     response_class=Response,
-    responses={200: {"model": Pictures | Points, "content": {media: {} for media in MEDIA}}},
+    responses=refused(404, 406, 409, 429, 503)
+    | {200: {"model": Pictures | Points, "content": {media: {} for media in MEDIA}}},
 )
 async def sample(
     asked: Annotated[SampleQuery, Query()],

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, File, Form, Response, UploadFile
 from app.api import images
 from app.api.deps import TheInference, TheSettings, multipart_body
 from app.api.images import imaging
+from app.api.problems import refused
 from app.schemas.samples import Reference
 from app.services.inference import reference
 
@@ -16,7 +17,7 @@ router = APIRouter(tags=["inference"])
 @router.post(
     "/translate",
     response_class=Response,
-    responses={200: {"content": {"image/png": {}}}},
+    responses=refused(404, 409, 429, 503) | {200: {"content": {"image/png": {}}}},
     dependencies=[Depends(multipart_body)],
     form_limits={"max_files": 1, "max_fields": 8, "max_part_size": 1024},
 )

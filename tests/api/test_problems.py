@@ -125,7 +125,7 @@ def test_pointers_leave_union_tags_out() -> None:
 def test_openapi_tells_of_problems_only(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
     assert "HTTPValidationError" not in str(document)
-    reply = document["paths"]["/jobs"]["post"]["responses"]["4XX"]["content"]
+    reply = document["paths"]["/jobs"]["post"]["responses"]["422"]["content"]
     assert reply == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     named = set(re.findall(r"#/components/schemas/(\w+)", str(document)))
     assert named <= document["components"]["schemas"].keys()
