@@ -27,14 +27,14 @@ from bench import judge as judging
 from bench.figures import frechet_distance, share_error, within_class_spread
 from bench.judge import Judge, in_parts
 from bench.results import RESULTS, Row, show, write
-from models.export import cycling_labels, load_export
+from models.export import cycling_labels, export_checkpoint, load_export
 from models.latent import draw_latent
 from models.rng import Rng
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from worker.training import numerics as numerics_module
 from worker.training.data import Data, DatasetMissing, load
-from worker.training.loop import Report, Saved, Stop, train, write_export
+from worker.training.loop import Report, Saved, Stop, train
 from worker.training.numerics import Numerics
 
 say = partial(print, flush=True)
@@ -162,7 +162,7 @@ def _judged(
     for mark in plan.marks:
         seconds, saved = clock.nearest(mark)
         export = folder / f"{saved.step}.safetensors"
-        write_export(recipe, saved.path, export)
+        export_checkpoint(recipe, saved.path, export)
         case = _label(mark)
         say(f"Judging {case}: step {saved.step}, {seconds:.0f} s of training.")
         yield Row(case, "seconds", seconds)

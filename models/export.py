@@ -10,6 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from models import checkpoint
 from models.build import build_generator
 from models.latent import draw_latent
 from models.rng import Rng
@@ -39,6 +40,18 @@ def write_export(path: Path, recipe: Recipe, step: int, generator: nn.Module) ->
     header = json.dumps({"format": FORMAT, "recipe": recipe.model_dump(mode="json"), "step": step}, sort_keys=True)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()}
     save_file(weights, path, metadata={HEADER: header})
+
+
+def export_checkpoint(recipe: Recipe, saved: Path, out: Path) -> None:
+    """The export of a checkpoint: its averaged generator, recalibrated. Raises DamagedCheckpoint.
+
+    Sums are rounded by threads: with those of the job, its last checkpoint gives the bytes of the job's own export.
+    """
+    state = checkpoint.load(saved)
+    generator = build_generator(recipe)
+    generator.load_state_dict(state["average"])
+    recalibrate(generator, recipe)
+    write_export(out, recipe, state["step"], generator)
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -160,11 +160,11 @@ class Runner:
         attempts.record_event(self._job_id, self._fence, "health", data)
 
     def _publish(self, job: JobView, settled: "Numerics") -> None:
-        from worker.training.loop import write_export
+        from models.export import export_checkpoint
 
         assert self._latest is not None
         export = self._folder / "export.safetensors"
-        write_export(job.recipe, self._latest, export)
+        export_checkpoint(job.recipe, self._latest, export)
         seconds = time.time() - (job.started_at or job.created_at)
         card = {"steps": job.total, "seconds": round(seconds, 3), "device": settled.device}
         attempts.succeed(self._job_id, self._fence, export, card)

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import torch
 
+from models import checkpoint
+from models.export import export_checkpoint
 from models.spec.families import FAMILIES
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from worker.training import checkpoint
 from worker.training.batches import Batches
 from worker.training.data import load
-from worker.training.loop import Finished, Report, Saved, Stop, Stopped, train, write_export
+from worker.training.loop import Finished, Report, Saved, Stop, Stopped, train
 from worker.training.numerics import Numerics, apply, measure
 from worker.training.trainer import NonFinite, Trainer
 
@@ -127,8 +128,8 @@ def test_loop_saves_reports_and_a_paused_job_ends_with_the_same_export(tmp_path:
     second = Notes()
     assert run(recipe, tmp_path / "paused", second, 2, first.checkpoints[-1].path) == Finished(STEPS)
     assert [report.step for report in second.reports] == [4, 6, 8, 10]
-    write_export(recipe, notes.checkpoints[-1].path, tmp_path / "whole.safetensors")
-    write_export(recipe, second.checkpoints[-1].path, tmp_path / "paused.safetensors")
+    export_checkpoint(recipe, notes.checkpoints[-1].path, tmp_path / "whole.safetensors")
+    export_checkpoint(recipe, second.checkpoints[-1].path, tmp_path / "paused.safetensors")
     assert (tmp_path / "whole.safetensors").read_bytes() == (tmp_path / "paused.safetensors").read_bytes()
 
 
@@ -142,15 +143,15 @@ def test_a_fresh_process_gives_the_same_export(tmp_path: Path) -> None:
     recipe = small("wgan_gp")
     notes = Notes()
     run(recipe, tmp_path, notes)
-    write_export(recipe, notes.checkpoints[-1].path, tmp_path / "here.safetensors")
+    export_checkpoint(recipe, notes.checkpoints[-1].path, tmp_path / "here.safetensors")
     (tmp_path / "recipe.json").write_text(recipe.model_dump_json())
     program = (
         "import sys; from pathlib import Path; from models.spec.recipe import Recipe;"
-        "from tests_exactness import Notes, run; from worker.training.loop import write_export;"
+        "from tests_exactness import Notes, run; from models.export import export_checkpoint;"
         "folder = Path(sys.argv[1]); notes = Notes();"
         "recipe = Recipe.model_validate_json((folder / 'recipe.json').read_text());"
         "run(recipe, folder / 'other', notes);"
-        "write_export(recipe, notes.checkpoints[-1].path, folder / 'there.safetensors')"
+        "export_checkpoint(recipe, notes.checkpoints[-1].path, folder / 'there.safetensors')"
     )
     # The module's own name depends on pytest's import mode, so the child gets a copy under a name of its own.
     (tmp_path / "tests_exactness.py").write_text(Path(__file__).read_text())

@@ -7,12 +7,12 @@ import torch
 from sklearn.svm import SVC
 from torch import Tensor
 
-from models.export import cycling_labels, load_export
+from models.export import cycling_labels, export_checkpoint, load_export
 from models.latent import draw_latent
 from models.rng import Rng
 from models.spec.resolve import resolve
 from worker.training.data import load
-from worker.training.loop import Finished, Report, Saved, Stop, train, write_export
+from worker.training.loop import Finished, Report, Saved, Stop, train
 from worker.training.numerics import apply, measure
 
 SAMPLES = 1000
@@ -49,7 +49,7 @@ def test_cdcgan_on_digits_draws_what_is_asked_and_not_one_prototype_each(tmp_pat
     notes = Quiet()
     ended = train(recipe, data, notes, folder=tmp_path, attempt=1, resume=None, numerics=numerics)
     assert ended == Finished(recipe.budget.steps)
-    write_export(recipe, notes.newest, tmp_path / "export.safetensors")
+    export_checkpoint(recipe, notes.newest, tmp_path / "export.safetensors")
 
     generator = load_export(tmp_path / "export.safetensors").networks["generator"]
     asked = cycling_labels(10, SAMPLES)

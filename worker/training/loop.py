@@ -8,22 +8,17 @@ from typing import Protocol
 
 import torch
 
-from models import export
-from models.build import build_generator
+from models import checkpoint
+from models.checkpoint import DamagedCheckpoint, Saved
 from models.duel import Losses
 from models.spec.recipe import Recipe
-from worker.training import checkpoint
 from worker.training.batches import Batches
-from worker.training.checkpoint import DamagedCheckpoint, Saved
 from worker.training.data import Data
 from worker.training.numerics import Numerics
 from worker.training.samples import sample_sheet
 from worker.training.trainer import NonFinite, Trainer
 
-__all__ = [
-    "DamagedCheckpoint", "Finished", "Listener", "NonFinite", "Report", "Saved", "Stop", "Stopped",
-    "train", "write_export",
-]  # fmt: skip
+__all__ = ["DamagedCheckpoint", "Finished", "Listener", "NonFinite", "Report", "Saved", "Stop", "Stopped", "train"]
 
 
 class Stop(StrEnum):
@@ -99,15 +94,6 @@ def train(
         if why is not None:
             return Stopped(why, trainer.step)
     return Finished(trainer.step)
-
-
-def write_export(recipe: Recipe, saved: Path, out: Path) -> None:
-    """The export of a checkpoint: its averaged generator, recalibrated. Raises DamagedCheckpoint."""
-    state = checkpoint.load(saved)
-    generator = build_generator(recipe)
-    generator.load_state_dict(state["average"])
-    export.recalibrate(generator, recipe)
-    export.write_export(out, recipe, state["step"], generator)
 
 
 def _due(step: int, every: int, recipe: Recipe) -> bool:
