@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from sqlalchemy import CursorResult
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -26,6 +27,7 @@ def upsert(session: Session, table: type[Base], rows: Sequence[Row], keys: Seque
     session.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=changed))
 
 
-def insert_missing(session: Session, table: type[Base], row: Row) -> None:
-    """Adds the row unless its key is there."""
-    session.execute(_insert(session, table).values(dict(row)).on_conflict_do_nothing())
+def insert_missing(session: Session, table: type[Base], row: Row) -> bool:
+    """Adds the row unless its key is there; whether it was added."""
+    added = session.execute(_insert(session, table).values(dict(row)).on_conflict_do_nothing())
+    return cast(CursorResult[Any], added).rowcount == 1
