@@ -169,7 +169,6 @@ def succeed(job_id: str, fence: int, export: Path, card: Mapping[str, Any]) -> s
     with unit_of_work() as session:
         rows.write(session, job_id, fence)
         job = _held(session, job_id)
-        told = {"figures": files.last_values(session, job_id), "sample": files.last_sample(session, job_id)}
         files.put_artifact(
             session,
             job_id,
@@ -187,7 +186,7 @@ def succeed(job_id: str, fence: int, export: Path, card: Mapping[str, Any]) -> s
             export_sha256=sha256,
             recipe=job.recipe,
             step=job.total,
-            card={**card, **told},
+            card={**card, **files.last_report(session, job_id, job.total)},
         )
         model = f"{job.model_name}@{version}"
         result = {"model": model, "export_sha256": sha256}

@@ -4,13 +4,13 @@ from collections.abc import Collection, Mapping
 
 from app.core.errors import Conflict, NotFound
 from app.core.ids import new_id
-from app.core.states import JobState
+from app.core.states import TERMINAL, JobState
 from app.db.repositories import events as event_log
 from app.db.repositories import files
 from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
 from app.db.tables import Job
-from app.services import queue, views
+from app.services import queue, sweep, views
 from app.services.views import ArtifactView, CheckpointView, EventView, JobView
 from models.spec.recipe import Recipe
 
@@ -23,6 +23,7 @@ __all__ = [
     "cancel",
     "checkpoints",
     "create",
+    "delete",
     "events",
     "get",
     "list_jobs",
@@ -75,10 +76,13 @@ def list_jobs(
     state: str | None = None,
     family: str | None = None,
     dataset: str | None = None,
+    model: str | None = None,
+    kind: str | None = None,
 ) -> tuple[list[JobView], str | None]:
     """Newest first, and the cursor of the next page when there is one."""
+    filters = {"state": state, "family": family, "dataset": dataset, "model_name": model, "kind": kind}
     with unit_of_work(read_only=True) as session:
-        found = rows.page(session, limit + 1, after, state=state, family=family, dataset=dataset)
+        found = rows.page(session, limit + 1, after, **filters)
         places = rows.positions(session, [row.id for row in found])
         page = [views.job(row, places.get(row.id)) for row in found[:limit]]
     return page, page[-1].id if len(found) > limit else None
@@ -97,6 +101,17 @@ def resume(job_id: str) -> JobView:
     if view.state == JobState.QUEUED:
         queue.ring(job_id)
     return view
+
+
+def delete(job_id: str) -> None:
+    """The row of a job that has ended, with all it left but what it published. Raises NotFound, Conflict."""
+    with unit_of_work() as session:
+        row = _require(rows.find(session, job_id, lock=True), job_id)
+        if row.state not in TERMINAL:
+            sentence = f"Job {job_id} is {row.state}: only an ended job can be deleted. Cancel it first."
+            raise Conflict(sentence, code="job_state")
+        rows.remove(session, job_id)
+    sweep.remove_files(job_id)
 
 
 def ring_oldest() -> None:

@@ -1,6 +1,7 @@
 """One small thread in every API and worker process: frees expired leases and rings again for waiting jobs."""
 
 import threading
+import time
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -9,12 +10,13 @@ from app.core.logging import get_logger
 from app.core.settings import get_settings
 from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
-from app.services import attempts, queue
+from app.services import attempts, queue, sweep
 
 log = get_logger(__name__)
 
 RINGS_AT_ONCE = 16
 """The queue may be long; only its head can start soon."""
+SWEEP_EVERY_S = 900.0
 
 
 def reap() -> None:
@@ -57,8 +59,12 @@ class Reaper:
 
     def _run(self) -> None:
         interval = min(max(get_settings().lease_s / 3, 0.5), 5.0)
+        sweep_at = time.monotonic()
         while not self._stop.wait(interval):
             try:
                 reap()
-            except SQLAlchemyError as error:  # the database may be restarting: the next round tries again
+                if time.monotonic() >= sweep_at:
+                    sweep_at = time.monotonic() + SWEEP_EVERY_S
+                    sweep.sweep()
+            except (SQLAlchemyError, OSError) as error:  # the database may be restarting: the next round tries again
                 log.error("reaper_round_failed", error=str(error))

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.core.ids import new_id
 from app.db.clock import epoch_now
-from app.db.tables import Artifact, Checkpoint, Point
+from app.db.tables import Artifact, Base, Checkpoint, Point
 from app.db.upsert import upsert
 
 
@@ -24,16 +24,19 @@ def points(session: Session, job_id: str, names: Collection[str] | None, after_s
     return session.scalars(query).all()
 
 
-def last_values(session: Session, job_id: str) -> dict[str, float | None]:
-    """The newest report's."""
-    newest = select(func.max(Point.step)).where(Point.job_id == job_id).scalar_subquery()
+def last_report(session: Session, job_id: str, step: int) -> dict[str, Any]:
+    """`figures` and `sample` (an artifact's id) of the newest report at `step` or before."""
+    return {"figures": _last_values(session, job_id, step), "sample": _last_sample(session, job_id, step)}
+
+
+def _last_values(session: Session, job_id: str, step: int) -> dict[str, float | None]:
+    newest = select(func.max(Point.step)).where(Point.job_id == job_id, Point.step <= step).scalar_subquery()
     found = session.scalars(select(Point).where(Point.job_id == job_id, Point.step == newest).order_by(Point.name))
     return {point.name: point.value for point in found}
 
 
-def last_sample(session: Session, job_id: str) -> str | None:
-    """Artifact id of the newest report's sample."""
-    samples = select(Artifact.id).where(Artifact.job_id == job_id, Artifact.kind == "sample")
+def _last_sample(session: Session, job_id: str, step: int) -> str | None:
+    samples = select(Artifact.id).where(Artifact.job_id == job_id, Artifact.kind == "sample", Artifact.step <= step)
     return session.scalar(samples.order_by(Artifact.step.desc()).limit(1))
 
 
@@ -41,6 +44,10 @@ def put_checkpoint(session: Session, job_id: str, **values: Any) -> None:
     """A second one at the same step replaces the first."""
     row = {"id": new_id("ckpt"), "job_id": job_id, "created_at": epoch_now(), **values}
     upsert(session, Checkpoint, [row], ("job_id", "step"))
+
+
+def checkpoint(session: Session, checkpoint_id: str) -> Checkpoint | None:
+    return session.get(Checkpoint, checkpoint_id)
 
 
 def checkpoints(session: Session, job_id: str) -> Sequence[Checkpoint]:
@@ -79,3 +86,10 @@ def rewind(session: Session, job_id: str, step: int) -> None:
     """Forgets everything recorded past `step`: it will be made again."""
     for table in (Point, Checkpoint, Artifact):
         session.execute(delete(table).where(table.job_id == job_id, table.step > step))
+
+
+def named(session: Session, sha256s: Collection[str]) -> set[str]:
+    """Those that a row names. In every table, later ones too, a column called *sha256 names a file."""
+    columns = [column for table in Base.metadata.sorted_tables for column in table.columns]
+    naming = [column for column in columns if column.name.endswith("sha256")]
+    return {sha256 for column in naming for sha256 in session.scalars(select(column).where(column.in_(sha256s)))}

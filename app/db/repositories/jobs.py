@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, or_, select, update
+from sqlalchemy import ColumnElement, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.core.errors import FencedOut
@@ -52,6 +52,15 @@ def page(session: Session, limit: int, after: str | None, **filters: str | None)
         if value is not None:
             query = query.where(getattr(Job, column) == value)
     return session.scalars(query).all()
+
+
+def existing(session: Session, job_ids: Collection[str]) -> set[str]:
+    return set(session.scalars(select(Job.id).where(Job.id.in_(job_ids))))
+
+
+def remove(session: Session, job_id: str) -> None:
+    """With its events, points, checkpoints, artifacts and keys."""
+    session.execute(delete(Job).where(Job.id == job_id))
 
 
 def positions(session: Session, job_ids: Collection[str]) -> dict[str, int]:

@@ -1,0 +1,50 @@
+"""What nothing needs any more: files that no row names, and keys of yesterday."""
+
+import shutil
+from collections.abc import Collection
+
+from app.core.logging import get_logger
+from app.core.settings import get_settings
+from app.core.store import Store, age_s
+from app.db.repositories import files
+from app.db.repositories import jobs as rows
+from app.db.session import unit_of_work
+from app.services import idempotency
+
+log = get_logger(__name__)
+
+GRACE_S = 3600.0
+"""Files come before the row that names them; a younger one may still be waiting for its row."""
+
+
+def sweep() -> None:
+    """One round. Safe to run in any number of processes at once."""
+    idempotency.forget_old()
+    removed = Store(get_settings().artifacts).sweep(_named, older_than_s=GRACE_S)
+    orphans = _without_row()
+    for job_id in orphans:
+        remove_files(job_id)
+    if removed or orphans:
+        log.info("swept", files=len(removed), folders=len(orphans))
+
+
+def remove_files(job_id: str) -> None:
+    """Checkpoints and logs of a job that is no more."""
+    settings = get_settings()
+    shutil.rmtree(settings.checkpoints(job_id), ignore_errors=True)
+    for log_file in settings.logs.glob(f"{job_id}-*.log"):
+        log_file.unlink(missing_ok=True)
+
+
+def _named(sha256s: Collection[str]) -> set[str]:
+    with unit_of_work(read_only=True) as session:
+        return files.named(session, sha256s)
+
+
+def _without_row() -> set[str]:
+    """Names of old folders and logs that belong to no job: it was deleted, or never came to be."""
+    settings = get_settings()
+    paths = [*settings.checkpoints("").glob("*"), *settings.logs.glob("job_*-*.log")]
+    old = {path.name.partition("-")[0] for path in paths if age_s(path) > GRACE_S}
+    with unit_of_work(read_only=True) as session:
+        return old - rows.existing(session, old)
