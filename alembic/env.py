@@ -1,10 +1,25 @@
-"""Migrations run against the service's own engine, so that SQLite's are atomic."""
+"""Migrations run against the service's own engine, so that SQLite's are atomic.
+
+Any number of processes may do so at once: one migrates, the others wait and find it done. SQLite lets in one writer
+anyhow; PostgreSQL has a lock for such ends.
+"""
 
 from alembic import context
+from sqlalchemy import Connection, text
 
 from app.core.settings import get_settings
 from app.db.session import engine
 from app.db.tables import Base
+
+MIGRATING = 6_018_205_117
+"""An arbitrary number that names our lock among those of the database."""
+
+
+def wait_for_others(connection: Connection) -> None:
+    """Holds the lock until the transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL lock_timeout = 0"))  # however long the others' migration takes
+        connection.execute(text("SELECT pg_advisory_xact_lock(:name)"), {"name": MIGRATING})
 
 
 def run() -> None:
@@ -17,6 +32,7 @@ def run() -> None:
             compare_server_default=True,
         )
         with context.begin_transaction():
+            wait_for_others(connection)
             context.run_migrations()
 
 

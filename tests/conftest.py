@@ -9,10 +9,43 @@ import pytest
 from app.core.settings import get_settings
 from app.db import migrate
 from app.db.session import engine
-from app.services import queue
+from tests.support.databases import BACKENDS, new_database
+from tests.support.postgres import CannotStart, Postgres
 from tests.support.service import Service
+from tests.support.settings import forget
 
 StartService = Callable[..., Service]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One PostgreSQL server for the whole run."""
+    try:
+        server = Postgres().start()
+    except CannotStart as reason:
+        pytest.skip(f"PostgreSQL cannot be started here: {reason}")
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: Postgres) -> str:
+    """The database of which others are copies."""
+    name = postgres.create()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", postgres.url(name))
+        forget()
+        migrate.upgrade()
+        engine(get_settings().database_url).dispose()
+    forget()
+    return name
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
+    """The kind of database: a test that needs a database runs once on each."""
+    kind: str = request.param
+    return kind
 
 
 @pytest.fixture
@@ -22,17 +55,23 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("FORGER_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("FORGER_LEASE_S", "2")
-    _forget()
+    forget()
     yield tmp_path / "home"
     engine(get_settings().database_url).dispose()
-    _forget()
+    forget()
 
 
 @pytest.fixture
-def database(home: Path) -> Path:
-    """A fresh home with a migrated SQLite database."""
-    migrate.upgrade()
-    return home
+def database(
+    home: Path, backend: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """A fresh home with a migrated database."""
+    with new_database(request, backend) as settings:
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        forget()
+        migrate.upgrade()
+        yield home
 
 
 @pytest.fixture(scope="session")
@@ -53,14 +92,7 @@ def start_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartSer
 
 @pytest.fixture(scope="module")
 def service(start_service: StartService) -> Iterator[Service]:
-    """One running service per test file."""
+    """One running service per test file, as it is without any setting."""
     running = start_service()
     yield running
     running.stop()
-
-
-def _forget() -> None:
-    """Settings and what is made from them are kept per process; a test has its own."""
-    get_settings.cache_clear()
-    engine.cache_clear()
-    queue.celery.cache_clear()

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import tempfile
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +27,10 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on. Beyond loopback an API key is required.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    url: str | None = Field(
+        None,
+        description="Address that the command line and the client speak to; unset means what serves from FORGER_HOME.",
+    )
     home: Path = Field(
         Path("var"),
         description="Folder of database, artifacts, checkpoints and logs; relative to the checkout.",
@@ -52,7 +57,7 @@ class Settings(BaseSettings):
     database_url: str = Field(
         default_factory=_sqlite_in_home,
         validation_alias=AliasChoices("DATABASE_URL", "database_url"),
-        description="SQLAlchemy URL of the database; unset means SQLite in FORGER_HOME.",
+        description="URL of the database, as postgresql://user:password@host/name; unset means SQLite in FORGER_HOME.",
     )
     redis_url: str | None = Field(
         None,
@@ -67,6 +72,12 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line written."
     )
+
+    @field_validator("database_url", mode="after")
+    @classmethod
+    def _with_driver(cls, url: str) -> str:
+        """PostgreSQL is spelled in two ways elsewhere, and here spoken through psycopg."""
+        return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
 
     @field_validator("home", "data", mode="after")
     @classmethod

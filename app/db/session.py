@@ -13,19 +13,31 @@ from sqlalchemy.orm import Session
 from app.core.settings import get_settings
 
 READ_ONLY = "forger_read_only"
-_POOL = {"pool_size": 40, "max_overflow": 24, "pool_pre_ping": True}
+_SQLITE_POOL = {"pool_size": 40, "max_overflow": 24, "pool_pre_ping": True}
+# Every process has such a pool, and a server takes a hundred connections unless told otherwise.
+_POSTGRES_POOL = {"pool_size": 5, "max_overflow": 15, "pool_pre_ping": True}
+# A process that hangs inside a transaction must not hold up the others, nor a network that swallows packets.
+_POSTGRES_LIMITS = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 20_000,
+    "options": "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s",
+}
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000")
 
 
 @lru_cache
 def engine(url: str) -> Engine:
-    """One per process and database. Never use AUTOCOMMIT with it: it would roll back silently."""
+    """One per process and database. Never use AUTOCOMMIT with SQLite's: it would roll back silently.
+
+    Our limits for PostgreSQL give way to those that the URL itself sets.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(url, **_POOL)
+        limits = {name: value for name, value in _POSTGRES_LIMITS.items() if name not in parsed.query}
+        return create_engine(url, connect_args=limits, **_POSTGRES_POOL)
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    made = create_engine(url, connect_args={"check_same_thread": False}, **_POOL)
+    made = create_engine(url, connect_args={"check_same_thread": False}, **_SQLITE_POOL)
     event.listen(made, "connect", _on_connect)
     event.listen(made, "begin", _on_begin)
     return made

@@ -1,4 +1,4 @@
-"""The HTTP application in this process, on a migrated SQLite database of its own, with real exports."""
+"""The HTTP application in this process, on a migrated database of its own, with real exports."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -13,26 +13,23 @@ from app.core.settings import get_settings
 from app.db import migrate
 from app.db.session import engine
 from app.main import create_app
-from app.services import attempts, jobs, queue
+from app.services import attempts, jobs
 from models.spec.resolve import resolve
+from tests.support.databases import new_database
 from tests.support.exports import write_vivid
+from tests.support.settings import forget
 
 Publish = Callable[..., str]
 
 
-def forget() -> None:
-    """Settings and what is made from them are kept per process; each file here has its own."""
-    get_settings.cache_clear()
-    engine.cache_clear()
-    queue.celery.cache_clear()
-
-
 @pytest.fixture(scope="module")
-def api_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def api_home(tmp_path_factory: pytest.TempPathFactory, backend: str, request: pytest.FixtureRequest) -> Iterator[Path]:
     home = tmp_path_factory.mktemp("api")
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, new_database(request, backend) as settings:
         for name in ("DATABASE_URL", "REDIS_URL", "FORGER_API_KEY"):
             patch.delenv(name, raising=False)
+        for name, value in settings.items():
+            patch.setenv(name, value)
         patch.setenv("FORGER_HOME", str(home))
         patch.setenv("FORGER_MAX_UPLOAD_BYTES", "2000000")
         patch.setenv("FORGER_MAX_PIXELS", "1000000")

@@ -27,6 +27,14 @@ def test_urls_are_read_without_the_prefix(monkeypatch: pytest.MonkeyPatch) -> No
     assert (Settings().database_url, Settings().broker_url) == ("postgresql+psycopg://x", "redis://y:6379/0")
 
 
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_postgresql_is_spoken_through_one_driver(scheme: str) -> None:
+    assert (
+        Settings(database_url=f"{scheme}://me:pw@host:5432/db").database_url
+        == "postgresql+psycopg://me:pw@host:5432/db"
+    )
+
+
 def test_a_socket_is_spelled_as_kombu_wants_it() -> None:
     assert Settings(redis_url="unix:///run/r.sock").broker_url == "redis+socket:///run/r.sock?virtual_host=0"
 

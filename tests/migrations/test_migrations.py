@@ -1,23 +1,51 @@
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from sqlalchemy import inspect
 
 from app.core.settings import CHECKOUT, get_settings
 from app.db import migrate
 from app.db.session import engine
 from app.db.tables import Base
+from tests.support.postgres import Postgres
+from tests.support.settings import forget
+
+UPGRADE = "from app.db import migrate; migrate.upgrade()"
+
+
+@pytest.fixture
+def empty(home: Path, backend: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home whose database has no tables yet."""
+    if backend == "sqlite":
+        yield home
+        return
+    postgres: Postgres = request.getfixturevalue("postgres")
+    name = postgres.create()
+    monkeypatch.setenv("DATABASE_URL", postgres.url(name))
+    forget()
+    yield home
+    postgres.drop(name)
 
 
 def _tables() -> set[str]:
     return set(inspect(engine(get_settings().database_url)).get_table_names())
 
 
-def test_up_down_and_up_again(home: Path) -> None:
+def test_up_down_and_up_again(empty: Path) -> None:
     migrate.upgrade()
     assert _tables() == {*Base.metadata.tables, "alembic_version"}
     migrate.downgrade()
     assert _tables() == {"alembic_version"}
     migrate.upgrade()
+    assert _tables() == {*Base.metadata.tables, "alembic_version"}
+
+
+def test_many_processes_may_migrate_at_once(empty: Path) -> None:
+    racers = [subprocess.Popen([sys.executable, "-c", UPGRADE], cwd=CHECKOUT) for _ in range(4)]
+    assert [racer.wait() for racer in racers] == [0] * 4
     assert _tables() == {*Base.metadata.tables, "alembic_version"}
 
 
