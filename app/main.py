@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from app.api import datasets, events, health, jobs, models, problems, recipes, samples, translations
 from app.api.edge import Edge
 from app.core.logging import configure
+from app.core.sandbox import Sandbox
 from app.core.settings import Settings, get_settings
 from app.services.inference import Inference
 from app.services.reaper import Reaper
@@ -40,9 +41,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.inference = Inference(app.state.settings)
     app.state.inference.start()
+    app.state.sandbox = Sandbox()
     reaper = Reaper().start()
     try:
         yield
     finally:
         await anyio.to_thread.run_sync(reaper.stop)
         await anyio.to_thread.run_sync(app.state.inference.stop)
+        await anyio.to_thread.run_sync(app.state.sandbox.close)

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 
 from app.core.errors import NotAcceptable, UnsupportedMedia
+from app.core.sandbox import Sandbox
 from app.core.settings import Settings
 from app.services.inference import Inference
 
@@ -19,8 +20,14 @@ def inference_of(request: Request) -> Inference:
     return inference
 
 
+def sandbox_of(request: Request) -> Sandbox:
+    sandbox: Sandbox = request.app.state.sandbox
+    return sandbox
+
+
 TheSettings = Annotated[Settings, Depends(settings_of)]
 TheInference = Annotated[Inference, Depends(inference_of)]
+TheSandbox = Annotated[Sandbox, Depends(sandbox_of)]
 Limit = Annotated[int, Query(ge=1, le=100, description="Most entries in one reply.")]
 
 
