@@ -40,7 +40,7 @@ def scatter(points: NDArray[Any], side: int, truth: NDArray[Any] | None = None) 
 
 
 def encode(pixels: Pixels, format: str = "PNG", **options: Any) -> bytes:
-    """[h, w, c] as a file, c = 1, 3 or 4; the same pixels give the same bytes."""
+    """[h, w, c] as a file, c = 1 to 4 (grey or colour, with or without alpha); the same pixels give the same bytes."""
     squeezed = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
     out = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(squeezed)).save(out, format, **options)

@@ -10,74 +10,45 @@ from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from app.core.errors import FieldError, Invalid, TooLarge, UnsupportedMedia
+from app.core import imaging as sandboxed
+from app.core.errors import FieldError, Invalid, TooLarge
+from app.core.sandbox import Sandbox
+from app.core.settings import Settings
 from models.picture import encode
 
 Array = NDArray[Any]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM")
-"""what is decoded: each other decoder of Pillow is one more way in"""
 WEBP_SIDE = 16383
 SCATTER = 256
 """pixels of a side of a drawing of points, at scale 1"""
-_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
-# Two at once: what is decoded at a time is bounded however many ask.
+# Two at once: what is decoded and encoded at a time is bounded however many ask.
 _threads = ThreadPoolExecutor(2, thread_name_prefix="imaging")
+_readers = ThreadPoolExecutor(2, thread_name_prefix="reading")
 
 
 async def imaging(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     return await asyncio.get_running_loop().run_in_executor(_threads, lambda: work(*args, **kwargs))
 
 
-def decode(file: BinaryIO, channels: int, max_bytes: int, max_pixels: int) -> Array:
-    """An uploaded picture as uint8 [h, w, channels], upright. Raises a ForgerError whatever the bytes are."""
-    data = file.read(max_bytes + 1)
-    if len(data) > max_bytes:
-        raise TooLarge(f"The file is larger than {max_bytes} bytes (max_upload_bytes). Send a smaller one.")
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_size(image, max_pixels)
-            return _pixels(image, channels)
-    except UnidentifiedImageError:
-        raise UnsupportedMedia(f"The file is no picture we read: send {', '.join(FORMATS)}.") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_many_pixels(max_pixels) from None
-    except (Invalid, MemoryError):
-        raise
-    except Exception as error:  # decoders raise whatever they like; it is the bytes that are wrong
-        raise _unreadable(f"The picture cannot be decoded, it is damaged or cut short ({error}).") from error
+async def decode(sandbox: Sandbox, file: BinaryIO, channels: int, settings: Settings) -> Array:
+    """An uploaded picture to translate, uint8 [h, w, c], upright, c being `channels` or with alpha one more.
+
+    Raises a ForgerError whatever the bytes are: they are read in a child process with limits.
+    """
+    return await asyncio.get_running_loop().run_in_executor(_readers, _decoded, sandbox, file, channels, settings)
 
 
-def _check_size(image: Image.Image, max_pixels: int) -> None:
-    """By its header, before anything is decoded."""
-    if image.width * image.height > max_pixels:
-        raise _too_many_pixels(max_pixels, f"{image.width} x {image.height}")
-    if image.mode in ("I", "F"):
-        raise _unreadable("The picture has 32 bits a sample; send 8 or 16.")
-
-
-def _pixels(image: Image.Image, channels: int) -> Array:
-    image.load()
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I;16"):
-        upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-    if channels in (1, 3) and upright.has_transparency_data:
-        colour = upright.convert("RGBA")
-        upright = Image.alpha_composite(Image.new("RGBA", colour.size, "white"), colour)
-    return np.asarray(upright.convert(_MODES[channels])).reshape(upright.height, upright.width, channels)
-
-
-def _too_many_pixels(limit: int, size: str = "The picture") -> Invalid:
-    return _unreadable(f"{size} is larger than {limit} pixels (max_pixels). Make it smaller.", "too_many_pixels")
-
-
-def _unreadable(sentence: str, code: str = "unreadable_picture") -> Invalid:
-    return Invalid(sentence, code=code, errors=(FieldError("/file", sentence),))
+def _decoded(sandbox: Sandbox, file: BinaryIO, channels: int, settings: Settings) -> Array:
+    data = file.read(settings.max_upload_bytes + 1)
+    if len(data) > settings.max_upload_bytes:
+        sentence = f"The file is larger than {settings.max_upload_bytes} bytes (max_upload_bytes). Send a smaller one."
+        raise TooLarge(sentence, errors=(FieldError("/file", sentence),))
+    pixels: Array = sandbox.run(sandboxed.decode, data, channels, settings.max_pixels)
+    return pixels
 
 
 def enlarge(pictures: Array, scale: int) -> Array:

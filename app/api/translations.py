@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
+import numpy as np
 from fastapi import APIRouter, Depends, File, Form, Response, UploadFile
 
 from app.api import images
-from app.api.deps import TheInference, TheSettings, multipart_body
+from app.api.deps import TheInference, TheSandbox, TheSettings, multipart_body
 from app.api.images import imaging
 from app.api.problems import refused
 from app.schemas.samples import Reference
@@ -24,14 +25,22 @@ router = APIRouter(tags=["inference"])
 async def translate(
     file: Annotated[UploadFile, File(description="PNG, JPEG, WebP, BMP, TIFF or PPM.")],
     inference: TheInference,
+    sandbox: TheSandbox,
     settings: TheSettings,
     model: Annotated[Reference | None, Form()] = None,
     direction: Annotated[Literal["a2b", "b2a"], Form()] = "a2b",
 ) -> Response:
-    """The picture is turned upright as its EXIF says; of several frames the first is taken."""
+    """The picture is turned upright as its EXIF says, its alpha is kept; of several frames the first is taken."""
     version = await inference.translator(model)
-    channels = version.recipe.data.channels if version.recipe.data.kind == "unpaired" else 3
-    image = await imaging(images.decode, file.file, channels, settings.max_upload_bytes, settings.max_pixels)
-    styled = await inference.translate(version, image, direction)
+    data = version.recipe.data
+    channels = 3 if data.kind == "points" else data.channels
+    image = await images.decode(sandbox, file.file, channels, settings)
+    colour, alpha = np.split(image, [channels], axis=2)
+    styled = await inference.translate(version, colour, direction)
     headers = {"X-Forger-Model": reference(version), "Cache-Control": "no-store"}
-    return Response(await imaging(images.png, styled), media_type="image/png", headers=headers)
+    return Response(await imaging(_png, styled, alpha), media_type="image/png", headers=headers)
+
+
+def _png(styled: images.Array, alpha: images.Array) -> bytes:
+    """What was transparent is transparent again."""
+    return images.png(np.concatenate([styled, alpha], axis=2))

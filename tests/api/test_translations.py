@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 from starlette.testclient import TestClient
 
 from app.core.settings import get_settings
@@ -41,15 +42,19 @@ def translate(client: TestClient, data: bytes, **fields: str) -> Any:
     return client.post("/translate", files={"file": ("../../etc/x.png", data)}, data=fields)
 
 
-def size_of(reply: Any) -> tuple[int, int]:
+def opened(reply: Any, mode: str = "RGB") -> Image.Image:
     assert reply.status_code == 200, reply.text
     assert reply.headers["content-type"] == "image/png"
     image = Image.open(io.BytesIO(reply.content))
-    assert image.mode == "RGB"
-    return image.size
+    assert image.mode == mode
+    return image
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3, 200), (64, 64), (65, 33), (127, 90), (900, 700)])
+def size_of(reply: Any) -> tuple[int, int]:
+    return opened(reply).size
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 200), (64, 64), (65, 33), (127, 90), (900, 700)])
 def test_the_picture_keeps_its_size(client: TestClient, size: tuple[int, int]) -> None:
     assert size_of(translate(client, saved(scene(*size)))) == size
 
@@ -59,13 +64,55 @@ def test_formats(client: TestClient, format_: str) -> None:
     assert size_of(translate(client, saved(scene(40, 24), format_))) == (40, 24)
 
 
-@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "CMYK", "1", "I;16"])
+@pytest.mark.parametrize("mode", ["L", "P", "CMYK", "1", "I;16"])
 def test_modes(client: TestClient, mode: str) -> None:
     if mode == "I;16":
         image = Image.fromarray(np.arange(600, dtype=np.uint16).reshape(20, 30) * 100)
     else:
-        image = scene(30, 20).convert("L" if mode == "LA" else "RGB").convert(mode)
+        image = scene(30, 20).convert(mode)
     assert size_of(translate(client, saved(image, "TIFF" if mode == "CMYK" else "PNG"))) == (30, 20)
+
+
+def deep_png(colour: int, samples: int) -> bytes:
+    """30 x 20 pixels of 16 bits whose upper bytes are those of `scene`: Pillow writes no such colour."""
+    pixels = np.asarray(scene(30, 20))[..., :samples].astype(np.uint16) * 256 + 17
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    return png_of(struct.pack(">IIBBBBB", 30, 20, 16, colour, 0, 0, 0), zlib.compress(rows))
+
+
+def test_sixteen_bits_of_colour_are_read_as_their_upper_eight(client: TestClient) -> None:
+    deep, plain = translate(client, deep_png(2, 3)), translate(client, saved(scene(30, 20)))
+    assert size_of(deep) == (30, 20)
+    assert deep.content == plain.content
+
+
+def test_a_16_bit_pgm_is_read(client: TestClient) -> None:
+    grey = np.asarray(scene(30, 20).convert("L"))
+    deep = b"P5 30 20 65535\n" + (grey.astype(np.uint16) * 256 + 9).astype(">u2").tobytes()
+    assert translate(client, deep).content == translate(client, saved(Image.fromarray(grey))).content
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
+def test_alpha_is_kept(client: TestClient, mode: str) -> None:
+    alpha = Image.fromarray(np.arange(600, dtype=np.uint8).reshape(20, 30))
+    colour = scene(30, 20).convert("L" if mode == "LA" else "RGB")
+    colour.putalpha(alpha)
+    file = saved(colour.convert(mode), "TIFF" if mode == "PA" else "PNG")
+    if mode == "PA":
+        file = saved(colour.quantize(16), "PNG")
+        alpha = Image.open(io.BytesIO(file)).convert("RGBA").getchannel("A")
+    painted = opened(translate(client, file), "RGBA")
+    assert painted.getchannel("A").tobytes() == alpha.tobytes()
+    if mode != "PA":
+        opaque = colour.convert("RGB")
+        assert painted.convert("RGB").tobytes() == opened(translate(client, saved(opaque))).tobytes()
+
+
+def test_a_transparent_colour_is_kept_transparent(client: TestClient) -> None:
+    palette = scene(30, 20).convert("P")
+    one = int(np.asarray(palette)[0, 0])
+    painted = opened(translate(client, saved(palette, transparency=one)), "RGBA")
+    assert set(painted.getchannel("A").tobytes()) == {0, 255}
 
 
 def test_both_directions_and_the_model_are_named(client: TestClient) -> None:
@@ -76,21 +123,64 @@ def test_both_directions_and_the_model_are_named(client: TestClient) -> None:
     assert translate(client, data).content == there.content
 
 
-def test_pictures_are_turned_upright(client: TestClient) -> None:
+@pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_are_turned_upright(client: TestClient, orientation: int, format_: str) -> None:
+    """As Pillow's own tool turns them."""
     exif = Image.Exif()
-    exif[0x0112] = 6
-    assert size_of(translate(client, saved(scene(40, 24), "JPEG", exif=exif))) == (24, 40)
+    exif[0x0112] = orientation
+    options = {"lossless": True} if format_ == "WEBP" else {}
+    file = saved(scene(40, 24), format_, exif=exif, **options)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(file)))
+    turned = opened(translate(client, file))
+    assert turned.size == upright.size == ((40, 24) if orientation < 5 else (24, 40))
+    upright.info.clear()
+    assert turned.tobytes() == opened(translate(client, saved(Image.fromarray(np.asarray(upright))))).tobytes()
+
+
+def test_metadata_are_dropped(client: TestClient) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "a maker"
+    text = PngInfo()
+    text.add_text("where", "at home", zip=True)
+    file = saved(scene(40, 24), exif=exif, pnginfo=text, icc_profile=b"x" * 200, dpi=(1, 1))
+    reply = translate(client, file)
+    assert size_of(reply) == (40, 24)
+    assert [chunk for chunk in (b"eXIf", b"tEXt", b"zTXt", b"iCCP", b"pHYs") if chunk in reply.content] == []
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_of(header: bytes, packed: bytes, *before: bytes) -> bytes:
+    parts = chunk(b"IHDR", header) + b"".join(before) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
 
 
 def bomb(width: int, height: int) -> bytes:
     """A small PNG that says it is huge."""
+    return png_of(struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0), zlib.compress(bytes(1_000_000), 9))
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    packed = zlib.compress(bytes(1_000_000), 9)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+def with_inflated(kind: bytes, prefix: bytes) -> bytes:
+    """A good picture beside a chunk of 500 KB that unpacks to 500 MB."""
+    header = struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0)
+    packer = zlib.compressobj(9)
+    zeros = b"".join([*(packer.compress(bytes(1 << 20)) for _ in range(500)), packer.flush()])
+    return png_of(header, zlib.compress(bytes(64 * (1 + 64 * 3))), chunk(kind, prefix + zeros))
+
+
+def tiff(width: int, height: int, **entries: int) -> bytes:
+    """A TIFF of little but its directory."""
+    tags = {256: width, 257: height, 258: 8, 259: 1, 262: 1, 273: 8, 278: height, 279: 1 << 31}
+    tags |= {int(tag[1:]): value for tag, value in entries.items()}
+    body = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags.items()))
+    return b"II*\x00" + struct.pack("<IH", 8, len(tags)) + body + bytes(4)
+
+
+def animated(format_: str) -> bytes:
+    return saved(scene(64, 64), format_, save_all=True, append_images=[scene(64, 64)] * 20)
 
 
 GOOD = saved(scene(64, 64))
@@ -106,6 +196,17 @@ BAD = {
     "bomb": (bomb(13_000, 13_000), 422),
     "greater bomb": (bomb(100_000, 100_000), 422),
     "too many bytes": (b"x" * 2_000_001, 413),
+    "too small": (saved(scene(15, 400)), 422),
+    "a tiff of nothing": (tiff(900, 900), 422),
+    "a tiff of packed nothing": (tiff(900, 900, _259=5), 422),
+    "a tiff of huge tiles": (tiff(900, 900, _322=1 << 30, _323=1 << 30, _324=8, _325=1 << 31), 422),
+    "a tiff that is huge": (tiff(60_000, 60_000), 422),
+    "a tiff of many samples": (tiff(900, 900, _277=60_000), 415),
+}
+INFLATED = {
+    "text": with_inflated(b"zTXt", b"Comment\0\0"),
+    "international text": with_inflated(b"iTXt", b"Comment\0\1\0\0\0"),
+    "profile": with_inflated(b"iCCP", b"icc\0\0"),
 }
 
 
@@ -117,7 +218,18 @@ def test_bad_files_are_refused_in_words(client: TestClient, way: str) -> None:
     assert reply.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("way", INFLATED)
+def test_chunks_that_unpack_to_much_are_bounded(client: TestClient, way: str) -> None:
+    assert translate(client, INFLATED[way]).status_code in (200, 422)
+
+
+@pytest.mark.parametrize("format_", ["PNG", "WEBP", "TIFF"])
+def test_of_several_frames_the_first_is_taken(client: TestClient, format_: str) -> None:
+    assert size_of(translate(client, animated(format_))) == (64, 64)
+
+
 def test_limits_are_named(client: TestClient) -> None:
+    assert "16 pixels a side" in translate(client, BAD["too small"][0]).json()["detail"]
     assert "2000000" in translate(client, BAD["too many bytes"][0]).json()["detail"]
     assert "1000000" in translate(client, BAD["bomb"][0]).json()["detail"]
 
@@ -163,6 +275,7 @@ def test_too_many_parts_are_refused(client: TestClient) -> None:
 
 def test_refusals_leave_nothing_behind(client: TestClient) -> None:
     home = get_settings().home
+    translate(client, GOOD)
     before = (sorted(home.rglob("*")), jobs.list_jobs(limit=100)[0])
     for data, _ in BAD.values():
         translate(client, data)

@@ -1,0 +1,201 @@
+"""What is done to bytes from strangers: run these in a Sandbox. Pillow, numpy and zipfile only."""
+
+import hashlib
+import stat
+import time
+import zipfile
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from app.core.errors import FieldError, ForgerError, Invalid, UnsupportedMedia
+from models.archive import half_of
+from models.decoding import Fault, Picture, Unreadable, read_picture
+from models.picture import encode, sheet
+from models.preparing import prepare
+
+Json = dict[str, Any]
+LEAST_SIDE = 16
+"""pixels of the shorter side of a picture that can be translated"""
+NAME_CHARACTERS = 512
+RATIO = 100
+"""how many times its packed size a large archive may unpack to; pictures are packed already"""
+LARGE = 64 << 20
+"""unpacked bytes below which the ratio does not matter"""
+PATIENCE_S = 4.0
+"""after which a survey answers what it has"""
+FLAT = 2.0
+"""standard deviation, of 255, below which a picture is near-constant"""
+_FLAT_SIDE = 64
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ENCRYPTED = 0x1
+
+
+def decode(data: bytes, channels: int, max_pixels: int) -> NDArray[np.uint8]:
+    """A picture to translate as uint8 [h, w, channels], or with its alpha as one channel more."""
+    try:
+        image = read_picture(data, max_pixels).image
+    except Unreadable as error:
+        raise _refusal(error) from None
+    if min(image.size) < LEAST_SIDE:
+        sentence = (
+            f"The picture is {image.width} x {image.height}; {LEAST_SIDE} pixels a side are the least (min_side)."
+        )
+        raise _invalid(sentence, "too_few_pixels")
+    mode = {1: "L", 3: "RGB"}[channels] + ("A" if image.mode.endswith("A") else "")
+    return np.asarray(image.convert(mode)).reshape(image.height, image.width, len(mode))
+
+
+def members(path: Path, max_members: int, max_unpacked: int) -> list[tuple[str, int]]:
+    """Name and unpacked size of every file in a zip that can be read without danger. Raises Invalid naming the rest."""
+    infos = _opened(path).infolist()
+    if len(infos) > max_members:
+        raise _archive_limit(f"It has {len(infos)} members, more than {max_members} (max_dataset_members).")
+    unpacked = sum(info.file_size for info in infos)
+    if unpacked > max_unpacked:
+        raise _archive_limit(f"It unpacks to {unpacked} bytes, more than {max_unpacked} (max_dataset_unpacked_bytes).")
+    packed = path.stat().st_size
+    if unpacked > LARGE and unpacked > RATIO * packed:
+        raise _archive_limit(f"It unpacks to {unpacked // packed} times its size; {RATIO} times is the limit.")
+    seen: set[tuple[str, ...]] = set()
+    files = []
+    for info in infos:
+        _check_member(info)
+        if (parts := parts_of(info.filename)) in seen:
+            raise _invalid(f"The zip has two members called '{_short(info.filename)}'.", "unsafe_archive")
+        seen.add(parts)
+        if not info.is_dir():
+            files.append((info.filename, info.file_size))
+    if not files:
+        raise _invalid("The zip is empty.", "no_pictures")
+    return files
+
+
+def survey(path: Path, names: Sequence[str], max_pixels: int, halved: bool) -> list[Json]:
+    """Facts about some of a zip's pictures, or {"name", "reason"} of one that cannot be read.
+
+    Stops after a while: the answer is about the first of the names, at least one.
+    """
+    until = time.monotonic() + PATIENCE_S
+    facts: list[Json] = []
+    for name in names:
+        facts.append({"name": name} | _facts(path, name, max_pixels, halved))
+        if time.monotonic() > until:
+            break
+    return facts
+
+
+def contact_sheet(
+    path: Path, picks: Sequence[tuple[str, int | None]], side: int, channels: int, columns: int, scale: int
+) -> bytes:
+    """A PNG of (member, half of it) as training will see them, row by row, enlarged by whole pixels."""
+    images = [(read_picture(_opened(path).read(name)).image, half) for name, half in picks]
+    halves = [image if half is None else half_of(image, half) for image, half in images]
+    cells = np.stack([prepare(image, side, channels) for image in halves])
+    return encode(sheet(cells.repeat(scale, 1).repeat(scale, 2), columns, gap=2))
+
+
+def parts_of(name: str) -> tuple[str, ...]:
+    """A member's folders and file name, also where they are parted by backslashes."""
+    return tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
+
+
+def _facts(path: Path, name: str, max_pixels: int, halved: bool) -> Json:
+    try:
+        data = _opened(path).read(name)
+        picture = read_picture(data, max_pixels)
+    except Unreadable as error:
+        return {"reason": str(error)}
+    except (MemoryError, ForgerError):
+        raise
+    except Exception as error:  # a damaged member raises whatever zipfile and zlib like
+        return {"reason": f"Its bytes in the zip are damaged ({error})."}
+    return _described(picture, halved)
+
+
+def _described(picture: Picture, halved: bool) -> Json:
+    image = picture.image
+    parts = [half_of(image, half) for half in (0, 1)] if halved else [image]
+    if min(parts[0].size) < 1:
+        return {"reason": "It is too narrow to be split in two."}
+    colour = np.asarray(image.convert("RGB"))
+    grey = image.mode.startswith("L") or bool((colour == colour[..., :1]).all())
+    canonical = image.convert(("L" if grey else "RGB") + ("A" if image.mode.endswith("A") else ""))
+    mark = hashlib.sha256(f"{canonical.mode} {canonical.size}".encode() + canonical.tobytes())
+    return {
+        "width": image.width,
+        "height": image.height,
+        "format": picture.format,
+        "grey": grey,
+        "alpha": image.mode.endswith("A"),
+        "deep": picture.sixteen_bit,
+        "flat": any(_is_flat(part) for part in parts),
+        "hash": mark.hexdigest(),
+    }
+
+
+def _is_flat(image: Image.Image) -> bool:
+    return bool(prepare(image, _FLAT_SIDE, 3).std(axis=(0, 1)).max() < FLAT)
+
+
+@lru_cache(maxsize=1)
+def _opened(path: Path) -> zipfile.ZipFile:
+    """The newest archive stays open: its list of members is long to read."""
+    try:
+        return zipfile.ZipFile(path)
+    except MemoryError:
+        raise
+    except Exception as error:
+        with path.open("rb") as file:
+            if file.read(2) != b"PK":
+                sentence = "The file is no zip. Pack the pictures, or folders of them, into one."
+                raise UnsupportedMedia(sentence, errors=(FieldError("/file", sentence),)) from None
+        raise _invalid(f"The zip cannot be read, it is damaged or cut short ({error}).", "unreadable_archive") from None
+
+
+def _check_member(info: zipfile.ZipInfo) -> None:
+    name, mode = info.filename, info.external_attr >> 16
+    bare = name.replace("\\", "/")
+    if len(name) > NAME_CHARACTERS:
+        trouble = f"has a name of more than {NAME_CHARACTERS} characters"
+    elif (
+        not parts_of(name)
+        or bare.startswith("/")
+        or bare[1:2] == ":"
+        or ".." in bare.split("/")
+        or "\0" in info.orig_filename
+    ):
+        trouble = "has a name that leads out of the archive"
+    elif stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        trouble = "is a link or a device, not a file"
+    elif info.flag_bits & _ENCRYPTED:
+        trouble = "is encrypted"
+    elif info.compress_type not in _METHODS:
+        trouble = "is packed by a method other than store and deflate"
+    else:
+        return
+    raise _invalid(f"The member '{_short(name)}' {trouble}. Pack the pictures anew without it.", "unsafe_archive")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 80 else f"{name[:77]}..."
+
+
+def _archive_limit(sentence: str) -> Invalid:
+    return _invalid(f"{sentence} Send a smaller archive.", "archive_limit")
+
+
+def _refusal(error: Unreadable) -> ForgerError:
+    if error.fault is Fault.FORMAT:
+        sentence = f"The file cannot be used. {error}"
+        return UnsupportedMedia(sentence, errors=(FieldError("/file", sentence),))
+    return _invalid(f"The picture cannot be used. {error}", error.fault.value)
+
+
+def _invalid(sentence: str, code: str) -> Invalid:
+    return Invalid(sentence, code=code, errors=(FieldError("/file", sentence),))

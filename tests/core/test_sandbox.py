@@ -1,0 +1,132 @@
+"""Children with limits: what crosses over, and what becomes of those that break."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from app.core import sandboxed
+from app.core.errors import FieldError, Invalid, TooLarge
+from app.core.sandbox import Overran, Sandbox
+from app.core.settings import CHECKOUT
+from tests.support import strange
+from tests.support.wait import until
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    made = Sandbox(1, memory_bytes=512 << 20)
+    yield made
+    made.close()
+
+
+def test_values_bytes_and_arrays_come_back(sandbox: Sandbox) -> None:
+    assert sandbox.run(strange.echo, {"a": [1, "é", None]}) == {"a": [1, "é", None]}
+    assert sandbox.run(strange.echo, b"\x00\xff") == b"\x00\xff"
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    assert np.array_equal(sandbox.run(strange.echo, pixels), pixels)
+
+
+def test_a_large_array_comes_back_whole(sandbox: Sandbox) -> None:
+    pixels = sandbox.run(strange.pixels, 5000)
+    assert pixels.shape == (5000, 5000, 3)
+    assert (pixels == 7).all()
+
+
+def test_errors_for_people_cross_over(sandbox: Sandbox) -> None:
+    with pytest.raises(TooLarge) as caught:
+        sandbox.run(strange.refuse)
+    assert (caught.value.detail, caught.value.code) == ("Too much.", "much")
+    assert caught.value.errors == (FieldError("/file", "Too much."),)
+
+
+def test_mistakes_of_ours_are_not_told_to_clients(sandbox: Sandbox) -> None:
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        sandbox.run(strange.mistake)
+
+
+@pytest.mark.parametrize(
+    ("work", "words"), [(strange.hang, "longer than 0.5 s"), (strange.eat, "512 MiB"), (strange.die, "broke over it")]
+)
+def test_a_child_that_breaks_is_told_of_and_replaced(sandbox: Sandbox, work: strange.Work, words: str) -> None:
+    before = sandbox.run(strange.who)
+    seconds = 0.5 if work is strange.hang else 20
+    with pytest.raises(Overran, match=words) as caught:
+        sandbox.run(work, seconds=seconds, code="bad", pointer="/here")
+    assert isinstance(caught.value, Invalid)
+    assert (caught.value.code, caught.value.errors[0].pointer) == ("bad", "/here")
+    assert sandbox.run(strange.who) != before
+    assert not psutil.pid_exists(before)
+
+
+def test_a_child_killed_while_idle_is_not_missed(sandbox: Sandbox) -> None:
+    child = psutil.Process(sandbox.run(strange.who))
+    child.kill()
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    assert sandbox.run(strange.echo, 1) == 1
+
+
+def test_children_stay_warm(sandbox: Sandbox) -> None:
+    assert sandbox.run(strange.who) == sandbox.run(strange.who)
+
+
+def test_children_can_neither_write_files_nor_see_secrets(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORGER_API_KEY", "secret")
+    with pytest.raises(Overran):
+        sandbox.run(strange.die)
+    assert "FORGER_API_KEY" not in sandbox.run(strange.environment)
+    with pytest.raises((Overran, RuntimeError)):
+        sandbox.run(strange.write, tmp_path / "file")
+    assert not (tmp_path / "file").exists() or (tmp_path / "file").stat().st_size == 0
+
+
+def test_closing_ends_the_children_and_their_work() -> None:
+    closed = Sandbox(1)
+    pid = closed.run(strange.who)
+
+    def work() -> None:
+        with contextlib.suppress(Overran, CancelledError):
+            closed.run(strange.hang, seconds=100)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    closed.close()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert not psutil.pid_exists(pid)
+
+
+def test_children_end_with_their_parent() -> None:
+    code = (
+        "import threading; from app.core.sandbox import Sandbox; from tests.support import strange\n"
+        "made = Sandbox(1); print(made.run(strange.who), flush=True); made.run(strange.hang, seconds=100)"
+    )
+    parent = subprocess.Popen([sys.executable, "-P", "-c", code], stdout=subprocess.PIPE, env=_env(), cwd=CHECKOUT)
+    assert parent.stdout is not None
+    with parent.stdout:
+        child = psutil.Process(int(parent.stdout.readline()))
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_children_import_pillow_and_numpy_alone() -> None:
+    names = ("torch", "sqlalchemy", "fastapi", "starlette", "pydantic", "celery")
+    code = f"import sys, {sandboxed.__name__}; print([name for name in {names} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, env=_env(), check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def _env() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(CHECKOUT)}

@@ -1,0 +1,55 @@
+"""What children of a sandbox are made to do in tests. Imports nothing heavy: it runs in them."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.core.errors import FieldError, TooLarge
+
+Work = Callable[[], object]
+
+
+def echo(value: Any) -> Any:
+    return value
+
+
+def pixels(side: int) -> NDArray[np.uint8]:
+    return np.full((side, side, 3), 7, np.uint8)
+
+
+def who() -> int:
+    return os.getpid()
+
+
+def environment() -> list[str]:
+    return list(os.environ)
+
+
+def refuse() -> None:
+    raise TooLarge("Too much.", code="much", errors=(FieldError("/file", "Too much."),))
+
+
+def mistake() -> float:
+    return 1 / 0
+
+
+def hang() -> None:
+    time.sleep(100)
+
+
+def eat() -> int:
+    return len(bytes(1 << 30))
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def write(path: Path) -> None:
+    path.write_bytes(bytes(100_000))
