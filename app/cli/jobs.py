@@ -1,0 +1,129 @@
+"""`forger jobs`: list, show, events, follow; cancel, pause, resume, delete."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli import ask, complete, follow
+
+if TYPE_CHECKING:
+    from app.client import Job
+
+group = typer.Typer(help="List jobs and act on one: by id, by the end of an id, or `last`.")
+
+Which = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="An id, its end, or `last`.", autocompletion=complete.jobs, show_default=False),
+]
+
+
+@group.callback(invoke_without_command=True)
+@group.command("list")
+def list_(
+    ctx: typer.Context,
+    state: Annotated[str | None, typer.Option(help="Only in this state.", autocompletion=complete.states)] = None,
+    family: Annotated[str | None, typer.Option(help="Only this family.", autocompletion=complete.families)] = None,
+    dataset: Annotated[str | None, typer.Option(help="Only on this.", autocompletion=complete.datasets)] = None,
+    model: Annotated[str | None, typer.Option(help="Only for this model.", autocompletion=complete.models)] = None,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="How many.")] = 20,
+    as_json: ask.AsJson = False,
+) -> None:
+    """List jobs, newest first."""
+    if ctx.invoked_subcommand is not None:
+        return
+    every = ask.forger(ctx).jobs(state=state, family=family, dataset=dataset, model=model)
+    found = [job for job, _ in zip(every, range(limit), strict=False)]
+    if as_json:
+        ask.put_json([job.seen for job in found])
+        return
+    ask.table(("ID", "FAMILY", "DATASET", "STATE", "STEP", "MODEL", "CREATED"), map(_row, found))
+
+
+def _row(job: "Job") -> tuple[object, ...]:
+    seen, at = job.seen, job.seen.progress
+    step = f"{at.step}/{at.total}"
+    return seen.id, seen.family, seen.dataset, seen.state, step, job.model or seen.model, ask.when(seen.created_at)
+
+
+@group.command()
+def show(ctx: typer.Context, id_: Which, as_json: ask.AsJson = False) -> None:
+    """What is known of a job, and its checkpoints."""
+    job = ask.find_job(ask.forger(ctx), id_)
+    job.refresh()
+    if as_json:
+        ask.put_json(job.seen)
+        return
+    ask.pairs(_facts(job))
+    kept = job.checkpoints()
+    if kept:
+        typer.echo()
+        ask.table(
+            ("CHECKPOINT", "STEP", "BYTES", "SAVED"),
+            ((row.id, row.step, row.size, ask.when(row.created_at)) for row in kept),
+        )
+
+
+def _facts(job: "Job") -> dict[str, object]:
+    seen, at = job.seen, job.seen.progress
+    reason = seen.status_reason
+    facts: dict[str, object] = {
+        "id": seen.id,
+        "state": seen.state if reason is None else f"{seen.state}: {reason.message}",
+        "recipe": f"{seen.family or 'custom'} on {seen.dataset}, seed {seen.recipe.seed}",
+        "step": f"{at.step} of {at.total}",
+        "publishes": job.model or seen.model,
+        "place in queue": seen.queue_position,
+        "attempt": seen.attempt,
+        "created": ask.when(seen.created_at),
+        "started": ask.when(seen.started_at),
+        "finished": ask.when(seen.finished_at),
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+@group.command()
+def events(ctx: typer.Context, id_: Which, as_json: ask.AsJson = False) -> None:
+    """All that has happened to a job."""
+    told = list(ask.find_job(ask.forger(ctx), id_).events())
+    if as_json:
+        ask.put_json(told)
+        return
+    ask.table(
+        ("SEQ", "AT", "TYPE", "WHAT"), ((one.seq, ask.when(one.at), one.type, ask.brief(one.data)) for one in told)
+    )
+
+
+@group.command("follow")
+def follow_(ctx: typer.Context, id_: Which) -> None:
+    """Watch a job until it ends; Ctrl-C leaves it training."""
+    follow.follow(ask.find_job(ask.forger(ctx), id_))
+
+
+@group.command()
+def cancel(ctx: typer.Context, id_: Which) -> None:
+    """End a job at its next step."""
+    _say(ask.find_job(ask.forger(ctx), id_).cancel())
+
+
+@group.command()
+def pause(ctx: typer.Context, id_: Which) -> None:
+    """Save a job at its next step and free the device."""
+    _say(ask.find_job(ask.forger(ctx), id_).pause())
+
+
+@group.command()
+def resume(ctx: typer.Context, id_: Which) -> None:
+    """Go on with a paused job."""
+    _say(ask.find_job(ask.forger(ctx), id_).resume())
+
+
+@group.command()
+def delete(ctx: typer.Context, id_: Which) -> None:
+    """Forget a job that has ended, with all its files; what it published stays."""
+    job = ask.find_job(ask.forger(ctx), id_)
+    job.delete()
+    typer.echo(f"{job.id} is deleted.")
+
+
+def _say(job: "Job") -> None:
+    typer.echo(f"{job.id} is {job.state}.")

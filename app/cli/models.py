@@ -1,0 +1,61 @@
+"""`forger models`: list, show, publish, delete."""
+
+from typing import Annotated
+
+import typer
+
+from app.cli import ask, complete
+
+group = typer.Typer(help="What jobs have published.")
+
+Name = Annotated[str, typer.Argument(help="A model's name.", autocompletion=complete.models)]
+
+
+@group.callback(invoke_without_command=True)
+@group.command("list")
+def list_(ctx: typer.Context, as_json: ask.AsJson = False) -> None:
+    """List models by name, with their newest version."""
+    if ctx.invoked_subcommand is not None:
+        return
+    known = ask.forger(ctx).models()
+    if as_json:
+        ask.put_json(known)
+        return
+    rows = (
+        (new.model, new.game, new.dataset, new.classes or None, new.step, ask.when(new.created_at), len(one.versions))
+        for one in known
+        for new in [one.latest]
+    )
+    ask.table(("MODEL", "GAME", "DATASET", "CLASSES", "STEP", "CREATED", "VERSIONS"), rows)
+
+
+@group.command()
+def show(ctx: typer.Context, name: Name, as_json: ask.AsJson = False) -> None:
+    """Every version of a model, with its card."""
+    model = ask.forger(ctx).model(name)
+    if as_json:
+        ask.put_json(model)
+        return
+    rows = ((one.model, one.step, one.job, ask.when(one.created_at), ask.brief(one.card)) for one in model.versions)
+    ask.table(("MODEL", "STEP", "JOB", "CREATED", "CARD"), rows)
+
+
+@group.command(no_args_is_help=True)
+def publish(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="The name it gets.", autocompletion=complete.models)],
+    checkpoint: Annotated[str, typer.Argument(help="A checkpoint's id; `forger jobs show ID` lists them.")],
+) -> None:
+    """Publish a checkpoint as the next version of a name."""
+    version = ask.forger(ctx).publish(name, checkpoint)
+    typer.echo(f"{version.model} is published, from step {version.step}.")
+
+
+@group.command(no_args_is_help=True)
+def delete(
+    ctx: typer.Context,
+    reference: Annotated[str, typer.Argument(help="name@version, or name for all.", autocompletion=complete.models)],
+) -> None:
+    """Withdraw a version, or every version of a name."""
+    ask.forger(ctx).delete_model(reference)
+    typer.echo(f"{reference} is deleted.")

@@ -1,0 +1,71 @@
+"""`forger sample` and `forger translate`: pictures into files."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, cast, get_args
+
+import typer
+
+from app.cli import ask, complete
+from app.cli.refusals import Refusal
+
+if TYPE_CHECKING:
+    from app.client import Picture
+
+STDOUT = Path("-")
+Format = Literal["png", "webp", "json", "npy", "zip"]
+"""a file's ending, and how the service is asked for it"""
+
+
+Out = Annotated[Path, typer.Option("-o", "--output", help="The file to write; - for standard output.")]
+Model = Annotated[
+    str | None, typer.Option(help="name or name@version; default: the newest that can.", autocompletion=complete.models)
+]
+
+
+def sample(
+    ctx: typer.Context,
+    class_: Annotated[
+        str | None, typer.Option("--class", "-c", help="A number, a name, or each: a row per class.")
+    ] = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many, of each class.")] = 1,
+    output: Out = Path("sample.png"),
+    model: Model = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="The same seed draws the same.")] = None,
+    scale: Annotated[int | None, typer.Option(help="Enlarge by whole pixels, 1 to 16.")] = None,
+    truncation: Annotated[float | None, typer.Option(help="0 to 1; below 1 more typical, less varied.")] = None,
+    format_: Annotated[Format | None, typer.Option("--format", help="Default: by the file's ending.")] = None,
+) -> None:
+    """Draw pictures: `forger sample --class 7 -n 16 -o sevens.png`."""
+    wanted = format_ or _by_ending(output)
+    drawn = ask.forger(ctx).sample(class_, n, model=model, seed=seed, truncation=truncation, scale=scale, format=wanted)
+    _write(drawn, output, f"{drawn.model}, seed {drawn.seed}")
+
+
+def translate(
+    ctx: typer.Context,
+    photo: Annotated[Path, typer.Argument(help="PNG, JPEG, WebP, BMP, TIFF or PPM.")],
+    output: Out = Path("translated.png"),
+    model: Model = None,
+    direction: Annotated[Literal["a2b", "b2a"] | None, typer.Option(help="Which way; default a2b.")] = None,
+) -> None:
+    """Turn a picture into the other style: `forger translate photo.jpg -o night.png`."""
+    drawn = ask.forger(ctx).translate(photo, model=model, direction=direction)
+    _write(drawn, output, f"{photo.name} by {drawn.model}")
+
+
+def _by_ending(file: Path) -> Format:
+    ending = file.suffix.lower().removeprefix(".") or "png"
+    for known in get_args(Format):
+        if ending == known:
+            return cast(Format, known)
+    raise Refusal(f"{file}: no format ends in .{ending}; end it in {', '.join(get_args(Format))}, or say --format.")
+
+
+def _write(drawn: "Picture", file: Path, what: str) -> None:
+    if file == STDOUT:
+        sys.stdout.buffer.write(drawn.data)
+        typer.echo(what, err=True)
+        return
+    drawn.save(file)
+    typer.echo(f"{file}: {what}")

@@ -1,0 +1,54 @@
+"""`forger recipes`: the families, and what one of them decides."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli import ask, complete
+
+if TYPE_CHECKING:
+    from app.schemas.catalog import DialOut
+
+group = typer.Typer(help="The families that can be trained.")
+
+
+@group.callback(invoke_without_command=True)
+@group.command("list")
+def list_(ctx: typer.Context, as_json: ask.AsJson = False) -> None:
+    """List the families."""
+    if ctx.invoked_subcommand is not None:
+        return
+    known = ask.forger(ctx).recipes()
+    if as_json:
+        ask.put_json(known)
+        return
+    ask.table(
+        ("FAMILY", "GAME", "CLASSES", "DATASET", "TITLE"),
+        (
+            (one.name, one.game, "yes" if one.conditional else None, one.defaults.data.dataset, one.title)
+            for one in known
+        ),
+    )
+
+
+@group.command(no_args_is_help=True)
+def show(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="A family.", autocompletion=complete.families)],
+    as_json: ask.AsJson = False,
+) -> None:
+    """A family's whole recipe and the settings one would turn. --json: also the schema."""
+    known = ask.forger(ctx).recipe(name)
+    if as_json:
+        ask.put_json(known)
+        return
+    ask.pairs({"family": known.name, "title": known.title, "paper": known.paper, "game": known.game})
+    typer.echo("\nSettings to turn, with --set:")
+    ask.table(("SETTING", "DEFAULT", "FROM", "TO", "WHAT"), map(_row, known.dials))
+    typer.echo("\nThe whole recipe, as --recipe takes it:")
+    typer.echo(known.defaults.model_dump_json(indent=2))
+
+
+def _row(dial: "DialOut") -> tuple[str, ...]:
+    path = dial.path.removeprefix("/").replace("/", ".")
+    return path, *(f"{value:g}" for value in (dial.default, dial.minimum, dial.maximum)), dial.title

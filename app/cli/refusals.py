@@ -1,0 +1,57 @@
+"""What a person reads when a command cannot do what it was asked: one sentence on stderr, exit code 2."""
+
+import sys
+
+import typer
+from typer.core import TyperGroup
+
+
+class Refusal(Exception):
+    """A command's own: the text is the sentence."""
+
+
+class Refusing(TyperGroup):
+    """Ends a command with a sentence for every failure that has one; any other is a fault of ours and shows itself."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # the reader of our output has left, as `head` does
+            raise
+        except Exception as error:
+            sentence = told(error)
+            if sentence is None:
+                raise
+            typer.echo(sentence, err=True)
+            raise typer.Exit(2) from error
+
+
+def told(error: Exception) -> str | None:
+    """The sentence of a refusal, of a service that does not answer, of a file or of the settings."""
+    from pydantic import ValidationError
+
+    from app.embedded.errors import CannotServe
+    from app.remote.problems import ForgerProblem, Unreachable
+
+    match error:
+        case Refusal() | ForgerProblem() | Unreachable() | CannotServe():
+            return str(error)
+        case OSError() if error.strerror:
+            return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+        case ValidationError() if error.title == "Settings":
+            return " ".join(f"{_variable(part['loc'])}: {part['msg']}." for part in error.errors())
+        case _ if _of_the_database(error):
+            return f"The database cannot be used: {str(error).splitlines()[0].rstrip('.')}. Check DATABASE_URL."
+        case _:
+            return None
+
+
+def _of_the_database(error: Exception) -> bool:
+    """Without importing SQLAlchemy for a command that never did."""
+    library = sys.modules.get("sqlalchemy.exc")
+    return library is not None and isinstance(error, library.SQLAlchemyError)
+
+
+def _variable(loc: tuple[int | str, ...]) -> str:
+    name = str(loc[0]).upper()
+    return name if name.endswith("_URL") else f"FORGER_{name}"

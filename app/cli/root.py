@@ -1,0 +1,46 @@
+"""The command line: global options, the commands, and every failure as one sentence.
+
+A command imports what it needs when it runs, so that help and completion come at once.
+"""
+
+from typing import Annotated
+
+import typer
+
+from app.cli import datasets, jobs, models, pictures, recipes, refusals, service, train
+from app.cli.ask import Target
+
+cli = typer.Typer(
+    cls=refusals.Refusing,
+    help="Trains generative adversarial networks as jobs and serves what they learn.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+cli.command("serve")(service.serve)
+cli.command("train", no_args_is_help=True)(train.train)
+cli.add_typer(jobs.group, name="jobs")
+cli.command("sample")(pictures.sample)
+cli.command("translate", no_args_is_help=True)(pictures.translate)
+cli.add_typer(models.group, name="models")
+cli.add_typer(datasets.group, name="datasets")
+cli.add_typer(recipes.group, name="recipes")
+cli.command("doctor")(service.doctor)
+cli.command("migrate")(service.migrate)
+
+
+@cli.callback()
+def options(
+    ctx: typer.Context,
+    url: Annotated[str | None, typer.Option(envvar="FORGER_URL", help="Address of the service.")] = None,
+    key: Annotated[
+        str | None, typer.Option(envvar="FORGER_API_KEY", help="Its key.", show_default=False, show_envvar=True)
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=service.version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    ctx.obj = Target(url or None, key or None)
+
+
+def main() -> None:
+    cli(prog_name="forger")

@@ -1,0 +1,128 @@
+"""`forger train`: one job from a family's name, or from a recipe in a file."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli import ask, complete, follow
+from app.cli.refusals import Refusal
+
+if TYPE_CHECKING:
+    from app.client import Asked, Forger, Job
+
+Json = dict[str, Any]
+
+
+def train(
+    ctx: typer.Context,
+    family: Annotated[
+        str | None, typer.Argument(help="A family; `forger recipes` lists them.", autocompletion=complete.families)
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="What it learns from; a family has a default.", autocompletion=complete.datasets)
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Train so many steps,")] = None,
+    epochs: Annotated[float | None, typer.Option(help="or so many passes over the data,")] = None,
+    minutes: Annotated[float | None, typer.Option(help="or so long.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Decides everything random.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change the recipe: batch_size=32.")
+    ] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A file with a whole recipe, instead of a family.")] = None,
+    model: Annotated[str | None, typer.Option(help="The name to publish; default {family}-{dataset}.")] = None,
+    start_from: Annotated[str | None, typer.Option(help="Begin with the weights of this checkpoint.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be trained, or refused.")] = False,
+    following: Annotated[bool, typer.Option("--follow", "-f", help="Watch until it ends.")] = False,
+    as_json: ask.AsJson = False,
+) -> None:
+    """Train a GAN: `forger train cdcgan --dataset mnist --follow`."""
+    asked: Asked = {
+        "dataset": dataset,
+        "seed": seed,
+        "budget": _budget(steps=steps, epochs=epochs, minutes=minutes),
+        "overrides": overrides(set_ or []) or None,
+        "model": model,
+        "start_from": start_from,
+    }
+    what = _recipe(family, recipe)
+    forger = ask.forger(ctx)
+    if dry_run:
+        _try(forger, what, asked, as_json=as_json)
+        return
+    job = forger.train(what, **asked)
+    if as_json:
+        ask.put_json(job.seen)
+    if following:
+        follow.follow(job)
+    elif not as_json:
+        _say_queued(job)
+
+
+def _recipe(family: str | None, file: Path | None) -> str | Json:
+    if (family is None) == (file is None):
+        raise Refusal("Name a family or a --recipe file, one of the two; `forger recipes` lists the families.")
+    if file is None:
+        return family or ""
+    try:
+        read = json.loads(file.read_text())
+    except ValueError as error:
+        raise Refusal(f"{file} holds no JSON ({error}).") from None
+    if not isinstance(read, dict):
+        raise Refusal(f"{file} holds no recipe: it must be a JSON object, as `forger jobs show ID --json` has one.")
+    return read
+
+
+def _budget(**ways: float | None) -> Json | None:
+    given = {name: value for name, value in ways.items() if value is not None}
+    if len(given) > 1:
+        raise Refusal(f"Give one of {' and '.join('--' + name for name in given)}: a job has one budget.")
+    return given or None
+
+
+def overrides(settings: list[str]) -> Json:
+    """`a.b=1` as {"a": {"b": 1}}; a value that is no JSON is a word."""
+    made: Json = {}
+    for setting in settings:
+        path, equals, value = setting.partition("=")
+        *way, name = path.strip().split(".")
+        if not equals or not all((*way, name)):
+            raise Refusal(f"--set takes path.to.field=value, not '{setting}'.")
+        place = made
+        for step in way:
+            place = place.setdefault(step, {})
+            if not isinstance(place, dict):
+                raise Refusal(f"--set {setting}: '{step}' was set to a value before.")
+        place[name] = _value(value)
+    return made
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _try(forger: "Forger", what: str | Json, asked: "Asked", *, as_json: bool) -> None:
+    """Exit code 1 where the job would be refused."""
+    answer = forger.dry_run(what, **asked)
+    if as_json:
+        ask.put_json(answer)
+    elif answer.refusals:
+        for refused in answer.refusals:
+            typer.echo(f"{refused.pointer or 'recipe'}: {refused.message}")
+    else:
+        sizes = answer.parameters
+        counts = f"; weights: generator {sizes.generator:,}, critic {sizes.critic:,}" if sizes else ""
+        typer.echo(f"It can be trained: {answer.family or 'a recipe'} on {answer.dataset}, as {answer.model}{counts}.")
+    if answer.refusals:
+        raise typer.Exit(1)
+
+
+def _say_queued(job: "Job") -> None:
+    seen = job.seen
+    place = f" (number {seen.queue_position} in the queue)" if seen.queue_position else ""
+    typer.echo(f"{job.id} is {seen.state}{place}: {seen.family or 'a recipe'} on {seen.dataset}.")
+    typer.echo("Watch it with: forger jobs follow last")

@@ -1,0 +1,216 @@
+"""The Python client: `Forger().train("cdcgan", dataset="mnist").wait()`, then `Forger().sample(class_=7)`.
+
+The command line is made of it. A refusal is a ForgerProblem, a service that does not answer an Unreachable; the text
+of both is a sentence.
+"""
+
+import io
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+from urllib.parse import quote
+
+from app.core.settings import Settings
+from app.remote import address
+from app.remote.connection import KEY, Connection
+from app.remote.events import (
+    CheckpointSaved,
+    Event,
+    Metrics,
+    Rewound,
+    SampleDrawn,
+    StateChanged,
+    Told,
+)
+from app.remote.job import Job
+from app.remote.picture import Picture
+from app.remote.problems import ForgerProblem, Unreachable
+from app.schemas.catalog import (
+    DatasetList,
+    DatasetOut,
+    LimitList,
+    LimitOut,
+    ModelDetail,
+    ModelList,
+    ModelOut,
+    RecipeList,
+    RecipeOut,
+    VersionOut,
+)
+from app.schemas.jobs import JobOut, JobPage, PlanOut
+from app.schemas.samples import Format
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = [
+    "CheckpointSaved",
+    "Event",
+    "Forger",
+    "ForgerProblem",
+    "Job",
+    "Metrics",
+    "Picture",
+    "Rewound",
+    "SampleDrawn",
+    "StateChanged",
+    "Told",
+    "Unreachable",
+]
+
+Json = Mapping[str, Any]
+PAGE = 50
+
+
+class Asked(TypedDict, total=False):
+    """What a job may be asked beside its recipe; None is as if it were not named."""
+
+    dataset: str | None
+    seed: int | None
+    budget: Json | None  # {"steps": n}, {"epochs": n} or {"minutes": n}
+    overrides: Json | None  # of a family's recipe (RFC 7396)
+    model: str | None  # the name it publishes
+    start_from: str | None  # a checkpoint's id
+
+
+class Filters(TypedDict, total=False):
+    """Which jobs; None is as if it were not named."""
+
+    state: str | None
+    family: str | None
+    dataset: str | None
+    model: str | None
+    kind: str | None
+
+
+class Forger:
+    """One service. Without `url`: FORGER_URL, else the service that runs from FORGER_HOME, else port 8000 here.
+
+    `key` is that of FORGER_API_KEY unless given.
+    """
+
+    def __init__(self, url: str | None = None, key: str | None = None) -> None:
+        settings = Settings()
+        if key is None and settings.api_key is not None:
+            key = settings.api_key.get_secret_value()
+        self._connection = Connection(url or address.find(settings), key)
+
+    def __enter__(self) -> "Forger":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Forger at {self.url}>"
+
+    @property
+    def url(self) -> str:
+        return self._connection.url
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def train(self, recipe: str | Json, **asked: Unpack[Asked]) -> Job:
+        """A new job from a family's name or a whole recipe. However bad the line, one call makes one job."""
+        once = {KEY: uuid.uuid4().hex}
+        body = _given(recipe=recipe, **asked)
+        return self._job(self._connection.read(JobOut, "/jobs", "POST", json=body, headers=once))
+
+    def dry_run(self, recipe: str | Json, **asked: Unpack[Asked]) -> PlanOut:
+        """What that job would be, or why it would be refused; nothing is made."""
+        body = _given(recipe=recipe, dry_run=True, **asked)
+        return self._connection.read(PlanOut, "/jobs", "POST", json=body)
+
+    def job(self, id_: str) -> Job:
+        return self._job(self._connection.read(JobOut, f"/jobs/{_step(id_)}"))
+
+    def jobs(self, **filters: Unpack[Filters]) -> Iterator[Job]:
+        """Newest first, read page by page while they are asked for."""
+        asked = _given(limit=PAGE, **filters)
+        while True:
+            page = self._connection.read(JobPage, "/jobs", params=asked)
+            yield from map(self._job, page.data)
+            if not page.has_more:
+                return
+            asked["after"] = page.next_cursor
+
+    def sample(
+        self,
+        class_: int | str | None = None,
+        n: int = 1,
+        *,
+        model: str | None = None,
+        seed: int | None = None,
+        truncation: float | None = None,
+        scale: int | None = None,
+        format: Format | None = None,
+    ) -> Picture:
+        """One picture, or a grid when n > 1. `class_` is a number, a name, or "each" for a row of every class."""
+        asked = _given(n=n, model=model, seed=seed, truncation=truncation, scale=scale, format=format)
+        asked |= _given(**{"class": class_})
+        return Picture.of(self._connection.ask("GET", "/sample", params=asked))
+
+    def translate(
+        self,
+        picture: "str | Path | bytes | Image",
+        *,
+        model: str | None = None,
+        direction: Literal["a2b", "b2a"] | None = None,
+    ) -> Picture:
+        """The picture in the other style, at its own size: a path, a file's bytes, or a picture of Pillow's."""
+        file = ("picture", _bytes(picture), "application/octet-stream")
+        asked = _given(model=model, direction=direction)
+        return Picture.of(self._connection.ask("POST", "/translate", data=asked, files={"file": file}))
+
+    def models(self) -> list[ModelOut]:
+        return self._connection.read(ModelList, "/models").data
+
+    def model(self, name: str) -> ModelDetail:
+        return self._connection.read(ModelDetail, f"/models/{_step(name)}")
+
+    def publish(self, name: str, checkpoint: str) -> VersionOut:
+        """A checkpoint's weights as the next version of `name`."""
+        return self._connection.read(VersionOut, "/models", "POST", json={"name": name, "checkpoint": checkpoint})
+
+    def delete_model(self, reference: str) -> None:
+        """`name@version`, or every version of `name`."""
+        self._connection.ask("DELETE", f"/models/{_step(reference)}")
+
+    def datasets(self) -> list[DatasetOut]:
+        return self._connection.read(DatasetList, "/datasets").data
+
+    def delete_dataset(self, name: str) -> None:
+        self._connection.ask("DELETE", f"/datasets/{_step(name)}")
+
+    def recipes(self) -> list[RecipeOut]:
+        return self._connection.read(RecipeList, "/recipes").data
+
+    def recipe(self, name: str) -> RecipeOut:
+        return self._connection.read(RecipeOut, f"/recipes/{_step(name)}")
+
+    def limits(self) -> list[LimitOut]:
+        return self._connection.read(LimitList, "/limits").data
+
+    def _job(self, seen: JobOut) -> Job:
+        return Job(self._connection, seen)
+
+
+def _given(**asked: Any) -> dict[str, Any]:
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def _step(name: str) -> str:
+    """A name as one step of a path."""
+    return quote(name, safe="@")
+
+
+def _bytes(picture: "str | Path | bytes | Image") -> bytes:
+    if isinstance(picture, bytes):
+        return picture
+    if isinstance(picture, str | Path):
+        return Path(picture).read_bytes()
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()

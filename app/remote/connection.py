@@ -1,0 +1,109 @@
+"""One connection to a Forger: requests repeated where that is safe, replies read as the service's own types."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import httpx2 as httpx
+from httpx2 import EventSource, Response
+from pydantic import BaseModel, ValidationError
+
+from app.remote import address
+from app.remote.problems import Broken, ForgerProblem, Unreachable
+from app.schemas.problem import Problem
+
+Read = TypeVar("Read", bound=BaseModel)
+
+TRIES = 4
+PAUSE_S = 0.3
+TIMEOUT = httpx.Timeout(120, connect=5)
+UPLOAD = httpx.Timeout(900, connect=5)
+SILENCE_S = 45.0
+"""without even a comment, after which a stream counts as dropped: the service sends one each 15 s"""
+KEY = "Idempotency-Key"
+IN_PROGRESS = "idempotency_in_progress"
+
+
+class Connection:
+    """Raises ForgerProblem when the service refuses, Unreachable when none answers."""
+
+    def __init__(self, url: str, key: str | None) -> None:
+        try:
+            self.url = address.checked(url)
+        except ValueError as error:
+            raise Unreachable(str(error)) from None
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=TIMEOUT,
+            trust_env=not address.is_local(self.url),
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def read(self, kind: type[Read], path: str, method: str = "GET", **asked: Any) -> Read:
+        """The reply's body as one of the service's own types."""
+        return self.parse(kind, self.ask(method, path, **asked))
+
+    def parse(self, kind: type[Read], reply: Response) -> Read:
+        try:
+            return kind.model_validate_json(reply.content)
+        except ValidationError as error:
+            raise self._stranger() from error
+
+    def ask(self, method: str, path: str, **asked: Any) -> Response:
+        """Asked again when the connection breaks on the way, but only where twice is the same as once."""
+        tries = TRIES if method == "GET" or KEY in asked.get("headers", {}) else 1
+        while True:
+            tries -= 1
+            try:
+                with self._named():
+                    return self._accepted(self._http.request(method, path, **asked))
+            except (Broken, ForgerProblem) as error:
+                passing = isinstance(error, Broken) or error.code == IN_PROGRESS
+                if not passing or not tries:
+                    raise
+            time.sleep(PAUSE_S)
+
+    @contextmanager
+    def stream(self, path: str) -> Iterator[Response]:
+        """The reply while its body is still coming."""
+        with self._named(), self._http.stream("GET", path) as reply:
+            yield self._accepted(reply)
+
+    @contextmanager
+    def events(self, path: str, after: int) -> Iterator[EventSource]:
+        """The stream of events after `after`."""
+        timeout = httpx.Timeout(SILENCE_S, connect=5)
+        with self._named(), self._http.sse(path, headers={"Last-Event-ID": str(after)}, timeout=timeout) as source:
+            self._accepted(source.response)
+            yield source
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """A failed connection as Unreachable."""
+        try:
+            yield
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise Unreachable(
+                f"No Forger answers at {self.url}: start one with `forger serve`, or set FORGER_URL."
+            ) from error
+        except httpx.TransportError as error:
+            raise Broken(
+                f"The connection to {self.url} broke ({str(error) or type(error).__name__}): try again."
+            ) from error
+
+    def _accepted(self, reply: Response) -> Response:
+        if reply.status_code < 400:
+            return reply
+        reply.read()
+        try:
+            problem = Problem.model_validate_json(reply.content)
+        except ValidationError:
+            raise self._stranger() from None
+        raise ForgerProblem(problem)
+
+    def _stranger(self) -> Unreachable:
+        return Unreachable(f"What answers at {self.url} is no Forger of this version: set FORGER_URL to the right one.")

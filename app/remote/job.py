@@ -1,0 +1,129 @@
+"""A job as its client holds it: what was last read of it, and what can be asked of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.core.states import TERMINAL, JobState
+from app.remote import events, notebook
+from app.remote.connection import Connection
+from app.remote.events import Event
+from app.remote.files import write_whole
+from app.remote.picture import Picture
+from app.schemas.jobs import (
+    ArtifactList,
+    ArtifactOut,
+    CheckpointList,
+    CheckpointOut,
+    CurveList,
+    EventList,
+    EventOut,
+    JobOut,
+    SampleList,
+    SampleOut,
+)
+
+PAGE = 500
+
+
+class Job:
+    """`seen` is the newest reading; `refresh`, `wait` and the verbs renew it."""
+
+    def __init__(self, connection: Connection, seen: JobOut) -> None:
+        self._connection = connection
+        self._path = f"/jobs/{seen.id}"
+        self.seen = seen
+
+    def __repr__(self) -> str:
+        seen, at = self.seen, self.seen.progress
+        return f"<Job {seen.id}: {seen.family or 'custom'} on {seen.dataset}, {seen.state}, {at.step} of {at.total}>"
+
+    @property
+    def id(self) -> str:
+        return self.seen.id
+
+    @property
+    def state(self) -> JobState:
+        return self.seen.state
+
+    @property
+    def ended(self) -> bool:
+        return self.state in TERMINAL
+
+    @property
+    def model(self) -> str | None:
+        """name@version of what it published; None until it has."""
+        return self.seen.result.model if self.seen.result else None
+
+    def refresh(self) -> "Job":
+        self.seen = self._connection.read(JobOut, self._path)
+        return self
+
+    def follow(self, after: int = 0) -> Iterator[Event]:
+        """Every event past `after` as it comes, once and in order, over dropped connections too; until the job ends."""
+        yield from events.follow(self._connection, self.id, after)
+        self.refresh()
+
+    def wait(self) -> "Job":
+        """Returns when the job has ended; `state` says how."""
+        for _ in self.follow():
+            pass
+        return self.refresh()
+
+    def cancel(self) -> "Job":
+        return self._told("cancel")
+
+    def pause(self) -> "Job":
+        return self._told("pause")
+
+    def resume(self) -> "Job":
+        return self._told("resume")
+
+    def delete(self) -> None:
+        """With all it left but what it published. Only when it has ended."""
+        self._connection.ask("DELETE", self._path)
+
+    def events(self, after: int = 0) -> Iterator[EventOut]:
+        """The log as it is now."""
+        while page := self._connection.read(EventList, f"{self._path}/events", params={"after": after}).data:
+            yield from page
+            after = page[-1].seq
+
+    def metrics(self, *names: str, after_step: int = -1) -> dict[str, list[tuple[int, float | None]]]:
+        """Curves by name, as (step, value); a value that was not finite is None."""
+        asked = {"name": list(names), "after_step": after_step}
+        curves = self._connection.read(CurveList, f"{self._path}/metrics", params=asked).data
+        return {curve.name: curve.points for curve in curves}
+
+    def checkpoints(self) -> list[CheckpointOut]:
+        """Newest first."""
+        return self._connection.read(CheckpointList, f"{self._path}/checkpoints").data
+
+    def samples(self) -> list[SampleOut]:
+        """The fixed noise at each report, by step."""
+        return self._connection.read(SampleList, f"{self._path}/samples").data
+
+    def artifacts(self, kind: str | None = None) -> list[ArtifactOut]:
+        asked = {} if kind is None else {"kind": kind}
+        return self._connection.read(ArtifactList, f"{self._path}/artifacts", params=asked).data
+
+    def picture(self, sample: SampleOut | None = None) -> Picture | None:
+        """That sample, or the newest; None when there is none."""
+        known = [sample] if sample else self.samples()
+        return Picture.of(self._connection.ask("GET", known[-1].href)) if known else None
+
+    def save(self, artifact: ArtifactOut, path: str | Path) -> Path:
+        """The artifact's bytes as a file, whole or not at all."""
+        with self._connection.stream(artifact.href) as reply:
+            write_whole(Path(path), reply.iter_bytes())
+        return Path(path)
+
+    def link(self, artifact: str) -> str:
+        """The address of an artifact's bytes."""
+        return f"{self._connection.url}{self._path}/artifacts/{artifact}"
+
+    def _told(self, verb: str) -> "Job":
+        self.seen = self._connection.read(JobOut, f"{self._path}/{verb}", "POST")
+        return self
+
+    def _repr_html_(self) -> str:
+        return notebook.job(self.refresh().seen, self.picture())

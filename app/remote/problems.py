@@ -1,0 +1,23 @@
+"""What can go wrong between a client and a Forger, as two exceptions whose text is a sentence for the person."""
+
+from app.schemas.problem import Problem, Refused
+
+
+class ForgerProblem(Exception):
+    """The service refused. `code` is a word for programs; `errors` name the parts refused."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail)
+        self.status = problem.status
+        self.code = problem.code
+        self.detail = problem.detail
+        self.errors: tuple[Refused, ...] = tuple(problem.errors)
+        self.request_id = problem.request_id
+
+
+class Unreachable(Exception):
+    """No Forger answers, or what answers is none; the text says what to do."""
+
+
+class Broken(Unreachable):
+    """The connection broke on the way: what was asked may or may not have been done."""
