@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import anyio.to_thread
 from fastapi import FastAPI
 
-from app.api import datasets, events, health, jobs, models, problems, recipes, samples, translations
+from app.api import creation, datasets, events, health, jobs, limits, models, problems, recipes, samples, translations
 from app.api.edge import Edge
 from app.core.logging import configure
 from app.core.sandbox import Sandbox
@@ -32,7 +32,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.add_middleware(Edge, settings=settings)
     problems.install(app)
-    for room in (jobs, events, samples, translations, models, datasets, recipes, health):
+    for room in (creation, jobs, events, samples, translations, models, datasets, recipes, limits, health):
         app.include_router(room.router)
     return app
 

@@ -53,6 +53,12 @@ def shape(recipe: Recipe) -> tuple[int, ...]:
     return (recipe.data.channels, recipe.data.side, recipe.data.side)
 
 
+def counts(recipe: Recipe) -> dict[str, int]:
+    """Number of trained weights of each player, counted without making them."""
+    with torch.device("meta"):
+        return {"generator": parameters(build_generator(recipe)), "critic": parameters(build_critic(recipe))}
+
+
 def parameters(network: nn.Module) -> int:
     """Number of trained weights."""
     return sum(weight.numel() for weight in network.parameters())

@@ -19,10 +19,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.build import parameters
-from models.export import Export, cycling_labels, load_export
+from models.build import counts, parameters
+from models.export import Export, cycling_labels, export_checkpoint, load_export
 from models.latent import draw_latent
 from models.rng import stream_seed
+from models.spec.recipe import Recipe
 from models.tiling import restyle
 
 Direction = Literal["a2b", "b2a"]
@@ -203,6 +204,15 @@ class Engine:
     def translate(self, path: Path, image: Array, direction: Direction) -> Future[Array]:
         """uint8 [h, w, channels] in, the same shape out. Raises Overloaded."""
         return self._enter(_Translation(path, image, direction))
+
+    def counts(self, recipe: Recipe) -> dict[str, int]:
+        """Number of trained weights of each player. Runs on the caller's thread."""
+        return counts(recipe)
+
+    def export(self, recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
+        """The export of a checkpoint. Runs on the caller's thread, with the number of threads its job has."""
+        torch.set_num_threads(threads)
+        export_checkpoint(recipe, saved, out)
 
     def close(self) -> None:
         """Finish the turn in hand, cancel what waits, end the thread."""

@@ -69,6 +69,8 @@ def _explain(error: Exception) -> tuple[str, str]:
         return "non_finite_loss", str(error)
     if isinstance(error, DatasetMissing):
         return "dataset_missing", str(error)
+    if isinstance(error, StartDamaged):
+        return "start_damaged", str(error)
     no_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "DefaultCPUAllocator" in str(error)
     if no_memory:
         return (
@@ -76,6 +78,10 @@ def _explain(error: Exception) -> tuple[str, str]:
             "Memory ran out: use a smaller batch_size, narrower networks or smaller pictures.",
         )
     return "internal_error", f"{type(error).__name__}: {str(error).strip() or 'no message'}".split("\n")[0]
+
+
+class StartDamaged(Exception):
+    """The job cannot begin as it should."""
 
 
 class Runner:
@@ -109,6 +115,7 @@ class Runner:
             folder=self._folder,
             attempt=self._fence,
             resume=self._latest,
+            start=self._start(job) if self._latest is None else None,
             numerics=settled,
         )
         if isinstance(ended, Finished):
@@ -152,6 +159,15 @@ class Runner:
         if recorded:
             attempts.rewind(self._job_id, self._fence, 0)
         return None
+
+    def _start(self, job: JobView) -> Path | None:
+        """The verified checkpoint of another job whose weights this one begins with, if it does."""
+        if job.start is None:
+            return None
+        path: Path = self._folder / job.start["file"]
+        if not path.is_file() or sha256_of(path) != job.start["sha256"]:
+            raise StartDamaged("The weights that this job begins with are missing or damaged. Create it again.")
+        return path
 
     def _tell_damage(self, row: CheckpointView) -> None:
         message = f"The checkpoint of step {row.step} is missing or damaged; the one before it is used."

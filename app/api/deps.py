@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 
 from app.core.errors import NotAcceptable, UnsupportedMedia
+from app.core.limits import PAGE
 from app.core.sandbox import Sandbox
 from app.core.settings import Settings
 from app.services.inference import Inference
@@ -28,7 +29,7 @@ def sandbox_of(request: Request) -> Sandbox:
 TheSettings = Annotated[Settings, Depends(settings_of)]
 TheInference = Annotated[Inference, Depends(inference_of)]
 TheSandbox = Annotated[Sandbox, Depends(sandbox_of)]
-Limit = Annotated[int, Query(ge=1, le=100, description="Most entries in one reply.")]
+Limit = Annotated[int, Query(ge=1, le=PAGE, description="Most entries in one reply.")]
 
 
 def json_body(request: Request) -> None:

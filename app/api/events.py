@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 
 from app.api.deps import TheInference
 from app.core.errors import FieldError, Invalid
+from app.core.limits import EVENTS
 from app.core.states import TERMINAL
 from app.schemas.jobs import EventList, EventOut
 from app.services import jobs
@@ -22,7 +23,6 @@ router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 POLL_S = 0.25
 PING_S = 15.0
-BATCH = 500
 STREAM = "text/event-stream"
 
 
@@ -46,7 +46,7 @@ async def events(
     inference: TheInference,
     resumed: Annotated[int | None, Depends(last_event_id)],
     after: Annotated[int, Query(ge=0, lt=2**31, description="Only events with a greater seq.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=BATCH, description="Most events of a JSON reply.")] = BATCH,
+    limit: Annotated[int, Query(ge=1, le=EVENTS, description="Most events of a JSON reply.")] = EVENTS,
 ) -> Response:
     """JSON, or a stream where Accept names text/event-stream."""
     after = after if resumed is None else resumed
@@ -68,7 +68,7 @@ async def _stream(job_id: str, after: int, inference: Inference) -> AsyncIterato
     """Ends after the event of a terminal state; async, so that a client that leaves ends it at once."""
     spoke = time.monotonic()
     while True:
-        found = await asyncio.to_thread(jobs.events, job_id, after=after, limit=BATCH)
+        found = await asyncio.to_thread(jobs.events, job_id, after=after, limit=EVENTS)
         for event in found:
             after, spoke = event.seq, time.monotonic()
             last = event.type == "state" and event.data["state"] in TERMINAL

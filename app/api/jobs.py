@@ -1,11 +1,11 @@
-"""/jobs: create, list, read, and the three verbs; curves, checkpoints, artifacts, fixed-noise pictures."""
+"""/jobs: list, read, delete, and the three verbs; curves, checkpoints, artifacts, fixed-noise pictures."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 from starlette.responses import FileResponse
 
-from app.api.deps import Limit, TheInference, TheSettings, json_body
+from app.api.deps import Limit, TheInference, TheSettings
 from app.api.problems import refused
 from app.core.errors import NotFound
 from app.core.states import JobState
@@ -17,34 +17,17 @@ from app.schemas.jobs import (
     CheckpointOut,
     Curve,
     CurveList,
-    JobIn,
     JobOut,
     JobPage,
     SampleList,
     SampleOut,
 )
-from app.services import jobs, recipes
+from app.services import jobs
 from app.services.views import JobView
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 FOR_EVER = "private, max-age=31536000, immutable"
-
-
-@router.post("", status_code=201, dependencies=[Depends(json_body)])
-def create(asked: JobIn, response: Response) -> JobOut:
-    """Train. The job is durable once this answers."""
-    family, recipe = recipes.whole(
-        asked.recipe,
-        dataset=asked.dataset,
-        seed=asked.seed,
-        budget=asked.budget,
-        overrides=asked.overrides,
-    )
-    name = asked.model or recipes.default_model(family, recipe)
-    job = jobs.create(family=family, recipe=recipe, dataset=recipe.data.dataset, model_name=name)
-    response.headers["Location"] = f"/jobs/{job.id}"
-    return JobOut.of(job)
 
 
 @router.get("")
@@ -54,15 +37,25 @@ def page(
     state: JobState | None = None,
     family: Annotated[str | None, Query(max_length=100)] = None,
     dataset: Annotated[str | None, Query(max_length=100)] = None,
+    model: Annotated[str | None, Query(max_length=100, description="The name it publishes.")] = None,
+    kind: Annotated[str | None, Query(max_length=16)] = None,
 ) -> JobPage:
     """Newest first."""
-    found, cursor = jobs.list_jobs(limit=limit, after=after, state=state, family=family, dataset=dataset)
+    found, cursor = jobs.list_jobs(
+        limit=limit, after=after, state=state, family=family, dataset=dataset, model=model, kind=kind
+    )
     return JobPage(data=[JobOut.of(job) for job in found], has_more=cursor is not None, next_cursor=cursor)
 
 
 @router.get("/{job_id}")
 def read(job_id: str, inference: TheInference) -> JobOut:
     return _told(jobs.get(job_id), inference)
+
+
+@router.delete("/{job_id}", status_code=204, responses=refused(409))
+def delete(job_id: str) -> None:
+    """Forgets a job that has ended, with all it left but what it published."""
+    jobs.delete(job_id)
 
 
 @router.post("/{job_id}/cancel", responses=refused(409))

@@ -1,14 +1,20 @@
-"""/models: what was learned, by name and version."""
+"""/models: what was learned, by name and version; any checkpoint can be published."""
 
 from itertools import groupby
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Path, Response
 
+from app.api.deps import TheInference, json_body
+from app.api.problems import refused
 from app.core.errors import NotFound
-from app.schemas.catalog import ModelDetail, ModelList, ModelOut, VersionOut
+from app.schemas.base import Name
+from app.schemas.catalog import ModelDetail, ModelIn, ModelList, ModelOut, VersionOut
 from app.services import models
 
 router = APIRouter(prefix="/models", tags=["models"])
+
+Number = Annotated[int, Path(ge=1, lt=2**31)]
 
 
 @router.get("")
@@ -22,10 +28,46 @@ def listed() -> ModelList:
     return ModelList(data=data)
 
 
+@router.post("", status_code=201, dependencies=[Depends(json_body)], responses=refused(404, 409, 503))
+def publish(asked: ModelIn, response: Response, inference: TheInference) -> VersionOut:
+    """Publishes a checkpoint of any job as the next version of a name. The job may still be training."""
+    made = models.publish(asked.name, asked.checkpoint, inference.export)
+    inference.refresh()
+    response.headers["Location"] = f"/models/{made.name}@{made.version}"
+    return VersionOut.of(made)
+
+
+@router.get("/{name}@{version}")
+def read_version(name: str, version: Number) -> VersionOut:
+    """One version."""
+    own = next((known for known in models.versions() if (known.name, known.version) == (name, version)), None)
+    if own is None:
+        raise _missing(f"{name}@{version}")
+    return VersionOut.of(own)
+
+
 @router.get("/{name}")
 def read(name: str) -> ModelDetail:
     """Every version of one name, newest first."""
     own = [version for version in models.versions() if version.name == name]
     if not own:
-        raise NotFound(f"There is no model '{name[:80]}'. GET /models lists them.", code="no_model")
+        raise _missing(name)
     return ModelDetail(name=name, versions=[VersionOut.of(version) for version in own])
+
+
+@router.delete("/{name}@{version}", status_code=204)
+def delete_version(name: Name, version: Number, inference: TheInference) -> None:
+    """Withdraws one version; its number is not given again."""
+    models.delete(name, version)
+    inference.refresh()
+
+
+@router.delete("/{name}", status_code=204)
+def delete(name: Name, inference: TheInference) -> None:
+    """Withdraws every version of a name; the next one is numbered on."""
+    models.delete(name)
+    inference.refresh()
+
+
+def _missing(reference: str) -> NotFound:
+    return NotFound(f"There is no model '{reference[:80]}'. GET /models lists them.", code="no_model")

@@ -12,8 +12,8 @@ from app.api.deps import TheInference, TheSettings, negotiate
 from app.api.images import imaging
 from app.api.problems import refused
 from app.core.errors import FieldError, Invalid
+from app.core.limits import SEED_LIMIT
 from app.core.settings import Settings
-from app.schemas.base import SEED_LIMIT
 from app.schemas.samples import Format, Pictures, Points, SampleQuery
 from app.services import datasets
 from app.services.inference import reference

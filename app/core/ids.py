@@ -1,5 +1,6 @@
 """Identifiers: a prefix and a UUIDv7, so that ids sort by time of birth."""
 
+import re
 import secrets
 import threading
 import time
@@ -28,6 +29,11 @@ def uuid7_hex() -> str:
     ms, counter = _tick()
     value = (ms << 80) | (0x7 << 76) | (counter << 64) | (0b10 << 62) | secrets.randbits(62)
     return f"{value:032x}"
+
+
+def is_id(prefix: str, text: str) -> bool:
+    """Whether `text` is written as the ids of that prefix are."""
+    return re.fullmatch(rf"{prefix}_[0-9a-f]{{32}}", text) is not None
 
 
 def new_id(prefix: str) -> str:

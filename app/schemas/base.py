@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
-SEED_LIMIT = 2**63
+from app.core.limits import NAME_LENGTH, SEED_LIMIT
 
 Seed = Annotated[int, Field(ge=0, lt=SEED_LIMIT)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+Name = Annotated[str, Field(pattern=rf"^[a-z0-9][a-z0-9._-]{{0,{NAME_LENGTH - 1}}}$")]
 """What a client may call a model: a label, never a path."""
 Json = dict[str, Any]
 

@@ -4,11 +4,19 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from app.schemas.base import Json, Out, Time
+from app.core.limits import ID_LENGTH
+from app.schemas.base import In, Json, Name, Out, Time
 from models.spec.recipe import Recipe
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
     from app.services.views import VersionView
+
+
+class ModelIn(In):
+    """Which checkpoint to publish, and under which name."""
+
+    name: Name
+    checkpoint: str = Field(max_length=ID_LENGTH, description="Id of a checkpoint of any job.")
 
 
 class VersionOut(Out):
@@ -124,3 +132,16 @@ class Check(Out):
 class Ready(Out):
     status: Literal["ready"]
     checks: dict[str, Check]
+
+
+class LimitOut(Out):
+    """One limit. A refusal names it by the same word."""
+
+    name: str
+    value: int
+    unit: str
+    meaning: str
+
+
+class LimitList(Out):
+    data: list[LimitOut]

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from app.core.limits import ID_LENGTH, SEED_LIMIT
 from app.core.states import JobState
-from app.schemas.base import SEED_LIMIT, In, Json, Name, Out, Time
+from app.schemas.base import In, Json, Name, Out, Time
 from models.spec.recipe import Recipe
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
@@ -23,11 +24,50 @@ class JobIn(In):
     budget: Json | None = Field(None, description='For example {"steps": 1200}.')
     overrides: Json | None = Field(None, description="Changes to a family's recipe (RFC 7396).")
     model: Name | None = Field(None, description="What the job publishes; default {family}-{dataset}.")
+    start_from: str | None = Field(
+        None,
+        max_length=ID_LENGTH,
+        description="Id of a checkpoint of any job: training begins with its weights, at step 0.",
+    )
+    dry_run: bool = Field(False, description="Answer what the job would be, and create nothing.")
+
+
+class Parameters(Out):
+    """Number of trained weights."""
+
+    generator: int
+    critic: int
+
+
+class Refusal(Out):
+    pointer: str = Field(description="JSON pointer into the body.")
+    message: str
+
+
+class PlanOut(Out):
+    """What a job would be. With refusals there is no recipe."""
+
+    recipe: Recipe | None
+    family: str | None
+    dataset: str | None
+    model: str | None
+    parameters: Parameters | None
+    note: str | None = Field(description="Why the parameters are not counted, when they are not.")
+    refusals: list[Refusal]
 
 
 class Reason(Out):
     code: str
     message: str
+
+
+class StartOut(Out):
+    """The checkpoint whose weights the job began with. Its job may be gone."""
+
+    job: str
+    checkpoint: str
+    step: int
+    sha256: str
 
 
 class Progress(Out):
@@ -50,6 +90,7 @@ class JobOut(Out):
     recipe: Recipe
     dataset: str
     model: str
+    start_from: StartOut | None
     attempt: int
     progress: Progress
     queue_position: int | None
@@ -73,6 +114,7 @@ class JobOut(Out):
             recipe=job.recipe,
             dataset=job.dataset,
             model=job.model_name,
+            start_from=job.start and StartOut.model_validate(job.start),
             attempt=job.attempt,
             progress=Progress(step=job.step, total=job.total, eta_s=job.eta_s),
             queue_position=job.queue_position,

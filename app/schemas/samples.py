@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.core.limits import SCALE
 from app.schemas.base import Out, Seed
 
 Format = Literal["png", "webp", "json", "npy", "zip"]
@@ -21,7 +22,7 @@ class SampleQuery(BaseModel):
     seed: Seed | None = Field(None, description="Without one a seed is drawn, and named in the reply.")
     model: Reference | None = Field(None, description="Default: the newest that can do what is asked.")
     truncation: float = Field(1.0, gt=0, le=1, description="Below 1: nearer to the typical, less varied.")
-    scale: int = Field(1, ge=1, le=16, description="Enlarge by whole pixels.")
+    scale: int = Field(1, ge=1, le=SCALE, description="Enlarge by whole pixels.")
     format: Format | None = Field(None, description="Wins over Accept.")
 
 

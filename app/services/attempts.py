@@ -141,13 +141,16 @@ def record_checkpoint(job_id: str, fence: int, step: int, file: str, sha256: str
 
 
 def sweep_checkpoints(job_id: str) -> None:
-    """Removes checkpoint files that no row names: pruned, replaced, or saved but never recorded."""
+    """Removes checkpoint files that no row names: pruned, replaced, or saved but never recorded. The start stays."""
     folder = get_settings().checkpoints(job_id)
     if not folder.is_dir():
         return
     present = list(folder.iterdir())
     with unit_of_work(read_only=True) as session:
         named = {row.file for row in files.checkpoints(session, job_id)}
+        job = rows.find(session, job_id)
+        if job is not None and job.start is not None:
+            named.add(job.start["file"])
     for path in present:
         if path.name not in named:
             path.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -75,6 +76,7 @@ class Inference:
         self._store = Store(settings.artifacts)
         self._versions: tuple[VersionView, ...] = ()
         self._engine: Future[Engine] = Future()
+        self._exporting = threading.Lock()
         self._stop = threading.Event()
         self._loader = threading.Thread(target=self._load, name="engine-loader", daemon=True)
         self._refresher = threading.Thread(target=self._watch, name="model-snapshot", daemon=True)
@@ -138,9 +140,9 @@ class Inference:
         try:
             return await asyncio.wait_for(waiting, LOAD_S)
         except TimeoutError:
-            raise NotReady("The engine is still loading.", headers={"Retry-After": "10"}) from None
+            raise _loading() from None
         except Exception as error:  # whatever kept it from starting; the log has it
-            raise NotReady(f"The engine did not start: {error}.") from error
+            raise _dead(error) from error
 
     async def _able(self, task: Task, model: str | None) -> list[VersionView]:
         """Newest first, at least one. A miss looks into the database once before it is an answer."""
@@ -171,6 +173,25 @@ class Inference:
         line = f"curl {address} -H 'Content-Type: application/json' -d '{task.train}'"
         return NotFound(f"{what}. This would train one: {line}", code="no_model")
 
+    def counts(self, recipe: Recipe) -> dict[str, int]:
+        """Number of trained weights of each player. Raises NotReady where there is no engine."""
+        return self._await().counts(recipe)
+
+    def export(self, recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
+        """Makes the export of a checkpoint, one at a time, on the caller's thread. Raises NotReady."""
+        engine = self._await()
+        with self._exporting:
+            engine.export(recipe, saved, out, threads=threads)
+
+    def _await(self) -> "Engine":
+        """As `_ready`, for a thread that may block."""
+        try:
+            return self._engine.result(LOAD_S)
+        except TimeoutError:
+            raise _loading() from None
+        except Exception as error:  # as there
+            raise _dead(error) from error
+
     def _load(self) -> None:
         """The one place where the service meets torch."""
         os.environ.setdefault("GOMP_SPINCOUNT", "0")  # else its threads starve a training process by spinning
@@ -192,6 +213,14 @@ class Inference:
             except SQLAlchemyError as error:  # the database may be restarting: the next round tries again
                 log.warning("model_snapshot_failed", error=str(error))
             self._stop.wait(REFRESH_S)
+
+
+def _loading() -> NotReady:
+    return NotReady("The engine is still loading.", headers={"Retry-After": "10"})
+
+
+def _dead(error: Exception) -> NotReady:
+    return NotReady(f"The engine did not start: {error}.")
 
 
 def _knows(version: VersionView, wanted: str) -> bool:

@@ -1,16 +1,21 @@
 """Jobs as their clients see them: create, ask, watch. The row is the truth; the queue is only rung."""
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
-from app.core.errors import Conflict, NotFound
+from app.core.errors import Conflict, ForgerError, NotFound
 from app.core.ids import new_id
+from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
 from app.db.repositories import events as event_log
 from app.db.repositories import files
 from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
 from app.db.tables import Job
+from app.services import checkpoints as checkpoints_
 from app.services import queue, sweep, views
+from app.services.idempotency import Answer
+from app.services.plans import Start
 from app.services.views import ArtifactView, CheckpointView, EventView, JobView
 from models.spec.recipe import Recipe
 
@@ -40,25 +45,59 @@ CANCEL = {
     JobState.PAUSING: JobState.CANCELLING,
 }
 PAUSE = {JobState.QUEUED: JobState.PAUSED, JobState.RUNNING: JobState.PAUSING}
+START_FILE = "start.pt"
 RESUME = {JobState.PAUSED: JobState.QUEUED}
 
 
-def create(*, family: str | None, recipe: Recipe, dataset: str, model_name: str, kind: str = "train") -> JobView:
-    """The job is safe once this returns, whether or not the broker could be rung."""
+def create(
+    *,
+    family: str | None,
+    recipe: Recipe,
+    dataset: str,
+    model_name: str,
+    kind: str = "train",
+    start: Start | None = None,
+    answer: Answer | None = None,
+) -> JobView:
+    """The job is safe once this returns, whether or not the broker could be rung.
+
+    `answer` names it in the same transaction as the answer to an idempotency key.
+    """
     job_id = new_id("job")
-    with unit_of_work() as session:
-        rows.add(
-            session,
-            job_id,
-            kind=kind,
-            family=family,
-            dataset=dataset,
-            model_name=model_name,
-            recipe=recipe.model_dump(mode="json"),
-            total=recipe.budget.steps,
-        )
+    try:
+        begun = start and _hold_start(job_id, start)
+        with unit_of_work() as session:
+            rows.add(
+                session,
+                job_id,
+                kind=kind,
+                family=family,
+                dataset=dataset,
+                model_name=model_name,
+                recipe=recipe.model_dump(mode="json"),
+                start=begun,
+                total=recipe.budget.steps,
+            )
+            if answer is not None:
+                answer(session, job_id)
+    except ForgerError:  # after any other the row may be there all the same; if not, the sweep finds the files
+        sweep.remove_files(job_id)
+        raise
     queue.ring(job_id)
     return get(job_id)
+
+
+def _hold_start(job_id: str, start: Start) -> dict[str, Any]:
+    """The first weights lie in the job's own folder, whatever becomes of the job that learned them."""
+    checkpoint = start.checkpoint
+    checkpoints_.hold(checkpoint, start.job_id, get_settings().checkpoints(job_id) / START_FILE)
+    return {
+        "job": start.job_id,
+        "checkpoint": checkpoint.id,
+        "step": checkpoint.step,
+        "sha256": checkpoint.sha256,
+        "file": START_FILE,
+    }
 
 
 def get(job_id: str) -> JobView:

@@ -1,14 +1,87 @@
 """Published models: names with numbered versions."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from app.core.errors import NotFound
+from app.core.ids import new_id
+from app.core.settings import get_settings
+from app.core.store import Store
+from app.db.repositories import files
+from app.db.repositories import jobs as job_rows
 from app.db.repositories import models as rows
 from app.db.session import unit_of_work
-from app.services import views
-from app.services.views import VersionView
+from app.services import checkpoints, views
+from app.services.views import CheckpointView, JobView, VersionView
+from models.spec.recipe import Recipe
 
-__all__ = ["VersionView", "versions"]
+__all__ = ["VersionView", "delete", "publish", "versions"]
+
+
+class Exporter(Protocol):
+    """Makes the export `out` of the checkpoint `saved`."""
+
+    def __call__(self, recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None: ...
 
 
 def versions() -> list[VersionView]:
     """Every version, newest first."""
     with unit_of_work(read_only=True) as session:
         return [views.version(row) for row in rows.versions(session)]
+
+
+def publish(name: str, checkpoint_id: str, export: Exporter) -> VersionView:
+    """The checkpoint as the next version of that name. Raises NotFound, Conflict where its file is damaged."""
+    checkpoint, job = checkpoints.find(checkpoint_id)
+    with _scratch() as folder:
+        saved, out = folder / "checkpoint.pt", folder / "export.safetensors"
+        checkpoints.hold(checkpoint, job.id, saved)
+        export(job.recipe, saved, out, threads=(job.numerics or {}).get("threads", 1))
+        sha256 = Store(get_settings().artifacts).put_file(out)
+    return _register(name, checkpoint, job, sha256)
+
+
+def delete(name: str, version: int | None = None) -> None:
+    """One version, or all of that name; their numbers are not given again. Raises NotFound."""
+    store = Store(get_settings().artifacts)
+    with unit_of_work() as session:
+        removed = rows.remove(session, name, version)
+        for sha256 in removed:
+            store.renew(sha256)  # so that whoever draws from it this moment can end
+    if not removed:
+        what = f"{name[:80]}" if version is None else f"{name[:80]}@{version}"
+        raise NotFound(f"There is no model '{what}'. GET /models lists them.", code="no_model")
+
+
+def _register(name: str, checkpoint: CheckpointView, job: JobView, sha256: str) -> VersionView:
+    with unit_of_work() as session:
+        if job_rows.find(session, job.id, lock=True) is None:
+            raise NotFound(f"Job {job.id} was deleted meanwhile, with its checkpoints.", code="no_checkpoint")
+        card = {
+            "steps": checkpoint.step,
+            "from_checkpoint": checkpoint.id,
+            "device": (job.numerics or {}).get("device"),
+        }
+        version = rows.add_version(
+            session,
+            name,
+            job_id=job.id,
+            export_sha256=sha256,
+            recipe=job.recipe.model_dump(mode="json"),
+            step=checkpoint.step,
+            card={**card, **files.last_report(session, job.id, checkpoint.step)},
+        )
+        return views.version(rows.find(session, name, version))
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder for the time of the block. It lies where the sweep finds it if the process dies."""
+    folder = get_settings().checkpoints(new_id("publishing"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

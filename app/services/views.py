@@ -38,6 +38,7 @@ class JobView:
     eta_s: float | None
     queue_position: int | None
     numerics: dict[str, Any] | None
+    start: dict[str, Any] | None
     result: JobResult | None
     created_at: float
     queued_at: float
@@ -106,6 +107,7 @@ def job(row: tables.Job, queue_position: int | None = None) -> JobView:
         eta_s=row.eta_s,
         queue_position=queue_position,
         numerics=row.numerics,
+        start=row.start,
         result=None if row.result is None else JobResult(**row.result),
         created_at=row.created_at,
         queued_at=row.queued_at,

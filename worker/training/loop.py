@@ -69,8 +69,11 @@ def train(
     attempt: int,
     resume: Path | None,
     numerics: Numerics,
+    start: Path | None = None,
 ) -> Finished | Stopped:
     """Train from the checkpoint `resume`, or from step 0, to the end of the budget or until told to stop.
+
+    At step 0 the weights are those that follow from the seed, or those of the checkpoint `start` of another job.
 
     Checkpoints are saved at step 0, every `checkpoint_every` steps and at the end, after the report of the same step,
     so that what a checkpoint holds was reported. Raises NonFinite, DamagedCheckpoint.
@@ -80,6 +83,8 @@ def train(
     if resume is not None:
         trainer.load_state_dict(checkpoint.load(resume))
     else:
+        if start is not None:
+            trainer.begin_with(checkpoint.load(start))
         listener.saved(checkpoint.save(trainer.state_dict(), folder, attempt))
     while trainer.step < recipe.budget.steps:
         losses = trainer.advance()

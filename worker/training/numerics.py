@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from models.build import build_critic, build_generator, parameters
+from models.build import counts
 from models.spec.recipe import Recipe
 
 MANY_WEIGHTS = 2_000_000
@@ -85,6 +85,5 @@ def _threads(recipe: Recipe) -> int:
     Threads of small layers wait for each other more than they compute; when anything else wants a core, a layer waits
     for its slowest thread (measured: two threads on two busy cores took up to eight times as long as one).
     """
-    with torch.device("meta"):
-        weights = parameters(build_generator(recipe)) + parameters(build_critic(recipe))
-    return len(os.sched_getaffinity(0)) if weights > MANY_WEIGHTS else 1
+    many = sum(counts(recipe).values()) > MANY_WEIGHTS
+    return len(os.sched_getaffinity(0)) if many else 1

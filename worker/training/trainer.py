@@ -16,6 +16,8 @@ from models.spec.recipe import Recipe
 from worker.training.batches import Batches
 from worker.training.players import Average, Player, optimizer, rate_factor
 
+NETWORKS = ("generator", "critic", "average")
+
 
 class NonFinite(Exception):
     """A loss stopped being finite at `step`; `indices` are the rows of that step's last batch."""
@@ -77,6 +79,12 @@ class Trainer:
         self.step = state["step"]
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
+
+    def begin_with(self, state: dict[str, Any]) -> None:
+        """Take over the weights of another job's state; optimisers, game and step are as new."""
+        parts = self._parts()
+        for name in NETWORKS:
+            parts[name].load_state_dict(state[name])
 
     def _parts(self) -> dict[str, Any]:
         return {

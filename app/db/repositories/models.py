@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.core.ids import new_id
@@ -25,3 +25,15 @@ def add_version(session: Session, name: str, **values: Any) -> int:
 def versions(session: Session) -> Sequence[ModelVersion]:
     """Newest first."""
     return session.scalars(select(ModelVersion).order_by(ModelVersion.id.desc())).all()
+
+
+def find(session: Session, name: str, version: int) -> ModelVersion:
+    return session.scalars(select(ModelVersion).where(ModelVersion.name == name, ModelVersion.version == version)).one()
+
+
+def remove(session: Session, name: str, version: int | None) -> Sequence[str]:
+    """One version or all of a name; answers their exports. The name's row stays: it knows the next number."""
+    gone = delete(ModelVersion).where(ModelVersion.name == name).returning(ModelVersion.export_sha256)
+    if version is not None:
+        gone = gone.where(ModelVersion.version == version)
+    return session.scalars(gone.execution_options(synchronize_session=False)).all()

@@ -1,0 +1,43 @@
+"""GET /limits: every limit as data."""
+
+from fastapi import APIRouter
+
+from app.api.deps import TheSettings
+from app.core import limits
+from app.core.settings import Settings
+from app.schemas.catalog import LimitList, LimitOut
+
+router = APIRouter(tags=["catalogue"])
+
+UNITS = {"bytes": "bytes", "pixels": "pixels", "samples": "pictures", "pictures": "pictures"}
+"""by the last word of a setting's name"""
+FIXED = (
+    ("limit", limits.PAGE, "entries", "Most entries in one page of a list."),
+    ("events", limits.EVENTS, "events", "Most events in one JSON reply."),
+    ("seed", limits.SEED_LIMIT - 1, "", "Greatest seed; the least is 0."),
+    ("scale", limits.SCALE, "times", "Most that /sample enlarges by."),
+    ("name", limits.NAME_LENGTH, "characters", "Longest name of a model or dataset."),
+    ("id", limits.ID_LENGTH, "characters", "Longest id."),
+    ("idempotency_key", limits.KEY_LENGTH, "characters", "Longest Idempotency-Key, in printable ASCII."),
+)
+
+
+@router.get("/limits")
+def listed(settings: TheSettings) -> LimitList:
+    """What is refused beyond which number; a refusal names the limit by the same word."""
+    fixed = [LimitOut(name=name, value=value, unit=unit, meaning=meaning) for name, value, unit, meaning in FIXED]
+    return LimitList(data=[*_set(settings), *fixed])
+
+
+def _set(settings: Settings) -> list[LimitOut]:
+    """The limits that are settings: those called max_..., and the engine's queue."""
+    names = [name for name in Settings.model_fields if name.startswith("max_") or name == "queue_pictures"]
+    return [
+        LimitOut(
+            name=name,
+            value=getattr(settings, name),
+            unit=UNITS.get(name.rpartition("_")[2], ""),
+            meaning=Settings.model_fields[name].description or "",
+        )
+        for name in names
+    ]

@@ -1,0 +1,16 @@
+"""Limits that are no settings. GET /limits lists them beside those that are."""
+
+PAGE = 100
+"""entries in one page of a list"""
+EVENTS = 500
+"""events in one JSON reply"""
+SEED_LIMIT = 2**63
+"""seeds are smaller"""
+SCALE = 16
+"""times that a picture is enlarged"""
+KEY_LENGTH = 255
+"""characters of an Idempotency-Key"""
+NAME_LENGTH = 63
+"""characters of what a client names"""
+ID_LENGTH = 64
+"""characters of an id"""

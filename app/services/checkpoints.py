@@ -1,0 +1,57 @@
+"""Checkpoints as something else begins from them: found by their id, verified, held for as long as they are needed."""
+
+import os
+import shutil
+from pathlib import Path
+
+from app.core.errors import Conflict, NotFound
+from app.core.ids import is_id
+from app.core.settings import get_settings
+from app.core.store import sha256_of, sync_folder
+from app.db.repositories import files
+from app.db.repositories import jobs as rows
+from app.db.session import unit_of_work
+from app.services import views
+from app.services.views import CheckpointView, JobView
+
+
+def find(checkpoint_id: str) -> tuple[CheckpointView, JobView]:
+    """The checkpoint and its job. Raises NotFound."""
+    with unit_of_work(read_only=True) as session:
+        row = files.checkpoint(session, checkpoint_id) if is_id("ckpt", checkpoint_id) else None
+        job = None if row is None else rows.find(session, row.job_id)
+        if row is None or job is None:
+            sentence = f"There is no checkpoint '{checkpoint_id[:80]}'. GET /jobs/<id>/checkpoints lists those kept."
+            raise NotFound(sentence, code="no_checkpoint")
+        return views.checkpoint(row), views.job(job)
+
+
+def hold(checkpoint: CheckpointView, job_id: str, target: Path) -> None:
+    """A second name for the file, so that it stays when its job drops it; verified, and durable. Raises Conflict."""
+    source = get_settings().checkpoints(job_id) / checkpoint.file
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _link(source, target)
+    except FileNotFoundError:
+        raise _damaged(checkpoint, "missing") from None
+    if sha256_of(target) != checkpoint.sha256:
+        raise _damaged(checkpoint, "damaged")
+    sync_folder(target.parent)
+    sync_folder(target.parent.parent)
+
+
+def _link(source: Path, target: Path) -> None:
+    """A hard link, or a copy where the file system has none."""
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(source, target)
+        with target.open("rb") as copy:
+            os.fsync(copy.fileno())
+
+
+def _damaged(checkpoint: CheckpointView, how: str) -> Conflict:
+    sentence = f"The file of checkpoint {checkpoint.id} (step {checkpoint.step}) is {how}; take another checkpoint."
+    return Conflict(sentence, code="checkpoint_damaged")

@@ -1,0 +1,37 @@
+"""Whether weights learned under one recipe can begin another."""
+
+from typing import Any
+
+from models.spec.recipe import Recipe
+
+SHAPELESS = frozenset({"activation", "dropout", "input_scale"})
+"""fields of a network that change what it computes and not which weights it has"""
+
+
+def misfits(learned: Recipe, wanted: Recipe) -> list[str]:
+    """A sentence for each part in which weights of `learned` do not fit the players of `wanted`; [] where they fit."""
+    theirs, ours = _form(learned), _form(wanted)
+    return [
+        f"{part} is {_said(theirs.get(part))} in the checkpoint and {_said(ours.get(part))} here."
+        for part in sorted(theirs.keys() | ours.keys())
+        if theirs.get(part) != ours.get(part)
+    ]
+
+
+def _form(recipe: Recipe) -> dict[str, Any]:
+    """All that decides names and shapes of the players' weights."""
+    form = {"game.kind": recipe.game.kind, "data.channels": getattr(recipe.data, "channels", None)}
+    for name, network in (("generator", recipe.generator), ("critic", recipe.critic)):
+        form |= {f"{name}.{field}": value for field, value in network.model_dump().items() if field not in SHAPELESS}
+    if recipe.game.kind == "synthesis":  # translators take pictures of any side, and no latent
+        form |= {
+            "data.side": getattr(recipe.data, "side", None),
+            "latent.size": recipe.latent.size,
+            "number of classes": recipe.classes,
+            "auxiliary penalty": any(penalty.kind == "auxiliary" for penalty in recipe.penalties),
+        }
+    return form
+
+
+def _said(value: Any) -> str:
+    return "absent" if value is None else str(value).lower()
