@@ -1,4 +1,4 @@
-"""The shape of what is learned: pictures, points, or two unpaired piles of pictures."""
+"""The shape of what is learned: pictures, points, or two piles of pictures, paired or not."""
 
 from typing import Annotated, Literal
 
@@ -37,4 +37,13 @@ class Unpaired(Spec):
     channels: Channels
 
 
-DataSpec = Annotated[Images | Points | Unpaired, Field(discriminator="kind")]
+class Paired(Spec):
+    """Two piles of square pictures, picture i of `a` being the counterpart of picture i of `b`."""
+
+    kind: Literal["paired"] = "paired"
+    dataset: str
+    side: Side
+    channels: Channels
+
+
+DataSpec = Annotated[Images | Points | Unpaired | Paired, Field(discriminator="kind")]

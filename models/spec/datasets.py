@@ -1,9 +1,11 @@
-"""The built-in datasets, as facts that need no file and no torch."""
+"""Datasets as facts that need no file and no torch, and the built-in ones."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from models.spec.data import DataSpec, Images, Points, Unpaired
+from models.spec.data import DataSpec, Images, Paired, Points, Unpaired
+
+Kind = Literal["images", "points", "unpaired", "paired"]
 
 DIGITS = tuple(str(digit) for digit in range(10))
 FASHION = (
@@ -13,16 +15,17 @@ FASHION = (
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """One built-in dataset: its shape, its classes (empty = unlabelled), its number of examples."""
+    """One dataset: its shape, its classes (empty = unlabelled), its number of examples; `uploaded` by a person."""
 
     name: str
     title: str
-    kind: Literal["images", "points", "unpaired"]
+    kind: Kind
     side: int
     channels: int
     class_names: tuple[str, ...]
     size: int
     source: str
+    uploaded: bool = False
 
     @property
     def classes(self) -> int:
@@ -37,6 +40,8 @@ class DatasetInfo:
                 return Points(dataset=self.name)
             case "unpaired":
                 return Unpaired(dataset=self.name, side=self.side, channels=self.channels)
+            case "paired":
+                return Paired(dataset=self.name, side=self.side, channels=self.channels)
 
 
 _ALL = (

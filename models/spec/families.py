@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
-from models.spec.data import DataSpec, Images, Points, Unpaired
+from models.spec.data import DataSpec, Images, Paired, Points, Unpaired
 from models.spec.games import Synthesis
 from models.spec.games import Unpaired as UnpairedGame
 from models.spec.nets import (
@@ -155,7 +155,7 @@ def _lsgan(data: DataSpec) -> Fields:
 
 
 def _cyclegan(data: DataSpec) -> Fields:
-    side = data.side if isinstance(data, Unpaired) else 256
+    side = data.side if isinstance(data, Unpaired | Paired) else 256
     published = _synthesis(
         game=UnpairedGame(),
         latent=Latent(size=1),

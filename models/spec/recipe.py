@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.spec.base import Spec
-from models.spec.data import DataSpec, Images, Points, Unpaired
+from models.spec.data import DataSpec, Images, Paired, Points, Unpaired
 from models.spec.games import GameSpec, Synthesis
 from models.spec.nets import CriticSpec, DcganCritic, DcganGenerator, GeneratorSpec, PatchCritic, ResnetGenerator
 from models.spec.objectives import ObjectiveSpec
@@ -70,7 +70,7 @@ Rule = Callable[[Recipe], tuple[str, str] | None]
 
 
 def _game_fits_data(recipe: Recipe) -> tuple[str, str] | None:
-    if (recipe.game.kind == "unpaired") != isinstance(recipe.data, Unpaired):
+    if (recipe.game.kind == "unpaired") != isinstance(recipe.data, Unpaired | Paired):
         return "/game", (
             f"The game '{recipe.game.kind}' cannot be played on '{recipe.data.dataset}' ({recipe.data.kind}); "
             "choose the game synthesis for images and points, unpaired for two piles of pictures."
@@ -97,13 +97,13 @@ def _networks_fit_data(recipe: Recipe) -> tuple[str, str] | None:
         for name, net in (("generator", recipe.generator), ("critic", recipe.critic)):
             if net.kind != "mlp":
                 return f"/{name}", f"Points need a {name} of kind mlp, not {net.kind}: convolutions need pictures."
-    if isinstance(recipe.data, Unpaired) and recipe.data.side % 4:
+    if isinstance(recipe.data, Unpaired | Paired) and recipe.data.side % 4:
         return "/data/side", f"The resnet generator needs a side divisible by 4; {recipe.data.side} is not."
     return None
 
 
 def _patches_fit_side(recipe: Recipe) -> tuple[str, str] | None:
-    if not isinstance(recipe.critic, PatchCritic) or not isinstance(recipe.data, Unpaired):
+    if not isinstance(recipe.critic, PatchCritic) or not isinstance(recipe.data, Unpaired | Paired):
         return None
     # After `layers` halvings two 4x4 convolutions of stride 1 each take one pixel off.
     side, layers = recipe.data.side, recipe.critic.layers

@@ -6,8 +6,8 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from models.spec.data import DataSpec
-from models.spec.datasets import DATASETS
+from models.spec.data import DataSpec, Images, Points
+from models.spec.datasets import DATASETS, DatasetInfo
 from models.spec.families import FAMILIES, Family
 from models.spec.games import GameSpec
 from models.spec.nets import CriticSpec, GeneratorSpec
@@ -17,6 +17,7 @@ from models.spec.recipe import Recipe
 from models.spec.training import OptimizerSpec, ScheduleSpec
 
 Json = dict[str, Any]
+Datasets = Mapping[str, DatasetInfo]
 _DATA: TypeAdapter[DataSpec] = TypeAdapter(DataSpec)
 
 
@@ -43,15 +44,16 @@ def resolve(
     seed: int | None = None,
     budget: Mapping[str, Any] | None = None,
     overrides: Mapping[str, Any] | None = None,
+    datasets: Datasets = DATASETS,
 ) -> tuple[str | None, Recipe]:
-    """The family's name (None for a recipe sent whole) and the whole recipe.
+    """The family's name (None for a recipe sent whole) and the whole recipe, on one of `datasets`.
 
     `dataset`, `seed` and `budget` are shorthands: they win over the recipe, and lose to nothing.
     Raises RecipeRefused.
     """
     if isinstance(recipe, str):
         family = _family(recipe)
-        fields = _preset(family, dataset or family.default_dataset, overrides or {})
+        fields = _preset(family, _known(dataset or family.default_dataset, datasets), overrides or {})
         pointer = "/overrides"
     elif overrides:
         raise RecipeRefused(
@@ -60,12 +62,15 @@ def resolve(
     else:
         family, fields, pointer = None, dict(recipe), "/recipe"
         if dataset is not None:
-            fields["data"] = _known(dataset)
+            fields["data"] = _known(dataset, datasets)
     if seed is not None or (family and "seed" not in fields):
         fields["seed"] = seed or 0
     if budget is not None:
         fields["budget"] = dict(budget)
-    return family.name if family else None, _whole(fields, pointer, shorthands=_given(dataset, seed, budget))
+    made = _whole(fields, pointer, shorthands=_given(dataset, seed, budget))
+    if refusal := _misfit(made.data, datasets, f"{pointer}/data"):
+        raise RecipeRefused(refusal)
+    return family.name if family else None, made
 
 
 def merge(base: Json, change: Mapping[str, Any]) -> Json:
@@ -85,22 +90,39 @@ def _family(name: str) -> Family:
     return FAMILIES[name]
 
 
-def _known(dataset: str) -> Json:
-    if dataset not in DATASETS:
-        raise RecipeRefused(
-            Refusal("/dataset", f"No dataset is called '{dataset[:80]}'; there are {', '.join(DATASETS)}.")
-        )
-    return DATASETS[dataset].spec().model_dump(mode="json")
+def _known(dataset: str, datasets: Datasets) -> Json:
+    if dataset not in datasets:
+        raise RecipeRefused(_unknown("/dataset", dataset, datasets))
+    return datasets[dataset].spec().model_dump(mode="json")
 
 
-def _preset(family: Family, dataset: str, overrides: Mapping[str, Any]) -> Json:
-    """The family's fields for this dataset, overridden. The data come first: sizes follow from them."""
+def _unknown(pointer: str, dataset: str, datasets: Datasets) -> Refusal:
+    return Refusal(pointer, f"No dataset is called '{dataset[:80]}'; there are {', '.join(datasets)}.")
+
+
+def _misfit(data: DataSpec, datasets: Datasets, pointer: str) -> Refusal | None:
+    """Where the data part says of its dataset what is not so."""
+    if data.dataset not in datasets:
+        return _unknown(f"{pointer}/dataset", data.dataset, datasets)
+    info = datasets[data.dataset]
+    if data.kind != info.kind:
+        return Refusal(f"{pointer}/kind", f"'{info.name}' is of kind {info.kind}, not {data.kind}.")
+    if isinstance(data, Images) and data.classes not in (0, info.classes):
+        whole = f"{info.classes}, or 0 to leave them out" if info.classes else "0"
+        return Refusal(f"{pointer}/classes", f"'{info.name}' has {info.classes} classes: set data.classes to {whole}.")
+    if not isinstance(data, Points) and data.channels not in (1, 3):
+        return Refusal(f"{pointer}/channels", f"Pictures have 1 channel (grey) or 3 (colour), not {data.channels}.")
+    return None
+
+
+def _preset(family: Family, known: Json, overrides: Mapping[str, Any]) -> Json:
+    """The family's fields for these data, overridden. The data come first: sizes follow from them."""
     data_change = overrides.get("data", {})
     if not isinstance(data_change, Mapping):
         raise RecipeRefused(Refusal("/overrides/data", 'The data override is an object, for example {"side": 32}.'))
-    if data_change.get("dataset", dataset) != dataset:
+    if data_change.get("dataset", known["dataset"]) != known["dataset"]:
         raise RecipeRefused(Refusal("/overrides/data/dataset", "Name the dataset in `dataset`, not in an override."))
-    data = merge(_known(dataset), data_change)
+    data = merge(known, data_change)
     try:
         shape = _DATA.validate_python(data)
     except ValidationError as error:

@@ -51,10 +51,10 @@ def test_the_lectures_mlp_has_the_published_parameters() -> None:
 @pytest.mark.parametrize("side", [8, 9, 13, 16, 28, 30, 32, 64, 96])
 @pytest.mark.parametrize("family", ["dcgan", "cdcgan", "wgan_gp"])
 def test_dcgan_players_fit_every_side(family: str, side: int) -> None:
-    whole = recipe(family, overrides={"data": {"side": side, "channels": 2}})
+    whole = recipe(family, overrides={"data": {"side": side, "channels": 3}})
     label = torch.zeros(2, dtype=torch.long) if whole.labelled else None
     pictures = build_generator(whole)(torch.randn(2, whole.latent.size), label)
-    assert pictures.shape == (2, 2, side, side)
+    assert pictures.shape == (2, 3, side, side)
     assert pictures.abs().max() <= 1
     assert build_critic(whole)(pictures, label).score.shape == (2,)
 
