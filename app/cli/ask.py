@@ -1,6 +1,8 @@
-"""What commands share: the service they speak to, the terminal they write to, and the words for a job."""
+"""What commands share: the service they speak to, the words for a job, and how an answer is printed."""
 
 import json
+import shutil
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +13,6 @@ from app.cli.refusals import Refusal
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-    from rich.console import Console
 
     from app.client import Forger, Job
 
@@ -60,24 +61,18 @@ def _by_ending(forger: "Forger", word: str) -> "Job":
     return found[0]
 
 
-def console(*, err: bool = False) -> "Console":
-    from rich.console import Console
-
-    return Console(highlight=False, markup=False, soft_wrap=True, stderr=err)
-
-
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Columns under their names; nothing but the head when there are no rows."""
-    from rich.table import Table
-    from rich.text import Text
+    """Columns under their names. A terminal gets lines cut to its width, a pipe whole ones."""
+    lines = [head, *([_cell(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in lines:
+        text = "  ".join(f"{cell:{size}}" for cell, size in zip(line, widths, strict=True)).rstrip()
+        typer.echo(text if width is None or len(text) <= width else f"{text[: width - 1]}…")
 
-    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in head:
-        drawn.add_column(name, no_wrap=True)
-    for row in rows:
-        drawn.add_row(*(Text("-" if cell is None else str(cell)) for cell in row))
-    terminal = console()
-    terminal.print(drawn, width=None if terminal.is_terminal else 1000, crop=False)
+
+def _cell(value: object) -> str:
+    return "-" if value is None else str(value)
 
 
 def put_json(body: "BaseModel | Sequence[BaseModel] | dict[str, Any]") -> None:

@@ -39,7 +39,8 @@ def sample(
     """Draw pictures: `forger sample --class 7 -n 16 -o sevens.png`."""
     wanted = format_ or _by_ending(output)
     drawn = ask.forger(ctx).sample(class_, n, model=model, seed=seed, truncation=truncation, scale=scale, format=wanted)
-    _write(drawn, output, f"{drawn.model}, seed {drawn.seed}")
+    of_class = f"class {drawn.class_}, " if drawn.class_ is not None else ""
+    _write(drawn, output, f"{of_class}seed {drawn.seed}, by {drawn.model}")
 
 
 def translate(

@@ -5,6 +5,9 @@ import sys
 import typer
 from typer.core import TyperGroup
 
+FOLLOWS = "default_factory_not_called"
+"""a setting that is only wrong because another is"""
+
 
 class Refusal(Exception):
     """A command's own: the text is the sentence."""
@@ -39,7 +42,8 @@ def told(error: Exception) -> str | None:
         case OSError() if error.strerror:
             return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
         case ValidationError() if error.title == "Settings":
-            return " ".join(f"{_variable(part['loc'])}: {part['msg']}." for part in error.errors())
+            wrong = [part for part in error.errors() if part["type"] != FOLLOWS]
+            return " ".join(f"{_variable(part['loc'])}: {part['msg']}." for part in wrong)
         case _ if _of_the_database(error):
             return f"The database cannot be used: {str(error).splitlines()[0].rstrip('.')}. Check DATABASE_URL."
         case _:

@@ -2,8 +2,11 @@
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
-from app.core.settings import CHECKOUT
+from app.core.settings import CHECKOUT, get_settings
+from app.db.session import engine
 
 
 def config() -> Config:
@@ -16,6 +19,13 @@ def upgrade(revision: str = "head") -> None:
 
 def downgrade(revision: str = "base") -> None:
     command.downgrade(config(), revision)
+
+
+def revisions() -> tuple[str | None, str | None]:
+    """The database's, None when it has no tables of ours, and the newest that this version knows."""
+    with engine(get_settings().database_url).connect() as connection:
+        present = MigrationContext.configure(connection).get_current_revision()
+    return present, ScriptDirectory.from_config(config()).get_current_head()
 
 
 def check() -> None:

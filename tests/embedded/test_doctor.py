@@ -16,17 +16,85 @@ def doctor(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def lines(told: subprocess.CompletedProcess[str]) -> dict[str, tuple[bool, str]]:
+    """Each part's verdict and sentence."""
+    split = [line.split(maxsplit=2) for line in told.stdout.splitlines()]
+    return {name: (verdict == "ok", sentence) for verdict, name, sentence in split}
+
+
 def test_a_healthy_machine_is_told_part_by_part(tmp_path: Path) -> None:
     told = doctor(tmp_path)
     assert told.returncode == 0, told.stdout + told.stderr
-    assert [line.split()[:2] for line in told.stdout.splitlines()] == [
-        ["ok", name] for name in ("device", "redis", "database", "disk", "data", "port")
-    ]
+    found = lines(told)
+    assert list(found) == ["device", "redis", "database", "disk", "data", "port", "key"]
+    assert all(good for good, _ in found.values())
+    assert "is not there yet" in found["database"][1]
+    assert not (tmp_path / "forger.db").exists()
 
 
 def test_what_is_missing_is_told_with_what_to_do(tmp_path: Path) -> None:
-    told = doctor(tmp_path, FORGER_DATA=str(tmp_path / "nowhere"), FORGER_HOST="0.0.0.0")
+    told = doctor(
+        tmp_path,
+        FORGER_DATA=str(tmp_path / "nowhere"),
+        FORGER_HOST="0.0.0.0",
+        FORGER_DEVICE="abacus",
+        REDIS_URL="redis://:secret@127.0.0.1:1/0",
+        DATABASE_URL="postgresql://forger:secret@127.0.0.1:1/forger",
+    )
     assert told.returncode == 1
-    bad = [line for line in told.stdout.splitlines() if line.startswith("BAD")]
-    assert [line.split()[1] for line in bad] == ["data", "port"]
-    assert "FORGER_API_KEY" in bad[1]
+    found = lines(told)
+    bad = {name: sentence for name, (good, sentence) in found.items() if not good}
+    assert list(bad) == ["device", "redis", "database", "data", "key"]
+    assert "unset it" in bad["device"]
+    assert "correct REDIS_URL" in bad["redis"]
+    assert "Check DATABASE_URL" in bad["database"]
+    assert "FORGER_API_KEY" in bad["key"]
+    assert "secret" not in told.stdout + told.stderr
+
+
+def test_an_old_database_is_told_how_to_come_up(tmp_path: Path) -> None:
+    env = Service(tmp_path).env()
+    code = "from app.db import migrate; migrate.upgrade('0001')"
+    subprocess.run([sys.executable, "-P", "-c", code], env=env, cwd=CHECKOUT, check=True, capture_output=True)
+    good, sentence = lines(doctor(tmp_path))["database"]
+    assert not good
+    assert "forger migrate" in sentence
+    migrated = subprocess.run(
+        [sys.executable, "-P", "-m", "app.cli", "migrate"], env=env, cwd=CHECKOUT, capture_output=True, check=False
+    )
+    assert migrated.returncode == 0
+    assert lines(doctor(tmp_path))["database"][0]
+
+
+def test_files_of_datasets_are_seen(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "mnist"
+    folder.mkdir(parents=True)
+    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3"):
+        (folder / f"{name}-ubyte.gz").touch()
+    settings = {"FORGER_DATA": str(tmp_path / "data")}
+    assert "mnist is fetched" in lines(doctor(tmp_path, **settings))["data"][1]
+    (folder / "t10k-labels-idx1-ubyte").touch()
+    assert lines(doctor(tmp_path, **settings))["data"][1].startswith("mnist is here, fashion-mnist is fetched")
+
+
+def test_a_port_in_use_is_told_and_our_own_service_is_known(service: Service, tmp_path: Path) -> None:
+    good, sentence = lines(doctor(service.home))["port"]
+    assert good
+    assert service.url in sentence
+    good, sentence = lines(doctor(tmp_path, FORGER_PORT=service.url.rpartition(":")[2]))["port"]
+    assert not good
+    assert "set FORGER_PORT to another" in sentence
+
+
+def test_a_home_that_is_no_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    good, sentence = lines(doctor(tmp_path / "file" / "home"))["disk"]
+    assert not good
+    assert "move FORGER_HOME" in sentence
+
+
+def test_a_setting_that_makes_no_sense_is_one_sentence(tmp_path: Path) -> None:
+    told = doctor(tmp_path, FORGER_PORT="abc")
+    assert told.returncode == 2
+    assert told.stderr.startswith("FORGER_PORT: ")
+    assert len(told.stderr.splitlines()) == 1
