@@ -16,9 +16,11 @@ from app.core.settings import get_settings
 from app.core.store import sha256_of
 from app.services import attempts
 from app.services.views import CheckpointView, JobView
+from models.spec.recipe import Recipe
 from worker.lifeline import Lifeline
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
+    from worker.training.data import Data
     from worker.training.loop import Report, Saved, Stop
     from worker.training.numerics import Numerics
 
@@ -108,8 +110,9 @@ class Runner:
         self._folder.mkdir(parents=True, exist_ok=True)
         attempts.sweep_checkpoints(self._job_id)
         self._latest = self._resume_point()
+        recipe = job.recipe if job.recipe.budget.minutes is None else self._settle_budget(job.recipe, loaded, settled)
         ended = train(
-            job.recipe,
+            recipe,
             loaded,
             self,
             folder=self._folder,
@@ -119,7 +122,7 @@ class Runner:
             numerics=settled,
         )
         if isinstance(ended, Finished):
-            self._publish(job, settled)
+            self._publish(job, recipe, settled)
         else:
             attempts.stopped(self._job_id, self._fence)
 
@@ -146,6 +149,13 @@ class Runner:
         if reason is not None:
             attempts.record_event(self._job_id, self._fence, "exactness_lost", {"reason": reason})
         return settled
+
+    def _settle_budget(self, recipe: Recipe, data: "Data", numerics: "Numerics") -> Recipe:
+        """Minutes become steps, once: from then on the job is a function of its seed and the step."""
+        from worker.training import pace
+
+        measured = pace.measure(recipe, data, numerics, lambda: self._lifeline.beat(0))
+        return attempts.settle_budget(self._job_id, self._fence, pace.steps_within(recipe, measured))
 
     def _resume_point(self) -> Path | None:
         """The newest checkpoint that is whole; the job is rewound to it. None: from the start."""
@@ -175,14 +185,14 @@ class Runner:
         data = {"kind": "checkpoint_damaged", "step": row.step, "message": message}
         attempts.record_event(self._job_id, self._fence, "health", data)
 
-    def _publish(self, job: JobView, settled: "Numerics") -> None:
+    def _publish(self, job: JobView, recipe: Recipe, settled: "Numerics") -> None:
         from models.export import export_checkpoint
 
         assert self._latest is not None
         export = self._folder / "export.safetensors"
-        export_checkpoint(job.recipe, self._latest, export)
+        export_checkpoint(recipe, self._latest, export)
         seconds = time.time() - (job.started_at or job.created_at)
-        card = {"steps": job.total, "seconds": round(seconds, 3), "device": settled.device}
+        card = {"steps": recipe.budget.steps, "seconds": round(seconds, 3), "device": settled.device}
         attempts.succeed(self._job_id, self._fence, export, card)
         export.unlink()
 

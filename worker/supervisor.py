@@ -47,7 +47,7 @@ class Attempt:
         self._ordered_at = 0.0
         self._verdict: tuple[str, str] | None = None
         self._stopped_by_us = False
-        self._pace = Pace(claim.total)
+        self._pace = Pace()
 
     def run(self) -> None:
         """Returns once the runner has ended and the job's row says how."""
@@ -76,7 +76,7 @@ class Attempt:
     def _renew(self, now: float) -> None:
         step = self._runner.step
         try:
-            self._state = attempts.renew(self._claim.job_id, self._claim.fence, step, self._pace.eta_s(step, now))
+            self._state = attempts.renew(self._claim.job_id, self._claim.fence, step, self._pace.step_s(step, now))
         except OperationalError as error:  # the database may be restarting; the lease decides who is right
             log.warning("renewal_failed", job=self._claim.job_id, error=str(error))
         self._renew_at = now + min(self._settings.lease_s / 3, RENEW_AT_MOST_S)
@@ -112,16 +112,15 @@ class Attempt:
 
 
 class Pace:
-    """Time left, from the steps seen in this attempt."""
+    """Time of a step, from those seen in this attempt."""
 
-    def __init__(self, total: int) -> None:
-        self._total = total
+    def __init__(self) -> None:
         self._from: tuple[int, float] | None = None
 
-    def eta_s(self, step: int, now: float) -> float | None:
+    def step_s(self, step: int, now: float) -> float | None:
         if step and self._from is None:
             self._from = (step, now)
         if self._from is None or step <= self._from[0]:
             return None
         first, since = self._from
-        return (self._total - step) * (now - since) / (step - first)
+        return (now - since) / (step - first)

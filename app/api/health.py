@@ -14,7 +14,8 @@ router = APIRouter(tags=["health"])
 
 NAME = "forger"
 DOORS = (
-    "jobs", "sample", "translate", "models", "datasets", "recipes", "limits", "livez", "readyz", "version", "openapi.json",
+    "jobs", "sample", "translate", "models", "datasets", "recipes", "limits",
+    "livez", "readyz", "version", "openapi.json",
 )  # fmt: skip
 
 

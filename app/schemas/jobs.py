@@ -72,7 +72,7 @@ class StartOut(Out):
 
 class Progress(Out):
     step: int
-    total: int
+    total: int | None = Field(description="Null until the first attempt has measured a budget in minutes.")
     eta_s: float | None
 
 
@@ -116,7 +116,7 @@ class JobOut(Out):
             model=job.model_name,
             start_from=job.start and StartOut.model_validate(job.start),
             attempt=job.attempt,
-            progress=Progress(step=job.step, total=job.total, eta_s=job.eta_s),
+            progress=Progress(step=job.step, total=job.total or None, eta_s=job.eta_s),
             queue_position=job.queue_position,
             created_at=job.created_at,
             queued_at=job.queued_at,

@@ -22,6 +22,8 @@ from app.db.session import unit_of_work
 from app.db.tables import Job
 from app.services import views
 from app.services.views import CheckpointView, JobView
+from models.spec.recipe import Recipe
+from models.spec.resolve import settled
 
 FRUITLESS_LIMIT = 3
 _STOPPED = {
@@ -37,7 +39,6 @@ class Claim:
 
     job_id: str
     fence: int
-    total: int
 
 
 def claim(job_id: str, owner: str) -> Claim | None:
@@ -55,11 +56,14 @@ def claim(job_id: str, owner: str) -> Claim | None:
             started_at=rows.first_start(),
         )
         row = rows.find(session, job_id) if moved else None
-        return None if row is None else Claim(job_id, row.fence, row.total)
+        return None if row is None else Claim(job_id, row.fence)
 
 
-def renew(job_id: str, fence: int, step: int, eta_s: float | None) -> JobState:
-    """Extends the lease and notes the progress; answers the state, which may ask to pause or cancel."""
+def renew(job_id: str, fence: int, step: int, step_s: float | None) -> JobState:
+    """Extends the lease and notes the progress; answers the state, which may ask to pause or cancel.
+
+    `step_s` is the time a step takes, where it is known.
+    """
     lease = epoch_now() + get_settings().lease_s
     with unit_of_work() as session:
         rows.write(
@@ -69,7 +73,7 @@ def renew(job_id: str, fence: int, step: int, eta_s: float | None) -> JobState:
             lease_expires=lease,
             heartbeat_at=epoch_now(),
             step=rows.no_less(step),
-            eta_s=eta_s,
+            eta_s=None if step_s is None else (Job.total - step) * step_s,
         )
         return JobState(_held(session, job_id).state)
 
@@ -92,6 +96,19 @@ def settle_numerics(job_id: str, fence: int, numerics: Mapping[str, Any]) -> dic
             stored = dict(numerics)
             rows.write(session, job_id, fence, numerics=stored)
         return stored
+
+
+def settle_budget(job_id: str, fence: int, steps: int) -> Recipe:
+    """The steps that fit into the minutes of the recipe's budget: the job's for good, and said in an event."""
+    with unit_of_work() as session:
+        rows.write(session, job_id, fence)
+        recipe = Recipe.model_validate(_held(session, job_id).recipe)
+        whole = settled(recipe, steps)
+        minutes = recipe.budget.minutes
+        sentence = f"At the pace measured here {minutes:g} minutes are {steps} steps; these are the budget from now on."
+        told = {"minutes": minutes, "steps": steps, "message": sentence}
+        rows.write(session, job_id, fence, ("budget", told), recipe=whole.model_dump(mode="json"), total=steps)
+        return whole
 
 
 def record_event(job_id: str, fence: int, type_: str, data: Mapping[str, Any]) -> None:

@@ -76,7 +76,7 @@ def create(
                 model_name=model_name,
                 recipe=recipe.model_dump(mode="json"),
                 start=begun,
-                total=recipe.budget.steps,
+                total=recipe.budget.steps if recipe.budget.minutes is None else 0,
             )
             if answer is not None:
                 answer(session, job_id)

@@ -1,10 +1,11 @@
 """From what a client sends to a whole recipe, or to sentences that say what to change."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from models.spec.data import DataSpec, Images, Points
 from models.spec.datasets import DATASETS, DatasetInfo
@@ -14,11 +15,12 @@ from models.spec.nets import CriticSpec, GeneratorSpec
 from models.spec.objectives import ObjectiveSpec
 from models.spec.penalties import PenaltySpec
 from models.spec.recipe import Recipe
-from models.spec.training import OptimizerSpec, ScheduleSpec
+from models.spec.training import MOST_STEPS, Budget, OptimizerSpec, ScheduleSpec
 
 Json = dict[str, Any]
 Datasets = Mapping[str, DatasetInfo]
 _DATA: TypeAdapter[DataSpec] = TypeAdapter(DataSpec)
+_EPOCHS = TypeAdapter(Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)])
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,15 @@ def resolve(
         fields["seed"] = seed or 0
     if budget is not None:
         fields["budget"] = dict(budget)
-    made = _whole(fields, pointer, shorthands=_given(dataset, seed, budget))
-    if refusal := _misfit(made.data, datasets, f"{pointer}/data"):
-        raise RecipeRefused(refusal)
+    made = _whole(fields, pointer, _given(dataset, seed, budget), datasets)
     return family.name if family else None, made
+
+
+def settled(recipe: Recipe, steps: int) -> Recipe:
+    """A recipe whose budget was in minutes, in steps from here on; cadences that were left to us follow them."""
+    unsettled, own = _cadences(recipe.budget.steps), _cadences(steps)
+    following = {name: own[name] for name in own if getattr(recipe, name) == unsettled[name]}
+    return recipe.model_copy(update={"budget": Budget(steps=steps), **following})
 
 
 def merge(base: Json, change: Mapping[str, Any]) -> Json:
@@ -128,6 +135,8 @@ def _preset(family: Family, known: Json, overrides: Mapping[str, Any]) -> Json:
     except ValidationError as error:
         raise RecipeRefused(*_refusals(error, "/overrides", {}, inside=("data",))) from None
     fields = {name: _plain(value) for name, value in family.preset(shape).items()}
+    if "budget" in overrides:  # it is given in one unit: that of the preset must not stand beside it
+        del fields["budget"]
     return merge(fields, {**overrides, "data": data})
 
 
@@ -137,12 +146,58 @@ def _plain(value: Any) -> Any:
     return value.model_dump(mode="json") if hasattr(value, "model_dump") else value
 
 
-def _whole(fields: Json, pointer: str, shorthands: Mapping[str, str]) -> Recipe:
-    budget = fields.get("budget")
-    steps = budget.get("steps") if isinstance(budget, Mapping) else None
-    steps = max(steps, 1) if isinstance(steps, int) else 1  # a wrong budget is refused below, in its own words
-    fields = {"checkpoint_every": -(-steps // 20), "report_every": -(-steps // 40)} | fields
+def _whole(fields: Json, pointer: str, shorthands: Mapping[str, str], datasets: Datasets) -> Recipe:
+    budget, epochs = _one_unit(fields.get("budget"), shorthands.get("budget", f"{pointer}/budget"))
+    if budget is not None:
+        fields = {**fields, "budget": budget}
+    made = _checked(fields, pointer, shorthands)
+    if refusal := _misfit(made.data, datasets, f"{pointer}/data"):
+        raise RecipeRefused(refusal)
+    if epochs is None:
+        return made
+    steps = _steps(epochs, datasets[made.data.dataset].size, made)
+    return _checked({**fields, "budget": {"steps": steps}}, pointer, shorthands)
+
+
+def _one_unit(budget: Any, at: str) -> tuple[Any, float | None]:
+    """The budget in a recipe's words, and epochs, where it is in those: their steps follow from the whole recipe.
+
+    Minutes stand beside the most steps there can be, until they are measured.
+    """
+    if not isinstance(budget, Mapping):
+        return budget, None
+    given = {unit: value for unit, value in budget.items() if value is not None}
+    if "minutes" in given and given.get("steps") == MOST_STEPS:  # as a job answers it that was not measured yet
+        del given["steps"]
+    if len(units := [unit for unit in ("steps", "epochs", "minutes") if unit in given]) > 1:
+        raise RecipeRefused(Refusal(at, f"The budget is given in {' and in '.join(units)}: choose one of them."))
+    if "minutes" in given:
+        return {"steps": MOST_STEPS, **given}, None
+    if (epochs := given.pop("epochs", None)) is None:
+        return given, None
     try:
+        return {**given, "steps": 1}, _EPOCHS.validate_python(epochs)
+    except ValidationError as error:
+        raise RecipeRefused(*_refusals(error, at, {}, inside=("epochs",))) from None
+
+
+def _steps(epochs: float, size: int, recipe: Recipe) -> int:
+    """Moves of the generator in which the critic sees every example that often."""
+    return max(1, math.ceil(epochs * size / (recipe.batch_size * recipe.turns.critic_steps)))
+
+
+def _cadences(steps: int) -> dict[str, int]:
+    """How often a job saves and reports that does not say so itself."""
+    return {"checkpoint_every": -(-steps // 20), "report_every": -(-steps // 40)}
+
+
+def _checked(fields: Json, pointer: str, shorthands: Mapping[str, str]) -> Recipe:
+    try:
+        steps = Budget.model_validate(fields.get("budget")).steps
+    except ValidationError:
+        steps = 1  # the budget is refused below, in its own words
+    try:
+        fields = _cadences(steps) | fields
         return Recipe.model_validate(fields)
     except ValidationError as error:
         raise RecipeRefused(*_refusals(error, pointer, shorthands)) from None

@@ -1,0 +1,78 @@
+"""How many steps fit into a budget in minutes: measured on a trainer that is thrown away."""
+
+import tempfile
+import time
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from models import checkpoint
+from models.spec.recipe import Recipe
+from models.spec.resolve import settled
+from models.spec.training import MOST_STEPS
+from worker.training.batches import Batches
+from worker.training.data import Data
+from worker.training.numerics import Numerics
+from worker.training.samples import sample_sheet
+from worker.training.trainer import Trainer
+
+WARM_UP = 2
+"""steps that find memory and kernels for the first time"""
+STEPS, SECONDS = 24, 3.0
+"""at least so many steps and seconds are measured; 24 holds whole rounds of the lazy penalties"""
+SHARE = 0.1
+"""of the budget that measuring may take, where steps are slow"""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds that a step, a report and a checkpoint take."""
+
+    step: float
+    report: float
+    save: float
+
+
+def measure(recipe: Recipe, data: Data, numerics: Numerics, beat: Callable[[], None]) -> Pace:
+    """The pace of this recipe on this machine. `beat` is called after every step. Raises NonFinite."""
+    assert recipe.budget.minutes is not None
+    device = torch.device(numerics.device)
+    trainer = Trainer(recipe, Batches(recipe, data, device), device, numerics.precision)
+    _timed(trainer, WARM_UP, beat)
+    done, seconds = 1, _timed(trainer, 1, beat)
+    while (done < STEPS or seconds < SECONDS) and seconds < SHARE * 60 * recipe.budget.minutes:
+        seconds += _timed(trainer, 1, beat)
+        done += 1
+    began = time.perf_counter()
+    sample_sheet(recipe, trainer.average.network, trainer.batches)
+    reported = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint.save(trainer.state_dict(), Path(folder), 0)
+    return Pace(seconds / done, reported - began, time.perf_counter() - reported)
+
+
+def steps_within(recipe: Recipe, pace: Pace) -> int:
+    """The most steps whose training, reports and checkpoints fit into the recipe's minutes; at least 1."""
+    assert recipe.budget.minutes is not None
+    seconds = 60 * recipe.budget.minutes
+    most = min(MOST_STEPS, int(seconds / pace.step))
+    return max(1, bisect_right(range(1, most + 1), seconds, key=lambda steps: _cost(settled(recipe, steps), pace)))
+
+
+def _cost(recipe: Recipe, pace: Pace) -> float:
+    steps = recipe.budget.steps
+    reports, saves = -(-steps // recipe.report_every), 1 - (-steps // recipe.checkpoint_every)
+    return steps * pace.step + reports * pace.report + saves * pace.save
+
+
+def _timed(trainer: Trainer, steps: int, beat: Callable[[], None]) -> float:
+    """Seconds of so many steps, the device's part included."""
+    began = time.perf_counter()
+    for _ in range(steps):
+        trainer.advance()
+        beat()
+    trainer.check()
+    return time.perf_counter() - began
