@@ -8,13 +8,18 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionInTime
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import Scope
 
 from app.core.errors import FieldError, ForgerError
+from app.core.logging import get_logger
 from app.schemas.problem import Problem
+
+log = get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID = "X-Request-Id"
@@ -22,6 +27,7 @@ _KINDS = "urn:forger:problem:"
 _SENTENCES = {
     404: "Nothing is here; GET / names the doors.",
     405: "This door does not know that method; the Allow header names those it knows.",
+    503: "The database does not answer; jobs that run go on, ask again soon.",
     500: "Something failed on our side; the log tells what, under this request id.",
 }
 _CODES = {413: "too_large", 415: "unsupported_media", 422: "invalid", 500: "internal_error"}
@@ -87,6 +93,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ForgerError, _forger)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
+    for away in (OperationalError, InterfaceError, NoConnectionInTime):
+        app.add_exception_handler(away, _database_away)
     app.add_exception_handler(Exception, _unforeseen)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
 
@@ -118,6 +126,11 @@ def _allowed(request: Request) -> str:
     paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
     here = [room for path, room in paths.items() if compile_path(path)[0].match(request.scope["path"])]
     return ", ".join(sorted({method.upper() for operations in here for method in operations}))
+
+
+async def _database_away(request: Request, error: Exception) -> Response:
+    log.error("database_away", error=str(error))
+    return problem(request.scope, 503, _SENTENCES[503], code="database_away", headers={"Retry-After": "2"})
 
 
 async def _unforeseen(request: Request, error: Exception) -> Response:

@@ -4,73 +4,16 @@ Each family trains a tiny job; runner, worker and the whole service are killed w
 fixed seed. The unbroken run happens in another service, under other ids.
 """
 
-import random
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-
 import pytest
 from redis import Redis
 
 from tests.conftest import StartService
+from tests.support.kills import Blow, finish, in_parallel, kill_runner, kill_service, kill_worker, post, random_steps
 from tests.support.service import Service, end
 from tests.support.wait import until
 from tests.support.watch import Watch
 
-STEPS, KILLS, STRIDE = 40, 5, 7
-SMALL = {"checkpoint_every": 5, "report_every": 1}
-JOBS: dict[str, dict[str, Any]] = {
-    "dcgan": {"dataset": "digits", "overrides": {**SMALL, "batch_size": 64}},
-    "wgan_gp": {
-        "dataset": "digits",
-        "overrides": {**SMALL, "batch_size": 16, "generator": {"width": 16}, "critic": {"width": 16}},
-    },
-    "cyclegan": {"dataset": "day2night", "overrides": {**SMALL, "batch_size": 1, "data": {"side": 32}}},
-}
-Blow = Callable[[Service, str], None]
-
-
-def post(service: Service, family: str) -> str:
-    return service.post(recipe=family, seed=11, budget={"steps": STEPS}, **JOBS[family])
-
-
-def kill_runner(service: Service, job_id: str) -> None:
-    runner = until(lambda: service.runner(job_id))
-    assert runner is not None
-    end(runner)
-
-
-def kill_worker(service: Service, job_id: str) -> None:
-    worker = until(service.worker)
-    assert worker is not None
-    end(worker)
-
-
-def kill_service(service: Service, job_id: str) -> None:
-    service.kill()
-    service.start()
-
-
-def random_steps(family: str, blow: Blow) -> list[int]:
-    """One step in each stretch of the job, from the second on."""
-    draw = random.Random(f"{family}/{blow.__name__}")
-    return [2 + STRIDE * number + draw.randrange(STRIDE) for number in range(KILLS)]
-
-
-@pytest.fixture(scope="module")
-def unbroken(start_service: StartService) -> dict[str, str]:
-    """sha256 of each family's export, from a service where nothing happens."""
-    service = start_service()
-    ids = {family: post(service, family) for family in JOBS}
-    sums = {family: service.wait_for(job_id, "succeeded")["result"]["export_sha256"] for family, job_id in ids.items()}
-    service.stop()
-    return sums
-
-
-def in_parallel(each: Callable[[str], str]) -> dict[str, str]:
-    """Every family in a service of its own, at the same time: most of a kill test is waiting."""
-    with ThreadPoolExecutor(len(JOBS)) as pool:
-        return dict(zip(JOBS, pool.map(each, JOBS), strict=True))
+KILLS = 5
 
 
 @pytest.mark.parametrize("blow", [kill_runner, kill_worker, kill_service])
@@ -81,7 +24,7 @@ def test_a_killed_job_ends_with_the_unbroken_runs_bytes(
         service = start_service()
         job_id = post(service, family)
         watch = Watch(service, job_id)
-        for step in random_steps(family, blow):
+        for step in random_steps(f"{family}/{blow.__name__}", KILLS):
             watch.until_step(step)
             blow(service, job_id)
             watch.until_next_attempt()
@@ -105,21 +48,6 @@ def test_pauses_a_wiped_broker_and_dead_servers_change_nothing(
         return finish(service, job_id, attempts=4)
 
     assert in_parallel(train) == unbroken
-
-
-def finish(service: Service, job_id: str, *, attempts: int) -> str:
-    """The export's sha256, after a look at what the job has recorded."""
-    job = service.wait_for(job_id, "succeeded")
-    assert job["attempt"] >= attempts, "a starved machine may lose a lease of two seconds once more"
-    states = Watch(service, job_id).states()
-    assert states.count("running") == job["attempt"]
-    assert states.count("succeeded") == 1
-    assert states[-1] == "succeeded"
-    for curve in service.client.get(f"/jobs/{job_id}/metrics").json()["data"]:
-        every = 8 if "/r1" in curve["name"] else 1  # a lazy penalty is due at every eighth step
-        assert [step for step, _ in curve["points"]] == list(range(1, STEPS + 1, every)), "no step twice, none missing"
-    service.stop()
-    return str(job["result"]["export_sha256"])
 
 
 def wipe_broker(service: Service, job_id: str) -> None:

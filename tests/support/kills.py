@@ -1,0 +1,72 @@
+"""Blows to a service at random steps of a fixed seed, and what its job must show afterwards."""
+
+import random
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from tests.support.service import Service, end
+from tests.support.wait import until
+from tests.support.watch import Watch
+
+STEPS = 40
+SMALL = {"checkpoint_every": 5, "report_every": 1}
+JOBS: dict[str, dict[str, Any]] = {
+    "dcgan": {"dataset": "digits", "overrides": {**SMALL, "batch_size": 64}},
+    "wgan_gp": {
+        "dataset": "digits",
+        "overrides": {**SMALL, "batch_size": 16, "generator": {"width": 16}, "critic": {"width": 16}},
+    },
+    "cyclegan": {"dataset": "day2night", "overrides": {**SMALL, "batch_size": 1, "data": {"side": 32}}},
+}
+Blow = Callable[[Service, str], None]
+
+
+def post(service: Service, family: str) -> str:
+    return service.post(recipe=family, seed=11, budget={"steps": STEPS}, **JOBS[family])
+
+
+def kill_runner(service: Service, job_id: str) -> None:
+    runner = until(lambda: service.runner(job_id))
+    assert runner is not None
+    end(runner)
+
+
+def kill_worker(service: Service, job_id: str) -> None:
+    worker = until(service.worker)
+    assert worker is not None
+    end(worker)
+
+
+def kill_service(service: Service, job_id: str) -> None:
+    service.kill()
+    service.start()
+
+
+def random_steps(name: str, count: int) -> list[int]:
+    """One step in each of `count` stretches of the job, from the second step on."""
+    stride = (STEPS - 4) // count
+    draw = random.Random(name)
+    return [2 + stride * number + draw.randrange(stride) for number in range(count)]
+
+
+def in_parallel(each: Callable[[str], str], families: Iterable[str] = JOBS) -> dict[str, str]:
+    """Every family in a service of its own, at the same time: most of a kill test is waiting."""
+    families = tuple(families)
+    with ThreadPoolExecutor(len(families)) as pool:
+        return dict(zip(families, pool.map(each, families), strict=True))
+
+
+def finish(service: Service, job_id: str, *, attempts: int) -> str:
+    """The export's sha256, after a look at what the job has recorded."""
+    job = service.wait_for(job_id, "succeeded")
+    assert job["attempt"] >= attempts, "a starved machine may lose a lease of two seconds once more"
+    states = Watch(service, job_id).states()
+    assert states.count("running") == job["attempt"]
+    assert states.count("succeeded") == 1
+    assert states[-1] == "succeeded"
+    for curve in service.client.get(f"/jobs/{job_id}/metrics").json()["data"]:
+        every = 8 if "/r1" in curve["name"] else 1  # a lazy penalty is due at every eighth step
+        assert [step for step, _ in curve["points"]] == list(range(1, STEPS + 1, every)), "no step twice, none missing"
+    service.stop()
+    return str(job["result"]["export_sha256"])
