@@ -4,7 +4,7 @@ from typing import Any
 
 from models.spec.recipe import Recipe
 
-SHAPELESS = frozenset({"activation", "dropout", "input_scale"})
+SHAPELESS = frozenset({"activation", "input_scale"})
 """fields of a network that change what it computes and not which weights it has"""
 
 
@@ -22,7 +22,10 @@ def _form(recipe: Recipe) -> dict[str, Any]:
     """All that decides names and shapes of the players' weights."""
     form = {"game.kind": recipe.game.kind, "data.channels": getattr(recipe.data, "channels", None)}
     for name, network in (("generator", recipe.generator), ("critic", recipe.critic)):
-        form |= {f"{name}.{field}": value for field, value in network.model_dump().items() if field not in SHAPELESS}
+        fields = {field: value for field, value in network.model_dump().items() if field not in SHAPELESS}
+        if fields.get("dropout"):  # a layer without weights that nevertheless numbers those after it
+            fields["dropout"] = "above 0"
+        form |= {f"{name}.{field}": value for field, value in fields.items()}
     if recipe.game.kind == "synthesis":  # translators take pictures of any side, and no latent
         form |= {
             "data.side": getattr(recipe.data, "side", None),
@@ -34,4 +37,4 @@ def _form(recipe: Recipe) -> dict[str, Any]:
 
 
 def _said(value: Any) -> str:
-    return "absent" if value is None else str(value).lower()
+    return "absent" if value is None else f"{value:g}" if isinstance(value, float) else str(value).lower()

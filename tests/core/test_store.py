@@ -1,6 +1,8 @@
 import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -26,3 +28,57 @@ def test_many_writers_of_one_content_leave_one_whole_file(tmp_path: Path) -> Non
 def test_only_a_sha256_becomes_a_path(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="64 lower-case hex digits"):
         Store(tmp_path).path(name)
+
+
+def aged(store: Store, data: bytes) -> str:
+    sha256 = store.put_bytes(data)
+    os.utime(store.path(sha256), (0, 0))
+    return sha256
+
+
+def test_a_sweep_takes_what_is_old_and_unnamed(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    named, unnamed, young = aged(store, b"named"), aged(store, b"unnamed"), store.put_bytes(b"young")
+    half = store.path(unnamed).with_name(".incoming-x")
+    half.write_bytes(b"half")
+    os.utime(half, (0, 0))
+    assert store.sweep(lambda _: {named}, older_than_s=60) == [unnamed]
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {named, young}
+
+
+def test_what_is_put_again_is_young_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    aged(store, b"seven")
+    store.put_bytes(b"seven")
+    assert store.sweep(lambda _: (), older_than_s=60) == []
+
+
+def test_a_file_put_while_the_sweep_asks_who_names_it_stays(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    sha256 = aged(store, b"seven")
+
+    def named(_: object) -> set[str]:
+        store.put_bytes(b"seven")  # another process, whose row is not there yet
+        return set()
+
+    assert store.sweep(named, older_than_s=60) == []
+    assert store.path(sha256).read_bytes() == b"seven"
+
+
+def test_puts_that_race_with_sweeps_never_lose_a_file(tmp_path: Path) -> None:
+    store, done = Store(tmp_path), Event()
+    removed: list[str] = []
+
+    def sweeping() -> None:
+        while not done.is_set():
+            removed.extend(store.sweep(lambda _: (), older_than_s=60))
+
+    sweeper = Thread(target=sweeping)
+    sweeper.start()
+    for _ in range(2000):
+        path = store.path(store.put_bytes(b"seven"))
+        assert path.read_bytes() == b"seven"
+        os.utime(path, (0, 0))
+    done.set()
+    sweeper.join()
+    assert removed, "the sweep had its turns"

@@ -9,13 +9,24 @@ from app.core.settings import get_settings
 from app.core.states import JobState
 from app.db.session import unit_of_work
 from app.services import attempts, jobs
+from app.services.idempotency import Answer
+from app.services.plans import Start
 from app.services.views import JobView
 from models.spec.resolve import resolve
 
 
-def make_job(family: str = "cdcgan", dataset: str = "digits", steps: int = 20, **overrides: Any) -> JobView:
+def make_job(
+    family: str = "cdcgan",
+    dataset: str = "digits",
+    steps: int = 20,
+    *,
+    start: Start | None = None,
+    answer: Answer | None = None,
+    **overrides: Any,
+) -> JobView:
     name, recipe = resolve(family, dataset=dataset, seed=1, budget={"steps": steps}, overrides=overrides or None)
-    return jobs.create(family=name, recipe=recipe, dataset=dataset, model_name=f"{family}-{dataset}")
+    model = f"{family}-{dataset}"
+    return jobs.create(family=name, recipe=recipe, dataset=dataset, model_name=model, start=start, answer=answer)
 
 
 def put_in(state: JobState, job_id: str) -> None:
