@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import CursorResult
+from sqlalchemy import inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -29,5 +29,5 @@ def upsert(session: Session, table: type[Base], rows: Sequence[Row], keys: Seque
 
 def insert_missing(session: Session, table: type[Base], row: Row) -> bool:
     """Adds the row unless its key is there; whether it was added."""
-    added = session.execute(_insert(session, table).values(dict(row)).on_conflict_do_nothing())
-    return cast(CursorResult[Any], added).rowcount == 1
+    statement = _insert(session, table).values(dict(row)).on_conflict_do_nothing()
+    return session.execute(statement.returning(*inspect(table).primary_key)).first() is not None
