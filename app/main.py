@@ -12,6 +12,7 @@ from app.core.logging import configure
 from app.core.sandbox import Sandbox
 from app.core.settings import Settings, get_settings
 from app.services.inference import Inference
+from app.services.intake import Intake
 from app.services.reaper import Reaper
 
 
@@ -42,6 +43,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.inference = Inference(app.state.settings)
     app.state.inference.start()
     app.state.sandbox = Sandbox()
+    app.state.intake = Intake(app.state.settings)
     reaper = Reaper().start()
     try:
         yield
@@ -49,3 +51,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await anyio.to_thread.run_sync(reaper.stop)
         await anyio.to_thread.run_sync(app.state.inference.stop)
         await anyio.to_thread.run_sync(app.state.sandbox.close)
+        await anyio.to_thread.run_sync(app.state.intake.close)

@@ -39,7 +39,15 @@ def described(side: int, channels: int, *, halved: bool = False) -> dict[str, An
     ]
     if halved:
         steps.insert(2, "split in the middle: the left half belongs to a, the right half to b")
-    return {"side": side, "channels": channels, "crop": "centre", "filter": "bicubic", "steps": steps}
+    changed_by = "a job's overrides of data.side and data.channels"
+    return {
+        "side": side,
+        "channels": channels,
+        "crop": "centre",
+        "filter": "bicubic",
+        "steps": steps,
+        "changed_by": changed_by,
+    }
 
 
 def _centre_square(image: Image.Image) -> Image.Image:

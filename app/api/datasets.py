@@ -1,19 +1,86 @@
-"""/datasets: what can be learned from."""
+"""/datasets: what can be learned from, built in and uploaded."""
 
-from fastapi import APIRouter
+from typing import Annotated, Any
 
-from app.schemas.catalog import DatasetList, DatasetOut
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.responses import FileResponse
+
+from app.api.deps import TheIntake, TheSettings, multipart_body
+from app.api.problems import refused
+from app.api.uploads import received
+from app.core.errors import NotFound
+from app.core.store import Store
+from app.schemas.catalog import DatasetDetail, DatasetIn, DatasetList, DatasetOut
 from app.services import datasets
-from models.spec.datasets import DATASETS
 
 router = APIRouter(prefix="/datasets", tags=["catalogue"])
 
 
+def _form() -> dict[str, Any]:
+    """FastAPI would read the whole body before the route; the route reads it itself, and describes it here."""
+    schema = DatasetIn.model_json_schema()
+    file = {"type": "string", "format": "binary", "description": "A zip of pictures."}
+    schema |= {"properties": {"file": file, **schema["properties"]}, "required": ["file", *schema["required"]]}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses=refused(409, 429),
+    dependencies=[Depends(multipart_body)],
+    openapi_extra=_form(),
+)
+async def create(request: Request, response: Response, intake: TheIntake, settings: TheSettings) -> DatasetDetail:
+    """A zip becomes a dataset: class folders, pictures side by side, or two folders A and B."""
+    with intake.admitted():
+        async with received(request, intake.folder, settings.max_dataset_bytes, "max_dataset_bytes") as sent:
+            asked = _asked(sent.fields)
+            detail = await to_thread.run_sync(intake.take, sent.file, asked.name, asked.layout)
+    response.headers["Location"] = f"/datasets/{asked.name}"
+    return DatasetDetail.of(detail)
+
+
 @router.get("")
 def listed() -> DatasetList:
-    return DatasetList(data=[DatasetOut.model_validate(info) for info in DATASETS.values()])
+    """The built-in ones first, then the uploaded ones, oldest first."""
+    return DatasetList(data=[DatasetOut.model_validate(info) for info in datasets.all_datasets().values()])
 
 
 @router.get("/{name}")
-def read(name: str) -> DatasetOut:
-    return DatasetOut.model_validate(datasets.find(name))
+def read(name: str) -> DatasetDetail:
+    """Of an uploaded dataset also the report of its intake."""
+    return DatasetDetail.of(datasets.find(name))
+
+
+@router.get(
+    "/{name}/sheet",
+    response_class=FileResponse,
+    responses={200: {"content": {"image/png": {}}}},
+)
+def sheet(name: str, settings: TheSettings, if_none_match: Annotated[str | None, Header()] = None) -> Response:
+    """The contact sheet of an uploaded dataset: some of its pictures as training will see them."""
+    sha256 = datasets.find(name).sheet_sha256
+    if sha256 is None:
+        raise NotFound(f"'{name}' is built in and has no contact sheet; uploaded datasets have one.")
+    headers = {"ETag": f'"{sha256}"', "Cache-Control": "no-cache"}
+    if if_none_match and sha256 in if_none_match:
+        return Response(status_code=304, headers=headers)
+    return FileResponse(Store(settings.artifacts).path(sha256), media_type="image/png", headers=headers)
+
+
+@router.delete("/{name}", status_code=204, responses=refused(409))
+def delete(name: str) -> None:
+    """Refused while a job or a model needs it."""
+    datasets.delete(name)
+
+
+def _asked(fields: dict[str, str]) -> DatasetIn:
+    try:
+        return DatasetIn.model_validate(fields)
+    except ValidationError as error:
+        named = [{**item, "loc": ("body", *item["loc"])} for item in error.errors(include_url=False)]
+        raise RequestValidationError(named, body=fields) from None

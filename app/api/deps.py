@@ -9,6 +9,7 @@ from app.core.limits import PAGE
 from app.core.sandbox import Sandbox
 from app.core.settings import Settings
 from app.services.inference import Inference
+from app.services.intake import Intake
 
 
 def settings_of(request: Request) -> Settings:
@@ -26,8 +27,14 @@ def sandbox_of(request: Request) -> Sandbox:
     return sandbox
 
 
+def intake_of(request: Request) -> Intake:
+    intake: Intake = request.app.state.intake
+    return intake
+
+
 TheSettings = Annotated[Settings, Depends(settings_of)]
 TheInference = Annotated[Inference, Depends(inference_of)]
+TheIntake = Annotated[Intake, Depends(intake_of)]
 TheSandbox = Annotated[Sandbox, Depends(sandbox_of)]
 Limit = Annotated[int, Query(ge=1, le=PAGE, description="Most entries in one reply.")]
 

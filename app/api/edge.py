@@ -14,7 +14,8 @@ from app.api.problems import REQUEST_ID, problem
 from app.core.settings import Settings
 
 OPEN = frozenset({"/livez", "/readyz"})
-UPLOADS = frozenset({"/translate"})
+UPLOADS = {"/translate": "max_upload_bytes", "/datasets": "max_dataset_bytes"}
+"""addresses that take a file, and the setting that limits it"""
 MULTIPART_MARGIN = 64 << 10
 """bytes a multipart body may have beyond its file: boundaries, headers and the small fields"""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -44,8 +45,9 @@ class Edge:
             await self._app(scope, _Counted(receive, self._limit(scope)), send)
 
     def _limit(self, scope: Scope) -> int:
-        if scope["path"] in UPLOADS:
-            return self._settings.max_upload_bytes + MULTIPART_MARGIN
+        if (setting := UPLOADS.get(scope["path"])) is not None:
+            limit: int = getattr(self._settings, setting)
+            return limit + MULTIPART_MARGIN
         return self._settings.max_body_bytes
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:

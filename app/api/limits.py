@@ -4,17 +4,26 @@ from fastapi import APIRouter
 
 from app.api.deps import TheSettings
 from app.core import limits
+from app.core.imaging import LEAST_SIDE
 from app.core.settings import Settings
 from app.schemas.catalog import LimitList, LimitOut
 
 router = APIRouter(tags=["catalogue"])
 
-UNITS = {"bytes": "bytes", "pixels": "pixels", "samples": "pictures", "pictures": "pictures"}
+UNITS = {
+    "bytes": "bytes",
+    "pixels": "pixels",
+    "samples": "pictures",
+    "pictures": "pictures",
+    "members": "members",
+    "seconds": "seconds",
+}
 """by the last word of a setting's name"""
 FIXED = (
     ("limit", limits.PAGE, "entries", "Most entries in one page of a list."),
     ("events", limits.EVENTS, "events", "Most events in one JSON reply."),
     ("seed", limits.SEED_LIMIT - 1, "", "Greatest seed; the least is 0."),
+    ("min_side", LEAST_SIDE, "pixels", "Shortest side of a picture that is translated."),
     ("scale", limits.SCALE, "times", "Most that /sample enlarges by."),
     ("name", limits.NAME_LENGTH, "characters", "Longest name of a model or dataset."),
     ("id", limits.ID_LENGTH, "characters", "Longest id."),

@@ -52,7 +52,7 @@ async def sample(
     format_ = asked.format or MEDIA[negotiate(accept, tuple(MEDIA))]
     version = await inference.sampler(asked.model, asked.class_)
     seed = secrets.randbelow(SEED_LIMIT) if asked.seed is None else asked.seed
-    label = _label(version.recipe, asked.class_)
+    label = _label(inference.class_names(version), asked.class_)
     _check_limits(asked, label, version.recipe, settings)
     headers = _headers(version, asked, format_, seed, label)
     if if_none_match and headers["ETag"] in if_none_match:
@@ -65,10 +65,10 @@ async def sample(
     return Response(body, media_type=MEDIA_OF[format_], headers=headers)
 
 
-def _label(recipe: Recipe, wanted: str | None) -> int | str | None:
+def _label(names: tuple[str, ...], wanted: str | None) -> int | str | None:
     if wanted is None or wanted == "each":
         return wanted
-    return datasets.class_number(recipe, wanted)
+    return datasets.class_number(names, wanted)
 
 
 def _picks(recipe: Recipe, label: int | str | None, n: int, seed: int) -> list[Pick]:

@@ -20,6 +20,8 @@ from models.picture import encode, sheet
 from models.preparing import prepare
 
 Json = dict[str, Any]
+Pick = tuple[str, int | None] | None
+"""a member and which half of it, None for all of it; no pick leaves a place empty"""
 LEAST_SIDE = 16
 """pixels of the shorter side of a picture that can be translated"""
 NAME_CHARACTERS = 512
@@ -32,6 +34,7 @@ PATIENCE_S = 4.0
 FLAT = 2.0
 """standard deviation, of 255, below which a picture is near-constant"""
 _FLAT_SIDE = 64
+_SHEET_SIDE = 64
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
 
@@ -51,8 +54,8 @@ def decode(data: bytes, channels: int, max_pixels: int) -> NDArray[np.uint8]:
     return np.asarray(image.convert(mode)).reshape(image.height, image.width, len(mode))
 
 
-def members(path: Path, max_members: int, max_unpacked: int) -> list[tuple[str, int]]:
-    """Name and unpacked size of every file in a zip that can be read without danger. Raises Invalid naming the rest."""
+def members(path: Path, max_members: int, max_unpacked: int) -> list[str]:
+    """The files in a zip, if it can be read without danger. Raises Invalid naming what is wrong."""
     infos = _opened(path).infolist()
     if len(infos) > max_members:
         raise _archive_limit(f"It has {len(infos)} members, more than {max_members} (max_dataset_members).")
@@ -70,7 +73,7 @@ def members(path: Path, max_members: int, max_unpacked: int) -> list[tuple[str, 
             raise _invalid(f"The zip has two members called '{_short(info.filename)}'.", "unsafe_archive")
         seen.add(parts)
         if not info.is_dir():
-            files.append((info.filename, info.file_size))
+            files.append(info.filename)
     if not files:
         raise _invalid("The zip is empty.", "no_pictures")
     return files
@@ -90,14 +93,21 @@ def survey(path: Path, names: Sequence[str], max_pixels: int, halved: bool) -> l
     return facts
 
 
-def contact_sheet(
-    path: Path, picks: Sequence[tuple[str, int | None]], side: int, channels: int, columns: int, scale: int
-) -> bytes:
-    """A PNG of (member, half of it) as training will see them, row by row, enlarged by whole pixels."""
-    images = [(read_picture(_opened(path).read(name)).image, half) for name, half in picks]
-    halves = [image if half is None else half_of(image, half) for image, half in images]
-    cells = np.stack([prepare(image, side, channels) for image in halves])
+def contact_sheet(path: Path, picks: Sequence[Pick], side: int, channels: int, columns: int) -> bytes:
+    """A PNG of pictures as training will see them, row by row, small ones enlarged by whole pixels."""
+    cells = np.zeros((len(picks), side, side, channels), np.uint8)
+    for cell, pick in zip(cells, picks, strict=True):
+        if pick is not None:
+            name, half = pick
+            image = read_picture(_opened(path).read(name)).image
+            cell[:] = prepare(image if half is None else half_of(image, half), side, channels)
+    scale = max(1, _SHEET_SIDE // side)
     return encode(sheet(cells.repeat(scale, 1).repeat(scale, 2), columns, gap=2))
+
+
+def forget() -> None:
+    """Closes the archives that are still open, so that their space is free once they are removed."""
+    _opened.cache_clear()
 
 
 def parts_of(name: str) -> tuple[str, ...]:
@@ -106,8 +116,13 @@ def parts_of(name: str) -> tuple[str, ...]:
 
 
 def _facts(path: Path, name: str, max_pixels: int, halved: bool) -> Json:
+    archive = _opened(path)
+    if (size := archive.getinfo(name).file_size) > (most := 8 * max_pixels + (1 << 20)):
+        return {
+            "reason": f"It unpacks to {size} bytes; a picture of {max_pixels} pixels (max_pixels) has at most {most}."
+        }
     try:
-        data = _opened(path).read(name)
+        data = archive.read(name)
         picture = read_picture(data, max_pixels)
     except Unreadable as error:
         return {"reason": str(error)}
@@ -143,9 +158,9 @@ def _is_flat(image: Image.Image) -> bool:
     return bool(prepare(image, _FLAT_SIDE, 3).std(axis=(0, 1)).max() < FLAT)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=4)
 def _opened(path: Path) -> zipfile.ZipFile:
-    """The newest archive stays open: its list of members is long to read."""
+    """The newest archives stay open: their lists of members are long to read."""
     try:
         return zipfile.ZipFile(path)
     except MemoryError:

@@ -66,8 +66,10 @@ class Sandbox:
         """Ends the children; work under way ends with Overran."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         for child in list(self._all):
-            child.kill()
+            child.end()
         self._threads.shutdown()
+        for child in list(self._all):
+            child.kill()
 
     def _run(self, task: bytes, seconds: float, code: str, pointer: str) -> Any:
         child = self._child()
@@ -145,7 +147,12 @@ class _Child:
         self._write(task, deadline)
         return self._answer(deadline)
 
+    def end(self) -> None:
+        """From any thread: the one that reads its answers then sees their end."""
+        self._process.kill()
+
     def kill(self) -> None:
+        """Ends it and closes its pipes: on its own thread, or when that is gone."""
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):

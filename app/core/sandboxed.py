@@ -58,7 +58,7 @@ def _perform(task: bytes, answers: BinaryIO) -> bool:
 def _reply(answers: BinaryIO, value: Any) -> None:
     if isinstance(value, np.ndarray):
         assert value.dtype == np.uint8
-        _send(answers, {"array": value.shape}, memoryview(np.ascontiguousarray(value)).cast("B"))
+        _send(answers, {"array": value.shape}, np.ascontiguousarray(value).data.cast("B"))
     elif isinstance(value, bytes):
         _send(answers, {"bytes": len(value)}, value)
     else:

@@ -67,6 +67,10 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(1 << 20, gt=0, description="Largest JSON body of a request, in bytes.")
     max_upload_bytes: int = Field(32 << 20, gt=0, description="Largest uploaded file, in bytes.")
     max_pixels: int = Field(25_000_000, gt=0, description="Largest uploaded picture, in pixels.")
+    max_dataset_bytes: int = Field(2 << 30, gt=0, description="Largest uploaded dataset, a zip, in bytes.")
+    max_dataset_unpacked_bytes: int = Field(8 << 30, gt=0, description="Largest uploaded dataset unpacked, in bytes.")
+    max_dataset_members: int = Field(200_000, gt=0, description="Most members of an uploaded dataset's zip.")
+    max_intake_seconds: int = Field(900, gt=0, description="Longest time to read an uploaded dataset, in seconds.")
     max_samples: int = Field(1000, ge=1, description="Most pictures one /sample request may ask for.")
     queue_pictures: int = Field(4000, ge=1, description="Pictures that may wait for the engine before 429 is answered.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
@@ -87,6 +91,16 @@ class Settings(BaseSettings):
     @property
     def artifacts(self) -> Path:
         return self.home / "artifacts"
+
+    @property
+    def incoming(self) -> Path:
+        """Uploads under way."""
+        return self.home / "incoming"
+
+    @property
+    def prepared(self) -> Path:
+        """Uploaded datasets as training reads them: a cache."""
+        return self.home / "data" / "prepared"
 
     @property
     def logs(self) -> Path:

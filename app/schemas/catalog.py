@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from app.core.limits import ID_LENGTH
+from app.core.reports import Report
 from app.schemas.base import In, Json, Name, Out, Time
 from models.spec.recipe import Recipe
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
+    from app.services.datasets import Detail
     from app.services.views import VersionView
 
 
@@ -68,16 +70,39 @@ class ModelDetail(Out):
     versions: list[VersionOut]
 
 
+class DatasetIn(In):
+    """The small fields beside an uploaded zip."""
+
+    name: Name
+    layout: Literal["auto", "classes", "flat", "unpaired", "paired", "side_by_side"] = Field(
+        "auto", description="What the members are to each other; auto: by the names of their folders."
+    )
+
+
 class DatasetOut(Out):
     name: str
     title: str
-    kind: Literal["images", "points", "unpaired"]
+    kind: Literal["images", "points", "unpaired", "paired"]
     side: int = Field(description="Pixels; 0 for points.")
     channels: int
     classes: int
     class_names: tuple[str, ...]
-    size: int
+    size: int = Field(description="Examples; of unpaired piles the pictures of both.")
     source: str
+    uploaded: bool
+
+
+class DatasetDetail(DatasetOut):
+    report: Report | None = Field(description="What the intake found, of an uploaded dataset.")
+    links: dict[str, str]
+
+    @classmethod
+    def of(cls, detail: "Detail") -> "DatasetDetail":
+        links = {"self": f"/datasets/{detail.info.name}"}
+        if detail.sheet_sha256 is not None:
+            links["sheet"] = f"{links['self']}/sheet"
+        own = DatasetOut.model_validate(detail.info)
+        return cls(**dict(own), report=detail.report, links=links)
 
 
 class DatasetList(Out):

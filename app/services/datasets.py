@@ -1,32 +1,131 @@
-"""The built-in datasets, and the names of their classes."""
+"""Datasets, built in and uploaded, and the names of their classes."""
 
-from app.core.errors import FieldError, Invalid, NotFound
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from app.core.errors import Conflict, FieldError, Invalid, NotFound
+from app.core.reports import Report
+from app.core.settings import get_settings
+from app.core.store import Store
+from app.db.repositories import datasets as rows
+from app.db.session import unit_of_work
 from models.spec.datasets import DATASETS, DatasetInfo
 from models.spec.recipe import Recipe
 
-
-def find(name: str) -> DatasetInfo:
-    if name not in DATASETS:
-        raise NotFound(f"There is no dataset '{name[:80]}'; there are {', '.join(DATASETS)}.")
-    return DATASETS[name]
+_REPORT = TypeAdapter(Report)
 
 
-def class_names(recipe: Recipe) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Detail:
+    """A dataset; of an uploaded one also the report and the contact sheet's sha256."""
+
+    info: DatasetInfo
+    report: Report | None = None
+    sheet_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where training finds an uploaded dataset."""
+
+    archive: Path
+    index: Path
+
+
+def all_datasets() -> dict[str, DatasetInfo]:
+    with unit_of_work(read_only=True) as session:
+        uploaded = [_info(said) for said in rows.infos(session)]
+    return DATASETS | {info.name: info for info in uploaded}
+
+
+def find(name: str) -> Detail:
+    if name in DATASETS:
+        return Detail(DATASETS[name])
+    with unit_of_work(read_only=True) as session:
+        row = rows.find(session, name) if name.isprintable() else None  # a database may choke on other names
+        if row is not None:
+            return Detail(_info(row.info), _REPORT.validate_python(row.report), row.sheet_sha256)
+    raise NotFound(f"There is no dataset '{name[:80]}'; there are {', '.join(all_datasets())}.", code="no_dataset")
+
+
+def files(name: str) -> Files | None:
+    """None for a dataset that was not uploaded."""
+    with unit_of_work(read_only=True) as session:
+        row = rows.find(session, name)
+        if row is None:
+            return None
+        store = Store(get_settings().artifacts)
+        return Files(store.path(row.archive_sha256), store.path(row.index_sha256))
+
+
+def require_free(name: str) -> None:
+    """Raises Conflict where the name is taken."""
+    if name in all_datasets():
+        raise _taken(name)
+
+
+def add(info: DatasetInfo, report: Report, **sha256s: str) -> None:
+    """The files are in the store already. Raises Conflict where the name was taken meanwhile."""
+    with unit_of_work() as session:
+        if not rows.add(session, name=info.name, info=asdict(info), report=asdict(report), **sha256s):
+            raise _taken(info.name)
+
+
+def delete(name: str) -> None:
+    """Its files go with the next sweep, unless another row names them. Raises NotFound, Conflict, Invalid."""
+    if name in DATASETS:
+        raise Conflict(f"'{name}' is built in and cannot be deleted.", code="dataset_built_in")
+    with unit_of_work() as session:
+        if not name.isprintable() or rows.find(session, name, lock=True) is None:
+            raise NotFound(f"There is no dataset '{name[:80]}'. GET /datasets lists them.", code="no_dataset")
+        if (job := rows.job_on(session, name)) is not None:
+            raise _in_use(name, f"job {job}", "the job")
+        if (model := rows.model_of(session, name)) is not None:
+            raise _in_use(name, f"the model {model[0]}@{model[1]}", "the model")
+        rows.remove(session, name)
+
+
+def class_names(recipe: Recipe, known: Mapping[str, DatasetInfo] = DATASETS) -> tuple[str, ...]:
     """One name per class that can be asked for; their numbers where the dataset has no names."""
-    known = DATASETS.get(recipe.data.dataset)
-    if known is not None and known.classes == recipe.classes:
-        return known.class_names
+    info = known.get(recipe.data.dataset)
+    if info is not None and info.classes == recipe.classes:
+        return info.class_names
     return tuple(str(number) for number in range(recipe.classes))
 
 
-def class_number(recipe: Recipe, wanted: str) -> int:
-    """`wanted` is a number or a name, in any case. Raises Invalid naming what is allowed."""
-    names = class_names(recipe)
-    if wanted.isascii() and wanted.isdecimal() and int(wanted) < len(names):
-        return int(wanted)
+def class_number(names: tuple[str, ...], wanted: str) -> int:
+    """`wanted` is a name, in any case, or a number; where both could be meant it is the name.
+
+    Raises Invalid naming what is allowed.
+    """
     folded = [name.casefold() for name in names]
     if wanted.casefold() in folded:
         return folded.index(wanted.casefold())
-    named = "" if names == tuple(map(str, range(len(names)))) else f" ({', '.join(names)})"
+    if wanted.isascii() and wanted.isdecimal() and int(wanted) < len(names):
+        return int(wanted)
+    named = "" if names == tuple(map(str, range(len(names)))) else f" ({_some(names)})"
     sentence = f"There is no class '{wanted}'; ask for 0 to {len(names) - 1}{named}, or each."
     raise Invalid(sentence, code="no_such_class", errors=(FieldError("/class", sentence),))
+
+
+def _some(names: tuple[str, ...], most: int = 40) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+
+
+def _info(said: Mapping[str, Any]) -> DatasetInfo:
+    return DatasetInfo(**{**said, "class_names": tuple(said["class_names"])})
+
+
+def _taken(name: str) -> Conflict:
+    sentence = (
+        f"There is a dataset '{name}' already, and datasets do not change. Choose another name, or delete it first."
+    )
+    return Conflict(sentence, code="dataset_exists", errors=(FieldError("/name", sentence),))
+
+
+def _in_use(name: str, user: str, what: str) -> Conflict:
+    return Conflict(f"'{name}' is needed by {user}. Delete {what} first.", code="dataset_in_use")

@@ -6,7 +6,7 @@ Model versions come from a snapshot that a small thread refreshes: requests touc
 import asyncio
 import os
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from app.core.states import JobState
 from app.core.store import Store
 from app.services import datasets, jobs, models
 from app.services.views import JobView, VersionView
+from models.spec.datasets import DATASETS, DatasetInfo
 from models.spec.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Inference:
         self._settings = settings
         self._store = Store(settings.artifacts)
         self._versions: tuple[VersionView, ...] = ()
+        self._datasets: Mapping[str, DatasetInfo] = DATASETS
         self._engine: Future[Engine] = Future()
         self._exporting = threading.Lock()
         self._stop = threading.Event()
@@ -105,12 +107,23 @@ class Inference:
             self.refresh()
 
     def refresh(self) -> None:
-        self._versions = tuple(models.versions())
+        versions = tuple(models.versions())
+        self._datasets = datasets.all_datasets()  # a dataset outlives its models: read later, it is there
+        self._versions = versions
+
+    def class_names(self, version: VersionView) -> tuple[str, ...]:
+        return datasets.class_names(version.recipe, self._datasets)
 
     async def sampler(self, model: str | None, wanted: str | None) -> VersionView:
         """The newest version that can draw, and knows the class when one is wanted."""
         able = await self._able(SAMPLING if wanted is None else CLASSES, model)
-        return next((version for version in able if wanted is None or _knows(version, wanted)), able[0])
+        return next((version for version in able if wanted is None or self._knows(version, wanted)), able[0])
+
+    def _knows(self, version: VersionView, wanted: str) -> bool:
+        try:
+            return wanted == "each" or datasets.class_number(self.class_names(version), wanted) >= 0
+        except Invalid:
+            return False
 
     async def translator(self, model: str | None) -> VersionView:
         return (await self._able(TRANSLATION, model))[0]
@@ -221,13 +234,6 @@ def _loading() -> NotReady:
 
 def _dead(error: Exception) -> NotReady:
     return NotReady(f"The engine did not start: {error}.")
-
-
-def _knows(version: VersionView, wanted: str) -> bool:
-    try:
-        return wanted == "each" or datasets.class_number(version.recipe, wanted) >= 0
-    except Invalid:
-        return False
 
 
 def _unfinished() -> list[JobView]:

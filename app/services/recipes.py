@@ -5,7 +5,8 @@ from functools import lru_cache
 from typing import Any
 
 from app.core.errors import FieldError, Invalid, NotFound
-from models.spec.datasets import DATASETS
+from app.core.limits import NAME_LENGTH
+from app.services.datasets import all_datasets
 from models.spec.families import FAMILIES, Family
 from models.spec.recipe import Recipe
 from models.spec.resolve import RecipeRefused, resolve
@@ -23,21 +24,19 @@ def whole(
 ) -> tuple[str | None, Recipe]:
     """The family's name, if one was named, and the whole recipe. Raises Invalid with a pointer per refusal."""
     try:
-        family, made = resolve(recipe, dataset=dataset, seed=seed, budget=budget, overrides=overrides)
+        family, made = resolve(
+            recipe, dataset=dataset, seed=seed, budget=budget, overrides=overrides, datasets=all_datasets()
+        )
     except RecipeRefused as refused:
         errors = tuple(FieldError(refusal.pointer, refusal.message) for refusal in refused.refusals)
         named = " ".join(f"{error.pointer}: {error.message.rstrip('.')}." for error in errors)
         raise Invalid(f"The recipe was refused. {named}", code="recipe_refused", errors=errors) from refused
-    if made.data.dataset not in DATASETS:
-        sentence = f"No dataset is called '{made.data.dataset[:80]}'; there are {', '.join(DATASETS)}."
-        error = FieldError("/recipe/data/dataset", sentence)
-        raise Invalid(sentence, code="recipe_refused", errors=(error,))
     return family, made
 
 
 def default_model(family: str | None, recipe: Recipe) -> str:
     """What a job publishes when the client gives no name."""
-    return f"{family or 'custom'}-{recipe.data.dataset}"
+    return f"{family or 'custom'}-{recipe.data.dataset}"[:NAME_LENGTH]
 
 
 def find(name: str) -> Family:

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from models.spec.data import DataSpec, Images, Points, Unpaired
+from models.spec.data import DataSpec, Images, Paired, Points, Unpaired
 from worker.training import scenes
 
 Split = Literal["train", "test"]
@@ -39,7 +39,7 @@ class Data:
     """A dataset in memory. What a kind of data does not have is None.
 
     images: uint8 [N, C, S, S] with labels int64 [N] (None when unlabelled); points: float32 [N, 2];
-    unpaired: a uint8 [N, C, S, S] and b uint8 [M, C, S, S].
+    unpaired: a uint8 [N, C, S, S] and b uint8 [M, C, S, S]; paired: the same with N = M.
     """
 
     images: Tensor | None = None
@@ -61,12 +61,15 @@ def load(spec: DataSpec, root: Path | None, split: Split = "train", *, downloads
             return Data(points=_points(spec, split))
         case Unpaired():
             return _unpaired(spec, split)
+        case Paired():
+            raise _unknown(spec.dataset, ())
         case _:
             assert_never(spec)
 
 
 def _unknown(name: str, known: Iterable[str]) -> DatasetMissing:
-    return DatasetMissing(f"There is no dataset '{name}' of this kind; choose one of {', '.join(sorted(known))}.")
+    choice = ", ".join(sorted(known)) or "those you upload"
+    return DatasetMissing(f"There is no dataset '{name}' of this kind; choose one of {choice}.")
 
 
 # ---- points

@@ -1,0 +1,75 @@
+"""Large multipart bodies: a file goes straight to disk, in a folder of our own."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from app.core.errors import FieldError, TooLarge
+
+FIELDS = 8
+FIELD_BYTES = 1024
+
+
+@dataclass(frozen=True)
+class Received:
+    """`file` is gone once the block around it ends."""
+
+    file: Path
+    fields: dict[str, str]
+
+
+@asynccontextmanager
+async def received(request: Request, folder: Path, max_bytes: int, setting: str) -> AsyncIterator[Received]:
+    """The body's one file, called `file`, and its small fields.
+
+    Raises HTTPException 400, RequestValidationError where the file is missing, TooLarge naming the setting.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    parser = _DiskParser(folder, request)
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise HTTPException(400, error.message) from error
+    try:
+        yield _checked(form, max_bytes, setting)
+    finally:
+        await form.close()
+
+
+class _DiskParser(MultiPartParser):
+    """Starlette's own keeps files in memory and then in the system's temporary folder, which may be memory too."""
+
+    def __init__(self, folder: Path, request: Request) -> None:
+        super().__init__(request.headers, request.stream(), max_files=1, max_fields=FIELDS, max_part_size=FIELD_BYTES)
+        self._folder = folder
+
+    def on_headers_finished(self) -> None:
+        super().on_headers_finished()
+        upload = self._current_part.file
+        if upload is not None:
+            upload.file.close()
+            on_disk: Any = tempfile.NamedTemporaryFile(dir=self._folder, prefix="upload-")  # noqa: SIM115 - the form's
+            upload.file = on_disk
+            self._files_to_close_on_error.append(on_disk)
+
+
+def _checked(form: FormData, max_bytes: int, setting: str) -> Received:
+    file = form.get("file")
+    if not isinstance(file, UploadFile):
+        missing = {"type": "missing", "loc": ("body", "file"), "msg": "Field required", "input": None}
+        raise RequestValidationError([missing], body={})
+    file.file.flush()
+    path = Path(file.file.name or "")
+    if path.stat().st_size > max_bytes:
+        sentence = f"The file is larger than {max_bytes} bytes ({setting}). Send a smaller one."
+        raise TooLarge(sentence, errors=(FieldError("/file", sentence),))
+    return Received(path, {name: value for name, value in form.multi_items() if isinstance(value, str)})

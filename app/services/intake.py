@@ -1,0 +1,193 @@
+"""An uploaded zip becomes a dataset: looked at in a child process, reported on, stored, and only then named."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, repeat
+from pathlib import Path
+from typing import Any
+
+from app.core import imaging
+from app.core.errors import Busy, FieldError, Invalid
+from app.core.imaging import Pick
+from app.core.reports import Corrupt, Report
+from app.core.sandbox import Overran, Sandbox
+from app.core.settings import Settings
+from app.core.store import Store
+from app.services import datasets, figures
+from app.services.datasets import Detail
+from app.services.figures import Facts
+from app.services.layouts import Asked, Laid, lay_out
+from models.archive import Index
+from models.spec.datasets import DatasetInfo, Kind
+
+AT_ONCE = 4
+"""uploads that may be under way"""
+CHUNK = 256
+SHEET_ROWS = 8
+SHEET_COLUMNS = 8
+_LISTING_S = 60.0
+_SURVEY_S = 30.0
+_KINDS: dict[str, Kind] = {
+    "classes": "images", "flat": "images", "unpaired": "unpaired", "paired": "paired", "side_by_side": "paired",
+}  # fmt: skip
+
+
+class Intake:
+    """One per API process, with a child of its own, so that translations need not wait for it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._store = Store(settings.artifacts)
+        self._sandbox = Sandbox(1)
+        self._under_way = 0
+        self.folder = settings.incoming
+
+    def close(self) -> None:
+        self._sandbox.close()
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Around all of an upload; to be used on the event loop's thread. Raises Busy."""
+        if self._under_way >= AT_ONCE:
+            raise Busy(f"{AT_ONCE} datasets are being uploaded already. Send this one later.", retry_after=30)
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+    def take(self, path: Path, name: str, asked: Asked) -> Detail:
+        """Raises Conflict where the name is taken, else Invalid or UnsupportedMedia; then nothing is kept."""
+        datasets.require_free(name)
+        try:
+            self._take(path, name, asked)
+            return datasets.find(name)
+        finally:
+            self._sandbox.run(imaging.forget)
+
+    def _take(self, path: Path, name: str, asked: Asked) -> None:
+        limits = self._settings.max_dataset_members, self._settings.max_dataset_unpacked_bytes
+        members = self._sandbox.run(imaging.members, path, *limits, seconds=_LISTING_S, code="unreadable_archive")
+        laid = lay_out(members, asked)
+        facts, corrupt = self._survey(path, laid)
+        used = _readable(laid, corrupt)
+        kept = set(used.pictures)
+        archive = self._store.put_file(path)
+        report = figures.report(
+            used, [fact for fact in facts if fact["name"] in kept], corrupt,
+            left_out=len(laid.pictures) - len(kept), size=path.stat().st_size, sha256=archive,
+        )  # fmt: skip
+        info = _info(name, used, report)
+        index = Index(used.piles, used.labels, used.layout == "side_by_side")
+        datasets.add(
+            info,
+            report,
+            archive_sha256=archive,
+            index_sha256=self._store.put_bytes(index.to_bytes()),
+            sheet_sha256=self._store.put_bytes(self._sheet(path, used, info)),
+        )
+
+    def _survey(self, path: Path, laid: Laid) -> tuple[list[Facts], list[Corrupt]]:
+        """Facts about the readable pictures, and the others with the reason."""
+        until = time.monotonic() + self._settings.max_intake_seconds
+        names, facts, alone = laid.pictures, list[Facts](), 0
+        while len(facts) < len(names):
+            if time.monotonic() > until:
+                raise _too_long(self._settings.max_intake_seconds, len(facts), len(names))
+            start = len(facts)
+            count = 1 if start < alone else CHUNK
+            try:
+                facts += self._look(path, names[start : start + count], laid)
+            except Overran as error:
+                if count == 1:
+                    facts.append({"name": names[start], "reason": error.detail})
+                alone = max(alone, start + CHUNK)  # which of them it was shows when each is looked at by itself
+        corrupt = [Corrupt(fact["name"], fact["reason"]) for fact in facts if "reason" in fact]
+        return [fact for fact in facts if "reason" not in fact], corrupt
+
+    def _look(self, path: Path, names: Sequence[str], laid: Laid) -> list[Facts]:
+        halved = laid.layout == "side_by_side"
+        args = path, names, self._settings.max_pixels, halved
+        found: list[Facts] = self._sandbox.run(imaging.survey, *args, seconds=_SURVEY_S)
+        return found
+
+    def _sheet(self, path: Path, laid: Laid, info: DatasetInfo) -> bytes:
+        picks, columns = sheet_plan(laid)
+        args = path, picks, info.side, info.channels, columns
+        png: bytes = self._sandbox.run(imaging.contact_sheet, *args, seconds=_LISTING_S)
+        return png
+
+
+def sheet_plan(laid: Laid) -> tuple[list[Pick], int]:
+    """What stands on the contact sheet, row by row, and how many columns it has.
+
+    A row is a class, or pictures of a and then of b, or pairs of both, or simply pictures.
+    """
+    places = SHEET_ROWS * SHEET_COLUMNS
+    first = laid.piles[0]
+    match laid.layout:
+        case "classes":
+            piles = [[name for name, label in zip(first, laid.labels or (), strict=True) if label == number]
+                     for number in range(min(len(laid.classes), SHEET_ROWS))]  # fmt: skip
+            return list(chain.from_iterable(_row(pile, SHEET_COLUMNS) for pile in piles)), SHEET_COLUMNS
+        case "flat":
+            spread = _spread(first, places)
+            return [(name, None) for name in spread], min(SHEET_COLUMNS, len(spread))
+        case "side_by_side":
+            spread = _spread(first, places // 2)
+            return [(name, half) for name in spread for half in (0, 1)], min(SHEET_COLUMNS, 2 * len(spread))
+        case "paired":
+            pairs = _spread(list(zip(*laid.piles, strict=True)), places // 2)
+            return [(name, None) for pair in pairs for name in pair], min(SHEET_COLUMNS, 2 * len(pairs))
+    half = SHEET_COLUMNS // 2
+    a, b = (_spread(pile, SHEET_ROWS * half) for pile in laid.piles)
+    starts = range(0, max(len(a), len(b)), half)
+    rows = (_row(pile[start : start + half], half) for start in starts for pile in (a, b))
+    return list(chain.from_iterable(rows)), SHEET_COLUMNS
+
+
+def _row(pile: Sequence[str], columns: int) -> list[Pick]:
+    picks: list[Pick] = [(name, None) for name in _spread(pile, columns)]
+    return [*picks, *repeat(None, columns - len(picks))]
+
+
+def _spread(items: Sequence[Any], count: int) -> list[Any]:
+    """At most so many, evenly over all."""
+    if len(items) <= count:
+        return list(items)
+    return [items[number * len(items) // count] for number in range(count)]
+
+
+def _readable(laid: Laid, corrupt: Sequence[Corrupt]) -> Laid:
+    """Without what cannot be read. Raises Invalid where too little is left."""
+    used = laid.without({item.name for item in corrupt})
+    emptied = [name for number, name in enumerate(used.classes) if number not in set(used.labels or ())]
+    if all(used.piles) and not emptied:
+        return used
+    where = f"the class '{emptied[0]}'" if emptied and used.pictures else "the zip" if not used.pictures else "a pile"
+    worst = corrupt[0]
+    sentence = f"No picture of {where} can be read; '{worst.name[:80]}': {worst.reason}"
+    raise Invalid(sentence, code="no_pictures", errors=(FieldError("/file", sentence),))
+
+
+def _info(name: str, laid: Laid, report: Report) -> DatasetInfo:
+    return DatasetInfo(
+        name=name,
+        title=f"Uploaded: {name}",
+        kind=_KINDS[laid.layout],
+        side=report.transform.side,
+        channels=report.transform.channels,
+        class_names=laid.classes,
+        size=len(laid.piles[0]) if laid.layout != "unpaired" else len(laid.pictures),
+        source=f"an uploaded zip of {report.archive_bytes} bytes, sha256 {report.archive_sha256}",
+        uploaded=True,
+    )
+
+
+def _too_long(limit: int, done: int, total: int) -> Invalid:
+    sentence = (
+        f"Reading the pictures takes longer than {limit} s (max_intake_seconds): {done} of {total} were read. "
+        "Send fewer or smaller ones."
+    )
+    return Invalid(sentence, code="archive_limit", errors=(FieldError("/file", sentence),))

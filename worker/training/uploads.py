@@ -1,0 +1,88 @@
+"""Reader of uploaded datasets: an archive and its index in, tensors out, by way of a cache.
+
+A prepared file holds the pictures of one pile at one side and number of channels. It is written whole or not at all,
+and its name says all that decides its content: whether it is there changes nothing but the time.
+"""
+
+import hashlib
+import os
+import tempfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from numpy.lib.format import open_memmap
+from torch import Tensor
+
+from models.archive import PILES, Archive, Index
+from models.decoding import Unreadable
+from models.preparing import VERSION
+from models.spec.data import Images, Paired, Unpaired
+from worker.training.data import Data, DatasetMissing
+
+Beat = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Upload:
+    """Where an uploaded dataset lies, and where its prepared pictures may be kept.
+
+    The files' names are the sha256 of their bytes. `beat` is called now and then while pictures are read.
+    """
+
+    archive: Path
+    index: Path
+    prepared: Path
+    beat: Beat
+
+
+def load_upload(spec: Images | Unpaired | Paired, upload: Upload) -> Data:
+    """Raises DatasetMissing."""
+    try:
+        index = Index.from_bytes(upload.index.read_bytes())
+        archive = Archive(upload.archive, index)
+        if isinstance(spec, Images):
+            labels = torch.tensor(index.labels) if spec.classes and index.labels is not None else None
+            return Data(images=_pictures(archive, 0, spec, upload), labels=labels)
+        a, b = (_pictures(archive, pile, spec, upload) for pile in range(len(PILES)))
+        return Data(a=a, b=b)
+    except (FileNotFoundError, BadZipFile, zlib.error, EOFError, KeyError, Unreadable) as error:
+        raise DatasetMissing(
+            f"The files of '{spec.dataset}' are missing or damaged ({error}). Upload it again under another name."
+        ) from error
+
+
+def _pictures(archive: Archive, pile: int, spec: Images | Unpaired | Paired, upload: Upload) -> Tensor:
+    """uint8 [N, channels, side, side], mapped from the prepared file, which is made where it is missing."""
+    path = upload.prepared / f"{_key(upload, pile, spec.side, spec.channels)}.npy"
+    if not path.is_file():
+        _prepare(archive, pile, spec, path, upload.beat)
+    # Copied on write, which nobody does: torch takes no read-only memory.
+    return torch.from_numpy(np.load(path, mmap_mode="c"))
+
+
+def _key(upload: Upload, pile: int, side: int, channels: int) -> str:
+    parts = (upload.archive.name, upload.index.name, pile, side, channels, VERSION)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _prepare(archive: Archive, pile: int, spec: Images | Unpaired | Paired, path: Path, beat: Beat) -> None:
+    """Under a name of its own, then renamed: attempts that prepare at once do not disturb each other."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd, name = tempfile.mkstemp(prefix=".incoming-", dir=path.parent)
+    os.close(fd)
+    try:
+        shape = (len(archive.index.members(pile)), spec.channels, spec.side, spec.side)
+        out = open_memmap(name, mode="w+", dtype=np.uint8, shape=shape)
+        for row, pixels in zip(out, archive.pictures(pile, spec.side, spec.channels), strict=True):
+            row[:] = pixels.transpose(2, 0, 1)
+            beat()
+        out.flush()
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
