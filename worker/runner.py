@@ -14,7 +14,7 @@ from app.core.errors import FencedOut
 from app.core.logging import configure, get_logger
 from app.core.settings import get_settings
 from app.core.store import sha256_of
-from app.services import attempts
+from app.services import attempts, datasets
 from app.services.views import CheckpointView, JobView
 from models.spec.recipe import Recipe
 from worker.lifeline import Lifeline
@@ -98,14 +98,14 @@ class Runner:
         self.beat: Callable[[int], None] = lifeline.beat
 
     def run(self) -> None:
-        from worker.training import data, numerics
+        from worker.training import numerics
         from worker.training.loop import Finished, train
 
         job = attempts.held(self._job_id, self._fence)
         settled = self._settle(job)
         numerics.apply(settled)
         self._lifeline.beat(0, now=True)
-        loaded = data.load(job.recipe.data, get_settings().data, downloads=get_settings().home / "data")
+        loaded = self._load(job)
         self._lifeline.beat(0, now=True)
         self._folder.mkdir(parents=True, exist_ok=True)
         attempts.sweep_checkpoints(self._job_id)
@@ -137,6 +137,17 @@ class Runner:
         from worker.training.loop import Stop
 
         return None if self._lifeline.wanted is None else Stop(self._lifeline.wanted)
+
+    def _load(self, job: JobView) -> "Data":
+        """The data of the job, built in or uploaded."""
+        from worker.training import data
+        from worker.training.uploads import Upload, load_upload
+
+        settings, spec = get_settings(), job.recipe.data
+        files = datasets.files(spec.dataset)
+        if files is None or spec.kind == "points":
+            return data.load(spec, settings.data, downloads=settings.home / "data")
+        return load_upload(spec, Upload(files.archive, files.index, settings.prepared, lambda: self.beat(0)))
 
     def _settle(self, job: JobView) -> "Numerics":
         """The first attempt's numerics; where this machine has others, the job says so."""
