@@ -56,6 +56,11 @@ class Archive:
                 yield prepare(half_of(image, pile) if self.index.halved else image, side, channels)
 
 
+def mark(archive_sha256: str, index_sha256: str) -> str:
+    """How names of files begin that were made from an archive and its index."""
+    return f"{archive_sha256[:16]}-{index_sha256[:16]}-"
+
+
 def half_of(image: Image.Image, pile: int) -> Image.Image:
     return right_half(image) if pile else left_half(image)
 

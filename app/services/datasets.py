@@ -10,9 +10,10 @@ from pydantic import TypeAdapter
 from app.core.errors import Conflict, FieldError, Invalid, NotFound
 from app.core.reports import Report
 from app.core.settings import get_settings
-from app.core.store import Store
+from app.core.store import Store, age_s
 from app.db.repositories import datasets as rows
 from app.db.session import unit_of_work
+from models.archive import mark
 from models.spec.datasets import DATASETS, DatasetInfo
 from models.spec.recipe import Recipe
 
@@ -87,6 +88,18 @@ def delete(name: str) -> None:
         if (model := rows.model_of(session, name)) is not None:
             raise _in_use(name, f"the model {model[0]}@{model[1]}", "the model")
         rows.remove(session, name)
+
+
+def sweep(older_than_s: float) -> None:
+    """Removes what uploads left that died, and what was prepared from datasets that are no more."""
+    settings = get_settings()
+    left = [*settings.incoming.glob("*"), *settings.prepared.glob("*"), *settings.prepared.glob(".incoming-*")]
+    old = [path for path in left if age_s(path) > older_than_s]
+    with unit_of_work(read_only=True) as session:
+        marks = {mark(*sha256s) for sha256s in rows.files(session)}
+    for path in old:
+        if not any(path.name.startswith(own) for own in marks):
+            path.unlink(missing_ok=True)
 
 
 def class_names(recipe: Recipe, known: Mapping[str, DatasetInfo] = DATASETS) -> tuple[str, ...]:

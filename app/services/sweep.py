@@ -9,7 +9,7 @@ from app.core.store import Store, age_s
 from app.db.repositories import files
 from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
-from app.services import idempotency
+from app.services import datasets, idempotency
 
 log = get_logger(__name__)
 
@@ -21,6 +21,7 @@ def sweep() -> None:
     """One round. Safe to run in any number of processes at once."""
     idempotency.forget_old()
     removed = Store(get_settings().artifacts).sweep(_named, older_than_s=GRACE_S)
+    datasets.sweep(GRACE_S)
     orphans = _without_row()
     for job_id in orphans:
         remove_files(job_id)

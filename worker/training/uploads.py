@@ -4,7 +4,6 @@ A prepared file holds the pictures of one pile at one side and number of channel
 and its name says all that decides its content: whether it is there changes nothing but the time.
 """
 
-import hashlib
 import os
 import tempfile
 import zlib
@@ -18,7 +17,7 @@ import torch
 from numpy.lib.format import open_memmap
 from torch import Tensor
 
-from models.archive import PILES, Archive, Index
+from models.archive import PILES, Archive, Index, mark
 from models.decoding import Unreadable
 from models.preparing import VERSION
 from models.spec.data import Images, Paired, Unpaired
@@ -58,16 +57,12 @@ def load_upload(spec: Images | Unpaired | Paired, upload: Upload) -> Data:
 
 def _pictures(archive: Archive, pile: int, spec: Images | Unpaired | Paired, upload: Upload) -> Tensor:
     """uint8 [N, channels, side, side], mapped from the prepared file, which is made where it is missing."""
-    path = upload.prepared / f"{_key(upload, pile, spec.side, spec.channels)}.npy"
+    own = f"{PILES[pile]}-{spec.side}x{spec.side}x{spec.channels}-{VERSION}.npy"
+    path = upload.prepared / (mark(upload.archive.name, upload.index.name) + own)
     if not path.is_file():
         _prepare(archive, pile, spec, path, upload.beat)
     # Copied on write, which nobody does: torch takes no read-only memory.
     return torch.from_numpy(np.load(path, mmap_mode="c"))
-
-
-def _key(upload: Upload, pile: int, side: int, channels: int) -> str:
-    parts = (upload.archive.name, upload.index.name, pile, side, channels, VERSION)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _prepare(archive: Archive, pile: int, spec: Images | Unpaired | Paired, path: Path, beat: Beat) -> None:

@@ -27,6 +27,12 @@ def infos(session: Session) -> Sequence[dict[str, Any]]:
     return session.scalars(select(Dataset.info).order_by(Dataset.id)).all()
 
 
+def files(session: Session) -> set[tuple[str, str]]:
+    """The sha256 of archive and index of each."""
+    found = session.execute(select(Dataset.archive_sha256, Dataset.index_sha256))
+    return {(row.archive_sha256, row.index_sha256) for row in found}
+
+
 def remove(session: Session, name: str) -> None:
     session.execute(delete(Dataset).where(Dataset.name == name))
 
