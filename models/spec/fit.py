@@ -22,7 +22,7 @@ def _form(recipe: Recipe) -> dict[str, Any]:
     """All that decides names and shapes of the players' weights."""
     form = {"game.kind": recipe.game.kind, "data.channels": getattr(recipe.data, "channels", None)}
     for name, network in (("generator", recipe.generator), ("critic", recipe.critic)):
-        fields = {field: value for field, value in network.model_dump().items() if field not in SHAPELESS}
+        fields = {field: value for field, value in network.model_dump(mode="json").items() if field not in SHAPELESS}
         if fields.get("dropout"):  # a layer without weights that nevertheless numbers those after it
             fields["dropout"] = "above 0"
         form |= {f"{name}.{field}": value for field, value in fields.items()}

@@ -1,0 +1,158 @@
+"""Other work begins from a checkpoint: a job with its weights, or a published version."""
+
+from pathlib import Path
+
+import pytest
+
+from app.core.errors import Conflict, Invalid, NotFound
+from app.core.settings import get_settings
+from app.core.store import sha256_of
+from app.services import attempts, checkpoints, jobs, models, plans
+from app.services.plans import Start
+from app.services.views import CheckpointView, JobView
+from models.export import export_checkpoint, read_header
+from models.spec.recipe import Recipe
+from tests.support.checkpoints import write_checkpoint
+from tests.support.jobs import make_job
+
+
+def source(family: str = "gan", step: int = 5) -> tuple[JobView, CheckpointView]:
+    """A running job with a checkpoint."""
+    job = make_job(family)
+    assert attempts.claim(job.id, "tests") is not None
+    attempts.settle_numerics(job.id, 1, {"threads": 1, "device": "cpu"})
+    return jobs.get(job.id), write_checkpoint(job.id, step)
+
+
+def begun() -> tuple[JobView, CheckpointView, Path]:
+    """A job that starts from another's checkpoint, that checkpoint, and the file the job has of it."""
+    job, checkpoint = source()
+    made = make_job("gan", start=Start(job.id, checkpoint))
+    return made, checkpoint, get_settings().checkpoints(made.id) / "start.pt"
+
+
+def damage(checkpoint: CheckpointView, job: JobView) -> None:
+    path = get_settings().checkpoints(job.id) / checkpoint.file
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def export(recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
+    """As the engine does it."""
+    assert threads == 1
+    export_checkpoint(recipe, saved, out)
+
+
+def plan(start_from: str, recipe: str = "gan", **changes: object) -> plans.Plan:
+    asked = {"dataset": "digits", "seed": 1, "budget": None, "overrides": None, "model": None, **changes}
+    return plans.make(recipe, start_from=start_from, **asked)  # type: ignore[arg-type]
+
+
+def test_a_job_holds_the_weights_it_begins_with(database: Path) -> None:
+    made, checkpoint, file = begun()
+    assert made.start is not None
+    assert made.start == {**made.start, "checkpoint": checkpoint.id, "step": 5, "sha256": checkpoint.sha256}
+    assert sha256_of(file) == checkpoint.sha256
+    attempts.sweep_checkpoints(made.id)
+    assert file.exists()
+
+
+def test_nothing_that_becomes_of_the_source_changes_that(database: Path) -> None:
+    made, checkpoint, file = begun()
+    assert made.start is not None
+    of = made.start["job"]
+    for step in range(6, 10):
+        write_checkpoint(of, step)  # the one we hold is pruned
+    attempts.fail(of, 1, "internal_error", "It broke.")
+    jobs.delete(of)
+    assert sha256_of(file) == checkpoint.sha256
+    assert jobs.get(made.id).start == made.start
+
+
+def test_where_links_are_impossible_the_file_is_copied(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(source: Path, target: Path) -> None:
+        raise PermissionError("no links here") if source.exists() else FileNotFoundError
+
+    monkeypatch.setattr("os.link", no_links)
+    _, checkpoint, file = begun()
+    assert sha256_of(file) == checkpoint.sha256
+
+
+@pytest.mark.parametrize("how", ["damaged", "missing"])
+def test_a_damaged_checkpoint_begins_nothing_and_leaves_nothing(database: Path, how: str) -> None:
+    job, checkpoint = source()
+    if how == "damaged":
+        damage(checkpoint, job)
+    else:
+        (get_settings().checkpoints(job.id) / checkpoint.file).unlink()
+    for attempt in (
+        lambda: make_job("gan", start=Start(job.id, checkpoint)),
+        lambda: models.publish("mine", checkpoint.id, export),
+    ):
+        with pytest.raises(Conflict, match=f"is {how}; take another") as refused:
+            attempt()
+        assert refused.value.code == "checkpoint_damaged"
+    assert [found.id for found in jobs.list_jobs()[0]] == [job.id]
+    assert [folder.name for folder in get_settings().checkpoints("").iterdir()] == [job.id]
+    assert models.versions() == []
+
+
+def test_a_plan_names_what_does_not_fit(database: Path) -> None:
+    _, checkpoint = source()
+    assert plan(checkpoint.id, seed=2, overrides={"batch_size": 7}).start is not None
+    with pytest.raises(Invalid) as refused:
+        plan(checkpoint.id, overrides={"generator": {"hidden": [64]}, "latent": {"size": 9}})
+    assert refused.value.code == "start_refused"
+    assert [(error.pointer, error.message) for error in refused.value.errors] == [
+        ("/start_from", "generator.hidden is [128] in the checkpoint and [64] here."),
+        ("/start_from", "latent.size is 100 in the checkpoint and 9 here."),
+    ]
+
+
+@pytest.mark.parametrize("unknown", ["", "ckpt_x", "ckpt_" + "0" * 32, "../etc/passwd", "\x00"])
+def test_an_unknown_checkpoint_is_not_found(database: Path, unknown: str) -> None:
+    for ask in (checkpoints.find, plan, lambda given: models.publish("mine", given, export)):
+        with pytest.raises(NotFound, match="There is no checkpoint"):
+            ask(unknown)
+
+
+def test_any_checkpoint_becomes_the_next_version(database: Path) -> None:
+    job, checkpoint = source()
+    attempts.record_report(job.id, 1, 4, {"critic": 0.5}, b"png")
+    attempts.record_report(job.id, 1, 6, {"critic": 0.1}, b"later png")
+    first, second = (models.publish("mine", checkpoint.id, export) for _ in range(2))
+    assert (first.name, first.version, second.version, first.step) == ("mine", 1, 2, 5)
+    assert first.export_sha256 == second.export_sha256
+    (sample, _) = jobs.artifacts(job.id, "sample")
+    told = {"steps": 5, "from_checkpoint": checkpoint.id, "device": "cpu"}
+    assert first.card == {**told, "figures": {"critic": 0.5}, "sample": sample.id}
+    header = read_header(get_settings().artifacts / first.export_sha256[:2] / first.export_sha256)
+    assert (header["step"], header["recipe"]) == (5, job.recipe.model_dump(mode="json"))
+    assert len(list(get_settings().checkpoints("").iterdir())) == 1, "no scratch folder is left"
+
+
+def test_a_failing_export_leaves_nothing(database: Path) -> None:
+    _, checkpoint = source()
+
+    def broken(recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
+        out.write_bytes(b"half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        models.publish("mine", checkpoint.id, broken)
+    assert len(list(get_settings().checkpoints("").iterdir())) == 1
+    assert models.versions() == []
+
+
+def test_numbers_of_withdrawn_versions_are_not_given_again(database: Path) -> None:
+    _, checkpoint = source()
+    for _ in range(3):
+        models.publish("mine", checkpoint.id, export)
+    models.delete("mine", 3)
+    assert [version.version for version in models.versions()] == [2, 1]
+    assert models.publish("mine", checkpoint.id, export).version == 4
+    models.delete("mine")
+    assert models.versions() == []
+    assert models.publish("mine", checkpoint.id, export).version == 5
+    for missing in (("mine", 1), ("mine", 6), ("yours", None)):
+        with pytest.raises(NotFound, match="There is no model"):
+            models.delete(*missing)
