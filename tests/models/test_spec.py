@@ -48,6 +48,36 @@ def test_cadences_follow_from_the_budget() -> None:
     assert (tiny.checkpoint_every, tiny.report_every) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("family", "budget", "steps"),
+    [
+        ("dcgan", {"epochs": 1}, 29),  # 1797 digits in batches of 64
+        ("dcgan", {"epochs": 3}, 85),
+        ("wgan_gp", {"epochs": 1}, 8),  # in batches of 50, five for each move of the generator
+        ("dcgan", {"epochs": 0.001}, 1),
+        ("dcgan", {"steps": 7, "epochs": None}, 7),
+        ("dcgan", {}, 2000),
+    ],
+)
+def test_epochs_are_steps_in_which_the_critic_sees_every_example_once(
+    family: str, budget: dict[str, Any], steps: int
+) -> None:
+    recipe = resolve(family, dataset="digits", budget=budget)[1]
+    assert (recipe.budget.steps, recipe.budget.minutes) == (steps, None)
+    assert recipe.checkpoint_every == -(-steps // 20)
+    assert resolve(family, dataset="digits", overrides={"budget": budget})[1] == recipe
+    whole = {**recipe.model_dump(mode="json"), "budget": budget}
+    assert resolve(whole)[1] == recipe
+
+
+def test_minutes_wait_to_be_measured() -> None:
+    recipe = resolve("dcgan", budget={"minutes": 3})[1]
+    assert (recipe.budget.minutes, recipe.budget.steps) == (3, 100_000_000)
+    assert resolve(recipe.model_dump(mode="json"))[1] == recipe, "it comes back as it was answered"
+    assert resolve("dcgan", overrides={"budget": {"minutes": 3}})[1] == recipe
+    assert resolve(recipe.model_dump(mode="json"), budget={"steps": 5})[1].budget.steps == 5
+
+
 def test_merge_goes_field_by_field_replaces_lists_and_changed_kinds() -> None:
     base = {"a": {"kind": "x", "one": 1, "two": 2}, "list": [1, 2], "keep": 0}
     assert merge(base, {"a": {"one": 5}})["a"] == {"kind": "x", "one": 5, "two": 2}
@@ -74,6 +104,15 @@ def test_changing_a_kind_takes_the_new_kinds_defaults() -> None:
         ({"overrides": {"data": {"dataset": "mnist"}}}, "/overrides/data/dataset", "Name the dataset in `dataset`"),
         ({"overrides": {"ema": {"decay": float("nan")}}}, "/overrides/ema/decay", "finite"),
         ({"budget": {"steps": -1}}, "/budget/steps", "greater than or equal to 1"),
+        ({"budget": {"epochs": 0}}, "/budget/epochs", "greater than 0"),
+        ({"budget": {"epochs": float("nan")}}, "/budget/epochs", "finite"),
+        ({"budget": {"epochs": 1e6}, "dataset": "mnist"}, "/budget/steps", "less than or equal to 100000000"),
+        ({"budget": {"minutes": 1e6}}, "/budget/minutes", "less than or equal to 43200"),
+        ({"budget": {"hours": 1}}, "/budget/hours", "not permitted"),
+        ({"budget": {"epochs": 1, "minutes": 1}}, "/budget", "in epochs and in minutes: choose one"),
+        ({"overrides": {"budget": {"epochs": 1, "minutes": 1}}}, "/overrides/budget", "choose one"),
+        ({"overrides": {"budget": {"epochs": -1}}}, "/overrides/budget/epochs", "greater than 0"),
+        ({"overrides": {"budget": {"steps": 5, "minutes": 1}}}, "/overrides/budget", "in steps and in minutes"),
         ({"seed": 2**63}, "/seed", "less than"),
         ({"dataset": "ring9"}, "/dataset", "there are digits, mnist"),
         ({"dataset": "ring8"}, "/overrides/generator", "Points need a generator of kind mlp"),

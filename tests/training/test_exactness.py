@@ -106,11 +106,18 @@ class Notes:
         return self.why if self.step == self.stop_at else None
 
 
-def run(recipe: Recipe, folder: Path, notes: Notes, attempt: int = 1, resume: Path | None = None) -> Finished | Stopped:
+def run(
+    recipe: Recipe,
+    folder: Path,
+    notes: Notes,
+    attempt: int = 1,
+    resume: Path | None = None,
+    start: Path | None = None,
+) -> Finished | Stopped:
     numerics = measure("cpu", recipe, 2)
     apply(numerics)
     data = load(recipe.data, None)
-    return train(recipe, data, notes, folder=folder, attempt=attempt, resume=resume, numerics=numerics)
+    return train(recipe, data, notes, folder=folder, attempt=attempt, resume=resume, numerics=numerics, start=start)
 
 
 def test_loop_saves_reports_and_a_paused_job_ends_with_the_same_export(tmp_path: Path) -> None:
@@ -131,6 +138,32 @@ def test_loop_saves_reports_and_a_paused_job_ends_with_the_same_export(tmp_path:
     export_checkpoint(recipe, notes.checkpoints[-1].path, tmp_path / "whole.safetensors")
     export_checkpoint(recipe, second.checkpoints[-1].path, tmp_path / "paused.safetensors")
     assert (tmp_path / "whole.safetensors").read_bytes() == (tmp_path / "paused.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("family", ["cdcgan", "cyclegan"])
+def test_a_job_that_begins_with_anothers_weights_is_as_exact(family: str, tmp_path: Path) -> None:
+    source = Notes()
+    run(small(family), tmp_path / "source", source)
+    start, recipe = source.checkpoints[-1].path, small(family, seed=8)
+    whole, killed, resumed = Notes(), Notes(stop_at=7, why=Stop.RELEASE), Notes()
+    run(recipe, tmp_path / "whole", whole, start=start)
+    run(recipe, tmp_path / "killed", killed, start=start)
+    run(recipe, tmp_path / "killed", resumed, 2, resume=killed.checkpoints[1].path, start=start)
+    exports = [tmp_path / f"{name}.safetensors" for name in ("whole", "resumed")]
+    for notes, export in zip((whole, resumed), exports, strict=True):
+        export_checkpoint(recipe, notes.checkpoints[-1].path, export)
+    assert exports[0].read_bytes() == exports[1].read_bytes()
+
+
+def test_weights_are_taken_over_and_nothing_else(tmp_path: Path) -> None:
+    source = Notes()
+    run(small("cyclegan"), tmp_path / "source", source)
+    taken = checkpoint.load(source.checkpoints[-1].path)
+    begun = trainer(small("cyclegan", seed=8))
+    fresh = trainer(small("cyclegan", seed=8)).state_dict()
+    begun.begin_with(taken)
+    for part, state in begun.state_dict().items():
+        assert_same(state, taken[part] if part in ("generator", "critic", "average") else fresh[part], part)
 
 
 def test_cancel_saves_nothing(tmp_path: Path) -> None:

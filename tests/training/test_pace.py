@@ -1,0 +1,82 @@
+"""Minutes become steps once, at the pace of a trainer that is thrown away."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from models.export import export_checkpoint
+from models.spec.recipe import Recipe
+from models.spec.resolve import resolve, settled
+from worker.training.data import load
+from worker.training.loop import Report, Saved, Stop, train
+from worker.training.numerics import apply, measure
+from worker.training.pace import Pace, steps_within
+from worker.training.pace import measure as measure_pace
+
+
+class Newest:
+    """A listener that keeps the newest checkpoint."""
+
+    path: Path
+
+    def beat(self, step: int) -> None: ...
+
+    def report(self, report: Report) -> None: ...
+
+    def saved(self, saved: Saved) -> None:
+        self.path = saved.path
+
+    def should_stop(self) -> Stop | None:
+        return None
+
+
+def timed(minutes: float, **overrides: Any) -> Recipe:
+    return resolve("gan", dataset="ring8", seed=3, budget={"minutes": minutes}, overrides=overrides)[1]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "overrides", "pace", "steps"),
+    [
+        (1, {}, Pace(0.06, 0, 0), 1000),
+        (1, {}, Pace(0.01, 0.5, 1.0), 1900),  # 60 s less 40 reports and 21 checkpoints
+        (1, {"report_every": 1}, Pace(0.01, 0.05, 0), 1000),  # a report at each step
+        (1, {"checkpoint_every": 100, "report_every": 1000}, Pace(0.01, 0, 1.0), 2900),  # and one checkpoint at step 0
+        (0.01, {}, Pace(30, 1, 1), 1),
+        (60 * 24 * 30, {}, Pace(1e-9, 0, 0), 100_000_000),
+    ],
+)
+def test_steps_reports_and_checkpoints_fit_into_the_minutes(
+    minutes: float, overrides: dict[str, Any], pace: Pace, steps: int
+) -> None:
+    assert steps_within(timed(minutes, **overrides), pace) == pytest.approx(steps, rel=0.02)
+
+
+def test_cadences_that_were_left_to_us_follow_the_steps_and_others_stay() -> None:
+    recipe = settled(timed(1, report_every=7), 1000)
+    assert (recipe.budget.steps, recipe.budget.minutes) == (1000, None)
+    assert (recipe.checkpoint_every, recipe.report_every) == (50, 7)
+    assert recipe == resolve("gan", dataset="ring8", seed=3, budget={"steps": 1000}, overrides={"report_every": 7})[1]
+
+
+def test_what_was_measured_leaves_no_trace_in_the_weights(tmp_path: Path) -> None:
+    """The settled recipe alone decides: a job that measured equals one that was given the steps."""
+    recipe = timed(0.01)
+    data, numerics = load(recipe.data, None), measure("cpu", recipe, 1)
+    apply(numerics)
+    beats: list[None] = []
+    pace = measure_pace(recipe, data, numerics, lambda: beats.append(None))
+    assert min(pace.step, pace.report, pace.save) > 0
+    assert len(beats) >= 3
+    whole = settled(recipe, 12)
+    exports = []
+    for name in ("measured", "given"):
+        newest = Newest()
+        torch.manual_seed(len(name))  # what the global generator holds must not matter
+        train(whole, data, newest, folder=tmp_path / name, attempt=1, resume=None, numerics=numerics)
+        if name == "measured":
+            measure_pace(recipe, data, numerics, lambda: None)
+        export_checkpoint(whole, newest.path, tmp_path / f"{name}.safetensors")
+        exports.append((tmp_path / f"{name}.safetensors").read_bytes())
+    assert exports[0] == exports[1]
