@@ -36,13 +36,11 @@ async def received(request: Request, folder: Path, max_bytes: int, setting: str)
     folder.mkdir(parents=True, exist_ok=True)
     parser = _DiskParser(folder, request)
     try:
-        form = await parser.parse()
+        yield _checked(await parser.parse(), max_bytes, setting)
     except MultiPartException as error:
         raise HTTPException(400, error.message) from error
-    try:
-        yield _checked(form, max_bytes, setting)
     finally:
-        await form.close()
+        parser.close()
 
 
 class _DiskParser(MultiPartParser):
@@ -51,15 +49,21 @@ class _DiskParser(MultiPartParser):
     def __init__(self, folder: Path, request: Request) -> None:
         super().__init__(request.headers, request.stream(), max_files=1, max_fields=FIELDS, max_part_size=FIELD_BYTES)
         self._folder = folder
+        self._on_disk: list[Any] = []
 
     def on_headers_finished(self) -> None:
         super().on_headers_finished()
         upload = self._current_part.file
         if upload is not None:
             upload.file.close()
-            on_disk: Any = tempfile.NamedTemporaryFile(dir=self._folder, prefix="upload-")  # noqa: SIM115 - the form's
+            on_disk: Any = tempfile.NamedTemporaryFile(dir=self._folder, prefix="upload-")  # noqa: SIM115 - see close
             upload.file = on_disk
-            self._files_to_close_on_error.append(on_disk)
+            self._on_disk.append(on_disk)
+
+    def close(self) -> None:
+        """Removes the files, those of a body that broke off too."""
+        for file in self._on_disk:
+            file.close()
 
 
 def _checked(form: FormData, max_bytes: int, setting: str) -> Received:

@@ -47,7 +47,7 @@ def find(name: str) -> Detail:
     if name in DATASETS:
         return Detail(DATASETS[name])
     with unit_of_work(read_only=True) as session:
-        row = rows.find(session, name) if name.isprintable() else None  # a database may choke on other names
+        row = rows.find(session, name)
         if row is not None:
             return Detail(_info(row.info), _REPORT.validate_python(row.report), row.sheet_sha256)
     raise NotFound(f"There is no dataset '{name[:80]}'; there are {', '.join(all_datasets())}.", code="no_dataset")
@@ -81,7 +81,7 @@ def delete(name: str) -> None:
     if name in DATASETS:
         raise Conflict(f"'{name}' is built in and cannot be deleted.", code="dataset_built_in")
     with unit_of_work() as session:
-        if not name.isprintable() or rows.find(session, name, lock=True) is None:
+        if rows.find(session, name, lock=True) is None:
             raise NotFound(f"There is no dataset '{name[:80]}'. GET /datasets lists them.", code="no_dataset")
         if (job := rows.job_on(session, name)) is not None:
             raise _in_use(name, f"job {job}", "the job")
@@ -93,7 +93,7 @@ def delete(name: str) -> None:
 def sweep(older_than_s: float) -> None:
     """Removes what uploads left that died, and what was prepared from datasets that are no more."""
     settings = get_settings()
-    left = [*settings.incoming.glob("*"), *settings.prepared.glob("*"), *settings.prepared.glob(".incoming-*")]
+    left = [*settings.incoming.glob("*"), *settings.prepared.glob("*")]
     old = [path for path in left if age_s(path) > older_than_s]
     with unit_of_work(read_only=True) as session:
         marks = {mark(*sha256s) for sha256s in rows.files(session)}

@@ -118,14 +118,14 @@ def _guess(rooted: Rooted, folders: Mapping[str, Rooted]) -> Layout:
 
 
 def _classes(rooted: Rooted, folders: Mapping[str, Rooted], ignored: tuple[str, ...]) -> Laid:
+    if len(folders) < 2:
+        raise _refused("layout=classes needs two folders or more, one for each class.", pointer="/layout")
     if "" in folders:
         stray = next(iter(folders[""]))
         raise _refused(
             f"'{stray[:80]}' lies beside class folders. "
             "Move it into one, or send layout=flat for pictures without classes."
         )
-    if len(folders) < 2:
-        raise _refused("layout=classes needs two folders or more, one for each class.", pointer="/layout")
     if len(folders) > MOST_CLASSES:
         raise _refused(f"There are {len(folders)} class folders; {MOST_CLASSES} are the most.")
     for name in folders:

@@ -14,6 +14,7 @@ from app.db import migrate
 from app.db.session import engine
 from app.main import create_app
 from app.services import attempts, jobs
+from app.services.datasets import all_datasets
 from models.spec.resolve import resolve
 from tests.support.databases import new_database
 from tests.support.exports import write_vivid
@@ -53,7 +54,9 @@ def publish(api_home: Path) -> Publish:
     def make(
         family: str = "cdcgan", dataset: str = "digits", name: str | None = None, seed: int = 1, **overrides: object
     ) -> str:
-        known, recipe = resolve(family, dataset=dataset, seed=seed, budget={"steps": 3}, overrides=overrides)
+        known, recipe = resolve(
+            family, dataset=dataset, seed=seed, budget={"steps": 3}, overrides=overrides, datasets=all_datasets()
+        )
         job = jobs.create(family=known, recipe=recipe, dataset=dataset, model_name=name or f"{family}-{dataset}")
         assert attempts.claim(job.id, "tests") is not None
         path = api_home / "some.safetensors"
