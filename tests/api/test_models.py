@@ -88,8 +88,8 @@ def test_what_cannot_be_published_is_refused(
 
 
 def test_a_damaged_checkpoint_is_refused(client: TestClient, checkpoint: CheckpointView) -> None:
-    (file,) = get_settings().checkpoints("").rglob(f"{checkpoint.file}")
-    file.write_bytes(b"damaged")
+    (job,) = jobs.list_jobs(state="running")[0]
+    (get_settings().checkpoints(job.id) / checkpoint.file).write_bytes(b"damaged")
     refused = client.post("/models", json={"name": "x", "checkpoint": checkpoint.id})
     assert (refused.status_code, refused.json()["code"]) == (409, "checkpoint_damaged")
 
@@ -106,9 +106,7 @@ def test_without_torch_the_answer_is_503(
     assert "No module named 'torch'" in refused.json()["detail"]
 
 
-@pytest.mark.parametrize(
-    "address", ["/models/x@0", "/models/x@2147483648", "/models/x@one", "/models/%00", "/models/X"]
-)
+@pytest.mark.parametrize("address", ["x@0", "x@2147483648", "x@one", "X", "X@1"])
 def test_addresses_that_name_no_version(client: TestClient, address: str) -> None:
     assert client.delete(f"/models/{address}").status_code == 422
     assert client.get(f"/models/{address}").status_code in (404, 422)
