@@ -1,0 +1,214 @@
+"""The client against a real service: everything it can be asked for, as its user writes it."""
+
+import hashlib
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app import client
+from app.client import Forger, ForgerProblem, Job, Picture
+from app.remote import connection
+from tests.support.proxy import breaking_line
+from tests.support.service import CHECKOUT
+
+HEAVY = ("torch", "sqlalchemy", "fastapi", "starlette", "numpy", "PIL", "rich", "IPython")
+
+
+def test_importing_it_brings_nothing_heavy() -> None:
+    code = f"import sys, app.client; print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-P", "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_job_knows_what_it_published(forger: Forger, trained: Job) -> None:
+    again = forger.job(trained.id)
+    assert again.seen == trained.seen
+    assert again.ended
+    assert again.model == "cdcgan-digits@1"
+    assert "cdcgan on digits, succeeded, 6 of 6" in repr(again)
+    assert again.seen.created_at < (again.seen.finished_at or 0)
+
+
+def test_a_whole_recipe_may_be_sent_back(forger: Forger, trained: Job) -> None:
+    recipe = trained.seen.recipe.model_dump(mode="json")
+    job = forger.train(recipe, model="again").cancel()
+    assert job.seen.recipe == trained.seen.recipe
+    assert job.seen.family is None
+    assert job.state in ("cancelling", "cancelled")
+
+
+def test_overrides_and_seed_reach_the_recipe(forger: Forger) -> None:
+    job = forger.train("dcgan", seed=5, overrides={"batch_size": 16}, budget={"steps": 2}, dataset=None).cancel()
+    assert (job.seen.recipe.seed, job.seen.recipe.batch_size, job.seen.recipe.budget.steps) == (5, 16, 2)
+
+
+def test_a_dry_run_makes_nothing(forger: Forger) -> None:
+    before = [job.id for job in forger.jobs()]
+    good = forger.dry_run("dcgan", dataset="digits")
+    assert good.refusals == []
+    assert good.recipe is not None
+    assert good.model == "dcgan-digits"
+    bad = forger.dry_run("cdcgan", dataset="ring8")
+    assert bad.recipe is None
+    assert bad.refusals[0].message
+    assert [job.id for job in forger.jobs()] == before
+
+
+def test_one_call_makes_one_job_over_a_line_that_breaks(forger: Forger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reply to the request is lost twice: it has been done, and is not done again."""
+    monkeypatch.setattr(connection, "PAUSE_S", 0.0)
+    before = {job.id for job in forger.jobs()}
+    port = int(forger.url.rpartition(":")[2])
+    with breaking_line(port, [0, 40]) as url, Forger(url) as shaky:
+        job = shaky.train("dcgan", dataset="digits", budget={"steps": 2}).cancel()
+    assert {job.id for job in forger.jobs()} - before == {job.id}
+
+
+def test_jobs_are_listed_over_pages_and_filtered(forger: Forger, trained: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [forger.train("gan", dataset="digits", budget={"steps": 1}, model="paged").cancel().id for _ in range(5)]
+    monkeypatch.setattr(client, "PAGE", 2)
+    assert [job.id for job in forger.jobs(model="paged")] == made[::-1]
+    every = [job.id for job in forger.jobs()]
+    assert len(every) == len(set(every))
+    assert {*made, trained.id} <= set(every)
+    assert trained.id in [job.id for job in forger.jobs(state="succeeded", family="cdcgan", dataset="digits")]
+
+
+def test_a_job_pauses_resumes_and_is_deleted(forger: Forger) -> None:
+    long = forger.train("cdcgan", dataset="digits", budget={"steps": 100_000})
+    job = forger.train("gan", dataset="digits", budget={"steps": 100_000})  # waits behind the long one
+    assert job.pause().state == "paused"
+    assert job.resume().state == "queued"
+    assert job.cancel().state == "cancelled"
+    job.delete()
+    with pytest.raises(ForgerProblem) as gone:
+        job.refresh()
+    assert gone.value.status == 404
+    with pytest.raises(ForgerProblem) as refused:
+        long.delete()
+    assert (refused.value.status, refused.value.code) == (409, "job_state")
+    assert long.cancel().wait().state == "cancelled"
+
+
+def test_what_a_job_left_can_be_read(trained: Job, tmp_path: Path) -> None:
+    curves = trained.metrics()
+    assert curves
+    name = next(iter(curves))
+    assert trained.metrics(name, after_step=3) == {name: [point for point in curves[name] if point[0] > 3]}
+    assert trained.checkpoints()[0].step == 6
+    samples = trained.samples()
+    assert [sample.step for sample in samples] == sorted(sample.step for sample in samples)
+    newest = trained.picture()
+    assert newest == trained.picture(samples[-1])
+    assert newest is not None
+    assert newest.image().format == "PNG"
+    (export,) = trained.artifacts("export")
+    path = trained.save(export, tmp_path / "export.safetensors")
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == export.sha256
+    assert list(tmp_path.iterdir()) == [path]
+    assert export in trained.artifacts()
+
+
+def test_a_picture_is_drawn_again_by_its_seed(forger: Forger, trained: Job) -> None:
+    drawn = forger.sample(7, n=4, scale=2)
+    assert drawn.model == trained.model
+    assert drawn.class_ == "7"
+    assert forger.sample("7", n=4, scale=2, seed=drawn.seed, model=drawn.model) == drawn
+    assert drawn.image().size == (64, 64)
+    assert drawn._repr_png_() == drawn.data
+    assert "data" not in repr(drawn)
+
+
+def test_pictures_come_in_other_formats(forger: Forger, trained: Job) -> None:
+    array = forger.sample("each", n=2, model=trained.model, seed=1, format="npy")
+    assert np.load(io.BytesIO(array.data)).shape[0] == 20
+    assert array._repr_png_() is None
+    told = json.loads(forger.sample(3, seed=1, format="json", truncation=0.5).data)
+    assert told["class"] == 3
+    assert forger.sample(seed=1, format="webp").image().format == "WEBP"
+
+
+def test_a_picture_is_saved_whole_or_not_at_all(tmp_path: Path) -> None:
+    picture = Picture(b"new", "image/png")
+    file = tmp_path / "picture.png"
+    file.write_bytes(b"old")
+    assert picture.save(file).read_bytes() == b"new"
+    with pytest.raises(OSError, match="nowhere"):
+        picture.save(tmp_path / "nowhere" / "picture.png")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(IsADirectoryError):
+        picture.save(folder)
+    picture.save("/dev/null")
+    assert not Path("/dev/null").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "picture.png"]
+
+
+def test_a_picture_is_translated_from_path_bytes_and_pillow(forger: Forger, tmp_path: Path) -> None:
+    small = {"data": {"side": 16}}
+    job = forger.train("cyclegan", dataset="day2night", budget={"steps": 2}, overrides=small, model="nights").wait()
+    assert job.state == "succeeded", job.seen.status_reason
+    photo = Image.effect_mandelbrot((41, 30), (-2, -1, 1, 1), 20).convert("RGB")
+    photo.save(tmp_path / "photo.png")
+    night = forger.translate(tmp_path / "photo.png")
+    assert (night.model, night.image().size) == ("nights@1", (41, 30))
+    assert forger.translate((tmp_path / "photo.png").read_bytes(), direction="a2b") == night
+    assert forger.translate(photo, model="nights") == night
+    assert forger.translate(photo, direction="b2a") != night
+    with pytest.raises(ForgerProblem) as refused:
+        forger.translate(b"no picture")
+    assert refused.value.status == 415
+
+
+def test_a_checkpoint_is_published_begun_from_and_withdrawn(forger: Forger, trained: Job) -> None:
+    newest, *_, oldest = trained.checkpoints()
+    first = forger.publish("picked", oldest.id)
+    second = forger.publish("picked", newest.id)
+    assert (first.model, first.step) == ("picked@1", oldest.step)
+    assert (second.model, second.step) == ("picked@2", newest.step)
+    assert [version.model for version in forger.model("picked").versions] == ["picked@2", "picked@1"]
+    forger.delete_model("picked@2")
+    (picked,) = [model for model in forger.models() if model.name == "picked"]
+    assert (picked.latest.model, picked.versions) == ("picked@1", [1])
+    forger.delete_model("picked")
+    assert "picked" not in [model.name for model in forger.models()]
+    job = forger.train("cdcgan", dataset="digits", budget={"steps": 2}, start_from=newest.id).cancel()
+    assert job.seen.start_from is not None
+    assert job.seen.start_from.checkpoint == newest.id
+
+
+def test_the_catalogue_is_read(forger: Forger) -> None:
+    assert "digits" in [dataset.name for dataset in forger.datasets()]
+    names = [recipe.name for recipe in forger.recipes()]
+    assert forger.recipe(names[0]).name == names[0]
+    assert "max_pixels" in [limit.name for limit in forger.limits()]
+
+
+def test_a_job_shows_itself_in_a_notebook(trained: Job) -> None:
+    page = trained._repr_html_()
+    assert f"<td>{trained.id}</td>" in page
+    assert "cdcgan-digits@1" in page
+    assert 'src="data:image/png;base64,' in page
+
+
+def test_a_refusal_says_what_and_where(forger: Forger) -> None:
+    with pytest.raises(ForgerProblem) as refused:
+        forger.sample(10)
+    problem = refused.value
+    assert (problem.status, problem.code) == (422, "no_such_class")
+    assert str(problem) == problem.detail
+    assert problem.errors[0].pointer == "/class"
+    assert problem.request_id
+
+
+@pytest.mark.parametrize("name", ["../jobs", "a/b", "a b?", "%2e%2e"])
+def test_a_name_never_becomes_a_path(forger: Forger, name: str) -> None:
+    with pytest.raises(ForgerProblem) as refused:
+        forger.model(name)
+    assert refused.value.status in (404, 422)
