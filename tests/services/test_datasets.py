@@ -1,0 +1,116 @@
+"""Datasets as services see them: names taken once, files swept, classes by name."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from app.core.errors import Conflict, Invalid
+from app.core.sandbox import Sandbox
+from app.core.settings import get_settings
+from app.services import datasets, figures, jobs, sweep
+from app.services.intake import Intake
+from models.archive import mark
+from models.spec.resolve import resolve
+from tests.support.zips import classes, picture, zipped
+
+OLD_S = 10_000
+
+
+def archive() -> Path:
+    home = get_settings().home
+    home.mkdir(parents=True, exist_ok=True)
+    return home / "x.zip"
+
+
+def take(name: str, members: dict[str, bytes]) -> datasets.Detail:
+    path = archive()
+    path.write_bytes(zipped(members))
+    intake = Intake(get_settings())
+    try:
+        return intake.take(path, name, "auto")
+    finally:
+        intake.close()
+
+
+def age(path: Path) -> Path:
+    os.utime(path, (1, path.stat().st_mtime - OLD_S))
+    return path
+
+
+def test_a_name_taken_meanwhile_is_a_conflict(database: Path) -> None:
+    detail = take("pets", classes("cat", "dog"))
+    assert detail.report is not None
+    with pytest.raises(Conflict, match="already"):
+        datasets.add(detail.info, detail.report, archive_sha256="0" * 64, index_sha256="0" * 64, sheet_sha256="0" * 64)
+    assert datasets.find("pets") == detail
+    assert datasets.all_datasets()["pets"] == detail.info
+
+
+def test_sweeps_take_what_dead_uploads_and_deleted_datasets_left(database: Path) -> None:
+    take("kept", classes("cat", "dog"))
+    take("gone", {"1.png": picture(77)})
+    settings, files = get_settings(), [datasets.files(name) for name in ("kept", "gone")]
+    settings.prepared.mkdir(parents=True)
+    settings.incoming.mkdir(parents=True, exist_ok=True)
+    made = []
+    for file in files:
+        assert file is not None
+        made.append(settings.prepared / f"{mark(file.archive.name, file.index.name)}a-16x16x3-1.npy")
+        made[-1].touch()
+    dead, live = settings.incoming / "upload-dead", settings.incoming / "upload-live"
+    for path in (dead, live):
+        path.touch()
+    datasets.delete("gone")
+    for path in (*made, dead, *(path for file in files if file for path in (file.archive, file.index))):
+        age(path)
+    sweep.sweep()
+    assert [path.exists() for path in (*made, dead, live)] == [True, False, False, True]
+    assert [path.exists() for file in files if file for path in (file.archive, file.index)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_resolve_knows_the_uploads(database: Path) -> None:
+    take("piles", {"A/1.png": picture(1), "B/2.png": picture(2)})
+    known = datasets.all_datasets()
+    _, recipe = resolve("cyclegan", dataset="piles", datasets=known)
+    assert (recipe.data.kind, recipe.data.dataset) == ("unpaired", "piles")
+    job = jobs.create(family="cyclegan", recipe=recipe, dataset="piles", model_name="x")
+    with pytest.raises(Conflict, match=job.id):
+        datasets.delete("piles")
+
+
+def test_the_sandbox_of_an_intake_forgets_the_archive(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the space of a removed upload would stay taken."""
+    intake = Intake(get_settings())
+    path = archive()
+    path.write_bytes(zipped(classes("cat", "dog")))
+    try:
+        intake.take(path, "pets", "auto")
+        sandbox = intake._sandbox
+        assert isinstance(sandbox, Sandbox)
+        assert str(path) not in sandbox.run(open_files)
+    finally:
+        intake.close()
+
+
+def open_files() -> list[str]:
+    return [os.readlink(entry.path) for entry in os.scandir("/proc/self/fd") if os.path.exists(entry.path)]
+
+
+@pytest.mark.parametrize(
+    ("edges", "side"), [([5], 16), ([31, 31], 16), ([32], 32), ([10, 64, 64], 64), ([500], 64), ([30, 34], 32)]
+)
+def test_the_side_is_a_power_of_two_not_above_the_median_edge(edges: list[int], side: int) -> None:
+    assert figures.default_side(edges) == side
+
+
+def test_a_name_wins_over_a_number() -> None:
+    names = ("3", "Cat", "0")
+    assert [datasets.class_number(names, wanted) for wanted in ("3", "cat", "1", "2", "0")] == [0, 1, 1, 2, 2]
+    with pytest.raises(Invalid, match=r"0 to 2 \(3, Cat, 0\)"):
+        datasets.class_number(names, "4")
