@@ -4,15 +4,31 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio.to_thread
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
-from app.api import creation, datasets, events, health, jobs, limits, models, problems, recipes, samples, translations
+from app.api import (
+    creation,
+    datasets,
+    events,
+    health,
+    jobs,
+    limits,
+    metrics,
+    models,
+    problems,
+    recipes,
+    samples,
+    translations,
+)
+from app.api.access import Access
+from app.api.deps import name_job
 from app.api.edge import Edge
 from app.core.logging import configure
 from app.core.sandbox import Sandbox
 from app.core.settings import Settings, get_settings
 from app.services.inference import Inference
 from app.services.intake import Intake
+from app.services.metrics import Metrics
 from app.services.reaper import Reaper
 
 
@@ -20,7 +36,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """A server calls it without settings: it then takes those of the environment, and the process's log."""
     if settings is None:
         settings = get_settings()
-        configure(settings.log_level)
+        configure(settings.log_level, "api")
     app = FastAPI(
         title="Forger",
         summary="Trains generative adversarial networks as jobs and serves what they learn.",
@@ -29,11 +45,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(name_job)],
     )
     app.state.settings = settings
+    app.state.metrics = Metrics(health.own_version(), lambda: app.state.inference.load())
     app.add_middleware(Edge, settings=settings)
+    app.add_middleware(Access, metrics=app.state.metrics)
     problems.install(app)
-    for room in (creation, jobs, events, samples, translations, models, datasets, recipes, limits, health):
+    for room in (creation, jobs, events, samples, translations, models, datasets, recipes, limits, health, metrics):
         app.include_router(room.router)
     return app
 

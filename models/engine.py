@@ -190,6 +190,7 @@ class Engine:
         self._pending = 0
         self._pace = 0.01
         """seconds a picture takes, a running mean"""
+        self._turns = [0] * (TURN + 1)
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
@@ -213,6 +214,10 @@ class Engine:
         """The export of a checkpoint. Runs on the caller's thread, with the number of threads its job has."""
         torch.set_num_threads(threads)
         export_checkpoint(recipe, saved, out)
+
+    def load(self) -> tuple[int, tuple[int, ...]]:
+        """Pictures that wait; and at place n, how many turns made n pictures since the start."""
+        return self._pending, tuple(self._turns)
 
     def close(self) -> None:
         """Finish the turn in hand, cancel what waits, end the thread."""
@@ -267,6 +272,7 @@ class Engine:
                 self._leave(work, error)
             return
         self._measure(time.monotonic() - began, len(items))
+        self._turns[len(items)] += 1
         for work, n in zip(together, shares, strict=True):
             work.parts.append(pictures[:n])
             pictures = pictures[n:]

@@ -26,7 +26,7 @@ EXIT_MARGIN_S = 5.0
 
 
 def _logging(**_: Any) -> None:
-    configure(get_settings().log_level)
+    configure(get_settings().log_level, "worker")
 
 
 def _starting(**_: Any) -> None:
@@ -46,7 +46,8 @@ def _shutting_down(**_: Any) -> None:
     timer.start()
 
 
-signals.setup_logging.connect(_logging)
+signals.celeryd_init.connect(_logging)  # before the first warning
+signals.setup_logging.connect(_logging)  # so that Celery leaves logging alone
 signals.worker_init.connect(_starting)
 signals.worker_ready.connect(_ready)
 signals.worker_shutting_down.connect(_shutting_down)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import OperationalError
+from structlog.contextvars import bind_contextvars
 
 from app.core.errors import FencedOut
 from app.core.logging import configure, get_logger
@@ -35,7 +36,8 @@ def main(job_id: str, fence: int) -> int:
     lifeline = Lifeline()
     lifeline.hold()
     os.nice(NICE)
-    configure(get_settings().log_level)
+    configure(get_settings().log_level, "runner")
+    bind_contextvars(job=job_id, attempt=fence)
     lifeline.beat(0, now=True)
     try:
         with told_in_words(job_id, fence):
@@ -57,7 +59,7 @@ def told_in_words(job_id: str, fence: int) -> Iterator[None]:
         raise
     except Exception as error:
         code, message = _explain(error)
-        log.exception("attempt_failed", job=job_id, code=code)
+        log.exception("attempt_failed", code=code)
         attempts.fail(job_id, fence, code, message)
 
 
@@ -192,7 +194,7 @@ class Runner:
 
     def _tell_damage(self, row: CheckpointView) -> None:
         message = f"The checkpoint of step {row.step} is missing or damaged; the one before it is used."
-        log.warning("checkpoint_damaged", job=self._job_id, step=row.step)
+        log.warning("checkpoint_damaged", step=row.step)
         data = {"kind": "checkpoint_damaged", "step": row.step, "message": message}
         attempts.record_event(self._job_id, self._fence, "health", data)
 

@@ -1,6 +1,7 @@
 """The runner as its supervisor sees it: a process group, a pipe for orders, a pipe of heartbeats."""
 
 import contextlib
+import json
 import os
 import re
 import selectors
@@ -88,7 +89,16 @@ class RunnerProcess:
         with self._log.open("rb") as file:
             file.seek(max(0, self._log.stat().st_size - _TAIL_BYTES))
             lines = file.read().decode(errors="replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return next((_said(line.strip()) for line in reversed(lines) if line.strip()), "")
+
+
+def _said(line: str) -> str:
+    """The error or event of a log line; a library's own words as they are."""
+    try:
+        said = json.loads(line)
+        return str(said.get("exception") or said["event"]).strip().splitlines()[-1]
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError):
+        return line
 
 
 def _environment() -> dict[str, str]:

@@ -6,6 +6,7 @@ import threading
 import time
 
 from sqlalchemy.exc import OperationalError
+from structlog.contextvars import bound_contextvars
 
 from app.core.errors import FencedOut
 from app.core.logging import get_logger
@@ -27,9 +28,10 @@ def supervise(job_id: str, closing: threading.Event) -> None:
     """Trains the job if it waits, again at once after a runner's death, until it ends or `closing` is set."""
     owner = f"{socket.gethostname()}:{os.getpid()}"
     while not closing.is_set() and (claim := attempts.claim(job_id, owner)):
-        log.info("attempt_started", job=job_id, attempt=claim.fence)
-        Attempt(claim, get_settings(), closing).run()
-        log.info("attempt_ended", job=job_id, attempt=claim.fence, state=jobs.get(job_id).state)
+        with bound_contextvars(job=job_id, attempt=claim.fence):
+            log.info("attempt_started")
+            Attempt(claim, get_settings(), closing).run()
+            log.info("attempt_ended", state=jobs.get(job_id).state)
     jobs.ring_oldest()
 
 
@@ -56,7 +58,7 @@ class Attempt:
                 self._look()
             self._conclude(status)
         except FencedOut as reason:  # the runner has settled the job, as it should, or another attempt has it
-            log.debug("attempt_settled", job=self._claim.job_id, reason=str(reason))
+            log.debug("attempt_settled", reason=str(reason))
         finally:
             self._runner.kill()
             self._runner.close()
@@ -78,7 +80,7 @@ class Attempt:
         try:
             self._state = attempts.renew(self._claim.job_id, self._claim.fence, step, self._pace.step_s(step, now))
         except OperationalError as error:  # the database may be restarting; the lease decides who is right
-            log.warning("renewal_failed", job=self._claim.job_id, error=str(error))
+            log.warning("renewal_failed", error=str(error))
         self._renew_at = now + min(self._settings.lease_s / 3, RENEW_AT_MOST_S)
 
     def _pass_on(self, now: float) -> None:
@@ -108,7 +110,7 @@ class Attempt:
             return
         code, message = self._verdict or ("worker_lost", self._runner.epitaph(status))
         attempts.lost(job_id, fence, code, message)
-        log.warning("attempt_lost", job=job_id, attempt=fence, code=code, message=message)
+        log.warning("attempt_lost", code=code, message=message)
 
 
 class Pace:

@@ -3,9 +3,10 @@
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
+from structlog.contextvars import bind_contextvars
 
 from app.core.errors import NotAcceptable, UnsupportedMedia
-from app.core.limits import PAGE
+from app.core.limits import ID_LENGTH, PAGE
 from app.core.sandbox import Sandbox
 from app.core.settings import Settings
 from app.services.inference import Inference
@@ -37,6 +38,12 @@ TheInference = Annotated[Inference, Depends(inference_of)]
 TheIntake = Annotated[Intake, Depends(intake_of)]
 TheSandbox = Annotated[Sandbox, Depends(sandbox_of)]
 Limit = Annotated[int, Query(ge=1, le=PAGE, description="Most entries in one reply.")]
+
+
+async def name_job(request: Request) -> None:
+    """Lines logged for a request about one job name it."""
+    if job_id := request.path_params.get("job_id"):
+        bind_contextvars(job=job_id[:ID_LENGTH])
 
 
 def json_body(request: Request) -> None:

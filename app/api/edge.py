@@ -1,8 +1,6 @@
-"""What every request passes before any route: its id, the host, the key, the size of its body."""
+"""What every request passes before any route: the host, the key, the size of its body."""
 
 import hmac
-import re
-import secrets
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -18,7 +16,6 @@ UPLOADS = {"/translate": "max_upload_bytes", "/datasets": "max_dataset_bytes"}
 """addresses that take a file, and the setting that limits it"""
 MULTIPART_MARGIN = 64 << 10
 """bytes a multipart body may have beyond its file: boundaries, headers and the small fields"""
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -28,7 +25,8 @@ class Edge:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._settings = settings
-        self._hosts = _LOOPBACK | {settings.host.lower()}
+        self._hosts = _LOOPBACK | {settings.host.lower()} | _names(settings.hosts)
+        self._any_host = settings.api_key is not None and settings.hosts is None
         self._key = settings.api_key.get_secret_value().encode() if settings.api_key else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,38 +34,38 @@ class Edge:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        given = headers.get(REQUEST_ID, "")
-        scope.setdefault("state", {})["request_id"] = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(12)
         send = _Reply(scope, receive, send)
         if refusal := self._refusal(scope, headers):
             await refusal(scope, receive, send)
         else:
-            await self._app(scope, _Counted(receive, self._limit(scope)), send)
+            await self._app(scope, _Counted(receive, *self._limit(scope)), send)
 
-    def _limit(self, scope: Scope) -> int:
-        if (setting := UPLOADS.get(scope["path"])) is not None:
-            limit: int = getattr(self._settings, setting)
-            return limit + MULTIPART_MARGIN
-        return self._settings.max_body_bytes
+    def _limit(self, scope: Scope) -> tuple[int, str]:
+        """Bytes that the body may have, and the setting that says so."""
+        setting = UPLOADS.get(scope["path"], "max_body_bytes")
+        margin = MULTIPART_MARGIN if scope["path"] in UPLOADS else 0
+        return getattr(self._settings, setting) + margin, setting
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
-        if self._key is None and not self._expects(headers.get("host", "")):
-            return problem(
-                scope, 421, f"Without a key this server answers only as {', '.join(sorted(self._hosts))}.",
-                code="unknown_host",
-            )  # fmt: skip
+        if not self._any_host and not self._expects(headers.get("host", "")):
+            names = ", ".join(sorted(self._hosts))
+            sentence = f"This server answers only as {names}. FORGER_HOSTS adds names."
+            return problem(scope, 421, sentence, code="unknown_host")
         if self._key is not None and scope["path"] not in OPEN and not self._authorised(headers):
             return problem(
                 scope, 401, "Send the key of FORGER_API_KEY as 'Authorization: Bearer <key>'.",
                 headers={"WWW-Authenticate": "Bearer"},
             )  # fmt: skip
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:  # PostgreSQL has no text for it
+            return problem(scope, 400, "An address holds no NUL character (%00): leave it out.")
         declared = headers.get("content-length", "0")
-        if declared.isdecimal() and int(declared[:19]) > (limit := self._limit(scope)):
-            return problem(scope, 413, _too_large(limit), code="too_large")
+        limit, setting = self._limit(scope)
+        if declared.isdecimal() and int(declared[:19]) > limit:
+            return problem(scope, 413, _too_large(limit, setting), code="too_large")
         return None
 
     def _expects(self, host: str) -> bool:
-        """Without a key a web page must not reach us by a name of its own (DNS rebinding)."""
+        """A web page must not reach us by a name of its own (DNS rebinding), least of all where no key is asked."""
         try:
             name = urlsplit(f"//{host}").hostname
         except ValueError:
@@ -79,24 +77,28 @@ class Edge:
         return scheme.lower() == "bearer" and hmac.compare_digest(key.strip().encode("latin-1"), self._key or b"")
 
 
-def _too_large(limit: int) -> str:
-    return f"The body is larger than this address takes: the limit is {limit} bytes. Send less."
+def _names(hosts: str | None) -> set[str]:
+    return {name.strip().lower() for name in (hosts or "").split(",") if name.strip()}
+
+
+def _too_large(limit: int, setting: str) -> str:
+    return f"The body is larger than this address takes: the limit is {limit} bytes ({setting}). Send less."
 
 
 class _Counted:
     """Receives the body and raises once it is longer than allowed, whatever its headers said."""
 
-    def __init__(self, receive: Receive, limit: int) -> None:
+    def __init__(self, receive: Receive, limit: int, setting: str) -> None:
         self._receive = receive
-        self._limit = limit
         self._left = limit
+        self._refusal = _too_large(limit, setting)
 
     async def __call__(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.request":
             self._left -= len(message.get("body", b""))
             if self._left < 0:
-                raise HTTPException(413, _too_large(self._limit))
+                raise HTTPException(413, self._refusal)
         return message
 
 

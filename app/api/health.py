@@ -15,7 +15,7 @@ router = APIRouter(tags=["health"])
 NAME = "forger"
 DOORS = (
     "jobs", "sample", "translate", "models", "datasets", "recipes", "limits",
-    "livez", "readyz", "version", "openapi.json",
+    "livez", "readyz", "metrics", "version", "openapi.json",
 )  # fmt: skip
 
 
@@ -40,9 +40,11 @@ async def livez() -> Alive:
 
 @router.get("/readyz", response_model=Ready, responses=refused(503))
 def readyz(request: Request, inference: TheInference) -> Ready | Response:
-    """Database, broker and engine; 503 names what is missing."""
-    checks = {"database": health.database(), "broker": health.broker(), "engine": inference.health()}
-    named = {part: Check(ok=fault is None, detail=fault or "ok") for part, fault in checks.items()}
+    """Database, broker and engine; 503 names what is missing. A host without torch is ready without an engine."""
+    faults = {"database": health.database(), "broker": health.broker(), "engine": inference.health()}
+    named = {part: Check(ok=fault is None, detail=fault or "ok") for part, fault in faults.items()}
+    if reason := inference.absence():
+        named["engine"] = Check(ok=True, detail=reason)
     if all(check.ok for check in named.values()):
         return Ready(status="ready", checks=named)
     missing = " ".join(f"{part}: {check.detail}" for part, check in named.items() if not check.ok)

@@ -40,7 +40,7 @@ MEANINGS = {
     413: "The body is larger than the limit.",
     415: "The body is of a media type that is not taken here.",
     416: "The range lies outside of the file.",
-    421: "Without a key the service answers only under its own host names.",
+    421: "The service does not answer under that host name.",
     422: "The request was understood and refused; `errors` points at what to change.",
     429: "Too much waits already; Retry-After says when to ask again.",
     500: "Something failed on our side; the log tells what, under the request id.",

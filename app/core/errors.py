@@ -77,6 +77,12 @@ class NotReady(ForgerError):
     title = "Not ready"
 
 
+class NoEngine(NotReady):
+    """This process will never draw; another one may."""
+
+    default_code = "no_engine"
+
+
 class Busy(ForgerError):
     status = HTTPStatus.TOO_MANY_REQUESTS
     default_code = "busy"

@@ -1,45 +1,43 @@
-"""One JSON object per log line, on stderr, for our own and for library loggers alike."""
+"""One JSON object per log line, on stderr, for our own and for library loggers alike.
+
+Lines of one request share its `request_id`, lines of one job its `job` and `attempt`: they are bound once, as context
+variables, and stand in every line that is written under them.
+"""
 
 import logging
 import sys
+import threading
+from types import TracebackType
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
 
-_SHARED: list[Processor] = [
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_log_level,
-    structlog.stdlib.add_logger_name,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-    structlog.processors.format_exc_info,
-]
+_NOISY = ("uvicorn", "uvicorn.error", "uvicorn.access", "celery")
+"""loggers that their libraries set up for themselves"""
 
 
-def _handler() -> logging.Handler:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=_SHARED,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
-            ],
-        )
-    )
-    return handler
-
-
-def configure(level: str) -> None:
-    """Idempotent; takes over the loggers that uvicorn and Celery set up for themselves."""
+def configure(level: str, process: str) -> None:
+    """Idempotent. Warnings and errors that nobody caught are lines too; `process` says whose."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        _named(process),
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
     root = logging.getLogger()
-    root.handlers = [_handler()]
+    root.handlers = [_handler(shared)]
     root.setLevel(level.upper())
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "celery"):
+    for name in _NOISY:
         logger = logging.getLogger(name)
         logger.handlers = []
         logger.propagate = True
+    logging.captureWarnings(True)
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_thread
     structlog.configure(
-        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
@@ -49,3 +47,40 @@ def configure(level: str) -> None:
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
     return logger
+
+
+def _named(process: str) -> Processor:
+    def add(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        event["process"] = process
+        return event
+
+    return add
+
+
+def _handler(shared: list[Processor]) -> logging.Handler:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    return handler
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    get_logger(__name__).critical("uncaught", exc_info=(kind, error, trace))
+
+
+def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None:
+        name = args.thread.name if args.thread else None
+        get_logger(__name__).critical(
+            "uncaught", thread=name, exc_info=(args.exc_type, args.exc_value, args.exc_traceback)
+        )

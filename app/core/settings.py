@@ -31,6 +31,10 @@ class Settings(BaseSettings):
         None,
         description="Address that the command line and the client speak to; unset means what serves from FORGER_HOME.",
     )
+    hosts: str | None = Field(
+        None,
+        description="Host names to answer to besides loopback, comma-separated; unset means any when a key is set.",
+    )
     home: Path = Field(
         Path("var"),
         description="Folder of database, artifacts, checkpoints and logs; relative to the checkout.",

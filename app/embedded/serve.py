@@ -27,7 +27,7 @@ SETTLE_S = 8.0
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Runs until SIGTERM or SIGINT, then stops every child. Raises CannotServe with a sentence."""
-    configure(settings.log_level)
+    configure(settings.log_level, "serve")
     check_exposure(settings)
     stop = _stop_on_signals()
     with home_lock(settings.home), listening(settings) as listener:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.errors import Busy, Conflict, FieldError, ForgerError, Invalid, NotFound, NotReady
+from app.core.errors import Busy, Conflict, FieldError, ForgerError, Invalid, NoEngine, NotFound, NotReady
 from app.core.logging import get_logger
 from app.core.settings import Settings
 from app.core.states import JobState
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+WITHOUT_TORCH = (
+    "This API process has no engine, because torch is not installed beside it: "
+    "send what needs the networks to an API that runs where torch is, as in the image `worker`."
+)
 REFRESH_S = 0.5
 LOAD_S = 60.0
 _STILL = (JobState.RUNNING, JobState.QUEUED, JobState.PAUSING, JobState.PAUSED)
@@ -99,7 +103,18 @@ class Inference:
         if not self._engine.done():
             return "The engine is loading."
         error = self._engine.exception()
-        return None if error is None else f"The engine did not start: {error}."
+        return None if error is None or isinstance(error, NoEngine) else str(error)
+
+    def absence(self) -> str | None:
+        """Why this process has no engine and is whole without one; None where it has or should have one."""
+        error = self._engine.exception() if self._engine.done() else None
+        return str(error) if isinstance(error, NoEngine) else None
+
+    def load(self) -> tuple[int, tuple[int, ...]] | None:
+        """The engine's, None while there is none."""
+        if not self._engine.done() or self._engine.exception() is not None:
+            return None
+        return self._engine.result().load()
 
     def notice(self, model: str) -> None:
         """A client is about to learn of this version: it must find it here."""
@@ -154,8 +169,8 @@ class Inference:
             return await asyncio.wait_for(waiting, LOAD_S)
         except TimeoutError:
             raise _loading() from None
-        except Exception as error:  # whatever kept it from starting; the log has it
-            raise _dead(error) from error
+        except NotReady as reason:
+            raise type(reason)(reason.detail) from None
 
     async def _able(self, task: Task, model: str | None) -> list[VersionView]:
         """Newest first, at least one. A miss looks into the database once before it is an answer."""
@@ -202,8 +217,8 @@ class Inference:
             return self._engine.result(LOAD_S)
         except TimeoutError:
             raise _loading() from None
-        except Exception as error:  # as there
-            raise _dead(error) from error
+        except NotReady as reason:
+            raise type(reason)(reason.detail) from None
 
     def _load(self) -> None:
         """The one place where the service meets torch."""
@@ -216,8 +231,7 @@ class Inference:
                 Engine(device=settings.device, threads=settings.threads, bound=settings.queue_pictures)
             )
         except Exception as error:  # whoever waits must be told, whatever it is
-            log.exception("engine_did_not_start")
-            self._engine.set_exception(error)
+            self._engine.set_exception(_no_engine(error))
 
     def _watch(self) -> None:
         while not self._stop.is_set():
@@ -232,7 +246,12 @@ def _loading() -> NotReady:
     return NotReady("The engine is still loading.", headers={"Retry-After": "10"})
 
 
-def _dead(error: Exception) -> NotReady:
+def _no_engine(error: Exception) -> NotReady:
+    """A host without torch is one on purpose; anything else is a fault."""
+    if isinstance(error, ModuleNotFoundError) and error.name == "torch":
+        log.info("no_engine", reason="torch is not installed")
+        return NoEngine(WITHOUT_TORCH)
+    log.exception("engine_did_not_start")
     return NotReady(f"The engine did not start: {error}.")
 
 

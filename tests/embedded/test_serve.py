@@ -57,7 +57,7 @@ def test_it_stops_in_order_and_leaves_nothing(own: Service, number: signal.Signa
 def test_service_json_says_where_it_is(own: Service) -> None:
     assert own.process is not None
     assert json.loads((own.home / "service.json").read_text()) == {"url": own.url, "pid": own.process.pid}
-    assert own.url in own.log.read_text()
+    assert own.url in own.said.read_text()
 
 
 @pytest.mark.parametrize("words", [("uvicorn",), ("worker.celery_app",), ("redis-server",)])

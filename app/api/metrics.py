@@ -1,0 +1,15 @@
+"""GET /metrics, for Prometheus."""
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from app.services.metrics import Metrics
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+def metrics(request: Request) -> Response:
+    """What this process has answered, its engine, and the jobs, as Prometheus reads it."""
+    kept: Metrics = request.app.state.metrics
+    return Response(kept.text(), media_type=CONTENT_TYPE_LATEST)

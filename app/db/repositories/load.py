@@ -1,0 +1,49 @@
+"""How much there is to do and how it goes: one pass over the job rows, and what trains now."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from app.core.states import ACTIVE, JobState
+from app.db.clock import epoch_now
+from app.db.tables import Job
+
+OWN_RECIPE = "own"
+"""family of a job that came with a whole recipe"""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    jobs: dict[str, int]
+    """by state, every state named"""
+    oldest_s: float
+    """how long the job has waited that waits longest"""
+    takeovers: int
+    """attempts beyond the first of each job"""
+    pace: dict[str, float]
+    """steps per second of what trains now, by family"""
+
+
+def measure(session: Session) -> Load:
+    repeated = func.sum(case((Job.fence > 1, Job.fence - 1), else_=0))
+    rows = session.execute(select(Job.state, func.count(), repeated).group_by(Job.state)).all()
+    counts = {state: count for state, count, _ in rows}
+    return Load(
+        jobs={state.value: counts.get(state.value, 0) for state in JobState},
+        oldest_s=_oldest_s(session),
+        takeovers=sum(more for _, _, more in rows),
+        pace=_pace(session),
+    )
+
+
+def _oldest_s(session: Session) -> float:
+    waited = select(epoch_now() - func.min(Job.queued_at)).where(Job.state == JobState.QUEUED)
+    return max(0.0, session.scalar(waited) or 0.0)
+
+
+def _pace(session: Session) -> dict[str, float]:
+    """A job's estimate of the time left says how quick it has been."""
+    rate = func.sum((Job.total - Job.step) / Job.eta_s)
+    trains = select(Job.family, rate).where(Job.state.in_(ACTIVE), Job.eta_s > 0).group_by(Job.family)
+    return {family or OWN_RECIPE: float(rate) for family, rate in session.execute(trains)}

@@ -1,0 +1,69 @@
+"""Who is let in: hosts, keys, addresses. And an API on a host without torch."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from app.core.settings import get_settings
+from app.main import create_app
+
+KEY = {"authorization": "Bearer s3cret"}
+
+
+def client(**settings: object) -> TestClient:
+    """Without lifespan: what is asked here is answered before any part is needed."""
+    return TestClient(create_app(get_settings().model_copy(update=settings)), base_url="http://127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("settings", "taken", "refused"),
+    [
+        ({}, ["localhost", "127.0.0.1:8000", "[::1]"], ["evil.example", "127.0.0.1.evil.example", "", "[::1"]),
+        ({"hosts": "gan.example, Forger.Example"}, ["localhost", "forger.example:80"], ["evil.example"]),
+        ({"api_key": SecretStr("s3cret")}, ["localhost", "evil.example"], []),
+        ({"api_key": SecretStr("s3cret"), "hosts": "gan.example"}, ["localhost", "gan.example"], ["evil.example"]),
+    ],
+)
+def test_hosts(api_home: Path, settings: dict[str, object], taken: list[str], refused: list[str]) -> None:
+    asked = client(**settings)
+    statuses = {host: asked.get("/livez", headers={"host": host}).status_code for host in (*taken, *refused)}
+    assert statuses == dict.fromkeys(taken, 200) | dict.fromkeys(refused, 421)
+
+
+@pytest.mark.parametrize(
+    "given", [None, "", "s3cret", "Bearer", "Bearer ", "Bearer s3cre", "Bearer s3crett", "Basic s3cret", "Bearer ß"]
+)
+def test_a_key_must_be_whole_and_right(api_home: Path, given: str | None) -> None:
+    headers = {} if given is None else {"authorization": given.encode()}
+    reply = client(api_key=SecretStr("s3cret")).get("/version", headers=headers)  # type: ignore[arg-type]
+    assert (reply.status_code, reply.headers["www-authenticate"]) == (401, "Bearer")
+    assert "s3cret" not in reply.text
+
+
+def test_a_right_key_opens_and_health_needs_none(api_home: Path) -> None:
+    guarded = client(api_key=SecretStr("s3cret"))
+    assert guarded.get("/version", headers=KEY).status_code == 200
+    assert guarded.get("/livez").status_code == 200
+
+
+@pytest.mark.parametrize("address", ["/jobs/job_%00", "/jobs?family=a%00b", "/models/%00"])
+def test_an_address_with_a_nul_is_refused(api_home: Path, address: str) -> None:
+    """PostgreSQL has no text for it, and SQLite has."""
+    reply = client().get(address)
+    assert (reply.status_code, reply.json()["code"]) == (400, "bad_request")
+
+
+def test_without_torch_everything_but_the_networks_answers(api_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in [name for name in sys.modules if name.startswith("models.engine")]:
+        monkeypatch.delitem(sys.modules, name)
+    with client() as thin:
+        engine = thin.get("/readyz").json()["checks"]["engine"]
+        assert engine["ok"]
+        assert "torch is not installed" in engine["detail"]
+        made = thin.post("/jobs", json={"recipe": "cdcgan", "dataset": "digits", "budget": {"steps": 3}})
+        assert made.status_code == 201
+        assert thin.get("/metrics").status_code == 200

@@ -1,0 +1,132 @@
+"""/metrics: what is said agrees with what is there, and with what is documented."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
+from sqlalchemy import text
+from starlette.testclient import TestClient
+
+from app.core.settings import CHECKOUT, Settings
+from app.core.states import JobState
+from app.db.session import unit_of_work
+from app.main import create_app
+from app.services import attempts
+from app.services.metrics import Metrics
+from tests.support.exports import write_vivid
+from tests.support.jobs import make_job, put_in
+
+
+@pytest.fixture
+def client(database: Path) -> Iterator[TestClient]:
+    with TestClient(create_app(Settings()), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        yield client
+
+
+def value(client: TestClient, name: str, **labels: str) -> float | None:
+    reply = client.get("/metrics")
+    assert reply.status_code == 200
+    assert reply.headers["content-type"].startswith("text/plain; version=")
+    samples = [sample for family in text_string_to_metric_families(reply.text) for sample in family.samples]
+    found = [sample.value for sample in samples if sample.name == name and sample.labels == labels]
+    assert len(found) <= 1
+    return found[0] if found else None
+
+
+def test_jobs_are_counted_by_state(client: TestClient) -> None:
+    for state in (JobState.QUEUED, JobState.QUEUED, JobState.RUNNING, JobState.FAILED):
+        put_in(state, make_job().id)
+    counted = {state.value: value(client, "forger_jobs", state=state) for state in JobState}
+    assert counted == dict.fromkeys(JobState, 0) | {"queued": 2, "running": 1, "failed": 1}
+
+
+def test_the_longest_wait_is_told(client: TestClient) -> None:
+    assert value(client, "forger_oldest_queued_seconds") == 0
+    job = make_job()
+    make_job()
+    with unit_of_work() as session:
+        session.execute(text("UPDATE jobs SET queued_at = queued_at - 100 WHERE id = :id"), {"id": job.id})
+    waited = value(client, "forger_oldest_queued_seconds")
+    assert waited is not None
+    assert 100 <= waited < 200
+
+
+def test_takeovers_are_the_attempts_beyond_the_first(client: TestClient) -> None:
+    for losses in (0, 1, 2):
+        job = make_job()
+        for fence in range(1, losses + 1):
+            assert attempts.claim(job.id, "tests") is not None
+            attempts.lost(job.id, fence, "worker_lost", "It went.")
+        assert attempts.claim(job.id, "tests") is not None
+    make_job()
+    assert value(client, "forger_takeovers") == 3
+
+
+def test_the_pace_of_what_trains_is_told_by_family(client: TestClient) -> None:
+    for family in ("cdcgan", "cdcgan", "gan"):
+        job = make_job(family, "digits" if family == "cdcgan" else "ring8", steps=20)
+        assert attempts.claim(job.id, "tests") is not None
+        attempts.renew(job.id, 1, 10, step_s=0.5)
+    assert value(client, "forger_steps_per_second", family="cdcgan") == pytest.approx(4)
+    assert value(client, "forger_steps_per_second", family="gan") == pytest.approx(2)
+
+
+def test_requests_are_measured_by_method_template_and_status(client: TestClient) -> None:
+    job = make_job()
+    for _ in range(3):
+        client.get(f"/jobs/{job.id}")
+    client.get("/nowhere/at/all")
+    client.request("BREW", "/livez")
+    counted = "forger_request_seconds_count"
+    assert value(client, counted, method="GET", route="/jobs/{job_id}", status="200") == 3
+    assert value(client, counted, method="GET", route="none", status="404") == 1
+    assert value(client, counted, method="other", route="/livez", status="405") == 1
+
+
+def test_pictures_made_together_are_counted(client: TestClient, database: Path) -> None:
+    job = make_job()
+    assert attempts.claim(job.id, "tests") is not None
+    database.mkdir(exist_ok=True)
+    write_vivid(database / "some.safetensors", job.recipe)
+    attempts.succeed(job.id, 1, database / "some.safetensors", {})
+    assert client.get("/sample?n=40&seed=1").status_code == 200
+    assert value(client, "forger_engine_up") == 1
+    assert value(client, "forger_engine_batch_pictures_count") == 2
+    assert value(client, "forger_engine_batch_pictures_bucket", le="8.0") == 1, "the eight that were left of forty"
+    assert value(client, "forger_engine_batch_pictures_sum") == 40
+    assert value(client, "forger_engine_waiting_pictures") == 0
+
+
+def test_the_process_says_what_it_is_and_what_it_uses(client: TestClient) -> None:
+    assert value(client, "forger_build_info", version=client.get("/version").json()["version"]) == 1
+    assert value(client, "process_resident_memory_bytes")
+
+
+def test_without_a_database_the_rest_is_still_told(home: Path) -> None:
+    """Nothing was migrated here."""
+    metrics = Metrics("1", lambda: None)
+    told = {sample.name: sample.value for family in metrics.families() for sample in family.samples}
+    assert (told["forger_database_up"], told["forger_engine_up"]) == (0, 0)
+    assert "forger_jobs" not in told
+    assert told["process_resident_memory_bytes"] > 0
+
+
+def test_where_a_key_is_set_figures_need_it(database: Path) -> None:
+    app = create_app(Settings(api_key=SecretStr("secret")))
+    with TestClient(app, base_url="http://anything") as client:
+        assert client.get("/metrics").status_code == 401
+        assert client.get("/metrics", headers={"authorization": "Bearer secret"}).status_code == 200
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_the_table_of_the_docs_is_what_is_told(database: Path) -> None:
+    told = {
+        f"| `{family.name}` | {family.type} | {family.documentation} |"
+        for family in Metrics("1", lambda: None).families()
+    }
+    page = (CHECKOUT / "docs" / "operations.md").read_text().splitlines()
+    ours = {line for line in told if line.startswith("| `forger_")}
+    assert ours - set(page) == set(), "docs/operations.md lacks these lines"
+    assert {line for line in page if line.startswith("| `forger_")} == ours
