@@ -69,6 +69,9 @@ def test_lists_are_filtered(client: TestClient) -> None:
     post(client, recipe="wgan")
     assert {job["family"] for job in client.get("/jobs?family=wgan").json()["data"]} == {"wgan"}
     assert client.get("/jobs?family=wgan&state=running").json()["data"] == []
+    post(client, model="filtered")
+    assert [job["model"] for job in client.get("/jobs?model=filtered&kind=train").json()["data"]] == ["filtered"]
+    assert client.get("/jobs?model=filtered&kind=evaluate").json()["data"] == []
 
 
 def test_verbs_move_the_job_and_repeat_themselves(client: TestClient) -> None:

@@ -12,6 +12,7 @@ from app.core.errors import FencedOut
 from app.core.settings import CHECKOUT, get_settings
 from app.core.states import ACTIVE, JobState
 from app.services import attempts, jobs, models
+from models.spec.resolve import resolve
 from tests.support.jobs import export_file, make_job, put_in
 
 S = JobState
@@ -26,6 +27,7 @@ WRITES: dict[str, Callable[[str, int], object]] = {
     "renew": lambda job, fence: attempts.renew(job, fence, 1, None),
     "held": attempts.held,
     "numerics": lambda job, fence: attempts.settle_numerics(job, fence, {}),
+    "budget": lambda job, fence: attempts.settle_budget(job, fence, 9),
     "event": lambda job, fence: attempts.record_event(job, fence, "health", {}),
     "rewind": lambda job, fence: attempts.rewind(job, fence, 0),
     "report": lambda job, fence: attempts.record_report(job, fence, 1, {"loss": 1.0}, b"png"),
@@ -150,6 +152,19 @@ def test_numerics_are_those_of_the_first_attempt(database: Path) -> None:
     assert attempts.settle_numerics(job_id, 1, {"threads": 2}) == {"threads": 2}
     assert attempts.settle_numerics(job_id, 1, {"threads": 4}) == {"threads": 2}
     assert jobs.get(job_id).numerics == {"threads": 2}
+
+
+def test_a_budget_in_minutes_is_settled_in_row_recipe_and_event(database: Path) -> None:
+    name, recipe = resolve("gan", dataset="ring8", budget={"minutes": 2}, overrides={"report_every": 7})
+    job = jobs.create(family=name, recipe=recipe, dataset="ring8", model_name="timed")
+    assert job.total == 0
+    assert attempts.claim(job.id, "tests") is not None
+    whole = attempts.settle_budget(job.id, 1, 900)
+    assert (whole.budget.steps, whole.budget.minutes, whole.checkpoint_every, whole.report_every) == (900, None, 45, 7)
+    assert (jobs.get(job.id).recipe, jobs.get(job.id).total) == (whole, 900)
+    event = jobs.events(job.id)[-1]
+    sentence = "At the pace measured here 2 minutes are 900 steps; these are the budget from now on."
+    assert (event.type, event.data) == ("budget", {"minutes": 2, "steps": 900, "message": sentence})
 
 
 def test_a_report_leaves_points_a_sample_and_two_events(database: Path) -> None:

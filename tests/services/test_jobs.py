@@ -95,6 +95,9 @@ def test_lists_are_filtered(database: Path) -> None:
     assert [job.id for job in jobs.list_jobs(state="paused")[0]] == [points.id]
     assert [job.id for job in jobs.list_jobs(family="cdcgan")[0]] == [digits.id]
     assert [job.id for job in jobs.list_jobs(dataset="ring8")[0]] == [points.id]
+    assert [job.id for job in jobs.list_jobs(model="cdcgan-digits")[0]] == [digits.id]
+    assert len(jobs.list_jobs(kind="train")[0]) == 2
+    assert jobs.list_jobs(kind="evaluate")[0] == []
 
 
 def test_queue_positions_follow_the_time_of_queueing(database: Path) -> None:
@@ -103,6 +106,23 @@ def test_queue_positions_follow_the_time_of_queueing(database: Path) -> None:
     jobs.pause(second.id)
     jobs.resume(second.id)
     assert [jobs.get(job.id).queue_position for job in (first, second, third)] == [None, 2, 1]
+
+
+def test_every_place_in_a_long_queue_is_known_on_every_page(database: Path) -> None:
+    made = [make_job().id for _ in range(30)]
+    for job_id in made[3:30:3]:
+        jobs.cancel(job_id)
+    waiting = [job_id for job_id in made if jobs.get(job_id).state == S.QUEUED]
+    places = {job_id: place for place, job_id in enumerate(waiting, 1)}
+    assert {job_id: jobs.get(job_id).queue_position for job_id in waiting} == places
+    seen: dict[str, int | None] = {}
+    cursor = None
+    while True:
+        page, cursor = jobs.list_jobs(limit=7, after=cursor)
+        seen |= {job.id: job.queue_position for job in page}
+        if cursor is None:
+            break
+    assert seen == {job_id: places.get(job_id) for job_id in made}
 
 
 def test_events_are_read_from_any_point(database: Path) -> None:

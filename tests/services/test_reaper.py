@@ -1,9 +1,12 @@
 """Expired leases are freed and waiting jobs rung for, by any number of reapers, once each."""
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from app.core.ids import new_id
+from app.core.settings import get_settings
 from app.core.states import JobState
 from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
@@ -11,6 +14,15 @@ from app.services import attempts, jobs
 from app.services.reaper import Reaper, reap
 from tests.support.jobs import expire, make_job
 from tests.support.wait import until
+
+
+def test_a_reaper_sweeps_when_it_starts(database: Path) -> None:
+    orphan = get_settings().checkpoints(new_id("job"))
+    orphan.mkdir(parents=True)
+    os.utime(orphan, (0, 0))
+    reaper = Reaper().start()
+    until(lambda: not orphan.exists())
+    reaper.stop()
 
 
 def test_a_live_lease_is_left_alone(database: Path) -> None:
