@@ -182,8 +182,9 @@ def _one_unit(budget: Any, at: str) -> tuple[Any, float | None]:
 
 
 def _steps(epochs: float, size: int, recipe: Recipe) -> int:
-    """Moves of the generator in which the critic sees every example that often."""
-    return max(1, math.ceil(epochs * size / (recipe.batch_size * recipe.turns.critic_steps)))
+    """Moves of the generator in which the critics see every example that often, of two piles on average."""
+    piles = 2 if recipe.data.kind == "unpaired" else 1
+    return max(1, math.ceil(epochs * size / (piles * recipe.batch_size * recipe.turns.critic_steps)))
 
 
 def _cadences(steps: int) -> dict[str, int]:

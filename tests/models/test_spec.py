@@ -70,6 +70,11 @@ def test_epochs_are_steps_in_which_the_critic_sees_every_example_once(
     assert resolve(whole)[1] == recipe
 
 
+def test_an_epoch_of_two_piles_shows_a_batch_of_both_at_each_move() -> None:
+    recipe = resolve("cyclegan", dataset="day2night", budget={"epochs": 2})[1]
+    assert (recipe.batch_size, recipe.budget.steps) == (4, 500), "1,000 pictures by day and 1,000 by night"
+
+
 def test_minutes_wait_to_be_measured() -> None:
     recipe = resolve("dcgan", budget={"minutes": 3})[1]
     assert (recipe.budget.minutes, recipe.budget.steps) == (3, 100_000_000)
