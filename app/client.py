@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from app.core.settings import Settings
 from app.remote import address
-from app.remote.connection import KEY, Connection
+from app.remote.connection import KEY, UPLOAD, Connection
 from app.remote.events import (
     CheckpointSaved,
     Event,
@@ -23,10 +23,12 @@ from app.remote.events import (
     StateChanged,
     Told,
 )
+from app.remote.files import archive
 from app.remote.job import Job
 from app.remote.picture import Picture
 from app.remote.problems import ForgerProblem, Unreachable
 from app.schemas.catalog import (
+    DatasetDetail,
     DatasetList,
     DatasetOut,
     LimitList,
@@ -60,6 +62,7 @@ __all__ = [
 ]
 
 Json = Mapping[str, Any]
+Layout = Literal["auto", "classes", "flat", "unpaired", "paired", "side_by_side"]
 PAGE = 50
 
 
@@ -180,6 +183,20 @@ class Forger:
 
     def datasets(self) -> list[DatasetOut]:
         return self._connection.read(DatasetList, "/datasets").data
+
+    def dataset(self, name: str) -> DatasetDetail:
+        """With the report of its intake, where it was uploaded."""
+        return self._connection.read(DatasetDetail, f"/datasets/{_step(name)}")
+
+    def upload(self, path: str | Path, name: str, layout: Layout | None = None) -> DatasetDetail:
+        """A zip of pictures, or a folder, which is sent as one. `layout` says what its members are to each other."""
+        with archive(Path(path)) as file:
+            sent = {"files": {"file": ("pictures.zip", file)}, "data": _given(name=name, layout=layout)}
+            return self._connection.read(DatasetDetail, "/datasets", "POST", timeout=UPLOAD, **sent)
+
+    def sheet(self, name: str) -> Picture:
+        """Some of an uploaded dataset's pictures, as training will see them."""
+        return Picture.of(self._connection.ask("GET", f"/datasets/{_step(name)}/sheet"))
 
     def delete_dataset(self, name: str) -> None:
         self._connection.ask("DELETE", f"/datasets/{_step(name)}")

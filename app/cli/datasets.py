@@ -1,13 +1,21 @@
 """`forger datasets`: list, show, sheet, upload, delete."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from app.cli import ask, complete
+from app.cli.pictures import Out, write
+from app.cli.refusals import Refusal
+from app.cli.report import findings
+
+if TYPE_CHECKING:
+    from app.schemas.catalog import DatasetDetail
 
 group = typer.Typer(help="What a job can learn from: the built-in datasets and your own.")
 
+Layout = Literal["auto", "classes", "flat", "unpaired", "paired", "side_by_side"]
 Name = Annotated[str, typer.Argument(help="A dataset.", autocompletion=complete.datasets)]
 
 
@@ -29,7 +37,53 @@ def list_(ctx: typer.Context, as_json: ask.AsJson = False) -> None:
 
 
 @group.command(no_args_is_help=True)
+def show(ctx: typer.Context, name: Name, as_json: ask.AsJson = False) -> None:
+    """What a dataset is; of an uploaded one also what its intake found."""
+    _show(ask.forger(ctx).dataset(name), as_json=as_json)
+
+
+@group.command(no_args_is_help=True)
+def upload(
+    ctx: typer.Context,
+    path: Annotated[Path, typer.Argument(help="A zip of pictures, or a folder, which is sent as one.")],
+    name: Annotated[str | None, typer.Option(help="What it is called; default: as the file or folder.")] = None,
+    layout: Annotated[
+        Layout | None, typer.Option(help="What its members are to each other; default: by the names of folders.")
+    ] = None,
+    as_json: ask.AsJson = False,
+) -> None:
+    """Upload pictures to learn from: `forger datasets upload photos/ --name photos`."""
+    if not path.exists():
+        raise Refusal(f"{path} is not there: name a zip or a folder of pictures.")
+    _show(ask.forger(ctx).upload(path, name or path.resolve().stem.lower(), layout), as_json=as_json)
+
+
+@group.command(no_args_is_help=True)
+def sheet(ctx: typer.Context, name: Name, output: Out = Path("sheet.png")) -> None:
+    """Some pictures of an uploaded dataset, as training will see them."""
+    write(ask.forger(ctx).sheet(name), output, f"pictures of {name}")
+
+
+@group.command(no_args_is_help=True)
 def delete(ctx: typer.Context, name: Name) -> None:
     """Delete an uploaded dataset that no job and no model needs."""
     ask.forger(ctx).delete_dataset(name)
     typer.echo(f"{name} is deleted.")
+
+
+def _show(dataset: "DatasetDetail", *, as_json: bool) -> None:
+    if as_json:
+        ask.put_json(dataset)
+        return
+    shape = f"{dataset.side} x {dataset.side} px, channels: {dataset.channels}" if dataset.side else None
+    facts = {
+        "dataset": dataset.name,
+        "title": dataset.title,
+        "kind": dataset.kind,
+        "examples": dataset.size,
+        "shape": shape,
+        "classes": dataset.classes or None,
+        "source": dataset.source,
+    }
+    told = {} if dataset.report is None else findings(dataset.report)
+    ask.pairs({name: value for name, value in (facts | told).items() if value is not None})

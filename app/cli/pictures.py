@@ -40,7 +40,7 @@ def sample(
     wanted = format_ or _by_ending(output)
     drawn = ask.forger(ctx).sample(class_, n, model=model, seed=seed, truncation=truncation, scale=scale, format=wanted)
     of_class = f"class {drawn.class_}, " if drawn.class_ is not None else ""
-    _write(drawn, output, f"{of_class}seed {drawn.seed}, by {drawn.model}")
+    write(drawn, output, f"{of_class}seed {drawn.seed}, by {drawn.model}")
 
 
 def translate(
@@ -52,7 +52,7 @@ def translate(
 ) -> None:
     """Turn a picture into the other style: `forger translate photo.jpg -o night.png`."""
     drawn = ask.forger(ctx).translate(photo, model=model, direction=direction)
-    _write(drawn, output, f"{photo.name} by {drawn.model}")
+    write(drawn, output, f"{photo.name} by {drawn.model}")
 
 
 def _by_ending(file: Path) -> Format:
@@ -63,7 +63,8 @@ def _by_ending(file: Path) -> Format:
     raise Refusal(f"{file}: no format ends in .{ending}; end it in {', '.join(get_args(Format))}, or say --format.")
 
 
-def _write(drawn: "Picture", file: Path, what: str) -> None:
+def write(drawn: "Picture", file: Path, what: str) -> None:
+    """Into the file, and a line that says so."""
     if file == STDOUT:
         sys.stdout.buffer.write(drawn.data)
         typer.echo(what, err=True)

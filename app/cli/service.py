@@ -1,13 +1,22 @@
 """`forger serve`, `forger doctor`, `forger migrate`, `forger --version`."""
 
+from typing import Annotated, Literal
+
 import typer
 
 
-def serve() -> None:
+def serve(
+    only: Annotated[
+        Literal["api", "worker"] | None, typer.Option(help="One part, in this very process, as in a container.")
+    ] = None,
+) -> None:
     """Run the service: API, worker and, without REDIS_URL, an embedded Redis."""
     from app.core.settings import get_settings
+    from app.embedded.serve import become
     from app.embedded.serve import serve as run
 
+    if only is not None:
+        become(get_settings(), only)
     run(get_settings(), typer.echo)
 
 
