@@ -64,11 +64,14 @@ lint: setup ## style, types and who may import whom
 bench: setup ## measure picture quality, the quick way
 	@$(BIN)/python -P -m bench.quality --quick
 
-lock: setup ## resolve requirements/project.in anew (fetches uv)
+COMPILE = ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-annotate --no-header --no-emit-index-url --no-emit-find-links
+
+lock: setup ## resolve requirements/*.in anew (fetches uv); the two smaller locks are parts of the largest
 	@$(BIN)/python -m pip install --quiet uv
-	@cd requirements && ../$(BIN)/uv pip compile project.in --output-file project.lock --quiet --upgrade \
-	  --universal --python-version 3.11 --generate-hashes \
-	  --no-annotate --no-header --no-emit-index-url --no-emit-find-links
+	@cd requirements && $(COMPILE) --upgrade api.in worker.in project.in --output-file project.lock
+	@cd requirements && $(COMPILE) --constraint project.lock api.in --output-file api.lock
+	@cd requirements && $(COMPILE) --constraint project.lock api.in worker.in --output-file worker.lock
 
 clean: ## remove .venv and caches; var/ and demo/ stay
 	@rm -rf .venv *.egg-info build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -26,6 +26,7 @@ from app.api.edge import Edge
 from app.core.logging import configure
 from app.core.sandbox import Sandbox
 from app.core.settings import Settings, get_settings
+from app.core.version import VERSION
 from app.services.inference import Inference
 from app.services.intake import Intake
 from app.services.metrics import Metrics
@@ -40,7 +41,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(
         title="Forger",
         summary="Trains generative adversarial networks as jobs and serves what they learn.",
-        version=health.own_version(),
+        version=VERSION,
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
@@ -48,7 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         dependencies=[Depends(name_job)],
     )
     app.state.settings = settings
-    app.state.metrics = Metrics(health.own_version(), lambda: app.state.inference.load())
+    app.state.metrics = Metrics(VERSION, lambda: app.state.inference.load())
     app.add_middleware(Edge, settings=settings)
     app.add_middleware(Access, metrics=app.state.metrics)
     problems.install(app)

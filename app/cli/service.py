@@ -43,7 +43,7 @@ def migrate() -> None:
 def version(wanted: bool) -> None:
     """Prints the version and ends, before any command."""
     if wanted:
-        from importlib.metadata import version as installed
+        from app.core.version import VERSION
 
-        typer.echo(f"forger {installed('forger')}")
+        typer.echo(f"forger {VERSION}")
         raise typer.Exit

@@ -1,4 +1,4 @@
-"""`forger serve`: API, worker and embedded Redis as one service with one home."""
+"""`forger serve`: API, worker and embedded Redis as one service with one home; or one part, for containers."""
 
 import fcntl
 import ipaddress
@@ -11,6 +11,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal, NoReturn
+
+from sqlalchemy.exc import OperationalError
 
 from app.core import running
 from app.core.logging import configure
@@ -32,7 +35,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     stop = _stop_on_signals()
     with home_lock(settings.home), listening(settings) as listener:
         url = f"http://{_spelled(settings.host)}:{listener.getsockname()[1]}"
-        migrate.upgrade()
+        migrated()
         front, broker = _children(settings, listener)
         with _published(settings.home / running.FILE, url):
             try:
@@ -45,6 +48,27 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
             finally:
                 processes.stop(front, settings.stop_grace_s + SETTLE_S)
                 processes.stop(broker, 3.0)
+
+
+def become(settings: Settings, part: Literal["api", "worker"]) -> NoReturn:
+    """Turns this process into one part of a service whose other parts run elsewhere. Raises CannotServe."""
+    configure(settings.log_level, "serve")
+    if part == "api":
+        check_exposure(settings)
+    migrated()
+    where = ("--host", settings.host, "--port", str(settings.port))
+    command = _api(settings, *where) if part == "api" else _worker(settings)
+    os.execve(command[0], command, _environment(settings, settings.port))
+
+
+def migrated() -> None:
+    """Brings the database to its newest migration."""
+    try:
+        migrate.upgrade()
+    except OperationalError as error:
+        raise CannotServe(
+            f"The database does not answer ({error.orig}): start it, or check DATABASE_URL, and try again."
+        ) from error
 
 
 def check_exposure(settings: Settings) -> None:
@@ -99,17 +123,24 @@ def listening(settings: Settings) -> Iterator[socket.socket]:
 def _children(settings: Settings, listener: socket.socket) -> tuple[list[Child], list[Child]]:
     """API and worker; and the broker they need, unless REDIS_URL names one."""
     env = _environment(settings, listener.getsockname()[1])
-    python = [sys.executable, "-P", "-m"]
     fd = listener.fileno()
-    api = [*python, "uvicorn", "app.main:create_app", "--factory", "--fd", str(fd), "--no-access-log"]
-    api += ["--timeout-graceful-shutdown", str(API_GRACE_S), "--log-level", settings.log_level]
-    worker = [*python, "celery", "-q", "-A", "worker.celery_app", "--skip-checks", "worker"]
-    worker += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    worker += ["--loglevel", settings.log_level, "-n", f"forger-{os.getpid()}@%h"]
+    api = _api(settings, "--fd", str(fd))
+    worker = _worker(settings)
     front = [Child("api", lambda: api, env, pass_fds=(fd,)), Child("worker", lambda: worker, env)]
     if settings.redis_url is not None:
         return front, []
     return front, [Child("redis", lambda: redis.command(settings.redis_socket), env)]
+
+
+def _api(settings: Settings, *where: str) -> list[str]:
+    command = [sys.executable, "-P", "-m", "uvicorn", "app.main:create_app", "--factory", *where, "--no-access-log"]
+    return [*command, "--timeout-graceful-shutdown", str(API_GRACE_S), "--log-level", settings.log_level]
+
+
+def _worker(settings: Settings) -> list[str]:
+    command = [sys.executable, "-P", "-m", "celery", "-q", "-A", "worker.celery_app", "--skip-checks", "worker"]
+    command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    return [*command, "--loglevel", settings.log_level, "-n", f"forger-{os.getpid()}@%h"]
 
 
 def _environment(settings: Settings, port: int) -> dict[str, str]:
