@@ -1,12 +1,12 @@
 """/livez, /readyz, /version, and the index."""
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import APIRouter, Request, Response
 
 from app.api.deps import TheInference
 from app.api.problems import problem, refused
+from app.core.version import VERSION
 from app.schemas.catalog import Alive, Check, Index, Ready, Version
 from app.services import health
 
@@ -19,28 +19,21 @@ DOORS = (
 )  # fmt: skip
 
 
-def own_version() -> str:
-    try:
-        return version(NAME)
-    except PackageNotFoundError:  # run from a checkout that was not installed
-        return "0+checkout"
-
-
 @router.get("/")
 def index() -> Index:
-    """The doors of this service."""
-    return Index(name=NAME, version=own_version(), links={door.removesuffix(".json"): f"/{door}" for door in DOORS})
+    """Name the doors of this service."""
+    return Index(name=NAME, version=VERSION, links={door.removesuffix(".json"): f"/{door}" for door in DOORS})
 
 
 @router.get("/livez")
 async def livez() -> Alive:
-    """The process answers."""
+    """Say that the process lives. It asks nothing of database, broker or engine."""
     return Alive(status="ok")
 
 
 @router.get("/readyz", response_model=Ready, responses=refused(503))
 def readyz(request: Request, inference: TheInference) -> Ready | Response:
-    """Database, broker and engine; 503 names what is missing. A host without torch is ready without an engine."""
+    """Check database, broker and engine. 503 names what is missing; a host without torch is ready without an engine."""
     faults = {"database": health.database(), "broker": health.broker(), "engine": inference.health()}
     named = {part: Check(ok=fault is None, detail=fault or "ok") for part, fault in faults.items()}
     if reason := inference.absence():
@@ -60,4 +53,5 @@ def readyz(request: Request, inference: TheInference) -> Ready | Response:
 
 @router.get("/version")
 def version_() -> Version:
-    return Version(name=NAME, version=own_version(), python=platform.python_version())
+    """Name the version that runs."""
+    return Version(name=NAME, version=VERSION, python=platform.python_version())
