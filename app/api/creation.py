@@ -36,7 +36,7 @@ Key = Annotated[
     responses={200: {"model": PlanOut, "description": "With `dry_run`: what the job would be."}, **refused(404, 409)},
 )
 def create(asked: JobIn, response: Response, inference: TheInference, key: Key = None) -> JobOut | Response:
-    """Train. The job is durable once this answers."""
+    """Train a GAN. The job is durable once this answers; `dry_run` only says what it would be."""
     if asked.dry_run:
         return Response(_planned(asked, inference).model_dump_json(), media_type="application/json")
     mark = idempotency.fingerprint(asked.model_dump())

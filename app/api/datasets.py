@@ -35,7 +35,7 @@ def _form() -> dict[str, Any]:
     openapi_extra=_form(),
 )
 async def create(request: Request, response: Response, intake: TheIntake, settings: TheSettings) -> DatasetDetail:
-    """A zip becomes a dataset: class folders, pictures side by side, or two folders A and B."""
+    """Upload a dataset. A zip of class folders, pictures side by side, or folders A and B; the reply reports on it."""
     with intake.admitted():
         async with received(request, intake.folder, settings.max_dataset_bytes, "max_dataset_bytes") as sent:
             asked = _asked(sent.fields)
@@ -46,13 +46,13 @@ async def create(request: Request, response: Response, intake: TheIntake, settin
 
 @router.get("")
 def listed() -> DatasetList:
-    """The built-in ones first, then the uploaded ones, oldest first."""
+    """List datasets. The built-in ones come first, then the uploaded ones, oldest first."""
     return DatasetList(data=[DatasetOut.model_validate(info) for info in datasets.all_datasets().values()])
 
 
 @router.get("/{name}")
 def read(name: str) -> DatasetDetail:
-    """Of an uploaded dataset also the report of its intake."""
+    """Read one dataset. Of an uploaded one also the report of its intake."""
     return DatasetDetail.of(datasets.find(name))
 
 
@@ -62,7 +62,7 @@ def read(name: str) -> DatasetDetail:
     responses={200: {"content": {"image/png": {}}}},
 )
 def sheet(name: str, settings: TheSettings, if_none_match: Annotated[str | None, Header()] = None) -> Response:
-    """The contact sheet of an uploaded dataset: some of its pictures as training will see them."""
+    """Fetch a contact sheet. Some pictures of an uploaded dataset as training will see them."""
     sha256 = datasets.find(name).sheet_sha256
     if sha256 is None:
         raise NotFound(f"'{name}' is built in and has no contact sheet; uploaded datasets have one.")
@@ -74,7 +74,7 @@ def sheet(name: str, settings: TheSettings, if_none_match: Annotated[str | None,
 
 @router.delete("/{name}", status_code=204, responses=refused(409))
 def delete(name: str) -> None:
-    """Refused while a job or a model needs it."""
+    """Delete an uploaded dataset. Refused while a job or a model needs it."""
     datasets.delete(name)
 
 

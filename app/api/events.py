@@ -48,7 +48,7 @@ async def events(
     after: Annotated[int, Query(ge=0, lt=2**31, description="Only events with a greater seq.")] = 0,
     limit: Annotated[int, Query(ge=1, le=EVENTS, description="Most events of a JSON reply.")] = EVENTS,
 ) -> Response:
-    """JSON, or a stream where Accept names text/event-stream."""
+    """Follow a job's events. JSON, or a stream where Accept names text/event-stream."""
     after = after if resumed is None else resumed
     ended = (await asyncio.to_thread(jobs.get, job_id)).state in TERMINAL
     first = await asyncio.to_thread(jobs.events, job_id, after=after, limit=limit)

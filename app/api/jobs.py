@@ -40,7 +40,7 @@ def page(
     model: Annotated[str | None, Query(max_length=100, description="The name it publishes.")] = None,
     kind: Annotated[str | None, Query(max_length=16)] = None,
 ) -> JobPage:
-    """Newest first."""
+    """List jobs, newest first."""
     found, cursor = jobs.list_jobs(
         limit=limit, after=after, state=state, family=family, dataset=dataset, model=model, kind=kind
     )
@@ -49,29 +49,31 @@ def page(
 
 @router.get("/{job_id}")
 def read(job_id: str, inference: TheInference) -> JobOut:
+    """Read one job."""
     return _told(jobs.get(job_id), inference)
 
 
 @router.delete("/{job_id}", status_code=204, responses=refused(409))
 def delete(job_id: str) -> None:
-    """Forgets a job that has ended, with all it left but what it published."""
+    """Forget a job that has ended. All it left goes with it, but for what it published."""
     jobs.delete(job_id)
 
 
 @router.post("/{job_id}/cancel", responses=refused(409))
 def cancel(job_id: str) -> JobOut:
-    """Ends the job at its next step. Nothing changes when it is cancelled already."""
+    """Cancel a job at its next step. Nothing changes when it is cancelled already."""
     return JobOut.of(jobs.cancel(job_id))
 
 
 @router.post("/{job_id}/pause", responses=refused(409))
 def pause(job_id: str) -> JobOut:
-    """Saves at the next step and frees the device; `resume` goes on from there."""
+    """Pause a job at its next step. It saves and frees the device; `resume` goes on from there."""
     return JobOut.of(jobs.pause(job_id))
 
 
 @router.post("/{job_id}/resume", responses=refused(409))
 def resume(job_id: str) -> JobOut:
+    """Queue a paused job again. It goes on from the step at which it was paused."""
     return JobOut.of(jobs.resume(job_id))
 
 
@@ -81,19 +83,20 @@ def metrics(
     name: Annotated[list[str] | None, Query(max_length=100, description="Only these curves.")] = None,
     after_step: Annotated[int, Query(ge=-1, lt=2**31)] = -1,
 ) -> CurveList:
-    """Curves by name."""
+    """Read the curves, by name."""
     curves = jobs.metrics(job_id, names=name, after_step=after_step)
     return CurveList(data=[Curve(name=key, points=points) for key, points in sorted(curves.items())])
 
 
 @router.get("/{job_id}/checkpoints")
 def checkpoints(job_id: str) -> CheckpointList:
-    """Those kept, newest first."""
+    """List the checkpoints kept, newest first."""
     return CheckpointList(data=[CheckpointOut.model_validate(kept) for kept in jobs.checkpoints(job_id)])
 
 
 @router.get("/{job_id}/artifacts")
 def artifacts(job_id: str, kind: Annotated[str | None, Query(max_length=40)] = None) -> ArtifactList:
+    """List the files that the job left."""
     return ArtifactList(data=[ArtifactOut.of(job_id, artifact) for artifact in jobs.artifacts(job_id, kind)])
 
 
@@ -104,7 +107,7 @@ def artifact_bytes(
     settings: TheSettings,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """The file itself; it never changes. Ranges are answered."""
+    """Fetch one of the job's files. It never changes; ranges are answered."""
     found = next((item for item in jobs.artifacts(job_id) if item.id == artifact_id), None)
     if found is None:
         raise NotFound(f"Job {job_id} has no artifact '{artifact_id}'; GET /jobs/{job_id}/artifacts lists them.")
@@ -122,7 +125,7 @@ def artifact_bytes(
 
 @router.get("/{job_id}/samples")
 def samples(job_id: str) -> SampleList:
-    """The same noise at every report, as pictures."""
+    """List the pictures of the fixed noise. One at each report, always of the same noise."""
     return SampleList(
         data=[
             SampleOut(

@@ -33,7 +33,7 @@ FIXED = (
 
 @router.get("/limits")
 def listed(settings: TheSettings) -> LimitList:
-    """What is refused beyond which number; a refusal names the limit by the same word."""
+    """List the limits. A refusal names its limit by the same word."""
     fixed = [LimitOut(name=name, value=value, unit=unit, meaning=meaning) for name, value, unit, meaning in FIXED]
     return LimitList(data=[*_set(settings), *fixed])
 

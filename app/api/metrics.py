@@ -10,6 +10,6 @@ router = APIRouter(tags=["health"])
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def metrics(request: Request) -> Response:
-    """What this process has answered, its engine, and the jobs, as Prometheus reads it."""
+    """Read the metrics, for Prometheus. What this process has answered, its engine, and the jobs."""
     kept: Metrics = request.app.state.metrics
     return Response(kept.text(), media_type=CONTENT_TYPE_LATEST)

@@ -19,7 +19,7 @@ Number = Annotated[int, Path(ge=1, lt=2**31)]
 
 @router.get("")
 def listed() -> ModelList:
-    """By name; each with its newest version."""
+    """List models by name. Each comes with its newest version."""
     versions = sorted(models.versions(), key=lambda version: (version.name, -version.version))
     data = []
     for name, group in groupby(versions, key=lambda version: version.name):
@@ -30,7 +30,7 @@ def listed() -> ModelList:
 
 @router.post("", status_code=201, dependencies=[Depends(json_body)], responses=refused(404, 409, 503))
 def publish(asked: ModelIn, response: Response, inference: TheInference) -> VersionOut:
-    """Publishes a checkpoint of any job as the next version of a name. The job may still be training."""
+    """Publish a checkpoint. Any job's, which may still be training; it becomes the next version of the name."""
     made = models.publish(asked.name, asked.checkpoint, inference.export)
     inference.refresh()
     response.headers["Location"] = f"/models/{made.name}@{made.version}"
@@ -39,7 +39,7 @@ def publish(asked: ModelIn, response: Response, inference: TheInference) -> Vers
 
 @router.get("/{name}@{version}")
 def read_version(name: str, version: Number) -> VersionOut:
-    """One version."""
+    """Read one version of a model."""
     own = next((known for known in models.versions() if (known.name, known.version) == (name, version)), None)
     if own is None:
         raise _missing(f"{name}@{version}")
@@ -48,7 +48,7 @@ def read_version(name: str, version: Number) -> VersionOut:
 
 @router.get("/{name}")
 def read(name: str) -> ModelDetail:
-    """Every version of one name, newest first."""
+    """List the versions of a model, newest first."""
     own = [version for version in models.versions() if version.name == name]
     if not own:
         raise _missing(name)
@@ -57,14 +57,14 @@ def read(name: str) -> ModelDetail:
 
 @router.delete("/{name}@{version}", status_code=204)
 def delete_version(name: Name, version: Number, inference: TheInference) -> None:
-    """Withdraws one version; its number is not given again."""
+    """Withdraw one version. Its number is not given again."""
     models.delete(name, version)
     inference.refresh()
 
 
 @router.delete("/{name}", status_code=204)
 def delete(name: Name, inference: TheInference) -> None:
-    """Withdraws every version of a name; the next one is numbered on."""
+    """Withdraw every version of a name. The next one published is numbered on."""
     models.delete(name)
     inference.refresh()
 

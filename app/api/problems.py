@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import Scope
 
+from app.api import examples
 from app.core.errors import FieldError, ForgerError
 from app.core.logging import get_logger
 from app.schemas.problem import Problem
@@ -193,19 +194,34 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas.update(described.pop("$defs"), Problem=described)
         for path, room in document["paths"].items():
             for operation in room.values():
-                operation["responses"].pop("422", None)
-                usual = {str(status): reply for status, reply in refused(*_usual(path, operation)).items()}
-                operation["responses"] = dict(sorted((usual | operation["responses"]).items()))
+                _describe(path, operation)
         app.openapi_schema = document
     return app.openapi_schema
 
 
+def _describe(path: str, operation: dict[str, Any]) -> None:
+    """The docstring's first sentence is the summary; every refusal and an example of every body are there."""
+    summary, _, rest = " ".join(operation["description"].split()).partition(". ")
+    operation |= {"summary": summary.rstrip("."), "description": rest or summary}
+    operation["responses"].pop("422", None)
+    usual = {str(status): reply for status, reply in refused(*_usual(path, operation)).items()}
+    operation["responses"] = dict(sorted((usual | operation["responses"]).items()))
+    for parameter in operation.get("parameters", ()):
+        if (example := examples.parameter(path, parameter["name"])) is not None:
+            parameter["example"] = example
+    for body in (operation.get("requestBody", {}), *operation["responses"].values()):
+        for media in body.get("content", {}).values():
+            name = media.get("schema", {}).get("$ref", "").rpartition("/")[2]
+            if name in examples.bodies():
+                media["example"] = examples.bodies()[name]
+
+
 def _usual(path: str, operation: Mapping[str, Any]) -> Iterator[int]:
     """What every operation of this shape may answer."""
-    yield from (401, 421, 500)
+    yield from (400, 401, 421, 500)
     if "{" in path:
         yield 404
     if "parameters" in operation or "requestBody" in operation:
         yield 422
     if "requestBody" in operation:
-        yield from (400, 413, 415)
+        yield from (413, 415)

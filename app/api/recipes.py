@@ -11,11 +11,13 @@ router = APIRouter(prefix="/recipes", tags=["catalogue"])
 
 @router.get("")
 def listed() -> RecipeList:
+    """List the families. Each with its defaults and the few settings a person would turn."""
     return RecipeList(data=[_out(family) for family in FAMILIES.values()])
 
 
 @router.get("/{name}")
 def read(name: str) -> RecipeOut:
+    """Read one family."""
     return _out(recipes.find(name))
 
 

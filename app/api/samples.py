@@ -48,7 +48,7 @@ async def sample(
     accept: Annotated[str | None, Header()] = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """One picture, or a grid when n > 1. The same seed gives the same picture, at any load."""
+    """Draw a picture, or a grid of them. The same seed gives the same picture, at any load."""
     format_ = asked.format or MEDIA[negotiate(accept, tuple(MEDIA))]
     version = await inference.sampler(asked.model, asked.class_)
     seed = secrets.randbelow(SEED_LIMIT) if asked.seed is None else asked.seed

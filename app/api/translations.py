@@ -30,7 +30,10 @@ async def translate(
     model: Annotated[Reference | None, Form()] = None,
     direction: Annotated[Literal["a2b", "b2a"], Form()] = "a2b",
 ) -> Response:
-    """The picture is turned upright as its EXIF says, its alpha is kept; of several frames the first is taken."""
+    """Turn a picture into the other style, at its own size.
+
+    It is turned upright as its EXIF says, its alpha is kept; of several frames the first is taken.
+    """
     version = await inference.translator(model)
     data = version.recipe.data
     channels = 3 if data.kind == "points" else data.channels
@@ -43,4 +46,4 @@ async def translate(
 
 def _png(styled: images.Array, alpha: images.Array) -> bytes:
     """What was transparent is transparent again."""
-    return images.png(np.concatenate([styled, alpha], axis=2))
+    return images.png(np.concatenate([styled, alpha], axis=2) if alpha.size else styled)

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
+import jsonschema_rs
 import pytest
 import schemathesis
 from schemathesis import engine
 from schemathesis.engine import events
 from schemathesis.python import asgi
+from starlette.testclient import TestClient
 
 from app.core.settings import get_settings
 from app.main import create_app
@@ -52,3 +54,22 @@ def _failures(event: events.ScenarioFinished) -> Iterator[str]:
                 failure = check.failure_info.failure
                 request = event.recorder.interactions[case].request
                 yield f"{request.method} {request.uri}: {failure.title}: {failure.message}"
+
+
+def test_every_operation_is_described_with_an_example_of_its_shape(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    for path, room in document["paths"].items():
+        for method, operation in room.items():
+            name = f"{method} {path}"
+            assert 5 < len(operation["summary"]) < 80, name
+            assert operation["description"].endswith("."), name
+            assert {"400", "401", "421", "500"} <= operation["responses"].keys(), name
+            bodies = {"body": operation.get("requestBody", {}), **operation["responses"]}
+            for status, body in bodies.items():
+                media = body.get("content", {}).get("application/json", {})
+                if "$ref" in media.get("schema", {}):
+                    schema = media["schema"] | {"components": document["components"]}
+                    jsonschema_rs.validate(schema, media["example"])
+                    assert media["example"], (name, status)
+            for parameter in operation.get("parameters", []):
+                assert parameter["in"] != "path" or "example" in parameter, (name, parameter["name"])
