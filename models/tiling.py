@@ -35,8 +35,11 @@ def restyle(network: nn.Module, image: Array, device: torch.device) -> Iterator[
             total[rows, columns] += _through(network, padded[rows, columns], device) * ramp
             weight[rows, columns] += ramp
             yield None
-    np.divide(total, weight, out=total)
-    yield _levels(total)[:height, :width]
+    painted = np.empty(padded.shape, np.uint8)
+    for start in range(0, len(painted), TILE):  # in bands: on the way numbers take many times the room of pixels
+        band = slice(start, start + TILE)
+        painted[band] = _levels(total[band] / weight[band])
+    yield painted[:height, :width]
 
 
 def _pad(image: Array) -> Array:
