@@ -3,10 +3,13 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from app.core.errors import Conflict, ForgerError, NotFound
 from app.core.ids import new_id
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
+from app.db.repositories import datasets as dataset_rows
 from app.db.repositories import events as event_log
 from app.db.repositories import files
 from app.db.repositories import jobs as rows
@@ -17,6 +20,7 @@ from app.services import queue, sweep, views
 from app.services.idempotency import Answer
 from app.services.plans import Start
 from app.services.views import ArtifactView, CheckpointView, EventView, JobView
+from models.spec.datasets import DATASETS
 from models.spec.recipe import Recipe
 
 __all__ = [
@@ -67,6 +71,7 @@ def create(
     try:
         begun = start and _hold_start(job_id, start)
         with unit_of_work() as session:
+            _require_dataset(session, dataset)
             rows.add(
                 session,
                 job_id,
@@ -85,6 +90,12 @@ def create(
         raise
     queue.ring(job_id)
     return get(job_id)
+
+
+def _require_dataset(session: Session, name: str) -> None:
+    """An uploaded one may have been deleted since the recipe was resolved; from here on the job keeps it."""
+    if name not in DATASETS and dataset_rows.find(session, name, lock=True) is None:
+        raise Conflict(f"The dataset '{name}' has just been deleted. GET /datasets lists them.", code="no_dataset")
 
 
 def _hold_start(job_id: str, start: Start) -> dict[str, Any]:

@@ -11,10 +11,11 @@ SHAPELESS = frozenset({"activation", "input_scale"})
 def misfits(learned: Recipe, wanted: Recipe) -> list[str]:
     """A sentence for each part in which weights of `learned` do not fit the players of `wanted`; [] where they fit."""
     theirs, ours = _form(learned), _form(wanted)
+    different = [part for part in sorted(theirs.keys() | ours.keys()) if theirs.get(part) != ours.get(part)]
+    kinds = [part for part in different if part.endswith(".kind")]  # where they differ, what they hold tells nothing
     return [
         f"{part} is {_said(theirs.get(part))} in the checkpoint and {_said(ours.get(part))} here."
-        for part in sorted(theirs.keys() | ours.keys())
-        if theirs.get(part) != ours.get(part)
+        for part in kinds or different
     ]
 
 
