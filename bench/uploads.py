@@ -58,8 +58,8 @@ def faces(client: httpx2.Client, folder: Path, steps: int, out: Path) -> Iterato
     yield from uploaded(client, "faces", files, out, layout="flat")
     job = {"recipe": "dcgan", "dataset": "faces", "seed": 1, "budget": {"steps": steps}}
     yield from trained(client, "faces", job)
-    query = {"model": "dcgan-faces", "n": 64, "seed": 1, "truncation": 0.8}
-    (out / "faces.png").write_bytes(_ok(client.get("/sample", params=query)).content)
+    drawn = client.get("/sample?model=dcgan-faces&n=64&seed=1&truncation=0.8")
+    (out / "faces.png").write_bytes(_ok(drawn).content)
 
 
 def streets(client: httpx2.Client, folder: Path, steps: int, out: Path) -> Iterator[Row]:
