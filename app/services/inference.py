@@ -193,7 +193,7 @@ class Inference:
         name = None if model is None else model.partition("@")[0]
         for job in _unfinished():
             if job.model_name == name or (name is None and task.able(job.recipe)):
-                progress = f"job {job.id} is {job.state} at step {job.step} of {job.total}"
+                progress = f"job {job.id} is {job.state} at step {job.step} of {job.total or 'not yet known'}"
                 sentence = f"'{job.model_name}' is still training: {progress}. Ask again when it has succeeded."
                 return Conflict(sentence, code="still_training")
         what = "No model can do this yet" if model is None else f"There is no model '{model}' (GET /models)"
