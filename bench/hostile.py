@@ -14,13 +14,13 @@ import io
 import struct
 import tempfile
 import threading
-import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import numpy as np
@@ -32,7 +32,7 @@ from examples.demo import service
 
 CLIENTS = 4
 SAMPLED_S = 0.002
-TRANSLATOR = {
+TRANSLATOR: dict[str, Any] = {
     "recipe": "cyclegan",
     "dataset": "day2night",
     "budget": {"steps": 2},
@@ -52,8 +52,9 @@ class Case:
 
 def main() -> None:
     options = _options()
-    with tempfile.TemporaryDirectory(prefix="forger-bench-") as folder, service(Path(folder)) as client:
-        _train(client)
+    with tempfile.TemporaryDirectory(prefix="forger-bench-") as folder, service(Path(folder)) as forger:
+        forger.train(**TRANSLATOR).wait()  # something that translates, so that pictures are decoded at all
+        client = httpx2.Client(base_url=forger.url, timeout=120)
         api = _api()
         rows = [row for case in cases(options.times) for row in measure(case, client, api)]
     show("The API under hostile uploads", rows)
@@ -189,14 +190,6 @@ def _resident(process: psutil.Process) -> int:
         return int(process.memory_info().rss)
     except psutil.NoSuchProcess:
         return 0
-
-
-def _train(client: httpx2.Client) -> None:
-    """Something that translates, so that pictures are decoded at all."""
-    job = client.post("/jobs", json=TRANSLATOR).raise_for_status().json()
-    while job["state"] not in ("succeeded", "failed"):
-        time.sleep(0.2)
-        job = client.get(job["links"]["self"]).raise_for_status().json()
 
 
 def _api() -> psutil.Process:

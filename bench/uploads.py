@@ -1,6 +1,6 @@
 """What do uploaded photographs become: faces drawn by a `dcgan`, and dusk turned into day by a `cyclegan`?
 
-    FORGER_DATA=<folder> python -m bench.uploads [--faces] [--streets] [--steps N] [--out FOLDER]
+    FORGER_DATA=<folder> python -m bench.uploads [--faces] [--streets] [--quick] [--out FOLDER] [--json FILE]
 
 Needs FORGER_DATA/att_faces (sN/M.pgm) and FORGER_DATA/camvid (with unpaired_A_dusk.txt and unpaired_B_day.txt).
 The zips are made of these files, uploaded to a real service with a home of its own, and learned there at 64 px.
@@ -8,22 +8,21 @@ Pictures: contact sheets of the uploads, drawn faces, and streets that were held
 """
 
 import argparse
-import io
 import tempfile
 import time
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import httpx2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.client import Forger, Layout
 from app.core.settings import get_settings
 from bench.results import RESULTS, Row, show, write
-from examples.demo import bars, follow, post_job, service
+from examples.demo import DEMO, bars, follow, post, service
 from models.picture import encode, sheet
 from models.preparing import prepare
 
@@ -32,6 +31,23 @@ HELD_OUT = 6
 """photographs at the end of each list that are not uploaded: neighbours in a list are neighbours in the film"""
 LISTS = {"A": "unpaired_A_dusk.txt", "B": "unpaired_B_day.txt"}
 Files = dict[str, Path]
+FAST = {"beta1": 0, "beta2": 0.99}
+FACES: dict[str, Any] = {
+    "recipe": "dcgan",
+    "dataset": "faces",
+    "seed": 1,
+    "overrides": {
+        "batch_size": 32,
+        "latent": {"size": 64},
+        "generator": {"width": 32, "refine": True},
+        "critic": {"width": 32, "norm": "none"},
+        "penalties": [{"kind": "r1", "weight": 1, "every": 8}],
+        "generator_optimizer": {"rate": 5e-4, **FAST},
+        "critic_optimizer": {"rate": 1e-3, **FAST},
+        "schedule": {"kind": "linear"},
+    },
+}
+"""cdcgan's players, penalty and rates, without classes"""
 
 
 def main() -> None:
@@ -42,61 +58,60 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     both = not (options.faces or options.streets)
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory(prefix="forger-bench-") as home, service(Path(home)) as client:
+    with tempfile.TemporaryDirectory(prefix="forger-bench-") as home, service(Path(home)) as forger:
         if options.faces or both:
-            rows += faces(client, data / "att_faces", options.steps or 4000, options.out)
+            rows += faces(forger, data / "att_faces", options.steps, options.out)
         if options.streets or both:
-            rows += streets(client, data / "camvid", options.steps or 4000, options.out)
+            rows += streets(forger, data / "camvid", options.steps, options.out)
     show("Uploads, learned", rows)
-    write("uploads", rows, options.out / "uploads.json")
-    print(f"Pictures and figures are in {options.out}")
+    write("uploads", rows, options.json)
+    print(f"Pictures are in {options.out}, figures in {options.json}")
 
 
-def faces(client: httpx2.Client, folder: Path, steps: int, out: Path) -> Iterator[Row]:
-    """Grey portraits of 92 x 112 pixels, all in one pile; 64 drawn ones."""
+def faces(forger: Forger, folder: Path, steps: int, out: Path) -> Iterator[Row]:
+    """Grey portraits of 92 x 112 pixels, all in one pile; 40 drawn ones."""
     files = {f"faces/{path.parent.name}-{path.name}": path for path in sorted(folder.glob("s*/*.pgm"))}
-    yield from uploaded(client, "faces", files, out, layout="flat")
-    job = {"recipe": "dcgan", "dataset": "faces", "seed": 1, "budget": {"steps": steps}}
-    yield from trained(client, "faces", job)
-    drawn = client.get("/sample?model=dcgan-faces&n=64&seed=1&truncation=0.8")
-    (out / "faces.png").write_bytes(_ok(drawn).content)
+    yield from uploaded(forger, "faces", files, out, "flat")
+    yield from trained(forger, "faces", {**FACES, "budget": {"steps": steps}})
+    forger.sample(n=40, model="dcgan-faces", seed=1).save(out / "faces.png")
 
 
-def streets(client: httpx2.Client, folder: Path, steps: int, out: Path) -> Iterator[Row]:
+def streets(forger: Forger, folder: Path, steps: int, out: Path) -> Iterator[Row]:
     """Photographs of 480 x 360 pixels: A at dusk, B by day, of other streets; held-out ones of both, translated."""
     piles = {pile: _listed(folder, name) for pile, name in LISTS.items()}
     used = {f"streets/{pile}/{path.name}": path for pile, paths in piles.items() for path in paths[:-HELD_OUT]}
-    yield from uploaded(client, "streets", used, out)
+    yield from uploaded(forger, "streets", used, out, "unpaired")
     job = {"recipe": "cyclegan", "dataset": "streets", "seed": 1, "budget": {"steps": steps}}
-    yield from trained(client, "streets", job)
-    dusk = [pair for path in piles["A"][-HELD_OUT:] for pair in _translated(client, path, "a2b")]
-    day = [pair for path in piles["B"][-HELD_OUT:] for pair in _translated(client, path, "b2a")]
+    yield from trained(forger, "streets", job)
+    dusk = [pair for path in piles["A"][-HELD_OUT:] for pair in _translated(forger, path, "a2b")]
+    day = [pair for path in piles["B"][-HELD_OUT:] for pair in _translated(forger, path, "b2a")]
     cells = np.stack([*dusk, *day]).repeat(3, axis=1).repeat(3, axis=2)
     (out / "streets.png").write_bytes(encode(sheet(cells, columns=4, gap=4)))
 
 
-def uploaded(client: httpx2.Client, name: str, files: Files, out: Path, **fields: str) -> Iterator[Row]:
+def uploaded(forger: Forger, name: str, files: Files, out: Path, layout: Layout) -> Iterator[Row]:
     """Zips and uploads the files; keeps the contact sheet."""
     if not files:
         raise SystemExit(f"The files of the {name} are not below FORGER_DATA; the first lines of this bench name them.")
-    archive = io.BytesIO()
+    archive = out / f"{name}.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
         for member, path in files.items():
             packed.write(path, member)
     started = time.perf_counter()
-    reply = client.post("/datasets", files={"file": archive.getvalue()}, data={"name": name} | fields)
-    body: dict[str, Any] = _ok(reply).json()
-    yield Row(name, "pictures", body["report"]["pictures"])
-    yield Row(name, "megabytes", round(body["report"]["archive_bytes"] / 1e6, 1))
+    report = forger.upload(archive, name, layout).report
+    assert report is not None
+    yield Row(name, "pictures", report.pictures)
+    yield Row(name, "megabytes", round(report.archive_bytes / 1e6, 1))
     yield Row(name, "upload_s", round(time.perf_counter() - started, 2))
-    (out / f"{name}_sheet.png").write_bytes(_ok(client.get(f"/datasets/{name}/sheet")).content)
+    forger.sheet(name).save(out / f"{name}_sheet.png")
+    archive.unlink()
 
 
-def trained(client: httpx2.Client, name: str, body: dict[str, Any]) -> Iterator[Row]:
+def trained(forger: Forger, name: str, job: dict[str, Any]) -> Iterator[Row]:
     started = time.perf_counter()
     with bars() as progress:
-        follow(client, post_job(client, body), progress)
-    yield Row(name, "steps", body["budget"]["steps"])
+        follow(post(forger, job), progress)
+    yield Row(name, "steps", job["budget"]["steps"])
     yield Row(name, "training_s", round(time.perf_counter() - started, 1))
 
 
@@ -105,28 +120,21 @@ def _listed(folder: Path, name: str) -> Sequence[Path]:
     return [folder / line for line in lines]
 
 
-def _translated(client: httpx2.Client, path: Path, direction: str) -> Iterator[NDArray[np.uint8]]:
+def _translated(forger: Forger, path: Path, direction: Literal["a2b", "b2a"]) -> Iterator[NDArray[np.uint8]]:
     """A photograph as training would see it, and in the other style."""
     with Image.open(path) as photo:
         square = prepare(photo.convert("RGB"), SIDE, 3)
-    fields = {"model": "cyclegan-streets", "direction": direction}
-    reply = _ok(client.post("/translate", files={"file": encode(square)}, data=fields))
     yield square
-    yield np.asarray(Image.open(io.BytesIO(reply.content)))
-
-
-def _ok(reply: httpx2.Response) -> httpx2.Response:
-    if reply.status_code not in (200, 201):
-        raise SystemExit(reply.text)
-    return reply
+    yield np.asarray(forger.translate(encode(square), model="cyclegan-streets", direction=direction).image())
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faces", action="store_true", help="only the faces")
     parser.add_argument("--streets", action="store_true", help="only the streets")
-    parser.add_argument("--steps", type=int, metavar="N", help="steps of training (default 4000)")
-    parser.add_argument("--out", type=Path, default=RESULTS / "uploads", metavar="FOLDER", help="where pictures go")
+    parser.add_argument("--quick", dest="steps", action="store_const", const=300, default=4000, help="300 steps")
+    parser.add_argument("--out", type=Path, default=DEMO / "uploads", metavar="FOLDER", help="where pictures go")
+    parser.add_argument("--json", type=Path, default=RESULTS / "uploads.json", help="where the figures are written")
     return parser.parse_args()
 
 
