@@ -132,7 +132,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faces", action="store_true", help="only the faces")
     parser.add_argument("--streets", action="store_true", help="only the streets")
-    parser.add_argument("--quick", dest="steps", action="store_const", const=300, default=4000, help="300 steps")
+    parser.add_argument("--quick", dest="steps", action="store_const", const=300, default=3000, help="300 steps")
     parser.add_argument("--out", type=Path, default=DEMO / "uploads", metavar="FOLDER", help="where pictures go")
     parser.add_argument("--json", type=Path, default=RESULTS / "uploads.json", help="where the figures are written")
     return parser.parse_args()
