@@ -30,6 +30,8 @@ def _logging(**_: Any) -> None:
 
 
 def _starting(**_: Any) -> None:
+    # Celery tells of its end on stdout in plain words, where somebody may be parsing lines.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     _reaper.start()
 
 

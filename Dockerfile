@@ -1,0 +1,52 @@
+# Two images of one service:
+#   docker build --target api .      the HTTP interface without torch: everything but drawing and translating
+#   docker build --target worker .   with torch: trains, and can serve the whole HTTP interface too
+
+FROM python:3.11.14-slim-bookworm AS python
+ENV PATH=/opt/venv/bin:$PATH \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PYTHONUNBUFFERED=1
+WORKDIR /opt/forger
+
+FROM python AS api-packages
+COPY requirements/api.lock requirements/
+RUN python -m venv /opt/venv && pip install --require-hashes -r requirements/api.lock
+
+FROM python AS worker-packages
+# torch's own index of CPU builds, a tenth of the size; for CUDA: https://pypi.org/simple
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+COPY requirements/torch.txt requirements/worker.lock requirements/
+RUN python -m venv /opt/venv \
+    && pip install --index-url "$TORCH_INDEX" -r requirements/torch.txt \
+    && pip install --require-hashes -r requirements/worker.lock
+
+FROM python AS code
+RUN useradd --system --uid 10001 --no-create-home --home-dir /var/lib/forger forger \
+    && install --directory --owner forger --mode 0750 /var/lib/forger
+COPY --chmod=755 deploy/forger /usr/local/bin/
+COPY alembic.ini ./
+COPY alembic alembic
+COPY models models
+COPY app app
+ENV PYTHONPATH=/opt/forger \
+    FORGER_HOME=/var/lib/forger \
+    FORGER_HOST=0.0.0.0 \
+    FORGER_PORT=8000
+USER forger
+VOLUME /var/lib/forger
+ENTRYPOINT ["forger"]
+
+FROM code AS api
+COPY --from=api-packages /opt/venv /opt/venv
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/livez', timeout=4)"]
+CMD ["serve", "--only", "api"]
+
+FROM code AS worker
+COPY --from=worker-packages /opt/venv /opt/venv
+COPY worker worker
+HEALTHCHECK --interval=60s --timeout=20s --start-period=60s \
+    CMD ["python", "-c", "import sys; from app.services import health; sys.exit(health.database() or health.broker())"]
+CMD ["serve", "--only", "worker"]

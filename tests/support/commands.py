@@ -1,0 +1,25 @@
+"""Whether what a file names exists: commands with their options, modules, addresses."""
+
+import importlib.util
+from collections.abc import Sequence
+
+import typer.main
+
+from app.cli.root import cli
+from app.main import create_app
+
+
+def accepted(words: Sequence[str]) -> bool:
+    """Whether `forger` takes these words; it is not run."""
+    name, *options = words
+    command = typer.main.get_command(cli).get_command(None, name)  # type: ignore[attr-defined]
+    command.make_context(name, list(options))
+    return True
+
+
+def imported(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def routes() -> set[str]:
+    return set(create_app().openapi()["paths"])
