@@ -177,3 +177,11 @@ class IdempotencyKey(Base):
     fingerprint: Mapped[str] = mapped_column(SHA256)
     job_id: Mapped[str | None] = mapped_column(ID, ForeignKey("jobs.id", ondelete="CASCADE"))
     created_at: Mapped[float]
+
+
+class Identity(Base):
+    """One row: which database this is. A copy keeps it, a new database has another."""
+
+    __tablename__ = "identity"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)

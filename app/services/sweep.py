@@ -9,7 +9,7 @@ from app.core.store import Store, age_s
 from app.db.repositories import files
 from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
-from app.services import datasets, idempotency
+from app.services import datasets, home, idempotency
 
 log = get_logger(__name__)
 
@@ -20,6 +20,9 @@ GRACE_S = 3600.0
 def sweep() -> None:
     """One round. Safe to run in any number of processes at once."""
     idempotency.forget_old()
+    if not home.is_ours():
+        log.warning("home_of_another_database", home=str(get_settings().home), consequence="no file is removed")
+        return
     removed = Store(get_settings().artifacts).sweep(_named, older_than_s=GRACE_S)
     datasets.sweep(GRACE_S)
     orphans = _without_row()

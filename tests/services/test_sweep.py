@@ -12,7 +12,7 @@ from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
 from app.core.store import Store
 from app.db.session import unit_of_work
-from app.services import attempts, idempotency, jobs, models, sweep
+from app.services import attempts, home, idempotency, jobs, models, sweep
 from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import export_file, make_job, put_in
 
@@ -111,3 +111,17 @@ def test_folders_and_logs_without_a_job_are_swept_when_they_are_old(database: Pa
 
 def test_a_first_sweep_finds_nothing_and_fails_at_nothing(database: Path) -> None:
     sweep.sweep()
+
+
+def test_beside_another_database_no_file_is_removed(database: Path) -> None:
+    """The rows that name them are elsewhere: DATABASE_URL was changed and the home was not."""
+    sweep.sweep()
+    path = Store(get_settings().artifacts).path(Store(get_settings().artifacts).put_bytes(b"named elsewhere"))
+    grow_old(path)
+    ours = (database / home.FILE).read_text()
+    (database / home.FILE).write_text("db_another")
+    sweep.sweep()
+    assert path.exists()
+    (database / home.FILE).write_text(ours)
+    sweep.sweep()
+    assert not path.exists()
