@@ -8,14 +8,14 @@ import pytest
 
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
-from app.services import jobs, models
+from app.services import attempts, jobs, models
 from app.services.inference import Inference
 from app.services.plans import Start
 from app.services.views import EventView, JobView
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
+from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import make_job
-from tests.support.wait import until
 from tests.support.worker import Process, running_redis, running_worker, until_state, until_step
 
 
@@ -70,7 +70,7 @@ def test_minutes_are_measured_once_and_the_job_is_then_the_one_of_its_steps(brok
 
 def test_the_last_checkpoint_published_here_is_the_jobs_own_export(broker: Process) -> None:
     job = make_job(steps=12, checkpoint_every=5, report_every=12)
-    with running_worker(FORGER_THREADS="2"):
+    with running_worker():
         own = export_of(finished(job))
     inference = Inference(get_settings())
     inference.start()
@@ -82,25 +82,23 @@ def test_the_last_checkpoint_published_here_is_the_jobs_own_export(broker: Proce
         inference.stop()
 
 
+def start() -> Start:
+    """A checkpoint of a job of another seed, which has ended."""
+    source = create(resolve("gan", dataset="digits", seed=9)[1])
+    assert attempts.claim(source.id, "tests") is not None
+    checkpoint = write_checkpoint(source.id, 5)
+    attempts.fail(source.id, 1, "internal_error", "It broke.")
+    return Start(source.id, checkpoint)
+
+
 def test_a_job_begins_with_anothers_weights_though_that_one_is_gone(broker: Process) -> None:
-    source = make_job("gan", steps=4, report_every=4)
-    with running_worker():
-        last = jobs.checkpoints(finished(source).id)[0]
-        one, other = (make_job("gan", start=Start(source.id, last)) for _ in range(2))
-        fresh = make_job("gan")
-        jobs.delete(source.id)
-        exports = [export_of(finished(job)) for job in (one, other, fresh)]
-    assert exports[0] == exports[1] != exports[2]
-    assert get_settings().checkpoints(one.id).joinpath("start.pt").exists()
-
-
-def test_a_job_whose_first_weights_are_damaged_says_so(broker: Process) -> None:
-    source = make_job("gan", steps=1)
-    with running_worker():
-        last = jobs.checkpoints(finished(source).id)[0]
-    job = make_job("gan", start=Start(source.id, last))
-    get_settings().checkpoints(job.id).joinpath("start.pt").unlink()
-    with running_worker():
-        failed = until(lambda: until_state(job.id, *TERMINAL))
+    source = start()
+    begun, fresh = make_job("gan", steps=2, start=source), make_job("gan", steps=2)
+    damaged = make_job("gan", start=source)
+    get_settings().checkpoints(damaged.id).joinpath("start.pt").unlink()
+    jobs.delete(source.job_id)
+    with running_worker(FORGER_SLOTS="3"):
+        assert export_of(finished(begun)) != export_of(finished(fresh))
+        failed = until_state(damaged.id, *TERMINAL)
     assert failed.status_reason is not None
     assert failed.status_reason.code == "start_damaged"
