@@ -45,7 +45,7 @@ def write_export(path: Path, recipe: Recipe, step: int, generator: nn.Module) ->
 def export_checkpoint(recipe: Recipe, saved: Path, out: Path) -> None:
     """The export of a checkpoint: its averaged generator, recalibrated. Raises DamagedCheckpoint.
 
-    Sums are rounded by threads: with those of the job, its last checkpoint gives the bytes of the job's own export.
+    With the job's number of threads (another may round sums otherwise) its last one gives the job's own export again.
     """
     state = checkpoint.load(saved)
     generator = build_generator(recipe)
