@@ -1,6 +1,7 @@
 """`forger train`: one job from a family's name, or from a recipe in a file."""
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,7 +67,7 @@ def _recipe(family: str | None, file: Path | None) -> str | Json:
     if file is None:
         return family or ""
     try:
-        read = json.loads(file.read_text())
+        read = _json(file.read_text())
     except ValueError as error:
         raise Refusal(f"{file} holds no JSON ({error}).") from None
     if not isinstance(read, dict):
@@ -76,6 +77,9 @@ def _recipe(family: str | None, file: Path | None) -> str | Json:
 
 def _budget(**ways: float | None) -> Json | None:
     given = {name: value for name, value in ways.items() if value is not None}
+    for name, value in given.items():
+        if not math.isfinite(value):
+            raise Refusal(f"--{name} takes a finite number, not {value}.")
     if len(given) > 1:
         raise Refusal(f"Give one of {' and '.join('--' + name for name in given)}: a job has one budget.")
     return given or None
@@ -100,9 +104,20 @@ def overrides(settings: list[str]) -> Json:
 
 def _value(text: str) -> Any:
     try:
-        return json.loads(text)
+        return _json(text)
     except ValueError:
         return text
+
+
+def _json(text: str) -> Any:
+    """Raises ValueError also for numbers that JSON cannot carry."""
+    return json.loads(text, parse_float=_finite, parse_constant=_finite)
+
+
+def _finite(number: str) -> float:
+    if not math.isfinite(float(number)):
+        raise ValueError(f"{number} is no finite number")
+    return float(number)
 
 
 def _try(forger: "Forger", what: str | Json, asked: "Asked", *, as_json: bool) -> None:
