@@ -11,6 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 BIN := .venv/bin
 # Further options for pip when it installs torch, for example the index of its smaller CPU build.
 TORCH_FLAGS ?=
+export TORCH_FLAGS
 PYTHONS := python3.11 python3.12 python3.13 python3
 
 .PHONY: help setup demo serve test lint bench lock clean
