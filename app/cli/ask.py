@@ -53,7 +53,7 @@ def find_job(forger: "Forger", word: str) -> "Job":
 
 
 def _by_ending(forger: "Forger", word: str) -> "Job":
-    found = [job for job, _ in zip(forger.jobs(), range(RECENT), strict=False) if job.id.endswith(word)]
+    found = [job for job, _ in zip(forger.jobs(), range(RECENT), strict=False) if word and job.id.endswith(word)]
     if len(found) > 1:
         raise Refusal(f"{len(found)} jobs end in '{word}': write more of the id.")
     if not found:

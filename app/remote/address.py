@@ -16,10 +16,23 @@ def find(settings: Settings) -> str:
 
 def checked(url: str) -> str:
     """The address, or ValueError with a sentence."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
         raise ValueError(f"'{url}' is no address of a Forger: write it like {USUAL}.")
     return url.rstrip("/")
+
+
+def bearer(key: str | None) -> dict[str, str]:
+    """The header that carries the key, or ValueError with a sentence."""
+    if not key:
+        return {}
+    if not (key.isascii() and key.isprintable()):
+        raise ValueError("The key cannot be sent: FORGER_API_KEY is made of printable ASCII characters.")
+    return {"Authorization": f"Bearer {key}"}
 
 
 def is_local(url: str) -> bool:

@@ -31,11 +31,12 @@ class Connection:
     def __init__(self, url: str, key: str | None) -> None:
         try:
             self.url = address.checked(url)
+            headers = address.bearer(key)
         except ValueError as error:
             raise Unreachable(str(error)) from None
         self._http = httpx.Client(
             base_url=self.url,
-            headers={"Authorization": f"Bearer {key}"} if key else {},
+            headers=headers,
             timeout=TIMEOUT,
             trust_env=not address.is_local(self.url),
         )

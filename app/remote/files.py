@@ -12,7 +12,13 @@ from typing import BinaryIO
 
 def write_whole(path: Path, chunks: Iterable[bytes]) -> None:
     """The file appears at once with all its bytes, or an OSError is raised and what was there stays."""
-    path = path.resolve()
+    try:
+        _write(path.resolve(), chunks)
+    except OSError as error:  # names the file that was asked for, not the one beside it
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _write(path: Path, chunks: Iterable[bytes]) -> None:
     if path.exists() and not path.is_file():  # a device or a pipe is written to; a folder refuses by itself
         with path.open("wb") as out:
             out.writelines(chunks)

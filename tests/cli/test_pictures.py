@@ -80,11 +80,12 @@ def test_a_photo_is_translated(run: Run, tmp_path: Path) -> None:
         (("sample", "--model", "nope"), "nope"),
         (("sample", "--model", "nights", "--class", "1"), "nights"),
         (("sample", "-n", "100000"), "max_samples"),
-        (("sample", "-o", "nowhere/a.png"), "nowhere"),
-        (("sample", "-o", "."), "."),
+        (("sample", "-o", "nowhere/a.png"), "nowhere/a.png: No such file"),
+        (("sample", "-o", "."), ".: Is a directory."),
         (("translate", "not-there.jpg"), "not-there.jpg: No such file"),
         (("translate", "text.jpg"), "no picture"),
-        (("translate", "."), "directory"),
+        (("translate", "."), ".: Is a directory."),
+        (("translate", "large.bin"), "max_upload_bytes"),
         (("models", "show", "nope"), "nope"),
         (("models", "delete", "nope"), "nope"),
         (("models", "publish", "name", "ckpt_0"), "ckpt_0"),
@@ -100,8 +101,10 @@ def test_a_photo_is_translated(run: Run, tmp_path: Path) -> None:
 )
 def test_what_cannot_be_done_is_one_sentence(words: tuple[str, ...], said: str, run: Run, tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no picture")
+    with (tmp_path / "large.bin").open("wb") as file:
+        file.truncate(40 << 20)
     assert said in refused(run(*words))
-    assert [path.name for path in tmp_path.iterdir()] == ["text.jpg"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["large.bin", "text.jpg"]
 
 
 @pytest.mark.usefixtures("trained")

@@ -74,10 +74,18 @@ def test_forger_url_wins_over_the_home_and_an_argument_over_both(
     assert url_of("https://there") == "https://there"
 
 
-@pytest.mark.parametrize("url", ["localhost:8000", "ftp://localhost", "http://", "forger"])
+@pytest.mark.parametrize(
+    "url", ["localhost:8000", "ftp://localhost", "http://", "forger", "http://[::1", "http://h:99999"]
+)
 def test_an_address_that_is_none_is_a_sentence(url: str) -> None:
     with pytest.raises(Unreachable, match=r"write it like http://127\.0\.0\.1:8000"):
         Forger(url)
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "two\nlines"])
+def test_a_key_that_no_header_carries_is_a_sentence(key: str) -> None:
+    with pytest.raises(Unreachable, match="printable ASCII"):
+        Forger(key=key)
 
 
 def test_nobody_there_is_a_sentence_that_says_what_to_do() -> None:
