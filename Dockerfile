@@ -14,11 +14,11 @@ COPY requirements/api.lock requirements/
 RUN python -m venv /opt/venv && pip install --require-hashes -r requirements/api.lock
 
 FROM python AS worker-packages
-# torch's own index of CPU builds, a tenth of the size; for CUDA: https://pypi.org/simple
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# Options for pip, as `make setup` takes them: "--index-url <torch's index of CPU wheels>" makes a far smaller image.
+ARG TORCH_FLAGS=
 COPY requirements/torch.txt requirements/worker.lock requirements/
 RUN python -m venv /opt/venv \
-    && pip install --index-url "$TORCH_INDEX" -r requirements/torch.txt \
+    && pip install $TORCH_FLAGS -r requirements/torch.txt \
     && pip install --require-hashes -r requirements/worker.lock
 
 FROM python AS code

@@ -71,9 +71,9 @@ def test_no_image_runs_as_root(image: Stage) -> None:
 
 def test_torch_is_in_one_of_them() -> None:
     runs = {name: [rest for kind, rest in body if kind == "RUN"] for name, body in bodies().items()}
-    assert any("torch.txt" in run and '"$TORCH_INDEX"' in run for run in runs["worker-packages"])
+    assert any("torch.txt" in run and "$TORCH_FLAGS" in run for run in runs["worker-packages"])
     assert not any("torch" in run for run in runs["api-packages"])
-    assert STAGES["worker-packages"].args[0].startswith("TORCH_INDEX=")
+    assert STAGES["worker-packages"].args[0].startswith("TORCH_FLAGS=")
     hashed = [run for run in [*runs["api-packages"], *runs["worker-packages"]] if "--require-hashes" in run]
     assert len(hashed) == 2
 
