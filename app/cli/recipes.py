@@ -51,4 +51,4 @@ def show(
 
 def _row(dial: "DialOut") -> tuple[str, ...]:
     path = dial.path.removeprefix("/").replace("/", ".")
-    return path, *(f"{value:g}" for value in (dial.default, dial.minimum, dial.maximum)), dial.title
+    return path, *(f"{value:.7g}" for value in (dial.default, dial.minimum, dial.maximum)), dial.title
