@@ -3,6 +3,7 @@
 import shlex
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ def next_line(job: "Job") -> str:
 
 
 def _tell(job: "Job") -> None:
-    for event in job.follow():
+    for event in _events(job):
         line = sentence(job, event)
         if line is not None:
             typer.echo(line)
@@ -60,13 +61,14 @@ def _tell(job: "Job") -> None:
 def sentence(job: "Job", event: "Event") -> str | None:
     """One line for an event that a person wants to read."""
     from app.client import CheckpointSaved, Metrics, Rewound, SampleDrawn, StateChanged
+    from app.remote.notebook import course
 
     match event:
         case StateChanged(state=state, reason=reason):
             return f"{state}: {reason}" if reason else str(state)
         case Metrics(step=step, values=values):
             figures = "  ".join(f"{name} {figure(value)}" for name, value in by_player(values).items())
-            return f"step {step} of {job.seen.progress.total}  {figures}"
+            return f"step {course(step, job.seen.progress.total)}  {figures}"
         case Rewound(to_step=step):
             return f"goes on from step {step}"
         case CheckpointSaved() | SampleDrawn():
@@ -80,17 +82,24 @@ def _draw(job: "Job") -> None:
     from rich.console import Console
     from rich.live import Live
 
-    from app.client import StateChanged, Told, Unreachable
+    from app.client import StateChanged, Told
 
     watched = Watched(job)
-    read_at = 0.0
     with Live(watched, console=Console(highlight=False, markup=False), refresh_per_second=4) as live:
-        for event in job.follow():
+        for event in _events(job):
             watched.take(event)
-            told = isinstance(event, StateChanged | Told)
-            if told:
+            if isinstance(event, StateChanged | Told):
                 live.console.print(sentence(job, event))
-            if told or time.monotonic() - read_at > READ_S:
-                read_at = time.monotonic()
-                with suppress(Unreachable):  # the stream has more patience than one request
-                    job.refresh()
+
+
+def _events(job: "Job") -> "Iterator[Event]":
+    """Of the job, which is read again with each change of it and once a second: its length and the time left."""
+    from app.client import StateChanged, Told, Unreachable
+
+    read_at = 0.0
+    for event in job.follow():
+        if isinstance(event, StateChanged | Told) or time.monotonic() - read_at > READ_S:
+            read_at = time.monotonic()
+            with suppress(Unreachable):  # the stream has more patience than one request
+                job.refresh()
+        yield event

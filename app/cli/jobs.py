@@ -40,9 +40,16 @@ def list_(
 
 
 def _row(job: "Job") -> tuple[object, ...]:
-    seen, at = job.seen, job.seen.progress
-    step = f"{at.step}/{at.total}"
-    return seen.id, seen.family, seen.dataset, seen.state, step, job.model or seen.model, ask.when(seen.created_at)
+    seen = job.seen
+    return (
+        seen.id,
+        seen.family,
+        seen.dataset,
+        seen.state,
+        job.course,
+        job.model or seen.model,
+        ask.when(seen.created_at),
+    )
 
 
 @group.command()
@@ -64,13 +71,12 @@ def show(ctx: typer.Context, id_: Which, as_json: ask.AsJson = False) -> None:
 
 
 def _facts(job: "Job") -> dict[str, object]:
-    seen, at = job.seen, job.seen.progress
-    reason = seen.status_reason
+    seen, reason = job.seen, job.seen.status_reason
     facts: dict[str, object] = {
         "id": seen.id,
         "state": seen.state if reason is None else f"{seen.state}: {reason.message}",
         "recipe": f"{seen.family or 'custom'} on {seen.dataset}, seed {seen.recipe.seed}",
-        "step": f"{at.step} of {at.total}",
+        "step": job.course,
         "publishes": job.model or seen.model,
         "place in queue": seen.queue_position,
         "attempt": seen.attempt,

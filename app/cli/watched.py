@@ -79,12 +79,12 @@ class Watched:
         from rich.table import Table
         from rich.text import Text
 
+        from app.remote.notebook import course
+
         seen = self.job.seen
-        total = seen.progress.total
+        at = course(self.step, seen.progress.total) + _left(seen.progress.eta_s)
         lines = Table.grid(padding=(0, 2))
-        lines.add_row(
-            str(seen.state), ProgressBar(total, self.step, WIDTH), f"{self.step} of {total}{_left(seen.progress.eta_s)}"
-        )
+        lines.add_row(str(seen.state), ProgressBar(seen.progress.total, self.step, WIDTH), at)
         for name, values in self.curves().items():
             lines.add_row(name, spark(values), figure(values[-1]))
         head = Text(f"{seen.family or 'a recipe'} on {seen.dataset}  {seen.id}", style="bold")

@@ -34,8 +34,8 @@ class Job:
         self.seen = seen
 
     def __repr__(self) -> str:
-        seen, at = self.seen, self.seen.progress
-        return f"<Job {seen.id}: {seen.family or 'custom'} on {seen.dataset}, {seen.state}, {at.step} of {at.total}>"
+        seen = self.seen
+        return f"<Job {seen.id}: {seen.family or 'custom'} on {seen.dataset}, {seen.state}, {self.course}>"
 
     @property
     def id(self) -> str:
@@ -48,6 +48,11 @@ class Job:
     @property
     def ended(self) -> bool:
         return self.state in TERMINAL
+
+    @property
+    def course(self) -> str:
+        """How far it has come: `5 of 20`."""
+        return notebook.course(self.seen.progress.step, self.seen.progress.total)
 
     @property
     def model(self) -> str | None:

@@ -14,11 +14,16 @@ def job(seen: JobOut, picture: Picture | None) -> str:
         "job": seen.id,
         "recipe": f"{seen.family or 'custom'} on {seen.dataset}",
         "state": seen.state if seen.status_reason is None else f"{seen.state}: {seen.status_reason.message}",
-        "step": f"{at.step} of {at.total}",
+        "step": course(at.step, at.total),
         "model": seen.result.model if seen.result else f"{seen.model} (not yet)",
     }
     cells = "".join(f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in rows.items())
     return f"<table>{cells}</table>{'' if picture is None else image(picture)}"
+
+
+def course(step: int, total: int | None) -> str:
+    """How far a job has come; how long it is, is not known before a budget in minutes has been measured."""
+    return str(step) if total is None else f"{step} of {total}"
 
 
 def image(picture: Picture) -> str:

@@ -50,6 +50,14 @@ def test_a_job_is_followed_to_its_model_and_the_next_line_works(run: Run, tmp_pa
     assert (tmp_path / "digits.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_budget_in_minutes_gets_its_length_when_it_is_measured(run: Run) -> None:
+    said = good(run("train", "gan", "--dataset", "digits", "--minutes", "0.02", "--follow")).splitlines()
+    assert any(line.startswith("At the pace measured here") for line in said)
+    steps = [line for line in said if line.startswith("step ")]
+    assert steps
+    assert all(line.split()[2] == "of" and line.split()[3].isdecimal() for line in steps)
+
+
 def test_a_job_that_fails_ends_with_its_reason_and_code_1(run: Run) -> None:
     good(run("train", "dcgan", "--dataset", "digits", "--steps", "9999"))
     job = newest(run)
