@@ -69,11 +69,11 @@ def main() -> None:
 
 
 def faces(forger: Forger, folder: Path, steps: int, out: Path) -> Iterator[Row]:
-    """Grey portraits of 92 x 112 pixels, all in one pile; 64 drawn ones."""
+    """Grey portraits of 92 x 112 pixels, all in one pile; 40 drawn ones."""
     files = {f"faces/{path.parent.name}-{path.name}": path for path in sorted(folder.glob("s*/*.pgm"))}
     yield from uploaded(forger, "faces", files, out, "flat")
     yield from trained(forger, "faces", {**FACES, "budget": {"steps": steps}})
-    forger.sample(n=64, model="dcgan-faces", seed=1).save(out / "faces.png")
+    forger.sample(n=40, model="dcgan-faces", seed=1).save(out / "faces.png")
 
 
 def streets(forger: Forger, folder: Path, steps: int, out: Path) -> Iterator[Row]:
