@@ -16,7 +16,6 @@ from PIL import Image
 from app.core.errors import FieldError, ForgerError, Invalid, UnsupportedMedia
 from models.archive import half_of
 from models.decoding import Fault, Picture, Unreadable, read_picture
-from models.picture import encode, sheet
 from models.preparing import prepare
 
 Json = dict[str, Any]
@@ -34,7 +33,6 @@ PATIENCE_S = 4.0
 FLAT = 2.0
 """standard deviation, of 255, below which a picture is near-constant"""
 _FLAT_SIDE = 64
-_SHEET_SIDE = 64
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
 
@@ -93,16 +91,10 @@ def survey(path: Path, names: Sequence[str], max_pixels: int, halved: bool) -> l
     return facts
 
 
-def contact_sheet(path: Path, picks: Sequence[Pick], side: int, channels: int, columns: int) -> bytes:
-    """A PNG of pictures as training will see them, row by row, small ones enlarged by whole pixels."""
-    cells = np.zeros((len(picks), side, side, channels), np.uint8)
-    for cell, pick in zip(cells, picks, strict=True):
-        if pick is not None:
-            name, half = pick
-            image = read_picture(_opened(path).read(name)).image
-            cell[:] = prepare(image if half is None else half_of(image, half), side, channels)
-    scale = max(1, _SHEET_SIDE // side)
-    return encode(sheet(cells.repeat(scale, 1).repeat(scale, 2), columns, gap=2))
+def prepared(path: Path, name: str, half: int | None, side: int, channels: int) -> NDArray[np.uint8]:
+    """One of a zip's pictures, or a half of it, as training will see it: [side, side, channels]."""
+    image = read_picture(_opened(path).read(name)).image
+    return prepare(image if half is None else half_of(image, half), side, channels)
 
 
 def forget() -> None:

@@ -1,33 +1,42 @@
 """An uploaded zip becomes a dataset: looked at in a child process, reported on, stored, and only then named."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from app.core import imaging
-from app.core.errors import Busy, FieldError, Invalid
+from app.core.errors import FieldError, Invalid
+from app.core.gates import Gate
 from app.core.imaging import Pick
+from app.core.logging import get_logger
 from app.core.reports import Corrupt, Report
 from app.core.sandbox import Overran, Sandbox
 from app.core.settings import Settings
-from app.core.store import Store
+from app.core.store import Store, sha256_of
 from app.services import datasets, figures
 from app.services.datasets import Detail
 from app.services.figures import Facts
 from app.services.layouts import Asked, Laid, lay_out
 from models.archive import Index
+from models.picture import encode, sheet
 from models.spec.datasets import DatasetInfo, Kind
+
+log = get_logger(__name__)
 
 AT_ONCE = 4
 """uploads that may be under way"""
 CHUNK = 256
 SHEET_ROWS = 8
 SHEET_COLUMNS = 8
+SHEET_CELL = 64
+"""pixels of a side that small pictures are enlarged to on the contact sheet"""
 _LISTING_S = 60.0
-_SURVEY_S = 30.0
+_READING_S = 30.0
 _KINDS: dict[str, Kind] = {
     "classes": "images", "flat": "images", "unpaired": "unpaired", "paired": "paired", "side_by_side": "paired",
 }  # fmt: skip
@@ -40,22 +49,16 @@ class Intake:
         self._settings = settings
         self._store = Store(settings.artifacts)
         self._sandbox = Sandbox(1)
-        self._under_way = 0
+        full = f"{AT_ONCE} datasets are being uploaded already. Send this one later."
+        self._gate = Gate(AT_ONCE, full, retry_after=30)
         self.folder = settings.incoming
 
     def close(self) -> None:
         self._sandbox.close()
 
-    @contextmanager
-    def admitted(self) -> Iterator[None]:
-        """Around all of an upload; to be used on the event loop's thread. Raises Busy."""
-        if self._under_way >= AT_ONCE:
-            raise Busy(f"{AT_ONCE} datasets are being uploaded already. Send this one later.", retry_after=30)
-        self._under_way += 1
-        try:
-            yield
-        finally:
-            self._under_way -= 1
+    def admitted(self) -> AbstractContextManager[None]:
+        """Around all of an upload. Raises Busy."""
+        return self._gate.entered()
 
     def take(self, path: Path, name: str, asked: Asked) -> Detail:
         """Raises Conflict where the name is taken, else Invalid or UnsupportedMedia; then nothing is kept."""
@@ -64,7 +67,14 @@ class Intake:
             self._take(path, name, asked)
             return datasets.find(name)
         finally:
+            self._forget()
+
+    def _forget(self) -> None:
+        """What became of the upload is decided already: a child that breaks over this changes nothing."""
+        try:
             self._sandbox.run(imaging.forget)
+        except Exception:
+            log.warning("archive_not_forgotten", exc_info=True)
 
     def _take(self, path: Path, name: str, asked: Asked) -> None:
         limits = self._settings.max_dataset_members, self._settings.max_dataset_unpacked_bytes
@@ -73,19 +83,20 @@ class Intake:
         facts, corrupt = self._survey(path, laid)
         used = _readable(laid, corrupt)
         kept = set(used.pictures)
-        archive = self._store.put_file(path)
         report = figures.report(
             used, [fact for fact in facts if fact["name"] in kept], corrupt,
-            left_out=len(laid.pictures) - len(kept), size=path.stat().st_size, sha256=archive,
+            left_out=len(laid.pictures) - len(kept), size=path.stat().st_size, sha256=sha256_of(path),
         )  # fmt: skip
         info = _info(name, used, report)
         index = Index(used.piles, used.labels, used.layout == "side_by_side")
+        drawn = self._sheet(path, used, info)
+        datasets.require_free(name)  # taken meanwhile, perhaps; what is put from here on stays until a sweep
         datasets.add(
             info,
             report,
-            archive_sha256=archive,
+            archive_sha256=self._store.put_file(path),
             index_sha256=self._store.put_bytes(index.to_bytes()),
-            sheet_sha256=self._store.put_bytes(self._sheet(path, used, info)),
+            sheet_sha256=self._store.put_bytes(drawn),
         )
 
     def _survey(self, path: Path, laid: Laid) -> tuple[list[Facts], list[Corrupt]]:
@@ -109,14 +120,19 @@ class Intake:
     def _look(self, path: Path, names: Sequence[str], laid: Laid) -> list[Facts]:
         halved = laid.layout == "side_by_side"
         args = path, names, self._settings.max_pixels, halved
-        found: list[Facts] = self._sandbox.run(imaging.survey, *args, seconds=_SURVEY_S)
+        found: list[Facts] = self._sandbox.run(imaging.survey, *args, seconds=_READING_S)
         return found
 
     def _sheet(self, path: Path, laid: Laid, info: DatasetInfo) -> bytes:
+        """A PNG of pictures as training will see them, each read by itself, small ones enlarged by whole pixels."""
         picks, columns = sheet_plan(laid)
-        args = path, picks, info.side, info.channels, columns
-        png: bytes = self._sandbox.run(imaging.contact_sheet, *args, seconds=_LISTING_S)
-        return png
+        cells = np.zeros((len(picks), info.side, info.side, info.channels), np.uint8)
+        for cell, pick in zip(cells, picks, strict=True):
+            if pick is not None:
+                args = path, *pick, info.side, info.channels
+                cell[:] = self._sandbox.run(imaging.prepared, *args, seconds=_READING_S)
+        scale = max(1, SHEET_CELL // info.side)
+        return encode(sheet(cells.repeat(scale, 1).repeat(scale, 2), columns, gap=2))
 
 
 def sheet_plan(laid: Laid) -> tuple[list[Pick], int]:

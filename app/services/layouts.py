@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Literal
 
 from app.core.errors import FieldError, Invalid
@@ -97,9 +98,10 @@ def _sorted_out(members: Sequence[str]) -> tuple[Rooted, tuple[str, ...]]:
 
 def _unwrapped(pictures: Rooted) -> Rooted:
     """Without the folders that all pictures share."""
-    while len({parts[0] for parts in pictures.values()}) == 1 and all(len(parts) > 1 for parts in pictures.values()):
-        pictures = {name: parts[1:] for name, parts in pictures.items()}
-    return pictures
+    folders = [parts[:-1] for parts in pictures.values()]
+    ends = zip(min(folders), max(folders), strict=False)  # what the first and the last share, all do
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], ends))
+    return {name: parts[shared:] for name, parts in pictures.items()}
 
 
 def _folders(rooted: Rooted) -> dict[str, dict[str, tuple[str, ...]]]:

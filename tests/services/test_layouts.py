@@ -34,7 +34,7 @@ def test_folders_are_classes_in_natural_order() -> None:
     assert found.labels == (0, 0, 0, 1)
 
 
-@pytest.mark.parametrize("top", ["", "pets/", "a/b/c/"])
+@pytest.mark.parametrize("top", ["", "pets/", "a/b/c/", "deep/" * 100])
 def test_folders_around_everything_are_looked_through(top: str) -> None:
     assert laid(f"{top}cat/1.png", f"{top}dog/1.png").classes == ("cat", "dog")
     assert laid(f"{top}1.png", f"{top}2.png").layout == "flat"
