@@ -68,11 +68,14 @@ def _explain(error: Exception) -> tuple[str, str]:
 
     from worker.training.data import DatasetMissing
     from worker.training.loop import NonFinite
+    from worker.training.uploads import NoRoom
 
     if isinstance(error, NonFinite):
         return "non_finite_loss", str(error)
     if isinstance(error, DatasetMissing):
         return "dataset_missing", str(error)
+    if isinstance(error, NoRoom):
+        return "no_room", str(error)
     if isinstance(error, StartDamaged):
         return "start_damaged", str(error)
     no_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "DefaultCPUAllocator" in str(error)
@@ -88,6 +91,10 @@ class StartDamaged(Exception):
     """The job cannot begin as it should."""
 
 
+class _CalledOff(Exception):
+    """The attempt is to end, and no step has been made in it yet."""
+
+
 class Runner:
     """Implements the training loop's listener: what happens goes into the job's row."""
 
@@ -100,19 +107,29 @@ class Runner:
         self.beat: Callable[[int], None] = lifeline.beat
 
     def run(self) -> None:
+        """Trains the job to its end, or until it is called off; the job's row says which."""
+        try:
+            self._run()
+        except _CalledOff:
+            attempts.stopped(self._job_id, self._fence)
+
+    def _run(self) -> None:
         from worker.training import numerics
         from worker.training.loop import Finished, train
 
         job = attempts.held(self._job_id, self._fence)
         settled = self._settle(job)
         numerics.apply(settled)
-        self._lifeline.beat(0, now=True)
+        self._before_steps(now=True)
         loaded = self._load(job)
-        self._lifeline.beat(0, now=True)
+        self._before_steps(now=True)
         self._folder.mkdir(parents=True, exist_ok=True)
         attempts.sweep_checkpoints(self._job_id)
         self._latest = self._resume_point()
-        recipe = job.recipe if job.recipe.budget.minutes is None else self._settle_budget(job.recipe, loaded, settled)
+        start = self._start(job) if self._latest is None else None
+        recipe = job.recipe
+        if recipe.budget.minutes is not None:
+            recipe = self._settle_budget(recipe, loaded, settled, start)
         ended = train(
             recipe,
             loaded,
@@ -120,7 +137,7 @@ class Runner:
             folder=self._folder,
             attempt=self._fence,
             resume=self._latest,
-            start=self._start(job) if self._latest is None else None,
+            start=start,
             numerics=settled,
         )
         if isinstance(ended, Finished):
@@ -149,7 +166,13 @@ class Runner:
         files = datasets.files(spec.dataset)
         if files is None or spec.kind == "points":
             return data.load(spec, settings.data, downloads=settings.home / "data")
-        return load_upload(spec, Upload(files.archive, files.index, settings.prepared, lambda: self.beat(0)))
+        return load_upload(spec, Upload(files.archive, files.index, settings.prepared, self._before_steps))
+
+    def _before_steps(self, *, now: bool = False) -> None:
+        """The heartbeat until the first step, and the ear. Raises _CalledOff."""
+        self._lifeline.beat(0, now=now)
+        if self._lifeline.wanted is not None:
+            raise _CalledOff
 
     def _settle(self, job: JobView) -> "Numerics":
         """The first attempt's numerics; where this machine has others, the job says so."""
@@ -163,11 +186,11 @@ class Runner:
             attempts.record_event(self._job_id, self._fence, "exactness_lost", {"reason": reason})
         return settled
 
-    def _settle_budget(self, recipe: Recipe, data: "Data", numerics: "Numerics") -> Recipe:
+    def _settle_budget(self, recipe: Recipe, data: "Data", numerics: "Numerics", start: Path | None) -> Recipe:
         """Minutes become steps, once: from then on the job is a function of its seed and the step."""
         from worker.training import pace
 
-        measured = pace.measure(recipe, data, numerics, lambda: self._lifeline.beat(0))
+        measured = pace.measure(recipe, data, numerics, self._before_steps, folder=self._folder, start=start)
         return attempts.settle_budget(self._job_id, self._fence, pace.steps_within(recipe, measured))
 
     def _resume_point(self) -> Path | None:

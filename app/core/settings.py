@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     max_dataset_unpacked_bytes: int = Field(8 << 30, gt=0, description="Largest uploaded dataset unpacked, in bytes.")
     max_dataset_members: int = Field(200_000, gt=0, description="Most members of an uploaded dataset's zip.")
     max_intake_seconds: int = Field(900, gt=0, description="Longest time to read an uploaded dataset, in seconds.")
+    max_prepared_bytes: int = Field(
+        16 << 30, gt=0, description="Largest uploaded dataset as a job prepares it, at its side and channels, in bytes."
+    )
     max_samples: int = Field(1000, ge=1, description="Most pictures one /sample request may ask for.")
     queue_pictures: int = Field(4000, ge=1, description="Pictures that may wait for the engine before 429 is answered.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

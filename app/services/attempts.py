@@ -4,6 +4,7 @@ Every write names the fence that `claim` gave out; once another attempt holds th
 ended, the write changes nothing and raises FencedOut.
 """
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,7 +159,10 @@ def record_checkpoint(job_id: str, fence: int, step: int, file: str, sha256: str
 
 
 def sweep_checkpoints(job_id: str) -> None:
-    """Removes checkpoint files that no row names: pruned, replaced, or saved but never recorded. The start stays."""
+    """Removes checkpoint files that no row names: pruned, replaced, or saved but never recorded. The start stays.
+
+    Folders go too: a runner that died while it measured its pace left one.
+    """
     folder = get_settings().checkpoints(job_id)
     if not folder.is_dir():
         return
@@ -169,7 +173,9 @@ def sweep_checkpoints(job_id: str) -> None:
         if job is not None and job.start is not None:
             named.add(job.start["file"])
     for path in present:
-        if path.name not in named:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name not in named:
             path.unlink(missing_ok=True)
 
 

@@ -6,10 +6,13 @@ from typing import Any
 
 from app.core.errors import FieldError, Invalid, NotFound
 from app.core.limits import NAME_LENGTH
+from app.core.settings import get_settings
 from app.services.datasets import all_datasets
+from models.spec.data import DataSpec
+from models.spec.datasets import DATASETS, DatasetInfo
 from models.spec.families import FAMILIES, Family
 from models.spec.recipe import Recipe
-from models.spec.resolve import RecipeRefused, resolve
+from models.spec.resolve import RecipeRefused, Refusal, resolve
 
 Json = Mapping[str, Any]
 
@@ -23,15 +26,31 @@ def whole(
     overrides: Json | None,
 ) -> tuple[str | None, Recipe]:
     """The family's name, if one was named, and the whole recipe. Raises Invalid with a pointer per refusal."""
+    datasets = all_datasets()
     try:
         family, made = resolve(
-            recipe, dataset=dataset, seed=seed, budget=budget, overrides=overrides, datasets=all_datasets()
+            recipe, dataset=dataset, seed=seed, budget=budget, overrides=overrides, datasets=datasets
         )
+        _require_room(made.data, datasets[made.data.dataset], "/overrides" if family else "/recipe")
     except RecipeRefused as refused:
         errors = tuple(FieldError(refusal.pointer, refusal.message) for refusal in refused.refusals)
         named = " ".join(f"{error.pointer}: {error.message.rstrip('.')}." for error in errors)
         raise Invalid(f"The recipe was refused. {named}", code="recipe_refused", errors=errors) from refused
     return family, made
+
+
+def _require_room(data: DataSpec, info: DatasetInfo, pointer: str) -> None:
+    """What is prepared of an uploaded dataset is as large as the recipe makes it. Raises RecipeRefused."""
+    if info.name in DATASETS or data.kind == "points":
+        return
+    pictures = info.size * (2 if info.kind == "paired" else 1)
+    needed, most = pictures * data.channels * data.side**2, get_settings().max_prepared_bytes
+    if needed > most:
+        sentence = (
+            f"At side {data.side} '{info.name}' takes {needed} bytes, more than {most} (max_prepared_bytes). "
+            "Choose a smaller data.side."
+        )
+        raise RecipeRefused(Refusal(f"{pointer}/data/side", sentence))
 
 
 def default_model(family: str | None, recipe: Recipe) -> str:

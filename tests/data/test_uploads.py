@@ -1,6 +1,9 @@
 """Uploaded datasets as training reads them: exactly the transform that the report promises, cached or not."""
 
+import resource
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,7 @@ from models.preparing import described
 from models.spec.data import Images, Paired, Unpaired
 from tests.support.zips import noise, saved, zipped
 from worker.training.data import DatasetMissing
-from worker.training.uploads import Upload, load_upload
+from worker.training.uploads import NoRoom, Upload, load_upload
 
 WIDE, TALL = noise(50, 31, 1), noise(20, 47, 2)
 
@@ -131,6 +134,30 @@ def test_what_is_missing_or_damaged_is_told_in_a_sentence(tmp_path: Path, damage
     with pytest.raises(DatasetMissing, match="files of 'x' are missing or damaged"):
         load_upload(Images(dataset="x", side=8, channels=3), upload)
     assert not upload.prepared.exists() or list(upload.prepared.iterdir()) == []
+
+
+@contextmanager
+def files_at_most(size: int) -> Iterator[None]:
+    """Stands in for a disk that is nearly full."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("room", [10_000, 64])
+def test_a_disk_without_room_is_told_before_a_picture_is_read(tmp_path: Path, room: int) -> None:
+    beats: list[int] = []
+    upload = given(tmp_path, {"a.png": saved(WIDE), "b.png": saved(TALL)}, of("a.png", "b.png"), beats)
+    spec = Images(dataset="x", side=64, channels=3)
+    with files_at_most(room), pytest.raises(NoRoom, match=r"need 24576 bytes and .* smaller data\.side"):
+        load_upload(spec, upload)
+    assert (beats, list(upload.prepared.iterdir())) == ([], [])
+    assert load_upload(spec, upload).images is not None
+    (file,) = upload.prepared.iterdir()
+    assert file.stat().st_size == 24576 + 128, "numpy's header and the pictures"
 
 
 def test_equal_archives_packed_otherwise_give_equal_tensors(tmp_path: Path) -> None:

@@ -223,6 +223,8 @@ def test_a_file_saved_but_never_recorded_is_swept_away(database: Path) -> None:
     job_id = running()
     kept = save(job_id, 1, 0)
     (kept.parent / "step-000000005-a1.tmp").write_bytes(b"half")
+    (kept.parent / "trial-of-a-dead-runner").mkdir()
+    (kept.parent / "trial-of-a-dead-runner" / "step-000000005-a0.pt").write_bytes(b"state")
     attempts.sweep_checkpoints(job_id)
     assert list(kept.parent.iterdir()) == [kept]
 

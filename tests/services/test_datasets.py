@@ -2,15 +2,18 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.core.errors import Conflict, Invalid
 from app.core.sandbox import Sandbox
 from app.core.settings import get_settings
-from app.services import datasets, figures, jobs, sweep
+from app.services import datasets, figures, jobs, recipes, sweep
 from app.services.intake import Intake
 from models.archive import mark
+from models.spec.datasets import DATASETS
+from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from tests.support.zips import classes, picture, zipped
 
@@ -45,6 +48,35 @@ def test_a_name_taken_meanwhile_is_a_conflict(database: Path) -> None:
         datasets.add(detail.info, detail.report, archive_sha256="0" * 64, index_sha256="0" * 64, sheet_sha256="0" * 64)
     assert datasets.find("pets") == detail
     assert datasets.all_datasets()["pets"] == detail.info
+
+
+@pytest.mark.parametrize(("family", "folders"), [("dcgan", [""]), ("cyclegan", ["A/", "B/"])])
+def test_what_a_recipe_would_prepare_is_limited(
+    database: Path, monkeypatch: pytest.MonkeyPatch, family: str, folders: list[str]
+) -> None:
+    """There is just room for each picture in grey at side 64; what is built in is not prepared."""
+    members = {f"{folder}{number}.png": picture(number) for folder in folders for number in range(2)}
+    take("pets", members)
+    monkeypatch.setenv("FORGER_MAX_PREPARED_BYTES", str(len(members) * 64 * 64))
+    get_settings.cache_clear()
+
+    def made(recipe: Any, **data: int) -> Recipe:
+        overrides = {"data": {"channels": 1, **data}} if data else None
+        return recipes.whole(recipe, dataset="pets" if data else None, seed=None, budget=None, overrides=overrides)[1]
+
+    fits = made(family, side=64)
+    assert fits.data.kind == ("paired" if len(folders) == 2 else "images")
+    with pytest.raises(Invalid, match="max_prepared_bytes") as refused:
+        made(family, side=128)
+    assert [error.pointer for error in refused.value.errors] == ["/overrides/data/side"]
+    whole = fits.model_dump(mode="json")
+    assert made(whole) == fits
+    monkeypatch.setenv("FORGER_MAX_PREPARED_BYTES", "1")
+    get_settings.cache_clear()
+    with pytest.raises(Invalid, match="max_prepared_bytes") as refused:
+        made(whole)
+    assert [error.pointer for error in refused.value.errors] == ["/recipe/data/side"]
+    assert made("dcgan").data.dataset in DATASETS
 
 
 def test_sweeps_take_what_dead_uploads_and_deleted_datasets_left(database: Path) -> None:

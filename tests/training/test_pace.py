@@ -6,14 +6,17 @@ from typing import Any
 import pytest
 import torch
 
+from models import checkpoint
 from models.export import export_checkpoint
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve, settled
+from worker.training.batches import Batches
 from worker.training.data import load
-from worker.training.loop import Report, Saved, Stop, train
+from worker.training.loop import NonFinite, Report, Saved, Stop, train
 from worker.training.numerics import apply, measure
 from worker.training.pace import Pace, steps_within
 from worker.training.pace import measure as measure_pace
+from worker.training.trainer import Trainer
 
 
 class Newest:
@@ -66,9 +69,10 @@ def test_what_was_measured_leaves_no_trace_in_the_weights(tmp_path: Path) -> Non
     data, numerics = load(recipe.data, None), measure("cpu", recipe, 1)
     apply(numerics)
     beats: list[None] = []
-    pace = measure_pace(recipe, data, numerics, lambda: beats.append(None))
+    pace = measure_pace(recipe, data, numerics, lambda: beats.append(None), folder=tmp_path)
     assert min(pace.step, pace.report, pace.save) > 0
     assert len(beats) >= 3
+    assert list(tmp_path.iterdir()) == []
     whole = settled(recipe, 12)
     exports = []
     for name in ("measured", "given"):
@@ -76,7 +80,22 @@ def test_what_was_measured_leaves_no_trace_in_the_weights(tmp_path: Path) -> Non
         torch.manual_seed(len(name))  # what the global generator holds must not matter
         train(whole, data, newest, folder=tmp_path / name, attempt=1, resume=None, numerics=numerics)
         if name == "measured":
-            measure_pace(recipe, data, numerics, lambda: None)
+            measure_pace(recipe, data, numerics, lambda: None, folder=tmp_path)
         export_checkpoint(whole, newest.path, tmp_path / f"{name}.safetensors")
         exports.append((tmp_path / f"{name}.safetensors").read_bytes())
     assert exports[0] == exports[1]
+
+
+def test_the_pace_is_that_of_the_weights_and_the_disk_that_the_job_begins_with(tmp_path: Path) -> None:
+    recipe = timed(0.01)
+    data, numerics = load(recipe.data, None), measure("cpu", recipe, 1)
+    apply(numerics)
+    device = torch.device("cpu")
+    state = Trainer(recipe, Batches(recipe, data, device), device, numerics.precision).state_dict()
+    with pytest.raises(FileNotFoundError):
+        measure_pace(recipe, data, numerics, lambda: None, folder=tmp_path / "missing")
+    for weights in state["generator"].values():
+        weights.fill_(torch.nan)
+    broken = checkpoint.save(state, tmp_path, 1).path
+    with pytest.raises(NonFinite):
+        measure_pace(recipe, data, numerics, lambda: None, folder=tmp_path, start=broken)

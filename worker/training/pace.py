@@ -36,11 +36,25 @@ class Pace:
     save: float
 
 
-def measure(recipe: Recipe, data: Data, numerics: Numerics, beat: Callable[[], None]) -> Pace:
-    """The pace of this recipe on this machine. `beat` is called after every step. Raises NonFinite."""
+def measure(
+    recipe: Recipe,
+    data: Data,
+    numerics: Numerics,
+    beat: Callable[[], None],
+    *,
+    folder: Path,
+    start: Path | None = None,
+) -> Pace:
+    """The pace of this recipe on this machine, with the weights of the checkpoint `start` where there is one.
+
+    `beat` is called after every step. A checkpoint is saved inside `folder`, where those of the job will lie, and
+    removed. Raises NonFinite, DamagedCheckpoint.
+    """
     assert recipe.budget.minutes is not None
     device = torch.device(numerics.device)
     trainer = Trainer(recipe, Batches(recipe, data, device), device, numerics.precision)
+    if start is not None:
+        trainer.begin_with(checkpoint.load(start))
     _timed(trainer, WARM_UP, beat)
     done, seconds = 1, _timed(trainer, 1, beat)
     while (done < STEPS or seconds < SECONDS) and seconds < SHARE * 60 * recipe.budget.minutes:
@@ -49,8 +63,8 @@ def measure(recipe: Recipe, data: Data, numerics: Numerics, beat: Callable[[], N
     began = time.perf_counter()
     sample_sheet(recipe, trainer.average.network, trainer.batches)
     reported = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoint.save(trainer.state_dict(), Path(folder), 0)
+    with tempfile.TemporaryDirectory(prefix="trial-", dir=folder) as trial:
+        checkpoint.save(trainer.state_dict(), Path(trial), 0)
     return Pace(seconds / done, reported - began, time.perf_counter() - reported)
 
 

@@ -4,6 +4,7 @@ A prepared file holds the pictures of one pile at one side and number of channel
 and its name says all that decides its content: whether it is there changes nothing but the time.
 """
 
+import math
 import os
 import tempfile
 import zlib
@@ -14,7 +15,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 import torch
-from numpy.lib.format import open_memmap
+from numpy.lib.format import dtype_to_descr, open_memmap, write_array_header_1_0
 from torch import Tensor
 
 from models.archive import PILES, Archive, Index, mark
@@ -39,8 +40,12 @@ class Upload:
     beat: Beat
 
 
+class NoRoom(Exception):
+    """The disk cannot hold the prepared pictures. The message says what to change."""
+
+
 def load_upload(spec: Images | Unpaired | Paired, upload: Upload) -> Data:
-    """Raises DatasetMissing."""
+    """Raises DatasetMissing, NoRoom."""
     try:
         index = Index.from_bytes(upload.index.read_bytes())
         archive = Archive(upload.archive, index)
@@ -69,10 +74,9 @@ def _prepare(archive: Archive, pile: int, spec: Images | Unpaired | Paired, path
     """Under a name of its own, then renamed: attempts that prepare at once do not disturb each other."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fd, name = tempfile.mkstemp(prefix=".incoming-", dir=path.parent)
-    os.close(fd)
     try:
-        shape = (len(archive.index.members(pile)), spec.channels, spec.side, spec.side)
-        out = open_memmap(name, mode="w+", dtype=np.uint8, shape=shape)
+        _reserve(fd, (len(archive.index.members(pile)), spec.channels, spec.side, spec.side))
+        out = open_memmap(name, mode="r+")
         for row, pixels in zip(out, archive.pictures(pile, spec.side, spec.channels), strict=True):
             row[:] = pixels.transpose(2, 0, 1)
             beat()
@@ -81,3 +85,22 @@ def _prepare(archive: Archive, pile: int, spec: Images | Unpaired | Paired, path
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _reserve(fd: int, shape: tuple[int, ...]) -> None:
+    """An empty uint8 array's file with all its room on the disk: running out of it in a mapping kills the process.
+
+    Closes `fd`.
+    """
+    header = {"descr": dtype_to_descr(np.dtype(np.uint8)), "fortran_order": False, "shape": shape}
+    needed = math.prod(shape)
+    try:
+        with open(fd, "wb") as file:
+            write_array_header_1_0(file, header)
+            file.flush()
+            os.posix_fallocate(fd, file.tell(), needed)
+    except OSError as error:
+        raise NoRoom(
+            f"The prepared pictures need {needed} bytes and the disk has no room ({error.strerror}): "
+            "choose a smaller data.side, or make room in FORGER_HOME."
+        ) from error

@@ -1,0 +1,74 @@
+"""A runner that is called off before its first step obeys at once."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.core.settings import get_settings
+from app.core.states import JobState
+from app.services import attempts, jobs
+from app.services.intake import Intake
+from app.services.views import JobView
+from models.spec.resolve import resolve
+from tests.support.zips import classes, zipped
+from worker.lifeline import Lifeline
+from worker.runner import Runner
+
+
+class Ordered(Lifeline):
+    """Nobody listens; the order comes at the heartbeat of that number."""
+
+    def __init__(self, at: int, order: Callable[[], object]) -> None:
+        super().__init__()
+        self.beats, self._at, self._order = 0, at, order
+
+    def beat(self, step: int, *, now: bool = False) -> None:
+        self.beats += 1
+        if self.beats == self._at:
+            self._order()
+            self.wanted = "as the row says"
+
+
+def on_an_upload() -> JobView:
+    settings = get_settings()
+    settings.home.mkdir(parents=True, exist_ok=True)
+    path = settings.home / "x.zip"
+    path.write_bytes(zipped(classes("cat", "dog")))
+    intake = Intake(settings)
+    try:
+        info = intake.take(path, "pets", "auto").info
+    finally:
+        intake.close()
+    recipe = resolve("cdcgan", dataset="pets", budget={"steps": 9}, datasets={"pets": info})[1]
+    return jobs.create(family=None, recipe=recipe, dataset="pets", model_name="mine")
+
+
+def in_minutes() -> JobView:
+    recipe = resolve("gan", dataset="ring8", budget={"minutes": 1})[1]
+    return jobs.create(family=None, recipe=recipe, dataset="ring8", model_name="mine")
+
+
+@pytest.mark.parametrize(
+    ("make", "at"),
+    [
+        pytest.param(on_an_upload, 1, id="before the pictures"),
+        pytest.param(on_an_upload, 4, id="while the pictures are prepared"),
+        pytest.param(in_minutes, 6, id="while the pace is measured"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("ask", "end"), [(jobs.cancel, JobState.CANCELLED), (jobs.pause, JobState.PAUSED), (None, JobState.QUEUED)]
+)
+def test_an_order_before_the_first_step_ends_the_attempt_there(
+    database: Path, make: Callable[[], JobView], at: int, ask: Callable[[str], object] | None, end: JobState
+) -> None:
+    job = make()
+    assert attempts.claim(job.id, "tests") is not None
+    lifeline = Ordered(at, lambda: ask and ask(job.id))
+    Runner(job.id, 1, lifeline).run()
+    ended = jobs.get(job.id)
+    assert (ended.state, ended.step, ended.total) == (end, 0, job.total)
+    assert lifeline.beats == at
+    settings = get_settings()
+    assert [*settings.prepared.glob("*"), *settings.checkpoints(job.id).glob("*")] == []
