@@ -74,6 +74,12 @@ class Store:
             return True
         return False
 
+    def names(self) -> Iterator[str]:
+        """The sha256 of every file."""
+        for path in self.root.glob("[0-9a-f][0-9a-f]/*"):
+            if _SHA256.fullmatch(path.name):
+                yield path.name
+
     def sweep(self, named: Named, *, older_than_s: float) -> list[str]:
         """Removes the old files that no row names, and what died half written; answers what was removed."""
         removed = []

@@ -16,6 +16,8 @@ from app.schemas.problem import Problem
 Read = TypeVar("Read", bound=BaseModel)
 
 TRIES = 4
+KEYED_TRIES = 250
+"""more than a minute: so long a service that died over a request keeps its key"""
 PAUSE_S = 0.3
 TIMEOUT = httpx.Timeout(120, connect=5)
 UPLOAD = httpx.Timeout(900, connect=5)
@@ -56,14 +58,17 @@ class Connection:
 
     def ask(self, method: str, path: str, **asked: Any) -> Response:
         """Asked again when the connection breaks on the way, but only where twice is the same as once."""
-        tries = TRIES if method == "GET" or KEY in asked.get("headers", {}) else 1
+        keyed = KEY in asked.get("headers", {})
+        tries = KEYED_TRIES if keyed else TRIES if method == "GET" else 1
+        broke = False
         while True:
             tries -= 1
             try:
                 with self._named():
                     return self._accepted(self._http.request(method, path, **asked))
-            except (Broken, ForgerProblem) as error:
-                passing = isinstance(error, Broken) or error.code == IN_PROGRESS
+            except (Unreachable, ForgerProblem) as error:
+                broke = broke or isinstance(error, Broken)  # from then on it may be starting again
+                passing = broke if isinstance(error, Unreachable) else error.code == IN_PROGRESS
                 if not passing or not tries:
                     raise
             time.sleep(PAUSE_S)

@@ -1,8 +1,8 @@
 """Files on the client's side: written whole or not at all, and folders as zips."""
 
-import os
 import shutil
 import tempfile
+import uuid
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ def _write(path: Path, chunks: Iterable[bytes]) -> None:
         with path.open("wb") as out:
             out.writelines(chunks)
         return
-    incoming = path.with_name(f".{path.name}.{os.getpid()}.part")
+    incoming = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         with incoming.open("xb") as out:
             out.writelines(chunks)

@@ -1,7 +1,7 @@
-"""One small thread in every API and worker process: frees expired leases and rings again for waiting jobs."""
+"""In every API and worker process: a thread that frees expired leases and rings again, and one that sweeps."""
 
 import threading
-import time
+from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -43,28 +43,32 @@ def _free(job_id: str, fence: int) -> None:
 
 
 class Reaper:
-    """The thread. `stop` returns once a round in progress has ended, or after a few seconds."""
+    """The threads. `stop` returns once rounds in progress have ended, or after a few seconds."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
+        lease = min(max(get_settings().lease_s / 3, 0.5), 5.0)
+        # Apart, because a sweep of a large home takes long and a lease must be freed in time.
+        self._threads = [
+            threading.Thread(target=self._run, args=(reap, lease, lease), name="reaper", daemon=True),
+            threading.Thread(target=self._run, args=(sweep.sweep, lease, SWEEP_EVERY_S), name="sweeper", daemon=True),
+        ]
 
     def start(self) -> "Reaper":
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join(timeout=5)
+        for thread in self._threads:
+            thread.join(timeout=5)
 
-    def _run(self) -> None:
-        interval = min(max(get_settings().lease_s / 3, 0.5), 5.0)
-        sweep_at = time.monotonic()
-        while not self._stop.wait(interval):
+    def _run(self, work: Callable[[], None], first_s: float, every_s: float) -> None:
+        wait = first_s
+        while not self._stop.wait(wait):
+            wait = every_s
             try:
-                reap()
-                if time.monotonic() >= sweep_at:
-                    sweep_at = time.monotonic() + SWEEP_EVERY_S
-                    sweep.sweep()
+                work()
             except (SQLAlchemyError, OSError) as error:  # the database may be restarting: the next round tries again
                 log.error("reaper_round_failed", error=str(error))

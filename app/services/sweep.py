@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Collection
 
+from app.core.ids import is_id
 from app.core.logging import get_logger
 from app.core.settings import get_settings
 from app.core.store import Store, age_s
@@ -50,5 +51,6 @@ def _without_row() -> set[str]:
     settings = get_settings()
     paths = [*settings.checkpoints("").glob("*"), *settings.logs.glob("job_*-*.log")]
     old = {path.name.partition("-")[0] for path in paths if age_s(path) > GRACE_S}
+    ours = {name for name in old if is_id("job", name) or is_id("publishing", name)}
     with unit_of_work(read_only=True) as session:
-        return old - rows.existing(session, old)
+        return ours - rows.existing(session, ours)

@@ -125,3 +125,27 @@ def test_beside_another_database_no_file_is_removed(database: Path) -> None:
     (database / home.FILE).write_text(ours)
     sweep.sweep()
     assert not path.exists()
+
+
+def test_a_database_that_names_nothing_takes_no_home_that_is_in_use(database: Path) -> None:
+    """A home from before homes were marked, and DATABASE_URL changed at the same time."""
+    path = Store(get_settings().artifacts).path(Store(get_settings().artifacts).put_bytes(b"named elsewhere"))
+    grow_old(path)
+    sweep.sweep()
+    assert path.exists()
+    assert not (database / home.FILE).exists()
+    finished()
+    sweep.sweep()
+    assert (database / home.FILE).exists(), "now it names files that are there"
+    assert not path.exists()
+
+
+def test_what_is_no_job_of_ours_stays(database: Path) -> None:
+    finished()
+    backup, odd = (get_settings().checkpoints(name) for name in ("backup-of-monday", "-x"))
+    for folder in (backup, odd):
+        folder.mkdir()
+    grow_old(backup, odd)
+    sweep.sweep()
+    assert backup.exists()
+    assert odd.exists()

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.core.ids import new_id
 from app.db.clock import epoch_now
+from app.db.parts import in_parts
 from app.db.tables import Artifact, Base, Checkpoint, Point
 from app.db.upsert import upsert
 
@@ -92,4 +93,5 @@ def named(session: Session, sha256s: Collection[str]) -> set[str]:
     """Those that a row names. In every table, later ones too, a column called *sha256 names a file."""
     columns = [column for table in Base.metadata.sorted_tables for column in table.columns]
     naming = [column for column in columns if column.name.endswith("sha256")]
-    return {sha256 for column in naming for sha256 in session.scalars(select(column).where(column.in_(sha256s)))}
+    queries = (select(column).where(column.in_(part)) for column in naming for part in in_parts(sha256s))
+    return {sha256 for query in queries for sha256 in session.scalars(query)}

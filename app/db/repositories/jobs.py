@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.core.errors import FencedOut
 from app.core.states import ACTIVE, TERMINAL, JobState, sources
 from app.db.clock import epoch_now
+from app.db.parts import in_parts
 from app.db.repositories import events
 from app.db.repositories.events import Entry
 from app.db.tables import Job
@@ -55,7 +56,8 @@ def page(session: Session, limit: int, after: str | None, **filters: str | None)
 
 
 def existing(session: Session, job_ids: Collection[str]) -> set[str]:
-    return set(session.scalars(select(Job.id).where(Job.id.in_(job_ids))))
+    """Those of the ids that there are."""
+    return {found for part in in_parts(job_ids) for found in session.scalars(select(Job.id).where(Job.id.in_(part)))}
 
 
 def remove(session: Session, job_id: str) -> None:
