@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from app.core import imaging as sandboxed
 from app.core.errors import FieldError, Invalid, TooLarge
+from app.core.gates import Gate
 from app.core.sandbox import Sandbox
 from app.core.settings import Settings
 from models.picture import encode
@@ -24,10 +25,13 @@ T = TypeVar("T")
 WEBP_SIDE = 16383
 SCATTER = 256
 """pixels of a side of a drawing of points, at scale 1"""
+DECODING = 16
+"""uploaded pictures that may be read, or wait for it"""
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 # Two at once: what is decoded and encoded at a time is bounded however many ask.
 _threads = ThreadPoolExecutor(2, thread_name_prefix="imaging")
 _readers = ThreadPoolExecutor(2, thread_name_prefix="reading")
+_decoding = Gate(DECODING, f"{DECODING} pictures are being read already. Send this one later.", retry_after=5)
 
 
 async def imaging(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -37,9 +41,10 @@ async def imaging(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 async def decode(sandbox: Sandbox, file: BinaryIO, channels: int, settings: Settings) -> Array:
     """An uploaded picture to translate, uint8 [h, w, c], upright, c being `channels` or with alpha one more.
 
-    Raises a ForgerError whatever the bytes are: they are read in a child process with limits.
+    Raises a ForgerError whatever the bytes are: they are read in a child process with limits; Busy where too many wait.
     """
-    return await asyncio.get_running_loop().run_in_executor(_readers, _decoded, sandbox, file, channels, settings)
+    with _decoding.entered():
+        return await asyncio.get_running_loop().run_in_executor(_readers, _decoded, sandbox, file, channels, settings)
 
 
 def _decoded(sandbox: Sandbox, file: BinaryIO, channels: int, settings: Settings) -> Array:

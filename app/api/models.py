@@ -28,10 +28,11 @@ def listed() -> ModelList:
     return ModelList(data=data)
 
 
-@router.post("", status_code=201, dependencies=[Depends(json_body)], responses=refused(404, 409, 503))
+@router.post("", status_code=201, dependencies=[Depends(json_body)], responses=refused(404, 409, 429, 503))
 def publish(asked: ModelIn, response: Response, inference: TheInference) -> VersionOut:
     """Publish a checkpoint. Any job's, which may still be training; it becomes the next version of the name."""
-    made = models.publish(asked.name, asked.checkpoint, inference.export)
+    with inference.publishing():
+        made = models.publish(asked.name, asked.checkpoint, inference.export)
     inference.refresh()
     response.headers["Location"] = f"/models/{made.name}@{made.version}"
     return VersionOut.of(made)

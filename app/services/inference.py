@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.errors import Busy, Conflict, FieldError, ForgerError, Invalid, NoEngine, NotFound, NotReady
+from app.core.gates import Gate
 from app.core.logging import get_logger
 from app.core.settings import Settings
 from app.core.states import JobState
@@ -36,6 +38,8 @@ WITHOUT_TORCH = (
 )
 REFRESH_S = 0.5
 LOAD_S = 60.0
+PUBLISHING = 4
+"""checkpoints that may be published at once: each holds a thread of the API while it waits for the one before it"""
 _STILL = (JobState.RUNNING, JobState.QUEUED, JobState.PAUSING, JobState.PAUSED)
 
 
@@ -83,6 +87,8 @@ class Inference:
         self._datasets: Mapping[str, DatasetInfo] = DATASETS
         self._engine: Future[Engine] = Future()
         self._exporting = threading.Lock()
+        full = f"{PUBLISHING} checkpoints are being published already. Send this one later."
+        self._publishing = Gate(PUBLISHING, full, retry_after=10)
         self._stop = threading.Event()
         self._loader = threading.Thread(target=self._load, name="engine-loader", daemon=True)
         self._refresher = threading.Thread(target=self._watch, name="model-snapshot", daemon=True)
@@ -202,8 +208,14 @@ class Inference:
         return NotFound(f"{what}. This would train one: {line}", code="no_model")
 
     def counts(self, recipe: Recipe) -> dict[str, int]:
-        """Number of trained weights of each player. Raises NotReady where there is no engine."""
+        """Number of trained weights of each player. Raises NotReady where there is no engine yet; waits for none."""
+        if not self._engine.done():
+            raise _loading()
         return self._await().counts(recipe)
+
+    def publishing(self) -> AbstractContextManager[None]:
+        """Around all of a publishing. Raises Busy."""
+        return self._publishing.entered()
 
     def export(self, recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
         """Makes the export of a checkpoint, one at a time, on the caller's thread. Raises NotReady."""

@@ -1,7 +1,7 @@
 """POST /jobs: once under a key, as a dry run, from another job's weights."""
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
 
@@ -15,8 +15,15 @@ from app.services import attempts, jobs
 from models.spec.families import FAMILIES
 from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import make_job
+from tests.support.wait import until
 
 SMALL = {"recipe": "cdcgan", "dataset": "digits", "budget": {"steps": 9}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def engine(client: TestClient) -> None:
+    """Parameters are counted once it is loaded."""
+    until(lambda: client.app.state.inference.health() is None)  # type: ignore[attr-defined]
 
 
 def send(client: TestClient, key: str | None = None, **body: Any) -> httpx.Response:
@@ -137,6 +144,14 @@ def test_without_an_engine_a_dry_run_says_that_it_cannot_count(
     plan = send(client, dry_run=True).json()
     assert plan["parameters"] is None
     assert plan["note"] == "The parameters are not counted. The engine did not start: No module named 'torch'."
+    assert plan["recipe"] is not None
+
+
+def test_a_dry_run_does_not_wait_for_an_engine_that_loads(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client.app.state.inference, "_engine", Future())  # type: ignore[attr-defined]
+    plan = send(client, dry_run=True).json()
+    assert plan["parameters"] is None
+    assert plan["note"] == "The parameters are not counted. The engine is still loading."
     assert plan["recipe"] is not None
 
 

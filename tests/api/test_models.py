@@ -1,6 +1,7 @@
 """/models as a registry: publish a checkpoint, read a version, withdraw it."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from starlette.testclient import TestClient
@@ -8,6 +9,7 @@ from starlette.testclient import TestClient
 from app.core.errors import NotReady
 from app.core.settings import get_settings
 from app.services import attempts, jobs
+from app.services.inference import PUBLISHING, Inference
 from app.services.views import CheckpointView
 from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import make_job
@@ -104,6 +106,18 @@ def test_without_torch_the_answer_is_503(
     refused = client.post("/models", json={"name": "x", "checkpoint": checkpoint.id})
     assert refused.status_code == 503
     assert "No module named 'torch'" in refused.json()["detail"]
+
+
+def test_few_are_published_at_once(client: TestClient, checkpoint: CheckpointView) -> None:
+    inference: Inference = client.app.state.inference  # type: ignore[attr-defined]
+    with ExitStack() as places:
+        for _ in range(PUBLISHING):
+            places.enter_context(inference.publishing())
+        refused = client.post("/models", json={"name": "late", "checkpoint": checkpoint.id})
+        assert (refused.status_code, refused.json()["code"]) == (429, "busy")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert not list(get_settings().checkpoints("x").parent.glob("publishing*"))
+    publish(client, "late", checkpoint.id)
 
 
 @pytest.mark.parametrize("address", ["x@0", "x@2147483648", "x@one", "X", "X@1"])

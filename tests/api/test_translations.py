@@ -2,9 +2,12 @@
 
 import io
 import struct
+import threading
 import tracemalloc
 import zlib
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 from starlette.testclient import TestClient
 
+from app.api import images
 from app.core.settings import get_settings
 from app.services import jobs
 from tests.api.conftest import Publish
@@ -280,3 +284,21 @@ def test_refusals_leave_nothing_behind(client: TestClient) -> None:
     for data, _ in BAD.values():
         translate(client, data)
     assert (sorted(home.rglob("*")), jobs.list_jobs(limit=100)[0]) == before
+
+
+def test_what_waits_to_be_read_is_bounded(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    free, read = threading.Event(), images._decoded
+
+    def late(*args: Any) -> images.Array:
+        assert free.wait(60)
+        return read(*args)
+
+    monkeypatch.setattr(images, "_decoded", late)
+    with ThreadPoolExecutor(images.DECODING + 1) as pool:
+        asked = [pool.submit(translate, client, GOOD) for _ in range(images.DECODING + 1)]
+        refused = next(as_completed(asked)).result()
+        free.set()
+        statuses = Counter(future.result().status_code for future in asked)
+    assert (refused.status_code, refused.json()["code"]) == (429, "busy")
+    assert int(refused.headers["retry-after"]) >= 1
+    assert statuses == {200: images.DECODING, 429: 1}
