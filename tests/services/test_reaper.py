@@ -10,13 +10,14 @@ from app.core.settings import get_settings
 from app.core.states import JobState
 from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
-from app.services import attempts, jobs
+from app.services import attempts, home, jobs
 from app.services.reaper import Reaper, reap
 from tests.support.jobs import expire, make_job
 from tests.support.wait import until
 
 
 def test_a_reaper_sweeps_when_it_starts(database: Path) -> None:
+    assert home.is_ours(), "an empty home is taken"
     orphan = get_settings().checkpoints(new_id("job"))
     orphan.mkdir(parents=True)
     os.utime(orphan, (0, 0))
