@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import FormData, UploadFile
@@ -40,7 +41,8 @@ async def received(request: Request, folder: Path, max_bytes: int, setting: str)
     except MultiPartException as error:
         raise HTTPException(400, error.message) from error
     finally:
-        parser.close()
+        with anyio.CancelScope(shield=True):  # a client that leaves must not leave its file here
+            await anyio.to_thread.run_sync(parser.close)
 
 
 class _DiskParser(MultiPartParser):
@@ -61,7 +63,7 @@ class _DiskParser(MultiPartParser):
             self._on_disk.append(on_disk)
 
     def close(self) -> None:
-        """Removes the files, those of a body that broke off too."""
+        """Removes the files, those of a body that broke off too: on a thread, for large ones take a while."""
         for file in self._on_disk:
             file.close()
 

@@ -1,5 +1,6 @@
 """/datasets: uploads become datasets, or are refused in words with nothing left behind."""
 
+import asyncio
 import io
 import stat
 import struct
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from app.api import uploads
 from app.core.settings import get_settings
 from app.core.store import Store
 from app.main import create_app
@@ -293,6 +295,19 @@ def test_wrong_bodies_are_refused(client: TestClient) -> None:
     a_problem(client.post("/datasets", content=cut, headers=head), 422)
     a_problem(client.post("/datasets", content=b"--y", headers=head), 400)
     assert everything(client) == before
+
+
+def test_received_files_are_removed_beside_the_event_loop(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes a while for large ones."""
+    close, on_loop = uploads._DiskParser.close, list[bool]()
+
+    def closing(parser: uploads._DiskParser) -> None:
+        on_loop.append(asyncio._get_running_loop() is not None)
+        close(parser)
+
+    monkeypatch.setattr(uploads._DiskParser, "close", closing)
+    a_problem(upload(client, b"a text", "refused"), 415)
+    assert on_loop == [False]
 
 
 def test_a_picture_that_breaks_its_reader_is_left_out(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
