@@ -79,7 +79,7 @@ def test_children_stay_warm(sandbox: Sandbox) -> None:
     assert sandbox.run(strange.who) == sandbox.run(strange.who)
 
 
-def test_children_can_neither_write_files_nor_see_secrets(
+def test_children_can_neither_write_files_nor_are_given_secrets(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FORGER_API_KEY", "secret")
@@ -89,6 +89,32 @@ def test_children_can_neither_write_files_nor_see_secrets(
     with pytest.raises((Overran, RuntimeError)):
         sandbox.run(strange.write, tmp_path / "file")
     assert not (tmp_path / "file").exists() or (tmp_path / "file").stat().st_size == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
+def test_processes_of_the_same_user_cannot_read_the_secrets_of_one_with_a_sandbox() -> None:
+    """Root could: as root the test becomes nobody, and stays as open as a process is at its start."""
+    code = """
+import ctypes, os, subprocess
+from prometheus_client import ProcessCollector
+from app.core.sandbox import Sandbox
+
+def found():
+    grep = ["grep", "-q", "-s", "a-secret", f"/proc/{os.getpid()}/environ"]
+    return subprocess.run(grep).returncode == 0
+
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+    ctypes.CDLL(None).prctl(4, 1)
+before = found()
+Sandbox(1)
+print(before, found(), len(list(ProcessCollector(registry=None).collect())))
+"""
+    env = _env() | {"FORGER_API_KEY": "a-secret"}
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, env=env, check=True)
+    assert done.stdout.split() == ["True", "False", "6"], "and what /metrics tells of the process is still read"
 
 
 def test_closing_ends_the_children_and_their_work() -> None:
