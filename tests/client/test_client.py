@@ -5,6 +5,9 @@ import io
 import json
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from app.client import Forger, ForgerProblem, Job, Picture
 from app.remote import connection
 from tests.support.proxy import breaking_line
 from tests.support.service import CHECKOUT
+from tests.support.wait import until
 
 HEAVY = ("torch", "sqlalchemy", "fastapi", "starlette", "numpy", "PIL", "rich", "IPython")
 
@@ -67,6 +71,22 @@ def test_one_call_makes_one_job_over_a_line_that_breaks(forger: Forger, monkeypa
     port = int(forger.url.rpartition(":")[2])
     with breaking_line(port, [0, 40]) as url, Forger(url) as shaky:
         job = shaky.train("dcgan", dataset="digits", budget={"steps": 2}).cancel()
+    assert {job.id for job in forger.jobs()} - before == {job.id}
+
+
+def test_one_call_makes_one_job_over_a_restart(forger: Forger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No reply comes through, then nobody listens for a while: the same key finds the job that was made."""
+    monkeypatch.setattr(connection, "PAUSE_S", 0.02)
+    before = {job.id for job in forger.jobs()}
+    port = int(forger.url.rpartition(":")[2])
+    with ThreadPoolExecutor(1) as pool:
+        with breaking_line(port, repeat(0)) as url:
+            shaky = Forger(url)
+            asked = pool.submit(shaky.train, "dcgan", dataset="digits", budget={"steps": 2})
+            until(lambda: {job.id for job in forger.jobs()} - before)
+        time.sleep(0.5)
+        with breaking_line(port, [], at=int(url.rpartition(":")[2])), shaky:
+            job = asked.result(30).cancel()
     assert {job.id for job in forger.jobs()} - before == {job.id}
 
 

@@ -8,13 +8,14 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def breaking_line(port: int, cuts: Iterable[int | None]) -> Iterator[str]:
-    """The address of a way to the local port. The n-th connection is cut after `cuts[n]` bytes of reply; None: never.
+def breaking_line(port: int, cuts: Iterable[int | None], at: int = 0) -> Iterator[str]:
+    """The address of a way to the local port, itself at port `at` (0: a free one).
 
-    When `cuts` is used up, no connection is cut any more.
+    The n-th connection is cut after `cuts[n]` bytes of reply; None: never. When `cuts` is used up, no connection is cut
+    any more.
     """
     limits = iter(cuts)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", at)) as listener:
         accepting = threading.Thread(target=_accept, args=(listener, port, limits), daemon=True)
         accepting.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
