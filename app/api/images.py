@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core import imaging as sandboxed
+from app.core import untrusted
 from app.core.errors import FieldError, Invalid, TooLarge
 from app.core.gates import Gate
 from app.core.sandbox import Sandbox
@@ -52,7 +52,7 @@ def _decoded(sandbox: Sandbox, file: BinaryIO, channels: int, settings: Settings
     if len(data) > settings.max_upload_bytes:
         sentence = f"The file is larger than {settings.max_upload_bytes} bytes (max_upload_bytes). Send a smaller one."
         raise TooLarge(sentence, errors=(FieldError("/file", sentence),))
-    pixels: Array = sandbox.run(sandboxed.decode, data, channels, settings.max_pixels)
+    pixels: Array = sandbox.run(untrusted.decode, data, channels, settings.max_pixels)
     return pixels
 
 

@@ -4,8 +4,8 @@ from fastapi import APIRouter
 
 from app.api.deps import TheSettings
 from app.core import limits
-from app.core.imaging import LEAST_SIDE
 from app.core.settings import Settings
+from app.core.untrusted import LEAST_SIDE
 from app.schemas.catalog import LimitList, LimitOut
 
 router = APIRouter(tags=["catalogue"])

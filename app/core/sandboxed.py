@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from app.core import imaging  # noqa: F401 - imported here, so that the first task need not wait for it
+from app.core import untrusted  # noqa: F401 - imported here, so that the first task need not wait for it
 from app.core.errors import ForgerError
 from app.core.sandbox import HEADER
 

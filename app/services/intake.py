@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from app.core import imaging
+from app.core import untrusted
 from app.core.errors import FieldError, Invalid
 from app.core.gates import Gate
-from app.core.imaging import Pick
 from app.core.logging import get_logger
 from app.core.reports import Corrupt, Report
 from app.core.sandbox import Overran, Sandbox
 from app.core.settings import Settings
 from app.core.store import Store, sha256_of
+from app.core.untrusted import Pick
 from app.services import datasets, figures
 from app.services.datasets import Detail
 from app.services.figures import Facts
@@ -72,13 +72,13 @@ class Intake:
     def _forget(self) -> None:
         """What became of the upload is decided already: a child that breaks over this changes nothing."""
         try:
-            self._sandbox.run(imaging.forget)
+            self._sandbox.run(untrusted.forget)
         except Exception:
             log.warning("archive_not_forgotten", exc_info=True)
 
     def _take(self, path: Path, name: str, asked: Asked) -> None:
         limits = self._settings.max_dataset_members, self._settings.max_dataset_unpacked_bytes
-        members = self._sandbox.run(imaging.members, path, *limits, seconds=_LISTING_S, code="unreadable_archive")
+        members = self._sandbox.run(untrusted.members, path, *limits, seconds=_LISTING_S, code="unreadable_archive")
         laid = lay_out(members, asked)
         facts, corrupt = self._survey(path, laid)
         used = _readable(laid, corrupt)
@@ -120,7 +120,7 @@ class Intake:
     def _look(self, path: Path, names: Sequence[str], laid: Laid) -> list[Facts]:
         halved = laid.layout == "side_by_side"
         args = path, names, self._settings.max_pixels, halved
-        found: list[Facts] = self._sandbox.run(imaging.survey, *args, seconds=_READING_S)
+        found: list[Facts] = self._sandbox.run(untrusted.survey, *args, seconds=_READING_S)
         return found
 
     def _sheet(self, path: Path, laid: Laid, info: DatasetInfo) -> bytes:
@@ -130,7 +130,7 @@ class Intake:
         for cell, pick in zip(cells, picks, strict=True):
             if pick is not None:
                 args = path, *pick, info.side, info.channels
-                cell[:] = self._sandbox.run(imaging.prepared, *args, seconds=_READING_S)
+                cell[:] = self._sandbox.run(untrusted.prepared, *args, seconds=_READING_S)
         scale = max(1, SHEET_CELL // info.side)
         return encode(sheet(cells.repeat(scale, 1).repeat(scale, 2), columns, gap=2))
 

@@ -7,7 +7,7 @@ from itertools import takewhile
 from typing import Literal
 
 from app.core.errors import FieldError, Invalid
-from app.core.imaging import parts_of
+from app.core.untrusted import parts_of
 from models.decoding import SUFFIXES
 
 Layout = Literal["classes", "flat", "unpaired", "paired", "side_by_side"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.core import imaging
+from app.core import untrusted
 from app.core.errors import Conflict, Invalid
 from app.core.sandbox import Overran, Sandbox
 from app.core.settings import get_settings
@@ -42,7 +42,7 @@ def test_a_child_that_breaks_over_forgetting_changes_no_answer(database: Path, m
     run = Sandbox.run
 
     def breaking(self: Sandbox, function: Any, *args: Any, **limits: Any) -> Any:
-        if function is imaging.forget:
+        if function is untrusted.forget:
             raise Overran("It broke.")
         return run(self, function, *args, **limits)
 
