@@ -13,18 +13,23 @@ Losses = dict[str, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a critic says of a batch: scores [n, ...], and where it names classes, logits [n, classes]."""
+    """What a critic says of a batch: scores [n, ...], where it names classes logits [n, classes], and what it saw.
+
+    `features` [n, f] are its last hidden layer; the critic that rebuilds pictures shows none.
+    """
 
     score: Tensor
     classes: Tensor | None = None
+    features: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a fake came from: its latents [n, size], and the generator with label closed over."""
+    """Where a fake came from: its latents [n, size], the generator with label closed over, and its encoder if any."""
 
     latent: Tensor
     generate: Callable[[Tensor], Tensor]
+    encode: Callable[[Tensor], Tensor] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,8 @@ class Duel:
     """One critic judging one real batch against one fake batch.
 
     `critic` has label, condition and augmentation closed over; `fake` is detached on the critic's turn.
-    `label` [n] int64 is what both batches were asked to show, where the game has classes.
+    `label` [n] int64 is what both batches were asked to show, where the game has classes. `weight` is that of the
+    generator's objective.
     """
 
     critic: Callable[[Tensor], Verdict]
@@ -41,6 +47,7 @@ class Duel:
     label: Tensor | None = None
     origin: Origin | None = None
     tag: str = ""
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

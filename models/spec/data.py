@@ -1,4 +1,4 @@
-"""The shape of what is learned: pictures, points, or two piles of pictures, paired or not."""
+"""The shape of what is learned: pictures, points, strings, or two piles of pictures, paired or not."""
 
 from typing import Annotated, Literal
 
@@ -21,11 +21,20 @@ class Images(Spec):
 
 
 class Points(Spec):
-    """Points in the plane, for figures in which every mode can be seen."""
+    """Points on a line or in the plane, for figures in which every mode can be seen."""
 
     kind: Literal["points"] = "points"
     dataset: str
-    dimension: Literal[2] = 2
+    dimension: Literal[1, 2] = 2
+
+
+class Sequences(Spec):
+    """Strings of `length` symbols out of `symbols`; symbol i is the i-th character of the dataset's alphabet."""
+
+    kind: Literal["sequences"] = "sequences"
+    dataset: str
+    length: int = Field(ge=2, le=256)
+    symbols: int = Field(ge=2, le=256)
 
 
 class Unpaired(Spec):
@@ -46,4 +55,4 @@ class Paired(Spec):
     channels: Channels
 
 
-DataSpec = Annotated[Images | Points | Unpaired | Paired, Field(discriminator="kind")]
+DataSpec = Annotated[Images | Points | Sequences | Unpaired | Paired, Field(discriminator="kind")]

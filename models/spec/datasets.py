@@ -3,14 +3,16 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from models.spec.data import DataSpec, Images, Paired, Points, Unpaired
+from models.spec.data import DataSpec, Images, Paired, Points, Sequences, Unpaired
 
-Kind = Literal["images", "points", "unpaired", "paired"]
+Kind = Literal["images", "points", "sequences", "unpaired", "paired"]
 
 DIGITS = tuple(str(digit) for digit in range(10))
 FASHION = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
+CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+STACKED = tuple(f"{number:03d}" for number in range(1000))
 
 
 @dataclass(frozen=True)
@@ -26,18 +28,33 @@ class DatasetInfo:
     size: int
     source: str
     uploaded: bool = False
+    also: tuple[Kind, ...] = ()
+    """further kinds that it can be had as"""
+    dimension: Literal[1, 2] = 2
+    """of points"""
+    length: int = 0
+    """of strings"""
+    alphabet: str = ""
+    """the symbols of strings"""
 
     @property
     def classes(self) -> int:
         return len(self.class_names)
 
-    def spec(self) -> DataSpec:
-        """The dataset at its own size, as the `data` part of a recipe."""
-        match self.kind:
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """All kinds that it can be had as, its own first."""
+        return (self.kind, *self.also)
+
+    def spec(self, kind: Kind | None = None) -> DataSpec:
+        """The dataset at its own size, as the `data` part of a recipe; `kind` is one of its kinds."""
+        match kind or self.kind:
             case "images":
                 return Images(dataset=self.name, side=self.side, channels=self.channels, classes=self.classes)
             case "points":
-                return Points(dataset=self.name)
+                return Points(dataset=self.name, dimension=self.dimension)
+            case "sequences":
+                return Sequences(dataset=self.name, length=self.length, symbols=len(self.alphabet))
             case "unpaired":
                 return Unpaired(dataset=self.name, side=self.side, channels=self.channels)
             case "paired":
@@ -56,7 +73,18 @@ _ALL = (
     DatasetInfo("grid25", "Twenty-five Gaussians on a grid", "points", 0, 0, (), 100_000,
                 "drawn: -4 to 4 in steps of 2, standard deviation .05"),
     DatasetInfo("day2night", "Scenes by day and by night", "unpaired", 64, 3, (), 2_000,
-                "drawn from a seed; a is day, b is night, no scene is in both"),
+                "drawn from a seed; a is day, b is night, no scene is in both; or as true pairs", also=("paired",)),
+    DatasetInfo("gaussian1d", "Two Gaussians on a line", "points", 0, 0, (), 100_000,
+                "drawn: means -1.5 and 1.5, standard deviations .5 and 1", dimension=1),
+    DatasetInfo("stacked_mnist", "Stacked MNIST: 1,000 modes", "images", 28, 3, STACKED, 128_000,
+                "three MNIST digits in three channels, drawn from a seed"),
+    DatasetInfo("usps", "USPS handwritten digits", "images", 16, 1, DIGITS, 9_298,
+                "usps_all.mat in FORGER_DATA/usps"),
+    DatasetInfo("cifar10", "CIFAR-10 small photographs", "images", 32, 3, CIFAR, 50_000,
+                "the five binary batches or class folders in FORGER_DATA/cifar10"),
+    DatasetInfo("dyck", "Balanced brackets", "sequences", 0, 0, (), 20_000,
+                "drawn from a seed: strings of 12 brackets of two kinds, each closed in order", length=12,
+                alphabet="()[]"),
 )  # fmt: skip
 
 DATASETS: dict[str, DatasetInfo] = {info.name: info for info in _ALL}

@@ -13,7 +13,10 @@ Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
 class MlpGenerator(Spec):
-    """Latent vector through fully connected layers to a picture (tanh) or a point (linear)."""
+    """Latent vector through fully connected layers to a picture (tanh) or a point (linear).
+
+    In a conditional game the class is concatenated to the latent (Mirza and Osindero 2014).
+    """
 
     kind: Literal["mlp"] = "mlp"
     hidden: Hidden = (128,)
@@ -35,6 +38,108 @@ class DcganGenerator(Spec):
     refine: bool = False
 
 
+class ResidualGenerator(Spec):
+    """Residual blocks from a 4-7 px map, doubling to the data's side (Miyato et al. 2018; Brock et al. 2019)."""
+
+    kind: Literal["residual"] = "residual"
+    width: Width = 64
+    """channels before the picture; twice as many on each smaller map, four times at most"""
+    norm: Literal["none", "batch"] = "batch"
+    """batch: class-conditional in a conditional game; none: scaled down at the start instead (Zhang et al. 2019)"""
+    spectral: bool = False
+    """hold the largest singular value of each layer at 1 (Zhang et al. 2018)"""
+    attention: bool = False
+    """one layer of self-attention at half the side (Zhang et al. 2018)"""
+    hierarchical: bool = False
+    """BigGAN: every block is fed its own share of the latent beside a shared embedding of the class"""
+
+
+class ProgressiveGenerator(Spec):
+    """ProGAN (Karras et al. 2018): begins at 4-7 px and doubles up to the data's side while it trains.
+
+    All layers exist from the start. The budget is cut into as many equal stages as there are sides; in the first half
+    of each the new layers fade in.
+    """
+
+    kind: Literal["progressive"] = "progressive"
+    width: Width = 64
+
+
+class StackedGenerator(Spec):
+    """StackGAN (Zhang et al. 2017): a first stage draws at half the side, a second one redraws that in full.
+
+    The first learns during the share `first` of the budget and is frozen afterwards. Classes are fed through
+    conditioning augmentation: a Gaussian whose mean and spread follow from the class.
+    """
+
+    kind: Literal["stacked"] = "stacked"
+    width: Width = 64
+    condition: int = Field(default=32, ge=1, le=512)
+    """size of the vector that carries the class"""
+    divergence: float = Field(default=2.0, ge=0, le=100)
+    """weight of that Gaussian's divergence from the standard one"""
+    first: float = Field(default=0.5, gt=0, lt=1)
+
+
+class MlpAutoencoder(Spec):
+    """An MLP from the latent to the data and its mirror image back; without hidden layers both ways are linear."""
+
+    kind: Literal["mlp_autoencoder"] = "mlp_autoencoder"
+    hidden: Hidden = (400,)
+    """from the latent towards the data"""
+    activation: Activation = "relu"
+
+
+class DcganAutoencoder(Spec):
+    """DCGAN's generator as the decoder, and its mirror image as the encoder."""
+
+    kind: Literal["dcgan_autoencoder"] = "dcgan_autoencoder"
+    width: Width = 64
+    norm: Literal["none", "batch"] = "batch"
+
+
+class SequenceGenerator(Spec):
+    """Latent to strings of symbols by the Gumbel-softmax (Jang et al. 2017; Kusner and Hernandez-Lobato 2016).
+
+    Training sees soft symbols whose temperature falls in a line over the budget; served strings are whole symbols.
+    The last length x symbols numbers of the latent become the Gumbel noise, so that a string follows from its latent.
+    """
+
+    kind: Literal["sequence"] = "sequence"
+    width: Width = 64
+    hot: float = Field(default=2.0, gt=0, le=100)
+    """temperature at the start"""
+    cold: float = Field(default=0.5, gt=0, le=100)
+    """temperature at the end"""
+    hard: bool = False
+    """show the critic whole symbols, and let slopes pass as if they were soft"""
+
+
+class UnetGenerator(Spec):
+    """Pix2pix (Isola et al. 2016): down by strided convolutions, up again, with bridges between maps of one size.
+
+    Without bridges it is the context encoder of Pathak et al. 2016.
+    """
+
+    kind: Literal["unet"] = "unet"
+    width: Width = 64
+    depth: int = Field(default=4, ge=1, le=8)
+    """halvings; sides must be divisible by 2^depth"""
+    norm: Literal["none", "batch", "instance"] = "instance"
+    dropout: Dropout = 0.0
+    """in the innermost three blocks of the way up; off when served"""
+    skips: bool = True
+
+
+class SrresnetGenerator(Spec):
+    """SRGAN's generator (Ledig et al. 2017): residual blocks at the small side, then sub-pixel convolutions."""
+
+    kind: Literal["srresnet"] = "srresnet"
+    width: Width = 64
+    blocks: int = Field(default=16, ge=1, le=32)
+    norm: Literal["none", "batch"] = "batch"
+
+
 class ResnetGenerator(Spec):
     """CycleGAN's picture to picture (Johnson et al. 2016; Zhu et al. 2017): two halvings, blocks, two doublings."""
 
@@ -48,6 +153,13 @@ class ResnetGenerator(Spec):
     """add the maps of the way down to those of the same size on the way up, so that outlines stay where they are"""
 
 
+Projection = Literal["projection", "none"]
+"""How a critic of a conditional game sees the class: its embedding times the features, or not at all (AC-GAN)."""
+Mixing = Literal["none", "discrimination", "deviation"]
+"""A layer that shows a critic its whole batch: minibatch discrimination (Salimans et al. 2016), or one more map that
+holds the batch's standard deviation (Karras et al. 2018)."""
+
+
 class MlpCritic(Spec):
     """A picture or a point through fully connected layers to one score."""
 
@@ -57,6 +169,9 @@ class MlpCritic(Spec):
     dropout: Dropout = 0.0
     input_scale: float = Field(default=1.0, gt=0, le=100)
     """what the input is multiplied by; points of small spread are told apart sooner with 4"""
+    conditioning: Literal["concatenation", "none"] = "concatenation"
+    """how the class is seen in a conditional game: beside the input (Mirza and Osindero 2014), or not at all"""
+    minibatch: Mixing = "none"
 
 
 class DcganCritic(Spec):
@@ -64,7 +179,56 @@ class DcganCritic(Spec):
 
     kind: Literal["dcgan"] = "dcgan"
     width: Width = 64
-    norm: Literal["none", "batch"] = "batch"
+    norm: Literal["none", "batch", "spectral"] = "batch"
+    """spectral: the largest singular value of each layer is held at 1 (Miyato et al. 2018)"""
+    dropout: Dropout = 0.0
+    conditioning: Projection = "projection"
+    minibatch: Mixing = "none"
+
+
+class ResidualCritic(Spec):
+    """Residual blocks down to a 4-7 px map, summed over its places to one score (Miyato et al. 2018)."""
+
+    kind: Literal["residual"] = "residual"
+    width: Width = 64
+    norm: Literal["none", "spectral"] = "spectral"
+    attention: bool = False
+    """one layer of self-attention at half the side (Zhang et al. 2018)"""
+    conditioning: Projection = "projection"
+    minibatch: Mixing = "none"
+
+
+class ProgressiveCritic(Spec):
+    """ProGAN's critic: sees pictures at the side that its generator has reached (Karras et al. 2018)."""
+
+    kind: Literal["progressive"] = "progressive"
+    width: Width = 64
+    minibatch: Mixing = "deviation"
+
+
+class StackedCritic(Spec):
+    """StackGAN's two critics: one of pictures at half the side, and from `first` of the budget on one of whole ones."""
+
+    kind: Literal["stacked"] = "stacked"
+    width: Width = 64
+    first: float = Field(default=0.5, gt=0, lt=1)
+    conditioning: Projection = "projection"
+
+
+class AutoencoderCritic(Spec):
+    """BEGAN's critic rebuilds what it is shown; the score is the mean absolute error (Berthelot et al. 2017)."""
+
+    kind: Literal["autoencoder"] = "autoencoder"
+    width: Width = 64
+    code: int = Field(default=64, ge=1, le=4096)
+    """numbers at its waist"""
+
+
+class SequenceCritic(Spec):
+    """Convolutions along a string of symbols to one score."""
+
+    kind: Literal["sequence"] = "sequence"
+    width: Width = 64
 
 
 class PatchCritic(Spec):
@@ -76,5 +240,28 @@ class PatchCritic(Spec):
     norm: Literal["none", "instance"] = "instance"
 
 
-GeneratorSpec = Annotated[MlpGenerator | DcganGenerator | ResnetGenerator, Field(discriminator="kind")]
-CriticSpec = Annotated[MlpCritic | DcganCritic | PatchCritic, Field(discriminator="kind")]
+GeneratorSpec = Annotated[
+    MlpGenerator
+    | DcganGenerator
+    | ResidualGenerator
+    | ProgressiveGenerator
+    | StackedGenerator
+    | MlpAutoencoder
+    | DcganAutoencoder
+    | SequenceGenerator
+    | ResnetGenerator
+    | UnetGenerator
+    | SrresnetGenerator,
+    Field(discriminator="kind"),
+]
+CriticSpec = Annotated[
+    MlpCritic
+    | DcganCritic
+    | ResidualCritic
+    | ProgressiveCritic
+    | StackedCritic
+    | AutoencoderCritic
+    | SequenceCritic
+    | PatchCritic,
+    Field(discriminator="kind"),
+]

@@ -47,4 +47,62 @@ class Hinge(Spec):
     kind: Literal["hinge"] = "hinge"
 
 
-ObjectiveSpec = Annotated[Minimax | NonSaturating | LeastSquares | Wasserstein | Hinge, Field(discriminator="kind")]
+class MaximumLikelihood(Spec):
+    """Goodfellow 2014 (arXiv:1412.6515): with an optimal critic its slope is that of the likelihood: the generator
+    minimises -D / (1 - D)."""
+
+    kind: Literal["maximum_likelihood"] = "maximum_likelihood"
+
+
+class Kl(Spec):
+    """Nowozin et al. 2016: the variational bound of KL(data || generated)."""
+
+    kind: Literal["kl"] = "kl"
+
+
+class ReverseKl(Spec):
+    """Nowozin et al. 2016: the variational bound of KL(generated || data)."""
+
+    kind: Literal["reverse_kl"] = "reverse_kl"
+
+
+class Relativistic(Spec):
+    """Jolicoeur-Martineau 2019: each real example shall look more real than the fake beside it, and the other way."""
+
+    kind: Literal["relativistic"] = "relativistic"
+
+
+class Began(Spec):
+    """Berthelot et al. 2017: the critic's scores are reconstruction errors, and k balances the two sides."""
+
+    kind: Literal["began"] = "began"
+    diversity: float = Field(default=0.5, gt=0, le=1)
+    """gamma: the fakes' error over that of real pictures; smaller is sharper and less varied"""
+    pace: float = Field(default=0.001, gt=0, le=1)
+    """how fast k follows"""
+
+
+class D2gan(Spec):
+    """Nguyen et al. 2017: a second critic rewards fakes; together both divergences, KL and reverse KL, are held."""
+
+    kind: Literal["d2gan"] = "d2gan"
+    alpha: float = Field(default=0.2, gt=0, le=1)
+    """weight of the first critic's logarithm, and so of KL"""
+    beta: float = Field(default=0.1, gt=0, le=1)
+    """weight of the second critic's logarithm, and so of reverse KL"""
+
+
+ObjectiveSpec = Annotated[
+    Minimax
+    | NonSaturating
+    | LeastSquares
+    | Wasserstein
+    | Hinge
+    | MaximumLikelihood
+    | Kl
+    | ReverseKl
+    | Relativistic
+    | Began
+    | D2gan,
+    Field(discriminator="kind"),
+]

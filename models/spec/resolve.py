@@ -7,8 +7,8 @@ from typing import Annotated, Any, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from models.spec.data import DataSpec, Images, Points
-from models.spec.datasets import DATASETS, DatasetInfo
+from models.spec.data import DataSpec, Images, Points, Sequences
+from models.spec.datasets import DATASETS, DatasetInfo, Kind
 from models.spec.families import FAMILIES, Family
 from models.spec.games import GameSpec
 from models.spec.nets import CriticSpec, GeneratorSpec
@@ -55,7 +55,8 @@ def resolve(
     """
     if isinstance(recipe, str):
         family = _family(recipe)
-        fields = _preset(family, _known(dataset or family.default_dataset, datasets), overrides or {})
+        known = _known(dataset or family.default_dataset, datasets, family.kinds)
+        fields = _preset(family, known, overrides or {})
         pointer = "/overrides"
     elif overrides:
         raise RecipeRefused(
@@ -97,10 +98,13 @@ def _family(name: str) -> Family:
     return FAMILIES[name]
 
 
-def _known(dataset: str, datasets: Datasets) -> Json:
+def _known(dataset: str, datasets: Datasets, preferred: Sequence[Kind] = ()) -> Json:
+    """The dataset's data part, as the first of the preferred kinds that it can be had as, else as its own."""
     if dataset not in datasets:
         raise RecipeRefused(_unknown("/dataset", dataset, datasets))
-    return datasets[dataset].spec().model_dump(mode="json")
+    info = datasets[dataset]
+    kind = next((kind for kind in preferred if kind in info.kinds), info.kind)
+    return info.spec(kind).model_dump(mode="json")
 
 
 def _unknown(pointer: str, dataset: str, datasets: Datasets) -> Refusal:
@@ -112,12 +116,17 @@ def _misfit(data: DataSpec, datasets: Datasets, pointer: str) -> Refusal | None:
     if data.dataset not in datasets:
         return _unknown(f"{pointer}/dataset", data.dataset, datasets)
     info = datasets[data.dataset]
-    if data.kind != info.kind:
-        return Refusal(f"{pointer}/kind", f"'{info.name}' is of kind {info.kind}, not {data.kind}.")
+    if data.kind not in info.kinds:
+        return Refusal(f"{pointer}/kind", f"'{info.name}' is of kind {' or '.join(info.kinds)}, not {data.kind}.")
     if isinstance(data, Images) and data.classes not in (0, info.classes):
         whole = f"{info.classes}, or 0 to leave them out" if info.classes else "0"
         return Refusal(f"{pointer}/classes", f"'{info.name}' has {info.classes} classes: set data.classes to {whole}.")
-    if not isinstance(data, Points) and data.channels not in (1, 3):
+    if isinstance(data, Points) and data.dimension != info.dimension:
+        return Refusal(f"{pointer}/dimension", f"Points of '{info.name}' have {info.dimension} numbers.")
+    if isinstance(data, Sequences) and (data.length, data.symbols) != (info.length, len(info.alphabet)):
+        sentence = f"'{info.name}' has strings of {info.length} out of {len(info.alphabet)} symbols."
+        return Refusal(pointer, sentence)
+    if not isinstance(data, Points | Sequences) and data.channels not in (1, 3):
         return Refusal(f"{pointer}/channels", f"Pictures have 1 channel (grey) or 3 (colour), not {data.channels}.")
     return None
 

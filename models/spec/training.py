@@ -65,6 +65,12 @@ class Turns(Spec):
     order: Literal["critic_first", "generator_first", "simultaneous"] = "critic_first"
     critic_steps: int = Field(default=1, ge=1, le=100)
     """how often the critic moves for each move of the generator"""
+    unrolled: int = Field(default=0, ge=0, le=50)
+    """moves of the critic that the generator looks ahead, and learns through (Metz et al. 2017)"""
+    unrolled_rate: Rate = 0.005
+    """of the plain gradient moves looked ahead"""
+    prediction: bool = False
+    """the generator faces the critic where its last move, made once more, would take it (Yadav et al. 2018)"""
 
 
 class Latent(Spec):

@@ -1,0 +1,67 @@
+"""All parts of a recipe, each valid in itself and not yet held against the others."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from models.spec.base import Spec
+from models.spec.data import DataSpec, Images
+from models.spec.games import GameSpec, Synthesis
+from models.spec.nets import CriticSpec, GeneratorSpec
+from models.spec.objectives import ObjectiveSpec
+from models.spec.penalties import PenaltySpec
+from models.spec.training import Budget, Ema, Latent, OptimizerSpec, ScheduleSpec, Turns
+
+
+class Draft(Spec):
+    """What rules look at; what trains is a models.spec.recipe.Recipe."""
+
+    version: Literal[1] = 1
+    seed: int = Field(ge=0, lt=2**63)
+    data: DataSpec
+    game: GameSpec
+    latent: Latent
+    generator: GeneratorSpec
+    critic: CriticSpec | None
+    """null where nobody judges: in the reconstruction game, and so are the objective and the critic's optimiser"""
+    objective: ObjectiveSpec | None
+    penalties: tuple[PenaltySpec, ...] = Field(max_length=8)
+    generator_optimizer: OptimizerSpec
+    critic_optimizer: OptimizerSpec | None
+    critic_clip: float | None = Field(gt=0, le=100)
+    """weight clipping: after each of its moves the critic's weights are cut to [-clip, clip]"""
+    schedule: ScheduleSpec
+    turns: Turns
+    ema: Ema
+    batch_size: int = Field(ge=1, le=8192)
+    precision: Literal["auto", "fp32", "bf16"]
+    """auto: bf16 where the device computes in it, else fp32; decided at the first attempt and kept"""
+    budget: Budget
+    checkpoint_every: int = Field(ge=1)
+    """steps between checkpoints; default a twentieth of the budget"""
+    report_every: int = Field(ge=1)
+    """steps between reports (losses and the fixed-noise samples); default a fortieth of the budget"""
+
+    @property
+    def labelled(self) -> bool:
+        """Whether a class can be asked for."""
+        return isinstance(self.game, Synthesis) and self.game.conditional
+
+    @property
+    def classes(self) -> int:
+        """Number of classes that can be asked for; 0 when none can."""
+        return self.data.classes if self.labelled and isinstance(self.data, Images) else 0
+
+    @property
+    def draws(self) -> bool:
+        """Whether something new can be drawn from noise."""
+        return self.game.kind == "synthesis" or (self.game.kind == "reconstruction" and self.game.divergence > 0)
+
+    @property
+    def translates(self) -> bool:
+        """Whether a picture can be given and another comes back."""
+        return self.game.kind in ("unpaired", "paired")
+
+    def penalty(self, kind: str) -> PenaltySpec | None:
+        """The penalty of this kind, where it is listed."""
+        return next((penalty for penalty in self.penalties if penalty.kind == kind), None)

@@ -1,0 +1,74 @@
+"""The spine: the lectures' first GANs and their critics' leashes."""
+
+from models.spec.data import DataSpec, Images
+from models.spec.games import Synthesis
+from models.spec.nets import DcganCritic, DcganGenerator, MlpCritic, MlpGenerator
+from models.spec.objectives import LeastSquares, Wasserstein
+from models.spec.penalties import R1, Auxiliary, GradientPenalty
+from models.spec.presets.common import Fields, on_points, synthesis
+from models.spec.training import Adam, Budget, Latent, Linear, RmsProp, Turns
+
+
+def gan(data: DataSpec) -> Fields:
+    adam = Adam(rate=1e-3, beta1=0.9)
+    mlp = synthesis(
+        latent=Latent(kind="uniform", size=100),
+        generator=MlpGenerator(hidden=(128,), dropout=0.5),
+        critic=MlpCritic(hidden=(128,), dropout=0.5),
+        generator_optimizer=adam,
+        critic_optimizer=adam,
+        batch_size=128,
+    )
+    return on_points(data, mlp)
+
+
+def dcgan(data: DataSpec) -> Fields:
+    return synthesis()
+
+
+def cdcgan(data: DataSpec) -> Fields:
+    small = isinstance(data, Images) and data.side <= 16
+    return synthesis(
+        game=Synthesis(conditional=True),
+        latent=Latent(size=64),
+        generator=DcganGenerator(width=32, refine=True),
+        critic=DcganCritic(width=32, norm="none"),
+        penalties=(R1(weight=1, every=8), Auxiliary(critic_weight=1, generator_weight=0.2)),
+        generator_optimizer=Adam(rate=5e-4, beta1=0, beta2=0.99),
+        critic_optimizer=Adam(rate=1e-3, beta1=0, beta2=0.99),
+        schedule=Linear(flat=0.5),
+        budget=Budget(steps=1200 if small else 6000),
+    )
+
+
+def wgan(data: DataSpec) -> Fields:
+    clipped = synthesis(
+        objective=Wasserstein(),
+        generator_optimizer=RmsProp(),
+        critic_optimizer=RmsProp(),
+        critic_clip=0.01,
+        turns=Turns(critic_steps=5),
+    )
+    rms = RmsProp(rate=1e-3)
+    return on_points(data, clipped, generator_optimizer=rms, critic_optimizer=rms, critic_clip=0.1)
+
+
+def wgan_gp(data: DataSpec) -> Fields:
+    adam = Adam(rate=1e-4, beta1=0.5, beta2=0.9)
+    penalised = synthesis(
+        latent=Latent(size=128),
+        critic=DcganCritic(norm="none"),
+        objective=Wasserstein(),
+        penalties=(GradientPenalty(weight=10),),
+        generator_optimizer=adam,
+        critic_optimizer=adam,
+        turns=Turns(critic_steps=5),
+        batch_size=50,
+    )
+    return on_points(data, penalised, penalties=(GradientPenalty(weight=0.1),), turns=Turns(critic_steps=3))
+
+
+def lsgan(data: DataSpec) -> Fields:
+    adam = Adam(rate=1e-3, beta1=0.5, beta2=0.99)
+    squares = synthesis(objective=LeastSquares(), generator_optimizer=adam, critic_optimizer=adam, batch_size=128)
+    return on_points(data, squares)

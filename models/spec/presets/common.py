@@ -1,0 +1,51 @@
+"""What presets share. A preset is a function from the data's shape to the fields of a recipe."""
+
+from typing import Any
+
+from models.spec.data import DataSpec, Points
+from models.spec.games import Synthesis
+from models.spec.nets import DcganCritic, DcganGenerator, MlpCritic, MlpGenerator
+from models.spec.objectives import NonSaturating
+from models.spec.training import Adam, Budget, Constant, Ema, Latent, Linear, Turns
+
+Fields = dict[str, Any]
+"""The fields of a Recipe but for seed, data and what follows from the budget."""
+
+
+def synthesis(**fields: Any) -> Fields:
+    """What the families of the synthesis game share unless they say otherwise: DCGAN's settings."""
+    return {
+        "game": Synthesis(),
+        "latent": Latent(size=100),
+        "generator": DcganGenerator(),
+        "critic": DcganCritic(),
+        "objective": NonSaturating(),
+        "penalties": (),
+        "generator_optimizer": Adam(),
+        "critic_optimizer": Adam(),
+        "critic_clip": None,
+        "schedule": Constant(),
+        "turns": Turns(),
+        "ema": Ema(),
+        "batch_size": 64,
+        "precision": "auto",
+        "budget": Budget(steps=3000),
+    } | fields
+
+
+def on_points(data: DataSpec, fields: Fields, **own: Any) -> Fields:
+    """The same game between small MLPs when the data are points (settings ours: docs/recipes.md)."""
+    if not isinstance(data, Points):
+        return fields
+    layers, adam = (128, 128, 128), Adam(rate=1e-3, beta1=0, beta2=0.99)
+    small: Fields = {
+        "latent": Latent(size=2, scale=4),
+        "generator": MlpGenerator(hidden=layers, activation="relu"),
+        "critic": MlpCritic(hidden=layers, activation="relu", input_scale=4),
+        "generator_optimizer": adam,
+        "critic_optimizer": adam,
+        "schedule": Linear(flat=0.5),
+        "batch_size": 256,
+        "ema": Ema(decay=0.99),
+    }
+    return fields | small | own

@@ -1,0 +1,339 @@
+"""Rules: which parts of a recipe go together, and what to change where they do not."""
+
+from collections.abc import Callable, Iterable
+
+from models.spec.data import Images, Paired, Points, Sequences, Unpaired
+from models.spec.draft import Draft
+from models.spec.games import Paired as PairedGame
+from models.spec.games import Reconstruction, Synthesis
+from models.spec.nets import PatchCritic, ResidualGenerator, SequenceGenerator, UnetGenerator
+
+Refusal = tuple[str, str]
+"""(JSON pointer, sentence that says what to change)"""
+Rule = Callable[[Draft], Refusal | None]
+
+GENERATORS = {
+    "synthesis": (
+        "mlp", "dcgan", "residual", "progressive", "stacked", "mlp_autoencoder", "dcgan_autoencoder", "sequence",
+    ),
+    "unpaired": ("resnet",),
+    "paired": ("unet", "resnet", "srresnet"),
+    "reconstruction": ("mlp_autoencoder", "dcgan_autoencoder"),
+}  # fmt: skip
+CRITICS = {
+    "synthesis": ("mlp", "dcgan", "residual", "progressive", "stacked", "autoencoder", "sequence"),
+    "unpaired": ("patch",),
+    "paired": ("patch", "dcgan"),
+    "reconstruction": (),
+}
+ON_POINTS = ("mlp", "mlp_autoencoder")
+TELLS_CLASSES = {
+    "generator": ("mlp", "dcgan", "residual", "stacked"),
+    "critic": ("mlp", "dcgan", "residual", "stacked"),
+}
+NAMES_CLASSES = ("mlp", "dcgan", "residual", "stacked")
+PACKS = ("mlp", "dcgan", "residual")
+HAS_FEATURES = ("mlp", "dcgan", "residual", "progressive", "sequence", "patch")
+SLOPES = ("gradient_penalty", "r1", "r2")
+
+
+def kinds_played(game: str, task: str = "given") -> tuple[str, ...]:
+    """The kinds of data that a game can be played on."""
+    match game:
+        case "synthesis":
+            return ("images", "points", "sequences")
+        case "unpaired":
+            return ("unpaired", "paired")
+        case "paired":
+            return ("paired",) if task == "given" else ("images",)
+        case _:
+            return ("images", "points")
+
+
+def _game_fits_data(recipe: Draft) -> Refusal | None:
+    game, data = recipe.game, recipe.data
+    task = game.task if isinstance(game, PairedGame) else "given"
+    if data.kind in (kinds := kinds_played(game.kind, task)):
+        return None
+    if isinstance(game, PairedGame):
+        return "/game/task", (
+            f"The task '{task}' takes data of kind {_either(kinds)}, and '{data.dataset}' is here of kind {data.kind}: "
+            "choose given for pairs; edges, downscaling or masks for images."
+        )
+    return "/game", (
+        f"The game '{game.kind}' cannot be played on '{data.dataset}' ({data.kind}); it takes {_either(kinds)}. "
+        "Choose the game synthesis for images, points and sequences, unpaired for two piles of pictures."
+    )
+
+
+def _critic_where_one_judges(recipe: Draft) -> Refusal | None:
+    judged = {name: getattr(recipe, name) for name in ("critic", "objective", "critic_optimizer")}
+    if not isinstance(recipe.game, Reconstruction):
+        for name, part in judged.items():
+            if part is None:
+                return f"/{name}", f"The game '{recipe.game.kind}' needs a {name.replace('_', ' ')}: choose one."
+        return None
+    for name, part in (judged | {"critic_clip": recipe.critic_clip}).items():
+        if part is not None:
+            return f"/{name}", f"Nobody judges in the reconstruction game: set {name} to null."
+    if recipe.penalties:
+        return "/penalties", "Penalties score duels, and the reconstruction game has none: set penalties to []."
+    if recipe.turns.critic_steps > 1 or recipe.turns.unrolled or recipe.turns.prediction:
+        return "/turns", "The reconstruction game has one player: leave turns out."
+    return None
+
+
+def _networks_fit_game(recipe: Draft) -> Refusal | None:
+    for name, kinds in (("generator", GENERATORS), ("critic", CRITICS)):
+        network, wanted = getattr(recipe, name), kinds[recipe.game.kind]
+        if network is not None and network.kind not in wanted:
+            sentence = f"The game '{recipe.game.kind}' needs a {name} of kind {_either(wanted)}, not {network.kind}."
+            return f"/{name}", sentence
+    return None
+
+
+def _networks_fit_data(recipe: Draft) -> Refusal | None:
+    for name in ("generator", "critic"):
+        network = getattr(recipe, name)
+        if network is None:
+            continue
+        if isinstance(recipe.data, Points) and network.kind not in ON_POINTS:
+            sentence = f"Points need a {name} of kind {_either(ON_POINTS)}, not {network.kind}"
+            return f"/{name}", f"{sentence}: convolutions need pictures."
+        if isinstance(recipe.data, Sequences) != (network.kind == "sequence"):
+            wanted = "a" if isinstance(recipe.data, Sequences) else "no"
+            return f"/{name}", f"Data of kind {recipe.data.kind} need {wanted} {name} of kind sequence."
+    return None
+
+
+def _sides_divide(recipe: Draft) -> Refusal | None:
+    side, generator, game = getattr(recipe.data, "side", 0), recipe.generator, recipe.game
+    multiple = 1
+    if generator.kind == "resnet":
+        multiple = 4
+    elif isinstance(generator, UnetGenerator):
+        multiple = 2**generator.depth
+    elif isinstance(game, PairedGame) and game.task == "downscaling":
+        multiple = game.factor
+    if side % multiple:
+        return "/data/side", f"This generator needs a side divisible by {multiple}; {side} is not. Change data.side."
+    return None
+
+
+def _upscaling_by_srresnet(recipe: Draft) -> Refusal | None:
+    if not isinstance(recipe.game, PairedGame):
+        return None
+    smaller = recipe.game.task == "downscaling"
+    if smaller != (recipe.generator.kind == "srresnet"):
+        wanted = "srresnet, which enlarges" if smaller else "unet or resnet, which keep the size"
+        return "/generator", f"The task '{recipe.game.task}' needs a generator of kind {wanted}."
+    if smaller and recipe.game.conditional:
+        return "/game/conditional", (
+            "What the generator was given is smaller than what the critic sees: set game.conditional to false."
+        )
+    return None
+
+
+def _patches_fit_side(recipe: Draft) -> Refusal | None:
+    if not isinstance(recipe.critic, PatchCritic) or not isinstance(recipe.data, Unpaired | Paired | Images):
+        return None
+    # After `layers` halvings two 4x4 convolutions of stride 1 each take one pixel off.
+    side, layers = recipe.data.side, recipe.critic.layers
+    if side // 2**layers < 3:
+        return (
+            "/critic/layers",
+            f"{layers} layers leave no patch of a {side} px picture: take fewer layers or a larger side.",
+        )
+    return None
+
+
+def _paired_critic_sees_size(recipe: Draft) -> Refusal | None:
+    if isinstance(recipe.game, PairedGame) and recipe.game.content and recipe.game.features == "vgg19":
+        side = getattr(recipe.data, "side", 0)
+        if side < 32:
+            return "/data/side", f"vgg19 halves a picture four times: it needs a side of 32 at least, not {side}."
+    return None
+
+
+def _conditional_has_labels(recipe: Draft) -> Refusal | None:
+    if not recipe.labelled:
+        return None
+    if not isinstance(recipe.data, Images) or recipe.data.classes < 2:
+        return "/game/conditional", (
+            f"'{recipe.data.dataset}' has no class labels; choose a labelled dataset or set game.conditional to false."
+        )
+    for name, kinds in TELLS_CLASSES.items():
+        network = getattr(recipe, name)
+        if network.kind not in kinds:
+            sentence = f"A {name} of kind {network.kind} cannot be told a class"
+            return f"/{name}", f"{sentence}: choose {_either(kinds)}, or set game.conditional to false."
+    if recipe.generator.kind in ("dcgan", "residual") and getattr(recipe.generator, "norm", "") != "batch":
+        return "/generator/norm", "This generator is told the class through BatchNorm: set generator.norm to batch."
+    if getattr(recipe.critic, "conditioning", "") == "none" and recipe.penalty("auxiliary") is None:
+        return "/critic/conditioning", (
+            "The critic of a conditional game must see the class or name it: "
+            "choose another conditioning, or add the penalty auxiliary."
+        )
+    return None
+
+
+def _classes_where_told(recipe: Draft) -> Refusal | None:
+    if recipe.labelled:
+        return None
+    if recipe.penalty("auxiliary"):
+        return "/penalties", "The auxiliary penalty names classes: set game.conditional to true or remove it."
+    if recipe.generator.kind == "stacked":
+        return "/game/conditional", "The stacked generator is told a class: set game.conditional to true."
+    if isinstance(recipe.generator, ResidualGenerator) and recipe.generator.hierarchical:
+        return "/game/conditional", "The hierarchical generator is told a class: set game.conditional to true."
+    return None
+
+
+def _auxiliary_is_named(recipe: Draft) -> Refusal | None:
+    if recipe.penalty("auxiliary") and recipe.critic and recipe.critic.kind not in NAMES_CLASSES:
+        sentence = f"A critic of kind {recipe.critic.kind} names no classes"
+        return "/critic", f"{sentence}: choose {_either(NAMES_CLASSES)}, or remove the penalty auxiliary."
+    return None
+
+
+def _wasserstein_is_lipschitz(recipe: Draft) -> Refusal | None:
+    if recipe.objective is None or recipe.objective.kind != "wasserstein":
+        return None
+    spectral = getattr(recipe.critic, "norm", "") == "spectral"
+    if recipe.critic_clip is None and not spectral and recipe.penalty("gradient_penalty") is None:
+        return "/objective", (
+            "The Wasserstein objective grows without bound unless the critic is Lipschitz: "
+            "add a gradient_penalty or set critic_clip."
+        )
+    return None
+
+
+def _slopes_without_batch_norm(recipe: Draft) -> Refusal | None:
+    sloped = any(recipe.penalty(kind) for kind in SLOPES)
+    if sloped and getattr(recipe.critic, "norm", "") == "batch":
+        return "/critic/norm", (
+            "A gradient penalty holds the slope at each picture alone, and BatchNorm mixes the batch: "
+            "set critic.norm to none."
+        )
+    return None
+
+
+def _began_rebuilds(recipe: Draft) -> Refusal | None:
+    rebuilds = recipe.critic is not None and recipe.critic.kind == "autoencoder"
+    if rebuilds == (recipe.objective is not None and recipe.objective.kind == "began"):
+        return None
+    if rebuilds:
+        return "/objective", "A critic that rebuilds pictures scores by its error: set the objective to began."
+    return "/critic", "The objective began needs reconstruction errors as scores: choose a critic of kind autoencoder."
+
+
+def _penalties_fit_game(recipe: Draft) -> Refusal | None:
+    game, generator, critic = recipe.game, recipe.generator, recipe.critic
+    for kind in ("auxiliary", "jacobian_clamping", "mode_regulariser"):
+        if recipe.penalty(kind) and not isinstance(game, Synthesis):
+            return "/penalties", f"The penalty {kind} is for the game synthesis: remove it."
+    if recipe.penalty("mode_regulariser") and not generator.kind.endswith("_autoencoder"):
+        return "/generator", (
+            "The mode regulariser encodes real examples: choose a generator of kind mlp_autoencoder or "
+            "dcgan_autoencoder."
+        )
+    if recipe.penalty("feature_matching") and critic and critic.kind not in HAS_FEATURES:
+        sentence = f"A critic of kind {critic.kind} shows no features to match"
+        return "/penalties", f"{sentence}: choose {_either(HAS_FEATURES)}, or remove feature_matching."
+    if (clamp := recipe.penalty("jacobian_clamping")) and clamp.kind == "jacobian_clamping":
+        if clamp.least >= clamp.most:
+            return "/penalties", "Jacobian clamping holds slopes between two bounds: `least` must be below `most`."
+        if recipe.data.kind == "sequences":
+            return "/penalties", "Strings do not move by small steps: remove the penalty jacobian_clamping."
+    return None
+
+
+def _packs_are_whole(recipe: Draft) -> Refusal | None:
+    if not isinstance(recipe.game, Synthesis) or recipe.game.packing == 1:
+        return None
+    packing = recipe.game.packing
+    if recipe.batch_size % packing:
+        return "/batch_size", f"Examples are judged {packing} at a time: make batch_size a multiple of {packing}."
+    if recipe.game.conditional:
+        return "/game/packing", "A pack would hold several classes: set game.packing to 1 or game.conditional to false."
+    if recipe.critic and recipe.critic.kind not in PACKS:
+        return "/critic", f"Packs are judged by a critic of kind {_either(PACKS)}, not {recipe.critic.kind}."
+    if recipe.penalty("mode_regulariser"):
+        return "/penalties", "The mode regulariser shows the critic single examples: set game.packing to 1."
+    return None
+
+
+def _altered_as_possible(recipe: Draft) -> Refusal | None:
+    if isinstance(recipe.game, Synthesis) and recipe.game.augment and recipe.data.kind != "images":
+        return "/game/augment", "Colour, place and cutout are things of pictures: set game.augment to null."
+    return None
+
+
+def _looks_ahead_one_way(recipe: Draft) -> Refusal | None:
+    turns = recipe.turns
+    if turns.unrolled and turns.prediction:
+        return "/turns", "The generator looks ahead by unrolled moves or by prediction: choose one of them."
+    if turns.prediction and turns.order != "critic_first":
+        return "/turns/order", "Prediction repeats the critic's last move: set turns.order to critic_first."
+    if turns.unrolled and getattr(recipe.critic, "norm", "") in ("batch", "spectral"):
+        return "/critic/norm", "Moves that are only looked ahead must leave no trace in the critic: set norm to none."
+    return None
+
+
+def _latent_holds_noise(recipe: Draft) -> Refusal | None:
+    if isinstance(recipe.generator, SequenceGenerator) and isinstance(recipe.data, Sequences):
+        noise = recipe.data.length * recipe.data.symbols
+        if recipe.latent.size <= noise or recipe.latent.kind != "normal":
+            return "/latent", (
+                f"The last {noise} numbers of the latent become the Gumbel noise of {recipe.data.length} symbols: "
+                f"make it normal, with a size above {noise}."
+            )
+        if recipe.generator.cold > recipe.generator.hot:
+            return "/generator/cold", "The temperature falls: `cold` must not be above `hot`."
+    if isinstance(recipe.generator, ResidualGenerator) and recipe.generator.hierarchical and recipe.latent.size < 8:
+        return "/latent/size", "Every block is fed its own share of the latent: make latent.size 8 or more."
+    return None
+
+
+def _simultaneous_is_one_to_one(recipe: Draft) -> Refusal | None:
+    if recipe.turns.order == "simultaneous" and recipe.turns.critic_steps != 1:
+        return "/turns/critic_steps", "Players that move simultaneously move equally often: set critic_steps to 1."
+    return None
+
+
+def _each_penalty_once(recipe: Draft) -> Refusal | None:
+    kinds = [penalty.kind for penalty in recipe.penalties]
+    for kind in kinds:
+        if kinds.count(kind) > 1:
+            return "/penalties", f"The penalty {kind} is listed twice; list it once and choose its weight."
+    return None
+
+
+def _either(words: Iterable[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+RULES: tuple[Rule, ...] = (
+    _game_fits_data,
+    _critic_where_one_judges,
+    _networks_fit_game,
+    _networks_fit_data,
+    _upscaling_by_srresnet,
+    _sides_divide,
+    _patches_fit_side,
+    _paired_critic_sees_size,
+    _conditional_has_labels,
+    _classes_where_told,
+    _auxiliary_is_named,
+    _began_rebuilds,
+    _wasserstein_is_lipschitz,
+    _slopes_without_batch_norm,
+    _penalties_fit_game,
+    _packs_are_whole,
+    _altered_as_possible,
+    _looks_ahead_one_way,
+    _latent_holds_noise,
+    _simultaneous_is_one_to_one,
+    _each_penalty_once,
+)
