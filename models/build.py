@@ -7,10 +7,12 @@ from typing import assert_never
 import torch
 from torch import nn
 
+from models.duel import Turn
 from models.games import Game, Synthesis, Unpaired
 from models.nets.cyclegan import PatchCritic, ResnetGenerator
 from models.nets.dcgan import DcganCritic, DcganGenerator
 from models.nets.mlp import MlpCritic, MlpGenerator
+from models.nets.twin import Twin
 from models.objectives import Objective, build_objective
 from models.penalties import Penalty, build_penalty
 from models.rng import stream_seed
@@ -23,17 +25,21 @@ class Cast:
     """Everybody on the stage of one recipe."""
 
     generator: nn.Module
-    critic: nn.Module
+    critic: nn.Module | None
     game: Game
-    objective: Objective
+    objective: Objective | None
     penalties: list[Penalty]
 
 
 def build(recipe: Recipe) -> Cast:
     """Fresh players with the weights that follow from the recipe's seed."""
     generator, critic = build_generator(recipe), build_critic(recipe)
-    penalties = [build_penalty(penalty) for penalty in recipe.penalties]
-    return Cast(generator, critic, _game(recipe, generator, critic), build_objective(recipe.objective), penalties)
+    players: dict[Turn, nn.Module] = {"generator": generator}
+    if critic is not None:
+        players["critic"] = critic
+    penalties = [build_penalty(penalty, players) for penalty in recipe.penalties]
+    objective = build_objective(recipe.objective) if recipe.objective else None
+    return Cast(generator, critic, _game(recipe, generator, critic), objective, penalties)
 
 
 def build_generator(recipe: Recipe) -> nn.Module:
@@ -41,22 +47,37 @@ def build_generator(recipe: Recipe) -> nn.Module:
     return _players(recipe, "generator", ("a2b", "b2a"), lambda: _generator(recipe))
 
 
-def build_critic(recipe: Recipe) -> nn.Module:
-    """The critic; for the unpaired game a ModuleDict of `a` and `b`."""
-    return _players(recipe, "critic", ("a", "b"), lambda: _critic(recipe))
+def build_critic(recipe: Recipe) -> nn.Module | None:
+    """The critic; for the unpaired game a ModuleDict of `a` and `b`; None where nobody judges."""
+    spec = recipe.critic
+    if spec is None:
+        return None
+    if recipe.objective and recipe.objective.kind == "d2gan":
+        return _players(recipe, "critic", ("a", "b"), lambda: Twin(_critic(recipe, spec), _critic(recipe, spec)))
+    return _players(recipe, "critic", ("a", "b"), lambda: _critic(recipe, spec))
 
 
 def shape(recipe: Recipe) -> tuple[int, ...]:
-    """Of one example: (channels, side, side), or (2,) for points."""
+    """Of one example: (channels, side, side), (dimension,) for points, (length, symbols) for strings."""
     if isinstance(recipe.data, data.Points):
         return (recipe.data.dimension,)
+    if isinstance(recipe.data, data.Sequences):
+        return (recipe.data.length, recipe.data.symbols)
     return (recipe.data.channels, recipe.data.side, recipe.data.side)
+
+
+def judged_shape(recipe: Recipe) -> tuple[int, ...]:
+    """Of what a critic sees at once: packs are stacked in the first dimension."""
+    first, *rest = shape(recipe)
+    packing = recipe.game.packing if isinstance(recipe.game, games.Synthesis) else 1
+    return (first * packing, *rest)
 
 
 def counts(recipe: Recipe) -> dict[str, int]:
     """Number of trained weights of each player, counted without making them."""
     with torch.device("meta"):
-        return {"generator": parameters(build_generator(recipe)), "critic": parameters(build_critic(recipe))}
+        players = {"generator": build_generator(recipe), "critic": build_critic(recipe)}
+        return {name: parameters(player) if player else 0 for name, player in players.items()}
 
 
 def parameters(network: nn.Module) -> int:
@@ -86,13 +107,13 @@ def _generator(recipe: Recipe) -> nn.Module:
             assert_never(spec)
 
 
-def _critic(recipe: Recipe) -> nn.Module:
-    spec, form = recipe.critic, shape(recipe)
+def _critic(recipe: Recipe, spec: nets.CriticSpec) -> nn.Module:
+    form = judged_shape(recipe)
     match spec:
         case nets.MlpCritic():
             return MlpCritic(spec, form)
         case nets.DcganCritic():
-            names_classes = any(penalty.kind == "auxiliary" for penalty in recipe.penalties)
+            names_classes = recipe.penalty("auxiliary") is not None
             return DcganCritic(spec, form[1], form[0], recipe.classes, names_classes)
         case nets.PatchCritic():
             return PatchCritic(spec, form[0])
@@ -100,10 +121,11 @@ def _critic(recipe: Recipe) -> nn.Module:
             assert_never(spec)
 
 
-def _game(recipe: Recipe, generator: nn.Module, critic: nn.Module) -> Game:
+def _game(recipe: Recipe, generator: nn.Module, critic: nn.Module | None) -> Game:
     match recipe.game:
-        case games.Synthesis(conditional=conditional):
-            return Synthesis(generator, critic, recipe.latent, conditional)
+        case games.Synthesis():
+            assert critic is not None
+            return Synthesis(recipe.game, generator, critic, recipe.latent)
         case games.Unpaired():
             assert isinstance(generator, nn.ModuleDict)
             assert isinstance(critic, nn.ModuleDict)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from models import checkpoint
 from models.build import build_generator
 from models.latent import draw_latent
+from models.nets.schedule import proceed
 from models.rng import Rng
 from models.spec.recipe import Recipe
 from models.spec.upgrade import upgrade
@@ -50,6 +51,7 @@ def export_checkpoint(recipe: Recipe, saved: Path, out: Path) -> None:
     state = checkpoint.load(saved)
     generator = build_generator(recipe)
     generator.load_state_dict(state["average"])
+    proceed(generator, state["step"] / recipe.budget.steps)
     recalibrate(generator, recipe)
     write_export(out, recipe, state["step"], generator)
 
@@ -74,6 +76,7 @@ def load_export(path: Path) -> Export:
     with safe_open(path, framework="pt") as file:
         generator.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     generator.eval().requires_grad_(False)
+    proceed(generator, header["step"] / recipe.budget.steps)
     networks = dict(generator.items()) if isinstance(generator, nn.ModuleDict) else {"generator": generator}
     return Export(recipe, header["step"], networks)
 
@@ -85,7 +88,7 @@ def recalibrate(generator: nn.Module, recipe: Recipe, batches: int = 32, batch_s
     The running statistics belong to the weights of training; an average of weights has statistics of its own.
     """
     norms = [module for module in generator.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    if not norms or recipe.game.kind != "synthesis":
+    if not norms or not recipe.draws:
         return
     device = next(generator.parameters()).device
     generator.eval()

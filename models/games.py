@@ -3,13 +3,16 @@
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.duel import Duel, Losses, Origin
+from models.augment import augment
+from models.duel import Duel, Losses, Origin, Scores, Verdict
 from models.latent import draw_latent
+from models.nets.schedule import Scheduled
 from models.rng import Rng
 from models.spec import games as spec
 from models.spec.training import Latent
@@ -17,7 +20,10 @@ from models.spec.training import Latent
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Real pictures [n, c, h, w] in [-1, 1] or points [n, 2]; `label` [n] or None; `other` is the second pile."""
+    """Real pictures [n, c, h, w] in [-1, 1], points [n, d] or strings [n, length, symbols], one symbol hot.
+
+    `label` [n] or None; `other` is the second pile.
+    """
 
     real: Tensor
     label: Tensor | None = None
@@ -35,8 +41,12 @@ class Draw:
     latent: Tensor | None = None
 
 
-class Game(nn.Module):
-    """A module only so that a game with state (the pool) has buffers that are saved."""
+class Game(Scheduled):
+    """A module so that a game with state (a pool, a probability) has buffers that are saved."""
+
+    players: dict[str, nn.Module]
+    """In a plain dict: players own their weights, the game's state is its buffers alone, and a lookahead can take the
+    critic's place for one turn."""
 
     @abstractmethod
     def draw(self, batch: Batch, rng: Rng, number: int) -> Draw:
@@ -50,17 +60,40 @@ class Game(nn.Module):
     def generator_duels(self, draw: Draw, rng: Rng) -> tuple[list[Duel], Losses]:
         """Duels with fakes attached, and the losses that are no duel (cycle, identity, pixels)."""
 
+    def settle(self, scores: Scores) -> None:
+        """Called once at each turn of the critic; where a game's own state moves."""
+
+    def gauges(self) -> Losses:
+        """What of its state is worth watching, by name; reported and never optimised."""
+        return {}
+
+
+@runtime_checkable
+class HasOwnLosses(Protocol):
+    """A generator with terms of its own: named, weighted scalars."""
+
+    def own_losses(self, label: Tensor | None) -> Losses: ...
+
+
+@runtime_checkable
+class HasEncoder(Protocol):
+    """A generator that can also go back, from an example to a latent."""
+
+    def encode(self, x: Tensor) -> Tensor: ...
+
 
 class Synthesis(Game):
-    """Noise against pictures or points. Fakes are asked for the labels of the real batch beside them."""
+    """Noise against pictures, points or strings. Fakes are asked for the labels of the real batch beside them."""
 
-    def __init__(self, generator: nn.Module, critic: nn.Module, latent: Latent, conditional: bool) -> None:
+    probability: Tensor
+
+    def __init__(self, game: spec.Synthesis, generator: nn.Module, critic: nn.Module, latent: Latent) -> None:
         super().__init__()
-        # In a plain dict: players own their weights, the game's state is its buffers alone, and a lookahead
-        # can take the critic's place for one turn.
+        self.game = game
         self.players = {"generator": generator, "critic": critic}
         self.latent = latent
-        self.conditional = conditional
+        if game.augment and game.augment.target is not None:
+            self.register_buffer("probability", torch.zeros(()))
 
     def draw(self, batch: Batch, rng: Rng, number: int) -> Draw:
         z = draw_latent(self.latent, rng.stream("noise", number), len(batch.real)).to(batch.real.device)
@@ -68,19 +101,66 @@ class Synthesis(Game):
         return Draw(number, batch, {"": batch.real}, {"": fake}, z)
 
     def critic_duels(self, draw: Draw, rng: Rng) -> list[Duel]:
-        return [self._duel(draw, draw.fake[""].detach())]
+        return [self._duel(draw, draw.fake[""].detach(), rng.stream("altered/critic", draw.number))]
 
     def generator_duels(self, draw: Draw, rng: Rng) -> tuple[list[Duel], Losses]:
-        return [self._duel(draw, draw.fake[""])], {}
+        generator = self.players["generator"]
+        own = generator.own_losses(self._label(draw.batch)) if isinstance(generator, HasOwnLosses) else {}
+        return [self._duel(draw, draw.fake[""], rng.stream("altered/generator", draw.number))], own
+
+    @torch.no_grad()
+    def settle(self, scores: Scores) -> None:
+        """Karras et al. 2020: more alterations while the critic is too sure of real pictures, fewer otherwise."""
+        augment = self.game.augment
+        if augment and augment.target is not None:
+            surer = scores.real_score.sign().mean() - augment.target
+            seen = len(scores.real_score) * self.game.packing
+            self.probability.add_(surer.sign() * (seen / augment.pace)).clamp_(0, 1)
+
+    def gauges(self) -> Losses:
+        adaptive = self.game.augment and self.game.augment.target is not None
+        return {"augment": self.probability} if adaptive else {}
 
     def _label(self, batch: Batch) -> Tensor | None:
-        return batch.label if self.conditional else None
+        return batch.label if self.game.conditional else None
 
-    def _duel(self, draw: Draw, fake: Tensor) -> Duel:
+    def _duel(self, draw: Draw, fake: Tensor, rng: torch.Generator) -> Duel:
         label = self._label(draw.batch)
+        generator = self.players["generator"]
+        encode = generator.encode if isinstance(generator, HasEncoder) else None
         assert draw.latent is not None
-        origin = Origin(draw.latent, partial(self.players["generator"], label=label))
-        return Duel(partial(self.players["critic"], label=label), draw.real[""], fake, label, origin)
+        origin = Origin(draw.latent, partial(generator, label=label), encode)
+        critic = partial(self._judged, self.players["critic"], label, rng)
+        return Duel(critic, packed(draw.real[""], self.game.packing), packed(fake, self.game.packing), label, origin)
+
+    def _judged(self, critic: nn.Module, label: Tensor | None, rng: torch.Generator, x: Tensor) -> Verdict:
+        """What the critic says of a batch of packs, altered as the game says."""
+        game = self.game
+        if game.augment or game.instance_noise:
+            x = unpacked(x, game.packing)
+            if game.augment:
+                probability = None if game.augment.target is None else self.probability
+                x = augment(x, game.augment.transforms, probability, rng)
+            if noise := self._noise():
+                x = x + noise * torch.randn(x.shape, generator=rng).to(x)
+            x = packed(x, game.packing)
+        verdict: Verdict = critic(x, label)
+        return verdict
+
+    def _noise(self) -> float:
+        """Today's standard deviation of the instance noise."""
+        noise = self.game.instance_noise
+        return noise.start * max(0.0, 1 - self.progress / noise.until) if noise else 0.0
+
+
+def packed(x: Tensor, packing: int) -> Tensor:
+    """[n, c, ...] -> [n / packing, packing x c, ...]: neighbours are judged as one (Lin et al. 2018)."""
+    return x if packing == 1 else x.reshape(len(x) // packing, packing * x.shape[1], *x.shape[2:])
+
+
+def unpacked(x: Tensor, packing: int) -> Tensor:
+    """The way back."""
+    return x if packing == 1 else x.reshape(len(x) * packing, x.shape[1] // packing, *x.shape[2:])
 
 
 class Unpaired(Game):

@@ -1,15 +1,17 @@
 """Objectives: they score duels and never touch weights.
 
-With r and f the critic's scores (logits) of real and fake, each is checked in the tests against its closed form.
+With r and f the critic's scores (logits) of real and fake, and s the sigmoid, each is checked in the tests against its
+closed form. docs/objectives.md draws them.
 """
 
 from abc import abstractmethod
 from typing import assert_never
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.duel import Scores
+from models.duel import Losses, Scores
 from models.spec import objectives as spec
 
 
@@ -28,7 +30,11 @@ class Objective(nn.Module):
         """The scalar that the generator minimises."""
 
     def settle(self, scores: Scores) -> None:
-        """Called once after each move of the critic; where an objective's own state moves."""
+        """Called once at each turn of the critic; where an objective's own state moves."""
+
+    def gauges(self) -> Losses:
+        """What of its state is worth watching, by name; reported and never optimised."""
+        return {}
 
 
 class Minimax(Objective):
@@ -90,6 +96,103 @@ class Hinge(Objective):
         return -scores.fake.score.mean()
 
 
+class MaximumLikelihood(NonSaturating):
+    """critic: as minimax; generator: -exp(f), which is -D / (1 - D).
+
+    Against an optimal critic exp(f) is p_data / p_g, and the slope that of the likelihood of the data.
+    """
+
+    def generator(self, scores: Scores) -> Tensor:
+        return -scores.fake.score.exp().mean()
+
+
+class Kl(Objective):
+    """critic: exp(f - 1) - r; generator: -exp(f - 1). The negated critic's optimum is KL(data || generated)."""
+
+    def critic(self, scores: Scores) -> Tensor:
+        return (scores.fake.score - 1).exp().mean() - scores.real_score.mean()
+
+    def generator(self, scores: Scores) -> Tensor:
+        return -(scores.fake.score - 1).exp().mean()
+
+
+class ReverseKl(Objective):
+    """critic: exp(-r) + f - 1; generator: 1 - f. The negated critic's optimum is KL(generated || data)."""
+
+    def critic(self, scores: Scores) -> Tensor:
+        return (-scores.real_score).exp().mean() + scores.fake.score.mean() - 1
+
+    def generator(self, scores: Scores) -> Tensor:
+        return 1 - scores.fake.score.mean()
+
+
+class Relativistic(Objective):
+    """critic: -log s(r - f); generator: -log s(f - r), example by example."""
+
+    compares = True
+
+    def critic(self, scores: Scores) -> Tensor:
+        return F.softplus(scores.fake.score - scores.real_score).mean()
+
+    def generator(self, scores: Scores) -> Tensor:
+        return F.softplus(scores.real_score - scores.fake.score).mean()
+
+
+class Began(Objective):
+    """critic: r - k f; generator: f, of reconstruction errors r and f.
+
+    After each turn of the critic k moves by pace (diversity r - f), within [0, 1]. `convergence` is the paper's
+    measure M = r + |diversity r - f|, which falls while the pictures get better.
+    """
+
+    balance: Tensor
+    convergence: Tensor
+
+    def __init__(self, diversity: float, pace: float) -> None:
+        super().__init__()
+        self.diversity, self.pace = diversity, pace
+        self.register_buffer("balance", torch.zeros(()))
+        self.register_buffer("convergence", torch.zeros(()))
+
+    def critic(self, scores: Scores) -> Tensor:
+        return scores.real_score.mean() - self.balance * scores.fake.score.mean()
+
+    def generator(self, scores: Scores) -> Tensor:
+        return scores.fake.score.mean()
+
+    @torch.no_grad()
+    def settle(self, scores: Scores) -> None:
+        error = scores.real_score.mean()
+        gap = self.diversity * error - scores.fake.score.mean()
+        self.balance.add_(self.pace * gap).clamp_(0, 1)
+        self.convergence.copy_(error + gap.abs())
+
+    def gauges(self) -> Losses:
+        return {"balance": self.balance, "convergence": self.convergence}
+
+
+class D2gan(Objective):
+    """Two critics in the scores' last dimension, made positive by softplus to D and E.
+
+    critics: -alpha log D(r) + D(f) + E(r) - beta log E(f); generator: beta log E(f) - D(f).
+    """
+
+    LEAST = 1e-12
+
+    def __init__(self, alpha: float, beta: float) -> None:
+        super().__init__()
+        self.alpha, self.beta = alpha, beta
+
+    def critic(self, scores: Scores) -> Tensor:
+        real, fake = F.softplus(scores.real_score), F.softplus(scores.fake.score)
+        first = fake[..., 0].mean() - self.alpha * (real[..., 0] + self.LEAST).log().mean()
+        return first + real[..., 1].mean() - self.beta * (fake[..., 1] + self.LEAST).log().mean()
+
+    def generator(self, scores: Scores) -> Tensor:
+        fake = F.softplus(scores.fake.score)
+        return self.beta * (fake[..., 1] + self.LEAST).log().mean() - fake[..., 0].mean()
+
+
 def build_objective(objective: spec.ObjectiveSpec) -> Objective:
     match objective:
         case spec.NonSaturating():
@@ -102,5 +205,17 @@ def build_objective(objective: spec.ObjectiveSpec) -> Objective:
             return Wasserstein()
         case spec.Hinge():
             return Hinge()
+        case spec.MaximumLikelihood():
+            return MaximumLikelihood(smoothing=0.0)
+        case spec.Kl():
+            return Kl()
+        case spec.ReverseKl():
+            return ReverseKl()
+        case spec.Relativistic():
+            return Relativistic()
+        case spec.Began():
+            return Began(objective.diversity, objective.pace)
+        case spec.D2gan():
+            return D2gan(objective.alpha, objective.beta)
         case _:
             assert_never(objective)

@@ -1,11 +1,13 @@
 """Penalties: further terms that score a duel. Like objectives they never touch weights."""
 
 from abc import abstractmethod
-from typing import assert_never
+from collections.abc import Mapping
+from typing import Literal, assert_never
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector
 
 from models.duel import Duel, Scores, Turn
 from models.spec import penalties as spec
@@ -15,8 +17,10 @@ class Penalty(nn.Module):
     """A module only so that a penalty with state has buffers that are saved."""
 
     name: str
-    slopes = False
-    """whether it differentiates the critic by its input: the duel then runs in fp32, its real batch with gradients"""
+    slopes: Literal["real", "fake", "between"] | None = None
+    """where it differentiates the critic by its input: the duel then runs in fp32, that batch with gradients"""
+    compares = False
+    """whether the generator's turn needs the real batch judged too"""
 
     def __init__(self, weights: dict[Turn, float], every: int = 1) -> None:
         super().__init__()
@@ -28,20 +32,23 @@ class Penalty(nn.Module):
 
     def forward(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
         """The weighted scalar; a lazy penalty weighs `every` times more, so that its mean pull is the same."""
-        return self.weights[turn] * self.every * self.measure(duel, scores, rng)
+        return self.weights[turn] * self.every * self.measure(turn, duel, scores, rng)
 
     @abstractmethod
-    def measure(self, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
+    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
         """The unweighted scalar."""
+
+    def settle(self) -> None:
+        """Called once after each step; where a penalty's own state moves."""
 
 
 class GradientPenalty(Penalty):
     """Mean of (|slope| - 1)^2 at random mixtures of real and fake (Gulrajani et al. 2017)."""
 
     name = "gradient_penalty"
-    slopes = True
+    slopes = "between"
 
-    def measure(self, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
+    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
         real = duel.real.detach()
         share = torch.rand(len(real), generator=rng).to(real).view(-1, *[1] * (real.dim() - 1))
         mixture = torch.lerp(real, duel.fake.detach().to(real.dtype), share).requires_grad_()
@@ -54,10 +61,21 @@ class R1(Penalty):
     """Half the mean squared slope at real pictures (Mescheder et al. 2018); the duel's own scores are reused."""
 
     name = "r1"
-    slopes = True
+    slopes = "real"
 
-    def measure(self, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
+    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
         slope = _slope(scores.real_score, duel.real)
+        return slope.square().sum(1).mean() / 2
+
+
+class R2(Penalty):
+    """Half the mean squared slope at fakes (Mescheder et al. 2018); the duel's own scores are reused."""
+
+    name = "r2"
+    slopes = "fake"
+
+    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
+        slope = _slope(scores.fake.score, duel.fake)
         return slope.square().sum(1).mean() / 2
 
 
@@ -66,11 +84,88 @@ class Auxiliary(Penalty):
 
     name = "auxiliary"
 
-    def measure(self, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
-        verdict = scores.real or scores.fake
-        if verdict.classes is None or duel.label is None:
+    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
+        verdict = scores.real if turn == "critic" else scores.fake
+        if verdict is None or verdict.classes is None or duel.label is None:
             raise ValueError("This critic names no classes; build it with a class head.")
         return F.cross_entropy(verdict.classes, duel.label)
+
+
+class FeatureMatching(Penalty):
+    """Mean squared difference between the mean features of real and of fakes (Salimans et al. 2016)."""
+
+    name = "feature_matching"
+    compares = True
+
+    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
+        fake, real = scores.fake.features, None if scores.real is None else scores.real.features
+        if real is None or fake is None:
+            raise ValueError("This critic shows no features; choose one that does.")
+        return F.mse_loss(fake.mean(0), real.detach().mean(0))
+
+
+class HistoricalAveraging(Penalty):
+    """Squared distance of a player's weights from their mean over all steps so far (Salimans et al. 2016)."""
+
+    name = "historical_averaging"
+    steps: Tensor
+    generator: Tensor
+    critic: Tensor
+
+    def __init__(self, weight: float, players: Mapping[Turn, nn.Module]) -> None:
+        super().__init__({"critic": weight, "generator": weight})
+        # In a plain dict: players own their weights; the state of the penalty is their mean.
+        self.players = dict(players)
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        for turn, player in players.items():
+            self.register_buffer(turn, parameters_to_vector(player.parameters()).detach().clone())
+
+    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
+        now = parameters_to_vector(self.players[turn].parameters())
+        return (now - self.get_buffer(turn)).square().sum()
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        self.steps += 1
+        for turn, player in self.players.items():
+            now = parameters_to_vector(player.parameters())
+            self.get_buffer(turn).lerp_(now, 1 / (self.steps + 1).to(now))
+
+
+class JacobianClamping(Penalty):
+    """How far G moves per step of its latent, beyond two bounds, squared (Odena et al. 2018, algorithm 1)."""
+
+    name = "jacobian_clamping"
+
+    def __init__(self, penalty: spec.JacobianClamping) -> None:
+        super().__init__({"generator": penalty.weight})
+        self.least, self.most, self.step = penalty.least, penalty.most, penalty.step
+
+    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
+        if duel.origin is None:
+            raise ValueError("This duel's fakes come from no latent; remove jacobian_clamping.")
+        latent = duel.origin.latent
+        direction = F.normalize(torch.randn(latent.shape, generator=rng), dim=1).to(latent)
+        moved = duel.origin.generate(latent + self.step * direction).float().flatten(1)
+        slope = torch.linalg.vector_norm(duel.fake.float().reshape(moved.shape) - moved, dim=1) / self.step
+        return (F.relu(slope - self.most).square() + F.relu(self.least - slope).square()).mean()
+
+
+class ModeRegulariser(Penalty):
+    """Real examples encoded and drawn again: squared distance, and -log s of their score (Che et al. 2017)."""
+
+    name = "mode_regulariser"
+
+    def __init__(self, penalty: spec.ModeRegulariser) -> None:
+        super().__init__({"generator": 1.0})
+        self.distance, self.score = penalty.distance, penalty.score
+
+    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
+        if duel.origin is None or duel.origin.encode is None:
+            raise ValueError("This generator has no encoder; choose an autoencoder.")
+        again = duel.origin.generate(duel.origin.encode(duel.real)).float()
+        missed = F.softplus(-duel.critic(again).score.float()).mean()
+        return self.distance * F.mse_loss(again, duel.real) + self.score * missed
 
 
 def _slope(score: Tensor, x: Tensor) -> Tensor:
@@ -83,13 +178,23 @@ def _slope(score: Tensor, x: Tensor) -> Tensor:
     return slope.flatten(1)
 
 
-def build_penalty(penalty: spec.PenaltySpec) -> Penalty:
+def build_penalty(penalty: spec.PenaltySpec, players: Mapping[Turn, nn.Module]) -> Penalty:
     match penalty:
         case spec.GradientPenalty():
             return GradientPenalty({"critic": penalty.weight}, penalty.every)
         case spec.R1():
             return R1({"critic": penalty.weight}, penalty.every)
+        case spec.R2():
+            return R2({"critic": penalty.weight}, penalty.every)
         case spec.Auxiliary():
             return Auxiliary({"critic": penalty.critic_weight, "generator": penalty.generator_weight})
+        case spec.FeatureMatching():
+            return FeatureMatching({"generator": penalty.weight})
+        case spec.HistoricalAveraging():
+            return HistoricalAveraging(penalty.weight, players)
+        case spec.JacobianClamping():
+            return JacobianClamping(penalty)
+        case spec.ModeRegulariser():
+            return ModeRegulariser(penalty)
         case _:
             assert_never(penalty)

@@ -88,7 +88,7 @@ _ALL = (
             "Convolutions and BatchNorm on both sides. The plain choice for unlabelled pictures.",
             "Radford et al. 2015, arXiv:1511.06434", classic.dcgan),
     _family("cdcgan", "Class-conditional DCGAN",
-            "Draws the class that is asked for: projection, auxiliary classes and R1. The best choice for labelled pictures.",
+            "Draws the class that is asked for, with projection, auxiliary classes and R1. Best for labelled pictures.",
             "Miyato and Koyama 2018, arXiv:1802.05637; Mescheder et al. 2018, arXiv:1801.04406; settings ours",
             classic.cdcgan),
     _family("wgan", "WGAN with weight clipping",

@@ -23,16 +23,21 @@ def _form(recipe: Recipe) -> dict[str, Any]:
     """All that decides names and shapes of the players' weights."""
     form = {"game.kind": recipe.game.kind, "data.channels": getattr(recipe.data, "channels", None)}
     for name, network in (("generator", recipe.generator), ("critic", recipe.critic)):
+        if network is None:
+            form[f"{name}.kind"] = None
+            continue
         fields = {field: value for field, value in network.model_dump(mode="json").items() if field not in SHAPELESS}
         if fields.get("dropout"):  # a layer without weights that nevertheless numbers those after it
             fields["dropout"] = "above 0"
         form |= {f"{name}.{field}": value for field, value in fields.items()}
-    if recipe.game.kind == "synthesis":  # translators take pictures of any side, and no latent
+    if not recipe.translates:  # translators take pictures of any side, and no latent
         form |= {
             "data.side": getattr(recipe.data, "side", None),
             "latent.size": recipe.latent.size,
             "number of classes": recipe.classes,
-            "auxiliary penalty": any(penalty.kind == "auxiliary" for penalty in recipe.penalties),
+            "auxiliary penalty": recipe.penalty("auxiliary") is not None,
+            "game.packing": getattr(recipe.game, "packing", 1),
+            "two critics": recipe.objective is not None and recipe.objective.kind == "d2gan",
         }
     return form
 

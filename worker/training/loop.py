@@ -31,7 +31,7 @@ class Stop(StrEnum):
 
 @dataclass(frozen=True)
 class Report:
-    """Losses at one step (None where not finite), and the fixed-noise sheet as PNG."""
+    """Losses, gauges and the sample's own figures at one step (None where not finite), and the sample as PNG."""
 
     step: int
     values: dict[str, float | None]
@@ -108,8 +108,9 @@ def _due(step: int, every: int, recipe: Recipe) -> bool:
 def _report(trainer: Trainer, losses: Losses) -> Report:
     """Synchronises with the device."""
     trainer.check()
-    names = list(losses)
-    numbers = torch.stack([losses[name].detach().float() for name in names]).tolist()
-    values = {name: number if math.isfinite(number) else None for name, number in zip(names, numbers, strict=True)}
-    sample = sample_sheet(trainer.recipe, trainer.average.network, trainer.batches)
-    return Report(trainer.step, values, sample)
+    watched = losses | trainer.gauges()
+    numbers = torch.stack([value.detach().float() for value in watched.values()]).tolist()
+    sheet = sample_sheet(trainer)
+    values = dict(zip(watched, numbers, strict=True)) | sheet.values
+    finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
+    return Report(trainer.step, finite, sheet.png)

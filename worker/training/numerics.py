@@ -10,6 +10,8 @@ from models.build import counts
 from models.spec.recipe import Recipe
 
 MANY_WEIGHTS = 2_000_000
+SMALL = ("mlp", "mlp_autoencoder", "sequence")
+"""kinds of generators that lose precision under bf16 and gain no speed"""
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,7 @@ def measure(device: str, recipe: Recipe, threads: int | None) -> Numerics:
         capability = torch.backends.cpu.get_cpu_capability()
         has_bf16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
         capability += " bf16" if has_bf16 else ""
-    # Tiny fully connected players lose precision under bf16 and gain no speed.
-    wants_bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and recipe.generator.kind != "mlp")
+    wants_bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and recipe.generator.kind not in SMALL)
     precision = "bf16" if wants_bf16 and has_bf16 else "fp32"
     return Numerics(kind, capability, threads or _threads(recipe), precision, torch.__version__, deterministic=True)
 

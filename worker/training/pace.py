@@ -61,7 +61,7 @@ def measure(
         seconds += _timed(trainer, 1, beat)
         done += 1
     began = time.perf_counter()
-    sample_sheet(recipe, trainer.average.network, trainer.batches)
+    sample_sheet(trainer)
     reported = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="trial-", dir=folder) as trial:
         checkpoint.save(trainer.state_dict(), Path(trial), 0)

@@ -1,5 +1,7 @@
 """The fixed-noise sheet of each report: the same latents every time, so that progress can be seen."""
 
+from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor, nn
 
@@ -9,6 +11,7 @@ from models.picture import Pixels, encode, scatter, sheet
 from models.rng import Rng
 from models.spec.recipe import Recipe
 from worker.training.batches import Batches
+from worker.training.trainer import Trainer
 
 SCATTER = 512
 """pixels of a side of a scatter plot"""
@@ -16,17 +19,26 @@ ROWS = 8
 """rows of a sheet; a column shows one class, or one picture with its translation"""
 
 
+@dataclass(frozen=True)
+class Sheet:
+    """A PNG, and figures that were read off what it shows."""
+
+    png: bytes
+    values: dict[str, float] = field(default_factory=dict)
+
+
 @torch.no_grad()
-def sample_sheet(recipe: Recipe, generator: nn.Module, batches: Batches) -> bytes:
-    """A PNG: pictures in columns of one class, points as a scatter plot, or a row of pairs for translators."""
-    generator.eval()
+def sample_sheet(trainer: Trainer) -> Sheet:
+    """Pictures in columns of one class, points as a scatter plot, or a row of pairs for translators."""
+    recipe, batches, generator = trainer.recipe, trainer.batches, trainer.average.network.eval()
     if recipe.data.kind == "points":
         fakes = _fakes(recipe, generator, batches, 1000)
-        return encode(scatter(fakes.numpy(), SCATTER, batches.real[:1000].cpu().numpy()))
+        return Sheet(encode(scatter(fakes.numpy(), SCATTER, batches.real[:1000].cpu().numpy())))
     if recipe.game.kind == "unpaired":
-        return encode(sheet(_pairs(generator, batches), columns=4, gap=1))
+        return Sheet(encode(sheet(_pairs(generator, batches), columns=4, gap=1)))
     columns = min(recipe.classes, 10) or ROWS
-    return encode(sheet(to_pixels(_fakes(recipe, generator, batches, ROWS * columns, columns)), columns, gap=1))
+    fakes = _fakes(recipe, generator, batches, ROWS * columns, columns)
+    return Sheet(encode(sheet(to_pixels(fakes), columns, gap=1)))
 
 
 def to_pixels(x: Tensor) -> Pixels:

@@ -1,6 +1,7 @@
 """The trainer: the only code that calls backward and step."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -10,13 +11,15 @@ from torch import Tensor, nn
 from models.build import build
 from models.duel import Duel, Losses, Scores, Turn, Verdict
 from models.games import Draw
+from models.nets.schedule import proceed
 from models.penalties import Penalty
 from models.rng import Rng
 from models.spec.recipe import Recipe
 from worker.training.batches import Batches
+from worker.training.lookahead import predicted, unrolled
 from worker.training.players import Average, Player, optimizer, rate_factor
 
-NETWORKS = ("generator", "critic", "average")
+NETWORKS = {"generator", "critic", "average"}
 
 
 class NonFinite(Exception):
@@ -33,7 +36,7 @@ class NonFinite(Exception):
 
 
 class Trainer:
-    """Two players, their game, and the step they are at. Everything with state is in `state_dict`."""
+    """The players, their game, and the step they are at. Everything with state is in `state_dict`."""
 
     def __init__(self, recipe: Recipe, batches: Batches, device: torch.device, precision: str) -> None:
         self.recipe, self.batches, self.device = recipe, batches, device
@@ -41,10 +44,12 @@ class Trainer:
         self.half = precision == "bf16"
         cast = build(recipe)
         self.game = cast.game.to(device)
-        self.objective = cast.objective.to(device)
+        self.objective = None if cast.objective is None else cast.objective.to(device)
         self.penalties = nn.ModuleList(cast.penalties).to(device)
         self.generator = self._player(cast.generator, recipe.generator_optimizer)
-        self.critic = self._player(cast.critic, recipe.critic_optimizer, recipe.critic_clip)
+        self.critic: Player | None = None
+        if cast.critic is not None:
+            self.critic = self._player(cast.critic, recipe.critic_optimizer, recipe.critic_clip)
         self.average = Average(self.generator.network, recipe.ema.decay)
         self.step = 0
         self._bad_step = torch.tensor(-1, device=device)
@@ -52,18 +57,27 @@ class Trainer:
     def advance(self) -> Losses:
         """One step: the critic's moves and the generator's. The losses stay on the device."""
         factor = rate_factor(self.recipe.schedule, self.step, self.recipe.budget.steps)
+        self._proceed()
         turns = self.recipe.turns
         first = self.step * turns.critic_steps
         for number in range(first, first + turns.critic_steps - 1):
             with torch.no_grad():
                 draw = self._draw(number)
-            self.critic.gather(self._critic_losses(draw))
-            self.critic.move(factor)
+            self._critic_turn(draw)
+            self._opponent.move(factor)
         losses = self._last_duel(self._draw(first + turns.critic_steps - 1), factor)
+        for penalty in self._penalties():
+            penalty.settle()
         self.average.follow(self.step)
         self._watch(losses)
         self.step += 1
+        proceed(self.average.network, self.step / self.recipe.budget.steps)
         return losses
+
+    def gauges(self) -> Losses:
+        """What of the state is worth watching, by name."""
+        own = self.objective.gauges() if self.objective else {}
+        return {f"gauge/{name}": value for name, value in (own | self.game.gauges()).items()}
 
     def check(self) -> None:
         """Raise NonFinite if any step so far was not finite. Synchronises with the device."""
@@ -79,24 +93,44 @@ class Trainer:
         self.step = state["step"]
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
+        self._proceed()
 
     def begin_with(self, state: dict[str, Any]) -> None:
         """Take over the weights of another job's state; optimisers, game and step are as new."""
         parts = self._parts()
-        for name in NETWORKS:
+        for name in NETWORKS & parts.keys():
             parts[name].load_state_dict(state[name])
 
     def _parts(self) -> dict[str, Any]:
-        return {
+        parts = {
             "generator": self.generator.network,
             "generator_optimizer": self.generator.optimizer,
-            "critic": self.critic.network,
-            "critic_optimizer": self.critic.optimizer,
             "average": self.average.network,
             "game": self.game,
-            "objective": self.objective,
             "penalties": self.penalties,
         }
+        if self.critic:
+            parts |= {"critic": self.critic.network, "critic_optimizer": self.critic.optimizer}
+        if self.objective:
+            parts["objective"] = self.objective
+        return parts
+
+    def _proceed(self) -> None:
+        """Tell whatever follows the budget how far it is."""
+        progress = self.step / self.recipe.budget.steps
+        for network in (self.generator.network, self.average.network, self.game):
+            proceed(network, progress)
+        if self.critic:
+            proceed(self.critic.network, progress)
+
+    @property
+    def _opponent(self) -> Player:
+        """The critic, in games that have one."""
+        assert self.critic is not None
+        return self.critic
+
+    def _penalties(self) -> list[Penalty]:
+        return [penalty for penalty in self.penalties if isinstance(penalty, Penalty)]
 
     def _player(self, network: nn.Module, spec: Any, clip: float | None = None) -> Player:
         network.to(self.device).train()
@@ -105,65 +139,96 @@ class Trainer:
     def _last_duel(self, draw: Draw, factor: float) -> Losses:
         """Both players meet over one draw, in the order the recipe says."""
         order = self.recipe.turns.order
-        losses: Losses = {}
+        if self.critic is None:
+            losses = self._generator_turn(draw)
+            self.generator.move(factor)
+            return losses
+        losses = {}
         if order == "generator_first":
             losses |= self._generator_turn(draw)
             self.generator.move(factor)
-        losses |= (critic := self._critic_losses(draw))
-        self.critic.gather(critic)
+        losses |= self._critic_turn(draw)
+        before = [weight.detach().clone() for weight in self.critic.network.parameters()] if self._predicts else []
         if order == "critic_first":
             self.critic.move(factor)
         if order != "generator_first":
-            losses |= self._generator_turn(draw)
+            with predicted(self.critic.network, before) if self._predicts else nullcontext():
+                losses |= self._generator_turn(draw)
             self.generator.move(factor)
         if order != "critic_first":
             self.critic.move(factor)
         return losses
+
+    @property
+    def _predicts(self) -> bool:
+        return self.recipe.turns.prediction
 
     def _draw(self, number: int) -> Draw:
         self.rng.reseed_layers("draw", number)
         with self._autocast():
             return self.game.draw(self.batches.batch(number), self.rng, number)
 
-    def _critic_losses(self, draw: Draw) -> Losses:
+    def _critic_turn(self, draw: Draw) -> Losses:
+        """The critic's losses, gathered."""
         self.rng.reseed_layers("critic", draw.number)
-        return self._judge("critic", self.game.critic_duels(draw, self.rng), draw.number)
+        losses = self._judge("critic", self.game.critic_duels(draw, self.rng), draw.number)
+        self._opponent.gather(losses)
+        return losses
 
     def _generator_turn(self, draw: Draw) -> Losses:
         """The generator's losses, gathered; the critic is frozen meanwhile, which saves its gradients."""
         self.rng.reseed_layers("generator", draw.number)
-        self.critic.network.requires_grad_(False)
-        with self._autocast():
-            duels, own = self.game.generator_duels(draw, self.rng)
-        losses = self._judge("generator", duels, draw.number)
-        losses |= {f"generator/{name}": loss for name, loss in own.items()}
-        self.generator.gather(losses)
-        self.critic.network.requires_grad_(True)
+        if self.critic:
+            self.critic.network.requires_grad_(False)
+        with self._lookahead(draw):
+            with self._autocast():
+                duels, own = self.game.generator_duels(draw, self.rng)
+            losses = self._judge("generator", duels, draw.number)
+            losses |= {f"generator/{name}": loss for name, loss in own.items()}
+            self.generator.gather(losses)
+        if self.critic:
+            self.critic.network.requires_grad_(True)
         return losses
+
+    def _lookahead(self, draw: Draw) -> AbstractContextManager[None]:
+        turns = self.recipe.turns
+        if not turns.unrolled or self.objective is None:
+            return nullcontext()
+        return unrolled(self.game, self.objective, draw, self.rng, turns.unrolled, turns.unrolled_rate)
 
     def _judge(self, turn: Turn, duels: list[Duel], number: int) -> Losses:
         """The objective of each duel and every penalty due, by name."""
-        due = [penalty for penalty in self.penalties if isinstance(penalty, Penalty) and penalty.due(turn, self.step)]
         losses: Losses = {}
+        if self.objective is None or self.recipe.objective is None:
+            return losses
+        due = [penalty for penalty in self._penalties() if penalty.due(turn, self.step)]
         for duel in duels:
             suffix = f"_{duel.tag}" if duel.tag else ""
-            duel, scores = self._score(turn, duel, any(penalty.slopes for penalty in due))
-            losses[f"{turn}/{self.recipe.objective.kind}{suffix}"] = getattr(self.objective, turn)(scores)
+            duel, scores = self._score(turn, duel, due)
+            weight = duel.weight if turn == "generator" else 1.0
+            losses[f"{turn}/{self.recipe.objective.kind}{suffix}"] = weight * getattr(self.objective, turn)(scores)
             for penalty in due:
                 rng = self.rng.stream(f"penalty/{penalty.name}{suffix}", number)
                 losses[f"{turn}/{penalty.name}{suffix}"] = penalty(turn, duel, scores, rng)
             if turn == "critic":
                 self.objective.settle(scores)
+                self.game.settle(scores)
         return losses
 
-    def _score(self, turn: Turn, duel: Duel, slopes: bool) -> tuple[Duel, Scores]:
+    def _score(self, turn: Turn, duel: Duel, due: list[Penalty]) -> tuple[Duel, Scores]:
         """Both verdicts, in fp32; where a slope will be taken the critic itself runs in fp32."""
-        with self._autocast(off=slopes):
-            fake = _full(duel.critic(duel.fake.float()))
-            if turn == "generator" and not self.objective.compares:
+        slopes = {penalty.slopes for penalty in due} - {None}
+        with self._autocast(off=bool(slopes) or self.recipe.turns.unrolled > 0):
+            duel = replace(duel, fake=duel.fake.float())
+            if "real" in slopes:
+                duel = replace(duel, real=duel.real.detach().requires_grad_())
+            if "fake" in slopes:
+                duel.fake.requires_grad_()
+            fake = _full(duel.critic(duel.fake))
+            compares = self.objective and self.objective.compares
+            if turn == "generator" and not compares and not any(penalty.compares for penalty in due):
                 return duel, Scores(None, fake)
-            real = duel.real.detach().requires_grad_(slopes)
-            return replace(duel, real=real), Scores(_full(duel.critic(real)), fake)
+            return duel, Scores(_full(duel.critic(duel.real)), fake)
 
     def _autocast(self, off: bool = False) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half and not off)
@@ -177,4 +242,5 @@ class Trainer:
 
 def _full(verdict: Verdict) -> Verdict:
     classes: Tensor | None = None if verdict.classes is None else verdict.classes.float()
-    return Verdict(verdict.score.float(), classes)
+    features: Tensor | None = None if verdict.features is None else verdict.features.float()
+    return Verdict(verdict.score.float(), classes, features)
