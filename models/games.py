@@ -39,6 +39,8 @@ class Draw:
     real: dict[str, Tensor]
     fake: dict[str, Tensor]
     latent: Tensor | None = None
+    given: Tensor | None = None
+    """what the generator was shown, in the paired game"""
 
 
 class Game(Scheduled):

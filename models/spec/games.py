@@ -7,6 +7,7 @@ from pydantic import Field
 from models.spec.base import Spec
 
 Transform = Literal["colour", "translation", "cutout"]
+Mask = Literal["random", "centre", "left"]
 
 
 class Augment(Spec):
@@ -68,7 +69,7 @@ class Paired(Spec):
     task: Literal["given", "edges", "downscaling", "masks"] = "given"
     factor: Literal[2, 4] = 2
     """downscaling: how many times smaller each side is"""
-    mask: Literal["random", "centre", "left"] = "random"
+    mask: Mask = "random"
     """masks: where the hole is: a box anywhere, the middle quarter, or the left half"""
     conditional: bool = True
     """whether the critic sees what the generator was given (Isola et al. 2016)"""
