@@ -3,10 +3,12 @@
 from functools import lru_cache
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from models.games import Batch
 from models.rng import Rng
+from models.spec.data import Sequences
 from models.spec.recipe import Recipe
 from worker.training.data import Data
 
@@ -20,19 +22,23 @@ class Batches:
     def __init__(self, recipe: Recipe, data: Data, device: torch.device) -> None:
         self.rng = Rng(recipe.seed)
         self.size = recipe.batch_size
-        self.real = _resident(data.images, data.points, data.a).to(device)
+        self.symbols = recipe.data.symbols if isinstance(recipe.data, Sequences) else 0
+        self.real = _resident(data.images, data.points, data.sequences, data.a).to(device)
         self.other = None if data.b is None else data.b.to(device)
         self.label = None if data.labels is None else data.labels.to(device)
         self._order = lru_cache(maxsize=4)(self._permutation)
 
     def batch(self, draw: int) -> Batch:
-        """Pictures scaled to [-1, 1]; points as they are."""
+        """Pictures scaled to [-1, 1]; points as they are; strings one-hot [n, length, symbols]."""
         rows = self.indices(draw).to(self.real.device)
         label = None if self.label is None else self.label[rows]
         other = None
         if self.other is not None:
             other = _scaled(self.other[self.indices(draw, "b").to(self.real.device)])
-        return Batch(_scaled(self.real[rows]), label, other)
+        return Batch(self._shown(self.real[rows]), label, other)
+
+    def _shown(self, real: Tensor) -> Tensor:
+        return F.one_hot(real, self.symbols).float() if self.symbols else _scaled(real)
 
     def indices(self, draw: int, pile: str = "a") -> Tensor:
         """Rows [batch_size] of the given draw."""

@@ -1,0 +1,35 @@
+"""What readers share: the tensors of a dataset, and how they say that it is missing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+Split = Literal["train", "test"]
+
+
+class DatasetMissing(Exception):
+    """The files of a dataset are absent or damaged. The message says where to put them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A dataset in memory. What a kind of data does not have is None.
+
+    images: uint8 [N, C, S, S] with labels int64 [N] (None when unlabelled); points: float32 [N, 1 or 2];
+    sequences: int64 [N, L], numbers of symbols; unpaired: a uint8 [N, C, S, S] and b uint8 [M, C, S, S]; paired: the
+    same with N = M.
+    """
+
+    images: Tensor | None = None
+    labels: Tensor | None = None
+    points: Tensor | None = None
+    sequences: Tensor | None = None
+    a: Tensor | None = None
+    b: Tensor | None = None
+
+
+def unknown(name: str, known: Iterable[str]) -> DatasetMissing:
+    choice = ", ".join(sorted(known)) or "those you upload"
+    return DatasetMissing(f"There is no dataset '{name}' of this kind; choose one of {choice}.")
