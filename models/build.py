@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import assert_never
 
 import torch
@@ -12,8 +13,13 @@ from models.games import Game, Synthesis, Unpaired
 from models.nets.cyclegan import PatchCritic, ResnetGenerator
 from models.nets.dcgan import DcganCritic, DcganGenerator
 from models.nets.mlp import MlpCritic, MlpGenerator
+from models.nets.rotation import RotationNet
+from models.nets.srresnet import SrresnetGenerator
 from models.nets.twin import Twin
+from models.nets.unet import UnetGenerator
+from models.nets.vgg import Vgg19
 from models.objectives import Objective, build_objective
+from models.paired import Paired
 from models.penalties import Penalty, build_penalty
 from models.rng import stream_seed
 from models.spec import data, games, nets
@@ -67,10 +73,15 @@ def shape(recipe: Recipe) -> tuple[int, ...]:
 
 
 def judged_shape(recipe: Recipe) -> tuple[int, ...]:
-    """Of what a critic sees at once: packs are stacked in the first dimension."""
+    """Of what a critic sees at once: packs and conditions are stacked in the first dimension."""
     first, *rest = shape(recipe)
-    packing = recipe.game.packing if isinstance(recipe.game, games.Synthesis) else 1
-    return (first * packing, *rest)
+    match recipe.game:
+        case games.Synthesis(packing=packing):
+            return (first * packing, *rest)
+        case games.Paired():
+            return (recipe.game.judged_channels(first), *rest)
+        case _:
+            return (first, *rest)
 
 
 def counts(recipe: Recipe) -> dict[str, int]:
@@ -102,7 +113,11 @@ def _generator(recipe: Recipe) -> nn.Module:
         case nets.DcganGenerator():
             return DcganGenerator(spec, recipe.latent.size, form[1], form[0], recipe.classes)
         case nets.ResnetGenerator():
-            return ResnetGenerator(spec, form[0])
+            return ResnetGenerator(spec, _given_channels(recipe), form[0])
+        case nets.UnetGenerator():
+            return UnetGenerator(spec, _given_channels(recipe), form[0])
+        case nets.SrresnetGenerator():
+            return SrresnetGenerator(spec, recipe.enlarges, form[0])
         case _:
             assert_never(spec)
 
@@ -131,5 +146,21 @@ def _game(recipe: Recipe, generator: nn.Module, critic: nn.Module | None) -> Gam
             assert isinstance(critic, nn.ModuleDict)
             channels, height, width = shape(recipe)
             return Unpaired(recipe.game, generator, critic, (channels, height, width))
+        case games.Paired():
+            assert critic is not None
+            return Paired(recipe.game, generator, critic, _features(recipe, recipe.game))
         case _:
             assert_never(recipe.game)
+
+
+def _given_channels(recipe: Recipe) -> int:
+    channels = shape(recipe)[0]
+    return recipe.game.given_channels(channels) if isinstance(recipe.game, games.Paired) else channels
+
+
+def _features(recipe: Recipe, game: games.Paired) -> nn.Module | None:
+    """The network that compares contents, before it has learned or was read; None where nothing is compared."""
+    if not game.content:
+        return None
+    make = Vgg19 if game.features == "vgg19" else partial(RotationNet, shape(recipe)[0])
+    return _players(recipe, "features", ("", ""), make)

@@ -9,12 +9,12 @@ from models.spec.nets import ResnetGenerator as ResnetGeneratorSpec
 
 
 class ResnetGenerator(nn.Module):
-    """Pictures [n, channels, h, w] in [-1, 1], sides divisible by 4 -> pictures of the same shape and range."""
+    """Pictures [n, given, h, w] in [-1, 1], sides divisible by 4 -> pictures [n, channels, h, w] in [-1, 1]."""
 
-    def __init__(self, spec: ResnetGeneratorSpec, channels: int) -> None:
+    def __init__(self, spec: ResnetGeneratorSpec, given: int, channels: int) -> None:
         super().__init__()
         w = spec.width
-        layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(channels, w, 7), *_after(spec.norm, w)]
+        layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(given, w, 7), *_after(spec.norm, w)]
         for wide in (2 * w, 4 * w):
             layers += [nn.Conv2d(wide // 2, wide, 3, 2, 1), *_after(spec.norm, wide)]
         layers += [ResnetBlock(4 * w, spec.norm) for _ in range(spec.blocks)]
@@ -67,8 +67,11 @@ class PatchCritic(nn.Module):
         if spec.norm == "instance":
             initialise(self)
 
-    def forward(self, x: Tensor) -> Verdict:
-        return Verdict(self.model(x))
+    def forward(self, x: Tensor, label: Tensor | None = None) -> Verdict:
+        *hidden, last = self.model
+        for layer in hidden:
+            x = layer(x)
+        return Verdict(last(x), features=x.flatten(1))
 
 
 def _norm(kind: str, width: int) -> nn.Module:

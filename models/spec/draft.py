@@ -6,7 +6,7 @@ from pydantic import Field
 
 from models.spec.base import Spec
 from models.spec.data import DataSpec, Images
-from models.spec.games import GameSpec, Synthesis
+from models.spec.games import GameSpec, Paired, Synthesis
 from models.spec.nets import CriticSpec, GeneratorSpec
 from models.spec.objectives import ObjectiveSpec
 from models.spec.penalties import PenaltySpec
@@ -61,6 +61,11 @@ class Draft(Spec):
     def translates(self) -> bool:
         """Whether a picture can be given and another comes back."""
         return self.game.kind in ("unpaired", "paired")
+
+    @property
+    def enlarges(self) -> int:
+        """How many times larger a side is when it comes back."""
+        return self.game.factor if isinstance(self.game, Paired) and self.game.task == "downscaling" else 1
 
     def penalty(self, kind: str) -> PenaltySpec | None:
         """The penalty of this kind, where it is listed."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from models.spec.data import DataSpec, Images, Unpaired
+from models.spec.data import DataSpec, Images, Paired, Unpaired
 from models.spec.datasets import Kind
 from models.spec.games import Synthesis
 from models.spec.presets import classic, translation
@@ -59,11 +59,14 @@ def _dials(preset: Callable[[DataSpec], Fields], data: DataSpec) -> tuple[Dial, 
         ]  # fmt: skip
     if hasattr(fields["generator"], "width"):
         dials.append(Dial("/generator/width", "Width of the generator", "integer", 8, 256, fields["generator"].width))
+    if getattr(fields["game"], "task", "") == "downscaling":
+        dials.append(Dial("/game/factor", "How many times larger: 2 or 4", "integer", 2, 4, fields["game"].factor))
     return tuple(dials)
 
 
 _DIGITS = Images(dataset="digits", side=16, channels=1, classes=10)
 _SCENES = Unpaired(dataset="day2night", side=64, channels=3)
+_PAIRS = Paired(dataset="day2night", side=64, channels=3)
 
 
 def _family(
@@ -104,6 +107,18 @@ _ALL = (
             "Two translators that undo each other. For two piles of pictures of which no two belong together.",
             "Zhu et al. 2017, arXiv:1703.10593; below 128 px settings ours", translation.cyclegan, _SCENES,
             ("unpaired", "paired")),
+    _family("pix2pix", "pix2pix: one picture into another, from pairs",
+            "A U-Net learns the right answer to each picture. For pairs of pictures; of single ones it learns to paint "
+            "their edges.",
+            "Isola et al. 2016, arXiv:1611.07004; below 128 px settings ours", translation.pix2pix, _PAIRS,
+            ("paired", "images")),
+    _family("srgan", "SRGAN: small pictures made larger",
+            "Enlarges two or four times, with the fine detail that averaging leaves out.",
+            "Ledig et al. 2017, arXiv:1609.04802; below 96 px settings ours", translation.srgan, kinds=("images",)),
+    _family("inpaint", "Context encoder: what is missing is painted",
+            "Fills holes in pictures: boxes anywhere, the middle or the left half.",
+            "Pathak et al. 2016, arXiv:1604.07379; below 128 px settings ours", translation.inpaint,
+            kinds=("images",)),
 )  # fmt: skip
 
 FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for family in _ALL})

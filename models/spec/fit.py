@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from models.spec.games import Paired
 from models.spec.recipe import Recipe
 
 SHAPELESS = frozenset({"activation", "input_scale"})
@@ -39,6 +40,20 @@ def _form(recipe: Recipe) -> dict[str, Any]:
             "game.packing": getattr(recipe.game, "packing", 1),
             "two critics": recipe.objective is not None and recipe.objective.kind == "d2gan",
         }
+    if isinstance(recipe.game, Paired):
+        form |= _paired_form(recipe, recipe.game)
+    return form
+
+
+def _paired_form(recipe: Recipe, game: Paired) -> dict[str, Any]:
+    channels = getattr(recipe.data, "channels", 0)
+    form = {
+        "number of channels given": game.given_channels(channels),
+        "number of channels judged": game.judged_channels(channels),
+        "game.factor": recipe.enlarges,
+    }
+    if recipe.critic is not None and recipe.critic.kind == "dcgan":  # it scores whole pictures
+        form["data.side"] = getattr(recipe.data, "side", None)
     return form
 
 

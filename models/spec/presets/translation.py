@@ -1,16 +1,20 @@
 """Picture to picture."""
 
-from models.spec.data import DataSpec, Paired, Unpaired
+from models.spec.data import DataSpec, Images, Paired, Unpaired
+from models.spec.games import Paired as PairedGame
 from models.spec.games import Unpaired as UnpairedGame
-from models.spec.nets import PatchCritic, ResnetGenerator
+from models.spec.nets import DcganCritic, PatchCritic, ResnetGenerator, SrresnetGenerator, UnetGenerator
 from models.spec.objectives import LeastSquares, NonSaturating
 from models.spec.penalties import R1
 from models.spec.presets.common import Fields, synthesis
 from models.spec.training import Adam, Budget, Ema, Latent, Linear, Turns
 
+DEEPEST = 8
+"""halvings of pix2pix's generator"""
+
 
 def cyclegan(data: DataSpec) -> Fields:
-    side = data.side if isinstance(data, Unpaired | Paired) else 256
+    side = _side(data)
     published = synthesis(
         game=UnpairedGame(),
         latent=Latent(size=1),
@@ -40,3 +44,90 @@ def _small_cyclegan() -> Fields:
         "batch_size": 4,
         "budget": Budget(steps=3000),
     }
+
+
+def pix2pix(data: DataSpec) -> Fields:
+    """Pairs as they are given; of single pictures, from their edges."""
+    side = _side(data)
+    published = synthesis(
+        game=PairedGame(task="edges" if isinstance(data, Images) else "given"),
+        latent=Latent(size=1),
+        generator=UnetGenerator(depth=_halvings(side, DEEPEST, least=1), dropout=0.5),
+        critic=PatchCritic(),
+        schedule=Linear(flat=0.5),
+        batch_size=1,
+        budget=Budget(steps=80_000),
+    )
+    return published if side >= 128 else published | _small(data, steps=1500)
+
+
+def srgan(data: DataSpec) -> Fields:
+    """The content is the paper's; without its pre-training, pixels keep a small weight beside it."""
+    game = PairedGame(task="downscaling", conditional=False, adversarial=1e-3, pixel=0.1, content=1)
+    adam = Adam(rate=1e-4, beta1=0.9)
+    published = synthesis(
+        game=game,
+        latent=Latent(size=1),
+        generator=SrresnetGenerator(),
+        critic=DcganCritic(),
+        generator_optimizer=adam,
+        critic_optimizer=adam,
+        batch_size=16,
+        budget=Budget(steps=200_000),
+    )
+    if _side(data) >= 96:
+        return published
+    small = _small(data, steps=1500)
+    return published | small | {
+        "game": game,
+        "generator": SrresnetGenerator(width=32, blocks=4, norm="none"),
+        "critic": DcganCritic(width=32, norm="none"),
+    }  # fmt: skip
+
+
+def inpaint(data: DataSpec) -> Fields:
+    side = _side(data)
+    published = synthesis(
+        game=PairedGame(task="masks", conditional=False, adversarial=1e-3, pixel=1),
+        latent=Latent(size=1),
+        generator=UnetGenerator(depth=_halvings(side, 6), norm="batch", skips=False),
+        critic=DcganCritic(),
+        generator_optimizer=Adam(rate=2e-3),
+        critic_optimizer=Adam(rate=2e-4),
+        budget=Budget(steps=100_000),
+    )
+    if side >= 128:
+        return published
+    small = _small(data, steps=1500)
+    return published | small | {
+        "game": PairedGame(task="masks", conditional=False, pixel=50),
+        "critic": DcganCritic(width=32, norm="none"),
+    }  # fmt: skip
+
+
+def _small(data: DataSpec, steps: int) -> Fields:
+    """Ours, for small pictures and minutes of two cores: docs/recipes.md."""
+    adam = Adam(rate=5e-4, beta1=0, beta2=0.99)
+    return {
+        "generator": UnetGenerator(width=32, depth=_halvings(_side(data), DEEPEST)),
+        "critic": PatchCritic(width=32, layers=2, norm="none"),
+        "penalties": (R1(weight=1, every=8),),
+        "generator_optimizer": adam,
+        "critic_optimizer": adam,
+        "schedule": Linear(flat=0.5),
+        "ema": Ema(decay=0.995),
+        "batch_size": 16,
+        "budget": Budget(steps=steps),
+    }
+
+
+def _side(data: DataSpec) -> int:
+    return data.side if isinstance(data, Images | Unpaired | Paired) else 256
+
+
+def _halvings(side: int, most: int, least: int = 4) -> int:
+    """As many as leave whole maps of `least` pixels or more; at least one."""
+    depth = 1
+    while depth < most and side % 2 ** (depth + 1) == 0 and side // 2 ** (depth + 1) >= least:
+        depth += 1
+    return depth

@@ -1,0 +1,65 @@
+"""Pix2pix's U-Net (Isola et al. 2016), and without bridges the context encoder of Pathak et al. 2016."""
+
+import torch
+from torch import Tensor, nn
+
+from models.nets.layers import initialise
+from models.spec.nets import UnetGenerator as UnetGeneratorSpec
+
+DROPPING = 3
+"""innermost blocks of the way up that drop out"""
+
+
+class UnetGenerator(nn.Module):
+    """Pictures [n, given, h, w] in [-1, 1], sides divisible by 2^depth -> pictures [n, channels, h, w] in [-1, 1]."""
+
+    def __init__(self, spec: UnetGeneratorSpec, given: int, channels: int) -> None:
+        super().__init__()
+        widths = [spec.width * min(2**level, 8) for level in range(spec.depth)]
+        befores, last = [given, *widths], spec.depth - 1
+        self.down = nn.ModuleList(
+            # The outermost map is not normalised, as in the paper; the innermost may be a single pixel, which cannot be.
+            _down(befores[level], widths[level], spec.norm if 0 < level < last else "none", first=level == 0)
+            for level in range(spec.depth)
+        )
+        self.up = nn.ModuleList()
+        for level in range(last, 0, -1):
+            before = widths[level] * (2 if spec.skips and level < last else 1)
+            dropout = spec.dropout if last - level < DROPPING else 0.0
+            self.up.append(_up(before, widths[level - 1], spec.norm, dropout))
+        outermost = widths[0] * (2 if spec.skips and last else 1)
+        self.paint = nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(outermost, channels, 4, 2, 1), nn.Tanh())
+        self.skips = spec.skips
+        if spec.norm != "none":
+            initialise(self)
+
+    def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+        passed: list[Tensor] = []
+        for down in self.down:
+            x = down(x)
+            passed.append(x)
+        passed.pop()
+        for up in self.up:
+            x = up(x)
+            if self.skips:
+                x = torch.cat([x, passed.pop()], dim=1)
+        painted: Tensor = self.paint(x)
+        return painted
+
+
+def _down(before: int, after: int, norm: str, first: bool) -> nn.Module:
+    """Half the side."""
+    slope = [] if first else [nn.LeakyReLU(0.2)]
+    return nn.Sequential(*slope, nn.Conv2d(before, after, 4, 2, 1), _norm(norm, after))
+
+
+def _up(before: int, after: int, norm: str, dropout: float) -> nn.Module:
+    """Twice the side."""
+    layers = [nn.ReLU(), nn.ConvTranspose2d(before, after, 4, 2, 1), _norm(norm, after)]
+    return nn.Sequential(*layers, *([nn.Dropout(dropout)] if dropout else []))
+
+
+def _norm(kind: str, width: int) -> nn.Module:
+    if kind == "none":
+        return nn.Identity()
+    return nn.BatchNorm2d(width) if kind == "batch" else nn.InstanceNorm2d(width)
