@@ -118,6 +118,7 @@ def _replies() -> list[Out]:
         {
             "name": family.name,
             "title": family.title,
+            "use": family.use,
             "paper": family.paper,
             "game": family.game,
             "conditional": family.conditional,

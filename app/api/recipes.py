@@ -26,6 +26,7 @@ def _out(family: Family) -> RecipeOut:
         {
             "name": family.name,
             "title": family.title,
+            "use": family.use,
             "paper": family.paper,
             "game": family.game,
             "conditional": family.conditional,

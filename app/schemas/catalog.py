@@ -121,6 +121,7 @@ class DialOut(Out):
 class RecipeOut(Out):
     name: str
     title: str
+    use: str = Field(description="What it is and when to choose it.")
     paper: str
     game: str
     conditional: bool

@@ -45,7 +45,7 @@ def test_recipes_can_be_posted_as_they_are_listed(client: TestClient) -> None:
     assert [recipe["name"] for recipe in listed] == list(FAMILIES)
     for recipe in listed:
         assert recipe.keys() == {
-            "name", "title", "paper", "game", "conditional", "schema", "defaults", "dials",
+            "name", "title", "use", "paper", "game", "conditional", "schema", "defaults", "dials",
         }  # fmt: skip
         assert client.get(f"/recipes/{recipe['name']}").json() == recipe
         assert client.post("/jobs", json={"recipe": recipe["defaults"]}).status_code == 201

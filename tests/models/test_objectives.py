@@ -9,7 +9,20 @@ from torch import Tensor
 
 from models.duel import Scores, Verdict
 from models.objectives import build_objective
-from models.spec.objectives import Hinge, LeastSquares, Minimax, NonSaturating, ObjectiveSpec, Wasserstein
+from models.spec.objectives import (
+    Began,
+    D2gan,
+    Hinge,
+    Kl,
+    LeastSquares,
+    MaximumLikelihood,
+    Minimax,
+    NonSaturating,
+    ObjectiveSpec,
+    Relativistic,
+    ReverseKl,
+    Wasserstein,
+)
 
 R = torch.tensor([-2.0, -0.3, 0.4, 1.7], dtype=torch.float64)
 F = torch.tensor([-1.5, 0.2, 0.9, 2.5], dtype=torch.float64)
@@ -17,6 +30,10 @@ F = torch.tensor([-1.5, 0.2, 0.9, 2.5], dtype=torch.float64)
 
 def sigmoid(x: Tensor) -> Tensor:
     return 1 / (1 + (-x).exp())
+
+
+def positive(x: Tensor) -> Tensor:
+    return (1 + x.exp()).log()
 
 
 def cross_entropy(r: Tensor, f: Tensor, target: float) -> Tensor:
@@ -46,6 +63,19 @@ CASES: list[tuple[ObjectiveSpec, Form, Form]] = [
         lambda r, f: (1 - r).clamp(min=0).mean() + (1 + f).clamp(min=0).mean(),
         lambda r, f: -f.mean(),
     ),
+    (
+        MaximumLikelihood(),
+        lambda r, f: cross_entropy(r, f, 1),
+        lambda r, f: -(sigmoid(f) / (1 - sigmoid(f))).mean(),
+    ),
+    (Kl(), lambda r, f: (f - 1).exp().mean() - r.mean(), lambda r, f: -(f - 1).exp().mean()),
+    (ReverseKl(), lambda r, f: (-r).exp().mean() + (f - 1).mean(), lambda r, f: (1 - f).mean()),
+    (
+        Relativistic(),
+        lambda r, f: -sigmoid(r - f).log().mean(),
+        lambda r, f: -sigmoid(f - r).log().mean(),
+    ),
+    (Began(), lambda r, f: r.mean(), lambda r, f: f.mean()),
 ]
 
 
@@ -63,6 +93,70 @@ def test_value_and_gradient_equal_the_closed_form(spec: ObjectiveSpec, critic: F
         torch.testing.assert_close(got, wanted)
 
 
+def test_d2gan_pays_both_critics_as_the_paper_says() -> None:
+    """Nguyen et al. 2017, equation 1, with D = softplus of the first column and E of the second."""
+    objective = build_objective(D2gan(alpha=0.2, beta=0.1))
+    r, f = torch.stack([R, F], 1), torch.stack([F, R], 1)
+    scores = Scores(Verdict(r), Verdict(f))
+    d_real, e_real, d_fake, e_fake = (positive(column) for column in (r[:, 0], r[:, 1], f[:, 0], f[:, 1]))
+    game = 0.2 * d_real.log().mean() - d_fake.mean() - e_real.mean() + 0.1 * e_fake.log().mean()
+    torch.testing.assert_close(objective.critic(scores), -game)
+    torch.testing.assert_close(objective.generator(scores), -d_fake.mean() + 0.1 * e_fake.log().mean())
+
+
+DATA = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
+DRAWN = torch.tensor([0.2, 0.2, 0.6], dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("spec", "best", "divergence"),
+    [
+        (Kl(), 1 + (DATA / DRAWN).log(), (DATA * (DATA / DRAWN).log()).sum()),
+        (ReverseKl(), (DATA / DRAWN).log(), (DRAWN * (DRAWN / DATA).log()).sum()),
+    ],
+    ids=["kl", "reverse_kl"],
+)
+def test_the_best_critic_of_three_symbols_measures_the_divergence(
+    spec: ObjectiveSpec, best: Tensor, divergence: Tensor
+) -> None:
+    """Nowozin et al. 2016: expectations over three symbols, drawn as often as their probabilities say."""
+    r, f = (best.repeat_interleave((10 * weights).round().long()) for weights in (DATA, DRAWN))
+    at_best = build_objective(spec).critic(Scores(Verdict(r), Verdict(f)))
+    torch.testing.assert_close(-at_best, divergence)
+    for step in (-0.1, 0.1):
+        beside = build_objective(spec).critic(Scores(Verdict(r + step), Verdict(f + step)))
+        assert beside > at_best
+
+
+def test_against_the_best_critic_maximum_likelihood_pulls_as_the_likelihood_does() -> None:
+    """With exp(score) = p_data / p_g, its slope by the parameters of p_g is that of -E_data[log p_g]."""
+    logits = torch.tensor([0.1, -0.4, 0.8], dtype=torch.float64, requires_grad=True)
+    drawn = logits.softmax(0)
+    (wanted,) = torch.autograd.grad(-(DATA * drawn.log()).sum(), logits)
+    score = (DATA / drawn.detach()).log()
+    # The cost of symbol x, weighted by how often it is drawn: sum over p_g(x) J(x), J held fixed.
+    cost = torch.stack([build_objective(MaximumLikelihood()).generator(Scores(None, Verdict(x))) for x in score])
+    (got,) = torch.autograd.grad((logits.softmax(0) * cost.detach()).sum(), logits)
+    torch.testing.assert_close(got, wanted)
+
+
+def test_began_moves_its_balance_and_measures_convergence() -> None:
+    objective = build_objective(Began(diversity=0.5, pace=0.01))
+    scores = Scores(Verdict(torch.full((4,), 3.0)), Verdict(torch.full((4,), 0.5)))
+    objective.settle(scores)  # gap .5 x 3 - .5 = 1
+    assert {name: round(value.item(), 6) for name, value in objective.gauges().items()} == {
+        "balance": 0.01,
+        "convergence": 4.0,
+    }
+    assert objective.critic(scores).item() == pytest.approx(3 - 0.01 * 0.5)
+    restored = build_objective(Began(diversity=0.5, pace=0.01))
+    restored.load_state_dict(objective.state_dict())
+    assert torch.equal(restored.critic(scores), objective.critic(scores))
+    for _ in range(300):
+        objective.settle(scores)
+    assert objective.gauges()["balance"].item() == 1.0, "k stays within [0, 1]"
+
+
 def test_equilibrium_of_the_minimax_critic_is_two_ln_two() -> None:
     """A critic that cannot tell (score 0) pays ln 2 for each side: the lectures' landmark."""
     silent = Verdict(torch.zeros(5, dtype=torch.float64))
@@ -72,7 +166,7 @@ def test_equilibrium_of_the_minimax_critic_is_two_ln_two() -> None:
 
 def test_scores_far_out_stay_finite() -> None:
     far = Verdict(torch.tensor([-1e4, 1e4]))
-    for spec in (Minimax(), NonSaturating()):
+    for spec in (Minimax(), NonSaturating(), Relativistic()):
         objective = build_objective(spec)
         scores = Scores(far, far)
         assert objective.critic(scores).isfinite()

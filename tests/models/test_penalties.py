@@ -3,11 +3,11 @@
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from models.duel import Duel, Scores, Verdict
+from models.duel import Duel, Origin, Scores, Turn, Verdict
 from models.penalties import Auxiliary, GradientPenalty, build_penalty
-from models.spec.penalties import R1
+from models.spec.penalties import R1, R2, FeatureMatching, HistoricalAveraging, JacobianClamping, ModeRegulariser
 
 RNG = torch.Generator().manual_seed(3)
 REAL = torch.randn(6, 1, 4, 4, generator=RNG, dtype=torch.float64)
@@ -38,13 +38,13 @@ def test_gradient_penalty_looks_between_real_and_fake() -> None:
     duel = Duel(quadratic, REAL, FAKE)
     share = torch.rand(6, generator=torch.Generator().manual_seed(9)).view(-1, 1, 1, 1)
     between = torch.lerp(REAL, FAKE, share.double())
-    value = GradientPenalty({"critic": 1.0}).measure(duel, judge(duel), torch.Generator().manual_seed(9))
+    value = GradientPenalty({"critic": 1.0}).measure("critic", duel, judge(duel), torch.Generator().manual_seed(9))
     torch.testing.assert_close(value, (between.flatten(1).norm(dim=1) - 1).square().mean())
 
 
 def test_r1_is_half_the_squared_slope_at_real_pictures_and_lazy_weighs_more() -> None:
     duel = Duel(quadratic, REAL.clone().requires_grad_(), FAKE)
-    lazy = build_penalty(R1(weight=2, every=8))
+    lazy = build_penalty(R1(weight=2, every=8), {})
     value = lazy("critic", duel, judge(duel), torch.Generator())
     torch.testing.assert_close(value, 2 * 8 * REAL.flatten(1).square().sum(1).mean() / 2)
     assert [lazy.due("critic", step) for step in (0, 1, 7, 8)] == [True, False, False, True]
@@ -54,7 +54,7 @@ def test_r1_is_half_the_squared_slope_at_real_pictures_and_lazy_weighs_more() ->
 def test_r1_can_be_differentiated_again() -> None:
     weight = WEIGHT.clone().requires_grad_()
     duel = Duel(lambda x: Verdict((x * weight).flatten(1).sum(1)), REAL.clone().requires_grad_(), FAKE)
-    value = build_penalty(R1(weight=1))("critic", duel, judge(duel), torch.Generator())
+    value = build_penalty(R1(weight=1), {})("critic", duel, judge(duel), torch.Generator())
     (slope,) = torch.autograd.grad(value, weight)
     torch.testing.assert_close(slope, WEIGHT)
 
@@ -66,5 +66,64 @@ def test_auxiliary_names_the_class_of_reals_for_the_critic_and_of_fakes_for_the_
     fake_only = Scores(None, Verdict(torch.zeros(3), unsure))
     auxiliary = Auxiliary({"critic": 1.0, "generator": 0.2})
     assert auxiliary("critic", duel, both, torch.Generator()).item() < 1e-6
-    value = auxiliary("generator", duel, fake_only, torch.Generator()).item()
-    assert math.isclose(value, 0.2 * math.log(3), rel_tol=1e-5)
+    for scores in (fake_only, both):  # also where the objective has the real batch judged beside it
+        value = auxiliary("generator", duel, scores, torch.Generator()).item()
+        assert math.isclose(value, 0.2 * math.log(3), rel_tol=1e-5)
+
+
+def test_r2_is_half_the_squared_slope_at_fakes() -> None:
+    duel = Duel(quadratic, REAL, FAKE.clone().requires_grad_())
+    value = build_penalty(R2(weight=3), {})("critic", duel, judge(duel), torch.Generator())
+    torch.testing.assert_close(value, 3 * FAKE.flatten(1).square().sum(1).mean() / 2)
+
+
+def test_feature_matching_compares_means_not_examples() -> None:
+    def critic(x: Tensor) -> Verdict:
+        return Verdict(x.flatten(1).sum(1), features=x.flatten(1))
+
+    penalty = build_penalty(FeatureMatching(weight=2), {})
+    assert penalty.compares
+    duel = Duel(critic, REAL, FAKE)
+    value = penalty("generator", duel, judge(duel), torch.Generator())
+    torch.testing.assert_close(value, 2 * (REAL.mean(0) - FAKE.mean(0)).square().mean())
+    shuffled = Duel(critic, REAL, REAL.flip(0))
+    assert penalty("generator", shuffled, judge(shuffled), torch.Generator()).item() < 1e-20
+
+
+def test_historical_averaging_is_the_distance_from_the_mean_of_all_steps() -> None:
+    player = nn.Linear(2, 1, bias=False)
+    players: dict[Turn, nn.Module] = {"generator": player}
+    penalty = build_penalty(HistoricalAveraging(weight=1), players)
+    seen = [player.weight.detach().clone()]
+    duel = Duel(linear, REAL, FAKE)
+    for _ in range(3):
+        with torch.no_grad():
+            player.weight.add_(1.0)
+        penalty.settle()
+        seen.append(player.weight.detach().clone())
+    value = penalty("generator", duel, judge(duel), torch.Generator())
+    torch.testing.assert_close(value, (player.weight - torch.stack(seen).mean(0)).square().sum())
+    (slope,) = torch.autograd.grad(value, player.weight)
+    torch.testing.assert_close(slope, torch.full((1, 2), 3.0))
+    assert set(penalty.state_dict()) == {"steps", "generator"}
+
+
+def test_jacobian_clamping_asks_for_steps_between_two_bounds() -> None:
+    latent = torch.randn(8, 5, generator=torch.Generator().manual_seed(1))
+    for stretch, wanted in ((0.25, (1 - 0.25) ** 2), (4.0, 0.0), (23.0, 9.0)):
+        origin = Origin(latent, lambda z, by=stretch: by * z)  # type: ignore[misc]
+        duel = Duel(linear, REAL, stretch * latent, origin=origin)
+        penalty = build_penalty(JacobianClamping(weight=1, least=1, most=20, step=0.5), {})
+        scores = Scores(None, Verdict(torch.zeros(8)))
+        value = penalty("generator", duel, scores, torch.Generator().manual_seed(2))
+        torch.testing.assert_close(value, torch.tensor(wanted), rtol=1e-4, atol=1e-4)
+
+
+def test_the_mode_regulariser_draws_encoded_examples_again() -> None:
+    half = Origin(torch.zeros(6, 16), lambda z: z.view(-1, 1, 4, 4), lambda x: 0.5 * x.flatten(1))
+    duel = Duel(lambda x: Verdict(linear(x.double()).score), REAL, FAKE, origin=half)
+    penalty = build_penalty(ModeRegulariser(distance=2, score=3), {})
+    value = penalty("generator", duel, Scores(None, judge(duel).fake), torch.Generator())
+    missed = (1 + (-linear(REAL / 2).score).exp()).log().mean()
+    wanted = 2 * (REAL / 2).square().mean() + 3 * missed
+    torch.testing.assert_close(value.double(), wanted, rtol=1e-5, atol=1e-5)

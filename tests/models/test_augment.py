@@ -1,0 +1,68 @@
+"""Alterations of pictures: each does what it says, to as many as it says, and lets slopes through."""
+
+from typing import get_args
+
+import pytest
+import torch
+from torch import Tensor
+
+from models.augment import augment
+from models.games import packed, unpacked
+from models.spec.games import Transform
+
+PICTURES = torch.rand(64, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+def rng(seed: int = 5) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def changed(x: Tensor) -> Tensor:
+    """Which pictures are no longer those that went in."""
+    return (x != PICTURES).flatten(1).any(1)
+
+
+@pytest.mark.parametrize("name", get_args(Transform))
+def test_a_transform_happens_as_often_as_the_probability_says_and_follows_from_its_rng(name: Transform) -> None:
+    always = augment(PICTURES, (name,), None, rng())
+    assert changed(always).float().mean() > 0.9
+    assert torch.equal(always, augment(PICTURES, (name,), None, rng()))
+    assert not torch.equal(always, augment(PICTURES, (name,), None, rng(6)))
+    assert not changed(augment(PICTURES, (name,), torch.tensor(0.0), rng())).any()
+    assert 0.3 < changed(augment(PICTURES, (name,), torch.tensor(0.5), rng())).float().mean() < 0.7
+
+
+@pytest.mark.parametrize("name", get_args(Transform))
+def test_slopes_pass_through(name: Transform) -> None:
+    x = PICTURES.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(augment(x, (name,), None, rng()).square().sum(), x)
+    assert slope.isfinite().all()
+    assert (slope != 0).flatten(1).any(1).all()
+
+
+def test_translation_moves_by_an_eighth_at_most_and_fills_with_grey() -> None:
+    dot = torch.zeros(64, 1, 16, 16)
+    dot[:, :, 8, 8] = 1
+    moved = augment(dot, ("translation",), None, rng())
+    assert moved.sum() == 64, "from the middle nothing is pushed out"
+    places = moved.flatten(1).argmax(1)
+    rows, columns = places // 16 - 8, places % 16 - 8
+    assert (rows.abs().max(), columns.abs().max()) == (2, 2)
+    assert len(set(zip(rows.tolist(), columns.tolist(), strict=True))) > 12
+
+
+def test_cutout_is_a_square_of_grey() -> None:
+    cut = augment(torch.ones(64, 2, 16, 16), ("cutout",), None, rng())
+    holes = (cut == 0).sum((1, 2, 3)) / 2
+    assert holes.max() == 64, "half the side, squared"
+    assert holes.min() >= 16, "a hole reaches over an edge by half of itself at most"
+    assert ((cut == 0) | (cut == 1)).all()
+
+
+def test_packs_hold_neighbours_and_can_be_undone() -> None:
+    packs = packed(PICTURES, 4)
+    assert packs.shape == (16, 12, 16, 16)
+    assert torch.equal(packs[0, 3:6], PICTURES[1])
+    assert torch.equal(unpacked(packs, 4), PICTURES)
+    points = torch.arange(8.0).view(4, 2)
+    assert packed(points, 2).tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
