@@ -6,7 +6,7 @@ from models.spec.data import Images, Paired, Points, Sequences, Unpaired
 from models.spec.draft import Draft
 from models.spec.games import Paired as PairedGame
 from models.spec.games import Reconstruction, Synthesis
-from models.spec.nets import PatchCritic, ResidualGenerator, SequenceGenerator, UnetGenerator
+from models.spec.nets import MlpAutoencoder, PatchCritic, ResidualGenerator, SequenceGenerator, UnetGenerator
 
 Refusal = tuple[str, str]
 """(JSON pointer, sentence that says what to change)"""
@@ -31,7 +31,6 @@ TELLS_CLASSES = {
     "generator": ("mlp", "dcgan", "residual", "stacked"),
     "critic": ("mlp", "dcgan", "residual", "stacked"),
 }
-NAMES_CLASSES = ("mlp", "dcgan", "residual", "stacked")
 PACKS = ("mlp", "dcgan", "residual")
 HAS_FEATURES = ("mlp", "dcgan", "residual", "progressive", "sequence", "patch")
 SLOPES = ("gradient_penalty", "r1", "r2")
@@ -71,7 +70,7 @@ def _critic_where_one_judges(recipe: Draft) -> Refusal | None:
     if not isinstance(recipe.game, Reconstruction):
         for name, part in judged.items():
             if part is None:
-                return f"/{name}", f"The game '{recipe.game.kind}' needs a {name.replace('_', ' ')}: choose one."
+                return f"/{name}", f"The game '{recipe.game.kind}' is judged: {name} must not be null."
         return None
     for name, part in (judged | {"critic_clip": recipe.critic_clip}).items():
         if part is not None:
@@ -81,6 +80,16 @@ def _critic_where_one_judges(recipe: Draft) -> Refusal | None:
     if recipe.turns.critic_steps > 1 or recipe.turns.unrolled or recipe.turns.prediction:
         return "/turns", "The reconstruction game has one player: leave turns out."
     return None
+
+
+def _cross_entropy_of_probabilities(recipe: Draft) -> Refusal | None:
+    if not isinstance(recipe.game, Reconstruction) or recipe.game.loss != "cross_entropy":
+        return None
+    linear = isinstance(recipe.generator, MlpAutoencoder) and not recipe.generator.hidden
+    if recipe.data.kind == "images" and not linear:
+        return None
+    what = "Pictures that leave a linear generator" if linear else f"Data of kind {recipe.data.kind}"
+    return "/game/loss", f"{what} are not bounded as probabilities are: set game.loss to squared or absolute."
 
 
 def _networks_fit_game(recipe: Draft) -> Refusal | None:
@@ -147,7 +156,7 @@ def _patches_fit_side(recipe: Draft) -> Refusal | None:
     return None
 
 
-def _paired_critic_sees_size(recipe: Draft) -> Refusal | None:
+def _features_fit_side(recipe: Draft) -> Refusal | None:
     if isinstance(recipe.game, PairedGame) and recipe.game.content and recipe.game.features == "vgg19":
         side = getattr(recipe.data, "side", 0)
         if side < 32:
@@ -186,13 +195,6 @@ def _classes_where_told(recipe: Draft) -> Refusal | None:
         return "/game/conditional", "The stacked generator is told a class: set game.conditional to true."
     if isinstance(recipe.generator, ResidualGenerator) and recipe.generator.hierarchical:
         return "/game/conditional", "The hierarchical generator is told a class: set game.conditional to true."
-    return None
-
-
-def _auxiliary_is_named(recipe: Draft) -> Refusal | None:
-    if recipe.penalty("auxiliary") and recipe.critic and recipe.critic.kind not in NAMES_CLASSES:
-        sentence = f"A critic of kind {recipe.critic.kind} names no classes"
-        return "/critic", f"{sentence}: choose {_either(NAMES_CLASSES)}, or remove the penalty auxiliary."
     return None
 
 
@@ -275,6 +277,8 @@ def _looks_ahead_one_way(recipe: Draft) -> Refusal | None:
         return "/turns", "The generator looks ahead by unrolled moves or by prediction: choose one of them."
     if turns.prediction and turns.order != "critic_first":
         return "/turns/order", "Prediction repeats the critic's last move: set turns.order to critic_first."
+    if turns.unrolled and not isinstance(recipe.game, Synthesis):
+        return "/turns/unrolled", "Unrolled moves are for the game synthesis: set turns.unrolled to 0."
     if turns.unrolled and getattr(recipe.critic, "norm", "") in ("batch", "spectral"):
         return "/critic/norm", "Moves that are only looked ahead must leave no trace in the critic: set norm to none."
     return None
@@ -317,15 +321,15 @@ def _either(words: Iterable[str]) -> str:
 RULES: tuple[Rule, ...] = (
     _game_fits_data,
     _critic_where_one_judges,
+    _cross_entropy_of_probabilities,
     _networks_fit_game,
     _networks_fit_data,
     _upscaling_by_srresnet,
     _sides_divide,
     _patches_fit_side,
-    _paired_critic_sees_size,
+    _features_fit_side,
     _conditional_has_labels,
     _classes_where_told,
-    _auxiliary_is_named,
     _began_rebuilds,
     _wasserstein_is_lipschitz,
     _slopes_without_batch_norm,

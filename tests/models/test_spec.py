@@ -141,7 +141,7 @@ def test_changing_a_kind_takes_the_new_kinds_defaults() -> None:
             "fewer layers",
         ),
         ({"recipe": "cyclegan", "overrides": {"data": {"side": 66}}}, "/overrides/data/side", "divisible by 4"),
-        ({"overrides": {"generator": {"norm": "none"}}}, "/overrides/generator/norm", "told the class through BatchNorm"),
+        ({"overrides": {"generator": {"norm": "none"}}}, "/overrides/generator/norm", "class through BatchNorm"),
         (
             {"overrides": {"penalties": [{"kind": "r1"}, {"kind": "r1"}]}},
             "/overrides/penalties",
