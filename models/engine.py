@@ -17,14 +17,17 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.build import counts, parameters
+from models import derive
+from models.build import counts, parameters, shape
 from models.export import Export, cycling_labels, export_checkpoint, load_export
 from models.latent import draw_latent
 from models.rng import stream_seed
+from models.spec.games import Paired
+from models.spec.nets import Translating
 from models.spec.recipe import Recipe
-from models.tiling import restyle
+from models.tiling import Translator, restyle
 
 Direction = Literal["a2b", "b2a"]
 Array = NDArray[Any]
@@ -82,6 +85,7 @@ class _Translation:
     path: Path
     image: Array
     direction: Direction
+    enlarges: int
     future: Future[Array] = field(default_factory=Future)
     way: Iterator[Array | None] | None = None
     seconds: float = 0.0
@@ -89,7 +93,7 @@ class _Translation:
     @property
     def weight(self) -> int:
         height, width, _ = self.image.shape
-        return 1 + int(height * width) // PICTURE_PIXELS
+        return 1 + int(height * width) * self.enlarges**2 // PICTURE_PIXELS
 
 
 _Work = _Sampling | _Translation
@@ -104,11 +108,10 @@ class Loaded:
         self.networks = {name: network.to(device) for name, network in export.networks.items()}
         weights = sum(parameters(network) for network in self.networks.values())
         self.bytes = 4 * weights
-        generator = self.networks.get("generator")
-        self.threads = threads if generator is None or weights >= SMALL else 1
-        if generator is not None:
+        self.threads = 1 if self.recipe.draws and weights < SMALL else threads
+        if self.recipe.draws:
             # Quicker, and most convolutions then compute a picture alike in every batch.
-            generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.networks["generator"].to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             torch.set_num_threads(self.threads)
             self.sizes = self._bit_equal_sizes()
 
@@ -119,9 +122,17 @@ class Loaded:
         labels = torch.tensor([item.label for item in items]) if self.recipe.labelled else None
         return self._to_array(self._cut(z, labels, self.sizes))
 
-    def network(self, direction: Direction) -> nn.Module:
+    def translate(self, image: Array, direction: Direction) -> Iterator[Array | None]:
+        """As models.tiling.restyle; a hole that `image` does not bring is where the training had it."""
         torch.set_num_threads(self.threads)
-        return self.networks[direction]
+        game, generator = self.recipe.game, self.recipe.generator
+        multiple = generator.multiple if isinstance(generator, Translating) else 1
+        fills = isinstance(game, Paired) and game.task == "masks"
+        if isinstance(game, Paired) and fills and image.shape[2] == shape(self.recipe)[0]:
+            image = _with_hole(image, game)
+        name = direction if self.recipe.game.kind == "unpaired" else "generator"
+        translator = Translator(self.networks[name], multiple, self.recipe.enlarges, fills)
+        return restyle(translator, image, self.device)
 
     def _latent(self, seed: int, index: int) -> Tensor:
         """[1, size], a function of the seed and the picture's number."""
@@ -202,9 +213,12 @@ class Engine:
         """
         return self._enter(_Sampling(path, picks, seed, truncation))
 
-    def translate(self, path: Path, image: Array, direction: Direction) -> Future[Array]:
-        """uint8 [h, w, channels] in, the same shape out. Raises Overloaded."""
-        return self._enter(_Translation(path, image, direction))
+    def translate(self, path: Path, image: Array, direction: Direction, *, enlarges: int = 1) -> Future[Array]:
+        """uint8 [h, w, channels] in, `enlarges` times as high and wide out, as the export's recipe has it.
+
+        One that fills holes may be given the hole as one more channel, 255 inside. Raises Overloaded.
+        """
+        return self._enter(_Translation(path, image, direction, enlarges))
 
     def counts(self, recipe: Recipe) -> dict[str, int]:
         """Number of trained weights of each player. Runs on the caller's thread."""
@@ -292,8 +306,7 @@ class Engine:
         began = time.monotonic()
         try:
             if work.way is None:
-                model = self._model(work.path)
-                work.way = restyle(model.network(work.direction), work.image, self._device)
+                work.way = self._model(work.path).translate(work.image, work.direction)
             result = next(work.way)
         except Exception as error:  # as above
             self._leave(work, error)
@@ -327,6 +340,14 @@ class Engine:
         while len(self._loaded) > 1 and sum(model.bytes for model in self._loaded.values()) > self._memory:
             self._loaded.popitem(last=False)
         return self._loaded[path]
+
+
+def _with_hole(image: Array, game: Paired) -> Array:
+    """[h, w, c] -> [h, w, c + 1]: the hole of the training, 255 inside."""
+    if game.mask == "random":
+        raise ValueError("A model trained on holes anywhere must be told where this one is.")
+    hole = derive.hole(game.mask, 1, image.shape[0], image.shape[1], torch.Generator())[0]
+    return np.concatenate([image, (255 * hole).to(torch.uint8).permute(1, 2, 0).numpy()], axis=2)
 
 
 def _shares(wanted: Sequence[int], places: int) -> list[int]:

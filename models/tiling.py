@@ -1,6 +1,7 @@
 """A picture of any size through a translator: padded to what the network takes, in tiles where it is large."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,53 +9,77 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models import derive
+
 Array = NDArray[Any]
-MULTIPLE = 4
-"""sides a translator takes: it halves twice"""
 LEAST = 16
 """the shortest side that leaves the innermost maps something to reflect"""
 WHOLE = 640 * 640
-"""pixels up to which a picture goes through in one piece; beyond, memory would grow with it"""
+"""pixels up to which a picture is made in one piece; beyond, memory would grow with it"""
 TILE = 512
 OVERLAP = 64
 """pixels over which neighbouring tiles are blended into each other"""
 
 
-def restyle(network: nn.Module, image: Array, device: torch.device) -> Iterator[Array | None]:
-    """`image` uint8 [h, w, channels]. Yields None after each piece of work and, last, the new picture, same shape."""
-    height, width, _ = image.shape
-    padded = _pad(image)
-    if padded.shape[0] * padded.shape[1] <= WHOLE:
-        yield _levels(_through(network, padded, device))[:height, :width]
+@dataclass(frozen=True)
+class Translator:
+    """A network that turns a picture into another.
+
+    It takes sides that are multiples of `multiple` (a power of 2, 512 at most) and makes them `factor` times larger
+    (1, 2 or 4). Where `fills`, the last channel of what it is given is a hole, 255 inside, and only that is painted.
+    """
+
+    network: nn.Module
+    multiple: int = 4
+    factor: int = 1
+    fills: bool = False
+
+
+def restyle(translator: Translator, image: Array, device: torch.device) -> Iterator[Array | None]:
+    """`image` uint8 [h, w, channels]. Yields None after each piece of work and, last, the new picture [h, w, channels].
+
+    It is `factor` times larger; the hole of one that fills is a channel of `image` and not of what comes back.
+    """
+    height, width, factor = image.shape[0], image.shape[1], translator.factor
+    padded = _pad(image, translator.multiple)
+    shown = (factor * padded.shape[0], factor * padded.shape[1], padded.shape[2] - translator.fills)
+    if shown[0] * shown[1] <= WHOLE:
+        yield _levels(_through(translator, padded, device))[: factor * height, : factor * width]
         return
-    total = np.zeros(padded.shape, np.float32)
-    weight = np.zeros((*padded.shape[:2], 1), np.float32)
-    for rows in _windows(padded.shape[0]):
-        for columns in _windows(padded.shape[1]):
-            ramp = _ramp(rows)[:, None, None] * _ramp(columns)[None, :, None]
-            total[rows, columns] += _through(network, padded[rows, columns], device) * ramp
-            weight[rows, columns] += ramp
+    total = np.zeros(shown, np.float32)
+    weight = np.zeros((*shown[:2], 1), np.float32)
+    for rows in _windows(padded.shape[0], factor):
+        for columns in _windows(padded.shape[1], factor):
+            at = _enlarged(rows, factor), _enlarged(columns, factor)
+            ramp = _ramp(at[0])[:, None, None] * _ramp(at[1])[None, :, None]
+            total[at] += _through(translator, padded[rows, columns], device) * ramp
+            weight[at] += ramp
             yield None
-    painted = np.empty(padded.shape, np.uint8)
+    painted = np.empty(shown, np.uint8)
     for start in range(0, len(painted), TILE):  # in bands: on the way numbers take many times the room of pixels
         band = slice(start, start + TILE)
         painted[band] = _levels(total[band] / weight[band])
-    yield painted[:height, :width]
+    yield painted[: factor * height, : factor * width]
 
 
-def _pad(image: Array) -> Array:
+def _pad(image: Array, multiple: int) -> Array:
     """Reflected at the right and at the bottom."""
-    short = [max(LEAST, -(-side // MULTIPLE) * MULTIPLE) - side for side in image.shape[:2]]
+    short = [-(-max(LEAST, side) // multiple) * multiple - side for side in image.shape[:2]]
     return np.pad(image, ((0, short[0]), (0, short[1]), (0, 0)), mode="reflect")
 
 
-def _windows(side: int) -> list[slice]:
-    """Overlapping slices of equal length that cover `side`, evenly spread."""
-    if side <= TILE:
+def _windows(side: int, factor: int = 1) -> list[slice]:
+    """Overlapping slices of equal length that cover `side`, evenly spread; a tile is measured once it is enlarged."""
+    tile, overlap = TILE // factor, OVERLAP // factor
+    if side <= tile:
         return [slice(0, side)]
-    count = -(-(side - OVERLAP) // (TILE - OVERLAP))
-    starts = np.linspace(0, side - TILE, count).round().astype(int)
-    return [slice(int(start), int(start) + TILE) for start in starts]
+    count = -(-(side - overlap) // (tile - overlap))
+    starts = np.linspace(0, side - tile, count).round().astype(int)
+    return [slice(int(start), int(start) + tile) for start in starts]
+
+
+def _enlarged(window: slice, factor: int) -> slice:
+    return slice(factor * window.start, factor * window.stop)
 
 
 def _ramp(window: slice) -> Array:
@@ -65,10 +90,15 @@ def _ramp(window: slice) -> Array:
     return ramp
 
 
-def _through(network: nn.Module, piece: Array, device: torch.device) -> Array:
+def _through(translator: Translator, piece: Array, device: torch.device) -> Array:
     """uint8 [h, w, channels] -> float32 [h, w, channels] in [-1, 1]."""
-    x = torch.from_numpy(np.ascontiguousarray(piece)).to(device).permute(2, 0, 1)[None].float() / 127.5 - 1
-    y: Tensor = network(x)
+    x = torch.from_numpy(np.ascontiguousarray(piece)).to(device).permute(2, 0, 1)[None].float()
+    y: Tensor
+    if translator.fills:
+        colour, hole = x[:, :-1] / 127.5 - 1, x[:, -1:] / 255
+        y = derive.filled(colour, translator.network(derive.holed(colour, hole)), hole)
+    else:
+        y = translator.network(x / 127.5 - 1)
     out: Array = y[0].float().permute(1, 2, 0).cpu().numpy()
     return out
 

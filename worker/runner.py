@@ -139,6 +139,7 @@ class Runner:
             resume=self._latest,
             start=start,
             numerics=settled,
+            weights=get_settings().data,
         )
         if isinstance(ended, Finished):
             self._publish(job, recipe, settled)
@@ -190,7 +191,10 @@ class Runner:
         """Minutes become steps, once: from then on the job is a function of its seed and the step."""
         from worker.training import pace
 
-        measured = pace.measure(recipe, data, numerics, self._before_steps, folder=self._folder, start=start)
+        weights = get_settings().data
+        measured = pace.measure(
+            recipe, data, numerics, self._before_steps, folder=self._folder, start=start, weights=weights
+        )
         return attempts.settle_budget(self._job_id, self._fence, pace.steps_within(recipe, measured))
 
     def _resume_point(self) -> Path | None:

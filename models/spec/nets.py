@@ -75,7 +75,7 @@ class StackedGenerator(Spec):
     kind: Literal["stacked"] = "stacked"
     width: Width = 64
     condition: int = Field(default=32, ge=1, le=512)
-    """size of the vector that carries the class"""
+    """size of the vector that carries the class; the last so many numbers of the latent are its noise"""
     divergence: float = Field(default=2.0, ge=0, le=100)
     """weight of that Gaussian's divergence from the standard one"""
     first: float = Field(default=0.5, gt=0, lt=1)
@@ -130,6 +130,11 @@ class UnetGenerator(Spec):
     """in the innermost three blocks of the way up; off when served"""
     skips: bool = True
 
+    @property
+    def multiple(self) -> int:
+        """What sides of pictures must be divisible by."""
+        return 1 << self.depth
+
 
 class SrresnetGenerator(Spec):
     """SRGAN's generator (Ledig et al. 2017): residual blocks at the small side, then sub-pixel convolutions."""
@@ -138,6 +143,11 @@ class SrresnetGenerator(Spec):
     width: Width = 64
     blocks: int = Field(default=16, ge=1, le=32)
     norm: Literal["none", "batch"] = "batch"
+
+    @property
+    def multiple(self) -> int:
+        """Any side will do."""
+        return 1
 
 
 class ResnetGenerator(Spec):
@@ -151,6 +161,15 @@ class ResnetGenerator(Spec):
     """nearest: enlarge, then convolve; slower, and free of checkerboards"""
     skips: bool = False
     """add the maps of the way down to those of the same size on the way up, so that outlines stay where they are"""
+
+    @property
+    def multiple(self) -> int:
+        """What sides of pictures must be divisible by."""
+        return 4
+
+
+Translating = UnetGenerator | SrresnetGenerator | ResnetGenerator
+"""generators that are given pictures"""
 
 
 Projection = Literal["projection", "none"]
@@ -187,7 +206,8 @@ class DcganCritic(Spec):
 
 
 class ResidualCritic(Spec):
-    """Residual blocks down to a 4-7 px map, summed over its places to one score (Miyato et al. 2018)."""
+    """Residual blocks down to a 4-7 px map, then one score (Miyato et al. 2018; they sum the map over its places,
+    where here each place keeps weights of its own)."""
 
     kind: Literal["residual"] = "residual"
     width: Width = 64

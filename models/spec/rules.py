@@ -6,7 +6,15 @@ from models.spec.data import Images, Paired, Points, Sequences, Unpaired
 from models.spec.draft import Draft
 from models.spec.games import Paired as PairedGame
 from models.spec.games import Reconstruction, Synthesis
-from models.spec.nets import MlpAutoencoder, PatchCritic, ResidualGenerator, SequenceGenerator, UnetGenerator
+from models.spec.nets import (
+    MlpAutoencoder,
+    PatchCritic,
+    ResidualGenerator,
+    SequenceGenerator,
+    StackedCritic,
+    StackedGenerator,
+    Translating,
+)
 
 Refusal = tuple[str, str]
 """(JSON pointer, sentence that says what to change)"""
@@ -116,14 +124,9 @@ def _networks_fit_data(recipe: Draft) -> Refusal | None:
 
 
 def _sides_divide(recipe: Draft) -> Refusal | None:
-    side, generator, game = getattr(recipe.data, "side", 0), recipe.generator, recipe.game
-    multiple = 1
-    if generator.kind == "resnet":
-        multiple = 4
-    elif isinstance(generator, UnetGenerator):
-        multiple = 2**generator.depth
-    elif isinstance(game, PairedGame) and game.task == "downscaling":
-        multiple = game.factor
+    """The generator's multiple is that of what it is given, the small picture where it enlarges."""
+    side, generator = getattr(recipe.data, "side", 0), recipe.generator
+    multiple = recipe.enlarges * generator.multiple if isinstance(generator, Translating) else 1
     if side % multiple:
         return "/data/side", f"This generator needs a side divisible by {multiple}; {side} is not. Change data.side."
     return None
@@ -294,8 +297,27 @@ def _latent_holds_noise(recipe: Draft) -> Refusal | None:
             )
         if recipe.generator.cold > recipe.generator.hot:
             return "/generator/cold", "The temperature falls: `cold` must not be above `hot`."
+    if isinstance(recipe.generator, StackedGenerator) and recipe.latent.size <= recipe.generator.condition:
+        return "/latent/size", (
+            f"The last {recipe.generator.condition} numbers of the latent are the noise of the class's vector: "
+            f"make latent.size larger than {recipe.generator.condition}, or generator.condition smaller."
+        )
     if isinstance(recipe.generator, ResidualGenerator) and recipe.generator.hierarchical and recipe.latent.size < 8:
         return "/latent/size", "Every block is fed its own share of the latent: make latent.size 8 or more."
+    return None
+
+
+def _stages_switch_together(recipe: Draft) -> Refusal | None:
+    generator, critic = recipe.generator, recipe.critic
+    if (
+        isinstance(generator, StackedGenerator)
+        and isinstance(critic, StackedCritic)
+        and generator.first != critic.first
+    ):
+        return (
+            "/critic/first",
+            f"Both players go over to their second stage at once: set critic.first to {generator.first}.",
+        )
     return None
 
 
@@ -338,6 +360,7 @@ RULES: tuple[Rule, ...] = (
     _altered_as_possible,
     _looks_ahead_one_way,
     _latent_holds_noise,
+    _stages_switch_together,
     _simultaneous_is_one_to_one,
     _each_penalty_once,
 )

@@ -16,7 +16,8 @@ from worker.training.data import Data
 class Batches:
     """Batches gathered by index from tensors that stay on the device.
 
-    Examples are taken in a fresh order each epoch; a batch may straddle two epochs, so none is left out.
+    Examples are taken in a fresh order each epoch; a batch may straddle two epochs, so none is left out. Two piles
+    have orders of their own, except in the paired game.
     """
 
     def __init__(self, recipe: Recipe, data: Data, device: torch.device) -> None:
@@ -26,6 +27,7 @@ class Batches:
         self.real = _resident(data.images, data.points, data.sequences, data.a).to(device)
         self.other = None if data.b is None else data.b.to(device)
         self.label = None if data.labels is None else data.labels.to(device)
+        self.other_pile = "a" if recipe.game.kind == "paired" else "b"
         self._order = lru_cache(maxsize=4)(self._permutation)
 
     def batch(self, draw: int) -> Batch:
@@ -34,8 +36,18 @@ class Batches:
         label = None if self.label is None else self.label[rows]
         other = None
         if self.other is not None:
-            other = _scaled(self.other[self.indices(draw, "b").to(self.real.device)])
+            other = _scaled(self.other[self.indices(draw, self.other_pile).to(self.real.device)])
         return Batch(self._shown(self.real[rows]), label, other)
+
+    def first(self, n: int) -> Batch:
+        """The first examples of the data, the same ones each time."""
+        other = None if self.other is None else _scaled(self.other[:n])
+        return Batch(self._shown(self.real[:n]), None if self.label is None else self.label[:n], other)
+
+    def answers(self, draw: int) -> Tensor:
+        """What the generator of the paired game shall give back: the second picture of a pair, or the only one."""
+        batch = self.batch(draw)
+        return batch.real if batch.other is None else batch.other
 
     def _shown(self, real: Tensor) -> Tensor:
         return F.one_hot(real, self.symbols).float() if self.symbols else _scaled(real)

@@ -45,7 +45,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Stopped:
-    """On PAUSE and RELEASE a checkpoint of this step was saved; on CANCEL none."""
+    """On PAUSE and RELEASE a checkpoint of this step was saved; on CANCEL none, nor before step 0 was ready."""
 
     why: Stop
     step: int
@@ -70,13 +70,15 @@ def train(
     resume: Path | None,
     numerics: Numerics,
     start: Path | None = None,
+    weights: Path | None = None,
 ) -> Finished | Stopped:
     """Train from the checkpoint `resume`, or from step 0, to the end of the budget or until told to stop.
 
     At step 0 the weights are those that follow from the seed, or those of the checkpoint `start` of another job.
+    `weights` is the folder that holds those of feature networks; see Trainer.prepare.
 
     Checkpoints are saved at step 0, every `checkpoint_every` steps and at the end, after the report of the same step,
-    so that what a checkpoint holds was reported. Raises NonFinite, DamagedCheckpoint.
+    so that what a checkpoint holds was reported. Raises NonFinite, DamagedCheckpoint, DatasetMissing.
     """
     device = torch.device(numerics.device)
     trainer = Trainer(recipe, Batches(recipe, data, device), device, numerics.precision)
@@ -85,6 +87,10 @@ def train(
     else:
         if start is not None:
             trainer.begin_with(checkpoint.load(start))
+        for _ in trainer.prepare(weights):
+            listener.beat(0)
+            if (why := listener.should_stop()) is not None:
+                return Stopped(why, 0)
         listener.saved(checkpoint.save(trainer.state_dict(), folder, attempt))
     while trainer.step < recipe.budget.steps:
         losses = trainer.advance()

@@ -29,11 +29,12 @@ SHARE = 0.1
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds that a step, a report and a checkpoint take."""
+    """Seconds that a step, a report and a checkpoint take, and what comes before the first step."""
 
     step: float
     report: float
     save: float
+    prepare: float = 0.0
 
 
 def measure(
@@ -44,17 +45,21 @@ def measure(
     *,
     folder: Path,
     start: Path | None = None,
+    weights: Path | None = None,
 ) -> Pace:
     """The pace of this recipe on this machine, with the weights of the checkpoint `start` where there is one.
 
+    `weights` is the folder that holds those of feature networks.
+
     `beat` is called after every step. A checkpoint is saved inside `folder`, where those of the job will lie, and
-    removed. Raises NonFinite, DamagedCheckpoint.
+    removed. Raises NonFinite, DamagedCheckpoint, DatasetMissing.
     """
     assert recipe.budget.minutes is not None
     device = torch.device(numerics.device)
     trainer = Trainer(recipe, Batches(recipe, data, device), device, numerics.precision)
     if start is not None:
         trainer.begin_with(checkpoint.load(start))
+    prepared = _prepared(trainer, weights, beat)
     _timed(trainer, WARM_UP, beat)
     done, seconds = 1, _timed(trainer, 1, beat)
     while (done < STEPS or seconds < SECONDS) and seconds < SHARE * 60 * recipe.budget.minutes:
@@ -65,7 +70,7 @@ def measure(
     reported = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="trial-", dir=folder) as trial:
         checkpoint.save(trainer.state_dict(), Path(trial), 0)
-    return Pace(seconds / done, reported - began, time.perf_counter() - reported)
+    return Pace(seconds / done, reported - began, time.perf_counter() - reported, prepared)
 
 
 def steps_within(recipe: Recipe, pace: Pace) -> int:
@@ -79,7 +84,15 @@ def steps_within(recipe: Recipe, pace: Pace) -> int:
 def _cost(recipe: Recipe, pace: Pace) -> float:
     steps = recipe.budget.steps
     reports, saves = -(-steps // recipe.report_every), 1 - (-steps // recipe.checkpoint_every)
-    return steps * pace.step + reports * pace.report + saves * pace.save
+    return pace.prepare + steps * pace.step + reports * pace.report + saves * pace.save
+
+
+def _prepared(trainer: Trainer, weights: Path | None, beat: Callable[[], None]) -> float:
+    """Seconds that preparing took."""
+    began = time.perf_counter()
+    for _ in trainer.prepare(weights):
+        beat()
+    return time.perf_counter() - began
 
 
 def _timed(trainer: Trainer, steps: int, beat: Callable[[], None]) -> float:

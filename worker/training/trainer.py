@@ -1,8 +1,9 @@
 """The trainer: the only code that calls backward and step."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,11 +12,14 @@ from torch import Tensor, nn
 from models.build import build
 from models.duel import Duel, Losses, Scores, Turn, Verdict
 from models.games import Draw
+from models.nets.rotation import RotationNet
 from models.nets.schedule import proceed
+from models.nets.vgg import Vgg19
 from models.penalties import Penalty
 from models.rng import Rng
 from models.spec.recipe import Recipe
 from worker.training.batches import Batches
+from worker.training.features import learn_turns, read_vgg19
 from worker.training.lookahead import predicted, unrolled
 from worker.training.players import Average, Player, optimizer, rate_factor
 
@@ -53,6 +57,21 @@ class Trainer:
         self.average = Average(self.generator.network, recipe.ema.decay)
         self.step = 0
         self._bad_step = torch.tensor(-1, device=device)
+
+    def prepare(self, weights: Path | None = None) -> Iterator[None]:
+        """What a job does once, before its first step: the network that compares contents learns, or is read.
+
+        A resumed job has it in its game's state. `weights` is the folder with those of vgg19. Yields now and then.
+        Raises DatasetMissing.
+        """
+        game = self.recipe.game
+        match getattr(self.game, "features", None):
+            case RotationNet() as network if game.kind == "paired":
+                yield from learn_turns(network, self.batches.answers, game.features_steps)
+            case Vgg19() as network:
+                read_vgg19(network, weights)
+            case _:
+                return
 
     def advance(self) -> Losses:
         """One step: the critic's moves and the generator's. The losses stay on the device."""
