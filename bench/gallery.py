@@ -1,0 +1,120 @@
+"""What each family draws after its default run, and what that costs: the table of docs/recipes.md.
+
+    python -m bench.gallery [NAME ...]      trains the named families, or all, on one thread
+    python -m bench.gallery --table         prints the table from what was measured
+
+A run is `forger train NAME` with nothing else said: the family's own dataset, networks and budget, seed 1. It leaves
+its last sample in docs/pictures/recipes and its figures in bench/results/gallery.
+"""
+
+import argparse
+import io
+import json
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+
+from app.core.settings import get_settings
+from bench.results import CHECKOUT, RESULTS, Row, write
+from models.spec.families import FAMILIES, Family
+from models.spec.recipe import Recipe
+from models.spec.resolve import resolve
+from worker.training import numerics as numerics_module
+from worker.training.data import load
+from worker.training.loop import Report, Saved, Stop, train
+
+PICTURES = CHECKOUT / "docs" / "pictures" / "recipes"
+FIGURES = RESULTS / "gallery"
+SEED = 1
+WIDTH = 240
+"""pixels that a picture has at least; smaller ones are enlarged by whole pixels"""
+HEAD = """\
+| family | what it is, and when to choose it | paper | dials | command | its default run |
+|---|---|---|---|---|---|"""
+say = partial(print, flush=True)
+
+
+class Watch:
+    """A listener that keeps the last report and the time that training took."""
+
+    def __init__(self) -> None:
+        self.began = 0.0
+        self.seconds = 0.0
+        self.last: Report | None = None
+
+    def beat(self, step: int) -> None:
+        now = time.perf_counter()
+        self.began = self.began or now
+        self.seconds = now - self.began
+
+    def report(self, report: Report) -> None:
+        self.last = report
+
+    def saved(self, saved: Saved) -> None: ...
+
+    def should_stop(self) -> Stop | None:
+        return None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="families to train (default: all)")
+    parser.add_argument("--table", action="store_true", help="print the table instead")
+    options = parser.parse_args()
+    if options.table:
+        print("\n".join([HEAD, *(row(family) for family in FAMILIES.values())]))
+        return
+    for name in options.names or FAMILIES:
+        measure(name)
+
+
+def measure(name: str) -> None:
+    """One default run: its picture and its figures."""
+    _, recipe = resolve(name, seed=SEED)
+    numerics = numerics_module.measure("cpu", recipe, threads=1)
+    numerics_module.apply(numerics)
+    watch = Watch()
+    with tempfile.TemporaryDirectory(prefix="forger-gallery-") as folder:
+        data = load(recipe.data, get_settings().data)
+        train(recipe, data, watch, folder=Path(folder), attempt=1, resume=None, numerics=numerics)
+    assert watch.last is not None
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    (PICTURES / f"{name}.png").write_bytes(_enlarged(watch.last.sample))
+    figures = {"steps": recipe.budget.steps, "seconds": round(watch.seconds, 1)} | watch.last.values
+    rows = [Row(name, figure, value) for figure, value in figures.items() if value is not None]
+    write("gallery", rows, FIGURES / f"{name}.json", **numerics.as_dict())
+    say(f"{name}: {recipe.budget.steps} steps on {recipe.data.dataset} in {watch.seconds:.0f} s")
+
+
+def row(family: Family) -> str:
+    """The family's line of the table."""
+    _, recipe = resolve(family.name, seed=SEED)
+    dials = "<br>".join(f"`{dial.path}` {dial.default:g}" for dial in family.dials)
+    command = f"`forger train {family.name}`"
+    picture = f"![{family.name}](pictures/recipes/{family.name}.png)<br>{_cost(family.name, recipe)}"
+    return f"| {' | '.join([f'`{family.name}`', family.use, family.paper, dials, command, picture])} |"
+
+
+def _cost(name: str, recipe: Recipe) -> str:
+    rows = json.loads((FIGURES / f"{name}.json").read_text())["rows"]
+    figures = {row["figure"]: row["value"] for row in rows}
+    return f"{figures['steps']:,} steps on {recipe.data.dataset}: {_spoken(figures['seconds'])}"
+
+
+def _spoken(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
+
+
+def _enlarged(png: bytes) -> bytes:
+    picture = Image.open(io.BytesIO(png))
+    by = max(1, -(-WIDTH // picture.width))
+    out = io.BytesIO()
+    picture.resize((picture.width * by, picture.height * by), Image.Resampling.NEAREST).save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+if __name__ == "__main__":
+    main()
