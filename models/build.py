@@ -10,17 +10,23 @@ from torch import nn
 
 from models.duel import Turn
 from models.games import Game, Synthesis, Unpaired
+from models.nets.autoencoder import Autoencoder, DcganAutoencoder, MlpAutoencoder
 from models.nets.cyclegan import PatchCritic, ResnetGenerator
 from models.nets.dcgan import DcganCritic, DcganGenerator
 from models.nets.mlp import MlpCritic, MlpGenerator
+from models.nets.progressive import ProgressiveCritic, ProgressiveGenerator
+from models.nets.rebuilding import AutoencoderCritic
+from models.nets.residual import ResidualCritic, ResidualGenerator
 from models.nets.rotation import RotationNet
 from models.nets.srresnet import SrresnetGenerator
+from models.nets.stacked import StackedCritic, StackedGenerator
 from models.nets.twin import Twin
 from models.nets.unet import UnetGenerator
 from models.nets.vgg import Vgg19
 from models.objectives import Objective, build_objective
 from models.paired import Paired
 from models.penalties import Penalty, build_penalty
+from models.reconstruction import Reconstruction
 from models.rng import stream_seed
 from models.spec import data, games, nets
 from models.spec.recipe import Recipe
@@ -109,9 +115,19 @@ def _generator(recipe: Recipe) -> nn.Module:
     spec, form = recipe.generator, shape(recipe)
     match spec:
         case nets.MlpGenerator():
-            return MlpGenerator(spec, recipe.latent.size, form)
+            return MlpGenerator(spec, recipe.latent.size, form, recipe.classes)
         case nets.DcganGenerator():
             return DcganGenerator(spec, recipe.latent.size, form[1], form[0], recipe.classes)
+        case nets.ResidualGenerator():
+            return ResidualGenerator(spec, recipe.latent.size, form[1], form[0], recipe.classes)
+        case nets.ProgressiveGenerator():
+            return ProgressiveGenerator(spec, recipe.latent.size, form[1], form[0])
+        case nets.StackedGenerator():
+            return StackedGenerator(spec, recipe.latent.size, form[1], form[0], recipe.classes)
+        case nets.MlpAutoencoder():
+            return MlpAutoencoder(spec, recipe.latent.size, form, _gaussian(recipe))
+        case nets.DcganAutoencoder():
+            return DcganAutoencoder(spec, recipe.latent.size, form[1], form[0], _gaussian(recipe))
         case nets.ResnetGenerator():
             return ResnetGenerator(spec, _given_channels(recipe), form[0])
         case nets.UnetGenerator():
@@ -123,13 +139,20 @@ def _generator(recipe: Recipe) -> nn.Module:
 
 
 def _critic(recipe: Recipe, spec: nets.CriticSpec) -> nn.Module:
-    form = judged_shape(recipe)
+    form, names_classes = judged_shape(recipe), recipe.penalty("auxiliary") is not None
     match spec:
         case nets.MlpCritic():
-            return MlpCritic(spec, form)
+            return MlpCritic(spec, form, recipe.classes, names_classes)
         case nets.DcganCritic():
-            names_classes = recipe.penalty("auxiliary") is not None
             return DcganCritic(spec, form[1], form[0], recipe.classes, names_classes)
+        case nets.ResidualCritic():
+            return ResidualCritic(spec, form[1], form[0], recipe.classes, names_classes)
+        case nets.ProgressiveCritic():
+            return ProgressiveCritic(spec, form[1], form[0])
+        case nets.StackedCritic():
+            return StackedCritic(spec, form[1], form[0], recipe.classes, names_classes)
+        case nets.AutoencoderCritic():
+            return AutoencoderCritic(spec, form[1], form[0])
         case nets.PatchCritic():
             return PatchCritic(spec, form[0])
         case _:
@@ -141,6 +164,9 @@ def _game(recipe: Recipe, generator: nn.Module, critic: nn.Module | None) -> Gam
         case games.Synthesis():
             assert critic is not None
             return Synthesis(recipe.game, generator, critic, recipe.latent)
+        case games.Reconstruction():
+            assert isinstance(generator, Autoencoder)
+            return Reconstruction(recipe.game, generator)
         case games.Unpaired():
             assert isinstance(generator, nn.ModuleDict)
             assert isinstance(critic, nn.ModuleDict)
@@ -151,6 +177,11 @@ def _game(recipe: Recipe, generator: nn.Module, critic: nn.Module | None) -> Gam
             return Paired(recipe.game, generator, critic, _features(recipe, recipe.game))
         case _:
             assert_never(recipe.game)
+
+
+def _gaussian(recipe: Recipe) -> bool:
+    """Whether a code is a mean and a log variance."""
+    return isinstance(recipe.game, games.Reconstruction) and recipe.game.divergence > 0
 
 
 def _given_channels(recipe: Recipe) -> int:

@@ -3,8 +3,10 @@
 from torch import Tensor, nn
 
 from models.duel import Verdict
-from models.nets.layers import ConditionalBatchNorm2d, initialise
+from models.nets.layers import ConditionalBatchNorm2d, initialise, normalised
+from models.nets.minibatch import batch_score
 from models.nets.sizes import halvings
+from models.nets.spectral import hold, spectral
 from models.spec.nets import DcganCritic as DcganCriticSpec
 from models.spec.nets import DcganGenerator as DcganGeneratorSpec
 
@@ -34,8 +36,7 @@ class DcganGenerator(nn.Module):
         x = z[:, :, None, None]
         for rise, norm in zip(self.rise, self.norms, strict=True):
             x = rise(x)
-            x = norm(x, label) if isinstance(norm, ConditionalBatchNorm2d) else norm(x)
-            x = x.relu()
+            x = normalised(norm, x, label).relu()
         painted: Tensor = self.paint(x)
         return painted.tanh()
 
@@ -43,8 +44,8 @@ class DcganGenerator(nn.Module):
 class DcganCritic(nn.Module):
     """Pictures [n, channels, side, side] -> one score each.
 
-    With classes the score adds the projection of the features on the label (Miyato and Koyama 2018);
-    with `names_classes` the verdict also holds class logits [n, classes].
+    With classes and conditioning by projection the score adds the features times the label's own weights (Miyato and
+    Koyama 2018); with `names_classes` the verdict also holds class logits [n, classes].
     """
 
     def __init__(self, spec: DcganCriticSpec, side: int, channels: int, classes: int, names_classes: bool) -> None:
@@ -53,27 +54,35 @@ class DcganCritic(nn.Module):
         width = channels
         for depth in range(len(halvings(side)) - 1):
             after, norm = spec.width * 2**depth, spec.norm == "batch" and depth > 0
-            layers.append(nn.Conv2d(width, after, 4, 2, 1, bias=spec.norm == "none"))
+            layers.append(nn.Conv2d(width, after, 4, 2, 1, bias=spec.norm != "batch"))
             layers += [nn.BatchNorm2d(after)] if norm else []
             layers.append(nn.LeakyReLU(0.2))
+            layers += [nn.Dropout(spec.dropout)] if spec.dropout else []
             width, side = after, side // 2
         self.layers = nn.Sequential(*layers)
-        self.score = nn.Conv2d(width, 1, side, bias=spec.norm == "none")
+        self.score = nn.Conv2d(width, 1, side, bias=spec.norm != "batch")
         features = width * side * side
-        self.project = nn.Embedding(classes, features) if classes else None
+        self.batch_score = batch_score(spec.minibatch, features)
+        self.project = nn.Embedding(classes, features) if classes and spec.conditioning == "projection" else None
         self.name = nn.Linear(features, classes) if names_classes else None
         if spec.norm == "batch":
             initialise(self)
         if self.project is not None:
             nn.init.normal_(self.project.weight, 0.0, 0.02)
+        if spec.norm == "spectral":
+            hold(self)
+            if self.project is not None:
+                spectral(self.project)
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Verdict:
         maps = self.layers(x)
         features = maps.flatten(1)
         score = self.score(maps).flatten()
+        if self.batch_score is not None:
+            score = score + self.batch_score(features)
         if self.project is not None:
             score = score + (self.project(label) * features).sum(1)
-        return Verdict(score, self.name(features) if self.name is not None else None)
+        return Verdict(score, self.name(features) if self.name is not None else None, features)
 
 
 def _doubling(before: int, after: int, target: int, bias: bool) -> nn.ConvTranspose2d:

@@ -3,6 +3,7 @@
 from typing import assert_never
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.spec.nets import Activation
@@ -27,6 +28,8 @@ class ConditionalBatchNorm2d(nn.Module):
     agreement was .54 with N(1, .02), and .97 so.
     """
 
+    listens = True
+
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(channels, affine=False)
@@ -38,6 +41,22 @@ class ConditionalBatchNorm2d(nn.Module):
     def forward(self, x: Tensor, label: Tensor) -> Tensor:
         gain, bias = self.gain(label)[..., None, None], self.bias(label)[..., None, None]
         return torch.addcmul(bias, self.norm(x), gain)
+
+
+def normalised(norm: nn.Module, x: Tensor, condition: Tensor | None) -> Tensor:
+    """x through its norm, which is told the class (or what stands for it) where it listens."""
+    out: Tensor = norm(x, condition) if getattr(norm, "listens", False) else norm(x)
+    return out
+
+
+def enlarged(x: Tensor, side: int) -> Tensor:
+    """Maps [n, c, h, h] at a larger side, each new pixel a copy of the nearest old one."""
+    return F.interpolate(x, size=(side, side), mode="nearest")
+
+
+def halved(x: Tensor) -> Tensor:
+    """Maps [n, c, h, h] at half the side, rounded up: means of two by two pixels."""
+    return F.avg_pool2d(x, 2, ceil_mode=True)
 
 
 def initialise(network: nn.Module) -> None:

@@ -1,23 +1,29 @@
-"""Fully connected players, for the lectures' first GAN and for points in the plane."""
+"""Fully connected players, for the lectures' first GAN, for points, and for Mirza and Osindero's conditional GAN."""
 
 import math
 from collections.abc import Sequence
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.duel import Verdict
 from models.nets.layers import activation
+from models.nets.minibatch import batch_score
 from models.spec.nets import MlpCritic as MlpCriticSpec
 from models.spec.nets import MlpGenerator as MlpGeneratorSpec
 
 
 class MlpGenerator(nn.Module):
-    """z [n, latent] -> [n, *shape]; tanh for pictures, linear for points."""
+    """z [n, latent], label [n] when classes > 0 -> [n, *shape]; tanh for pictures, linear for points.
 
-    def __init__(self, spec: MlpGeneratorSpec, latent: int, shape: Sequence[int]) -> None:
+    The label stands beside the latent as a one-hot vector (Mirza and Osindero 2014).
+    """
+
+    def __init__(self, spec: MlpGeneratorSpec, latent: int, shape: Sequence[int], classes: int = 0) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        width = latent
+        width = latent + classes
         for hidden in spec.hidden:
             layers.append(nn.Linear(width, hidden))
             if spec.norm == "batch":
@@ -31,26 +37,52 @@ class MlpGenerator(nn.Module):
             layers.append(nn.Tanh())
         self.layers = nn.Sequential(*layers)
         self.shape = tuple(shape)
+        self.classes = classes
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        out: Tensor = self.layers(z)
+        out: Tensor = self.layers(_beside(z, label, self.classes))
         return out.view(-1, *self.shape)
 
 
 class MlpCritic(nn.Module):
-    """x [n, ...] -> one score each."""
+    """x [n, ...] -> one score each.
 
-    def __init__(self, spec: MlpCriticSpec, shape: Sequence[int]) -> None:
+    With classes and conditioning by concatenation the label stands beside the input as a one-hot vector; with
+    `names_classes` the verdict also holds class logits [n, classes].
+    """
+
+    def __init__(
+        self, spec: MlpCriticSpec, shape: Sequence[int], classes: int = 0, names_classes: bool = False
+    ) -> None:
         super().__init__()
+        self.classes = classes if spec.conditioning == "concatenation" else 0
         layers: list[nn.Module] = []
-        width = math.prod(shape)
+        width = math.prod(shape) + self.classes
         for hidden in spec.hidden:
             layers += [nn.Linear(width, hidden), activation(spec.activation)]
             if spec.dropout:
                 layers.append(nn.Dropout(spec.dropout))
             width = hidden
         self.layers = nn.Sequential(*layers, nn.Linear(width, 1))
+        self.batch_score = batch_score(spec.minibatch, width)
+        self.name = nn.Linear(width, classes) if names_classes else None
         self.input_scale = spec.input_scale
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Verdict:
-        return Verdict(self.layers(x.flatten(1) * self.input_scale).squeeze(1))
+        *hidden, last = self.layers
+        features = _beside(x.flatten(1) * self.input_scale, label, self.classes)
+        for layer in hidden:
+            features = layer(features)
+        score = last(features).squeeze(1)
+        if self.batch_score is not None:
+            score = score + self.batch_score(features)
+        return Verdict(score, self.name(features) if self.name is not None else None, features)
+
+
+def _beside(x: Tensor, label: Tensor | None, classes: int) -> Tensor:
+    """[n, f] -> [n, f + classes]."""
+    if not classes:
+        return x
+    if label is None:
+        raise ValueError("This network was built for a conditional game: give it labels.")
+    return torch.cat([x, F.one_hot(label, classes).to(x.dtype)], 1)

@@ -1,4 +1,6 @@
-"""How deep a convolutional network is follows from the side of its pictures."""
+"""How deep and how wide a convolutional network is follows from the side of its pictures."""
+
+from collections.abc import Sequence
 
 
 def halvings(side: int) -> list[int]:
@@ -10,3 +12,8 @@ def halvings(side: int) -> list[int]:
     while sides[0] > 7:
         sides.insert(0, -(-sides[0] // 2))
     return sides
+
+
+def widths(width: int, sides: Sequence[int]) -> list[int]:
+    """Channels of the maps of each side: `width` on the largest, twice as many on each smaller, four times at most."""
+    return [width * min(2**steps, 4) for steps in reversed(range(len(sides)))]

@@ -8,7 +8,7 @@ from typing import Literal
 from models.spec.data import DataSpec, Images, Paired, Unpaired
 from models.spec.datasets import Kind
 from models.spec.games import Synthesis
-from models.spec.presets import classic, translation
+from models.spec.presets import classic, collapse, noise, reconstruction, translation
 from models.spec.presets.common import Fields
 
 
@@ -90,10 +90,17 @@ _ALL = (
     _family("dcgan", "DCGAN",
             "Convolutions and BatchNorm on both sides. The plain choice for unlabelled pictures.",
             "Radford et al. 2015, arXiv:1511.06434", classic.dcgan),
+    _family("cgan", "Conditional GAN: the MLP told a class",
+            "The first GAN that draws what is asked for: the class stands beside noise and picture. To see the idea at "
+            "its simplest; cdcgan draws better.",
+            "Mirza and Osindero 2014, arXiv:1411.1784; settings ours", noise.cgan, kinds=("images",)),
     _family("cdcgan", "Class-conditional DCGAN",
             "Draws the class that is asked for, with projection, auxiliary classes and R1. Best for labelled pictures.",
             "Miyato and Koyama 2018, arXiv:1802.05637; Mescheder et al. 2018, arXiv:1801.04406; settings ours",
             classic.cdcgan),
+    _family("acgan", "AC-GAN: a critic that names the class",
+            "The critic is not told the class and has to name it. To compare with cdcgan, which does both.",
+            "Odena et al. 2016, arXiv:1610.09585; settings ours", noise.acgan, kinds=("images",)),
     _family("wgan", "WGAN with weight clipping",
             "The critic estimates a distance, and clipping bounds its slope. To compare with wgan_gp, which is better.",
             "Arjovsky et al. 2017, arXiv:1701.07875", classic.wgan),
@@ -103,6 +110,51 @@ _ALL = (
     _family("lsgan", "LSGAN: least squares",
             "Squared errors instead of logarithms, so that slopes do not vanish. As quick as dcgan.",
             "Mao et al. 2017, arXiv:1611.04076", classic.lsgan),
+    _family("began", "BEGAN: a critic that rebuilds",
+            "The critic is an autoencoder, and a balance keeps the players level. Smooth pictures, less variety, and a "
+            "measure of convergence that can be read.",
+            "Berthelot et al. 2017, arXiv:1703.10717; settings ours", noise.began, kinds=("images",)),
+    _family("sngan", "SNGAN: spectral norm",
+            "Residual networks whose critic cannot be steep anywhere, by its weights alone. Steady, without a penalty.",
+            "Miyato et al. 2018, arXiv:1802.05957; settings ours", noise.sngan, kinds=("images",)),
+    _family("sagan", "SAGAN: self-attention",
+            "SNGAN that is told the class, with a layer that relates distant places, and a faster critic. For pictures "
+            "whose parts must agree.",
+            "Zhang et al. 2018, arXiv:1805.08318; settings ours", noise.sagan, kinds=("images",)),
+    _family("biggan", "BigGAN, small",
+            "SAGAN whose every block is fed its own share of the noise. Truncation trades variety for quality when "
+            "sampling.",
+            "Brock et al. 2019, arXiv:1809.11096; settings ours", noise.biggan, kinds=("images",)),
+    _family("progan", "ProGAN: grows while it trains",
+            "Begins with tiny pictures and doubles their side, so that the whole is learned before the detail. Pays "
+            "from 32 px on.",
+            "Karras et al. 2018, arXiv:1710.10196; settings ours", noise.progan, kinds=("images",)),
+    _family("stackgan", "StackGAN: two stages",
+            "One network sketches the class at half the side, a second one redraws the sketch. To see coarse to fine "
+            "with classes.",
+            "Zhang et al. 2017, arXiv:1612.03242; settings ours", noise.stackgan, kinds=("images",)),
+    _family("d2gan", "D2GAN: two critics",
+            "One critic rewards real pictures, the other fakes: missing a mode and inventing one cost alike. Choose it "
+            "where modes are lost.",
+            "Nguyen et al. 2017, arXiv:1709.03831; settings ours", noise.d2gan),
+    _family("r3gan", "R3GAN: the modern baseline",
+            "Each real example against the fake beside it, slopes held on both sides, no further tricks. The most "
+            "reliable choice without classes.",
+            "Huang et al. 2024, arXiv:2501.05441; settings ours", noise.r3gan),
+    _family("unrolled", "Unrolled GAN: a generator that looks ahead",
+            "Learns through five moves that the critic has yet to make, so that no mode pays for long. Slow; for points "
+            "and small pictures whose modes are lost.",
+            "Metz et al. 2017, arXiv:1611.02163; settings ours", collapse.unrolled),
+    _family("pacgan", "PacGAN: examples judged in pairs",
+            "DCGAN whose critic sees two examples at once, so that sameness shows. The cheapest remedy against collapse.",
+            "Lin et al. 2018, arXiv:1712.04086", collapse.pacgan),
+    _family("minibatch", "Minibatch discrimination",
+            "DCGAN whose critic is told how near each example is to the rest of its batch. To compare with pacgan.",
+            "Salimans et al. 2016, arXiv:1606.03498; networks of dcgan", collapse.minibatch),
+    _family("mdgan", "Mode-regularised GAN",
+            "An encoder beside the generator: real examples, drawn again, must be near and look real, so that no mode "
+            "is left out. Choose it when whole kinds of pictures are missing.",
+            "Che et al. 2017, arXiv:1612.02136; networks of dcgan", collapse.mdgan),
     _family("cyclegan", "CycleGAN: one style into another, without pairs",
             "Two translators that undo each other. For two piles of pictures of which no two belong together.",
             "Zhu et al. 2017, arXiv:1703.10593; below 128 px settings ours", translation.cyclegan, _SCENES,
@@ -119,6 +171,21 @@ _ALL = (
             "Fills holes in pictures: boxes anywhere, the middle or the left half.",
             "Pathak et al. 2016, arXiv:1604.07379; below 128 px settings ours", translation.inpaint,
             kinds=("images",)),
+    _family("vae", "Variational autoencoder",
+            "No critic: a code held near the standard normal, so that new pictures can be drawn from it. Blurred, quick, "
+            "and it never collapses.",
+            "Kingma and Welling 2014, arXiv:1312.6114", reconstruction.vae),
+    _family("beta_vae", "Beta-VAE",
+            "A VAE whose code is held four times as hard: fewer numbers say more, and pictures are softer. To look at "
+            "what single numbers of the code mean.",
+            "Higgins et al. 2017, OpenReview Sy2fzU9gl; settings ours", reconstruction.beta_vae),
+    _family("autoencoder", "Autoencoder",
+            "Convolutions down to a short code and back. To compress and rebuild pictures; it cannot draw new ones.",
+            "Hinton and Salakhutdinov 2006, Science 313; settings ours", reconstruction.autoencoder),
+    _family("linear_autoencoder", "Linear autoencoder: PCA",
+            "One linear layer each way: it learns the subspace that principal component analysis computes. To see that "
+            "it does.",
+            "Baldi and Hornik 1989, Neural Networks 2; settings ours", reconstruction.linear_autoencoder),
 )  # fmt: skip
 
 FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for family in _ALL})

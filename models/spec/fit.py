@@ -5,7 +5,7 @@ from typing import Any
 from models.spec.games import Paired
 from models.spec.recipe import Recipe
 
-SHAPELESS = frozenset({"activation", "input_scale"})
+SHAPELESS = frozenset({"activation", "input_scale", "first", "divergence"})
 """fields of a network that change what it computes and not which weights it has"""
 
 
@@ -28,6 +28,8 @@ def _form(recipe: Recipe) -> dict[str, Any]:
             form[f"{name}.kind"] = None
             continue
         fields = {field: value for field, value in network.model_dump(mode="json").items() if field not in SHAPELESS}
+        if not recipe.classes:
+            fields.pop("conditioning", None)
         if fields.get("dropout"):  # a layer without weights that nevertheless numbers those after it
             fields["dropout"] = "above 0"
         form |= {f"{name}.{field}": value for field, value in fields.items()}
@@ -37,6 +39,7 @@ def _form(recipe: Recipe) -> dict[str, Any]:
             "latent.size": recipe.latent.size,
             "number of classes": recipe.classes,
             "auxiliary penalty": recipe.penalty("auxiliary") is not None,
+            "Gaussian code": recipe.draws and recipe.game.kind == "reconstruction",
             "game.packing": getattr(recipe.game, "packing", 1),
             "two critics": recipe.objective is not None and recipe.objective.kind == "d2gan",
         }
@@ -47,7 +50,7 @@ def _form(recipe: Recipe) -> dict[str, Any]:
 
 def _paired_form(recipe: Recipe, game: Paired) -> dict[str, Any]:
     channels = getattr(recipe.data, "channels", 0)
-    form = {
+    form: dict[str, Any] = {
         "number of channels given": game.given_channels(channels),
         "number of channels judged": game.judged_channels(channels),
         "game.factor": recipe.enlarges,

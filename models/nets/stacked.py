@@ -1,0 +1,142 @@
+"""StackGAN's players: one stage draws at half the side, a second redraws that in full (Zhang et al. 2017)."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from models.duel import Losses, Verdict
+from models.nets.layers import enlarged, halved
+from models.nets.residual import ResidualCritic
+from models.nets.schedule import Scheduled
+from models.nets.sizes import halvings, widths
+from models.spec.nets import ResidualCritic as ResidualCriticSpec
+from models.spec.nets import StackedCritic as StackedCriticSpec
+from models.spec.nets import StackedGenerator as StackedGeneratorSpec
+
+
+class StackedGenerator(Scheduled):
+    """z [n, latent], label [n] -> pictures [n, channels, side, side] in [-1, 1]; the first stage's are enlarged.
+
+    The last `condition` numbers of z are the noise of the conditioning augmentation, the others the latent proper, so
+    that a picture follows from z and the label. From `first` of the budget on the first stage stays as it is.
+    """
+
+    def __init__(self, spec: StackedGeneratorSpec, latent: int, side: int, channels: int, classes: int) -> None:
+        super().__init__()
+        self.side, self.switch, self.divergence = side, spec.first, spec.divergence
+        self.noise = [latent - spec.condition, spec.condition]
+        self.conditions = nn.ModuleList(Condition(classes, spec.condition) for _ in range(2))
+        self.sketch = Sketch(spec.width, latent, -(-side // 2), channels)
+        self.redraw = Redraw(spec.width, spec.condition, side, channels)
+
+    def forward(self, z: Tensor, label: Tensor) -> Tensor:
+        z, noise = torch.split(z, self.noise, dim=1)
+        second = self.progress >= self.switch
+        # No slope, and so no move: the optimiser passes over weights without one. BatchNorm still sees its batch.
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not second):
+            sketch: Tensor = self.sketch(torch.cat([z, self.conditions[0](label, noise)], 1))
+        if not second:
+            return enlarged(sketch, self.side)
+        redrawn: Tensor = self.redraw(sketch, self.conditions[1](label, noise))
+        return redrawn
+
+    def own_losses(self, label: Tensor) -> Losses:
+        """The divergence of the learning stage's conditions from standard Gaussians."""
+        if not self.divergence:
+            return {}
+        condition = self.conditions[self.progress >= self.switch]
+        assert isinstance(condition, Condition)
+        return {"divergence": self.divergence * condition.divergence(label)}
+
+
+class StackedCritic(Scheduled):
+    """Pictures [n, channels, side, side] -> one score each, by one critic at half the side, then by another in full."""
+
+    def __init__(self, spec: StackedCriticSpec, side: int, channels: int, classes: int, names_classes: bool) -> None:
+        super().__init__()
+        self.switch = spec.first
+        each = ResidualCriticSpec(width=spec.width, norm="none", conditioning=spec.conditioning)
+        self.of_sketch = ResidualCritic(each, -(-side // 2), channels, classes, names_classes)
+        self.of_whole = ResidualCritic(each, side, channels, classes, names_classes)
+
+    def forward(self, x: Tensor, label: Tensor | None = None) -> Verdict:
+        second = self.progress >= self.switch
+        verdict: Verdict = self.of_whole(x, label) if second else self.of_sketch(halved(x), label)
+        return verdict
+
+
+class Condition(nn.Module):
+    """Labels [n] and standard noise [n, size] -> [n, size], from the class's own Gaussian."""
+
+    def __init__(self, classes: int, size: int) -> None:
+        super().__init__()
+        self.mean = nn.Embedding(classes, size)
+        self.log_variance = nn.Embedding(classes, size)
+        nn.init.zeros_(self.log_variance.weight)
+
+    def forward(self, label: Tensor, noise: Tensor) -> Tensor:
+        out: Tensor = self.mean(label) + (self.log_variance(label) / 2).exp() * noise
+        return out
+
+    def divergence(self, label: Tensor) -> Tensor:
+        """KL from the standard Gaussian, as the mean over labels and numbers (the authors' code)."""
+        mean, log_variance = self.mean(label), self.log_variance(label)
+        divergence: Tensor = (mean.square() + log_variance.exp() - 1 - log_variance).mean() / 2
+        return divergence
+
+
+class Sketch(nn.Module):
+    """Latent and condition [n, size] -> pictures [n, channels, side, side], doubling from the smallest map."""
+
+    def __init__(self, width: int, size: int, side: int, channels: int) -> None:
+        super().__init__()
+        self.sides = halvings(side)
+        wide = widths(width, self.sides) if len(self.sides) > 1 else [2 * width]
+        self.first = nn.Linear(size, wide[0] * self.sides[0] ** 2)
+        self.first_norm = nn.BatchNorm2d(wide[0])
+        self.rise = nn.ModuleList(_convolve(before, after) for before, after in pairwise(wide))
+        self.paint = nn.Sequential(_convolve(wide[-1], wide[-1]), nn.Conv2d(wide[-1], channels, 3, padding=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x).view(len(x), -1, self.sides[0], self.sides[0])
+        x = self.first_norm(x).relu()
+        for convolve, side in zip(self.rise, self.sides[1:], strict=True):
+            x = convolve(enlarged(x, side))
+        painted: Tensor = self.paint(x)
+        return painted.tanh()
+
+
+class Redraw(nn.Module):
+    """Pictures at half the side and conditions [n, size] -> pictures at the whole side.
+
+    The condition stands at every place beside what was read of the sketch; residual blocks, then one doubling.
+    """
+
+    def __init__(self, width: int, size: int, side: int, channels: int) -> None:
+        super().__init__()
+        self.side = side
+        self.read = nn.Sequential(nn.Conv2d(channels, 2 * width, 3, padding=1), nn.ReLU())
+        self.join = _convolve(2 * width + size, 2 * width)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                _convolve(2 * width, 2 * width),
+                nn.Conv2d(2 * width, 2 * width, 3, padding=1, bias=False),
+                nn.BatchNorm2d(2 * width),
+            )
+            for _ in range(2)
+        )
+        self.rise = _convolve(2 * width, width)
+        self.paint = nn.Conv2d(width, channels, 3, padding=1)
+
+    def forward(self, sketch: Tensor, condition: Tensor) -> Tensor:
+        places = condition[:, :, None, None].expand(-1, -1, *sketch.shape[2:])
+        x = self.join(torch.cat([self.read(sketch), places], 1))
+        for block in self.blocks:
+            x = (x + block(x)).relu()
+        painted: Tensor = self.paint(self.rise(enlarged(x, self.side)))
+        return painted.tanh()
+
+
+def _convolve(before: int, after: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU())

@@ -1,0 +1,158 @@
+"""Noise to picture: what came after DCGAN."""
+
+from models.spec.data import DataSpec, Images
+from models.spec.games import Synthesis
+from models.spec.nets import (
+    AutoencoderCritic,
+    DcganCritic,
+    DcganGenerator,
+    MlpCritic,
+    MlpGenerator,
+    ProgressiveCritic,
+    ProgressiveGenerator,
+    ResidualCritic,
+    ResidualGenerator,
+    StackedCritic,
+    StackedGenerator,
+)
+from models.spec.objectives import Began, D2gan, Hinge, Relativistic
+from models.spec.penalties import R1, R2, Auxiliary
+from models.spec.presets.common import Fields, on_points, synthesis
+from models.spec.training import Adam, Budget, Latent, Linear
+
+
+def cgan(data: DataSpec) -> Fields:
+    return synthesis(
+        game=Synthesis(conditional=True),
+        generator=MlpGenerator(hidden=(128, 256, 512), norm="batch"),
+        critic=MlpCritic(hidden=(512, 512), dropout=0.4),
+        budget=Budget(steps=6000),
+    )
+
+
+def acgan(data: DataSpec) -> Fields:
+    return synthesis(
+        game=Synthesis(conditional=True),
+        generator=DcganGenerator(width=32),
+        critic=DcganCritic(width=32, norm="none", dropout=0.3, conditioning="none"),
+        penalties=(Auxiliary(critic_weight=1, generator_weight=1),),
+        budget=Budget(steps=_steps(data, 2000, 6000)),
+    )
+
+
+def began(data: DataSpec) -> Fields:
+    adam = Adam(rate=5e-4)
+    return synthesis(
+        latent=Latent(kind="uniform", size=64),
+        generator=DcganGenerator(width=16, norm="none", refine=True),
+        critic=AutoencoderCritic(width=16, code=64),
+        objective=Began(diversity=0.7),
+        generator_optimizer=adam,
+        critic_optimizer=adam,
+        schedule=Linear(flat=0.5),
+        batch_size=32,
+        budget=Budget(steps=_steps(data, 4000, 8000)),
+    )
+
+
+def sngan(data: DataSpec) -> Fields:
+    adam = Adam(rate=4e-4, beta1=0, beta2=0.9)
+    return _residual(
+        critic=ResidualCritic(width=16),
+        generator_optimizer=adam,
+        critic_optimizer=adam,
+        budget=Budget(steps=_steps(data, 1500, 4000)),
+    )
+
+
+def sagan(data: DataSpec) -> Fields:
+    return _residual(
+        game=Synthesis(conditional=True),
+        generator=ResidualGenerator(width=16, spectral=True, attention=True),
+        critic=ResidualCritic(width=16, attention=True),
+        generator_optimizer=Adam(rate=2e-4, beta1=0, beta2=0.9),
+        critic_optimizer=Adam(rate=8e-4, beta1=0, beta2=0.9),
+        budget=Budget(steps=_steps(data, 1500, 4000)),
+    )
+
+
+def biggan(data: DataSpec) -> Fields:
+    return _residual(
+        game=Synthesis(conditional=True),
+        latent=Latent(size=40),
+        generator=ResidualGenerator(width=16, spectral=True, attention=True, hierarchical=True),
+        critic=ResidualCritic(width=16, attention=True),
+        generator_optimizer=Adam(rate=2e-4, beta1=0, beta2=0.999),
+        critic_optimizer=Adam(rate=8e-4, beta1=0, beta2=0.999),
+        budget=Budget(steps=_steps(data, 1500, 4000)),
+    )
+
+
+def progan(data: DataSpec) -> Fields:
+    adam = Adam(rate=1e-3, beta1=0, beta2=0.99)
+    return synthesis(
+        latent=Latent(size=64),
+        generator=ProgressiveGenerator(width=16),
+        critic=ProgressiveCritic(width=16),
+        penalties=(R1(weight=1, every=8),),
+        generator_optimizer=adam,
+        critic_optimizer=adam,
+        budget=Budget(steps=_steps(data, 3000, 6000)),
+    )
+
+
+def stackgan(data: DataSpec) -> Fields:
+    adam = Adam(rate=5e-4, beta1=0, beta2=0.99)
+    return synthesis(
+        game=Synthesis(conditional=True),
+        latent=Latent(size=64),
+        generator=StackedGenerator(width=16, condition=16),
+        critic=StackedCritic(width=16),
+        penalties=(R1(weight=1, every=8), Auxiliary(critic_weight=1, generator_weight=0.2)),
+        generator_optimizer=adam,
+        critic_optimizer=adam,
+        budget=Budget(steps=_steps(data, 2000, 6000)),
+    )
+
+
+def d2gan(data: DataSpec) -> Fields:
+    fields = synthesis(
+        generator=DcganGenerator(width=32),
+        critic=DcganCritic(width=32),
+        objective=D2gan(),
+        budget=Budget(steps=_steps(data, 2000, 4000)),
+    )
+    return on_points(data, fields)
+
+
+def r3gan(data: DataSpec) -> Fields:
+    adam = Adam(rate=5e-4, beta1=0, beta2=0.99)
+    fields = synthesis(
+        latent=Latent(size=64),
+        generator=ResidualGenerator(width=16, norm="none"),
+        critic=ResidualCritic(width=16, norm="none"),
+        objective=Relativistic(),
+        penalties=(R1(weight=1), R2(weight=1)),
+        generator_optimizer=adam,
+        critic_optimizer=adam,
+        schedule=Linear(flat=0.5),
+        budget=Budget(steps=_steps(data, 1500, 4000)),
+    )
+    faster = Adam(rate=2e-3, beta1=0, beta2=0.99)
+    return on_points(data, fields, generator_optimizer=faster, critic_optimizer=faster)
+
+
+def _residual(**fields: object) -> Fields:
+    """SNGAN's line: hinge between residual networks, the critic under the spectral norm."""
+    small: Fields = {
+        "latent": Latent(size=64),
+        "generator": ResidualGenerator(width=16),
+        "objective": Hinge(),
+        "schedule": Linear(flat=0.5),
+    }
+    return synthesis(**(small | fields))
+
+
+def _steps(data: DataSpec, small: int, large: int) -> int:
+    """A few minutes of two cores for pictures of 16 px, and for larger ones."""
+    return small if isinstance(data, Images) and data.side <= 16 else large
