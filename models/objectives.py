@@ -155,7 +155,7 @@ class Began(Objective):
         self.register_buffer("convergence", torch.zeros(()))
 
     def critic(self, scores: Scores) -> Tensor:
-        return scores.real_score.mean() - self.balance * scores.fake.score.mean()
+        return scores.real_score.mean() - self.balance.clone() * scores.fake.score.mean()
 
     def generator(self, scores: Scores) -> Tensor:
         return scores.fake.score.mean()

@@ -21,9 +21,15 @@ from worker.training.numerics import Numerics, apply, measure
 from worker.training.trainer import NonFinite, Trainer
 
 # Small enough that every family takes its steps in seconds; R1 is due at steps 0 and 8.
+TINY: dict[str, Any] = {"data": {"side": 8}, "generator": {"width": 4}, "critic": {"width": 4}}
 SMALL: dict[str, dict[str, Any]] = {
     "cyclegan": {"data": {"side": 16}, "game": {"pool": 6}, "generator": {"blocks": 1}, "critic": {"layers": 1}},
     "gan": {"batch_size": 16},
+    "unrolled": TINY | {"turns": {"unrolled": 2}},
+    "pacgan": TINY,
+    "minibatch": TINY,
+    "mdgan": TINY,
+    "autoencoder": {"data": {"side": 8}, "generator": {"width": 4}},
 }
 STEPS = 10
 

@@ -1,0 +1,34 @@
+"""Against collapse: the generator looks ahead, or the critic sees more than one example, or reals are drawn again."""
+
+from models.spec.data import DataSpec
+from models.spec.games import Synthesis
+from models.spec.nets import DcganAutoencoder, DcganCritic, DcganGenerator, MlpAutoencoder, MlpCritic
+from models.spec.penalties import ModeRegulariser
+from models.spec.presets.common import Fields, on_points, synthesis
+from models.spec.training import Turns
+
+
+def unrolled(data: DataSpec) -> Fields:
+    """Five moves ahead, as in the paper; the rate of those moves and the smaller networks are ours."""
+    ahead = synthesis(
+        generator=DcganGenerator(width=32),
+        critic=DcganCritic(width=32, norm="none"),
+        turns=Turns(unrolled=5, unrolled_rate=0.005),
+    )
+    return on_points(data, ahead)
+
+
+def pacgan(data: DataSpec) -> Fields:
+    """DCGAN with pairs judged together: Adam 2e-4 (.5), batches of 64, a latent of 100, as in the paper."""
+    return on_points(data, synthesis(game=Synthesis(packing=2)))
+
+
+def minibatch(data: DataSpec) -> Fields:
+    mixing = MlpCritic(hidden=(128, 128, 128), activation="relu", input_scale=4, minibatch="discrimination")
+    return on_points(data, synthesis(critic=DcganCritic(minibatch="discrimination")), critic=mixing)
+
+
+def mdgan(data: DataSpec) -> Fields:
+    """Weights .2 and .4 as in the paper's experiments on MNIST; networks as in DCGAN."""
+    encoding = synthesis(generator=DcganAutoencoder(), penalties=(ModeRegulariser(),))
+    return on_points(data, encoding, generator=MlpAutoencoder(hidden=(128, 128, 128)))

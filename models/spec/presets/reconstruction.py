@@ -1,0 +1,75 @@
+"""Nobody judges: autoencoders, variational and plain."""
+
+from typing import Any
+
+from models.spec.data import DataSpec, Images, Points
+from models.spec.games import Reconstruction
+from models.spec.nets import DcganAutoencoder, MlpAutoencoder
+from models.spec.presets.common import Fields, synthesis
+from models.spec.training import Adam, Budget, Ema, Latent, Linear
+
+
+def vae(data: DataSpec) -> Fields:
+    """784-400-20-400-784, Adam 1e-3, batches of 128, as in PyTorch's example; sizes follow the data."""
+    return _variational(data, 1)
+
+
+def beta_vae(data: DataSpec) -> Fields:
+    return _variational(data, 4)
+
+
+def autoencoder(data: DataSpec) -> Fields:
+    if isinstance(data, Points):
+        return _alone(latent=Latent(size=1), generator=MlpAutoencoder(hidden=(128, 128)))
+    return _alone(
+        latent=Latent(size=32),
+        generator=DcganAutoencoder(width=32),
+        schedule=Linear(flat=0.5),
+        batch_size=64,
+        budget=Budget(steps=1500 if _small(data) else 4000),
+    )
+
+
+def linear_autoencoder(data: DataSpec) -> Fields:
+    """Large steps that fall in a line to 0: the slowest of the principal directions turns into place last."""
+    return _alone(
+        latent=Latent(size=1 if isinstance(data, Points) else 10),
+        generator=MlpAutoencoder(hidden=()),
+        generator_optimizer=Adam(rate=0.04, beta1=0.9),
+        schedule=Linear(flat=0),
+        ema=Ema(decay=0.99),
+        batch_size=256,
+        budget=Budget(steps=4000),
+    )
+
+
+def _variational(data: DataSpec, divergence: float) -> Fields:
+    if isinstance(data, Points):
+        # Squared errors count as those of a normal noise of deviation .05, whose likelihood weighs 1 / (2 x .05^2).
+        game = Reconstruction(loss="squared", divergence=divergence * 2 * 0.05**2)
+        return _alone(game=game, latent=Latent(size=2), generator=MlpAutoencoder(hidden=(128, 128)))
+    return _alone(
+        game=Reconstruction(loss="cross_entropy", divergence=divergence),
+        latent=Latent(size=20),
+        generator=MlpAutoencoder(hidden=(400,)),
+        budget=Budget(steps=2000 if _small(data) else 4690),
+    )
+
+
+def _alone(**fields: Any) -> Fields:
+    """A generator and nobody beside it."""
+    return synthesis(
+        **{
+            "game": Reconstruction(),
+            "critic": None,
+            "objective": None,
+            "critic_optimizer": None,
+            "generator_optimizer": Adam(rate=1e-3, beta1=0.9),
+            "batch_size": 128,
+        }
+        | fields
+    )
+
+
+def _small(data: DataSpec) -> bool:
+    return isinstance(data, Images) and data.side <= 16

@@ -1,0 +1,117 @@
+"""Every objective x penalty x conditioning: the rules refuse it with a sentence, or one step is finite and exact."""
+
+import math
+from functools import cache
+from itertools import product
+from typing import Any, get_args
+
+import pytest
+import torch
+from pydantic import BaseModel
+
+from models.spec.objectives import ObjectiveSpec
+from models.spec.penalties import PenaltySpec
+from models.spec.recipe import Recipe
+from models.spec.resolve import RecipeRefused, resolve
+from worker.training.batches import Batches
+from worker.training.data import Data, load
+from worker.training.trainer import Trainer
+
+Json = dict[str, Any]
+
+
+def kinds(union: Any) -> list[str]:
+    arms: tuple[type[BaseModel], ...] = get_args(get_args(union)[0])
+    return [arm.model_fields["kind"].default for arm in arms]
+
+
+OBJECTIVES = kinds(ObjectiveSpec)
+PENALTIES = [None, *kinds(PenaltySpec)]
+DCGAN: Json = {"generator": {"kind": "dcgan", "width": 4}, "critic": {"kind": "dcgan", "width": 4, "norm": "none"}}
+CONDITIONINGS: dict[str, Json] = {
+    "none": DCGAN,
+    "concatenation": {
+        "generator": {"kind": "mlp", "hidden": [8]},
+        "critic": {"kind": "mlp", "hidden": [8], "conditioning": "concatenation"},
+    },
+    "projection": DCGAN,
+    "auxiliary": DCGAN | {"critic": DCGAN["critic"] | {"conditioning": "none"}},
+}
+"""the players of each way to tell or ask the class; what does not concern them is the same"""
+
+
+def request(objective: str, penalty: str | None, conditioning: str) -> Json:
+    """Overrides of dcgan at 8 px, with what the parts themselves need: a critic that rebuilds, one that is bounded."""
+    conditional = conditioning != "none"
+    listed = [{"kind": penalty}] if penalty else []
+    if conditioning == "auxiliary" and penalty != "auxiliary":
+        listed.append({"kind": "auxiliary"})
+    players = dict(CONDITIONINGS[conditioning])
+    if objective == "began":
+        players["critic"] = {"kind": "autoencoder", "width": 4, "code": 4}
+    if penalty == "mode_regulariser" and not conditional:
+        players["generator"] = {"kind": "dcgan_autoencoder", "width": 4}
+    return players | {
+        "data": {"side": 8},
+        "game": {"kind": "synthesis", "conditional": conditional},
+        "latent": {"size": 4},
+        "objective": {"kind": objective},
+        "penalties": listed,
+        "critic_clip": 0.1 if objective == "wasserstein" and penalty != "gradient_penalty" else None,
+        "batch_size": 4,
+        "precision": "fp32",
+    }
+
+
+@cache
+def digits() -> Data:
+    return load(resolve("dcgan", overrides={"data": {"side": 8}})[1].data, None)
+
+
+def losses(recipe: Recipe) -> dict[str, float]:
+    device = torch.device("cpu")
+    trainer = Trainer(recipe, Batches(recipe, digits(), device), device, "fp32")
+    return {name: loss.item() for name, loss in trainer.advance().items()}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("conditioning", CONDITIONINGS)
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_each_is_refused_with_a_sentence_or_takes_a_finite_exact_step(objective: str, conditioning: str) -> None:
+    taken = set()
+    for penalty in PENALTIES:
+        try:
+            recipe = resolve("dcgan", overrides=request(objective, penalty, conditioning))[1]
+        except RecipeRefused as refused:
+            for refusal in refused.refusals:
+                assert refusal.pointer.startswith("/overrides/"), (penalty, refusal)
+                assert refusal.message.endswith("."), (penalty, refusal)
+            continue
+        first = losses(recipe)
+        assert all(math.isfinite(loss) for loss in first.values()), (penalty, first)
+        assert first == losses(recipe), penalty
+        assert penalty is None or any(name.endswith(penalty) for name in first), (penalty, first)
+        taken.add(penalty)
+    assert taken >= LEAST[objective == "began", conditioning], "the rules refuse what was legal"
+
+
+COMMON = {None, "gradient_penalty", "r1", "r2", "feature_matching", "historical_averaging", "jacobian_clamping"}
+LEAST: dict[tuple[bool, str], set[str | None]] = {
+    (False, "none"): COMMON | {"mode_regulariser"},
+    (False, "concatenation"): COMMON | {"auxiliary"},
+    (False, "projection"): COMMON | {"auxiliary"},
+    (False, "auxiliary"): COMMON | {"auxiliary"},
+    # BEGAN's critic shows no features and is told no class.
+    (True, "none"): (COMMON | {"mode_regulariser"}) - {"feature_matching"},
+    (True, "concatenation"): set(),
+    (True, "projection"): set(),
+    (True, "auxiliary"): set(),
+}
+
+
+def test_the_walk_is_of_everything_there_is() -> None:
+    assert len(list(product(OBJECTIVES, PENALTIES, CONDITIONINGS))) >= 11 * 9 * 4
