@@ -162,7 +162,11 @@ class Forger:
         model: str | None = None,
         direction: Literal["a2b", "b2a"] | None = None,
     ) -> Picture:
-        """The picture in the other style, at its own size: a path, a file's bytes, or a picture of Pillow's."""
+        """What the model makes of a picture: a path, a file's bytes, or a picture of Pillow's.
+
+        It comes back at its own size, or larger from a model that enlarges. One that fills holes paints what is
+        transparent. `direction` is for models trained both ways.
+        """
         file = ("picture", _bytes(picture), "application/octet-stream")
         asked = _given(model=model, direction=direction)
         return Picture.of(self._connection.ask("POST", "/translate", data=asked, files={"file": file}))

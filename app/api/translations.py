@@ -1,18 +1,26 @@
-"""POST /translate: a picture in the other style, at its own size."""
+"""POST /translate: a picture comes back as the model has learned to answer it."""
 
 from typing import Annotated, Literal
 
 import numpy as np
 from fastapi import APIRouter, Depends, File, Form, Response, UploadFile
+from PIL import Image
 
 from app.api import images
 from app.api.deps import TheInference, TheSandbox, TheSettings, multipart_body
 from app.api.images import imaging
 from app.api.problems import refused
+from app.core.errors import FieldError, Invalid
 from app.schemas.samples import Reference
 from app.services.inference import reference
+from app.services.views import VersionView
+from models.spec.games import Paired
+from models.spec.recipe import Recipe
 
 router = APIRouter(tags=["inference"])
+
+OPAQUE = 128
+"""alpha from which on a pixel is no part of a hole"""
 
 
 @router.post(
@@ -30,20 +38,56 @@ async def translate(
     model: Annotated[Reference | None, Form()] = None,
     direction: Annotated[Literal["a2b", "b2a"], Form()] = "a2b",
 ) -> Response:
-    """Turn a picture into the other style, at its own size.
+    """Turn a picture into the other style, at its own size; or larger, or with its hole filled, as the model can.
 
-    It is turned upright as its EXIF says, its alpha is kept; of several frames the first is taken.
+    It is turned upright as its EXIF says, its alpha is kept; of several frames the first is taken. For a model that
+    fills holes what is transparent is the hole, and the answer is opaque.
     """
-    version = await inference.translator(model)
-    data = version.recipe.data
-    channels = 3 if data.kind == "points" else data.channels
-    image = await images.decode(sandbox, file.file, channels, settings)
-    colour, alpha = np.split(image, [channels], axis=2)
-    styled = await inference.translate(version, colour, direction)
+    version = await inference.translator(model, direction)
+    image = await images.decode(sandbox, file.file, _channels(version.recipe), settings)
+    _within(image, version, settings.max_pixels)
+    shown, alpha = await imaging(_parted, image, version)
+    made = await inference.translate(version, shown, direction)
     headers = {"X-Forger-Model": reference(version), "Cache-Control": "no-store"}
-    return Response(await imaging(_png, styled, alpha), media_type="image/png", headers=headers)
+    return Response(await imaging(_png, made, alpha), media_type="image/png", headers=headers)
 
 
-def _png(styled: images.Array, alpha: images.Array) -> bytes:
+def _channels(recipe: Recipe) -> int:
+    channels: int = getattr(recipe.data, "channels", 3)
+    return channels
+
+
+def _within(image: images.Array, version: VersionView, limit: int) -> None:
+    """What comes back is bounded as what comes in. Raises Invalid."""
+    height, width, factor = *image.shape[:2], version.recipe.enlarges
+    if height * width * factor**2 > limit:
+        sentence = (
+            f"{reference(version)} makes pictures {factor} times larger, and {width * factor} x {height * factor} is "
+            f"more than {limit} pixels (max_pixels). Send a smaller picture."
+        )
+        raise Invalid(sentence, code="too_many_pixels", errors=(FieldError("/file", sentence),))
+
+
+def _parted(image: images.Array, version: VersionView) -> tuple[images.Array, images.Array | None]:
+    """What the network is shown, and the alpha that goes around it. Raises Invalid."""
+    channels, game = _channels(version.recipe), version.recipe.game
+    colour, alpha = np.split(image, [channels], axis=2)
+    if not isinstance(game, Paired) or game.task != "masks":
+        return colour, alpha if alpha.size else None
+    hole = np.where(alpha < OPAQUE, 255, 0).astype(np.uint8)
+    if hole.any():
+        return np.concatenate([colour, hole], axis=2), None
+    if game.mask == "random":
+        sentence = f"{reference(version)} fills holes: make what it shall paint transparent, in a PNG, WebP or TIFF."
+        raise Invalid(sentence, code="no_hole", errors=(FieldError("/file", sentence),))
+    return colour, None
+
+
+def _png(made: images.Array, alpha: images.Array | None) -> bytes:
     """What was transparent is transparent again."""
-    return images.png(np.concatenate([styled, alpha], axis=2) if alpha.size else styled)
+    if alpha is None:
+        return images.png(made)
+    height, width, _ = made.shape
+    if alpha.shape[:2] != (height, width):
+        alpha = np.asarray(Image.fromarray(alpha[..., 0]).resize((width, height), Image.Resampling.BICUBIC))[..., None]
+    return images.png(np.concatenate([made, alpha], axis=2))

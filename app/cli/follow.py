@@ -44,8 +44,9 @@ def conclude(job: "Job") -> None:
 def next_line(job: "Job") -> str:
     """The command that shows what the job has learned."""
     model, recipe = shlex.quote(job.model or ""), job.seen.recipe
-    if recipe.game.kind != "synthesis":
-        return f"forger translate photo.jpg -o translated.png --model {model}"
+    if recipe.translates:
+        photo = "hole.png" if recipe.game.kind == "paired" and recipe.game.task == "masks" else "photo.jpg"
+        return f"forger translate {photo} -o translated.png --model {model}"
     scale = 1 if recipe.data.kind == "points" else max(1, 128 // recipe.data.side)
     asked = "--class each -n 10" if recipe.classes else "-n 64"
     return f"forger sample {asked} --scale {scale} -o {recipe.data.dataset}.png --model {model}"

@@ -48,9 +48,9 @@ def translate(
     photo: Annotated[Path, typer.Argument(help="PNG, JPEG, WebP, BMP, TIFF or PPM.")],
     output: Out = Path("translated.png"),
     model: Model = None,
-    direction: Annotated[Literal["a2b", "b2a"] | None, typer.Option(help="Which way; default a2b.")] = None,
+    direction: Annotated[Literal["a2b", "b2a"] | None, typer.Option(help="Which way, of models trained both ways; default a2b.")] = None,
 ) -> None:
-    """Turn a picture into the other style: `forger translate photo.jpg -o night.png`."""
+    """Turn a picture into the other style, enlarge it, fill its hole: `forger translate photo.jpg -o night.png`."""
     drawn = ask.forger(ctx).translate(photo, model=model, direction=direction)
     write(drawn, output, f"{photo.name} by {drawn.model}")
 

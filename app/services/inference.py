@@ -66,10 +66,16 @@ CLASSES = Task(
     '{"recipe": "cdcgan", "dataset": "digits"}',
 )
 TRANSLATION = Task(
-    lambda recipe: recipe.game.kind == "unpaired",
+    lambda recipe: recipe.translates,
     "/model",
-    "draws from noise and translates nothing; GET /sample",
+    "translates nothing; leave `model` out for the newest that does",
     '{"recipe": "cyclegan", "dataset": "day2night"}',
+)
+BACK = Task(
+    lambda recipe: recipe.game.kind == "unpaired",
+    "/direction",
+    "translates one way only: leave `direction` out, or name a model trained both ways",
+    TRANSLATION.train,
 )
 
 
@@ -146,8 +152,10 @@ class Inference:
         except Invalid:
             return False
 
-    async def translator(self, model: str | None) -> VersionView:
-        return (await self._able(TRANSLATION, model))[0]
+    async def translator(self, model: str | None, direction: "Direction" = "a2b") -> VersionView:
+        """The newest version that can translate this way."""
+        able = await self._able(TRANSLATION, model)
+        return able[0] if direction == "a2b" else (await self._able(BACK, model))[0]
 
     async def sample(
         self, version: VersionView, picks: "Sequence[Pick]", *, seed: int, truncation: float
@@ -157,7 +165,8 @@ class Inference:
 
     async def translate(self, version: VersionView, image: NDArray[Any], direction: "Direction") -> NDArray[Any]:
         path = self._store.path(version.export_sha256)
-        return await self._ask(lambda engine: engine.translate(path, image, direction))
+        enlarges = version.recipe.enlarges
+        return await self._ask(lambda engine: engine.translate(path, image, direction, enlarges=enlarges))
 
     async def _ask(self, request: "Callable[[Engine], Future[NDArray[Any]]]") -> NDArray[Any]:
         engine = await self._ready()

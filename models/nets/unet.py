@@ -19,7 +19,7 @@ class UnetGenerator(nn.Module):
         befores, last = [given, *widths], spec.depth - 1
         self.down = nn.ModuleList(
             # The outermost map is not normalised, as in the paper; the innermost may be a single pixel, which cannot be.
-            _down(befores[level], widths[level], spec.norm if 0 < level < last else "none", first=level == 0)
+            _down(befores[level], widths[level], spec.norm, outer=level == 0, inner=level == last)
             for level in range(spec.depth)
         )
         self.up = nn.ModuleList()
@@ -47,15 +47,16 @@ class UnetGenerator(nn.Module):
         return painted
 
 
-def _down(before: int, after: int, norm: str, first: bool) -> nn.Module:
+def _down(before: int, after: int, norm: str, outer: bool, inner: bool) -> nn.Module:
     """Half the side."""
-    slope = [] if first else [nn.LeakyReLU(0.2)]
-    return nn.Sequential(*slope, nn.Conv2d(before, after, 4, 2, 1), _norm(norm, after))
+    slope = [] if outer else [nn.LeakyReLU(0.2)]
+    normed = [] if outer or inner else [_norm(norm, after)]
+    return nn.Sequential(*slope, nn.Conv2d(before, after, 4, 2, 1, bias=norm != "batch"), *normed)
 
 
 def _up(before: int, after: int, norm: str, dropout: float) -> nn.Module:
     """Twice the side."""
-    layers = [nn.ReLU(), nn.ConvTranspose2d(before, after, 4, 2, 1), _norm(norm, after)]
+    layers = [nn.ReLU(), nn.ConvTranspose2d(before, after, 4, 2, 1, bias=norm != "batch"), _norm(norm, after)]
     return nn.Sequential(*layers, *([nn.Dropout(dropout)] if dropout else []))
 
 
