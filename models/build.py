@@ -45,7 +45,8 @@ class Cast:
 
 def build(recipe: Recipe) -> Cast:
     """Fresh players with the weights that follow from the recipe's seed."""
-    generator, critic = build_generator(recipe), build_critic(recipe)
+    generator = build_generator(recipe)
+    critic = build_critic(recipe) if recipe.critic else None
     players: dict[Turn, nn.Module] = {"generator": generator}
     if critic is not None:
         players["critic"] = critic
@@ -59,11 +60,11 @@ def build_generator(recipe: Recipe) -> nn.Module:
     return _players(recipe, "generator", ("a2b", "b2a"), lambda: _generator(recipe))
 
 
-def build_critic(recipe: Recipe) -> nn.Module | None:
-    """The critic; for the unpaired game a ModuleDict of `a` and `b`; None where nobody judges."""
+def build_critic(recipe: Recipe) -> nn.Module:
+    """The critic; for the unpaired game a ModuleDict of `a` and `b`. Raises ValueError where nobody judges."""
     spec = recipe.critic
     if spec is None:
-        return None
+        raise ValueError(f"Nobody judges in the game '{recipe.game.kind}': this recipe has no critic to build.")
     if recipe.objective and recipe.objective.kind == "d2gan":
         return _players(recipe, "critic", ("a", "b"), lambda: Twin(_critic(recipe, spec), _critic(recipe, spec)))
     return _players(recipe, "critic", ("a", "b"), lambda: _critic(recipe, spec))
@@ -93,8 +94,8 @@ def judged_shape(recipe: Recipe) -> tuple[int, ...]:
 def counts(recipe: Recipe) -> dict[str, int]:
     """Number of trained weights of each player, counted without making them."""
     with torch.device("meta"):
-        players = {"generator": build_generator(recipe), "critic": build_critic(recipe)}
-        return {name: parameters(player) if player else 0 for name, player in players.items()}
+        judging = parameters(build_critic(recipe)) if recipe.critic else 0
+        return {"generator": parameters(build_generator(recipe)), "critic": judging}
 
 
 def parameters(network: nn.Module) -> int:

@@ -3,19 +3,26 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic.fields import FieldInfo
 
 from app.core.settings import CHECKOUT, Settings
 from app.main import create_app
+from bench import gallery
 from models.spec.datasets import DATASETS
 from models.spec.families import FAMILIES
+from models.spec.objectives import Hinge, ObjectiveSpec
+from models.spec.penalties import PenaltySpec
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 
 DOCS = CHECKOUT / "docs"
+_KINDS = {
+    union: [arm.model_fields["kind"].default for arm in get_args(get_args(union)[0])]
+    for union in (ObjectiveSpec, PenaltySpec)
+}
 
 
 def text(name: str) -> str:
@@ -46,11 +53,18 @@ def test_no_setting_is_named_that_does_not_exist() -> None:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_every_family_is_named_with_its_papers(name: str) -> None:
-    (line,) = [line for line in text("recipes.md").splitlines() if line.startswith(f"| `{name}` |")]
-    papers = re.findall(r"arXiv:[\d.]+\d", FAMILIES[name].paper)
-    assert papers
-    assert all(paper in line for paper in papers)
+def test_every_family_has_its_row_as_measured(name: str) -> None:
+    if not (gallery.FIGURES / f"{name}.json").is_file():
+        pytest.fail(f"{name} was not measured: python -m bench.gallery {name}")
+    lines, row = text("recipes.md").splitlines(), gallery.row(FAMILIES[name])
+    assert row in lines, "put its line into docs/recipes.md: python -m bench.gallery --table"
+    assert (gallery.PICTURES / f"{name}.png").is_file()
+    assert re.search(r"arXiv:[\d.]+\d", FAMILIES[name].paper)
+
+
+@pytest.mark.parametrize("kind", [*_KINDS[ObjectiveSpec], *_KINDS[PenaltySpec]])
+def test_every_objective_and_penalty_has_its_formula(kind: str) -> None:
+    assert re.search(rf"^\| `{kind}` \| ", text("objectives.md"), re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -78,7 +92,7 @@ def test_the_example_of_the_recipes_page_resolves() -> None:
     example = re.search(r'"overrides": (\{.*\})\}', text("recipes.md"))
     assert example
     family, recipe = resolve("dcgan", dataset="mnist", overrides=json.loads(example[1]))
-    assert (family, recipe.objective.kind, recipe.batch_size) == ("dcgan", "hinge", 32)
+    assert (family, recipe.objective, recipe.batch_size) == ("dcgan", Hinge(), 32)
 
 
 def test_every_endpoint_is_described() -> None:
