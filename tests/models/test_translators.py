@@ -1,0 +1,112 @@
+"""U-Net, SRResNet and the networks that compare contents: published counts, sides, and what reaches the picture."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from models.build import build_generator, parameters
+from models.nets.rotation import RotationNet
+from models.nets.srresnet import SrresnetGenerator
+from models.nets.unet import UnetGenerator
+from models.nets.vgg import Vgg19
+from models.spec import nets as spec
+from models.spec.resolve import RecipeRefused, resolve
+
+
+def test_unet_256_has_the_published_parameters() -> None:
+    large = resolve("pix2pix", overrides={"data": {"side": 256}, "generator": {"norm": "batch"}})[1]
+    assert isinstance(large.generator, spec.UnetGenerator)
+    assert large.generator.depth == 8
+    with torch.device("meta"):
+        assert parameters(build_generator(large)) == 54_413_955
+
+
+def unet(given: int = 3, channels: int = 3, **fields: object) -> UnetGenerator:
+    torch.manual_seed(1)
+    return UnetGenerator(spec.UnetGenerator.model_validate({"width": 4, **fields}), given, channels).eval()
+
+
+def pictures(height: int, width: int, channels: int = 3) -> Tensor:
+    return torch.rand(2, channels, height, width, generator=torch.Generator().manual_seed(2)) * 2 - 1
+
+
+@pytest.mark.parametrize("norm", ["none", "batch", "instance"])
+@pytest.mark.parametrize("skips", [True, False])
+@pytest.mark.parametrize("depth", range(1, 7))
+def test_unet_paints_any_size_that_divides(depth: int, skips: bool, norm: str) -> None:
+    side = 2**depth
+    painted = unet(2, 1, depth=depth, skips=skips, norm=norm)(pictures(side, 3 * side, 2))
+    assert painted.shape == (2, 1, side, 3 * side)
+    assert painted.abs().max() <= 1
+
+
+def test_only_bridges_carry_what_the_waist_has_lost() -> None:
+    """Of two pictures that differ in one pixel: with the waist silenced only bridges can tell them apart."""
+    x = pictures(16, 16)
+    other = x.clone()
+    other[..., 5, 5] *= -1
+    for skips in (True, False):
+        network = unet(depth=3, norm="none", skips=skips)
+        with torch.no_grad():
+            for weight in network.down[-1].parameters():
+                weight.zero_()
+            assert torch.equal(network(x), network(other)) is not skips
+
+
+def test_dropout_is_in_three_blocks_at_most_and_off_when_served() -> None:
+    network = unet(depth=6, dropout=0.5)
+    dropping = [any(isinstance(layer, torch.nn.Dropout) for layer in block.children()) for block in network.up]
+    assert dropping == [True, True, True, False, False]
+    x = pictures(64, 64)
+    assert torch.equal(network(x), network(x))
+    network.train()
+    assert not torch.equal(network(x), network(x))
+
+
+@pytest.mark.parametrize("norm", ["none", "batch"])
+@pytest.mark.parametrize("factor", [2, 4])
+def test_srresnet_enlarges_pictures_of_any_size(factor: int, norm: str) -> None:
+    fields = spec.SrresnetGenerator.model_validate({"width": 4, "blocks": 2, "norm": norm})
+    painted = SrresnetGenerator(fields, factor, 1).eval()(pictures(5, 7, 1))
+    assert painted.shape == (2, 1, 5 * factor, 7 * factor)
+    assert painted.abs().max() <= 1
+
+
+def test_what_does_not_divide_is_refused() -> None:
+    for family, overrides in (
+        ("pix2pix", {"data": {"side": 20}, "generator": {"depth": 3}}),
+        ("srgan", {"data": {"side": 30}, "game": {"factor": 4}}),
+        ("inpaint", {"data": {"side": 18}, "generator": {"depth": 2}}),
+    ):
+        with pytest.raises(RecipeRefused, match="divisible by"):
+            resolve(family, overrides=overrides)
+
+
+def test_vgg19_has_torchvisions_names_and_ends_before_the_fifth_pooling() -> None:
+    with torch.device("meta"):
+        shapes = {name: tuple(weight.shape) for name, weight in Vgg19().state_dict().items()}
+    places = [0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34]
+    assert list(shapes) == [f"features.{place}.{part}" for place in places for part in ("weight", "bias")]
+    assert shapes["features.0.weight"] == (64, 3, 3, 3)
+    assert shapes["features.34.weight"] == (512, 512, 3, 3)
+    assert sum(torch.Size(shape).numel() for shape in shapes.values()) == 20_024_384
+
+
+def test_vgg19_sees_grey_pictures_in_three_channels_normalised_as_imagenet() -> None:
+    network = Vgg19()
+    seen: list[Tensor] = []
+    network.features = torch.nn.Sequential(torch.nn.Identity())
+    network.features[0].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    network(torch.full((1, 1, 32, 32), 1.0))
+    assert seen[0].shape == (1, 3, 32, 32)
+    assert seen[0][0, :, 0, 0].tolist() == pytest.approx([(1 - 0.485) / 0.229, (1 - 0.456) / 0.224, (1 - 0.406) / 0.225])
+
+
+def test_rotation_features_are_scaled_and_the_answer_is_not() -> None:
+    network, x = RotationNet(3), pictures(16, 16)
+    features, turned = network(x), network.turned(x)
+    assert features.shape == (2, 64, 4, 4)
+    assert turned.shape == (2, 4)
+    network.scale.fill_(2)
+    assert torch.allclose(network(x), 2 * features)
+    assert torch.equal(network.turned(x), turned)
