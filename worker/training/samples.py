@@ -2,22 +2,33 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.export import cycling_labels
 from models.latent import draw_latent
+from models.nets.autoencoder import Autoencoder
 from models.paired import ask
-from models.picture import Pixels, encode, scatter, sheet
+from models.picture import Pixels, encode, line_plot, scatter, sheet, text_sheet
 from models.rng import Rng
+from models.spec.datasets import DATASETS
 from models.spec.games import Paired
-from models.spec.recipe import Recipe
+from models.truth import MIXTURES, VALID, kernel_density, line_of, spelled
 from worker.training.batches import Batches
 from worker.training.trainer import Trainer
 
 SCATTER = 512
 """pixels of a side of a scatter plot"""
+POINTS, POINTS_ON_A_LINE = 1000, 2000
+STRINGS, STRINGS_SHOWN = 1000, 64
+SEEN = 2e-3
+"""density of real and made points together above which it can be said what the best critic would say"""
+LOGITS = {"minimax", "non_saturating", "maximum_likelihood"}
+"""objectives whose scores are logits: their critic has a probability to compare"""
+OPTIMAL = "$p_{data}\\,/\\,(p_{data}+p_g)$,\nthe optimal $D$"
 ROWS = 8
 """rows of a sheet; a column shows one class, or one picture with its translation"""
 
@@ -32,18 +43,21 @@ class Sheet:
 
 @torch.no_grad()
 def sample_sheet(trainer: Trainer) -> Sheet:
-    """Pictures in columns of one class, points as a scatter plot, or a row of pairs for translators."""
-    recipe, batches, generator = trainer.recipe, trainer.batches, trainer.average.network.eval()
+    """What the averaged generator makes of fixed latents or of the first examples, as suits the data and the game."""
+    recipe = trainer.recipe
+    trainer.average.network.eval()
     if recipe.data.kind == "points":
-        fakes = _fakes(recipe, generator, batches, 1000)
-        return Sheet(encode(scatter(fakes.numpy(), SCATTER, batches.real[:1000].cpu().numpy())))
+        return Sheet(encode(_points(trainer)))
+    if recipe.data.kind == "sequences":
+        return _strings(trainer)
     if recipe.game.kind == "unpaired":
-        return Sheet(encode(sheet(_pairs(generator, batches), columns=4, gap=1)))
+        return Sheet(encode(sheet(_pairs(trainer.average.network, trainer.batches), columns=4, gap=1)))
     if isinstance(recipe.game, Paired):
-        return _answers(recipe.game, generator, batches)
+        return _answers(recipe.game, trainer.average.network, trainer.batches)
+    if recipe.game.kind == "reconstruction":
+        return Sheet(encode(sheet(_rebuilt_pairs(trainer), ROWS, gap=1)))
     columns = min(recipe.classes, 10) or ROWS
-    fakes = _fakes(recipe, generator, batches, ROWS * columns, columns)
-    return Sheet(encode(sheet(to_pixels(fakes), columns, gap=1)))
+    return Sheet(encode(sheet(to_pixels(_fakes(trainer, ROWS * columns, columns)), columns, gap=1)))
 
 
 def to_pixels(x: Tensor) -> Pixels:
@@ -53,11 +67,76 @@ def to_pixels(x: Tensor) -> Pixels:
     return pixels
 
 
-def _fakes(recipe: Recipe, generator: nn.Module, batches: Batches, n: int, columns: int = 0) -> Tensor:
-    z = draw_latent(recipe.latent, Rng(recipe.seed).stream("samples"), n).to(batches.real.device)
+def _fakes(trainer: Trainer, n: int, columns: int = 0) -> Tensor:
+    """Of fixed latents; in the order of classes where `columns` shows them."""
+    recipe = trainer.recipe
+    z = draw_latent(recipe.latent, Rng(recipe.seed).stream("samples"), n).to(trainer.device)
     label = cycling_labels(recipe.classes and columns, n, z.device)
-    fakes: Tensor = generator(z, label)
+    fakes: Tensor = trainer.average.network(z, label)
     return fakes.float().cpu()
+
+
+def _points(trainer: Trainer) -> Pixels:
+    """In the plane a scatter plot with the true modes ringed; on a line densities, and the critic below."""
+    mixture = MIXTURES[trainer.recipe.data.dataset]
+    wanted = POINTS if mixture.modes.shape[1] == 2 else POINTS_ON_A_LINE
+    rebuilds = trainer.recipe.game.kind == "reconstruction"
+    points = (_rebuilt(trainer, wanted)[1] if rebuilds else _fakes(trainer, wanted)).numpy()
+    if points.shape[1] == 2:
+        return scatter(points, SCATTER, trainer.batches.real[:wanted].cpu().numpy(), mixture.modes)
+    x = line_of(mixture)
+    truth, made = mixture.density(x[:, None]), kernel_density(points[:, 0], x)
+    seen = truth + made > SEEN
+    optimal = np.divide(truth, truth + made, out=np.full_like(x, np.nan), where=seen)
+    return line_plot(points[:, 0], x, truth, _judged(trainer, x, optimal))
+
+
+def _judged(trainer: Trainer, x: NDArray[np.float64], optimal: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """By name what the critic says at places x, in [0, 1], and what the best critic would; {} where it sees several."""
+    recipe = trainer.recipe
+    game, objective = recipe.game, recipe.objective
+    batchwise = getattr(recipe.critic, "minibatch", "none") != "none" or (game.kind == "synthesis" and game.packing > 1)
+    if trainer.critic is None or objective is None or batchwise:
+        return {}
+    critic = trainer.critic.network.eval()
+    said: Tensor = critic(torch.from_numpy(x).float()[:, None].to(trainer.device)).score
+    critic.train()
+    scores = said.float().cpu().numpy().reshape(len(x), -1)[:, 0]  # of twins the first
+    best = optimal * (1 - getattr(objective, "smoothing", 0.0))
+    if objective.kind in LOGITS:
+        return {"$D(x)$: sigmoid of\nthe critic's score": 1 / (1 + np.exp(-scores)), OPTIMAL: best}
+    if objective.kind == "least_squares":
+        return {"$D(x)$: the critic's score": scores, OPTIMAL: best}
+    low, high = scores.min(), scores.max()
+    return {"the critic's score,\nscaled to 0 to 1": (scores - low) / max(1e-12, high - low)}
+
+
+def _strings(trainer: Trainer) -> Sheet:
+    """Strings as text, valid ones ticked; the share of valid ones, and of different ones, among more than are shown."""
+    name = trainer.recipe.data.dataset
+    symbols = _fakes(trainer, STRINGS).argmax(dim=2).numpy()
+    values = {"sample/distinct": len(np.unique(symbols, axis=0)) / STRINGS}
+    valid = VALID[name](symbols) if name in VALID else None
+    if valid is not None:
+        values["sample/valid"] = float(valid.mean())
+    shown = spelled(symbols[:STRINGS_SHOWN], DATASETS[name].alphabet)
+    return Sheet(encode(text_sheet(shown, None if valid is None else valid[:STRINGS_SHOWN].tolist())), values)
+
+
+def _rebuilt(trainer: Trainer, n: int) -> tuple[Tensor, Tensor]:
+    """The first n examples and what comes out for them; a Gaussian code counts as its mean."""
+    generator = trainer.average.network
+    assert isinstance(generator, Autoencoder)
+    real = trainer.batches.first(n).real
+    code = generator.encode(real)[:, : trainer.recipe.latent.size]
+    return real.cpu(), generator(code).float().cpu()
+
+
+def _rebuilt_pairs(trainer: Trainer) -> Pixels:
+    """Rows of four times (what went in, what came out); half of them drawn from noise where that can be done."""
+    draws = trainer.recipe.draws
+    pairs = torch.stack(_rebuilt(trainer, ROWS * 2 if draws else ROWS * 4), dim=1).flatten(0, 1)
+    return to_pixels(torch.cat([pairs, _fakes(trainer, ROWS * 4)]) if draws else pairs)
 
 
 def _pairs(generator: nn.Module, batches: Batches) -> Pixels:
