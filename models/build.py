@@ -18,6 +18,7 @@ from models.nets.progressive import ProgressiveCritic, ProgressiveGenerator
 from models.nets.rebuilding import AutoencoderCritic
 from models.nets.residual import ResidualCritic, ResidualGenerator
 from models.nets.rotation import RotationNet
+from models.nets.sequence import SequenceCritic, SequenceGenerator
 from models.nets.srresnet import SrresnetGenerator
 from models.nets.stacked import StackedCritic, StackedGenerator
 from models.nets.twin import Twin
@@ -129,6 +130,8 @@ def _generator(recipe: Recipe) -> nn.Module:
             return MlpAutoencoder(spec, recipe.latent.size, form, _gaussian(recipe))
         case nets.DcganAutoencoder():
             return DcganAutoencoder(spec, recipe.latent.size, form[1], form[0], _gaussian(recipe))
+        case nets.SequenceGenerator():
+            return SequenceGenerator(spec, recipe.latent.size, *form)
         case nets.ResnetGenerator():
             return ResnetGenerator(spec, _given_channels(recipe), form[0])
         case nets.UnetGenerator():
@@ -154,6 +157,8 @@ def _critic(recipe: Recipe, spec: nets.CriticSpec) -> nn.Module:
             return StackedCritic(spec, form[1], form[0], recipe.classes, names_classes)
         case nets.AutoencoderCritic():
             return AutoencoderCritic(spec, form[1], form[0])
+        case nets.SequenceCritic():
+            return SequenceCritic(spec, *form)
         case nets.PatchCritic():
             return PatchCritic(spec, form[0])
         case _:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from models.spec.data import DataSpec, Images, Paired, Unpaired
+from models.spec.data import DataSpec, Images, Paired, Sequences, Unpaired
 from models.spec.datasets import Kind
 from models.spec.games import Synthesis
-from models.spec.presets import classic, collapse, noise, reconstruction, translation
+from models.spec.presets import classic, collapse, discrete, noise, reconstruction, translation
 from models.spec.presets.common import Fields
 
 
@@ -65,6 +65,7 @@ def _dials(preset: Callable[[DataSpec], Fields], data: DataSpec) -> tuple[Dial, 
 
 
 _DIGITS = Images(dataset="digits", side=16, channels=1, classes=10)
+_BRACKETS = Sequences(dataset="dyck", length=12, symbols=4)
 _SCENES = Unpaired(dataset="day2night", side=64, channels=3)
 _PAIRS = Paired(dataset="day2night", side=64, channels=3)
 
@@ -186,6 +187,11 @@ _ALL = (
             "One linear layer each way: it learns the subspace that principal component analysis computes. To see that "
             "it does.",
             "Baldi and Hornik 1989, Neural Networks 2; settings ours", reconstruction.linear_autoencoder),
+    _family("gumbel_gan", "Gumbel-softmax GAN: strings",
+            "Draws strings of symbols: whole ones forward, slopes through soft ones. For data that are sequences; to "
+            "see how a GAN learns what is discrete.",
+            "Kusner and Hernandez-Lobato 2016, arXiv:1611.04051; Jang et al. 2017, arXiv:1611.01144; settings ours",
+            discrete.gumbel_gan, _BRACKETS, ("sequences",)),
 )  # fmt: skip
 
 FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for family in _ALL})

@@ -5,7 +5,7 @@ from typing import Any
 from models.spec.games import Paired
 from models.spec.recipe import Recipe
 
-SHAPELESS = frozenset({"activation", "input_scale", "first", "divergence"})
+SHAPELESS = frozenset({"activation", "input_scale", "first", "divergence", "hot", "cold", "hard"})
 """fields of a network that change what it computes and not which weights it has"""
 
 
@@ -35,7 +35,7 @@ def _form(recipe: Recipe) -> dict[str, Any]:
         form |= {f"{name}.{field}": value for field, value in fields.items()}
     if not recipe.translates:  # translators take pictures of any side, and no latent
         form |= {
-            "data.side": getattr(recipe.data, "side", None),
+            **{f"data.{name}": getattr(recipe.data, name, None) for name in ("side", "dimension", "length", "symbols")},
             "latent.size": recipe.latent.size,
             "number of classes": recipe.classes,
             "auxiliary penalty": recipe.penalty("auxiliary") is not None,

@@ -101,8 +101,9 @@ class DcganAutoencoder(Spec):
 class SequenceGenerator(Spec):
     """Latent to strings of symbols by the Gumbel-softmax (Jang et al. 2017; Kusner and Hernandez-Lobato 2016).
 
-    Training sees soft symbols whose temperature falls in a line over the budget; served strings are whole symbols.
-    The last length x symbols numbers of the latent become the Gumbel noise, so that a string follows from its latent.
+    A recurrent network chooses symbol after symbol, knowing the one before. Training sees soft symbols whose
+    temperature falls in a line over the budget; served strings are whole symbols. The last length x symbols numbers of
+    the latent become the Gumbel noise, so that a string follows from its latent.
     """
 
     kind: Literal["sequence"] = "sequence"
@@ -245,7 +246,7 @@ class AutoencoderCritic(Spec):
 
 
 class SequenceCritic(Spec):
-    """Convolutions along a string of symbols to one score."""
+    """A whole string of symbols through fully connected layers to one score."""
 
     kind: Literal["sequence"] = "sequence"
     width: Width = 64
