@@ -25,11 +25,23 @@ TINY: dict[str, Any] = {"data": {"side": 8}, "generator": {"width": 4}, "critic"
 SMALL: dict[str, dict[str, Any]] = {
     "cyclegan": {"data": {"side": 16}, "game": {"pool": 6}, "generator": {"blocks": 1}, "critic": {"layers": 1}},
     "gan": {"batch_size": 16},
+    "acgan": TINY,
+    "began": TINY | {"critic": {"width": 4, "code": 8}},
+    "sngan": TINY,
+    "sagan": TINY,
+    "biggan": TINY,
+    "progan": TINY | {"data": {"side": 16}},  # three stages, of which two fade in within these steps
+    "stackgan": TINY | {"generator": {"width": 4, "condition": 8}},  # the second stage begins at the half
+    "d2gan": TINY,
+    "r3gan": TINY,
     "unrolled": TINY | {"turns": {"unrolled": 2}},
     "pacgan": TINY,
     "minibatch": TINY,
     "mdgan": TINY,
     "autoencoder": {"data": {"side": 8}, "generator": {"width": 4}},
+    "pix2pix": {"data": {"side": 16}, "generator": {"width": 4, "depth": 2}, "critic": {"width": 4, "layers": 1}},
+    "srgan": {"generator": {"width": 4, "blocks": 1}, "critic": {"width": 4}, "game": {"features_steps": 2}},
+    "inpaint": {"generator": {"width": 4}, "critic": {"width": 4}},
 }
 STEPS = 10
 

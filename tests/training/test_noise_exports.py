@@ -1,0 +1,75 @@
+"""What is served of the families from noise to picture is the average that was trained, in the middle of growth too."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from models import checkpoint
+from models.engine import Item, Loaded
+from models.export import cycling_labels, export_checkpoint, load_export, recalibrate
+from models.latent import draw_latent
+from models.rng import Rng
+from models.spec.recipe import Recipe
+from models.spec.resolve import resolve
+from worker.training.batches import Batches
+from worker.training.data import load
+from worker.training.trainer import Trainer
+
+CPU = torch.device("cpu")
+STEPS = 6
+TINY: dict[str, Any] = {"batch_size": 8, "generator": {"width": 4}, "critic": {"width": 4}}
+
+
+def trained(family: str, steps: int, **overrides: Any) -> tuple[Recipe, Trainer]:
+    """So many steps out of STEPS."""
+    recipe = resolve(family, budget={"steps": STEPS}, overrides=TINY | overrides)[1]
+    torch.use_deterministic_algorithms(True)
+    trainer = Trainer(recipe, Batches(recipe, load(recipe.data, None), CPU), CPU, "fp32")
+    for _ in range(steps):
+        trainer.advance()
+    return recipe, trainer
+
+
+@pytest.mark.parametrize(
+    ("family", "steps"),
+    [("progan", 1), ("progan", 3), ("progan", STEPS), ("stackgan", 2), ("stackgan", STEPS), ("biggan", STEPS)],
+)
+def test_an_export_draws_what_the_average_draws(family: str, steps: int, tmp_path: Path) -> None:
+    recipe, trainer = trained(family, steps)
+    saved = checkpoint.save(trainer.state_dict(), tmp_path, attempt=1)
+    export_checkpoint(recipe, saved.path, tmp_path / "export")
+    served = load_export(tmp_path / "export")
+    average = trainer.average.network
+    recalibrate(average, recipe)
+    z, labels = draw_latent(recipe.latent, Rng(1).stream("z"), 12), cycling_labels(recipe.classes, 12)
+    with torch.no_grad():
+        assert torch.equal(served.networks["generator"](z, labels), average.eval()(z, labels))
+
+    loaded = Loaded(served, CPU, 1)
+    items = [Item(i if recipe.classes else None, i, 5, 1.0) for i in range(5)]
+    alone = np.concatenate([loaded.sample([item]) for item in items])
+    assert np.array_equal(loaded.sample(items), alone)
+
+
+def test_growth_ends_where_the_next_stage_begins() -> None:
+    _, trainer = trained("progan", 2)  # a third of the budget
+    average = trainer.average.network.eval()
+    z = torch.randn(2, 64)
+    with torch.no_grad():
+        blocks = average(z).unfold(2, 4, 4).unfold(3, 4, 4).flatten(4)
+    torch.testing.assert_close(blocks, blocks[..., :1].expand_as(blocks), msg="nothing of the new layers shows yet")
+
+
+def test_truncation_reaches_the_served_pictures(tmp_path: Path) -> None:
+    recipe, trainer = trained("biggan", 2)
+    saved = checkpoint.save(trainer.state_dict(), tmp_path, attempt=1)
+    export_checkpoint(recipe, saved.path, tmp_path / "export")
+    loaded = Loaded(load_export(tmp_path / "export"), CPU, 1)
+    spreads = [
+        loaded.sample([Item(3, i, 5, truncation) for i in range(32)]).astype(float).std(0).mean()
+        for truncation in (1.0, 0.5, 0.0)
+    ]
+    assert spreads[0] > spreads[1] > spreads[2] == 0
