@@ -116,7 +116,7 @@ class Loaded:
             self.sizes = self._bit_equal_sizes()
 
     def sample(self, items: Sequence[Item]) -> Array:
-        """uint8 [n, side, side, channels], or float32 [n, 2] for points."""
+        """uint8 [n, side, side, channels]; of points float32 [n, dimension]; of strings int64 [n, length], symbols."""
         torch.set_num_threads(self.threads)
         z = torch.cat([self._latent(item.seed, item.index) * item.truncation for item in items])
         labels = torch.tensor([item.label for item in items]) if self.recipe.labelled else None
@@ -175,6 +175,8 @@ class Loaded:
     def _to_array(self, output: Tensor) -> Array:
         if self.recipe.data.kind == "points":
             return output.numpy()
+        if self.recipe.data.kind == "sequences":
+            return output.argmax(dim=2).numpy()
         levels = ((output.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
         return levels.permute(0, 2, 3, 1).contiguous().numpy()
 
@@ -207,7 +209,7 @@ class Engine:
         self._thread.start()
 
     def sample(self, path: Path, picks: Sequence[Pick], *, seed: int, truncation: float = 1.0) -> Future[Array]:
-        """uint8 [n, side, side, channels], or float32 [n, 2] for points. Raises Overloaded.
+        """As `Loaded.sample`, when its turn has come. Raises Overloaded.
 
         Truncation multiplies the latent: a normal one comes nearer to the mode, a uniform one is narrowed.
         """

@@ -24,6 +24,8 @@ GOOD, BAD = ("#eaf6ea", "#2e8b57"), ("#fbeaea", "#c0392b")
 """paper and mark of strings that are valid and of those that are not"""
 LETTER, LINE, MARGIN, MARK = 11, 26, 10, 24
 """pixels of a sheet of strings: of a letter across, of a line down, around a string, and for its mark"""
+PLOT, DPI = (7.2, 4.8), 100
+"""size of a plot of points on a line, in inches, and its pixels per inch"""
 _plotting = Lock()
 """matplotlib shares its fonts between figures, and does not guard them"""
 
@@ -74,9 +76,9 @@ def line_plot(
     x: Floats,
     truth: Floats | None = None,
     judged: Mapping[str, Floats] | None = None,
-    scale: float = 1.0,
+    scale: int = 1,
 ) -> Pixels:
-    """Points on a line [n] as a histogram over `x` [m], beside the true density there; 720 x 480 px times `scale`.
+    """Points on a line [n] as a histogram over `x` [m], beside the true density there.
 
     `judged` holds up to two curves over x in [0, 1], by name, that are drawn below: the critic's, and the best one's.
     """
@@ -84,7 +86,7 @@ def line_plot(
     from matplotlib.figure import Figure
 
     with _plotting:
-        figure = Figure(figsize=(7.2, 4.8), dpi=100 * scale, layout="constrained")
+        figure = Figure(figsize=PLOT, dpi=DPI * scale, layout="constrained")
         canvas = FigureCanvasAgg(figure)
         if judged:
             upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
@@ -97,6 +99,12 @@ def line_plot(
         buffer = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
         pixels: Pixels = np.asarray(buffer)[..., :3].copy()
     return pixels
+
+
+def line_size(scale: int = 1) -> tuple[int, int]:
+    """Width and height of a plot of points on a line, in pixels."""
+    width, height = (round(inches * DPI) * scale for inches in PLOT)
+    return width, height
 
 
 def _draw_densities(axes: "Axes", points: NDArray[Any], x: Floats, truth: Floats | None) -> None:

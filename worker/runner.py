@@ -165,7 +165,7 @@ class Runner:
 
         settings, spec = get_settings(), job.recipe.data
         files = datasets.files(spec.dataset)
-        if files is None or spec.kind == "points":
+        if files is None or spec.kind == "points" or spec.kind == "sequences":
             return data.load(spec, settings.data, downloads=settings.home / "data")
         return load_upload(spec, Upload(files.archive, files.index, settings.prepared, self._before_steps))
 

@@ -1,29 +1,26 @@
-"""GET /sample: pictures from noise."""
+"""GET /sample: pictures, points or strings from noise."""
 
 import hashlib
 import secrets
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
-from numpy.typing import NDArray
 
-from app.api import images
+from app.api import drawings
 from app.api.deps import TheInference, TheSettings, negotiate
 from app.api.images import imaging
 from app.api.problems import refused
 from app.core.errors import FieldError, Invalid
 from app.core.limits import SEED_LIMIT
 from app.core.settings import Settings
-from app.schemas.samples import Format, Pictures, Points, SampleQuery
+from app.schemas.samples import Format, Pictures, Points, SampleQuery, Strings
 from app.services import datasets
 from app.services.inference import reference
 from app.services.views import VersionView
-from models.picture import scatter, sheet
 from models.spec.recipe import Recipe
 
 router = APIRouter(tags=["inference"])
 
-Array = NDArray[Any]
 Pick = tuple[int | None, int]
 MEDIA: dict[str, Format] = {
     "image/png": "png",
@@ -31,6 +28,7 @@ MEDIA: dict[str, Format] = {
     "application/json": "json",
     "application/x-npy": "npy",
     "application/zip": "zip",
+    "text/plain": "txt",
 }
 MEDIA_OF = {format_: media for media, format_ in MEDIA.items()}
 
@@ -39,7 +37,7 @@ MEDIA_OF = {format_: media for media, format_ in MEDIA.items()}
     "/sample",
     response_class=Response,
     responses=refused(404, 406, 409, 429, 503)
-    | {200: {"model": Pictures | Points, "content": {media: {} for media in MEDIA}}},
+    | {200: {"model": Pictures | Points | Strings, "content": {media: {} for media in MEDIA}}},
 )
 async def sample(
     asked: Annotated[SampleQuery, Query()],
@@ -48,9 +46,9 @@ async def sample(
     accept: Annotated[str | None, Header()] = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Draw a picture, or a grid of them. The same seed gives the same picture, at any load."""
-    format_ = asked.format or MEDIA[negotiate(accept, tuple(MEDIA))]
+    """Draw pictures; or points or strings, where the model learned such. The same seed draws the same, at any load."""
     version = await inference.sampler(asked.model, asked.class_)
+    format_ = _format(asked.format, accept, version.recipe)
     seed = secrets.randbelow(SEED_LIMIT) if asked.seed is None else asked.seed
     label = _label(inference.class_names(version), asked.class_)
     _check_limits(asked, label, version.recipe, settings)
@@ -61,8 +59,20 @@ async def sample(
     drawn = await inference.sample(version, picks, seed=seed, truncation=asked.truncation)
     columns = asked.n if label == "each" else None
     said = {"model": reference(version), "seed": seed, "class": label}
-    body = await imaging(_encode, drawn, format_, asked.scale, columns, said)
+    made = drawings.drawing(version.recipe.data, drawn, asked.scale, columns, said)
+    body = await imaging(made.encode, format_)
     return Response(body, media_type=MEDIA_OF[format_], headers=headers)
+
+
+def _format(asked: Format | None, accept: str | None, recipe: Recipe) -> Format:
+    """Where none is asked for, the one of those possible that the client likes best."""
+    possible = drawings.formats(recipe.data)
+    if asked is None:
+        return MEDIA[negotiate(accept, tuple(MEDIA_OF[format_] for format_ in possible))]
+    if asked not in possible:
+        sentence = f"This model's {recipe.data.kind} cannot be had as {asked}; ask for {', '.join(possible)}."
+        raise Invalid(sentence, code="no_such_format", errors=(FieldError("/format", sentence),))
+    return asked
 
 
 def _label(names: tuple[str, ...], wanted: str | None) -> int | str | None:
@@ -91,10 +101,7 @@ def _check_limits(asked: SampleQuery, label: int | str | None, recipe: Recipe, s
     count = asked.n * (recipe.classes if label == "each" else 1)
     if count > settings.max_samples:
         raise _refused("/n", f"{count} pictures are more than {settings.max_samples} (max_samples). Ask for fewer.")
-    if recipe.data.kind == "points":
-        pixels = (images.SCATTER * asked.scale) ** 2
-    else:
-        pixels = count * (recipe.data.side * asked.scale) ** 2
+    pixels = drawings.pixels(recipe.data, count, asked.scale)
     if pixels > settings.max_pixels:
         raise _refused(
             "/scale", f"{pixels} pixels are more than {settings.max_pixels} (max_pixels). Ask for fewer or smaller."
@@ -118,36 +125,3 @@ def _headers(
         "X-Forger-Seed": str(seed),
     }
     return headers if label is None else headers | {"X-Forger-Class": str(label)}
-
-
-def _encode(drawn: Array, format_: Format, scale: int, columns: int | None, said: dict[str, Any]) -> bytes:
-    if format_ == "npy":
-        return images.npy(drawn if drawn.ndim == 2 else images.enlarge(drawn, scale))
-    if drawn.ndim == 2:
-        return _encode_points(drawn, format_, scale, said)
-    pictures = images.enlarge(drawn, scale)
-    match format_:
-        case "png":
-            return images.png(sheet(pictures, columns))
-        case "webp":
-            return images.webp(sheet(pictures, columns))
-        case "json":
-            reply = Pictures.model_validate(said | {"images": images.base64_png(pictures)})
-            return reply.model_dump_json(by_alias=True).encode()
-        case "zip":
-            return images.zipped({f"{i:04d}.png": images.png(picture) for i, picture in enumerate(pictures)})
-
-
-def _encode_points(points: Array, format_: Format, scale: int, said: dict[str, Any]) -> bytes:
-    reply = Points.model_validate(said | {"points": points.tolist()}).model_dump_json(by_alias=True).encode()
-    match format_:
-        case "json":
-            return reply
-        case "webp":
-            return images.webp(scatter(points, images.SCATTER * scale))
-        case "zip":
-            return images.zipped(
-                {"points.json": reply, "points.png": images.png(scatter(points, images.SCATTER * scale))}
-            )
-        case _:
-            return images.png(scatter(points, images.SCATTER * scale))

@@ -47,9 +47,18 @@ def next_line(job: "Job") -> str:
     if recipe.translates:
         photo = "hole.png" if recipe.game.kind == "paired" and recipe.game.task == "masks" else "photo.jpg"
         return f"forger translate {photo} -o translated.png --model {model}"
-    scale = 1 if recipe.data.kind == "points" else max(1, 128 // recipe.data.side)
-    asked = "--class each -n 10" if recipe.classes else "-n 64"
-    return f"forger sample {asked} --scale {scale} -o {recipe.data.dataset}.png --model {model}"
+    if not recipe.draws:
+        return f"forger models show {shlex.quote((job.model or '').partition('@')[0])}"
+    name = recipe.data.dataset
+    match recipe.data.kind:
+        case "points":
+            asked = f"-n 1000 -o {name}.png"
+        case "sequences":
+            asked = f"-n 20 -o {name}.txt"
+        case _:
+            scale = max(1, 128 // recipe.data.side)
+            asked = f"{'--class each -n 10' if recipe.classes else '-n 64'} --scale {scale} -o {name}.png"
+    return f"forger sample {asked} --model {model}"
 
 
 def _tell(job: "Job") -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from app.client import Picture
 
 STDOUT = Path("-")
-Format = Literal["png", "webp", "json", "npy", "zip"]
+Format = Literal["png", "webp", "json", "npy", "zip", "txt"]
 """a file's ending, and how the service is asked for it"""
 
 
@@ -36,7 +36,7 @@ def sample(
     truncation: Annotated[float | None, typer.Option(help="0 to 1; below 1 more typical, less varied.")] = None,
     format_: Annotated[Format | None, typer.Option("--format", help="Default: by the file's ending.")] = None,
 ) -> None:
-    """Draw pictures: `forger sample --class 7 -n 16 -o sevens.png`."""
+    """Draw pictures: `forger sample --class 7 -n 16 -o sevens.png`; or points, or strings into a .txt."""
     wanted = format_ or _by_ending(output)
     drawn = ask.forger(ctx).sample(class_, n, model=model, seed=seed, truncation=truncation, scale=scale, format=wanted)
     of_class = f"class {drawn.class_}, " if drawn.class_ is not None else ""
@@ -48,7 +48,9 @@ def translate(
     photo: Annotated[Path, typer.Argument(help="PNG, JPEG, WebP, BMP, TIFF or PPM.")],
     output: Out = Path("translated.png"),
     model: Model = None,
-    direction: Annotated[Literal["a2b", "b2a"] | None, typer.Option(help="Which way, of models trained both ways; default a2b.")] = None,
+    direction: Annotated[
+        Literal["a2b", "b2a"] | None, typer.Option(help="Which way, of models trained both ways; default a2b.")
+    ] = None,
 ) -> None:
     """Turn a picture into the other style, enlarge it, fill its hole: `forger translate photo.jpg -o night.png`."""
     drawn = ask.forger(ctx).translate(photo, model=model, direction=direction)

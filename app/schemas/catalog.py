@@ -82,8 +82,8 @@ class DatasetIn(In):
 class DatasetOut(Out):
     name: str
     title: str
-    kind: Literal["images", "points", "unpaired", "paired"]
-    side: int = Field(description="Pixels; 0 for points.")
+    kind: Literal["images", "points", "sequences", "unpaired", "paired"]
+    side: int = Field(description="Pixels; 0 of what is no picture.")
     channels: int
     classes: int
     class_names: tuple[str, ...]

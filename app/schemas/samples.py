@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.core.limits import SCALE
 from app.schemas.base import Out, Seed
 
-Format = Literal["png", "webp", "json", "npy", "zip"]
+Format = Literal["png", "webp", "json", "npy", "zip", "txt"]
 Reference = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}(@[1-9][0-9]{0,8})?$")]
 """A model as a client names it: `name`, the newest version, or `name@version`."""
 
@@ -18,23 +18,27 @@ class SampleQuery(BaseModel):
     class_: str | None = Field(
         None, alias="class", max_length=100, description="A class as number or name; `each`: a row per class."
     )
-    n: int = Field(1, ge=1, description="How many pictures (of each class).")
+    n: int = Field(1, ge=1, description="How many (of each class).")
     seed: Seed | None = Field(None, description="Without one a seed is drawn, and named in the reply.")
     model: Reference | None = Field(None, description="Default: the newest that can do what is asked.")
     truncation: float = Field(1.0, gt=0, le=1, description="Below 1: nearer to the typical, less varied.")
     scale: int = Field(1, ge=1, le=SCALE, description="Enlarge by whole pixels.")
-    format: Format | None = Field(None, description="Wins over Accept.")
+    format: Format | None = Field(None, description="Wins over Accept; txt for strings only.")
 
 
-class _Drawn(Out):
+class Drawn(Out):
     model: str
     seed: int
     class_: int | Literal["each"] | None = Field(alias="class")
 
 
-class Pictures(_Drawn):
+class Pictures(Drawn):
     images: list[str] = Field(description="PNG files in base64.")
 
 
-class Points(_Drawn):
-    points: list[tuple[float, float]]
+class Points(Drawn):
+    points: list[tuple[float] | tuple[float, float]] = Field(description="On a line, or in the plane.")
+
+
+class Strings(Drawn):
+    strings: list[str]

@@ -1,7 +1,6 @@
 """Players of strings: symbols that slopes pass through, by the Gumbel-softmax (Jang et al. 2017)."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.duel import Verdict
@@ -23,13 +22,14 @@ class SequenceGenerator(Scheduled):
     def __init__(self, spec: SequenceGeneratorSpec, latent: int, length: int, symbols: int) -> None:
         super().__init__()
         self.spec, self.length, self.symbols = spec, length, symbols
-        code = latent - length * symbols
+        self.noise = length * symbols
+        code = latent - self.noise
         self.start = nn.Linear(code, spec.width)
         self.cell = nn.GRUCell(code + symbols, spec.width)
         self.end = nn.Linear(spec.width, symbols)
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        code, noise = z.float().split([self.cell.input_size - self.symbols, self.length * self.symbols], dim=1)
+        code, noise = z[:, : -self.noise].float(), z[:, -self.noise :].float()
         symbol = code.new_zeros(len(code), self.symbols)
         string = []
         with torch.autocast(z.device.type, enabled=False):  # many small products: bf16 would gain nothing
@@ -71,9 +71,11 @@ class SequenceCritic(nn.Module):
 
 def gumbel(normal: Tensor) -> Tensor:
     """Standard Gumbel numbers of standard normal ones, in their order: -log(-log Phi(x))."""
-    return -(-torch.special.log_ndtr(normal.clamp(-8, 8))).log()
+    logarithm: Tensor = torch.special.log_ndtr(normal.clamp(-8, 8))
+    return -(-logarithm).log()
 
 
 def whole(scores: Tensor) -> Tensor:
     """One-hot [..., symbols] of the largest."""
-    return F.one_hot(scores.argmax(dim=-1), scores.shape[-1]).to(scores.dtype)
+    chosen: Tensor = torch.zeros_like(scores).scatter_(-1, scores.argmax(dim=-1, keepdim=True), 1.0)
+    return chosen
