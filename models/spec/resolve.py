@@ -164,7 +164,7 @@ def _whole(fields: Json, pointer: str, shorthands: Mapping[str, str], datasets: 
         raise RecipeRefused(refusal)
     if epochs is None:
         return made
-    steps = _steps(epochs, datasets[made.data.dataset].size, made)
+    steps = _steps(epochs, datasets[made.data.dataset], made)
     return _checked({**fields, "budget": {"steps": steps}}, pointer, shorthands)
 
 
@@ -190,10 +190,10 @@ def _one_unit(budget: Any, at: str) -> tuple[Any, float | None]:
         raise RecipeRefused(*_refusals(error, at, {}, inside=("epochs",))) from None
 
 
-def _steps(epochs: float, size: int, recipe: Recipe) -> int:
+def _steps(epochs: float, info: DatasetInfo, recipe: Recipe) -> int:
     """Moves of the generator in which the critics see every example that often, of two piles on average."""
-    piles = 2 if recipe.data.kind == "unpaired" else 1
-    return max(1, math.ceil(epochs * size / (piles * recipe.batch_size * recipe.turns.critic_steps)))
+    piles = 2 if info.kind == "unpaired" else 1  # its size is that of both piles, and that of pairs their number
+    return max(1, math.ceil(epochs * info.size / (piles * recipe.batch_size * recipe.turns.critic_steps)))
 
 
 def _cadences(steps: int) -> dict[str, int]:

@@ -5,10 +5,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.tiling import LEAST, MULTIPLE, OVERLAP, TILE, _windows, restyle
+from models.tiling import LEAST, OVERLAP, TILE, Translator, _windows, restyle
+
+CPU = torch.device("cpu")
 
 
 class Watched(nn.Module):
@@ -32,16 +35,16 @@ def noise(height: int, width: int, channels: int = 3) -> NDArray[np.uint8]:
 )
 def test_nothing_is_lost_moved_or_blended_wrongly(shape: tuple[int, int]) -> None:
     image, network = noise(*shape), Watched()
-    *between, result = restyle(network, image, torch.device("cpu"))
+    *between, result = restyle(Translator(network), image, CPU)
     assert all(piece is None for piece in between)
     assert result is not None
     assert (result == image).all()
-    assert all(side % MULTIPLE == 0 and side >= LEAST for sizes in network.seen for side in sizes)
+    assert all(side % 4 == 0 and side >= LEAST for sizes in network.seen for side in sizes)
 
 
 def test_memory_does_not_grow_with_the_picture() -> None:
     network = Watched()
-    list(restyle(network, noise(2000, 1600, 1), torch.device("cpu")))
+    list(restyle(Translator(network), noise(2000, 1600, 1), CPU))
     assert network.seen == {(TILE, TILE)}
 
 
@@ -50,3 +53,59 @@ def test_windows_cover_and_overlap(side: int) -> None:
     windows = _windows(side)
     assert (windows[0].start, windows[-1].stop) == (0, side)
     assert all(later.start <= earlier.stop - OVERLAP for earlier, later in pairwise(windows))
+
+
+@pytest.mark.parametrize("multiple", [1, 16, 256, 512])
+@pytest.mark.parametrize("shape", [(17, 30), (300, 1700)])
+def test_a_network_is_shown_sides_that_it_divides(shape: tuple[int, int], multiple: int) -> None:
+    image, network = noise(*shape), Watched()
+    *_, result = restyle(Translator(network, multiple), image, CPU)
+    assert result is not None
+    assert (result == image).all()
+    assert all(side % multiple == 0 and side <= max(640, 2 * multiple) for sizes in network.seen for side in sizes)
+
+
+class Enlarging(Watched):
+    """Each pixel becomes a square of them."""
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.interpolate(super().forward(x), scale_factor=self.factor, mode="nearest")
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+@pytest.mark.parametrize("shape", [(17, 23), (200, 331)])
+def test_an_enlarged_picture_is_whole_and_no_tile_is_larger_than_of_others(shape: tuple[int, int], factor: int) -> None:
+    image, network = noise(*shape, 1), Enlarging(factor)
+    *between, result = restyle(Translator(network, 1, factor), image, CPU)
+    assert result is not None
+    assert (result == image.repeat(factor, 0).repeat(factor, 1)).all()
+    assert max(high * wide for high, wide in network.seen) * factor**2 <= 640 * 640
+    assert bool(between) is (shape[0] * shape[1] * factor**2 > 640 * 640)
+
+
+class Black(Watched):
+    """Paints everything black, and remembers the sum of what it was given inside the hole."""
+
+    inside = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        super().forward(x)
+        self.inside += float((x[:, :-1] * x[:, -1:]).abs().sum())
+        return torch.full_like(x[:, :-1], -1)
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (700, 900)])
+def test_only_the_hole_is_painted_and_what_lies_in_it_is_not_shown(shape: tuple[int, int]) -> None:
+    image, network = noise(*shape, 4), Black()
+    image[..., 3] = np.where(image[..., 3] < 100, 255, 0)
+    *_, result = restyle(Translator(network, 4, fills=True), image, CPU)
+    assert result is not None
+    hole = image[..., 3] == 255
+    assert result.shape == (*shape, 3)
+    assert (result[hole] == 0).all()
+    assert (result[~hole] == image[..., :3][~hole]).all()
+    assert network.inside == 0

@@ -150,14 +150,23 @@ def test_the_feature_network_is_the_games_own_and_is_frozen() -> None:
     [
         (recipe("srgan"), recipe("srgan", game={"factor": 4}), "game.factor"),
         (recipe("inpaint"), recipe("inpaint", side=32), "data.side"),
-        (recipe("pix2pix", "digits"), recipe("pix2pix", "digits", game={"conditional": False}), "number of channels judged"),
+        (
+            recipe("pix2pix", "digits"),
+            recipe("pix2pix", "digits", game={"conditional": False}),
+            "number of channels judged",
+        ),
         (recipe("pix2pix", "digits"), recipe("pix2pix", "digits", game={"task": "masks"}), "number of channels given"),
     ],
 )
 def test_what_changes_the_weights_is_named(learned: Recipe, wanted: Recipe, part: str) -> None:
     assert any(sentence.startswith(f"{part} is ") for sentence in misfits(learned, wanted))
     shapes = [
-        [weight.shape for network in (build_generator(one), build_critic(one)) if network for weight in network.parameters()]
+        [
+            weight.shape
+            for network in (build_generator(one), build_critic(one))
+            if network
+            for weight in network.parameters()
+        ]
         for one in (learned, wanted)
     ]
     assert shapes[0] != shapes[1]

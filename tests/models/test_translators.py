@@ -99,7 +99,9 @@ def test_vgg19_sees_grey_pictures_in_three_channels_normalised_as_imagenet() -> 
     network.features[0].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
     network(torch.full((1, 1, 32, 32), 1.0))
     assert seen[0].shape == (1, 3, 32, 32)
-    assert seen[0][0, :, 0, 0].tolist() == pytest.approx([(1 - 0.485) / 0.229, (1 - 0.456) / 0.224, (1 - 0.406) / 0.225])
+    assert seen[0][0, :, 0, 0].tolist() == pytest.approx(
+        [(1 - 0.485) / 0.229, (1 - 0.456) / 0.224, (1 - 0.406) / 0.225]
+    )
 
 
 def test_rotation_features_are_scaled_and_the_answer_is_not() -> None:

@@ -52,8 +52,8 @@ def small(family: str, seed: int = 3, **changes: Any) -> Recipe:
     return recipe.model_copy(update={"checkpoint_every": 5, "report_every": 2})
 
 
-def trainer(recipe: Recipe) -> Trainer:
-    numerics = measure("cpu", recipe, 2)
+def trainer(recipe: Recipe, threads: int = 2) -> Trainer:
+    numerics = measure("cpu", recipe, threads)
     apply(numerics)
     device = torch.device("cpu")
     return Trainer(recipe, Batches(recipe, load(recipe.data, None), device), device, numerics.precision)
