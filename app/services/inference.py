@@ -54,9 +54,9 @@ class Task:
 
 
 SAMPLING = Task(
-    lambda recipe: recipe.game.kind == "synthesis",
+    lambda recipe: recipe.draws,
     "/model",
-    "is a translator and draws nothing from noise; POST a picture to /translate",
+    "draws nothing from noise; leave `model` out for the newest that does",
     '{"recipe": "dcgan", "dataset": "digits"}',
 )
 CLASSES = Task(

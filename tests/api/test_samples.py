@@ -27,6 +27,8 @@ def models(publish: Publish) -> dict[str, str]:
         name: publish(family, dataset, name=name)
         for name, family, dataset in (
             ("points", "gan", "ring8"),
+            ("codes", "autoencoder", "digits"),
+            ("variational", "vae", "digits"),
             ("night", "cyclegan", "day2night"),
             ("clothes", "cdcgan", "fashion_mnist"),
             ("plain", "dcgan", "digits"),
@@ -148,6 +150,12 @@ def test_caching(client: TestClient) -> None:
     assert get(client, "class=7&seed=1&scale=2").headers["etag"] != pinned.headers["etag"]
 
 
+def test_a_variational_autoencoder_draws(client: TestClient) -> None:
+    pictures = np.load(io.BytesIO(get(client, "model=variational&n=3&seed=1&format=npy").content))
+    assert pictures.shape == (3, 16, 16, 1)
+    assert (pictures[0] != pictures[1]).any()
+
+
 @pytest.mark.parametrize(
     ("query", "pointer", "word"),
     [
@@ -157,7 +165,9 @@ def test_caching(client: TestClient) -> None:
         ("class=boots&model=clothes", "/class", "Sneaker"),
         ("class=1&model=plain", "/class", "no classes"),
         ("class=each&model=points", "/class", "no classes"),
-        ("model=night", "/model", "/translate"),
+        ("model=night", "/model", "draws nothing from noise"),
+        ("model=codes", "/model", "draws nothing from noise"),
+        ("model=variational&class=1", "/class", "no classes"),
         ("n=0", "/n", "1"),
         ("n=1001", "/n", "1000"),
         ("class=each&n=101", "/n", "1000"),

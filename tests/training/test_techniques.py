@@ -12,7 +12,9 @@ from models.nets.schedule import proceed
 from models.rng import Rng
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from tests.training.test_exactness import advance, assert_same, trainer
+from tests.training.test_exactness import advance, assert_same
+from tests.training.test_exactness import trainer as on_threads
+from worker.training.trainer import Trainer
 
 Json = dict[str, Any]
 STEPS = 4
@@ -43,6 +45,10 @@ TECHNIQUES: dict[str, Json] = {
 }
 WITHOUT = {"mode regulariser": ENCODING}
 """what a technique is compared with, where that is not the bare recipe"""
+
+
+def trainer(recipe: Recipe) -> Trainer:
+    return on_threads(recipe, 1)
 
 
 def recipe(changes: Json, seed: int = 3) -> Recipe:
