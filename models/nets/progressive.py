@@ -41,18 +41,18 @@ class ProgressiveGenerator(Scheduled):
             nn.ModuleList([EqualConv2d(before, after, 3), EqualConv2d(after, after, 3)][not stage :])
             for stage, (before, after) in enumerate(pairs)
         )
-        self.paint = nn.ModuleList(EqualConv2d(width, channels, 1, gain=1) for width in wide)
+        # The paper paints by 1x1; that to a single channel is rounded differently in batches of different sizes.
+        self.paint = nn.ModuleList(EqualConv2d(width, channels, 3, gain=1) for width in wide)
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         stage, fade = growth(self.progress, len(self.sides))
         x = self.first(pixel_norm(z)).view(len(z), -1, self.sides[0], self.sides[0])
         x = before = self._block(0, pixel_norm(F.leaky_relu(x, 0.2)))
         for number in range(1, stage + 1):
-            before = enlarged(x, self.sides[number])
-            x = self._block(number, before)
+            before, x = x, self._block(number, enlarged(x, self.sides[number]))
         picture: Tensor = self.paint[stage](x)
         if fade < 1:
-            picture = torch.lerp(self.paint[stage - 1](before), picture, fade)
+            picture = torch.lerp(enlarged(self.paint[stage - 1](before), self.sides[stage]), picture, fade)
         return enlarged(picture.tanh(), self.sides[-1])
 
     def _block(self, number: int, x: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ class SpectralNorm(nn.Module):
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
         matrix, u = weight.detach().flatten(1), torch.randn(len(weight))
-        for _ in range(FIRST_ITERATIONS):
+        for _ in range(0 if weight.is_meta else FIRST_ITERATIONS):
             u, _ = _iterate(matrix, u)
         self.register_buffer("u", u)
 

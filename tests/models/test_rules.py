@@ -210,6 +210,20 @@ BROKEN: list[tuple[str, str, Json, str, str]] = [
         "8 or more",
     ),
     (
+        "latent_holds_noise",
+        "digits",
+        CLASSES | {"latent": {"size": 32}, "generator": {"kind": "stacked"}},
+        "/latent/size",
+        "larger than 32",
+    ),
+    (
+        "stages_switch_together",
+        "digits",
+        CLASSES | {"generator": {"kind": "stacked"}, "critic": {"kind": "stacked", "first": 0.4}},
+        "/critic/first",
+        "set critic.first to 0.5",
+    ),
+    (
         "simultaneous_is_one_to_one",
         "digits",
         {"turns": {"order": "simultaneous", "critic_steps": 2}},

@@ -8,7 +8,6 @@ import torch
 from models.nets.schedule import proceed
 from models.nets.stacked import Condition, StackedCritic, StackedGenerator
 from models.spec import nets
-from models.spec.resolve import RecipeRefused, resolve
 
 LABELS = torch.tensor([0, 1, 2])
 
@@ -63,10 +62,3 @@ def test_the_divergence_is_that_of_a_gaussian_from_the_standard_one() -> None:
     torch.testing.assert_close(condition.divergence(LABELS), expected)
     made = generator(divergence=0)
     assert made.own_losses(LABELS) == {}
-
-
-def test_a_latent_without_room_and_stages_that_part_are_refused() -> None:
-    with pytest.raises(RecipeRefused, match=r"make latent\.size larger than 16"):
-        resolve("stackgan", overrides={"latent": {"size": 16}})
-    with pytest.raises(RecipeRefused, match=r"set critic\.first to 0\.5"):
-        resolve("stackgan", overrides={"critic": {"first": 0.4}})

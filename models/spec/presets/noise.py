@@ -35,18 +35,21 @@ def acgan(data: DataSpec) -> Fields:
         game=Synthesis(conditional=True),
         generator=DcganGenerator(width=32),
         critic=DcganCritic(width=32, norm="none", dropout=0.3, conditioning="none"),
-        penalties=(Auxiliary(critic_weight=1, generator_weight=1),),
+        penalties=(Auxiliary(critic_weight=1, generator_weight=0.2),),
+        generator_optimizer=Adam(rate=5e-4),
+        critic_optimizer=Adam(rate=5e-4),
+        schedule=Linear(flat=0.5),
         budget=Budget(steps=_steps(data, 2000, 6000)),
     )
 
 
 def began(data: DataSpec) -> Fields:
-    adam = Adam(rate=5e-4)
+    adam = Adam(rate=1e-3)
     return synthesis(
         latent=Latent(kind="uniform", size=64),
         generator=DcganGenerator(width=16, norm="none", refine=True),
         critic=AutoencoderCritic(width=16, code=64),
-        objective=Began(diversity=0.7),
+        objective=Began(diversity=0.7, pace=0.05),
         generator_optimizer=adam,
         critic_optimizer=adam,
         schedule=Linear(flat=0.5),
@@ -120,6 +123,9 @@ def d2gan(data: DataSpec) -> Fields:
         generator=DcganGenerator(width=32),
         critic=DcganCritic(width=32),
         objective=D2gan(),
+        generator_optimizer=Adam(rate=5e-4),
+        critic_optimizer=Adam(rate=5e-4),
+        schedule=Linear(flat=0.5),
         budget=Budget(steps=_steps(data, 2000, 4000)),
     )
     return on_points(data, fields)
@@ -132,7 +138,7 @@ def r3gan(data: DataSpec) -> Fields:
         generator=ResidualGenerator(width=16, norm="none"),
         critic=ResidualCritic(width=16, norm="none"),
         objective=Relativistic(),
-        penalties=(R1(weight=1), R2(weight=1)),
+        penalties=(R1(weight=1, every=4), R2(weight=1, every=4)),
         generator_optimizer=adam,
         critic_optimizer=adam,
         schedule=Linear(flat=0.5),
