@@ -6,13 +6,16 @@ import os
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from models.spec.data import Images, Points
 from models.spec.datasets import DATASETS
-from worker.training import data
-from worker.training.data import DatasetMissing, load, modes, read_idx
+from models.truth import MIXTURES
+from worker.training.data import DatasetMissing, load
+from worker.training.sources import idx, pictures
+from worker.training.sources.idx import read_idx
 
 FILES = Path(os.environ["FORGER_DATA"]) if os.environ.get("FORGER_DATA") else None
 needs_files = pytest.mark.skipif(FILES is None, reason="MNIST is not here: set FORGER_DATA to its folder")
@@ -69,7 +72,7 @@ def test_points_lie_around_their_modes(name: str) -> None:
     points = load(Points(dataset=name), None).points
     assert points is not None
     assert points.shape == (100_000, 2)
-    centres, spread = modes(name), data.SPREADS[name]
+    centres, spread = torch.from_numpy(MIXTURES[name].modes).float(), MIXTURES[name].spreads[0]
     distances, nearest = torch.cdist(points, centres).min(dim=1)
     assert distances.square().mean().div(2).sqrt().item() == pytest.approx(spread, rel=0.01)
     shares = nearest.bincount(minlength=len(centres)) / len(points)
@@ -77,14 +80,14 @@ def test_points_lie_around_their_modes(name: str) -> None:
 
 
 def test_the_ring_has_eight_different_angles() -> None:
-    angles = torch.atan2(modes("ring8")[:, 1], modes("ring8")[:, 0]).rad2deg().round() % 360
-    assert sorted(angles.tolist()) == [0, 45, 90, 135, 180, 225, 270, 315]
-    assert torch.allclose(modes("ring8").norm(dim=1), torch.ones(8))
+    x, y = MIXTURES["ring8"].modes.T
+    assert sorted(np.rad2deg(np.arctan2(y, x)).round() % 360) == [0, 45, 90, 135, 180, 225, 270, 315]
+    assert np.allclose(np.hypot(x, y), 1)
 
 
 def test_the_grid_has_25_modes_two_apart() -> None:
-    assert len({tuple(mode) for mode in modes("grid25").tolist()}) == 25
-    assert modes("grid25").abs().max() == 4
+    assert len({tuple(mode) for mode in MIXTURES["grid25"].modes.tolist()}) == 25
+    assert np.abs(MIXTURES["grid25"].modes).max() == 4
 
 
 def test_points_are_the_same_every_time_and_another_draw_for_tests() -> None:
@@ -99,11 +102,11 @@ def test_points_are_the_same_every_time_and_another_draw_for_tests() -> None:
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_idx_files_are_read_plain_and_gzipped(tmp_path: Path, suffix: str) -> None:
-    pictures = write_small_mnist(tmp_path / "mnist", suffix=suffix)
+    written = write_small_mnist(tmp_path / "mnist", suffix=suffix)
     loaded = load(MNIST, tmp_path)
     assert loaded.images is not None
     assert loaded.labels is not None
-    assert torch.equal(loaded.images[:, 0].long(), pictures)
+    assert torch.equal(loaded.images[:, 0].long(), written)
     assert loaded.labels.tolist() == [0, 1, 2, 3, 4, 5]
 
 
@@ -111,7 +114,7 @@ def test_pictures_above_the_budget_are_mapped_and_equal(tmp_path: Path, monkeypa
     write_small_mnist(tmp_path / "mnist")
     spec = Images(dataset="mnist", side=32, channels=3, classes=10)
     here = load(spec, tmp_path).images
-    monkeypatch.setattr(data, "MEMORY_BUDGET", 0)
+    monkeypatch.setattr(pictures, "MEMORY_BUDGET", 0)
     mapped = load(spec, tmp_path).images
     assert here is not None
     assert mapped is not None
@@ -143,19 +146,19 @@ def test_without_a_folder_the_sentence_says_where_to_put_the_files() -> None:
 def serve_folder(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Downloads of MNIST come from a folder, with the sums of its files."""
     sums = {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
-    source = data.IdxSet("MNIST", "mnist", f"{folder.as_uri()}/", sums)
-    monkeypatch.setitem(data.IDX_SETS, "mnist", source)
+    source = idx.IdxSet("MNIST", "mnist", f"{folder.as_uri()}/", sums)
+    monkeypatch.setitem(idx.IDX_SETS, "mnist", source)
 
 
 def test_missing_files_are_fetched_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures = write_small_mnist(tmp_path / "host", suffix=".gz")
+    written = write_small_mnist(tmp_path / "host", suffix=".gz")
     serve_folder(monkeypatch, tmp_path / "host")
     load(MNIST, tmp_path / "mine", downloads=tmp_path / "kept")
     for path in (tmp_path / "host").iterdir():
         path.unlink()
     again = load(MNIST, tmp_path / "mine", downloads=tmp_path / "kept").images
     assert again is not None
-    assert torch.equal(again[:, 0].long(), pictures)
+    assert torch.equal(again[:, 0].long(), written)
     assert sorted(path.name for path in (tmp_path / "kept/mnist").iterdir()) == [
         "train-images-idx3-ubyte.gz",
         "train-labels-idx1-ubyte.gz",
