@@ -1,0 +1,108 @@
+"""Players of strings: noise from the latent, whole symbols where they are served, slopes through soft ones."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from models.build import build_critic, build_generator
+from models.latent import draw_latent
+from models.nets.schedule import proceed
+from models.nets.sequence import SequenceGenerator, gumbel, whole
+from models.spec.recipe import Recipe
+from models.spec.resolve import RecipeRefused, resolve
+
+
+def recipe(**generator: object) -> Recipe:
+    overrides = {"generator": {"width": 16, **generator}, "critic": {"width": 8}}
+    return resolve("gumbel_gan", seed=2, overrides=overrides)[1]
+
+
+def latents(whole_recipe: Recipe, n: int = 64) -> Tensor:
+    return draw_latent(whole_recipe.latent, torch.Generator().manual_seed(1), n)
+
+
+def test_normal_numbers_become_gumbel_ones_in_their_order() -> None:
+    x = torch.linspace(-3, 3, 7, dtype=torch.float64)
+    by_hand = [-math.log(-math.log((1 + math.erf(value / math.sqrt(2))) / 2)) for value in x.tolist()]
+    assert torch.allclose(gumbel(x).double(), torch.tensor(by_hand, dtype=torch.float64), atol=1e-5)
+    drawn = gumbel(torch.randn(100_000, generator=torch.Generator().manual_seed(0)))
+    assert drawn.mean().item() == pytest.approx(np.euler_gamma, abs=0.02)
+    assert drawn.std().item() == pytest.approx(math.pi / math.sqrt(6), abs=0.02)
+    assert gumbel(torch.tensor([-1e9, 1e9])).isfinite().all()
+
+
+def test_gumbel_noise_chooses_symbols_with_the_probabilities_of_their_scores() -> None:
+    logits = torch.tensor([0.0, 1.0, 2.0])
+    noise = gumbel(torch.randn(50_000, 3, generator=torch.Generator().manual_seed(0)))
+    shares = whole(logits + noise).mean(0)
+    assert torch.allclose(shares, logits.softmax(0), atol=0.01)
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_training_sees_soft_or_whole_symbols_and_slopes_pass_either(hard: bool) -> None:
+    made = recipe(hard=hard)
+    generator = build_generator(made).train()
+    strings = generator(latents(made))
+    assert strings.shape == (64, 12, 4)
+    assert torch.allclose(strings.sum(2), torch.ones(64, 12), atol=1e-5)
+    is_whole = torch.isclose(strings.max(2).values, torch.ones(64, 12), atol=1e-5)
+    assert is_whole.all() if hard else is_whole.float().mean() < 0.5
+    (strings * torch.randn(4)).sum().backward()
+    assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in generator.parameters())
+
+
+def test_served_strings_are_whole_and_follow_from_their_latents() -> None:
+    made = recipe()
+    generator = build_generator(made).eval()
+    z = latents(made)
+    strings = generator(z)
+    assert set(strings.unique().tolist()) == {0.0, 1.0}
+    assert torch.equal(strings, generator(z))
+    other = z.clone()
+    other[:, -1] += 3  # the noise of the last symbol alone
+    changed = (generator(other) != strings).any(dim=2).any(dim=0)
+    assert changed.tolist() == [False] * 11 + [True]
+
+
+def test_the_temperature_falls_in_a_line_and_softness_with_it() -> None:
+    made = recipe(hot=4, cold=0.5, hard=False)
+    generator = build_generator(made).train()
+    assert isinstance(generator, SequenceGenerator)
+    surest = []
+    for progress, temperature in ((0.0, 4.0), (0.5, 2.25), (1.0, 0.5)):
+        proceed(generator, progress)
+        assert generator.temperature == temperature
+        surest.append(generator(latents(made)).max(2).values.mean().item())
+    assert surest == sorted(surest)
+    assert surest[0] < surest[2] - 0.2
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_both_players_work_in_either_precision(half: bool) -> None:
+    made = recipe()
+    generator, critic = build_generator(made), build_critic(made)
+    assert isinstance(critic, nn.Module)
+    with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        verdict = critic(generator(latents(made)))
+    assert verdict.score.shape == (64,)
+    assert verdict.features.shape == (64, 32)
+    assert verdict.score.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("keywords", "word"),
+    [
+        ({"recipe": "gumbel_gan", "dataset": "digits"}, "no generator of kind sequence"),
+        ({"recipe": "dcgan", "dataset": "dyck"}, "a generator of kind sequence"),
+        ({"recipe": "gumbel_gan", "overrides": {"latent": {"size": 48}}}, "a size above 48"),
+        ({"recipe": "gumbel_gan", "overrides": {"latent": {"kind": "uniform"}}}, "make it normal"),
+        ({"recipe": "gumbel_gan", "overrides": {"generator": {"cold": 3}}}, "must not be above"),
+        ({"recipe": "gumbel_gan", "overrides": {"data": {"length": 14}}}, "strings of 12 out of 4"),
+    ],
+)
+def test_what_cannot_be_is_refused(keywords: dict[str, object], word: str) -> None:
+    with pytest.raises(RecipeRefused, match=word):
+        resolve(**keywords)  # type: ignore[arg-type]
