@@ -74,7 +74,7 @@ def test_what_is_decoded_has_the_shape_of_what_was_encoded(side: int, gaussian: 
 
 @pytest.mark.parametrize("family", ["vae", "beta_vae", "autoencoder"])
 def test_errors_fall(family: str) -> None:
-    recipe = small(family, data={"side": 8}, batch_size=32).model_copy(update={"budget": Budget(steps=40)})
+    recipe = small(family, data={"side": 8}, batch_size=32).model_copy(update={"budget": Budget(steps=60)})
     one = trainer(recipe)
     errors = [one.advance()["generator/reconstruction"].item() for _ in range(recipe.budget.steps)]
     assert np.mean(errors[-5:]) < 0.8 * errors[0]
