@@ -16,10 +16,11 @@ from tests.support.service import CHECKOUT, Service
 
 @pytest.fixture(scope="module")
 def trained(service: Service, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A model that draws, cdcgan-digits@1, and one that translates, nights@1."""
+    """A model that draws, cdcgan-digits@1; one that enlarges, large@1; and one that translates, nights@1."""
     folder = tmp_path_factory.mktemp("trained")
     ways = [
         ("cdcgan", "--dataset", "digits", "--steps", "4"),
+        ("srgan", "--steps", "2", "--set", "game.features_steps=2", "--model", "large"),
         ("cyclegan", "--dataset", "day2night", "--steps", "2", "--set", "data.side=16", "--model", "nights"),
     ]
     for words in ways:
@@ -73,6 +74,15 @@ def test_a_photo_is_translated(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("trained")
+def test_a_picture_is_enlarged(run: Run, tmp_path: Path) -> None:
+    Image.effect_noise((33, 21), 40).save(tmp_path / "small.png")
+    said = good(run("translate", "small.png", "-o", "large.png", "--model", "large"))
+    assert said == "large.png: small.png by large@1\n"
+    with Image.open(tmp_path / "large.png") as large:
+        assert (large.size, large.mode) == ((66, 42), "L")
+
+
+@pytest.mark.usefixtures("trained")
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -84,6 +94,7 @@ def test_a_photo_is_translated(run: Run, tmp_path: Path) -> None:
         (("sample", "-o", "."), ".: Is a directory."),
         (("translate", "not-there.jpg"), "not-there.jpg: No such file"),
         (("translate", "text.jpg"), "no picture"),
+        (("translate", "text.jpg", "--model", "large", "--direction", "b2a"), "one way only"),
         (("translate", "."), ".: Is a directory."),
         (("translate", "large.bin"), "max_upload_bytes"),
         (("models", "show", "nope"), "nope"),
@@ -113,6 +124,7 @@ def test_models_are_listed_published_and_deleted(run: Run) -> None:
     assert head.startswith("MODEL")
     assert [row.split()[:4] for row in rows] == [
         ["cdcgan-digits@1", "synthesis", "digits", "10"],
+        ["large@1", "paired", "digits", "-"],
         ["nights@1", "unpaired", "day2night", "-"],
     ]
     job = json.loads(good(run("models", "show", "cdcgan-digits", "--json")))["versions"][0]["job"]
