@@ -131,8 +131,8 @@ class DownBlock(nn.Module):
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
-        self.convolve = nn.Conv2d(before, after, 3, padding=1)
-        self.last = nn.Conv2d(after, after, 3, padding=1)
+        self.convolve = nn.Conv2d(before, before, 3, padding=1)
+        self.last = nn.Conv2d(before, after, 3, padding=1)
         self.bridge = nn.Conv2d(before, after, 1, bias=False) if before != after else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ def cgan(data: DataSpec) -> Fields:
         game=Synthesis(conditional=True),
         generator=MlpGenerator(hidden=(128, 256, 512), norm="batch"),
         critic=MlpCritic(hidden=(512, 512), dropout=0.4),
-        budget=Budget(steps=6000),
+        budget=Budget(steps=4000),
     )
 
 
@@ -39,7 +39,7 @@ def acgan(data: DataSpec) -> Fields:
         generator_optimizer=Adam(rate=5e-4),
         critic_optimizer=Adam(rate=5e-4),
         schedule=Linear(flat=0.5),
-        budget=Budget(steps=_steps(data, 2000, 6000)),
+        budget=Budget(steps=_steps(data, 2000, 4000)),
     )
 
 
@@ -54,7 +54,7 @@ def began(data: DataSpec) -> Fields:
         critic_optimizer=adam,
         schedule=Linear(flat=0.5),
         batch_size=32,
-        budget=Budget(steps=_steps(data, 4000, 8000)),
+        budget=Budget(steps=_steps(data, 2000, 4000)),
     )
 
 
@@ -64,7 +64,7 @@ def sngan(data: DataSpec) -> Fields:
         critic=ResidualCritic(width=16),
         generator_optimizer=adam,
         critic_optimizer=adam,
-        budget=Budget(steps=_steps(data, 1500, 4000)),
+        budget=Budget(steps=_steps(data, 2000, 3000)),
     )
 
 
@@ -75,7 +75,7 @@ def sagan(data: DataSpec) -> Fields:
         critic=ResidualCritic(width=16, attention=True),
         generator_optimizer=Adam(rate=2e-4, beta1=0, beta2=0.9),
         critic_optimizer=Adam(rate=8e-4, beta1=0, beta2=0.9),
-        budget=Budget(steps=_steps(data, 1500, 4000)),
+        budget=Budget(steps=_steps(data, 2000, 3000)),
     )
 
 
@@ -87,7 +87,7 @@ def biggan(data: DataSpec) -> Fields:
         critic=ResidualCritic(width=16, attention=True),
         generator_optimizer=Adam(rate=2e-4, beta1=0, beta2=0.999),
         critic_optimizer=Adam(rate=8e-4, beta1=0, beta2=0.999),
-        budget=Budget(steps=_steps(data, 1500, 4000)),
+        budget=Budget(steps=_steps(data, 2000, 3000)),
     )
 
 
@@ -100,7 +100,8 @@ def progan(data: DataSpec) -> Fields:
         penalties=(R1(weight=1, every=8),),
         generator_optimizer=adam,
         critic_optimizer=adam,
-        budget=Budget(steps=_steps(data, 3000, 6000)),
+        batch_size=32,
+        budget=Budget(steps=_steps(data, 2000, 4000)),
     )
 
 
@@ -114,7 +115,8 @@ def stackgan(data: DataSpec) -> Fields:
         penalties=(R1(weight=1, every=8), Auxiliary(critic_weight=1, generator_weight=0.2)),
         generator_optimizer=adam,
         critic_optimizer=adam,
-        budget=Budget(steps=_steps(data, 2000, 6000)),
+        batch_size=32,
+        budget=Budget(steps=_steps(data, 2000, 3000)),
     )
 
 
@@ -139,10 +141,11 @@ def r3gan(data: DataSpec) -> Fields:
         critic=ResidualCritic(width=16, norm="none"),
         objective=Relativistic(),
         penalties=(R1(weight=1, every=4), R2(weight=1, every=4)),
+        batch_size=32,
         generator_optimizer=adam,
         critic_optimizer=adam,
         schedule=Linear(flat=0.5),
-        budget=Budget(steps=_steps(data, 1500, 4000)),
+        budget=Budget(steps=_steps(data, 2000, 3000)),
     )
     faster = Adam(rate=2e-3, beta1=0, beta2=0.99)
     return on_points(data, fields, generator_optimizer=faster, critic_optimizer=faster)
@@ -155,6 +158,7 @@ def _residual(**fields: object) -> Fields:
         "generator": ResidualGenerator(width=16),
         "objective": Hinge(),
         "schedule": Linear(flat=0.5),
+        "batch_size": 32,
     }
     return synthesis(**(small | fields))
 
