@@ -34,6 +34,8 @@ def curve(family: str) -> Curve:
     recipe = small(family).model_copy(update={"budget": Budget(steps=STEPS)})
     device = torch.device("cpu")
     trainer = Trainer(recipe, Batches(recipe, load(recipe.data, None), device), device, "fp32")
+    for _ in trainer.prepare():
+        pass
     seen = [{name: loss.item() for name, loss in trainer.advance().items()} for _ in range(STEPS)]
     return {name: [float(f"{seen[step - 1][name]:.6g}") for step in KEPT if name in seen[step - 1]] for name in seen[0]}
 
