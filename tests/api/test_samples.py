@@ -27,6 +27,8 @@ def models(publish: Publish) -> dict[str, str]:
         name: publish(family, dataset, name=name)
         for name, family, dataset in (
             ("points", "gan", "ring8"),
+            ("line", "gan", "gaussian1d"),
+            ("brackets", "gumbel_gan", "dyck"),
             ("codes", "autoencoder", "digits"),
             ("variational", "vae", "digits"),
             ("night", "cyclegan", "day2night"),
@@ -82,7 +84,7 @@ def test_picture_i_is_the_same_whatever_n_is(client: TestClient) -> None:
 
 def test_the_same_seed_gives_the_same_bytes_under_load(client: TestClient) -> None:
     queries = [f"class={i % 10}&seed={i % 3}&n={1 + i % 4}" for i in range(12)]
-    queries += [f"model={name}&seed={i}&n={1 + 7 * i}" for i in range(4) for name in ("plain", "clothes", "points")]
+    queries += [f"model={name}&seed={i}&n={1 + 7 * i}" for i in range(4) for name in ("plain", "clothes", "points", "brackets")]
     alone = [get(client, query).content for query in queries]
     with ThreadPoolExecutor(12) as crowd:
         together = list(crowd.map(lambda query: get(client, query).content, queries * 2))
@@ -122,6 +124,44 @@ def test_points(client: TestClient) -> None:
     assert np.asarray(body["points"]).shape == (50, 2)
     assert picture(get(client, "model=points&n=50&seed=1").content).shape == (256, 256, 3)
     assert np.load(io.BytesIO(get(client, "model=points&n=50&format=npy").content)).shape == (50, 2)
+
+
+def test_points_on_a_line(client: TestClient) -> None:
+    points = np.asarray(get(client, "model=line&n=50&seed=1&format=json").json()["points"])
+    assert points.shape == (50, 1)
+    assert (np.load(io.BytesIO(get(client, "model=line&n=50&seed=1&format=npy").content)) == points).all()
+    assert picture(get(client, "model=line&n=50&seed=1").content).shape == (480, 720, 3)
+    assert get(client, "model=line&n=1&seed=1").headers["content-type"] == "image/png"
+    assert client.get("/sample?model=line&scale=2").json()["errors"][0]["pointer"] == "/scale"
+
+
+def test_strings(client: TestClient) -> None:
+    reply = get(client, "model=brackets&n=5&seed=1")
+    assert reply.headers["content-type"] == "text/plain; charset=utf-8"
+    strings = reply.text.splitlines()
+    assert [len(string) for string in strings] == [12] * 5
+    assert set("".join(strings)) <= set("()[]")
+    body = get(client, "model=brackets&n=5&seed=1", accept="application/json").json()
+    assert body == {"model": "brackets@1", "seed": 1, "class": None, "strings": strings}
+    symbols = np.load(io.BytesIO(get(client, "model=brackets&n=5&seed=1&format=npy").content))
+    assert symbols.dtype == np.int64
+    assert ["".join("()[]"[symbol] for symbol in row) for row in symbols] == strings
+    drawn = picture(get(client, "model=brackets&n=5&seed=1", accept="image/png").content)
+    assert picture(get(client, "model=brackets&n=5&seed=1&scale=2&format=webp").content).shape == (
+        2 * drawn.shape[0], 2 * drawn.shape[1], 3,
+    )  # fmt: skip
+    with zipfile.ZipFile(io.BytesIO(get(client, "model=brackets&n=5&seed=1&format=zip").content)) as archive:
+        assert archive.read("strings.txt").decode() == reply.text
+        assert (picture(archive.read("strings.png")) == drawn).all()
+    few = get(client, "model=brackets&n=2&seed=1").text.splitlines()
+    assert few == strings[:2]
+
+
+def test_pictures_are_no_text(client: TestClient) -> None:
+    assert client.get("/sample?model=digits", headers={"accept": "text/plain"}).status_code == 406
+    error = client.get("/sample?model=digits&format=txt").json()["errors"][0]
+    assert error["pointer"] == "/format"
+    assert "ask for png" in error["message"]
 
 
 def test_classes_by_name(client: TestClient) -> None:

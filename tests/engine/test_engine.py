@@ -22,6 +22,8 @@ CPU = torch.device("cpu")
 SYNTHESIS = [
     ("gan", "digits"),
     ("gan", "ring8"),
+    ("gan", "gaussian1d"),
+    ("gumbel_gan", "dyck"),
     ("dcgan", "digits"),
     ("cdcgan", "digits"),
     ("cdcgan", "fashion_mnist"),

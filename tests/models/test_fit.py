@@ -44,6 +44,7 @@ def test_a_family_fits_itself_under_another_seed_objective_and_budget(family: st
         (recipe(**SMALL), recipe("cdcgan", **SMALL), "number of classes"),
         (recipe("cdcgan"), recipe("cdcgan", penalties=[]), "auxiliary penalty"),
         (recipe("gan", "ring8"), recipe("gan", "digits"), "data.side"),
+        (recipe("gan", "ring8"), recipe("gan", "gaussian1d"), "data.dimension"),
         (recipe("gan"), recipe("gan", generator={"hidden": [128, 128]}), "generator.hidden"),
         (recipe("gan"), recipe("gan", generator={"dropout": 0}), "generator.dropout"),
         (recipe(**SMALL), recipe("gan"), "generator.kind"),
