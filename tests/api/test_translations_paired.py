@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from tests.api.conftest import Publish
 
-SMALL: dict[str, Any] = {"generator": {"width": 4}}
+SMALL: dict[str, Any] = {"generator": {"width": 4, "blocks": 1}}
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -18,7 +18,7 @@ from models.spec.resolve import resolve
 from tests.support.exports import write_vivid
 
 MakeExport = Callable[..., Path]
-SMALL: dict[str, Any] = {"generator": {"width": 8}}
+SMALL: dict[str, Any] = {"generator": {"width": 8, "blocks": 1}}
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +44,14 @@ def noise(*shape: int) -> NDArray[np.uint8]:
     return np.random.default_rng(1).integers(0, 256, shape, np.uint8)
 
 
-def test_pairs_are_translated_at_the_size_of_the_picture(engine: Engine, export: MakeExport) -> None:
-    path, image = export("pix2pix"), noise(70, 33, 3)
+UNET: dict[str, Any] = {"kind": "unet", "width": 8, "depth": 5}
+
+
+@pytest.mark.parametrize("generator", [SMALL["generator"], UNET])
+def test_pairs_are_translated_at_the_size_of_the_picture(
+    engine: Engine, export: MakeExport, generator: dict[str, Any]
+) -> None:
+    path, image = export("pix2pix", str(len(generator)), generator=generator), noise(70, 33, 3)
     made = engine.translate(path, image, "a2b").result()
     assert made.shape == image.shape
     assert made.std() > 5

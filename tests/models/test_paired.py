@@ -19,9 +19,9 @@ from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 
 SMALL: dict[str, dict[str, Any]] = {
-    "pix2pix": {"generator": {"width": 4}, "critic": {"width": 4, "layers": 1}},
+    "pix2pix": {"generator": {"width": 4, "blocks": 1}, "critic": {"width": 4, "layers": 1}},
     "srgan": {"generator": {"width": 4, "blocks": 1}, "critic": {"width": 4}},
-    "inpaint": {"generator": {"width": 4}, "critic": {"width": 4}},
+    "inpaint": {"generator": {"width": 4, "blocks": 1}, "critic": {"width": 4}},
 }
 TASKS = [("pix2pix", "day2night"), ("pix2pix", "digits"), ("srgan", "digits"), ("inpaint", "digits")]
 

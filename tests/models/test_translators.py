@@ -74,9 +74,9 @@ def test_srresnet_enlarges_pictures_of_any_size(factor: int, norm: str) -> None:
 
 def test_what_does_not_divide_is_refused() -> None:
     for family, overrides in (
-        ("pix2pix", {"data": {"side": 20}, "generator": {"depth": 3}}),
+        ("pix2pix", {"data": {"side": 20}, "generator": {"kind": "unet", "depth": 3}}),
         ("srgan", {"data": {"side": 30}, "game": {"factor": 4}}),
-        ("inpaint", {"data": {"side": 18}, "generator": {"depth": 2}}),
+        ("inpaint", {"data": {"side": 18}}),
     ):
         with pytest.raises(RecipeRefused, match="divisible by"):
             resolve(family, overrides=overrides)

@@ -58,18 +58,23 @@ def pix2pix(data: DataSpec) -> Fields:
         batch_size=1,
         budget=Budget(steps=80_000),
     )
-    return published if side >= 128 else published | _small(data, steps=1500)
+    if side >= 128:
+        return published
+    game: PairedGame = published["game"]
+    return published | _small(data, steps=2000) | {"game": game.model_copy(update={"pixel": 30.0})}
 
 
 def srgan(data: DataSpec) -> Fields:
-    """The content is the paper's; without its pre-training, pixels keep a small weight beside it."""
+    """The paper's weights; without its pre-training, pixels keep a small one beside them. The critic judges real and
+    made pictures in batches of their own, where BatchNorm would tell them apart by their batch: its norm is spectral.
+    """
     game = PairedGame(task="downscaling", conditional=False, adversarial=1e-3, pixel=0.1, content=1)
     adam = Adam(rate=1e-4, beta1=0.9)
     published = synthesis(
         game=game,
         latent=Latent(size=1),
         generator=SrresnetGenerator(),
-        critic=DcganCritic(),
+        critic=DcganCritic(norm="spectral"),
         generator_optimizer=adam,
         critic_optimizer=adam,
         batch_size=16,
@@ -77,9 +82,7 @@ def srgan(data: DataSpec) -> Fields:
     )
     if _side(data) >= 96:
         return published
-    small = _small(data, steps=1500)
-    return published | small | {
-        "game": game,
+    return published | _small(data, steps=1500) | {
         "generator": SrresnetGenerator(width=32, blocks=4, norm="none"),
         "critic": DcganCritic(width=32, norm="none"),
     }  # fmt: skip
@@ -98,25 +101,29 @@ def inpaint(data: DataSpec) -> Fields:
     )
     if side >= 128:
         return published
-    small = _small(data, steps=1500)
-    return published | small | {
+    return published | _small(data, steps=1500) | {
         "game": PairedGame(task="masks", conditional=False, pixel=50),
         "critic": DcganCritic(width=32, norm="none"),
     }  # fmt: skip
 
 
 def _small(data: DataSpec, steps: int) -> Fields:
-    """Ours, for small pictures and minutes of two cores: docs/recipes.md."""
+    """Ours, for small pictures and minutes of two cores: docs/recipes.md.
+
+    A U-Net's finest bridge is at half the side, and its waist sees little of a picture that halves only twice: after
+    600 steps a residual generator lit the windows of day2night where the U-Net had blurs (22.1 dB against 21.4), and
+    filled holes of MNIST at 24.8 dB against 21.9.
+    """
     adam = Adam(rate=5e-4, beta1=0, beta2=0.99)
     return {
-        "generator": UnetGenerator(width=32, depth=_halvings(_side(data), DEEPEST)),
+        "generator": ResnetGenerator(width=16, blocks=4, upsample="nearest", skips=True),
         "critic": PatchCritic(width=32, layers=2, norm="none"),
         "penalties": (R1(weight=1, every=8),),
         "generator_optimizer": adam,
         "critic_optimizer": adam,
         "schedule": Linear(flat=0.5),
         "ema": Ema(decay=0.995),
-        "batch_size": 16,
+        "batch_size": 16 if _side(data) <= 32 else 4,
         "budget": Budget(steps=steps),
     }
 
