@@ -48,5 +48,9 @@ class Picture:
 
         return Image.open(io.BytesIO(self.data))
 
+    def text(self) -> str:
+        """Strings, a line each, where the model learned strings; or JSON, where that was asked for."""
+        return self.data.decode()
+
     def _repr_png_(self) -> bytes | None:
         return self.data if self.media_type == PNG else None

@@ -1,7 +1,7 @@
-"""What is said when a job has succeeded: the next line to type."""
+"""The line that a job's end offers is one that its model can answer."""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -10,14 +10,17 @@ from models.spec.resolve import resolve
 
 
 @pytest.mark.parametrize(
-    ("family", "line"),
+    ("family", "dataset", "line"),
     [
-        ("cyclegan", "forger translate photo.jpg -o translated.png --model m@1"),
-        ("srgan", "forger translate photo.jpg -o translated.png --model m@1"),
-        ("inpaint", "forger translate hole.png -o translated.png --model m@1"),
-        ("cdcgan", "forger sample --class each -n 10 --scale 8 -o digits.png --model m@1"),
+        ("dcgan", "digits", "forger sample -n 64 --scale 8 -o digits.png --model 'a b@2'"),
+        ("cdcgan", "mnist", "forger sample --class each -n 10 --scale 4 -o mnist.png --model 'a b@2'"),
+        ("gan", "gaussian1d", "forger sample -n 1000 -o gaussian1d.png --model 'a b@2'"),
+        ("gumbel_gan", "dyck", "forger sample -n 20 -o dyck.txt --model 'a b@2'"),
+        ("cyclegan", "day2night", "forger translate photo.jpg -o translated.png --model 'a b@2'"),
+        ("vae", "digits", "forger sample -n 64 --scale 8 -o digits.png --model 'a b@2'"),
+        ("autoencoder", "digits", "forger models show 'a b'"),
     ],
 )
-def test_the_next_line_shows_what_was_learned(family: str, line: str) -> None:
-    job: Any = SimpleNamespace(model="m@1", seen=SimpleNamespace(recipe=resolve(family)[1]))
-    assert next_line(job) == line
+def test_the_next_line_fits_what_was_learned(family: str, dataset: str, line: str) -> None:
+    job = SimpleNamespace(model="a b@2", seen=SimpleNamespace(recipe=resolve(family, dataset=dataset)[1]))
+    assert next_line(cast(Any, job)) == line

@@ -154,6 +154,18 @@ def test_pictures_come_in_other_formats(forger: Forger, trained: Job) -> None:
     assert forger.sample(seed=1, format="webp").image().format == "WEBP"
 
 
+def test_strings_are_learned_watched_and_drawn(forger: Forger) -> None:
+    job = forger.train("gumbel_gan", seed=1, budget={"steps": 4}).wait()
+    assert job.state == "succeeded", job.seen.status_reason
+    assert job.model == "gumbel_gan-dyck@1"
+    assert job.metrics().keys() >= {"sample/valid", "sample/distinct"}
+    drawn = forger.sample(n=3, model=job.model, seed=1)
+    assert drawn.media_type == "text/plain"
+    assert [len(line) for line in drawn.text().splitlines()] == [12] * 3
+    assert set(drawn.text()) <= set("()[]\n")
+    assert forger.sample(n=3, model=job.model, seed=1, format="png").image().mode == "RGB"
+
+
 def test_a_picture_is_saved_whole_or_not_at_all(tmp_path: Path) -> None:
     picture = Picture(b"new", "image/png")
     file = tmp_path / "picture.png"
