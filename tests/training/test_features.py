@@ -110,13 +110,18 @@ class Notes:
         return self.why if self.left <= 0 else None
 
 
-def run(recipe: Recipe, folder: Path, notes: Notes, **keywords: Any) -> Finished | Stopped:
+def run(
+    recipe: Recipe,
+    folder: Path,
+    notes: Notes,
+    attempt: int = 1,
+    resume: Path | None = None,
+    weights: Path | None = None,
+) -> Finished | Stopped:
     numerics = measure("cpu", recipe, 1)
     apply(numerics)
-    data = load(recipe.data, keywords.get("weights"))
-    return train(
-        recipe, data, notes, **({"folder": folder, "attempt": 1, "resume": None, "numerics": numerics} | keywords)
-    )
+    data = load(recipe.data, None)
+    return train(recipe, data, notes, folder=folder, attempt=attempt, resume=resume, numerics=numerics, weights=weights)
 
 
 def test_a_resumed_job_has_the_network_and_ends_with_the_same_weights(
@@ -172,7 +177,7 @@ def test_vgg19_is_read_from_either_file_without_its_classifier(
     save_file(weights, path) if name.endswith("safetensors") else torch.save(weights, path)
     network = Vgg19()
     read_vgg19(network, tmp_path)
-    assert torch.equal(network.features[34].weight, weights["features.34.weight"])
+    assert torch.equal(network.state_dict()["features.34.weight"], weights["features.34.weight"])
 
 
 def test_missing_and_damaged_weights_are_told_where_to_go(tmp_path: Path, weights: dict[str, Tensor]) -> None:
