@@ -143,11 +143,11 @@ _ALL = (
             "reliable choice without classes.",
             "Huang et al. 2024, arXiv:2501.05441; settings ours", noise.r3gan),
     _family("unrolled", "Unrolled GAN: a generator that looks ahead",
-            "Learns through five moves that the critic has yet to make, so that no mode pays for long. Slow; for points "
+            "Learns through moves that the critic has yet to make, so that no mode pays for long. Slow; for points "
             "and small pictures whose modes are lost.",
             "Metz et al. 2017, arXiv:1611.02163; settings ours", collapse.unrolled),
     _family("pacgan", "PacGAN: examples judged in pairs",
-            "DCGAN whose critic sees two examples at once, so that sameness shows. The cheapest remedy against collapse.",
+            "DCGAN whose critic sees two examples at once, so that sameness shows. The cheapest remedy of collapse.",
             "Lin et al. 2018, arXiv:1712.04086", collapse.pacgan),
     _family("minibatch", "Minibatch discrimination",
             "DCGAN whose critic is told how near each example is to the rest of its batch. To compare with pacgan.",
@@ -173,8 +173,8 @@ _ALL = (
             "Pathak et al. 2016, arXiv:1604.07379; below 128 px settings ours", translation.inpaint,
             kinds=("images",)),
     _family("vae", "Variational autoencoder",
-            "No critic: a code held near the standard normal, so that new pictures can be drawn from it. Blurred, quick, "
-            "and it never collapses.",
+            "No critic: a code held near the standard normal, so that new pictures can be drawn from it. Blurred and "
+            "quick, and it never collapses.",
             "Kingma and Welling 2014, arXiv:1312.6114", reconstruction.vae),
     _family("beta_vae", "Beta-VAE",
             "A VAE whose code is held four times as hard: fewer numbers say more, and pictures are softer. To look at "

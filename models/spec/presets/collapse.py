@@ -5,7 +5,7 @@ from models.spec.games import Synthesis
 from models.spec.nets import DcganAutoencoder, DcganCritic, DcganGenerator, MlpAutoencoder, MlpCritic
 from models.spec.penalties import ModeRegulariser
 from models.spec.presets.common import Fields, on_points, synthesis
-from models.spec.training import Turns
+from models.spec.training import Budget, Turns
 
 
 def unrolled(data: DataSpec) -> Fields:
@@ -14,6 +14,7 @@ def unrolled(data: DataSpec) -> Fields:
         generator=DcganGenerator(width=32),
         critic=DcganCritic(width=32, norm="none"),
         turns=Turns(unrolled=5, unrolled_rate=0.005),
+        budget=Budget(steps=1500),
     )
     return on_points(data, ahead)
 
