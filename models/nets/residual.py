@@ -72,6 +72,9 @@ class ResidualCritic(nn.Module):
     The paper sums the last map over its places. Here each place keeps weights of its own: of two class-conditional
     critics under the spectral norm (DCGAN's layers, MNIST, some 600 steps) the one that pooled its map left .29 of the
     spread within a class, and the other .89. This network was not tried with a sum.
+
+    With classes and conditioning by projection the score adds the features times the label's own weights (Miyato and
+    Koyama 2018); with `names_classes` the verdict also holds class logits [n, classes].
     """
 
     def __init__(self, spec: ResidualCriticSpec, side: int, channels: int, classes: int, names_classes: bool) -> None:
