@@ -61,7 +61,7 @@ def pix2pix(data: DataSpec) -> Fields:
     if side >= 128:
         return published
     game: PairedGame = published["game"]
-    return published | _small(data, steps=2000) | {"game": game.model_copy(update={"pixel": 30.0})}
+    return published | _small(data, steps=3000) | {"game": game.model_copy(update={"pixel": 30.0})}
 
 
 def srgan(data: DataSpec) -> Fields:
@@ -82,7 +82,7 @@ def srgan(data: DataSpec) -> Fields:
     )
     if _side(data) >= 96:
         return published
-    return published | _small(data, steps=1500) | {
+    return published | _small(data, steps=2000) | {
         "generator": SrresnetGenerator(width=32, blocks=4, norm="none"),
         "critic": DcganCritic(width=32, norm="none"),
     }  # fmt: skip
@@ -101,7 +101,7 @@ def inpaint(data: DataSpec) -> Fields:
     )
     if side >= 128:
         return published
-    return published | _small(data, steps=1500) | {
+    return published | _small(data, steps=2500) | {
         "game": PairedGame(task="masks", conditional=False, pixel=50),
         "critic": DcganCritic(width=32, norm="none"),
     }  # fmt: skip
