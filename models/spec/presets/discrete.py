@@ -13,7 +13,7 @@ CODE = 8
 
 def gumbel_gan(data: DataSpec) -> Fields:
     noise = data.length * data.symbols if isinstance(data, Sequences) else 0
-    adam = Adam(rate=1e-3, beta1=0, beta2=0.99)
+    adam = Adam(rate=2e-3, beta1=0, beta2=0.99)
     return synthesis(
         latent=Latent(size=CODE + noise),
         generator=SequenceGenerator(hot=1, cold=0.5, hard=True),
@@ -24,5 +24,5 @@ def gumbel_gan(data: DataSpec) -> Fields:
         critic_optimizer=adam,
         schedule=Linear(flat=0.5),
         batch_size=128,
-        budget=Budget(steps=5000),
+        budget=Budget(steps=4000),
     )
