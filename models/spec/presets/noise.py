@@ -123,8 +123,9 @@ def stackgan(data: DataSpec) -> Fields:
 
 def d2gan(data: DataSpec) -> Fields:
     fields = synthesis(
-        generator=DcganGenerator(width=32),
-        critic=DcganCritic(width=32),
+        # Critics with BatchNorm judge a batch by contrast alone, and left backgrounds grey.
+        generator=DcganGenerator(width=32, refine=True),
+        critic=DcganCritic(width=32, norm="none"),
         objective=D2gan(),
         generator_optimizer=Adam(rate=5e-4),
         critic_optimizer=Adam(rate=5e-4),
