@@ -4,7 +4,8 @@
     python -m bench.gallery --table         prints the table from what was measured
 
 A run is `forger train NAME` with nothing else said: the family's own dataset, networks and budget, seed 1. It leaves
-its last sample in docs/pictures/recipes and its figures in bench/results/gallery.
+its last sample in docs/pictures/recipes and its figures in bench/results/gallery. Seconds are those that one core
+computed from the first step to the last report, so that it does not matter what else the machine was doing.
 """
 
 import argparse
@@ -38,20 +39,18 @@ say = partial(print, flush=True)
 
 
 class Watch:
-    """A listener that keeps the last report and the time that training took."""
+    """A listener that keeps the last report and what training has computed until then, in seconds of one core."""
 
     def __init__(self) -> None:
-        self.began = 0.0
+        self.began = time.process_time()
         self.seconds = 0.0
         self.last: Report | None = None
 
-    def beat(self, step: int) -> None:
-        now = time.perf_counter()
-        self.began = self.began or now
-        self.seconds = now - self.began
+    def beat(self, step: int) -> None: ...
 
     def report(self, report: Report) -> None:
         self.last = report
+        self.seconds = time.process_time() - self.began
 
     def saved(self, saved: Saved) -> None: ...
 
@@ -76,9 +75,9 @@ def measure(name: str) -> None:
     _, recipe = resolve(name, seed=SEED)
     numerics = numerics_module.measure("cpu", recipe, threads=1)
     numerics_module.apply(numerics)
-    watch = Watch()
     with tempfile.TemporaryDirectory(prefix="forger-gallery-") as folder:
         data = load(recipe.data, get_settings().data)
+        watch = Watch()
         train(recipe, data, watch, folder=Path(folder), attempt=1, resume=None, numerics=numerics)
     assert watch.last is not None
     PICTURES.mkdir(parents=True, exist_ok=True)
