@@ -77,7 +77,7 @@ _ALL = (
     DatasetInfo("gaussian1d", "Two Gaussians on a line", "points", 0, 0, (), 100_000,
                 "drawn: means -1.5 and 1.5, standard deviations .5 and 1", dimension=1),
     DatasetInfo("stacked_mnist", "Stacked MNIST: 1,000 modes", "images", 28, 3, STACKED, 128_000,
-                "three MNIST digits in three channels, drawn from a seed; class 123 has 1 in red, 2 in green, 3 in blue"),
+                "three MNIST digits in three channels, drawn from a seed; in class 123 red is 1, green 2, blue 3"),
     DatasetInfo("usps", "USPS handwritten digits", "images", 16, 1, DIGITS, 7_439,
                 "usps_all.mat in FORGER_DATA/usps: four rows of five; every fifth is the test split"),
     DatasetInfo("cifar10", "CIFAR-10 small photographs", "images", 32, 3, CIFAR, 50_000,

@@ -84,7 +84,9 @@ def test_picture_i_is_the_same_whatever_n_is(client: TestClient) -> None:
 
 def test_the_same_seed_gives_the_same_bytes_under_load(client: TestClient) -> None:
     queries = [f"class={i % 10}&seed={i % 3}&n={1 + i % 4}" for i in range(12)]
-    queries += [f"model={name}&seed={i}&n={1 + 7 * i}" for i in range(4) for name in ("plain", "clothes", "points", "brackets")]
+    queries += [
+        f"model={name}&seed={i}&n={1 + 7 * i}" for i in range(4) for name in ("plain", "clothes", "points", "brackets")
+    ]
     alone = [get(client, query).content for query in queries]
     with ThreadPoolExecutor(12) as crowd:
         together = list(crowd.map(lambda query: get(client, query).content, queries * 2))
