@@ -42,9 +42,7 @@ def show(
     if as_json:
         ask.put_json(known)
         return
-    ask.pairs(
-        {"family": known.name, "title": known.title, "use": known.use, "paper": known.paper, "game": known.game}
-    )
+    ask.pairs({"family": known.name, "title": known.title, "use": known.use, "paper": known.paper, "game": known.game})
     typer.echo("\nSettings to turn, with --set:")
     ask.table(("SETTING", "DEFAULT", "FROM", "TO", "WHAT"), map(_row, known.dials))
     typer.echo("\nThe whole recipe, as --recipe takes it:")

@@ -18,7 +18,7 @@ class UnetGenerator(nn.Module):
         widths = [spec.width * min(2**level, 8) for level in range(spec.depth)]
         befores, last = [given, *widths], spec.depth - 1
         self.down = nn.ModuleList(
-            # The outermost map is not normalised, as in the paper; the innermost may be a single pixel, which cannot be.
+            # The outermost map is not normalised, as in the paper; nor the innermost, which may be a single pixel.
             _down(befores[level], widths[level], spec.norm, outer=level == 0, inner=level == last)
             for level in range(spec.depth)
         )
