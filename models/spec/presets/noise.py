@@ -74,8 +74,8 @@ def sagan(data: DataSpec) -> Fields:
         game=Synthesis(conditional=True),
         generator=ResidualGenerator(width=16, spectral=True, attention=True),
         critic=ResidualCritic(width=16, attention=True),
-        generator_optimizer=Adam(rate=2e-4, beta1=0, beta2=0.9),
-        critic_optimizer=Adam(rate=8e-4, beta1=0, beta2=0.9),
+        generator_optimizer=Adam(rate=5e-4, beta1=0, beta2=0.99),
+        critic_optimizer=Adam(rate=1e-3, beta1=0, beta2=0.99),
         budget=Budget(steps=_steps(data, 2000, 3000)),
     )
 
