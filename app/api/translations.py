@@ -38,7 +38,9 @@ async def translate(
     model: Annotated[Reference | None, Form()] = None,
     direction: Annotated[Literal["a2b", "b2a"], Form()] = "a2b",
 ) -> Response:
-    """Turn a picture into the other style, enlarge it, or fill its hole, as the model can.
+    """Turn a picture into the other style, or enlarge it, or fill its hole.
+
+    What it does is what the model learned.
 
     It is turned upright as its EXIF says, its alpha is kept; of several frames the first is taken. For a model that
     fills holes what is transparent is the hole, and the answer is opaque.
