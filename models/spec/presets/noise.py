@@ -47,7 +47,7 @@ def began(data: DataSpec) -> Fields:
     adam = Adam(rate=1e-3)
     return synthesis(
         latent=Latent(kind="uniform", size=64),
-        # The paper has no norm, a lower diversity and a slow pace: digits then became one picture. With diversity .9 and
+        # The paper has no norm and a lower diversity: digits then became one picture. With diversity .9, a code of 32 and
         # pace .05 those of MNIST were black after 500 steps.
         generator=DcganGenerator(width=16, refine=True),
         critic=AutoencoderCritic(width=16, code=16),
