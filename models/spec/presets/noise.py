@@ -47,8 +47,8 @@ def began(data: DataSpec) -> Fields:
     adam = Adam(rate=1e-3)
     return synthesis(
         latent=Latent(kind="uniform", size=64),
-        # The paper has no norm and a lower diversity: digits then became one picture. With diversity .9, a code of 32 and
-        # pace .05 those of MNIST were black after 500 steps.
+        # The paper has no norm and a lower diversity: digits then became one picture. With diversity .9, pace .05 and a
+        # code of 32 those of MNIST were black after 500 steps.
         generator=DcganGenerator(width=16, refine=True),
         critic=AutoencoderCritic(width=16, code=16),
         objective=Began(diversity=0.9, pace=0.05) if _small(data) else Began(diversity=1, pace=0.3),
