@@ -93,6 +93,7 @@ class Inference:
         self._datasets: Mapping[str, DatasetInfo] = DATASETS
         self._engine: Future[Engine] = Future()
         self._exporting = threading.Lock()
+        self._refreshing = threading.Lock()
         full = f"{PUBLISHING} checkpoints are being published already. Send this one later."
         self._publishing = Gate(PUBLISHING, full, retry_after=10)
         self._stop = threading.Event()
@@ -134,9 +135,10 @@ class Inference:
             self.refresh()
 
     def refresh(self) -> None:
-        versions = tuple(models.versions())
-        self._datasets = datasets.all_datasets()  # a dataset outlives its models: read later, it is there
-        self._versions = versions
+        with self._refreshing:  # else what was read earlier could be put in place later
+            versions = tuple(models.versions())
+            self._datasets = datasets.all_datasets()  # a dataset outlives its models: read later, it is there
+            self._versions = versions
 
     def class_names(self, version: VersionView) -> tuple[str, ...]:
         return datasets.class_names(version.recipe, self._datasets)
