@@ -135,27 +135,27 @@ _ALL = (
             "with classes.",
             "Zhang et al. 2017, arXiv:1612.03242; settings ours", noise.stackgan, kinds=("images",)),
     _family("d2gan", "D2GAN: two critics",
-            "One critic rewards real pictures, the other fakes: missing a mode costs, and so does inventing one. To see "
-            "what a second critic changes.",
+            "One critic rewards real pictures, the other fakes: missing a mode costs, and so does inventing one. To "
+            "see what a second critic changes.",
             "Nguyen et al. 2017, arXiv:1709.03831; settings ours", noise.d2gan),
     _family("r3gan", "R3GAN: the modern baseline",
-            "Each real example against the fake beside it, slopes held on both sides, no further tricks. Steady without "
-            "classes.",
+            "Each real example against the fake beside it, slopes held on both sides, no further tricks. Steady "
+            "without classes.",
             "Huang et al. 2024, arXiv:2501.05441; settings ours", noise.r3gan),
     _family("unrolled", "Unrolled GAN: a generator that looks ahead",
-            "The generator learns through moves that the critic has yet to make. Slow; for points and small pictures, to "
-            "see what looking ahead changes.",
+            "The generator learns through moves that the critic has yet to make. Slow; for points and small pictures, "
+            "to see what looking ahead changes.",
             "Metz et al. 2017, arXiv:1611.02163; settings ours", collapse.unrolled),
     _family("pacgan", "PacGAN: examples judged in pairs",
-            "DCGAN whose critic judges two examples at once, so that sameness shows. Costs next to nothing; to try when "
-            "variety is lost.",
+            "DCGAN whose critic judges two examples at once, so that sameness shows. Costs next to nothing; to try "
+            "when variety is lost.",
             "Lin et al. 2018, arXiv:1712.04086", collapse.pacgan),
     _family("minibatch", "Minibatch discrimination",
             "DCGAN whose critic is told how near each example is to the rest of its batch. To compare with pacgan.",
             "Salimans et al. 2016, arXiv:1606.03498; networks of dcgan", collapse.minibatch),
     _family("mdgan", "Mode-regularised GAN",
-            "An encoder beside the generator: real examples, drawn again, must be near and look real. To try when whole "
-            "kinds of pictures are missing.",
+            "An encoder beside the generator: real examples, drawn again, must be near and look real. To try when "
+            "whole kinds of pictures are missing.",
             "Che et al. 2017, arXiv:1612.02136; networks of dcgan", collapse.mdgan),
     _family("cyclegan", "CycleGAN: one style into another, without pairs",
             "Two translators that undo each other. For two piles of pictures of which no two belong together.",
