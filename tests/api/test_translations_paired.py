@@ -22,7 +22,7 @@ def models(publish: Publish) -> None:
     publish("inpaint", "digits", name="middle", game={"mask": "centre"}, **SMALL)
     publish("inpaint", "digits", name="half", game={"mask": "left"}, **SMALL)
     publish("dcgan", "digits", name="plain")
-    publish("pix2pix", "digits", name="drawn", **SMALL)
+    publish("pix2pix", "digits", name="drawn", generator={"width": 4})
 
 
 def picture(width: int, height: int, mode: str = "L") -> Image.Image:

@@ -18,7 +18,11 @@ from models.spec.resolve import resolve
 from tests.support.exports import write_vivid
 
 MakeExport = Callable[..., Path]
-SMALL: dict[str, Any] = {"generator": {"width": 8, "blocks": 1}}
+SMALL: dict[str, dict[str, Any]] = {
+    "pix2pix": {"generator": {"width": 8, "depth": 2}},
+    "srgan": {"generator": {"width": 8, "blocks": 1}},
+    "inpaint": {"generator": {"width": 8, "blocks": 1}},
+}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +31,7 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> MakeExport:
 
     def make(family: str, name: str = "", **overrides: Any) -> Path:
         path = folder / f"{family}{name}.safetensors"
-        write_vivid(path, resolve(family, seed=1, overrides=SMALL | overrides)[1])
+        write_vivid(path, resolve(family, seed=1, overrides=SMALL.get(family, {}) | overrides)[1])
         return path
 
     return make
@@ -44,10 +48,11 @@ def noise(*shape: int) -> NDArray[np.uint8]:
     return np.random.default_rng(1).integers(0, 256, shape, np.uint8)
 
 
-UNET: dict[str, Any] = {"kind": "unet", "width": 8, "depth": 5}
+DEEP: dict[str, Any] = {"width": 8, "depth": 5}
+RESNET: dict[str, Any] = {"kind": "resnet", "width": 8, "blocks": 1}
 
 
-@pytest.mark.parametrize("generator", [SMALL["generator"], UNET])
+@pytest.mark.parametrize("generator", [RESNET, DEEP])
 def test_pairs_are_translated_at_the_size_of_the_picture(
     engine: Engine, export: MakeExport, generator: dict[str, Any]
 ) -> None:

@@ -19,7 +19,7 @@ from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 
 SMALL: dict[str, dict[str, Any]] = {
-    "pix2pix": {"generator": {"width": 4, "blocks": 1}, "critic": {"width": 4, "layers": 1}},
+    "pix2pix": {"generator": {"width": 4, "depth": 2}, "critic": {"width": 4, "layers": 1}},
     "srgan": {"generator": {"width": 4, "blocks": 1}, "critic": {"width": 4}},
     "inpaint": {"generator": {"width": 4, "blocks": 1}, "critic": {"width": 4}},
 }

@@ -40,7 +40,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "mdgan": TINY,
     "gumbel_gan": {"generator": {"width": 8}, "critic": {"width": 4}},
     "autoencoder": {"data": {"side": 8}, "generator": {"width": 4}},
-    "pix2pix": {"data": {"side": 16}, "generator": {"width": 4, "blocks": 1}, "critic": {"width": 4, "layers": 1}},
+    "pix2pix": {"data": {"side": 16}, "generator": {"width": 4, "depth": 2}, "critic": {"width": 4, "layers": 1}},
     "srgan": {"generator": {"width": 4, "blocks": 1}, "critic": {"width": 4}, "game": {"features_steps": 2}},
     "inpaint": {"generator": {"kind": "unet", "width": 4, "depth": 2, "dropout": 0.5}, "critic": {"width": 4}},
 }

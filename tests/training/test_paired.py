@@ -18,7 +18,7 @@ from worker.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 SMALL: dict[str, dict[str, Any]] = {
-    "pix2pix": {"data": {"side": 16}, "generator": {"width": 4, "blocks": 1}, "critic": {"width": 4, "layers": 1}},
+    "pix2pix": {"data": {"side": 16}, "generator": {"width": 4, "depth": 2}, "critic": {"width": 4, "layers": 1}},
     "srgan": {"generator": {"width": 4, "blocks": 1}, "critic": {"width": 4}},
     "inpaint": {"generator": {"kind": "unet", "width": 4, "depth": 2}, "critic": {"width": 4}},
 }
