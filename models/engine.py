@@ -23,9 +23,9 @@ from models import derive
 from models.build import counts, parameters, shape
 from models.export import Export, cycling_labels, export_checkpoint, load_export
 from models.latent import draw_latent
+from models.picture import levels
 from models.rng import stream_seed
 from models.spec.games import Paired
-from models.spec.nets import Translating
 from models.spec.recipe import Recipe
 from models.tiling import Translator, restyle
 
@@ -85,15 +85,10 @@ class _Translation:
     path: Path
     image: Array
     direction: Direction
-    enlarges: int
+    weight: int
     future: Future[Array] = field(default_factory=Future)
     way: Iterator[Array | None] | None = None
     seconds: float = 0.0
-
-    @property
-    def weight(self) -> int:
-        height, width, _ = self.image.shape
-        return 1 + int(height * width) * self.enlarges**2 // PICTURE_PIXELS
 
 
 _Work = _Sampling | _Translation
@@ -125,13 +120,12 @@ class Loaded:
     def translate(self, image: Array, direction: Direction) -> Iterator[Array | None]:
         """As models.tiling.restyle; a hole that `image` does not bring is where the training had it."""
         torch.set_num_threads(self.threads)
-        game, generator = self.recipe.game, self.recipe.generator
-        multiple = generator.multiple if isinstance(generator, Translating) else 1
+        game = self.recipe.game
         fills = isinstance(game, Paired) and game.task == "masks"
         if isinstance(game, Paired) and fills and image.shape[2] == shape(self.recipe)[0]:
             image = _with_hole(image, game)
-        name = direction if self.recipe.game.kind == "unpaired" else "generator"
-        translator = Translator(self.networks[name], multiple, self.recipe.enlarges, fills)
+        name = direction if game.kind == "unpaired" else "generator"
+        translator = Translator(self.networks[name], self.recipe.multiple, self.recipe.enlarges, fills)
         return restyle(translator, image, self.device)
 
     def _latent(self, seed: int, index: int) -> Tensor:
@@ -177,8 +171,7 @@ class Loaded:
             return output.numpy()
         if self.recipe.data.kind == "sequences":
             return output.argmax(dim=2).numpy()
-        levels = ((output.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-        return levels.permute(0, 2, 3, 1).contiguous().numpy()
+        return levels(output.permute(0, 2, 3, 1).contiguous().numpy())
 
 
 class Engine:
@@ -215,12 +208,14 @@ class Engine:
         """
         return self._enter(_Sampling(path, picks, seed, truncation))
 
-    def translate(self, path: Path, image: Array, direction: Direction, *, enlarges: int = 1) -> Future[Array]:
-        """uint8 [h, w, channels] in, `enlarges` times as high and wide out, as the export's recipe has it.
+    def translate(self, path: Path, image: Array, direction: Direction, *, pixels: int = 0) -> Future[Array]:
+        """uint8 [h, w, channels] in, as high and wide out, or larger as the export's recipe has it.
 
-        One that fills holes may be given the hole as one more channel, 255 inside. Raises Overloaded.
+        One that fills holes may be given the hole as one more channel, 255 inside. In the queue it counts by the
+        `pixels` of its canvas (Draft.canvas), at the least by its own. Raises Overloaded.
         """
-        return self._enter(_Translation(path, image, direction, enlarges))
+        weight = 1 + max(pixels, image.shape[0] * image.shape[1]) // PICTURE_PIXELS
+        return self._enter(_Translation(path, image, direction, weight))
 
     def counts(self, recipe: Recipe) -> dict[str, int]:
         """Number of trained weights of each player. Runs on the caller's thread."""

@@ -30,6 +30,12 @@ _plotting = Lock()
 """matplotlib shares its fonts between figures, and does not guard them"""
 
 
+def levels(values: NDArray[Any]) -> Pixels:
+    """float32 of any shape, in [-1, 1], as levels from 0 to 255; what lies outside is cut off."""
+    rounded: Pixels = np.clip(np.rint((values + 1) * 127.5), 0, 255).astype(np.uint8)
+    return rounded
+
+
 def sheet(pictures: Pixels, columns: int | None = None, gap: int = 0) -> Pixels:
     """[n, h, w, c] row by row in one picture; near-square unless told, `gap` grey pixels apart, blanks black."""
     n, height, width, channels = pictures.shape

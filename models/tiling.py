@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models import derive
+from models.picture import levels
+from models.spec.nets import padded
 
 Array = NDArray[Any]
-LEAST = 16
-"""the shortest side that leaves the innermost maps something to reflect"""
 WHOLE = 640 * 640
 """pixels up to which a picture is made in one piece; beyond, memory would grow with it"""
 TILE = 512
@@ -41,30 +41,30 @@ def restyle(translator: Translator, image: Array, device: torch.device) -> Itera
     It is `factor` times larger; the hole of one that fills is a channel of `image` and not of what comes back.
     """
     height, width, factor = image.shape[0], image.shape[1], translator.factor
-    padded = _pad(image, translator.multiple)
-    shown = (factor * padded.shape[0], factor * padded.shape[1], padded.shape[2] - translator.fills)
+    whole = _pad(image, translator.multiple)
+    shown = (factor * whole.shape[0], factor * whole.shape[1], whole.shape[2] - translator.fills)
     if shown[0] * shown[1] <= WHOLE:
-        yield _levels(_through(translator, padded, device))[: factor * height, : factor * width]
+        yield levels(_through(translator, whole, device))[: factor * height, : factor * width]
         return
     total = np.zeros(shown, np.float32)
     weight = np.zeros((*shown[:2], 1), np.float32)
-    for rows in _windows(padded.shape[0], factor):
-        for columns in _windows(padded.shape[1], factor):
+    for rows in _windows(whole.shape[0], factor):
+        for columns in _windows(whole.shape[1], factor):
             at = _enlarged(rows, factor), _enlarged(columns, factor)
             ramp = _ramp(at[0])[:, None, None] * _ramp(at[1])[None, :, None]
-            total[at] += _through(translator, padded[rows, columns], device) * ramp
+            total[at] += _through(translator, whole[rows, columns], device) * ramp
             weight[at] += ramp
             yield None
     painted = np.empty(shown, np.uint8)
     for start in range(0, len(painted), TILE):  # in bands: on the way numbers take many times the room of pixels
         band = slice(start, start + TILE)
-        painted[band] = _levels(total[band] / weight[band])
+        painted[band] = levels(total[band] / weight[band])
     yield painted[: factor * height, : factor * width]
 
 
 def _pad(image: Array, multiple: int) -> Array:
     """Reflected at the right and at the bottom."""
-    short = [-(-max(LEAST, side) // multiple) * multiple - side for side in image.shape[:2]]
+    short = [padded(side, multiple) - side for side in image.shape[:2]]
     return np.pad(image, ((0, short[0]), (0, short[1]), (0, 0)), mode="reflect")
 
 
@@ -101,8 +101,3 @@ def _through(translator: Translator, piece: Array, device: torch.device) -> Arra
         y = translator.network(x / 127.5 - 1)
     out: Array = y[0].float().permute(1, 2, 0).cpu().numpy()
     return out
-
-
-def _levels(values: Array) -> Array:
-    levels: Array = np.clip(np.rint((values + 1) * 127.5), 0, 255).astype(np.uint8)
-    return levels

@@ -47,6 +47,8 @@ async def sample(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Draw pictures; or points or strings, where the model learned such. The same seed draws the same, at any load."""
+    if asked.format is None:
+        negotiate(accept, tuple(MEDIA))  # what no model gives is refused before one is looked for
     version = await inference.sampler(asked.model, asked.class_)
     format_ = _format(asked.format, accept, version.recipe)
     seed = secrets.randbelow(SEED_LIMIT) if asked.seed is None else asked.seed
@@ -59,8 +61,9 @@ async def sample(
     drawn = await inference.sample(version, picks, seed=seed, truncation=asked.truncation)
     columns = asked.n if label == "each" else None
     said = {"model": reference(version), "seed": seed, "class": label}
-    made = drawings.drawing(version.recipe.data, drawn, asked.scale, columns, said)
-    body = await imaging(made.encode, format_)
+    body = await imaging(
+        lambda: drawings.drawing(version.recipe.data, drawn, asked.scale, columns, said).encode(format_)
+    )
     return Response(body, media_type=MEDIA_OF[format_], headers=headers)
 
 

@@ -60,12 +60,18 @@ def _channels(recipe: Recipe) -> int:
 
 
 def _within(image: images.Array, version: VersionView, limit: int) -> None:
-    """What comes back is bounded as what comes in. Raises Invalid."""
-    height, width, factor = *image.shape[:2], version.recipe.enlarges
-    if height * width * factor**2 > limit:
+    """What is made on the way is bounded as what comes in. Raises Invalid."""
+    recipe = version.recipe
+    height, width = recipe.canvas(*image.shape[:2])
+    if height * width > limit:
+        makes = (
+            f"makes pictures {recipe.enlarges} times larger"
+            if recipe.enlarges > 1
+            else f"works on sides that are multiples of {recipe.multiple}"
+        )
         sentence = (
-            f"{reference(version)} makes pictures {factor} times larger, and {width * factor} x {height * factor} is "
-            f"more than {limit} pixels (max_pixels). Send a smaller picture."
+            f"{reference(version)} {makes}, and {width} x {height} is more than {limit} pixels (max_pixels). "
+            "Send a smaller picture."
         )
         raise Invalid(sentence, code="too_many_pixels", errors=(FieldError("/file", sentence),))
 

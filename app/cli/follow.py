@@ -14,6 +14,8 @@ from app.cli.watched import Watched, by_player, figure
 if TYPE_CHECKING:
     from app.client import Event, Job
 
+EACH = 20
+"""classes up to which some pictures of each are shown"""
 READ_S = 1.0
 """the job itself is read again after this time, for the time left"""
 
@@ -57,7 +59,8 @@ def next_line(job: "Job") -> str:
             asked = f"-n 20 -o {name}.txt"
         case _:
             scale = max(1, 128 // recipe.data.side)
-            asked = f"{'--class each -n 10' if recipe.classes else '-n 64'} --scale {scale} -o {name}.png"
+            count = "--class each -n 10" if 0 < recipe.classes <= EACH else "-n 64"
+            asked = f"{count} --scale {scale} -o {name}.png"
     return f"forger sample {asked} --model {model}"
 
 

@@ -1,4 +1,8 @@
-"""Datasets, built in and uploaded, and the names of their classes."""
+"""Datasets, built in and uploaded, and the names of their classes.
+
+No upload takes the name of a built-in one. Where one was built in later under the name of an upload, the upload is
+meant wherever the name is looked up: it is what the jobs and recipes that are there mean.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -44,12 +48,12 @@ def all_datasets() -> dict[str, DatasetInfo]:
 
 
 def find(name: str) -> Detail:
-    if name in DATASETS:
-        return Detail(DATASETS[name])
     with unit_of_work(read_only=True) as session:
         row = rows.find(session, name)
         if row is not None:
             return Detail(_info(row.info), _REPORT.validate_python(row.report), row.sheet_sha256)
+    if name in DATASETS:
+        return Detail(DATASETS[name])
     raise NotFound(f"There is no dataset '{name[:80]}'; there are {', '.join(all_datasets())}.", code="no_dataset")
 
 
@@ -78,10 +82,10 @@ def add(info: DatasetInfo, report: Report, **sha256s: str) -> None:
 
 def delete(name: str) -> None:
     """Its files go with the next sweep, unless another row names them. Raises NotFound, Conflict, Invalid."""
-    if name in DATASETS:
-        raise Conflict(f"'{name}' is built in and cannot be deleted.", code="dataset_built_in")
     with unit_of_work() as session:
         if rows.find(session, name, lock=True) is None:
+            if name in DATASETS:
+                raise Conflict(f"'{name}' is built in and cannot be deleted.", code="dataset_built_in")
             raise NotFound(f"There is no dataset '{name[:80]}'. GET /datasets lists them.", code="no_dataset")
         if (job := rows.job_on(session, name)) is not None:
             raise _in_use(name, f"job {job}", "the job")

@@ -4,6 +4,7 @@ Model versions come from a snapshot that a small thread refreshes: requests touc
 """
 
 import asyncio
+import math
 import os
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -167,8 +168,8 @@ class Inference:
 
     async def translate(self, version: VersionView, image: NDArray[Any], direction: "Direction") -> NDArray[Any]:
         path = self._store.path(version.export_sha256)
-        enlarges = version.recipe.enlarges
-        return await self._ask(lambda engine: engine.translate(path, image, direction, enlarges=enlarges))
+        pixels = math.prod(version.recipe.canvas(*image.shape[:2]))
+        return await self._ask(lambda engine: engine.translate(path, image, direction, pixels=pixels))
 
     async def _ask(self, request: "Callable[[Engine], Future[NDArray[Any]]]") -> NDArray[Any]:
         engine = await self._ready()

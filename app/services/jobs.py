@@ -94,7 +94,7 @@ def create(
 
 def _require_dataset(session: Session, name: str) -> None:
     """An uploaded one may have been deleted since the recipe was resolved; from here on the job keeps it."""
-    if name not in DATASETS and dataset_rows.find(session, name, lock=True) is None:
+    if dataset_rows.find(session, name, lock=True) is None and name not in DATASETS:
         raise Conflict(f"The dataset '{name}' has just been deleted. GET /datasets lists them.", code="no_dataset")
 
 

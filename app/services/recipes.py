@@ -9,7 +9,7 @@ from app.core.limits import NAME_LENGTH
 from app.core.settings import get_settings
 from app.services.datasets import all_datasets
 from models.spec.data import DataSpec, Points, Sequences
-from models.spec.datasets import DATASETS, DatasetInfo
+from models.spec.datasets import DatasetInfo
 from models.spec.families import FAMILIES, Family
 from models.spec.recipe import Recipe
 from models.spec.resolve import RecipeRefused, Refusal, resolve
@@ -41,7 +41,7 @@ def whole(
 
 def _require_room(data: DataSpec, info: DatasetInfo, pointer: str) -> None:
     """What is prepared of an uploaded dataset is as large as the recipe makes it. Raises RecipeRefused."""
-    if info.name in DATASETS or isinstance(data, Points | Sequences):
+    if not info.uploaded or isinstance(data, Points | Sequences):
         return
     pictures = info.size * (2 if info.kind == "paired" else 1)
     needed, most = pictures * data.channels * data.side**2, get_settings().max_prepared_bytes

@@ -7,7 +7,7 @@ from pydantic import Field
 from models.spec.base import Spec
 from models.spec.data import DataSpec, Images
 from models.spec.games import GameSpec, Paired, Synthesis
-from models.spec.nets import CriticSpec, GeneratorSpec
+from models.spec.nets import CriticSpec, GeneratorSpec, Translating, padded
 from models.spec.objectives import ObjectiveSpec
 from models.spec.penalties import PenaltySpec
 from models.spec.training import Budget, Ema, Latent, OptimizerSpec, ScheduleSpec, Turns
@@ -66,6 +66,15 @@ class Draft(Spec):
     def enlarges(self) -> int:
         """How many times larger a side is when it comes back."""
         return self.game.factor if isinstance(self.game, Paired) and self.game.task == "downscaling" else 1
+
+    @property
+    def multiple(self) -> int:
+        """What sides of the pictures that are given must be divisible by."""
+        return self.generator.multiple if isinstance(self.generator, Translating) else 1
+
+    def canvas(self, height: int, width: int) -> tuple[int, int]:
+        """Sides of what is made of a given picture before it is cut out: padded to the multiple, then enlarged."""
+        return self.enlarges * padded(height, self.multiple), self.enlarges * padded(width, self.multiple)
 
     def penalty(self, kind: str) -> PenaltySpec | None:
         """The penalty of this kind, where it is listed."""

@@ -171,6 +171,13 @@ class ResnetGenerator(Spec):
 
 Translating = UnetGenerator | SrresnetGenerator | ResnetGenerator
 """generators that are given pictures"""
+LEAST_SIDE = 16
+"""the shortest side of a picture that leaves a translator's innermost maps something to reflect"""
+
+
+def padded(side: int, multiple: int) -> int:
+    """The side at which a translator is given a picture."""
+    return -(-max(LEAST_SIDE, side) // multiple) * multiple
 
 
 Projection = Literal["projection", "none"]

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from models.engine import Engine
 from tests.api.conftest import Publish
 
 SMALL: dict[str, Any] = {"generator": {"width": 4, "blocks": 1}}
@@ -22,6 +23,7 @@ def models(publish: Publish) -> None:
     publish("inpaint", "digits", name="middle", game={"mask": "centre"}, **SMALL)
     publish("inpaint", "digits", name="half", game={"mask": "left"}, **SMALL)
     publish("dcgan", "digits", name="plain")
+    publish("pix2pix", "digits", name="deep", data={"side": 64}, generator={"kind": "unet", "width": 4, "depth": 6})
     publish("pix2pix", "digits", name="drawn", generator={"width": 4})
 
 
@@ -101,6 +103,32 @@ def test_an_answer_that_would_be_too_large_is_refused_before_it_is_made(client: 
     assert pointer == "/file"
     assert "1000 x 1002 is more than 1000000 pixels (max_pixels)" in sentence
     assert refusal(translate(client, picture(300, 300), model="four"))[0] == "/file"
+
+
+def test_what_is_padded_to_too_much_is_refused_before_it_is_padded(client: TestClient) -> None:
+    """800,000 pixels of the million, but the network takes sides that are multiples of 64."""
+    assert opened(translate(client, picture(10_000, 16), model="deep")).size == (10_000, 16)
+    pointer, sentence = refusal(translate(client, picture(50_000, 16), model="deep"))
+    assert pointer == "/file"
+    assert (
+        "works on sides that are multiples of 64, and 50048 x 64 is more than 1000000 pixels (max_pixels)" in sentence
+    )
+    assert opened(translate(client, picture(50_000, 16), model="both")).size == (50_000, 16)
+
+
+@pytest.mark.parametrize(("model", "pixels"), [("deep", 64 * 128), ("twice", 32 * 140), ("drawn", 16 * 72)])
+def test_a_picture_waits_as_large_as_it_is_made(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, model: str, pixels: int
+) -> None:
+    asked, ask = list[int](), Engine.translate
+
+    def noted(engine: Engine, *args: Any, **kwargs: Any) -> Any:
+        asked.append(kwargs["pixels"])
+        return ask(engine, *args, **kwargs)
+
+    monkeypatch.setattr(Engine, "translate", noted)
+    opened(translate(client, picture(70, 16), model=model))
+    assert asked == [pixels]
 
 
 @pytest.mark.parametrize("model", ["anywhere", "middle", "half"])

@@ -14,6 +14,7 @@ from models.spec.resolve import resolve
     [
         ("dcgan", "digits", "forger sample -n 64 --scale 8 -o digits.png --model 'a b@2'"),
         ("cdcgan", "mnist", "forger sample --class each -n 10 --scale 4 -o mnist.png --model 'a b@2'"),
+        ("cdcgan", "stacked_mnist", "forger sample -n 64 --scale 4 -o stacked_mnist.png --model 'a b@2'"),
         ("gan", "gaussian1d", "forger sample -n 1000 -o gaussian1d.png --model 'a b@2'"),
         ("gumbel_gan", "dyck", "forger sample -n 20 -o dyck.txt --model 'a b@2'"),
         ("cyclegan", "day2night", "forger translate photo.jpg -o translated.png --model 'a b@2'"),

@@ -75,14 +75,14 @@ def test_a_picture_that_divides_comes_back_as_the_network_makes_it(engine: Engin
 @pytest.mark.parametrize("factor", [2, 4])
 def test_one_that_enlarges_does_so(engine: Engine, export: MakeExport, factor: int) -> None:
     path = export("srgan", str(factor), game={"factor": factor})
-    made = engine.translate(path, noise(17, 30, 1), "a2b", enlarges=factor).result()
+    made = engine.translate(path, noise(17, 30, 1), "a2b").result()
     assert made.shape == (17 * factor, 30 * factor, 1)
 
 
 def test_a_large_picture_counts_by_what_it_becomes(export: MakeExport) -> None:
     engine = Engine(device="cpu", threads=1, bound=100)
     path = export("srgan", "2", game={"factor": 2})
-    engine.translate(path, noise(128, 128, 1), "a2b", enlarges=2)
+    engine.translate(path, noise(128, 128, 1), "a2b", pixels=256 * 256)
     assert engine.load()[0] in (0, 5)
     engine.close()
 

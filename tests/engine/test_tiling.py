@@ -1,6 +1,7 @@
 """Pictures of any size through a translator."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.tiling import LEAST, OVERLAP, TILE, Translator, _windows, restyle
+from models.spec.nets import LEAST_SIDE
+from models.spec.resolve import resolve
+from models.tiling import OVERLAP, TILE, Translator, _windows, restyle
 
 CPU = torch.device("cpu")
 
@@ -39,7 +42,7 @@ def test_nothing_is_lost_moved_or_blended_wrongly(shape: tuple[int, int]) -> Non
     assert all(piece is None for piece in between)
     assert result is not None
     assert (result == image).all()
-    assert all(side % 4 == 0 and side >= LEAST for sizes in network.seen for side in sizes)
+    assert all(side % 4 == 0 and side >= LEAST_SIDE for sizes in network.seen for side in sizes)
 
 
 def test_memory_does_not_grow_with_the_picture() -> None:
@@ -63,6 +66,24 @@ def test_a_network_is_shown_sides_that_it_divides(shape: tuple[int, int], multip
     assert result is not None
     assert (result == image).all()
     assert all(side % multiple == 0 and side <= max(640, 2 * multiple) for sizes in network.seen for side in sizes)
+
+
+@pytest.mark.parametrize(
+    ("family", "changed", "canvas"),
+    [
+        ("pix2pix", {"data": {"side": 256}, "generator": {"depth": 8}}, (256, 1536)),
+        ("cyclegan", {}, (20, 1300)),
+        ("srgan", {"game": {"factor": 4}}, (68, 5200)),
+    ],
+)
+def test_a_recipe_tells_the_size_of_what_is_made(family: str, changed: dict[str, Any], canvas: tuple[int, int]) -> None:
+    """Of 17 x 1300: what the network is shown is padded, and what it makes of that is enlarged."""
+    recipe = resolve(family, overrides=changed)[1]
+    assert recipe.canvas(17, 1300) == canvas
+    network = Enlarging(recipe.enlarges)
+    list(restyle(Translator(network, recipe.multiple, recipe.enlarges), noise(17, 1300, 1), CPU))
+    heights = {recipe.enlarges * high for high, _ in network.seen}
+    assert heights == {canvas[0]}
 
 
 class Enlarging(Watched):

@@ -1,6 +1,7 @@
 """Datasets as services see them: names taken once, files swept, classes by name."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,45 @@ def test_a_name_taken_meanwhile_is_a_conflict(database: Path) -> None:
         datasets.add(detail.info, detail.report, archive_sha256="0" * 64, index_sha256="0" * 64, sheet_sha256="0" * 64)
     assert datasets.find("pets") == detail
     assert datasets.all_datasets()["pets"] == detail.info
+
+
+def test_an_upload_keeps_its_name_from_what_is_built_in_later(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row is as an older version wrote it, to which cifar10 was a name like any other."""
+    pets = take("pets", classes("cat", "dog"))
+    kept = datasets.files("pets")
+    assert pets.report is not None
+    assert kept is not None
+    info, built_in = replace(pets.info, name="cifar10"), DATASETS["cifar10"]
+    sums = {
+        "archive_sha256": kept.archive.name,
+        "index_sha256": kept.index.name,
+        "sheet_sha256": pets.sheet_sha256 or "",
+    }
+    datasets.add(info, pets.report, **sums)
+
+    assert datasets.find("cifar10").info == datasets.all_datasets()["cifar10"] == info
+    assert datasets.files("cifar10") == kept
+    with pytest.raises(Conflict, match="already"):
+        take("cifar10", classes("cat", "dog"))
+    _, recipe = recipes.whole("cdcgan", dataset="cifar10", seed=None, budget=None, overrides=None)
+    assert datasets.class_names(recipe, datasets.all_datasets()) == ("cat", "dog")
+    job = jobs.create(family="cdcgan", recipe=recipe, dataset="cifar10", model_name="x")
+    with pytest.raises(Conflict, match=job.id):
+        datasets.delete("cifar10")
+    monkeypatch.setenv("FORGER_MAX_PREPARED_BYTES", "1")
+    get_settings.cache_clear()
+    with pytest.raises(Invalid, match="max_prepared_bytes"):
+        recipes.whole("cdcgan", dataset="cifar10", seed=None, budget=None, overrides=None)
+
+    jobs.cancel(job.id)
+    jobs.delete(job.id)
+    datasets.delete("cifar10")
+    assert datasets.find("cifar10").info == datasets.all_datasets()["cifar10"] == built_in
+    assert datasets.files("cifar10") is None
+    with pytest.raises(Conflict, match="built in"):
+        datasets.delete("cifar10")
+    with pytest.raises(Conflict, match="already"):
+        take("cifar10", classes("cat", "dog"))
 
 
 @pytest.mark.parametrize(("family", "folders"), [("dcgan", [""]), ("cyclegan", ["A/", "B/"])])
