@@ -1,7 +1,7 @@
 """What each family draws after its default run, and what that costs: the table of docs/recipes.md.
 
     python -m bench.gallery [NAME ...]      trains the named families, or all, on one thread
-    python -m bench.gallery --table         prints the table from what was measured
+    python -m bench.gallery --table [NAME ...]    prints their lines of the table from what was measured
 
 A run is `forger train NAME` with nothing else said: the family's own dataset, networks and budget, seed 1. It leaves
 its last sample in docs/pictures/recipes and its figures in bench/results/gallery. Seconds are those that one core
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="print the table instead")
     options = parser.parse_args()
     if options.table:
-        print("\n".join([HEAD, *(row(family) for family in FAMILIES.values())]))
+        print("\n".join([HEAD, *(row(FAMILIES[name]) for name in options.names or FAMILIES)]))
         return
     for name in options.names or FAMILIES:
         measure(name)

@@ -1,6 +1,7 @@
 """The slim file that serves: generator weights and recipe, nothing of the job, so that equal jobs give equal bytes."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from models import checkpoint
 from models.build import build_generator
@@ -86,24 +88,40 @@ def recalibrate(generator: nn.Module, recipe: Recipe, batches: int = 32, batch_s
     """Set BatchNorm's statistics to those of the averaged weights on fixed latents.
 
     The running statistics belong to the weights of training; an average of weights has statistics of its own.
+    Those of an encoder, which latents do not reach, stay.
     """
-    norms = [module for module in generator.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    if not norms or not recipe.draws:
+    if not recipe.draws:
         return
     device = next(generator.parameters()).device
-    generator.eval()
+    rng = Rng(recipe.seed)
+    labels = cycling_labels(recipe.classes, batch_size, device)
+
+    def draw(number: int) -> None:
+        generator(draw_latent(recipe.latent, rng.stream("recalibrate", number), batch_size).to(device), labels)
+
+    norms = _reached(generator.eval(), lambda: draw(0))
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over the batches
         norm.train()
-    rng = Rng(recipe.seed)
-    for number in range(batches):
-        z = draw_latent(recipe.latent, rng.stream("recalibrate", number), batch_size).to(device)
-        generator(z, cycling_labels(recipe.classes, batch_size, device))
+    for number in range(batches if norms else 0):
+        draw(number)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     generator.eval()
+
+
+def _reached(network: nn.Module, run: Callable[[], None]) -> list[_BatchNorm]:
+    """The BatchNorm layers that `run` passes through."""
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    seen: set[nn.Module] = set()
+    hooks = [norm.register_forward_hook(lambda norm, *_: seen.add(norm)) for norm in norms]
+    if norms:
+        run()
+    for hook in hooks:
+        hook.remove()
+    return [norm for norm in norms if norm in seen]
 
 
 def cycling_labels(classes: int, n: int, device: torch.device | str = "cpu") -> Tensor | None:

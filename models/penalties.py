@@ -21,6 +21,8 @@ class Penalty(nn.Module):
     """where it differentiates the critic by its input: the duel then runs in fp32, that batch with gradients"""
     compares = False
     """whether the generator's turn needs the real batch judged too"""
+    of_duels = True
+    """whether each duel is scored; else the player is, once a turn"""
 
     def __init__(self, weights: dict[Turn, float], every: int = 1) -> None:
         super().__init__()
@@ -37,6 +39,9 @@ class Penalty(nn.Module):
     @abstractmethod
     def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
         """The unweighted scalar."""
+
+    def begin(self) -> None:
+        """Called when the players begin with weights other than those they were built with."""
 
     def settle(self) -> None:
         """Called once after each step; where a penalty's own state moves."""
@@ -108,6 +113,7 @@ class HistoricalAveraging(Penalty):
     """Squared distance of a player's weights from their mean over all steps so far (Salimans et al. 2016)."""
 
     name = "historical_averaging"
+    of_duels = False
     steps: Tensor
     generator: Tensor
     critic: Tensor
@@ -119,6 +125,11 @@ class HistoricalAveraging(Penalty):
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         for turn, player in players.items():
             self.register_buffer(turn, parameters_to_vector(player.parameters()).detach().clone())
+
+    @torch.no_grad()
+    def begin(self) -> None:
+        for turn, player in self.players.items():
+            self.get_buffer(turn).copy_(parameters_to_vector(player.parameters()))
 
     def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
         now = parameters_to_vector(self.players[turn].parameters())
@@ -146,8 +157,10 @@ class JacobianClamping(Penalty):
             raise ValueError("This duel's fakes come from no latent; remove jacobian_clamping.")
         latent = duel.origin.latent
         direction = F.normalize(torch.randn(latent.shape, generator=rng), dim=1).to(latent)
+        # Drawn anew, both in fp32: in bf16 the difference of a small step would be rounding alone.
+        drawn = duel.origin.generate(latent).float().flatten(1)
         moved = duel.origin.generate(latent + self.step * direction).float().flatten(1)
-        slope = torch.linalg.vector_norm(duel.fake.float().reshape(moved.shape) - moved, dim=1) / self.step
+        slope = torch.linalg.vector_norm(moved - drawn, dim=1) / self.step
         return (F.relu(slope - self.most).square() + F.relu(self.least - slope).square()).mean()
 
 

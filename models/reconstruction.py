@@ -35,7 +35,9 @@ class Reconstruction(Game):
             losses["divergence"] = self.game.divergence * divergence(mean, log_variance)
             noise = torch.randn(mean.shape, generator=rng.stream("posterior", draw.number)).to(mean)
             code = mean + noise * (log_variance / 2).exp()
-        losses["reconstruction"] = difference(self.game.loss, generator(code).float(), draw.batch.real)
+        made = generator(code).float()
+        with torch.autocast(made.device.type, enabled=False):  # logarithms of probabilities want fp32
+            losses["reconstruction"] = difference(self.game.loss, made, draw.batch.real)
         return [], losses
 
 

@@ -22,7 +22,11 @@ def misfits(learned: Recipe, wanted: Recipe) -> list[str]:
 
 def _form(recipe: Recipe) -> dict[str, Any]:
     """All that decides names and shapes of the players' weights."""
-    form = {"game.kind": recipe.game.kind, "data.channels": getattr(recipe.data, "channels", None)}
+    form = {
+        "game.kind": recipe.game.kind,
+        "data.channels": getattr(recipe.data, "channels", None),
+        "two critics": recipe.objective is not None and recipe.objective.kind == "d2gan",
+    }
     for name, network in (("generator", recipe.generator), ("critic", recipe.critic)):
         if network is None:
             form[f"{name}.kind"] = None
@@ -41,7 +45,6 @@ def _form(recipe: Recipe) -> dict[str, Any]:
             "auxiliary penalty": recipe.penalty("auxiliary") is not None,
             "Gaussian code": recipe.draws and recipe.game.kind == "reconstruction",
             "game.packing": getattr(recipe.game, "packing", 1),
-            "two critics": recipe.objective is not None and recipe.objective.kind == "d2gan",
         }
     if isinstance(recipe.game, Paired):
         form |= _paired_form(recipe, recipe.game)

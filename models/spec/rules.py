@@ -41,6 +41,8 @@ TELLS_CLASSES = {
 }
 PACKS = ("mlp", "dcgan", "residual")
 HAS_FEATURES = ("mlp", "dcgan", "residual", "progressive", "sequence", "patch")
+IN_LOGITS = ("minimax", "non_saturating", "maximum_likelihood", "hinge", "reverse_kl")
+"""objectives under which a score of 0 means undecided"""
 SLOPES = ("gradient_penalty", "r1", "r2")
 
 
@@ -204,7 +206,9 @@ def _classes_where_told(recipe: Draft) -> Refusal | None:
 def _wasserstein_is_lipschitz(recipe: Draft) -> Refusal | None:
     if recipe.objective is None or recipe.objective.kind != "wasserstein":
         return None
-    spectral = getattr(recipe.critic, "norm", "") == "spectral"
+    critic = recipe.critic
+    held = getattr(critic, "minibatch", "none") == "none" and not getattr(critic, "attention", False)
+    spectral = held and getattr(critic, "norm", "") == "spectral"
     if recipe.critic_clip is None and not spectral and recipe.penalty("gradient_penalty") is None:
         return "/objective", (
             "The Wasserstein objective grows without bound unless the critic is Lipschitz: "
@@ -242,6 +246,14 @@ def _penalties_fit_game(recipe: Draft) -> Refusal | None:
             "The mode regulariser encodes real examples: choose a generator of kind mlp_autoencoder or "
             "dcgan_autoencoder."
         )
+    kind = recipe.objective.kind if recipe.objective else ""
+    if recipe.penalty("mode_regulariser") and kind in ("began", "d2gan"):
+        sentence = f"The mode regulariser wants high scores, and {kind} means something else by them"
+        return "/penalties", f"{sentence}: remove it, or choose another objective."
+    if kind == "d2gan" and (sloped := [kind for kind in SLOPES if recipe.penalty(kind)]):
+        return "/penalties", f"The two critics of d2gan have slopes of their own: remove {_either(sloped)}."
+    if recipe.penalty("historical_averaging") and generator.kind == "stacked":
+        return "/penalties", "Historical averaging would move the stage that is frozen: remove it."
     if recipe.penalty("feature_matching") and critic and critic.kind not in HAS_FEATURES:
         sentence = f"A critic of kind {critic.kind} shows no features to match"
         return "/penalties", f"{sentence}: choose {_either(HAS_FEATURES)}, or remove feature_matching."
@@ -290,10 +302,10 @@ def _looks_ahead_one_way(recipe: Draft) -> Refusal | None:
 def _latent_holds_noise(recipe: Draft) -> Refusal | None:
     if isinstance(recipe.generator, SequenceGenerator) and isinstance(recipe.data, Sequences):
         noise = recipe.data.length * recipe.data.symbols
-        if recipe.latent.size <= noise or recipe.latent.kind != "normal":
-            return "/latent", (
+        if recipe.latent.size <= noise:
+            return "/latent/size", (
                 f"The last {noise} numbers of the latent become the Gumbel noise of {recipe.data.length} symbols: "
-                f"make it normal, with a size above {noise}."
+                f"make its size more than {noise}."
             )
         if recipe.generator.cold > recipe.generator.hot:
             return "/generator/cold", "The temperature falls: `cold` must not be above `hot`."
@@ -317,6 +329,43 @@ def _stages_switch_together(recipe: Draft) -> Refusal | None:
         return (
             "/critic/first",
             f"Both players go over to their second stage at once: set critic.first to {generator.first}.",
+        )
+    return None
+
+
+def _latent_is_as_gaussian_as_it_must(recipe: Draft) -> Refusal | None:
+    latent, game = recipe.latent, recipe.game
+    if latent.kind == "normal" and latent.scale == 1:
+        return None
+    if isinstance(recipe.generator, SequenceGenerator | StackedGenerator):
+        what = f"A part of this latent is the noise of a generator of kind {recipe.generator.kind}"
+    elif isinstance(game, Reconstruction) and game.divergence:
+        what = "The code is held near the standard normal"
+    else:
+        return None
+    return "/latent", f"{what}: make the latent normal, with a scale of 1."
+
+
+def _batches_have_a_spread(recipe: Draft) -> Refusal | None:
+    generator = recipe.generator
+    if recipe.batch_size == 1 and generator.kind == "mlp" and getattr(generator, "norm", "") == "batch":
+        return "/batch_size", "BatchNorm of an mlp compares examples: make batch_size 2 or more, or norm none."
+    return None
+
+
+def _something_is_asked(recipe: Draft) -> Refusal | None:
+    game = recipe.game
+    if isinstance(game, PairedGame) and not (game.adversarial or game.pixel or game.content):
+        return "/game", "Nothing is asked of the generator: set game.adversarial, game.pixel or game.content above 0."
+    return None
+
+
+def _adapts_to_logits(recipe: Draft) -> Refusal | None:
+    augment = recipe.game.augment if isinstance(recipe.game, Synthesis) else None
+    if augment and augment.target is not None and recipe.objective and recipe.objective.kind not in IN_LOGITS:
+        return "/game/augment/target", (
+            f"Adaptive augmentation counts scores above 0, which says nothing under {recipe.objective.kind}: "
+            f"choose {_either(IN_LOGITS)}, or set the target to null."
         )
     return None
 
@@ -361,6 +410,10 @@ RULES: tuple[Rule, ...] = (
     _looks_ahead_one_way,
     _latent_holds_noise,
     _stages_switch_together,
+    _latent_is_as_gaussian_as_it_must,
+    _batches_have_a_spread,
+    _something_is_asked,
+    _adapts_to_logits,
     _simultaneous_is_one_to_one,
     _each_penalty_once,
 )

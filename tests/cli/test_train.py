@@ -69,7 +69,7 @@ def test_a_job_that_fails_ends_with_its_reason_and_code_1(run: Run) -> None:
 
 def test_the_recipe_is_set_by_paths_or_taken_from_a_file(run: Run, tmp_path: Path) -> None:
     settings = ("--set", "batch_size=16", "--set", "objective.kind=hinge", "--set", "penalties=[]")
-    job = json.loads(good(run("train", "dcgan", "--steps", "3", "--model", "mine", "--json", *settings)))
+    job = json.loads(good(run("train", "dcgan", "--steps", "100000", "--model", "mine", "--json", *settings)))
     assert (job["recipe"]["batch_size"], job["recipe"]["objective"]["kind"], job["model"]) == (16, "hinge", "mine")
     (tmp_path / "recipe.json").write_text(json.dumps(job["recipe"]))
     again = json.loads(good(run("train", "--recipe", "recipe.json", "--json", "--seed", "0")))

@@ -56,6 +56,7 @@ def test_every_command_of_the_page_works(service: Service, desk: Path, shell: st
     assert len(lines) > 25
     env = service.env() | {"PATH": shell}
     do("forger train cyclegan --steps 1 --set data.side=16 --follow", desk, env)
+    do("forger train gumbel_gan --steps 1 --follow", desk, env)
     for line in map(quick, lines):
         do(line, desk, env)
         if line.startswith("forger train cdcgan"):

@@ -159,6 +159,17 @@ def test_loop_saves_reports_and_a_paused_job_ends_with_the_same_export(tmp_path:
     assert (tmp_path / "whole.safetensors").read_bytes() == (tmp_path / "paused.safetensors").read_bytes()
 
 
+def test_past_weights_of_a_job_that_begins_with_anothers_are_anothers(tmp_path: Path) -> None:
+    averaging: dict[str, Any] = {"penalties": [{"kind": "historical_averaging"}]}
+    source = Notes()
+    run(small("dcgan", **averaging), tmp_path, source)
+    begun = trainer(small("dcgan", seed=8, **averaging))
+    begun.begin_with(checkpoint.load(source.checkpoints[-1].path))
+    losses = begun.advance()
+    assert losses["critic/historical_averaging"].item() == 0
+    assert losses["generator/historical_averaging"].item() == 0
+
+
 @pytest.mark.parametrize("family", ["cdcgan", "cyclegan"])
 def test_a_job_that_begins_with_anothers_weights_is_as_exact(family: str, tmp_path: Path) -> None:
     source = Notes()

@@ -52,6 +52,10 @@ def gone(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
+once = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+"""for what does not depend on the database: signals, the broker, the runner's own failures"""
+
+
 def test_a_job_trains_to_its_end(broker: Process) -> None:
     job = make_job(steps=12, checkpoint_every=5, report_every=3)
     with running_worker():
@@ -103,6 +107,7 @@ def test_cancel_frees_the_device(broker: Process) -> None:
         until(lambda: gone(runner))
 
 
+@once
 def test_a_runner_that_ignores_a_cancel_is_killed_after_a_grace(broker: Process) -> None:
     job = long_job()
     with running_worker(FORGER_CANCEL_GRACE_S="0.5") as worker:
@@ -114,6 +119,7 @@ def test_a_runner_that_ignores_a_cancel_is_killed_after_a_grace(broker: Process)
         until(lambda: gone(runner))
 
 
+@once
 def test_a_silent_runner_is_killed_and_the_job_tried_again(broker: Process) -> None:
     job = long_job()
     with running_worker(FORGER_SILENCE_S="10") as worker:
@@ -124,6 +130,7 @@ def test_a_silent_runner_is_killed_and_the_job_tried_again(broker: Process) -> N
     assert reasons == ["no_heartbeat"]
 
 
+@once
 @pytest.mark.parametrize("number", STATUS)
 def test_a_stopping_worker_saves_and_gives_the_job_back(broker: Process, number: signal.Signals) -> None:
     job = long_job()
@@ -140,6 +147,7 @@ def test_a_stopping_worker_saves_and_gives_the_job_back(broker: Process, number:
         assert jobs.get(job.id).attempt == 2
 
 
+@once
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_worker_stops_though_the_broker_is_dead_or_hung(
@@ -154,6 +162,7 @@ def test_a_worker_stops_though_the_broker_is_dead_or_hung(
     assert jobs.get(job.id).state == S.QUEUED
 
 
+@once
 def test_a_worker_without_any_broker_stops_too(database: Path) -> None:
     with running_worker(FORGER_STOP_GRACE_S="1") as worker:
         until(lambda: "Cannot connect" in worker_log().read_text())
@@ -205,6 +214,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_told(broker: Process) -> None:
     assert rewound.data == {"to_step": before.step}
 
 
+@once
 def test_a_missing_dataset_fails_with_what_to_do(broker: Process, monkeypatch: pytest.MonkeyPatch) -> None:
     job = make_job("dcgan", "mnist", steps=5)
     with running_worker(FORGER_DATA=str(get_settings().home / "nowhere"), **_offline()):
@@ -213,6 +223,7 @@ def test_a_missing_dataset_fails_with_what_to_do(broker: Process, monkeypatch: p
     assert (failed.state, failed.status_reason.code) == (S.FAILED, "dataset_missing")
 
 
+@once
 def test_a_loss_that_is_not_finite_fails_with_step_and_examples(broker: Process) -> None:
     wild = {"kind": "sgd", "rate": 10.0, "momentum": 0.9}
     job = make_job("lsgan", steps=50, generator_optimizer=wild, critic_optimizer=wild, checkpoint_every=50)
@@ -224,6 +235,7 @@ def test_a_loss_that_is_not_finite_fails_with_step_and_examples(broker: Process)
     assert [checkpoint.step for checkpoint in jobs.checkpoints(job.id)] == [0], "the last good one stays"
 
 
+@once
 def test_numerics_of_another_machine_are_told(broker: Process) -> None:
     job = make_job(steps=5)
     assert attempts.claim(job.id, "another machine") is not None

@@ -43,7 +43,13 @@ def unrolled(game: Game, objective: Objective, draw: Draw, rng: Rng, moves: int,
             losses = [
                 objective.critic(Scores(duel.critic(duel.real), duel.critic(duel.fake.float()))) for duel in duels
             ]
-            slopes = torch.autograd.grad(torch.stack(losses).sum(), list(weights.values()), create_graph=True)
+            slopes = torch.autograd.grad(
+                torch.stack(losses).sum(),
+                list(weights.values()),
+                create_graph=True,
+                allow_unused=True,
+                materialize_grads=True,  # a stage or a head may have no part in it
+            )
             weights = {name: old - rate * slope for (name, old), slope in zip(weights.items(), slopes, strict=True)}
         game.players["critic"] = Foreseen(critic, weights)
         yield

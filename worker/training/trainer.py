@@ -56,6 +56,8 @@ class Trainer:
             self.critic = self._player(cast.critic, recipe.critic_optimizer, recipe.critic_clip)
         self.average = Average(self.generator.network, recipe.ema.decay)
         self.step = 0
+        self.pretended: float | None = None
+        """a progress to train at instead of the step's own, where pace is measured"""
         self._bad_step = torch.tensor(-1, device=device)
 
     def prepare(self, weights: Path | None = None) -> Iterator[None]:
@@ -90,7 +92,7 @@ class Trainer:
         self.average.follow(self.step)
         self._watch(losses)
         self.step += 1
-        proceed(self.average.network, self.step / self.recipe.budget.steps)
+        proceed(self.average.network, self._progress)
         return losses
 
     def gauges(self) -> Losses:
@@ -119,6 +121,8 @@ class Trainer:
         parts = self._parts()
         for name in NETWORKS & parts.keys():
             parts[name].load_state_dict(state[name])
+        for penalty in self._penalties():
+            penalty.begin()
 
     def _parts(self) -> dict[str, Any]:
         parts = {
@@ -136,11 +140,15 @@ class Trainer:
 
     def _proceed(self) -> None:
         """Tell whatever follows the budget how far it is."""
-        progress = self.step / self.recipe.budget.steps
+        progress = self._progress
         for network in (self.generator.network, self.average.network, self.game):
             proceed(network, progress)
         if self.critic:
             proceed(self.critic.network, progress)
+
+    @property
+    def _progress(self) -> float:
+        return self.step / self.recipe.budget.steps if self.pretended is None else self.pretended
 
     @property
     def _opponent(self) -> Player:
@@ -221,14 +229,16 @@ class Trainer:
         if self.objective is None or self.recipe.objective is None:
             return losses
         due = [penalty for penalty in self._penalties() if penalty.due(turn, self.step)]
-        for duel in duels:
+        for place, duel in enumerate(duels):
             suffix = f"_{duel.tag}" if duel.tag else ""
             duel, scores = self._score(turn, duel, due)
             weight = duel.weight if turn == "generator" else 1.0
             losses[f"{turn}/{self.recipe.objective.kind}{suffix}"] = weight * getattr(self.objective, turn)(scores)
             for penalty in due:
-                rng = self.rng.stream(f"penalty/{penalty.name}{suffix}", number)
-                losses[f"{turn}/{penalty.name}{suffix}"] = penalty(turn, duel, scores, rng)
+                if penalty.of_duels or place == 0:
+                    name = penalty.name + (suffix if penalty.of_duels else "")
+                    rng = self.rng.stream(f"penalty/{name}", number)
+                    losses[f"{turn}/{name}"] = penalty(turn, duel, scores, rng)
             if turn == "critic":
                 self.objective.settle(scores)
                 self.game.settle(scores)
