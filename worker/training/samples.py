@@ -12,7 +12,7 @@ from models.export import cycling_labels
 from models.latent import draw_latent
 from models.nets.autoencoder import Autoencoder
 from models.paired import ask
-from models.picture import Pixels, encode, line_plot, scatter, sheet, text_sheet
+from models.picture import Pixels, encode, levels, line_plot, scatter, sheet, text_sheet
 from models.rng import Rng
 from models.spec.datasets import DATASETS
 from models.spec.games import Paired
@@ -62,9 +62,7 @@ def sample_sheet(trainer: Trainer) -> Sheet:
 
 def to_pixels(x: Tensor) -> Pixels:
     """[-1, 1] pictures [n, c, h, w] to uint8 [n, h, w, c]."""
-    scaled = (x.float().clamp(-1, 1) * 127.5 + 127.5).round().to(torch.uint8)
-    pixels: Pixels = scaled.permute(0, 2, 3, 1).cpu().numpy()
-    return pixels
+    return levels(x.float().permute(0, 2, 3, 1).contiguous().cpu().numpy())
 
 
 def _fakes(trainer: Trainer, n: int, columns: int = 0) -> Tensor:
