@@ -97,8 +97,8 @@ def test_both_players_work_in_either_precision(half: bool) -> None:
     [
         ({"recipe": "gumbel_gan", "dataset": "digits"}, "no generator of kind sequence"),
         ({"recipe": "dcgan", "dataset": "dyck"}, "a generator of kind sequence"),
-        ({"recipe": "gumbel_gan", "overrides": {"latent": {"size": 48}}}, "a size above 48"),
-        ({"recipe": "gumbel_gan", "overrides": {"latent": {"kind": "uniform"}}}, "make it normal"),
+        ({"recipe": "gumbel_gan", "overrides": {"latent": {"size": 48}}}, "size more than 48"),
+        ({"recipe": "gumbel_gan", "overrides": {"latent": {"kind": "uniform"}}}, "make the latent normal"),
         ({"recipe": "gumbel_gan", "overrides": {"generator": {"cold": 3}}}, "must not be above"),
         ({"recipe": "gumbel_gan", "overrides": {"data": {"length": 14}}}, "strings of 12 out of 4"),
     ],
