@@ -33,7 +33,11 @@ def quick(line: str) -> str:
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the files that the page speaks of."""
     folder = tmp_path_factory.mktemp("desk")
-    Image.effect_mandelbrot((33, 21), (-2, -1, 1, 1), 20).convert("RGB").save(folder / "photo.jpg")
+    drawn = Image.effect_mandelbrot((33, 21), (-2, -1, 1, 1), 20)
+    drawn.convert("RGB").save(folder / "photo.jpg")
+    drawn.save(folder / "drawing.png")
+    drawn.save(folder / "small.png")
+    Image.merge("LA", (drawn, drawn.point(lambda level: 255 * (level > 20)))).save(folder / "hole.png")
     for name in ("cats", "dogs"):
         (folder / "pets" / name).mkdir(parents=True)
         for number in range(6):
@@ -55,8 +59,8 @@ def test_every_command_of_the_page_works(service: Service, desk: Path, shell: st
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     assert len(lines) > 25
     env = service.env() | {"PATH": shell}
-    do("forger train cyclegan --steps 1 --set data.side=16 --follow", desk, env)
-    do("forger train gumbel_gan --steps 1 --follow", desk, env)
+    for learned in ("gumbel_gan", "pix2pix --dataset digits", "srgan", "inpaint", "cyclegan --set data.side=16"):
+        do(f"forger train {learned} --steps 1 --follow", desk, env)
     for line in map(quick, lines):
         do(line, desk, env)
         if line.startswith("forger train cdcgan"):
