@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from models.augment import augment
 from models.duel import Duel, Losses, Origin, Scores, Verdict
 from models.latent import draw_latent
+from models.nets.layers import still
 from models.nets.schedule import Scheduled
 from models.rng import Rng
 from models.spec import games as spec
@@ -131,7 +132,7 @@ class Synthesis(Game):
         generator = self.players["generator"]
         encode = generator.encode if isinstance(generator, HasEncoder) else None
         assert draw.latent is not None
-        origin = Origin(draw.latent, partial(generator, label=label), encode)
+        origin = Origin(draw.latent, partial(_again, generator, label), encode)
         critic = partial(self._judged, self.players["critic"], label, rng)
         return Duel(critic, packed(draw.real[""], self.game.packing), packed(fake, self.game.packing), label, origin)
 
@@ -153,6 +154,13 @@ class Synthesis(Game):
         """Today's standard deviation of the instance noise."""
         noise = self.game.instance_noise
         return noise.start * max(0.0, 1 - self.progress / noise.until) if noise else 0.0
+
+
+def _again(generator: nn.Module, label: Tensor | None, z: Tensor) -> Tensor:
+    """Drawn beside the game, for penalties: it leaves no trace in the generator."""
+    with still(generator):
+        drawn: Tensor = generator(z, label)
+    return drawn
 
 
 def packed(x: Tensor, packing: int) -> Tensor:

@@ -1,10 +1,13 @@
 """Layers that several networks share, and the initialisation of DCGAN's authors."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import assert_never
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from models.spec.nets import Activation
 
@@ -57,6 +60,20 @@ def enlarged(x: Tensor, side: int) -> Tensor:
 def halved(x: Tensor) -> Tensor:
     """Maps [n, c, h, h] at half the side, rounded up: means of two by two pixels."""
     return F.avg_pool2d(x, 2, ceil_mode=True)
+
+
+@contextmanager
+def still(network: nn.Module) -> Iterator[None]:
+    """Meanwhile BatchNorm's running statistics stay: those that are served belong to the latents of the prior."""
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
 
 
 def initialise(network: nn.Module) -> None:

@@ -156,7 +156,7 @@ _ALL = (
     _family("mdgan", "Mode-regularised GAN",
             "An encoder beside the generator: real examples, drawn again, must be near and look real. To try when "
             "whole kinds of pictures are missing.",
-            "Che et al. 2017, arXiv:1612.02136; networks of dcgan", collapse.mdgan),
+            "Che et al. 2017, arXiv:1612.02136; settings ours", collapse.mdgan),
     _family("cyclegan", "CycleGAN: one style into another, without pairs",
             "Two translators that undo each other. For two piles of pictures of which no two belong together.",
             "Zhu et al. 2017, arXiv:1703.10593; below 128 px settings ours", translation.cyclegan, _SCENES,

@@ -47,6 +47,22 @@ def test_both_turns_share_one_draw_and_only_the_generators_turn_has_a_graph() ->
     assert torch.equal(for_critic["a"].real, batch.real)
 
 
+def test_what_penalties_draw_leaves_no_trace_in_the_generator() -> None:
+    cast = build(resolve("dcgan", overrides={"generator": {"width": 4}, "critic": {"width": 4}})[1])
+    duels, _ = cast.game.generator_duels(cast.game.draw(Batch(torch.rand(4, 1, 16, 16)), Rng(0), 0), Rng(0))
+    origin = duels[0].origin
+    assert origin is not None
+
+    def statistics() -> list[torch.Tensor]:
+        return [buffer.clone() for name, buffer in cast.generator.named_buffers() if "running" in name]
+
+    before = statistics()
+    origin.generate(5 * origin.latent)
+    assert all(map(torch.equal, before, statistics()))
+    cast.generator(5 * origin.latent)
+    assert not any(map(torch.equal, before, statistics()))
+
+
 def test_cycle_and_identity_of_perfect_generators_are_zero() -> None:
     game = small_cyclegan(cycle=10, identity=5, pool=0)
     game.players["generator"] = nn.ModuleDict({"a2b": nn.Identity(), "b2a": nn.Identity()})

@@ -3,20 +3,23 @@
 from models.spec.data import DataSpec
 from models.spec.games import Synthesis
 from models.spec.nets import DcganAutoencoder, DcganCritic, DcganGenerator, MlpAutoencoder, MlpCritic
-from models.spec.penalties import ModeRegulariser
+from models.spec.penalties import R1, ModeRegulariser
 from models.spec.presets.common import Fields, on_points, synthesis
-from models.spec.training import Budget, Turns
+from models.spec.training import Adam, Budget, Linear, Turns
 
 
 def unrolled(data: DataSpec) -> Fields:
-    """Five moves ahead, as in the paper; the rate of those moves and the smaller networks are ours."""
+    """Five moves ahead, as in the paper; networks, rates and R1 are ours: without it the critic ran away."""
     ahead = synthesis(
-        generator=DcganGenerator(width=32),
-        critic=DcganCritic(width=32, norm="none"),
+        generator=DcganGenerator(width=32, refine=True),
+        critic=DcganCritic(width=16, norm="none"),
+        penalties=(R1(weight=1, every=8),),
+        generator_optimizer=Adam(rate=5e-4),
+        schedule=Linear(flat=0.5),
         turns=Turns(unrolled=5, unrolled_rate=0.005),
         budget=Budget(steps=1500),
     )
-    return on_points(data, ahead)
+    return on_points(data, ahead, penalties=())
 
 
 def pacgan(data: DataSpec) -> Fields:
@@ -31,6 +34,15 @@ def minibatch(data: DataSpec) -> Fields:
 
 
 def mdgan(data: DataSpec) -> Fields:
-    """Weights .2 and .4 as in the paper's experiments on MNIST; networks as in DCGAN."""
-    encoding = synthesis(generator=DcganAutoencoder(), penalties=(ModeRegulariser(),))
+    """Weights .2 and .4 as in the paper's experiments on MNIST; the rest is ours."""
+    adam = Adam(rate=5e-4)
+    encoding = synthesis(
+        generator=DcganAutoencoder(width=32),
+        # It judges real, drawn and redrawn pictures in batches of their own, which BatchNorm would tell apart.
+        critic=DcganCritic(width=32, norm="none"),
+        penalties=(ModeRegulariser(),),
+        generator_optimizer=adam,
+        critic_optimizer=adam,
+        schedule=Linear(flat=0.5),
+    )
     return on_points(data, encoding, generator=MlpAutoencoder(hidden=(128, 128, 128)))
