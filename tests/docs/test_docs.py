@@ -59,7 +59,7 @@ def test_every_family_has_its_row_as_measured(name: str) -> None:
     lines, row = text("recipes.md").splitlines(), gallery.row(FAMILIES[name])
     assert row in lines, "put its line into docs/recipes.md: python -m bench.gallery --table"
     assert (gallery.PICTURES / f"{name}.png").is_file()
-    assert re.search(r"arXiv:[\d.]+\d", FAMILIES[name].paper)
+    assert re.search(r" (19|20)\d\d, ", FAMILIES[name].paper), "name the paper with its year and place"
 
 
 @pytest.mark.parametrize("kind", [*_KINDS[ObjectiveSpec], *_KINDS[PenaltySpec]])
