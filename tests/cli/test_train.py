@@ -166,6 +166,8 @@ def test_ctrl_c_leaves_the_job_training(terminal: bool, service: Service, run: R
             stdin=theirs,
             stdout=theirs if terminal else file,
             stderr=subprocess.STDOUT,
+            # A suite that was started in the background ignores Ctrl-C, and its children with it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
     os.close(theirs)
     seen = b""
