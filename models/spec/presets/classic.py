@@ -1,11 +1,11 @@
 """The spine: the lectures' first GANs and their critics' leashes."""
 
-from models.spec.data import DataSpec, Images
+from models.spec.data import DataSpec
 from models.spec.games import Synthesis
 from models.spec.nets import DcganCritic, DcganGenerator, MlpCritic, MlpGenerator
 from models.spec.objectives import LeastSquares, Wasserstein
 from models.spec.penalties import R1, Auxiliary, GradientPenalty
-from models.spec.presets.common import Fields, on_points, synthesis
+from models.spec.presets.common import Fields, on_points, small, synthesis
 from models.spec.training import Adam, Budget, Latent, Linear, RmsProp, Turns
 
 
@@ -27,7 +27,6 @@ def dcgan(data: DataSpec) -> Fields:
 
 
 def cdcgan(data: DataSpec) -> Fields:
-    small = isinstance(data, Images) and data.side <= 16
     return synthesis(
         game=Synthesis(conditional=True),
         latent=Latent(size=64),
@@ -37,7 +36,7 @@ def cdcgan(data: DataSpec) -> Fields:
         generator_optimizer=Adam(rate=5e-4, beta1=0, beta2=0.99),
         critic_optimizer=Adam(rate=1e-3, beta1=0, beta2=0.99),
         schedule=Linear(flat=0.5),
-        budget=Budget(steps=1200 if small else 6000),
+        budget=Budget(steps=1200 if small(data) else 6000),
     )
 
 

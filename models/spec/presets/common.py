@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from models.spec.data import DataSpec, Points
+from models.spec.data import DataSpec, Images, Points
 from models.spec.games import Synthesis
 from models.spec.nets import DcganCritic, DcganGenerator, MlpCritic, MlpGenerator
 from models.spec.objectives import NonSaturating
@@ -49,3 +49,8 @@ def on_points(data: DataSpec, fields: Fields, **own: Any) -> Fields:
         "ema": Ema(decay=0.99),
     }
     return fields | small | own
+
+
+def small(data: DataSpec) -> bool:
+    """Pictures of 16 px at most, for which less is enough."""
+    return isinstance(data, Images) and data.side <= 16

@@ -1,6 +1,6 @@
 """Noise to picture: what came after DCGAN."""
 
-from models.spec.data import DataSpec, Images
+from models.spec.data import DataSpec
 from models.spec.games import Synthesis
 from models.spec.nets import (
     AutoencoderCritic,
@@ -17,7 +17,7 @@ from models.spec.nets import (
 )
 from models.spec.objectives import Began, D2gan, Hinge, Relativistic
 from models.spec.penalties import R1, R2, Auxiliary
-from models.spec.presets.common import Fields, on_points, synthesis
+from models.spec.presets.common import Fields, on_points, small, synthesis
 from models.spec.training import Adam, Budget, Latent, Linear
 
 
@@ -51,7 +51,7 @@ def began(data: DataSpec) -> Fields:
         # code of 32 those of MNIST were black after 500 steps.
         generator=DcganGenerator(width=16, refine=True),
         critic=AutoencoderCritic(width=16, code=16),
-        objective=Began(diversity=0.9, pace=0.05) if _small(data) else Began(diversity=1, pace=0.3),
+        objective=Began(diversity=0.9, pace=0.05) if small(data) else Began(diversity=1, pace=0.3),
         generator_optimizer=adam,
         critic_optimizer=adam,
         schedule=Linear(flat=0.5),
@@ -158,20 +158,16 @@ def r3gan(data: DataSpec) -> Fields:
 
 def _residual(**fields: object) -> Fields:
     """SNGAN's line: hinge between residual networks, the critic under the spectral norm."""
-    small: Fields = {
+    usual: Fields = {
         "latent": Latent(size=64),
         "generator": ResidualGenerator(width=16),
         "objective": Hinge(),
         "schedule": Linear(flat=0.5),
         "batch_size": 32,
     }
-    return synthesis(**(small | fields))
+    return synthesis(**(usual | fields))
 
 
 def _steps(data: DataSpec, small: int, large: int) -> int:
     """Some two minutes of one core for pictures of 16 px, some five for those of MNIST."""
-    return small if _small(data) else large
-
-
-def _small(data: DataSpec) -> bool:
-    return isinstance(data, Images) and data.side <= 16
+    return small if small(data) else large

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from models.spec.data import DataSpec, Images, Points
+from models.spec.data import DataSpec, Points
 from models.spec.games import Reconstruction
 from models.spec.nets import DcganAutoencoder, MlpAutoencoder
-from models.spec.presets.common import Fields, synthesis
+from models.spec.presets.common import Fields, small, synthesis
 from models.spec.training import Adam, Budget, Ema, Latent, Linear
 
 
@@ -26,7 +26,7 @@ def autoencoder(data: DataSpec) -> Fields:
         generator=DcganAutoencoder(width=32),
         schedule=Linear(flat=0.5),
         batch_size=64,
-        budget=Budget(steps=1500 if _small(data) else 4000),
+        budget=Budget(steps=1500 if small(data) else 4000),
     )
 
 
@@ -35,7 +35,7 @@ def linear_autoencoder(data: DataSpec) -> Fields:
 
     Of more pixels each must move less: at .04 directions of MNIST were missed altogether.
     """
-    few = isinstance(data, Points) or _small(data)
+    few = isinstance(data, Points) or small(data)
     return _alone(
         latent=Latent(size=1 if isinstance(data, Points) else 10),
         generator=MlpAutoencoder(hidden=()),
@@ -56,7 +56,7 @@ def _variational(data: DataSpec, divergence: float) -> Fields:
         game=Reconstruction(loss="cross_entropy", divergence=divergence),
         latent=Latent(size=20),
         generator=MlpAutoencoder(hidden=(400,)),
-        budget=Budget(steps=2000 if _small(data) else 4690),
+        budget=Budget(steps=2000 if small(data) else 4690),
     )
 
 
@@ -73,7 +73,3 @@ def _alone(**fields: Any) -> Fields:
         }
         | fields
     )
-
-
-def _small(data: DataSpec) -> bool:
-    return isinstance(data, Images) and data.side <= 16
