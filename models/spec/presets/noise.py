@@ -168,6 +168,6 @@ def _residual(**fields: object) -> Fields:
     return synthesis(**(usual | fields))
 
 
-def _steps(data: DataSpec, small: int, large: int) -> int:
+def _steps(data: DataSpec, few: int, many: int) -> int:
     """Some two minutes of one core for pictures of 16 px, some five for those of MNIST."""
-    return small if small(data) else large
+    return few if small(data) else many
