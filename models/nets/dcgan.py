@@ -3,10 +3,9 @@
 from torch import Tensor, nn
 
 from models.duel import Verdict
+from models.nets.heads import HeadedCritic
 from models.nets.layers import ConditionalBatchNorm2d, initialise, normalised
-from models.nets.minibatch import batch_score
 from models.nets.sizes import halvings
-from models.nets.spectral import hold, spectral
 from models.spec.nets import DcganCritic as DcganCriticSpec
 from models.spec.nets import DcganGenerator as DcganGeneratorSpec
 
@@ -41,7 +40,7 @@ class DcganGenerator(nn.Module):
         return painted.tanh()
 
 
-class DcganCritic(nn.Module):
+class DcganCritic(HeadedCritic):
     """Pictures [n, channels, side, side] -> one score each.
 
     With classes and conditioning by projection the score adds the features times the label's own weights (Miyato and
@@ -62,27 +61,16 @@ class DcganCritic(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.score = nn.Conv2d(width, 1, side, bias=spec.norm != "batch")
         features = width * side * side
-        self.batch_score = batch_score(spec.minibatch, features)
-        self.project = nn.Embedding(classes, features) if classes and spec.conditioning == "projection" else None
-        self.name = nn.Linear(features, classes) if names_classes else None
+        projected = classes if spec.conditioning == "projection" else 0
+        self.add_heads(features, spec.minibatch, projected, classes if names_classes else 0)
         if spec.norm == "batch":
             initialise(self)
-        if self.project is not None:
-            nn.init.normal_(self.project.weight, 0.0, 0.02)
-        if spec.norm == "spectral":
-            hold(self)
-            if self.project is not None:
-                spectral(self.project)
+        self.finish(spec.norm)
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Verdict:
         maps = self.layers(x)
         features = maps.flatten(1)
-        score = self.score(maps).flatten()
-        if self.batch_score is not None:
-            score = score + self.batch_score(features)
-        if self.project is not None:
-            score = score + (self.project(label) * features).sum(1)
-        return Verdict(score, self.name(features) if self.name is not None else None, features)
+        return self.verdict(self.score(maps).flatten(), features, label)
 
 
 def _doubling(before: int, after: int, target: int, bias: bool) -> nn.ConvTranspose2d:

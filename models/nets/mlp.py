@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.duel import Verdict
+from models.nets.heads import HeadedCritic
 from models.nets.layers import activation
-from models.nets.minibatch import batch_score
 from models.spec.nets import MlpCritic as MlpCriticSpec
 from models.spec.nets import MlpGenerator as MlpGeneratorSpec
 
@@ -44,7 +44,7 @@ class MlpGenerator(nn.Module):
         return out.view(-1, *self.shape)
 
 
-class MlpCritic(nn.Module):
+class MlpCritic(HeadedCritic):
     """x [n, ...] -> one score each.
 
     With classes and conditioning by concatenation the label stands beside the input as a one-hot vector; with
@@ -64,8 +64,7 @@ class MlpCritic(nn.Module):
                 layers.append(nn.Dropout(spec.dropout))
             width = hidden
         self.layers = nn.Sequential(*layers, nn.Linear(width, 1))
-        self.batch_score = batch_score(spec.minibatch, width)
-        self.name = nn.Linear(width, classes) if names_classes else None
+        self.add_heads(width, spec.minibatch, projected=0, named=classes if names_classes else 0)
         self.input_scale = spec.input_scale
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Verdict:
@@ -73,10 +72,7 @@ class MlpCritic(nn.Module):
         features = _beside(x.flatten(1) * self.input_scale, label, self.classes)
         for layer in hidden:
             features = layer(features)
-        score = last(features).squeeze(1)
-        if self.batch_score is not None:
-            score = score + self.batch_score(features)
-        return Verdict(score, self.name(features) if self.name is not None else None, features)
+        return self.verdict(last(features).squeeze(1), features, label)
 
 
 def _beside(x: Tensor, label: Tensor | None, classes: int) -> Tensor:

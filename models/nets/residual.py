@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from models.duel import Verdict
 from models.nets.attention import SelfAttention
+from models.nets.heads import HeadedCritic
 from models.nets.layers import ConditionalBatchNorm2d, enlarged, halved, normalised
-from models.nets.minibatch import batch_score
 from models.nets.sizes import halvings, widths
-from models.nets.spectral import hold, spectral
+from models.nets.spectral import hold
 from models.spec.nets import ResidualCritic as ResidualCriticSpec
 from models.spec.nets import ResidualGenerator as ResidualGeneratorSpec
 
@@ -66,7 +66,7 @@ class ResidualGenerator(nn.Module):
         return z, [torch.cat([self.embed(label), share], 1) for share in shares]
 
 
-class ResidualCritic(nn.Module):
+class ResidualCritic(HeadedCritic):
     """Pictures [n, channels, side, side] -> one score each.
 
     The paper sums the last map over its places. Here each place keeps weights of its own: of two class-conditional
@@ -85,16 +85,10 @@ class ResidualCritic(nn.Module):
         self.attention = SelfAttention(wide[1]) if spec.attention else None
         features = wide[-1] * halvings(side)[0] ** 2
         self.score = nn.Linear(features, 1)
-        self.batch_score = batch_score(spec.minibatch, features)
-        self.project = nn.Embedding(classes, features) if classes and spec.conditioning == "projection" else None
-        self.name = nn.Linear(features, classes) if names_classes else None
+        projected = classes if spec.conditioning == "projection" else 0
+        self.add_heads(features, spec.minibatch, projected, classes if names_classes else 0)
         _initialise(self, scaled_down=spec.norm == "none")
-        if self.project is not None:
-            nn.init.normal_(self.project.weight, 0.0, 0.02)
-        if spec.norm == "spectral":
-            hold(self)
-            if self.project is not None:
-                spectral(self.project)
+        self.finish(spec.norm)
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Verdict:
         x = self.stem(x)
@@ -103,12 +97,7 @@ class ResidualCritic(nn.Module):
             if number == 0 and self.attention is not None:
                 x = self.attention(x)
         features = F.leaky_relu(x, 0.2).flatten(1)
-        score = self.score(features).squeeze(1)
-        if self.batch_score is not None:
-            score = score + self.batch_score(features)
-        if self.project is not None:
-            score = score + (self.project(label) * features).sum(1)
-        return Verdict(score, self.name(features) if self.name is not None else None, features)
+        return self.verdict(self.score(features).squeeze(1), features, label)
 
 
 class _Norms:
