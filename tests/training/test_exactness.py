@@ -16,7 +16,7 @@ from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from worker.training.batches import Batches
 from worker.training.data import load
-from worker.training.loop import Finished, Report, Saved, Stop, Stopped, train
+from worker.training.loop import Finished, Listener, Report, Saved, Stop, Stopped, train
 from worker.training.numerics import Numerics, apply, measure
 from worker.training.trainer import NonFinite, Trainer
 
@@ -128,15 +128,16 @@ class Notes:
 def run(
     recipe: Recipe,
     folder: Path,
-    notes: Notes,
+    notes: Listener,
     attempt: int = 1,
     resume: Path | None = None,
-    start: Path | None = None,
+    **beginning: Path | None,
 ) -> Finished | Stopped:
+    """`beginning`: `start` and `weights`, as `train` takes them."""
     numerics = measure("cpu", recipe, 2)
     apply(numerics)
     data = load(recipe.data, None)
-    return train(recipe, data, notes, folder=folder, attempt=attempt, resume=resume, numerics=numerics, start=start)
+    return train(recipe, data, notes, folder=folder, attempt=attempt, resume=resume, numerics=numerics, **beginning)
 
 
 def test_loop_saves_reports_and_a_paused_job_ends_with_the_same_export(tmp_path: Path) -> None:

@@ -13,11 +13,12 @@ from models.nets.rotation import RotationNet
 from models.nets.vgg import Vgg19
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve, settled
+from tests.training.test_exactness import run
 from worker.training import pace
 from worker.training.batches import Batches
 from worker.training.data import DatasetMissing, load
 from worker.training.features import WeightsMissing, all_turns, learn_turns, read_vgg19
-from worker.training.loop import Finished, Report, Saved, Stop, Stopped, train
+from worker.training.loop import Finished, Report, Saved, Stop, Stopped
 from worker.training.numerics import apply, measure
 from worker.training.trainer import Trainer
 
@@ -108,20 +109,6 @@ class Notes:
 
     def should_stop(self) -> Stop | None:
         return self.why if self.left <= 0 else None
-
-
-def run(
-    recipe: Recipe,
-    folder: Path,
-    notes: Notes,
-    attempt: int = 1,
-    resume: Path | None = None,
-    weights: Path | None = None,
-) -> Finished | Stopped:
-    numerics = measure("cpu", recipe, 1)
-    apply(numerics)
-    data = load(recipe.data, None)
-    return train(recipe, data, notes, folder=folder, attempt=attempt, resume=resume, numerics=numerics, weights=weights)
 
 
 def test_a_resumed_job_has_the_network_and_ends_with_the_same_weights(
