@@ -20,7 +20,7 @@ from app.api import images
 from app.core.settings import get_settings
 from app.services import jobs
 from tests.api.conftest import Publish
-from tests.support.zips import saved
+from tests.support.zips import noise, saved
 
 MULTIPART = "multipart/form-data; boundary=x"
 
@@ -33,8 +33,7 @@ def models(publish: Publish) -> None:
 
 
 def scene(width: int, height: int, mode: str = "RGB") -> Image.Image:
-    rng = np.random.default_rng(1)
-    return Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8)).convert(mode)
+    return noise(width, height, 1, mode)
 
 
 def translate(client: TestClient, data: bytes, **fields: str) -> Any:

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from models.engine import Engine
 from tests.api.conftest import Publish
-from tests.support.zips import saved
+from tests.support.zips import noise, saved
 
 SMALL: dict[str, Any] = {"generator": {"width": 4, "blocks": 1}}
 
@@ -29,8 +29,7 @@ def models(publish: Publish) -> None:
 
 
 def picture(width: int, height: int, mode: str = "L") -> Image.Image:
-    rng = np.random.default_rng(1)
-    return Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8)).convert(mode)
+    return noise(width, height, 1, mode)
 
 
 def translate(client: TestClient, image: Image.Image | bytes, **fields: str) -> Any:
