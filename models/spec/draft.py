@@ -11,6 +11,7 @@ from models.spec.nets import CriticSpec, GeneratorSpec, Translating, padded
 from models.spec.objectives import ObjectiveSpec
 from models.spec.penalties import PenaltySpec
 from models.spec.training import Budget, Ema, Latent, OptimizerSpec, ScheduleSpec, Turns
+from models.spec.watch import Watch
 
 
 class Draft(Spec):
@@ -41,6 +42,8 @@ class Draft(Spec):
     """steps between checkpoints; default a twentieth of the budget"""
     report_every: int = Field(ge=1)
     """steps between reports (losses and the fixed-noise samples); default a fortieth of the budget"""
+    watch: Watch | None = None
+    """evaluations while training; null: none, and the last checkpoint is served"""
 
     @property
     def labelled(self) -> bool:

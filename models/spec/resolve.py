@@ -16,6 +16,7 @@ from models.spec.objectives import ObjectiveSpec
 from models.spec.penalties import PenaltySpec
 from models.spec.recipe import Recipe
 from models.spec.training import MOST_STEPS, Budget, OptimizerSpec, ScheduleSpec
+from models.spec.watch import Watch, default_watch
 
 Json = dict[str, Any]
 Datasets = Mapping[str, DatasetInfo]
@@ -78,7 +79,37 @@ def settled(recipe: Recipe, steps: int) -> Recipe:
     """A recipe whose budget was in minutes, in steps from here on; cadences that were left to us follow them."""
     unsettled, own = _cadences(recipe.budget.steps), _cadences(steps)
     following = {name: own[name] for name in own if getattr(recipe, name) == unsettled[name]}
-    return recipe.model_copy(update={"budget": Budget(steps=steps), **following})
+    whole = recipe.model_copy(update={"budget": Budget(steps=steps), **following})
+    return whole.model_copy(update={"watch": _settled_watch(recipe, whole)})
+
+
+def _settled_watch(unsettled: Recipe, whole: Recipe) -> Watch | None:
+    """A cadence that was left to us follows the steps; one that was not stays a multiple of checkpoint_every."""
+    watch, before, now = unsettled.watch, _own_watch(unsettled), _own_watch(whole)
+    if watch is None or before is None:
+        return watch
+    if now is None:
+        return (
+            None if watch == Watch.model_validate(before) else watch.model_copy(update={"every": _later(watch, whole)})
+        )
+    following = {name: now[name] for name in now if getattr(watch, name) == before[name]}
+    watch = watch.model_copy(update=following)
+    return watch.model_copy(update={"every": _later(watch, whole)})
+
+
+def _later(watch: Watch, recipe: Recipe) -> int:
+    """The first checkpoint at which so many steps have passed."""
+    return -(-watch.every // recipe.checkpoint_every) * recipe.checkpoint_every
+
+
+def _own_watch(recipe: Recipe) -> Json | None:
+    return default_watch(
+        recipe.game.kind,
+        recipe.data.kind,
+        steps=recipe.budget.steps,
+        batch_size=recipe.batch_size,
+        checkpoint_every=recipe.checkpoint_every,
+    )
 
 
 def merge(base: Json, change: Mapping[str, Any]) -> Json:
@@ -201,14 +232,30 @@ def _cadences(steps: int) -> dict[str, int]:
     return {"checkpoint_every": -(-steps // 20), "report_every": -(-steps // 40)}
 
 
+def _watched(fields: Json, steps: int) -> Json:
+    """The fields with a watch, of which what was left out is ours. What else is wrong in them is refused elsewhere."""
+    given = fields.get("watch", {})
+    kinds = [part.get("kind", "") if isinstance(part := fields.get(name), Mapping) else "" for name in ("game", "data")]
+    batch, every = fields.get("batch_size"), fields.get("checkpoint_every")
+    if (
+        not isinstance(given, Mapping)
+        or not isinstance(batch, int)
+        or not isinstance(every, int)
+        or min(batch, every) < 1
+    ):
+        return fields
+    asked_for = len(given) > 0  # whoever writes a watch wants one, however short the budget
+    own = default_watch(*kinds, batch_size=batch, checkpoint_every=every, steps=None if asked_for else steps)
+    return fields if own is None else fields | {"watch": own | dict(given)}
+
+
 def _checked(fields: Json, pointer: str, shorthands: Mapping[str, str]) -> Recipe:
     try:
         steps = Budget.model_validate(fields.get("budget")).steps
     except ValidationError:
         steps = 1  # the budget is refused below, in its own words
     try:
-        fields = _cadences(steps) | fields
-        return Recipe.model_validate(fields)
+        return Recipe.model_validate(_watched(_cadences(steps) | fields, steps))
     except ValidationError as error:
         raise RecipeRefused(*_refusals(error, pointer, shorthands)) from None
 

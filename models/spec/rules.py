@@ -15,6 +15,7 @@ from models.spec.nets import (
     StackedGenerator,
     Translating,
 )
+from models.spec.watch import METRICS
 
 Refusal = tuple[str, str]
 """(JSON pointer, sentence that says what to change)"""
@@ -384,6 +385,30 @@ def _each_penalty_once(recipe: Draft) -> Refusal | None:
     return None
 
 
+def _watched_by_what_there_is(recipe: Draft) -> Refusal | None:
+    if recipe.watch is None:
+        return None
+    metric, known = recipe.watch.metric, METRICS.get((recipe.game.kind, recipe.data.kind), ())
+    if metric == "agreement" and not recipe.classes:
+        return "/watch/metric", "Agreement is that of classes asked for: choose frechet, or a conditional game."
+    if metric not in known:
+        sentence = (
+            f"In the {recipe.game.kind} game on {recipe.data.kind} the metric can be {_either(known)}, not {metric}."
+        )
+        return "/watch/metric", sentence
+    return None
+
+
+def _evaluated_at_checkpoints(recipe: Draft) -> Refusal | None:
+    if recipe.watch is None or recipe.watch.every % recipe.checkpoint_every == 0:
+        return None
+    every = recipe.checkpoint_every
+    return (
+        "/watch/every",
+        f"What is evaluated is also kept: set watch.every to a multiple of checkpoint_every, {every}.",
+    )
+
+
 def _either(words: Iterable[str]) -> str:
     *most, last = words
     return f"{', '.join(most)} or {last}" if most else last
@@ -416,4 +441,6 @@ RULES: tuple[Rule, ...] = (
     _adapts_to_logits,
     _simultaneous_is_one_to_one,
     _each_penalty_once,
+    _watched_by_what_there_is,
+    _evaluated_at_checkpoints,
 )

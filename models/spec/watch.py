@@ -1,0 +1,105 @@
+"""What is measured while a job trains, what follows from it, and what the figures mean."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+from pydantic import Field
+
+from models.spec.base import Spec
+
+Metric = Literal["frechet", "coverage", "agreement", "transport", "psnr", "valid"]
+
+METRICS: MappingProxyType[tuple[str, str], tuple[Metric, ...]] = MappingProxyType({
+    ("synthesis", "images"): ("frechet", "coverage", "agreement"),
+    ("synthesis", "points"): ("transport",),
+    ("synthesis", "sequences"): ("valid",),
+    ("unpaired", "unpaired"): ("frechet", "coverage"),
+    ("unpaired", "paired"): ("frechet", "coverage"),
+    ("paired", "paired"): ("psnr",),
+    ("paired", "images"): ("psnr",),
+    ("reconstruction", "images"): ("psnr",),
+    ("reconstruction", "points"): ("transport",),
+})  # fmt: skip
+"""by kind of game and of data what the best checkpoint can be told by; the first is the default"""
+
+EXAMPLES_BETWEEN = {"unpaired": 800, "paired": 800}
+"""shown between two evaluations at least, by game: in these an example is a picture that costs much; in others 3,200"""
+EVALUATIONS = 5
+"""that a budget must hold for its job to be watched unasked: measuring would be a large part of a shorter one"""
+SHARE = 0.08
+"""examples made for an evaluation, of those shown since the last one: about three hundredths of the time"""
+FEWEST, MOST = 64, 1024
+
+
+class Watch(Spec):
+    """An evaluation every so often: the best checkpoint is kept and served, and trouble is told.
+
+    What is found is told in events whatever the policy. `stop` ends the job at trouble that does not pass by itself
+    and publishes its best checkpoint; `roll_back` goes on from there at a lower learning rate.
+    """
+
+    metric: Metric
+    """the figure that tells which checkpoint is best"""
+    every: int = Field(ge=1)
+    """steps between evaluations, a multiple of checkpoint_every; the end is always evaluated"""
+    samples: int = Field(ge=16, le=10_000)
+    """examples made for each"""
+    policy: Literal["warn", "stop", "roll_back"] = "warn"
+    roll_backs: int = Field(default=2, ge=1, le=20)
+    """how often at most; then trouble only warns"""
+    slower: float = Field(default=0.5, gt=0, le=1)
+    """what the learning rates are multiplied by at each roll back"""
+    patience: int | None = Field(default=None, ge=1, le=10_000)
+    """evaluations in a row that bring nothing better, after which training ends early; null: never"""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What a figure's name stands for, and which way is better."""
+
+    title: str
+    better: Literal["low", "high"]
+
+
+FIGURES: MappingProxyType[str, Figure] = MappingProxyType({
+    "frechet": Figure("Fréchet distance of features", "low"),
+    "kid": Figure("kernel distance of features (KID)", "low"),
+    "precision": Figure("precision", "high"),
+    "recall": Figure("recall", "high"),
+    "density": Figure("density", "high"),
+    "coverage": Figure("coverage", "high"),
+    "inception_score": Figure("Inception Score", "high"),
+    "classifier_score": Figure("Inception Score by the judge's classes", "high"),
+    "agreement": Figure("class agreement", "high"),
+    "spread": Figure("within-class spread over the real one", "high"),
+    "gan_train": Figure("accuracy of a classifier that learned from made pictures", "high"),
+    "gan_test": Figure("accuracy of a classifier of real pictures on made ones", "high"),
+    "modes": Figure("modes captured", "high"),
+    "high_quality": Figure("share of high quality", "high"),
+    "reverse_kl": Figure("reverse KL divergence of the modes", "low"),
+    "kl": Figure("KL divergence of the classes from uniform", "low"),
+    "sliced_wasserstein": Figure("sliced Wasserstein distance", "low"),
+    "sinkhorn": Figure("Sinkhorn distance", "low"),
+    "transport": Figure("earth mover's distance", "low"),
+    "copies": Figure("share of near copies of training examples", "low"),
+    "diversity": Figure("mean distance of two made examples over that of two real ones", "high"),
+    "intra_diversity": Figure("the same within a class", "high"),
+    "psnr": Figure("peak signal-to-noise ratio, dB", "high"),
+    "ssim": Figure("structural similarity", "high"),
+    "valid": Figure("share of valid strings", "high"),
+    "distinct": Figure("share of different strings", "high"),
+})  # fmt: skip
+
+
+def default_watch(
+    game: str, data: str, *, batch_size: int, checkpoint_every: int, steps: int | None = None
+) -> dict[str, Any] | None:
+    """The watch of a job that does not say how it is to be watched; None where `steps` are too few for one."""
+    metrics = METRICS.get((game, data))
+    between = EXAMPLES_BETWEEN.get(game, 3_200)
+    if metrics is None or (steps is not None and steps * batch_size < EVALUATIONS * between):
+        return None
+    every = -(-between // (batch_size * checkpoint_every)) * checkpoint_every
+    samples = min(MOST, max(FEWEST, int(SHARE * every * batch_size)))
+    return {"metric": metrics[0], "every": every, "samples": samples}
