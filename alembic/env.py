@@ -4,6 +4,9 @@ Any number of processes may do so at once: one migrates, the others wait and fin
 anyhow; PostgreSQL has a lock for such ends.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from alembic import context
 from sqlalchemy import Connection, text
 
@@ -22,8 +25,27 @@ def wait_for_others(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:name)"), {"name": MIGRATING})
 
 
+@contextmanager
+def copied_tables_keep_their_own(connection: Connection) -> Iterator[None]:
+    """SQLite changes a table by copying it; dropping the old one would empty every table that refers to it.
+
+    The switch does nothing inside a transaction, and a statement of SQLAlchemy's begins one.
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    raw = connection.connection.dbapi_connection
+    assert raw is not None
+    raw.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        connection.rollback()
+        raw.execute("PRAGMA foreign_keys=ON")
+
+
 def run() -> None:
-    with engine(get_settings().database_url).connect() as connection:
+    with engine(get_settings().database_url).connect() as connection, copied_tables_keep_their_own(connection):
         context.configure(
             connection=connection,
             target_metadata=Base.metadata,

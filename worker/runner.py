@@ -233,7 +233,7 @@ class Runner:
         export_checkpoint(recipe, self._latest, export)
         seconds = time.time() - (job.started_at or job.created_at)
         card = {"steps": recipe.budget.steps, "seconds": round(seconds, 3), "device": settled.device}
-        attempts.succeed(self._job_id, self._fence, export, card)
+        attempts.succeed(self._job_id, self._fence, export, card, step=recipe.budget.steps, figures={})
         export.unlink()
 
 

@@ -93,7 +93,7 @@ def _over(job_id: str, after: int) -> bool:
 def _publish(job_id: str, inference: Inference) -> None:
     """Who learns that a job succeeded can ask for its model at once."""
     result = jobs.get(job_id).result
-    if result is not None:
+    if result is not None and result.model is not None:
         inference.notice(result.model)
 
 

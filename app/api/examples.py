@@ -66,6 +66,10 @@ def _replies() -> list[Out]:
         dataset="digits",
         model=MODEL,
         start_from=None,
+        asked=None,
+        subject=None,
+        experiment=None,
+        case=None,
         attempt=1,
         progress=jobs.Progress(step=300, total=1200, eta_s=27.5),
         queue_position=None,
@@ -74,6 +78,7 @@ def _replies() -> list[Out]:
         started_at=AT + 1,
         heartbeat_at=AT + 9,
         finished_at=None,
+        best=jobs.Best(step=240, metric="frechet", value=4.2),
         result=None,
         links={"self": own} | {room: f"{own}/{room}" for room in jobs.ROOMS},
     )

@@ -141,6 +141,6 @@ def samples(job_id: str) -> SampleList:
 
 def _told(job: JobView, inference: TheInference) -> JobOut:
     """Who reads that a model is published can ask for it at once."""
-    if job.result is not None:
+    if job.result is not None and job.result.model is not None:
         inference.notice(job.result.model)
     return JobOut.of(job)

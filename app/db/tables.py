@@ -60,7 +60,12 @@ class Job(Base):
     model_name: Mapped[str] = mapped_column(NAME)
     recipe: Mapped[dict[str, Any]]
     start: Mapped[dict[str, Any] | None]  # where its first weights come from, when from another job's checkpoint
+    asked: Mapped[dict[str, Any] | None]  # the request made whole, of a job that does not train
+    subject: Mapped[str | None] = mapped_column(ID, index=True)  # the training job whose weights it judges
+    experiment_id: Mapped[str | None] = mapped_column(ID, ForeignKey("experiments.id", ondelete="SET NULL"), index=True)
+    case: Mapped[dict[str, Any] | None]  # what it is among the jobs of its experiment
     numerics: Mapped[dict[str, Any] | None]
+    best: Mapped[dict[str, Any] | None]  # step, metric and value of its best checkpoint
     result: Mapped[dict[str, Any] | None]
     step: Mapped[int]
     total: Mapped[int]
@@ -76,6 +81,17 @@ class Job(Base):
     queued_at: Mapped[float]
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
+
+
+class Experiment(Base):
+    """A grid of jobs that was one request."""
+
+    __tablename__ = "experiments"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    name: Mapped[str | None] = mapped_column(NAME)
+    request: Mapped[dict[str, Any]]
+    created_at: Mapped[float]
 
 
 class Event(Base):

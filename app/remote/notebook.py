@@ -15,7 +15,7 @@ def job(seen: JobOut, picture: Picture | None) -> str:
         "recipe": f"{seen.family or 'custom'} on {seen.dataset}",
         "state": seen.state if seen.status_reason is None else f"{seen.state}: {seen.status_reason.message}",
         "step": course(at.step, at.total),
-        "model": seen.result.model if seen.result else f"{seen.model} (not yet)",
+        "model": seen.result.model or seen.model if seen.result else f"{seen.model} (not yet)",
     }
     cells = "".join(f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in rows.items())
     return f"<table>{cells}</table>{'' if picture is None else image(picture)}"

@@ -76,9 +76,20 @@ class Progress(Out):
     eta_s: float | None
 
 
+class Best(Out):
+    step: int
+    metric: str
+    value: float
+
+
 class Result(Out):
-    model: str
-    export_sha256: str
+    """What a job came to: a training published a model, an evaluation measured one."""
+
+    model: str | None
+    export_sha256: str | None
+    step: int | None = Field(description="Of the checkpoint that was published: the best, where figures were measured.")
+    figures: dict[str, float | None] = Field(description="By name; null was not finite.")
+    provenance: Json | None = Field(description="What an evaluation's figures were measured with.")
 
 
 class JobOut(Out):
@@ -91,6 +102,10 @@ class JobOut(Out):
     dataset: str
     model: str
     start_from: StartOut | None
+    asked: Json | None = Field(description="What a job that does not train was asked.")
+    subject: str | None = Field(description="The training job whose weights it evaluates.")
+    experiment: str | None
+    case: Json | None = Field(description="What it is among the jobs of its experiment.")
     attempt: int
     progress: Progress
     queue_position: int | None
@@ -99,6 +114,7 @@ class JobOut(Out):
     started_at: Time | None
     heartbeat_at: Time | None
     finished_at: Time | None
+    best: Best | None = Field(description="The best checkpoint so far by the metric its recipe watches.")
     result: Result | None
     links: dict[str, str]
 
@@ -115,6 +131,10 @@ class JobOut(Out):
             dataset=job.dataset,
             model=job.model_name,
             start_from=job.start and StartOut.model_validate(job.start),
+            asked=job.asked,
+            subject=job.subject,
+            experiment=job.experiment_id,
+            case=job.case,
             attempt=job.attempt,
             progress=Progress(step=job.step, total=job.total or None, eta_s=job.eta_s),
             queue_position=job.queue_position,
@@ -123,6 +143,7 @@ class JobOut(Out):
             started_at=job.started_at,
             heartbeat_at=job.heartbeat_at,
             finished_at=job.finished_at,
+            best=job.best and Best.model_validate(job.best),
             result=job.result and Result.model_validate(job.result),
             links={"self": own} | {room: f"{own}/{room}" for room in ROOMS},
         )

@@ -112,6 +112,13 @@ def settle_budget(job_id: str, fence: int, steps: int) -> Recipe:
         return whole
 
 
+def record_best(job_id: str, fence: int, step: int, metric: str, value: float) -> None:
+    """The checkpoint of `step`, recorded already or next, is the best so far by `metric`: it will not be pruned."""
+    best = {"step": step, "metric": metric, "value": value}
+    with unit_of_work() as session:
+        rows.write(session, job_id, fence, ("best", best), best=best)
+
+
 def record_event(job_id: str, fence: int, type_: str, data: Mapping[str, Any]) -> None:
     with unit_of_work() as session:
         rows.write(session, job_id, fence, (type_, dict(data)))
@@ -121,6 +128,9 @@ def rewind(job_id: str, fence: int, step: int) -> None:
     """Forgets what was recorded past `step`, where this attempt goes on."""
     with unit_of_work() as session:
         rows.write(session, job_id, fence, ("rewound", {"to_step": step}), step=step, eta_s=None)
+        best = _held(session, job_id).best
+        if best is not None and best["step"] > step:
+            rows.write(session, job_id, fence, best=None)
         files.rewind(session, job_id, step)
 
 
@@ -145,7 +155,7 @@ def record_report(job_id: str, fence: int, step: int, values: Mapping[str, float
 
 
 def record_checkpoint(job_id: str, fence: int, step: int, file: str, sha256: str, size: int) -> None:
-    """`file` is a name in the job's checkpoint folder. Older ones are dropped beyond the number kept."""
+    """`file` is a name in the job's checkpoint folder. Older ones are dropped beyond the number kept, not the best."""
     settings = get_settings()
     with unit_of_work() as session:
         told = ("checkpoint", {"step": step, "sha256": sha256})
@@ -153,8 +163,9 @@ def record_checkpoint(job_id: str, fence: int, step: int, file: str, sha256: str
         if step > files.newest_step(session, job_id):
             rows.write(session, job_id, fence, fruitless=0)
         files.put_checkpoint(session, job_id, step=step, file=file, sha256=sha256, size=size, attempt=fence)
+        best = (_held(session, job_id).best or {}).get("step")
         old = files.checkpoints(session, job_id)[settings.keep_checkpoints :]
-        files.drop_checkpoints(session, [row.id for row in old])
+        files.drop_checkpoints(session, [row.id for row in old if row.step != best])
     sweep_checkpoints(job_id)
 
 
@@ -185,10 +196,21 @@ def recorded_checkpoints(job_id: str) -> list[CheckpointView]:
         return [views.checkpoint(row) for row in files.checkpoints(session, job_id)]
 
 
-def succeed(job_id: str, fence: int, export: Path, card: Mapping[str, Any]) -> str:
+def succeed(
+    job_id: str,
+    fence: int,
+    export: Path,
+    card: Mapping[str, Any],
+    *,
+    step: int,
+    figures: Mapping[str, float | None],
+    reason: tuple[str, str] | None = None,
+) -> str:
     """Stores the export, registers it as a model version and ends the job. Answers name@version.
 
-    The card gets the last report's figures and the artifact id of its sample.
+    `step` is that of the checkpoint exported, `figures` what was measured there. The card gets them, or else the
+    report's values of that step, and the artifact id of its sample. `reason`, code and sentence, is why the job ended
+    before its budget did.
     """
     size = export.stat().st_size
     sha256 = Store(get_settings().artifacts).put_file(export)
@@ -203,21 +225,45 @@ def succeed(job_id: str, fence: int, export: Path, card: Mapping[str, Any]) -> s
             media_type="application/octet-stream",
             sha256=sha256,
             size=size,
-            step=job.total,
+            step=step,
         )
+        measured = {"figures": dict(figures)} if figures else {}
         version = models.add_version(
             session,
             job.model_name,
             job_id=job_id,
             export_sha256=sha256,
             recipe=job.recipe,
-            step=job.total,
-            card={**card, **files.last_report(session, job_id, job.total)},
+            step=step,
+            card={**card, **files.last_report(session, job_id, step), **measured},
         )
         model = f"{job.model_name}@{version}"
-        result = {"model": model, "export_sha256": sha256}
-        _end(session, job_id, fence, JobState.SUCCEEDED, result=result, step=job.total)
+        result = {"model": model, "export_sha256": sha256, "step": step, "figures": dict(figures)}
+        _end(session, job_id, fence, JobState.SUCCEEDED, reason=reason, result=result)
     return model
+
+
+def measured(
+    job_id: str, fence: int, figures: Mapping[str, float | None], provenance: Mapping[str, Any], report: bytes
+) -> None:
+    """Ends a job that evaluates. `report` is the whole evaluation as JSON; the model's card gets the figures."""
+    sha256 = Store(get_settings().artifacts).put_bytes(report)
+    result = {"figures": dict(figures), "provenance": dict(provenance)}
+    with unit_of_work() as session:
+        rows.write(session, job_id, fence)
+        files.put_artifact(
+            session,
+            job_id,
+            name="evaluation.json",
+            kind="evaluation",
+            media_type="application/json",
+            sha256=sha256,
+            size=len(report),
+            step=None,
+        )
+        if model := (_held(session, job_id).asked or {}).get("model"):
+            models.note_evaluation(session, model, {"job": job_id, **result})
+        _end(session, job_id, fence, JobState.SUCCEEDED, result=result)
 
 
 def fail(job_id: str, fence: int, code: str, message: str) -> None:

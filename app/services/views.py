@@ -1,6 +1,6 @@
 """What the services hand out: frozen values, never rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.core.states import JobState
@@ -16,8 +16,13 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    model: str
-    export_sha256: str
+    """What a job came to: a training published a model, an evaluation measured figures of one."""
+
+    model: str | None = None
+    export_sha256: str | None = None
+    step: int | None = None
+    figures: dict[str, float | None] = field(default_factory=dict)
+    provenance: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,11 @@ class JobView:
     queue_position: int | None
     numerics: dict[str, Any] | None
     start: dict[str, Any] | None
+    asked: dict[str, Any] | None
+    subject: str | None
+    experiment_id: str | None
+    case: dict[str, Any] | None
+    best: dict[str, Any] | None
     result: JobResult | None
     created_at: float
     queued_at: float
@@ -108,6 +118,11 @@ def job(row: tables.Job, queue_position: int | None = None) -> JobView:
         queue_position=queue_position,
         numerics=row.numerics,
         start=row.start,
+        asked=row.asked,
+        subject=row.subject,
+        experiment_id=row.experiment_id,
+        case=row.case,
+        best=row.best,
         result=None if row.result is None else JobResult(**row.result),
         created_at=row.created_at,
         queued_at=row.queued_at,

@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from app.core.settings import CHECKOUT, get_settings
 from app.db import migrate
 from app.db.session import engine
 from app.db.tables import Base
+from app.services import jobs
+from tests.support.jobs import make_job
 from tests.support.postgres import Postgres
 from tests.support.settings import forget
 
@@ -55,3 +58,31 @@ def test_the_migrations_make_the_tables_as_they_are_declared(database: Path) -> 
 
 def test_the_migrations_folder_does_not_shadow_the_library() -> None:
     assert not (CHECKOUT / "alembic" / "__init__.py").exists()
+
+
+def _count(table: str) -> int:
+    with engine(get_settings().database_url).connect() as connection:
+        return connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
+
+
+def test_no_migration_loses_what_jobs_have_left(database: Path) -> None:
+    """SQLite copies a table to change it, and would empty those that refer to it."""
+    job = make_job()
+    for _ in range(2):
+        migrate.downgrade("0003")
+        assert (_count("jobs"), _count("events")) == (1, 1)
+        migrate.upgrade()
+        assert (_count("jobs"), _count("events")) == (1, 1)
+    assert jobs.get(job.id) == job
+    jobs.cancel(job.id)
+    jobs.delete(job.id)
+    assert _count("events") == 0, "references are looked after again"
+
+
+def test_a_job_is_in_a_known_state_after_every_migration(database: Path) -> None:
+    """A copied table keeps its check."""
+    job = make_job()
+    migrate.downgrade("0003")
+    migrate.upgrade()
+    with pytest.raises(IntegrityError), engine(get_settings().database_url).begin() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'lost' WHERE id = :id"), {"id": job.id})

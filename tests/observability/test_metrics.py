@@ -90,7 +90,7 @@ def test_pictures_made_together_are_counted(client: TestClient, database: Path) 
     assert attempts.claim(job.id, "tests") is not None
     database.mkdir(exist_ok=True)
     write_vivid(database / "some.safetensors", job.recipe)
-    attempts.succeed(job.id, 1, database / "some.safetensors", {})
+    attempts.succeed(job.id, 1, database / "some.safetensors", {}, step=20, figures={})
     assert client.get("/sample?n=40&seed=1").status_code == 200
     assert value(client, "forger_engine_up") == 1
     assert value(client, "forger_engine_batch_pictures_count") == 2

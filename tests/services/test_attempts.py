@@ -32,7 +32,7 @@ WRITES: dict[str, Callable[[str, int], object]] = {
     "rewind": lambda job, fence: attempts.rewind(job, fence, 0),
     "report": lambda job, fence: attempts.record_report(job, fence, 1, {"loss": 1.0}, b"png"),
     "checkpoint": lambda job, fence: attempts.record_checkpoint(job, fence, 1, "f", "0" * 64, 1),
-    "succeed": lambda job, fence: attempts.succeed(job, fence, export_file(), {}),
+    "succeed": lambda job, fence: attempts.succeed(job, fence, export_file(), {}, step=20, figures={}),
     "fail": lambda job, fence: attempts.fail(job, fence, "internal_error", "It broke."),
     "stopped": attempts.stopped,
     "lost": lambda job, fence: attempts.lost(job, fence, "worker_lost", "It went."),
@@ -234,7 +234,8 @@ def test_success_publishes_the_next_version(database: Path) -> None:
         job_id = running()
         attempts.record_report(job_id, 1, 10, {"critic": 1.0}, b"png")
         attempts.record_report(job_id, 1, 20, {"critic": 0.5}, b"better png")
-        assert attempts.succeed(job_id, 1, export_file(), {"steps": 20}) == f"cdcgan-digits@{version}"
+        model = attempts.succeed(job_id, 1, export_file(), {"steps": 20}, step=20, figures={})
+        assert model == f"cdcgan-digits@{version}"
     job = jobs.get(job_id)
     assert job.result is not None
     assert (job.state, job.step, job.result.model) == (S.SUCCEEDED, 20, "cdcgan-digits@2")
@@ -251,7 +252,7 @@ def test_success_publishes_the_next_version(database: Path) -> None:
 def test_an_end_that_comes_before_the_stop_stands(database: Path, asked: Callable[[str], object]) -> None:
     job_id = running()
     asked(job_id)
-    attempts.succeed(job_id, 1, export_file(), {})
+    attempts.succeed(job_id, 1, export_file(), {}, step=20, figures={})
     assert jobs.get(job_id).state == S.SUCCEEDED
 
 
@@ -260,6 +261,6 @@ def test_events_are_numbered_without_gaps(database: Path) -> None:
     for step in range(4):
         attempts.record_report(job_id, 1, step, {"critic": 1.0}, b"png")
         save(job_id, 1, step)
-    attempts.succeed(job_id, 1, export_file(), {})
+    attempts.succeed(job_id, 1, export_file(), {}, step=20, figures={})
     seqs = [event.seq for event in jobs.events(job_id)]
     assert seqs == list(range(1, len(seqs) + 1))

@@ -27,7 +27,7 @@ def finished(sample: bytes = b"png") -> str:
     assert attempts.claim(job_id, "tests") is not None
     attempts.record_report(job_id, 1, 10, {"critic": 1.0}, sample)
     write_checkpoint(job_id, 10)
-    attempts.succeed(job_id, 1, export_file(), {})
+    attempts.succeed(job_id, 1, export_file(), {}, step=20, figures={})
     log = get_settings().logs / f"{job_id}-1.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("words")

@@ -46,7 +46,7 @@ def put_in(state: JobState, job_id: str) -> None:
     elif state == JobState.FAILED:
         attempts.fail(job_id, 1, "internal_error", "It broke.")
     elif state == JobState.SUCCEEDED:
-        attempts.succeed(job_id, 1, export_file(), {})
+        attempts.succeed(job_id, 1, export_file(), {}, step=20, figures={})
 
 
 def export_file() -> Path:

@@ -31,6 +31,15 @@ def find(session: Session, name: str, version: int) -> ModelVersion:
     return session.scalars(select(ModelVersion).where(ModelVersion.name == name, ModelVersion.version == version)).one()
 
 
+def note_evaluation(session: Session, model: str, evaluation: dict[str, Any]) -> None:
+    """On the card of name@version, unless it was withdrawn; a newer evaluation replaces an older one."""
+    name, _, version = model.rpartition("@")
+    own = (ModelVersion.name == name, ModelVersion.version == int(version))
+    card = session.scalar(select(ModelVersion.card).where(*own).with_for_update())
+    if card is not None:
+        session.execute(update(ModelVersion).where(*own).values(card={**card, "evaluation": evaluation}))
+
+
 def remove(session: Session, name: str, version: int | None) -> Sequence[str]:
     """One version or all of a name; answers their exports. The name's row stays: it knows the next number."""
     gone = delete(ModelVersion).where(ModelVersion.name == name).returning(ModelVersion.export_sha256)

@@ -1,0 +1,51 @@
+"""Experiments, the jobs that belong to them, and the evaluations of jobs."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from app.core.states import JobState
+from app.db.clock import epoch_now
+from app.db.parts import in_parts
+from app.db.tables import Experiment, Job
+
+
+def add(session: Session, experiment_id: str, **values: Any) -> None:
+    session.add(Experiment(id=experiment_id, created_at=epoch_now(), **values))
+    session.flush()
+
+
+def find(session: Session, experiment_id: str, *, lock: bool = False) -> Experiment | None:
+    query = select(Experiment).where(Experiment.id == experiment_id).execution_options(populate_existing=True)
+    return session.scalars(query.with_for_update() if lock else query).one_or_none()
+
+
+def page(session: Session, limit: int, after: str | None) -> Sequence[Experiment]:
+    """Newest first, beyond the id `after`."""
+    query = select(Experiment).order_by(Experiment.id.desc()).limit(limit)
+    return session.scalars(query if after is None else query.where(Experiment.id < after)).all()
+
+
+def states(session: Session, ids: Collection[str]) -> list[tuple[str, JobState, dict[str, Any]]]:
+    """(experiment, state, case) of each job of these experiments, oldest first."""
+    query = select(Job.experiment_id, Job.state, Job.case).where(Job.experiment_id.in_(ids)).order_by(Job.id)
+    return [(row.experiment_id, JobState(row.state), row.case or {}) for row in session.execute(query)]
+
+
+def jobs(session: Session, experiment_id: str) -> Sequence[Job]:
+    """Oldest first."""
+    return session.scalars(select(Job).where(Job.experiment_id == experiment_id).order_by(Job.id)).all()
+
+
+def remove(session: Session, experiment_id: str) -> None:
+    """Its jobs stay."""
+    session.execute(delete(Experiment).where(Experiment.id == experiment_id))
+
+
+def evaluations(session: Session, job_ids: Collection[str]) -> list[Job]:
+    """The jobs that have evaluated what these learned, oldest first."""
+    done = select(Job).where(Job.kind == "evaluate", Job.state == JobState.SUCCEEDED)
+    found = [row for part in in_parts(job_ids) for row in session.scalars(done.where(Job.subject.in_(part)))]
+    return sorted(found, key=lambda row: row.id)
