@@ -19,7 +19,7 @@ from app.core.settings import get_settings
 from models.spec.recipe import Recipe
 from worker.training import numerics as numerics_module
 from worker.training.batches import Batches
-from worker.training.data import load
+from worker.training.data import Data, load
 from worker.training.trainer import Trainer
 
 CACHE = Path(__file__).parent / "cache" / "runs"
@@ -38,12 +38,12 @@ def measured(recipes: Sequence[Recipe], measure: Measure, jobs: int = 1) -> Iter
         yield from (processes.map if processes else map)(partial(_kept, measure), recipes)
 
 
-def trained(recipe: Recipe) -> Trainer:
-    """The trainer at the end of the budget. Raises NonFinite, DatasetMissing."""
+def trained(recipe: Recipe, data: Data | None = None) -> Trainer:
+    """The trainer at the end of the budget, on the recipe's own data unless given. Raises NonFinite, DatasetMissing."""
     numerics = numerics_module.measure("cpu", recipe, threads=1)
     numerics_module.apply(numerics)
     device = torch.device("cpu")
-    data = load(recipe.data, get_settings().data)
+    data = data or load(recipe.data, get_settings().data)
     trainer = Trainer(recipe, Batches(recipe, data, device), device, numerics.precision)
     for _ in trainer.prepare():
         pass
