@@ -25,7 +25,7 @@ def agreement(said: Tensor, asked: Tensor) -> float:
 
 def agreement_by_class(said: Tensor, asked: Tensor) -> dict[int, float]:
     """The same for each class that was asked for."""
-    return {int(label): agreement(said[asked == label], asked[asked == label]) for label in asked.unique()}
+    return {int(label): agreement(said[asked == label], asked[asked == label]) for label in torch.unique(asked)}
 
 
 def within_class_spread(x: Tensor, labels: Tensor) -> float:
@@ -49,8 +49,10 @@ def intra_diversity(x: Tensor, labels: Tensor) -> float:
 
 
 def _over_classes(x: Tensor, labels: Tensor, figure: Callable[[Tensor], float]) -> float:
-    x = x.flatten(1).double()
-    figures = [figure(x[labels == label]) for label, n in zip(*labels.unique(return_counts=True), strict=True) if n > 1]
+    x, counts = x.flatten(1).double(), torch.bincount(labels)
+    figures = [figure(x[labels == label]) for label in torch.nonzero(counts > 1)]
+    if not figures:
+        raise ValueError("No class has two examples to compare.")
     return sum(figures) / len(figures)
 
 

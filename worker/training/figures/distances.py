@@ -77,21 +77,19 @@ def _entropic(x: Tensor, y: Tensor, blur: float) -> float:
     from ot.bregman import sinkhorn_log
 
     costs = torch.cdist(x, y)
-    plan = sinkhorn_log([], [], costs, blur, numItermax=1000, stopThr=1e-6, warn=False)
+    plan = sinkhorn_log([], [], costs, blur, numItermax=1000, stopThr=1e-5, warn=False)
     return float((plan * costs).sum())
 
 
 def transport(x: Tensor, y: Tensor) -> float:
-    """The exact earth mover's distance (1-Wasserstein) of equally many examples [n, d]: the cheapest pairing's mean.
+    """The exact earth mover's distance (1-Wasserstein) of x [n, d] and y [m, d], in the examples' own unit.
 
-    Cost is the Euclidean distance, in the examples' own unit. Time grows with n^3: 2,500 take about a second.
+    The mean Euclidean way of the cheapest plan (Rubner et al. 2000; Bonneel et al. 2011 for the solver). 2,500 points
+    take about a second, and time grows faster than with their square.
     """
-    from scipy.optimize import linear_sum_assignment
+    from ot.lp import emd2
 
-    costs = torch.cdist(_rows(x), _rows(y)).numpy()
-    if costs.shape[0] != costs.shape[1]:
-        raise ValueError(f"transport needs equally many examples on both sides, and got {len(x)} and {len(y)}.")
-    return float(costs[linear_sum_assignment(costs)].mean())
+    return float(emd2([], [], torch.cdist(_rows(x), _rows(y)).numpy(), numItermax=10_000_000))
 
 
 def _rows(x: Tensor) -> Tensor:

@@ -28,4 +28,4 @@ def modes(points: Tensor, mixture: Mixture) -> Modes:
     distance, nearest = torch.cdist(points.double(), centres).min(dim=1)
     good = distance <= 3 * spreads[nearest]
     counts = torch.bincount(nearest, minlength=len(centres))
-    return Modes(len(nearest[good].unique()), float(good.double().mean()), kl_to_uniform(counts))
+    return Modes(len(torch.unique(nearest[good])), float(good.double().mean()), kl_to_uniform(counts))

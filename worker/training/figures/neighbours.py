@@ -1,6 +1,6 @@
 """What lies near what: precision, recall, density, coverage, and copies of training examples.
 
-Examples are rows [n, d]: features, or pictures flattened. Distances are Euclidean and computed in blocks, so that memory
+Examples are rows [n, d]: features, or pictures flattened. Distances are Euclidean, computed in blocks, so that memory
 stays bounded.
 """
 
@@ -55,7 +55,7 @@ def nearest(train: Tensor, fake: Tensor) -> Tensor:
 
 def blocks(x: Tensor, width: int) -> Iterator[Tensor]:
     """Rows of x in pieces whose products with `width` others fit into the memory that is allowed."""
-    return iter(x.split(max(1, ENTRIES // width)))
+    return iter(torch.split(x, max(1, ENTRIES // width)))
 
 
 def _radii(x: Tensor, k: int) -> Tensor:
