@@ -30,7 +30,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from bench.results import RESULTS, Row, show, write
+from app.core.settings import get_settings
+from bench import camvid
+from bench.results import CHECKOUT, RESULTS, Row, show, write
 from bench.runs import Figures, Measure, measured, trained
 from models.spec.data import Unpaired
 from models.spec.recipe import Recipe
@@ -52,6 +54,9 @@ OVERRIDES: dict[str, dict[str, Any]] = {"cyclegan": {}, "pix2pix": {}}
 
 def main() -> None:
     options = _options()
+    if options.photographs:
+        photographs(options.out, QUICK_STEPS if options.quick else None)
+        return
     seeds, steps = (1, QUICK_STEPS) if options.quick else (SEEDS, None)
     found = list(baselines())
     for case, measure in LEARNED.items():
@@ -62,6 +67,17 @@ def main() -> None:
     show("day2night: how near to the truth", found)
     write("translate_quality", found, options.json, threads=1, seeds=seeds, quick=options.quick)
     print(f"Written to {options.json}")
+
+
+def photographs(out: Path, steps: int | None) -> None:
+    """Two pictures of generated streets."""
+    data = get_settings().data
+    if data is None or not (data / "camvid").is_dir():
+        raise SystemExit("Set FORGER_DATA to the folder that holds camvid/.")
+    out.mkdir(parents=True, exist_ok=True)
+    for draw in (camvid.street_from_labels, camvid.day_from_dusk):
+        (out / f"{draw.__name__}.png").write_bytes(draw(data / "camvid", steps))
+    print(f"Drawn into {out}")
 
 
 def recipe(family: str, seed: int, steps: int | None = None) -> Recipe:
@@ -152,6 +168,8 @@ def _options(arguments: Iterable[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help=f"one seed, {QUICK_STEPS} steps")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at once (default 1)")
+    parser.add_argument("--photographs", action="store_true", help="draw CamVid's streets instead")
+    parser.add_argument("--out", type=Path, default=CHECKOUT / "docs" / "pictures" / "camvid", metavar="FOLDER")
     parser.add_argument("--json", type=Path, default=RESULTS / "translate_quality.json", metavar="FILE")
     return parser.parse_args(None if arguments is None else list(arguments))
 
