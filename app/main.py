@@ -7,9 +7,11 @@ import anyio.to_thread
 from fastapi import Depends, FastAPI
 
 from app.api import (
+    compare,
     creation,
     datasets,
     events,
+    experiments,
     health,
     jobs,
     limits,
@@ -53,7 +55,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Edge, settings=settings)
     app.add_middleware(Access, metrics=app.state.metrics)
     problems.install(app)
-    for room in (creation, jobs, events, samples, translations, models, datasets, recipes, limits, health, metrics):
+    rooms = (
+        creation, jobs, events, experiments, compare, samples, translations, models, datasets, recipes, limits, health,
+        metrics,
+    )  # fmt: skip
+    for room in rooms:
         app.include_router(room.router)
     return app
 

@@ -26,7 +26,7 @@ LETTER, LINE, MARGIN, MARK = 11, 26, 10, 24
 """pixels of a sheet of strings: of a letter across, of a line down, around a string, and for its mark"""
 PLOT, DPI = (7.2, 4.8), 100
 """size of a plot of points on a line, in inches, and its pixels per inch"""
-_plotting = Lock()
+plotting = Lock()
 """matplotlib shares its fonts between figures, and does not guard them"""
 
 
@@ -91,7 +91,7 @@ def line_plot(
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and few draw with it
     from matplotlib.figure import Figure
 
-    with _plotting:
+    with plotting:
         figure = Figure(figsize=PLOT, dpi=DPI * scale, layout="constrained")
         canvas = FigureCanvasAgg(figure)
         if judged:

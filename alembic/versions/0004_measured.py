@@ -33,9 +33,17 @@ def upgrade() -> None:
         )
         jobs.create_index("ix_jobs_subject", ["subject"])
         jobs.create_index("ix_jobs_experiment_id", ["experiment_id"])
+    with op.batch_alter_table("idempotency_keys") as keys:
+        keys.add_column(sa.Column("experiment_id", sa.String(length=64)))
+        keys.create_foreign_key(
+            op.f("fk_idempotency_keys_experiment_id"), "experiments", ["experiment_id"], ["id"], ondelete="CASCADE"
+        )
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("idempotency_keys") as keys:
+        keys.drop_constraint(op.f("fk_idempotency_keys_experiment_id"), type_="foreignkey")
+        keys.drop_column("experiment_id")
     with op.batch_alter_table("jobs", table_args=(CHECK,)) as jobs:
         jobs.drop_index("ix_jobs_experiment_id")
         jobs.drop_index("ix_jobs_subject")

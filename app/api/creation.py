@@ -23,7 +23,7 @@ Key = Annotated[
         min_length=1,
         max_length=KEY_LENGTH,
         pattern=r"^[\x20-\x7e]+$",
-        description="The same key with the same body makes one job, however often it is sent within a day.",
+        description="The same key with the same body makes one, however often it is sent within a day.",
     ),
 ]
 
@@ -41,7 +41,7 @@ def create(asked: JobIn, response: Response, inference: TheInference, key: Key =
         return Response(_planned(asked, inference).model_dump_json(), media_type="application/json")
     mark = idempotency.fingerprint(asked.model_dump())
     with idempotency.once(key, mark) as turn:
-        job = jobs.get(turn.job_id) if isinstance(turn, Replay) else _made(plans.make(**_asked(asked)), turn)
+        job = jobs.get(turn.id) if isinstance(turn, Replay) else _made(plans.make(**_asked(asked)), turn)
     if isinstance(turn, Replay):
         response.headers["Idempotency-Replayed"] = "true"
     response.headers["Location"] = f"/jobs/{job.id}"

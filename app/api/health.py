@@ -14,7 +14,7 @@ router = APIRouter(tags=["health"])
 
 NAME = "forger"
 DOORS = (
-    "jobs", "sample", "translate", "models", "datasets", "recipes", "limits",
+    "jobs", "experiments", "compare", "sample", "translate", "models", "datasets", "recipes", "limits",
     "livez", "readyz", "metrics", "version", "openapi.json",
 )  # fmt: skip
 

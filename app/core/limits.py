@@ -14,3 +14,9 @@ NAME_LENGTH = 63
 """characters of what a client names"""
 ID_LENGTH = 64
 """characters of an id"""
+EXPERIMENT_JOBS = 200
+"""jobs of one experiment"""
+COMPARED_JOBS = 16
+"""jobs compared in one reply"""
+CURVE_POINTS = 200
+"""points of a curve in a comparison"""

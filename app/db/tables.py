@@ -185,13 +185,14 @@ class Dataset(Base):
 
 
 class IdempotencyKey(Base):
-    """A request that must be done once. Without a job: it is being answered."""
+    """A request that must be done once. Without a job or an experiment: it is being answered."""
 
     __tablename__ = "idempotency_keys"
 
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     fingerprint: Mapped[str] = mapped_column(SHA256)
     job_id: Mapped[str | None] = mapped_column(ID, ForeignKey("jobs.id", ondelete="CASCADE"))
+    experiment_id: Mapped[str | None] = mapped_column(ID, ForeignKey("experiments.id", ondelete="CASCADE"))
     created_at: Mapped[float]
 
 

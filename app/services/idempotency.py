@@ -1,4 +1,4 @@
-"""A request that must be done once: its key is taken first, and answered in the transaction that makes the job."""
+"""A request that must be done once: its key is taken first, and answered in the transaction that makes what it asks."""
 
 import hashlib
 import json
@@ -18,14 +18,14 @@ ANSWER_S = 60.0
 KEEP_S = 24 * 3600.0
 
 Answer = Callable[[Session, str], None]
-"""Names, in the caller's transaction, the job that answers the key."""
+"""Names, in the caller's transaction, the job or experiment that answers the key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The request was answered before, by this job."""
+    """The request was answered before, by this job or experiment."""
 
-    job_id: str
+    id: str
 
 
 def fingerprint(body: Any) -> str:
@@ -36,7 +36,7 @@ def fingerprint(body: Any) -> str:
 
 @contextmanager
 def once(key: str | None, mark: str) -> Iterator[Replay | Answer | None]:
-    """A Replay, or what the block must call beside making its job; None without a key.
+    """A Replay, or what the block must call beside making what is asked; None without a key.
 
     A block that fails frees the key. Raises Conflict while the first request is being answered, Invalid where
     the key came with another body.
@@ -52,15 +52,15 @@ def once(key: str | None, mark: str) -> Iterator[Replay | Answer | None]:
     if row.fingerprint != mark:
         sentence = "This Idempotency-Key came with another body before. Send a key of its own with each request."
         raise Invalid(sentence, code="idempotency_mismatch")
-    if row.job_id is not None:
-        yield Replay(row.job_id)
+    if made := row.job_id or row.experiment_id:
+        yield Replay(made)
         return
     if not new:
         raise _in_progress()
     taken_at = row.created_at
 
-    def answer(session: Session, job_id: str) -> None:
-        if not keys.answer(session, key, taken_at, job_id):
+    def answer(session: Session, made: str) -> None:
+        if not keys.answer(session, key, taken_at, made):
             raise _in_progress()
 
     try:

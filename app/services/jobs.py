@@ -35,6 +35,7 @@ __all__ = [
     "delete",
     "events",
     "get",
+    "insert",
     "list_jobs",
     "metrics",
     "pause",
@@ -71,17 +72,15 @@ def create(
     try:
         begun = start and _hold_start(job_id, start)
         with unit_of_work() as session:
-            _require_dataset(session, dataset)
-            rows.add(
+            insert(
                 session,
                 job_id,
+                recipe,
                 kind=kind,
                 family=family,
                 dataset=dataset,
                 model_name=model_name,
-                recipe=recipe.model_dump(mode="json"),
                 start=begun,
-                total=recipe.budget.steps if recipe.budget.minutes is None else 0,
             )
             if answer is not None:
                 answer(session, job_id)
@@ -90,6 +89,13 @@ def create(
         raise
     queue.ring(job_id)
     return get(job_id)
+
+
+def insert(session: Session, job_id: str, recipe: Recipe, *, dataset: str, **values: Any) -> None:
+    """A new queued job, in the caller's transaction."""
+    _require_dataset(session, dataset)
+    total = recipe.budget.steps if recipe.budget.minutes is None else 0
+    rows.add(session, job_id, dataset=dataset, recipe=recipe.model_dump(mode="json"), total=total, **values)
 
 
 def _require_dataset(session: Session, name: str) -> None:

@@ -17,7 +17,7 @@ def keep(key: str = "k", mark: str = "a") -> str:
     """A job under the key, or the one that is there; its id."""
     with once(key, mark) as turn:
         if isinstance(turn, Replay):
-            return turn.job_id
+            return turn.id
         return make_job(answer=turn).id
 
 

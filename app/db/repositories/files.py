@@ -25,15 +25,20 @@ def points(session: Session, job_id: str, names: Collection[str] | None, after_s
     return session.scalars(query).all()
 
 
+def points_at(session: Session, job_id: str, step: int) -> dict[str, float | None]:
+    """The values at that step, by name."""
+    found = session.scalars(select(Point).where(Point.job_id == job_id, Point.step == step).order_by(Point.name))
+    return {point.name: point.value for point in found}
+
+
 def last_report(session: Session, job_id: str, step: int) -> dict[str, Any]:
     """`figures` and `sample` (an artifact's id) of the newest report at `step` or before."""
     return {"figures": _last_values(session, job_id, step), "sample": _last_sample(session, job_id, step)}
 
 
 def _last_values(session: Session, job_id: str, step: int) -> dict[str, float | None]:
-    newest = select(func.max(Point.step)).where(Point.job_id == job_id, Point.step <= step).scalar_subquery()
-    found = session.scalars(select(Point).where(Point.job_id == job_id, Point.step == newest).order_by(Point.name))
-    return {point.name: point.value for point in found}
+    newest = session.scalar(select(func.max(Point.step)).where(Point.job_id == job_id, Point.step <= step))
+    return {} if newest is None else points_at(session, job_id, newest)
 
 
 def _last_sample(session: Session, job_id: str, step: int) -> str | None:

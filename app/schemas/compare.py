@@ -1,0 +1,81 @@
+"""Body of /compare."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from app.core.states import JobState
+from app.schemas.base import Json, Out
+from app.schemas.jobs import Best
+
+if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
+    from app.services.compare import Comparison
+
+
+class ComparedJob(Out):
+    id: str
+    family: str | None
+    dataset: str
+    state: JobState
+    seed: int
+    case: Json | None
+    model: str | None = Field(description="name@version; null until it is published.")
+    step: int
+    best: Best | None
+
+
+class DifferenceOut(Out):
+    path: str = Field(description="JSON pointer in the recipes.")
+    values: list[Any] = Field(description="Of each job, in their order; null also where a recipe does not name it.")
+
+
+class ComparedCurve(Out):
+    job: str
+    points: list[tuple[int, float | None]] = Field(description="[step, value]; null was not finite.")
+
+
+class ComparedCurves(Out):
+    name: str
+    jobs: list[ComparedCurve]
+
+
+class Ranked(Out):
+    job: str
+    value: float | None = Field(description="Null was not finite.")
+    source: str = Field(description="The job that measured it: itself, or one that evaluates.")
+
+
+class Ranking(Out):
+    """Figures of one name and one provenance; others never stand in the same ranking."""
+
+    name: str
+    title: str
+    better: Literal["low", "high"] | None
+    provenance: Json
+    told: str = Field(description="The provenance in a few words.")
+    jobs: list[Ranked] = Field(description="The better first.")
+
+
+class ReportPicture(Out):
+    step: int
+    href: str
+
+
+class ComparedSample(Out):
+    """What the job's model draws from the noise that the others are given too, where their latents have one shape."""
+
+    job: str
+    href: str | None = Field(description="A /sample address; null where there is no model, or none that draws.")
+    report: ReportPicture | None = Field(description="The picture of its newest report.")
+
+
+class ComparisonOut(Out):
+    jobs: list[ComparedJob]
+    differences: list[DifferenceOut]
+    curves: list[ComparedCurves]
+    figures: list[Ranking]
+    samples: list[ComparedSample]
+
+    @classmethod
+    def of(cls, comparison: "Comparison") -> "ComparisonOut":
+        return cls.model_validate(comparison)

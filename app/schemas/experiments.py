@@ -1,0 +1,154 @@
+"""Bodies of /experiments."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from app.core.limits import EXPERIMENT_JOBS
+from app.core.states import JobState
+from app.schemas.base import In, Json, Name, Out, Seed, Time
+from app.schemas.jobs import Refusal
+
+if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
+    from app.services.experiments import ExperimentView, Planned
+
+FamilyOrRecipe = Annotated[str, Field(max_length=100)] | Json
+
+
+class CaseIn(In):
+    """One cell: what it changes, on top of what is common to all."""
+
+    name: Name | None = Field(None, description="Default: its family's name.")
+    recipe: FamilyOrRecipe | None = None
+    overrides: Json | None = Field(None, description="Merged over those of the experiment, as RFC 7396.")
+
+
+class ExperimentIn(In):
+    """Cases times seeds, each a job. The cases are listed, or crossed from a grid, or the recipe alone."""
+
+    name: Name | None = None
+    recipe: FamilyOrRecipe | None = Field(None, description="Of every case that has none of its own.")
+    dataset: str | None = Field(None, max_length=100)
+    budget: Json | None = Field(None, description='For example {"steps": 1200}.')
+    overrides: Json | None = Field(None, description="Changes to every case's family (RFC 7396).")
+    cases: list[CaseIn] | None = Field(None, min_length=1, max_length=EXPERIMENT_JOBS)
+    grid: dict[str, Annotated[list[Any], Field(min_length=1, max_length=EXPERIMENT_JOBS)]] | None = Field(
+        None,
+        min_length=1,
+        max_length=16,
+        description='Values by JSON pointer into the recipe, crossed: {"/batch_size": [32, 64]}.',
+    )
+    seeds: (
+        Annotated[int, Field(ge=1, le=EXPERIMENT_JOBS)]
+        | Annotated[list[Seed], Field(min_length=1, max_length=EXPERIMENT_JOBS)]
+    ) = Field(1, description="Seeds of every case, or their number: 3 stands for 1, 2 and 3.")
+    model: Name | None = Field(None, description="What names of models begin with; default the experiment's name.")
+    dry_run: bool = Field(False, description="Answer which jobs there would be, and create nothing.")
+
+
+class PlannedJob(Out):
+    case: str
+    seed: int
+    family: str | None
+    dataset: str
+    model: str
+
+
+class ExperimentPlanOut(Out):
+    """What an experiment would be. With refusals there are no jobs."""
+
+    count: int
+    jobs: list[PlannedJob]
+    refusals: list[Refusal]
+
+    @classmethod
+    def of(cls, planned: "list[Planned]") -> "ExperimentPlanOut":
+        jobs = [
+            PlannedJob(
+                case=one.case.name,
+                seed=one.seed,
+                family=one.plan.family,
+                dataset=one.plan.recipe.data.dataset,
+                model=one.plan.model,
+            )
+            for one in planned
+        ]
+        return cls(count=len(jobs), jobs=jobs, refusals=[])
+
+
+class ExperimentJob(Out):
+    id: str
+    case: str
+    seed: int
+    state: JobState
+    step: int
+    total: int
+    model: str | None = Field(description="name@version; null until it is published.")
+    href: str
+
+
+class CellOut(Out):
+    """A figure of one case over its seeds."""
+
+    case: str
+    mean: float | None
+    deviation: float | None = Field(description="Sample standard deviation; null below two seeds.")
+    n: int = Field(description="Jobs whose figure was finite.")
+    best: bool
+
+
+class FigureOut(Out):
+    """One figure with one provenance: a column of the table."""
+
+    name: str
+    title: str
+    better: Literal["low", "high"] | None
+    provenance: Json
+    told: str = Field(description="The provenance in a few words.")
+    cases: list[CellOut]
+
+
+class ExperimentOut(Out):
+    id: str
+    name: str | None
+    created_at: Time
+    states: dict[JobState, int] = Field(description="How many of its jobs are in each state.")
+    cases: list[str]
+    links: dict[str, str]
+
+    @classmethod
+    def of(cls, experiment: "ExperimentView") -> "ExperimentOut":
+        return cls(**_facts(experiment))
+
+
+class ExperimentPage(Out):
+    data: list[ExperimentOut]
+    has_more: bool
+    next_cursor: str | None
+
+
+class ExperimentDetail(ExperimentOut):
+    request: Json
+    jobs: list[ExperimentJob]
+    figures: list[FigureOut] = Field(description="The table, a figure at a time: of jobs that have succeeded.")
+
+    @classmethod
+    def of(cls, experiment: "ExperimentView") -> "ExperimentDetail":
+        return cls(
+            **_facts(experiment),
+            request=experiment.request,
+            jobs=[ExperimentJob.model_validate(job) for job in experiment.jobs],
+            figures=[FigureOut.model_validate(figure) for figure in experiment.figures],
+        )
+
+
+def _facts(experiment: "ExperimentView") -> Json:
+    own = f"/experiments/{experiment.id}"
+    return {
+        "id": experiment.id,
+        "name": experiment.name,
+        "created_at": experiment.created_at,
+        "states": experiment.states,
+        "cases": experiment.cases,
+        "links": {"self": own, "table": f"{own}?format=csv", "picture": f"{own}?format=png"},
+    }

@@ -1,0 +1,167 @@
+"""Jobs beside each other: where their recipes differ, their curves, their figures, their samples."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+from sqlalchemy.orm import Session
+
+from app.core.errors import FieldError, Invalid, NotFound
+from app.core.ids import is_id
+from app.core.limits import COMPARED_JOBS, CURVE_POINTS, SCALE
+from app.core.states import JobState
+from app.db.repositories import files
+from app.db.repositories import jobs as rows
+from app.db.session import unit_of_work
+from app.services import measurements, views
+from app.services.differences import Difference, Point, differences, thinned
+from app.services.measurements import Measured
+from app.services.views import JobView
+from models.spec.recipe import Recipe
+
+DRAWN = 16
+"""pictures of a job's sample"""
+SEED = 1
+WIDE = 64
+"""pixels that a small picture's side is enlarged to, about"""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    id: str
+    family: str | None
+    dataset: str
+    state: JobState
+    seed: int
+    case: dict[str, Any] | None
+    model: str | None
+    step: int
+    best: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    job: str
+    points: list[Point]
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    name: str
+    jobs: list[Curve]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    name: str
+    title: str
+    better: Literal["low", "high"] | None
+    provenance: dict[str, Any]
+    told: str
+    jobs: list[Measured]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    step: int
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    job: str
+    href: str | None
+    report: Report | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    jobs: list[Compared]
+    differences: list[Difference]
+    curves: list[Curves]
+    figures: list[Ranking]
+    samples: list[Sample]
+
+
+def compare(ids: Sequence[str]) -> Comparison:
+    """Raises Invalid, NotFound."""
+    _check(ids)
+    with unit_of_work(read_only=True) as session:
+        jobs = [_training(session, number, job_id) for number, job_id in enumerate(ids)]
+        return Comparison(
+            jobs=[_compared(job) for job in jobs],
+            differences=differences([job.recipe.model_dump(mode="json") for job in jobs]),
+            curves=_curves(session, jobs),
+            figures=[_ranking(group) for group in measurements.grouped(measurements.of_jobs(session, jobs))],
+            samples=[Sample(job.id, sample_href(job), _report(session, job.id)) for job in jobs],
+        )
+
+
+def _check(ids: Sequence[str]) -> None:
+    if not 2 <= len(ids) <= COMPARED_JOBS:
+        sentence = (
+            f"Name 2 to {COMPARED_JOBS} jobs (compared_jobs), separated by commas, not {len(ids)}: ?jobs=job_a,job_b"
+        )
+        raise Invalid(sentence, errors=(FieldError("/jobs", sentence),))
+    for number, job_id in enumerate(ids):
+        if job_id in ids[:number]:
+            sentence = f"The job '{job_id[:80]}' is named twice: name each once."
+            raise Invalid(sentence, errors=(FieldError(f"/jobs/{number}", sentence),))
+
+
+def _training(session: Session, number: int, job_id: str) -> JobView:
+    row = rows.find(session, job_id) if is_id("job", job_id) else None
+    if row is None:
+        sentence = f"There is no job '{job_id[:80]}'. GET /jobs lists them."
+        raise NotFound(sentence, code="job_not_found", errors=(FieldError(f"/jobs/{number}", sentence),))
+    if row.kind != "train":
+        judged = f": name the job it judges, {row.subject}" if row.subject else ""
+        sentence = f"Job {job_id} trains nothing{judged}."
+        raise Invalid(sentence, errors=(FieldError(f"/jobs/{number}", sentence),))
+    return views.job(row)
+
+
+def _compared(job: JobView) -> Compared:
+    model = job.result.model if job.result else None
+    seed = job.recipe.seed
+    return Compared(job.id, job.family, job.dataset, job.state, seed, job.case, model, job.step, job.best)
+
+
+def _curves(session: Session, jobs: Sequence[JobView]) -> list[Curves]:
+    """By name, in the order of names; each job that has such a curve."""
+    found: dict[str, dict[str, list[Point]]] = {}
+    for job in jobs:
+        for point in files.points(session, job.id, None, -1):
+            found.setdefault(point.name, {}).setdefault(job.id, []).append((point.step, point.value))
+    return [
+        Curves(name, [Curve(job_id, thinned(points, CURVE_POINTS)) for job_id, points in found[name].items()])
+        for name in sorted(found)
+    ]
+
+
+def _ranking(group: measurements.Group) -> Ranking:
+    told = measurements.told(group.provenance)
+    return Ranking(group.name, group.title, group.better, group.provenance, told, measurements.ranked(group))
+
+
+def sample_href(job: JobView) -> str | None:
+    """The same seed for every job, so the same noise where the latents have one shape."""
+    if job.result is None or job.result.model is None or not job.recipe.draws:
+        return None
+    asked = {"model": job.result.model, "n": DRAWN, "seed": SEED, "scale": scale(job.recipe)}
+    return f"/sample?{urlencode(asked, safe='@')}"
+
+
+def scale(recipe: Recipe) -> int:
+    """By which small pictures can be seen."""
+    side = getattr(recipe.data, "side", WIDE)
+    return min(SCALE, max(1, WIDE // side))
+
+
+def _report(session: Session, job_id: str) -> Report | None:
+    drawn = files.artifacts(session, job_id, "sample")
+    if not drawn:
+        return None
+    newest = max(drawn, key=lambda artifact: artifact.step or 0)
+    return Report(newest.step or 0, f"/jobs/{job_id}/artifacts/{newest.id}")

@@ -1,0 +1,252 @@
+"""Experiments: one request, many jobs, and a table over their seeds."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy.orm import Session
+
+from app.core.errors import Conflict, FieldError, Invalid, NotFound
+from app.core.ids import is_id, new_id
+from app.core.states import TERMINAL, JobState
+from app.db.repositories import experiments as rows
+from app.db.session import unit_of_work
+from app.db.tables import Experiment
+from app.services import grids, jobs, measurements, plans, queue, views
+from app.services.grids import Case
+from app.services.idempotency import Answer
+from app.services.measurements import Spread, Summary
+from app.services.plans import Plan
+from app.services.views import JobView
+
+Json = dict[str, Any]
+UNNAMED = "case"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One job of an experiment that is not yet made."""
+
+    case: Case
+    seed: int
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A job as its experiment shows it."""
+
+    id: str
+    case: str
+    seed: int
+    state: JobState
+    step: int
+    total: int
+    model: str | None
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A column of the table: one figure with one provenance, of each case."""
+
+    name: str
+    title: str
+    better: Literal["low", "high"] | None
+    provenance: Json
+    told: str
+    cases: tuple[Spread, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentView:
+    """An experiment at one moment; in a list without its jobs and figures."""
+
+    id: str
+    name: str | None
+    request: Json
+    created_at: float
+    states: dict[JobState, int]
+    cases: list[str]
+    jobs: tuple[Member, ...] = ()
+    figures: tuple[Figure, ...] = ()
+
+
+def plan(
+    *,
+    name: str | None,
+    recipe: str | Json | None,
+    dataset: str | None,
+    budget: Json | None,
+    overrides: Json | None,
+    cases: Sequence[Json] | None,
+    grid: Mapping[str, Any] | None,
+    seeds: int | Sequence[int],
+    model: str | None,
+) -> list[Planned]:
+    """Every job, the first seed of all cases first. Raises Invalid with every refusal, of whatever case."""
+    found = grids.cases(recipe, overrides, cases, grid)
+    chosen = grids.seeds(seeds, len(found))
+    made: list[tuple[Case, Plan]] = []
+    refusals: dict[tuple[str, str], FieldError] = {}
+    for case in found:
+        try:
+            whole = plans.make(
+                case.recipe,
+                dataset=dataset,
+                seed=chosen[0],
+                budget=budget,
+                overrides=case.overrides,
+                model=None,
+                start_from=None,
+            )
+            made.append((case, _named(whole, case, model or name, alone=len(found) == 1 and cases is None)))
+        except Invalid as error:
+            refusals |= {(field.pointer, field.message): field for field in _placed(case, error)}
+    if refusals:
+        raise _refused(list(refusals.values()))
+    return [Planned(case, seed, _seeded(own, seed)) for seed in chosen for case, own in made]
+
+
+def _named(plan: Plan, case: Case, stem: str | None, *, alone: bool) -> Plan:
+    """With what its jobs publish; a version for each seed."""
+    if alone:
+        return plan if stem is None else _with(plan, model=stem)
+    return _with(plan, model=grids.model_name(stem or plan.model, case.name))
+
+
+def _seeded(plan: Plan, seed: int) -> Plan:
+    return _with(plan, recipe=plan.recipe.model_copy(update={"seed": seed}))
+
+
+def _with(plan: Plan, **changed: Any) -> Plan:
+    return Plan(**{"family": plan.family, "recipe": plan.recipe, "model": plan.model, "start": plan.start} | changed)
+
+
+def _placed(case: Case, error: Invalid) -> list[FieldError]:
+    """The refusals where the client wrote what is refused; what all cases share is refused in this one's name."""
+    made = []
+    for field in error.errors or (FieldError("", error.detail),):
+        own = case.place(field.pointer) != field.pointer or field.pointer.startswith("/overrides")
+        made.append(FieldError(case.place(field.pointer), f"{case.name}: {field.message}" if own else field.message))
+    return made
+
+
+def _refused(errors: Sequence[FieldError]) -> Invalid:
+    named = " ".join(f"{error.pointer}: {error.message.rstrip('.')}." for error in errors)
+    return Invalid(f"The experiment was refused. {named}", code="experiment_refused", errors=tuple(errors))
+
+
+def create(name: str | None, request: Json, planned: Sequence[Planned], answer: Answer | None = None) -> ExperimentView:
+    """All its jobs in one transaction, or none."""
+    experiment_id = new_id("exp")
+    with unit_of_work() as session:
+        rows.add(session, experiment_id, name=name, request=request)
+        made = [_insert(session, experiment_id, one) for one in planned]
+        if answer is not None:
+            answer(session, experiment_id)
+    for job_id in made:
+        if not queue.ring(job_id):  # the reaper rings for the others too
+            break
+    return get(experiment_id)
+
+
+def _insert(session: Session, experiment_id: str, one: Planned) -> str:
+    job_id = new_id("job")
+    jobs.insert(
+        session,
+        job_id,
+        one.plan.recipe,
+        kind="train",
+        family=one.plan.family,
+        dataset=one.plan.recipe.data.dataset,
+        model_name=one.plan.model,
+        experiment_id=experiment_id,
+        case={"name": one.case.name, "settings": one.case.settings},
+    )
+    return job_id
+
+
+def get(experiment_id: str) -> ExperimentView:
+    """With its jobs and its table. Raises NotFound."""
+    with unit_of_work(read_only=True) as session:
+        row = _require(session, experiment_id)
+        members = [views.job(job) for job in rows.jobs(session, experiment_id)]
+        done = [job for job in members if job.state == JobState.SUCCEEDED]
+        case_of = {job.id: case_name(job.case) for job in members}
+        table = measurements.summaries(measurements.of_jobs(session, done), case_of)
+    return ExperimentView(
+        id=row.id,
+        name=row.name,
+        request=row.request,
+        created_at=row.created_at,
+        states=dict(Counter(job.state for job in members)),
+        cases=list(dict.fromkeys(case_of.values())),
+        jobs=tuple(_member(job) for job in members),
+        figures=tuple(_figure(summary) for summary in table),
+    )
+
+
+def page(limit: int, after: str | None) -> tuple[list[ExperimentView], str | None]:
+    """Newest first, and the cursor of the next page when there is one."""
+    with unit_of_work(read_only=True) as session:
+        found = rows.page(session, limit + 1, after)
+        states: dict[str, Counter[JobState]] = {row.id: Counter() for row in found}
+        cases: dict[str, dict[str, None]] = {row.id: {} for row in found}
+        for experiment_id, state, case in rows.states(session, states):
+            states[experiment_id][state] += 1
+            cases[experiment_id][case_name(case)] = None
+        made = [
+            ExperimentView(row.id, row.name, row.request, row.created_at, dict(states[row.id]), list(cases[row.id]))
+            for row in found[:limit]
+        ]
+    return made, made[-1].id if len(found) > limit else None
+
+
+def cancel(experiment_id: str) -> ExperimentView:
+    """Every job that has not ended is cancelled."""
+    for job in get(experiment_id).jobs:
+        if job.state not in TERMINAL:
+            with suppress(Conflict, NotFound):  # it has ended, or was deleted, this moment
+                jobs.cancel(job.id)
+    return get(experiment_id)
+
+
+def delete(experiment_id: str) -> None:
+    """Its jobs stay. Raises Conflict while one of them has not ended."""
+    with unit_of_work() as session:
+        _require(session, experiment_id, lock=True)
+        open_ = [job.id for job in rows.jobs(session, experiment_id) if job.state not in TERMINAL]
+        if open_:
+            sentence = (
+                f"{len(open_)} jobs of experiment {experiment_id} have not ended: only an ended one can be deleted. "
+                "Cancel it first."
+            )
+            raise Conflict(sentence, code="experiment_state")
+        rows.remove(session, experiment_id)
+
+
+def case_name(case: Mapping[str, Any] | None) -> str:
+    return str((case or {}).get("name", UNNAMED))
+
+
+def _member(job: JobView) -> Member:
+    model = job.result.model if job.result else None
+    own = f"/jobs/{job.id}"
+    return Member(job.id, case_name(job.case), job.recipe.seed, job.state, job.step, job.total, model, own)
+
+
+def _figure(summary: Summary) -> Figure:
+    group = summary.group
+    told = measurements.told(group.provenance)
+    return Figure(group.name, group.title, group.better, group.provenance, told, summary.cases)
+
+
+def _require(session: Session, experiment_id: str, *, lock: bool = False) -> Experiment:
+    row = rows.find(session, experiment_id, lock=lock) if is_id("exp", experiment_id) else None
+    if row is None:
+        sentence = f"There is no experiment '{experiment_id[:80]}'. GET /experiments lists them."
+        raise NotFound(sentence, code="experiment_not_found")
+    return row

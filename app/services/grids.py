@@ -1,0 +1,167 @@
+"""What a request for an experiment comes to: its cases, each a family or recipe with overrides. Pure."""
+
+import itertools
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.core.errors import FieldError, Invalid
+from app.core.limits import EXPERIMENT_JOBS, NAME_LENGTH
+from models.spec.resolve import merge
+
+Json = dict[str, Any]
+CASE_LENGTH = 40
+"""characters of a name that is made of a grid's values"""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One cell of an experiment, before its seeds."""
+
+    name: str
+    recipe: str | Json
+    overrides: Json | None
+    settings: Json
+    """of a grid: the values by their JSON pointers"""
+    places: tuple[tuple[str, str], ...]
+    """where a refusal of this case points: pointers into a job's body, and those into the experiment's"""
+
+    def place(self, pointer: str) -> str:
+        for own, given in self.places:
+            if pointer == own or pointer.startswith(f"{own}/"):
+                return given + pointer[len(own) :]
+        return pointer
+
+
+def cases(
+    recipe: str | Json | None, overrides: Json | None, given: Sequence[Json] | None, grid: Mapping[str, Any] | None
+) -> list[Case]:
+    """Those listed, or those of the grid, or the recipe alone. Raises Invalid."""
+    if given is not None and grid is not None:
+        raise refusal("/grid", "An experiment has `cases` or a `grid`: choose one of them.")
+    if given is not None:
+        return _listed(recipe, overrides or {}, given)
+    if recipe is None:
+        raise refusal("/recipe", "Name the recipe: a family's name, or a whole recipe.")
+    if grid is not None:
+        return _crossed(recipe, overrides or {}, grid)
+    return [Case(_called(recipe), recipe, overrides, {}, ())]
+
+
+def seeds(asked: int | Sequence[int], cases: int) -> list[int]:
+    """A number n stands for 1 to n. Raises Invalid where cases times seeds are too many jobs."""
+    count = asked if isinstance(asked, int) else len(asked)
+    if count * cases > EXPERIMENT_JOBS:
+        sentence = (
+            f"{cases} cases times {count} seeds are {cases * count} jobs, more than {EXPERIMENT_JOBS} "
+            "(experiment_jobs). Ask for fewer seeds or cases."
+        )
+        raise refusal("/seeds", sentence, code="too_many_jobs")
+    named = list(range(1, asked + 1)) if isinstance(asked, int) else list(asked)
+    if twice := [number for number, seed in enumerate(named) if seed in named[:number]]:
+        raise refusal(f"/seeds/{twice[0]}", f"The seed {named[twice[0]]} is there twice: name each once.")
+    return named
+
+
+def _listed(recipe: str | Json | None, common: Json, given: Sequence[Json]) -> list[Case]:
+    made = []
+    names: set[str] = set()
+    for number, case in enumerate(given):
+        at = f"/cases/{number}"
+        own = case.get("recipe") or recipe
+        if own is None:
+            raise refusal(f"{at}/recipe", "Name the recipe of the case, or one for all cases in `recipe`.")
+        name = case.get("name") or _called(own)
+        if name in names:
+            raise refusal(f"{at}/name", f"Two cases are called '{name}': give each a name of its own.")
+        names.add(name)
+        places = [("/overrides", f"{at}/overrides")]
+        if case.get("recipe") is not None:
+            places.append(("/recipe", f"{at}/recipe"))
+        made.append(Case(name, own, merge(common, case.get("overrides") or {}) or None, {}, tuple(places)))
+    return made
+
+
+def _crossed(recipe: str | Json, common: Json, grid: Mapping[str, Any]) -> list[Case]:
+    for pointer in grid:
+        if not pointer.startswith("/"):
+            sentence = "A grid's names are JSON pointers into the recipe, for example /batch_size or /objective/kind."
+            raise refusal(f"/grid/{escaped(pointer)}", sentence)
+    if (count := math.prod(len(values) for values in grid.values())) > EXPERIMENT_JOBS:
+        sentence = f"The grid has {count} cases, more than {EXPERIMENT_JOBS} (experiment_jobs). Leave some values out."
+        raise refusal("/grid", sentence, code="too_many_jobs")
+    made: list[Case] = []
+    for picks in itertools.product(*(range(len(values)) for values in grid.values())):
+        chosen = {pointer: values[pick] for (pointer, values), pick in zip(grid.items(), picks, strict=True)}
+        overrides = common
+        for pointer, value in chosen.items():
+            overrides = merge(overrides, at_pointer(pointer, value))
+        places = tuple(
+            (f"/overrides{pointer}", f"/grid/{escaped(pointer)}/{pick}")
+            for pointer, pick in zip(grid, picks, strict=True)
+        )
+        name = _unused(_spelled(chosen), {case.name for case in made})
+        made.append(Case(name, recipe, overrides or None, chosen, places))
+    return made
+
+
+def at_pointer(pointer: str, value: Any) -> Json:
+    """The objects around a value: `/a/b` and 1 are {"a": {"b": 1}}."""
+    for step in reversed(pointer.removeprefix("/").split("/")):
+        value = {step.replace("~1", "/").replace("~0", "~"): value}
+    made: Json = value
+    return made
+
+
+def escaped(step: str) -> str:
+    """As one step of a JSON pointer."""
+    return step.replace("~", "~0").replace("/", "~1")
+
+
+def model_name(stem: str, case: str) -> str:
+    """What the jobs of a case publish. Raises Invalid where it is too long."""
+    name = f"{stem}-{case}"
+    if len(name) > NAME_LENGTH:
+        sentence = f"'{name}' would be a model's name and has more than {NAME_LENGTH} characters (name): shorten it."
+        raise refusal("/name", sentence)
+    return name
+
+
+def _called(recipe: str | Json) -> str:
+    return recipe if isinstance(recipe, str) else "custom"
+
+
+def _spelled(chosen: Mapping[str, Any]) -> str:
+    """A case's name: what its values are, as far as a model may be called so."""
+    words = "-".join(_word(pointer.rpartition("/")[2], value) for pointer, value in chosen.items())
+    return re.sub(r"[^a-z0-9._-]+", "-", words.lower()).strip("-._")[:CASE_LENGTH].rstrip("-") or "case"
+
+
+def _word(name: str, value: Any) -> str:
+    match value:
+        case {"kind": str(kind)}:
+            return kind
+        case str():
+            return value
+        case [{"kind": _}, *_]:
+            return "-".join(_word(name, item) for item in value)
+        case list():
+            return "-".join([name, *(map(str, value) if value else ["none"])])
+        case dict():
+            return f"{name}-{json.dumps(value)}"
+        case None:
+            return f"{name}-none"
+        case _:
+            return f"{name}-{value}"
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    return next(f"{name}{tail}" for tail in itertools.chain([""], (f"-{n}" for n in itertools.count(2)))
+                if f"{name}{tail}" not in taken)  # fmt: skip
+
+
+def refusal(pointer: str, sentence: str, code: str | None = None) -> Invalid:
+    return Invalid(sentence, code=code, errors=(FieldError(pointer, sentence),))

@@ -1,0 +1,187 @@
+"""Figures of jobs, told apart by what they were measured with, ranked, and spread over seeds. Pure but for `of_jobs`.
+
+A figure of a training job stands under the provenance of its watch, those of an evaluate job under its own. Two
+figures are held against each other only where their provenance is the same.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any, Literal
+
+from sqlalchemy.orm import Session
+
+from app.db.repositories import experiments, files
+from app.services.views import JobView
+from models.spec.games import Paired
+from models.spec.recipe import Recipe
+from models.spec.watch import FIGURES
+
+Json = dict[str, Any]
+Better = Literal["low", "high"]
+PREFIX = "figure/"
+"""of the curves that evaluations inside training draw"""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One figure of what `job` learned. `source` measured it: the job itself, or one that evaluates."""
+
+    job: str
+    name: str
+    value: float | None
+    provenance: Json
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Figures of one name and one provenance: these may stand in one ranking."""
+
+    name: str
+    provenance: Json
+    measured: tuple[Measured, ...]
+
+    @property
+    def better(self) -> Better | None:
+        """None for a figure of which it is not known."""
+        return FIGURES[self.name].better if self.name in FIGURES else None
+
+    @property
+    def title(self) -> str:
+        return FIGURES[self.name].title if self.name in FIGURES else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A figure of one case over its seeds: mean and sample standard deviation of the `n` that were finite."""
+
+    case: str
+    mean: float | None
+    deviation: float | None
+    n: int
+    best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A figure of every case that has it, in the order of the cases."""
+
+    group: Group
+    cases: tuple[Spread, ...]
+
+
+def of_jobs(session: Session, jobs: Sequence[JobView]) -> list[Measured]:
+    """What is known of training jobs: at their best checkpoint, and by the evaluations of what they learned.
+
+    Of several evaluations of a job with one provenance the newest counts.
+    """
+    by_id = {job.id: job for job in jobs}
+    newest: dict[tuple[str, str, str], Measured] = {}
+    for job in jobs:
+        newest |= _by_key(_own(session, job))
+    for row in experiments.evaluations(session, by_id):
+        newest |= _by_key(_evaluated(by_id[row.subject or ""], row.id, row.result or {}))
+    return list(newest.values())
+
+
+def _by_key(measured: Iterable[Measured]) -> dict[tuple[str, str, str], Measured]:
+    return {(one.job, one.name, key(one.provenance)): one for one in measured}
+
+
+def _own(session: Session, job: JobView) -> list[Measured]:
+    figures = job.result.figures if job.result else {}
+    if not figures and job.best is not None:
+        points = files.points_at(session, job.id, job.best["step"])
+        figures = {name.removeprefix(PREFIX): value for name, value in points.items() if name.startswith(PREFIX)}
+    own = (job.result and job.result.provenance) or {}
+    provenance = trained(job.recipe) | own
+    return [Measured(job.id, name, value, provenance, job.id) for name, value in figures.items()]
+
+
+def _evaluated(job: JobView, source: str, result: Mapping[str, Any]) -> list[Measured]:
+    provenance = {**_subject(job.recipe), "by": "evaluation", **result.get("provenance", {})}
+    return [Measured(job.id, name, value, provenance, source) for name, value in result.get("figures", {}).items()]
+
+
+def trained(recipe: Recipe) -> Json:
+    """The provenance of figures measured while training."""
+    samples = {} if recipe.watch is None else {"n_fake": recipe.watch.samples}
+    return {**_subject(recipe), "by": "watch", **samples}
+
+
+def _subject(recipe: Recipe) -> Json:
+    """The data, and of a picture made from another what was asked: figures of different tasks are different things."""
+    game, data = recipe.game, recipe.data
+    asked: Json = {}
+    if game.kind != "synthesis" and data.kind not in ("points", "sequences"):
+        asked = {"game": game.kind}
+    if isinstance(game, Paired):
+        asked |= game.model_dump(include={"task", "factor", "mask"})
+    return {"data": data.model_dump(mode="json"), **asked}
+
+
+def key(provenance: Mapping[str, Any]) -> str:
+    """The same for the same provenance, whatever the order of its members."""
+    return json.dumps(provenance, sort_keys=True)
+
+
+def grouped(measured: Iterable[Measured]) -> list[Group]:
+    """By name and provenance, in the order of the catalogue of figures, watches before evaluations."""
+    groups: dict[tuple[str, str], list[Measured]] = {}
+    for one in measured:
+        groups.setdefault((one.name, key(one.provenance)), []).append(one)
+    made = [Group(name, ones[0].provenance, tuple(ones)) for (name, _), ones in groups.items()]
+    order = {name: place for place, name in enumerate(FIGURES)}
+    return sorted(made, key=lambda group: (order.get(group.name, len(order)), group.name, _late(group.provenance)))
+
+
+def _late(provenance: Mapping[str, Any]) -> tuple[bool, str]:
+    return provenance.get("by") != "watch", key(provenance)
+
+
+def ranked(group: Group) -> list[Measured]:
+    """The better first; what is not finite last. In the order given where nobody says which way is better."""
+    if group.better is None:
+        return list(group.measured)
+    return sorted(group.measured, key=lambda one: _worse(one.value, group.better))
+
+
+def _worse(value: float | None, better: Better | None) -> float:
+    """A key that is smaller the better the value is."""
+    if value is None or not math.isfinite(value):
+        return math.inf
+    return -value if better == "high" else value
+
+
+def summaries(measured: Iterable[Measured], case_of: Mapping[str, str]) -> list[Summary]:
+    """By figure and provenance the spread of each case over its jobs; `case_of` is the case of each job's id."""
+    return [_summary(group, case_of) for group in grouped(measured)]
+
+
+def _summary(group: Group, case_of: Mapping[str, str]) -> Summary:
+    values: dict[str, list[float]] = {}
+    for one in group.measured:
+        own = values.setdefault(case_of[one.job], [])
+        if one.value is not None and math.isfinite(one.value):
+            own.append(one.value)
+    means = {case: fmean(own) for case, own in values.items() if own}
+    best = min(means.values(), key=lambda mean: _worse(mean, group.better)) if group.better else None
+    alone = len(means) < 2
+    order = [case for case in dict.fromkeys(case_of.values()) if case in values]
+    spreads = (_spread(case, values[case], not alone and means.get(case) == best) for case in order)
+    return Summary(group, tuple(spreads))
+
+
+def _spread(case: str, values: Sequence[float], best: bool) -> Spread:
+    mean = fmean(values) if values else None
+    return Spread(case, mean, stdev(values) if len(values) > 1 else None, len(values), best and mean is not None)
+
+
+def told(provenance: Mapping[str, Any]) -> str:
+    """In a few words, for a line below a table."""
+    plain = {name: value for name, value in provenance.items() if name not in ("by", "data") and value is not None}
+    by = "while training" if provenance.get("by") == "watch" else "evaluated"
+    return ", ".join([by, *(f"{name} {value}" for name, value in plain.items())])
