@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import modes, runs
+from bench import judge, modes, runs
 from bench.modes import GAUSSIANS, PUBLISHED, STACKED, Case
 from models.truth import MIXTURES
 from worker.training.trainer import NonFinite, Trainer
@@ -80,7 +80,7 @@ def test_true_points_are_the_most_that_can_be_reached() -> None:
 
 def test_triples_are_read_digit_by_digit(monkeypatch: pytest.MonkeyPatch) -> None:
     """A judge that reads brightness: the first channel is the hundreds."""
-    monkeypatch.setattr(modes.judging, "classes", lambda judge, x: (x[:, 0, 0, 0] // 25).long())
+    monkeypatch.setattr(judge, "classes", lambda reader, x: (x[:, 0, 0, 0] // 25).long())
     pictures = (torch.tensor([[1, 2, 3], [0, 0, 9]]) * 25 + 5) / 127.5 - 1
     assert modes.read(torch.nn.Identity(), pictures[:, :, None, None].expand(-1, -1, 4, 4)).tolist() == [123, 9]  # type: ignore[arg-type]
 
