@@ -41,6 +41,14 @@ def save(state: dict[str, Any], folder: Path, attempt: int) -> Saved:
     return Saved(state["step"], path, hashlib.sha256(content).hexdigest(), len(content))
 
 
+def find(folder: Path, step: int) -> Path:
+    """The checkpoint of this step, of whatever attempt: they are equal. Raises DamagedCheckpoint where it is gone."""
+    found = sorted(folder.glob(f"step-{step:09d}-a*.pt"))
+    if not found:
+        raise DamagedCheckpoint(f"The checkpoint of step {step} is missing.")
+    return found[-1]
+
+
 def load(path: Path, sha256: str | None = None) -> dict[str, Any]:
     """The state, on the CPU. With `sha256` the bytes are verified first. Raises DamagedCheckpoint."""
     try:

@@ -72,6 +72,13 @@ def read_header(path: Path) -> dict[str, Any]:
 
 def load_export(path: Path) -> Export:
     """Read the header, upgrade the recipe, build, load strictly. Raises NotAnExport."""
+    recipe, step, generator = load_whole(path)
+    networks = dict(generator.items()) if isinstance(generator, nn.ModuleDict) else {"generator": generator}
+    return Export(recipe, step, networks)
+
+
+def load_whole(path: Path) -> tuple[Recipe, int, nn.Module]:
+    """Recipe, step and the generator as the trainer has it, all directions in one module. Raises NotAnExport."""
     header = read_header(path)
     recipe = Recipe.model_validate(upgrade(header["recipe"]))
     generator = build_generator(recipe)
@@ -79,8 +86,7 @@ def load_export(path: Path) -> Export:
         generator.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     generator.eval().requires_grad_(False)
     proceed(generator, header["step"] / recipe.budget.steps)
-    networks = dict(generator.items()) if isinstance(generator, nn.ModuleDict) else {"generator": generator}
-    return Export(recipe, header["step"], networks)
+    return recipe, header["step"], generator
 
 
 @torch.no_grad()

@@ -25,6 +25,9 @@ class Question:
     answer: Tensor
     hole: Tensor | None = None
 
+    def part(self, rows: slice) -> "Question":
+        return Question(self.given[rows], self.answer[rows], None if self.hole is None else self.hole[rows])
+
     def answered_by(self, generator: nn.Module) -> Tensor:
         """[n, c, h, w] in [-1, 1]."""
         made: Tensor = generator(self.given)

@@ -21,6 +21,8 @@ from models.spec.watch import Watch, default_watch
 Json = dict[str, Any]
 Datasets = Mapping[str, DatasetInfo]
 _DATA: TypeAdapter[DataSpec] = TypeAdapter(DataSpec)
+WATCHED = ("game", "data", "generator")
+"""parts whose kinds decide how a training is watched"""
 _EPOCHS = TypeAdapter(Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)])
 
 
@@ -106,6 +108,7 @@ def _own_watch(recipe: Recipe) -> Json | None:
     return default_watch(
         recipe.game.kind,
         recipe.data.kind,
+        recipe.generator.kind,
         steps=recipe.budget.steps,
         batch_size=recipe.batch_size,
         checkpoint_every=recipe.checkpoint_every,
@@ -235,14 +238,11 @@ def _cadences(steps: int) -> dict[str, int]:
 def _watched(fields: Json, steps: int) -> Json:
     """The fields with a watch, of which what was left out is ours. What else is wrong in them is refused elsewhere."""
     given = fields.get("watch", {})
-    kinds = [part.get("kind", "") if isinstance(part := fields.get(name), Mapping) else "" for name in ("game", "data")]
+    kinds = [str(part.get("kind")) for name in WATCHED if isinstance(part := fields.get(name), Mapping)]
     batch, every = fields.get("batch_size"), fields.get("checkpoint_every")
-    if (
-        not isinstance(given, Mapping)
-        or not isinstance(batch, int)
-        or not isinstance(every, int)
-        or min(batch, every) < 1
-    ):
+    if not isinstance(batch, int) or not isinstance(every, int) or min(batch, every) < 1:
+        return fields
+    if len(kinds) < len(WATCHED) or not isinstance(given, Mapping):
         return fields
     asked_for = len(given) > 0  # whoever writes a watch wants one, however short the budget
     own = default_watch(*kinds, batch_size=batch, checkpoint_every=every, steps=None if asked_for else steps)

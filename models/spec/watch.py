@@ -23,13 +23,13 @@ METRICS: MappingProxyType[tuple[str, str], tuple[Metric, ...]] = MappingProxyTyp
 })  # fmt: skip
 """by kind of game and of data what the best checkpoint can be told by; the first is the default"""
 
-EXAMPLES_BETWEEN = {"unpaired": 800, "paired": 800}
-"""shown between two evaluations at least, by game: in these an example is a picture that costs much; in others 3,200"""
-EVALUATIONS = 5
+BETWEEN, BETWEEN_TRANSLATIONS, BETWEEN_BY_MLP = 3_200, 800, 64_000
+"""examples shown between two evaluations at least: many where learning from one costs less than judging it"""
+EVALUATIONS = 4
 """that a budget must hold for its job to be watched unasked: measuring would be a large part of a shorter one"""
-SHARE = 0.08
-"""examples made for an evaluation, of those shown since the last one: about three hundredths of the time"""
-FEWEST, MOST = 64, 1024
+SHARE, SHARE_OF_TRANSLATIONS = 0.05, 0.1
+"""examples made for an evaluation, of those shown since the last one: less than three hundredths of the time"""
+FEWEST, MOST = 64, 512
 
 
 class Watch(Spec):
@@ -93,13 +93,22 @@ FIGURES: MappingProxyType[str, Figure] = MappingProxyType({
 
 
 def default_watch(
-    game: str, data: str, *, batch_size: int, checkpoint_every: int, steps: int | None = None
+    game: str, data: str, generator: str, *, batch_size: int, checkpoint_every: int, steps: int | None = None
 ) -> dict[str, Any] | None:
-    """The watch of a job that does not say how it is to be watched; None where `steps` are too few for one."""
-    metrics = METRICS.get((game, data))
-    between = EXAMPLES_BETWEEN.get(game, 3_200)
+    """The watch of a job that does not say how it is to be watched; None where `steps` are too few for one.
+
+    The first three are kinds of the recipe's parts.
+    """
+    metrics, between = METRICS.get((game, data)), _between(game, generator)
     if metrics is None or (steps is not None and steps * batch_size < EVALUATIONS * between):
         return None
     every = -(-between // (batch_size * checkpoint_every)) * checkpoint_every
-    samples = min(MOST, max(FEWEST, int(SHARE * every * batch_size)))
+    share = SHARE_OF_TRANSLATIONS if between == BETWEEN_TRANSLATIONS else SHARE
+    samples = min(MOST, max(FEWEST, int(share * every * batch_size)))
     return {"metric": metrics[0], "every": every, "samples": samples}
+
+
+def _between(game: str, generator: str) -> int:
+    if game in ("unpaired", "paired"):
+        return BETWEEN_TRANSLATIONS
+    return BETWEEN_BY_MLP if game == "synthesis" and generator.startswith("mlp") else BETWEEN

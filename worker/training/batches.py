@@ -36,12 +36,12 @@ class Batches:
         label = None if self.label is None else self.label[rows]
         other = None
         if self.other is not None:
-            other = _scaled(self.other[self.indices(draw, self.other_pile).to(self.real.device)])
+            other = scaled(self.other[self.indices(draw, self.other_pile).to(self.real.device)])
         return Batch(self._shown(self.real[rows]), label, other)
 
     def first(self, n: int) -> Batch:
         """The first examples of the data, the same ones each time."""
-        other = None if self.other is None else _scaled(self.other[:n])
+        other = None if self.other is None else scaled(self.other[:n])
         return Batch(self._shown(self.real[:n]), None if self.label is None else self.label[:n], other)
 
     def answers(self, draw: int) -> Tensor:
@@ -50,7 +50,7 @@ class Batches:
         return batch.real if batch.other is None else batch.other
 
     def _shown(self, real: Tensor) -> Tensor:
-        return F.one_hot(real, self.symbols).float() if self.symbols else _scaled(real)
+        return F.one_hot(real, self.symbols).float() if self.symbols else scaled(real)
 
     def indices(self, draw: int, pile: str = "a") -> Tensor:
         """Rows [batch_size] of the given draw."""
@@ -73,5 +73,6 @@ def _resident(*candidates: Tensor | None) -> Tensor:
     return next(tensor for tensor in candidates if tensor is not None)
 
 
-def _scaled(x: Tensor) -> Tensor:
+def scaled(x: Tensor) -> Tensor:
+    """Pictures of bytes to [-1, 1]; points as they are."""
     return x.float().div_(127.5).sub_(1) if x.dtype == torch.uint8 else x

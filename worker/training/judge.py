@@ -48,7 +48,7 @@ class Judge(nn.Module):
         """first 12 hex digits of the sha256 of its weights"""
         self.resize = f"area, to {SIDE} px at most"
         self.body = nn.Sequential(
-            *_block(channels, 16, 1), *_block(16, 32, 2), *_block(32, 64, 2), *_block(64, 64, 1),
+            *_block(channels, 24, 5, 2), *_block(24, 48, 3, 2), *_block(48, 64, 3, 1),
             nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(64 * 16, FEATURES), nn.ReLU(),
         )  # fmt: skip
         self.head = nn.Linear(FEATURES, classes or TURNS)
@@ -74,27 +74,28 @@ class Judge(nn.Module):
         return features.cpu(), self.head(features).cpu()
 
 
-def _block(channels: int, out: int, stride: int) -> tuple[nn.Module, ...]:
-    return nn.Conv2d(channels, out, 3, stride, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU()
+def _block(channels: int, out: int, kernel: int, stride: int) -> tuple[nn.Module, ...]:
+    return nn.Conv2d(channels, out, kernel, stride, padding=kernel // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU()
 
 
 def _shrunk(x: Tensor) -> Tensor:
     return F.interpolate(x, size=(SIDE, SIDE), mode="area") if x.shape[-1] > SIDE else x
 
 
-def learned(data: Data, cache: Path, steps: int = QUICK, beat: Callable[[], None] = lambda: None) -> Judge:
+def learned(data: Data, cache: Path | None, steps: int = QUICK, beat: Callable[[], None] = lambda: None) -> Judge:
     """The judge of these pictures: the kept one, or one that learns now and is kept in the folder `cache`.
 
     `beat` is called after every step of learning.
     """
     pictures, labels = _material(data)
     judge = _fresh(pictures.shape[1], 0 if labels is None else int(labels.max()) + 1)
-    path = cache / f"judge-{_content(pictures, labels, steps)}.pt"
-    if not _read(judge, path):
+    path = None if cache is None else cache / f"judge-{_content(pictures, labels, steps)}.pt"
+    if path is None or not _read(judge, path):
         with _on_one_thread():
             for _ in _learn(judge, pictures, labels, steps):
                 beat()
-        _keep(judge, path)
+        if path is not None:
+            _keep(judge, path)
     judge.eval().requires_grad_(False)
     judge.mark = _mark(judge)
     return judge

@@ -3,8 +3,9 @@
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -12,13 +13,31 @@ from models import checkpoint
 from models.checkpoint import DamagedCheckpoint, Saved
 from models.duel import Losses
 from models.spec.recipe import Recipe
+from worker.training import judge
 from worker.training.batches import Batches
 from worker.training.data import Data
+from worker.training.health import Trouble
+from worker.training.inspector import Inspector, needs_judge
 from worker.training.numerics import Numerics
 from worker.training.samples import sample_sheet
 from worker.training.trainer import NonFinite, Trainer
+from worker.training.watch import Best, Ending, Evaluation, Watch
 
-__all__ = ["DamagedCheckpoint", "Finished", "Listener", "NonFinite", "Report", "Saved", "Stop", "Stopped", "train"]
+__all__ = [
+    "Best",
+    "DamagedCheckpoint",
+    "Ending",
+    "Evaluation",
+    "Finished",
+    "Listener",
+    "NonFinite",
+    "Report",
+    "Saved",
+    "Stop",
+    "Stopped",
+    "Trouble",
+    "train",
+]
 
 
 class Stop(StrEnum):
@@ -40,12 +59,16 @@ class Report:
 
 @dataclass(frozen=True)
 class Finished:
+    """To be served is the checkpoint of `best`, else the last one; `ending` says why it ended early, if it did."""
+
     step: int
+    best: Best | None = None
+    ending: Ending | None = None
 
 
 @dataclass(frozen=True)
 class Stopped:
-    """On PAUSE and RELEASE a checkpoint of this step was saved; on CANCEL none, nor before step 0 was ready."""
+    """On PAUSE and RELEASE a checkpoint of this step was saved; on CANCEL none, nor before the first step."""
 
     why: Stop
     step: int
@@ -56,8 +79,18 @@ class Listener(Protocol):
 
     def beat(self, step: int) -> None: ...
     def report(self, report: Report) -> None: ...
+    def evaluated(self, evaluation: Evaluation) -> None: ...
+    def trouble(self, step: int, kind: str, message: str) -> None: ...
     def saved(self, saved: Saved) -> None: ...
+    def best(self, best: Best) -> None: ...
     def should_stop(self) -> Stop | None: ...
+
+
+class _CalledOff(Exception):
+    """The attempt is to end before its first step."""
+
+    def __init__(self, why: Stop) -> None:
+        self.why = why
 
 
 def train(
@@ -71,44 +104,141 @@ def train(
     numerics: Numerics,
     start: Path | None = None,
     weights: Path | None = None,
+    judges: Path | None = None,
+    extended_at: int | None = None,
 ) -> Finished | Stopped:
     """Train from the checkpoint `resume`, or from step 0, to the end of the budget or until told to stop.
 
     At step 0 the weights are those that follow from the seed, or those of the checkpoint `start` of another job.
-    `weights` is the folder that holds those of feature networks; see Trainer.prepare.
+    `weights` is the folder that holds those of feature networks; see Trainer.prepare. `judges` is where judges are
+    kept. `extended_at` is the step at which the job was last extended.
 
-    Checkpoints are saved at step 0, every `checkpoint_every` steps and at the end, after the report of the same step,
-    so that what a checkpoint holds was reported. Raises NonFinite, DamagedCheckpoint, DatasetMissing.
+    Checkpoints are saved at step 0, every `checkpoint_every` steps and at the end, after the report and the evaluation
+    of the same step, so that what a checkpoint holds was reported. Raises NonFinite, DamagedCheckpoint, DatasetMissing.
     """
     device = torch.device(numerics.device)
     trainer = Trainer(recipe, Batches(recipe, data, device), device, numerics.precision)
-    if resume is not None:
-        trainer.load_state_dict(checkpoint.load(resume))
-    else:
-        if start is not None:
-            trainer.begin_with(checkpoint.load(start))
-        for _ in trainer.prepare(weights):
-            listener.beat(0)
-            if (why := listener.should_stop()) is not None:
-                return Stopped(why, 0)
-        listener.saved(checkpoint.save(trainer.state_dict(), folder, attempt))
-    while trainer.step < recipe.budget.steps:
+    run = _Run(trainer, listener, folder, attempt)
+    try:
+        run.begin(data, resume, start, weights, judges, extended_at)
+    except _CalledOff as called_off:
+        return Stopped(called_off.why, trainer.step)
+    while trainer.step < recipe.budget.steps and not run.over:
         losses = trainer.advance()
         listener.beat(trainer.step)
-        if _due(trainer.step, recipe.report_every, recipe):
-            listener.report(_report(trainer, losses))
-        saved = _due(trainer.step, recipe.checkpoint_every, recipe)
-        why = listener.should_stop() if trainer.step < recipe.budget.steps else None
-        if saved or why in (Stop.PAUSE, Stop.RELEASE):
-            trainer.check()
-            listener.saved(checkpoint.save(trainer.state_dict(), folder, attempt))
+        run.report_and_evaluate(losses)
+        why = listener.should_stop() if trainer.step < recipe.budget.steps and not run.over else None
+        if run.due(recipe.checkpoint_every) or why in (Stop.PAUSE, Stop.RELEASE):
+            run.save()
         if why is not None:
             return Stopped(why, trainer.step)
-    return Finished(trainer.step)
+    return run.finished()
 
 
-def _due(step: int, every: int, recipe: Recipe) -> bool:
-    return step % every == 0 or step == recipe.budget.steps
+class _Run:
+    """One call of `train`: the trainer, its watch if the recipe has one, and whom to tell."""
+
+    def __init__(self, trainer: Trainer, listener: Listener, folder: Path, attempt: int) -> None:
+        self._trainer, self._listener, self._folder, self._attempt = trainer, listener, folder, attempt
+        self._recipe = trainer.recipe
+        self._watch = Watch(trainer.recipe) if trainer.recipe.watch else None
+        self._inspector: Inspector | None = None
+
+    def begin(
+        self,
+        data: Data,
+        resume: Path | None,
+        start: Path | None,
+        weights: Path | None,
+        judges: Path | None,
+        extended_at: int | None,
+    ) -> None:
+        """Everything before the first step. Raises _CalledOff."""
+        if resume is not None:
+            self._load(checkpoint.load(resume), extended_at)
+        if self._watch is not None:
+            beat = partial(self._wait, self._trainer.step)
+            network = judge.learned(data, judges, beat=beat) if needs_judge(self._recipe) else None
+            self._inspector = Inspector(self._trainer, network)
+        if resume is None:
+            if start is not None:
+                self._trainer.begin_with(checkpoint.load(start))
+            for _ in self._trainer.prepare(weights):
+                self._wait(0)
+            self.save()
+
+    @property
+    def over(self) -> bool:
+        return self._watch is not None and self._watch.ending is not None
+
+    def due(self, every: int) -> bool:
+        """At its steps, and at the end, early or not."""
+        return self._trainer.step % every == 0 or self._trainer.step == self._recipe.budget.steps or self.over
+
+    def report_and_evaluate(self, losses: Losses) -> None:
+        """What is due at this step. A step that was not finite is gone back on where the policy says so."""
+        try:
+            if self.due(self._recipe.report_every):
+                self._listener.report(_report(self._trainer, losses))
+            if self._recipe.watch and self.due(self._recipe.watch.every):
+                self._evaluate()
+            elif self.due(self._recipe.checkpoint_every):
+                self._trainer.check()
+        except NonFinite as error:
+            self._listener.trouble(self._trainer.step, "non_finite", str(error))
+            if self._watch is None or not self._watch.may_roll_back:
+                raise
+            self._roll_back()
+
+    def save(self) -> None:
+        self._trainer.check()
+        watched = {} if self._watch is None else {"watch": self._watch.state_dict()}
+        state = self._trainer.state_dict() | watched
+        self._listener.saved(checkpoint.save(state, self._folder, self._attempt))
+        if self._watch is not None and self._watch.best is not None and self._watch.best.step == self._trainer.step:
+            self._listener.best(self._watch.best)
+
+    def finished(self) -> Finished:
+        if self._watch is None:
+            return Finished(self._trainer.step)
+        return Finished(self._trainer.step, self._watch.best, self._watch.ending)
+
+    def _load(self, state: dict[str, Any], extended_at: int | None) -> None:
+        self._trainer.load_state_dict(state)
+        if self._watch is not None and "watch" in state:
+            self._watch.load_state_dict(state["watch"], extended_at)
+            self._trainer.slowed = self._watch.rate
+            if self._watch.best is not None:  # whoever was told last may have died before noting it
+                self._listener.best(self._watch.best)
+
+    def _evaluate(self) -> None:
+        assert self._watch is not None
+        assert self._inspector is not None
+        trainer = self._trainer
+        trainer.check()
+        figures = {name: value for name, value in self._inspector.look().items() if math.isfinite(value)}
+        apart = trainer.told_apart()
+        evaluation = Evaluation(trainer.step, figures, apart if math.isfinite(apart) else None)
+        found = self._watch.take(evaluation)
+        self._listener.evaluated(evaluation)
+        for trouble in found:
+            self._listener.trouble(trainer.step, trouble.kind, trouble.message)
+        if trainer.step < self._recipe.budget.steps and self._watch.follow(found):
+            self._roll_back()
+
+    def _roll_back(self) -> None:
+        """The best weights again, but time goes on: what comes is not what came the last time."""
+        assert self._watch is not None
+        assert self._watch.best is not None
+        path = checkpoint.find(self._folder, self._watch.best.step)
+        self._trainer.roll_back(checkpoint.load(path))
+        self._listener.trouble(self._trainer.step, "rolled_back", self._watch.rolled_back())
+        self._trainer.slowed = self._watch.rate
+
+    def _wait(self, step: int) -> None:
+        self._listener.beat(step)
+        if (why := self._listener.should_stop()) is not None:
+            raise _CalledOff(why)
 
 
 def _report(trainer: Trainer, losses: Losses) -> Report:

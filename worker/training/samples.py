@@ -18,6 +18,7 @@ from models.spec.datasets import DATASETS
 from models.spec.games import Paired
 from models.truth import MIXTURES, VALID, kernel_density, line_of, spelled
 from worker.training.batches import Batches
+from worker.training.figures.pictures import psnr
 from worker.training.trainer import Trainer
 
 SCATTER = 512
@@ -154,9 +155,3 @@ def _answers(game: Paired, generator: nn.Module, batches: Batches) -> Sheet:
     triples = torch.stack([enlarged.expand_as(asked.answer), made, asked.answer], dim=1)
     png = encode(sheet(to_pixels(triples.flatten(0, 1)), columns=6, gap=1))
     return Sheet(png, {"sample/psnr": psnr(made, asked.answer)})
-
-
-def psnr(made: Tensor, wanted: Tensor) -> float:
-    """Peak signal-to-noise ratio in decibels of pictures in [-1, 1], the mean over them; 100 at most."""
-    error = (made - wanted).square().flatten(1).mean(1) / 4
-    return float((-10 * error.clamp(min=1e-10).log10()).mean())

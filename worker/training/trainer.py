@@ -1,5 +1,6 @@
 """The trainer: the only code that calls backward and step."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -50,15 +51,19 @@ class Trainer:
         self.game = cast.game.to(device)
         self.objective = None if cast.objective is None else cast.objective.to(device)
         self.penalties = nn.ModuleList(cast.penalties).to(device)
+        self._twins = recipe.objective is not None and recipe.objective.kind == "d2gan"
         self.generator = self._player(cast.generator, recipe.generator_optimizer)
         self.critic: Player | None = None
         if cast.critic is not None:
             self.critic = self._player(cast.critic, recipe.critic_optimizer, recipe.critic_clip)
         self.average = Average(self.generator.network, recipe.ema.decay)
         self.step = 0
+        self.slowed = 1.0
+        """what the learning rates are multiplied by beside their schedule"""
         self.pretended: float | None = None
         """a progress to train at instead of the step's own, where pace is measured"""
         self._bad_step = torch.tensor(-1, device=device)
+        self._told_apart = torch.zeros(2, device=device)
 
     def prepare(self, weights: Path | None = None) -> Iterator[None]:
         """What a job does once, before its first step: the network that compares contents learns, or is read.
@@ -77,7 +82,7 @@ class Trainer:
 
     def advance(self) -> Losses:
         """One step: the critic's moves and the generator's. The losses stay on the device."""
-        factor = rate_factor(self.recipe.schedule, self.step, self.recipe.budget.steps)
+        factor = self.slowed * rate_factor(self.recipe.schedule, self.step, self.recipe.budget.steps)
         self._proceed()
         turns = self.recipe.turns
         first = self.step * turns.critic_steps
@@ -100,6 +105,16 @@ class Trainer:
         own = self.objective.gauges() if self.objective else {}
         return {f"gauge/{name}": value for name, value in (own | self.game.gauges()).items()}
 
+    def told_apart(self) -> float:
+        """The share of pairs that the critic ordered rightly since this was asked last, 1/2 when it guesses.
+
+        Of all its moves, real beside fake of the same duel; a critic that scores the other way round is as good.
+        NaN when there was none. Synchronises with the device.
+        """
+        share, turns = self._told_apart.tolist()
+        self._told_apart.zero_()
+        return max(share / turns, 1 - share / turns) if turns else math.nan
+
     def check(self) -> None:
         """Raise NonFinite if any step so far was not finite. Synchronises with the device."""
         step = int(self._bad_step)
@@ -108,13 +123,21 @@ class Trainer:
             raise NonFinite(step + 1, self.batches.indices(draw).tolist())
 
     def state_dict(self) -> dict[str, Any]:
-        return {"step": self.step} | {name: part.state_dict() for name, part in self._parts().items()}
+        own = {"step": self.step, "told_apart": self._told_apart}
+        return own | {name: part.state_dict() for name, part in self._parts().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.step = state["step"]
+        self._told_apart.copy_(state.get("told_apart", torch.zeros(2)))  # the first checkpoints had none
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self._proceed()
+
+    def roll_back(self, state: dict[str, Any]) -> None:
+        """Take over everything of an earlier state but its step: batches and noise to come are new."""
+        step = self.step
+        self.load_state_dict(state | {"step": step})
+        self._bad_step.fill_(-1)
 
     def begin_with(self, state: dict[str, Any]) -> None:
         """Take over the weights of another job's state; optimisers, game and step are as new."""
@@ -240,6 +263,7 @@ class Trainer:
                     rng = self.rng.stream(f"penalty/{name}", number)
                     losses[f"{turn}/{name}"] = penalty(turn, duel, scores, rng)
             if turn == "critic":
+                self._compare(scores)
                 self.objective.settle(scores)
                 self.game.settle(scores)
         return losses
@@ -258,6 +282,13 @@ class Trainer:
             if turn == "generator" and not compares and not any(penalty.compares for penalty in due):
                 return duel, Scores(None, fake)
             return duel, Scores(_full(duel.critic(duel.real)), fake)
+
+    def _compare(self, scores: Scores) -> None:
+        """Of twin critics the first counts: the second scores the other way round."""
+        real, fake = (score[..., :1] if self._twins else score for score in (scores.real_score, scores.fake.score))
+        with torch.no_grad():
+            right = (real > fake).float().mean() + (real == fake).float().mean() / 2
+            self._told_apart += torch.stack([right, torch.ones_like(right)])
 
     def _autocast(self, off: bool = False) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half and not off)

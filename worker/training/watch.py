@@ -1,0 +1,140 @@
+"""The watch over one training: what was measured so far, which checkpoint is best, and what is to be done now."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from models.spec.recipe import Recipe
+from models.spec.watch import FIGURES
+from models.spec.watch import Watch as Spec
+from worker.training.health import Trouble, troubles
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured at one step: the finite figures by name, and the share of pairs the critic told apart."""
+
+    step: int
+    figures: dict[str, float]
+    told_apart: float | None = None
+    rolled_back: bool = False
+    """weights were taken back to an earlier checkpoint after it"""
+
+
+@dataclass(frozen=True)
+class Best:
+    """The evaluation whose declared metric is best; of equal ones the first."""
+
+    step: int
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why a training ended before its budget: a code, and a sentence."""
+
+    code: str
+    message: str
+
+
+@dataclass
+class Watch:
+    """Everything here follows from the recipe and the evaluations; it is saved with every checkpoint."""
+
+    recipe: Recipe
+    history: list[Evaluation] = field(default_factory=list)
+    best: Best | None = None
+    roll_backs: int = 0
+    since: int = 0
+    """step from which patience counts: that at which the job was extended"""
+    ending: Ending | None = None
+
+    def take(self, evaluation: Evaluation) -> list[Trouble]:
+        """Note an evaluation; the troubles that it brings and the one before did not."""
+        before = {trouble.kind for trouble in troubles(self.history)}
+        self.history.append(evaluation)
+        value = evaluation.figures.get(self._spec.metric, math.nan)
+        if math.isfinite(value) and (self.best is None or self._better(value, self.best.value)):
+            self.best = Best(evaluation.step, self._spec.metric, value)
+        return [trouble for trouble in troubles(self.history) if trouble.kind not in before]
+
+    def follow(self, found: Sequence[Trouble]) -> bool:
+        """Whether to go back to the best checkpoint; sets `ending` where training is to end."""
+        grave = next((trouble for trouble in found if trouble.grave), None)
+        if grave is not None and self._spec.policy == "stop":
+            self.ending = Ending("stopped_by_watch", f"Training was stopped at step {self._step}: {grave.message}")
+        elif grave is not None and self.may_roll_back:
+            return True
+        elif self._impatient:
+            self.ending = Ending("stopped_early", self._why_early())
+        return False
+
+    @property
+    def may_roll_back(self) -> bool:
+        return self._spec.policy == "roll_back" and self.best is not None and self.roll_backs < self._spec.roll_backs
+
+    def rolled_back(self) -> str:
+        """Note that weights were taken back; the sentence that tells it."""
+        assert self.best is not None
+        spec = self._spec
+        self.roll_backs += 1
+        if self.history:
+            self.history[-1] = Evaluation(**asdict(self.history[-1]) | {"rolled_back": True})
+        return (
+            f"Weights are taken back to those of step {self.best.step}, the best so far, and learning rates are "
+            f"multiplied by {spec.slower:g}. This is roll back {self.roll_backs} of at most {spec.roll_backs}."
+        )
+
+    @property
+    def rate(self) -> float:
+        """What the learning rates are multiplied by."""
+        return float(self._spec.slower**self.roll_backs)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "history": [asdict(evaluation) for evaluation in self.history],
+            "best": self.best and asdict(self.best),
+            "roll_backs": self.roll_backs,
+            "since": self.since,
+            "ending": self.ending and asdict(self.ending),
+        }
+
+    def load_state_dict(self, state: dict[str, Any], extended_at: int | None) -> None:
+        """`extended_at` is the step at which the job was last extended: an ending before it is over."""
+        self.history = [Evaluation(**entry) for entry in state["history"]]
+        self.best = None if state["best"] is None else Best(**state["best"])
+        self.roll_backs, self.since = state["roll_backs"], state["since"]
+        self.ending = None if state["ending"] is None else Ending(**state["ending"])
+        if extended_at is not None and extended_at > self.since:
+            self.since, self.ending = extended_at, None
+
+    @property
+    def _spec(self) -> Spec:
+        assert self.recipe.watch is not None
+        return self.recipe.watch
+
+    @property
+    def _step(self) -> int:
+        return self.history[-1].step
+
+    def _better(self, value: float, than: float) -> bool:
+        return value < than if FIGURES[self._spec.metric].better == "low" else value > than
+
+    @property
+    def _impatient(self) -> bool:
+        patience = self._spec.patience
+        if patience is None or self._step >= self.recipe.budget.steps:
+            return False
+        last_good = max(self.since, self.best.step if self.best else 0)
+        return sum(evaluation.step > last_good for evaluation in self.history) >= patience
+
+    def _why_early(self) -> str:
+        title, patience = FIGURES[self._spec.metric].title, self._spec.patience
+        if self.best is None:
+            return f"Training ended early at step {self._step}: {patience} evaluations gave no {title} at all."
+        return (
+            f"Training ended early at step {self._step}: none of the last {patience} evaluations had a better {title} "
+            f"than that of step {self.best.step}, {self.best.value:.4g}."
+        )
