@@ -23,6 +23,7 @@ from app.remote.events import (
     StateChanged,
     Told,
 )
+from app.remote.experiment import Experiment
 from app.remote.files import archive
 from app.remote.job import Job
 from app.remote.picture import Picture
@@ -40,6 +41,8 @@ from app.schemas.catalog import (
     RecipeOut,
     VersionOut,
 )
+from app.schemas.compare import ComparisonOut
+from app.schemas.experiments import ExperimentDetail, ExperimentOut, ExperimentPage, ExperimentPlanOut
 from app.schemas.jobs import JobOut, JobPage, PlanOut
 from app.schemas.samples import Format
 
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CheckpointSaved",
     "Event",
+    "Experiment",
     "Forger",
     "ForgerProblem",
     "Job",
@@ -75,6 +79,16 @@ class Asked(TypedDict, total=False):
     overrides: Json | None  # of a family's recipe (RFC 7396)
     model: str | None  # the name it publishes
     start_from: str | None  # a checkpoint's id
+
+
+class Measured(TypedDict, total=False):
+    """How an evaluation is made; None is as if it were not named."""
+
+    checkpoint: str | None  # a checkpoint's id, instead of a model
+    n: int | None  # examples made
+    features: Literal["own", "inception"] | None
+    seed: int | None
+    figures: list[str] | None  # only these
 
 
 class Filters(TypedDict, total=False):
@@ -126,6 +140,12 @@ class Forger:
         body = _given(recipe=recipe, dry_run=True, **asked)
         return self._connection.read(PlanOut, "/jobs", "POST", json=body)
 
+    def evaluate(self, model: str | None = None, **how: Unpack[Measured]) -> Job:
+        """A new job that measures a model, by name or name@version, or a checkpoint."""
+        once = {KEY: uuid.uuid4().hex}
+        body = _given(kind="evaluate", model=model, **how)
+        return self._job(self._connection.read(JobOut, "/jobs", "POST", json=body, headers=once))
+
     def job(self, id_: str) -> Job:
         return self._job(self._connection.read(JobOut, f"/jobs/{_step(id_)}"))
 
@@ -135,6 +155,35 @@ class Forger:
         while True:
             page = self._connection.read(JobPage, "/jobs", params=asked)
             yield from map(self._job, page.data)
+            if not page.has_more:
+                return
+            asked["after"] = page.next_cursor
+
+    def compare(self, *jobs: str) -> ComparisonOut:
+        """Two or more training jobs by their ids, beside each other."""
+        return self._connection.read(ComparisonOut, "/compare", params={"jobs": ",".join(jobs)})
+
+    def start_experiment(self, asked: Json) -> Experiment:
+        """A new one, as POST /experiments takes it. However bad the line, one call makes one experiment."""
+        once = {KEY: uuid.uuid4().hex}
+        return self._experiment(
+            self._connection.read(ExperimentDetail, "/experiments", "POST", json=dict(asked), headers=once)
+        )
+
+    def try_experiment(self, asked: Json) -> ExperimentPlanOut:
+        """Which jobs it would have, or why it would be refused; nothing is made."""
+        body = {**asked, "dry_run": True}
+        return self._connection.read(ExperimentPlanOut, "/experiments", "POST", json=body)
+
+    def experiment(self, id_: str) -> Experiment:
+        return self._experiment(self._connection.read(ExperimentDetail, f"/experiments/{_step(id_)}"))
+
+    def experiments(self) -> Iterator[ExperimentOut]:
+        """Newest first, without their jobs and tables; read page by page while they are asked for."""
+        asked = _given(limit=PAGE)
+        while True:
+            page = self._connection.read(ExperimentPage, "/experiments", params=asked)
+            yield from page.data
             if not page.has_more:
                 return
             asked["after"] = page.next_cursor
@@ -170,6 +219,10 @@ class Forger:
         file = ("picture", _bytes(picture), "application/octet-stream")
         asked = _given(model=model, direction=direction)
         return Picture.of(self._connection.ask("POST", "/translate", data=asked, files={"file": file}))
+
+    def fetch(self, href: str) -> Picture:
+        """The picture at an address that the service named, as in a comparison."""
+        return Picture.of(self._connection.ask("GET", href))
 
     def models(self) -> list[ModelOut]:
         return self._connection.read(ModelList, "/models").data
@@ -216,6 +269,9 @@ class Forger:
 
     def _job(self, seen: JobOut) -> Job:
         return Job(self._connection, seen)
+
+    def _experiment(self, seen: ExperimentDetail) -> Experiment:
+        return Experiment(self._connection, seen)
 
 
 def _given(**asked: Any) -> dict[str, Any]:

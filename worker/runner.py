@@ -1,10 +1,11 @@
-"""The process that trains one attempt of one job and exits. `python -m worker.runner JOB FENCE`."""
+"""The process that trains or evaluates: one attempt of one job, then it exits. `python -m worker.runner JOB FENCE`."""
 
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,16 +14,19 @@ from structlog.contextvars import bind_contextvars
 
 from app.core.errors import FencedOut
 from app.core.logging import configure, get_logger
+from app.core.names import EVALUATE
 from app.core.settings import get_settings
 from app.core.store import sha256_of
-from app.services import attempts, datasets
+from app.services import attempts
 from app.services.views import CheckpointView, JobView
 from models.spec.recipe import Recipe
+from worker.evaluator import Evaluator, SubjectDamaged
 from worker.lifeline import Lifeline
+from worker.loading import load
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
     from worker.training.data import Data
-    from worker.training.loop import Report, Saved, Stop
+    from worker.training.loop import Best, Evaluation, Finished, Report, Saved, Stop
     from worker.training.numerics import Numerics
 
 log = get_logger(__name__)
@@ -41,7 +45,9 @@ def main(job_id: str, fence: int) -> int:
     lifeline.beat(0, now=True)
     try:
         with told_in_words(job_id, fence):
-            Runner(job_id, fence, lifeline).run()
+            job = attempts.held(job_id, fence)
+            work = Evaluator(job, fence, lifeline) if job.kind == EVALUATE else Runner(job_id, fence, lifeline)
+            work.run()
     except FencedOut as error:
         log.info("fenced_out", reason=str(error))
     except OperationalError:  # no way to tell the row: the supervisor sees the exit, and the job is tried again
@@ -52,7 +58,7 @@ def main(job_id: str, fence: int) -> int:
 
 @contextmanager
 def told_in_words(job_id: str, fence: int) -> Iterator[None]:
-    """Whatever ends the training becomes the job's reason, as a sentence."""
+    """Whatever ends the work becomes the job's reason, as a sentence."""
     try:
         yield
     except (FencedOut, OperationalError):
@@ -67,6 +73,7 @@ def _explain(error: Exception) -> tuple[str, str]:
     import torch
 
     from worker.training.data import DatasetMissing
+    from worker.training.exam import CannotMeasure
     from worker.training.loop import NonFinite
     from worker.training.uploads import NoRoom
 
@@ -78,6 +85,10 @@ def _explain(error: Exception) -> tuple[str, str]:
         return "no_room", str(error)
     if isinstance(error, StartDamaged):
         return "start_damaged", str(error)
+    if isinstance(error, SubjectDamaged):
+        return "subject_damaged", str(error)
+    if isinstance(error, CannotMeasure):
+        return "cannot_measure", str(error)
     no_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "DefaultCPUAllocator" in str(error)
     if no_memory:
         return (
@@ -140,14 +151,30 @@ class Runner:
             start=start,
             numerics=settled,
             weights=get_settings().data,
+            judges=get_settings().judges,
+            extended_at=(job.asked or {}).get("extended_at"),
         )
         if isinstance(ended, Finished):
-            self._publish(job, recipe, settled)
+            self._publish(job, recipe, settled, ended)
         else:
             attempts.stopped(self._job_id, self._fence)
 
     def report(self, report: "Report") -> None:
         attempts.record_report(self._job_id, self._fence, report.step, report.values, report.sample)
+
+    def evaluated(self, evaluation: "Evaluation") -> None:
+        values: dict[str, float | None] = {f"figure/{name}": value for name, value in evaluation.figures.items()}
+        if evaluation.told_apart is not None:
+            values["gauge/told_apart"] = evaluation.told_apart
+        attempts.record_report(self._job_id, self._fence, evaluation.step, values, None)
+
+    def trouble(self, step: int, kind: str, message: str) -> None:
+        log.warning("trouble", kind=kind, step=step, message=message)
+        data = {"kind": kind, "step": step, "message": message}
+        attempts.record_event(self._job_id, self._fence, "health", data)
+
+    def best(self, best: "Best") -> None:
+        attempts.record_best(self._job_id, self._fence, best.step, best.metric, best.value)
 
     def saved(self, saved: "Saved") -> None:
         attempts.record_checkpoint(self._job_id, self._fence, saved.step, saved.path.name, saved.sha256, saved.size)
@@ -159,15 +186,7 @@ class Runner:
         return None if self._lifeline.wanted is None else Stop(self._lifeline.wanted)
 
     def _load(self, job: JobView) -> "Data":
-        """The data of the job, built in or uploaded."""
-        from worker.training import data
-        from worker.training.uploads import Upload, load_upload
-
-        settings, spec = get_settings(), job.recipe.data
-        files = datasets.files(spec.dataset)
-        if files is None or spec.kind == "points" or spec.kind == "sequences":
-            return data.load(spec, settings.data, downloads=settings.home / "data")
-        return load_upload(spec, Upload(files.archive, files.index, settings.prepared, self._before_steps))
+        return load(job.recipe.data, "train", self._before_steps)
 
     def _before_steps(self, *, now: bool = False) -> None:
         """The heartbeat until the first step, and the ear. Raises _CalledOff."""
@@ -191,9 +210,16 @@ class Runner:
         """Minutes become steps, once: from then on the job is a function of its seed and the step."""
         from worker.training import pace
 
-        weights = get_settings().data
+        settings = get_settings()
         measured = pace.measure(
-            recipe, data, numerics, self._before_steps, folder=self._folder, start=start, weights=weights
+            recipe,
+            data,
+            numerics,
+            self._before_steps,
+            folder=self._folder,
+            start=start,
+            weights=settings.data,
+            judges=settings.judges,
         )
         return attempts.settle_budget(self._job_id, self._fence, pace.steps_within(recipe, measured))
 
@@ -221,20 +247,45 @@ class Runner:
 
     def _tell_damage(self, row: CheckpointView) -> None:
         message = f"The checkpoint of step {row.step} is missing or damaged; the one before it is used."
-        log.warning("checkpoint_damaged", step=row.step)
-        data = {"kind": "checkpoint_damaged", "step": row.step, "message": message}
-        attempts.record_event(self._job_id, self._fence, "health", data)
+        self.trouble(row.step, "checkpoint_damaged", message)
 
-    def _publish(self, job: JobView, recipe: Recipe, settled: "Numerics") -> None:
+    def _publish(self, job: JobView, recipe: Recipe, settled: "Numerics", ended: "Finished") -> None:
         from models.export import export_checkpoint
 
-        assert self._latest is not None
+        path, step = self._to_serve(ended)
         export = self._folder / "export.safetensors"
-        export_checkpoint(recipe, self._latest, export)
+        export_checkpoint(recipe, path, export)
         seconds = time.time() - (job.started_at or job.created_at)
-        card = {"steps": recipe.budget.steps, "seconds": round(seconds, 3), "device": settled.device}
-        attempts.succeed(self._job_id, self._fence, export, card, step=recipe.budget.steps, figures={})
+        card = {"steps": ended.step, "seconds": round(seconds, 3), "device": settled.device}
+        figures: dict[str, float] = {}
+        if ended.served is not None and ended.served.best.step == step:
+            figures = ended.served.figures
+            card["best"] = {**asdict(ended.served.best), "message": ended.served.why}
+        attempts.succeed(
+            self._job_id,
+            self._fence,
+            export,
+            card,
+            step=step,
+            figures=figures,
+            provenance=None if ended.provenance is None else asdict(ended.provenance),
+            reason=None if ended.ending is None else (ended.ending.code, ended.ending.message),
+        )
         export.unlink()
+
+    def _to_serve(self, ended: "Finished") -> tuple[Path, int]:
+        """The best checkpoint, verified, and its step; the last one where it is damaged or there was no watch."""
+        assert self._latest is not None
+        if ended.served is None or ended.served.best.step == ended.step:
+            return self._latest, ended.step
+        step = ended.served.best.step
+        row = next((row for row in attempts.recorded_checkpoints(self._job_id) if row.step == step), None)
+        path = None if row is None else self._folder / row.file
+        if row is not None and path is not None and path.is_file() and sha256_of(path) == row.sha256:
+            return path, step
+        message = f"The best checkpoint, that of step {step}, is missing or damaged; the last one is served."
+        self.trouble(step, "checkpoint_damaged", message)
+        return self._latest, ended.step
 
 
 if __name__ == "__main__":

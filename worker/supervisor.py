@@ -25,14 +25,13 @@ _ORDERS = {JobState.PAUSING: "pause", JobState.CANCELLING: "cancel"}
 
 
 def supervise(job_id: str, closing: threading.Event) -> None:
-    """Trains the job if it waits, again at once after a runner's death, until it ends or `closing` is set."""
+    """Works on the job if it waits, again at once after a runner's death, until it ends or `closing` is set."""
     owner = f"{socket.gethostname()}:{os.getpid()}"
     while not closing.is_set() and (claim := attempts.claim(job_id, owner)):
         with bound_contextvars(job=job_id, attempt=claim.fence):
             log.info("attempt_started")
             Attempt(claim, get_settings(), closing).run()
             log.info("attempt_ended", state=jobs.get(job_id).state)
-    jobs.ring_oldest()
 
 
 class Attempt:

@@ -1,19 +1,35 @@
-"""The one task: a ring at the door."""
+"""The tasks: a ring at the door, for each kind of job, and the places inside."""
 
 import threading
+from collections.abc import Callable
 
 from celery import Celery
 
-from app.core.names import TRAIN_TASK
+from app.core.names import EVALUATE, TASKS, TRAIN
+from app.core.settings import get_settings
+from app.services import jobs
+from app.services.queue import EVALUATIONS
 from worker.supervisor import supervise
 
 closing = threading.Event()
 """Set when this worker process is asked to stop."""
 
 
-def train(job_id: str) -> None:
-    supervise(job_id, closing)
-
-
 def register(app: Celery) -> None:
-    app.task(train, name=TRAIN_TASK)
+    for kind, places in {TRAIN: get_settings().slots, EVALUATE: EVALUATIONS}.items():
+        app.task(_door(kind, threading.Semaphore(places)), name=TASKS[kind])
+
+
+def _door(kind: str, places: threading.Semaphore) -> Callable[[str], None]:
+    """Lets a job in where there is a place. One that is sent away is rung for when a place becomes free."""
+
+    def enter(job_id: str) -> None:
+        if not places.acquire(blocking=False):
+            return
+        try:
+            supervise(job_id, closing)
+        finally:
+            places.release()
+        jobs.ring_oldest(kind)
+
+    return enter

@@ -1,4 +1,4 @@
-"""POST /jobs: makes a job, answers the one that the same request made before, or says what it would be."""
+"""POST /jobs: makes a job of any kind, answers the one that the same request made before, or says what it would be."""
 
 from typing import Annotated, Any
 
@@ -8,11 +8,11 @@ from app.api.deps import TheInference, json_body
 from app.api.problems import refused
 from app.core.errors import FieldError, ForgerError, NotReady
 from app.core.limits import KEY_LENGTH
-from app.schemas.jobs import JobIn, JobOut, Parameters, PlanOut, Refusal
-from app.services import idempotency, jobs, plans
+from app.schemas.jobs import EvaluateIn, ExtendIn, JobIn, JobOut, Parameters, PlanOut, Refusal, TrainIn
+from app.services import evaluations, idempotency, jobs, plans
 from app.services.idempotency import Answer, Replay
-from app.services.plans import Plan
 from app.services.views import JobView
+from models.spec.recipe import Recipe
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -36,23 +36,27 @@ Key = Annotated[
     responses={200: {"model": PlanOut, "description": "With `dry_run`: what the job would be."}, **refused(404, 409)},
 )
 def create(asked: JobIn, response: Response, inference: TheInference, key: Key = None) -> JobOut | Response:
-    """Train a GAN. The job is durable once this answers; `dry_run` only says what it would be."""
-    if asked.dry_run:
-        return Response(_planned(asked, inference).model_dump_json(), media_type="application/json")
-    mark = idempotency.fingerprint(asked.model_dump())
+    """Train a GAN or evaluate one. The job is durable once this answers; `dry_run` only says what it would be."""
+    wish = asked.root
+    if wish.dry_run:
+        return Response(_planned(wish, inference).model_dump_json(), media_type="application/json")
+    mark = idempotency.fingerprint(wish.model_dump())
     with idempotency.once(key, mark) as turn:
-        job = jobs.get(turn.id) if isinstance(turn, Replay) else _made(plans.make(**_asked(asked)), turn)
+        job = jobs.get(turn.id) if isinstance(turn, Replay) else _made(wish, turn)
     if isinstance(turn, Replay):
         response.headers["Idempotency-Replayed"] = "true"
     response.headers["Location"] = f"/jobs/{job.id}"
     return JobOut.of(job)
 
 
-def _asked(asked: JobIn) -> dict[str, Any]:
-    return asked.model_dump(exclude={"dry_run"})
+def _asked(wish: TrainIn | EvaluateIn) -> dict[str, Any]:
+    return wish.model_dump(exclude={"kind", "dry_run"})
 
 
-def _made(plan: Plan, answer: Answer | None) -> JobView:
+def _made(wish: TrainIn | EvaluateIn, answer: Answer | None) -> JobView:
+    if isinstance(wish, EvaluateIn):
+        return evaluations.create(evaluations.plan(**_asked(wish)), answer)
+    plan = plans.make(**_asked(wish))
     return jobs.create(
         family=plan.family,
         recipe=plan.recipe,
@@ -63,28 +67,53 @@ def _made(plan: Plan, answer: Answer | None) -> JobView:
     )
 
 
-def _planned(asked: JobIn, inference: TheInference) -> PlanOut:
-    nothing = PlanOut(recipe=None, family=None, dataset=None, model=None, parameters=None, note=None, refusals=[])
+def _planned(wish: TrainIn | EvaluateIn, inference: TheInference) -> PlanOut:
+    nothing = PlanOut(
+        kind=wish.kind,
+        recipe=None,
+        family=None,
+        dataset=None,
+        model=None,
+        parameters=None,
+        note=None,
+        asked=None,
+        refusals=[],
+    )
     try:
-        plan = plans.make(**_asked(asked))
+        known = _known(wish)
     except ForgerError as error:
         fields = error.errors or (FieldError("", error.detail),)
         refusals = [Refusal(pointer=field.pointer, message=field.message) for field in fields]
         return nothing.model_copy(update={"refusals": refusals})
-    parameters, note = _counted(plan, inference)
-    return PlanOut(
-        recipe=plan.recipe,
-        family=plan.family,
-        dataset=plan.recipe.data.dataset,
-        model=plan.model,
-        parameters=parameters,
-        note=note,
-        refusals=[],
+    recipe: Recipe = known["recipe"]
+    parameters, note = _counted(recipe, inference)
+    return nothing.model_copy(
+        update={**known, "dataset": recipe.data.dataset, "parameters": parameters, "note": note},
     )
 
 
-def _counted(plan: Plan, inference: TheInference) -> tuple[Parameters | None, str | None]:
+def _known(wish: TrainIn | EvaluateIn) -> dict[str, Any]:
+    if isinstance(wish, EvaluateIn):
+        made = evaluations.plan(**_asked(wish))
+        asked = made.asked.as_dict()
+        return {"recipe": made.recipe, "family": made.family, "model": made.model_name, "asked": asked}
+    plan = plans.make(**_asked(wish))
+    return {"recipe": plan.recipe, "family": plan.family, "model": plan.model}
+
+
+def _counted(recipe: Recipe, inference: TheInference) -> tuple[Parameters | None, str | None]:
     try:
-        return Parameters(**inference.counts(plan.recipe)), None
+        return Parameters(**inference.counts(recipe)), None
     except NotReady as error:
         return None, f"The parameters are not counted. {error.detail}"
+
+
+@router.post("/{job_id}/extend", dependencies=[Depends(json_body)], responses=refused(409))
+def extend(job_id: str, asked: ExtendIn, response: Response, key: Key = None) -> JobOut:
+    """Train a job on that has succeeded. What it published stays; at its new end it publishes the next version."""
+    mark = idempotency.fingerprint({"extend": job_id, **asked.model_dump()})
+    with idempotency.once(key, mark) as turn:
+        job = jobs.get(turn.id) if isinstance(turn, Replay) else jobs.extend(job_id, asked.budget.steps, turn)
+    if isinstance(turn, Replay):
+        response.headers["Idempotency-Replayed"] = "true"
+    return JobOut.of(job)

@@ -44,7 +44,11 @@ NAMES: Mapping[str, str] = {"models": MODEL, "datasets": "digits", "recipes": "c
 def bodies() -> dict[str, Json]:
     """By the name of the schema."""
     found = {type(body).__name__: body.model_dump(mode="json", by_alias=True) for body in _replies()}
-    return found | {"JobIn": JOB_IN, "ModelIn": {"name": "sevens", "checkpoint": CHECKPOINT}}
+    return found | {
+        "JobIn": JOB_IN,
+        "ExtendIn": {"budget": {"steps": 600}},
+        "ModelIn": {"name": "sevens", "checkpoint": CHECKPOINT},
+    }
 
 
 def parameter(path: str, name: str) -> Any:
@@ -111,12 +115,14 @@ def _replies() -> list[Out]:
         id=CHECKPOINT, step=300, sha256=SHA256, size=4_000_000, attempt=1, created_at=AT + 9
     )
     plan = jobs.PlanOut(
+        kind="train",
         recipe=recipe,
         family="cdcgan",
         dataset="digits",
         model=MODEL,
         parameters=jobs.Parameters(generator=200_000, critic=100_000),
         note=None,
+        asked=None,
         refusals=[],
     )
     recipe_out = catalog.RecipeOut.model_validate(

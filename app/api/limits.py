@@ -27,6 +27,12 @@ FIXED = (
     ("scale", limits.SCALE, "times", "Most that /sample enlarges by."),
     ("name", limits.NAME_LENGTH, "characters", "Longest name of a model or dataset."),
     ("id", limits.ID_LENGTH, "characters", "Longest id."),
+    (
+        "evaluated",
+        limits.EVALUATED_MOST,
+        "examples",
+        f"Most examples of an evaluation; least {limits.EVALUATED_LEAST}.",
+    ),
     ("experiment_jobs", limits.EXPERIMENT_JOBS, "jobs", "Most jobs of one experiment: cases times seeds."),
     ("compared_jobs", limits.COMPARED_JOBS, "jobs", "Most jobs that are compared at once; the least is 2."),
     ("idempotency_key", limits.KEY_LENGTH, "characters", "Longest Idempotency-Key, in printable ASCII."),

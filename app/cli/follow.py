@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from app.cli import ask
 from app.cli.watched import Watched, by_player, figure
+from app.core.names import EVALUATE
+from app.core.states import JobState
 
 if TYPE_CHECKING:
     from app.client import Event, Job
@@ -33,14 +36,41 @@ def follow(job: "Job") -> None:
     conclude(job)
 
 
+def wait(job: "Job") -> None:
+    """As `follow`, without a word."""
+    if job.wait().state != JobState.SUCCEEDED:
+        raise typer.Exit(1)
+
+
 def conclude(job: "Job") -> None:
-    """How it ended, and the next line to type."""
-    if job.model is None:
-        reason = job.seen.status_reason
+    """How it ended, and what was measured or the next line to type."""
+    reason = job.seen.status_reason
+    if job.state != JobState.SUCCEEDED:
         typer.echo(f"{job.id} {job.state}" + (f": {reason.message}" if reason else "."), err=True)
         raise typer.Exit(1)
+    if job.seen.kind == EVALUATE:
+        typer.echo(f"{job.id} has measured {subject(job)}:")
+        figures(job)
+        return
+    if reason is not None:
+        typer.echo(reason.message)
     typer.echo(f"{job.id} succeeded and published {job.model}. Try it with:")
     typer.echo(f"  {next_line(job)}")
+
+
+def subject(job: "Job") -> str:
+    """What it evaluates."""
+    asked = job.seen.asked or {}
+    return f"{asked.get('model') or asked.get('checkpoint')}, of step {asked.get('step')}"
+
+
+def figures(job: "Job") -> None:
+    """What was measured, with the better way and the meaning of each."""
+    from models.spec.watch import FIGURES
+
+    known = {name: (FIGURES[name].better, FIGURES[name].title) for name in job.figures if name in FIGURES}
+    rows = ((name, figure(value), *known.get(name, (None, None))) for name, value in job.figures.items())
+    ask.table(("FIGURE", "VALUE", "BETTER", "MEANS"), rows)
 
 
 def next_line(job: "Job") -> str:

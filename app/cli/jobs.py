@@ -1,10 +1,11 @@
-"""`forger jobs`: list, show, events, follow; cancel, pause, resume, delete."""
+"""`forger jobs`: list, show, events, follow; cancel, pause, resume, delete. And `forger extend`."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.cli import ask, complete, follow
+from app.core.names import EVALUATE
 
 if TYPE_CHECKING:
     from app.client import Job
@@ -61,6 +62,9 @@ def show(ctx: typer.Context, id_: Which, as_json: ask.AsJson = False) -> None:
         ask.put_json(job.seen)
         return
     ask.pairs(_facts(job))
+    if job.figures:
+        typer.echo()
+        follow.figures(job)
     kept = job.checkpoints()
     if kept:
         typer.echo()
@@ -77,7 +81,9 @@ def _facts(job: "Job") -> dict[str, object]:
         "state": seen.state if reason is None else f"{seen.state}: {reason.message}",
         "recipe": f"{seen.family or 'custom'} on {seen.dataset}, seed {seen.recipe.seed}",
         "step": job.course,
-        "publishes": job.model or seen.model,
+        "publishes": None if seen.kind == EVALUATE else job.model or seen.model,
+        "evaluates": follow.subject(job) if seen.kind == EVALUATE else None,
+        "best": seen.best and f"step {seen.best.step}, {seen.best.metric} {seen.best.value:.4g}",
         "place in queue": seen.queue_position,
         "attempt": seen.attempt,
         "created": ask.when(seen.created_at),
@@ -121,6 +127,16 @@ def pause(ctx: typer.Context, id_: Which) -> None:
 def resume(ctx: typer.Context, id_: Which) -> None:
     """Go on with a paused job."""
     _say(ask.find_job(ask.forger(ctx), id_).resume())
+
+
+def extend(
+    ctx: typer.Context,
+    id_: Which,
+    steps: Annotated[int, typer.Option(min=1, help="How many steps more.", show_default=False)],
+) -> None:
+    """Train on after the end: a learning-rate schedule goes on over the new, longer budget from where it stands."""
+    job = ask.find_job(ask.forger(ctx), id_).extend(steps)
+    typer.echo(f"{job.id} is {job.state} and goes on to step {job.seen.progress.total}.")
 
 
 @group.command()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import datasets, jobs, models, pictures, recipes, refusals, service, train
+from app.cli import compare, datasets, evaluate, experiments, jobs, models, pictures, recipes, refusals, service, train
 from app.cli.ask import Target
 
 cli = typer.Typer(
@@ -19,6 +19,11 @@ cli = typer.Typer(
 cli.command("serve")(service.serve)
 cli.command("train", no_args_is_help=True)(train.train)
 cli.add_typer(jobs.group, name="jobs")
+cli.command("extend", no_args_is_help=True)(jobs.extend)
+cli.command("evaluate", no_args_is_help=True)(evaluate.evaluate)
+cli.command("compare", no_args_is_help=True)(compare.compare)
+cli.command("experiment", no_args_is_help=True)(experiments.experiment)
+cli.add_typer(experiments.group, name="experiments")
 cli.command("sample")(pictures.sample)
 cli.command("translate", no_args_is_help=True)(pictures.translate)
 cli.add_typer(models.group, name="models")

@@ -14,6 +14,9 @@ NAME_LENGTH = 63
 """characters of what a client names"""
 ID_LENGTH = 64
 """characters of an id"""
+EVALUATED_LEAST = 100
+EVALUATED_MOST = 50_000
+"""examples made for an evaluation"""
 EXPERIMENT_JOBS = 200
 """jobs of one experiment"""
 COMPARED_JOBS = 16

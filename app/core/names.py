@@ -1,5 +1,11 @@
 """Names that several processes must agree on."""
 
-TRAIN_TASK = "forger.train"
-TRAINING_QUEUE = "training"
+from types import MappingProxyType
+
+TRAIN, EVALUATE = "train", "evaluate"
+"""the kinds of job"""
+TASKS = MappingProxyType({TRAIN: "forger.train", EVALUATE: "forger.evaluate"})
+"""Celery's task for each kind"""
+QUEUES = MappingProxyType({TRAIN: "training", EVALUATE: "evaluate"})
+"""and the queue it is rung in"""
 BROKER_PREFIX = "forger:"

@@ -110,6 +110,11 @@ class Settings(BaseSettings):
         return self.home / "data" / "prepared"
 
     @property
+    def judges(self) -> Path:
+        """Feature networks learned on datasets: a cache."""
+        return self.home / "data" / "judges"
+
+    @property
     def logs(self) -> Path:
         return self.home / "logs"
 

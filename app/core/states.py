@@ -23,12 +23,13 @@ MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.PAUSING: frozenset({JobState.PAUSED, JobState.CANCELLING, JobState.SUCCEEDED, JobState.FAILED}),
     JobState.PAUSED: frozenset({JobState.QUEUED, JobState.CANCELLED}),
     JobState.CANCELLING: frozenset({JobState.CANCELLED, JobState.SUCCEEDED, JobState.FAILED}),
-    JobState.SUCCEEDED: frozenset(),
+    JobState.SUCCEEDED: frozenset({JobState.QUEUED}),  # extended: it trains on
     JobState.FAILED: frozenset(),
     JobState.CANCELLED: frozenset(),
 }
 
-TERMINAL = frozenset(state for state, targets in MOVES.items() if not targets)
+TERMINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
+"""Ends: nothing happens to such a job by itself."""
 ACTIVE = frozenset({JobState.RUNNING, JobState.PAUSING, JobState.CANCELLING})
 """States in which an attempt holds the job under a lease."""
 

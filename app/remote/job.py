@@ -1,11 +1,12 @@
 """A job as its client holds it: what was last read of it, and what can be asked of it."""
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from app.core.states import TERMINAL, JobState
 from app.remote import events, notebook
-from app.remote.connection import Connection
+from app.remote.connection import KEY, Connection
 from app.remote.events import Event
 from app.remote.files import write_whole
 from app.remote.picture import Picture
@@ -55,6 +56,11 @@ class Job:
         return notebook.course(self.seen.progress.step, self.seen.progress.total)
 
     @property
+    def figures(self) -> dict[str, float | None]:
+        """What was measured of what it published, or of what it evaluated; empty before."""
+        return self.seen.result.figures if self.seen.result else {}
+
+    @property
     def model(self) -> str | None:
         """name@version of what it published; None until it has."""
         return self.seen.result.model if self.seen.result else None
@@ -82,6 +88,13 @@ class Job:
 
     def resume(self) -> "Job":
         return self._told("resume")
+
+    def extend(self, steps: int) -> "Job":
+        """So many steps more of a training that has succeeded. However bad the line, one call adds them once."""
+        once = {KEY: uuid.uuid4().hex}
+        body = {"budget": {"steps": steps}}
+        self.seen = self._connection.read(JobOut, f"{self._path}/extend", "POST", json=body, headers=once)
+        return self
 
     def delete(self) -> None:
         """With all it left but what it published. Only when it has ended."""

@@ -1,13 +1,15 @@
 """Bodies of /jobs."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, RootModel, Tag, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
-from app.core.limits import ID_LENGTH, SEED_LIMIT
+from app.core.limits import EVALUATED_LEAST, EVALUATED_MOST, ID_LENGTH, SEED_LIMIT
 from app.core.states import JobState
 from app.schemas.base import In, Json, Name, Out, Time
 from models.spec.recipe import Recipe
+from models.spec.training import MOST_STEPS
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
     from app.services.views import ArtifactView, JobView
@@ -15,9 +17,10 @@ if TYPE_CHECKING:  # the client reads these bodies too, without the database's l
 ROOMS = ("events", "metrics", "checkpoints", "artifacts", "samples")
 
 
-class JobIn(In):
+class TrainIn(In):
     """What to train. `recipe` is a family's name or a whole recipe."""
 
+    kind: Literal["train"] = "train"
     recipe: Annotated[str, Field(max_length=100)] | Json
     dataset: str | None = Field(None, max_length=100)
     seed: int | None = Field(None, ge=0, lt=SEED_LIMIT)
@@ -30,6 +33,57 @@ class JobIn(In):
         description="Id of a checkpoint of any job: training begins with its weights, at step 0.",
     )
     dry_run: bool = Field(False, description="Answer what the job would be, and create nothing.")
+
+
+class EvaluateIn(In):
+    """Which trained weights to measure, and how: those of a model, or of a checkpoint."""
+
+    kind: Literal["evaluate"]
+    model: str | None = Field(None, max_length=100, description="name@version, or name for the newest.")
+    checkpoint: str | None = Field(None, max_length=ID_LENGTH, description="Id of a checkpoint of any job.")
+    n: int = Field(5000, ge=EVALUATED_LEAST, le=EVALUATED_MOST, description="Examples made and compared.")
+    features: Literal["own", "inception"] = Field(
+        "own",
+        description="Where distances are measured: a network trained on the dataset, or Inception from FORGER_DATA.",
+    )
+    seed: int = Field(0, ge=0, lt=SEED_LIMIT, description="Decides what is drawn.")
+    figures: list[Annotated[str, Field(max_length=40)]] | None = Field(
+        None, min_length=1, max_length=100, description="Only these; null: all that suit the model."
+    )
+    dry_run: bool = Field(False, description="Answer what would be measured, and create nothing.")
+
+
+KINDS = ("train", "evaluate")
+
+
+def _kind(body: Any) -> str:
+    return str(body.get("kind", KINDS[0])) if isinstance(body, dict) else getattr(body, "kind", KINDS[0])
+
+
+class JobIn(
+    RootModel[
+        Annotated[Annotated[TrainIn, Tag("train")] | Annotated[EvaluateIn, Tag("evaluate")], Discriminator(_kind)]
+    ]
+):
+    """What a job is to do: `kind` train, which is meant when none is named, or evaluate."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_known_kind(cls, body: Any) -> Any:
+        if isinstance(body, dict) and (kind := body.get("kind", KINDS[0])) not in KINDS:
+            unknown = PydanticCustomError("unknown_kind", "A job's kind is train or evaluate.")
+            raise ValidationError.from_exception_data("JobIn", [{"type": unknown, "loc": ("kind",), "input": kind}])
+        return body
+
+
+class Further(In):
+    steps: int = Field(ge=1, le=MOST_STEPS, description="Steps beyond those that were made.")
+
+
+class ExtendIn(In):
+    """How far a training goes on."""
+
+    budget: Further
 
 
 class Parameters(Out):
@@ -47,12 +101,15 @@ class Refusal(Out):
 class PlanOut(Out):
     """What a job would be. With refusals there is no recipe."""
 
+    kind: str
+
     recipe: Recipe | None
     family: str | None
     dataset: str | None
     model: str | None
     parameters: Parameters | None
     note: str | None = Field(description="Why the parameters are not counted, when they are not.")
+    asked: Json | None = Field(description="What an evaluation would measure, and of which weights.")
     refusals: list[Refusal]
 
 

@@ -204,6 +204,7 @@ def succeed(
     *,
     step: int,
     figures: Mapping[str, float | None],
+    provenance: Mapping[str, Any] | None = None,
     reason: tuple[str, str] | None = None,
 ) -> str:
     """Stores the export, registers it as a model version and ends the job. Answers name@version.
@@ -239,28 +240,40 @@ def succeed(
         )
         model = f"{job.model_name}@{version}"
         result = {"model": model, "export_sha256": sha256, "step": step, "figures": dict(figures)}
+        if provenance is not None:
+            result["provenance"] = dict(provenance)
         _end(session, job_id, fence, JobState.SUCCEEDED, reason=reason, result=result)
     return model
 
 
 def measured(
-    job_id: str, fence: int, figures: Mapping[str, float | None], provenance: Mapping[str, Any], report: bytes
+    job_id: str,
+    fence: int,
+    figures: Mapping[str, float | None],
+    provenance: Mapping[str, Any],
+    report: bytes,
+    picture: bytes | None = None,
 ) -> None:
-    """Ends a job that evaluates. `report` is the whole evaluation as JSON; the model's card gets the figures."""
-    sha256 = Store(get_settings().artifacts).put_bytes(report)
+    """Ends a job that evaluates. `report` is the whole evaluation as JSON, `picture` a PNG; a model's card gets the
+    figures.
+    """
+    store = Store(get_settings().artifacts)
+    left = {("evaluation.json", "application/json"): report, ("evaluation.png", "image/png"): picture}
+    stored = {kind: (store.put_bytes(data), len(data)) for kind, data in left.items() if data is not None}
     result = {"figures": dict(figures), "provenance": dict(provenance)}
     with unit_of_work() as session:
         rows.write(session, job_id, fence)
-        files.put_artifact(
-            session,
-            job_id,
-            name="evaluation.json",
-            kind="evaluation",
-            media_type="application/json",
-            sha256=sha256,
-            size=len(report),
-            step=None,
-        )
+        for (name, media_type), (sha256, size) in stored.items():
+            files.put_artifact(
+                session,
+                job_id,
+                name=name,
+                kind="evaluation",
+                media_type=media_type,
+                sha256=sha256,
+                size=size,
+                step=None,
+            )
         if model := (_held(session, job_id).asked or {}).get("model"):
             models.note_evaluation(session, model, {"job": job_id, **result})
         _end(session, job_id, fence, JobState.SUCCEEDED, result=result)

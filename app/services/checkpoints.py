@@ -29,15 +29,23 @@ def find(checkpoint_id: str) -> tuple[CheckpointView, JobView]:
 def hold(checkpoint: CheckpointView, job_id: str, target: Path) -> None:
     """A second name for the file, so that it stays when its job drops it; verified, and durable. Raises Conflict."""
     source = get_settings().checkpoints(job_id) / checkpoint.file
+    if (how := link(source, checkpoint.sha256, target)) is not None:
+        sentence = f"The file of checkpoint {checkpoint.id} (step {checkpoint.step}) is {how}; take another checkpoint."
+        raise Conflict(sentence, code="checkpoint_damaged")
+
+
+def link(source: Path, sha256: str, target: Path) -> str | None:
+    """A second name for a file, verified, and durable; or what is wrong with it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         _link(source, target)
     except FileNotFoundError:
-        raise _damaged(checkpoint, "missing") from None
-    if sha256_of(target) != checkpoint.sha256:
-        raise _damaged(checkpoint, "damaged")
+        return "missing"
+    if sha256_of(target) != sha256:
+        return "damaged"
     sync_folder(target.parent)
     sync_folder(target.parent.parent)
+    return None
 
 
 def _link(source: Path, target: Path) -> None:
@@ -50,8 +58,3 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
         with target.open("rb") as copy:
             os.fsync(copy.fileno())
-
-
-def _damaged(checkpoint: CheckpointView, how: str) -> Conflict:
-    sentence = f"The file of checkpoint {checkpoint.id} (step {checkpoint.step}) is {how}; take another checkpoint."
-    return Conflict(sentence, code="checkpoint_damaged")

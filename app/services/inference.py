@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.core.errors import Busy, Conflict, FieldError, ForgerError, Invalid, NoEngine, NotFound, NotReady
 from app.core.gates import Gate
 from app.core.logging import get_logger
+from app.core.names import TRAIN
 from app.core.settings import Settings
 from app.core.states import JobState
 from app.core.store import Store
@@ -281,4 +282,4 @@ def _no_engine(error: Exception) -> NotReady:
 
 def _unfinished() -> list[JobView]:
     """The newest hundred of each state, the nearest to their end first."""
-    return [job for state in _STILL for job in jobs.list_jobs(limit=100, state=state)[0]]
+    return [job for state in _STILL for job in jobs.list_jobs(limit=100, state=state, kind=TRAIN)[0]]

@@ -1,12 +1,13 @@
 """Jobs as their clients see them: create, ask, watch. The row is the truth; the queue is only rung."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.core.errors import Conflict, ForgerError, NotFound
+from app.core.errors import Conflict, FieldError, ForgerError, Invalid, NotFound
 from app.core.ids import new_id
+from app.core.names import TRAIN
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
 from app.db.repositories import datasets as dataset_rows
@@ -22,6 +23,7 @@ from app.services.plans import Start
 from app.services.views import ArtifactView, CheckpointView, EventView, JobView
 from models.spec.datasets import DATASETS
 from models.spec.recipe import Recipe
+from models.spec.training import MOST_STEPS
 
 __all__ = [
     "ArtifactView",
@@ -34,9 +36,11 @@ __all__ = [
     "create",
     "delete",
     "events",
+    "extend",
     "get",
     "insert",
     "list_jobs",
+    "make",
     "metrics",
     "pause",
     "resume",
@@ -50,8 +54,14 @@ CANCEL = {
     JobState.PAUSING: JobState.CANCELLING,
 }
 PAUSE = {JobState.QUEUED: JobState.PAUSED, JobState.RUNNING: JobState.PAUSING}
-START_FILE = "start.pt"
 RESUME = {JobState.PAUSED: JobState.QUEUED}
+START_FILE = "start.pt"
+GROWING = ("progressive", "stacked")
+"""kinds of generators whose networks follow the share of the budget that is done"""
+LONGER = (
+    "All that follows the budget runs over the new, longer one from where it stands: a learning-rate schedule that had "
+    "fallen to 0 starts again from its value there."
+)
 
 
 def create(
@@ -60,42 +70,45 @@ def create(
     recipe: Recipe,
     dataset: str,
     model_name: str,
-    kind: str = "train",
     start: Start | None = None,
     answer: Answer | None = None,
 ) -> JobView:
+    """A job that trains."""
+
+    def hold(job_id: str) -> Mapping[str, Any]:
+        return {"start": start and _hold_start(job_id, start)}
+
+    return make(TRAIN, recipe, hold, answer, family=family, dataset=dataset, model_name=model_name)
+
+
+def make(
+    kind: str, recipe: Recipe, hold: Callable[[str], Mapping[str, Any]], answer: Answer | None, **values: Any
+) -> JobView:
     """The job is safe once this returns, whether or not the broker could be rung.
 
-    `answer` names it in the same transaction as the answer to an idempotency key.
+    `hold` puts the files it needs into its own folder, whatever becomes of where they came from, and says what its row
+    tells of them. `answer` names it in the same transaction as the answer to an idempotency key.
     """
     job_id = new_id("job")
     try:
-        begun = start and _hold_start(job_id, start)
+        held = hold(job_id)
         with unit_of_work() as session:
-            insert(
-                session,
-                job_id,
-                recipe,
-                kind=kind,
-                family=family,
-                dataset=dataset,
-                model_name=model_name,
-                start=begun,
-            )
+            insert(session, job_id, recipe, kind=kind, **values, **held)
             if answer is not None:
                 answer(session, job_id)
     except ForgerError:  # after any other the row may be there all the same; if not, the sweep finds the files
         sweep.remove_files(job_id)
         raise
-    queue.ring(job_id)
+    queue.ring(job_id, kind)
     return get(job_id)
 
 
-def insert(session: Session, job_id: str, recipe: Recipe, *, dataset: str, **values: Any) -> None:
+def insert(session: Session, job_id: str, recipe: Recipe, *, kind: str, dataset: str, **values: Any) -> None:
     """A new queued job, in the caller's transaction."""
     _require_dataset(session, dataset)
-    total = recipe.budget.steps if recipe.budget.minutes is None else 0
-    rows.add(session, job_id, dataset=dataset, recipe=recipe.model_dump(mode="json"), total=total, **values)
+    total = recipe.budget.steps if kind == TRAIN and recipe.budget.minutes is None else 0
+    whole = recipe.model_dump(mode="json")
+    rows.add(session, job_id, kind=kind, dataset=dataset, recipe=whole, total=total, **values)
 
 
 def _require_dataset(session: Session, name: str) -> None:
@@ -105,7 +118,6 @@ def _require_dataset(session: Session, name: str) -> None:
 
 
 def _hold_start(job_id: str, start: Start) -> dict[str, Any]:
-    """The first weights lie in the job's own folder, whatever becomes of the job that learned them."""
     checkpoint = start.checkpoint
     checkpoints_.hold(checkpoint, start.job_id, get_settings().checkpoints(job_id) / START_FILE)
     return {
@@ -155,8 +167,62 @@ def pause(job_id: str) -> JobView:
 def resume(job_id: str) -> JobView:
     view = _ask(job_id, "resumed", RESUME, done={JobState.QUEUED, JobState.RUNNING})
     if view.state == JobState.QUEUED:
-        queue.ring(job_id)
+        queue.ring(job_id, view.kind)
     return view
+
+
+def extend(job_id: str, steps: int, answer: Answer | None = None) -> JobView:
+    """So many steps more for a training that has succeeded, early or not. Raises NotFound, Conflict, Invalid.
+
+    What it published stays; it publishes the next version at its new end.
+    """
+    with unit_of_work() as session:
+        row = _require(rows.find(session, job_id, lock=True), job_id)
+        if (obstacle := _not_extended(session, row)) is not None:
+            raise Conflict(obstacle, code="not_extended")
+        recipe, told = _longer(row, steps)
+        rows.move(
+            session,
+            job_id,
+            JobState.QUEUED,
+            source={JobState.SUCCEEDED},
+            beside=[("extended", told)],
+            recipe=recipe,
+            total=told["to"],
+            result=None,
+            finished_at=None,
+            fruitless=0,
+        )
+        if answer is not None:
+            answer(session, job_id)
+    queue.ring(job_id)
+    return get(job_id)
+
+
+def _not_extended(session: Session, row: Job) -> str | None:
+    if row.kind != TRAIN:
+        return f"Job {row.id} evaluates: it has no steps that could be continued."
+    if row.state != JobState.SUCCEEDED:
+        return f"Job {row.id} is {row.state}: only a training that has succeeded can be extended."
+    if row.recipe["generator"]["kind"] in GROWING:
+        return (
+            f"The networks of job {row.id} grow with its budget, and in a longer one they would be smaller again. "
+            "Train a new job with the larger budget."
+        )
+    last = next(iter(files.checkpoints(session, row.id)), None)
+    if last is None or last.step != row.step or not (get_settings().checkpoints(row.id) / last.file).is_file():
+        return f"The checkpoint of step {row.step} of job {row.id} is missing, and it cannot go on from another."
+    return None
+
+
+def _longer(row: Job, steps: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The recipe with the new budget, all else as it is, and the event that tells of it."""
+    total = row.step + steps
+    if total > MOST_STEPS:
+        sentence = f"A job has at most {MOST_STEPS} steps, and this one has made {row.step}: add fewer."
+        raise Invalid(sentence, errors=(FieldError("/budget/steps", sentence),))
+    recipe = Recipe.model_validate({**row.recipe, "budget": {"steps": total}}).model_dump(mode="json")
+    return recipe, {"from": row.step, "to": total, "message": f"From step {row.step} on to step {total}. {LONGER}"}
 
 
 def delete(job_id: str) -> None:
@@ -170,12 +236,12 @@ def delete(job_id: str) -> None:
     sweep.remove_files(job_id)
 
 
-def ring_oldest() -> None:
-    """Rings for the job that has waited longest: a worker has just become free."""
+def ring_oldest(kind: str) -> None:
+    """Rings for the job of the kind that has waited longest: a worker has just become free."""
     with unit_of_work(read_only=True) as session:
-        job_id = rows.next_queued(session)
+        job_id = rows.next_queued(session, kind)
     if job_id is not None:
-        queue.ring(job_id)
+        queue.ring(job_id, kind)
 
 
 def events(job_id: str, *, after: int = 0, limit: int = 500) -> list[EventView]:

@@ -18,7 +18,7 @@ from app.services import checkpoints, views
 from app.services.views import CheckpointView, JobView, VersionView
 from models.spec.recipe import Recipe
 
-__all__ = ["VersionView", "delete", "publish", "versions"]
+__all__ = ["VersionView", "delete", "find", "publish", "versions"]
 
 
 class Exporter(Protocol):
@@ -31,6 +31,16 @@ def versions() -> list[VersionView]:
     """Every version, newest first."""
     with unit_of_work(read_only=True) as session:
         return [views.version(row) for row in rows.versions(session)]
+
+
+def find(reference: str) -> VersionView:
+    """By name@version, or by name: the newest. Raises NotFound."""
+    name, _, number = reference.partition("@")
+    own = (known for known in versions() if known.name == name and number in ("", str(known.version)))
+    found = next(own, None)
+    if found is None:
+        raise NotFound(f"There is no model '{reference[:80]}'. GET /models lists them.", code="no_model")
+    return found
 
 
 def publish(name: str, checkpoint_id: str, export: Exporter) -> VersionView:

@@ -7,10 +7,13 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from app.core.logging import get_logger
-from app.core.names import BROKER_PREFIX, TRAIN_TASK, TRAINING_QUEUE
+from app.core.names import BROKER_PREFIX, QUEUES, TASKS, TRAIN
 from app.core.settings import Settings, get_settings
 
 log = get_logger(__name__)
+
+EVALUATIONS = 1
+"""jobs a worker process evaluates beside those it trains"""
 
 
 def make_celery(settings: Settings) -> Celery:
@@ -22,9 +25,12 @@ def make_celery(settings: Settings) -> Celery:
         event_serializer="json",
         task_ignore_result=True,
         task_acks_late=False,
-        task_default_queue=TRAINING_QUEUE,
+        task_default_queue=QUEUES[TRAIN],
+        task_queues={
+            name: {"exchange": name, "routing_key": name} for name in QUEUES.values()
+        },  # a worker's -Q narrows them
         worker_pool="threads",
-        worker_concurrency=settings.slots,
+        worker_concurrency=settings.slots + EVALUATIONS,
         worker_prefetch_multiplier=1,
         worker_enable_remote_control=False,
         worker_hijack_root_logger=False,
@@ -50,13 +56,13 @@ def celery() -> Celery:
     return make_celery(get_settings())
 
 
-def ring(job_id: str) -> bool:
+def ring(job_id: str, kind: str = TRAIN) -> bool:
     """Tells the workers that a job waits. False when the broker is away: the reaper rings again."""
     try:
         celery().send_task(
-            TRAIN_TASK,
+            TASKS[kind],
             args=[job_id],
-            queue=TRAINING_QUEUE,
+            queue=QUEUES[kind],
             retry=False,
             expires=get_settings().ring_interval_s,  # a busy worker must not find a heap of old rings
         )

@@ -7,6 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.errors import FencedOut
 from app.core.logging import get_logger
+from app.core.names import QUEUES
 from app.core.settings import get_settings
 from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
@@ -15,7 +16,7 @@ from app.services import attempts, queue, sweep
 log = get_logger(__name__)
 
 RINGS_AT_ONCE = 16
-"""The queue may be long; only its head can start soon."""
+"""A queue may be long; only its head can start soon."""
 SWEEP_EVERY_S = 900.0
 
 
@@ -23,23 +24,24 @@ def reap() -> None:
     """One round. Safe to run in any number of processes at once: each change is a conditional UPDATE."""
     with unit_of_work(read_only=True) as session:
         expired = rows.expired(session)
-    for job_id, fence in expired:
-        _free(job_id, fence)
-    with unit_of_work() as session:
-        due = rows.due_for_ring(session, get_settings().ring_interval_s, RINGS_AT_ONCE)
-    for job_id in due:
-        if not queue.ring(job_id):
-            return
+    for job_id, kind, fence in expired:
+        _free(job_id, kind, fence)
+    for kind in QUEUES:
+        with unit_of_work() as session:
+            due = rows.due_for_ring(session, kind, get_settings().ring_interval_s, RINGS_AT_ONCE)
+        for job_id in due:
+            if not queue.ring(job_id, kind):
+                return
 
 
-def _free(job_id: str, fence: int) -> None:
-    sentence = "The worker that trained it stopped answering."
+def _free(job_id: str, kind: str, fence: int) -> None:
+    sentence = "The worker that had it stopped answering."
     try:
         state = attempts.lost(job_id, fence, "worker_lost", sentence, only_expired=True)
     except FencedOut:  # renewed, ended or freed by another process in the meantime
         return
     log.warning("lease_expired", job=job_id, attempt=fence, state=state)
-    queue.ring(job_id)
+    queue.ring(job_id, kind)
 
 
 class Reaper:

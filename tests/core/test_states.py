@@ -5,8 +5,9 @@ def test_every_state_has_its_moves() -> None:
     assert set(MOVES) == set(JobState)
 
 
-def test_the_three_ends_are_final() -> None:
+def test_of_the_three_ends_only_success_can_be_extended() -> None:
     assert {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED} == TERMINAL
+    assert {state: MOVES[state] for state in TERMINAL if MOVES[state]} == {JobState.SUCCEEDED: {JobState.QUEUED}}
 
 
 def test_every_state_is_reached_from_queued() -> None:

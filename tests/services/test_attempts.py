@@ -29,6 +29,8 @@ WRITES: dict[str, Callable[[str, int], object]] = {
     "numerics": lambda job, fence: attempts.settle_numerics(job, fence, {}),
     "budget": lambda job, fence: attempts.settle_budget(job, fence, 9),
     "event": lambda job, fence: attempts.record_event(job, fence, "health", {}),
+    "best": lambda job, fence: attempts.record_best(job, fence, 1, "frechet", 4.0),
+    "measured": lambda job, fence: attempts.measured(job, fence, {"frechet": 4.0}, {}, b"{}"),
     "rewind": lambda job, fence: attempts.rewind(job, fence, 0),
     "report": lambda job, fence: attempts.record_report(job, fence, 1, {"loss": 1.0}, b"png"),
     "checkpoint": lambda job, fence: attempts.record_checkpoint(job, fence, 1, "f", "0" * 64, 1),
@@ -209,6 +211,45 @@ def test_the_newest_checkpoints_are_kept_with_their_files_and_no_others(database
     paths = [save(job_id, 1, step) for step in range(5)]
     assert [checkpoint.step for checkpoint in jobs.checkpoints(job_id)] == [4, 3, 2]
     assert sorted(paths[0].parent.iterdir()) == paths[2:]
+
+
+def test_the_best_checkpoint_is_never_pruned_nor_swept(database: Path) -> None:
+    job_id = running()
+    attempts.record_best(job_id, 1, 1, "frechet", 4.0)
+    paths = [save(job_id, 1, step) for step in range(6)]
+    assert [checkpoint.step for checkpoint in jobs.checkpoints(job_id)] == [5, 4, 3, 1]
+    attempts.sweep_checkpoints(job_id)
+    assert sorted(paths[0].parent.iterdir()) == [paths[1], *paths[3:]]
+    attempts.record_best(job_id, 1, 6, "frechet", 3.0)
+    save(job_id, 1, 6)
+    assert [checkpoint.step for checkpoint in jobs.checkpoints(job_id)] == [6, 5, 4], "a better one frees it"
+    best = {"step": 6, "metric": "frechet", "value": 3.0}
+    assert jobs.get(job_id).best == best
+    assert [event.data for event in jobs.events(job_id) if event.type == "best"][-1] == best
+
+
+@pytest.mark.parametrize(("to", "kept"), [(4, True), (3, False)])
+def test_a_rewind_past_the_best_checkpoint_forgets_it(database: Path, to: int, kept: bool) -> None:
+    job_id = running()
+    attempts.record_best(job_id, 1, 4, "frechet", 4.0)
+    attempts.rewind(job_id, 1, to)
+    assert (jobs.get(job_id).best is not None) == kept
+
+
+def test_what_is_published_is_the_best_and_the_job_says_why_it_ended(database: Path) -> None:
+    job_id = running()
+    save(job_id, 1, 12)
+    reason = ("stopped_early", "Nothing better came.")
+    model = attempts.succeed(job_id, 1, export_file(), {"steps": 8}, step=8, figures={"frechet": 4.0}, reason=reason)
+    job = jobs.get(job_id)
+    assert (job.state, job.step, job.total) == (S.SUCCEEDED, 12, 20)
+    assert job.status_reason is not None
+    assert (job.status_reason.code, job.status_reason.message) == reason
+    assert job.result is not None
+    assert (job.result.model, job.result.step, job.result.figures) == (model, 8, {"frechet": 4.0})
+    (version,) = models.versions()
+    assert (version.step, version.card["figures"]) == (8, {"frechet": 4.0})
+    assert jobs.events(job_id)[-1].data["reason"]["code"] == "stopped_early"
 
 
 def test_a_checkpoint_recorded_twice_replaces_the_first(database: Path) -> None:

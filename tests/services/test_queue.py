@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from app.core.names import BROKER_PREFIX, TRAINING_QUEUE
+from app.core.names import BROKER_PREFIX, EVALUATE, QUEUES, TRAIN
 from app.core.settings import get_settings
 from app.core.states import JobState
 from app.embedded import redis as embedded
@@ -28,9 +28,9 @@ def server(home: Path) -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-def waiting() -> list[bytes]:
+def waiting(kind: str = TRAIN) -> list[bytes]:
     client = Redis(unix_socket_path=str(get_settings().redis_socket))
-    found: list[bytes] = client.lrange(BROKER_PREFIX + TRAINING_QUEUE, 0, -1)  # type: ignore[assignment]
+    found: list[bytes] = client.lrange(BROKER_PREFIX + QUEUES[kind], 0, -1)  # type: ignore[assignment]
     client.close()
     return found
 
@@ -42,6 +42,13 @@ def test_a_message_is_json_and_carries_the_job_id_alone(server: object) -> None:
     assert envelope["content-type"] == "application/json"
     assert envelope["headers"]["argsrepr"] == "['job_1']"
     assert envelope["headers"]["kwargsrepr"] == "{}"
+
+
+def test_each_kind_of_job_is_rung_in_its_own_queue(server: object) -> None:
+    queue.ring("job_1", EVALUATE)
+    assert waiting() == []
+    (message,) = waiting(EVALUATE)
+    assert json.loads(message)["headers"]["task"] == "forger.evaluate"
 
 
 def test_a_message_expires_before_the_next_ring(server: object) -> None:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from app.core.ids import new_id
+from app.core.names import EVALUATE, TRAIN
 from app.core.settings import get_settings
 from app.core.states import JobState
 from app.db.repositories import jobs as rows
@@ -65,26 +66,27 @@ def test_a_lease_renewed_in_time_is_not_freed(database: Path) -> None:
     attempts.claim(job.id, "tests")
     expire(job.id)
     with unit_of_work(read_only=True) as session:
-        ((job_id, fence),) = rows.expired(session)
+        ((job_id, kind, fence),) = rows.expired(session)
     attempts.renew(job.id, 1, 0, None)
     from app.services.reaper import _free
 
-    _free(job_id, fence)
+    _free(job_id, kind, fence)
     assert jobs.get(job.id).state == JobState.RUNNING
 
 
 def test_a_waiting_job_is_rung_by_one_process_per_interval(database: Path) -> None:
     job = make_job()
     with unit_of_work() as session:
-        assert list(rows.due_for_ring(session, 5.0, 16)) == [], "it was rung when it was made"
-        assert list(rows.due_for_ring(session, 0.0, 16)) == [job.id]
-        assert list(rows.due_for_ring(session, 5.0, 16)) == []
+        assert list(rows.due_for_ring(session, TRAIN, 5.0, 16)) == [], "it was rung when it was made"
+        assert list(rows.due_for_ring(session, TRAIN, 0.0, 16)) == [job.id]
+        assert list(rows.due_for_ring(session, EVALUATE, 0.0, 16)) == []
+        assert list(rows.due_for_ring(session, TRAIN, 5.0, 16)) == []
 
 
 def test_the_longest_waiting_are_rung_first(database: Path) -> None:
     made = [make_job().id for _ in range(4)]
     with unit_of_work() as session:
-        assert list(rows.due_for_ring(session, 0.0, 2)) == made[:2]
+        assert list(rows.due_for_ring(session, TRAIN, 0.0, 2)) == made[:2]
 
 
 def test_the_thread_frees_by_itself_and_stops(database: Path) -> None:

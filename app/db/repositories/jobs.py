@@ -66,8 +66,8 @@ def remove(session: Session, job_id: str) -> None:
 
 
 def positions(session: Session, job_ids: Collection[str]) -> dict[str, int]:
-    """Place in the queue, from 1, of those of the jobs that are queued."""
-    place = func.row_number().over(order_by=(Job.queued_at, Job.id)).label("place")
+    """Place in the queue of its kind, from 1, of those of the jobs that are queued."""
+    place = func.row_number().over(partition_by=Job.kind, order_by=(Job.queued_at, Job.id)).label("place")
     queued = select(Job.id, place).where(Job.state == JobState.QUEUED).subquery()
     rows = session.execute(select(queued.c.id, queued.c.place).where(queued.c.id.in_(job_ids)))
     return {row.id: row.place for row in rows}
@@ -81,9 +81,13 @@ def move(
     source: Collection[JobState],
     under: int | None = None,
     reason: Reason | None = None,
+    beside: Sequence[Entry] = (),
     **values: Any,
 ) -> bool:
-    """One conditional UPDATE and its event; False unless the job was in `source` (held `under` a fence)."""
+    """One conditional UPDATE and its event, after those `beside`.
+
+    False unless the job was in `source` (held `under` a fence).
+    """
     if illegal := set(source) - sources(target):
         raise ValueError(f"No job may go from {sorted(illegal)} to {target}.")
     conditions: list[ColumnElement[bool]] = [Job.id == job_id, Job.state.in_(source)]
@@ -97,11 +101,11 @@ def move(
         **_consequences(target),
         **values,
     }
-    seq = _bump(session, conditions, 1, changed)
+    seq = _bump(session, conditions, 1 + len(beside), changed)
     if seq is None:
         return False
     told = {"state": target} if reason is None else {"state": target, "reason": {"code": code, "message": message}}
-    events.append(session, job_id, seq, [("state", told)])
+    events.append(session, job_id, seq, [*beside, ("state", told)])
     return True
 
 
@@ -128,16 +132,17 @@ def no_less(step: int) -> ColumnElement[int]:
     return case((Job.step < step, step), else_=Job.step)
 
 
-def expired(session: Session) -> Sequence[tuple[str, int]]:
-    """Id and fence of the jobs whose lease has run out."""
-    query = select(Job.id, Job.fence).where(Job.state.in_(ACTIVE), Job.lease_expires < epoch_now())
-    return [(row.id, row.fence) for row in session.execute(query)]
+def expired(session: Session) -> Sequence[tuple[str, str, int]]:
+    """Id, kind and fence of the jobs whose lease has run out."""
+    query = select(Job.id, Job.kind, Job.fence).where(Job.state.in_(ACTIVE), Job.lease_expires < epoch_now())
+    return [(row.id, row.kind, row.fence) for row in session.execute(query)]
 
 
-def due_for_ring(session: Session, interval_s: float, limit: int) -> Sequence[str]:
-    """Marks the longest waiting jobs of those not rung for `interval_s` as rung now, and returns them."""
+def due_for_ring(session: Session, kind: str, interval_s: float, limit: int) -> Sequence[str]:
+    """Marks the longest waiting jobs of a kind, of those not rung for `interval_s`, as rung now, and returns them."""
     stale = or_(Job.rung_at.is_(None), Job.rung_at < epoch_now() - interval_s)
-    oldest = select(Job.id).where(Job.state == JobState.QUEUED, stale).order_by(Job.queued_at, Job.id).limit(limit)
+    waiting = (Job.state == JobState.QUEUED, Job.kind == kind, stale)
+    oldest = select(Job.id).where(*waiting).order_by(Job.queued_at, Job.id).limit(limit)
     ids = list(session.scalars(oldest))
     if not ids:
         return []
@@ -146,8 +151,10 @@ def due_for_ring(session: Session, interval_s: float, limit: int) -> Sequence[st
     return [job_id for job_id in ids if job_id in rung]
 
 
-def next_queued(session: Session) -> str | None:
-    query = select(Job.id).where(Job.state == JobState.QUEUED).order_by(Job.queued_at, Job.id).limit(1)
+def next_queued(session: Session, kind: str) -> str | None:
+    query = (
+        select(Job.id).where(Job.state == JobState.QUEUED, Job.kind == kind).order_by(Job.queued_at, Job.id).limit(1)
+    )
     return session.scalar(query)
 
 

@@ -1,0 +1,126 @@
+"""What a request to evaluate comes to, and the job of it: which weights are judged, and how."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from app.core.errors import Conflict, FieldError, Invalid, NotFound
+from app.core.names import EVALUATE
+from app.core.settings import get_settings
+from app.core.store import Store
+from app.services import checkpoints, jobs, models
+from app.services.idempotency import Answer
+from app.services.views import CheckpointView, JobView
+from models.spec.recipe import Recipe
+from models.spec.watch import FIGURES
+
+SUBJECT_FILE = "subject"
+"""the judged weights, in the evaluating job's own folder"""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The request made whole, as the row keeps it. `model` is name@version; `step` that of the weights."""
+
+    model: str | None
+    checkpoint: str | None
+    step: int
+    sha256: str
+    n: int
+    features: str
+    seed: int
+    figures: list[str] | None
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    asked: Asked
+    recipe: Recipe
+    family: str | None
+    model_name: str
+    subject: str | None
+    """the job that trained the weights; None once it is deleted"""
+    checkpoint: CheckpointView | None
+
+
+def plan(
+    *,
+    model: str | None,
+    checkpoint: str | None,
+    n: int,
+    features: str,
+    seed: int,
+    figures: Sequence[str] | None,
+) -> Evaluation:
+    """Raises Invalid with a pointer per refusal, NotFound for weights that are not there."""
+    if (model is None) == (checkpoint is None):
+        sentence = "Name a model or a checkpoint, one of the two."
+        raise Invalid(sentence, errors=(FieldError("/model", sentence),))
+    how = {"n": n, "features": features, "seed": seed, "figures": None if figures is None else list(figures)}
+    made = _of_model(model, how) if model is not None else _of_checkpoint(checkpoint or "", how)
+    if errors := tuple(_refusals(made)):
+        named = " ".join(f"{error.pointer}: {error.message}" for error in errors)
+        raise Invalid(f"The evaluation was refused. {named}", code="evaluation_refused", errors=errors)
+    return made
+
+
+def create(made: Evaluation, answer: Answer | None = None) -> JobView:
+    """Raises Conflict where the weights' file is damaged."""
+    return jobs.make(
+        EVALUATE,
+        made.recipe,
+        lambda job_id: _hold(made, job_id),
+        answer,
+        family=made.family,
+        dataset=made.recipe.data.dataset,
+        model_name=made.model_name,
+        asked=made.asked.as_dict(),
+        subject=made.subject,
+    )
+
+
+def _of_model(reference: str, how: Mapping[str, Any]) -> Evaluation:
+    try:
+        version = models.find(reference)
+    except NotFound as error:
+        raise NotFound(error.detail, code=error.code, errors=(FieldError("/model", error.detail),)) from None
+    asked = Asked(f"{version.name}@{version.version}", None, version.step, version.export_sha256, **how)
+    family = None if version.job_id is None else jobs.get(version.job_id).family
+    return Evaluation(asked, version.recipe, family, version.name, version.job_id, None)
+
+
+def _of_checkpoint(checkpoint_id: str, how: Mapping[str, Any]) -> Evaluation:
+    try:
+        checkpoint, job = checkpoints.find(checkpoint_id)
+    except NotFound as error:
+        raise NotFound(error.detail, code=error.code, errors=(FieldError("/checkpoint", error.detail),)) from None
+    asked = Asked(None, checkpoint.id, checkpoint.step, checkpoint.sha256, **how)
+    return Evaluation(asked, job.recipe, job.family, job.model_name, job.id, checkpoint)
+
+
+def _refusals(made: Evaluation) -> list[FieldError]:
+    asked, kind = made.asked, made.recipe.data.kind
+    unknown = [(number, name) for number, name in enumerate(asked.figures or ()) if name not in FIGURES]
+    known = ", ".join(FIGURES)
+    found = [
+        FieldError(f"/figures/{number}", f"There is no figure '{name}'; there are {known}.") for number, name in unknown
+    ]
+    if asked.features == "inception" and kind in ("points", "sequences"):
+        found.append(FieldError("/features", f"Inception looks at pictures, and this model makes {kind}: use 'own'."))
+    return found
+
+
+def _hold(made: Evaluation, job_id: str) -> Mapping[str, Any]:
+    """A version may be withdrawn, a checkpoint pruned: the weights stay in the evaluating job's own folder."""
+    settings = get_settings()
+    target = settings.checkpoints(job_id) / SUBJECT_FILE
+    if made.checkpoint is not None and made.subject is not None:
+        checkpoints.hold(made.checkpoint, made.subject, target)
+        return {}
+    source = Store(settings.artifacts).path(made.asked.sha256)
+    if (how := checkpoints.link(source, made.asked.sha256, target)) is not None:
+        raise Conflict(f"The file of {made.asked.model} is {how}: publish it again.", code="model_damaged")
+    return {}

@@ -1,0 +1,118 @@
+"""What the runner's process does for a job that evaluates: its weights, the data, the figures, the row."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from app.core.settings import get_settings
+from app.core.store import sha256_of
+from app.services import attempts
+from app.services.evaluations import SUBJECT_FILE
+from app.services.views import JobView
+from worker.lifeline import Lifeline
+from worker.loading import load
+
+if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
+    from torch import nn
+
+    from models.spec.recipe import Recipe
+    from worker.training.data import Data, Split
+
+
+class SubjectDamaged(Exception):
+    """The weights to judge are not what they were."""
+
+
+class _CalledOff(Exception):
+    """The attempt is to end; an evaluation keeps nothing of what it has begun."""
+
+
+class Evaluator:
+    """One attempt. An evaluation that is paused or tried again starts anew: it takes minutes and comes out equal."""
+
+    def __init__(self, job: JobView, fence: int, lifeline: Lifeline) -> None:
+        self._job = job
+        self._fence = fence
+        self._lifeline = lifeline
+        self._folder = get_settings().checkpoints(job.id)
+
+    def run(self) -> None:
+        """Measures, or is called off; the job's row says which."""
+        try:
+            self._run()
+        except _CalledOff:
+            attempts.stopped(self._job.id, self._fence)
+
+    def _run(self) -> None:
+        from worker.training.evaluation import evaluate
+
+        settings, asked = get_settings(), self._job.asked or {}
+        device = self._settle()
+        self._beat()
+        recipe, step, generator = self._subject(asked)
+        self._beat()
+        found = evaluate(
+            recipe,
+            generator.to(device),
+            step,
+            self._load,
+            n=asked["n"],
+            features=asked["features"],
+            seed=asked["seed"],
+            cache=settings.judges,
+            weights=settings.data,
+            beat=self._beat,
+            only=asked["figures"],
+        )
+        report = json.dumps(finite(found.as_dict()), indent=2).encode()
+        figures = finite(found.figures)
+        attempts.measured(self._job.id, self._fence, figures, found.provenance, report, found.picture)
+
+    def _settle(self) -> str:
+        """The device to draw on."""
+        from worker.training import numerics
+
+        settings = get_settings()
+        here = numerics.measure(settings.device, self._job.recipe, settings.threads)
+        attempts.settle_numerics(self._job.id, self._fence, here.as_dict())
+        numerics.apply(here)
+        return here.device
+
+    def _subject(self, asked: Mapping[str, Any]) -> "tuple[Recipe, int, nn.Module]":
+        """The recipe and the generator that serves: of a checkpoint its average, made ready as for an export."""
+        from models.export import export_checkpoint, load_whole
+
+        held = self._folder / SUBJECT_FILE
+        if not held.is_file() or sha256_of(held) != asked["sha256"]:
+            raise SubjectDamaged("The weights to be judged are missing or damaged. Create the job again.")
+        if asked["model"] is not None:
+            return load_whole(held)
+        export = self._folder / "export.safetensors"
+        export_checkpoint(self._job.recipe, held, export)
+        try:
+            return load_whole(export)
+        finally:
+            export.unlink()
+
+    def _load(self, split: "Split") -> "Data":
+        return load(self._job.recipe.data, split, self._beat)
+
+    def _beat(self) -> None:
+        """The heartbeat between two stages, and the ear. Raises _CalledOff."""
+        self._lifeline.beat(0)
+        if self._lifeline.wanted is not None:
+            raise _CalledOff
+
+
+def finite(value: Any) -> Any:
+    """JSON with null for what was not finite."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {name: finite(part) for name, part in value.items()}
+        case list() | tuple():
+            return [finite(part) for part in value]
+        case _:
+            return value

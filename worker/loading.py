@@ -1,0 +1,25 @@
+"""The examples that a recipe names, built in or uploaded."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from app.core.settings import get_settings
+from app.services import datasets
+from models.spec.data import DataSpec
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from worker.training.data import Data, Split
+
+
+def load(spec: DataSpec, split: "Split", beat: Callable[[], None]) -> "Data":
+    """`beat` is called now and then while an upload is prepared. Raises DatasetMissing, NoRoom."""
+    from worker.training import data
+    from worker.training.uploads import Upload, load_upload
+
+    settings = get_settings()
+    files = datasets.files(spec.dataset)
+    if files is None or spec.kind == "points" or spec.kind == "sequences":
+        return data.load(spec, settings.data, split, downloads=settings.home / "data")
+    if split != "train":
+        raise data.DatasetMissing(f"The uploaded dataset '{spec.dataset}' has no {split} split; use the whole set.")
+    return load_upload(spec, Upload(files.archive, files.index, settings.prepared, beat))
