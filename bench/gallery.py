@@ -25,7 +25,7 @@ from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from worker.training import numerics as numerics_module
 from worker.training.data import load
-from worker.training.loop import Report, Saved, Stop, train
+from worker.training.loop import Quiet, Report, train
 
 PICTURES = CHECKOUT / "docs" / "pictures" / "recipes"
 FIGURES = RESULTS / "gallery"
@@ -38,7 +38,7 @@ HEAD = """\
 say = partial(print, flush=True)
 
 
-class Watch:
+class Last(Quiet):
     """A listener that keeps the last report and what training has computed until then, in seconds of one core."""
 
     def __init__(self) -> None:
@@ -46,16 +46,9 @@ class Watch:
         self.seconds = 0.0
         self.last: Report | None = None
 
-    def beat(self, step: int) -> None: ...
-
     def report(self, report: Report) -> None:
         self.last = report
         self.seconds = time.process_time() - self.began
-
-    def saved(self, saved: Saved) -> None: ...
-
-    def should_stop(self) -> Stop | None:
-        return None
 
 
 def main() -> None:
@@ -77,7 +70,7 @@ def measure(name: str) -> None:
     numerics_module.apply(numerics)
     with tempfile.TemporaryDirectory(prefix="forger-gallery-") as folder:
         data = load(recipe.data, get_settings().data)
-        watch = Watch()
+        watch = Last()
         train(recipe, data, watch, folder=Path(folder), attempt=1, resume=None, numerics=numerics)
     assert watch.last is not None
     PICTURES.mkdir(parents=True, exist_ok=True)

@@ -8,18 +8,18 @@ from pydantic import Field
 
 from models.spec.base import Spec
 
-Metric = Literal["frechet", "coverage", "agreement", "transport", "psnr", "valid"]
+Metric = Literal["frechet", "coverage", "agreement", "divergence", "psnr", "valid"]
 
 METRICS: MappingProxyType[tuple[str, str], tuple[Metric, ...]] = MappingProxyType({
     ("synthesis", "images"): ("frechet", "coverage", "agreement"),
-    ("synthesis", "points"): ("transport",),
+    ("synthesis", "points"): ("divergence",),
     ("synthesis", "sequences"): ("valid",),
     ("unpaired", "unpaired"): ("frechet", "coverage"),
     ("unpaired", "paired"): ("frechet", "coverage"),
     ("paired", "paired"): ("psnr",),
     ("paired", "images"): ("psnr",),
     ("reconstruction", "images"): ("psnr",),
-    ("reconstruction", "points"): ("transport",),
+    ("reconstruction", "points"): ("divergence",),
 })  # fmt: skip
 """by kind of game and of data what the best checkpoint can be told by; the first is the default"""
 
@@ -78,6 +78,7 @@ FIGURES: MappingProxyType[str, Figure] = MappingProxyType({
     "modes": Figure("modes captured", "high"),
     "high_quality": Figure("share of high quality", "high"),
     "reverse_kl": Figure("reverse KL divergence of the modes", "low"),
+    "divergence": Figure("KL divergence from the true mixture, over cells", "low"),
     "kl": Figure("KL divergence of the classes from uniform", "low"),
     "sliced_wasserstein": Figure("sliced Wasserstein distance", "low"),
     "sinkhorn": Figure("Sinkhorn distance", "low"),

@@ -16,7 +16,7 @@ from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from worker.training.batches import Batches
 from worker.training.data import load
-from worker.training.loop import Finished, Listener, Report, Saved, Stop, Stopped, train
+from worker.training.loop import Finished, Listener, Quiet, Report, Saved, Stop, Stopped, train
 from worker.training.numerics import Numerics, apply, measure
 from worker.training.trainer import NonFinite, Trainer
 
@@ -103,7 +103,7 @@ def test_orders_of_turns_differ_and_each_is_exact(order: str) -> None:
         assert losses != advance(trainer(small("dcgan")), 4)
 
 
-class Notes:
+class Notes(Quiet):
     """A listener that writes everything down and stops when told."""
 
     def __init__(self, stop_at: int | None = None, why: Stop = Stop.PAUSE) -> None:
@@ -131,9 +131,9 @@ def run(
     notes: Listener,
     attempt: int = 1,
     resume: Path | None = None,
-    **beginning: Path | None,
+    **beginning: Any,
 ) -> Finished | Stopped:
-    """`beginning`: `start` and `weights`, as `train` takes them."""
+    """`beginning`: `start`, `weights`, `judges` and `extended_at`, as `train` takes them."""
     numerics = measure("cpu", recipe, 2)
     apply(numerics)
     data = load(recipe.data, None)

@@ -18,7 +18,7 @@ from worker.training import pace
 from worker.training.batches import Batches
 from worker.training.data import DatasetMissing, load
 from worker.training.features import WeightsMissing, all_turns, learn_turns, read_vgg19
-from worker.training.loop import Finished, Report, Saved, Stop, Stopped
+from worker.training.loop import Finished, Quiet, Report, Saved, Stop, Stopped
 from worker.training.numerics import apply, measure
 from worker.training.trainer import Trainer
 
@@ -89,7 +89,7 @@ def test_nothing_is_prepared_where_nothing_is_compared() -> None:
     assert list(trainer(resolve("dcgan")[1]).prepare()) == []
 
 
-class Notes:
+class Notes(Quiet):
     """A listener that keeps checkpoints and can stop before the first step."""
 
     def __init__(self, beats: int = 10**9, why: Stop = Stop.PAUSE) -> None:

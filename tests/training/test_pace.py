@@ -12,27 +12,20 @@ from models.spec.recipe import Recipe
 from models.spec.resolve import resolve, settled
 from worker.training.batches import Batches
 from worker.training.data import load
-from worker.training.loop import NonFinite, Report, Saved, Stop, train
+from worker.training.loop import NonFinite, Quiet, Saved, train
 from worker.training.numerics import apply, measure
 from worker.training.pace import Pace, steps_within
 from worker.training.pace import measure as measure_pace
 from worker.training.trainer import Trainer
 
 
-class Newest:
+class Newest(Quiet):
     """A listener that keeps the newest checkpoint."""
 
     path: Path
 
-    def beat(self, step: int) -> None: ...
-
-    def report(self, report: Report) -> None: ...
-
     def saved(self, saved: Saved) -> None:
         self.path = saved.path
-
-    def should_stop(self) -> Stop | None:
-        return None
 
 
 def timed(minutes: float, **overrides: Any) -> Recipe:

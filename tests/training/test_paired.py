@@ -12,8 +12,9 @@ from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from worker.training.batches import Batches
 from worker.training.data import load
+from worker.training.figures.pictures import psnr
 from worker.training.numerics import apply, measure
-from worker.training.samples import psnr, sample_sheet
+from worker.training.samples import sample_sheet
 from worker.training.trainer import Trainer
 
 CPU = torch.device("cpu")

@@ -7,31 +7,16 @@ import torch
 from sklearn.svm import SVC
 from torch import Tensor
 
+from models import checkpoint
 from models.export import cycling_labels, export_checkpoint, load_export
 from models.latent import draw_latent
 from models.rng import Rng
 from models.spec.resolve import resolve
 from worker.training.data import load
-from worker.training.loop import Finished, Report, Saved, Stop, train
+from worker.training.loop import Finished, Quiet, train
 from worker.training.numerics import apply, measure
 
 SAMPLES = 1000
-
-
-class Quiet:
-    """A listener that keeps the newest checkpoint."""
-
-    newest: Path
-
-    def beat(self, step: int) -> None: ...
-
-    def report(self, report: Report) -> None: ...
-
-    def saved(self, saved: Saved) -> None:
-        self.newest = saved.path
-
-    def should_stop(self) -> Stop | None:
-        return None
 
 
 def spread_within_classes(pictures: Tensor, labels: Tensor) -> float:
@@ -46,10 +31,10 @@ def test_cdcgan_on_digits_draws_what_is_asked_and_not_one_prototype_each(tmp_pat
     numerics = measure("cpu", recipe, None)
     apply(numerics)
     data = load(recipe.data, None)
-    notes = Quiet()
-    ended = train(recipe, data, notes, folder=tmp_path, attempt=1, resume=None, numerics=numerics)
-    assert ended == Finished(recipe.budget.steps)
-    export_checkpoint(recipe, notes.newest, tmp_path / "export.safetensors")
+    ended = train(recipe, data, Quiet(), folder=tmp_path, attempt=1, resume=None, numerics=numerics)
+    assert isinstance(ended, Finished)
+    assert ended.served is not None
+    export_checkpoint(recipe, checkpoint.find(tmp_path, ended.served.best.step), tmp_path / "export.safetensors")
 
     generator = load_export(tmp_path / "export.safetensors").networks["generator"]
     asked = cycling_labels(10, SAMPLES)

@@ -18,9 +18,10 @@ from models.spec.games import Paired
 from models.spec.recipe import Recipe
 from models.truth import MIXTURES, VALID
 from worker.training.batches import scaled
+from worker.training.evaluation import Provenance
 from worker.training.figures.classes import agreement, class_modes, pairwise_diversity
-from worker.training.figures.distances import frechet, transport
-from worker.training.figures.mixtures import modes
+from worker.training.figures.distances import frechet
+from worker.training.figures.mixtures import divergence, modes
 from worker.training.figures.neighbours import copies, density_coverage
 from worker.training.figures.pictures import psnr
 from worker.training.judge import Judge
@@ -32,8 +33,10 @@ REFERENCE = 2_048
 """real examples that made ones are compared with"""
 NEIGHBOURS = 500
 """of each that are searched for neighbours"""
-POINTS, TRANSPORTED = 2_500, 300
-"""drawn to count modes, as the papers do, and to find the exact transport"""
+POINTS = 2_500
+"""drawn to count modes, as the papers do"""
+SEED = 0
+"""of the latents: the same for every job, so that figures of different seeds can be compared"""
 PART = 128
 """pictures made together"""
 
@@ -71,11 +74,19 @@ class Inspector:
                 return self._rebuilt()
 
     @property
+    def provenance(self) -> Provenance:
+        """Where the figures come from."""
+        features = "none" if self._judge is None else f"judge {self._judge.mark}"
+        resize = "none" if self._judge is None else self._judge.resize
+        real = min(REFERENCE, len(self._batches.real))
+        return Provenance(features, real, self._n, resize, "train", SEED)
+
+    @property
     def _network(self) -> nn.Module:
         return self._trainer.average.network
 
     def _drawn(self, n: int) -> Tensor:
-        z = draw_latent(self._recipe.latent, Rng(self._recipe.seed).stream("watch"), n).to(self._trainer.device)
+        z = draw_latent(self._recipe.latent, Rng(SEED).stream("watch"), n).to(self._trainer.device)
         labels = cycling_labels(self._recipe.classes, n, z.device)
         return _in_parts(lambda rows: self._network(z[rows], None if labels is None else labels[rows]), n)
 
@@ -104,8 +115,7 @@ class Inspector:
 
     def _points(self, points: Tensor) -> Figures:
         mixture = MIXTURES[self._recipe.data.dataset]
-        real = self._batches.first(TRANSPORTED).real.cpu()
-        figures = {"transport": transport(real, points[:TRANSPORTED])}
+        figures = {"divergence": divergence(points, mixture)}
         if mixture.modes.shape[1] == 2:
             captured, figures["high_quality"], figures["reverse_kl"] = modes(points, mixture)
             figures["modes"] = float(captured)
@@ -136,7 +146,7 @@ class Inspector:
     def _answered(self) -> Figures:
         """Of training pairs, which are the ones at hand."""
         assert isinstance(self._recipe.game, Paired)
-        asked = ask(self._recipe.game, self._batches.first(self._n), Rng(self._recipe.seed).stream("watch"))
+        asked = ask(self._recipe.game, self._batches.first(self._n), Rng(SEED).stream("watch"))
         made = _in_parts(lambda rows: asked.part(rows).answered_by(self._network), len(asked.answer))
         return {"psnr": psnr(made, asked.answer.cpu())}
 

@@ -16,12 +16,13 @@ from models.spec.recipe import Recipe
 from worker.training import judge
 from worker.training.batches import Batches
 from worker.training.data import Data
+from worker.training.evaluation import Provenance
 from worker.training.health import Trouble
 from worker.training.inspector import Inspector, needs_judge
 from worker.training.numerics import Numerics
 from worker.training.samples import sample_sheet
 from worker.training.trainer import NonFinite, Trainer
-from worker.training.watch import Best, Ending, Evaluation, Watch
+from worker.training.watch import Best, Ending, Evaluation, Served, Watch
 
 __all__ = [
     "Best",
@@ -31,8 +32,11 @@ __all__ = [
     "Finished",
     "Listener",
     "NonFinite",
+    "Provenance",
+    "Quiet",
     "Report",
     "Saved",
+    "Served",
     "Stop",
     "Stopped",
     "Trouble",
@@ -59,10 +63,11 @@ class Report:
 
 @dataclass(frozen=True)
 class Finished:
-    """To be served is the checkpoint of `best`, else the last one; `ending` says why it ended early, if it did."""
+    """To be served is the checkpoint of `served`, else the last one; `ending` says why it ended early, if it did."""
 
     step: int
-    best: Best | None = None
+    served: Served | None = None
+    provenance: Provenance | None = None
     ending: Ending | None = None
 
 
@@ -84,6 +89,31 @@ class Listener(Protocol):
     def saved(self, saved: Saved) -> None: ...
     def best(self, best: Best) -> None: ...
     def should_stop(self) -> Stop | None: ...
+
+
+class Quiet:
+    """A listener to build on: it takes note of nothing and never stops."""
+
+    def beat(self, step: int) -> None:
+        pass
+
+    def report(self, report: Report) -> None:
+        pass
+
+    def evaluated(self, evaluation: Evaluation) -> None:
+        pass
+
+    def trouble(self, step: int, kind: str, message: str) -> None:
+        pass
+
+    def saved(self, saved: Saved) -> None:
+        pass
+
+    def best(self, best: Best) -> None:
+        pass
+
+    def should_stop(self) -> Stop | None:
+        return None
 
 
 class _CalledOff(Exception):
@@ -199,9 +229,9 @@ class _Run:
             self._listener.best(self._watch.best)
 
     def finished(self) -> Finished:
-        if self._watch is None:
+        if self._watch is None or self._inspector is None:
             return Finished(self._trainer.step)
-        return Finished(self._trainer.step, self._watch.best, self._watch.ending)
+        return Finished(self._trainer.step, self._watch.served(), self._inspector.provenance, self._watch.ending)
 
     def _load(self, state: dict[str, Any], extended_at: int | None) -> None:
         self._trainer.load_state_dict(state)

@@ -14,8 +14,10 @@ from models import checkpoint
 from models.spec.recipe import Recipe
 from models.spec.resolve import settled
 from models.spec.training import MOST_STEPS
+from worker.training import judge
 from worker.training.batches import Batches
 from worker.training.data import Data
+from worker.training.inspector import Inspector, needs_judge
 from worker.training.numerics import Numerics
 from worker.training.samples import sample_sheet
 from worker.training.trainer import Trainer
@@ -32,12 +34,14 @@ SHARE = 0.1
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds that a step, a report and a checkpoint take, and what comes before the first step."""
+    """Seconds that a step, a report, a checkpoint and an evaluation take, and what comes before the first step."""
 
     step: float
     report: float
     save: float
     prepare: float = 0.0
+    look: float = 0.0
+    """an evaluation"""
 
 
 def measure(
@@ -49,10 +53,11 @@ def measure(
     folder: Path,
     start: Path | None = None,
     weights: Path | None = None,
+    judges: Path | None = None,
 ) -> Pace:
     """The pace of this recipe on this machine, with the weights of the checkpoint `start` where there is one.
 
-    `weights` is the folder that holds those of feature networks.
+    `weights` is the folder that holds those of feature networks, `judges` where judges are kept: one may learn here.
 
     `beat` is called after every step. A checkpoint is saved inside `folder`, where those of the job will lie, and
     removed. Raises NonFinite, DamagedCheckpoint, DatasetMissing.
@@ -62,6 +67,11 @@ def measure(
     trainer = Trainer(recipe, Batches(recipe, data, device), device, numerics.precision)
     if start is not None:
         trainer.begin_with(checkpoint.load(start))
+    inspector = None
+    if recipe.watch is not None:
+        network = judge.learned(data, judges, beat=beat) if needs_judge(recipe) else None
+        inspector = Inspector(trainer, network)
+        inspector.look()  # the first look at the real examples is the long one
     prepared = _prepared(trainer, weights, beat)
     _timed(trainer, WARM_UP, beat)
     done, seconds = 0, 0.0
@@ -75,7 +85,10 @@ def measure(
     reported = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="trial-", dir=folder) as trial:
         checkpoint.save(trainer.state_dict(), Path(trial), 0)
-    return Pace(seconds / done, reported - began, time.perf_counter() - reported, prepared)
+    saved = time.perf_counter()
+    if inspector is not None:
+        inspector.look()
+    return Pace(seconds / done, reported - began, saved - reported, prepared, time.perf_counter() - saved)
 
 
 def steps_within(recipe: Recipe, pace: Pace) -> int:
@@ -89,7 +102,8 @@ def steps_within(recipe: Recipe, pace: Pace) -> int:
 def _cost(recipe: Recipe, pace: Pace) -> float:
     steps = recipe.budget.steps
     reports, saves = -(-steps // recipe.report_every), 1 - (-steps // recipe.checkpoint_every)
-    return pace.prepare + steps * pace.step + reports * pace.report + saves * pace.save
+    looks = -(-steps // recipe.watch.every) if recipe.watch else 0
+    return pace.prepare + steps * pace.step + reports * pace.report + saves * pace.save + looks * pace.look
 
 
 def _prepared(trainer: Trainer, weights: Path | None, beat: Callable[[], None]) -> float:

@@ -32,6 +32,15 @@ class Best:
 
 
 @dataclass(frozen=True)
+class Served:
+    """The evaluation whose checkpoint is served, why, and all its figures."""
+
+    best: Best
+    why: str
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Ending:
     """Why a training ended before its budget: a code, and a sentence."""
 
@@ -91,6 +100,18 @@ class Watch:
     def rate(self) -> float:
         """What the learning rates are multiplied by."""
         return float(self._spec.slower**self.roll_backs)
+
+    def served(self) -> Served | None:
+        """What is to be served, with the reason; None where no evaluation had the metric."""
+        if self.best is None:
+            return None
+        figure = FIGURES[self.best.metric]
+        figures = next(entry.figures for entry in self.history if entry.step == self.best.step)
+        why = (
+            f"Step {self.best.step} of {self._step}: its {figure.title}, {self.best.value:.4g}, is the "
+            f"{'lowest' if figure.better == 'low' else 'highest'} of {len(self.history)} evaluations."
+        )
+        return Served(self.best, why, figures)
 
     def state_dict(self) -> dict[str, Any]:
         return {
