@@ -1,0 +1,109 @@
+"""The full evaluation of a trained generator: every figure that its kind of data and game allows, and where from.
+
+What training measures on its way is the inspector's; what the figures mean stands in docs/figures.md.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from models.picture import encode
+from models.spec.recipe import Recipe
+from worker.training.data import Data, Split
+from worker.training.exam import CannotMeasure, Exam, Features
+from worker.training.measures import Measure, plan_of
+
+__all__ = ["CannotMeasure", "Evaluation", "Features", "Provenance", "evaluate"]
+
+FEWEST = 16
+"""examples on either side with which anything can be said"""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where figures come from. Only figures of equal provenance can be ranked."""
+
+    features: str
+    """the network they are compared by, with the beginning of its sha256; none for points and strings"""
+    n_real: int
+    n_fake: int
+    resize: str
+    split: Split
+    """of the real examples"""
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    figures: dict[str, float]
+    per_class: dict[str, dict[str, float]]
+    """by figure, by number of the class"""
+    baselines: dict[str, dict[str, float]]
+    """by name of what does without learning, the figures it has"""
+    provenance: dict[str, Any]
+    picture: bytes | None
+    """a PNG: made pictures beside their nearest training examples, or beside what was given and what was wanted"""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON, without the picture."""
+        return {name: value for name, value in self.__dict__.items() if name != "picture"}
+
+
+def evaluate(
+    recipe: Recipe,
+    generator: nn.Module,
+    step: int,
+    load: Callable[[Split], Data],
+    *,
+    n: int,
+    cache: Path,
+    features: Features = "own",
+    seed: int = 0,
+    weights: Path | None = None,
+    beat: Callable[[], None] = lambda: None,
+    only: Collection[str] | None = None,
+) -> Evaluation:
+    """Measure `generator`, an averaged one in eval mode, with `n` examples of its own at most.
+
+    `load` raises DatasetMissing for a split that is not there; the reference is the test split, else the training one.
+    `cache` keeps judges; `weights` is the folder that may hold Inception; `beat` is called all along; `only` names the
+    figures that are wanted. Raises CannotMeasure, DatasetMissing and WeightsMissing.
+    """
+    exam = Exam(recipe, generator, load, n, features, seed, cache, weights, beat)
+    plan = plan_of(exam)
+    if min(plan.n_fake, plan.n_real) < FEWEST:
+        raise CannotMeasure(f"An evaluation needs at least {FEWEST} examples on either side; ask for a larger n.")
+    possible = [name for names, _ in plan.measures for name in names]
+    wanted = set(possible if only is None else only)
+    if not wanted & set(possible):
+        raise CannotMeasure(f"None of these figures fits this model; choose from {', '.join(possible)}.")
+    compared = plan.compared
+    provenance = Provenance(
+        features=exam.mark if compared else "none",
+        n_real=plan.n_real,
+        n_fake=plan.n_fake,
+        resize=exam.network.resize if compared else "none",
+        split=exam.split,
+        seed=seed,
+    )
+    measure = partial(_measured, wanted=wanted, beat=beat)
+    return Evaluation(
+        figures=measure(plan.measures),
+        per_class={name: figures() for name, figures in plan.per_class.items() if name in wanted},
+        baselines={name: figures for name, measures in plan.baselines.items() if (figures := measure(measures))},
+        provenance=asdict(provenance) | {"step": step},
+        picture=None if plan.picture is None else encode(plan.picture()),
+    )
+
+
+def _measured(measures: Sequence[Measure], wanted: set[str], beat: Callable[[], None]) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    for names, measure in measures:
+        if wanted.intersection(names):
+            figures |= {name: value for name, value in zip(names, measure(), strict=True) if name in wanted}
+            beat()
+    return figures

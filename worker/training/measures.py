@@ -1,0 +1,306 @@
+"""What can be measured of a generator, by its kind of data and game: names of figures, and how to come by each."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.games import Batch
+from models.paired import Question, ask
+from models.picture import Pixels, scatter, sheet, text_sheet
+from models.spec.datasets import DATASETS
+from models.spec.games import Paired
+from models.truth import MIXTURES, VALID, spelled
+from worker.training.batches import scaled
+from worker.training.data import Data
+from worker.training.exam import Exam, Seen, kept, present, spread
+from worker.training.figures.classes import (
+    agreement,
+    agreement_by_class,
+    class_modes,
+    inception_score,
+    intra_diversity,
+    pairwise_diversity,
+    within_class_spread,
+)
+from worker.training.figures.distances import frechet, kid, sinkhorn, sliced_wasserstein, transport
+from worker.training.figures.mixtures import modes
+from worker.training.figures.neighbours import copies, density_coverage, nearest, precision_recall
+from worker.training.figures.pictures import BASELINES, psnr, ssim
+
+TRANSPORTED, BLURRED = 2_500, 500
+"""points at most for the exact transport and for Sinkhorn's"""
+SUSPECTS = 1_000
+"""made pictures at most that are searched for copies"""
+SMALL = 16
+"""pixels of a side at most at which copies are searched"""
+SEEN = 1_000
+"""training pictures of either kind that baselines learn from"""
+STRINGS, SCATTER, SHOWN = 64, 512, 16
+"""strings, pixels of a scatter plot, and pictures on the report's sheet"""
+
+Measure = tuple[tuple[str, ...], Callable[[], tuple[float, ...]]]
+"""names of figures, and how to come by them"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What can be measured. `per_class` and `baselines` belong to figures that are among the measures."""
+
+    measures: list[Measure]
+    n_real: int
+    n_fake: int
+    picture: Callable[[], Pixels] | None = None
+    per_class: Mapping[str, Callable[[], dict[str, float]]] = field(default_factory=dict)
+    baselines: Mapping[str, list[Measure]] = field(default_factory=dict)
+    compared: bool = True
+    """by features"""
+
+
+def plan_of(exam: Exam) -> Plan:
+    match exam.recipe.game.kind, exam.recipe.data.kind:
+        case (("synthesis" | "reconstruction"), "points"):
+            return _points(exam)
+        case "synthesis", "sequences":
+            return _strings(exam)
+        case "synthesis", _:
+            return _drawn(exam)
+        case "unpaired", _:
+            return _translated(exam)
+        case "paired", _:
+            return _answered(exam)
+        case _:
+            return _rebuilt(exam)
+
+
+def _drawn(exam: Exam) -> Plan:
+    """Pictures from noise, beside the reference."""
+    real, made = exam.real(), Seen(*exam.drawn(), exam)
+    train = present(exam.train.images)
+    measures = [*_compared(real, made), _one("copies", lambda: _copies(train, made.pictures))]
+    per_class = {}
+    if exam.wish == "inception" and exam.network.classes:
+        measures.append(_one("inception_score", lambda: inception_score(present(made.compared[1]))))
+    if real.labels is not None:
+        measures.append(_one("classifier_score", lambda: inception_score(made.logits)))
+        if made.labels is None:
+            measures.append((("modes", "kl"), lambda: class_modes(made.said, exam.judge.classes)))
+        else:
+            measures += _conditional(exam, real, real.labels, made, made.labels)
+            per_class["agreement"] = partial(_agreement_by_class, made, made.labels)
+    return Plan(
+        measures, len(real.pictures), exam.n, lambda: _beside_nearest(train, made.pictures), per_class=per_class
+    )
+
+
+def _compared(real: Seen, made: Seen) -> list[Measure]:
+    """By features, without labels."""
+    return [
+        _one("frechet", lambda: frechet(real.features, made.features)),
+        _one("kid", lambda: kid(real.features, made.features)),
+        (("precision", "recall"), lambda: precision_recall(real.features, made.features)),
+        (("density", "coverage"), lambda: density_coverage(real.features, made.features)),
+        _one("diversity", lambda: pairwise_diversity(made.features) / pairwise_diversity(real.features)),
+    ]
+
+
+def _conditional(exam: Exam, real: Seen, labels: Tensor, made: Seen, asked: Tensor) -> list[Measure]:
+    """Whether what was asked for came, and in how many ways."""
+
+    def read() -> tuple[float, float]:
+        share = agreement(made.said, asked)
+        return share, share
+
+    def over_real(figure: Callable[[Tensor, Tensor], float], mine: Tensor, theirs: Tensor) -> float:
+        return figure(mine, asked) / figure(theirs, labels)
+
+    return [
+        (("agreement", "gan_test"), read),
+        _one("spread", lambda: over_real(within_class_spread, made.pictures, real.pictures)),
+        _one("intra_diversity", lambda: over_real(intra_diversity, made.features, real.features)),
+        _one("gan_train", lambda: _gan_train(exam, made.pictures, asked, real.pictures, labels)),
+    ]
+
+
+def _agreement_by_class(made: Seen, asked: Tensor) -> dict[str, float]:
+    return {str(number): share for number, share in agreement_by_class(made.said, asked).items()}
+
+
+def _gan_train(exam: Exam, made: Tensor, asked: Tensor, real: Tensor, labels: Tensor) -> float:
+    """Accuracy on real pictures of a judge that learned from made ones alone (Shmelkov et al. 2018)."""
+    with TemporaryDirectory() as nowhere:
+        student = exam.taught(Data(images=made, labels=asked), Path(nowhere))
+    return agreement(present(exam.look(student, real)[1]).argmax(dim=1), labels)
+
+
+def _points(exam: Exam) -> Plan:
+    """Points from noise, or rebuilt ones where nothing can be drawn; figures are in the data's own unit."""
+    real = present(exam.reference.points)[: exam.n]
+    made = exam.drawn()[0] if exam.recipe.draws else exam.rebuilt(real)
+    mixture = MIXTURES[exam.recipe.data.dataset]
+    measures = [
+        _one("sliced_wasserstein", lambda: sliced_wasserstein(real, made, exam.stream("directions"))),
+        _one("sinkhorn", lambda: sinkhorn(real[:BLURRED], made[:BLURRED])),
+        _one("transport", lambda: transport(real[:TRANSPORTED], made[:TRANSPORTED])),
+    ]
+    if made.shape[1] == 1:  # the modes of a line run into one another
+        return Plan(measures, len(real), len(made), compared=False)
+    measures.append((("modes", "high_quality", "reverse_kl"), lambda: tuple(modes(made, mixture))))
+    shown = slice(0, TRANSPORTED)
+    draw = lambda: scatter(made[shown].numpy(), SCATTER, real[shown].numpy(), mixture.modes)  # noqa: E731
+    return Plan(measures, len(real), len(made), draw, compared=False)
+
+
+def _strings(exam: Exam) -> Plan:
+    """Strings from noise; the reference only says how many there are."""
+    name = exam.recipe.data.dataset
+    symbols = exam.drawn()[0].argmax(dim=2)
+    measures = [_one("distinct", lambda: len(torch.unique(symbols, dim=0)) / len(symbols))]
+    valid = VALID[name](symbols.numpy()) if name in VALID else None
+    if valid is not None:
+        measures.append(_one("valid", lambda: float(valid.mean())))
+    shown = spelled(symbols[:STRINGS].numpy(), DATASETS[name].alphabet)
+    ticked = None if valid is None else valid[:STRINGS].tolist()
+    n_real = len(present(exam.reference.sequences))
+    return Plan(measures, n_real, len(symbols), lambda: text_sheet(shown, ticked), compared=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """One direction of a translation. All are pictures uint8 [n, c, s, s], the first three equally many."""
+
+    given: Tensor
+    made: Tensor
+    wanted: Tensor
+    source: Tensor
+    target: Tensor
+    """training pictures like what is given, and like what is wanted"""
+
+    def without_learning(self, baseline: str) -> Tensor:
+        x, source, target = (scaled(pile) for pile in (self.given, self.source, self.target))
+        return BASELINES[baseline](x, source, target)
+
+    def rows(self, known: bool) -> list[Tensor]:
+        """What belongs side by side."""
+        return [self.given, self.made, self.wanted] if known else [self.given, self.made]
+
+
+def _translated(exam: Exam) -> Plan:
+    """Both ways between two piles; beside the true counterparts where the reference has them."""
+    nets = exam.generator
+    assert isinstance(nets, nn.ModuleDict)
+    n = min(exam.n, *(len(pile) for pile in exam.piles(exam.reference)))
+    a, b = (pile[spread(len(pile), n)] for pile in exam.piles(exam.reference))
+    source, target = (pile[spread(len(pile), SEEN)] for pile in exam.piles(exam.train))
+    ways = {
+        "a2b": Way(a, exam.made(lambda rows: nets["a2b"](exam.given(a[rows])), n), b, source, target),
+        "b2a": Way(b, exam.made(lambda rows: nets["b2a"](exam.given(b[rows])), n), a, target, source),
+    }
+    data = exam.recipe.data
+    return _ways(exam, ways, known=data.kind == "paired" or (data.dataset == "day2night" and exam.split == "test"))
+
+
+def _answered(exam: Exam) -> Plan:
+    """Answers of the paired game beside the right ones. What a baseline is given has the answer's size and channels."""
+    asked, learned_from = (_questions(exam, data, name) for data, name in ((exam.reference, ""), (exam.train, "train")))
+    made = exam.made(lambda rows: exam.answers(asked.part(rows)), len(asked.answer))
+    given, wanted, source, target = (
+        kept(x) for question in (asked, learned_from) for x in (_shown(question), question.answer)
+    )
+    return _ways(exam, {"": Way(given, made, wanted, source, target)}, known=True)
+
+
+def _ways(exam: Exam, ways: Mapping[str, Way], known: bool) -> Plan:
+    piles = {name: (Seen(way.wanted, None, exam), Seen(way.made, None, exam)) for name, way in ways.items()}
+
+    def apart(figure: Callable[[Tensor, Tensor], float], name: str) -> float:
+        real, made = piles[name]
+        return figure(real.features, made.features)
+
+    def near(translate: Callable[[Way], Tensor]) -> list[Measure]:
+        def to_wanted(figure: Callable[[Tensor, Tensor], float], name: str) -> float:
+            return figure(translate(ways[name]), scaled(ways[name].wanted))
+
+        return [_by_way("psnr", ways, partial(to_wanted, psnr)), _by_way("ssim", ways, partial(to_wanted, ssim))]
+
+    measures = [_by_way("frechet", ways, partial(apart, frechet)), _by_way("kid", ways, partial(apart, kid))]
+    n = min(len(way.made) for way in ways.values())
+    shown = [way.rows(known) for way in ways.values()]
+    if not known:
+        return Plan(measures, n, n, partial(_side_by_side, shown))
+    baselines = {name: near(partial(Way.without_learning, baseline=name)) for name in BASELINES}
+    return Plan(measures + near(lambda way: scaled(way.made)), n, n, partial(_side_by_side, shown), baselines=baselines)
+
+
+def _by_way(figure: str, ways: Collection[str], measure: Callable[[str], float]) -> Measure:
+    """The figure of each way, and their mean under its own name; of a single way that alone."""
+    if len(ways) == 1:
+        return _one(figure, lambda: measure(*ways))
+
+    def each_and_mean() -> tuple[float, ...]:
+        values = [measure(way) for way in ways]
+        return (*values, sum(values) / len(values))
+
+    return (*(f"{figure}_{way}" for way in ways), figure), each_and_mean
+
+
+def _questions(exam: Exam, data: Data, name: str) -> Question:
+    """Of n examples of the data at most, evenly spread; SEEN of the training ones."""
+    piles = [data.images] if data.images is not None else list(exam.piles(data))
+    rows = spread(len(present(piles[0])), SEEN if name else exam.n)
+    real, other = (None if pile is None else scaled(pile[rows]) for pile in (piles[0], piles[1] if piles[1:] else None))
+    assert isinstance(exam.recipe.game, Paired)
+    return ask(exam.recipe.game, Batch(present(real), other=other), exam.stream(f"holes/{name}"))
+
+
+def _shown(question: Question) -> Tensor:
+    """What was given, at the size and with the channels of the answer."""
+    answer = question.answer
+    return F.interpolate(question.given[:, : answer.shape[1]], size=answer.shape[2:], mode="nearest").expand_as(answer)
+
+
+def _rebuilt(exam: Exam) -> Plan:
+    """Pictures through a narrow code, and drawn ones where that can be done."""
+    real = exam.real()
+    rebuilt = exam.rebuilt(real.pictures)
+    wanted, came = scaled(real.pictures), scaled(rebuilt)
+    measures = [_one("psnr", lambda: psnr(came, wanted)), _one("ssim", lambda: ssim(came, wanted))]
+    if exam.recipe.draws:
+        drawn = _drawn(exam)
+        return replace(drawn, measures=measures + drawn.measures)
+    n = len(rebuilt)
+    return Plan(measures, n, n, lambda: _side_by_side([[real.pictures, rebuilt]]), compared=False)
+
+
+def _one(name: str, measure: Callable[[], float]) -> Measure:
+    return (name,), lambda: (measure(),)
+
+
+def _copies(train: Tensor, made: Tensor) -> float:
+    return copies(_small(train), _small(made[:SUSPECTS]))
+
+
+def _beside_nearest(train: Tensor, made: Tensor) -> Pixels:
+    """Pairs of a made picture and the training picture nearest to it."""
+    shown = made[:SHOWN]
+    return _side_by_side([[shown, train[nearest(_small(train), _small(shown))]]])
+
+
+def _small(x: Tensor) -> Tensor:
+    """uint8 [n, c, s, s] to [n, d] in [-1, 1], averaged by area to SMALL pixels a side at most."""
+    side = min(SMALL, x.shape[-1])
+    return torch.cat([F.interpolate(scaled(part), (side, side), mode="area") for part in torch.split(x, 4096)]).flatten(
+        1
+    )
+
+
+def _side_by_side(ways: list[list[Tensor]]) -> Pixels:
+    """Pictures that belong together stand side by side, twice a row; SHOWN of each kind in all."""
+    rows = [torch.stack([pile[: SHOWN // len(ways)] for pile in way], dim=1).flatten(0, 1) for way in ways]
+    pictures = torch.cat(rows).permute(0, 2, 3, 1).contiguous().numpy()
+    return sheet(pictures, columns=2 * len(ways[0]), gap=1)
