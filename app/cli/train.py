@@ -66,13 +66,17 @@ def _recipe(family: str | None, file: Path | None) -> str | Json:
         raise Refusal("Name a family or a --recipe file, one of the two; `forger recipes` lists the families.")
     if file is None:
         return family or ""
-    try:
-        read = _json(file.read_text())
-    except ValueError as error:
-        raise Refusal(f"{file} holds no JSON ({error}).") from None
+    read = read_json(file)
     if not isinstance(read, dict):
         raise Refusal(f"{file} holds no recipe: it must be a JSON object, as `forger jobs show ID --json` has one.")
     return read
+
+
+def read_json(file: Path) -> Any:
+    try:
+        return _json(file.read_text())
+    except ValueError as error:
+        raise Refusal(f"{file} holds no JSON ({error}).") from None
 
 
 def _budget(**ways: float | None) -> Json | None:

@@ -21,6 +21,7 @@ class ComparedJob(Out):
     case: Json | None
     model: str | None = Field(description="name@version; null until it is published.")
     step: int
+    metric: str | None = Field(description="The figure that tells its best checkpoint.")
     best: Best | None
 
 
@@ -42,6 +43,7 @@ class ComparedCurves(Out):
 class Ranked(Out):
     job: str
     value: float | None = Field(description="Null was not finite.")
+    step: int | None = Field(description="Of the checkpoint that was measured.")
     source: str = Field(description="The job that measured it: itself, or one that evaluates.")
 
 

@@ -37,6 +37,7 @@ class Compared:
     case: dict[str, Any] | None
     model: str | None
     step: int
+    metric: str | None
     best: dict[str, Any] | None
 
 
@@ -125,7 +126,8 @@ def _training(session: Session, number: int, job_id: str) -> JobView:
 def _compared(job: JobView) -> Compared:
     model = job.result.model if job.result else None
     seed = job.recipe.seed
-    return Compared(job.id, job.family, job.dataset, job.state, seed, job.case, model, job.step, job.best)
+    metric = job.recipe.watch.metric if job.recipe.watch else None
+    return Compared(job.id, job.family, job.dataset, job.state, seed, job.case, model, job.step, metric, job.best)
 
 
 def _curves(session: Session, jobs: Sequence[JobView]) -> list[Curves]:

@@ -24,18 +24,13 @@ def differences(values: Sequence[Any], path: str = "") -> list[Difference]:
     Objects of different `kind` are different things and differ as a whole; so do lists of different length, and
     lists of numbers.
     """
-    if all(_same(value, values[0]) for value in values[1:]):
+    if all(value == values[0] for value in values[1:]):
         return []
     steps = _steps(values)
     if not steps:
         return [Difference(path, list(values))]
     deeper = (differences([_at(value, step) for value in values], _below(path, step)) for step in steps)
     return [found for part in deeper for found in part]
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Equal; but true is not 1."""
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
 def _steps(values: Sequence[Any]) -> list[str | int]:

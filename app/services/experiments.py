@@ -107,7 +107,29 @@ def plan(
             refusals |= {(field.pointer, field.message): field for field in _placed(case, error)}
     if refusals:
         raise _refused(list(refusals.values()))
-    return [Planned(case, seed, _seeded(own, seed)) for seed in chosen for case, own in made]
+    alike = _watched_alike(made)
+    return [Planned(case, seed, _seeded(own, seed)) for seed in chosen for case, own in alike]
+
+
+def _watched_alike(made: Sequence[tuple[Case, Plan]]) -> list[tuple[Case, Plan]]:
+    """Where nobody says how they are watched, evaluations of all cases have the same number of samples, the fewest:
+    figures of other numbers could not be held against each other."""
+    watches = [own.recipe.watch for case, own in made if _watched_unasked(case)]
+    least = min((watch.samples for watch in watches if watch is not None), default=None)
+    if least is None:
+        return list(made)
+    return [(case, _with_samples(own, least) if _watched_unasked(case) else own) for case, own in made]
+
+
+def _watched_unasked(case: Case) -> bool:
+    return isinstance(case.recipe, str) and "watch" not in (case.overrides or {})
+
+
+def _with_samples(plan: Plan, samples: int) -> Plan:
+    recipe = plan.recipe
+    if recipe.watch is None:
+        return plan
+    return _with(plan, recipe=recipe.model_copy(update={"watch": recipe.watch.model_copy(update={"samples": samples})}))
 
 
 def _named(plan: Plan, case: Case, stem: str | None, *, alone: bool) -> Plan:

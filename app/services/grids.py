@@ -137,7 +137,7 @@ def _called(recipe: str | Json) -> str:
 def _spelled(chosen: Mapping[str, Any]) -> str:
     """A case's name: what its values are, as far as a model may be called so."""
     words = "-".join(_word(pointer.rpartition("/")[2], value) for pointer, value in chosen.items())
-    return re.sub(r"[^a-z0-9._-]+", "-", words.lower()).strip("-._")[:CASE_LENGTH].rstrip("-") or "case"
+    return re.sub(r"[^a-z0-9._]+", "-", words.lower()).strip("-._")[:CASE_LENGTH].rstrip("-") or "case"
 
 
 def _word(name: str, value: Any) -> str:

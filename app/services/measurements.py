@@ -23,17 +23,20 @@ Json = dict[str, Any]
 Better = Literal["low", "high"]
 PREFIX = "figure/"
 """of the curves that evaluations inside training draw"""
+POINTS = 2_500
+"""drawn of a model of points, however few pictures would be"""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One figure of what `job` learned. `source` measured it: the job itself, or one that evaluates."""
+    """One figure of what `job` had learned at `step`. `source` measured it: the job itself, or one that evaluates."""
 
     job: str
     name: str
     value: float | None
     provenance: Json
     source: str
+    step: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,40 +79,54 @@ class Summary:
 def of_jobs(session: Session, jobs: Sequence[JobView]) -> list[Measured]:
     """What is known of training jobs: at their best checkpoint, and by the evaluations of what they learned.
 
-    Of several evaluations of a job with one provenance the newest counts.
+    Of several evaluations of a job with one provenance those of the step that it published count, the newest of them.
     """
     by_id = {job.id: job for job in jobs}
-    newest: dict[tuple[str, str, str], Measured] = {}
-    for job in jobs:
-        newest |= _by_key(_own(session, job))
-    for row in experiments.evaluations(session, by_id):
-        newest |= _by_key(_evaluated(by_id[row.subject or ""], row.id, row.result or {}))
-    return list(newest.values())
+    found = [one for job in jobs for one in _own(session, job)]
+    evaluated = [
+        one
+        for row in experiments.evaluations(session, by_id)
+        for one in _evaluated(by_id[row.subject or ""], row.id, row.result or {})
+    ]
+    evaluated.sort(key=lambda one: one.step == _published(by_id[one.job]))
+    last = {(one.job, one.name, key(one.provenance)): one for one in evaluated}
+    return [*found, *last.values()]
 
 
-def _by_key(measured: Iterable[Measured]) -> dict[tuple[str, str, str], Measured]:
-    return {(one.job, one.name, key(one.provenance)): one for one in measured}
+def _published(job: JobView) -> int | None:
+    return job.result.step if job.result else None
 
 
 def _own(session: Session, job: JobView) -> list[Measured]:
-    figures = job.result.figures if job.result else {}
+    figures, step = (job.result.figures, job.result.step) if job.result else ({}, None)
     if not figures and job.best is not None:
-        points = files.points_at(session, job.id, job.best["step"])
+        step = int(job.best["step"])
+        points = files.points_at(session, job.id, step)
         figures = {name.removeprefix(PREFIX): value for name, value in points.items() if name.startswith(PREFIX)}
-    own = (job.result and job.result.provenance) or {}
-    provenance = trained(job.recipe) | own
-    return [Measured(job.id, name, value, provenance, job.id) for name, value in figures.items()]
+    told = (job.result.provenance if job.result else None) or {}
+    provenance = trained(job.recipe) | told
+    return [Measured(job.id, name, value, provenance, job.id, step) for name, value in figures.items()]
 
 
 def _evaluated(job: JobView, source: str, result: Mapping[str, Any]) -> list[Measured]:
-    provenance = {**_subject(job.recipe), "by": "evaluation", **result.get("provenance", {})}
-    return [Measured(job.id, name, value, provenance, source) for name, value in result.get("figures", {}).items()]
+    """The step is what was measured, and no part of how."""
+    told = dict(result.get("provenance", {}))
+    step = told.pop("step", None)
+    provenance = {**_subject(job.recipe), "by": "evaluation", **told}
+    figures = result.get("figures", {})
+    return [Measured(job.id, name, value, provenance, source, step) for name, value in figures.items()]
 
 
 def trained(recipe: Recipe) -> Json:
     """The provenance of figures measured while training."""
-    samples = {} if recipe.watch is None else {"n_fake": recipe.watch.samples}
-    return {**_subject(recipe), "by": "watch", **samples}
+    return {**_subject(recipe), "by": "watch", **({} if recipe.watch is None else {"n_fake": _drawn(recipe)})}
+
+
+def _drawn(recipe: Recipe) -> int:
+    """Examples made for an evaluation while training; points cost little, and there are at least as many as papers
+    count modes with."""
+    assert recipe.watch is not None
+    return max(POINTS, recipe.watch.samples) if recipe.data.kind == "points" else recipe.watch.samples
 
 
 def _subject(recipe: Recipe) -> Json:

@@ -1,0 +1,183 @@
+"""`forger experiment FILE.json` starts one; `forger experiments` lists, shows, cancels and deletes them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli import ask, tabled
+from app.cli.pictures import write
+from app.cli.refusals import Refusal
+from app.cli.tabled import Cell
+from app.cli.train import read_json
+
+if TYPE_CHECKING:
+    from app.client import Experiment, Forger
+    from app.schemas.experiments import ExperimentDetail
+
+group = typer.Typer(help="Requests that became many jobs: cases times seeds.")
+
+NEWEST = "last"
+Which = Annotated[str, typer.Argument(metavar="ID", help="An id, its end, or `last`.", show_default=False)]
+
+
+def experiment(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="JSON, as POST /experiments takes it.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which jobs there would be, or why not.")] = False,
+    following: Annotated[bool, typer.Option("--follow", "-f", help="Wait until every job has ended.")] = False,
+    as_json: ask.AsJson = False,
+) -> None:
+    """Start an experiment: `forger experiment examples/experiments/objectives_on_ring8.json --follow`."""
+    forger = ask.forger(ctx)
+    asked = _read(file)
+    if dry_run:
+        _try(forger, asked, as_json=as_json)
+        return
+    made = forger.start_experiment(asked)
+    if following:
+        _follow(made, quiet=as_json)
+    if as_json:
+        ask.put_json(made.seen)
+    elif following:
+        put_table(made.seen)
+    else:
+        typer.echo(f"{made.id} has {len(made.seen.jobs)} jobs: {len(made.seen.cases)} cases.")
+        typer.echo("Watch it with: forger experiments follow last")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    read = read_json(file)
+    if not isinstance(read, dict):
+        raise Refusal(f"{file} holds no experiment: it must be a JSON object.")
+    return read
+
+
+def _try(forger: "Forger", asked: dict[str, Any], *, as_json: bool) -> None:
+    """Exit code 1 where it would be refused."""
+    plan = forger.try_experiment(asked)
+    if as_json:
+        ask.put_json(plan)
+    elif plan.refusals:
+        for refused in plan.refusals:
+            typer.echo(f"{refused.pointer or 'experiment'}: {refused.message}")
+    else:
+        rows = [(job.case, job.seed, job.family, job.dataset, job.model) for job in plan.jobs]
+        ask.table(("CASE", "SEED", "FAMILY", "DATASET", "MODEL"), rows)
+    if plan.refusals:
+        raise typer.Exit(1)
+
+
+def _follow(made: "Experiment", *, quiet: bool) -> None:
+    """A line whenever jobs change their states. Ctrl-C leaves them training."""
+    from app.schemas import tables
+
+    try:
+        for seen in made.follow():
+            if not quiet:
+                typer.echo(tables.title(seen))
+    except KeyboardInterrupt:
+        typer.echo(f"{made.id} goes on. Watch it again with: forger experiments follow {made.id[-8:]}")
+        raise typer.Exit(130) from None
+
+
+def put_table(seen: "ExperimentDetail") -> None:
+    """By case the mean and spread of each figure."""
+    from app.schemas import tables
+
+    rows = [
+        [Cell(case), *(Cell(tables.words(cell), cell is not None and cell.best) for cell in cells)]
+        for case, cells in tables.rows(seen)
+    ]
+    tabled.show([name.upper() if name == "case" else name for name in tables.head(seen)], rows, tables.title(seen))
+    for note in tables.notes(seen):
+        typer.echo(note)
+
+
+@group.callback(invoke_without_command=True)
+@group.command("list")
+def list_(ctx: typer.Context, as_json: ask.AsJson = False) -> None:
+    """List experiments, newest first."""
+    if ctx.invoked_subcommand is not None:
+        return
+    known = [one for one, _ in zip(ask.forger(ctx).experiments(), range(ask.RECENT), strict=False)]
+    if as_json:
+        ask.put_json(known)
+        return
+    rows = (
+        (one.id, one.name, len(one.cases), sum(one.states.values()), _states(one.states), ask.when(one.created_at))
+        for one in known
+    )
+    ask.table(("ID", "NAME", "CASES", "JOBS", "STATES", "CREATED"), rows)
+
+
+def _states(states: Any) -> str:
+    return ", ".join(f"{count} {state}" for state, count in states.items())
+
+
+@group.command(no_args_is_help=True)
+def show(
+    ctx: typer.Context,
+    id_: Which,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write the table instead: a picture (.png) or values (.csv).")
+    ] = None,
+    as_json: ask.AsJson = False,
+) -> None:
+    """The table of an experiment: by case the mean and spread of each figure over the seeds."""
+    found = find(ask.forger(ctx), id_)
+    if out is not None:
+        _write(found, out)
+    elif as_json:
+        ask.put_json(found.seen)
+    else:
+        put_table(found.seen)
+
+
+def _write(found: "Experiment", out: Path) -> None:
+    from app.remote.files import write_whole
+
+    match out.suffix.lower():
+        case ".png":
+            write(found.picture(), out, f"the table of {found.seen.name or found.id}")
+        case ".csv":
+            write_whole(out, [found.csv().encode()])
+            typer.echo(f"{out}: the table of {found.seen.name or found.id}")
+        case _:
+            raise Refusal(f"{out}: end it in .png or .csv.")
+
+
+@group.command("follow", no_args_is_help=True)
+def follow_(ctx: typer.Context, id_: Which) -> None:
+    """Wait until every job of an experiment has ended, then show its table; Ctrl-C leaves them training."""
+    found = find(ask.forger(ctx), id_)
+    _follow(found, quiet=False)
+    put_table(found.seen)
+
+
+@group.command(no_args_is_help=True)
+def cancel(ctx: typer.Context, id_: Which) -> None:
+    """Cancel every job of an experiment that has not ended."""
+    from app.schemas import tables
+
+    typer.echo(f"{tables.title(find(ask.forger(ctx), id_).cancel().seen)}.")
+
+
+@group.command(no_args_is_help=True)
+def delete(ctx: typer.Context, id_: Which) -> None:
+    """Forget an experiment whose jobs have all ended; the jobs stay."""
+    found = find(ask.forger(ctx), id_)
+    found.delete()
+    typer.echo(f"{found.id} is deleted; its jobs stay.")
+
+
+def find(forger: "Forger", word: str) -> "Experiment":
+    """By id, by the end of an id that only one has, or `last` for the newest."""
+    if word.startswith("exp_"):
+        return forger.experiment(word)
+    known = [one.id for one, _ in zip(forger.experiments(), range(ask.RECENT), strict=False)]
+    found = known[:1] if word == NEWEST else [id_ for id_ in known if word and id_.endswith(word)]
+    if len(found) != 1:
+        many = f"{len(found)} experiments end in '{word}': write more of the id."
+        raise Refusal(many if found else f"There is no experiment '{word}'; `forger experiments` lists them.")
+    return forger.experiment(found[0])

@@ -1,0 +1,78 @@
+"""An experiment as its client holds it: what was last read of it, and what can be asked of it."""
+
+import time
+from collections.abc import Iterator
+
+from app.core.states import TERMINAL
+from app.remote.connection import Connection
+from app.remote.job import Job
+from app.remote.picture import Picture
+from app.schemas.experiments import ExperimentDetail
+from app.schemas.jobs import JobOut
+
+PAUSE_S = 1.0
+
+
+class Experiment:
+    """`seen` is the newest reading; `refresh`, `follow`, `wait` and `cancel` renew it."""
+
+    def __init__(self, connection: Connection, seen: ExperimentDetail) -> None:
+        self._connection = connection
+        self._path = f"/experiments/{seen.id}"
+        self.seen = seen
+
+    def __repr__(self) -> str:
+        states = ", ".join(f"{count} {state}" for state, count in self.seen.states.items())
+        return f"<Experiment {self.seen.id}: {self.seen.name or 'unnamed'}, {states}>"
+
+    @property
+    def id(self) -> str:
+        return self.seen.id
+
+    @property
+    def ended(self) -> bool:
+        return all(state in TERMINAL for state in self.seen.states)
+
+    def refresh(self) -> "Experiment":
+        self.seen = self._connection.read(ExperimentDetail, self._path)
+        return self
+
+    def follow(self) -> Iterator[ExperimentDetail]:
+        """A reading whenever jobs have changed their states; the last one when all have ended."""
+        told = None
+        while True:
+            self.refresh()
+            if self.seen.states != told:
+                told = self.seen.states
+                yield self.seen
+            if self.ended:
+                return
+            time.sleep(PAUSE_S)
+
+    def wait(self) -> "Experiment":
+        """Returns when every job has ended."""
+        for _ in self.follow():
+            pass
+        return self
+
+    def jobs(self) -> Iterator[Job]:
+        """Each of its jobs that is still there, oldest first."""
+        for job in self.seen.jobs:
+            yield Job(self._connection, self._connection.read(JobOut, job.href))
+
+    def cancel(self) -> "Experiment":
+        """Every job that has not ended."""
+        self.seen = self._connection.read(ExperimentDetail, f"{self._path}/cancel", "POST")
+        return self
+
+    def delete(self) -> None:
+        """Only when every job has ended; the jobs stay."""
+        self._connection.ask("DELETE", self._path)
+
+    def picture(self) -> Picture:
+        """The table, drawn."""
+        return Picture.of(self._connection.ask("GET", self._path, params={"format": "png"}))
+
+    def csv(self) -> str:
+        """The table, a line for each case and figure."""
+        return self._connection.ask("GET", self._path, params={"format": "csv"}).text

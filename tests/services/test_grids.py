@@ -1,0 +1,107 @@
+"""From a request for an experiment to its cases, and from a refused case back to what the client wrote."""
+
+from typing import Any
+
+import pytest
+
+from app.core.errors import Invalid
+from app.core.limits import EXPERIMENT_JOBS
+from app.services.grids import at_pointer, cases, model_name, seeds
+
+HINGE = {"kind": "hinge"}
+
+
+def test_a_recipe_alone_is_one_case() -> None:
+    (case,) = cases("wgan", {"batch_size": 8}, None, None)
+    assert (case.name, case.recipe, case.overrides) == ("wgan", "wgan", {"batch_size": 8})
+    assert case.place("/overrides/batch_size") == "/overrides/batch_size"
+
+
+def test_cases_change_what_is_common() -> None:
+    common = {"batch_size": 8, "objective": {"kind": "minimax", "smoothing": 0.1}}
+    given: list[dict[str, Any]] = [
+        {"name": "own", "overrides": {"objective": HINGE}},
+        {"recipe": "wgan_gp", "overrides": None},
+    ]
+    own, other = cases("gan", common, given, None)
+    assert own.overrides == {"batch_size": 8, "objective": HINGE}
+    assert (other.name, other.recipe, other.overrides) == ("wgan_gp", "wgan_gp", common)
+    assert own.place("/overrides/objective/kind") == "/cases/0/overrides/objective/kind"
+    assert (own.place("/recipe"), other.place("/recipe")) == ("/recipe", "/cases/1/recipe")
+    assert own.place("/dataset") == "/dataset"
+    assert own.place("/overridesque") == "/overridesque"
+
+
+def test_a_grid_is_crossed_and_its_cases_are_called_by_their_values() -> None:
+    grid: dict[str, Any] = {"/objective": [HINGE, {"kind": "minimax"}], "/generator_optimizer/rate": [0.001, 0.01]}
+    made = cases("gan", {"batch_size": 8}, None, grid)
+    assert [case.name for case in made] == ["hinge-rate-0.001", "hinge-rate-0.01", "minimax-rate-0.001",
+                                            "minimax-rate-0.01"]  # fmt: skip
+    assert made[1].overrides == {"batch_size": 8, "objective": HINGE, "generator_optimizer": {"rate": 0.01}}
+    assert made[1].settings == {"/objective": HINGE, "/generator_optimizer/rate": 0.01}
+    assert made[1].place("/overrides/generator_optimizer/rate") == "/grid/~1generator_optimizer~1rate/1"
+    assert made[1].place("/overrides/objective/kind") == "/grid/~1objective/0/kind"
+    assert made[1].place("/overrides/batch_size") == "/overrides/batch_size"
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ([32, 64], ["at-32", "at-64"]),
+        ([True, None, "Half Way"], ["at-true", "at-none", "half-way"]),
+        ([[], [1, 2], [{"kind": "r1"}, {"kind": "r2"}]], ["at-none", "at-1-2", "r1-r2"]),
+        ([{"kind": "r1", "weight": 1}, {"kind": "r1", "weight": 2}, {"kind": "r1"}], ["r1", "r1-2", "r1-3"]),
+        (["§"], ["case"]),
+        ([{"a": 1}], ["at-a-1"]),
+        (["x" * 100], ["x" * 40]),
+    ],
+)
+def test_names_are_what_models_may_be_called(values: list[Any], names: list[str]) -> None:
+    assert [case.name for case in cases("gan", None, None, {"/at": values})] == names
+
+
+@pytest.mark.parametrize(
+    ("asked", "pointer"),
+    [
+        (("gan", None, [{"name": "a"}], {"/x": [1]}), "/grid"),
+        ((None, None, None, None), "/recipe"),
+        ((None, None, None, {"/x": [1]}), "/recipe"),
+        ((None, None, [{"recipe": "gan"}, {"name": "b"}], None), "/cases/1/recipe"),
+        (("gan", None, [{"name": "a"}, {"name": "a"}], None), "/cases/1/name"),
+        (("gan", None, [{}, {}], None), "/cases/1/name"),
+        (("gan", None, None, {"batch_size": [1]}), "/grid/batch_size"),
+        (("gan", None, None, {"/a": list(range(20)), "/b": list(range(20))}), "/grid"),
+    ],
+)
+def test_what_makes_no_cases_is_refused_where_it_stands(asked: tuple[Any, ...], pointer: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        cases(*asked)
+    assert [error.pointer for error in refused.value.errors] == [pointer]
+
+
+def test_a_number_of_seeds_stands_for_the_first() -> None:
+    assert seeds(3, 1) == [1, 2, 3]
+    assert seeds([7, 0], 1) == [7, 0]
+    assert len(seeds(EXPERIMENT_JOBS // 2, 2)) == EXPERIMENT_JOBS // 2
+
+
+@pytest.mark.parametrize(("asked", "cases_"), [(EXPERIMENT_JOBS + 1, 1), (10**15, 2), ([1, 2], EXPERIMENT_JOBS)])
+def test_too_many_jobs_name_their_limit(asked: Any, cases_: int) -> None:
+    with pytest.raises(Invalid, match="experiment_jobs"):
+        seeds(asked, cases_)
+
+
+def test_a_seed_is_named_once() -> None:
+    with pytest.raises(Invalid) as refused:
+        seeds([4, 5, 4], 1)
+    assert refused.value.errors[0].pointer == "/seeds/2"
+
+
+def test_a_pointer_makes_the_objects_around_its_value() -> None:
+    assert at_pointer("/a/b~1c/~0", 1) == {"a": {"b/c": {"~": 1}}}
+
+
+def test_names_of_models_have_room() -> None:
+    assert model_name("mine", "hinge") == "mine-hinge"
+    with pytest.raises(Invalid, match="name"):
+        model_name("m" * 40, "h" * 40)

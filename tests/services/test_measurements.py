@@ -1,0 +1,88 @@
+"""Figures are ranked and averaged only among those that were measured alike."""
+
+from typing import Any
+
+import pytest
+
+from app.services import measurements
+from app.services.measurements import Measured, grouped, ranked, summaries, trained
+from models.spec.resolve import resolve
+
+WATCH: dict[str, Any] = {"by": "watch", "n_fake": 64}
+LATER: dict[str, Any] = {"by": "evaluation", "n_fake": 5000, "seed": 0}
+
+
+def one(job: str, value: float | None, name: str = "frechet", provenance: dict[str, Any] | None = None) -> Measured:
+    return Measured(job, name, value, WATCH if provenance is None else provenance, job, 10)
+
+
+def test_figures_of_different_provenance_stand_in_no_ranking_together() -> None:
+    groups = grouped([one("a", 1), one("b", 2, provenance=LATER), one("c", 3), one("a", 4, "coverage")])
+    assert [(group.name, [each.job for each in group.measured]) for group in groups] == [
+        ("frechet", ["a", "c"]),
+        ("frechet", ["b"]),
+        ("coverage", ["a"]),
+    ]
+
+
+def test_provenance_is_the_same_whatever_the_order_of_its_members() -> None:
+    turned = dict(reversed(LATER.items()))
+    (group,) = grouped([one("a", 1, provenance=LATER), one("b", 2, provenance=turned)])
+    assert len(group.measured) == 2
+
+
+@pytest.mark.parametrize(("name", "order"), [("frechet", "bacd"), ("coverage", "cabd"), ("own_invention", "abcd")])
+def test_the_better_comes_first(name: str, order: str) -> None:
+    (group,) = grouped([one("a", 2, name), one("b", 1, name), one("c", 3, name), one("d", None, name)])
+    assert "".join(each.job for each in ranked(group)) == order
+
+
+def test_a_table_has_mean_spread_and_number_of_each_case() -> None:
+    case_of = {"a1": "a", "b1": "b", "a2": "a", "b2": "b", "c1": "c"}
+    values = {"a1": 1.0, "a2": 3.0, "b1": 5.0, "b2": None, "c1": None}
+    (summary,) = summaries([one(job, value) for job, value in values.items()], case_of)
+    assert [(cell.case, cell.mean, cell.deviation, cell.n, cell.best) for cell in summary.cases] == [
+        ("a", 2.0, pytest.approx(2**0.5), 2, True),
+        ("b", 5.0, None, 1, False),
+        ("c", None, None, 0, False),
+    ]
+
+
+def test_the_best_of_one_is_not_marked_nor_where_nobody_knows_which_way_is_better() -> None:
+    (alone,) = summaries([one("a1", 1.0)], {"a1": "a"})
+    assert not alone.cases[0].best
+    (odd,) = summaries([one("a", 1, "own_invention"), one("b", 2, "own_invention")], {"a": "a", "b": "b"})
+    assert [cell.best for cell in odd.cases] == [False, False]
+
+
+def test_high_is_better_for_coverage() -> None:
+    (summary,) = summaries([one("a", 0.5, "coverage"), one("b", 0.9, "coverage")], {"a": "a", "b": "b"})
+    assert [cell.best for cell in summary.cases] == [False, True]
+
+
+def test_each_provenance_has_a_column_of_its_own() -> None:
+    both = [one("a", 1), one("b", 2), one("a", 9, provenance=LATER)]
+    assert [len(summary.cases) for summary in summaries(both, {"a": "a", "b": "b"})] == [2, 1]
+
+
+def provenance(family: str, **asked: Any) -> dict[str, Any]:
+    return trained(resolve(family, **asked)[1])
+
+
+def test_what_was_measured_while_training_is_the_same_thing_where_data_and_samples_are() -> None:
+    assert provenance("dcgan") == provenance("dcgan", seed=5, overrides={"objective": {"kind": "hinge"}})
+    assert provenance("dcgan") != provenance("lsgan"), "other batches: an evaluation has other samples"
+    assert provenance("gan", dataset="ring8") == provenance("gan", dataset="ring8", overrides={"batch_size": 250})
+    assert provenance("dcgan") != provenance("dcgan", dataset="mnist")
+    assert provenance("dcgan") != provenance("dcgan", overrides={"data": {"side": 32}})
+
+
+def test_errors_of_different_tasks_are_different_things() -> None:
+    kinds = [provenance("srgan", dataset="digits"), provenance("inpaint", dataset="digits"), provenance("vae")]
+    assert len({measurements.key(kind) for kind in kinds}) == 3
+    assert "game" not in provenance("vae", dataset="ring8"), "distances of points are alike, whoever drew them"
+
+
+def test_provenance_is_told_in_words() -> None:
+    assert measurements.told(WATCH) == "while training, n_fake 64"
+    assert measurements.told(LATER) == "evaluated, n_fake 5000, seed 0"
