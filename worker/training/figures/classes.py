@@ -1,5 +1,6 @@
 """Figures of labelled data: what a classifier says of examples, and how much examples of one class differ."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -14,7 +15,7 @@ def inception_score(logits: Tensor) -> float:
     1 (nothing is told apart) to the number of classes. With the judge's own classes it is the classifier score.
     """
     each = logits.double().log_softmax(dim=1)
-    all_ = each.logsumexp(dim=0) - torch.tensor(len(each)).log()
+    all_ = each.logsumexp(dim=0) - math.log(len(each))
     return float((each.exp() * (each - all_)).sum(dim=1).mean().exp())
 
 
