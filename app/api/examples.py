@@ -6,7 +6,7 @@ from typing import Any
 
 from app.core.reports import Class, Listed, Report, Span, Transform
 from app.core.states import JobState
-from app.schemas import catalog, jobs, samples
+from app.schemas import catalog, compare, experiments, jobs, samples
 from app.schemas.base import Json, Out
 from app.services import recipes
 from models.spec.datasets import DATASETS
@@ -18,11 +18,24 @@ ARTIFACT = "art_01a1f3c2c9d07a4b8c1d2e3f40516273"
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 AT = 1_795_300_000.0
 MODEL = "cdcgan-digits"
+EXPERIMENT = "exp_01a1f3c2a0b47d1e8f3a5b6c7d8e9f11"
+RIVAL = "job_01a1f3c2a0b47d1e8f3a5b6c7d8e9f22"
+EXPERIMENT_IN: Json = {
+    "name": "objectives",
+    "recipe": "gan",
+    "dataset": "ring8",
+    "budget": {"steps": 2000},
+    "grid": {"/objective": [{"kind": "hinge"}, {"kind": "minimax"}]},
+    "seeds": 3,
+}
+WATCHED: Json = {"data": {"kind": "points", "dataset": "ring8", "dimension": 2}, "by": "watch", "n_fake": 2500}
 JOB_IN: Json = {"recipe": "cdcgan", "dataset": "digits", "seed": 1, "budget": {"steps": 1200}}
 
 PARAMETERS: Mapping[str, Any] = {
     "job_id": JOB,
     "artifact_id": ARTIFACT,
+    "experiment_id": EXPERIMENT,
+    "jobs": f"{JOB},{RIVAL}",
     "version": 1,
     "class": "7",
     "n": 16,
@@ -48,6 +61,7 @@ def bodies() -> dict[str, Json]:
         "JobIn": JOB_IN,
         "ExtendIn": {"budget": {"steps": 600}},
         "ModelIn": {"name": "sevens", "checkpoint": CHECKPOINT},
+        "ExperimentIn": EXPERIMENT_IN,
     }
 
 
@@ -160,12 +174,109 @@ def _replies() -> list[Out]:
         catalog.LimitList(
             data=[catalog.LimitOut(name="max_samples", value=1000, unit="pictures", meaning="Most pictures at once.")]
         ),
+        _experiment(),
+        experiments.ExperimentPage(
+            data=[experiments.ExperimentOut.model_validate(_experiment())], has_more=True, next_cursor=EXPERIMENT
+        ),
+        experiments.ExperimentPlanOut(
+            count=1,
+            jobs=[
+                experiments.PlannedJob(case="hinge", seed=1, family="gan", dataset="ring8", model="objectives-hinge")
+            ],
+            refusals=[],
+        ),
+        _comparison(),
         catalog.Index(name="forger", version="0.1.0", links={"jobs": "/jobs", "sample": "/sample"}),
         catalog.Version(name="forger", version="0.1.0", python="3.11.7"),
         catalog.Alive(status="ok"),
         catalog.Ready(status="ready", checks={"database": catalog.Check(ok=True, detail="ok")}),
         samples.Pictures.model_validate({"model": f"{MODEL}@1", "seed": 1, "class": 7, "images": ["iVBORw0KGgo="]}),
     ]
+
+
+def _experiment() -> experiments.ExperimentDetail:
+    own = f"/experiments/{EXPERIMENT}"
+    figures = [
+        experiments.FigureOut(
+            name="transport",
+            title="earth mover's distance",
+            better="low",
+            provenance=WATCHED,
+            told="while training, n_fake 2500",
+            cases=[
+                experiments.CellOut(case="hinge", mean=0.11, deviation=0.02, n=3, best=True),
+                experiments.CellOut(case="minimax", mean=0.24, deviation=0.06, n=3, best=False),
+            ],
+        )
+    ]
+    ring = experiments.ExperimentJob(
+        id=JOB,
+        case="hinge",
+        seed=1,
+        state=JobState.SUCCEEDED,
+        step=2000,
+        total=2000,
+        model="objectives-hinge@1",
+        href=f"/jobs/{JOB}",
+    )
+    return experiments.ExperimentDetail(
+        id=EXPERIMENT,
+        name="objectives",
+        created_at=AT,
+        states={JobState.SUCCEEDED: 6},
+        cases=["hinge", "minimax"],
+        links={"self": own, "table": f"{own}?format=csv", "picture": f"{own}?format=png"},
+        request=EXPERIMENT_IN,
+        jobs=[ring],
+        figures=figures,
+    )
+
+
+def _comparison() -> compare.ComparisonOut:
+    ranked = [
+        compare.Ranked(job=JOB, value=0.11, step=1900, source=JOB),
+        compare.Ranked(job=RIVAL, value=0.24, step=2000, source=RIVAL),
+    ]
+    jobs_ = [
+        compare.ComparedJob(
+            id=id_,
+            family="gan",
+            dataset="ring8",
+            state=JobState.SUCCEEDED,
+            seed=1,
+            case={"name": name, "settings": {}},
+            model=f"objectives-{name}@1",
+            step=2000,
+            metric="transport",
+            best=jobs.Best(step=one.step or 0, metric="transport", value=one.value or 0),
+        )
+        for id_, name, one in zip((JOB, RIVAL), ("hinge", "minimax"), ranked, strict=True)
+    ]
+    return compare.ComparisonOut(
+        jobs=jobs_,
+        differences=[
+            compare.DifferenceOut(path="/objective", values=[{"kind": "hinge"}, {"kind": "minimax", "smoothing": 0}])
+        ],
+        curves=[
+            compare.ComparedCurves(
+                name="figure/transport", jobs=[compare.ComparedCurve(job=JOB, points=[(100, 0.9), (1900, 0.11)])]
+            )
+        ],
+        figures=[
+            compare.Ranking(
+                name="transport",
+                title="earth mover's distance",
+                better="low",
+                provenance=WATCHED,
+                told="while training, n_fake 2500",
+                jobs=ranked,
+            )
+        ],
+        samples=[
+            compare.ComparedSample(job=job.id, href=f"/sample?model={job.model}&n=16&seed=1&scale=1", report=None)
+            for job in jobs_
+        ],
+    )
 
 
 def _faces(other: catalog.DatasetOut) -> catalog.DatasetOut:

@@ -101,9 +101,7 @@ def compare(ids: Sequence[str]) -> Comparison:
 
 def _check(ids: Sequence[str]) -> None:
     if not 2 <= len(ids) <= COMPARED_JOBS:
-        sentence = (
-            f"Name 2 to {COMPARED_JOBS} jobs (compared_jobs), separated by commas, not {len(ids)}: ?jobs=job_a,job_b"
-        )
+        sentence = f"Name 2 to {COMPARED_JOBS} jobs (compared_jobs), with commas between their ids; here are {len(ids)}."
         raise Invalid(sentence, errors=(FieldError("/jobs", sentence),))
     for number, job_id in enumerate(ids):
         if job_id in ids[:number]:
