@@ -101,7 +101,7 @@ def compare(ids: Sequence[str]) -> Comparison:
 
 def _check(ids: Sequence[str]) -> None:
     if not 2 <= len(ids) <= COMPARED_JOBS:
-        sentence = f"Name 2 to {COMPARED_JOBS} jobs (compared_jobs), with commas between their ids; here are {len(ids)}."
+        sentence = f"Name 2 to {COMPARED_JOBS} jobs (compared_jobs), with commas between; here are {len(ids)}."
         raise Invalid(sentence, errors=(FieldError("/jobs", sentence),))
     for number, job_id in enumerate(ids):
         if job_id in ids[:number]:

@@ -90,7 +90,7 @@ def plan(
     found = grids.cases(recipe, overrides, cases, grid)
     chosen = grids.seeds(seeds, len(found))
     made: list[tuple[Case, Plan]] = []
-    refusals: dict[tuple[str, str], FieldError] = {}
+    refusals: dict[tuple[str, str], list[str]] = {}
     for case in found:
         try:
             whole = plans.make(
@@ -104,9 +104,10 @@ def plan(
             )
             made.append((case, _named(whole, case, model or name, alone=len(found) == 1 and cases is None)))
         except Invalid as error:
-            refusals |= {(field.pointer, field.message): field for field in _placed(case, error)}
+            for field in error.errors:
+                refusals.setdefault((case.place(field.pointer), field.message), []).append(case.name)
     if refusals:
-        raise _refused(list(refusals.values()))
+        raise _refused(refusals, len(found))
     alike = _watched_alike(made)
     return [Planned(case, seed, _seeded(own, seed)) for seed in chosen for case, own in alike]
 
@@ -147,18 +148,14 @@ def _with(plan: Plan, **changed: Any) -> Plan:
     return Plan(**{"family": plan.family, "recipe": plan.recipe, "model": plan.model, "start": plan.start} | changed)
 
 
-def _placed(case: Case, error: Invalid) -> list[FieldError]:
-    """The refusals where the client wrote what is refused; what all cases share is refused in this one's name."""
-    made = []
-    for field in error.errors or (FieldError("", error.detail),):
-        own = case.place(field.pointer) != field.pointer or field.pointer.startswith("/overrides")
-        made.append(FieldError(case.place(field.pointer), f"{case.name}: {field.message}" if own else field.message))
-    return made
-
-
-def _refused(errors: Sequence[FieldError]) -> Invalid:
+def _refused(refusals: Mapping[tuple[str, str], Sequence[str]], cases: int) -> Invalid:
+    """With the names of the cases that are refused, where it is not all of them."""
+    errors = tuple(
+        FieldError(pointer, message if len(names) == cases else f"{', '.join(names)}: {message}")
+        for (pointer, message), names in refusals.items()
+    )
     named = " ".join(f"{error.pointer}: {error.message.rstrip('.')}." for error in errors)
-    return Invalid(f"The experiment was refused. {named}", code="experiment_refused", errors=tuple(errors))
+    return Invalid(f"The experiment was refused. {named}", code="experiment_refused", errors=errors)
 
 
 def create(name: str | None, request: Json, planned: Sequence[Planned], answer: Answer | None = None) -> ExperimentView:

@@ -5,7 +5,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.core.errors import FieldError, Invalid
@@ -27,12 +27,19 @@ class Case:
     settings: Json
     """of a grid: the values by their JSON pointers"""
     places: tuple[tuple[str, str], ...]
-    """where a refusal of this case points: pointers into a job's body, and those into the experiment's"""
+    """pointers into a job's body, and into the experiment's where the same is its own"""
+    common: Json = field(default_factory=dict)
+    """what stands in the overrides of all cases, and is refused there"""
+    own: Json = field(default_factory=dict)
 
     def place(self, pointer: str) -> str:
-        for own, given in self.places:
-            if pointer == own or pointer.startswith(f"{own}/"):
-                return given + pointer[len(own) :]
+        """Where the client wrote what a refusal of this case points at."""
+        steps = pointer.split("/")[2:]
+        if pointer.startswith("/overrides/") and _depth(self.common, steps) > _depth(self.own, steps):
+            return pointer
+        for here, there in self.places:
+            if pointer == here or pointer.startswith(f"{here}/"):
+                return there + pointer[len(here) :]
         return pointer
 
 
@@ -81,7 +88,8 @@ def _listed(recipe: str | Json | None, common: Json, given: Sequence[Json]) -> l
         places = [("/overrides", f"{at}/overrides")]
         if case.get("recipe") is not None:
             places.append(("/recipe", f"{at}/recipe"))
-        made.append(Case(name, own, merge(common, case.get("overrides") or {}) or None, {}, tuple(places)))
+        change = case.get("overrides") or {}
+        made.append(Case(name, own, merge(common, change) or None, {}, tuple(places), common, change))
     return made
 
 
@@ -106,6 +114,15 @@ def _crossed(recipe: str | Json, common: Json, grid: Mapping[str, Any]) -> list[
         name = _unused(_spelled(chosen), {case.name for case in made})
         made.append(Case(name, recipe, overrides or None, chosen, places))
     return made
+
+
+def _depth(value: Any, steps: Sequence[str]) -> int:
+    """How many of the steps lead somewhere."""
+    for number, step in enumerate(steps):
+        if not isinstance(value, Mapping) or step not in value:
+            return number
+        value = value[step]
+    return len(steps)
 
 
 def at_pointer(pointer: str, value: Any) -> Json:

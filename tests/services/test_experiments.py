@@ -124,8 +124,15 @@ def test_a_refusal_points_where_the_client_wrote(database: Path, asked: dict[str
 
 
 @on_sqlite
-def test_what_all_cases_share_is_refused_once(database: Path) -> None:
-    assert len(refusals(**(TWO | {"dataset": "nope"}))) == 1
+def test_what_all_cases_share_is_refused_once_and_there(database: Path) -> None:
+    assert refusals(**(TWO | {"dataset": "nope"})).keys() == {"/dataset"}
+    shared = refusals(**TWO, overrides={"generator_optimizer": {"rate": -1}})
+    assert shared.keys() == {"/overrides/generator_optimizer/rate"}
+    assert "plain" not in shared["/overrides/generator_optimizer/rate"]
+    deeper = [{"name": "own", "overrides": {"generator_optimizer": {"rate": -1}}}, {"name": "other"}]
+    own = refusals(**RING, cases=deeper, overrides={"generator_optimizer": {"rate": 0.1}})
+    assert own.keys() == {"/cases/0/overrides/generator_optimizer/rate"}
+    assert own["/cases/0/overrides/generator_optimizer/rate"].startswith("own: ")
 
 
 def test_jobs_are_made_all_or_none(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
