@@ -21,7 +21,7 @@ from models.spec.watch import Watch, default_watch
 Json = dict[str, Any]
 Datasets = Mapping[str, DatasetInfo]
 _DATA: TypeAdapter[DataSpec] = TypeAdapter(DataSpec)
-WATCHED = ("game", "data", "generator")
+WATCHED = ("game", "data", "generator", "critic")
 """parts whose kinds decide how a training is watched"""
 _EPOCHS = TypeAdapter(Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)])
 
@@ -109,6 +109,7 @@ def _own_watch(recipe: Recipe) -> Json | None:
         recipe.game.kind,
         recipe.data.kind,
         recipe.generator.kind,
+        recipe.critic.kind if recipe.critic else "none",
         steps=recipe.budget.steps,
         batch_size=recipe.batch_size,
         checkpoint_every=recipe.checkpoint_every,
@@ -238,11 +239,11 @@ def _cadences(steps: int) -> dict[str, int]:
 def _watched(fields: Json, steps: int) -> Json:
     """The fields with a watch, of which what was left out is ours. What else is wrong in them is refused elsewhere."""
     given = fields.get("watch", {})
-    kinds = [str(part.get("kind")) for name in WATCHED if isinstance(part := fields.get(name), Mapping)]
+    kinds = [str(part.get("kind") if isinstance(part := fields.get(name), Mapping) else None) for name in WATCHED]
     batch, every = fields.get("batch_size"), fields.get("checkpoint_every")
     if not isinstance(batch, int) or not isinstance(every, int) or min(batch, every) < 1:
         return fields
-    if len(kinds) < len(WATCHED) or not isinstance(given, Mapping):
+    if not isinstance(given, Mapping):
         return fields
     asked_for = len(given) > 0  # whoever writes a watch wants one, however short the budget
     own = default_watch(*kinds, batch_size=batch, checkpoint_every=every, steps=None if asked_for else steps)

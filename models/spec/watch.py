@@ -85,6 +85,7 @@ FIGURES: MappingProxyType[str, Figure] = MappingProxyType({
     "transport": Figure("earth mover's distance", "low"),
     "copies": Figure("share of near copies of training examples", "low"),
     "diversity": Figure("mean distance of two made examples over that of two real ones", "high"),
+    "variety": Figure("distance to the nearest other made example over that of real ones", "high"),
     "intra_diversity": Figure("the same within a class", "high"),
     "psnr": Figure("peak signal-to-noise ratio, dB", "high"),
     "ssim": Figure("structural similarity", "high"),
@@ -94,13 +95,20 @@ FIGURES: MappingProxyType[str, Figure] = MappingProxyType({
 
 
 def default_watch(
-    game: str, data: str, generator: str, *, batch_size: int, checkpoint_every: int, steps: int | None = None
+    game: str,
+    data: str,
+    generator: str,
+    critic: str,
+    *,
+    batch_size: int,
+    checkpoint_every: int,
+    steps: int | None = None,
 ) -> dict[str, Any] | None:
     """The watch of a job that does not say how it is to be watched; None where `steps` are too few for one.
 
-    The first three are kinds of the recipe's parts.
+    The first four are kinds of the recipe's parts; that of no critic is none.
     """
-    metrics, between = METRICS.get((game, data)), _between(game, generator)
+    metrics, between = METRICS.get((game, data)), _between(game, generator, critic)
     if metrics is None or (steps is not None and steps * batch_size < EVALUATIONS * between):
         return None
     every = -(-between // (batch_size * checkpoint_every)) * checkpoint_every
@@ -109,7 +117,7 @@ def default_watch(
     return {"metric": metrics[0], "every": every, "samples": samples}
 
 
-def _between(game: str, generator: str) -> int:
+def _between(game: str, generator: str, critic: str) -> int:
     if game in ("unpaired", "paired"):
         return BETWEEN_TRANSLATIONS
-    return BETWEEN_BY_MLP if game == "synthesis" and generator.startswith("mlp") else BETWEEN
+    return BETWEEN_BY_MLP if game == "synthesis" and generator.startswith("mlp") and critic == "mlp" else BETWEEN

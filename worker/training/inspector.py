@@ -22,7 +22,7 @@ from worker.training.evaluation import Provenance
 from worker.training.figures.classes import agreement, class_modes, pairwise_diversity
 from worker.training.figures.distances import frechet
 from worker.training.figures.mixtures import divergence, modes
-from worker.training.figures.neighbours import copies, density_coverage
+from worker.training.figures.neighbours import copies, density_coverage, precision_recall, variety
 from worker.training.figures.pictures import psnr
 from worker.training.judge import Judge
 from worker.training.trainer import Trainer
@@ -94,6 +94,7 @@ class Inspector:
         made = self._drawn(self._n)
         figures, logits = self._compared(made, self._real_features)
         figures["copies"] = copies(self._real[:NEIGHBOURS], made[:NEIGHBOURS])
+
         assert self._judge is not None
         if self._recipe.classes:
             asked = cycling_labels(self._recipe.classes, self._n)
@@ -108,9 +109,12 @@ class Inspector:
         """Figures of made pictures beside the features of real ones, and the judge's logits of the made ones."""
         assert self._judge is not None
         seen, logits = self._judge.seen(made)
-        density, coverage = density_coverage(features[:NEIGHBOURS], seen[:NEIGHBOURS])
-        diversity = pairwise_diversity(seen[:NEIGHBOURS]) / pairwise_diversity(features[:NEIGHBOURS])
-        figures = {"frechet": frechet(features, seen), "density": density, "coverage": coverage, "diversity": diversity}
+        real, fake = features[:NEIGHBOURS], seen[:NEIGHBOURS]
+        figures = {"frechet": frechet(features, seen)}
+        figures["density"], figures["coverage"] = density_coverage(real, fake)
+        figures["diversity"] = pairwise_diversity(fake) / pairwise_diversity(real)
+        figures["variety"] = variety(real[: len(fake)], fake)
+        figures["recall"] = precision_recall(real, fake)[1]
         return figures, logits
 
     def _points(self, points: Tensor) -> Figures:

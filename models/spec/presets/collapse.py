@@ -2,9 +2,9 @@
 
 from models.spec.data import DataSpec
 from models.spec.games import Synthesis
-from models.spec.nets import DcganAutoencoder, DcganCritic, DcganGenerator, MlpAutoencoder, MlpCritic
+from models.spec.nets import DcganAutoencoder, DcganCritic, DcganGenerator, MlpAutoencoder
 from models.spec.penalties import R1, ModeRegulariser
-from models.spec.presets.common import Fields, on_points, synthesis
+from models.spec.presets.common import Fields, on_points, points_critic, synthesis
 from models.spec.training import Adam, Budget, Linear, Turns
 
 
@@ -28,7 +28,7 @@ def pacgan(data: DataSpec) -> Fields:
 
 
 def minibatch(data: DataSpec) -> Fields:
-    mixing = MlpCritic(hidden=(128, 128, 128), activation="relu", input_scale=4, minibatch="discrimination")
+    mixing = points_critic(data, minibatch="discrimination")
     # Pairs within a batch are compared: a quarter of the batch is a sixteenth of the work.
     return on_points(data, synthesis(critic=DcganCritic(minibatch="discrimination")), critic=mixing, batch_size=64)
 

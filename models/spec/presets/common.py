@@ -4,7 +4,7 @@ from typing import Any
 
 from models.spec.data import DataSpec, Images, Points
 from models.spec.games import Synthesis
-from models.spec.nets import DcganCritic, DcganGenerator, MlpCritic, MlpGenerator
+from models.spec.nets import DcganCritic, DcganGenerator, Mixing, MlpCritic, MlpGenerator
 from models.spec.objectives import NonSaturating
 from models.spec.training import Adam, Budget, Constant, Ema, Latent, Linear, Turns
 
@@ -33,15 +33,26 @@ def synthesis(**fields: Any) -> Fields:
     } | fields
 
 
+LAYERS = (128, 128, 128)
+REACH = {"grid25": 4.0}
+"""how far from the middle a dataset's points lie, where that is not about 1"""
+
+
+def points_critic(data: DataSpec, minibatch: Mixing = "none") -> MlpCritic:
+    """A critic that sees points which reach to about 4, however large the dataset's own unit is."""
+    scale = 4 / REACH.get(data.dataset, 1.0)
+    return MlpCritic(hidden=LAYERS, activation="relu", input_scale=scale, minibatch=minibatch)
+
+
 def on_points(data: DataSpec, fields: Fields, **own: Any) -> Fields:
     """The same game between small MLPs when the data are points (settings ours: docs/recipes.md)."""
     if not isinstance(data, Points):
         return fields
-    layers, adam = (128, 128, 128), Adam(rate=1e-3, beta1=0, beta2=0.99)
+    adam = Adam(rate=1e-3, beta1=0, beta2=0.99)
     small: Fields = {
         "latent": Latent(size=2, scale=4),
-        "generator": MlpGenerator(hidden=layers, activation="relu"),
-        "critic": MlpCritic(hidden=layers, activation="relu", input_scale=4),
+        "generator": MlpGenerator(hidden=LAYERS, activation="relu"),
+        "critic": points_critic(data),
         "generator_optimizer": adam,
         "critic_optimizer": adam,
         "schedule": Linear(flat=0.5),

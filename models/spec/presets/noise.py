@@ -152,8 +152,17 @@ def r3gan(data: DataSpec) -> Fields:
         budget=Budget(steps=_steps(data, 2000, 3000)),
     )
     faster = Adam(rate=2e-3, beta1=0, beta2=0.99)
-    held = (R1(weight=1), R2(weight=1))
-    return on_points(data, fields, penalties=held, generator_optimizer=faster, critic_optimizer=faster)
+    return on_points(
+        data,
+        fields,
+        # Points between two modes are the width of the generator's jump from one to the other, which shrinks with time.
+        generator=MlpGenerator(hidden=(256, 256, 256), activation="relu"),
+        penalties=(R1(weight=2), R2(weight=2)),
+        generator_optimizer=faster,
+        critic_optimizer=faster,
+        schedule=Linear(flat=0.2),
+        budget=Budget(steps=8000),
+    )
 
 
 def _residual(**fields: object) -> Fields:

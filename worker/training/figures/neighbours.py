@@ -37,6 +37,16 @@ def density_coverage(real: Tensor, fake: Tensor, k: int = 5) -> tuple[float, flo
     return float(balls.double().mean()) / k, _share(covered)
 
 
+def variety(real: Tensor, fake: Tensor) -> float:
+    """How far a fake is from its nearest other, over the same of as many real examples; medians, both [n, ...].
+
+    About 1 when nothing repeats itself more than the data do; near 0 when few things are drawn again and again, as many
+    modes as they may be: the birthday test (Arora and Zhang 2018) without an eye.
+    """
+    own, usual = (_radii(_rows(x), 1).median() for x in (fake, real))
+    return float(own / usual)
+
+
 def copies(train: Tensor, fake: Tensor, near: float = 0.4) -> float:
     """Share of fakes that are nearly a training example: memorised ones, in [0, 1]; 0 is best.
 

@@ -1,0 +1,72 @@
+"""The judge: equal data give an equal judge, whatever runs beside it; it is kept, and knows its dataset."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.spec.resolve import resolve
+from worker.training.data import Data, load
+from worker.training.judge import QUICK, learned
+
+DIGITS = resolve("cdcgan", dataset="digits")[1].data
+
+
+@pytest.fixture(scope="module")
+def digits() -> Data:
+    return load(DIGITS, None)
+
+
+def test_it_reads_digits_that_it_has_not_seen(digits: Data) -> None:
+    assert digits.images is not None
+    assert digits.labels is not None
+    judge = learned(Data(images=digits.images[:1_200], labels=digits.labels[:1_200]), None, QUICK)
+    said = judge.logits(digits.images[1_200:].float() / 127.5 - 1).argmax(1)
+    assert (said == digits.labels[1_200:]).float().mean() > 0.93
+    assert judge.features(digits.images[:7].float() / 127.5 - 1).shape == (7, 128)
+
+
+def test_the_same_data_give_the_same_judge_with_any_threads_and_seed(digits: Data, tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    marks = set()
+    for number in (1, 2):
+        torch.manual_seed(number)
+        torch.set_num_threads(number)
+        before = torch.get_rng_state()
+        marks.add(learned(digits, tmp_path / str(number), 3).mark)
+        assert torch.equal(torch.get_rng_state(), before)
+        assert torch.get_num_threads() == number
+    torch.set_num_threads(threads)
+    assert len(marks) == 1
+
+
+def test_it_is_kept_by_content_and_a_damaged_one_learns_anew(digits: Data, tmp_path: Path) -> None:
+    beats: list[int] = []
+    first = learned(digits, tmp_path, 3, lambda: beats.append(1))
+    assert len(beats) == 3
+    assert learned(digits, tmp_path, 3, lambda: beats.append(1)).mark == first.mark
+    assert len(beats) == 3
+    (kept,) = tmp_path.iterdir()
+    kept.write_bytes(kept.read_bytes()[:1000])
+    assert learned(digits, tmp_path, 3, lambda: beats.append(1)).mark == first.mark
+    assert len(beats) == 6
+    assert digits.images is not None
+    other = Data(images=digits.images.flip(0), labels=digits.labels)
+    assert learned(other, tmp_path, 3).mark != first.mark
+
+
+def test_unlabelled_pictures_and_piles_are_learned_by_their_turns(digits: Data) -> None:
+    assert digits.images is not None
+    a, b = digits.images[:40], digits.images[40:100]
+    for data in (Data(images=digits.images), Data(a=a, b=b)):
+        judge = learned(data, None, 2)
+        assert judge.classes == 0
+        assert judge.logits(torch.zeros(3, 1, 16, 16)).shape == (3, 4)
+
+
+def test_large_pictures_are_looked_at_small() -> None:
+    pictures = torch.randint(0, 256, (8, 3, 64, 64), dtype=torch.uint8)
+    judge = learned(Data(images=pictures), None, 1)
+    x = pictures.float() / 127.5 - 1
+    small = torch.nn.functional.avg_pool2d(x, 2)
+    assert torch.allclose(judge.features(x), judge.features(small), atol=1e-5)

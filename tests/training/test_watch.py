@@ -1,0 +1,99 @@
+"""The watch: what is best, when patience ends, what a policy does; all of it survives a restart."""
+
+from typing import Any
+
+import pytest
+
+from models.spec.recipe import Recipe
+from models.spec.resolve import resolve
+from worker.training.health import Trouble
+from worker.training.watch import Best, Evaluation, Watch
+
+GRAVE = Trouble("collapse", "It drew one thing only.", grave=True)
+LIGHT = Trouble("no_progress", "Nothing got better.", grave=False)
+
+
+def recipe(**watch: Any) -> Recipe:
+    return resolve("cdcgan", dataset="digits", budget={"steps": 1_000}, overrides={"watch": {"every": 50, **watch}})[1]
+
+
+def watched(values: list[float | None], **watch: Any) -> Watch:
+    made = Watch(recipe(**watch))
+    for number, value in enumerate(values, start=1):
+        made.take(Evaluation(50 * number, {} if value is None else {"frechet": value, "coverage": 1 / value}))
+    return made
+
+
+def test_the_best_is_the_first_of_the_lowest_distance_or_of_the_highest_coverage() -> None:
+    assert watched([5, 3, None, 3, 4]).best == Best(100, "frechet", 3)
+    assert watched([5, 3, 3, 4], metric="coverage").best == Best(100, "coverage", 1 / 3)
+    assert watched([None]).best is None
+
+
+def test_the_card_says_why_with_all_figures_of_that_step() -> None:
+    served = watched([5, 3, 4]).served()
+    assert served is not None
+    assert served.why == "Step 100 of 150: its Fréchet distance of features, 3, is the lowest of 3 evaluations."
+    assert served.figures == {"frechet": 3, "coverage": 1 / 3}
+    assert watched([None]).served() is None
+
+
+def test_patience_counts_evaluations_after_the_best() -> None:
+    patient = watched([5, 3, 4, 4], patience=3)
+    assert not patient.follow([])
+    assert patient.ending is None
+    patient.take(Evaluation(250, {"frechet": 3.5}))
+    assert not patient.follow([])
+    assert patient.ending is not None
+    assert patient.ending.code == "stopped_early"
+    assert "step 100, 3" in patient.ending.message
+
+
+def test_patience_that_ends_with_the_budget_is_no_early_end() -> None:
+    late = watched([1] + [2] * 19, patience=3)
+    assert late.history[-1].step == 1_000
+    late.follow([])
+    assert late.ending is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "found", "goes_back", "code"),
+    [
+        ("warn", [GRAVE], False, None),
+        ("stop", [GRAVE], False, "stopped_by_watch"),
+        ("stop", [LIGHT], False, None),
+        ("roll_back", [LIGHT, GRAVE], True, None),
+        ("roll_back", [LIGHT], False, None),
+    ],
+)
+def test_only_grave_trouble_moves_a_policy(policy: str, found: list[Trouble], goes_back: bool, code: str | None) -> None:
+    watch = watched([3, 4], policy=policy)
+    assert watch.follow(found) is goes_back
+    assert (watch.ending and watch.ending.code) == code
+
+
+def test_roll_backs_slow_down_and_end() -> None:
+    watch = watched([3, 4], policy="roll_back", roll_backs=2, slower=0.5)
+    assert "step 50" in watch.rolled_back()
+    assert watch.history[-1].rolled_back
+    assert watch.rate == 0.5
+    watch.take(Evaluation(150, {"frechet": 9}))
+    watch.rolled_back()
+    assert watch.rate == 0.25
+    assert not watch.follow([GRAVE])
+    assert watch.ending is None
+
+
+def test_what_is_saved_is_what_is_read_and_an_extension_forgets_the_end() -> None:
+    watch = watched([3, 4, 5], patience=2)
+    watch.follow([])
+    assert watch.ending is not None
+    again, extended = Watch(watch.recipe), Watch(watch.recipe)
+    again.load_state_dict(watch.state_dict(), None)
+    assert again == watch
+    extended.load_state_dict(watch.state_dict(), 150)
+    assert extended.ending is None
+    assert extended.best == watch.best
+    extended.take(Evaluation(200, {"frechet": 6}))
+    extended.follow([])
+    assert extended.ending is None  # one evaluation since the extension
