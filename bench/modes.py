@@ -96,9 +96,9 @@ PACGAN_SETTING: Overrides = _as_published(2, (400, 400), (200, 200, 200), "relu"
 """PacGAN's networks and rates; ReLU in place of maxout, and 10 epochs in place of 400"""
 UNROLLED_SETTING: Overrides = _as_published(256, (128, 128), (128, 128), "tanh", (1e-3, 1e-4), beta1=0.5) | {
     "batch_size": 512,
-    "budget": {"steps": 10_000},
+    "budget": {"steps": 5_000},
 }
-"""what collapses in the unrolled GAN's paper; our own first weights, and 10,000 steps in place of 25,000"""
+"""what collapses in the unrolled GAN's paper; our own first weights, and 5,000 steps in place of 25,000"""
 GAUSSIANS = (
     Case("gan, PacGAN's setting", "gan", PACGAN_SETTING),
     Case("gan, unrolled's setting", "gan", UNROLLED_SETTING),
