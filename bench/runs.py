@@ -57,7 +57,7 @@ def trained(recipe: Recipe, data: Data | None = None) -> Trainer:
 def mark(measure: Measure, recipe: Recipe) -> str:
     """What a run is found by: 16 hex digits."""
     deciding = recipe.model_dump_json(exclude=NO_PART)
-    named = f"{VERSION}/{measure.__module__}.{measure.__name__}/{deciding}"
+    named = f"{VERSION}/{measure.__name__}/{deciding}"
     return hashlib.sha256(named.encode()).hexdigest()[:16]
 
 
