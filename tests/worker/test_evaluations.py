@@ -1,0 +1,146 @@
+"""Evaluating with real workers: beside a training that has the only slot, of a checkpoint, and called off."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from app.core.names import TRAIN
+from app.core.settings import get_settings
+from app.core.states import TERMINAL, JobState
+from app.core.store import Store
+from app.services import attempts, evaluations, jobs, models
+from app.services.evaluations import SUBJECT_FILE
+from app.services.views import JobView
+from tests.support.checkpoints import write_checkpoint
+from tests.support.jobs import make_job
+from tests.support.worker import Process, running_redis, running_worker, until_state, until_step
+from worker import tasks
+from worker.evaluator import finite
+
+S = JobState
+
+
+@pytest.fixture
+def broker(database: Path) -> Iterator[Process]:
+    with running_redis() as process:
+        yield process
+
+
+once = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+
+
+def ask(**how: Any) -> JobView:
+    usual = {"model": None, "checkpoint": None, "n": 200, "features": "own", "seed": 3, "figures": None}
+    return evaluations.create(evaluations.plan(**usual | how))
+
+
+def checkpoint_of(family: str, dataset: str, **overrides: Any) -> str:
+    """Of a job that trains nothing any more."""
+    job = make_job(family, dataset, **overrides)
+    assert attempts.claim(job.id, "tests") is not None
+    kept = write_checkpoint(job.id, 5)
+    attempts.fail(job.id, 1, "internal_error", "It broke.")
+    return kept.id
+
+
+def evaluation_of(job: JobView) -> dict[str, Any]:
+    report = next(left for left in jobs.artifacts(job.id, "evaluation") if left.name == "evaluation.json")
+    read: dict[str, Any] = json.loads(Store(get_settings().artifacts).path(report.sha256).read_bytes())
+    return read
+
+
+@once
+def test_a_model_is_evaluated_while_a_training_has_the_only_slot(broker: Process) -> None:
+    trained = make_job("gan", "ring8", steps=5)
+    with running_worker():
+        until_state(trained.id, *TERMINAL)
+        training = make_job("gan", "ring8", steps=1_000_000, report_every=100_000, checkpoint_every=100_000)
+        until_step(training.id, 1)
+        waiting = make_job("gan", "ring8", steps=3)
+        done = until_state(ask(model="gan-ring8").id, *TERMINAL)
+        assert jobs.get(training.id).state == S.RUNNING
+        assert jobs.get(waiting.id).state == S.QUEUED, "an evaluation's place is no slot"
+        jobs.cancel(training.id)
+        assert until_state(waiting.id, S.RUNNING, *TERMINAL).attempt == 1
+    assert done.state == S.SUCCEEDED, done.status_reason
+    assert done.result is not None
+    assert {"transport", "modes", "sliced_wasserstein"} <= done.result.figures.keys()
+    assert done.result.provenance is not None
+    assert (done.result.provenance["seed"], done.result.provenance["n_fake"]) == (3, 200)
+    assert evaluation_of(done)["figures"] == done.result.figures
+    card = next(version.card for version in models.versions() if version.step == 5)
+    assert card["evaluation"]["figures"] == done.result.figures
+
+
+@once
+def test_a_checkpoint_of_pictures_is_evaluated_with_the_figures_named(broker: Process) -> None:
+    small = {"generator": {"width": 4}, "critic": {"width": 4}}
+    job = ask(checkpoint=checkpoint_of("cdcgan", "digits", **small), figures=["frechet", "agreement"])
+    with running_worker():
+        done = until_state(job.id, *TERMINAL, within_s=120)
+    assert done.result is not None, done.status_reason
+    assert done.result.figures.keys() == {"frechet", "agreement"}
+    (picture,) = (left for left in jobs.artifacts(job.id) if left.media_type == "image/png")
+    Image.open(io.BytesIO(Store(get_settings().artifacts).path(picture.sha256).read_bytes())).verify()
+    assert [path.name for path in get_settings().checkpoints(job.id).iterdir()] == [SUBJECT_FILE]
+
+
+@once
+def test_what_cannot_be_evaluated_fails_with_a_sentence(broker: Process) -> None:
+    checkpoint = checkpoint_of("gan", "ring8")
+    senseless = ask(checkpoint=checkpoint, figures=["agreement"])
+    damaged = ask(checkpoint=checkpoint)
+    (get_settings().checkpoints(damaged.id) / SUBJECT_FILE).unlink()
+    with running_worker():
+        ended = [until_state(job.id, *TERMINAL) for job in (senseless, damaged)]
+    reasons = [job.status_reason for job in ended]
+    assert [reason and reason.code for reason in reasons] == ["cannot_measure", "subject_damaged"]
+    assert reasons[0] is not None
+    assert "choose from" in reasons[0].message
+
+
+@once
+def test_an_evaluation_can_be_paused_and_cancelled(broker: Process) -> None:
+    checkpoint = checkpoint_of("cdcgan", "digits", generator={"width": 4}, critic={"width": 4})
+    job = ask(checkpoint=checkpoint, n=2000)
+    with running_worker():
+        until_state(job.id, S.RUNNING)
+        jobs.pause(job.id)
+        until_state(job.id, S.PAUSED)
+    assert jobs.cancel(job.id).state == S.CANCELLED
+    assert jobs.artifacts(job.id) == []
+
+
+@once
+def test_a_ring_without_a_free_place_is_sent_away(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And once the place is free, the oldest waiting job of that kind is rung for."""
+    seen, rung = [], []
+    waiting = make_job()
+
+    def supervise(job_id: str, _: object) -> None:
+        seen.append(job_id)
+        doors["forger.train"]("second")
+        doors["forger.evaluate"]("other kind") if job_id == "first" else None
+
+    doors: dict[str, Any] = {}
+
+    class App:
+        def task(self, work: Any, name: str) -> None:
+            doors[name] = work
+
+    monkeypatch.setattr(tasks, "supervise", supervise)
+    monkeypatch.setattr("app.services.queue.ring", lambda job_id, kind=TRAIN: rung.append((job_id, kind)))
+    tasks.register(App())  # type: ignore[arg-type]
+    doors["forger.train"]("first")
+    assert seen == ["first", "other kind"]
+    assert rung == [(waiting.id, TRAIN)], "no evaluation waits"
+
+
+def test_what_was_not_finite_is_null() -> None:
+    value = {"a": float("nan"), "b": [float("inf"), 1.5], "c": ({"d": -1.0},), "e": "nan", "f": 3, "g": None}
+    assert finite(value) == {"a": None, "b": [None, 1.5], "c": [{"d": -1.0}], "e": "nan", "f": 3, "g": None}

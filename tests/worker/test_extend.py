@@ -1,0 +1,60 @@
+"""A training that goes on after its end, with real workers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.core.states import TERMINAL, JobState
+from app.services import jobs, models
+from app.services.views import JobView
+from tests.support.jobs import make_job
+from tests.support.wait import until
+from tests.support.worker import Process, running_redis, running_worker, until_state
+
+FAST = {"checkpoint_every": 100, "report_every": 400, "schedule": {"kind": "linear"}, "watch": None}
+
+
+@pytest.fixture
+def broker(database: Path) -> Iterator[Process]:
+    with running_redis() as process:
+        yield process
+
+
+def finished(job: JobView) -> JobView:
+    done = until_state(job.id, *TERMINAL)
+    assert done.state == JobState.SUCCEEDED, done.status_reason
+    return done
+
+
+def kill_runner(worker: Process, job_id: str) -> None:
+    for child in psutil.Process(worker.pid).children():
+        if job_id in child.cmdline():
+            child.kill()
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_an_extension_that_is_killed_gives_the_same_bytes(broker: Process) -> None:
+    made = [make_job("gan", "ring8", steps=20, **FAST) for _ in range(2)]
+    with running_worker(FORGER_SLOTS="2") as worker:
+        first = [finished(job) for job in made]
+        broken, whole = (jobs.extend(job.id, 800) for job in made)
+        assert (broken.state, broken.total) == (JobState.QUEUED, 820)
+        until(lambda: jobs.get(broken.id).step >= 110)
+        kill_runner(worker, broken.id)
+        second = [finished(job) for job in (broken, whole)]
+    assert [job.attempt for job in second] == [3, 2]
+    assert [job.step for job in second] == [820, 820]
+    results = [job.result for job in (*first, *second)]
+    shas = [result.export_sha256 for result in results if result]
+    assert shas[0] == shas[1] != shas[2]
+    assert shas[2] == shas[3]
+    assert sorted((version.version, version.step) for version in models.versions()) == [
+        (1, 20),
+        (2, 20),
+        (3, 820),
+        (4, 820),
+    ]
+    steps = [step for step, _ in jobs.metrics(whole.id)["critic/non_saturating"]]
+    assert steps == [20, 400, 800, 820]
