@@ -1,9 +1,13 @@
-"""What a bench leaves: one JSON object, and the same rows as a table."""
+"""What a bench leaves: one JSON object, and the same rows as a table.
+
+python -m bench.results FILE    prints the table of a result as Markdown, for docs/benchmarks.md
+"""
 
 import json
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -55,6 +59,23 @@ def show(title: str, rows: Sequence[Row]) -> None:
     Console().print(table)
 
 
+def markdown(path: Path) -> str:
+    """Of a result's file: cases downwards, figures across, each with the spread behind it."""
+    rows = [Row(**row) for row in json.loads(path.read_text())["rows"]]
+    figures = list(dict.fromkeys(row.figure for row in rows))
+    lines = [f"| case | {' | '.join(figures)} |", "|---" * (1 + len(figures)) + "|"]
+    for case in dict.fromkeys(row.case for row in rows):
+        cells = {row.figure: _cell(row) for row in rows if row.case == case}
+        lines.append(f"| {case} | {' | '.join(cells.get(figure, '') for figure in figures)} |")
+    return "\n".join(lines)
+
+
+def _cell(row: Row) -> str:
+    whole = float(row.value).is_integer()
+    value = f"{row.value:,.0f}" if whole or abs(row.value) >= 1000 else f"{row.value:.3g}"
+    return value if row.spread is None else f"{value} ± {row.spread:.2g}"
+
+
 def device() -> dict[str, Any]:
     return {
         "processor": _processor(),
@@ -74,3 +95,7 @@ def _commit() -> str:
     command = ["git", "-C", str(CHECKOUT), "describe", "--always", "--dirty=+", "--abbrev=12"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     return answer.stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    print(markdown(Path(sys.argv[1])))
