@@ -49,6 +49,8 @@ def compare(
 
 
 def _print(compared: "ComparisonOut") -> None:
+    from app.schemas import tables
+
     names = called(compared)
     jobs = [
         [Cell(name), *map(Cell, (job.id, job.dataset, job.state, str(job.step), job.model or "-"))]
@@ -61,20 +63,23 @@ def _print(compared: "ComparisonOut") -> None:
         tabled.show(["SETTING", *head], rows, "Where the recipes differ")
     else:
         typer.echo("The recipes are equal.")
-    if compared.figures:
-        tabled.show(["FIGURE", "MEASURED", *head], [_row(one, names) for one in compared.figures], "Figures")
-    else:
+    if not compared.figures:
         typer.echo("Nothing is measured yet: `forger evaluate` measures a model.")
+        return
+    labels = tables.labels(compared.figures)
+    figures = [_row(label, one, names) for label, one in zip(labels, compared.figures, strict=True)]
+    tabled.show(["FIGURE", *head], figures, "Figures, of the best checkpoints")
+    for note in tables.sources(compared.figures):
+        typer.echo(note)
 
 
-def _row(ranking: "Ranking", names: Mapping[str, str]) -> list[Cell]:
+def _row(label: str, ranking: "Ranking", names: Mapping[str, str]) -> list[Cell]:
     """A star where one is better than all others."""
     values = {one.job: one.value for one in ranking.jobs}
     finite = [one for one in ranking.jobs if one.value is not None]
     first = finite[0].job if ranking.better and len(finite) > 1 else None
-    arrow = {"low": " ↓", "high": " ↑"}.get(ranking.better or "", "")
     cells = [Cell(_short(values[job]) if job in values else "-", job == first) for job in names]
-    return [Cell(ranking.name + arrow), Cell(ranking.told), *cells]
+    return [Cell(label), *cells]
 
 
 def _short(value: float | None) -> str:
@@ -98,7 +103,7 @@ def _draw(forger: "Forger", compared: "ComparisonOut", out: Path) -> None:
 
     names = called(compared)
     samples = [
-        (_titled(job, names[job.id]), picture)
+        (names[job.id], _noted(job), picture)
         for job, sample in zip(compared.jobs, compared.samples, strict=True)
         if (picture := _sample(forger, sample)) is not None
     ]
@@ -108,9 +113,8 @@ def _draw(forger: "Forger", compared: "ComparisonOut", out: Path) -> None:
     write_whole(out, [charts.png(charts.sheet(samples, curves))])
 
 
-def _titled(job: "ComparedJob", name: str) -> str:
-    best = f"   {job.best.metric} {job.best.value:.4g} at step {job.best.step}" if job.best else ""
-    return f"{name}{best}"
+def _noted(job: "ComparedJob") -> str:
+    return f"{job.best.metric} {job.best.value:.4g} at step {job.best.step}" if job.best else ""
 
 
 def _sample(forger: "Forger", sample: "ComparedSample") -> "Picture | None":

@@ -83,9 +83,9 @@ def _write(pen: ImageDraw.ImageDraw, top: float, notes: Sequence[str]) -> None:
         pen.text(place, note, fill=GREY, font=_font(SMALL))
 
 
-def sheet(samples: Sequence[tuple[str, Picture]], curves: Picture | None) -> Picture:
-    """Pictures with their names above, from left to right and then below; the curves at the bottom."""
-    made = [_named(name, picture) for name, picture in samples]
+def sheet(samples: Sequence[tuple[str, str, Picture]], curves: Picture | None) -> Picture:
+    """Pictures with a name and a note above, from left to right and then below; the curves at the bottom."""
+    made = [_named(name, note, picture) for name, note, picture in samples]
     if curves is not None:
         made.append(curves)
     places, x, y, deep = [], 0, 0, 0
@@ -101,11 +101,14 @@ def sheet(samples: Sequence[tuple[str, Picture]], curves: Picture | None) -> Pic
     return canvas
 
 
-def _named(name: str, picture: Picture) -> Picture:
-    font = _font(SMALL, bold=True)
-    canvas = Image.new("RGB", (max(picture.width, round(font.getlength(name)) + 2), picture.height + SMALL + 9), PAPER)
-    ImageDraw.Draw(canvas).text((0, 2), name, fill=INK, font=font)
-    canvas.paste(picture.convert("RGB"), (0, SMALL + 9))
+def _named(name: str, note: str, picture: Picture) -> Picture:
+    bold, font, line = _font(SMALL, bold=True), _font(SMALL - 2), SMALL + 5
+    wide = max(picture.width, round(max(bold.getlength(name), font.getlength(note))) + 2)
+    canvas = Image.new("RGB", (wide, picture.height + 2 * line + 2), PAPER)
+    pen = ImageDraw.Draw(canvas)
+    pen.text((0, 0), name, fill=INK, font=bold)
+    pen.text((0, line), note, fill=GREY, font=font)
+    canvas.paste(picture.convert("RGB"), (0, 2 * line + 2))
     return canvas
 
 

@@ -3,24 +3,49 @@
 import csv
 import io
 import json
-from collections import Counter
 from collections.abc import Sequence
+from typing import Protocol
 
+from app.schemas.base import Json
 from app.schemas.experiments import CellOut, ExperimentDetail, FigureOut
 
 ARROWS = {"low": " ↓", "high": " ↑"}
 COLUMNS = ("case", "figure", "better", "mean", "deviation", "n", "best", "provenance")
 
 
+class Column(Protocol):
+    """One figure with one provenance, of an experiment or a comparison."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def better(self) -> str | None: ...
+    @property
+    def provenance(self) -> Json: ...
+    @property
+    def told(self) -> str: ...
+
+
+def labels(figures: Sequence[Column]) -> list[str]:
+    """Names with an arrow to where they are better, and a mark where they come from different sources."""
+    marks = _marks(figures)
+    several = len(marks) > 1
+    return [
+        f"{figure.name}{f' [{marks[_key(figure)]}]' if several else ''}{ARROWS.get(figure.better or '', '')}"
+        for figure in figures
+    ]
+
+
+def sources(figures: Sequence[Column]) -> list[str]:
+    """A line for each provenance, with its mark where there are several."""
+    told = {_key(figure): figure.told for figure in figures}
+    if len(told) == 1:
+        return [f"Measured {line}." for line in told.values()]
+    return [f"[{mark}] {told[key]}" for key, mark in _marks(figures).items()]
+
+
 def head(experiment: ExperimentDetail) -> list[str]:
-    """Of the columns: the case, and each figure with an arrow to where it is better."""
-    marks, named = _marks(experiment.figures), Counter(figure.name for figure in experiment.figures)
-    return ["case", *(_label(figure, marks if named[figure.name] > 1 else {}) for figure in experiment.figures)]
-
-
-def _label(figure: FigureOut, marks: dict[str, str]) -> str:
-    mark = marks.get(_key(figure))
-    return f"{figure.name}{f' [{mark}]' if mark else ''}{ARROWS.get(figure.better or '', '')}"
+    return ["case", *labels(experiment.figures)]
 
 
 def rows(experiment: ExperimentDetail) -> list[tuple[str, list[CellOut | None]]]:
@@ -41,12 +66,8 @@ def words(cell: CellOut | None) -> str:
 
 def notes(experiment: ExperimentDetail) -> list[str]:
     """What stands below: how to read a cell, and where the figures come from."""
-    said = dict.fromkeys((_key(figure), figure.told) for figure in experiment.figures)
-    marks = _marks(experiment.figures)
-    several = len(said) > 1
-    told = [f"[{marks[key]}] {line}" if several else f"Measured {line}." for key, line in said]
     reading = "Mean ± standard deviation (number of seeds); the best mean of a column is marked."
-    return [reading, *told] if said else ["Nothing is measured yet."]
+    return [reading, *sources(experiment.figures)] if experiment.figures else ["Nothing is measured yet."]
 
 
 def title(experiment: ExperimentDetail) -> str:
@@ -73,11 +94,11 @@ def _line(figure: FigureOut, cell: CellOut) -> tuple[object, ...]:
     return cell.case, figure.name, figure.better, cell.mean, cell.deviation, cell.n, best, provenance
 
 
-def _marks(figures: Sequence[FigureOut]) -> dict[str, str]:
+def _marks(figures: Sequence[Column]) -> dict[str, str]:
     """A letter for each provenance."""
     keys = dict.fromkeys(_key(figure) for figure in figures)
     return {key: chr(ord("a") + number % 26) for number, key in enumerate(keys)}
 
 
-def _key(figure: FigureOut) -> str:
+def _key(figure: Column) -> str:
     return json.dumps(figure.provenance, sort_keys=True)

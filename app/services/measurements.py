@@ -23,8 +23,6 @@ Json = dict[str, Any]
 Better = Literal["low", "high"]
 PREFIX = "figure/"
 """of the curves that evaluations inside training draw"""
-POINTS = 2_500
-"""drawn of a model of points, however few pictures would be"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +116,9 @@ def _evaluated(job: JobView, source: str, result: Mapping[str, Any]) -> list[Mea
 
 
 def trained(recipe: Recipe) -> Json:
-    """The provenance of figures measured while training."""
-    return {**_subject(recipe), "by": "watch", **({} if recipe.watch is None else {"n_fake": _drawn(recipe)})}
-
-
-def _drawn(recipe: Recipe) -> int:
-    """Examples made for an evaluation while training; points cost little, and there are at least as many as papers
-    count modes with."""
-    assert recipe.watch is not None
-    return max(POINTS, recipe.watch.samples) if recipe.data.kind == "points" else recipe.watch.samples
+    """What is known beforehand of the provenance of figures measured while training."""
+    samples = {} if recipe.watch is None else {"n_fake": recipe.watch.samples}
+    return {**_subject(recipe), "by": "watch", **samples}
 
 
 def _subject(recipe: Recipe) -> Json:
@@ -199,6 +191,7 @@ def _spread(case: str, values: Sequence[float], best: bool) -> Spread:
 
 def told(provenance: Mapping[str, Any]) -> str:
     """In a few words, for a line below a table."""
-    plain = {name: value for name, value in provenance.items() if name not in ("by", "data") and value is not None}
+    shown = {name: value for name, value in provenance.items() if name not in ("by", "data")}
+    plain = {name: value for name, value in shown.items() if value not in (None, "none")}
     by = "while training" if provenance.get("by") == "watch" else "evaluated"
     return ", ".join([by, *(f"{name} {value}" for name, value in plain.items())])
