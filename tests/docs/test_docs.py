@@ -17,6 +17,7 @@ from models.spec.objectives import Hinge, ObjectiveSpec
 from models.spec.penalties import PenaltySpec
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
+from models.spec.watch import FIGURES
 
 DOCS = CHECKOUT / "docs"
 _KINDS = {
@@ -65,6 +66,12 @@ def test_every_family_has_its_row_as_measured(name: str) -> None:
 @pytest.mark.parametrize("kind", [*_KINDS[ObjectiveSpec], *_KINDS[PenaltySpec]])
 def test_every_objective_and_penalty_has_its_formula(kind: str) -> None:
     assert re.search(rf"^\| `{kind}` \| ", text("objectives.md"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_explained_and_which_way_is_better(name: str) -> None:
+    row = next(line for line in text("figures.md").splitlines() if line.startswith(f"| `{name}` | "))
+    assert f" | {FIGURES[name].better} | " in row
 
 
 @pytest.mark.parametrize("name", DATASETS)

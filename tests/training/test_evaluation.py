@@ -20,9 +20,9 @@ from worker.training import exam
 from worker.training.data import Data, DatasetMissing, Split, load
 from worker.training.evaluation import CannotMeasure, Evaluation, evaluate
 
-COMPARED = {"frechet", "kid", "precision", "recall", "density", "coverage", "diversity", "copies"}
+COMPARED = {"frechet", "kid", "precision", "recall", "density", "coverage", "diversity", "variety", "copies"}
 CONDITIONAL = {"agreement", "gan_test", "gan_train", "spread", "intra_diversity"}
-POINTS = {"sliced_wasserstein", "sinkhorn", "transport"}
+POINTS = {"divergence", "sliced_wasserstein", "sinkhorn", "transport"}
 BOTH_WAYS = {f"{figure}{way}" for figure in ("frechet", "kid", "psnr", "ssim") for way in ("", "_a2b", "_b2a")}
 SMALL = {"data": {"side": 16}}
 CASES: dict[tuple[str, str], set[str]] = {
@@ -118,6 +118,7 @@ def test_a_perfect_forger_and_one_with_a_single_picture_a_class(cache: Path) -> 
     assert perfect.figures["gan_train"] > 0.8
     assert prototypes.figures["spread"] == 0
     assert prototypes.figures["intra_diversity"] == pytest.approx(0, abs=1e-4)
+    assert prototypes.figures["variety"] == pytest.approx(0, abs=1e-4)
     assert prototypes.figures["recall"] < 0.1
     assert prototypes.figures["coverage"] < 0.3
     assert prototypes.figures["frechet"] > 5 * perfect.figures["frechet"]

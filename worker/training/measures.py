@@ -29,8 +29,8 @@ from worker.training.figures.classes import (
     within_class_spread,
 )
 from worker.training.figures.distances import frechet, kid, sinkhorn, sliced_wasserstein, transport
-from worker.training.figures.mixtures import modes
-from worker.training.figures.neighbours import copies, density_coverage, nearest, precision_recall
+from worker.training.figures.mixtures import divergence, modes
+from worker.training.figures.neighbours import copies, density_coverage, nearest, precision_recall, variety
 from worker.training.figures.pictures import BASELINES, psnr, ssim
 
 TRANSPORTED, BLURRED = 2_500, 500
@@ -100,12 +100,14 @@ def _drawn(exam: Exam) -> Plan:
 
 def _compared(real: Seen, made: Seen) -> list[Measure]:
     """By features, without labels."""
+    equal = min(len(real.pictures), len(made.pictures))
     return [
         _one("frechet", lambda: frechet(real.features, made.features)),
         _one("kid", lambda: kid(real.features, made.features)),
         (("precision", "recall"), lambda: precision_recall(real.features, made.features)),
         (("density", "coverage"), lambda: density_coverage(real.features, made.features)),
         _one("diversity", lambda: pairwise_diversity(made.features) / pairwise_diversity(real.features)),
+        _one("variety", lambda: variety(real.features[:equal], made.features[:equal])),
     ]
 
 
@@ -144,6 +146,7 @@ def _points(exam: Exam) -> Plan:
     made = exam.drawn()[0] if exam.recipe.draws else exam.rebuilt(real)
     mixture = MIXTURES[exam.recipe.data.dataset]
     measures = [
+        _one("divergence", lambda: divergence(made, mixture)),
         _one("sliced_wasserstein", lambda: sliced_wasserstein(real, made, exam.stream("directions"))),
         _one("sinkhorn", lambda: sinkhorn(real[:BLURRED], made[:BLURRED])),
         _one("transport", lambda: transport(real[:TRANSPORTED], made[:TRANSPORTED])),

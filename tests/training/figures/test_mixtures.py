@@ -7,7 +7,7 @@ import torch
 
 from models.spec.data import Points
 from models.truth import MIXTURES
-from worker.training.figures.mixtures import modes
+from worker.training.figures.mixtures import divergence, modes
 from worker.training.sources.drawn import points
 
 RING = torch.from_numpy(MIXTURES["ring8"].modes)
@@ -39,3 +39,21 @@ def test_each_mode_has_its_own_deviation() -> None:
     """On the line the left mode is half as wide as the right one, at -1.5 and 1.5."""
     line = torch.tensor([[-1.5 - 1.4], [-1.5 - 1.6], [1.5 + 1.6], [1.5 + 3.1]])
     assert modes(line, MIXTURES["gaussian1d"]).high_quality == 0.5
+
+
+def test_divergence_in_the_plane_counts_discs_and_what_lies_outside() -> None:
+    """Half on one mode, a quarter on another, a quarter between them."""
+    cloud = torch.cat([RING[[0, 0, 1]], torch.zeros(1, 2)])
+    disc = (1 - math.exp(-4.5)) / 8
+    wanted = 0.5 * math.log(0.5 / disc) + 0.25 * math.log(0.25 / disc) + 0.25 * math.log(0.25 / math.exp(-4.5))
+    assert divergence(cloud, MIXTURES["ring8"]) == pytest.approx(wanted, abs=1e-4)
+
+
+@pytest.mark.parametrize(("name", "cells"), [("ring8", 9), ("grid25", 26), ("gaussian1d", 20)])
+def test_divergence_of_true_points_is_that_of_counting(name: str, cells: int) -> None:
+    """The bias of an estimated relative entropy is (cells - 1) / 2 n (Miller 1955)."""
+    dimension = 1 if name == "gaussian1d" else 2
+    cloud = points(Points(dataset=name, dimension=dimension), "test")
+    order = torch.randperm(len(cloud), generator=torch.Generator().manual_seed(1))
+    found = [divergence(cloud[rows], MIXTURES[name]) for rows in order.view(-1, 1_000)]
+    assert sum(found) / len(found) == pytest.approx((cells - 1) / 2_000, rel=0.2)

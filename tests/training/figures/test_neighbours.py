@@ -8,7 +8,7 @@ from sklearn.neighbors import KDTree
 from torch import Tensor
 
 from worker.training.figures import neighbours
-from worker.training.figures.neighbours import copies, density_coverage, nearest, precision_recall
+from worker.training.figures.neighbours import copies, density_coverage, nearest, precision_recall, variety
 
 
 def cloud(n: int, seed: int, wide: float = 1.0) -> Tensor:
@@ -26,6 +26,11 @@ def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 def radii(x: Tensor, k: int) -> NDArray[np.float64]:
     distances: NDArray[np.float64] = KDTree(x.double().numpy()).query(x.double().numpy(), k + 1)[0][:, k]
     return distances
+
+
+def middle(x: NDArray[np.float64]) -> float:
+    """The median; of an even number the lower of both in the middle."""
+    return float(np.quantile(x, 0.5, method="lower"))
 
 
 def inside(x: Tensor, centres: Tensor, k: int) -> NDArray[np.bool_]:
@@ -75,8 +80,15 @@ def test_nearest_is_who_the_tree_finds() -> None:
     assert nearest(REAL, FAKE).tolist() == wanted.tolist()
 
 
+def test_variety_compares_how_far_the_nearest_other_is() -> None:
+    wanted = middle(radii(FAKE, 1)) / middle(radii(REAL, 1))
+    assert variety(REAL, FAKE) == pytest.approx(wanted, abs=1e-4)
+    assert variety(REAL, REAL + 5) == pytest.approx(1)
+    assert variety(REAL, REAL[:30].repeat(10, 1)) == 0, "each is drawn ten times"
+
+
 def test_copies_are_those_much_nearer_than_training_examples_are_to_one_another() -> None:
-    usual = np.median(radii(REAL, 1))
+    usual = middle(radii(REAL, 1))
     away = torch.nn.functional.normalize(cloud(100, 3), dim=1) * usual
     copied = torch.cat([REAL[:60] + 0.01 * away[:60], REAL[60:100] + 100 * away[60:]])
     assert copies(REAL, copied) == pytest.approx(0.6)
