@@ -65,13 +65,14 @@ async def events(
 
 
 async def _stream(job_id: str, after: int, inference: Inference) -> AsyncIterator[bytes]:
-    """Ends after the event of a terminal state; async, so that a client that leaves ends it at once."""
+    """Ends after the terminal event that is the last; async, so that a client that leaves ends it at once."""
     spoke = time.monotonic()
     while True:
         found = await asyncio.to_thread(jobs.events, job_id, after=after, limit=EVENTS)
         for event in found:
             after, spoke = event.seq, time.monotonic()
-            last = event.type == "state" and event.data["state"] in TERMINAL
+            ends = event.type == "state" and event.data["state"] in TERMINAL
+            last = ends and await asyncio.to_thread(_over, job_id, after)  # else it was extended afterwards
             if last:
                 await asyncio.to_thread(_publish, job_id, inference)
             yield _encode(event)
@@ -86,7 +87,7 @@ async def _stream(job_id: str, after: int, inference: Inference) -> AsyncIterato
 
 
 def _over(job_id: str, after: int) -> bool:
-    """A client may resume from an id beyond the last event: nothing will ever come."""
+    """Nothing will come: the job has ended, and `after` is its last event or beyond it."""
     return jobs.get(job_id).state in TERMINAL and not jobs.events(job_id, after=after, limit=1)
 
 

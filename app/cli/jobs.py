@@ -133,10 +133,13 @@ def extend(
     ctx: typer.Context,
     id_: Which,
     steps: Annotated[int, typer.Option(min=1, help="How many steps more.", show_default=False)],
+    following: Annotated[bool, typer.Option("--follow", "-f", help="Watch until it ends.")] = False,
 ) -> None:
     """Train on after the end: a learning-rate schedule goes on over the new, longer budget from where it stands."""
     job = ask.find_job(ask.forger(ctx), id_).extend(steps)
     typer.echo(f"{job.id} is {job.state} and goes on to step {job.seen.progress.total}.")
+    if following:
+        follow.follow(job)
 
 
 @group.command()

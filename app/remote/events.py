@@ -103,12 +103,13 @@ def follow(connection: Connection, job_id: str, after: int = 0) -> Iterator[Even
                 patience.renew()
                 if source.response.status_code == NOTHING_MORE:
                     return
+                last = None
                 for received in source:
-                    event = typed(int(received.id), received.event, json.loads(received.data))
-                    after = event.seq
-                    yield event
-                    if isinstance(event, StateChanged) and event.last:
-                        return
+                    last = typed(int(received.id), received.event, json.loads(received.data))
+                    after = last.seq
+                    yield last
+                if isinstance(last, StateChanged) and last.last:  # a job that was extended has such an event inside
+                    return
         except (Unreachable, ForgerProblem) as error:
             patience.spend(error)
         time.sleep(PAUSE_S)

@@ -71,7 +71,7 @@ class JobIn(
     @classmethod
     def _of_a_known_kind(cls, body: Any) -> Any:
         if isinstance(body, dict) and (kind := body.get("kind", KINDS[0])) not in KINDS:
-            unknown = PydanticCustomError("unknown_kind", "A job's kind is train or evaluate.")
+            unknown = PydanticCustomError("unknown_kind", "A job's kind is train or evaluate")
             raise ValidationError.from_exception_data("JobIn", [{"type": unknown, "loc": ("kind",), "input": kind}])
         return body
 
