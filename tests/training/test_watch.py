@@ -6,8 +6,8 @@ import pytest
 
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from worker.training.health import Trouble
-from worker.training.watch import Best, Evaluation, Watch
+from worker.training.health import Evaluation, Trouble
+from worker.training.watch import Best, Watch
 
 GRAVE = Trouble("collapse", "It drew one thing only.", grave=True)
 LIGHT = Trouble("no_progress", "Nothing got better.", grave=False)
@@ -66,7 +66,9 @@ def test_patience_that_ends_with_the_budget_is_no_early_end() -> None:
         ("roll_back", [LIGHT], False, None),
     ],
 )
-def test_only_grave_trouble_moves_a_policy(policy: str, found: list[Trouble], goes_back: bool, code: str | None) -> None:
+def test_only_grave_trouble_moves_a_policy(
+    policy: str, found: list[Trouble], goes_back: bool, code: str | None
+) -> None:
     watch = watched([3, 4], policy=policy)
     assert watch.follow(found) is goes_back
     assert (watch.ending and watch.ending.code) == code

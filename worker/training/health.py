@@ -1,16 +1,63 @@
-"""What is wrong with a training, read off its evaluations. Losses say little; figures on fixed latents say more."""
+"""What is wrong with a training, read off its evaluations.
 
-from collections.abc import Sequence
+Losses say little: a critic that guesses has the loss of the theory's equilibrium whatever the pictures are, and one
+that always wins may teach well. So trouble is told by what is drawn, and the critic only says which trouble it is.
+"""
+
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from itertools import pairwise
+from statistics import fmean
+from typing import Literal
 
-if TYPE_CHECKING:
-    from worker.training.watch import Evaluation
+from models.spec.watch import FIGURES
 
 Kind = Literal[
-    "collapse", "critic_saturated", "critic_too_weak", "oscillation", "converged_but_fails", "non_finite",
-    "no_progress", "memorising",
+    "collapse", "converged_but_fails", "critic_saturated", "memorising",
+    "critic_too_weak", "oscillation", "no_progress",
 ]  # fmt: skip
+
+YOUNG = 0.15
+"""share of the budget in which drawing one thing only is how most generators begin"""
+REPEATS, MISSES = 0.6, 0.65
+"""variety below which pictures repeat themselves, reverse KL divergence above which half of the modes are missing"""
+SAME = 0.1
+"""share of different strings"""
+GUESSES, WINS = 0.58, 0.98
+"""share of pairs told apart below which a critic guesses, and above which it always wins"""
+FAR = {"coverage": 0.15, "high_quality": 0.3, "valid": 0.2}
+"""below these little has been learned"""
+COPIED = 0.3
+"""share of near copies"""
+SWINGS = 0.5
+"""distance between the extremes of a figure over their mean"""
+GAIN = 0.1
+"""share of a figure by which it must get better to be progress"""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured at one step: the finite figures by name, and the share of pairs the critic told apart."""
+
+    step: int
+    figures: dict[str, float]
+    told_apart: float | None = None
+    rolled_back: bool = False
+    """weights were taken back to an earlier checkpoint after it"""
+
+    def get(self, name: str) -> float:
+        """NaN where there is no such figure: every comparison with it is false."""
+        return self.figures.get(name, math.nan)
+
+    @property
+    def apart(self) -> float:
+        return math.nan if self.told_apart is None else self.told_apart
+
+    @property
+    def far(self) -> bool:
+        """Whether what is made is far from the data."""
+        return any(self.get(name) < bar for name, bar in FAR.items())
 
 
 @dataclass(frozen=True)
@@ -22,6 +69,147 @@ class Trouble:
     grave: bool
 
 
-def troubles(history: "Sequence[Evaluation]") -> list[Trouble]:
-    """What the last evaluations show, in the order of Kind."""
-    return []
+@dataclass(frozen=True)
+class History:
+    """Evaluations since the start or the last roll back, of a training of so many `steps`, by a declared metric."""
+
+    evaluations: Sequence[Evaluation]
+    metric: str
+    steps: int
+
+    @property
+    def now(self) -> Evaluation:
+        return self.evaluations[-1]
+
+    @property
+    def young(self) -> bool:
+        return self.now.step < YOUNG * self.steps
+
+    def lately(self, count: int, seen: Callable[[Evaluation], bool]) -> bool:
+        """Whether it was seen in each of the last so many evaluations."""
+        return len(self.evaluations) >= count and all(map(seen, self.evaluations[-count:]))
+
+    @property
+    def values(self) -> list[float]:
+        """Of the metric."""
+        return [evaluation.get(self.metric) for evaluation in self.evaluations]
+
+
+def troubles(evaluations: Sequence[Evaluation], metric: str, steps: int) -> list[Trouble]:
+    """What the evaluations until now show. Grave troubles first."""
+    begin = max((place for place, entry in enumerate(evaluations) if entry.rolled_back), default=-1) + 1
+    if begin >= len(evaluations):
+        return []
+    history = History(evaluations[begin:], metric, steps)
+    return [trouble for rule in RULES if (trouble := rule(history)) is not None]
+
+
+def _fails(history: History) -> Trouble | None:
+    """A critic that sees nothing, and nothing to be seen: equal losses, poor pictures."""
+    if history.young or not history.lately(4, lambda seen: seen.apart < GUESSES and seen.far):
+        return None
+    message = (
+        f"The losses are at rest because the critic tells only {history.now.apart:.0%} of pairs apart, and what is made is "
+        "still far from the data. Give the critic more width, or the generator less."
+    )
+    return Trouble("converged_but_fails", message, grave=True)
+
+
+def _collapses(history: History) -> Trouble | None:
+    if history.young or not history.lately(2, _one_sided) or _fails(history) is not None:
+        return None
+    message = (
+        f"The generator repeats itself: {_seen(history.now)}. Try another objective or a penalty (wgan_gp, r3gan), "
+        "packing or minibatch features, or a lower learning rate."
+    )
+    return Trouble("collapse", message, grave=True)
+
+
+def _one_sided(seen: Evaluation) -> bool:
+    return seen.get("variety") < REPEATS or seen.get("reverse_kl") > MISSES or seen.get("distinct") < SAME
+
+
+def _seen(now: Evaluation) -> str:
+    if now.get("variety") < REPEATS:
+        return f"made pictures lie {now.get('variety'):.2f} times as far from each other as real ones"
+    if now.get("distinct") < SAME:
+        return f"{now.get('distinct'):.0%} of its strings are different"
+    return f"{now.get('modes'):.0f} modes get nearly all of what it makes"
+
+
+def _saturates(history: History) -> Trouble | None:
+    """A critic that always wins is no trouble while the generator learns from it."""
+    if history.young or not history.lately(4, lambda seen: seen.apart > WINS and seen.far) or _gains(history, 4):
+        return None
+    message = (
+        f"The critic tells {history.now.apart:.0%} of pairs apart and the generator learns nothing from it any more. "
+        "Lower the critic's learning rate, add a gradient penalty or instance noise, or smooth its labels."
+    )
+    return Trouble("critic_saturated", message, grave=True)
+
+
+def _too_weak(history: History) -> Trouble | None:
+    if history.young or not history.lately(2, lambda seen: seen.apart < GUESSES and seen.far):
+        return None
+    message = (
+        f"The critic tells only {history.now.apart:.0%} of pairs apart although what is made is far from the data. "
+        "Make it wider, raise its learning rate or let it move more often."
+    )
+    return Trouble("critic_too_weak", message, grave=False)
+
+
+def _oscillates(history: History) -> Trouble | None:
+    """Up and down each time, widely."""
+    values = history.values[-6:]
+    if history.young or len(values) < 6 or not all(map(math.isfinite, values)):
+        return None
+    changes = [later - earlier for earlier, later in pairwise(values)]
+    turns = sum(one * other < 0 for one, other in pairwise(changes))
+    if turns < 4 or max(values) - min(values) < SWINGS * abs(fmean(values)) or not history.now.far:
+        return None
+    title = FIGURES[history.metric].title
+    message = (
+        f"The {title} swings between {min(values):.4g} and {max(values):.4g}. Lower both learning rates, or average "
+        "the weights over a longer time (ema.decay)."
+    )
+    return Trouble("oscillation", message, grave=False)
+
+
+def _stands_still(history: History) -> Trouble | None:
+    """Not: it is good and stays so."""
+    if len(history.evaluations) < 6 or not history.now.far or _gains(history, len(history.evaluations) - 1):
+        return None
+    title = FIGURES[history.metric].title
+    message = f"The {title} is no better after {history.now.step:,} steps than at the beginning. Look at the samples."
+    return Trouble("no_progress", message, grave=False)
+
+
+def _memorises(history: History) -> Trouble | None:
+    if not history.lately(2, lambda seen: seen.get("copies") > COPIED):
+        return None
+    message = (
+        f"{history.now.get('copies'):.0%} of what is made is nearly a training example. Use more data, differentiable "
+        "augmentation (game.augment) or smaller networks."
+    )
+    return Trouble("memorising", message, grave=True)
+
+
+def _gains(history: History, count: int) -> bool:
+    """Whether the best of the last so many evaluations is better than all before them by GAIN."""
+    sign = 1 if FIGURES[history.metric].better == "high" else -1
+    values = [sign * value for value in history.values if math.isfinite(value)]
+    before, lately = values[:-count], values[-count:]
+    if not before or not lately:
+        return True
+    return max(lately) > max(before) + GAIN * abs(max(before))
+
+
+RULES: tuple[Callable[[History], Trouble | None], ...] = (
+    _collapses,
+    _fails,
+    _saturates,
+    _memorises,
+    _too_weak,
+    _oscillates,
+    _stands_still,
+)

@@ -94,7 +94,7 @@ class Inspector:
         made = self._drawn(self._n)
         figures, logits = self._compared(made, self._real_features)
         figures["copies"] = copies(self._real[:NEIGHBOURS], made[:NEIGHBOURS])
-
+        figures["variety"] = variety(self._real[:NEIGHBOURS][: len(made)], made[:NEIGHBOURS])
         assert self._judge is not None
         if self._recipe.classes:
             asked = cycling_labels(self._recipe.classes, self._n)
@@ -113,7 +113,6 @@ class Inspector:
         figures = {"frechet": frechet(features, seen)}
         figures["density"], figures["coverage"] = density_coverage(real, fake)
         figures["diversity"] = pairwise_diversity(fake) / pairwise_diversity(real)
-        figures["variety"] = variety(real[: len(fake)], fake)
         figures["recall"] = precision_recall(real, fake)[1]
         return figures, logits
 

@@ -17,12 +17,12 @@ from worker.training import judge
 from worker.training.batches import Batches
 from worker.training.data import Data
 from worker.training.evaluation import Provenance
-from worker.training.health import Trouble
+from worker.training.health import Evaluation, Trouble
 from worker.training.inspector import Inspector, needs_judge
 from worker.training.numerics import Numerics
 from worker.training.samples import sample_sheet
 from worker.training.trainer import NonFinite, Trainer
-from worker.training.watch import Best, Ending, Evaluation, Served, Watch
+from worker.training.watch import Best, Ending, Served, Watch
 
 __all__ = [
     "Best",

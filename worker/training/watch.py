@@ -2,24 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from models.spec.recipe import Recipe
 from models.spec.watch import FIGURES
 from models.spec.watch import Watch as Spec
-from worker.training.health import Trouble, troubles
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What was measured at one step: the finite figures by name, and the share of pairs the critic told apart."""
-
-    step: int
-    figures: dict[str, float]
-    told_apart: float | None = None
-    rolled_back: bool = False
-    """weights were taken back to an earlier checkpoint after it"""
+from worker.training.health import Evaluation, Trouble, troubles
 
 
 @dataclass(frozen=True)
@@ -62,12 +51,12 @@ class Watch:
 
     def take(self, evaluation: Evaluation) -> list[Trouble]:
         """Note an evaluation; the troubles that it brings and the one before did not."""
-        before = {trouble.kind for trouble in troubles(self.history)}
+        before = {trouble.kind for trouble in self._troubles()}
         self.history.append(evaluation)
         value = evaluation.figures.get(self._spec.metric, math.nan)
         if math.isfinite(value) and (self.best is None or self._better(value, self.best.value)):
             self.best = Best(evaluation.step, self._spec.metric, value)
-        return [trouble for trouble in troubles(self.history) if trouble.kind not in before]
+        return [trouble for trouble in self._troubles() if trouble.kind not in before]
 
     def follow(self, found: Sequence[Trouble]) -> bool:
         """Whether to go back to the best checkpoint; sets `ending` where training is to end."""
@@ -90,7 +79,7 @@ class Watch:
         spec = self._spec
         self.roll_backs += 1
         if self.history:
-            self.history[-1] = Evaluation(**asdict(self.history[-1]) | {"rolled_back": True})
+            self.history[-1] = replace(self.history[-1], rolled_back=True)
         return (
             f"Weights are taken back to those of step {self.best.step}, the best so far, and learning rates are "
             f"multiplied by {spec.slower:g}. This is roll back {self.roll_backs} of at most {spec.roll_backs}."
@@ -130,6 +119,9 @@ class Watch:
         self.ending = None if state["ending"] is None else Ending(**state["ending"])
         if extended_at is not None and extended_at > self.since:
             self.since, self.ending = extended_at, None
+
+    def _troubles(self) -> list[Trouble]:
+        return troubles(self.history, self._spec.metric, self.recipe.budget.steps)
 
     @property
     def _spec(self) -> Spec:
