@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 group = typer.Typer(help="Requests that became many jobs: cases times seeds.")
 
 NEWEST = "last"
+TOLD = 5
+"""jobs that did not succeed that are named"""
 Which = Annotated[str, typer.Argument(metavar="ID", help="An id, its end, or `last`.", show_default=False)]
 
 
@@ -40,7 +42,7 @@ def experiment(
     if as_json:
         ask.put_json(made.seen)
     elif following:
-        put_table(made.seen)
+        _conclude(made.seen)
     else:
         typer.echo(f"{made.id} has {len(made.seen.jobs)} jobs: {len(made.seen.cases)} cases.")
         typer.echo("Watch it with: forger experiments follow last")
@@ -79,6 +81,17 @@ def _follow(made: "Experiment", *, quiet: bool) -> None:
     except KeyboardInterrupt:
         typer.echo(f"{made.id} goes on. Watch it again with: forger experiments follow {made.id[-8:]}")
         raise typer.Exit(130) from None
+
+
+def _conclude(seen: "ExperimentDetail") -> None:
+    """The table, and the next line to type; exit code 1 unless every job has succeeded."""
+    put_table(seen)
+    typer.echo(f"Draw it with: forger experiments show {seen.id[-8:]} --out table.png")
+    lost = [job for job in seen.jobs if job.state != "succeeded"]
+    for job in lost[:TOLD]:
+        typer.echo(f"{job.case}, seed {job.seed}, {job.state}: forger jobs show {job.id}", err=True)
+    if lost:
+        raise typer.Exit(1)
 
 
 def put_table(seen: "ExperimentDetail") -> None:
@@ -152,7 +165,7 @@ def follow_(ctx: typer.Context, id_: Which) -> None:
     """Wait until every job of an experiment has ended, then show its table; Ctrl-C leaves them training."""
     found = find(ask.forger(ctx), id_)
     _follow(found, quiet=False)
-    put_table(found.seen)
+    _conclude(found.seen)
 
 
 @group.command(no_args_is_help=True)
