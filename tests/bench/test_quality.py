@@ -1,28 +1,79 @@
-"""The whole bench in small: scikit-learn's digits stand in for MNIST, seconds for minutes."""
+"""The whole bench in small: scikit-learn's digits stand in for MNIST, a few steps for thousands."""
 
 import math
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
 
-from bench import judge, quality
-from bench.quality import Plan
+from bench import judge, quality, runs
+from bench.modes import Case
+from bench.quality import CONDITIONAL, OBJECTIVES
 from models.spec.data import Images
-from worker.training import numerics
-from worker.training.data import Data, load
+from worker.training.data import Split, load
+from worker.training.trainer import NonFinite, Trainer
 
-TINY = Plan(marks=(0.5, 1), calibration=8, judge_epochs=1, drawn=100, drawn_for_training=200, student_epochs=1)
-FIGURES = ["seconds", "step", "agreement", "spread", "frechet", "gan_train"]
+ASKED = ["agreement", "spread", "gan_train", "frechet"]
 
 
-def test_every_mark_gets_every_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge, "CACHE", tmp_path)
+@lru_cache
+def digits(split: Split) -> tuple[Tensor, Tensor]:
     whole = load(Images(dataset="digits", side=28, channels=1, classes=10), None)
     assert whole.images is not None
     assert whole.labels is not None
-    few = Data(images=whole.images[:300], labels=whole.labels[:300])
-    rows = quality.measure(TINY, few, few, numerics.measure("cpu", quality._recipe(1), 1))
-    cases = {case: [row.figure for row in rows if row.case == case] for case in dict.fromkeys(row.case for row in rows)}
-    assert cases == {"real digits": FIGURES[2:5], "0.5 s": FIGURES, "1 s": FIGURES}
-    assert all(math.isfinite(row.value) for row in rows)
-    assert [path.suffix for path in tmp_path.iterdir()] == [".pt"]
+    return whole.images[:400], whole.labels[:400]
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(quality, "digits", digits)
+    monkeypatch.setattr(quality, "DRAWN", 100)
+    monkeypatch.setattr(quality, "DRAWN_FOR_STUDENT", 200)
+    monkeypatch.setattr(quality, "JUDGE_EPOCHS", 2)
+    monkeypatch.setattr(quality, "STUDENT_EPOCHS", 1)
+    monkeypatch.setattr(judge, "CACHE", tmp_path)
+    monkeypatch.setattr(runs, "CACHE", tmp_path / "runs")
+    for kept in (quality.reader, quality._real_features):
+        kept.cache_clear()
+    return tmp_path
+
+
+@pytest.mark.parametrize("case", [*CONDITIONAL, *OBJECTIVES], ids=lambda case: case.name)
+def test_every_case_resolves_on_mnist(case: Case) -> None:
+    recipe = case.recipe("mnist", 3)
+    assert (recipe.seed, recipe.labelled) == (3, case in CONDITIONAL)
+
+
+def test_conditional_cases_get_every_figure_beside_what_was_published(small: Path) -> None:
+    real = quality.real_digits()
+    assert list(real) == ASKED
+    assert real["spread"] == pytest.approx(1, abs=0.1)
+    found = quality.table([CONDITIONAL[0].within(3)], quality.as_asked, real, seeds=2, jobs=1)
+    assert [row.figure for row in found] == [*ASKED, "seconds", "steps"]
+    assert all(math.isfinite(row.value) for row in found)
+    assert [row.n for row in found] == [2] * 5 + [None]
+    assert found[0].against == pytest.approx(
+        {"published 99.55%": found[0].value / 0.9955, "real": found[0].value / real["agreement"]}
+    )
+    assert len(list((small / "runs").iterdir())) == 2, "runs are kept"
+
+
+def test_an_objective_that_ran_away_draws_grey(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = OBJECTIVES[0].within(2)
+    fine = quality.apart(case.recipe("mnist", 1))
+    monkeypatch.setattr(Trainer, "check", _raises(NonFinite(2, [0])))
+    grey = quality.apart(case.recipe("mnist", 1))
+    assert set(fine) == set(grey) == {"frechet", "seconds"}
+    wanted = quality._distance(torch.full((100, 1, 28, 28), 128, dtype=torch.uint8))
+    assert grey["frechet"] == pytest.approx(wanted)
+    assert fine["frechet"] != pytest.approx(wanted)
+
+
+def _raises(error: Exception) -> Callable[[Trainer], None]:
+    def check(trainer: Trainer) -> None:
+        raise error
+
+    return check

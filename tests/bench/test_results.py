@@ -1,5 +1,6 @@
 """Results as tables of the documentation."""
 
+import json
 from pathlib import Path
 
 from bench.results import Row, markdown, write
@@ -14,3 +15,13 @@ def test_cases_stand_downwards_and_figures_across_with_their_spread(tmp_path: Pa
         "| ring8 gan | 7.5 ± 0.5 | 10,000 |",
         "| real | 8 |  |",
     ]
+
+
+def test_a_result_says_what_ran_where_and_when(tmp_path: Path) -> None:
+    write("quality", [Row("3 min", "agreement", 0.98, n=5_000, against={"goal": 0.98})], tmp_path / "deep/a.json", x=1)
+    result = json.loads((tmp_path / "deep/a.json").read_text())
+    assert list(result) == ["bench", "commit", "device", "versions", "date", "rows"]
+    assert result["rows"] == [
+        {"case": "3 min", "figure": "agreement", "value": 0.98, "spread": None, "n": 5_000, "against": {"goal": 0.98}}
+    ]
+    assert result["device"]["x"] == 1
