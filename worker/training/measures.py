@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +34,8 @@ from worker.training.figures.mixtures import divergence, modes
 from worker.training.figures.neighbours import copies, density_coverage, nearest, precision_recall, variety
 from worker.training.figures.pictures import BASELINES, psnr, ssim
 
+PAIRED = 10_000
+"""examples of either side at most where each is compared with each"""
 TRANSPORTED, BLURRED = 2_500, 500
 """points at most for the exact transport and for Sinkhorn's"""
 SUSPECTS = 1_000
@@ -44,6 +47,7 @@ SEEN = 1_000
 STRINGS, SCATTER, SHOWN = 64, 512, 16
 """strings, pixels of a scatter plot, and pictures on the report's sheet"""
 
+T = TypeVar("T")
 Measure = tuple[tuple[str, ...], Callable[[], tuple[float, ...]]]
 """names of figures, and how to come by them"""
 
@@ -100,15 +104,27 @@ def _drawn(exam: Exam) -> Plan:
 
 def _compared(real: Seen, made: Seen) -> list[Measure]:
     """By features, without labels."""
-    equal = min(len(real.pictures), len(made.pictures))
+
+    def in_pairs(figure: Callable[[Tensor, Tensor], T]) -> Callable[[], T]:
+        return lambda: figure(_few(real.features), _few(made.features))
+
     return [
         _one("frechet", lambda: frechet(real.features, made.features)),
-        _one("kid", lambda: kid(real.features, made.features)),
-        (("precision", "recall"), lambda: precision_recall(real.features, made.features)),
-        (("density", "coverage"), lambda: density_coverage(real.features, made.features)),
-        _one("diversity", lambda: pairwise_diversity(made.features) / pairwise_diversity(real.features)),
-        _one("variety", lambda: variety(real.features[:equal], made.features[:equal])),
+        _one("kid", in_pairs(kid)),
+        (("precision", "recall"), in_pairs(precision_recall)),
+        (("density", "coverage"), in_pairs(density_coverage)),
+        _one("diversity", in_pairs(lambda one, other: pairwise_diversity(other) / pairwise_diversity(one))),
+        _one("variety", in_pairs(_variety)),
     ]
+
+
+def _few(x: Tensor) -> Tensor:
+    return x[spread(len(x), PAIRED)]
+
+
+def _variety(real: Tensor, made: Tensor) -> float:
+    equal = min(len(real), len(made))
+    return variety(real[spread(len(real), equal)], made[spread(len(made), equal)])
 
 
 def _conditional(exam: Exam, real: Seen, labels: Tensor, made: Seen, asked: Tensor) -> list[Measure]:
@@ -119,14 +135,18 @@ def _conditional(exam: Exam, real: Seen, labels: Tensor, made: Seen, asked: Tens
         return share, share
 
     def over_real(figure: Callable[[Tensor, Tensor], float], mine: Tensor, theirs: Tensor) -> float:
-        return figure(mine, asked) / figure(theirs, labels)
+        return figure(_few(mine), _few(asked)) / figure(_few(theirs), _few(labels))
 
-    return [
+    measures: list[Measure] = [
         (("agreement", "gan_test"), read),
-        _one("spread", lambda: over_real(within_class_spread, made.pictures, real.pictures)),
-        _one("intra_diversity", lambda: over_real(intra_diversity, made.features, real.features)),
         _one("gan_train", lambda: _gan_train(exam, made.pictures, asked, real.pictures, labels)),
     ]
+    if min(len(asked), len(labels)) >= 2 * exam.recipe.classes:
+        measures += [
+            _one("spread", lambda: over_real(within_class_spread, made.pictures, real.pictures)),
+            _one("intra_diversity", lambda: over_real(intra_diversity, made.features, real.features)),
+        ]
+    return measures
 
 
 def _agreement_by_class(made: Seen, asked: Tensor) -> dict[str, float]:
@@ -223,7 +243,7 @@ def _ways(exam: Exam, ways: Mapping[str, Way], known: bool) -> Plan:
 
     def apart(figure: Callable[[Tensor, Tensor], float], name: str) -> float:
         real, made = piles[name]
-        return figure(real.features, made.features)
+        return figure(_few(real.features), _few(made.features))
 
     def near(translate: Callable[[Way], Tensor]) -> list[Measure]:
         def to_wanted(figure: Callable[[Tensor, Tensor], float], name: str) -> float:

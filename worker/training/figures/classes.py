@@ -50,8 +50,8 @@ def intra_diversity(x: Tensor, labels: Tensor) -> float:
 
 
 def _over_classes(x: Tensor, labels: Tensor, figure: Callable[[Tensor], float]) -> float:
-    x, counts = x.flatten(1).double(), torch.bincount(labels)
-    figures = [figure(x[labels == label]) for label in torch.nonzero(counts > 1)]
+    usable = torch.nonzero(torch.bincount(labels) > 1)
+    figures = [figure(x[labels == label].flatten(1).double()) for label in usable]
     if not figures:
         raise ValueError("No class has two examples to compare.")
     return sum(figures) / len(figures)
