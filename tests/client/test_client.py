@@ -244,3 +244,35 @@ def test_a_name_never_becomes_a_path(forger: Forger, name: str) -> None:
     with pytest.raises(ForgerProblem) as refused:
         forger.model(name)
     assert refused.value.status in (404, 422)
+
+
+def test_an_experiment_is_tried_started_found_and_deleted(forger: Forger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reply to the request is lost: it has been done, and is not done again."""
+    monkeypatch.setattr(connection, "PAUSE_S", 0.0)
+    asked = {"name": "rates", "recipe": "gan", "dataset": "ring8", "grid": {"/batch_size": [32, 64]}, "seeds": 2}
+    plan = forger.try_experiment(asked)
+    assert (plan.count, plan.refusals) == (4, [])
+    assert forger.try_experiment(asked | {"dataset": "nope"}).refusals[0].pointer == "/dataset"
+    assert list(forger.experiments()) == []
+    port = int(forger.url.rpartition(":")[2])
+    with breaking_line(port, [0, 40]) as url, Forger(url) as shaky:
+        made = shaky.start_experiment(asked).cancel().id
+    assert [one.id for one in forger.experiments()] == [made]
+    found = forger.experiment(made).wait()
+    assert found.ended
+    assert {job.seen.experiment for job in found.jobs()} == {made}
+    assert "figure" in found.csv()
+    assert found.picture().image().width > 100
+    found.delete()
+    with pytest.raises(ForgerProblem, match="There is no experiment"):
+        found.refresh()
+
+
+def test_jobs_are_compared(forger: Forger, trained: Job) -> None:
+    other = forger.train("dcgan", dataset="digits", seed=2, budget={"steps": 2}).cancel()
+    compared = forger.compare(trained.id, other.id)
+    assert "/seed" in {one.path for one in compared.differences}
+    sample, none = compared.samples
+    assert none.href is None
+    assert sample.href is not None
+    assert forger.fetch(sample.href).model == trained.model

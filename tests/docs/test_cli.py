@@ -37,6 +37,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     drawn.convert("RGB").save(folder / "photo.jpg")
     drawn.save(folder / "drawing.png")
     drawn.save(folder / "small.png")
+    (folder / "ring.json").write_text(re.sub(r'"steps": \d+', f'"steps": {FEW}', blocks("json")[0]))
     Image.merge("LA", (drawn, drawn.point(lambda level: 255 * (level > 20)))).save(folder / "hole.png")
     for name in ("cats", "dogs"):
         (folder / "pets" / name).mkdir(parents=True)
@@ -65,17 +66,25 @@ def test_every_command_of_the_page_works(service: Service, desk: Path, shell: st
         do(line, desk, env)
         if line.startswith("forger train cdcgan"):
             env["CHECKPOINT"] = newest_checkpoint(service)
+        if line.startswith("forger experiment ring.json --follow"):
+            env["ONE"], env["OTHER"] = newest_experiment(service)
         if line.startswith("forger jobs pause"):
             service.wait_for(newest_job(service), "paused")
         if line.startswith("forger jobs cancel"):
             service.wait_for(newest_job(service), "cancelled")
-    for name in ("sevens.png", "night.png", "pets.png"):
+    for name in ("sevens.png", "night.png", "pets.png", "table.png", "two.png"):
         assert (desk / name).read_bytes().startswith(b"\x89PNG")
 
 
 def do(line: str, desk: Path, env: dict[str, str]) -> None:
     done = subprocess.run(line, shell=True, cwd=desk, env=env, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+
+
+def newest_experiment(service: Service) -> list[str]:
+    """The ids of its jobs."""
+    newest = service.client.get("/experiments?limit=1").json()["data"][0]
+    return [job["id"] for job in service.client.get(newest["links"]["self"]).json()["jobs"]]
 
 
 def newest_job(service: Service) -> str:

@@ -22,7 +22,7 @@ from tests.support.jobs import put_in
 
 HINGE = {"objective": {"kind": "hinge"}}
 TWO: dict[str, Any] = {"cases": [{"name": "plain"}, {"name": "hinge", "overrides": HINGE}], **RING}
-EXAMPLE = CHECKOUT / "examples" / "experiments" / "objectives_on_ring8.json"
+EXAMPLES = CHECKOUT / "examples" / "experiments"
 
 
 # Nothing is written by those that only plan.
@@ -42,13 +42,22 @@ def refusals(**asked: Any) -> dict[str, str]:
 
 @on_sqlite
 def test_seven_objectives_and_five_seeds_are_one_request(database: Path) -> None:
-    asked = NOTHING | json.loads(EXAMPLE.read_text())
+    asked = NOTHING | json.loads((EXAMPLES / "objectives_on_ring8.json").read_text())
     planned = experiments.plan(**asked)
     assert len(planned) == 35
     assert len({one.plan.recipe.objective for one in planned}) == 7
     assert len({one.plan.recipe.model_copy(update={"seed": 0}) for one in planned}) == 7
     assert {one.seed for one in planned} == {1, 2, 3, 4, 5}
     assert [one.seed for one in planned[:7]] == [1] * 7, "every case has its first seed before any has its second"
+
+
+@on_sqlite
+def test_every_example_can_be_trained_and_is_measured(database: Path) -> None:
+    files = list(EXAMPLES.glob("*.json"))
+    assert len(files) > 1
+    for file in files:
+        planned = experiments.plan(**(NOTHING | json.loads(file.read_text())))
+        assert all(one.plan.recipe.watch is not None for one in planned), file.name
 
 
 def test_every_job_knows_its_experiment_its_case_and_its_seed(database: Path) -> None:

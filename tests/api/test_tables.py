@@ -1,0 +1,62 @@
+"""The table of an experiment as words."""
+
+from typing import Any
+
+from app.core.states import JobState
+from app.schemas import tables
+from app.schemas.experiments import CellOut, ExperimentDetail, FigureOut
+
+OWN, LATER = {"by": "watch"}, {"by": "evaluation"}
+
+
+def figure(name: str, better: Any, provenance: dict[str, Any], *cells: CellOut) -> FigureOut:
+    told = "while training" if provenance is OWN else "evaluated, seed 0"
+    return FigureOut(name=name, title=name, better=better, provenance=provenance, told=told, cases=list(cells))
+
+
+def cell(case: str, mean: float | None, deviation: float | None = None, n: int = 1, *, best: bool = False) -> CellOut:
+    return CellOut(case=case, mean=mean, deviation=deviation, n=n, best=best)
+
+
+def experiment(*figures: FigureOut, name: str | None = "ring") -> ExperimentDetail:
+    return ExperimentDetail(
+        id="exp_0",
+        name=name,
+        created_at=0,
+        states={JobState.SUCCEEDED: 3, JobState.FAILED: 1},
+        cases=["a", "b"],
+        links={},
+        request={},
+        jobs=[],
+        figures=list(figures),
+    )
+
+
+def test_cells_say_mean_spread_and_number() -> None:
+    assert tables.words(cell("a", 7.93333, 0.1234, 5)) == "7.933 ± 0.12 (5)"
+    assert tables.words(cell("a", 0.5)) == "0.5 (1)"
+    assert tables.words(cell("a", None, n=0)) == "not finite"
+    assert tables.words(None) == "–"
+
+
+def test_one_provenance_is_named_below_and_several_have_marks() -> None:
+    one = experiment(figure("frechet", "low", OWN), figure("coverage", "high", OWN), figure("odd", None, OWN))
+    assert tables.head(one) == ["case", "frechet ↓", "coverage ↑", "odd"]
+    assert tables.notes(one)[1:] == ["Measured while training."]
+    two = experiment(figure("frechet", "low", OWN), figure("frechet", "low", LATER))
+    assert tables.head(two) == ["case", "frechet [a] ↓", "frechet [b] ↓"]
+    assert tables.notes(two)[1:] == ["[a] while training", "[b] evaluated, seed 0"]
+
+
+def test_a_case_without_a_figure_has_an_empty_cell() -> None:
+    table = experiment(figure("frechet", "low", OWN, cell("b", 1.0)), figure("kid", "low", OWN, cell("a", 2.0)))
+    assert [(case, [one and one.mean for one in cells]) for case, cells in tables.rows(table)] == [
+        ("a", [None, 2.0]),
+        ("b", [1.0, None]),
+    ]
+
+
+def test_titles_count_states() -> None:
+    assert tables.title(experiment()) == "ring: 3 succeeded, 1 failed"
+    assert tables.title(experiment(name=None)).startswith("exp_0: ")
+    assert tables.notes(experiment()) == ["Nothing is measured yet."]
