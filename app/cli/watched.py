@@ -16,10 +16,18 @@ LOST = "!"
 
 
 def by_player(values: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Each player's sum, which is what it minimises; None where a part was not finite."""
+    """Each player's sum, which is what it minimises, and each figure by its name; None where a part was not finite.
+
+    Gauges of different things make no sum, and are left to the curves.
+    """
     sums: dict[str, float | None] = {}
     for name, value in sorted(values.items()):
-        player = name.partition("/")[0]
+        player, _, part = name.partition("/")
+        if player == "gauge":
+            continue
+        if player == "figure":
+            sums[part] = value
+            continue
         before = sums.get(player, 0.0)
         sums[player] = None if before is None or value is None else before + value
     return sums

@@ -158,5 +158,6 @@ def test_a_curve_is_drawn_in_one_line() -> None:
 
 
 def test_each_player_has_the_sum_of_what_it_minimises() -> None:
-    values = {"critic/hinge": 1.0, "critic/r1": 0.5, "generator/hinge": None, "health": 2.0}
-    assert by_player(values) == {"critic": 1.5, "generator": None, "health": 2.0}
+    values = {"critic/hinge": 1.0, "critic/r1": 0.5, "generator/hinge": None}
+    measured = {"figure/frechet": 2.0, "figure/kid": 0.5, "gauge/augment": 0.1}
+    assert by_player(values | measured) == {"critic": 1.5, "generator": None, "frechet": 2.0, "kid": 0.5}

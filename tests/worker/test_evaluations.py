@@ -130,7 +130,7 @@ def test_a_ring_without_a_free_place_is_sent_away(database: Path, monkeypatch: p
 
     monkeypatch.setattr(tasks, "supervise", supervise)
     monkeypatch.setattr("app.services.queue.ring", lambda job_id, kind=TRAIN: rung.append((job_id, kind)))
-    tasks.register(App())  # type: ignore[arg-type]
+    tasks.register(App())
     doors["forger.train"]("first")
     assert seen == ["first", "other kind"]
     assert rung == [(waiting.id, TRAIN)], "no evaluation waits"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -13,7 +14,7 @@ from tests.support.jobs import make_job
 from tests.support.wait import until
 from tests.support.worker import Process, running_redis, running_worker, until_state
 
-FAST = {"checkpoint_every": 100, "report_every": 400, "schedule": {"kind": "linear"}, "watch": None}
+FAST: dict[str, Any] = {"checkpoint_every": 100, "report_every": 400, "schedule": {"kind": "linear"}, "watch": None}
 
 
 @pytest.fixture
