@@ -1,5 +1,6 @@
 """The watch: what is best, when patience ends, what a policy does; all of it survives a restart."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ def recipe(**watch: Any) -> Recipe:
     return resolve("cdcgan", dataset="digits", budget={"steps": 1_000}, overrides={"watch": {"every": 50, **watch}})[1]
 
 
-def watched(values: list[float | None], **watch: Any) -> Watch:
+def watched(values: Sequence[float | None], **watch: Any) -> Watch:
     made = Watch(recipe(**watch))
     for number, value in enumerate(values, start=1):
         made.take(Evaluation(50 * number, {} if value is None else {"frechet": value, "coverage": 1 / value}))
@@ -42,11 +43,11 @@ def test_patience_counts_evaluations_after_the_best() -> None:
     patient = watched([5, 3, 4, 4], patience=3)
     assert not patient.follow([])
     assert patient.ending is None
-    patient.take(Evaluation(250, {"frechet": 3.5}))
-    assert not patient.follow([])
-    assert patient.ending is not None
-    assert patient.ending.code == "stopped_early"
-    assert "step 100, 3" in patient.ending.message
+    impatient = watched([5, 3, 4, 4, 3.5], patience=3)
+    assert not impatient.follow([])
+    assert impatient.ending is not None
+    assert impatient.ending.code == "stopped_early"
+    assert "step 100, 3" in impatient.ending.message
 
 
 def test_patience_that_ends_with_the_budget_is_no_early_end() -> None:

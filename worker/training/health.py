@@ -109,8 +109,8 @@ def _fails(history: History) -> Trouble | None:
     if history.young or not history.lately(4, lambda seen: seen.apart < GUESSES and seen.far):
         return None
     message = (
-        f"The losses are at rest because the critic tells only {history.now.apart:.0%} of pairs apart, and what is made is "
-        "still far from the data. Give the critic more width, or the generator less."
+        f"The losses rest because the critic tells only {history.now.apart:.0%} of pairs apart, and what is made "
+        "is still far from the data. Give the critic more width, or the generator less."
     )
     return Trouble("converged_but_fails", message, grave=True)
 

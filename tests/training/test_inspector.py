@@ -10,7 +10,7 @@ from models import checkpoint
 from models.export import export_checkpoint
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from worker.training import loop
+from worker.training import judge
 from worker.training.data import load
 from worker.training.health import Trouble
 from worker.training.loop import Best, Evaluation, Finished, NonFinite, Quiet, Saved, Stop, Stopped, train
@@ -57,8 +57,8 @@ def judges(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def quick_judges(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a judge knows is another file's affair."""
-    learned = loop.judge.learned
-    monkeypatch.setattr(loop.judge, "learned", lambda data, cache, beat: learned(data, cache, 10, beat))
+    learned = judge.learned
+    monkeypatch.setattr(judge, "learned", lambda data, cache, beat: learned(data, cache, 10, beat))
 
 
 def short(family: str = "cdcgan", dataset: str | None = None, steps: int = 6, **overrides: Any) -> Recipe:
