@@ -103,7 +103,7 @@ def _tell(job: "Job") -> None:
 
 def sentence(job: "Job", event: "Event") -> str | None:
     """One line for an event that a person wants to read."""
-    from app.client import CheckpointSaved, Metrics, Rewound, SampleDrawn, StateChanged
+    from app.client import CheckpointSaved, Metrics, Rewound, SampleDrawn, StateChanged, Told
     from app.remote.notebook import course
 
     match event:
@@ -116,6 +116,8 @@ def sentence(job: "Job", event: "Event") -> str | None:
             return f"goes on from step {step}"
         case CheckpointSaved() | SampleDrawn():
             return None
+        case Told(type="best", data=data):
+            return f"the best so far: step {data['step']}, {data['metric']} {figure(data['value'])}"
         case _:
             return event.message
 
