@@ -1,6 +1,7 @@
 """`forger compare`: jobs beside each other, as tables and as one picture."""
 
 import io
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -74,11 +75,11 @@ def _print(compared: "ComparisonOut") -> None:
 
 
 def _row(label: str, ranking: "Ranking", names: Mapping[str, str]) -> list[Cell]:
-    """A star where one is better than all others."""
+    """A star at the best of several."""
     values = {one.job: one.value for one in ranking.jobs}
-    finite = [one for one in ranking.jobs if one.value is not None]
-    first = finite[0].job if ranking.better and len(finite) > 1 else None
-    cells = [Cell(_short(values[job]) if job in values else "-", job == first) for job in names]
+    finite = [one.value for one in ranking.jobs if one.value is not None]
+    best = finite[0] if ranking.better and len(finite) > 1 else math.nan
+    cells = [Cell(_short(values[job]) if job in values else "-", values.get(job) == best) for job in names]
     return [Cell(label), *cells]
 
 
