@@ -75,10 +75,10 @@ def _print(compared: "ComparisonOut") -> None:
 
 
 def _row(label: str, ranking: "Ranking", names: Mapping[str, str]) -> list[Cell]:
-    """A star at the best of several."""
+    """A star at the best, where they are not all the same."""
     values = {one.job: one.value for one in ranking.jobs}
     finite = [one.value for one in ranking.jobs if one.value is not None]
-    best = finite[0] if ranking.better and len(finite) > 1 else math.nan
+    best = finite[0] if ranking.better and len(set(finite)) > 1 else math.nan
     cells = [Cell(_short(values[job]) if job in values else "-", values.get(job) == best) for job in names]
     return [Cell(label), *cells]
 

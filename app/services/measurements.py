@@ -177,10 +177,10 @@ def _summary(group: Group, case_of: Mapping[str, str]) -> Summary:
         if one.value is not None and math.isfinite(one.value):
             own.append(one.value)
     means = {case: fmean(own) for case, own in values.items() if own}
-    best = min(means.values(), key=lambda mean: _worse(mean, group.better)) if group.better else None
-    alone = len(means) < 2
+    best = min(means.values(), key=lambda mean: _worse(mean, group.better), default=None) if group.better else None
+    differ = len(set(means.values())) > 1
     order = [case for case in dict.fromkeys(case_of.values()) if case in values]
-    spreads = (_spread(case, values[case], not alone and means.get(case) == best) for case in order)
+    spreads = (_spread(case, values[case], differ and means.get(case) == best) for case in order)
     return Summary(group, tuple(spreads))
 
 

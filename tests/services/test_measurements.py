@@ -51,6 +51,10 @@ def test_a_table_has_mean_spread_and_number_of_each_case() -> None:
 def test_the_best_of_one_is_not_marked_nor_where_nobody_knows_which_way_is_better() -> None:
     (alone,) = summaries([one("a1", 1.0)], {"a1": "a"})
     assert not alone.cases[0].best
+    (equal,) = summaries([one("a", 1.0), one("b", 1.0)], {"a": "a", "b": "b"})
+    assert [cell.best for cell in equal.cases] == [False, False]
+    (lost,) = summaries([one("a", None)], {"a": "a"})
+    assert [(cell.mean, cell.n, cell.best) for cell in lost.cases] == [(None, 0, False)]
     (odd,) = summaries([one("a", 1, "own_invention"), one("b", 2, "own_invention")], {"a": "a", "b": "b"})
     assert [cell.best for cell in odd.cases] == [False, False]
 
