@@ -159,7 +159,7 @@ class JobOut(Out):
     dataset: str
     model: str
     start_from: StartOut | None
-    asked: Json | None = Field(description="What a job that does not train was asked.")
+    asked: Json | None = Field(description="How to evaluate; or the step at which a training was last extended.")
     subject: str | None = Field(description="The training job whose weights it evaluates.")
     experiment: str | None
     case: Json | None = Field(description="What it is among the jobs of its experiment.")

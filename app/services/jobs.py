@@ -189,6 +189,7 @@ def extend(job_id: str, steps: int, answer: Answer | None = None) -> JobView:
             beside=[("extended", told)],
             recipe=recipe,
             total=told["to"],
+            asked={"extended_at": told["from"]},  # an early end before it is over
             result=None,
             finished_at=None,
             fruitless=0,

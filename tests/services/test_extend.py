@@ -37,7 +37,7 @@ def test_it_is_queued_with_the_steps_it_has_made_and_those_added(database: Path,
     assert (job.state, job.step, job.total, job.recipe.budget.steps) == (S.QUEUED, step, step + 15, step + 15)
     assert job.recipe == done.recipe.model_copy(update={"budget": job.recipe.budget}), "cadences stay"
     assert (job.result, job.status_reason, job.finished_at) == (None, None, None)
-    assert job.best == done.best
+    assert (job.best, job.asked) == (done.best, {"extended_at": step})
     extended, state = jobs.events(job.id)[-2:]
     assert (extended.type, extended.data["from"], extended.data["to"]) == ("extended", step, step + 15)
     assert "learning-rate schedule that had fallen to 0 starts again" in extended.data["message"]

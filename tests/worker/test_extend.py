@@ -10,6 +10,7 @@ import pytest
 from app.core.states import TERMINAL, JobState
 from app.services import jobs, models
 from app.services.views import JobView
+from models.spec.watch import METRICS
 from tests.support.jobs import make_job
 from tests.support.wait import until
 from tests.support.worker import Process, running_redis, running_worker, until_state
@@ -59,3 +60,16 @@ def test_an_extension_that_is_killed_gives_the_same_bytes(broker: Process) -> No
     ]
     steps = [step for step, _ in jobs.metrics(whole.id)["critic/non_saturating"]]
     assert steps == [20, 400, 800, 820]
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_a_training_that_ended_early_goes_on_when_it_is_extended(broker: Process) -> None:
+    watch = {"metric": METRICS["synthesis", "points"][0], "every": 10, "samples": 16, "patience": 1}
+    job = make_job("gan", "ring8", steps=100_000, report_every=10, checkpoint_every=10, watch=watch)
+    with running_worker():
+        early = finished(job)
+        assert early.status_reason is not None
+        assert early.status_reason.code == "stopped_early"
+        assert early.step < early.total
+        done = finished(jobs.extend(job.id, 10))
+    assert (done.step, done.total, done.status_reason) == (early.step + 10, early.step + 10, None)
