@@ -23,7 +23,7 @@ METRICS: MappingProxyType[tuple[str, str], tuple[Metric, ...]] = MappingProxyTyp
 })  # fmt: skip
 """by kind of game and of data what the best checkpoint can be told by; the first is the default"""
 
-BETWEEN, BETWEEN_TRANSLATIONS, BETWEEN_BY_MLP = 3_200, 800, 64_000
+BETWEEN, BETWEEN_TRANSLATIONS, BETWEEN_BY_MLP, BETWEEN_MLPS = 3_200, 800, 12_800, 64_000
 """examples shown between two evaluations at least: many where learning from one costs less than judging it"""
 EVALUATIONS = 4
 """that a budget must hold for its job to be watched unasked: measuring would be a large part of a shorter one"""
@@ -120,4 +120,6 @@ def default_watch(
 def _between(game: str, generator: str, critic: str) -> int:
     if game in ("unpaired", "paired"):
         return BETWEEN_TRANSLATIONS
-    return BETWEEN_BY_MLP if game == "synthesis" and generator.startswith("mlp") and critic == "mlp" else BETWEEN
+    if game != "synthesis" or not generator.startswith("mlp"):
+        return BETWEEN
+    return BETWEEN_MLPS if critic == "mlp" else BETWEEN_BY_MLP

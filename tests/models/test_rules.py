@@ -304,6 +304,15 @@ BROKEN: list[tuple[str, str, Json, str, str]] = [
         "/penalties",
         "twice",
     ),
+    (
+        "watched_by_what_there_is",
+        "digits",
+        {"watch": {"metric": "psnr"}},
+        "/watch/metric",
+        "frechet, coverage or agreement",
+    ),
+    ("watched_by_what_there_is", "digits", {"watch": {"metric": "agreement"}}, "/watch/metric", "a conditional game"),
+    ("evaluated_at_checkpoints", "digits", {"checkpoint_every": 50, "watch": {"every": 75}}, "/watch/every", "50"),
 ]
 
 

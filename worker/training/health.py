@@ -18,7 +18,7 @@ Kind = Literal[
     "critic_too_weak", "oscillation", "no_progress",
 ]  # fmt: skip
 
-YOUNG = 0.15
+YOUNG = 0.3
 """share of the budget in which drawing one thing only is how most generators begin"""
 REPEATS, MISSES = 0.6, 0.65
 """variety below which pictures repeat themselves, reverse KL divergence above which half of the modes are missing"""

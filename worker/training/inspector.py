@@ -76,7 +76,7 @@ class Inspector:
     @property
     def provenance(self) -> Provenance:
         """Where the figures come from."""
-        features = "none" if self._judge is None else f"judge {self._judge.mark}"
+        features = "none" if self._judge is None else f"own:{self._judge.mark}"
         resize = "none" if self._judge is None else self._judge.resize
         real = min(REFERENCE, len(self._batches.real))
         return Provenance(features, real, self._n, resize, "train", SEED)
