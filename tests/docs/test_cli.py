@@ -64,7 +64,7 @@ def test_every_command_of_the_page_works(service: Service, desk: Path, shell: st
         do(f"forger train {learned} --steps 1 --follow", desk, env)
     for line in map(quick, lines):
         do(line, desk, env)
-        if line.startswith("forger train cdcgan"):
+        if line.startswith(("forger train cdcgan", "forger extend")):
             env["CHECKPOINT"] = newest_checkpoint(service)
         if line.startswith("forger experiment ring.json --follow"):
             env["ONE"], env["OTHER"] = newest_experiment(service)

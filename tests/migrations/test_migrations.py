@@ -62,7 +62,7 @@ def test_the_migrations_folder_does_not_shadow_the_library() -> None:
 
 def _count(table: str) -> int:
     with engine(get_settings().database_url).connect() as connection:
-        return connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
+        return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
 
 
 def test_no_migration_loses_what_jobs_have_left(database: Path) -> None:

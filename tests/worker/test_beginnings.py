@@ -46,6 +46,7 @@ def finished(job: JobView) -> JobView:
 
 def export_of(job: JobView) -> str:
     assert job.result is not None
+    assert job.result.export_sha256 is not None
     return job.result.export_sha256
 
 
