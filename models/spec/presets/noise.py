@@ -161,7 +161,7 @@ def r3gan(data: DataSpec) -> Fields:
         generator_optimizer=faster,
         critic_optimizer=faster,
         schedule=Linear(flat=0.2),
-        budget=Budget(steps=8000),
+        budget=Budget(steps=10_000),
     )
 
 
