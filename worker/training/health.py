@@ -24,8 +24,10 @@ REPEATS, MISSES = 0.6, 0.65
 """variety below which pictures repeat themselves, reverse KL divergence above which half of the modes are missing"""
 SAME = 0.1
 """share of different strings"""
-GUESSES, WINS = 0.58, 0.98
-"""share of pairs told apart below which a critic guesses, and above which it always wins"""
+GUESSES, SUSPECTS, SEES, WINS = 0.58, 0.65, 0.95, 0.98
+"""share of pairs told apart below which a critic guesses; above which it suspects, sees through the fakes, always wins"""
+FALLS = 0.5
+"""share of the greatest variety so far"""
 FAR = {"coverage": 0.15, "high_quality": 0.3, "valid": 0.2}
 """below these little has been learned"""
 COPIED = 0.3
@@ -116,7 +118,9 @@ def _fails(history: History) -> Trouble | None:
 
 
 def _collapses(history: History) -> Trouble | None:
-    if history.young or not history.lately(2, _one_sided) or _fails(history) is not None:
+    most = max((seen.get("variety") for seen in history.evaluations if "variety" in seen.figures), default=math.nan)
+    fallen = history.lately(2, lambda seen: seen.get("variety") < min(REPEATS, FALLS * most) and seen.apart > SUSPECTS)
+    if history.young or not (fallen or history.lately(2, _one_sided)) or _fails(history) is not None:
         return None
     message = (
         f"The generator repeats itself: {_seen(history.now)}. Try another objective or a penalty (wgan_gp, r3gan), "
@@ -126,7 +130,9 @@ def _collapses(history: History) -> Trouble | None:
 
 
 def _one_sided(seen: Evaluation) -> bool:
-    return seen.get("variety") < REPEATS or seen.get("reverse_kl") > MISSES or seen.get("distinct") < SAME
+    """Slow generators repeat themselves for long before they learn more, but a critic does not see through those."""
+    repeats = seen.get("variety") < REPEATS and seen.apart > SEES
+    return repeats or seen.get("reverse_kl") > MISSES or seen.get("distinct") < SAME
 
 
 def _seen(now: Evaluation) -> str:

@@ -1,0 +1,145 @@
+"""Is the watch right? The lecture's six runs, of which two fail, and ten healthy runs of other families.
+
+    FORGER_DATA=<folder> python -m bench.watchdog [--quick] [--jobs N] [--json FILE]
+
+Each run trains one recipe on one thread and is evaluated as a job would be; the rules of worker.training.health then
+say what they would have told, and when. Finished runs are kept in bench/cache, without what was told: a change of the
+rules needs no new training. --quick cuts the lecture's runs to two epochs and takes four of the ten. Rows:
+
+- right: 1 when exactly the expected trouble was told and no other, of healthy runs none at all
+- told_at: step of the first trouble over the steps of the run
+- cost: evaluations' share of the time of one core
+- the declared metric at the end
+"""
+
+import argparse
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from app.core.settings import get_settings
+from bench import judge as judging
+from bench import lecture
+from bench.results import RESULTS, Row, show, write
+from bench.runs import Figures, measured
+from models.spec.recipe import Recipe
+from models.spec.resolve import resolve
+from worker.training import judge, numerics
+from worker.training.batches import Batches
+from worker.training.data import load
+from worker.training.health import Evaluation, troubles
+from worker.training.inspector import Inspector, needs_judge
+from worker.training.trainer import Trainer
+
+say = partial(print, flush=True)
+EXPECTED = {"mode_collapse": "collapse", "converges_but_fails": "converged_but_fails"}
+HEALTHY = {
+    "cdcgan": "digits", "wgan_gp": "grid25", "gumbel_gan": "dyck", "vae": "digits", "acgan": "digits",
+    "pacgan": "digits", "sngan": "digits", "r3gan": "ring8", "began": "digits", "cyclegan": "day2night",
+}  # fmt: skip
+FEW = 4
+"""healthy runs of --quick"""
+JUDGES = judging.CACHE / "judges"
+APART, COST = "told_apart", "cost"
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    recipe: Recipe
+    expected: str | None
+
+
+def main() -> None:
+    options = _options()
+    plan = cases(options.quick)
+    rows: list[Row] = []
+    for case, figures in zip(plan, measured([case.recipe for case in plan], evaluated, options.jobs), strict=True):
+        told = told_by(case.recipe, figures)
+        rows += _rows(case, told, figures)
+        say(f"{case.name}: {', '.join(f'{kind} at {step:,}' for kind, step in told.items()) or 'nothing told'}")
+    show("What the watch says", rows)
+    write("watchdog", rows, options.json)
+    say(f"Right in {sum(row.value for row in rows if row.figure == 'right'):.0f} of {len(plan)}. In {options.json}")
+
+
+def cases(quick: bool) -> list[Case]:
+    """Every run, of its default budget or the lecture's."""
+    budget = {"budget": {"epochs": 2}} if quick else {}
+    six = [Case(name, lecture.recipe(name, **budget), EXPECTED.get(name)) for name in lecture.names()]
+    few = list(HEALTHY.items())[: FEW if quick else None]
+    return six + [Case(f"{family} on {data}", resolve(family, dataset=data, seed=1)[1], None) for family, data in few]
+
+
+def evaluated(recipe: Recipe) -> Figures:
+    """By `step/figure` what the evaluations of a training saw, and what they cost."""
+    assert recipe.watch is not None
+    numerics.apply(numerics.measure("cpu", recipe, threads=1))
+    device = torch.device("cpu")
+    data = load(recipe.data, get_settings().data)
+    trainer = Trainer(recipe, Batches(recipe, data, device), device, numerics.measure("cpu", recipe, 1).precision)
+    for _ in trainer.prepare():
+        pass
+    inspector = Inspector(trainer, judge.learned(data, JUDGES) if needs_judge(recipe) else None)
+    figures: Figures = {}
+    looking, began = 0.0, time.process_time()
+    while trainer.step < recipe.budget.steps:
+        trainer.advance()
+        if trainer.step % recipe.watch.every == 0 or trainer.step == recipe.budget.steps:
+            before = time.process_time()
+            seen = inspector.look() | {APART: trainer.told_apart()}
+            looking += time.process_time() - before
+            figures |= {f"{trainer.step}/{name}": value for name, value in seen.items() if math.isfinite(value)}
+    return figures | {COST: looking / (time.process_time() - began)}
+
+
+def told_by(recipe: Recipe, figures: Figures) -> dict[str, int]:
+    """Each trouble that the rules find in these evaluations, with the step at which it is told first."""
+    assert recipe.watch is not None
+    seen, told = list[Evaluation](), dict[str, int]()
+    for evaluation in history(figures):
+        seen.append(evaluation)
+        for trouble in troubles(seen, recipe.watch.metric, recipe.budget.steps):
+            told.setdefault(trouble.kind, evaluation.step)
+    return told
+
+
+def history(figures: Figures) -> Iterator[Evaluation]:
+    """The evaluations, in order, of what `evaluated` gave."""
+    by_step: dict[int, Figures] = {}
+    for key, value in figures.items():
+        if key != COST:
+            at, name = key.split("/")
+            by_step.setdefault(int(at), {})[name] = value
+    for step, seen in sorted(by_step.items()):
+        yield Evaluation(step, {name: value for name, value in seen.items() if name != APART}, seen.get(APART))
+
+
+def _rows(case: Case, told: Mapping[str, int], figures: Figures) -> Iterator[Row]:
+    assert case.recipe.watch is not None
+    metric, steps = case.recipe.watch.metric, case.recipe.budget.steps
+    yield Row(case.name, "right", float(set(told) == ({case.expected} - {None})))
+    if told:
+        yield Row(case.name, "told_at", min(told.values()) / steps)
+    yield Row(case.name, COST, figures[COST])
+    yield Row(case.name, metric, figures[f"{steps}/{metric}"])
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="two epochs of the lecture's runs, four healthy ones")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once, each on one thread")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the result goes")
+    options = parser.parse_args()
+    name = "watchdog-quick" if options.quick else "watchdog"
+    options.json = options.json or (judging.CACHE if options.quick else RESULTS) / f"{name}.json"
+    return options
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Each trouble is told from evaluations that show it, and not from those of runs that only look like it."""
+
+from typing import Any
+
+import pytest
+
+from worker.training.health import Evaluation, troubles
+
+GOOD: dict[str, float] = {"frechet": 10, "coverage": 0.6, "variety": 1.0, "copies": 0.0}
+POOR: dict[str, float] = {"frechet": 400, "coverage": 0.05, "variety": 0.9, "copies": 0.0}
+
+
+def history(*seen: tuple[dict[str, float], float | None]) -> list[Evaluation]:
+    return [Evaluation(100 * number, figures, apart) for number, (figures, apart) in enumerate(seen, start=1)]
+
+
+def kinds(evaluations: list[Evaluation], metric: str = "frechet", steps: int = 1_000) -> list[str]:
+    return [trouble.kind for trouble in troubles(evaluations, metric, steps)]
+
+
+def many(figures: dict[str, float], apart: float | None, count: int = 8) -> list[Evaluation]:
+    return history(*[(figures, apart)] * count)
+
+
+REPEATING = GOOD | {"variety": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("evaluations", "metric", "told"),
+    [
+        (many(GOOD, 0.7), "frechet", []),
+        (many(GOOD, 0.999), "frechet", []),
+        (many(GOOD, 0.5), "frechet", []),
+        (many(REPEATING, 0.99), "frechet", ["collapse"]),
+        (many(REPEATING, 0.8), "frechet", []),
+        (history((GOOD, 0.8), (GOOD, 0.8), (GOOD, 0.8), (REPEATING, 0.8)), "frechet", []),
+        (history((GOOD, 0.8), (GOOD, 0.8), (REPEATING, 0.8), (REPEATING, 0.8)), "frechet", ["collapse"]),
+        (many({"divergence": 2.1, "modes": 1, "high_quality": 1, "reverse_kl": 2.08}, 0.7), "divergence", ["collapse"]),
+        (many({"valid": 0.9, "distinct": 0.01}, 0.7), "valid", ["collapse"]),
+        (many(POOR, 0.51), "frechet", ["converged_but_fails", "critic_too_weak", "no_progress"]),
+        (many(POOR, 0.999), "frechet", ["critic_saturated", "no_progress"]),
+        (many(POOR, None), "frechet", ["no_progress"]),
+        (many(GOOD | {"copies": 0.5}, 0.7), "frechet", ["memorising"]),
+        (many({"psnr": 20}, 0.7), "psnr", []),
+    ],
+)
+def test_troubles_are_told_by_what_is_drawn(evaluations: list[Evaluation], metric: str, told: list[str]) -> None:
+    assert kinds(evaluations, metric) == told
+
+
+def test_what_still_gets_better_is_not_saturated() -> None:
+    falling = [(POOR | {"frechet": 800 * 0.8**number}, 0.999) for number in range(8)]
+    assert kinds(history(*falling)) == []
+
+
+def test_a_figure_that_swings_is_told_when_it_is_far_off() -> None:
+    swinging: list[tuple[dict[str, float], float | None]] = [
+        (POOR | {"frechet": value}, 0.8) for value in (900, 300, 800, 250, 900, 240, 880)
+    ]
+    assert kinds(history(*swinging)) == ["oscillation"]
+    assert kinds(history(*[(GOOD | {"frechet": seen["frechet"] / 100}, apart) for seen, apart in swinging])) == []
+
+
+def test_the_young_may_draw_one_thing_only() -> None:
+    assert kinds(many(REPEATING, 0.99, 2)) == []
+    assert kinds(many(REPEATING, 0.99, 3)) == ["collapse"]
+
+
+def test_what_was_seen_before_a_roll_back_is_over() -> None:
+    collapsed = many(REPEATING, 0.99, 5)
+    taken_back = [*collapsed[:-1], Evaluation(500, REPEATING, 0.99, rolled_back=True)]
+    assert kinds(taken_back) == []
+    assert kinds([*taken_back, Evaluation(600, REPEATING, 0.99)]) == []
+    assert kinds([*taken_back, Evaluation(600, REPEATING, 0.99), Evaluation(700, REPEATING, 0.99)]) == ["collapse"]
+
+
+@pytest.mark.parametrize(
+    ("figures", "apart"), [(REPEATING, 0.99), (POOR, 0.5), (POOR, 1.0), (GOOD | {"copies": 1}, 0.7)]
+)
+def test_every_trouble_says_what_was_seen_and_what_to_try(figures: dict[str, Any], apart: float) -> None:
+    for trouble in troubles(many(figures, apart), "frechet", 1_000):
+        assert trouble.message.endswith(".")
+        assert len(trouble.message) > 60
+        assert "nan" not in trouble.message
