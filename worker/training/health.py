@@ -25,7 +25,8 @@ REPEATS, MISSES = 0.6, 0.65
 SAME = 0.1
 """share of different strings"""
 GUESSES, SUSPECTS, SEES, WINS = 0.58, 0.65, 0.95, 0.98
-"""share of pairs told apart below which a critic guesses; above which it suspects, sees through the fakes, always wins"""
+"""shares of pairs told apart: below the first a critic guesses, above the others it suspects, sees through, always wins
+"""
 FALLS = 0.5
 """share of the greatest variety so far"""
 FAR = {"coverage": 0.15, "high_quality": 0.3, "valid": 0.2}
