@@ -78,8 +78,9 @@ class Inspector:
         """Where the figures come from."""
         features = "none" if self._judge is None else f"own:{self._judge.mark}"
         resize = "none" if self._judge is None else self._judge.resize
-        real = min(REFERENCE, len(self._batches.real))
-        return Provenance(features, real, self._n, resize, "train", SEED)
+        on_points = self._recipe.data.kind == "points"  # held against the true mixture, not against examples
+        real = 0 if on_points else min(REFERENCE, len(self._batches.real))
+        return Provenance(features, real, max(POINTS, self._n) if on_points else self._n, resize, "train", SEED)
 
     @property
     def _network(self) -> nn.Module:
