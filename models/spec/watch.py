@@ -29,7 +29,7 @@ EVALUATIONS = 4
 """that a budget must hold for its job to be watched unasked: measuring would be a large part of a shorter one"""
 SHARE, SHARE_OF_TRANSLATIONS = 0.05, 0.1
 """examples made for an evaluation, of those shown since the last one: less than three hundredths of the time"""
-FEWEST, MOST = 64, 320
+FEWEST, MOST = 64, 256
 
 
 class Watch(Spec):

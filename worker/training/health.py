@@ -33,8 +33,8 @@ FAR = {"coverage": 0.15, "high_quality": 0.3, "valid": 0.2}
 """below these little has been learned"""
 COPIED = 0.3
 """share of near copies"""
-SWINGS = 0.5
-"""distance between the extremes of a figure over their mean"""
+SWINGS = 0.4
+"""mean change of a figure from one evaluation to the next, over its mean"""
 GAIN = 0.1
 """share of a figure by which it must get better to be progress"""
 
@@ -172,7 +172,7 @@ def _oscillates(history: History) -> Trouble | None:
         return None
     changes = [later - earlier for earlier, later in pairwise(values)]
     turns = sum(one * other < 0 for one, other in pairwise(changes))
-    if turns < 4 or max(values) - min(values) < SWINGS * abs(fmean(values)) or not history.now.far:
+    if turns < 4 or fmean(map(abs, changes)) < SWINGS * abs(fmean(values)) or not history.now.far:
         return None
     title = FIGURES[history.metric].title
     message = (
