@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,10 @@ def load(path: Path, sha256: str | None = None) -> dict[str, Any]:
         raise DamagedCheckpoint(f"The checkpoint {path.name} cannot be read: {error.strerror}.") from error
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
         raise DamagedCheckpoint(f"The checkpoint {path.name} is not the file that was recorded.")
-    state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    try:
+        state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise DamagedCheckpoint(f"The checkpoint {path.name} cannot be read.") from error
     return state
 
 

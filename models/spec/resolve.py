@@ -86,33 +86,29 @@ def settled(recipe: Recipe, steps: int) -> Recipe:
 
 
 def _settled_watch(unsettled: Recipe, whole: Recipe) -> Watch | None:
-    """A cadence that was left to us follows the steps; one that was not stays a multiple of checkpoint_every."""
-    watch, before, now = unsettled.watch, _own_watch(unsettled), _own_watch(whole)
+    """What was left to us follows the steps; a cadence that was not becomes a multiple of checkpoint_every."""
+    watch, before = unsettled.watch, _own_watch(unsettled, unsettled.budget.steps)
     if watch is None or before is None:
         return watch
+    left_to_us = watch == Watch.model_validate(before)
+    now = _own_watch(whole, whole.budget.steps if left_to_us else None)
     if now is None:
-        return (
-            None if watch == Watch.model_validate(before) else watch.model_copy(update={"every": _later(watch, whole)})
-        )
+        return None
     following = {name: now[name] for name in now if getattr(watch, name) == before[name]}
     watch = watch.model_copy(update=following)
-    return watch.model_copy(update={"every": _later(watch, whole)})
+    saves = -(-watch.every // whole.checkpoint_every)
+    return watch.model_copy(update={"every": saves * whole.checkpoint_every})
 
 
-def _later(watch: Watch, recipe: Recipe) -> int:
-    """The first checkpoint at which so many steps have passed."""
-    return -(-watch.every // recipe.checkpoint_every) * recipe.checkpoint_every
-
-
-def _own_watch(recipe: Recipe) -> Json | None:
+def _own_watch(recipe: Recipe, steps: int | None) -> Json | None:
     return default_watch(
         recipe.game.kind,
         recipe.data.kind,
         recipe.generator.kind,
         recipe.critic.kind if recipe.critic else "none",
-        steps=recipe.budget.steps,
         batch_size=recipe.batch_size,
         checkpoint_every=recipe.checkpoint_every,
+        steps=steps,
     )
 
 

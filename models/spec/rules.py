@@ -400,7 +400,8 @@ def _watched_by_what_there_is(recipe: Draft) -> Refusal | None:
 
 
 def _evaluated_at_checkpoints(recipe: Draft) -> Refusal | None:
-    if recipe.watch is None or recipe.watch.every % recipe.checkpoint_every == 0:
+    measured = recipe.budget.minutes is not None  # both cadences follow the steps once these are known
+    if recipe.watch is None or measured or recipe.watch.every % recipe.checkpoint_every == 0:
         return None
     every = recipe.checkpoint_every
     return (

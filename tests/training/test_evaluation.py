@@ -16,7 +16,8 @@ from models.spec.data import DataSpec, Images
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from models.spec.watch import FIGURES
-from worker.training import exam
+from tests.support.tensors import made_meanwhile
+from worker.training import exam, measures
 from worker.training.data import Data, DatasetMissing, Split, load
 from worker.training.evaluation import CannotMeasure, Evaluation, evaluate
 
@@ -177,6 +178,27 @@ def test_two_piles_without_counterparts_are_compared_as_piles(cache: Path) -> No
     assert set(found.figures) == {name for name in BOTH_WAYS if name.startswith(("frechet", "kid"))}
     assert found.baselines == {}
     assert found.provenance["split"] == "train"
+
+
+@pytest.mark.parametrize(("family", "dataset"), [("inpaint", "digits"), ("vae", "digits"), ("cyclegan", "day2night")])
+def test_no_whole_pile_of_pictures_is_made_of_floats(
+    family: str, dataset: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They take four times their bytes, and of large pictures there was no room for that."""
+    monkeypatch.setattr(exam, "PART", 16)
+    monkeypatch.setattr(measures, "PART", 16)
+    recipe = recipe_of(family, dataset)
+    wanted = {"psnr", "ssim"}
+    judged(recipe, build_generator(recipe), cache, only=wanted)  # the judge is known from here on
+    beats: list[None] = []
+    with made_meanwhile() as tensors:
+        found = judged(recipe, build_generator(recipe), cache, only=wanted, beat=lambda: beats.append(None))
+    assert set(found.figures) == wanted
+    pictures = [shape for dtype, shape in tensors if dtype.is_floating_point and len(shape) == 4 and shape[2] > 7]
+    assert max(shape[0] for shape in pictures) <= 2 * recipe.data.channels * 5 * 16
+    whole = (recipe.data.channels, recipe.data.side, recipe.data.side)
+    assert max(shape[0] for shape in pictures if shape[1:] == whole) == 16
+    assert len(beats) >= 2 * 64 / 16, "and somebody hears of every part"
 
 
 class Stack(nn.Module):

@@ -25,9 +25,9 @@ def watched(values: Sequence[float | None], **watch: Any) -> Watch:
     return made
 
 
-def test_the_best_is_the_first_of_the_lowest_distance_or_of_the_highest_coverage() -> None:
-    assert watched([5, 3, None, 3, 4]).best == Best(100, "frechet", 3)
-    assert watched([5, 3, 3, 4], metric="coverage").best == Best(100, "coverage", 1 / 3)
+def test_the_best_has_the_lowest_distance_or_the_highest_coverage_and_of_equal_ones_learned_longest() -> None:
+    assert watched([5, 3, None, 3, 4]).best == Best(200, "frechet", 3)
+    assert watched([5, 3, 3, 4], metric="coverage").best == Best(150, "coverage", 1 / 3)
     assert watched([None]).best is None
 
 
@@ -85,6 +85,25 @@ def test_roll_backs_slow_down_and_end() -> None:
     assert watch.rate == 0.25
     assert not watch.follow([GRAVE])
     assert watch.ending is None
+
+
+def test_patience_counts_anew_after_a_roll_back() -> None:
+    watch = watched([3, 4, 5], policy="roll_back", patience=3)
+    watch.rolled_back()
+    watch.take(Evaluation(200, {"frechet": 6}))
+    watch.follow([])
+    assert watch.ending is None
+
+
+def test_trouble_before_an_extension_is_told_again_after_it() -> None:
+    copied = {"frechet": 3.0, "copies": 1.0}
+    watch = Watch(recipe(policy="stop"))
+    told = [watch.take(Evaluation(step, copied)) for step in (50, 100, 150)]
+    assert [[trouble.kind for trouble in found] for found in told] == [[], ["memorising"], []]
+    extended = Watch(watch.recipe)
+    extended.load_state_dict(watch.state_dict(), 150)
+    told = [extended.take(Evaluation(step, copied)) for step in (200, 250)]
+    assert [[trouble.kind for trouble in found] for found in told] == [[], ["memorising"]]
 
 
 def test_what_is_saved_is_what_is_read_and_an_extension_forgets_the_end() -> None:

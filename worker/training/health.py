@@ -29,7 +29,7 @@ GUESSES, SUSPECTS, SEES, WINS = 0.58, 0.65, 0.95, 0.98
 """
 FALLS = 0.5
 """share of the greatest variety so far"""
-FAR = {"coverage": 0.15, "high_quality": 0.3, "valid": 0.2}
+FAR = {"coverage": 0.2, "high_quality": 0.3, "valid": 0.2}
 """below these little has been learned"""
 COPIED = 0.3
 """share of near copies"""

@@ -3,10 +3,12 @@
 Figures that stand alone, of more examples and with more patience, are worker.training.evaluation's.
 """
 
+import math
 from collections.abc import Callable
 from functools import cached_property
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.export import cycling_labels
@@ -22,7 +24,7 @@ from worker.training.evaluation import Provenance
 from worker.training.figures.classes import agreement, class_modes, pairwise_diversity
 from worker.training.figures.distances import frechet
 from worker.training.figures.mixtures import divergence, modes
-from worker.training.figures.neighbours import copies, density_coverage, precision_recall, variety
+from worker.training.figures.neighbours import apart, copies, density_coverage, precision_recall, variety
 from worker.training.figures.pictures import psnr
 from worker.training.judge import Judge
 from worker.training.trainer import Trainer
@@ -30,15 +32,17 @@ from worker.training.trainer import Trainer
 Figures = dict[str, float]
 
 REFERENCE = 2_048
-"""real examples that made ones are compared with"""
-NEIGHBOURS = 500
-"""of each that are searched for neighbours"""
+"""real examples whose features made ones are compared with"""
+FEWEST = 8
+"""examples on either side with which something can be said of features"""
+COPYISTS, ORIGINALS, SMALL = 64, 60_000, 16
+"""made pictures that are looked for among so many training pictures, at so many pixels a side"""
 POINTS = 2_500
 """drawn to count modes, as the papers do"""
 SEED = 0
 """of the latents: the same for every job, so that figures of different seeds can be compared"""
-PART = 128
-"""pictures made together"""
+PART, PIXELS = 128, 2**19
+"""pictures made together at most, and their pixels"""
 
 
 def needs_judge(recipe: Recipe) -> bool:
@@ -47,18 +51,33 @@ def needs_judge(recipe: Recipe) -> bool:
 
 
 class Inspector:
-    """Looks at one trainer. `judge` is None where no features are needed."""
+    """Looks at one trainer. `judge` is None where no features are needed; `beat` is called all along."""
 
-    def __init__(self, trainer: Trainer, judge: Judge | None) -> None:
+    def __init__(self, trainer: Trainer, judge: Judge | None, beat: Callable[[], None] = lambda: None) -> None:
         assert trainer.recipe.watch is not None
-        self._trainer, self._recipe, self._batches = trainer, trainer.recipe, trainer.batches
+        self._trainer, self._recipe, self._batches, self._beat = trainer, trainer.recipe, trainer.batches, beat
         self._n = trainer.recipe.watch.samples
         self._judge = None if judge is None else judge.to(trainer.device)
 
     @torch.no_grad()
     def look(self) -> Figures:
-        """Figures of the averaged generator as it is now, by name."""
+        """Figures of the averaged generator as it is now, by name; one that cannot be computed is left out.
+
+        Raises NonFinite.
+        """
         self._network.eval()
+        return {name: value for name, value in self._figures().items() if math.isfinite(value)}
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where the figures come from."""
+        features = "none" if self._judge is None else f"own:{self._judge.mark}"
+        resize = "none" if self._judge is None else self._judge.resize
+        on_points = self._recipe.data.kind == "points"  # held against the true mixture, not against examples
+        real = 0 if on_points else min(REFERENCE, len(self._batches.real))
+        return Provenance(features, real, max(POINTS, self._n) if on_points else self._n, resize, "train", SEED)
+
+    def _figures(self) -> Figures:
         match self._recipe.game.kind, self._recipe.data.kind:
             case "synthesis", "images":
                 return self._drawn_pictures()
@@ -74,28 +93,19 @@ class Inspector:
                 return self._rebuilt()
 
     @property
-    def provenance(self) -> Provenance:
-        """Where the figures come from."""
-        features = "none" if self._judge is None else f"own:{self._judge.mark}"
-        resize = "none" if self._judge is None else self._judge.resize
-        on_points = self._recipe.data.kind == "points"  # held against the true mixture, not against examples
-        real = 0 if on_points else min(REFERENCE, len(self._batches.real))
-        return Provenance(features, real, max(POINTS, self._n) if on_points else self._n, resize, "train", SEED)
-
-    @property
     def _network(self) -> nn.Module:
         return self._trainer.average.network
 
     def _drawn(self, n: int) -> Tensor:
         z = draw_latent(self._recipe.latent, Rng(SEED).stream("watch"), n).to(self._trainer.device)
         labels = cycling_labels(self._recipe.classes, n, z.device)
-        return _in_parts(lambda rows: self._network(z[rows], None if labels is None else labels[rows]), n)
+        return self._made(lambda rows: self._network(z[rows], None if labels is None else labels[rows]), n)
 
     def _drawn_pictures(self) -> Figures:
         made = self._drawn(self._n)
-        figures, logits = self._compared(made, self._real_features)
-        figures["copies"] = copies(self._real[:NEIGHBOURS], made[:NEIGHBOURS])
-        figures["variety"] = variety(self._real[:NEIGHBOURS][: len(made)], made[:NEIGHBOURS])
+        figures, logits = self._compared(made, self._features, self._small)
+        if len(self._originals) > 1:
+            figures["copies"] = copies(self._originals, _small(made[:COPYISTS]), usual=self._usual)
         assert self._judge is not None
         if self._recipe.classes:
             asked = cycling_labels(self._recipe.classes, self._n)
@@ -106,15 +116,23 @@ class Inspector:
             figures["modes"] = float(captured)
         return figures
 
-    def _compared(self, made: Tensor, features: Tensor) -> tuple[Figures, Tensor]:
-        """Figures of made pictures beside the features of real ones, and the judge's logits of the made ones."""
+    def _compared(self, made: Tensor, features: Tensor, small: Tensor) -> tuple[Figures, Tensor]:
+        """Figures of made pictures beside real ones, and the judge's logits of the made ones.
+
+        Of real ones `features`, and `small` copies. Neighbours are looked for among as many real examples as made ones:
+        otherwise their balls are of another size.
+        """
         assert self._judge is not None
         seen, logits = self._judge.seen(made)
-        real, fake = features[:NEIGHBOURS], seen[:NEIGHBOURS]
+        n = min(len(seen), len(features))
+        if n < FEWEST:
+            return {}, logits
+        real, fake = _every(features, n), seen[:n]
         figures = {"frechet": frechet(features, seen)}
         figures["density"], figures["coverage"] = density_coverage(real, fake)
-        figures["diversity"] = pairwise_diversity(fake) / pairwise_diversity(real)
         figures["recall"] = precision_recall(real, fake)[1]
+        figures["diversity"] = _ratio(pairwise_diversity(fake), pairwise_diversity(real))
+        figures["variety"] = variety(_every(small, n), _small(made[:n]))
         return figures, logits
 
     def _points(self, points: Tensor) -> Figures:
@@ -137,59 +155,97 @@ class Inspector:
         nets, batches = self._network, self._batches
         assert isinstance(nets, nn.ModuleDict)
         assert batches.other is not None
-        found = [
-            self._direction(nets["a2b"], batches.real, self._other_features),
-            self._direction(nets["b2a"], batches.other, self._real_features),
-        ]
-        return {name: (found[0][name] + found[1][name]) / 2 for name in found[0]}
+        there = self._direction(nets["a2b"], batches.real, self._other_features, self._other_small)
+        back = self._direction(nets["b2a"], batches.other, self._features, self._small)
+        return {name: (there[name] + back[name]) / 2 for name in there.keys() & back.keys()}
 
-    def _direction(self, net: nn.Module, source: Tensor, features: Tensor) -> Figures:
+    def _direction(self, net: nn.Module, source: Tensor, features: Tensor, small: Tensor) -> Figures:
         n = min(self._n // 2, len(source))
-        return self._compared(_in_parts(lambda rows: net(scaled(source[rows])), n), features)[0]
+        return self._compared(self._made(lambda rows: net(scaled(source[rows])), n), features, small)[0]
 
     def _answered(self) -> Figures:
         """Of training pairs, which are the ones at hand."""
         assert isinstance(self._recipe.game, Paired)
         asked = ask(self._recipe.game, self._batches.first(self._n), Rng(SEED).stream("watch"))
-        made = _in_parts(lambda rows: asked.part(rows).answered_by(self._network), len(asked.answer))
+        made = self._made(lambda rows: asked.part(rows).answered_by(self._network), len(asked.answer))
         return {"psnr": psnr(made, asked.answer.cpu())}
 
     def _rebuilt(self) -> Figures:
         generator = self._network
         assert isinstance(generator, Autoencoder)
-        real = self._batches.first(self._n).real
-        code = generator.encode(real)[:, : self._recipe.latent.size]
-        rebuilt = _in_parts(lambda rows: generator(code[rows]), len(real))
-        if self._recipe.data.kind == "points":
-            return self._points(self._drawn(POINTS) if self._recipe.draws else rebuilt)
-        return {"psnr": psnr(rebuilt, real.cpu())}
+        real, size = self._batches.first(self._n).real, self._recipe.latent.size
+        if self._recipe.data.kind == "points" and self._recipe.draws:
+            return self._points(self._drawn(POINTS))
+        rebuilt = self._made(lambda rows: generator(generator.encode(real[rows])[:, :size]), len(real))
+        return self._points(rebuilt) if self._recipe.data.kind == "points" else {"psnr": psnr(rebuilt, real.cpu())}
+
+    def _made(self, make: Callable[[slice], Tensor], n: int) -> Tensor:
+        """What `make` gives for all n, on the CPU in fp32, a part at a time. Raises NonFinite."""
+        parts, start, step = [], 0, self._part
+        while start < n:
+            parts.append(make(slice(start, min(n, start + step))).float().cpu())
+            start += step
+            self._beat()
+        made = torch.cat(parts)
+        if not bool(made.isfinite().all()):
+            raise self._trainer.not_finite(self._trainer.step)
+        return made
+
+    @property
+    def _part(self) -> int:
+        shape = self._batches.real.shape
+        return PART if len(shape) < 4 else max(1, min(PART, PIXELS // (shape[-1] * shape[-2])))
 
     @cached_property
-    def _real(self) -> Tensor:
-        """Real pictures [n, c, s, s] in [-1, 1], spread over the dataset."""
-        return scaled(_spread(self._batches.real)).cpu()
+    def _features(self) -> Tensor:
+        """Of real pictures, spread over the dataset."""
+        return self._seen(self._batches.real)
 
     @cached_property
-    def _real_features(self) -> Tensor:
-        return self._features(self._real)
+    def _small(self) -> Tensor:
+        return _small(_every(self._batches.real, REFERENCE))
 
     @cached_property
     def _other_features(self) -> Tensor:
         """Of the second pile."""
         assert self._batches.other is not None
-        return self._features(scaled(_spread(self._batches.other)))
+        return self._seen(self._batches.other)
 
-    def _features(self, x: Tensor) -> Tensor:
+    @cached_property
+    def _other_small(self) -> Tensor:
+        assert self._batches.other is not None
+        return _small(_every(self._batches.other, REFERENCE))
+
+    @cached_property
+    def _originals(self) -> Tensor:
+        """Training pictures to look for copies of."""
+        return _small(_every(self._batches.real, ORIGINALS))
+
+    @cached_property
+    def _usual(self) -> float:
+        return apart(self._originals)
+
+    def _seen(self, pile: Tensor) -> Tensor:
         assert self._judge is not None
-        return self._judge.features(x)
+        parts = []
+        for part in torch.split(_every(pile, REFERENCE), PART):
+            parts.append(self._judge.features(scaled(part)))
+            self._beat()
+        return torch.cat(parts)
 
 
-def _spread(pile: Tensor) -> Tensor:
-    n = len(pile)
-    return pile[torch.linspace(0, n - 1, min(n, REFERENCE)).long().to(pile.device)]
+def _every(pile: Tensor, n: int) -> Tensor:
+    """At most n of it, evenly spread: uploads lie in the order of their classes."""
+    count = len(pile)
+    return pile if count <= n else pile[torch.linspace(0, count - 1, n).long().to(pile.device)]
 
 
-def _in_parts(make: Callable[[slice], Tensor], n: int) -> Tensor:
-    """What `make` gives for all n, on the CPU in fp32; memory stays that of a part."""
-    made = [make(slice(start, min(n, start + PART))).float().cpu() for start in range(0, n, PART)]
-    return torch.cat(made)
+def _small(pictures: Tensor) -> Tensor:
+    """[n, c, s, s] of bytes, or in [-1, 1], to rows [n, d] in [-1, 1], averaged to SMALL pixels a side at most."""
+    side = min(SMALL, pictures.shape[-1])
+    parts = [F.interpolate(scaled(part), (side, side), mode="area").flatten(1) for part in torch.split(pictures, 512)]
+    return torch.cat(parts).cpu()
+
+
+def _ratio(value: float, over: float) -> float:
+    return value / over if over else math.nan

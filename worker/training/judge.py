@@ -102,13 +102,19 @@ def learned(data: Data, cache: Path | None, steps: int = QUICK, beat: Callable[[
 
 
 def _material(data: Data) -> tuple[Tensor, Tensor | None]:
-    """uint8 pictures [n, c, s, s], at most EXAMPLES of each pile, and their labels where they have any."""
+    """uint8 pictures [n, c, s, s] as it sees them, at most EXAMPLES of each pile, and their labels if they have any."""
     if data.images is not None:
-        rows = _spread(len(data.images))
-        return data.images[rows], None if data.labels is None else data.labels[rows]
+        labels = None if data.labels is None else data.labels[_spread(len(data.images))]
+        return _read_small(data.images), labels
     assert data.a is not None
     assert data.b is not None
-    return torch.cat([pile[_spread(len(pile))] for pile in (data.a, data.b)]), None
+    return torch.cat([_read_small(pile) for pile in (data.a, data.b)]), None
+
+
+def _read_small(pile: Tensor) -> Tensor:
+    """A part at a time: the pile may be larger than the memory."""
+    parts = [_shrunk(pile[rows].float()).round().to(torch.uint8) for rows in torch.split(_spread(len(pile)), PART)]
+    return torch.cat(parts)
 
 
 def _spread(n: int) -> Tensor:
@@ -132,7 +138,7 @@ def _learn(judge: Judge, pictures: Tensor, labels: Tensor | None, steps: int) ->
     for step in range(steps):
         stream = rng.stream("judge", step)
         rows = torch.randint(len(pictures), (BATCH if labels is not None else BATCH // TURNS,), generator=stream)
-        shown = _shrunk(pictures[rows].float() / 127.5 - 1)
+        shown = pictures[rows].float() / 127.5 - 1
         shown, wanted = all_turns(shown) if labels is None else (_shifted(shown, stream), labels[rows])
         loss = F.cross_entropy(judge(shown), wanted)
         optimizer.zero_grad(set_to_none=True)

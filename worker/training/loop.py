@@ -189,7 +189,7 @@ class _Run:
         if self._watch is not None:
             beat = partial(self._wait, self._trainer.step)
             network = judge.learned(data, judges, beat=beat) if needs_judge(self._recipe) else None
-            self._inspector = Inspector(self._trainer, network)
+            self._inspector = Inspector(self._trainer, network, lambda: self._listener.beat(self._trainer.step))
         if resume is None:
             if start is not None:
                 self._trainer.begin_with(checkpoint.load(start))
@@ -216,12 +216,11 @@ class _Run:
                 self._trainer.check()
         except NonFinite as error:
             self._listener.trouble(self._trainer.step, "non_finite", str(error))
-            if self._watch is None or not self._watch.may_roll_back:
+            if self._watch is None or not self._watch.may_roll_back or not self._roll_back():
                 raise
-            self._roll_back()
 
     def save(self) -> None:
-        self._trainer.check()
+        """What is due was checked before; a pause between keeps what is not finite, to be found when it is due."""
         watched = {} if self._watch is None else {"watch": self._watch.state_dict()}
         state = self._trainer.state_dict() | watched
         self._listener.saved(checkpoint.save(state, self._folder, self._attempt))
@@ -246,8 +245,7 @@ class _Run:
         assert self._inspector is not None
         trainer = self._trainer
         trainer.check()
-        figures = {name: value for name, value in self._inspector.look().items() if math.isfinite(value)}
-        apart = trainer.told_apart()
+        figures, apart = self._inspector.look(), trainer.told_apart()
         evaluation = Evaluation(trainer.step, figures, apart if math.isfinite(apart) else None)
         found = self._watch.take(evaluation)
         self._listener.evaluated(evaluation)
@@ -256,14 +254,20 @@ class _Run:
         if trainer.step < self._recipe.budget.steps and self._watch.follow(found):
             self._roll_back()
 
-    def _roll_back(self) -> None:
-        """The best weights again, but time goes on: what comes is not what came the last time."""
+    def _roll_back(self) -> bool:
+        """The best weights again, but time goes on: what comes is not what came the last time. Whether it could."""
         assert self._watch is not None
         assert self._watch.best is not None
-        path = checkpoint.find(self._folder, self._watch.best.step)
-        self._trainer.roll_back(checkpoint.load(path))
+        step = self._watch.best.step
+        try:
+            if step != self._trainer.step:  # else these are the best, and only slower steps remain to be tried
+                self._trainer.roll_back(checkpoint.load(checkpoint.find(self._folder, step)))
+        except DamagedCheckpoint as error:
+            self._listener.trouble(self._trainer.step, "checkpoint_damaged", f"{error} Weights stay as they are.")
+            return False
         self._listener.trouble(self._trainer.step, "rolled_back", self._watch.rolled_back())
         self._trainer.slowed = self._watch.rate
+        return True
 
     def _wait(self, step: int) -> None:
         self._listener.beat(step)

@@ -1,8 +1,8 @@
 """What can be measured of a generator, by its kind of data and game: names of figures, and how to come by each."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -19,7 +19,7 @@ from models.spec.games import Paired
 from models.truth import MIXTURES, VALID, spelled
 from worker.training.batches import scaled
 from worker.training.data import Data
-from worker.training.exam import Exam, Seen, kept, present, spread
+from worker.training.exam import PART, Exam, Seen, kept, present, spread
 from worker.training.figures.classes import (
     agreement,
     agreement_by_class,
@@ -32,7 +32,7 @@ from worker.training.figures.classes import (
 from worker.training.figures.distances import frechet, kid, sinkhorn, sliced_wasserstein, transport
 from worker.training.figures.mixtures import divergence, modes
 from worker.training.figures.neighbours import copies, density_coverage, nearest, precision_recall, variety
-from worker.training.figures.pictures import BASELINES, psnr, ssim
+from worker.training.figures.pictures import BASELINES, Pile, psnr, ssim
 
 PAIRED = 10_000
 """examples of either side at most where each is compared with each"""
@@ -204,9 +204,16 @@ class Way:
     target: Tensor
     """training pictures like what is given, and like what is wanted"""
 
-    def without_learning(self, baseline: str) -> Tensor:
-        x, source, target = (scaled(pile) for pile in (self.given, self.source, self.target))
-        return BASELINES[baseline](x, source, target)
+    def learned(self, rows: slice) -> Tensor:
+        return scaled(self.made[rows])
+
+    def without_learning(self, rows: slice, baseline: str) -> Tensor:
+        return BASELINES[baseline](scaled(self.given[rows]), *self._known)
+
+    @cached_property
+    def _known(self) -> tuple[Pile, Pile]:
+        source, target = (Pile.of(map(scaled, torch.split(pile, PART))) for pile in (self.source, self.target))
+        return source, target
 
     def rows(self, known: bool) -> list[Tensor]:
         """What belongs side by side."""
@@ -230,12 +237,21 @@ def _translated(exam: Exam) -> Plan:
 
 def _answered(exam: Exam) -> Plan:
     """Answers of the paired game beside the right ones. What a baseline is given has the answer's size and channels."""
-    asked, learned_from = (_questions(exam, data, name) for data, name in ((exam.reference, ""), (exam.train, "train")))
-    made = exam.made(lambda rows: exam.answers(asked.part(rows)), len(asked.answer))
-    given, wanted, source, target = (
-        kept(x) for question in (asked, learned_from) for x in (_shown(question), question.answer)
-    )
+    answered = [_answer(exam, question) for question in _questions(exam, exam.reference, "")]
+    learned_from = [_kept(question) for question in _questions(exam, exam.train, "train")]
+    given, wanted, made = map(torch.cat, zip(*answered, strict=True))
+    source, target = map(torch.cat, zip(*learned_from, strict=True))
     return _ways(exam, {"": Way(given, made, wanted, source, target)}, known=True)
+
+
+def _answer(exam: Exam, question: Question) -> tuple[Tensor, Tensor, Tensor]:
+    """What is given, what is wanted, and what the generator makes."""
+    return *_kept(question), exam.made(lambda rows: exam.answers(question.part(rows)), len(question.answer))
+
+
+def _kept(question: Question) -> tuple[Tensor, Tensor]:
+    """What is given and what is wanted, uint8."""
+    return kept(_shown(question)), kept(question.answer)
 
 
 def _ways(exam: Exam, ways: Mapping[str, Way], known: bool) -> Plan:
@@ -245,9 +261,9 @@ def _ways(exam: Exam, ways: Mapping[str, Way], known: bool) -> Plan:
         real, made = piles[name]
         return figure(_few(real.features), _few(made.features))
 
-    def near(translate: Callable[[Way], Tensor]) -> list[Measure]:
+    def near(translate: Callable[[Way, slice], Tensor]) -> list[Measure]:
         def to_wanted(figure: Callable[[Tensor, Tensor], float], name: str) -> float:
-            return figure(translate(ways[name]), scaled(ways[name].wanted))
+            return _near(exam, figure, partial(translate, ways[name]), ways[name].wanted)
 
         return [_by_way("psnr", ways, partial(to_wanted, psnr)), _by_way("ssim", ways, partial(to_wanted, ssim))]
 
@@ -257,7 +273,7 @@ def _ways(exam: Exam, ways: Mapping[str, Way], known: bool) -> Plan:
     if not known:
         return Plan(measures, n, n, partial(_side_by_side, shown))
     baselines = {name: near(partial(Way.without_learning, baseline=name)) for name in BASELINES}
-    return Plan(measures + near(lambda way: scaled(way.made)), n, n, partial(_side_by_side, shown), baselines=baselines)
+    return Plan(measures + near(Way.learned), n, n, partial(_side_by_side, shown), baselines=baselines)
 
 
 def _by_way(figure: str, ways: Collection[str], measure: Callable[[str], float]) -> Measure:
@@ -272,13 +288,27 @@ def _by_way(figure: str, ways: Collection[str], measure: Callable[[str], float])
     return (*(f"{figure}_{way}" for way in ways), figure), each_and_mean
 
 
-def _questions(exam: Exam, data: Data, name: str) -> Question:
-    """Of n examples of the data at most, evenly spread; SEEN of the training ones."""
+def _near(
+    exam: Exam, figure: Callable[[Tensor, Tensor], float], translate: Callable[[slice], Tensor], wanted: Tensor
+) -> float:
+    """A figure that is a mean over pictures, part by part; `wanted` is uint8 [n, c, s, s]."""
+    total = 0.0
+    for start in range(0, len(wanted), PART):
+        rows = slice(start, start + PART)
+        total += figure(translate(rows), scaled(wanted[rows])) * len(wanted[rows])
+        exam.beat()
+    return total / len(wanted)
+
+
+def _questions(exam: Exam, data: Data, name: str) -> Iterator[Question]:
+    """Of n examples of the data at most, evenly spread, part by part; SEEN of the training ones."""
+    game, holes = exam.recipe.game, exam.stream(f"holes/{name}")
+    assert isinstance(game, Paired)
     piles = [data.images] if data.images is not None else list(exam.piles(data))
-    rows = spread(len(present(piles[0])), SEEN if name else exam.n)
-    real, other = (None if pile is None else scaled(pile[rows]) for pile in (piles[0], piles[1] if piles[1:] else None))
-    assert isinstance(exam.recipe.game, Paired)
-    return ask(exam.recipe.game, Batch(present(real), other=other), exam.stream(f"holes/{name}"))
+    for rows in torch.split(spread(len(present(piles[0])), SEEN if name else exam.n), PART):
+        real, *other = (scaled(present(pile)[rows]) for pile in piles)
+        yield ask(game, Batch(real, other=other[0] if other else None), holes)
+        exam.beat()
 
 
 def _shown(question: Question) -> Tensor:
@@ -291,8 +321,11 @@ def _rebuilt(exam: Exam) -> Plan:
     """Pictures through a narrow code, and drawn ones where that can be done."""
     real = exam.real()
     rebuilt = exam.rebuilt(real.pictures)
-    wanted, came = scaled(real.pictures), scaled(rebuilt)
-    measures = [_one("psnr", lambda: psnr(came, wanted)), _one("ssim", lambda: ssim(came, wanted))]
+
+    def near(figure: Callable[[Tensor, Tensor], float]) -> Callable[[], float]:
+        return lambda: _near(exam, figure, lambda rows: scaled(rebuilt[rows]), real.pictures)
+
+    measures = [_one("psnr", near(psnr)), _one("ssim", near(ssim))]
     if exam.recipe.draws:
         drawn = _drawn(exam)
         return replace(drawn, measures=measures + drawn.measures)

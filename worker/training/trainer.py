@@ -117,27 +117,28 @@ class Trainer:
 
     def check(self) -> None:
         """Raise NonFinite if any step so far was not finite. Synchronises with the device."""
-        step = int(self._bad_step)
-        if step >= 0:
-            draw = (step + 1) * self.recipe.turns.critic_steps - 1
-            raise NonFinite(step + 1, self.batches.indices(draw).tolist())
+        if (step := int(self._bad_step)) >= 0:
+            raise self.not_finite(step + 1)
+
+    def not_finite(self, step: int) -> NonFinite:
+        """The error that tells of a step, with its examples."""
+        return NonFinite(step, self.batches.indices(step * self.recipe.turns.critic_steps - 1).tolist())
 
     def state_dict(self) -> dict[str, Any]:
-        own = {"step": self.step, "told_apart": self._told_apart}
+        own = {"step": self.step, "told_apart": self._told_apart, "bad_step": self._bad_step}
         return own | {name: part.state_dict() for name, part in self._parts().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.step = state["step"]
-        self._told_apart.copy_(state.get("told_apart", torch.zeros(2)))  # the first checkpoints had none
+        self._told_apart.copy_(state.get("told_apart", torch.zeros(2)))  # the first checkpoints had neither
+        self._bad_step.fill_(int(state.get("bad_step", -1)))
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self._proceed()
 
     def roll_back(self, state: dict[str, Any]) -> None:
         """Take over everything of an earlier state but its step: batches and noise to come are new."""
-        step = self.step
-        self.load_state_dict(state | {"step": step})
-        self._bad_step.fill_(-1)
+        self.load_state_dict(state | {"step": self.step})
 
     def begin_with(self, state: dict[str, Any]) -> None:
         """Take over the weights of another job's state; optimisers, game and step are as new."""

@@ -13,7 +13,7 @@ from worker.training.health import Evaluation, Trouble, troubles
 
 @dataclass(frozen=True)
 class Best:
-    """The evaluation whose declared metric is best; of equal ones the first."""
+    """The evaluation whose declared metric is best; of equal ones the last."""
 
     step: int
     metric: str
@@ -54,7 +54,7 @@ class Watch:
         before = {trouble.kind for trouble in self._troubles()}
         self.history.append(evaluation)
         value = evaluation.figures.get(self._spec.metric, math.nan)
-        if math.isfinite(value) and (self.best is None or self._better(value, self.best.value)):
+        if math.isfinite(value) and (self.best is None or not self._better(self.best.value, value)):
             self.best = Best(evaluation.step, self._spec.metric, value)
         return [trouble for trouble in self._troubles() if trouble.kind not in before]
 
@@ -121,7 +121,8 @@ class Watch:
             self.since, self.ending = extended_at, None
 
     def _troubles(self) -> list[Trouble]:
-        return troubles(self.history, self._spec.metric, self.recipe.budget.steps)
+        seen = [evaluation for evaluation in self.history if evaluation.step > self.since]
+        return troubles(seen, self._spec.metric, self.recipe.budget.steps)
 
     @property
     def _spec(self) -> Spec:
@@ -140,7 +141,8 @@ class Watch:
         patience = self._spec.patience
         if patience is None or self._step >= self.recipe.budget.steps:
             return False
-        last_good = max(self.since, self.best.step if self.best else 0)
+        back = max((seen.step for seen in self.history if seen.rolled_back), default=0)
+        last_good = max(self.since, back, self.best.step if self.best else 0)
         return sum(evaluation.step > last_good for evaluation in self.history) >= patience
 
     def _why_early(self) -> str:

@@ -1,5 +1,7 @@
 """Pictures beside known answers, against scipy's filters and sums written out."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from worker.training.figures.pictures import BASELINES, psnr, ssim, statistics_transfer
+from tests.support.tensors import made_meanwhile
+from worker.training.figures.pictures import BASELINES, PIXELS, Pile, psnr, ssim, statistics_transfer
 
 
 def noise(*shape: int, seed: int = 1) -> Tensor:
@@ -48,12 +51,25 @@ def test_ssim_of_what_is_known_by_hand() -> None:
     assert ssim(flat, -flat) == pytest.approx((2 * -0.25 + 0.0004) / (0.5 + 0.0004), abs=1e-4)
 
 
+@pytest.mark.parametrize("figure", [psnr, ssim])
+def test_a_large_pile_is_compared_part_by_part(figure: Callable[[Tensor, Tensor], float]) -> None:
+    """A window over all pictures at once took some thousand times their bytes."""
+    made, wanted = noise(40, 3, 64, 64), noise(40, 3, 64, 64, seed=2)
+    assert made.numel() > PIXELS
+    with made_meanwhile() as tensors:
+        whole = figure(made, wanted)
+    assert max(shape.numel() for _, shape in tensors) <= 5 * PIXELS, "five sums of each place"
+    one_by_one = [figure(x[None], y[None]) for x, y in zip(made, wanted, strict=True)]
+    assert whole == pytest.approx(np.mean(one_by_one), abs=1e-9)
+
+
 def test_what_does_without_learning() -> None:
     x, source, target = noise(4, 3, 8, 8), noise(50, 3, 8, 8, seed=3) / 2, noise(60, 3, 8, 8, seed=4) / 4 + 0.3
-    made = {name: baseline(x, source, target) for name, baseline in BASELINES.items()}
+    of_source, of_target = Pile.of(source.split(20)), Pile.of(target.split(20))
+    made = {name: baseline(x, of_source, of_target) for name, baseline in BASELINES.items()}
     assert made["untouched"] is x
-    assert torch.equal(made["mean_picture"], target.mean(0, keepdim=True).repeat(4, 1, 1, 1))
-    moved = statistics_transfer(source, source, target)
+    assert torch.allclose(made["mean_picture"], target.mean(0, keepdim=True).repeat(4, 1, 1, 1), atol=1e-6)
+    moved = statistics_transfer(source, of_source, of_target)
     assert torch.allclose(moved.mean((0, 2, 3)), target.mean((0, 2, 3)), atol=1e-5)
     assert torch.allclose(moved.std((0, 2, 3)), target.std((0, 2, 3)), atol=1e-5)
     assert made["statistics_transfer"].abs().max() <= 1

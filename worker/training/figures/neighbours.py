@@ -47,15 +47,20 @@ def variety(real: Tensor, fake: Tensor) -> float:
     return float(own / usual)
 
 
-def copies(train: Tensor, fake: Tensor, near: float = 0.4) -> float:
+def copies(train: Tensor, fake: Tensor, near: float = 0.4, usual: float | None = None) -> float:
     """Share of fakes that are nearly a training example: memorised ones, in [0, 1]; 0 is best.
 
-    Nearly: nearer to one than `near` times the median distance of training examples to their own nearest other.
+    Nearly: nearer to one than `near` times the `usual` distance, which is that of `apart` unless given.
     """
-    train, fake = _rows(train), _rows(fake)
+    usual = apart(train) if usual is None else usual
+    return _share(_nearest(_rows(fake), _rows(train), 1)[0] < near * usual)
+
+
+def apart(train: Tensor) -> float:
+    """The median distance of training examples to their own nearest other; asked of a thousand of them."""
+    train = _rows(train)
     asked = torch.arange(0, len(train), max(1, len(train) // ASKED))
-    usual = _nearest(train[asked], train, 1, own=asked)[0].median()
-    return _share(_nearest(fake, train, 1)[0] < near * usual)
+    return float(_nearest(train[asked], train, 1, own=asked)[0].median())
 
 
 def nearest(train: Tensor, fake: Tensor) -> Tensor:

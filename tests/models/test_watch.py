@@ -1,0 +1,78 @@
+"""How a recipe is watched that does not say so, or says a part."""
+
+from typing import Any
+
+import pytest
+
+from models.spec.families import FAMILIES
+from models.spec.recipe import Recipe
+from models.spec.resolve import RecipeRefused, resolve, settled
+from models.spec.watch import FIGURES, METRICS, Watch
+
+
+def watch_of(family: str = "cdcgan", *, budget: dict[str, Any] | None = None, **overrides: Any) -> Watch | None:
+    return resolve(family, budget=budget, overrides=overrides or None)[1].watch
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_watched_at_its_own_budget(family: str) -> None:
+    recipe = resolve(family)[1]
+    assert recipe.watch is not None
+    assert recipe.watch.metric == METRICS[recipe.game.kind, recipe.data.kind][0]
+    assert recipe.watch.every % recipe.checkpoint_every == 0
+    assert recipe.budget.steps >= 3 * recipe.watch.every
+
+
+def test_every_metric_is_a_figure() -> None:
+    assert {metric for metrics in METRICS.values() for metric in metrics} <= FIGURES.keys()
+
+
+def test_a_short_budget_is_watched_only_when_asked() -> None:
+    assert watch_of(budget={"steps": 40}) is None
+    assert watch_of(budget={"steps": 40}, watch={"patience": 3}) == Watch(
+        metric="frechet", every=50, samples=160, patience=3
+    )
+    assert watch_of(watch=None) is None
+
+
+def test_what_is_left_out_of_a_watch_is_ours() -> None:
+    own = watch_of()
+    assert own is not None
+    assert watch_of(watch={"policy": "stop"}) == own.model_copy(update={"policy": "stop"})
+
+
+@pytest.mark.parametrize(
+    ("watch", "steps", "expected"),
+    [
+        ({}, 1_200, {"every": 60, "samples": 192, "policy": "warn"}),
+        ({}, 60, None),
+        ({"policy": "stop"}, 150, {"every": 56, "policy": "stop"}),
+        ({"every": 500}, 1_200, {"every": 540}),
+        ({"samples": 99}, 1_200, {"every": 60, "samples": 99}),
+    ],
+)
+def test_a_watch_follows_minutes_once_they_are_steps(
+    watch: dict[str, Any], steps: int, expected: dict[str, Any] | None
+) -> None:
+    """A cadence of one's own becomes a multiple of checkpoint_every."""
+    recipe = resolve("cdcgan", budget={"minutes": 1}, overrides={"watch": watch} if watch else None)[1]
+    whole = settled(recipe, steps)
+    assert Recipe.model_validate(whole.model_dump()) == whole
+    assert (whole.watch is None) == (expected is None)
+    for name, value in (expected or {}).items():
+        assert getattr(whole.watch, name) == value
+
+
+def test_old_recipes_have_none() -> None:
+    stored = resolve("cdcgan")[1].model_dump(mode="json")
+    del stored["watch"]
+    assert Recipe.model_validate(stored).watch is None
+
+
+@pytest.mark.parametrize(
+    "watch", [{"every": 0}, {"samples": 3}, {"policy": "pray"}, {"roll_backs": 0}, {"often": 3}, 7]
+)
+def test_what_makes_no_sense_is_refused_where_it_stands(watch: Any) -> None:
+    with pytest.raises(RecipeRefused) as caught:
+        watch_of(watch=watch)
+    assert caught.value.refusals[0].pointer.startswith("/overrides/watch")
