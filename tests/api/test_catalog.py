@@ -28,7 +28,8 @@ def test_models_and_their_versions(client: TestClient, publish: Publish) -> None
     assert detail["versions"][0] == newest
     assert [version["version"] for version in detail["versions"]] == [2, 1]
     job = client.get(f"/jobs/{newest['job']}").json()
-    assert job["result"] == {"model": "a@2", "export_sha256": newest["export_sha256"]}
+    published = {"model": "a@2", "export_sha256": newest["export_sha256"], "step": newest["step"]}
+    assert job["result"] == published | {"figures": {}, "provenance": None}
 
 
 def test_datasets(client: TestClient) -> None:
