@@ -39,7 +39,7 @@ from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from worker.training.batches import scaled
 from worker.training.data import Data, load
-from worker.training.figures.pictures import BASELINES, psnr, ssim
+from worker.training.figures.pictures import BASELINES, Pile, psnr, ssim
 
 SEEDS = 2
 QUICK_STEPS = 1_000
@@ -92,7 +92,8 @@ def baselines() -> Iterator[Row]:
     """What needs no learning, in both directions."""
     piles, test = load(SCENES, None), load(SCENES, None, "test")
     for way in WAYS:
-        (source, target), (given, wanted) = _from_to(piles, way), _from_to(test, way)
+        given, wanted = _from_to(test, way)
+        source, target = (Pile.of([pile]) for pile in _from_to(piles, way))
         for name, baseline in BASELINES.items():
             for figure, value in _figures(baseline(given, source, target), wanted, way).items():
                 yield Row(f"without learning: {name.replace('_', ' ')}", figure, value, n=len(given))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from models.build import build_generator
-from models.spec.data import DataSpec, Images
+from models.spec.data import DataSpec, Images, Unpaired
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from models.spec.watch import FIGURES
@@ -20,6 +20,7 @@ from tests.support.tensors import made_meanwhile
 from worker.training import exam, measures
 from worker.training.data import Data, DatasetMissing, Split, load
 from worker.training.evaluation import CannotMeasure, Evaluation, evaluate
+from worker.training.judge import learned
 
 COMPARED = {"frechet", "kid", "precision", "recall", "density", "coverage", "diversity", "variety", "copies"}
 CONDITIONAL = {"agreement", "gan_test", "gan_train", "spread", "intra_diversity"}
@@ -185,19 +186,22 @@ def test_no_whole_pile_of_pictures_is_made_of_floats(
     family: str, dataset: str, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They take four times their bytes, and of large pictures there was no room for that."""
-    monkeypatch.setattr(exam, "PART", 16)
-    monkeypatch.setattr(measures, "PART", 16)
     recipe = recipe_of(family, dataset)
     wanted = {"psnr", "ssim"}
-    judged(recipe, build_generator(recipe), cache, only=wanted)  # the judge is known from here on
+    judged(recipe, build_generator(recipe), cache, only=wanted)  # data are read from here on
+    judge = learned(data_of(recipe.data, "train"), cache, 60)
+    monkeypatch.setattr(exam, "learned", lambda *_: judge)
+    monkeypatch.setattr(exam, "PART", 16)
+    monkeypatch.setattr(measures, "PART", 16)
     beats: list[None] = []
     with made_meanwhile() as tensors:
         found = judged(recipe, build_generator(recipe), cache, only=wanted, beat=lambda: beats.append(None))
     assert set(found.figures) == wanted
-    pictures = [shape for dtype, shape in tensors if dtype.is_floating_point and len(shape) == 4 and shape[2] > 7]
-    assert max(shape[0] for shape in pictures) <= 2 * recipe.data.channels * 5 * 16
-    whole = (recipe.data.channels, recipe.data.side, recipe.data.side)
-    assert max(shape[0] for shape in pictures if shape[1:] == whole) == 16
+    spec = recipe.data
+    assert isinstance(spec, Images | Unpaired)
+    whole = (spec.channels, spec.side, spec.side)
+    floats = [shape[0] for dtype, shape in tensors if dtype == torch.float32 and shape[1:] == whole]
+    assert max(floats) == 16
     assert len(beats) >= 2 * 64 / 16, "and somebody hears of every part"
 
 

@@ -350,9 +350,8 @@ def _beside_nearest(train: Tensor, made: Tensor) -> Pixels:
 def _small(x: Tensor) -> Tensor:
     """uint8 [n, c, s, s] to [n, d] in [-1, 1], averaged by area to SMALL pixels a side at most."""
     side = min(SMALL, x.shape[-1])
-    return torch.cat([F.interpolate(scaled(part), (side, side), mode="area") for part in torch.split(x, 4096)]).flatten(
-        1
-    )
+    parts = torch.split(x, PART)
+    return torch.cat([F.interpolate(scaled(part), (side, side), mode="area").flatten(1) for part in parts])
 
 
 def _side_by_side(ways: list[list[Tensor]]) -> Pixels:

@@ -65,7 +65,7 @@ def test_a_large_pile_is_compared_part_by_part(figure: Callable[[Tensor, Tensor]
 
 def test_what_does_without_learning() -> None:
     x, source, target = noise(4, 3, 8, 8), noise(50, 3, 8, 8, seed=3) / 2, noise(60, 3, 8, 8, seed=4) / 4 + 0.3
-    of_source, of_target = Pile.of(source.split(20)), Pile.of(target.split(20))
+    of_source, of_target = (Pile.of(torch.split(pile, 20)) for pile in (source, target))
     made = {name: baseline(x, of_source, of_target) for name, baseline in BASELINES.items()}
     assert made["untouched"] is x
     assert torch.allclose(made["mean_picture"], target.mean(0, keepdim=True).repeat(4, 1, 1, 1), atol=1e-6)
