@@ -37,13 +37,14 @@ def list_(
     if as_json:
         ask.put_json([job.seen for job in found])
         return
-    ask.table(("ID", "FAMILY", "DATASET", "STATE", "STEP", "MODEL", "CREATED"), map(_row, found))
+    ask.table(("ID", "KIND", "FAMILY", "DATASET", "STATE", "STEP", "MODEL", "CREATED"), map(_row, found))
 
 
 def _row(job: "Job") -> tuple[object, ...]:
     seen = job.seen
     return (
         seen.id,
+        seen.kind,
         seen.family,
         seen.dataset,
         seen.state,

@@ -127,8 +127,8 @@ def test_jobs_are_listed_and_named_by_their_ends(run: Run) -> None:
     good(run(*LONG, "--model", "waits"))
     job = newest(run)
     head, first, *_ = good(run("jobs")).splitlines()
-    assert head.split() == ["ID", "FAMILY", "DATASET", "STATE", "STEP", "MODEL", "CREATED"]
-    assert first.startswith(f"{job}  cdcgan  digits")
+    assert head.split() == ["ID", "KIND", "FAMILY", "DATASET", "STATE", "STEP", "MODEL", "CREATED"]
+    assert first.startswith(f"{job}  train  cdcgan  digits")
     assert good(run("jobs", "list", "--model", "waits", "-n", "1")).splitlines()[1:] == [first] or "running" in first
     assert json.loads(good(run("jobs", "--json")))["data"][0]["id"] == job
     assert good(run("jobs", "show", job[-12:])).split()[:2] == ["id", job]
