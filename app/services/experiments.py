@@ -97,7 +97,7 @@ def plan(
                 case.recipe,
                 dataset=dataset,
                 seed=chosen[0],
-                budget=budget,
+                budget=None if case.has_budget else budget,
                 overrides=case.overrides,
                 model=None,
                 start_from=None,

@@ -31,6 +31,12 @@ class Case:
     common: Json = field(default_factory=dict)
     """what stands in the overrides of all cases, and is refused there"""
     own: Json = field(default_factory=dict)
+    """what the case itself changes, or its grid's values"""
+
+    @property
+    def has_budget(self) -> bool:
+        """Of its own: it stands in place of the experiment's."""
+        return self.own.get("budget") is not None
 
     def place(self, pointer: str) -> str:
         """Where the client wrote what a refusal of this case points at."""
@@ -47,6 +53,17 @@ def cases(
     recipe: str | Json | None, overrides: Json | None, given: Sequence[Json] | None, grid: Mapping[str, Any] | None
 ) -> list[Case]:
     """Those listed, or those of the grid, or the recipe alone. Raises Invalid."""
+    made = _cases(recipe, overrides, given, grid)
+    for case in made:
+        if "seed" in (case.overrides or {}):
+            sentence = "Seeds are no setting of a case: name them in `seeds`, and every case is trained with each."
+            raise refusal(case.place("/overrides/seed"), sentence)
+    return made
+
+
+def _cases(
+    recipe: str | Json | None, overrides: Json | None, given: Sequence[Json] | None, grid: Mapping[str, Any] | None
+) -> list[Case]:
     if given is not None and grid is not None:
         raise refusal("/grid", "An experiment has `cases` or a `grid`: choose one of them.")
     if given is not None:
@@ -89,7 +106,7 @@ def _listed(recipe: str | Json | None, common: Json, given: Sequence[Json]) -> l
         if case.get("recipe") is not None:
             places.append(("/recipe", f"{at}/recipe"))
         change = case.get("overrides") or {}
-        made.append(Case(name, own, merge(common, change) or None, {}, tuple(places), common, change))
+        made.append(Case(name, own, _over(common, change) or None, {}, tuple(places), common, change))
     return made
 
 
@@ -104,16 +121,23 @@ def _crossed(recipe: str | Json, common: Json, grid: Mapping[str, Any]) -> list[
     made: list[Case] = []
     for picks in itertools.product(*(range(len(values)) for values in grid.values())):
         chosen = {pointer: values[pick] for (pointer, values), pick in zip(grid.items(), picks, strict=True)}
-        overrides = common
+        own: Json = {}
         for pointer, value in chosen.items():
-            overrides = merge(overrides, at_pointer(pointer, value))
+            own = merge(own, at_pointer(pointer, value))
         places = tuple(
             (f"/overrides{pointer}", f"/grid/{escaped(pointer)}/{pick}")
             for pointer, pick in zip(grid, picks, strict=True)
         )
         name = _unused(_spelled(chosen), {case.name for case in made})
-        made.append(Case(name, recipe, overrides or None, chosen, places))
+        made.append(Case(name, recipe, _over(common, own) or None, chosen, places, own=own))
     return made
+
+
+def _over(common: Json, own: Json) -> Json:
+    """A budget is given in one unit: a case's own stands in place of the common one, not beside it."""
+    if "budget" in own:
+        common = {name: value for name, value in common.items() if name != "budget"}
+    return merge(common, own)
 
 
 def _depth(value: Any, steps: Sequence[str]) -> int:

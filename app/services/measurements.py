@@ -77,7 +77,8 @@ class Summary:
 def of_jobs(session: Session, jobs: Sequence[JobView]) -> list[Measured]:
     """What is known of training jobs: at their best checkpoint, and by the evaluations of what they learned.
 
-    Of several evaluations of a job with one provenance those of the step that it published count, the newest of them.
+    Evaluations count only where they measured the step that the job published, of those with one provenance the
+    newest.
     """
     by_id = {job.id: job for job in jobs}
     found = [one for job in jobs for one in _own(session, job)]
@@ -85,8 +86,8 @@ def of_jobs(session: Session, jobs: Sequence[JobView]) -> list[Measured]:
         one
         for row in experiments.evaluations(session, by_id)
         for one in _evaluated(by_id[row.subject or ""], row.id, row.result or {})
+        if one.step is not None and one.step == _published(by_id[one.job])
     ]
-    evaluated.sort(key=lambda one: one.step == _published(by_id[one.job]))
     last = {(one.job, one.name, key(one.provenance)): one for one in evaluated}
     return [*found, *last.values()]
 

@@ -86,6 +86,14 @@ def test_of_evaluations_those_of_what_was_published_count_and_the_newest_of_them
     ]
 
 
+def test_only_evaluations_of_what_was_published_count(database: Path) -> None:
+    one, other = ring(), ring()
+    succeed(one.id, {}, step=60)
+    evaluate(one.id, {"transport": 0.1}, step=50)
+    evaluate(other.id, {"transport": 0.2}, step=50)
+    assert compare([one.id, other.id]).figures == []
+
+
 def test_a_job_that_trains_is_known_by_its_best_so_far(database: Path) -> None:
     one, other = ring(), ring()
     assert attempts.claim(one.id, "tests") is not None

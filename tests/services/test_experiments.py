@@ -81,6 +81,18 @@ def test_a_grid_tells_its_values(database: Path) -> None:
     assert (view.recipe.batch_size, view.model_name) == (16, "mine-batch_size-16")
 
 
+@on_sqlite
+def test_a_case_has_the_budget_that_it_names(database: Path) -> None:
+    two = [{"name": "long", "overrides": {"budget": {"epochs": 2}}}, {"name": "common"}]
+    long, common = experiments.plan(**(NOTHING | RING | {"cases": two}))
+    assert long.plan.recipe.budget.steps not in (60, common.plan.recipe.budget.steps)
+    assert common.plan.recipe.budget.steps == 60
+    crossed = experiments.plan(**(NOTHING | RING | {"grid": {"/budget/steps": [70, 80]}, "seeds": [3]}))
+    assert [one.plan.recipe.budget.steps for one in crossed] == [70, 80]
+    assert [one.plan.recipe.seed for one in crossed] == [3, 3]
+    assert refusals(**RING, grid={"/budget/steps": [70, 0]}).keys() == {"/grid/~1budget~1steps/1"}
+
+
 @pytest.mark.parametrize(("named", "model"), [({}, "gan-ring8"), ({"name": "alone"}, "alone")])
 def test_a_recipe_alone_publishes_versions_of_one_model(database: Path, named: dict[str, str], model: str) -> None:
     made = make_experiment(seeds=2, **named, **RING)
@@ -202,6 +214,17 @@ def test_evaluations_have_columns_of_their_own(database: Path) -> None:
     assert (watched.provenance["by"], evaluated.provenance["by"]) == ("watch", "evaluation")
     assert "step" not in evaluated.provenance
     assert [cell.best for cell in evaluated.cases] == [False, True]
+
+
+def test_an_evaluation_of_what_was_not_published_enters_no_mean(database: Path) -> None:
+    made = make_experiment(**TWO)
+    plain, hinge = [job.id for job in made.jobs]
+    succeed(plain, {}, step=60)
+    succeed(hinge, {}, step=60)
+    evaluate(plain, {"transport": 0.5}, step=60)
+    evaluate(hinge, {"transport": 0.1}, step=50)
+    (figure,) = experiments.get(made.id).figures
+    assert [(cell.case, cell.mean, cell.n) for cell in figure.cases] == [("plain", 0.5, 1)]
 
 
 def test_cancelling_ends_what_has_not_ended(database: Path) -> None:

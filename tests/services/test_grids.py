@@ -79,6 +79,32 @@ def test_what_makes_no_cases_is_refused_where_it_stands(asked: tuple[Any, ...], 
     assert [error.pointer for error in refused.value.errors] == [pointer]
 
 
+def test_a_budget_of_its_own_stands_in_place_of_the_common_one() -> None:
+    common = {"batch_size": 8, "budget": {"epochs": 3}}
+    own, other = cases("gan", common, [{"name": "own", "overrides": {"budget": {"steps": 5}}}, {"name": "other"}], None)
+    assert own.overrides == {"batch_size": 8, "budget": {"steps": 5}}
+    assert other.overrides == common
+    assert (own.has_budget, other.has_budget) == (True, False)
+    (crossed,) = cases("gan", common, None, {"/budget/steps": [7]})
+    assert crossed.overrides == {"batch_size": 8, "budget": {"steps": 7}}
+    assert crossed.has_budget
+
+
+@pytest.mark.parametrize(
+    ("asked", "pointer"),
+    [
+        (("gan", None, None, {"/batch_size": [8], "/seed": [1, 2]}), "/grid/~1seed/0"),
+        (("gan", None, [{"name": "a"}, {"name": "b", "overrides": {"seed": 2}}], None), "/cases/1/overrides/seed"),
+        (("gan", {"seed": 2}, [{"name": "a"}], None), "/overrides/seed"),
+        (("gan", {"seed": 2}, None, None), "/overrides/seed"),
+    ],
+)
+def test_seeds_are_named_where_they_belong(asked: tuple[Any, ...], pointer: str) -> None:
+    with pytest.raises(Invalid, match="`seeds`") as refused:
+        cases(*asked)
+    assert [error.pointer for error in refused.value.errors] == [pointer]
+
+
 def test_a_number_of_seeds_stands_for_the_first() -> None:
     assert seeds(3, 1) == [1, 2, 3]
     assert seeds([7, 0], 1) == [7, 0]
