@@ -12,6 +12,7 @@ from app.services.evaluations import SUBJECT_FILE
 from app.services.views import JobView
 from worker.lifeline import Lifeline
 from worker.loading import load
+from worker.memory import no_memory
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
     from torch import nn
@@ -22,6 +23,10 @@ if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes be
 
 class SubjectDamaged(Exception):
     """The weights to judge are not what they were."""
+
+
+class TooManyExamples(Exception):
+    """Memory ran out while they were measured."""
 
 
 class _CalledOff(Exception):
@@ -43,6 +48,10 @@ class Evaluator:
             self._run()
         except _CalledOff:
             attempts.stopped(self._job.id, self._fence)
+        except Exception as error:
+            if not no_memory(error):
+                raise
+            raise TooManyExamples("Memory ran out: ask for a smaller n.") from error
 
     def _run(self) -> None:
         from worker.training.evaluation import evaluate

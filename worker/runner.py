@@ -20,9 +20,10 @@ from app.core.store import sha256_of
 from app.services import attempts
 from app.services.views import CheckpointView, JobView
 from models.spec.recipe import Recipe
-from worker.evaluator import Evaluator, SubjectDamaged
+from worker.evaluator import Evaluator, SubjectDamaged, TooManyExamples
 from worker.lifeline import Lifeline
 from worker.loading import load
+from worker.memory import no_memory
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
     from worker.training.data import Data
@@ -70,8 +71,6 @@ def told_in_words(job_id: str, fence: int) -> Iterator[None]:
 
 
 def _explain(error: Exception) -> tuple[str, str]:
-    import torch
-
     from worker.training.data import DatasetMissing
     from worker.training.exam import CannotMeasure
     from worker.training.loop import NonFinite
@@ -89,8 +88,9 @@ def _explain(error: Exception) -> tuple[str, str]:
         return "subject_damaged", str(error)
     if isinstance(error, CannotMeasure):
         return "cannot_measure", str(error)
-    no_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "DefaultCPUAllocator" in str(error)
-    if no_memory:
+    if isinstance(error, TooManyExamples):
+        return "out_of_memory", str(error)
+    if no_memory(error):
         return (
             "out_of_memory",
             "Memory ran out: use a smaller batch_size, narrower networks or smaller pictures.",
@@ -136,7 +136,8 @@ class Runner:
         self._before_steps(now=True)
         self._folder.mkdir(parents=True, exist_ok=True)
         attempts.sweep_checkpoints(self._job_id)
-        self._latest = self._resume_point()
+        extended_at = (job.asked or {}).get("extended_at")
+        self._latest = self._resume_point(extended_at)
         start = self._start(job) if self._latest is None else None
         recipe = job.recipe
         if recipe.budget.minutes is not None:
@@ -152,7 +153,7 @@ class Runner:
             numerics=settled,
             weights=get_settings().data,
             judges=get_settings().judges,
-            extended_at=(job.asked or {}).get("extended_at"),
+            extended_at=extended_at,
         )
         if isinstance(ended, Finished):
             self._publish(job, recipe, settled, ended)
@@ -223,18 +224,27 @@ class Runner:
         )
         return attempts.settle_budget(self._job_id, self._fence, pace.steps_within(recipe, measured))
 
-    def _resume_point(self) -> Path | None:
+    def _resume_point(self, extended_at: int | None) -> Path | None:
         """The newest checkpoint that is whole; the job is rewound to it. None: from the start."""
         recorded = attempts.recorded_checkpoints(self._job_id)
         for row in recorded:
             path = self._folder / row.file
             if path.is_file() and sha256_of(path) == row.sha256:
-                attempts.rewind(self._job_id, self._fence, row.step)
+                self._rewind(row.step, extended_at)
                 return path
             self._tell_damage(row)
         if recorded:
-            attempts.rewind(self._job_id, self._fence, 0)
+            self._rewind(0, extended_at)
         return None
+
+    def _rewind(self, step: int, extended_at: int | None) -> None:
+        attempts.rewind(self._job_id, self._fence, step)
+        if extended_at is not None and step < extended_at:
+            reason = (
+                f"The job was extended at step {extended_at} and goes on from step {step}, before that: the steps "
+                "between follow the schedule of the longer budget now, and do not come out as they did."
+            )
+            attempts.record_event(self._job_id, self._fence, "exactness_lost", {"reason": reason})
 
     def _start(self, job: JobView) -> Path | None:
         """The verified checkpoint of another job whose weights this one begins with, if it does."""

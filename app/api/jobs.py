@@ -19,6 +19,7 @@ from app.schemas.jobs import (
     CurveList,
     JobOut,
     JobPage,
+    Kind,
     SampleList,
     SampleOut,
 )
@@ -38,7 +39,7 @@ def page(
     family: Annotated[str | None, Query(max_length=100)] = None,
     dataset: Annotated[str | None, Query(max_length=100)] = None,
     model: Annotated[str | None, Query(max_length=100, description="The name it publishes.")] = None,
-    kind: Annotated[str | None, Query(max_length=16)] = None,
+    kind: Kind | None = None,
 ) -> JobPage:
     """List jobs, newest first."""
     found, cursor = jobs.list_jobs(

@@ -1,6 +1,6 @@
 """Bodies of /jobs."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, RootModel, Tag, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -53,7 +53,8 @@ class EvaluateIn(In):
     dry_run: bool = Field(False, description="Answer what would be measured, and create nothing.")
 
 
-KINDS = ("train", "evaluate")
+Kind = Literal["train", "evaluate"]
+KINDS = get_args(Kind)
 
 
 def _kind(body: Any) -> str:

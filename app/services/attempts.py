@@ -113,10 +113,15 @@ def settle_budget(job_id: str, fence: int, steps: int) -> Recipe:
 
 
 def record_best(job_id: str, fence: int, step: int, metric: str, value: float) -> None:
-    """The checkpoint of `step`, recorded already or next, is the best so far by `metric`: it will not be pruned."""
+    """The checkpoint of `step`, recorded already or next, is the best so far by `metric`: it will not be pruned.
+
+    A resumed training tells it again; only what is new is an event.
+    """
     best = {"step": step, "metric": metric, "value": value}
     with unit_of_work() as session:
-        rows.write(session, job_id, fence, ("best", best), best=best)
+        rows.write(session, job_id, fence)
+        if _held(session, job_id).best != best:
+            rows.write(session, job_id, fence, ("best", best), best=best)
 
 
 def record_event(job_id: str, fence: int, type_: str, data: Mapping[str, Any]) -> None:

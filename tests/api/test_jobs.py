@@ -75,6 +75,15 @@ def test_lists_are_filtered(client: TestClient) -> None:
     assert client.get("/jobs?model=filtered&kind=evaluate").json()["data"] == []
 
 
+def test_an_unknown_kind_is_refused_by_name(client: TestClient) -> None:
+    reply = client.get("/jobs?kind=x")
+    assert reply.status_code == 422
+    assert all(kind in reply.json()["detail"] for kind in ("train", "evaluate"))
+    described = client.get("/openapi.json").json()["paths"]["/jobs"]["get"]["parameters"]
+    schema = next(parameter["schema"] for parameter in described if parameter["name"] == "kind")
+    assert {"train", "evaluate"} in [set(arm.get("enum", ())) for arm in schema["anyOf"]]
+
+
 def test_verbs_move_the_job_and_repeat_themselves(client: TestClient) -> None:
     at = f"/jobs/{post(client)['id']}"
     for verb, state in (("pause", "paused"), ("resume", "queued"), ("cancel", "cancelled")):

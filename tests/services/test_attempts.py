@@ -228,6 +228,14 @@ def test_the_best_checkpoint_is_never_pruned_nor_swept(database: Path) -> None:
     assert [event.data for event in jobs.events(job_id) if event.type == "best"][-1] == best
 
 
+def test_a_best_that_is_told_again_is_no_event(database: Path) -> None:
+    job_id = running()
+    for step, value in ((1, 4.0), (1, 4.0), (2, 4.0), (2, 3.5), (2, 3.5)):
+        attempts.record_best(job_id, 1, step, "frechet", value)
+    told = [event.data for event in jobs.events(job_id) if event.type == "best"]
+    assert [(best["step"], best["value"]) for best in told] == [(1, 4.0), (2, 4.0), (2, 3.5)]
+
+
 @pytest.mark.parametrize(("to", "kept"), [(4, True), (3, False)])
 def test_a_rewind_past_the_best_checkpoint_forgets_it(database: Path, to: int, kept: bool) -> None:
     job_id = running()

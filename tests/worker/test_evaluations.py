@@ -20,7 +20,10 @@ from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import make_job
 from tests.support.worker import Process, running_redis, running_worker, until_state, until_step
 from worker import tasks
-from worker.evaluator import finite
+from worker.evaluator import Evaluator, finite
+from worker.lifeline import Lifeline
+from worker.runner import told_in_words
+from worker.training import evaluation
 
 S = JobState
 
@@ -52,6 +55,25 @@ def evaluation_of(job: JobView) -> dict[str, Any]:
     report = next(left for left in jobs.artifacts(job.id, "evaluation") if left.name == "evaluation.json")
     read: dict[str, Any] = json.loads(Store(get_settings().artifacts).path(report.sha256).read_bytes())
     return read
+
+
+@once
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+def test_an_evaluation_without_memory_says_what_to_ask_for(
+    database: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(evaluation, "evaluate", fail)
+    monkeypatch.setattr(Lifeline, "beat", lambda *_, **__: None)  # nobody listens
+    job = ask(checkpoint=checkpoint_of("gan", "ring8"))
+    assert attempts.claim(job.id, "tests") is not None
+    with told_in_words(job.id, 1):
+        Evaluator(job, 1, Lifeline()).run()
+    reason = jobs.get(job.id).status_reason
+    assert reason is not None
+    assert (reason.code, reason.message) == ("out_of_memory", "Memory ran out: ask for a smaller n.")
 
 
 @once

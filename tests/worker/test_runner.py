@@ -1,4 +1,4 @@
-"""A runner that is called off before its first step obeys at once."""
+"""Runners in this process: one that is called off before its first step, and one that goes on after an extension."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +11,7 @@ from app.services import attempts, jobs
 from app.services.intake import Intake
 from app.services.views import JobView
 from models.spec.resolve import resolve
+from tests.support.jobs import make_job
 from tests.support.zips import classes, zipped
 from worker.lifeline import Lifeline
 from worker.runner import Runner
@@ -72,3 +73,23 @@ def test_an_order_before_the_first_step_ends_the_attempt_there(
     assert lifeline.beats == at
     settings = get_settings()
     assert [*settings.prepared.glob("*"), *settings.checkpoints(job.id).glob("*")] == []
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("damaged", [False, True])
+def test_an_extension_that_goes_on_from_before_it_says_what_is_lost(database: Path, damaged: bool) -> None:
+    job = make_job("gan", "ring8", steps=4, checkpoint_every=2, report_every=4, watch=None)
+    for fence in (1, 2):
+        assert attempts.claim(job.id, "tests") is not None
+        Runner(job.id, fence, Ordered(-1, lambda: None)).run()
+        if fence == 1:
+            jobs.extend(job.id, 2)
+            newest = jobs.checkpoints(job.id)[0]
+            assert newest.step == 4
+            if damaged:
+                (get_settings().checkpoints(job.id) / newest.file).write_bytes(b"spoilt")
+    ended = jobs.get(job.id)
+    assert (ended.state, ended.step) == (JobState.SUCCEEDED, 6)
+    reasons = [event.data["reason"] for event in jobs.events(job.id) if event.type == "exactness_lost"]
+    assert len(reasons) == damaged
+    assert all("extended at step 4 and goes on from step 2" in reason for reason in reasons)
