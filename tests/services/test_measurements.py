@@ -75,7 +75,7 @@ def provenance(family: str, **asked: Any) -> dict[str, Any]:
 
 def test_what_was_measured_while_training_is_the_same_thing_where_data_and_samples_are() -> None:
     assert provenance("dcgan") == provenance("dcgan", seed=5, overrides={"objective": {"kind": "hinge"}})
-    assert provenance("dcgan") != provenance("lsgan"), "other batches: an evaluation has other samples"
+    assert provenance("dcgan") != provenance("sngan"), "other batches: an evaluation has other samples"
     assert provenance("dcgan") != provenance("dcgan", dataset="mnist")
     assert provenance("dcgan") != provenance("dcgan", overrides={"data": {"side": 32}})
 
