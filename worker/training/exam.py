@@ -19,12 +19,11 @@ from worker.training.batches import scaled
 from worker.training.data import Data, DatasetMissing, Split
 from worker.training.inception import read_inception
 from worker.training.judge import BATCH, FULL, QUICK, learned
+from worker.training.piles import PART, spread
 from worker.training.triples import learned_triples
 
 EPOCHS = 30
 """that a judge learns at most, of BATCH examples a step"""
-PART = 128
-"""examples made or looked at together"""
 
 Features = Literal["own", "inception"]
 
@@ -206,8 +205,3 @@ def present(value: Tensor | None) -> Tensor:
     """What a dataset of this kind has."""
     assert value is not None
     return value
-
-
-def spread(count: int, n: int) -> Tensor:
-    """Numbers of n examples at most, evenly over `count`."""
-    return torch.linspace(0, count - 1, min(n, count)).long()

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import cached_property
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.export import cycling_labels
@@ -27,6 +26,7 @@ from worker.training.figures.mixtures import divergence, modes
 from worker.training.figures.neighbours import apart, copies, density_coverage, precision_recall, variety
 from worker.training.figures.pictures import psnr
 from worker.training.judge import Judge
+from worker.training.piles import PART, small, some
 from worker.training.trainer import Trainer
 
 Figures = dict[str, float]
@@ -35,14 +35,14 @@ REFERENCE = 2_048
 """real examples whose features made ones are compared with"""
 FEWEST = 8
 """examples on either side with which something can be said of features"""
-COPYISTS, ORIGINALS, SMALL = 64, 60_000, 16
-"""made pictures that are looked for among so many training pictures, at so many pixels a side"""
+COPYISTS, ORIGINALS = 64, 60_000
+"""made pictures that are looked for among so many training pictures"""
 POINTS = 2_500
 """drawn to count modes, as the papers do"""
 SEED = 0
 """of the latents: the same for every job, so that figures of different seeds can be compared"""
-PART, PIXELS = 128, 2**19
-"""pictures made together at most, and their pixels"""
+PIXELS = 2**19
+"""of pictures that are made together"""
 
 
 def needs_judge(recipe: Recipe) -> bool:
@@ -105,7 +105,7 @@ class Inspector:
         made = self._drawn(self._n)
         figures, logits = self._compared(made, self._features, self._small)
         if len(self._originals) > 1:
-            figures["copies"] = copies(self._originals, _small(made[:COPYISTS]), usual=self._usual)
+            figures["copies"] = copies(self._originals, small(made[:COPYISTS]), usual=self._usual)
         assert self._judge is not None
         if self._recipe.classes:
             asked = cycling_labels(self._recipe.classes, self._n)
@@ -116,23 +116,23 @@ class Inspector:
             figures["modes"] = float(captured)
         return figures
 
-    def _compared(self, made: Tensor, features: Tensor, small: Tensor) -> tuple[Figures, Tensor]:
+    def _compared(self, made: Tensor, features: Tensor, pixels: Tensor) -> tuple[Figures, Tensor]:
         """Figures of made pictures beside real ones, and the judge's logits of the made ones.
 
-        Of real ones `features`, and `small` copies. Neighbours are looked for among as many real examples as made ones:
-        otherwise their balls are of another size.
+        Of real ones `features`, and `pixels` of small copies. Neighbours are looked for among as many real examples as
+        made ones: otherwise their balls are of another size.
         """
         assert self._judge is not None
         seen, logits = self._judge.seen(made)
         n = min(len(seen), len(features))
         if n < FEWEST:
             return {}, logits
-        real, fake = _every(features, n), seen[:n]
+        real, fake = some(features, n), seen[:n]
         figures = {"frechet": frechet(features, seen)}
         figures["density"], figures["coverage"] = density_coverage(real, fake)
         figures["recall"] = precision_recall(real, fake)[1]
         figures["diversity"] = _ratio(pairwise_diversity(fake), pairwise_diversity(real))
-        figures["variety"] = variety(_every(small, n), _small(made[:n]))
+        figures["variety"] = variety(some(pixels, n), small(made[:n]))
         return figures, logits
 
     def _points(self, points: Tensor) -> Figures:
@@ -159,9 +159,9 @@ class Inspector:
         back = self._direction(nets["b2a"], batches.other, self._features, self._small)
         return {name: (there[name] + back[name]) / 2 for name in there.keys() & back.keys()}
 
-    def _direction(self, net: nn.Module, source: Tensor, features: Tensor, small: Tensor) -> Figures:
+    def _direction(self, net: nn.Module, source: Tensor, features: Tensor, pixels: Tensor) -> Figures:
         n = min(self._n // 2, len(source))
-        return self._compared(self._made(lambda rows: net(scaled(source[rows])), n), features, small)[0]
+        return self._compared(self._made(lambda rows: net(scaled(source[rows])), n), features, pixels)[0]
 
     def _answered(self) -> Figures:
         """Of training pairs, which are the ones at hand."""
@@ -203,7 +203,7 @@ class Inspector:
 
     @cached_property
     def _small(self) -> Tensor:
-        return _small(_every(self._batches.real, REFERENCE))
+        return small(some(self._batches.real, REFERENCE))
 
     @cached_property
     def _other_features(self) -> Tensor:
@@ -214,12 +214,12 @@ class Inspector:
     @cached_property
     def _other_small(self) -> Tensor:
         assert self._batches.other is not None
-        return _small(_every(self._batches.other, REFERENCE))
+        return small(some(self._batches.other, REFERENCE))
 
     @cached_property
     def _originals(self) -> Tensor:
         """Training pictures to look for copies of."""
-        return _small(_every(self._batches.real, ORIGINALS))
+        return small(some(self._batches.real, ORIGINALS))
 
     @cached_property
     def _usual(self) -> float:
@@ -228,23 +228,10 @@ class Inspector:
     def _seen(self, pile: Tensor) -> Tensor:
         assert self._judge is not None
         parts = []
-        for part in torch.split(_every(pile, REFERENCE), PART):
+        for part in torch.split(some(pile, REFERENCE), PART):
             parts.append(self._judge.features(scaled(part)))
             self._beat()
         return torch.cat(parts)
-
-
-def _every(pile: Tensor, n: int) -> Tensor:
-    """At most n of it, evenly spread: uploads lie in the order of their classes."""
-    count = len(pile)
-    return pile if count <= n else pile[torch.linspace(0, count - 1, n).long().to(pile.device)]
-
-
-def _small(pictures: Tensor) -> Tensor:
-    """[n, c, s, s] of bytes, or in [-1, 1], to rows [n, d] in [-1, 1], averaged to SMALL pixels a side at most."""
-    side = min(SMALL, pictures.shape[-1])
-    parts = [F.interpolate(scaled(part), (side, side), mode="area").flatten(1) for part in torch.split(pictures, 512)]
-    return torch.cat(parts).cpu()
 
 
 def _ratio(value: float, over: float) -> float:

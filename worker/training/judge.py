@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from models.nets.rotation import TURNS
 from models.rng import Rng
 from worker.training.features import all_turns
+from worker.training.piles import PART, some, spread
 from worker.training.sources.base import Data
 
 log = logging.getLogger(__name__)
@@ -31,8 +32,6 @@ QUICK, FULL = 300, 1_500
 EXAMPLES = 20_000
 """that it learns from at most, evenly spread over the dataset"""
 BATCH, RATE = 128, 4e-3
-PART = 512
-"""pictures looked at together"""
 VERSION = 1
 """counted up when network or learning change, so that no kept judge is taken for another"""
 
@@ -104,7 +103,7 @@ def learned(data: Data, cache: Path | None, steps: int = QUICK, beat: Callable[[
 def _material(data: Data) -> tuple[Tensor, Tensor | None]:
     """uint8 pictures [n, c, s, s] as it sees them, at most EXAMPLES of each pile, and their labels if they have any."""
     if data.images is not None:
-        labels = None if data.labels is None else data.labels[_spread(len(data.images))]
+        labels = None if data.labels is None else some(data.labels, EXAMPLES)
         return _read_small(data.images), labels
     assert data.a is not None
     assert data.b is not None
@@ -113,12 +112,10 @@ def _material(data: Data) -> tuple[Tensor, Tensor | None]:
 
 def _read_small(pile: Tensor) -> Tensor:
     """A part at a time: the pile may be larger than the memory."""
-    parts = [_shrunk(pile[rows].float()).round().to(torch.uint8) for rows in torch.split(_spread(len(pile)), PART)]
+    parts = [
+        _shrunk(pile[rows].float()).round().to(torch.uint8) for rows in torch.split(spread(len(pile), EXAMPLES), PART)
+    ]
     return torch.cat(parts)
-
-
-def _spread(n: int) -> Tensor:
-    return torch.linspace(0, n - 1, min(n, EXAMPLES)).long()
 
 
 def _content(pictures: Tensor, labels: Tensor | None, steps: int) -> str:

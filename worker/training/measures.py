@@ -19,7 +19,7 @@ from models.spec.games import Paired
 from models.truth import MIXTURES, VALID, spelled
 from worker.training.batches import scaled
 from worker.training.data import Data
-from worker.training.exam import PART, Exam, Seen, kept, present, spread
+from worker.training.exam import Exam, Seen, kept, present
 from worker.training.figures.classes import (
     agreement,
     agreement_by_class,
@@ -33,6 +33,7 @@ from worker.training.figures.distances import frechet, kid, sinkhorn, sliced_was
 from worker.training.figures.mixtures import divergence, modes
 from worker.training.figures.neighbours import copies, density_coverage, nearest, precision_recall, variety
 from worker.training.figures.pictures import BASELINES, Pile, psnr, ssim
+from worker.training.piles import PART, small, some, spread
 
 PAIRED = 10_000
 """examples of either side at most where each is compared with each"""
@@ -40,8 +41,6 @@ TRANSPORTED, BLURRED = 2_500, 500
 """points at most for the exact transport and for Sinkhorn's"""
 SUSPECTS = 1_000
 """made pictures at most that are searched for copies"""
-SMALL = 16
-"""pixels of a side at most at which copies are searched"""
 SEEN = 1_000
 """training pictures of either kind that baselines learn from"""
 STRINGS, SCATTER, SHOWN = 64, 512, 16
@@ -119,12 +118,12 @@ def _compared(real: Seen, made: Seen) -> list[Measure]:
 
 
 def _few(x: Tensor) -> Tensor:
-    return x[spread(len(x), PAIRED)]
+    return some(x, PAIRED)
 
 
 def _variety(real: Tensor, made: Tensor) -> float:
     equal = min(len(real), len(made))
-    return variety(real[spread(len(real), equal)], made[spread(len(made), equal)])
+    return variety(some(real, equal), some(made, equal))
 
 
 def _conditional(exam: Exam, real: Seen, labels: Tensor, made: Seen, asked: Tensor) -> list[Measure]:
@@ -225,8 +224,8 @@ def _translated(exam: Exam) -> Plan:
     nets = exam.generator
     assert isinstance(nets, nn.ModuleDict)
     n = min(exam.n, *(len(pile) for pile in exam.piles(exam.reference)))
-    a, b = (pile[spread(len(pile), n)] for pile in exam.piles(exam.reference))
-    source, target = (pile[spread(len(pile), SEEN)] for pile in exam.piles(exam.train))
+    a, b = (some(pile, n) for pile in exam.piles(exam.reference))
+    source, target = (some(pile, SEEN) for pile in exam.piles(exam.train))
     ways = {
         "a2b": Way(a, exam.made(lambda rows: nets["a2b"](exam.given(a[rows])), n), b, source, target),
         "b2a": Way(b, exam.made(lambda rows: nets["b2a"](exam.given(b[rows])), n), a, target, source),
@@ -338,20 +337,13 @@ def _one(name: str, measure: Callable[[], float]) -> Measure:
 
 
 def _copies(train: Tensor, made: Tensor) -> float:
-    return copies(_small(train), _small(made[:SUSPECTS]))
+    return copies(small(train), small(made[:SUSPECTS]))
 
 
 def _beside_nearest(train: Tensor, made: Tensor) -> Pixels:
     """Pairs of a made picture and the training picture nearest to it."""
     shown = made[:SHOWN]
-    return _side_by_side([[shown, train[nearest(_small(train), _small(shown))]]])
-
-
-def _small(x: Tensor) -> Tensor:
-    """uint8 [n, c, s, s] to [n, d] in [-1, 1], averaged by area to SMALL pixels a side at most."""
-    side = min(SMALL, x.shape[-1])
-    parts = torch.split(x, PART)
-    return torch.cat([F.interpolate(scaled(part), (side, side), mode="area").flatten(1) for part in parts])
+    return _side_by_side([[shown, train[nearest(small(train), small(shown))]]])
 
 
 def _side_by_side(ways: list[list[Tensor]]) -> Pixels:
