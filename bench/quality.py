@@ -2,10 +2,10 @@
 
     FORGER_DATA=<folder> python -m bench.quality [--quick] [--jobs N] [--seeds N] [--json FILE]
 
-Each run is one recipe on MNIST on one thread. Conditional families train for as long as is told below, and their figures
-are means over 3 seeds (1 with --quick) with the standard deviations between them; objectives have the budget of their
-family and one seed. Finished runs are kept in bench/cache, so that a bench that was
-interrupted goes on. Figures, of pictures of the averaged generator:
+Each run is one recipe on MNIST on one thread. Conditional families train for as long as is told below, and their
+figures are means over 3 seeds (1 with --quick) with the standard deviations between them; objectives have the budget of
+their family and one seed. Finished runs are kept in bench/cache, so that a bench that was interrupted goes on.
+Figures, of pictures of the averaged generator:
 
 - agreement: share of 5,000 digits, 500 a class, that a classifier of real digits reads as the class that was asked for
 - spread: within-class standard deviation of pixels over that of real digits (1 is right; prototypes have little)
@@ -189,7 +189,7 @@ def digits(split: Split) -> tuple[Tensor, Tensor]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help=f"one seed and {QUICK_STEPS} steps")
-    parser.add_argument("--seeds", type=int, help=f"how many instead of {SEEDS}")
+    parser.add_argument("--seeds", type=int, help="how many, instead of those")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at once (default 1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures are written")
     options = parser.parse_args()
