@@ -104,18 +104,25 @@ def bars() -> Progress:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[losses]}"),
+        TextColumn("{task.fields[distance]}"),
     )
 
 
 def follow(job: Job, progress: Progress) -> str:
     """Show the job's events until it ends; the name@version it published."""
-    bar = progress.add_task(f"{job.seen.family} on {job.seen.dataset}", total=job.seen.progress.total, losses="")
+    title = f"{job.seen.family} on {job.seen.dataset}"
+    bar = progress.add_task(title, total=job.seen.progress.total, losses="", distance="")
     for event in job.follow():
-        if isinstance(event, Metrics):
+        if isinstance(event, Metrics) and (distance := event.values.get("figure/frechet")) is not None:
+            progress.update(bar, distance=f"Fréchet distance {distance:.3g}")
+        elif isinstance(event, Metrics):
             progress.update(bar, completed=event.step, losses=losses(event.values))
     if job.state != JobState.SUCCEEDED or job.model is None:
         raise SystemExit(f"{job!r}: {job.seen.status_reason}. See logs/ in the service's home.")
     return job.model
+
+
+PLAYERS = ("generator", "critic")
 
 
 def losses(values: Mapping[str, float | None]) -> str:
@@ -123,7 +130,8 @@ def losses(values: Mapping[str, float | None]) -> str:
     sums: dict[str, float] = {}
     for name, value in values.items():
         player = name.split("/")[0]
-        sums[player] = sums.get(player, 0.0) + (value or 0.0)
+        if player in PLAYERS:
+            sums[player] = sums.get(player, 0.0) + (value or 0.0)
     return "  ".join(f"{player} {value:+.2f}" for player, value in sorted(sums.items(), reverse=True))
 
 
