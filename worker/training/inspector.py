@@ -35,8 +35,8 @@ REFERENCE = 2_048
 """real examples whose features made ones are compared with"""
 FEWEST = 8
 """examples on either side with which something can be said of features"""
-COPYISTS, ORIGINALS = 64, 60_000
-"""made pictures that are looked for among so many training pictures"""
+COPYISTS, ORIGINALS = 64, 8_000
+"""made pictures that are looked for among so many training pictures; who learns many more by heart is not seen here"""
 POINTS = 2_500
 """drawn to count modes, as the papers do"""
 SEED = 0
