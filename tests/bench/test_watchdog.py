@@ -1,0 +1,49 @@
+"""The bench of the watch: sixteen runs, and verdicts read off what was measured."""
+
+import pytest
+
+from bench import watchdog
+from bench.watchdog import EXPECTED, HEALTHY, cases, history, right, told_by
+from worker.training.health import Evaluation
+
+
+def test_the_lectures_six_and_ten_others_are_watched() -> None:
+    plan = cases(quick=False)
+    assert [case.expected for case in plan if case.expected] == [
+        EXPECTED[case.name] for case in plan[:6] if case.expected
+    ]
+    assert len(plan) == 6 + len(HEALTHY) == 16
+    assert all(case.recipe.watch is not None for case in plan)
+    assert len(cases(quick=True)) == 6 + watchdog.FEW
+
+
+def test_what_is_kept_of_a_run_is_its_history() -> None:
+    kept = {"200/frechet": 3.0, "100/frechet": 4.0, "100/told_apart": 0.7, "cost": 0.02}
+    assert list(history(kept)) == [Evaluation(100, {"frechet": 4.0}, 0.7), Evaluation(200, {"frechet": 3.0})]
+
+
+def test_a_run_that_repeats_itself_is_told() -> None:
+    recipe = cases(quick=False)[4].recipe
+    steps = range(recipe.budget.steps // 10, recipe.budget.steps + 1, recipe.budget.steps // 10)
+    seen = {f"{step}/{name}": value for step in steps for name, value in SEEN.items()}
+    assert list(told_by(recipe, seen | {"cost": 0.0})) == ["collapse"]
+
+
+SEEN = {"frechet": 9.0, "coverage": 0.5, "variety": 0.2, "told_apart": 0.99}
+
+
+@pytest.mark.parametrize(
+    ("expected", "told", "is_right"),
+    [
+        (None, {}, True),
+        (None, {"oscillation": 5}, False),
+        ("collapse", {"collapse": 5}, True),
+        ("collapse", {}, False),
+        ("converged_but_fails", {"converged_but_fails": 5, "critic_too_weak": 4}, True),
+        ("converged_but_fails", {"converged_but_fails": 5, "collapse": 4}, False),
+    ],
+)
+def test_light_trouble_may_stand_beside_the_expected_one(
+    expected: str | None, told: dict[str, int], is_right: bool
+) -> None:
+    assert right(expected, told) == is_right
