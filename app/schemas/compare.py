@@ -47,14 +47,19 @@ class Ranked(Out):
     source: str = Field(description="The job that measured it: itself, or one that evaluates.")
 
 
-class Ranking(Out):
-    """Figures of one name and one provenance; others never stand in the same ranking."""
+class FigureHead(Out):
+    """What figures of one name and one provenance have in common."""
 
     name: str
     title: str
     better: Literal["low", "high"] | None
     provenance: Json
     told: str = Field(description="The provenance in a few words.")
+
+
+class Ranking(FigureHead):
+    """Figures of one name and one provenance; others never stand in the same ranking."""
+
     jobs: list[Ranked] = Field(description="The better first.")
 
 

@@ -1,12 +1,13 @@
 """Bodies of /experiments."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from app.core.limits import EXPERIMENT_JOBS
 from app.core.states import JobState
 from app.schemas.base import In, Json, Name, Out, Seed, Time
+from app.schemas.compare import FigureHead
 from app.schemas.jobs import Refusal
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
@@ -97,14 +98,9 @@ class CellOut(Out):
     best: bool
 
 
-class FigureOut(Out):
+class FigureOut(FigureHead):
     """One figure with one provenance: a column of the table."""
 
-    name: str
-    title: str
-    better: Literal["low", "high"] | None
-    provenance: Json
-    told: str = Field(description="The provenance in a few words.")
     cases: list[CellOut]
 
 

@@ -19,7 +19,7 @@ from worker.training.batches import scaled
 from worker.training.data import Data, DatasetMissing, Split
 from worker.training.inception import read_inception
 from worker.training.judge import BATCH, FULL, QUICK, learned
-from worker.training.piles import PART, spread
+from worker.training.piles import PART, in_parts, spread
 from worker.training.triples import learned_triples
 
 EPOCHS = 30
@@ -183,12 +183,10 @@ class Exam:
     def made(self, make: Callable[[slice], Tensor], n: int) -> Tensor:
         """What `make` gives for n rows, part by part: pictures as uint8, as they are served. Raises CannotMeasure."""
         parts = []
-        for start in range(0, n, PART):
-            part = make(slice(start, min(n, start + PART))).float().cpu()
+        for part in in_parts(make, n, PART, self.beat):
             if not part.isfinite().all():
                 raise CannotMeasure("The generator makes numbers that are not finite, so that nothing can be measured.")
             parts.append(kept(part) if part.dim() == 4 else part)
-            self.beat()
         return torch.cat(parts)
 
     @cached_property

@@ -92,6 +92,10 @@ class History:
         """Whether it was seen in each of the last so many evaluations."""
         return len(self.evaluations) >= count and all(map(seen, self.evaluations[-count:]))
 
+    def guessed(self, count: int) -> bool:
+        """Whether the critic saw nothing in the last so many, though there was much to be seen."""
+        return self.lately(count, lambda seen: seen.apart < GUESSES and seen.far)
+
     @property
     def values(self) -> list[float]:
         """Of the metric."""
@@ -104,12 +108,13 @@ def troubles(evaluations: Sequence[Evaluation], metric: str, steps: int) -> list
     if begin >= len(evaluations):
         return []
     history = History(evaluations[begin:], metric, steps)
-    return [trouble for rule in RULES if (trouble := rule(history)) is not None]
+    rules = OF_ANY_AGE if history.young else RULES
+    return [trouble for rule in rules if (trouble := rule(history)) is not None]
 
 
 def _fails(history: History) -> Trouble | None:
-    """A critic that sees nothing, and nothing to be seen: equal losses, poor pictures."""
-    if history.young or not history.lately(4, lambda seen: seen.apart < GUESSES and seen.far):
+    """The losses of the theory's equilibrium, and poor pictures."""
+    if not history.guessed(4):
         return None
     message = (
         f"The losses rest because the critic tells only {history.now.apart:.0%} of pairs apart, and what is made "
@@ -121,7 +126,7 @@ def _fails(history: History) -> Trouble | None:
 def _collapses(history: History) -> Trouble | None:
     most = max((seen.get("variety") for seen in history.evaluations if "variety" in seen.figures), default=math.nan)
     fallen = history.lately(2, lambda seen: seen.get("variety") < min(REPEATS, FALLS * most) and seen.apart > SUSPECTS)
-    if history.young or not (fallen or history.lately(2, _one_sided)) or _fails(history) is not None:
+    if not (fallen or history.lately(2, _one_sided)) or history.guessed(4):
         return None
     message = (
         f"The generator repeats itself: {_seen(history.now)}. Try another objective or a penalty (wgan_gp, r3gan), "
@@ -146,7 +151,7 @@ def _seen(now: Evaluation) -> str:
 
 def _saturates(history: History) -> Trouble | None:
     """A critic that always wins is no trouble while the generator learns from it."""
-    if history.young or not history.lately(4, lambda seen: seen.apart > WINS and seen.far) or _gains(history, 4):
+    if not history.lately(4, lambda seen: seen.apart > WINS and seen.far) or _gains(history, 4):
         return None
     message = (
         f"The critic tells {history.now.apart:.0%} of pairs apart and the generator learns nothing from it any more. "
@@ -156,7 +161,7 @@ def _saturates(history: History) -> Trouble | None:
 
 
 def _too_weak(history: History) -> Trouble | None:
-    if history.young or not history.lately(2, lambda seen: seen.apart < GUESSES and seen.far):
+    if not history.guessed(2):
         return None
     message = (
         f"The critic tells only {history.now.apart:.0%} of pairs apart although what is made is far from the data. "
@@ -168,7 +173,7 @@ def _too_weak(history: History) -> Trouble | None:
 def _oscillates(history: History) -> Trouble | None:
     """Up and down each time, widely."""
     values = history.values[-6:]
-    if history.young or len(values) < 6 or not all(map(math.isfinite, values)):
+    if len(values) < 6 or not all(map(math.isfinite, values)):
         return None
     changes = [later - earlier for earlier, later in pairwise(values)]
     turns = sum(one * other < 0 for one, other in pairwise(changes))
@@ -220,3 +225,5 @@ RULES: tuple[Callable[[History], Trouble | None], ...] = (
     _oscillates,
     _stands_still,
 )
+OF_ANY_AGE = (_memorises, _stands_still)
+"""rules that hold for the young too"""

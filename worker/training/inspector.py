@@ -26,7 +26,7 @@ from worker.training.figures.mixtures import divergence, modes
 from worker.training.figures.neighbours import apart, copies, density_coverage, precision_recall, variety
 from worker.training.figures.pictures import psnr
 from worker.training.judge import Judge
-from worker.training.piles import PART, small, some
+from worker.training.piles import PART, in_parts, small, some
 from worker.training.trainer import Trainer
 
 Figures = dict[str, float]
@@ -181,12 +181,7 @@ class Inspector:
 
     def _made(self, make: Callable[[slice], Tensor], n: int) -> Tensor:
         """What `make` gives for all n, on the CPU in fp32, a part at a time. Raises NonFinite."""
-        parts, start, step = [], 0, self._part
-        while start < n:
-            parts.append(make(slice(start, min(n, start + step))).float().cpu())
-            start += step
-            self._beat()
-        made = torch.cat(parts)
+        made = torch.cat(list(in_parts(make, n, self._part, self._beat)))
         if not bool(made.isfinite().all()):
             raise self._trainer.not_finite(self._trainer.step)
         return made

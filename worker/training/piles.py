@@ -1,5 +1,7 @@
 """Many pictures, looked at a part at a time: a pile may be larger than the memory, and uploads lie class by class."""
 
+from collections.abc import Callable, Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -20,6 +22,13 @@ def spread(count: int, n: int) -> Tensor:
 def some(pile: Tensor, n: int) -> Tensor:
     """At most n of it, evenly spread."""
     return pile if len(pile) <= n else pile[spread(len(pile), n).to(pile.device)]
+
+
+def in_parts(make: Callable[[slice], Tensor], n: int, size: int, beat: Callable[[], None]) -> Iterator[Tensor]:
+    """What `make` gives for n rows, so many at a time, on the CPU in fp32; `beat` is called after each part."""
+    for start in range(0, n, size):
+        yield make(slice(start, min(n, start + size))).float().cpu()
+        beat()
 
 
 def small(pictures: Tensor) -> Tensor:
