@@ -103,7 +103,6 @@ def bars() -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[losses]}"),
         TextColumn("{task.fields[distance]}"),
     )
 
@@ -111,28 +110,15 @@ def bars() -> Progress:
 def follow(job: Job, progress: Progress) -> str:
     """Show the job's events until it ends; the name@version it published."""
     title = f"{job.seen.family} on {job.seen.dataset}"
-    bar = progress.add_task(title, total=job.seen.progress.total, losses="", distance="")
+    bar = progress.add_task(title, total=job.seen.progress.total, distance="")
     for event in job.follow():
         if isinstance(event, Metrics) and (distance := event.values.get("figure/frechet")) is not None:
-            progress.update(bar, distance=f"Fréchet distance {distance:.3g}")
+            progress.update(bar, distance=f"frechet {distance:.3g}")
         elif isinstance(event, Metrics):
-            progress.update(bar, completed=event.step, losses=losses(event.values))
+            progress.update(bar, completed=event.step)
     if job.state != JobState.SUCCEEDED or job.model is None:
         raise SystemExit(f"{job!r}: {job.seen.status_reason}. See logs/ in the service's home.")
     return job.model
-
-
-PLAYERS = ("generator", "critic")
-
-
-def losses(values: Mapping[str, float | None]) -> str:
-    """Each player's sum, which is what it minimises."""
-    sums: dict[str, float] = {}
-    for name, value in values.items():
-        player = name.split("/")[0]
-        if player in PLAYERS:
-            sums[player] = sums.get(player, 0.0) + (value or 0.0)
-    return "  ".join(f"{player} {value:+.2f}" for player, value in sorted(sums.items(), reverse=True))
 
 
 def draw_digits(forger: Forger, model: str) -> None:
