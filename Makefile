@@ -53,8 +53,11 @@ demo: setup ## train two jobs, draw a seven, turn day into night; pictures land 
 serve: setup ## run the service until Ctrl-C
 	@$(BIN)/forger serve
 
+# One process of tests per core; a file's tests stay together, since they share its service.
+TESTS_AT_ONCE := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 test: setup lint ## check everything
-	@$(BIN)/python -P -m pytest
+	@$(BIN)/python -P -m pytest $(TESTS_AT_ONCE)
 
 lint: setup ## style, types and who may import whom
 	@$(BIN)/ruff check
