@@ -1,0 +1,97 @@
+"""Clients that ask as fast as they are answered, over one kept-alive connection each; with little cost of their own."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Answers:
+    """Seconds that each answer took, and what was answered but 200."""
+
+    seconds: list[float] = field(default_factory=list)
+    refused: list[int] = field(default_factory=list)
+    took: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Answers a second."""
+        return len(self.seconds) / self.took
+
+    def quantile(self, share: float) -> float:
+        """Seconds."""
+        return sorted(self.seconds)[min(len(self.seconds) - 1, int(share * len(self.seconds)))]
+
+
+class Client(asyncio.Protocol):
+    """One connection of HTTP/1.1; reads as much of a reply as is needed to see its end."""
+
+    def __init__(self, asks: Iterator[bytes], answers: Answers, until: float, over: Callable[[], None]) -> None:
+        self._asks, self._answers, self._until, self._over = asks, answers, until, over
+        self._buffer = bytearray()
+        self._end = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._ask()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if not self._end:
+            head = self._buffer.find(b"\r\n\r\n")
+            if head < 0:
+                return
+            self._end = _end(bytes(self._buffer[:head]), head + 4)
+        whole = len(self._buffer) >= self._end if self._end > 0 else self._buffer.endswith(b"0\r\n\r\n")
+        if whole:
+            self._answered()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._over()
+
+    def _ask(self) -> None:
+        self._buffer.clear()
+        self._end = 0
+        self._began = time.perf_counter()
+        self._transport.write(next(self._asks))
+
+    def _answered(self) -> None:
+        now = time.perf_counter()
+        status = int(self._buffer[9:12])
+        if status == 200:
+            self._answers.seconds.append(now - self._began)
+        else:
+            self._answers.refused.append(status)
+        if now < self._until:
+            self._ask()
+        else:
+            self._transport.close()
+
+
+def _end(head: bytes, body: int) -> int:
+    """Where the reply ends; -1 when it comes in chunks."""
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return body + int(line[15:])
+    return -1
+
+
+async def load(port: int, asks: Iterator[bytes], clients: int, seconds: float) -> Answers:
+    """What `clients` get in that time."""
+    loop, answers = asyncio.get_running_loop(), Answers()
+    began = time.perf_counter()
+    left, over = clients, loop.create_future()
+
+    def ended() -> None:
+        nonlocal left
+        left -= 1
+        if not left and not over.done():
+            over.set_result(None)
+
+    for _ in range(clients):
+        await loop.create_connection(lambda: Client(asks, answers, began + seconds, ended), "127.0.0.1", port)
+    await over
+    answers.took = time.perf_counter() - began
+    return answers

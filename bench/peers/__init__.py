@@ -1,0 +1,1 @@
+"""What the benches hold the project against, written as each one's own documentation teaches."""

@@ -1,0 +1,257 @@
+"""How many pictures a second does /sample give, and how soon, beside LitServe, BentoML and plain FastAPI?
+
+    python -m bench.sample_latency [--quick] [--json FILE]
+
+Every system serves the same weights, a DCGAN for 28 px, from one core; the clients have another. Each client asks again
+as soon as it is answered, each time with a new seed; nothing is cached. The systems take turns of some seconds, so that
+all meet the same noise. Peers are installed into bench/cache/peers, their code is in bench/peers, one file each.
+Figures, at 1, 8, 32 and 128 clients, medians over the turns with half the distance between quartiles as spread:
+
+- requests per second
+- p50, p99: milliseconds
+- cpu: milliseconds of the server's processes per picture
+- memory: megabytes of the server's processes (PSS) after the load
+
+`against` holds the ratios of forger's requests per second to those of the others. The limit is the generator in
+batches of 32 and PNG encoding in a loop, on the same core.
+"""
+
+import argparse
+import asyncio
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median, quantiles
+
+import psutil
+
+from bench.load import Answers, load
+from bench.results import CHECKOUT, RESULTS, Row, show, write
+from bench.trained import dcgan_of_noise
+from examples.demo import PATIENCE_S
+
+PEERS = Path(__file__).parent / "cache" / "peers"
+INSTALLED = ("litserve==0.2.19", "bentoml==1.4.39", "fastapi", "uvicorn", "safetensors", "pydantic", "numpy", "pillow")
+CLIENTS = (1, 8, 32, 128)
+SERVER_CORE, CLIENT_CORE = 0, 1
+"""of those that this process may use, by place"""
+GET = "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: image/png\r\n\r\n"
+POST = (
+    "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    "Content-Length: {length}\r\n\r\n{body}"
+)
+
+
+@dataclass
+class System:
+    """A server's process, how it is asked, and what it answered by number of clients."""
+
+    name: str
+    process: psutil.Process
+    port: int
+    ask: Callable[[int], str]
+    answers: dict[int, list[Answers]] = field(default_factory=dict)
+    cpu: dict[int, list[float]] = field(default_factory=dict)
+    memory: dict[int, float] = field(default_factory=dict)
+
+    def turn(self, clients: int, seconds: float, seeds: Iterator[int]) -> None:
+        before = self.cpu_seconds()
+        asks = (self.ask(seed).encode() for seed in seeds)
+        answers = asyncio.run(load(self.port, asks, clients, seconds))
+        if answers.refused or not answers.seconds:
+            raise SystemExit(f"{self.name} refused {len(answers.refused)} requests at {clients} clients.")
+        self.answers.setdefault(clients, []).append(answers)
+        self.cpu.setdefault(clients, []).append((self.cpu_seconds() - before) / len(answers.seconds))
+        self.memory[clients] = max(self.memory.get(clients, 0), self.bytes())
+
+    def processes(self) -> list[psutil.Process]:
+        return [self.process, *self.process.children(recursive=True)]
+
+    def cpu_seconds(self) -> float:
+        return sum(sum(process.cpu_times()[:2]) for process in self.processes())
+
+    def bytes(self) -> float:
+        return sum(process.memory_full_info().pss for process in self.processes())
+
+
+def main() -> None:
+    options = _options()
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        raise SystemExit("This bench needs two cores: one for the server, one for the clients.")
+    install()
+    seconds, turns = (1.5, 3) if options.quick else (4.0, 7)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        home, export = dcgan_of_noise(folder)
+        os.sched_setaffinity(0, {cores[CLIENT_CORE]})
+        start = [forger(home, cores[SERVER_CORE]), *(peer(name, export, cores[SERVER_CORE]) for name in ASKS)]
+        systems = [stack.enter_context(server) for server in start]
+        raw = [limit(export, cores[SERVER_CORE]) for _ in range(3)]
+        measure(systems, seconds, turns)
+    found = [*rows(systems, median(raw)), Row("limit", "pictures per second", median(raw), n=len(raw))]
+    show("GET /sample, one core", found)
+    write("sample_latency", found, options.json, server_cores=1, client_cores=1, quick=options.quick)
+    print(f"Written to {options.json}")
+
+
+def measure(systems: list[System], seconds: float, turns: int) -> None:
+    seeds = itertools.count(1)
+    for clients in CLIENTS:
+        for system in systems:
+            system.turn(clients, seconds, seeds)  # warms up
+            for kept in (system.answers, system.cpu):
+                kept[clients].clear()
+        for _ in range(turns):
+            for system in systems:
+                system.turn(clients, seconds, seeds)
+        print(clients, *(f"{s.name} {median(a.rate for a in s.answers[clients]):.0f}/s" for s in systems), flush=True)
+
+
+def rows(systems: list[System], raw: float) -> Iterator[Row]:
+    for clients in CLIENTS:
+        rates = {system.name: median(turn.rate for turn in system.answers[clients]) for system in systems}
+        for system in systems:
+            case, turns = f"{system.name}, {clients} clients", system.answers[clients]
+            low, _, high = quantiles([turn.rate for turn in turns], n=4)
+            against = {name: rates["forger"] / rate for name, rate in rates.items() if name != "forger"}
+            against["limit"] = rates["forger"] / raw
+            own = against if system.name == "forger" else {}
+            yield Row(case, "requests per second", rates[system.name], (high - low) / 2, len(turns), own)
+            for figure, share in (("p50 ms", 0.5), ("p99 ms", 0.99)):
+                yield Row(case, figure, 1000 * median(turn.quantile(share) for turn in turns), n=len(turns))
+            yield Row(case, "cpu ms", 1000 * median(system.cpu[clients]), n=len(turns))
+            yield Row(case, "memory MB", system.memory[clients] / 1e6)
+
+
+@contextmanager
+def forger(home: Path, core: int) -> Iterator[System]:
+    """The API alone, as in a container."""
+    port = free_port()
+    settings = {"FORGER_HOME": str(home), "FORGER_PORT": str(port)}
+    command = [sys.executable, "-P", "-m", "app.cli", "serve", "--only", "api"]
+    ask = lambda seed: GET.format(path=f"/sample?seed={seed}")  # noqa: E731
+    with serving("forger", command, settings, core, port, ask) as system:
+        yield system
+
+
+def _litserve(seed: int) -> str:
+    body = f'{{"seed": {seed}}}'
+    return POST.format(path="/predict", length=len(body), body=body)
+
+
+def _bentoml(seed: int) -> str:
+    body = f'{{"seeds": [{seed}]}}'
+    return POST.format(path="/sample", length=len(body), body=body)
+
+
+def _fastapi(seed: int) -> str:
+    return GET.format(path=f"/sample?seed={seed}")
+
+
+ASKS = {"litserve": _litserve, "bentoml": _bentoml, "fastapi": _fastapi}
+COMMANDS = {
+    "litserve": ["-m", "bench.peers.litserve_server"],
+    "bentoml": ["-m", "bentoml", "serve", "bench.peers.bentoml_service:Sampler", "--port", "{port}"],
+    "fastapi": ["-m", "bench.peers.plain_fastapi"],
+}
+
+
+@contextmanager
+def peer(name: str, export: Path, core: int) -> Iterator[System]:
+    port = free_port()
+    settings = {"PEER_EXPORT": str(export), "PEER_PORT": str(port), "BENTOML_DO_NOT_TRACK": "True"}
+    command = [str(PEERS / "bin" / "python"), *(word.format(port=port) for word in COMMANDS[name])]
+    with serving(name, command, settings, core, port, ASKS[name]) as system:
+        yield system
+
+
+@contextmanager
+def serving(
+    name: str, command: list[str], settings: dict[str, str], core: int, port: int, ask: Callable[[int], str]
+) -> Iterator[System]:
+    """On one core, from its first to its last moment."""
+    own = {"PYTHONPATH": str(CHECKOUT), "GOMP_SPINCOUNT": "0", "OMP_NUM_THREADS": "1"}
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            ["taskset", "-c", str(core), *command],
+            env=os.environ | own | settings,
+            cwd=CHECKOUT,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            _wait(name, process, port, ask)
+            yield System(name, psutil.Process(process.pid), port, ask)
+        except SystemExit:
+            log.seek(0)
+            print(log.read().decode()[-4000:])
+            raise
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)  # some leave it to others to end their children
+            process.wait(60)
+
+
+def _wait(name: str, process: "subprocess.Popen[bytes]", port: int, ask: Callable[[int], str]) -> None:
+    """Until a picture comes."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            answers = asyncio.run(load(port, itertools.repeat(ask(0).encode()), 1, 0))
+        except OSError:
+            answers = Answers()
+        if answers.seconds:
+            return
+        time.sleep(0.3)
+    raise SystemExit(f"{name} did not start.")
+
+
+def limit(export: Path, core: int) -> float:
+    """Pictures a second."""
+    command = [sys.executable, "-P", "-m", "bench.peers.limit", str(export)]
+    said = subprocess.run(
+        ["taskset", "-c", str(core), *command], env=os.environ | {"PYTHONPATH": str(CHECKOUT), "OMP_NUM_THREADS": "1"},
+        cwd=CHECKOUT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return float(said.stdout)
+
+
+def install() -> None:
+    """The peers, once, into an environment of their own."""
+    if (PEERS / "installed").exists():
+        return
+    print("Installing the peers into bench/cache/peers.")
+    venv.create(PEERS, with_pip=True)
+    pip = [str(PEERS / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "-r", str(CHECKOUT / "requirements" / "torch.txt")], check=True)
+    subprocess.run([*pip, *INSTALLED], check=True)
+    (PEERS / "installed").touch()
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+    return port
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="3 turns of 1.5 s instead of 7 of 4 s")
+    parser.add_argument("--json", type=Path, default=RESULTS / "sample_latency.json", metavar="FILE")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

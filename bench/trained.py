@@ -1,0 +1,32 @@
+"""A home in which a service has trained what a bench needs, and the export of it."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from examples.demo import service
+from models.picture import encode
+
+SIDE, PICTURES = 28, 64
+
+
+def dcgan_of_noise(folder: Path, steps: int = 20) -> tuple[Path, Path]:
+    """The home of a service that has trained a DCGAN for 28 px, on noise; and the export that it serves."""
+    home, upload = folder / "home", folder / "noise.zip"
+    upload.write_bytes(_noise())
+    with service(home) as forger:
+        forger.upload(upload, name="noise")
+        job = forger.train("dcgan", dataset="noise", budget={"steps": steps}, seed=1)
+        job.wait()
+        export = job.save(job.artifacts("export")[0], folder / "generator.safetensors")
+    return home, export
+
+
+def _noise() -> bytes:
+    chance, out = np.random.default_rng(1), io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for number in range(PICTURES):
+            archive.writestr(f"{number}.png", encode(chance.integers(0, 256, (SIDE, SIDE, 1), np.uint8)))
+    return out.getvalue()
