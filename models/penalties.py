@@ -18,7 +18,7 @@ class Penalty(nn.Module):
 
     name: str
     slopes: Literal["real", "fake", "between"] | None = None
-    """where it differentiates the critic by its input: the duel then runs in fp32, that batch with gradients"""
+    """where it differentiates the critic by its input, in fp32; a duel whose own batch that is runs so as a whole"""
     compares = False
     """whether the generator's turn needs the real batch judged too"""
     of_duels = True

@@ -39,6 +39,9 @@ class DcganGenerator(nn.Module):
         painted: Tensor = self.paint(x)
         return painted.tanh()
 
+    def pairs(self) -> list[tuple[nn.ModuleList, nn.ModuleList]]:
+        return [(self.rise, self.norms)]
+
 
 class DcganCritic(HeadedCritic):
     """Pictures [n, channels, side, side] -> one score each.

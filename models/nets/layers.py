@@ -35,7 +35,7 @@ class ConditionalBatchNorm2d(nn.Module):
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm2d(channels, affine=False)
+        self.norm: nn.Module = nn.BatchNorm2d(channels, affine=False)
         self.gain = nn.Embedding(classes, channels)
         self.bias = nn.Embedding(classes, channels)
         nn.init.normal_(self.gain.weight, 1.0, 1.0)

@@ -184,7 +184,8 @@ class Trainer:
         return [penalty for penalty in self.penalties if isinstance(penalty, Penalty)]
 
     def _player(self, network: nn.Module, spec: Any, clip: float | None = None) -> Player:
-        network.to(self.device).train()
+        # Channels last: the same sums in another order of memory, and convolutions take up to a sixth less time.
+        network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         return Player(network, optimizer(spec, network.parameters()), spec.rate, clip)
 
     def _last_duel(self, draw: Draw, factor: float) -> Losses:
@@ -270,8 +271,8 @@ class Trainer:
         return losses
 
     def _score(self, turn: Turn, duel: Duel, due: list[Penalty]) -> tuple[Duel, Scores]:
-        """Both verdicts, in fp32; where a slope will be taken the critic itself runs in fp32."""
-        slopes = {penalty.slopes for penalty in due} - {None}
+        """Both verdicts, in fp32; where a slope of theirs will be taken the critic itself runs in fp32."""
+        slopes = {penalty.slopes for penalty in due} & {"real", "fake"}
         with self._autocast(off=bool(slopes) or self.recipe.turns.unrolled > 0):
             duel = replace(duel, fake=duel.fake.float())
             if "real" in slopes:
