@@ -60,7 +60,7 @@ def test_what_differs_is_named_and_torch_agrees(learned: Recipe, wanted: Recipe,
     [
         (recipe("gan"), recipe("gan", generator={"dropout": 0.1, "activation": "relu"})),
         (recipe(**SMALL), recipe("lsgan", **SMALL)),
-        (recipe("cyclegan", "day2night"), recipe("cyclegan", "day2night", data={"side": 32})),
+        (recipe("cyclegan", "day2night"), recipe("cyclegan", "day2night", data={"side": 96})),
     ],
 )
 def test_what_changes_no_weight_may_differ(learned: Recipe, wanted: Recipe) -> None:
