@@ -7,7 +7,6 @@ from typing import Literal, assert_never
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils import parameters_to_vector
 
 from models.duel import Duel, Scores, Turn
 from models.spec import penalties as spec
@@ -124,22 +123,22 @@ class HistoricalAveraging(Penalty):
         self.players = dict(players)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         for turn, player in players.items():
-            self.register_buffer(turn, parameters_to_vector(player.parameters()).detach().clone())
+            self.register_buffer(turn, _flat(player).detach().clone())
 
     @torch.no_grad()
     def begin(self) -> None:
         for turn, player in self.players.items():
-            self.get_buffer(turn).copy_(parameters_to_vector(player.parameters()))
+            self.get_buffer(turn).copy_(_flat(player))
 
     def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
-        now = parameters_to_vector(self.players[turn].parameters())
+        now = _flat(self.players[turn])
         return (now - self.get_buffer(turn)).square().sum()
 
     @torch.no_grad()
     def settle(self) -> None:
         self.steps += 1
         for turn, player in self.players.items():
-            now = parameters_to_vector(player.parameters())
+            now = _flat(player)
             self.get_buffer(turn).lerp_(now, 1 / (self.steps + 1).to(now))
 
 
@@ -179,6 +178,11 @@ class ModeRegulariser(Penalty):
         again = duel.origin.generate(duel.origin.encode(duel.real)).float()
         missed = F.softplus(-duel.critic(again).score.float()).mean()
         return self.distance * F.mse_loss(again, duel.real) + self.score * missed
+
+
+def _flat(network: nn.Module) -> Tensor:
+    """Every weight in one row, whatever their order in memory: torch's parameters_to_vector takes one order only."""
+    return torch.cat([weight.reshape(-1) for weight in network.parameters()])
 
 
 def _slope(score: Tensor, x: Tensor) -> Tensor:
