@@ -4,7 +4,7 @@ from models.spec.data import DataSpec, Images, Paired, Unpaired
 from models.spec.games import Paired as PairedGame
 from models.spec.games import Unpaired as UnpairedGame
 from models.spec.nets import DcganCritic, PatchCritic, ResnetGenerator, SrresnetGenerator, UnetGenerator
-from models.spec.objectives import LeastSquares, NonSaturating
+from models.spec.objectives import LeastSquares
 from models.spec.penalties import R1
 from models.spec.presets.common import Fields, synthesis
 from models.spec.training import Adam, Budget, Ema, Latent, Linear, Turns
