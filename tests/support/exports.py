@@ -35,3 +35,8 @@ def publish_vivid(
     path = get_settings().home / "some.safetensors"
     write_vivid(path, recipe)
     return attempts.succeed(job.id, 1, path, {"note": "untrained"}, step=3, figures={})
+
+
+def publish_slow() -> str:
+    """One that draws about a thousand digits a second, so that a test can come in between."""
+    return publish_vivid(name="slow", generator={"width": 128})
