@@ -20,6 +20,7 @@ from app.remote.events import (
     Metrics,
     Rewound,
     SampleDrawn,
+    ShardWritten,
     StateChanged,
     Told,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "Picture",
     "Rewound",
     "SampleDrawn",
+    "ShardWritten",
     "StateChanged",
     "Told",
     "Unreachable",
@@ -89,6 +91,13 @@ class Measured(TypedDict, total=False):
     features: Literal["own", "inception"] | None
     seed: int | None
     figures: list[str] | None  # only these
+
+
+class Packed(TypedDict, total=False):
+    """In which files many pictures come; None is as if it were not named."""
+
+    format: Literal["zip", "npz"] | None
+    shard: int | None  # pictures in one file
 
 
 class Filters(TypedDict, total=False):
@@ -131,9 +140,7 @@ class Forger:
 
     def train(self, recipe: str | Json, **asked: Unpack[Asked]) -> Job:
         """A new job from a family's name or a whole recipe. However bad the line, one call makes one job."""
-        once = {KEY: uuid.uuid4().hex}
-        body = _given(recipe=recipe, **asked)
-        return self._job(self._connection.read(JobOut, "/jobs", "POST", json=body, headers=once))
+        return self._posted(_given(recipe=recipe, **asked))
 
     def dry_run(self, recipe: str | Json, **asked: Unpack[Asked]) -> PlanOut:
         """What that job would be, or why it would be refused; nothing is made."""
@@ -142,9 +149,35 @@ class Forger:
 
     def evaluate(self, model: str | None = None, **how: Unpack[Measured]) -> Job:
         """A new job that measures a model, by name or name@version, or a checkpoint."""
-        once = {KEY: uuid.uuid4().hex}
-        body = _given(kind="evaluate", model=model, **how)
-        return self._job(self._connection.read(JobOut, "/jobs", "POST", json=body, headers=once))
+        return self._posted(_given(kind="evaluate", model=model, **how))
+
+    def generate(
+        self,
+        n: int | Mapping[str, int],
+        *,
+        model: str | None = None,
+        seed: int | None = None,
+        truncation: float | None = None,
+        **packed: Unpack[Packed],
+    ) -> Job:
+        """A new job that draws very many pictures: `n`, or so many of each class, by its name or number.
+
+        Job.save_all fetches the files it leaves.
+        """
+        how_many = {"n": n} if isinstance(n, int) else {"classes": dict(n)}
+        asked = _given(model=model, seed=seed, truncation=truncation, **packed)
+        return self._posted({"kind": "generate", **how_many, **asked})
+
+    def translate_dataset(
+        self,
+        dataset: str,
+        *,
+        model: str | None = None,
+        direction: Literal["a2b", "b2a"] | None = None,
+        **packed: Unpack[Packed],
+    ) -> Job:
+        """A new job that sends every picture of a dataset through a model. Job.save_all fetches the files it leaves."""
+        return self._posted(_given(kind="translate", dataset=dataset, model=model, direction=direction, **packed))
 
     def job(self, id_: str) -> Job:
         return self._job(self._connection.read(JobOut, f"/jobs/{_step(id_)}"))
@@ -266,6 +299,11 @@ class Forger:
 
     def limits(self) -> list[LimitOut]:
         return self._connection.read(LimitList, "/limits").data
+
+    def _posted(self, body: Json) -> Job:
+        """However bad the line, one call makes one job."""
+        once = {KEY: uuid.uuid4().hex}
+        return self._job(self._connection.read(JobOut, "/jobs", "POST", json=dict(body), headers=once))
 
     def _job(self, seen: JobOut) -> Job:
         return Job(self._connection, seen)

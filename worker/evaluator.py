@@ -6,31 +6,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from app.core.settings import get_settings
-from app.core.store import sha256_of
 from app.services import attempts
-from app.services.evaluations import SUBJECT_FILE
 from app.services.views import JobView
-from worker.lifeline import Lifeline
+from worker import subject
+from worker.lifeline import CalledOff, Lifeline
 from worker.loading import load
-from worker.memory import no_memory
+from worker.memory import OutOfMemory, no_memory
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
     from torch import nn
 
     from models.spec.recipe import Recipe
     from worker.training.data import Data, Split
-
-
-class SubjectDamaged(Exception):
-    """The weights to judge are not what they were."""
-
-
-class TooManyExamples(Exception):
-    """Memory ran out while they were measured."""
-
-
-class _CalledOff(Exception):
-    """The attempt is to end; an evaluation keeps nothing of what it has begun."""
 
 
 class Evaluator:
@@ -46,12 +33,12 @@ class Evaluator:
         """Measures, or is called off; the job's row says which."""
         try:
             self._run()
-        except _CalledOff:
+        except CalledOff:
             attempts.stopped(self._job.id, self._fence)
         except Exception as error:
             if not no_memory(error):
                 raise
-            raise TooManyExamples("Memory ran out: ask for a smaller n.") from error
+            raise OutOfMemory("Memory ran out: ask for a smaller n.") from error
 
     def _run(self) -> None:
         from worker.training.evaluation import evaluate
@@ -92,9 +79,7 @@ class Evaluator:
         """The recipe and the generator that serves: of a checkpoint its average, made ready as for an export."""
         from models.export import export_checkpoint, load_whole
 
-        held = self._folder / SUBJECT_FILE
-        if not held.is_file() or sha256_of(held) != asked["sha256"]:
-            raise SubjectDamaged("The weights to be judged are missing or damaged. Create the job again.")
+        held = subject.held(self._job)
         if asked["model"] is not None:
             return load_whole(held)
         export = self._folder / "export.safetensors"
@@ -108,10 +93,8 @@ class Evaluator:
         return load(self._job.recipe.data, split, self._beat)
 
     def _beat(self) -> None:
-        """The heartbeat between two stages, and the ear. Raises _CalledOff."""
-        self._lifeline.beat(0)
-        if self._lifeline.wanted is not None:
-            raise _CalledOff
+        """Between two stages. Raises CalledOff."""
+        self._lifeline.heed(0)
 
 
 def finite(value: Any) -> Any:

@@ -12,6 +12,10 @@ BEAT_EVERY_S = 0.2
 ORPHANED = 70
 
 
+class CalledOff(Exception):
+    """The attempt is to end, and keeps nothing of what it has just begun."""
+
+
 class Lifeline:
     """`wanted` is the newest order: "pause", "cancel", "release" or None."""
 
@@ -33,6 +37,12 @@ class Lifeline:
         if now or moment - self._beat_at >= BEAT_EVERY_S:
             self._beat_at = moment
             os.write(self._beats, f"{step}\n".encode())
+
+    def heed(self, step: int, *, now: bool = False) -> None:
+        """The heartbeat, and the ear. Raises CalledOff."""
+        self.beat(step, now=now)
+        if self.wanted is not None:
+            raise CalledOff
 
     def _listen(self) -> None:
         for line in sys.stdin:

@@ -1,4 +1,4 @@
-"""The process that trains or evaluates: one attempt of one job, then it exits. `python -m worker.runner JOB FENCE`."""
+"""The process that does a job's work: one attempt of one job, then it exits. `python -m worker.runner JOB FENCE`."""
 
 import os
 import sys
@@ -12,18 +12,21 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import OperationalError
 from structlog.contextvars import bind_contextvars
 
+from app.core import names
 from app.core.errors import FencedOut
 from app.core.logging import configure, get_logger
-from app.core.names import EVALUATE
 from app.core.settings import get_settings
 from app.core.store import sha256_of
 from app.services import attempts
 from app.services.views import CheckpointView, JobView
 from models.spec.recipe import Recipe
-from worker.evaluator import Evaluator, SubjectDamaged, TooManyExamples
-from worker.lifeline import Lifeline
+from worker.bulk import Bulk
+from worker.evaluator import Evaluator
+from worker.lifeline import CalledOff, Lifeline
 from worker.loading import load
-from worker.memory import no_memory
+from worker.memory import OutOfMemory, no_memory
+from worker.settling import settle
+from worker.subject import SubjectDamaged
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
     from worker.training.data import Data
@@ -47,14 +50,23 @@ def main(job_id: str, fence: int) -> int:
     try:
         with told_in_words(job_id, fence):
             job = attempts.held(job_id, fence)
-            work = Evaluator(job, fence, lifeline) if job.kind == EVALUATE else Runner(job_id, fence, lifeline)
-            work.run()
+            _work(job, fence, lifeline).run()
     except FencedOut as error:
         log.info("fenced_out", reason=str(error))
     except OperationalError:  # no way to tell the row: the supervisor sees the exit, and the job is tried again
         log.exception("database_lost")
         return DIED
     return 0
+
+
+def _work(job: JobView, fence: int, lifeline: Lifeline) -> "Evaluator | Bulk | Runner":
+    match job.kind:
+        case names.EVALUATE:
+            return Evaluator(job, fence, lifeline)
+        case names.GENERATE | names.TRANSLATE:
+            return Bulk(job, fence, lifeline)
+        case _:
+            return Runner(job.id, fence, lifeline)
 
 
 @contextmanager
@@ -88,7 +100,7 @@ def _explain(error: Exception) -> tuple[str, str]:
         return "subject_damaged", str(error)
     if isinstance(error, CannotMeasure):
         return "cannot_measure", str(error)
-    if isinstance(error, TooManyExamples):
+    if isinstance(error, OutOfMemory):
         return "out_of_memory", str(error)
     if no_memory(error):
         return (
@@ -100,10 +112,6 @@ def _explain(error: Exception) -> tuple[str, str]:
 
 class StartDamaged(Exception):
     """The job cannot begin as it should."""
-
-
-class _CalledOff(Exception):
-    """The attempt is to end, and no step has been made in it yet."""
 
 
 class Runner:
@@ -121,7 +129,7 @@ class Runner:
         """Trains the job to its end, or until it is called off; the job's row says which."""
         try:
             self._run()
-        except _CalledOff:
+        except CalledOff:
             attempts.stopped(self._job_id, self._fence)
 
     def _run(self) -> None:
@@ -190,22 +198,14 @@ class Runner:
         return load(job.recipe.data, "train", self._before_steps)
 
     def _before_steps(self, *, now: bool = False) -> None:
-        """The heartbeat until the first step, and the ear. Raises _CalledOff."""
-        self._lifeline.beat(0, now=now)
-        if self._lifeline.wanted is not None:
-            raise _CalledOff
+        """Until the first step. Raises CalledOff."""
+        self._lifeline.heed(0, now=now)
 
     def _settle(self, job: JobView) -> "Numerics":
-        """The first attempt's numerics; where this machine has others, the job says so."""
         from worker.training import numerics
 
         settings = get_settings()
-        here = numerics.measure(settings.device, job.recipe, settings.threads)
-        stored = attempts.settle_numerics(self._job_id, self._fence, here.as_dict())
-        settled, reason = numerics.agree(numerics.Numerics.from_dict(stored), here)
-        if reason is not None:
-            attempts.record_event(self._job_id, self._fence, "exactness_lost", {"reason": reason})
-        return settled
+        return settle(self._job_id, self._fence, numerics.measure(settings.device, job.recipe, settings.threads))
 
     def _settle_budget(self, recipe: Recipe, data: "Data", numerics: "Numerics", start: Path | None) -> Recipe:
         """Minutes become steps, once: from then on the job is a function of its seed and the step."""

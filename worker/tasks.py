@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from celery import Celery
 
-from app.core.names import EVALUATE, TASKS, TRAIN
+from app.core.names import EVALUATE, QUEUES, TASKS, TRAIN
 from app.core.settings import get_settings
 from app.services import jobs
 from app.services.queue import EVALUATIONS
@@ -16,8 +16,10 @@ closing = threading.Event()
 
 
 def register(app: Celery) -> None:
-    for kind, places in {TRAIN: get_settings().slots, EVALUATE: EVALUATIONS}.items():
-        app.task(_door(kind, threading.Semaphore(places)), name=TASKS[kind])
+    numbers = {QUEUES[TRAIN]: get_settings().slots, QUEUES[EVALUATE]: EVALUATIONS}
+    places = {queue: threading.Semaphore(number) for queue, number in numbers.items()}
+    for kind, queue in QUEUES.items():
+        app.task(_door(kind, places[queue]), name=TASKS[kind])
 
 
 def _door(kind: str, places: threading.Semaphore) -> Callable[[str], None]:

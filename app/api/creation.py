@@ -1,5 +1,6 @@
 """POST /jobs: makes a job of any kind, answers the one that the same request made before, or says what it would be."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Response
@@ -8,14 +9,17 @@ from app.api.deps import TheInference, json_body
 from app.api.problems import refused
 from app.core.errors import FieldError, ForgerError, NotReady
 from app.core.limits import KEY_LENGTH
+from app.schemas.bulk import GenerateIn, TranslateIn
 from app.schemas.jobs import EvaluateIn, ExtendIn, JobIn, JobOut, Parameters, PlanOut, Refusal, TrainIn
-from app.services import evaluations, idempotency, jobs, plans
+from app.services import bulk, evaluations, idempotency, jobs, plans
+from app.services.bulk import Bulk
 from app.services.idempotency import Answer, Replay
 from app.services.views import JobView
 from models.spec.recipe import Recipe
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
+Wish = TrainIn | EvaluateIn | GenerateIn | TranslateIn
 Key = Annotated[
     str | None,
     Header(
@@ -36,26 +40,36 @@ Key = Annotated[
     responses={200: {"model": PlanOut, "description": "With `dry_run`: what the job would be."}, **refused(404, 409)},
 )
 def create(asked: JobIn, response: Response, inference: TheInference, key: Key = None) -> JobOut | Response:
-    """Train a GAN or evaluate one. The job is durable once this answers; `dry_run` only says what it would be."""
+    """Train a GAN, evaluate one, or make many pictures with one.
+
+    The job is durable once this answers; `dry_run` only says what it would be.
+    """
     wish = asked.root
     if wish.dry_run:
         return Response(_planned(wish, inference).model_dump_json(), media_type="application/json")
     mark = idempotency.fingerprint(wish.model_dump())
     with idempotency.once(key, mark) as turn:
-        job = jobs.get(turn.id) if isinstance(turn, Replay) else _made(wish, turn)
+        job = jobs.get(turn.id) if isinstance(turn, Replay) else _made(wish, inference, turn)
     if isinstance(turn, Replay):
         response.headers["Idempotency-Replayed"] = "true"
     response.headers["Location"] = f"/jobs/{job.id}"
     return JobOut.of(job)
 
 
-def _asked(wish: TrainIn | EvaluateIn) -> dict[str, Any]:
+def _asked(wish: Wish) -> dict[str, Any]:
     return wish.model_dump(exclude={"kind", "dry_run"})
 
 
-def _made(wish: TrainIn | EvaluateIn, answer: Answer | None) -> JobView:
+def _bulk(wish: GenerateIn | TranslateIn, inference: TheInference) -> Bulk:
+    make = bulk.generate if isinstance(wish, GenerateIn) else bulk.translate
+    return make(inference, **_asked(wish))
+
+
+def _made(wish: Wish, inference: TheInference, answer: Answer | None) -> JobView:
     if isinstance(wish, EvaluateIn):
         return evaluations.create(evaluations.plan(**_asked(wish)), answer)
+    if isinstance(wish, GenerateIn | TranslateIn):
+        return bulk.create(_bulk(wish, inference), answer)
     plan = plans.make(**_asked(wish))
     return jobs.create(
         family=plan.family,
@@ -67,7 +81,7 @@ def _made(wish: TrainIn | EvaluateIn, answer: Answer | None) -> JobView:
     )
 
 
-def _planned(wish: TrainIn | EvaluateIn, inference: TheInference) -> PlanOut:
+def _planned(wish: Wish, inference: TheInference) -> PlanOut:
     nothing = PlanOut(
         kind=wish.kind,
         recipe=None,
@@ -80,7 +94,7 @@ def _planned(wish: TrainIn | EvaluateIn, inference: TheInference) -> PlanOut:
         refusals=[],
     )
     try:
-        known = _known(wish)
+        known = _known(wish, inference)
     except ForgerError as error:
         fields = error.errors or (FieldError("", error.detail),)
         refusals = [Refusal(pointer=field.pointer, message=field.message) for field in fields]
@@ -88,15 +102,19 @@ def _planned(wish: TrainIn | EvaluateIn, inference: TheInference) -> PlanOut:
     recipe: Recipe = known["recipe"]
     parameters, note = _counted(recipe, inference)
     return nothing.model_copy(
-        update={**known, "dataset": recipe.data.dataset, "parameters": parameters, "note": note},
+        update={"dataset": recipe.data.dataset, **known, "parameters": parameters, "note": note},
     )
 
 
-def _known(wish: TrainIn | EvaluateIn) -> dict[str, Any]:
+def _known(wish: Wish, inference: TheInference) -> dict[str, Any]:
     if isinstance(wish, EvaluateIn):
         made = evaluations.plan(**_asked(wish))
         asked = made.asked.as_dict()
         return {"recipe": made.recipe, "family": made.family, "model": made.model_name, "asked": asked}
+    if isinstance(wish, GenerateIn | TranslateIn):
+        many = _bulk(wish, inference)
+        of = {"recipe": many.version.recipe, "family": many.family, "model": many.version.name}
+        return {**of, "dataset": many.dataset, "asked": asdict(many.asked)}
     plan = plans.make(**_asked(wish))
     return {"recipe": plan.recipe, "family": plan.family, "model": plan.model}
 

@@ -11,7 +11,7 @@ import typer
 
 from app.cli import ask
 from app.cli.watched import Watched, by_player, figure
-from app.core.names import EVALUATE
+from app.core.names import EVALUATE, GENERATE, TRAIN, TRANSLATE
 from app.core.states import JobState
 
 if TYPE_CHECKING:
@@ -19,21 +19,30 @@ if TYPE_CHECKING:
 
 EACH = 20
 """classes up to which some pictures of each are shown"""
+MANY = (GENERATE, TRANSLATE)
+"""kinds of jobs that leave files of pictures"""
 READ_S = 1.0
 """the job itself is read again after this time, for the time left"""
 
 
 def follow(job: "Job") -> None:
-    """Until the job ends; exit code 1 unless it succeeded. Ctrl-C leaves it training."""
+    """Until the job ends, and how it ended; exit code 1 unless it succeeded. Ctrl-C leaves it training."""
+    watch(job)
+    conclude(job)
+
+
+def watch(job: "Job") -> None:
+    """As `follow`, and nothing of what it came to."""
     try:
         if sys.stdout.isatty():
             _draw(job)
         else:
             _tell(job)
     except KeyboardInterrupt:
-        typer.echo(f"{job.id} goes on training. Watch it again with: forger jobs follow {job.id[-8:]}")
+        doing = "training" if job.seen.kind == TRAIN else "working"
+        typer.echo(f"{job.id} goes on {doing}. Watch it again with: forger jobs follow {job.id[-8:]}")
         raise typer.Exit(130) from None
-    conclude(job)
+    _require_success(job)
 
 
 def wait(job: "Job") -> None:
@@ -42,15 +51,24 @@ def wait(job: "Job") -> None:
         raise typer.Exit(1)
 
 
-def conclude(job: "Job") -> None:
-    """How it ended, and what was measured or the next line to type."""
+def _require_success(job: "Job") -> None:
     reason = job.seen.status_reason
     if job.state != JobState.SUCCEEDED:
         typer.echo(f"{job.id} {job.state}" + (f": {reason.message}" if reason else "."), err=True)
         raise typer.Exit(1)
+
+
+def conclude(job: "Job") -> None:
+    """What a job that succeeded came to: what was measured, or the next line to type."""
+    reason = job.seen.status_reason
     if job.seen.kind == EVALUATE:
         typer.echo(f"{job.id} has measured {subject(job)}:")
         figures(job)
+        return
+    if job.seen.kind in MANY:
+        shards = job.seen.result.shards if job.seen.result else 0
+        typer.echo(f"{job.id} has made {job.seen.progress.step} in {shards} files, by {subject(job)}. Save them with:")
+        typer.echo(f"  forger jobs save {job.id[-8:]} -o {shlex.quote(job.seen.dataset)}")
         return
     if reason is not None:
         typer.echo(reason.message)
@@ -59,7 +77,7 @@ def conclude(job: "Job") -> None:
 
 
 def subject(job: "Job") -> str:
-    """What it evaluates."""
+    """Whose weights it works with, and does not train."""
     asked = job.seen.asked or {}
     return f"{asked.get('model') or asked.get('checkpoint')}, of step {asked.get('step')}"
 
@@ -103,7 +121,7 @@ def _tell(job: "Job") -> None:
 
 def sentence(job: "Job", event: "Event") -> str | None:
     """One line for an event that a person wants to read."""
-    from app.client import CheckpointSaved, Metrics, Rewound, SampleDrawn, StateChanged, Told
+    from app.client import CheckpointSaved, Metrics, Rewound, SampleDrawn, ShardWritten, StateChanged, Told
     from app.remote.notebook import course
 
     match event:
@@ -114,6 +132,8 @@ def sentence(job: "Job", event: "Event") -> str | None:
             return f"step {course(step, job.seen.progress.total)}  {figures}"
         case Rewound(to_step=step):
             return f"goes on from step {step}"
+        case ShardWritten(step=step, name=name):
+            return f"step {course(step, job.seen.progress.total)}  {name}"
         case CheckpointSaved() | SampleDrawn():
             return None
         case Told(type="best", data=data):

@@ -1,11 +1,12 @@
-"""`forger jobs`: list, show, events, follow; cancel, pause, resume, delete. And `forger extend`."""
+"""`forger jobs`: list, show, events, follow, save; cancel, pause, resume, delete. And `forger extend`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.cli import ask, complete, follow
-from app.core.names import EVALUATE
+from app.core.names import TRAIN
 
 if TYPE_CHECKING:
     from app.client import Job
@@ -82,8 +83,7 @@ def _facts(job: "Job") -> dict[str, object]:
         "state": seen.state if reason is None else f"{seen.state}: {reason.message}",
         "recipe": f"{seen.family or 'custom'} on {seen.dataset}, seed {seen.recipe.seed}",
         "step": job.course,
-        "publishes": None if seen.kind == EVALUATE else job.model or seen.model,
-        "evaluates": follow.subject(job) if seen.kind == EVALUATE else None,
+        **({"publishes": job.model or seen.model} if seen.kind == TRAIN else {f"{seen.kind}s": follow.subject(job)}),
         "best": seen.best and f"step {seen.best.step}, {seen.best.metric} {seen.best.value:.4g}",
         "place in queue": seen.queue_position,
         "attempt": seen.attempt,
@@ -110,6 +110,18 @@ def events(ctx: typer.Context, id_: Which, as_json: ask.AsJson = False) -> None:
 def follow_(ctx: typer.Context, id_: Which) -> None:
     """Watch a job until it ends; Ctrl-C leaves it training."""
     follow.follow(ask.find_job(ask.forger(ctx), id_))
+
+
+@group.command()
+def save(
+    ctx: typer.Context,
+    id_: Which,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write into.")] = Path("artifacts"),
+    kind: Annotated[str | None, typer.Option(help="Only these: shard, export, sample, evaluation.")] = None,
+) -> None:
+    """Save the files that a job has left so far; those that are there already are not fetched again."""
+    saved = ask.find_job(ask.forger(ctx), id_).save_all(output, kind)
+    typer.echo(f"{output}: {len(saved)} files")
 
 
 @group.command()

@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from app.cli import compare, datasets, evaluate, experiments, jobs, models, pictures, recipes, refusals, service, train
+from app.cli import (
+    bulk,
+    compare,
+    datasets,
+    evaluate,
+    experiments,
+    jobs,
+    models,
+    pictures,
+    recipes,
+    refusals,
+    service,
+    train,
+)
 from app.cli.ask import Target
 
 cli = typer.Typer(
@@ -21,6 +34,8 @@ cli.command("train", no_args_is_help=True)(train.train)
 cli.add_typer(jobs.group, name="jobs")
 cli.command("extend", no_args_is_help=True)(jobs.extend)
 cli.command("evaluate", no_args_is_help=True)(evaluate.evaluate)
+cli.command("generate", no_args_is_help=True)(bulk.generate)
+cli.command("translate-dataset", no_args_is_help=True)(bulk.translate_dataset)
 cli.command("compare", no_args_is_help=True)(compare.compare)
 cli.command("experiment", no_args_is_help=True)(experiments.experiment)
 cli.add_typer(experiments.group, name="experiments")

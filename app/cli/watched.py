@@ -63,12 +63,14 @@ class Watched:
         self.sample: str | None = None
 
     def take(self, event: "Event") -> None:
-        from app.client import Metrics, Rewound, SampleDrawn
+        from app.client import Metrics, Rewound, SampleDrawn, ShardWritten
 
         match event:
             case Metrics(step=step, values=values):
                 self.step = step
                 self.points.append((step, by_player(values)))
+            case ShardWritten(step=step):
+                self.step = step
             case Rewound(to_step=step):
                 self.step = step
                 self.points = [point for point in self.points if point[0] <= step]

@@ -17,6 +17,12 @@ ID_LENGTH = 64
 EVALUATED_LEAST = 100
 EVALUATED_MOST = 50_000
 """examples made for an evaluation"""
+GENERATED_MOST = 10_000_000
+"""pictures that one job generates"""
+SHARD_MOST = 100_000
+"""pictures in one file of those it leaves"""
+SHARDS_MOST = 1000
+"""files that it leaves"""
 EXPERIMENT_JOBS = 200
 """jobs of one experiment"""
 COMPARED_JOBS = 16

@@ -2,10 +2,10 @@
 
 from types import MappingProxyType
 
-TRAIN, EVALUATE = "train", "evaluate"
+TRAIN, EVALUATE, GENERATE, TRANSLATE = "train", "evaluate", "generate", "translate"
 """the kinds of job"""
-TASKS = MappingProxyType({TRAIN: "forger.train", EVALUATE: "forger.evaluate"})
+TASKS = MappingProxyType({kind: f"forger.{kind}" for kind in (TRAIN, EVALUATE, GENERATE, TRANSLATE)})
 """Celery's task for each kind"""
-QUEUES = MappingProxyType({TRAIN: "training", EVALUATE: "evaluate"})
-"""and the queue it is rung in"""
+QUEUES = MappingProxyType({TRAIN: "training", EVALUATE: "evaluate", GENERATE: "evaluate", TRANSLATE: "evaluate"})
+"""and the queue it is rung in: kinds that share one share its places and its order"""
 BROKER_PREFIX = "forger:"

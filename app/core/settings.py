@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     max_prepared_bytes: int = Field(
         16 << 30, gt=0, description="Largest uploaded dataset as a job prepares it, at its side and channels, in bytes."
     )
+    max_bulk_bytes: int = Field(
+        64 << 30, gt=0, description="Largest job that generates or translates, its pictures uncompressed, in bytes."
+    )
     max_samples: int = Field(1000, ge=1, description="Most pictures one /sample request may ask for.")
     queue_pictures: int = Field(4000, ge=1, description="Pictures that may wait for the engine before 429 is answered.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

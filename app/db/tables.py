@@ -60,8 +60,8 @@ class Job(Base):
     model_name: Mapped[str] = mapped_column(NAME)
     recipe: Mapped[dict[str, Any]]
     start: Mapped[dict[str, Any] | None]  # where its first weights come from, when from another job's checkpoint
-    asked: Mapped[dict[str, Any] | None]  # how to evaluate; or at which step a training was last extended
-    subject: Mapped[str | None] = mapped_column(ID, index=True)  # the training job whose weights it judges
+    asked: Mapped[dict[str, Any] | None]  # what it is to do where it trains nothing; or where it was last extended
+    subject: Mapped[str | None] = mapped_column(ID, index=True)  # the training job whose weights it works with
     experiment_id: Mapped[str | None] = mapped_column(ID, ForeignKey("experiments.id", ondelete="SET NULL"), index=True)
     case: Mapped[dict[str, Any] | None]  # what it is among the jobs of its experiment
     numerics: Mapped[dict[str, Any] | None]

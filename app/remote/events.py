@@ -54,6 +54,16 @@ class SampleDrawn:
 
 
 @dataclass(frozen=True, slots=True)
+class ShardWritten:
+    """A file of pictures is there, and with it so many pictures; `artifact` is its id."""
+
+    seq: int
+    step: int
+    name: str
+    artifact: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rewound:
     """A later attempt goes on from this step."""
 
@@ -74,7 +84,7 @@ class Told:
         return str(self.data.get("message") or self.data.get("reason") or self.type)
 
 
-Event = StateChanged | Metrics | CheckpointSaved | SampleDrawn | Rewound | Told
+Event = StateChanged | Metrics | CheckpointSaved | SampleDrawn | ShardWritten | Rewound | Told
 
 
 def typed(seq: int, type_: str, data: Mapping[str, Any]) -> Event:
@@ -88,6 +98,8 @@ def typed(seq: int, type_: str, data: Mapping[str, Any]) -> Event:
             return CheckpointSaved(seq, data["step"], data["sha256"])
         case "sample":
             return SampleDrawn(seq, data["step"], data["artifact"])
+        case "shard":
+            return ShardWritten(seq, data["step"], data["name"], data["artifact"])
         case "rewound":
             return Rewound(seq, data["to_step"])
         case _:

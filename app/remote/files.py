@@ -1,5 +1,6 @@
 """Files on the client's side: written whole or not at all, and folders as zips."""
 
+import hashlib
 import shutil
 import tempfile
 import uuid
@@ -8,6 +9,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_whole(path: Path, chunks: Iterable[bytes]) -> None:

@@ -8,7 +8,7 @@ from app.core.states import TERMINAL, JobState
 from app.remote import events, notebook
 from app.remote.connection import KEY, Connection
 from app.remote.events import Event
-from app.remote.files import write_whole
+from app.remote.files import sha256_of, write_whole
 from app.remote.picture import Picture
 from app.schemas.jobs import (
     ArtifactList,
@@ -134,6 +134,18 @@ class Job:
         with self._connection.stream(artifact.href) as reply:
             write_whole(Path(path), reply.iter_bytes())
         return Path(path)
+
+    def save_all(self, folder: str | Path, kind: str | None = None) -> list[Path]:
+        """Every artifact, or those of a kind, under their names in the folder; what is there already is not fetched."""
+        into = Path(folder)
+        into.mkdir(parents=True, exist_ok=True)
+        saved = []
+        for artifact in self.artifacts(kind):
+            path = into / Path(artifact.name).name
+            if not path.is_file() or sha256_of(path) != artifact.sha256:
+                self.save(artifact, path)
+            saved.append(path)
+        return saved
 
     def link(self, artifact: str) -> str:
         """The address of an artifact's bytes."""

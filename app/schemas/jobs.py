@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 from app.core.limits import EVALUATED_LEAST, EVALUATED_MOST, ID_LENGTH, SEED_LIMIT
 from app.core.states import JobState
 from app.schemas.base import In, Json, Name, Out, Time
+from app.schemas.bulk import GenerateIn, TranslateIn
 from models.spec.recipe import Recipe
 from models.spec.training import MOST_STEPS
 
@@ -53,7 +54,7 @@ class EvaluateIn(In):
     dry_run: bool = Field(False, description="Answer what would be measured, and create nothing.")
 
 
-Kind = Literal["train", "evaluate"]
+Kind = Literal["train", "evaluate", "generate", "translate"]
 KINDS = get_args(Kind)
 
 
@@ -63,16 +64,22 @@ def _kind(body: Any) -> str:
 
 class JobIn(
     RootModel[
-        Annotated[Annotated[TrainIn, Tag("train")] | Annotated[EvaluateIn, Tag("evaluate")], Discriminator(_kind)]
+        Annotated[
+            Annotated[TrainIn, Tag("train")]
+            | Annotated[EvaluateIn, Tag("evaluate")]
+            | Annotated[GenerateIn, Tag("generate")]
+            | Annotated[TranslateIn, Tag("translate")],
+            Discriminator(_kind),
+        ]
     ]
 ):
-    """What a job is to do: `kind` train, which is meant when none is named, or evaluate."""
+    """What a job is to do: `kind` train, which is meant when none is named, evaluate, generate or translate."""
 
     @model_validator(mode="before")
     @classmethod
     def _of_a_known_kind(cls, body: Any) -> Any:
         if isinstance(body, dict) and (kind := body.get("kind", KINDS[0])) not in KINDS:
-            unknown = PydanticCustomError("unknown_kind", "A job's kind is train or evaluate")
+            unknown = PydanticCustomError("unknown_kind", "A job's kind is train, evaluate, generate or translate")
             raise ValidationError.from_exception_data("JobIn", [{"type": unknown, "loc": ("kind",), "input": kind}])
         return body
 
@@ -110,7 +117,7 @@ class PlanOut(Out):
     model: str | None
     parameters: Parameters | None
     note: str | None = Field(description="Why the parameters are not counted, when they are not.")
-    asked: Json | None = Field(description="What an evaluation would measure, and of which weights.")
+    asked: Json | None = Field(description="What a job that trains nothing would do, and with which weights.")
     refusals: list[Refusal]
 
 
@@ -129,8 +136,10 @@ class StartOut(Out):
 
 
 class Progress(Out):
-    step: int
-    total: int | None = Field(description="Null until the first attempt has measured a budget in minutes.")
+    step: int = Field(description="Of a training; of what generates or translates, pictures made.")
+    total: int | None = Field(
+        description="Null until the first attempt has measured a budget in minutes or read a dataset."
+    )
     eta_s: float | None
 
 
@@ -141,13 +150,14 @@ class Best(Out):
 
 
 class Result(Out):
-    """What a job came to: a training published a model, an evaluation measured one."""
+    """What a job came to: a training published a model, an evaluation measured one, others left shards."""
 
     model: str | None
     export_sha256: str | None
     step: int | None = Field(description="Of the checkpoint that was published: the best, where figures were measured.")
     figures: dict[str, float | None] = Field(description="By name; null was not finite.")
     provenance: Json | None = Field(description="What an evaluation's figures were measured with.")
+    shards: int | None = Field(description="Files that a generation or a translation left.")
 
 
 class JobOut(Out):
@@ -160,8 +170,10 @@ class JobOut(Out):
     dataset: str
     model: str
     start_from: StartOut | None
-    asked: Json | None = Field(description="How to evaluate; or the step at which a training was last extended.")
-    subject: str | None = Field(description="The training job whose weights it evaluates.")
+    asked: Json | None = Field(
+        description="What a job that trains nothing is to do; or where a training was last extended."
+    )
+    subject: str | None = Field(description="The training job whose weights it works with.")
     experiment: str | None
     case: Json | None = Field(description="What it is among the jobs of its experiment.")
     attempt: int

@@ -247,7 +247,7 @@ def succeed(
         result = {"model": model, "export_sha256": sha256, "step": step, "figures": dict(figures)}
         if provenance is not None:
             result["provenance"] = dict(provenance)
-        _end(session, job_id, fence, JobState.SUCCEEDED, reason=reason, result=result)
+        end(session, job_id, fence, JobState.SUCCEEDED, reason=reason, result=result)
     return model
 
 
@@ -281,12 +281,12 @@ def measured(
             )
         if model := (_held(session, job_id).asked or {}).get("model"):
             models.note_evaluation(session, model, {"job": job_id, **result})
-        _end(session, job_id, fence, JobState.SUCCEEDED, result=result)
+        end(session, job_id, fence, JobState.SUCCEEDED, result=result)
 
 
 def fail(job_id: str, fence: int, code: str, message: str) -> None:
     with unit_of_work() as session:
-        _end(session, job_id, fence, JobState.FAILED, reason=(code, message))
+        end(session, job_id, fence, JobState.FAILED, reason=(code, message))
 
 
 def stopped(job_id: str, fence: int) -> JobState:
@@ -294,7 +294,7 @@ def stopped(job_id: str, fence: int) -> JobState:
     with unit_of_work() as session:
         rows.write(session, job_id, fence)
         state = JobState(_held(session, job_id).state)
-        _end(session, job_id, fence, _STOPPED[state])
+        end(session, job_id, fence, _STOPPED[state])
         return _STOPPED[state]
 
 
@@ -308,7 +308,7 @@ def lost(job_id: str, fence: int, code: str, message: str, *, only_expired: bool
         if state == JobState.RUNNING and fruitless >= FRUITLESS_LIMIT:
             target = JobState.FAILED
             message = f"{message} It was given up after {fruitless} attempts in a row that saved no new checkpoint."
-        _end(session, job_id, fence, target, reason=(code, message), fruitless=fruitless)
+        end(session, job_id, fence, target, reason=(code, message), fruitless=fruitless)
         return target
 
 
@@ -319,7 +319,8 @@ def _held(session: Session, job_id: str) -> Job:
     return row
 
 
-def _end(session: Session, job_id: str, fence: int, target: JobState, **values: Any) -> None:
+def end(session: Session, job_id: str, fence: int, target: JobState, **values: Any) -> None:
+    """In the caller's transaction. Raises FencedOut."""
     legal = ACTIVE & sources(target)
     if not rows.move(session, job_id, target, source=legal, under=fence, **values):
         raise FencedOut(f"Attempt {fence} no longer holds {job_id}.")

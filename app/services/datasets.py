@@ -114,10 +114,10 @@ def class_names(recipe: Recipe, known: Mapping[str, DatasetInfo] = DATASETS) -> 
     return tuple(str(number) for number in range(recipe.classes))
 
 
-def class_number(names: tuple[str, ...], wanted: str) -> int:
+def class_number(names: tuple[str, ...], wanted: str, pointer: str = "/class", other: str = ", or each") -> int:
     """`wanted` is a name, in any case, or a number; where both could be meant it is the name.
 
-    Raises Invalid naming what is allowed.
+    Raises Invalid naming what is allowed; `other` is what is allowed besides.
     """
     folded = [name.casefold() for name in names]
     if wanted.casefold() in folded:
@@ -125,8 +125,8 @@ def class_number(names: tuple[str, ...], wanted: str) -> int:
     if wanted.isascii() and wanted.isdecimal() and int(wanted) < len(names):
         return int(wanted)
     named = "" if names == tuple(map(str, range(len(names)))) else f" ({_some(names)})"
-    sentence = f"There is no class '{wanted}'; ask for 0 to {len(names) - 1}{named}, or each."
-    raise Invalid(sentence, code="no_such_class", errors=(FieldError("/class", sentence),))
+    sentence = f"There is no class '{wanted}'; ask for 0 to {len(names) - 1}{named}{other}."
+    raise Invalid(sentence, code="no_such_class", errors=(FieldError(pointer, sentence),))
 
 
 def _some(names: tuple[str, ...], most: int = 40) -> str:

@@ -4,18 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from app.core.errors import Conflict, FieldError, Invalid, NotFound
+from app.core.errors import FieldError, Invalid, NotFound
 from app.core.names import EVALUATE
 from app.core.settings import get_settings
-from app.core.store import Store
-from app.services import checkpoints, jobs, models
+from app.services import checkpoints, jobs, subjects
 from app.services.idempotency import Answer
 from app.services.views import CheckpointView, JobView
 from models.spec.recipe import Recipe
 from models.spec.watch import FIGURES
-
-SUBJECT_FILE = "subject"
-"""the judged weights, in the evaluating job's own folder"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +79,9 @@ def create(made: Evaluation, answer: Answer | None = None) -> JobView:
 
 
 def _of_model(reference: str, how: Mapping[str, Any]) -> Evaluation:
-    try:
-        version = models.find(reference)
-    except NotFound as error:
-        raise NotFound(error.detail, code=error.code, errors=(FieldError("/model", error.detail),)) from None
+    version = subjects.of_model(reference)
     asked = Asked(f"{version.name}@{version.version}", None, version.step, version.export_sha256, **how)
-    family = None if version.job_id is None else jobs.get(version.job_id).family
-    return Evaluation(asked, version.recipe, family, version.name, version.job_id, None)
+    return Evaluation(asked, version.recipe, subjects.family(version), version.name, version.job_id, None)
 
 
 def _of_checkpoint(checkpoint_id: str, how: Mapping[str, Any]) -> Evaluation:
@@ -115,12 +107,9 @@ def _refusals(made: Evaluation) -> list[FieldError]:
 
 def _hold(made: Evaluation, job_id: str) -> Mapping[str, Any]:
     """A version may be withdrawn, a checkpoint pruned: the weights stay in the evaluating job's own folder."""
-    settings = get_settings()
-    target = settings.checkpoints(job_id) / SUBJECT_FILE
     if made.checkpoint is not None and made.subject is not None:
+        target = get_settings().checkpoints(job_id) / subjects.SUBJECT_FILE
         checkpoints.hold(made.checkpoint, made.subject, target)
-        return {}
-    source = Store(settings.artifacts).path(made.asked.sha256)
-    if (how := checkpoints.link(source, made.asked.sha256, target)) is not None:
-        raise Conflict(f"The file of {made.asked.model} is {how}: publish it again.", code="model_damaged")
+    elif made.asked.model is not None:
+        subjects.keep(made.asked.model, made.asked.sha256, job_id)
     return {}

@@ -193,12 +193,14 @@ class Inference:
 
     async def _able(self, task: Task, model: str | None) -> list[VersionView]:
         """Newest first, at least one. A miss looks into the database once before it is an answer."""
+        return self._find(task, model) or await asyncio.to_thread(self.able, task, model)
+
+    def able(self, task: Task, model: str | None) -> list[VersionView]:
+        """As the database has it now: newest first, at least one. Raises NotFound, Conflict, Invalid."""
+        self.refresh()
         if found := self._find(task, model):
             return found
-        await asyncio.to_thread(self.refresh)
-        if found := self._find(task, model):
-            return found
-        raise await asyncio.to_thread(self._absence, task, model)
+        raise self._absence(task, model)
 
     def _find(self, task: Task, model: str | None) -> list[VersionView]:
         named = [version for version in self._versions if model in (None, version.name, reference(version))]

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict, FieldError, ForgerError, Invalid, NotFound
 from app.core.ids import new_id
-from app.core.names import TRAIN
+from app.core.names import QUEUES, TRAIN
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
 from app.db.repositories import datasets as dataset_rows
@@ -103,10 +103,13 @@ def make(
     return get(job_id)
 
 
-def insert(session: Session, job_id: str, recipe: Recipe, *, kind: str, dataset: str, **values: Any) -> None:
-    """A new queued job, in the caller's transaction."""
+def insert(
+    session: Session, job_id: str, recipe: Recipe, *, kind: str, dataset: str, total: int = 0, **values: Any
+) -> None:
+    """A new queued job, in the caller's transaction. `total` of a training is its budget; 0: not known yet."""
     _require_dataset(session, dataset)
-    total = recipe.budget.steps if kind == TRAIN and recipe.budget.minutes is None else 0
+    if kind == TRAIN and recipe.budget.minutes is None:
+        total = recipe.budget.steps
     whole = recipe.model_dump(mode="json")
     rows.add(session, job_id, kind=kind, dataset=dataset, recipe=whole, total=total, **values)
 
@@ -202,7 +205,7 @@ def extend(job_id: str, steps: int, answer: Answer | None = None) -> JobView:
 
 def _not_extended(session: Session, row: Job) -> str | None:
     if row.kind != TRAIN:
-        return f"Job {row.id} evaluates: it has no steps that could be continued."
+        return f"Job {row.id} trains nothing: it has no steps that could be continued."
     if row.state != JobState.SUCCEEDED:
         return f"Job {row.id} is {row.state}: only a training that has succeeded can be extended."
     if row.recipe["generator"]["kind"] in GROWING:
@@ -238,11 +241,12 @@ def delete(job_id: str) -> None:
 
 
 def ring_oldest(kind: str) -> None:
-    """Rings for the job of the kind that has waited longest: a worker has just become free."""
+    """Rings for the job that has waited longest in the queue of that kind: a worker has just become free."""
+    kinds = [other for other, name in QUEUES.items() if name == QUEUES[kind]]
     with unit_of_work(read_only=True) as session:
-        job_id = rows.next_queued(session, kind)
-    if job_id is not None:
-        queue.ring(job_id, kind)
+        found = rows.next_queued(session, kinds)
+    if found is not None:
+        queue.ring(*found)
 
 
 def events(job_id: str, *, after: int = 0, limit: int = 500) -> list[EventView]:

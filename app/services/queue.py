@@ -13,7 +13,7 @@ from app.core.settings import Settings, get_settings
 log = get_logger(__name__)
 
 EVALUATIONS = 1
-"""jobs a worker process evaluates beside those it trains"""
+"""jobs a worker process evaluates, generates or translates beside those it trains"""
 
 
 def make_celery(settings: Settings) -> Celery:

@@ -16,13 +16,14 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """What a job came to: a training published a model, an evaluation measured figures of one."""
+    """What a job came to: a training published a model, an evaluation measured figures of one, others left shards."""
 
     model: str | None = None
     export_sha256: str | None = None
     step: int | None = None
     figures: dict[str, float | None] = field(default_factory=dict)
     provenance: dict[str, Any] | None = None
+    shards: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,8 @@ from app.core.settings import get_settings
 from app.db import migrate
 from app.db.session import engine
 from app.main import create_app
-from app.services import attempts, jobs
-from app.services.datasets import all_datasets
-from models.spec.resolve import resolve
 from tests.support.databases import new_database
-from tests.support.exports import write_vivid
+from tests.support.exports import publish_vivid
 from tests.support.settings import forget
 
 Publish = Callable[..., str]
@@ -50,17 +47,4 @@ def client(api_home: Path) -> Iterator[TestClient]:
 @pytest.fixture(scope="module")
 def publish(api_home: Path) -> Publish:
     """Publishes an untrained network as the result of a job; answers name@version."""
-
-    def make(
-        family: str = "cdcgan", dataset: str = "digits", name: str | None = None, seed: int = 1, **overrides: object
-    ) -> str:
-        known, recipe = resolve(
-            family, dataset=dataset, seed=seed, budget={"steps": 3}, overrides=overrides, datasets=all_datasets()
-        )
-        job = jobs.create(family=known, recipe=recipe, dataset=dataset, model_name=name or f"{family}-{dataset}")
-        assert attempts.claim(job.id, "tests") is not None
-        path = api_home / "some.safetensors"
-        write_vivid(path, recipe)
-        return attempts.succeed(job.id, 1, path, {"note": "untrained"}, step=3, figures={})
-
-    return make
+    return publish_vivid

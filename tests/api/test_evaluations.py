@@ -54,7 +54,7 @@ def test_a_job_that_evaluates_says_what_it_was_asked(client: TestClient, model: 
         ),
         ({"kind": "train", "recipe": "cdcgan", "checkpoint": "ckpt_1", "n": 500}, ["/checkpoint", "/n"]),
         ({"recipe": "cdcgan", "features": "own"}, ["/features"]),
-        ({"kind": "generate", "recipe": "cdcgan"}, ["/kind"]),
+        ({"kind": "paint", "recipe": "cdcgan"}, ["/kind"]),
         ({"kind": None, "recipe": "cdcgan"}, ["/kind"]),
         ({"kind": ["train"], "recipe": "cdcgan"}, ["/kind"]),
         ({**EVALUATE, "n": 99}, ["/n"]),
@@ -77,8 +77,8 @@ def test_a_body_that_is_wrong_is_refused_by_name(client: TestClient, body: Any, 
 
 
 def test_an_unknown_kind_is_told_which_there_are(client: TestClient) -> None:
-    detail = client.post("/jobs", json={"kind": "generate"}).json()["detail"]
-    assert detail == "The request was refused. /kind: A job's kind is train or evaluate."
+    detail = client.post("/jobs", json={"kind": "paint"}).json()["detail"]
+    assert detail == "The request was refused. /kind: A job's kind is train, evaluate, generate or translate."
 
 
 @pytest.mark.parametrize(

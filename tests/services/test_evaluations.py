@@ -10,7 +10,8 @@ from app.core.settings import get_settings
 from app.core.states import JobState
 from app.core.store import Store
 from app.services import attempts, evaluations, jobs, models
-from app.services.evaluations import SUBJECT_FILE, Evaluation
+from app.services.evaluations import Evaluation
+from app.services.subjects import SUBJECT_FILE
 from app.services.views import JobView
 from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import export_file, make_job, put_in

@@ -4,9 +4,13 @@ from pathlib import Path
 
 import torch
 
+from app.core.settings import get_settings
+from app.services import attempts, jobs
+from app.services.datasets import all_datasets
 from models.build import build_generator
 from models.export import recalibrate, write_export
 from models.spec.recipe import Recipe
+from models.spec.resolve import resolve
 
 
 @torch.no_grad()
@@ -17,3 +21,22 @@ def write_vivid(path: Path, recipe: Recipe) -> None:
     last = [weight for weight in generator.parameters() if weight.ndim > 1][-1]
     last.mul_(10)
     write_export(path, recipe, 0, generator)
+
+
+def publish_vivid(
+    family: str = "cdcgan", dataset: str = "digits", name: str | None = None, seed: int = 1, **overrides: object
+) -> str:
+    """Publishes such a network as the result of a job; answers name@version."""
+    known, recipe = resolve(
+        family, dataset=dataset, seed=seed, budget={"steps": 3}, overrides=overrides, datasets=all_datasets()
+    )
+    job = jobs.create(family=known, recipe=recipe, dataset=dataset, model_name=name or f"{family}-{dataset}")
+    assert attempts.claim(job.id, "tests") is not None
+    path = get_settings().home / "some.safetensors"
+    write_vivid(path, recipe)
+    return attempts.succeed(job.id, 1, path, {"note": "untrained"}, step=3, figures={})
+
+
+def publish_slow() -> str:
+    """One that draws about a thousand digits a second, so that a test can come in between."""
+    return publish_vivid(name="slow", generator={"width": 128})

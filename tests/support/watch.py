@@ -48,7 +48,7 @@ class Watch:
                 self.attempts += event["data"]["state"] == "running"
             case "rewound":
                 self.step = event["data"]["to_step"]
-            case "metrics":
+            case "metrics" | "shard":
                 self.step = event["data"]["step"]
 
     def _reached(self, step: int) -> bool:

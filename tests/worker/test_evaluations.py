@@ -14,7 +14,7 @@ from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
 from app.core.store import Store
 from app.services import attempts, evaluations, jobs
-from app.services.evaluations import SUBJECT_FILE
+from app.services.subjects import SUBJECT_FILE
 from app.services.views import JobView
 from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import make_job

@@ -41,7 +41,7 @@ class Upload:
 
 
 class NoRoom(Exception):
-    """The disk cannot hold the prepared pictures. The message says what to change."""
+    """The disk cannot hold what was made. The message says what to change."""
 
 
 def load_upload(spec: Images | Unpaired | Paired, upload: Upload) -> Data:

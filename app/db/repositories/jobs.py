@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.core.errors import FencedOut
+from app.core.names import QUEUES
 from app.core.states import ACTIVE, TERMINAL, JobState, sources
 from app.db.clock import epoch_now
 from app.db.parts import in_parts
@@ -66,8 +67,9 @@ def remove(session: Session, job_id: str) -> None:
 
 
 def positions(session: Session, job_ids: Collection[str]) -> dict[str, int]:
-    """Place in the queue of its kind, from 1, of those of the jobs that are queued."""
-    place = func.row_number().over(partition_by=Job.kind, order_by=(Job.queued_at, Job.id)).label("place")
+    """Place in its queue, from 1, of those of the jobs that are queued."""
+    queue = case(dict(QUEUES), value=Job.kind)
+    place = func.row_number().over(partition_by=queue, order_by=(Job.queued_at, Job.id)).label("place")
     queued = select(Job.id, place).where(Job.state == JobState.QUEUED).subquery()
     rows = session.execute(select(queued.c.id, queued.c.place).where(queued.c.id.in_(job_ids)))
     return {row.id: row.place for row in rows}
@@ -151,11 +153,11 @@ def due_for_ring(session: Session, kind: str, interval_s: float, limit: int) -> 
     return [job_id for job_id in ids if job_id in rung]
 
 
-def next_queued(session: Session, kind: str) -> str | None:
-    query = (
-        select(Job.id).where(Job.state == JobState.QUEUED, Job.kind == kind).order_by(Job.queued_at, Job.id).limit(1)
-    )
-    return session.scalar(query)
+def next_queued(session: Session, kinds: Collection[str]) -> tuple[str, str] | None:
+    """Id and kind of the job of these kinds that has waited longest."""
+    waiting = select(Job.id, Job.kind).where(Job.state == JobState.QUEUED, Job.kind.in_(kinds))
+    found = session.execute(waiting.order_by(Job.queued_at, Job.id).limit(1)).one_or_none()
+    return None if found is None else (found.id, found.kind)
 
 
 def _consequences(target: JobState) -> dict[str, Any]:

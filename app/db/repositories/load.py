@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from app.core.names import TRAIN
 from app.core.states import ACTIVE, JobState
 from app.db.clock import epoch_now
 from app.db.tables import Job
@@ -45,5 +46,6 @@ def _oldest_s(session: Session) -> float:
 def _pace(session: Session) -> dict[str, float]:
     """A job's estimate of the time left says how quick it has been."""
     rate = func.sum((Job.total - Job.step) / Job.eta_s)
-    trains = select(Job.family, rate).where(Job.state.in_(ACTIVE), Job.eta_s > 0).group_by(Job.family)
+    trained = (Job.kind == TRAIN, Job.state.in_(ACTIVE), Job.eta_s > 0)
+    trains = select(Job.family, rate).where(*trained).group_by(Job.family)
     return {family or OWN_RECIPE: float(rate) for family, rate in session.execute(trains)}

@@ -1,0 +1,202 @@
+"""Requests to generate and to translate: which pictures are meant, what is refused, and what the job keeps."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.core.errors import Conflict, FencedOut, ForgerError, Invalid, NotFound
+from app.core.limits import GENERATED_MOST
+from app.core.settings import get_settings
+from app.core.states import JobState
+from app.core.store import Store
+from app.services import attempts, bulk, evaluations, jobs, models, shards
+from app.services.bulk import Bulk, Generation
+from app.services.inference import Inference
+from app.services.subjects import SUBJECT_FILE
+from app.services.views import JobView
+from models.spec.data import Images
+from models.spec.resolve import resolve
+from tests.support.jobs import export_file, make_job, put_in
+
+DRAW: dict[str, Any] = {
+    "model": None, "n": None, "classes": None, "seed": 3, "truncation": 1.0, "format": "zip", "shard": 10,
+}  # fmt: skip
+RESTYLE: dict[str, Any] = {
+    "model": None, "dataset": "digits", "direction": "a2b", "format": "zip", "shard": 500,
+}  # fmt: skip
+
+
+def generation(**asked: Any) -> Bulk:
+    return bulk.generate(Inference(get_settings()), **DRAW | asked)
+
+
+def translation(**asked: Any) -> Bulk:
+    return bulk.translate(Inference(get_settings()), **RESTYLE | asked)
+
+
+def trained(family: str = "cdcgan", dataset: str = "digits", **overrides: Any) -> JobView:
+    job = make_job(family, dataset, **overrides)
+    put_in(JobState.SUCCEEDED, job.id)
+    return jobs.get(job.id)
+
+
+def asked(n: int, classes: dict[str, int] | None = None) -> Generation:
+    return Generation("m@1", 1, "0" * 64, n, classes, 0, 1.0, "zip", 10)
+
+
+def test_the_classes_take_turns_each_until_it_has_its_pictures() -> None:
+    assert list(bulk.in_turn({3: 1, 7: 3, 9: 2})) == [(3, 0), (7, 0), (9, 0), (7, 1), (9, 1), (7, 2)]
+    assert list(bulk.in_turn({None: 3})) == [(None, 0), (None, 1), (None, 2)]
+
+
+def test_a_number_alone_is_dealt_out_to_all_classes() -> None:
+    labelled, plain = (resolve(family, dataset="digits")[1] for family in ("cdcgan", "dcgan"))
+    dealt = bulk.counts(asked(23), labelled)
+    assert dealt == {label: 3 if label < 3 else 2 for label in range(10)}
+    assert Counter(label for label, _ in bulk.in_turn(dealt)) == dealt
+    assert bulk.counts(asked(7), labelled)[9] == 0
+    assert bulk.counts(asked(7), plain) == {None: 7}
+    assert bulk.counts(asked(7, {"2": 7}), labelled) == {2: 7}
+
+
+def test_without_a_model_the_newest_that_can_is_meant(database: Path) -> None:
+    trained("gan", "ring8")
+    trained()
+    assert generation(n=5).asked.model == "cdcgan-digits@1"
+    trained("dcgan")
+    trained("pix2pix")
+    trained("cyclegan", "day2night")
+    assert generation(n=5).asked.model == "dcgan-digits@1"
+    made = generation(classes={"7": 5, "0": 2})
+    assert isinstance(made.asked, Generation)
+    assert (made.asked.model, made.asked.n, made.asked.classes) == ("cdcgan-digits@1", 7, {"0": 2, "7": 5})
+    assert translation().asked.model == "cyclegan-day2night@1"
+    assert translation(model="pix2pix-digits").dataset == "digits"
+
+
+@pytest.mark.parametrize(
+    ("wish", "error", "pointer", "said"),
+    [
+        ({}, Invalid, "/n", "one of the two"),
+        ({"n": 5, "classes": {"7": 5}}, Invalid, "/n", "one of the two"),
+        ({"n": 5, "model": "nobody"}, NotFound, None, "There is no model 'nobody'"),
+        ({"n": 5, "model": "pix2pix-digits"}, Invalid, "/model", "draws nothing from noise"),
+        ({"classes": {"7": 5}, "model": "dcgan-digits"}, Invalid, "/classes", "say `n` instead"),
+        ({"classes": {"7": 5, "a/b": 1}}, Invalid, "/classes/a~1b", "There is no class 'a/b'; ask for 0 to 9."),
+        ({"classes": {"7": 5, "07": 1}}, Invalid, "/classes/07", "Class 7 is named twice"),
+        ({"n": GENERATED_MOST + 1}, Invalid, "/n", r"more than 10000000 \(generated\)"),
+        ({"classes": {"1": GENERATED_MOST, "2": 1}}, Invalid, "/classes", r"\(generated\)"),
+        ({"n": 10_001}, Invalid, "/shard", r"1001 shards are more than 1000 \(shards\)"),
+        ({"n": 5, "model": "gan-ring8"}, Invalid, "/format", "this model makes points: ask for npz"),
+    ],
+)
+def test_what_cannot_be_generated_is_pointed_at(
+    database: Path, wish: dict[str, Any], error: type[ForgerError], pointer: str | None, said: str
+) -> None:
+    for family, dataset in (("gan", "ring8"), ("pix2pix", "digits"), ("dcgan", "digits"), ("cdcgan", "digits")):
+        trained(family, dataset)
+    with pytest.raises(error, match=said) as refused:
+        generation(**wish)
+    assert [field.pointer for field in refused.value.errors] == ([] if pointer is None else [pointer])
+
+
+@pytest.mark.parametrize(
+    ("wish", "error", "pointer", "said"),
+    [
+        ({"model": "cdcgan-digits"}, Invalid, "/model", "translates nothing"),
+        ({"model": "pix2pix-digits", "direction": "b2a"}, Invalid, "/direction", "translates one way only"),
+        ({"dataset": "nothing"}, NotFound, "/dataset", "There is no dataset 'nothing'"),
+        ({"dataset": "ring8"}, Invalid, "/dataset", "'ring8' holds points"),
+        ({"shard": 1}, Invalid, "/shard", r"1797 shards are more than 1000 \(shards\)"),
+        ({"model": "inpaint-digits"}, Invalid, "/model", "must be told where each hole is"),
+    ],
+)
+def test_what_cannot_be_translated_is_pointed_at(
+    database: Path, wish: dict[str, Any], error: type[ForgerError], pointer: str, said: str
+) -> None:
+    trained(), trained("inpaint"), trained("pix2pix")
+    with pytest.raises(error, match=said) as refused:
+        translation(**wish)
+    assert [field.pointer for field in refused.value.errors] == [pointer]
+
+
+def test_as_many_bytes_as_the_setting_allows(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained("dcgan"), trained("srgan")
+    monkeypatch.setenv("FORGER_MAX_BULK_BYTES", str(256 * 7))
+    get_settings.cache_clear()
+    assert generation(n=7).asked.format == "zip"
+    with pytest.raises(Invalid, match=r"8 times 256 bytes are more than 1792 \(max_bulk_bytes\)"):
+        generation(n=8)
+    with pytest.raises(Invalid, match=r"1797 times \d+ bytes are more than"):
+        translation()
+
+
+def test_the_job_keeps_the_weights_and_says_what_it_was_asked(database: Path) -> None:
+    source = trained()
+    job = bulk.create(generation(n=25))
+    models.delete("cdcgan-digits")
+    jobs.delete(source.id)
+    assert (job.kind, job.state, job.total, job.subject) == ("generate", JobState.QUEUED, 25, source.id)
+    assert (job.family, job.dataset, job.model_name) == ("cdcgan", "digits", "cdcgan-digits")
+    told = job.asked or {}
+    assert told == {**DRAW, "n": 25, "model": "cdcgan-digits@1", "step": 20, "sha256": told["sha256"]}
+    held = get_settings().checkpoints(job.id) / SUBJECT_FILE
+    assert held.read_bytes() == export_file().read_bytes()
+
+
+def test_a_dataset_is_read_at_its_own_size_in_the_models_channels(database: Path) -> None:
+    trained("pix2pix", "cifar10")
+    job = bulk.create(translation(dataset="digits"))
+    assert (job.kind, job.dataset, job.recipe.data.dataset, job.total) == ("translate", "digits", "cifar10", 0)
+    spec = bulk.data_of(bulk.Translation(**(job.asked or {})), job.recipe)
+    assert spec == Images(dataset="digits", side=16, channels=3, classes=10)
+
+
+def test_damaged_weights_are_refused_and_leave_nothing(database: Path) -> None:
+    trained()
+    made = generation(n=5)
+    Store(get_settings().artifacts).path(made.asked.sha256).unlink()
+    before = sorted(get_settings().checkpoints("").glob("*"))
+    with pytest.raises(Conflict, match="The file of cdcgan-digits@1 is missing"):
+        bulk.create(made)
+    assert len(jobs.list_jobs()[0]) == 1
+    assert sorted(get_settings().checkpoints("").glob("*")) == before
+
+
+def test_they_wait_in_one_queue_with_evaluations(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained(), trained("pix2pix")
+    waiting = make_job()
+    how: dict[str, Any] = {"checkpoint": None, "n": 500, "features": "own", "seed": 3, "figures": None}
+    beside = [
+        bulk.create(generation(n=5)),
+        evaluations.create(evaluations.plan(model="cdcgan-digits", **how)),
+        bulk.create(translation()),
+    ]
+    assert [jobs.get(job.id).queue_position for job in (waiting, *beside)] == [1, 1, 2, 3]
+    rung: list[tuple[str, str]] = []
+    monkeypatch.setattr("app.services.queue.ring", lambda job_id, kind: rung.append((job_id, kind)))
+    for kind in ("train", "evaluate", "translate"):
+        jobs.ring_oldest(kind)
+    assert rung == [(waiting.id, "train"), (beside[0].id, "generate"), (beside[0].id, "generate")]
+
+
+def test_shards_are_recorded_under_the_fence_and_end_the_job(database: Path, tmp_path: Path) -> None:
+    trained()
+    job = bulk.create(generation(n=15))
+    assert attempts.claim(job.id, "tests") is not None
+    for number, step in enumerate((10, 15)):
+        (tmp_path / "part").write_bytes(bytes([number]))
+        shards.record(job.id, 1, step, tmp_path / "part", f"shard-000{number}.zip", "application/zip")
+    with pytest.raises(FencedOut):
+        shards.record(job.id, 2, 15, tmp_path / "part", "shard-0002.zip", "application/zip")
+    shards.finish(job.id, 1)
+    done = jobs.get(job.id)
+    assert (done.state, done.step, done.result and done.result.shards) == (JobState.SUCCEEDED, 15, 2)
+    assert [(shard.name, shard.step, shard.size) for shard in shards.recorded(job.id)] == [
+        ("shard-0000.zip", 10, 1),
+        ("shard-0001.zip", 15, 1),
+    ]
+    told = [event.data for event in jobs.events(job.id) if event.type == "shard"]
+    assert [(one["step"], one["name"]) for one in told] == [(10, "shard-0000.zip"), (15, "shard-0001.zip")]

@@ -1,0 +1,123 @@
+"""What the runner's process does for a job that generates or translates: shard after shard, each written once."""
+
+import errno
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from app.core.names import GENERATE
+from app.core.settings import get_settings
+from app.core.store import Store
+from app.services import attempts, shards
+from app.services.bulk import Generation, Translation
+from app.services.views import JobView
+from worker import subject
+from worker.lifeline import CalledOff, Lifeline
+from worker.making import Drawing, Making, Restyling
+from worker.memory import OutOfMemory, no_memory
+from worker.settling import settle
+from worker.shards import MEDIA, Made, Writer
+
+if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
+    from models.engine import Loaded
+
+
+class Bulk:
+    """One attempt. Shards that were recorded stay; the first that is not there is begun anew."""
+
+    def __init__(self, job: JobView, fence: int, lifeline: Lifeline) -> None:
+        self._job = job
+        self._fence = fence
+        self._lifeline = lifeline
+        self._folder = get_settings().checkpoints(job.id)
+        asked = job.asked or {}
+        self._asked = Generation(**asked) if job.kind == GENERATE else Translation(**asked)
+        self._done = 0
+        """pictures written"""
+
+    def run(self) -> None:
+        """Makes all, or is called off; the job's row says which."""
+        import torch
+
+        try:
+            with torch.inference_mode():
+                self._run()
+        except CalledOff:
+            attempts.stopped(self._job.id, self._fence)
+        except Exception as error:
+            if not no_memory(error):
+                raise
+            raise OutOfMemory("Memory ran out: let the job run where there is more, then create it again.") from error
+
+    def _run(self) -> None:
+        self._beat()
+        making = self._making(self._loaded())
+        self._beat()
+        shards.settle_total(self._job.id, self._fence, making.total)
+        for left in self._folder.glob("*.part"):  # of an attempt that was killed
+            left.unlink(missing_ok=True)
+        self._done = first = self._resume_point()
+        writer = Writer(self._asked.format, making.of, making.class_names)
+        made = self._counted(making.made(first))
+        for start in range(first, making.total, self._asked.shard):
+            self._write(writer, made, start, min(self._asked.shard, making.total - start))
+        shards.finish(self._job.id, self._fence)
+
+    def _loaded(self) -> "Loaded":
+        """The model as the engine has it, so that it computes the same."""
+        import torch
+
+        from models.engine import Loaded
+        from models.export import load_export
+        from worker.training import numerics
+
+        settings = get_settings()
+        measured = numerics.measure(settings.device, self._job.recipe, settings.threads)
+        threads = settings.threads or torch.get_num_threads()
+        here = replace(measured, threads=threads, precision="fp32", deterministic=False)
+        settled = settle(self._job.id, self._fence, here)
+        export = load_export(subject.held(self._job))
+        return Loaded(export, torch.device(settled.device), settled.threads)
+
+    def _making(self, loaded: "Loaded") -> Making:
+        if isinstance(self._asked, Generation):
+            return Drawing(loaded, self._asked)
+        return Restyling(loaded, self._asked, self._beat)
+
+    def _resume_point(self) -> int:
+        """Pictures in the shards that are there, up to the first that is not; the job is rewound to it."""
+        store, done = Store(get_settings().artifacts), 0
+        for shard in shards.recorded(self._job.id):
+            if not store.path(shard.sha256).is_file():
+                break
+            done = shard.step or 0
+        if self._job.step > done:
+            attempts.rewind(self._job.id, self._fence, done)
+        return done
+
+    def _write(self, writer: Writer, made: Iterable[Made], first: int, count: int) -> None:
+        """One shard, under a name of this attempt's until it is recorded."""
+        from worker.training.uploads import NoRoom
+
+        name = f"shard-{first // self._asked.shard:04d}.{self._asked.format}"
+        path = self._folder / f"{name}.{self._fence}.part"
+        try:
+            writer.write(path, made, first, count)
+            shards.record(self._job.id, self._fence, first + count, path, name, MEDIA[self._asked.format])
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            sentence = f"The disk has no room for {name}: make room in FORGER_HOME, then create the job again."
+            raise NoRoom(sentence) from error
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _counted(self, made: Iterable[Made]) -> Iterator[Made]:
+        """With a heartbeat after each. Raises CalledOff."""
+        for one in made:
+            yield one
+            self._done += 1
+            self._beat()
+
+    def _beat(self) -> None:
+        self._lifeline.heed(self._done)
