@@ -8,4 +8,6 @@ TASKS = MappingProxyType({TRAIN: "forger.train", EVALUATE: "forger.evaluate"})
 """Celery's task for each kind"""
 QUEUES = MappingProxyType({TRAIN: "training", EVALUATE: "evaluate"})
 """and the queue it is rung in"""
+INFER, INFERENCE = "forger.infer", "inference"
+"""the task that asks an engine elsewhere, which is no job, and its queue"""
 BROKER_PREFIX = "forger:"

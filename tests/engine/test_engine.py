@@ -12,7 +12,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 import torch
 
-from models.engine import Engine, Loaded, Overloaded, Pick, _shares
+from models.asking import Overloaded, Pick
+from models.engine import Engine, Loaded, _shares
 from models.export import NotAnExport, load_export
 from models.spec.resolve import resolve
 from tests.support.exports import write_vivid
