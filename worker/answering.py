@@ -84,7 +84,10 @@ class Answering:
         """Withdraws what nobody waits for any more."""
         while not self._stop.wait(LOOK_S):
             waiting = dict(self._waiting)
-            for id_ in self._unmarked(list(waiting)):
+            gone = self._unmarked(list(waiting))
+            if gone:
+                log.info("withdrawn", requests=gone)
+            for id_ in gone:
                 waiting[id_].cancel()
 
     def _unmarked(self, ids: list[str]) -> list[str]:

@@ -22,7 +22,7 @@ from app.core.settings import Settings
 Array = NDArray[Any]
 AWAY = (RedisError, OSError)
 """what a Redis raises that does not answer"""
-SOCKET_S = 3.0
+SOCKET_S = 5.0
 ANSWER_S = 60
 """after which an answer goes that nobody takes"""
 
