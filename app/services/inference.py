@@ -33,7 +33,8 @@ log = get_logger(__name__)
 
 WITHOUT_TORCH = (
     "This API process has no engine, because torch is not installed beside it: "
-    "send what needs the networks to an API that runs where torch is, as in the image `worker`."
+    "send what needs the networks to an API that runs where torch is, as in the image `worker`, "
+    "or set FORGER_INFERENCE=workers here and run `forger serve --only inference` there."
 )
 REFRESH_S = 0.5
 LOAD_S = 60.0

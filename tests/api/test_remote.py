@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from PIL import Image
 from redis import Redis
 from starlette.testclient import TestClient
 
@@ -32,6 +33,10 @@ SAMPLES = (
     "model=ring&n=3&seed=5",
     "model=words&n=20&seed=6&format=txt",
 )
+
+
+def get(address: str) -> bytes:
+    return f"GET {address} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
 
 
 @pytest.fixture(scope="module")
@@ -159,21 +164,31 @@ def test_without_a_worker_the_deadline_holds(broker: None) -> None:
 
 def test_a_client_that_hangs_up_takes_its_request_along(worker: Process) -> None:
     with serving(remote()) as port:
-        with hung_up_after(port, f"/sample?model=ring&n={LONG}&format=npy"):
+        with hung_up_after(port, get(f"/sample?model=ring&n={LONG}&format=npy")):
             taken(1)
         until(lambda: "withdrawn" in worker_log().read_text())
         with paused(worker):
-            with hung_up_after(port, "/sample?model=ring"):
+            with hung_up_after(port, get("/sample?model=ring")):
                 until(lambda: marks())
             until(lambda: not marks())
 
 
-def test_a_client_that_hangs_up_frees_the_engine_beside_the_api(models: None) -> None:
-    settings = get_settings().model_copy(update={"max_samples": LONG})
+def upload() -> bytes:
+    """A request for a translation of many tiles."""
+    picture = saved(Image.new("RGB", (3000, 3000), "navy"))
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
+    body = head + picture + b"\r\n--x--\r\n"
+    headers = f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {len(body)}\r\n\r\n"
+    return b"POST /translate HTTP/1.1\r\nHost: 127.0.0.1\r\n" + headers.encode() + body
+
+
+@pytest.mark.parametrize("request_", [get(f"/sample?model=ring&n={LONG}&format=npy"), upload()], ids=["get", "post"])
+def test_a_client_that_hangs_up_frees_the_engine_beside_the_api(models: None, request_: bytes) -> None:
+    settings = get_settings().model_copy(update={"max_samples": LONG, "max_pixels": 10_000_000})
     app = create_app(settings)
     with serving(settings, app) as port:
         load = app.state.inference.load
-        with hung_up_after(port, f"/sample?model=ring&n={LONG}&format=npy"):
+        with hung_up_after(port, request_):
             until(lambda: (load() or (0,))[0])
         until(lambda: load()[0] == 0)
         assert sum(n * turns for n, turns in enumerate(load()[1])) < LONG
@@ -207,10 +222,10 @@ def serving(settings: Settings, app: Any = None) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def hung_up_after(port: int, address: str) -> Iterator[None]:
+def hung_up_after(port: int, request_: bytes) -> Iterator[None]:
     """Asks, and leaves at the end of the block without an answer."""
     with socket.create_connection(("127.0.0.1", port)) as client:
-        client.sendall(f"GET {address} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        client.sendall(request_)
         yield
 
 

@@ -52,10 +52,8 @@ def test_a_killed_inference_worker_is_started_again(apart: Service) -> None:
     killed = inference(apart)
     assert killed is not None
     killed.kill()
+    until(lambda: (again := inference(apart)) is not None and again.pid != killed.pid)
     assert apart.client.get("/sample?n=8&seed=2", timeout=60).status_code == 200
-    again = until(lambda: inference(apart))
-    assert again is not None
-    assert again.pid != killed.pid
 
 
 def test_it_stops_with_the_others(apart: Service) -> None:
