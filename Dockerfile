@@ -1,5 +1,5 @@
 # Two images of one service:
-#   docker build --target api .      the HTTP interface without torch: everything but drawing and translating
+#   docker build --target api .      the HTTP interface without torch: drawing and translating are done elsewhere
 #   docker build --target worker .   with torch: trains, and can serve the whole HTTP interface too
 
 FROM python:3.11.14-slim-bookworm AS python

@@ -11,15 +11,16 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from models import derive
+from models.asking import Array, Backlog, Direction, Kind, Pick, weight
 from models.build import counts, parameters, shape
 from models.export import Export, cycling_labels, export_checkpoint, load_export
 from models.latent import draw_latent
@@ -29,27 +30,11 @@ from models.spec.games import Paired
 from models.spec.recipe import Recipe
 from models.tiling import Translator, restyle
 
-Direction = Literal["a2b", "b2a"]
-Array = NDArray[Any]
 SIZES = (32, 16, 8, 4, 2, 1)
 TURN = SIZES[0]
 """pictures the engine makes before it looks at the queue again"""
 SMALL = 2_000_000
 """weights below which a generator is quicker on one thread than on several"""
-PICTURE_PIXELS = 128 * 128
-"""of a translation count as one picture in the queue's bound"""
-
-
-class Overloaded(Exception):
-    """More pictures wait than the bound allows; `retry_after` is when there should be room, in seconds."""
-
-    def __init__(self, retry_after: float) -> None:
-        super().__init__(f"The engine's queue is full; try again in {retry_after:.0f} s.")
-        self.retry_after = retry_after
-
-
-Pick = tuple[int | None, int]
-"""one picture asked for: its class (None when the model knows none), and its number under the request's seed"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +56,12 @@ class _Sampling:
     future: Future[Array] = field(default_factory=Future)
     parts: list[Array] = field(default_factory=list)
     done: int = 0
+    kind: ClassVar[Kind] = "sample"
 
     @property
-    def weight(self) -> int:
-        return len(self.picks)
+    def left(self) -> int:
+        """Pictures that are still to be made."""
+        return len(self.picks) - self.done
 
     def next(self, n: int) -> list[Item]:
         return [Item(*pick, self.seed, self.truncation) for pick in self.picks[self.done : self.done + n]]
@@ -85,10 +72,11 @@ class _Translation:
     path: Path
     image: Array
     direction: Direction
-    weight: int
+    left: int
     future: Future[Array] = field(default_factory=Future)
     way: Iterator[Array | None] | None = None
     seconds: float = 0.0
+    kind: ClassVar[Kind] = "translate"
 
 
 _Work = _Sampling | _Translation
@@ -102,7 +90,7 @@ class Loaded:
         self.device = device
         self.networks = {name: network.to(device) for name, network in export.networks.items()}
         weights = sum(parameters(network) for network in self.networks.values())
-        self.bytes = 4 * weights
+        self.bytes = sum(_held(network) for network in self.networks.values())
         self.threads = 1 if self.recipe.draws and weights < SMALL else threads
         if self.recipe.draws:
             # Quicker, and most convolutions then compute a picture alike in every batch.
@@ -175,27 +163,27 @@ class Loaded:
 
 
 class Engine:
-    """Start it, ask it from any thread, close it."""
+    """Start it, ask it from any thread, close it. A request whose future is cancelled never reaches a network again."""
 
-    Overloaded = Overloaded
+    deadline = None
+    """an answer is sure to come"""
 
     def __init__(
         self, *, device: str = "auto", threads: int | None = None, bound: int = 4000, memory: int = 2 << 30
     ) -> None:
-        """`bound`: pictures that may wait; `memory`: bytes of weights kept loaded, the least recently used go first."""
+        """`bound`: pictures that may wait; `memory`: bytes of networks kept, the least recently used go first."""
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self._device = torch.device(device)
         self._threads = threads or torch.get_num_threads()
-        self._bound = bound
         self._memory = memory
         self._loaded: OrderedDict[Path, Loaded] = OrderedDict()
         self._change = threading.Condition()
         self._samplings: deque[_Sampling] = deque()
         self._translations: deque[_Translation] = deque()
-        self._pending = 0
-        self._pace = 0.01
-        """seconds a picture takes, a running mean"""
+        self._backlog = Backlog(bound)
+        self._withdrawn = False
+        """whether a future was cancelled since the last look"""
         self._turns = [0] * (TURN + 1)
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -214,8 +202,12 @@ class Engine:
         One that fills holes may be given the hole as one more channel, 255 inside. In the queue it counts by the
         `pixels` of its canvas (Draft.canvas), at the least by its own. Raises Overloaded.
         """
-        weight = 1 + max(pixels, image.shape[0] * image.shape[1]) // PICTURE_PIXELS
-        return self._enter(_Translation(path, image, direction, weight))
+        return self._enter(_Translation(path, image, direction, weight(image, pixels)))
+
+    def check(self) -> None:
+        """Raises Overloaded where not one more picture may wait."""
+        with self._change:
+            self._backlog.check(1)
 
     def counts(self, recipe: Recipe) -> dict[str, int]:
         """Number of trained weights of each player. Runs on the caller's thread."""
@@ -228,7 +220,7 @@ class Engine:
 
     def load(self) -> tuple[int, tuple[int, ...]]:
         """Pictures that wait; and at place n, how many turns made n pictures since the start."""
-        return self._pending, tuple(self._turns)
+        return self._backlog.pictures, tuple(self._turns)
 
     def close(self) -> None:
         """Finish the turn in hand, cancel what waits, end the thread."""
@@ -244,15 +236,20 @@ class Engine:
         with self._change:
             if self._closed:
                 raise RuntimeError("The engine is closed.")
-            if self._pending and self._pending + work.weight > self._bound:
-                raise Overloaded(retry_after=self._pending * self._pace)
-            self._pending += work.weight
+            self._backlog.check(work.left)
+            self._backlog.enter(work.kind, work.left)
             if isinstance(work, _Sampling):
                 self._samplings.append(work)
             else:
                 self._translations.append(work)
             self._change.notify()
+        work.future.add_done_callback(self._notice)
         return work.future
+
+    def _notice(self, future: Future[Array]) -> None:
+        """On the thread that ends it, so it only leaves a note."""
+        if future.cancelled():
+            self._withdrawn = True
 
     @torch.inference_mode()
     def _run(self) -> None:
@@ -266,60 +263,68 @@ class Engine:
     def _wait(self) -> bool:
         with self._change:
             self._change.wait_for(lambda: self._closed or self._samplings or self._translations)
+            if self._withdrawn:
+                self._withdrawn = False  # first: what is cancelled from here on is seen the next time
+                self._drop_withdrawn()
             return not self._closed
+
+    def _drop_withdrawn(self) -> None:
+        waiting: list[_Work] = [*self._samplings, *self._translations]
+        for work in waiting:
+            if work.future.cancelled():
+                self._remove(work)
 
     def _sample_turn(self) -> None:
         """Up to a turn of pictures for the model that waits longest, shared among all who ask it."""
         with self._change:
             first = self._samplings[0]
             together = [work for work in self._samplings if work.path == first.path][:TURN]
-        shares = _shares([work.weight - work.done for work in together], TURN)
+        shares = _shares([work.left for work in together], TURN)
         items = [item for work, n in zip(together, shares, strict=True) for item in work.next(n)]
-        began = time.monotonic()
         try:
-            pictures = self._model(first.path).sample(items)
+            model = self._model(first.path)
+            began = time.monotonic()  # loading comes once and would spoil the pace
+            pictures = model.sample(items)
         except Exception as error:  # the engine outlives any one request: who asked is told
             for work in together:
                 self._leave(work, error)
             return
-        self._measure(time.monotonic() - began, len(items))
+        self._measure(first.kind, time.monotonic() - began, len(items))
         self._turns[len(items)] += 1
         for work, n in zip(together, shares, strict=True):
             work.parts.append(pictures[:n])
             pictures = pictures[n:]
-            work.done += n
-            self._leave_or_rejoin(work)
+            self._advance(work, n)
 
-    def _leave_or_rejoin(self, work: _Sampling) -> None:
-        if work.done == work.weight:
-            self._leave(work, np.concatenate(work.parts))
-            return
+    def _advance(self, work: _Sampling, n: int) -> None:
+        """It leaves, or joins the queue's end."""
         with self._change:
-            self._samplings.remove(work)
-            self._samplings.append(work)
+            self._backlog.leave(work.kind, n)
+            work.done += n
+            if work.left:
+                self._samplings.remove(work)
+                self._samplings.append(work)
+        if not work.left:
+            self._leave(work, np.concatenate(work.parts))
 
     def _translate_turn(self, work: _Translation) -> None:
         """One tile of the oldest translation; translations follow one another, so that one is in memory."""
-        began = time.monotonic()
         try:
             if work.way is None:
                 work.way = self._model(work.path).translate(work.image, work.direction)
+            began = time.monotonic()
             result = next(work.way)
         except Exception as error:  # as above
             self._leave(work, error)
             return
         work.seconds += time.monotonic() - began
         if result is not None:
-            self._measure(work.seconds, work.weight)
+            self._measure(work.kind, work.seconds, work.left)
             self._leave(work, result)
 
     def _leave(self, work: _Work, outcome: Array | Exception) -> None:
         with self._change:
-            if isinstance(work, _Sampling):
-                self._samplings.remove(work)
-            else:
-                self._translations.remove(work)
-            self._pending -= work.weight
+            self._remove(work)
         if not work.future.set_running_or_notify_cancel():
             return
         if isinstance(outcome, Exception):
@@ -327,8 +332,17 @@ class Engine:
         else:
             work.future.set_result(outcome)
 
-    def _measure(self, seconds: float, pictures: int) -> None:
-        self._pace += 0.1 * (seconds / pictures - self._pace)
+    def _remove(self, work: _Work) -> None:
+        """The caller holds the lock."""
+        if isinstance(work, _Sampling):
+            self._samplings.remove(work)
+        else:
+            self._translations.remove(work)
+        self._backlog.leave(work.kind, work.left)
+
+    def _measure(self, kind: Kind, seconds: float, pictures: int) -> None:
+        with self._change:
+            self._backlog.measure(kind, seconds, pictures)
 
     def _model(self, path: Path) -> Loaded:
         if path not in self._loaded:
@@ -337,6 +351,11 @@ class Engine:
         while len(self._loaded) > 1 and sum(model.bytes for model in self._loaded.values()) > self._memory:
             self._loaded.popitem(last=False)
         return self._loaded[path]
+
+
+def _held(network: nn.Module) -> int:
+    """Bytes of its weights and buffers."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in chain(network.parameters(), network.buffers()))
 
 
 def _with_hole(image: Array, game: Paired) -> Array:

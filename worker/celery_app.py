@@ -3,9 +3,6 @@
 Start it with `celery -A worker.celery_app worker`.
 """
 
-import os
-import signal
-import threading
 from typing import Any
 
 from celery import signals
@@ -14,7 +11,7 @@ from app.core.logging import configure, get_logger
 from app.core.settings import get_settings
 from app.services.queue import celery
 from app.services.reaper import Reaper
-from worker import tasks
+from worker import process, tasks
 
 log = get_logger(__name__)
 app = celery()
@@ -30,22 +27,18 @@ def _logging(**_: Any) -> None:
 
 
 def _starting(**_: Any) -> None:
-    # Celery tells of its end on stdout in plain words, where somebody may be parsing lines.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    process.quiet()
     _reaper.start()
 
 
 def _ready(**_: Any) -> None:
-    # Celery's cold shutdown cannot end a thread and would hang: ours is quick enough for SIGQUIT too.
-    signal.signal(signal.SIGQUIT, signal.getsignal(signal.SIGTERM))
+    process.one_way_out()
 
 
 def _shutting_down(**_: Any) -> None:
     """Runs in the signal handler, so it only sets flags: the supervisors give their jobs back."""
     tasks.closing.set()
-    timer = threading.Timer(get_settings().stop_grace_s + EXIT_MARGIN_S, os._exit, (0,))
-    timer.daemon = True
-    timer.start()
+    process.end_within(get_settings().stop_grace_s + EXIT_MARGIN_S)
 
 
 signals.celeryd_init.connect(_logging)  # before the first warning

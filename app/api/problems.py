@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionInTime
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import Scope
@@ -23,6 +24,8 @@ from app.schemas.problem import Problem
 log = get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+CLIENT_LEFT = 499
+"""what servers write where the client hung up; no reply has it"""
 REQUEST_ID = "X-Request-Id"
 _KINDS = "urn:forger:problem:"
 _SENTENCES = {
@@ -96,6 +99,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     for away in (OperationalError, InterfaceError, NoConnectionInTime):
         app.add_exception_handler(away, _database_away)
+    app.add_exception_handler(ClientDisconnect, _client_left)
     app.add_exception_handler(Exception, _unforeseen)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
 
@@ -132,6 +136,11 @@ def _allowed(request: Request) -> str:
 async def _database_away(request: Request, error: Exception) -> Response:
     log.error("database_away", error=str(error))
     return problem(request.scope, 503, _SENTENCES[503], code="database_away", headers={"Retry-After": "2"})
+
+
+async def _client_left(request: Request, error: Exception) -> Response:
+    """For the log and the metrics: nobody reads it."""
+    return Response(status_code=CLIENT_LEFT)
 
 
 async def _unforeseen(request: Request, error: Exception) -> Response:

@@ -4,11 +4,12 @@ import hashlib
 import secrets
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from app.api import drawings
 from app.api.deps import TheInference, TheSettings, negotiate
 from app.api.images import imaging
+from app.api.presence import while_here
 from app.api.problems import refused
 from app.core.errors import FieldError, Invalid
 from app.core.limits import SEED_LIMIT
@@ -40,6 +41,7 @@ MEDIA_OF = {format_: media for media, format_ in MEDIA.items()}
     | {200: {"model": Pictures | Points | Strings, "content": {media: {} for media in MEDIA}}},
 )
 async def sample(
+    request: Request,
     asked: Annotated[SampleQuery, Query()],
     inference: TheInference,
     settings: TheSettings,
@@ -58,7 +60,7 @@ async def sample(
     if if_none_match and headers["ETag"] in if_none_match:
         return Response(status_code=304, headers=headers)
     picks = _picks(version.recipe, label, asked.n, seed)
-    drawn = await inference.sample(version, picks, seed=seed, truncation=asked.truncation)
+    drawn = await while_here(request, inference.sample(version, picks, seed=seed, truncation=asked.truncation))
     columns = asked.n if label == "each" else None
     said = {"model": reference(version), "seed": seed, "class": label}
     body = await imaging(

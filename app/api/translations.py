@@ -3,12 +3,13 @@
 from typing import Annotated, Literal
 
 import numpy as np
-from fastapi import APIRouter, Depends, File, Form, Response, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFile
 from PIL import Image
 
 from app.api import images
 from app.api.deps import TheInference, TheSandbox, TheSettings, multipart_body
 from app.api.images import imaging
+from app.api.presence import while_here
 from app.api.problems import refused
 from app.core.errors import FieldError, Invalid
 from app.schemas.samples import Reference
@@ -31,6 +32,7 @@ OPAQUE = 128
     form_limits={"max_files": 1, "max_fields": 8, "max_part_size": 1024},
 )
 async def translate(
+    request: Request,
     file: Annotated[UploadFile, File(description="PNG, JPEG, WebP, BMP, TIFF or PPM.")],
     inference: TheInference,
     sandbox: TheSandbox,
@@ -46,10 +48,11 @@ async def translate(
     fills holes what is transparent is the hole, and the answer is opaque.
     """
     version = await inference.translator(model, direction)
+    await inference.admit()
     image = await images.decode(sandbox, file.file, _channels(version.recipe), settings)
     _within(image, version, settings.max_pixels)
     shown, alpha = await imaging(_parted, image, version)
-    made = await inference.translate(version, shown, direction)
+    made = await while_here(request, inference.translate(version, shown, direction))
     headers = {"X-Forger-Model": reference(version), "Cache-Control": "no-store"}
     return Response(await imaging(_png, made, alpha), media_type="image/png", headers=headers)
 

@@ -7,10 +7,11 @@ import typer
 
 def serve(
     only: Annotated[
-        Literal["api", "worker"] | None, typer.Option(help="One part, in this very process, as in a container.")
+        Literal["api", "worker", "inference"] | None,
+        typer.Option(help="One part, in this very process, as in a container."),
     ] = None,
 ) -> None:
-    """Run the service: API, worker and, without REDIS_URL, an embedded Redis."""
+    """Run the service: API, workers and, without REDIS_URL, an embedded Redis."""
     from app.core.settings import get_settings
     from app.embedded.serve import become
     from app.embedded.serve import serve as run

@@ -1,5 +1,6 @@
 """Errors that a person can act on. The HTTP side turns each into a problem document."""
 
+import math
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import ClassVar
@@ -89,7 +90,7 @@ class Busy(ForgerError):
     title = "Busy"
 
     def __init__(self, detail: str, *, retry_after: float, code: str | None = None) -> None:
-        super().__init__(detail, code=code, headers={"Retry-After": str(max(1, round(retry_after)))})
+        super().__init__(detail, code=code, headers={"Retry-After": str(max(1, math.ceil(retry_after)))})
         self.retry_after = retry_after
 
 

@@ -12,8 +12,8 @@ from types import TracebackType
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_NOISY = ("uvicorn", "uvicorn.error", "uvicorn.access", "celery")
-"""loggers that their libraries set up for themselves"""
+_NOISY = ("uvicorn", "uvicorn.error", "celery")
+"""loggers that their libraries set up for themselves; uvicorn's of requests stays off, for a request has its line"""
 
 
 def configure(level: str, process: str) -> None:

@@ -83,6 +83,15 @@ class Settings(BaseSettings):
     )
     max_samples: int = Field(1000, ge=1, description="Most pictures one /sample request may ask for.")
     queue_pictures: int = Field(4000, ge=1, description="Pictures that may wait for the engine before 429 is answered.")
+    loaded_bytes: int = Field(
+        2 << 30, gt=0, description="Networks an engine keeps loaded, in bytes; beyond, the least recently used go."
+    )
+    inference: Literal["local", "workers"] = Field(
+        "local", description="Where pictures are made: local, in the API; or workers, by inference workers."
+    )
+    deadline_s: float = Field(
+        60.0, gt=0, description="Seconds a request waits for an inference worker before 503 is answered."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line written."
     )

@@ -23,6 +23,8 @@ from app.embedded import processes, redis
 from app.embedded.errors import CannotServe
 from app.embedded.processes import Child
 
+Part = Literal["api", "worker", "inference"]
+
 API_GRACE_S = 2
 SETTLE_S = 8.0
 """Time the worker has beyond its own grace before it is killed."""
@@ -50,14 +52,14 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
                 processes.stop(broker, 3.0)
 
 
-def become(settings: Settings, part: Literal["api", "worker"]) -> NoReturn:
+def become(settings: Settings, part: Part) -> NoReturn:
     """Turns this process into one part of a service whose other parts run elsewhere. Raises CannotServe."""
     configure(settings.log_level, "serve")
     if part == "api":
         check_exposure(settings)
     migrated()
     where = ("--host", settings.host, "--port", str(settings.port))
-    command = _api(settings, *where) if part == "api" else _worker(settings)
+    command = _api(settings, *where) if part == "api" else _worker(settings, part)
     os.execve(command[0], command, _environment(settings, settings.port))
 
 
@@ -121,12 +123,15 @@ def listening(settings: Settings) -> Iterator[socket.socket]:
 
 
 def _children(settings: Settings, listener: socket.socket) -> tuple[list[Child], list[Child]]:
-    """API and worker; and the broker they need, unless REDIS_URL names one."""
+    """API, worker and, where pictures are made apart, a worker for them; and the broker, unless REDIS_URL names one."""
     env = _environment(settings, listener.getsockname()[1])
     fd = listener.fileno()
     api = _api(settings, "--fd", str(fd))
-    worker = _worker(settings)
+    worker = _worker(settings, "worker")
     front = [Child("api", lambda: api, env, pass_fds=(fd,)), Child("worker", lambda: worker, env)]
+    if settings.inference == "workers":
+        inference = _worker(settings, "inference")
+        front.append(Child("inference", lambda: inference, env))
     if settings.redis_url is not None:
         return front, []
     return front, [Child("redis", lambda: redis.command(settings.redis_socket), env)]
@@ -137,10 +142,11 @@ def _api(settings: Settings, *where: str) -> list[str]:
     return [*command, "--timeout-graceful-shutdown", str(API_GRACE_S), "--log-level", settings.log_level]
 
 
-def _worker(settings: Settings) -> list[str]:
-    command = [sys.executable, "-P", "-m", "celery", "-q", "-A", "worker.celery_app", "--skip-checks", "worker"]
+def _worker(settings: Settings, part: Literal["worker", "inference"]) -> list[str]:
+    module = "worker.celery_app" if part == "worker" else "worker.inference"
+    command = [sys.executable, "-P", "-m", "celery", "-q", "-A", module, "--skip-checks", "worker"]
     command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    return [*command, "--loglevel", settings.log_level, "-n", f"forger-{os.getpid()}@%h"]
+    return [*command, "--loglevel", settings.log_level, "-n", f"forger-{part}-{os.getpid()}@%h"]
 
 
 def _environment(settings: Settings, port: int) -> dict[str, str]:

@@ -7,14 +7,12 @@ import asyncio
 import math
 import os
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.errors import Busy, Conflict, FieldError, ForgerError, Invalid, NoEngine, NotFound, NotReady
@@ -25,18 +23,18 @@ from app.core.settings import Settings
 from app.core.states import JobState
 from app.core.store import Store
 from app.services import datasets, jobs, models
+from app.services.remote import RemoteEngine
 from app.services.views import JobView, VersionView
+from models.asking import AnyEngine, Array, Direction, Overloaded, Pick
 from models.spec.datasets import DATASETS, DatasetInfo
 from models.spec.recipe import Recipe
-
-if TYPE_CHECKING:
-    from models.engine import Direction, Engine, Pick
 
 log = get_logger(__name__)
 
 WITHOUT_TORCH = (
     "This API process has no engine, because torch is not installed beside it: "
-    "send what needs the networks to an API that runs where torch is, as in the image `worker`."
+    "send what needs the networks to an API that runs where torch is, as in the image `worker`, "
+    "or set FORGER_INFERENCE=workers here and run `forger serve --only inference` there."
 )
 REFRESH_S = 0.5
 LOAD_S = 60.0
@@ -86,14 +84,17 @@ def reference(version: VersionView) -> str:
 
 
 class Inference:
-    """One per API process. `start` returns at once: torch is imported beside it."""
+    """One per API process. `start` returns at once: torch is imported beside it, if at all.
+
+    Whoever stops awaiting an answer withdraws the request: it is dropped before it reaches a network.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._store = Store(settings.artifacts)
         self._versions: tuple[VersionView, ...] = ()
         self._datasets: Mapping[str, DatasetInfo] = DATASETS
-        self._engine: Future[Engine] = Future()
+        self._engine: Future[AnyEngine] = Future()
         self._exporting = threading.Lock()
         self._refreshing = threading.Lock()
         full = f"{PUBLISHING} checkpoints are being published already. Send this one later."
@@ -156,34 +157,44 @@ class Inference:
         except Invalid:
             return False
 
-    async def translator(self, model: str | None, direction: "Direction" = "a2b") -> VersionView:
+    async def translator(self, model: str | None, direction: Direction = "a2b") -> VersionView:
         """The newest version that can translate this way."""
         able = await self._able(TRANSLATION, model)
         return able[0] if direction == "a2b" else (await self._able(BACK, model))[0]
 
-    async def sample(
-        self, version: VersionView, picks: "Sequence[Pick]", *, seed: int, truncation: float
-    ) -> NDArray[Any]:
+    async def admit(self) -> None:
+        """Before anything costly is done for a request. Raises Busy where not one more picture may wait."""
+        engine = await self._ready()
+        with self._shedding():
+            engine.check()
+
+    async def sample(self, version: VersionView, picks: Sequence[Pick], *, seed: int, truncation: float) -> Array:
         path = self._store.path(version.export_sha256)
         return await self._ask(lambda engine: engine.sample(path, picks, seed=seed, truncation=truncation))
 
-    async def translate(self, version: VersionView, image: NDArray[Any], direction: "Direction") -> NDArray[Any]:
+    async def translate(self, version: VersionView, image: Array, direction: Direction) -> Array:
         path = self._store.path(version.export_sha256)
         pixels = math.prod(version.recipe.canvas(*image.shape[:2]))
         return await self._ask(lambda engine: engine.translate(path, image, direction, pixels=pixels))
 
-    async def _ask(self, request: "Callable[[Engine], Future[NDArray[Any]]]") -> NDArray[Any]:
+    async def _ask(self, request: Callable[[AnyEngine], Future[Array]]) -> Array:
         engine = await self._ready()
+        with self._shedding():
+            return await _within(engine.deadline, asyncio.wrap_future(request(engine)))
+
+    @contextmanager
+    def _shedding(self) -> Iterator[None]:
         try:
-            future = request(engine)
-        except engine.Overloaded as full:
+            yield
+        except Overloaded as full:
             sentence = f"{full} At most {self._settings.queue_pictures} pictures may wait (queue_pictures)."
             raise Busy(sentence, retry_after=full.retry_after) from full
-        return await asyncio.wrap_future(future)
 
-    async def _ready(self) -> "Engine":
+    async def _ready(self) -> AnyEngine:
         """Requests that come before torch is imported wait for it."""
-        waiting: Awaitable[Engine] = asyncio.shield(asyncio.wrap_future(self._engine))
+        if self._engine.done() and self._engine.exception() is None:
+            return self._engine.result()
+        waiting: Awaitable[AnyEngine] = asyncio.shield(asyncio.wrap_future(self._engine))
         try:
             return await asyncio.wait_for(waiting, LOAD_S)
         except TimeoutError:
@@ -238,7 +249,7 @@ class Inference:
         with self._exporting:
             engine.export(recipe, saved, out, threads=threads)
 
-    def _await(self) -> "Engine":
+    def _await(self) -> AnyEngine:
         """As `_ready`, for a thread that may block."""
         try:
             return self._engine.result(LOAD_S)
@@ -248,15 +259,9 @@ class Inference:
             raise type(reason)(reason.detail) from None
 
     def _load(self) -> None:
-        """The one place where the service meets torch."""
-        os.environ.setdefault("GOMP_SPINCOUNT", "0")  # else its threads starve a training process by spinning
+        make = local_engine if self._settings.inference == "local" else RemoteEngine
         try:
-            from models.engine import Engine
-
-            settings = self._settings
-            self._engine.set_result(
-                Engine(device=settings.device, threads=settings.threads, bound=settings.queue_pictures)
-            )
+            self._engine.set_result(make(self._settings))
         except Exception as error:  # whoever waits must be told, whatever it is
             self._engine.set_exception(_no_engine(error))
 
@@ -269,8 +274,31 @@ class Inference:
             self._stop.wait(REFRESH_S)
 
 
+def local_engine(settings: Settings) -> AnyEngine:
+    """The one place where API processes and inference workers meet torch."""
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")  # else its threads starve a training process by spinning
+    from models.engine import Engine
+
+    bound, memory = settings.queue_pictures, settings.loaded_bytes
+    return Engine(device=settings.device, threads=settings.threads, bound=bound, memory=memory)
+
+
 def _loading() -> NotReady:
     return NotReady("The engine is still loading.", headers={"Retry-After": "10"})
+
+
+async def _within(deadline: float | None, answer: asyncio.Future[Array]) -> Array:
+    """Raises NotReady where a deadline passes."""
+    if deadline is None:
+        return await answer
+    try:
+        return await asyncio.wait_for(answer, deadline)
+    except TimeoutError:
+        sentence = (
+            f"No inference worker answered within {deadline:g} s (deadline_s). "
+            "Start one with `forger serve --only inference`, or ask for less."
+        )
+        raise NotReady(sentence, code="no_answer", headers={"Retry-After": "5"}) from None
 
 
 def _no_engine(error: Exception) -> NotReady:

@@ -21,7 +21,16 @@ def test_the_import_contracts_hold() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["app.main", "app.cli.root", "worker.celery_app", "worker.tasks", "worker.supervisor", "models.spec.resolve"],
+    [
+        "app.main",
+        "app.cli.root",
+        "app.services.remote",
+        "worker.celery_app",
+        "worker.tasks",
+        "worker.supervisor",
+        "models.asking",
+        "models.spec.resolve",
+    ],
 )
 def test_torch_stays_out_of(module: str) -> None:
     """The contracts read source; this sees what a library or a package's own file brings along."""

@@ -14,7 +14,7 @@ from tests.support.image import stages
 
 TEXT = (CHECKOUT / "docker-compose.yml").read_text()
 ASKED = re.compile(r"\$\{(\w+)(:[?-])?([^}]*)\}")
-OURS = ("api", "worker", "worker-gpu", "api-thin")
+OURS = ("api", "worker", "worker-gpu", "api-thin", "inference")
 SETTINGS = {variable(name, field) for name, field in Settings.model_fields.items()}
 
 
@@ -93,6 +93,13 @@ def test_compose_up_can_draw() -> None:
     started = {name for name, service in SERVICES.items() if not service.get("profiles")}
     assert started == {"api", "worker", "postgres", "redis"}
     assert SERVICES["worker-gpu"]["environment"]["FORGER_DEVICE"] == "cuda"
+
+
+def test_an_api_without_torch_has_a_worker_that_draws_for_it() -> None:
+    thin, inference = SERVICES["api-thin"], SERVICES["inference"]
+    assert thin["environment"]["FORGER_INFERENCE"] == "workers"
+    assert thin["profiles"] == inference["profiles"]
+    assert inference["environment"]["REDIS_URL"] == thin["environment"]["REDIS_URL"]
 
 
 def test_all_of_ours_share_the_home(ours: dict[str, Any]) -> None:

@@ -12,10 +12,12 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 import torch
 
-from models.engine import Engine, Loaded, Overloaded, Pick, _shares
+from models.asking import Overloaded, Pick
+from models.engine import Engine, Loaded, _shares
 from models.export import NotAnExport, load_export
 from models.spec.resolve import resolve
 from tests.support.exports import write_vivid
+from tests.support.wait import until
 
 MakeExport = Callable[..., Path]
 CPU = torch.device("cpu")
@@ -49,6 +51,11 @@ def engine() -> Iterator[Engine]:
     engine = Engine(device="cpu", threads=1)
     yield engine
     engine.close()
+
+
+def made(engine: Engine) -> int:
+    """Pictures, since its start."""
+    return sum(n * turns for n, turns in enumerate(engine.load()[1]))
 
 
 def picks(n: int, label: int | None = None, start: int = 0) -> list[Pick]:
@@ -144,6 +151,59 @@ def test_the_least_recently_used_model_goes_first(export: MakeExport) -> None:
     assert not (first[0] == first[1]).all()
     assert list(engine._loaded) == [paths[1]]
     engine.close()
+
+
+def test_what_is_withdrawn_never_reaches_a_network(engine: Engine, export: MakeExport) -> None:
+    path = export("cdcgan", "digits")
+    night = export("cyclegan", "day2night", generator={"width": 8, "blocks": 1})
+    with engine._change:  # the engine's thread sees nothing of this until the end of the block
+        left = [engine.sample(path, picks(5, 1), seed=seed) for seed in range(3)]
+        left.append(engine.translate(night, np.zeros((64, 64, 3), np.uint8), "a2b"))
+        kept = engine.sample(path, picks(7, 1), seed=9)
+        assert all(future.cancel() for future in left)
+    assert len(kept.result()) == 7
+    assert made(engine) == 7
+    assert engine.load()[0] == 0
+    assert night not in engine._loaded
+
+
+def test_what_is_withdrawn_half_way_is_dropped(engine: Engine, export: MakeExport) -> None:
+    path = export("cdcgan", "digits")
+    large = engine.sample(path, picks(3000, 1), seed=1)
+    engine.sample(path, picks(1, 1), seed=2).result()
+    assert large.cancel()
+    engine.sample(path, picks(1, 1), seed=3).result()
+    assert engine.load()[0] == 0
+    assert made(engine) < 3000
+
+
+def test_a_translation_is_dropped_before_its_next_tile(engine: Engine, export: MakeExport) -> None:
+    night, path = export("cyclegan", "day2night", generator={"width": 8, "blocks": 1}), export("gan", "digits")
+    long = engine.translate(night, np.zeros((1200, 1200, 3), np.uint8), "a2b")
+    engine.sample(path, picks(1), seed=1).result()
+    assert long.cancel()
+    engine.sample(path, picks(1), seed=1).result()
+    assert engine.load()[0] == 0
+
+
+def test_a_place_that_was_given_back_is_free(export: MakeExport) -> None:
+    engine = Engine(device="cpu", threads=1, bound=100)
+    path = export("cdcgan", "digits")
+    with engine._change:
+        large = engine.sample(path, picks(3000, 1), seed=1)
+        with pytest.raises(Overloaded):
+            engine.check()
+        assert large.cancel()
+    until(lambda: engine.load()[0] == 0)
+    engine.check()
+    engine.close()
+
+
+def test_all_that_is_held_counts(export: MakeExport) -> None:
+    model = Loaded(load_export(export("dcgan", "digits")), CPU, threads=1)
+    held = [*model.networks["generator"].state_dict().values()]
+    assert any("running_mean" in name for name in model.networks["generator"].state_dict())
+    assert model.bytes == sum(tensor.numel() * tensor.element_size() for tensor in held)
 
 
 def test_a_bad_export_is_told_and_the_engine_lives(engine: Engine, export: MakeExport, tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ def test_a_request_leaves_one_line(story: tuple[Service, str]) -> None:
     said = [line for line in lines(service) if line["event"] == "request" and line["logger"] == "app.api.access"]
     by_id = {line["request_id"]: line for line in said}
     assert len(by_id) == len(said)
+    assert not any(line["logger"] == "uvicorn.access" for line in lines(service)), "the server's own is a second one"
     shown = ("level", "method", "route", "status", "job")
     told = {name: tuple(by_id[name].get(key) for key in shown) for name in ("mine-1", "probe-1", "lost-1", "listed-1")}
     assert told == {

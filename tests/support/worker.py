@@ -32,10 +32,10 @@ def running_redis() -> Iterator[Process]:
 
 
 @contextmanager
-def running_worker(**settings: str) -> Iterator[Process]:
+def running_worker(module: str = "worker.celery_app", **settings: str) -> Iterator[Process]:
     """A Celery worker for the test's home; its log is `<home>/worker.log`."""
     env = {**os.environ, "PYTHONPATH": str(CHECKOUT), "GOMP_SPINCOUNT": "0", "FORGER_THREADS": "1", **settings}
-    command = [sys.executable, "-P", "-m", "celery", "-q", "-A", "worker.celery_app", "worker", "--loglevel", "info"]
+    command = [sys.executable, "-P", "-m", "celery", "-q", "-A", module, "worker", "--loglevel", "info"]
     command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     with worker_log().open("ab") as log:
         process = subprocess.Popen(command, env=env, cwd=CHECKOUT, stdout=log, stderr=log, start_new_session=True)

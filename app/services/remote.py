@@ -1,0 +1,208 @@
+"""The engine of an API without torch: it sends what it is asked to the inference workers.
+
+A request is a mark in Redis (see parcels) and a Celery message of ids and parameters. Answers to all requests of this
+process come in one list, which one thread reads: a thousand clients may wait, and none holds a thread or a connection.
+"""
+
+import math
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kombu.exceptions import OperationalError
+
+from app.core.errors import NoEngine, NotReady
+from app.core.logging import get_logger
+from app.core.names import INFER, INFERENCE
+from app.core.settings import Settings
+from app.services import parcels, queue
+from app.services.parcels import AWAY
+from models.asking import Array, Backlog, Direction, Kind, Overloaded, Pick, weight
+from models.spec.recipe import Recipe
+
+log = get_logger(__name__)
+
+SENDERS = 4
+"""threads that hand requests to Redis; none waits for an answer"""
+READ_S = 1
+PAUSE_S = 0.2
+"""between two looks for a Redis that is away"""
+WITHOUT_NETWORKS = (
+    "This API process has no networks of its own (FORGER_INFERENCE=workers): "
+    "send this to an API that runs where torch is, as in the image `worker`."
+)
+
+
+@dataclass(eq=False)
+class _Asked:
+    kind: Kind
+    pictures: int
+    future: Future[Array] = field(default_factory=Future)
+    id: str = field(default_factory=lambda: secrets.token_hex(16))
+    since: float = field(default_factory=time.monotonic)
+    ahead: int = 0
+    """pictures that waited when it came, its own among them"""
+
+
+class RemoteEngine:
+    """As models.engine.Engine for whoever asks."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.deadline = settings.deadline_s
+        self._redis = parcels.connect(settings, retries=1)
+        self._lock = threading.Lock()
+        self._waiting: dict[str, _Asked] = {}
+        self._backlog = Backlog(settings.queue_pictures)
+        self._answers = parcels.answers(secrets.token_hex(16))
+        self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="inference-sender")
+        # Without a retry of its own: a list that was lost with its server must be noticed.
+        self._inbox = parcels.connect(settings, retries=0)
+        self._closed = threading.Event()
+        self._reader = threading.Thread(target=self._read, name="inference-reader", daemon=True)
+        self._reader.start()
+
+    def check(self) -> None:
+        """Raises Overloaded where not one more picture may wait."""
+        with self._lock:
+            self._backlog.check(1)
+
+    def sample(self, path: Path, picks: Sequence[Pick], *, seed: int, truncation: float = 1.0) -> Future[Array]:
+        """Raises Overloaded; so may the future, when the workers have no room either. NotReady when Redis is away."""
+        message = {"export": path.name, "picks": picks, "seed": seed, "truncation": truncation}
+        return self._enter(_Asked("sample", len(picks)), message, None)
+
+    def translate(self, path: Path, image: Array, direction: Direction, *, pixels: int = 0) -> Future[Array]:
+        """As `sample`."""
+        message = {"export": path.name, "direction": direction, "pixels": pixels}
+        return self._enter(_Asked("translate", weight(image, pixels)), message, image)
+
+    def counts(self, recipe: Recipe) -> dict[str, int]:
+        """Raises NoEngine: networks are built where torch is."""
+        raise NoEngine(WITHOUT_NETWORKS)
+
+    def export(self, recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
+        """Raises NoEngine."""
+        raise NoEngine(WITHOUT_NETWORKS)
+
+    def load(self) -> tuple[int, tuple[int, ...]]:
+        """Pictures that this process waits for. The turns are counted by the workers and not told."""
+        return self._backlog.pictures, ()
+
+    def close(self) -> None:
+        """Cancel what waits, end the threads."""
+        self._closed.set()
+        for asked in self._all_waiting():
+            asked.future.cancel()
+        self._senders.shutdown()
+        self._reader.join()
+        self._redis.close()
+        self._inbox.close()
+
+    def _enter(self, asked: _Asked, message: dict[str, Any], image: Array | None) -> Future[Array]:
+        with self._lock:
+            if self._closed.is_set():
+                raise RuntimeError("The engine is closed.")
+            self._backlog.check(asked.pictures)
+            self._backlog.enter(asked.kind, asked.pictures)
+            asked.ahead = self._backlog.pictures
+            self._waiting[asked.id] = asked
+        asked.future.add_done_callback(lambda _: self._leave(asked))
+        self._senders.submit(self._send, asked, message, image)
+        return asked.future
+
+    def _leave(self, asked: _Asked) -> None:
+        """However it ends. Of a request that was withdrawn the workers learn by its mark."""
+        with self._lock:
+            self._waiting.pop(asked.id, None)
+            self._backlog.leave(asked.kind, asked.pictures)
+        if asked.future.cancelled() and not self._closed.is_set():
+            self._senders.submit(self._unmark, asked)
+
+    def _send(self, asked: _Asked, message: dict[str, Any], image: Array | None) -> None:
+        if asked.future.done():
+            return
+        try:
+            life = math.ceil(self.deadline)
+            self._redis.set(parcels.mark(asked.id), parcels.pack({}, image), ex=life)
+            self._post({"id": asked.id, "answers": self._answers, **message})
+        except (*AWAY, OperationalError) as error:
+            log.warning("request_not_sent", error=str(error))
+            self._settle(asked.id, _broker_away())
+        except Exception as error:  # whoever waits must be told, whatever it is
+            self._settle(asked.id, error)
+
+    def _post(self, message: dict[str, Any]) -> None:
+        """Once more where the connection has gone stale; no longer, for somebody waits."""
+        policy = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
+        queue.celery().send_task(INFER, kwargs=message, queue=INFERENCE, retry=True, retry_policy=policy)
+
+    def _unmark(self, asked: _Asked) -> None:
+        try:
+            self._redis.delete(parcels.mark(asked.id))
+        except AWAY as error:
+            log.warning("request_not_withdrawn", error=str(error), consequence="it is made for nobody")
+
+    def _read(self) -> None:
+        while not self._closed.is_set():
+            try:
+                popped = self._inbox.blpop([self._answers], timeout=READ_S)
+            except AWAY as error:
+                self._lose(error)
+                self._closed.wait(PAUSE_S)
+                continue
+            if popped is not None:
+                self._open(popped[1])
+
+    def _open(self, parcel: Any) -> None:
+        try:
+            head, array = parcels.unpack(parcel)
+            self._settle(head["id"], _outcome(head, array))
+        except (ValueError, KeyError, TypeError) as error:  # not ours: the reader outlives it
+            log.error("answer_not_read", error=str(error))
+
+    def _lose(self, error: Exception) -> None:
+        """Answers on their way are lost with the connection."""
+        lost = self._all_waiting()
+        if lost:
+            log.warning("broker_lost", error=str(error), requests=len(lost))
+        for asked in lost:
+            self._settle(asked.id, _broker_away())
+
+    def _settle(self, id_: str, outcome: Array | Exception) -> None:
+        """Nothing happens where nobody waits any more."""
+        with self._lock:
+            asked = self._waiting.pop(id_, None)
+        if asked is None or not asked.future.set_running_or_notify_cancel():
+            return
+        if isinstance(outcome, Exception):
+            asked.future.set_exception(outcome)
+            return
+        with self._lock:
+            # What waited was made in this time, by however many workers there are.
+            self._backlog.measure(asked.kind, time.monotonic() - asked.since, asked.ahead)
+        asked.future.set_result(outcome)
+
+    def _all_waiting(self) -> list[_Asked]:
+        with self._lock:
+            return list(self._waiting.values())
+
+
+def _outcome(head: dict[str, Any], array: Array | None) -> Array | Exception:
+    if array is not None:
+        return array
+    if "retry_after" in head:
+        return Overloaded(head["retry_after"])
+    if head.get("withdrawn"):
+        sentence = "The inference worker stopped, or its broker was wiped, before this was made. Ask again."
+        return NotReady(sentence, code="engine_away", headers={"Retry-After": "2"})
+    return RuntimeError(f"The inference worker failed: {head['error']}")
+
+
+def _broker_away() -> NotReady:
+    sentence = "The broker between this API and its inference workers does not answer: start it, then ask again."
+    return NotReady(sentence, code="broker_away", headers={"Retry-After": "2"})

@@ -1,0 +1,127 @@
+"""Between Redis and the engine, both real: what is taken, what is not, and what is said."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from redis import Redis
+
+from app.core.settings import get_settings
+from app.core.store import Store
+from app.services import parcels
+from models.engine import Engine
+from models.spec.resolve import resolve
+from tests.support.exports import write_vivid
+from tests.support.wait import until
+from tests.support.worker import running_redis
+from worker.answering import Answering
+
+LONG = 200_000
+"""pictures that are not made before anybody looks"""
+ANSWERS = parcels.answers("test")
+
+
+@pytest.fixture
+def redis(home: Path) -> Iterator[Redis]:
+    with running_redis(), parcels.connect(get_settings(), retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def engine() -> Engine:
+    """Closed by whoever answers with it."""
+    return Engine(device="cpu", threads=1, bound=100)
+
+
+@pytest.fixture
+def answering(redis: Redis, engine: Engine) -> Iterator[Answering]:
+    answering = Answering(engine, get_settings())
+    yield answering
+    answering.close()
+
+
+@pytest.fixture
+def export(home: Path, tmp_path: Path) -> str:
+    _, recipe = resolve("gan", dataset="ring8", seed=1)
+    path = tmp_path / "some.safetensors"
+    write_vivid(path, recipe)
+    return Store(get_settings().artifacts).put_file(path)
+
+
+def asked(export: str, id_: str = "one", n: int = 3) -> dict[str, Any]:
+    picks = [[None, index] for index in range(n)]
+    return {"id": id_, "answers": ANSWERS, "export": export, "picks": picks, "seed": 1, "truncation": 1.0}
+
+
+def waited_for(redis: Redis, id_: str = "one") -> None:
+    redis.set(parcels.mark(id_), parcels.pack({}), ex=60)
+
+
+def answer(redis: Redis) -> tuple[dict[str, Any], Any]:
+    popped: Any = until(lambda: redis.lpop(ANSWERS))
+    return parcels.unpack(popped)
+
+
+def test_what_is_made_comes_back_and_leaves_no_mark(
+    redis: Redis, engine: Engine, answering: Answering, export: str
+) -> None:
+    waited_for(redis)
+    answering.take(**asked(export))
+    head, array = answer(redis)
+    path = Store(get_settings().artifacts).path(export)
+    assert head["id"] == "one"
+    assert (array == engine.sample(path, [(None, index) for index in range(3)], seed=1).result()).all()
+    assert until(lambda: not redis.keys("*"))
+
+
+def test_without_its_mark_nothing_is_made(redis: Redis, engine: Engine, answering: Answering, export: str) -> None:
+    answering.take(**asked(export))
+    waited_for(redis, "two")
+    answering.take(**asked(export, "two", n=5))
+    assert answer(redis)[0]["id"] == "two"
+    assert sum(n * turns for n, turns in enumerate(engine.load()[1])) == 5
+
+
+def test_what_waits_is_withdrawn_with_its_mark(redis: Redis, engine: Engine, answering: Answering, export: str) -> None:
+    waited_for(redis)
+    answering.take(**asked(export, n=LONG))
+    redis.delete(parcels.mark("one"))
+    assert answer(redis)[0] == {"id": "one", "withdrawn": True}
+    until(lambda: engine.load()[0] == 0)
+    assert sum(n * turns for n, turns in enumerate(engine.load()[1])) < LONG
+
+
+def test_a_full_queue_and_a_bad_request_are_told(redis: Redis, answering: Answering, export: str) -> None:
+    for id_ in ("large", "small", "bad"):
+        waited_for(redis, id_)
+    answering.take(**asked(export, "large", n=LONG))
+    answering.take(**asked(export, "small"))
+    head, _ = answer(redis)
+    assert head["id"] == "small"
+    assert head["retry_after"] > 0
+    redis.delete(parcels.mark("large"))
+    assert answer(redis)[0] == {"id": "large", "withdrawn": True}
+    answering.take(**asked("0" * 64, "bad"))
+    assert "no such file" in answer(redis)[0]["error"].lower()
+
+
+def test_a_stop_is_told_to_who_waits(redis: Redis, engine: Engine, export: str) -> None:
+    answering = Answering(engine, get_settings())
+    waited_for(redis)
+    answering.take(**asked(export, n=LONG))
+    answering.close()
+    assert answer(redis)[0] == {"id": "one", "withdrawn": True}
+
+
+def test_parcels_carry_arrays_as_they_are() -> None:
+    for kind in ("u1", "f4", "i8"):
+        array = np.arange(12).reshape(2, 3, 2).astype(kind)
+        head, back = parcels.unpack(parcels.pack({"id": "x\n"}, array))
+        assert head["id"] == "x\n"
+        assert back is not None
+        assert (back == array).all()
+        assert back.dtype == array.dtype
+        back[...] = 0
+    assert parcels.unpack(parcels.pack({"a": 1})) == ({"a": 1}, None)

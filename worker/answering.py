@@ -1,0 +1,121 @@
+"""Between Celery and the engine: what API processes without torch ask is made here and sent back.
+
+Taking a request only puts it into the engine's queue, so that the engine sees all that waits and batches it. Answers
+leave on threads of their own: the engine never waits for Redis.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from app.core.logging import get_logger
+from app.core.settings import Settings
+from app.core.store import Store
+from app.services import parcels
+from app.services.parcels import AWAY
+from models.asking import AnyEngine, Array, Overloaded
+
+log = get_logger(__name__)
+
+LOOK_S = 0.25
+"""between two looks at the marks of what waits for the engine"""
+REPLIERS = 2
+
+
+class Answering:
+    """`take` is the Celery task. Start one after torch, close it before the process ends."""
+
+    def __init__(self, engine: AnyEngine, settings: Settings) -> None:
+        self._engine = engine
+        self._store = Store(settings.artifacts)
+        self._redis = parcels.connect(settings, retries=1)
+        self._waiting: dict[str, Future[Array]] = {}
+        self._repliers = ThreadPoolExecutor(REPLIERS, thread_name_prefix="replier")
+        self._stop = threading.Event()
+        self._minder = threading.Thread(target=self._mind, name="minder", daemon=True)
+        self._minder.start()
+
+    def take(self, id: str, answers: str, export: str, **asked: Any) -> None:
+        """Nothing is made for a request whose mark is gone. What cannot be queued is answered at once."""
+        held: Any = self._redis.set(parcels.mark(id), b"", xx=True, get=True, keepttl=True)
+        if held is None:
+            return
+        try:
+            _, image = parcels.unpack(held)
+            future = self._enter(export, image, asked)
+        except Exception as error:  # whoever waits must be told, whatever it is
+            self._reply(id, answers, partial(_refused, id, error))
+            return
+        self._waiting[id] = future
+        future.add_done_callback(lambda done: self._done(id, answers, done))
+
+    def close(self) -> None:
+        """The engine's turn in hand is answered, what waits is told to ask again."""
+        self._stop.set()
+        self._minder.join()
+        self._engine.close()
+        self._repliers.shutdown()
+        self._redis.close()
+
+    def _enter(self, export: str, image: Array | None, asked: dict[str, Any]) -> Future[Array]:
+        path = self._store.path(export)
+        if image is not None:
+            return self._engine.translate(path, image, asked["direction"], pixels=asked["pixels"])
+        picks = [(label, index) for label, index in asked["picks"]]
+        return self._engine.sample(path, picks, seed=asked["seed"], truncation=asked["truncation"])
+
+    def _done(self, id_: str, answers: str, future: Future[Array]) -> None:
+        self._waiting.pop(id_, None)
+        self._repliers.submit(self._reply, id_, answers, partial(_answer, id_, future))
+
+    def _reply(self, id_: str, answers: str, parcel: Callable[[], bytes]) -> None:
+        try:
+            with self._redis.pipeline(transaction=False) as pipe:
+                pipe.rpush(answers, parcel())
+                pipe.expire(answers, parcels.ANSWER_S)
+                pipe.delete(parcels.mark(id_))
+                pipe.execute()
+        except AWAY as error:
+            log.warning("answer_lost", error=str(error), consequence="the API says 503")
+
+    def _mind(self) -> None:
+        """Withdraws what nobody waits for any more."""
+        while not self._stop.wait(LOOK_S):
+            waiting = dict(self._waiting)
+            gone = self._unmarked(list(waiting))
+            if gone:
+                log.info("withdrawn", requests=gone)
+            for id_ in gone:
+                waiting[id_].cancel()
+
+    def _unmarked(self, ids: list[str]) -> list[str]:
+        """Without Redis nobody can be answered, and every API has told its clients so."""
+        if not ids:
+            return []
+        try:
+            with self._redis.pipeline(transaction=False) as pipe:
+                for id_ in ids:
+                    pipe.exists(parcels.mark(id_))
+                there: list[int] = pipe.execute()
+        except AWAY as error:
+            log.warning("broker_lost", error=str(error), requests=len(ids))
+            return ids
+        return [id_ for id_, found in zip(ids, there, strict=True) if not found]
+
+
+def _answer(id_: str, future: Future[Array]) -> bytes:
+    try:
+        return parcels.pack({"id": id_}, future.result())
+    except CancelledError:
+        return parcels.pack({"id": id_, "withdrawn": True})
+    except Exception as error:
+        return _refused(id_, error)
+
+
+def _refused(id_: str, error: Exception) -> bytes:
+    if isinstance(error, Overloaded):
+        return parcels.pack({"id": id_, "retry_after": error.retry_after})
+    log.error("not_made", error=str(error), exc_info=error)
+    return parcels.pack({"id": id_, "error": str(error) or type(error).__name__})
