@@ -64,14 +64,22 @@ def restyle(
     It is `factor` times larger; the hole of one that fills is a channel of `image` and not of what comes back. No piece
     is larger than `tile` squared, once made. Tiles take `statistics` for the picture's own, where given.
     """
-    height, width, factor = image.shape[0], image.shape[1], translator.factor
-    rows, columns = (_mirrored(side, translator.multiple) for side in (height, width))
-    if len(rows) * len(columns) * factor**2 <= tile**2:
+    canvas = [translator.factor * padded(side, translator.multiple) for side in image.shape[:2]]
+    if math.prod(canvas) <= tile**2:
         yield levels(at_once(translator, [image], device)[0])
         return
     if statistics is None:
         statistics = _statistics(translator, image, device, tile)
         yield None
+    yield from _tiled(translator, image, device, tile, statistics)
+
+
+def _tiled(
+    translator: Translator, image: Array, device: torch.device, tile: int, statistics: Statistics
+) -> Iterator[Array | None]:
+    """Row by row of tiles: beside what is given and what is made there is one such row in memory."""
+    height, width, factor = image.shape[0], image.shape[1], translator.factor
+    rows, columns = (_mirrored(side, translator.multiple) for side in (height, width))
     made = np.empty((factor * height, factor * width, image.shape[2] - translator.fills), np.uint8)
     for high in _windows(len(rows), translator, tile):
         band = np.empty((factor * len(rows[high.shown]), *made.shape[1:]), np.uint8)
