@@ -28,13 +28,15 @@ from models.picture import levels
 from models.rng import stream_seed
 from models.spec.games import Paired
 from models.spec.recipe import Recipe
-from models.tiling import Translator, restyle
+from models.tiling import Translator, at_once, restyle
 
 SIZES = (32, 16, 8, 4, 2, 1)
 TURN = SIZES[0]
 """pictures the engine makes before it looks at the queue again"""
 SMALL = 2_000_000
 """weights below which a generator is quicker on one thread than on several"""
+TOGETHER_PIXELS = 8 * 64 * 64
+"""of the translations of one batch: on a CPU larger pictures are no quicker in company"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,16 @@ class _Translation:
     path: Path
     image: Array
     direction: Direction
+    pixels: int
     left: int
     future: Future[Array] = field(default_factory=Future)
     way: Iterator[Array | None] | None = None
     seconds: float = 0.0
     kind: ClassVar[Kind] = "translate"
+
+    def goes_with(self, other: "_Translation") -> bool:
+        """Whether both could be one batch."""
+        return (self.path, self.direction, self.image.shape) == (other.path, other.direction, other.image.shape)
 
 
 _Work = _Sampling | _Translation
@@ -92,6 +99,8 @@ class Loaded:
         weights = sum(parameters(network) for network in self.networks.values())
         self.bytes = sum(_held(network) for network in self.networks.values())
         self.threads = 1 if self.recipe.draws and weights < SMALL else threads
+        self._alike: dict[tuple[Direction, tuple[int, ...], int], bool] = {}
+        """whether so many pictures of a shape come out of one batch as they do alone, bit for bit"""
         if self.recipe.draws:
             # Quicker, and most convolutions then compute a picture alike in every batch.
             self.networks["generator"].to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -108,13 +117,38 @@ class Loaded:
     def translate(self, image: Array, direction: Direction) -> Iterator[Array | None]:
         """As models.tiling.restyle; a hole that `image` does not bring is where the training had it."""
         torch.set_num_threads(self.threads)
+        for piece in restyle(self._translator(direction), self._given(image), self.device):
+            yield piece
+            torch.set_num_threads(self.threads)  # another model may have had its turn since
+
+    def translate_together(self, images: Sequence[Array], direction: Direction) -> list[Array]:
+        """Pictures of one shape that fit into one piece, each as `translate` gives it.
+
+        So many of a shape are one batch only after that was seen to change no bit: the first ones are made both ways.
+        """
+        torch.set_num_threads(self.threads)
+        translator, given = self._translator(direction), [self._given(image) for image in images]
+        key = direction, given[0].shape, len(given)
+        if self._alike.get(key):
+            return list(levels(at_once(translator, given, self.device)))
+        alone = np.concatenate([at_once(translator, [image], self.device) for image in given])
+        if key not in self._alike:
+            self._alike[key] = np.array_equal(alone, at_once(translator, given, self.device))
+        return list(levels(alone))
+
+    def _translator(self, direction: Direction) -> Translator:
+        network = self.networks[direction if self.recipe.game.kind == "unpaired" else "generator"]
+        return Translator(network, self.recipe.multiple, self.recipe.enlarges, self._fills, self.recipe.reach)
+
+    @property
+    def _fills(self) -> bool:
+        return isinstance(self.recipe.game, Paired) and self.recipe.game.task == "masks"
+
+    def _given(self, image: Array) -> Array:
         game = self.recipe.game
-        fills = isinstance(game, Paired) and game.task == "masks"
-        if isinstance(game, Paired) and fills and image.shape[2] == shape(self.recipe)[0]:
-            image = _with_hole(image, game)
-        name = direction if game.kind == "unpaired" else "generator"
-        translator = Translator(self.networks[name], self.recipe.multiple, self.recipe.enlarges, fills)
-        return restyle(translator, image, self.device)
+        if isinstance(game, Paired) and self._fills and image.shape[2] == shape(self.recipe)[0]:
+            return _with_hole(image, game)
+        return image
 
     def _latent(self, seed: int, index: int) -> Tensor:
         """[1, size], a function of the seed and the picture's number."""
@@ -202,7 +236,8 @@ class Engine:
         One that fills holes may be given the hole as one more channel, 255 inside. In the queue it counts by the
         `pixels` of its canvas (Draft.canvas), at the least by its own. Raises Overloaded.
         """
-        return self._enter(_Translation(path, image, direction, weight(image, pixels)))
+        pixels = max(pixels, image.shape[0] * image.shape[1])
+        return self._enter(_Translation(path, image, direction, pixels, weight(image, pixels)))
 
     def check(self) -> None:
         """Raises Overloaded where not one more picture may wait."""
@@ -258,7 +293,7 @@ class Engine:
             if self._samplings:
                 self._sample_turn()
             if self._translations:
-                self._translate_turn(self._translations[0])
+                self._translate_turn()
 
     def _wait(self) -> bool:
         with self._change:
@@ -307,8 +342,30 @@ class Engine:
         if not work.left:
             self._leave(work, np.concatenate(work.parts))
 
-    def _translate_turn(self, work: _Translation) -> None:
-        """One tile of the oldest translation; translations follow one another, so that one is in memory."""
+    def _translate_turn(self) -> None:
+        """Small ones of a kind together, else one tile of the oldest translation: one large one is in memory."""
+        with self._change:
+            first = self._translations[0]
+            alike = [work for work in self._translations if work.goes_with(first)]
+        places = min(len(alike), TOGETHER_PIXELS // first.pixels)
+        if places < 2:
+            self._translate_tile(first)
+        else:
+            self._translate_together(alike[: 1 << places.bit_length() - 1])  # few sizes: each is tried out once
+
+    def _translate_together(self, works: list[_Translation]) -> None:
+        first, began = works[0], time.monotonic()
+        try:
+            made = self._model(first.path).translate_together([work.image for work in works], first.direction)
+        except Exception as error:  # as above
+            for work in works:
+                self._leave(work, error)
+            return
+        self._measure(first.kind, time.monotonic() - began, sum(work.left for work in works))
+        for work, picture in zip(works, made, strict=True):
+            self._leave(work, picture)
+
+    def _translate_tile(self, work: _Translation) -> None:
         try:
             if work.way is None:
                 work.way = self._model(work.path).translate(work.image, work.direction)

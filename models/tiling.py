@@ -1,7 +1,14 @@
-"""A picture of any size through a translator: padded to what the network takes, in tiles where it is large."""
+"""A picture of any size through a translator: padded to what the network takes, in tiles where it is large.
 
-from collections.abc import Iterator
+A tile is shown more than what is kept of it: as far around as the network reaches. Convolutions then compute as on the
+whole picture. InstanceNorm would not, since it sees a tile alone: its statistics come from one pass over the picture at
+reduced size and hold for all tiles.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,94 +17,166 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models import derive
+from models.nets.frozen import Statistics, frozen, noted
 from models.picture import levels
-from models.spec.nets import padded
+from models.spec.nets import LEAST_SIDE, padded
 
 Array = NDArray[Any]
-WHOLE = 640 * 640
-"""pixels up to which a picture is made in one piece; beyond, memory would grow with it"""
-TILE = 512
-OVERLAP = 64
-"""pixels over which neighbouring tiles are blended into each other"""
+TILE = 640
+"""A picture of at most so many pixels squared is made in one piece; beyond, memory would grow with it."""
 
 
 @dataclass(frozen=True)
 class Translator:
     """A network that turns a picture into another.
 
-    It takes sides that are multiples of `multiple` (a power of 2, 512 at most) and makes them `factor` times larger
-    (1, 2 or 4). Where `fills`, the last channel of what it is given is a hole, 255 inside, and only that is painted.
+    It takes sides that are multiples of `multiple` (a power of 2, 256 at most) and makes them `factor` times larger
+    (1, 2 or 4). What lies more than `reach` pixels from a given one plays no part in it, norms apart. Where `fills`,
+    the last channel of what it is given is a hole, 255 inside, and only that is painted.
     """
 
     network: nn.Module
     multiple: int = 4
     factor: int = 1
     fills: bool = False
+    reach: int = 0
 
 
-def restyle(translator: Translator, image: Array, device: torch.device) -> Iterator[Array | None]:
+@dataclass(frozen=True)
+class Window:
+    """Of one side: what a tile is shown, the pixel from which it is laid, and over how many it fades in."""
+
+    shown: slice
+    start: int = 0
+    fade: int = 0
+
+
+def restyle(
+    translator: Translator,
+    image: Array,
+    device: torch.device,
+    *,
+    tile: int = TILE,
+    statistics: Statistics | None = None,
+) -> Iterator[Array | None]:
     """`image` uint8 [h, w, channels]. Yields None after each piece of work and, last, the new picture [h, w, channels].
 
-    It is `factor` times larger; the hole of one that fills is a channel of `image` and not of what comes back.
+    It is `factor` times larger; the hole of one that fills is a channel of `image` and not of what comes back. No piece
+    is larger than `tile` squared, once made. Tiles take `statistics` for the picture's own, where given.
     """
-    height, width, factor = image.shape[0], image.shape[1], translator.factor
-    whole = _pad(image, translator.multiple)
-    shown = (factor * whole.shape[0], factor * whole.shape[1], whole.shape[2] - translator.fills)
-    if shown[0] * shown[1] <= WHOLE:
-        yield levels(_through(translator, whole, device))[: factor * height, : factor * width]
+    canvas = [translator.factor * padded(side, translator.multiple) for side in image.shape[:2]]
+    if math.prod(canvas) <= tile**2:
+        yield levels(at_once(translator, [image], device)[0])
         return
-    total = np.zeros(shown, np.float32)
-    weight = np.zeros((*shown[:2], 1), np.float32)
-    for rows in _windows(whole.shape[0], factor):
-        for columns in _windows(whole.shape[1], factor):
-            at = _enlarged(rows, factor), _enlarged(columns, factor)
-            ramp = _ramp(at[0])[:, None, None] * _ramp(at[1])[None, :, None]
-            total[at] += _through(translator, whole[rows, columns], device) * ramp
-            weight[at] += ramp
+    if statistics is None:
+        statistics = _statistics(translator, image, device, tile)
+        yield None
+    yield from _tiled(translator, image, device, tile, statistics)
+
+
+def _tiled(
+    translator: Translator, image: Array, device: torch.device, tile: int, statistics: Statistics
+) -> Iterator[Array | None]:
+    """Row by row of tiles: beside what is given and what is made there is one such row in memory."""
+    height, width, factor = image.shape[0], image.shape[1], translator.factor
+    rows, columns = (_mirrored(side, translator.multiple) for side in (height, width))
+    made = np.empty((factor * height, factor * width, image.shape[2] - translator.fills), np.uint8)
+    for high in _windows(len(rows), translator, tile):
+        band = np.empty((factor * len(rows[high.shown]), *made.shape[1:]), np.uint8)
+        for wide in _windows(len(columns), translator, tile):
+            with frozen(statistics):
+                shown = _picked(image, rows[high.shown], columns[wide.shown])
+                piece = levels(_through(translator, shown[None], device)[0])
+            _lay(band.swapaxes(0, 1), piece.swapaxes(0, 1), wide, factor)
             yield None
-    painted = np.empty(shown, np.uint8)
-    for start in range(0, len(painted), TILE):  # in bands: on the way numbers take many times the room of pixels
-        band = slice(start, start + TILE)
-        painted[band] = levels(total[band] / weight[band])
-    yield painted[: factor * height, : factor * width]
+        _lay(made, band, high, factor)
+    yield made
 
 
-def _pad(image: Array, multiple: int) -> Array:
-    """Reflected at the right and at the bottom."""
-    short = [padded(side, multiple) - side for side in image.shape[:2]]
-    return np.pad(image, ((0, short[0]), (0, short[1]), (0, 0)), mode="reflect")
+def at_once(translator: Translator, images: Sequence[Array], device: torch.device) -> Array:
+    """Pictures uint8 [h, w, channels] of one shape, in one piece -> float32 [n, h, w, channels] in [-1, 1].
+
+    Sides are `factor` times larger.
+    """
+    height, width = images[0].shape[:2]
+    rows, columns = (_mirrored(side, translator.multiple) for side in (height, width))
+    made = _through(translator, np.stack([_picked(image, rows, columns) for image in images]), device)
+    return made[:, : translator.factor * height, : translator.factor * width]
 
 
-def _windows(side: int, factor: int = 1) -> list[slice]:
-    """Overlapping slices of equal length that cover `side`, evenly spread; a tile is measured once it is enlarged."""
-    tile, overlap = TILE // factor, OVERLAP // factor
-    if side <= tile:
-        return [slice(0, side)]
-    count = -(-(side - overlap) // (tile - overlap))
-    starts = np.linspace(0, side - tile, count).round().astype(int)
-    return [slice(int(start), int(start) + tile) for start in starts]
+def _mirrored(side: int, multiple: int) -> Array:
+    """The pixels of a side padded to the multiple, by number: the last ones come again in reverse."""
+    return np.pad(np.arange(side), (0, padded(side, multiple) - side), mode="reflect")
 
 
-def _enlarged(window: slice, factor: int) -> slice:
-    return slice(factor * window.start, factor * window.stop)
+def _picked(image: Array, rows: Array, columns: Array) -> Array:
+    return image[rows[:, None], columns]
 
 
-def _ramp(window: slice) -> Array:
-    """Weights that rise from each end over the overlap."""
-    length = window.stop - window.start
-    from_end = np.minimum(np.arange(length) + 1, length - np.arange(length))
-    ramp: Array = (np.minimum(from_end, OVERLAP) / OVERLAP).astype(np.float32)
-    return ramp
+def _statistics(translator: Translator, image: Array, device: torch.device, tile: int) -> Statistics:
+    """Of evenly spread pixels, so many as fit; were they mixed, what a hole hides would show beside it."""
+    if not any(isinstance(module, nn.InstanceNorm2d) for module in translator.network.modules()):
+        return {}
+    height, width = image.shape[:2]
+    few = _reduced(height, width, translator.multiple, (tile // translator.factor) ** 2)
+    rows, columns = _spread(height, few[0]), _spread(width, few[1])
+    with noted(translator.network) as seen:
+        _through(translator, _picked(image, rows, columns)[None], device)
+    return seen
 
 
-def _through(translator: Translator, piece: Array, device: torch.device) -> Array:
-    """uint8 [h, w, channels] -> float32 [h, w, channels] in [-1, 1]."""
-    x = torch.from_numpy(np.ascontiguousarray(piece)).to(device).permute(2, 0, 1)[None].float()
+def _reduced(height: int, width: int, multiple: int, pixels: int) -> tuple[int, int]:
+    """Sides in about the given proportion that the network takes, of at most so many pixels where it can be."""
+    least = padded(LEAST_SIDE, multiple)
+    scale = min(1.0, math.sqrt(pixels / (height * width)))
+    short = max(least, int(scale * min(height, width)) // multiple * multiple)
+    long = max(least, min(int(scale * max(height, width)), pixels // short) // multiple * multiple)
+    return (short, long) if height < width else (long, short)
+
+
+def _spread(side: int, count: int) -> Array:
+    """So many pixels of a side, by number, evenly spread."""
+    return (np.arange(count) * side + side // 2) // count
+
+
+def _windows(side: int, translator: Translator, tile: int) -> list[Window]:
+    """Windows of equal length that cover `side`, a multiple; evenly spread, and each begins at a multiple.
+
+    Neighbours overlap by twice the reach and meet in the middle of it, where both compute as on the whole picture.
+    Where that were more than three fifths of a tile they overlap by so much, and fade into each other.
+    """
+    unit = translator.multiple
+    length = max(2, tile // translator.factor // unit)
+    if side <= length * unit:
+        return [Window(slice(0, side))]
+    overlap, most = -(-2 * translator.reach // unit), length * 3 // 5
+    fade = most * unit // 2 if overlap > most else 0
+    overlap = min(overlap, most)
+    count = -(-(side // unit - overlap) // (length - overlap))
+    starts = np.linspace(0, side // unit - length, count).round().astype(int) * unit
+    shown = [slice(int(start), int(start) + length * unit) for start in starts]
+    first = Window(shown[0])
+    return [first, *(Window(new, (new.start + old.stop - fade) // 2, fade) for old, new in pairwise(shown))]
+
+
+def _lay(onto: Array, piece: Array, window: Window, factor: int) -> None:
+    """`piece` [n, ...] onto `onto` [side, ...], from where the window has it laid; a later one covers its end."""
+    onto = onto[factor * window.start : factor * window.shown.stop]
+    piece = piece[factor * (window.start - window.shown.start) :][: len(onto)]
+    fade = min(factor * window.fade, len(onto))
+    share = ((np.arange(fade) + 0.5) / (factor * window.fade or 1)).astype(np.float32)[:, None, None]
+    onto[:fade] = np.rint(onto[:fade] * (1 - share) + piece[:fade] * share)
+    onto[fade:] = piece[fade:]
+
+
+def _through(translator: Translator, pieces: Array, device: torch.device) -> Array:
+    """uint8 [n, h, w, channels] -> float32 [n, factor * h, factor * w, channels] in [-1, 1]."""
+    x = torch.from_numpy(pieces).to(device).permute(0, 3, 1, 2).float()
     y: Tensor
     if translator.fills:
         colour, hole = x[:, :-1] / 127.5 - 1, x[:, -1:] / 255
         y = derive.filled(colour, translator.network(derive.holed(colour, hole)), hole)
     else:
         y = translator.network(x / 127.5 - 1)
-    out: Array = y[0].float().permute(1, 2, 0).cpu().numpy()
-    return out
+    made: Array = y.float().permute(0, 2, 3, 1).cpu().numpy()
+    return made

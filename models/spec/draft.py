@@ -75,6 +75,11 @@ class Draft(Spec):
         """What sides of the pictures that are given must be divisible by."""
         return self.generator.multiple if isinstance(self.generator, Translating) else 1
 
+    @property
+    def reach(self) -> int:
+        """Pixels of a given picture beyond which nothing plays a part in a pixel of what is made, norms apart."""
+        return self.generator.reach if isinstance(self.generator, Translating) else 0
+
     def canvas(self, height: int, width: int) -> tuple[int, int]:
         """Sides of what is made of a given picture before it is cut out: padded to the multiple, then enlarged."""
         return self.enlarges * padded(height, self.multiple), self.enlarges * padded(width, self.multiple)

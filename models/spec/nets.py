@@ -136,6 +136,11 @@ class UnetGenerator(Spec):
         """What sides of pictures must be divisible by."""
         return 1 << self.depth
 
+    @property
+    def reach(self) -> int:
+        """Pixels of what is given beyond which nothing plays a part in a pixel of what is made."""
+        return 3 * (self.multiple - 1)
+
 
 class SrresnetGenerator(Spec):
     """SRGAN's generator (Ledig et al. 2017): residual blocks at the small side, then sub-pixel convolutions."""
@@ -149,6 +154,11 @@ class SrresnetGenerator(Spec):
     def multiple(self) -> int:
         """Any side will do."""
         return 1
+
+    @property
+    def reach(self) -> int:
+        """As of a U-Net: two for each block, 4 for the first convolution, 1 and 3 for those after the blocks."""
+        return 2 * self.blocks + 8
 
 
 class ResnetGenerator(Spec):
@@ -167,6 +177,11 @@ class ResnetGenerator(Spec):
     def multiple(self) -> int:
         """What sides of pictures must be divisible by."""
         return 4
+
+    @property
+    def reach(self) -> int:
+        """As of a U-Net: a block's two convolutions reach over two pixels of a quarter of the side."""
+        return 8 * self.blocks + 16
 
 
 Translating = UnetGenerator | SrresnetGenerator | ResnetGenerator

@@ -143,6 +143,50 @@ def test_sampling_goes_on_between_the_tiles_of_a_translation(engine: Engine, exp
     assert long.result().shape == image.shape
 
 
+def test_a_translation_is_the_same_whatever_runs_between_its_tiles(export: MakeExport) -> None:
+    """Samples of a small model take one thread, a translation all."""
+    engine = Engine(device="cpu", threads=2)
+    night, digits = (
+        export("cyclegan", "day2night", seed=2, generator={"width": 8, "blocks": 1}),
+        export("gan", "digits"),
+    )
+    image = np.random.default_rng(1).integers(0, 256, (700, 1300, 3), np.uint8)
+    alone = engine.translate(night, image, "a2b").result()
+    crowded = engine.translate(night, image, "a2b")
+    while not crowded.done():
+        engine.sample(digits, picks(1), seed=1).result()
+    assert (crowded.result() == alone).all()
+    engine.close()
+
+
+def test_small_translations_of_a_shape_run_together_unharmed(engine: Engine, export: MakeExport) -> None:
+    night = export("cyclegan", "day2night", seed=3)
+    random = np.random.default_rng(1)
+    images = [random.integers(0, 256, shape, np.uint8) for shape in [(64, 64, 3)] * 13 + [(50, 30, 3)] * 3]
+    alone = [engine.translate(night, image, "a2b").result() for image in images]
+    for _ in range(2):  # the first time a batch is tried out
+        long = engine.sample(export("cdcgan", "digits"), picks(300, 1), seed=1)
+        crowd = [engine.translate(night, image, "a2b") for image in images]
+        back = engine.translate(night, images[0], "b2a").result()
+        assert all((future.result() == made).all() for future, made in zip(crowd, alone, strict=True))
+        assert not (back == alone[0]).all()
+        long.result()
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("shape", [(64, 64, 3), (30, 50, 3)])
+def test_a_batch_is_used_only_where_it_changes_no_bit(export: MakeExport, shape: tuple[int, ...]) -> None:
+    loaded = Loaded(load_export(export("cyclegan", "day2night", seed=4)), CPU, threads=1)
+    images = list(np.random.default_rng(1).integers(0, 256, (8, *shape), np.uint8))
+    alone = np.array([made for image in images for made in loaded.translate(image, "a2b")], np.int16)
+    for _ in range(2):
+        assert np.array_equal(loaded.translate_together(images, "a2b"), alone)
+    for alike in (False, True):
+        loaded._alike = dict.fromkeys(loaded._alike, alike)
+        together = np.array(loaded.translate_together(images, "a2b"), np.int16)
+        assert np.abs(together - alone).max() <= 1
+
+
 def test_the_least_recently_used_model_goes_first(export: MakeExport) -> None:
     engine = Engine(device="cpu", threads=1, memory=1)
     paths = [export("gan", "digits", seed) for seed in (1, 2)]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from models.spec.nets import LEAST_SIDE
 from models.spec.resolve import resolve
-from models.tiling import OVERLAP, TILE, Translator, _windows, restyle
+from models.tiling import TILE, Translator, _windows, restyle
 
 CPU = torch.device("cpu")
 
@@ -45,27 +45,38 @@ def test_nothing_is_lost_moved_or_blended_wrongly(shape: tuple[int, int]) -> Non
     assert all(side % 4 == 0 and side >= LEAST_SIDE for sizes in network.seen for side in sizes)
 
 
-def test_memory_does_not_grow_with_the_picture() -> None:
+def test_no_piece_grows_with_the_picture() -> None:
     network = Watched()
     list(restyle(Translator(network), noise(2000, 1600, 1), CPU))
     assert network.seen == {(TILE, TILE)}
 
 
-@pytest.mark.parametrize("side", [513, 960, 961, 5000])
-def test_windows_cover_and_overlap(side: int) -> None:
-    windows = _windows(side)
-    assert (windows[0].start, windows[-1].stop) == (0, side)
-    assert all(later.start <= earlier.stop - OVERLAP for earlier, later in pairwise(windows))
+REACHES = [(4, 0, 1), (4, 40, 1), (1, 40, 4), (16, 45, 1), (64, 189, 1), (128, 381, 1), (256, 765, 1)]
 
 
-@pytest.mark.parametrize("multiple", [1, 16, 256, 512])
+@pytest.mark.parametrize(("multiple", "reach", "factor"), REACHES)
+@pytest.mark.parametrize("side", [768, 1024, 1280, 5120])
+def test_windows_cover_and_are_laid_where_the_surroundings_are_seen(
+    side: int, multiple: int, reach: int, factor: int
+) -> None:
+    windows = _windows(side, Translator(Watched(), multiple, factor, reach=reach), TILE)
+    assert (windows[0].shown.start, windows[0].start, windows[-1].shown.stop) == (0, 0, side)
+    assert all(window.shown.start % multiple == 0 for window in windows)
+    for earlier, later in pairwise(windows):
+        assert (later.fade > 0) is (reach > 0.3 * TILE // factor)
+        seen = later.fade // 2 or reach
+        assert later.start - later.shown.start >= seen
+        assert earlier.shown.stop - (later.start + later.fade) >= seen
+
+
+@pytest.mark.parametrize("multiple", [1, 16, 128, 256])
 @pytest.mark.parametrize("shape", [(17, 30), (300, 1700)])
 def test_a_network_is_shown_sides_that_it_divides(shape: tuple[int, int], multiple: int) -> None:
     image, network = noise(*shape), Watched()
     *_, result = restyle(Translator(network, multiple), image, CPU)
     assert result is not None
     assert (result == image).all()
-    assert all(side % multiple == 0 and side <= max(640, 2 * multiple) for sizes in network.seen for side in sizes)
+    assert all(side % multiple == 0 and side <= TILE for sizes in network.seen for side in sizes)
 
 
 @pytest.mark.parametrize(

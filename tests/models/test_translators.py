@@ -1,10 +1,13 @@
 """U-Net, SRResNet and the networks that compare contents: published counts, sides, and what reaches the picture."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
 from models.build import build_generator, parameters
+from models.nets.frozen import frozen, noted
 from models.nets.rotation import RotationNet
 from models.nets.srresnet import SrresnetGenerator
 from models.nets.unet import UnetGenerator
@@ -112,3 +115,52 @@ def test_rotation_features_are_scaled_and_the_answer_is_not() -> None:
     network.scale.fill_(2)
     assert torch.allclose(network(x), 2 * features)
     assert torch.equal(network.turned(x), turned)
+
+
+REACHING: dict[str, tuple[str, dict[str, Any]]] = {
+    "unet 3": ("pix2pix", {"generator": {"kind": "unet", "width": 4, "depth": 3, "norm": "instance"}}),
+    "unet 4": ("pix2pix", {"generator": {"kind": "unet", "width": 4, "depth": 4, "norm": "batch", "skips": False}}),
+    "resnet": ("cyclegan", {"generator": {"width": 4, "blocks": 2, "upsample": "transposed", "skips": False}}),
+    "nearest": ("cyclegan", {"generator": {"width": 4, "blocks": 1, "upsample": "nearest", "skips": True}}),
+    "srresnet 2": ("srgan", {"game": {"factor": 2}, "generator": {"width": 4, "blocks": 1}}),
+    "srresnet 4": ("srgan", {"game": {"factor": 4}, "generator": {"width": 4, "blocks": 2}}),
+}
+
+
+@pytest.mark.parametrize("name", REACHING)
+@torch.no_grad()
+def test_a_recipe_tells_how_far_its_network_reaches(name: str) -> None:
+    """A pixel that is no number spoils all that depends on it; with frozen norms that ends at the reach."""
+    family, overrides = REACHING[name]
+    recipe = resolve(family, overrides=overrides)[1]
+    made = build_generator(recipe).eval()
+    network = (made["a2b"] if isinstance(made, torch.nn.ModuleDict) else made).double()
+    channels = next(weight for weight in network.parameters() if weight.ndim > 1).shape[1]
+    x = pictures(32, 224, channels)[:1].double()
+    with noted(network) as seen:
+        network(x)
+    reached = 0
+    for place in range(96, 96 + recipe.multiple):
+        spoilt = x.clone()
+        spoilt[..., 5, place] = torch.nan
+        with frozen(seen):
+            columns = network(spoilt).isnan().any(dim=2).any(dim=1)[0].nonzero()[:, 0] // recipe.enlarges
+        reached = max(reached, int((columns - place).abs().max()))
+    assert recipe.reach - 5 <= reached <= recipe.reach
+
+
+@pytest.mark.parametrize("name", ["unet 3", "resnet"])
+@torch.no_grad()
+def test_frozen_norms_are_those_that_were_noted(name: str) -> None:
+    family, overrides = REACHING[name]
+    made = build_generator(resolve(family, overrides=overrides)[1]).eval()
+    network = made["a2b"] if isinstance(made, torch.nn.ModuleDict) else made
+    names, x, other = list(network.state_dict()), pictures(32, 32)[:1], pictures(32, 64)[1:]
+    with noted(network) as seen:
+        expected = network(x)
+    alone = network(other)
+    with frozen(seen):
+        assert torch.allclose(network(x), expected, atol=1e-5)
+        assert not torch.allclose(network(other), alone, atol=1e-2)
+    assert torch.equal(network(other), alone), "and afterwards norms are their own again"
+    assert list(network.state_dict()) == names

@@ -1,0 +1,44 @@
+"""Run as a program: by how many bytes does translating a picture raise the peak of this process?
+
+    python -m tests.support.memory HEIGHT WIDTH
+
+A picture of one piece comes before, so that what the network itself needs is in the peak already.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.build import build_generator
+from models.spec.resolve import resolve
+from models.tiling import TILE, Translator, restyle
+
+
+def main(height: int, width: int) -> None:
+    recipe = resolve("cyclegan", seed=1, overrides={"generator": {"width": 4, "blocks": 0}})[1]
+    network = build_generator(recipe)["a2b"].eval()  # type: ignore[index]
+    translator = Translator(network, recipe.multiple, reach=recipe.reach)
+    image = np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
+    with torch.inference_mode():
+        translate(translator, image[:TILE, :TILE])
+        before = peak()
+        translate(translator, image)
+    print(peak() - before)
+
+
+def translate(translator: Translator, image: np.ndarray) -> None:
+    *_, made = restyle(translator, image, torch.device("cpu"))
+    assert made is not None
+    assert made.shape == image.shape
+
+
+def peak() -> int:
+    """Bytes; getrusage would begin with those of the process that started this one."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return 1024 * int(line.split()[1])
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
