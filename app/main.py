@@ -59,6 +59,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         creation, jobs, events, experiments, compare, samples, translations, models, datasets, recipes, limits, health,
         metrics,
     )  # fmt: skip
+    app.router.routes.append(samples.direct)
     for room in rooms:
         app.include_router(room.router)
     return app

@@ -24,6 +24,7 @@ from models.asking import Array, Backlog, Direction, Kind, Pick, weight
 from models.build import counts, parameters, shape
 from models.export import Export, cycling_labels, export_checkpoint, load_export
 from models.latent import draw_latent
+from models.nets.folding import fold
 from models.picture import levels
 from models.rng import stream_seed
 from models.spec.games import Paired
@@ -96,6 +97,8 @@ class Loaded:
         self.recipe = export.recipe
         self.device = device
         self.networks = {name: network.to(device) for name, network in export.networks.items()}
+        for network in self.networks.values():
+            fold(network)
         weights = sum(parameters(network) for network in self.networks.values())
         self.bytes = sum(_held(network) for network in self.networks.values())
         self.threads = 1 if self.recipe.draws and weights < SMALL else threads

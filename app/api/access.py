@@ -5,9 +5,9 @@ import secrets
 import time
 
 import structlog
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.heads import header
 from app.api.problems import REQUEST_ID
 from app.core.logging import get_logger
 from app.services.metrics import Metrics
@@ -16,6 +16,7 @@ log = get_logger(__name__)
 
 PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 """asked every few seconds by machines: their lines are for debugging"""
+_GIVEN = REQUEST_ID.lower().encode()
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _PATH_CHARACTERS = 200
 
@@ -31,7 +32,7 @@ class Access:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(REQUEST_ID, "")
+        given = header(scope, _GIVEN) or ""
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(12)
         scope.setdefault("state", {})["request_id"] = request_id
         # Never unbound: the server runs each request in a context of its own, and logs in it after we return.

@@ -13,22 +13,23 @@ from app.services.inference import Inference
 from app.services.intake import Intake
 
 
-def settings_of(request: Request) -> Settings:
+# Coroutines, though they wait for nothing: FastAPI sends a plain function through a pool of threads.
+async def settings_of(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
 
 
-def inference_of(request: Request) -> Inference:
+async def inference_of(request: Request) -> Inference:
     inference: Inference = request.app.state.inference
     return inference
 
 
-def sandbox_of(request: Request) -> Sandbox:
+async def sandbox_of(request: Request) -> Sandbox:
     sandbox: Sandbox = request.app.state.sandbox
     return sandbox
 
 
-def intake_of(request: Request) -> Intake:
+async def intake_of(request: Request) -> Intake:
     intake: Intake = request.app.state.intake
     return intake
 
@@ -46,11 +47,11 @@ async def name_job(request: Request) -> None:
         bind_contextvars(job=job_id[:ID_LENGTH])
 
 
-def json_body(request: Request) -> None:
+async def json_body(request: Request) -> None:
     _require_media(request, "application/json")
 
 
-def multipart_body(request: Request) -> None:
+async def multipart_body(request: Request) -> None:
     _require_media(request, "multipart/form-data")
 
 

@@ -3,11 +3,12 @@
 import hmac
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.heads import header
 from app.api.problems import REQUEST_ID, problem
 from app.core.settings import Settings
 
@@ -33,9 +34,8 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
         send = _Reply(scope, receive, send)
-        if refusal := self._refusal(scope, headers):
+        if refusal := self._refusal(scope):
             await refusal(scope, receive, send)
         else:
             await self._app(scope, _Counted(receive, *self._limit(scope)), send)
@@ -46,19 +46,19 @@ class Edge:
         margin = MULTIPART_MARGIN if scope["path"] in UPLOADS else 0
         return getattr(self._settings, setting) + margin, setting
 
-    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
-        if not self._any_host and not self._expects(headers.get("host", "")):
+    def _refusal(self, scope: Scope) -> Response | None:
+        if not self._any_host and not self._expects(header(scope, b"host") or ""):
             names = ", ".join(sorted(self._hosts))
             sentence = f"This server answers only as {names}. FORGER_HOSTS adds names."
             return problem(scope, 421, sentence, code="unknown_host")
-        if self._key is not None and scope["path"] not in OPEN and not self._authorised(headers):
+        if self._key is not None and scope["path"] not in OPEN and not self._authorised(scope):
             return problem(
                 scope, 401, "Send the key of FORGER_API_KEY as 'Authorization: Bearer <key>'.",
                 headers={"WWW-Authenticate": "Bearer"},
             )  # fmt: skip
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:  # PostgreSQL has no text for it
             return problem(scope, 400, "An address holds no NUL character (%00): leave it out.")
-        declared = headers.get("content-length", "0")
+        declared = header(scope, b"content-length") or "0"
         limit, setting = self._limit(scope)
         if declared.isdecimal() and int(declared[:19]) > limit:
             return problem(scope, 413, _too_large(limit, setting), code="too_large")
@@ -72,8 +72,8 @@ class Edge:
             return False
         return name is not None and name.lower() in self._hosts
 
-    def _authorised(self, headers: Headers) -> bool:
-        scheme, _, key = headers.get("authorization", "").partition(" ")
+    def _authorised(self, scope: Scope) -> bool:
+        scheme, _, key = (header(scope, b"authorization") or "").partition(" ")
         return scheme.lower() == "bearer" and hmac.compare_digest(key.strip().encode("latin-1"), self._key or b"")
 
 

@@ -5,9 +5,14 @@ import secrets
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from app.api import drawings
 from app.api.deps import TheInference, TheSettings, negotiate
+from app.api.heads import header
 from app.api.images import imaging
 from app.api.presence import while_here
 from app.api.problems import refused
@@ -19,6 +24,34 @@ from app.services import datasets
 from app.services.inference import reference
 from app.services.views import VersionView
 from models.spec.recipe import Recipe
+
+
+class _Direct:
+    """GET /sample without FastAPI's routing and its way of filling in a signature: half the time of one picture.
+
+    The route of `router` describes the same to clients; `direct` stands before it.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = direct
+        request = Request(scope, receive)
+        state, accept, known = request.app.state, header(scope, b"accept"), header(scope, b"if-none-match")
+        response = await sample(request, _asked(request), state.inference, state.settings, accept, known)
+        await response(scope, receive, send)
+
+
+direct = Route("/sample", _Direct(), methods=["GET"], include_in_schema=False)
+direct.methods = {"GET"}  # HEAD would draw a picture and throw it away
+
+
+def _asked(request: Request) -> SampleQuery:
+    """Raises RequestValidationError, as FastAPI words it."""
+    try:
+        return SampleQuery.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        wrong = [{**each, "loc": ("query", *each["loc"])} for each in error.errors()]
+        raise RequestValidationError(wrong) from error
+
 
 router = APIRouter(tags=["inference"])
 

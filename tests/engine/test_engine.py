@@ -244,7 +244,7 @@ def test_a_place_that_was_given_back_is_free(export: MakeExport) -> None:
 
 
 def test_all_that_is_held_counts(export: MakeExport) -> None:
-    model = Loaded(load_export(export("dcgan", "digits")), CPU, threads=1)
+    model = Loaded(load_export(export("sngan", "digits")), CPU, threads=1)
     held = [*model.networks["generator"].state_dict().values()]
     assert any("running_mean" in name for name in model.networks["generator"].state_dict())
     assert model.bytes == sum(tensor.numel() * tensor.element_size() for tensor in held)
