@@ -95,3 +95,27 @@ async def load(port: int, asks: Iterator[bytes], clients: int, seconds: float) -
     await over
     answers.took = time.perf_counter() - began
     return answers
+
+
+async def steady(port: int, asks: Iterator[bytes], rate: float, seconds: float) -> Answers:
+    """What questions at a steady rate get: each on a connection of its own, and timed from when it was due."""
+    answers, began = Answers(), time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for number in range(int(rate * seconds)):
+            due = began + number / rate
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            group.create_task(_asked(port, next(asks), due, answers))
+    answers.took = time.perf_counter() - began
+    return answers
+
+
+async def _asked(port: int, ask: bytes, due: float, answers: Answers) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(ask)
+    head = await reader.readuntil(b"\r\n\r\n")
+    await reader.readexactly(_end(head, 0))
+    writer.close()
+    if (status := int(head[9:12])) == 200:
+        answers.seconds.append(time.perf_counter() - due)
+    else:
+        answers.refused.append(status)
