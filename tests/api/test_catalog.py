@@ -29,7 +29,7 @@ def test_models_and_their_versions(client: TestClient, publish: Publish) -> None
     assert [version["version"] for version in detail["versions"]] == [2, 1]
     job = client.get(f"/jobs/{newest['job']}").json()
     published = {"model": "a@2", "export_sha256": newest["export_sha256"], "step": newest["step"]}
-    assert job["result"] == published | {"figures": {}, "provenance": None}
+    assert job["result"] == published | {"figures": {}, "provenance": None, "shards": None}
 
 
 def test_datasets(client: TestClient) -> None:

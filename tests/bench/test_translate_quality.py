@@ -12,6 +12,7 @@ from bench import camvid, runs, translate_quality
 from bench.results import Row
 from bench.translate_quality import LEARNED, WAYS, recipe
 from models.spec.data import DataSpec, Unpaired
+from models.spec.nets import PatchCritic
 from models.spec.recipe import Recipe
 from worker.training import data as datasets
 from worker.training.data import Data, Split
@@ -36,7 +37,9 @@ def tiny(case: str) -> Recipe:
     generator = made.generator.model_copy(
         update={"width": 8} | ({"depth": 2} if "depth" in type(made.generator).model_fields else {})
     )
-    return made.model_copy(update={"data": data, "batch_size": 2, "generator": generator})
+    assert isinstance(made.critic, PatchCritic)
+    critic = made.critic.model_copy(update={"width": 8, "layers": 1})
+    return made.model_copy(update={"data": data, "batch_size": 2, "generator": generator, "critic": critic})
 
 
 def test_both_families_resolve_on_the_scenes() -> None:

@@ -128,7 +128,7 @@ def completed(folder: Path, env: dict[str, str], line: str) -> list[str]:
 
 def test_names_are_completed(service: Service, alone: dict[str, str], tmp_path: Path) -> None:
     env = service.env()
-    assert completed(tmp_path, env, "forger tra") == ["train", "translate"]
+    assert completed(tmp_path, env, "forger tra") == ["train", "translate", "translate-dataset"]
     assert completed(tmp_path, env, "forger train cdc") == ["cdcgan"]
     assert completed(tmp_path, env, "forger train cdcgan --dataset fash") == ["fashion_mnist"]
     assert completed(tmp_path, alone, "forger train cdcgan --dataset fash") == ["fashion_mnist"]

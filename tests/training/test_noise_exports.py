@@ -42,7 +42,7 @@ def test_an_export_draws_what_the_average_draws(family: str, steps: int, tmp_pat
     saved = checkpoint.save(trainer.state_dict(), tmp_path, attempt=1)
     export_checkpoint(recipe, saved.path, tmp_path / "export")
     served = load_export(tmp_path / "export")
-    average = trainer.average.network
+    average = trainer.average.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     recalibrate(average, recipe)
     z, labels = draw_latent(recipe.latent, Rng(1).stream("z"), 12), cycling_labels(recipe.classes, 12)
     with torch.no_grad():
