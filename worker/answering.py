@@ -38,9 +38,12 @@ class Answering:
         self._minder.start()
 
     def take(self, id: str, answers: str, export: str, **asked: Any) -> None:
-        """Nothing is made for a request whose mark is gone. What cannot be queued is answered at once."""
+        """Nothing is made for a request whose mark is gone, or was taken: a message may come twice.
+
+        What cannot be queued is answered at once.
+        """
         held: Any = self._redis.set(parcels.mark(id), b"", xx=True, get=True, keepttl=True)
-        if held is None:
+        if not held:
             return
         try:
             _, image = parcels.unpack(held)

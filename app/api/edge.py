@@ -47,6 +47,8 @@ class Edge:
         return getattr(self._settings, setting) + margin, setting
 
     def _refusal(self, scope: Scope) -> Response | None:
+        if sum(name == b"host" for name, _ in scope["headers"]) > 1:
+            return problem(scope, 400, "A request names one host: send one Host header.")
         if not self._any_host and not self._expects(header(scope, b"host") or ""):
             names = ", ".join(sorted(self._hosts))
             sentence = f"This server answers only as {names}. FORGER_HOSTS adds names."

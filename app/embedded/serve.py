@@ -139,6 +139,7 @@ def _children(settings: Settings, listener: socket.socket) -> tuple[list[Child],
 
 def _api(settings: Settings, *where: str) -> list[str]:
     command = [sys.executable, "-P", "-m", "uvicorn", "app.main:create_app", "--factory", *where, "--no-access-log"]
+    command += ["--http", "app.api.protocol:BoundedProtocol"]
     return [*command, "--timeout-graceful-shutdown", str(API_GRACE_S), "--log-level", settings.log_level]
 
 

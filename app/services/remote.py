@@ -129,6 +129,9 @@ class RemoteEngine:
         try:
             life = math.ceil(self.deadline)
             self._redis.set(parcels.mark(asked.id), parcels.pack({}, image), ex=life)
+            if asked.future.done():  # withdrawn meanwhile, and its mark perhaps deleted before it was there
+                self._unmark(asked)
+                return
             self._post({"id": asked.id, "answers": self._answers, **message})
         except (*AWAY, OperationalError) as error:
             log.warning("request_not_sent", error=str(error))

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
+from structlog.testing import capture_logs
 
+from app.api import samples
 from app.core.settings import get_settings
 from app.main import create_app
 
@@ -67,3 +69,35 @@ def test_without_torch_everything_but_the_networks_answers(api_home: Path, monke
         made = thin.post("/jobs", json={"recipe": "cdcgan", "dataset": "digits", "budget": {"steps": 3}})
         assert made.status_code == 201
         assert thin.get("/metrics").status_code == 200
+
+
+def test_two_hosts_are_refused(api_home: Path) -> None:
+    reply = client().get("/livez", headers=[("host", "localhost"), ("host", "localhost")])
+    assert (reply.status_code, reply.json()["code"]) == (400, "bad_request")
+
+
+@pytest.mark.parametrize("method", ["HEAD", "POST", "OPTIONS"])
+def test_sample_knows_get_alone(api_home: Path, method: str) -> None:
+    with capture_logs() as lines:
+        reply = client().request(method, "/sample")
+    assert (reply.status_code, reply.headers["allow"]) == (405, "GET")
+    assert [line["route"] for line in lines if line["event"] == "request"] == ["/sample"]
+
+
+QUERIES = (
+    "n=0", "n=x", "n=1&n=2&seed=a", "color=1", "class_=3", "truncation=nan", "truncation=0", "seed=-1",
+    f"seed={2**63}", "model=A", "format=gif", "scale=1000", "n=%ff", "seed=1.5", "class=" + "a" * 101,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_the_direct_way_refuses_as_the_described_one(api_home: Path, query: str) -> None:
+    direct, described = create_app(get_settings()), create_app(get_settings())
+    described.router.routes.remove(samples.direct)
+    told = []
+    for app in (direct, described):
+        app.state.inference = None  # nothing here reaches it
+        reply = TestClient(app, base_url="http://127.0.0.1").get(f"/sample?{query}", headers={"x-request-id": "same"})
+        assert reply.status_code == 422
+        told.append(reply.json())
+    assert told[0] == told[1]

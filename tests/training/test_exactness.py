@@ -1,5 +1,6 @@
 """2N steps equal N, save, load into a fresh trainer, N more: bit for bit, for every family."""
 
+import copy
 import math
 import subprocess
 import sys
@@ -195,6 +196,23 @@ def test_weights_are_taken_over_and_nothing_else(tmp_path: Path) -> None:
     begun.begin_with(taken)
     for part, state in begun.state_dict().items():
         assert_same(state, taken[part] if part in ("generator", "critic", "average") else fresh[part], part)
+
+
+def test_moments_saved_in_another_order_of_memory_are_the_same_moments() -> None:
+    """As checkpoints from before networks were channels last have them."""
+    first = trainer(small("dcgan"))
+    for _ in range(3):
+        first.advance()
+    state = copy.deepcopy(first.state_dict())
+    for player in ("generator_optimizer", "critic_optimizer"):
+        for moments in state[player]["state"].values():
+            moments |= {name: moment.contiguous() for name, moment in moments.items()}
+    second = trainer(small("dcgan"))
+    second.load_state_dict(state)
+    assert any(not weight.is_contiguous() for weight in second.generator.network.parameters())
+    first.advance()
+    second.advance()
+    assert_same(second.state_dict(), first.state_dict(), "state")
 
 
 def test_cancel_saves_nothing(tmp_path: Path) -> None:

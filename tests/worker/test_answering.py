@@ -84,6 +84,17 @@ def test_without_its_mark_nothing_is_made(redis: Redis, engine: Engine, answerin
     assert sum(n * turns for n, turns in enumerate(engine.load()[1])) == 5
 
 
+def test_a_message_that_comes_twice_is_answered_once(redis: Redis, answering: Answering, export: str) -> None:
+    waited_for(redis)
+    answering.take(**asked(export, n=LONG))
+    answering.take(**asked(export, n=LONG))
+    waited_for(redis, "other")
+    answering.take(**asked(export, "other"))
+    assert redis.exists(parcels.mark("one"))
+    assert answer(redis)[0]["id"] == "other"
+    redis.delete(parcels.mark("one"))
+
+
 def test_what_waits_is_withdrawn_with_its_mark(redis: Redis, engine: Engine, answering: Answering, export: str) -> None:
     waited_for(redis)
     answering.take(**asked(export, n=LONG))

@@ -51,6 +51,17 @@ def optimizer(of: spec.OptimizerSpec, weights: Iterable[nn.Parameter]) -> torch.
             assert_never(of)
 
 
+def in_order(optimizer: torch.optim.Optimizer) -> None:
+    """Moments in the order of memory of their weights.
+
+    Fused Adam pairs the two by place, and a loaded state keeps the order in which it was saved, which was another once.
+    """
+    for weights, state in optimizer.state.items():
+        for name, moment in state.items():
+            if isinstance(moment, Tensor) and moment.shape == weights.shape:
+                state[name] = torch.empty_like(weights, requires_grad=False).copy_(moment)
+
+
 def rate_factor(schedule: spec.ScheduleSpec, step: int, steps: int) -> float:
     """What the learning rate is multiplied by at `step` of `steps`."""
     done = step / steps

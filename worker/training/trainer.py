@@ -22,7 +22,7 @@ from models.spec.recipe import Recipe
 from worker.training.batches import Batches
 from worker.training.features import learn_turns, read_vgg19
 from worker.training.lookahead import predicted, unrolled
-from worker.training.players import Average, Player, optimizer, rate_factor
+from worker.training.players import Average, Player, in_order, optimizer, rate_factor
 
 NETWORKS = {"generator", "critic", "average"}
 
@@ -134,6 +134,8 @@ class Trainer:
         self._bad_step.fill_(int(state.get("bad_step", -1)))
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
+            if isinstance(part, torch.optim.Optimizer):
+                in_order(part)
         self._proceed()
 
     def roll_back(self, state: dict[str, Any]) -> None:

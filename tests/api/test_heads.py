@@ -1,0 +1,78 @@
+"""What stands before a body is bounded, and one header is read as it was sent; through a real server's socket."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from itertools import repeat
+from urllib.parse import urlsplit
+
+import pytest
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import Message
+
+from app.api.heads import header
+from app.api.presence import while_here
+from app.api.protocol import HEAD_BYTES
+from tests.support.service import Service
+
+MOST = 64 * HEAD_BYTES
+PIECE = 16 << 10
+
+
+def sent_until_closed(service: Service, beginning: bytes, pieces: Iterator[bytes]) -> tuple[int, bytes]:
+    """Bytes that were taken, and the reply."""
+    where = urlsplit(service.url)
+    with socket.create_connection((where.hostname, where.port), timeout=30) as connection:
+        connection.sendall(beginning)
+        sent = 0
+        try:
+            for piece in pieces:
+                connection.sendall(piece)
+                sent += len(piece)
+                if sent > MOST:
+                    pytest.fail("The server takes a head without end.")
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        try:
+            return sent, connection.recv(1000)
+        except ConnectionResetError:  # what it had not read swept its reply away
+            return sent, b""
+
+
+@pytest.mark.parametrize(
+    ("beginning", "piece"),
+    [
+        (b"GET /livez HTTP/1.1\r\nHost: localhost\r\n", b"X-Many: " + b"a" * 1000 + b"\r\n"),
+        (b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Long: ", b"a" * PIECE),
+        (b"GET /livez?", b"a" * PIECE),
+    ],
+    ids=["many headers", "a long header", "a long address"],
+)
+def test_a_head_without_end_is_cut_off(service: Service, beginning: bytes, piece: bytes) -> None:
+    _, reply = sent_until_closed(service, beginning, repeat(piece))
+    assert reply == b"" or reply.startswith(b"HTTP/1.1 400")
+    assert service.client.get("/livez").status_code == 200
+
+
+def test_a_long_head_that_ends_is_served(service: Service) -> None:
+    reply = service.client.get("/livez", headers={"X-Long": "a" * (HEAD_BYTES // 2)})
+    assert reply.status_code == 200
+
+
+def test_a_body_that_is_too_long_is_no_hang_up() -> None:
+    async def receive() -> Message:
+        raise HTTPException(413)
+
+    async def work() -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(HTTPException, match="413"):
+        asyncio.run(while_here(Request({"type": "http"}, receive), work()))
+
+
+def test_of_several_headers_the_first_is_read() -> None:
+    scope = {"headers": [(b"accept", b"image/png"), (b"accept", b"image/webp"), (b"x", b"\xe9")]}
+    assert header(scope, b"accept") == "image/png"
+    assert header(scope, b"x") == "\xe9"
+    assert header(scope, b"host") is None
