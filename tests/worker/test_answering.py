@@ -104,7 +104,9 @@ def test_what_waits_is_withdrawn_with_its_mark(redis: Redis, engine: Engine, ans
     assert sum(n * turns for n, turns in enumerate(engine.load()[1])) < LONG
 
 
-def test_a_full_queue_and_a_bad_request_are_told(redis: Redis, answering: Answering, export: str) -> None:
+def test_a_full_queue_and_a_bad_request_are_told(
+    redis: Redis, engine: Engine, answering: Answering, export: str
+) -> None:
     for id_ in ("large", "small", "bad"):
         waited_for(redis, id_)
     answering.take(**asked(export, "large", n=LONG))
@@ -114,6 +116,7 @@ def test_a_full_queue_and_a_bad_request_are_told(redis: Redis, answering: Answer
     assert head["retry_after"] > 0
     redis.delete(parcels.mark("large"))
     assert answer(redis)[0] == {"id": "large", "withdrawn": True}
+    until(lambda: engine.load()[0] == 0)  # its places are free at the engine's next turn
     answering.take(**asked("0" * 64, "bad"))
     assert "no such file" in answer(redis)[0]["error"].lower()
 
