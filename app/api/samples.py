@@ -23,6 +23,7 @@ from app.schemas.samples import Format, Pictures, Points, SampleQuery, Strings
 from app.services import datasets
 from app.services.inference import reference
 from app.services.views import VersionView
+from models.asking import Pick
 from models.spec.recipe import Recipe
 
 
@@ -62,7 +63,6 @@ def _asked(request: Request) -> SampleQuery:
 
 router = APIRouter(tags=["inference"])
 
-Pick = tuple[int | None, int]
 MEDIA: dict[str, Format] = {
     "image/png": "png",
     "image/webp": "webp",

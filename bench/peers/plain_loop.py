@@ -94,10 +94,9 @@ class Loop:
         """Gradients and a step; bare, gradients alone, and only those that the player needs."""
         mover = self.movers[name]
         mover.zero_grad()
-        if self.bare:
-            loss.backward()  # type: ignore[no-untyped-call]
-            return 0.0
         loss.backward()  # type: ignore[no-untyped-call]
+        if self.bare:
+            return 0.0
         mover.step()
         return loss.item()
 
