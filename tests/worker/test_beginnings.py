@@ -1,10 +1,6 @@
 """How a job begins, with real workers: a budget to measure, another job's weights; and what is published of it."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import psutil
-import pytest
 
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
@@ -16,13 +12,7 @@ from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import make_job
-from tests.support.worker import Process, running_redis, running_worker, until_state, until_step
-
-
-@pytest.fixture
-def broker(database: Path) -> Iterator[Process]:
-    with running_redis() as process:
-        yield process
+from tests.support.worker import Process, running_worker, until_state, until_step
 
 
 def create(recipe: Recipe) -> JobView:

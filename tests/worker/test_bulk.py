@@ -1,7 +1,5 @@
 """Generating with real workers: beside a training, paused and called off, with damage in between."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,16 +13,10 @@ from app.services.subjects import SUBJECT_FILE
 from app.services.views import JobView
 from tests.support.exports import publish_slow, publish_vivid
 from tests.support.jobs import make_job
-from tests.support.worker import Process, running_redis, running_worker, until_state, until_step
+from tests.support.worker import Process, running_worker, until_state, until_step
 
 S = JobState
 LONG = {"n": 8000, "shard": 50}
-
-
-@pytest.fixture
-def broker(database: Path) -> Iterator[Process]:
-    with running_redis() as process:
-        yield process
 
 
 once = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)

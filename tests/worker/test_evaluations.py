@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from app.services.subjects import SUBJECT_FILE
 from app.services.views import JobView
 from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import make_job
-from tests.support.worker import Process, running_redis, running_worker, until_state, until_step
+from tests.support.worker import Process, running_worker, until_state, until_step
 from worker import tasks
 from worker.evaluator import Evaluator, finite
 from worker.lifeline import Lifeline
@@ -26,12 +25,6 @@ from worker.runner import told_in_words
 from worker.training import evaluation
 
 S = JobState
-
-
-@pytest.fixture
-def broker(database: Path) -> Iterator[Process]:
-    with running_redis() as process:
-        yield process
 
 
 once = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)

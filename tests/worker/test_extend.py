@@ -1,7 +1,5 @@
 """A training that goes on after its end, with real workers."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -13,15 +11,9 @@ from app.services.views import JobView
 from models.spec.watch import METRICS
 from tests.support.jobs import make_job
 from tests.support.wait import until
-from tests.support.worker import Process, running_redis, running_worker, until_state
+from tests.support.worker import Process, running_worker, until_state
 
 FAST: dict[str, Any] = {"checkpoint_every": 100, "report_every": 400, "schedule": {"kind": "linear"}, "watch": None}
-
-
-@pytest.fixture
-def broker(database: Path) -> Iterator[Process]:
-    with running_redis() as process:
-        yield process
 
 
 def finished(job: JobView) -> JobView:

@@ -2,7 +2,6 @@
 
 import re
 import signal
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,12 +21,6 @@ LONG = 100_000
 """Steps that no test waits for."""
 STATUS = {signal.SIGTERM: 0, signal.SIGQUIT: 0, signal.SIGINT: 1}
 """Celery's own exit statuses after a warm shutdown."""
-
-
-@pytest.fixture
-def broker(database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
-    with running_redis() as process:
-        yield process
 
 
 def long_job() -> JobView:

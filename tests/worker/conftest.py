@@ -1,0 +1,15 @@
+"""Fixtures of the tests that start real workers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.worker import Process, running_redis
+
+
+@pytest.fixture
+def broker(database: Path) -> Iterator[Process]:
+    """A Redis of the test's own, beside a fresh database."""
+    with running_redis() as process:
+        yield process
