@@ -163,10 +163,14 @@ def test_without_a_worker_the_deadline_holds(broker: None) -> None:
 
 
 def test_a_client_that_hangs_up_takes_its_request_along(worker: Process) -> None:
+    def withdrawn() -> int:
+        return worker_log().read_text().count("withdrawn")
+
+    before = withdrawn()  # the log is that of all workers of this module
     with serving(remote()) as port:
         with hung_up_after(port, get(f"/sample?model=ring&n={LONG}&format=npy")):
             taken(1)
-        until(lambda: "withdrawn" in worker_log().read_text())
+        until(lambda: withdrawn() > before)
         with paused(worker):
             with hung_up_after(port, get("/sample?model=ring")):
                 until(lambda: marks())
