@@ -27,7 +27,7 @@ DEMO = CHECKOUT / "demo"
 PATIENCE_S = 60
 
 DIGITS: dict[str, Any] = {"recipe": "cdcgan", "dataset": "digits", "seed": 1, "budget": {"steps": 2000}}
-NIGHTS: dict[str, Any] = {"recipe": "cyclegan", "dataset": "day2night", "seed": 1, "budget": {"steps": 1000}}
+NIGHTS: dict[str, Any] = {"recipe": "cyclegan", "dataset": "day2night", "seed": 1, "budget": {"steps": 1500}}
 SIDE = 64
 """pixels of a side of the dataset's scenes, at which the translator learns"""
 PHOTO_SEED = 7
