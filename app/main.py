@@ -52,6 +52,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.metrics = Metrics(VERSION, lambda: app.state.inference.load())
+    app.add_middleware(samples.Direct)
     app.add_middleware(Edge, settings=settings)
     app.add_middleware(Access, metrics=app.state.metrics)
     problems.install(app)
@@ -59,7 +60,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         creation, jobs, events, experiments, compare, samples, translations, models, datasets, recipes, limits, health,
         metrics,
     )  # fmt: skip
-    app.router.routes.append(samples.direct)
     for room in rooms:
         app.include_router(room.router)
     return app

@@ -1,5 +1,6 @@
 """What routes take from the application and from the request's head."""
 
+from functools import lru_cache
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
@@ -61,6 +62,7 @@ def _require_media(request: Request, wanted: str) -> None:
         raise UnsupportedMedia(f"Send the body as {wanted}, not as {given[:80] or 'nothing named'}.")
 
 
+@lru_cache(256)
 def negotiate(accept: str | None, offers: tuple[str, ...]) -> str:
     """The offer that the Accept header likes best; of equals the first. Raises NotAcceptable."""
     if not accept:

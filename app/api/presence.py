@@ -16,22 +16,28 @@ async def while_here(request: Request, work: Coroutine[Any, Any, T]) -> T:
     The body of the request has been read, or is not wanted; one that is longer than allowed is still refused. Waiting
     costs a task and no polling.
     """
+    task, over = asyncio.current_task(), False
+    assert task is not None
+
+    def end(_: object) -> None:
+        if not over:
+            task.cancel()
+
     leaving = asyncio.create_task(_left(request))
-    await asyncio.sleep(0)  # whoever has left already is not worked for at all
-    if leaving.done():
-        work.close()
-        leaving.result()
-        raise ClientDisconnect
-    working = asyncio.create_task(work)
+    leaving.add_done_callback(end)
     try:
-        await asyncio.wait((leaving, working), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            leaving.result()
-            raise ClientDisconnect
-        return working.result()
+        await asyncio.sleep(0)  # whoever has left already is not worked for at all
+        return await work
+    except asyncio.CancelledError:
+        if not leaving.done():
+            raise
+        task.uncancel()
+        leaving.result()
+        raise ClientDisconnect from None
     finally:
+        over = True
         leaving.cancel()
-        working.cancel()
+        work.close()
 
 
 async def _left(request: Request) -> None:

@@ -1,7 +1,7 @@
 """Every error as application/problem+json, and the OpenAPI document saying so."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -94,14 +94,18 @@ def refused(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def install(app: FastAPI) -> None:
     """Handlers for all that can be raised; starlette's own HTTPException included (404, 405, 413)."""
-    app.add_exception_handler(ForgerError, _forger)
-    app.add_exception_handler(RequestValidationError, _validation)
-    app.add_exception_handler(HTTPException, _http)
-    for away in (OperationalError, InterfaceError, NoConnectionInTime):
-        app.add_exception_handler(away, _database_away)
-    app.add_exception_handler(ClientDisconnect, _client_left)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
     app.add_exception_handler(Exception, _unforeseen)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+
+
+async def answer(request: Request, error: Exception) -> Response:
+    """The reply to what was raised outside of FastAPI's own way. Raises it again where it was not foreseen."""
+    for kind in type(error).__mro__:
+        if kind in _HANDLERS:
+            return await _HANDLERS[kind](request, error)
+    raise error
 
 
 async def _forger(request: Request, error: Exception) -> Response:
@@ -152,6 +156,17 @@ async def _validation(request: Request, error: Exception) -> Response:
     errors = [FieldError(pointer(item, error.body), item["msg"]) for item in error.errors()]
     named = "; ".join(f"{field.pointer or 'the body'}: {field.message}" for field in errors)
     return problem(request.scope, 422, f"The request was refused. {named}.", title="Invalid request", errors=errors)
+
+
+_HANDLERS: Mapping[type, Callable[[Request, Exception], Awaitable[Response]]] = {
+    ForgerError: _forger,
+    RequestValidationError: _validation,
+    HTTPException: _http,
+    OperationalError: _database_away,
+    InterfaceError: _database_away,
+    NoConnectionInTime: _database_away,
+    ClientDisconnect: _client_left,
+}
 
 
 def pointer(error: Mapping[str, Any], body: Any) -> str:

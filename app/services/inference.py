@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -36,6 +37,8 @@ WITHOUT_TORCH = (
     "send what needs the networks to an API that runs where torch is, as in the image `worker`, "
     "or set FORGER_INFERENCE=workers here and run `forger serve --only inference` there."
 )
+T = TypeVar("T")
+Then = Callable[[Future[Array]], Future[T]]
 REFRESH_S = 0.5
 LOAD_S = 60.0
 PUBLISHING = 4
@@ -168,16 +171,19 @@ class Inference:
         with self._shedding():
             engine.check()
 
-    async def sample(self, version: VersionView, picks: Sequence[Pick], *, seed: int, truncation: float) -> Array:
+    async def sample(
+        self, version: VersionView, picks: Sequence[Pick], then: Then[T], *, seed: int, truncation: float
+    ) -> T:
+        """What follows upon the pictures: `then` is given them as soon as the engine begins."""
         path = self._store.path(version.export_sha256)
-        return await self._ask(lambda engine: engine.sample(path, picks, seed=seed, truncation=truncation))
+        return await self._ask(lambda engine: then(engine.sample(path, picks, seed=seed, truncation=truncation)))
 
     async def translate(self, version: VersionView, image: Array, direction: Direction) -> Array:
         path = self._store.path(version.export_sha256)
         pixels = math.prod(version.recipe.canvas(*image.shape[:2]))
         return await self._ask(lambda engine: engine.translate(path, image, direction, pixels=pixels))
 
-    async def _ask(self, request: Callable[[AnyEngine], Future[Array]]) -> Array:
+    async def _ask(self, request: Callable[[AnyEngine], Future[T]]) -> T:
         engine = await self._ready()
         with self._shedding():
             return await _within(engine.deadline, asyncio.wrap_future(request(engine)))
@@ -287,7 +293,7 @@ def _loading() -> NotReady:
     return NotReady("The engine is still loading.", headers={"Retry-After": "10"})
 
 
-async def _within(deadline: float | None, answer: asyncio.Future[Array]) -> Array:
+async def _within(deadline: float | None, answer: asyncio.Future[T]) -> T:
     """Raises NotReady where a deadline passes."""
     if deadline is None:
         return await answer

@@ -8,7 +8,6 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
-from app.api import samples
 from app.core.settings import get_settings
 from app.main import create_app
 
@@ -93,7 +92,8 @@ QUERIES = (
 @pytest.mark.parametrize("query", QUERIES)
 def test_the_direct_way_refuses_as_the_described_one(api_home: Path, query: str) -> None:
     direct, described = create_app(get_settings()), create_app(get_settings())
-    described.router.routes.remove(samples.direct)
+    described.user_middleware = [layer for layer in described.user_middleware if "Direct" not in repr(layer)]
+    assert len(described.user_middleware) == len(direct.user_middleware) - 1
     told = []
     for app in (direct, described):
         app.state.inference = None  # nothing here reaches it
