@@ -8,6 +8,7 @@ from typing import Any
 
 from celery import signals
 
+from app.core.collector import settle
 from app.core.logging import configure
 from app.core.names import INFER, INFERENCE
 from app.core.settings import get_settings
@@ -51,6 +52,7 @@ def _starting(**_: Any) -> None:
     global _answering
     process.quiet()
     _answering = Answering(local_engine(get_settings()), get_settings())
+    settle()
 
 
 def _ready(**_: Any) -> None:

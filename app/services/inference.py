@@ -92,8 +92,10 @@ class Inference:
     Whoever stops awaiting an answer withdraws the request: it is dropped before it reaches a network.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, loaded: Callable[[], None] | None = None) -> None:
+        """`loaded` is called when the engine is there, or when it is known that there will be none."""
         self._settings = settings
+        self._loaded = loaded
         self._store = Store(settings.artifacts)
         self._versions: tuple[VersionView, ...] = ()
         self._datasets: Mapping[str, DatasetInfo] = DATASETS
@@ -270,6 +272,8 @@ class Inference:
             self._engine.set_result(make(self._settings))
         except Exception as error:  # whoever waits must be told, whatever it is
             self._engine.set_exception(_no_engine(error))
+        if self._loaded:
+            self._loaded()
 
     def _watch(self) -> None:
         while not self._stop.is_set():

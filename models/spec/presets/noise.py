@@ -18,7 +18,7 @@ from models.spec.nets import (
 from models.spec.objectives import Began, D2gan, Hinge, Relativistic
 from models.spec.penalties import R1, R2, Auxiliary
 from models.spec.presets.common import Fields, on_points, small, synthesis
-from models.spec.training import Adam, Budget, Latent, Linear
+from models.spec.training import Adam, Budget, Ema, Latent, Linear
 
 
 def cgan(data: DataSpec) -> Fields:
@@ -160,7 +160,8 @@ def r3gan(data: DataSpec) -> Fields:
         penalties=(R1(weight=2), R2(weight=2)),
         generator_optimizer=faster,
         critic_optimizer=faster,
-        schedule=Linear(flat=0.2),
+        schedule=Linear(flat=0),
+        ema=Ema(decay=0.998),
         budget=Budget(steps=10_000),
     )
 
