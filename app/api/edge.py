@@ -1,9 +1,11 @@
 """What every request passes before any route: the host, the key, the size of its body."""
 
 import hmac
+from collections.abc import Iterator
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,6 +19,7 @@ UPLOADS = {"/translate": "max_upload_bytes", "/datasets": "max_dataset_bytes"}
 """addresses that take a file, and the setting that limits it"""
 MULTIPART_MARGIN = 64 << 10
 """bytes a multipart body may have beyond its file: boundaries, headers and the small fields"""
+_ID = REQUEST_ID.lower().encode()
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -49,7 +52,7 @@ class Edge:
     def _refusal(self, scope: Scope) -> Response | None:
         if sum(name == b"host" for name, _ in scope["headers"]) > 1:
             return problem(scope, 400, "A request names one host: send one Host header.")
-        if not self._any_host and not self._expects(header(scope, b"host") or ""):
+        if not self._any_host and _name(header(scope, b"host") or "") not in self._hosts:
             names = ", ".join(sorted(self._hosts))
             sentence = f"This server answers only as {names}. FORGER_HOSTS adds names."
             return problem(scope, 421, sentence, code="unknown_host")
@@ -66,17 +69,19 @@ class Edge:
             return problem(scope, 413, _too_large(limit, setting), code="too_large")
         return None
 
-    def _expects(self, host: str) -> bool:
-        """A web page must not reach us by a name of its own (DNS rebinding), least of all where no key is asked."""
-        try:
-            name = urlsplit(f"//{host}").hostname
-        except ValueError:
-            return False
-        return name is not None and name.lower() in self._hosts
-
     def _authorised(self, scope: Scope) -> bool:
         scheme, _, key = (header(scope, b"authorization") or "").partition(" ")
         return scheme.lower() == "bearer" and hmac.compare_digest(key.strip().encode("latin-1"), self._key or b"")
+
+
+@lru_cache(256)
+def _name(host: str) -> str | None:
+    """A web page must not reach us by a name of its own (DNS rebinding), least of all where no key is asked."""
+    try:
+        name = urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
+    return name and name.lower()
 
 
 def _names(hosts: str | None) -> set[str]:
@@ -117,15 +122,22 @@ class _Reply:
         if self._replaced:
             return
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            if message["status"] >= 400 and headers.get("content-type", "").startswith("text/plain"):
+            if message["status"] >= 400 and (header(message, b"content-type") or "").startswith("text/plain"):
                 self._replaced = True
-                await self._as_problem(message["status"], headers)(self._scope, self._receive, self._send)
+                await self._as_problem(message["status"], Headers(scope=message))(
+                    self._scope, self._receive, self._send
+                )
                 return
-            headers.setdefault(REQUEST_ID, self._scope["state"]["request_id"])
-            headers.setdefault("X-Content-Type-Options", "nosniff")
+            message["headers"] = [*message["headers"], *self._missing(message)]
         await self._send(message)
 
-    def _as_problem(self, status: int, headers: MutableHeaders) -> Response:
+    def _missing(self, message: Message) -> Iterator[tuple[bytes, bytes]]:
+        given = {name for name, _ in message["headers"]}
+        if _ID not in given:
+            yield _ID, self._scope["state"]["request_id"].encode("latin-1")
+        if b"x-content-type-options" not in given:
+            yield b"x-content-type-options", b"nosniff"
+
+    def _as_problem(self, status: int, headers: Headers) -> Response:
         kept = {name: headers[name] for name in ("allow", "content-range", "retry-after") if name in headers}
         return problem(self._scope, status, "The request cannot be answered as it is asked.", headers=kept)

@@ -27,17 +27,18 @@ async def while_here(request: Request, work: Coroutine[Any, Any, T]) -> T:
     leaving.add_done_callback(end)
     try:
         await asyncio.sleep(0)  # whoever has left already is not worked for at all
-        return await work
+        if not leaving.done():
+            return await work
     except asyncio.CancelledError:
         if not leaving.done():
             raise
         task.uncancel()
-        leaving.result()
-        raise ClientDisconnect from None
     finally:
         over = True
         leaving.cancel()
         work.close()
+    leaving.result()
+    raise ClientDisconnect
 
 
 async def _left(request: Request) -> None:

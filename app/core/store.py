@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -40,6 +41,13 @@ def age_s(path: Path) -> float:
         return -1.0
 
 
+@lru_cache(1024)  # asked for each picture that is drawn
+def _place(root: Path, sha256: str) -> Path:
+    if not _SHA256.fullmatch(sha256):
+        raise ValueError("A sha256 is 64 lower-case hex digits.")
+    return root / sha256[:2] / sha256
+
+
 class Store:
     """Files are written once, whole or not at all, and never changed.
 
@@ -52,9 +60,7 @@ class Store:
         self.root = root
 
     def path(self, sha256: str) -> Path:
-        if not _SHA256.fullmatch(sha256):
-            raise ValueError("A sha256 is 64 lower-case hex digits.")
-        return self.root / sha256[:2] / sha256
+        return _place(self.root, sha256)
 
     def put_bytes(self, data: bytes) -> str:
         return self._put(hashlib.sha256(data).hexdigest(), lambda out: out.write(data))

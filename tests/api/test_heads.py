@@ -1,18 +1,13 @@
 """What stands before a body is bounded, and one header is read as it was sent; through a real server's socket."""
 
-import asyncio
 import socket
 from collections.abc import Iterator
 from itertools import repeat
 from urllib.parse import urlsplit
 
 import pytest
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.types import Message
 
 from app.api.heads import header
-from app.api.presence import while_here
 from app.api.protocol import HEAD_BYTES
 from tests.support.service import Service
 
@@ -58,17 +53,6 @@ def test_a_head_without_end_is_cut_off(service: Service, beginning: bytes, piece
 def test_a_long_head_that_ends_is_served(service: Service) -> None:
     reply = service.client.get("/livez", headers={"X-Long": "a" * (HEAD_BYTES // 2)})
     assert reply.status_code == 200
-
-
-def test_a_body_that_is_too_long_is_no_hang_up() -> None:
-    async def receive() -> Message:
-        raise HTTPException(413)
-
-    async def work() -> None:
-        await asyncio.Event().wait()
-
-    with pytest.raises(HTTPException, match="413"):
-        asyncio.run(while_here(Request({"type": "http"}, receive), work()))
 
 
 def test_of_several_headers_the_first_is_read() -> None:

@@ -1,0 +1,105 @@
+"""Work for a client that may leave."""
+
+import asyncio
+from concurrent.futures import CancelledError, Future
+
+import numpy as np
+import pytest
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message
+
+from app.api.images import Array, imaged
+from app.api.presence import while_here
+
+
+async def forever() -> None:
+    await asyncio.Event().wait()
+
+
+async def staying() -> Message:
+    await forever()
+    raise AssertionError
+
+
+async def leaving() -> Message:
+    return {"type": "http.disconnect"}
+
+
+async def too_long() -> Message:
+    raise HTTPException(413)
+
+
+def test_a_body_that_is_too_long_is_no_hang_up() -> None:
+    with pytest.raises(HTTPException, match="413"):
+        asyncio.run(while_here(Request({"type": "http"}, too_long), forever()))
+
+
+def test_who_has_left_is_not_worked_for() -> None:
+    begun = []
+
+    async def work() -> None:
+        begun.append(True)
+
+    async def ask() -> int:
+        with pytest.raises(ClientDisconnect):
+            await while_here(Request({"type": "http"}, leaving), work())
+        task = asyncio.current_task()
+        assert task is not None
+        return task.cancelling()
+
+    assert asyncio.run(ask()) == 0, "the task may go on"
+    assert not begun
+
+
+def test_a_hang_up_ends_the_work_and_nothing_else_does() -> None:
+    gone, ended = asyncio.Event(), []
+
+    async def until_gone() -> Message:
+        await gone.wait()
+        return await leaving()
+
+    async def work() -> str:
+        gone.set()
+        try:
+            await forever()
+        finally:
+            ended.append(True)
+        return ""
+
+    async def soon() -> str:
+        await asyncio.sleep(0)
+        return "made"
+
+    with pytest.raises(ClientDisconnect):
+        asyncio.run(while_here(Request({"type": "http"}, until_gone), work()))
+    assert ended
+    assert asyncio.run(while_here(Request({"type": "http"}, staying), soon())) == "made"
+
+
+def test_a_server_that_stops_is_no_hang_up() -> None:
+    async def stopped() -> None:
+        task = asyncio.create_task(while_here(Request({"type": "http"}, staying), forever()))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await task
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(stopped())
+
+
+def test_what_follows_upon_pictures_ends_as_they_do() -> None:
+    def shape(pictures: Array) -> tuple[int, ...]:
+        return pictures.shape
+
+    made: list[Future[Array]] = [Future() for _ in range(4)]
+    drawn, failed, closed, left = (imaged(shape)(pictures) for pictures in made)
+    made[0].set_result(np.zeros((2, 3)))
+    made[1].set_exception(ValueError("no"))
+    made[2].cancel()
+    left.cancel()
+    assert drawn.result(60) == (2, 3)
+    assert isinstance(failed.exception(60), ValueError)
+    with pytest.raises(CancelledError):
+        closed.result(60)
+    assert made[3].cancelled()
