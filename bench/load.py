@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Answers:
-    """Seconds that each answer took, and what was answered but 200."""
+    """Seconds that each answer took, what was answered but 200, and connections that ended without an answer."""
 
     seconds: list[float] = field(default_factory=list)
     refused: list[int] = field(default_factory=list)
+    lost: int = 0
     took: float = 0.0
 
     @property
@@ -31,6 +32,7 @@ class Client(asyncio.Protocol):
         self._asks, self._answers, self._until, self._over = asks, answers, until, over
         self._buffer = bytearray()
         self._end = 0
+        self._waits = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -49,16 +51,19 @@ class Client(asyncio.Protocol):
             self._answered()
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._answers.lost += self._waits
         self._over()
 
     def _ask(self) -> None:
         self._buffer.clear()
         self._end = 0
         self._began = time.perf_counter()
+        self._waits = True
         self._transport.write(next(self._asks))
 
     def _answered(self) -> None:
         now = time.perf_counter()
+        self._waits = False
         status = int(self._buffer[9:12])
         if status == 200:
             self._answers.seconds.append(now - self._began)

@@ -13,7 +13,8 @@ Figures, at 1, 8, 32 and 128 clients, medians over the turns with half the dista
 - memory: megabytes of the server's processes (PSS) after the load
 
 `against` holds the ratios of forger's requests per second to those of the others. The limit is the generator in
-batches of 32 and PNG encoding in a loop, on the same core.
+batches of 32 and PNG encoding in a loop, on the same core, in turns of its own. `forger remote` is the service whose
+pictures come from an inference worker by way of Redis.
 """
 
 import argparse
@@ -28,7 +29,7 @@ import tempfile
 import time
 import venv
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
@@ -45,6 +46,7 @@ INSTALLED = ("litserve==0.2.19", "bentoml==1.4.39", "fastapi", "uvicorn", "safet
 CLIENTS = (1, 8, 32, 128)
 SERVER_CORE, CLIENT_CORE = 0, 1
 """of those that this process may use, by place"""
+Limit = Callable[[float], float]
 GET = "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: image/png\r\n\r\n"
 POST = (
     "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -68,8 +70,8 @@ class System:
         before = self.cpu_seconds()
         asks = (self.ask(seed).encode() for seed in seeds)
         answers = asyncio.run(load(self.port, asks, clients, seconds))
-        if answers.refused or not answers.seconds:
-            raise SystemExit(f"{self.name} refused {len(answers.refused)} requests at {clients} clients.")
+        if answers.refused or answers.lost or not answers.seconds:
+            raise SystemExit(f"{self.name}, {clients} clients: {len(answers.refused)} refused, {answers.lost} lost.")
         self.answers.setdefault(clients, []).append(answers)
         self.cpu.setdefault(clients, []).append((self.cpu_seconds() - before) / len(answers.seconds))
         self.memory[clients] = max(self.memory.get(clients, 0), self.bytes())
@@ -95,18 +97,19 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         home, export = dcgan_of_noise(folder)
         os.sched_setaffinity(0, {cores[CLIENT_CORE]})
-        start = [forger(home, cores[SERVER_CORE]), *(peer(name, export, cores[SERVER_CORE]) for name in ASKS)]
+        core = cores[SERVER_CORE]
+        start = [forger(home, core), remote(home, core), *(peer(name, export, core) for name in ASKS)]
         systems = [stack.enter_context(server) for server in start]
-        raw = [limit(export, cores[SERVER_CORE]) for _ in range(3)]
-        measure(systems, seconds, turns)
-    found = [*rows(systems, median(raw)), Row("limit", "pictures per second", median(raw), n=len(raw))]
+        raw = measure(systems, stack.enter_context(limit(export, core)), seconds, turns)
+    found = list(rows(systems, raw))
     show("GET /sample, one core", found)
     write("sample_latency", found, options.json, server_cores=1, client_cores=1, quick=options.quick)
     print(f"Written to {options.json}")
 
 
-def measure(systems: list[System], seconds: float, turns: int) -> None:
-    seeds = itertools.count(1)
+def measure(systems: list[System], most: Limit, seconds: float, turns: int) -> dict[int, list[float]]:
+    """Every system in turn, and in the same turns the limit: pictures a second, by the clients that the others had."""
+    seeds, raw = itertools.count(1), dict[int, list[float]]()
     for clients in CLIENTS:
         for system in systems:
             system.turn(clients, seconds, seeds)  # warms up
@@ -115,34 +118,47 @@ def measure(systems: list[System], seconds: float, turns: int) -> None:
         for _ in range(turns):
             for system in systems:
                 system.turn(clients, seconds, seeds)
+            raw.setdefault(clients, []).append(most(seconds))
         print(clients, *(f"{s.name} {median(a.rate for a in s.answers[clients]):.0f}/s" for s in systems), flush=True)
+    return raw
 
 
-def rows(systems: list[System], raw: float) -> Iterator[Row]:
+def rows(systems: list[System], raw: dict[int, list[float]]) -> Iterator[Row]:
     for clients in CLIENTS:
+        most = median(raw[clients])
         rates = {system.name: median(turn.rate for turn in system.answers[clients]) for system in systems}
         for system in systems:
             case, turns = f"{system.name}, {clients} clients", system.answers[clients]
             low, _, high = quantiles([turn.rate for turn in turns], n=4)
             against = {name: rates["forger"] / rate for name, rate in rates.items() if name != "forger"}
-            against["limit"] = rates["forger"] / raw
+            against["limit"] = rates["forger"] / most
             own = against if system.name == "forger" else {}
             yield Row(case, "requests per second", rates[system.name], (high - low) / 2, len(turns), own)
             for figure, share in (("p50 ms", 0.5), ("p99 ms", 0.99)):
                 yield Row(case, figure, 1000 * median(turn.quantile(share) for turn in turns), n=len(turns))
             yield Row(case, "cpu ms", 1000 * median(system.cpu[clients]), n=len(turns))
             yield Row(case, "memory MB", system.memory[clients] / 1e6)
+        yield Row(f"limit, beside {clients} clients", "pictures per second", most, n=len(raw[clients]))
 
 
 @contextmanager
 def forger(home: Path, core: int) -> Iterator[System]:
     """The API alone, as in a container."""
-    port = free_port()
-    settings = {"FORGER_HOME": str(home), "FORGER_PORT": str(port)}
-    command = [sys.executable, "-P", "-m", "app.cli", "serve", "--only", "api"]
-    ask = lambda seed: GET.format(path=f"/sample?seed={seed}")  # noqa: E731
-    with serving("forger", command, settings, core, port, ask) as system:
+    with _forger("forger", home, core, "serve", "--only", "api") as system:
         yield system
+
+
+@contextmanager
+def remote(home: Path, core: int) -> Iterator[System]:
+    """The whole service, with Redis and an inference worker that makes the pictures; all on the one core."""
+    with _forger("forger remote", home, core, "serve", FORGER_INFERENCE="workers") as system:
+        yield system
+
+
+def _forger(name: str, home: Path, core: int, *command: str, **settings: str) -> AbstractContextManager[System]:
+    port = free_port()
+    settings |= {"FORGER_HOME": str(home), "FORGER_PORT": str(port)}
+    return serving(name, [sys.executable, "-P", "-m", "app.cli", *command], settings, core, port, _sample)
 
 
 def _litserve(seed: int) -> str:
@@ -155,11 +171,11 @@ def _bentoml(seed: int) -> str:
     return POST.format(path="/sample", length=len(body), body=body)
 
 
-def _fastapi(seed: int) -> str:
+def _sample(seed: int) -> str:
     return GET.format(path=f"/sample?seed={seed}")
 
 
-ASKS = {"litserve": _litserve, "bentoml": _bentoml, "fastapi": _fastapi}
+ASKS = {"litserve": _litserve, "bentoml": _bentoml, "fastapi": _sample}
 COMMANDS = {
     "litserve": ["-m", "bench.peers.litserve_server"],
     "bentoml": ["-m", "bentoml", "serve", "bench.peers.bentoml_service:Sampler", "--port", "{port}"],
@@ -217,14 +233,23 @@ def _wait(name: str, process: "subprocess.Popen[bytes]", port: int, ask: Callabl
     raise SystemExit(f"{name} did not start.")
 
 
-def limit(export: Path, core: int) -> float:
-    """Pictures a second."""
-    command = [sys.executable, "-P", "-m", "bench.peers.limit", str(export)]
-    said = subprocess.run(
-        ["taskset", "-c", str(core), *command], env=os.environ | {"PYTHONPATH": str(CHECKOUT), "OMP_NUM_THREADS": "1"},
-        cwd=CHECKOUT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return float(said.stdout)
+@contextmanager
+def limit(export: Path, core: int) -> Iterator[Limit]:
+    """Measures pictures a second for so many seconds when it is called."""
+    command = ["taskset", "-c", str(core), sys.executable, "-P", "-m", "bench.peers.limit", str(export)]
+    env = os.environ | {"PYTHONPATH": str(CHECKOUT), "OMP_NUM_THREADS": "1"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=env, cwd=CHECKOUT, stdin=pipe, stdout=pipe, text=True) as process:
+        said, told = process.stdin, process.stdout
+        assert said
+        assert told
+
+        def measured(seconds: float) -> float:
+            print(seconds, file=said, flush=True)
+            return float(told.readline())
+
+        yield measured
+        said.close()
 
 
 def install() -> None:

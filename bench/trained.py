@@ -10,6 +10,8 @@ from examples.demo import service
 from models.picture import encode
 
 SIDE, PICTURES = 28, 64
+WIDTH = 64
+"""of the generator: that of DCGAN's paper and of PyTorch's example"""
 
 
 def dcgan_of_noise(folder: Path, steps: int = 20) -> tuple[Path, Path]:
@@ -18,7 +20,8 @@ def dcgan_of_noise(folder: Path, steps: int = 20) -> tuple[Path, Path]:
     upload.write_bytes(_noise())
     with service(home) as forger:
         forger.upload(upload, name="noise")
-        job = forger.train("dcgan", dataset="noise", budget={"steps": steps}, seed=1)
+        generator = {"generator": {"width": WIDTH}}
+        job = forger.train("dcgan", dataset="noise", budget={"steps": steps}, seed=1, overrides=generator)
         job.wait()
         export = job.save(job.artifacts("export")[0], folder / "generator.safetensors")
     return home, export
