@@ -1,6 +1,6 @@
 """How near do translated landscapes come to the true ones? `cyclegan` and `pix2pix` on day2night, both directions.
 
-    python -m bench.translate_quality [--quick] [--jobs N] [--json FILE]
+    python -m bench.translate_quality [--quick] [--seeds N] [--jobs N] [--json FILE]
     FORGER_DATA=<folder> python -m bench.translate_quality --photographs [--out FOLDER]
 
 The test split has 200 scenes that no training picture shows, by day and by night. cyclegan learns both directions from
@@ -41,7 +41,6 @@ from worker.training.batches import scaled
 from worker.training.data import Data, load
 from worker.training.figures.pictures import BASELINES, Pile, psnr, ssim
 
-SEEDS = 2
 QUICK_STEPS = 1_000
 AT_ONCE = 20
 Way = Literal["night", "day"]
@@ -60,7 +59,7 @@ def main() -> None:
     if options.photographs:
         photographs(options.out, QUICK_STEPS if options.quick else None)
         return
-    seeds, steps = (1, QUICK_STEPS) if options.quick else (SEEDS, None)
+    seeds, steps = options.seeds, QUICK_STEPS if options.quick else None
     found = list(baselines())
     for case, measure in LEARNED.items():
         found += learned(
@@ -170,7 +169,8 @@ def _from_to(scenes: Data, way: Way) -> tuple[Tensor, Tensor]:
 
 def _options(arguments: Iterable[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help=f"one seed, {QUICK_STEPS} steps")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_STEPS} steps")
+    parser.add_argument("--seeds", type=int, default=1, help="how many (default 1)")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at once (default 1)")
     parser.add_argument("--photographs", action="store_true", help="draw CamVid's streets instead")
     parser.add_argument("--out", type=Path, default=CHECKOUT / "docs" / "pictures" / "camvid", metavar="FOLDER")
