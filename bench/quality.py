@@ -4,7 +4,8 @@
 
 Each run is one recipe on MNIST on one thread. Conditional families train for as long as is told below, and their
 figures are means over 3 seeds (1 with --quick) with the standard deviations between them; objectives have 1,500 steps
-each and one seed. Finished runs are kept in bench/cache, so that a bench that was interrupted goes on. Figures, of pictures of the averaged generator:
+each and one seed. Finished runs are kept in bench/cache, so that a bench that was interrupted goes on. Figures, of
+pictures of the averaged generator:
 
 - agreement: share of 5,000 digits, 500 a class, that a classifier of real digits reads as the class that was asked for
 - spread: within-class standard deviation of pixels over that of real digits (1 is right; prototypes have little)
