@@ -23,7 +23,7 @@ from models import derive
 from models.asking import Array, Backlog, Direction, Kind, Pick, weight
 from models.build import counts, parameters, shape
 from models.export import Export, cycling_labels, export_checkpoint, load_export
-from models.latent import draw_latent
+from models.latent import draw_latents
 from models.nets.folding import fold
 from models.picture import levels
 from models.rng import stream_seed
@@ -113,7 +113,8 @@ class Loaded:
     def sample(self, items: Sequence[Item]) -> Array:
         """uint8 [n, side, side, channels]; of points float32 [n, dimension]; of strings int64 [n, length], symbols."""
         torch.set_num_threads(self.threads)
-        z = torch.cat([self._latent(item.seed, item.index) * item.truncation for item in items])
+        seeds = [stream_seed(item.seed, "picture", item.index) for item in items]
+        z = draw_latents(self.recipe.latent, seeds) * torch.tensor([[item.truncation] for item in items])
         labels = torch.tensor([item.label for item in items]) if self.recipe.labelled else None
         return self._to_array(self._cut(z, labels, self.sizes))
 
@@ -153,18 +154,13 @@ class Loaded:
             return _with_hole(image, game)
         return image
 
-    def _latent(self, seed: int, index: int) -> Tensor:
-        """[1, size], a function of the seed and the picture's number."""
-        stream = torch.Generator().manual_seed(stream_seed(seed, "picture", index))
-        return draw_latent(self.recipe.latent, stream, 1)
-
     def _cut(self, z: Tensor, labels: Tensor | None, sizes: Sequence[int]) -> Tensor:
         """Run in pieces of the given sizes, the largest first; what is left is filled up to the smallest."""
         outputs, start = [], 0
         while left := len(z) - start:
             size = next((size for size in sizes if size <= left), sizes[-1])
-            part = torch.arange(start, start + size).clamp(max=len(z) - 1)
-            outputs.append(self._generate(z[part], None if labels is None else labels[part])[:left])
+            label = None if labels is None else _piece(labels, start, size)
+            outputs.append(self._generate(_piece(z, start, size), label)[:left])
             start = min(start + size, len(z))
         return torch.cat(outputs)
 
@@ -178,7 +174,7 @@ class Loaded:
 
         Matrix products of one row often take another way than those of several: then 1 is not among them.
         """
-        z = torch.cat([self._latent(0, index) for index in range(TURN)])
+        z = draw_latents(self.recipe.latent, range(TURN))
         labels = cycling_labels(self.recipe.classes, TURN)
         groups: list[tuple[Tensor, list[int]]] = []
         for size in SIZES:
@@ -411,6 +407,12 @@ class Engine:
         while len(self._loaded) > 1 and sum(model.bytes for model in self._loaded.values()) > self._memory:
             self._loaded.popitem(last=False)
         return self._loaded[path]
+
+
+def _piece(rows: Tensor, start: int, size: int) -> Tensor:
+    """[size, ...] from `start` on; the last row is repeated where there are too few."""
+    piece = rows[start : start + size]
+    return piece if len(piece) == size else piece[torch.arange(size).clamp(max=len(piece) - 1)]
 
 
 def _held(network: nn.Module) -> int:
