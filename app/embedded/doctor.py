@@ -22,6 +22,8 @@ from app.embedded.serve import check_exposure, listening
 
 ENOUGH_DISK_GB = 2.0
 ANSWER_S = 2.0
+OLDEST_REDIS = "6.2"
+"""the first whose SET can answer with GET"""
 IDX_FILES = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
 DOWNLOADED = ("mnist", "fashion-mnist")
 _ASK_TORCH = (
@@ -70,10 +72,18 @@ def _own_redis(url: str) -> Finding:
     where = url.rpartition("@")[2]
     try:
         with Redis.from_url(url, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S) as client:
-            client.ping()
+            version = client.info("server")["redis_version"]
     except (RedisError, OSError, ValueError) as error:
         return Finding("redis", False, f"{where} does not answer ({error}): start it, or correct REDIS_URL.")
-    return Finding("redis", True, f"{where} answers.")
+    if older(version, OLDEST_REDIS):
+        return Finding("redis", False, f"{where} is Redis {version}: inference workers need {OLDEST_REDIS} or newer.")
+    return Finding("redis", True, f"{where} answers, {version}.")
+
+
+def older(version: str, than: str) -> bool:
+    """Of versions as 7.0.15."""
+    one, other = ([int(number) for number in text.split(".")] for text in (version, than))
+    return one < other
 
 
 def _database(settings: Settings) -> Finding:

@@ -1,5 +1,6 @@
 """A job as its client holds it: what was last read of it, and what can be asked of it."""
 
+import errno
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,16 +137,23 @@ class Job:
         return Path(path)
 
     def save_all(self, folder: str | Path, kind: str | None = None) -> list[Path]:
-        """Every artifact, or those of a kind, under their names in the folder; what is there already is not fetched."""
+        """Every artifact, or those of a kind, under their names in the folder; what is there already is not fetched.
+
+        Raises FileExistsError where something else lies there: files of two jobs look alike.
+        """
         into = Path(folder)
         into.mkdir(parents=True, exist_ok=True)
-        saved = []
-        for artifact in self.artifacts(kind):
-            path = into / Path(artifact.name).name
-            if not path.is_file() or sha256_of(path) != artifact.sha256:
-                self.save(artifact, path)
-            saved.append(path)
-        return saved
+        places = {into / Path(artifact.name).name: artifact for artifact in self.artifacts()}
+        there = {path for path in into.iterdir() if not path.name.startswith(".")}
+        for path in sorted(there):
+            if path not in places or sha256_of(path) != places[path].sha256:
+                why = f"holds {path.name}, which is not of job {self.id}; name another folder"
+                raise FileExistsError(errno.EEXIST, why, str(into))
+        wanted = [path for path, artifact in places.items() if kind in (None, artifact.kind)]
+        for path in wanted:
+            if path not in there:
+                self.save(places[path], path)
+        return wanted
 
     def link(self, artifact: str) -> str:
         """The address of an artifact's bytes."""

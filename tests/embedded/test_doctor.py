@@ -2,7 +2,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from app.core.settings import get_settings
+from app.embedded.doctor import OLDEST_REDIS, older
 from tests.support.service import CHECKOUT, Service
+from tests.support.worker import running_redis
 
 
 def doctor(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -30,6 +35,18 @@ def test_a_healthy_machine_is_told_part_by_part(tmp_path: Path) -> None:
     assert all(good for good, _ in found.values())
     assert "is not there yet" in found["database"][1]
     assert not (tmp_path / "forger.db").exists()
+
+
+def test_a_redis_of_ones_own_tells_its_version(tmp_path: Path) -> None:
+    with running_redis():
+        good, sentence = lines(doctor(tmp_path, REDIS_URL=f"unix://{get_settings().redis_socket}"))["redis"]
+    assert good
+    assert not older(sentence.split()[-1].rstrip("."), OLDEST_REDIS)
+
+
+@pytest.mark.parametrize(("version", "old"), [("5.0.14", True), ("6.0", True), ("6.2.0", False), ("10.1", False)])
+def test_an_old_redis_is_told(version: str, old: bool) -> None:
+    assert older(version, OLDEST_REDIS) is old
 
 
 def test_what_is_missing_is_told_with_what_to_do(tmp_path: Path) -> None:
