@@ -1,0 +1,26 @@
+"""The garbage collector pauses for an import, and for nothing longer."""
+
+import gc
+
+import pytest
+
+from app.core.importing import uncollected
+
+
+def test_it_is_on_again_behind_the_block() -> None:
+    with uncollected():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+def test_it_is_on_again_when_the_import_fails() -> None:
+    with pytest.raises(ModuleNotFoundError), uncollected():
+        import nothing_of_this_name  # type: ignore[import-not-found]  # noqa: F401
+    assert gc.isenabled()
+
+
+def test_what_was_made_in_it_is_not_looked_through_again() -> None:
+    with uncollected():
+        made: list[object] = [[] for _ in range(1000)]
+    assert gc.get_freeze_count() >= len(made)
+    assert not any(known is made for known in gc.get_objects())
