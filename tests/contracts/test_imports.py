@@ -42,7 +42,7 @@ def test_torch_stays_out_of(module: str) -> None:
 @pytest.mark.parametrize(
     ("modules", "absent"),
     [
-        ("app.main", ("celery", "kombu", "redis", "alembic", "scipy", "sklearn")),
+        ("app.main", ("celery", "kombu", "redis", "alembic", "sklearn", "sqlalchemy.dialects.postgresql")),
         ("app.cli.root", ("fastapi", "sqlalchemy", "numpy", "PIL", "pydantic")),
         ("worker.runner", ("torch", "celery", "kombu", "redis", "fastapi")),
         ("worker.training.loop, worker.training.data", ("celery", "sqlalchemy", "scipy", "sklearn")),
