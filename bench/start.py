@@ -37,9 +37,11 @@ from app.client import Forger, Job
 from app.core import running
 from app.core.states import JobState
 from bench.results import CHECKOUT, RESULTS, Row, show, write
-from examples.demo import PATIENCE_S, service
+from examples.demo import service
 
 LOOK_S = 0.01
+PATIENCE_S = 300
+"""that a busy machine may need"""
 JOBS = {
     "gan on ring8": ("gan", "ring8"),
     "cdcgan on digits": ("cdcgan", "digits"),

@@ -69,6 +69,11 @@ def test_results_that_are_there_are_held_against_the_bounds(tmp_path: Path, caps
     assert capsys.readouterr().out.startswith(f"start: '{bound.case}'")
 
 
+def test_a_result_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="There is no result"):
+        main([str(tmp_path / "start.json")])
+
+
 def test_the_bounds_are_those_of_cases_that_the_benches_measure() -> None:
     cases = {bench: {bound.case for bound in BOUNDS[bench]} for bench in BOUNDS}
     assert BOUNDS.keys() == COMMANDS.keys()
