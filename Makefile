@@ -14,10 +14,10 @@ TORCH_FLAGS ?=
 export TORCH_FLAGS
 PYTHONS := python3.11 python3.12 python3.13 python3
 
-.PHONY: help setup demo serve test lint bench lock clean
+.PHONY: help setup demo serve test lint bench bench-check lock clean
 
 help: ## list the commands
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 14
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 18
 
 setup: .venv/.ready ## create .venv with the pinned versions of everything
 
@@ -67,6 +67,9 @@ lint: setup ## style, types and who may import whom
 
 bench: setup ## measure picture quality, the quick way
 	@$(BIN)/python -P -m bench.quality --quick
+
+bench-check: setup ## hold speed, start and memory against their bounds (ten minutes, a quiet machine)
+	@$(BIN)/python -P -m bench.check
 
 COMPILE = ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header --no-emit-index-url --no-emit-find-links

@@ -1,6 +1,6 @@
 """The HTTP application. Importing this module never imports torch."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio.to_thread
@@ -25,7 +25,6 @@ from app.api import (
 from app.api.access import Access
 from app.api.deps import name_job
 from app.api.edge import Edge
-from app.core.collector import settle
 from app.core.logging import configure
 from app.core.sandbox import Sandbox
 from app.core.settings import Settings, get_settings
@@ -37,16 +36,15 @@ from app.services.reaper import Reaper
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """A server calls it without settings: it takes those of the environment, and the process's log and collector."""
-    loaded = None
+    """A server calls it without settings: it then takes those of the environment, and the process's log."""
     if settings is None:
-        settings, loaded = get_settings(), settle
+        settings = get_settings()
         configure(settings.log_level, "api")
     app = FastAPI(
         title="Forger",
         summary="Trains generative adversarial networks as jobs and serves what they learn.",
         version=VERSION,
-        lifespan=lambda app: _lifespan(app, loaded),
+        lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -68,8 +66,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI, loaded: Callable[[], None] | None) -> AsyncIterator[None]:
-    app.state.inference = Inference(app.state.settings, loaded)
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.inference = Inference(app.state.settings)
     app.state.inference.start()
     app.state.sandbox = Sandbox()
     app.state.intake = Intake(app.state.settings)

@@ -1,10 +1,11 @@
 """How many pictures a second does /sample give, and how soon, beside LitServe, BentoML and plain FastAPI?
 
-    python -m bench.sample_latency [--quick] [--json FILE]
+    python -m bench.sample_latency [--quick] [--uninstalled] [--json FILE]
 
 Every system serves the same weights, a DCGAN for 28 px, from one core; the clients have another. Each client asks again
 as soon as it is answered, each time with a new seed; nothing is cached. The systems take turns of some seconds, so that
-all meet the same noise. Peers are installed into bench/cache/peers, their code is in bench/peers, one file each.
+all meet the same noise. Peers are installed into bench/cache/peers, their code is in bench/peers, one file each;
+with --uninstalled there is only plain FastAPI, in Forger's own environment.
 Figures, at 1, 8, 32 and 128 clients, medians over the turns with half the distance between quartiles as spread:
 
 - requests per second
@@ -91,14 +92,18 @@ def main() -> None:
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise SystemExit("This bench needs two cores: one for the server, one for the clients.")
-    install()
+    if not options.uninstalled:
+        install()
+    python, names = (sys.executable, ["fastapi"]) if options.uninstalled else (str(PEERS / "bin" / "python"), [*ASKS])
     seconds, turns = (1.5, 3) if options.quick else (4.0, 7)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         home, export = dcgan_of_noise(folder)
         os.sched_setaffinity(0, {cores[CLIENT_CORE]})
         core = cores[SERVER_CORE]
-        start = [forger(home, core), remote(home, core), *(peer(name, export, core) for name in ASKS)]
+        start = [forger(home, core), *(peer(name, python, export, core) for name in names)]
+        if not options.uninstalled:
+            start.append(remote(home, core))
         systems = [stack.enter_context(server) for server in start]
         raw = measure(systems, stack.enter_context(limit(export, core)), seconds, turns)
     found = list(rows(systems, raw))
@@ -184,10 +189,10 @@ COMMANDS = {
 
 
 @contextmanager
-def peer(name: str, export: Path, core: int) -> Iterator[System]:
+def peer(name: str, python: str, export: Path, core: int) -> Iterator[System]:
     port = free_port()
     settings = {"PEER_EXPORT": str(export), "PEER_PORT": str(port), "BENTOML_DO_NOT_TRACK": "True"}
-    command = [str(PEERS / "bin" / "python"), *(word.format(port=port) for word in COMMANDS[name])]
+    command = [python, *(word.format(port=port) for word in COMMANDS[name])]
     with serving(name, command, settings, core, port, ASKS[name]) as system:
         yield system
 
@@ -274,6 +279,7 @@ def free_port() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="3 turns of 1.5 s instead of 7 of 4 s")
+    parser.add_argument("--uninstalled", action="store_true", help="no peer that would have to be installed")
     parser.add_argument("--json", type=Path, default=RESULTS / "sample_latency.json", metavar="FILE")
     return parser.parse_args()
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from celery import signals
 
-from app.core.collector import settle
 from app.core.logging import configure
 from app.core.names import INFER, INFERENCE
 from app.core.settings import get_settings
@@ -52,7 +51,6 @@ def _starting(**_: Any) -> None:
     global _answering
     process.quiet()
     _answering = Answering(local_engine(get_settings()), get_settings())
-    settle()
 
 
 def _ready(**_: Any) -> None:

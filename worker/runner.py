@@ -14,14 +14,14 @@ from structlog.contextvars import bind_contextvars
 
 from app.core import names
 from app.core.errors import FencedOut
+from app.core.importing import uncollected
 from app.core.logging import configure, get_logger
 from app.core.settings import get_settings
 from app.core.store import sha256_of
 from app.services import attempts
 from app.services.views import CheckpointView, JobView
 from models.spec.recipe import Recipe
-from worker.bulk import Bulk
-from worker.evaluator import Evaluator
+from worker.beginning import Beginning
 from worker.lifeline import CalledOff, Lifeline
 from worker.loading import load
 from worker.memory import OutOfMemory, no_memory
@@ -29,6 +29,8 @@ from worker.settling import settle
 from worker.subject import SubjectDamaged
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
+    from worker.bulk import Bulk
+    from worker.evaluator import Evaluator
     from worker.training.data import Data
     from worker.training.loop import Best, Evaluation, Finished, Report, Saved, Stop
     from worker.training.numerics import Numerics
@@ -62,8 +64,12 @@ def main(job_id: str, fence: int) -> int:
 def _work(job: JobView, fence: int, lifeline: Lifeline) -> "Evaluator | Bulk | Runner":
     match job.kind:
         case names.EVALUATE:
+            from worker.evaluator import Evaluator
+
             return Evaluator(job, fence, lifeline)
         case names.GENERATE | names.TRANSLATE:
+            from worker.bulk import Bulk
+
             return Bulk(job, fence, lifeline)
         case _:
             return Runner(job.id, fence, lifeline)
@@ -123,7 +129,10 @@ class Runner:
         self._lifeline = lifeline
         self._folder = get_settings().checkpoints(job_id)
         self._latest: Path | None = None
-        self.beat: Callable[[int], None] = lifeline.beat
+        self._beginning = Beginning()
+        self._from = 0
+        """the step that the attempt goes on from"""
+        self.beat: Callable[[int], None] = self._beat_until_the_first_step
 
     def run(self) -> None:
         """Trains the job to its end, or until it is called off; the job's row says which."""
@@ -133,14 +142,18 @@ class Runner:
             attempts.stopped(self._job_id, self._fence)
 
     def _run(self) -> None:
-        from worker.training import numerics
-        from worker.training.loop import Finished, train
+        with uncollected("worker.training.loop"):
+            from worker.training import numerics
+            from worker.training.loop import Finished, train
 
-        job = attempts.held(self._job_id, self._fence)
-        settled = self._settle(job)
-        numerics.apply(settled)
+            self._beginning.over("imports")
+            job = attempts.held(self._job_id, self._fence)
+            settled = self._settle(job)
+            numerics.apply(settled)  # another part of torch comes with it, a third as large as all before
+        self._beginning.over("settling")
         self._before_steps(now=True)
         loaded = self._load(job)
+        self._beginning.over("data")
         self._before_steps(now=True)
         self._folder.mkdir(parents=True, exist_ok=True)
         attempts.sweep_checkpoints(self._job_id)
@@ -168,6 +181,13 @@ class Runner:
         else:
             attempts.stopped(self._job_id, self._fence)
 
+    def _beat_until_the_first_step(self, step: int) -> None:
+        self._lifeline.beat(step)
+        if step > self._from:
+            self._beginning.over("first_step")
+            log.info("first_step", step=step, **self._beginning.seconds)
+            self.beat = self._lifeline.beat
+
     def report(self, report: "Report") -> None:
         attempts.record_report(self._job_id, self._fence, report.step, report.values, report.sample)
 
@@ -188,6 +208,8 @@ class Runner:
     def saved(self, saved: "Saved") -> None:
         attempts.record_checkpoint(self._job_id, self._fence, saved.step, saved.path.name, saved.sha256, saved.size)
         self._latest = saved.path
+        if self.beat != self._lifeline.beat:
+            self._beginning.over("preparing")
 
     def should_stop(self) -> "Stop | None":
         from worker.training.loop import Stop
@@ -238,6 +260,7 @@ class Runner:
         return None
 
     def _rewind(self, step: int, extended_at: int | None) -> None:
+        self._from = step
         attempts.rewind(self._job_id, self._fence, step)
         if extended_at is not None and step < extended_at:
             reason = (

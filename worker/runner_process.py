@@ -48,9 +48,17 @@ class RunnerProcess:
 
     def wait(self, timeout_s: float) -> int | None:
         """Takes in heartbeats for a while; the exit status once the runner has ended."""
+        if not self._selector.get_map():
+            return self._end(timeout_s)
         if self._selector.select(timeout_s):
             self._read()
         return self._process.poll()
+
+    def _end(self, timeout_s: float) -> int | None:
+        """Of a runner that has closed its pipe: the next job need not wait longer than for this one's end."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(timeout_s)
+        return None
 
     def order(self, word: str) -> None:
         with contextlib.suppress(BrokenPipeError):  # it has just ended: `wait` tells

@@ -1,7 +1,5 @@
 """Whether the parts we lean on answer. Each check says None, or what is wrong."""
 
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -19,6 +17,9 @@ def database() -> str | None:
 
 
 def broker() -> str | None:
+    from kombu.exceptions import OperationalError
+    from redis.exceptions import RedisError
+
     try:
         with queue.celery().connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,13 +19,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.errors import Busy, Conflict, FieldError, ForgerError, Invalid, NoEngine, NotFound, NotReady
 from app.core.gates import Gate
+from app.core.importing import uncollected
 from app.core.logging import get_logger
 from app.core.names import TRAIN
 from app.core.settings import Settings
 from app.core.states import JobState
 from app.core.store import Store
 from app.services import datasets, jobs, models
-from app.services.remote import RemoteEngine
 from app.services.views import JobView, VersionView
 from models.asking import AnyEngine, Array, Direction, Overloaded, Pick
 from models.spec.datasets import DATASETS, DatasetInfo
@@ -41,6 +42,8 @@ T = TypeVar("T")
 Then = Callable[[Future[Array]], Future[T]]
 REFRESH_S = 0.5
 LOAD_S = 60.0
+COUNT_S = 5.0
+"""that a dry run waits for an engine"""
 PUBLISHING = 4
 """checkpoints that may be published at once: each holds a thread of the API while it waits for the one before it"""
 _STILL = (JobState.RUNNING, JobState.QUEUED, JobState.PAUSING, JobState.PAUSED)
@@ -87,15 +90,16 @@ def reference(version: VersionView) -> str:
 
 
 class Inference:
-    """One per API process. `start` returns at once: torch is imported beside it, if at all.
+    """One per API process. `start` returns at once: torch is imported beside it, once there is use for it.
+
+    That is when there is a model, or when somebody asks for what only networks can tell: without either a service
+    starts sooner and takes half the memory.
 
     Whoever stops awaiting an answer withdraws the request: it is dropped before it reaches a network.
     """
 
-    def __init__(self, settings: Settings, loaded: Callable[[], None] | None = None) -> None:
-        """`loaded` is called when the engine is there, or when it is known that there will be none."""
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._loaded = loaded
         self._store = Store(settings.artifacts)
         self._versions: tuple[VersionView, ...] = ()
         self._datasets: Mapping[str, DatasetInfo] = DATASETS
@@ -105,15 +109,22 @@ class Inference:
         full = f"{PUBLISHING} checkpoints are being published already. Send this one later."
         self._publishing = Gate(PUBLISHING, full, retry_after=10)
         self._stop = threading.Event()
+        self._wanted = threading.Event()
+        """set once there is use for an engine"""
+        self._idle = False
+        """whether the process was whole without one: whoever comes later waits for it, and it stays ready"""
         self._loader = threading.Thread(target=self._load, name="engine-loader", daemon=True)
         self._refresher = threading.Thread(target=self._watch, name="model-snapshot", daemon=True)
 
     def start(self) -> None:
+        if self._settings.inference == "workers" or find_spec("torch") is None:
+            self._wanted.set()  # it costs nothing, and what this process lacks is known at once
         self._loader.start()
         self._refresher.start()
 
     def stop(self) -> None:
         self._stop.set()
+        self._wanted.set()
         self._refresher.join()
         self._loader.join()
         if self._engine.exception() is None:
@@ -122,7 +133,7 @@ class Inference:
     def health(self) -> str | None:
         """None, or what keeps the engine from answering."""
         if not self._engine.done():
-            return "The engine is loading."
+            return None if self._idle else "The engine is loading."
         error = self._engine.exception()
         return None if error is None or isinstance(error, NoEngine) else str(error)
 
@@ -147,6 +158,10 @@ class Inference:
             versions = tuple(models.versions())
             self._datasets = datasets.all_datasets()  # a dataset outlives its models: read later, it is there
             self._versions = versions
+        if versions:
+            self._wanted.set()
+        elif not self._wanted.is_set():
+            self._idle = True
 
     def class_names(self, version: VersionView) -> tuple[str, ...]:
         return datasets.class_names(version.recipe, self._datasets)
@@ -202,6 +217,7 @@ class Inference:
         """Requests that come before torch is imported wait for it."""
         if self._engine.done() and self._engine.exception() is None:
             return self._engine.result()
+        self._wanted.set()
         waiting: Awaitable[AnyEngine] = asyncio.shield(asyncio.wrap_future(self._engine))
         try:
             return await asyncio.wait_for(waiting, LOAD_S)
@@ -242,10 +258,8 @@ class Inference:
         return NotFound(f"{what}. This would train one: {line}", code="no_model")
 
     def counts(self, recipe: Recipe) -> dict[str, int]:
-        """Number of trained weights of each player. Raises NotReady where there is no engine yet; waits for none."""
-        if not self._engine.done():
-            raise _loading()
-        return self._await().counts(recipe)
+        """Number of trained weights of each player. Raises NotReady where there is no engine within a moment."""
+        return self._await(COUNT_S).counts(recipe)
 
     def publishing(self) -> AbstractContextManager[None]:
         """Around all of a publishing. Raises Busy."""
@@ -257,23 +271,26 @@ class Inference:
         with self._exporting:
             engine.export(recipe, saved, out, threads=threads)
 
-    def _await(self) -> AnyEngine:
+    def _await(self, seconds: float = LOAD_S) -> AnyEngine:
         """As `_ready`, for a thread that may block."""
+        self._wanted.set()
         try:
-            return self._engine.result(LOAD_S)
+            return self._engine.result(seconds)
         except TimeoutError:
             raise _loading() from None
         except NotReady as reason:
             raise type(reason)(reason.detail) from None
 
     def _load(self) -> None:
-        make = local_engine if self._settings.inference == "local" else RemoteEngine
+        self._wanted.wait()
+        if self._stop.is_set():
+            self._engine.set_exception(NotReady("The service is stopping."))
+            return
+        make = local_engine if self._settings.inference == "local" else remote_engine
         try:
             self._engine.set_result(make(self._settings))
         except Exception as error:  # whoever waits must be told, whatever it is
             self._engine.set_exception(_no_engine(error))
-        if self._loaded:
-            self._loaded()
 
     def _watch(self) -> None:
         while not self._stop.is_set():
@@ -287,10 +304,18 @@ class Inference:
 def local_engine(settings: Settings) -> AnyEngine:
     """The one place where API processes and inference workers meet torch."""
     os.environ.setdefault("GOMP_SPINCOUNT", "0")  # else its threads starve a training process by spinning
-    from models.engine import Engine
+    with uncollected("models.engine"):
+        from models.engine import Engine
 
     bound, memory = settings.queue_pictures, settings.loaded_bytes
     return Engine(device=settings.device, threads=settings.threads, bound=bound, memory=memory)
+
+
+def remote_engine(settings: Settings) -> AnyEngine:
+    with uncollected("app.services.remote"):
+        from app.services.remote import RemoteEngine
+
+    return RemoteEngine(settings)
 
 
 def _loading() -> NotReady:

@@ -92,7 +92,11 @@ class _Engine(Collector):
 
     def collect(self) -> Iterator[Metric]:
         asked = self._ask()
-        yield _gauge("forger_engine_up", "1 when the process can draw, else 0.", float(asked is not None))
+        yield _gauge(
+            "forger_engine_up",
+            "1 when the process can draw, else 0; it is 0 until there is a model.",
+            float(asked is not None),
+        )
         waiting, turns = asked or (0, ())
         yield _gauge("forger_engine_waiting_pictures", "Pictures in the engine's queue.", waiting)
         yield HistogramMetricFamily(

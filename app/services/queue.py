@@ -1,14 +1,14 @@
 """The doorbell: a message carries a job's id and may be lost, doubled or late without harm."""
 
 from functools import lru_cache
-
-from celery import Celery
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
+from typing import TYPE_CHECKING
 
 from app.core.logging import get_logger
 from app.core.names import BROKER_PREFIX, QUEUES, TASKS, TRAIN
 from app.core.settings import Settings, get_settings
+
+if TYPE_CHECKING:  # Celery is a sixth of what an API imports, and no runner needs it
+    from celery import Celery
 
 log = get_logger(__name__)
 
@@ -16,8 +16,10 @@ EVALUATIONS = 1
 """jobs a worker process evaluates, generates or translates beside those it trains"""
 
 
-def make_celery(settings: Settings) -> Celery:
+def make_celery(settings: Settings) -> "Celery":
     """The Celery app that clients and workers share. JSON only, no results, early acknowledgement."""
+    from celery import Celery
+
     app = Celery("forger", broker=settings.broker_url, set_as_current=False)
     app.conf.update(
         task_serializer="json",
@@ -52,12 +54,15 @@ def make_celery(settings: Settings) -> Celery:
 
 
 @lru_cache
-def celery() -> Celery:
+def celery() -> "Celery":
     return make_celery(get_settings())
 
 
 def ring(job_id: str, kind: str = TRAIN) -> bool:
     """Tells the workers that a job waits. False when the broker is away: the reaper rings again."""
+    from kombu.exceptions import OperationalError
+    from redis.exceptions import RedisError
+
     try:
         celery().send_task(
             TASKS[kind],

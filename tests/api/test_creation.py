@@ -15,15 +15,8 @@ from app.services import attempts, jobs
 from models.spec.families import FAMILIES
 from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import make_job
-from tests.support.wait import until
 
 SMALL = {"recipe": "cdcgan", "dataset": "digits", "budget": {"steps": 9}}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def engine(client: TestClient) -> None:
-    """Parameters are counted once it is loaded."""
-    until(lambda: client.app.state.inference.health() is None)  # type: ignore[attr-defined]
 
 
 def send(client: TestClient, key: str | None = None, **body: Any) -> httpx.Response:
@@ -137,7 +130,7 @@ def test_a_dry_run_lists_refusals_instead_of_refusing(client: TestClient) -> Non
 def test_without_an_engine_a_dry_run_says_that_it_cannot_count(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def absent(self: object) -> None:
+    def absent(self: object, seconds: float) -> None:
         raise NotReady("The engine did not start: No module named 'torch'.")
 
     monkeypatch.setattr("app.services.inference.Inference._await", absent)
@@ -147,7 +140,10 @@ def test_without_an_engine_a_dry_run_says_that_it_cannot_count(
     assert plan["recipe"] is not None
 
 
-def test_a_dry_run_does_not_wait_for_an_engine_that_loads(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dry_run_waits_only_a_moment_for_an_engine_that_loads(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.services.inference.COUNT_S", 0.01)
     monkeypatch.setattr(client.app.state.inference, "_engine", Future())  # type: ignore[attr-defined]
     plan = send(client, dry_run=True).json()
     assert plan["parameters"] is None

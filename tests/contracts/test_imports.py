@@ -39,6 +39,20 @@ def test_torch_stays_out_of(module: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(
+    ("modules", "absent"),
+    [
+        ("app.main", ("celery", "kombu", "redis", "alembic", "sklearn", "sqlalchemy.dialects.postgresql")),
+        ("app.cli.root", ("fastapi", "sqlalchemy", "numpy", "PIL", "pydantic")),
+        ("worker.runner", ("torch", "celery", "kombu", "redis", "fastapi")),
+        ("worker.training.loop, worker.training.data", ("celery", "sqlalchemy", "scipy", "sklearn")),
+    ],
+)
+def test_what_takes_long_to_import_comes_when_it_is_needed(modules: str, absent: tuple[str, ...]) -> None:
+    code = f"import sys, {modules}; print([name for name in {absent} if name in sys.modules])"
+    assert run(sys.executable, "-c", code).stdout.strip() == "[]"
+
+
 def test_the_spec_needs_nothing_heavy() -> None:
     code = "import sys, models.spec.resolve; print([n for n in ('numpy', 'PIL', 'sqlalchemy') if n in sys.modules])"
     assert run(sys.executable, "-c", code).stdout.strip() == "[]"

@@ -4,17 +4,19 @@ import gzip
 import hashlib
 import os
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from models.spec.data import Images, Points
 from models.spec.datasets import DATASETS
 from models.truth import MIXTURES
 from worker.training.data import DatasetMissing, load
-from worker.training.sources import idx, pictures
+from worker.training.sources import digits, idx, pictures
 from worker.training.sources.idx import read_idx
 
 FILES = Path(os.environ["FORGER_DATA"]) if os.environ.get("FORGER_DATA") else None
@@ -39,6 +41,22 @@ def write_small_mnist(folder: Path, count: int = 6, suffix: str = "") -> torch.T
 
 
 MNIST = Images(dataset="mnist", side=28, channels=1, classes=10)
+
+
+def test_digits_are_those_of_scikit_learn() -> None:
+    """Bit for bit what its own reader gives."""
+    pixels, labels = digits.read("train")
+    bunch = load_digits()
+    assert np.array_equal(pixels, np.round(bunch.images * (255 / 16)).astype(np.uint8))
+    assert np.array_equal(labels, bunch.target)
+    with pytest.raises(DatasetMissing, match="no test split"):
+        digits.read("test")
+
+
+def test_without_scikit_learn_the_digits_say_where_they_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(DatasetMissing, match="come with scikit-learn"):
+        digits.read("train")
 
 
 def test_digits_are_sixteen_pixels_and_use_the_whole_range() -> None:

@@ -1,6 +1,7 @@
 """A folded network computes what it computed."""
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -15,10 +16,19 @@ from models.spec.families import FAMILIES
 from models.spec.resolve import resolve
 
 ONE_LEVEL = 1 / 127.5
-DRAWING = [name for name in FAMILIES if resolve(name, seed=1)[1].draws]
+SHOWN = [name for name in FAMILIES if resolve(name, seed=1)[1].translates]
+FROM_LATENTS = [name for name in FAMILIES if name not in SHOWN]
+BATCH: dict[str, Any] = {"norm": "batch"}
+TRANSLATING: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in SHOWN),
+    ("pix2pix", BATCH),
+    ("pix2pix", BATCH | {"dropout": 0.5}),
+    ("srgan", BATCH),
+]
+"""families, and overrides of their generators"""
 
 
-@pytest.mark.parametrize("family", DRAWING)
+@pytest.mark.parametrize("family", FROM_LATENTS)
 def test_a_folded_generator_draws_the_same(family: str) -> None:
     _, recipe = resolve(family, seed=1)
     generator = build_generator(recipe).eval()
@@ -36,3 +46,35 @@ def test_no_statistics_are_left_to_apply(family: str) -> None:
     assert any(isinstance(module, nn.BatchNorm2d) for module in generator.modules())
     fold(generator)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in generator.modules())
+
+
+@pytest.mark.parametrize(("family", "generator"), TRANSLATING)
+def test_a_folded_translator_makes_the_same_of_a_picture(family: str, generator: dict[str, Any]) -> None:
+    made = build_generator(resolve(family, seed=1, overrides={"generator": generator})[1]).eval()
+    for network in made.values() if isinstance(made, nn.ModuleDict) else [made]:
+        unsettle(network)
+        folded = copy.deepcopy(network)
+        fold(folded)
+        first = next(weight for weight in network.parameters() if weight.ndim > 1)
+        x = torch.rand(4, first.shape[1], 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
+        with torch.inference_mode():
+            before, after = network(x), folded(x)
+        assert before.std() > ONE_LEVEL
+        assert (after - before).abs().max() < ONE_LEVEL / 4
+        if generator:
+            assert any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+        assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+
+
+@torch.no_grad()
+def unsettle(network: nn.Module) -> None:
+    """Norms with statistics, gains and biases as a training leaves them: none is 0 or 1."""
+    chance = torch.Generator().manual_seed(2)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            module.running_mean.normal_(0, 0.3, generator=chance)
+            module.running_var.uniform_(0.5, 2, generator=chance)
+            module.weight.uniform_(0.5, 1.5, generator=chance)
+            module.bias.normal_(0, 0.2, generator=chance)

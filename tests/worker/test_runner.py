@@ -1,9 +1,12 @@
 """Runners in this process: one that is called off before its first step, and one that goes on after an extension."""
 
+import gc
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.core.settings import get_settings
 from app.core.states import JobState
@@ -76,12 +79,29 @@ def test_an_order_before_the_first_step_ends_the_attempt_there(
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_the_log_says_once_where_the_time_to_the_first_step_went(database: Path) -> None:
+    job = make_job("gan", "ring8", steps=4, watch=None)
+    assert attempts.claim(job.id, "tests") is not None
+    began = time.monotonic()
+    with capture_logs() as lines:
+        Runner(job.id, 1, Ordered(-1, lambda: None)).run()
+    (line,) = [line for line in lines if line["event"] == "first_step"]
+    parts = {name: value for name, value in line.items() if name.endswith("_s")}
+    assert [*parts] == ["imports_s", "settling_s", "data_s", "preparing_s", "first_step_s"]
+    assert 0 < sum(parts.values()) < time.monotonic() - began
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("damaged", [False, True])
 def test_an_extension_that_goes_on_from_before_it_says_what_is_lost(database: Path, damaged: bool) -> None:
     job = make_job("gan", "ring8", steps=4, checkpoint_every=2, report_every=4, watch=None)
     for fence in (1, 2):
         assert attempts.claim(job.id, "tests") is not None
-        Runner(job.id, fence, Ordered(-1, lambda: None)).run()
+        with capture_logs() as lines:
+            Runner(job.id, fence, Ordered(-1, lambda: None)).run()
+        first = 1 if fence == 1 else 3 if damaged else 5
+        assert [line["step"] for line in lines if line["event"] == "first_step"] == [first]
         if fence == 1:
             jobs.extend(job.id, 2)
             newest = jobs.checkpoints(job.id)[0]

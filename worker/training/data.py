@@ -12,9 +12,9 @@ from torch import Tensor
 
 from models.spec.data import DataSpec, Images, Paired, Points, Sequences, Unpaired
 from worker.training import scenes
-from worker.training.sources import cifar10, drawn, idx, stacked, usps
+from worker.training.sources import cifar10, digits, drawn, idx, stacked, usps
 from worker.training.sources.base import Data, DatasetMissing, Split, unknown
-from worker.training.sources.pictures import Pixels, sized, with_channels
+from worker.training.sources.pictures import sized, with_channels
 
 __all__ = ["Data", "DatasetMissing", "Split", "load"]
 
@@ -60,7 +60,7 @@ def _images(spec: Images, root: Path | None, split: Split, downloads: Path | Non
 def _labelled(spec: Images, root: Path | None, split: Split, downloads: Path | None) -> tuple[Tensor, Tensor]:
     match spec.dataset:
         case "digits":
-            raw, labels = _digits(split)
+            raw, labels = digits.read(split)
         case "mnist" | "fashion_mnist":
             raw, labels = idx.read_pair(spec.dataset, split, root, downloads)
         case "stacked_mnist":
@@ -72,12 +72,3 @@ def _labelled(spec: Images, root: Path | None, split: Split, downloads: Path | N
         case _:
             raise unknown(spec.dataset, ["digits", *idx.IDX_SETS, "stacked_mnist", "usps", "cifar10"])
     return sized(raw, spec.side, spec.channels), torch.from_numpy(labels.astype(np.int64))
-
-
-def _digits(split: Split) -> tuple[Pixels, Pixels]:
-    if split == "test":
-        raise DatasetMissing("The digits have no test split; use the whole set.")
-    from sklearn.datasets import load_digits  # slow to import, and only digits need it
-
-    bunch = load_digits()
-    return np.round(bunch.images * (255 / 16)).astype(np.uint8), bunch.target.astype(np.uint8)

@@ -1,0 +1,126 @@
+"""Is anything slower than it was? Ratios of quick benches, held against bounds.
+
+    python -m bench.check            # runs the benches: some ten minutes of a quiet machine
+    python -m bench.check FILE...    # holds results that are there against the bounds
+
+Ratios, since whatever slows this machine down slows down both sides of one. A bench that misses a bound is run once
+more, and counts as it is then. Ends with status 1 and a sentence for each bound that was missed.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bench.results import CHECKOUT, Row
+
+Kind = Literal["at least", "at most"]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Of the ratio of a row's figure to what it is held against."""
+
+    case: str
+    figure: str
+    against: str
+    kind: Kind
+    ratio: float
+
+    def missed_by(self, rows: Iterable[Row]) -> str | None:
+        """A sentence, unless the ratio keeps to the bound."""
+        row = next((row for row in rows if (row.case, row.figure) == (self.case, self.figure)), None)
+        if row is None or self.against not in row.against:
+            return f"'{self.case}' has no {self.figure} against {self.against}: make the bench and BOUNDS agree."
+        found = row.against[self.against]
+        if found >= self.ratio if self.kind == "at least" else found <= self.ratio:
+            return None
+        return (
+            f"'{self.case}': {self.figure} are {found:.2f} of {self.against}, and {self.kind} {self.ratio:g} is wanted."
+        )
+
+
+def _speed(case: str, plain: float, limit: float) -> tuple[Bound, Bound]:
+    told = f"{case}: forger", "pictures per second"
+    return Bound(*told, "plain loop", "at least", plain), Bound(*told, "limit", "at least", limit)
+
+
+def _rate(clients: int, fastapi: float, limit: float) -> tuple[Bound, Bound]:
+    told = f"forger, {clients} clients", "requests per second"
+    return Bound(*told, "fastapi", "at least", fastapi), Bound(*told, "limit", "at least", limit)
+
+
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "train_speed": ("--quick",),
+    "sample_latency": ("--quick", "--uninstalled"),
+    "start": ("--quick",),
+}
+BOUNDS: dict[str, tuple[Bound, ...]] = {
+    "train_speed": (
+        *_speed("DCGAN, 64 px, batch 64", plain=0.9, limit=0.8),
+        *_speed("cdcgan, 28 px, batch 64", plain=0.9, limit=0.75),
+        *_speed("CycleGAN, 128 px, 6 blocks, batch 1", plain=0.9, limit=0.75),
+        *_speed("WGAN-GP, 32 px, batch 64", plain=0.9, limit=0.8),
+    ),
+    "sample_latency": (
+        *_rate(1, fastapi=0.5, limit=0.05),
+        *_rate(8, fastapi=1.2, limit=0.15),
+        *_rate(32, fastapi=1.6, limit=0.2),
+        *_rate(128, fastapi=1.4, limit=0.17),
+    ),
+    "start": (
+        Bound("import app.main", "cpu seconds", "import fastapi, uvicorn", "at most", 4.5),
+        Bound("forger serve, a new home", "seconds", "import fastapi, uvicorn", "at most", 10),
+        Bound("forger serve, with a model", "seconds", "import torch", "at most", 3),
+        Bound("API without a model", "RSS MB", "goal 150 MB", "at most", 1),
+        Bound("gan on ring8", "seconds", "import torch", "at most", 4),
+        Bound("cdcgan on digits, again", "seconds", "import torch", "at most", 4),
+    ),
+}
+"""What was measured, less a quarter or so: a bound is missed by what somebody did, not by the weather."""
+
+
+def missed(bench: str, rows: Sequence[Row]) -> list[str]:
+    """A sentence for each bound of the bench that its rows miss."""
+    return [f"{bench}: {sentence}" for bound in BOUNDS[bench] if (sentence := bound.missed_by(rows))]
+
+
+def main(files: Sequence[str]) -> int:
+    """The exit status."""
+    found = [missed(*read(Path(file))) for file in files] if files else [run(bench) for bench in COMMANDS]
+    sentences = [sentence for several in found for sentence in several]
+    print("\n".join(sentences) or "Every ratio keeps to its bound.")
+    return int(bool(sentences))
+
+
+def run(bench: str) -> list[str]:
+    """What the bench misses, twice in a row."""
+    sentences = missed(bench, measured(bench))
+    if sentences:
+        print("\n".join([*sentences, f"{bench} is run once more."]), flush=True)
+        sentences = missed(bench, measured(bench))
+    return sentences
+
+
+def measured(bench: str) -> list[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "result.json"
+        command = [sys.executable, "-P", "-m", f"bench.{bench}", *COMMANDS[bench], "--json", str(path)]
+        subprocess.run(command, cwd=CHECKOUT, check=True)
+        return read(path)[1]
+
+
+def read(path: Path) -> tuple[str, list[Row]]:
+    """The bench's name and the rows of a result."""
+    if not path.is_file():
+        raise SystemExit(f"There is no result {path}: run the bench first, or leave the files out.")
+    told = json.loads(path.read_text())
+    return told["bench"], [Row(**row) for row in told["rows"]]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

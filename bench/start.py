@@ -1,0 +1,199 @@
+"""How soon is the service there, and a job's first step?
+
+    python -m bench.start [--quick] [--json FILE]
+
+Each round sets up a service in a new home: `forger serve` until /readyz says 200, jobs until their first steps, a model
+and the first /sample, and `forger serve` again, now with a model. Figures, medians over the rounds with half the
+distance between quartiles as spread:
+
+- seconds: by the clock of the wall. Of a job, from POST /jobs to the first step; its parts stand below it, from the
+  job's events and from the line `first_step` in the runner's log
+- cpu seconds: of a fresh interpreter that imports and ends
+- PSS MB, RSS MB: of the API's process alone
+
+`cdcgan` is run twice: the first training on a dataset teaches a judge before its first step, the next one finds it.
+`against` holds ratios: to the goals, and to what `import torch` and `import fastapi, uvicorn` take in the same rounds,
+which a busy machine slows down as well.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from statistics import median, quantiles
+
+import httpx2 as httpx
+import psutil
+
+from app.client import Forger, Job
+from app.core import running
+from app.core.states import JobState
+from bench.results import CHECKOUT, RESULTS, Row, show, write
+from examples.demo import service
+
+LOOK_S = 0.01
+PATIENCE_S = 300
+"""that a busy machine may need"""
+JOBS = {
+    "gan on ring8": ("gan", "ring8"),
+    "cdcgan on digits": ("cdcgan", "digits"),
+    "cdcgan on digits, again": ("cdcgan", "digits"),
+}
+PARTS = ("queue", "process", "imports", "settling", "data", "preparing", "first_step")
+IMPORTS = {
+    "import app.main": "app.main",
+    "import torch": "torch",
+    "import fastapi, uvicorn": "fastapi, uvicorn",
+}
+NEW, OLD = "forger serve, a new home", "forger serve, with a model"
+APP, TORCH, WEB = IMPORTS
+GOALS = {
+    (NEW, "seconds"): 3.0,
+    (OLD, "seconds"): 3.0,
+    (APP, "seconds"): 0.8,
+    ("API without a model", "PSS MB"): 150.0,
+    ("API without a model", "RSS MB"): 150.0,
+    **{(name, "seconds"): 5.0 for name in JOBS},
+}
+YARDSTICKS = {APP: WEB, NEW: WEB} | dict.fromkeys((OLD, *JOBS), TORCH)
+
+Key = tuple[str, str]
+"""case and figure"""
+
+
+def main() -> None:
+    options = _options()
+    measured: dict[Key, list[float]] = defaultdict(list)
+    for number in range(2 if options.quick else 7):
+        for key, value in a_round():
+            measured[key].append(value)
+        print(f"round {number + 1}:", *(f"{key[0]} {measured[key][-1]:.2f}" for key in GOALS if key in measured))
+    found = list(rows(measured))
+    show("Start", found)
+    write("start", found, options.json, quick=options.quick)
+    print(f"Written to {options.json}")
+
+
+def rows(measured: Mapping[Key, Sequence[float]]) -> Iterator[Row]:
+    """One of each case and figure, of two rounds at least."""
+    for (case, figure), values in measured.items():
+        low, _, high = quantiles(values, n=4)
+        value, against = median(values), dict[str, float]()
+        if goal := GOALS.get((case, figure)):
+            against[f"goal {goal:g} {figure.split()[-1].replace('seconds', 's')}"] = value / goal
+        if yardstick := YARDSTICKS.get(case):
+            against[yardstick] = value / median(measured[yardstick, figure])
+        yield Row(case, figure, value, (high - low) / 2, len(values), against)
+
+
+def a_round() -> Iterator[tuple[Key, float]]:
+    """What was found, as it is found."""
+    for name, modules in IMPORTS.items():
+        seconds, cpu = imported(modules)
+        yield (name, "seconds"), seconds
+        yield (name, "cpu seconds"), cpu
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        with serving(home) as (forger, seconds):
+            yield (NEW, "seconds"), seconds
+            yield from memory("API without a model", home)
+            for name, (family, dataset) in JOBS.items():
+                yield from until_the_first_step(name, forger.train(family, dataset=dataset, seed=1), home)
+            forger.train("gan", dataset="ring8", seed=1, budget={"steps": 3}).wait()
+            began = time.perf_counter()
+            forger.sample(seed=1)
+            yield ("the first /sample", "seconds"), time.perf_counter() - began
+            yield from memory("API after the first /sample", home)
+        with serving(home) as (_, seconds):
+            yield (OLD, "seconds"), seconds
+
+
+def imported(modules: str) -> tuple[float, float]:
+    """Seconds, and those of the processor, of a fresh interpreter that imports them."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run([sys.executable, "-P", "-c", f"import {modules}"], cwd=CHECKOUT, env=_path(), check=True)
+    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def _path() -> dict[str, str]:
+    return {"PYTHONPATH": str(CHECKOUT), "GOMP_SPINCOUNT": "0"}
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[tuple[Forger, float]]:
+    """The service, and the seconds it took to be ready."""
+    began = time.perf_counter()
+    with service(home) as forger:
+        _until_ready(forger.url)
+        yield forger, time.perf_counter() - began
+
+
+def _until_ready(url: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    with httpx.Client(base_url=url) as client:
+        while time.monotonic() < deadline:
+            try:
+                if client.get("/readyz").status_code == 200:
+                    return
+            except httpx.TransportError:  # the socket is bound before the API runs; between two homes it is not
+                pass
+            time.sleep(LOOK_S)
+    raise SystemExit(f"The service at {url} was not ready within {PATIENCE_S} s.")
+
+
+def memory(case: str, home: Path) -> Iterator[tuple[Key, float]]:
+    """Of the API. The kernel tells the proportional share (PSS) of a process that closed itself to root alone."""
+    told = json.loads((home / running.FILE).read_text())
+    api = next(child for child in psutil.Process(told["pid"]).children() if "uvicorn" in child.cmdline())
+    yield (case, "RSS MB"), api.memory_info().rss / 1e6
+    try:
+        yield (case, "PSS MB"), api.memory_full_info().pss / 1e6
+    except psutil.AccessDenied:
+        print("PSS is left out: only root may read it of this process.")
+
+
+def until_the_first_step(case: str, job: Job, home: Path) -> Iterator[tuple[Key, float]]:
+    """From the job's creation, and the parts of the way; then the job is cancelled."""
+    line = _first_step(home / "logs" / f"{job.id}-1.log")
+    job.cancel()
+    job.wait()
+    at = {str(event.data.get("state")): event.at for event in reversed(list(job.events())) if event.type == "state"}
+    queued, claimed = at[JobState.QUEUED], at[JobState.RUNNING]
+    stepped = datetime.fromisoformat(line["timestamp"]).timestamp()
+    inside = {part: float(line[f"{part}_s"]) for part in PARTS if f"{part}_s" in line}
+    parts = {"queue": claimed - queued, "process": stepped - claimed - sum(inside.values()), **inside}
+    yield (case, "seconds"), stepped - queued
+    for part in PARTS:
+        yield (f"{case}: {part}", "seconds"), parts.get(part, 0.0)
+
+
+def _first_step(log: Path) -> dict[str, str]:
+    """The runner's line of that name."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        for line in log.read_text().splitlines() if log.exists() else ():
+            if '"first_step"' in line and line.endswith("}"):
+                found: dict[str, str] = json.loads(line)
+                return found
+        time.sleep(LOOK_S)
+    raise SystemExit(f"The job took no step within {PATIENCE_S} s; its log is {log}.")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="2 rounds instead of 7")
+    parser.add_argument("--json", type=Path, default=RESULTS / "start.json", metavar="FILE")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

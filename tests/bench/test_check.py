@@ -1,0 +1,85 @@
+"""The gate: it lets pass what keeps to its bounds, and names what does not."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from bench import start, train_speed
+from bench.check import BOUNDS, COMMANDS, Bound, main, missed
+from bench.results import Row
+from bench.sample_latency import CLIENTS
+
+
+def keeping(bench: str) -> list[Row]:
+    """Rows at their very bounds."""
+    rows: dict[tuple[str, str], Row] = {}
+    for bound in BOUNDS[bench]:
+        row = rows.setdefault((bound.case, bound.figure), Row(bound.case, bound.figure, 1.0))
+        row.against[bound.against] = bound.ratio
+    return list(rows.values())
+
+
+def beyond(bench: str, bound: Bound) -> list[Row]:
+    """The same, but for one ratio, which is a little worse."""
+    worse = bound.ratio * (0.99 if bound.kind == "at least" else 1.01)
+    return [
+        replace(row, against=row.against | {bound.against: worse})
+        if (row.case, row.figure) == (bound.case, bound.figure)
+        else row
+        for row in keeping(bench)
+    ]
+
+
+def result(path: Path, bench: str, rows: Sequence[Row]) -> str:
+    path.write_text(json.dumps({"bench": bench, "rows": [asdict(row) for row in rows]}))
+    return str(path)
+
+
+@pytest.mark.parametrize("bench", COMMANDS)
+def test_what_keeps_to_every_bound_passes(bench: str) -> None:
+    assert missed(bench, keeping(bench)) == []
+
+
+@pytest.mark.parametrize(("bench", "bound"), [(bench, bound) for bench in BOUNDS for bound in BOUNDS[bench]])
+def test_one_worse_ratio_is_named_alone(bench: str, bound: Bound) -> None:
+    (sentence,) = missed(bench, beyond(bench, bound))
+    assert sentence.startswith(f"{bench}: '{bound.case}'")
+    assert bound.figure in sentence
+    assert bound.against in sentence
+    assert f"{bound.kind} {bound.ratio:g} is wanted" in sentence
+
+
+@pytest.mark.parametrize("bench", COMMANDS)
+def test_a_row_that_is_not_there_is_missed(bench: str) -> None:
+    sentences = missed(bench, [])
+    assert len(sentences) == len(BOUNDS[bench])
+    assert all("make the bench and BOUNDS agree" in sentence for sentence in sentences)
+
+
+def test_results_that_are_there_are_held_against_the_bounds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [result(tmp_path / f"{bench}.json", bench, keeping(bench)) for bench in COMMANDS]
+    assert main(files) == 0
+    assert "Every ratio keeps to its bound" in capsys.readouterr().out
+    bound = BOUNDS["start"][0]
+    files.append(result(tmp_path / "slow.json", "start", beyond("start", bound)))
+    assert main(files) == 1
+    assert capsys.readouterr().out.startswith(f"start: '{bound.case}'")
+
+
+def test_a_result_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="There is no result"):
+        main([str(tmp_path / "start.json")])
+
+
+def test_the_bounds_are_those_of_cases_that_the_benches_measure() -> None:
+    cases = {bench: {bound.case for bound in BOUNDS[bench]} for bench in BOUNDS}
+    assert BOUNDS.keys() == COMMANDS.keys()
+    assert cases["train_speed"] == {f"{case.name}: forger" for case in train_speed.CASES}
+    assert cases["sample_latency"] == {f"forger, {clients} clients" for clients in CLIENTS}
+    rounds = {(name, figure): [1.0, 1.0] for name in (start.TORCH, start.WEB) for figure in ("seconds", "cpu seconds")}
+    rows = start.rows(rounds | {(bound.case, bound.figure): [1.0, 2.0] for bound in BOUNDS["start"]})
+    against = {(row.case, row.figure): row.against for row in rows}
+    assert all(bound.against in against[bound.case, bound.figure] for bound in BOUNDS["start"])

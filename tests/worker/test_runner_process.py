@@ -1,0 +1,21 @@
+"""A runner as its supervisor sees it."""
+
+from pathlib import Path
+
+from worker.runner_process import RunnerProcess
+
+LONG_S = 600.0
+"""that no test waits for"""
+
+
+def test_the_end_of_a_runner_is_seen_when_it_comes(home: Path) -> None:
+    """There is no database here: the runner says its first heartbeat, fails, and ends. Nobody sleeps beyond that."""
+    runner = RunnerProcess("job_of_nobody", 1, home / "runner.log")
+    try:
+        while (status := runner.wait(LONG_S)) is None:
+            pass
+        assert status == 1
+        assert runner.wait(LONG_S) == 1
+    finally:
+        runner.kill()
+        runner.close()
