@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from app.core import errors
-from app.core.errors import FieldError, ForgerError, Invalid
+from app.core.errors import FieldError, ForgerError, Invalid, NotReady
 
 HEADER = struct.Struct(">I")
 START_S = 30.0
@@ -148,7 +148,8 @@ class _Child:
             self._answer(time.monotonic() + START_S)
         except (EOFError, TimeoutError) as error:
             self.kill()
-            raise RuntimeError("A sandbox child did not start; its own words are in the log.") from error
+            sentence = "The process that reads files did not start in time; the log may say why. Send this again later."
+            raise NotReady(sentence, code="reader_away", headers={"Retry-After": "10"}) from error
 
     def run(self, task: bytes, seconds: float) -> Any:
         deadline = time.monotonic() + seconds
