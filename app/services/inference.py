@@ -93,6 +93,7 @@ class Inference:
         self._settings = settings
         self._store = Store(settings.artifacts)
         self._versions: tuple[VersionView, ...] = ()
+        self._mark: models.Mark | None = None
         self._datasets: Mapping[str, DatasetInfo] = DATASETS
         self._engine: Future[AnyEngine] = Future()
         self._exporting = threading.Lock()
@@ -139,9 +140,10 @@ class Inference:
 
     def refresh(self) -> None:
         with self._refreshing:  # else what was read earlier could be put in place later
-            versions = tuple(models.versions())
+            mark, versions = models.versions_but(self._mark)
             self._datasets = datasets.all_datasets()  # a dataset outlives its models: read later, it is there
-            self._versions = versions
+            if versions is not None:
+                self._mark, self._versions = mark, tuple(versions)
 
     def class_names(self, version: VersionView) -> tuple[str, ...]:
         return datasets.class_names(version.recipe, self._datasets)

@@ -39,8 +39,8 @@ def measure(session: Session) -> Load:
 
 
 def _oldest_s(session: Session) -> float:
-    waited = select(epoch_now() - func.min(Job.queued_at)).where(Job.state == JobState.QUEUED)
-    return max(0.0, session.scalar(waited) or 0.0)
+    first = select(func.min(Job.queued_at)).where(Job.state == JobState.QUEUED).scalar_subquery()
+    return max(0.0, session.scalar(select(epoch_now() - first)) or 0.0)
 
 
 def _pace(session: Session) -> dict[str, float]:
