@@ -120,7 +120,7 @@ class Feed:
         while self._tails:
             seen = {job_id: tail.seq for job_id, tail in self._tails.items()}
             try:
-                found = await asyncio.to_thread(_look, seen)
+                found = await asyncio.to_thread(look, seen)
             except SQLAlchemyError as error:  # the database may be restarting: the next round tries again
                 log.warning("events_not_read", error=str(error))
                 found = {}
@@ -140,7 +140,7 @@ class Feed:
                 follower.send_back()
 
 
-def _look(seen: Mapping[str, int | None]) -> dict[str, tuple[int, list[EventView]]]:
+def look(seen: Mapping[str, int | None]) -> dict[str, tuple[int, list[EventView]]]:
     """Of the jobs that have news: number of the newest event, and those that were not seen; none where it is many."""
     with unit_of_work(read_only=True) as session:
         newest = rows.newest_events(session, seen)
