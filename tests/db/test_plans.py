@@ -7,10 +7,11 @@ database. A statement may look through the whole of an index only where it count
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, UniqueConstraint, event, select
+from sqlalchemy import Connection, Index, PrimaryKeyConstraint, UniqueConstraint, event, select
 from sqlalchemy.orm import Session
 
 from app.core.errors import NotFound
@@ -114,13 +115,16 @@ def _missing(ask: Callable[[str], object], name: str) -> None:
         ask(name)
 
 
+def _listed(name: str, value: str, after: bool, has: Filled) -> object:
+    filters: dict[str, Any] = {name: value}
+    return jobs.list_jobs(limit=100, after=has.jobs[3000] if after else None, **filters)
+
+
 HOT: dict[str, Callable[[Filled], object]] = {
     "the list": lambda _: jobs.list_jobs(),
     "its next page": lambda has: jobs.list_jobs(after=has.jobs[1000]),
     **{
-        f"the list by {name}, {place}": lambda has, name=name, value=value, after=after: jobs.list_jobs(
-            limit=100, after=has.jobs[3000] if after else None, **{name: value}
-        )
+        f"the list by {name}, {place}": partial(_listed, name, value, after)
         for name, value in {
             "state": "failed", "family": "dcgan", "dataset": "digits", "model": "gan-ring8", "kind": "evaluate",
         }.items()
@@ -189,6 +193,7 @@ def test_a_statement_that_has_no_index_to_go_by_is_seen(filled: Filled) -> None:
 def test_every_reference_has_an_index() -> None:
     """Else whoever deletes a row looks through every table that may refer to it. No plan tells of that."""
     for table in Base.metadata.sorted_tables:
-        keys = [table.primary_key, *table.indexes, *(c for c in table.constraints if isinstance(c, UniqueConstraint))]
+        unique = [one for one in table.constraints if isinstance(one, UniqueConstraint)]
+        keys: list[Index | UniqueConstraint | PrimaryKeyConstraint] = [*unique, *table.indexes, table.primary_key]
         led = {next(iter(key.columns)).name for key in keys}
         assert {key.parent.name for key in table.foreign_keys} <= led, table.name
