@@ -131,7 +131,7 @@ def artifact_bytes(
 
 @router.get("/{job_id}/samples")
 def samples(job_id: str) -> SampleList:
-    """List the pictures of the fixed noise. One at each report, always of the same noise."""
+    """List the pictures of the fixed noise. One at each report or at some, at most 40, always of the same noise."""
     return SampleList(
         data=[
             SampleOut(

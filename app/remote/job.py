@@ -120,7 +120,7 @@ class Job:
         return self._connection.read(CheckpointList, f"{self._path}/checkpoints").data
 
     def samples(self) -> list[SampleOut]:
-        """The fixed noise at each report, by step."""
+        """The fixed noise at each report, or at some of them, by step."""
         return self._connection.read(SampleList, f"{self._path}/samples").data
 
     def artifacts(self, kind: str | None = None) -> list[ArtifactOut]:
