@@ -155,7 +155,10 @@ def record_report(job_id: str, fence: int, step: int, values: Mapping[str, float
 
 
 def record_reports(job_id: str, fence: int, reports: Sequence[Reported]) -> None:
-    """Several at once, in the order in which they were made: all of them, or none where the attempt is fenced out."""
+    """Several at once, in the order in which they were made: all of them, or none where the attempt is fenced out.
+
+    The job's step does not go back: a heartbeat may have told of a later one meanwhile.
+    """
     store = Store(get_settings().artifacts)
     sha256s = [None if report.sample is None else store.put_bytes(report.sample) for report in reports]
     with unit_of_work() as session:
@@ -167,7 +170,7 @@ def record_reports(job_id: str, fence: int, reports: Sequence[Reported]) -> None
             if report.sample is not None:
                 artifact = _put_sample(session, job_id, report.step, sha256=sha256, size=len(report.sample))
                 told.append(("sample", {"step": report.step, "artifact": artifact}))
-        rows.write(session, job_id, fence, *told, step=reports[-1].step)
+        rows.write(session, job_id, fence, *told, step=rows.no_less(reports[-1].step))
 
 
 def _put_sample(session: Session, job_id: str, step: int, **file: Any) -> str:
