@@ -25,7 +25,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,8 +42,10 @@ from bench.sample_latency import CLIENT_CORE, SERVER_CORE, System, free_port, se
 from tests.support.postgres import CannotStart, Postgres
 from tests.support.settings import forget
 
-FULL, QUICK, ALMOST_EMPTY = (100_000, 10_000_000), (5_000, 200_000), (200, 70_000)
-"""jobs and points"""
+FULL, QUICK = (100_000, 19, 10_000), (5_000, 7, 5_000)
+"""jobs, reports of each, and of one in ten thousand: 10 million points of curves; 200,000"""
+ALMOST_EMPTY = 200
+"""jobs, whose reports are as many"""
 CLIENTS = 4
 FOLLOWERS = (1, 200)
 FOLLOWED = 10
@@ -72,7 +74,7 @@ ASKS: dict[str, Ask] = {
     "GET /jobs of a state and a family": _next_page("state=succeeded&family=dcgan"),
     "GET /jobs/{id}": lambda has, chance: f"/jobs/{chance.choice(has.jobs)}",
     "GET /jobs/{id}, last in the queue": lambda has, chance: f"/jobs/{has.queued[-1]}",
-    "GET /jobs/{id}/metrics": lambda has, chance: f"/jobs/{chance.choice(has.jobs[1:90])}/metrics",
+    "GET /jobs/{id}/metrics": lambda has, chance: f"/jobs/{chance.choice(has.jobs[1:])}/metrics",
     "GET /jobs/{id}/metrics, thinned": lambda has, chance: f"/jobs/{chance.choice(has.often)}/metrics",
     "GET /jobs/{id}/events": lambda has, chance: f"/jobs/{chance.choice(has.jobs)}/events",
 }
@@ -115,8 +117,11 @@ def main() -> None:
 def measured(backend: str, folder: Path, cores: list[int], quick: bool) -> Iterator[Row]:
     seconds, turns = (1.0, 3) if quick else (4.0, 7)
     with ExitStack() as stack:
-        full = stack.enter_context(place(backend, "full", folder, QUICK if quick else FULL, cores[SERVER_CORE]))
-        empty = stack.enter_context(place(backend, "almost empty", folder, ALMOST_EMPTY, cores[SERVER_CORE]))
+        jobs, *reports = QUICK if quick else FULL
+        full = stack.enter_context(place(backend, "full", folder, (jobs, *reports), cores[SERVER_CORE]))
+        empty = stack.enter_context(
+            place(backend, "almost empty", folder, (ALMOST_EMPTY, *reports), cores[SERVER_CORE])
+        )
         os.sched_setaffinity(0, {cores[CLIENT_CORE]})
         for name in ASKS:
             for number in range(turns + 1):
@@ -160,7 +165,7 @@ def followed(backend: str, full: Place, seconds: float, turns: int) -> Iterator[
 
 
 @contextmanager
-def place(backend: str, name: str, folder: Path, size: tuple[int, int], core: int) -> Iterator[Place]:
+def place(backend: str, name: str, folder: Path, size: Sequence[int], core: int) -> Iterator[Place]:
     home, port = folder / name.replace(" ", "-"), free_port()
     home.mkdir(parents=True)
     with ExitStack() as stack:

@@ -17,8 +17,6 @@ from models.spec.resolve import resolve
 
 KINDS = (("gan", "ring8"), ("wgan_gp", "grid25"), ("dcgan", "digits"), ("cdcgan", "digits"), ("cyclegan", "day2night"))
 CURVES = 5
-LONG_REPORTS = 10_000
-"""of the jobs that report often: one in ten thousand, and at least one"""
 STATES = (
     *((JobState.QUEUED,) * 5), JobState.RUNNING, JobState.PAUSED,
     *((JobState.FAILED,) * 93), *((JobState.CANCELLED,) * 100), *((JobState.SUCCEEDED,) * 800),
@@ -55,25 +53,26 @@ class Filled:
     """those that report often"""
 
 
-def fill(jobs: int, points: int) -> Filled:
-    """Into the database of the settings, which is migrated and empty: so many jobs, and about so many points."""
-    made = [_job(number) for number in range(jobs)]
-    often = [job["id"] for job in made[:: max(1, jobs // max(1, jobs // 10_000))]]
-    long = min(LONG_REPORTS, points // 4 // CURVES // len(often))
-    short = (points - len(often) * CURVES * long) // CURVES // jobs
+def fill(jobs: int, reports: int, often: int) -> Filled:
+    """Into the database of the settings, which is migrated and empty: so many jobs, with so many reports each.
+
+    One in ten thousand, the oldest first, has made `often` reports. Each report is a point of each of five curves.
+    """
+    made = [_job(number, jobs - 1 - number) for number in range(jobs)]
+    long = [job["id"] for job in made[::10_000]]
     for first in range(0, jobs, BATCH):
         with unit_of_work() as session:
             session.execute(insert(Job), made[first : first + BATCH])
     with unit_of_work() as session:
         if session.get_bind().dialect.name == "postgresql":  # else each row is looked up in the jobs
             session.execute(text("SET LOCAL session_replication_role = replica"))
-        named = "(" + ", ".join(f"'{job_id}'" for job_id in often) + ")"
-        _tell(session, _POINTS, short, f"(SELECT id FROM jobs WHERE id NOT IN {named})")
-        _tell(session, _POINTS, long, named)
+        named = "(" + ", ".join(f"'{job_id}'" for job_id in long) + ")"
+        _tell(session, _POINTS, reports, f"(SELECT id FROM jobs WHERE id NOT IN {named})")
+        _tell(session, _POINTS, often, named)
         _tell(session, _EVENTS, EVENTS)
     _settle()
     of = {state: [job["id"] for job in made if job["state"] == state] for state in JobState}
-    return Filled([job["id"] for job in made], of[JobState.QUEUED], of[JobState.RUNNING], often)
+    return Filled([job["id"] for job in made], of[JobState.QUEUED], of[JobState.RUNNING], long)
 
 
 def _tell(session: Session, statement: str, most: int, jobs: str = "") -> None:
@@ -90,15 +89,15 @@ def _settle() -> None:
             connection.execute(text("VACUUM ANALYZE"))
 
 
-def _job(number: int) -> dict[str, Any]:
-    """As a service would have left it. Neighbours differ in state, family and kind."""
-    family, dataset = KINDS[number % len(KINDS)]
-    state = STATES[number * 619 % len(STATES)]
+def _job(number: int, age: int) -> dict[str, Any]:
+    """As a service would have left it. The newest are alike in all databases; neighbours differ in state and family."""
+    family, dataset = KINDS[age % len(KINDS)]
+    state = STATES[age * 619 % len(STATES)]
     born = BEGAN + APART_S * number
     begun, ended = state not in (JobState.QUEUED, JobState.PAUSED), state in TERMINAL
     return {
         "id": f"job_{int(born * 1000):012x}7{number & 0xFFF:03x}8{number:015x}",
-        "kind": EVALUATE if number % 10 == 7 else TRAIN,
+        "kind": EVALUATE if age % 11 == 7 else TRAIN,
         "state": state,
         "reason_code": "internal_error" if state == JobState.FAILED else None,
         "reason_message": "It broke." if state == JobState.FAILED else None,
@@ -109,7 +108,7 @@ def _job(number: int) -> dict[str, Any]:
         "step": 500 if begun else 0,
         "total": 1000,
         "last_event": EVENTS,
-        "fence": int(begun) + (number % 97 == 0),
+        "fence": int(begun) + (age % 97 == 0),
         "fruitless": 0,
         "owner": "bench:1" if state in ACTIVE else None,
         "lease_expires": 1e11 if state in ACTIVE else None,

@@ -12,7 +12,8 @@ from bench.sample_latency import System
 
 EVERY_S = 0.25
 """between two reports of a job"""
-PATIENCE_S = 10.0
+PATIENCE_S = 120.0
+"""beyond the time that writing should take"""
 ASK = "GET /jobs/{job}/events?after={after} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n"
 
 

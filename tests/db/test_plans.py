@@ -25,7 +25,7 @@ from bench.filled import Filled, fill
 from tests.support.databases import new_database
 from tests.support.settings import forget
 
-JOBS, POINTS = 4_000, 100_000
+JOBS, REPORTS, OFTEN = 4_000, 4, 1_000
 FEW = 200
 """rows that may be sorted"""
 LARGE = Base.metadata.tables.keys() - {"datasets", "identity"}
@@ -44,7 +44,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory, backend: str, request: pyte
             patch.setenv(name, value)
         forget()
         migrate.upgrade()
-        yield fill(JOBS, POINTS)
+        yield fill(JOBS, REPORTS, OFTEN)
         engine(get_settings().database_url).dispose()
     forget()
 
