@@ -29,6 +29,7 @@ from app.core.logging import configure
 from app.core.sandbox import Sandbox
 from app.core.settings import Settings, get_settings
 from app.core.version import VERSION
+from app.services.feed import Feed
 from app.services.inference import Inference
 from app.services.intake import Intake
 from app.services.metrics import Metrics
@@ -69,6 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.inference = Inference(app.state.settings)
     app.state.inference.start()
+    app.state.feed = Feed(events.written)
     app.state.sandbox = Sandbox()
     app.state.intake = Intake(app.state.settings)
     reaper = Reaper().start()

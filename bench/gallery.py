@@ -73,8 +73,9 @@ def measure(name: str) -> None:
         watch = Last()
         train(recipe, data, watch, folder=Path(folder), attempt=1, resume=None, numerics=numerics)
     assert watch.last is not None
+    assert watch.last.draw is not None
     PICTURES.mkdir(parents=True, exist_ok=True)
-    (PICTURES / f"{name}.png").write_bytes(_enlarged(watch.last.sample))
+    (PICTURES / f"{name}.png").write_bytes(_enlarged(watch.last.draw()))
     figures = {"steps": recipe.budget.steps, "seconds": round(watch.seconds, 1)} | watch.last.values
     rows = [Row(name, figure, value) for figure, value in figures.items() if value is not None]
     write("gallery", rows, FIGURES / f"{name}.json", **numerics.as_dict())

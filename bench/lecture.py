@@ -73,7 +73,7 @@ def run(name: str, instead: dict[str, Any]) -> None:
     seconds = time.perf_counter() - began
     rows.append(Row("whole run", "seconds", seconds))
     PICTURES.mkdir(parents=True, exist_ok=True)
-    (PICTURES / f"{name}.png").write_bytes(sample_sheet(trainer).png)
+    (PICTURES / f"{name}.png").write_bytes(sample_sheet(trainer).draw())
     write(name, rows, FIGURES / f"{name}.json", **numerics.as_dict())
     say(f"{name}: {made.budget.steps} steps in {seconds:.0f} s")
 

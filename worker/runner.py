@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from worker.beginning import Beginning
 from worker.lifeline import CalledOff, Lifeline
 from worker.loading import load
 from worker.memory import OutOfMemory, no_memory
+from worker.reporting import Reports
 from worker.settling import settle
 from worker.subject import SubjectDamaged
 
@@ -129,6 +131,7 @@ class Runner:
         self._lifeline = lifeline
         self._folder = get_settings().checkpoints(job_id)
         self._latest: Path | None = None
+        self._reports = Reports(partial(attempts.record_reports, job_id, fence))
         self._beginning = Beginning()
         self._from = 0
         """the step that the attempt goes on from"""
@@ -137,7 +140,8 @@ class Runner:
     def run(self) -> None:
         """Trains the job to its end, or until it is called off; the job's row says which."""
         try:
-            self._run()
+            with self._reports:
+                self._run()
         except CalledOff:
             attempts.stopped(self._job_id, self._fence)
 
@@ -176,6 +180,7 @@ class Runner:
             judges=get_settings().judges,
             extended_at=extended_at,
         )
+        self._reports.flush()
         if isinstance(ended, Finished):
             self._publish(job, recipe, settled, ended)
         else:
@@ -189,23 +194,26 @@ class Runner:
             self.beat = self._lifeline.beat
 
     def report(self, report: "Report") -> None:
-        attempts.record_report(self._job_id, self._fence, report.step, report.values, report.sample)
+        self._reports.add(report.step, report.values, report.draw)
 
     def evaluated(self, evaluation: "Evaluation") -> None:
         values: dict[str, float | None] = {f"figure/{name}": value for name, value in evaluation.figures.items()}
         if evaluation.told_apart is not None:
             values["gauge/told_apart"] = evaluation.told_apart
-        attempts.record_report(self._job_id, self._fence, evaluation.step, values, None)
+        self._reports.add(evaluation.step, values)
 
     def trouble(self, step: int, kind: str, message: str) -> None:
         log.warning("trouble", kind=kind, step=step, message=message)
         data = {"kind": kind, "step": step, "message": message}
+        self._reports.flush()
         attempts.record_event(self._job_id, self._fence, "health", data)
 
     def best(self, best: "Best") -> None:
+        self._reports.flush()
         attempts.record_best(self._job_id, self._fence, best.step, best.metric, best.value)
 
     def saved(self, saved: "Saved") -> None:
+        self._reports.flush()
         attempts.record_checkpoint(self._job_id, self._fence, saved.step, saved.path.name, saved.sha256, saved.size)
         self._latest = saved.path
         if self.beat != self._lifeline.beat:

@@ -10,6 +10,7 @@ from app.core.errors import NotAcceptable, UnsupportedMedia
 from app.core.limits import ID_LENGTH, PAGE
 from app.core.sandbox import Sandbox
 from app.core.settings import Settings
+from app.services.feed import Feed
 from app.services.inference import Inference
 from app.services.intake import Intake
 
@@ -25,6 +26,11 @@ async def inference_of(request: Request) -> Inference:
     return inference
 
 
+async def feed_of(request: Request) -> Feed:
+    feed: Feed = request.app.state.feed
+    return feed
+
+
 async def sandbox_of(request: Request) -> Sandbox:
     sandbox: Sandbox = request.app.state.sandbox
     return sandbox
@@ -37,6 +43,7 @@ async def intake_of(request: Request) -> Intake:
 
 TheSettings = Annotated[Settings, Depends(settings_of)]
 TheInference = Annotated[Inference, Depends(inference_of)]
+TheFeed = Annotated[Feed, Depends(feed_of)]
 TheIntake = Annotated[Intake, Depends(intake_of)]
 TheSandbox = Annotated[Sandbox, Depends(sandbox_of)]
 Limit = Annotated[int, Query(ge=1, le=PAGE, description="Most entries in one reply.")]

@@ -10,18 +10,18 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.responses import JSONResponse, StreamingResponse
 
-from app.api.deps import TheInference
+from app.api.deps import TheFeed, TheInference
 from app.core.errors import FieldError, Invalid
 from app.core.limits import EVENTS
 from app.core.states import TERMINAL
 from app.schemas.jobs import EventList, EventOut
 from app.services import jobs
+from app.services.feed import Feed
 from app.services.inference import Inference
 from app.services.views import EventView
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
-POLL_S = 0.25
 PING_S = 15.0
 STREAM = "text/event-stream"
 
@@ -44,6 +44,7 @@ async def events(
     job_id: str,
     request: Request,
     inference: TheInference,
+    feed: TheFeed,
     resumed: Annotated[int | None, Depends(last_event_id)],
     after: Annotated[int, Query(ge=0, lt=2**31, description="Only events with a greater seq.")] = 0,
     limit: Annotated[int, Query(ge=1, le=EVENTS, description="Most events of a JSON reply.")] = EVENTS,
@@ -58,32 +59,34 @@ async def events(
     if ended and not first:
         return Response(status_code=204)  # tells an EventSource that nothing will come: it stops reconnecting
     return StreamingResponse(
-        _stream(job_id, after, inference),
+        _stream(job_id, after, inference, feed),
         media_type=STREAM,
         headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no", "Vary": "Accept"},
     )
 
 
-async def _stream(job_id: str, after: int, inference: Inference) -> AsyncIterator[bytes]:
+async def _stream(job_id: str, after: int, inference: Inference, feed: Feed) -> AsyncIterator[bytes]:
     """Ends after the terminal event that is the last; async, so that a client that leaves ends it at once."""
     spoke = time.monotonic()
-    while True:
-        found = await asyncio.to_thread(jobs.events, job_id, after=after, limit=EVENTS)
-        for event in found:
-            after, spoke = event.seq, time.monotonic()
-            ends = event.type == "state" and event.data["state"] in TERMINAL
-            last = ends and await asyncio.to_thread(_over, job_id, after)  # else it was extended afterwards
-            if last:
-                await asyncio.to_thread(_publish, job_id, inference)
-            yield _encode(event)
-            if last:
-                return
-        if time.monotonic() - spoke >= PING_S:
-            spoke = time.monotonic()
-            yield KEEPALIVE_COMMENT
-            if not found and await asyncio.to_thread(_over, job_id, after):
-                return
-        await asyncio.sleep(POLL_S)
+    with feed.follow(job_id, after) as follower:
+        while True:
+            found = await follower.news(max(0.0, spoke + PING_S - time.monotonic()))
+            for told in found:
+                spoke = time.monotonic()
+                ends = told.event.type == "state" and told.event.data["state"] in TERMINAL
+                last = ends and await asyncio.to_thread(
+                    _over, job_id, told.event.seq
+                )  # else it was extended afterwards
+                if last:
+                    await asyncio.to_thread(_publish, job_id, inference)
+                yield told.text
+                if last:
+                    return
+            if time.monotonic() - spoke >= PING_S:
+                spoke = time.monotonic()
+                yield KEEPALIVE_COMMENT
+                if not found and await asyncio.to_thread(_over, job_id, follower.seq):
+                    return
 
 
 def _over(job_id: str, after: int) -> bool:
@@ -98,6 +101,7 @@ def _publish(job_id: str, inference: Inference) -> None:
         inference.notice(result.model)
 
 
-def _encode(event: EventView) -> bytes:
+def written(event: EventView) -> bytes:
+    """As the streams tell it."""
     data = json.dumps(event.data, separators=(",", ":"))
     return format_sse_event(id=str(event.seq), event=event.type, data_str=data)

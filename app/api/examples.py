@@ -157,7 +157,7 @@ def _replies() -> list[Out]:
         job,
         jobs.JobPage(data=[job], has_more=True, next_cursor=JOB),
         plan,
-        jobs.CurveList(data=[jobs.Curve(name="critic/non_saturating", points=[(30, 1.31), (60, 1.24)])]),
+        jobs.CurveList(data=[jobs.Curve(name="critic/non_saturating", points=[(30, 1.31), (60, 1.24)], thinned=False)]),
         jobs.CheckpointList(data=[checkpoint]),
         jobs.ArtifactList(data=[artifact]),
         jobs.SampleList(

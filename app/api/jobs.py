@@ -8,6 +8,7 @@ from starlette.responses import FileResponse
 from app.api.deps import Limit, TheInference, TheSettings
 from app.api.problems import refused
 from app.core.errors import NotFound
+from app.core.limits import REPLY_POINTS, REPLY_POINTS_LEAST, REPLY_POINTS_MOST
 from app.core.states import JobState
 from app.core.store import Store
 from app.schemas.jobs import (
@@ -82,11 +83,15 @@ def resume(job_id: str) -> JobOut:
 def metrics(
     job_id: str,
     name: Annotated[list[str] | None, Query(max_length=100, description="Only these curves.")] = None,
-    after_step: Annotated[int, Query(ge=-1, lt=2**31)] = -1,
+    after_step: Annotated[int, Query(ge=-1, lt=2**31, description="Only what lies past this step.")] = -1,
+    points: Annotated[
+        int,
+        Query(ge=REPLY_POINTS_LEAST, le=REPLY_POINTS_MOST, description="Most points of a curve; more are thinned."),
+    ] = REPLY_POINTS,
 ) -> CurveList:
-    """Read the curves, by name."""
-    curves = jobs.metrics(job_id, names=name, after_step=after_step)
-    return CurveList(data=[Curve(name=key, points=points) for key, points in sorted(curves.items())])
+    """Read the curves, by name. Long ones are thinned: no spike is lost, and the events hold every value."""
+    curves = jobs.metrics(job_id, names=name, after_step=after_step, most=points)
+    return CurveList(data=[Curve(name=key, points=curve, thinned=more) for key, (curve, more) in curves.items()])
 
 
 @router.get("/{job_id}/checkpoints")
@@ -126,7 +131,7 @@ def artifact_bytes(
 
 @router.get("/{job_id}/samples")
 def samples(job_id: str) -> SampleList:
-    """List the pictures of the fixed noise. One at each report, always of the same noise."""
+    """List the pictures of the fixed noise. One at each report or at some, at most 40, always of the same noise."""
     return SampleList(
         data=[
             SampleOut(

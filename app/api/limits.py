@@ -22,6 +22,12 @@ UNITS = {
 FIXED = (
     ("limit", limits.PAGE, "entries", "Most entries in one page of a list."),
     ("events", limits.EVENTS, "events", "Most events in one JSON reply."),
+    (
+        "points",
+        limits.REPLY_POINTS_MOST,
+        "points",
+        f"Most points of a curve in one reply; {limits.REPLY_POINTS} unless asked, least {limits.REPLY_POINTS_LEAST}.",
+    ),
     ("seed", limits.SEED_LIMIT - 1, "", "Greatest seed; the least is 0."),
     ("min_side", LEAST_SIDE, "pixels", "Shortest side of a picture that is translated."),
     ("scale", limits.SCALE, "times", "Most that /sample enlarges by."),

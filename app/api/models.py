@@ -41,10 +41,7 @@ def publish(asked: ModelIn, response: Response, inference: TheInference) -> Vers
 @router.get("/{name}@{version}")
 def read_version(name: str, version: Number) -> VersionOut:
     """Read one version of a model."""
-    own = next((known for known in models.versions() if (known.name, known.version) == (name, version)), None)
-    if own is None:
-        raise _missing(f"{name}@{version}")
-    return VersionOut.of(own)
+    return VersionOut.of(models.find(f"{name}@{version}"))
 
 
 @router.get("/{name}")

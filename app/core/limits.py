@@ -29,3 +29,5 @@ COMPARED_JOBS = 16
 """jobs compared in one reply"""
 CURVE_POINTS = 200
 """points of a curve in a comparison"""
+REPLY_POINTS, REPLY_POINTS_LEAST, REPLY_POINTS_MOST = 500, 10, 5000
+"""points of a curve in one reply, unless it says how many"""

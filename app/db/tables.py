@@ -46,8 +46,11 @@ class Job(Base):
     __tablename__ = "jobs"
     __table_args__ = (
         CheckConstraint(f"state IN ({STATES})", name="state"),
-        Index(None, "state", "queued_at"),
+        # A list's filters, each in the order of the list.
+        *(Index(None, column, "id") for column in ("state", "kind", "family", "dataset", "model_name")),
+        Index(None, "state", "queued_at", "id", "kind"),  # the queues
         Index(None, "state", "lease_expires"),
+        Index(None, "state", "fence"),  # what is counted
     )
 
     id: Mapped[str] = mapped_column(ID, primary_key=True)
@@ -105,13 +108,14 @@ class Event(Base):
 
 
 class Point(Base):
-    """One point of a curve. A value of null was not finite."""
+    """One point of a curve. A value of null was not finite. The points of a curve lie together, in order."""
 
     __tablename__ = "points"
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
     job_id: Mapped[str] = mapped_column(ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
-    step: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     name: Mapped[str] = mapped_column(NAME, primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     value: Mapped[float | None]
 
 
@@ -123,7 +127,7 @@ class Checkpoint(Base):
     job_id: Mapped[str] = _job()
     step: Mapped[int]
     file: Mapped[str] = mapped_column(String(255))  # name inside the job's checkpoint folder
-    sha256: Mapped[str] = mapped_column(SHA256)
+    sha256: Mapped[str] = mapped_column(SHA256, index=True)
     size: Mapped[int]
     attempt: Mapped[int]
     created_at: Mapped[float]
@@ -138,7 +142,7 @@ class Artifact(Base):
     name: Mapped[str] = mapped_column(NAME)
     kind: Mapped[str] = mapped_column(String(32))
     media_type: Mapped[str] = mapped_column(NAME)
-    sha256: Mapped[str] = mapped_column(SHA256)
+    sha256: Mapped[str] = mapped_column(SHA256, index=True)
     size: Mapped[int]
     step: Mapped[int | None]
     created_at: Mapped[float]
@@ -161,8 +165,8 @@ class ModelVersion(Base):
     name: Mapped[str] = mapped_column(NAME, ForeignKey("models.name"))
     version: Mapped[int]
     # A version outlives its job.
-    job_id: Mapped[str | None] = mapped_column(ID, ForeignKey("jobs.id", ondelete="SET NULL"))
-    export_sha256: Mapped[str] = mapped_column(SHA256)
+    job_id: Mapped[str | None] = mapped_column(ID, ForeignKey("jobs.id", ondelete="SET NULL"), index=True)
+    export_sha256: Mapped[str] = mapped_column(SHA256, index=True)
     recipe: Mapped[dict[str, Any]]
     step: Mapped[int]
     card: Mapped[dict[str, Any]]
@@ -191,8 +195,8 @@ class IdempotencyKey(Base):
 
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     fingerprint: Mapped[str] = mapped_column(SHA256)
-    job_id: Mapped[str | None] = mapped_column(ID, ForeignKey("jobs.id", ondelete="CASCADE"))
-    experiment_id: Mapped[str | None] = mapped_column(ID, ForeignKey("experiments.id", ondelete="CASCADE"))
+    job_id: Mapped[str | None] = mapped_column(ID, ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    experiment_id: Mapped[str | None] = mapped_column(ID, ForeignKey("experiments.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[float]
 
 

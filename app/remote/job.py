@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from app.core.limits import REPLY_POINTS
 from app.core.states import TERMINAL, JobState
 from app.remote import events, notebook
 from app.remote.connection import KEY, Connection
@@ -107,9 +108,11 @@ class Job:
             yield from page
             after = page[-1].seq
 
-    def metrics(self, *names: str, after_step: int = -1) -> dict[str, list[tuple[int, float | None]]]:
-        """Curves by name, as (step, value); a value that was not finite is None."""
-        asked = {"name": list(names), "after_step": after_step}
+    def metrics(
+        self, *names: str, after_step: int = -1, points: int = REPLY_POINTS
+    ) -> dict[str, list[tuple[int, float | None]]]:
+        """Curves by name, as (step, value); a value that was not finite is None. Those of more points are thinned."""
+        asked = {"name": list(names), "after_step": after_step, "points": points}
         curves = self._connection.read(CurveList, f"{self._path}/metrics", params=asked).data
         return {curve.name: curve.points for curve in curves}
 
@@ -118,7 +121,7 @@ class Job:
         return self._connection.read(CheckpointList, f"{self._path}/checkpoints").data
 
     def samples(self) -> list[SampleOut]:
-        """The fixed noise at each report, by step."""
+        """The fixed noise at each report, or at some of them, by step."""
         return self._connection.read(SampleList, f"{self._path}/samples").data
 
     def artifacts(self, kind: str | None = None) -> list[ArtifactOut]:

@@ -239,6 +239,10 @@ class EventList(Out):
 class Curve(Out):
     name: str
     points: list[tuple[int, float | None]] = Field(description="[step, value]; null was not finite.")
+    thinned: bool = Field(
+        description="Whether it has more points than are here. Then these are its first and its last and, of each of "
+        "equal stretches of steps between them, the least, the greatest and the first that was not finite."
+    )
 
 
 class CurveList(Out):

@@ -5,7 +5,7 @@ ended, the write changes nothing and raises FencedOut.
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from app.core.settings import get_settings
 from app.core.states import ACTIVE, JobState, sources
 from app.core.store import Store
 from app.db.clock import epoch_now
-from app.db.repositories import files, models
+from app.db.repositories import files, models, points
 from app.db.repositories import jobs as rows
+from app.db.repositories.events import Entry
 from app.db.session import unit_of_work
 from app.db.tables import Job
 from app.services import views
@@ -40,6 +41,15 @@ class Claim:
 
     job_id: str
     fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The values at a step, by the names of their curves, and a picture of that moment as PNG, if one was drawn."""
+
+    step: int
+    values: Mapping[str, float | None]
+    sample: bytes | None = None
 
 
 def claim(job_id: str, owner: str) -> Claim | None:
@@ -141,22 +151,31 @@ def rewind(job_id: str, fence: int, step: int) -> None:
 
 def record_report(job_id: str, fence: int, step: int, values: Mapping[str, float | None], sample: bytes | None) -> None:
     """A report's points and its sample picture, with their events."""
-    sha256 = None if sample is None else Store(get_settings().artifacts).put_bytes(sample)
+    record_reports(job_id, fence, [Reported(step, values, sample)])
+
+
+def record_reports(job_id: str, fence: int, reports: Sequence[Reported]) -> None:
+    """Several at once, in the order in which they were made: all of them, or none where the attempt is fenced out.
+
+    The job's step does not go back: a heartbeat may have told of a later one meanwhile.
+    """
+    store = Store(get_settings().artifacts)
+    sha256s = [None if report.sample is None else store.put_bytes(report.sample) for report in reports]
     with unit_of_work() as session:
-        rows.write(session, job_id, fence, ("metrics", {"step": step, "values": dict(values)}), step=step)
-        files.put_points(session, job_id, step, values)
-        if sample is not None:
-            artifact = files.put_artifact(
-                session,
-                job_id,
-                name=f"sample-{step:09d}.png",
-                kind="sample",
-                media_type="image/png",
-                sha256=sha256,
-                size=len(sample),
-                step=step,
-            )
-            rows.write(session, job_id, fence, ("sample", {"step": step, "artifact": artifact}))
+        rows.write(session, job_id, fence)
+        points.put(session, job_id, [(report.step, report.values) for report in reports])
+        told: list[Entry] = []
+        for report, sha256 in zip(reports, sha256s, strict=True):
+            told.append(("metrics", {"step": report.step, "values": dict(report.values)}))
+            if report.sample is not None:
+                artifact = _put_sample(session, job_id, report.step, sha256=sha256, size=len(report.sample))
+                told.append(("sample", {"step": report.step, "artifact": artifact}))
+        rows.write(session, job_id, fence, *told, step=rows.no_less(reports[-1].step))
+
+
+def _put_sample(session: Session, job_id: str, step: int, **file: Any) -> str:
+    name = f"sample-{step:09d}.png"
+    return files.put_artifact(session, job_id, name=name, kind="sample", media_type="image/png", step=step, **file)
 
 
 def record_checkpoint(job_id: str, fence: int, step: int, file: str, sha256: str, size: int) -> None:

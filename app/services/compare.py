@@ -11,11 +11,11 @@ from app.core.errors import FieldError, Invalid, NotFound
 from app.core.ids import is_id
 from app.core.limits import COMPARED_JOBS, CURVE_POINTS, SCALE
 from app.core.states import JobState
-from app.db.repositories import files
+from app.db.repositories import files, points
 from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
 from app.services import measurements, views
-from app.services.differences import Difference, Point, differences, thinned
+from app.services.differences import Difference, differences
 from app.services.measurements import Measured
 from app.services.views import JobView
 from models.spec.recipe import Recipe
@@ -44,7 +44,7 @@ class Compared:
 @dataclass(frozen=True, slots=True)
 class Curve:
     job: str
-    points: list[Point]
+    points: list[tuple[int, float | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +130,11 @@ def _compared(job: JobView) -> Compared:
 
 def _curves(session: Session, jobs: Sequence[JobView]) -> list[Curves]:
     """By name, in the order of names; each job that has such a curve."""
-    found: dict[str, dict[str, list[Point]]] = {}
+    found: dict[str, list[Curve]] = {}
     for job in jobs:
-        for point in files.points(session, job.id, None, -1):
-            found.setdefault(point.name, {}).setdefault(job.id, []).append((point.step, point.value))
-    return [
-        Curves(name, [Curve(job_id, thinned(points, CURVE_POINTS)) for job_id, points in found[name].items()])
-        for name in sorted(found)
-    ]
+        for name, (curve, _) in points.curves(session, job.id, None, -1, CURVE_POINTS).items():
+            found.setdefault(name, []).append(Curve(job.id, curve))
+    return [Curves(name, found[name]) for name in sorted(found)]
 
 
 def _ranking(group: measurements.Group) -> Ranking:

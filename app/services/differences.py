@@ -1,13 +1,10 @@
-"""Where recipes differ, and curves with fewer points. Pure."""
+"""Where recipes differ. Pure."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app.services.grids import escaped
-
-Point = tuple[int, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +48,3 @@ def _at(value: Any, step: str | int) -> Any:
 
 def _below(path: str, step: str | int) -> str:
     return f"{path}/{escaped(str(step))}"
-
-
-def thinned(points: Sequence[Point], most: int = 200) -> list[Point]:
-    """At most about `most` points of a curve, in order: the first, the last, and of each stretch between them the
-    least, the greatest, and the first that was not finite. A curve of no more than that stays whole."""
-    if len(points) <= most:
-        return list(points)
-    stretches = max(1, (most - 2) // 3)
-    inner = range(1, len(points) - 1)
-    kept = {0, len(points) - 1}
-    for number in range(stretches):
-        kept |= _telling(points, inner[number * len(inner) // stretches : (number + 1) * len(inner) // stretches])
-    return [points[place] for place in sorted(kept)]
-
-
-def _telling(points: Sequence[Point], stretch: range) -> set[int]:
-    finite = {place: value for place in stretch if (value := points[place][1]) is not None and math.isfinite(value)}
-    lost = [place for place in stretch if place not in finite][:1]
-    return {*lost, *([min(finite, key=finite.__getitem__), max(finite, key=finite.__getitem__)] if finite else [])}

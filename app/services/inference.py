@@ -102,6 +102,7 @@ class Inference:
         self._settings = settings
         self._store = Store(settings.artifacts)
         self._versions: tuple[VersionView, ...] = ()
+        self._mark: models.Mark | None = None
         self._datasets: Mapping[str, DatasetInfo] = DATASETS
         self._engine: Future[AnyEngine] = Future()
         self._exporting = threading.Lock()
@@ -155,10 +156,11 @@ class Inference:
 
     def refresh(self) -> None:
         with self._refreshing:  # else what was read earlier could be put in place later
-            versions = tuple(models.versions())
+            mark, versions = models.versions_but(self._mark)
             self._datasets = datasets.all_datasets()  # a dataset outlives its models: read later, it is there
-            self._versions = versions
-        if versions:
+            if versions is not None:
+                self._mark, self._versions = mark, tuple(versions)
+        if self._versions:
             self._wanted.set()
         elif not self._wanted.is_set():
             self._idle = True

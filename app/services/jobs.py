@@ -7,13 +7,15 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict, FieldError, ForgerError, Invalid, NotFound
 from app.core.ids import new_id
+from app.core.limits import REPLY_POINTS
 from app.core.names import QUEUES, TRAIN
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
 from app.db.repositories import datasets as dataset_rows
 from app.db.repositories import events as event_log
-from app.db.repositories import files
+from app.db.repositories import files, points
 from app.db.repositories import jobs as rows
+from app.db.repositories.points import Curve
 from app.db.session import unit_of_work
 from app.db.tables import Job
 from app.services import checkpoints as checkpoints_
@@ -137,7 +139,7 @@ def get(job_id: str) -> JobView:
         row = rows.find(session, job_id)
         if row is None:
             raise _missing(job_id)
-        return views.job(row, rows.positions(session, [job_id]).get(job_id))
+        return views.job(row, rows.positions(session, [row]).get(job_id))
 
 
 def list_jobs(
@@ -154,8 +156,9 @@ def list_jobs(
     filters = {"state": state, "family": family, "dataset": dataset, "model_name": model, "kind": kind}
     with unit_of_work(read_only=True) as session:
         found = rows.page(session, limit + 1, after, **filters)
-        places = rows.positions(session, [row.id for row in found])
-        page = [views.job(row, places.get(row.id)) for row in found[:limit]]
+        listed = found[:limit]
+        places = rows.positions(session, listed)
+        page = [views.job(row, places.get(row.id)) for row in listed]
     return page, page[-1].id if len(found) > limit else None
 
 
@@ -258,15 +261,17 @@ def events(job_id: str, *, after: int = 0, limit: int = 500) -> list[EventView]:
 
 
 def metrics(
-    job_id: str, *, names: Collection[str] | None = None, after_step: int = -1
-) -> dict[str, list[tuple[int, float | None]]]:
-    """Curves by name: (step, value), a value of None was not finite."""
-    curves: dict[str, list[tuple[int, float | None]]] = {}
+    job_id: str, *, names: Collection[str] | None = None, after_step: int = -1, most: int = REPLY_POINTS
+) -> dict[str, tuple[Curve, bool]]:
+    """Curves by name, in order: at most `most` points (step, value), and whether the curve was thinned to them.
+
+    A value of None was not finite. points.curves says how a curve is thinned.
+    """
     with unit_of_work(read_only=True) as session:
-        _require(session.get(Job, job_id), job_id)
-        for point in files.points(session, job_id, names, after_step):
-            curves.setdefault(point.name, []).append((point.step, point.value))
-    return curves
+        found = points.curves(session, job_id, names, after_step, most)
+        if not found:
+            _require(session.get(Job, job_id), job_id)
+        return found
 
 
 def checkpoints(job_id: str) -> list[CheckpointView]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
-from app.db.repositories import experiments, files
+from app.db.repositories import experiments, points
 from app.services.views import JobView
 from models.spec.games import Paired
 from models.spec.recipe import Recipe
@@ -100,8 +100,8 @@ def _own(session: Session, job: JobView) -> list[Measured]:
     figures, step = (job.result.figures, job.result.step) if job.result else ({}, None)
     if not figures and job.best is not None:
         step = int(job.best["step"])
-        points = files.points_at(session, job.id, step)
-        figures = {name.removeprefix(PREFIX): value for name, value in points.items() if name.startswith(PREFIX)}
+        values = points.at(session, job.id, step)
+        figures = {name.removeprefix(PREFIX): value for name, value in values.items() if name.startswith(PREFIX)}
     told = (job.result.provenance if job.result else None) or {}
     provenance = trained(job.recipe) | told
     return [Measured(job.id, name, value, provenance, job.id, step) for name, value in figures.items()]

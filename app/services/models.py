@@ -1,5 +1,6 @@
 """Published models: names with numbered versions."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,12 @@ from app.services import checkpoints, views
 from app.services.views import CheckpointView, JobView, VersionView
 from models.spec.recipe import Recipe
 
-__all__ = ["VersionView", "delete", "find", "publish", "versions"]
+__all__ = ["VersionView", "delete", "find", "publish", "versions", "versions_but"]
+
+
+_VERSION = re.compile(r"[1-9][0-9]{0,8}")
+Mark = tuple[int, int]
+"""of a state of things: another one as soon as a version was added or withdrawn"""
 
 
 class Exporter(Protocol):
@@ -33,14 +39,22 @@ def versions() -> list[VersionView]:
         return [views.version(row) for row in rows.versions(session)]
 
 
+def versions_but(seen: Mark | None) -> tuple[Mark, list[VersionView] | None]:
+    """Every version, newest first, and the mark of this state of things; None instead where it is the mark `seen`."""
+    with unit_of_work(read_only=True) as session:
+        mark = rows.mark(session)
+        return mark, None if mark == seen else [views.version(row) for row in rows.versions(session)]
+
+
 def find(reference: str) -> VersionView:
     """By name@version, or by name: the newest. Raises NotFound."""
     name, _, number = reference.partition("@")
-    own = (known for known in versions() if known.name == name and number in ("", str(known.version)))
-    found = next(own, None)
-    if found is None:
-        raise NotFound(f"There is no model '{reference[:80]}'. GET /models lists them.", code="no_model")
-    return found
+    if number == "" or _VERSION.fullmatch(number):
+        with unit_of_work(read_only=True) as session:
+            row = rows.find(session, name, int(number) if number else None)
+            if row is not None:
+                return views.version(row)
+    raise NotFound(f"There is no model '{reference[:80]}'. GET /models lists them.", code="no_model")
 
 
 def publish(name: str, checkpoint_id: str, export: Exporter) -> VersionView:
@@ -84,7 +98,9 @@ def _register(name: str, checkpoint: CheckpointView, job: JobView, sha256: str) 
             step=checkpoint.step,
             card={**card, **files.last_report(session, job.id, checkpoint.step)},
         )
-        return views.version(rows.find(session, name, version))
+        made = rows.find(session, name, version)
+        assert made is not None
+        return views.version(made)
 
 
 @contextmanager

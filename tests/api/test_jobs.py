@@ -106,8 +106,8 @@ def test_what_a_job_leaves_is_listed(client: TestClient) -> None:
 
     curves = client.get(f"{at}/metrics").json()["data"]
     assert curves == [
-        {"name": "loss", "points": [[0, 0.5], [10, 0.25]]},
-        {"name": "score", "points": [[0, None]]},
+        {"name": "loss", "points": [[0, 0.5], [10, 0.25]], "thinned": False},
+        {"name": "score", "points": [[0, None]], "thinned": False},
     ]
     assert client.get(f"{at}/metrics?name=score&after_step=0").json()["data"] == []
     assert [kept["step"] for kept in client.get(f"{at}/checkpoints").json()["data"]] == [10]

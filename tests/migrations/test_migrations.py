@@ -9,7 +9,8 @@ from sqlalchemy.exc import IntegrityError
 
 from app.core.settings import CHECKOUT, get_settings
 from app.db import migrate
-from app.db.session import engine
+from app.db.repositories import points
+from app.db.session import engine, unit_of_work
 from app.db.tables import Base
 from app.services import jobs
 from tests.support.jobs import make_job
@@ -68,15 +69,18 @@ def _count(table: str) -> int:
 def test_no_migration_loses_what_jobs_have_left(database: Path) -> None:
     """SQLite copies a table to change it, and would empty those that refer to it."""
     job = make_job()
+    with unit_of_work() as session:
+        points.put(session, job.id, [(20, {"b": 1.5}), (10, {"a": None, "b": 0.5})])
     for _ in range(2):
         migrate.downgrade("0003")
-        assert (_count("jobs"), _count("events")) == (1, 1)
+        assert (_count("jobs"), _count("events"), _count("points")) == (1, 1, 3)
         migrate.upgrade()
-        assert (_count("jobs"), _count("events")) == (1, 1)
+        assert (_count("jobs"), _count("events"), _count("points")) == (1, 1, 3)
     assert jobs.get(job.id) == job
+    assert jobs.metrics(job.id) == {"a": ([(10, None)], False), "b": ([(10, 0.5), (20, 1.5)], False)}
     jobs.cancel(job.id)
     jobs.delete(job.id)
-    assert _count("events") == 0, "references are looked after again"
+    assert (_count("events"), _count("points")) == (0, 0), "references are looked after again"
 
 
 def test_a_job_is_in_a_known_state_after_every_migration(database: Path) -> None:

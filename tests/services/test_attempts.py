@@ -172,7 +172,7 @@ def test_a_budget_in_minutes_is_settled_in_row_recipe_and_event(database: Path) 
 def test_a_report_leaves_points_a_sample_and_two_events(database: Path) -> None:
     job_id = running()
     attempts.record_report(job_id, 1, 5, {"critic": 0.5, "generator": None}, b"png")
-    assert jobs.metrics(job_id) == {"critic": [(5, 0.5)], "generator": [(5, None)]}
+    assert jobs.metrics(job_id) == {"critic": ([(5, 0.5)], False), "generator": ([(5, None)], False)}
     assert jobs.metrics(job_id, names=["critic"], after_step=5) == {}
     (sample,) = jobs.artifacts(job_id, "sample")
     assert (sample.media_type, sample.size, sample.step) == ("image/png", 3, 5)
@@ -188,7 +188,7 @@ def test_a_report_made_twice_is_there_once(database: Path) -> None:
     (first,) = jobs.artifacts(job_id)
     attempts.record_report(job_id, 1, 5, {"critic": 0.25}, b"two")
     (second,) = jobs.artifacts(job_id)
-    assert jobs.metrics(job_id) == {"critic": [(5, 0.25)]}
+    assert jobs.metrics(job_id) == {"critic": ([(5, 0.25)], False)}
     assert first.id == second.id
     assert first.sha256 != second.sha256
 
@@ -199,7 +199,7 @@ def test_a_rewind_forgets_what_lies_past_it(database: Path) -> None:
         attempts.record_report(job_id, 1, step, {"critic": 1.0}, b"png")
     save(job_id, 1, 4)
     attempts.rewind(job_id, 1, 4)
-    assert jobs.metrics(job_id) == {"critic": [(2, 1.0), (4, 1.0)]}
+    assert jobs.metrics(job_id) == {"critic": ([(2, 1.0), (4, 1.0)], False)}
     assert [artifact.step for artifact in jobs.artifacts(job_id)] == [2, 4]
     assert [checkpoint.step for checkpoint in jobs.checkpoints(job_id)] == [4]
     assert jobs.get(job_id).step == 4

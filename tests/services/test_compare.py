@@ -7,7 +7,7 @@ import pytest
 
 from app.core.errors import Invalid, NotFound
 from app.core.limits import COMPARED_JOBS, CURVE_POINTS
-from app.db.repositories import files
+from app.db.repositories import points
 from app.db.session import unit_of_work
 from app.services import attempts
 from app.services.compare import compare
@@ -41,10 +41,9 @@ def test_only_what_differs_is_told(database: Path) -> None:
 def test_curves_are_short(database: Path) -> None:
     one, other = ring(), ring()
     with unit_of_work() as session:
-        files.put_points(session, one.id, 1, {"figure/transport": None})
-        files.put_points(session, other.id, 1, {"critic/x": 2.0})
-        for step in range(1, CURVE_POINTS + 60):
-            files.put_points(session, one.id, step, {"critic/x": 1.0})
+        points.put(session, one.id, [(1, {"figure/transport": None})])
+        points.put(session, other.id, [(1, {"critic/x": 2.0})])
+        points.put(session, one.id, [(step, {"critic/x": 1.0}) for step in range(1, CURVE_POINTS + 60)])
     curves = {
         found.name: {curve.job: curve.points for curve in found.jobs} for found in compare([one.id, other.id]).curves
     }

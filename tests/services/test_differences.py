@@ -1,11 +1,10 @@
-"""Where JSON values differ, and curves with fewer points that tell the same."""
+"""Where JSON values differ."""
 
-import random
 from typing import Any
 
 import pytest
 
-from app.services.differences import Point, differences, thinned
+from app.services.differences import differences
 from models.spec.resolve import resolve
 
 
@@ -46,30 +45,3 @@ def test_recipes_differ_where_their_overrides_do() -> None:
         "/objective": [{"kind": "non_saturating", "smoothing": 0.0}, {"kind": "hinge"}],
         "/generator_optimizer/rate": [1e-3, 0.5],
     }
-
-
-def test_a_short_curve_stays_whole() -> None:
-    points: list[Point] = [(step, None) for step in range(200)]
-    assert thinned(points, 200) == points
-    assert thinned([], 200) == []
-
-
-@pytest.mark.parametrize("length", [201, 203, 1000, 9999])
-def test_a_long_curve_keeps_its_ends_and_its_extremes(length: int) -> None:
-    noise = random.Random(length)
-    values: list[float | None] = [noise.gauss(0, 1) for _ in range(length)]
-    values[length // 3], values[length // 2], values[2 * length // 3] = 99.0, -99.0, None
-    points: list[Point] = list(enumerate(values))
-    kept = thinned(points, 200)
-    assert 100 < len(kept) <= 200
-    assert kept == sorted(set(kept), key=lambda point: point[0])
-    assert (kept[0], kept[-1]) == (points[0], points[-1])
-    assert {99.0, -99.0, None} <= {value for _, value in kept}
-    assert set(kept) <= set(points)
-
-
-def test_what_is_not_finite_is_no_extreme() -> None:
-    points: list[Point] = [(step, float("nan") if step % 2 else float(step)) for step in range(1000)]
-    kept = {step for step, _ in thinned(points, 50)}
-    assert any(step % 2 for step in kept)
-    assert sum(step % 2 == 0 for step in kept) > 20

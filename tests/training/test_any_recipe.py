@@ -92,7 +92,7 @@ def test_a_recipe_at_random_is_refused_or_exact_and_served(number: int, tmp_path
     for _ in range(STEPS // 2):
         losses = whole.advance()
     assert all(loss.isfinite() for loss in losses.values())
-    assert sample_sheet(whole).png.startswith(b"\x89PNG")
+    assert sample_sheet(whole).draw().startswith(b"\x89PNG")
     rest = trainer(recipe)
     rest.load_state_dict(checkpoint.load(half.path))
     for _ in range(STEPS // 2):

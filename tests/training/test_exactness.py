@@ -148,7 +148,8 @@ def test_loop_saves_reports_and_a_paused_job_ends_with_the_same_export(tmp_path:
     assert [saved.step for saved in notes.checkpoints] == [0, 5, 10]
     assert [report.step for report in notes.reports] == [2, 4, 6, 8, 10]
     assert "critic/auxiliary" in notes.reports[0].values
-    assert notes.reports[0].sample.startswith(b"\x89PNG")
+    assert notes.reports[0].draw is not None
+    assert notes.reports[0].draw().startswith(b"\x89PNG")
 
     first = Notes(stop_at=3)
     assert run(recipe, tmp_path / "paused", first) == Stopped(Stop.PAUSE, 3)

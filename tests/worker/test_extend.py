@@ -50,7 +50,7 @@ def test_an_extension_that_is_killed_gives_the_same_bytes(broker: Process) -> No
         (3, 820),
         (4, 820),
     ]
-    steps = [step for step, _ in jobs.metrics(whole.id)["critic/non_saturating"]]
+    steps = [step for step, _ in jobs.metrics(whole.id)["critic/non_saturating"][0]]
     assert steps == [20, 400, 800, 820]
 
 

@@ -58,7 +58,7 @@ def test_a_job_trains_to_its_end(broker: Process) -> None:
     assert done.result is not None
     assert done.numerics is not None
     assert [checkpoint.step for checkpoint in jobs.checkpoints(job.id)] == [12, 10, 5]
-    assert {step for curve in jobs.metrics(job.id).values() for step, _ in curve} == {3, 6, 9, 12}
+    assert {step for curve, _ in jobs.metrics(job.id).values() for step, _ in curve} == {3, 6, 9, 12}
     assert len(jobs.artifacts(job.id, "sample")) == 4
     assert "rewound" not in {event.type for event in jobs.events(job.id)}
     folder = get_settings().checkpoints(job.id)

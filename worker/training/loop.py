@@ -1,6 +1,7 @@
 """The training loop. It knows neither Celery nor a database: it takes a listener."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -44,6 +45,11 @@ __all__ = [
 ]
 
 
+SAMPLES = 40
+"""of one job, at most: as many as it has reports, unless its recipe asks for more of those. To draw one takes as long
+as several quick steps"""
+
+
 class Stop(StrEnum):
     """Why a listener ends an attempt: the job is cancelled, paused, or given back for another worker."""
 
@@ -54,11 +60,14 @@ class Stop(StrEnum):
 
 @dataclass(frozen=True)
 class Report:
-    """Losses, gauges and the sample's own figures at one step (None where not finite), and the sample as PNG."""
+    """Losses, gauges and the sample's own figures at one step (None where not finite), and the sample.
+
+    `draw` makes the sample's PNG, in any thread and at any time; None at reports that have no sample.
+    """
 
     step: int
     values: dict[str, float | None]
-    sample: bytes
+    draw: Callable[[], bytes] | None
 
 
 @dataclass(frozen=True)
@@ -209,7 +218,7 @@ class _Run:
         """What is due at this step. A step that was not finite is gone back on where the policy says so."""
         try:
             if self.due(self._recipe.report_every):
-                self._listener.report(_report(self._trainer, losses))
+                self._listener.report(_report(self._trainer, losses, self.due(sample_every(self._recipe))))
             if self._recipe.watch and self.due(self._recipe.watch.every):
                 self._evaluate()
             elif self.due(self._recipe.checkpoint_every):
@@ -275,12 +284,17 @@ class _Run:
             raise _CalledOff(why)
 
 
-def _report(trainer: Trainer, losses: Losses) -> Report:
+def sample_every(recipe: Recipe) -> int:
+    """Steps between samples: as many as between reports, or a multiple that leaves SAMPLES and no more."""
+    return recipe.report_every * -(-recipe.budget.steps // (SAMPLES * recipe.report_every))
+
+
+def _report(trainer: Trainer, losses: Losses, sampled: bool) -> Report:
     """Synchronises with the device."""
     trainer.check()
     watched = losses | trainer.gauges()
     numbers = torch.stack([value.detach().float() for value in watched.values()]).tolist()
-    sheet = sample_sheet(trainer)
-    values = dict(zip(watched, numbers, strict=True)) | sheet.values
+    sheet = sample_sheet(trainer) if sampled else None
+    values = dict(zip(watched, numbers, strict=True)) | (sheet.values if sheet else {})
     finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
-    return Report(trainer.step, finite, sheet.png)
+    return Report(trainer.step, finite, sheet.draw if sheet else None)

@@ -81,7 +81,7 @@ def measure(
         if seconds >= SHARE * 60 * recipe.budget.minutes or (done >= STEPS and seconds >= SECONDS):
             break
     began = time.perf_counter()
-    sample_sheet(trainer)
+    sample_sheet(trainer).draw()
     reported = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="trial-", dir=folder) as trial:
         checkpoint.save(trainer.state_dict(), Path(trial), 0)

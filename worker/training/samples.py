@@ -1,6 +1,9 @@
 """The fixed-noise sheet of each report: the same latents every time, so that progress can be seen."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -36,10 +39,14 @@ ROWS = 8
 
 @dataclass(frozen=True)
 class Sheet:
-    """A PNG, and figures that were read off what it shows."""
+    """A picture, and figures that were read off what it shows. `draw` makes the PNG, in any thread and at any time."""
 
-    png: bytes
+    draw: Callable[[], bytes]
     values: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, pixels: Pixels, values: Mapping[str, float] = MappingProxyType({})) -> "Sheet":
+        return cls(partial(encode, pixels), dict(values))
 
 
 @torch.no_grad()
@@ -48,17 +55,17 @@ def sample_sheet(trainer: Trainer) -> Sheet:
     recipe = trainer.recipe
     trainer.average.network.eval()
     if recipe.data.kind == "points":
-        return Sheet(encode(_points(trainer)))
+        return Sheet(_points(trainer))
     if recipe.data.kind == "sequences":
         return _strings(trainer)
     if recipe.game.kind == "unpaired":
-        return Sheet(encode(sheet(_pairs(trainer.average.network, trainer.batches), columns=4, gap=1)))
+        return Sheet.of(sheet(_pairs(trainer.average.network, trainer.batches), columns=4, gap=1))
     if isinstance(recipe.game, Paired):
         return _answers(recipe.game, trainer.average.network, trainer.batches)
     if recipe.game.kind == "reconstruction":
-        return Sheet(encode(sheet(_rebuilt_pairs(trainer), ROWS, gap=1)))
+        return Sheet.of(sheet(_rebuilt_pairs(trainer), ROWS, gap=1))
     columns = min(recipe.classes, 10) or ROWS
-    return Sheet(encode(sheet(to_pixels(_fakes(trainer, ROWS * columns, columns)), columns, gap=1)))
+    return Sheet.of(sheet(to_pixels(_fakes(trainer, ROWS * columns, columns)), columns, gap=1))
 
 
 def to_pixels(x: Tensor) -> Pixels:
@@ -75,19 +82,21 @@ def _fakes(trainer: Trainer, n: int, columns: int = 0) -> Tensor:
     return fakes.float().cpu()
 
 
-def _points(trainer: Trainer) -> Pixels:
+def _points(trainer: Trainer) -> Callable[[], bytes]:
     """In the plane a scatter plot with the true modes ringed; on a line densities, and the critic below."""
     mixture = MIXTURES[trainer.recipe.data.dataset]
     wanted = POINTS if mixture.modes.shape[1] == 2 else POINTS_ON_A_LINE
     rebuilds = trainer.recipe.game.kind == "reconstruction"
     points = (_rebuilt(trainer, wanted)[1] if rebuilds else _fakes(trainer, wanted)).numpy()
     if points.shape[1] == 2:
-        return scatter(points, SCATTER, trainer.batches.real[:wanted].cpu().numpy(), mixture.modes)
+        truth = trainer.batches.real[:wanted].cpu().numpy()
+        return lambda: encode(scatter(points, SCATTER, truth, mixture.modes))
     x = line_of(mixture)
-    truth, made = mixture.density(x[:, None]), kernel_density(points[:, 0], x)
-    seen = truth + made > SEEN
-    optimal = np.divide(truth, truth + made, out=np.full_like(x, np.nan), where=seen)
-    return line_plot(points[:, 0], x, truth, _judged(trainer, x, optimal))
+    density, made = mixture.density(x[:, None]), kernel_density(points[:, 0], x)
+    seen = density + made > SEEN
+    optimal = np.divide(density, density + made, out=np.full_like(x, np.nan), where=seen)
+    judged = _judged(trainer, x, optimal)
+    return lambda: encode(line_plot(points[:, 0], x, density, judged))
 
 
 def _judged(trainer: Trainer, x: NDArray[np.float64], optimal: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
@@ -119,7 +128,7 @@ def _strings(trainer: Trainer) -> Sheet:
     if valid is not None:
         values["sample/valid"] = float(valid.mean())
     shown = spelled(symbols[:STRINGS_SHOWN], DATASETS[name].alphabet)
-    return Sheet(encode(text_sheet(shown, None if valid is None else valid[:STRINGS_SHOWN].tolist())), values)
+    return Sheet.of(text_sheet(shown, None if valid is None else valid[:STRINGS_SHOWN].tolist()), values)
 
 
 def _rebuilt(trainer: Trainer, n: int) -> tuple[Tensor, Tensor]:
@@ -153,5 +162,5 @@ def _answers(game: Paired, generator: nn.Module, batches: Batches) -> Sheet:
     made, channels = asked.answered_by(generator).float(), asked.answer.shape[1]
     enlarged = F.interpolate(asked.given[:, :channels], size=asked.answer.shape[2:], mode="nearest")
     triples = torch.stack([enlarged.expand_as(asked.answer), made, asked.answer], dim=1)
-    png = encode(sheet(to_pixels(triples.flatten(0, 1)), columns=6, gap=1))
-    return Sheet(png, {"sample/psnr": psnr(made, asked.answer)})
+    pixels = sheet(to_pixels(triples.flatten(0, 1)), columns=6, gap=1)
+    return Sheet.of(pixels, {"sample/psnr": psnr(made, asked.answer)})

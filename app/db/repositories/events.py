@@ -16,8 +16,11 @@ Entry = tuple[str, dict[str, Any]]
 def append(session: Session, job_id: str, last: int, entries: Sequence[Entry]) -> None:
     """`last` is the number of the last of these entries, as the job row counts them."""
     first = last - len(entries) + 1
-    for seq, (type_, data) in enumerate(entries, first):
-        session.execute(insert(Event).values(job_id=job_id, seq=seq, type=type_, data=data, at=epoch_now()))
+    rows = [
+        {"job_id": job_id, "seq": seq, "type": type_, "data": data} for seq, (type_, data) in enumerate(entries, first)
+    ]
+    if rows:
+        session.execute(insert(Event).values(at=epoch_now()), rows)
 
 
 def after(session: Session, job_id: str, seq: int, limit: int) -> Sequence[Event]:

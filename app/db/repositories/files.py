@@ -1,6 +1,6 @@
-"""What a job leaves behind: points of curves, checkpoints, artifacts."""
+"""What a job leaves behind: checkpoints and artifacts."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import delete, func, select
@@ -9,36 +9,14 @@ from sqlalchemy.orm import Session
 from app.core.ids import new_id
 from app.db.clock import epoch_now
 from app.db.parts import in_parts
-from app.db.tables import Artifact, Base, Checkpoint, Point
+from app.db.repositories import points
+from app.db.tables import Artifact, Base, Checkpoint
 from app.db.upsert import upsert
-
-
-def put_points(session: Session, job_id: str, step: int, values: Mapping[str, float | None]) -> None:
-    rows = [{"job_id": job_id, "step": step, "name": name, "value": value} for name, value in values.items()]
-    upsert(session, Point, rows, ("job_id", "step", "name"))
-
-
-def points(session: Session, job_id: str, names: Collection[str] | None, after_step: int) -> Sequence[Point]:
-    query = select(Point).where(Point.job_id == job_id, Point.step > after_step).order_by(Point.name, Point.step)
-    if names is not None:
-        query = query.where(Point.name.in_(names))
-    return session.scalars(query).all()
-
-
-def points_at(session: Session, job_id: str, step: int) -> dict[str, float | None]:
-    """The values at that step, by name."""
-    found = session.scalars(select(Point).where(Point.job_id == job_id, Point.step == step).order_by(Point.name))
-    return {point.name: point.value for point in found}
 
 
 def last_report(session: Session, job_id: str, step: int) -> dict[str, Any]:
     """`figures` and `sample` (an artifact's id) of the newest report at `step` or before."""
-    return {"figures": _last_values(session, job_id, step), "sample": _last_sample(session, job_id, step)}
-
-
-def _last_values(session: Session, job_id: str, step: int) -> dict[str, float | None]:
-    newest = session.scalar(select(func.max(Point.step)).where(Point.job_id == job_id, Point.step <= step))
-    return {} if newest is None else points_at(session, job_id, newest)
+    return {"figures": points.newest(session, job_id, step), "sample": _last_sample(session, job_id, step)}
 
 
 def _last_sample(session: Session, job_id: str, step: int) -> str | None:
@@ -90,7 +68,8 @@ def artifacts(session: Session, job_id: str, kind: str | None) -> Sequence[Artif
 
 def rewind(session: Session, job_id: str, step: int) -> None:
     """Forgets everything recorded past `step`: it will be made again."""
-    for table in (Point, Checkpoint, Artifact):
+    points.rewind(session, job_id, step)
+    for table in (Checkpoint, Artifact):
         session.execute(delete(table).where(table.job_id == job_id, table.step > step))
 
 

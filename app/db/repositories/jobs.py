@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, case, delete, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app.core.errors import FencedOut
@@ -66,13 +66,33 @@ def remove(session: Session, job_id: str) -> None:
     session.execute(delete(Job).where(Job.id == job_id))
 
 
-def positions(session: Session, job_ids: Collection[str]) -> dict[str, int]:
-    """Place in its queue, from 1, of those of the jobs that are queued."""
-    queue = case(dict(QUEUES), value=Job.kind)
-    place = func.row_number().over(partition_by=queue, order_by=(Job.queued_at, Job.id)).label("place")
-    queued = select(Job.id, place).where(Job.state == JobState.QUEUED).subquery()
-    rows = session.execute(select(queued.c.id, queued.c.place).where(queued.c.id.in_(job_ids)))
-    return {row.id: row.place for row in rows}
+def positions(session: Session, jobs: Collection[Job]) -> dict[str, int]:
+    """Place in its queue, from 1, of those of the jobs that are queued: what waits before the first of them is counted,
+    and the stretch from there to the last is numbered."""
+    places: dict[str, int] = {}
+    for queue in set(QUEUES.values()):
+        kinds = [kind for kind, name in QUEUES.items() if name == queue]
+        queued = [job for job in jobs if job.state == JobState.QUEUED and job.kind in kinds]
+        if queued:
+            places |= _places(session, kinds, {job.id: (job.queued_at, job.id) for job in queued})
+    return places
+
+
+def _places(session: Session, kinds: Collection[str], turns: Mapping[str, tuple[float, str]]) -> dict[str, int]:
+    """Of jobs that wait in the queue of these kinds, by their ids; the order of turns is that of the queue."""
+    waiting = (Job.state == JobState.QUEUED, Job.kind.in_(kinds))
+    turn, first, last = tuple_(Job.queued_at, Job.id), min(turns.values()), max(turns.values())
+    before = session.scalar(select(func.count()).select_from(Job).where(*waiting, turn < first)) or 0
+    place = func.row_number().over(order_by=(Job.queued_at, Job.id)).label("place")
+    stretch = select(Job.id, place).where(*waiting, turn >= first, turn <= last).subquery()
+    rows = session.execute(select(stretch).where(stretch.c.id.in_(turns)))
+    return {row.id: before + row.place for row in rows}
+
+
+def newest_events(session: Session, job_ids: Collection[str]) -> dict[str, int]:
+    """Number of the newest event of each of the jobs."""
+    queries = (select(Job.id, Job.last_event).where(Job.id.in_(part)) for part in in_parts(job_ids))
+    return {row.id: row.last_event for query in queries for row in session.execute(query)}
 
 
 def move(

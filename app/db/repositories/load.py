@@ -39,13 +39,14 @@ def measure(session: Session) -> Load:
 
 
 def _oldest_s(session: Session) -> float:
-    waited = select(epoch_now() - func.min(Job.queued_at)).where(Job.state == JobState.QUEUED)
-    return max(0.0, session.scalar(waited) or 0.0)
+    first = select(func.min(Job.queued_at)).where(Job.state == JobState.QUEUED).scalar_subquery()
+    return max(0.0, session.scalar(select(epoch_now() - first)) or 0.0)
 
 
 def _pace(session: Session) -> dict[str, float]:
     """A job's estimate of the time left says how quick it has been."""
     rate = func.sum((Job.total - Job.step) / Job.eta_s)
-    trained = (Job.kind == TRAIN, Job.state.in_(ACTIVE), Job.eta_s > 0)
-    trains = select(Job.family, rate).where(*trained).group_by(Job.family)
-    return {family or OWN_RECIPE: float(rate) for family, rate in session.execute(trains)}
+    # Grouped by kind, not chosen by it: SQLite would go by the index of kinds, through all there ever were.
+    works = select(Job.kind, Job.family, rate).where(Job.state.in_(ACTIVE), Job.eta_s > 0)
+    rates = session.execute(works.group_by(Job.kind, Job.family)).all()
+    return {family or OWN_RECIPE: float(pace) for kind, family, pace in rates if kind == TRAIN}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.core.ids import new_id
@@ -27,8 +27,16 @@ def versions(session: Session) -> Sequence[ModelVersion]:
     return session.scalars(select(ModelVersion).order_by(ModelVersion.id.desc())).all()
 
 
-def find(session: Session, name: str, version: int) -> ModelVersion:
-    return session.scalars(select(ModelVersion).where(ModelVersion.name == name, ModelVersion.version == version)).one()
+def mark(session: Session) -> tuple[int, int]:
+    """Another one as soon as a version was added or withdrawn: how many were ever added, and how many there are."""
+    added = session.scalar(select(func.sum(Model.latest))) or 0
+    return added, session.scalar(select(func.count(ModelVersion.id))) or 0
+
+
+def find(session: Session, name: str, version: int | None = None) -> ModelVersion | None:
+    """That version, or the newest of the name."""
+    query = select(ModelVersion).where(ModelVersion.name == name).order_by(ModelVersion.version.desc()).limit(1)
+    return session.scalars(query if version is None else query.where(ModelVersion.version == version)).one_or_none()
 
 
 def note_evaluation(session: Session, model: str, evaluation: dict[str, Any]) -> None:

@@ -1,0 +1,224 @@
+"""Is the API as quick with a full database as with an almost empty one?
+
+    python -m bench.api_load [--quick] [--only WORD] [--json FILE]
+
+An API serves a database of 100,000 jobs and 10 million points of curves (bench/filled.py), another one one of 200 jobs
+of the same kinds; both on SQLite and on PostgreSQL. The two share one core and take turns at each question, the clients
+have another core. Figures, medians over the turns, with half the distance between quartiles of p99 as spread:
+
+- p50, p99: milliseconds, of 4 clients that ask again as soon as they are answered
+
+`against` holds the ratio of the full database to the almost empty one. Then 1 and 200 clients in turns follow ten jobs
+as streams while each writes four reports a second:
+
+- p50, p99: milliseconds from writing an event to its arrival at a follower
+- cpu: processor seconds of the API in a second
+
+and `against` holds their ratios to those of one follower. Every event must arrive.
+"""
+
+import argparse
+import asyncio
+import itertools
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median, quantiles
+
+from app.core.settings import get_settings
+from app.db import migrate
+from app.db.session import engine
+from bench.filled import Filled, fill
+from bench.followers import Followed, follow
+from bench.load import Answers, load
+from bench.results import RESULTS, Row, show, write
+from bench.sample_latency import CLIENT_CORE, SERVER_CORE, System, free_port, serving
+from tests.support.postgres import CannotStart, Postgres
+from tests.support.settings import forget
+
+FULL, QUICK = (100_000, 19, 10_000), (5_000, 7, 5_000)
+"""jobs, reports of each, and of one in ten thousand: 10 million points of curves; 200,000"""
+ALMOST_EMPTY = 200
+"""jobs, whose reports are as many"""
+CLIENTS = 4
+FOLLOWERS = (1, 200)
+FOLLOWED = 10
+"""jobs"""
+GET = "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+Ask = Callable[[Filled, random.Random], str]
+"""The address of one question."""
+
+
+def _list(query: str) -> Ask:
+    return lambda has, chance: f"/jobs?limit=10&{query}"
+
+
+def _next_page(query: str) -> Ask:
+    return lambda has, chance: f"/jobs?limit=10&after={chance.choice(has.jobs[len(has.jobs) // 2 :])}&{query}"
+
+
+ASKS: dict[str, Ask] = {
+    "GET /jobs": _list(""),
+    "GET /jobs, any page": _next_page(""),
+    "GET /jobs of a state": _list("state=succeeded"),
+    "GET /jobs of a family": _next_page("family=dcgan"),
+    "GET /jobs of a dataset": _next_page("dataset=digits"),
+    "GET /jobs of a model": _next_page("model=gan-ring8"),
+    "GET /jobs of a kind": _list("kind=evaluate"),
+    "GET /jobs of a state and a family": _next_page("state=succeeded&family=dcgan"),
+    "GET /jobs/{id}": lambda has, chance: f"/jobs/{chance.choice(has.jobs)}",
+    "GET /jobs/{id}, last in the queue": lambda has, chance: f"/jobs/{has.queued[-1]}",
+    "GET /jobs/{id}/metrics": lambda has, chance: f"/jobs/{chance.choice(has.jobs[1:])}/metrics",
+    "GET /jobs/{id}/metrics, thinned": lambda has, chance: f"/jobs/{chance.choice(has.often)}/metrics",
+    "GET /jobs/{id}/events": lambda has, chance: f"/jobs/{chance.choice(has.jobs)}/events",
+}
+
+
+@dataclass
+class Place:
+    """A database, filled, and the API that serves it."""
+
+    settings: dict[str, str]
+    has: Filled
+    system: System
+    answers: dict[str, list[Answers]] = field(default_factory=dict)
+
+    def turn(self, name: str, seconds: float) -> None:
+        chance = random.Random(len(self.answers.get(name, ())))
+        asks = (GET.format(path=ASKS[name](self.has, chance)).encode() for _ in itertools.count())
+        answers = asyncio.run(load(self.system.port, asks, CLIENTS, seconds))
+        if answers.refused or not answers.seconds:
+            raise SystemExit(f"{name}: {self.system.name} refused {len(answers.refused)} requests.")
+        self.answers.setdefault(name, []).append(answers)
+
+
+def main() -> None:
+    options = _options()
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        raise SystemExit("This bench needs two cores: one for the servers, one for the clients.")
+    found: list[Row] = []
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for backend in ("sqlite", "postgresql"):
+            if options.only in backend:
+                found += measured(backend, folder / backend, cores, options.quick)
+    show("The API, full against almost empty", found)
+    write("api_load", found, options.json, quick=options.quick, clients=CLIENTS)
+    print(f"Written to {options.json}")
+
+
+def measured(backend: str, folder: Path, cores: list[int], quick: bool) -> Iterator[Row]:
+    seconds, turns = (1.0, 3) if quick else (4.0, 7)
+    with ExitStack() as stack:
+        jobs, *reports = QUICK if quick else FULL
+        full = stack.enter_context(place(backend, "full", folder, (jobs, *reports), cores[SERVER_CORE]))
+        empty = stack.enter_context(
+            place(backend, "almost empty", folder, (ALMOST_EMPTY, *reports), cores[SERVER_CORE])
+        )
+        os.sched_setaffinity(0, {cores[CLIENT_CORE]})
+        for name in ASKS:
+            for number in range(turns + 1):
+                for one in (full, empty) if number % 2 else (empty, full):
+                    one.turn(name, seconds)
+            for one in (full, empty):
+                del one.answers[name][0]  # it warmed up
+            yield from asked(backend, name, full, empty)
+        yield from followed(backend, full, 5.0 if quick else 20.0, 1 if quick else 3)
+        os.sched_setaffinity(0, cores)
+
+
+def asked(backend: str, name: str, full: Place, empty: Place) -> Iterator[Row]:
+    for figure, share in (("p50 ms", 0.5), ("p99 ms", 0.99)):
+        each = {one.system.name: [1000 * turn.quantile(share) for turn in one.answers[name]] for one in (full, empty)}
+        ratio = median(each["full"]) / median(each["almost empty"])
+        for which, values in each.items():
+            low, _, high = quantiles(values, n=4)
+            against = {"almost empty": ratio} if which == "full" else {}
+            yield Row(f"{backend}: {name}, {which}", figure, median(values), (high - low) / 2, len(values), against)
+        print(f"{backend}: {name}, {figure}: {median(each['full']):.2f}, {ratio:.2f} of almost empty", flush=True)
+
+
+def followed(backend: str, full: Place, seconds: float, turns: int) -> Iterator[Row]:
+    """Of the full database alone: a stream asks for a job's newest events, whatever else there is."""
+    runs: dict[int, list[Followed]] = {count: [] for count in FOLLOWERS}
+    with settings_of(full.settings):
+        for _, count in itertools.product(range(turns), FOLLOWERS):
+            jobs = full.has.running[:FOLLOWED]
+            runs[count].append(asyncio.run(follow(full.system, jobs, count, seconds)))
+    for figure, of in {
+        "p50 ms": lambda run: 1000 * run.quantile(0.5),
+        "p99 ms": lambda run: 1000 * run.quantile(0.99),
+        "cpu": lambda run: run.cpu,
+    }.items():
+        values = {count: median(map(of, found)) for count, found in runs.items()}
+        for count, value in values.items():
+            against = {"1 follower": value / values[1]} if count > 1 else {}
+            yield Row(f"{backend}: {count} followers", figure, value, n=turns, against=against)
+        print(f"{backend}: followers, {figure}: {values}", flush=True)
+
+
+@contextmanager
+def place(backend: str, name: str, folder: Path, size: Sequence[int], core: int) -> Iterator[Place]:
+    home, port = folder / name.replace(" ", "-"), free_port()
+    home.mkdir(parents=True)
+    with ExitStack() as stack:
+        settings = {"FORGER_HOME": str(home), "FORGER_PORT": str(port), "FORGER_LOG_LEVEL": "warning"}
+        if backend == "postgresql":
+            settings["DATABASE_URL"] = stack.enter_context(postgres())
+        with settings_of(settings):
+            began = time.perf_counter()
+            migrate.upgrade()
+            has = fill(*size)
+            print(f"{backend}, {name}: {size[0]} jobs in {time.perf_counter() - began:.0f} s", flush=True)
+        command = [sys.executable, "-P", "-m", "app.cli", "serve", "--only", "api"]
+        alive = GET.format(path="/livez")
+        system = stack.enter_context(serving(name, command, settings, core, port, lambda _: alive))
+        yield Place(settings, has, system)
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """The address of an empty database on a server of its own."""
+    try:
+        server = Postgres().start()
+    except CannotStart as reason:
+        raise SystemExit(f"PostgreSQL cannot be started here: {reason}") from None
+    try:
+        yield server.url(server.create())
+    finally:
+        server.remove()
+
+
+@contextmanager
+def settings_of(settings: dict[str, str]) -> Iterator[None]:
+    """For this process too, so that it can write where the API reads."""
+    before = dict(os.environ)
+    os.environ.pop("DATABASE_URL", None)
+    os.environ.update(settings)
+    forget()
+    try:
+        yield
+    finally:
+        engine(get_settings().database_url).dispose()
+        os.environ.clear()
+        os.environ.update(before)
+        forget()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="5,000 jobs, 200,000 points, 3 turns of 1 s")
+    parser.add_argument("--only", metavar="WORD", default="", help="databases whose names hold it")
+    parser.add_argument("--json", type=Path, default=RESULTS / "api_load.json", metavar="FILE")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

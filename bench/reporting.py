@@ -1,0 +1,133 @@
+"""How much of its time does a training spend reporting?
+
+    python -m bench.reporting [--quick] [--json FILE]
+
+A runner trains `gan` on ring8 in this process, on a database of its own and with nothing else to do: with forty reports
+in all, as is the default, and with a report every ten steps, in turns. Figures, medians over the runs:
+
+- steps per second
+- reporting: share of the run's time in which the training makes reports and hands them on, waits included
+- behind: processor seconds in which they are drawn and written, in a thread of their own, over the run's seconds
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from app.core.settings import get_settings
+from app.db import migrate
+from app.services import attempts, jobs
+from bench.results import RESULTS, Row, show, write
+from models.spec.resolve import resolve
+from worker.lifeline import Lifeline
+from worker.reporting import Draw, Reports
+from worker.runner import Runner
+
+if TYPE_CHECKING:
+    from worker.training.loop import Report
+
+CADENCES: dict[str, dict[str, Any]] = {"forty reports": {}, "a report every ten steps": {"report_every": 10}}
+
+
+class Alone(Lifeline):
+    """Of a runner that no supervisor watches."""
+
+    def beat(self, step: int, *, now: bool = False) -> None:
+        pass
+
+
+class Timed(Reports):
+    """`spent` is what whoever adds has waited, `behind` the thread's processor time, both in seconds."""
+
+    spent = behind = 0.0
+
+    def add(self, step: int, values: Mapping[str, float | None], draw: Draw | None = None) -> None:
+        began = time.perf_counter()
+        super().add(step, values, draw)
+        self.spent += time.perf_counter() - began
+
+    def flush(self) -> None:
+        began = time.perf_counter()
+        super().flush()
+        self.spent += time.perf_counter() - began
+
+    def _run(self) -> None:
+        super()._run()
+        self.behind = time.thread_time()
+
+
+class Watched(Runner):
+    """The loop beats after each step and reports next: what lies between is the making of the report."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(job_id, 1, Alone())
+        self.reports = self._reports = Timed(partial(attempts.record_reports, job_id, 1))
+        self.beat = self.note
+        self.making, self.first, self.last = 0.0, 0.0, 0.0
+
+    def note(self, step: int) -> None:
+        self.last = time.perf_counter()
+        self.first = self.first or (self.last if step else 0.0)
+
+    def report(self, report: "Report") -> None:
+        self.making += time.perf_counter() - self.last
+        super().report(report)
+
+
+def main() -> None:
+    options = _options()
+    steps, runs = (2_000, 2) if options.quick else (10_000, 5)
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in CADENCES}
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {"FORGER_HOME": folder, "FORGER_THREADS": "1", "FORGER_LOG_LEVEL": "error"}
+        get_settings.cache_clear()
+        migrate.upgrade()
+        for _ in range(runs):
+            for name, overrides in CADENCES.items():
+                found[name].append(run(steps, overrides))
+                print(name, {figure: round(value, 4) for figure, value in found[name][-1].items()}, flush=True)
+    rows = list(rows_of(found))
+    show(f"Reporting, {steps} steps", rows)
+    write("reporting", rows, options.json, steps=steps, quick=options.quick)
+    print(f"Written to {options.json}")
+
+
+def run(steps: int, overrides: dict[str, Any]) -> dict[str, float]:
+    """The figures of one run."""
+    own = overrides | {"watch": None}
+    family, recipe = resolve("gan", dataset="ring8", seed=1, budget={"steps": steps}, overrides=own)
+    job = jobs.create(family=family, recipe=recipe, dataset="ring8", model_name="reporting")
+    assert attempts.claim(job.id, "bench") is not None
+    runner = Watched(job.id)
+    runner.run()
+    assert jobs.get(job.id).step == steps
+    seconds = runner.last - runner.first
+    return {
+        "steps per second": steps / seconds,
+        "reporting": (runner.making + runner.reports.spent) / seconds,
+        "behind": runner.reports.behind / seconds,
+    }
+
+
+def rows_of(found: dict[str, list[dict[str, float]]]) -> Iterator[Row]:
+    for case, runs in found.items():
+        for figure in runs[0]:
+            values = sorted(run[figure] for run in runs)
+            yield Row(case, figure, median(values), (values[-1] - values[0]) / 2, len(values))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="2 runs of 2,000 steps instead of 5 of 10,000")
+    parser.add_argument("--json", type=Path, default=RESULTS / "reporting.json", metavar="FILE")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

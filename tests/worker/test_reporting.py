@@ -1,0 +1,112 @@
+"""Reports written behind the training's back: all, in order, in few transactions; and what goes wrong is told."""
+
+import threading
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from app.core.errors import FencedOut
+from app.core.states import JobState
+from app.services import attempts, jobs
+from app.services.attempts import Reported
+from tests.support.jobs import make_job
+from worker.reporting import MOST, Reports
+
+
+@pytest.fixture
+def job(database: Path) -> str:
+    made = make_job().id
+    assert attempts.claim(made, "tests") is not None
+    return made
+
+
+def test_what_is_added_is_recorded_once_and_in_order(job: str) -> None:
+    sizes: list[int] = []
+
+    def write(reports: Sequence[Reported]) -> None:
+        sizes.append(len(reports))
+        attempts.record_reports(job, 1, reports)
+
+    with Reports(write) as reports:
+        for step in range(1, 201):
+            reports.add(step, {"loss": 1 / step, "lost": None}, (lambda: b"png") if step % 50 == 0 else None)
+        reports.flush()
+        assert jobs.get(job).step == 200
+        attempts.record_event(job, 1, "health", {"step": 200})
+    assert sum(sizes) == 200
+    assert max(sizes) > 1
+    told = jobs.events(job, after=2)
+    assert [event.seq for event in told] == list(range(3, 3 + 205))
+    assert [event.data["step"] for event in told if event.type == "metrics"] == list(range(1, 201))
+    assert [event.data["step"] for event in told if event.type == "sample"] == [50, 100, 150, 200]
+    assert told[-1].type == "health"
+    assert jobs.metrics(job) == {
+        "loss": ([(step, 1 / step) for step in range(1, 201)], False),
+        "lost": ([(step, None) for step in range(1, 201)], False),
+    }
+    assert [sample.step for sample in jobs.artifacts(job, "sample")] == [50, 100, 150, 200]
+
+
+def test_what_was_added_before_an_error_is_recorded(job: str) -> None:
+    def train() -> None:
+        with Reports(partial(attempts.record_reports, job, 1)) as reports:
+            reports.add(1, {"loss": 1.0})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        train()
+    assert jobs.metrics(job) == {"loss": ([(1, 1.0)], False)}
+
+
+def test_a_fenced_out_attempt_hears_of_it_and_records_nothing(job: str) -> None:
+    attempts.lost(job, 1, "worker_lost", "It went.")
+    with pytest.raises(FencedOut), Reports(partial(attempts.record_reports, job, 1)) as reports:
+        reports.add(1, {"loss": 1.0})
+    assert (jobs.metrics(job), jobs.get(job).state) == ({}, JobState.QUEUED)
+
+
+def test_who_adds_hears_of_what_went_wrong_and_waits_for_nothing(job: str) -> None:
+    def fail(reports: Sequence[Reported]) -> None:
+        raise ZeroDivisionError
+
+    def train() -> None:
+        with Reports(fail) as reports:
+            for step in range(3 * MOST):
+                reports.add(step, {})
+
+    with pytest.raises(ZeroDivisionError):
+        train()
+
+
+def test_a_picture_that_cannot_be_drawn_is_told_of(job: str) -> None:
+    def draw() -> bytes:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), Reports(partial(attempts.record_reports, job, 1)) as reports:
+        reports.add(1, {"loss": 1.0}, draw)
+    assert jobs.metrics(job) == {}
+
+
+def test_reports_wait_in_bounded_number() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    written: list[int] = []
+
+    def write(reports: Sequence[Reported]) -> None:
+        begun.set()
+        go_on.wait(20)
+        written.extend(report.step for report in reports)
+
+    with Reports(write) as reports:
+        reports.add(0, {})
+        assert begun.wait(20)
+        for step in range(1, MOST + 1):
+            reports.add(step, {})
+        late = threading.Thread(target=reports.add, args=(MOST + 1, {}))
+        late.start()
+        late.join(0.2)
+        assert late.is_alive(), "it waits for room"
+        go_on.set()
+        late.join(20)
+    assert written == list(range(MOST + 2))
