@@ -25,6 +25,7 @@ from worker.evaluator import Evaluator
 from worker.lifeline import CalledOff, Lifeline
 from worker.loading import load
 from worker.memory import OutOfMemory, no_memory
+from worker.ranks import together
 from worker.settling import settle
 from worker.subject import SubjectDamaged
 
@@ -86,6 +87,7 @@ def _explain(error: Exception) -> tuple[str, str]:
     from worker.training.data import DatasetMissing
     from worker.training.exam import CannotMeasure
     from worker.training.loop import NonFinite
+    from worker.training.numerics import TooFewDevices
     from worker.training.uploads import NoRoom
 
     if isinstance(error, NonFinite):
@@ -94,6 +96,8 @@ def _explain(error: Exception) -> tuple[str, str]:
         return "dataset_missing", str(error)
     if isinstance(error, NoRoom):
         return "no_room", str(error)
+    if isinstance(error, TooFewDevices):
+        return "too_few_devices", str(error)
     if isinstance(error, StartDamaged):
         return "start_damaged", str(error)
     if isinstance(error, SubjectDamaged):
@@ -138,6 +142,7 @@ class Runner:
 
         job = attempts.held(self._job_id, self._fence)
         settled = self._settle(job)
+        numerics.require_devices(settled)
         numerics.apply(settled)
         self._before_steps(now=True)
         loaded = self._load(job)
@@ -150,19 +155,20 @@ class Runner:
         recipe = job.recipe
         if recipe.budget.minutes is not None:
             recipe = self._settle_budget(recipe, loaded, settled, start)
-        ended = train(
-            recipe,
-            loaded,
-            self,
-            folder=self._folder,
-            attempt=self._fence,
-            resume=self._latest,
-            start=start,
-            numerics=settled,
-            weights=get_settings().data,
-            judges=get_settings().judges,
-            extended_at=extended_at,
-        )
+        with together(recipe, settled, self._folder, job=self._job_id, attempt=self._fence):
+            ended = train(
+                recipe,
+                loaded,
+                self,
+                folder=self._folder,
+                attempt=self._fence,
+                resume=self._latest,
+                start=start,
+                numerics=settled,
+                weights=get_settings().data,
+                judges=get_settings().judges,
+                extended_at=extended_at,
+            )
         if isinstance(ended, Finished):
             self._publish(job, recipe, settled, ended)
         else:
@@ -205,7 +211,8 @@ class Runner:
         from worker.training import numerics
 
         settings = get_settings()
-        return settle(self._job_id, self._fence, numerics.measure(settings.device, job.recipe, settings.threads))
+        here = numerics.measure(settings.device, job.recipe, settings.threads, job.devices)
+        return settle(self._job_id, self._fence, here)
 
     def _settle_budget(self, recipe: Recipe, data: "Data", numerics: "Numerics", start: Path | None) -> Recipe:
         """Minutes become steps, once: from then on the job is a function of its seed and the step."""

@@ -1,0 +1,81 @@
+"""Jobs on two devices, with real workers: two processes on the CPU, of which only the first is anybody's business."""
+
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.core.settings import get_settings
+from app.core.states import TERMINAL, JobState
+from app.services import attempts, jobs
+from app.services.views import JobView
+from tests.support.jobs import make_job
+from tests.support.wait import until
+from tests.support.worker import Process, running_worker, until_state, until_step
+
+S = JobState
+LONG = 100_000
+"""Steps that no test waits for."""
+pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+
+
+def on_two(steps: int) -> JobView:
+    return make_job("dcgan", steps=steps, devices=2, checkpoint_every=5, report_every=5, batch_size=8)
+
+
+def ranks_of(worker: Process) -> list[psutil.Process]:
+    """Rank 0 first."""
+
+    def seen() -> list[psutil.Process] | None:
+        below = psutil.Process(worker.pid).children(recursive=True)
+        named = {name: [one for one in below if name in one.cmdline()] for name in ("worker.runner", "worker.ranks")}
+        return sum(named.values(), []) if all(named.values()) else None
+
+    found = until(seen)
+    assert found is not None
+    return found
+
+
+def gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def all_gone(processes: list[psutil.Process]) -> None:
+    until(lambda: all(gone(process) for process in processes), within_s=10)
+
+
+def test_killed_ranks_paused_and_stopped_jobs_end_with_the_unbroken_runs_bytes(broker: Process) -> None:
+    unbroken, broken = on_two(40), None
+    with running_worker():
+        whole = until_state(unbroken.id, *TERMINAL)
+        assert whole.state == S.SUCCEEDED, whole.status_reason
+    assert whole.numerics is not None
+    assert whole.numerics["devices"] == 2
+    broken = on_two(40)
+    with running_worker() as worker:
+        for rank, step in ((0, 7), (1, 18)):
+            until_step(broken.id, step)
+            ranks = ranks_of(worker)
+            ranks[rank].kill()
+            all_gone(ranks)
+            until(lambda attempt=rank + 2: jobs.get(broken.id).attempt == attempt)
+        until_step(broken.id, 26)
+        ranks = ranks_of(worker)
+        jobs.pause(broken.id)
+        until_state(broken.id, S.PAUSED)
+        all_gone(ranks)
+        jobs.resume(broken.id)
+        mended = until_state(broken.id, *TERMINAL)
+        assert mended.state == S.SUCCEEDED, mended.status_reason
+    assert whole.result is not None
+    assert mended.result is not None
+    assert mended.attempt == 4
+    assert mended.result.export_sha256 == whole.result.export_sha256
+    reasons = [event.data["reason"]["message"] for event in jobs.events(broken.id) if "reason" in event.data]
+    assert "killed (signal 9)" in reasons[0]
+    assert "Rank 1 of the job was ended by SIGKILL" in reasons[1]
+    steps = [step for step, _ in jobs.metrics(broken.id)["generator/non_saturating"]]
+    assert steps == [5, 10, 15, 20, 25, 30, 35, 40]
+    left = {path.name for path in get_settings().checkpoints(broken.id).iterdir()}
+    assert all(name.endswith(".pt") for name in left), left
