@@ -29,7 +29,8 @@ def join(device: str, store: str, rank: int, of: int) -> None:
     if device == "cuda":
         torch.cuda.set_device(rank)
         backend = "cpu:gloo,cuda:nccl"
-    dist.init_process_group(backend, f"file://{store}", PATIENCE, world_size=of, rank=rank)
+    met = dist.FileStore(store, of)  # type: ignore[attr-defined]
+    dist.init_process_group(backend, store=met, rank=rank, world_size=of, timeout=PATIENCE)
 
 
 def leave() -> None:

@@ -1,14 +1,14 @@
 """Jobs on two devices, with real workers: two processes on the CPU, of which only the first is anybody's business."""
 
-import signal
-from pathlib import Path
+import os
+from ipaddress import ip_address
 
 import psutil
 import pytest
 
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
-from app.services import attempts, jobs
+from app.services import jobs
 from app.services.views import JobView
 from tests.support.jobs import make_job
 from tests.support.wait import until
@@ -29,8 +29,8 @@ def ranks_of(worker: Process) -> list[psutil.Process]:
 
     def seen() -> list[psutil.Process] | None:
         below = psutil.Process(worker.pid).children(recursive=True)
-        named = {name: [one for one in below if name in one.cmdline()] for name in ("worker.runner", "worker.ranks")}
-        return sum(named.values(), []) if all(named.values()) else None
+        first, others = ([one for one in below if name in one.cmdline()] for name in ("worker.runner", "worker.ranks"))
+        return [*first, *others] if first and others else None
 
     found = until(seen)
     assert found is not None
@@ -45,8 +45,14 @@ def all_gone(processes: list[psutil.Process]) -> None:
     until(lambda: all(gone(process) for process in processes), within_s=10)
 
 
+def listens_on_loopback(process: psutil.Process) -> bool:
+    """On something, and on nothing else."""
+    heard = [one.laddr.ip for one in process.net_connections("inet") if one.status == psutil.CONN_LISTEN]
+    return bool(heard) and all(ip_address(ip).is_loopback for ip in heard)
+
+
 def test_killed_ranks_paused_and_stopped_jobs_end_with_the_unbroken_runs_bytes(broker: Process) -> None:
-    unbroken, broken = on_two(40), None
+    unbroken = on_two(40)
     with running_worker():
         whole = until_state(unbroken.id, *TERMINAL)
         assert whole.state == S.SUCCEEDED, whole.status_reason
@@ -79,3 +85,29 @@ def test_killed_ranks_paused_and_stopped_jobs_end_with_the_unbroken_runs_bytes(b
     assert steps == [5, 10, 15, 20, 25, 30, 35, 40]
     left = {path.name for path in get_settings().checkpoints(broken.id).iterdir()}
     assert all(name.endswith(".pt") for name in left), left
+
+
+def test_no_rank_outlives_a_cancel_or_a_killed_worker(broker: Process) -> None:
+    job = on_two(LONG)
+    with running_worker() as worker:
+        until_step(job.id, 3)
+        ranks = ranks_of(worker)
+        assert all(listens_on_loopback(rank) for rank in ranks)
+        jobs.cancel(job.id)
+        until_state(job.id, S.CANCELLED)
+        all_gone(ranks)
+        orphan = on_two(LONG)
+        until_step(orphan.id, 3)
+        ranks = ranks_of(worker)
+        worker.kill()
+        all_gone(ranks)
+
+
+def test_a_machine_with_fewer_devices_says_so_and_changes_nothing(broker: Process) -> None:
+    many = len(os.sched_getaffinity(0)) + 1
+    job = make_job("dcgan", steps=5, devices=many, batch_size=8)
+    with running_worker():
+        failed = until_state(job.id, *TERMINAL)
+    assert failed.status_reason is not None
+    assert (failed.state, failed.status_reason.code) == (S.FAILED, "too_few_devices")
+    assert f"computes on {many} devices" in failed.status_reason.message
