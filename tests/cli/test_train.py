@@ -1,9 +1,9 @@
 """`forger train` and `forger jobs` against a real service."""
 
 import json
-import re
 import os
 import pty
+import re
 import signal
 import subprocess
 from collections import Counter

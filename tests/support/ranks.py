@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from app.core.settings import CHECKOUT
 from models import ranks
@@ -50,8 +51,8 @@ def _numbers(losses: Losses) -> dict[str, float]:
 def _size(trainer: Trainer) -> float:
     """Of all weights and running statistics."""
     networks = [trainer.average.network, *trainer.game.players.values(), trainer.game]
-    tensors = [tensor for network in networks for tensor in network.state_dict().values()]
-    return sum(tensor.double().abs().sum().item() for tensor in tensors)
+    tensors: list[Tensor] = [tensor for network in networks for tensor in network.state_dict().values()]
+    return float(sum(tensor.double().abs().sum() for tensor in tensors))
 
 
 def courses_by_ranks(recipes: Sequence[Recipe], folder: Path, of: int) -> list[list[Course]]:
