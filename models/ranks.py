@@ -7,6 +7,7 @@ nothing. Every rank must come by every call, in the same order.
 
 import io
 import os
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -35,7 +36,8 @@ def join(device: str, store: str, rank: int, of: int) -> None:
 
 def leave() -> None:
     """Be one process again."""
-    dist.destroy_process_group()
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def count() -> int:
@@ -81,6 +83,14 @@ def settle(tensors: list[Tensor]) -> None:
     parts = torch.split(flat, [tensor.numel() for tensor in tensors])
     for tensor, own in zip(tensors, parts, strict=True):
         tensor.copy_(own.view(tensor.shape))
+
+
+@torch.no_grad()
+def alike(tensors: Iterable[Tensor]) -> bool:
+    """Whether they are the same on every rank, as far as their sums tell. Synchronises with the device."""
+    own = torch.stack([tensor.double().sum() for tensor in tensors]).nan_to_num()
+    every = whole(own[None])
+    return torch.equal(every, own.expand_as(every))
 
 
 def tell(value: Any) -> None:

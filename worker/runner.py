@@ -86,7 +86,7 @@ def told_in_words(job_id: str, fence: int) -> Iterator[None]:
 def _explain(error: Exception) -> tuple[str, str]:
     from worker.training.data import DatasetMissing
     from worker.training.exam import CannotMeasure
-    from worker.training.loop import NonFinite
+    from worker.training.loop import NonFinite, RanksDiffer
     from worker.training.numerics import TooFewDevices
     from worker.training.uploads import NoRoom
 
@@ -98,6 +98,8 @@ def _explain(error: Exception) -> tuple[str, str]:
         return "no_room", str(error)
     if isinstance(error, TooFewDevices):
         return "too_few_devices", str(error)
+    if isinstance(error, RanksDiffer):
+        return "devices_differ", str(error)
     if isinstance(error, StartDamaged):
         return "start_damaged", str(error)
     if isinstance(error, SubjectDamaged):

@@ -1,7 +1,8 @@
 """Recipes trained by one process or by several ranks: `python -m tests.support.ranks TASK RANK OF FOLDER`.
 
 The folder's `recipes.json` says what is trained. Of the task `courses`, a few steps each, every rank leaves
-`told-RANK.json` there; of `troubles`, one whole training, rank 0 does.
+`told-RANK.json` there; of `troubles`, one whole training, rank 0 does. Of `alike` each
+says whether equal tensors are found alike, and whether different ones are.
 """
 
 import json
@@ -87,6 +88,17 @@ class _Notes(Quiet):
         self.troubles.append((step, kind))
 
 
+def alike_by_ranks(folder: Path, of: int) -> list[list[bool]]:
+    """For each rank."""
+    _together("alike", [], folder, of)
+    return [json.loads((folder / f"told-{rank}.json").read_text()) for rank in range(of)]
+
+
+def _alike() -> list[bool]:
+    same, other = torch.tensor([1.0, torch.nan]), torch.tensor([1.0, ranks.rank() * 1e-6])
+    return [ranks.alike([same]), ranks.alike([same, other])]
+
+
 def _together(task: str, recipes: Sequence[Recipe], folder: Path, of: int) -> None:
     """This module as a program, once for each rank."""
     (folder / "recipes.json").write_text(json.dumps([recipe.model_dump(mode="json") for recipe in recipes]))
@@ -106,7 +118,13 @@ def _together(task: str, recipes: Sequence[Recipe], folder: Path, of: int) -> No
 def main(task: str, rank: int, of: int, folder: Path) -> None:
     recipes = [Recipe.model_validate(recipe) for recipe in json.loads((folder / "recipes.json").read_text())]
     ranks.join("cpu", str(folder / "store"), rank, of)
-    told = courses(recipes) if task == "courses" else troubles(recipes[0], folder)
+    match task:
+        case "courses":
+            told: object = courses(recipes)
+        case "troubles":
+            told = troubles(recipes[0], folder)
+        case _:
+            told = _alike()
     (folder / f"told-{rank}.json").write_text(json.dumps(told))
     ranks.leave()
 

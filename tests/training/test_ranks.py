@@ -16,7 +16,7 @@ from models.spec.objectives import ObjectiveSpec
 from models.spec.penalties import PenaltySpec
 from models.spec.recipe import Recipe
 from models.spec.resolve import RecipeRefused, merge, resolve
-from tests.support.ranks import STEPS, Course, courses, courses_by_ranks, troubles, troubles_by_ranks
+from tests.support.ranks import STEPS, Course, alike_by_ranks, courses, courses_by_ranks, troubles, troubles_by_ranks
 from tests.training.test_any_recipe import TWISTS
 from tests.training.test_exactness import SMALL
 
@@ -102,6 +102,10 @@ def test_weights_that_one_rank_takes_back_all_take_back(tmp_path: Path) -> None:
     assert kinds[:2] == ["non_finite", "rolled_back"]
     assert kinds[-1] == "Finished"
     assert troubles_by_ranks(made, tmp_path / "ranks", 2) == alone
+
+
+def test_ranks_that_have_drifted_apart_are_found(tmp_path: Path) -> None:
+    assert alike_by_ranks(tmp_path, 2) == [[True, False]] * 2
 
 
 def test_alone_nothing_is_spread() -> None:

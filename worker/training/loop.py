@@ -34,6 +34,7 @@ __all__ = [
     "NonFinite",
     "Provenance",
     "Quiet",
+    "RanksDiffer",
     "Report",
     "Saved",
     "Served",
@@ -78,6 +79,16 @@ class Stopped:
 
     why: Stop
     step: int
+
+
+class RanksDiffer(Exception):
+    """Devices do not compute alike: what each holds of the weights is no longer the same."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(
+            f"At step {step} the job's devices no longer hold the same weights: they do not compute alike. "
+            "Train on devices of one kind, or on a single one; the last checkpoint is kept."
+        )
 
 
 class Listener(Protocol):
@@ -147,7 +158,7 @@ def train(
     Checkpoints are saved at step 0, every `checkpoint_every` steps and at the end, after the report and the evaluation
     of the same step, so that what a checkpoint holds was reported. Raises NonFinite, DamagedCheckpoint, DatasetMissing.
 
-    On several ranks this is what rank 0 does, and `follow` what the others do.
+    On several ranks this is what rank 0 does, and `follow` what the others do. Raises RanksDiffer.
     """
     trainer = _trainer(recipe, data, numerics)
     run = _Run(trainer, listener, folder, attempt)
@@ -179,6 +190,8 @@ def follow(recipe: Recipe, data: Data, numerics: Numerics) -> None:
         trainer.advance()
         if _may_have_gone_back(recipe, trainer.step) and (told := ranks.hear()) is not None:
             _take_over(trainer, told)
+        if trainer.step % recipe.checkpoint_every == 0:
+            _alike(trainer)  # rank 0 draws the conclusion
 
 
 def _trainer(recipe: Recipe, data: Data, numerics: Numerics) -> Trainer:
@@ -189,6 +202,11 @@ def _trainer(recipe: Recipe, data: Data, numerics: Numerics) -> Trainer:
 def _take_over(trainer: Trainer, told: dict[str, Any]) -> None:
     trainer.load_state_dict(told["state"])
     trainer.slowed = told["slowed"]
+
+
+def _alike(trainer: Trainer) -> bool:
+    networks = trainer.average.network, *trainer.game.players.values()
+    return ranks.alike(tensor for network in networks for tensor in network.state_dict().values())
 
 
 def _may_have_gone_back(recipe: Recipe, step: int) -> bool:
@@ -256,10 +274,18 @@ class _Run:
                 raise
 
     def keep_together(self) -> None:
-        """Once a step: where weights may have been taken back, the other ranks are told whether they were."""
-        if ranks.count() > 1 and _may_have_gone_back(self._recipe, self._trainer.step):
+        """Once a step: where weights may have been taken back, the other ranks are told whether they were.
+
+        Before a checkpoint they are looked at. Raises RanksDiffer.
+        """
+        if ranks.count() == 1:
+            return
+        step = self._trainer.step
+        if _may_have_gone_back(self._recipe, step):
             ranks.tell(self._everything() if self._went_back else None)
             self._went_back = False
+        if step % self._recipe.checkpoint_every == 0 and not _alike(self._trainer):
+            raise RanksDiffer(step)
 
     def save(self) -> None:
         """What is due was checked before; a pause between keeps what is not finite, to be found when it is due."""
