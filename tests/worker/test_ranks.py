@@ -16,6 +16,7 @@ from tests.support.worker import Process, running_worker, until_state, until_ste
 
 S = JobState
 STEPS = 40
+WITHIN_S = 300
 LONG = 100_000
 """Steps that no test waits for."""
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
@@ -64,7 +65,7 @@ def listens_on_loopback(process: psutil.Process) -> bool:
 def test_killed_ranks_paused_and_stopped_jobs_end_with_the_unbroken_runs_bytes(broker: Process) -> None:
     unbroken = on_two(STEPS)
     with running_worker():
-        whole = until_state(unbroken.id, *TERMINAL)
+        whole = until_state(unbroken.id, *TERMINAL, within_s=WITHIN_S)
         assert whole.state == S.SUCCEEDED, whole.status_reason
     assert whole.numerics is not None
     assert whole.numerics["devices"] == 2
@@ -81,7 +82,7 @@ def test_killed_ranks_paused_and_stopped_jobs_end_with_the_unbroken_runs_bytes(b
         until_state(broken.id, S.PAUSED)
         all_gone(ranks)
         jobs.resume(broken.id)
-        mended = until_state(broken.id, *TERMINAL)
+        mended = until_state(broken.id, *TERMINAL, within_s=WITHIN_S)
         assert mended.state == S.SUCCEEDED, mended.status_reason
     assert whole.result is not None
     assert mended.result is not None
