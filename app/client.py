@@ -81,6 +81,7 @@ class Asked(TypedDict, total=False):
     overrides: Json | None  # of a family's recipe (RFC 7396)
     model: str | None  # the name it publishes
     start_from: str | None  # a checkpoint's id
+    resources: Json | None  # {"devices": n}: that share out every batch
 
 
 class Measured(TypedDict, total=False):

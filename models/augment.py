@@ -1,6 +1,6 @@
 """Alterations of pictures before a critic sees them, with slopes that pass through (Zhao et al. 2020, DiffAugment).
 
-Each draws its numbers for the whole batch from one generator on the CPU, whether or not they are used.
+Each draws its numbers for the whole batch, of all ranks, from one generator on the CPU, whether or not they are used.
 """
 
 from collections.abc import Callable
@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models import ranks
 from models.spec.games import Transform
 
 SHIFT = 1 / 8
@@ -24,14 +25,15 @@ def augment(x: Tensor, transforms: tuple[Transform, ...], probability: Tensor | 
         if probability is None:
             x = altered
         else:
-            chosen = torch.rand(len(x), 1, 1, 1, generator=rng).to(x.device) < probability
+            chosen = ranks.part(torch.rand(ranks.count() * len(x), 1, 1, 1, generator=rng)).to(x.device) < probability
             x = torch.where(chosen, altered, x)
     return x
 
 
 def _colour(x: Tensor, rng: torch.Generator) -> Tensor:
     """Brightness by up to .5, saturation times 0 to 2, contrast times .5 to 1.5."""
-    brightness, saturation, contrast = torch.rand(3, len(x), 1, 1, 1, generator=rng).to(x)
+    drawn = torch.rand(3, ranks.count() * len(x), 1, 1, 1, generator=rng)
+    brightness, saturation, contrast = ranks.part(drawn, 1).to(x)
     x = x + brightness - 0.5
     grey = x.mean(1, keepdim=True)
     x = (x - grey) * (saturation * 2) + grey
@@ -43,7 +45,8 @@ def _colour(x: Tensor, rng: torch.Generator) -> Tensor:
 def _translation(x: Tensor, rng: torch.Generator) -> Tensor:
     n, _, height, width = x.shape
     reach = max(1, round(SHIFT * height))
-    down, right = torch.randint(0, 2 * reach + 1, (2, n, 1), generator=rng).to(x.device)
+    drawn = torch.randint(0, 2 * reach + 1, (2, ranks.count() * n, 1), generator=rng)
+    down, right = ranks.part(drawn, 1).to(x.device)
     rows = (torch.arange(height, device=x.device) + down)[:, None, :, None]
     columns = (torch.arange(width, device=x.device) + right)[:, None, None, :]
     framed = F.pad(x, (reach, reach, reach, reach))
@@ -54,7 +57,8 @@ def _translation(x: Tensor, rng: torch.Generator) -> Tensor:
 def _cutout(x: Tensor, rng: torch.Generator) -> Tensor:
     n, _, height, width = x.shape
     size = max(1, round(HOLE * height))
-    top, left = torch.randint(1 - size // 2, height + 1 - size // 2, (2, n, 1), generator=rng).to(x.device)
+    drawn = torch.randint(1 - size // 2, height + 1 - size // 2, (2, ranks.count() * n, 1), generator=rng)
+    top, left = ranks.part(drawn, 1).to(x.device)
     rows, columns = torch.arange(height, device=x.device), torch.arange(width, device=x.device)
     inside_rows = (rows >= top) & (rows < top + size)
     inside_columns = (columns >= left) & (columns < left + size)

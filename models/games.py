@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models import ranks
 from models.augment import augment
 from models.duel import Duel, Losses, Origin, Scores, Verdict
 from models.latent import draw_latent
@@ -30,10 +31,18 @@ class Batch:
     label: Tensor | None = None
     other: Tensor | None = None
 
+    def part(self) -> "Batch":
+        """What of it is this rank's."""
+        label = None if self.label is None else ranks.part(self.label)
+        return Batch(ranks.part(self.real), label, None if self.other is None else ranks.part(self.other))
+
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """What the generators made of one batch: by tag, real beside fake. Both turns of a step share one draw."""
+    """What the generators made of one batch: by tag, real beside fake. Both turns of a step share one draw.
+
+    From here on everything is this rank's part.
+    """
 
     number: int
     batch: Batch
@@ -53,7 +62,7 @@ class Game(Scheduled):
 
     @abstractmethod
     def draw(self, batch: Batch, rng: Rng, number: int) -> Draw:
-        """Run the generators once on draw `number` of the job."""
+        """Run the generators once on draw `number` of the job, of this rank's part of the whole batch."""
 
     @abstractmethod
     def critic_duels(self, draw: Draw, rng: Rng) -> list[Duel]:
@@ -99,7 +108,8 @@ class Synthesis(Game):
             self.register_buffer("probability", torch.zeros(()))
 
     def draw(self, batch: Batch, rng: Rng, number: int) -> Draw:
-        z = draw_latent(self.latent, rng.stream("noise", number), len(batch.real)).to(batch.real.device)
+        z = ranks.part(draw_latent(self.latent, rng.stream("noise", number), len(batch.real))).to(batch.real.device)
+        batch = batch.part()
         fake = self.players["generator"](z, self._label(batch))
         return Draw(number, batch, {"": batch.real}, {"": fake}, z)
 
@@ -116,8 +126,8 @@ class Synthesis(Game):
         """Karras et al. 2020: more alterations while the critic is too sure of real pictures, fewer otherwise."""
         augment = self.game.augment
         if augment and augment.target is not None:
-            surer = scores.real_score.sign().mean() - augment.target
-            seen = len(scores.real_score) * self.game.packing
+            surer = ranks.mean(scores.real_score.sign().mean()) - augment.target
+            seen = ranks.count() * len(scores.real_score) * self.game.packing
             self.probability.add_(surer.sign() * (seen / augment.pace)).clamp_(0, 1)
 
     def gauges(self) -> Losses:
@@ -145,7 +155,7 @@ class Synthesis(Game):
                 probability = None if game.augment.target is None else self.probability
                 x = augment(x, game.augment.transforms, probability, rng)
             if noise := self._noise():
-                x = x + noise * torch.randn(x.shape, generator=rng).to(x)
+                x = x + noise * ranks.part(torch.randn(ranks.count() * len(x), *x.shape[1:], generator=rng)).to(x)
             x = packed(x, game.packing)
         verdict: Verdict = critic(x, label)
         return verdict
@@ -191,6 +201,8 @@ class Unpaired(Game):
     def draw(self, batch: Batch, rng: Rng, number: int) -> Draw:
         if batch.other is None:
             raise ValueError("The unpaired game needs batches of two piles.")
+        batch = batch.part()
+        assert batch.other is not None
         nets = self.players["generator"]
         assert isinstance(nets, nn.ModuleDict)
         fake = {"b": nets["a2b"](batch.real), "a": nets["b2a"](batch.other)}
@@ -199,9 +211,7 @@ class Unpaired(Game):
     def critic_duels(self, draw: Draw, rng: Rng) -> list[Duel]:
         pools = {"a": self.pool_a, "b": self.pool_b}
         return [
-            self._duel(
-                draw, tag, _replay(pool, draw.fake[tag].detach(), draw.number, rng.stream(f"pool/{tag}", draw.number))
-            )
+            self._duel(draw, tag, self._replayed(pool, draw.fake[tag].detach(), draw.number, f"pool/{tag}", rng))
             for tag, pool in pools.items()
         ]
 
@@ -222,6 +232,10 @@ class Unpaired(Game):
         critics = self.players["critic"]
         assert isinstance(critics, nn.ModuleDict)
         return Duel(critics[tag], draw.real[tag], fake, tag=tag)
+
+    def _replayed(self, pool: Tensor, fakes: Tensor, number: int, name: str, rng: Rng) -> Tensor:
+        """Every rank keeps the whole pool, of the fakes of all."""
+        return ranks.part(_replay(pool, ranks.whole(fakes), number, rng.stream(name, number)))
 
 
 def _replay(pool: Tensor, fakes: Tensor, number: int, rng: torch.Generator) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models import ranks
 from models.duel import Losses, Scores
 from models.spec import objectives as spec
 
@@ -162,8 +163,8 @@ class Began(Objective):
 
     @torch.no_grad()
     def settle(self, scores: Scores) -> None:
-        error = scores.real_score.mean()
-        gap = self.diversity * error - scores.fake.score.mean()
+        error = ranks.mean(scores.real_score.mean())
+        gap = self.diversity * error - ranks.mean(scores.fake.score.mean())
         self.balance.add_(self.pace * gap).clamp_(0, 1)
         self.convergence.copy_(error + gap.abs())
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models import derive
+from models import derive, ranks
 from models.duel import Duel, Losses, Verdict
 from models.games import Batch, Draw, Game
 from models.rng import Rng
@@ -66,9 +66,9 @@ class Paired(Game):
         self.features = None if features is None else features.requires_grad_(False)
 
     def draw(self, batch: Batch, rng: Rng, number: int) -> Draw:
-        question = ask(self.game, batch, rng.stream("holes", number))
+        question = ask(self.game, batch, rng.stream("holes", number)).part(ranks.rows(len(batch.real)))
         made = question.answered_by(self.players["generator"])
-        return Draw(number, batch, {"": question.answer}, {"": made}, given=question.given)
+        return Draw(number, batch.part(), {"": question.answer}, {"": made}, given=question.given)
 
     def critic_duels(self, draw: Draw, rng: Rng) -> list[Duel]:
         return [self._duel(draw, draw.fake[""].detach())]

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models import ranks
 from models.duel import Duel, Scores, Turn
 from models.spec import penalties as spec
 
@@ -54,7 +55,9 @@ class GradientPenalty(Penalty):
 
     def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
         real = duel.real.detach()
-        share = torch.rand(len(real), generator=rng).to(real).view(-1, *[1] * (real.dim() - 1))
+        share = (
+            ranks.part(torch.rand(ranks.count() * len(real), generator=rng)).to(real).view(-1, *[1] * (real.dim() - 1))
+        )
         mixture = torch.lerp(real, duel.fake.detach().to(real.dtype), share).requires_grad_()
         slope = _slope(duel.critic(mixture).score, mixture)
         excess: Tensor = torch.linalg.vector_norm(slope, dim=1) - 1
@@ -105,7 +108,7 @@ class FeatureMatching(Penalty):
         fake, real = scores.fake.features, None if scores.real is None else scores.real.features
         if real is None or fake is None:
             raise ValueError("This critic shows no features; choose one that does.")
-        return F.mse_loss(fake.mean(0), real.detach().mean(0))
+        return F.mse_loss(ranks.mean(fake.mean(0)), ranks.mean(real.detach().mean(0)))
 
 
 class HistoricalAveraging(Penalty):
@@ -155,11 +158,12 @@ class JacobianClamping(Penalty):
         if duel.origin is None:
             raise ValueError("This duel's fakes come from no latent; remove jacobian_clamping.")
         latent = duel.origin.latent
-        direction = F.normalize(torch.randn(latent.shape, generator=rng), dim=1).to(latent)
+        drawn = torch.randn(ranks.count() * len(latent), latent.shape[1], generator=rng)
+        direction = F.normalize(ranks.part(drawn), dim=1).to(latent)
         # Drawn anew, both in fp32: in bf16 the difference of a small step would be rounding alone.
-        drawn = duel.origin.generate(latent).float().flatten(1)
+        stood = duel.origin.generate(latent).float().flatten(1)
         moved = duel.origin.generate(latent + self.step * direction).float().flatten(1)
-        slope = torch.linalg.vector_norm(moved - drawn, dim=1) / self.step
+        slope = torch.linalg.vector_norm(moved - stood, dim=1) / self.step
         return (F.relu(slope - self.most).square() + F.relu(self.least - slope).square()).mean()
 
 

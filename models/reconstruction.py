@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models import ranks
 from models.duel import Duel, Losses
 from models.games import Batch, Draw, Game
 from models.nets.autoencoder import Autoencoder
@@ -21,6 +22,7 @@ class Reconstruction(Game):
 
     def draw(self, batch: Batch, rng: Rng, number: int) -> Draw:
         """Nothing is drawn before the one turn there is."""
+        batch = batch.part()
         return Draw(number, batch, {"": batch.real}, {})
 
     def critic_duels(self, draw: Draw, rng: Rng) -> list[Duel]:
@@ -33,8 +35,9 @@ class Reconstruction(Game):
         if self.game.divergence:
             mean, log_variance = code.chunk(2, dim=1)
             losses["divergence"] = self.game.divergence * divergence(mean, log_variance)
-            noise = torch.randn(mean.shape, generator=rng.stream("posterior", draw.number)).to(mean)
-            code = mean + noise * (log_variance / 2).exp()
+            shape = ranks.count() * len(mean), mean.shape[1]
+            noise = ranks.part(torch.randn(shape, generator=rng.stream("posterior", draw.number)))
+            code = mean + noise.to(mean) * (log_variance / 2).exp()
         made = generator(code).float()
         with torch.autocast(made.device.type, enabled=False):  # logarithms of probabilities want fp32
             losses["reconstruction"] = difference(self.game.loss, made, draw.batch.real)

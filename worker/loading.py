@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from app.core.settings import get_settings
 from app.services import datasets
+from app.services.datasets import Files
 from models.spec.data import DataSpec
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -13,11 +14,15 @@ if TYPE_CHECKING:  # torch takes seconds to import
 
 def load(spec: DataSpec, split: "Split", beat: Callable[[], None]) -> "Data":
     """`beat` is called now and then while an upload is prepared. Raises DatasetMissing, NoRoom."""
+    return read(spec, split, datasets.files(spec.dataset), beat)
+
+
+def read(spec: DataSpec, split: "Split", files: Files | None, beat: Callable[[], None]) -> "Data":
+    """As `load`, of `files` where the dataset was uploaded; without the database."""
     from worker.training import data
     from worker.training.uploads import Upload, load_upload
 
     settings = get_settings()
-    files = datasets.files(spec.dataset)
     if files is None or spec.kind == "points" or spec.kind == "sequences":
         return data.load(spec, settings.data, split, downloads=settings.home / "data")
     if split != "train":

@@ -26,6 +26,7 @@ from worker.beginning import Beginning
 from worker.lifeline import CalledOff, Lifeline
 from worker.loading import load
 from worker.memory import OutOfMemory, no_memory
+from worker.ranks import together
 from worker.reporting import Reports
 from worker.settling import settle
 from worker.subject import SubjectDamaged
@@ -93,7 +94,8 @@ def told_in_words(job_id: str, fence: int) -> Iterator[None]:
 def _explain(error: Exception) -> tuple[str, str]:
     from worker.training.data import DatasetMissing
     from worker.training.exam import CannotMeasure
-    from worker.training.loop import NonFinite
+    from worker.training.loop import NonFinite, RanksDiffer
+    from worker.training.numerics import TooFewDevices
     from worker.training.uploads import NoRoom
 
     if isinstance(error, NonFinite):
@@ -102,6 +104,10 @@ def _explain(error: Exception) -> tuple[str, str]:
         return "dataset_missing", str(error)
     if isinstance(error, NoRoom):
         return "no_room", str(error)
+    if isinstance(error, TooFewDevices):
+        return "too_few_devices", str(error)
+    if isinstance(error, RanksDiffer):
+        return "devices_differ", str(error)
     if isinstance(error, StartDamaged):
         return "start_damaged", str(error)
     if isinstance(error, SubjectDamaged):
@@ -153,6 +159,7 @@ class Runner:
             self._beginning.over("imports")
             job = attempts.held(self._job_id, self._fence)
             settled = self._settle(job)
+            numerics.require_devices(settled)
             numerics.apply(settled)  # another part of torch comes with it, a third as large as all before
         self._beginning.over("settling")
         self._before_steps(now=True)
@@ -167,19 +174,20 @@ class Runner:
         recipe = job.recipe
         if recipe.budget.minutes is not None:
             recipe = self._settle_budget(recipe, loaded, settled, start)
-        ended = train(
-            recipe,
-            loaded,
-            self,
-            folder=self._folder,
-            attempt=self._fence,
-            resume=self._latest,
-            start=start,
-            numerics=settled,
-            weights=get_settings().data,
-            judges=get_settings().judges,
-            extended_at=extended_at,
-        )
+        with together(recipe, settled, self._folder, job=self._job_id, attempt=self._fence):
+            ended = train(
+                recipe,
+                loaded,
+                self,
+                folder=self._folder,
+                attempt=self._fence,
+                resume=self._latest,
+                start=start,
+                numerics=settled,
+                weights=get_settings().data,
+                judges=get_settings().judges,
+                extended_at=extended_at,
+            )
         self._reports.flush()
         if isinstance(ended, Finished):
             self._publish(job, recipe, settled, ended)
@@ -235,7 +243,8 @@ class Runner:
         from worker.training import numerics
 
         settings = get_settings()
-        return settle(self._job_id, self._fence, numerics.measure(settings.device, job.recipe, settings.threads))
+        here = numerics.measure(settings.device, job.recipe, settings.threads, job.devices)
+        return settle(self._job_id, self._fence, here)
 
     def _settle_budget(self, recipe: Recipe, data: "Data", numerics: "Numerics", start: Path | None) -> Recipe:
         """Minutes become steps, once: from then on the job is a function of its seed and the step."""

@@ -76,6 +76,7 @@ def _made(wish: Wish, inference: TheInference, answer: Answer | None) -> JobView
         recipe=plan.recipe,
         dataset=plan.recipe.data.dataset,
         model_name=plan.model,
+        devices=plan.devices,
         start=plan.start,
         answer=answer,
     )

@@ -88,6 +88,7 @@ def _replies() -> list[Out]:
         subject=None,
         experiment=None,
         case=None,
+        resources=jobs.ResourcesOut(devices=1),
         attempt=1,
         progress=jobs.Progress(step=300, total=1200, eta_s=27.5),
         queue_position=None,

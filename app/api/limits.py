@@ -17,6 +17,7 @@ UNITS = {
     "pictures": "pictures",
     "members": "members",
     "seconds": "seconds",
+    "devices": "devices",
 }
 """by the last word of a setting's name"""
 FIXED = (

@@ -34,6 +34,7 @@ def train(
     recipe: Annotated[Path | None, typer.Option(help="A file with a whole recipe, instead of a family.")] = None,
     model: Annotated[str | None, typer.Option(help="The name to publish; default {family}-{dataset}.")] = None,
     start_from: Annotated[str | None, typer.Option(help="Begin with the weights of this checkpoint.")] = None,
+    devices: Annotated[int | None, typer.Option(min=1, help="Compute on so many devices at once.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be trained, or refused.")] = False,
     following: Annotated[bool, typer.Option("--follow", "-f", help="Watch until it ends.")] = False,
     as_json: ask.AsJson = False,
@@ -46,6 +47,7 @@ def train(
         "overrides": overrides(set_ or []) or None,
         "model": model,
         "start_from": start_from,
+        "resources": None if devices is None else {"devices": devices},
     }
     what = _recipe(family, recipe)
     forger = ask.forger(ctx)

@@ -18,6 +18,12 @@ def _sqlite_in_home(values: dict[str, Any]) -> str:
     return f"sqlite:///{values['home'] / 'forger.db'}"
 
 
+def _devices_here(values: dict[str, Any]) -> int:
+    """GPUs that the driver shows, else cores. Without torch, which an API may not have."""
+    gpus = [] if values["device"] == "cpu" else list(Path("/proc/driver/nvidia/gpus").glob("*"))
+    return len(gpus) or len(os.sched_getaffinity(0))
+
+
 class Settings(BaseSettings):
     """FORGER_<NAME> sets each field; DATABASE_URL and REDIS_URL are read without the prefix."""
 
@@ -43,6 +49,11 @@ class Settings(BaseSettings):
     device: str = Field("auto", description="Where jobs train: auto, cpu or cuda.")
     threads: int | None = Field(
         None, ge=1, description="Threads a job computes with; unset means as many as suit its recipe."
+    )
+    max_devices: int = Field(
+        default_factory=_devices_here,
+        ge=1,
+        description="Most devices that one job computes on; unset means this machine's GPUs, else its cores.",
     )
     slots: int = Field(1, ge=1, le=64, description="Jobs one worker process trains at the same time.")
     lease_s: float = Field(15.0, gt=0, description="Seconds after which a silent worker loses its job.")

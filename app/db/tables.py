@@ -67,6 +67,7 @@ class Job(Base):
     subject: Mapped[str | None] = mapped_column(ID, index=True)  # the training job whose weights it works with
     experiment_id: Mapped[str | None] = mapped_column(ID, ForeignKey("experiments.id", ondelete="SET NULL"), index=True)
     case: Mapped[dict[str, Any] | None]  # what it is among the jobs of its experiment
+    devices: Mapped[int] = mapped_column(default=1, server_default="1")  # that a training computes on at once
     numerics: Mapped[dict[str, Any] | None]
     best: Mapped[dict[str, Any] | None]  # step, metric and value of its best checkpoint
     result: Mapped[dict[str, Any] | None]

@@ -18,6 +18,14 @@ if TYPE_CHECKING:  # the client reads these bodies too, without the database's l
 ROOMS = ("events", "metrics", "checkpoints", "artifacts", "samples")
 
 
+class Resources(In):
+    """What a training computes on."""
+
+    devices: int = Field(
+        1, ge=1, description="Devices that share out every batch: GPUs, or processes where jobs train on the CPU."
+    )
+
+
 class TrainIn(In):
     """What to train. `recipe` is a family's name or a whole recipe."""
 
@@ -33,6 +41,7 @@ class TrainIn(In):
         max_length=ID_LENGTH,
         description="Id of a checkpoint of any job: training begins with its weights, at step 0.",
     )
+    resources: Resources = Field(default_factory=Resources, description="What it computes on; default one device.")
     dry_run: bool = Field(False, description="Answer what the job would be, and create nothing.")
 
 
@@ -143,6 +152,10 @@ class Progress(Out):
     eta_s: float | None
 
 
+class ResourcesOut(Out):
+    devices: int = Field(description="That the job computes on; part of what decides its bytes.")
+
+
 class Best(Out):
     step: int
     metric: str
@@ -176,6 +189,7 @@ class JobOut(Out):
     subject: str | None = Field(description="The training job whose weights it works with.")
     experiment: str | None
     case: Json | None = Field(description="What it is among the jobs of its experiment.")
+    resources: ResourcesOut
     attempt: int
     progress: Progress
     queue_position: int | None
@@ -205,6 +219,7 @@ class JobOut(Out):
             subject=job.subject,
             experiment=job.experiment_id,
             case=job.case,
+            resources=ResourcesOut(devices=job.devices),
             attempt=job.attempt,
             progress=Progress(step=job.step, total=job.total or None, eta_s=job.eta_s),
             queue_position=job.queue_position,

@@ -72,6 +72,7 @@ def create(
     recipe: Recipe,
     dataset: str,
     model_name: str,
+    devices: int = 1,
     start: Start | None = None,
     answer: Answer | None = None,
 ) -> JobView:
@@ -80,7 +81,7 @@ def create(
     def hold(job_id: str) -> Mapping[str, Any]:
         return {"start": start and _hold_start(job_id, start)}
 
-    return make(TRAIN, recipe, hold, answer, family=family, dataset=dataset, model_name=model_name)
+    return make(TRAIN, recipe, hold, answer, family=family, dataset=dataset, model_name=model_name, devices=devices)
 
 
 def make(

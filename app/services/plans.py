@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core.errors import FieldError, Invalid, NotFound
+from app.core.settings import get_settings
 from app.services import checkpoints, recipes
 from app.services.views import CheckpointView
 from models.spec.fit import misfits
+from models.spec.games import Synthesis
 from models.spec.recipe import Recipe
 
 Json = Mapping[str, Any]
@@ -27,6 +29,7 @@ class Plan:
     recipe: Recipe
     model: str
     start: Start | None
+    devices: int = 1
 
 
 def make(
@@ -38,11 +41,37 @@ def make(
     overrides: Json | None,
     model: str | None,
     start_from: str | None,
+    resources: Json | None = None,
 ) -> Plan:
     """Raises Invalid with a pointer per refusal, NotFound for a checkpoint that is not there."""
     family, made = recipes.whole(recipe, dataset=dataset, seed=seed, budget=budget, overrides=overrides)
+    devices = (resources or {}).get("devices", 1)
+    _require_devices(made, devices)
     start = None if start_from is None else _start(start_from, made)
-    return Plan(family, made, model or recipes.default_model(family, made), start)
+    return Plan(family, made, model or recipes.default_model(family, made), start, devices)
+
+
+def _require_devices(recipe: Recipe, devices: int) -> None:
+    """Raises Invalid where there are not so many, or the work cannot be shared out among them."""
+    if (refusal := _not_shared_out(recipe, devices)) is not None:
+        raise Invalid(refusal.message, code="devices_refused", errors=(refusal,))
+
+
+def _not_shared_out(recipe: Recipe, devices: int) -> FieldError | None:
+    if devices > (most := get_settings().max_devices):
+        sentence = f"A job computes on at most {most} devices here (max_devices), not on {devices}: ask for fewer."
+        return FieldError("/resources/devices", sentence)
+    packing = recipe.game.packing if isinstance(recipe.game, Synthesis) else 1
+    if recipe.batch_size % (packing * devices):
+        whole = f"a multiple of {packing * devices}" + (f" ({packing} are judged at a time)" if packing > 1 else "")
+        return FieldError(
+            "/resources/devices",
+            f"A batch of {recipe.batch_size} cannot be shared out equally among {devices} devices: "
+            f"make batch_size {whole}, or ask for another number of devices.",
+        )
+    if devices > 1 and recipe.budget.minutes is not None:
+        return FieldError("/budget", "Minutes are measured on one device: give the budget in steps or epochs.")
+    return None
 
 
 def _start(checkpoint_id: str, recipe: Recipe) -> Start:

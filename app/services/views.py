@@ -43,6 +43,7 @@ class JobView:
     total: int
     eta_s: float | None
     queue_position: int | None
+    devices: int
     numerics: dict[str, Any] | None
     start: dict[str, Any] | None
     asked: dict[str, Any] | None
@@ -117,6 +118,7 @@ def job(row: tables.Job, queue_position: int | None = None) -> JobView:
         total=row.total,
         eta_s=row.eta_s,
         queue_position=queue_position,
+        devices=row.devices,
         numerics=row.numerics,
         start=row.start,
         asked=row.asked,

@@ -5,6 +5,7 @@ from typing import assert_never
 import torch
 from torch import Tensor, nn
 
+from models import ranks
 from models.spec.nets import Mixing
 
 KERNELS = 32
@@ -25,10 +26,10 @@ class MinibatchDiscrimination(nn.Module):
         self.score = nn.Linear(KERNELS, 1, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        n = len(features)
-        points = self.kernels(features).float().view(n, KERNELS, NUMBERS)
-        near = (-(points[:, None] - points[None]).abs().sum(3)).exp()
-        score: Tensor = self.score((near.sum(1) - 1) / max(n - 1, 1))
+        points = self.kernels(features).float().view(len(features), KERNELS, NUMBERS)
+        all_points = ranks.whole(points)
+        near = (-(points[:, None] - all_points[None]).abs().sum(3)).exp()
+        score: Tensor = self.score((near.sum(1) - 1) / max(len(all_points) - 1, 1))
         return score.squeeze(1)
 
 
@@ -43,7 +44,7 @@ class MinibatchDeviation(nn.Module):
         self.score = nn.Parameter(torch.zeros(()))
 
     def forward(self, features: Tensor) -> Tensor:
-        deviation = (features.float().var(0, correction=0) + 1e-8).sqrt().mean()
+        deviation = (ranks.whole(features.float()).var(0, correction=0) + 1e-8).sqrt().mean()
         return (self.score * deviation).expand(len(features))
 
 

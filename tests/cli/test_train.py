@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 from collections import Counter
@@ -97,6 +98,13 @@ def test_a_checkpoint_is_begun_from(run: Run) -> None:
     good(run("jobs", "cancel", begun["id"]))
 
 
+def test_devices_are_asked_for_and_shown(run: Run) -> None:
+    made = json.loads(good(run("train", "dcgan", "--dataset", "digits", "--devices", "2", "--json")))
+    assert made["resources"] == {"devices": 2}
+    assert re.search(r"devices +2", good(run("jobs", "show", made["id"])))
+    good(run("jobs", "cancel", made["id"]))
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -112,6 +120,7 @@ def test_a_checkpoint_is_begun_from(run: Run) -> None:
         (("--recipe", "list.json"), "holds no recipe"),
         (("dcgan", "--model", "../up"), "model"),
         (("dcgan", "--start-from", "ckpt_0"), "ckpt_0"),
+        (("dcgan", "--devices", "100000"), "max_devices"),
         (("dcgan", "--minutes", "nan"), "--minutes takes a finite number"),
         (("dcgan", "--set", "batch_size=1e999"), "batch_size"),
         (("dcgan", "--set", "batch_size=NaN"), "batch_size"),

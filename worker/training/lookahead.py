@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from models import ranks
 from models.duel import Scores
 from models.games import Draw, Game
 from models.objectives import Objective
@@ -50,7 +51,9 @@ def unrolled(game: Game, objective: Objective, draw: Draw, rng: Rng, moves: int,
                 allow_unused=True,
                 materialize_grads=True,  # a stage or a head may have no part in it
             )
-            weights = {name: old - rate * slope for (name, old), slope in zip(weights.items(), slopes, strict=True)}
+            weights = {
+                name: old - rate * ranks.mean(slope) for (name, old), slope in zip(weights.items(), slopes, strict=True)
+            }
         game.players["critic"] = Foreseen(critic, weights)
         yield
     finally:

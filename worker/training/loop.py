@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import torch
 
-from models import checkpoint
+from models import checkpoint, ranks
 from models.checkpoint import DamagedCheckpoint, Saved
 from models.duel import Losses
 from models.spec.recipe import Recipe
@@ -35,12 +35,14 @@ __all__ = [
     "NonFinite",
     "Provenance",
     "Quiet",
+    "RanksDiffer",
     "Report",
     "Saved",
     "Served",
     "Stop",
     "Stopped",
     "Trouble",
+    "follow",
     "train",
 ]
 
@@ -86,6 +88,16 @@ class Stopped:
 
     why: Stop
     step: int
+
+
+class RanksDiffer(Exception):
+    """Devices do not compute alike: what each holds of the weights is no longer the same."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(
+            f"At step {step} the job's devices no longer hold the same weights: they do not compute alike. "
+            "Train on devices of one kind, or on a single one; the last checkpoint is kept."
+        )
 
 
 class Listener(Protocol):
@@ -154,9 +166,10 @@ def train(
 
     Checkpoints are saved at step 0, every `checkpoint_every` steps and at the end, after the report and the evaluation
     of the same step, so that what a checkpoint holds was reported. Raises NonFinite, DamagedCheckpoint, DatasetMissing.
+
+    On several ranks this is what rank 0 does, and `follow` what the others do. Raises RanksDiffer.
     """
-    device = torch.device(numerics.device)
-    trainer = Trainer(recipe, Batches(recipe, data, device), device, numerics.precision)
+    trainer = _trainer(recipe, data, numerics)
     run = _Run(trainer, listener, folder, attempt)
     try:
         run.begin(data, resume, start, weights, judges, extended_at)
@@ -166,12 +179,51 @@ def train(
         losses = trainer.advance()
         listener.beat(trainer.step)
         run.report_and_evaluate(losses)
+        run.keep_together()
         why = listener.should_stop() if trainer.step < recipe.budget.steps and not run.over else None
         if run.due(recipe.checkpoint_every) or why in (Stop.PAUSE, Stop.RELEASE):
             run.save()
         if why is not None:
             return Stopped(why, trainer.step)
     return run.finished()
+
+
+def follow(recipe: Recipe, data: Data, numerics: Numerics) -> None:
+    """Every rank but the first: takes part in each step, and takes over the state that rank 0 tells.
+
+    It reads no checkpoint and decides nothing. Where rank 0 ends before the budget does, this never returns.
+    """
+    trainer = _trainer(recipe, data, numerics)
+    _take_over(trainer, ranks.hear())
+    while trainer.step < recipe.budget.steps:
+        trainer.advance()
+        if _may_have_gone_back(recipe, trainer.step) and (told := ranks.hear()) is not None:
+            _take_over(trainer, told)
+        if trainer.step % recipe.checkpoint_every == 0:
+            _alike(trainer)  # rank 0 draws the conclusion
+
+
+def _trainer(recipe: Recipe, data: Data, numerics: Numerics) -> Trainer:
+    device = torch.device(numerics.device)
+    return Trainer(recipe, Batches(recipe, data, device), device, numerics.precision)
+
+
+def _take_over(trainer: Trainer, told: dict[str, Any]) -> None:
+    trainer.load_state_dict(told["state"])
+    trainer.slowed = told["slowed"]
+
+
+def _alike(trainer: Trainer) -> bool:
+    networks = trainer.average.network, *trainer.game.players.values()
+    return ranks.alike(tensor for network in networks for tensor in network.state_dict().values())
+
+
+def _may_have_gone_back(recipe: Recipe, step: int) -> bool:
+    """Whether weights may be taken back at this step: every rank knows it without being told."""
+    if recipe.watch is None or recipe.watch.policy != "roll_back":
+        return False
+    cadences = recipe.report_every, recipe.checkpoint_every, recipe.watch.every, recipe.budget.steps
+    return any(step % every == 0 for every in cadences)
 
 
 class _Run:
@@ -182,6 +234,7 @@ class _Run:
         self._recipe = trainer.recipe
         self._watch = Watch(trainer.recipe) if trainer.recipe.watch else None
         self._inspector: Inspector | None = None
+        self._went_back = False
 
     def begin(
         self,
@@ -205,6 +258,7 @@ class _Run:
             for _ in self._trainer.prepare(weights):
                 self._wait(0)
             self.save()
+        ranks.tell(self._everything())
 
     @property
     def over(self) -> bool:
@@ -228,6 +282,20 @@ class _Run:
             if self._watch is None or not self._watch.may_roll_back or not self._roll_back():
                 raise
 
+    def keep_together(self) -> None:
+        """Once a step: where weights may have been taken back, the other ranks are told whether they were.
+
+        Before a checkpoint they are looked at. Raises RanksDiffer.
+        """
+        if ranks.count() == 1:
+            return
+        step = self._trainer.step
+        if _may_have_gone_back(self._recipe, step):
+            ranks.tell(self._everything() if self._went_back else None)
+            self._went_back = False
+        if step % self._recipe.checkpoint_every == 0 and not _alike(self._trainer):
+            raise RanksDiffer(step)
+
     def save(self) -> None:
         """What is due was checked before; a pause between keeps what is not finite, to be found when it is due."""
         watched = {} if self._watch is None else {"watch": self._watch.state_dict()}
@@ -240,6 +308,10 @@ class _Run:
         if self._watch is None or self._inspector is None:
             return Finished(self._trainer.step)
         return Finished(self._trainer.step, self._watch.served(), self._inspector.provenance, self._watch.ending)
+
+    def _everything(self) -> dict[str, Any]:
+        """That another rank takes over."""
+        return {"state": self._trainer.state_dict(), "slowed": self._trainer.slowed}
 
     def _load(self, state: dict[str, Any], extended_at: int | None) -> None:
         self._trainer.load_state_dict(state)
@@ -276,6 +348,7 @@ class _Run:
             return False
         self._listener.trouble(self._trainer.step, "rolled_back", self._watch.rolled_back())
         self._trainer.slowed = self._watch.rate
+        self._went_back = True
         return True
 
     def _wait(self, step: int) -> None:

@@ -24,6 +24,8 @@ class Numerics:
     precision: str
     torch: str
     deterministic: bool
+    devices: int = 1
+    """ranks that compute a part of every batch each; `threads` are those of one"""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -33,8 +35,15 @@ class Numerics:
         return cls(**stored)
 
 
-def measure(device: str, recipe: Recipe, threads: int | None) -> Numerics:
-    """What this machine would use. `device` is "auto", "cpu" or "cuda"; `threads` None: as many as suit the recipe."""
+class TooFewDevices(Exception):
+    """The job computes on more devices than this machine has. The message says what to do."""
+
+
+def measure(device: str, recipe: Recipe, threads: int | None, devices: int = 1) -> Numerics:
+    """What this machine would use. `device` is "auto", "cpu" or "cuda"; `threads` None: as many as suit the recipe.
+
+    Threads are shared out among the devices.
+    """
     kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     if kind == "cuda":
         major, minor = torch.cuda.get_device_capability()
@@ -45,7 +54,20 @@ def measure(device: str, recipe: Recipe, threads: int | None) -> Numerics:
         capability += " bf16" if has_bf16 else ""
     wants_bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and recipe.generator.kind not in SMALL)
     precision = "bf16" if wants_bf16 and has_bf16 else "fp32"
-    return Numerics(kind, capability, threads or _threads(recipe), precision, torch.__version__, deterministic=True)
+    each = max(1, (threads or _threads(recipe)) // devices)
+    return Numerics(kind, capability, each, precision, torch.__version__, deterministic=True, devices=devices)
+
+
+def require_devices(numerics: Numerics) -> None:
+    """Raises TooFewDevices."""
+    on_cpu = numerics.device == "cpu"
+    have = len(os.sched_getaffinity(0)) if on_cpu else torch.cuda.device_count()
+    if numerics.devices > 1 and numerics.devices > have:
+        raise TooFewDevices(
+            f"This job computes on {numerics.devices} devices, and this worker's machine has {have} "
+            f"({'cores' if on_cpu else 'GPUs'}). Its bytes depend on their number, so it is not changed: "
+            "train it where there are as many, or create it anew for fewer."
+        )
 
 
 def agree(stored: Numerics, here: Numerics) -> tuple[Numerics, str | None]:
@@ -57,7 +79,8 @@ def agree(stored: Numerics, here: Numerics) -> tuple[Numerics, str | None]:
 def difference(stored: Numerics, here: Numerics) -> str | None:
     """A sentence when this machine cannot give the bytes that the first attempt's machine would have given.
 
-    Threads and precision are settings and are taken over; device, capability and torch are what one has.
+    Threads, precision and the number of devices are settings and are taken over; device, capability and torch are what
+    one has.
     """
     parts = [
         f"{name} {was} became {now}"

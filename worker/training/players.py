@@ -9,6 +9,7 @@ from typing import assert_never
 import torch
 from torch import Tensor, nn
 
+from models import ranks
 from models.duel import Losses
 from models.spec import training as spec
 
@@ -22,11 +23,17 @@ class Player:
     rate: float
     clip: float | None = None
 
-    def gather(self, losses: Losses) -> None:
-        """Gradients of the sum of the losses."""
+    def gather(self, losses: Losses) -> Losses:
+        """Gradients of the sum of the losses, which are given back; on several ranks the means over them of both."""
         self.optimizer.zero_grad(set_to_none=True)
-        total = torch.stack([loss.float() for loss in losses.values()]).sum()
-        total.backward()  # type: ignore[no-untyped-call]
+        each = torch.stack([loss.float() for loss in losses.values()])
+        each.sum().backward()  # type: ignore[no-untyped-call]
+        if ranks.count() == 1:
+            return losses
+        slopes = [weight.grad for weight in self.network.parameters() if weight.grad is not None]
+        settled = each.detach()
+        ranks.settle([settled, *slopes])
+        return dict(zip(losses, settled.unbind(), strict=True))
 
     def move(self, factor: float) -> None:
         """One step along them, at `factor` times the learning rate."""

@@ -10,11 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models import ranks
 from models.build import build
 from models.duel import Duel, Losses, Scores, Turn, Verdict
 from models.games import Draw
 from models.nets.rotation import RotationNet
 from models.nets.schedule import proceed
+from models.nets.spread import spread
 from models.nets.vgg import Vgg19
 from models.penalties import Penalty
 from models.rng import Rng
@@ -188,6 +190,7 @@ class Trainer:
     def _player(self, network: nn.Module, spec: Any, clip: float | None = None) -> Player:
         # Channels last: the same sums in another order of memory, and convolutions take up to a sixth less time.
         network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        spread(network)
         return Player(network, optimizer(spec, network.parameters()), spec.rate, clip)
 
     def _last_duel(self, draw: Draw, factor: float) -> Losses:
@@ -226,8 +229,7 @@ class Trainer:
         """The critic's losses, gathered."""
         self.rng.reseed_layers("critic", draw.number)
         losses = self._judge("critic", self.game.critic_duels(draw, self.rng), draw.number)
-        self._opponent.gather(losses)
-        return losses
+        return self._opponent.gather(losses)
 
     def _generator_turn(self, draw: Draw) -> Losses:
         """The generator's losses, gathered; the critic is frozen meanwhile, which saves its gradients."""
@@ -239,7 +241,7 @@ class Trainer:
                 duels, own = self.game.generator_duels(draw, self.rng)
             losses = self._judge("generator", duels, draw.number)
             losses |= {f"generator/{name}": loss for name, loss in own.items()}
-            self.generator.gather(losses)
+            losses = self.generator.gather(losses)
         if self.critic:
             self.critic.network.requires_grad_(True)
         return losses
@@ -292,7 +294,7 @@ class Trainer:
         real, fake = (score[..., :1] if self._twins else score for score in (scores.real_score, scores.fake.score))
         with torch.no_grad():
             right = (real > fake).float().mean() + (real == fake).float().mean() / 2
-            self._told_apart += torch.stack([right, torch.ones_like(right)])
+            self._told_apart += torch.stack([ranks.mean(right), torch.ones_like(right)])
 
     def _autocast(self, off: bool = False) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half and not off)

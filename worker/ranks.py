@@ -1,0 +1,129 @@
+"""The other ranks of a job on several devices: processes that its runner starts, feeds and takes along when it ends.
+
+Rank 0 is the runner, which alone has a database, a supervisor and checkpoints. `python -m worker.ranks` is another; its
+orders are one line of JSON on its stdin, which stays open as long as the runner lives.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from structlog.contextvars import bind_contextvars
+
+from app.core.logging import configure, get_logger
+from app.core.settings import get_settings
+from app.services import datasets
+from app.services.datasets import Files
+from models.spec.recipe import Recipe
+from worker.lifeline import Lifeline
+from worker.loading import read
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from worker.training.numerics import Numerics
+
+log = get_logger(__name__)
+LOST = 71
+"""the runner's exit status when another rank died"""
+AFTERMATH_S = 5.0
+"""after which an error of an exchange between ranks is no other rank's death"""
+
+
+@contextmanager
+def together(recipe: Recipe, numerics: "Numerics", folder: Path, **bound: Any) -> Iterator[None]:
+    """Meanwhile this process is rank 0 of as many ranks as `numerics` has devices.
+
+    `bound` is what the others' log lines say. When one of them dies this process ends with LOST, whatever it is doing.
+    """
+    if numerics.devices == 1:
+        yield
+        return
+    from models import ranks
+
+    with tempfile.TemporaryDirectory(prefix="ranks-", dir=folder) as meeting:
+        orders: dict[str, Any] = {
+            "recipe": recipe.model_dump(mode="json"),
+            "numerics": numerics.as_dict(),
+            "files": _told(datasets.files(recipe.data.dataset)),
+            "store": f"{meeting}/store",
+            "bound": bound,
+        }
+        others = [Other(orders | {"rank": rank}) for rank in range(1, numerics.devices)]
+        try:
+            ranks.join(numerics.device, orders["store"], 0, numerics.devices)
+            yield
+        except RuntimeError:  # a broken exchange between ranks, perhaps
+            for other in others:
+                other.mourn()
+            raise
+        finally:
+            for other in others:
+                other.dismiss()
+            ranks.leave()
+
+
+class Other:
+    """A rank as rank 0 sees it. In the runner's process group, so that who kills that kills all."""
+
+    def __init__(self, orders: dict[str, Any]) -> None:
+        self._rank = orders["rank"]
+        self._dismissed = False
+        self._process = subprocess.Popen([sys.executable, "-P", "-m", "worker.ranks"], stdin=subprocess.PIPE)
+        self._watcher = threading.Thread(target=self._watch, name=f"rank-{self._rank}", daemon=True)
+        self._watcher.start()
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(orders).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def dismiss(self) -> None:
+        self._dismissed = True
+        self._process.kill()
+        self._watcher.join()
+
+    def mourn(self) -> None:
+        """Does not return where this rank has just died."""
+        self._watcher.join(AFTERMATH_S)
+
+    def _watch(self) -> None:
+        status = self._process.wait()
+        if status != 0 and not self._dismissed:
+            how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+            log.error("rank_lost", exception=f"Rank {self._rank} of the job {how}; the others cannot go on without it.")
+            os._exit(LOST)
+
+
+def main() -> int:
+    """A rank's life. The exit status: 0 once the budget is spent."""
+    orders = json.loads(sys.stdin.readline())
+    Lifeline().hold()
+    configure(get_settings().log_level, "runner")
+    bind_contextvars(**orders["bound"], rank=orders["rank"])
+    from models import ranks
+    from worker.training import numerics
+    from worker.training.loop import follow
+
+    recipe, settled = Recipe.model_validate(orders["recipe"]), numerics.Numerics.from_dict(orders["numerics"])
+    numerics.apply(settled)
+    data = read(recipe.data, "train", _files(orders["files"]), lambda: None)
+    ranks.join(settled.device, orders["store"], orders["rank"], settled.devices)
+    follow(recipe, data, settled)
+    return 0
+
+
+def _told(files: Files | None) -> list[str] | None:
+    return None if files is None else [str(files.archive), str(files.index)]
+
+
+def _files(told: list[str] | None) -> Files | None:
+    return None if told is None else Files(*map(Path, told))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
