@@ -40,7 +40,8 @@ def ranks_of(worker: Process) -> list[psutil.Process]:
 
 
 def told_steps(job_id: str) -> list[int]:
-    return [step for step, _ in jobs.metrics(job_id).get("generator/non_saturating", [])]
+    curve, _ = jobs.metrics(job_id).get("generator/non_saturating", ([], False))
+    return [step for step, _ in curve]
 
 
 def until_told(job_id: str, step: int) -> None:
