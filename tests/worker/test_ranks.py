@@ -15,7 +15,7 @@ from tests.support.wait import until
 from tests.support.worker import Process, running_worker, until_state, until_step
 
 S = JobState
-STEPS = 40
+STEPS = 150
 WITHIN_S = 300
 LONG = 100_000
 """Steps that no test waits for."""
