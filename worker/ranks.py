@@ -11,8 +11,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,11 +58,14 @@ def together(recipe: Recipe, numerics: "Numerics", folder: Path, **bound: Any) -
         }
         others = [Other(orders | {"rank": rank}) for rank in range(1, numerics.devices)]
         try:
+            for other in others:
+                other.order()
             ranks.join(numerics.device, orders["store"], 0, numerics.devices)
             yield
         except RuntimeError:  # a broken exchange between ranks, perhaps
+            deadline = time.monotonic() + AFTERMATH_S
             for other in others:
-                other.mourn()
+                other.mourn(deadline)
             raise
         finally:
             for other in others:
@@ -73,23 +77,26 @@ class Other:
     """A rank as rank 0 sees it. In the runner's process group, so that who kills that kills all."""
 
     def __init__(self, orders: dict[str, Any]) -> None:
-        self._rank = orders["rank"]
+        self._rank, self._orders = orders["rank"], orders
         self._dismissed = False
         self._process = subprocess.Popen([sys.executable, "-P", "-m", "worker.ranks"], stdin=subprocess.PIPE)
         self._watcher = threading.Thread(target=self._watch, name=f"rank-{self._rank}", daemon=True)
         self._watcher.start()
+
+    def order(self) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(orders).encode() + b"\n")
-        self._process.stdin.flush()
+        with suppress(BrokenPipeError):  # it has died already: the watcher says so
+            self._process.stdin.write(json.dumps(self._orders).encode() + b"\n")
+            self._process.stdin.flush()
 
     def dismiss(self) -> None:
         self._dismissed = True
         self._process.kill()
         self._watcher.join()
 
-    def mourn(self) -> None:
+    def mourn(self, deadline: float) -> None:
         """Does not return where this rank has just died."""
-        self._watcher.join(AFTERMATH_S)
+        self._watcher.join(max(0.0, deadline - time.monotonic()))
 
     def _watch(self) -> None:
         status = self._process.wait()

@@ -23,13 +23,13 @@ def register(app: Celery) -> None:
 
 
 def _door(kind: str, places: threading.Semaphore) -> Callable[[str], None]:
-    """Lets a job in where there is a place. One that is sent away is rung for when a place becomes free."""
+    """Where there is a place, whoever has waited longest is let in; who is sent away is rung for when one is free."""
 
     def enter(job_id: str) -> None:
         if not places.acquire(blocking=False):
             return
         try:
-            supervise(job_id, closing)
+            supervise(jobs.oldest(kind) or job_id, closing)
         finally:
             places.release()
         jobs.ring_oldest(kind)

@@ -7,6 +7,7 @@ variables, and stand in every line that is written under them.
 import logging
 import sys
 import threading
+from contextlib import suppress
 from types import TracebackType
 
 import structlog
@@ -54,11 +55,20 @@ def get_logger(name: str) -> FilteringBoundLogger:
 
 
 class _Writer(structlog.WriteLogger):
-    """Writes lines to stderr, whole ones whatever thread they come from."""
+    """Writes lines to stderr, whole ones whatever thread they come from.
+
+    A line that cannot be written is lost, as with the standard library: no work ends because nobody reads its log.
+    """
 
     def __init__(self, name: str = "") -> None:
         super().__init__(sys.stderr)
         self.name = name
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError, ValueError):
+            super().msg(message)
+
+    debug = info = warning = error = critical = exception = msg
 
 
 def _named(process: str) -> Processor:

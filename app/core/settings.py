@@ -21,7 +21,10 @@ def _sqlite_in_home(values: dict[str, Any]) -> str:
 def _devices_here(values: dict[str, Any]) -> int:
     """GPUs that the driver shows, else cores. Without torch, which an API may not have."""
     gpus = [] if values["device"] == "cpu" else list(Path("/proc/driver/nvidia/gpus").glob("*"))
-    return len(gpus) or len(os.sched_getaffinity(0))
+    if gpus:
+        return len(gpus)
+    # A client's machine need not be one that serves: only Linux tells which cores a process may use.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Settings(BaseSettings):

@@ -1,6 +1,7 @@
 """`forger doctor`: what this machine offers, and what to do where something is missing."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -72,7 +73,7 @@ def _own_redis(url: str) -> Finding:
     where = url.rpartition("@")[2]
     try:
         with Redis.from_url(url, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S) as client:
-            version = client.info("server")["redis_version"]
+            version = client.info("server").get("redis_version", OLDEST_REDIS)
     except (RedisError, OSError, ValueError) as error:
         return Finding("redis", False, f"{where} does not answer ({error}): start it, or correct REDIS_URL.")
     if older(version, OLDEST_REDIS):
@@ -82,7 +83,7 @@ def _own_redis(url: str) -> Finding:
 
 def older(version: str, than: str) -> bool:
     """Of versions as 7.0.15."""
-    one, other = ([int(number) for number in text.split(".")] for text in (version, than))
+    one, other = ([int(number) for number in re.findall(r"\d+", text)] for text in (version, than))
     return one < other
 
 

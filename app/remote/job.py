@@ -149,8 +149,8 @@ class Job:
         places = {into / Path(artifact.name).name: artifact for artifact in self.artifacts()}
         there = {path for path in into.iterdir() if not path.name.startswith(".")}
         for path in sorted(there):
-            if path not in places or sha256_of(path) != places[path].sha256:
-                why = f"holds {path.name}, which is not of job {self.id}; name another folder"
+            if path not in places or not path.is_file() or sha256_of(path) != places[path].sha256:
+                why = f"holds {path.name}, which is not what job {self.id} left; name another folder"
                 raise FileExistsError(errno.EEXIST, why, str(into))
         wanted = [path for path, artifact in places.items() if kind in (None, artifact.kind)]
         for path in wanted:

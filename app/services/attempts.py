@@ -5,7 +5,7 @@ ended, the write changes nothing and raises FencedOut.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -190,18 +190,23 @@ def record_checkpoint(job_id: str, fence: int, step: int, file: str, sha256: str
         best = (_held(session, job_id).best or {}).get("step")
         old = files.checkpoints(session, job_id)[settings.keep_checkpoints :]
         files.drop_checkpoints(session, [row.id for row in old if row.step != best])
-    sweep_checkpoints(job_id)
+    _remove_unnamed(job_id, lambda path: path.is_file())
 
 
 def sweep_checkpoints(job_id: str) -> None:
     """Removes checkpoint files that no row names: pruned, replaced, or saved but never recorded. The start stays.
 
-    Folders go too: a runner that died while it measured its pace left one.
+    Folders go too: a runner that died while it measured its pace, or while its ranks met, left one. So this is for the
+    beginning of an attempt.
     """
+    _remove_unnamed(job_id, lambda path: True)
+
+
+def _remove_unnamed(job_id: str, among: Callable[[Path], bool]) -> None:
     folder = get_settings().checkpoints(job_id)
     if not folder.is_dir():
         return
-    present = list(folder.iterdir())
+    present = [path for path in folder.iterdir() if among(path)]
     with unit_of_work(read_only=True) as session:
         named = {row.file for row in files.checkpoints(session, job_id)}
         job = rows.find(session, job_id)

@@ -74,8 +74,10 @@ class Follower:
         self._rung.set()
 
     def _take(self) -> Sequence[Told]:
+        """Once each, though a reader that looked while events came may have fed some twice."""
         fed, self._fed = self._fed, deque()
-        return [told for told in fed if told.event.seq > self.seq]
+        fresh: dict[int, Told] = {told.event.seq: told for told in fed if told.event.seq > self.seq}
+        return [fresh[seq] for seq in sorted(fresh)]
 
     async def _read_on(self) -> Sequence[Told]:
         """It is fed again from the moment at which the last part is read: what comes twice is told once."""
@@ -121,12 +123,13 @@ class Feed:
             seen = {job_id: tail.seq for job_id, tail in self._tails.items()}
             try:
                 found = await asyncio.to_thread(look, seen)
+                for job_id, (newest, events) in found.items():
+                    if job_id in self._tails:
+                        self._tell(self._tails[job_id], newest, [Told(event, self._write(event)) for event in events])
             except SQLAlchemyError as error:  # the database may be restarting: the next round tries again
                 log.warning("events_not_read", error=str(error))
-                found = {}
-            for job_id, (newest, events) in found.items():
-                if job_id in self._tails:
-                    self._tell(self._tails[job_id], newest, [Told(event, self._write(event)) for event in events])
+            except Exception:  # the reader outlives it: all followers depend on it
+                log.exception("events_not_told")
             await asyncio.sleep(POLL_S)
 
     def _tell(self, tail: _Tail, newest: int, told: Sequence[Told]) -> None:
@@ -150,5 +153,6 @@ def look(seen: Mapping[str, int | None]) -> dict[str, tuple[int, list[EventView]
             if seq != last:
                 few = seq is not None and last - seq <= EVENTS
                 events = event_log.after(session, job_id, seq or 0, EVENTS) if few else ()
-                found[job_id] = last, [views.event(row) for row in events]
+                told = [views.event(row) for row in events]
+                found[job_id] = told[-1].seq if told else last, told  # more may have come since `newest` was read
         return found

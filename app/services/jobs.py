@@ -44,6 +44,7 @@ __all__ = [
     "list_jobs",
     "make",
     "metrics",
+    "oldest",
     "pause",
     "resume",
     "ring_oldest",
@@ -246,11 +247,21 @@ def delete(job_id: str) -> None:
 
 def ring_oldest(kind: str) -> None:
     """Rings for the job that has waited longest in the queue of that kind: a worker has just become free."""
-    kinds = [other for other, name in QUEUES.items() if name == QUEUES[kind]]
-    with unit_of_work(read_only=True) as session:
-        found = rows.next_queued(session, kinds)
+    found = _oldest(kind)
     if found is not None:
         queue.ring(*found)
+
+
+def oldest(kind: str) -> str | None:
+    """The job that has waited longest in the queue of that kind."""
+    found = _oldest(kind)
+    return found and found[0]
+
+
+def _oldest(kind: str) -> tuple[str, str] | None:
+    kinds = [other for other, name in QUEUES.items() if name == QUEUES[kind]]
+    with unit_of_work(read_only=True) as session:
+        return rows.next_queued(session, kinds)
 
 
 def events(job_id: str, *, after: int = 0, limit: int = 500) -> list[EventView]:

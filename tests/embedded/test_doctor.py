@@ -44,7 +44,10 @@ def test_a_redis_of_ones_own_tells_its_version(tmp_path: Path) -> None:
     assert not older(sentence.split()[-1].rstrip("."), OLDEST_REDIS)
 
 
-@pytest.mark.parametrize(("version", "old"), [("5.0.14", True), ("6.0", True), ("6.2.0", False), ("10.1", False)])
+VERSIONS = {"5.0.14": True, "6.0-rc1": True, "6.2.0": False, "10.1": False, "7.4-rc1": False}
+
+
+@pytest.mark.parametrize(("version", "old"), VERSIONS.items())
 def test_an_old_redis_is_told(version: str, old: bool) -> None:
     assert older(version, OLDEST_REDIS) is old
 

@@ -199,7 +199,7 @@ def follow(recipe: Recipe, data: Data, numerics: Numerics) -> None:
         trainer.advance()
         if _may_have_gone_back(recipe, trainer.step) and (told := ranks.hear()) is not None:
             _take_over(trainer, told)
-        if trainer.step % recipe.checkpoint_every == 0:
+        if _is_compared(recipe, trainer.step):
             _alike(trainer)  # rank 0 draws the conclusion
 
 
@@ -216,6 +216,11 @@ def _take_over(trainer: Trainer, told: dict[str, Any]) -> None:
 def _alike(trainer: Trainer) -> bool:
     networks = trainer.average.network, *trainer.game.players.values()
     return ranks.alike(tensor for network in networks for tensor in network.state_dict().values())
+
+
+def _is_compared(recipe: Recipe, step: int) -> bool:
+    """Whether the ranks look at their weights: before each checkpoint but those of a pause."""
+    return step % recipe.checkpoint_every == 0 or step == recipe.budget.steps
 
 
 def _may_have_gone_back(recipe: Recipe, step: int) -> bool:
@@ -293,7 +298,7 @@ class _Run:
         if _may_have_gone_back(self._recipe, step):
             ranks.tell(self._everything() if self._went_back else None)
             self._went_back = False
-        if step % self._recipe.checkpoint_every == 0 and not _alike(self._trainer):
+        if _is_compared(self._recipe, step) and not _alike(self._trainer):
             raise RanksDiffer(step)
 
     def save(self) -> None:
