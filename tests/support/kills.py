@@ -8,18 +8,22 @@ from typing import Any
 from tests.support.service import Service, end
 from tests.support.wait import until
 from tests.support.watch import Watch
+from worker.training.loop import SAMPLES
 
-STEPS, TAIL = 120, 60
+STEPS, TAIL = 80, 40
 """of a job, and those in which no blow falls: what is told of a step comes up to half a second later"""
 EVALUATE_EVERY = 5
 SMALL = {"checkpoint_every": 5, "report_every": 1}
 JOBS: dict[str, dict[str, Any]] = {
-    "dcgan": {"dataset": "digits", "overrides": {**SMALL, "batch_size": 128}},
+    "dcgan": {"dataset": "digits", "overrides": {**SMALL, "batch_size": 128, "watch": None}},
     "wgan_gp": {
         "dataset": "ring8",
         "overrides": {**SMALL, "batch_size": 1024, "watch": {"every": EVALUATE_EVERY, "samples": 32}},
     },
-    "cyclegan": {"dataset": "day2night", "overrides": {**SMALL, "batch_size": 1, "data": {"side": 32}}},
+    "cyclegan": {
+        "dataset": "day2night",
+        "overrides": {**SMALL, "batch_size": 1, "data": {"side": 32}, "watch": None},
+    },
 }
 Blow = Callable[[Service, str], None]
 
@@ -63,6 +67,9 @@ def due(curve: str) -> list[int]:
     """The steps at which a curve has its points."""
     if curve.startswith("figure/") or curve == "gauge/told_apart":
         return list(range(EVALUATE_EVERY, STEPS + 1, EVALUATE_EVERY))
+    if curve.startswith("sample/"):
+        every = -(-STEPS // SAMPLES)
+        return list(range(every, STEPS + 1, every))
     every = 8 if "/r1" in curve else 1  # a lazy penalty is due at every eighth step
     return list(range(1, STEPS + 1, every))
 
