@@ -108,7 +108,11 @@ class Attempt:
             attempts.stopped(job_id, fence)
             return
         code, message = self._verdict or ("worker_lost", self._runner.epitaph(status))
-        attempts.lost(job_id, fence, code, message)
+        try:
+            attempts.lost(job_id, fence, code, message)
+        except OperationalError:  # the lease ends, and the reaper says it then
+            log.warning("attempt_lost", code=code, message=message, told=False)
+            raise
         log.warning("attempt_lost", code=code, message=message)
 
 

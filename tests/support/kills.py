@@ -10,8 +10,8 @@ from tests.support.wait import until
 from tests.support.watch import Watch
 from worker.training.loop import SAMPLES
 
-STEPS, TAIL = 80, 40
-"""of a job, and those in which no blow falls: what is told of a step comes up to half a second later"""
+STEPS, TAIL = 100, 40
+"""of a job, and those in which no blow falls: a step is told up to half a second later, or with the next checkpoint"""
 EVALUATE_EVERY = 5
 SMALL = {"checkpoint_every": 5, "report_every": 1}
 JOBS: dict[str, dict[str, Any]] = {
