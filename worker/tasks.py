@@ -29,7 +29,9 @@ def _door(kind: str, places: threading.Semaphore) -> Callable[[str], None]:
         if not places.acquire(blocking=False):
             return
         try:
-            supervise(jobs.oldest(kind) or job_id, closing)
+            waiting = jobs.oldest(kind)
+            if waiting is not None:
+                supervise(waiting, closing)
         finally:
             places.release()
         jobs.ring_oldest(kind)

@@ -127,15 +127,16 @@ def test_an_evaluation_can_be_paused_and_cancelled(broker: Process) -> None:
 
 
 @once
-def test_a_ring_without_a_free_place_is_sent_away(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And once the place is free, the oldest waiting job of that kind is rung for."""
+def test_whoever_has_waited_longest_is_let_in(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever rings. Who comes while the place is taken is sent away, and rung for once it is free."""
     seen, rung = [], []
-    waiting = make_job()
+    older, newer = make_job(), make_job()
 
     def supervise(job_id: str, _: object) -> None:
         seen.append(job_id)
-        doors["forger.train"]("second")
-        doors["forger.evaluate"]("other kind") if job_id == "first" else None
+        assert attempts.claim(job_id, "tests") is not None
+        doors["forger.train"](newer.id)
+        doors["forger.evaluate"](newer.id)
 
     doors: dict[str, Any] = {}
 
@@ -146,9 +147,9 @@ def test_a_ring_without_a_free_place_is_sent_away(database: Path, monkeypatch: p
     monkeypatch.setattr(tasks, "supervise", supervise)
     monkeypatch.setattr("app.services.queue.ring", lambda job_id, kind=TRAIN: rung.append((job_id, kind)))
     tasks.register(App())
-    doors["forger.train"]("first")
-    assert seen == ["first", "other kind"]
-    assert rung == [(waiting.id, TRAIN)], "no evaluation waits"
+    doors["forger.train"](newer.id)
+    assert seen == [older.id], "no evaluation waits"
+    assert rung == [(newer.id, TRAIN)]
 
 
 def test_what_was_not_finite_is_null() -> None:
