@@ -68,10 +68,9 @@ class Watched(Runner):
     def __init__(self, job_id: str) -> None:
         super().__init__(job_id, 1, Alone())
         self.reports = self._reports = Timed(partial(attempts.record_reports, job_id, 1))
-        self.beat = self.note
         self.making, self.first, self.last = 0.0, 0.0, 0.0
 
-    def note(self, step: int) -> None:
+    def beat(self, step: int) -> None:
         self.last = time.perf_counter()
         self.first = self.first or (self.last if step else 0.0)
 

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -141,7 +141,7 @@ class Runner:
         self._beginning = Beginning()
         self._from = 0
         """the step that the attempt goes on from"""
-        self.beat: Callable[[int], None] = self._beat_until_the_first_step
+        self._begun = False
 
     def run(self) -> None:
         """Trains the job to its end, or until it is called off; the job's row says which."""
@@ -194,12 +194,12 @@ class Runner:
         else:
             attempts.stopped(self._job_id, self._fence)
 
-    def _beat_until_the_first_step(self, step: int) -> None:
+    def beat(self, step: int) -> None:
         self._lifeline.beat(step)
-        if step > self._from:
+        if not self._begun and step > self._from:
+            self._begun = True
             self._beginning.over("first_step")
             log.info("first_step", step=step, **self._beginning.seconds)
-            self.beat = self._lifeline.beat
 
     def report(self, report: "Report") -> None:
         self._reports.add(report.step, report.values, report.draw)
@@ -224,7 +224,7 @@ class Runner:
         self._reports.flush()
         attempts.record_checkpoint(self._job_id, self._fence, saved.step, saved.path.name, saved.sha256, saved.size)
         self._latest = saved.path
-        if self.beat != self._lifeline.beat:
+        if not self._begun:
             self._beginning.over("preparing")
 
     def should_stop(self) -> "Stop | None":

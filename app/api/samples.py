@@ -115,6 +115,7 @@ async def sample(
 
 
 ROUTE = router.routes[-1]
+"""the one above"""
 
 
 def _format(asked: Format | None, accept: str | None, recipe: Recipe) -> Format:

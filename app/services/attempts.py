@@ -149,11 +149,6 @@ def rewind(job_id: str, fence: int, step: int) -> None:
         files.rewind(session, job_id, step)
 
 
-def record_report(job_id: str, fence: int, step: int, values: Mapping[str, float | None], sample: bytes | None) -> None:
-    """A report's points and its sample picture, with their events."""
-    record_reports(job_id, fence, [Reported(step, values, sample)])
-
-
 def record_reports(job_id: str, fence: int, reports: Sequence[Reported]) -> None:
     """Several at once, in the order in which they were made: all of them, or none where the attempt is fenced out.
 

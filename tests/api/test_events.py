@@ -18,7 +18,7 @@ from app.core.states import JobState
 from app.main import create_app
 from app.services import attempts, jobs
 from tests.api.conftest import Publish
-from tests.support.jobs import make_job, put_in
+from tests.support.jobs import make_job, put_in, record_report
 from tests.support.wait import until
 
 STREAM = {"accept": "text/event-stream"}
@@ -101,7 +101,7 @@ def test_events_arrive_while_the_job_lives(server: httpx.Client) -> None:
         assert json.loads(next(arriving)["data"]) == {"state": "queued"}
         assert attempts.claim(job.id, "tests") is not None
         assert json.loads(next(arriving)["data"])["state"] == "running"
-        attempts.record_report(job.id, 1, 5, {"loss": 1.0}, None)
+        record_report(job.id, 1, 5, {"loss": 1.0}, None)
         assert next(arriving) == {"id": "3", "event": "metrics", "data": '{"step":5,"values":{"loss":1.0}}'}
         jobs.cancel(job.id)
         attempts.stopped(job.id, 1)

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from app.services import attempts, jobs
-from tests.support.jobs import make_job
+from tests.support.jobs import make_job, record_report
 
 FIELDS = {
     "id", "kind", "state", "status_reason", "family", "recipe", "dataset", "model", "attempt", "progress",
@@ -99,8 +99,8 @@ def test_verbs_move_the_job_and_repeat_themselves(client: TestClient) -> None:
 def test_what_a_job_leaves_is_listed(client: TestClient) -> None:
     job = make_job()
     assert attempts.claim(job.id, "tests") is not None
-    attempts.record_report(job.id, 1, 0, {"loss": 0.5, "score": None}, b"first")
-    attempts.record_report(job.id, 1, 10, {"loss": 0.25}, b"second")
+    record_report(job.id, 1, 0, {"loss": 0.5, "score": None}, b"first")
+    record_report(job.id, 1, 10, {"loss": 0.25}, b"second")
     attempts.record_checkpoint(job.id, 1, 10, "step-10", "0" * 64, 3)
     at = f"/jobs/{job.id}"
 
@@ -121,7 +121,7 @@ def test_what_a_job_leaves_is_listed(client: TestClient) -> None:
 def test_artifacts_are_bytes_that_never_change(client: TestClient) -> None:
     job = make_job()
     assert attempts.claim(job.id, "tests") is not None
-    attempts.record_report(job.id, 1, 0, {}, b"0123456789")
+    record_report(job.id, 1, 0, {}, b"0123456789")
     href = client.get(f"/jobs/{job.id}/samples").json()["data"][0]["href"]
     whole = client.get(href)
     assert whole.headers["content-type"] == "image/png"

@@ -12,7 +12,7 @@ from app.services import attempts, jobs
 from app.services.inference import PUBLISHING, Inference
 from app.services.views import CheckpointView
 from tests.support.checkpoints import write_checkpoint
-from tests.support.jobs import make_job
+from tests.support.jobs import make_job, record_report
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_published_checkpoint_draws_and_a_withdrawn_one_does_not(
 def test_a_job_deleted_later_takes_nothing_from_the_version(client: TestClient) -> None:
     job = make_job()
     assert attempts.claim(job.id, "tests") is not None
-    attempts.record_report(job.id, 1, 3, {"critic": 1.0}, b"png")
+    record_report(job.id, 1, 3, {"critic": 1.0}, b"png")
     at = publish(client, "orphan", write_checkpoint(job.id, 4).id)
     assert client.get(at).json()["card"]["sample"] == jobs.artifacts(job.id)[0].id
     attempts.fail(job.id, 1, "internal_error", "It broke.")

@@ -23,6 +23,7 @@ from app.db.tables import Base, Job
 from app.services import attempts, feed, jobs, models, reaper
 from bench.filled import Filled, fill
 from tests.support.databases import new_database
+from tests.support.jobs import record_report
 from tests.support.settings import forget
 
 JOBS, REPORTS, OFTEN = 4_000, 4, 1_000
@@ -145,7 +146,7 @@ HOT: dict[str, Callable[[Filled], object]] = {
     "the reaper": lambda _: reaper.reap(),
     "the next to start": lambda _: jobs.ring_oldest("train"),
     "a heartbeat": lambda has: attempts.renew(has.running[0], 1, 500, 0.1),
-    "a report": lambda has: attempts.record_report(has.running[0], 1, 600, {"a": 1.0, "b": None}, b"png"),
+    "a report": lambda has: record_report(has.running[0], 1, 600, {"a": 1.0, "b": None}, b"png"),
     "a checkpoint": lambda has: attempts.record_checkpoint(has.running[0], 1, 600, "x", "0" * 64, 1),
     "a rewind": lambda has: attempts.rewind(has.running[0], 1, 400),
     "a model": lambda _: _missing(models.find, "gan-ring8@7"),

@@ -13,7 +13,7 @@ from app.core.settings import CHECKOUT, get_settings
 from app.core.states import ACTIVE, JobState
 from app.services import attempts, jobs, models
 from models.spec.resolve import resolve
-from tests.support.jobs import export_file, make_job, put_in
+from tests.support.jobs import export_file, make_job, put_in, record_report
 
 S = JobState
 CLAIM = """
@@ -32,7 +32,7 @@ WRITES: dict[str, Callable[[str, int], object]] = {
     "best": lambda job, fence: attempts.record_best(job, fence, 1, "frechet", 4.0),
     "measured": lambda job, fence: attempts.measured(job, fence, {"frechet": 4.0}, {}, b"{}"),
     "rewind": lambda job, fence: attempts.rewind(job, fence, 0),
-    "report": lambda job, fence: attempts.record_report(job, fence, 1, {"loss": 1.0}, b"png"),
+    "report": lambda job, fence: record_report(job, fence, 1, {"loss": 1.0}, b"png"),
     "checkpoint": lambda job, fence: attempts.record_checkpoint(job, fence, 1, "f", "0" * 64, 1),
     "succeed": lambda job, fence: attempts.succeed(job, fence, export_file(), {}, step=20, figures={}),
     "fail": lambda job, fence: attempts.fail(job, fence, "internal_error", "It broke."),
@@ -107,7 +107,7 @@ def test_a_renewal_tells_what_is_asked(database: Path) -> None:
 
 def test_a_late_heartbeat_does_not_turn_progress_back(database: Path) -> None:
     job_id = running()
-    attempts.record_report(job_id, 1, 9, {}, None)
+    record_report(job_id, 1, 9, {}, None)
     attempts.renew(job_id, 1, 7, None)
     assert jobs.get(job_id).step == 9
 
@@ -171,7 +171,7 @@ def test_a_budget_in_minutes_is_settled_in_row_recipe_and_event(database: Path) 
 
 def test_a_report_leaves_points_a_sample_and_two_events(database: Path) -> None:
     job_id = running()
-    attempts.record_report(job_id, 1, 5, {"critic": 0.5, "generator": None}, b"png")
+    record_report(job_id, 1, 5, {"critic": 0.5, "generator": None}, b"png")
     assert jobs.metrics(job_id) == {"critic": ([(5, 0.5)], False), "generator": ([(5, None)], False)}
     assert jobs.metrics(job_id, names=["critic"], after_step=5) == {}
     (sample,) = jobs.artifacts(job_id, "sample")
@@ -184,9 +184,9 @@ def test_a_report_leaves_points_a_sample_and_two_events(database: Path) -> None:
 
 def test_a_report_made_twice_is_there_once(database: Path) -> None:
     job_id = running()
-    attempts.record_report(job_id, 1, 5, {"critic": 0.5}, b"one")
+    record_report(job_id, 1, 5, {"critic": 0.5}, b"one")
     (first,) = jobs.artifacts(job_id)
-    attempts.record_report(job_id, 1, 5, {"critic": 0.25}, b"two")
+    record_report(job_id, 1, 5, {"critic": 0.25}, b"two")
     (second,) = jobs.artifacts(job_id)
     assert jobs.metrics(job_id) == {"critic": ([(5, 0.25)], False)}
     assert first.id == second.id
@@ -196,7 +196,7 @@ def test_a_report_made_twice_is_there_once(database: Path) -> None:
 def test_a_rewind_forgets_what_lies_past_it(database: Path) -> None:
     job_id = running()
     for step in (2, 4, 6):
-        attempts.record_report(job_id, 1, step, {"critic": 1.0}, b"png")
+        record_report(job_id, 1, step, {"critic": 1.0}, b"png")
     save(job_id, 1, 4)
     attempts.rewind(job_id, 1, 4)
     assert jobs.metrics(job_id) == {"critic": ([(2, 1.0), (4, 1.0)], False)}
@@ -281,8 +281,8 @@ def test_a_file_saved_but_never_recorded_is_swept_away(database: Path) -> None:
 def test_success_publishes_the_next_version(database: Path) -> None:
     for version in (1, 2):
         job_id = running()
-        attempts.record_report(job_id, 1, 10, {"critic": 1.0}, b"png")
-        attempts.record_report(job_id, 1, 20, {"critic": 0.5}, b"better png")
+        record_report(job_id, 1, 10, {"critic": 1.0}, b"png")
+        record_report(job_id, 1, 20, {"critic": 0.5}, b"better png")
         model = attempts.succeed(job_id, 1, export_file(), {"steps": 20}, step=20, figures={})
         assert model == f"cdcgan-digits@{version}"
     job = jobs.get(job_id)
@@ -308,7 +308,7 @@ def test_an_end_that_comes_before_the_stop_stands(database: Path, asked: Callabl
 def test_events_are_numbered_without_gaps(database: Path) -> None:
     job_id = running()
     for step in range(4):
-        attempts.record_report(job_id, 1, step, {"critic": 1.0}, b"png")
+        record_report(job_id, 1, step, {"critic": 1.0}, b"png")
         save(job_id, 1, step)
     attempts.succeed(job_id, 1, export_file(), {}, step=20, figures={})
     seqs = [event.seq for event in jobs.events(job_id)]

@@ -13,7 +13,7 @@ from app.services.views import CheckpointView, JobView
 from models.export import export_checkpoint, read_header
 from models.spec.recipe import Recipe
 from tests.support.checkpoints import write_checkpoint
-from tests.support.jobs import make_job
+from tests.support.jobs import make_job, record_report
 
 
 def source(family: str = "gan", step: int = 5) -> tuple[JobView, CheckpointView]:
@@ -117,8 +117,8 @@ def test_an_unknown_checkpoint_is_not_found(database: Path, unknown: str) -> Non
 
 def test_any_checkpoint_becomes_the_next_version(database: Path) -> None:
     job, checkpoint = source()
-    attempts.record_report(job.id, 1, 4, {"critic": 0.5}, b"png")
-    attempts.record_report(job.id, 1, 6, {"critic": 0.1}, b"later png")
+    record_report(job.id, 1, 4, {"critic": 0.5}, b"png")
+    record_report(job.id, 1, 6, {"critic": 0.1}, b"later png")
     first, second = (models.publish("mine", checkpoint.id, export) for _ in range(2))
     assert (first.name, first.version, second.version, first.step) == ("mine", 1, 2, 5)
     assert first.export_sha256 == second.export_sha256

@@ -13,7 +13,7 @@ from app.services import attempts
 from app.services.compare import compare
 from app.services.views import JobView
 from tests.support.experiments import evaluate, succeed
-from tests.support.jobs import make_job
+from tests.support.jobs import make_job, record_report
 
 
 def ring(**overrides: Any) -> JobView:
@@ -97,7 +97,7 @@ def test_a_job_that_trains_is_known_by_its_best_so_far(database: Path) -> None:
     one, other = ring(), ring()
     assert attempts.claim(one.id, "tests") is not None
     for step, value in ((20, 0.5), (40, 0.9)):
-        attempts.record_report(one.id, 1, step, {"figure/transport": value, "critic/x": 1.0}, None)
+        record_report(one.id, 1, step, {"figure/transport": value, "critic/x": 1.0}, None)
     attempts.record_best(one.id, 1, 20, "transport", 0.5)
     made = compare([one.id, other.id])
     assert made.jobs[0].best == {"step": 20, "metric": "transport", "value": 0.5}
@@ -108,8 +108,8 @@ def test_samples_are_of_one_noise_and_large_enough_to_see(database: Path) -> Non
     digits, points, waiting = make_job(), ring(), make_job()
     succeed(digits.id, {})
     assert attempts.claim(points.id, "tests") is not None
-    attempts.record_report(points.id, 1, 20, {}, b"first")
-    attempts.record_report(points.id, 1, 40, {}, b"second")
+    record_report(points.id, 1, 20, {}, b"first")
+    record_report(points.id, 1, 40, {}, b"second")
     of_digits, of_points, none = compare([digits.id, points.id, waiting.id]).samples
     assert of_digits.href == "/sample?model=cdcgan-digits@1&n=16&seed=1&scale=4"
     assert (of_points.href, of_points.report is not None and of_points.report.step) == (None, 40)

@@ -11,7 +11,7 @@ from app.core.states import JobState
 from app.services import attempts, jobs, models
 from app.services.views import JobView
 from models.spec.training import MOST_STEPS
-from tests.support.jobs import export_file, make_job, put_in
+from tests.support.jobs import export_file, make_job, put_in, record_report
 
 S = JobState
 
@@ -47,7 +47,7 @@ def test_it_is_queued_with_the_steps_it_has_made_and_those_added(database: Path,
 def test_it_publishes_the_next_version_at_its_new_end(database: Path) -> None:
     job = jobs.extend(trained().id, 5)
     assert attempts.claim(job.id, "tests") is not None
-    attempts.record_report(job.id, 2, 25, {}, None)
+    record_report(job.id, 2, 25, {}, None)
     attempts.succeed(job.id, 2, export_file(), {}, step=25, figures={})
     assert [(version.version, version.step) for version in models.versions()] == [(2, 25), (1, 5)]
     done = jobs.get(job.id)

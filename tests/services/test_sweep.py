@@ -14,7 +14,7 @@ from app.core.store import Store
 from app.db.session import unit_of_work
 from app.services import attempts, home, idempotency, jobs, models, sweep
 from tests.support.checkpoints import write_checkpoint
-from tests.support.jobs import export_file, make_job, put_in
+from tests.support.jobs import export_file, make_job, put_in, record_report
 
 TABLES = ("jobs", "events", "points", "checkpoints", "artifacts", "idempotency_keys")
 
@@ -25,7 +25,7 @@ def finished(sample: bytes = b"png") -> str:
         assert not isinstance(turn, idempotency.Replay)
         job_id = make_job("gan", answer=turn).id
     assert attempts.claim(job_id, "tests") is not None
-    attempts.record_report(job_id, 1, 10, {"critic": 1.0}, sample)
+    record_report(job_id, 1, 10, {"critic": 1.0}, sample)
     write_checkpoint(job_id, 10)
     attempts.succeed(job_id, 1, export_file(), {}, step=20, figures={})
     log = get_settings().logs / f"{job_id}-1.log"

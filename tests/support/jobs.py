@@ -1,5 +1,6 @@
 """Jobs for the tests of the services, made without HTTP."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from app.core.settings import get_settings
 from app.core.states import JobState
 from app.db.session import unit_of_work
 from app.services import attempts, jobs
+from app.services.attempts import Reported
 from app.services.idempotency import Answer
 from app.services.plans import Start
 from app.services.views import JobView
@@ -50,6 +52,11 @@ def put_in(state: JobState, job_id: str) -> None:
         attempts.fail(job_id, 1, "internal_error", "It broke.")
     elif state == JobState.SUCCEEDED:
         attempts.succeed(job_id, 1, export_file(), {}, step=20, figures={})
+
+
+def record_report(job_id: str, fence: int, step: int, values: Mapping[str, float | None], sample: bytes | None) -> None:
+    """One alone."""
+    attempts.record_reports(job_id, fence, [Reported(step, values, sample)])
 
 
 def export_file() -> Path:
