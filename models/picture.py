@@ -39,6 +39,9 @@ def levels(values: NDArray[Any]) -> Pixels:
 def sheet(pictures: Pixels, columns: int | None = None, gap: int = 0) -> Pixels:
     """[n, h, w, c] row by row in one picture; near-square unless told, `gap` grey pixels apart, blanks black."""
     n, height, width, channels = pictures.shape
+    if n == 1 and columns in (None, 1):
+        alone: Pixels = pictures[0]
+        return alone
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
     cells = np.zeros((rows * columns, height + gap, width + gap, channels), np.uint8)

@@ -5,7 +5,7 @@ import base64
 import io
 import zipfile
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 import numpy as np
@@ -36,32 +36,6 @@ _decoding = Gate(DECODING, f"{DECODING} pictures are being read already. Send th
 
 async def imaging(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     return await asyncio.get_running_loop().run_in_executor(_threads, lambda: work(*args, **kwargs))
-
-
-def imaged(work: Callable[[Array], T]) -> Callable[[Future[Array]], Future[T]]:
-    """What follows upon pictures that are still being made, at once and without a way over the event loop.
-
-    Who cancels what follows cancels the pictures too.
-    """
-
-    def follow(made: Future[Array]) -> Future[T]:
-        followed = Future[T]()
-        followed.add_done_callback(lambda _: made.cancel())
-        made.add_done_callback(lambda _: _threads.submit(_follow, made, work, followed))
-        return followed
-
-    return follow
-
-
-def _follow(made: Future[Array], work: Callable[[Array], T], followed: Future[T]) -> None:
-    if made.cancelled():
-        followed.cancel()
-    if not followed.set_running_or_notify_cancel():
-        return
-    try:
-        followed.set_result(work(made.result()))
-    except Exception as error:  # whoever waits must be told, whatever it is
-        followed.set_exception(error)
 
 
 async def decode(sandbox: Sandbox, file: BinaryIO, channels: int, settings: Settings) -> Array:

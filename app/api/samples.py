@@ -2,6 +2,8 @@
 
 import hashlib
 import secrets
+from collections.abc import Awaitable
+from concurrent.futures import Future
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -11,8 +13,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api import drawings, problems
 from app.api.deps import TheInference, TheSettings, negotiate
+from app.api.finishing import finished
 from app.api.heads import header
-from app.api.images import Array, imaged
+from app.api.images import Array
 from app.api.presence import while_here
 from app.api.problems import refused
 from app.core.errors import FieldError, Invalid
@@ -98,7 +101,7 @@ async def sample(
     format_ = _format(asked.format, accept, version.recipe)
     seed = secrets.randbelow(SEED_LIMIT) if asked.seed is None else asked.seed
     label = _label(inference.class_names(version), asked.class_)
-    _check_limits(asked, label, version.recipe, settings)
+    pixels = _pixels(asked, label, version.recipe, settings)
     headers = _headers(version, asked, format_, seed, label)
     if if_none_match and headers["ETag"] in if_none_match:
         return Response(status_code=304, headers=headers)
@@ -109,7 +112,10 @@ async def sample(
     def encoded(drawn: Array) -> bytes:
         return drawings.drawing(version.recipe.data, drawn, asked.scale, columns, said).encode(format_)
 
-    drawing = inference.sample(version, picks, imaged(encoded), seed=seed, truncation=asked.truncation)
+    def then(made: Future[Array]) -> Awaitable[bytes]:
+        return finished(made, encoded, pixels)
+
+    drawing = inference.sample(version, picks, then, seed=seed, truncation=asked.truncation)
     body = await while_here(request, drawing)
     return Response(body, media_type=MEDIA_OF[format_], headers=headers)
 
@@ -151,7 +157,8 @@ def _any_class(seed: int, index: int, classes: int) -> int:
     return int.from_bytes(digest, "big") % classes
 
 
-def _check_limits(asked: SampleQuery, label: int | str | None, recipe: Recipe, settings: Settings) -> None:
+def _pixels(asked: SampleQuery, label: int | str | None, recipe: Recipe, settings: Settings) -> int:
+    """Of all that is drawn. Raises Invalid where that is too much."""
     count = asked.n * (recipe.classes if label == "each" else 1)
     if count > settings.max_samples:
         raise _refused("/n", f"{count} pictures are more than {settings.max_samples} (max_samples). Ask for fewer.")
@@ -160,6 +167,7 @@ def _check_limits(asked: SampleQuery, label: int | str | None, recipe: Recipe, s
         raise _refused(
             "/scale", f"{pixels} pixels are more than {settings.max_pixels} (max_pixels). Ask for fewer or smaller."
         )
+    return pixels
 
 
 def _refused(pointer: str, sentence: str) -> Invalid:

@@ -39,7 +39,7 @@ WITHOUT_TORCH = (
     "or set FORGER_INFERENCE=workers here and run `forger serve --only inference` there."
 )
 T = TypeVar("T")
-Then = Callable[[Future[Array]], Future[T]]
+Then = Callable[[Future[Array]], Awaitable[T]]
 REFRESH_S = 0.5
 LOAD_S = 60.0
 COUNT_S = 5.0
@@ -193,19 +193,21 @@ class Inference:
     async def sample(
         self, version: VersionView, picks: Sequence[Pick], then: Then[T], *, seed: int, truncation: float
     ) -> T:
-        """What follows upon the pictures: `then` is given them as soon as the engine begins."""
+        """What follows upon the pictures: `then` is given them while they are still being made."""
         path = self._store.path(version.export_sha256)
         return await self._ask(lambda engine: then(engine.sample(path, picks, seed=seed, truncation=truncation)))
 
     async def translate(self, version: VersionView, image: Array, direction: Direction) -> Array:
         path = self._store.path(version.export_sha256)
         pixels = math.prod(version.recipe.canvas(*image.shape[:2]))
-        return await self._ask(lambda engine: engine.translate(path, image, direction, pixels=pixels))
+        return await self._ask(
+            lambda engine: asyncio.wrap_future(engine.translate(path, image, direction, pixels=pixels))
+        )
 
-    async def _ask(self, request: Callable[[AnyEngine], Future[T]]) -> T:
+    async def _ask(self, request: Callable[[AnyEngine], Awaitable[T]]) -> T:
         engine = await self._ready()
         with self._shedding():
-            return await _within(engine.deadline, asyncio.wrap_future(request(engine)))
+            return await _within(engine.deadline, request(engine))
 
     @contextmanager
     def _shedding(self) -> Iterator[None]:
@@ -324,7 +326,7 @@ def _loading() -> NotReady:
     return NotReady("The engine is still loading.", headers={"Retry-After": "10"})
 
 
-async def _within(deadline: float | None, answer: asyncio.Future[T]) -> T:
+async def _within(deadline: float | None, answer: Awaitable[T]) -> T:
     """Raises NotReady where a deadline passes."""
     if deadline is None:
         return await answer

@@ -1,15 +1,12 @@
 """Work for a client that may leave."""
 
 import asyncio
-from concurrent.futures import CancelledError, Future
 
-import numpy as np
 import pytest
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
-from app.api.images import Array, imaged
 from app.api.presence import while_here
 
 
@@ -86,20 +83,3 @@ def test_a_server_that_stops_is_no_hang_up() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(stopped())
-
-
-def test_what_follows_upon_pictures_ends_as_they_do() -> None:
-    def shape(pictures: Array) -> tuple[int, ...]:
-        return pictures.shape
-
-    made: list[Future[Array]] = [Future() for _ in range(4)]
-    drawn, failed, closed, left = (imaged(shape)(pictures) for pictures in made)
-    made[0].set_result(np.zeros((2, 3)))
-    made[1].set_exception(ValueError("no"))
-    made[2].cancel()
-    left.cancel()
-    assert drawn.result(60) == (2, 3)
-    assert isinstance(failed.exception(60), ValueError)
-    with pytest.raises(CancelledError):
-        closed.result(60)
-    assert made[3].cancelled()

@@ -1,0 +1,91 @@
+"""What becomes of pictures once the engine leaves them: on threads of their own, and told to the loop in lots."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from app.api.images import Array
+
+T = TypeVar("T")
+Tell = Callable[[], None]
+
+FEW_PIXELS = 1 << 16
+"""of what is finished in one lot: some milliseconds each, so that none waits long for another"""
+_small = ThreadPoolExecutor(1, thread_name_prefix="finishing")
+_large = ThreadPoolExecutor(2, thread_name_prefix="finishing-large")
+_lot: "deque[_Order[Any]]" = deque()
+_called = False
+"""whether a thread will still look at the lot"""
+
+
+async def finished(made: Future[Array], work: Callable[[Array], T], pixels: int) -> T:
+    """What `work` makes of pictures that the engine is still making; `pixels` says how large that is.
+
+    It follows at once upon them, without a way over the event loop. Who is cancelled here cancels the pictures too.
+    """
+    order = _Order(made, work)
+    made.add_done_callback(lambda _: _enter(order, pixels))
+    try:
+        return await order.answer
+    finally:
+        made.cancel()
+
+
+class _Order(Generic[T]):
+    """Pictures, what is to be made of them, and who waits for it."""
+
+    def __init__(self, made: Future[Array], work: Callable[[Array], T]) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.answer: asyncio.Future[T] = self.loop.create_future()
+        self._made, self._work = made, work
+
+    def fill(self) -> Tell:
+        """What the loop is to call."""
+        if self._made.cancelled():
+            return partial(self._tell, self.answer.cancel)
+        try:
+            return partial(self._tell, self.answer.set_result, self._work(self._made.result()))
+        except Exception as error:  # whoever waits must be told, whatever it is
+            return partial(self._tell, self.answer.set_exception, error)
+
+    def _tell(self, tell: Callable[..., object], *outcome: Any) -> None:
+        if not self.answer.done():
+            tell(*outcome)
+
+
+def _enter(order: _Order[Any], pixels: int) -> None:
+    """On the engine's thread, which leaves up to 32 pictures at once."""
+    global _called
+    if pixels > FEW_PIXELS:
+        _large.submit(_fill, deque([order]))
+        return
+    _lot.append(order)
+    if not _called:
+        _called = True
+        _small.submit(_fill_lot)
+
+
+def _fill_lot() -> None:
+    global _called
+    _called = False  # before the look: what comes now calls again, at worst for nothing
+    _fill(_lot)
+
+
+def _fill(orders: "deque[_Order[Any]]") -> None:
+    """All are filled before any is told: the loop wakes up once, not between one and the next."""
+    told: dict[asyncio.AbstractEventLoop, list[Tell]] = {}
+    while orders:
+        order = orders.popleft()
+        told.setdefault(order.loop, []).append(order.fill())
+    for loop, tells in told.items():
+        with suppress(RuntimeError):  # the loop is closed: nobody waits there
+            loop.call_soon_threadsafe(_tell_all, tells)
+
+
+def _tell_all(tells: list[Tell]) -> None:
+    for tell in tells:
+        tell()
