@@ -26,7 +26,7 @@ from app.services import attempts, jobs
 from bench.results import RESULTS, Row, show, write
 from models.spec.resolve import resolve
 from worker.lifeline import Lifeline
-from worker.reporting import Draw, Reports
+from worker.reporting import Draw, Note, Reports
 from worker.runner import Runner
 
 if TYPE_CHECKING:
@@ -43,13 +43,18 @@ class Alone(Lifeline):
 
 
 class Timed(Reports):
-    """`spent` is what whoever adds has waited, `behind` the thread's processor time, both in seconds."""
+    """`spent` is what whoever tells has waited, `behind` the thread's processor time, both in seconds."""
 
     spent = behind = 0.0
 
     def add(self, step: int, values: Mapping[str, float | None], draw: Draw | None = None) -> None:
         began = time.perf_counter()
         super().add(step, values, draw)
+        self.spent += time.perf_counter() - began
+
+    def note(self, note: Note) -> None:
+        began = time.perf_counter()
+        super().note(note)
         self.spent += time.perf_counter() - began
 
     def flush(self) -> None:

@@ -1,4 +1,4 @@
-"""Reports are written behind the training's back: it waits neither for a picture to be drawn nor for the database."""
+"""What a training tells is written behind its back: it waits neither for a picture to be drawn nor for the database."""
 
 import threading
 import time
@@ -24,17 +24,21 @@ class _Added:
     draw: Draw | None
 
 
-class Reports:
-    """For the time of the block. `write` takes one or more, in the order in which they were added.
+Note = Callable[[], None]
+"""Writes something else of the job."""
 
-    What is noted of the job in another way must come after `flush`, so that the log tells things in their order, and so
-    that a checkpoint is known only when all before it is: what a killed process has not written is made again by the
-    next attempt, which begins at a checkpoint.
+
+class Reports:
+    """For the time of the block. `write` takes one report or more, in the order in which they were added.
+
+    Notes are written in their place among the reports, at once: so the log tells things in their order, and a
+    checkpoint is known only when all before it is. What a killed process has not written is made again by the next
+    attempt, which begins at a checkpoint. What is noted in another way must come after `flush`.
     """
 
     def __init__(self, write: Callable[[Sequence[Reported]], None]) -> None:
         self._write = write
-        self._added: list[_Added] = []
+        self._added: list[_Added | Note] = []
         self._turn = threading.Condition()
         self._busy = self._hurry = self._over = False
         self._error: Exception | None = None
@@ -57,11 +61,11 @@ class Reports:
 
     def add(self, step: int, values: Mapping[str, float | None], draw: Draw | None = None) -> None:
         """Returns at once, unless very many wait. Raises what the writing of an earlier one raised."""
-        with self._turn:
-            self._turn.wait_for(lambda: len(self._added) < MOST or self._error)
-            self._check()
-            self._added.append(_Added(step, values, draw))
-            self._turn.notify_all()
+        self._append(_Added(step, values, draw))
+
+    def note(self, note: Note) -> None:
+        """As `add`."""
+        self._append(note, hurry=True)
 
     def flush(self) -> None:
         """Returns when all is written. Raises what the writing raised."""
@@ -69,8 +73,15 @@ class Reports:
             self._hurry = True
             self._turn.notify_all()
             self._turn.wait_for(lambda: not (self._added or self._busy) or self._error)
-            self._hurry = False
             self._check()
+
+    def _append(self, added: _Added | Note, *, hurry: bool = False) -> None:
+        with self._turn:
+            self._turn.wait_for(lambda: len(self._added) < MOST or self._error)
+            self._check()
+            self._added.append(added)
+            self._hurry = self._hurry or hurry
+            self._turn.notify_all()
 
     def _check(self) -> None:
         if self._error is not None:
@@ -81,7 +92,7 @@ class Reports:
         while added := self._next(began + PAUSE_S):
             began = time.monotonic()
             try:
-                self._write([Reported(one.step, one.values, one.draw and one.draw()) for one in added])
+                self._put_down(added)
             except Exception as error:  # whatever it is, the training is told, and tells the row
                 self._error = error
             with self._turn:
@@ -90,13 +101,29 @@ class Reports:
             if self._error is not None:
                 return
 
-    def _next(self, due: float) -> list[_Added]:
+    def _put_down(self, added: list[_Added | Note]) -> None:
+        """Neighbouring reports are one transaction."""
+        reports: list[_Added] = []
+        for one in added:
+            if isinstance(one, _Added):
+                reports.append(one)
+                continue
+            self._write_reports(reports)
+            reports = []
+            one()
+        self._write_reports(reports)
+
+    def _write_reports(self, added: list[_Added]) -> None:
+        if added:
+            self._write([Reported(one.step, one.values, one.draw and one.draw()) for one in added])
+
+    def _next(self, due: float) -> list[_Added | Note]:
         """What was added until it is due, or until somebody waits for it; nothing at the end of the block."""
         with self._turn:
             self._turn.wait_for(lambda: self._added or self._over)
             pause = max(0.0, due - time.monotonic())
             self._turn.wait_for(lambda: self._hurry or self._over or len(self._added) >= MOST, pause)
             added, self._added = self._added, []
-            self._busy = bool(added)
+            self._busy, self._hurry = bool(added), False
             self._turn.notify_all()
             return added

@@ -3,12 +3,12 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import OperationalError
 from structlog.contextvars import bind_contextvars
@@ -167,9 +167,9 @@ class Runner:
         self._beginning.over("data")
         self._before_steps(now=True)
         self._folder.mkdir(parents=True, exist_ok=True)
-        attempts.sweep_checkpoints(self._job_id)
         extended_at = (job.asked or {}).get("extended_at")
         self._latest = self._resume_point(extended_at)
+        attempts.sweep_checkpoints(self._job_id)
         start = self._start(job) if self._latest is None else None
         recipe = job.recipe
         if recipe.budget.minutes is not None:
@@ -213,19 +213,20 @@ class Runner:
     def trouble(self, step: int, kind: str, message: str) -> None:
         log.warning("trouble", kind=kind, step=step, message=message)
         data = {"kind": kind, "step": step, "message": message}
-        self._reports.flush()
-        attempts.record_event(self._job_id, self._fence, "health", data)
+        self._note(attempts.record_event, "health", data)
 
     def best(self, best: "Best") -> None:
-        self._reports.flush()
-        attempts.record_best(self._job_id, self._fence, best.step, best.metric, best.value)
+        self._note(attempts.record_best, best.step, best.metric, best.value)
 
     def saved(self, saved: "Saved") -> None:
-        self._reports.flush()
-        attempts.record_checkpoint(self._job_id, self._fence, saved.step, saved.path.name, saved.sha256, saved.size)
+        self._note(attempts.record_checkpoint, saved.step, saved.path.name, saved.sha256, saved.size)
         self._latest = saved.path
         if not self._begun:
             self._beginning.over("preparing")
+
+    def _note(self, record: Callable[..., None], *told: Any) -> None:
+        """Behind all that was told before."""
+        self._reports.note(partial(record, self._job_id, self._fence, *told))
 
     def should_stop(self) -> "Stop | None":
         from worker.training.loop import Stop
@@ -298,6 +299,7 @@ class Runner:
     def _tell_damage(self, row: CheckpointView) -> None:
         message = f"The checkpoint of step {row.step} is missing or damaged; the one before it is used."
         self.trouble(row.step, "checkpoint_damaged", message)
+        self._reports.flush()
 
     def _publish(self, job: JobView, recipe: Recipe, settled: "Numerics", ended: "Finished") -> None:
         from models.export import export_checkpoint
@@ -335,6 +337,7 @@ class Runner:
             return path, step
         message = f"The best checkpoint, that of step {step}, is missing or damaged; the last one is served."
         self.trouble(step, "checkpoint_damaged", message)
+        self._reports.flush()
         return self._latest, ended.step
 
 

@@ -5,7 +5,7 @@ ended, the write changes nothing and raises FencedOut.
 """
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,18 +174,24 @@ def _put_sample(session: Session, job_id: str, step: int, **file: Any) -> str:
 
 
 def record_checkpoint(job_id: str, fence: int, step: int, file: str, sha256: str, size: int) -> None:
-    """`file` is a name in the job's checkpoint folder. Older ones are dropped beyond the number kept, not the best."""
+    """`file` is a name in the job's checkpoint folder. Older ones are dropped beyond the number kept, not the best.
+
+    Their files go too, and no others: the training may have saved the next one already.
+    """
     settings = get_settings()
     with unit_of_work() as session:
         told = ("checkpoint", {"step": step, "sha256": sha256})
         rows.write(session, job_id, fence, told, step=rows.no_less(step))
         if step > files.newest_step(session, job_id):
             rows.write(session, job_id, fence, fruitless=0)
+        before = files.checkpoint_files(session, job_id)
         files.put_checkpoint(session, job_id, step=step, file=file, sha256=sha256, size=size, attempt=fence)
         best = (_held(session, job_id).best or {}).get("step")
         old = files.checkpoints(session, job_id)[settings.keep_checkpoints :]
         files.drop_checkpoints(session, [row.id for row in old if row.step != best])
-    _remove_unnamed(job_id, lambda path: path.is_file())
+        dropped = before - files.checkpoint_files(session, job_id)
+    for name in dropped:
+        (settings.checkpoints(job_id) / name).unlink(missing_ok=True)
 
 
 def sweep_checkpoints(job_id: str) -> None:
@@ -194,16 +200,12 @@ def sweep_checkpoints(job_id: str) -> None:
     Folders go too: a runner that died while it measured its pace, or while its ranks met, left one. So this is for the
     beginning of an attempt.
     """
-    _remove_unnamed(job_id, lambda path: True)
-
-
-def _remove_unnamed(job_id: str, among: Callable[[Path], bool]) -> None:
     folder = get_settings().checkpoints(job_id)
     if not folder.is_dir():
         return
-    present = [path for path in folder.iterdir() if among(path)]
+    present = list(folder.iterdir())
     with unit_of_work(read_only=True) as session:
-        named = {row.file for row in files.checkpoints(session, job_id)}
+        named = files.checkpoint_files(session, job_id)
         job = rows.find(session, job_id)
         if job is not None and job.start is not None:
             named.add(job.start["file"])

@@ -268,6 +268,15 @@ def test_a_checkpoint_recorded_twice_replaces_the_first(database: Path) -> None:
     assert not first.exists()
 
 
+def test_recording_a_checkpoint_leaves_a_later_one_that_is_saved_already(database: Path) -> None:
+    job_id = running()
+    paths = [save(job_id, 1, 0)]
+    saved = paths[0].with_name("step-000000009-a1.pt")
+    saved.write_bytes(b"state")
+    paths += [save(job_id, 1, step) for step in range(1, 6)]
+    assert sorted(saved.parent.iterdir()) == [*paths[3:], saved]
+
+
 def test_a_file_saved_but_never_recorded_is_swept_away(database: Path) -> None:
     job_id = running()
     kept = save(job_id, 1, 0)

@@ -49,6 +49,38 @@ def test_what_is_added_is_recorded_once_and_in_order(job: str) -> None:
     assert [sample.step for sample in jobs.artifacts(job, "sample")] == [50, 100, 150, 200]
 
 
+def test_notes_keep_their_place_and_nobody_waits_for_them(job: str) -> None:
+    """The thread that writes is held up until all has been told."""
+    told: list[object] = []
+    all_told = threading.Event()
+
+    def write(reports: Sequence[Reported]) -> None:
+        assert all_told.wait(60)
+        told.append([report.step for report in reports])
+
+    with Reports(write) as reports:
+        for step in range(1, 31):
+            reports.add(step, {})
+            if step % 10 == 0:
+                reports.note(partial(told.append, f"checkpoint {step}"))
+        all_told.set()
+    steps = [step for one in told if isinstance(one, list) for step in one]
+    assert steps == list(range(1, 31))
+    for step in (10, 20, 30):
+        before = told[: told.index(f"checkpoint {step}")]
+        assert sum(len(one) for one in before if isinstance(one, list)) == step
+
+
+def test_a_note_that_fails_is_told_to_whoever_goes_on(job: str) -> None:
+    def train() -> None:
+        with Reports(partial(attempts.record_reports, job, 1)) as reports:
+            reports.note(partial(attempts.record_event, job, 2, "health", {}))
+            reports.flush()
+
+    with pytest.raises(FencedOut):
+        train()
+
+
 def test_what_was_added_before_an_error_is_recorded(job: str) -> None:
     def train() -> None:
         with Reports(partial(attempts.record_reports, job, 1)) as reports:

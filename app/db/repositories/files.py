@@ -40,6 +40,11 @@ def checkpoints(session: Session, job_id: str) -> Sequence[Checkpoint]:
     return session.scalars(query).all()
 
 
+def checkpoint_files(session: Session, job_id: str) -> set[str]:
+    """Their names, as the database has them at this moment of the transaction."""
+    return set(session.scalars(select(Checkpoint.file).where(Checkpoint.job_id == job_id)))
+
+
 def newest_step(session: Session, job_id: str) -> int:
     """Step of the newest checkpoint, -1 without any."""
     newest = session.scalar(select(func.max(Checkpoint.step)).where(Checkpoint.job_id == job_id))
