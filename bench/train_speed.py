@@ -30,6 +30,7 @@ import torch
 
 from bench.peers.plain_loop import Loop, Pictures, batches
 from bench.results import RESULTS, Row, show, write
+from models.build import build
 from models.spec.datasets import DatasetInfo
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
@@ -37,6 +38,7 @@ from worker.training.batches import scaled
 from worker.training.data import Data
 from worker.training.loop import Quiet, Stop, train
 from worker.training.numerics import Numerics, measure
+from worker.training.players import layout
 
 PICTURES = 2_048
 LONG = 10_000_000
@@ -188,7 +190,8 @@ def limit(case: Case, recipe: Recipe, data: Data, numerics: Numerics) -> Contend
     assert real is not None
     beside = data.labels if data.b is None else scaled(data.b[: recipe.batch_size])
     batch = scaled(real[: recipe.batch_size]), torch.zeros(()) if beside is None else beside[: recipe.batch_size]
-    loop = Loop(recipe, repeat(batch), bare=True, half=numerics.precision == "bf16", memory=torch.channels_last)
+    memory = layout(build(recipe).generator)
+    loop = Loop(recipe, repeat(batch), bare=True, half=numerics.precision == "bf16", memory=memory)
     return Contender(partial(_steps, loop, case.steps), numerics.threads)
 
 

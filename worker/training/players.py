@@ -46,6 +46,15 @@ class Player:
                 torch._foreach_clamp_max_(list(self.network.parameters()), self.clip)
 
 
+def layout(network: nn.Module) -> torch.memory_format:
+    """How a network's weights lie in memory: the same sums in another order, and convolutions are quickest.
+
+    Channels last saves up to a sixth; but InstanceNorm copies such a picture, and copies it back, at every layer.
+    """
+    copies = any(isinstance(module, nn.InstanceNorm2d) for module in network.modules())
+    return torch.contiguous_format if copies else torch.channels_last
+
+
 def optimizer(of: spec.OptimizerSpec, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     match of:
         case spec.Adam():
