@@ -46,6 +46,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         summary="Trains generative adversarial networks as jobs and serves what they learn.",
         version=VERSION,
         lifespan=_lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # looked for anew at each request; ours is Access
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
