@@ -11,7 +11,6 @@ distance between quartiles as spread:
 - cpu seconds: of a fresh interpreter that imports and ends
 - PSS MB, RSS MB: of the API's process alone
 
-`cdcgan` is run twice: the first training on a dataset teaches a judge before its first step, the next one finds it.
 `against` holds ratios: to the goals, and to what `import torch` and `import fastapi, uvicorn` take in the same rounds,
 which a busy machine slows down as well.
 """
@@ -45,7 +44,6 @@ PATIENCE_S = 300
 JOBS = {
     "gan on ring8": ("gan", "ring8"),
     "cdcgan on digits": ("cdcgan", "digits"),
-    "cdcgan on digits, again": ("cdcgan", "digits"),
 }
 PARTS = ("queue", "process", "imports", "settling", "data", "preparing", "first_step")
 IMPORTS = {

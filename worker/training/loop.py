@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -170,9 +170,9 @@ def train(
     On several ranks this is what rank 0 does, and `follow` what the others do. Raises RanksDiffer.
     """
     trainer = _trainer(recipe, data, numerics)
-    run = _Run(trainer, listener, folder, attempt)
+    run = _Run(trainer, listener, folder, attempt, partial(judge.learned, data, judges))
     try:
-        run.begin(data, resume, start, weights, judges, extended_at)
+        run.begin(resume, start, weights, extended_at)
     except _CalledOff as called_off:
         return Stopped(called_off.why, trainer.step)
     while trainer.step < recipe.budget.steps and not run.over:
@@ -234,29 +234,28 @@ def _may_have_gone_back(recipe: Recipe, step: int) -> bool:
 class _Run:
     """One call of `train`: the trainer, its watch if the recipe has one, and whom to tell."""
 
-    def __init__(self, trainer: Trainer, listener: Listener, folder: Path, attempt: int) -> None:
+    def __init__(
+        self, trainer: Trainer, listener: Listener, folder: Path, attempt: int, learn: Callable[..., judge.Judge]
+    ) -> None:
         self._trainer, self._listener, self._folder, self._attempt = trainer, listener, folder, attempt
         self._recipe = trainer.recipe
         self._watch = Watch(trainer.recipe) if trainer.recipe.watch else None
-        self._inspector: Inspector | None = None
+        self._learn = learn
         self._went_back = False
 
-    def begin(
-        self,
-        data: Data,
-        resume: Path | None,
-        start: Path | None,
-        weights: Path | None,
-        judges: Path | None,
-        extended_at: int | None,
-    ) -> None:
+    @cached_property
+    def _inspector(self) -> Inspector:
+        """Made when it is first wanted: the first job on a dataset takes its first steps before a judge learns it."""
+        network = self._learn(beat=self._beat) if needs_judge(self._recipe) else None
+        return Inspector(self._trainer, network, self._beat)
+
+    def _beat(self) -> None:
+        self._listener.beat(self._trainer.step)
+
+    def begin(self, resume: Path | None, start: Path | None, weights: Path | None, extended_at: int | None) -> None:
         """Everything before the first step. Raises _CalledOff."""
         if resume is not None:
             self._load(checkpoint.load(resume), extended_at)
-        if self._watch is not None:
-            beat = partial(self._wait, self._trainer.step)
-            network = judge.learned(data, judges, beat=beat) if needs_judge(self._recipe) else None
-            self._inspector = Inspector(self._trainer, network, lambda: self._listener.beat(self._trainer.step))
         if resume is None:
             if start is not None:
                 self._trainer.begin_with(checkpoint.load(start))
@@ -310,7 +309,7 @@ class _Run:
             self._listener.best(self._watch.best)
 
     def finished(self) -> Finished:
-        if self._watch is None or self._inspector is None:
+        if self._watch is None:
             return Finished(self._trainer.step)
         return Finished(self._trainer.step, self._watch.served(), self._inspector.provenance, self._watch.ending)
 
@@ -328,7 +327,6 @@ class _Run:
 
     def _evaluate(self) -> None:
         assert self._watch is not None
-        assert self._inspector is not None
         trainer = self._trainer
         trainer.check()
         figures, apart = self._inspector.look(), trainer.told_apart()
