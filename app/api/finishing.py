@@ -76,9 +76,9 @@ def _fill_lot() -> None:
 
 
 def _fill(orders: "deque[_Order[Any]]") -> None:
-    """All are filled before any is told: the loop wakes up once, not between one and the next."""
+    """All that are there are filled before any is told: the loop wakes up once, not between one and the next."""
     told: dict[asyncio.AbstractEventLoop, list[Tell]] = {}
-    while orders:
+    for _ in range(len(orders)):  # what comes meanwhile has called again
         order = orders.popleft()
         told.setdefault(order.loop, []).append(order.fill())
     for loop, tells in told.items():
