@@ -33,7 +33,7 @@ def _small_cyclegan(side: int) -> Fields:
     """Ours, for pictures below the published 128 px and an hour of two cores at most: docs/recipes.md.
 
     A critic of three layers sees 70 px, a scene of day2night at once; under one of two, windows stay dark by night.
-    Without R1, with InstanceNorm in the critic, what becomes of photographs is grain; of width 32 it has coloured fringes.
+    With InstanceNorm in the critic and without R1, photographs become grain; with a width of 32 they get fringes.
     """
     adam = Adam(rate=4e-4, beta1=0, beta2=0.99)
     return {
