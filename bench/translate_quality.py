@@ -47,11 +47,23 @@ Way = Literal["night", "day"]
 """what pictures are turned into"""
 WAYS: tuple[Way, ...] = ("night", "day")
 SCENES = Unpaired(dataset="day2night", side=64, channels=3)
+PIX2PIX = {"game": {"pixel": 100}, "budget": {"steps": 6_000}}
+MOMENTUM = {"beta1": 0.5, "beta2": 0.999}
 OVERRIDES: dict[str, dict[str, Any]] = {
     "cyclegan": {"budget": {"steps": 6_000}},
-    "pix2pix": {"game": {"pixel": 100}, "budget": {"steps": 6_000}},
+    "cyclegan, least squares": {
+        "budget": {"steps": 6_000},
+        "critic": {"width": 32, "norm": "instance"},
+        "objective": {"kind": "least_squares"},
+        "penalties": [],
+        "generator_optimizer": MOMENTUM,
+        "critic_optimizer": MOMENTUM,
+    },
+    "pix2pix to night": PIX2PIX,
+    "pix2pix to day": PIX2PIX,
 }
-"""what of a family's defaults is changed here: twice the steps, and the paper's weight of pixels"""
+"""what of a family's defaults is changed: twice the steps, the paper's weight of pixels, and once the critic and objective
+of CycleGAN's paper, which do better on painted scenes and worse on photographs"""
 
 
 def main() -> None:
@@ -62,9 +74,7 @@ def main() -> None:
     seeds, steps = options.seeds, QUICK_STEPS if options.quick else None
     found = list(baselines())
     for case, measure in LEARNED.items():
-        found += learned(
-            case, measure, [recipe(case.split()[0], seed, steps) for seed in range(1, seeds + 1)], options.jobs
-        )
+        found += learned(case, measure, [recipe(case, seed, steps) for seed in range(1, seeds + 1)], options.jobs)
     found = list(held_against_the_best(found))
     show("day2night: how near to the truth", found)
     write("translate_quality", found, options.json, threads=1, seeds=seeds, quick=options.quick)
@@ -82,9 +92,10 @@ def photographs(out: Path, steps: int | None) -> None:
     print(f"Drawn into {out}")
 
 
-def recipe(family: str, seed: int, steps: int | None = None) -> Recipe:
+def recipe(case: str, seed: int, steps: int | None = None) -> Recipe:
     budget = {"steps": steps} if steps else None
-    return resolve(family, dataset="day2night", seed=seed, budget=budget, overrides=OVERRIDES[family])[1]
+    family = case.replace(",", " ").split()[0]
+    return resolve(family, dataset="day2night", seed=seed, budget=budget, overrides=OVERRIDES[case])[1]
 
 
 def baselines() -> Iterator[Row]:
@@ -137,7 +148,12 @@ def to_day(recipe: Recipe) -> Figures:
     return _one_way(recipe, "day")
 
 
-LEARNED: dict[str, Measure] = {"cyclegan": both_ways, "pix2pix to night": to_night, "pix2pix to day": to_day}
+LEARNED: dict[str, Measure] = {
+    "cyclegan": both_ways,
+    "cyclegan, least squares": both_ways,
+    "pix2pix to night": to_night,
+    "pix2pix to day": to_day,
+}
 
 
 def _one_way(recipe: Recipe, way: Way) -> Figures:

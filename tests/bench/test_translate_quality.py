@@ -32,7 +32,7 @@ def few_small_scenes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tiny(case: str) -> Recipe:
-    made = recipe(case.split()[0], 1, 2)
+    made = recipe(case, 1, 2)
     data = made.data.model_copy(update={"side": 16})
     generator = made.generator.model_copy(
         update={"width": 8} | ({"depth": 2} if "depth" in type(made.generator).model_fields else {})
@@ -43,9 +43,9 @@ def tiny(case: str) -> Recipe:
 
 
 def test_both_families_resolve_on_the_scenes() -> None:
-    kinds = {family: recipe(family, 3).data.kind for family in ("cyclegan", "pix2pix")}
-    assert kinds == {"cyclegan": "unpaired", "pix2pix": "paired"}
-    assert recipe("pix2pix", 3).seed == 3
+    kinds = {case: recipe(case, 3).data.kind for case in LEARNED}
+    assert kinds == {case: "unpaired" if case.startswith("cyclegan") else "paired" for case in LEARNED}
+    assert recipe("pix2pix to day", 3).seed == 3
 
 
 def test_an_untouched_picture_is_as_far_from_the_truth_either_way() -> None:
