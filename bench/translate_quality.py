@@ -62,8 +62,8 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "pix2pix to night": PIX2PIX,
     "pix2pix to day": PIX2PIX,
 }
-"""what of a family's defaults is changed: twice the steps, the paper's weight of pixels, and once the critic and objective
-of CycleGAN's paper, which do better on painted scenes and worse on photographs"""
+"""what of a family's defaults is changed: twice the steps, the paper's weight of pixels, and once CycleGAN's own critic
+and objective, which do better on painted scenes and worse on photographs"""
 
 
 def main() -> None:
