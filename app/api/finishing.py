@@ -1,4 +1,4 @@
-"""What becomes of pictures once the engine leaves them: on threads of their own, and told to the loop in lots."""
+"""What becomes of pictures once the engine leaves them: small ones in lots on a thread of their own."""
 
 import asyncio
 from collections import deque
@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from app.api.images import Array
+from app.api.images import Array, threads
 
 T = TypeVar("T")
 Tell = Callable[[], None]
@@ -16,7 +16,6 @@ Tell = Callable[[], None]
 FEW_PIXELS = 1 << 16
 """of what is finished in one lot: some milliseconds each, so that none waits long for another"""
 _small = ThreadPoolExecutor(1, thread_name_prefix="finishing")
-_large = ThreadPoolExecutor(2, thread_name_prefix="finishing-large")
 _lot: "deque[_Order[Any]]" = deque()
 _called = False
 """whether a thread will still look at the lot"""
@@ -61,7 +60,7 @@ def _enter(order: _Order[Any], pixels: int) -> None:
     """On the engine's thread, which leaves up to 32 pictures at once."""
     global _called
     if pixels > FEW_PIXELS:
-        _large.submit(_fill, deque([order]))
+        threads.submit(_fill, deque([order]))
         return
     _lot.append(order)
     if not _called:

@@ -29,13 +29,13 @@ DECODING = 16
 """uploaded pictures that may be read, or wait for it"""
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 # Two at once: what is decoded and encoded at a time is bounded however many ask.
-_threads = ThreadPoolExecutor(2, thread_name_prefix="imaging")
+threads = ThreadPoolExecutor(2, thread_name_prefix="imaging")
 _readers = ThreadPoolExecutor(2, thread_name_prefix="reading")
 _decoding = Gate(DECODING, f"{DECODING} pictures are being read already. Send this one later.", retry_after=5)
 
 
 async def imaging(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    return await asyncio.get_running_loop().run_in_executor(_threads, lambda: work(*args, **kwargs))
+    return await asyncio.get_running_loop().run_in_executor(threads, lambda: work(*args, **kwargs))
 
 
 async def decode(sandbox: Sandbox, file: BinaryIO, channels: int, settings: Settings) -> Array:
