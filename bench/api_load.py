@@ -115,7 +115,7 @@ def main() -> None:
 
 
 def measured(backend: str, folder: Path, cores: list[int], quick: bool) -> Iterator[Row]:
-    seconds, turns = (1.0, 3) if quick else (4.0, 7)
+    seconds, turns = (1.0, 3) if quick else (2.0, 5)
     with ExitStack() as stack:
         jobs, *reports = QUICK if quick else FULL
         full = stack.enter_context(place(backend, "full", folder, (jobs, *reports), cores[SERVER_CORE]))

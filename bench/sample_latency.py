@@ -96,7 +96,7 @@ def main() -> None:
     if not options.uninstalled:
         install()
     python, names = (sys.executable, ["fastapi"]) if options.uninstalled else (str(PEERS / "bin" / "python"), [*ASKS])
-    seconds, turns = (1.5, 3) if options.quick else (4.0, 7)
+    seconds, turns = (1.5, 3) if options.quick else (3.0, 5)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         home, export = dcgan_of_noise(folder)

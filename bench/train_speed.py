@@ -2,45 +2,52 @@
 
     python -m bench.train_speed [--quick] [--precision fp32] [--json FILE]
 
-Pictures a second of each contender, which take turns of a few steps each in one process, so that all meet the same
-noise: medians over the rounds, with half the distance between quartiles as spread. Contenders:
+Pictures a second of each contender, a process each. They take turns of a few steps, so that all meet the same noise:
+medians over the rounds, with half the distance between quartiles as spread. Contenders:
 
 - forger: worker.training.loop.train itself, whole: data, beats, and a report each turn
-- plain loop: bench/peers/plain_loop.py in fp32, with two loader processes and with none, whichever is quicker
+- forger, not deterministic: the same without torch's deterministic algorithms, which is no option of Forger's
+- plain: bench/peers/plain_loop.py in fp32, with two loader processes and with none, whichever is quicker
 - limit: forward and backward of the same networks in the same precision, alone
 
 `against` holds the ratios of forger to the others. Pictures are random; each case's recipe is the family's own, but for
-what CASES says. Threads: forger and limit take what forger chooses, the plain loop takes torch's default.
+what CASES says. Forger and limit have the threads and the environment that a runner has, the plain loop has what torch
+takes by itself.
 """
 
 import argparse
+import os
+import subprocess
+import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 
 from bench.peers.plain_loop import Loop, Pictures, batches
-from bench.results import RESULTS, Row, show, write
+from bench.results import CHECKOUT, RESULTS, Row, show, write
 from models.build import build
 from models.spec.datasets import DatasetInfo
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
+from worker.runner_process import TUNING
 from worker.training.batches import scaled
 from worker.training.data import Data
 from worker.training.loop import Quiet, Stop, train
-from worker.training.numerics import Numerics, measure
+from worker.training.numerics import Numerics, apply, hold_cores, measure
 from worker.training.players import layout
 
 PICTURES = 2_048
+LOOSE = "forger, not deterministic"
+CONTENDERS = ("forger", LOOSE, "limit", "plain 0 loaders", "plain 2 loaders")
 LONG = 10_000_000
 """steps of a budget that no run comes to the end of"""
 
@@ -80,54 +87,69 @@ CASES = (
 )  # fmt: skip
 
 
-@dataclass
 class Contender:
-    """Takes a case's steps when it is told to."""
+    """A process of its own that takes a case's steps when it is told to, and the seconds that its turns took."""
 
-    turn: Callable[[], None]
-    threads: int
-    deterministic: bool = False
-    seconds: list[float] = field(default_factory=list)
+    def __init__(self, case: Case, name: str, precision: str) -> None:
+        own = {"PYTHONPATH": str(CHECKOUT), **({} if name.startswith("plain") else TUNING)}
+        free = {key: value for key, value in os.environ.items() if key not in TUNING}
+        command = [sys.executable, "-P", "-m", "bench.train_speed", "--only", case.name, "--precision", precision]
+        self._process = subprocess.Popen(
+            [*command, "--contend", name],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=free | own, text=True,
+        )  # fmt: skip
+        self.seconds: list[float] = []
 
     def take_turn(self) -> None:
-        torch.set_num_threads(self.threads)
-        torch.use_deterministic_algorithms(self.deterministic)
-        began = time.perf_counter()
-        self.turn()
-        self.seconds.append(time.perf_counter() - began)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        self.seconds.append(float(self._process.stdout.readline()))
+
+    def close(self) -> None:
+        """A training of a huge budget has no other end."""
+        self._process.kill()
+        self._process.wait()
 
 
 class Paced(Quiet):
-    """A listener that lets the training go on for one turn at a time, and ends it after the last."""
+    """A listener that lets the training go on for one turn at a time."""
 
-    def __init__(self, steps: int, turns: int) -> None:
-        self.steps, self.left = steps, turns
-        self.wanted, self.done = threading.Semaphore(0), threading.Semaphore(0)
-        self.step = 0
+    def __init__(self, steps: int) -> None:
+        self._steps, self._step = steps, 0
+        self._began = told_to_go()
 
     def beat(self, step: int) -> None:
-        self.step = step
+        self._step = step
 
     def should_stop(self) -> Stop | None:
         """Asked after each step, when it has been reported."""
-        if self.step % self.steps:
-            return None
-        self.done.release()
-        self.left -= 1
-        if not self.left:
-            return Stop.CANCEL
-        self.wanted.acquire()
+        if self._step % self._steps == 0:
+            tell(time.perf_counter() - self._began)
+            self._began = told_to_go()
         return None
 
-    def turn(self) -> None:
-        self.wanted.release()
-        self.done.acquire()
+
+def tell(seconds: float) -> None:
+    print(seconds, flush=True)
+
+
+def told_to_go() -> float:
+    """When; the process ends with the parent."""
+    if not sys.stdin.readline():
+        raise SystemExit
+    return time.perf_counter()
 
 
 def main() -> None:
     options = _options()
+    cases = [case for case in CASES if options.only in case.name]
+    if options.contend:
+        contend(cases[0], options.contend, options.precision)
+        return
     rows: list[Row] = []
-    for case in (case for case in CASES if options.only in case.name):
+    for case in cases:
         rows += measured(case, options.precision, 3 if options.quick else 15)
     show("Training: pictures a second", rows)
     write("train_speed", rows, options.json, precision=options.precision, quick=options.quick)
@@ -136,28 +158,45 @@ def main() -> None:
 
 def measured(case: Case, precision: str, rounds: int) -> Iterator[Row]:
     """The case's rows."""
-    recipe, data = case.recipe(precision), pictures(case)
-    numerics = measure("cpu", recipe, threads=None)
-    turns = rounds + 1
-    contenders = {
-        "forger": forger(case, recipe, data, numerics, turns),
-        "limit": limit(case, recipe, data, numerics),
-        "plain loop, 0 loaders": plain(case, recipe, data, 0),
-        "plain loop, 2 loaders": plain(case, recipe, data, 2),
-    }
-    for _ in range(turns):
-        for contender in contenders.values():
-            contender.take_turn()
-    for contender in contenders.values():
-        del contender.seconds[0]  # it warmed up
-    speed = {name: case.steps * recipe.batch_size / median(of.seconds) for name, of in contenders.items()}
+    with ExitStack() as stack:
+        contenders = {name: stack.enter_context(closing(Contender(case, name, precision))) for name in CONTENDERS}
+        for _ in range(rounds + 1):
+            for contender in contenders.values():
+                contender.take_turn()
+    done = case.steps * case.recipe(precision).batch_size
+    each = {name: [done / seconds for seconds in of.seconds[1:]] for name, of in contenders.items()}  # one warmed up
+    speed = {name: median(values) for name, values in each.items()}
     best = max(value for name, value in speed.items() if name.startswith("plain"))
-    for name, of in contenders.items():
-        each = sorted(case.steps * recipe.batch_size / seconds for seconds in of.seconds)
-        low, _, high = quantiles(each, n=4)
-        against = {"plain loop": speed[name] / best, "limit": speed[name] / speed["limit"]} if name == "forger" else {}
-        yield Row(f"{case.name}: {name}", "pictures per second", speed[name], (high - low) / 2, len(each), against)
-    print(case.name, {name: round(value, 1) for name, value in speed.items()}, numerics.threads, flush=True)
+    for name, values in each.items():
+        low, _, high = quantiles(values, n=4)
+        others = {"plain loop": best, "limit": speed["limit"], "not deterministic": speed[LOOSE]}
+        against = {other: speed[name] / rate for other, rate in others.items()} if name == "forger" else {}
+        yield Row(f"{case.name}: {name}", "pictures per second", speed[name], (high - low) / 2, len(values), against)
+    print(case.name, {name: round(value, 1) for name, value in speed.items()}, flush=True)
+
+
+def contend(case: Case, name: str, precision: str) -> None:
+    """What a contender's process does: a turn for each line of its input."""
+    recipe, data = case.recipe(precision), pictures(case)
+    if name.startswith("plain"):
+        take_turns(plain(recipe, data, int(name.split()[1])), case.steps)
+    numerics = measure("cpu", recipe, threads=None)
+    if name == "limit":
+        torch.set_num_threads(numerics.threads)
+        hold_cores(numerics)
+        take_turns(limit(recipe, data, numerics), case.steps)
+    apply(replace(numerics, deterministic=name != LOOSE))
+    hold_cores(numerics)
+    with tempfile.TemporaryDirectory() as folder:
+        train(recipe, data, Paced(case.steps), folder=Path(folder), attempt=1, resume=None, numerics=numerics)
+
+
+def take_turns(loop: Loop, steps: int) -> NoReturn:
+    while True:
+        began = told_to_go()
+        for _ in range(steps):
+            loop.step()
+        tell(time.perf_counter() - began)
 
 
 def pictures(case: Case) -> Data:
@@ -170,32 +209,17 @@ def pictures(case: Case) -> Data:
     return Data(images=first, labels=torch.arange(PICTURES) % case.classes if case.classes else None)
 
 
-def forger(case: Case, recipe: Recipe, data: Data, numerics: Numerics, turns: int) -> Contender:
-    """The loop in a thread of its own, which waits between turns."""
-    listener = Paced(case.steps, turns)
-
-    def run() -> None:
-        torch.set_num_threads(numerics.threads)
-        listener.wanted.acquire()
-        with tempfile.TemporaryDirectory() as folder:
-            train(recipe, data, listener, folder=Path(folder), attempt=1, resume=None, numerics=numerics)
-
-    threading.Thread(target=run, daemon=True).start()
-    return Contender(listener.turn, numerics.threads, numerics.deterministic)
-
-
-def limit(case: Case, recipe: Recipe, data: Data, numerics: Numerics) -> Contender:
+def limit(recipe: Recipe, data: Data, numerics: Numerics) -> Loop:
     """One batch, again and again."""
     real = data.images if data.a is None else data.a
     assert real is not None
     beside = data.labels if data.b is None else scaled(data.b[: recipe.batch_size])
     batch = scaled(real[: recipe.batch_size]), torch.zeros(()) if beside is None else beside[: recipe.batch_size]
     memory = layout(build(recipe).generator)
-    loop = Loop(recipe, repeat(batch), bare=True, half=numerics.precision == "bf16", memory=memory)
-    return Contender(partial(_steps, loop, case.steps), numerics.threads)
+    return Loop(recipe, repeat(batch), bare=True, half=numerics.precision == "bf16", memory=memory)
 
 
-def plain(case: Case, recipe: Recipe, data: Data, workers: int) -> Contender:
+def plain(recipe: Recipe, data: Data, workers: int) -> Loop:
     first, second = (
         None if pile is None else pile.permute(0, 2, 3, 1).numpy()
         for pile in (data.images if data.a is None else data.a, data.b)
@@ -203,13 +227,7 @@ def plain(case: Case, recipe: Recipe, data: Data, workers: int) -> Contender:
     assert first is not None
     labels = np.zeros(len(first), np.int64) if data.labels is None else data.labels.numpy()
     dataset = Pictures(first, labels if second is None else second)
-    loop = Loop(recipe, batches(dataset, recipe.batch_size, workers))
-    return Contender(partial(_steps, loop, case.steps), torch.get_num_threads())
-
-
-def _steps(loop: Loop, steps: int) -> None:
-    for _ in range(steps):
-        loop.step()
+    return Loop(recipe, batches(dataset, recipe.batch_size, workers))
 
 
 def _options() -> argparse.Namespace:
@@ -219,6 +237,7 @@ def _options() -> argparse.Namespace:
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="forger's and the limit's"
     )
     parser.add_argument("--only", metavar="WORD", default="", help="cases whose names hold it")
+    parser.add_argument("--contend", choices=CONTENDERS, help=argparse.SUPPRESS)  # what the bench's own processes are
     parser.add_argument("--json", type=Path, default=RESULTS / "train_speed.json", metavar="FILE")
     return parser.parse_args()
 

@@ -30,6 +30,7 @@ from models.rng import stream_seed
 from models.spec.games import Paired
 from models.spec.recipe import Recipe
 from models.tiling import Translator, at_once, restyle
+from models.yielding import yield_to_others
 
 SIZES = (32, 16, 8, 4, 2, 1)
 TURN = SIZES[0]
@@ -287,6 +288,7 @@ class Engine:
 
     @torch.inference_mode()
     def _run(self) -> None:
+        yield_to_others()
         while self._wait():
             # Turn by turn, so that neither a thousand pictures nor one huge one keeps the others waiting.
             if self._samplings:

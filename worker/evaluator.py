@@ -70,7 +70,7 @@ class Evaluator:
         from worker.training import numerics
 
         settings = get_settings()
-        here = numerics.measure(settings.device, self._job.recipe, settings.threads)
+        here = numerics.measure(settings.device, self._job.recipe, settings.threads, slots=settings.slots)
         attempts.settle_numerics(self._job.id, self._fence, here.as_dict())
         numerics.apply(here)
         return here.device

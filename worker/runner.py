@@ -161,6 +161,7 @@ class Runner:
             settled = self._settle(job)
             numerics.require_devices(settled)
             numerics.apply(settled)  # another part of torch comes with it, a third as large as all before
+            numerics.hold_cores(settled)
         self._beginning.over("settling")
         self._before_steps(now=True)
         loaded = self._load(job)
@@ -244,7 +245,7 @@ class Runner:
         from worker.training import numerics
 
         settings = get_settings()
-        here = numerics.measure(settings.device, job.recipe, settings.threads, job.devices)
+        here = numerics.measure(settings.device, job.recipe, settings.threads, job.devices, settings.slots)
         return settle(self._job_id, self._fence, here)
 
     def _settle_budget(self, recipe: Recipe, data: "Data", numerics: "Numerics", start: Path | None) -> Recipe:

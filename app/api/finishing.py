@@ -9,13 +9,14 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from app.api.images import Array, threads
+from models.yielding import yield_to_others
 
 T = TypeVar("T")
 Tell = Callable[[], None]
 
 FEW_PIXELS = 1 << 16
 """of what is finished in one lot: some milliseconds each, so that none waits long for another"""
-_small = ThreadPoolExecutor(1, thread_name_prefix="finishing")
+_small = ThreadPoolExecutor(1, thread_name_prefix="finishing", initializer=yield_to_others)
 _lot: "deque[_Order[Any]]" = deque()
 _called = False
 """whether a thread will still look at the lot"""

@@ -151,7 +151,7 @@ def extend(
 ) -> None:
     """Train on after the end: a learning-rate schedule goes on over the new, longer budget from where it stands."""
     job = ask.find_job(ask.forger(ctx), id_).extend(steps)
-    typer.echo(f"{job.id} is {job.state} and goes on to step {job.seen.progress.total}.")
+    typer.echo(f"{job.id} goes on to step {job.seen.progress.total}.")
     if following:
         follow.follow(job)
 

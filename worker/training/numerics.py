@@ -1,6 +1,7 @@
 """What decides rounding: with equal numerics equal jobs give equal bytes."""
 
 import os
+import sys
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -11,7 +12,8 @@ from models.spec.recipe import Recipe
 
 MANY_WEIGHTS = 2_000_000
 SMALL = ("mlp", "mlp_autoencoder", "sequence")
-"""kinds of generators that lose precision under bf16 and gain no speed"""
+"""kinds of generators that lose precision under bf16 and gain no speed, from it or from a second thread"""
+_THREADS = "/proc/self/task"
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,10 @@ class TooFewDevices(Exception):
     """The job computes on more devices than this machine has. The message says what to do."""
 
 
-def measure(device: str, recipe: Recipe, threads: int | None, devices: int = 1) -> Numerics:
-    """What this machine would use. `device` is "auto", "cpu" or "cuda"; `threads` None: as many as suit the recipe.
+def measure(device: str, recipe: Recipe, threads: int | None, devices: int = 1, slots: int = 1) -> Numerics:
+    """What this machine would use. `device` is "auto", "cpu" or "cuda".
 
+    `threads` None: as many as suit the recipe, of this job's share of the cores where `slots` jobs train at once.
     Threads are shared out among the devices.
     """
     kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
@@ -54,7 +57,7 @@ def measure(device: str, recipe: Recipe, threads: int | None, devices: int = 1) 
         capability += " bf16" if has_bf16 else ""
     wants_bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and recipe.generator.kind not in SMALL)
     precision = "bf16" if wants_bf16 and has_bf16 else "fp32"
-    each = max(1, (threads or _threads(recipe)) // devices)
+    each = max(1, (threads or _threads(recipe, slots)) // devices)
     return Numerics(kind, capability, each, precision, torch.__version__, deterministic=True, devices=devices)
 
 
@@ -103,11 +106,30 @@ def apply(numerics: Numerics) -> None:
     torch.backends.cudnn.benchmark = False
 
 
-def _threads(recipe: Recipe) -> int:
-    """One for small players, one per core for large ones.
+def hold_cores(numerics: Numerics) -> None:
+    """Give each thread of this process's team a core of its own, where the team has all cores. Changes no number.
 
-    Threads of small layers wait for each other more than they compute; when anything else wants a core, a layer waits
-    for its slowest thread (measured: two threads on two busy cores took up to eight times as long as one).
+    Else, when anything else wants a core, the scheduler may put two of the team on the other one. They wait for each
+    other at every layer, and whoever waits holds the core: a step then took 25 times as long. What the calling thread
+    starts from here on stays on its core too. Linux alone can do this; elsewhere it does nothing.
     """
-    many = sum(counts(recipe).values()) > MANY_WEIGHTS
-    return len(os.sched_getaffinity(0)) if many else 1
+    alone = numerics.threads == 1 or numerics.devices > 1 or numerics.device != "cpu"
+    if sys.platform != "linux" or alone or numerics.threads != len(cores := sorted(os.sched_getaffinity(0))):
+        return
+    before = set(os.listdir(_THREADS))
+    torch.ones(numerics.threads << 16).add_(1)  # the team comes with its first work
+    team = sorted(map(int, set(os.listdir(_THREADS)) - before))
+    for thread, core in zip([0, *team], cores, strict=False):
+        os.sched_setaffinity(thread, {core})
+
+
+def _threads(recipe: Recipe, slots: int) -> int:
+    """One for players on points and strings, up to two for small convolutional ones, one per core for large ones.
+
+    Threads of small layers wait for each other more than they compute, and when anything else wants a core, a layer
+    waits for its slowest thread.
+    """
+    cores = max(1, len(os.sched_getaffinity(0)) // slots)
+    if sum(counts(recipe).values()) > MANY_WEIGHTS:
+        return cores
+    return 1 if recipe.generator.kind in SMALL else min(2, cores)

@@ -1,0 +1,93 @@
+"""Is a training in bf16 as good as one in fp32?
+
+    FORGER_DATA=<folder> python -m bench.parity [--quick] [--jobs N] [--json FILE]
+
+Families are trained on digits and on MNIST in both precisions, over the same 3 seeds (1 with --quick), a thread
+a run; the figures are those that a job's watch computes of the averaged generator at the end, of more pictures: means
+over the seeds with the standard deviations between them. Runs that were finished are kept in bench/cache.
+
+`against` holds the ratio to fp32, and by how many standard deviations of one run the means are apart.
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+
+from app.core.settings import get_settings
+from bench.modes import Case
+from bench.results import RESULTS, Row, show, write
+from bench.runs import CACHE, Figures, measured, trained
+from models.spec.recipe import Recipe
+from models.spec.training import Budget
+from worker.training import judge
+from worker.training.data import load
+from worker.training.inspector import Inspector
+
+CASES = (("cdcgan", "digits"), ("dcgan", "digits"), ("wgan_gp", "digits"), ("cdcgan", "mnist"), ("dcgan", "mnist"))
+STEPS = {"cdcgan": 1_000, "dcgan": 1_000, "wgan_gp": 300}
+DRAWN = 2_000
+SEEDS, QUICK_STEPS = 3, 60
+PRECISIONS = ("bf16", "fp32")
+SHOWN = ("frechet", "agreement", "modes", "coverage")
+"""those of the watch's figures that a family has"""
+
+
+def main() -> None:
+    options = _options()
+    seeds = range(1, (1 if options.quick else SEEDS) + 1)
+    cases = [(*case, precision) for case in CASES for precision in PRECISIONS]
+    recipes = [_recipe(*case, seed, options.quick) for case in cases for seed in seeds]
+    runs, found = measured(recipes, looked_at, options.jobs), list[Row]()
+    for family, dataset in CASES:
+        both = {precision: [next(runs) for _ in seeds] for precision in PRECISIONS}
+        own = list(rows(f"{family} on {dataset}", both))
+        print(*(f"{row.case} {row.figure} {row.value:.4g}" for row in own), sep="\n", flush=True)
+        found += own
+    show("bf16 and fp32", found)
+    write("parity", found, options.json, threads=1, quick=options.quick)
+    print(f"Written to {options.json}")
+
+
+def looked_at(recipe: Recipe) -> Figures:
+    """Trains, and looks as the watch does."""
+    trainer = trained(recipe)
+    network = judge.learned(load(recipe.data, get_settings().data), CACHE.parent)
+    return Inspector(trainer, network).look()
+
+
+def rows(name: str, both: Mapping[str, Sequence[Figures]]) -> Iterator[Row]:
+    for figure in SHOWN:
+        values = {precision: [run[figure] for run in runs if figure in run] for precision, runs in both.items()}
+        if not all(values.values()):
+            continue
+        half, full = values.values()
+        apart = [stdev(each) if len(each) > 1 else 0.0 for each in (half, full)]
+        usual = (sum(each**2 for each in apart) / 2) ** 0.5
+        against = {"fp32": mean(half) / mean(full)} if mean(full) else {}
+        if usual:
+            against["deviations apart"] = abs(mean(half) - mean(full)) / usual
+        yield Row(f"{name}, bf16", figure, mean(half), apart[0], len(half), against)
+        yield Row(f"{name}, fp32", figure, mean(full), apart[1], len(full))
+
+
+def _recipe(family: str, dataset: str, precision: str, seed: int, quick: bool) -> Recipe:
+    watched = Case(family, family, {"precision": precision}).recipe(dataset, seed)  # as a budget of its own has it
+    assert watched.watch is not None
+    own = {
+        "budget": Budget(steps=QUICK_STEPS if quick else STEPS[family]),
+        "watch": watched.watch.model_copy(update={"samples": DRAWN}),
+    }
+    return watched.model_copy(update=own)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one seed and a few steps")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once")
+    parser.add_argument("--json", type=Path, default=RESULTS / "parity.json", metavar="FILE")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
