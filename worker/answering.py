@@ -7,21 +7,35 @@ leave on threads of their own: the engine never waits for Redis.
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
+from app.core.gathering import Gatherer
 from app.core.logging import get_logger
 from app.core.settings import Settings
 from app.core.store import Store
 from app.services import parcels
 from app.services.parcels import AWAY
 from models.asking import AnyEngine, Array, Overloaded
+from models.yielding import yield_to_others
 
 log = get_logger(__name__)
 
 LOOK_S = 0.25
 """between two looks at the marks of what waits for the engine"""
+FEW_BYTES = 1 << 18
+"""of an answer that leaves with others"""
+MOST = 64
+"""answers that leave together"""
 REPLIERS = 2
+"""threads for large answers"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    id: str
+    answers: str
+    parcel: Callable[[], bytes]
 
 
 class Answering:
@@ -32,24 +46,32 @@ class Answering:
         self._store = Store(settings.artifacts)
         self._redis = parcels.connect(settings, retries=1)
         self._waiting: dict[str, Future[Array]] = {}
-        self._repliers = ThreadPoolExecutor(REPLIERS, thread_name_prefix="replier")
+        self._replier = Gatherer("replier", self._reply, most=MOST, initializer=yield_to_others)
+        self._large = ThreadPoolExecutor(REPLIERS, thread_name_prefix="large-replier")
         self._stop = threading.Event()
         self._minder = threading.Thread(target=self._mind, name="minder", daemon=True)
         self._minder.start()
 
-    def take(self, id: str, answers: str, export: str, **asked: Any) -> None:
+    def take(self, answers: str, requests: list[dict[str, Any]]) -> None:
         """Nothing is made for a request whose mark is gone, or was taken: a message may come twice.
 
         What cannot be queued is answered at once.
         """
-        held: Any = self._redis.set(parcels.mark(id), b"", xx=True, get=True, keepttl=True)
-        if not held:
-            return
+        with self._redis.pipeline(transaction=False) as pipe:
+            for request in requests:
+                pipe.set(parcels.mark(request["id"]), b"", xx=True, get=True, keepttl=True)
+            held: list[bytes | None] = pipe.execute()
+        for request, parcel in zip(requests, held, strict=True):
+            if parcel:
+                self._begin(answers, parcel, **request)
+
+    def _begin(self, answers: str, parcel: bytes, id: str, export: str, **asked: Any) -> None:
         try:
-            _, image = parcels.unpack(held)
+            _, image = parcels.unpack(parcel)
             future = self._enter(export, image, asked)
         except Exception as error:  # whoever waits must be told, whatever it is
-            self._reply(id, answers, partial(_refused, id, error))
+            refusal = _refused(id, error)
+            self._replier.put(_Reply(id, answers, lambda: refusal))
             return
         self._waiting[id] = future
         future.add_done_callback(lambda done: self._done(id, answers, done))
@@ -59,7 +81,8 @@ class Answering:
         self._stop.set()
         self._minder.join()
         self._engine.close()
-        self._repliers.shutdown()
+        self._replier.close()
+        self._large.shutdown()
         self._redis.close()
 
     def _enter(self, export: str, image: Array | None, asked: dict[str, Any]) -> Future[Array]:
@@ -71,17 +94,23 @@ class Answering:
 
     def _done(self, id_: str, answers: str, future: Future[Array]) -> None:
         self._waiting.pop(id_, None)
-        self._repliers.submit(self._reply, id_, answers, partial(_answer, id_, future))
+        reply = _Reply(id_, answers, lambda: _answer(id_, future))
+        if _bytes(future) > FEW_BYTES:
+            self._large.submit(self._reply, [reply])
+        else:
+            self._replier.put(reply)
 
-    def _reply(self, id_: str, answers: str, parcel: Callable[[], bytes]) -> None:
+    def _reply(self, replies: list[_Reply]) -> None:
         try:
             with self._redis.pipeline(transaction=False) as pipe:
-                pipe.rpush(answers, parcel())
-                pipe.expire(answers, parcels.ANSWER_S)
-                pipe.delete(parcels.mark(id_))
+                for reply in replies:
+                    pipe.rpush(reply.answers, reply.parcel())
+                for answers in {reply.answers for reply in replies}:
+                    pipe.expire(answers, parcels.ANSWER_S)
+                pipe.delete(*(parcels.mark(reply.id) for reply in replies))
                 pipe.execute()
         except AWAY as error:
-            log.warning("answer_lost", error=str(error), consequence="the API says 503")
+            log.warning("answers_lost", error=str(error), requests=len(replies), consequence="the API says 503")
 
     def _mind(self) -> None:
         """Withdraws what nobody waits for any more."""
@@ -106,6 +135,10 @@ class Answering:
             log.warning("broker_lost", error=str(error), requests=len(ids))
             return ids
         return [id_ for id_, found in zip(ids, there, strict=True) if not found]
+
+
+def _bytes(done: Future[Array]) -> int:
+    return 0 if done.cancelled() or done.exception() else done.result().nbytes
 
 
 def _answer(id_: str, future: Future[Array]) -> bytes:

@@ -1,14 +1,14 @@
 """What becomes of pictures once the engine leaves them: small ones in lots on a thread of their own."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from app.api.images import Array, threads
+from app.core.gathering import Gatherer
 from models.yielding import yield_to_others
 
 T = TypeVar("T")
@@ -16,10 +16,8 @@ Tell = Callable[[], None]
 
 FEW_PIXELS = 1 << 16
 """of what is finished in one lot: some milliseconds each, so that none waits long for another"""
-_small = ThreadPoolExecutor(1, thread_name_prefix="finishing", initializer=yield_to_others)
-_lot: "deque[_Order[Any]]" = deque()
-_called = False
-"""whether a thread will still look at the lot"""
+MOST = 64
+"""orders of a lot"""
 
 
 async def finished(made: Future[Array], work: Callable[[Array], T], pixels: int) -> T:
@@ -59,27 +57,16 @@ class _Order(Generic[T]):
 
 def _enter(order: _Order[Any], pixels: int) -> None:
     """On the engine's thread, which leaves up to 32 pictures at once."""
-    global _called
     if pixels > FEW_PIXELS:
-        threads.submit(_fill, deque([order]))
-        return
-    _lot.append(order)
-    if not _called:
-        _called = True
-        _small.submit(_fill_lot)
+        threads.submit(_fill, [order])
+    else:
+        _small.put(order)
 
 
-def _fill_lot() -> None:
-    global _called
-    _called = False  # before the look: what comes now calls again, at worst for nothing
-    _fill(_lot)
-
-
-def _fill(orders: "deque[_Order[Any]]") -> None:
-    """All that are there are filled before any is told: the loop wakes up once, not between one and the next."""
+def _fill(orders: list[_Order[Any]]) -> None:
+    """All of them before any is told: the loop wakes up once, not between one and the next."""
     told: dict[asyncio.AbstractEventLoop, list[Tell]] = {}
-    for _ in range(len(orders)):  # what comes meanwhile has called again
-        order = orders.popleft()
+    for order in orders:
         told.setdefault(order.loop, []).append(order.fill())
     for loop, tells in told.items():
         with suppress(RuntimeError):  # the loop is closed: nobody waits there
@@ -89,3 +76,6 @@ def _fill(orders: "deque[_Order[Any]]") -> None:
 def _tell_all(tells: list[Tell]) -> None:
     for tell in tells:
         tell()
+
+
+_small: Gatherer[_Order[Any]] = Gatherer("finishing", _fill, most=MOST, initializer=yield_to_others)

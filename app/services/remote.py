@@ -1,7 +1,8 @@
 """The engine of an API without torch: it sends what it is asked to the inference workers.
 
-A request is a mark in Redis (see parcels) and a Celery message of ids and parameters. Answers to all requests of this
-process come in one list, which one thread reads: a thousand clients may wait, and none holds a thread or a connection.
+A request is a mark in Redis (see parcels) and its id and parameters in a Celery message: those that come while one is
+being sent leave together in the next. Answers to all requests of this process come in one list, which one thread reads:
+a thousand clients may wait, and none holds a thread or a connection.
 """
 
 import math
@@ -17,6 +18,7 @@ from typing import Any
 from kombu.exceptions import OperationalError
 
 from app.core.errors import NoEngine, NotReady
+from app.core.gathering import Gatherer
 from app.core.logging import get_logger
 from app.core.names import INFER, INFERENCE
 from app.core.settings import Settings
@@ -24,11 +26,14 @@ from app.services import parcels, queue
 from app.services.parcels import AWAY
 from models.asking import Array, Backlog, Direction, Kind, Overloaded, Pick, weight
 from models.spec.recipe import Recipe
+from models.yielding import yield_to_others
 
 log = get_logger(__name__)
 
-SENDERS = 4
-"""threads that hand requests to Redis; none waits for an answer"""
+CARRIERS = 4
+"""threads that hand uploaded pictures to Redis, and take back what is withdrawn; none waits for an answer"""
+TOGETHER = 64
+"""requests of a message, and answers read at once"""
 READ_S = 1
 PAUSE_S = 0.2
 """between two looks for a Redis that is away"""
@@ -42,6 +47,8 @@ WITHOUT_NETWORKS = (
 class _Asked:
     kind: Kind
     pictures: int
+    told: dict[str, Any]
+    """its parameters"""
     future: Future[Array] = field(default_factory=Future)
     id: str = field(default_factory=lambda: secrets.token_hex(16))
     since: float = field(default_factory=time.monotonic)
@@ -59,7 +66,8 @@ class RemoteEngine:
         self._waiting: dict[str, _Asked] = {}
         self._backlog = Backlog(settings.queue_pictures)
         self._answers = parcels.answers(secrets.token_hex(16))
-        self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="inference-sender")
+        self._sender = Gatherer("inference-sender", self._send, most=TOGETHER, initializer=yield_to_others)
+        self._carriers = ThreadPoolExecutor(CARRIERS, thread_name_prefix="inference-carrier")
         # Without a retry of its own: a list that was lost with its server must be noticed.
         self._inbox = parcels.connect(settings, retries=0)
         self._closed = threading.Event()
@@ -73,13 +81,17 @@ class RemoteEngine:
 
     def sample(self, path: Path, picks: Sequence[Pick], *, seed: int, truncation: float = 1.0) -> Future[Array]:
         """Raises Overloaded; so may the future, when the workers have no room either. NotReady when Redis is away."""
-        message = {"export": path.name, "picks": picks, "seed": seed, "truncation": truncation}
-        return self._enter(_Asked("sample", len(picks)), message, None)
+        told = {"export": path.name, "picks": picks, "seed": seed, "truncation": truncation}
+        asked = self._enter(_Asked("sample", len(picks), told))
+        self._sender.put(asked)
+        return asked.future
 
     def translate(self, path: Path, image: Array, direction: Direction, *, pixels: int = 0) -> Future[Array]:
         """As `sample`."""
-        message = {"export": path.name, "direction": direction, "pixels": pixels}
-        return self._enter(_Asked("translate", weight(image, pixels)), message, image)
+        told = {"export": path.name, "direction": direction, "pixels": pixels}
+        asked = self._enter(_Asked("translate", weight(image, pixels), told))
+        self._carriers.submit(self._send, [asked], image)
+        return asked.future
 
     def counts(self, recipe: Recipe) -> dict[str, int]:
         """Raises NoEngine: networks are built where torch is."""
@@ -98,12 +110,13 @@ class RemoteEngine:
         self._closed.set()
         for asked in self._all_waiting():
             asked.future.cancel()
-        self._senders.shutdown()
+        self._sender.close()
+        self._carriers.shutdown()
         self._reader.join()
         self._redis.close()
         self._inbox.close()
 
-    def _enter(self, asked: _Asked, message: dict[str, Any], image: Array | None) -> Future[Array]:
+    def _enter(self, asked: _Asked) -> _Asked:
         with self._lock:
             if self._closed.is_set():
                 raise RuntimeError("The engine is closed.")
@@ -112,8 +125,7 @@ class RemoteEngine:
             asked.ahead = self._backlog.pictures
             self._waiting[asked.id] = asked
         asked.future.add_done_callback(lambda _: self._leave(asked))
-        self._senders.submit(self._send, asked, message, image)
-        return asked.future
+        return asked
 
     def _leave(self, asked: _Asked) -> None:
         """However it ends. Of a request that was withdrawn the workers learn by its mark."""
@@ -121,45 +133,60 @@ class RemoteEngine:
             self._waiting.pop(asked.id, None)
             self._backlog.leave(asked.kind, asked.pictures)
         if asked.future.cancelled() and not self._closed.is_set():
-            self._senders.submit(self._unmark, asked)
+            self._carriers.submit(self._unmark, [asked])
 
-    def _send(self, asked: _Asked, message: dict[str, Any], image: Array | None) -> None:
-        if asked.future.done():
-            return
+    def _send(self, outgoing: list[_Asked], image: Array | None = None) -> None:
+        """`image` belongs to the one that goes with it."""
+        outgoing = _still_wanted(outgoing)
         try:
-            life = math.ceil(self.deadline)
-            self._redis.set(parcels.mark(asked.id), parcels.pack({}, image), ex=life)
-            if asked.future.done():  # withdrawn meanwhile, and its mark perhaps deleted before it was there
-                self._unmark(asked)
-                return
-            self._post({"id": asked.id, "answers": self._answers, **message})
+            self._mark(outgoing, image)
+            if withdrawn := [asked for asked in outgoing if asked.future.done()]:  # its mark was perhaps not yet there
+                self._unmark(withdrawn)
+            if outgoing := _still_wanted(outgoing):
+                self._post([{"id": asked.id, **asked.told} for asked in outgoing])
         except (*AWAY, OperationalError) as error:
-            log.warning("request_not_sent", error=str(error))
-            self._settle(asked.id, _broker_away())
+            log.warning("requests_not_sent", error=str(error), requests=len(outgoing))
+            self._settle_all(outgoing, _broker_away())
         except Exception as error:  # whoever waits must be told, whatever it is
-            self._settle(asked.id, error)
+            self._settle_all(outgoing, error)
 
-    def _post(self, message: dict[str, Any]) -> None:
+    def _mark(self, outgoing: list[_Asked], image: Array | None) -> None:
+        parcel, life = parcels.pack({}, image), math.ceil(self.deadline)
+        with self._redis.pipeline(transaction=False) as pipe:
+            for asked in outgoing:
+                pipe.set(parcels.mark(asked.id), parcel, ex=life)
+            pipe.execute()
+
+    def _post(self, requests: list[dict[str, Any]]) -> None:
         """Once more where the connection has gone stale; no longer, for somebody waits."""
+        message = {"answers": self._answers, "requests": requests}
         policy = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
         queue.celery().send_task(INFER, kwargs=message, queue=INFERENCE, retry=True, retry_policy=policy)
 
-    def _unmark(self, asked: _Asked) -> None:
+    def _unmark(self, withdrawn: list[_Asked]) -> None:
         try:
-            self._redis.delete(parcels.mark(asked.id))
+            self._redis.delete(*(parcels.mark(asked.id) for asked in withdrawn))
         except AWAY as error:
-            log.warning("request_not_withdrawn", error=str(error), consequence="it is made for nobody")
+            log.warning("requests_not_withdrawn", error=str(error), consequence="they are made for nobody")
 
     def _read(self) -> None:
         while not self._closed.is_set():
             try:
-                popped = self._inbox.blpop([self._answers], timeout=READ_S)
+                found = self._next_answers()
             except AWAY as error:
                 self._lose(error)
                 self._closed.wait(PAUSE_S)
                 continue
-            if popped is not None:
-                self._open(popped[1])
+            for parcel in found:
+                self._open(parcel)
+
+    def _next_answers(self) -> list[Any]:
+        """Those that are there, once there is one; none after a while."""
+        popped: Any = self._inbox.blpop([self._answers], timeout=READ_S)
+        if popped is None:
+            return []
+        more: Any = self._inbox.lpop(self._answers, TOGETHER) if len(self._waiting) > 1 else None
+        return [popped[1], *(more or ())]
 
     def _open(self, parcel: Any) -> None:
         try:
@@ -173,8 +200,11 @@ class RemoteEngine:
         lost = self._all_waiting()
         if lost:
             log.warning("broker_lost", error=str(error), requests=len(lost))
-        for asked in lost:
-            self._settle(asked.id, _broker_away())
+        self._settle_all(lost, _broker_away())
+
+    def _settle_all(self, ended: list[_Asked], outcome: Exception) -> None:
+        for asked in ended:
+            self._settle(asked.id, outcome)
 
     def _settle(self, id_: str, outcome: Array | Exception) -> None:
         """Nothing happens where nobody waits any more."""
@@ -193,6 +223,10 @@ class RemoteEngine:
     def _all_waiting(self) -> list[_Asked]:
         with self._lock:
             return list(self._waiting.values())
+
+
+def _still_wanted(asked: list[_Asked]) -> list[_Asked]:
+    return [each for each in asked if not each.future.done()]
 
 
 def _outcome(head: dict[str, Any], array: Array | None) -> Array | Exception:

@@ -1,6 +1,7 @@
 """Curves as they are read: whole where they are short, thinned by the database where they are long."""
 
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,24 @@ def test_a_long_curve_keeps_its_ends_and_its_extremes(job: str, length: int) -> 
     assert {99.0, -99.0, None} <= {value for _, value in kept}
     assert set(kept) <= set(curve)
     assert read(job, 200)["loss"] == (kept, True), "the same points give the same ones"
+
+
+@pytest.mark.parametrize(("length", "most"), [(300, 100), (997, 64), (1000, 5)])
+def test_of_each_stretch_the_least_the_greatest_and_the_first_that_was_not_finite_are_kept(
+    job: str, length: int, most: int
+) -> None:
+    chance = random.Random(length)
+    curve: Curve = [(7 * step, chance.choice([None, *range(20)])) for step in range(length)]
+    put(job, curve)
+    begin, end, stretches = curve[0][0] + 1, curve[-1][0], (most - 2) // 3
+    edges = [begin + n * (end - begin) // stretches for n in range(stretches + 1)]
+    expected = {curve[0], curve[-1]}
+    for low, high in pairwise(edges):
+        within = [point for point in curve if low <= point[0] < high]
+        finite = [(value, step) for step, value in within if value is not None]
+        expected |= {(step, value) for value, step in (min(finite), max(finite, key=lambda one: (one[0], -one[1])))}
+        expected |= set([point for point in within if point[1] is None][:1])
+    assert read(job, most)["loss"] == (sorted(expected, key=lambda point: point[0]), True)
 
 
 def test_of_equal_values_the_first_is_kept(job: str) -> None:

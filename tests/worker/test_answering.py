@@ -52,7 +52,8 @@ def export(home: Path, tmp_path: Path) -> str:
 
 def asked(export: str, id_: str = "one", n: int = 3) -> dict[str, Any]:
     picks = [[None, index] for index in range(n)]
-    return {"id": id_, "answers": ANSWERS, "export": export, "picks": picks, "seed": 1, "truncation": 1.0}
+    request = {"id": id_, "export": export, "picks": picks, "seed": 1, "truncation": 1.0}
+    return {"answers": ANSWERS, "requests": [request]}
 
 
 def waited_for(redis: Redis, id_: str = "one") -> None:
@@ -82,6 +83,21 @@ def test_without_its_mark_nothing_is_made(redis: Redis, engine: Engine, answerin
     answering.take(**asked(export, "two", n=5))
     assert answer(redis)[0]["id"] == "two"
     assert sum(n * turns for n, turns in enumerate(engine.load()[1])) == 5
+
+
+def test_requests_of_one_message_are_answered_each_for_itself(redis: Redis, answering: Answering, export: str) -> None:
+    sent = [asked(export, id_, n)["requests"][0] for id_, n in (("one", 1), ("gone", 2), ("three", 3))]
+    sent.append(asked("0" * 64, "bad")["requests"][0])
+    for id_ in ("one", "three", "bad"):
+        waited_for(redis, id_)
+    answering.take(ANSWERS, sent)
+    answers = [answer(redis) for _ in range(3)]
+    assert {head["id"]: None if array is None else len(array) for head, array in answers} == {
+        "one": 1,
+        "three": 3,
+        "bad": None,
+    }
+    assert until(lambda: not redis.keys("*"))
 
 
 def test_a_message_that_comes_twice_is_answered_once(redis: Redis, answering: Answering, export: str) -> None:

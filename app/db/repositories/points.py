@@ -3,20 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    CompoundSelect,
-    Select,
-    cast,
-    delete,
-    func,
-    literal,
-    null,
-    select,
-    union_all,
-)
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, delete, func, null, select
+from sqlalchemy.orm import Session
 
 from app.db.tables import Point
 from app.db.upsert import upsert
@@ -78,7 +66,7 @@ def curves(
             curve = _read(session, _of(job_id, name, after_step).limit(most + 1))
             thinned = len(curve) > most
             if curve:
-                found[name] = (_thinned(session, job_id, name, curve[0][0], most) if thinned else curve), thinned
+                found[name] = (_thinned(session, job_id, name, curve[0], most) if thinned else curve), thinned
     return found
 
 
@@ -91,27 +79,37 @@ def _read(session: Session, query: Select[int, float | None]) -> Curve:
     return [(row.step, row.value) for row in session.execute(query)]
 
 
-def _thinned(session: Session, job_id: str, name: str, first: int, most: int) -> Curve:
-    last = session.scalar(select(func.max(Point.step)).where(Point.job_id == job_id, Point.name == name))
+def _thinned(session: Session, job_id: str, name: str, first: tuple[int, float | None], most: int) -> Curve:
+    ends = select(Point.step, Point.value).where(Point.job_id == job_id, Point.name == name)
+    last = session.execute(ends.order_by(Point.step.desc()).limit(1)).one_or_none()
     if last is None:  # the job was deleted since its first points were read
         return []
-    telling = _telling(job_id, name, first + 1, last, max(1, (most - 2) // 3))
-    kept: CompoundSelect[Any] = union_all(select(literal(first)), select(literal(last)), *telling)
-    return _read(session, _of(job_id, name, first - 1).where(Point.step.in_(kept)))
+    kept: dict[int, float | None] = {first[0]: first[1], last.step: last.value}
+    for row in session.execute(_telling(job_id, name, first[0] + 1, last.step, max(1, (most - 2) // 3))):
+        told = {row.at_least: row.least, row.at_most: row.most, row.lost: None}
+        kept.update((step, value) for step, value in told.items() if step is not None)
+    return sorted(kept.items())
 
 
-def _telling(job_id: str, name: str, begin: int, end: int, stretches: int) -> list[Select[Any]]:
-    """The steps that tell most of each of the stretches of `begin` to before `end`."""
-    number = select(literal(0).label("number")).cte("stretch", recursive=True)
-    number = number.union_all(select(number.c.number + 1).where(number.c.number < stretches - 1))
-    point = aliased(Point)
+def _telling(job_id: str, name: str, begin: int, end: int, stretches: int) -> Select[Any]:
+    """Of each of the stretches of `begin` to before `end`: its least and its greatest value and their first steps
+    (`least`, `at_least`, `most`, `at_most`), and the first step that was not finite (`lost`).
 
-    def edge(n: ColumnElement[int]) -> ColumnElement[int]:
-        return begin + cast(n, BigInteger) * (end - begin) // stretches
+    Stretch n begins at begin + n * (end - begin) // stretches.
+    """
+    number = ((cast(Point.step, BigInteger) - (begin - 1)) * stretches - 1) // (end - begin)
+    curve = (Point.job_id == job_id, Point.name == name, Point.step >= begin, Point.step < end)
+    stretch = select(Point.step, Point.value, number.label("stretch")).where(*curve).subquery()
+    least = func.min(stretch.c.value).over(partition_by=stretch.c.stretch).label("least")
+    most = func.max(stretch.c.value).over(partition_by=stretch.c.stretch).label("most")
+    point = select(stretch, least, most).subquery()
 
-    inside = (point.step >= edge(number.c.number), point.step < edge(number.c.number + 1))
-    stretch = select(point.step).where(point.job_id == job_id, point.name == name, *inside).limit(1)
-    lost = stretch.where(point.value.is_(null())).order_by(point.step)
-    finite = stretch.where(point.value.is_not(null()))
-    least, most = finite.order_by(point.value, point.step), finite.order_by(point.value.desc(), point.step)
-    return [select(one.correlate(number).scalar_subquery()).select_from(number) for one in (lost, least, most)]
+    def first(which: ColumnElement[bool]) -> ColumnElement[int | None]:
+        return func.min(case((which, point.c.step)))
+
+    columns = {
+        "least": func.min(point.c.least), "at_least": first(point.c.value == point.c.least),
+        "most": func.min(point.c.most), "at_most": first(point.c.value == point.c.most),
+        "lost": first(point.c.value.is_(null())),
+    }  # fmt: skip
+    return select(*(column.label(label) for label, column in columns.items())).group_by(point.c.stretch)
