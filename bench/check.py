@@ -64,7 +64,7 @@ BOUNDS: dict[str, tuple[Bound, ...]] = {
         *_speed("DCGAN, 64 px, batch 64", plain=1.6, limit=0.85),
         *_speed("cdcgan, 28 px, batch 64", plain=1.3, limit=0.75),
         *_speed("CycleGAN, 128 px, 6 blocks, batch 1", plain=1.3, limit=0.85),
-        *_speed("WGAN-GP, 32 px, batch 64", plain=1.2, limit=0.85),
+        *_speed("WGAN-GP, 32 px, batch 64", plain=1.45, limit=0.8),
     ),
     "sample_latency": (
         *_rate(1, fastapi=0.8, limit=0.1),

@@ -1,6 +1,6 @@
 """Is a training in bf16 as good as one in fp32?
 
-    FORGER_DATA=<folder> python -m bench.parity [--quick] [--jobs N] [--json FILE]
+    FORGER_DATA=<folder> python -m bench.parity [--quick] [--only WORD] [--jobs N] [--json FILE]
 
 Families are trained on digits and on MNIST in both precisions, over the same 3 seeds (1 with --quick), a thread
 a run; the figures are those that a job's watch computes of the averaged generator at the end, of more pictures: means
@@ -25,7 +25,7 @@ from worker.training.data import load
 from worker.training.inspector import Inspector
 
 CASES = (("cdcgan", "digits"), ("dcgan", "digits"), ("wgan_gp", "digits"), ("cdcgan", "mnist"), ("dcgan", "mnist"))
-STEPS = {"cdcgan": 1_000, "dcgan": 1_000, "wgan_gp": 300}
+STEPS = 1_000
 DRAWN = 2_000
 SEEDS, QUICK_STEPS = 3, 60
 PRECISIONS = ("bf16", "fp32")
@@ -36,10 +36,11 @@ SHOWN = ("frechet", "agreement", "modes", "coverage")
 def main() -> None:
     options = _options()
     seeds = range(1, (1 if options.quick else SEEDS) + 1)
-    cases = [(*case, precision) for case in CASES for precision in PRECISIONS]
+    chosen = [case for case in CASES if options.only in " on ".join(case)]
+    cases = [(*case, precision) for case in chosen for precision in PRECISIONS]
     recipes = [_recipe(*case, seed, options.quick) for case in cases for seed in seeds]
     runs, found = measured(recipes, looked_at, options.jobs), list[Row]()
-    for family, dataset in CASES:
+    for family, dataset in chosen:
         both = {precision: [next(runs) for _ in seeds] for precision in PRECISIONS}
         own = list(rows(f"{family} on {dataset}", both))
         print(*(f"{row.case} {row.figure} {row.value:.4g}" for row in own), sep="\n", flush=True)
@@ -75,7 +76,7 @@ def _recipe(family: str, dataset: str, precision: str, seed: int, quick: bool) -
     watched = Case(family, family, {"precision": precision}).recipe(dataset, seed)  # as a budget of its own has it
     assert watched.watch is not None
     own = {
-        "budget": Budget(steps=QUICK_STEPS if quick else STEPS[family]),
+        "budget": Budget(steps=QUICK_STEPS if quick else STEPS),
         "watch": watched.watch.model_copy(update={"samples": DRAWN}),
     }
     return watched.model_copy(update=own)
@@ -84,6 +85,7 @@ def _recipe(family: str, dataset: str, precision: str, seed: int, quick: bool) -
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one seed and a few steps")
+    parser.add_argument("--only", metavar="WORD", default="", help="cases whose names hold it")
     parser.add_argument("--jobs", type=int, default=1, help="runs at once")
     parser.add_argument("--json", type=Path, default=RESULTS / "parity.json", metavar="FILE")
     return parser.parse_args()

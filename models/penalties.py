@@ -17,8 +17,10 @@ class Penalty(nn.Module):
     """A module only so that a penalty with state has buffers that are saved."""
 
     name: str
-    slopes: Literal["real", "fake", "between"] | None = None
-    """where it differentiates the critic by its input, in fp32; a duel whose own batch that is runs so as a whole"""
+    slopes: Literal["real", "fake"] | None = None
+    """the batch of the duel at which it differentiates the critic; the duel then runs in fp32 as a whole"""
+    full = True
+    """whether it is computed in fp32; else in the job's precision"""
     compares = False
     """whether the generator's turn needs the real batch judged too"""
     of_duels = True
@@ -51,7 +53,7 @@ class GradientPenalty(Penalty):
     """Mean of (|slope| - 1)^2 at random mixtures of real and fake (Gulrajani et al. 2017)."""
 
     name = "gradient_penalty"
-    slopes = "between"
+    full = False
 
     def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
         real = duel.real.detach()
@@ -59,7 +61,7 @@ class GradientPenalty(Penalty):
             ranks.part(torch.rand(ranks.count() * len(real), generator=rng)).to(real).view(-1, *[1] * (real.dim() - 1))
         )
         mixture = torch.lerp(real, duel.fake.detach().to(real.dtype), share).requires_grad_()
-        slope = _slope(duel.critic(mixture).score, mixture)
+        slope = _slope(duel.critic(mixture).score.float(), mixture)
         excess: Tensor = torch.linalg.vector_norm(slope, dim=1) - 1
         return excess.square().mean()
 

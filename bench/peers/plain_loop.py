@@ -183,9 +183,8 @@ def _squares(score: Tensor, truth: int) -> Tensor:
 
 def _gradient_penalty(loop: Loop, real: Tensor, fake: Tensor) -> Tensor:
     share = torch.rand(len(real), 1, 1, 1)
-    with torch.autocast("cpu", enabled=False):
-        between = (share * real + (1 - share) * fake.float()).requires_grad_()
-        score = loop.judge(between).score
-        (slope,) = torch.autograd.grad(score.sum(), between, create_graph=True)
+    between = (share * real + (1 - share) * fake.float()).requires_grad_()
+    score = loop.judge(between).score.float()
+    (slope,) = torch.autograd.grad(score.sum(), between, create_graph=True)
     penalty: Tensor = (slope.flatten(1).norm(2, dim=1) - 1).square().mean()
     return penalty

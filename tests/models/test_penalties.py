@@ -5,9 +5,11 @@ import math
 import torch
 from torch import Tensor, nn
 
+from models.build import build
 from models.duel import Duel, Origin, Scores, Turn, Verdict
 from models.penalties import Auxiliary, GradientPenalty, build_penalty
 from models.spec.penalties import R1, R2, FeatureMatching, HistoricalAveraging, JacobianClamping, ModeRegulariser
+from models.spec.resolve import resolve
 
 RNG = torch.Generator().manual_seed(3)
 REAL = torch.randn(6, 1, 4, 4, generator=RNG, dtype=torch.float64)
@@ -40,6 +42,29 @@ def test_gradient_penalty_looks_between_real_and_fake() -> None:
     between = torch.lerp(REAL, FAKE, share.double())
     value = GradientPenalty({"critic": 1.0}).measure("critic", duel, judge(duel), torch.Generator().manual_seed(9))
     torch.testing.assert_close(value, (between.flatten(1).norm(dim=1) - 1).square().mean())
+
+
+def test_gradient_penalty_in_bf16_pulls_the_way_it_does_in_fp32() -> None:
+    critic = build(resolve("wgan_gp", dataset="digits", seed=1)[1]).critic
+    assert critic is not None
+    real, fake = (torch.rand(16, 1, 32, 32, generator=torch.Generator().manual_seed(n)) * 2 - 1 for n in (1, 2))
+    penalty, weights = GradientPenalty({"critic": 10.0}), list(critic.parameters())
+    descent = torch.optim.Adam(weights, 1e-3, (0.5, 0.9))
+
+    def pull(half: bool, step: int) -> tuple[Tensor, Tensor]:
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            value = penalty("critic", duel, judge(duel), torch.Generator().manual_seed(step))
+        slopes = torch.autograd.grad(value, weights, materialize_grads=True)
+        for weight, slope in zip(weights, slopes, strict=True):
+            weight.grad = slope
+        return value.detach(), torch.cat([slope.flatten() for slope in slopes])
+
+    duel = Duel(critic, real, fake)
+    for step in range(12):
+        (half, its_slope), (full, slope) = pull(True, step), pull(False, step)
+        torch.testing.assert_close(half, full, rtol=0.05, atol=1e-3)
+        assert torch.cosine_similarity(its_slope, slope, dim=0) > 0.98
+        descent.step()
 
 
 def test_r1_is_half_the_squared_slope_at_real_pictures_and_lazy_weighs_more() -> None:
