@@ -24,7 +24,7 @@ from worker.training import judge
 from worker.training.data import load
 from worker.training.inspector import Inspector
 
-CASES = (("cdcgan", "digits"), ("dcgan", "digits"), ("wgan_gp", "digits"), ("cdcgan", "mnist"), ("dcgan", "mnist"))
+CASES = tuple((family, dataset) for dataset in ("digits", "mnist") for family in ("cdcgan", "dcgan", "wgan_gp"))
 STEPS = 1_000
 DRAWN = 2_000
 SEEDS, QUICK_STEPS = 3, 60
