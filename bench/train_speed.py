@@ -48,6 +48,8 @@ from worker.training.players import layout
 PICTURES = 2_048
 LOOSE = "forger, not deterministic"
 CONTENDERS = ("forger", LOOSE, "limit", "plain 0 loaders", "plain 2 loaders")
+SETTLE_S = 0.4
+"""after each turn: the loaders of the plain loop read some batches ahead, in the next one's time"""
 LONG = 10_000_000
 """steps of a budget that no run comes to the end of"""
 
@@ -163,6 +165,7 @@ def measured(case: Case, precision: str, rounds: int) -> Iterator[Row]:
         for _ in range(rounds + 1):
             for contender in contenders.values():
                 contender.take_turn()
+                time.sleep(SETTLE_S)
     done = case.steps * case.recipe(precision).batch_size
     each = {name: [done / seconds for seconds in of.seconds[1:]] for name, of in contenders.items()}  # one warmed up
     speed = {name: median(values) for name, values in each.items()}
