@@ -1,5 +1,7 @@
 """Engines and the unit of work: one transaction, committed when the block ends well."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -22,7 +24,8 @@ _POSTGRES_LIMITS = {
     "tcp_user_timeout": 20_000,
     "options": "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s",
 }
-_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000")
+_PRAGMAS = ("busy_timeout=15000", "synchronous=FULL", "foreign_keys=ON")
+_PAUSES_S = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12)
 
 
 @lru_cache
@@ -48,7 +51,19 @@ def _on_connect(connection: Any, record: object) -> None:
     cursor = connection.cursor()
     for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
+    _keep_a_log_ahead(cursor)
     cursor.close()
+
+
+def _keep_a_log_ahead(cursor: Any) -> None:
+    """The first connection to a new file switches it over; SQLite lets the others that try meanwhile fail at once."""
+    for pause in _PAUSES_S:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            time.sleep(pause)  # longer each time, so that one of many gets through
+    cursor.execute("PRAGMA journal_mode=WAL")
 
 
 def _on_begin(connection: Connection) -> None:

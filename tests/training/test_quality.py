@@ -28,7 +28,7 @@ def spread_within_classes(pictures: Tensor, labels: Tensor) -> float:
 @pytest.mark.slow
 def test_cdcgan_on_digits_draws_what_is_asked_and_not_one_prototype_each(tmp_path: Path) -> None:
     recipe = resolve("cdcgan", dataset="digits", seed=1)[1]
-    numerics = measure("cpu", recipe, None)
+    numerics = measure("cpu", recipe, threads=1)
     apply(numerics)
     data = load(recipe.data, None)
     ended = train(recipe, data, Quiet(), folder=tmp_path, attempt=1, resume=None, numerics=numerics)
