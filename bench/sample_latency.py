@@ -295,7 +295,7 @@ def free_port() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="3 turns of 1.5 s instead of 7 of 4 s")
+    parser.add_argument("--quick", action="store_true", help="3 turns of 1.5 s instead of 5 of 3 s")
     parser.add_argument("--uninstalled", action="store_true", help="no peer that would have to be installed")
     parser.add_argument("--json", type=Path, default=RESULTS / "sample_latency.json", metavar="FILE")
     return parser.parse_args()

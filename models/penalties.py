@@ -19,8 +19,8 @@ class Penalty(nn.Module):
     name: str
     slopes: Literal["real", "fake"] | None = None
     """the batch of the duel at which it differentiates the critic; the duel then runs in fp32 as a whole"""
-    full = True
-    """whether it is computed in fp32; else in the job's precision"""
+    in_fp32 = True
+    """else it is computed in the job's precision"""
     compares = False
     """whether the generator's turn needs the real batch judged too"""
     of_duels = True
@@ -53,7 +53,7 @@ class GradientPenalty(Penalty):
     """Mean of (|slope| - 1)^2 at random mixtures of real and fake (Gulrajani et al. 2017)."""
 
     name = "gradient_penalty"
-    full = False
+    in_fp32 = False
 
     def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
         real = duel.real.detach()

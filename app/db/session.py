@@ -51,11 +51,11 @@ def _on_connect(connection: Any, record: object) -> None:
     cursor = connection.cursor()
     for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
-    _keep_a_log_ahead(cursor)
+    _switch_to_wal(cursor)
     cursor.close()
 
 
-def _keep_a_log_ahead(cursor: Any) -> None:
+def _switch_to_wal(cursor: Any) -> None:
     """The first connection to a new file switches it over; SQLite lets the others that try meanwhile fail at once."""
     for pause in _PAUSES_S:
         try:

@@ -270,7 +270,7 @@ class Trainer:
                 if penalty.of_duels or place == 0:
                     name = penalty.name + (suffix if penalty.of_duels else "")
                     rng = self.rng.stream(f"penalty/{name}", number)
-                    with self._autocast(full=penalty.full or self._unrolls):
+                    with self._autocast(off=penalty.in_fp32 or self._unrolls):
                         losses[f"{turn}/{name}"] = penalty(turn, duel, scores, rng)
             if turn == "critic":
                 self._compare(scores)
@@ -281,7 +281,7 @@ class Trainer:
     def _score(self, turn: Turn, duel: Duel, due: list[Penalty]) -> tuple[Duel, Scores]:
         """Both verdicts, in fp32; where a slope of theirs will be taken the critic itself runs in fp32."""
         slopes = {penalty.slopes for penalty in due if penalty.slopes}
-        with self._autocast(full=bool(slopes) or self._unrolls):
+        with self._autocast(off=bool(slopes) or self._unrolls):
             duel = replace(duel, fake=duel.fake.float())
             if "real" in slopes:
                 duel = replace(duel, real=duel.real.detach().requires_grad_())
@@ -300,8 +300,8 @@ class Trainer:
             right = (real > fake).float().mean() + (real == fake).float().mean() / 2
             self._told_apart += torch.stack([ranks.mean(right), torch.ones_like(right)])
 
-    def _autocast(self, full: bool = False) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half and not full)
+    def _autocast(self, off: bool = False) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half and not off)
 
     def _watch(self, losses: Losses) -> None:
         """Remember, on the device, the first step whose losses were not finite."""
