@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models import ranks
+from models.rng import Stream, drawn
 from models.spec.games import Transform
 
 SHIFT = 1 / 8
@@ -18,22 +19,22 @@ HOLE = 1 / 2
 """of the side: the cut-out square"""
 
 
-def augment(x: Tensor, transforms: tuple[Transform, ...], probability: Tensor | None, rng: torch.Generator) -> Tensor:
+def augment(x: Tensor, transforms: tuple[Transform, ...], probability: Tensor | None, rng: Stream) -> Tensor:
     """Pictures [n, c, h, w] in [-1, 1]; each alteration with `probability` [] per picture, None: always."""
     for name in transforms:
         altered = _TRANSFORMS[name](x, rng)
         if probability is None:
             x = altered
         else:
-            chosen = ranks.part(torch.rand(ranks.count() * len(x), 1, 1, 1, generator=rng)).to(x.device) < probability
-            x = torch.where(chosen, altered, x)
+            x = torch.where(_uniform(rng, len(x), x.device) < probability, altered, x)
     return x
 
 
-def _colour(x: Tensor, rng: torch.Generator) -> Tensor:
+def _colour(x: Tensor, rng: Stream) -> Tensor:
     """Brightness by up to .5, saturation times 0 to 2, contrast times .5 to 1.5."""
-    drawn = torch.rand(3, ranks.count() * len(x), 1, 1, 1, generator=rng)
-    brightness, saturation, contrast = ranks.part(drawn, 1).to(x)
+    n = ranks.count() * len(x)
+    factors = drawn(rng, lambda own: ranks.part(torch.rand(3, n, 1, 1, 1, generator=own), 1), x.device)
+    brightness, saturation, contrast = factors.to(x)
     x = x + brightness - 0.5
     grey = x.mean(1, keepdim=True)
     x = (x - grey) * (saturation * 2) + grey
@@ -42,11 +43,10 @@ def _colour(x: Tensor, rng: torch.Generator) -> Tensor:
     return altered
 
 
-def _translation(x: Tensor, rng: torch.Generator) -> Tensor:
+def _translation(x: Tensor, rng: Stream) -> Tensor:
     n, _, height, width = x.shape
     reach = max(1, round(SHIFT * height))
-    drawn = torch.randint(0, 2 * reach + 1, (2, ranks.count() * n, 1), generator=rng)
-    down, right = ranks.part(drawn, 1).to(x.device)
+    down, right = _places(rng, 0, 2 * reach + 1, n, x.device)
     rows = (torch.arange(height, device=x.device) + down)[:, None, :, None]
     columns = (torch.arange(width, device=x.device) + right)[:, None, None, :]
     framed = F.pad(x, (reach, reach, reach, reach))
@@ -54,11 +54,10 @@ def _translation(x: Tensor, rng: torch.Generator) -> Tensor:
     return taken.gather(3, columns.expand(n, x.shape[1], height, width))
 
 
-def _cutout(x: Tensor, rng: torch.Generator) -> Tensor:
+def _cutout(x: Tensor, rng: Stream) -> Tensor:
     n, _, height, width = x.shape
     size = max(1, round(HOLE * height))
-    drawn = torch.randint(1 - size // 2, height + 1 - size // 2, (2, ranks.count() * n, 1), generator=rng)
-    top, left = ranks.part(drawn, 1).to(x.device)
+    top, left = _places(rng, 1 - size // 2, height + 1 - size // 2, n, x.device)
     rows, columns = torch.arange(height, device=x.device), torch.arange(width, device=x.device)
     inside_rows = (rows >= top) & (rows < top + size)
     inside_columns = (columns >= left) & (columns < left + size)
@@ -66,7 +65,18 @@ def _cutout(x: Tensor, rng: torch.Generator) -> Tensor:
     return x.masked_fill(hole, 0.0)
 
 
-_TRANSFORMS: dict[Transform, Callable[[Tensor, torch.Generator], Tensor]] = {
+def _uniform(rng: Stream, n: int, device: torch.device) -> Tensor:
+    """[n, 1, 1, 1] in [0, 1)"""
+    return drawn(rng, lambda own: ranks.part(torch.rand(ranks.count() * n, 1, 1, 1, generator=own)), device)
+
+
+def _places(rng: Stream, start: int, end: int, n: int, device: torch.device) -> Tensor:
+    """Down and across, in start .. end - 1: [2, n, 1]"""
+    size = 2, ranks.count() * n, 1
+    return drawn(rng, lambda own: ranks.part(torch.randint(start, end, size, generator=own), 1), device)
+
+
+_TRANSFORMS: dict[Transform, Callable[[Tensor, Stream], Tensor]] = {
     "colour": _colour,
     "translation": _translation,
     "cutout": _cutout,

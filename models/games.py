@@ -15,7 +15,7 @@ from models.duel import Duel, Losses, Origin, Scores, Verdict
 from models.latent import draw_latent
 from models.nets.layers import still
 from models.nets.schedule import Scheduled
-from models.rng import Rng
+from models.rng import Rng, Stream, drawn
 from models.spec import games as spec
 from models.spec.training import Latent
 
@@ -108,7 +108,9 @@ class Synthesis(Game):
             self.register_buffer("probability", torch.zeros(()))
 
     def draw(self, batch: Batch, rng: Rng, number: int) -> Draw:
-        z = ranks.part(draw_latent(self.latent, rng.stream("noise", number), len(batch.real))).to(batch.real.device)
+        n, prior = len(batch.real), self.latent
+        noise = rng.stream("noise", number)
+        z = drawn(noise, lambda own: ranks.part(draw_latent(prior, own, n)), batch.real.device)
         batch = batch.part()
         fake = self.players["generator"](z, self._label(batch))
         return Draw(number, batch, {"": batch.real}, {"": fake}, z)
@@ -137,7 +139,7 @@ class Synthesis(Game):
     def _label(self, batch: Batch) -> Tensor | None:
         return batch.label if self.game.conditional else None
 
-    def _duel(self, draw: Draw, fake: Tensor, rng: torch.Generator) -> Duel:
+    def _duel(self, draw: Draw, fake: Tensor, rng: Stream) -> Duel:
         label = self._label(draw.batch)
         generator = self.players["generator"]
         encode = generator.encode if isinstance(generator, HasEncoder) else None
@@ -146,7 +148,7 @@ class Synthesis(Game):
         critic = partial(self._judged, self.players["critic"], label, rng)
         return Duel(critic, packed(draw.real[""], self.game.packing), packed(fake, self.game.packing), label, origin)
 
-    def _judged(self, critic: nn.Module, label: Tensor | None, rng: torch.Generator, x: Tensor) -> Verdict:
+    def _judged(self, critic: nn.Module, label: Tensor | None, rng: Stream, x: Tensor) -> Verdict:
         """What the critic says of a batch of packs, altered as the game says."""
         game = self.game
         if game.augment or game.instance_noise:
@@ -155,7 +157,8 @@ class Synthesis(Game):
                 probability = None if game.augment.target is None else self.probability
                 x = augment(x, game.augment.transforms, probability, rng)
             if noise := self._noise():
-                x = x + noise * ranks.part(torch.randn(ranks.count() * len(x), *x.shape[1:], generator=rng)).to(x)
+                size = ranks.count() * len(x), *x.shape[1:]
+                x = x + noise * drawn(rng, lambda own: ranks.part(torch.randn(size, generator=own)), x.device).to(x)
             x = packed(x, game.packing)
         verdict: Verdict = critic(x, label)
         return verdict
@@ -211,7 +214,7 @@ class Unpaired(Game):
     def critic_duels(self, draw: Draw, rng: Rng) -> list[Duel]:
         pools = {"a": self.pool_a, "b": self.pool_b}
         return [
-            self._duel(draw, tag, self._replayed(pool, draw.fake[tag].detach(), draw.number, f"pool/{tag}", rng))
+            self._duel(draw, tag, self._replayed(pool, draw.fake[tag].detach(), rng.stream(f"pool/{tag}", draw.number)))
             for tag, pool in pools.items()
         ]
 
@@ -233,27 +236,33 @@ class Unpaired(Game):
         assert isinstance(critics, nn.ModuleDict)
         return Duel(critics[tag], draw.real[tag], fake, tag=tag)
 
-    def _replayed(self, pool: Tensor, fakes: Tensor, number: int, name: str, rng: Rng) -> Tensor:
+    def _replayed(self, pool: Tensor, fakes: Tensor, rng: Stream) -> Tensor:
         """Every rank keeps the whole pool, of the fakes of all."""
-        return ranks.part(_replay(pool, ranks.whole(fakes), number, rng.stream(name, number)))
+        return ranks.part(_replay(pool, ranks.whole(fakes), rng))
 
 
-def _replay(pool: Tensor, fakes: Tensor, number: int, rng: torch.Generator) -> Tensor:
+def _replay(pool: Tensor, fakes: Tensor, rng: Stream) -> Tensor:
     """Shrivastava et al. 2017: show each fake, or with probability 1/2 an older one whose slot it takes.
 
-    Until the pool is full every fake is shown and kept. How full it is follows from the draw's number.
+    Until the pool is full every fake is shown and kept. How full it is follows from the stream's step.
     """
-    size = len(pool)
+    size, n = len(pool), len(fakes)
     if not size:
         return fakes
+    slots, keeps, shows_older = drawn(rng, lambda own: _slots(own, size, n), fakes.device).unsqueeze(-1).unbind()
     shown = []
-    for i, fake in enumerate(fakes):
-        place = number * len(fakes) + i
+    for fake, slot, kept, older in zip(fakes.split(1), slots, keeps, shows_older, strict=True):
+        there = pool.index_select(0, slot)
+        shown.append(torch.where(older.bool(), there.to(fake.dtype), fake))
+        pool.index_copy_(0, slot, torch.where(kept.bool(), fake.to(pool.dtype), there))
+    return torch.cat(shown)
+
+
+def _slots(rng: Stream, size: int, n: int) -> Tensor:
+    """[3, n]: for each fake its slot, whether it is kept there, and whether what lay there is shown instead."""
+    rows = []
+    for place in range(rng.step * n, rng.step * n + n):
         slot = int(torch.randint(size, (), generator=rng))
-        keep = place >= size and torch.rand((), generator=rng) < 0.5
-        if place < size:
-            pool[place] = fake
-        shown.append(pool[slot].to(fake.dtype, copy=True) if keep else fake)
-        if keep:
-            pool[slot] = fake
-    return torch.stack(shown)
+        taken = place >= size and bool(torch.rand((), generator=rng) < 0.5)
+        rows.append((slot if place >= size else place, place < size or taken, taken))
+    return torch.tensor(rows, dtype=torch.int64).T

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from models import derive, ranks
 from models.duel import Duel, Losses, Verdict
 from models.games import Batch, Draw, Game
-from models.rng import Rng
+from models.rng import Rng, Stream, drawn
 from models.spec import games as spec
 
 
@@ -34,7 +34,7 @@ class Question:
         return made if self.hole is None else derive.filled(self.answer, made, self.hole)
 
 
-def ask(game: spec.Paired, batch: Batch, rng: torch.Generator) -> Question:
+def ask(game: spec.Paired, batch: Batch, rng: Stream) -> Question:
     """The questions of a batch: its pairs, or what the game's task makes of its pictures. `rng` places the holes."""
     x = batch.real
     match game.task:
@@ -47,7 +47,8 @@ def ask(game: spec.Paired, batch: Batch, rng: torch.Generator) -> Question:
         case "downscaling":
             return Question(derive.smaller(x, game.factor), x)
         case "masks":
-            hole = derive.hole(game.mask, len(x), x.shape[-2], x.shape[-1], rng).to(x.device)
+            n, _, height, width = x.shape
+            hole = drawn(rng, lambda own: derive.hole(game.mask, n, height, width, own), x.device)
             return Question(derive.holed(x, hole), x, hole)
 
 

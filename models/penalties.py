@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from models import ranks
 from models.duel import Duel, Scores, Turn
+from models.rng import Stream, drawn
 from models.spec import penalties as spec
 
 
@@ -34,12 +35,12 @@ class Penalty(nn.Module):
     def due(self, turn: Turn, step: int) -> bool:
         return self.weights.get(turn, 0.0) > 0 and step % self.every == 0
 
-    def forward(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
+    def forward(self, turn: Turn, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
         """The weighted scalar; a lazy penalty weighs `every` times more, so that its mean pull is the same."""
         return self.weights[turn] * self.every * self.measure(turn, duel, scores, rng)
 
     @abstractmethod
-    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
+    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
         """The unweighted scalar."""
 
     def begin(self) -> None:
@@ -55,11 +56,11 @@ class GradientPenalty(Penalty):
     name = "gradient_penalty"
     in_fp32 = False
 
-    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
+    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
         real = duel.real.detach()
-        share = (
-            ranks.part(torch.rand(ranks.count() * len(real), generator=rng)).to(real).view(-1, *[1] * (real.dim() - 1))
-        )
+        n = ranks.count() * len(real)
+        share = drawn(rng, lambda own: ranks.part(torch.rand(n, generator=own)), real.device)
+        share = share.to(real).view(-1, *[1] * (real.dim() - 1))
         mixture = torch.lerp(real, duel.fake.detach().to(real.dtype), share).requires_grad_()
         slope = _slope(duel.critic(mixture).score.float(), mixture)
         excess: Tensor = torch.linalg.vector_norm(slope, dim=1) - 1
@@ -72,7 +73,7 @@ class R1(Penalty):
     name = "r1"
     slopes = "real"
 
-    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
+    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
         slope = _slope(scores.real_score, duel.real)
         return slope.square().sum(1).mean() / 2
 
@@ -83,7 +84,7 @@ class R2(Penalty):
     name = "r2"
     slopes = "fake"
 
-    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
+    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
         slope = _slope(scores.fake.score, duel.fake)
         return slope.square().sum(1).mean() / 2
 
@@ -93,7 +94,7 @@ class Auxiliary(Penalty):
 
     name = "auxiliary"
 
-    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
+    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
         verdict = scores.real if turn == "critic" else scores.fake
         if verdict is None or verdict.classes is None or duel.label is None:
             raise ValueError("This critic names no classes; build it with a class head.")
@@ -106,7 +107,7 @@ class FeatureMatching(Penalty):
     name = "feature_matching"
     compares = True
 
-    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
+    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
         fake, real = scores.fake.features, None if scores.real is None else scores.real.features
         if real is None or fake is None:
             raise ValueError("This critic shows no features; choose one that does.")
@@ -135,7 +136,7 @@ class HistoricalAveraging(Penalty):
         for turn, player in self.players.items():
             self.get_buffer(turn).copy_(_flat(player))
 
-    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
+    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
         now = _flat(self.players[turn])
         return (now - self.get_buffer(turn)).square().sum()
 
@@ -156,12 +157,14 @@ class JacobianClamping(Penalty):
         super().__init__({"generator": penalty.weight})
         self.least, self.most, self.step = penalty.least, penalty.most, penalty.step
 
-    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
+    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
         if duel.origin is None:
             raise ValueError("This duel's fakes come from no latent; remove jacobian_clamping.")
         latent = duel.origin.latent
-        drawn = torch.randn(ranks.count() * len(latent), latent.shape[1], generator=rng)
-        direction = F.normalize(ranks.part(drawn), dim=1).to(latent)
+        size = ranks.count() * len(latent), latent.shape[1]
+        direction = drawn(
+            rng, lambda own: F.normalize(ranks.part(torch.randn(size, generator=own)), dim=1), latent.device
+        ).to(latent)
         # Drawn anew, both in fp32: in bf16 the difference of a small step would be rounding alone.
         stood = duel.origin.generate(latent).float().flatten(1)
         moved = duel.origin.generate(latent + self.step * direction).float().flatten(1)
@@ -178,7 +181,7 @@ class ModeRegulariser(Penalty):
         super().__init__({"generator": 1.0})
         self.distance, self.score = penalty.distance, penalty.score
 
-    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: torch.Generator) -> Tensor:
+    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
         if duel.origin is None or duel.origin.encode is None:
             raise ValueError("This generator has no encoder; choose an autoencoder.")
         again = duel.origin.generate(duel.origin.encode(duel.real)).float()

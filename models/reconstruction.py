@@ -8,7 +8,7 @@ from models import ranks
 from models.duel import Duel, Losses
 from models.games import Batch, Draw, Game
 from models.nets.autoencoder import Autoencoder
-from models.rng import Rng
+from models.rng import Rng, drawn
 from models.spec import games as spec
 
 
@@ -36,7 +36,8 @@ class Reconstruction(Game):
             mean, log_variance = code.chunk(2, dim=1)
             losses["divergence"] = self.game.divergence * divergence(mean, log_variance)
             shape = ranks.count() * len(mean), mean.shape[1]
-            noise = ranks.part(torch.randn(shape, generator=rng.stream("posterior", draw.number)))
+            stream = rng.stream("posterior", draw.number)
+            noise = drawn(stream, lambda own: ranks.part(torch.randn(shape, generator=own)), mean.device)
             code = mean + noise.to(mean) * (log_variance / 2).exp()
         made = generator(code).float()
         with torch.autocast(made.device.type, enabled=False):  # logarithms of probabilities want fp32

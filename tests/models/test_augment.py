@@ -8,13 +8,14 @@ from torch import Tensor
 
 from models.augment import augment
 from models.games import packed, unpacked
+from models.rng import Stream
 from models.spec.games import Transform
 
 PICTURES = torch.rand(64, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
-def rng(seed: int = 5) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def rng(seed: int = 5) -> Stream:
+    return Stream(seed)
 
 
 def changed(x: Tensor) -> Tensor:

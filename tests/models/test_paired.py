@@ -12,7 +12,7 @@ from models.duel import Verdict
 from models.games import Batch
 from models.nets.rotation import RotationNet
 from models.paired import Paired, ask
-from models.rng import Rng
+from models.rng import Rng, Stream
 from models.spec import games as spec
 from models.spec.fit import misfits
 from models.spec.recipe import Recipe
@@ -62,16 +62,16 @@ def test_the_right_answer_faces_what_was_made_of_what_was_given(family: str, dat
 
 def test_the_answer_is_b_of_a_pair_and_the_picture_itself_where_the_question_is_made_of_it() -> None:
     pairs, single = batch(3), batch()
-    given = ask(spec.Paired(), pairs, torch.Generator())
+    given = ask(spec.Paired(), pairs, Stream(0))
     assert given.given is pairs.real
     assert given.answer is pairs.other
-    edges = ask(spec.Paired(task="edges"), single, torch.Generator())
+    edges = ask(spec.Paired(task="edges"), single, Stream(0))
     assert torch.equal(edges.given, derive.edges(single.real))
-    small = ask(spec.Paired(task="downscaling", factor=4), single, torch.Generator())
+    small = ask(spec.Paired(task="downscaling", factor=4), single, Stream(0))
     assert small.given.shape == (3, 1, 4, 4)
     assert edges.answer is small.answer is single.real
     with pytest.raises(ValueError, match="batches of pairs"):
-        ask(spec.Paired(), single, torch.Generator())
+        ask(spec.Paired(), single, Stream(0))
 
 
 def test_holes_move_with_the_draw_and_what_is_known_is_kept() -> None:

@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from models.build import build
 from models.duel import Duel, Origin, Scores, Turn, Verdict
 from models.penalties import Auxiliary, GradientPenalty, build_penalty
+from models.rng import Stream
 from models.spec.penalties import R1, R2, FeatureMatching, HistoricalAveraging, JacobianClamping, ModeRegulariser
 from models.spec.resolve import resolve
 
-RNG = torch.Generator().manual_seed(3)
+RNG = Stream(3)
 REAL = torch.randn(6, 1, 4, 4, generator=RNG, dtype=torch.float64)
 FAKE = torch.randn(6, 1, 4, 4, generator=RNG, dtype=torch.float64)
 WEIGHT = torch.randn(1, 4, 4, generator=RNG, dtype=torch.float64)
@@ -31,7 +32,7 @@ def judge(duel: Duel) -> Scores:
 
 def test_gradient_penalty_of_a_linear_critic_is_its_norm_minus_one_squared() -> None:
     duel = Duel(linear, REAL, FAKE)
-    value = GradientPenalty({"critic": 10.0})("critic", duel, judge(duel), torch.Generator())
+    value = GradientPenalty({"critic": 10.0})("critic", duel, judge(duel), Stream(0))
     torch.testing.assert_close(value, 10 * (WEIGHT.norm() - 1) ** 2)
 
 
@@ -40,7 +41,7 @@ def test_gradient_penalty_looks_between_real_and_fake() -> None:
     duel = Duel(quadratic, REAL, FAKE)
     share = torch.rand(6, generator=torch.Generator().manual_seed(9)).view(-1, 1, 1, 1)
     between = torch.lerp(REAL, FAKE, share.double())
-    value = GradientPenalty({"critic": 1.0}).measure("critic", duel, judge(duel), torch.Generator().manual_seed(9))
+    value = GradientPenalty({"critic": 1.0}).measure("critic", duel, judge(duel), Stream(9))
     torch.testing.assert_close(value, (between.flatten(1).norm(dim=1) - 1).square().mean())
 
 
@@ -53,7 +54,7 @@ def test_gradient_penalty_in_bf16_pulls_the_way_it_does_in_fp32() -> None:
 
     def pull(half: bool, step: int) -> tuple[Tensor, Tensor]:
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            value = penalty("critic", duel, judge(duel), torch.Generator().manual_seed(step))
+            value = penalty("critic", duel, judge(duel), Stream(step))
         slopes = torch.autograd.grad(value, weights, materialize_grads=True)
         for weight, slope in zip(weights, slopes, strict=True):
             weight.grad = slope
@@ -70,7 +71,7 @@ def test_gradient_penalty_in_bf16_pulls_the_way_it_does_in_fp32() -> None:
 def test_r1_is_half_the_squared_slope_at_real_pictures_and_lazy_weighs_more() -> None:
     duel = Duel(quadratic, REAL.clone().requires_grad_(), FAKE)
     lazy = build_penalty(R1(weight=2, every=8), {})
-    value = lazy("critic", duel, judge(duel), torch.Generator())
+    value = lazy("critic", duel, judge(duel), Stream(0))
     torch.testing.assert_close(value, 2 * 8 * REAL.flatten(1).square().sum(1).mean() / 2)
     assert [lazy.due("critic", step) for step in (0, 1, 7, 8)] == [True, False, False, True]
     assert not lazy.due("generator", 0)
@@ -79,7 +80,7 @@ def test_r1_is_half_the_squared_slope_at_real_pictures_and_lazy_weighs_more() ->
 def test_r1_can_be_differentiated_again() -> None:
     weight = WEIGHT.clone().requires_grad_()
     duel = Duel(lambda x: Verdict((x * weight).flatten(1).sum(1)), REAL.clone().requires_grad_(), FAKE)
-    value = build_penalty(R1(weight=1), {})("critic", duel, judge(duel), torch.Generator())
+    value = build_penalty(R1(weight=1), {})("critic", duel, judge(duel), Stream(0))
     (slope,) = torch.autograd.grad(value, weight)
     torch.testing.assert_close(slope, WEIGHT)
 
@@ -90,15 +91,15 @@ def test_auxiliary_names_the_class_of_reals_for_the_critic_and_of_fakes_for_the_
     both = Scores(Verdict(torch.zeros(3), sure), Verdict(torch.zeros(3), unsure))
     fake_only = Scores(None, Verdict(torch.zeros(3), unsure))
     auxiliary = Auxiliary({"critic": 1.0, "generator": 0.2})
-    assert auxiliary("critic", duel, both, torch.Generator()).item() < 1e-6
+    assert auxiliary("critic", duel, both, Stream(0)).item() < 1e-6
     for scores in (fake_only, both):  # also where the objective has the real batch judged beside it
-        value = auxiliary("generator", duel, scores, torch.Generator()).item()
+        value = auxiliary("generator", duel, scores, Stream(0)).item()
         assert math.isclose(value, 0.2 * math.log(3), rel_tol=1e-5)
 
 
 def test_r2_is_half_the_squared_slope_at_fakes() -> None:
     duel = Duel(quadratic, REAL, FAKE.clone().requires_grad_())
-    value = build_penalty(R2(weight=3), {})("critic", duel, judge(duel), torch.Generator())
+    value = build_penalty(R2(weight=3), {})("critic", duel, judge(duel), Stream(0))
     torch.testing.assert_close(value, 3 * FAKE.flatten(1).square().sum(1).mean() / 2)
 
 
@@ -109,10 +110,10 @@ def test_feature_matching_compares_means_not_examples() -> None:
     penalty = build_penalty(FeatureMatching(weight=2), {})
     assert penalty.compares
     duel = Duel(critic, REAL, FAKE)
-    value = penalty("generator", duel, judge(duel), torch.Generator())
+    value = penalty("generator", duel, judge(duel), Stream(0))
     torch.testing.assert_close(value, 2 * (REAL.mean(0) - FAKE.mean(0)).square().mean())
     shuffled = Duel(critic, REAL, REAL.flip(0))
-    assert penalty("generator", shuffled, judge(shuffled), torch.Generator()).item() < 1e-20
+    assert penalty("generator", shuffled, judge(shuffled), Stream(0)).item() < 1e-20
 
 
 def test_historical_averaging_is_the_distance_from_the_mean_of_all_steps() -> None:
@@ -126,7 +127,7 @@ def test_historical_averaging_is_the_distance_from_the_mean_of_all_steps() -> No
             player.weight.add_(1.0)
         penalty.settle()
         seen.append(player.weight.detach().clone())
-    value = penalty("generator", duel, judge(duel), torch.Generator())
+    value = penalty("generator", duel, judge(duel), Stream(0))
     torch.testing.assert_close(value, (player.weight - torch.stack(seen).mean(0)).square().sum())
     (slope,) = torch.autograd.grad(value, player.weight)
     torch.testing.assert_close(slope, torch.full((1, 2), 3.0))
@@ -140,7 +141,7 @@ def test_jacobian_clamping_asks_for_steps_between_two_bounds() -> None:
         duel = Duel(linear, REAL, stretch * latent, origin=origin)
         penalty = build_penalty(JacobianClamping(weight=1, least=1, most=20, step=0.5), {})
         scores = Scores(None, Verdict(torch.zeros(8)))
-        value = penalty("generator", duel, scores, torch.Generator().manual_seed(2))
+        value = penalty("generator", duel, scores, Stream(2))
         torch.testing.assert_close(value, torch.tensor(wanted), rtol=1e-4, atol=1e-4)
 
 
@@ -148,7 +149,7 @@ def test_the_mode_regulariser_draws_encoded_examples_again() -> None:
     half = Origin(torch.zeros(6, 16), lambda z: z.view(-1, 1, 4, 4), lambda x: 0.5 * x.flatten(1))
     duel = Duel(lambda x: Verdict(linear(x.double()).score), REAL, FAKE, origin=half)
     penalty = build_penalty(ModeRegulariser(distance=2, score=3), {})
-    value = penalty("generator", duel, Scores(None, judge(duel).fake), torch.Generator())
+    value = penalty("generator", duel, Scores(None, judge(duel).fake), Stream(0))
     missed = (1 + (-linear(REAL / 2).score).exp()).log().mean()
     wanted = 2 * (REAL / 2).square().mean() + 3 * missed
     torch.testing.assert_close(value.double(), wanted, rtol=1e-5, atol=1e-5)

@@ -3,11 +3,10 @@
 from functools import lru_cache
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from models.games import Batch
-from models.rng import Rng
+from models.rng import Rng, drawn
 from models.spec.data import Sequences
 from models.spec.recipe import Recipe
 from worker.training.data import Data
@@ -32,11 +31,11 @@ class Batches:
 
     def batch(self, draw: int) -> Batch:
         """Pictures scaled to [-1, 1]; points as they are; strings one-hot [n, length, symbols]."""
-        rows = self.indices(draw).to(self.real.device)
+        rows = self._rows("a", draw)
         label = None if self.label is None else self.label[rows]
         other = None
         if self.other is not None:
-            other = scaled(self.other[self.indices(draw, self.other_pile).to(self.real.device)])
+            other = scaled(self.other[self._rows(self.other_pile, draw)])
         return Batch(self._shown(self.real[rows]), label, other)
 
     def first(self, n: int) -> Batch:
@@ -50,7 +49,14 @@ class Batches:
         return batch.real if batch.other is None else batch.other
 
     def _shown(self, real: Tensor) -> Tensor:
-        return F.one_hot(real, self.symbols).float() if self.symbols else scaled(real)
+        if not self.symbols:
+            return scaled(real)
+        return (real[..., None] == torch.arange(self.symbols, device=real.device)).float()
+
+    def _rows(self, pile: str, draw: int) -> Tensor:
+        """The same rows on the device."""
+        stream = self.rng.stream(f"rows/{pile}", draw)
+        return drawn(stream, lambda own: self.indices(own.step, pile), self.real.device)
 
     def indices(self, draw: int, pile: str = "a") -> Tensor:
         """Rows [batch_size] of the given draw."""
@@ -65,7 +71,7 @@ class Batches:
         return torch.cat(parts)
 
     def _permutation(self, pile: str, epoch: int, count: int) -> Tensor:
-        return torch.randperm(count, generator=self.rng.stream(f"order/{pile}", epoch))
+        return torch.randperm(count, generator=Rng(self.rng.seed).stream(f"order/{pile}", epoch))
 
 
 def _resident(*candidates: Tensor | None) -> Tensor:

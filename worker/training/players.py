@@ -22,6 +22,16 @@ class Player:
     optimizer: torch.optim.Optimizer
     rate: float
     clip: float | None = None
+    dial: Tensor | None = None
+    """holds the learning rate where a captured step shall read it anew each time"""
+
+    def slow(self, factor: float) -> None:
+        """From now on move at `factor` times the learning rate."""
+        rate = self.rate * factor
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate if self.dial is None else self.dial.fill_(rate)
+            if "capturable" in group:
+                group["capturable"] = self.dial is not None
 
     def gather(self, losses: Losses) -> Losses:
         """Gradients of the sum of the losses, which are given back; on several ranks the means over them of both."""
@@ -35,10 +45,8 @@ class Player:
         ranks.settle([settled, *slopes])
         return dict(zip(losses, settled.unbind(), strict=True))
 
-    def move(self, factor: float) -> None:
-        """One step along them, at `factor` times the learning rate."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate * factor
+    def move(self) -> None:
+        """One step along them."""
         self.optimizer.step()
         if self.clip is not None:
             with torch.no_grad():

@@ -1,7 +1,8 @@
 """The trainer: the only code that calls backward and step."""
 
+import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -19,12 +20,14 @@ from models.nets.schedule import proceed
 from models.nets.spread import spread
 from models.nets.vgg import Vgg19
 from models.penalties import Penalty
-from models.rng import Rng
 from models.spec.recipe import Recipe
 from worker.training.batches import Batches
+from worker.training.captured import Captured, Graph, tensors_of, why_not
 from worker.training.features import learn_turns, read_vgg19
 from worker.training.lookahead import predicted, unrolled
 from worker.training.players import Average, Player, in_order, layout, optimizer, rate_factor
+
+log = logging.getLogger(__name__)
 
 NETWORKS = {"generator", "critic", "average"}
 
@@ -45,9 +48,17 @@ class NonFinite(Exception):
 class Trainer:
     """The players, their game, and the step they are at. Everything with state is in `state_dict`."""
 
-    def __init__(self, recipe: Recipe, batches: Batches, device: torch.device, precision: str) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        batches: Batches,
+        device: torch.device,
+        precision: str,
+        graph: Callable[[], Graph] | None = None,
+    ) -> None:
+        """`graph` makes what steps are captured in, where the recipe allows it; see worker.training.captured."""
         self.recipe, self.batches, self.device = recipe, batches, device
-        self.rng = Rng(recipe.seed)
+        self.rng = batches.rng
         self.half = precision == "bf16"
         cast = build(recipe)
         self.game = cast.game.to(device)
@@ -66,6 +77,7 @@ class Trainer:
         """a progress to train at instead of the step's own, where pace is measured"""
         self._bad_step = torch.tensor(-1, device=device)
         self._told_apart = torch.zeros(2, device=device)
+        self._captured = None if graph is None else self._capture(graph)
 
     def prepare(self, weights: Path | None = None) -> Iterator[None]:
         """What a job does once, before its first step: the network that compares contents learns, or is read.
@@ -86,20 +98,31 @@ class Trainer:
         """One step: the critic's moves and the generator's. The losses stay on the device."""
         factor = self.slowed * rate_factor(self.recipe.schedule, self.step, self.recipe.budget.steps)
         self._proceed()
+        for player in self._movers():
+            player.slow(factor)
+        if self._captured is None:
+            losses = self._moves()
+        else:
+            due = tuple(penalty.every == 1 or self.step % penalty.every == 0 for penalty in self._penalties())
+            losses = self._captured.step(due, self.step * self.recipe.turns.critic_steps)
+        self.average.follow(self.step)
+        self._watch(losses)
+        self.step += 1
+        proceed(self.average.network, self._progress)
+        return losses
+
+    def _moves(self) -> Losses:
+        """Everything of a step that a graph can hold: it waits for nothing, and what changes lies in tensors."""
         turns = self.recipe.turns
         first = self.step * turns.critic_steps
         for number in range(first, first + turns.critic_steps - 1):
             with torch.no_grad():
                 draw = self._draw(number)
             self._critic_turn(draw)
-            self._opponent.move(factor)
-        losses = self._last_duel(self._draw(first + turns.critic_steps - 1), factor)
+            self._opponent.move()
+        losses = self._last_duel(self._draw(first + turns.critic_steps - 1))
         for penalty in self._penalties():
             penalty.settle()
-        self.average.follow(self.step)
-        self._watch(losses)
-        self.step += 1
-        proceed(self.average.network, self._progress)
         return losses
 
     def gauges(self) -> Losses:
@@ -131,6 +154,8 @@ class Trainer:
         return own | {name: part.state_dict() for name, part in self._parts().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        if self._captured:
+            self._captured.forget()
         self.step = state["step"]
         self._told_apart.copy_(state.get("told_apart", torch.zeros(2)))  # the first checkpoints had neither
         self._bad_step.fill_(int(state.get("bad_step", -1)))
@@ -184,6 +209,22 @@ class Trainer:
         assert self.critic is not None
         return self.critic
 
+    def _movers(self) -> list[Player]:
+        return [self.generator, self.critic] if self.critic else [self.generator]
+
+    def _capture(self, graph: Callable[[], Graph]) -> Captured | None:
+        if reason := why_not(self.recipe, [player.network for player in self._movers()]):
+            log.info("Steps go on one by one, not as CUDA graphs: %s.", reason)
+            return None
+        for player in self._movers():  # in the type in which fused Adam reads it
+            dtype = torch.float32 if self.device.type == "cuda" else torch.float64
+            player.dial = torch.tensor(player.rate, device=self.device, dtype=dtype)
+        return Captured(self._moves, self._state, self.rng, graph)
+
+    def _state(self) -> list[Tensor]:
+        """Every tensor that a step changes."""
+        return list(tensors_of(self.state_dict()))
+
     def _penalties(self) -> list[Penalty]:
         return [penalty for penalty in self.penalties if isinstance(penalty, Penalty)]
 
@@ -192,27 +233,27 @@ class Trainer:
         spread(network)
         return Player(network, optimizer(spec, network.parameters()), spec.rate, clip)
 
-    def _last_duel(self, draw: Draw, factor: float) -> Losses:
+    def _last_duel(self, draw: Draw) -> Losses:
         """Both players meet over one draw, in the order the recipe says."""
         order = self.recipe.turns.order
         if self.critic is None:
             losses = self._generator_turn(draw)
-            self.generator.move(factor)
+            self.generator.move()
             return losses
         losses = {}
         if order == "generator_first":
             losses |= self._generator_turn(draw)
-            self.generator.move(factor)
+            self.generator.move()
         losses |= self._critic_turn(draw)
         before = [weight.detach().clone() for weight in self.critic.network.parameters()] if self._predicts else []
         if order == "critic_first":
-            self.critic.move(factor)
+            self.critic.move()
         if order != "generator_first":
             with predicted(self.critic.network, before) if self._predicts else nullcontext():
                 losses |= self._generator_turn(draw)
-            self.generator.move(factor)
+            self.generator.move()
         if order != "critic_first":
-            self.critic.move(factor)
+            self.critic.move()
         return losses
 
     @property
