@@ -23,10 +23,9 @@ def augment(x: Tensor, transforms: tuple[Transform, ...], probability: Tensor | 
     """Pictures [n, c, h, w] in [-1, 1]; each alteration with `probability` [] per picture, None: always."""
     for name in transforms:
         altered = _TRANSFORMS[name](x, rng)
-        if probability is None:
-            x = altered
-        else:
-            x = torch.where(_uniform(rng, len(x), x.device) < probability, altered, x)
+        if probability is not None:
+            altered = torch.where(_uniform(rng, len(x), x.device) < probability, altered, x)
+        x = altered
     return x
 
 

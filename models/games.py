@@ -251,7 +251,7 @@ def _replay(pool: Tensor, fakes: Tensor, rng: Stream) -> Tensor:
         return fakes
     slots, keeps, shows_older = drawn(rng, lambda own: _slots(own, size, n), fakes.device).unsqueeze(-1).unbind()
     shown = []
-    for fake, slot, kept, older in zip(fakes.split(1), slots, keeps, shows_older, strict=True):
+    for fake, slot, kept, older in zip(torch.split(fakes, 1), slots, keeps, shows_older, strict=True):
         there = pool.index_select(0, slot)
         shown.append(torch.where(older.bool(), there.to(fake.dtype), fake))
         pool.index_copy_(0, slot, torch.where(kept.bool(), fake.to(pool.dtype), there))

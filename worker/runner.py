@@ -188,6 +188,7 @@ class Runner:
                 weights=get_settings().data,
                 judges=get_settings().judges,
                 extended_at=extended_at,
+                graphs=get_settings().cuda_graphs,
             )
         self._reports.flush()
         if isinstance(ended, Finished):
@@ -262,6 +263,7 @@ class Runner:
             start=start,
             weights=settings.data,
             judges=settings.judges,
+            graphs=settings.cuda_graphs,
         )
         return attempts.settle_budget(self._job_id, self._fence, pace.steps_within(recipe, measured))
 

@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     threads: int | None = Field(
         None, ge=1, description="Threads a job computes with; unset means as many as suit its recipe."
     )
+    cuda_graphs: bool = Field(
+        True, description="Whether a GPU repeats a job's steps as CUDA graphs; the weights are the same without."
+    )
     max_devices: int = Field(
         default_factory=_devices_here,
         ge=1,

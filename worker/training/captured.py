@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.modules.dropout import _DropoutNd
 
 from models import ranks
@@ -19,7 +19,7 @@ from models.duel import Losses
 from models.nets.schedule import Scheduled
 from models.rng import Rng, Script
 from models.spec.recipe import Recipe
-from models.spec.training import Adam
+from worker.training.players import Player
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class CudaGraph:
             return work()
 
     def replay(self) -> None:
-        self._graph.replay()  # type: ignore[no-untyped-call]
+        self._graph.replay()
 
 
 def graph_on(device: torch.device, wanted: bool) -> type[CudaGraph] | None:
@@ -54,17 +54,16 @@ def graph_on(device: torch.device, wanted: bool) -> type[CudaGraph] | None:
     return CudaGraph if wanted and device.type == "cuda" else None
 
 
-def why_not(recipe: Recipe, networks: Sequence[nn.Module]) -> str | None:
+def why_not(recipe: Recipe, players: Sequence[Player]) -> str | None:
     """What keeps this recipe's steps from being captured, if anything does."""
-    modules = [module for network in networks for module in network.modules()]
-    optimizers = (recipe.generator_optimizer, recipe.critic_optimizer)
+    modules = [module for player in players for module in player.network.modules()]
     if ranks.count() > 1:
         return "the job computes on several devices"
     if any(isinstance(module, Scheduled) for module in modules) or getattr(recipe.game, "instance_noise", None):
         return "what they compute changes over the budget"
     if any(isinstance(module, _DropoutNd) for module in modules):
         return "dropout draws anew in each"
-    if not all(isinstance(optimizer, Adam) for optimizer in optimizers):
+    if not all(isinstance(player.optimizer, torch.optim.Adam) for player in players):
         return "only Adam can read its learning rate on the device"
     return None
 

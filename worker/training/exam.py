@@ -13,7 +13,7 @@ from models.export import cycling_labels
 from models.latent import draw_latent
 from models.nets.autoencoder import Autoencoder
 from models.paired import Question
-from models.rng import Rng
+from models.rng import Rng, Stream
 from models.spec.recipe import Recipe
 from worker.training.batches import scaled
 from worker.training.data import Data, DatasetMissing, Split
@@ -138,7 +138,7 @@ class Exam:
         self.beat()
         return network.seen(scaled(part))
 
-    def stream(self, name: str) -> torch.Generator:
+    def stream(self, name: str) -> Stream:
         return Rng(self.seed).stream(f"evaluate/{name}")
 
     def real(self) -> Seen:

@@ -16,6 +16,7 @@ from models.duel import Losses
 from models.spec.recipe import Recipe
 from worker.training import judge
 from worker.training.batches import Batches
+from worker.training.captured import graph_on
 from worker.training.data import Data
 from worker.training.evaluation import Provenance
 from worker.training.health import Evaluation, Trouble
@@ -157,19 +158,20 @@ def train(
     weights: Path | None = None,
     judges: Path | None = None,
     extended_at: int | None = None,
+    graphs: bool = True,
 ) -> Finished | Stopped:
     """Train from the checkpoint `resume`, or from step 0, to the end of the budget or until told to stop.
 
     At step 0 the weights are those that follow from the seed, or those of the checkpoint `start` of another job.
     `weights` is the folder that holds those of feature networks; see Trainer.prepare. `judges` is where judges are
-    kept. `extended_at` is the step at which the job was last extended.
+    kept. `extended_at` is the step at which the job was last extended. `graphs`: whether a GPU may capture steps.
 
     Checkpoints are saved at step 0, every `checkpoint_every` steps and at the end, after the report and the evaluation
     of the same step, so that what a checkpoint holds was reported. Raises NonFinite, DamagedCheckpoint, DatasetMissing.
 
     On several ranks this is what rank 0 does, and `follow` what the others do. Raises RanksDiffer.
     """
-    trainer = _trainer(recipe, data, numerics)
+    trainer = _trainer(recipe, data, numerics, graphs)
     run = _Run(trainer, listener, folder, attempt, partial(judge.learned, data, judges))
     try:
         run.begin(resume, start, weights, extended_at)
@@ -193,7 +195,7 @@ def follow(recipe: Recipe, data: Data, numerics: Numerics) -> None:
 
     It reads no checkpoint and decides nothing. Where rank 0 ends before the budget does, this never returns.
     """
-    trainer = _trainer(recipe, data, numerics)
+    trainer = _trainer(recipe, data, numerics, graphs=False)
     _take_over(trainer, ranks.hear())
     while trainer.step < recipe.budget.steps:
         trainer.advance()
@@ -203,9 +205,9 @@ def follow(recipe: Recipe, data: Data, numerics: Numerics) -> None:
             _alike(trainer)  # rank 0 draws the conclusion
 
 
-def _trainer(recipe: Recipe, data: Data, numerics: Numerics) -> Trainer:
+def _trainer(recipe: Recipe, data: Data, numerics: Numerics, graphs: bool) -> Trainer:
     device = torch.device(numerics.device)
-    return Trainer(recipe, Batches(recipe, data, device), device, numerics.precision)
+    return Trainer(recipe, Batches(recipe, data, device), device, numerics.precision, graph_on(device, graphs))
 
 
 def _take_over(trainer: Trainer, told: dict[str, Any]) -> None:

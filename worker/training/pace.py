@@ -16,13 +16,14 @@ from models.spec.resolve import settled
 from models.spec.training import MOST_STEPS
 from worker.training import judge
 from worker.training.batches import Batches
+from worker.training.captured import BY_HAND, graph_on
 from worker.training.data import Data
 from worker.training.inspector import Inspector, needs_judge
 from worker.training.numerics import Numerics
 from worker.training.samples import sample_sheet
 from worker.training.trainer import Trainer
 
-WARM_UP = 2
+WARM_UP = BY_HAND + 1
 """steps that find memory and kernels for the first time"""
 STEPS, SECONDS = 24, 3.0
 """at least so many steps and seconds are measured; 24 holds whole rounds of the lazy penalties"""
@@ -54,17 +55,19 @@ def measure(
     start: Path | None = None,
     weights: Path | None = None,
     judges: Path | None = None,
+    graphs: bool = True,
 ) -> Pace:
     """The pace of this recipe on this machine, with the weights of the checkpoint `start` where there is one.
 
     `weights` is the folder that holds those of feature networks, `judges` where judges are kept: one may learn here.
+    `graphs`: whether a GPU may capture steps.
 
     `beat` is called after every step. A checkpoint is saved inside `folder`, where those of the job will lie, and
     removed. Raises NonFinite, DamagedCheckpoint, DatasetMissing.
     """
     assert recipe.budget.minutes is not None
     device = torch.device(numerics.device)
-    trainer = Trainer(recipe, Batches(recipe, data, device), device, numerics.precision)
+    trainer = Trainer(recipe, Batches(recipe, data, device), device, numerics.precision, graph_on(device, graphs))
     if start is not None:
         trainer.begin_with(checkpoint.load(start))
     inspector = None

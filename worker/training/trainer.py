@@ -213,7 +213,7 @@ class Trainer:
         return [self.generator, self.critic] if self.critic else [self.generator]
 
     def _capture(self, graph: Callable[[], Graph]) -> Captured | None:
-        if reason := why_not(self.recipe, [player.network for player in self._movers()]):
+        if reason := why_not(self.recipe, self._movers()):
             log.info("Steps go on one by one, not as CUDA graphs: %s.", reason)
             return None
         for player in self._movers():  # in the type in which fused Adam reads it

@@ -1,0 +1,221 @@
+"""Captured steps: the bits of those made by hand, nothing forgotten, nothing that waits for the device.
+
+No GPU is needed: a tape does on the CPU what a CUDA graph would.
+"""
+
+import copy
+import logging
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+import torch
+
+from models.duel import Losses
+from models.spec.families import FAMILIES
+from models.spec.recipe import Recipe
+from models.spec.resolve import resolve
+from tests.support.tape import Tape, memory
+from tests.training.test_exactness import SMALL, assert_same
+from worker.training import trainer as training
+from worker.training.batches import Batches
+from worker.training.captured import BY_HAND, Captured, Graph, tensors_of
+from worker.training.data import load
+from worker.training.numerics import Numerics, apply
+from worker.training.trainer import Trainer
+
+CPU = torch.device("cpu")
+STEPS = 9
+"""with a penalty due at every second step, four of each kind at least"""
+BY_HAND_ALONE = {"gan", "cgan", "acgan", "wgan", "progan", "stackgan", "inpaint", "gumbel_gan"}
+"""families whose steps are not captured"""
+TWISTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("dcgan", {"schedule": {"kind": "linear", "flat": 0.2}}),
+    ("dcgan", {"turns": {"prediction": True}}),
+    ("dcgan", {"turns": {"order": "simultaneous"}}),
+    ("dcgan", {"turns": {"order": "generator_first", "critic_steps": 2}}),
+    ("dcgan", {"game": {"packing": 2, "augment": {"target": 0.6, "pace": 100}}}),
+    ("dcgan", {"game": {"augment": {}}, "precision": "bf16"}),
+    ("dcgan", {"penalties": [{"kind": "historical_averaging"}, {"kind": "jacobian_clamping"}]}),
+    ("dcgan", {"penalties": [{"kind": "feature_matching"}], "critic_clip": 0.1}),
+    ("inpaint", {"generator": {"kind": "unet", "width": 4, "depth": 2, "dropout": 0}}),
+    ("srgan", {"game": {"task": "edges", "content": 1, "features_steps": 1}, "generator": {"kind": "resnet"}}),
+    ("wgan_gp", {"precision": "bf16"}),
+    ("cyclegan", {"precision": "bf16", "batch_size": 2}),
+)
+
+
+def recipe_of(family: str, changes: dict[str, Any] | None = None) -> Recipe:
+    overrides = {"batch_size": 4, "precision": "fp32"} | SMALL.get(family, {}) | (changes or {})
+    recipe = resolve(family, seed=1, budget={"steps": STEPS}, overrides=overrides)[1]
+    lazy = [p.model_copy(update={"every": 2}) if getattr(p, "every", 1) > 1 else p for p in recipe.penalties]
+    return recipe.model_copy(update={"penalties": lazy})
+
+
+def trainer(recipe: Recipe, graph: Callable[[], Graph] | None) -> Trainer:
+    apply(Numerics("cpu", "", 1, recipe.precision, "", deterministic=True))
+    made = Trainer(recipe, Batches(recipe, load(recipe.data, None), CPU), CPU, recipe.precision, graph)
+    for _ in made.prepare():
+        pass
+    return made
+
+
+def state_of(one: Trainer) -> dict[str, Any]:
+    """All but how an optimiser is told its rate."""
+    return {name: part.get("state", part) if "optimizer" in name else part for name, part in one.state_dict().items()}
+
+
+def assert_alike(one: Trainer, other: Trainer, steps: int) -> None:
+    for _ in range(steps):
+        assert_same(one.advance(), other.advance())
+    assert_same(state_of(one), state_of(other))
+
+
+CAPTURED: list[tuple[str, dict[str, Any]]] = [
+    (family, {}) for family in FAMILIES if family not in BY_HAND_ALONE
+] + list(TWISTS)
+
+
+@pytest.mark.parametrize(("family", "changes"), CAPTURED, ids=lambda value: value if isinstance(value, str) else "")
+def test_captured_steps_leave_the_bits_of_those_made_by_hand(family: str, changes: dict[str, Any]) -> None:
+    recipe, tapes = recipe_of(family, changes), []
+
+    def tape() -> Tape:
+        tapes.append(Tape())
+        return tapes[-1]
+
+    by_hand, captured = trainer(recipe, None), trainer(recipe, tape)
+    assert_alike(by_hand, captured, STEPS)
+    assert len(tapes) == len({tuple(step % p.every == 0 for p in by_hand._penalties()) for step in range(STEPS)})
+    assert captured._captured is not None
+    assert len(captured._captured._kept) == len(tapes), captured._captured._reason
+    lasting = {memory(tensor) for tensor in lasting_tensors(captured)}
+    assert all(used in lasting for tape in tapes for used in tape.found), "a replay would read what nobody keeps"
+
+
+def lasting_tensors(one: Trainer) -> list[torch.Tensor]:
+    """What lives as long as the trainer, or as its graphs."""
+    assert one._captured is not None
+    batches = [pile for pile in (one.batches.real, one.batches.other, one.batches.label) if pile is not None]
+    lines = [line.numbers for _, script, _ in one._captured._kept.values() for line in script._lines]
+    dials = [player.dial for player in one._movers() if player.dial is not None]
+    return [*tensors_of(one.state_dict()), *batches, *lines, *dials]
+
+
+@pytest.mark.parametrize("family", sorted(BY_HAND_ALONE))
+def test_steps_that_no_graph_can_hold_are_made_by_hand(family: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        assert trainer(recipe_of(family), Tape)._captured is None
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].startswith("Steps go on one by one, not as CUDA graphs: ")
+
+
+def test_weights_that_are_loaded_are_trained_on_by_new_graphs() -> None:
+    by_hand, captured = (trainer(recipe_of("cdcgan"), graph) for graph in (None, Tape))
+    assert_alike(by_hand, captured, BY_HAND + 2)
+    half = by_hand.state_dict()
+    fresh = trainer(recipe_of("cdcgan"), Tape)
+    for one in (captured, fresh):
+        one.load_state_dict(copy.deepcopy(half))
+    assert captured._captured is not None
+    assert not captured._captured._kept
+    for _ in range(STEPS - BY_HAND - 2):
+        assert_same(captured.advance(), fresh.advance())
+    for _ in range(STEPS - BY_HAND - 2):
+        by_hand.advance()
+    assert_same(state_of(captured), state_of(by_hand))
+    assert_same(state_of(fresh), state_of(by_hand))
+
+
+class Refusing(Tape):  # type: ignore[no-untyped-call]
+    def capture(self, work: Callable[[], Losses]) -> Losses:
+        super().capture(work)
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+
+class Wrong(Tape):  # type: ignore[no-untyped-call]
+    def replay(self) -> None:
+        super().replay()
+        super().replay()
+
+
+@pytest.mark.parametrize(("graph", "reason"), [(Refusing, "not permitted"), (Wrong, "did not leave the bits")])
+def test_a_graph_that_cannot_be_made_or_differs_is_dropped_with_one_line(
+    graph: type[Tape], reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    by_hand, captured = trainer(recipe_of("dcgan"), None), trainer(recipe_of("dcgan"), graph)
+    assert_alike(by_hand, captured, STEPS)
+    lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(lines) == 1
+    assert reason in lines[0]
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda x: x.sum().item(),
+        lambda x: torch.tensor(2.0) * x,
+        lambda x: torch.rand(3) * x,
+        lambda x: x[x > 0],
+    ],
+    ids=["waits", "brings", "draws", "waits for a size"],
+)
+def test_the_tape_is_as_strict_as_a_graph(work: Callable[[torch.Tensor], Any]) -> None:
+    with pytest.raises(RuntimeError, match="cannot be captured"):
+        Tape().capture(lambda: {"loss": work(torch.ones(3))})
+
+
+def test_the_tape_does_again_what_was_done_and_nothing_else() -> None:
+    sums, seen = torch.zeros(2), list[float]()
+
+    def work() -> Losses:
+        seen.append(float(len(seen)))
+        return {"loss": (sums.add_(1) * 2 + seen[-1]).sum()}
+
+    tape = Tape()
+    losses = tape.capture(work)
+    assert sums.tolist() == [0, 0], "capturing does not do it"
+    for times in (1, 2, 3):
+        tape.replay()
+        assert sums.tolist() == [times, times]
+        assert losses["loss"].item() == 4 * times, "Python's number is that of the capture"
+    assert seen == [0.0]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_steps_touch_one_device_and_do_not_wait_for_it(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch's device without numbers refuses tensors from elsewhere, and has none to tell."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(training, "optimizer", lambda _, weights: torch.optim.Adam(weights, foreach=True))
+    recipe, device = recipe_of(family), torch.device("meta")
+    one = Trainer(recipe, Batches(recipe, load(recipe.data, None), device), device, "fp32")
+    for _ in one.prepare():
+        pass
+    for _ in range(3):
+        assert all(loss.device == device for loss in one.advance().values())
+    with pytest.raises(RuntimeError):
+        one.check()
+    with pytest.raises(RuntimeError):
+        _ = one.batches.real.float() + torch.ones(len(one.batches.real), *one.batches.real.shape[1:])
+
+
+def test_kinds_of_steps_have_graphs_of_their_own() -> None:
+    total, made = torch.zeros(()), []
+
+    def graph() -> Tape:
+        made.append(Tape())
+        return made[-1]
+
+    rng = trainer(recipe_of("dcgan"), None).rng
+    adds = 0.0
+
+    def moves() -> Losses:
+        return {"loss": total.add_(adds).clone()}
+
+    captured = Captured(moves, lambda: [total], rng, graph)
+    for number in range(20):
+        adds = 1.0 if number % 4 == 0 else 0.0
+        captured.step(number % 4 == 0, number)
+    assert total.item() == 5
+    assert len(made) == 2
