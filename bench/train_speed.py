@@ -1,6 +1,6 @@
 """How fast does training go, beside the plain loop and beside the bare mathematics?
 
-    python -m bench.train_speed [--quick] [--precision fp32] [--json FILE]
+    python -m bench.train_speed [--quick] [--precision fp32] [--device cuda] [--json FILE]
 
 Pictures a second of each contender, a process each. They take turns of a few steps, so that all meet the same noise:
 medians over the rounds, with half the distance between quartiles as spread. Contenders:
@@ -8,7 +8,7 @@ medians over the rounds, with half the distance between quartiles as spread. Con
 - forger: worker.training.loop.train itself, whole: data, beats, and a report each turn
 - forger, not deterministic: the same without torch's deterministic algorithms, which is no option of Forger's
 - plain: bench/peers/plain_loop.py in fp32, with two loader processes and with none, whichever is quicker
-- limit: forward and backward of the same networks in the same precision, alone
+- limit: forward and backward of the same networks in the same precision, alone; on a GPU captured as a CUDA graph
 
 `against` holds the ratios of forger to the others. Pictures are random; each case's recipe is the family's own, but for
 what CASES says. Forger and limit have the threads and the environment that a runner has, the plain loop has what torch
@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from itertools import repeat
@@ -35,11 +35,13 @@ import torch
 from bench.peers.plain_loop import Loop, Pictures, batches
 from bench.results import CHECKOUT, RESULTS, Row, show, write
 from models.build import build
+from models.duel import Losses
 from models.spec.datasets import DatasetInfo
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from worker.runner_process import TUNING
 from worker.training.batches import scaled
+from worker.training.captured import BY_HAND, CudaGraph
 from worker.training.data import Data
 from worker.training.loop import Quiet, Stop, train
 from worker.training.numerics import Numerics, apply, hold_cores, measure
@@ -92,12 +94,12 @@ CASES = (
 class Contender:
     """A process of its own that takes a case's steps when it is told to, and the seconds that its turns took."""
 
-    def __init__(self, case: Case, name: str, precision: str) -> None:
+    def __init__(self, case: Case, name: str, precision: str, device: str) -> None:
         own = {"PYTHONPATH": str(CHECKOUT), **({} if name.startswith("plain") else TUNING)}
         free = {key: value for key, value in os.environ.items() if key not in TUNING}
         command = [sys.executable, "-P", "-m", "bench.train_speed", "--only", case.name, "--precision", precision]
         self._process = subprocess.Popen(
-            [*command, "--contend", name],
+            [*command, "--device", device, "--contend", name],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=free | own, text=True,
         )  # fmt: skip
         self.seconds: list[float] = []
@@ -148,20 +150,22 @@ def main() -> None:
     options = _options()
     cases = [case for case in CASES if options.only in case.name]
     if options.contend:
-        contend(cases[0], options.contend, options.precision)
+        contend(cases[0], options.contend, options.precision, options.device)
         return
     rows: list[Row] = []
     for case in cases:
-        rows += measured(case, options.precision, 3 if options.quick else 15)
+        rows += measured(case, options.precision, options.device, 3 if options.quick else 15)
     show("Training: pictures a second", rows)
-    write("train_speed", rows, options.json, precision=options.precision, quick=options.quick)
+    write("train_speed", rows, options.json, precision=options.precision, device=options.device, quick=options.quick)
     print(f"Written to {options.json}")
 
 
-def measured(case: Case, precision: str, rounds: int) -> Iterator[Row]:
+def measured(case: Case, precision: str, device: str, rounds: int) -> Iterator[Row]:
     """The case's rows."""
     with ExitStack() as stack:
-        contenders = {name: stack.enter_context(closing(Contender(case, name, precision))) for name in CONTENDERS}
+        contenders = {
+            name: stack.enter_context(closing(Contender(case, name, precision, device))) for name in CONTENDERS
+        }
         for _ in range(rounds + 1):
             for contender in contenders.values():
                 contender.take_turn()
@@ -178,27 +182,44 @@ def measured(case: Case, precision: str, rounds: int) -> Iterator[Row]:
     print(case.name, {name: round(value, 1) for name, value in speed.items()}, flush=True)
 
 
-def contend(case: Case, name: str, precision: str) -> None:
+def contend(case: Case, name: str, precision: str, device: str) -> None:
     """What a contender's process does: a turn for each line of its input."""
     recipe, data = case.recipe(precision), pictures(case)
     if name.startswith("plain"):
-        take_turns(plain(recipe, data, int(name.split()[1])), case.steps)
-    numerics = measure("cpu", recipe, threads=None)
+        take_turns(plain(recipe, data, int(name.split()[1]), device).step, case.steps)
+    numerics = measure(device, recipe, threads=None)
     if name == "limit":
         torch.set_num_threads(numerics.threads)
         hold_cores(numerics)
-        take_turns(limit(recipe, data, numerics), case.steps)
+        loop = limit(recipe, data, numerics)
+        take_turns(loop.step if device == "cpu" else captured(loop), case.steps)
     apply(replace(numerics, deterministic=name != LOOSE))
     hold_cores(numerics)
     with tempfile.TemporaryDirectory() as folder:
         train(recipe, data, Paced(case.steps), folder=Path(folder), attempt=1, resume=None, numerics=numerics)
 
 
-def take_turns(loop: Loop, steps: int) -> NoReturn:
+def captured(loop: Loop) -> Callable[[], None]:
+    """The loop's step as a CUDA graph."""
+
+    def work() -> Losses:
+        loop.step()
+        return {}
+
+    for _ in range(BY_HAND):
+        work()
+    graph = CudaGraph()
+    graph.capture(work)
+    return graph.replay
+
+
+def take_turns(step: Callable[[], None], steps: int) -> NoReturn:
     while True:
         began = told_to_go()
         for _ in range(steps):
-            loop.step()
+            step()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         tell(time.perf_counter() - began)
 
 
@@ -217,12 +238,14 @@ def limit(recipe: Recipe, data: Data, numerics: Numerics) -> Loop:
     real = data.images if data.a is None else data.a
     assert real is not None
     beside = data.labels if data.b is None else scaled(data.b[: recipe.batch_size])
-    batch = scaled(real[: recipe.batch_size]), torch.zeros(()) if beside is None else beside[: recipe.batch_size]
+    device = numerics.device
+    other = torch.zeros(()) if beside is None else beside[: recipe.batch_size]
+    batch = scaled(real[: recipe.batch_size]).to(device), other.to(device)
     memory = layout(build(recipe).generator)
-    return Loop(recipe, repeat(batch), bare=True, half=numerics.precision == "bf16", memory=memory)
+    return Loop(recipe, repeat(batch), True, numerics.precision == "bf16", memory, device)
 
 
-def plain(recipe: Recipe, data: Data, workers: int) -> Loop:
+def plain(recipe: Recipe, data: Data, workers: int, device: str) -> Loop:
     first, second = (
         None if pile is None else pile.permute(0, 2, 3, 1).numpy()
         for pile in (data.images if data.a is None else data.a, data.b)
@@ -230,7 +253,7 @@ def plain(recipe: Recipe, data: Data, workers: int) -> Loop:
     assert first is not None
     labels = np.zeros(len(first), np.int64) if data.labels is None else data.labels.numpy()
     dataset = Pictures(first, labels if second is None else second)
-    return Loop(recipe, batches(dataset, recipe.batch_size, workers))
+    return Loop(recipe, batches(dataset, recipe.batch_size, workers), device=device)
 
 
 def _options() -> argparse.Namespace:
@@ -239,6 +262,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="forger's and the limit's"
     )
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--only", metavar="WORD", default="", help="cases whose names hold it")
     parser.add_argument("--contend", choices=CONTENDERS, help=argparse.SUPPRESS)  # what the bench's own processes are
     parser.add_argument("--json", type=Path, default=RESULTS / "train_speed.json", metavar="FILE")

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from models.build import build
-from models.latent import draw_latent
 from models.spec.recipe import Recipe
 
 Batch = tuple[Tensor, Tensor]
@@ -63,6 +62,7 @@ class Loop:
     bare: bool = False
     half: bool = False
     memory: torch.memory_format = torch.contiguous_format
+    device: str = "cpu"
     networks: dict[str, nn.Module] = field(default_factory=dict)
     movers: dict[str, torch.optim.Optimizer] = field(default_factory=dict)
 
@@ -71,17 +71,21 @@ class Loop:
         assert cast.critic is not None
         self.networks = {"generator": cast.generator, "critic": cast.critic}
         for name, network in self.networks.items():
-            network.to(memory_format=self.memory)  # type: ignore[call-overload]
+            network.to(self.device, memory_format=self.memory)  # type: ignore[call-overload]
             adam: Any = getattr(self.recipe, f"{name}_optimizer")
             rate, betas = adam.rate, (adam.beta1, adam.beta2)
             self.movers[name] = torch.optim.Adam(network.parameters(), lr=rate, betas=betas)
 
     def step(self) -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.half):
             STEPS[self.recipe.game.kind if self.recipe.game.kind == "unpaired" else _kind(self.recipe)](self)
 
+    def batch(self) -> Batch:
+        first, second = next(self.data)
+        return first.to(self.device), second.to(self.device)
+
     def noise(self, n: int) -> Tensor:
-        return draw_latent(self.recipe.latent, torch.default_generator, n)
+        return torch.randn(n, self.recipe.latent.size, device=self.device)
 
     def judge(self, x: Tensor, label: Tensor | None = None) -> Any:
         return self.networks["critic"](x.to(memory_format=self.memory), label)
@@ -107,7 +111,7 @@ class Loop:
 
 
 def dcgan(loop: Loop) -> None:
-    real, _ = next(loop.data)
+    real, _ = loop.batch()
     fake = loop.make(len(real))
     scores, fakes = loop.judge(real).score, loop.judge(fake.detach()).score
     loop.move("critic", _says(scores, 1) + _says(fakes, 0))
@@ -118,7 +122,7 @@ def dcgan(loop: Loop) -> None:
 
 def cdcgan(loop: Loop) -> None:
     """With the class named, as an auxiliary loss of both players."""
-    real, label = next(loop.data)
+    real, label = loop.batch()
     fake = loop.make(len(real), label)
     told, faked = loop.judge(real, label), loop.judge(fake.detach(), label)
     loop.move("critic", _says(told.score, 1) + _says(faked.score, 0) + F.cross_entropy(told.classes.float(), label))
@@ -130,7 +134,7 @@ def cdcgan(loop: Loop) -> None:
 
 def wgan_gp(loop: Loop) -> None:
     for turn in range(loop.recipe.turns.critic_steps):
-        real, _ = next(loop.data)
+        real, _ = loop.batch()
         last = turn == loop.recipe.turns.critic_steps - 1
         with torch.set_grad_enabled(not loop.bare or last):
             fake = loop.make(len(real))
@@ -143,7 +147,7 @@ def wgan_gp(loop: Loop) -> None:
 
 def cyclegan(loop: Loop) -> None:
     """Without the pool of older fakes."""
-    a, b = next(loop.data)
+    a, b = loop.batch()
     nets: Any = loop.networks["generator"]
     critics: Any = loop.networks["critic"]
     loop.spare_critic(True)
@@ -182,7 +186,7 @@ def _squares(score: Tensor, truth: int) -> Tensor:
 
 
 def _gradient_penalty(loop: Loop, real: Tensor, fake: Tensor) -> Tensor:
-    share = torch.rand(len(real), 1, 1, 1)
+    share = torch.rand(len(real), 1, 1, 1, device=real.device)
     between = (share * real + (1 - share) * fake.float()).requires_grad_()
     score = loop.judge(between).score.float()
     (slope,) = torch.autograd.grad(score.sum(), between, create_graph=True)

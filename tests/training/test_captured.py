@@ -5,6 +5,7 @@ No GPU is needed: a tape does on the CPU what a CUDA graph would.
 
 import copy
 import logging
+import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
@@ -198,6 +199,13 @@ def test_steps_touch_one_device_and_do_not_wait_for_it(family: str, monkeypatch:
         one.check()
     with pytest.raises(RuntimeError):
         _ = one.batches.real.float() + torch.ones(len(one.batches.real), *one.batches.real.shape[1:])
+
+
+def test_products_on_a_gpu_are_told_to_be_deterministic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the variable torch refuses them, once algorithms are to be."""
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    apply(Numerics("cpu", "", 1, "fp32", "", deterministic=True))
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
 
 
 def test_kinds_of_steps_have_graphs_of_their_own() -> None:
