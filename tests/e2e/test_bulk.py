@@ -31,8 +31,8 @@ Array = NDArray[Any]
 MODELS = {"cdcgan": "digits", "gan": "ring8", "pix2pix": "digits", "srgan": "digits", "cyclegan": "day2night"}
 CLASSES = {"7": 7, "0": 2, "3": 4}
 MANY: dict[str, dict[str, Any]] = {
-    "generate": {"model": "slow", "n": 5000, "seed": 5, "shard": 100},
-    "translate": {"model": "pix2pix-digits", "dataset": "digits", "format": "npz", "shard": 60},
+    "generate": {"model": "slow-cdcgan", "n": 5000, "seed": 5, "shard": 100},
+    "translate": {"model": "slow-pix2pix", "dataset": "digits", "format": "npz", "shard": 60},
 }
 
 
@@ -45,6 +45,7 @@ def service(start_service: StartService, tmp_path_factory: pytest.TempPathFactor
         for family, dataset in MODELS.items():
             publish_vivid(family, dataset)
         publish_slow()
+        publish_slow("pix2pix", width=256)
         engine(get_settings().database_url).dispose()
     return start_service(home)
 

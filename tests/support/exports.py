@@ -37,6 +37,6 @@ def publish_vivid(
     return attempts.succeed(job.id, 1, path, {"note": "untrained"}, step=3, figures={})
 
 
-def publish_slow() -> str:
-    """One that draws about a thousand digits a second, so that a test can come in between."""
-    return publish_vivid(name="slow", generator={"width": 128})
+def publish_slow(family: str = "cdcgan", width: int = 128) -> str:
+    """slow-<family>, that makes a thousand digits a second at most, so that a test can come in between."""
+    return publish_vivid(family, name=f"slow-{family}", generator={"width": width})
