@@ -110,8 +110,9 @@ class Script:
         self.reading, self._read = True, 0
 
     def enter(self, stream: Stream, name: str) -> None:
-        stream.script, stream.place = self, len(self._streams)
+        stream.script = self
         if not self.reading:
+            stream.place = len(self._streams)
             self._streams.append((name, stream.step - self.first))
 
     def drawn(self, stream: Stream, draw: Numbers, device: torch.device) -> Tensor:

@@ -1,6 +1,6 @@
 """Captured steps: the bits of those made by hand, nothing forgotten, nothing that waits for the device.
 
-No GPU is needed: a tape does on the CPU what a CUDA graph would.
+A tape does on the CPU what a CUDA graph would; where there is a GPU, CUDA graphs are tried too.
 """
 
 import copy
@@ -21,7 +21,7 @@ from tests.support.tape import Tape, memory
 from tests.training.test_exactness import SMALL, assert_same
 from worker.training import trainer as training
 from worker.training.batches import Batches
-from worker.training.captured import BY_HAND, Captured, Graph, tensors_of
+from worker.training.captured import BY_HAND, Captured, Graph, graph_on, tensors_of
 from worker.training.data import load
 from worker.training.numerics import Numerics, apply
 from worker.training.trainer import Trainer
@@ -54,9 +54,9 @@ def recipe_of(family: str, changes: dict[str, Any] | None = None) -> Recipe:
     return recipe.model_copy(update={"penalties": lazy})
 
 
-def trainer(recipe: Recipe, graph: Callable[[], Graph] | None) -> Trainer:
-    apply(Numerics("cpu", "", 1, recipe.precision, "", deterministic=True))
-    made = Trainer(recipe, Batches(recipe, load(recipe.data, None), CPU), CPU, recipe.precision, graph)
+def trainer(recipe: Recipe, graph: Callable[[], Graph] | None, device: torch.device = CPU) -> Trainer:
+    apply(Numerics(device.type, "", 1, recipe.precision, "", deterministic=True))
+    made = Trainer(recipe, Batches(recipe, load(recipe.data, None), device), device, recipe.precision, graph)
     for _ in made.prepare():
         pass
     return made
@@ -69,7 +69,9 @@ def state_of(one: Trainer) -> dict[str, Any]:
 
 def assert_alike(one: Trainer, other: Trainer, steps: int) -> None:
     for _ in range(steps):
-        assert_same(one.advance(), other.advance())
+        losses = one.advance(), other.advance()
+        assert_same(*losses)
+        assert not any(loss.requires_grad for each in losses for loss in each.values()), "would tie a step to the next"
     assert_same(state_of(one), state_of(other))
 
 
@@ -80,7 +82,7 @@ CAPTURED: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("family", "changes"), CAPTURED, ids=lambda value: value if isinstance(value, str) else "")
 def test_captured_steps_leave_the_bits_of_those_made_by_hand(family: str, changes: dict[str, Any]) -> None:
-    recipe, tapes = recipe_of(family, changes), []
+    recipe, tapes = recipe_of(family, changes), list[Tape]()
 
     def tape() -> Tape:
         tapes.append(Tape())
@@ -88,11 +90,25 @@ def test_captured_steps_leave_the_bits_of_those_made_by_hand(family: str, change
 
     by_hand, captured = trainer(recipe, None), trainer(recipe, tape)
     assert_alike(by_hand, captured, STEPS)
-    assert len(tapes) == len({tuple(step % p.every == 0 for p in by_hand._penalties()) for step in range(STEPS)})
-    assert captured._captured is not None
-    assert len(captured._captured._kept) == len(tapes), captured._captured._reason
+    assert_captured(captured)
     lasting = {memory(tensor) for tensor in lasting_tensors(captured)}
     assert all(used in lasting for tape in tapes for used in tape.found), "a replay would read what nobody keeps"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU that torch can use")
+@pytest.mark.parametrize(("family", "changes"), CAPTURED, ids=lambda value: value if isinstance(value, str) else "")
+def test_cuda_graphs_leave_the_bits_of_steps_made_by_hand(family: str, changes: dict[str, Any]) -> None:
+    recipe, gpu = recipe_of(family, changes), torch.device("cuda")
+    by_hand, captured = trainer(recipe, None, gpu), trainer(recipe, graph_on(gpu, True), gpu)
+    assert_alike(by_hand, captured, STEPS)
+    assert_captured(captured)
+
+
+def assert_captured(one: Trainer) -> None:
+    """Every kind of step is a graph by now."""
+    kinds = {tuple(step % penalty.every == 0 for penalty in one._penalties()) for step in range(STEPS)}
+    assert one._captured is not None
+    assert one._captured._kept.keys() == kinds, one._captured._reason
 
 
 def lasting_tensors(one: Trainer) -> list[torch.Tensor]:
@@ -150,6 +166,27 @@ def test_a_graph_that_cannot_be_made_or_differs_is_dropped_with_one_line(
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert len(lines) == 1
     assert reason in lines[0]
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.99])
+def test_a_capture_that_fails_anywhere_leaves_nothing_behind(share: float) -> None:
+    recipe, tape = recipe_of("dcgan"), Tape()
+    whole = trainer(recipe, lambda: tape)
+    for _ in range(BY_HAND + 1):
+        whole.advance()
+    last = int(share * len(tape._done))
+
+    class Stopping(Tape):  # type: ignore[no-untyped-call]
+        def __torch_dispatch__(self, *args: Any) -> Any:
+            if len(self._done) == last:
+                raise RuntimeError("operation would make the legacy stream depend on a capturing one")
+            return super().__torch_dispatch__(*args)
+
+    captured, by_hand = trainer(recipe, Stopping), trainer(recipe, None)
+    assert_alike(by_hand, captured, STEPS)
+    assert captured._captured is not None
+    assert captured._captured._reason == "operation would make the legacy stream depend on a capturing one"
+    assert all(weight.requires_grad for player in captured._movers() for weight in player.network.parameters())
 
 
 @pytest.mark.parametrize(

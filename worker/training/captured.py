@@ -41,9 +41,12 @@ class CudaGraph:
         self._graph = torch.cuda.CUDAGraph()
 
     def capture(self, work: Callable[[], Losses]) -> Losses:
-        # Other threads of the process may go on using the device meanwhile.
-        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
-            return work()
+        stream = torch.cuda.current_stream()
+        try:  # other threads of the process may go on using the device meanwhile
+            with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+                return work()
+        finally:
+            torch.cuda.set_stream(stream)  # which torch does not put back where it could not end the capture
 
     def replay(self) -> None:
         self._graph.replay()
@@ -107,9 +110,10 @@ class Captured:
         state, script = self._state(), Script(first)
         before = [tensor.clone() for tensor in state]
         with self._rng.follow(script):
-            by_hand = {name: loss.detach().clone() for name, loss in self._moves().items()}
+            by_hand = {name: loss.clone() for name, loss in self._moves().items()}
         wanted = [tensor.clone() for tensor in state]
         _put(state, before)
+        del before  # a graph needs memory of its own
         script.fill(self._rng, first)
         graph = self._graph()
         try:
@@ -117,9 +121,9 @@ class Captured:
                 losses = graph.capture(self._moves)
             graph.replay()
         except RuntimeError as error:
-            self._reason = str(error)
+            # The work's own error, of which the end of the capture only says that there was one.
+            self._reason = str(error.__context__ or error).partition("\n")[0]
         else:
-            losses = {name: loss.detach() for name, loss in losses.items()}
             if _same(state, wanted) and _same(losses.values(), by_hand.values()):
                 self._kept[kind] = graph, script, losses
                 return losses

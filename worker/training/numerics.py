@@ -50,7 +50,8 @@ def measure(device: str, recipe: Recipe, threads: int | None, devices: int = 1, 
     kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     if kind == "cuda":
         major, minor = torch.cuda.get_device_capability()
-        capability, has_bf16 = f"{torch.cuda.get_device_name()} sm_{major}{minor}", torch.cuda.is_bf16_supported()
+        capability = f"{torch.cuda.get_device_name()} sm_{major}{minor}"
+        has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         capability = torch.backends.cpu.get_cpu_capability()
         has_bf16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
@@ -105,6 +106,7 @@ def apply(numerics: Numerics) -> None:
     # Filling fresh memory would only make undefined reads repeatable, at the price of a pass over every tensor.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32; torch would round a convolution's factors to 10 bits
 
 
 def hold_cores(numerics: Numerics) -> None:

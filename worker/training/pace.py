@@ -24,11 +24,13 @@ from worker.training.samples import sample_sheet
 from worker.training.trainer import Trainer
 
 WARM_UP = BY_HAND + 1
-"""steps that find memory and kernels for the first time"""
+"""steps that find memory and kernels for the first time; on a GPU of every kind, so that no graph is made later"""
 STEPS, SECONDS = 24, 3.0
 """at least so many steps and seconds are measured; 24 holds whole rounds of the lazy penalties"""
 PROGRESS = (0.5, 0.9, 0.1, 0.7, 0.3)
 """where in the budget the measured steps pretend to be: what grows with it takes longer later"""
+AT_ONCE = {"cpu": 1, "cuda": 8}
+"""steps timed together: to wait for a GPU after each would keep it idle meanwhile"""
 SHARE = 0.1
 """of the budget that measuring may take, where steps are slow"""
 
@@ -76,11 +78,11 @@ def measure(
         inspector = Inspector(trainer, network)
         inspector.look()  # the first look at the real examples is the long one
     prepared = _prepared(trainer, weights, beat)
-    _timed(trainer, WARM_UP, beat)
+    _timed(trainer, WARM_UP * (trainer.round if device.type == "cuda" else 1), beat)
     done, seconds = 0, 0.0
     for trainer.pretended in cycle(PROGRESS):
-        seconds += _timed(trainer, 1, beat)
-        done += 1
+        seconds += _timed(trainer, AT_ONCE[device.type], beat)
+        done += AT_ONCE[device.type]
         if seconds >= SHARE * 60 * recipe.budget.minutes or (done >= STEPS and seconds >= SECONDS):
             break
     began = time.perf_counter()

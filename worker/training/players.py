@@ -38,11 +38,10 @@ class Player:
         self.optimizer.zero_grad(set_to_none=True)
         each = torch.stack([loss.float() for loss in losses.values()])
         each.sum().backward()  # type: ignore[no-untyped-call]
-        if ranks.count() == 1:
-            return losses
-        slopes = [weight.grad for weight in self.network.parameters() if weight.grad is not None]
-        settled = each.detach()
-        ranks.settle([settled, *slopes])
+        settled = each.detach()  # a loss that kept its graph would tie the next step's slopes to this one's stream
+        if ranks.count() > 1:
+            slopes = [weight.grad for weight in self.network.parameters() if weight.grad is not None]
+            ranks.settle([settled, *slopes])
         return dict(zip(losses, settled.unbind(), strict=True))
 
     def move(self) -> None:

@@ -77,7 +77,7 @@ class Trainer:
         """a progress to train at instead of the step's own, where pace is measured"""
         self._bad_step = torch.tensor(-1, device=device)
         self._told_apart = torch.zeros(2, device=device)
-        self._captured = None if graph is None else self._capture(graph)
+        self._captured = self._capture(graph)
 
     def prepare(self, weights: Path | None = None) -> Iterator[None]:
         """What a job does once, before its first step: the network that compares contents learns, or is read.
@@ -103,7 +103,7 @@ class Trainer:
         if self._captured is None:
             losses = self._moves()
         else:
-            due = tuple(penalty.every == 1 or self.step % penalty.every == 0 for penalty in self._penalties())
+            due = tuple(self.step % penalty.every == 0 for penalty in self._penalties())
             losses = self._captured.step(due, self.step * self.recipe.turns.critic_steps)
         self.average.follow(self.step)
         self._watch(losses)
@@ -129,6 +129,11 @@ class Trainer:
         """What of the state is worth watching, by name."""
         own = self.objective.gauges() if self.objective else {}
         return {f"gauge/{name}": value for name, value in (own | self.game.gauges()).items()}
+
+    @property
+    def round(self) -> int:
+        """Steps in which the laziest penalty is due once."""
+        return max((penalty.every for penalty in self._penalties()), default=1)
 
     def told_apart(self) -> float:
         """The share of pairs that the critic ordered rightly since this was asked last, 1/2 when it guesses.
@@ -212,14 +217,18 @@ class Trainer:
     def _movers(self) -> list[Player]:
         return [self.generator, self.critic] if self.critic else [self.generator]
 
-    def _capture(self, graph: Callable[[], Graph]) -> Captured | None:
-        if reason := why_not(self.recipe, self._movers()):
-            log.info("Steps go on one by one, not as CUDA graphs: %s.", reason)
+    def _capture(self, graph: Callable[[], Graph] | None) -> Captured | None:
+        on_gpu = self.device.type == "cuda"
+        if graph is None and not on_gpu:
             return None
-        for player in self._movers():  # in the type in which fused Adam reads it
-            dtype = torch.float32 if self.device.type == "cuda" else torch.float64
+        if reason := why_not(self.recipe, self._movers()):
+            if graph is not None:
+                log.info("Steps go on one by one, not as CUDA graphs: %s.", reason)
+            return None
+        dtype = torch.float32 if on_gpu else torch.float64
+        for player in self._movers():  # on a GPU with graphs and without, since fused Adam reads it in fp32 there
             player.dial = torch.tensor(player.rate, device=self.device, dtype=dtype)
-        return Captured(self._moves, self._state, self.rng, graph)
+        return None if graph is None else Captured(self._moves, self._state, self.rng, graph)
 
     def _state(self) -> list[Tensor]:
         """Every tensor that a step changes."""
@@ -280,15 +289,16 @@ class Trainer:
         self.rng.reseed_layers("generator", draw.number)
         if self.critic:
             self.critic.network.requires_grad_(False)
-        with self._lookahead(draw):
-            with self._autocast():
-                duels, own = self.game.generator_duels(draw, self.rng)
-            losses = self._judge("generator", duels, draw.number)
-            losses |= {f"generator/{name}": loss for name, loss in own.items()}
-            losses = self.generator.gather(losses)
-        if self.critic:
-            self.critic.network.requires_grad_(True)
-        return losses
+        try:
+            with self._lookahead(draw):
+                with self._autocast():
+                    duels, own = self.game.generator_duels(draw, self.rng)
+                losses = self._judge("generator", duels, draw.number)
+                losses |= {f"generator/{name}": loss for name, loss in own.items()}
+                return self.generator.gather(losses)
+        finally:
+            if self.critic:
+                self.critic.network.requires_grad_(True)
 
     def _lookahead(self, draw: Draw) -> AbstractContextManager[None]:
         turns = self.recipe.turns
@@ -346,7 +356,7 @@ class Trainer:
 
     def _watch(self, losses: Losses) -> None:
         """Remember, on the device, the first step whose losses were not finite."""
-        total = torch.stack([loss.detach().float() for loss in losses.values()]).sum()
+        total = torch.stack([loss.float() for loss in losses.values()]).sum()
         fresh = ~total.isfinite() & (self._bad_step < 0)
         self._bad_step = torch.where(fresh, torch.full_like(self._bad_step, self.step), self._bad_step)
 
