@@ -55,7 +55,7 @@ def formats(data: DataSpec) -> tuple[Format, ...]:
 
 
 def pixels(data: DataSpec, count: int, scale: int) -> int:
-    """Of the picture of so many."""
+    """Of the picture of so many, with the gap after each."""
     match data:
         case spec.Points(dimension=1):
             width, height = line_size(scale)
@@ -64,7 +64,7 @@ def pixels(data: DataSpec, count: int, scale: int) -> int:
         case spec.Sequences():
             width, height, _ = text_size(count, data.length, scale)
         case _:
-            return count * (data.side * scale) ** 2
+            return count * ((data.side + 1) * scale) ** 2
     return width * height
 
 
@@ -76,14 +76,14 @@ def drawing(data: DataSpec, drawn: Array, scale: int, columns: int | None, said:
         case spec.Sequences():
             return _strings(data, drawn, scale, said)
         case _:
-            return _pictures(images.enlarge(drawn, scale), columns, said)
+            return _pictures(images.enlarge(drawn, scale), columns, scale, said)
 
 
-def _pictures(pictures: Array, columns: int | None, said: Said) -> Drawing:
+def _pictures(pictures: Array, columns: int | None, gap: int, said: Said) -> Drawing:
     return Drawing(
         array=lambda: pictures,
         reply=lambda: Pictures.model_validate(said | {"images": images.base64_png(pictures)}),
-        picture=lambda: sheet(pictures, columns),
+        picture=lambda: sheet(pictures, columns, gap),
         files=lambda: {f"{i:04d}.png": images.png(picture) for i, picture in enumerate(pictures)},
     )
 

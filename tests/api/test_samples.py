@@ -62,19 +62,22 @@ def test_one_picture(client: TestClient) -> None:
 
 def test_a_grid_holds_the_pictures_row_by_row(client: TestClient) -> None:
     grid = picture(get(client, "class=7&seed=1&n=100").content)
-    assert grid.shape == (160, 160)
+    assert grid.shape == (169, 169)
     singles = get(client, "class=7&seed=1&n=100&format=npy")
     pictures = np.load(io.BytesIO(singles.content))
     assert pictures.shape == (100, 16, 16, 1)
-    assert (grid[16:32, 32:48] == pictures[12, :, :, 0]).all()
-    assert picture(get(client, "n=5&model=plain").content).shape == (32, 48)
+    assert (grid[17:33, 34:50] == pictures[12, :, :, 0]).all()
+    assert (grid[16::17] == 128).all()
+    assert (grid[:, 16::17] == 128).all()
+    assert picture(get(client, "n=5&model=plain").content).shape == (33, 50)
 
 
 def test_a_row_for_each_class(client: TestClient) -> None:
     grid = picture(get(client, "class=each&n=4&seed=3").content)
-    assert grid.shape == (160, 64)
+    assert grid.shape == (169, 67)
     row = picture(get(client, "class=6&n=4&seed=3").content)
-    assert (grid[96:112] == np.hstack([row[:16, :16], row[:16, 16:], row[16:, :16], row[16:, 16:]])).all()
+    first, second, between = row[:16], row[17:], np.full((16, 1), 128)
+    assert (grid[102:118] == np.hstack([first, between, second])).all()
 
 
 def test_picture_i_is_the_same_whatever_n_is(client: TestClient) -> None:
@@ -102,7 +105,7 @@ def test_without_a_seed_one_is_drawn_and_named(client: TestClient) -> None:
 def test_formats(client: TestClient) -> None:
     pinned = "class=7&seed=1&n=3&scale=2"
     grid = picture(get(client, pinned).content)
-    assert grid.shape == (64, 64)
+    assert grid.shape == (66, 66)
     webp = get(client, pinned, accept="image/webp")
     assert webp.headers["content-type"] == "image/webp"
     assert (picture(webp.content)[..., 0] == grid).all()

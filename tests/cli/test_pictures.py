@@ -31,7 +31,7 @@ def trained(service: Service, tmp_path_factory: pytest.TempPathFactory) -> None:
 def test_sevens_are_drawn_into_a_file(run: Run, tmp_path: Path) -> None:
     said = good(run("sample", "--class", "7", "-n", "16", "-o", "sevens.png", "--scale", "2"))
     with Image.open(tmp_path / "sevens.png") as drawn:
-        assert (drawn.format, drawn.size) == ("PNG", (128, 128))
+        assert (drawn.format, drawn.size) == ("PNG", (134, 134))
     assert said.startswith("sevens.png: class 7, seed ")
     assert said.endswith(", by cdcgan-digits@1\n")
     seed = said.split("seed ")[1].split(",")[0]

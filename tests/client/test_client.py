@@ -140,7 +140,7 @@ def test_a_picture_is_drawn_again_by_its_seed(forger: Forger, trained: Job) -> N
     assert drawn.model == trained.model
     assert drawn.class_ == "7"
     assert forger.sample("7", n=4, scale=2, seed=drawn.seed, model=drawn.model) == drawn
-    assert drawn.image().size == (64, 64)
+    assert drawn.image().size == (66, 66), "two by two, a gap between"
     assert drawn._repr_png_() == drawn.data
     assert "data" not in repr(drawn)
 
