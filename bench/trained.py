@@ -20,8 +20,9 @@ def dcgan_of_noise(folder: Path, steps: int = 20) -> tuple[Path, Path]:
     upload.write_bytes(_noise())
     with service(home) as forger:
         forger.upload(upload, name="noise")
-        generator = {"generator": {"width": WIDTH}}
-        job = forger.train("dcgan", dataset="noise", budget={"steps": steps}, seed=1, overrides=generator)
+        # Left to itself a dataset is trained on at the next lower power of two.
+        asked = {"generator": {"width": WIDTH}, "data": {"side": SIDE}}
+        job = forger.train("dcgan", dataset="noise", budget={"steps": steps}, seed=1, overrides=asked)
         job.wait()
         export = job.save(job.artifacts("export")[0], folder / "generator.safetensors")
     return home, export

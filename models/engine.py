@@ -25,6 +25,7 @@ from models.build import counts, parameters, shape
 from models.export import Export, cycling_labels, export_checkpoint, load_export
 from models.latent import draw_latents
 from models.nets.folding import fold
+from models.nets.products import as_products
 from models.picture import levels
 from models.rng import stream_seed
 from models.spec.games import Paired
@@ -106,7 +107,8 @@ class Loaded:
         self._alike: dict[tuple[Direction, tuple[int, ...], int], bool] = {}
         """whether so many pictures of a shape come out of one batch as they do alone, bit for bit"""
         if self.recipe.draws:
-            # Quicker, and most convolutions then compute a picture alike in every batch.
+            # Both are quicker, and most convolutions then compute a picture alike in every batch.
+            as_products(self.networks["generator"])
             self.networks["generator"].to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             torch.set_num_threads(self.threads)
             self.sizes = self._bit_equal_sizes()

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from models.duel import Verdict
 from models.nets.heads import HeadedCritic
-from models.nets.layers import ConditionalBatchNorm2d, initialise, normalised
+from models.nets.layers import ConditionalBatchNorm2d, FromPixel, initialise, normalised
 from models.nets.sizes import halvings
 from models.spec.nets import DcganCritic as DcganCriticSpec
 from models.spec.nets import DcganGenerator as DcganGeneratorSpec
@@ -19,7 +19,7 @@ class DcganGenerator(nn.Module):
         doublings = len(sides) - 1
         widths = [spec.width * 2 ** (doublings - i - (not spec.refine)) for i in range(doublings + spec.refine)]
         bias = spec.norm == "none"
-        self.rise = nn.ModuleList([nn.ConvTranspose2d(latent, widths[0], sides[0], bias=bias)])
+        self.rise = nn.ModuleList([FromPixel(latent, widths[0], sides[0], bias=bias)])
         for before, after, target in zip(widths, widths[1:], sides[1:], strict=False):
             self.rise.append(_doubling(before, after, target, bias))
         self.norms = nn.ModuleList([_norm(spec.norm, width, classes) for width in widths])

@@ -62,6 +62,10 @@ def halved(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 2, ceil_mode=True)
 
 
+class FromPixel(nn.ConvTranspose2d):
+    """A generator's first layer: [n, c, 1, 1] -> [n, d, k, k]."""
+
+
 @contextmanager
 def still(network: nn.Module) -> Iterator[None]:
     """Meanwhile BatchNorm's running statistics stay: those that are served belong to the latents of the prior."""

@@ -11,6 +11,8 @@ from models.build import build_generator
 from models.export import cycling_labels, recalibrate
 from models.latent import draw_latent
 from models.nets.folding import fold
+from models.nets.layers import FromPixel
+from models.nets.products import FEW, as_products
 from models.rng import Rng
 from models.spec.families import FAMILIES
 from models.spec.resolve import resolve
@@ -38,6 +40,36 @@ def test_a_folded_generator_draws_the_same(family: str) -> None:
     z, labels = draw_latent(recipe.latent, Rng(1).stream("folding"), 8), cycling_labels(recipe.classes, 8)
     with torch.inference_mode():
         assert (folded(z, labels) - generator(z, labels)).abs().max() < ONE_LEVEL / 4
+
+
+@pytest.mark.parametrize("n", [1, 3, 32])
+@pytest.mark.parametrize(
+    ("family", "dataset", "overrides"),
+    [
+        ("dcgan", "digits", {}),
+        ("cdcgan", "digits", {"data": {"side": 28}}),
+        ("dcgan", "digits", {"data": {"side": 9}, "generator": {"norm": "none"}}),
+        ("wgan_gp", "cifar10", {}),
+        ("sagan", "digits", {}),
+    ],
+    ids=["16 px", "28 px with classes", "an odd side, with biases", "colour", "another network"],
+)
+def test_products_draw_the_same(family: str, dataset: str, overrides: dict[str, Any], n: int) -> None:
+    _, recipe = resolve(family, dataset=dataset, seed=1, overrides=overrides)
+    generator = build_generator(recipe).eval()
+    recalibrate(generator, recipe, batches=2, batch_size=16)
+    fold(generator)
+    products = copy.deepcopy(generator).requires_grad_(False)
+    as_products(products)
+    z, labels = draw_latent(recipe.latent, Rng(1).stream("products"), n), cycling_labels(recipe.classes, n)
+    with torch.inference_mode():
+        before, after = generator(z, labels), products(z, labels)
+    assert before.std() > ONE_LEVEL
+    assert after.shape == before.shape
+    assert (after - before).abs().max() < 1e-5
+    assert not any(isinstance(module, FromPixel) for module in products.modules())
+    left = [module for module in products.modules() if isinstance(module, nn.ConvTranspose2d)]
+    assert all(layer.out_channels > FEW for layer in left)
 
 
 @pytest.mark.parametrize("family", ["dcgan", "cdcgan"])
