@@ -67,10 +67,10 @@ BOUNDS: dict[str, tuple[Bound, ...]] = {
         *_speed("WGAN-GP, 32 px, batch 64", plain=1.45, limit=0.8),
     ),
     "sample_latency": (
-        *_rate(1, fastapi=0.8, limit=0.1),
-        *_rate(8, fastapi=1.7, limit=0.28),
-        *_rate(32, fastapi=2.2, limit=0.36),
-        *_rate(128, fastapi=2.3, limit=0.36),
+        *_rate(1, fastapi=0.85, limit=0.2),
+        *_rate(8, fastapi=1.7, limit=0.42),
+        *_rate(32, fastapi=2.0, limit=0.48),
+        *_rate(128, fastapi=2.2, limit=0.48),
     ),
     "start": (
         Bound("import app.main", "cpu seconds", "import fastapi, uvicorn", "at most", 4),

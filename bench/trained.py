@@ -24,6 +24,8 @@ def dcgan_of_noise(folder: Path, steps: int = 20) -> tuple[Path, Path]:
         asked = {"generator": {"width": WIDTH}, "data": {"side": SIDE}}
         job = forger.train("dcgan", dataset="noise", budget={"steps": steps}, seed=1, overrides=asked)
         job.wait()
+        if (drawn := forger.sample(seed=1).image().size) != (SIDE, SIDE):
+            raise SystemExit(f"The service draws pictures of {drawn}, not of {SIDE} px: the bench would mislead.")
         export = job.save(job.artifacts("export")[0], folder / "generator.safetensors")
     return home, export
 
