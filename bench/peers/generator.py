@@ -10,12 +10,21 @@ from PIL import Image
 from torch import Tensor, nn
 
 from models.export import load_export
+from models.nets.layers import FromPixel
 
 
 def load() -> tuple[nn.Module, int]:
     """The generator that PEER_EXPORT names, and the size of its latent."""
     export = load_export(Path(os.environ["PEER_EXPORT"]))
-    return export.networks["generator"].eval(), export.recipe.latent.size
+    return as_taught(export.networks["generator"]).eval(), export.recipe.latent.size
+
+
+def as_taught(network: nn.Module) -> nn.Module:
+    """With the modules that PyTorch's tutorials use; in place."""
+    for module in network.modules():
+        if isinstance(module, FromPixel):
+            module.__class__ = nn.ConvTranspose2d  # type: ignore[assignment]
+    return network
 
 
 def latent(seed: int, size: int) -> Tensor:

