@@ -46,7 +46,7 @@ def test_class_folders_are_learned_and_drawn_by_name(service: Service) -> None:
     drawn = service.client.get("/sample", params={"model": first["model"], "class": "dog", "n": 4, "seed": 1})
     assert drawn.status_code == 200, drawn.text
     assert drawn.headers["x-forger-class"] == "1"
-    assert size_of(drawn.content) == (32, 32)
+    assert size_of(drawn.content) == (33, 33), "two by two of 16 px, a gap between"
 
 
 @pytest.mark.parametrize("kind", ["unpaired", "paired"])
