@@ -2,9 +2,10 @@
 
     FORGER_DATA=<folder> python -m bench.parity [--quick] [--only WORD] [--jobs N] [--json FILE]
 
-Families are trained on digits and on MNIST in both precisions, over the same 3 seeds (1 with --quick), a thread
-a run; the figures are those that a job's watch computes of the averaged generator at the end, of more pictures: means
-over the seeds with the standard deviations between them. Runs that were finished are kept in bench/cache.
+Families are trained on digits and on MNIST, translations on day2night, in both precisions, over the same 3 seeds
+(1 with --quick), a thread a run; the figures are those that a job's watch computes of the averaged generator at the
+end, of more pictures: means over the seeds with the standard deviations between them. Runs that were finished are kept
+in bench/cache.
 
 `against` holds the ratio to fp32, and by how many standard deviations of one run the means are apart.
 """
@@ -22,14 +23,17 @@ from models.spec.recipe import Recipe
 from models.spec.training import Budget
 from worker.training import judge
 from worker.training.data import load
-from worker.training.inspector import Inspector
+from worker.training.inspector import Inspector, needs_judge
 
-CASES = tuple((family, dataset) for dataset in ("digits", "mnist") for family in ("cdcgan", "dcgan", "wgan_gp"))
+CASES = (
+    *((family, dataset) for dataset in ("digits", "mnist") for family in ("cdcgan", "dcgan", "wgan_gp")),
+    *((family, "day2night") for family in ("cyclegan", "pix2pix")),
+)
 STEPS = 1_000
 DRAWN = 2_000
 SEEDS, QUICK_STEPS = 3, 60
 PRECISIONS = ("bf16", "fp32")
-SHOWN = ("frechet", "agreement", "modes", "coverage")
+SHOWN = ("frechet", "agreement", "modes", "coverage", "psnr")
 """those of the watch's figures that a family has"""
 
 
@@ -53,7 +57,7 @@ def main() -> None:
 def looked_at(recipe: Recipe) -> Figures:
     """Trains, and looks as the watch does."""
     trainer = trained(recipe)
-    network = judge.learned(load(recipe.data, get_settings().data), CACHE.parent)
+    network = judge.learned(load(recipe.data, get_settings().data), CACHE.parent) if needs_judge(recipe) else None
     return Inspector(trainer, network).look()
 
 
