@@ -2,11 +2,15 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+
+import psutil
+from sqlalchemy.engine import make_url
 
 from app.core.settings import CHECKOUT, get_settings
 from app.core.states import JobState
@@ -45,6 +49,36 @@ def running_worker(module: str = "worker.celery_app", **settings: str) -> Iterat
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def suspend(*processes: psutil.Process) -> None:
+    """Stops them, but not amidst a write: SQLite's one lock stays with whoever sleeps, and holds all others up."""
+
+    def stopped() -> bool:
+        for process in processes:
+            process.suspend()
+        until(lambda: all(process.status() == psutil.STATUS_STOPPED for process in processes))
+        if _writable():
+            return True
+        for process in processes:
+            process.resume()
+        return False
+
+    until(stopped)
+
+
+def _writable() -> bool:
+    """PostgreSQL ends connections that hang inside a transaction, so nobody holds it up for long."""
+    url = make_url(get_settings().database_url)
+    if url.get_backend_name() != "sqlite":
+        return True
+    assert url.database is not None
+    with closing(sqlite3.connect(url.database, timeout=0.2, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+    return True
 
 
 def worker_log() -> Path:

@@ -14,7 +14,7 @@ from app.services import attempts, jobs
 from app.services.views import EventView, JobView
 from tests.support.jobs import make_job
 from tests.support.wait import until
-from tests.support.worker import Process, running_redis, running_worker, until_state, until_step, worker_log
+from tests.support.worker import Process, running_redis, running_worker, suspend, until_state, until_step, worker_log
 
 S = JobState
 LONG = 100_000
@@ -106,7 +106,7 @@ def test_a_runner_that_ignores_a_cancel_is_killed_after_a_grace(broker: Process)
     with running_worker(FORGER_CANCEL_GRACE_S="0.5") as worker:
         until_step(job.id, 3)
         runner = runner_of(worker)
-        runner.suspend()
+        suspend(runner)
         jobs.cancel(job.id)
         until_state(job.id, S.CANCELLED)
         until(lambda: gone(runner))
@@ -117,7 +117,7 @@ def test_a_silent_runner_is_killed_and_the_job_tried_again(broker: Process) -> N
     job = long_job()
     with running_worker(FORGER_SILENCE_S="10") as worker:
         until_step(job.id, 3)
-        runner_of(worker).suspend()
+        suspend(runner_of(worker))
         until(lambda: jobs.get(job.id).attempt == 2)
     reasons = [event.data["reason"]["code"] for event in told(job.id, "state") if "reason" in event.data]
     assert reasons == ["no_heartbeat"]
@@ -247,8 +247,7 @@ def test_a_hung_worker_is_fenced_out(broker: Process) -> None:
     with running_worker() as sleeper:
         until_step(job.id, 7)
         runner = runner_of(sleeper)
-        runner.suspend()
-        sleeper.send_signal(signal.SIGSTOP)
+        suspend(runner, psutil.Process(sleeper.pid))
         with running_worker():
             until(lambda: jobs.get(job.id).attempt == 2)
             until_step(job.id, 7)
