@@ -57,6 +57,7 @@ def _rate(clients: int, fastapi: float, limit: float) -> tuple[Bound, Bound]:
 COMMANDS: dict[str, tuple[str, ...]] = {
     "train_speed": ("--quick",),
     "sample_latency": ("--quick", "--uninstalled"),
+    "overload": ("--quick",),
     "start": ("--quick",),
 }
 BOUNDS: dict[str, tuple[Bound, ...]] = {
@@ -72,6 +73,7 @@ BOUNDS: dict[str, tuple[Bound, ...]] = {
         *_rate(32, fastapi=2.0, limit=0.48),
         *_rate(128, fastapi=2.2, limit=0.48),
     ),
+    "overload": (Bound("grids refused", "p50 ms", "pictures alone", "at most", 1),),
     "start": (
         Bound("import app.main", "cpu seconds", "import fastapi, uvicorn", "at most", 4),
         Bound("forger serve, a new home", "seconds", "import fastapi, uvicorn", "at most", 10),

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Answers:
-    """Seconds that each answer took, what was answered but 200, and connections that ended without an answer."""
+    """Seconds that each answer took, beside its status where that is not 200; connections that ended without one."""
 
     seconds: list[float] = field(default_factory=list)
-    refused: list[int] = field(default_factory=list)
+    refused: list[tuple[int, float]] = field(default_factory=list)
     lost: int = 0
     took: float = 0.0
 
@@ -22,7 +22,18 @@ class Answers:
 
     def quantile(self, share: float) -> float:
         """Seconds."""
-        return sorted(self.seconds)[min(len(self.seconds) - 1, int(share * len(self.seconds)))]
+        return quantile(self.seconds, share)
+
+    def note(self, status: int, seconds: float) -> None:
+        if status == 200:
+            self.seconds.append(seconds)
+        else:
+            self.refused.append((status, seconds))
+
+
+def quantile(seconds: list[float], share: float) -> float:
+    """Seconds."""
+    return sorted(seconds)[min(len(seconds) - 1, int(share * len(seconds)))]
 
 
 class Client(asyncio.Protocol):
@@ -64,11 +75,7 @@ class Client(asyncio.Protocol):
     def _answered(self) -> None:
         now = time.perf_counter()
         self._waits = False
-        status = int(self._buffer[9:12])
-        if status == 200:
-            self._answers.seconds.append(now - self._began)
-        else:
-            self._answers.refused.append(status)
+        self._answers.note(int(self._buffer[9:12]), now - self._began)
         if now < self._until:
             self._ask()
         else:
@@ -120,7 +127,4 @@ async def _asked(port: int, ask: bytes, due: float, answers: Answers) -> None:
     head = await reader.readuntil(b"\r\n\r\n")
     await reader.readexactly(_end(head, 0))
     writer.close()
-    if (status := int(head[9:12])) == 200:
-        answers.seconds.append(time.perf_counter() - due)
-    else:
-        answers.refused.append(status)
+    answers.note(int(head[9:12]), time.perf_counter() - due)

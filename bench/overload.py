@@ -1,0 +1,102 @@
+"""How soon does a service that is asked for too much say so, and what of those who ask for little?
+
+    python -m bench.overload [--quick] [--json FILE]
+
+Clients ask a DCGAN for 28 px for 20 grids of 1,000 pictures a second, several times what it can make, while others ask
+for 50 single pictures a second; that takes turns with the single pictures alone. The service has its default
+settings: at most 4,000 pictures wait, and what would be more is answered 429. All questions come at a steady rate,
+whatever the server does, each on a connection of its own. Figures, p50 and p99 in milliseconds:
+
+- of the single pictures, alone and beside the grids
+- of the grids that were refused, and how many of all grids were: `against` holds their ratios to a single picture's
+  when nobody asks for grids, and to the goal of 10 ms
+"""
+
+import argparse
+import asyncio
+import itertools
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from urllib.parse import urlsplit
+
+from bench.load import Answers, quantile, steady
+from bench.results import RESULTS, Row, show, write
+from bench.sample_latency import GET
+from bench.trained import dcgan_of_noise
+from examples.demo import service
+
+GRIDS, GRID, SINGLES = 20, 1000, 50
+"""grids a second, pictures in each, single pictures a second"""
+GOAL_MS = 10.0
+WARM_S, FULL_S = 5.0, 2.0
+"""before anything is measured: of single pictures, and of grids until the queue is full"""
+
+
+def main() -> None:
+    options = _options()
+    seconds, turns = (5.0, 2) if options.quick else (15.0, 5)
+    with tempfile.TemporaryDirectory() as folder:
+        home, _ = dcgan_of_noise(Path(folder))
+        with service(home) as forger:
+            measured = asyncio.run(measure(urlsplit(forger.url).port or 80, seconds, turns))
+    found = list(rows(*measured))
+    show(f"{GRIDS} grids of {GRID} and {SINGLES} pictures a second", found)
+    write("overload", found, options.json, grids=GRIDS, grid=GRID, singles=SINGLES, quick=options.quick)
+    print(f"Written to {options.json}")
+
+
+async def measure(port: int, seconds: float, turns: int) -> tuple[list[Answers], list[Answers], list[Answers]]:
+    """Single pictures alone, single pictures beside grids, and the grids."""
+    seeds = itertools.count(1)
+    alone, beside, grids = list[Answers](), list[Answers](), list[Answers]()
+    await steady(port, asks(1, seeds), SINGLES, WARM_S)
+    for _ in range(turns):
+        alone.append(await steady(port, asks(1, seeds), SINGLES, seconds))
+        overload = asyncio.create_task(steady(port, asks(GRID, seeds), GRIDS, FULL_S + seconds))
+        await asyncio.sleep(FULL_S)
+        beside.append(await steady(port, asks(1, seeds), SINGLES, seconds))
+        grids.append(await overload)
+    return alone, beside, grids
+
+
+def asks(pictures: int, seeds: Iterator[int]) -> Iterator[bytes]:
+    return (GET.format(path=f"/sample?model=dcgan-noise&n={pictures}&seed={seed}").encode() for seed in seeds)
+
+
+def rows(alone: list[Answers], beside: list[Answers], grids: list[Answers]) -> Iterator[Row]:
+    if unlike := {status for turn in (*alone, *beside, *grids) for status, _ in turn.refused} - {429}:
+        raise SystemExit(f"The service answered {unlike}: only 200 and 429 say anything about overload.")
+    if not all(turn.refused for turn in grids):
+        raise SystemExit("No grid was refused in a turn: raise GRIDS, this machine makes them all.")
+    cases = {
+        "pictures alone": (alone, [turn.seconds for turn in alone]),
+        "pictures beside grids": (beside, [turn.seconds for turn in beside]),
+        "grids refused": (grids, [[took for _, took in turn.refused] for turn in grids]),
+    }
+    for share in (0.5, 0.99):
+        ms = {case: 1000 * median(quantile(turn, share) for turn in turns) for case, (_, turns) in cases.items()}
+        for case, value in ms.items():
+            held = {"goal": GOAL_MS, "pictures alone": ms["pictures alone"]} if case == "grids refused" else {}
+            against = {name: value / other for name, other in held.items()}
+            yield Row(case, f"p{100 * share:.0f} ms", value, n=len(alone), against=against)
+    for case, (turns, _) in cases.items():
+        yield Row(case, "refused", _refused(turns), n=len(turns))
+
+
+def _refused(turns: list[Answers]) -> float:
+    """A share of what was asked."""
+    refused = sum(len(turn.refused) for turn in turns)
+    return refused / (refused + sum(len(turn.seconds) for turn in turns))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="2 turns of 5 s instead of 5 of 15 s")
+    parser.add_argument("--json", type=Path, default=RESULTS / "overload.json", metavar="FILE")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
