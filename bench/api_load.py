@@ -37,7 +37,8 @@ from app.db.session import engine
 from bench.filled import Filled, fill
 from bench.followers import Followed, follow
 from bench.load import Answers, load
-from bench.results import RESULTS, Row, show, write
+from bench.options import parser_of
+from bench.results import Row, show, write
 from bench.sample_latency import CLIENT_CORE, SERVER_CORE, System, free_port, serving
 from tests.support.postgres import CannotStart, Postgres
 from tests.support.settings import forget
@@ -213,10 +214,8 @@ def settings_of(settings: dict[str, str]) -> Iterator[None]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="5,000 jobs, 200,000 points, 3 turns of 1 s")
+    parser = parser_of("api_load", __doc__, "5,000 jobs, 200,000 points, 3 turns of 1 s")
     parser.add_argument("--only", metavar="WORD", default="", help="databases whose names hold it")
-    parser.add_argument("--json", type=Path, default=RESULTS / "api_load.json", metavar="FILE")
     return parser.parse_args()
 
 

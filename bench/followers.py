@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from app.core.states import JobState
 from app.services import attempts, jobs
+from bench.load import quantile
 from bench.sample_latency import System
 
 EVERY_S = 0.25
@@ -26,7 +27,7 @@ class Followed:
 
     def quantile(self, share: float) -> float:
         """Seconds."""
-        return sorted(self.delays)[min(len(self.delays) - 1, int(share * len(self.delays)))]
+        return quantile(self.delays, share)
 
 
 async def follow(system: System, jobs_: Sequence[str], followers: int, seconds: float) -> Followed:

@@ -12,7 +12,6 @@ whatever the server does, each on a connection of its own. Figures, p50 and p99 
   to single pictures alone
 """
 
-import argparse
 import asyncio
 import itertools
 import tempfile
@@ -22,7 +21,8 @@ from statistics import median
 from urllib.parse import urlsplit
 
 from bench.load import Answers, quantile, steady
-from bench.results import RESULTS, Row, show, write
+from bench.options import parser_of
+from bench.results import Row, show, write
 from bench.sample_latency import GET
 from bench.trained import dcgan_of_noise
 from examples.demo import service
@@ -35,7 +35,7 @@ WARM_S, FULL_S = 5.0, 2.0
 
 
 def main() -> None:
-    options = _options()
+    options = parser_of("overload", __doc__, "2 turns of 5 s instead of 5 of 15 s").parse_args()
     seconds, turns = (5.0, 2) if options.quick else (15.0, 5)
     with tempfile.TemporaryDirectory() as folder:
         home, _ = dcgan_of_noise(Path(folder))
@@ -90,13 +90,6 @@ def _refused(turns: list[Answers]) -> float:
     """A share of what was asked."""
     refused = sum(len(turn.refused) for turn in turns)
     return refused / (refused + sum(len(turn.seconds) for turn in turns))
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="2 turns of 5 s instead of 5 of 15 s")
-    parser.add_argument("--json", type=Path, default=RESULTS / "overload.json", metavar="FILE")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

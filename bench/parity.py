@@ -12,12 +12,12 @@ in bench/cache.
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from statistics import mean, stdev
 
 from app.core.settings import get_settings
 from bench.modes import Case
-from bench.results import RESULTS, Row, show, write
+from bench.options import parser_of
+from bench.results import Row, show, write
 from bench.runs import CACHE, Figures, measured, trained
 from models.spec.recipe import Recipe
 from models.spec.training import Budget
@@ -87,11 +87,9 @@ def _recipe(family: str, dataset: str, precision: str, seed: int, quick: bool) -
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one seed and a few steps")
+    parser = parser_of("parity", __doc__, "one seed and a few steps")
     parser.add_argument("--only", metavar="WORD", default="", help="cases whose names hold it")
     parser.add_argument("--jobs", type=int, default=1, help="runs at once")
-    parser.add_argument("--json", type=Path, default=RESULTS / "parity.json", metavar="FILE")
     return parser.parse_args()
 
 

@@ -10,20 +10,19 @@ in all, as is the default, and with a report every ten steps, in turns. Figures,
 - behind: processor seconds in which they are drawn and written, in a thread of their own, over the run's seconds
 """
 
-import argparse
 import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from app.core.settings import get_settings
 from app.db import migrate
 from app.services import attempts, jobs
-from bench.results import RESULTS, Row, show, write
+from bench.options import parser_of
+from bench.results import Row, show, write
 from models.spec.resolve import resolve
 from worker.lifeline import Lifeline
 from worker.reporting import Draw, Note, Reports
@@ -85,7 +84,7 @@ class Watched(Runner):
 
 
 def main() -> None:
-    options = _options()
+    options = parser_of("reporting", __doc__, "2 runs of 2,000 steps instead of 5 of 10,000").parse_args()
     steps, runs = (2_000, 2) if options.quick else (10_000, 5)
     found: dict[str, list[dict[str, float]]] = {name: [] for name in CADENCES}
     with tempfile.TemporaryDirectory() as folder:
@@ -124,13 +123,6 @@ def rows_of(found: dict[str, list[dict[str, float]]]) -> Iterator[Row]:
         for figure in runs[0]:
             values = sorted(run[figure] for run in runs)
             yield Row(case, figure, median(values), (values[-1] - values[0]) / 2, len(values))
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="2 runs of 2,000 steps instead of 5 of 10,000")
-    parser.add_argument("--json", type=Path, default=RESULTS / "reporting.json", metavar="FILE")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

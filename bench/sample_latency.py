@@ -39,7 +39,8 @@ from statistics import median, quantiles
 import psutil
 
 from bench.load import Answers, load
-from bench.results import CHECKOUT, RESULTS, Row, show, write
+from bench.options import parser_of
+from bench.results import CHECKOUT, Row, show, write
 from bench.trained import dcgan_of_noise
 from examples.demo import PATIENCE_S
 
@@ -294,10 +295,8 @@ def free_port() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="3 turns of 1.5 s instead of 5 of 3 s")
+    parser = parser_of("sample_latency", __doc__, "3 turns of 1.5 s instead of 5 of 3 s")
     parser.add_argument("--uninstalled", action="store_true", help="no peer that would have to be installed")
-    parser.add_argument("--json", type=Path, default=RESULTS / "sample_latency.json", metavar="FILE")
     return parser.parse_args()
 
 

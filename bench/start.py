@@ -15,7 +15,6 @@ distance between quartiles as spread:
 which a busy machine slows down as well.
 """
 
-import argparse
 import json
 import subprocess
 import sys
@@ -34,7 +33,8 @@ import psutil
 from app.client import Forger, Job
 from app.core import running
 from app.core.states import JobState
-from bench.results import CHECKOUT, RESULTS, Row, show, write
+from bench.options import parser_of
+from bench.results import CHECKOUT, Row, show, write
 from examples.demo import service
 
 LOOK_S = 0.01
@@ -67,7 +67,7 @@ Key = tuple[str, str]
 
 
 def main() -> None:
-    options = _options()
+    options = parser_of("start", __doc__, "2 rounds instead of 7").parse_args()
     measured: dict[Key, list[float]] = defaultdict(list)
     for number in range(2 if options.quick else 7):
         for key, value in a_round():
@@ -185,13 +185,6 @@ def _first_step(log: Path) -> dict[str, str]:
                 return found
         time.sleep(LOOK_S)
     raise SystemExit(f"The job took no step within {PATIENCE_S} s; its log is {log}.")
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="2 rounds instead of 7")
-    parser.add_argument("--json", type=Path, default=RESULTS / "start.json", metavar="FILE")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -32,8 +32,9 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 
+from bench.options import parser_of
 from bench.peers.plain_loop import Loop, Pictures, batches
-from bench.results import CHECKOUT, RESULTS, Row, show, write
+from bench.results import CHECKOUT, Row, show, write
 from models.build import build
 from models.duel import Losses
 from models.spec.datasets import DatasetInfo
@@ -257,15 +258,13 @@ def plain(recipe: Recipe, data: Data, workers: int, device: str) -> Loop:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="3 rounds instead of 15")
+    parser = parser_of("train_speed", __doc__, "3 rounds instead of 15")
     parser.add_argument(
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="forger's and the limit's"
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--only", metavar="WORD", default="", help="cases whose names hold it")
     parser.add_argument("--contend", choices=CONTENDERS, help=argparse.SUPPRESS)  # what the bench's own processes are
-    parser.add_argument("--json", type=Path, default=RESULTS / "train_speed.json", metavar="FILE")
     return parser.parse_args()
 
 

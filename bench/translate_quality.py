@@ -32,7 +32,8 @@ from torch import Tensor, nn
 
 from app.core.settings import get_settings
 from bench import camvid
-from bench.results import CHECKOUT, RESULTS, Row, show, write
+from bench.options import parser_of
+from bench.results import CHECKOUT, Row, show, write
 from bench.runs import Figures, Measure, measured, trained
 from models.spec.data import Unpaired
 from models.spec.recipe import Recipe
@@ -184,13 +185,11 @@ def _from_to(scenes: Data, way: Way) -> tuple[Tensor, Tensor]:
 
 
 def _options(arguments: Iterable[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_STEPS} steps")
+    parser = parser_of("translate_quality", __doc__, f"{QUICK_STEPS} steps")
     parser.add_argument("--seeds", type=int, default=1, help="how many (default 1)")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at once (default 1)")
     parser.add_argument("--photographs", action="store_true", help="draw CamVid's streets instead")
     parser.add_argument("--out", type=Path, default=CHECKOUT / "docs" / "pictures" / "camvid", metavar="FOLDER")
-    parser.add_argument("--json", type=Path, default=RESULTS / "translate_quality.json", metavar="FILE")
     return parser.parse_args(None if arguments is None else list(arguments))
 
 

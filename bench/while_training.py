@@ -11,7 +11,6 @@ clients without a training, and the same training without clients. Figures, medi
 `against` holds ratios: of p99 beside a training to p99 without, and of steps with clients to steps without.
 """
 
-import argparse
 import asyncio
 import itertools
 import tempfile
@@ -25,7 +24,8 @@ from urllib.parse import urlsplit
 
 from app.client import Forger, Job
 from bench.load import Answers, steady
-from bench.results import RESULTS, Row, show, write
+from bench.options import parser_of
+from bench.results import Row, show, write
 from bench.sample_latency import GET
 from bench.trained import dcgan_of_noise
 from examples.demo import service
@@ -37,7 +37,7 @@ WARM_S = 5.0
 
 
 def main() -> None:
-    options = _options()
+    options = parser_of("while_training", __doc__, "2 turns of 5 s instead of 5 of 20 s").parse_args()
     seconds, turns = (5.0, 2) if options.quick else (20.0, 5)
     with tempfile.TemporaryDirectory() as folder:
         home, _ = dcgan_of_noise(Path(folder))
@@ -99,13 +99,6 @@ def rows(alone: list[Answers], beside: list[Answers], unasked: list[float], aske
     yield Row("no clients", "steps per second", median(unasked), n=len(unasked))
     slowed = {"no clients": median(asked) / median(unasked)}
     yield Row("clients", "steps per second", median(asked), n=len(asked), against=slowed)
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="2 turns of 5 s instead of 5 of 20 s")
-    parser.add_argument("--json", type=Path, default=RESULTS / "while_training.json", metavar="FILE")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":
