@@ -133,4 +133,7 @@ def _files(told: list[str] | None) -> Files | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stderr.flush()
+    # gloo's thread may still free a tensor, and aborts the process where Python is being taken down meanwhile.
+    os._exit(status)

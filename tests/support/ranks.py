@@ -19,6 +19,7 @@ from app.core.settings import CHECKOUT
 from models import ranks
 from models.duel import Losses
 from models.spec.recipe import Recipe
+from tests.support.machines import AVX2
 from worker.training.batches import Batches
 from worker.training.data import load
 from worker.training.loop import Quiet, follow, train
@@ -33,7 +34,7 @@ Course = list[dict[str, float]]
 
 
 def courses(recipes: Sequence[Recipe]) -> list[Course]:
-    """By this process, as whatever rank it is."""
+    """Computed by this process, as whatever rank it is."""
     apply(Numerics("cpu", "", 1, "fp32", "", deterministic=True))
     return [course(recipe) for recipe in recipes]
 
@@ -59,7 +60,7 @@ def _size(trainer: Trainer) -> float:
 
 
 def courses_by_ranks(recipes: Sequence[Recipe], folder: Path, of: int) -> list[list[Course]]:
-    """By so many processes: for each rank what it was told."""
+    """For each of `of` processes what each of its recipes' steps told."""
     _together("courses", recipes, folder, of)
     return [json.loads((folder / f"told-{rank}.json").read_text()) for rank in range(of)]
 
@@ -102,10 +103,10 @@ def _alike() -> list[bool]:
 
 
 def _together(task: str, recipes: Sequence[Recipe], folder: Path, of: int) -> None:
-    """This module as a program, once for each rank."""
+    """Run this module once for each rank, with the instructions that every machine has."""
     (folder / "recipes.json").write_text(json.dumps([recipe.model_dump(mode="json") for recipe in recipes]))
     command = [sys.executable, "-P", "-m", "tests.support.ranks", task]
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "GOMP_SPINCOUNT": "0"}
+    environment = {**os.environ, **AVX2, "PYTHONPATH": str(CHECKOUT), "GOMP_SPINCOUNT": "0"}
     started = [
         subprocess.Popen([*command, str(rank), str(of), str(folder)], cwd=CHECKOUT, env=environment)
         for rank in range(of)
@@ -120,7 +121,8 @@ def _together(task: str, recipes: Sequence[Recipe], folder: Path, of: int) -> No
 
 def main(task: str, rank: int, of: int, folder: Path) -> None:
     recipes = [Recipe.model_validate(recipe) for recipe in json.loads((folder / "recipes.json").read_text())]
-    ranks.join("cpu", str(folder / "store"), rank, of)
+    if of > 1:
+        ranks.join("cpu", str(folder / "store"), rank, of)
     match task:
         case "courses":
             told: object = courses(recipes)
@@ -134,3 +136,4 @@ def main(task: str, rank: int, of: int, folder: Path) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
+    os._exit(0)  # as worker.ranks ends

@@ -16,7 +16,7 @@ from models.spec.objectives import ObjectiveSpec
 from models.spec.penalties import PenaltySpec
 from models.spec.recipe import Recipe
 from models.spec.resolve import RecipeRefused, merge, resolve
-from tests.support.ranks import STEPS, Course, alike_by_ranks, courses, courses_by_ranks, troubles, troubles_by_ranks
+from tests.support.ranks import STEPS, Course, alike_by_ranks, courses_by_ranks, troubles_by_ranks
 from tests.training.test_any_recipe import TWISTS
 from tests.training.test_exactness import SMALL
 
@@ -64,7 +64,7 @@ RECIPES = recipes()
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Course, list[Course]]]:
     """By name: what one process was told, and what each of two ranks was."""
     both = courses_by_ranks(list(RECIPES.values()), tmp_path_factory.mktemp("ranks"), 2)
-    alone = courses(list(RECIPES.values()))
+    (alone,) = courses_by_ranks(list(RECIPES.values()), tmp_path_factory.mktemp("alone"), 1)
     return {name: (alone[place], [rank[place] for rank in both]) for place, name in enumerate(RECIPES)}
 
 
@@ -97,7 +97,7 @@ def test_weights_that_one_rank_takes_back_all_take_back(tmp_path: Path) -> None:
     made = resolve("gan", dataset="ring8", seed=7, budget={"steps": 60}, overrides=changes)[1]
     for name in ("alone", "ranks"):
         (tmp_path / name).mkdir()
-    alone = troubles(made, tmp_path / "alone")
+    alone = troubles_by_ranks(made, tmp_path / "alone", 1)
     kinds = [kind for _, kind in alone]
     assert kinds[:2] == ["non_finite", "rolled_back"]
     assert kinds[-1] == "Finished"
