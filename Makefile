@@ -14,7 +14,7 @@ TORCH_FLAGS ?=
 export TORCH_FLAGS
 PYTHONS := python3.11 python3.12 python3.13 python3
 
-.PHONY: help setup demo serve test lint bench bench-check lock clean
+.PHONY: help setup demo serve test test-quick test-all test-rest lint bench bench-check lock clean
 
 help: ## list the commands
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 18
@@ -56,8 +56,19 @@ serve: setup ## run the service until Ctrl-C
 # One process of tests per core; a file's tests stay together, since they share its service.
 TESTS_AT_ONCE := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-test: setup lint ## check everything
+test: setup lint ## check everything, the long matrices by samples
+	@$(BIN)/python -P -m pytest $(TESTS_AT_ONCE) --take usual
+
+test-quick: setup ## check while you work: style, and the tests that start no processes
+	@$(BIN)/ruff check
+	@$(BIN)/python -P -m pytest $(TESTS_AT_ONCE) --take quick
+
+test-all: setup lint ## check everything, the long matrices whole (an hour or more)
 	@$(BIN)/python -P -m pytest $(TESTS_AT_ONCE)
+
+PART ?= 0/1
+test-rest: setup ## run what `make test` leaves out, or one part of it: PART=2/6
+	@$(BIN)/python -P -m pytest $(TESTS_AT_ONCE) --take rest --part $(PART)
 
 lint: setup ## style, types and who may import whom
 	@$(BIN)/ruff check

@@ -14,6 +14,7 @@ from tests.support.postgres import CannotStart, Postgres
 from tests.support.service import Service
 from tests.support.settings import forget
 
+pytest_plugins = ["tests.selection"]
 StartService = Callable[..., Service]
 
 
@@ -30,15 +31,30 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def migrated(postgres: Postgres) -> str:
-    """The database of which others are copies."""
+    """The PostgreSQL database of which others are copies."""
     name = postgres.create()
+    migrate_with(DATABASE_URL=postgres.url(name))
+    return name
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The SQLite database of which others are copies."""
+    home = tmp_path_factory.mktemp("migrated")
+    migrate_with(FORGER_HOME=str(home))
+    (file,) = home.glob("*.db")
+    return file
+
+
+def migrate_with(**settings: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DATABASE_URL", postgres.url(name))
+        patch.delenv("DATABASE_URL", raising=False)
+        for name, value in settings.items():
+            patch.setenv(name, value)
         forget()
         migrate.upgrade()
         engine(get_settings().database_url).dispose()
     forget()
-    return name
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
@@ -66,11 +82,10 @@ def database(
     home: Path, backend: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
     """A fresh home with a migrated database."""
-    with new_database(request, backend) as settings:
+    with new_database(request, backend, home) as settings:
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
         forget()
-        migrate.upgrade()
         yield home
 
 

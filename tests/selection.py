@@ -5,8 +5,8 @@
 - `rest`: what `usual` leaves out; `--part K/N` takes the K-th of N parts of it.
 - `all`, the default: every test.
 
-`@pytest.mark.sampled(n, quick=m)` marks a test of many cases: `usual` takes n of them, `quick` m. They are drawn by
-`--sample-seed` and the names of the cases, so a run can be repeated anywhere.
+`@pytest.mark.sampled(n, quick=m)` marks a test of many cases: `usual` takes n of them (all without n), `quick` takes m
+(one without m). They are drawn by `--sample-seed` and the names of the cases, so a run can be repeated anywhere.
 """
 
 import hashlib
@@ -66,7 +66,7 @@ def tiers_of(items: Iterable[pytest.Item], seed: str) -> dict[pytest.Item, Tier]
         group.sort(key=lambda item: draw(seed, item.nodeid))
         marker = group[0].get_closest_marker("sampled")
         assert marker is not None
-        (usual,), quick = marker.args, marker.kwargs.get("quick", 1)
+        usual, quick = (*marker.args, len(group))[0], marker.kwargs.get("quick", 1)
         for place, item in enumerate(group):
             drawn = Tier.QUICK if place < quick else Tier.USUAL if place < usual else Tier.REST
             tiers[item] = max(tiers[item], drawn)
@@ -78,10 +78,9 @@ def own_tier(item: pytest.Item) -> Tier:
     if item.get_closest_marker("long"):
         return Tier.REST
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    starts = STARTS_PROCESSES.intersection(getattr(item, "fixturenames", ())) or parameters.get("backend") == "postgresql"
-    if starts or item.get_closest_marker("processes") or item.get_closest_marker("slow"):
-        return Tier.USUAL
-    return Tier.QUICK
+    starts = STARTS_PROCESSES.intersection(getattr(item, "fixturenames", ()))
+    marked = item.get_closest_marker("processes") or item.get_closest_marker("slow")
+    return Tier.USUAL if starts or marked or parameters.get("backend") == "postgresql" else Tier.QUICK
 
 
 def draw(*words: str) -> int:

@@ -10,7 +10,6 @@ from starlette.testclient import TestClient
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 from app.core.settings import get_settings
-from app.db import migrate
 from app.db.session import engine
 from app.main import create_app
 from tests.support.databases import new_database
@@ -23,7 +22,7 @@ Publish = Callable[..., str]
 @pytest.fixture(scope="module")
 def api_home(tmp_path_factory: pytest.TempPathFactory, backend: str, request: pytest.FixtureRequest) -> Iterator[Path]:
     home = tmp_path_factory.mktemp("api")
-    with pytest.MonkeyPatch.context() as patch, new_database(request, backend) as settings:
+    with pytest.MonkeyPatch.context() as patch, new_database(request, backend, home) as settings:
         for name in ("DATABASE_URL", "REDIS_URL", "FORGER_API_KEY"):
             patch.delenv(name, raising=False)
         for name, value in settings.items():
@@ -32,7 +31,6 @@ def api_home(tmp_path_factory: pytest.TempPathFactory, backend: str, request: py
         patch.setenv("FORGER_MAX_UPLOAD_BYTES", "2000000")
         patch.setenv("FORGER_MAX_PIXELS", "1000000")
         forget()
-        migrate.upgrade()
         yield home
         engine(get_settings().database_url).dispose()
     forget()

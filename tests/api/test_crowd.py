@@ -84,6 +84,7 @@ ASKS: list[Ask] = [
 ]
 
 
+@pytest.mark.slow
 def test_64_clients_of_every_kind_get_what_each_gets_alone(client: TestClient, crowded: TestClient) -> None:
     alone = [ask(client) for ask in ASKS]
     assert {reply.status_code for reply in alone} == {200}

@@ -1,4 +1,4 @@
-"""Two thousand seeded requests, most of them wrong: each is answered or refused, none breaks the service."""
+"""Thousands of seeded requests, most of them wrong: each is answered or refused, none breaks the service."""
 
 import copy
 import io
@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+import pytest
 from fastapi import FastAPI
 from httpx2 import InvalidURL
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -21,7 +22,9 @@ from app.services import jobs
 from tests.api.conftest import Publish
 from tests.api.test_problems import a_problem
 
-REQUESTS = 2000
+REQUESTS = 500
+"""of each seed"""
+SEEDS = range(4)
 SEEDED = settings(database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 JOB = {
     "recipe": "cdcgan",
@@ -158,7 +161,12 @@ _VALUES = st.recursive(
 )
 
 
-def test_two_thousand_requests_are_answered_or_refused(client: TestClient, publish: Publish, api_home: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.sampled(1)
+@pytest.mark.parametrize("number", SEEDS)
+def test_requests_at_random_are_answered_or_refused(
+    number: int, client: TestClient, publish: Publish, api_home: Path
+) -> None:
     known = [
         publish(name="fuzzed"),
         publish("cyclegan", "day2night", name="night", generator={"width": 4, "blocks": 1}),
@@ -168,7 +176,7 @@ def test_two_thousand_requests_are_answered_or_refused(client: TestClient, publi
     statuses: Counter[int] = Counter()
     there = {job.id for job in jobs.list_jobs(limit=100)[0]}
 
-    @seed(20261122)
+    @seed(20261122 + number)
     @settings(SEEDED, max_examples=REQUESTS)
     @given(sent=requests(doors, known))
     def throw(sent: dict[str, Any]) -> None:
@@ -189,5 +197,5 @@ def test_two_thousand_requests_are_answered_or_refused(client: TestClient, publi
     throw()
     print(dict(sorted(statuses.items())))
     assert sum(statuses.values()) > REQUESTS * 0.9
-    assert min(statuses[status] for status in (200, 201, 404, 405, 415, 422)) > 10, statuses
+    assert min(statuses[status] for status in (200, 201, 404, 405, 415, 422)) > 2, statuses
     assert {job.id for job in jobs.list_jobs(limit=100)[0]} == there, "a refused request left a job behind"

@@ -36,6 +36,8 @@ def document(publish: Publish) -> Iterator[Any]:
     asgi.shutdown_lifespans()
 
 
+@pytest.mark.slow
+@pytest.mark.sampled(1)
 def test_every_operation_keeps_its_word(document: Any) -> None:
     broken, scenarios = set(), 0
     for event in engine.from_schema(document).execute():

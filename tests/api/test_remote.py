@@ -34,6 +34,8 @@ SAMPLES = (
     "model=words&n=20&seed=6&format=txt",
 )
 
+pytestmark = pytest.mark.processes
+
 
 def get(address: str) -> bytes:
     return f"GET {address} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from starlette.testclient import TestClient
 
 from tests.api.conftest import Publish
@@ -12,6 +13,7 @@ from tests.support.wait import until
 CROWD = 4
 
 
+@pytest.mark.slow
 def test_a_new_version_is_served_while_everybody_asks(client: TestClient, publish: Publish) -> None:
     publish("gan", "ring8", name="ring")
     with crowd(client) as replies:
@@ -32,6 +34,7 @@ def test_one_that_is_withdrawn_gives_way_to_the_one_before(client: TestClient, p
     assert {status for status, *_ in replies} == {200}
 
 
+@pytest.mark.slow
 def test_a_name_follows_its_versions_and_a_pinned_one_stays_as_it_is(client: TestClient, publish: Publish) -> None:
     publish("gan", "ring8", name="followed")
     pinned = "/sample?model=followed@1&n=2&seed=1"

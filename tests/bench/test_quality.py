@@ -47,6 +47,7 @@ def test_every_case_resolves_on_mnist(case: Case) -> None:
     assert (recipe.seed, recipe.labelled) == (3, case in CONDITIONAL)
 
 
+@pytest.mark.slow
 def test_conditional_cases_get_every_figure_beside_what_was_published(small: Path) -> None:
     real = quality.real_digits()
     assert list(real) == ASKED
@@ -61,6 +62,7 @@ def test_conditional_cases_get_every_figure_beside_what_was_published(small: Pat
     assert len(list((small / "runs").iterdir())) == 2, "runs are kept"
 
 
+@pytest.mark.slow
 def test_an_objective_that_ran_away_draws_grey(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = OBJECTIVES[0].within(2)
     fine = quality.apart(case.recipe("mnist", 1))

@@ -22,6 +22,7 @@ def alone(tmp_path: Path) -> dict[str, str]:
     return Service(tmp_path / "home").env() | {"FORGER_URL": "http://127.0.0.1:1"}
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     "words",
     [
@@ -101,6 +102,7 @@ def test_usage_errors_have_code_2(run: Run) -> None:
         assert run(*words).returncode == 2
 
 
+@pytest.mark.processes
 def test_version_and_help_come_without_the_heavy_parts(tmp_path: Path) -> None:
     assert good(forger(tmp_path, dict(os.environ), "--version")).startswith("forger ")
     for words in ((), ("train", "--help"), ("jobs", "--help"), ("sample", "--help")):

@@ -19,6 +19,7 @@ def test_the_import_contracts_hold() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     "module",
     [
@@ -39,6 +40,7 @@ def test_torch_stays_out_of(module: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("modules", "absent"),
     [

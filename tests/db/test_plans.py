@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import NotFound
 from app.core.settings import get_settings
-from app.db import migrate
 from app.db.repositories import datasets, files, load
 from app.db.session import engine, unit_of_work
 from app.db.tables import Base, Job
@@ -38,13 +37,12 @@ Sent = tuple[str, Any]
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory, backend: str, request: pytest.FixtureRequest) -> Iterator[Filled]:
     home = tmp_path_factory.mktemp("filled")
-    with pytest.MonkeyPatch.context() as patch, new_database(request, backend) as settings:
+    with pytest.MonkeyPatch.context() as patch, new_database(request, backend, home) as settings:
         for name in ("DATABASE_URL", "REDIS_URL"):
             patch.delenv(name, raising=False)
         for name, value in {"FORGER_HOME": str(home), **settings}.items():
             patch.setenv(name, value)
         forget()
-        migrate.upgrade()
         yield fill(JOBS, REPORTS, OFTEN)
         engine(get_settings().database_url).dispose()
     forget()

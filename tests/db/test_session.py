@@ -43,6 +43,7 @@ def half_done() -> None:
         session.execute(text("no such statement"))
 
 
+@pytest.mark.processes
 @on_sqlite
 def test_read_then_write_from_four_processes_loses_no_update(database: Path) -> None:
     job = make_job()

@@ -24,7 +24,7 @@ from tests.support.ports import free_port
 from tests.support.postgres import Postgres
 from tests.support.wait import until
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 KEY = "a-key-of-the-tests"
 OFFLINE = re.compile(

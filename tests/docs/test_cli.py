@@ -56,6 +56,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> str:
     return os.pathsep.join((str(folder), str(Path(sys.executable).parent), os.environ["PATH"]))
 
 
+@pytest.mark.long
 def test_every_command_of_the_page_works(service: Service, desk: Path, shell: str) -> None:
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     assert len(lines) > 25
@@ -95,6 +96,7 @@ def newest_checkpoint(service: Service) -> str:
     return str(service.client.get(f"/jobs/{newest_job(service)}/checkpoints").json()["data"][0]["id"])
 
 
+@pytest.mark.long
 def test_every_line_of_python_works(service: Service, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("FORGER_")]:
         monkeypatch.delenv(name)

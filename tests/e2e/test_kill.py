@@ -1,53 +1,59 @@
 """Kill anything, any number of times: the export is the unbroken run's, byte for byte.
 
 Each family trains a tiny job; runner, worker and the whole service are killed with SIGKILL at random steps of a
-fixed seed. The unbroken run happens in another service, under other ids.
+fixed seed. The unbroken run is another job of the same service, before anything is killed.
 """
 
 import pytest
 from redis import Redis
 
 from tests.conftest import StartService
-from tests.support.kills import Blow, finish, in_parallel, kill_runner, kill_service, kill_worker, post, random_steps
+from tests.support.kills import (
+    JOBS,
+    Blow,
+    finish,
+    kill_runner,
+    kill_service,
+    kill_worker,
+    post,
+    random_steps,
+    unbroken,
+)
 from tests.support.service import Service, end
 from tests.support.wait import until
 from tests.support.watch import Watch
 
-KILLS = 5
+KILLS = 4
 
 
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize("family", JOBS)
 @pytest.mark.parametrize("blow", [kill_runner, kill_worker, kill_service])
-def test_a_killed_job_ends_with_the_unbroken_runs_bytes(
-    start_service: StartService, unbroken: dict[str, str], blow: Blow
-) -> None:
-    def train(family: str) -> str:
-        service = start_service()
-        job_id = post(service, family)
-        watch = Watch(service, job_id)
-        for step in random_steps(f"{family}/{blow.__name__}", KILLS):
-            watch.until_step(step)
-            blow(service, job_id)
-            watch.until_next_attempt()
-        return finish(service, job_id, attempts=KILLS + 1)
-
-    assert in_parallel(train) == unbroken
+def test_a_killed_job_ends_with_the_unbroken_runs_bytes(start_service: StartService, blow: Blow, family: str) -> None:
+    service = start_service()
+    whole = unbroken(service, family)
+    job_id = post(service, family)
+    watch = Watch(service, job_id)
+    for step in random_steps(f"{family}/{blow.__name__}", KILLS):
+        watch.until_step(step)
+        blow(service, job_id)
+        watch.until_next_attempt()
+    assert finish(service, job_id, attempts=KILLS + 1) == whole
 
 
-def test_pauses_a_wiped_broker_and_dead_servers_change_nothing(
-    start_service: StartService, unbroken: dict[str, str]
-) -> None:
-    def train(family: str) -> str:
-        service = start_service(FORGER_RING_INTERVAL_S="1")
-        job_id = post(service, family)
-        watch = Watch(service, job_id)
-        watch.until_step(3)
-        for disturb in (wipe_broker, pause_and_resume, kill_broker, pause_and_resume, pause_wipe_and_resume):
-            disturb(service, job_id)
-            watch.until_step((watch.step or 0) + 2)
-        kill_api(service, job_id)
-        return finish(service, job_id, attempts=4)
-
-    assert in_parallel(train) == unbroken
+@pytest.mark.sampled(1)
+@pytest.mark.parametrize("family", JOBS)
+def test_pauses_a_wiped_broker_and_dead_servers_change_nothing(start_service: StartService, family: str) -> None:
+    service = start_service(FORGER_RING_INTERVAL_S="1")
+    whole = unbroken(service, family)
+    job_id = post(service, family)
+    watch = Watch(service, job_id)
+    watch.until_step(3)
+    for disturb in (wipe_broker, pause_and_resume, kill_broker, pause_and_resume, pause_wipe_and_resume):
+        disturb(service, job_id)
+        watch.until_step((watch.step or 0) + 2)
+    kill_api(service, job_id)
+    assert finish(service, job_id, attempts=4) == whole
 
 
 def wipe_broker(service: Service, job_id: str) -> None:

@@ -10,8 +10,6 @@ from PIL import Image
 from tests.support.service import Service
 from tests.support.zips import classes, picture, zipped
 
-pytestmark = pytest.mark.e2e
-
 SMALL: dict[str, Any] = {"batch_size": 4, "generator": {"width": 8}, "critic": {"width": 8}}
 STEPS = {"steps": 6}
 

@@ -9,6 +9,8 @@ from app.embedded.doctor import OLDEST_REDIS, older
 from tests.support.service import CHECKOUT, Service
 from tests.support.worker import running_redis
 
+pytestmark = pytest.mark.processes
+
 
 def doctor(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

@@ -15,6 +15,8 @@ from tests.conftest import StartService
 from tests.support.service import CHECKOUT, Service
 from tests.support.wait import until
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def own(start_service: StartService) -> Iterator[Service]:

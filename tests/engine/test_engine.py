@@ -134,6 +134,7 @@ def test_a_small_request_does_not_wait_for_a_large_one(engine: Engine, export: M
     assert len(large.result()) == 3000
 
 
+@pytest.mark.slow
 def test_sampling_goes_on_between_the_tiles_of_a_translation(engine: Engine, export: MakeExport) -> None:
     night = export("cyclegan", "day2night", generator={"width": 8, "blocks": 1})
     image = np.zeros((1200, 1200, 3), np.uint8)
@@ -143,6 +144,7 @@ def test_sampling_goes_on_between_the_tiles_of_a_translation(engine: Engine, exp
     assert long.result().shape == image.shape
 
 
+@pytest.mark.slow
 def test_a_translation_is_the_same_whatever_runs_between_its_tiles(export: MakeExport) -> None:
     """Samples of a small model take one thread, a translation all."""
     engine = Engine(device="cpu", threads=2)

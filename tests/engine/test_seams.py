@@ -79,6 +79,7 @@ def difference(one: Array, other: Array) -> Array:
     return np.abs(one.astype(np.int16) - other)
 
 
+@pytest.mark.sampled(quick=4)
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("shape", [(333, 401), (16, 700), (500, 17)])
 def test_with_the_same_statistics_tiles_are_as_the_whole(name: str, shape: tuple[int, int]) -> None:
@@ -91,6 +92,7 @@ def test_with_the_same_statistics_tiles_are_as_the_whole(name: str, shape: tuple
     assert difference(tiled, picture).max() <= 1
 
 
+@pytest.mark.slow
 def test_so_are_tiles_of_the_size_that_is_served() -> None:
     translator = vivid("resnet, nearest")
     image = scene(997, 1501)
@@ -98,6 +100,7 @@ def test_so_are_tiles_of_the_size_that_is_served() -> None:
     assert difference(made(translator, image, statistics=seen), picture).max() <= 1
 
 
+@pytest.mark.slow
 def test_a_reduced_picture_has_nearly_the_statistics_of_the_whole() -> None:
     """And a tile's own are far from them."""
     translator = vivid("resnet")
@@ -166,6 +169,7 @@ def peak(height: int, width: int) -> int:
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "bound"), [((5000, 5000), 160_000_000)])
 def test_25_megapixels_need_little_more_than_what_comes_back(shape: tuple[int, int], bound: int) -> None:
     """Measured: 109 MB, of which the picture itself is 75; sums in floats took 460."""

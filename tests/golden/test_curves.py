@@ -15,6 +15,7 @@ def computed() -> dict[str, Curve]:
     return curves(FAMILIES)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_first_losses_are_those_recorded(family: str, computed: dict[str, Curve]) -> None:
     golden = recorded().get(family)

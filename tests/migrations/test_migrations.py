@@ -47,6 +47,7 @@ def test_up_down_and_up_again(empty: Path) -> None:
     assert _tables() == {*Base.metadata.tables, "alembic_version"}
 
 
+@pytest.mark.processes
 def test_many_processes_may_migrate_at_once(empty: Path) -> None:
     racers = [subprocess.Popen([sys.executable, "-c", UPGRADE], cwd=CHECKOUT) for _ in range(4)]
     assert [racer.wait() for racer in racers] == [0] * 4

@@ -56,6 +56,7 @@ def save(job_id: str, fence: int, step: int, file: str | None = None) -> Path:
     return path
 
 
+@pytest.mark.processes
 def test_of_four_racing_processes_one_claims_each_job(database: Path) -> None:
     ids = [make_job().id for _ in range(25)]
     racers = [
@@ -74,6 +75,7 @@ def test_only_a_waiting_job_is_claimed(database: Path, state: JobState) -> None:
     assert attempts.claim(job.id, "tests") is None
 
 
+@pytest.mark.sampled(40, quick=10)
 @pytest.mark.parametrize(("write", "state"), [*product(WRITES, sorted(set(JobState) - ACTIVE))])
 def test_no_write_reaches_a_job_that_is_not_held(database: Path, write: str, state: JobState) -> None:
     job = make_job()

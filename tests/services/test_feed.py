@@ -70,6 +70,7 @@ def test_one_reader_feeds_all(job: str) -> None:
     assert len(reads) == 1
 
 
+@pytest.mark.slow
 def test_who_comes_later_misses_nothing(job: str) -> None:
     async def told(feed: Feed) -> None:
         with ExitStack() as stack:
@@ -84,6 +85,7 @@ def test_who_comes_later_misses_nothing(job: str) -> None:
     run(told)
 
 
+@pytest.mark.slow
 def test_a_slow_follower_reads_on_by_itself(job: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "HELD", 3)
 

@@ -63,6 +63,7 @@ def test_a_dead_broker_costs_a_warning_and_not_the_job(database: Path, server: s
     assert not queue.ring("job_1")
 
 
+@pytest.mark.slow
 def test_a_hung_broker_is_given_up(database: Path, server: subprocess.Popen[bytes]) -> None:
     assert queue.ring("job_1")
     server.send_signal(signal.SIGSTOP)

@@ -1,7 +1,9 @@
 """A database for a test, of each kind that the service knows."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +13,14 @@ BACKENDS = ("sqlite", "postgresql")
 
 
 @contextmanager
-def new_database(request: pytest.FixtureRequest, backend: str) -> Iterator[dict[str, str]]:
-    """The settings that lead to a migrated database of its own; SQLite's lies in the home and needs none."""
+def new_database(request: pytest.FixtureRequest, backend: str, home: Path) -> Iterator[dict[str, str]]:
+    """The settings that lead to a migrated database of its own, a copy of one that the whole run shares.
+
+    SQLite's lies in the home and needs no settings.
+    """
     if backend == "sqlite":
+        home.mkdir(parents=True, exist_ok=True)
+        shutil.copy(request.getfixturevalue("migrated_file"), home)
         yield {}
         return
     migrated: str = request.getfixturevalue("migrated")

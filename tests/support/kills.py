@@ -1,8 +1,7 @@
 """Blows to a service at random steps of a fixed seed, and what its job must show afterwards."""
 
 import random
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from typing import Any
 
 from tests.support.service import Service, end
@@ -32,6 +31,12 @@ def post(service: Service, family: str) -> str:
     return service.post(recipe=family, seed=11, budget={"steps": STEPS}, **JOBS[family])
 
 
+def unbroken(service: Service, family: str) -> str:
+    """Train the family's job undisturbed; the sha256 of its export."""
+    job = service.wait_for(post(service, family), "succeeded")
+    return str(job["result"]["export_sha256"])
+
+
 def kill_runner(service: Service, job_id: str) -> None:
     runner = until(lambda: service.runner(job_id))
     assert runner is not None
@@ -54,13 +59,6 @@ def random_steps(name: str, count: int) -> list[int]:
     stride = (STEPS - TAIL - 2) // count
     draw = random.Random(name)
     return [2 + stride * number + draw.randrange(stride) for number in range(count)]
-
-
-def in_parallel(each: Callable[[str], str], families: Iterable[str] = JOBS) -> dict[str, str]:
-    """Every family in a service of its own, at the same time: most of a kill test is waiting."""
-    families = tuple(families)
-    with ThreadPoolExecutor(len(families)) as pool:
-        return dict(zip(families, pool.map(each, families), strict=True))
 
 
 def due(curve: str) -> list[int]:

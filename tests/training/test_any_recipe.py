@@ -76,6 +76,7 @@ def trainer(recipe: Recipe) -> Trainer:
     return Trainer(recipe, Batches(recipe, load(recipe.data, None), device), device, recipe.precision)
 
 
+@pytest.mark.sampled(40, quick=8)
 @pytest.mark.parametrize("number", range(RECIPES))
 def test_a_recipe_at_random_is_refused_or_exact_and_served(number: int, tmp_path: Path) -> None:
     family, changes = request(number)

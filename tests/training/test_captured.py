@@ -80,6 +80,7 @@ CAPTURED: list[tuple[str, dict[str, Any]]] = [
 ] + list(TWISTS)
 
 
+@pytest.mark.sampled(16, quick=3)
 @pytest.mark.parametrize(("family", "changes"), CAPTURED, ids=lambda value: value if isinstance(value, str) else "")
 def test_captured_steps_leave_the_bits_of_those_made_by_hand(family: str, changes: dict[str, Any]) -> None:
     recipe, tapes = recipe_of(family, changes), list[Tape]()
@@ -221,6 +222,7 @@ def test_the_tape_does_again_what_was_done_and_nothing_else() -> None:
     assert seen == [0.0]
 
 
+@pytest.mark.sampled(12, quick=3)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_steps_touch_one_device_and_do_not_wait_for_it(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """torch's device without numbers refuses tensors from elsewhere, and has none to tell."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -81,6 +82,7 @@ def test_scores_of_least_squares_are_the_closed_form_themselves() -> None:
     assert error(scores, STILL.density(X[:, None])) < 0.03
 
 
+@pytest.mark.slow
 def test_points_of_a_trained_generator_fall_as_the_true_ones() -> None:
     trainer = trained(300)
     z = 4 * torch.randn(20_000, 2, generator=torch.Generator().manual_seed(1))

@@ -34,6 +34,7 @@ print(notes.checkpoints[-1].sha256)
 """
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(CORES == 1, reason="one core is nobody's own")
 def test_held_cores_and_the_environment_of_a_runner_change_no_number(tmp_path: Path) -> None:
     plain = trained(tmp_path / "plain", "free", {})

@@ -74,6 +74,7 @@ def judged(
     return evaluate(recipe, generator.eval(), 7, read or partial(data_of, recipe.data), n=n, cache=cache, **rest)
 
 
+@pytest.mark.sampled(quick=2)
 @pytest.mark.parametrize(("family", "dataset"), CASES)
 def test_every_kind_of_data_and_game_has_its_figures(family: str, dataset: str, cache: Path) -> None:
     recipe = recipe_of(family, dataset)
@@ -106,6 +107,7 @@ class Oracle(nn.Module):
         return self.data.images[rows].float() / 127.5 - 1
 
 
+@pytest.mark.slow
 def test_a_perfect_forger_and_one_with_a_single_picture_a_class(cache: Path) -> None:
     recipe = recipe_of("cdcgan", "digits")
     data = data_of(recipe.data, "train")
@@ -181,6 +183,7 @@ def test_two_piles_without_counterparts_are_compared_as_piles(cache: Path) -> No
     assert found.provenance["split"] == "train"
 
 
+@pytest.mark.sampled(quick=1)
 @pytest.mark.parametrize(("family", "dataset"), [("inpaint", "digits"), ("vae", "digits"), ("cyclegan", "day2night")])
 def test_no_whole_pile_of_pictures_is_made_of_floats(
     family: str, dataset: str, cache: Path, monkeypatch: pytest.MonkeyPatch

@@ -79,6 +79,7 @@ def assert_same(left: Any, right: Any, where: str = "") -> None:
         assert left == right, where
 
 
+@pytest.mark.sampled(12, quick=3)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_half_saved_and_loaded_equals_whole(family: str, tmp_path: Path) -> None:
     recipe = small(family)
@@ -95,6 +96,7 @@ def test_half_saved_and_loaded_equals_whole(family: str, tmp_path: Path) -> None
     assert_same(rest.state_dict(), whole.state_dict())
 
 
+@pytest.mark.sampled(quick=1)
 @pytest.mark.parametrize("order", ["critic_first", "generator_first", "simultaneous"])
 def test_orders_of_turns_differ_and_each_is_exact(order: str) -> None:
     recipe = small("dcgan", turns={"order": order})
@@ -141,6 +143,7 @@ def run(
     return train(recipe, data, notes, folder=folder, attempt=attempt, resume=resume, numerics=numerics, **beginning)
 
 
+@pytest.mark.slow
 def test_loop_saves_reports_and_a_paused_job_ends_with_the_same_export(tmp_path: Path) -> None:
     recipe = small("cdcgan")
     notes = Notes()
@@ -162,6 +165,7 @@ def test_loop_saves_reports_and_a_paused_job_ends_with_the_same_export(tmp_path:
     assert (tmp_path / "whole.safetensors").read_bytes() == (tmp_path / "paused.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_past_weights_of_a_job_that_begins_with_anothers_are_anothers(tmp_path: Path) -> None:
     averaging: dict[str, Any] = {"penalties": [{"kind": "historical_averaging"}]}
     source = Notes()
@@ -173,6 +177,7 @@ def test_past_weights_of_a_job_that_begins_with_anothers_are_anothers(tmp_path: 
     assert losses["generator/historical_averaging"].item() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["cdcgan", "cyclegan"])
 def test_a_job_that_begins_with_anothers_weights_is_as_exact(family: str, tmp_path: Path) -> None:
     source = Notes()
@@ -188,6 +193,7 @@ def test_a_job_that_begins_with_anothers_weights_is_as_exact(family: str, tmp_pa
     assert exports[0].read_bytes() == exports[1].read_bytes()
 
 
+@pytest.mark.slow
 def test_weights_are_taken_over_and_nothing_else(tmp_path: Path) -> None:
     source = Notes()
     run(small("cyclegan"), tmp_path / "source", source)
@@ -222,6 +228,7 @@ def test_cancel_saves_nothing(tmp_path: Path) -> None:
     assert [saved.step for saved in notes.checkpoints] == [0]
 
 
+@pytest.mark.processes
 def test_a_fresh_process_gives_the_same_export(tmp_path: Path) -> None:
     recipe = small("wgan_gp")
     notes = Notes()
@@ -286,6 +293,7 @@ def test_batches_show_every_example_once_an_epoch() -> None:
     assert not torch.equal(batches.indices(0), other.indices(0))
 
 
+@pytest.mark.sampled(8, quick=2)
 @pytest.mark.parametrize(
     "family", [name for name, family in FAMILIES.items() if family.game == "synthesis" and "images" in family.kinds]
 )
@@ -293,6 +301,7 @@ def test_every_synthesis_family_takes_a_step_on_digits_without_overrides(family:
     assert all(math.isfinite(loss) for loss in advance(trainer(resolve(family, dataset="digits")[1]), 1))
 
 
+@pytest.mark.sampled(quick=1)
 @pytest.mark.parametrize("side", [8, 28, 32, 64, 96])
 def test_dcgan_trains_at_any_side(side: int) -> None:
     recipe = small("dcgan", batch_size=4, data={"side": side}, generator={"width": 8}, critic={"width": 8})

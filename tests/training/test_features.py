@@ -62,6 +62,7 @@ def test_turns_are_turns() -> None:
     assert turned[2, 0].tolist() == [[1, 3], [0, 2]]
 
 
+@pytest.mark.slow
 def test_how_digits_are_turned_is_learned_and_features_get_a_size_of_one() -> None:
     torch.manual_seed(1)
     torch.set_num_threads(1)

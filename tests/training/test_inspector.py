@@ -89,6 +89,7 @@ def run(
     return train(recipe, data, notes, folder=folder, resume=resume, **more)
 
 
+@pytest.mark.sampled(quick=2)
 @pytest.mark.parametrize(
     ("family", "dataset", "overrides", "names"),
     [
@@ -120,6 +121,7 @@ def test_every_kind_of_game_is_measured_by_its_metric(
     assert (evaluation.told_apart is None) == (recipe.critic is None)
 
 
+@pytest.mark.slow
 def test_a_paused_job_with_a_watch_is_the_same_job(tmp_path: Path, judges: Path) -> None:
     recipe, whole, first, second = short(**NARROW), Notes(), Notes(pause_at=3), Notes()
     ended = run(recipe, tmp_path / "whole", whole, judges)

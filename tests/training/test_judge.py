@@ -17,6 +17,7 @@ def digits() -> Data:
     return load(DIGITS, None)
 
 
+@pytest.mark.slow
 def test_it_reads_digits_that_it_has_not_seen(digits: Data) -> None:
     assert digits.images is not None
     assert digits.labels is not None

@@ -33,6 +33,7 @@ def trained(family: str, steps: int, **overrides: Any) -> tuple[Recipe, Trainer]
     return recipe, trainer
 
 
+@pytest.mark.sampled(quick=2)
 @pytest.mark.parametrize(
     ("family", "steps"),
     [("progan", 1), ("progan", 3), ("progan", STEPS), ("stackgan", 2), ("stackgan", STEPS), ("biggan", STEPS)],

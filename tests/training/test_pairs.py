@@ -79,6 +79,7 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.mark.sampled(quick=6)
 @pytest.mark.parametrize("conditioning", CONDITIONINGS)
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_each_is_refused_with_a_sentence_or_takes_a_finite_exact_step(objective: str, conditioning: str) -> None:

@@ -61,13 +61,20 @@ RECIPES = recipes()
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Course, list[Course]]]:
-    """By name: what one process was told, and what each of two ranks was."""
-    both = courses_by_ranks(list(RECIPES.values()), tmp_path_factory.mktemp("ranks"), 2)
-    (alone,) = courses_by_ranks(list(RECIPES.values()), tmp_path_factory.mktemp("alone"), 1)
-    return {name: (alone[place], [rank[place] for rank in both]) for place, name in enumerate(RECIPES)}
+def told(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[Course, list[Course]]]:
+    """By name, for the cases that this run takes: what one process was told, and what each of two ranks was."""
+    parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    names = [name for name in RECIPES if {"name": name} in parameters]
+    taken = [RECIPES[name] for name in names]
+    both = courses_by_ranks(taken, tmp_path_factory.mktemp("ranks"), 2)
+    (alone,) = courses_by_ranks(taken, tmp_path_factory.mktemp("alone"), 1)
+    return {name: (alone[place], [rank[place] for rank in both]) for place, name in enumerate(names)}
 
 
+@pytest.mark.processes
+@pytest.mark.sampled(25)
 @pytest.mark.parametrize("name", RECIPES)
 def test_two_ranks_take_the_steps_of_one_process(name: str, told: dict[str, tuple[Course, list[Course]]]) -> None:
     alone, (first, second) = told[name]
@@ -86,6 +93,7 @@ def test_every_objective_and_penalty_is_among_them() -> None:
     assert penalties == kinds(PenaltySpec)
 
 
+@pytest.mark.processes
 def test_weights_that_one_rank_takes_back_all_take_back(tmp_path: Path) -> None:
     """They overflow, and with much smaller steps they do not. A rank that was left behind would spoil the others."""
     wild = {"kind": "sgd", "rate": 0.3}
@@ -104,6 +112,7 @@ def test_weights_that_one_rank_takes_back_all_take_back(tmp_path: Path) -> None:
     assert troubles_by_ranks(made, tmp_path / "ranks", 2) == alone
 
 
+@pytest.mark.processes
 def test_ranks_that_have_drifted_apart_are_found(tmp_path: Path) -> None:
     assert alike_by_ranks(tmp_path, 2) == [[True, False]] * 2
 

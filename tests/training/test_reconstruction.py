@@ -29,6 +29,7 @@ def trainer(recipe: Recipe) -> Trainer:
     return on_threads(recipe, 1)
 
 
+@pytest.mark.slow
 def test_the_linear_autoencoder_finds_the_subspace_of_principal_components() -> None:
     recipe = resolve("linear_autoencoder", budget={"steps": 2000}, overrides={"data": {"side": 8}})[1]
     one = trainer(recipe)

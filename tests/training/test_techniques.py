@@ -55,6 +55,7 @@ def recipe(changes: Json, seed: int = 3) -> Recipe:
     return resolve("dcgan", seed=seed, budget={"steps": STEPS}, overrides=BASE | changes)[1]
 
 
+@pytest.mark.sampled(quick=4)
 @pytest.mark.parametrize("technique", TECHNIQUES)
 def test_it_changes_the_steps_and_they_stay_exact(technique: str, tmp_path: Path) -> None:
     with_it = recipe(TECHNIQUES[technique])

@@ -8,6 +8,13 @@ import pytest
 from tests.support.worker import Process, running_redis
 
 
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+def backend(request: pytest.FixtureRequest) -> str:
+    """SQLite in every run: workers reach tables through services alone, whose tests use both."""
+    kind: str = request.param
+    return kind
+
+
 @pytest.fixture
 def broker(database: Path) -> Iterator[Process]:
     """A Redis of the test's own, beside a fresh database."""

@@ -63,6 +63,7 @@ def listens_on_loopback(process: psutil.Process) -> bool:
     return bool(heard) and all(ip_address(ip).is_loopback for ip in heard)
 
 
+@pytest.mark.long
 def test_killed_ranks_paused_and_stopped_jobs_end_with_the_unbroken_runs_bytes(broker: Process) -> None:
     unbroken = on_two(STEPS)
     with running_worker():

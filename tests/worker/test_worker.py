@@ -155,6 +155,7 @@ def test_a_worker_stops_though_the_broker_is_dead_or_hung(
     assert jobs.get(job.id).state == S.QUEUED
 
 
+@pytest.mark.processes
 @once
 def test_a_worker_without_any_broker_stops_too(database: Path) -> None:
     with running_worker(FORGER_STOP_GRACE_S="1") as worker:
@@ -175,6 +176,7 @@ def test_no_runner_outlives_a_killed_worker_and_the_next_one_takes_over(broker: 
         until_step(job.id, 1)
 
 
+@pytest.mark.processes
 def test_a_job_made_while_the_broker_is_dead_is_rung_later(database: Path) -> None:
     job = make_job(steps=5)
     with running_worker(FORGER_RING_INTERVAL_S="1"), running_redis():

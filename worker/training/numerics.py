@@ -54,7 +54,10 @@ def measure(device: str, recipe: Recipe, threads: int | None, devices: int = 1, 
         has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         capability = torch.backends.cpu.get_cpu_capability()
-        has_bf16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        # The first says whether oneDNN would use bf16, whatever instructions ONEDNN_MAX_CPU_ISA leaves it.
+        has_bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported() and (
+            torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        )
         capability += " bf16" if has_bf16 else ""
     wants_bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and recipe.generator.kind not in SMALL)
     precision = "bf16" if wants_bf16 and has_bf16 else "fp32"
