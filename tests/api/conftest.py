@@ -12,11 +12,17 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 from app.core.settings import get_settings
 from app.db.session import engine
 from app.main import create_app
-from tests.support.databases import new_database
+from tests.support.databases import MOSTLY_SQLITE, new_database
 from tests.support.exports import publish_vivid
 from tests.support.settings import forget
 
 Publish = Callable[..., str]
+
+
+@pytest.fixture(scope="module", params=MOSTLY_SQLITE)
+def backend(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    return kind
 
 
 @pytest.fixture(scope="module")

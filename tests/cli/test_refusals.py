@@ -67,7 +67,7 @@ def test_a_service_that_stops_while_a_job_is_followed_is_waited_for(
 ) -> None:
     """The API is killed under the follower; it comes back, and no event is missed."""
     own = start_service()
-    job = own.post(recipe="cdcgan", dataset="digits", budget={"steps": 400})
+    job = own.post(recipe="cdcgan", dataset="digits", budget={"steps": 200})
     process = subprocess.Popen(
         [*COMMAND, "jobs", "follow", job], env=own.env(), cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
     )

@@ -23,7 +23,7 @@ from tests.support.service import Service, end
 from tests.support.wait import until
 from tests.support.watch import Watch
 
-KILLS = 4
+KILLS = 3
 
 
 @pytest.mark.sampled(2)

@@ -15,7 +15,7 @@ from tests.support.wait import until
 from tests.support.watch import Watch
 
 FAMILIES = ("dcgan", "cyclegan")
-BLOWS = (kill_runner, kill_worker, kill_service, kill_worker)
+BLOWS = (kill_runner, kill_worker, kill_service) * 2
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def own_postgres(postgres: Postgres) -> Iterator[Postgres]:
     server.remove()
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.long
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_killed_job_ends_with_the_unbroken_runs_bytes(
     start_service: StartService, postgres: Postgres, family: str

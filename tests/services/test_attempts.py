@@ -75,7 +75,7 @@ def test_only_a_waiting_job_is_claimed(database: Path, state: JobState) -> None:
     assert attempts.claim(job.id, "tests") is None
 
 
-@pytest.mark.sampled(40, quick=10)
+@pytest.mark.sampled(24, quick=8)
 @pytest.mark.parametrize(("write", "state"), [*product(WRITES, sorted(set(JobState) - ACTIVE))])
 def test_no_write_reaches_a_job_that_is_not_held(database: Path, write: str, state: JobState) -> None:
     job = make_job()

@@ -44,7 +44,7 @@ def test_a_verb_moves_the_job_or_says_why_not(database: Path, verb: Callable[[st
     assert len(jobs.events(job.id)) == told + (target != state), "each move is one event, no move is none"
 
 
-@pytest.mark.sampled(40, quick=10)
+@pytest.mark.sampled(24, quick=8)
 @pytest.mark.parametrize(("state", "target"), [*product(JobState, JobState)])
 def test_only_legal_moves_exist(database: Path, state: JobState, target: JobState) -> None:
     job = make_job()

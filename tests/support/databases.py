@@ -10,6 +10,8 @@ import pytest
 from tests.support.postgres import Postgres
 
 BACKENDS = ("sqlite", "postgresql")
+MOSTLY_SQLITE = ("sqlite", pytest.param("postgresql", marks=pytest.mark.long))
+"""for tests that reach tables through services alone, whose own tests use both in every run"""
 
 
 @contextmanager

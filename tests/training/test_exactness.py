@@ -79,7 +79,7 @@ def assert_same(left: Any, right: Any, where: str = "") -> None:
         assert left == right, where
 
 
-@pytest.mark.sampled(12, quick=3)
+@pytest.mark.sampled(8, quick=2)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_half_saved_and_loaded_equals_whole(family: str, tmp_path: Path) -> None:
     recipe = small(family)
@@ -178,6 +178,7 @@ def test_past_weights_of_a_job_that_begins_with_anothers_are_anothers(tmp_path: 
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("family", ["cdcgan", "cyclegan"])
 def test_a_job_that_begins_with_anothers_weights_is_as_exact(family: str, tmp_path: Path) -> None:
     source = Notes()

@@ -26,8 +26,12 @@ def spread_within_classes(pictures: Tensor, labels: Tensor) -> float:
 
 
 @pytest.mark.slow
-def test_cdcgan_on_digits_draws_what_is_asked_and_not_one_prototype_each(tmp_path: Path) -> None:
-    recipe = resolve("cdcgan", dataset="digits", seed=1)[1]
+@pytest.mark.parametrize("budget", [{"steps": 300}, pytest.param(None, marks=pytest.mark.long)])
+def test_cdcgan_on_digits_draws_what_is_asked_and_not_one_prototype_each(
+    tmp_path: Path, budget: dict[str, int] | None
+) -> None:
+    """With a quarter of the default budget, and with the whole."""
+    recipe = resolve("cdcgan", dataset="digits", seed=1, budget=budget)[1]
     numerics = measure("cpu", recipe, threads=1)
     apply(numerics)
     data = load(recipe.data, None)

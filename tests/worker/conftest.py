@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.databases import MOSTLY_SQLITE
 from tests.support.worker import Process, running_redis
 
 
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+@pytest.fixture(scope="module", params=MOSTLY_SQLITE)
 def backend(request: pytest.FixtureRequest) -> str:
-    """SQLite in every run: workers reach tables through services alone, whose tests use both."""
     kind: str = request.param
     return kind
 

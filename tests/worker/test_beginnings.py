@@ -41,7 +41,7 @@ def export_of(job: JobView) -> str:
 
 
 def test_minutes_are_measured_once_and_the_job_is_then_the_one_of_its_steps(broker: Process) -> None:
-    timed = create(resolve("gan", dataset="ring8", seed=5, budget={"minutes": 0.1})[1])
+    timed = create(resolve("gan", dataset="ring8", seed=5, budget={"minutes": 0.03})[1])
     assert timed.total == 0
     with running_worker() as worker:
         until_step(timed.id, 1)
@@ -50,7 +50,7 @@ def test_minutes_are_measured_once_and_the_job_is_then_the_one_of_its_steps(brok
         assert done.attempt == 2
         (event,) = told(timed.id, "budget")
         steps = event.data["steps"]
-        assert event.data["message"].startswith(f"At the pace measured here 0.1 minutes are {steps} steps;")
+        assert event.data["message"].startswith(f"At the pace measured here 0.03 minutes are {steps} steps;")
         assert (done.step, done.total, done.recipe.budget.steps) == (steps, steps, steps)
         assert done.recipe == resolve("gan", dataset="ring8", seed=5, budget={"steps": steps})[1]
         assert models.versions()[0].recipe == done.recipe

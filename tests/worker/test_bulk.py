@@ -64,6 +64,7 @@ def test_what_was_called_off_keeps_its_shards_and_nothing_else(broker: Process) 
     assert len(left(job)) > len(kept)
 
 
+@pytest.mark.long
 @once
 def test_a_shard_that_is_lost_is_made_again_with_those_after_it(broker: Process) -> None:
     publish_slow()

@@ -87,6 +87,7 @@ def test_an_evaluation_runs_while_a_training_has_the_only_slot(broker: Process) 
     assert evaluation_of(done)["figures"] == done.result.figures
 
 
+@pytest.mark.long
 @once
 def test_a_checkpoint_of_pictures_is_evaluated_with_the_figures_named(broker: Process) -> None:
     small = {"generator": {"width": 4}, "critic": {"width": 4}}

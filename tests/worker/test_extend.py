@@ -28,6 +28,7 @@ def kill_runner(worker: Process, job_id: str) -> None:
             child.kill()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_an_extension_that_is_killed_gives_the_same_bytes(broker: Process) -> None:
     made = [make_job("gan", "ring8", steps=20, **FAST) for _ in range(2)]

@@ -98,6 +98,7 @@ def test_killed_ranks_paused_and_stopped_jobs_end_with_the_unbroken_runs_bytes(b
     assert all(name.endswith(".pt") for name in left), left
 
 
+@pytest.mark.long
 def test_no_rank_outlives_a_cancel_or_a_killed_worker(broker: Process) -> None:
     job = on_two(LONG)
     with running_worker() as worker:
