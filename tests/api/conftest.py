@@ -12,6 +12,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 from app.core.settings import get_settings
 from app.db.session import engine
 from app.main import create_app
+from app.services import home as homes
 from tests.support.databases import MOSTLY_SQLITE, new_database
 from tests.support.exports import publish_vivid
 from tests.support.settings import forget
@@ -37,6 +38,7 @@ def api_home(tmp_path_factory: pytest.TempPathFactory, backend: str, request: py
         patch.setenv("FORGER_MAX_UPLOAD_BYTES", "2000000")
         patch.setenv("FORGER_MAX_PIXELS", "1000000")
         forget()
+        assert homes.is_ours(), "or the API's own sweep would take the home amidst a test that counts its files"
         yield home
         engine(get_settings().database_url).dispose()
     forget()

@@ -54,7 +54,7 @@ def small(family: str, seed: int = 3, **changes: Any) -> Recipe:
     return recipe.model_copy(update={"checkpoint_every": 5, "report_every": 2})
 
 
-def trainer(recipe: Recipe, threads: int = 2) -> Trainer:
+def trainer(recipe: Recipe, threads: int = 1) -> Trainer:
     numerics = measure("cpu", recipe, threads)
     apply(numerics)
     device = torch.device("cpu")
@@ -137,7 +137,7 @@ def run(
     **beginning: Any,
 ) -> Finished | Stopped:
     """`beginning`: `start`, `weights`, `judges` and `extended_at`, as `train` takes them."""
-    numerics = measure("cpu", recipe, 2)
+    numerics = measure("cpu", recipe, 1)
     apply(numerics)
     data = load(recipe.data, None)
     return train(recipe, data, notes, folder=folder, attempt=attempt, resume=resume, numerics=numerics, **beginning)
