@@ -91,6 +91,7 @@ def test_what_is_wrong_is_refused_by_name_and_leaves_nothing(
     assert [job.id for job in jobs.list_jobs(limit=100)[0]] == before
 
 
+@pytest.mark.slow
 def test_a_number_over_the_limit_names_the_limit(client: TestClient) -> None:
     limits = {limit["name"]: limit["value"] for limit in client.get("/limits").json()["data"]}
     assert "(generated)" in send(client, GENERATE, n=limits["generated"] + 1, shard=limits["shard"]).json()["detail"]

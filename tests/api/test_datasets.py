@@ -312,6 +312,7 @@ def test_received_files_are_removed_beside_the_event_loop(client: TestClient, mo
     assert on_loop == [False]
 
 
+@pytest.mark.slow
 def test_a_picture_that_breaks_its_reader_is_left_out(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A child with no memory to spare cannot read the largest one."""
     from app.core.sandbox import Sandbox

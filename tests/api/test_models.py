@@ -32,6 +32,7 @@ def publish(client: TestClient, name: str, checkpoint: str) -> str:
     return at
 
 
+@pytest.mark.slow
 def test_a_published_checkpoint_draws_and_a_withdrawn_one_does_not(
     client: TestClient, checkpoint: CheckpointView
 ) -> None:

@@ -204,6 +204,7 @@ def test_without_network_an_empty_folder_says_where_to_put_the_files(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @needs_files
 @pytest.mark.parametrize(("name", "mean"), [("mnist", 0.1307), ("fashion_mnist", 0.2860)])
 def test_the_real_files_have_their_published_mean(name: str, mean: float) -> None:

@@ -58,6 +58,7 @@ def test_scenes_vary_widely() -> None:
     assert day.std(dim=0).mean() > 25
 
 
+@pytest.mark.slow
 def test_the_dataset_has_as_many_pictures_as_its_entry_says() -> None:
     info = DATASETS["day2night"]
     loaded = data.load(info.spec().model_copy(update={"side": 16}), None)

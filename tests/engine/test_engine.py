@@ -62,6 +62,7 @@ def picks(n: int, label: int | None = None, start: int = 0) -> list[Pick]:
     return [(label, index) for index in range(start, start + n)]
 
 
+@pytest.mark.sampled(quick=3)
 @pytest.mark.parametrize(("family", "dataset"), SYNTHESIS)
 def test_a_picture_is_the_same_in_every_company(engine: Engine, export: MakeExport, family: str, dataset: str) -> None:
     path = export(family, dataset)

@@ -123,6 +123,7 @@ def seams(windows: list[Window]) -> list[int]:
     return [window.start for window in windows[1:]]
 
 
+@pytest.mark.sampled(quick=1)
 @pytest.mark.parametrize("name", ["resnet", "resnet, nearest", "unet"])
 def test_no_seam_shows(name: str) -> None:
     translator = vivid(name)

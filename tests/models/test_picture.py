@@ -43,6 +43,7 @@ def test_points_that_are_not_finite_are_left_out() -> None:
     assert (scatter(np.array([[np.nan, 0.0]]), 64) == scatter(np.empty((0, 2)), 64)).all()
 
 
+@pytest.mark.slow
 def test_a_plot_on_a_line_shows_both_densities_and_below_them_the_critics() -> None:
     points, truth = np.random.default_rng(0).standard_normal(200), MIXTURE.density(X[:, None])
     alone = line_plot(points, X, truth)

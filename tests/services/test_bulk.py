@@ -76,6 +76,7 @@ def test_without_a_model_the_newest_that_can_is_meant(database: Path) -> None:
     assert translation(model="pix2pix-digits").dataset == "digits"
 
 
+@pytest.mark.sampled(quick=3)
 @pytest.mark.parametrize(
     ("wish", "error", "pointer", "said"),
     [

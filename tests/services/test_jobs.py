@@ -29,6 +29,7 @@ ANSWERS: dict[Callable[[str], JobView], dict[JobState, JobState]] = {
 }
 
 
+@pytest.mark.sampled(quick=8)
 @pytest.mark.parametrize(("verb", "state"), [*product(ANSWERS, JobState)])
 def test_a_verb_moves_the_job_or_says_why_not(database: Path, verb: Callable[[str], JobView], state: JobState) -> None:
     job = make_job()

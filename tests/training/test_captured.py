@@ -80,7 +80,7 @@ CAPTURED: list[tuple[str, dict[str, Any]]] = [
 ] + list(TWISTS)
 
 
-@pytest.mark.sampled(16, quick=3)
+@pytest.mark.sampled(16, quick=2)
 @pytest.mark.parametrize(("family", "changes"), CAPTURED, ids=lambda value: value if isinstance(value, str) else "")
 def test_captured_steps_leave_the_bits_of_those_made_by_hand(family: str, changes: dict[str, Any]) -> None:
     recipe, tapes = recipe_of(family, changes), list[Tape]()
@@ -169,6 +169,7 @@ def test_a_graph_that_cannot_be_made_or_differs_is_dropped_with_one_line(
     assert reason in lines[0]
 
 
+@pytest.mark.sampled(quick=1)
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.99])
 def test_a_capture_that_fails_anywhere_leaves_nothing_behind(share: float) -> None:
     recipe, tape = recipe_of("dcgan"), Tape()

@@ -74,6 +74,7 @@ def test_a_critic_of_points_that_stay_is_the_closed_form() -> None:
         assert error(1 / (1 + np.exp(-change(logits))), made) > 0.06, how
 
 
+@pytest.mark.slow
 def test_scores_of_least_squares_are_the_closed_form_themselves() -> None:
     trainer = trained(300, still=True, objective={"kind": "least_squares"})
     assert trainer.critic is not None

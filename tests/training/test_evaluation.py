@@ -156,6 +156,7 @@ class Identity(nn.Module):
         return x
 
 
+@pytest.mark.slow
 def test_who_translates_nothing_is_the_first_baseline(cache: Path) -> None:
     recipe = recipe_of("cyclegan", "day2night")
     found = judged(
@@ -225,6 +226,7 @@ class Stack(nn.Module):
         return torch.cat(layers, dim=1).float() / 127.5 - 1
 
 
+@pytest.mark.slow
 def test_stacked_digits_are_read_one_by_one(cache: Path) -> None:
     recipe = resolve(
         "dcgan",

@@ -165,6 +165,7 @@ def seen_as(monkeypatch: pytest.MonkeyPatch, distances: dict[int, float]) -> Non
     monkeypatch.setattr(Inspector, "look", lambda self: {"frechet": distances[self._trainer.step]})
 
 
+@pytest.mark.sampled(quick=1)
 @pytest.mark.parametrize(
     ("distances", "taken"), [({2: 3, 4: 1, 6: 5, 8: 2, 10: 4}, 4), ({2: 3, 4: 2, 6: 1, 8: 2, 10: 4}, 6)]
 )

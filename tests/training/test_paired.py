@@ -35,6 +35,7 @@ def trainer(recipe: Recipe) -> Trainer:
     return Trainer(recipe, Batches(recipe, load(recipe.data, None), CPU), CPU, numerics.precision)
 
 
+@pytest.mark.slow
 def test_a_pair_stays_a_pair_and_in_the_unpaired_game_it_need_not() -> None:
     recipe = small("pix2pix")
     data = load(recipe.data, None)
@@ -50,6 +51,7 @@ def test_a_pair_stays_a_pair_and_in_the_unpaired_game_it_need_not() -> None:
     assert not torch.equal(mixed.real, mixed.other)
 
 
+@pytest.mark.slow
 def test_scenes_by_night_are_those_of_the_same_days() -> None:
     data = load(small("pix2pix").data, None)
     assert data.a is not None
@@ -60,6 +62,7 @@ def test_scenes_by_night_are_those_of_the_same_days() -> None:
     assert (likeness.argmax(dim=1) == torch.arange(200)).float().mean() > 0.3, "of two hundred"
 
 
+@pytest.mark.sampled(quick=1)
 @pytest.mark.parametrize(
     ("family", "dataset"), [("pix2pix", "day2night"), ("pix2pix", "digits"), ("srgan", "digits"), ("inpaint", "digits")]
 )

@@ -53,6 +53,7 @@ def in_minutes() -> JobView:
     return jobs.create(family=None, recipe=recipe, dataset="ring8", model_name="mine")
 
 
+@pytest.mark.sampled(quick=2)
 @pytest.mark.parametrize(
     ("make", "at"),
     [

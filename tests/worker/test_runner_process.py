@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from worker.runner_process import RunnerProcess
 
 LONG_S = 600.0
 """that no test waits for"""
 
 
+@pytest.mark.processes
 def test_the_end_of_a_runner_is_seen_when_it_comes(home: Path) -> None:
     """There is no database here: the runner says its first heartbeat, fails, and ends. Nobody sleeps beyond that."""
     runner = RunnerProcess("job_of_nobody", 1, home / "runner.log")
