@@ -63,13 +63,13 @@ def tiers_of(items: Iterable[pytest.Item], seed: str) -> dict[pytest.Item, Tier]
         if item.get_closest_marker("sampled"):
             cases[item.path, getattr(item, "originalname", item.name)].append(item)
     for group in cases.values():
-        group.sort(key=lambda item: draw(seed, item.nodeid))
         marker = group[0].get_closest_marker("sampled")
         assert marker is not None
         usual, quick = (*marker.args, len(group))[0], marker.kwargs.get("quick", 1)
-        for place, item in enumerate(group):
-            drawn = Tier.QUICK if place < quick else Tier.USUAL if place < usual else Tier.REST
-            tiers[item] = max(tiers[item], drawn)
+        drawn = sorted((item for item in group if tiers[item] < Tier.REST), key=lambda item: draw(seed, item.nodeid))
+        tiers.update(dict.fromkeys(drawn[usual:], Tier.REST))
+        in_process = [item for item in drawn[:usual] if tiers[item] is Tier.QUICK]
+        tiers.update(dict.fromkeys(in_process[quick:], Tier.USUAL))
     return tiers
 
 
