@@ -89,9 +89,9 @@ def database(
         yield home
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def start_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartService]:
-    """Starts real services; each has its own home and a free port, and all are stopped at the end."""
+    """Starts real services; each has its own home and a free port, and all are stopped after the module."""
     started: list[Service] = []
     numbers = itertools.count()
 
@@ -106,8 +106,6 @@ def start_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartSer
 
 
 @pytest.fixture(scope="module")
-def service(start_service: StartService) -> Iterator[Service]:
+def service(start_service: StartService) -> Service:
     """One running service per test file, as it is without any setting."""
-    running = start_service()
-    yield running
-    running.stop()
+    return start_service()

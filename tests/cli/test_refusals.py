@@ -67,7 +67,7 @@ def test_a_service_that_stops_while_a_job_is_followed_is_waited_for(
 ) -> None:
     """The API is killed under the follower; it comes back, and no event is missed."""
     own = start_service()
-    job = own.post(recipe="cdcgan", dataset="digits", budget={"steps": 200})
+    job = own.post(recipe="cdcgan", dataset="digits", budget={"steps": 100})
     process = subprocess.Popen(
         [*COMMAND, "jobs", "follow", job], env=own.env(), cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
     )
@@ -76,9 +76,10 @@ def test_a_service_that_stops_while_a_job_is_followed_is_waited_for(
     api = own.find("uvicorn")
     assert api is not None
     api.kill()
-    rest, _ = process.communicate(timeout=180)
-    assert process.returncode == 0
-    steps = [line.split()[1] for line in [*said, *rest.splitlines()] if line.startswith("step ")]
+    said += process.stdout.readlines()  # not `communicate`, which forgets what has been read ahead
+    process.stdout.close()
+    assert process.wait(180) == 0
+    steps = [line.split()[1] for line in said if line.startswith("step ")]
     log = own.client.get(f"/jobs/{job}/events").json()["data"]
     assert steps == [str(event["data"]["step"]) for event in log if event["type"] == "metrics"]
 

@@ -31,7 +31,7 @@ Array = NDArray[Any]
 MODELS = {"cdcgan": "digits", "gan": "ring8", "pix2pix": "digits", "srgan": "digits", "cyclegan": "day2night"}
 CLASSES = {"7": 7, "0": 2, "3": 4}
 MANY: dict[str, dict[str, Any]] = {
-    "generate": {"model": "slow-cdcgan", "n": 5000, "seed": 5, "shard": 100},
+    "generate": {"model": "slow-cdcgan", "n": 3000, "seed": 5, "shard": 100},
     "translate": {"model": "slow-pix2pix", "dataset": "digits", "format": "npz", "shard": 60},
 }
 

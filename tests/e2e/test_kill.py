@@ -26,7 +26,7 @@ from tests.support.watch import Watch
 KILLS = 3
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("family", JOBS)
 @pytest.mark.parametrize("blow", [kill_runner, kill_worker, kill_service])
 def test_a_killed_job_ends_with_the_unbroken_runs_bytes(start_service: StartService, blow: Blow, family: str) -> None:

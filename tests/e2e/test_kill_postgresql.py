@@ -51,7 +51,7 @@ def test_a_database_that_dies_under_a_job_costs_time_and_nothing_else(
     whole = unbroken(service, family)
     job_id = post(service, family)
     watch = Watch(service, job_id)
-    for step in random_steps(f"{family}/crash", 2):
+    for step in random_steps(f"{family}/crash", 1):
         watch.until_step(step)
         crash_until_felt(own_postgres, service)
         own_postgres.start()

@@ -45,6 +45,7 @@ def all_gone(processes: list[psutil.Process]) -> bool:
     return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_in_order_and_leaves_nothing(own: Service, number: signal.Signals) -> None:
     children = own.descendants()
@@ -62,6 +63,7 @@ def test_service_json_says_where_it_is(own: Service) -> None:
     assert own.url in own.said.read_text()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("words", [("uvicorn",), ("worker.celery_app",), ("redis-server",)])
 def test_a_dead_child_is_started_again(own: Service, words: tuple[str, ...]) -> None:
     first = until(lambda: own.find(*words))

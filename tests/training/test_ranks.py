@@ -74,7 +74,7 @@ def told(
 
 
 @pytest.mark.processes
-@pytest.mark.sampled(12)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", RECIPES)
 def test_two_ranks_take_the_steps_of_one_process(name: str, told: dict[str, tuple[Course, list[Course]]]) -> None:
     alone, (first, second) = told[name]

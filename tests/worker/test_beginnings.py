@@ -1,6 +1,7 @@
 """How a job begins, with real workers: a budget to measure, another job's weights; and what is published of it."""
 
 import psutil
+import pytest
 
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
@@ -40,6 +41,7 @@ def export_of(job: JobView) -> str:
     return job.result.export_sha256
 
 
+@pytest.mark.long
 def test_minutes_are_measured_once_and_the_job_is_then_the_one_of_its_steps(broker: Process) -> None:
     timed = create(resolve("gan", dataset="ring8", seed=5, budget={"minutes": 0.03})[1])
     assert timed.total == 0

@@ -69,6 +69,7 @@ def test_an_evaluation_without_memory_says_what_to_ask_for(
     assert (reason.code, reason.message) == ("out_of_memory", "Memory ran out: ask for a smaller n.")
 
 
+@pytest.mark.long
 @once
 def test_an_evaluation_runs_while_a_training_has_the_only_slot(broker: Process) -> None:
     checkpoint = checkpoint_of("gan", "ring8")

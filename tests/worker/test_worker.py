@@ -124,7 +124,7 @@ def test_a_silent_runner_is_killed_and_the_job_tried_again(broker: Process) -> N
 
 
 @once
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("number", STATUS)
 def test_a_stopping_worker_saves_and_gives_the_job_back(broker: Process, number: signal.Signals) -> None:
     job = long_job()
@@ -142,7 +142,7 @@ def test_a_stopping_worker_saves_and_gives_the_job_back(broker: Process, number:
 
 
 @once
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_worker_stops_though_the_broker_is_dead_or_hung(
