@@ -56,13 +56,19 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> str:
     return os.pathsep.join((str(folder), str(Path(sys.executable).parent), os.environ["PATH"]))
 
 
-@pytest.mark.long
-def test_every_command_of_the_page_works(service: Service, desk: Path, shell: str) -> None:
-    lines = [line for block in blocks("sh") for line in block.splitlines()]
-    assert len(lines) > 25
+@pytest.fixture(scope="module")
+def env(service: Service, desk: Path, shell: str) -> dict[str, str]:
+    """A shell's environment, beside a service that has the models that the page speaks of."""
     env = service.env() | {"PATH": shell}
     for learned in ("gumbel_gan", "pix2pix --dataset digits", "srgan", "inpaint", "cyclegan --set data.side=16"):
         do(f"forger train {learned} --steps 1 --follow", desk, env)
+    return env
+
+
+@pytest.mark.long
+def test_every_command_of_the_page_works(service: Service, desk: Path, env: dict[str, str]) -> None:
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    assert len(lines) > 25
     for line in map(quick, lines):
         do(line, desk, env)
         if line.startswith(("forger train cdcgan", "forger extend")):
@@ -97,6 +103,7 @@ def newest_checkpoint(service: Service) -> str:
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("env")
 def test_every_line_of_python_works(service: Service, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("FORGER_")]:
         monkeypatch.delenv(name)
