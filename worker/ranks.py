@@ -135,5 +135,5 @@ def _files(told: list[str] | None) -> Files | None:
 if __name__ == "__main__":
     status = main()
     sys.stderr.flush()
-    # gloo's thread may still free a tensor, and aborts the process where Python is being taken down meanwhile.
+    # Skip Python's shutdown: gloo's thread may free a tensor during it, which aborts the process.
     os._exit(status)

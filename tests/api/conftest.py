@@ -38,7 +38,7 @@ def api_home(tmp_path_factory: pytest.TempPathFactory, backend: str, request: py
         patch.setenv("FORGER_MAX_UPLOAD_BYTES", "2000000")
         patch.setenv("FORGER_MAX_PIXELS", "1000000")
         forget()
-        assert homes.is_ours(), "or the API's own sweep would take the home amidst a test that counts its files"
+        assert homes.is_ours(), "Write the home's mark now: the API's sweep would write it while a test counts files."
         yield home
         engine(get_settings().database_url).dispose()
     forget()

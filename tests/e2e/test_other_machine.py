@@ -1,4 +1,4 @@
-"""A machine without AVX512 and bf16, which stands for half of those in use: its jobs are as exact as any."""
+"""A killed job ends with equal bytes on a machine without AVX512 and bf16 too."""
 
 import json
 import sqlite3

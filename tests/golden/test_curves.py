@@ -7,7 +7,7 @@ from tests.golden.curves import KEPT
 from tests.golden.record import Curve, curves, recorded
 
 TOLERANCES = {1: 1e-4, 2: 1e-4, 5: 1e-4, 10: 1e-2}
-"""by step, relative: processors of one instruction set still differ in the last digit, which a GAN multiplies"""
+"""Relative, by step. Processors with the same instructions still differ in the last digit, and training amplifies it."""
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,8 @@ def test_the_first_losses_are_those_recorded(family: str, computed: dict[str, Cu
     now = computed[family]
     assert now.keys() == golden.keys()
     for name, losses in golden.items():
-        for step, value, kept in zip(KEPT, now[name], losses, strict=False):
+        assert len(now[name]) == len(losses), name
+        for step, value, kept in zip(KEPT, now[name], losses, strict=False):  # a lazy penalty has fewer
             assert value == pytest.approx(kept, rel=TOLERANCES[step], abs=1e-6), (name, step)
 
 

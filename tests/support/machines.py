@@ -1,7 +1,7 @@
-"""The instruction set as an argument, so that tests of numbers compute them alike on every x86-64 machine."""
+"""Instruction sets for child processes: tests that compare numbers compute them alike on every x86-64 machine."""
 
 AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "COMPATIBLE"}
-"""The environment in which torch, oneDNN and MKL use nothing beyond AVX2: a new process reads it once, at its start.
+"""Limits torch, oneDNN and MKL to AVX2. Set these variables before the process starts: each is read once.
 
-MKL_CBWR=COMPATIBLE is the only branch of MKL that Intel's and AMD's processors share.
+MKL_CBWR=COMPATIBLE selects the code path of MKL that Intel and AMD processors share.
 """

@@ -60,7 +60,7 @@ def _size(trainer: Trainer) -> float:
 
 
 def courses_by_ranks(recipes: Sequence[Recipe], folder: Path, of: int) -> list[list[Course]]:
-    """For each of `of` processes what each of its recipes' steps told."""
+    """Train the recipes in `of` processes; for each process the losses of each recipe's steps."""
     _together("courses", recipes, folder, of)
     return [json.loads((folder / f"told-{rank}.json").read_text()) for rank in range(of)]
 

@@ -54,7 +54,7 @@ def measure(device: str, recipe: Recipe, threads: int | None, devices: int = 1, 
         has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         capability = torch.backends.cpu.get_cpu_capability()
-        # The first says whether oneDNN would use bf16, whatever instructions ONEDNN_MAX_CPU_ISA leaves it.
+        # The processor may have bf16 while ONEDNN_MAX_CPU_ISA keeps oneDNN from using it.
         has_bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported() and (
             torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
         )
