@@ -7,7 +7,7 @@ from tests.golden.curves import KEPT
 from tests.golden.record import Curve, curves, recorded
 
 TOLERANCES = {1: 1e-4, 2: 1e-4, 5: 1e-4, 10: 1e-2}
-"""Relative, by step. Processors with the same instructions still differ in the last digit, and training amplifies it."""
+"""Relative, by step. Processors with the same instructions still differ in the last digit, which training amplifies."""
 
 
 @pytest.fixture(scope="module")
