@@ -143,8 +143,10 @@ def test_without_an_engine_a_dry_run_says_that_it_cannot_count(
 def test_a_dry_run_waits_only_a_moment_for_an_engine_that_loads(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    inference = client.app.state.inference  # type: ignore[attr-defined]
+    inference._await()  # else its loader may fill the future of this test, and the service never ends
     monkeypatch.setattr("app.services.inference.COUNT_S", 0.01)
-    monkeypatch.setattr(client.app.state.inference, "_engine", Future())  # type: ignore[attr-defined]
+    monkeypatch.setattr(inference, "_engine", Future())
     plan = send(client, dry_run=True).json()
     assert plan["parameters"] is None
     assert plan["note"] == "The parameters are not counted. The engine is still loading."
