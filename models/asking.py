@@ -28,6 +28,14 @@ class Overloaded(Exception):
         self.retry_after = retry_after
 
 
+class ExportFlawed(Exception):
+    """The file of an export, named by its sha256, is "missing" or "damaged"."""
+
+    def __init__(self, sha256: str, how: str) -> None:
+        super().__init__(f"The export {sha256} is {how}.")
+        self.sha256, self.how = sha256, how
+
+
 class AnyEngine(Protocol):
     """Asked from any thread. A future that is cancelled withdraws its request, and frees its place."""
 

@@ -2,13 +2,14 @@
 
 import hashlib
 import io
-import os
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from models import durable
 
 
 class DamagedCheckpoint(Exception):
@@ -26,28 +27,23 @@ class Saved:
 
 
 def save(state: dict[str, Any], folder: Path, attempt: int) -> Saved:
-    """Write to a temporary name, sync, rename, sync the folder. The name carries step and attempt."""
+    """Write a checkpoint, whole or not at all. Its name carries step and attempt."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
     content = buffer.getbuffer()
     path = folder / f"step-{state['step']:09d}-a{attempt}.pt"
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    _sync_folder(folder)
+    with durable.whole(path) as incoming:
+        incoming.write_bytes(content)
     return Saved(state["step"], path, hashlib.sha256(content).hexdigest(), len(content))
 
 
 def find(folder: Path, step: int) -> Path:
-    """The checkpoint of this step, of whatever attempt: they are equal. Raises DamagedCheckpoint where it is gone."""
-    found = sorted(folder.glob(f"step-{step:09d}-a*.pt"))
-    if not found:
+    """Find the checkpoint of this step, of the newest attempt that saved one. Raises DamagedCheckpoint."""
+    found = folder.glob(f"step-{step:09d}-a*.pt")
+    newest = max(found, key=lambda path: int(path.stem.rpartition("-a")[2]), default=None)
+    if newest is None:
         raise DamagedCheckpoint(f"The checkpoint of step {step} is missing.")
-    return found[-1]
+    return newest
 
 
 def load(path: Path, sha256: str | None = None) -> dict[str, Any]:
@@ -63,11 +59,3 @@ def load(path: Path, sha256: str | None = None) -> dict[str, Any]:
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise DamagedCheckpoint(f"The checkpoint {path.name} cannot be read.") from error
     return state
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

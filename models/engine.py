@@ -8,7 +8,7 @@ only batch sizes whose outputs were seen to be bit-equal to each other are used.
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import chain
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from models import derive
-from models.asking import Array, Backlog, Direction, Kind, Pick, weight
+from models.asking import Array, Backlog, Direction, ExportFlawed, Kind, Pick, weight
 from models.build import counts, parameters, shape
 from models.export import Export, cycling_labels, export_checkpoint, load_export
 from models.latent import draw_latents
@@ -205,14 +205,24 @@ class Engine:
     """an answer is sure to come"""
 
     def __init__(
-        self, *, device: str = "auto", threads: int | None = None, bound: int = 4000, memory: int = 2 << 30
+        self,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        bound: int = 4000,
+        memory: int = 2 << 30,
+        flaw: Callable[[str], str | None] = lambda _: None,
     ) -> None:
-        """`bound`: pictures that may wait; `memory`: bytes of networks kept, the least recently used go first."""
+        """`bound`: pictures that may wait; `memory`: bytes of networks kept, the least recently used go first.
+
+        `flaw`: what is wrong with the file of an export, by its name; asked before it is loaded.
+        """
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self._device = torch.device(device)
         self._threads = threads or torch.get_num_threads()
         self._memory = memory
+        self._flaw = flaw
         self._loaded: OrderedDict[Path, Loaded] = OrderedDict()
         self._change = threading.Condition()
         self._samplings: deque[_Sampling] = deque()
@@ -406,6 +416,8 @@ class Engine:
 
     def _model(self, path: Path) -> Loaded:
         if path not in self._loaded:
+            if (how := self._flaw(path.name)) is not None:
+                raise ExportFlawed(path.name, how)
             self._loaded[path] = Loaded(load_export(path), self._device, self._threads)
         self._loaded.move_to_end(path)
         while len(self._loaded) > 1 and sum(model.bytes for model in self._loaded.values()) > self._memory:

@@ -46,16 +46,22 @@ def write_export(path: Path, recipe: Recipe, step: int, generator: nn.Module) ->
 
 
 def export_checkpoint(recipe: Recipe, saved: Path, out: Path) -> None:
-    """The export of a checkpoint: its averaged generator, recalibrated. Raises DamagedCheckpoint.
+    """Write the export of a checkpoint. Raises DamagedCheckpoint.
 
     With the job's number of threads (another may round sums otherwise) its last one gives the job's own export again.
     """
+    step, generator = averaged(recipe, saved)
+    write_export(out, recipe, step, generator)
+
+
+def averaged(recipe: Recipe, saved: Path) -> tuple[int, nn.Module]:
+    """Load a checkpoint's step and its averaged generator as an export holds it. Raises DamagedCheckpoint."""
     state = checkpoint.load(saved)
     generator = build_generator(recipe)
     generator.load_state_dict(state["average"])
     proceed(generator, state["step"] / recipe.budget.steps)
     recalibrate(generator, recipe)
-    write_export(out, recipe, state["step"], generator)
+    return state["step"], generator.eval().requires_grad_(False)
 
 
 def read_header(path: Path) -> dict[str, Any]:

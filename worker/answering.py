@@ -16,7 +16,7 @@ from app.core.settings import Settings
 from app.core.store import Store
 from app.services import parcels
 from app.services.parcels import AWAY
-from models.asking import AnyEngine, Array, Overloaded
+from models.asking import AnyEngine, Array, ExportFlawed, Overloaded
 from models.yielding import yield_to_others
 
 log = get_logger(__name__)
@@ -153,5 +153,7 @@ def _answer(id_: str, future: Future[Array]) -> bytes:
 def _refused(id_: str, error: Exception) -> bytes:
     if isinstance(error, Overloaded):
         return parcels.pack({"id": id_, "retry_after": error.retry_after})
+    if isinstance(error, ExportFlawed):
+        return parcels.pack({"id": id_, "export": error.sha256, "flaw": error.how})
     log.error("not_made", error=str(error), exc_info=error)
     return parcels.pack({"id": id_, "error": str(error) or type(error).__name__})

@@ -3,12 +3,13 @@
 import errno
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.core.names import GENERATE
 from app.core.settings import get_settings
 from app.core.store import Store
-from app.services import attempts, shards
+from app.services import attempt_files, attempts, shards
 from app.services.bulk import Generation, Translation
 from app.services.views import JobView
 from worker import subject
@@ -54,13 +55,13 @@ class Bulk:
         making = self._making(self._loaded())
         self._beat()
         shards.settle_total(self._job.id, self._fence, making.total)
-        for left in self._folder.glob("*.part"):  # of an attempt that was killed
-            left.unlink(missing_ok=True)
+        attempts.sweep_files(self._job.id, self._fence)
         self._done = first = self._resume_point()
         writer = Writer(self._asked.format, making.of, making.class_names)
         made = self._counted(making.made(first))
         for start in range(first, making.total, self._asked.shard):
-            self._write(writer, made, start, min(self._asked.shard, making.total - start))
+            with attempt_files.scratch(self._folder, "shard", self._fence) as folder:
+                self._write(folder, writer, made, start, min(self._asked.shard, making.total - start))
         shards.finish(self._job.id, self._fence)
 
     def _loaded(self) -> "Loaded":
@@ -88,19 +89,19 @@ class Bulk:
         """Pictures in the shards that are there, up to the first that is not; the job is rewound to it."""
         store, done = Store(get_settings().artifacts), 0
         for shard in shards.recorded(self._job.id):
-            if not store.path(shard.sha256).is_file():
+            if store.flaw(shard.sha256) is not None:
                 break
             done = shard.step or 0
         if self._job.step > done:
             attempts.rewind(self._job.id, self._fence, done)
         return done
 
-    def _write(self, writer: Writer, made: Iterable[Made], first: int, count: int) -> None:
-        """One shard, under a name of this attempt's until it is recorded."""
+    def _write(self, folder: Path, writer: Writer, made: Iterable[Made], first: int, count: int) -> None:
+        """Write one shard in `folder` and record it."""
         from worker.training.uploads import NoRoom
 
         name = f"shard-{first // self._asked.shard:04d}.{self._asked.format}"
-        path = self._folder / f"{name}.{self._fence}.part"
+        path = folder / name
         try:
             writer.write(path, made, first, count)
             shards.record(self._job.id, self._fence, first + count, path, name, MEDIA[self._asked.format])
@@ -109,8 +110,6 @@ class Bulk:
                 raise
             sentence = f"The disk has no room for {name}: make room in FORGER_HOME, then create the job again."
             raise NoRoom(sentence) from error
-        finally:
-            path.unlink(missing_ok=True)
 
     def _counted(self, made: Iterable[Made]) -> Iterator[Made]:
         """With a heartbeat after each. Raises CalledOff."""

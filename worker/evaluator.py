@@ -27,7 +27,6 @@ class Evaluator:
         self._job = job
         self._fence = fence
         self._lifeline = lifeline
-        self._folder = get_settings().checkpoints(job.id)
 
     def run(self) -> None:
         """Measures, or is called off; the job's row says which."""
@@ -77,17 +76,12 @@ class Evaluator:
 
     def _subject(self, asked: Mapping[str, Any]) -> "tuple[Recipe, int, nn.Module]":
         """The recipe and the generator that serves: of a checkpoint its average, made ready as for an export."""
-        from models.export import export_checkpoint, load_whole
+        from models.export import averaged, load_whole
 
         held = subject.held(self._job)
         if asked["model"] is not None:
             return load_whole(held)
-        export = self._folder / "export.safetensors"
-        export_checkpoint(self._job.recipe, held, export)
-        try:
-            return load_whole(export)
-        finally:
-            export.unlink()
+        return self._job.recipe, *averaged(self._job.recipe, held)
 
     def _load(self, split: "Split") -> "Data":
         return load(self._job.recipe.data, split, self._beat)

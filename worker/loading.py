@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from app.core.settings import get_settings
+from app.core.store import Store
 from app.services import datasets
 from app.services.datasets import Files
 from models.spec.data import DataSpec
@@ -14,7 +15,14 @@ if TYPE_CHECKING:  # torch takes seconds to import
 
 def load(spec: DataSpec, split: "Split", beat: Callable[[], None]) -> "Data":
     """`beat` is called now and then while an upload is prepared. Raises DatasetMissing, NoRoom."""
-    return read(spec, split, datasets.files(spec.dataset), beat)
+    from worker.training.data import DatasetMissing
+
+    files = datasets.files(spec.dataset)
+    store = Store(get_settings().artifacts)
+    for path in () if files is None else (files.archive, files.index):
+        if (how := store.flaw(path.name)) is not None:
+            raise DatasetMissing(f"A file of '{spec.dataset}' is {how}. Upload it again under another name.")
+    return read(spec, split, files, beat)
 
 
 def read(spec: DataSpec, split: "Split", files: Files | None, beat: Callable[[], None]) -> "Data":

@@ -9,11 +9,10 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +32,14 @@ if TYPE_CHECKING:  # torch takes seconds to import
 log = get_logger(__name__)
 LOST = 71
 """the runner's exit status when another rank died"""
+Scratch = Callable[[str], AbstractContextManager[Path]]
+"""makes a folder for a purpose, for the time of a block"""
 AFTERMATH_S = 5.0
 """after which an error of an exchange between ranks is no other rank's death"""
 
 
 @contextmanager
-def together(recipe: Recipe, numerics: "Numerics", folder: Path, **bound: Any) -> Iterator[None]:
+def together(recipe: Recipe, numerics: "Numerics", scratch: Scratch, **bound: Any) -> Iterator[None]:
     """Meanwhile this process is rank 0 of as many ranks as `numerics` has devices.
 
     `bound` is what the others' log lines say. When one of them dies this process ends with LOST, whatever it is doing.
@@ -48,7 +49,7 @@ def together(recipe: Recipe, numerics: "Numerics", folder: Path, **bound: Any) -
         return
     from models import ranks
 
-    with tempfile.TemporaryDirectory(prefix="ranks-", dir=folder) as meeting:
+    with scratch("ranks") as meeting:
         orders: dict[str, Any] = {
             "recipe": recipe.model_dump(mode="json"),
             "numerics": numerics.as_dict(),

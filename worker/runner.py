@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,8 @@ from app.core.importing import uncollected
 from app.core.logging import configure, get_logger
 from app.core.settings import get_settings
 from app.core.store import sha256_of
-from app.services import attempts
+from app.services import attempt_files, attempts
+from app.services.attempt_files import FilesLost
 from app.services.views import CheckpointView, JobView
 from models.spec.recipe import Recipe
 from worker.beginning import Beginning
@@ -86,9 +87,20 @@ def told_in_words(job_id: str, fence: int) -> Iterator[None]:
     except (FencedOut, OperationalError):
         raise
     except Exception as error:
+        if _loses_the_attempt(error):
+            log.exception("attempt_lost")
+            attempts.lost(job_id, fence, "files_lost", str(error))
+            return
         code, message = _explain(error)
         log.exception("attempt_failed", code=code)
         attempts.fail(job_id, fence, code, message)
+
+
+def _loses_the_attempt(error: Exception) -> bool:
+    """Whether files of the job's folder are gone or damaged: the next attempt goes on from those that are whole."""
+    from models.checkpoint import DamagedCheckpoint
+
+    return isinstance(error, FilesLost | DamagedCheckpoint)
 
 
 def _explain(error: Exception) -> tuple[str, str]:
@@ -170,12 +182,12 @@ class Runner:
         self._folder.mkdir(parents=True, exist_ok=True)
         extended_at = (job.asked or {}).get("extended_at")
         self._latest = self._resume_point(extended_at)
-        attempts.sweep_checkpoints(self._job_id)
+        attempts.sweep_files(self._job_id, self._fence)
         start = self._start(job) if self._latest is None else None
         recipe = job.recipe
         if recipe.budget.minutes is not None:
             recipe = self._settle_budget(recipe, loaded, settled, start)
-        with together(recipe, settled, self._folder, job=self._job_id, attempt=self._fence):
+        with together(recipe, settled, self._scratch, job=self._job_id, attempt=self._fence):
             ended = train(
                 recipe,
                 loaded,
@@ -235,6 +247,9 @@ class Runner:
 
         return None if self._lifeline.wanted is None else Stop(self._lifeline.wanted)
 
+    def _scratch(self, purpose: str) -> AbstractContextManager[Path]:
+        return attempt_files.scratch(self._folder, purpose, self._fence)
+
     def _load(self, job: JobView) -> "Data":
         return load(job.recipe.data, "train", self._before_steps)
 
@@ -254,17 +269,18 @@ class Runner:
         from worker.training import pace
 
         settings = get_settings()
-        measured = pace.measure(
-            recipe,
-            data,
-            numerics,
-            self._before_steps,
-            folder=self._folder,
-            start=start,
-            weights=settings.data,
-            judges=settings.judges,
-            graphs=settings.cuda_graphs,
-        )
+        with self._scratch("trial") as folder:
+            measured = pace.measure(
+                recipe,
+                data,
+                numerics,
+                self._before_steps,
+                folder=folder,
+                start=start,
+                weights=settings.data,
+                judges=settings.judges,
+                graphs=settings.cuda_graphs,
+            )
         return attempts.settle_budget(self._job_id, self._fence, pace.steps_within(recipe, measured))
 
     def _resume_point(self, extended_at: int | None) -> Path | None:
@@ -308,25 +324,25 @@ class Runner:
         from models.export import export_checkpoint
 
         path, step = self._to_serve(ended)
-        export = self._folder / "export.safetensors"
-        export_checkpoint(recipe, path, export)
         seconds = time.time() - (job.started_at or job.created_at)
         card = {"steps": ended.step, "seconds": round(seconds, 3), "device": settled.device}
         figures: dict[str, float] = {}
         if ended.served is not None and ended.served.best.step == step:
             figures = ended.served.figures
             card["best"] = {**asdict(ended.served.best), "message": ended.served.why}
-        attempts.succeed(
-            self._job_id,
-            self._fence,
-            export,
-            card,
-            step=step,
-            figures=figures,
-            provenance=None if ended.provenance is None else asdict(ended.provenance),
-            reason=None if ended.ending is None else (ended.ending.code, ended.ending.message),
-        )
-        export.unlink()
+        with self._scratch("export") as folder:
+            export = folder / "export.safetensors"
+            export_checkpoint(recipe, path, export)
+            attempts.succeed(
+                self._job_id,
+                self._fence,
+                export,
+                card,
+                step=step,
+                figures=figures,
+                provenance=None if ended.provenance is None else asdict(ended.provenance),
+                reason=None if ended.ending is None else (ended.ending.code, ended.ending.message),
+            )
 
     def _to_serve(self, ended: "Finished") -> tuple[Path, int]:
         """The best checkpoint, verified, and its step; the last one where it is damaged or there was no watch."""

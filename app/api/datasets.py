@@ -69,7 +69,8 @@ def sheet(name: str, settings: TheSettings, if_none_match: Annotated[str | None,
     headers = {"ETag": f'"{sha256}"', "Cache-Control": "no-cache"}
     if if_none_match and sha256 in if_none_match:
         return Response(status_code=304, headers=headers)
-    return FileResponse(Store(settings.artifacts).path(sha256), media_type="image/png", headers=headers)
+    path = Store(settings.artifacts).whole(sha256, f"the contact sheet of '{name}'")
+    return FileResponse(path, media_type="image/png", headers=headers)
 
 
 @router.delete("/{name}", status_code=204, responses=refused(409))

@@ -121,7 +121,7 @@ def artifact_bytes(
     if if_none_match and found.sha256 in if_none_match:
         return Response(status_code=304, headers=headers)
     return FileResponse(
-        Store(settings.artifacts).path(found.sha256),
+        Store(settings.artifacts).whole(found.sha256, found.name),
         media_type=found.media_type,
         headers=headers,
         filename=found.name,

@@ -13,8 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
+from app.core.errors import Conflict
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _INCOMING = ".incoming-"
+_Seen = tuple[int, int, int, int]
+"""inode, bytes, time of the last write and of the last change: another one as soon as somebody touched the file"""
 Named = Callable[[Collection[str]], Collection[str]]
 """Which of some files a row names."""
 
@@ -49,7 +53,7 @@ def _place(root: Path, sha256: str) -> Path:
 
 
 class Store:
-    """Files are written once, whole or not at all, and never changed.
+    """Files are written once, whole or not at all, and never changed: putting one again replaces what was damaged.
 
     A file is put first and named by a row afterwards, so for a moment a file that is needed has no row. `sweep`
     therefore leaves young files alone, and putting what is there already makes it young: else a sweep could take it
@@ -70,6 +74,30 @@ class Store:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
             return self._put(sha256, lambda out: shutil.copyfileobj(file, out))
+
+    def flaw(self, sha256: str) -> str | None:
+        """Say what is wrong with a file, "missing" or "damaged"; None where its bytes are those of its name.
+
+        They are read once in a process, and again whenever the file was touched.
+        """
+        path = self.path(sha256)
+        try:
+            seen = _seen(path)
+            if _WHOLE.get(path) == seen:
+                return None
+            if sha256_of(path) != sha256:
+                return "damaged"
+        except FileNotFoundError:
+            return "missing"
+        _WHOLE[path] = seen
+        return None
+
+    def whole(self, sha256: str, called: str) -> Path:
+        """The path of a file whose bytes are those of its name. Raises Conflict, which names it as `called`."""
+        if (how := self.flaw(sha256)) is not None:
+            sentence = f"The file of {called} is {how}: put it back from a backup of FORGER_HOME, or make it again."
+            raise Conflict(sentence, code="file_damaged")
+        return self.path(sha256)
 
     def renew(self, sha256: str) -> bool:
         """Makes the file young, so that no sweep takes it soon; False when it is not there."""
@@ -100,7 +128,7 @@ class Store:
         return removed
 
     def _put(self, sha256: str, write: Callable[[BinaryIO], object]) -> str:
-        if self.renew(sha256):
+        if self.renew(sha256) and self.flaw(sha256) is None:
             return sha256
         target = self.path(sha256)
         fd, name = tempfile.mkstemp(prefix=_INCOMING, dir=target.parent)
@@ -116,6 +144,15 @@ class Store:
             raise
         sync_folder(target.parent)
         return sha256
+
+
+_WHOLE: dict[Path, _Seen] = {}
+"""files that this process has read and found whole"""
+
+
+def _seen(path: Path) -> _Seen:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _remove(path: Path, older_than_s: float) -> bool:

@@ -4,7 +4,6 @@ Every write names the fence that `claim` gave out; once another attempt holds th
 ended, the write changes nothing and raises FencedOut.
 """
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from app.db.repositories import jobs as rows
 from app.db.repositories.events import Entry
 from app.db.session import unit_of_work
 from app.db.tables import Job
-from app.services import views
+from app.services import attempt_files, views
 from app.services.views import CheckpointView, JobView
 from models.spec.recipe import Recipe
 from models.spec.resolve import settled
@@ -174,10 +173,7 @@ def _put_sample(session: Session, job_id: str, step: int, **file: Any) -> str:
 
 
 def record_checkpoint(job_id: str, fence: int, step: int, file: str, sha256: str, size: int) -> None:
-    """`file` is a name in the job's checkpoint folder. Older ones are dropped beyond the number kept, not the best.
-
-    Their files go too, and no others: the training may have saved the next one already.
-    """
+    """Record `file`, a name in the job's folder, and drop older ones beyond the number kept, but never the best."""
     settings = get_settings()
     with unit_of_work() as session:
         told = ("checkpoint", {"step": step, "sha256": sha256})
@@ -191,29 +187,15 @@ def record_checkpoint(job_id: str, fence: int, step: int, file: str, sha256: str
         files.drop_checkpoints(session, [row.id for row in old if row.step != best])
         dropped = before - files.checkpoint_files(session, job_id)
     for name in dropped:
-        (settings.checkpoints(job_id) / name).unlink(missing_ok=True)
+        attempt_files.remove(settings.checkpoints(job_id) / name, fence)
 
 
-def sweep_checkpoints(job_id: str) -> None:
-    """Removes checkpoint files that no row names: pruned, replaced, or saved but never recorded. The start stays.
-
-    Folders go too: a runner that died while it measured its pace, or while its ranks met, left one. So this is for the
-    beginning of an attempt.
-    """
-    folder = get_settings().checkpoints(job_id)
-    if not folder.is_dir():
-        return
-    present = list(folder.iterdir())
-    with unit_of_work(read_only=True) as session:
+def sweep_files(job_id: str, fence: int) -> None:
+    """Remove what earlier attempts left in the job's folder: checkpoints that no row names, unfinished files."""
+    with unit_of_work() as session:
+        rows.write(session, job_id, fence)
         named = files.checkpoint_files(session, job_id)
-        job = rows.find(session, job_id)
-        if job is not None and job.start is not None:
-            named.add(job.start["file"])
-    for path in present:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        elif path.name not in named:
-            path.unlink(missing_ok=True)
+    attempt_files.sweep(get_settings().checkpoints(job_id), fence, named)
 
 
 def recorded_checkpoints(job_id: str) -> list[CheckpointView]:

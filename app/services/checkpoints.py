@@ -12,7 +12,7 @@ from app.db.repositories import files
 from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
 from app.services import views
-from app.services.views import CheckpointView, JobView
+from app.services.views import CheckpointView, JobView, VersionView
 
 
 def find(checkpoint_id: str) -> tuple[CheckpointView, JobView]:
@@ -23,6 +23,17 @@ def find(checkpoint_id: str) -> tuple[CheckpointView, JobView]:
         if row is None or job is None:
             sentence = f"There is no checkpoint '{checkpoint_id[:80]}'. GET /jobs/<id>/checkpoints lists those kept."
             raise NotFound(sentence, code="no_checkpoint")
+        return views.checkpoint(row), views.job(job)
+
+
+def of_version(version: VersionView) -> tuple[CheckpointView, JobView]:
+    """The checkpoint that a model's version was made of, and its job. Raises NotFound."""
+    with unit_of_work(read_only=True) as session:
+        job = None if version.job_id is None else rows.find(session, version.job_id)
+        kept = [] if job is None else files.checkpoints(session, job.id)
+        row = next((row for row in kept if row.step == version.step), None)
+        if row is None or job is None:
+            raise NotFound(f"The checkpoint of {version.name}@{version.version} is gone.", code="no_checkpoint")
         return views.checkpoint(row), views.job(job)
 
 

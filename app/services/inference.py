@@ -27,7 +27,7 @@ from app.core.states import JobState
 from app.core.store import Store
 from app.services import datasets, jobs, models
 from app.services.views import JobView, VersionView
-from models.asking import AnyEngine, Array, Direction, Overloaded, Pick
+from models.asking import AnyEngine, Array, Direction, ExportFlawed, Overloaded, Pick
 from models.spec.datasets import DATASETS, DatasetInfo
 from models.spec.recipe import Recipe
 
@@ -106,6 +106,7 @@ class Inference:
         self._datasets: Mapping[str, DatasetInfo] = DATASETS
         self._engine: Future[AnyEngine] = Future()
         self._exporting = threading.Lock()
+        self._rebuilding = threading.Lock()
         self._refreshing = threading.Lock()
         full = f"{PUBLISHING} checkpoints are being published already. Send this one later."
         self._publishing = Gate(PUBLISHING, full, retry_after=10)
@@ -195,16 +196,32 @@ class Inference:
     ) -> T:
         """What follows upon the pictures: `then` is given them while they are still being made."""
         path = self._store.path(version.export_sha256)
-        return await self._ask(lambda engine: then(engine.sample(path, picks, seed=seed, truncation=truncation)))
+        return await self._ask(
+            version, lambda engine: then(engine.sample(path, picks, seed=seed, truncation=truncation))
+        )
 
     async def translate(self, version: VersionView, image: Array, direction: Direction) -> Array:
         path = self._store.path(version.export_sha256)
         pixels = math.prod(version.recipe.canvas(*image.shape[:2]))
         return await self._ask(
-            lambda engine: asyncio.wrap_future(engine.translate(path, image, direction, pixels=pixels))
+            version, lambda engine: asyncio.wrap_future(engine.translate(path, image, direction, pixels=pixels))
         )
 
-    async def _ask(self, request: Callable[[AnyEngine], Awaitable[T]]) -> T:
+    async def _ask(self, version: VersionView, request: Callable[[AnyEngine], Awaitable[T]]) -> T:
+        """Rebuild the version's export where its file is damaged, and ask again. Raises Conflict."""
+        try:
+            return await self._ask_once(request)
+        except ExportFlawed as flawed:
+            await asyncio.to_thread(self._rebuild, version, flawed.how)
+        return await self._ask_once(request)
+
+    def _rebuild(self, version: VersionView, how: str) -> None:
+        with self._rebuilding:
+            if self._store.flaw(version.export_sha256) is not None:
+                log.error("export_damaged", model=reference(version), how=how)
+                models.rebuild(version, how, self.export)
+
+    async def _ask_once(self, request: Callable[[AnyEngine], Awaitable[T]]) -> T:
         engine = await self._ready()
         with self._shedding():
             return await _within(engine.deadline, request(engine))
@@ -312,7 +329,8 @@ def local_engine(settings: Settings) -> AnyEngine:
         from models.engine import Engine
 
     bound, memory = settings.queue_pictures, settings.loaded_bytes
-    return Engine(device=settings.device, threads=settings.threads, bound=bound, memory=memory)
+    flaw = Store(settings.artifacts).flaw
+    return Engine(device=settings.device, threads=settings.threads, bound=bound, memory=memory, flaw=flaw)
 
 
 def remote_engine(settings: Settings) -> AnyEngine:

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from app.core.errors import NotFound
+from app.core.errors import Conflict, NotFound, NotReady
 from app.core.ids import new_id
 from app.core.settings import get_settings
-from app.core.store import Store
+from app.core.store import Store, sha256_of
 from app.db.repositories import files
 from app.db.repositories import jobs as job_rows
 from app.db.repositories import models as rows
@@ -66,6 +66,26 @@ def publish(name: str, checkpoint_id: str, export: Exporter) -> VersionView:
         export(job.recipe, saved, out, threads=(job.numerics or {}).get("threads", 1))
         sha256 = Store(get_settings().artifacts).put_file(out)
     return _register(name, checkpoint, job, sha256)
+
+
+def rebuild(version: VersionView, how: str, export: Exporter) -> None:
+    """Make the damaged or missing export of a version again, of its checkpoint, to the byte. Raises Conflict."""
+    with _scratch() as folder:
+        saved, out = folder / "checkpoint.pt", folder / "export.safetensors"
+        try:
+            checkpoint, job = checkpoints.of_version(version)
+            checkpoints.hold(checkpoint, job.id, saved)
+            export(job.recipe, saved, out, threads=(job.numerics or {}).get("threads", 1))
+            remade = sha256_of(out) == version.export_sha256
+        except (NotFound, Conflict, NotReady):
+            remade = False
+        if not remade:
+            sentence = (
+                f"The file of {version.name}@{version.version} is {how}, and no checkpoint is left to make it of: "
+                "train it again, or put the file back from a backup of FORGER_HOME/artifacts."
+            )
+            raise Conflict(sentence, code="model_damaged")
+        Store(get_settings().artifacts).put_file(out)
 
 
 def delete(name: str, version: int | None = None) -> None:

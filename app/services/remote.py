@@ -24,7 +24,7 @@ from app.core.names import INFER, INFERENCE
 from app.core.settings import Settings
 from app.services import parcels, queue
 from app.services.parcels import AWAY
-from models.asking import Array, Backlog, Direction, Kind, Overloaded, Pick, weight
+from models.asking import Array, Backlog, Direction, ExportFlawed, Kind, Overloaded, Pick, weight
 from models.spec.recipe import Recipe
 from models.yielding import yield_to_others
 
@@ -234,6 +234,8 @@ def _outcome(head: dict[str, Any], array: Array | None) -> Array | Exception:
         return array
     if "retry_after" in head:
         return Overloaded(head["retry_after"])
+    if "flaw" in head:
+        return ExportFlawed(head["export"], head["flaw"])
     if head.get("withdrawn"):
         sentence = "The inference worker stopped, or its broker was wiped, before this was made. Ask again."
         return NotReady(sentence, code="engine_away", headers={"Retry-After": "2"})

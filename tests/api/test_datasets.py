@@ -367,7 +367,8 @@ def test_a_dataset_that_a_model_learned_from_cannot_be_deleted(client: TestClien
 
 
 def test_classes_are_asked_for_by_the_names_of_folders(client: TestClient, publish: Publish) -> None:
-    publish("cdcgan", "learned", name="animals")
+    made(client, classes("cat", "7", width=20), "named")
+    publish("cdcgan", "named", name="animals")
 
     def drawn(wanted: str) -> bytes:
         reply = client.get("/sample", params={"model": "animals", "class": wanted, "seed": 1})

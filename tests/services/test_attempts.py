@@ -11,7 +11,8 @@ import pytest
 from app.core.errors import FencedOut
 from app.core.settings import CHECKOUT, get_settings
 from app.core.states import ACTIVE, JobState
-from app.services import attempts, jobs, models
+from app.services import attempt_files, attempts, jobs, models
+from app.services.attempt_files import FilesLost
 from models.spec.resolve import resolve
 from tests.support.jobs import export_file, make_job, put_in, record_report
 
@@ -220,7 +221,7 @@ def test_the_best_checkpoint_is_never_pruned_nor_swept(database: Path) -> None:
     attempts.record_best(job_id, 1, 1, "frechet", 4.0)
     paths = [save(job_id, 1, step) for step in range(6)]
     assert [checkpoint.step for checkpoint in jobs.checkpoints(job_id)] == [5, 4, 3, 1]
-    attempts.sweep_checkpoints(job_id)
+    attempts.sweep_files(job_id, 1)
     assert sorted(paths[0].parent.iterdir()) == [paths[1], *paths[3:]]
     attempts.record_best(job_id, 1, 6, "frechet", 3.0)
     save(job_id, 1, 6)
@@ -279,14 +280,43 @@ def test_recording_a_checkpoint_leaves_a_later_one_that_is_saved_already(databas
     assert sorted(saved.parent.iterdir()) == [*paths[3:], saved]
 
 
-def test_a_file_saved_but_never_recorded_is_swept_away(database: Path) -> None:
+def leave_unfinished(folder: Path, fence: int) -> set[Path]:
+    """What an attempt that dies may leave: a file half written, one never recorded, a working folder."""
+    half = folder / f".incoming-step-000000005-a{fence}.pt-x"
+    unrecorded = folder / f"step-000000005-a{fence}.pt"
+    working = folder / f"trial-a{fence}-x"
+    working.mkdir()
+    for path in (half, unrecorded, working / "step-000000005-a0.pt"):
+        path.write_bytes(b"state")
+    return {half, unrecorded, working}
+
+
+def test_an_attempt_removes_what_earlier_ones_left_and_never_its_own_or_a_later_ones(database: Path) -> None:
     job_id = running()
     kept = save(job_id, 1, 0)
-    (kept.parent / "step-000000005-a1.tmp").write_bytes(b"half")
-    (kept.parent / "trial-of-a-dead-runner").mkdir()
-    (kept.parent / "trial-of-a-dead-runner" / "step-000000005-a0.pt").write_bytes(b"state")
-    attempts.sweep_checkpoints(job_id)
-    assert list(kept.parent.iterdir()) == [kept]
+    attempts.lost(job_id, 1, "worker_lost", "The runner died.")
+    assert attempts.claim(job_id, "tests") is not None
+    leave_unfinished(kept.parent, 1)
+    own, later = leave_unfinished(kept.parent, 2), leave_unfinished(kept.parent, 3)
+    attempts.sweep_files(job_id, 2)
+    assert set(kept.parent.iterdir()) == {kept} | own | later
+    with pytest.raises(FencedOut):
+        attempts.sweep_files(job_id, 1)
+    with pytest.raises(ValueError, match=r"Attempt 2 may not remove step-000000005-a3\.pt"):
+        attempt_files.remove(kept.parent / "step-000000005-a3.pt", 2)
+    with pytest.raises(ValueError, match=r"Attempt 2 may not remove start\.pt"):
+        attempt_files.remove(kept.parent / "start.pt", 2)
+
+
+def test_working_files_that_vanish_lose_the_attempt(tmp_path: Path) -> None:
+    def work() -> None:
+        with attempt_files.scratch(tmp_path, "export", 1) as folder:
+            attempt_files.sweep(tmp_path, 2, ())
+            (folder / "export.safetensors").write_bytes(b"weights")
+
+    with pytest.raises(FilesLost, match="working files of attempt 1"):
+        work()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_success_publishes_the_next_version(database: Path) -> None:

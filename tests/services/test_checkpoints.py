@@ -52,7 +52,9 @@ def test_a_job_holds_the_weights_it_begins_with(database: Path) -> None:
     assert made.start is not None
     assert made.start == {**made.start, "checkpoint": checkpoint.id, "step": 5, "sha256": checkpoint.sha256}
     assert sha256_of(file) == checkpoint.sha256
-    attempts.sweep_checkpoints(made.id)
+    claim = attempts.claim(made.id, "tests")
+    assert claim is not None
+    attempts.sweep_files(made.id, claim.fence)
     assert file.exists()
 
 

@@ -6,7 +6,6 @@ It learns the classes of labelled pictures; of unlabelled ones by how many quart
 
 import hashlib
 import logging
-import os
 import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models import durable
 from models.nets.rotation import TURNS
 from models.rng import Rng
 from worker.training.features import all_turns
@@ -182,14 +182,9 @@ def _read(judge: Judge, path: Path) -> bool:
 
 
 def _keep(judge: Judge, path: Path) -> None:
-    """Under its name only when it is whole: several jobs may learn the same judge at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
+    """Several jobs may learn the same judge at once."""
+    with durable.whole(path) as incoming, incoming.open("wb") as file:
         torch.save(judge.state_dict(), file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _mark(judge: Judge) -> str:

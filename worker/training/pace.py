@@ -1,6 +1,5 @@
 """How many steps fit into a budget in minutes: measured on a trainer that is thrown away."""
 
-import tempfile
 import time
 from bisect import bisect_right
 from collections.abc import Callable
@@ -64,8 +63,8 @@ def measure(
     `weights` is the folder that holds those of feature networks, `judges` where judges are kept: one may learn here.
     `graphs`: whether a GPU may capture steps.
 
-    `beat` is called after every step. A checkpoint is saved inside `folder`, where those of the job will lie, and
-    removed. Raises NonFinite, DamagedCheckpoint, DatasetMissing.
+    `beat` is called after every step. A checkpoint is saved in `folder`, which lies where those of the job will and is
+    the caller's to remove. Raises NonFinite, DamagedCheckpoint, DatasetMissing.
     """
     assert recipe.budget.minutes is not None
     device = torch.device(numerics.device)
@@ -88,8 +87,7 @@ def measure(
     began = time.perf_counter()
     sample_sheet(trainer).draw()
     reported = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="trial-", dir=folder) as trial:
-        checkpoint.save(trainer.state_dict(), Path(trial), 0)
+    checkpoint.save(trainer.state_dict(), folder, 0)
     saved = time.perf_counter()
     if inspector is not None:
         inspector.look()

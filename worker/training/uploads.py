@@ -6,7 +6,6 @@ and its name says all that decides its content: whether it is there changes noth
 
 import math
 import os
-import tempfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import torch
 from numpy.lib.format import dtype_to_descr, open_memmap, write_array_header_1_0
 from torch import Tensor
 
+from models import durable
 from models.archive import PILES, Archive, Index, mark
 from models.decoding import Unreadable
 from models.preparing import VERSION
@@ -71,34 +71,25 @@ def _pictures(archive: Archive, pile: int, spec: Images | Unpaired | Paired, upl
 
 
 def _prepare(archive: Archive, pile: int, spec: Images | Unpaired | Paired, path: Path, beat: Beat) -> None:
-    """Under a name of its own, then renamed: attempts that prepare at once do not disturb each other."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fd, name = tempfile.mkstemp(prefix=".incoming-", dir=path.parent)
-    try:
-        _reserve(fd, (len(archive.index.members(pile)), spec.channels, spec.side, spec.side))
-        out = open_memmap(name, mode="r+")
+    """Attempts that prepare at once do not disturb each other."""
+    with durable.whole(path) as incoming:
+        _reserve(incoming, (len(archive.index.members(pile)), spec.channels, spec.side, spec.side))
+        out = open_memmap(incoming, mode="r+")
         for row, pixels in zip(out, archive.pictures(pile, spec.side, spec.channels), strict=True):
             row[:] = pixels.transpose(2, 0, 1)
             beat()
         out.flush()
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
-def _reserve(fd: int, shape: tuple[int, ...]) -> None:
-    """An empty uint8 array's file with all its room on the disk: running out of it in a mapping kills the process.
-
-    Closes `fd`.
-    """
+def _reserve(path: Path, shape: tuple[int, ...]) -> None:
+    """Write an empty uint8 array with all its room on the disk: running out of it in a mapping kills the process."""
     header = {"descr": dtype_to_descr(np.dtype(np.uint8)), "fortran_order": False, "shape": shape}
     needed = math.prod(shape)
     try:
-        with open(fd, "wb") as file:
+        with path.open("wb") as file:
             write_array_header_1_0(file, header)
             file.flush()
-            os.posix_fallocate(fd, file.tell(), needed)
+            os.posix_fallocate(file.fileno(), file.tell(), needed)
     except OSError as error:
         raise NoRoom(
             f"The prepared pictures need {needed} bytes and the disk has no room ({error.strerror}): "

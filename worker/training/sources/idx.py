@@ -3,13 +3,13 @@
 import gzip
 import hashlib
 import struct
-import tempfile
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from models import durable
 from worker.training.sources.base import DatasetMissing, Split
 from worker.training.sources.pictures import Pixels, first_file, folders_of
 
@@ -88,10 +88,9 @@ def _fetch(url: str, sha256: str, target: Path) -> Path:
         content: bytes = answer.read(LARGEST_DOWNLOAD)
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ValueError(f"{url} answered other bytes than expected")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
-        file.write(content)
-    return Path(file.name).replace(target)
+    with durable.whole(target) as incoming:
+        incoming.write_bytes(content)
+    return target
 
 
 def read_idx(path: Path, *, dimensions: int) -> Pixels:

@@ -1,0 +1,66 @@
+"""An attempt that is suspended before any touch of a file, and wakes beside its successor, harms nothing."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.core.settings import get_settings
+from app.services import attempts, bulk, evaluations
+from app.services.inference import Inference
+from app.services.views import JobView
+from tests.support import suspending
+from tests.support.checkpoints import write_checkpoint
+from tests.support.exports import publish_vivid
+from tests.support.jobs import make_job
+
+PARTS = 10
+TRAINED: dict[str, Any] = {"batch_size": 16, "report_every": 2, "checkpoint_every": 1}
+
+
+def training(**overrides: Any) -> JobView:
+    return make_job("gan", "ring8", steps=6, **TRAINED | overrides)
+
+
+def evaluating(checkpoint: str) -> JobView:
+    asked: dict[str, Any] = {"model": None, "n": 64, "features": "own", "seed": 3, "figures": None}
+    return evaluations.create(evaluations.plan(checkpoint=checkpoint, **asked))
+
+
+def generating() -> JobView:
+    asked: dict[str, Any] = {"model": None, "n": 30, "classes": None, "seed": 3, "truncation": 1.0, "shard": 10}
+    return bulk.create(bulk.generate(Inference(get_settings()), format="npz", **asked))
+
+
+def creator(kind: str) -> Callable[[], JobView]:
+    """What makes a job of the kind, all with equal bytes."""
+    match kind:
+        case "train":
+            return partial(training, watch=None)
+        case "train, rolled back":
+            return partial(training, watch={"every": 2, "samples": 16, "policy": "roll_back"})
+        case "evaluate":
+            source = training(watch=None)
+            assert attempts.claim(source.id, "tests") is not None
+            kept = write_checkpoint(source.id, 5)
+            attempts.fail(source.id, 1, "internal_error", "It broke.")
+            return partial(evaluating, kept.id)
+        case _:
+            publish_vivid()
+            return generating
+
+
+@pytest.mark.sampled(2)
+@pytest.mark.processes
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("kind", ["train", "train, rolled back", "evaluate", "generate"])
+def test_no_suspended_attempt_touches_its_successors_files(database: Path, kind: str, part: int) -> None:
+    create = creator(kind)
+    expected, touches = suspending.unbroken(create)
+    for first in range(1 + part, len(touches) + 1, PARTS):
+        second = suspending.draw(f"{kind} {first}", len(touches))
+        found = suspending.overtaken(create, first, second)
+        assert found == expected, f"suspended before {touches[first - 1]}, its successor at {second}"
