@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Response
 
+from app.api.bodies import JsonRoute
 from app.api.deps import TheInference, json_body
 from app.api.problems import refused
 from app.core.errors import FieldError, ForgerError, NotReady
@@ -17,7 +18,7 @@ from app.services.idempotency import Answer, Replay
 from app.services.views import JobView
 from models.spec.recipe import Recipe
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=JsonRoute)
 
 Wish = TrainIn | EvaluateIn | GenerateIn | TranslateIn
 Key = Annotated[

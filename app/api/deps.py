@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 from structlog.contextvars import bind_contextvars
 
+from app.api.bodies import media_type
 from app.core.errors import NotAcceptable, UnsupportedMedia
 from app.core.limits import ID_LENGTH, PAGE
 from app.core.sandbox import Sandbox
@@ -64,7 +65,7 @@ async def multipart_body(request: Request) -> None:
 
 
 def _require_media(request: Request, wanted: str) -> None:
-    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    given = media_type(request)
     if given != wanted:
         raise UnsupportedMedia(f"Send the body as {wanted}, not as {given[:80] or 'nothing named'}.")
 

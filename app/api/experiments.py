@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 
+from app.api.bodies import JsonRoute
 from app.api.creation import Key
 from app.api.deps import Limit, json_body, negotiate
 from app.api.problems import refused
@@ -23,7 +24,7 @@ from app.services import experiments, idempotency
 from app.services.experiments import ExperimentView, Planned
 from app.services.idempotency import Replay
 
-router = APIRouter(prefix="/experiments", tags=["experiments"])
+router = APIRouter(prefix="/experiments", tags=["experiments"], route_class=JsonRoute)
 
 Format = Literal["json", "csv", "png"]
 MEDIA: dict[str, Format] = {"application/json": "json", "text/csv": "csv", "image/png": "png"}

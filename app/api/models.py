@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Response
 
+from app.api.bodies import JsonRoute
 from app.api.deps import TheInference, json_body
 from app.api.problems import refused
 from app.core.errors import NotFound
@@ -12,7 +13,7 @@ from app.schemas.base import Name
 from app.schemas.catalog import ModelDetail, ModelIn, ModelList, ModelOut, VersionOut
 from app.services import models
 
-router = APIRouter(prefix="/models", tags=["models"])
+router = APIRouter(prefix="/models", tags=["models"], route_class=JsonRoute)
 
 Number = Annotated[int, Path(ge=1, lt=2**31)]
 

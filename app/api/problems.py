@@ -17,7 +17,9 @@ from starlette.routing import compile_path
 from starlette.types import Scope
 
 from app.api import examples
-from app.core.errors import FieldError, ForgerError
+from app.api.heads import PROTECTIVE, SAFE
+from app.core import errors as errors_
+from app.core.errors import FieldError, ForgerError, Invalid
 from app.core.logging import get_logger
 from app.schemas.problem import Problem
 
@@ -38,8 +40,10 @@ _CODES = {413: "too_large", 415: "unsupported_media", 422: "invalid", 500: "inte
 MEANINGS = {
     400: "The request cannot be read as what it says it is.",
     401: "The key is missing or wrong.",
+    403: "A page of another origin sent it, and FORGER_CORS_ORIGINS does not name that.",
     404: "What the address or a parameter names is not here.",
     406: "None of the media types in Accept can be answered.",
+    408: "The head took too long, or the body came too slowly.",
     409: "The state of things does not allow it now.",
     413: "The body is larger than the limit.",
     415: "The body is of a media type that is not taken here.",
@@ -79,7 +83,7 @@ def problem(
     }
     # ASCII only: what a client sent and we echo may hold code points that UTF-8 cannot carry.
     content = json.dumps(body, ensure_ascii=True).encode()
-    return Response(content, status, {REQUEST_ID: request_id, **(headers or {})}, MEDIA_TYPE)
+    return Response(content, status, {REQUEST_ID: request_id, **PROTECTIVE, **(headers or {})}, MEDIA_TYPE)
 
 
 def request_id_of(scope: Scope) -> str:
@@ -153,9 +157,7 @@ async def _unforeseen(request: Request, error: Exception) -> Response:
 
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [FieldError(pointer(item, error.body), item["msg"]) for item in error.errors()]
-    named = "; ".join(f"{field.pointer or 'the body'}: {field.message}" for field in errors)
-    return problem(request.scope, 422, f"The request was refused. {named}.", title="Invalid request", errors=errors)
+    return await _forger(request, as_invalid(error.errors(), error.body))
 
 
 _HANDLERS: Mapping[type, Callable[[Request, Exception], Awaitable[Response]]] = {
@@ -169,6 +171,12 @@ _HANDLERS: Mapping[type, Callable[[Request, Exception], Awaitable[Response]]] = 
 }
 
 
+def as_invalid(errors: Sequence[Mapping[str, Any]], body: Any) -> Invalid:
+    """Return pydantic's errors as one of ours."""
+    fields = (FieldError(pointer(item, body), item["msg"]) for item in errors)
+    return errors_.refused("The request was refused.", fields)
+
+
 def pointer(error: Mapping[str, Any], body: Any) -> str:
     """A JSON pointer for one pydantic error, without the tags of unions.
 
@@ -179,7 +187,7 @@ def pointer(error: Mapping[str, Any], body: Any) -> str:
     if error["type"] == "json_invalid":
         return ""
     if where != "body":
-        return _escape(steps)
+        return spelled(steps)
     kept: list[int | str] = []
     for position, step in enumerate(steps):
         last = position == len(steps) - 1
@@ -188,7 +196,7 @@ def pointer(error: Mapping[str, Any], body: Any) -> str:
             kept.append(step)
         elif last and error["type"] == "missing":
             kept.append(step)
-    return _escape(kept)
+    return spelled(kept)
 
 
 def _holds(value: Any, step: int | str) -> bool:
@@ -197,7 +205,8 @@ def _holds(value: Any, step: int | str) -> bool:
     return isinstance(value, Mapping) and step in value
 
 
-def _escape(steps: Sequence[int | str]) -> str:
+def spelled(steps: Sequence[int | str]) -> str:
+    """Return a JSON pointer."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
 
 
@@ -217,18 +226,18 @@ def _document(app: FastAPI) -> dict[str, Any]:
         described = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(described.pop("$defs"), Problem=described)
         for path, room in document["paths"].items():
-            for operation in room.values():
-                _describe(path, operation)
+            for method, operation in room.items():
+                _describe(path, method, operation)
         app.openapi_schema = document
     return app.openapi_schema
 
 
-def _describe(path: str, operation: dict[str, Any]) -> None:
+def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
     """The docstring's first sentence is the summary; every refusal and an example of every body are there."""
     summary, _, rest = " ".join(operation["description"].split()).partition(". ")
     operation |= {"summary": summary.rstrip("."), "description": rest or summary}
     operation["responses"].pop("422", None)
-    usual = {str(status): reply for status, reply in refused(*_usual(path, operation)).items()}
+    usual = {str(status): reply for status, reply in refused(*_usual(path, method, operation)).items()}
     operation["responses"] = dict(sorted((usual | operation["responses"]).items()))
     for parameter in operation.get("parameters", ()):
         if (example := examples.parameter(path, parameter["name"])) is not None:
@@ -240,12 +249,14 @@ def _describe(path: str, operation: dict[str, Any]) -> None:
                 media["example"] = examples.bodies()[name]
 
 
-def _usual(path: str, operation: Mapping[str, Any]) -> Iterator[int]:
+def _usual(path: str, method: str, operation: Mapping[str, Any]) -> Iterator[int]:
     """What every operation of this shape may answer."""
     yield from (400, 401, 421, 500)
+    if method.upper() not in SAFE:
+        yield 403
     if "{" in path:
         yield 404
     if "parameters" in operation or "requestBody" in operation:
         yield 422
     if "requestBody" in operation:
-        yield from (413, 415)
+        yield from (408, 413, 415)

@@ -1,9 +1,15 @@
 """Errors that a person can act on. The HTTP side turns each into a problem document."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import ClassVar
+
+from app.core.limits import ERRORS
+
+POINTER_LENGTH, MESSAGE_LENGTH = 300, 1000
+"""characters told of a pointer and of a message: both may repeat what a client sent"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,7 @@ class ForgerError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.code = code or self.default_code
-        self.errors = errors
+        self.errors = told(errors)
         self.headers = headers or {}
 
 
@@ -52,6 +58,31 @@ class Invalid(ForgerError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     default_code = "invalid"
     title = "Invalid request"
+
+
+def told(errors: Iterable[FieldError]) -> tuple[FieldError, ...]:
+    """Return each error once, at most ERRORS of them, none of them long."""
+    return tuple(_cut(error) for error in tuple(dict.fromkeys(errors))[:ERRORS])
+
+
+def _cut(error: FieldError) -> FieldError:
+    return FieldError(_shorter(error.pointer, POINTER_LENGTH), _shorter(error.message, MESSAGE_LENGTH))
+
+
+def _shorter(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def refused(intro: str, errors: Iterable[FieldError], code: str | None = None) -> Invalid:
+    """Return an Invalid whose detail holds the error where it is the only one, else their number."""
+    distinct = tuple(dict.fromkeys(errors))
+    if len(distinct) == 1:
+        (only,) = told(distinct)
+        named = f"{only.pointer or 'The body'}: {only.message.rstrip('.')}."
+    else:
+        listed = f"the first {ERRORS}" if len(distinct) > ERRORS else "them"
+        named = f"{len(distinct)} parts of it are wrong: `errors` lists {listed}."
+    return Invalid(f"{intro} {named}", code=code, errors=distinct)
 
 
 class TooLarge(ForgerError):

@@ -31,3 +31,21 @@ CURVE_POINTS = 200
 """points of a curve in a comparison"""
 REPLY_POINTS, REPLY_POINTS_LEAST, REPLY_POINTS_MOST = 500, 10, 5000
 """points of a curve in one reply, unless it says how many"""
+HEAD_BYTES = 64 << 10
+"""bytes of an address with its headers, and of what stands between two parts of a body"""
+HEAD_SECONDS = 30
+"""from connecting, or from the reply before, to the end of a request's head"""
+BODY_RATE = 1 << 10
+"""bytes a second at which a body comes at least"""
+BODY_SECONDS = 30
+"""over which that rate is averaged"""
+PARAMETERS = 200
+"""parameters of an address"""
+VALUES = 20_000
+"""values in a JSON body, at any depth"""
+ERRORS = 50
+"""refused parts that one reply tells"""
+STREAMS = 1000
+"""streams of events that are open at once"""
+DEPTH = 32
+"""lists and objects inside each other in a JSON body"""

@@ -7,7 +7,8 @@ class ForgerProblem(Exception):
     """The service refused. `code` is a word for programs; `errors` name the parts refused."""
 
     def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.detail)
+        several = problem.errors if len(problem.errors) > 1 else ()
+        super().__init__("\n".join([problem.detail, *(f"{error.pointer}: {error.message}" for error in several)]))
         self.status = problem.status
         self.code = problem.code
         self.detail = problem.detail

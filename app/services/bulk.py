@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from app.core.errors import FieldError, Invalid, NotFound
+from app.core.errors import FieldError, Invalid, NotFound, refused
 from app.core.limits import GENERATED_MOST, SHARDS_MOST
 from app.core.names import GENERATE, TRANSLATE
 from app.core.settings import get_settings
@@ -248,5 +248,4 @@ def _too_much(pointer: str, pictures: int, each: int, shard: int) -> list[FieldE
 def _refuse(found: list[FieldError]) -> None:
     """Raises Invalid, if there is anything."""
     if found:
-        named = " ".join(f"{error.pointer}: {error.message}" for error in found)
-        raise Invalid(f"The job was refused. {named}", code="bulk_refused", errors=tuple(found))
+        raise refused("The job was refused.", found, "bulk_refused")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from app.core.errors import FieldError, Invalid, NotFound
+from app.core.errors import FieldError, Invalid, NotFound, refused
 from app.core.names import EVALUATE
 from app.core.settings import get_settings
 from app.services import checkpoints, jobs, subjects
@@ -58,8 +58,7 @@ def plan(
     how = {"n": n, "features": features, "seed": seed, "figures": None if figures is None else list(figures)}
     made = _of_model(model, how) if model is not None else _of_checkpoint(checkpoint or "", how)
     if errors := tuple(_refusals(made)):
-        named = " ".join(f"{error.pointer}: {error.message}" for error in errors)
-        raise Invalid(f"The evaluation was refused. {named}", code="evaluation_refused", errors=errors)
+        raise refused("The evaluation was refused.", errors, "evaluation_refused")
     return made
 
 

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
-from app.core.errors import Conflict, FieldError, Invalid, NotFound
+from app.core.errors import Conflict, FieldError, Invalid, NotFound, refused
 from app.core.ids import is_id, new_id
+from app.core.limits import ERRORS
 from app.core.states import TERMINAL, JobState
 from app.db.repositories import experiments as rows
 from app.db.session import unit_of_work
@@ -106,6 +107,8 @@ def plan(
         except Invalid as error:
             for field in error.errors:
                 refusals.setdefault((case.place(field.pointer), field.message), []).append(case.name)
+            if len(refusals) >= ERRORS:  # as many as are told: the other cases need not be looked at
+                break
     if refusals:
         raise _refused(refusals, len(found))
     alike = _watched_alike(made)
@@ -154,8 +157,7 @@ def _refused(refusals: Mapping[tuple[str, str], Sequence[str]], cases: int) -> I
         FieldError(pointer, message if len(names) == cases else f"{', '.join(names)}: {message}")
         for (pointer, message), names in refusals.items()
     )
-    named = " ".join(f"{error.pointer}: {error.message.rstrip('.')}." for error in errors)
-    return Invalid(f"The experiment was refused. {named}", code="experiment_refused", errors=errors)
+    return refused("The experiment was refused.", errors, "experiment_refused")
 
 
 def create(name: str | None, request: Json, planned: Sequence[Planned], answer: Answer | None = None) -> ExperimentView:

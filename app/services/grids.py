@@ -1,5 +1,6 @@
 """What a request for an experiment comes to: its cases, each a family or recipe with overrides. Pure."""
 
+import functools
 import itertools
 import json
 import math
@@ -9,12 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.core.errors import FieldError, Invalid
-from app.core.limits import EXPERIMENT_JOBS, NAME_LENGTH
+from app.core.limits import DEPTH, EXPERIMENT_JOBS, NAME_LENGTH
 from models.spec.resolve import merge
 
 Json = dict[str, Any]
 CASE_LENGTH = 40
 """characters of a name that is made of a grid's values"""
+WORD_LENGTH = 200
+"""characters that are looked at of each value"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,25 +26,36 @@ class Case:
 
     name: str
     recipe: str | Json
-    overrides: Json | None
     settings: Json
     """of a grid: the values by their JSON pointers"""
     places: tuple[tuple[str, str], ...]
     """pointers into a job's body, and into the experiment's where the same is its own"""
     common: Json = field(default_factory=dict)
     """what stands in the overrides of all cases, and is refused there"""
-    own: Json = field(default_factory=dict)
-    """what the case itself changes, or its grid's values"""
+    changes: tuple[Json, ...] = ()
+    """what the case itself changes, or its grid's values, one after the other"""
+
+    @property
+    def overrides(self) -> Json | None:
+        """Merged when asked for: what is common, or one value of a grid, may be long, and there may be many cases."""
+        own: Json = functools.reduce(merge, self.changes, {})
+        return _over(self.common, own) or None
 
     @property
     def has_budget(self) -> bool:
         """Of its own: it stands in place of the experiment's."""
-        return self.own.get("budget") is not None
+        return next((change["budget"] for change in reversed(self.changes) if "budget" in change), None) is not None
+
+    @property
+    def has_seed(self) -> bool:
+        return any("seed" in change for change in (self.common, *self.changes))
 
     def place(self, pointer: str) -> str:
         """Where the client wrote what a refusal of this case points at."""
         steps = pointer.split("/")[2:]
-        if pointer.startswith("/overrides/") and _depth(self.common, steps) > _depth(self.own, steps):
+        if pointer.startswith("/overrides/") and _depth(self.common, steps) > max(
+            (_depth(change, steps) for change in self.changes), default=0
+        ):
             return pointer
         for here, there in self.places:
             if pointer == here or pointer.startswith(f"{here}/"):
@@ -55,7 +69,7 @@ def cases(
     """Those listed, or those of the grid, or the recipe alone. Raises Invalid."""
     made = _cases(recipe, overrides, given, grid)
     for case in made:
-        if "seed" in (case.overrides or {}):
+        if case.has_seed:
             sentence = "Seeds are no setting of a case: name them in `seeds`, and every case is trained with each."
             raise refusal(case.place("/overrides/seed"), sentence)
     return made
@@ -72,7 +86,7 @@ def _cases(
         raise refusal("/recipe", "Name the recipe: a family's name, or a whole recipe.")
     if grid is not None:
         return _crossed(recipe, overrides or {}, grid)
-    return [Case(_called(recipe), recipe, overrides, {}, ())]
+    return [Case(_called(recipe), recipe, {}, (), overrides or {})]
 
 
 def seeds(asked: int | Sequence[int], cases: int) -> list[int]:
@@ -106,7 +120,7 @@ def _listed(recipe: str | Json | None, common: Json, given: Sequence[Json]) -> l
         if case.get("recipe") is not None:
             places.append(("/recipe", f"{at}/recipe"))
         change = case.get("overrides") or {}
-        made.append(Case(name, own, _over(common, change) or None, {}, tuple(places), common, change))
+        made.append(Case(name, own, {}, tuple(places), common, (change,)))
     return made
 
 
@@ -115,21 +129,24 @@ def _crossed(recipe: str | Json, common: Json, grid: Mapping[str, Any]) -> list[
         if not pointer.startswith("/"):
             sentence = "A grid's names are JSON pointers into the recipe, for example /batch_size or /objective/kind."
             raise refusal(f"/grid/{escaped(pointer)}", sentence)
+        if pointer.count("/") > DEPTH:
+            sentence = f"A grid's pointer has at most {DEPTH} steps (depth): no recipe is deeper."
+            raise refusal(f"/grid/{escaped(pointer)}", sentence)
     if (count := math.prod(len(values) for values in grid.values())) > EXPERIMENT_JOBS:
         sentence = f"The grid has {count} cases, more than {EXPERIMENT_JOBS} (experiment_jobs). Leave some values out."
         raise refusal("/grid", sentence, code="too_many_jobs")
+    words = [[_word(_last(pointer), value)[:WORD_LENGTH] for value in values] for pointer, values in grid.items()]
     made: list[Case] = []
     for picks in itertools.product(*(range(len(values)) for values in grid.values())):
         chosen = {pointer: values[pick] for (pointer, values), pick in zip(grid.items(), picks, strict=True)}
-        own: Json = {}
-        for pointer, value in chosen.items():
-            own = merge(own, at_pointer(pointer, value))
+        changes = tuple(at_pointer(pointer, value) for pointer, value in chosen.items())
         places = tuple(
             (f"/overrides{pointer}", f"/grid/{escaped(pointer)}/{pick}")
             for pointer, pick in zip(grid, picks, strict=True)
         )
-        name = _unused(_spelled(chosen), {case.name for case in made})
-        made.append(Case(name, recipe, _over(common, own) or None, chosen, places, own=own))
+        spelled = _spelled([own[pick] for own, pick in zip(words, picks, strict=True)])
+        name = _unused(spelled, {case.name for case in made})
+        made.append(Case(name, recipe, chosen, places, common, changes))
     return made
 
 
@@ -175,10 +192,13 @@ def _called(recipe: str | Json) -> str:
     return recipe if isinstance(recipe, str) else "custom"
 
 
-def _spelled(chosen: Mapping[str, Any]) -> str:
+def _last(pointer: str) -> str:
+    return pointer.rpartition("/")[2]
+
+
+def _spelled(words: Sequence[str]) -> str:
     """A case's name: what its values are, as far as a model may be called so."""
-    words = "-".join(_word(pointer.rpartition("/")[2], value) for pointer, value in chosen.items())
-    return re.sub(r"[^a-z0-9._]+", "-", words.lower()).strip("-._")[:CASE_LENGTH].rstrip("-") or "case"
+    return re.sub(r"[^a-z0-9._]+", "-", "-".join(words).lower()).strip("-._")[:CASE_LENGTH].rstrip("-") or "case"
 
 
 def _word(name: str, value: Any) -> str:

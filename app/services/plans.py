@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.errors import FieldError, Invalid, NotFound
+from app.core.errors import FieldError, Invalid, NotFound, refused
 from app.core.settings import get_settings
 from app.services import checkpoints, recipes
 from app.services.views import CheckpointView
@@ -80,8 +80,6 @@ def _start(checkpoint_id: str, recipe: Recipe) -> Start:
     except NotFound as error:
         raise NotFound(error.detail, code=error.code, errors=(FieldError("/start_from", error.detail),)) from None
     if differences := misfits(job.recipe, recipe):
-        errors = tuple(FieldError("/start_from", difference) for difference in differences)
-        named = " ".join(differences)
-        sentence = f"The weights of the checkpoint do not fit the recipe. {named} Change the recipe to fit them."
-        raise Invalid(sentence, code="start_refused", errors=errors)
+        errors = [FieldError("/start_from", difference) for difference in differences]
+        raise refused("The weights of the checkpoint do not fit the recipe: change it.", errors, "start_refused")
     return Start(job.id, checkpoint)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from app.core.errors import FieldError, Invalid, NotFound
+from app.core.errors import FieldError, NotFound, refused
 from app.core.limits import NAME_LENGTH
 from app.core.settings import get_settings
 from app.services.datasets import all_datasets
@@ -25,17 +25,16 @@ def whole(
     budget: Json | None,
     overrides: Json | None,
 ) -> tuple[str | None, Recipe]:
-    """The family's name, if one was named, and the whole recipe. Raises Invalid with a pointer per refusal."""
+    """The family's name, if one was named, and the whole recipe. Raises Invalid."""
     datasets = all_datasets()
     try:
         family, made = resolve(
             recipe, dataset=dataset, seed=seed, budget=budget, overrides=overrides, datasets=datasets
         )
         _require_room(made.data, datasets[made.data.dataset], "/overrides" if family else "/recipe")
-    except RecipeRefused as refused:
-        errors = tuple(FieldError(refusal.pointer, refusal.message) for refusal in refused.refusals)
-        named = " ".join(f"{error.pointer}: {error.message.rstrip('.')}." for error in errors)
-        raise Invalid(f"The recipe was refused. {named}", code="recipe_refused", errors=errors) from refused
+    except RecipeRefused as error:
+        errors = [FieldError(refusal.pointer, refusal.message) for refusal in error.refusals]
+        raise refused("The recipe was refused.", errors, "recipe_refused") from error
     return family, made
 
 

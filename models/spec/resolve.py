@@ -119,7 +119,7 @@ def merge(base: Json, change: Mapping[str, Any]) -> Json:
     merged = dict(base)
     for key, value in change.items():
         old = merged.get(key)
-        merged[key] = merge(old if isinstance(old, dict) else {}, value) if isinstance(value, Mapping) else value
+        merged[key] = merge(old if isinstance(old, dict) else {}, value) if isinstance(value, dict) else value
     return merged
 
 

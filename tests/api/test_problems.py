@@ -56,7 +56,7 @@ WAYS: dict[str, tuple[Ask, int]] = {
     "no media type": (lambda c: c.post("/jobs", content=b"{}"), 415),
     "JSON to an upload": (lambda c: c.post("/translate", json={}), 415),
     "no JSON": (lambda c: c.post("/jobs", content=b"{", headers=JSON), 422),
-    "deep JSON": (lambda c: c.post("/jobs", content=b"[" * 100_000, headers=JSON), 400),
+    "deep JSON": (lambda c: c.post("/jobs", content=b"[" * 100_000, headers=JSON), 422),
     "empty body": (lambda c: c.post("/jobs", content=b"", headers=JSON), 422),
     "wrong field": (lambda c: c.post("/jobs", json={"recipe": "dcgan", "seed": "1"}), 422),
     "lone surrogate": (lambda c: c.post("/jobs", content=b'{"recipe": "\\ud800"}', headers=JSON), 422),
