@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from app.api.heads import header
-from app.api.protocol import HEAD_BYTES
+from app.core.limits import HEAD_BYTES
 from tests.support.service import Service
 
 MOST = 64 * HEAD_BYTES
 PIECE = 16 << 10
+CHUNKED = b"POST /jobs HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def sent_until_closed(service: Service, beginning: bytes, pieces: Iterator[bytes]) -> tuple[int, bytes]:
@@ -41,8 +42,10 @@ def sent_until_closed(service: Service, beginning: bytes, pieces: Iterator[bytes
         (b"GET /livez HTTP/1.1\r\nHost: localhost\r\n", b"X-Many: " + b"a" * 1000 + b"\r\n"),
         (b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Long: ", b"a" * PIECE),
         (b"GET /livez?", b"a" * PIECE),
+        (CHUNKED + b"0\r\n", b"X-Many: " + b"a" * 1000 + b"\r\n"),
+        (CHUNKED + b"0\r\nX-Long: ", b"a" * PIECE),
     ],
-    ids=["many headers", "a long header", "a long address"],
+    ids=["many headers", "a long header", "a long address", "many trailers", "a long trailer"],
 )
 def test_a_head_without_end_is_cut_off(service: Service, beginning: bytes, piece: bytes) -> None:
     _, reply = sent_until_closed(service, beginning, repeat(piece))

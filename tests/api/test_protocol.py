@@ -1,0 +1,189 @@
+"""Every part of a message has a bound and a deadline, and a client that keeps to them is not hurried."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI, Response
+from pydantic import SecretStr
+
+from app.api import protocol
+from app.core.limits import HEAD_BYTES
+from app.core.settings import get_settings
+from app.main import create_app
+from tests.support.jobs import make_job
+from tests.support.server import connected, reply_of, serving
+from tests.support.wait import until
+
+KEY = "s3cret"
+HEAD = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n"
+CHUNKED = b"POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
+UPLOAD = (
+    b"POST /datasets HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+    b"Content-Length: 1000000\r\n\r\n"
+    b'--x\r\nContent-Disposition: form-data; name="file"; filename="x.zip"\r\n\r\n'
+)
+
+
+@pytest.fixture(scope="module")
+def backend() -> str:
+    """What is tested here asks the database for nothing."""
+    return "sqlite"
+
+
+@pytest.fixture(scope="module")
+def port(api_home: Path) -> Iterator[int]:
+    with serving(create_app(get_settings())) as port:
+        yield port
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All deadlines are short."""
+    monkeypatch.setattr(protocol, "LOOK_S", 0.05)
+    for name in ("HEAD_SECONDS", "BODY_SECONDS", "LINGER_S", "STALLED_S"):
+        monkeypatch.setattr(protocol, name, 1)
+
+
+def problem_in(reply: bytes, status: int) -> dict[str, object]:
+    head, _, body = reply.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status), reply
+    assert b"content-type: application/problem+json" in head.lower()
+    assert b"cross-origin-resource-policy: same-origin" in head.lower()
+    told: dict[str, object] = json.loads(body)
+    assert told["status"] == status
+    return told
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("beginning", [b"", b"\r\n", b"GET", HEAD, HEAD + b"\r\n" + HEAD], ids=repr)
+def test_a_head_that_does_not_end_is_given_up(port: int, beginning: bytes) -> None:
+    with connected(port) as connection:
+        connection.sendall(beginning)
+        *served, last = reply_of(connection).split(b"HTTP/1.1 ")[1:]
+        assert [reply[:3] for reply in served] == ([b"200"] if beginning.count(b"\r\n\r\n") else [])
+        assert "(head_seconds)" in str(problem_in(b"HTTP/1.1 " + last, 408)["detail"])
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("hurried")
+def test_an_upload_that_stalls_is_given_up_and_its_file_goes(port: int) -> None:
+    with connected(port) as connection:
+        connection.sendall(UPLOAD + bytes(100_000))
+        until(lambda: list(get_settings().incoming.glob("*")))
+        assert "(body_rate, body_seconds)" in str(problem_in(reply_of(connection), 408)["detail"])
+    until(lambda: not list(get_settings().incoming.glob("*")))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("hurried")
+def test_a_body_that_keeps_coming_is_read_to_its_end(port: int) -> None:
+    """For longer than any deadline, at ten times the least rate."""
+    body = json.dumps({"recipe": "none"}).encode() + b" " * 30_000
+    with connected(port) as connection:
+        connection.sendall(CHUNKED + b"Connection: close\r\n\r\n")
+        for start in range(0, len(body), 1000):
+            piece = body[start : start + 1000]
+            connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
+            time.sleep(0.1)
+        connection.sendall(b"0\r\n\r\n")
+        assert b"No family is called" in reply_of(connection)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("hurried")
+def test_a_stream_is_not_cut_off(port: int) -> None:
+    """Its head came in time and it has no body: nothing is due from its client."""
+
+    def read(connection: socket.socket) -> None:
+        while piece := connection.recv(1 << 16):
+            found.append(piece)
+
+    found: list[bytes] = []
+    job = make_job()
+    with connected(port) as connection:
+        ask = f"GET /jobs/{job.id}/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"
+        connection.sendall(ask.encode())
+        connection.settimeout(3)
+        with pytest.raises(TimeoutError):
+            read(connection)
+    assert b"event: state" in b"".join(found)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("hurried")
+def test_who_goes_on_sending_after_the_reply_is_cut_off(port: int) -> None:
+    def send(connection: socket.socket) -> None:
+        for _ in range(300):
+            connection.sendall(b"x" * 1000)
+            time.sleep(0.1)
+
+    with connected(port) as connection:
+        connection.sendall(b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n\r\n")
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            send(connection)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("hurried")
+def test_who_takes_nothing_of_a_reply_is_dropped() -> None:
+    much, app = 64 << 20, FastAPI()
+    app.add_api_route("/much", lambda: Response(bytes(much)))
+    with serving(app) as port, socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(30)
+        connection.connect(("127.0.0.1", port))
+        connection.sendall(b"GET /much HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        time.sleep(4)
+        assert len(reply_of(connection)) < much
+
+
+@pytest.mark.parametrize(
+    "trailer", [b"Authorization: Bearer s3cret\r\n", b"Host: localhost\r\n", b"Content-Type: text/plain\r\n"], ids=repr
+)
+def test_a_trailer_is_no_header(api_home: Path, trailer: bytes) -> None:
+    guarded = get_settings().model_copy(update={"api_key": SecretStr(KEY)})
+    asked = CHUNKED + b"Connection: close\r\n%b\r\n0\r\n" + trailer + b"\r\n"
+    with serving(create_app(guarded)) as port:
+        for key, status in ((b"", 401), (b"Authorization: Bearer s3cret\r\n", 422)):
+            with connected(port) as connection:
+                connection.sendall(asked % key)
+                problem_in(reply_of(connection), status)
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [b"0\r\n" + b"X-T: aaaa\r\n" * HEAD_BYTES, b"0\r\nX-T: " + b"a" * 8 * HEAD_BYTES, b"1;" + b"a" * 8 * HEAD_BYTES],
+    ids=["trailers", "a trailer", "a chunk's extension"],
+)
+def test_what_stands_between_the_parts_of_a_body_is_bounded(port: int, endless: bytes) -> None:
+    with connected(port) as connection:
+        connection.sendall(CHUNKED + b"\r\n")
+        try:
+            for start in range(0, len(endless), 10_000):
+                connection.sendall(endless[start : start + 10_000])
+        except (BrokenPipeError, ConnectionResetError):
+            return
+        reply = reply_of(connection)
+        assert reply == b"" or "(head)" in str(problem_in(reply, 400)["detail"])
+
+
+@pytest.mark.parametrize("padding", [HEAD_BYTES, 3 * HEAD_BYTES])
+def test_a_head_in_one_piece_is_as_long_at_most(port: int, padding: int) -> None:
+    with connected(port) as connection:
+        connection.sendall(HEAD + b"X-Long: " + b"a" * padding + b"\r\n\r\n")
+        problem_in(reply_of(connection), 400)
+
+
+def test_few_requests_wait_on_one_connection(port: int) -> None:
+    one = HEAD + b"\r\n"
+    with connected(port) as connection:
+        connection.sendall(one * protocol.PIPELINED + HEAD + b"Connection: close\r\n\r\n")
+        assert reply_of(connection).count(b"HTTP/1.1 200") == protocol.PIPELINED + 1
+    with connected(port) as connection:
+        connection.sendall(one * 10 * protocol.PIPELINED)
+        assert reply_of(connection).count(b"HTTP/1.1 200") <= protocol.PIPELINED + 1

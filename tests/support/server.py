@@ -1,0 +1,43 @@
+"""A real uvicorn in a thread of this process, speaking HTTP as the service does."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.api.protocol import BoundedProtocol
+from tests.support.wait import until
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[int]:
+    """The port, while it serves."""
+    config = uvicorn.Config(app, http=BoundedProtocol, timeout_graceful_shutdown=2, log_config=None)
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        until(lambda: server.started)
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def connected(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=30)
+
+
+def reply_of(connection: socket.socket) -> bytes:
+    """All that comes until the server closes the connection."""
+    found = b""
+    try:
+        while piece := connection.recv(1 << 16):
+            found += piece
+    except ConnectionResetError:  # what it had not read swept the end away
+        pass
+    return found
