@@ -1,17 +1,19 @@
 """What every request passes before any route: the host, the key, the size of its body."""
 
 import hmac
+import re
 from collections.abc import Iterator
 from functools import lru_cache
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.heads import header
+from app.api.heads import PROTECTIVE, header
+from app.api.origins import Origins
 from app.api.problems import REQUEST_ID, problem
+from app.core.limits import PARAMETERS
 from app.core.settings import Settings
 
 OPEN = frozenset({"/livez", "/readyz"})
@@ -20,6 +22,9 @@ UPLOADS = {"/translate": "max_upload_bytes", "/datasets": "max_dataset_bytes"}
 MULTIPART_MARGIN = 64 << 10
 """bytes a multipart body may have beyond its file: boundaries, headers and the small fields"""
 _ID = REQUEST_ID.lower().encode()
+_PROTECTIVE = {name.lower().encode(): value.encode() for name, value in PROTECTIVE.items()}
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?", re.IGNORECASE)
+"""a name or address, and perhaps a port (RFC 9112): nothing before an @, no path"""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -30,6 +35,7 @@ class Edge:
         self._app = app
         self._settings = settings
         self._hosts = _LOOPBACK | {settings.host.lower()} | _names(settings.hosts)
+        self._origins = Origins(settings)
         self._any_host = settings.api_key is not None and settings.hosts is None
         self._key = settings.api_key.get_secret_value().encode() if settings.api_key else None
 
@@ -37,9 +43,9 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        send = _Reply(scope, receive, send)
-        if refusal := self._refusal(scope):
-            await refusal(scope, receive, send)
+        send = _Reply(scope, receive, send, self._origins)
+        if reply := self._misdirected(scope) or self._origins.preflight(scope) or self._refusal(scope):
+            await reply(scope, receive, send)
         else:
             await self._app(scope, _Counted(receive, *self._limit(scope)), send)
 
@@ -49,13 +55,22 @@ class Edge:
         margin = MULTIPART_MARGIN if scope["path"] in UPLOADS else 0
         return getattr(self._settings, setting) + margin, setting
 
-    def _refusal(self, scope: Scope) -> Response | None:
+    def _misdirected(self, scope: Scope) -> Response | None:
         if sum(name == b"host" for name, _ in scope["headers"]) > 1:
             return problem(scope, 400, "A request names one host: send one Host header.")
-        if not self._any_host and _name(header(scope, b"host") or "") not in self._hosts:
+        host = header(scope, b"host")
+        name = _name(host or "")
+        if self._any_host and (name or host is None):  # HTTP/1.0 has no Host
+            return None
+        if name not in self._hosts:
             names = ", ".join(sorted(self._hosts))
             sentence = f"This server answers only as {names}. FORGER_HOSTS adds names."
             return problem(scope, 421, sentence, code="unknown_host")
+        return None
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        if refusal := self._origins.refusal(scope):
+            return refusal
         if self._key is not None and scope["path"] not in OPEN and not self._authorised(scope):
             return problem(
                 scope, 401, "Send the key of FORGER_API_KEY as 'Authorization: Bearer <key>'.",
@@ -63,6 +78,8 @@ class Edge:
             )  # fmt: skip
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:  # PostgreSQL has no text for it
             return problem(scope, 400, "An address holds no NUL character (%00): leave it out.")
+        if scope["query_string"].count(b"&") >= PARAMETERS:
+            return problem(scope, 400, f"An address has at most {PARAMETERS} parameters (parameters): send fewer.")
         declared = header(scope, b"content-length") or "0"
         limit, setting = self._limit(scope)
         if declared.isdecimal() and int(declared[:19]) > limit:
@@ -76,12 +93,12 @@ class Edge:
 
 @lru_cache(256)
 def _name(host: str) -> str | None:
-    """A web page must not reach us by a name of its own (DNS rebinding), least of all where no key is asked."""
-    try:
-        name = urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None
-    return name and name.lower()
+    """Return the host that a Host header names, if it is one.
+
+    A web page must not reach us by a name of its own (DNS rebinding), least of all where no key is asked.
+    """
+    found = _HOST.fullmatch(host)
+    return found and found[1].strip("[]").lower()
 
 
 def _names(hosts: str | None) -> set[str]:
@@ -112,10 +129,11 @@ class _Counted:
 class _Reply:
     """Sends the reply with its request id; a plain-text error of the framework becomes a problem document."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, origins: Origins) -> None:
         self._scope = scope
         self._receive = receive
         self._send = send
+        self._origins = origins
         self._replaced = False
 
     async def __call__(self, message: Message) -> None:
@@ -135,8 +153,8 @@ class _Reply:
         given = {name for name, _ in message["headers"]}
         if _ID not in given:
             yield _ID, self._scope["state"]["request_id"].encode("latin-1")
-        if b"x-content-type-options" not in given:
-            yield b"x-content-type-options", b"nosniff"
+        yield from ((name, value) for name, value in _PROTECTIVE.items() if name not in given)
+        yield from self._origins.headers(self._scope)
 
     def _as_problem(self, status: int, headers: Headers) -> Response:
         kept = {name: headers[name] for name in ("allow", "content-range", "retry-after") if name in headers}

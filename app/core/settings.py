@@ -12,6 +12,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+_ORIGIN = re.compile(r"https?://[^\s/@?#,*]+")
 
 
 def _sqlite_in_home(values: dict[str, Any]) -> str:
@@ -25,6 +26,11 @@ def _devices_here(values: dict[str, Any]) -> int:
         return len(gpus)
     # A client's machine need not be one that serves: only Linux tells which cores a process may use.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _listed(names: str | None) -> list[str]:
+    """What stands between commas, in lower case."""
+    return [name.strip().lower() for name in (names or "").split(",") if name.strip()]
 
 
 class Settings(BaseSettings):
@@ -43,6 +49,11 @@ class Settings(BaseSettings):
     hosts: str | None = Field(
         None,
         description="Host names to answer to besides loopback, comma-separated; unset means any when a key is set.",
+    )
+    cors_origins: str | None = Field(
+        None,
+        description="Origins of web pages that may use the service, comma-separated, as https://lab.example; "
+        "unset means none but its own.",
     )
     home: Path = Field(
         Path("var"),
@@ -119,10 +130,25 @@ class Settings(BaseSettings):
         """PostgreSQL is spelled in two ways elsewhere, and here spoken through psycopg."""
         return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
 
+    @field_validator("cors_origins", mode="after")
+    @classmethod
+    def _are_origins(cls, origins: str | None) -> str | None:
+        wrong = [origin for origin in _listed(origins) if not _ORIGIN.fullmatch(origin)]
+        if wrong:
+            raise ValueError(
+                f"'{wrong[0]}' is no origin: write scheme, host and port alone, as https://lab.example:8443"
+            )
+        return origins
+
     @field_validator("home", "data", mode="after")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else (CHECKOUT / path.expanduser()).resolve()
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Of web pages that may use the service."""
+        return frozenset(_listed(self.cors_origins))
 
     @property
     def artifacts(self) -> Path:

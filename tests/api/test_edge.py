@@ -11,6 +11,17 @@ from structlog.testing import capture_logs
 from app.core.settings import get_settings
 from app.main import create_app
 
+NO_NAMES = [
+    "",
+    "[::1",
+    "evil.com@127.0.0.1",
+    "@127.0.0.1",
+    "127.0.0.1/",
+    "127.0.0.1, evil.com",
+    "127.0.0.1:80@evil.com",
+]
+"""what no Host header may hold"""
+NO_HOSTS = ["evil.example", "127.0.0.1.evil.example", "127.0.0.1:port", *NO_NAMES]
 KEY = {"authorization": "Bearer s3cret"}
 
 
@@ -22,9 +33,9 @@ def client(**settings: object) -> TestClient:
 @pytest.mark.parametrize(
     ("settings", "taken", "refused"),
     [
-        ({}, ["localhost", "127.0.0.1:8000", "[::1]"], ["evil.example", "127.0.0.1.evil.example", "", "[::1"]),
+        ({}, ["localhost", "127.0.0.1:8000", "[::1]"], NO_HOSTS),
         ({"hosts": "gan.example, Forger.Example"}, ["localhost", "forger.example:80"], ["evil.example"]),
-        ({"api_key": SecretStr("s3cret")}, ["localhost", "evil.example"], []),
+        ({"api_key": SecretStr("s3cret")}, ["localhost", "evil.example"], NO_NAMES),
         ({"api_key": SecretStr("s3cret"), "hosts": "gan.example"}, ["localhost", "gan.example"], ["evil.example"]),
     ],
 )
