@@ -4,12 +4,11 @@ from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Request, Response
-from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.responses import FileResponse
 
 from app.api.deps import TheIntake, TheSettings, multipart_body
-from app.api.problems import refused
+from app.api.problems import as_invalid, refused
 from app.api.uploads import received
 from app.core.errors import NotFound
 from app.core.store import Store
@@ -36,10 +35,10 @@ def _form() -> dict[str, Any]:
 )
 async def create(request: Request, response: Response, intake: TheIntake, settings: TheSettings) -> DatasetDetail:
     """Upload a dataset. A zip of class folders, pictures side by side, or folders A and B; the reply reports on it."""
-    with intake.admitted():
-        async with received(request, intake.folder, settings.max_dataset_bytes, "max_dataset_bytes") as sent:
-            asked = _asked(sent.fields)
-            detail = await to_thread.run_sync(intake.take, sent.file, asked.name, asked.layout)
+    limit = settings.max_dataset_bytes, "max_dataset_bytes"
+    async with received(request, intake.folder, *limit, intake.gate) as sent:
+        asked = _asked(sent.fields)
+        detail = await to_thread.run_sync(intake.take, sent.file, asked.name, asked.layout)
     response.headers["Location"] = f"/datasets/{asked.name}"
     return DatasetDetail.of(detail)
 
@@ -84,4 +83,4 @@ def _asked(fields: dict[str, str]) -> DatasetIn:
         return DatasetIn.model_validate(fields)
     except ValidationError as error:
         named = [{**item, "loc": ("body", *item["loc"])} for item in error.errors(include_url=False)]
-        raise RequestValidationError(named, body=fields) from None
+        raise as_invalid(named, fields) from None

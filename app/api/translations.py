@@ -11,6 +11,7 @@ from app.api.deps import TheInference, TheSandbox, TheSettings, multipart_body
 from app.api.images import imaging
 from app.api.presence import while_here
 from app.api.problems import refused
+from app.api.uploads import require_once
 from app.core.errors import FieldError, Invalid
 from app.schemas.samples import Reference
 from app.services.inference import reference
@@ -47,6 +48,7 @@ async def translate(
     It is turned upright as its EXIF says, its alpha is kept; of several frames the first is taken. For a model that
     fills holes what is transparent is the hole, and the answer is opaque.
     """
+    require_once(await request.form())
     version = await inference.translator(model, direction)
     await inference.admit()
     image = await images.decode(sandbox, file.file, _channels(version.recipe), settings)

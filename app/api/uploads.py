@@ -1,23 +1,26 @@
 """Large multipart bodies: a file goes straight to disk, in a folder of our own."""
 
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
 from fastapi import Request
-from fastapi.exceptions import RequestValidationError
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from app.core.errors import FieldError, TooLarge
+from app.api.problems import as_invalid
+from app.core.errors import FieldError, Invalid, TooLarge
+from app.core.gates import Gate
 
 FIELDS = 8
 FIELD_BYTES = 1024
+PLACED = 1 << 20
+"""bytes that must have arrived before an upload takes a place from others"""
 
 
 @dataclass(frozen=True)
@@ -29,27 +32,42 @@ class Received:
 
 
 @asynccontextmanager
-async def received(request: Request, folder: Path, max_bytes: int, setting: str) -> AsyncIterator[Received]:
-    """The body's one file, called `file`, and its small fields.
+async def received(request: Request, folder: Path, max_bytes: int, setting: str, gate: Gate) -> AsyncIterator[Received]:
+    """The body's one file, called `file`, and its small fields. It has a place at the gate for the time of the block.
 
-    Raises HTTPException 400, RequestValidationError where the file is missing, TooLarge naming the setting.
+    Raises HTTPException 400, Invalid where the file is missing, TooLarge naming the setting, Busy.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    parser = _DiskParser(folder, request)
-    try:
-        yield _checked(await parser.parse(), max_bytes, setting)
-    except MultiPartException as error:
-        raise HTTPException(400, error.message) from error
-    finally:
-        with anyio.CancelScope(shield=True):  # a client that leaves must not leave its file here
-            await anyio.to_thread.run_sync(parser.close)
+    with ExitStack() as place:
+        parser = _DiskParser(folder, request.headers, _placed(request.stream(), gate, place))
+        try:
+            yield _checked(await parser.parse(), max_bytes, setting)
+        except MultiPartException as error:
+            raise HTTPException(400, error.message) from error
+        finally:
+            with anyio.CancelScope(shield=True):  # a client that leaves must not leave its file here
+                await anyio.to_thread.run_sync(parser.close)
+
+
+async def _placed(body: AsyncIterable[bytes], gate: Gate, place: ExitStack) -> AsyncGenerator[bytes, None]:
+    """Pass the body on. Take a place once some of it has arrived, so that one that stalls keeps nobody out."""
+    gate.require_free()  # before gigabytes are sent in vain
+    arrived, held = 0, False
+    async for piece in body:
+        arrived += len(piece)
+        if not held and arrived >= PLACED:
+            held = True
+            place.enter_context(gate.entered())
+        yield piece
+    if not held:
+        place.enter_context(gate.entered())
 
 
 class _DiskParser(MultiPartParser):
     """Starlette's own keeps files in memory and then in the system's temporary folder, which may be memory too."""
 
-    def __init__(self, folder: Path, request: Request) -> None:
-        super().__init__(request.headers, request.stream(), max_files=1, max_fields=FIELDS, max_part_size=FIELD_BYTES)
+    def __init__(self, folder: Path, headers: Headers, body: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(headers, body, max_files=1, max_fields=FIELDS, max_part_size=FIELD_BYTES)
         self._folder = folder
         self._on_disk: list[Any] = []
 
@@ -68,11 +86,21 @@ class _DiskParser(MultiPartParser):
             file.close()
 
 
+def require_once(form: FormData) -> None:
+    """Raises Invalid where a field is there twice."""
+    names = [name for name, _ in form.multi_items()]
+    for name in names:
+        if names.count(name) > 1:
+            sentence = "The field is there twice: send it once."
+            raise Invalid(sentence, errors=(FieldError(f"/{name}", sentence),))
+
+
 def _checked(form: FormData, max_bytes: int, setting: str) -> Received:
     file = form.get("file")
     if not isinstance(file, UploadFile):
         missing = {"type": "missing", "loc": ("body", "file"), "msg": "Field required", "input": None}
-        raise RequestValidationError([missing], body={})
+        raise as_invalid([missing], {})
+    require_once(form)
     file.file.flush()
     path = Path(file.file.name or "")
     if path.stat().st_size > max_bytes:

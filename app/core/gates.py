@@ -16,6 +16,11 @@ class Gate:
         self._full = full
         self._retry_after = retry_after
 
+    def require_free(self) -> None:
+        """Raises Busy where there is no place now."""
+        with self.entered():
+            pass
+
     @contextmanager
     def entered(self) -> Iterator[None]:
         """Takes a place for the time of the block. Raises Busy where there is none."""

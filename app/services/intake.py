@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ from models.spec.datasets import DatasetInfo, Kind
 log = get_logger(__name__)
 
 AT_ONCE = 4
-"""uploads that may be under way"""
+"""uploads that may have a place at the gate"""
 CHUNK = 256
 SHEET_ROWS = 8
 SHEET_COLUMNS = 8
@@ -50,15 +49,11 @@ class Intake:
         self._store = Store(settings.artifacts)
         self._sandbox = Sandbox(1)
         full = f"{AT_ONCE} datasets are being uploaded already. Send this one later."
-        self._gate = Gate(AT_ONCE, full, retry_after=30)
+        self.gate = Gate(AT_ONCE, full, retry_after=30)
         self.folder = settings.incoming
 
     def close(self) -> None:
         self._sandbox.close()
-
-    def admitted(self) -> AbstractContextManager[None]:
-        """Around all of an upload. Raises Busy."""
-        return self._gate.entered()
 
     def take(self, path: Path, name: str, asked: Asked) -> Detail:
         """Raises Conflict where the name is taken, else Invalid or UnsupportedMedia; then nothing is kept."""
