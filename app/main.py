@@ -85,3 +85,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await anyio.to_thread.run_sync(app.state.inference.stop)
         await anyio.to_thread.run_sync(app.state.sandbox.close)
         await anyio.to_thread.run_sync(app.state.intake.close)
+        await anyio.to_thread.run_sync(app.state.feed.close)

@@ -8,7 +8,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
-from starlette.responses import JSONResponse, StreamingResponse
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from app.api.deps import TheFeed, TheInference
 from app.core.errors import FieldError, Invalid
@@ -16,7 +17,7 @@ from app.core.limits import EVENTS
 from app.core.states import TERMINAL
 from app.schemas.jobs import EventList, EventOut
 from app.services import jobs
-from app.services.feed import Feed
+from app.services.feed import Feed, Told
 from app.services.inference import Inference
 from app.services.views import EventView
 
@@ -51,18 +52,30 @@ async def events(
 ) -> Response:
     """Follow a job's events. JSON, or a stream where Accept names text/event-stream."""
     after = after if resumed is None else resumed
-    ended = (await asyncio.to_thread(jobs.get, job_id)).state in TERMINAL
-    first = await asyncio.to_thread(jobs.events, job_id, after=after, limit=limit)
     if STREAM not in request.headers.get("accept", "").lower():
-        body = EventList(data=[EventOut.model_validate(event) for event in first])
-        return JSONResponse(body.model_dump(mode="json"), headers={"Vary": "Accept"})
-    if ended and not first:
+        body = await asyncio.to_thread(_listed, job_id, after, limit)
+        return Response(body, media_type="application/json", headers={"Vary": "Accept"})
+    if (await feed.standing(job_id)).over(after):
         return Response(status_code=204)  # tells an EventSource that nothing will come: it stops reconnecting
-    return StreamingResponse(
-        _stream(job_id, after, inference, feed),
-        media_type=STREAM,
-        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no", "Vary": "Accept"},
-    )
+    return _Stream(feed, _stream(job_id, after, inference, feed))
+
+
+def _listed(job_id: str, after: int, limit: int) -> bytes:
+    found = jobs.events(job_id, after=after, limit=limit)
+    return EventList(data=[EventOut.model_validate(event) for event in found]).model_dump_json().encode()
+
+
+class _Stream(StreamingResponse):
+    """One of a bounded number. Raises Busy before anything is sent."""
+
+    def __init__(self, feed: Feed, content: AsyncIterator[bytes]) -> None:
+        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", "Vary": "Accept"}
+        super().__init__(content, media_type=STREAM, headers=headers)
+        self._feed = feed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._feed.admitted():
+            await super().__call__(scope, receive, send)
 
 
 async def _stream(job_id: str, after: int, inference: Inference, feed: Feed) -> AsyncIterator[bytes]:
@@ -71,27 +84,24 @@ async def _stream(job_id: str, after: int, inference: Inference, feed: Feed) -> 
     with feed.follow(job_id, after) as follower:
         while True:
             found = await follower.news(max(0.0, spoke + PING_S - time.monotonic()))
-            for told in found:
+            # A job that was extended has terminal events before its last.
+            last = any(map(_ends, found)) and (await feed.standing(job_id)).over(follower.seq)
+            if last:
+                await feed.ask(_publish, job_id, inference)
+            if found:
                 spoke = time.monotonic()
-                ends = told.event.type == "state" and told.event.data["state"] in TERMINAL
-                last = ends and await asyncio.to_thread(
-                    _over, job_id, told.event.seq
-                )  # else it was extended afterwards
-                if last:
-                    await asyncio.to_thread(_publish, job_id, inference)
-                yield told.text
-                if last:
-                    return
+                yield b"".join(told.text for told in found)
+            if last:
+                return
             if time.monotonic() - spoke >= PING_S:
                 spoke = time.monotonic()
                 yield KEEPALIVE_COMMENT
-                if not found and await asyncio.to_thread(_over, job_id, follower.seq):
+                if not found and (await feed.standing(job_id)).over(follower.seq):
                     return
 
 
-def _over(job_id: str, after: int) -> bool:
-    """Nothing will come: the job has ended, and `after` is its last event or beyond it."""
-    return jobs.get(job_id).state in TERMINAL and not jobs.events(job_id, after=after, limit=1)
+def _ends(told: Told) -> bool:
+    return told.event.type == "state" and told.event.data["state"] in TERMINAL
 
 
 def _publish(job_id: str, inference: Inference) -> None:

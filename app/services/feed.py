@@ -2,19 +2,25 @@
 
 A follower reads what lies behind it from the database itself, once; from then on it is fed. One that cannot keep up is
 fed no more until it has read on by itself. So each is told every event once and in order, whatever comes between.
+Whatever followers ask of the database goes through two threads, which answer equal questions together: opening many
+streams at once, or the end of a job that many follow, takes little from other requests.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.limits import EVENTS
+from app.core.coalescing import Coalescer
+from app.core.errors import NotFound
+from app.core.gates import Gate
+from app.core.limits import EVENTS, STREAMS
 from app.core.logging import get_logger
+from app.core.states import TERMINAL
 from app.db.repositories import events as event_log
 from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
@@ -22,8 +28,11 @@ from app.services import jobs, views
 from app.services.views import EventView
 
 log = get_logger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
 
 POLL_S = 0.25
+THREADS = 2
 HELD = 1000
 """events held for a follower that is slow"""
 
@@ -39,11 +48,23 @@ class Told:
 Write = Callable[[EventView], bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a job stands: its state, and the number of its newest event."""
+
+    state: str
+    newest: int
+
+    def over(self, after: int) -> bool:
+        """Whether nothing will come after the event of that number."""
+        return self.state in TERMINAL and self.newest <= after
+
+
 class Follower:
     """Of one job; `seq` is the newest event it was told."""
 
-    def __init__(self, job_id: str, seq: int, write: Write) -> None:
-        self.job_id, self.seq, self._write = job_id, seq, write
+    def __init__(self, job_id: str, seq: int, write: Write, questions: Coalescer) -> None:
+        self.job_id, self.seq, self._write, self._questions = job_id, seq, write, questions
         self._fed: deque[Told] = deque()
         self._behind = True
         self._rung = asyncio.Event()
@@ -82,9 +103,14 @@ class Follower:
     async def _read_on(self) -> Sequence[Told]:
         """It is fed again from the moment at which the last part is read: what comes twice is told once."""
         self._behind = False
-        found = await asyncio.to_thread(jobs.events, self.job_id, after=self.seq, limit=EVENTS)
+        found = await self._questions.ask(_part, self.job_id, self.seq, self._write)
         self._behind |= len(found) == EVENTS
-        return [Told(event, self._write(event)) for event in found]
+        return found
+
+
+def _part(job_id: str, after: int, write: Write) -> Sequence[Told]:
+    """Return a part of the log, written on the thread that reads it."""
+    return [Told(event, write(event)) for event in jobs.events(job_id, after=after, limit=EVENTS)]
 
 
 @dataclass(slots=True)
@@ -102,11 +128,29 @@ class Feed:
         self._write = write
         self._tails: dict[str, _Tail] = {}
         self._reader: asyncio.Task[Any] | None = None
+        self._questions = Coalescer("feed", THREADS)
+        full = f"{STREAMS} streams of events are open already (streams). Close some, or ask for the events as JSON."
+        self._gate = Gate(STREAMS, full, retry_after=5)
+
+    def close(self) -> None:
+        self._questions.close()
+
+    def admitted(self) -> AbstractContextManager[None]:
+        """Around all of a stream. Raises Busy."""
+        return self._gate.entered()
+
+    async def standing(self, job_id: str) -> Standing:
+        """Raises NotFound."""
+        return await self._questions.ask(_standing, job_id)
+
+    async def ask(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what the call returns, which followers of one job ask for at the same moment."""
+        return await self._questions.ask(call, *args, **kwargs)
 
     @contextmanager
     def follow(self, job_id: str, after: int) -> Iterator[Follower]:
         """For the time of the block, in the event loop."""
-        follower = Follower(job_id, after, self._write)
+        follower = Follower(job_id, after, self._write, self._questions)
         self._tails.setdefault(job_id, _Tail()).followers.add(follower)
         if self._reader is None or self._reader.done():
             self._reader = asyncio.create_task(self._read())
@@ -141,6 +185,14 @@ class Feed:
                 follower.feed(told)
             elif follower.seq < newest:
                 follower.send_back()
+
+
+def _standing(job_id: str) -> Standing:
+    with unit_of_work(read_only=True) as session:
+        found = rows.standing(session, job_id)
+    if found is None:
+        raise NotFound(f"There is no job '{job_id}'. GET /jobs lists them.", code="job_not_found")
+    return Standing(*found)
 
 
 def look(seen: Mapping[str, int | None]) -> dict[str, tuple[int, list[EventView]]]:

@@ -1,24 +1,23 @@
 """The event log as JSON and as a stream, the stream over a real server."""
 
 import json
-import socket
-import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
 import pytest
-import uvicorn
 from starlette.testclient import TestClient
 
 from app.api import events
 from app.core.settings import get_settings
 from app.core.states import JobState
 from app.main import create_app
-from app.services import attempts, jobs
+from app.services import attempts, feed, jobs
 from tests.api.conftest import Publish
 from tests.support.jobs import make_job, put_in, record_report
+from tests.support.server import serving
 from tests.support.wait import until
 
 STREAM = {"accept": "text/event-stream"}
@@ -26,17 +25,11 @@ STREAM = {"accept": "text/event-stream"}
 
 @pytest.fixture(scope="module")
 def server(api_home: Path) -> Iterator[httpx.Client]:
-    """A real uvicorn in a thread of this process."""
-    config = uvicorn.Config(create_app(get_settings()), timeout_graceful_shutdown=2, log_config=None)
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        until(lambda: server.started)
-        with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=20) as client:
-            yield client
-        server.should_exit = True
-        thread.join()
+    with (
+        serving(create_app(get_settings())) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client,
+    ):
+        yield client
 
 
 def parse(lines: Iterator[str]) -> Iterator[dict[str, str]]:
@@ -134,3 +127,25 @@ def test_who_hears_of_success_can_sample_at_once(server: httpx.Client, publish: 
         last = read_all(server, job.id)[-1]
         assert json.loads(last["data"])["state"] == "succeeded"
         assert server.get("/sample").headers["x-forger-model"] == model
+
+
+def test_so_many_streams_are_open_at_once_and_each_gives_its_place_back(
+    api_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "STREAMS", 2)
+    job, ended = make_job(), make_job()
+    put_in(JobState.FAILED, ended.id)
+    with serving(create_app(get_settings())) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        for _ in range(3):
+            read_all(client, ended.id)
+        with ExitStack() as stack:
+            for _ in range(2):
+                reply = stack.enter_context(client.stream("GET", f"/jobs/{job.id}/events", headers=STREAM))
+                assert reply.status_code == 200
+            refused = client.get(f"/jobs/{job.id}/events", headers=STREAM)
+            assert (refused.status_code, refused.json()["code"]) == (429, "busy")
+            assert client.get(f"/jobs/{job.id}/events").status_code == 200, "as JSON it is there"
+            jobs.cancel(job.id)  # ends the streams
+            for line in (line for line in reply.iter_lines() if not line):
+                assert line == ""
+        until(lambda: client.get(f"/jobs/{ended.id}/events", headers=STREAM).status_code == 200)

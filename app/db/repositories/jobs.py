@@ -95,6 +95,12 @@ def newest_events(session: Session, job_ids: Collection[str]) -> dict[str, int]:
     return {row.id: row.last_event for query in queries for row in session.execute(query)}
 
 
+def standing(session: Session, job_id: str) -> tuple[str, int] | None:
+    """Return a job's state and the number of its newest event, without its row."""
+    found = session.execute(select(Job.state, Job.last_event).where(Job.id == job_id)).one_or_none()
+    return None if found is None else (found.state, found.last_event)
+
+
 def move(
     session: Session,
     job_id: str,
