@@ -1,12 +1,14 @@
-"""How much memory does the API need while hostile files are thrown at it?
+"""How much memory does the API need while strangers attack it, and does it answer others meanwhile?
 
     python -m bench.hostile [--quick] [--json FILE]
 
-A real service; every file is sent by several clients at once, again and again. Figures of each case:
+A real service; every attack comes from several clients at once, again and again. Figures of each case:
 
+- seconds: until all of them were answered or cut off
+- livez_ms: the longest answer of /livez meanwhile, to one more client that asks fifty times a second
 - api_mb: peak resident memory of the API process, in MB of 10^6 bytes (the first case is its rest)
 - decoder_mb: the same of the largest of the child processes that decode
-- status: what it answered; a case whose replies differ shows the largest
+- status: what it answered; a case whose replies differ shows the largest; 0 is no answer in time
 """
 
 import argparse
@@ -14,9 +16,10 @@ import io
 import struct
 import tempfile
 import threading
+import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,18 +30,25 @@ import numpy as np
 import psutil
 from PIL import Image
 
+from bench import attacks
+from bench.attacks import Alive, Attack, status_of
 from bench.results import RESULTS, Row, show, write
 from examples.demo import service
 
 CLIENTS = 4
-SAMPLED_S = 0.002
+SAMPLED_S = 0.01
 TRANSLATOR: dict[str, Any] = {
     "recipe": "cyclegan",
     "dataset": "day2night",
     "budget": {"steps": 2},
     "overrides": {"generator": {"width": 8}, "batch_size": 1},
 }
-Send = Callable[[httpx2.Client], httpx2.Response]
+LONG_LOG: dict[str, Any] = {
+    "recipe": "gan",
+    "dataset": "ring8",
+    "budget": {"steps": 2000},
+    "overrides": {"report_every": 1, "batch_size": 8},
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,7 @@ class Case:
     """One kind of attack and how often it comes."""
 
     name: str
-    send: Send
+    send: Attack
     times: int
 
 
@@ -54,37 +64,51 @@ def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="forger-bench-") as folder, service(Path(folder)) as forger:
         forger.train(**TRANSLATOR).wait()  # something that translates, so that pictures are decoded at all
+        log = forger.train(**LONG_LOG).wait().id
         client = httpx2.Client(base_url=forger.url, timeout=120)
         api = _api()
-        rows = [row for case in cases(options.times) for row in measure(case, client, api)]
-    show("The API under hostile uploads", rows)
+        rows = [row for case in cases(options.times, log) for row in measure(case, client, api)]
+    show("The API under attack", rows)
     write("hostile", rows, options.json, clients=CLIENTS)
     print(f"Written to {options.json}")
 
 
-def cases(times: int) -> Iterator[Case]:
-    """Every attack `times` times; `at rest` first, which also warms the model."""
+def cases(times: int, log: str) -> Iterator[Case]:
+    """Every attack `times` times; `at rest` first, which also warms the model. `log` is a job with a long one."""
     yield Case("at rest: a small picture", translated(encoded(Image.new("RGB", (64, 64), "teal"))), times)
     yield Case("13000 x 13000 PNG", translated(flat_png(13_000, 13_000)), times)
     yield Case("60000 x 60000 TIFF header", translated(tiff_header(60_000, 60_000)), times)
     yield Case("5000 x 5000 of one colour", translated(flat_png(5_000, 5_000)), 1)
     yield Case("PNG with 64 MB of text", translated(png_with_text(64 << 20)), times)
     yield Case("noise named .png", translated(np.random.default_rng(1).bytes(1 << 20)), times)
-    yield Case("200 MB in pieces", lambda client: client.post("/translate", content=_pieces(200), headers=FORM), times)
+    yield Case("200 MB in pieces", _in_pieces, times)
     yield Case("zip of 1 GiB of zeros", uploaded(archive([("a/big.png", 1 << 30)])), times)
     yield Case("zip of 100,000 names", uploaded(archive([(f"a/{n}.png", 0) for n in range(100_000)])), 1)
     yield Case("zip of 13000 x 13000 PNGs", uploaded(zipped_pictures(8)), 1)
+    yield Case("24 MiB of trailers", attacks.trailers(24 << 20), times)
+    yield Case("a trailer of 24 MiB", attacks.a_long_trailer(24 << 20), times)
+    yield Case("80,000 unknown fields", attacks.unknown_fields(80_000), times)
+    yield Case("19,000 unknown fields", attacks.unknown_fields(19_000), times)
+    yield Case("19,000 in each of 200 cases", attacks.experiment_of_unknown_fields(19_000, 200), times)
+    yield Case("300 half-sent heads", attacks.half_sent_heads, 1)
+    yield Case("4 stalled uploads", attacks.stalled_uploads, 1)
+    yield Case("500 streams of a long log", attacks.event_streams(log), 1)
 
 
 FORM = {"content-type": "multipart/form-data; boundary=x"}
 
 
-def translated(data: bytes) -> Send:
-    return lambda client: client.post("/translate", files={"file": ("x.png", data)})
+def translated(data: bytes) -> Attack:
+    return lambda client: status_of(lambda: client.post("/translate", files={"file": ("x.png", data)}))
 
 
-def uploaded(data: bytes) -> Send:
-    return lambda client: client.post("/datasets", files={"file": ("x.zip", data)}, data={"name": "hostile"})
+def uploaded(data: bytes) -> Attack:
+    file, fields = {"file": ("x.zip", data)}, {"name": "hostile"}
+    return lambda client: status_of(lambda: client.post("/datasets", files=file, data=fields))
+
+
+def _in_pieces(client: httpx2.Client) -> int:
+    return status_of(lambda: client.post("/translate", content=_pieces(200), headers=FORM))
 
 
 def encoded(image: Image.Image) -> bytes:
@@ -146,43 +170,48 @@ def _pieces(megabytes: int) -> Iterator[bytes]:
 
 
 def measure(case: Case, client: httpx2.Client, api: psutil.Process) -> Iterator[Row]:
-    with Watch(api) as watch, ThreadPoolExecutor(CLIENTS) as pool:
-        statuses = list(pool.map(lambda _: _status(case.send, client), range(case.times)))
+    began = time.perf_counter()
+    with Watch(api, Alive(client)) as watch, ThreadPoolExecutor(CLIENTS) as pool:
+        statuses = list(pool.map(lambda _: case.send(client), range(case.times)))
+        seconds = time.perf_counter() - began
+    yield Row(case.name, "seconds", round(seconds, 2), n=case.times)
+    yield Row(case.name, "livez_ms", round(1000 * watch.alive.worst, 1), n=case.times)
     yield Row(case.name, "api_mb", round(watch.api / 1e6, 1), n=case.times)
     yield Row(case.name, "decoder_mb", round(watch.child / 1e6, 1), n=case.times)
     yield Row(case.name, "status", max(statuses), n=case.times)
 
 
-def _status(send: Send, client: httpx2.Client) -> int:
-    """A server may hang up on a body that is too long before it is sent: that counts as its 413."""
-    try:
-        return send(client).status_code
-    except (httpx2.WriteError, httpx2.RemoteProtocolError, httpx2.ReadError):
-        return 413
-
-
 class Watch:
-    """Peak resident bytes of a process, and of the largest of its children, while the block runs."""
+    """Peak resident bytes of a process and of the largest of its children, and whether it answers meanwhile."""
 
-    def __init__(self, process: psutil.Process) -> None:
-        self._process = process
+    def __init__(self, process: psutil.Process, alive: Alive) -> None:
+        self._process, self.alive = process, alive
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._threads = [threading.Thread(target=each, daemon=True) for each in (self._measure, self._ask)]
         self.api = self.child = 0
 
     def __enter__(self) -> "Watch":
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
+        self.alive.close()
 
-    def _run(self) -> None:
-        while not self._stop.wait(SAMPLED_S):
+    def _ask(self) -> None:
+        while not self._stop.is_set():
+            self.alive.ask()
+
+    def _measure(self) -> None:
+        stopped = False
+        while not stopped:
             self.api = max(self.api, _resident(self._process))
             children = self._process.children(recursive=True)
             self.child = max([self.child, *(_resident(child) for child in children)])
+            stopped = self._stop.wait(SAMPLED_S)
 
 
 def _resident(process: psutil.Process) -> int:
