@@ -6,6 +6,7 @@ from threading import Event, Thread
 
 import pytest
 
+from app.core.errors import Conflict
 from app.core.store import Store, sha256_of
 
 
@@ -82,3 +83,25 @@ def test_puts_that_race_with_sweeps_never_lose_a_file(tmp_path: Path) -> None:
     done.set()
     sweeper.join()
     assert removed, "the sweep had its turns"
+
+
+def flip(path: Path) -> None:
+    """One bit, with size and time of the last write as before."""
+    before, data = path.stat(), bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_damage_is_seen_before_and_after_a_first_look_and_mended_by_putting_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    sha256 = store.put_bytes(b"weights")
+    flip(store.path(sha256))
+    assert store.flaw(sha256) == "damaged"
+    assert store.put_bytes(b"weights") == sha256
+    assert (store.flaw(sha256), store.path(sha256).read_bytes()) == (None, b"weights")
+    flip(store.path(sha256))
+    with pytest.raises(Conflict, match=r"The file of export\.safetensors is damaged"):
+        store.whole(sha256, "export.safetensors")
+    store.path(sha256).unlink()
+    assert store.flaw(sha256) == "missing"

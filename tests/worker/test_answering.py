@@ -30,9 +30,9 @@ def redis(home: Path) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def engine() -> Engine:
+def engine(home: Path) -> Engine:
     """Closed by whoever answers with it."""
-    return Engine(device="cpu", threads=1, bound=100)
+    return Engine(device="cpu", threads=1, bound=100, flaw=Store(get_settings().artifacts).flaw)
 
 
 @pytest.fixture
@@ -98,6 +98,15 @@ def test_requests_of_one_message_are_answered_each_for_itself(redis: Redis, answ
         "bad": None,
     }
     assert until(lambda: not redis.keys("*"))
+
+
+def test_a_damaged_export_is_told_by_its_name(redis: Redis, answering: Answering, export: str) -> None:
+    path = Store(get_settings().artifacts).path(export)
+    path.write_bytes(path.read_bytes()[:-1])
+    waited_for(redis)
+    answering.take(**asked(export))
+    head, _ = answer(redis)
+    assert head == {"id": "one", "export": export, "flaw": "damaged"}
 
 
 def test_a_message_that_comes_twice_is_answered_once(redis: Redis, answering: Answering, export: str) -> None:

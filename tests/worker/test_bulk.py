@@ -1,12 +1,15 @@
 """Generating with real workers: beside a training, paused and called off, with damage in between."""
 
+import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
-from app.core.store import Store
+from app.core.store import Store, sha256_of
 from app.services import bulk, jobs, shards
 from app.services.inference import Inference
 from app.services.subjects import SUBJECT_FILE
@@ -64,9 +67,16 @@ def test_what_was_called_off_keeps_its_shards_and_nothing_else(broker: Process) 
     assert len(left(job)) > len(kept)
 
 
-@pytest.mark.long
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+@pytest.mark.sampled(1)
 @once
-def test_a_shard_that_is_lost_is_made_again_with_those_after_it(broker: Process) -> None:
+@pytest.mark.parametrize("harm", [Path.unlink, cut])
+def test_a_shard_that_is_lost_or_damaged_is_made_again_with_those_after_it(
+    broker: Process, harm: Callable[[Path], None]
+) -> None:
     publish_slow()
     job = ask(n=4000, shard=50)
     with running_worker():
@@ -74,12 +84,12 @@ def test_a_shard_that_is_lost_is_made_again_with_those_after_it(broker: Process)
         jobs.pause(job.id)
         until_state(job.id, S.PAUSED)
         expected, store = left(job), Store(get_settings().artifacts)
-        store.path(shards.recorded(job.id)[1].sha256).unlink()
+        harm(store.path(shards.recorded(job.id)[1].sha256))
         jobs.resume(job.id)
         done = until_state(job.id, *TERMINAL)
     assert done.state == S.SUCCEEDED, done.status_reason
     assert left(job)[: len(expected)] == expected
-    assert all(store.path(sha256).is_file() for _, sha256 in left(job))
+    assert all(sha256_of(store.path(sha256)) == sha256 for _, sha256 in left(job))
     rewound = [event.data["to_step"] for event in jobs.events(job.id) if event.type == "rewound"]
     assert rewound == [50]
 
