@@ -30,10 +30,16 @@ class Runner:
     process: subprocess.Popen[bytes]
     notes: Path
 
-    def rest(self) -> bool:
-        """Wait until it has stopped itself, which is the answer, or has ended."""
+    def rests(self) -> bool:
+        """Wait until it has stopped itself, which is the answer, or has ended.
+
+        Wake it where it stopped amidst a write: it holds the database, and with it all others, up.
+        """
         known = psutil.Process(self.process.pid)
         until(lambda: self.process.poll() is not None or known.status() == psutil.STATUS_STOPPED, within_s=300)
+        if self.process.poll() is None and not writable():
+            known.resume()
+            return False
         return self.process.poll() is None
 
     def go_on(self) -> None:
@@ -80,12 +86,12 @@ def overtaken(create: Callable[[], JobView], first: int, second: int) -> str:
     """Suspend an attempt at its touch `first`; wake it while its successor rests at `second`. What the job leaves."""
     job = create()
     with running(job.id, claimed(job.id), first) as old:
-        if not old.rest() or not writable():  # done before that touch, or asleep amidst a write, which holds all up
+        if not old.rests():
             old.go_on()
             return left(job.id)
         attempts.lost(job.id, 1, "worker_lost", "The host was suspended.")
         with running(job.id, claimed(job.id), second) as new:
-            new.rest()
+            new.rests()
             old.go_on()
             new.go_on()
     return left(job.id)
