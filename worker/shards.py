@@ -1,7 +1,5 @@
 """Files of many pictures: a ZIP of PNG files, or NumPy's arrays. Equal pictures give equal bytes."""
 
-import csv
-import io
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,9 +11,11 @@ import numpy as np
 from numpy.lib.format import dtype_to_descr, write_array, write_array_header_1_0
 from numpy.typing import NDArray
 
+from app.core import csvtext
 from models.picture import encode
 
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
+COLUMNS = ("file", "label", "class", "index")
 MEDIA = {"zip": "application/zip", "npz": "application/octet-stream"}
 
 
@@ -50,7 +50,7 @@ class Writer:
             if one.label is not None:
                 rows.append((name, one.label, self.class_names[one.label], one.index))
         if rows:
-            archive.writestr(ZipInfo("labels.csv", _LONG_AGO), _csv(("file", "label", "class", "index"), rows))
+            archive.writestr(ZipInfo("labels.csv", _LONG_AGO), csvtext.text(COLUMNS, rows))
 
     def _write_npz(self, archive: ZipFile, made: Iterable[Made], first: int, count: int) -> None:
         labels: list[int] = []
@@ -76,11 +76,3 @@ def _header(one: NDArray[Any], count: int) -> dict[str, Any]:
 def _member(archive: ZipFile, name: str, write: Callable[[BinaryIO], None]) -> None:
     with archive.open(ZipInfo(name, _LONG_AGO), "w", force_zip64=True) as out:
         write(out)  # type: ignore[arg-type]
-
-
-def _csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow(head)
-    table.writerows(rows)
-    return out.getvalue()

@@ -1,11 +1,10 @@
 """The table of an experiment as words: for a terminal, a picture, or a file of comma-separated values."""
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from typing import Protocol
 
+from app.core import csvtext
 from app.schemas.base import Json
 from app.schemas.experiments import CellOut, ExperimentDetail, FigureOut
 
@@ -77,15 +76,14 @@ def title(experiment: ExperimentDetail) -> str:
 
 def csv_text(experiment: ExperimentDetail) -> str:
     """A line for each case and figure."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")  # RFC 4180
-    writer.writerow(COLUMNS)
-    for case in experiment.cases:
-        for figure in experiment.figures:
-            for cell in figure.cases:
-                if cell.case == case:
-                    writer.writerow(_line(figure, cell))
-    return out.getvalue()
+    rows = (
+        _line(figure, cell)
+        for case in experiment.cases
+        for figure in experiment.figures
+        for cell in figure.cases
+        if cell.case == case
+    )
+    return csvtext.text(COLUMNS, rows)
 
 
 def _line(figure: FigureOut, cell: CellOut) -> tuple[object, ...]:

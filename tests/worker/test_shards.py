@@ -1,5 +1,6 @@
 """Files of many pictures: what is in them, and that equal pictures give equal bytes."""
 
+import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.core import csvtext
 from worker.shards import Made, Writer
 
 NAMES = ("T-shirt/top", 'a "b", c')
@@ -38,6 +40,15 @@ def test_a_zip_holds_pictures_and_a_table_of_labels(tmp_path: Path) -> None:
         ]
         for one, name in zip(pictures(3), archive.namelist(), strict=False):
             assert np.array_equal(np.asarray(Image.open(archive.open(name))), one.array)
+
+
+def test_class_names_are_no_formulas_and_can_be_read_back(tmp_path: Path) -> None:
+    names = ("=cmd|' /C calc'!A0", "'quoted'")
+    Writer("zip", "images", names).write(tmp_path / "shard", pictures(2), 0, 2)
+    with ZipFile(tmp_path / "shard") as archive:
+        rows = list(csv.DictReader(io.StringIO(archive.read("labels.csv").decode())))
+    assert [row["class"] for row in rows] == ["'=cmd|' /C calc'!A0", "''quoted'"]
+    assert tuple(csvtext.unmarked(row["class"]) for row in rows) == names
 
 
 def test_without_labels_there_is_no_table(tmp_path: Path) -> None:
