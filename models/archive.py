@@ -1,17 +1,12 @@
 """An uploaded archive and its index: which members are used, as what, in which order. Knows no torch."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 from PIL import Image
 
-from models.decoding import Unreadable, read_picture
-from models.preparing import Pixels, left_half, prepare, right_half
+from models.preparing import left_half, right_half
 
 PILES = ("a", "b")
 
@@ -40,22 +35,6 @@ class Index:
         return self.piles[0 if self.halved else pile]
 
 
-@dataclass(frozen=True)
-class Archive:
-    """Reads prepared pictures out of a zip whose members were read once before, at intake."""
-
-    path: Path
-    index: Index
-
-    def pictures(self, pile: int, side: int, channels: int) -> Iterator[Pixels]:
-        """uint8 [side, side, channels] each, in the index's order. Raises Unreadable naming the member."""
-        with ZipFile(self.path) as archive:
-            for name in self.index.members(pile):
-                with _naming(name):
-                    image = read_picture(archive.read(name)).image
-                yield prepare(half_of(image, pile) if self.index.halved else image, side, channels)
-
-
 def mark(archive_sha256: str, index_sha256: str) -> str:
     """How names of files begin that were made from an archive and its index."""
     return f"{archive_sha256[:16]}-{index_sha256[:16]}-"
@@ -63,11 +42,3 @@ def mark(archive_sha256: str, index_sha256: str) -> str:
 
 def half_of(image: Image.Image, pile: int) -> Image.Image:
     return right_half(image) if pile else left_half(image)
-
-
-@contextmanager
-def _naming(name: str) -> Iterator[None]:
-    try:
-        yield
-    except Unreadable as error:
-        raise Unreadable(error.fault, f"{name}: {error}") from error

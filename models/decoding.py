@@ -4,6 +4,7 @@ A caller that reads bytes from strangers does so in a process with limits: app.c
 """
 
 import io
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,6 +17,12 @@ SUFFIXES = frozenset((
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm",
 ))  # fmt: skip
 NO_LIMIT = 1 << 62
+SCANS = 64
+"""of one JPEG: each goes over all pixels once more, and a hundred bytes are enough for it; encoders make some ten"""
+_MARKER = re.compile(rb"\xff+([^\x00\xff])")
+_SCAN, _END = 0xDA, 0xD9
+_BARE = frozenset((0x01, *range(0xD0, 0xD9)))
+"""markers that no length follows"""
 _BITS_PER_SAMPLE = 258
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -34,6 +41,7 @@ class Fault(StrEnum):
 
     FORMAT = "unsupported_media"
     PIXELS = "too_many_pixels"
+    SCANS = "too_many_scans"
     DAMAGED = "unreadable_picture"
 
 
@@ -59,6 +67,7 @@ def read_picture(data: bytes, max_pixels: int = NO_LIMIT) -> Picture:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_header(image, max_pixels)
+            _check_scans(image, data)
             deep = _is_deep(image)
             image.load()
             return Picture(_eight_bits(_turned(image)), image.format or "", deep)
@@ -78,6 +87,25 @@ def _check_header(image: Image.Image, max_pixels: int) -> None:
         raise _too_many(f"{image.width} x {image.height}", max_pixels)
     if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
         raise Unreadable(Fault.DAMAGED, "It has 32 bits a sample: send 8 or 16.")
+
+
+def _check_scans(image: Image.Image, data: bytes) -> None:
+    if image.format in ("JPEG", "MPO") and (number := _scans(data)) > SCANS:
+        sentence = f"It draws its pixels {number} times, more than {SCANS} (scans). Save it as a baseline JPEG."
+        raise Unreadable(Fault.SCANS, sentence)
+
+
+def _scans(data: bytes) -> int:
+    """How many scans a JPEG has, as its decoder finds them: by the next marker, whatever lies before it."""
+    place = number = 0
+    while found := _MARKER.search(data, place):
+        place, marker = found.end(), found[1][0]
+        if marker == _END:
+            break
+        if marker not in _BARE:
+            number += marker == _SCAN
+            place += int.from_bytes(data[place : place + 2])
+    return number
 
 
 def _too_many(what: str, limit: int) -> Unreadable:

@@ -1,16 +1,28 @@
 """The examples that a recipe names, built in or uploaded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.core import untrusted
+from app.core.errors import Invalid, UnsupportedMedia
+from app.core.limits import READING_CPU_S
+from app.core.sandbox import Sandbox
 from app.core.settings import get_settings
 from app.core.store import Store
 from app.services import datasets
 from app.services.datasets import Files
+from models.decoding import Fault, Unreadable
+from models.preparing import Pixels
 from models.spec.data import DataSpec
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from worker.training.data import Data, Split
+
+READING_S = 300.0
+"""by the clock, for a few pictures: the machine may be busy with jobs"""
+BATCH_CPU_S = untrusted.BATCH_S + READING_CPU_S
 
 
 def load(spec: DataSpec, split: "Split", beat: Callable[[], None]) -> "Data":
@@ -35,4 +47,21 @@ def read(spec: DataSpec, split: "Split", files: Files | None, beat: Callable[[],
         return data.load(spec, settings.data, split, downloads=settings.home / "data")
     if split != "train":
         raise data.DatasetMissing(f"The uploaded dataset '{spec.dataset}' has no {split} split; use the whole set.")
-    return load_upload(spec, Upload(files.archive, files.index, settings.prepared, beat))
+    with closing(Sandbox(1, readable=(files.archive,))) as sandbox:
+        return load_upload(spec, Upload(files.archive, files.index, settings.prepared, beat, Reader(sandbox)))
+
+
+class Reader:
+    """Reads pictures out of an archive that a stranger packed, in a child process with limits."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def __call__(self, archive: Path, names: Sequence[str], half: int | None, side: int, channels: int) -> Pixels:
+        archive.stat()  # a file that is missing is told as such; in the child it is closed
+        args = archive, names, half, side, channels
+        try:
+            pictures: Pixels = self._sandbox.run(untrusted.batch, *args, seconds=READING_S, cpu_seconds=BATCH_CPU_S)
+            return pictures
+        except (Invalid, UnsupportedMedia) as error:
+            raise Unreadable(Fault.DAMAGED, error.detail) from error

@@ -7,6 +7,7 @@ from app.core import limits
 from app.core.settings import Settings
 from app.core.untrusted import LEAST_SIDE
 from app.schemas.catalog import LimitList, LimitOut
+from models.decoding import SCANS
 
 router = APIRouter(tags=["catalogue"])
 
@@ -40,6 +41,14 @@ FIXED = (
     ("body_seconds", limits.BODY_SECONDS, "seconds", "Time over which that rate is averaged."),
     ("seed", limits.SEED_LIMIT - 1, "", "Greatest seed; the least is 0."),
     ("min_side", LEAST_SIDE, "pixels", "Shortest side of a picture that is translated."),
+    ("scans", SCANS, "scans", "Most scans of one uploaded JPEG: how often it draws its pixels."),
+    ("reading_cpu_seconds", limits.READING_CPU_S, "seconds", "Most processor time to read one uploaded picture."),
+    (
+        "intake_cpu_seconds",
+        limits.INTAKE_CPU_S,
+        "seconds",
+        f"Most processor time to read an uploaded dataset; {limits.INTAKE_CPU_S_PER_MB} more for each MB of it.",
+    ),
     ("scale", limits.SCALE, "times", "Most that /sample enlarges by."),
     ("name", limits.NAME_LENGTH, "characters", "Longest name of a model or dataset."),
     ("id", limits.ID_LENGTH, "characters", "Longest id."),

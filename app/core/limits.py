@@ -49,3 +49,7 @@ STREAMS = 1000
 """streams of events that are open at once"""
 DEPTH = 32
 """lists and objects inside each other in a JSON body"""
+READING_CPU_S = 10
+"""seconds of processor time to read one uploaded picture"""
+INTAKE_CPU_S, INTAKE_CPU_S_PER_MB = 60, 10
+"""seconds of processor time to read an uploaded dataset, and more of them for each of its 10^6 bytes"""

@@ -1,41 +1,44 @@
 """Child processes with limits, in which bytes from strangers are read.
 
-A child that dies, is late or runs out of memory is replaced, and the caller is told in a sentence. Nothing that comes
-back from a child is unpickled: answers are JSON, bytes or arrays of numbers.
+A child that dies, is late, computes too long or runs out of memory is replaced, and the caller is told in a sentence.
+Nothing that comes back from a child is unpickled: answers are JSON, bytes or arrays of numbers.
 
-A child has the user of its parent. It is given no secret, and on Linux it can neither read the environment and memory
-of a process that made a Sandbox nor trace it, unless it is root. Other processes of that user are open to it as they
-are to any program: where worker and API share a host, users or containers of their own keep them apart.
+A child is given no secret, and before it reads its first byte it gives up for good what it does not need
+(`app.core.sandboxed`): sockets, programs, processes, signals to others, writing, and every file but the code and what
+its Sandbox names. Where the kernel lacks a layer of this the others hold, and `lacking` and the log say so. No process
+of the service lets another of its user read its environment or memory (`app.core.private`), unless that is root.
 """
 
 import contextlib
-import ctypes
 import json
 import math
 import os
 import pickle
 import select
-import struct
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from app.core import errors
+from app.core import environment, errors, private
 from app.core.errors import FieldError, ForgerError, Invalid, NotReady
+from app.core.limits import READING_CPU_S
+from app.core.logging import get_logger
+from app.core.sandboxed import HEADER, TASK
+from models.decoding import SCANS
 
-HEADER = struct.Struct(">I")
+log = get_logger(__name__)
 START_S = 30.0
 """seconds a child has to import what it needs"""
 LARGEST_ANSWER = 512 << 20
 _CROSSING = {kind.__name__: kind for kind in (errors.Invalid, errors.TooLarge, errors.UnsupportedMedia)}
-_PR_SET_DUMPABLE = 4
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -46,12 +49,20 @@ class Overran(Invalid):
 class Sandbox:
     """A few warm children, each started when first needed. Safe to use from any thread.
 
+    They can read the files and folders `readable`; `module` holds the functions that they run.
     Making one closes this process to the others of its user: they cannot read what it knows, nor trace it.
     """
 
-    def __init__(self, children: int = 2, memory_bytes: int = 1 << 30) -> None:
-        _close_this_process()
+    def __init__(
+        self,
+        children: int = 2,
+        memory_bytes: int = 1 << 30,
+        readable: Sequence[Path] = (),
+        module: str = "app.core.untrusted",
+    ) -> None:
+        private.close()
         self._memory = memory_bytes
+        self._started_with = (str(memory_bytes), module, *map(str, readable))
         self._own = threading.local()
         self._all: set[_Child] = set()
         # Each child belongs to one thread: the kernel ends a child together with the thread that made it.
@@ -62,6 +73,7 @@ class Sandbox:
         function: Callable[..., Any],
         *args: Any,
         seconds: float = 20.0,
+        cpu_seconds: float = READING_CPU_S,
         code: str = "unreadable_picture",
         pointer: str = "/file",
     ) -> Any:
@@ -70,7 +82,11 @@ class Sandbox:
         Raises the ForgerErrors that it raises, and Overran, with `code` and `pointer`, when it cannot end.
         """
         task = pickle.dumps((function, args))
-        return self._threads.submit(self._run, task, seconds, code, pointer).result()
+        return self._threads.submit(self._run, task, (seconds, cpu_seconds), code, pointer).result()
+
+    def lacking(self) -> list[str]:
+        """Layers of the confinement that this machine's kernel does not have."""
+        return self._threads.submit(lambda: self._child().lacking).result()
 
     def close(self) -> None:
         """Ends the children; work under way ends with Overran."""
@@ -81,15 +97,15 @@ class Sandbox:
         for child in list(self._all):
             child.kill()
 
-    def _run(self, task: bytes, seconds: float, code: str, pointer: str) -> Any:
+    def _run(self, task: bytes, seconds: tuple[float, float], code: str, pointer: str) -> Any:
         child = self._child()
         try:
-            return child.run(task, seconds)
+            return child.run(task, *seconds)
         except ForgerError:
             raise
         except BaseException as error:
             self._drop(child)
-            if sentence := _told(error, seconds, self._memory):
+            if sentence := _told(error, child, seconds, self._memory):
                 raise Overran(sentence, code=code, errors=(FieldError(pointer, sentence),)) from None
             raise
 
@@ -99,9 +115,11 @@ class Sandbox:
         if child is None or not child.alive:
             if child is not None:
                 self._drop(child)
-            child = self._own.child = _Child(self._memory)
+            child = self._own.child = _Child(self._started_with)
             self._all.add(child)
             child.greet()
+            if child.lacking:
+                log.warning("sandbox_incomplete", lacking=child.lacking)
         return child
 
     def _drop(self, child: "_Child") -> None:
@@ -110,10 +128,13 @@ class Sandbox:
         self._own.child = None
 
 
-def _told(error: BaseException, seconds: float, memory: int) -> str | None:
+def _told(error: BaseException, child: "_Child", seconds: tuple[float, float], memory: int) -> str | None:
     match error:
         case TimeoutError():
-            return f"Reading the file took longer than {seconds:g} s. Send a smaller or simpler one."
+            return f"Reading the file took longer than {seconds[0]:g} s. Send a smaller or simpler one."
+        case EOFError() | BrokenPipeError() if child.status == -signal.SIGPROF:
+            took = f"Reading the file took more than {seconds[1]:g} s of processor time (reading_cpu_seconds)."
+            return f"{took} Send a smaller or simpler one."
         case MemoryError():
             return f"Reading the file took more than {memory >> 20} MiB of memory. Send a smaller or simpler one."
         case EOFError() | BrokenPipeError():
@@ -124,9 +145,10 @@ def _told(error: BaseException, seconds: float, memory: int) -> str | None:
 class _Child:
     """One child process: a task goes into its stdin, an answer comes out of its stdout."""
 
-    def __init__(self, memory_bytes: int) -> None:
+    def __init__(self, started_with: Sequence[str]) -> None:
+        self.lacking: list[str] = []
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-W", "ignore", "-m", "app.core.sandboxed", str(memory_bytes)],
+            [sys.executable, "-P", "-W", "ignore", "-m", "app.core.sandboxed", *started_with],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=_CHECKOUT,
@@ -140,21 +162,26 @@ class _Child:
 
     @property
     def alive(self) -> bool:
-        return self._process.poll() is None
+        return self.status is None
+
+    @property
+    def status(self) -> int | None:
+        """As subprocess tells it, once it has ended."""
+        return self._process.poll()
 
     def greet(self) -> None:
         """Waits until it is ready for work."""
         try:
-            self._answer(time.monotonic() + START_S)
+            self.lacking = self._answer(time.monotonic() + START_S)
         except (EOFError, TimeoutError) as error:
             self.kill()
             sentence = "The process that reads files did not start in time; the log may say why. Send this again later."
             raise NotReady(sentence, code="reader_away", headers={"Retry-After": "10"}) from error
 
-    def run(self, task: bytes, seconds: float) -> Any:
+    def run(self, task: bytes, seconds: float, cpu_seconds: float) -> Any:
         deadline = time.monotonic() + seconds
         # The kernel ends the child a little later even if nobody is left to do so.
-        self._write(HEADER.pack(len(task)) + HEADER.pack(math.ceil(seconds) + 2), deadline)
+        self._write(TASK.pack(len(task), seconds + 2, cpu_seconds), deadline)
         self._write(task, deadline)
         return self._answer(deadline)
 
@@ -215,14 +242,9 @@ def _wait(fd: int, event: int, deadline: float) -> None:
         raise TimeoutError
 
 
-def _close_this_process() -> None:
-    """Its files in /proc become root's. What it reads of itself by /proc/self/stat and fd stays open to it."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0)
-
-
 def _environment() -> dict[str, str]:
     """No key and no address of a database for a process that reads what strangers send."""
-    path = os.pathsep.join(filter(None, (str(_CHECKOUT), os.environ.get("PYTHONPATH"))))
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
-    return {**kept, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    bounds = {"LIBTIFF_JPEG_MAX_ALLOWED_SCAN_NUMBER": str(SCANS)}  # libtiff itself decodes the JPEGs inside a TIFF
+    threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    path = environment.python_path(_CHECKOUT)
+    return environment.only(environment.READER, PYTHONPATH=path, **threads, **bounds)

@@ -1,24 +1,37 @@
-"""The child of a sandbox: `python -m app.core.sandboxed MEMORY`. Runs one task after the other until its stdin ends."""
+"""The child of a sandbox: runs one task after the other until its stdin ends.
+
+`python -m app.core.sandboxed MEMORY MODULE PATH...`: MODULE holds the functions of its tasks, it may read the PATHs.
+"""
 
 import ctypes
+import importlib
 import json
 import os
 import pickle
 import resource
 import signal
+import struct
 import sys
+import sysconfig
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from app.core import untrusted  # noqa: F401 - imported here, so that the first task need not wait for it
+from app.core import landlock, seccomp
 from app.core.errors import ForgerError
-from app.core.sandbox import HEADER
 
-_PR_SET_PDEATHSIG = 1
+HEADER = struct.Struct(">I")
+TASK = struct.Struct(">Idd")
+"""before a task: its bytes, and its seconds by the clock and of processor time"""
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+_CHECKOUT = Path(__file__).resolve().parents[2]
+_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
+"""where code is loaded from that an import brings along late"""
 
 
-def main(memory_bytes: int) -> None:
+def main(memory_bytes: int, module: str, readable: Sequence[Path]) -> None:
     parent = os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -28,13 +41,32 @@ def main(memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it writes no file
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is no answer
-    _send(answers, {"value": "ready"})
-    while head := sys.stdin.buffer.read(2 * HEADER.size):
-        (size,), (seconds,) = HEADER.unpack(head[:4]), HEADER.unpack(head[4:])
-        signal.alarm(seconds)
+    importlib.import_module(module)  # before the first task, and before the files close
+    _send(answers, {"value": list(_confined(readable))})
+    while head := sys.stdin.buffer.read(TASK.size):
+        size, seconds, cpu_seconds = TASK.unpack(head)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
         if not _perform(sys.stdin.buffer.read(size), answers):
             return
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _confined(readable: Sequence[Path]) -> Iterator[str]:
+    """Give up for good what no task needs; the layers that the kernel lacks, by name."""
+    if sys.platform != "linux" or ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        yield "no-new-privileges"
+    if not landlock.confine([*_code(), *readable]):
+        yield "landlock"
+    if not seccomp.confine():  # last: it closes the calls that the others need
+        yield "seccomp"
+
+
+def _code() -> list[Path]:
+    """Where Python, its packages and ours lie. Not the checkout: a home may lie in it."""
+    python = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return [_CHECKOUT / "app", _CHECKOUT / "models", *map(Path, python), *map(Path, _LIBRARIES)]
 
 
 def _perform(task: bytes, answers: BinaryIO) -> bool:
@@ -73,4 +105,4 @@ def _send(answers: BinaryIO, said: dict[str, Any], payload: bytes | memoryview =
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2], [Path(name) for name in sys.argv[3:]])

@@ -30,6 +30,9 @@ LARGE = 64 << 20
 """unpacked bytes below which the ratio does not matter"""
 PATIENCE_S = 4.0
 """after which a survey answers what it has"""
+BATCH_S = 1.0
+BATCH_BYTES = 32 << 20
+"""beyond either of which a batch of prepared pictures is whole"""
 FLAT = 2.0
 """standard deviation, of 255, below which a picture is near-constant"""
 _FLAT_SIDE = 64
@@ -61,6 +64,7 @@ def members(path: Path, max_members: int, max_unpacked: int) -> list[str]:
     if unpacked > max_unpacked:
         raise _archive_limit(f"It unpacks to {unpacked} bytes, more than {max_unpacked} (max_dataset_unpacked_bytes).")
     packed = path.stat().st_size
+    _check_sizes(infos, packed)
     if unpacked > LARGE and unpacked > RATIO * packed:
         raise _archive_limit(f"It unpacks to {unpacked // packed} times its size; {RATIO} times is the limit.")
     seen: set[tuple[str, ...]] = set()
@@ -77,24 +81,43 @@ def members(path: Path, max_members: int, max_unpacked: int) -> list[str]:
     return files
 
 
-def survey(path: Path, names: Sequence[str], max_pixels: int, halved: bool) -> list[Json]:
-    """Facts about some of a zip's pictures, or {"name", "reason"} of one that cannot be read.
+def survey(path: Path, names: Sequence[str], max_pixels: int, halved: bool) -> tuple[list[Json], float]:
+    """Facts about some of a zip's pictures, or {"name", "reason"} of one that cannot be read; and processor time, in s.
 
     Stops after a while: the answer is about the first of the names, at least one.
     """
-    until = time.monotonic() + PATIENCE_S
+    until, began = time.monotonic() + PATIENCE_S, time.process_time()
     facts: list[Json] = []
     for name in names:
         facts.append({"name": name} | _facts(path, name, max_pixels, halved))
         if time.monotonic() > until:
             break
-    return facts
+    return facts, time.process_time() - began
 
 
 def prepared(path: Path, name: str, half: int | None, side: int, channels: int) -> NDArray[np.uint8]:
     """One of a zip's pictures, or a half of it, as training will see it: [side, side, channels]."""
-    image = read_picture(_opened(path).read(name)).image
+    image = read_picture(_bytes_of(_opened(path), name)).image
     return prepare(image if half is None else half_of(image, half), side, channels)
+
+
+def batch(path: Path, names: Sequence[str], half: int | None, side: int, channels: int) -> NDArray[np.uint8]:
+    """The first of these pictures, at least one, as `prepared`: [n, side, side, channels].
+
+    Raises Invalid naming the member that cannot be read.
+    """
+    until = time.monotonic() + BATCH_S
+    ready: list[NDArray[np.uint8]] = []
+    for name in names:
+        try:
+            ready.append(prepared(path, name, half, side, channels))
+        except (MemoryError, ForgerError):
+            raise
+        except Exception as error:  # a damaged member raises whatever zipfile and zlib like
+            raise _invalid(f"{name}: {error}", "unreadable_picture") from error
+        if time.monotonic() > until or sum(picture.nbytes for picture in ready) > BATCH_BYTES:
+            break
+    return np.stack(ready)
 
 
 def forget() -> None:
@@ -114,8 +137,7 @@ def _facts(path: Path, name: str, max_pixels: int, halved: bool) -> Json:
             "reason": f"It unpacks to {size} bytes; a picture of {max_pixels} pixels (max_pixels) has at most {most}."
         }
     try:
-        data = archive.read(name)
-        picture = read_picture(data, max_pixels)
+        picture = read_picture(_bytes_of(archive, name), max_pixels)
     except Unreadable as error:
         return {"reason": str(error)}
     except (MemoryError, ForgerError):
@@ -163,6 +185,19 @@ def _opened(path: Path) -> zipfile.ZipFile:
                 sentence = "The file is no zip. Pack the pictures, or folders of them, into one."
                 raise UnsupportedMedia(sentence, errors=(FieldError("/file", sentence),)) from None
         raise _invalid(f"The zip cannot be read, it is damaged or cut short ({error}).", "unreadable_archive") from None
+
+
+def _bytes_of(archive: zipfile.ZipFile, name: str) -> bytes:
+    """No more than the size that the member says it has: `ZipFile.read` unpacks all and then cuts."""
+    with archive.open(name) as member:
+        return member.read(archive.getinfo(name).file_size)
+
+
+def _check_sizes(infos: Sequence[zipfile.ZipInfo], packed: int) -> None:
+    """Members lie in the file one behind the other: a size that says otherwise is false, or has bytes read twice."""
+    beyond = any(info.header_offset + info.compress_size > packed for info in infos)
+    if beyond or sum(info.compress_size for info in infos) > packed:
+        raise _invalid("Its members are larger than the zip itself. Pack the pictures anew.", "unsafe_archive")
 
 
 def _check_member(info: zipfile.ZipInfo) -> None:

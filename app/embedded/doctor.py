@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core import running
+from app.core import environment, private, running
+from app.core.errors import NotReady
+from app.core.sandbox import Sandbox
 from app.core.settings import Settings
 from app.db import migrate
 from app.embedded import redis
@@ -31,6 +34,12 @@ _ASK_TORCH = (
     "import torch; print('cuda' if torch.cuda.is_available() else 'cpu', torch.__version__, torch.get_num_threads(), "
     "torch.cuda.get_device_name() if torch.cuda.is_available() else torch.backends.cpu.get_cpu_capability(), sep='|')"
 )
+_WITHOUT = {
+    "no-new-privileges": "it needs Linux",
+    "landlock": "it could read files of this user, so give the API a user of its own, or run Linux 5.13 or newer",
+    "seccomp": "it could open sockets and start programs, so give the API a user and a network of its own",
+}
+"""what to do where a layer of the sandbox is missing"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +50,21 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    checks: tuple[Callable[[Settings], Finding], ...] = (_device, _redis, _database, _disk, _data, _port, _key)
+    checks: tuple[Callable[[Settings], Finding], ...] = (
+        _device, _redis, _database, _disk, _data, _sandbox, _port, _key,
+    )  # fmt: skip
     return [check(settings) for check in checks]
 
 
 def _device(settings: Settings) -> Finding:
     # Asked in another process: this one stays free of torch.
-    asked = subprocess.run([sys.executable, "-P", "-c", _ASK_TORCH], capture_output=True, text=True, check=False)
+    asked = subprocess.run(
+        [sys.executable, "-P", "-c", _ASK_TORCH],
+        env=environment.only((*environment.PYTHON, *environment.COMPUTING)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if asked.returncode:
         return Finding("device", False, "torch cannot be imported, so nothing trains here: run `make setup`.")
     kind, version, threads, what = asked.stdout.strip().split("|")
@@ -105,16 +122,17 @@ def _database(settings: Settings) -> Finding:
 
 def _disk(settings: Settings) -> Finding:
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        closed = private.private_folder(settings.home)
         writable = os.access(settings.home, os.W_OK | os.X_OK)
     except OSError:
-        writable = False
+        writable = closed = False
     if not writable:
         return Finding("disk", False, f"{settings.home} cannot be written: allow it, or move FORGER_HOME.")
     free = shutil.disk_usage(settings.home).free / 1e9
     if free < ENOUGH_DISK_GB:
         return Finding("disk", False, f"Only {free:.1f} GB are free in {settings.home}: make room or move FORGER_HOME.")
-    return Finding("disk", True, f"{free:.1f} GB free in {settings.home}")
+    opened = "" if closed else "; other users can enter it: chmod 700"
+    return Finding("disk", True, f"{free:.1f} GB free in {settings.home}{opened}")
 
 
 def _data(settings: Settings) -> Finding:
@@ -128,6 +146,19 @@ def _data(settings: Settings) -> Finding:
 def _is_here(name: str, folders: list[Path]) -> bool:
     paths = [[folder / name / f"{file}-ubyte{end}" for folder in folders for end in ("", ".gz")] for file in IDX_FILES]
     return all(any(path.is_file() for path in ways) for ways in paths)
+
+
+def _sandbox(settings: Settings) -> Finding:
+    """As a child finds it: what a kernel offers may be forbidden to a container."""
+    try:
+        with closing(Sandbox(1)) as sandbox:
+            lacking = sandbox.lacking()
+    except NotReady as error:
+        return Finding("sandbox", False, error.detail)
+    if not lacking:
+        return Finding("sandbox", True, "What reads uploads is confined: no-new-privileges, Landlock, seccomp.")
+    advice = "; ".join(_WITHOUT[layer] for layer in lacking)
+    return Finding("sandbox", True, f"What reads uploads works without {' and '.join(lacking)} here: {advice}.")
 
 
 def _port(settings: Settings) -> Finding:

@@ -11,6 +11,7 @@ import numpy as np
 from app.core import untrusted
 from app.core.errors import FieldError, Invalid
 from app.core.gates import Gate
+from app.core.limits import INTAKE_CPU_S, INTAKE_CPU_S_PER_MB, READING_CPU_S
 from app.core.logging import get_logger
 from app.core.reports import Corrupt, Report
 from app.core.sandbox import Overran, Sandbox
@@ -35,6 +36,7 @@ SHEET_COLUMNS = 8
 SHEET_CELL = 64
 """pixels of a side that small pictures are enlarged to on the contact sheet"""
 _LISTING_S = 60.0
+_SURVEY_CPU_S = untrusted.PATIENCE_S + READING_CPU_S
 _READING_S = 30.0
 _KINDS: dict[str, Kind] = {
     "classes": "images", "flat": "images", "unpaired": "unpaired", "paired": "paired", "side_by_side": "paired",
@@ -47,7 +49,7 @@ class Intake:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._store = Store(settings.artifacts)
-        self._sandbox = Sandbox(1)
+        self._sandbox = Sandbox(1, readable=(settings.incoming,))
         full = f"{AT_ONCE} datasets are being uploaded already. Send this one later."
         self.gate = Gate(AT_ONCE, full, retry_after=30)
         self.folder = settings.incoming
@@ -73,7 +75,9 @@ class Intake:
 
     def _take(self, path: Path, name: str, asked: Asked) -> None:
         limits = self._settings.max_dataset_members, self._settings.max_dataset_unpacked_bytes
-        members = self._sandbox.run(untrusted.members, path, *limits, seconds=_LISTING_S, code="unreadable_archive")
+        members = self._sandbox.run(
+            untrusted.members, path, *limits, seconds=_LISTING_S, cpu_seconds=_LISTING_S, code="unreadable_archive"
+        )
         laid = lay_out(members, asked)
         facts, corrupt = self._survey(path, laid)
         used = _readable(laid, corrupt)
@@ -98,25 +102,32 @@ class Intake:
         """Facts about the readable pictures, and the others with the reason."""
         until = time.monotonic() + self._settings.max_intake_seconds
         names, facts, alone = laid.pictures, list[Facts](), 0
+        cpu_s, most_cpu_s = 0.0, INTAKE_CPU_S + INTAKE_CPU_S_PER_MB * path.stat().st_size / 1e6
         while len(facts) < len(names):
             if time.monotonic() > until:
-                raise _too_long(self._settings.max_intake_seconds, len(facts), len(names))
+                raise _too_long(f"{self._settings.max_intake_seconds} s (max_intake_seconds)", len(facts), len(names))
+            if cpu_s > most_cpu_s:
+                bound = f"{most_cpu_s:.0f} s of processor time (intake_cpu_seconds)"
+                raise _too_long(bound, len(facts), len(names))
             start = len(facts)
             count = 1 if start < alone else CHUNK
             try:
-                facts += self._look(path, names[start : start + count], laid)
+                found, took_s = self._look(path, names[start : start + count], laid)
+                facts += found
+                cpu_s += took_s
             except Overran as error:
+                cpu_s += READING_CPU_S
                 if count == 1:
                     facts.append({"name": names[start], "reason": error.detail})
                 alone = max(alone, start + CHUNK)  # which of them it was shows when each is looked at by itself
         corrupt = [Corrupt(fact["name"], fact["reason"]) for fact in facts if "reason" in fact]
         return [fact for fact in facts if "reason" not in fact], corrupt
 
-    def _look(self, path: Path, names: Sequence[str], laid: Laid) -> list[Facts]:
+    def _look(self, path: Path, names: Sequence[str], laid: Laid) -> tuple[list[Facts], float]:
         halved = laid.layout == "side_by_side"
         args = path, names, self._settings.max_pixels, halved
-        found: list[Facts] = self._sandbox.run(untrusted.survey, *args, seconds=_READING_S)
-        return found
+        found, took_s = self._sandbox.run(untrusted.survey, *args, seconds=_READING_S, cpu_seconds=_SURVEY_CPU_S)
+        return found, took_s
 
     def _sheet(self, path: Path, laid: Laid, info: DatasetInfo) -> bytes:
         """A PNG of pictures as training will see them, each read by itself, small ones enlarged by whole pixels."""
@@ -196,9 +207,6 @@ def _info(name: str, laid: Laid, report: Report) -> DatasetInfo:
     )
 
 
-def _too_long(limit: int, done: int, total: int) -> Invalid:
-    sentence = (
-        f"Reading the pictures takes longer than {limit} s (max_intake_seconds): {done} of {total} were read. "
-        "Send fewer or smaller ones."
-    )
+def _too_long(bound: str, done: int, total: int) -> Invalid:
+    sentence = f"Reading the pictures takes more than {bound}: {done} of {total} were read. Send fewer or smaller ones."
     return Invalid(sentence, code="archive_limit", errors=(FieldError("/file", sentence),))

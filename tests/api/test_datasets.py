@@ -336,7 +336,7 @@ def test_a_picture_that_breaks_its_reader_is_left_out(client: TestClient, monkey
     from app.core.sandbox import Sandbox
     from app.services import intake
 
-    monkeypatch.setattr(intake, "Sandbox", lambda children: Sandbox(children, memory_bytes=330 << 20))
+    monkeypatch.setattr(intake, "Sandbox", lambda children, readable: Sandbox(children, 330 << 20, readable))
     settings = get_settings().model_copy(update={"max_pixels": 50_000_000})
     members = {**classes("a", "b", each=4), "b/big.png": saved(Image.new("RGB", (6000, 6000), "red"))}
     with TestClient(create_app(settings), base_url="http://127.0.0.1") as tight:

@@ -24,7 +24,7 @@ from tests.support.wait import until
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    made = Sandbox(1, memory_bytes=512 << 20)
+    made = Sandbox(1, memory_bytes=512 << 20, module=strange.__name__)
     yield made
     made.close()
 
@@ -66,6 +66,12 @@ def test_a_child_that_breaks_is_told_of_and_replaced(sandbox: Sandbox, work: str
     assert (caught.value.code, caught.value.errors[0].pointer) == ("bad", "/here")
     assert sandbox.run(strange.who) != before
     assert not psutil.pid_exists(before)
+
+
+def test_work_that_computes_too_long_is_ended_by_its_processor_time(sandbox: Sandbox) -> None:
+    with pytest.raises(Overran, match=r"more than 0\.3 s of processor time \(reading_cpu_seconds\)"):
+        sandbox.run(strange.compute, seconds=60, cpu_seconds=0.3)
+    assert sandbox.run(strange.echo, 1) == 1
 
 
 def test_a_child_killed_while_idle_is_not_missed(sandbox: Sandbox) -> None:
@@ -118,7 +124,7 @@ print(before, found(), len(list(ProcessCollector(registry=None).collect())))
 
 
 def test_closing_ends_the_children_and_their_work() -> None:
-    closed = Sandbox(1)
+    closed = Sandbox(1, module=strange.__name__)
     pid = closed.run(strange.who)
 
     def work() -> None:
@@ -136,7 +142,8 @@ def test_closing_ends_the_children_and_their_work() -> None:
 def test_children_end_with_their_parent() -> None:
     code = (
         "import threading; from app.core.sandbox import Sandbox; from tests.support import strange\n"
-        "made = Sandbox(1); print(made.run(strange.who), flush=True); made.run(strange.hang, seconds=100)"
+        "made = Sandbox(1, module=strange.__name__)\n"
+        "print(made.run(strange.who), flush=True); made.run(strange.hang, seconds=100)"
     )
     parent = subprocess.Popen([sys.executable, "-P", "-c", code], stdout=subprocess.PIPE, env=_env(), cwd=CHECKOUT)
     assert parent.stdout is not None

@@ -33,7 +33,7 @@ def test_a_healthy_machine_is_told_part_by_part(tmp_path: Path) -> None:
     told = doctor(tmp_path)
     assert told.returncode == 0, told.stdout + told.stderr
     found = lines(told)
-    assert list(found) == ["device", "redis", "database", "disk", "data", "port", "key"]
+    assert list(found) == ["device", "redis", "database", "disk", "data", "sandbox", "port", "key"]
     assert all(good for good, _ in found.values())
     assert "is not there yet" in found["database"][1]
     assert not (tmp_path / "forger.db").exists()

@@ -9,7 +9,7 @@ from app.core import untrusted
 from app.core.errors import Conflict, Invalid
 from app.core.sandbox import Overran, Sandbox
 from app.core.settings import get_settings
-from app.services import datasets
+from app.services import datasets, intake
 from app.services.intake import Intake
 from models.spec.datasets import DatasetInfo
 from tests.services.test_datasets import take
@@ -36,6 +36,17 @@ def test_a_refused_upload_leaves_nothing_in_the_store(database: Path, monkeypatc
         with pytest.raises(refusal):
             take("pets", classes("cat", "dog"))
         assert stored() == before
+
+
+def test_the_processor_time_of_an_upload_is_bounded(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small files may take long to read: what counts is the time."""
+    monkeypatch.setattr(intake, "INTAKE_CPU_S", 1e-6)
+    monkeypatch.setattr(intake, "INTAKE_CPU_S_PER_MB", 0)
+    monkeypatch.setattr(intake, "CHUNK", 2)
+    with pytest.raises(Invalid, match=r"\(intake_cpu_seconds\): 2 of 6 were read") as refused:
+        take("pets", classes("cat", "dog"))
+    assert refused.value.code == "archive_limit"
+    assert stored() == set()
 
 
 def test_a_child_that_breaks_over_forgetting_changes_no_answer(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,11 @@ def hang() -> None:
     time.sleep(100)
 
 
+def compute() -> None:
+    while True:
+        pass
+
+
 def eat() -> int:
     return len(bytes(1 << 30))
 

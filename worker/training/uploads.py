@@ -1,16 +1,15 @@
 """Reader of uploaded datasets: an archive and its index in, tensors out, by way of a cache.
 
 A prepared file holds the pictures of one pile at one side and number of channels. It is written whole or not at all,
-and its name says all that decides its content: whether it is there changes nothing but the time.
+and its name says all that decides its content: whether it is there changes nothing but the time. Pictures are
+bytes from strangers, so `Upload.read` decodes them in a process of its own.
 """
 
 import math
 import os
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -18,13 +17,16 @@ from numpy.lib.format import dtype_to_descr, open_memmap, write_array_header_1_0
 from torch import Tensor
 
 from models import durable
-from models.archive import PILES, Archive, Index, mark
+from models.archive import PILES, Index, mark
 from models.decoding import Unreadable
-from models.preparing import VERSION
+from models.preparing import VERSION, Pixels
 from models.spec.data import Images, Paired, Unpaired
 from worker.training.data import Data, DatasetMissing
 
 Beat = Callable[[], None]
+Read = Callable[[Path, Sequence[str], int | None, int, int], Pixels]
+"""(archive, members, half, side, channels): the first of these pictures, at least one; raises Unreadable"""
+BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Upload:
     index: Path
     prepared: Path
     beat: Beat
+    read: Read
 
 
 class NoRoom(Exception):
@@ -48,36 +51,38 @@ def load_upload(spec: Images | Unpaired | Paired, upload: Upload) -> Data:
     """Raises DatasetMissing, NoRoom."""
     try:
         index = Index.from_bytes(upload.index.read_bytes())
-        archive = Archive(upload.archive, index)
         if isinstance(spec, Images):
             labels = torch.tensor(index.labels) if spec.classes and index.labels is not None else None
-            return Data(images=_pictures(archive, 0, spec, upload), labels=labels)
-        a, b = (_pictures(archive, pile, spec, upload) for pile in range(len(PILES)))
+            return Data(images=_pictures(index, 0, spec, upload), labels=labels)
+        a, b = (_pictures(index, pile, spec, upload) for pile in range(len(PILES)))
         return Data(a=a, b=b)
-    except (FileNotFoundError, BadZipFile, zlib.error, EOFError, KeyError, Unreadable) as error:
+    except (FileNotFoundError, Unreadable) as error:
         raise DatasetMissing(
             f"The files of '{spec.dataset}' are missing or damaged ({error}). Upload it again under another name."
         ) from error
 
 
-def _pictures(archive: Archive, pile: int, spec: Images | Unpaired | Paired, upload: Upload) -> Tensor:
+def _pictures(index: Index, pile: int, spec: Images | Unpaired | Paired, upload: Upload) -> Tensor:
     """uint8 [N, channels, side, side], mapped from the prepared file, which is made where it is missing."""
     own = f"{PILES[pile]}-{spec.side}x{spec.side}x{spec.channels}-{VERSION}.npy"
     path = upload.prepared / (mark(upload.archive.name, upload.index.name) + own)
     if not path.is_file():
-        _prepare(archive, pile, spec, path, upload.beat)
+        _prepare(index, pile, spec, path, upload)
     # Copied on write, which nobody does: torch takes no read-only memory.
     return torch.from_numpy(np.load(path, mmap_mode="c"))
 
 
-def _prepare(archive: Archive, pile: int, spec: Images | Unpaired | Paired, path: Path, beat: Beat) -> None:
+def _prepare(index: Index, pile: int, spec: Images | Unpaired | Paired, path: Path, upload: Upload) -> None:
     """Attempts that prepare at once do not disturb each other."""
     with durable.whole(path) as incoming:
-        _reserve(incoming, (len(archive.index.members(pile)), spec.channels, spec.side, spec.side))
-        out = open_memmap(incoming, mode="r+")
-        for row, pixels in zip(out, archive.pictures(pile, spec.side, spec.channels), strict=True):
-            row[:] = pixels.transpose(2, 0, 1)
-            beat()
+        names, half = index.members(pile), pile if index.halved else None
+        _reserve(incoming, (len(names), spec.channels, spec.side, spec.side))
+        out, done = open_memmap(incoming, mode="r+"), 0
+        while done < len(names):
+            ready = upload.read(upload.archive, names[done : done + BATCH], half, spec.side, spec.channels)
+            out[done : done + len(ready)] = ready.transpose(0, 3, 1, 2)
+            done += len(ready)
+            upload.beat()
         out.flush()
 
 

@@ -1,0 +1,45 @@
+"""How often a JPEG draws its pixels, as its decoder would find it."""
+
+import io
+
+import pytest
+from PIL import ImageFile
+
+from bench.hostile import jpeg_of_scans
+from models import decoding
+from models.decoding import SCANS, Fault, Unreadable, read_picture
+from tests.support.zips import noise, saved
+
+PLAIN = saved(noise(64, 48, 1), "JPEG")
+PROGRESSIVE = saved(noise(64, 48, 1), "JPEG", progressive=True)
+
+
+@pytest.mark.parametrize(
+    ("data", "number"),
+    [
+        (PLAIN, 1),
+        (PROGRESSIVE, 10),
+        (jpeg_of_scans(64, 48, 5), 5),
+        (PLAIN[:2] + b"\xff\xe9\x01\x02" + b"\xff\xda" * 128 + PLAIN[2:], 1),
+        (PLAIN + b"\xff\xda" * 1000, 1),
+        (PLAIN[:-2] + b"\xff\xff\xda\x00\x02" + PLAIN[-2:], 2),
+        (PLAIN[:-2], 1),
+    ],
+    ids=["baseline", "progressive", "built", "in a segment", "behind the end", "after fill bytes", "cut short"],
+)
+def test_scans_are_counted_where_a_decoder_meets_them(data: bytes, number: int) -> None:
+    assert decoding._scans(data) == number
+
+
+def test_too_many_are_refused_before_anything_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = jpeg_of_scans(64, 48, SCANS + 1)
+    monkeypatch.setattr(ImageFile.ImageFile, "load", None)
+    with pytest.raises(Unreadable) as refused:
+        read_picture(data)
+    assert refused.value.fault is Fault.SCANS
+
+
+def test_a_jpeg_inside_a_tiff_is_read() -> None:
+    out = io.BytesIO()
+    noise(64, 48, 1).save(out, "TIFF", compression="jpeg")
+    assert read_picture(out.getvalue()).image.size == (64, 48)
