@@ -23,7 +23,7 @@ RUN python -m venv /opt/venv \
 
 FROM python AS code
 RUN useradd --system --uid 10001 --no-create-home --home-dir /var/lib/forger forger \
-    && install --directory --owner forger --mode 0750 /var/lib/forger
+    && install --directory --owner forger --mode 0700 /var/lib/forger
 COPY --chmod=755 deploy/forger /usr/local/bin/
 COPY alembic.ini ./
 COPY alembic alembic

@@ -27,7 +27,7 @@ def _logging(**_: Any) -> None:
 
 
 def _starting(**_: Any) -> None:
-    process.quiet()
+    process.begin()
     _reaper.start()
 
 

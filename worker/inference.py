@@ -49,7 +49,7 @@ def _logging(**_: Any) -> None:
 
 def _starting(**_: Any) -> None:
     global _answering
-    process.quiet()
+    process.begin()
     _answering = Answering(local_engine(get_settings()), get_settings())
 
 

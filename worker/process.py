@@ -4,9 +4,12 @@ import os
 import signal
 import threading
 
+from app.core import private
 
-def quiet() -> None:
+
+def begin() -> None:
     """Celery tells of its end on stdout in plain words, where somebody may be parsing lines."""
+    private.begin()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 

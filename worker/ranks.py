@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from structlog.contextvars import bind_contextvars
 
+from app.core import environment, private
 from app.core.logging import configure, get_logger
 from app.core.settings import get_settings
 from app.services import datasets
@@ -80,7 +81,11 @@ class Other:
     def __init__(self, orders: dict[str, Any]) -> None:
         self._rank, self._orders = orders["rank"], orders
         self._dismissed = False
-        self._process = subprocess.Popen([sys.executable, "-P", "-m", "worker.ranks"], stdin=subprocess.PIPE)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "worker.ranks"],
+            stdin=subprocess.PIPE,
+            env=environment.only(environment.RANK),
+        )
         self._watcher = threading.Thread(target=self._watch, name=f"rank-{self._rank}", daemon=True)
         self._watcher.start()
 
@@ -109,6 +114,7 @@ class Other:
 
 def main() -> int:
     """A rank's life. The exit status: 0 once the budget is spent."""
+    private.begin()
     orders = json.loads(sys.stdin.readline())
     Lifeline().hold()
     configure(get_settings().log_level, "runner")

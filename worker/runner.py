@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import OperationalError
 from structlog.contextvars import bind_contextvars
 
-from app.core import names
+from app.core import names, private
 from app.core.errors import FencedOut
 from app.core.importing import uncollected
 from app.core.logging import configure, get_logger
@@ -47,6 +47,7 @@ DIED = 1
 
 def main(job_id: str, fence: int) -> int:
     """The exit status: 0 when the job's row says how the attempt ended."""
+    private.begin()
     lifeline = Lifeline()
     lifeline.hold()
     os.nice(NICE)

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from app.core import environment
 from app.core.settings import CHECKOUT
 
 _NUMBER = re.compile(rb"\d+")
@@ -120,5 +121,5 @@ def _said(line: str) -> str:
 
 
 def _environment() -> dict[str, str]:
-    path = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get("PYTHONPATH"))))
-    return {**os.environ, "PYTHONPATH": path, **TUNING}
+    """The database and the way to the files; no key of the API, no address of the broker."""
+    return environment.only(environment.RUNNER, PYTHONPATH=environment.python_path(CHECKOUT)) | TUNING

@@ -15,15 +15,18 @@ from typing import Literal, NoReturn
 
 from sqlalchemy.exc import OperationalError
 
-from app.core import running
-from app.core.logging import configure
+from app.core import environment, private, running
+from app.core.logging import configure, get_logger
 from app.core.settings import CHECKOUT, Settings
 from app.db import migrate
 from app.embedded import processes, redis
 from app.embedded.errors import CannotServe
 from app.embedded.processes import Child
 
+log = get_logger(__name__)
 Part = Literal["api", "worker", "inference"]
+NEEDED = {"api": environment.API, "worker": environment.WORKER, "inference": environment.INFERENCE}
+"""what each part finds in its environment"""
 
 API_GRACE_S = 2
 SETTLE_S = 8.0
@@ -32,6 +35,7 @@ SETTLE_S = 8.0
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Runs until SIGTERM or SIGINT, then stops every child. Raises CannotServe with a sentence."""
+    private.begin()
     configure(settings.log_level, "serve")
     check_exposure(settings)
     stop = _stop_on_signals()
@@ -54,13 +58,15 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
 def become(settings: Settings, part: Part) -> NoReturn:
     """Turns this process into one part of a service whose other parts run elsewhere. Raises CannotServe."""
+    private.begin()
     configure(settings.log_level, "serve")
     if part == "api":
         check_exposure(settings)
+    private_home(settings.home)
     migrated()
     where = ("--host", settings.host, "--port", str(settings.port))
     command = _api(settings, *where) if part == "api" else _worker(settings, part)
-    os.execve(command[0], command, _environment(settings, settings.port))
+    os.execve(command[0], command, _environment(part, settings, settings.port))
 
 
 def migrated() -> None:
@@ -89,10 +95,16 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def private_home(home: Path) -> None:
+    """Its user's alone, from the first file on; a warning where that is not ours to arrange."""
+    if not private.private_folder(home):
+        log.warning("home_open", home=str(home), advice=f"Other users can enter it: chmod 700 {home}")
+
+
 @contextmanager
 def home_lock(home: Path) -> Iterator[None]:
     """One service per home, for as long as the block runs and however it ends."""
-    home.mkdir(parents=True, exist_ok=True)
+    private_home(home)
     with (home / "service.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -124,17 +136,19 @@ def listening(settings: Settings) -> Iterator[socket.socket]:
 
 def _children(settings: Settings, listener: socket.socket) -> tuple[list[Child], list[Child]]:
     """API, worker and, where pictures are made apart, a worker for them; and the broker, unless REDIS_URL names one."""
-    env = _environment(settings, listener.getsockname()[1])
-    fd = listener.fileno()
+    port, fd = listener.getsockname()[1], listener.fileno()
     api = _api(settings, "--fd", str(fd))
     worker = _worker(settings, "worker")
-    front = [Child("api", lambda: api, env, pass_fds=(fd,)), Child("worker", lambda: worker, env)]
+    front = [
+        Child("api", lambda: api, _environment("api", settings, port), pass_fds=(fd,)),
+        Child("worker", lambda: worker, _environment("worker", settings, port)),
+    ]
     if settings.inference == "workers":
         inference = _worker(settings, "inference")
-        front.append(Child("inference", lambda: inference, env))
+        front.append(Child("inference", lambda: inference, _environment("inference", settings, port)))
     if settings.redis_url is not None:
         return front, []
-    return front, [Child("redis", lambda: redis.command(settings.redis_socket), env)]
+    return front, [Child("redis", lambda: redis.command(settings.redis_socket), environment.only(environment.REDIS))]
 
 
 def _api(settings: Settings, *where: str) -> list[str]:
@@ -150,16 +164,16 @@ def _worker(settings: Settings, part: Literal["worker", "inference"]) -> list[st
     return [*command, "--loglevel", settings.log_level, "-n", f"forger-{part}-{os.getpid()}@%h"]
 
 
-def _environment(settings: Settings, port: int) -> dict[str, str]:
-    path = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get("PYTHONPATH"))))
-    return {
-        **os.environ,
+def _environment(part: Part, settings: Settings, port: int) -> dict[str, str]:
+    """What one part needs, and no more: the key is the API's alone."""
+    own = {
         "FORGER_HOME": str(settings.home),
         "FORGER_PORT": str(port),
-        "PYTHONPATH": path,
+        "PYTHONPATH": environment.python_path(CHECKOUT),
         # An OpenMP thread that spins while it waits starves the other process that computes.
         "GOMP_SPINCOUNT": "0",
     }
+    return environment.only(NEEDED[part], **own)
 
 
 @contextmanager

@@ -148,3 +148,7 @@ def test_a_stopping_worker_has_the_time_it_takes() -> None:
 
     needed = Settings.model_fields["stop_grace_s"].default + EXIT_MARGIN_S
     assert int(SERVICES["worker"]["stop_grace_period"].removesuffix("s")) > needed
+
+
+def test_the_key_is_given_to_those_alone_that_check_it() -> None:
+    assert {name for name in OURS if "FORGER_API_KEY" in SERVICES[name]["environment"]} == {"api", "api-thin"}
