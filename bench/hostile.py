@@ -19,7 +19,7 @@ import threading
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +84,7 @@ def cases(times: int, log: str) -> Iterator[Case]:
     yield Case("200 MB in pieces", _in_pieces, times)
     yield Case("zip of 1 GiB of zeros", uploaded(archive([("a/big.png", 1 << 30)])), times)
     yield Case("zip of 100,000 names", uploaded(archive([(f"a/{n}.png", 0) for n in range(100_000)])), 1)
-    yield Case("zip of 13000 x 13000 PNGs", uploaded(zipped_pictures(8)), 1)
+    yield Case("zip of 13000 x 13000 PNGs", uploaded(zip_of(flat_png(13_000, 13_000), 8)), 1)
     yield Case("24 MiB of trailers", attacks.trailers(24 << 20), times)
     yield Case("a trailer of 24 MiB", attacks.a_long_trailer(24 << 20), times)
     yield Case("80,000 unknown fields", attacks.unknown_fields(80_000), times)
@@ -93,6 +93,12 @@ def cases(times: int, log: str) -> Iterator[Case]:
     yield Case("300 half-sent heads", attacks.half_sent_heads, 1)
     yield Case("4 stalled uploads", attacks.stalled_uploads, 1)
     yield Case("500 streams of a long log", attacks.event_streams(log), 1)
+    yield Case("5000 x 5000 JPEG of 1500 scans", translated(jpeg_of_scans(5_000, 5_000, 1_500)), times)
+    yield Case("5000 x 5000 JPEG of 64 scans", translated(jpeg_of_scans(5_000, 5_000, 64)), 1)
+    yield Case("5000 x 5000 interlaced PNG", translated(interlaced_png(5_000, 5_000)), 1)
+    yield Case("5000 x 5000 PGM of 255 greys", translated(b"P5 5000 5000 254 " + bytes(25_000_000)), CLIENTS)
+    yield Case("zip of false sizes", uploaded(zip_of_false_sizes(40)), times)
+    yield Case("zip of 200 interlaced PNGs", uploaded(zip_of(interlaced_png(5_000, 5_000), 200)), 1)
 
 
 FORM = {"content-type": "multipart/form-data; boundary=x"}
@@ -119,11 +125,69 @@ def encoded(image: Image.Image) -> bytes:
 
 def flat_png(width: int, height: int) -> bytes:
     """RGB, all zero: about a thousandth of its pixels' bytes."""
+    return _png(width, height, ((width, height),), interlaced=False)
+
+
+ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+"""first column and row of each pass of an interlaced PNG, and the steps between its columns and rows"""
+
+
+def interlaced_png(width: int, height: int) -> bytes:
+    """As flat_png, in seven passes."""
+    passes = [(-((x - width) // dx), -((y - height) // dy)) for x, y, dx, dy in ADAM7]
+    return _png(width, height, passes, interlaced=True)
+
+
+def _png(width: int, height: int, passes: Iterable[tuple[int, int]], *, interlaced: bool) -> bytes:
     packer = zlib.compressobj(9)
-    row = bytes(1 + 3 * width)
-    packed = b"".join([*(packer.compress(row) for _ in range(height)), packer.flush()])
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    rows = (bytes(1 + 3 * across) for across, down in passes for _ in range(down if across else 0))
+    packed = b"".join([*(packer.compress(row) for row in rows), packer.flush()])
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, int(interlaced))
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", packed) + _chunk(b"IEND", b"")
+
+
+def jpeg_of_scans(width: int, height: int, scans: int) -> bytes:
+    """Progressive and grey; each scan but the first goes over all blocks and takes some 42 bytes for 25 megapixels."""
+    blocks = -(-width // 8) * -(-height // 8)
+    runs = [min(32_767, blocks - start) for start in range(0, blocks, 32_767)]
+    # "The next n blocks end here": a code of one bit, and n - 16384 in 14 more, with n from 16384 on.
+    bits = "".join(f"0{max(run - 16_384, 0):014b}" for run in runs)
+    packed = int(bits.ljust(-(-len(bits) // 8) * 8, "1"), 2).to_bytes(-(-len(bits) // 8))
+    refining = _segment(0xDA, bytes((1, 1, 0, 1, 63, 0x10))) + packed.replace(b"\xff", b"\xff\x00")
+    parts = [
+        b"\xff\xd8",
+        _segment(0xDB, bytes([0] + [1] * 64)),
+        _segment(0xC2, struct.pack(">BHHB", 8, height, width, 1) + bytes((1, 0x11, 0))),
+        _segment(0xC4, bytes([0x00, 1, *[0] * 15, 0x00])),  # one code for "no change of brightness"
+        _segment(0xC4, bytes([0x10, 1, *[0] * 15, 0xE0])),  # one code for "so many blocks end"
+        _segment(0xDA, bytes((1, 1, 0, 0, 0, 0x01))) + bytes(-(-blocks // 8)),
+        *[refining] * (scans - 1),
+        b"\xff\xd9",
+    ]
+    return b"".join(parts)
+
+
+def _segment(marker: int, data: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data
+
+
+def zip_of_false_sizes(count: int) -> bytes:
+    """Some 4 kB whose directory says that each member has 3 GiB."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        for number in range(count):
+            file.writestr(f"a/{number}.png", b"")
+        for info in file.infolist():
+            info.compress_size, info.file_size = 3 << 30, 100_000_000
+    return out.getvalue()
+
+
+def zip_of(picture: bytes, count: int) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
+        for number in range(count):
+            file.writestr(f"a/{number}.png", picture)
+    return out.getvalue()
 
 
 def png_with_text(size: int) -> bytes:
@@ -154,14 +218,6 @@ def archive(members: Sequence[tuple[str, int]]) -> bytes:
     return out.getvalue()
 
 
-def zipped_pictures(count: int) -> bytes:
-    out, picture = io.BytesIO(), flat_png(13_000, 13_000)
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
-        for number in range(count):
-            file.writestr(f"a/{number}.png", picture)
-    return out.getvalue()
-
-
 def _pieces(megabytes: int) -> Iterator[bytes]:
     """A body that does not say how long it is."""
     yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
@@ -189,6 +245,8 @@ class Watch:
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=each, daemon=True) for each in (self._measure, self._ask)]
         self.api = self.child = 0
+        self.seconds = 0.0
+        self._began = time.monotonic()
 
     def __enter__(self) -> "Watch":
         for thread in self._threads:
@@ -196,6 +254,7 @@ class Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.seconds = time.monotonic() - self._began
         self._stop.set()
         for thread in self._threads:
             thread.join()
