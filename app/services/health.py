@@ -17,12 +17,17 @@ def database() -> str | None:
 
 
 def broker() -> str | None:
-    from kombu.exceptions import OperationalError
-    from redis.exceptions import RedisError
+    """Also a broker that answers and refuses what a ring needs: its queues must be lists, and it must take a write."""
+    from redis.exceptions import ResponseError
+
+    from app.services import broker as transport
 
     try:
         with queue.celery().connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
-    except (OperationalError, RedisError, OSError) as error:
+            connection.default_channel.probe()
+    except ResponseError as error:
+        return f"The broker refuses what a job's message needs ({error}); jobs wait, none is lost."
+    except transport.ERRORS as error:
         return f"The broker does not answer ({type(error).__name__}); jobs wait, none is lost."
     return None

@@ -20,6 +20,9 @@ def make_celery(settings: Settings) -> "Celery":
     """The Celery app that clients and workers share. JSON only, no results, early acknowledgement."""
     from celery import Celery
 
+    from app.services import broker
+
+    broker.register()
     app = Celery("forger", broker=settings.broker_url, set_as_current=False)
     app.conf.update(
         task_serializer="json",
@@ -41,6 +44,7 @@ def make_celery(settings: Settings) -> "Celery":
         broker_connection_timeout=2.0,
         broker_transport_options={
             "global_keyprefix": BROKER_PREFIX,
+            "ack_emulation": False,  # what is lost is rung again; else Redis keeps each message until it is done
             "socket_timeout": 3.0,
             "socket_connect_timeout": 2.0,
             "health_check_interval": 10,
@@ -60,18 +64,11 @@ def celery() -> "Celery":
 
 def ring(job_id: str, kind: str = TRAIN) -> bool:
     """Tells the workers that a job waits. False when the broker is away: the reaper rings again."""
-    from kombu.exceptions import OperationalError
-    from redis.exceptions import RedisError
+    from app.services import broker
 
     try:
-        celery().send_task(
-            TASKS[kind],
-            args=[job_id],
-            queue=QUEUES[kind],
-            retry=False,
-            expires=get_settings().ring_interval_s,  # a busy worker must not find a heap of old rings
-        )
-    except (OperationalError, RedisError, OSError) as error:
+        celery().send_task(TASKS[kind], args=[job_id], queue=QUEUES[kind], retry=False)
+    except broker.ERRORS as error:
         log.warning("broker_unreachable", job=job_id, error=str(error), consequence="rung again by the reaper")
         return False
     return True

@@ -74,3 +74,5 @@ class Reaper:
                 work()
             except (SQLAlchemyError, OSError) as error:  # the database may be restarting: the next round tries again
                 log.error("reaper_round_failed", error=str(error))
+            except Exception:  # jobs wait for ever where this thread has ended
+                log.exception("reaper_round_failed")

@@ -14,6 +14,7 @@ from app.core.settings import get_settings
 from app.core.states import JobState
 from app.embedded import redis as embedded
 from app.services import jobs, queue
+from app.services.broker import RINGS
 from tests.support.jobs import make_job
 from tests.support.wait import until
 
@@ -51,9 +52,14 @@ def test_each_kind_of_job_is_rung_in_its_own_queue(server: object) -> None:
     assert json.loads(message)["headers"]["task"] == "forger.evaluate"
 
 
-def test_a_message_expires_before_the_next_ring(server: object) -> None:
-    queue.ring("job_1")
-    assert json.loads(waiting()[0])["headers"]["expires"] is not None
+def test_rings_neither_heap_nor_expire(server: object) -> None:
+    """A worker that was busy finds few of them, and one whose clock is ahead takes them all."""
+    for number in range(2 * RINGS):
+        assert queue.ring(f"job_{number}")
+    assert len(waiting()) == RINGS
+    assert waiting(EVALUATE) == []
+    headers = json.loads(waiting()[0])["headers"]
+    assert (headers["expires"], headers["eta"]) == (None, None)
 
 
 def test_a_dead_broker_costs_a_warning_and_not_the_job(database: Path, server: subprocess.Popen[bytes]) -> None:

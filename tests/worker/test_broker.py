@@ -1,0 +1,121 @@
+"""Nothing that Redis replies and nothing that lies in its queues ends a worker, stalls it, or disturbs its runners."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import psutil
+import pytest
+from redis import Redis
+
+from app.core.settings import get_settings
+from app.core.states import TERMINAL, JobState
+from app.services import health, jobs
+from app.services.parcels import connect
+from tests.support import junk
+from tests.support.jobs import make_job
+from tests.support.wait import until
+from tests.support.worker import Process, running_worker, until_state, until_step, worker_log
+
+S = JobState
+LONG = 1_000_000
+"""steps that no test waits for"""
+Do = Callable[[Redis], object]
+
+
+@pytest.fixture(scope="module", params=["sqlite"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Nothing here depends on the database."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def redis(broker: Process) -> Redis:
+    return connect(get_settings(), retries=3)
+
+
+def logged(word: str) -> bool:
+    return word in worker_log().read_text()
+
+
+def short_job() -> str:
+    return make_job("gan", "ring8", steps=3).id
+
+
+def failed_save(redis: Redis) -> None:
+    redis.config_set("dir", str(get_settings().home))
+    redis.config_set("dbfilename", "no-folder.rdb")
+    (get_settings().home / "no-folder.rdb").mkdir(exist_ok=True)
+    redis.config_set("save", "1000 1")
+    redis.bgsave()
+    until(lambda: info(redis, "persistence")["rdb_last_bgsave_status"] == "err")
+
+
+def saves_again(redis: Redis) -> None:
+    redis.config_set("save", "")
+
+
+def info(redis: Redis, section: str) -> dict[str, Any]:
+    said: Any = redis.info(section)
+    found: dict[str, Any] = said
+    return found
+
+
+def locked(redis: Redis) -> None:
+    redis.config_set("requirepass", "secret")
+    redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+
+def acl(redis: Redis, *rules: str) -> None:
+    redis.execute_command("ACL", "SETUSER", "default", *rules)
+
+
+REFUSALS: dict[str, tuple[Do, Do]] = {
+    "WRONGTYPE": (lambda redis: redis.set(junk.QUEUE, "a string"), lambda redis: redis.delete(junk.QUEUE)),
+    "MISCONF": (failed_save, saves_again),
+    "maxmemory": (lambda redis: redis.config_set("maxmemory", 1), lambda redis: redis.config_set("maxmemory", 0)),
+    "read only": (lambda redis: redis.replicaof("127.0.0.1", "1"), lambda redis: redis.replicaof("NO", "ONE")),
+    "no permissions": (lambda redis: acl(redis, "-brpop", "-lpush"), lambda redis: acl(redis, "+@all")),
+    "Authentication required": (locked, lambda redis: redis.config_set("requirepass", "")),
+}
+"""by a word of what Redis replies: what makes it refuse, and what undoes that"""
+
+
+def test_no_message_stalls_a_worker(redis: Redis) -> None:
+    """Each kind of junk three times in front of a ring: more than the messages that a worker may have at once."""
+    strange = junk.messages(redis)
+    with running_worker(FORGER_RING_INTERVAL_S="1000") as worker:
+        first = short_job()
+        until_state(first, *TERMINAL)
+        for message in strange * 3:
+            redis.lpush(junk.QUEUE, message)
+        job_id = short_job()
+        assert until_state(job_id, *TERMINAL).state == S.SUCCEEDED
+        assert worker.poll() is None
+    said = worker_log().read_text()
+    assert said.count('"message_skipped"') >= 3 * len(junk.NO_ENVELOPES)
+    assert "Traceback" not in said.split('"message_skipped"')[0]
+    assert max(map(len, said.splitlines())) < 20_000, "a line of the log is bounded whatever was sent"
+
+
+def test_no_refusal_of_redis_ends_a_worker_or_a_runner(redis: Redis) -> None:
+    """One job trains on all the while; another waits, so that a worker also sends."""
+    trains, waits = make_job("gan", "ring8", steps=LONG, checkpoint_every=LONG, report_every=LONG).id, short_job()
+    with running_worker(FORGER_RING_INTERVAL_S="1") as worker:
+        until_step(trains, 1)
+        (runner,) = psutil.Process(worker.pid).children()
+        for word, (refuse, permit) in REFUSALS.items():
+            assert health.broker() is None, word
+            refuse(redis)
+            assert health.broker() is not None, word
+            until(partial(logged, word))
+            permit(redis)
+            redis.lpush(junk.QUEUE, b"junk")
+            until(lambda: not redis.llen(junk.QUEUE))
+            assert worker.poll() is None, word
+        assert runner.is_running()
+        until_step(trains, jobs.get(trains).step + 1)
+        assert jobs.get(trains).attempt == 1
+        jobs.cancel(trains)
+        assert until_state(waits, *TERMINAL).state == S.SUCCEEDED
