@@ -2,11 +2,11 @@
 
 import fcntl
 import hashlib
+import math
 import os
 import re
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -37,12 +37,29 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def age_s(path: Path) -> float:
-    """Seconds since it was written or put again; below 0 when it is gone."""
+def written_at(path: Path) -> float:
+    """When it was written or put again, by the clock of its file system; never yet, when it is gone."""
     try:
-        return time.time() - path.stat().st_mtime
+        return path.stat().st_mtime
     except FileNotFoundError:
-        return -1.0
+        return math.inf
+
+
+def file_clock(folder: Path) -> float:
+    """The time by the clock of the folder's file system, which need not be that of this machine.
+
+    The folder is touched for it, which needs no room on a full disk.
+    """
+    os.utime(folder)
+    return folder.stat().st_mtime
+
+
+def old_entries(folder: Path, older_than_s: float) -> list[Path]:
+    """What was written into the folder, or put again, longer ago than that."""
+    if not folder.is_dir():
+        return []
+    oldest = file_clock(folder) - older_than_s
+    return [path for path in folder.iterdir() if written_at(path) < oldest]
 
 
 @lru_cache(1024)  # asked for each picture that is drawn
@@ -118,7 +135,7 @@ class Store:
         """Removes the old files that no row names, and what died half written; answers what was removed."""
         removed = []
         for folder in self.root.glob("[0-9a-f][0-9a-f]"):
-            old = [path for path in folder.iterdir() if age_s(path) > older_than_s]
+            old = old_entries(folder, older_than_s)
             for path in old:
                 if path.name.startswith(_INCOMING):
                     path.unlink(missing_ok=True)
@@ -158,7 +175,7 @@ def _seen(path: Path) -> _Seen:
 def _remove(path: Path, older_than_s: float) -> bool:
     """Unless it was put again since the sweep saw it."""
     with _locked(path.parent, fcntl.LOCK_EX):
-        if age_s(path) <= older_than_s:
+        if written_at(path) >= file_clock(path.parent) - older_than_s:
             return False
         path.unlink()
         return True

@@ -97,6 +97,12 @@ def held(job_id: str, fence: int) -> JobView:
         return views.job(row)
 
 
+def elapsed_s(job_id: str) -> float:
+    """Seconds since the job first started, by the database's clock, which noted that."""
+    with unit_of_work(read_only=True) as session:
+        return rows.elapsed_s(session, job_id)
+
+
 def settle_numerics(job_id: str, fence: int, numerics: Mapping[str, Any]) -> dict[str, Any]:
     """The first attempt's numerics stay the job's; every attempt gets those back."""
     with unit_of_work() as session:

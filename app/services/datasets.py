@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from app.core.errors import Conflict, FieldError, Invalid, NotFound
 from app.core.reports import Report
 from app.core.settings import get_settings
-from app.core.store import Store, age_s
+from app.core.store import Store, old_entries
 from app.db.repositories import datasets as rows
 from app.db.session import unit_of_work
 from models.archive import mark
@@ -97,8 +97,7 @@ def delete(name: str) -> None:
 def sweep(older_than_s: float) -> None:
     """Removes what uploads left that died, and what was prepared from datasets that are no more."""
     settings = get_settings()
-    left = [*settings.incoming.glob("*"), *settings.prepared.glob("*")]
-    old = [path for path in left if age_s(path) > older_than_s]
+    old = [*old_entries(settings.incoming, older_than_s), *old_entries(settings.prepared, older_than_s)]
     with unit_of_work(read_only=True) as session:
         marks = {mark(*sha256s) for sha256s in rows.files(session)}
     for path in old:

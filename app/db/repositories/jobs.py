@@ -155,6 +155,11 @@ def first_start() -> ColumnElement[float | None]:
     return func.coalesce(Job.started_at, epoch_now())
 
 
+def elapsed_s(session: Session, job_id: str) -> float:
+    """Seconds since the start of the first attempt."""
+    return session.scalars(select(epoch_now() - Job.started_at).where(Job.id == job_id)).one()
+
+
 def no_less(step: int) -> ColumnElement[int]:
     """The job's step, raised to `step`: a heartbeat may be older than what is recorded."""
     return case((Job.step < step, step), else_=Job.step)

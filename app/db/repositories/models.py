@@ -23,8 +23,9 @@ def add_version(session: Session, name: str, **values: Any) -> int:
 
 
 def versions(session: Session) -> Sequence[ModelVersion]:
-    """Newest first."""
-    return session.scalars(select(ModelVersion).order_by(ModelVersion.id.desc())).all()
+    """Newest first, by the database's clock: ids carry that of whoever published."""
+    newest = ModelVersion.created_at.desc(), ModelVersion.id.desc()
+    return session.scalars(select(ModelVersion).order_by(*newest)).all()
 
 
 def mark(session: Session) -> tuple[int, int]:
