@@ -55,26 +55,34 @@ class Answering:
     def take(self, answers: str, requests: list[dict[str, Any]]) -> None:
         """Nothing is made for a request whose mark is gone, or was taken: a message may come twice.
 
-        What cannot be queued is answered at once.
+        A request that cannot be queued is answered at once; one that cannot be read costs the others nothing.
         """
-        with self._redis.pipeline(transaction=False) as pipe:
-            for request in requests:
-                pipe.set(parcels.mark(request["id"]), b"", xx=True, get=True, keepttl=True)
-            held: list[bytes | None] = pipe.execute()
-        for request, parcel in zip(requests, held, strict=True):
-            if parcel:
-                self._begin(answers, parcel, **request)
+        named = [request for request in requests if isinstance(request, dict) and isinstance(request.get("id"), str)]
+        try:
+            with self._redis.pipeline(transaction=False) as pipe:
+                for request in named:
+                    pipe.set(parcels.mark(request["id"]), b"", xx=True, get=True, keepttl=True)
+                held: list[Any] = pipe.execute(raise_on_error=False)
+        except AWAY as error:
+            log.warning("requests_not_taken", error=str(error), requests=len(named), consequence="the API says 503")
+            return
+        if len(named) < len(requests):
+            log.warning("requests_skipped", requests=len(requests) - len(named), reason="They have no id.")
+        for request, parcel in zip(named, held, strict=True):
+            if isinstance(parcel, bytes) and parcel:
+                self._begin(answers, parcel, request)
 
-    def _begin(self, answers: str, parcel: bytes, id: str, export: str, **asked: Any) -> None:
+    def _begin(self, answers: str, parcel: bytes, asked: dict[str, Any]) -> None:
+        id_: str = asked["id"]
         try:
             _, image = parcels.unpack(parcel)
-            future = self._enter(export, image, asked)
+            future = self._enter(asked["export"], image, asked)
         except Exception as error:  # whoever waits must be told, whatever it is
-            refusal = _refused(id, error)
-            self._replier.put(_Reply(id, answers, lambda: refusal))
+            refusal = _refused(id_, error)
+            self._replier.put(_Reply(id_, answers, lambda: refusal))
             return
-        self._waiting[id] = future
-        future.add_done_callback(lambda done: self._done(id, answers, done))
+        self._waiting[id_] = future
+        future.add_done_callback(lambda done: self._done(id_, answers, done))
 
     def close(self) -> None:
         """The engine's turn in hand is answered, what waits is told to ask again."""

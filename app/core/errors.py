@@ -125,5 +125,13 @@ class Busy(ForgerError):
         self.retry_after = retry_after
 
 
+class NoRoom(ForgerError):
+    """A disk, a quota or a database is full."""
+
+    status = HTTPStatus.INSUFFICIENT_STORAGE
+    default_code = "no_room"
+    title = "No room"
+
+
 class FencedOut(Exception):
     """Another attempt holds the job, or it has ended: the caller must leave without another write."""

@@ -23,8 +23,14 @@ Array = NDArray[Any]
 AWAY = (RedisError, OSError)
 """what a Redis raises that does not answer"""
 SOCKET_S = 5.0
+SHOWN = 200
+"""characters of what is wrong with a parcel"""
 ANSWER_S = 60
 """after which an answer goes that nobody takes"""
+
+
+class Unreadable(ValueError):
+    """The bytes are no parcel."""
 
 
 def connect(settings: Settings, *, retries: int) -> "Redis":
@@ -51,10 +57,13 @@ def pack(head: Mapping[str, Any], array: Array | None = None) -> bytes:
 
 
 def unpack(parcel: bytes) -> tuple[dict[str, Any], Array | None]:
-    """The array may be written to."""
-    end = parcel.index(b"\n")
-    head: dict[str, Any] = json.loads(parcel[:end])
-    if "shape" not in head:
-        return head, None
-    flat = np.frombuffer(parcel, np.dtype(head["dtype"]), offset=end + 1)
-    return head, flat.reshape(head["shape"]).copy()
+    """The array may be written to. Raises Unreadable, whatever the bytes are."""
+    try:
+        end = parcel.index(b"\n")
+        head = dict(json.loads(parcel[:end]))
+        if "shape" not in head:
+            return head, None
+        flat = np.frombuffer(parcel, np.dtype(head["dtype"]), offset=end + 1)
+        return head, flat.reshape(head["shape"]).copy()
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        raise Unreadable(f"{type(error).__name__}: {error}"[:SHOWN]) from error

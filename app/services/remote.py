@@ -15,15 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kombu.exceptions import OperationalError
-
-from app.core.errors import NoEngine, NotReady
+from app.core.errors import ForgerError, NoEngine, NotReady
 from app.core.gathering import Gatherer
 from app.core.logging import get_logger
 from app.core.names import INFER, INFERENCE
+from app.core.room import no_room
 from app.core.settings import Settings
-from app.services import parcels, queue
-from app.services.parcels import AWAY
+from app.services import broker, parcels, queue
+from app.services.parcels import AWAY, Unreadable
 from models.asking import Array, Backlog, Direction, ExportFlawed, Kind, Overloaded, Pick, weight
 from models.spec.recipe import Recipe
 from models.yielding import yield_to_others
@@ -144,9 +143,9 @@ class RemoteEngine:
                 self._unmark(withdrawn)
             if outgoing := _still_wanted(outgoing):
                 self._post([{"id": asked.id, **asked.told} for asked in outgoing])
-        except (*AWAY, OperationalError) as error:
+        except broker.ERRORS as error:
             log.warning("requests_not_sent", error=str(error), requests=len(outgoing))
-            self._settle_all(outgoing, _broker_away())
+            self._settle_all(outgoing, _broker_away(error))
         except Exception as error:  # whoever waits must be told, whatever it is
             self._settle_all(outgoing, error)
 
@@ -191,16 +190,17 @@ class RemoteEngine:
     def _open(self, parcel: Any) -> None:
         try:
             head, array = parcels.unpack(parcel)
-            self._settle(head["id"], _outcome(head, array))
-        except (ValueError, KeyError, TypeError) as error:  # not ours: the reader outlives it
+        except Unreadable as error:  # not ours: the reader outlives it
             log.error("answer_not_read", error=str(error))
+            return
+        self._settle(str(head.get("id")), _outcome(head, array))
 
     def _lose(self, error: Exception) -> None:
         """Answers on their way are lost with the connection."""
         lost = self._all_waiting()
         if lost:
             log.warning("broker_lost", error=str(error), requests=len(lost))
-        self._settle_all(lost, _broker_away())
+        self._settle_all(lost, _broker_away(error))
 
     def _settle_all(self, ended: list[_Asked], outcome: Exception) -> None:
         for asked in ended:
@@ -232,16 +232,19 @@ def _still_wanted(asked: list[_Asked]) -> list[_Asked]:
 def _outcome(head: dict[str, Any], array: Array | None) -> Array | Exception:
     if array is not None:
         return array
-    if "retry_after" in head:
-        return Overloaded(head["retry_after"])
-    if "flaw" in head:
-        return ExportFlawed(head["export"], head["flaw"])
-    if head.get("withdrawn"):
-        sentence = "The inference worker stopped, or its broker was wiped, before this was made. Ask again."
-        return NotReady(sentence, code="engine_away", headers={"Retry-After": "2"})
-    return RuntimeError(f"The inference worker failed: {head['error']}")
+    match head:
+        case {"retry_after": int() | float() as seconds} if math.isfinite(seconds):
+            return Overloaded(seconds)
+        case {"export": str(export), "flaw": str(flaw)}:
+            return ExportFlawed(export, flaw)
+        case {"withdrawn": True}:
+            sentence = "The inference worker stopped, or its broker was wiped, before this was made. Ask again."
+            return NotReady(sentence, code="engine_away", headers={"Retry-After": "2"})
+    return RuntimeError(f"The inference worker failed: {head.get('error', 'it did not say how')}")
 
 
-def _broker_away() -> NotReady:
+def _broker_away(error: Exception) -> ForgerError:
+    if (refusal := no_room(error)) is not None:
+        return refusal
     sentence = "The broker between this API and its inference workers does not answer: start it, then ask again."
     return NotReady(sentence, code="broker_away", headers={"Retry-After": "2"})

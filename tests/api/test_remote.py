@@ -18,6 +18,7 @@ from app.core.settings import Settings, get_settings
 from app.main import create_app
 from app.services import parcels
 from tests.api.conftest import Publish
+from tests.support.broker import cannot_save, saves_again
 from tests.support.wait import until
 from tests.support.worker import Process, running_redis, running_worker, worker_log
 from tests.support.zips import noise, saved
@@ -158,6 +159,27 @@ def test_a_broker_that_dies_costs_no_more(models: None) -> None:
             assert far.get("/sample?model=ring").status_code == 200
 
 
+def test_answers_that_cannot_be_read_are_skipped(worker: Process) -> None:
+    with api(remote()) as far, redis() as broker:
+        assert far.get("/sample?model=ring&seed=1").status_code == 200
+        broker.rpush(inbox(broker), b"", b"\xff\n", b"7\n", b"{}\n", b"[" * 100_000 + b"\n", b'{"id": [1]}\n')
+        assert far.get("/sample?model=ring&seed=2").status_code == 200
+
+
+def test_a_broker_that_refuses_is_told_and_asked_again(worker: Process) -> None:
+    with api(remote()) as far, redis() as broker:
+        assert far.get("/sample?model=ring").status_code == 200
+        cannot_save(broker)
+        full = far.get("/sample?model=ring")
+        assert (full.status_code, full.json()["code"]) == (507, "no_room")
+        saves_again(broker)
+        assert until(lambda: far.get("/sample?model=ring").status_code == 200)
+        broker.config_set("maxmemory", 1)
+        refusal(far.get("/sample?model=ring"), "broker_away")
+        broker.config_set("maxmemory", 0)
+        assert until(lambda: far.get("/sample?model=ring").status_code == 200)
+
+
 def test_without_a_worker_the_deadline_holds(broker: None) -> None:
     with api(remote(deadline_s=1.0)) as far:
         refusal(far.get("/sample?model=ring"), "no_answer")
@@ -199,6 +221,13 @@ def test_a_client_that_hangs_up_frees_the_engine_beside_the_api(models: None, re
         until(lambda: load()[0] == 0)
         assert sum(n * turns for n, turns in enumerate(load()[1])) < LONG
         until(lambda: b'status="499"' in app.state.metrics.text())
+
+
+def inbox(broker: Redis) -> str:
+    """The list that an API takes its answers from."""
+    with broker.monitor() as monitor:
+        waits = next(said["command"] for said in monitor.listen() if said["command"].startswith("BLPOP"))
+    return str(waits.split()[1])
 
 
 def refusal(reply: Any, code: str) -> None:

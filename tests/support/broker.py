@@ -4,11 +4,13 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
+from app.core.settings import get_settings
 from app.embedded.processes import die_with
 from app.embedded.redis import find_server
 from tests.support.ports import free_port
@@ -30,6 +32,27 @@ def redis_on_tcp() -> Iterator[str]:
     finally:
         process.kill()
         process.wait()
+
+
+def cannot_save(redis: Redis) -> None:
+    """Make the server refuse writes, as where its disk is full: a folder stands where it would save."""
+    folder = get_settings().home / "no-file.rdb"
+    folder.mkdir(exist_ok=True)
+    redis.config_set("dir", str(folder.parent))
+    redis.config_set("dbfilename", folder.name)
+    redis.config_set("save", "1000 1")
+    redis.bgsave()
+    until(lambda: _persistence(redis)["rdb_last_bgsave_status"] == "err")
+
+
+def saves_again(redis: Redis) -> None:
+    redis.config_set("save", "")
+
+
+def _persistence(redis: Redis) -> dict[str, Any]:
+    said: Any = redis.info("persistence")
+    found: dict[str, Any] = said
+    return found
 
 
 def _answers(port: int) -> bool:

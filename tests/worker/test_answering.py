@@ -164,3 +164,21 @@ def test_parcels_carry_arrays_as_they_are() -> None:
         assert back.dtype == array.dtype
         back[...] = 0
     assert parcels.unpack(parcels.pack({"a": 1})) == ({"a": 1}, None)
+
+
+def test_requests_that_cannot_be_read_cost_the_others_nothing(
+    redis: Redis, engine: Engine, answering: Answering, export: str
+) -> None:
+    waited_for(redis)
+    waited_for(redis, "bare")
+    redis.set(parcels.mark("torn"), b"no parcel")
+    redis.rpush(parcels.mark("list"), b"no mark")
+    asking = asked(export)
+    strange: list[Any] = [7, None, {}, {"id": 7}, {"id": "bare"}, {"id": "torn", "export": export}, {"id": "list"}]
+    asking["requests"] = [*strange, *asking["requests"]]
+    answering.take(**asking)
+    answers = {head["id"]: (head, array) for head, array in (answer(redis) for _ in range(3))}
+    assert answers.keys() == {"bare", "torn", "one"}
+    assert answers["one"][1] is not None
+    assert "error" in answers["bare"][0]
+    assert "error" in answers["torn"][0]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import psutil
 import pytest
@@ -13,6 +12,7 @@ from app.core.states import TERMINAL, JobState
 from app.services import health, jobs
 from app.services.parcels import connect
 from tests.support import junk
+from tests.support.broker import cannot_save, saves_again
 from tests.support.jobs import make_job
 from tests.support.wait import until
 from tests.support.worker import Process, running_worker, until_state, until_step, worker_log
@@ -43,25 +43,6 @@ def short_job() -> str:
     return make_job("gan", "ring8", steps=3).id
 
 
-def failed_save(redis: Redis) -> None:
-    redis.config_set("dir", str(get_settings().home))
-    redis.config_set("dbfilename", "no-folder.rdb")
-    (get_settings().home / "no-folder.rdb").mkdir(exist_ok=True)
-    redis.config_set("save", "1000 1")
-    redis.bgsave()
-    until(lambda: info(redis, "persistence")["rdb_last_bgsave_status"] == "err")
-
-
-def saves_again(redis: Redis) -> None:
-    redis.config_set("save", "")
-
-
-def info(redis: Redis, section: str) -> dict[str, Any]:
-    said: Any = redis.info(section)
-    found: dict[str, Any] = said
-    return found
-
-
 def locked(redis: Redis) -> None:
     redis.config_set("requirepass", "secret")
     redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
@@ -73,7 +54,7 @@ def acl(redis: Redis, *rules: str) -> None:
 
 REFUSALS: dict[str, tuple[Do, Do]] = {
     "WRONGTYPE": (lambda redis: redis.set(junk.QUEUE, "a string"), lambda redis: redis.delete(junk.QUEUE)),
-    "MISCONF": (failed_save, saves_again),
+    "MISCONF": (cannot_save, saves_again),
     "maxmemory": (lambda redis: redis.config_set("maxmemory", 1), lambda redis: redis.config_set("maxmemory", 0)),
     "read only": (lambda redis: redis.replicaof("127.0.0.1", "1"), lambda redis: redis.replicaof("NO", "ONE")),
     "no permissions": (lambda redis: acl(redis, "-brpop", "-lpush"), lambda redis: acl(redis, "+@all")),
