@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from app.core import names, private
 from app.core.errors import FencedOut
 from app.core.importing import uncollected
 from app.core.logging import configure, get_logger
+from app.core.room import no_room
 from app.core.settings import get_settings
 from app.core.store import sha256_of
 from app.services import attempt_files, attempts
@@ -85,13 +85,15 @@ def told_in_words(job_id: str, fence: int) -> Iterator[None]:
     """Whatever ends the work becomes the job's reason, as a sentence."""
     try:
         yield
-    except (FencedOut, OperationalError):
+    except FencedOut:
         raise
     except Exception as error:
         if _loses_the_attempt(error):
             log.exception("attempt_lost")
             attempts.lost(job_id, fence, "files_lost", str(error))
             return
+        if isinstance(error, OperationalError) and not no_room(error):
+            raise
         code, message = _explain(error)
         log.exception("attempt_failed", code=code)
         attempts.fail(job_id, fence, code, message)
@@ -111,12 +113,14 @@ def _explain(error: Exception) -> tuple[str, str]:
     from worker.training.numerics import TooFewDevices
     from worker.training.uploads import NoRoom
 
+    if isinstance(error, NoRoom):
+        return "no_room", str(error)
+    if (refusal := no_room(error)) is not None:
+        return refusal.code, refusal.detail
     if isinstance(error, NonFinite):
         return "non_finite_loss", str(error)
     if isinstance(error, DatasetMissing):
         return "dataset_missing", str(error)
-    if isinstance(error, NoRoom):
-        return "no_room", str(error)
     if isinstance(error, TooFewDevices):
         return "too_few_devices", str(error)
     if isinstance(error, RanksDiffer):
@@ -205,7 +209,7 @@ class Runner:
             )
         self._reports.flush()
         if isinstance(ended, Finished):
-            self._publish(job, recipe, settled, ended)
+            self._publish(recipe, settled, ended)
         else:
             attempts.stopped(self._job_id, self._fence)
 
@@ -321,11 +325,11 @@ class Runner:
         self.trouble(row.step, "checkpoint_damaged", message)
         self._reports.flush()
 
-    def _publish(self, job: JobView, recipe: Recipe, settled: "Numerics", ended: "Finished") -> None:
+    def _publish(self, recipe: Recipe, settled: "Numerics", ended: "Finished") -> None:
         from models.export import export_checkpoint
 
         path, step = self._to_serve(ended)
-        seconds = time.time() - (job.started_at or job.created_at)
+        seconds = attempts.elapsed_s(self._job_id)
         card = {"steps": ended.step, "seconds": round(seconds, 3), "device": settled.device}
         figures: dict[str, float] = {}
         if ended.served is not None and ended.served.best.step == step:

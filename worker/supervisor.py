@@ -4,12 +4,15 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy.exc import OperationalError
 from structlog.contextvars import bound_contextvars
 
 from app.core.errors import FencedOut
 from app.core.logging import get_logger
+from app.core.room import no_room
 from app.core.settings import Settings, get_settings
 from app.core.states import JobState
 from app.services import attempts, jobs
@@ -30,8 +33,20 @@ def supervise(job_id: str, closing: threading.Event) -> None:
     while not closing.is_set() and (claim := attempts.claim(job_id, owner)):
         with bound_contextvars(job=job_id, attempt=claim.fence):
             log.info("attempt_started")
-            Attempt(claim, get_settings(), closing).run()
+            with _told_without_room(claim):
+                Attempt(claim, get_settings(), closing).run()
             log.info("attempt_ended", state=jobs.get(job_id).state)
+
+
+@contextmanager
+def _told_without_room(claim: Claim) -> Iterator[None]:
+    """A runner whose log cannot be opened on a full disk never starts: the job says so."""
+    try:
+        yield
+    except OSError as error:
+        if (refusal := no_room(error)) is None:
+            raise
+        attempts.fail(claim.job_id, claim.fence, refusal.code, refusal.detail)
 
 
 class Attempt:

@@ -19,8 +19,9 @@ from starlette.types import Scope
 from app.api import examples
 from app.api.heads import PROTECTIVE, SAFE
 from app.core import errors as errors_
-from app.core.errors import FieldError, ForgerError, Invalid
+from app.core.errors import FieldError, ForgerError, Invalid, NoRoom
 from app.core.logging import get_logger
+from app.core.room import no_room
 from app.schemas.problem import Problem
 
 log = get_logger(__name__)
@@ -53,6 +54,7 @@ MEANINGS = {
     429: "Too much waits already; Retry-After says when to ask again.",
     500: "Something failed on our side; the log tells what, under the request id.",
     503: "A part of the service is missing; the detail says which.",
+    507: "A disk, a quota or the database is full; the detail says which. Nothing was kept.",
 }
 
 
@@ -127,6 +129,9 @@ async def _forger(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    # FastAPI says 400 whatever stopped it while it read a form.
+    if (refusal := no_room(error)) is not None:
+        return await _full(request, refusal, error)
     plain = error.detail.rstrip(".") + "."
     headers = dict(error.headers or {})
     if error.status_code == 405:
@@ -142,8 +147,21 @@ def _allowed(request: Request) -> str:
 
 
 async def _database_away(request: Request, error: Exception) -> Response:
+    if (refusal := no_room(error)) is not None:
+        return await _full(request, refusal, error)
     log.error("database_away", error=str(error))
     return problem(request.scope, 503, _SENTENCES[503], code="database_away", headers={"Retry-After": "2"})
+
+
+async def _system(request: Request, error: Exception) -> Response:
+    if (refusal := no_room(error)) is None:
+        raise error
+    return await _full(request, refusal, error)
+
+
+async def _full(request: Request, refusal: NoRoom, error: Exception) -> Response:
+    log.error("no_room", error=str(error))
+    return await _forger(request, refusal)
 
 
 async def _client_left(request: Request, error: Exception) -> Response:
@@ -167,6 +185,7 @@ _HANDLERS: Mapping[type, Callable[[Request, Exception], Awaitable[Response]]] = 
     OperationalError: _database_away,
     InterfaceError: _database_away,
     NoConnectionInTime: _database_away,
+    OSError: _system,
     ClientDisconnect: _client_left,
 }
 
@@ -251,7 +270,7 @@ def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
 
 def _usual(path: str, method: str, operation: Mapping[str, Any]) -> Iterator[int]:
     """What every operation of this shape may answer."""
-    yield from (400, 401, 421, 500)
+    yield from (400, 401, 421, 500, 507)
     if method.upper() not in SAFE:
         yield 403
     if "{" in path:

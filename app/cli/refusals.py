@@ -33,6 +33,7 @@ def told(error: Exception) -> str | None:
     """The sentence of a refusal, of a service that does not answer, of a file or of the settings."""
     from pydantic import ValidationError
 
+    from app.core.room import no_room
     from app.embedded.errors import CannotServe
     from app.remote.problems import ForgerProblem, Unreachable
 
@@ -45,6 +46,8 @@ def told(error: Exception) -> str | None:
             wrong = [part for part in error.errors() if part["type"] != FOLLOWS]
             return " ".join(f"{_variable(part['loc'])}: {part['msg']}." for part in wrong)
         case _ if _of_the_database(error):
+            if (refusal := no_room(error)) is not None:
+                return refusal.detail
             return f"The database cannot be used: {str(error).splitlines()[0].rstrip('.')}. Check DATABASE_URL."
         case _:
             return None

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import environment, private, running
 from app.core.errors import NotReady
+from app.core.room import no_room
 from app.core.sandbox import Sandbox
 from app.core.settings import Settings
 from app.db import migrate
@@ -112,6 +113,8 @@ def _database(settings: Settings) -> Finding:
     try:
         present, newest = migrate.revisions()
     except (SQLAlchemyError, OSError, ValueError) as error:
+        if (refusal := no_room(error)) is not None:
+            return Finding("database", False, refusal.detail)
         return Finding("database", False, f"Cannot be opened: {str(error).splitlines()[0]}. Check DATABASE_URL.")
     if present is None:
         return Finding("database", True, f"{where}, empty: `forger serve` makes its tables.")

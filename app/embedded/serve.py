@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from app.core import environment, private, running
 from app.core.logging import configure, get_logger
+from app.core.room import no_room
 from app.core.settings import CHECKOUT, Settings
 from app.db import migrate
 from app.embedded import processes, redis
@@ -33,6 +34,18 @@ SETTLE_S = 8.0
 """Time the worker has beyond its own grace before it is killed."""
 
 
+@contextmanager
+def room_needed() -> Iterator[None]:
+    """Raises CannotServe where the block runs out of room."""
+    try:
+        yield
+    except (OSError, SQLAlchemyError) as error:
+        if (refusal := no_room(error)) is None:
+            raise
+        raise CannotServe(refusal.detail) from error
+
+
+@room_needed()
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Runs until SIGTERM or SIGINT, then stops every child. Raises CannotServe with a sentence."""
     private.begin()
@@ -56,6 +69,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
                 processes.stop(broker, 3.0)
 
 
+@room_needed()
 def become(settings: Settings, part: Part) -> NoReturn:
     """Turns this process into one part of a service whose other parts run elsewhere. Raises CannotServe."""
     private.begin()
@@ -74,6 +88,8 @@ def migrated() -> None:
     try:
         migrate.upgrade()
     except OperationalError as error:
+        if no_room(error):
+            raise
         raise CannotServe(
             f"The database does not answer ({error.orig}): start it, or check DATABASE_URL, and try again."
         ) from error

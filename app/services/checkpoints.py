@@ -66,6 +66,15 @@ def _link(source: Path, target: Path) -> None:
     except FileNotFoundError:
         raise
     except OSError:
+        _copy(source, target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Whole or not at all."""
+    try:
         shutil.copyfile(source, target)
         with target.open("rb") as copy:
             os.fsync(copy.fileno())
+    except OSError:
+        target.unlink(missing_ok=True)
+        raise

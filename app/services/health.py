@@ -3,6 +3,7 @@
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.core.room import no_room
 from app.db.session import unit_of_work
 from app.services import queue
 
@@ -12,7 +13,8 @@ def database() -> str | None:
         with unit_of_work(read_only=True) as session:
             session.execute(text("SELECT count(*) FROM jobs WHERE 1 = 0"))
     except SQLAlchemyError as error:
-        return f"The database does not answer ({type(error).__name__})."
+        refusal = no_room(error)
+        return refusal.detail if refusal else f"The database does not answer ({type(error).__name__})."
     return None
 
 

@@ -93,9 +93,9 @@ class Intake:
         datasets.add(
             info,
             report,
-            archive_sha256=self._store.put_file(path),
             index_sha256=self._store.put_bytes(index.to_bytes()),
             sheet_sha256=self._store.put_bytes(drawn),
+            archive_sha256=self._store.put_file(path),  # last, so that a full disk is left little to sweep
         )
 
     def _survey(self, path: Path, laid: Laid) -> tuple[list[Facts], list[Corrupt]]:

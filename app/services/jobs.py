@@ -9,6 +9,7 @@ from app.core.errors import Conflict, FieldError, ForgerError, Invalid, NotFound
 from app.core.ids import new_id
 from app.core.limits import REPLY_POINTS
 from app.core.names import QUEUES, TRAIN
+from app.core.room import no_room
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
 from app.db.repositories import datasets as dataset_rows
@@ -100,8 +101,10 @@ def make(
             insert(session, job_id, recipe, kind=kind, **values, **held)
             if answer is not None:
                 answer(session, job_id)
-    except ForgerError:  # after any other the row may be there all the same; if not, the sweep finds the files
-        sweep.remove_files(job_id)
+    except Exception as error:
+        # After any other error the row may be there all the same; if not, the sweep finds the files.
+        if isinstance(error, ForgerError) or no_room(error):
+            sweep.remove_files(job_id)
         raise
     queue.ring(job_id, kind)
     return get(job_id)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx2 as httpx
 import psutil
@@ -31,18 +31,24 @@ class Service:
         self.process: subprocess.Popen[bytes] | None = None
         self.client = httpx.Client()
 
-    def start(self) -> "Service":
+    def start(self) -> Self:
         self.home.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log, self.said.open("ab") as said:
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "app.cli", "serve"], env=self.env(), cwd=CHECKOUT, stdout=said, stderr=log
-            )
+            self.process = subprocess.Popen(self.command(), env=self.env(), cwd=CHECKOUT, stdout=said, stderr=log)
         started = self.process
         until(lambda: started.poll() is not None or self._published() == started.pid)
         assert started.poll() is None, self.log.read_text()
         self.client = httpx.Client(base_url=self.url, timeout=30)
         until(self.ready)
         return self
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-P", "-m", "app.cli", "serve"]
+
+    @property
+    def files(self) -> Path:
+        """Its home as this process sees it."""
+        return self.home
 
     def env(self) -> dict[str, str]:
         """This process's environment without the settings of any other service."""
@@ -52,7 +58,7 @@ class Service:
 
     @property
     def url(self) -> str:
-        return str(json.loads((self.home / "service.json").read_text())["url"])
+        return str(json.loads((self.files / "service.json").read_text())["url"])
 
     @property
     def redis_socket(self) -> Path:
@@ -127,7 +133,7 @@ class Service:
 
     def _published(self) -> int | None:
         with contextlib.suppress(FileNotFoundError):
-            return int(json.loads((self.home / "service.json").read_text())["pid"])
+            return int(json.loads((self.files / "service.json").read_text())["pid"])
         return None
 
 

@@ -1,0 +1,54 @@
+"""A file system of a few megabytes that is really full, for a service or a command in a mount namespace of its own."""
+
+import contextlib
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.service import Service
+
+_MOUNT = 'mount -t tmpfs -o size="$1" none "$2" && shift 2 && exec "$@"'
+FILLER = "filler"
+BLOCK = 4096
+
+
+def on_disk(folder: Path, size: str, *command: str) -> list[str]:
+    """The command, where the folder is an empty file system of that size. Skips where none can be made."""
+    prefix = ["unshare", "--map-root-user", "--mount", "sh", "-c", _MOUNT, "sh", size, str(folder)]
+    try:
+        subprocess.run([*prefix, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"No file system can be mounted here: {error}")
+    return [*prefix, *command]
+
+
+class OnSmallDisk(Service):
+    """A service whose home, with what it writes in TMPDIR, is such a file system; its database is where it is told."""
+
+    def __init__(self, home: Path, size: str, **settings: str) -> None:
+        super().__init__(home, TMPDIR=str(home), XDG_RUNTIME_DIR="/tmp", **settings)
+        self._size = size
+
+    def command(self) -> list[str]:
+        return on_disk(self.home, self._size, *super().command())
+
+    @property
+    def files(self) -> Path:
+        assert self.process is not None
+        return Path(f"/proc/{self.process.pid}/root{self.home}")
+
+    def fill(self) -> None:
+        """Until not one block is left."""
+        with (self.files / FILLER).open("ab", buffering=0) as filler, contextlib.suppress(OSError):
+            while True:
+                filler.write(bytes(BLOCK))
+
+    def make_room(self) -> None:
+        (self.files / FILLER).unlink()
+
+    def half_written(self) -> list[str]:
+        """Files whose names say that they are not whole."""
+        marks = (".incoming", ".tmp", ".part", "upload-")
+        names = (str(path.relative_to(self.files)) for path in self.files.rglob("*"))
+        return [name for name in names if any(mark in name for mark in marks)]
