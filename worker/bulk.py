@@ -1,7 +1,6 @@
 """What the runner's process does for a job that generates or translates: shard after shard, each written once."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,13 +68,8 @@ class Bulk:
 
         from models.engine import Loaded
         from models.export import load_export
-        from worker.training import numerics
 
-        settings = get_settings()
-        measured = numerics.measure(settings.device, self._job.recipe, settings.threads)
-        threads = settings.threads or torch.get_num_threads()
-        here = replace(measured, threads=threads, precision="fp32", deterministic=False)
-        settled = settle(self._job.id, self._fence, here)
+        settled = settle(self._job, self._fence)
         export = load_export(subject.held(self._job))
         return Loaded(export, torch.device(settled.device), settled.threads)
 

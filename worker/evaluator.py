@@ -12,6 +12,7 @@ from worker import subject
 from worker.lifeline import CalledOff, Lifeline
 from worker.loading import load
 from worker.memory import OutOfMemory, no_memory
+from worker.settling import settle
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
     from torch import nn
@@ -43,7 +44,7 @@ class Evaluator:
         from worker.training.evaluation import evaluate
 
         settings, asked = get_settings(), self._job.asked or {}
-        device = self._settle()
+        device = settle(self._job, self._fence).device
         self._beat()
         recipe, step, generator = self._subject(asked)
         self._beat()
@@ -63,16 +64,6 @@ class Evaluator:
         report = json.dumps(finite(found.as_dict()), indent=2).encode()
         figures = finite(found.figures)
         attempts.measured(self._job.id, self._fence, figures, found.provenance, report, found.picture)
-
-    def _settle(self) -> str:
-        """The device to draw on."""
-        from worker.training import numerics
-
-        settings = get_settings()
-        here = numerics.measure(settings.device, self._job.recipe, settings.threads, slots=settings.slots)
-        attempts.settle_numerics(self._job.id, self._fence, here.as_dict())
-        numerics.apply(here)
-        return here.device
 
     def _subject(self, asked: Mapping[str, Any]) -> "tuple[Recipe, int, nn.Module]":
         """The recipe and the generator that serves: of a checkpoint its average, made ready as for an export."""

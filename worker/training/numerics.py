@@ -104,7 +104,9 @@ def difference(stored: Numerics, here: Numerics) -> str | None:
 def apply(numerics: Numerics) -> None:
     """Set this process up accordingly. Call before any tensor is computed."""
     torch.set_num_threads(numerics.threads)
-    torch.use_deterministic_algorithms(numerics.deterministic)
+    if not numerics.deterministic:  # as an engine computes, with torch's own settings
+        return
+    torch.use_deterministic_algorithms(True)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or torch refuses every product on a GPU
     # Filling fresh memory would only make undefined reads repeatable, at the price of a pass over every tensor.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

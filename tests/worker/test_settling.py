@@ -1,0 +1,64 @@
+"""Every kind of job computes with the numerics of its first attempt, or says why it cannot."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from app.core.names import EVALUATE, GENERATE, TRAIN, TRANSLATE
+from app.services import attempts, jobs
+from app.services.views import JobView
+from models.spec.resolve import resolve
+from tests.support.settings import forget
+from worker.settling import settle
+
+once = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+KINDS = [TRAIN, EVALUATE, GENERATE, TRANSLATE]
+
+
+@pytest.fixture(autouse=True)
+def _torch_as_before() -> Iterator[None]:
+    threads, exact = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(exact)
+
+
+def a_job(kind: str) -> JobView:
+    name, recipe = resolve("gan", dataset="ring8", budget={"steps": 5})
+    job = jobs.make(kind, recipe, lambda _: {}, None, family=name, dataset="ring8", model_name="some")
+    assert attempts.claim(job.id, "tests") is not None
+    return job
+
+
+def begin_again(job: JobView, fence: int) -> None:
+    attempts.stopped(job.id, fence)
+    assert attempts.claim(job.id, "tests") is not None
+
+
+@once
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_threads_of_the_first_attempt_stay(database: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = a_job(kind)
+    monkeypatch.setenv("FORGER_THREADS", "3")
+    forget()
+    first = settle(job, 1)
+    assert (first.threads, torch.get_num_threads()) == (3, 3)
+    begin_again(job, 1)
+    monkeypatch.setenv("FORGER_THREADS", "1")
+    forget()
+    assert settle(job, 2) == first
+    assert torch.get_num_threads() == 3
+    assert "exactness_lost" not in {event.type for event in jobs.events(job.id)}
+
+
+@once
+@pytest.mark.parametrize("kind", KINDS)
+def test_numerics_that_cannot_be_had_here_are_an_event(database: Path, kind: str) -> None:
+    job = a_job(kind)
+    stored = {"device": "cpu", "capability": "ABACUS", "threads": 2, "precision": "fp32", "torch": "0.1"}
+    attempts.settle_numerics(job.id, 1, {**stored, "deterministic": True})
+    assert settle(job, 1).threads == 2
+    (lost,) = (event for event in jobs.events(job.id) if event.type == "exactness_lost")
+    assert "ABACUS" in lost.data["reason"]
