@@ -9,6 +9,7 @@ from celery import signals
 
 from app.core.logging import configure, get_logger
 from app.core.settings import get_settings
+from app.services import reaper
 from app.services.queue import celery
 from app.services.reaper import Reaper
 from worker import process, tasks
@@ -28,6 +29,7 @@ def _logging(**_: Any) -> None:
 
 def _starting(**_: Any) -> None:
     process.begin()
+    reaper.guarded(reaper.free)  # before this worker takes what waits behind the jobs of its predecessor
     _reaper.start()
 
 

@@ -10,6 +10,9 @@ import time
 _PR_SET_PDEATHSIG = 1
 BEAT_EVERY_S = 0.2
 ORPHANED = 70
+"""the runner's exit status when its supervisor is gone"""
+DATABASE_LOST = 72
+"""the runner's exit status when it could not write to the job's row"""
 
 
 class CalledOff(Exception):
@@ -39,7 +42,7 @@ class Lifeline:
             os.write(self._beats, f"{step}\n".encode())
 
     def heed(self, step: int, *, now: bool = False) -> None:
-        """The heartbeat, and the ear. Raises CalledOff."""
+        """Send a heartbeat. Raises CalledOff where the attempt is to end."""
         self.beat(step, now=now)
         if self.wanted is not None:
             raise CalledOff

@@ -24,7 +24,7 @@ from app.services.attempt_files import FilesLost
 from app.services.views import CheckpointView, JobView
 from models.spec.recipe import Recipe
 from worker.beginning import Beginning
-from worker.lifeline import CalledOff, Lifeline
+from worker.lifeline import DATABASE_LOST, CalledOff, Lifeline
 from worker.loading import load
 from worker.memory import OutOfMemory, no_memory
 from worker.ranks import together
@@ -42,7 +42,6 @@ if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes be
 log = get_logger(__name__)
 NICE = 10
 """So that the API stays quick while a job trains."""
-DIED = 1
 
 
 def main(job_id: str, fence: int) -> int:
@@ -62,7 +61,7 @@ def main(job_id: str, fence: int) -> int:
         log.info("fenced_out", reason=str(error))
     except OperationalError:  # no way to tell the row: the supervisor sees the exit, and the job is tried again
         log.exception("database_lost")
-        return DIED
+        return DATABASE_LOST
     return 0
 
 
@@ -175,9 +174,7 @@ class Runner:
 
             self._beginning.over("imports")
             job = attempts.held(self._job_id, self._fence)
-            settled = self._settle(job)
-            numerics.require_devices(settled)
-            numerics.apply(settled)  # another part of torch comes with it, a third as large as all before
+            settled = settle(job, self._fence)  # another part of torch comes with it, a third as large as all before
             numerics.hold_cores(settled)
         self._beginning.over("settling")
         self._before_steps(now=True)
@@ -261,13 +258,6 @@ class Runner:
     def _before_steps(self, *, now: bool = False) -> None:
         """Until the first step. Raises CalledOff."""
         self._lifeline.heed(0, now=now)
-
-    def _settle(self, job: JobView) -> "Numerics":
-        from worker.training import numerics
-
-        settings = get_settings()
-        here = numerics.measure(settings.device, job.recipe, settings.threads, job.devices, settings.slots)
-        return settle(self._job_id, self._fence, here)
 
     def _settle_budget(self, recipe: Recipe, data: "Data", numerics: "Numerics", start: Path | None) -> Recipe:
         """Minutes become steps, once: from then on the job is a function of its seed and the step."""

@@ -1,7 +1,5 @@
 """Holds one job at a time: claims it, watches its runner, renews the lease, passes on what is asked."""
 
-import os
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +8,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import OperationalError
 from structlog.contextvars import bound_contextvars
 
+from app.core import owner
 from app.core.errors import FencedOut
 from app.core.logging import get_logger
 from app.core.room import no_room
@@ -17,6 +16,7 @@ from app.core.settings import Settings, get_settings
 from app.core.states import JobState
 from app.services import attempts, jobs
 from app.services.attempts import Claim
+from worker.lifeline import DATABASE_LOST, ORPHANED
 from worker.runner_process import RunnerProcess
 
 log = get_logger(__name__)
@@ -24,13 +24,14 @@ log = get_logger(__name__)
 TICK_S = 0.2
 RENEW_AT_MOST_S = 1.0
 """A request to pause or cancel is seen at the next renewal."""
+BLAMELESS = {DATABASE_LOST, ORPHANED}
+"""exit statuses of a runner whose end was not its own doing"""
 _ORDERS = {JobState.PAUSING: "pause", JobState.CANCELLING: "cancel"}
 
 
 def supervise(job_id: str, closing: threading.Event) -> None:
     """Works on the job if it waits, again at once after a runner's death, until it ends or `closing` is set."""
-    owner = f"{socket.gethostname()}:{os.getpid()}"
-    while not closing.is_set() and (claim := attempts.claim(job_id, owner)):
+    while not closing.is_set() and (claim := attempts.claim(job_id, owner.here())):
         with bound_contextvars(job=job_id, attempt=claim.fence):
             log.info("attempt_started")
             with _told_without_room(claim):
@@ -83,16 +84,16 @@ class Attempt:
             self._renew(now)
         self._pass_on(now)
         if now - self._runner.beat_at > self._settings.silence_s:
-            self._verdict = (
-                "no_heartbeat",
-                f"No step was finished for {self._settings.silence_s:g} seconds.",
-            )
+            sentence = f"The runner sent no heartbeat for {self._settings.silence_s:g} seconds."
+            self._verdict = "no_heartbeat", sentence
             self._runner.kill()
 
     def _renew(self, now: float) -> None:
-        step = self._runner.step
+        """The lease says that this process lives. That the runner gets on is its heartbeat's to say."""
+        step, silent_s = self._runner.step, now - self._runner.beat_at
+        step_s = self._pace.step_s(step, now)
         try:
-            self._state = attempts.renew(self._claim.job_id, self._claim.fence, step, self._pace.step_s(step, now))
+            self._state = attempts.renew(self._claim.job_id, self._claim.fence, step, step_s, silent_s)
         except OperationalError as error:  # the database may be restarting; the lease decides who is right
             log.warning("renewal_failed", error=str(error))
         self._renew_at = now + min(self._settings.lease_s / 3, RENEW_AT_MOST_S)
@@ -123,8 +124,9 @@ class Attempt:
             attempts.stopped(job_id, fence)
             return
         code, message = self._verdict or ("worker_lost", self._runner.epitaph(status))
+        end = attempts.abandoned if status in BLAMELESS else attempts.lost
         try:
-            attempts.lost(job_id, fence, code, message)
+            end(job_id, fence, code, message)
         except OperationalError:  # the lease ends, and the reaper says it then
             log.warning("attempt_lost", code=code, message=message, told=False)
             raise

@@ -76,7 +76,8 @@ class Job(Base):
     eta_s: Mapped[float | None]
     last_event: Mapped[int]  # sequence number of the newest event, counted up with every event
     fence: Mapped[int]  # number of the newest attempt: every write of an attempt names it
-    fruitless: Mapped[int]  # attempts in a row that were lost before they saved a new checkpoint
+    fruitless: Mapped[int]  # attempts in a row whose runner died before it saved a new checkpoint
+    abandoned: Mapped[int] = mapped_column(default=0, server_default="0")  # the same, whose worker died
     owner: Mapped[str | None] = mapped_column(String(255))
     lease_expires: Mapped[float | None]
     heartbeat_at: Mapped[float | None]

@@ -27,6 +27,9 @@ from models.spec.recipe import Recipe
 from models.spec.resolve import settled
 
 FRUITLESS_LIMIT = 3
+"""attempts in a row that their runner lost, after which a job that does not get on is given up"""
+ABANDONED_LIMIT = 10
+"""the same, of attempts lost with their worker: that may be anybody's doing, but a job must not kill hosts for ever"""
 _STOPPED = {
     JobState.RUNNING: JobState.QUEUED,
     JobState.PAUSING: JobState.PAUSED,
@@ -69,10 +72,10 @@ def claim(job_id: str, owner: str) -> Claim | None:
         return None if row is None else Claim(job_id, row.fence)
 
 
-def renew(job_id: str, fence: int, step: int, step_s: float | None) -> JobState:
-    """Extends the lease and notes the progress; answers the state, which may ask to pause or cancel.
+def renew(job_id: str, fence: int, step: int, step_s: float | None, silent_s: float = 0.0) -> JobState:
+    """Extend the lease and note the progress; answer the state, which may ask to pause or cancel.
 
-    `step_s` is the time a step takes, where it is known.
+    `step_s` is the time a step takes, where it is known; `silent_s` is the time since the runner's last heartbeat.
     """
     lease = epoch_now() + get_settings().lease_s
     with unit_of_work() as session:
@@ -81,7 +84,7 @@ def renew(job_id: str, fence: int, step: int, step_s: float | None) -> JobState:
             job_id,
             fence,
             lease_expires=lease,
-            heartbeat_at=epoch_now(),
+            heartbeat_at=epoch_now() - silent_s,
             step=rows.no_less(step),
             eta_s=None if step_s is None else (Job.total - step) * step_s,
         )
@@ -185,7 +188,7 @@ def record_checkpoint(job_id: str, fence: int, step: int, file: str, sha256: str
         told = ("checkpoint", {"step": step, "sha256": sha256})
         rows.write(session, job_id, fence, told, step=rows.no_less(step))
         if step > files.newest_step(session, job_id):
-            rows.write(session, job_id, fence, fruitless=0)
+            rows.write(session, job_id, fence, **rows.GOT_ON)
         before = files.checkpoint_files(session, job_id)
         files.put_checkpoint(session, job_id, step=step, file=file, sha256=sha256, size=size, attempt=fence)
         best = (_held(session, job_id).best or {}).get("step")
@@ -307,17 +310,32 @@ def stopped(job_id: str, fence: int) -> JobState:
         return _STOPPED[state]
 
 
-def lost(job_id: str, fence: int, code: str, message: str, *, only_expired: bool = False) -> JobState:
-    """The attempt ended without a word. It is tried again, unless that has been fruitless too often."""
+def lost(job_id: str, fence: int, code: str, message: str) -> JobState:
+    """End an attempt whose runner died. The job is tried again, unless that was fruitless too often."""
+    return _lose(job_id, fence, code, message, "fruitless", FRUITLESS_LIMIT)
+
+
+def abandoned(job_id: str, fence: int, code: str, message: str, *, only_expired: bool = False) -> JobState:
+    """End an attempt that was lost with its worker, its machine or its database: not by its own doing, for all we know.
+
+    `only_expired`: unless its lease was renewed meanwhile.
+    """
+    return _lose(job_id, fence, code, message, "abandoned", ABANDONED_LIMIT, only_expired=only_expired)
+
+
+def _lose(
+    job_id: str, fence: int, code: str, message: str, counter: str, limit: int, *, only_expired: bool = False
+) -> JobState:
+    """Count the loss. The job keeps its place in the queue, or fails at the limit."""
     with unit_of_work() as session:
         rows.write(session, job_id, fence, only_expired=only_expired)
         job = _held(session, job_id)
-        state, fruitless = JobState(job.state), job.fruitless + 1
+        state, count = JobState(job.state), getattr(job, counter) + 1
         target = _STOPPED[state]
-        if state == JobState.RUNNING and fruitless >= FRUITLESS_LIMIT:
+        if state == JobState.RUNNING and count >= limit:
             target = JobState.FAILED
-            message = f"{message} It was given up after {fruitless} attempts in a row that saved no new checkpoint."
-        end(session, job_id, fence, target, reason=(code, message), fruitless=fruitless)
+            message = f"{message} It was given up after {count} attempts in a row that saved no new checkpoint."
+        end(session, job_id, fence, target, reason=(code, message), **{counter: count})
         return target
 
 

@@ -12,6 +12,7 @@ from app.core.names import QUEUES, TRAIN
 from app.core.room import no_room
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
+from app.db.clock import epoch_now
 from app.db.repositories import datasets as dataset_rows
 from app.db.repositories import events as event_log
 from app.db.repositories import files, points
@@ -203,7 +204,8 @@ def extend(job_id: str, steps: int, answer: Answer | None = None) -> JobView:
             asked={"extended_at": told["from"]},  # an early end before it is over
             result=None,
             finished_at=None,
-            fruitless=0,
+            queued_at=epoch_now(),
+            **rows.GOT_ON,
         )
         if answer is not None:
             answer(session, job_id)
@@ -310,7 +312,8 @@ def _ask(job_id: str, verb: str, moves: Mapping[JobState, JobState], *, done: Co
         if state not in done:
             if state not in moves:
                 raise Conflict(f"Job {job_id} is {state} and cannot be {verb}.", code="job_state")
-            rows.move(session, job_id, moves[state], source={state})
+            place: dict[str, Any] = {"queued_at": epoch_now()} if moves[state] == JobState.QUEUED else {}
+            rows.move(session, job_id, moves[state], source={state}, **place)
     return get(job_id)
 
 

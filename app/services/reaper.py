@@ -5,11 +5,13 @@ from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.core import owner
 from app.core.errors import FencedOut
 from app.core.logging import get_logger
 from app.core.names import QUEUES
 from app.core.settings import get_settings
 from app.db.repositories import jobs as rows
+from app.db.repositories.jobs import Held
 from app.db.session import unit_of_work
 from app.services import attempts, queue, sweep
 
@@ -22,10 +24,7 @@ SWEEP_EVERY_S = 900.0
 
 def reap() -> None:
     """One round. Safe to run in any number of processes at once: each change is a conditional UPDATE."""
-    with unit_of_work(read_only=True) as session:
-        expired = rows.expired(session)
-    for job_id, kind, fence in expired:
-        _free(job_id, kind, fence)
+    free()
     for kind in QUEUES:
         with unit_of_work() as session:
             due = rows.due_for_ring(session, kind, get_settings().ring_interval_s, RINGS_AT_ONCE)
@@ -34,14 +33,37 @@ def reap() -> None:
                 return
 
 
-def _free(job_id: str, kind: str, fence: int) -> None:
-    sentence = "The worker that had it stopped answering."
+def free() -> None:
+    """Queue the jobs again whose worker is gone: its lease ran out, or it was a process of this machine and ended.
+
+    A worker does so before it takes a job: those of its predecessor come before all that waits.
+    """
+    with unit_of_work(read_only=True) as session:
+        held = rows.held(session)
+    for attempt in held:
+        if attempt.expired:
+            _free(attempt, "The worker that had it stopped answering.")
+        elif owner.gone(attempt.owner):
+            _free(attempt, "The worker that had it ended.")
+
+
+def _free(attempt: Held, sentence: str) -> None:
     try:
-        state = attempts.lost(job_id, fence, "worker_lost", sentence, only_expired=True)
+        state = attempts.abandoned(attempt.job_id, attempt.fence, "worker_lost", sentence, only_expired=attempt.expired)
     except FencedOut:  # renewed, ended or freed by another process in the meantime
         return
-    log.warning("lease_expired", job=job_id, attempt=fence, state=state)
-    queue.ring(job_id, kind)
+    log.warning("attempt_freed", job=attempt.job_id, attempt=attempt.fence, expired=attempt.expired, state=state)
+    queue.ring(attempt.job_id, attempt.kind)
+
+
+def guarded(work: Callable[[], None]) -> None:
+    """One round of `work`. The database may be restarting: then the next round does it."""
+    try:
+        work()
+    except (SQLAlchemyError, OSError) as error:
+        log.error("reaper_round_failed", error=str(error))
+    except Exception:  # jobs wait for ever where the thread has ended
+        log.exception("reaper_round_failed")
 
 
 class Reaper:
@@ -70,9 +92,4 @@ class Reaper:
         wait = first_s
         while not self._stop.wait(wait):
             wait = every_s
-            try:
-                work()
-            except (SQLAlchemyError, OSError) as error:  # the database may be restarting: the next round tries again
-                log.error("reaper_round_failed", error=str(error))
-            except Exception:  # jobs wait for ever where this thread has ended
-                log.exception("reaper_round_failed")
+            guarded(work)

@@ -34,7 +34,7 @@ def record(job_id: str, fence: int, step: int, shard: Path, name: str, media_typ
     size = shard.stat().st_size
     sha256 = Store(get_settings().artifacts).put_file(shard)
     with unit_of_work() as session:
-        rows.write(session, job_id, fence, step=rows.no_less(step), fruitless=0)
+        rows.write(session, job_id, fence, step=rows.no_less(step), **rows.GOT_ON)
         artifact = files.put_artifact(
             session, job_id, name=name, kind=SHARD, media_type=media_type, sha256=sha256, size=size, step=step
         )

@@ -39,6 +39,7 @@ WRITES: dict[str, Callable[[str, int], object]] = {
     "fail": lambda job, fence: attempts.fail(job, fence, "internal_error", "It broke."),
     "stopped": attempts.stopped,
     "lost": lambda job, fence: attempts.lost(job, fence, "worker_lost", "It went."),
+    "abandoned": lambda job, fence: attempts.abandoned(job, fence, "worker_lost", "It went."),
 }
 
 
@@ -116,7 +117,7 @@ def test_a_late_heartbeat_does_not_turn_progress_back(database: Path) -> None:
 
 
 @pytest.mark.parametrize(("asked", "left"), [(None, S.QUEUED), (jobs.pause, S.PAUSED), (jobs.cancel, S.CANCELLED)])
-@pytest.mark.parametrize("how", ["stopped", "lost"])
+@pytest.mark.parametrize("how", ["stopped", "lost", "abandoned"])
 def test_an_attempt_that_ends_leaves_what_was_asked(
     database: Path, asked: Callable[[str], object] | None, left: JobState, how: str
 ) -> None:
@@ -137,6 +138,22 @@ def test_three_fruitless_attempts_in_a_row_are_the_end(database: Path) -> None:
     assert job.status_reason is not None
     assert job.status_reason.code == "worker_lost"
     assert "3 attempts in a row" in job.status_reason.message
+
+
+def test_attempts_lost_with_their_worker_are_no_fault_of_the_job_until_there_are_many(database: Path) -> None:
+    job_id = make_job().id
+    for fence in range(1, attempts.ABANDONED_LIMIT):
+        assert attempts.claim(job_id, "tests") is not None
+        assert attempts.abandoned(job_id, fence, "worker_lost", "The worker ended.") == S.QUEUED
+    assert attempts.claim(job_id, "tests") is not None
+    save(job_id, attempts.ABANDONED_LIMIT, 1)
+    for more in range(attempts.ABANDONED_LIMIT):
+        state = attempts.abandoned(job_id, attempts.ABANDONED_LIMIT + more, "worker_lost", "The worker ended.")
+        assert state == (S.FAILED if more == attempts.ABANDONED_LIMIT - 1 else S.QUEUED), "counted anew"
+        attempts.claim(job_id, "tests")
+    reason = jobs.get(job_id).status_reason
+    assert reason is not None
+    assert f"{attempts.ABANDONED_LIMIT} attempts in a row" in reason.message
 
 
 def test_a_new_checkpoint_starts_the_count_again_and_an_old_one_does_not(database: Path) -> None:

@@ -1,20 +1,33 @@
 """Expired leases are freed and waiting jobs rung for, by any number of reapers, once each."""
 
 import os
+import subprocess
+import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
+from app.core import owner
 from app.core.ids import new_id
 from app.core.names import EVALUATE, TRAIN
-from app.core.settings import get_settings
+from app.core.settings import CHECKOUT, get_settings
 from app.core.states import JobState
 from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
 from app.services import attempts, home, jobs
 from app.services.reaper import Reaper, reap
-from tests.support.jobs import expire, make_job
+from tests.support.checkpoints import write_checkpoint
+from tests.support.jobs import expire, export_file, make_job, put_in
 from tests.support.wait import until
+
+NAMED = "from app.core import owner; print(owner.here())"
+LOSSES: tuple[Callable[[str, int], object], ...] = (
+    lambda job_id, fence: attempts.lost(job_id, fence, "worker_lost", "The runner died."),
+    lambda job_id, fence: attempts.abandoned(job_id, fence, "worker_lost", "The worker died."),
+)
 
 
 def test_a_reaper_sweeps_when_it_starts(database: Path) -> None:
@@ -66,11 +79,11 @@ def test_a_lease_renewed_in_time_is_not_freed(database: Path) -> None:
     attempts.claim(job.id, "tests")
     expire(job.id)
     with unit_of_work(read_only=True) as session:
-        ((job_id, kind, fence),) = rows.expired(session)
+        (attempt,) = rows.held(session)
     attempts.renew(job.id, 1, 0, None)
     from app.services.reaper import _free
 
-    _free(job_id, kind, fence)
+    _free(attempt, "It stopped answering.")
     assert jobs.get(job.id).state == JobState.RUNNING
 
 
@@ -87,6 +100,42 @@ def test_the_longest_waiting_are_rung_first(database: Path) -> None:
     made = [make_job().id for _ in range(4)]
     with unit_of_work() as session:
         assert list(rows.due_for_ring(session, TRAIN, 0.0, 2)) == made[:2]
+
+
+def test_an_attempt_of_a_process_of_this_machine_that_ended_is_freed_before_its_lease_ends(database: Path) -> None:
+    dead = subprocess.run([sys.executable, "-c", NAMED], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    names = {"ended": dead.stdout.strip(), "alive": owner.here(), "elsewhere": "host/other-boot/1/1", "old": "host:1"}
+    held = {name: make_job().id for name in names}
+    for name, job_id in held.items():
+        assert attempts.claim(job_id, names[name]) is not None
+    reap()
+    states = {name: jobs.get(job_id).state for name, job_id in held.items()}
+    assert states == dict.fromkeys(names, JobState.RUNNING) | {"ended": JobState.QUEUED}
+
+
+def test_a_lost_job_stands_before_all_that_was_queued_after_it(database: Path) -> None:
+    first, second, third = (make_job().id for _ in range(3))
+    for fence, lose in enumerate((attempts.stopped, *LOSSES), 1):
+        assert attempts.claim(first, "tests") is not None
+        lose(first, fence)
+        assert [jobs.get(job_id).queue_position for job_id in (first, second, third)] == [1, 2, 3]
+        assert jobs.oldest(TRAIN) == first
+        with unit_of_work() as session:
+            assert list(rows.due_for_ring(session, TRAIN, 0.0, 16)) == [first, second, third]
+
+
+@pytest.mark.parametrize("how", ["resumed", "extended"])
+def test_a_job_that_a_person_queues_again_stands_behind_all_that_wait(database: Path, how: str) -> None:
+    job = make_job()
+    if how == "resumed":
+        put_in(JobState.PAUSED, job.id)
+    else:
+        put_in(JobState.RUNNING, job.id)
+        write_checkpoint(job.id, 20)
+        attempts.succeed(job.id, 1, export_file(), {}, step=20, figures={})
+    waiting = make_job()
+    jobs.resume(job.id) if how == "resumed" else jobs.extend(job.id, 5)
+    assert [jobs.get(job_id).queue_position for job_id in (waiting.id, job.id)] == [1, 2]
 
 
 def test_the_thread_frees_by_itself_and_stops(database: Path) -> None:

@@ -1,7 +1,8 @@
 """Every query on the job row. A state changes in `move` and nowhere else."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, case, delete, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
@@ -17,6 +18,19 @@ from app.db.tables import Job
 
 Reason = tuple[str, str]
 """Code and sentence."""
+GOT_ON: Mapping[str, Any] = MappingProxyType({"fruitless": 0, "abandoned": 0})
+"""what a job sets that has got on: its lost attempts are counted anew"""
+
+
+class Held(NamedTuple):
+    """An attempt's hold on a job."""
+
+    job_id: str
+    kind: str
+    fence: int
+    owner: str
+    expired: bool
+    """whether its lease has run out"""
 
 
 def add(session: Session, job_id: str, **values: Any) -> None:
@@ -28,7 +42,7 @@ def add(session: Session, job_id: str, **values: Any) -> None:
             step=0,
             last_event=1,
             fence=0,
-            fruitless=0,
+            **GOT_ON,
             created_at=epoch_now(),
             queued_at=epoch_now(),
             rung_at=epoch_now(),
@@ -114,7 +128,8 @@ def move(
 ) -> bool:
     """One conditional UPDATE and its event, after those `beside`.
 
-    False unless the job was in `source` (held `under` a fence).
+    False unless the job was in `source` (held `under` a fence). A job that is queued again keeps its place in the queue
+    unless `values` say otherwise: whoever queues it by choice sets `queued_at`.
     """
     if illegal := set(source) - sources(target):
         raise ValueError(f"No job may go from {sorted(illegal)} to {target}.")
@@ -165,10 +180,11 @@ def no_less(step: int) -> ColumnElement[int]:
     return case((Job.step < step, step), else_=Job.step)
 
 
-def expired(session: Session) -> Sequence[tuple[str, str, int]]:
-    """Id, kind and fence of the jobs whose lease has run out."""
-    query = select(Job.id, Job.kind, Job.fence).where(Job.state.in_(ACTIVE), Job.lease_expires < epoch_now())
-    return [(row.id, row.kind, row.fence) for row in session.execute(query)]
+def held(session: Session) -> Sequence[Held]:
+    """Every job that an attempt holds."""
+    expired = (Job.lease_expires < epoch_now()).label("expired")
+    query = select(Job.id, Job.kind, Job.fence, Job.owner, expired).where(Job.state.in_(ACTIVE))
+    return [Held(row.id, row.kind, row.fence, row.owner or "", bool(row.expired)) for row in session.execute(query)]
 
 
 def due_for_ring(session: Session, kind: str, interval_s: float, limit: int) -> Sequence[str]:
@@ -199,7 +215,7 @@ def _consequences(target: JobState) -> dict[str, Any]:
     if target in TERMINAL:
         changed |= {"finished_at": epoch_now()}
     if target == JobState.QUEUED:
-        changed |= {"queued_at": epoch_now(), "rung_at": epoch_now()}
+        changed |= {"rung_at": epoch_now()}
     return changed
 
 

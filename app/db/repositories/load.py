@@ -39,7 +39,9 @@ def measure(session: Session) -> Load:
 
 
 def _oldest_s(session: Session) -> float:
-    first = select(func.min(Job.queued_at)).where(Job.state == JobState.QUEUED).scalar_subquery()
+    """A job whose attempt was lost keeps its place in the queue, and has waited since then."""
+    since = case((Job.heartbeat_at > Job.queued_at, Job.heartbeat_at), else_=Job.queued_at)
+    first = select(func.min(since)).where(Job.state == JobState.QUEUED).scalar_subquery()
     return max(0.0, session.scalar(select(epoch_now() - first)) or 0.0)
 
 
