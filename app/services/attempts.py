@@ -25,6 +25,7 @@ from app.services import attempt_files, views
 from app.services.views import CheckpointView, JobView
 from models.spec.recipe import Recipe
 from models.spec.resolve import settled
+from models.spec.upgrade import read
 
 FRUITLESS_LIMIT = 3
 """attempts in a row that their runner lost, after which a job that does not get on is given up"""
@@ -121,7 +122,7 @@ def settle_budget(job_id: str, fence: int, steps: int) -> Recipe:
     """The steps that fit into the minutes of the recipe's budget: the job's for good, and said in an event."""
     with unit_of_work() as session:
         rows.write(session, job_id, fence)
-        recipe = Recipe.model_validate(_held(session, job_id).recipe)
+        recipe = read(_held(session, job_id).recipe)
         whole = settled(recipe, steps)
         minutes = recipe.budget.minutes
         sentence = f"At the pace measured here {minutes:g} minutes are {steps} steps; these are the budget from now on."
@@ -251,7 +252,7 @@ def succeed(
             job.model_name,
             job_id=job_id,
             export_sha256=sha256,
-            recipe=job.recipe,
+            recipe=read(job.recipe).model_dump(mode="json"),
             step=step,
             card={**card, **files.last_report(session, job_id, step), **measured},
         )

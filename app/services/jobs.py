@@ -28,6 +28,7 @@ from app.services.views import ArtifactView, CheckpointView, EventView, JobView
 from models.spec.datasets import DATASETS
 from models.spec.recipe import Recipe
 from models.spec.training import MOST_STEPS
+from models.spec.upgrade import read, upgrade
 
 __all__ = [
     "ArtifactView",
@@ -218,7 +219,7 @@ def _not_extended(session: Session, row: Job) -> str | None:
         return f"Job {row.id} trains nothing: it has no steps that could be continued."
     if row.state != JobState.SUCCEEDED:
         return f"Job {row.id} is {row.state}: only a training that has succeeded can be extended."
-    if row.recipe["generator"]["kind"] in GROWING:
+    if read(row.recipe).generator.kind in GROWING:
         return (
             f"The networks of job {row.id} grow with its budget, and in a longer one they would be smaller again. "
             "Train a new job with the larger budget."
@@ -235,7 +236,7 @@ def _longer(row: Job, steps: int) -> tuple[dict[str, Any], dict[str, Any]]:
     if total > MOST_STEPS:
         sentence = f"A job has at most {MOST_STEPS} steps, and this one has made {row.step}: add fewer."
         raise Invalid(sentence, errors=(FieldError("/budget/steps", sentence),))
-    recipe = Recipe.model_validate({**row.recipe, "budget": {"steps": total}}).model_dump(mode="json")
+    recipe = read(upgrade(row.recipe) | {"budget": {"steps": total}}).model_dump(mode="json")
     return recipe, {"from": row.step, "to": total, "message": f"From step {row.step} on to step {total}. {LONGER}"}
 
 

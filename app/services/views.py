@@ -6,6 +6,7 @@ from typing import Any
 from app.core.states import JobState
 from app.db import tables
 from models.spec.recipe import Recipe
+from models.spec.upgrade import read
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def job(row: tables.Job, queue_position: int | None = None) -> JobView:
         state=JobState(row.state),
         status_reason=Reason(row.reason_code or "", row.reason_message or "") if has_reason else None,
         family=row.family,
-        recipe=Recipe.model_validate(row.recipe),
+        recipe=read(row.recipe),
         dataset=row.dataset,
         model_name=row.model_name,
         attempt=row.fence,
@@ -155,7 +156,7 @@ def version(row: tables.ModelVersion) -> VersionView:
         version=row.version,
         job_id=row.job_id,
         export_sha256=row.export_sha256,
-        recipe=Recipe.model_validate(row.recipe),
+        recipe=read(row.recipe),
         step=row.step,
         card={**row.card, **gone},
         created_at=row.created_at,

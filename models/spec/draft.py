@@ -13,6 +13,9 @@ from models.spec.penalties import PenaltySpec
 from models.spec.training import Budget, Ema, Latent, OptimizerSpec, ScheduleSpec, Turns
 from models.spec.watch import Watch
 
+NEWEST = 1
+"""version of the recipe's words: whoever changes them adds a lift to models.spec.upgrade"""
+
 
 class Draft(Spec):
     """What rules look at; what trains is a models.spec.recipe.Recipe."""

@@ -16,6 +16,7 @@ from models.spec.objectives import ObjectiveSpec
 from models.spec.penalties import PenaltySpec
 from models.spec.recipe import Recipe
 from models.spec.training import MOST_STEPS, Budget, OptimizerSpec, ScheduleSpec
+from models.spec.upgrade import is_older, upgrade
 from models.spec.watch import Watch, default_watch
 
 Json = dict[str, Any]
@@ -66,7 +67,7 @@ def resolve(
             Refusal("/overrides", "Overrides go with a family's name; a recipe sent whole is changed itself.")
         )
     else:
-        family, fields, pointer = None, dict(recipe), "/recipe"
+        family, fields, pointer = None, upgrade(recipe) if is_older(recipe) else dict(recipe), "/recipe"
         if dataset is not None:
             fields["data"] = _known(dataset, datasets)
     if seed is not None or (family and "seed" not in fields):

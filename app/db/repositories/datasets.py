@@ -10,6 +10,7 @@ from app.core.ids import new_id
 from app.db.clock import epoch_now
 from app.db.tables import Dataset, Job, ModelVersion
 from app.db.upsert import insert_missing
+from models.spec.upgrade import read
 
 
 def add(session: Session, **values: Any) -> bool:
@@ -44,7 +45,6 @@ def job_on(session: Session, name: str) -> str | None:
 
 def model_of(session: Session, name: str) -> tuple[str, int] | None:
     """Name and version of a model that learned from it, the newest."""
-    learned = ModelVersion.recipe["data"]["dataset"].as_string() == name
-    query = select(ModelVersion.name, ModelVersion.version).where(learned).order_by(ModelVersion.id.desc()).limit(1)
-    found = session.execute(query).one_or_none()
-    return None if found is None else (found.name, found.version)
+    versions = select(ModelVersion).order_by(ModelVersion.id.desc())
+    found = (row for row in session.scalars(versions) if read(row.recipe).data.dataset == name)
+    return next(((row.name, row.version) for row in found), None)
