@@ -58,7 +58,7 @@ def read(name: str) -> DatasetDetail:
 @router.get(
     "/{name}/sheet",
     response_class=FileResponse,
-    responses={200: {"content": {"image/png": {}}}},
+    responses={200: {"content": {"image/png": {}}}, **refused(409)},
 )
 def sheet(name: str, settings: TheSettings, if_none_match: Annotated[str | None, Header()] = None) -> Response:
     """Fetch a contact sheet. Some pictures of an uploaded dataset as training will see them."""

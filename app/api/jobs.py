@@ -106,7 +106,7 @@ def artifacts(job_id: str, kind: Annotated[str | None, Query(max_length=40)] = N
     return ArtifactList(data=[ArtifactOut.of(job_id, artifact) for artifact in jobs.artifacts(job_id, kind)])
 
 
-@router.get("/{job_id}/artifacts/{artifact_id}", response_class=FileResponse, responses=refused(416))
+@router.get("/{job_id}/artifacts/{artifact_id}", response_class=FileResponse, responses=refused(409, 416))
 def artifact_bytes(
     job_id: str,
     artifact_id: str,
