@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from models import derive
 from models.asking import Array, Backlog, Direction, ExportFlawed, Kind, Pick, weight
 from models.build import counts, parameters, shape
-from models.export import Export, cycling_labels, export_checkpoint, load_export
-from models.latent import draw_latents
+from models.export import Export, export_checkpoint, load_export
+from models.latent import cycling_labels, draw_latents
 from models.nets.folding import fold
 from models.nets.products import as_products
 from models.picture import levels

@@ -25,3 +25,8 @@ def draw_latents(latent: Latent, seeds: Sequence[int]) -> Tensor:
         else:
             row.uniform_(generator=generator)
     return (rows if latent.kind == "normal" else rows * 2 - 1) * latent.scale
+
+
+def cycling_labels(classes: int, n: int, device: torch.device | str = "cpu") -> Tensor | None:
+    """0, 1, ..., classes - 1, 0, ... [n]; None without classes."""
+    return torch.arange(n, device=device) % classes if classes else None

@@ -9,8 +9,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from models.build import build_generator
-from models.export import NotAnExport, load_export, read_header, recalibrate, write_export
+from models.export import NotAnExport, load_export, read_header, write_export
 from models.latent import draw_latent
+from models.recalibration import recalibrate
 from models.rng import Rng
 from models.spec.resolve import resolve
 

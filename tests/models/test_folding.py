@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from models.build import build_generator
-from models.export import cycling_labels, recalibrate
-from models.latent import draw_latent
+from models.latent import cycling_labels, draw_latent
 from models.nets.folding import fold
 from models.nets.layers import FromPixel
 from models.nets.products import FEW, as_products
+from models.recalibration import recalibrate
 from models.rng import Rng
 from models.spec.families import FAMILIES
 from models.spec.resolve import resolve

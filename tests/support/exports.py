@@ -8,7 +8,8 @@ from app.core.settings import get_settings
 from app.services import attempts, jobs
 from app.services.datasets import all_datasets
 from models.build import build_generator
-from models.export import recalibrate, write_export
+from models.export import write_export
+from models.recalibration import recalibrate
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 

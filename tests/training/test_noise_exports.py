@@ -9,8 +9,9 @@ import torch
 
 from models import checkpoint
 from models.engine import Item, Loaded
-from models.export import cycling_labels, export_checkpoint, load_export, recalibrate
-from models.latent import draw_latent
+from models.export import export_checkpoint, load_export
+from models.latent import cycling_labels, draw_latent
+from models.recalibration import recalibrate
 from models.rng import Rng
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve

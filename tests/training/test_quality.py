@@ -8,8 +8,8 @@ from sklearn.svm import SVC
 from torch import Tensor
 
 from models import checkpoint
-from models.export import cycling_labels, export_checkpoint, load_export
-from models.latent import draw_latent
+from models.export import export_checkpoint, load_export
+from models.latent import cycling_labels, draw_latent
 from models.rng import Rng
 from models.spec.resolve import resolve
 from worker.training.data import load
