@@ -70,7 +70,7 @@ class Bulk:
         from models.export import load_export
 
         settled = settle(self._job, self._fence)
-        export = load_export(subject.held(self._job))
+        export = load_export(subject.held(self._job, self._beat))
         return Loaded(export, torch.device(settled.device), settled.threads)
 
     def _making(self, loaded: "Loaded") -> Making:

@@ -69,10 +69,10 @@ class Evaluator:
         """The recipe and the generator that serves: of a checkpoint its average, made ready as for an export."""
         from models.export import averaged, load_whole
 
-        held = subject.held(self._job)
+        held = subject.held(self._job, self._beat)
         if asked["model"] is not None:
             return load_whole(held)
-        return self._job.recipe, *averaged(self._job.recipe, held)
+        return self._job.recipe, *averaged(self._job.recipe, held, self._beat)
 
     def _load(self, split: "Split") -> "Data":
         return load(self._job.recipe.data, split, self._beat)

@@ -26,7 +26,7 @@ BATCH_CPU_S = untrusted.BATCH_S + READING_CPU_S
 
 
 def load(spec: DataSpec, split: "Split", beat: Callable[[], None]) -> "Data":
-    """`beat` is called now and then while an upload is prepared. Raises DatasetMissing, NoRoom."""
+    """`beat` is called all along. Raises DatasetMissing, NoRoom."""
     from worker.training.data import DatasetMissing
 
     files = datasets.files(spec.dataset)
@@ -44,7 +44,7 @@ def read(spec: DataSpec, split: "Split", files: Files | None, beat: Callable[[],
 
     settings = get_settings()
     if files is None or spec.kind == "points" or spec.kind == "sequences":
-        return data.load(spec, settings.data, split, downloads=settings.home / "data")
+        return data.load(spec, settings.data, split, downloads=settings.home / "data", beat=beat)
     if split != "train":
         raise data.DatasetMissing(f"The uploaded dataset '{spec.dataset}' has no {split} split; use the whole set.")
     with closing(Sandbox(1, readable=(files.archive,))) as sandbox:

@@ -157,6 +157,8 @@ class Runner:
         self._beginning = Beginning()
         self._from = 0
         """the step that the attempt goes on from"""
+        self._step = 0
+        """the step that it is at"""
         self._begun = False
 
     def run(self) -> None:
@@ -177,10 +179,10 @@ class Runner:
             settled = settle(job, self._fence)  # another part of torch comes with it, a third as large as all before
             numerics.hold_cores(settled)
         self._beginning.over("settling")
-        self._before_steps(now=True)
+        self._heed(now=True)
         loaded = self._load(job)
         self._beginning.over("data")
-        self._before_steps(now=True)
+        self._heed(now=True)
         self._folder.mkdir(parents=True, exist_ok=True)
         extended_at = (job.asked or {}).get("extended_at")
         self._latest = self._resume_point(extended_at)
@@ -211,6 +213,7 @@ class Runner:
             attempts.stopped(self._job_id, self._fence)
 
     def beat(self, step: int) -> None:
+        self._step = step
         self._lifeline.beat(step)
         if not self._begun and step > self._from:
             self._begun = True
@@ -253,11 +256,11 @@ class Runner:
         return attempt_files.scratch(self._folder, purpose, self._fence)
 
     def _load(self, job: JobView) -> "Data":
-        return load(job.recipe.data, "train", self._before_steps)
+        return load(job.recipe.data, "train", self._heed)
 
-    def _before_steps(self, *, now: bool = False) -> None:
-        """Until the first step. Raises CalledOff."""
-        self._lifeline.heed(0, now=now)
+    def _heed(self, *, now: bool = False) -> None:
+        """Before the first step and after the last one. Raises CalledOff."""
+        self._lifeline.heed(self._step, now=now)
 
     def _settle_budget(self, recipe: Recipe, data: "Data", numerics: "Numerics", start: Path | None) -> Recipe:
         """Minutes become steps, once: from then on the job is a function of its seed and the step."""
@@ -269,7 +272,7 @@ class Runner:
                 recipe,
                 data,
                 numerics,
-                self._before_steps,
+                self._heed,
                 folder=folder,
                 start=start,
                 weights=settings.data,
@@ -283,7 +286,7 @@ class Runner:
         recorded = attempts.recorded_checkpoints(self._job_id)
         for row in recorded:
             path = self._folder / row.file
-            if path.is_file() and sha256_of(path) == row.sha256:
+            if path.is_file() and sha256_of(path, self._heed) == row.sha256:
                 self._rewind(row.step, extended_at)
                 return path
             self._tell_damage(row)
@@ -306,7 +309,7 @@ class Runner:
         if job.start is None:
             return None
         path: Path = self._folder / job.start["file"]
-        if not path.is_file() or sha256_of(path) != job.start["sha256"]:
+        if not path.is_file() or sha256_of(path, self._heed) != job.start["sha256"]:
             raise StartDamaged("The weights that this job begins with are missing or damaged. Create it again.")
         return path
 
@@ -327,7 +330,7 @@ class Runner:
             card["best"] = {**asdict(ended.served.best), "message": ended.served.why}
         with self._scratch("export") as folder:
             export = folder / "export.safetensors"
-            export_checkpoint(recipe, path, export)
+            export_checkpoint(recipe, path, export, self._heed)
             attempts.succeed(
                 self._job_id,
                 self._fence,
@@ -347,7 +350,7 @@ class Runner:
         step = ended.served.best.step
         row = next((row for row in attempts.recorded_checkpoints(self._job_id) if row.step == step), None)
         path = None if row is None else self._folder / row.file
-        if row is not None and path is not None and path.is_file() and sha256_of(path) == row.sha256:
+        if row is not None and path is not None and path.is_file() and sha256_of(path, self._heed) == row.sha256:
             return path, step
         message = f"The best checkpoint, that of step {step}, is missing or damaged; the last one is served."
         self.trouble(step, "checkpoint_damaged", message)

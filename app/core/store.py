@@ -17,15 +17,21 @@ from app.core.errors import Conflict
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _INCOMING = ".incoming-"
+_READ_BYTES = 1 << 22
 _Seen = tuple[int, int, int, int]
 """inode, bytes, time of the last write and of the last change: another one as soon as somebody touched the file"""
 Named = Callable[[Collection[str]], Collection[str]]
 """Which of some files a row names."""
 
 
-def sha256_of(path: Path) -> str:
+def sha256_of(path: Path, beat: Callable[[], None] = lambda: None) -> str:
+    """Read a file and answer the sha256 of its bytes; `beat` is called after each part."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while part := file.read(_READ_BYTES):
+            digest.update(part)
+            beat()
+    return digest.hexdigest()
 
 
 def sync_folder(folder: Path) -> None:

@@ -122,11 +122,14 @@ def test_every_kind_of_game_is_measured_by_its_metric(
 
 
 @pytest.mark.slow
-def test_a_paused_job_with_a_watch_is_the_same_job(tmp_path: Path, judges: Path) -> None:
-    recipe, whole, first, second = short(**NARROW), Notes(), Notes(pause_at=3), Notes()
+@pytest.mark.parametrize("pause_at", [3, 4, 6])
+def test_a_paused_job_with_a_watch_is_the_same_job(pause_at: int, tmp_path: Path, judges: Path) -> None:
+    """Also where the pause comes amidst an evaluation, which the next attempt then makes, be it the last one."""
+    recipe, whole, first, second = short(**NARROW), Notes(), Notes(pause_at), Notes()
     ended = run(recipe, tmp_path / "whole", whole, judges)
     assert [evaluation.step for evaluation in whole.evaluations] == [2, 4, 6]
-    assert run(recipe, tmp_path / "halves", first, judges) == Stopped(Stop.PAUSE, 3)
+    assert run(recipe, tmp_path / "halves", first, judges) == Stopped(Stop.PAUSE, pause_at)
+    assert [evaluation.step for evaluation in first.evaluations] == [step for step in (2, 4) if step < pause_at]
     # Another machine has no judge yet: the same one learns there.
     ended_too = run(recipe, tmp_path / "halves", second, tmp_path, first.checkpoints[-1].path, attempt=2)
     assert ended_too == ended
@@ -283,7 +286,7 @@ def test_training_pictures_that_come_back_are_copies(tmp_path: Path, judges: Pat
         Trainer(recipe, Batches(recipe, data, device), device, "fp32"), judge.learned(data, judges, beat=lambda: None)
     )
     by_heart = data.images[torch.linspace(0, 1796, 200).long()].float() / 127.5 - 1
-    inspector._drawn = lambda n: by_heart  # type: ignore[method-assign]
+    inspector._draw = lambda n: lambda rows: by_heart[rows]  # type: ignore[method-assign]
     figures = inspector.look()
     assert figures["copies"] == 1
     assert figures["coverage"] > 0.9

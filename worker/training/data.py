@@ -13,7 +13,7 @@ from torch import Tensor
 from models.spec.data import DataSpec, Images, Paired, Points, Sequences, Unpaired
 from worker.training import scenes
 from worker.training.sources import cifar10, digits, drawn, idx, stacked, usps
-from worker.training.sources.base import Data, DatasetMissing, Split, unknown
+from worker.training.sources.base import Beat, Data, DatasetMissing, Split, unheard, unknown
 from worker.training.sources.pictures import sized, with_channels
 
 __all__ = ["Data", "DatasetMissing", "Split", "load"]
@@ -21,54 +21,65 @@ __all__ = ["Data", "DatasetMissing", "Split", "load"]
 SCENES = {"train": 1_000, "test": 200}
 
 
-def load(spec: DataSpec, root: Path | None, split: Split = "train", *, downloads: Path | None = None) -> Data:
+def load(
+    spec: DataSpec,
+    root: Path | None,
+    split: Split = "train",
+    *,
+    downloads: Path | None = None,
+    beat: Beat = unheard,
+) -> Data:
     """Read the dataset that `spec` names, at its side and channels.
 
-    `root` is the person's folder of datasets; `downloads` (default: `root`) is where missing files are put.
+    `root` is the person's folder of datasets; `downloads` (default: `root`) is where missing files are put. `beat` is
+    called all along.
     """
     match spec:
         case Images():
-            return _images(spec, root, split, downloads)
+            return _images(spec, root, split, downloads, beat)
         case Points():
             return Data(points=drawn.points(spec, split))
         case Sequences():
             return Data(sequences=drawn.sequences(spec, split))
         case Unpaired() | Paired():
-            return _scenes(spec, split)
+            return _scenes(spec, split, beat)
         case _:
             assert_never(spec)
 
 
-def _scenes(spec: Unpaired | Paired, split: Split) -> Data:
+def _scenes(spec: Unpaired | Paired, split: Split, beat: Beat) -> Data:
     """day2night: for training the same days, with their own nights where pairs are wanted, else with other nights."""
     if spec.dataset != "day2night":
         raise unknown(spec.dataset, ["day2night"])
     if split == "test":
-        a, b = scenes.pairs(spec.side, SCENES["test"])
+        a, b = scenes.pairs(spec.side, SCENES["test"], beat)
     else:
         nights = scenes.DAY_SEEDS if isinstance(spec, Paired) else scenes.NIGHT_SEEDS
-        a = scenes.pictures(range(scenes.DAY_SEEDS, scenes.DAY_SEEDS + SCENES["train"]), spec.side, night=False)
-        b = scenes.pictures(range(nights, nights + SCENES["train"]), spec.side, night=True)
+        days = range(scenes.DAY_SEEDS, scenes.DAY_SEEDS + SCENES["train"])
+        a = scenes.pictures(days, spec.side, night=False, beat=beat)
+        b = scenes.pictures(range(nights, nights + SCENES["train"]), spec.side, night=True, beat=beat)
     return Data(a=with_channels(a, spec.channels), b=with_channels(b, spec.channels))
 
 
-def _images(spec: Images, root: Path | None, split: Split, downloads: Path | None) -> Data:
-    images, labels = _labelled(spec, root, split, downloads)
+def _images(spec: Images, root: Path | None, split: Split, downloads: Path | None, beat: Beat) -> Data:
+    images, labels = _labelled(spec, root, split, downloads, beat)
     return Data(images=images, labels=labels if spec.classes else None)
 
 
-def _labelled(spec: Images, root: Path | None, split: Split, downloads: Path | None) -> tuple[Tensor, Tensor]:
+def _labelled(
+    spec: Images, root: Path | None, split: Split, downloads: Path | None, beat: Beat
+) -> tuple[Tensor, Tensor]:
     match spec.dataset:
         case "digits":
             raw, labels = digits.read(split)
         case "mnist" | "fashion_mnist":
-            raw, labels = idx.read_pair(spec.dataset, split, root, downloads)
+            raw, labels = idx.read_pair(spec.dataset, split, root, downloads, beat)
         case "stacked_mnist":
-            return stacked.stack(spec, *idx.read_pair("mnist", split, root, downloads), split)
+            return stacked.stack(spec, *idx.read_pair("mnist", split, root, downloads, beat), split, beat)
         case "usps":
             raw, labels = usps.read(split, root, downloads)
         case "cifar10":
-            raw, labels = cifar10.read(split, root, downloads)
+            raw, labels = cifar10.read(split, root, downloads, beat)
         case _:
             raise unknown(spec.dataset, ["digits", *idx.IDX_SETS, "stacked_mnist", "usps", "cifar10"])
-    return sized(raw, spec.side, spec.channels), torch.from_numpy(labels.astype(np.int64))
+    return sized(raw, spec.side, spec.channels, beat), torch.from_numpy(labels.astype(np.int64))

@@ -9,8 +9,8 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from models.export import cycling_labels
-from models.latent import draw_latent
+from models.build import shape
+from models.latent import cycling_labels, draw_latent
 from models.nets.autoencoder import Autoencoder
 from models.paired import Question
 from models.rng import Rng, Stream
@@ -19,7 +19,7 @@ from worker.training.batches import scaled
 from worker.training.data import Data, DatasetMissing, Split
 from worker.training.inception import read_inception
 from worker.training.judge import BATCH, FULL, QUICK, learned
-from worker.training.piles import PART, in_parts, spread
+from worker.training.piles import MADE, in_parts, part_of, shares, spread
 from worker.training.triples import learned_triples
 
 EPOCHS = 30
@@ -131,7 +131,7 @@ class Exam:
 
     def look(self, network: Eyes, pile: Tensor) -> tuple[Tensor, Tensor | None]:
         """What a network sees in pictures uint8 [n, c, s, s], part by part."""
-        features, logits = zip(*(self._glance(network, part) for part in torch.split(pile, PART)), strict=True)
+        features, logits = zip(*(self._glance(network, part) for part in shares(pile)), strict=True)
         return torch.cat(features), None if logits[0] is None else torch.cat(logits)
 
     def _glance(self, network: Eyes, part: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -183,7 +183,7 @@ class Exam:
     def made(self, make: Callable[[slice], Tensor], n: int) -> Tensor:
         """What `make` gives for n rows, part by part: pictures as uint8, as they are served. Raises CannotMeasure."""
         parts = []
-        for part in in_parts(make, n, PART, self.beat):
+        for part in in_parts(make, n, part_of((n, *shape(self.recipe)), MADE), self.beat):
             if not part.isfinite().all():
                 raise CannotMeasure("The generator makes numbers that are not finite, so that nothing can be measured.")
             parts.append(kept(part) if part.dim() == 4 else part)

@@ -5,13 +5,13 @@ Figures that stand alone, of more examples and with more patience, are worker.tr
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
-from models.export import cycling_labels
-from models.latent import draw_latent
+from models.latent import cycling_labels, draw_latent
 from models.nets.autoencoder import Autoencoder
 from models.paired import ask
 from models.rng import Rng
@@ -26,7 +26,7 @@ from worker.training.figures.mixtures import divergence, modes
 from worker.training.figures.neighbours import apart, copies, density_coverage, precision_recall, variety
 from worker.training.figures.pictures import psnr
 from worker.training.judge import Judge
-from worker.training.piles import PART, in_parts, small, some
+from worker.training.piles import MADE, in_parts, part_of, shares, small, some
 from worker.training.trainer import Trainer
 
 Figures = dict[str, float]
@@ -41,13 +41,20 @@ POINTS = 2_500
 """drawn to count modes, as the papers do"""
 SEED = 0
 """of the latents: the same for every job, so that figures of different seeds can be compared"""
-PIXELS = 2**19
-"""of pictures that are made together"""
 
 
 def needs_judge(recipe: Recipe) -> bool:
     """Whether pictures are compared by features."""
     return recipe.game.kind == "unpaired" or (recipe.game.kind == "synthesis" and recipe.data.kind == "images")
+
+
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """What is kept of pictures that were made: the judge's features and logits, and small copies as rows."""
+
+    features: Tensor
+    logits: Tensor
+    small: Tensor
 
 
 class Inspector:
@@ -97,15 +104,19 @@ class Inspector:
         return self._trainer.average.network
 
     def _drawn(self, n: int) -> Tensor:
+        return self._made(self._draw(n), n)
+
+    def _draw(self, n: int) -> Callable[[slice], Tensor]:
+        """What draws rows of n examples."""
         z = draw_latent(self._recipe.latent, Rng(SEED).stream("watch"), n).to(self._trainer.device)
         labels = cycling_labels(self._recipe.classes, n, z.device)
-        return self._made(lambda rows: self._network(z[rows], None if labels is None else labels[rows]), n)
+        return lambda rows: self._network(z[rows], None if labels is None else labels[rows])
 
     def _drawn_pictures(self) -> Figures:
-        made = self._drawn(self._n)
-        figures, logits = self._compared(made, self._features, self._small)
+        made = self._looked_at(self._draw(self._n), self._n)
+        figures, logits = self._compared(made, self._features, self._small), made.logits
         if len(self._originals) > 1:
-            figures["copies"] = copies(self._originals, small(made[:COPYISTS]), usual=self._usual)
+            figures["copies"] = copies(self._originals, made.small[:COPYISTS], usual=self._usual)
         assert self._judge is not None
         if self._recipe.classes:
             asked = cycling_labels(self._recipe.classes, self._n)
@@ -116,24 +127,23 @@ class Inspector:
             figures["modes"] = float(captured)
         return figures
 
-    def _compared(self, made: Tensor, features: Tensor, pixels: Tensor) -> tuple[Figures, Tensor]:
-        """Figures of made pictures beside real ones, and the judge's logits of the made ones.
+    def _compared(self, made: Looks, features: Tensor, pixels: Tensor) -> Figures:
+        """Figures of made pictures beside real ones.
 
         Of real ones `features`, and `pixels` of small copies. Neighbours are looked for among as many real examples as
         made ones: otherwise their balls are of another size.
         """
-        assert self._judge is not None
-        seen, logits = self._judge.seen(made)
+        seen = made.features
         n = min(len(seen), len(features))
         if n < FEWEST:
-            return {}, logits
+            return {}
         real, fake = some(features, n), seen[:n]
         figures = {"frechet": frechet(features, seen)}
         figures["density"], figures["coverage"] = density_coverage(real, fake)
         figures["recall"] = precision_recall(real, fake)[1]
         figures["diversity"] = _ratio(pairwise_diversity(fake), pairwise_diversity(real))
-        figures["variety"] = variety(some(pixels, n), small(made[:n]))
-        return figures, logits
+        figures["variety"] = variety(some(pixels, n), made.small[:n])
+        return figures
 
     def _points(self, points: Tensor) -> Figures:
         mixture = MIXTURES[self._recipe.data.dataset]
@@ -161,7 +171,7 @@ class Inspector:
 
     def _direction(self, net: nn.Module, source: Tensor, features: Tensor, pixels: Tensor) -> Figures:
         n = min(self._n // 2, len(source))
-        return self._compared(self._made(lambda rows: net(scaled(source[rows])), n), features, pixels)[0]
+        return self._compared(self._looked_at(lambda rows: net(scaled(source[rows])), n), features, pixels)
 
     def _answered(self) -> Figures:
         """Of training pairs, which are the ones at hand."""
@@ -179,17 +189,23 @@ class Inspector:
         rebuilt = self._made(lambda rows: generator(generator.encode(real[rows])[:, :size]), len(real))
         return self._points(rebuilt) if self._recipe.data.kind == "points" else {"psnr": psnr(rebuilt, real.cpu())}
 
+    def _looked_at(self, make: Callable[[slice], Tensor], n: int) -> Looks:
+        """What the judge sees in n pictures that `make` gives, which are not kept. Raises NonFinite."""
+        assert self._judge is not None
+        parts, size = [], part_of(self._batches.real.shape)
+        for start in range(0, n, size):
+            made = self._made(_from(start, make), min(size, n - start))
+            parts.append((*self._judge.seen(made), small(made)))
+            self._beat()
+        return Looks(*map(torch.cat, zip(*parts, strict=True)))
+
     def _made(self, make: Callable[[slice], Tensor], n: int) -> Tensor:
         """What `make` gives for all n, on the CPU in fp32, a part at a time. Raises NonFinite."""
-        made = torch.cat(list(in_parts(make, n, self._part, self._beat)))
+        size = part_of(self._batches.real.shape, MADE)
+        made = torch.cat(list(in_parts(make, n, size, self._beat)))
         if not bool(made.isfinite().all()):
             raise self._trainer.not_finite(self._trainer.step)
         return made
-
-    @property
-    def _part(self) -> int:
-        shape = self._batches.real.shape
-        return PART if len(shape) < 4 else max(1, min(PART, PIXELS // (shape[-1] * shape[-2])))
 
     @cached_property
     def _features(self) -> Tensor:
@@ -198,7 +214,7 @@ class Inspector:
 
     @cached_property
     def _small(self) -> Tensor:
-        return small(some(self._batches.real, REFERENCE))
+        return small(self._batches.real, REFERENCE, self._beat)
 
     @cached_property
     def _other_features(self) -> Tensor:
@@ -209,12 +225,12 @@ class Inspector:
     @cached_property
     def _other_small(self) -> Tensor:
         assert self._batches.other is not None
-        return small(some(self._batches.other, REFERENCE))
+        return small(self._batches.other, REFERENCE, self._beat)
 
     @cached_property
     def _originals(self) -> Tensor:
         """Training pictures to look for copies of."""
-        return small(some(self._batches.real, ORIGINALS))
+        return small(self._batches.real, ORIGINALS, self._beat)
 
     @cached_property
     def _usual(self) -> float:
@@ -223,10 +239,15 @@ class Inspector:
     def _seen(self, pile: Tensor) -> Tensor:
         assert self._judge is not None
         parts = []
-        for part in torch.split(some(pile, REFERENCE), PART):
+        for part in shares(pile, REFERENCE):
             parts.append(self._judge.features(scaled(part)))
             self._beat()
         return torch.cat(parts)
+
+
+def _from(start: int, make: Callable[[slice], Tensor]) -> Callable[[slice], Tensor]:
+    """The same, with rows counted from `start`."""
+    return lambda rows: make(slice(start + rows.start, start + rows.stop))
 
 
 def _ratio(value: float, over: float) -> float:

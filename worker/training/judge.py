@@ -19,7 +19,7 @@ from models import durable
 from models.nets.rotation import TURNS
 from models.rng import Rng
 from worker.training.features import all_turns
-from worker.training.piles import PART, some, spread
+from worker.training.piles import PART, shares, some
 from worker.training.sources.base import Data
 
 log = logging.getLogger(__name__)
@@ -84,9 +84,9 @@ def _shrunk(x: Tensor) -> Tensor:
 def learned(data: Data, cache: Path | None, steps: int = QUICK, beat: Callable[[], None] = lambda: None) -> Judge:
     """The judge of these pictures: the kept one, or one that learns now and is kept in the folder `cache`.
 
-    `beat` is called after every step of learning.
+    `beat` is called after every part that is read and every step of learning.
     """
-    pictures, labels = _material(data)
+    pictures, labels = _material(data, beat)
     judge = _fresh(pictures.shape[1], 0 if labels is None else int(labels.max()) + 1)
     path = None if cache is None else cache / f"judge-{_content(pictures, labels, steps)}.pt"
     if path is None or not _read(judge, path):
@@ -100,21 +100,22 @@ def learned(data: Data, cache: Path | None, steps: int = QUICK, beat: Callable[[
     return judge
 
 
-def _material(data: Data) -> tuple[Tensor, Tensor | None]:
+def _material(data: Data, beat: Callable[[], None]) -> tuple[Tensor, Tensor | None]:
     """uint8 pictures [n, c, s, s] as it sees them, at most EXAMPLES of each pile, and their labels if they have any."""
     if data.images is not None:
         labels = None if data.labels is None else some(data.labels, EXAMPLES)
-        return _read_small(data.images), labels
+        return _read_small(data.images, beat), labels
     assert data.a is not None
     assert data.b is not None
-    return torch.cat([_read_small(pile) for pile in (data.a, data.b)]), None
+    return torch.cat([_read_small(pile, beat) for pile in (data.a, data.b)]), None
 
 
-def _read_small(pile: Tensor) -> Tensor:
+def _read_small(pile: Tensor, beat: Callable[[], None]) -> Tensor:
     """A part at a time: the pile may be larger than the memory."""
-    parts = [
-        _shrunk(pile[rows].float()).round().to(torch.uint8) for rows in torch.split(spread(len(pile), EXAMPLES), PART)
-    ]
+    parts = []
+    for part in shares(pile, EXAMPLES):
+        parts.append(_shrunk(part.float()).round().to(torch.uint8))
+        beat()
     return torch.cat(parts)
 
 

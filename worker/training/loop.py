@@ -1,7 +1,8 @@
 """The training loop. It knows neither Celery nor a database: it takes a listener."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, partial
@@ -139,7 +140,7 @@ class Quiet:
 
 
 class _CalledOff(Exception):
-    """The attempt is to end before its first step."""
+    """The attempt is to end, amidst something longer than a step."""
 
     def __init__(self, why: Stop) -> None:
         self.why = why
@@ -175,19 +176,19 @@ def train(
     run = _Run(trainer, listener, folder, attempt, partial(judge.learned, data, judges))
     try:
         run.begin(resume, start, weights, extended_at)
+        while trainer.step < recipe.budget.steps and not run.over:
+            losses = trainer.advance()
+            listener.beat(trainer.step)
+            run.report_and_evaluate(losses)
+            run.keep_together()
+            why = listener.should_stop() if trainer.step < recipe.budget.steps and not run.over else None
+            if run.due(recipe.checkpoint_every) or why in (Stop.PAUSE, Stop.RELEASE):
+                run.save()
+            if why is not None:
+                return Stopped(why, trainer.step)
+        return run.finished()
     except _CalledOff as called_off:
-        return Stopped(called_off.why, trainer.step)
-    while trainer.step < recipe.budget.steps and not run.over:
-        losses = trainer.advance()
-        listener.beat(trainer.step)
-        run.report_and_evaluate(losses)
-        run.keep_together()
-        why = listener.should_stop() if trainer.step < recipe.budget.steps and not run.over else None
-        if run.due(recipe.checkpoint_every) or why in (Stop.PAUSE, Stop.RELEASE):
-            run.save()
-        if why is not None:
-            return Stopped(why, trainer.step)
-    return run.finished()
+        return run.called_off(called_off.why)
 
 
 def follow(recipe: Recipe, data: Data, numerics: Numerics) -> None:
@@ -244,15 +245,14 @@ class _Run:
         self._watch = Watch(trainer.recipe) if trainer.recipe.watch else None
         self._learn = learn
         self._went_back = False
+        self._owes = False
+        """whether the step it is at is still to be evaluated"""
 
     @cached_property
     def _inspector(self) -> Inspector:
         """Made when it is first wanted: the first job on a dataset takes its first steps before a judge learns it."""
-        network = self._learn(beat=self._beat) if needs_judge(self._recipe) else None
-        return Inspector(self._trainer, network, self._beat)
-
-    def _beat(self) -> None:
-        self._listener.beat(self._trainer.step)
+        network = self._learn(beat=self._wait) if needs_judge(self._recipe) else None
+        return Inspector(self._trainer, network, self._wait)
 
     def begin(self, resume: Path | None, start: Path | None, weights: Path | None, extended_at: int | None) -> None:
         """Everything before the first step. Raises _CalledOff."""
@@ -262,9 +262,15 @@ class _Run:
             if start is not None:
                 self._trainer.begin_with(checkpoint.load(start))
             for _ in self._trainer.prepare(weights):
-                self._wait(0)
+                self._wait()
+            self.save()
+        elif self._owes:
+            self._wait()
+            with self._going_back():
+                self._evaluate()
             self.save()
         ranks.tell(self._everything())
+        self._went_back = False
 
     @property
     def over(self) -> bool:
@@ -276,13 +282,20 @@ class _Run:
 
     def report_and_evaluate(self, losses: Losses) -> None:
         """What is due at this step. A step that was not finite is gone back on where the policy says so."""
-        try:
+        with self._going_back():
             if self.due(self._recipe.report_every):
-                self._listener.report(_report(self._trainer, losses, self.due(sample_every(self._recipe))))
+                sampled = self.due(sample_every(self._recipe))
+                self._listener.report(_report(self._trainer, losses, sampled, self._beat))
             if self._recipe.watch and self.due(self._recipe.watch.every):
                 self._evaluate()
             elif self.due(self._recipe.checkpoint_every):
                 self._trainer.check()
+
+    @contextmanager
+    def _going_back(self) -> Iterator[None]:
+        """A step inside the block that is found not finite is gone back on where the policy says so."""
+        try:
+            yield
         except NonFinite as error:
             self._listener.trouble(self._trainer.step, "non_finite", str(error))
             if self._watch is None or not self._watch.may_roll_back or not self._roll_back():
@@ -304,11 +317,19 @@ class _Run:
 
     def save(self) -> None:
         """What is due was checked before; a pause between keeps what is not finite, to be found when it is due."""
-        watched = {} if self._watch is None else {"watch": self._watch.state_dict()}
+        watched: dict[str, Any] = {} if self._watch is None else {"watch": self._watch.state_dict()}
+        if self._owes:
+            watched["owes_evaluation"] = True
         state = self._trainer.state_dict() | watched
         self._listener.saved(checkpoint.save(state, self._folder, self._attempt))
         if self._watch is not None and self._watch.best is not None and self._watch.best.step == self._trainer.step:
             self._listener.best(self._watch.best)
+
+    def called_off(self, why: Stop) -> Stopped:
+        """Before the first step nothing is kept. An evaluation that was begun is made by the next attempt."""
+        if self._owes and why != Stop.CANCEL:
+            self.save()
+        return Stopped(why, self._trainer.step)
 
     def finished(self) -> Finished:
         if self._watch is None:
@@ -321,6 +342,7 @@ class _Run:
 
     def _load(self, state: dict[str, Any], extended_at: int | None) -> None:
         self._trainer.load_state_dict(state)
+        self._owes = state.get("owes_evaluation", False)
         if self._watch is not None and "watch" in state:
             self._watch.load_state_dict(state["watch"], extended_at)
             self._trainer.slowed = self._watch.rate
@@ -331,7 +353,13 @@ class _Run:
         assert self._watch is not None
         trainer = self._trainer
         trainer.check()
-        figures, apart = self._inspector.look(), trainer.told_apart()
+        self._owes = False
+        try:
+            figures = self._inspector.look()
+        except _CalledOff:
+            self._owes = True
+            raise
+        apart = trainer.told_apart()
         evaluation = Evaluation(trainer.step, figures, apart if math.isfinite(apart) else None)
         found = self._watch.take(evaluation)
         self._listener.evaluated(evaluation)
@@ -356,8 +384,13 @@ class _Run:
         self._went_back = True
         return True
 
-    def _wait(self, step: int) -> None:
-        self._listener.beat(step)
+    def _beat(self) -> None:
+        """A report that was begun is ended: the checkpoint of its step says that it was made."""
+        self._listener.beat(self._trainer.step)
+
+    def _wait(self) -> None:
+        """Send a heartbeat. Raises _CalledOff where the attempt is to end."""
+        self._listener.beat(self._trainer.step)
         if (why := self._listener.should_stop()) is not None:
             raise _CalledOff(why)
 
@@ -367,12 +400,12 @@ def sample_every(recipe: Recipe) -> int:
     return recipe.report_every * -(-recipe.budget.steps // (SAMPLES * recipe.report_every))
 
 
-def _report(trainer: Trainer, losses: Losses, sampled: bool) -> Report:
+def _report(trainer: Trainer, losses: Losses, sampled: bool, beat: Callable[[], None]) -> Report:
     """Synchronises with the device."""
     trainer.check()
     watched = losses | trainer.gauges()
     numbers = torch.stack([value.detach().float() for value in watched.values()]).tolist()
-    sheet = sample_sheet(trainer) if sampled else None
+    sheet = sample_sheet(trainer, beat) if sampled else None
     values = dict(zip(watched, numbers, strict=True)) | (sheet.values if sheet else {})
     finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
     return Report(trainer.step, finite, sheet.draw if sheet else None)

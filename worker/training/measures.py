@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -33,7 +33,7 @@ from worker.training.figures.distances import frechet, kid, sinkhorn, sliced_was
 from worker.training.figures.mixtures import divergence, modes
 from worker.training.figures.neighbours import copies, density_coverage, nearest, precision_recall, variety
 from worker.training.figures.pictures import BASELINES, Pile, psnr, ssim
-from worker.training.piles import PART, small, some, spread
+from worker.training.piles import part_of, shares, small, some, spread
 
 PAIRED = 10_000
 """examples of either side at most where each is compared with each"""
@@ -85,7 +85,8 @@ def _drawn(exam: Exam) -> Plan:
     """Pictures from noise, beside the reference."""
     real, made = exam.real(), Seen(*exam.drawn(), exam)
     train = present(exam.train.images)
-    measures = [*_compared(real, made), _one("copies", lambda: _copies(train, made.pictures))]
+    known = cache(lambda: small(train, beat=exam.beat))  # both that need it may pass over a disk
+    measures = [*_compared(real, made), _one("copies", lambda: _copies(known(), made.pictures))]
     per_class = {}
     if exam.wish == "inception" and exam.network.classes:
         measures.append(_one("inception_score", lambda: inception_score(present(made.compared[1]))))
@@ -96,9 +97,8 @@ def _drawn(exam: Exam) -> Plan:
         else:
             measures += _conditional(exam, real, real.labels, made, made.labels)
             per_class["agreement"] = partial(_agreement_by_class, made, made.labels)
-    return Plan(
-        measures, len(real.pictures), exam.n, lambda: _beside_nearest(train, made.pictures), per_class=per_class
-    )
+    picture = partial(_beside_nearest, train, known, made.pictures)
+    return Plan(measures, len(real.pictures), exam.n, picture, per_class=per_class)
 
 
 def _compared(real: Seen, made: Seen) -> list[Measure]:
@@ -211,7 +211,7 @@ class Way:
 
     @cached_property
     def _known(self) -> tuple[Pile, Pile]:
-        source, target = (Pile.of(map(scaled, torch.split(pile, PART))) for pile in (self.source, self.target))
+        source, target = (Pile.of(map(scaled, shares(pile))) for pile in (self.source, self.target))
         return source, target
 
     def rows(self, known: bool) -> list[Tensor]:
@@ -291,9 +291,9 @@ def _near(
     exam: Exam, figure: Callable[[Tensor, Tensor], float], translate: Callable[[slice], Tensor], wanted: Tensor
 ) -> float:
     """A figure that is a mean over pictures, part by part; `wanted` is uint8 [n, c, s, s]."""
-    total = 0.0
-    for start in range(0, len(wanted), PART):
-        rows = slice(start, start + PART)
+    total, size = 0.0, part_of(wanted.shape)
+    for start in range(0, len(wanted), size):
+        rows = slice(start, start + size)
         total += figure(translate(rows), scaled(wanted[rows])) * len(wanted[rows])
         exam.beat()
     return total / len(wanted)
@@ -304,7 +304,8 @@ def _questions(exam: Exam, data: Data, name: str) -> Iterator[Question]:
     game, holes = exam.recipe.game, exam.stream(f"holes/{name}")
     assert isinstance(game, Paired)
     piles = [data.images] if data.images is not None else list(exam.piles(data))
-    for rows in torch.split(spread(len(present(piles[0])), SEEN if name else exam.n), PART):
+    first = present(piles[0])
+    for rows in torch.split(spread(len(first), SEEN if name else exam.n), part_of(first.shape)):
         real, *other = (scaled(present(pile)[rows]) for pile in piles)
         yield ask(game, Batch(real, other=other[0] if other else None), holes)
         exam.beat()
@@ -336,14 +337,15 @@ def _one(name: str, measure: Callable[[], float]) -> Measure:
     return (name,), lambda: (measure(),)
 
 
-def _copies(train: Tensor, made: Tensor) -> float:
-    return copies(small(train), small(made[:SUSPECTS]))
+def _copies(known: Tensor, made: Tensor) -> float:
+    """`known` are training pictures as rows, small."""
+    return copies(known, small(made[:SUSPECTS]))
 
 
-def _beside_nearest(train: Tensor, made: Tensor) -> Pixels:
+def _beside_nearest(train: Tensor, known: Callable[[], Tensor], made: Tensor) -> Pixels:
     """Pairs of a made picture and the training picture nearest to it."""
     shown = made[:SHOWN]
-    return _side_by_side([[shown, train[nearest(small(train), small(shown))]]])
+    return _side_by_side([[shown, train[nearest(known(), small(shown))]]])
 
 
 def _side_by_side(ways: list[list[Tensor]]) -> Pixels:

@@ -63,7 +63,7 @@ def measure(
     `weights` is the folder that holds those of feature networks, `judges` where judges are kept: one may learn here.
     `graphs`: whether a GPU may capture steps.
 
-    `beat` is called after every step. A checkpoint is saved in `folder`, which lies where those of the job will and is
+    `beat` is called all along. A checkpoint is saved in `folder`, which lies where those of the job will and is
     the caller's to remove. Raises NonFinite, DamagedCheckpoint, DatasetMissing.
     """
     assert recipe.budget.minutes is not None
@@ -74,7 +74,7 @@ def measure(
     inspector = None
     if recipe.watch is not None:
         network = judge.learned(data, judges, beat=beat) if needs_judge(recipe) else None
-        inspector = Inspector(trainer, network)
+        inspector = Inspector(trainer, network, beat)
         inspector.look()  # the first look at the real examples is the long one
     prepared = _prepared(trainer, weights, beat)
     _timed(trainer, WARM_UP * (trainer.round if device.type == "cuda" else 1), beat)
@@ -85,7 +85,7 @@ def measure(
         if seconds >= SHARE * 60 * recipe.budget.minutes or (done >= STEPS and seconds >= SECONDS):
             break
     began = time.perf_counter()
-    sample_sheet(trainer).draw()
+    sample_sheet(trainer, beat).draw()
     reported = time.perf_counter()
     checkpoint.save(trainer.state_dict(), folder, 0)
     saved = time.perf_counter()

@@ -1,6 +1,6 @@
 """Many pictures, looked at a part at a time: a pile may be larger than the memory, and uploads lie class by class."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +9,9 @@ from torch import Tensor
 from worker.training.batches import scaled
 
 PART = 128
-"""pictures looked at together"""
+"""pictures looked at together, or made"""
+LOOKED_AT, MADE = 2**23, 2**19
+"""pixels of them at most: a part takes no more memory at a larger side"""
 SMALL = 16
 """pixels of a side at which pictures are compared by their pixels"""
 
@@ -31,8 +33,29 @@ def in_parts(make: Callable[[slice], Tensor], n: int, size: int, beat: Callable[
         beat()
 
 
-def small(pictures: Tensor) -> Tensor:
-    """[n, c, s, s], bytes or in [-1, 1], to rows [n, d] in [-1, 1], averaged by area to SMALL pixels a side at most."""
-    side = min(SMALL, pictures.shape[-1])
-    parts = torch.split(pictures, PART)
-    return torch.cat([F.interpolate(scaled(part), (side, side), mode="area").flatten(1).cpu() for part in parts])
+def part_of(shape: Sequence[int], pixels: int = LOOKED_AT) -> int:
+    """How many examples of a shape [..., height, width] make a part; PART where they are no pictures."""
+    return PART if len(shape) < 4 else max(1, min(PART, pixels // (shape[-1] * shape[-2])))
+
+
+def shares(pile: Tensor, n: int | None = None) -> Iterator[Tensor]:
+    """All of a pile or n of it, evenly spread, part by part."""
+    size = part_of(pile.shape)
+    if n is None or len(pile) <= n:
+        yield from torch.split(pile, size)
+        return
+    for rows in torch.split(spread(len(pile), n), size):
+        yield pile[rows.to(pile.device)]
+
+
+def small(pile: Tensor, n: int | None = None, beat: Callable[[], None] = lambda: None) -> Tensor:
+    """Pictures [n, c, s, s], bytes or in [-1, 1], as rows [n, d] in [-1, 1], averaged by area to SMALL pixels a side.
+
+    All of the pile, or n of it, evenly spread; `beat` is called after each part.
+    """
+    side = min(SMALL, pile.shape[-1])
+    parts = []
+    for part in shares(pile, n):
+        parts.append(F.interpolate(scaled(part), (side, side), mode="area").flatten(1).cpu())
+        beat()
+    return torch.cat(parts)

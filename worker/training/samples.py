@@ -11,8 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.export import cycling_labels
-from models.latent import draw_latent
+from models.latent import cycling_labels, draw_latent
 from models.nets.autoencoder import Autoencoder
 from models.paired import ask
 from models.picture import Pixels, encode, levels, line_plot, scatter, sheet, text_sheet
@@ -22,6 +21,7 @@ from models.spec.games import Paired
 from models.truth import MIXTURES, VALID, kernel_density, line_of, spelled
 from worker.training.batches import Batches
 from worker.training.figures.pictures import psnr
+from worker.training.piles import MADE, in_parts, part_of
 from worker.training.trainer import Trainer
 
 SCATTER = 512
@@ -50,22 +50,25 @@ class Sheet:
 
 
 @torch.no_grad()
-def sample_sheet(trainer: Trainer) -> Sheet:
-    """What the averaged generator makes of fixed latents or of the first examples, as suits the data and the game."""
+def sample_sheet(trainer: Trainer, beat: Callable[[], None] = lambda: None) -> Sheet:
+    """What the averaged generator makes of fixed latents or of the first examples, as suits the data and the game.
+
+    `beat` is called after each part of it.
+    """
     recipe = trainer.recipe
     trainer.average.network.eval()
     if recipe.data.kind == "points":
-        return Sheet(_points(trainer))
+        return Sheet(_points(trainer, beat))
     if recipe.data.kind == "sequences":
-        return _strings(trainer)
+        return _strings(trainer, beat)
     if recipe.game.kind == "unpaired":
-        return Sheet.of(sheet(_pairs(trainer.average.network, trainer.batches), columns=4, gap=1))
+        return Sheet.of(sheet(_pairs(trainer.average.network, trainer.batches, beat), columns=4, gap=1))
     if isinstance(recipe.game, Paired):
-        return _answers(recipe.game, trainer.average.network, trainer.batches)
+        return _answers(recipe.game, trainer.average.network, trainer.batches, beat)
     if recipe.game.kind == "reconstruction":
-        return Sheet.of(sheet(_rebuilt_pairs(trainer), ROWS, gap=1))
+        return Sheet.of(sheet(_rebuilt_pairs(trainer, beat), ROWS, gap=1))
     columns = min(recipe.classes, 10) or ROWS
-    return Sheet.of(sheet(to_pixels(_fakes(trainer, ROWS * columns, columns)), columns, gap=1))
+    return Sheet.of(sheet(to_pixels(_fakes(trainer, ROWS * columns, beat, columns)), columns, gap=1))
 
 
 def to_pixels(x: Tensor) -> Pixels:
@@ -73,21 +76,26 @@ def to_pixels(x: Tensor) -> Pixels:
     return levels(x.float().permute(0, 2, 3, 1).contiguous().cpu().numpy())
 
 
-def _fakes(trainer: Trainer, n: int, columns: int = 0) -> Tensor:
+def _made(make: Callable[[slice], Tensor], n: int, like: Tensor, beat: Callable[[], None]) -> Tensor:
+    """What `make` gives for n rows, on the CPU, in parts that are fewer examples where these are larger."""
+    return torch.cat(list(in_parts(make, n, part_of(like.shape, MADE), beat)))
+
+
+def _fakes(trainer: Trainer, n: int, beat: Callable[[], None], columns: int = 0) -> Tensor:
     """Of fixed latents; in the order of classes where `columns` shows them."""
     recipe = trainer.recipe
     z = draw_latent(recipe.latent, Rng(recipe.seed).stream("samples"), n).to(trainer.device)
     label = cycling_labels(recipe.classes and columns, n, z.device)
-    fakes: Tensor = trainer.average.network(z, label)
-    return fakes.float().cpu()
+    network = trainer.average.network
+    return _made(lambda rows: network(z[rows], None if label is None else label[rows]), n, trainer.batches.real, beat)
 
 
-def _points(trainer: Trainer) -> Callable[[], bytes]:
+def _points(trainer: Trainer, beat: Callable[[], None]) -> Callable[[], bytes]:
     """In the plane a scatter plot with the true modes ringed; on a line densities, and the critic below."""
     mixture = MIXTURES[trainer.recipe.data.dataset]
     wanted = POINTS if mixture.modes.shape[1] == 2 else POINTS_ON_A_LINE
     rebuilds = trainer.recipe.game.kind == "reconstruction"
-    points = (_rebuilt(trainer, wanted)[1] if rebuilds else _fakes(trainer, wanted)).numpy()
+    points = (_rebuilt(trainer, wanted, beat)[1] if rebuilds else _fakes(trainer, wanted, beat)).numpy()
     if points.shape[1] == 2:
         truth = trainer.batches.real[:wanted].cpu().numpy()
         return lambda: encode(scatter(points, SCATTER, truth, mixture.modes))
@@ -119,10 +127,10 @@ def _judged(trainer: Trainer, x: NDArray[np.float64], optimal: NDArray[np.float6
     return {"the critic's score,\nscaled to 0 to 1": (scores - low) / max(1e-12, high - low)}
 
 
-def _strings(trainer: Trainer) -> Sheet:
+def _strings(trainer: Trainer, beat: Callable[[], None]) -> Sheet:
     """Strings as text, valid ones ticked; the share of valid ones, and of different ones, among more than are shown."""
     name = trainer.recipe.data.dataset
-    symbols = _fakes(trainer, STRINGS).argmax(dim=2).numpy()
+    symbols = _fakes(trainer, STRINGS, beat).argmax(dim=2).numpy()
     values = {"sample/distinct": len(np.unique(symbols, axis=0)) / STRINGS}
     valid = VALID[name](symbols) if name in VALID else None
     if valid is not None:
@@ -131,36 +139,38 @@ def _strings(trainer: Trainer) -> Sheet:
     return Sheet.of(text_sheet(shown, None if valid is None else valid[:STRINGS_SHOWN].tolist()), values)
 
 
-def _rebuilt(trainer: Trainer, n: int) -> tuple[Tensor, Tensor]:
+def _rebuilt(trainer: Trainer, n: int, beat: Callable[[], None]) -> tuple[Tensor, Tensor]:
     """The first n examples and what comes out for them; a Gaussian code counts as its mean."""
     generator = trainer.average.network
     assert isinstance(generator, Autoencoder)
-    real = trainer.batches.first(n).real
-    code = generator.encode(real)[:, : trainer.recipe.latent.size]
-    return real.cpu(), generator(code).float().cpu()
+    real, size = trainer.batches.first(n).real, trainer.recipe.latent.size
+    return real.cpu(), _made(lambda rows: generator(generator.encode(real[rows])[:, :size]), len(real), real, beat)
 
 
-def _rebuilt_pairs(trainer: Trainer) -> Pixels:
+def _rebuilt_pairs(trainer: Trainer, beat: Callable[[], None]) -> Pixels:
     """Rows of four times (what went in, what came out); half of them drawn from noise where that can be done."""
     draws = trainer.recipe.draws
-    pairs = torch.stack(_rebuilt(trainer, ROWS * 2 if draws else ROWS * 4), dim=1).flatten(0, 1)
-    return to_pixels(torch.cat([pairs, _fakes(trainer, ROWS * 4)]) if draws else pairs)
+    pairs = torch.stack(_rebuilt(trainer, ROWS * 2 if draws else ROWS * 4, beat), dim=1).flatten(0, 1)
+    return to_pixels(torch.cat([pairs, _fakes(trainer, ROWS * 4, beat)]) if draws else pairs)
 
 
-def _pairs(generator: nn.Module, batches: Batches) -> Pixels:
+def _pairs(generator: nn.Module, batches: Batches, beat: Callable[[], None]) -> Pixels:
     """Rows of (a, a made b, b, b made a)."""
     assert isinstance(generator, nn.ModuleDict)
     assert batches.other is not None
     a, b = (pile[:4].float() / 127.5 - 1 for pile in (batches.real, batches.other))
-    quadruples = torch.stack([a, generator["a2b"](a), b, generator["b2a"](b)], dim=1)
+    there = _made(lambda rows: generator["a2b"](a[rows]), len(a), a, beat)
+    back = _made(lambda rows: generator["b2a"](b[rows]), len(b), b, beat)
+    quadruples = torch.stack([a.cpu(), there, b.cpu(), back], dim=1)
     return to_pixels(quadruples.flatten(0, 1))
 
 
-def _answers(game: Paired, generator: nn.Module, batches: Batches) -> Sheet:
+def _answers(game: Paired, generator: nn.Module, batches: Batches, beat: Callable[[], None]) -> Sheet:
     """Rows of (given, made, right answer), two a row, and how near what was made comes to it, in decibels."""
     asked = ask(game, batches.first(2 * ROWS), Rng(batches.rng.seed).stream("samples"))
-    made, channels = asked.answered_by(generator).float(), asked.answer.shape[1]
-    enlarged = F.interpolate(asked.given[:, :channels], size=asked.answer.shape[2:], mode="nearest")
-    triples = torch.stack([enlarged.expand_as(asked.answer), made, asked.answer], dim=1)
+    answer, channels = asked.answer.cpu(), asked.answer.shape[1]
+    made = _made(lambda rows: asked.part(rows).answered_by(generator), len(answer), answer, beat)
+    enlarged = F.interpolate(asked.given[:, :channels].cpu(), size=answer.shape[2:], mode="nearest")
+    triples = torch.stack([enlarged.expand_as(answer), made, answer], dim=1)
     pixels = sheet(to_pixels(triples.flatten(0, 1)), columns=6, gap=1)
-    return Sheet.of(pixels, {"sample/psnr": psnr(made, asked.answer)})
+    return Sheet.of(pixels, {"sample/psnr": psnr(made, answer)})

@@ -17,6 +17,9 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from worker.training.sources.base import Beat, unheard
+from worker.training.sources.pictures import room
+
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
 
@@ -564,13 +567,16 @@ def draw(seed: int, side: int, *, night: bool) -> Image.Image:
     return brush.image.reduce(SUPERSAMPLING)
 
 
-def pictures(seeds: Sequence[int], side: int, *, night: bool) -> Tensor:
-    """Many scenes as uint8 [N, 3, side, side]."""
-    stack = np.stack([np.asarray(draw(seed, side, night=night)) for seed in seeds])
-    return torch.from_numpy(stack).permute(0, 3, 1, 2).contiguous()
+def pictures(seeds: Sequence[int], side: int, *, night: bool, beat: Beat = unheard) -> Tensor:
+    """Many scenes as uint8 [N, 3, side, side]; `beat` is called after each."""
+    out = room((len(seeds), 3, side, side))
+    for row, seed in zip(out, seeds, strict=True):
+        row.copy_(torch.from_numpy(np.array(draw(seed, side, night=night))).permute(2, 0, 1))
+        beat()
+    return out
 
 
-def pairs(side: int, n: int) -> tuple[Tensor, Tensor]:
+def pairs(side: int, n: int, beat: Beat = unheard) -> tuple[Tensor, Tensor]:
     """`n` held-out scenes by day and the same ones by night, for scoring only."""
     seeds = range(HELD_OUT_SEEDS, HELD_OUT_SEEDS + n)
-    return pictures(seeds, side, night=False), pictures(seeds, side, night=True)
+    return pictures(seeds, side, night=False, beat=beat), pictures(seeds, side, night=True, beat=beat)

@@ -1,12 +1,18 @@
 """What readers share: the tensors of a dataset, and how they say that it is missing."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor
 
 Split = Literal["train", "test"]
+Beat = Callable[[], None]
+"""called all along while something long is read or drawn; what it raises ends that"""
+
+
+def unheard() -> None:
+    """A beat that nobody listens to."""
 
 
 class DatasetMissing(Exception):

@@ -7,7 +7,7 @@ import numpy as np
 from models.decoding import SUFFIXES, Unreadable, read_picture
 from models.preparing import prepare
 from models.spec.datasets import CIFAR
-from worker.training.sources.base import DatasetMissing, Split
+from worker.training.sources.base import Beat, DatasetMissing, Split, unheard
 from worker.training.sources.pictures import Pixels, folders_of
 
 FOLDER = "cifar10"
@@ -17,14 +17,14 @@ SIDE = 32
 ROW = 1 + 3 * SIDE * SIDE
 
 
-def read(split: Split, root: Path | None, downloads: Path | None) -> tuple[Pixels, Pixels]:
+def read(split: Split, root: Path | None, downloads: Path | None, beat: Beat = unheard) -> tuple[Pixels, Pixels]:
     """Colour pictures uint8 [N, 3, 32, 32] and labels uint8 [N]; N is what the files hold."""
     for folder in folders_of(FOLDER, root, downloads):
         for place in (folder, folder / BATCHES):
             if files := [path for name in FILES[split] if (path := place / name).is_file()]:
                 return _batches(files)
         if any((folder / split / name).is_dir() for name in CIFAR):
-            return _class_folders(folder / split)
+            return _class_folders(folder / split, beat)
     raise DatasetMissing(
         f"CIFAR-10 is not here. Put its binary batches ({FILES[split][0]}, ...), or pictures in {split}/airplane/, "
         f"{split}/automobile/, ..., into the folder {FOLDER}/ of your datasets and set FORGER_DATA to the folder that "
@@ -46,7 +46,7 @@ def _rows(path: Path) -> Pixels:
     return rows
 
 
-def _class_folders(folder: Path) -> tuple[Pixels, Pixels]:
+def _class_folders(folder: Path, beat: Beat) -> tuple[Pixels, Pixels]:
     """Every picture of every class, in the order of their names."""
     files = [
         (path, number)
@@ -59,6 +59,7 @@ def _class_folders(folder: Path) -> tuple[Pixels, Pixels]:
     pictures = np.empty((len(files), 3, SIDE, SIDE), np.uint8)
     for row, (path, _) in zip(pictures, files, strict=True):
         row[:] = _picture(path).transpose(2, 0, 1)
+        beat()
     return pictures, np.array([number for _, number in files], np.uint8)
 
 

@@ -11,18 +11,20 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from worker.training.sources.base import DatasetMissing
+from worker.training.sources.base import Beat, DatasetMissing, unheard
 
 Pixels = NDArray[np.uint8]
 MODE = {1: "L", 3: "RGB"}
+TOGETHER = 16
+"""pictures whose colours are mixed at a time"""
 MEMORY_BUDGET = 1 << 30
 """pictures above this many bytes are memory-mapped"""
 GREY = (0.299, 0.587, 0.114)
 """shares of red, green and blue"""
 
 
-def sized(pictures: Pixels, side: int, channels: int) -> Tensor:
-    """Pictures uint8 [N, H, W] (grey) or [N, 3, H, W] (colour) as uint8 [N, channels, side, side]."""
+def sized(pictures: Pixels, side: int, channels: int, beat: Beat = unheard) -> Tensor:
+    """Pictures uint8 [N, H, W] (grey) or [N, 3, H, W] (colour) as uint8 [N, channels, side, side]; a beat for each."""
     mode = mode_of(channels)
     out = room((len(pictures), channels, side, side))
     grey = pictures.ndim == 3
@@ -32,6 +34,7 @@ def sized(pictures: Pixels, side: int, channels: int) -> Tensor:
         image = Image.fromarray(picture if grey else picture.transpose(1, 2, 0)).convert(mode)
         resized = np.asarray(image.resize((side, side), Image.Resampling.BICUBIC)).reshape(side, side, channels)
         out[index] = torch.from_numpy(resized.transpose(2, 0, 1).copy())
+        beat()
     return out
 
 
@@ -39,7 +42,8 @@ def with_channels(colour: Tensor, channels: int) -> Tensor:
     """uint8 [N, 3, S, S] as it is, or as grey [N, 1, S, S]."""
     if mode_of(channels) == "RGB":
         return colour
-    return (colour * torch.tensor(GREY).view(1, 3, 1, 1)).sum(dim=1, keepdim=True).round().to(torch.uint8)
+    shares, parts = torch.tensor(GREY).view(1, 3, 1, 1), torch.split(colour, TOGETHER)
+    return torch.cat([(part * shares).sum(dim=1, keepdim=True).round().to(torch.uint8) for part in parts])
 
 
 def mode_of(channels: int) -> str:
