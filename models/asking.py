@@ -55,9 +55,6 @@ class AnyEngine(Protocol):
     def translate(self, path: Path, image: Array, direction: Direction, *, pixels: int = 0) -> Future[Array]:
         """uint8 [h, w, channels] in and out; it counts by the `pixels` of its canvas. Raises Overloaded."""
 
-    def counts(self, recipe: Recipe) -> dict[str, int]:
-        """Number of trained weights of each player."""
-
     def export(self, recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
         """The export of a checkpoint."""
 

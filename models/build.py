@@ -29,7 +29,7 @@ from models.paired import Paired
 from models.penalties import Penalty, build_penalty
 from models.reconstruction import Reconstruction
 from models.rng import stream_seed
-from models.spec import data, games, nets
+from models.spec import games, nets
 from models.spec.recipe import Recipe
 
 
@@ -71,34 +71,6 @@ def build_critic(recipe: Recipe) -> nn.Module:
     return _players(recipe, "critic", ("a", "b"), lambda: _critic(recipe, spec))
 
 
-def shape(recipe: Recipe) -> tuple[int, ...]:
-    """Of one example: (channels, side, side), (dimension,) for points, (length, symbols) for strings."""
-    if isinstance(recipe.data, data.Points):
-        return (recipe.data.dimension,)
-    if isinstance(recipe.data, data.Sequences):
-        return (recipe.data.length, recipe.data.symbols)
-    return (recipe.data.channels, recipe.data.side, recipe.data.side)
-
-
-def judged_shape(recipe: Recipe) -> tuple[int, ...]:
-    """Of what a critic sees at once: packs and conditions are stacked in the first dimension."""
-    first, *rest = shape(recipe)
-    match recipe.game:
-        case games.Synthesis(packing=packing):
-            return (first * packing, *rest)
-        case games.Paired():
-            return (recipe.game.judged_channels(first), *rest)
-        case _:
-            return (first, *rest)
-
-
-def counts(recipe: Recipe) -> dict[str, int]:
-    """Number of trained weights of each player, counted without making them."""
-    with torch.device("meta"):
-        judging = parameters(build_critic(recipe)) if recipe.critic else 0
-        return {"generator": parameters(build_generator(recipe)), "critic": judging}
-
-
 def parameters(network: nn.Module) -> int:
     """Number of trained weights."""
     return sum(weight.numel() for weight in network.parameters())
@@ -114,7 +86,7 @@ def _players(recipe: Recipe, who: str, names: tuple[str, str], make: Callable[[]
 
 
 def _generator(recipe: Recipe) -> nn.Module:
-    spec, form = recipe.generator, shape(recipe)
+    spec, form = recipe.generator, recipe.shape
     match spec:
         case nets.MlpGenerator():
             return MlpGenerator(spec, recipe.latent.size, form, recipe.classes)
@@ -127,15 +99,15 @@ def _generator(recipe: Recipe) -> nn.Module:
         case nets.StackedGenerator():
             return StackedGenerator(spec, recipe.latent.size, form[1], form[0], recipe.classes)
         case nets.MlpAutoencoder():
-            return MlpAutoencoder(spec, recipe.latent.size, form, _gaussian(recipe))
+            return MlpAutoencoder(spec, recipe.latent.size, form, recipe.gaussian)
         case nets.DcganAutoencoder():
-            return DcganAutoencoder(spec, recipe.latent.size, form[1], form[0], _gaussian(recipe))
+            return DcganAutoencoder(spec, recipe.latent.size, form[1], form[0], recipe.gaussian)
         case nets.SequenceGenerator():
             return SequenceGenerator(spec, recipe.latent.size, *form)
         case nets.ResnetGenerator():
-            return ResnetGenerator(spec, _given_channels(recipe), form[0])
+            return ResnetGenerator(spec, recipe.given_channels, form[0])
         case nets.UnetGenerator():
-            return UnetGenerator(spec, _given_channels(recipe), form[0])
+            return UnetGenerator(spec, recipe.given_channels, form[0])
         case nets.SrresnetGenerator():
             return SrresnetGenerator(spec, recipe.enlarges, form[0])
         case _:
@@ -143,7 +115,7 @@ def _generator(recipe: Recipe) -> nn.Module:
 
 
 def _critic(recipe: Recipe, spec: nets.CriticSpec) -> nn.Module:
-    form, names_classes = judged_shape(recipe), recipe.penalty("auxiliary") is not None
+    form, names_classes = recipe.judged_shape, recipe.penalty("auxiliary") is not None
     match spec:
         case nets.MlpCritic():
             return MlpCritic(spec, form, recipe.classes, names_classes)
@@ -176,7 +148,7 @@ def _game(recipe: Recipe, generator: nn.Module, critic: nn.Module | None) -> Gam
         case games.Unpaired():
             assert isinstance(generator, nn.ModuleDict)
             assert isinstance(critic, nn.ModuleDict)
-            channels, height, width = shape(recipe)
+            channels, height, width = recipe.shape
             return Unpaired(recipe.game, generator, critic, (channels, height, width))
         case games.Paired():
             assert critic is not None
@@ -185,19 +157,9 @@ def _game(recipe: Recipe, generator: nn.Module, critic: nn.Module | None) -> Gam
             assert_never(recipe.game)
 
 
-def _gaussian(recipe: Recipe) -> bool:
-    """Whether a code is a mean and a log variance."""
-    return isinstance(recipe.game, games.Reconstruction) and recipe.game.divergence > 0
-
-
-def _given_channels(recipe: Recipe) -> int:
-    channels = shape(recipe)[0]
-    return recipe.game.given_channels(channels) if isinstance(recipe.game, games.Paired) else channels
-
-
 def _features(recipe: Recipe, game: games.Paired) -> nn.Module | None:
     """The network that compares contents, before it has learned or was read; None where nothing is compared."""
     if not game.content:
         return None
-    make = Vgg19 if game.features == "vgg19" else partial(RotationNet, shape(recipe)[0])
+    make = Vgg19 if game.features == "vgg19" else partial(RotationNet, recipe.shape[0])
     return _players(recipe, "features", ("", ""), make)

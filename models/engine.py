@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from models import derive
 from models.asking import Array, Backlog, Direction, ExportFlawed, Kind, Pick, weight
-from models.build import counts, parameters, shape
+from models.build import parameters
 from models.export import Export, export_checkpoint, load_export
 from models.latent import cycling_labels, draw_latents
 from models.nets.folding import fold
@@ -153,7 +153,7 @@ class Loaded:
 
     def _given(self, image: Array) -> Array:
         game = self.recipe.game
-        if isinstance(game, Paired) and self._fills and image.shape[2] == shape(self.recipe)[0]:
+        if isinstance(game, Paired) and self._fills and image.shape[2] == self.recipe.shape[0]:
             return _with_hole(image, game)
         return image
 
@@ -255,10 +255,6 @@ class Engine:
         """Raises Overloaded where not one more picture may wait."""
         with self._change:
             self._backlog.check(1)
-
-    def counts(self, recipe: Recipe) -> dict[str, int]:
-        """Number of trained weights of each player. Runs on the caller's thread."""
-        return counts(recipe)
 
     def export(self, recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
         """The export of a checkpoint. Runs on the caller's thread, with the number of threads its job has."""

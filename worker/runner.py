@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import OperationalError
 from structlog.contextvars import bind_contextvars
 
-from app.core import names, private
+from app.core import machine, names, private
 from app.core.errors import FencedOut
 from app.core.importing import uncollected
 from app.core.logging import configure, get_logger
@@ -26,7 +26,7 @@ from models.spec.recipe import Recipe
 from worker.beginning import Beginning
 from worker.lifeline import DATABASE_LOST, CalledOff, Lifeline
 from worker.loading import load
-from worker.memory import OutOfMemory, no_memory
+from worker.memory import OutOfMemory, confine, no_memory, unconfine
 from worker.ranks import together
 from worker.reporting import Reports
 from worker.settling import settle
@@ -50,12 +50,14 @@ def main(job_id: str, fence: int) -> int:
     lifeline = Lifeline()
     lifeline.hold()
     os.nice(NICE)
+    machine.die_first()
     configure(get_settings().log_level, "runner")
     bind_contextvars(job=job_id, attempt=fence)
     lifeline.beat(0, now=True)
     try:
         with told_in_words(job_id, fence):
             job = attempts.held(job_id, fence)
+            confine(job)
             _work(job, fence, lifeline).run()
     except FencedOut as error:
         log.info("fenced_out", reason=str(error))
@@ -93,6 +95,7 @@ def told_in_words(job_id: str, fence: int) -> Iterator[None]:
             return
         if isinstance(error, OperationalError) and not no_room(error):
             raise
+        unconfine()
         code, message = _explain(error)
         log.exception("attempt_failed", code=code)
         attempts.fail(job_id, fence, code, message)
@@ -279,7 +282,9 @@ class Runner:
                 judges=settings.judges,
                 graphs=settings.cuda_graphs,
             )
-        return attempts.settle_budget(self._job_id, self._fence, pace.steps_within(recipe, measured))
+        return attempts.settle_budget(
+            self._job_id, self._fence, pace.steps_within(recipe, measured, settings.max_steps)
+        )
 
     def _resume_point(self, extended_at: int | None) -> Path | None:
         """The newest checkpoint that is whole; the job is rewound to it. None: from the start."""

@@ -8,15 +8,14 @@ from fastapi import APIRouter, Depends, Header, Response
 from app.api.bodies import JsonRoute
 from app.api.deps import TheInference, json_body
 from app.api.problems import refused
-from app.core.errors import FieldError, ForgerError, NotReady
+from app.core.errors import FieldError, ForgerError
 from app.core.limits import KEY_LENGTH
 from app.schemas.bulk import GenerateIn, TranslateIn
-from app.schemas.jobs import EvaluateIn, ExtendIn, JobIn, JobOut, Parameters, PlanOut, Refusal, TrainIn
-from app.services import bulk, evaluations, idempotency, jobs, plans
+from app.schemas.jobs import EstimateOut, EvaluateIn, ExtendIn, JobIn, JobOut, PlanOut, Refusal, TrainIn
+from app.services import bulk, estimates, evaluations, idempotency, jobs, plans
 from app.services.bulk import Bulk
 from app.services.idempotency import Answer, Replay
 from app.services.views import JobView
-from models.spec.recipe import Recipe
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=JsonRoute)
 
@@ -38,7 +37,10 @@ Key = Annotated[
     status_code=201,
     response_model=JobOut,
     dependencies=[Depends(json_body)],
-    responses={200: {"model": PlanOut, "description": "With `dry_run`: what the job would be."}, **refused(404, 409)},
+    responses={
+        200: {"model": PlanOut, "description": "With `dry_run`: what the job would be."},
+        **refused(404, 409, 429, 507),
+    },
 )
 def create(asked: JobIn, response: Response, inference: TheInference, key: Key = None) -> JobOut | Response:
     """Train a GAN, evaluate one, or make many pictures with one.
@@ -90,8 +92,7 @@ def _planned(wish: Wish, inference: TheInference) -> PlanOut:
         family=None,
         dataset=None,
         model=None,
-        parameters=None,
-        note=None,
+        estimate=None,
         asked=None,
         refusals=[],
     )
@@ -101,11 +102,7 @@ def _planned(wish: Wish, inference: TheInference) -> PlanOut:
         fields = error.errors or (FieldError("", error.detail),)
         refusals = [Refusal(pointer=field.pointer, message=field.message) for field in fields]
         return nothing.model_copy(update={"refusals": refusals})
-    recipe: Recipe = known["recipe"]
-    parameters, note = _counted(recipe, inference)
-    return nothing.model_copy(
-        update={"dataset": recipe.data.dataset, **known, "parameters": parameters, "note": note},
-    )
+    return nothing.model_copy(update={"dataset": known["recipe"].data.dataset, **known})
 
 
 def _known(wish: Wish, inference: TheInference) -> dict[str, Any]:
@@ -118,17 +115,11 @@ def _known(wish: Wish, inference: TheInference) -> dict[str, Any]:
         of = {"recipe": many.version.recipe, "family": many.family, "model": many.version.name}
         return {**of, "dataset": many.dataset, "asked": asdict(many.asked)}
     plan = plans.make(**_asked(wish))
-    return {"recipe": plan.recipe, "family": plan.family, "model": plan.model}
+    estimate = EstimateOut.model_validate(estimates.of(plan.recipe, plan.devices))
+    return {"recipe": plan.recipe, "family": plan.family, "model": plan.model, "estimate": estimate}
 
 
-def _counted(recipe: Recipe, inference: TheInference) -> tuple[Parameters | None, str | None]:
-    try:
-        return Parameters(**inference.counts(recipe)), None
-    except NotReady as error:
-        return None, f"The parameters are not counted. {error.detail}"
-
-
-@router.post("/{job_id}/extend", dependencies=[Depends(json_body)], responses=refused(409))
+@router.post("/{job_id}/extend", dependencies=[Depends(json_body)], responses=refused(409, 429, 507))
 def extend(job_id: str, asked: ExtendIn, response: Response, key: Key = None) -> JobOut:
     """Train a job on that has succeeded. What it published stays; at its new end it publishes the next version."""
     mark = idempotency.fingerprint({"extend": job_id, **asked.model_dump()})

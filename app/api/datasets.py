@@ -13,7 +13,7 @@ from app.api.uploads import received
 from app.core.errors import NotFound
 from app.core.store import Store
 from app.schemas.catalog import DatasetDetail, DatasetIn, DatasetList, DatasetOut
-from app.services import datasets
+from app.services import admission, datasets
 
 router = APIRouter(prefix="/datasets", tags=["catalogue"])
 
@@ -29,12 +29,13 @@ def _form() -> dict[str, Any]:
 @router.post(
     "",
     status_code=201,
-    responses=refused(409, 429),
+    responses=refused(409, 429, 507),
     dependencies=[Depends(multipart_body)],
     openapi_extra=_form(),
 )
 async def create(request: Request, response: Response, intake: TheIntake, settings: TheSettings) -> DatasetDetail:
     """Upload a dataset. A zip of class folders, pictures side by side, or folders A and B; the reply reports on it."""
+    await to_thread.run_sync(admission.require_room)
     limit = settings.max_dataset_bytes, "max_dataset_bytes"
     async with received(request, intake.folder, *limit, intake.gate) as sent:
         asked = _asked(sent.fields)

@@ -8,7 +8,7 @@ from app.core.reports import Class, Listed, Report, Span, Transform
 from app.core.states import JobState
 from app.schemas import catalog, compare, experiments, jobs, samples
 from app.schemas.base import Json, Out
-from app.services import recipes
+from app.services import estimates, recipes
 from models.spec.datasets import DATASETS
 from models.spec.families import FAMILIES
 
@@ -74,6 +74,7 @@ def _replies() -> list[Out]:
     recipe = recipes.defaults("cdcgan")
     family = FAMILIES["cdcgan"]
     own = f"/jobs/{JOB}"
+    estimate = jobs.EstimateOut.model_validate(estimates.of(recipe))
     job = jobs.JobOut(
         id=JOB,
         kind="train",
@@ -89,6 +90,7 @@ def _replies() -> list[Out]:
         experiment=None,
         case=None,
         resources=jobs.ResourcesOut(devices=1),
+        estimate=estimate,
         attempt=1,
         progress=jobs.Progress(step=300, total=1200, eta_s=27.5),
         queue_position=None,
@@ -135,8 +137,7 @@ def _replies() -> list[Out]:
         family="cdcgan",
         dataset="digits",
         model=MODEL,
-        parameters=jobs.Parameters(generator=200_000, critic=100_000),
-        note=None,
+        estimate=estimate,
         asked=None,
         refusals=[],
     )

@@ -38,7 +38,7 @@ MEDIA_OF = {format_: media for media, format_ in MEDIA.items()}
     dependencies=[Depends(json_body)],
     responses={
         200: {"model": ExperimentPlanOut, "description": "With `dry_run`: which jobs there would be."},
-        **refused(404, 409),
+        **refused(404, 409, 429, 507),
     },
 )
 def create(asked: ExperimentIn, response: Response, key: Key = None) -> ExperimentDetail | Response:

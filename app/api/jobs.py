@@ -73,7 +73,7 @@ def pause(job_id: str) -> JobOut:
     return JobOut.of(jobs.pause(job_id))
 
 
-@router.post("/{job_id}/resume", responses=refused(409))
+@router.post("/{job_id}/resume", responses=refused(409, 429))
 def resume(job_id: str) -> JobOut:
     """Queue a paused job again. It goes on from the step at which it was paused."""
     return JobOut.of(jobs.resume(job_id))

@@ -19,6 +19,9 @@ UNITS = {
     "members": "members",
     "seconds": "seconds",
     "devices": "devices",
+    "parameters": "weights",
+    "steps": "steps",
+    "jobs": "jobs",
 }
 """by the last word of a setting's name"""
 FIXED = (

@@ -29,7 +29,7 @@ def listed() -> ModelList:
     return ModelList(data=data)
 
 
-@router.post("", status_code=201, dependencies=[Depends(json_body)], responses=refused(404, 409, 429, 503))
+@router.post("", status_code=201, dependencies=[Depends(json_body)], responses=refused(404, 409, 429, 503, 507))
 def publish(asked: ModelIn, response: Response, inference: TheInference) -> VersionOut:
     """Publish a checkpoint. Any job's, which may still be training; it becomes the next version of the name."""
     with inference.publishing():

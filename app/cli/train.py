@@ -135,9 +135,11 @@ def _try(forger: "Forger", what: str | Json, asked: "Asked", *, as_json: bool) -
         for refused in answer.refusals:
             typer.echo(f"{refused.pointer or 'recipe'}: {refused.message}")
     else:
-        sizes = answer.parameters
-        counts = f"; weights: generator {sizes.generator:,}, critic {sizes.critic:,}" if sizes else ""
-        typer.echo(f"It can be trained: {answer.family or 'a recipe'} on {answer.dataset}, as {answer.model}{counts}.")
+        typer.echo(f"It can be trained: {answer.family or 'a recipe'} on {answer.dataset}, as {answer.model}.")
+        if (taken := answer.estimate) is not None:
+            sizes, memory, disk = taken.parameters, taken.memory_bytes / 1e9, taken.disk_bytes / 1e9
+            typer.echo(f"Weights: generator {sizes.generator:,}, critic {sizes.critic:,}.")
+            typer.echo(f"It takes at most {memory:.1f} GB of memory and {disk:.2f} GB on the disk.")
     if answer.refusals:
         raise typer.Exit(1)
 

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from app.core import landlock, seccomp
+from app.core import landlock, machine, seccomp
 from app.core.errors import ForgerError
 
 HEADER = struct.Struct(">I")
@@ -36,6 +36,7 @@ def main(memory_bytes: int, module: str, readable: Sequence[Path]) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         return
+    machine.die_first()
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it writes no file

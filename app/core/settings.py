@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shutil
 import tempfile
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.core import machine
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 _ORIGIN = re.compile(r"https?://[^\s/@?#,*]+")
@@ -20,10 +23,9 @@ def _sqlite_in_home(values: dict[str, Any]) -> str:
 
 
 def _devices_here(values: dict[str, Any]) -> int:
-    """GPUs that the driver shows, else cores. Without torch, which an API may not have."""
-    gpus = [] if values["device"] == "cpu" else list(Path("/proc/driver/nvidia/gpus").glob("*"))
-    if gpus:
-        return len(gpus)
+    """GPUs, else cores."""
+    if values["device"] != "cpu" and (gpus := machine.gpus()):
+        return gpus
     # A client's machine need not be one that serves: only Linux tells which cores a process may use.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -31,6 +33,12 @@ def _devices_here(values: dict[str, Any]) -> int:
 def _listed(names: str | None) -> list[str]:
     """What stands between commas, in lower case."""
     return [name.strip().lower() for name in (names or "").split(",") if name.strip()]
+
+
+def _disk_here(values: dict[str, Any]) -> int:
+    """Bytes of the disk that holds the home, or will."""
+    there = next(folder for folder in (values["home"], *values["home"].parents) if folder.exists())
+    return shutil.disk_usage(there).total
 
 
 class Settings(BaseSettings):
@@ -108,6 +116,22 @@ class Settings(BaseSettings):
     )
     max_bulk_bytes: int = Field(
         64 << 30, gt=0, description="Largest job that generates or translates, its pictures uncompressed, in bytes."
+    )
+    max_parameters: int = Field(1_000_000_000, gt=0, description="Most weights of all networks of a training.")
+    max_memory_bytes: int = Field(
+        default_factory=lambda _: machine.memory_bytes(),
+        gt=0,
+        description="Most memory that a training may take, in bytes; unset means all of this machine, or of its "
+        "control group. Set it where jobs train on another one.",
+    )
+    max_job_bytes: int = Field(64 << 30, gt=0, description="Most bytes that one training may come to keep on the disk.")
+    max_steps: int = Field(10_000_000, ge=1, description="Most steps of a training.")
+    max_queued_jobs: int = Field(1000, ge=1, description="Jobs that may wait in the queue before 429 is answered.")
+    max_stored_bytes: int = Field(
+        default_factory=_disk_here,
+        gt=0,
+        description="Most bytes that jobs, models and uploaded datasets may keep together, with those that unfinished "
+        "jobs may come to keep; unset means the size of the disk that holds FORGER_HOME.",
     )
     max_samples: int = Field(1000, ge=1, description="Most pictures one /sample request may ask for.")
     queue_pictures: int = Field(4000, ge=1, description="Pictures that may wait for the engine before 429 is answered.")

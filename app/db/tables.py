@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     CheckConstraint,
     Float,
     ForeignKey,
@@ -67,6 +68,8 @@ class Job(Base):
     subject: Mapped[str | None] = mapped_column(ID, index=True)  # the training job whose weights it works with
     experiment_id: Mapped[str | None] = mapped_column(ID, ForeignKey("experiments.id", ondelete="SET NULL"), index=True)
     case: Mapped[dict[str, Any] | None]  # what it is among the jobs of its experiment
+    # On the disk: what it may come to keep, and once it has ended what it keeps.
+    stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", index=True)
     devices: Mapped[int] = mapped_column(default=1, server_default="1")  # that a training computes on at once
     numerics: Mapped[dict[str, Any] | None]
     best: Mapped[dict[str, Any] | None]  # step, metric and value of its best checkpoint
@@ -169,6 +172,7 @@ class ModelVersion(Base):
     # A version outlives its job.
     job_id: Mapped[str | None] = mapped_column(ID, ForeignKey("jobs.id", ondelete="SET NULL"), index=True)
     export_sha256: Mapped[str] = mapped_column(SHA256, index=True)
+    export_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     recipe: Mapped[dict[str, Any]]
     step: Mapped[int]
     card: Mapped[dict[str, Any]]

@@ -104,10 +104,19 @@ class ExtendIn(In):
 
 
 class Parameters(Out):
-    """Number of trained weights."""
+    """Number of weights of each player, of both where the game has two."""
 
     generator: int
     critic: int
+    features: int = Field(description="Of the network that compares contents in the paired game.")
+
+
+class EstimateOut(Out):
+    """What a training takes, told from its recipe. Upper bounds."""
+
+    parameters: Parameters
+    memory_bytes: int = Field(description="At its peak, on a CPU and in fp32; on a GPU most of it lies there.")
+    disk_bytes: int = Field(description="That the job may come to keep on the disk while it runs.")
 
 
 class Refusal(Out):
@@ -124,8 +133,7 @@ class PlanOut(Out):
     family: str | None
     dataset: str | None
     model: str | None
-    parameters: Parameters | None
-    note: str | None = Field(description="Why the parameters are not counted, when they are not.")
+    estimate: EstimateOut | None = Field(description="What a training will take.")
     asked: Json | None = Field(description="What a job that trains nothing would do, and with which weights.")
     refusals: list[Refusal]
 
@@ -190,6 +198,7 @@ class JobOut(Out):
     experiment: str | None
     case: Json | None = Field(description="What it is among the jobs of its experiment.")
     resources: ResourcesOut
+    estimate: EstimateOut | None = Field(description="What a training takes; null for other kinds.")
     attempt: int
     progress: Progress
     queue_position: int | None
@@ -220,6 +229,7 @@ class JobOut(Out):
             experiment=job.experiment_id,
             case=job.case,
             resources=ResourcesOut(devices=job.devices),
+            estimate=job.estimate and EstimateOut.model_validate(job.estimate),
             attempt=job.attempt,
             progress=Progress(step=job.step, total=job.total or None, eta_s=job.eta_s),
             queue_position=job.queue_position,

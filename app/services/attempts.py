@@ -252,6 +252,7 @@ def succeed(
             job.model_name,
             job_id=job_id,
             export_sha256=sha256,
+            export_bytes=size,
             recipe=read(job.recipe).model_dump(mode="json"),
             step=step,
             card={**card, **files.last_report(session, job_id, step), **measured},

@@ -63,6 +63,8 @@ class Translation:
 class Bulk:
     asked: Generation | Translation
     version: VersionView
+    bytes: int
+    """of its pictures, uncompressed"""
 
     @property
     def kind(self) -> str:
@@ -103,7 +105,7 @@ def generate(
     asked = Generation(
         **_weights(version), n=total, classes=numbers, seed=seed, truncation=truncation, format=format, shard=shard
     )
-    return Bulk(asked, version)
+    return Bulk(asked, version, total * _bytes(version.recipe))
 
 
 def translate(
@@ -124,7 +126,7 @@ def translate(
         found.append(FieldError("/model", sentence))
     _refuse(found)
     asked = Translation(**_weights(version), dataset=dataset, direction=direction, format=format, shard=shard)
-    return Bulk(asked, version)
+    return Bulk(asked, version, info.size * each)
 
 
 def create(made: Bulk, answer: Answer | None = None) -> JobView:
@@ -139,6 +141,7 @@ def create(made: Bulk, answer: Answer | None = None) -> JobView:
         made.version.recipe,
         hold,
         answer,
+        stored_bytes=made.bytes,
         family=made.family,
         dataset=made.dataset,
         model_name=made.version.name,

@@ -17,6 +17,7 @@ from app.core.settings import get_settings
 from app.core.store import Store, old_entries
 from app.db.repositories import datasets as rows
 from app.db.session import unit_of_work
+from app.services import admission
 from models.archive import mark
 from models.spec.datasets import DATASETS, DatasetInfo
 from models.spec.recipe import Recipe
@@ -74,8 +75,9 @@ def require_free(name: str) -> None:
 
 
 def add(info: DatasetInfo, report: Report, **sha256s: str) -> None:
-    """The files are in the store already. Raises Conflict where the name was taken meanwhile."""
+    """The files are in the store already. Raises NoRoom, and Conflict where the name was taken meanwhile."""
     with unit_of_work() as session:
+        admission.admit(session, stored=report.archive_bytes)
         if not rows.add(session, name=info.name, info=asdict(info), report=asdict(report), **sha256s):
             raise _taken(info.name)
 

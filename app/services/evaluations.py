@@ -13,6 +13,9 @@ from app.services.views import CheckpointView, JobView
 from models.spec.recipe import Recipe
 from models.spec.watch import FIGURES
 
+KEPT_BYTES = 16 << 20
+"""that the report and the picture of an evaluation may come to take"""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -69,6 +72,7 @@ def create(made: Evaluation, answer: Answer | None = None) -> JobView:
         made.recipe,
         lambda job_id: _hold(made, job_id),
         answer,
+        stored_bytes=KEPT_BYTES,
         family=made.family,
         dataset=made.recipe.data.dataset,
         model_name=made.model_name,

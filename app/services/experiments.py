@@ -15,7 +15,7 @@ from app.core.states import TERMINAL, JobState
 from app.db.repositories import experiments as rows
 from app.db.session import unit_of_work
 from app.db.tables import Experiment
-from app.services import grids, jobs, measurements, plans, queue, views
+from app.services import admission, estimates, grids, jobs, measurements, plans, queue, views
 from app.services.grids import Case
 from app.services.idempotency import Answer
 from app.services.measurements import Spread, Summary
@@ -163,9 +163,11 @@ def _refused(refusals: Mapping[tuple[str, str], Sequence[str]], cases: int) -> I
 def create(name: str | None, request: Json, planned: Sequence[Planned], answer: Answer | None = None) -> ExperimentView:
     """All its jobs in one transaction, or none."""
     experiment_id = new_id("exp")
+    kept = [estimates.of(one.plan.recipe, one.plan.devices).disk_bytes for one in planned]
     with unit_of_work() as session:
+        admission.admit(session, jobs=len(planned), stored=sum(kept))
         rows.add(session, experiment_id, name=name, request=request)
-        made = [_insert(session, experiment_id, one) for one in planned]
+        made = [_insert(session, experiment_id, one, stored) for one, stored in zip(planned, kept, strict=True)]
         if answer is not None:
             answer(session, experiment_id)
     for job_id in made:
@@ -174,13 +176,14 @@ def create(name: str | None, request: Json, planned: Sequence[Planned], answer: 
     return get(experiment_id)
 
 
-def _insert(session: Session, experiment_id: str, one: Planned) -> str:
+def _insert(session: Session, experiment_id: str, one: Planned, stored: int) -> str:
     job_id = new_id("job")
     jobs.insert(
         session,
         job_id,
         one.plan.recipe,
         kind="train",
+        stored_bytes=stored,
         family=one.plan.family,
         dataset=one.plan.recipe.data.dataset,
         model_name=one.plan.model,

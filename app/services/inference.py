@@ -42,8 +42,6 @@ T = TypeVar("T")
 Then = Callable[[Future[Array]], Awaitable[T]]
 REFRESH_S = 0.5
 LOAD_S = 60.0
-COUNT_S = 5.0
-"""that a dry run waits for an engine"""
 PUBLISHING = 4
 """checkpoints that may be published at once: each holds a thread of the API while it waits for the one before it"""
 _STILL = (JobState.RUNNING, JobState.QUEUED, JobState.PAUSING, JobState.PAUSED)
@@ -277,10 +275,6 @@ class Inference:
         address = f"http://{self._settings.host}:{self._settings.port}/jobs"
         line = f"curl {address} -H 'Content-Type: application/json' -d '{task.train}'"
         return NotFound(f"{what}. This would train one: {line}", code="no_model")
-
-    def counts(self, recipe: Recipe) -> dict[str, int]:
-        """Number of trained weights of each player. Raises NotReady where there is no engine within a moment."""
-        return self._await(COUNT_S).counts(recipe)
 
     def publishing(self) -> AbstractContextManager[None]:
         """Around all of a publishing. Raises Busy."""

@@ -20,14 +20,13 @@ from app.db.repositories import jobs as rows
 from app.db.repositories.points import Curve
 from app.db.session import unit_of_work
 from app.db.tables import Job
+from app.services import admission, estimates, queue, sweep, views
 from app.services import checkpoints as checkpoints_
-from app.services import queue, sweep, views
 from app.services.idempotency import Answer
 from app.services.plans import Start
 from app.services.views import ArtifactView, CheckpointView, EventView, JobView
 from models.spec.datasets import DATASETS
 from models.spec.recipe import Recipe
-from models.spec.training import MOST_STEPS
 from models.spec.upgrade import read, upgrade
 
 __all__ = [
@@ -85,13 +84,22 @@ def create(
     def hold(job_id: str) -> Mapping[str, Any]:
         return {"start": start and _hold_start(job_id, start)}
 
-    return make(TRAIN, recipe, hold, answer, family=family, dataset=dataset, model_name=model_name, devices=devices)
+    values = {"family": family, "dataset": dataset, "model_name": model_name, "devices": devices}
+    stored = estimates.of(recipe, devices).disk_bytes
+    return make(TRAIN, recipe, hold, answer, stored_bytes=stored, **values)
 
 
 def make(
-    kind: str, recipe: Recipe, hold: Callable[[str], Mapping[str, Any]], answer: Answer | None, **values: Any
+    kind: str,
+    recipe: Recipe,
+    hold: Callable[[str], Mapping[str, Any]],
+    answer: Answer | None,
+    *,
+    stored_bytes: int = 0,
+    **values: Any,
 ) -> JobView:
-    """The job is safe once this returns, whether or not the broker could be rung.
+    """The job is safe once this returns, whether or not the broker could be rung. `stored_bytes`: that it may come to
+    keep.
 
     `hold` puts the files it needs into its own folder, whatever becomes of where they came from, and says what its row
     tells of them. `answer` names it in the same transaction as the answer to an idempotency key.
@@ -100,7 +108,8 @@ def make(
     try:
         held = hold(job_id)
         with unit_of_work() as session:
-            insert(session, job_id, recipe, kind=kind, **values, **held)
+            admission.admit(session, jobs=1, stored=stored_bytes)
+            insert(session, job_id, recipe, kind=kind, stored_bytes=stored_bytes, **values, **held)
             if answer is not None:
                 answer(session, job_id)
     except Exception as error:
@@ -194,13 +203,16 @@ def extend(job_id: str, steps: int, answer: Answer | None = None) -> JobView:
         if (obstacle := _not_extended(session, row)) is not None:
             raise Conflict(obstacle, code="not_extended")
         recipe, told = _longer(row, steps)
+        stored = estimates.of(recipe, row.devices).disk_bytes
+        admission.admit(session, jobs=1, stored=stored - row.stored_bytes)
         rows.move(
             session,
             job_id,
             JobState.QUEUED,
             source={JobState.SUCCEEDED},
             beside=[("extended", told)],
-            recipe=recipe,
+            recipe=recipe.model_dump(mode="json"),
+            stored_bytes=stored,
             total=told["to"],
             asked={"extended_at": told["from"]},  # an early end before it is over
             result=None,
@@ -230,13 +242,14 @@ def _not_extended(session: Session, row: Job) -> str | None:
     return None
 
 
-def _longer(row: Job, steps: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The recipe with the new budget, all else as it is, and the event that tells of it."""
-    total = row.step + steps
-    if total > MOST_STEPS:
-        sentence = f"A job has at most {MOST_STEPS} steps, and this one has made {row.step}: add fewer."
-        raise Invalid(sentence, errors=(FieldError("/budget/steps", sentence),))
-    recipe = read(upgrade(row.recipe) | {"budget": {"steps": total}}).model_dump(mode="json")
+def _longer(row: Job, steps: int) -> tuple[Recipe, dict[str, Any]]:
+    """The recipe with the new budget, all else as it is, and the event that tells of it. Raises Invalid."""
+    total, most = row.step + steps, get_settings().max_steps
+    if total > most:
+        sentence = f"A job has at most {most:,} steps (max_steps), and this one has made {row.step:,}: add fewer."
+        raise Invalid(sentence, code="limit_exceeded", errors=(FieldError("/budget/steps", sentence),))
+    recipe = read(upgrade(row.recipe) | {"budget": {"steps": total}})
+    estimates.require(recipe, row.devices, recipe_at="/budget", budget_at="/budget")
     return recipe, {"from": row.step, "to": total, "message": f"From step {row.step} on to step {total}. {LONGER}"}
 
 
@@ -313,6 +326,8 @@ def _ask(job_id: str, verb: str, moves: Mapping[JobState, JobState], *, done: Co
         if state not in done:
             if state not in moves:
                 raise Conflict(f"Job {job_id} is {state} and cannot be {verb}.", code="job_state")
+            if moves[state] == JobState.QUEUED:
+                admission.admit(session, jobs=1)
             place: dict[str, Any] = {"queued_at": epoch_now()} if moves[state] == JobState.QUEUED else {}
             rows.move(session, job_id, moves[state], source={state}, **place)
     return get(job_id)

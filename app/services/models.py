@@ -15,7 +15,7 @@ from app.db.repositories import files
 from app.db.repositories import jobs as job_rows
 from app.db.repositories import models as rows
 from app.db.session import unit_of_work
-from app.services import checkpoints, views
+from app.services import admission, checkpoints, views
 from app.services.views import CheckpointView, JobView, VersionView
 from models.spec.recipe import Recipe
 
@@ -58,14 +58,15 @@ def find(reference: str) -> VersionView:
 
 
 def publish(name: str, checkpoint_id: str, export: Exporter) -> VersionView:
-    """The checkpoint as the next version of that name. Raises NotFound, Conflict where its file is damaged."""
+    """The checkpoint as the next version of that name. Raises NotFound, NoRoom, Conflict where its file is damaged."""
     checkpoint, job = checkpoints.find(checkpoint_id)
+    admission.require_room()
     with _scratch() as folder:
         saved, out = folder / "checkpoint.pt", folder / "export.safetensors"
         checkpoints.hold(checkpoint, job.id, saved)
         export(job.recipe, saved, out, threads=(job.numerics or {}).get("threads", 1))
-        sha256 = Store(get_settings().artifacts).put_file(out)
-    return _register(name, checkpoint, job, sha256)
+        sha256, size = Store(get_settings().artifacts).put_file(out), out.stat().st_size
+    return _register(name, checkpoint, job, sha256, size)
 
 
 def rebuild(version: VersionView, how: str, export: Exporter) -> None:
@@ -100,8 +101,9 @@ def delete(name: str, version: int | None = None) -> None:
         raise NotFound(f"There is no model '{what}'. GET /models lists them.", code="no_model")
 
 
-def _register(name: str, checkpoint: CheckpointView, job: JobView, sha256: str) -> VersionView:
+def _register(name: str, checkpoint: CheckpointView, job: JobView, sha256: str, size: int) -> VersionView:
     with unit_of_work() as session:
+        admission.admit(session, stored=size)
         if job_rows.find(session, job.id, lock=True) is None:
             raise NotFound(f"Job {job.id} was deleted meanwhile, with its checkpoints.", code="no_checkpoint")
         card = {
@@ -114,6 +116,7 @@ def _register(name: str, checkpoint: CheckpointView, job: JobView, sha256: str) 
             name,
             job_id=job.id,
             export_sha256=sha256,
+            export_bytes=size,
             recipe=job.recipe.model_dump(mode="json"),
             step=checkpoint.step,
             card={**card, **files.last_report(session, job.id, checkpoint.step)},

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.core.errors import FieldError, Invalid, NotFound, refused
 from app.core.settings import get_settings
-from app.services import checkpoints, recipes
+from app.services import checkpoints, estimates, recipes
 from app.services.views import CheckpointView
 from models.spec.fit import misfits
 from models.spec.games import Synthesis
@@ -47,6 +47,8 @@ def make(
     family, made = recipes.whole(recipe, dataset=dataset, seed=seed, budget=budget, overrides=overrides)
     devices = (resources or {}).get("devices", 1)
     _require_devices(made, devices)
+    written = "/overrides" if overrides else "/recipe"
+    estimates.require(made, devices, recipe_at=written, budget_at="/budget" if budget else f"{written}/budget")
     start = None if start_from is None else _start(start_from, made)
     return Plan(family, made, model or recipes.default_model(family, made), start, devices)
 

@@ -38,15 +38,19 @@ def whole(
     return family, made
 
 
-def _require_room(data: DataSpec, info: DatasetInfo, pointer: str) -> None:
-    """What is prepared of an uploaded dataset is as large as the recipe makes it. Raises RecipeRefused."""
+def prepared_bytes(data: DataSpec, info: DatasetInfo) -> int:
+    """Of an uploaded dataset's pictures as training reads them, at the recipe's side; 0 of a built-in one."""
     if not info.uploaded or isinstance(data, Points | Sequences):
-        return
-    pictures = info.size * (2 if info.kind == "paired" else 1)
-    needed, most = pictures * data.channels * data.side**2, get_settings().max_prepared_bytes
+        return 0
+    return info.size * (2 if info.kind == "paired" else 1) * data.channels * data.side**2
+
+
+def _require_room(data: DataSpec, info: DatasetInfo, pointer: str) -> None:
+    """Raises RecipeRefused where the pictures, as large as the recipe makes them, take too much."""
+    needed, most = prepared_bytes(data, info), get_settings().max_prepared_bytes
     if needed > most:
         sentence = (
-            f"At side {data.side} '{info.name}' takes {needed} bytes, more than {most} (max_prepared_bytes). "
+            f"At side {data.side} '{info.name}' takes {needed} bytes, more than {most} (max_prepared_bytes). "  # type: ignore[union-attr]
             "Choose a smaller data.side."
         )
         raise RecipeRefused(Refusal(f"{pointer}/data/side", sentence))

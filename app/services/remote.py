@@ -92,10 +92,6 @@ class RemoteEngine:
         self._carriers.submit(self._send, [asked], image)
         return asked.future
 
-    def counts(self, recipe: Recipe) -> dict[str, int]:
-        """Raises NoEngine: networks are built where torch is."""
-        raise NoEngine(WITHOUT_NETWORKS)
-
     def export(self, recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
         """Raises NoEngine."""
         raise NoEngine(WITHOUT_NETWORKS)

@@ -3,8 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.core.names import TRAIN
 from app.core.states import JobState
 from app.db import tables
+from app.services import estimates
+from models.spec.estimate import Estimate
 from models.spec.recipe import Recipe
 from models.spec.upgrade import read
 
@@ -45,6 +48,8 @@ class JobView:
     eta_s: float | None
     queue_position: int | None
     devices: int
+    estimate: Estimate | None
+    """of a training"""
     numerics: dict[str, Any] | None
     start: dict[str, Any] | None
     asked: dict[str, Any] | None
@@ -105,13 +110,14 @@ class VersionView:
 
 def job(row: tables.Job, queue_position: int | None = None) -> JobView:
     has_reason = row.reason_code is not None and row.reason_message is not None
+    recipe = read(row.recipe)
     return JobView(
         id=row.id,
         kind=row.kind,
         state=JobState(row.state),
         status_reason=Reason(row.reason_code or "", row.reason_message or "") if has_reason else None,
         family=row.family,
-        recipe=read(row.recipe),
+        recipe=recipe,
         dataset=row.dataset,
         model_name=row.model_name,
         attempt=row.fence,
@@ -120,6 +126,7 @@ def job(row: tables.Job, queue_position: int | None = None) -> JobView:
         eta_s=row.eta_s,
         queue_position=queue_position,
         devices=row.devices,
+        estimate=estimates.of(recipe, row.devices) if row.kind == TRAIN else None,
         numerics=row.numerics,
         start=row.start,
         asked=row.asked,

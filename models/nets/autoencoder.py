@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from models.nets.dcgan import DcganGenerator
 from models.nets.layers import activation, initialise
-from models.nets.sizes import halvings
 from models.spec.nets import DcganAutoencoder as DcganAutoencoderSpec
 from models.spec.nets import DcganGenerator as DcganGeneratorSpec
 from models.spec.nets import MlpAutoencoder as MlpAutoencoderSpec
+from models.spec.sides import halvings
 
 
 class Autoencoder(nn.Module):

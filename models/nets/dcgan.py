@@ -5,9 +5,9 @@ from torch import Tensor, nn
 from models.duel import Verdict
 from models.nets.heads import HeadedCritic
 from models.nets.layers import ConditionalBatchNorm2d, FromPixel, initialise, normalised
-from models.nets.sizes import halvings
 from models.spec.nets import DcganCritic as DcganCriticSpec
 from models.spec.nets import DcganGenerator as DcganGeneratorSpec
+from models.spec.sides import halvings
 
 
 class DcganGenerator(nn.Module):

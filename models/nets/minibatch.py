@@ -6,11 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models import ranks
-from models.spec.nets import Mixing
-
-KERNELS = 32
-NUMBERS = 4
-"""of each kernel"""
+from models.spec.nets import KERNEL_NUMBERS, KERNELS, Mixing
 
 
 class MinibatchDiscrimination(nn.Module):
@@ -22,11 +18,11 @@ class MinibatchDiscrimination(nn.Module):
 
     def __init__(self, features: int) -> None:
         super().__init__()
-        self.kernels = nn.Linear(features, KERNELS * NUMBERS, bias=False)
+        self.kernels = nn.Linear(features, KERNELS * KERNEL_NUMBERS, bias=False)
         self.score = nn.Linear(KERNELS, 1, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        points = self.kernels(features).float().view(len(features), KERNELS, NUMBERS)
+        points = self.kernels(features).float().view(len(features), KERNELS, KERNEL_NUMBERS)
         all_points = ranks.whole(points)
         near = (-(points[:, None] - all_points[None]).abs().sum(3)).exp()
         score: Tensor = self.score((near.sum(1) - 1) / max(len(all_points) - 1, 1))

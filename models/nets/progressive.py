@@ -13,9 +13,9 @@ from models.duel import Verdict
 from models.nets.layers import enlarged, halved
 from models.nets.minibatch import batch_score
 from models.nets.schedule import Scheduled
-from models.nets.sizes import halvings, widths
 from models.spec.nets import ProgressiveCritic as ProgressiveCriticSpec
 from models.spec.nets import ProgressiveGenerator as ProgressiveGeneratorSpec
+from models.spec.sides import halvings, widths
 
 
 def growth(progress: float, stages: int) -> tuple[int, float]:

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from models.duel import Verdict
 from models.nets.layers import enlarged
-from models.nets.sizes import halvings, widths
 from models.spec.nets import AutoencoderCritic as AutoencoderCriticSpec
+from models.spec.sides import halvings, widths
 
 
 class AutoencoderCritic(nn.Module):

@@ -13,13 +13,11 @@ from models.duel import Verdict
 from models.nets.attention import SelfAttention
 from models.nets.heads import HeadedCritic
 from models.nets.layers import ConditionalBatchNorm2d, enlarged, halved, normalised
-from models.nets.sizes import halvings, widths
 from models.nets.spectral import hold
+from models.spec.nets import CLASS_EMBEDDING
 from models.spec.nets import ResidualCritic as ResidualCriticSpec
 from models.spec.nets import ResidualGenerator as ResidualGeneratorSpec
-
-SHARED = 32
-"""numbers of the class embedding that all blocks of a hierarchical generator share"""
+from models.spec.sides import halvings, widths
 
 
 class ResidualGenerator(nn.Module):
@@ -35,9 +33,9 @@ class ResidualGenerator(nn.Module):
         steps = len(self.sides) - 1
         shares = [(latent + place) // (steps + 1) for place in reversed(range(steps + 1))]
         self.shares = shares if spec.hierarchical else None
-        self.embed = nn.Embedding(classes, SHARED) if spec.hierarchical else None
+        self.embed = nn.Embedding(classes, CLASS_EMBEDDING) if spec.hierarchical else None
         self.first = nn.Linear(shares[0] if spec.hierarchical else latent, wide[0] * self.sides[0] ** 2)
-        norms = [_Norms(spec.norm, classes, SHARED + share if spec.hierarchical else 0) for share in shares]
+        norms = [_Norms(spec.norm, classes, CLASS_EMBEDDING + share if spec.hierarchical else 0) for share in shares]
         self.blocks = nn.ModuleList(
             UpBlock(wide[i], wide[i + 1], self.sides[i + 1], norms[i + 1]) for i in range(steps)
         )

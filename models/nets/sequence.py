@@ -5,11 +5,9 @@ from torch import Tensor, nn
 
 from models.duel import Verdict
 from models.nets.schedule import Scheduled
+from models.spec.nets import SEQUENCE_WIDER
 from models.spec.nets import SequenceCritic as SequenceCriticSpec
 from models.spec.nets import SequenceGenerator as SequenceGeneratorSpec
-
-WIDER = 4
-"""how many times wider the critic's layers are than `width`"""
 
 
 class SequenceGenerator(Scheduled):
@@ -57,7 +55,7 @@ class SequenceCritic(nn.Module):
 
     def __init__(self, spec: SequenceCriticSpec, length: int, symbols: int) -> None:
         super().__init__()
-        width = WIDER * spec.width
+        width = SEQUENCE_WIDER * spec.width
         layers: list[nn.Module] = [nn.Flatten()]
         for before in (length * symbols, width, width):
             layers += [nn.Linear(before, width), nn.LeakyReLU(0.2)]

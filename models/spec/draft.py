@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import Field
 
 from models.spec.base import Spec
-from models.spec.data import DataSpec, Images
-from models.spec.games import GameSpec, Paired, Synthesis
+from models.spec.data import DataSpec, Images, Points, Sequences
+from models.spec.games import GameSpec, Paired, Reconstruction, Synthesis
 from models.spec.nets import CriticSpec, GeneratorSpec, Translating, padded
 from models.spec.objectives import ObjectiveSpec
 from models.spec.penalties import PenaltySpec
@@ -59,9 +59,43 @@ class Draft(Spec):
         return self.data.classes if self.labelled and isinstance(self.data, Images) else 0
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one example: (channels, side, side), (dimension,) for points, (length, symbols) for strings."""
+        match self.data:
+            case Points(dimension=dimension):
+                return (dimension,)
+            case Sequences(length=length, symbols=symbols):
+                return (length, symbols)
+            case data:
+                return (data.channels, data.side, data.side)
+
+    @property
+    def judged_shape(self) -> tuple[int, ...]:
+        """Of what a critic sees at once: packs and conditions are stacked in the first dimension."""
+        first, *rest = self.shape
+        match self.game:
+            case Synthesis(packing=packing):
+                return (first * packing, *rest)
+            case Paired():
+                return (self.game.judged_channels(first), *rest)
+            case _:
+                return (first, *rest)
+
+    @property
+    def given_channels(self) -> int:
+        """Channels of the pictures that a translator is given."""
+        channels = self.shape[0]
+        return self.game.given_channels(channels) if isinstance(self.game, Paired) else channels
+
+    @property
+    def gaussian(self) -> bool:
+        """Whether a code is a mean and a log variance."""
+        return isinstance(self.game, Reconstruction) and self.game.divergence > 0
+
+    @property
     def draws(self) -> bool:
         """Whether something new can be drawn from noise."""
-        return self.game.kind == "synthesis" or (self.game.kind == "reconstruction" and self.game.divergence > 0)
+        return self.game.kind == "synthesis" or self.gaussian
 
     @property
     def translates(self) -> bool:

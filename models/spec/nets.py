@@ -11,6 +11,13 @@ Hidden = Annotated[tuple[Annotated[int, Field(ge=1, le=8192)], ...], Field(max_l
 Activation = Literal["relu", "leaky_relu", "tanh"]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 
+CLASS_EMBEDDING = 32
+"""numbers of the class embedding that all blocks of a hierarchical generator share"""
+KERNELS, KERNEL_NUMBERS = 32, 4
+"""of minibatch discrimination: kernels, and numbers of each"""
+SEQUENCE_WIDER = 4
+"""how many times wider a sequence critic's layers are than its `width`"""
+
 
 class MlpGenerator(Spec):
     """Latent vector through fully connected layers to a picture (tanh) or a point (linear).

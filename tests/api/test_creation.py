@@ -1,7 +1,7 @@
 """POST /jobs: once under a key, as a dry run, from another job's weights."""
 
 from collections import Counter
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
 
@@ -9,7 +9,6 @@ import httpx2 as httpx
 import pytest
 from starlette.testclient import TestClient
 
-from app.core.errors import NotReady
 from app.core.ids import new_id
 from app.services import attempts, jobs
 from models.spec.families import FAMILIES
@@ -94,13 +93,13 @@ def test_a_dry_run_answers_what_the_job_would_be_and_makes_nothing(client: TestC
     assert reply.status_code == 200, reply.text
     plan = reply.json()
     assert (plan["family"], plan["dataset"], plan["model"]) == ("cdcgan", "digits", "cdcgan-digits")
-    assert (plan["refusals"], plan["note"]) == ([], None)
-    assert plan["parameters"]["generator"] > 1000
+    assert plan["refusals"] == []
     assert plan["recipe"]["generator"]["width"] == 8
     assert count() == before
     made = send(client, key, overrides={"generator": {"width": 8}})
     assert made.status_code == 201, "the key was not used up"
     assert made.json()["recipe"] == plan["recipe"]
+    assert made.json()["estimate"] == plan["estimate"]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +113,8 @@ def test_parameters_are_counted_without_being_made(
     data = {"side": 64, "channels": 3} if family == "dcgan" else {"side": 256}
     dataset = FAMILIES[family].default_dataset if family == "cyclegan" else "mnist"
     plan = send(client, recipe=family, dataset=dataset, overrides={"data": data}, dry_run=True).json()
-    assert (plan["parameters"]["generator"], plan["parameters"]["critic"]) == parameters
+    counted = plan["estimate"]["parameters"]
+    assert (counted["generator"], counted["critic"], counted["features"]) == (*parameters, 0)
 
 
 def test_a_dry_run_lists_refusals_instead_of_refusing(client: TestClient) -> None:
@@ -125,32 +125,6 @@ def test_a_dry_run_lists_refusals_instead_of_refusing(client: TestClient) -> Non
     unknown = send(client, dry_run=True, start_from="ckpt_x").json()["refusals"]
     assert [refusal["pointer"] for refusal in unknown] == ["/start_from"]
     assert send(client, dry_run=True, wrong=1).status_code == 422, "what is no request is no dry run"
-
-
-def test_without_an_engine_a_dry_run_says_that_it_cannot_count(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def absent(self: object, seconds: float) -> None:
-        raise NotReady("The engine did not start: No module named 'torch'.")
-
-    monkeypatch.setattr("app.services.inference.Inference._await", absent)
-    plan = send(client, dry_run=True).json()
-    assert plan["parameters"] is None
-    assert plan["note"] == "The parameters are not counted. The engine did not start: No module named 'torch'."
-    assert plan["recipe"] is not None
-
-
-def test_a_dry_run_waits_only_a_moment_for_an_engine_that_loads(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    inference = client.app.state.inference  # type: ignore[attr-defined]
-    inference._await()  # else its loader may fill the future of this test, and the service never ends
-    monkeypatch.setattr("app.services.inference.COUNT_S", 0.01)
-    monkeypatch.setattr(inference, "_engine", Future())
-    plan = send(client, dry_run=True).json()
-    assert plan["parameters"] is None
-    assert plan["note"] == "The parameters are not counted. The engine is still loading."
-    assert plan["recipe"] is not None
 
 
 def test_a_job_begins_with_the_weights_of_a_checkpoint(client: TestClient) -> None:

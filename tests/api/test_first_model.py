@@ -9,10 +9,12 @@ from starlette.testclient import TestClient
 
 from app.core.settings import Settings, get_settings
 from app.main import create_app
-from app.services import inference
+from app.services import attempts, inference
 from app.services.inference import Inference
 from models.asking import AnyEngine
+from tests.support.checkpoints import write_checkpoint
 from tests.support.exports import publish_vivid
+from tests.support.jobs import make_job
 from tests.support.wait import until
 
 WISH = {"recipe": "gan", "dataset": "ring8", "budget": {"steps": 3}, "dry_run": True}
@@ -70,9 +72,18 @@ def test_the_first_model_brings_it(database: Path) -> None:
         assert client.get("/sample").status_code == 200
 
 
-def test_who_asks_what_only_networks_can_tell_brings_it(database: Path) -> None:
+def test_an_estimate_needs_none(database: Path) -> None:
     with api() as client:
-        assert client.post("/jobs", json=WISH).json()["parameters"]["generator"] > 0
+        assert client.post("/jobs", json=WISH).json()["estimate"]["parameters"]["generator"] > 0
+        assert engine_of(client).load() is None
+
+
+def test_who_asks_for_what_only_networks_can_do_brings_it(database: Path) -> None:
+    job = make_job("gan", "ring8")
+    assert attempts.claim(job.id, "tests") is not None
+    checkpoint = write_checkpoint(job.id, 1)
+    with api() as client:
+        assert client.post("/models", json={"name": "mine", "checkpoint": checkpoint.id}).status_code == 201
         assert engine_of(client).load() is not None
 
 

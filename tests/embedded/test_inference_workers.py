@@ -40,12 +40,12 @@ def test_the_api_draws_without_torch(apart: Service) -> None:
 def test_what_needs_networks_in_the_api_is_refused_with_where_to_go(apart: Service) -> None:
     wish = {"recipe": "gan", "dataset": "ring8", "budget": {"steps": 3}, "dry_run": True}
     planned = apart.client.post("/jobs", json=wish).json()
-    assert planned["parameters"] is None
-    assert "FORGER_INFERENCE=workers" in planned["note"]
+    assert planned["estimate"]["parameters"]["generator"] > 0, "to estimate needs no networks"
     checkpoint = apart.client.get("/jobs").json()["data"][0]["id"]
     newest = apart.client.get(f"/jobs/{checkpoint}/checkpoints").json()["data"][-1]["id"]
     refused = apart.client.post("/models", json={"name": "mine", "checkpoint": newest})
     assert (refused.status_code, refused.json()["code"]) == (503, "no_engine")
+    assert "FORGER_INFERENCE=workers" in refused.json()["detail"]
 
 
 def test_a_killed_inference_worker_is_started_again(apart: Service) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from models.build import counts
+from models.spec.estimate import parameters
 from models.spec.recipe import Recipe
 
 MANY_WEIGHTS = 2_000_000
@@ -138,6 +138,7 @@ def _threads(recipe: Recipe, slots: int) -> int:
     waits for its slowest thread.
     """
     cores = max(1, len(os.sched_getaffinity(0)) // slots)
-    if sum(counts(recipe).values()) > MANY_WEIGHTS:
+    weights = parameters(recipe)
+    if weights.generator + weights.critic > MANY_WEIGHTS:
         return cores
     return 1 if recipe.generator.kind in SMALL else min(2, cores)

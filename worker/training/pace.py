@@ -94,11 +94,11 @@ def measure(
     return Pace(seconds / done, reported - began, saved - reported, prepared, time.perf_counter() - saved)
 
 
-def steps_within(recipe: Recipe, pace: Pace) -> int:
+def steps_within(recipe: Recipe, pace: Pace, most: int = MOST_STEPS) -> int:
     """The most steps whose training, reports and checkpoints fit into the recipe's minutes; at least 1."""
     assert recipe.budget.minutes is not None
     seconds = 60 * recipe.budget.minutes
-    most = min(MOST_STEPS, int(seconds / pace.step))
+    most = min(most, int(seconds / pace.step))
     return max(1, bisect_right(range(1, most + 1), seconds, key=lambda steps: _cost(settled(recipe, steps), pace)))
 
 

@@ -14,7 +14,7 @@ from app.db.clock import epoch_now
 from app.db.parts import in_parts
 from app.db.repositories import events
 from app.db.repositories.events import Entry
-from app.db.tables import Job
+from app.db.tables import Artifact, Checkpoint, Job
 
 Reason = tuple[str, str]
 """Code and sentence."""
@@ -213,10 +213,19 @@ def _consequences(target: JobState) -> dict[str, Any]:
     if target not in ACTIVE:
         changed |= {"owner": None, "lease_expires": None, "eta_s": None}
     if target in TERMINAL:
-        changed |= {"finished_at": epoch_now()}
+        changed |= {"finished_at": epoch_now(), "stored_bytes": _kept_bytes()}
     if target == JobState.QUEUED:
         changed |= {"rung_at": epoch_now()}
     return changed
+
+
+def _kept_bytes() -> ColumnElement[int]:
+    """Of the checkpoints and artifacts of the job that is updated."""
+    sums = (
+        select(func.coalesce(func.sum(table.size), 0)).where(table.job_id == Job.id).correlate(Job).scalar_subquery()
+        for table in (Checkpoint, Artifact)
+    )
+    return next(sums) + next(sums)
 
 
 def _bump(
