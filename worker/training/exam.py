@@ -9,7 +9,6 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from models.build import shape
 from models.latent import cycling_labels, draw_latent
 from models.nets.autoencoder import Autoencoder
 from models.paired import Question
@@ -183,7 +182,7 @@ class Exam:
     def made(self, make: Callable[[slice], Tensor], n: int) -> Tensor:
         """What `make` gives for n rows, part by part: pictures as uint8, as they are served. Raises CannotMeasure."""
         parts = []
-        for part in in_parts(make, n, part_of((n, *shape(self.recipe)), MADE), self.beat):
+        for part in in_parts(make, n, part_of((n, *self.recipe.shape), MADE), self.beat):
             if not part.isfinite().all():
                 raise CannotMeasure("The generator makes numbers that are not finite, so that nothing can be measured.")
             parts.append(kept(part) if part.dim() == 4 else part)
