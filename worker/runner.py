@@ -46,11 +46,11 @@ NICE = 10
 
 def main(job_id: str, fence: int) -> int:
     """The exit status: 0 when the job's row says how the attempt ended."""
+    machine.die_first()  # before this process's files in /proc become root's
     private.begin()
     lifeline = Lifeline()
     lifeline.hold()
     os.nice(NICE)
-    machine.die_first()
     configure(get_settings().log_level, "runner")
     bind_contextvars(job=job_id, attempt=fence)
     lifeline.beat(0, now=True)

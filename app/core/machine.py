@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 FIRST_TO_DIE = 800
@@ -25,7 +26,8 @@ def gpus() -> int:
 def die_first() -> None:
     """When memory runs out the kernel shall end this process, and what it starts, before others."""
     if sys.platform == "linux":
-        Path("/proc/self/oom_score_adj").write_text(str(FIRST_TO_DIE))
+        with suppress(OSError):  # a container may have no /proc to write to: then the kernel chooses by size alone
+            Path("/proc/self/oom_score_adj").write_text(str(FIRST_TO_DIE))
 
 
 def _limits() -> Iterator[int]:

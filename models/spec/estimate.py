@@ -26,8 +26,6 @@ JUDGE = 64 << 20
 """bytes that the network takes by which pictures are compared while it learns them, apart from these"""
 JUDGED, JUDGED_SIDE = 20_000, 32
 """pictures that it learns, at most, and their side, at most"""
-REFERENCE, COPIED = 2048, 8000
-"""real pictures that made ones are compared with, and training pictures among which copies are looked for"""
 MAPPED = 1 << 30
 """bytes of a built-in dataset's pictures above which they lie in a mapped file"""
 SLOPED = 3
@@ -36,12 +34,12 @@ PASSING = 4
 """largest maps that a pass without gradients holds at once, and a backward pass beside what is kept"""
 UNEVEN = 1.15
 """of a step's memory: what the allocator loses between tensors of many sizes"""
-PART, PART_PIXELS = 128, 1 << 19
-"""examples that an evaluation makes together, and their pixels, at most"""
-RECALIBRATED = 128
-"""pictures of a batch that BatchNorm's statistics are taken of"""
-SAMPLED = 80
-"""examples that a sample sheet shows, at most"""
+PART, LOOKED_AT, MADE = 128, 1 << 23, 1 << 19
+"""examples that an evaluation or a sheet makes or looks at together, at most, and the pixels of each kind"""
+RECALIBRATED, TOGETHER = 128, 1 << 27
+"""examples of a batch that BatchNorm's statistics are taken of, and the numbers that a layer is given at once"""
+SAMPLED, POINTS = 80, 2000
+"""pictures that a sample sheet shows, at most, and points or strings"""
 SAMPLES = 40
 """sheets that a job keeps, at most"""
 POINT = 160
@@ -195,33 +193,29 @@ class _Take:
         prediction = 3 * self.critic.weights if self.recipe.turns.prediction else 0
         return prediction + (2 * self._weights() if "historical_averaging" in self.penalties else 0)
 
-    def _part(self) -> int:
-        """Examples that an evaluation makes together."""
+    def _part(self, pixels: int) -> int:
+        """Examples that are made, or looked at, together."""
         shape = self.recipe.shape
-        return PART if len(shape) < 3 else max(1, min(PART, PART_PIXELS // shape[-1] ** 2))
+        return PART if len(shape) < 3 else max(1, min(PART, pixels // shape[-1] ** 2))
 
     def _evaluation(self) -> int:
-        """What is made, twice; the real pictures beside it, as bytes; and the maps of a part."""
+        """A part that is made and one that is looked at; all that is made, and what it was made of, where no features
+        of it are kept instead."""
         watch = self.recipe.watch
         if watch is None:
             return 0
-        real = self._compared() * self.example // NUMBER
-        looked_at = 2 * PART * self.example if len(self.recipe.shape) == 3 else 0
-        return 2 * watch.samples * self.example + real + looked_at + self._making(self._part())
-
-    def _compared(self) -> int:
-        """Real pictures that made ones are compared with, by features or to find copies."""
-        most = (REFERENCE, COPIED) if self.recipe.game.kind == "synthesis" else (REFERENCE,)
-        return sum(min(size, count) for size in self._piles() for count in most) if self._compares else 0
+        held = 3 * self._part(LOOKED_AT) if self._compares else 4 * watch.samples
+        return held * self.example + self._making(self._part(MADE))
 
     def _sheet(self) -> int:
-        shown = SAMPLED if len(self.recipe.shape) == 3 else 2000
-        if self.recipe.translates:
-            shown = 16
-        return self._making(shown) + 3 * shown * self.example
+        shown = SAMPLED if len(self.recipe.shape) == 3 else POINTS
+        return self._making(self._part(MADE)) + 3 * shown * self.example
 
     def _recalibration(self) -> int:
-        return self._making(RECALIBRATED) if self.recipe.draws else 0
+        if not self.recipe.draws:
+            return 0
+        together = min(RECALIBRATED * self.generator.widest, TOGETHER + self.generator.widest)
+        return PASSING * together + RECALIBRATED * self.example + self.generator.anew
 
     def _making(self, n: int) -> int:
         """`n` examples made at once, without gradients."""

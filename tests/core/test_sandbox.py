@@ -16,6 +16,7 @@ import pytest
 
 from app.core import sandboxed
 from app.core.errors import FieldError, Invalid, TooLarge
+from app.core.machine import FIRST_TO_DIE
 from app.core.sandbox import Overran, Sandbox
 from app.core.settings import CHECKOUT
 from tests.support import strange
@@ -34,6 +35,13 @@ def test_values_bytes_and_arrays_come_back(sandbox: Sandbox) -> None:
     assert sandbox.run(strange.echo, b"\x00\xff") == b"\x00\xff"
     pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
     assert np.array_equal(sandbox.run(strange.echo, pixels), pixels)
+
+
+def test_a_child_dies_before_its_parent_where_the_machine_has_no_memory_left(sandbox: Sandbox) -> None:
+    sandbox.run(strange.echo, 1)
+    (child,) = (child for child in psutil.Process().children() if "app.core.sandboxed" in child.cmdline())
+    scores = [int(Path(f"/proc/{pid}/oom_score_adj").read_text()) for pid in (os.getpid(), child.pid)]
+    assert scores[0] < scores[1] == FIRST_TO_DIE
 
 
 def test_a_large_array_comes_back_whole(sandbox: Sandbox) -> None:

@@ -168,8 +168,8 @@ def test_no_dataset_is_taken_where_nothing_more_may_be_kept(database: Path, monk
 
     def upload(name: str) -> None:
         settings = get_settings()
-        settings.home.mkdir(parents=True, exist_ok=True)
-        path = settings.home / "x.zip"
+        settings.incoming.mkdir(parents=True, exist_ok=True)
+        path = settings.incoming / "x.zip"
         path.write_bytes(data)
         intake = Intake(settings)
         try:

@@ -10,7 +10,6 @@ from app.core.settings import get_settings
 from app.core.states import JobState
 from app.services import attempts, jobs, models
 from app.services.views import JobView
-from models.spec.training import MOST_STEPS
 from tests.support.jobs import export_file, make_job, put_in, record_report
 
 S = JobState
@@ -81,8 +80,10 @@ def test_networks_that_grow_with_the_budget_are_refused(database: Path) -> None:
 
 
 def test_a_job_stays_within_the_most_steps(database: Path) -> None:
-    with pytest.raises(Invalid, match=f"at most {MOST_STEPS} steps"):
-        jobs.extend(trained().id, MOST_STEPS)
+    most = get_settings().max_steps
+    with pytest.raises(Invalid, match=f"at most {most:,} steps \\(max_steps\\)"):
+        jobs.extend(trained().id, most - 19)
+    assert jobs.extend(trained().id, most - 20).total == most
 
 
 def test_what_answers_a_key_is_written_with_the_extension(database: Path) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from app.core.machine import FIRST_TO_DIE
-from app.core.sandbox import Sandbox
 from app.core.settings import get_settings
 from app.core.states import JobState
 from app.services import attempts, jobs
@@ -44,19 +43,6 @@ def test_a_runner_beyond_its_limit_fails_the_job_in_words(database: Path, monkey
     assert (status, ended.state, ended.status_reason.code) == (0, JobState.FAILED, "out_of_memory")
     assert "use a smaller batch_size" in ended.status_reason.message
     assert FIRST_TO_DIE in scores
-
-
-@pytest.mark.processes
-def test_a_decoder_dies_before_the_api(home: Path) -> None:
-    sandbox = Sandbox(1)
-    try:
-        assert sandbox.run(own_score) == FIRST_TO_DIE
-    finally:
-        sandbox.close()
-
-
-def own_score() -> int:
-    return int(Path("/proc/self/oom_score_adj").read_text())
 
 
 @pytest.mark.processes
