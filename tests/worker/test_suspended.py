@@ -11,7 +11,7 @@ from app.core.settings import get_settings
 from app.services import attempts, bulk, evaluations
 from app.services.inference import Inference
 from app.services.views import JobView
-from tests.support import suspending
+from tests.support import suspended
 from tests.support.checkpoints import write_checkpoint
 from tests.support.exports import publish_vivid
 from tests.support.jobs import make_job
@@ -59,8 +59,8 @@ def creator(kind: str) -> Callable[[], JobView]:
 @pytest.mark.parametrize(("kind", "part"), [(kind, part) for kind, parts in PARTS.items() for part in range(parts)])
 def test_no_suspended_attempt_touches_its_successors_files(database: Path, kind: str, part: int) -> None:
     create = creator(kind)
-    expected, touches = suspending.unbroken(create)
+    expected, touches = suspended.unbroken(create)
     for first in range(1 + part, len(touches) + 1, PARTS[kind]):
-        second = suspending.draw(f"{kind} {first}", len(touches))
-        found = suspending.overtaken(create, first, second)
+        second = suspended.draw(f"{kind} {first}", len(touches))
+        found = suspended.overtaken(create, first, second)
         assert found == expected, f"suspended before {touches[first - 1]}, its successor at {second}"

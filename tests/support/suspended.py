@@ -20,7 +20,7 @@ from tests.support.wait import until
 from tests.support.worker import writable
 
 NEVER = 0
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).with_name("suspending")
 
 
 @dataclass(frozen=True)
