@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     )
     slots: int = Field(1, ge=1, le=64, description="Jobs one worker process trains at the same time.")
     lease_s: float = Field(15.0, gt=0, description="Seconds after which a silent worker loses its job.")
-    silence_s: float = Field(300.0, gt=0, description="Seconds without a finished step before a runner is killed.")
+    silence_s: float = Field(300.0, gt=0, description="Seconds without a heartbeat before a runner is killed.")
     cancel_grace_s: float = Field(
         10.0,
         gt=0,

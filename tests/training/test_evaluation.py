@@ -17,7 +17,7 @@ from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from models.spec.watch import FIGURES
 from tests.support.tensors import made_meanwhile
-from worker.training import exam, measures, piles
+from worker.training import exam, piles
 from worker.training.data import Data, DatasetMissing, Split, load
 from worker.training.evaluation import CannotMeasure, Evaluation, evaluate
 from worker.training.judge import learned
@@ -195,8 +195,7 @@ def test_no_whole_pile_of_pictures_is_made_of_floats(
     judged(recipe, build_generator(recipe), cache, only=wanted)  # data are read from here on
     judge = learned(data_of(recipe.data, "train"), cache, 60)
     monkeypatch.setattr(exam, "learned", lambda *_: judge)
-    for module in (piles, exam, measures):
-        monkeypatch.setattr(module, "PART", 16)
+    monkeypatch.setattr(piles, "PART", 16)
     beats: list[None] = []
     with made_meanwhile() as tensors:
         found = judged(recipe, build_generator(recipe), cache, only=wanted, beat=lambda: beats.append(None))

@@ -7,7 +7,8 @@ import torch
 
 from models.spec.resolve import resolve
 from worker.training.data import Data, load
-from worker.training.judge import QUICK, learned
+from worker.training.judge import EXAMPLES, QUICK, learned
+from worker.training.piles import shares
 
 DIGITS = resolve("cdcgan", dataset="digits")[1].data
 
@@ -42,16 +43,16 @@ def test_the_same_data_give_the_same_judge_with_any_threads_and_seed(digits: Dat
 
 
 def test_it_is_kept_by_content_and_a_damaged_one_learns_anew(digits: Data, tmp_path: Path) -> None:
-    beats: list[int] = []
+    assert digits.images is not None
+    read, beats = len(list(shares(digits.images, EXAMPLES))), list[int]()
     first = learned(digits, tmp_path, 3, lambda: beats.append(1))
-    assert len(beats) == 3
+    assert len(beats) == read + 3
     assert learned(digits, tmp_path, 3, lambda: beats.append(1)).mark == first.mark
-    assert len(beats) == 3
+    assert len(beats) == 2 * read + 3, "it learns nothing"
     (kept,) = tmp_path.iterdir()
     kept.write_bytes(kept.read_bytes()[:1000])
     assert learned(digits, tmp_path, 3, lambda: beats.append(1)).mark == first.mark
-    assert len(beats) == 6
-    assert digits.images is not None
+    assert len(beats) == 3 * read + 6
     other = Data(images=digits.images.flip(0), labels=digits.labels)
     assert learned(other, tmp_path, 3).mark != first.mark
 
