@@ -1,9 +1,15 @@
 """What a job keeps when its worker dies: its place in the queue, its numerics, its right to be tried again."""
 
 import signal
+import threading
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from app.core import owner
+from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
 from app.services import attempts, evaluations, jobs
 from app.services.views import JobView
@@ -12,6 +18,8 @@ from tests.support.jobs import make_job
 from tests.support.wait import until
 from tests.support.worker import Process, running_worker, until_state, until_step
 from tests.worker.test_worker import once, runner_of, told
+from worker.lifeline import DATABASE_LOST
+from worker.supervisor import Attempt
 
 S = JobState
 LEASE = {"FORGER_LEASE_S": "600"}
@@ -78,3 +86,19 @@ def checkpoint_of(family: str, dataset: str, **overrides: Any) -> str:
     kept = write_checkpoint(job.id, 5)
     attempts.fail(job.id, 1, "internal_error", "It broke.")
     return kept.id
+
+
+@pytest.mark.processes
+@once
+def test_a_runner_that_lost_the_database_is_not_blamed(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, settings = make_job("gan", "ring8"), get_settings()
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")  # as the runners see it
+    for fence in range(1, DEATHS + 1):
+        claim = attempts.claim(job.id, owner.here())
+        assert claim is not None
+        Attempt(claim, settings, threading.Event()).run()
+        assert jobs.get(job.id).attempt == fence
+    assert jobs.get(job.id).state == S.QUEUED
+    reasons = [event.data["reason"]["message"] for event in told(job.id, "state") if "reason" in event.data]
+    assert len(reasons) == DEATHS
+    assert all(f"status {DATABASE_LOST}" in reason for reason in reasons)
