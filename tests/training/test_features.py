@@ -115,9 +115,9 @@ class Notes(Quiet):
 def test_a_resumed_job_has_the_network_and_ends_with_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, half, rest = Notes(), Notes(beats=5 + 2), Notes()
+    whole, half, rest = Notes(), Notes(beats=5 + 3), Notes()
     assert run(small(), tmp_path / "whole", whole) == Finished(4)
-    assert whole.beats == [0] * 5 + [1, 2, 3, 4]
+    assert whole.beats == [0] * 5 + [1, 1, 2, 2, 3, 3, 4, 4]
     assert run(small(), tmp_path / "half", half) == Stopped(Stop.PAUSE, 2)
     monkeypatch.setattr("worker.training.trainer.learn_turns", None)  # it would fail if it were learned again
     assert run(small(), tmp_path / "half", rest, resume=half.checkpoints[-1].path, attempt=2) == Finished(4)

@@ -62,10 +62,11 @@ def test_what_was_measured_leaves_no_trace_in_the_weights(tmp_path: Path) -> Non
     data, numerics = load(recipe.data, None), measure("cpu", recipe, 1)
     apply(numerics)
     beats: list[None] = []
-    pace = measure_pace(recipe, data, numerics, lambda: beats.append(None), folder=tmp_path)
+    trial = tmp_path / "trial"
+    pace = measure_pace(recipe, data, numerics, lambda: beats.append(None), folder=trial)
     assert min(pace.step, pace.report, pace.save) > 0
     assert len(beats) >= 3
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [trial]
     whole = settled(recipe, 12)
     exports = []
     for name in ("measured", "given"):
@@ -73,7 +74,7 @@ def test_what_was_measured_leaves_no_trace_in_the_weights(tmp_path: Path) -> Non
         torch.manual_seed(len(name))  # what the global generator holds must not matter
         train(whole, data, newest, folder=tmp_path / name, attempt=1, resume=None, numerics=numerics)
         if name == "measured":
-            measure_pace(recipe, data, numerics, lambda: None, folder=tmp_path)
+            measure_pace(recipe, data, numerics, lambda: None, folder=trial)
         export_checkpoint(whole, newest.path, tmp_path / f"{name}.safetensors")
         exports.append((tmp_path / f"{name}.safetensors").read_bytes())
     assert exports[0] == exports[1]
@@ -85,8 +86,9 @@ def test_the_pace_is_that_of_the_weights_and_the_disk_that_the_job_begins_with(t
     apply(numerics)
     device = torch.device("cpu")
     state = Trainer(recipe, Batches(recipe, data, device), device, numerics.precision).state_dict()
-    with pytest.raises(FileNotFoundError):
-        measure_pace(recipe, data, numerics, lambda: None, folder=tmp_path / "missing")
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        measure_pace(recipe, data, numerics, lambda: None, folder=tmp_path / "file" / "trial")
     for weights in state["generator"].values():
         weights.fill_(torch.nan)
     broken = checkpoint.save(state, tmp_path, 1).path
