@@ -33,7 +33,9 @@ def load(spec: DataSpec, split: "Split", beat: Callable[[], None]) -> "Data":
     store = Store(get_settings().artifacts)
     for path in () if files is None else (files.archive, files.index):
         if (how := store.flaw(path.name)) is not None:
-            raise DatasetMissing(f"A file of '{spec.dataset}' is {how}. Upload it again under another name.")
+            raise DatasetMissing(
+                f"The files of '{spec.dataset}' are missing or damaged (one is {how}). Upload it again under another name."
+            )
     return read(spec, split, files, beat)
 
 
