@@ -178,7 +178,7 @@ def zip_of_false_sizes(count: int) -> bytes:
         for number in range(count):
             file.writestr(f"a/{number}.png", b"")
         for info in file.infolist():
-            info.compress_size, info.file_size = 3 << 30, 100_000_000
+            info.compress_size, info.file_size = 3 << 30, 1_000_000
     return out.getvalue()
 
 
