@@ -1,14 +1,17 @@
 """A service keeps its secrets and its files to itself: real processes, and what they hold."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
+from app.core import environment, machine
 from app.core.private import private_folder
 from tests.conftest import StartService
-from tests.support.service import Service
+from tests.support.service import CHECKOUT, Service
 from tests.support.wait import until
 
 KEY = "a-secret-key"
@@ -64,6 +67,35 @@ def test_what_it_writes_is_its_users_alone(keyed: Service) -> None:
     assert [path for path in written if path.stat().st_mode & 0o077] == []
     assert '"event": "home_open"' in keyed.log.read_text(), "with our log in it, the home is not the service's to close"
     assert keyed.redis_socket.stat().st_mode & 0o077 == 0
+
+
+def test_a_runner_of_an_ordinary_user_starts(tmp_path: Path) -> None:
+    """What a process has closed to others it can no longer write itself, unless it is root: as root become nobody."""
+    code = """
+import ctypes, os, sys
+from pathlib import Path
+from worker import runner
+
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+    ctypes.CDLL(None).prctl(4, 1)
+try:
+    runner.main("job_none", 1)
+except Exception as error:
+    print(repr(error), file=sys.stderr)
+print(Path("/proc/self/oom_score_adj").read_text().strip(), Path("/proc/self/environ").stat().st_uid, file=sys.stderr)
+"""
+    env = environment.only(environment.PYTHON, FORGER_HOME=str(tmp_path), PYTHONPATH=str(CHECKOUT))
+    # Its stdin stays open meanwhile: without it a runner ends.
+    command = [sys.executable, "-P", "-c", code]
+    with subprocess.Popen(
+        command, env=env, cwd=CHECKOUT, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as own:
+        assert own.stderr is not None
+        said = own.stderr.read()
+    assert said.splitlines()[-1].split() == [str(machine.FIRST_TO_DIE), "0"], said
 
 
 def test_a_home_is_closed_where_it_is_ours_alone(tmp_path: Path) -> None:
