@@ -34,7 +34,8 @@ def load(spec: DataSpec, split: "Split", beat: Callable[[], None]) -> "Data":
     for path in () if files is None else (files.archive, files.index):
         if (how := store.flaw(path.name)) is not None:
             raise DatasetMissing(
-                f"The files of '{spec.dataset}' are missing or damaged (one is {how}). Upload it again under another name."
+                f"The files of '{spec.dataset}' are missing or damaged (one is {how}). "
+                "Upload it again under another name."
             )
     return read(spec, split, files, beat)
 
