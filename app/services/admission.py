@@ -1,5 +1,7 @@
 """Whether there is room for more: in the queue, and among the bytes that are kept."""
 
+from pathlib import Path
+
 from sqlalchemy.orm import Session
 
 from app.core.errors import Busy, NoRoom
@@ -37,10 +39,18 @@ def _require_place(waiting: int, more: int) -> None:
 
 def _require_bytes(stored: int, more: int) -> None:
     settings = get_settings()
-    stored += sum(path.stat().st_size for path in settings.prepared.glob("*"))
+    stored += sum(_size(path) for path in settings.prepared.glob("*"))
     if stored + more > settings.max_stored_bytes:
         sentence = (
             f"{stored:,} bytes are kept or promised to jobs that have not ended, and {more:,} more would be more than "
             f"{settings.max_stored_bytes:,} (max_stored_bytes). Delete jobs, models or datasets that nobody needs."
         )
         raise NoRoom(sentence, code="storage_full")
+
+
+def _size(path: Path) -> int:
+    """0 where it has just been removed."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
