@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from worker.lifeline import DATABASE_LOST
 from worker.runner_process import RunnerProcess
 
 LONG_S = 600.0
@@ -17,8 +18,8 @@ def test_the_end_of_a_runner_is_seen_when_it_comes(home: Path) -> None:
     try:
         while (status := runner.wait(LONG_S)) is None:
             pass
-        assert status == 1
-        assert runner.wait(LONG_S) == 1
+        assert status == DATABASE_LOST
+        assert runner.wait(LONG_S) == DATABASE_LOST
     finally:
         runner.kill()
         runner.close()
