@@ -15,7 +15,7 @@ from app.core.store import Store
 from app.services import attempts, evaluations, jobs
 from app.services.subjects import SUBJECT_FILE
 from app.services.views import JobView
-from tests.support.checkpoints import write_checkpoint
+from tests.support.checkpoints import checkpoint_of
 from tests.support.jobs import make_job
 from tests.support.worker import Process, running_worker, until_state, until_step
 from worker import tasks
@@ -33,15 +33,6 @@ once = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def ask(**how: Any) -> JobView:
     usual = {"model": None, "checkpoint": None, "n": 200, "features": "own", "seed": 3, "figures": None}
     return evaluations.create(evaluations.plan(**usual | how))
-
-
-def checkpoint_of(family: str, dataset: str, **overrides: Any) -> str:
-    """Of a job that trains nothing any more."""
-    job = make_job(family, dataset, **overrides)
-    assert attempts.claim(job.id, "tests") is not None
-    kept = write_checkpoint(job.id, 5)
-    attempts.fail(job.id, 1, "internal_error", "It broke.")
-    return kept.id
 
 
 def evaluation_of(job: JobView) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
 from app.services import attempts, evaluations, jobs
 from app.services.views import JobView
-from tests.support.checkpoints import write_checkpoint
+from tests.support.checkpoints import checkpoint_of
 from tests.support.jobs import make_job
 from tests.support.wait import until
 from tests.support.worker import Process, running_worker, until_state, until_step
@@ -78,14 +78,6 @@ def has_begun(job_id: str, attempt: int) -> bool:
 def evaluation(checkpoint: str) -> JobView:
     asked: dict[str, Any] = {"model": None, "n": 200, "features": "own", "seed": 3, "figures": ["frechet"]}
     return evaluations.create(evaluations.plan(checkpoint=checkpoint, **asked))
-
-
-def checkpoint_of(family: str, dataset: str, **overrides: Any) -> str:
-    job = make_job(family, dataset, **overrides)
-    assert attempts.claim(job.id, "tests") is not None
-    kept = write_checkpoint(job.id, 5)
-    attempts.fail(job.id, 1, "internal_error", "It broke.")
-    return kept.id
 
 
 @pytest.mark.processes

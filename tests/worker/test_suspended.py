@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from app.core.settings import get_settings
-from app.services import attempts, bulk, evaluations
+from app.services import bulk, evaluations
 from app.services.inference import Inference
 from app.services.views import JobView
 from tests.support import suspended
-from tests.support.checkpoints import write_checkpoint
+from tests.support.checkpoints import checkpoint_of
 from tests.support.exports import publish_vivid
 from tests.support.jobs import make_job
 
@@ -43,11 +43,8 @@ def creator(kind: str) -> Callable[[], JobView]:
         case "train, rolled back":
             return partial(training, watch={"every": 2, "samples": 16, "policy": "roll_back"})
         case "evaluate":
-            source = training(watch=None)
-            assert attempts.claim(source.id, "tests") is not None
-            kept = write_checkpoint(source.id, 5)
-            attempts.fail(source.id, 1, "internal_error", "It broke.")
-            return partial(evaluating, kept.id)
+            kept = checkpoint_of("gan", "ring8", steps=6, **TRAINED | {"watch": None})
+            return partial(evaluating, kept)
         case _:
             publish_vivid()
             return generating
