@@ -3,9 +3,6 @@
 import csv
 import io
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
@@ -22,7 +19,7 @@ from tests.conftest import StartService
 from tests.support.exports import publish_slow, publish_vivid
 from tests.support.kills import Blow, kill_runner, kill_service, kill_worker
 from tests.support.service import Service
-from tests.support.settings import forget
+from tests.support.settings import own_settings
 from tests.support.watch import Watch
 from tests.support.zips import saved
 from worker.training import scenes
@@ -48,17 +45,6 @@ def service(start_service: StartService, tmp_path_factory: pytest.TempPathFactor
         publish_slow("pix2pix", width=256)
         engine(get_settings().database_url).dispose()
     return start_service(home)
-
-
-@contextmanager
-def own_settings(home: Path) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("DATABASE_URL", "REDIS_URL"):
-            patch.delenv(name, raising=False)
-        patch.setenv("FORGER_HOME", str(home))
-        forget()
-        yield
-    forget()
 
 
 def made(service: Service, **body: Any) -> tuple[str, list[dict[str, Any]]]:
