@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from app.core.settings import CHECKOUT, get_settings
-from app.core.states import JobState
+from app.core.states import TERMINAL, JobState
 from app.services import attempts, jobs
 from app.services.views import JobView
 from tests.support.machines import AVX2
@@ -86,7 +86,7 @@ def overtaken(create: Callable[[], JobView], first: int, second: int) -> str:
     """Suspend an attempt at its touch `first`; wake it while its successor rests at `second`. What the job leaves."""
     job = create()
     with running(job.id, claimed(job.id), first) as old:
-        if not old.rests():
+        if not old.rests() or jobs.get(job.id).state in TERMINAL:  # what it touches last it touches after its end
             old.go_on()
             return left(job.id)
         attempts.lost(job.id, 1, "worker_lost", "The host was suspended.")
