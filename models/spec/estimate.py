@@ -176,6 +176,8 @@ class _Take:
     def _pictures(self) -> int:
         """The batch, real and fake, and what alterations make of it on the way to the critic."""
         game = self.recipe.game
+        if game.kind == "reconstruction":  # no critic: the batch, and what is made of it
+            return 2 * self.batch * self.example
         altered = 0
         if isinstance(game, Synthesis):
             altered = 4 * len(game.augment.transforms) if game.augment else 0
