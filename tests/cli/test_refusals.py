@@ -62,6 +62,7 @@ def test_the_key_is_taken_from_the_environment_or_the_command(start_service: Sta
     assert "FORGER_API_KEY" in refused(forger(tmp_path, bare, "--key", "wrong", "sample"))
 
 
+@pytest.mark.long
 def test_a_service_that_stops_while_a_job_is_followed_is_waited_for(
     start_service: StartService, tmp_path: Path
 ) -> None:

@@ -155,7 +155,7 @@ def translated(service: Service, picture: Array, **way: str) -> Array:
     return shown.reshape(*shown.shape[:2], -1)
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "blow"), [("generate", kill_runner), ("translate", kill_worker), ("generate", kill_service)]
 )

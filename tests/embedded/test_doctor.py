@@ -88,6 +88,7 @@ def test_an_old_database_is_told_how_to_come_up(tmp_path: Path) -> None:
     assert lines(doctor(tmp_path))["database"][0]
 
 
+@pytest.mark.long
 def test_files_of_datasets_are_seen(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "mnist"
     folder.mkdir(parents=True)

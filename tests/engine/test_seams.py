@@ -170,7 +170,7 @@ def peak(height: int, width: int) -> int:
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("shape", "bound"), [((5000, 5000), 160_000_000)])
 def test_25_megapixels_need_little_more_than_what_comes_back(shape: tuple[int, int], bound: int) -> None:
     """Measured: 109 MB, of which the picture itself is 75; sums in floats took 460."""

@@ -78,7 +78,7 @@ def test_a_shard_that_is_lost_or_damaged_is_made_again_with_those_after_it(
     broker: Process, harm: Callable[[Path], None]
 ) -> None:
     publish_slow()
-    job = ask(n=4000, shard=50)
+    job = ask(n=2000, shard=50)
     with running_worker():
         until_step(job.id, 200)
         jobs.pause(job.id)

@@ -45,6 +45,7 @@ def test_a_job_whose_runner_or_worker_was_killed_goes_on_before_all_that_wait(br
     assert [jobs.get(job_id).attempt for job_id in waiting] == [0, 0, 0]
 
 
+@pytest.mark.long
 @once
 def test_an_evaluation_survives_its_workers_and_comes_out_as_it_began(broker: Process) -> None:
     checkpoint = checkpoint_of("cdcgan", "digits", generator={"width": 4}, critic={"width": 4})

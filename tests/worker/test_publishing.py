@@ -39,6 +39,7 @@ def exported(job: JobView, folder: Path) -> str:
     return sha256_of(folder / "export.safetensors")
 
 
+@pytest.mark.long
 @once
 def test_a_pause_is_obeyed_while_a_model_is_published(broker: Process, tmp_path: Path) -> None:
     job = large_job(width=8)
