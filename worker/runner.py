@@ -36,7 +36,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes be
     from worker.bulk import Bulk
     from worker.evaluator import Evaluator
     from worker.training.data import Data
-    from worker.training.loop import Best, Evaluation, Finished, Report, Saved, Stop
+    from worker.training.loop import Best, Evaluation, Finished, Health, Report, Saved, Stop
     from worker.training.numerics import Numerics
 
 log = get_logger(__name__)
@@ -237,6 +237,9 @@ class Runner:
         data = {"kind": kind, "step": step, "message": message}
         self._note(attempts.record_event, "health", data)
 
+    def health(self, health: "Health") -> None:
+        self._note(attempts.record_health, asdict(health))
+
     def best(self, best: "Best") -> None:
         self._note(attempts.record_best, best.step, best.metric, best.value)
 
@@ -329,10 +332,12 @@ class Runner:
         path, step = self._to_serve(ended)
         seconds = attempts.elapsed_s(self._job_id)
         card = {"steps": ended.step, "seconds": round(seconds, 3), "device": settled.device}
-        figures: dict[str, float] = {}
+        figures, health = {}, ended.health
         if ended.served is not None and ended.served.best.step == step:
-            figures = ended.served.figures
+            figures, health = ended.served.figures, ended.served.health
             card["best"] = {**asdict(ended.served.best), "message": ended.served.why}
+        if health is not None:
+            card["health"] = asdict(health)
         with self._scratch("export") as folder:
             export = folder / "export.safetensors"
             export_checkpoint(recipe, path, export, self._heed)

@@ -94,6 +94,7 @@ def _planned(wish: Wish, inference: TheInference) -> PlanOut:
         model=None,
         estimate=None,
         asked=None,
+        notes=[],
         refusals=[],
     )
     try:
@@ -116,7 +117,8 @@ def _known(wish: Wish, inference: TheInference) -> dict[str, Any]:
         return {**of, "dataset": many.dataset, "asked": asdict(many.asked)}
     plan = plans.make(**_asked(wish))
     estimate = EstimateOut.model_validate(estimates.of(plan.recipe, plan.devices))
-    return {"recipe": plan.recipe, "family": plan.family, "model": plan.model, "estimate": estimate}
+    known = {"recipe": plan.recipe, "family": plan.family, "model": plan.model}
+    return {**known, "estimate": estimate, "notes": plans.notes(plan.recipe)}
 
 
 @router.post("/{job_id}/extend", dependencies=[Depends(json_body)], responses=refused(409, 429, 507))

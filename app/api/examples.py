@@ -7,7 +7,7 @@ from typing import Any
 from app.core.reports import Class, Listed, Report, Span, Transform
 from app.core.states import JobState
 from app.schemas import catalog, compare, experiments, jobs, samples
-from app.schemas.base import Json, Out
+from app.schemas.base import Health, Json, Out
 from app.services import estimates, recipes
 from models.spec.datasets import DATASETS
 from models.spec.families import FAMILIES
@@ -75,6 +75,8 @@ def _replies() -> list[Out]:
     family = FAMILIES["cdcgan"]
     own = f"/jobs/{JOB}"
     estimate = jobs.EstimateOut.model_validate(estimates.of(recipe))
+    message = "No trouble was seen in 5 evaluations: its Fréchet distance of features is 4.3."
+    health = Health(state="healthy", kind=None, step=300, message=message)
     job = jobs.JobOut(
         id=JOB,
         kind="train",
@@ -100,6 +102,7 @@ def _replies() -> list[Out]:
         heartbeat_at=AT + 9,
         finished_at=None,
         best=jobs.Best(step=240, metric="frechet", value=4.2),
+        health=health,
         result=None,
         links={"self": own} | {room: f"{own}/{room}" for room in jobs.ROOMS},
     )
@@ -114,6 +117,7 @@ def _replies() -> list[Out]:
         job=JOB,
         export_sha256=SHA256,
         card={"steps": 1200, "seconds": 35.1, "device": "cpu"},
+        health=health,
         created_at=AT + 36,
         recipe=recipe,
     )
@@ -139,6 +143,7 @@ def _replies() -> list[Out]:
         model=MODEL,
         estimate=estimate,
         asked=None,
+        notes=[],
         refusals=[],
     )
     recipe_out = catalog.RecipeOut.model_validate(
@@ -185,6 +190,7 @@ def _replies() -> list[Out]:
             jobs=[
                 experiments.PlannedJob(case="hinge", seed=1, family="gan", dataset="ring8", model="objectives-hinge")
             ],
+            notes=[],
             refusals=[],
         ),
         _comparison(),
@@ -219,6 +225,7 @@ def _experiment() -> experiments.ExperimentDetail:
         step=2000,
         total=2000,
         model="objectives-hinge@1",
+        health=Health(state="healthy", kind=None, step=2000, message="No trouble was seen in 10 evaluations."),
         href=f"/jobs/{JOB}",
     )
     return experiments.ExperimentDetail(
@@ -251,6 +258,7 @@ def _comparison() -> compare.ComparisonOut:
             step=2000,
             metric="transport",
             best=jobs.Best(step=one.step or 0, metric="transport", value=one.value or 0),
+            health=None,
         )
         for id_, name, one in zip((JOB, RIVAL), ("hinge", "minimax"), ranked, strict=True)
     ]

@@ -64,11 +64,12 @@ def _planned(asked: ExperimentIn) -> list[Planned]:
 
 def _tried(asked: ExperimentIn) -> ExperimentPlanOut:
     try:
-        return ExperimentPlanOut.of(_planned(asked))
+        planned = _planned(asked)
+        return ExperimentPlanOut.of(planned, experiments.notes(planned))
     except ForgerError as error:
         fields = error.errors or (FieldError("", error.detail),)
         refusals = [Refusal(pointer=field.pointer, message=field.message) for field in fields]
-        return ExperimentPlanOut(count=0, jobs=[], refusals=refusals)
+        return ExperimentPlanOut(count=0, jobs=[], notes=[], refusals=refusals)
 
 
 @router.get("")

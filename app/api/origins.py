@@ -11,7 +11,7 @@ _OWN = frozenset({"same-origin", "none"})
 """what browsers say of a request by our own page, or by the person at the address bar"""
 _SHOWN = (
     "Content-Disposition, Content-Range, ETag, Idempotency-Replayed, Location, Retry-After, WWW-Authenticate, "
-    "X-Forger-Class, X-Forger-Model, X-Forger-Seed, X-Request-Id"
+    "Forger-Health, X-Forger-Class, X-Forger-Model, X-Forger-Seed, X-Request-Id"
 )
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, DELETE",

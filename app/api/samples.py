@@ -24,7 +24,7 @@ from app.core.limits import SEED_LIMIT
 from app.core.settings import Settings
 from app.schemas.samples import Format, Pictures, Points, SampleQuery, Strings
 from app.services import datasets
-from app.services.inference import reference
+from app.services.inference import health_header, reference
 from app.services.views import VersionView
 from models.asking import Pick
 from models.spec.recipe import Recipe
@@ -188,5 +188,6 @@ def _headers(
         "Vary": "Accept",
         "X-Forger-Model": reference(version),
         "X-Forger-Seed": str(seed),
+        **health_header(version),
     }
     return headers if label is None else headers | {"X-Forger-Class": str(label)}

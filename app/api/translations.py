@@ -14,7 +14,7 @@ from app.api.problems import refused
 from app.api.uploads import require_once
 from app.core.errors import FieldError, Invalid
 from app.schemas.samples import Reference
-from app.services.inference import reference
+from app.services.inference import health_header, reference
 from app.services.views import VersionView
 from models.spec.games import Paired
 from models.spec.recipe import Recipe
@@ -55,7 +55,7 @@ async def translate(
     _within(image, version, settings.max_pixels)
     shown, alpha = await imaging(_parted, image, version)
     made = await while_here(request, inference.translate(version, shown, direction))
-    headers = {"X-Forger-Model": reference(version), "Cache-Control": "no-store"}
+    headers = {"X-Forger-Model": reference(version), "Cache-Control": "no-store", **health_header(version)}
     return Response(await imaging(_png, made, alpha), media_type="image/png", headers=headers)
 
 

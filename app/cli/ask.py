@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from app.client import Forger, Job
+    from app.schemas.base import Health
 
 NEWEST = "last"
 RECENT = 1000
@@ -90,6 +91,11 @@ def when(at: float | None) -> str | None:
     from datetime import datetime
 
     return None if at is None else datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def health(known: "Health | None") -> str | None:
+    """In a word: the trouble, or how it is."""
+    return None if known is None else known.kind or known.state
 
 
 def pairs(facts: Mapping[str, object]) -> None:

@@ -66,6 +66,8 @@ def _try(forger: "Forger", asked: dict[str, Any], *, as_json: bool) -> None:
     else:
         rows = [(job.case, job.seed, job.family, job.dataset, job.model) for job in plan.jobs]
         ask.table(("CASE", "SEED", "FAMILY", "DATASET", "MODEL"), rows)
+        for note in plan.notes:
+            typer.echo(note)
     if plan.refusals:
         raise typer.Exit(1)
 

@@ -72,6 +72,8 @@ def conclude(job: "Job") -> None:
         return
     if reason is not None:
         typer.echo(reason.message)
+    if (health := job.seen.health) is not None and health.state != "healthy":
+        typer.echo(f"Health: {ask.health(health)}. {health.message}")
     typer.echo(f"{job.id} succeeded and published {job.model}. Try it with:")
     typer.echo(f"  {next_line(job)}")
 

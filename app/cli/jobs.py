@@ -38,7 +38,7 @@ def list_(
     if as_json:
         ask.put_json([job.seen for job in found])
         return
-    ask.table(("ID", "KIND", "FAMILY", "DATASET", "STATE", "STEP", "MODEL", "CREATED"), map(_row, found))
+    ask.table(("ID", "KIND", "FAMILY", "DATASET", "STATE", "HEALTH", "STEP", "MODEL", "CREATED"), map(_row, found))
 
 
 def _row(job: "Job") -> tuple[object, ...]:
@@ -49,6 +49,7 @@ def _row(job: "Job") -> tuple[object, ...]:
         seen.family,
         seen.dataset,
         seen.state,
+        ask.health(seen.health),
         job.course,
         job.model or seen.model,
         ask.when(seen.created_at),
@@ -86,6 +87,7 @@ def _facts(job: "Job") -> dict[str, object]:
         "step": job.course,
         **({"publishes": job.model or seen.model} if seen.kind == TRAIN else {f"{seen.kind}s": follow.subject(job)}),
         "best": seen.best and f"step {seen.best.step}, {seen.best.metric} {seen.best.value:.4g}",
+        "health": seen.health and f"{ask.health(seen.health)}: {seen.health.message}",
         "place in queue": seen.queue_position,
         "attempt": seen.attempt,
         "created": ask.when(seen.created_at),

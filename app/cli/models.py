@@ -1,10 +1,13 @@
 """`forger models`: list, show, publish, delete."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.cli import ask, complete
+
+if TYPE_CHECKING:
+    from app.schemas.catalog import VersionOut
 
 group = typer.Typer(help="What jobs have published.")
 
@@ -21,12 +24,21 @@ def list_(ctx: typer.Context, as_json: ask.AsJson = False) -> None:
     if as_json:
         ask.put_json(known)
         return
-    rows = (
-        (new.model, new.game, new.dataset, new.classes or None, new.step, ask.when(new.created_at), len(one.versions))
-        for one in known
-        for new in [one.latest]
+    rows = (_row(one.latest, len(one.versions)) for one in known)
+    ask.table(("MODEL", "GAME", "DATASET", "CLASSES", "STEP", "HEALTH", "CREATED", "VERSIONS"), rows)
+
+
+def _row(newest: "VersionOut", count: int) -> tuple[object, ...]:
+    return (
+        newest.model,
+        newest.game,
+        newest.dataset,
+        newest.classes or None,
+        newest.step,
+        ask.health(newest.health),
+        ask.when(newest.created_at),
+        count,
     )
-    ask.table(("MODEL", "GAME", "DATASET", "CLASSES", "STEP", "CREATED", "VERSIONS"), rows)
 
 
 @group.command()

@@ -140,6 +140,8 @@ def _try(forger: "Forger", what: str | Json, asked: "Asked", *, as_json: bool) -
             sizes, memory, disk = taken.parameters, taken.memory_bytes / 1e9, taken.disk_bytes / 1e9
             typer.echo(f"Weights: generator {sizes.generator:,}, critic {sizes.critic:,}.")
             typer.echo(f"It takes at most {memory:.1f} GB of memory and {disk:.2f} GB on the disk.")
+        for note in answer.notes:
+            typer.echo(note)
     if answer.refusals:
         raise typer.Exit(1)
 

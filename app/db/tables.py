@@ -73,6 +73,7 @@ class Job(Base):
     devices: Mapped[int] = mapped_column(default=1, server_default="1")  # that a training computes on at once
     numerics: Mapped[dict[str, Any] | None]
     best: Mapped[dict[str, Any] | None]  # step, metric and value of its best checkpoint
+    health: Mapped[dict[str, Any] | None]  # state, kind, step and message of what its newest evaluation shows
     result: Mapped[dict[str, Any] | None]
     step: Mapped[int]
     total: Mapped[int]

@@ -14,6 +14,7 @@ def job(seen: JobOut, picture: Picture | None) -> str:
         "job": seen.id,
         "recipe": f"{seen.family or 'custom'} on {seen.dataset}",
         "state": seen.state if seen.status_reason is None else f"{seen.state}: {seen.status_reason.message}",
+        **({"health": f"{seen.health.kind or seen.health.state}: {seen.health.message}"} if seen.health else {}),
         "step": course(at.step, at.total),
         "model": seen.result.model or seen.model if seen.result else f"{seen.model} (not yet)",
     }

@@ -1,7 +1,7 @@
 """What request and response bodies share."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
@@ -23,6 +23,15 @@ class Out(BaseModel):
     """A response body. No field has a default: a reply says everything."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+class Health(Out):
+    """What is known of a training, or of the weights that were published of it."""
+
+    state: Literal["healthy", "troubled", "unwatched"]
+    kind: str | None = Field(description="Of the gravest trouble, for example collapse; null where there is none.")
+    step: int | None = Field(description="Of the newest evaluation that it tells of.")
+    message: str = Field(description="What was seen, and what to try.")
 
 
 def rfc3339(at: float) -> str:

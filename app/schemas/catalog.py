@@ -6,7 +6,7 @@ from pydantic import Field
 
 from app.core.limits import ID_LENGTH
 from app.core.reports import Report
-from app.schemas.base import In, Json, Name, Out, Time
+from app.schemas.base import Health, In, Json, Name, Out, Time
 from models.spec.recipe import Recipe
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
@@ -32,6 +32,7 @@ class VersionOut(Out):
     job: str | None
     export_sha256: str
     card: Json
+    health: Health | None = Field(description="Of its weights; null where nobody noted it.")
     created_at: Time
     recipe: Recipe
 
@@ -48,6 +49,7 @@ class VersionOut(Out):
             job=version.job_id,
             export_sha256=version.export_sha256,
             card=version.card,
+            health=version.health and Health.model_validate(version.health),
             created_at=version.created_at,
             recipe=version.recipe,
         )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from app.core.states import JobState
-from app.schemas.base import Json, Out
+from app.schemas.base import Health, Json, Out
 from app.schemas.jobs import Best
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
@@ -23,6 +23,7 @@ class ComparedJob(Out):
     step: int
     metric: str | None = Field(description="The figure that tells its best checkpoint.")
     best: Best | None
+    health: Health | None = Field(description="Null until it was evaluated.")
 
 
 class DifferenceOut(Out):

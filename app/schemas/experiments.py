@@ -6,7 +6,7 @@ from pydantic import Field
 
 from app.core.limits import EXPERIMENT_JOBS
 from app.core.states import JobState
-from app.schemas.base import In, Json, Name, Out, Seed, Time
+from app.schemas.base import Health, In, Json, Name, Out, Seed, Time
 from app.schemas.compare import FigureHead
 from app.schemas.jobs import Refusal
 
@@ -60,10 +60,11 @@ class ExperimentPlanOut(Out):
 
     count: int
     jobs: list[PlannedJob]
+    notes: list[str] = Field(description="What is to be known beforehand, by case: what will not be measured.")
     refusals: list[Refusal]
 
     @classmethod
-    def of(cls, planned: "list[Planned]") -> "ExperimentPlanOut":
+    def of(cls, planned: "list[Planned]", notes: list[str]) -> "ExperimentPlanOut":
         jobs = [
             PlannedJob(
                 case=one.case.name,
@@ -74,7 +75,7 @@ class ExperimentPlanOut(Out):
             )
             for one in planned
         ]
-        return cls(count=len(jobs), jobs=jobs, refusals=[])
+        return cls(count=len(jobs), jobs=jobs, notes=notes, refusals=[])
 
 
 class ExperimentJob(Out):
@@ -85,6 +86,7 @@ class ExperimentJob(Out):
     step: int
     total: int
     model: str | None = Field(description="name@version; null until it is published.")
+    health: Health | None = Field(description="Null until it was evaluated.")
     href: str
 
 

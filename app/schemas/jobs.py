@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from app.core.limits import EVALUATED_LEAST, EVALUATED_MOST, ID_LENGTH, SEED_LIMIT
 from app.core.states import JobState
-from app.schemas.base import In, Json, Name, Out, Time
+from app.schemas.base import Health, In, Json, Name, Out, Time
 from app.schemas.bulk import GenerateIn, TranslateIn
 from models.spec.recipe import Recipe
 from models.spec.training import MOST_STEPS
@@ -135,6 +135,7 @@ class PlanOut(Out):
     model: str | None
     estimate: EstimateOut | None = Field(description="What a training will take.")
     asked: Json | None = Field(description="What a job that trains nothing would do, and with which weights.")
+    notes: list[str] = Field(description="What is to be known of it beforehand: what will not be measured.")
     refusals: list[Refusal]
 
 
@@ -208,6 +209,7 @@ class JobOut(Out):
     heartbeat_at: Time | None
     finished_at: Time | None
     best: Best | None = Field(description="The best checkpoint so far by the metric its recipe watches.")
+    health: Health | None = Field(description="Of a training; null until it was evaluated.")
     result: Result | None
     links: dict[str, str]
 
@@ -239,6 +241,7 @@ class JobOut(Out):
             heartbeat_at=job.heartbeat_at,
             finished_at=job.finished_at,
             best=job.best and Best.model_validate(job.best),
+            health=job.health and Health.model_validate(job.health),
             result=job.result and Result.model_validate(job.result),
             links={"self": own} | {room: f"{own}/{room}" for room in ROOMS},
         )

@@ -1,10 +1,12 @@
 """The table of an experiment as words: for a terminal, a picture, or a file of comma-separated values."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
 from app.core import csvtext
+from app.core.states import TERMINAL
 from app.schemas.base import Json
 from app.schemas.experiments import CellOut, ExperimentDetail, FigureOut
 
@@ -66,7 +68,20 @@ def words(cell: CellOut | None) -> str:
 def notes(experiment: ExperimentDetail) -> list[str]:
     """What stands below: how to read a cell, and where the figures come from."""
     reading = "Mean ± standard deviation (number of seeds); the best mean of a column is marked."
-    return [reading, *sources(experiment.figures)] if experiment.figures else ["Nothing is measured yet."]
+    told = [reading, *sources(experiment.figures)] if experiment.figures else [_unmeasured(experiment)]
+    return [*told, *_troubles(experiment)]
+
+
+def _unmeasured(experiment: ExperimentDetail) -> str:
+    if any(job.state not in TERMINAL for job in experiment.jobs):
+        return "Nothing is measured yet."
+    return "Nothing was measured: none of its jobs both succeeded and was watched."
+
+
+def _troubles(experiment: ExperimentDetail) -> list[str]:
+    """How many jobs of each case had which trouble."""
+    kinds = Counter((job.case, job.health.kind) for job in experiment.jobs if job.health and job.health.kind)
+    return [f"{case}: {kind} in {count} of its jobs." for (case, kind), count in sorted(kinds.items())]
 
 
 def title(experiment: ExperimentDetail) -> str:

@@ -143,6 +143,16 @@ def record_best(job_id: str, fence: int, step: int, metric: str, value: float) -
             rows.write(session, job_id, fence, ("best", best), best=best)
 
 
+def record_health(job_id: str, fence: int, health: Mapping[str, Any]) -> None:
+    """What the newest evaluation shows. It is an event where trouble is over; its beginning was told."""
+    with unit_of_work() as session:
+        rows.write(session, job_id, fence)
+        before = _held(session, job_id).health or {}
+        over = health["state"] == "healthy" and before.get("state") == "troubled"
+        told: list[Entry] = [("health", {**health, "kind": "recovered"})] if over else []
+        rows.write(session, job_id, fence, *told, health=dict(health))
+
+
 def record_event(job_id: str, fence: int, type_: str, data: Mapping[str, Any]) -> None:
     with unit_of_work() as session:
         rows.write(session, job_id, fence, (type_, dict(data)))
@@ -155,6 +165,9 @@ def rewind(job_id: str, fence: int, step: int) -> None:
         best = _held(session, job_id).best
         if best is not None and best["step"] > step:
             rows.write(session, job_id, fence, best=None)
+        health = _held(session, job_id).health
+        if health is not None and health["step"] > step:
+            rows.write(session, job_id, fence, health=None)
         files.rewind(session, job_id, step)
 
 

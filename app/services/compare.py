@@ -39,6 +39,7 @@ class Compared:
     step: int
     metric: str | None
     best: dict[str, Any] | None
+    health: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,9 @@ def _compared(job: JobView) -> Compared:
     model = job.result.model if job.result else None
     seed = job.recipe.seed
     metric = job.recipe.watch.metric if job.recipe.watch else None
-    return Compared(job.id, job.family, job.dataset, job.state, seed, job.case, model, job.step, metric, job.best)
+    return Compared(
+        job.id, job.family, job.dataset, job.state, seed, job.case, model, job.step, metric, job.best, job.health
+    )
 
 
 def _curves(session: Session, jobs: Sequence[JobView]) -> list[Curves]:

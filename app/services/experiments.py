@@ -46,6 +46,7 @@ class Member:
     step: int
     total: int
     model: str | None
+    health: Json | None
     href: str
 
 
@@ -113,6 +114,16 @@ def plan(
         raise _refused(refusals, len(found))
     alike = _watched_alike(made)
     return [Planned(case, seed, _seeded(own, seed)) for seed in chosen for case, own in alike]
+
+
+def notes(planned: Sequence[Planned]) -> list[str]:
+    """What is to be known beforehand, each once, with the names of the cases that it is about."""
+    told: dict[str, dict[str, None]] = {}
+    for one in planned:
+        for note in plans.notes(one.plan.recipe):
+            told.setdefault(note, {})[one.case.name] = None
+    cases = {one.case.name for one in planned}
+    return [note if len(named) == len(cases) else f"{', '.join(named)}: {note}" for note, named in told.items()]
 
 
 def _watched_alike(made: Sequence[tuple[Case, Plan]]) -> list[tuple[Case, Plan]]:
@@ -259,7 +270,8 @@ def case_name(case: Mapping[str, Any] | None) -> str:
 def _member(job: JobView) -> Member:
     model = job.result.model if job.result else None
     own = f"/jobs/{job.id}"
-    return Member(job.id, case_name(job.case), job.recipe.seed, job.state, job.step, job.total, model, own)
+    seed, case = job.recipe.seed, case_name(job.case)
+    return Member(job.id, case, seed, job.state, job.step, job.total, model, job.health, own)
 
 
 def _figure(summary: Summary) -> Figure:

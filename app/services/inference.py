@@ -87,6 +87,15 @@ def reference(version: VersionView) -> str:
     return f"{version.name}@{version.version}"
 
 
+def health_header(version: VersionView) -> dict[str, str]:
+    """`Forger-Health: troubled; kind=collapse; step=400`; none where nobody noted it."""
+    if version.health is None:
+        return {}
+    known = {name: version.health[name] for name in ("kind", "step") if version.health[name] is not None}
+    words = [version.health["state"], *(f"{name}={value}" for name, value in known.items())]
+    return {"Forger-Health": "; ".join(words)}
+
+
 class Inference:
     """One per API process. `start` returns at once: torch is imported beside it, once there is use for it.
 

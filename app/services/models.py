@@ -5,13 +5,15 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict, NotFound, NotReady
 from app.core.ids import new_id
 from app.core.settings import get_settings
 from app.core.store import Store, sha256_of
-from app.db.repositories import files
+from app.db.repositories import events, files, points
 from app.db.repositories import jobs as job_rows
 from app.db.repositories import models as rows
 from app.db.session import unit_of_work
@@ -23,6 +25,8 @@ __all__ = ["VersionView", "delete", "find", "publish", "versions", "versions_but
 
 
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
+PASSING = ("rolled_back", "checkpoint_damaged")
+"""kinds of health events that say nothing of the pictures"""
 Mark = tuple[int, int]
 """of a state of things: another one as soon as a version was added or withdrawn"""
 
@@ -110,6 +114,7 @@ def _register(name: str, checkpoint: CheckpointView, job: JobView, sha256: str, 
             "steps": checkpoint.step,
             "from_checkpoint": checkpoint.id,
             "device": (job.numerics or {}).get("device"),
+            "health": _health_at(session, job.id, checkpoint.step),
         }
         version = rows.add_version(
             session,
@@ -124,6 +129,18 @@ def _register(name: str, checkpoint: CheckpointView, job: JobView, sha256: str, 
         made = rows.find(session, name, version)
         assert made is not None
         return views.version(made)
+
+
+def _health_at(session: Session, job_id: str, step: int) -> dict[str, Any] | None:
+    """What the job had told of its health by that step; None where it had measured nothing."""
+    told = [event.data for event in events.of_type(session, job_id, "health") if event.data["step"] <= step]
+    last = next((data for data in reversed(told) if data["kind"] not in PASSING), None)
+    if last is not None and last["kind"] != "recovered":
+        return {"state": "troubled", **last}
+    if (measured := points.last_step(session, job_id, "figure/", step)) is None:
+        return None
+    message = f"No trouble was told by step {step}."
+    return {"state": "healthy", "kind": None, "step": measured, "message": message}
 
 
 @contextmanager

@@ -53,6 +53,19 @@ def make(
     return Plan(family, made, model or recipes.default_model(family, made), start, devices)
 
 
+def notes(recipe: Recipe) -> list[str]:
+    """What is to be known of a training before it begins: what will not be measured."""
+    watch, steps = recipe.watch, recipe.budget.steps
+    if watch is None:
+        return ["Nothing will be measured, and its health stays unknown: leave `watch` out to have it watched."]
+    if recipe.budget.minutes is None and watch.every >= steps:
+        return [
+            f"It is evaluated once, at its end: {steps} steps are fewer than between two evaluations, {watch.every} "
+            "(watch.every). Trouble on the way is not seen."
+        ]
+    return []
+
+
 def _require_devices(recipe: Recipe, devices: int) -> None:
     """Raises Invalid where there are not so many, or the work cannot be shared out among them."""
     if (refusal := _not_shared_out(recipe, devices)) is not None:

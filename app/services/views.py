@@ -18,6 +18,14 @@ class Reason:
     message: str
 
 
+UNWATCHED = {
+    "state": "unwatched",
+    "kind": None,
+    "step": None,
+    "message": "Nothing was measured while it trained: its recipe has no watch.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class JobResult:
     """What a job came to: a training published a model, an evaluation measured figures of one, others left shards."""
@@ -57,6 +65,8 @@ class JobView:
     experiment_id: str | None
     case: dict[str, Any] | None
     best: dict[str, Any] | None
+    health: dict[str, Any] | None
+    """of a training: state, kind, step and message; None until it was evaluated"""
     result: JobResult | None
     created_at: float
     queued_at: float
@@ -105,6 +115,8 @@ class VersionView:
     recipe: Recipe
     step: int
     card: dict[str, Any]
+    health: dict[str, Any] | None
+    """None where it was published before health was noted"""
     created_at: float
 
 
@@ -134,6 +146,7 @@ def job(row: tables.Job, queue_position: int | None = None) -> JobView:
         experiment_id=row.experiment_id,
         case=row.case,
         best=row.best,
+        health=_health(recipe, row.health) if row.kind == TRAIN else None,
         result=None if row.result is None else JobResult(**row.result),
         created_at=row.created_at,
         queued_at=row.queued_at,
@@ -141,6 +154,10 @@ def job(row: tables.Job, queue_position: int | None = None) -> JobView:
         heartbeat_at=row.heartbeat_at,
         finished_at=row.finished_at,
     )
+
+
+def _health(recipe: Recipe, measured: dict[str, Any] | None) -> dict[str, Any] | None:
+    return UNWATCHED if recipe.watch is None else measured
 
 
 def event(row: tables.Event) -> EventView:
@@ -158,13 +175,16 @@ def artifact(row: tables.Artifact) -> ArtifactView:
 def version(row: tables.ModelVersion) -> VersionView:
     """A deleted job takes the picture along that the card names."""
     gone = {"sample": None} if row.job_id is None and "sample" in row.card else {}
+    recipe = read(row.recipe)
+    health = _health(recipe, row.card.get("health"))
     return VersionView(
         name=row.name,
         version=row.version,
         job_id=row.job_id,
         export_sha256=row.export_sha256,
-        recipe=read(row.recipe),
+        recipe=recipe,
         step=row.step,
-        card={**row.card, **gone},
+        card={**row.card, **gone, "health": health},
+        health=health,
         created_at=row.created_at,
     )

@@ -88,20 +88,16 @@ def settled(recipe: Recipe, steps: int) -> Recipe:
 
 def _settled_watch(unsettled: Recipe, whole: Recipe) -> Watch | None:
     """What was left to us follows the steps; a cadence that was not becomes a multiple of checkpoint_every."""
-    watch, before = unsettled.watch, _own_watch(unsettled, unsettled.budget.steps)
-    if watch is None or before is None:
+    watch, before, now = unsettled.watch, _own_watch(unsettled), _own_watch(whole)
+    if watch is None or before is None or now is None:
         return watch
-    left_to_us = watch == Watch.model_validate(before)
-    now = _own_watch(whole, whole.budget.steps if left_to_us else None)
-    if now is None:
-        return None
     following = {name: now[name] for name in now if getattr(watch, name) == before[name]}
     watch = watch.model_copy(update=following)
     saves = -(-watch.every // whole.checkpoint_every)
     return watch.model_copy(update={"every": saves * whole.checkpoint_every})
 
 
-def _own_watch(recipe: Recipe, steps: int | None) -> Json | None:
+def _own_watch(recipe: Recipe) -> Json | None:
     return default_watch(
         recipe.game.kind,
         recipe.data.kind,
@@ -109,7 +105,6 @@ def _own_watch(recipe: Recipe, steps: int | None) -> Json | None:
         recipe.critic.kind if recipe.critic else "none",
         batch_size=recipe.batch_size,
         checkpoint_every=recipe.checkpoint_every,
-        steps=steps,
     )
 
 
@@ -233,7 +228,7 @@ def _cadences(steps: int) -> dict[str, int]:
     return {"checkpoint_every": -(-steps // 20), "report_every": -(-steps // 40)}
 
 
-def _watched(fields: Json, steps: int) -> Json:
+def _watched(fields: Json) -> Json:
     """The fields with a watch, of which what was left out is ours. What else is wrong in them is refused elsewhere."""
     given = fields.get("watch", {})
     kinds = [str(part.get("kind") if isinstance(part := fields.get(name), Mapping) else None) for name in WATCHED]
@@ -242,8 +237,7 @@ def _watched(fields: Json, steps: int) -> Json:
         return fields
     if not isinstance(given, Mapping):
         return fields
-    asked_for = len(given) > 0  # whoever writes a watch wants one, however short the budget
-    own = default_watch(*kinds, batch_size=batch, checkpoint_every=every, steps=None if asked_for else steps)
+    own = default_watch(*kinds, batch_size=batch, checkpoint_every=every)
     return fields if own is None else fields | {"watch": own | dict(given)}
 
 
@@ -253,7 +247,7 @@ def _checked(fields: Json, pointer: str, shorthands: Mapping[str, str]) -> Recip
     except ValidationError:
         steps = 1  # the budget is refused below, in its own words
     try:
-        return Recipe.model_validate(_watched(_cadences(steps) | fields, steps))
+        return Recipe.model_validate(_watched(_cadences(steps) | fields))
     except ValidationError as error:
         raise RecipeRefused(*_refusals(error, pointer, shorthands)) from None
 

@@ -25,8 +25,6 @@ METRICS: MappingProxyType[tuple[str, str], tuple[Metric, ...]] = MappingProxyTyp
 
 BETWEEN, BETWEEN_TRANSLATIONS, BETWEEN_BY_MLP, BETWEEN_MLPS = 3_200, 800, 12_800, 64_000
 """examples shown between two evaluations at least: many where learning from one costs less than judging it"""
-EVALUATIONS = 4
-"""that a budget must hold for its job to be watched unasked: measuring would be a large part of a shorter one"""
 SHARE, SHARE_OF_TRANSLATIONS = 0.05, 0.1
 """examples made for an evaluation, of those shown since the last one: less than three hundredths of the time"""
 FEWEST, MOST = 64, 256
@@ -102,14 +100,14 @@ def default_watch(
     *,
     batch_size: int,
     checkpoint_every: int,
-    steps: int | None = None,
 ) -> dict[str, Any] | None:
-    """The watch of a job that does not say how it is to be watched; None where `steps` are too few for one.
+    """The watch of a job that does not say how it is to be watched; None for a game that cannot be played on the data.
 
-    The first four are kinds of the recipe's parts; that of no critic is none.
+    The first four are kinds of the recipe's parts; that of no critic is none. A budget shorter than `every` is
+    evaluated once, at its end.
     """
     metrics, between = METRICS.get((game, data)), _between(game, generator, critic)
-    if metrics is None or (steps is not None and steps * batch_size < EVALUATIONS * between):
+    if metrics is None:
         return None
     every = -(-between // (batch_size * checkpoint_every)) * checkpoint_every
     share = SHARE_OF_TRANSLATIONS if between == BETWEEN_TRANSLATIONS else SHARE

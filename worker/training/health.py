@@ -15,7 +15,7 @@ from models.spec.watch import FIGURES
 
 Kind = Literal[
     "collapse", "converged_but_fails", "critic_saturated", "memorising",
-    "critic_too_weak", "oscillation", "no_progress",
+    "critic_too_weak", "oscillation", "no_progress", "undertrained",
 ]  # fmt: skip
 
 YOUNG = 0.3
@@ -73,6 +73,20 @@ class Trouble:
 
 
 @dataclass(frozen=True)
+class Health:
+    """What the evaluations until `step` show. `kind` is that of the gravest trouble, None where there is none."""
+
+    state: Literal["healthy", "troubled"]
+    kind: str | None
+    step: int
+    message: str
+
+    @classmethod
+    def troubled(cls, kind: str, step: int, message: str) -> "Health":
+        return cls("troubled", kind, step, message)
+
+
+@dataclass(frozen=True)
 class History:
     """Evaluations since the start or the last roll back, of a training of so many `steps`, by a declared metric."""
 
@@ -88,9 +102,18 @@ class History:
     def young(self) -> bool:
         return self.now.step < YOUNG * self.steps
 
+    @property
+    def over(self) -> bool:
+        """Whether this is the last evaluation of the budget."""
+        return self.now.step >= self.steps
+
     def lately(self, count: int, seen: Callable[[Evaluation], bool]) -> bool:
         """Whether it was seen in each of the last so many evaluations."""
         return len(self.evaluations) >= count and all(map(seen, self.evaluations[-count:]))
+
+    def seen_by_now(self, count: int, seen: Callable[[Evaluation], bool]) -> bool:
+        """As `lately`; a budget that ends with fewer evaluations is told by those that there are."""
+        return self.lately(min(count, len(self.evaluations)) if self.over else count, seen)
 
     def guessed(self, count: int) -> bool:
         """Whether the critic saw nothing in the last so many, though there was much to be seen."""
@@ -109,7 +132,8 @@ def troubles(evaluations: Sequence[Evaluation], metric: str, steps: int) -> list
         return []
     history = History(evaluations[begin:], metric, steps)
     rules = OF_ANY_AGE if history.young else RULES
-    return [trouble for rule in rules if (trouble := rule(history)) is not None]
+    found = [trouble for rule in rules if (trouble := rule(history)) is not None]
+    return [trouble for trouble in found if trouble.kind != "undertrained" or len(found) == 1]
 
 
 def _fails(history: History) -> Trouble | None:
@@ -126,7 +150,7 @@ def _fails(history: History) -> Trouble | None:
 def _collapses(history: History) -> Trouble | None:
     most = max((seen.get("variety") for seen in history.evaluations if "variety" in seen.figures), default=math.nan)
     fallen = history.lately(2, lambda seen: seen.get("variety") < min(REPEATS, FALLS * most) and seen.apart > SUSPECTS)
-    if not (fallen or history.lately(2, _one_sided)) or history.guessed(4):
+    if not (fallen or history.seen_by_now(2, _one_sided)) or history.guessed(4):
         return None
     message = (
         f"The generator repeats itself: {_seen(history.now)}. Try another objective or a penalty (wgan_gp, r3gan), "
@@ -206,6 +230,18 @@ def _memorises(history: History) -> Trouble | None:
     return Trouble("memorising", message, grave=True)
 
 
+def _is_undertrained(history: History) -> Trouble | None:
+    """The budget is over and little has been learned. It names no cause: other rules go before it."""
+    if not history.over or not history.now.far:
+        return None
+    name, value = next((name, history.now.get(name)) for name, bar in FAR.items() if history.now.get(name) < bar)
+    message = (
+        f"After {history.now.step:,} steps what is made is still far from the data: its {FIGURES[name].title} is "
+        f"{value:.2f}. Train longer (forger extend), or choose another family."
+    )
+    return Trouble("undertrained", message, grave=False)
+
+
 def _gains(history: History, count: int) -> bool:
     """Whether the best of the last so many evaluations is better than all before them by GAIN."""
     sign = 1 if FIGURES[history.metric].better == "high" else -1
@@ -224,6 +260,7 @@ RULES: tuple[Callable[[History], Trouble | None], ...] = (
     _too_weak,
     _oscillates,
     _stands_still,
+    _is_undertrained,
 )
 OF_ANY_AGE = (_memorises, _stands_still)
 """rules that hold for the young too"""

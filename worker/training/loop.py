@@ -20,7 +20,7 @@ from worker.training.batches import Batches
 from worker.training.captured import graph_on
 from worker.training.data import Data
 from worker.training.evaluation import Provenance
-from worker.training.health import Evaluation, Trouble
+from worker.training.health import Evaluation, Health, Trouble
 from worker.training.inspector import Inspector, needs_judge
 from worker.training.numerics import Numerics
 from worker.training.samples import sample_sheet
@@ -33,6 +33,7 @@ __all__ = [
     "Ending",
     "Evaluation",
     "Finished",
+    "Health",
     "Listener",
     "NonFinite",
     "Provenance",
@@ -82,6 +83,8 @@ class Finished:
     served: Served | None = None
     provenance: Provenance | None = None
     ending: Ending | None = None
+    health: Health | None = None
+    """at the last step"""
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ class Listener(Protocol):
     def report(self, report: Report) -> None: ...
     def evaluated(self, evaluation: Evaluation) -> None: ...
     def trouble(self, step: int, kind: str, message: str) -> None: ...
+    def health(self, health: Health) -> None: ...
     def saved(self, saved: Saved) -> None: ...
     def best(self, best: Best) -> None: ...
     def should_stop(self) -> Stop | None: ...
@@ -127,6 +131,9 @@ class Quiet:
         pass
 
     def trouble(self, step: int, kind: str, message: str) -> None:
+        pass
+
+    def health(self, health: Health) -> None:
         pass
 
     def saved(self, saved: Saved) -> None:
@@ -298,6 +305,7 @@ class _Run:
             yield
         except NonFinite as error:
             self._listener.trouble(self._trainer.step, "non_finite", str(error))
+            self._listener.health(Health.troubled("non_finite", self._trainer.step, str(error)))
             if self._watch is None or not self._watch.may_roll_back or not self._roll_back():
                 raise
 
@@ -334,7 +342,8 @@ class _Run:
     def finished(self) -> Finished:
         if self._watch is None:
             return Finished(self._trainer.step)
-        return Finished(self._trainer.step, self._watch.served(), self._inspector.provenance, self._watch.ending)
+        watch = self._watch
+        return Finished(self._trainer.step, watch.served(), self._inspector.provenance, watch.ending, watch.health())
 
     def _everything(self) -> dict[str, Any]:
         """That another rank takes over."""
@@ -348,6 +357,12 @@ class _Run:
             self._trainer.slowed = self._watch.rate
             if self._watch.best is not None:  # whoever was told last may have died before noting it
                 self._listener.best(self._watch.best)
+            self._tell_health()
+
+    def _tell_health(self) -> None:
+        assert self._watch is not None
+        if (health := self._watch.health()) is not None:
+            self._listener.health(health)
 
     def _evaluate(self) -> None:
         assert self._watch is not None
@@ -365,6 +380,7 @@ class _Run:
         self._listener.evaluated(evaluation)
         for trouble in found:
             self._listener.trouble(trainer.step, trouble.kind, trouble.message)
+        self._tell_health()
         if trainer.step < self._recipe.budget.steps and self._watch.follow(found):
             self._roll_back()
 

@@ -8,7 +8,7 @@ from typing import Any
 from models.spec.recipe import Recipe
 from models.spec.watch import FIGURES
 from models.spec.watch import Watch as Spec
-from worker.training.health import Evaluation, Trouble, troubles
+from worker.training.health import Evaluation, Health, Trouble, troubles
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Served:
     best: Best
     why: str
     figures: dict[str, float]
+    health: Health
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,11 @@ class Watch:
             f"Step {self.best.step} of {self._step}: its {figure.title}, {self.best.value:.4g}, is the "
             f"{'lowest' if figure.better == 'low' else 'highest'} of {len(self.history)} evaluations."
         )
-        return Served(self.best, why, figures)
+        return Served(self.best, why, figures, self._health_of(self.best.step))
+
+    def health(self) -> Health | None:
+        """What the evaluations until now show; None before the first."""
+        return self._judged(self.history, self._troubles()) if self.history else None
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -119,6 +124,22 @@ class Watch:
         self.ending = None if state["ending"] is None else Ending(**state["ending"])
         if extended_at is not None and extended_at > self.since:
             self.since, self.ending = extended_at, None
+
+    def _health_of(self, step: int) -> Health:
+        """Of the weights of an evaluated step, as if the budget had ended there; with what came after it."""
+        seen = [evaluation for evaluation in self.history if evaluation.step <= step]
+        health, later = self._judged(seen, troubles(seen, self._spec.metric, step)), self._troubles()
+        if health.state == "healthy" and later and step < self._step:
+            return replace(health, message=f"{health.message} Later, at step {self._step}: {later[0].message}")
+        return health
+
+    def _judged(self, seen: Sequence[Evaluation], found: Sequence[Trouble]) -> Health:
+        now, metric = seen[-1], self._spec.metric
+        if found:
+            return Health.troubled(found[0].kind, now.step, found[0].message)
+        measured = f": its {FIGURES[metric].title} is {now.get(metric):.4g}" if metric in now.figures else ""
+        count = "one evaluation" if len(seen) == 1 else f"{len(seen)} evaluations"
+        return Health("healthy", None, now.step, f"No trouble was seen in {count}{measured}.")
 
     def _troubles(self) -> list[Trouble]:
         seen = [evaluation for evaluation in self.history if evaluation.step > self.since]

@@ -23,6 +23,10 @@ def append(session: Session, job_id: str, last: int, entries: Sequence[Entry]) -
         session.execute(insert(Event).values(at=epoch_now()), rows)
 
 
+def of_type(session: Session, job_id: str, type_: str) -> Sequence[Event]:
+    return session.scalars(select(Event).where(Event.job_id == job_id, Event.type == type_).order_by(Event.seq)).all()
+
+
 def after(session: Session, job_id: str, seq: int, limit: int) -> Sequence[Event]:
     query = select(Event).where(Event.job_id == job_id, Event.seq > seq).order_by(Event.seq).limit(limit)
     return session.scalars(query).all()

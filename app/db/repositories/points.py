@@ -36,6 +36,13 @@ def newest(session: Session, job_id: str, step: int) -> dict[str, float | None]:
     return at(session, job_id, max(found)) if found else {}
 
 
+def last_step(session: Session, job_id: str, prefix: str, until: int) -> int | None:
+    """The last step, `until` at most, at which any curve whose name begins with `prefix` has a point."""
+    named = [name for name in names(session, job_id) if name.startswith(prefix)]
+    there = (Point.job_id == job_id, Point.name.in_(named), Point.step <= until)
+    return session.scalar(select(func.max(Point.step)).where(*there))
+
+
 def rewind(session: Session, job_id: str, step: int) -> None:
     """Forgets what lies past `step`."""
     session.execute(delete(Point).where(Point.job_id == job_id, Point.step > step))
