@@ -27,11 +27,13 @@ def test_every_metric_is_a_figure() -> None:
     assert {metric for metrics in METRICS.values() for metric in metrics} <= FIGURES.keys()
 
 
-def test_a_short_budget_is_watched_only_when_asked() -> None:
-    assert watch_of(budget={"steps": 40}) is None
-    assert watch_of(budget={"steps": 40}, watch={"patience": 3}) == Watch(
-        metric="frechet", every=50, samples=160, patience=3
-    )
+def test_a_short_budget_is_watched_too() -> None:
+    own = watch_of(budget={"steps": 40})
+    assert own == Watch(metric="frechet", every=50, samples=160)
+    assert watch_of(budget={"steps": 40}, watch={"patience": 3}) == own.model_copy(update={"patience": 3})
+
+
+def test_whoever_wants_no_watch_says_so() -> None:
     assert watch_of(watch=None) is None
 
 
@@ -45,21 +47,20 @@ def test_what_is_left_out_of_a_watch_is_ours() -> None:
     ("watch", "steps", "expected"),
     [
         ({}, 1_200, {"every": 60, "samples": 192, "policy": "warn"}),
-        ({}, 60, None),
+        ({}, 60, {"every": 51, "samples": 163}),
         ({"policy": "stop"}, 150, {"every": 56, "policy": "stop"}),
         ({"every": 500}, 1_200, {"every": 540}),
         ({"samples": 99}, 1_200, {"every": 60, "samples": 99}),
     ],
 )
 def test_a_watch_follows_minutes_once_they_are_steps(
-    watch: dict[str, Any], steps: int, expected: dict[str, Any] | None
+    watch: dict[str, Any], steps: int, expected: dict[str, Any]
 ) -> None:
     """A cadence of one's own becomes a multiple of checkpoint_every."""
     recipe = resolve("cdcgan", budget={"minutes": 1}, overrides={"watch": watch} if watch else None)[1]
     whole = settled(recipe, steps)
     assert Recipe.model_validate(whole.model_dump()) == whole
-    assert (whole.watch is None) == (expected is None)
-    for name, value in (expected or {}).items():
+    for name, value in expected.items():
         assert getattr(whole.watch, name) == value
 
 

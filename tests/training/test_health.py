@@ -66,6 +66,19 @@ def test_the_young_may_draw_one_thing_only() -> None:
     assert kinds(many(REPEATING, 0.99, 3)) == ["collapse"]
 
 
+def test_a_budget_with_one_evaluation_is_judged_by_it() -> None:
+    assert kinds(history((REPEATING, 0.99)), steps=100) == ["collapse"]
+    assert kinds(history((POOR, 0.99)), steps=100) == ["undertrained"]
+    assert kinds(history((GOOD, 0.99)), steps=100) == []
+
+
+def test_who_is_far_from_the_data_at_the_end_is_told_so_unless_the_cause_is_known() -> None:
+    improving = history((POOR | {"frechet": 900}, 0.9), (POOR, 0.9))
+    assert kinds(improving, steps=200) == ["undertrained"]
+    assert kinds(improving) == []
+    assert kinds(many(POOR, None), steps=800) == ["no_progress"]
+
+
 def test_what_was_seen_before_a_roll_back_is_over() -> None:
     collapsed = many(REPEATING, 0.99, 5)
     taken_back = [*collapsed[:-1], Evaluation(500, REPEATING, 0.99, rolled_back=True)]

@@ -39,6 +39,42 @@ def test_the_card_says_why_with_all_figures_of_that_step() -> None:
     assert watched([None]).served() is None
 
 
+def collapsing() -> Watch:
+    """Good until step 850, and then the same picture again and again."""
+    made = watched([9 - number / 4 for number in range(17)])
+    for step in (900, 950, 1_000):
+        made.take(Evaluation(step, {"frechet": 20.0, "coverage": 0.3, "variety": 0.2}, told_apart=0.99))
+    return made
+
+
+def test_health_is_what_the_newest_evaluation_shows() -> None:
+    assert Watch(recipe()).health() is None
+    well = watched([5, 3]).health()
+    assert well is not None
+    assert (well.state, well.kind, well.step) == ("healthy", None, 100)
+    assert well.message == "No trouble was seen in 2 evaluations: its Fréchet distance of features is 3."
+    ill = collapsing().health()
+    assert ill is not None
+    assert (ill.state, ill.kind, ill.step) == ("troubled", "collapse", 1_000)
+
+
+def test_what_is_served_from_before_a_collapse_is_healthy_and_says_what_came_later() -> None:
+    served = collapsing().served()
+    assert served is not None
+    assert served.best.step == 850
+    assert (served.health.state, served.health.kind, served.health.step) == ("healthy", None, 850)
+    assert "Later, at step 1000: The generator repeats itself" in served.health.message
+
+
+def test_what_is_served_is_judged_as_if_the_budget_had_ended_there() -> None:
+    fog = Watch(recipe())
+    for number in range(1, 4):
+        fog.take(Evaluation(100 * number, {"frechet": 300.0 + number, "coverage": 0.02, "variety": 1.0}, 0.9))
+    served = fog.served()
+    assert served is not None
+    assert (served.health.state, served.health.kind, served.health.step) == ("troubled", "undertrained", 100)
+
+
 def test_patience_counts_evaluations_after_the_best() -> None:
     patient = watched([5, 3, 4, 4], patience=3)
     assert not patient.follow([])

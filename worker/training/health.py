@@ -170,7 +170,7 @@ def _seen(now: Evaluation) -> str:
         return f"made pictures lie {now.get('variety'):.2f} times as far from each other as real ones"
     if now.get("distinct") < SAME:
         return f"{now.get('distinct'):.0%} of its strings are different"
-    return f"{now.get('modes'):.0f} modes get nearly all of what it makes"
+    return f"nearly all of what it makes lies at a few of the modes (reverse KL divergence {now.get('reverse_kl'):.2f})"
 
 
 def _saturates(history: History) -> Trouble | None:
