@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,8 @@ for job_id in sys.argv[1:]:
     if attempts.claim(job_id, "racer"):
         print(job_id)
 """
+WELL: dict[str, Any] = {"state": "healthy", "kind": None, "step": 8, "message": "No trouble was seen."}
+ILL: dict[str, Any] = {"state": "troubled", "kind": "collapse", "step": 4, "message": "It repeats itself."}
 WRITES: dict[str, Callable[[str, int], object]] = {
     "renew": lambda job, fence: attempts.renew(job, fence, 1, None),
     "held": attempts.held,
@@ -31,6 +34,7 @@ WRITES: dict[str, Callable[[str, int], object]] = {
     "budget": lambda job, fence: attempts.settle_budget(job, fence, 9),
     "event": lambda job, fence: attempts.record_event(job, fence, "health", {}),
     "best": lambda job, fence: attempts.record_best(job, fence, 1, "frechet", 4.0),
+    "health": lambda job, fence: attempts.record_health(job, fence, WELL),
     "measured": lambda job, fence: attempts.measured(job, fence, {"frechet": 4.0}, {}, b"{}"),
     "rewind": lambda job, fence: attempts.rewind(job, fence, 0),
     "report": lambda job, fence: record_report(job, fence, 1, {"loss": 1.0}, b"png"),
@@ -256,6 +260,30 @@ def test_a_best_that_is_told_again_is_no_event(database: Path) -> None:
     assert [(best["step"], best["value"]) for best in told] == [(1, 4.0), (2, 4.0), (2, 3.5)]
 
 
+def test_health_is_the_newest_and_its_return_is_an_event(database: Path) -> None:
+    job_id = running()
+    assert jobs.get(job_id).health is None
+    for health in (WELL, ILL, WELL, WELL):
+        attempts.record_health(job_id, 1, health)
+        assert jobs.get(job_id).health == health
+    told = [event.data for event in jobs.events(job_id) if event.type == "health"]
+    assert [(data["kind"], data["step"]) for data in told] == [("recovered", 8)]
+
+
+@pytest.mark.parametrize(("to", "kept"), [(4, True), (3, False)])
+def test_a_rewind_past_an_evaluation_forgets_what_it_showed(database: Path, to: int, kept: bool) -> None:
+    job_id = running()
+    attempts.record_health(job_id, 1, ILL)
+    attempts.rewind(job_id, 1, to)
+    assert (jobs.get(job_id).health is not None) == kept
+
+
+def test_a_job_without_a_watch_says_that_nobody_knows(database: Path) -> None:
+    health = jobs.get(make_job(watch=None).id).health
+    assert health is not None
+    assert (health["state"], health["kind"]) == ("unwatched", None)
+
+
 @pytest.mark.parametrize(("to", "kept"), [(4, True), (3, False)])
 def test_a_rewind_past_the_best_checkpoint_forgets_it(database: Path, to: int, kept: bool) -> None:
     job_id = running()
@@ -350,7 +378,7 @@ def test_success_publishes_the_next_version(database: Path) -> None:
     assert (newest.version, oldest.version) == (2, 1)
     assert (newest.job_id, newest.recipe) == (job_id, job.recipe)
     last = next(sample.id for sample in jobs.artifacts(job_id, "sample") if sample.step == 20)
-    assert newest.card == {"steps": 20, "figures": {"critic": 0.5}, "sample": last}
+    assert newest.card == {"steps": 20, "figures": {"critic": 0.5}, "sample": last, "health": None}
     (export,) = jobs.artifacts(job_id, "export")
     assert export.sha256 == newest.export_sha256 == job.result.export_sha256
 

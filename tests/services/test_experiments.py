@@ -116,6 +116,19 @@ def test_cases_are_watched_alike_unless_they_say_how(database: Path) -> None:
     assert own.samples == 333
 
 
+@on_sqlite
+def test_what_will_not_be_measured_is_told_beforehand_with_the_cases_it_is_about(database: Path) -> None:
+    def notes(**ask: Any) -> list[str]:
+        return experiments.notes(experiments.plan(**(NOTHING | ask)))
+
+    assert notes(dataset="ring8", budget={"steps": 3000}, recipe="gan") == []
+    cases = [{"recipe": "gan"}, {"recipe": "wgan_gp", "overrides": {"watch": None}}]
+    (note,) = notes(dataset="ring8", budget={"steps": 3000}, cases=cases)
+    assert note.startswith("wgan_gp: Nothing will be measured")
+    (note,) = notes(dataset="ring8", budget={"steps": 30}, recipe="gan", seeds=3)
+    assert note.startswith("It is evaluated once, at its end: 30 steps are fewer")
+
+
 def test_one_refusal_refuses_all_and_points_into_its_case(database: Path) -> None:
     bad = [{"name": "good"}, {"name": "a", "overrides": {"objective": {"kind": "wasserstein"}}},
            {"name": "b", "overrides": {"batch_size": 0}}]  # fmt: skip

@@ -1,0 +1,53 @@
+"""The health of a published checkpoint is what its job had told by that step."""
+
+from pathlib import Path
+
+import pytest
+
+from app.services import attempts, models
+from models.spec.recipe import Recipe
+from tests.support.checkpoints import write_checkpoint
+from tests.support.jobs import make_job, record_report
+
+
+def export(recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
+    """What is in it is nothing to these tests."""
+    out.write_bytes(b"weights")
+
+
+@pytest.fixture
+def checkpoints(database: Path) -> dict[int, str]:
+    """Ids by step, of a job that collapsed at step 6 and was well again at step 9."""
+    job = make_job("gan", "ring8", watch={"every": 1})
+    assert attempts.claim(job.id, "tests") is not None
+    record_report(job.id, 1, 3, {"figure/divergence": 0.1}, None)
+    attempts.record_event(job.id, 1, "health", {"kind": "collapse", "step": 6, "message": "It repeats itself."})
+    attempts.record_event(job.id, 1, "health", {"kind": "checkpoint_damaged", "step": 7, "message": "It is damaged."})
+    attempts.record_event(job.id, 1, "health", {"kind": "recovered", "step": 9, "message": "No trouble was seen."})
+    return {step: write_checkpoint(job.id, step).id for step in (5, 8, 10)}
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("step", "state", "kind"), [(5, "healthy", None), (8, "troubled", "collapse"), (10, "healthy", None)]
+)
+def test_it_is_that_of_its_step(checkpoints: dict[int, str], step: int, state: str, kind: str | None) -> None:
+    health = models.publish("it", checkpoints[step], export).health
+    assert health is not None
+    assert (health["state"], health["kind"]) == (state, kind)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_before_the_first_evaluation_nothing_is_known(database: Path) -> None:
+    job = make_job("gan", "ring8", watch={"every": 1})
+    assert attempts.claim(job.id, "tests") is not None
+    assert models.publish("it", write_checkpoint(job.id, 2).id, export).health is None
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_a_version_without_a_watch_is_unwatched(database: Path) -> None:
+    job = make_job("gan", "ring8", watch=None)
+    assert attempts.claim(job.id, "tests") is not None
+    health = models.publish("it", write_checkpoint(job.id, 2).id, export).health
+    assert health is not None
+    assert health["state"] == "unwatched"
