@@ -64,6 +64,19 @@ def backend(request: pytest.FixtureRequest) -> str:
     return kind
 
 
+@pytest.fixture(scope="session")
+def judges(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What follows from a dataset alone, learned once for all homes: `share` puts it into one."""
+    return tmp_path_factory.mktemp("judges")
+
+
+def share(judges: Path, home: Path) -> None:
+    place = home / "data" / "judges"
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(judges)
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """This process's own settings: a fresh home, no database yet."""
@@ -79,9 +92,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def database(
-    home: Path, backend: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    home: Path, backend: str, judges: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
     """A fresh home with a migrated database."""
+    share(judges, home)
     with new_database(request, backend, home) as settings:
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
@@ -90,13 +104,14 @@ def database(
 
 
 @pytest.fixture(scope="module")
-def start_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartService]:
+def start_service(tmp_path_factory: pytest.TempPathFactory, judges: Path) -> Iterator[StartService]:
     """Starts real services; each has its own home and a free port, and all are stopped after the module."""
     started: list[Service] = []
     numbers = itertools.count()
 
     def start(home: Path | None = None, **settings: str) -> Service:
         service = Service(home or tmp_path_factory.mktemp(f"service{next(numbers)}"), **settings)
+        share(judges, service.home)
         started.append(service)
         return service.start()
 
