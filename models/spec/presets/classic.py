@@ -10,13 +10,13 @@ from models.spec.training import Adam, Budget, Latent, Linear, RmsProp, Turns
 
 
 def gan(data: DataSpec) -> Fields:
-    adam = Adam(rate=1e-3, beta1=0.9)
+    # With the lectures' Adam (beta1 .9) and dropout (.5) 1,500 steps on MNIST leave fog; with these they leave digits.
     mlp = synthesis(
         latent=Latent(kind="uniform", size=100),
-        generator=MlpGenerator(hidden=(128,), dropout=0.5),
-        critic=MlpCritic(hidden=(128,), dropout=0.5),
-        generator_optimizer=adam,
-        critic_optimizer=adam,
+        generator=MlpGenerator(hidden=(128,)),
+        critic=MlpCritic(hidden=(128,), dropout=0.3),
+        generator_optimizer=Adam(rate=1e-3, beta1=0.5),
+        critic_optimizer=Adam(rate=5e-4, beta1=0.5),
         batch_size=128,
     )
     return on_points(data, mlp)
