@@ -110,12 +110,13 @@ def _register(name: str, checkpoint: CheckpointView, job: JobView, sha256: str, 
         admission.admit(session, stored=size)
         if job_rows.find(session, job.id, lock=True) is None:
             raise NotFound(f"Job {job.id} was deleted meanwhile, with its checkpoints.", code="no_checkpoint")
-        card = {
+        card: dict[str, Any] = {
             "steps": checkpoint.step,
             "from_checkpoint": checkpoint.id,
             "device": (job.numerics or {}).get("device"),
-            "health": _health_at(session, job.id, checkpoint.step),
         }
+        if (health := _health_at(session, job.id, checkpoint.step)) is not None:
+            card["health"] = health
         version = rows.add_version(
             session,
             name,

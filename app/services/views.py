@@ -184,7 +184,7 @@ def version(row: tables.ModelVersion) -> VersionView:
         export_sha256=row.export_sha256,
         recipe=recipe,
         step=row.step,
-        card={**row.card, **gone, "health": health},
+        card={**row.card, **gone, **({} if health is None else {"health": health})},
         health=health,
         created_at=row.created_at,
     )

@@ -11,7 +11,7 @@ from tests.support.jobs import make_job, record_report
 FIELDS = {
     "id", "kind", "state", "status_reason", "family", "recipe", "dataset", "model", "attempt", "progress",
     "queue_position", "created_at", "queued_at", "started_at", "heartbeat_at", "finished_at", "result", "links",
-    "asked", "subject", "experiment", "case", "best",
+    "health", "asked", "subject", "experiment", "case", "best",
     "start_from", "resources", "estimate",
 }  # fmt: skip
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")

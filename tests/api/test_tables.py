@@ -1,10 +1,12 @@
 """The table of an experiment as words."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from app.core.states import JobState
 from app.schemas import tables
-from app.schemas.experiments import CellOut, ExperimentDetail, FigureOut
+from app.schemas.base import Health
+from app.schemas.experiments import CellOut, ExperimentDetail, ExperimentJob, FigureOut
 
 OWN, LATER = {"by": "watch"}, {"by": "evaluation"}
 
@@ -18,7 +20,14 @@ def cell(case: str, mean: float | None, deviation: float | None = None, n: int =
     return CellOut(case=case, mean=mean, deviation=deviation, n=n, best=best)
 
 
-def experiment(*figures: FigureOut, name: str | None = "ring") -> ExperimentDetail:
+def job(case: str, state: JobState, trouble: str | None = None) -> ExperimentJob:
+    health = Health(state="troubled" if trouble else "healthy", kind=trouble, step=9, message="It was looked at.")
+    return ExperimentJob(
+        id="job_0", case=case, seed=1, state=state, step=9, total=9, model=None, health=health, href="/jobs/job_0"
+    )
+
+
+def experiment(*figures: FigureOut, name: str | None = "ring", jobs: Sequence[ExperimentJob] = ()) -> ExperimentDetail:
     return ExperimentDetail(
         id="exp_0",
         name=name,
@@ -27,7 +36,7 @@ def experiment(*figures: FigureOut, name: str | None = "ring") -> ExperimentDeta
         cases=["a", "b"],
         links={},
         request={},
-        jobs=[],
+        jobs=list(jobs),
         figures=list(figures),
     )
 
@@ -59,4 +68,16 @@ def test_a_case_without_a_figure_has_an_empty_cell() -> None:
 def test_titles_count_states() -> None:
     assert tables.title(experiment()) == "ring: 3 succeeded, 1 failed"
     assert tables.title(experiment(name=None)).startswith("exp_0: ")
-    assert tables.notes(experiment()) == ["Nothing is measured yet."]
+
+
+def test_a_table_without_figures_says_whether_there_will_be_any() -> None:
+    assert tables.notes(experiment(jobs=[job("a", JobState.RUNNING)])) == ["Nothing is measured yet."]
+    (ended,) = tables.notes(experiment(jobs=[job("a", JobState.FAILED)]))
+    assert ended.startswith("Nothing was measured")
+
+
+def test_troubles_are_counted_by_case() -> None:
+    jobs = [job("a", JobState.SUCCEEDED, "collapse"), job("a", JobState.SUCCEEDED, "collapse"),
+            job("a", JobState.SUCCEEDED), job("b", JobState.SUCCEEDED, "undertrained")]  # fmt: skip
+    told = tables.notes(experiment(figure("frechet", "low", OWN), jobs=jobs))
+    assert told[-2:] == ["a: collapse in 2 of its jobs.", "b: undertrained in 1 of its jobs."]

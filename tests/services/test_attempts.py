@@ -378,7 +378,7 @@ def test_success_publishes_the_next_version(database: Path) -> None:
     assert (newest.version, oldest.version) == (2, 1)
     assert (newest.job_id, newest.recipe) == (job_id, job.recipe)
     last = next(sample.id for sample in jobs.artifacts(job_id, "sample") if sample.step == 20)
-    assert newest.card == {"steps": 20, "figures": {"critic": 0.5}, "sample": last, "health": None}
+    assert newest.card == {"steps": 20, "figures": {"critic": 0.5}, "sample": last}
     (export,) = jobs.artifacts(job_id, "export")
     assert export.sha256 == newest.export_sha256 == job.result.export_sha256
 

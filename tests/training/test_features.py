@@ -32,6 +32,7 @@ def small(seed: int = 3, side: int = 16, **game: Any) -> Recipe:
         "critic": {"width": 4},
         "batch_size": 8,
         "game": {"features_steps": 5} | game,
+        "watch": None,
     }
     return resolve("srgan", seed=seed, budget={"steps": 4}, overrides=overrides)[1]
 
