@@ -1,8 +1,10 @@
 """Every error as application/problem+json, and the OpenAPI document saying so."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
+from itertools import chain
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -23,6 +25,8 @@ from app.core.errors import FieldError, ForgerError, Invalid, NoRoom
 from app.core.logging import get_logger
 from app.core.room import no_room
 from app.schemas.problem import Problem
+from models.spec import wording
+from models.spec.wording import Refusal
 
 log = get_logger(__name__)
 
@@ -175,7 +179,25 @@ async def _unforeseen(request: Request, error: Exception) -> Response:
 
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return await _forger(request, as_invalid(error.errors(), error.body))
+    taken = _taken(request)
+    found = [
+        wording.refusals([{**item, "loc": rest}], taken[where])
+        for item in error.errors()
+        for where, *rest in [item["loc"]]
+    ]
+    return await _forger(request, as_invalid(chain.from_iterable(found)))
+
+
+def _taken(request: Request) -> Mapping[str, dict[str, Any]]:
+    """What the route takes in its body and elsewhere, as JSON Schemas of objects."""
+    document = request.app.openapi()
+    operation = document["paths"][request.scope["route"].path][request.scope["method"].lower()]
+    parts = {"components": document["components"]}
+    content = operation.get("requestBody", {}).get("content", {}).values()
+    body = next((media["schema"] for media in content), {})
+    own = {item["name"]: item["schema"] for item in operation.get("parameters", ())}
+    elsewhere = {**parts, "type": "object", "properties": own}
+    return defaultdict(lambda: elsewhere, body={**body, **parts})
 
 
 _HANDLERS: Mapping[type, Callable[[Request, Exception], Awaitable[Response]]] = {
@@ -190,43 +212,9 @@ _HANDLERS: Mapping[type, Callable[[Request, Exception], Awaitable[Response]]] = 
 }
 
 
-def as_invalid(errors: Sequence[Mapping[str, Any]], body: Any) -> Invalid:
-    """Return pydantic's errors as one of ours."""
-    fields = (FieldError(pointer(item, body), item["msg"]) for item in errors)
-    return errors_.refused("The request was refused.", fields)
-
-
-def pointer(error: Mapping[str, Any], body: Any) -> str:
-    """A JSON pointer for one pydantic error, without the tags of unions.
-
-    A location is followed through what was sent: a step that is not there is a tag, unless it is what is
-    missing.
-    """
-    where, *steps = error["loc"]
-    if error["type"] == "json_invalid":
-        return ""
-    if where != "body":
-        return spelled(steps)
-    kept: list[int | str] = []
-    for position, step in enumerate(steps):
-        last = position == len(steps) - 1
-        if _holds(body, step):
-            body = body[step]
-            kept.append(step)
-        elif last and error["type"] == "missing":
-            kept.append(step)
-    return spelled(kept)
-
-
-def _holds(value: Any, step: int | str) -> bool:
-    if isinstance(value, list):
-        return isinstance(step, int) and step < len(value)
-    return isinstance(value, Mapping) and step in value
-
-
-def spelled(steps: Sequence[int | str]) -> str:
-    """Return a JSON pointer."""
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+def as_invalid(refusals: Iterable[Refusal]) -> Invalid:
+    """Return refused values as an error of ours."""
+    return errors_.refused("The request was refused.", (FieldError(one.pointer, one.message) for one in refusals))
 
 
 def _document(app: FastAPI) -> dict[str, Any]:

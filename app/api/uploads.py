@@ -16,9 +16,11 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from app.api.problems import as_invalid
 from app.core.errors import FieldError, Invalid, TooLarge
 from app.core.gates import Gate
+from models.spec.wording import Refusal
 
 FIELDS = 8
 FIELD_BYTES = 1024
+NO_FILE = "There is no file: send a form with a part 'file' that has a filename, as curl -F file=@photo.jpg does."
 PLACED = 1 << 20
 """bytes that must have arrived before an upload takes a place from others"""
 
@@ -98,8 +100,7 @@ def require_once(form: FormData) -> None:
 def _checked(form: FormData, max_bytes: int, setting: str) -> Received:
     file = form.get("file")
     if not isinstance(file, UploadFile):
-        missing = {"type": "missing", "loc": ("body", "file"), "msg": "Field required", "input": None}
-        raise as_invalid([missing], {})
+        raise as_invalid([Refusal("/file", NO_FILE)])
     require_once(form)
     file.file.flush()
     path = Path(file.file.name or "")

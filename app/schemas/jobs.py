@@ -11,6 +11,7 @@ from app.schemas.base import In, Json, Name, Out, Time
 from app.schemas.bulk import GenerateIn, TranslateIn
 from models.spec.recipe import Recipe
 from models.spec.training import MOST_STEPS
+from models.spec.wording import listed, nearest, shown
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
     from app.services.views import ArtifactView, JobView
@@ -88,7 +89,11 @@ class JobIn(
     @classmethod
     def _of_a_known_kind(cls, body: Any) -> Any:
         if isinstance(body, dict) and (kind := body.get("kind", KINDS[0])) not in KINDS:
-            unknown = PydanticCustomError("unknown_kind", "A job's kind is train, evaluate, generate or translate")
+            meant = nearest(str(kind), KINDS)
+            sentence = f"'kind' is {shown(kind)}: write {listed(KINDS, 'or')}." + (
+                f" Did you mean '{meant}'?" if meant else ""
+            )
+            unknown = PydanticCustomError("unknown_kind", sentence)  # type: ignore[arg-type]
             raise ValidationError.from_exception_data("JobIn", [{"type": unknown, "loc": ("kind",), "input": kind}])
         return body
 
