@@ -7,7 +7,8 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import FileResponse
 
-from app.api.deps import TheIntake, TheSettings, multipart_body
+from app.api.deps import TheIntake, TheSettings
+from app.api.forms import require_form
 from app.api.problems import as_invalid, refused
 from app.api.uploads import received
 from app.core.errors import NotFound
@@ -32,7 +33,7 @@ def _form() -> dict[str, Any]:
     "",
     status_code=201,
     responses=refused(409, 429, 507),
-    dependencies=[Depends(multipart_body)],
+    dependencies=[Depends(require_form)],
     openapi_extra=_form(),
 )
 async def create(request: Request, response: Response, intake: TheIntake, settings: TheSettings) -> DatasetDetail:

@@ -1,7 +1,6 @@
 """Every error as application/problem+json, and the OpenAPI document saying so."""
 
 import json
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from itertools import chain
@@ -44,7 +43,7 @@ _SENTENCES = {
 _CODES = {413: "too_large", 415: "unsupported_media", 422: "invalid", 500: "internal_error"}
 MEANINGS = {
     400: "The request cannot be read as what it says it is.",
-    401: "The key is missing or wrong.",
+    401: "The key is missing (key_missing) or wrong (key_wrong).",
     403: "A page of another origin sent it, and FORGER_CORS_ORIGINS does not name that.",
     404: "What the address or a parameter names is not here.",
     406: "None of the media types in Accept can be answered.",
@@ -147,7 +146,8 @@ def _allowed(request: Request) -> str:
     """Each of our routes knows one method; the header names those of all at this address (RFC 9110)."""
     paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
     here = [room for path, room in paths.items() if compile_path(path)[0].match(request.scope["path"])]
-    return ", ".join(sorted({method.upper() for operations in here for method in operations}))
+    known = {method.upper() for operations in here for method in operations}
+    return ", ".join(sorted(known | ({"HEAD"} if "GET" in known else set())))
 
 
 async def _database_away(request: Request, error: Exception) -> Response:
@@ -180,24 +180,25 @@ async def _unforeseen(request: Request, error: Exception) -> Response:
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     taken = _taken(request)
-    found = [
-        wording.refusals([{**item, "loc": rest}], taken[where])
+    found = (
+        wording.refusals([{**item, "loc": steps}], taken[where])
         for item in error.errors()
-        for where, *rest in [item["loc"]]
-    ]
+        for where, *steps in [item["loc"]]
+    )
     return await _forger(request, as_invalid(chain.from_iterable(found)))
 
 
-def _taken(request: Request) -> Mapping[str, dict[str, Any]]:
-    """What the route takes in its body and elsewhere, as JSON Schemas of objects."""
+def _taken(request: Request) -> Mapping[str, Mapping[str, Any]]:
+    """What the route takes in its body, its query and elsewhere, each as the JSON Schema of an object."""
     document = request.app.openapi()
     operation = document["paths"][request.scope["route"].path][request.scope["method"].lower()]
-    parts = {"components": document["components"]}
+    definitions = {"components": document["components"]}
+    taken: dict[str, Mapping[str, Any]] = {}
+    for where in ("query", "path", "header", "cookie"):
+        fields = {item["name"]: item["schema"] for item in operation.get("parameters", ()) if item["in"] == where}
+        taken[where] = wording.without_null({**definitions, "type": "object", "properties": fields})
     content = operation.get("requestBody", {}).get("content", {}).values()
-    body = next((media["schema"] for media in content), {})
-    own = {item["name"]: item["schema"] for item in operation.get("parameters", ())}
-    elsewhere = {**parts, "type": "object", "properties": own}
-    return defaultdict(lambda: elsewhere, body={**body, **parts})
+    return taken | {"body": {**definitions, **next((media["schema"] for media in content), {})}}
 
 
 _HANDLERS: Mapping[type, Callable[[Request, Exception], Awaitable[Response]]] = {

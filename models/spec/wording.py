@@ -18,6 +18,7 @@ Json = Mapping[str, Any]
 Steps = tuple[int | str, ...]
 WORDS = "x-words"
 """in a schema: what a text must be, in words, where a pattern checks it"""
+FILE = "a file, as a part of a form that has a filename: curl -F file=@photo.jpg sends one"
 SHOWN = 60
 """characters told of a value that was sent"""
 NAMED = 40
@@ -48,6 +49,12 @@ def refusals(errors: Iterable[Json], schema: Json, inside: Steps = ()) -> list[R
     return list(dict.fromkeys(_worded(error, schema, inside) for error in errors))
 
 
+def without_null(schema: Json) -> Json:
+    """Return what an object takes whose values are sent as text, in which null cannot be written."""
+    fields = {name: _present(field, schema) for name, field in schema.get("properties", {}).items()}
+    return {**schema, "properties": fields}
+
+
 def pointer(steps: Iterable[int | str]) -> str:
     """Return a JSON pointer."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
@@ -65,7 +72,7 @@ def unknown(word: str, known: Iterable[str], sentence: str) -> str:
     names = list(known)
     meant = nearest(word, names)
     near = f" Did you mean '{meant}'?" if meant else ""
-    return f"{sentence}.{near} There are {listed(names)}." if names else f"{sentence}: there is none."
+    return f"{sentence}.{near} There are {listed(names)}." if names else f"{sentence}: there is none yet."
 
 
 def listed(names: Sequence[str], last: str = "and") -> str:
@@ -79,7 +86,7 @@ def shown(value: Any) -> str:
     """Return a value as a sentence tells it: short, and without what is inside lists and objects."""
     match value:
         case str():
-            return f"'{value if len(value) <= SHOWN else value[:SHOWN] + '…'}'"
+            return f"'{_short(value)}'"
         case None | bool():
             return json.dumps(value)
         case int() if abs(value) >= 10**SHOWN:
@@ -163,8 +170,8 @@ def _kind_refused(error: Json, at: Steps, node: Json, root: Json) -> str:
     if not isinstance(value, Mapping) or "kind" not in value:
         return f"'{name}' is missing: write {listed(kinds, 'or')}."
     meant = nearest(str(value["kind"]), kinds)
-    near = f" Did you mean '{meant}'?" if meant else ""
-    return f"'{name}' is {shown(value['kind'])}: write {listed(kinds, 'or')}.{near}"
+    near = f"; did you mean '{meant}'? Write" if meant else ": write"
+    return f"'{name}' is {shown(value['kind'])}{near} {listed(kinds, 'or')}."
 
 
 def _found(location: Sequence[int | str], schema: Json) -> tuple[Steps, Json, Json]:
@@ -179,7 +186,7 @@ def _found(location: Sequence[int | str], schema: Json) -> tuple[Steps, Json, Js
         step = rest.pop(0)
         node = _present(node, schema)
         if step == "[key]":  # of an object whose names are checked, after the name
-            node = _present(parent, schema).get("propertyNames", {})
+            node = {"type": "string", **_present(parent, schema).get("propertyNames", {})}
             continue
         if (arms := _arms(node)) and (arm := _arm(arms, step, rest, schema)) is not None:
             node = parent = arm
@@ -210,7 +217,7 @@ def _arm(arms: Sequence[Json], tag: int | str, rest: Sequence[int | str], root: 
 def _inside(node: Json, step: int | str) -> Json:
     """The schema of a field, an entry or a value."""
     if isinstance(step, int):
-        found = node.get("items") or next(iter(node.get("prefixItems", ())), {})
+        found: Any = node.get("items") or next(iter(node.get("prefixItems", ())), {})
     else:
         found = node.get("properties", {}).get(step) or node.get("additionalProperties")
     return found if isinstance(found, Mapping) else {}
@@ -253,7 +260,11 @@ def _secret(node: Json) -> bool:
 
 def _named(steps: Steps) -> str:
     """A field as `--set` names it."""
-    return ".".join(map(str, steps)) or "the body"
+    return ".".join(_short(str(step)) for step in steps) or "the body"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
 
 
 def _bounds(node: Json) -> str:
@@ -266,7 +277,7 @@ def _bounds(node: Json) -> str:
     if low is not None and high is not None:
         return f" from {_number(low)} to {_number(high)}"
     parts = [
-        *([f"from {_number(low)}"] if low is not None else []),
+        *([f"of {_number(low)} or more"] if low is not None else []),
         *([f"above {_number(above)}"] if above is not None else []),
         *([f"at most {_number(high)}"] if high is not None else []),
         *([f"below {_number(below)}"] if below is not None else []),
@@ -282,7 +293,7 @@ def _text(node: Json) -> str:
     if WORDS in node:
         return str(node[WORDS])
     if node.get("format") == "binary" or "contentMediaType" in node:
-        return "a file"
+        return FILE
     return "text" + _count(node, "characters")
 
 
