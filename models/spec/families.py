@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -52,10 +53,16 @@ def _dial(path: str, title: str, fields: Fields) -> Dial:
     part, name = path.removeprefix("/").rpartition("/")[::2]
     holder: type[BaseModel] = type(fields[part]) if part else Draft
     default = getattr(fields[part], name) if part else fields[name]
-    schema = holder.model_json_schema()["properties"][name]
+    schema = _properties(holder)[name]
     low, high = _bounds(schema)
     above = "exclusiveMinimum" in schema
     return Dial(path, title, "integer" if isinstance(default, int) else "number", low, high, default, above)
+
+
+@lru_cache
+def _properties(holder: type[BaseModel]) -> dict[str, Any]:
+    found: dict[str, Any] = holder.model_json_schema()["properties"]
+    return found
 
 
 def _bounds(schema: Mapping[str, Any]) -> tuple[float, float]:
