@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from app.cli import ask, complete
-from app.cli.pictures import Out, write
+from app.cli.pictures import PNG, Out, by_ending, write
 from app.cli.refusals import Refusal
 from app.cli.report import findings
 
@@ -61,14 +61,16 @@ def upload(
 @group.command(no_args_is_help=True)
 def sheet(ctx: typer.Context, name: Name, output: Out = Path("sheet.png")) -> None:
     """Some pictures of an uploaded dataset, as training will see them."""
+    by_ending(output, PNG)
     write(ask.forger(ctx).sheet(name), output, f"pictures of {name}")
 
 
 @group.command(no_args_is_help=True)
 def delete(ctx: typer.Context, name: Name) -> None:
     """Delete an uploaded dataset that no job and no model needs."""
-    ask.forger(ctx).delete_dataset(name)
-    typer.echo(f"{name} is deleted.")
+    forger = ask.forger(ctx)
+    forger.delete_dataset(name)
+    typer.echo(f"{name} is deleted at {forger.url}.")
 
 
 def _show(dataset: "DatasetDetail", *, as_json: bool) -> None:
