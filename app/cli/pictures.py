@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 STDOUT = Path("-")
 Format = Literal["png", "webp", "json", "npy", "zip", "txt"]
 """a file's ending, and how the service is asked for it"""
+FORMATS: tuple[Format, ...] = get_args(Format)
 Translated = Literal["png", "jpeg", "webp"]
 TRANSLATED: Mapping[str, Translated] = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}
 """what a translated picture is by the ending of its file"""
@@ -44,10 +45,21 @@ def sample(
     format_: Annotated[Format | None, typer.Option("--format", help="Default: by the file's ending.")] = None,
 ) -> None:
     """Draw pictures: `forger sample --class 7 -n 16 -o sevens.png`; or points, or strings into a .txt."""
-    wanted = format_ or by_ending(output, {known: known for known in get_args(Format)})
+    wanted = _wanted(format_, output)
     drawn = ask.forger(ctx).sample(class_, n, model=model, seed=seed, truncation=truncation, scale=scale, format=wanted)
     of_class = f"class {drawn.class_}, " if drawn.class_ is not None else ""
     write(drawn, output, f"{of_class}seed {drawn.seed}, by {drawn.model}")
+
+
+def _wanted(format_: Format | None, output: Path) -> Format:
+    """The format that is asked for, or that of the ending. Raises Refusal where they are two."""
+    endings: dict[str, Format] = {known: known for known in FORMATS}
+    ending = output.suffix.lower().removeprefix(".")
+    if format_ is None:
+        return by_ending(output, endings)
+    if ending in endings and ending != format_:
+        raise Refusal(f"{output} ends in .{ending} and --format is {format_}: leave one of them out.")
+    return format_
 
 
 def translate(
