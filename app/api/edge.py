@@ -88,14 +88,17 @@ def _key_refused(scope: Scope, expected: bytes) -> Response | None:
     """A client without a key is told how to send one, another that its key is wrong."""
     scheme, _, key = (header(scope, b"authorization") or "").partition(" ")
     given = key.strip().encode("latin-1") if scheme.lower() == "bearer" else b""
-    if not given:
-        sentence = "This service asks for a key: send that of FORGER_API_KEY as 'Authorization: Bearer <key>'."
-        return problem(scope, 401, sentence, code="key_missing", headers={"WWW-Authenticate": "Bearer"})
     if hmac.compare_digest(given, expected):
         return None
-    sentence = "The key that was sent is not this service's: send the key that it was started with, FORGER_API_KEY."
-    headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-    return problem(scope, 401, sentence, code="key_wrong", headers=headers)
+    code, sentence = (
+        (
+            "key_wrong",
+            "The key that was sent is not this service's: send the one of FORGER_API_KEY it was started with.",
+        )
+        if given
+        else ("key_missing", "This service asks for a key: send FORGER_API_KEY as 'Authorization: Bearer <key>'.")
+    )
+    return problem(scope, 401, sentence, code=code, headers={"WWW-Authenticate": "Bearer"})
 
 
 @lru_cache(256)

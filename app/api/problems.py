@@ -4,11 +4,15 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from itertools import chain
-from typing import Any
+from typing import Annotated, Any, Protocol
 
 from fastapi import FastAPI, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
+from pydantic.fields import FieldInfo
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionInTime
 from starlette.exceptions import HTTPException
@@ -179,7 +183,7 @@ async def _unforeseen(request: Request, error: Exception) -> Response:
 
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    taken = _taken(request)
+    taken = _taken(request.scope["route"])
     found = (
         wording.refusals([{**item, "loc": steps}], taken[where])
         for item in error.errors()
@@ -188,17 +192,51 @@ async def _validation(request: Request, error: Exception) -> Response:
     return await _forger(request, as_invalid(chain.from_iterable(found)))
 
 
-def _taken(request: Request) -> Mapping[str, Mapping[str, Any]]:
-    """What the route takes in its body, its query and elsewhere, each as the JSON Schema of an object."""
-    document = request.app.openapi()
-    operation = document["paths"][request.scope["route"].path][request.scope["method"].lower()]
-    definitions = {"components": document["components"]}
-    taken: dict[str, Mapping[str, Any]] = {}
-    for where in ("query", "path", "header", "cookie"):
-        fields = {item["name"]: item["schema"] for item in operation.get("parameters", ()) if item["in"] == where}
-        taken[where] = wording.without_null({**definitions, "type": "object", "properties": fields})
-    content = operation.get("requestBody", {}).get("content", {}).values()
-    return taken | {"body": {**definitions, **next((media["schema"] for media in content), {})}}
+class _Field(Protocol):
+    """What FastAPI knows of a parameter or of a body."""
+
+    @property
+    def alias(self) -> str: ...
+
+    @property
+    def field_info(self) -> FieldInfo: ...
+
+
+def _taken(route: APIRoute) -> Mapping[str, Mapping[str, Any]]:
+    """What a route takes in its body, its query and elsewhere, each as the JSON Schema of an object.
+
+    Of the OpenAPI document it is a small part: made in a millisecond, and the whole in a second.
+    """
+    taken: dict[str, list[_Field]] = {where: [] for where in ("query", "path", "header", "cookie")}
+    for part in _dependants(route.dependant):
+        taken["query"] += part.query_params
+        taken["path"] += part.path_params
+        taken["header"] += part.header_params
+        taken["cookie"] += part.cookie_params
+    found = {where: wording.without_null(_object(fields)) for where, fields in taken.items()}
+    return found | {"body": _schema(route.body_field) if route.body_field else {}}
+
+
+def _dependants(first: Dependant) -> Iterator[Dependant]:
+    yield first
+    for other in first.dependencies:
+        yield from _dependants(other)
+
+
+def _object(fields: Iterable[_Field]) -> dict[str, Any]:
+    """Of an object with these fields; one that is an object itself stands for its own."""
+    properties: dict[str, Any] = {}
+    definitions: dict[str, Any] = {}
+    for field in fields:
+        schema = _schema(field)
+        definitions |= schema.pop("$defs", {})
+        properties |= schema.get("properties", {field.alias: schema})
+    return {"type": "object", "properties": properties, "$defs": definitions}
+
+
+def _schema(field: _Field) -> dict[str, Any]:
+    kind: Any = Annotated[field.field_info.annotation, field.field_info]
+    return TypeAdapter(kind).json_schema()
 
 
 _HANDLERS: Mapping[type, Callable[[Request, Exception], Awaitable[Response]]] = {
