@@ -69,10 +69,13 @@ class FormRoute(APIRoute):
 
         async def read(request: Request) -> Response:
             await require_form(request)
-            # Where request.form() keeps what it has read.
-            request._form = await Parts(request.headers, request.stream()).parse()
-            require_once(request._form)
-            return await handle(request)
+            form = await Parts(request.headers, request.stream()).parse()
+            try:
+                require_once(form)
+                request._form = form  # where request.form() keeps what it has read
+                return await handle(request)
+            finally:
+                await form.close()
 
         return read
 
