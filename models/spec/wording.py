@@ -141,7 +141,7 @@ def _worded(error: Json, schema: Json, inside: Steps) -> Refusal:
     if "pointer" in (ctx := error.get("ctx", {})):
         return Refusal(ctx["pointer"], error["msg"])
     at = (*inside, *steps)
-    if error["type"] in OURS:
+    if error["type"] in OURS and not _is_file(node):
         return Refusal(pointer(at), str(ctx.get("error", error["msg"])))
     return Refusal(pointer(at), _sentence(error, at, node, parent, schema))
 
@@ -254,6 +254,10 @@ def _kind(node: Json) -> str | None:
     return None if found is None else str(found)
 
 
+def _is_file(node: Json) -> bool:
+    return node.get("format") == "binary" or "contentMediaType" in node
+
+
 def _secret(node: Json) -> bool:
     return bool(node.get("writeOnly"))
 
@@ -292,7 +296,7 @@ def _number(value: float) -> str:
 def _text(node: Json) -> str:
     if WORDS in node:
         return str(node[WORDS])
-    if node.get("format") == "binary" or "contentMediaType" in node:
+    if _is_file(node):
         return FILE
     return "text" + _count(node, "characters")
 
