@@ -59,7 +59,7 @@ def upload(
     if not path.exists():
         raise Refusal(f"{path} is not there: name a zip or a folder of pictures.")
     called = name or name_of(path)
-    if name is None and called != path.name:
+    if name is None and called != _own_name(path):
         typer.echo(f"{path.name} is uploaded as {called}; --name chooses another name.", err=True)
     _show(ask.forger(ctx).upload(path, called, layout), as_json=as_json)
 
@@ -81,12 +81,14 @@ def delete(ctx: typer.Context, name: Name) -> None:
 
 def name_of(path: Path) -> str:
     """A name that a dataset may have, as much like that of its folder or zip as can be."""
-    whole = path.resolve()
-    plain = (
-        unicodedata.normalize("NFKD", whole.name if path.is_dir() else whole.stem).encode("ascii", "ignore").decode()
-    )
+    plain = unicodedata.normalize("NFKD", _own_name(path)).encode("ascii", "ignore").decode()
     spelled = re.sub(r"[^a-z0-9._-]+", "-", plain.lower()).strip("-._")
     return spelled[:NAME_LENGTH].rstrip("-._") or "pictures"
+
+
+def _own_name(path: Path) -> str:
+    whole = path.resolve()
+    return whole.name if path.is_dir() else whole.stem
 
 
 def _show(dataset: "DatasetDetail", *, as_json: bool) -> None:

@@ -88,7 +88,7 @@ def by_ending(file: Path, formats: Mapping[str, T]) -> T:
         return formats[ending]
     *most, last = (f".{known}" for known in formats)
     allowed = f"{', '.join(most)} or {last}" if most else last
-    raise Refusal(f"{file}: no picture here can be written as .{ending}; end the name in {allowed}.")
+    raise Refusal(f"{file}: nothing here is written as .{ending}: end the name in {allowed}.")
 
 
 def write(drawn: "Picture", file: Path, what: str) -> None:

@@ -75,7 +75,7 @@ REFUSALS: dict[str, tuple[Send, int, str | None, str]] = {
     "an unknown recipe": (train(recipe="stylegan9"), 422, "/recipe", "stylegan9"),
     "an unknown dataset": (train(dataset="moons"), 422, "/dataset", "moons"),
     "an unknown field": (train(epochs=3), 422, "/epochs", "no field"),
-    "an unknown field deep down": (train(overrides={"generator": {"wide": 3}}), 422, "/overrides/generator/wide", "width"),
+    "an unknown field deep down": (train(overrides={"generator": {"wide": 3}}), 422, "/overrides/generator/wide", "wi"),
     "NaN": (raw('{"recipe": "dcgan", "overrides": {"ema": {"decay": NaN}}}'), 422, "/overrides/ema/decay", "number"),
     "ten to the fortieth": (train(budget={"steps": 10**40}), 422, "/budget/steps", "to 100000000"),
     "ten to the fortieth as a seed": (train(seed=10**40), 422, "/seed", "to 9223372036854775807"),
