@@ -112,7 +112,8 @@ class Filters(TypedDict, total=False):
 
 
 class Forger:
-    """One service. Without `url`: FORGER_URL, else the service that runs from FORGER_HOME, else port 8000 here.
+    """One service. Without `url`: FORGER_URL, else the service that runs from FORGER_HOME, else FORGER_HOST and
+    FORGER_PORT, and where none of them is set port 8000 here.
 
     `key` is that of FORGER_API_KEY unless given.
     """
@@ -121,7 +122,7 @@ class Forger:
         settings = Settings()
         if key is None and settings.api_key is not None:
             key = settings.api_key.get_secret_value()
-        self._connection = Connection(url or address.find(settings), key)
+        self._connection = Connection(address.Place(url, address.GIVEN) if url else address.find(settings), key)
 
     def __enter__(self) -> "Forger":
         return self
@@ -244,15 +245,19 @@ class Forger:
         *,
         model: str | None = None,
         direction: Literal["a2b", "b2a"] | None = None,
+        format: Literal["png", "jpeg", "webp"] = "png",
+        quality: int | None = None,
     ) -> Picture:
         """What the model makes of a picture: a path, a file's bytes, or a picture of Pillow's.
 
         It comes back at its own size, or larger from a model that enlarges. One that fills holes paints what is
-        transparent. `direction` is for models trained both ways.
+        transparent. `direction` is for models trained both ways, `quality`, 1 to 100, for JPEG and WebP.
         """
         file = ("picture", _bytes(picture), "application/octet-stream")
-        asked = _given(model=model, direction=direction)
-        return Picture.of(self._connection.ask("POST", "/translate", data=asked, files={"file": file}))
+        asked = _given(model=model, direction=direction, quality=quality)
+        accept = {"Accept": f"image/{format}"}
+        sent = {"data": asked, "files": {"file": file}, "headers": accept}
+        return Picture.of(self._connection.ask("POST", "/translate", **sent))
 
     def fetch(self, href: str) -> Picture:
         """The picture at an address that the service named, as in a comparison."""

@@ -28,6 +28,7 @@ with uncollected("fastapi"):  # a fourth of the time that all this takes
     from app.api.access import Access
     from app.api.deps import name_job
     from app.api.edge import Edge
+    from app.api.heads import Head
     from app.core.logging import configure
     from app.core.sandbox import Sandbox
     from app.core.settings import Settings, get_settings
@@ -58,6 +59,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = Metrics(VERSION, lambda: app.state.inference.load())
     app.add_middleware(samples.Direct)
+    app.add_middleware(Head)
     app.add_middleware(Edge, settings=settings)
     app.add_middleware(Access, metrics=app.state.metrics)
     problems.install(app)

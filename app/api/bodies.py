@@ -11,9 +11,10 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
 from starlette.exceptions import HTTPException
 
-from app.api.problems import as_invalid, spelled
+from app.api.problems import as_invalid
 from app.core.errors import FieldError, Invalid
 from app.core.limits import DEPTH, VALUES
+from models.spec.wording import pointer, refusals, schema_of
 
 MEDIA_TYPE = "application/json"
 LARGE = 16 << 10
@@ -58,9 +59,7 @@ def checked_body(body: bytes, adapter: TypeAdapter[Any]) -> Any:
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        located = [{**item, "loc": ("body", *item["loc"])} for item in found]
-        raise as_invalid(located, value) from None
+        raise as_invalid(refusals(error.errors(include_url=False), schema_of(adapter))) from None
 
 
 def read(body: bytes) -> Any:
@@ -131,6 +130,6 @@ def _too_deep() -> Invalid:
 
 
 def _refused(steps: Steps, sentence: str) -> Invalid:
-    pointer = spelled(steps)
-    detail = f"The request was refused. {pointer or 'The body'}: {sentence}."
-    return Invalid(detail, errors=(FieldError(pointer, sentence),))
+    at = pointer(steps)
+    detail = f"The request was refused. {at or 'The body'}: {sentence}."
+    return Invalid(detail, errors=(FieldError(at, sentence),))

@@ -16,6 +16,7 @@ from app.services import bulk, estimates, evaluations, idempotency, jobs, plans
 from app.services.bulk import Bulk
 from app.services.idempotency import Answer, Replay
 from app.services.views import JobView
+from models.spec.wording import WORDS
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=JsonRoute)
 
@@ -27,6 +28,7 @@ Key = Annotated[
         min_length=1,
         max_length=KEY_LENGTH,
         pattern=r"^[\x20-\x7e]+$",
+        json_schema_extra={WORDS: f"1 to {KEY_LENGTH} printable ASCII characters"},
         description="The same key with the same body makes one, however often it is sent within a day.",
     ),
 ]

@@ -4,18 +4,21 @@ from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Request, Response
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from starlette.responses import FileResponse
 
-from app.api.deps import TheIntake, TheSettings, multipart_body
+from app.api.deps import TheIntake, TheSettings
+from app.api.forms import require_form
 from app.api.problems import as_invalid, refused
 from app.api.uploads import received
 from app.core.errors import NotFound
 from app.core.store import Store
 from app.schemas.catalog import DatasetDetail, DatasetIn, DatasetList, DatasetOut
 from app.services import admission, datasets
+from models.spec.wording import refusals, schema_of
 
 router = APIRouter(prefix="/datasets", tags=["catalogue"])
+_FIELDS = TypeAdapter(DatasetIn)
 
 
 def _form() -> dict[str, Any]:
@@ -30,7 +33,7 @@ def _form() -> dict[str, Any]:
     "",
     status_code=201,
     responses=refused(409, 429, 507),
-    dependencies=[Depends(multipart_body)],
+    dependencies=[Depends(require_form)],
     openapi_extra=_form(),
 )
 async def create(request: Request, response: Response, intake: TheIntake, settings: TheSettings) -> DatasetDetail:
@@ -83,5 +86,4 @@ def _asked(fields: dict[str, str]) -> DatasetIn:
     try:
         return DatasetIn.model_validate(fields)
     except ValidationError as error:
-        named = [{**item, "loc": ("body", *item["loc"])} for item in error.errors(include_url=False)]
-        raise as_invalid(named, fields) from None
+        raise as_invalid(refusals(error.errors(include_url=False), schema_of(_FIELDS))) from None

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 from structlog.contextvars import bind_contextvars
 
-from app.api.bodies import media_type
+from app.api.bodies import MEDIA_TYPE, media_type
 from app.core.errors import NotAcceptable, UnsupportedMedia
 from app.core.limits import ID_LENGTH, PAGE
 from app.core.sandbox import Sandbox
@@ -57,17 +57,8 @@ async def name_job(request: Request) -> None:
 
 
 async def json_body(request: Request) -> None:
-    _require_media(request, "application/json")
-
-
-async def multipart_body(request: Request) -> None:
-    _require_media(request, "multipart/form-data")
-
-
-def _require_media(request: Request, wanted: str) -> None:
-    given = media_type(request)
-    if given != wanted:
-        raise UnsupportedMedia(f"Send the body as {wanted}, not as {given[:80] or 'nothing named'}.")
+    if (given := media_type(request)) != MEDIA_TYPE:
+        raise UnsupportedMedia(f"Send the body as {MEDIA_TYPE}, not as {given[:80] or 'nothing named'}.")
 
 
 @lru_cache(256)

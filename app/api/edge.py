@@ -71,11 +71,8 @@ class Edge:
     def _refusal(self, scope: Scope) -> Response | None:
         if refusal := self._origins.refusal(scope):
             return refusal
-        if self._key is not None and scope["path"] not in OPEN and not self._authorised(scope):
-            return problem(
-                scope, 401, "Send the key of FORGER_API_KEY as 'Authorization: Bearer <key>'.",
-                headers={"WWW-Authenticate": "Bearer"},
-            )  # fmt: skip
+        if self._key is not None and scope["path"] not in OPEN and (refusal := _key_refused(scope, self._key)):
+            return refusal
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:  # PostgreSQL has no text for it
             return problem(scope, 400, "An address holds no NUL character (%00): leave it out.")
         if scope["query_string"].count(b"&") >= PARAMETERS:
@@ -86,9 +83,22 @@ class Edge:
             return problem(scope, 413, _too_large(limit, setting), code="too_large")
         return None
 
-    def _authorised(self, scope: Scope) -> bool:
-        scheme, _, key = (header(scope, b"authorization") or "").partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(key.strip().encode("latin-1"), self._key or b"")
+
+def _key_refused(scope: Scope, expected: bytes) -> Response | None:
+    """A client without a key is told how to send one, another that its key is wrong."""
+    scheme, _, key = (header(scope, b"authorization") or "").partition(" ")
+    given = key.strip().encode("latin-1") if scheme.lower() == "bearer" else b""
+    if hmac.compare_digest(given, expected):
+        return None
+    code, sentence = (
+        (
+            "key_wrong",
+            "The key that was sent is not this service's: send the one of FORGER_API_KEY it was started with.",
+        )
+        if given
+        else ("key_missing", "This service asks for a key: send FORGER_API_KEY as 'Authorization: Bearer <key>'.")
+    )
+    return problem(scope, 401, sentence, code=code, headers={"WWW-Authenticate": "Bearer"})
 
 
 @lru_cache(256)

@@ -1,6 +1,7 @@
 """Headers where every request passes: one of a request, and those that every reply has."""
 
-from starlette.types import Scope
+import anyio
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """methods that change nothing (RFC 9110)"""
@@ -18,3 +19,30 @@ def header(scope: Scope, name: bytes) -> str | None:
             text: str = value.decode("latin-1")
             return text
     return None
+
+
+class Head:
+    """Pure ASGI: answers HEAD as GET, on every route that knows GET, and sends nothing of the body.
+
+    The reply is ended with its head, so that no file is read and no stream of events stays open.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        asked = {**scope, "method": "GET"}
+        with anyio.CancelScope() as rest:
+
+            async def headed(message: Message) -> None:
+                if rest.cancel_called:
+                    return
+                scope["route"] = asked.get("route")  # for the log and the metrics
+                await send(message)
+                await send({"type": "http.response.body"})
+                rest.cancel()
+
+            await self._app(asked, receive, headed)

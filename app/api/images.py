@@ -23,6 +23,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 WEBP_SIDE = 16383
+JPEG_SIDE = 65500
 SCATTER = 256
 """pixels of a side of a drawing of points, at scale 1"""
 DECODING = 16
@@ -65,12 +66,26 @@ def png(picture: Array) -> bytes:
     return encode(picture)
 
 
-def webp(picture: Array) -> bytes:
-    """Without loss."""
-    if max(picture.shape[:2]) > WEBP_SIDE:
-        sentence = f"WebP pictures have at most {WEBP_SIDE} pixels a side; ask for fewer, smaller, or PNG."
-        raise Invalid(sentence, code="too_many_pixels", errors=(FieldError("/n", sentence),))
-    return encode(picture, "WEBP", lossless=True)
+def jpeg(picture: Array, quality: int) -> bytes:
+    """White where it was transparent. Raises Invalid where a side is too long."""
+    _within("JPEG", JPEG_SIDE, picture)
+    colours = picture.shape[2] - 1 if picture.shape[2] in (2, 4) else picture.shape[2]
+    if colours < picture.shape[2]:
+        alpha = picture[..., colours:].astype(np.float32) / 255
+        picture = np.rint(picture[..., :colours] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+    return encode(picture, "JPEG", quality=quality)
+
+
+def webp(picture: Array, quality: int | None = None) -> bytes:
+    """Without loss where no quality is given. Raises Invalid where a side is too long."""
+    _within("WebP", WEBP_SIDE, picture)
+    return encode(picture, "WEBP", lossless=True) if quality is None else encode(picture, "WEBP", quality=quality)
+
+
+def _within(name: str, side: int, picture: Array) -> None:
+    if max(picture.shape[:2]) > side:
+        sentence = f"{name} pictures have at most {side} pixels a side; ask for fewer, smaller, or PNG."
+        raise Invalid(sentence, code="too_many_pixels", errors=(FieldError("", sentence),))
 
 
 def base64_png(pictures: Array) -> list[str]:

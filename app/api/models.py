@@ -8,7 +8,6 @@ from fastapi import APIRouter, Depends, Path, Response
 from app.api.bodies import JsonRoute
 from app.api.deps import TheInference, json_body
 from app.api.problems import refused
-from app.core.errors import NotFound
 from app.schemas.base import Name
 from app.schemas.catalog import ModelDetail, ModelIn, ModelList, ModelOut, VersionOut
 from app.services import models
@@ -50,7 +49,7 @@ def read(name: str) -> ModelDetail:
     """List the versions of a model, newest first."""
     own = [version for version in models.versions() if version.name == name]
     if not own:
-        raise _missing(name)
+        raise models.absent(name)
     return ModelDetail(name=name, versions=[VersionOut.of(version) for version in own])
 
 
@@ -66,7 +65,3 @@ def delete(name: Name, inference: TheInference) -> None:
     """Withdraw every version of a name. The next one published is numbered on."""
     models.delete(name)
     inference.refresh()
-
-
-def _missing(reference: str) -> NotFound:
-    return NotFound(f"There is no model '{reference[:80]}'. GET /models lists them.", code="no_model")

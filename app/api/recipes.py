@@ -32,6 +32,6 @@ def _out(family: Family) -> RecipeOut:
             "conditional": family.conditional,
             "schema": recipes.schema(),
             "defaults": recipes.defaults(family.name),
-            "dials": family.dials,
+            "dials": recipes.dials(family),
         }
     )

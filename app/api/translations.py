@@ -3,15 +3,15 @@
 from typing import Annotated, Literal
 
 import numpy as np
-from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFile
+from fastapi import APIRouter, File, Form, Header, Request, Response, UploadFile
 from PIL import Image
 
 from app.api import images
-from app.api.deps import TheInference, TheSandbox, TheSettings, multipart_body
+from app.api.deps import TheInference, TheSandbox, TheSettings, negotiate
+from app.api.forms import FormRoute
 from app.api.images import imaging
 from app.api.presence import while_here
 from app.api.problems import refused
-from app.api.uploads import require_once
 from app.core.errors import FieldError, Invalid
 from app.schemas.samples import Reference
 from app.services.inference import health_header, reference
@@ -19,8 +19,10 @@ from app.services.views import VersionView
 from models.spec.games import Paired
 from models.spec.recipe import Recipe
 
-router = APIRouter(tags=["inference"])
+router = APIRouter(tags=["inference"], route_class=FormRoute)
 
+MEDIA = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp"}
+"""what is answered by Accept, and the formats"""
 OPAQUE = 128
 """alpha from which on a pixel is no part of a hole"""
 
@@ -28,9 +30,7 @@ OPAQUE = 128
 @router.post(
     "/translate",
     response_class=Response,
-    responses=refused(404, 409, 429, 503) | {200: {"content": {"image/png": {}}}},
-    dependencies=[Depends(multipart_body)],
-    form_limits={"max_files": 1, "max_fields": 8, "max_part_size": 1024},
+    responses=refused(404, 406, 409, 429, 503) | {200: {"content": {media: {} for media in MEDIA}}},
 )
 async def translate(
     request: Request,
@@ -40,23 +40,28 @@ async def translate(
     settings: TheSettings,
     model: Annotated[Reference | None, Form()] = None,
     direction: Annotated[Literal["a2b", "b2a"], Form()] = "a2b",
+    quality: Annotated[int, Form(ge=1, le=100, description="Of JPEG and WebP.")] = 90,
+    accept: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Turn a picture into the other style, or enlarge it, or fill its hole.
 
     What it does is what the model learned.
 
+    Accept chooses PNG, JPEG or WebP; `quality` is of the last two.
+
     It is turned upright as its EXIF says, its alpha is kept; of several frames the first is taken. For a model that
     fills holes what is transparent is the hole, and the answer is opaque.
     """
-    require_once(await request.form())
+    media = negotiate(accept, tuple(MEDIA))  # before a model is looked for
     version = await inference.translator(model, direction)
     await inference.admit()
     image = await images.decode(sandbox, file.file, _channels(version.recipe), settings)
     _within(image, version, settings.max_pixels)
     shown, alpha = await imaging(_parted, image, version)
     made = await while_here(request, inference.translate(version, shown, direction))
-    headers = {"X-Forger-Model": reference(version), "Cache-Control": "no-store", **health_header(version)}
-    return Response(await imaging(_png, made, alpha), media_type="image/png", headers=headers)
+    headers = {"X-Forger-Model": reference(version), **health_header(version)}
+    headers |= {"Cache-Control": "no-store", "Vary": "Accept"}
+    return Response(await imaging(_encoded, made, alpha, MEDIA[media], quality), media_type=media, headers=headers)
 
 
 def _channels(recipe: Recipe) -> int:
@@ -96,11 +101,20 @@ def _parted(image: images.Array, version: VersionView) -> tuple[images.Array, im
     return colour, None
 
 
-def _png(made: images.Array, alpha: images.Array | None) -> bytes:
-    """What was transparent is transparent again."""
-    if alpha is None:
-        return images.png(made)
+def _encoded(made: images.Array, alpha: images.Array | None, format_: str, quality: int) -> bytes:
+    """What was transparent is transparent again; in JPEG, which knows no alpha, it is white."""
+    picture = made if alpha is None else np.concatenate([made, _sized(alpha, made)], axis=2)
+    match format_:
+        case "jpeg":
+            return images.jpeg(picture, quality)
+        case "webp":
+            return images.webp(picture, quality)
+        case _:
+            return images.png(picture)
+
+
+def _sized(alpha: images.Array, made: images.Array) -> images.Array:
     height, width, _ = made.shape
-    if alpha.shape[:2] != (height, width):
-        alpha = np.asarray(Image.fromarray(alpha[..., 0]).resize((width, height), Image.Resampling.BICUBIC))[..., None]
-    return images.png(np.concatenate([made, alpha], axis=2))
+    if alpha.shape[:2] == (height, width):
+        return alpha
+    return np.asarray(Image.fromarray(alpha[..., 0]).resize((width, height), Image.Resampling.BICUBIC))[..., None]

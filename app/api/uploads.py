@@ -10,15 +10,11 @@ from typing import Any
 import anyio.to_thread
 from fastapi import Request
 from starlette.datastructures import FormData, Headers, UploadFile
-from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException, MultiPartParser
 
-from app.api.problems import as_invalid
-from app.core.errors import FieldError, Invalid, TooLarge
+from app.api.forms import Parts, require_once, without_file
+from app.core.errors import FieldError, TooLarge
 from app.core.gates import Gate
 
-FIELDS = 8
-FIELD_BYTES = 1024
 PLACED = 1 << 20
 """bytes that must have arrived before an upload takes a place from others"""
 
@@ -42,8 +38,6 @@ async def received(request: Request, folder: Path, max_bytes: int, setting: str,
         parser = _DiskParser(folder, request.headers, _placed(request.stream(), gate, place))
         try:
             yield _checked(await parser.parse(), max_bytes, setting)
-        except MultiPartException as error:
-            raise HTTPException(400, error.message) from error
         finally:
             with anyio.CancelScope(shield=True):  # a client that leaves must not leave its file here
                 await anyio.to_thread.run_sync(parser.close)
@@ -63,11 +57,11 @@ async def _placed(body: AsyncIterable[bytes], gate: Gate, place: ExitStack) -> A
         place.enter_context(gate.entered())
 
 
-class _DiskParser(MultiPartParser):
+class _DiskParser(Parts):
     """Starlette's own keeps files in memory and then in the system's temporary folder, which may be memory too."""
 
     def __init__(self, folder: Path, headers: Headers, body: AsyncGenerator[bytes, None]) -> None:
-        super().__init__(headers, body, max_files=1, max_fields=FIELDS, max_part_size=FIELD_BYTES)
+        super().__init__(headers, body)
         self._folder = folder
         self._on_disk: list[Any] = []
 
@@ -86,20 +80,10 @@ class _DiskParser(MultiPartParser):
             file.close()
 
 
-def require_once(form: FormData) -> None:
-    """Raises Invalid where a field is there twice."""
-    names = [name for name, _ in form.multi_items()]
-    for name in names:
-        if names.count(name) > 1:
-            sentence = "The field is there twice: send it once."
-            raise Invalid(sentence, errors=(FieldError(f"/{name}", sentence),))
-
-
 def _checked(form: FormData, max_bytes: int, setting: str) -> Received:
     file = form.get("file")
     if not isinstance(file, UploadFile):
-        missing = {"type": "missing", "loc": ("body", "file"), "msg": "Field required", "input": None}
-        raise as_invalid([missing], {})
+        raise without_file("'file' is missing")
     require_once(form)
     file.file.flush()
     path = Path(file.file.name or "")

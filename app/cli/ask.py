@@ -1,8 +1,10 @@
 """What commands share: the service they speak to, the words for a job, and how an answer is printed."""
 
+import itertools
 import json
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +21,13 @@ if TYPE_CHECKING:
 
 NEWEST = "last"
 RECENT = 1000
-"""jobs among which the end of an id is looked for"""
+"""jobs among which the beginning or end of an id is looked for"""
+CANDIDATES = 5
+"""ids that are told where a short one may be several"""
+HEX, SHORT = 32, 8
+"""signs of an id after its prefix, and of one that is shortened"""
+WIDE, NARROW = 100, 6
+"""characters of a line in a pipe, and of a column that is made narrower"""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
@@ -43,33 +51,62 @@ def forger(ctx: typer.Context) -> "Forger":
 
 
 def find_job(forger: "Forger", word: str) -> "Job":
-    """By id, by the end of an id that only one job has, or `last` for the newest."""
-    if word == NEWEST:
-        for job in forger.jobs():
-            return job
-        raise Refusal("There is no job yet: start one with `forger train cdcgan`.")
-    if word.startswith("job_"):
+    """By id, by the beginning or end of an id that only one job has, or `last` for the newest."""
+    if is_whole(word, "job_"):
         return forger.job(word)
-    return _by_ending(forger, word)
+    recent = {job.id: job for job, _ in zip(forger.jobs(), range(1 if word == NEWEST else RECENT), strict=False)}
+    if word == NEWEST and not recent:
+        raise Refusal("There is no job yet: start one with `forger train cdcgan`.")
+    return recent[pick(word, list(recent), "job", "forger jobs")]
 
 
-def _by_ending(forger: "Forger", word: str) -> "Job":
-    found = [job for job, _ in zip(forger.jobs(), range(RECENT), strict=False) if word and job.id.endswith(word)]
+def is_whole(word: str, prefix: str) -> bool:
+    return word.startswith(prefix) and len(word) == len(prefix) + HEX
+
+
+def pick(word: str, ids: Sequence[str], what: str, lister: str) -> str:
+    """The one id, newest first, that `last`, or its beginning or end, names. Raises Refusal with the candidates."""
+    if word == NEWEST and ids:
+        return ids[0]
+    bare = word.partition("_")[2] if word.startswith(tuple(id_.partition("_")[0] + "_" for id_ in ids)) else word
+    found = [id_ for id_ in ids if bare and (id_.endswith(bare) or id_.partition("_")[2].startswith(bare))]
     if len(found) > 1:
-        raise Refusal(f"{len(found)} jobs end in '{word}': write more of the id.")
+        more = f" and {len(found) - CANDIDATES} more" if len(found) > CANDIDATES else ""
+        raise Refusal(
+            f"'{word}' may be {len(found)} {what}s: {', '.join(found[:CANDIDATES])}{more}. Write more of the id."
+        )
     if not found:
-        raise Refusal(f"No job's id ends in '{word}'; `forger jobs` lists them.")
+        raise Refusal(f"No {what}'s id begins or ends with '{word}'; `{lister}` lists them.")
     return found[0]
 
 
+def short(ids: Sequence[str]) -> dict[str, str]:
+    """The ends of ids, as long as they must be to tell them apart, and no shorter than eight signs."""
+    length = next(n for n in range(SHORT, HEX + 1) if n == HEX or len({id_[-n:] for id_ in ids}) == len(set(ids)))
+    return {id_: id_[-length:] for id_ in ids}
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Columns under their names. A terminal gets lines cut to its width, a pipe whole ones."""
-    lines = [head, *([_cell(cell) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    """Columns under their names, no wider than the terminal, or WIDE in a pipe: long cells go on below."""
+    lines = [list(head), *([_cell(cell) for cell in row] for row in rows)]
+    widths = fitted([max(map(len, column)) for column in zip(*lines, strict=True)], room())
     for line in lines:
-        text = "  ".join(f"{cell:{size}}" for cell, size in zip(line, widths, strict=True)).rstrip()
-        typer.echo(text if width is None or len(text) <= width else f"{text[: width - 1]}…")
+        cells = [textwrap.wrap(cell, size) or [""] for cell, size in zip(line, widths, strict=True)]
+        for parts in itertools.zip_longest(*cells, fillvalue=""):
+            typer.echo("  ".join(f"{part:{size}}" for part, size in zip(parts, widths, strict=True)).rstrip())
+
+
+def room() -> int:
+    """Characters of a line."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
+
+
+def fitted(widths: Sequence[int], width: int) -> list[int]:
+    """Widths of columns two apart, the widest made narrower until they fit, none below NARROW."""
+    sizes = list(widths)
+    while sum(sizes) + 2 * (len(sizes) - 1) > width and max(sizes) > NARROW:
+        sizes[sizes.index(max(sizes))] -= 1
+    return sizes
 
 
 def _cell(value: object) -> str:
@@ -103,6 +140,17 @@ def pairs(facts: Mapping[str, object]) -> None:
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
         typer.echo(f"{name:{width}}  {value}")
+
+
+def lines(data: Mapping[str, Any], inside: str = "") -> dict[str, str]:
+    """An object as facts, a line each: what stands in objects inside by the names that lead to it."""
+    found: dict[str, str] = {}
+    for name, value in data.items():
+        if isinstance(value, Mapping) and value:
+            found |= lines(value, f"{inside}{name}.")
+        else:
+            found[inside + name] = _short(value)
+    return found
 
 
 def brief(data: Mapping[str, Any]) -> str:

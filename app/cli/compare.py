@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli import ask, complete, tabled
+from app.cli.pictures import PNG, by_ending
 from app.cli.refusals import Refusal
 from app.cli.tabled import Cell
 
@@ -37,6 +38,8 @@ def compare(
     forger = ask.forger(ctx)
     if len(ids) < 2:
         raise Refusal("Name two jobs or more; `forger jobs` lists them.")
+    if out is not None:
+        by_ending(out, PNG)
     compared = forger.compare(*(ask.find_job(forger, word).id for word in ids))
     if as_json:
         ask.put_json(compared)

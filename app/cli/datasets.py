@@ -1,14 +1,17 @@
 """`forger datasets`: list, show, sheet, upload, delete."""
 
+import re
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from app.cli import ask, complete
-from app.cli.pictures import Out, write
+from app.cli.pictures import PNG, Out, by_ending, write
 from app.cli.refusals import Refusal
 from app.cli.report import findings
+from app.core.limits import NAME_LENGTH
 
 if TYPE_CHECKING:
     from app.schemas.catalog import DatasetDetail
@@ -55,20 +58,37 @@ def upload(
     """Upload pictures to learn from: `forger datasets upload photos/ --name photos`."""
     if not path.exists():
         raise Refusal(f"{path} is not there: name a zip or a folder of pictures.")
-    _show(ask.forger(ctx).upload(path, name or path.resolve().stem.lower(), layout), as_json=as_json)
+    called = name or name_of(path)
+    if name is None and called != _own_name(path):
+        typer.echo(f"{path.name} is uploaded as {called}; --name chooses another name.", err=True)
+    _show(ask.forger(ctx).upload(path, called, layout), as_json=as_json)
 
 
 @group.command(no_args_is_help=True)
 def sheet(ctx: typer.Context, name: Name, output: Out = Path("sheet.png")) -> None:
     """Some pictures of an uploaded dataset, as training will see them."""
+    by_ending(output, PNG)
     write(ask.forger(ctx).sheet(name), output, f"pictures of {name}")
 
 
 @group.command(no_args_is_help=True)
 def delete(ctx: typer.Context, name: Name) -> None:
     """Delete an uploaded dataset that no job and no model needs."""
-    ask.forger(ctx).delete_dataset(name)
-    typer.echo(f"{name} is deleted.")
+    forger = ask.forger(ctx)
+    forger.delete_dataset(name)
+    typer.echo(f"{name} is deleted at {forger.url}.")
+
+
+def name_of(path: Path) -> str:
+    """A name that a dataset may have, as much like that of its folder or zip as can be."""
+    plain = unicodedata.normalize("NFKD", _own_name(path)).encode("ascii", "ignore").decode()
+    spelled = re.sub(r"[^a-z0-9._-]+", "-", plain.lower()).strip("-._")
+    return spelled[:NAME_LENGTH].rstrip("-._") or "pictures"
+
+
+def _own_name(path: Path) -> str:
+    whole = path.resolve()
+    return whole.name if path.is_dir() else whole.stem
 
 
 def _show(dataset: "DatasetDetail", *, as_json: bool) -> None:

@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
 group = typer.Typer(help="Requests that became many jobs: cases times seeds.")
 
-NEWEST = "last"
 TOLD = 5
 """jobs that did not succeed that are named"""
-Which = Annotated[str, typer.Argument(metavar="ID", help="An id, its end, or `last`.", show_default=False)]
+Which = Annotated[str, typer.Argument(metavar="ID", help="An id, its beginning or end, or `last`.", show_default=False)]
 
 
 def experiment(
@@ -119,8 +118,16 @@ def list_(ctx: typer.Context, as_json: ask.AsJson = False) -> None:
     if as_json:
         ask.put_json(known)
         return
+    short = ask.short([one.id for one in known])
     rows = (
-        (one.id, one.name, len(one.cases), sum(one.states.values()), _states(one.states), ask.when(one.created_at))
+        (
+            short[one.id],
+            one.name,
+            len(one.cases),
+            sum(one.states.values()),
+            _states(one.states),
+            ask.when(one.created_at),
+        )
         for one in known
     )
     ask.table(("ID", "NAME", "CASES", "JOBS", "STATES", "CREATED"), rows)
@@ -175,24 +182,22 @@ def cancel(ctx: typer.Context, id_: Which) -> None:
     """Cancel every job of an experiment that has not ended."""
     from app.schemas import tables
 
-    typer.echo(f"{tables.title(find(ask.forger(ctx), id_).cancel().seen)}.")
+    forger = ask.forger(ctx)
+    typer.echo(f"{tables.title(find(forger, id_).cancel().seen)}, at {forger.url}.")
 
 
 @group.command(no_args_is_help=True)
 def delete(ctx: typer.Context, id_: Which) -> None:
     """Forget an experiment whose jobs have all ended; the jobs stay."""
-    found = find(ask.forger(ctx), id_)
+    forger = ask.forger(ctx)
+    found = find(forger, id_)
     found.delete()
-    typer.echo(f"{found.id} is deleted; its jobs stay.")
+    typer.echo(f"{found.id} is deleted at {forger.url}; its jobs stay.")
 
 
 def find(forger: "Forger", word: str) -> "Experiment":
-    """By id, by the end of an id that only one has, or `last` for the newest."""
-    if word.startswith("exp_"):
+    """By id, by the beginning or end of an id that only one has, or `last` for the newest."""
+    if ask.is_whole(word, "exp_"):
         return forger.experiment(word)
     known = [one.id for one, _ in zip(forger.experiments(), range(ask.RECENT), strict=False)]
-    found = known[:1] if word == NEWEST else [id_ for id_ in known if word and id_.endswith(word)]
-    if len(found) != 1:
-        many = f"{len(found)} experiments end in '{word}': write more of the id."
-        raise Refusal(many if found else f"There is no experiment '{word}'; `forger experiments` lists them.")
-    return forger.experiment(found[0])
+    return forger.experiment(ask.pick(word, known, "experiment", "forger experiments"))

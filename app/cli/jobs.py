@@ -9,13 +9,15 @@ from app.cli import ask, complete, follow
 from app.core.names import TRAIN
 
 if TYPE_CHECKING:
-    from app.client import Job
+    from app.client import Forger, Job
 
-group = typer.Typer(help="List jobs and act on one: by id, by the end of an id, or `last`.")
+group = typer.Typer(help="List jobs and act on one: by id, by the beginning or end of an id, or `last`.")
 
 Which = Annotated[
     str,
-    typer.Argument(metavar="ID", help="An id, its end, or `last`.", autocompletion=complete.jobs, show_default=False),
+    typer.Argument(
+        metavar="ID", help="An id, its beginning or end, or `last`.", autocompletion=complete.jobs, show_default=False
+    ),
 ]
 
 
@@ -38,13 +40,15 @@ def list_(
     if as_json:
         ask.put_json([job.seen for job in found])
         return
-    ask.table(("ID", "KIND", "FAMILY", "DATASET", "STATE", "HEALTH", "STEP", "MODEL", "CREATED"), map(_row, found))
+    short = ask.short([job.id for job in found])
+    rows = (_row(job, short[job.id]) for job in found)
+    ask.table(("ID", "KIND", "FAMILY", "DATASET", "STATE", "HEALTH", "STEP", "MODEL", "CREATED"), rows)
 
 
-def _row(job: "Job") -> tuple[object, ...]:
+def _row(job: "Job", short: str) -> tuple[object, ...]:
     seen = job.seen
     return (
-        seen.id,
+        short,
         seen.kind,
         seen.family,
         seen.dataset,
@@ -130,19 +134,22 @@ def save(
 @group.command()
 def cancel(ctx: typer.Context, id_: Which) -> None:
     """End a job at its next step."""
-    _say(ask.find_job(ask.forger(ctx), id_).cancel())
+    forger = ask.forger(ctx)
+    _say(forger, ask.find_job(forger, id_).cancel())
 
 
 @group.command()
 def pause(ctx: typer.Context, id_: Which) -> None:
     """Save a job at its next step and free the device."""
-    _say(ask.find_job(ask.forger(ctx), id_).pause())
+    forger = ask.forger(ctx)
+    _say(forger, ask.find_job(forger, id_).pause())
 
 
 @group.command()
 def resume(ctx: typer.Context, id_: Which) -> None:
     """Go on with a paused job."""
-    _say(ask.find_job(ask.forger(ctx), id_).resume())
+    forger = ask.forger(ctx)
+    _say(forger, ask.find_job(forger, id_).resume())
 
 
 def extend(
@@ -152,8 +159,9 @@ def extend(
     following: Annotated[bool, typer.Option("--follow", "-f", help="Watch until it ends.")] = False,
 ) -> None:
     """Train on after the end: a learning-rate schedule goes on over the new, longer budget from where it stands."""
-    job = ask.find_job(ask.forger(ctx), id_).extend(steps)
-    typer.echo(f"{job.id} goes on to step {job.seen.progress.total}.")
+    forger = ask.forger(ctx)
+    job = ask.find_job(forger, id_).extend(steps)
+    typer.echo(f"{job.id} goes on to step {job.seen.progress.total}, at {forger.url}.")
     if following:
         follow.follow(job)
 
@@ -161,10 +169,11 @@ def extend(
 @group.command()
 def delete(ctx: typer.Context, id_: Which) -> None:
     """Forget a job that has ended, with all its files; what it published stays."""
-    job = ask.find_job(ask.forger(ctx), id_)
+    forger = ask.forger(ctx)
+    job = ask.find_job(forger, id_)
     job.delete()
-    typer.echo(f"{job.id} is deleted.")
+    typer.echo(f"{job.id} is deleted at {forger.url}.")
 
 
-def _say(job: "Job") -> None:
-    typer.echo(f"{job.id} is {job.state}.")
+def _say(forger: "Forger", job: "Job") -> None:
+    typer.echo(f"{job.id} is {job.state} at {forger.url}.")

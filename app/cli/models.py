@@ -48,8 +48,11 @@ def show(ctx: typer.Context, name: Name, as_json: ask.AsJson = False) -> None:
     if as_json:
         ask.put_json(model)
         return
-    rows = ((one.model, one.step, one.job, ask.when(one.created_at), ask.brief(one.card)) for one in model.versions)
-    ask.table(("MODEL", "STEP", "JOB", "CREATED", "CARD"), rows)
+    for number, one in enumerate(model.versions):
+        if number:
+            typer.echo()
+        facts = {"model": one.model, "step": str(one.step), "job": one.job, "created": ask.when(one.created_at)}
+        ask.pairs({name: value for name, value in (facts | ask.lines(one.card)).items() if value is not None})
 
 
 @group.command(no_args_is_help=True)
@@ -59,8 +62,9 @@ def publish(
     checkpoint: Annotated[str, typer.Argument(help="A checkpoint's id; `forger jobs show ID` lists them.")],
 ) -> None:
     """Publish a checkpoint as the next version of a name."""
-    version = ask.forger(ctx).publish(name, checkpoint)
-    typer.echo(f"{version.model} is published, from step {version.step}.")
+    forger = ask.forger(ctx)
+    version = forger.publish(name, checkpoint)
+    typer.echo(f"{version.model} is published at {forger.url}, from step {version.step}.")
 
 
 @group.command(no_args_is_help=True)
@@ -69,5 +73,6 @@ def delete(
     reference: Annotated[str, typer.Argument(help="name@version, or name for all.", autocompletion=complete.models)],
 ) -> None:
     """Withdraw a version, or every version of a name."""
-    ask.forger(ctx).delete_model(reference)
-    typer.echo(f"{reference} is deleted.")
+    forger = ask.forger(ctx)
+    forger.delete_model(reference)
+    typer.echo(f"{reference} is deleted at {forger.url}.")

@@ -1,8 +1,9 @@
 """`forger sample` and `forger translate`: pictures into files."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, get_args
 
 import typer
 
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 STDOUT = Path("-")
 Format = Literal["png", "webp", "json", "npy", "zip", "txt"]
 """a file's ending, and how the service is asked for it"""
+FORMATS: tuple[Format, ...] = get_args(Format)
+Translated = Literal["png", "jpeg", "webp"]
+TRANSLATED: Mapping[str, Translated] = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}
+"""what a translated picture is by the ending of its file"""
+PNG = {"png": "png"}
+"""of what the service draws as PNG only"""
+T = TypeVar("T")
 
 
 Out = Annotated[Path, typer.Option("-o", "--output", help="The file to write; - for standard output.")]
@@ -37,10 +45,21 @@ def sample(
     format_: Annotated[Format | None, typer.Option("--format", help="Default: by the file's ending.")] = None,
 ) -> None:
     """Draw pictures: `forger sample --class 7 -n 16 -o sevens.png`; or points, or strings into a .txt."""
-    wanted = format_ or _by_ending(output)
+    wanted = _wanted(format_, output)
     drawn = ask.forger(ctx).sample(class_, n, model=model, seed=seed, truncation=truncation, scale=scale, format=wanted)
     of_class = f"class {drawn.class_}, " if drawn.class_ is not None else ""
     write(drawn, output, f"{of_class}seed {drawn.seed}, by {drawn.model}")
+
+
+def _wanted(format_: Format | None, output: Path) -> Format:
+    """The format that is asked for, or that of the ending. Raises Refusal where they are two."""
+    endings: dict[str, Format] = {known: known for known in FORMATS}
+    ending = output.suffix.lower().removeprefix(".")
+    if format_ is None:
+        return by_ending(output, endings)
+    if ending in endings and ending != format_:
+        raise Refusal(f"{output} ends in .{ending} and --format is {format_}: leave one of them out.")
+    return format_
 
 
 def translate(
@@ -51,18 +70,25 @@ def translate(
     direction: Annotated[
         Literal["a2b", "b2a"] | None, typer.Option(help="Which way, of models trained both ways; default a2b.")
     ] = None,
+    quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of JPEG and WebP; default 90.")] = None,
 ) -> None:
-    """Turn a picture into the other style, enlarge it, fill its hole: `forger translate photo.jpg -o night.png`."""
-    drawn = ask.forger(ctx).translate(photo, model=model, direction=direction)
+    """Turn a picture into the other style, enlarge it, fill its hole: `forger translate photo.jpg -o night.jpg`."""
+    wanted = by_ending(output, TRANSLATED)
+    forger = ask.forger(ctx)
+    drawn = forger.translate(photo, model=model, direction=direction, format=wanted, quality=quality)
     write(drawn, output, f"{photo.name} by {drawn.model}")
 
 
-def _by_ending(file: Path) -> Format:
-    ending = file.suffix.lower().removeprefix(".") or "png"
-    for known in get_args(Format):
-        if ending == known:
-            return cast(Format, known)
-    raise Refusal(f"{file}: no format ends in .{ending}; end it in {', '.join(get_args(Format))}, or say --format.")
+def by_ending(file: Path, formats: Mapping[str, T]) -> T:
+    """What a file's name asks for; PNG, or what stands first, where it has no ending. Raises Refusal."""
+    ending = file.suffix.lower().removeprefix(".")
+    if file == STDOUT or not ending:
+        return next(iter(formats.values()))
+    if ending in formats:
+        return formats[ending]
+    *most, last = (f".{known}" for known in formats)
+    allowed = f"{', '.join(most)} or {last}" if most else last
+    raise Refusal(f"{file}: nothing here is written as .{ending}: end the name in {allowed}.")
 
 
 def write(drawn: "Picture", file: Path, what: str) -> None:

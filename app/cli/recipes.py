@@ -51,4 +51,5 @@ def show(
 
 def _row(dial: "DialOut") -> tuple[str, ...]:
     path = dial.path.removeprefix("/").replace("/", ".")
-    return path, *(f"{value:.7g}" for value in (dial.default, dial.minimum, dial.maximum)), dial.title
+    low = f"{'above ' if dial.exclusive_minimum else ''}{dial.minimum:.9g}"
+    return path, f"{dial.default:.9g}", low, f"{dial.maximum:.9g}", dial.title

@@ -1,9 +1,13 @@
 """What a person reads when a command cannot do what it was asked: one sentence on stderr, exit code 2."""
 
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from models.spec.wording import Refusal as Refused
 
 FOLLOWS = "default_factory_not_called"
 """a setting that is only wrong because another is"""
@@ -43,14 +47,27 @@ def told(error: Exception) -> str | None:
         case OSError() if error.strerror:
             return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
         case ValidationError() if error.title == "Settings":
-            wrong = [part for part in error.errors() if part["type"] != FOLLOWS]
-            return " ".join(f"{_variable(part['loc'])}: {part['msg']}." for part in wrong)
+            from app.core.settings import Settings
+            from models.spec import wording
+
+            wrong = [part for part in error.errors(include_url=False) if part["type"] != FOLLOWS]
+            named = [{**part, "loc": (_variable(part["loc"]), *part["loc"][1:])} for part in wrong]
+            own = Settings.model_json_schema(by_alias=False)
+            fields = {_variable((name,)): field for name, field in own["properties"].items()}
+            schema = wording.without_null({**own, "properties": fields})
+            return " ".join(_naming(refusal) for refusal in wording.refusals(named, schema))
         case _ if _of_the_database(error):
             if (refusal := no_room(error)) is not None:
                 return refusal.detail
             return f"The database cannot be used: {str(error).splitlines()[0].rstrip('.')}. Check DATABASE_URL."
         case _:
             return None
+
+
+def _naming(refusal: "Refused") -> str:
+    """A sentence that names the variable."""
+    name, message = refusal.pointer[1:], refusal.message.rstrip(".") + "."
+    return message if name in message else f"{name}: {message}"
 
 
 def _of_the_database(error: Exception) -> bool:

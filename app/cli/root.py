@@ -3,6 +3,8 @@
 A command imports what it needs when it runs, so that help and completion come at once.
 """
 
+import io
+import sys
 from typing import Annotated
 
 import typer
@@ -63,4 +65,7 @@ def options(
 
 
 def main() -> None:
+    for stream in (sys.stdout, sys.stderr):  # names of files may hold what the terminal cannot show
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     cli(prog_name="forger")

@@ -1,8 +1,11 @@
 """`forger serve`, `forger doctor`, `forger migrate`, `forger --version`."""
 
+import os
 from typing import Annotated, Literal
 
 import typer
+
+LEVEL = "FORGER_LOG_LEVEL"
 
 
 def serve(
@@ -10,8 +13,14 @@ def serve(
         Literal["api", "worker", "inference"] | None,
         typer.Option(help="One part, in this very process, as in a container."),
     ] = None,
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"] | None,
+        typer.Option(envvar=LEVEL, help="Least severe line written; debug: also those of migrations and Redis."),
+    ] = None,
 ) -> None:
-    """Run the service: API, workers and, without REDIS_URL, an embedded Redis."""
+    """Run the service: API, workers and, without REDIS_URL, an embedded Redis. Its address is the last line."""
+    if log_level is not None:  # its parts read it from the environment too
+        os.environ[LEVEL] = log_level
     from app.core.settings import get_settings
     from app.embedded.serve import become
     from app.embedded.serve import serve as run

@@ -1,12 +1,16 @@
-"""Tables with a mark on what is best, drawn by rich: as wide as the terminal, or as they need where none is."""
+"""Tables with a mark on what is best, drawn by rich: no wider than the terminal, or than a line in a pipe."""
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-WIDE = 400
-"""characters of a line where no terminal cuts it"""
+from app.cli import ask
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+MOST = 36
+"""characters that a column may claim before another goes into the next table"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +18,38 @@ class Cell:
     text: str
     best: bool = False
 
+    @property
+    def told(self) -> str:
+        return f"{self.text} *" if self.best else self.text
+
 
 def show(head: Sequence[str], rows: Iterable[Sequence[Cell]], title: str | None = None) -> None:
-    """The first column to the left, the others to the right; a star after what is best."""
-    from rich import box
+    """The first column to the left, the others to the right; a star after what is best.
+
+    Columns that do not fit beside the others stand in a further table, after the first column again.
+    """
     from rich.console import Console
+
+    kept, width = list(rows), ask.room()
+    console = Console(width=width, highlight=False, markup=False)
+    for number, chosen in enumerate(_groups([head, *([cell.told for cell in row] for row in kept)], width)):
+        part = [[row[column] for column in chosen] for row in kept]
+        console.print(_table([head[column] for column in chosen], part, None if number else title))
+
+
+def _groups(lines: Sequence[Sequence[str]], width: int) -> list[list[int]]:
+    """Columns by their numbers, in groups that fit; the first is in each."""
+    sizes = [min(max(map(len, column)) + 2, MOST) for column in zip(*lines, strict=True)]
+    groups = [[0]]
+    for column in range(1, len(sizes)):
+        if len(groups[-1]) > 1 and sum(sizes[own] for own in groups[-1]) + sizes[column] > width:
+            groups.append([0])
+        groups[-1].append(column)
+    return groups
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[Cell]], title: str | None) -> "Table":
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
@@ -26,8 +57,8 @@ def show(head: Sequence[str], rows: Iterable[Sequence[Cell]], title: str | None 
     for number, name in enumerate(head):
         table.add_column(name, justify="right" if number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(f"{cell.text} *", style="bold green") if cell.best else cell.text for cell in row))
-    Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, markup=False).print(table)
+        table.add_row(*(Text(cell.told, style="bold green") if cell.best else cell.text for cell in row))
+    return table
 
 
 def setting(value: Any) -> str:

@@ -15,6 +15,8 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 
 _NOISY = ("uvicorn", "uvicorn.error", "celery")
 """loggers that their libraries set up for themselves; uvicorn's of requests stays off, for a request has its line"""
+_CHATTY = ("alembic", *_NOISY)
+"""loggers whose news, as that a migration was run or a server has started, are for debugging"""
 
 
 def configure(level: str, process: str) -> None:
@@ -38,6 +40,10 @@ def configure(level: str, process: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers = []
         logger.propagate = True
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(
+            root.level if root.level <= logging.DEBUG else max(root.level, logging.WARNING)
+        )
     logging.captureWarnings(True)
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread

@@ -52,7 +52,8 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     url: str | None = Field(
         None,
-        description="Address that the command line and the client speak to; unset means what serves from FORGER_HOME.",
+        description="Address that the command line and the client speak to; unset means what serves from FORGER_HOME, "
+        "or listens at FORGER_HOST and FORGER_PORT.",
     )
     hosts: str | None = Field(
         None,

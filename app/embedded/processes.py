@@ -34,6 +34,8 @@ class Child:
     command: Callable[[], Sequence[str]]
     env: Mapping[str, str]
     pass_fds: tuple[int, ...] = ()
+    mute: bool = False
+    """whether what it prints is dropped"""
     process: subprocess.Popen[bytes] | None = None
     _started: float = 0.0
     _failures: int = 0
@@ -47,6 +49,7 @@ class Child:
             env=self.env,
             cwd=CHECKOUT,
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if self.mute else None,
             pass_fds=self.pass_fds,
             start_new_session=True,  # Ctrl-C reaches the parent alone, which stops its children in order
             preexec_fn=lambda: die_with(parent),

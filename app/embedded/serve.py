@@ -1,6 +1,7 @@
 """`forger serve`: API, worker and embedded Redis as one service with one home; or one part, for containers."""
 
 import fcntl
+import http.client
 import ipaddress
 import json
 import os
@@ -8,8 +9,9 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Literal, NoReturn
 
@@ -29,6 +31,10 @@ Part = Literal["api", "worker", "inference"]
 NEEDED = {"api": environment.API, "worker": environment.WORKER, "inference": environment.INFERENCE}
 """what each part finds in its environment"""
 
+_ALL = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""addresses that stand for all of a machine, and where it is asked itself"""
+WATCH_S = 0.2
+ASKED_S = 1.0
 API_GRACE_S = 2
 SETTLE_S = 8.0
 """Time the worker has beyond its own grace before it is killed."""
@@ -60,13 +66,33 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
             try:
                 for child in (*broker, *front):
                     child.start()
-                announce(f"Forger serves at {url} (home {settings.home}).")
-                while not stop.wait(0.2):
-                    for child in (*broker, *front):
-                        child.watch()
+                _watch((*broker, *front), stop, until=lambda: _answers(settings.host, listener))
+                if not stop.is_set():
+                    announce(f"Forger serves at {url} (home {settings.home}).")
+                _watch((*broker, *front), stop, until=lambda: False)
             finally:
                 processes.stop(front, settings.stop_grace_s + SETTLE_S)
                 processes.stop(broker, 3.0)
+
+
+def _watch(children: Sequence[Child], stop: threading.Event, *, until: Callable[[], bool]) -> None:
+    """Restart children that died, until the condition holds or the service is to stop."""
+    while not until() and not stop.wait(WATCH_S):
+        for child in children:
+            child.watch()
+
+
+def _answers(host: str, listener: socket.socket) -> bool:
+    """Whether the API answers: the socket is there before it, and holds its requests."""
+    name, port = _ALL.get(host, host), listener.getsockname()[1]
+    connection = http.client.HTTPConnection(name, port, timeout=ASKED_S)
+    try:
+        connection.request("GET", "/livez")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 @room_needed()
@@ -164,7 +190,11 @@ def _children(settings: Settings, listener: socket.socket) -> tuple[list[Child],
         front.append(Child("inference", lambda: inference, _environment("inference", settings, port)))
     if settings.redis_url is not None:
         return front, []
-    return front, [Child("redis", lambda: redis.command(settings.redis_socket), environment.only(environment.REDIS))]
+    mute = settings.log_level != "debug"
+    broker = Child(
+        "redis", lambda: redis.command(settings.redis_socket), environment.only(environment.REDIS), mute=mute
+    )
+    return front, [broker]
 
 
 def _api(settings: Settings, *where: str) -> list[str]:

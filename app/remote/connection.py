@@ -10,6 +10,7 @@ from httpx2 import EventSource, Response
 from pydantic import BaseModel, ValidationError
 
 from app.remote import address
+from app.remote.address import Place
 from app.remote.problems import Broken, ForgerProblem, Unreachable
 from app.schemas.problem import Problem
 
@@ -30,9 +31,10 @@ IN_PROGRESS = "idempotency_in_progress"
 class Connection:
     """Raises ForgerProblem when the service refuses, Unreachable when none answers."""
 
-    def __init__(self, url: str, key: str | None) -> None:
+    def __init__(self, place: Place, key: str | None) -> None:
+        self._source = place.source
         try:
-            self.url = address.checked(url)
+            self.url = address.checked(place.url)
             headers = address.bearer(key)
         except ValueError as error:
             raise Unreachable(str(error)) from None
@@ -94,7 +96,7 @@ class Connection:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Unreachable(
-                f"No Forger answers at {self.url}: start one with `forger serve`, or set FORGER_URL."
+                f"No Forger answers at {self.url} ({self._source}): start one with `forger serve`, or set FORGER_URL."
             ) from error
         except httpx.TransportError as error:
             raise Broken(

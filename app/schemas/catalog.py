@@ -118,6 +118,7 @@ class DialOut(Out):
     minimum: float
     maximum: float
     default: float
+    exclusive_minimum: bool = Field(description="Whether the value must be above the minimum.")
 
 
 class RecipeOut(Out):

@@ -8,12 +8,10 @@ from app.core.limits import EXPERIMENT_JOBS
 from app.core.states import JobState
 from app.schemas.base import Health, In, Json, Name, Out, Seed, Time
 from app.schemas.compare import FigureHead
-from app.schemas.jobs import Refusal
+from app.schemas.jobs import FamilyOrRecipe, Refusal
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
     from app.services.experiments import ExperimentView, Planned
-
-FamilyOrRecipe = Annotated[str, Field(max_length=100)] | Json
 
 
 class CaseIn(In):

@@ -11,6 +11,7 @@ from app.schemas.base import Health, In, Json, Name, Out, Time
 from app.schemas.bulk import GenerateIn, TranslateIn
 from models.spec.recipe import Recipe
 from models.spec.training import MOST_STEPS
+from models.spec.wording import WORDS, listed, nearest, shown
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
     from app.services.views import ArtifactView, JobView
@@ -26,11 +27,14 @@ class Resources(In):
     )
 
 
+FamilyOrRecipe = Annotated[str, Field(max_length=100, json_schema_extra={WORDS: "a family's name"})] | Json
+
+
 class TrainIn(In):
     """What to train. `recipe` is a family's name or a whole recipe."""
 
     kind: Literal["train"] = "train"
-    recipe: Annotated[str, Field(max_length=100)] | Json
+    recipe: FamilyOrRecipe
     dataset: str | None = Field(None, max_length=100)
     seed: int | None = Field(None, ge=0, lt=SEED_LIMIT)
     budget: Json | None = Field(None, description='For example {"steps": 1200}.')
@@ -88,7 +92,10 @@ class JobIn(
     @classmethod
     def _of_a_known_kind(cls, body: Any) -> Any:
         if isinstance(body, dict) and (kind := body.get("kind", KINDS[0])) not in KINDS:
-            unknown = PydanticCustomError("unknown_kind", "A job's kind is train, evaluate, generate or translate")
+            meant = nearest(str(kind), KINDS)
+            near = f"; did you mean '{meant}'? Write" if meant else ": write"
+            sentence = f"'kind' is {shown(kind)}{near} {listed(KINDS, 'or')}."
+            unknown = PydanticCustomError("unknown_kind", sentence)
             raise ValidationError.from_exception_data("JobIn", [{"type": unknown, "loc": ("kind",), "input": kind}])
         return body
 

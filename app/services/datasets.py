@@ -21,6 +21,7 @@ from app.services import admission
 from models.archive import mark
 from models.spec.datasets import DATASETS, DatasetInfo
 from models.spec.recipe import Recipe
+from models.spec.wording import listed, nearest, unknown
 
 _REPORT = TypeAdapter(Report)
 
@@ -55,7 +56,12 @@ def find(name: str) -> Detail:
             return Detail(_info(row.info), _REPORT.validate_python(row.report), row.sheet_sha256)
     if name in DATASETS:
         return Detail(DATASETS[name])
-    raise NotFound(f"There is no dataset '{name[:80]}'; there are {', '.join(all_datasets())}.", code="no_dataset")
+    raise absent(name)
+
+
+def absent(name: str) -> NotFound:
+    """The error that no dataset is called so, with the nearest name."""
+    return NotFound(unknown(name, all_datasets(), f"There is no dataset '{name[:80]}'"), code="no_dataset")
 
 
 def files(name: str) -> Files | None:
@@ -88,7 +94,7 @@ def delete(name: str) -> None:
         if rows.find(session, name, lock=True) is None:
             if name in DATASETS:
                 raise Conflict(f"'{name}' is built in and cannot be deleted.", code="dataset_built_in")
-            raise NotFound(f"There is no dataset '{name[:80]}'. GET /datasets lists them.", code="no_dataset")
+            raise absent(name)
         if (job := rows.job_on(session, name)) is not None:
             raise _in_use(name, f"job {job}", "the job")
         if (model := rows.model_of(session, name)) is not None:
@@ -125,13 +131,11 @@ def class_number(names: tuple[str, ...], wanted: str, pointer: str = "/class", o
         return folded.index(wanted.casefold())
     if wanted.isascii() and wanted.isdecimal() and int(wanted) < len(names):
         return int(wanted)
-    named = "" if names == tuple(map(str, range(len(names)))) else f" ({_some(names)})"
-    sentence = f"There is no class '{wanted}'; ask for 0 to {len(names) - 1}{named}{other}."
+    named = "" if names == tuple(map(str, range(len(names)))) else f" ({listed(names)})"
+    meant = nearest(wanted, names)
+    near = f"; did you mean '{meant}'? Ask" if meant else "; ask"
+    sentence = f"There is no class '{wanted[:80]}'{near} for 0 to {len(names) - 1}{named}{other}."
     raise Invalid(sentence, code="no_such_class", errors=(FieldError(pointer, sentence),))
-
-
-def _some(names: tuple[str, ...], most: int = 40) -> str:
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def _info(said: Mapping[str, Any]) -> DatasetInfo:

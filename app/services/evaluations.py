@@ -12,6 +12,7 @@ from app.services.idempotency import Answer
 from app.services.views import CheckpointView, JobView
 from models.spec.recipe import Recipe
 from models.spec.watch import FIGURES
+from models.spec.wording import unknown
 
 KEPT_BYTES = 16 << 20
 """that the report and the picture of an evaluation may come to take"""
@@ -98,10 +99,10 @@ def _of_checkpoint(checkpoint_id: str, how: Mapping[str, Any]) -> Evaluation:
 
 def _refusals(made: Evaluation) -> list[FieldError]:
     asked, kind = made.asked, made.recipe.data.kind
-    unknown = [(number, name) for number, name in enumerate(asked.figures or ()) if name not in FIGURES]
-    known = ", ".join(FIGURES)
     found = [
-        FieldError(f"/figures/{number}", f"There is no figure '{name}'; there are {known}.") for number, name in unknown
+        FieldError(f"/figures/{number}", unknown(name, FIGURES, f"There is no figure '{name}'"))
+        for number, name in enumerate(asked.figures or ())
+        if name not in FIGURES
     ]
     if asked.features == "inception" and kind in ("points", "sequences"):
         found.append(FieldError("/features", f"Inception looks at pictures, and this model makes {kind}: use 'own'."))

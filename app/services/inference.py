@@ -280,10 +280,10 @@ class Inference:
                 progress = f"job {job.id} is {job.state} at step {job.step} of {job.total or 'not yet known'}"
                 sentence = f"'{job.model_name}' is still training: {progress}. Ask again when it has succeeded."
                 return Conflict(sentence, code="still_training")
-        what = "No model can do this yet" if model is None else f"There is no model '{model}' (GET /models)"
+        what = "No model can do this yet." if model is None else models.lack(model)
         address = f"http://{self._settings.host}:{self._settings.port}/jobs"
         line = f"curl {address} -H 'Content-Type: application/json' -d '{task.train}'"
-        return NotFound(f"{what}. This would train one: {line}", code="no_model")
+        return NotFound(f"{what} This would train one: {line}", code="no_model")
 
     def publishing(self) -> AbstractContextManager[None]:
         """Around all of a publishing. Raises Busy."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ class Intake:
         members = self._sandbox.run(
             untrusted.members, path, *limits, seconds=_LISTING_S, cpu_seconds=_LISTING_S, code="unreadable_archive"
         )
-        laid = lay_out(members, asked)
+        laid = _noted(lay_out(members, asked), asked)
         facts, corrupt = self._survey(path, laid)
         used = _readable(laid, corrupt)
         kept = set(used.pictures)
@@ -139,6 +140,18 @@ class Intake:
                 cell[:] = self._sandbox.run(untrusted.prepared, *args, seconds=_READING_S)
         scale = max(1, SHEET_CELL // info.side)
         return encode(sheet(cells.repeat(scale, 1).repeat(scale, 2), columns, gap=2))
+
+
+def _noted(laid: Laid, asked: Asked) -> Laid:
+    """With a note where two folders were taken as classes by our guess: a translator needs them as two piles."""
+    if asked != "auto" or laid.layout != "classes" or len(laid.classes) != 2:
+        return laid
+    names = " and ".join(f"'{name}'" for name in laid.classes)
+    note = (
+        f"{names} were taken as two classes. If they are two piles for a translator, as cyclegan, upload them with "
+        "layout=unpaired (`--layout unpaired`)."
+    )
+    return replace(laid, notes=(*laid.notes, note))
 
 
 def sheet_plan(laid: Laid) -> tuple[list[Pick], int]:

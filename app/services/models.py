@@ -20,6 +20,7 @@ from app.db.session import unit_of_work
 from app.services import admission, checkpoints, views
 from app.services.views import CheckpointView, JobView, VersionView
 from models.spec.recipe import Recipe
+from models.spec.wording import listed, unknown
 
 __all__ = ["VersionView", "delete", "find", "publish", "versions", "versions_but"]
 
@@ -58,7 +59,22 @@ def find(reference: str) -> VersionView:
             row = rows.find(session, name, int(number) if number else None)
             if row is not None:
                 return views.version(row)
-    raise NotFound(f"There is no model '{reference[:80]}'. GET /models lists them.", code="no_model")
+    raise absent(reference)
+
+
+def absent(reference: str) -> NotFound:
+    """The error that no model is called so, with the nearest name, or that a model has no such version."""
+    return NotFound(lack(reference), code="no_model")
+
+
+def lack(reference: str) -> str:
+    """Say that no model is called so, or that a model has no such version."""
+    name, _, number = reference[:80].partition("@")
+    with unit_of_work(read_only=True) as session:
+        known = rows.numbers(session)
+    if name in known and number:
+        return f"There is no version '{number}' of '{name}'. There are {listed([str(own) for own in known[name]])}."
+    return unknown(name, known, f"There is no model '{name}'")
 
 
 def publish(name: str, checkpoint_id: str, export: Exporter) -> VersionView:
@@ -101,8 +117,7 @@ def delete(name: str, version: int | None = None) -> None:
         for sha256 in removed:
             store.renew(sha256)  # so that whoever draws from it this moment can end
     if not removed:
-        what = f"{name[:80]}" if version is None else f"{name[:80]}@{version}"
-        raise NotFound(f"There is no model '{what}'. GET /models lists them.", code="no_model")
+        raise absent(name if version is None else f"{name}@{version}")
 
 
 def _register(name: str, checkpoint: CheckpointView, job: JobView, sha256: str, size: int) -> VersionView:

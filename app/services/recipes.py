@@ -1,6 +1,7 @@
 """Recipes: what a client sends, made whole or refused; the families as a catalogue."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -10,9 +11,10 @@ from app.core.settings import get_settings
 from app.services.datasets import all_datasets
 from models.spec.data import DataSpec, Points, Sequences
 from models.spec.datasets import DatasetInfo
-from models.spec.families import FAMILIES, Family
+from models.spec.families import FAMILIES, Dial, Family
 from models.spec.recipe import Recipe
-from models.spec.resolve import RecipeRefused, Refusal, resolve
+from models.spec.resolve import RecipeRefused, resolve
+from models.spec.wording import Refusal, unknown
 
 Json = Mapping[str, Any]
 
@@ -63,7 +65,7 @@ def default_model(family: str | None, recipe: Recipe) -> str:
 
 def find(name: str) -> Family:
     if name not in FAMILIES:
-        raise NotFound(f"There is no recipe '{name[:80]}'; there are {', '.join(FAMILIES)}.")
+        raise NotFound(unknown(name, FAMILIES, f"There is no recipe '{name[:80]}'"))
     return FAMILIES[name]
 
 
@@ -71,6 +73,15 @@ def find(name: str) -> Family:
 def defaults(name: str) -> Recipe:
     """The family's whole recipe on its default dataset."""
     return resolve(name, dataset=None, seed=None, budget=None, overrides=None)[1]
+
+
+def dials(family: Family) -> tuple[Dial, ...]:
+    """The family's dials, as far as they may be turned here: fewer steps, where a setting allows no more."""
+    most = get_settings().max_steps
+    return tuple(
+        replace(dial, maximum=min(dial.maximum, most)) if dial.path == "/budget/steps" else dial
+        for dial in family.dials
+    )
 
 
 @lru_cache

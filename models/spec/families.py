@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import BaseModel
 
 from models.spec.data import DataSpec, Images, Paired, Sequences, Unpaired
 from models.spec.datasets import Kind
+from models.spec.draft import Draft
 from models.spec.games import Synthesis
 from models.spec.presets import classic, collapse, discrete, noise, reconstruction, translation
 from models.spec.presets.common import Fields
@@ -14,7 +18,7 @@ from models.spec.presets.common import Fields
 
 @dataclass(frozen=True)
 class Dial:
-    """One setting a person would turn, by its JSON pointer in the recipe."""
+    """One setting a person would turn, by its JSON pointer in the recipe. Its bounds are those of the field."""
 
     path: str
     title: str
@@ -22,6 +26,8 @@ class Dial:
     minimum: float
     maximum: float
     default: float
+    exclusive_minimum: bool = False
+    """whether the value must be above the minimum"""
 
 
 @dataclass(frozen=True)
@@ -42,26 +48,46 @@ class Family:
     dials: tuple[Dial, ...]
 
 
+def _dial(path: str, title: str, fields: Fields) -> Dial:
+    """The field that a path leads to in a family's fields, with its bounds."""
+    part, name = path.removeprefix("/").rpartition("/")[::2]
+    holder: type[BaseModel] = type(fields[part]) if part else Draft
+    default = getattr(fields[part], name) if part else fields[name]
+    schema = _properties(holder)[name]
+    low, high = _bounds(schema)
+    above = "exclusiveMinimum" in schema
+    return Dial(path, title, "integer" if isinstance(default, int) else "number", low, high, default, above)
+
+
+@lru_cache
+def _properties(holder: type[BaseModel]) -> dict[str, Any]:
+    found: dict[str, Any] = holder.model_json_schema()["properties"]
+    return found
+
+
+def _bounds(schema: Mapping[str, Any]) -> tuple[float, float]:
+    if choices := schema.get("enum"):
+        return min(choices), max(choices)
+    return schema.get("minimum", schema.get("exclusiveMinimum")), schema["maximum"]
+
+
 def _dials(preset: Callable[[DataSpec], Fields], data: DataSpec) -> tuple[Dial, ...]:
     fields = preset(data)
-    dials = [
-        Dial("/budget/steps", "Steps", "integer", 1, 1_000_000, fields["budget"].steps),
-        Dial("/batch_size", "Batch size", "integer", 1, 1024, fields["batch_size"]),
-        Dial("/generator_optimizer/rate", "Learning rate of the generator", "number", 1e-6, 0.1,
-             fields["generator_optimizer"].rate),
-    ]  # fmt: skip
+    named = {
+        "/budget/steps": "Steps",
+        "/batch_size": "Batch size",
+        "/generator_optimizer/rate": "Learning rate of the generator",
+    }
     if fields["critic"] is not None:
-        dials += [
-            Dial("/critic_optimizer/rate", "Learning rate of the critic", "number", 1e-6, 0.1,
-                 fields["critic_optimizer"].rate),
-            Dial("/turns/critic_steps", "Critic moves per generator move", "integer", 1, 10,
-                 fields["turns"].critic_steps),
-        ]  # fmt: skip
+        named |= {
+            "/critic_optimizer/rate": "Learning rate of the critic",
+            "/turns/critic_steps": "Critic moves per generator move",
+        }
     if hasattr(fields["generator"], "width"):
-        dials.append(Dial("/generator/width", "Width of the generator", "integer", 8, 256, fields["generator"].width))
+        named["/generator/width"] = "Width of the generator"
     if getattr(fields["game"], "task", "") == "downscaling":
-        dials.append(Dial("/game/factor", "How many times larger: 2 or 4", "integer", 2, 4, fields["game"].factor))
-    return tuple(dials)
+        named["/game/factor"] = "How many times larger: 2 or 4"
+    return tuple(_dial(path, title, fields) for path, title in named.items())
 
 
 _DIGITS = Images(dataset="digits", side=16, channels=1, classes=10)

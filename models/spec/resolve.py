@@ -2,37 +2,27 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from models.spec import wording
 from models.spec.data import DataSpec, Images, Points, Sequences
 from models.spec.datasets import DATASETS, DatasetInfo, Kind
 from models.spec.families import FAMILIES, Family
-from models.spec.games import GameSpec
-from models.spec.nets import CriticSpec, GeneratorSpec
-from models.spec.objectives import ObjectiveSpec
-from models.spec.penalties import PenaltySpec
 from models.spec.recipe import Recipe
-from models.spec.training import MOST_STEPS, Budget, OptimizerSpec, ScheduleSpec
+from models.spec.training import MOST_STEPS, Budget
 from models.spec.upgrade import is_older, upgrade
 from models.spec.watch import Watch, default_watch
+from models.spec.wording import Refusal, unknown
 
 Json = dict[str, Any]
 Datasets = Mapping[str, DatasetInfo]
 _DATA: TypeAdapter[DataSpec] = TypeAdapter(DataSpec)
+_RECIPE = TypeAdapter(Recipe)
 WATCHED = ("game", "data", "generator", "critic")
 """parts whose kinds decide how a training is watched"""
 _EPOCHS = TypeAdapter(Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)])
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """What is wrong and where: a JSON pointer into the request, and a sentence that says what to change."""
-
-    pointer: str
-    message: str
 
 
 class RecipeRefused(ValueError):
@@ -121,7 +111,8 @@ def merge(base: Json, change: Mapping[str, Any]) -> Json:
 
 def _family(name: str) -> Family:
     if name not in FAMILIES:
-        raise RecipeRefused(Refusal("/recipe", f"No family is called '{name[:80]}'; there are {', '.join(FAMILIES)}."))
+        sentence = unknown(name, FAMILIES, f"No family is called '{name[:80]}'")
+        raise RecipeRefused(Refusal("/recipe", sentence))
     return FAMILIES[name]
 
 
@@ -135,7 +126,7 @@ def _known(dataset: str, datasets: Datasets, preferred: Sequence[Kind] = ()) -> 
 
 
 def _unknown(pointer: str, dataset: str, datasets: Datasets) -> Refusal:
-    return Refusal(pointer, f"No dataset is called '{dataset[:80]}'; there are {', '.join(datasets)}.")
+    return Refusal(pointer, unknown(dataset, datasets, f"No dataset is called '{dataset[:80]}'"))
 
 
 def _misfit(data: DataSpec, datasets: Datasets, pointer: str) -> Refusal | None:
@@ -169,7 +160,7 @@ def _preset(family: Family, known: Json, overrides: Mapping[str, Any]) -> Json:
     try:
         shape = _DATA.validate_python(data)
     except ValidationError as error:
-        raise RecipeRefused(*_refusals(error, "/overrides", {}, inside=("data",))) from None
+        raise RecipeRefused(*_refusals(error, _DATA, "/overrides", {}, inside=("data",))) from None
     fields = {name: _plain(value) for name, value in family.preset(shape).items()}
     if "budget" in overrides:  # it is given in one unit: that of the preset must not stand beside it
         del fields["budget"]
@@ -214,7 +205,7 @@ def _one_unit(budget: Any, at: str) -> tuple[Any, float | None]:
     try:
         return {**given, "steps": 1}, _EPOCHS.validate_python(epochs)
     except ValidationError as error:
-        raise RecipeRefused(*_refusals(error, at, {}, inside=("epochs",))) from None
+        raise RecipeRefused(*_refusals(error, _EPOCHS, at, {}, inside=("epochs",))) from None
 
 
 def _steps(epochs: float, info: DatasetInfo, recipe: Recipe) -> int:
@@ -249,7 +240,7 @@ def _checked(fields: Json, pointer: str, shorthands: Mapping[str, str]) -> Recip
     try:
         return Recipe.model_validate(_watched(_cadences(steps) | fields))
     except ValidationError as error:
-        raise RecipeRefused(*_refusals(error, pointer, shorthands)) from None
+        raise RecipeRefused(*_refusals(error, _RECIPE, pointer, shorthands)) from None
 
 
 def _given(dataset: str | None, seed: int | None, budget: Mapping[str, Any] | None) -> dict[str, str]:
@@ -259,42 +250,19 @@ def _given(dataset: str | None, seed: int | None, budget: Mapping[str, Any] | No
 
 
 def _refusals(
-    error: ValidationError, prefix: str, shorthands: Mapping[str, str], inside: tuple[str, ...] = ()
+    error: ValidationError,
+    of: TypeAdapter[Any],
+    prefix: str,
+    shorthands: Mapping[str, str],
+    inside: tuple[str, ...] = (),
 ) -> list[Refusal]:
-    refusals = []
-    for item in error.errors(include_url=False, include_input=False):
-        pointer = item.get("ctx", {}).get("pointer") or _pointer((*inside, *item["loc"]))
-        part = pointer.split("/")[1] if pointer else ""
-        if part in shorthands and part != "data":
-            pointer = shorthands[part] + pointer[len(part) + 1 :]
-        else:
-            pointer = prefix + pointer
-        refusals.append(Refusal(pointer, item["msg"]))
-    return refusals
+    found = wording.refusals(error.errors(include_url=False), wording.schema_of(of), inside)
+    return [Refusal(_placed(refusal.pointer, prefix, shorthands), refusal.message) for refusal in found]
 
 
-def _pointer(location: Sequence[int | str]) -> str:
-    """A JSON pointer without the tags pydantic adds for the arms of a union."""
-    at_tag = 2 if location and location[0] == "penalties" else 1
-    parts = list(location)
-    if len(parts) > at_tag and parts[at_tag] in _TAGS.get(str(parts[0]), ()):
-        del parts[at_tag]
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
-
-
-def _tags(union: Any) -> set[str]:
-    return {arm.model_fields["kind"].default for arm in get_args(get_args(union)[0])}
-
-
-_UNIONS = {
-    "data": DataSpec,
-    "game": GameSpec,
-    "generator": GeneratorSpec,
-    "critic": CriticSpec,
-    "objective": ObjectiveSpec,
-    "penalties": PenaltySpec,
-    "generator_optimizer": OptimizerSpec,
-    "critic_optimizer": OptimizerSpec,
-    "schedule": ScheduleSpec,
-}
-_TAGS = {field: _tags(union) for field, union in _UNIONS.items()}
+def _placed(pointer: str, prefix: str, shorthands: Mapping[str, str]) -> str:
+    """Where the client wrote the part of a recipe that a pointer names."""
+    part = pointer.split("/")[1] if pointer else ""
+    if part in shorthands and part != "data":
+        return shorthands[part] + pointer[len(part) + 1 :]
+    return prefix + pointer

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from models.spec.data import Images, Paired, Points, Sequences, Unpaired
+from models.spec.data import DataSpec, Images, Paired, Points, Sequences, Unpaired
 from models.spec.draft import Draft
 from models.spec.games import Paired as PairedGame
 from models.spec.games import Reconstruction, Synthesis
@@ -68,11 +68,22 @@ def _game_fits_data(recipe: Draft) -> Refusal | None:
     if isinstance(game, PairedGame):
         return "/game/task", (
             f"The task '{task}' takes data of kind {_either(kinds)}, and '{data.dataset}' is here of kind {data.kind}: "
-            "choose given for pairs; edges, downscaling or masks for images."
+            f"choose given for pairs; edges, downscaling or masks for images.{_piles('paired', data)}"
         )
     return "/game", (
         f"The game '{game.kind}' cannot be played on '{data.dataset}' ({data.kind}); it takes {_either(kinds)}. "
         "Choose the game synthesis for images, points and sequences, unpaired for two piles of pictures."
+        f"{_piles('unpaired', data) if game.kind == 'unpaired' else ''}"
+    )
+
+
+def _piles(layout: str, data: DataSpec) -> str:
+    """How pictures that were taken as classes, or as one pile, become two piles."""
+    if data.kind != "images":
+        return ""
+    return (
+        f" If '{data.dataset}' is an upload whose two folders are two piles, upload it again under another name with "
+        f"`--layout {layout}` (layout={layout})."
     )
 
 

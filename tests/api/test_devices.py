@@ -30,7 +30,7 @@ def test_refusals_point_and_say_what_to_change_and_leave_nothing(client: TestCli
     packs = {**SMALL, "recipe": "pacgan", "overrides": {"game": {"packing": 4}, "batch_size": 4}}
     for body, devices, pointer, said in (
         (SMALL, most + 1, "/resources/devices", "max_devices"),
-        (SMALL, 0, "/resources/devices", "greater than or equal to 1"),
+        (SMALL, 0, "/resources/devices", "a whole number of 1 or more"),
         ({**SMALL, "overrides": {"batch_size": 9}}, 2, "/resources/devices", "make batch_size a multiple of 2"),
         (packs, 2, "/resources/devices", "a multiple of 8 (4 are judged at a time)"),
         ({**SMALL, "budget": {"minutes": 1}}, 2, "/budget", "in steps or epochs"),

@@ -46,12 +46,17 @@ def test_hosts(api_home: Path, settings: dict[str, object], taken: list[str], re
 
 
 @pytest.mark.parametrize(
-    "given", [None, "", "s3cret", "Bearer", "Bearer ", "Bearer s3cre", "Bearer s3crett", "Basic s3cret", "Bearer ß"]
+    ("given", "code"),
+    [
+        *((given, "key_missing") for given in (None, "", "s3cret", "Bearer", "Bearer ", "Basic s3cret")),
+        *((given, "key_wrong") for given in ("Bearer s3cre", "Bearer s3crett", "Bearer ß")),
+    ],
 )
-def test_a_key_must_be_whole_and_right(api_home: Path, given: str | None) -> None:
+def test_a_key_must_be_whole_and_right(api_home: Path, given: str | None, code: str) -> None:
     headers = {} if given is None else {"authorization": given.encode()}
     reply = client(api_key=SecretStr("s3cret")).get("/version", headers=headers)  # type: ignore[arg-type]
     assert (reply.status_code, reply.headers["www-authenticate"]) == (401, "Bearer")
+    assert reply.json()["code"] == code
     assert "s3cret" not in reply.text
 
 
@@ -86,11 +91,11 @@ def test_two_hosts_are_refused(api_home: Path) -> None:
     assert (reply.status_code, reply.json()["code"]) == (400, "bad_request")
 
 
-@pytest.mark.parametrize("method", ["HEAD", "POST", "OPTIONS"])
-def test_sample_knows_get_alone(api_home: Path, method: str) -> None:
+@pytest.mark.parametrize("method", ["POST", "OPTIONS"])
+def test_sample_is_only_read(api_home: Path, method: str) -> None:
     with capture_logs() as lines:
         reply = client().request(method, "/sample")
-    assert (reply.status_code, reply.headers["allow"]) == (405, "GET")
+    assert (reply.status_code, reply.headers["allow"]) == (405, "GET, HEAD")
     assert [line["route"] for line in lines if line["event"] == "request"] == ["/sample"]
 
 

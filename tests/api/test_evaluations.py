@@ -78,7 +78,8 @@ def test_a_body_that_is_wrong_is_refused_by_name(client: TestClient, body: Any, 
 
 def test_an_unknown_kind_is_told_which_there_are(client: TestClient) -> None:
     detail = client.post("/jobs", json={"kind": "paint"}).json()["detail"]
-    assert detail == "The request was refused. /kind: A job's kind is train, evaluate, generate or translate."
+    sentence = "'kind' is 'paint'; did you mean 'train'? Write train, evaluate, generate or translate."
+    assert detail == f"The request was refused. /kind: {sentence}"
 
 
 @pytest.mark.parametrize(

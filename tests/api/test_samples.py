@@ -224,8 +224,8 @@ def test_a_variational_autoencoder_draws(client: TestClient) -> None:
         ("truncation=nan", "/truncation", "finite"),
         ("scale=17", "/scale", "16"),
         ("format=gif", "/format", "png"),
-        ("model=../etc", "/model", "pattern"),
-        ("clas=7", "/clas", "not permitted"),
+        ("model=../etc", "/model", "name@version"),
+        ("clas=7", "/clas", "did you mean 'class'"),
     ],
 )
 def test_refusals_name_the_field_and_the_limit(client: TestClient, query: str, pointer: str, word: str) -> None:

@@ -309,3 +309,75 @@ def test_what_waits_to_be_read_is_bounded(client: TestClient, monkeypatch: pytes
     assert (refused.status_code, refused.json()["code"]) == (429, "busy")
     assert int(refused.headers["retry-after"]) >= 1
     assert statuses == {200: images.DECODING, 429: 1}
+
+
+def form(*lines: bytes, data: bytes = GOOD) -> bytes:
+    """One part called `file` under these headers."""
+    return b"--x\r\n" + b"\r\n".join(lines) + b"\r\n\r\n" + data + b"\r\n--x--\r\n"
+
+
+DISPOSITION = b'Content-Disposition: form-data; name="file"'
+BOUNDARY = {"content-type": "multipart/form-data; boundary=x"}
+
+
+@pytest.mark.parametrize(
+    "name", [b"; filename*=UTF-8''caf%C3%A9.png", b"; filename*=UTF-8''" + b"%C3%A9" * 50 + b".png", b'; filename=""',
+             b'; filename*="UTF-8\'de\'a.png"', b"; filename=a.png; filename*=UTF-8''b%22.png"]
+)  # fmt: skip
+def test_a_part_with_any_spelling_of_a_filename_is_a_file(client: TestClient, name: bytes) -> None:
+    reply = client.post("/translate", content=form(DISPOSITION + name), headers=BOUNDARY)
+    assert size_of(reply) == Image.open(io.BytesIO(GOOD)).size
+
+
+@pytest.mark.parametrize("path", ["/translate", "/datasets"])
+@pytest.mark.parametrize("data", [GOOD, b"x" * 5000, b"x"])
+def test_a_part_without_a_filename_is_told_what_to_send(client: TestClient, path: str, data: bytes) -> None:
+    reply = client.post(path, content=form(DISPOSITION, data=data), headers=BOUNDARY)
+    assert reply.status_code == 422
+    (error,) = reply.json()["errors"]
+    assert error["pointer"] == "/file"
+    assert "curl -F file=@photo.jpg" in error["message"]
+
+
+@pytest.mark.parametrize("path", ["/translate", "/datasets"])
+@pytest.mark.parametrize("media", ["application/x-www-form-urlencoded", "image/png", None])
+def test_a_body_that_is_no_form_is_told_what_to_send(client: TestClient, path: str, media: str | None) -> None:
+    data = GOOD + b"&=" * 2000
+    reply = client.post(path, content=data, headers={} if media is None else {"content-type": media})
+    assert reply.status_code == 415
+    assert "curl -F file=@photo.jpg" in reply.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "format_"),
+    [("image/jpeg", "JPEG"), ("image/webp", "WEBP"), ("image/*", "PNG"), ("image/png;q=0.1, image/jpeg", "JPEG")],
+)
+def test_accept_chooses_the_format(client: TestClient, accept: str, format_: str) -> None:
+    files = {"file": ("a.png", saved(scene(40, 24)))}
+    best, worst = (
+        client.post("/translate", files=files, data={"quality": quality}, headers={"accept": accept})
+        for quality in ("95", "5")
+    )
+    picture = Image.open(io.BytesIO(best.content))
+    assert (picture.format, picture.size) == (format_, (40, 24))
+    assert best.headers["content-type"] == f"image/{format_.lower()}"
+    assert best.headers["vary"] == "Accept"
+    assert (len(worst.content) < len(best.content)) == (format_ != "PNG")
+
+
+def test_no_other_format_is_answered(client: TestClient) -> None:
+    reply = client.post("/translate", files={"file": GOOD}, headers={"accept": "image/tiff"})
+    assert reply.status_code == 406
+
+
+def test_what_is_transparent_is_white_in_a_jpeg_and_transparent_in_webp(client: TestClient) -> None:
+    image = scene(40, 24, "RGBA")
+    image.putalpha(0)
+    for accept, mode in (("image/jpeg", "RGB"), ("image/webp", "RGBA")):
+        reply = client.post("/translate", files={"file": saved(image)}, headers={"accept": accept})
+        painted = Image.open(io.BytesIO(reply.content))
+        assert painted.mode == mode
+        if mode == "RGB":
+            assert painted.getextrema() == ((255, 255),) * 3
+        else:
+            assert painted.getchannel("A").getextrema() == (0, 0)

@@ -42,7 +42,7 @@ def test_what_cannot_be_evaluated_is_refused_in_a_sentence(run: Run) -> None:
 def test_a_training_goes_on(run: Run, service: Service) -> None:
     (trained,) = (job["id"] for job in service.client.get("/jobs?kind=train").json()["data"])
     said = good(run("extend", trained, "--steps", "4", "--follow")).splitlines()
-    assert said[0] == f"{trained} goes on to step 9."
+    assert said[0] == f"{trained} goes on to step 9, at {service.url}."
     assert sum(line == "succeeded" for line in said) == 2, "its first end is part of its story"
     assert any(line.startswith("From step 5 on to step 9.") for line in said)
     assert said[-2].endswith("succeeded and published gan-ring8@2. Try it with:")

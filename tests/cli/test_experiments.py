@@ -74,14 +74,18 @@ def test_a_dry_run_says_which_jobs_there_would_be_or_why_not(run: Run, file: Pat
     assert (bad.returncode, bad.stdout.startswith("/dataset: No dataset is called 'nope'")) == (1, True)
 
 
-def test_experiments_are_listed_cancelled_and_deleted(run: Run, file: Path, done: dict[str, Any]) -> None:
+def test_experiments_are_listed_cancelled_and_deleted(
+    run: Run, service: Service, file: Path, done: dict[str, Any]
+) -> None:
     file.write_text(json.dumps(RING | {"budget": {"steps": 99999}, "name": "long", "overrides": None}))
     made = json.loads(good(run("experiment", file.name, "--json")))
     head, first, *_ = good(run("experiments")).splitlines()
     assert head.split() == ["ID", "NAME", "CASES", "JOBS", "STATES", "CREATED"]
-    assert first.startswith(f"{made['id']}  long")
+    assert first.startswith(f"{made['id'][-8:]}  long")
     assert "have not ended" in refused(run("experiments", "delete", "last"))
-    assert good(run("experiments", "cancel", made["id"][-12:])).startswith("long: ")
+    said = good(run("experiments", "cancel", made["id"][-12:]))
+    assert said.startswith("long: ")
+    assert said.endswith(f", at {service.url}.\n")
     followed = run("experiments", "follow", "last")
     assert (followed.returncode, followed.stderr.count("forger jobs show")) == (1, 2)
     assert "its jobs stay" in good(run("experiments", "delete", made["id"]))

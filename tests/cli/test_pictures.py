@@ -51,7 +51,7 @@ def test_the_files_ending_chooses_the_format(run: Run, tmp_path: Path) -> None:
     assert zipfile.ZipFile(tmp_path / "a.zip").testzip() is None
     assert len(json.loads((tmp_path / "a.json").read_text())["images"]) == 2
     good(run("sample", "--format", "npy", "-o", "a.bin"))
-    assert "no format ends in .gif" in refused(run("sample", "-o", "a.gif"))
+    assert "nothing here is written as .gif" in refused(run("sample", "-o", "a.gif"))
 
 
 @pytest.mark.usefixtures("trained")
@@ -69,6 +69,10 @@ def test_a_photo_is_translated(run: Run, tmp_path: Path) -> None:
     assert good(run("translate", "photo.jpg", "-o", "night.png")) == "night.png: photo.jpg by nights@1\n"
     with Image.open(tmp_path / "night.png") as night:
         assert night.size == (33, 21)
+    for name, format_ in (("night.jpg", "JPEG"), ("night.webp", "WEBP")):
+        good(run("translate", "photo.jpg", "-o", name, "--quality", "80"))
+        with Image.open(tmp_path / name) as night:
+            assert (night.format, night.size) == (format_, (33, 21))
     good(run("translate", "photo.jpg", "-o", "day.png", "--direction", "b2a", "--model", "nights@1"))
     assert (tmp_path / "day.png").read_bytes() != (tmp_path / "night.png").read_bytes()
 
@@ -97,6 +101,11 @@ def test_a_picture_is_enlarged(run: Run, tmp_path: Path) -> None:
         (("translate", "text.jpg", "--model", "large", "--direction", "b2a"), "one way only"),
         (("translate", "."), ".: Is a directory."),
         (("translate", "large.bin"), "max_upload_bytes"),
+        (("translate", "text.jpg", "-o", "a.tif"), "end the name in .png, .jpg, .jpeg or .webp"),
+        (("translate", "text.jpg", "-o", "a.npy"), "end the name in .png, .jpg, .jpeg or .webp"),
+        (("datasets", "sheet", "digits", "-o", "a.jpg"), "end the name in .png"),
+        (("compare", "a", "b", "-o", "a.jpg"), "end the name in .png"),
+        (("sample", "-o", "a.png", "--format", "webp"), "leave one of them out"),
         (("models", "show", "nope"), "nope"),
         (("models", "delete", "nope"), "nope"),
         (("models", "publish", "name", "ckpt_0"), "ckpt_0"),
@@ -119,7 +128,7 @@ def test_what_cannot_be_done_is_one_sentence(words: tuple[str, ...], said: str, 
 
 
 @pytest.mark.usefixtures("trained")
-def test_models_are_listed_published_and_deleted(run: Run) -> None:
+def test_models_are_listed_published_and_deleted(run: Run, service: Service) -> None:
     head, *rows = good(run("models")).splitlines()
     assert head.startswith("MODEL")
     assert [row.split()[:4] for row in rows] == [
@@ -128,11 +137,15 @@ def test_models_are_listed_published_and_deleted(run: Run) -> None:
         ["nights@1", "unpaired", "day2night", "-"],
     ]
     job = json.loads(good(run("models", "show", "cdcgan-digits", "--json")))["versions"][0]["job"]
-    assert job in good(run("models", "show", "cdcgan-digits"))
+    shown = good(run("models", "show", "cdcgan-digits")).splitlines()
+    assert any(line.startswith("job ") and line.endswith(job) for line in shown)
+    assert len(shown) > 5
     checkpoint = good(run("jobs", "show", job)).splitlines()[-1].split()[0]
-    assert good(run("models", "publish", "picked", checkpoint)).startswith("picked@1 is published, from step ")
+    assert good(run("models", "publish", "picked", checkpoint)).startswith(
+        f"picked@1 is published at {service.url}, from step "
+    )
     assert "picked@1" in good(run("models", "list"))
-    assert good(run("models", "delete", "picked@1")) == "picked@1 is deleted.\n"
+    assert good(run("models", "delete", "picked@1")) == f"picked@1 is deleted at {service.url}.\n"
     assert "picked" not in good(run("models", "--json"))
 
 
@@ -145,14 +158,21 @@ def test_recipes_are_listed_and_a_shown_one_can_be_trained(run: Run, tmp_path: P
     assert "schema" in json.loads(good(run("recipes", "show", "dcgan", "--json")))
 
 
-def test_a_folder_is_uploaded_looked_at_learned_from_and_deleted(run: Run, tmp_path: Path) -> None:
+def test_a_folder_is_uploaded_looked_at_learned_from_and_deleted(run: Run, service: Service, tmp_path: Path) -> None:
     for number in range(12):
         folder = tmp_path / "pets" / ("cats" if number % 3 else "dogs")
         folder.mkdir(parents=True, exist_ok=True)
         Image.effect_noise((20, 16), 40 + number).save(folder / f"{number}.png")
     (tmp_path / "pets" / ".DS_Store").write_bytes(b"hidden")
     (tmp_path / "pets" / "cats" / "torn.png").write_bytes(b"\x89PNG no more")
+    (tmp_path / "pets").rename(tmp_path / "Pets (2)")
+    done = run("datasets", "upload", "Pets (2)")
+    assert done.stderr == "Pets (2) is uploaded as pets-2; --name chooses another name.\n"
+    good(run("datasets", "delete", "pets-2"))
+    (tmp_path / "Pets (2)").rename(tmp_path / "pets")
     said = good(run("datasets", "upload", "pets"))
+    assert "If they are two piles for a translator" in said
+    assert "`--layout unpaired`" in refused(run("train", "cyclegan", "--dataset", "pets"))
     assert said.startswith("dataset        pets\n")
     assert "12 used, 1 left out" in said
     assert "2: cats (8), dogs (4)" in said
@@ -168,5 +188,5 @@ def test_a_folder_is_uploaded_looked_at_learned_from_and_deleted(run: Run, tmp_p
     good(run("jobs", "delete", "last"))
     assert "needed by the model gan-pets@1" in refused(run("datasets", "delete", "pets"))
     good(run("models", "delete", "gan-pets"))
-    assert good(run("datasets", "delete", "pets")) == "pets is deleted.\n"
+    assert good(run("datasets", "delete", "pets")) == f"pets is deleted at {service.url}.\n"
     assert "pets" not in good(run("datasets", "list", "--json"))

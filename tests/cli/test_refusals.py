@@ -13,7 +13,10 @@ from tests.cli.conftest import COMMAND, Run, forger, good, refused
 from tests.conftest import StartService
 from tests.support.service import CHECKOUT, Service
 
-DOWN = "No Forger answers at http://127.0.0.1:1: start one with `forger serve`, or set FORGER_URL."
+DOWN = (
+    "No Forger answers at http://127.0.0.1:1 (the address that was given): start one with `forger serve`, or set "
+    "FORGER_URL."
+)
 
 
 @pytest.fixture

@@ -137,26 +137,28 @@ def test_jobs_are_listed_and_named_by_their_ends(service: Service, run: Run) -> 
     job = newest(run)
     head, first, *_ = good(run("jobs")).splitlines()
     assert head.split() == ["ID", "KIND", "FAMILY", "DATASET", "STATE", "STEP", "MODEL", "CREATED"]
-    assert first.startswith(f"{job}  train  cdcgan  digits")
+    assert first.startswith(f"{job[-8:]}  train  cdcgan  digits")
     assert good(run("jobs", "list", "--model", "waits", "-n", "1")).splitlines()[1:] == [first] or "running" in first
     assert json.loads(good(run("jobs", "--json")))["data"][0]["id"] == job
     assert good(run("jobs", "show", job[-12:])).split()[:2] == ["id", job]
     assert "queued" in good(run("jobs", "events", "last"))
     assert json.loads(good(run("jobs", "events", "last", "--json")))["data"][0]["data"] == {"state": "queued"}
     assert "409" not in refused(run("jobs", "delete", "last"))
-    assert "is paus" in good(run("jobs", "pause", job[-12:]))
+    said = good(run("jobs", "pause", job[-12:]))
+    assert "is paus" in said
+    assert said.endswith(f" at {service.url}.\n")
     service.wait_for(job, "paused")
     assert "is queued" in good(run("jobs", "resume", "last"))
     assert "is cancel" in good(run("jobs", "cancel", "last"))
     service.wait_for(job, "cancelled")
     assert "cancelled" in refused(run("jobs", "pause", "last"))
-    assert good(run("jobs", "delete", "last")) == f"{job} is deleted.\n"
+    assert good(run("jobs", "delete", "last")) == f"{job} is deleted at {service.url}.\n"
     assert job in refused(run("jobs", "show", job))
 
 
 def test_an_end_that_many_ids_have_or_none_is_refused(service: Service, run: Run) -> None:
     ends = Counter(service.post(recipe="gan", dataset="digits", budget={"steps": 999})[-1] for _ in range(17))
-    assert "write more of the id" in refused(run("jobs", "show", ends.most_common(1)[0][0]))
+    assert "Write more of the id" in refused(run("jobs", "show", ends.most_common(1)[0][0]))
     assert "`forger jobs` lists them" in refused(run("jobs", "show", ""))
     assert "`forger jobs` lists them" in refused(run("jobs", "show", "zzz"))
     assert "job_zzz" in refused(run("jobs", "show", "job_zzz"))

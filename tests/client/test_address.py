@@ -16,9 +16,9 @@ from tests.support.service import Service
 
 @pytest.fixture(autouse=True)
 def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("FORGER_URL", "FORGER_API_KEY", "FORGER_HOST", "FORGER_PORT"):
+    for name in ("FORGER_URL", "FORGER_API_KEY", "FORGER_HOST", "FORGER_PORT", "FORGER_HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("FORGER_HOME", str(tmp_path))
+    monkeypatch.setattr("app.core.settings.CHECKOUT", tmp_path)  # the usual home lies in it
 
 
 def url_of(*given: str) -> str:
@@ -56,13 +56,71 @@ def test_the_service_of_the_home_is_found(service: Service, monkeypatch: pytest.
         assert list(forger.jobs()) == []
 
 
+def serves(home: Path, url: str, pid: int | None = None) -> None:
+    home.mkdir(exist_ok=True)
+    (home / "service.json").write_text(json.dumps({"url": url, "pid": pid or os.getpid()}))
+
+
 def test_a_file_left_by_a_service_that_was_killed_is_not_believed(tmp_path: Path) -> None:
     gone = os.posix_spawn("/bin/true", ["true"], {})
     os.waitpid(gone, 0)
-    (tmp_path / "service.json").write_text(json.dumps({"url": "http://127.0.0.1:4", "pid": gone}))
+    serves(tmp_path / "var", "http://127.0.0.1:4", gone)
     assert url_of() == "http://127.0.0.1:8000"
-    (tmp_path / "service.json").write_text("{")
+    (tmp_path / "var" / "service.json").write_text("{")
     assert url_of() == "http://127.0.0.1:8000"
+    serves(tmp_path / "var", "http://127.0.0.1:4")
+    assert url_of() == "http://127.0.0.1:4"
+
+
+@pytest.mark.parametrize(
+    ("settings", "url"),
+    [
+        ({"PORT": "9000"}, "http://127.0.0.1:9000"),
+        ({"HOST": "0.0.0.0"}, "http://127.0.0.1:8000"),
+        ({"HOST": "::", "PORT": "9000"}, "http://[::1]:9000"),
+        ({"HOST": "10.0.0.7", "PORT": "9000", "HOME": "a"}, "http://10.0.0.7:9000"),
+        ({"PORT": "0"}, "http://127.0.0.1:8000"),
+    ],
+)
+def test_what_is_set_is_what_is_asked(
+    settings: dict[str, str], url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(f"FORGER_{name}", value)
+    assert url_of() == url
+
+
+@pytest.mark.parametrize("port", [None, "0"])
+def test_a_home_that_is_set_and_not_served_is_a_sentence(
+    port: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Port 8000, and what runs from the usual home, are a stranger's."""
+    serves(tmp_path / "var", "http://127.0.0.1:4")
+    monkeypatch.setenv("FORGER_HOME", str(tmp_path / "other"))
+    if port is not None:
+        monkeypatch.setenv("FORGER_PORT", port)
+    with pytest.raises(Unreachable, match=f"No Forger runs from FORGER_HOME={tmp_path}/other: start one"):
+        Forger()
+
+
+def test_a_port_that_is_set_is_not_left_for_the_usual_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    serves(tmp_path / "var", "http://127.0.0.1:4")
+    monkeypatch.setenv("FORGER_PORT", "5")
+    assert url_of() == "http://127.0.0.1:5"
+    monkeypatch.setenv("FORGER_HOME", str(tmp_path / "var"))
+    with pytest.raises(Unreachable, match=r"served at http://127\.0\.0\.1:4, and FORGER_PORT is 5: unset one"):
+        Forger()
+    monkeypatch.setenv("FORGER_PORT", "4")
+    assert url_of() == "http://127.0.0.1:4"
+
+
+def test_the_sentence_says_which_service_was_asked_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORGER_PORT", "1")
+    with Forger() as forger, pytest.raises(Unreachable, match=r"http://127\.0\.0\.1:1 \(FORGER_PORT\)"):
+        forger.models()
+    monkeypatch.setenv("FORGER_URL", "http://127.0.0.1:2")
+    with Forger() as forger, pytest.raises(Unreachable, match=r"http://127\.0\.0\.1:2 \(FORGER_URL\)"):
+        forger.models()
 
 
 def test_forger_url_wins_over_the_home_and_an_argument_over_both(
@@ -89,7 +147,7 @@ def test_a_key_that_no_header_carries_is_a_sentence(key: str) -> None:
 
 
 def test_nobody_there_is_a_sentence_that_says_what_to_do() -> None:
-    sentence = r"No Forger answers at http://127\.0\.0\.1:1: start one with `forger serve`"
+    sentence = r"No Forger answers at http://127\.0\.0\.1:1 \(the address that was given\): start one with"
     with Forger("http://127.0.0.1:1") as forger, pytest.raises(Unreachable, match=sentence):
         forger.models()
 
@@ -111,5 +169,5 @@ def test_a_key_is_sent_and_a_wrong_one_refused(start_service: StartService, monk
         assert list(forger.jobs()) == []
     with Forger(guarded.url, key="battery staple") as forger, pytest.raises(ForgerProblem) as refused:
         list(forger.jobs())
-    assert refused.value.status == 401
+    assert (refused.value.status, refused.value.code) == (401, "key_wrong")
     assert "FORGER_API_KEY" in refused.value.detail

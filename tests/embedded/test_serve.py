@@ -60,7 +60,9 @@ def test_it_stops_in_order_and_leaves_nothing(own: Service, number: signal.Signa
 def test_service_json_says_where_it_is(own: Service) -> None:
     assert own.process is not None
     assert json.loads((own.home / "service.json").read_text()) == {"url": own.url, "pid": own.process.pid}
-    assert own.url in own.said.read_text()
+    until(lambda: own.said.read_text().endswith(f"Forger serves at {own.url} (home {own.home}).\n"))
+    assert own.said.read_text().count("\n") == 1
+    assert "Running upgrade" not in own.log.read_text()
 
 
 @pytest.mark.sampled(1)

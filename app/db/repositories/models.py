@@ -40,6 +40,15 @@ def find(session: Session, name: str, version: int | None = None) -> ModelVersio
     return session.scalars(query if version is None else query.where(ModelVersion.version == version)).one_or_none()
 
 
+def numbers(session: Session) -> dict[str, list[int]]:
+    """Of each model its versions, all in order."""
+    found: dict[str, list[int]] = {}
+    ordered = select(ModelVersion.name, ModelVersion.version).order_by(ModelVersion.name, ModelVersion.version)
+    for name, version in session.execute(ordered):
+        found.setdefault(name, []).append(version)
+    return found
+
+
 def note_evaluation(session: Session, model: str, evaluation: dict[str, Any]) -> None:
     """On the card of name@version, unless it was withdrawn; a newer evaluation replaces an older one."""
     name, _, version = model.rpartition("@")

@@ -1,0 +1,87 @@
+"""Ids that are shortened, tables that fit, endings that are true: the pure parts of the commands."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from app.cli import ask, tabled
+from app.cli.pictures import PNG, TRANSLATED, by_ending
+from app.cli.refusals import Refusal
+from app.cli.tabled import Cell
+
+IDS = [f"job_{head}{'0' * 20}{tail}" for head, tail in (("019a", "aa11"), ("019b", "bb11"), ("029b", "bb22"))]
+IDS = [id_.ljust(36, "7") for id_ in IDS]
+
+
+@pytest.mark.parametrize(("word", "place"), [("last", 0), (IDS[1], 1), ("job_02", 2), ("029", 2), (IDS[0][-20:], 0)])
+def test_an_id_may_be_shortened_at_either_end(word: str, place: int) -> None:
+    assert ask.pick(word, IDS, "job", "forger jobs") == IDS[place]
+
+
+def test_a_short_id_of_several_is_refused_with_the_candidates() -> None:
+    with pytest.raises(Refusal, match="may be 2 jobs") as refused:
+        ask.pick("019", IDS, "job", "forger jobs")
+    assert all(id_ in str(refused.value) for id_ in IDS[:2])
+    assert IDS[2] not in str(refused.value)
+    many = [f"exp_{number:032x}" for number in range(40)]
+    with pytest.raises(Refusal, match="and 35 more"):
+        ask.pick("exp_000", many, "experiment", "forger experiments")
+
+
+@pytest.mark.parametrize("word", ["", "zz", "exp_019", "job_"])
+def test_an_id_of_none_is_refused(word: str) -> None:
+    with pytest.raises(Refusal, match="`forger jobs` lists them"):
+        ask.pick(word, IDS, "job", "forger jobs")
+
+
+def test_lists_show_as_much_of_an_id_as_tells_it_apart() -> None:
+    alike = ["job_" + "1" * 24 + "00000000", "job_" + "1" * 23 + "200000000"]
+    assert set(ask.short(["job_" + "0" * 32]).values()) == {"0" * 8}
+    assert sorted(map(len, ask.short(alike).values())) == [9, 9]
+    assert ask.short([]) == {}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_tables_fit_into_a_pipe_and_lose_nothing(seed: int, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = random.Random(seed)
+    columns, rows = rng.randint(1, 8), rng.randint(0, 4)
+    cells = [["x" * rng.choice((1, 8, 36, 90, 300)) for _ in range(columns)] for _ in range(rows)]
+    ask.table([f"H{number}" for number in range(columns)], cells)
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 100
+    assert said.count("x") == sum(len(cell) for row in cells for cell in row)
+
+
+@pytest.mark.parametrize("columns", [1, 3, 17])
+def test_wide_tables_are_parted_between_columns(columns: int, capsys: pytest.CaptureFixture[str]) -> None:
+    head = ["FIGURE", *(f"case {number}, seed 1" for number in range(columns))]
+    tabled.show(head, [[Cell("frechet"), *(Cell(f"{number}.25", number == 1) for number in range(columns))]], "Title")
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert sum(line.count("Title") for line in lines) == 1
+    assert all(any(f"case {number}, seed 1" in line for line in lines) for number in range(columns))
+    assert all(any(f"{number}.25" in line for line in lines) for number in range(columns))
+
+
+def test_a_card_is_told_in_lines() -> None:
+    card = {"steps": 5, "evaluation": {"n": 3, "figures": {"frechet": 1.23456, "kid": None}}, "notes": []}
+    assert ask.lines(card) == {
+        "steps": "5",
+        "evaluation.n": "3",
+        "evaluation.figures.frechet": "1.235",
+        "evaluation.figures.kid": "None",
+        "notes": "[]",
+    }
+
+
+@pytest.mark.parametrize(("name", "format_"), [("a.JPG", "jpeg"), ("a.jpeg", "jpeg"), ("a.webp", "webp"), ("-", "png"),
+                                               ("a", "png"), ("b.c.png", "png")])  # fmt: skip
+def test_an_ending_is_what_is_written(name: str, format_: str) -> None:
+    assert by_ending(Path(name), TRANSLATED) == format_
+
+
+@pytest.mark.parametrize(("name", "formats"), [("a.tif", TRANSLATED), ("a.npy", TRANSLATED), ("a.jpg", PNG)])
+def test_any_other_ending_is_refused(name: str, formats: dict[str, str]) -> None:
+    with pytest.raises(Refusal, match=r"end the name in \.png"):
+        by_ending(Path(name), formats)
