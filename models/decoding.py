@@ -16,6 +16,11 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM")
 SUFFIXES = frozenset((
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm",
 ))  # fmt: skip
+FOREIGN = frozenset((
+    ".gif", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".tga", ".ico", ".psd", ".svg", ".exr", ".hdr",
+    ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".eps", ".pcx",
+))  # fmt: skip
+"""pictures by their names that are not decoded"""
 NO_LIMIT = 1 << 62
 SCANS = 64
 """of one JPEG: each goes over all pixels once more, and a hundred bytes are enough for it; encoders make some ten"""

@@ -1,6 +1,9 @@
 """What is done to bytes from strangers: run these in a Sandbox. Pillow, numpy and zipfile only."""
 
+import csv
 import hashlib
+import io
+import json
 import stat
 import time
 import zipfile
@@ -13,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.core import zipnames
 from app.core.errors import FieldError, ForgerError, Invalid, UnsupportedMedia
 from models.archive import half_of
 from models.decoding import Fault, Picture, Unreadable, read_picture
@@ -33,11 +37,14 @@ PATIENCE_S = 4.0
 BATCH_S = 1.0
 BATCH_BYTES = 32 << 20
 """beyond either of which a batch of prepared pictures is whole"""
+TABLE_BYTES = 16 << 20
+"""of a file that says the classes of pictures, at most"""
 FLAT = 2.0
 """standard deviation, of 255, below which a picture is near-constant"""
 _FLAT_SIDE = 64
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
+_DOS_FOLDER = 0x10
 
 
 def decode(data: bytes, channels: int, max_pixels: int) -> NDArray[np.uint8]:
@@ -55,8 +62,11 @@ def decode(data: bytes, channels: int, max_pixels: int) -> NDArray[np.uint8]:
     return np.asarray(image.convert(mode)).reshape(image.height, image.width, len(mode))
 
 
-def members(path: Path, max_members: int, max_unpacked: int) -> list[str]:
-    """The files in a zip, if it can be read without danger. Raises Invalid naming what is wrong."""
+def members(path: Path, max_members: int, max_unpacked: int) -> Json:
+    """What is in a zip, if it can be read without danger: {"files": {name: path}, "folders": [path], "guessed"}.
+
+    Raises Invalid naming what is wrong.
+    """
     infos = _opened(path).infolist()
     if len(infos) > max_members:
         raise _archive_limit(f"It has {len(infos)} members, more than {max_members} (max_dataset_members).")
@@ -68,17 +78,54 @@ def members(path: Path, max_members: int, max_unpacked: int) -> list[str]:
     if unpacked > LARGE and unpacked > RATIO * packed:
         raise _archive_limit(f"It unpacks to {unpacked // packed} times its size; {RATIO} times is the limit.")
     seen: set[tuple[str, ...]] = set()
-    files = []
-    for info in infos:
-        _check_member(info)
+    paths, guessed = zipnames.named(infos)
+    files, folders = {}, []
+    for info, called in zip(infos, paths, strict=True):
+        _check_member(info, called)
         if (parts := parts_of(info.filename)) in seen:
-            raise _invalid(f"The zip has two members called '{_short(info.filename)}'.", "unsafe_archive")
+            raise _invalid(f"The zip has two members called '{_short(called)}'.", "unsafe_archive")
         seen.add(parts)
-        if not info.is_dir():
-            files.append(info.filename)
+        if _is_folder(info, called):
+            folders.append(called)
+        else:
+            files[info.filename] = called
     if not files:
         raise _invalid("The zip is empty.", "no_pictures")
-    return files
+    return {"files": files, "folders": folders, "guessed": guessed}
+
+
+def tables(path: Path, names: Sequence[str]) -> Json:
+    """What some of a zip's files say of classes: {name: rows of a CSV, {"labels": ...} of JSON, or why it is none}."""
+    return {name: _table(_opened(path), name) for name in names}
+
+
+def _table(archive: zipfile.ZipFile, name: str) -> Any:
+    if (size := archive.getinfo(name).file_size) > TABLE_BYTES:
+        return f"it has {size} bytes, more than {TABLE_BYTES}."
+    try:
+        text = _bytes_of(archive, name).decode("utf-8-sig")
+        if not name.casefold().endswith(".json"):
+            return [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+        labels = json.loads(text)["labels"]
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever csv, json and zipfile like
+        return f"it cannot be read ({error})."
+    if labels is None:
+        return {"labels": None}
+    if isinstance(labels, list) and all(_is_label(pair) for pair in labels):
+        return {"labels": labels}
+    return 'its "labels" are no list of pairs of a file and a number.'
+
+
+def _is_label(pair: Any) -> bool:
+    return isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) and type(pair[1]) is int
+
+
+def _is_folder(info: zipfile.ZipInfo, called: str) -> bool:
+    """Also where a tool wrote a backslash, or said so in the attributes alone."""
+    by_mode = stat.S_ISDIR(info.external_attr >> 16) or bool(info.external_attr & _DOS_FOLDER)
+    return called.endswith(("/", "\\")) or (by_mode and not info.file_size)
 
 
 def survey(path: Path, names: Sequence[str], max_pixels: int, halved: bool) -> tuple[list[Json], float]:
@@ -200,18 +247,11 @@ def _check_sizes(infos: Sequence[zipfile.ZipInfo], packed: int) -> None:
         raise _invalid("Its members are larger than the zip itself. Pack the pictures anew.", "unsafe_archive")
 
 
-def _check_member(info: zipfile.ZipInfo) -> None:
-    name, mode = info.filename, info.external_attr >> 16
-    bare = name.replace("\\", "/")
+def _check_member(info: zipfile.ZipInfo, called: str) -> None:
+    name, mode = called, info.external_attr >> 16
     if len(name) > NAME_CHARACTERS:
         trouble = f"has a name of more than {NAME_CHARACTERS} characters"
-    elif (
-        not parts_of(name)
-        or bare.startswith("/")
-        or bare[1:2] == ":"
-        or ".." in bare.split("/")
-        or "\0" in info.orig_filename
-    ):
+    elif any(_leads_out(way) for way in (called, info.filename)) or "\0" in info.orig_filename:
         trouble = "has a name that leads out of the archive"
     elif stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
         trouble = "is a link or a device, not a file"
@@ -222,6 +262,11 @@ def _check_member(info: zipfile.ZipInfo) -> None:
     else:
         return
     raise _invalid(f"The member '{_short(name)}' {trouble}. Pack the pictures anew without it.", "unsafe_archive")
+
+
+def _leads_out(name: str) -> bool:
+    bare = name.replace("\\", "/")
+    return not parts_of(name) or bare.startswith("/") or bare[1:2] == ":" or ".." in bare.split("/")
 
 
 def _short(name: str) -> str:

@@ -6,7 +6,8 @@ from statistics import median
 from typing import Any
 
 from app.core.reports import Class, Corrupt, Listed, Report, Span, Transform
-from app.services.layouts import Laid, natural_key
+from app.core.natural import natural_key
+from app.services.layouts import Laid
 from models.archive import PILES
 from models.preparing import described
 

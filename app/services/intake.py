@@ -1,7 +1,7 @@
 """An uploaded zip becomes a dataset: looked at in a child process, reported on, stored, and only then named."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from app.services import datasets, figures
 from app.services.datasets import Detail
 from app.services.figures import Facts
 from app.services.layouts import Asked, Laid, lay_out
+from app.services.members import Listing, sort_out
 from models.archive import Index
 from models.picture import encode, sheet
 from models.spec.datasets import DatasetInfo, Kind
@@ -74,11 +75,7 @@ class Intake:
             log.warning("archive_not_forgotten", exc_info=True)
 
     def _take(self, path: Path, name: str, asked: Asked) -> None:
-        limits = self._settings.max_dataset_members, self._settings.max_dataset_unpacked_bytes
-        members = self._sandbox.run(
-            untrusted.members, path, *limits, seconds=_LISTING_S, cpu_seconds=_LISTING_S, code="unreadable_archive"
-        )
-        laid = lay_out(members, asked)
+        laid = self._laid(path, asked)
         facts, corrupt = self._survey(path, laid)
         used = _readable(laid, corrupt)
         kept = set(used.pictures)
@@ -98,10 +95,21 @@ class Intake:
             archive_sha256=self._store.put_file(path),  # last, so that a full disk is left little to sweep
         )
 
+    def _laid(self, path: Path, asked: Asked) -> Laid:
+        limits = self._settings.max_dataset_members, self._settings.max_dataset_unpacked_bytes
+        listing = Listing(**self._listed(untrusted.members, path, *limits))
+        tables = list(sort_out(listing).tables)
+        return lay_out(listing, asked, self._listed(untrusted.tables, path, tables) if tables else {})
+
+    def _listed(self, function: Callable[..., Any], *args: Any) -> Any:
+        return self._sandbox.run(
+            function, *args, seconds=_LISTING_S, cpu_seconds=_LISTING_S, code="unreadable_archive"
+        )
+
     def _survey(self, path: Path, laid: Laid) -> tuple[list[Facts], list[Corrupt]]:
         """Facts about the readable pictures, and the others with the reason."""
         until = time.monotonic() + self._settings.max_intake_seconds
-        names, facts, alone = laid.pictures, list[Facts](), 0
+        names, facts, alone = laid.members, list[Facts](), 0
         cpu_s, most_cpu_s = 0.0, INTAKE_CPU_S + INTAKE_CPU_S_PER_MB * path.stat().st_size / 1e6
         while len(facts) < len(names):
             if time.monotonic() > until:
