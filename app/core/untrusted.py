@@ -8,6 +8,7 @@ import stat
 import time
 import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,11 @@ from PIL import Image
 
 from app.core import zipnames
 from app.core.errors import FieldError, ForgerError, Invalid, UnsupportedMedia
-from models.archive import half_of
-from models.decoding import Fault, Picture, Unreadable, read_picture
-from models.preparing import prepare
+from models.archive import Pick, half_of
+from models.decoding import NOW, Fault, Picture, Reading, Unreadable, read_picture
+from models.preparing import How, on_white, prepare
 
 Json = dict[str, Any]
-Pick = tuple[str, int | None] | None
-"""a member and which half of it, None for all of it; no pick leaves a place empty"""
 LEAST_SIDE = 16
 """pixels of the shorter side of a picture that can be translated"""
 NAME_CHARACTERS = 512
@@ -42,9 +41,23 @@ TABLE_BYTES = 16 << 20
 FLAT = 2.0
 """standard deviation, of 255, below which a picture is near-constant"""
 _FLAT_SIDE = 64
+PALETTE = 64
+"""colours that a label map has at most"""
+_GLANCE = 4096
+"""pixels that show whether there may be so few colours"""
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
 _DOS_FOLDER = 0x10
+
+
+@dataclass(frozen=True)
+class Looking:
+    """How an intake looks at pictures: `palettes` where they may be label maps, `halved` where each is two."""
+
+    max_pixels: int
+    halved: bool = False
+    palettes: bool = False
+    reading: Reading = NOW
 
 
 def decode(data: bytes, channels: int, max_pixels: int) -> NDArray[np.uint8]:
@@ -128,7 +141,7 @@ def _is_folder(info: zipfile.ZipInfo, called: str) -> bool:
     return called.endswith(("/", "\\")) or (by_mode and not info.file_size)
 
 
-def survey(path: Path, names: Sequence[str], max_pixels: int, halved: bool) -> tuple[list[Json], float]:
+def survey(path: Path, names: Sequence[str], looking: Looking) -> tuple[list[Json], float]:
     """Facts about some of a zip's pictures, or {"name", "reason"} of one that cannot be read; and processor time, in s.
 
     Stops after a while: the answer is about the first of the names, at least one.
@@ -136,35 +149,45 @@ def survey(path: Path, names: Sequence[str], max_pixels: int, halved: bool) -> t
     until, began = time.monotonic() + PATIENCE_S, time.process_time()
     facts: list[Json] = []
     for name in names:
-        facts.append({"name": name} | _facts(path, name, max_pixels, halved))
+        facts.append({"name": name} | _facts(path, name, looking))
         if time.monotonic() > until:
             break
     return facts, time.process_time() - began
 
 
-def prepared(path: Path, name: str, half: int | None, side: int, channels: int) -> NDArray[np.uint8]:
-    """One of a zip's pictures, or a half of it, as training will see it: [side, side, channels]."""
-    image = read_picture(_bytes_of(_opened(path), name)).image
-    return prepare(image if half is None else half_of(image, half), side, channels)
+def prepared(path: Path, pick: Pick, how: How) -> NDArray[np.uint8]:
+    """One of a zip's pictures, or a part of it, as training will see it: [side, side, channels]."""
+    return prepare(_part_of(_read(path, pick.name, how.reading), pick.half), how, pick.tile)
 
 
-def batch(path: Path, names: Sequence[str], half: int | None, side: int, channels: int) -> NDArray[np.uint8]:
+def batch(path: Path, picks: Sequence[Pick], how: How) -> NDArray[np.uint8]:
     """The first of these pictures, at least one, as `prepared`: [n, side, side, channels].
 
     Raises Invalid naming the member that cannot be read.
     """
     until = time.monotonic() + BATCH_S
     ready: list[NDArray[np.uint8]] = []
-    for name in names:
+    read, image = "", Image.new("L", (1, 1))
+    for pick in picks:
         try:
-            ready.append(prepared(path, name, half, side, channels))
+            if pick.name != read:  # tiles of one picture follow each other
+                read, image = pick.name, _read(path, pick.name, how.reading)
+            ready.append(prepare(_part_of(image, pick.half), how, pick.tile))
         except (MemoryError, ForgerError):
             raise
         except Exception as error:  # a damaged member raises whatever zipfile and zlib like
-            raise _invalid(f"{name}: {error}", "unreadable_picture") from error
+            raise _invalid(f"{pick.name}: {error}", "unreadable_picture") from error
         if time.monotonic() > until or sum(picture.nbytes for picture in ready) > BATCH_BYTES:
             break
     return np.stack(ready)
+
+
+def _read(path: Path, name: str, reading: Reading) -> Image.Image:
+    return read_picture(_bytes_of(_opened(path), name), reading=reading).image
+
+
+def _part_of(image: Image.Image, half: int | None) -> Image.Image:
+    return image if half is None else half_of(image, half)
 
 
 def forget() -> None:
@@ -177,26 +200,26 @@ def parts_of(name: str) -> tuple[str, ...]:
     return tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
 
 
-def _facts(path: Path, name: str, max_pixels: int, halved: bool) -> Json:
-    archive = _opened(path)
+def _facts(path: Path, name: str, looking: Looking) -> Json:
+    archive, max_pixels = _opened(path), looking.max_pixels
     if (size := archive.getinfo(name).file_size) > (most := 8 * max_pixels + (1 << 20)):
         return {
             "reason": f"It unpacks to {size} bytes; a picture of {max_pixels} pixels (max_pixels) has at most {most}."
         }
     try:
-        picture = read_picture(_bytes_of(archive, name), max_pixels)
+        picture = read_picture(_bytes_of(archive, name), max_pixels, looking.reading)
     except Unreadable as error:
         return {"reason": str(error)}
     except (MemoryError, ForgerError):
         raise
     except Exception as error:  # a damaged member raises whatever zipfile and zlib like
         return {"reason": f"Its bytes in the zip are damaged ({error})."}
-    return _described(picture, halved)
+    return _described(picture, looking)
 
 
-def _described(picture: Picture, halved: bool) -> Json:
+def _described(picture: Picture, looking: Looking) -> Json:
     image = picture.image
-    parts = [half_of(image, half) for half in (0, 1)] if halved else [image]
+    parts = [half_of(image, half) for half in (0, 1)] if looking.halved else [image]
     if min(parts[0].size) < 1:
         return {"reason": "It is too narrow to be split in two."}
     colour = np.asarray(image.convert("RGB"))
@@ -212,11 +235,22 @@ def _described(picture: Picture, halved: bool) -> Json:
         "deep": picture.sixteen_bit,
         "flat": any(_is_flat(part) for part in parts),
         "hash": mark.hexdigest(),
+        "reach": picture.reach,
+        "profile": picture.profile,
+        "notes": picture.notes,
+        "palettes": [_palette(part) for part in parts] if looking.palettes else [],
     }
 
 
 def _is_flat(image: Image.Image) -> bool:
-    return bool(prepare(image, _FLAT_SIDE, 3).std(axis=(0, 1)).max() < FLAT)
+    return bool(prepare(image, How(_FLAT_SIDE, 3)).std(axis=(0, 1)).max() < FLAT)
+
+
+def _palette(image: Image.Image) -> list[int] | None:
+    """The colours of a picture over white, as numbers; None where there are more than PALETTE."""
+    colours = np.asarray(on_white(image).convert("RGB")).reshape(-1, 3) @ np.array([1 << 16, 1 << 8, 1])
+    few = np.unique(colours[:: max(1, len(colours) // _GLANCE)])
+    return None if len(few) > PALETTE or len(few := np.unique(colours)) > PALETTE else [int(one) for one in few]
 
 
 @lru_cache(maxsize=4)

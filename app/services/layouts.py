@@ -51,7 +51,6 @@ class Laid:
     notes: tuple[str, ...] = ()
     held: Held | None = None
     paths: Mapping[str, str] | None = None
-    litter: int = 0
 
     @property
     def pictures(self) -> list[str]:
@@ -106,7 +105,7 @@ def lay_out(listing: Listing, asked: Asked, said: Mapping[str, Any] | None = Non
     laid = _with_held(laid, splits, rooted, found, labels)
     laid = _readable(laid, found)
     paths = {name: path for name, path in listing.files.items() if name != path}
-    return replace(laid, ignored=in_order(found.ignored | found.tables | found.foreign), litter=found.litter, paths=paths)
+    return replace(laid, ignored=in_order(found.ignored | found.tables | found.foreign), paths=paths)
 
 
 def _labels(found: Sorted, said: Mapping[str, Any], asked: Asked) -> Labels | Unused | None:
@@ -393,4 +392,3 @@ def _passed_over(found: Sorted, laid: Laid) -> Iterable[str]:
     if idle:
         names = ", ".join(f"'{folder[:80]}'" for folder in idle[:_NAMED])
         yield f"{'A folder holds' if len(idle) == 1 else f'{len(idle)} folders hold'} no pictures: {names}."
-

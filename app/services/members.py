@@ -9,7 +9,7 @@ from app.core.untrusted import parts_of
 from models.decoding import FOREIGN, SUFFIXES
 
 Parts = tuple[str, ...]
-Rooted = Mapping[str, Parts]
+Rooted = dict[str, Parts]
 """Members, by what the zip calls them, with their folders and file name; an empty folder's file name is ''."""
 TABLES = ("labels.csv", "metadata.csv", "dataset.json")
 """files that may say the classes of pictures"""
@@ -41,17 +41,14 @@ class Sorted:
     empty: Rooted
     tables: Rooted
     ignored: Rooted
-    litter: int
-    """members that operating systems and tools leave behind; they are among the ignored"""
 
 
 def sort_out(listing: Listing) -> Sorted:
     """An archive among the members is refused: it would hide what it holds. Raises Invalid."""
     kinds: dict[str, dict[str, Parts]] = {"picture": {}, "foreign": {}, "table": {}, "ignored": {}}
-    litter, filled = 0, set[Parts]()
+    filled = set[Parts]()
     for name, path in listing.files.items():
         parts = parts_of(path)
-        litter += is_litter(parts)
         kind = "ignored" if is_litter(parts) else _kind(parts[-1])
         if kind == "archive":
             raise refused(f"'{path[:80]}' is an archive inside the archive. Unpack it and zip the pictures themselves.")
@@ -61,7 +58,7 @@ def sort_out(listing: Listing) -> Sorted:
     if not kinds["picture"]:
         raise _no_pictures(kinds["foreign"])
     empty = _empty(listing.folders, filled)
-    return Sorted(kinds["picture"], kinds["foreign"], empty, kinds["table"], kinds["ignored"], litter)
+    return Sorted(kinds["picture"], kinds["foreign"], empty, kinds["table"], kinds["ignored"])
 
 
 def is_litter(parts: Parts) -> bool:
@@ -100,17 +97,17 @@ def _empty(folders: Sequence[str], filled: set[Parts]) -> dict[str, Parts]:
     said = {parts_of(folder) for folder in folders}
     above = {parts[:depth] for parts in said for depth in range(len(parts))}
     return {
-        "/".join(parts) + "/": (*parts, "")
-        for parts in sorted(said - filled - above)
-        if parts and not is_litter(parts)
+        "/".join(parts) + "/": (*parts, "") for parts in sorted(said - filled - above) if parts and not is_litter(parts)
     }
 
 
 def _no_pictures(foreign: Rooted) -> Invalid:
     endings = ", ".join(sorted(SUFFIXES))
     if foreign:
-        return refused(f"The zip holds no pictures that can be read here, but {counted(foreign)}. Send {endings}.", "no_pictures")
-    return refused(f"The zip holds no pictures: no member's name ends in {endings}.", "no_pictures")
+        sentence = f"The zip holds no pictures that can be read here, but {counted(foreign)}. Send {endings}."
+    else:
+        sentence = f"The zip holds no pictures: no member's name ends in {endings}."
+    return refused(sentence, "no_pictures")
 
 
 def in_order(names: Mapping[str, Parts]) -> tuple[str, ...]:

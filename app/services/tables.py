@@ -1,4 +1,4 @@
-"""Classes that a file says instead of folders: StyleGAN's dataset.json, or a CSV with a column of files and of labels."""
+"""Classes that a file says instead of folders: StyleGAN's dataset.json, or a CSV of files and their labels."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
