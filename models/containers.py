@@ -33,8 +33,12 @@ class Bare:
     skipped: list[str] = field(default_factory=list)
 
 
+class Damaged(Exception):
+    """The pixels' own parts are not as they were written."""
+
+
 def bare(data: bytes) -> Bare:
-    """Files that are not understood are left as they are: their decoder says what is wrong."""
+    """Files that are not understood are left as they are: their decoder says what is wrong. Raises Damaged."""
     found = Bare(data)
     strip = _stripper(data)
     if strip is not None:
@@ -69,6 +73,8 @@ def _png(data: bytes, found: Bare) -> None:
         if kind == b"IHDR":
             found.depth, colour = body[8], body[9]
         if not kind[0] & 0x20:
+            if crc != zlib.crc32(kind + body):
+                raise Damaged(f"the checksum of {_named(kind)} is wrong")
             kept.append(whole)
         elif crc != zlib.crc32(kind + body):
             found.skipped.append(f"{_named(kind)} (its checksum is wrong)")
