@@ -34,7 +34,7 @@ OPAQUE = 128
 )
 async def translate(
     request: Request,
-    file: Annotated[UploadFile, File(description="PNG, JPEG, WebP, BMP, TIFF or PPM.")],
+    file: Annotated[UploadFile, File(description="PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF or PPM.")],
     inference: TheInference,
     sandbox: TheSandbox,
     settings: TheSettings,
@@ -45,17 +45,20 @@ async def translate(
 
     What it does is what the model learned.
 
-    It is turned upright as its EXIF says, its alpha is kept; of several frames the first is taken. For a model that
-    fills holes what is transparent is the hole, and the answer is opaque.
+    It is turned upright as its EXIF says, its colours are turned into sRGB's; what is transparent is taken over white,
+    and its alpha is put back; of several frames the first is taken. The header Forger-Note says what was passed over.
+    For a model that fills holes what is transparent is the hole, and the answer is opaque.
     """
     require_once(await request.form())
     version = await inference.translator(model, direction)
     await inference.admit()
-    image = await images.decode(sandbox, file.file, _channels(version.recipe), settings)
+    image, notes = await images.decode(sandbox, file.file, _channels(version.recipe), settings)
     _within(image, version, settings.max_pixels)
     shown, alpha = await imaging(_parted, image, version)
     made = await while_here(request, inference.translate(version, shown, direction))
     headers = {"X-Forger-Model": reference(version), "Cache-Control": "no-store"}
+    if notes:
+        headers["Forger-Note"] = " ".join(notes)
     return Response(await imaging(_png, made, alpha), media_type="image/png", headers=headers)
 
 

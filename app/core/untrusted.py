@@ -60,19 +60,27 @@ class Looking:
     reading: Reading = NOW
 
 
-def decode(data: bytes, channels: int, max_pixels: int) -> NDArray[np.uint8]:
-    """A picture to translate as uint8 [h, w, channels], or with its alpha as one channel more."""
+def decode(data: bytes, channels: int, max_pixels: int) -> tuple[NDArray[np.uint8], list[str]]:
+    """A picture to translate as uint8 [h, w, channels], or with its alpha as one channel more; and what to say of it.
+
+    Colours are those over white, as training sees them: what alpha hides changes nothing.
+    """
     try:
-        image = read_picture(data, max_pixels).image
+        picture = read_picture(data, max_pixels)
     except Unreadable as error:
         raise _refusal(error) from None
+    image = picture.image
     if min(image.size) < LEAST_SIDE:
         sentence = (
             f"The picture is {image.width} x {image.height}; {LEAST_SIDE} pixels a side are the least (min_side)."
         )
         raise _invalid(sentence, "too_few_pixels")
-    mode = {1: "L", 3: "RGB"}[channels] + ("A" if image.mode.endswith("A") else "")
-    return np.asarray(image.convert(mode)).reshape(image.height, image.width, len(mode))
+    shown = on_white(image).convert({1: "L", 3: "RGB"}[channels])
+    if image.mode.endswith("A"):
+        shown.putalpha(image.getchannel("A"))
+    turned = [f"Colours were turned into sRGB by its ICC profile ({picture.profile})."] if picture.profile else []
+    pixels = np.asarray(shown).reshape(image.height, image.width, len(shown.getbands()))
+    return pixels, [*turned, *picture.notes]
 
 
 def members(path: Path, max_members: int, max_unpacked: int) -> Json:
