@@ -11,6 +11,7 @@ from app.cli.refusals import Refusal
 from app.cli.report import findings
 
 if TYPE_CHECKING:
+    from app.client import Taken
     from app.schemas.catalog import DatasetDetail
 
 group = typer.Typer(help="What a job can learn from: the built-in datasets and your own.")
@@ -50,12 +51,22 @@ def upload(
     layout: Annotated[
         Layout | None, typer.Option(help="What its members are to each other; default: by the names of folders.")
     ] = None,
+    fit: Annotated[
+        Literal["crop", "pad", "tiles"] | None, typer.Option(help="Of what is not square: its middle unless named.")
+    ] = None,
+    depth: Annotated[
+        Literal["auto", "10", "12", "14", "16"] | None, typer.Option(help="Bits that count in samples of 16.")
+    ] = None,
+    labels: Annotated[
+        Literal["auto", "none", "a", "b"] | None, typer.Option(help="The pile that is label maps.")
+    ] = None,
     as_json: ask.AsJson = False,
 ) -> None:
     """Upload pictures to learn from: `forger datasets upload photos/ --name photos`."""
     if not path.exists():
         raise Refusal(f"{path} is not there: name a zip or a folder of pictures.")
-    _show(ask.forger(ctx).upload(path, name or path.resolve().stem.lower(), layout), as_json=as_json)
+    taken: Taken = {"fit": fit, "depth": depth, "labels": labels}
+    _show(ask.forger(ctx).upload(path, name or path.resolve().stem.lower(), layout, **taken), as_json=as_json)
 
 
 @group.command(no_args_is_help=True)
