@@ -101,6 +101,14 @@ class Packed(TypedDict, total=False):
     shard: int | None  # pictures in one file
 
 
+class Taken(TypedDict, total=False):
+    """How the pictures of an upload are taken; None is as if it were not named."""
+
+    fit: Literal["crop", "pad", "tiles"] | None  # of what is not square
+    depth: Literal["auto", "10", "12", "14", "16"] | None  # bits that count in samples of 16
+    labels: Literal["auto", "none", "a", "b"] | None  # the pile that is label maps
+
+
 class Filters(TypedDict, total=False):
     """Which jobs; None is as if it were not named."""
 
@@ -284,10 +292,12 @@ class Forger:
         """With the report of its intake, where it was uploaded."""
         return self._connection.read(DatasetDetail, f"/datasets/{_step(name)}")
 
-    def upload(self, path: str | Path, name: str, layout: Layout | None = None) -> DatasetDetail:
+    def upload(
+        self, path: str | Path, name: str, layout: Layout | None = None, **taken: Unpack[Taken]
+    ) -> DatasetDetail:
         """A zip of pictures, or a folder, which is sent as one. `layout` says what its members are to each other."""
         with archive(Path(path)) as file:
-            sent = {"files": {"file": ("pictures.zip", file)}, "data": _given(name=name, layout=layout)}
+            sent = {"files": {"file": ("pictures.zip", file)}, "data": _given(name=name, layout=layout, **taken)}
             return self._connection.read(DatasetDetail, "/datasets", "POST", timeout=UPLOAD, **sent)
 
     def sheet(self, name: str) -> Picture:

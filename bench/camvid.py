@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from bench.runs import trained
 from models.picture import encode, sheet
-from models.preparing import prepare
+from models.preparing import How, prepare
 from models.spec.datasets import DATASETS, DatasetInfo
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
@@ -91,4 +91,4 @@ def _coloured(classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _prepared(pictures: Iterable[Image.Image]) -> Tensor:
     """uint8 [n, 3, SIDE, SIDE], cut and resized as uploads are."""
-    return torch.from_numpy(np.stack([prepare(picture, SIDE, 3) for picture in pictures])).permute(0, 3, 1, 2)
+    return torch.from_numpy(np.stack([prepare(picture, How(SIDE, 3)) for picture in pictures])).permute(0, 3, 1, 2)

@@ -24,7 +24,7 @@ from app.core.settings import get_settings
 from bench.results import RESULTS, Row, show, write
 from examples.demo import DEMO, bars, follow, post, service
 from models.picture import encode, sheet
-from models.preparing import prepare
+from models.preparing import How, prepare
 
 SIDE = 64
 HELD_OUT = 6
@@ -123,7 +123,7 @@ def _listed(folder: Path, name: str) -> Sequence[Path]:
 def _translated(forger: Forger, path: Path, direction: Literal["a2b", "b2a"]) -> Iterator[NDArray[np.uint8]]:
     """A photograph as training would see it, and in the other style."""
     with Image.open(path) as photo:
-        square = prepare(photo.convert("RGB"), SIDE, 3)
+        square = prepare(photo.convert("RGB"), How(SIDE, 3))
     yield square
     yield np.asarray(forger.translate(encode(square), model="cyclegan-streets", direction=direction).image())
 

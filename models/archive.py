@@ -1,38 +1,109 @@
-"""An uploaded archive and its index: which members are used, as what, in which order. Knows no torch."""
+"""An uploaded archive and its index: which members are used, as what, in which order, read how. Knows no torch."""
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from itertools import chain, repeat
+from typing import Any, NamedTuple
 
 from PIL import Image
 
-from models.preparing import left_half, right_half
+from models.decoding import NOW, Reading
+from models.preparing import WHOLE, Fit, How, Tile, left_half, right_half
 
 PILES = ("a", "b")
+Piles = tuple[tuple[str, ...], ...]
+Tiles = tuple[tuple[int, ...], ...]
+
+
+class Pick(NamedTuple):
+    """A member, or a half of it, or a tile of that."""
+
+    name: str
+    half: int | None = None
+    tile: Tile = WHOLE
+
+
+@dataclass(frozen=True)
+class Part:
+    """Members of one split. `piles` holds one pile of pictures, or a and b. `labels` are those of the first pile.
+
+    `tiles` says into how many squares each picture is cut, where some are.
+    """
+
+    piles: Piles
+    labels: tuple[int, ...] | None = None
+    tiles: Tiles | None = None
 
 
 @dataclass(frozen=True)
 class Index:
-    """`piles` holds names of members: one pile of pictures, or a and b. `labels` are those of the first pile.
+    """What a dataset is made of. `held` is kept for evaluation.
 
-    `halved`: there is one pile, and each picture's left half belongs to a, its right half to b.
+    `halved`: there is one pile, and each picture's left half belongs to a, its right half to b. `nearest` names the
+    piles that are label maps.
     """
 
-    piles: tuple[tuple[str, ...], ...]
-    labels: tuple[int, ...] | None = None
+    train: Part
+    held: Part | None = None
     halved: bool = False
+    fit: Fit = "crop"
+    nearest: tuple[str, ...] = ()
+    reading: Reading = field(default=NOW)
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self), separators=(",", ":")).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Index":
+        """Also one that an older version wrote: its pictures are read as that version read them."""
         said: dict[str, Any] = json.loads(data)
-        labels = None if said["labels"] is None else tuple(said["labels"])
-        return cls(tuple(tuple(pile) for pile in said["piles"]), labels, said["halved"])
+        if "train" not in said:
+            return cls(_part(said), halved=said["halved"], reading=Reading(rules=1))
+        return cls(
+            _part(said["train"]),
+            said["held"] and _part(said["held"]),
+            said["halved"],
+            said["fit"],
+            tuple(said["nearest"]),
+            Reading(**said["reading"]),
+        )
 
-    def members(self, pile: int) -> tuple[str, ...]:
-        return self.piles[0 if self.halved else pile]
+    def picks(self, part: Part, pile: int) -> list[Pick]:
+        """What the examples of a pile are, in their order."""
+        place, half = (0, pile) if self.halved else (pile, None)
+        names = part.piles[place]
+        counts = repeat(1, len(names)) if part.tiles is None else part.tiles[place]
+        return [
+            Pick(name, half, Tile(number, count))
+            for name, count in zip(names, counts, strict=True)
+            for number in range(count)
+        ]
+
+    def labels(self, part: Part) -> list[int] | None:
+        """Of the examples of the first pile."""
+        if part.labels is None or part.tiles is None:
+            return None if part.labels is None else list(part.labels)
+        return list(chain.from_iterable(map(repeat, part.labels, part.tiles[0])))
+
+    def middle(self, name: str) -> Tile:
+        """Of the tiles of a picture the one in the middle."""
+        for pile, counts in zip(self.train.piles, self.train.tiles or (), strict=False):
+            if name in pile:
+                count = counts[pile.index(name)]
+                return Tile(count // 2, count)
+        return WHOLE
+
+    def how(self, pile: int, side: int, channels: int) -> How:
+        return How(side, channels, self.fit, PILES[pile] in self.nearest, self.reading)
+
+
+def _part(said: dict[str, Any]) -> Part:
+    labels, tiles = said["labels"], said.get("tiles")
+    return Part(
+        tuple(tuple(pile) for pile in said["piles"]),
+        None if labels is None else tuple(labels),
+        None if tiles is None else tuple(tuple(counts) for counts in tiles),
+    )
 
 
 def mark(archive_sha256: str, index_sha256: str) -> str:

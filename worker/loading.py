@@ -13,8 +13,9 @@ from app.core.settings import get_settings
 from app.core.store import Store
 from app.services import datasets
 from app.services.datasets import Files
+from models.archive import Pick
 from models.decoding import Fault, Unreadable
-from models.preparing import Pixels
+from models.preparing import How, Pixels
 from models.spec.data import DataSpec
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -48,10 +49,8 @@ def read(spec: DataSpec, split: "Split", files: Files | None, beat: Callable[[],
     settings = get_settings()
     if files is None or spec.kind == "points" or spec.kind == "sequences":
         return data.load(spec, settings.data, split, downloads=settings.home / "data", beat=beat)
-    if split != "train":
-        raise data.DatasetMissing(f"The uploaded dataset '{spec.dataset}' has no {split} split; use the whole set.")
     with closing(Sandbox(1, readable=(files.archive,))) as sandbox:
-        return load_upload(spec, Upload(files.archive, files.index, settings.prepared, beat, Reader(sandbox)))
+        return load_upload(spec, Upload(files.archive, files.index, settings.prepared, beat, Reader(sandbox)), split)
 
 
 class Reader:
@@ -60,9 +59,9 @@ class Reader:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
 
-    def __call__(self, archive: Path, names: Sequence[str], half: int | None, side: int, channels: int) -> Pixels:
+    def __call__(self, archive: Path, picks: Sequence[Pick], how: How) -> Pixels:
         archive.stat()  # a file that is missing is told as such; in the child it is closed
-        args = archive, names, half, side, channels
+        args = archive, picks, how
         try:
             pictures: Pixels = self._sandbox.run(untrusted.batch, *args, seconds=READING_S, cpu_seconds=BATCH_CPU_S)
             return pictures

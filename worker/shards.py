@@ -15,7 +15,6 @@ from app.core import csvtext
 from models.picture import encode
 
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
-COLUMNS = ("file", "label", "class", "index")
 MEDIA = {"zip": "application/zip", "npz": "application/octet-stream"}
 
 
@@ -50,7 +49,7 @@ class Writer:
             if one.label is not None:
                 rows.append((name, one.label, self.class_names[one.label], one.index))
         if rows:
-            archive.writestr(ZipInfo("labels.csv", _LONG_AGO), csvtext.text(COLUMNS, rows))
+            archive.writestr(ZipInfo("labels.csv", _LONG_AGO), csvtext.text(csvtext.LABELLED, rows))
 
     def _write_npz(self, archive: ZipFile, made: Iterable[Made], first: int, count: int) -> None:
         labels: list[int] = []

@@ -15,6 +15,7 @@ from app.core.errors import NotFound
 from app.core.store import Store
 from app.schemas.catalog import DatasetDetail, DatasetIn, DatasetList, DatasetOut
 from app.services import admission, datasets
+from app.services.figures import Wish
 from models.spec.wording import refusals, schema_of
 
 router = APIRouter(prefix="/datasets", tags=["catalogue"])
@@ -42,7 +43,7 @@ async def create(request: Request, response: Response, intake: TheIntake, settin
     limit = settings.max_dataset_bytes, "max_dataset_bytes"
     async with received(request, intake.folder, *limit, intake.gate) as sent:
         asked = _asked(sent.fields)
-        detail = await to_thread.run_sync(intake.take, sent.file, asked.name, asked.layout)
+        detail = await to_thread.run_sync(intake.take, sent.file, asked.name, asked.layout, _wish(asked))
     response.headers["Location"] = f"/datasets/{asked.name}"
     return DatasetDetail.of(detail)
 
@@ -80,6 +81,10 @@ def sheet(name: str, settings: TheSettings, if_none_match: Annotated[str | None,
 def delete(name: str) -> None:
     """Delete an uploaded dataset. Refused while a job or a model needs it."""
     datasets.delete(name)
+
+
+def _wish(asked: DatasetIn) -> Wish:
+    return Wish(asked.fit, None if asked.depth == "auto" else int(asked.depth), asked.labels)
 
 
 def _asked(fields: dict[str, str]) -> DatasetIn:

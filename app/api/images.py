@@ -39,8 +39,10 @@ async def imaging(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     return await asyncio.get_running_loop().run_in_executor(threads, lambda: work(*args, **kwargs))
 
 
-async def decode(sandbox: Sandbox, file: BinaryIO, channels: int, settings: Settings) -> Array:
+async def decode(sandbox: Sandbox, file: BinaryIO, channels: int, settings: Settings) -> tuple[Array, list[str]]:
     """An uploaded picture to translate, uint8 [h, w, c], upright, c being `channels` or with alpha one more.
+
+    Beside it sentences on what was done to its colours, and on what was passed over.
 
     Raises a ForgerError whatever the bytes are: they are read in a child process with limits; Busy where too many wait.
     """
@@ -48,13 +50,13 @@ async def decode(sandbox: Sandbox, file: BinaryIO, channels: int, settings: Sett
         return await asyncio.get_running_loop().run_in_executor(_readers, _decoded, sandbox, file, channels, settings)
 
 
-def _decoded(sandbox: Sandbox, file: BinaryIO, channels: int, settings: Settings) -> Array:
+def _decoded(sandbox: Sandbox, file: BinaryIO, channels: int, settings: Settings) -> tuple[Array, list[str]]:
     data = file.read(settings.max_upload_bytes + 1)
     if len(data) > settings.max_upload_bytes:
         sentence = f"The file is larger than {settings.max_upload_bytes} bytes (max_upload_bytes). Send a smaller one."
         raise TooLarge(sentence, errors=(FieldError("/file", sentence),))
-    pixels: Array = sandbox.run(untrusted.decode, data, channels, settings.max_pixels)
-    return pixels
+    pixels, notes = sandbox.run(untrusted.decode, data, channels, settings.max_pixels)
+    return pixels, notes
 
 
 def enlarge(pictures: Array, scale: int) -> Array:

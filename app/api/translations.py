@@ -34,7 +34,7 @@ OPAQUE = 128
 )
 async def translate(
     request: Request,
-    file: Annotated[UploadFile, File(description="PNG, JPEG, WebP, BMP, TIFF or PPM.")],
+    file: Annotated[UploadFile, File(description="PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF or PPM.")],
     inference: TheInference,
     sandbox: TheSandbox,
     settings: TheSettings,
@@ -49,18 +49,21 @@ async def translate(
 
     Accept chooses PNG, JPEG or WebP; `quality` is of the last two.
 
-    It is turned upright as its EXIF says, its alpha is kept; of several frames the first is taken. For a model that
-    fills holes what is transparent is the hole, and the answer is opaque.
+    It is turned upright as its EXIF says, its colours are turned into sRGB's; what is transparent is taken over white,
+    and its alpha is put back; of several frames the first is taken. The header Forger-Note says what was passed over.
+    For a model that fills holes what is transparent is the hole, and the answer is opaque.
     """
     media = negotiate(accept, tuple(MEDIA))  # before a model is looked for
     version = await inference.translator(model, direction)
     await inference.admit()
-    image = await images.decode(sandbox, file.file, _channels(version.recipe), settings)
+    image, notes = await images.decode(sandbox, file.file, _channels(version.recipe), settings)
     _within(image, version, settings.max_pixels)
     shown, alpha = await imaging(_parted, image, version)
     made = await while_here(request, inference.translate(version, shown, direction))
     headers = {"X-Forger-Model": reference(version), **health_header(version)}
     headers |= {"Cache-Control": "no-store", "Vary": "Accept"}
+    if notes:
+        headers["Forger-Note"] = " ".join(notes)
     return Response(await imaging(_encoded, made, alpha, MEDIA[media], quality), media_type=media, headers=headers)
 
 

@@ -14,6 +14,7 @@ from app.cli.report import findings
 from app.core.limits import NAME_LENGTH
 
 if TYPE_CHECKING:
+    from app.client import Taken
     from app.schemas.catalog import DatasetDetail
 
 group = typer.Typer(help="What a job can learn from: the built-in datasets and your own.")
@@ -53,6 +54,15 @@ def upload(
     layout: Annotated[
         Layout | None, typer.Option(help="What its members are to each other; default: by the names of folders.")
     ] = None,
+    fit: Annotated[
+        Literal["crop", "pad", "tiles"] | None, typer.Option(help="Of what is not square: its middle unless named.")
+    ] = None,
+    depth: Annotated[
+        Literal["auto", "10", "12", "14", "16"] | None, typer.Option(help="Bits that count in samples of 16.")
+    ] = None,
+    labels: Annotated[
+        Literal["auto", "none", "a", "b"] | None, typer.Option(help="The pile that is label maps.")
+    ] = None,
     as_json: ask.AsJson = False,
 ) -> None:
     """Upload pictures to learn from: `forger datasets upload photos/ --name photos`."""
@@ -61,7 +71,8 @@ def upload(
     called = name or name_of(path)
     if name is None and called != _own_name(path):
         typer.echo(f"{path.name} is uploaded as {called}; --name chooses another name.", err=True)
-    _show(ask.forger(ctx).upload(path, called, layout), as_json=as_json)
+    taken: Taken = {"fit": fit, "depth": depth, "labels": labels}
+    _show(ask.forger(ctx).upload(path, called, layout, **taken), as_json=as_json)
 
 
 @group.command(no_args_is_help=True)

@@ -4,6 +4,8 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
+LABELLED = ("file", "label", "class", "index")
+"""columns of the table beside pictures that a job made; a class is marked as all words are"""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """what a spreadsheet reads as a formula, or skips before one"""
 _MARK = "'"

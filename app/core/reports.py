@@ -1,7 +1,7 @@
 """What an intake says of an uploaded dataset. Stored with it, answered as it is."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -63,6 +63,9 @@ class Report:
     """Figures are of the pictures that are used. Names are those of the archive's members.
 
     `balance` is the smallest class over the largest; `enlarged` counts pictures smaller than the transform's side.
+    `held_out` counts those that are kept for evaluation; `cut` is the share of pixels that no example shows, the median
+    of the pictures; `profiles` counts colours that were turned into sRGB's, by the profile's own name; `skipped` names
+    parts of files that were damaged and are no part of the picture. Reports of older versions lack these four.
     """
 
     layout: str
@@ -87,3 +90,7 @@ class Report:
     ignored: Listed[str]
     notes: list[str]
     transform: Transform
+    held_out: int = 0
+    cut: float = 0.0
+    profiles: dict[str, int] = field(default_factory=dict)
+    skipped: Listed[Corrupt] = field(default_factory=lambda: Listed(0, []))

@@ -77,7 +77,7 @@ class Sandbox:
         code: str = "unreadable_picture",
         pointer: str = "/file",
     ) -> Any:
-        """What `function(*args)` answers in a child: a JSON value, bytes or an array.
+        """What `function(*args)` answers in a child: a JSON value, bytes, or an array, alone or with a JSON value.
 
         Raises the ForgerErrors that it raises, and Overran, with `code` and `pointer`, when it cannot end.
         """
@@ -211,8 +211,8 @@ class _Child:
             case {"bytes": int(size)}:
                 return bytes(self._read(size, deadline))
             case {"array": list(shape)}:
-                pixels = self._read(math.prod(shape), deadline)
-                return np.frombuffer(pixels, np.uint8).reshape(shape)
+                pixels = np.frombuffer(self._read(math.prod(shape), deadline), np.uint8).reshape(shape)
+                return (pixels, said["told"]) if "told" in said else pixels
         return said["value"]
 
     def _read(self, count: int, deadline: float) -> bytearray:

@@ -89,13 +89,20 @@ def _perform(task: bytes, answers: BinaryIO) -> bool:
 
 
 def _reply(answers: BinaryIO, value: Any) -> None:
-    if isinstance(value, np.ndarray):
-        assert value.dtype == np.uint8
-        _send(answers, {"array": value.shape}, np.ascontiguousarray(value).data.cast("B"))
+    """An array alone, or beside what is said of it; bytes; or a JSON value."""
+    if isinstance(value, tuple) and isinstance(value[0], np.ndarray):
+        _send_array(answers, value[0], {"told": value[1]})
+    elif isinstance(value, np.ndarray):
+        _send_array(answers, value, {})
     elif isinstance(value, bytes):
         _send(answers, {"bytes": len(value)}, value)
     else:
         _send(answers, {"value": value})
+
+
+def _send_array(answers: BinaryIO, array: "np.ndarray[Any, Any]", told: dict[str, Any]) -> None:
+    assert array.dtype == np.uint8
+    _send(answers, {"array": array.shape, **told}, np.ascontiguousarray(array).data.cast("B"))
 
 
 def _send(answers: BinaryIO, said: dict[str, Any], payload: bytes | memoryview = b"") -> None:

@@ -1,10 +1,14 @@
 """What is done to bytes from strangers: run these in a Sandbox. Pillow, numpy and zipfile only."""
 
+import csv
 import hashlib
+import io
+import json
 import stat
 import time
 import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,14 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.core import zipnames
 from app.core.errors import FieldError, ForgerError, Invalid, UnsupportedMedia
-from models.archive import half_of
-from models.decoding import Fault, Picture, Unreadable, read_picture
-from models.preparing import prepare
+from models.archive import Pick, half_of
+from models.decoding import NOW, Fault, Picture, Reading, Unreadable, read_picture
+from models.preparing import How, on_white, prepare
 
 Json = dict[str, Any]
-Pick = tuple[str, int | None] | None
-"""a member and which half of it, None for all of it; no pick leaves a place empty"""
 LEAST_SIDE = 16
 """pixels of the shorter side of a picture that can be translated"""
 NAME_CHARACTERS = 512
@@ -33,30 +36,58 @@ PATIENCE_S = 4.0
 BATCH_S = 1.0
 BATCH_BYTES = 32 << 20
 """beyond either of which a batch of prepared pictures is whole"""
+TABLE_BYTES = 16 << 20
+"""of a file that says the classes of pictures, at most"""
 FLAT = 2.0
 """standard deviation, of 255, below which a picture is near-constant"""
 _FLAT_SIDE = 64
+PALETTE = 64
+"""colours that a label map has at most"""
+_GLANCE = 4096
+"""pixels that show whether there may be so few colours"""
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
+_DOS_FOLDER = 0x10
 
 
-def decode(data: bytes, channels: int, max_pixels: int) -> NDArray[np.uint8]:
-    """A picture to translate as uint8 [h, w, channels], or with its alpha as one channel more."""
+@dataclass(frozen=True)
+class Looking:
+    """How an intake looks at pictures: `palettes` where they may be label maps, `halved` where each is two."""
+
+    max_pixels: int
+    halved: bool = False
+    palettes: bool = False
+    reading: Reading = NOW
+
+
+def decode(data: bytes, channels: int, max_pixels: int) -> tuple[NDArray[np.uint8], list[str]]:
+    """A picture to translate as uint8 [h, w, channels], or with its alpha as one channel more; and what to say of it.
+
+    Colours are those over white, as training sees them: what alpha hides changes nothing.
+    """
     try:
-        image = read_picture(data, max_pixels).image
+        picture = read_picture(data, max_pixels)
     except Unreadable as error:
         raise _refusal(error) from None
+    image = picture.image
     if min(image.size) < LEAST_SIDE:
         sentence = (
             f"The picture is {image.width} x {image.height}; {LEAST_SIDE} pixels a side are the least (min_side)."
         )
         raise _invalid(sentence, "too_few_pixels")
-    mode = {1: "L", 3: "RGB"}[channels] + ("A" if image.mode.endswith("A") else "")
-    return np.asarray(image.convert(mode)).reshape(image.height, image.width, len(mode))
+    shown = on_white(image).convert({1: "L", 3: "RGB"}[channels])
+    if image.mode.endswith("A"):
+        shown.putalpha(image.getchannel("A"))
+    turned = [f"Colours were turned into sRGB by its ICC profile ({picture.profile})."] if picture.profile else []
+    pixels = np.asarray(shown).reshape(image.height, image.width, len(shown.getbands()))
+    return pixels, [*turned, *picture.notes]
 
 
-def members(path: Path, max_members: int, max_unpacked: int) -> list[str]:
-    """The files in a zip, if it can be read without danger. Raises Invalid naming what is wrong."""
+def members(path: Path, max_members: int, max_unpacked: int) -> Json:
+    """What is in a zip, if it can be read without danger: {"files": {name: path}, "folders": [path], "guessed"}.
+
+    Raises Invalid naming what is wrong.
+    """
     infos = _opened(path).infolist()
     if len(infos) > max_members:
         raise _archive_limit(f"It has {len(infos)} members, more than {max_members} (max_dataset_members).")
@@ -68,20 +99,57 @@ def members(path: Path, max_members: int, max_unpacked: int) -> list[str]:
     if unpacked > LARGE and unpacked > RATIO * packed:
         raise _archive_limit(f"It unpacks to {unpacked // packed} times its size; {RATIO} times is the limit.")
     seen: set[tuple[str, ...]] = set()
-    files = []
-    for info in infos:
-        _check_member(info)
+    paths, guessed = zipnames.named(infos)
+    files, folders = {}, []
+    for info, called in zip(infos, paths, strict=True):
+        _check_member(info, called)
         if (parts := parts_of(info.filename)) in seen:
-            raise _invalid(f"The zip has two members called '{_short(info.filename)}'.", "unsafe_archive")
+            raise _invalid(f"The zip has two members called '{_short(called)}'.", "unsafe_archive")
         seen.add(parts)
-        if not info.is_dir():
-            files.append(info.filename)
+        if _is_folder(info, called):
+            folders.append(called)
+        else:
+            files[info.filename] = called
     if not files:
         raise _invalid("The zip is empty.", "no_pictures")
-    return files
+    return {"files": files, "folders": folders, "guessed": guessed}
 
 
-def survey(path: Path, names: Sequence[str], max_pixels: int, halved: bool) -> tuple[list[Json], float]:
+def tables(path: Path, names: Sequence[str]) -> Json:
+    """What some of a zip's files say of classes: {name: rows of a CSV, {"labels": ...} of JSON, or why it is none}."""
+    return {name: _table(_opened(path), name) for name in names}
+
+
+def _table(archive: zipfile.ZipFile, name: str) -> Any:
+    if (size := archive.getinfo(name).file_size) > TABLE_BYTES:
+        return f"it has {size} bytes, more than {TABLE_BYTES}."
+    try:
+        text = _bytes_of(archive, name).decode("utf-8-sig")
+        if not name.casefold().endswith(".json"):
+            return [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+        labels = json.loads(text)["labels"]
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever csv, json and zipfile like
+        return f"it cannot be read ({error})."
+    if labels is None:
+        return {"labels": None}
+    if isinstance(labels, list) and all(_is_label(pair) for pair in labels):
+        return {"labels": labels}
+    return 'its "labels" are no list of pairs of a file and a number.'
+
+
+def _is_label(pair: Any) -> bool:
+    return isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) and type(pair[1]) is int
+
+
+def _is_folder(info: zipfile.ZipInfo, called: str) -> bool:
+    """Also where a tool wrote a backslash, or said so in the attributes alone."""
+    by_mode = stat.S_ISDIR(info.external_attr >> 16) or bool(info.external_attr & _DOS_FOLDER)
+    return called.endswith(("/", "\\")) or (by_mode and not info.file_size)
+
+
+def survey(path: Path, names: Sequence[str], looking: Looking) -> tuple[list[Json], float]:
     """Facts about some of a zip's pictures, or {"name", "reason"} of one that cannot be read; and processor time, in s.
 
     Stops after a while: the answer is about the first of the names, at least one.
@@ -89,35 +157,45 @@ def survey(path: Path, names: Sequence[str], max_pixels: int, halved: bool) -> t
     until, began = time.monotonic() + PATIENCE_S, time.process_time()
     facts: list[Json] = []
     for name in names:
-        facts.append({"name": name} | _facts(path, name, max_pixels, halved))
+        facts.append({"name": name} | _facts(path, name, looking))
         if time.monotonic() > until:
             break
     return facts, time.process_time() - began
 
 
-def prepared(path: Path, name: str, half: int | None, side: int, channels: int) -> NDArray[np.uint8]:
-    """One of a zip's pictures, or a half of it, as training will see it: [side, side, channels]."""
-    image = read_picture(_bytes_of(_opened(path), name)).image
-    return prepare(image if half is None else half_of(image, half), side, channels)
+def prepared(path: Path, pick: Pick, how: How) -> NDArray[np.uint8]:
+    """One of a zip's pictures, or a part of it, as training will see it: [side, side, channels]."""
+    return prepare(_part_of(_read(path, pick.name, how.reading), pick.half), how, pick.tile)
 
 
-def batch(path: Path, names: Sequence[str], half: int | None, side: int, channels: int) -> NDArray[np.uint8]:
+def batch(path: Path, picks: Sequence[Pick], how: How) -> NDArray[np.uint8]:
     """The first of these pictures, at least one, as `prepared`: [n, side, side, channels].
 
     Raises Invalid naming the member that cannot be read.
     """
     until = time.monotonic() + BATCH_S
     ready: list[NDArray[np.uint8]] = []
-    for name in names:
+    read, image = "", Image.new("L", (1, 1))
+    for pick in picks:
         try:
-            ready.append(prepared(path, name, half, side, channels))
+            if pick.name != read:  # tiles of one picture follow each other
+                read, image = pick.name, _read(path, pick.name, how.reading)
+            ready.append(prepare(_part_of(image, pick.half), how, pick.tile))
         except (MemoryError, ForgerError):
             raise
         except Exception as error:  # a damaged member raises whatever zipfile and zlib like
-            raise _invalid(f"{name}: {error}", "unreadable_picture") from error
+            raise _invalid(f"{pick.name}: {error}", "unreadable_picture") from error
         if time.monotonic() > until or sum(picture.nbytes for picture in ready) > BATCH_BYTES:
             break
     return np.stack(ready)
+
+
+def _read(path: Path, name: str, reading: Reading) -> Image.Image:
+    return read_picture(_bytes_of(_opened(path), name), reading=reading).image
+
+
+def _part_of(image: Image.Image, half: int | None) -> Image.Image:
+    return image if half is None else half_of(image, half)
 
 
 def forget() -> None:
@@ -130,26 +208,26 @@ def parts_of(name: str) -> tuple[str, ...]:
     return tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
 
 
-def _facts(path: Path, name: str, max_pixels: int, halved: bool) -> Json:
-    archive = _opened(path)
+def _facts(path: Path, name: str, looking: Looking) -> Json:
+    archive, max_pixels = _opened(path), looking.max_pixels
     if (size := archive.getinfo(name).file_size) > (most := 8 * max_pixels + (1 << 20)):
         return {
             "reason": f"It unpacks to {size} bytes; a picture of {max_pixels} pixels (max_pixels) has at most {most}."
         }
     try:
-        picture = read_picture(_bytes_of(archive, name), max_pixels)
+        picture = read_picture(_bytes_of(archive, name), max_pixels, looking.reading)
     except Unreadable as error:
         return {"reason": str(error)}
     except (MemoryError, ForgerError):
         raise
     except Exception as error:  # a damaged member raises whatever zipfile and zlib like
         return {"reason": f"Its bytes in the zip are damaged ({error})."}
-    return _described(picture, halved)
+    return _described(picture, looking)
 
 
-def _described(picture: Picture, halved: bool) -> Json:
+def _described(picture: Picture, looking: Looking) -> Json:
     image = picture.image
-    parts = [half_of(image, half) for half in (0, 1)] if halved else [image]
+    parts = [half_of(image, half) for half in (0, 1)] if looking.halved else [image]
     if min(parts[0].size) < 1:
         return {"reason": "It is too narrow to be split in two."}
     colour = np.asarray(image.convert("RGB"))
@@ -165,11 +243,22 @@ def _described(picture: Picture, halved: bool) -> Json:
         "deep": picture.sixteen_bit,
         "flat": any(_is_flat(part) for part in parts),
         "hash": mark.hexdigest(),
+        "reach": picture.reach,
+        "profile": picture.profile,
+        "notes": picture.notes,
+        "palettes": [_palette(part) for part in parts] if looking.palettes else [],
     }
 
 
 def _is_flat(image: Image.Image) -> bool:
-    return bool(prepare(image, _FLAT_SIDE, 3).std(axis=(0, 1)).max() < FLAT)
+    return bool(prepare(image, How(_FLAT_SIDE, 3)).std(axis=(0, 1)).max() < FLAT)
+
+
+def _palette(image: Image.Image) -> list[int] | None:
+    """The colours of a picture over white, as numbers; None where there are more than PALETTE."""
+    colours = np.asarray(on_white(image).convert("RGB")).reshape(-1, 3) @ np.array([1 << 16, 1 << 8, 1])
+    few = np.unique(colours[:: max(1, len(colours) // _GLANCE)])
+    return None if len(few) > PALETTE or len(few := np.unique(colours)) > PALETTE else [int(one) for one in few]
 
 
 @lru_cache(maxsize=4)
@@ -200,18 +289,11 @@ def _check_sizes(infos: Sequence[zipfile.ZipInfo], packed: int) -> None:
         raise _invalid("Its members are larger than the zip itself. Pack the pictures anew.", "unsafe_archive")
 
 
-def _check_member(info: zipfile.ZipInfo) -> None:
-    name, mode = info.filename, info.external_attr >> 16
-    bare = name.replace("\\", "/")
+def _check_member(info: zipfile.ZipInfo, called: str) -> None:
+    name, mode = called, info.external_attr >> 16
     if len(name) > NAME_CHARACTERS:
         trouble = f"has a name of more than {NAME_CHARACTERS} characters"
-    elif (
-        not parts_of(name)
-        or bare.startswith("/")
-        or bare[1:2] == ":"
-        or ".." in bare.split("/")
-        or "\0" in info.orig_filename
-    ):
+    elif any(_leads_out(way) for way in (called, info.filename)) or "\0" in info.orig_filename:
         trouble = "has a name that leads out of the archive"
     elif stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
         trouble = "is a link or a device, not a file"
@@ -222,6 +304,11 @@ def _check_member(info: zipfile.ZipInfo) -> None:
     else:
         return
     raise _invalid(f"The member '{_short(name)}' {trouble}. Pack the pictures anew without it.", "unsafe_archive")
+
+
+def _leads_out(name: str) -> bool:
+    bare = name.replace("\\", "/")
+    return not parts_of(name) or bare.startswith("/") or bare[1:2] == ":" or ".." in bare.split("/")
 
 
 def _short(name: str) -> str:

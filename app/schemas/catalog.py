@@ -79,6 +79,15 @@ class DatasetIn(In):
     layout: Literal["auto", "classes", "flat", "unpaired", "paired", "side_by_side"] = Field(
         "auto", description="What the members are to each other; auto: by the names of their folders."
     )
+    fit: Literal["crop", "pad", "tiles"] = Field(
+        "crop", description="Of what is not square: its middle, all of it in a white square, or squares cut from it."
+    )
+    depth: Literal["auto", "10", "12", "14", "16"] = Field(
+        "auto", description="Bits that count in samples of 16 whose file does not say; auto: all, and a note."
+    )
+    labels: Literal["auto", "none", "a", "b"] = Field(
+        "auto", description="The pile that is label maps, resized by nearest; auto: those of few colours."
+    )
 
 
 class DatasetOut(Out):

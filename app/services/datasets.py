@@ -4,6 +4,7 @@ No upload takes the name of a built-in one. Where one was built in later under t
 meant wherever the name is looked up: it is what the jobs and recipes that are there mean.
 """
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -126,9 +127,9 @@ def class_number(names: tuple[str, ...], wanted: str, pointer: str = "/class", o
 
     Raises Invalid naming what is allowed; `other` is what is allowed besides.
     """
-    folded = [name.casefold() for name in names]
-    if wanted.casefold() in folded:
-        return folded.index(wanted.casefold())
+    folded = [_folded(name) for name in names]
+    if _folded(wanted) in folded:
+        return folded.index(_folded(wanted))
     if wanted.isascii() and wanted.isdecimal() and int(wanted) < len(names):
         return int(wanted)
     named = "" if names == tuple(map(str, range(len(names)))) else f" ({listed(names)})"
@@ -136,6 +137,11 @@ def class_number(names: tuple[str, ...], wanted: str, pointer: str = "/class", o
     near = f"; did you mean '{meant}'? Ask" if meant else "; ask"
     sentence = f"There is no class '{wanted[:80]}'{near} for 0 to {len(names) - 1}{named}{other}."
     raise Invalid(sentence, code="no_such_class", errors=(FieldError(pointer, sentence),))
+
+
+def _folded(name: str) -> str:
+    """Without regard to capitals, and to how accents are written."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _info(said: Mapping[str, Any]) -> DatasetInfo:

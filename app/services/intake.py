@@ -1,8 +1,7 @@
 """An uploaded zip becomes a dataset: looked at in a child process, reported on, stored, and only then named."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,17 @@ from app.core.errors import FieldError, Invalid
 from app.core.gates import Gate
 from app.core.limits import INTAKE_CPU_S, INTAKE_CPU_S_PER_MB, READING_CPU_S
 from app.core.logging import get_logger
-from app.core.reports import Corrupt, Report
+from app.core.reports import Report
 from app.core.sandbox import Overran, Sandbox
 from app.core.settings import Settings
 from app.core.store import Store, sha256_of
-from app.core.untrusted import Pick
+from app.core.untrusted import Looking
 from app.services import datasets, figures
 from app.services.datasets import Detail
-from app.services.figures import Facts
+from app.services.figures import Facts, Survey, Wish
 from app.services.layouts import Asked, Laid, lay_out
-from models.archive import Index
+from app.services.members import Listing, sort_out
+from models.archive import Index, Pick
 from models.picture import encode, sheet
 from models.spec.datasets import DatasetInfo, Kind
 
@@ -36,6 +36,8 @@ SHEET_ROWS = 8
 SHEET_COLUMNS = 8
 SHEET_CELL = 64
 """pixels of a side that small pictures are enlarged to on the contact sheet"""
+Place = tuple[str, int | None] | None
+"""on the contact sheet: a member and which half of it, None for all of it; no place is empty"""
 _LISTING_S = 60.0
 _SURVEY_CPU_S = untrusted.PATIENCE_S + READING_CPU_S
 _READING_S = 30.0
@@ -58,11 +60,11 @@ class Intake:
     def close(self) -> None:
         self._sandbox.close()
 
-    def take(self, path: Path, name: str, asked: Asked) -> Detail:
+    def take(self, path: Path, name: str, asked: Asked, wish: Wish | None = None) -> Detail:
         """Raises Conflict where the name is taken, else Invalid or UnsupportedMedia; then nothing is kept."""
         datasets.require_free(name)
         try:
-            self._take(path, name, asked)
+            self._take(path, name, asked, wish or Wish())
             return datasets.find(name)
         finally:
             self._forget()
@@ -74,22 +76,14 @@ class Intake:
         except Exception:
             log.warning("archive_not_forgotten", exc_info=True)
 
-    def _take(self, path: Path, name: str, asked: Asked) -> None:
-        limits = self._settings.max_dataset_members, self._settings.max_dataset_unpacked_bytes
-        members = self._sandbox.run(
-            untrusted.members, path, *limits, seconds=_LISTING_S, cpu_seconds=_LISTING_S, code="unreadable_archive"
-        )
-        laid = _noted(lay_out(members, asked), asked)
-        facts, corrupt = self._survey(path, laid)
-        used = _readable(laid, corrupt)
-        kept = set(used.pictures)
-        report = figures.report(
-            used, [fact for fact in facts if fact["name"] in kept], corrupt,
-            left_out=len(laid.pictures) - len(kept), size=path.stat().st_size, sha256=sha256_of(path),
-        )  # fmt: skip
-        info = _info(name, used, report)
-        index = Index(used.piles, used.labels, used.layout == "side_by_side")
-        drawn = self._sheet(path, used, info)
+    def _take(self, path: Path, name: str, asked: Asked, wish: Wish) -> None:
+        laid = self._laid(path, asked)
+        survey = self._survey(path, laid, wish)
+        used = _readable(laid, survey)
+        index = figures.index(used, survey, wish)
+        report = figures.report(used, survey, index, len(laid.pictures), path.stat().st_size, sha256_of(path))
+        info = _info(name, used, report, index)
+        drawn = self._sheet(path, used, info, index)
         datasets.require_free(name)  # taken meanwhile, perhaps; what is put from here on stays until a sweep
         datasets.add(
             info,
@@ -99,10 +93,25 @@ class Intake:
             archive_sha256=self._store.put_file(path),  # last, so that a full disk is left little to sweep
         )
 
-    def _survey(self, path: Path, laid: Laid) -> tuple[list[Facts], list[Corrupt]]:
+    def _laid(self, path: Path, asked: Asked) -> Laid:
+        limits = self._settings.max_dataset_members, self._settings.max_dataset_unpacked_bytes
+        listing = Listing(**self._listed(untrusted.members, path, *limits))
+        tables = list(sort_out(listing).tables)
+        return lay_out(listing, asked, self._listed(untrusted.tables, path, tables) if tables else {})
+
+    def _listed(self, function: Callable[..., Any], *args: Any) -> Any:
+        return self._sandbox.run(function, *args, seconds=_LISTING_S, cpu_seconds=_LISTING_S, code="unreadable_archive")
+
+    def _survey(self, path: Path, laid: Laid, wish: Wish) -> Survey:
         """Facts about the readable pictures, and the others with the reason."""
         until = time.monotonic() + self._settings.max_intake_seconds
-        names, facts, alone = laid.pictures, list[Facts](), 0
+        looking = Looking(
+            self._settings.max_pixels,
+            halved=laid.layout == "side_by_side",
+            palettes=_KINDS[laid.layout] != "images" and wish.labels == "auto",
+            reading=wish.reading,
+        )
+        names, facts, alone = laid.members, list[Facts](), 0
         cpu_s, most_cpu_s = 0.0, INTAKE_CPU_S + INTAKE_CPU_S_PER_MB * path.stat().st_size / 1e6
         while len(facts) < len(names):
             if time.monotonic() > until:
@@ -113,7 +122,7 @@ class Intake:
             start = len(facts)
             count = 1 if start < alone else CHUNK
             try:
-                found, took_s = self._look(path, names[start : start + count], laid)
+                found, took_s = self._look(path, names[start : start + count], looking)
                 facts += found
                 cpu_s += took_s
             except Overran as error:
@@ -121,40 +130,32 @@ class Intake:
                 if count == 1:
                     facts.append({"name": names[start], "reason": error.detail})
                 alone = max(alone, start + CHUNK)  # which of them it was shows when each is looked at by itself
-        corrupt = [Corrupt(fact["name"], fact["reason"]) for fact in facts if "reason" in fact]
-        return [fact for fact in facts if "reason" not in fact], corrupt
+        return Survey(
+            {fact["name"]: fact for fact in facts if "reason" not in fact},
+            {fact["name"]: fact["reason"] for fact in facts if "reason" in fact},
+        )
 
-    def _look(self, path: Path, names: Sequence[str], laid: Laid) -> tuple[list[Facts], float]:
-        halved = laid.layout == "side_by_side"
-        args = path, names, self._settings.max_pixels, halved
+    def _look(self, path: Path, names: Sequence[str], looking: Looking) -> tuple[list[Facts], float]:
+        args = path, names, looking
         found, took_s = self._sandbox.run(untrusted.survey, *args, seconds=_READING_S, cpu_seconds=_SURVEY_CPU_S)
         return found, took_s
 
-    def _sheet(self, path: Path, laid: Laid, info: DatasetInfo) -> bytes:
+    def _sheet(self, path: Path, laid: Laid, info: DatasetInfo, index: Index) -> bytes:
         """A PNG of pictures as training will see them, each read by itself, small ones enlarged by whole pixels."""
-        picks, columns = sheet_plan(laid)
-        cells = np.zeros((len(picks), info.side, info.side, info.channels), np.uint8)
-        for cell, pick in zip(cells, picks, strict=True):
-            if pick is not None:
-                args = path, *pick, info.side, info.channels
+        places, columns = sheet_plan(laid)
+        cells = np.zeros((len(places), info.side, info.side, info.channels), np.uint8)
+        second = set(laid.piles[-1]) if len(laid.piles) > 1 else set[str]()
+        for cell, place in zip(cells, places, strict=True):
+            if place is not None:
+                name, half = place
+                how = index.how(int(name in second) if half is None else half, info.side, info.channels)
+                args = path, Pick(name, half, index.middle(name)), how
                 cell[:] = self._sandbox.run(untrusted.prepared, *args, seconds=_READING_S)
         scale = max(1, SHEET_CELL // info.side)
         return encode(sheet(cells.repeat(scale, 1).repeat(scale, 2), columns, gap=2))
 
 
-def _noted(laid: Laid, asked: Asked) -> Laid:
-    """With a note where two folders were taken as classes by our guess: a translator needs them as two piles."""
-    if asked != "auto" or laid.layout != "classes" or len(laid.classes) != 2:
-        return laid
-    names = " and ".join(f"'{name}'" for name in laid.classes)
-    note = (
-        f"{names} were taken as two classes. If they are two piles for a translator, as cyclegan, upload them with "
-        "layout=unpaired (`--layout unpaired`)."
-    )
-    return replace(laid, notes=(*laid.notes, note))
-
-
-def sheet_plan(laid: Laid) -> tuple[list[Pick], int]:
+def sheet_plan(laid: Laid) -> tuple[list[Place], int]:
     """What stands on the contact sheet, row by row, and how many columns it has.
 
     A row is a class, or pictures of a and then of b, or pairs of both, or simply pictures.
@@ -182,8 +183,8 @@ def sheet_plan(laid: Laid) -> tuple[list[Pick], int]:
     return list(chain.from_iterable(rows)), SHEET_COLUMNS
 
 
-def _row(pile: Sequence[str], columns: int) -> list[Pick]:
-    picks: list[Pick] = [(name, None) for name in _spread(pile, columns)]
+def _row(pile: Sequence[str], columns: int) -> list[Place]:
+    picks: list[Place] = [(name, None) for name in _spread(pile, columns)]
     return [*picks, *repeat(None, columns - len(picks))]
 
 
@@ -194,19 +195,20 @@ def _spread(items: Sequence[Any], count: int) -> list[Any]:
     return [items[number * len(items) // count] for number in range(count)]
 
 
-def _readable(laid: Laid, corrupt: Sequence[Corrupt]) -> Laid:
+def _readable(laid: Laid, survey: Survey) -> Laid:
     """Without what cannot be read. Raises Invalid where too little is left."""
-    used = laid.without({item.name for item in corrupt})
+    used = laid.without(set(survey.reasons))
     emptied = [name for number, name in enumerate(used.classes) if number not in set(used.labels or ())]
     if all(used.piles) and not emptied:
         return used
     where = f"the class '{emptied[0]}'" if emptied and used.pictures else "the zip" if not used.pictures else "a pile"
-    worst = corrupt[0]
-    sentence = f"No picture of {where} can be read; '{worst.name[:80]}': {worst.reason}"
+    worst, reason = next(iter(survey.reasons.items()))
+    sentence = f"No picture of {where} can be read; '{laid.called(worst)[:80]}': {reason}"
     raise Invalid(sentence, code="no_pictures", errors=(FieldError("/file", sentence),))
 
 
-def _info(name: str, laid: Laid, report: Report) -> DatasetInfo:
+def _info(name: str, laid: Laid, report: Report, index: Index) -> DatasetInfo:
+    examples = [len(index.picks(index.train, pile)) for pile in range(len(laid.piles))]
     return DatasetInfo(
         name=name,
         title=f"Uploaded: {name}",
@@ -214,7 +216,7 @@ def _info(name: str, laid: Laid, report: Report) -> DatasetInfo:
         side=report.transform.side,
         channels=report.transform.channels,
         class_names=laid.classes,
-        size=len(laid.piles[0]) if laid.layout != "unpaired" else len(laid.pictures),
+        size=sum(examples) if laid.layout == "unpaired" else examples[0],
         source=f"an uploaded zip of {report.archive_bytes} bytes, sha256 {report.archive_sha256}",
         uploaded=True,
     )

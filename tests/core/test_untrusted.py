@@ -9,13 +9,14 @@ import pytest
 
 from app.core import untrusted
 from app.core.errors import Invalid
+from app.core.untrusted import Looking
 from bench.hostile import zip_of_false_sizes
 from tests.support.zips import picture
 
 
 def listed(path: Path) -> list[str]:
     untrusted.forget()
-    return untrusted.members(path, 1000, 8 << 30)
+    return list(untrusted.members(path, 1000, 8 << 30)["files"])
 
 
 def zipped(path: Path, members: dict[str, bytes], **told: int) -> Path:
@@ -51,7 +52,7 @@ def test_no_more_is_unpacked_than_a_member_says_it_has(tmp_path: Path) -> None:
     path = zipped(tmp_path / "zip", {"big.png": bytes(200 << 20)}, file_size=100)
     untrusted.forget()
     tracemalloc.start()
-    ((fact,), seconds) = untrusted.survey(path, ["big.png"], 1_000_000, False)
+    ((fact,), seconds) = untrusted.survey(path, ["big.png"], Looking(1_000_000))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert "damaged" in fact["reason"]
@@ -62,5 +63,5 @@ def test_no_more_is_unpacked_than_a_member_says_it_has(tmp_path: Path) -> None:
 def test_a_true_zip_is_read(tmp_path: Path) -> None:
     path = zipped(tmp_path / "zip", {"a.png": picture(1), "b/": b"", "b/empty.png": b""})
     assert listed(path) == ["a.png", "b/empty.png"]
-    facts, _ = untrusted.survey(path, listed(path), 1_000_000, False)
+    facts, _ = untrusted.survey(path, listed(path), Looking(1_000_000))
     assert ["reason" in fact for fact in facts] == [False, True]

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.core.sandbox import Sandbox
-from models.archive import Index
-from models.preparing import Pixels, described
+from models.archive import Index, Part
+from models.decoding import Reading
+from models.preparing import How, Pixels, described
 from models.spec.data import Images, Paired, Unpaired
 from tests.support.zips import noise, saved, zipped
 from worker.loading import Reader
@@ -38,7 +39,7 @@ def in_child(archive: Path, *asked: Any) -> Pixels:
 
 
 def of(*names: str, labels: tuple[int, ...] | None = None) -> Index:
-    return Index((names,), labels)
+    return Index(Part((names,), labels))
 
 
 def by_hand(image: Image.Image, left: int, top: int, short: int, side: int, mode: str) -> NDArray[np.uint8]:
@@ -78,10 +79,10 @@ def test_transparency_lies_over_white_and_the_upper_bits_of_sixteen_are_kept(tmp
 
 
 def test_the_words_say_what_was_done() -> None:
-    grey, halved = described(16, 1), described(64, 3, halved=True)
-    assert "0.299 R" in grey["steps"][4]
+    grey, halved = described(How(16, 1)), described(How(64, 3), halved=True)
+    assert "0.299 R" in grey["steps"][5]
     assert grey["steps"][-1] == "resize to 16 x 16 with Pillow's bicubic filter"
-    assert "left half" in halved["steps"][2]
+    assert "left half" in halved["steps"][3]
 
 
 def test_labels_come_from_the_index_where_they_are_asked_for(tmp_path: Path) -> None:
@@ -94,7 +95,9 @@ def test_labels_come_from_the_index_where_they_are_asked_for(tmp_path: Path) -> 
 
 
 def test_piles_are_kept_apart(tmp_path: Path) -> None:
-    upload = given(tmp_path, {"A/1.png": saved(WIDE), "B/1.png": saved(TALL)}, Index((("A/1.png",), ("B/1.png",))))
+    upload = given(
+        tmp_path, {"A/1.png": saved(WIDE), "B/1.png": saved(TALL)}, Index(Part((("A/1.png",), ("B/1.png",))))
+    )
     for spec in (Unpaired(dataset="x", side=8, channels=3), Paired(dataset="x", side=8, channels=3)):
         loaded = load_upload(spec, upload)
         assert loaded.a is not None
@@ -104,7 +107,7 @@ def test_piles_are_kept_apart(tmp_path: Path) -> None:
 
 
 def test_pictures_side_by_side_are_split(tmp_path: Path) -> None:
-    upload = given(tmp_path, {"1.png": saved(noise(41, 20, 6))}, Index((("1.png",),), halved=True))
+    upload = given(tmp_path, {"1.png": saved(noise(41, 20, 6))}, Index(Part((("1.png",),)), halved=True))
     loaded = load_upload(Paired(dataset="x", side=8, channels=3), upload)
     assert loaded.a is not None
     assert loaded.b is not None
@@ -183,5 +186,11 @@ def test_equal_archives_packed_otherwise_give_equal_tensors(tmp_path: Path) -> N
 
 
 def test_an_index_survives_its_bytes() -> None:
-    for index in (of("a", "é", labels=(0, 1)), Index((("a",), ("b", "c"))), Index((("a",),), halved=True)):
+    held = Part((("d",), ("e",)), tiles=((2,), (1,)))
+    for index in (
+        of("a", "é", labels=(0, 1)),
+        Index(Part((("a",), ("b", "c")))),
+        Index(Part((("a",),)), halved=True),
+        Index(Part((("a",), ("b",))), held, False, "tiles", ("b",), Reading(bits=12)),
+    ):
         assert Index.from_bytes(index.to_bytes()) == index

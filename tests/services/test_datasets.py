@@ -177,7 +177,13 @@ def test_the_sandbox_of_an_intake_forgets_the_archive(database: Path, monkeypatc
     ("edges", "side"), [([5], 16), ([31, 31], 16), ([32], 32), ([10, 64, 64], 64), ([500], 64), ([30, 34], 32)]
 )
 def test_the_side_is_a_power_of_two_not_above_the_median_edge(edges: list[int], side: int) -> None:
-    assert figures.default_side(edges) == side
+    assert figures.default_side([(edge, 2 * edge) for edge in edges]) == side
+
+
+@pytest.mark.parametrize(("edge", "side"), [(7, 16), (8, 8), (28, 28), (50, 50), (64, 64), (65, 64), (500, 64)])
+def test_small_squares_of_one_side_keep_it(edge: int, side: int) -> None:
+    assert figures.default_side([(edge, edge)] * 3) == side
+    assert figures.default_side([(edge, edge)] * 3, step=4) == (side if edge != 50 else 32)
 
 
 def test_a_name_wins_over_a_number() -> None:

@@ -27,7 +27,7 @@ def test_a_refused_upload_leaves_nothing_in_the_store(database: Path, monkeypatc
     def undrawn(*_: object) -> bytes:
         raise Invalid("No sheet.")
 
-    def overtaken(_: Intake, path: Path, laid: object, info: DatasetInfo) -> bytes:
+    def overtaken(_: Intake, path: Path, laid: object, info: DatasetInfo, index: object) -> bytes:
         datasets.add(info, report, archive_sha256="0" * 64, index_sha256="0" * 64, sheet_sha256="0" * 64)
         return b"drawn too late"
 

@@ -1,21 +1,31 @@
 """What members are to each other, by their names."""
 
+import unicodedata
 from collections.abc import Sequence
+from typing import Literal
 
 import pytest
 
 from app.core.errors import Invalid
+from app.core.natural import natural_key
 from app.services.intake import sheet_plan
-from app.services.layouts import Asked, Laid, lay_out, natural_key
+from app.services.layouts import Asked, Held, Laid, lay_out
+from app.services.members import Listing
+
+
+def listing(*names: str) -> Listing:
+    """Those that end in / are folders."""
+    files = {name: name for name in names if not name.endswith("/")}
+    return Listing(files, [name for name in names if name.endswith("/")])
 
 
 def laid(*names: str, asked: Asked = "auto") -> Laid:
-    return lay_out(names, asked)
+    return lay_out(listing(*names), asked)
 
 
 def refusal(names: Sequence[str], asked: Asked = "auto") -> str:
     with pytest.raises(Invalid) as caught:
-        lay_out(names, asked)
+        lay_out(listing(*names), asked)
     assert caught.value.errors
     return caught.value.detail
 
@@ -43,7 +53,7 @@ def test_folders_around_everything_are_looked_through(top: str) -> None:
 def test_what_is_no_picture_is_ignored_and_named() -> None:
     found = laid(
         "pets/cat/1.png", "pets/dog/1.png", "__MACOSX/pets/cat/._1.png", "pets/.DS_Store", "pets/Thumbs.db",
-        "README.txt", "pets/cat/LICENSE", "pets/cat/2.gif", "pets/.git/3.png",
+        "README.txt", "pets/cat/LICENSE", "pets/cat/2.psd", "pets/.git/3.png",
     )  # fmt: skip
     assert found.layout == "classes"
     assert len(found.pictures) == 2
@@ -64,18 +74,21 @@ def test_a_and_b_are_two_piles(a: str, b: str) -> None:
     assert paired.piles == ((f"{a}/9.png", f"{a}/10.png"), (f"{b}/9.jpg", f"{b}/10.jpg"))
 
 
-def test_held_out_pictures_beside_two_piles_are_ignored() -> None:
+def test_held_out_pictures_beside_two_piles_are_kept_for_evaluation() -> None:
     found = laid("trainA/1.png", "trainB/2.png", "testA/3.png", "testB/4.png")
     assert found.layout == "unpaired"
     assert found.pictures == ["trainA/1.png", "trainB/2.png"]
-    assert found.ignored == ("testA/3.png", "testB/4.png")
+    assert found.held == Held("test", (("testA/3.png",), ("testB/4.png",)))
+    assert found.members == ["trainA/1.png", "trainB/2.png", "testA/3.png", "testB/4.png"]
 
 
 def test_equal_names_in_two_other_folders_are_classes_with_a_note() -> None:
     found = laid("photos/1.png", "maps/1.png")
     assert found.layout == "classes"
     assert "layout=paired" in found.notes[0]
-    assert laid("cat/1.png", "dog/2.png").notes == ()
+    (note,) = laid("cat/1.png", "dog/2.png").notes
+    assert "layout=unpaired" in note
+    assert laid("cat/1.png", "dog/2.png", asked="classes").notes == ()
     assert laid("photos/1.png", "maps/1.png", asked="paired").piles == (("maps/1.png",), ("photos/1.png",))
 
 
@@ -127,3 +140,192 @@ def test_each_row_of_the_sheet_is_a_class_or_holds_both_piles() -> None:
     picks, columns = sheet_plan(laid(*(f"{n}.png" for n in range(1000))))
     assert (columns, len(picks)) == (8, 64)
     assert picks[-1] == ("984.png", None)
+
+
+# ---- folders mean what their names say
+
+TRAIN = ["train", "Training", "TRAIN", "train_set", "training-data", "Train Images", "train2017", "trn"]
+VAL = ["val", "Valid", "validation", "val_set", "validation-images", "dev", "val2017"]
+TEST = ["test", "Testing", "test_set", "test-images", "tst", "test2017", "holdout", "held_out", "eval"]
+WRAPS = ["", "pets/", "a/b/"]
+INNER: dict[str, tuple[list[str], str]] = {
+    "classes": (["cat/1.png", "cat/2.png", "dog/1.png"], "classes"),
+    "classes of other names": (["cat/{split}1.png", "cat/{split}2.png", "dog/{split}3.png"], "classes"),
+    "pictures": (["1.png", "2.png"], "flat"),
+    "piles": (["A/1.png", "B/{split}2.png"], "unpaired"),
+    "pairs": (["A/1.png", "B/1.png"], "paired"),
+}
+
+
+@pytest.mark.sampled(60, quick=5)
+@pytest.mark.parametrize("wrap", WRAPS)
+@pytest.mark.parametrize("held", [*VAL, *TEST])
+@pytest.mark.parametrize("train", TRAIN)
+@pytest.mark.parametrize("inner", INNER)
+def test_splits_are_found_whatever_they_are_called(inner: str, train: str, held: str, wrap: str) -> None:
+    members, layout = INNER[inner]
+    own = [f"{wrap}{train}/{member.format(split='train')}" for member in members]
+    kept = [f"{wrap}{held}/{member.format(split='held')}" for member in members]
+    found = laid(*own, *kept)
+    assert found.layout == layout
+    assert sorted(found.pictures) == sorted(own)
+    assert found.held is not None
+    assert sorted(found.held.pictures) == sorted(kept)
+    assert found.held.split == ("val" if held in VAL else "test")
+    assert found.held.labels == found.labels
+    assert any("kept for evaluation" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("held", ["test", "Val", "testing"])
+@pytest.mark.parametrize("kind", ["A/{}/", "trainish"])
+def test_splits_inside_piles_and_beside_pictures(kind: str, held: str) -> None:
+    if kind == "trainish":
+        found = laid("A/1.png", f"A/{held}/2.png", "B/3.png", f"B/{held}/4.png")
+    else:
+        found = laid("A/train/1.png", f"A/{held}/2.png", "B/train/3.png", f"B/{held}/4.png")
+    assert (found.layout, found.held and found.held.piles) == ("unpaired", ((f"A/{held}/2.png",), (f"B/{held}/4.png",)))
+    assert len(found.pictures) == 2
+    alone = laid("1.png", "2.png", f"{held}/3.png")
+    assert (alone.layout, alone.pictures) == ("flat", ["1.png", "2.png"])
+    beside = laid("cat/1.png", "dog/2.png", f"{held}/cat/3.png", f"{held}/dog/4.png")
+    assert (beside.classes, len(beside.pictures)) == (("cat", "dog"), 2)
+
+
+@pytest.mark.parametrize("a", ["trainA", "train_a", "Train-A", "A_train", "train A"])
+def test_a_pile_and_a_split_may_be_one_folder(a: str) -> None:
+    b, held = a.replace("A", "B").replace("_a", "_b"), a.replace("rain", "est").replace("Test", "test")
+    names = (f"{a}/1.png", f"{b}/2.png", f"{held}/3.png", f"{held.replace('A', 'B').replace('_a', '_b')}/4.png")
+    found = laid(*names)
+    assert (found.layout, found.pictures) == ("unpaired", list(names[:2]))
+    assert found.held is not None
+
+
+def test_the_test_split_is_evaluated_on_and_the_others_are_said() -> None:
+    found = laid("train/1.png", "val/2.png", "test/3.png")
+    assert found.held == Held("test", (("test/3.png",),))
+    assert any("'val' is not used" in note for note in found.notes)
+    odd = laid("train/cat/1.png", "train/dog/2.png", "test/3.png")
+    assert odd.held is None
+    assert any("left out" in note for note in odd.notes)
+
+
+def test_a_train_among_vehicles_is_a_class_and_a_test_among_pets_is_asked_about() -> None:
+    assert laid("bus/1.png", "car/2.png", "train/3.png").classes == ("bus", "car", "train")
+    assert laid("valid/1.png", "invalid/2.png").classes == ("invalid", "valid")
+    assert "layout=classes" in refusal(["cat/1.png", "dog/2.png", "test/3.png"])
+    assert len(laid("cat/1.png", "test/3.png", asked="classes").classes) == 2
+    assert "nothing is left to train on" in refusal(["test/1.png", "val/2.png"])
+    assert "'extra'" in refusal(["train/1.png", "test/2.png", "extra/3.png"])
+
+
+FOREIGN = ["heic", "HEIF", "jp2", "jxl", "tga", "nef"]
+
+
+@pytest.mark.parametrize("ending", FOREIGN)
+def test_what_cannot_be_read_changes_no_layout(ending: str) -> None:
+    said = refusal(["cat/1.png", f"dog/1.{ending}"])
+    assert "'dog'" in said
+    assert ending.upper() in said
+    assert "'B'" in refusal(["A/1.png", f"B/1.{ending}"])
+    found = laid("A/1.png", "A/2.png", "B/1.png", f"B/2.{ending}")
+    assert (found.layout, found.piles) == ("paired", (("A/1.png",), ("B/1.png",)))
+    some = laid("1.png", *(f"{number}.{ending}" for number in range(3)))
+    assert f"3 {ending.upper()} pictures were not read" in some.notes[0]
+    assert len(some.ignored) == 3
+    assert "that can be read here" in refusal([f"1.{ending}"])
+
+
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_an_empty_folder_is_named(wrap: str) -> None:
+    assert "'dog'" in refusal([f"{wrap}cat/1.png", f"{wrap}dog/"])
+    assert "'dog'" in refusal([f"{wrap}cat/1.png", f"{wrap}fox/1.png", f"{wrap}dog/", f"{wrap}dog/Thumbs.db"])
+    loose = laid(f"{wrap}1.png", f"{wrap}new/")
+    assert loose.layout == "flat"
+    assert any("new" in note for note in loose.notes)
+    told = laid(f"{wrap}cat/1.png", f"{wrap}dog/1.png", f"{wrap}docs/a.txt")
+    assert any("docs" in note for note in told.notes)
+
+
+LITTER = [
+    "__MACOSX/x/._1.png", "._1.png", ".DS_Store", "Thumbs.db", "thumbs.DB", "desktop.ini", "@eaDir/1.png/S.jpg",
+    "~$1.png", ".ipynb_checkpoints/1-checkpoint.png", "#recycle/1.png", "$RECYCLE.BIN/1.png",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("litter", LITTER)
+@pytest.mark.parametrize("place", ["", "cat/", "pets/", "pets/cat/deep/"])
+def test_litter_is_nowhere_a_class_or_a_picture(litter: str, place: str) -> None:
+    clean = laid("pets/cat/1.png", "pets/dog/1.png")
+    found = laid("pets/cat/1.png", "pets/dog/1.png", place + litter)
+    assert (found.classes, found.pictures) == (clean.classes, clean.pictures)
+    assert found.ignored == (place + litter,)
+    assert laid("1.png", place + litter).layout == "flat"
+
+
+def test_uncertain_guesses_are_notes() -> None:
+    assert "one pile" in laid("cat/1.png", "cat/2.png").notes[0]
+    assert "taken as pairs" in laid("A/1.png", "B/1.png").notes[0]
+    assert "several folders" in laid("A/imgs/1.png", "A/bbox/2.png", "B/1.png").notes[0]
+    assert "'a_day' and 'b_night' were taken as classes" in laid("a_day/1.png", "b_night/2.png").notes[0]
+    assert laid("1.png", "2.png").notes == ()
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_are_composed(form: Literal["NFC", "NFD"]) -> None:
+    def said(name: str) -> str:
+        return unicodedata.normalize("NFC", name)
+
+    cafe = unicodedata.normalize(form, "Café")
+    names = [f"{cafe}/1.png", "Café/2.png", "Bar/3.png", "Café/3.png"]
+    found = lay_out(Listing({name: said(name) for name in names}), "auto")
+    assert found.classes == ("Bar", "Café")
+    pairs = [f"A/{cafe}.png", f"B/{unicodedata.normalize('NFD', 'Café')}.png"]
+    assert lay_out(Listing({name: said(name) for name in pairs}), "auto").layout == "paired"
+
+
+# ---- classes that a file says
+
+
+def of_table(table: object, name: str = "labels.csv", *names: str, asked: Asked = "auto") -> Laid:
+    return lay_out(listing(*names, name), asked, {name: table})
+
+
+@pytest.mark.parametrize("file", ["file", "file_name", "Filename", "image", "path"])
+@pytest.mark.parametrize("label", ["label", "class", "Class Name", "category", "target"])
+@pytest.mark.parametrize("name", ["labels.csv", "metadata.csv", "pets/Labels.CSV"])
+def test_a_table_of_classes_wins_over_folders(file: str, label: str, name: str) -> None:
+    folder = name.rpartition("/")[0]
+    names = [f"{folder}/x/{number}.png".lstrip("/") for number in range(3)]
+    rows = [[file, "size", label], *([f"x/{number}.png", "9", "dog" if number else "cat"] for number in range(3))]
+    found = of_table(rows, name, *names)
+    assert (found.layout, found.classes, found.labels) == ("classes", ("cat", "dog"), (0, 1, 1))
+    assert found.piles == (tuple(names),)
+    assert any("not those of folders" in note for note in found.notes)
+    bare = of_table([[file, label], *([str(number), "ab"[number % 2]] for number in range(3))], "labels.csv", "0.png",
+                    "1.png", "2.png")  # fmt: skip
+    assert bare.labels == (0, 0, 1)
+    assert of_table(rows, name, *names, asked="flat").layout == "flat"
+
+
+def test_our_own_labelled_zip_comes_back_with_its_classes_in_their_order() -> None:
+    head = ["file", "label", "class", "index"]
+    rows = [["0000000_1.png", "1", "ant", "0"], ["0000001_0.png", "0", "'=zebra", "0"]]
+    found = of_table([head, *rows], "labels.csv", "0000000_1.png", "0000001_0.png")
+    assert (found.classes, found.labels) == (("=zebra", "ant"), (0, 1))
+
+
+def test_styleganʼs_labels_are_those_of_its_json() -> None:
+    names = [f"0000{number}/img{number}.png" for number in range(3)]
+    said = {"labels": [[name, 10 - number] for number, name in enumerate(names)]}
+    found = of_table(said, "dataset.json", *names)
+    assert (found.classes, found.labels) == (("8", "9", "10"), (0, 1, 2))
+    assert found.piles == (tuple(reversed(names)),)
+    assert of_table({"labels": None}, "dataset.json", *names).layout == "flat"
+
+
+def test_a_table_that_says_no_classes_is_said() -> None:
+    found = of_table([["file_name", "text"], ["1.png", "a dog"]], "metadata.csv", "x/1.png", "y/2.png")
+    assert found.classes == ("x", "y")
+    assert any("no column" in note for note in found.notes)
+    with pytest.raises(Invalid, match=r"says no class of 1 pictures, the first is '2\.png'"):
+        of_table([["file", "label"], ["1.png", "a"], ["3.png", "b"]], "labels.csv", "1.png", "2.png", "3.png")

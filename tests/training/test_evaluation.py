@@ -17,7 +17,7 @@ from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from models.spec.watch import FIGURES
 from tests.support.tensors import made_meanwhile
-from worker.training import exam, piles
+from worker.training import evaluation, exam, piles
 from worker.training.data import Data, DatasetMissing, Split, load
 from worker.training.evaluation import CannotMeasure, Evaluation, evaluate
 from worker.training.judge import learned
@@ -275,5 +275,43 @@ def test_what_cannot_be_measured_says_why(cache: Path) -> None:
     recipe = recipe_of("gan", "ring8")
     with pytest.raises(CannotMeasure, match="numbers that are not finite"):
         judged(recipe, Broken(), cache)
-    with pytest.raises(CannotMeasure, match="at least 16 examples"):
-        judged(recipe, build_generator(recipe), cache, n=8)
+    with pytest.raises(CannotMeasure, match=r"at least 16 examples .* there are 8; ask for a larger n"):
+        judged(recipe, build_generator(recipe), cache, n=8, only=["divergence", "transport"])
+
+
+def some_of(recipe: Recipe, count: int, equal: bool = False) -> Callable[[Split], Data]:
+    """So many pictures of its dataset, perhaps the same one again and again."""
+
+    def read(split: Split) -> Data:
+        if split == "test":
+            raise DatasetMissing("There is none.")
+        whole = data_of(recipe.data, "train")
+        rows = torch.zeros(count, dtype=torch.int64) if equal else torch.arange(count)
+        piles = {name: getattr(whole, name) for name in ("images", "labels", "a", "b")}
+        return Data(**{name: None if pile is None else pile[rows] for name, pile in piles.items()})
+
+    return read
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize(("family", "dataset"), [case for case in CASES if case[1] in ("digits", "day2night")])
+def test_few_pictures_are_measured_by_what_can_be(family: str, dataset: str, count: int, cache: Path) -> None:
+    recipe = recipe_of(family, dataset)
+    read = some_of(recipe, count)
+    if family == "cyclegan":
+        with pytest.raises(CannotMeasure, match=rf"there are {count}; the dataset has no more"):
+            judged(recipe, build_generator(recipe), cache, n=100, read=read)
+        return
+    found = judged(recipe, build_generator(recipe), cache, n=100, read=read)
+    assert set(found.figures) & evaluation.SINGLE == set(found.figures) != set()
+    assert found.figures.keys() | found.lacking.keys() == CASES[family, dataset] - {"spread", "intra_diversity"}
+    assert f"there are {count}" in found.lacking["frechet"]
+
+
+@pytest.mark.parametrize(("family", "dataset"), [("dcgan", "digits"), ("cdcgan", "digits"), ("vae", "digits")])
+def test_equal_pictures_have_no_diversity(family: str, dataset: str, cache: Path) -> None:
+    recipe = recipe_of(family, dataset)
+    found = judged(recipe, build_generator(recipe), cache, n=64, read=some_of(recipe, 40, equal=True))
+    for name in ("diversity", "variety", "copies"):
+        assert math.isnan(found.figures[name])
+        assert "equal" in found.lacking[name]

@@ -3,6 +3,7 @@
 What training measures on its way is the inspector's; what the figures mean stands in docs/figures.md.
 """
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -15,12 +16,17 @@ from models.picture import encode
 from models.spec.recipe import Recipe
 from worker.training.data import Data, Split
 from worker.training.exam import CannotMeasure, Exam, Features
-from worker.training.measures import Measure, plan_of
+from worker.training.measures import Measure, Plan, plan_of
 
 __all__ = ["CannotMeasure", "Evaluation", "Features", "Provenance", "evaluate"]
 
 FEWEST = 16
-"""examples on either side with which anything can be said"""
+"""examples on either side that are compared as distributions"""
+SINGLE = frozenset((
+    "psnr", "ssim", "agreement", "gan_test", "classifier_score", "inception_score", "modes", "kl", "valid", "distinct",
+))  # fmt: skip
+"""figures of each example by itself, which need one"""
+LACKING = "It has no value here: the examples that it is measured by are equal."
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,8 @@ class Evaluation:
     """by figure, by number of the class"""
     baselines: dict[str, dict[str, float]]
     """by name of what does without learning, the figures it has"""
+    lacking: dict[str, str]
+    """by name of a figure that was wanted, why it is not there"""
     provenance: dict[str, Any]
     picture: bytes | None
     """a PNG: made pictures beside their nearest training examples, or beside what was given and what was wanted"""
@@ -75,12 +83,14 @@ def evaluate(
     """
     exam = Exam(recipe, generator, load, n, features, seed, cache, weights, beat)
     plan = plan_of(exam)
-    if min(plan.n_fake, plan.n_real) < FEWEST:
-        raise CannotMeasure(f"An evaluation needs at least {FEWEST} examples on either side; ask for a larger n.")
     possible = [name for names, _ in plan.measures for name in names]
-    wanted = set(possible if only is None else only)
-    if not wanted & set(possible):
+    asked = set(possible if only is None else only)
+    if not asked & set(possible):
         raise CannotMeasure(f"None of these figures fits this model; choose from {', '.join(possible)}.")
+    lacking = _too_few(asked.intersection(possible), plan, n)
+    wanted = asked - lacking.keys()
+    if not wanted & set(possible):
+        raise CannotMeasure(next(iter(lacking.values())))
     compared = plan.compared
     provenance = Provenance(
         features=exam.mark if compared else "none",
@@ -91,13 +101,27 @@ def evaluate(
         seed=seed,
     )
     measure = partial(_measured, wanted=wanted, beat=beat)
+    figures = measure(plan.measures)
+    lacking |= {name: LACKING for name, value in figures.items() if math.isnan(value)}
     return Evaluation(
-        figures=measure(plan.measures),
+        figures=figures,
         per_class={name: figures() for name, figures in plan.per_class.items() if name in wanted},
-        baselines={name: figures for name, measures in plan.baselines.items() if (figures := measure(measures))},
+        baselines={name: own for name, measures in plan.baselines.items() if (own := measure(measures))},
+        lacking=lacking,
         provenance=asdict(provenance) | {"step": step},
         picture=None if plan.picture is None else encode(plan.picture()),
     )
+
+
+def _too_few(names: Collection[str], plan: Plan, n: int) -> dict[str, str]:
+    """Of these figures those that need more examples, with what to do."""
+    few = min(plan.n_fake, plan.n_real)
+    remedy = "ask for a larger n" if n < FEWEST else "the dataset has no more: add examples to it"
+    return {
+        name: f"'{name}' needs at least {FEWEST} examples on either side, and there are {few}; {remedy}."
+        for name in sorted(names)
+        if few < FEWEST and name.partition("_a2b")[0].partition("_b2a")[0] not in SINGLE
+    }
 
 
 def _measured(measures: Sequence[Measure], wanted: set[str], beat: Callable[[], None]) -> dict[str, float]:

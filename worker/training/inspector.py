@@ -20,7 +20,7 @@ from models.spec.recipe import Recipe
 from models.truth import MIXTURES, VALID
 from worker.training.batches import scaled
 from worker.training.evaluation import Provenance
-from worker.training.figures.classes import agreement, class_modes, pairwise_diversity
+from worker.training.figures.classes import agreement, class_modes, pairwise_diversity, relative
 from worker.training.figures.distances import frechet
 from worker.training.figures.mixtures import divergence, modes
 from worker.training.figures.neighbours import apart, copies, density_coverage, precision_recall, variety
@@ -141,7 +141,7 @@ class Inspector:
         figures = {"frechet": frechet(features, seen)}
         figures["density"], figures["coverage"] = density_coverage(real, fake)
         figures["recall"] = precision_recall(real, fake)[1]
-        figures["diversity"] = _ratio(pairwise_diversity(fake), pairwise_diversity(real))
+        figures["diversity"] = relative(pairwise_diversity, fake, real)
         figures["variety"] = variety(some(pixels, n), made.small[:n])
         return figures
 
@@ -248,7 +248,3 @@ class Inspector:
 def _from(start: int, make: Callable[[slice], Tensor]) -> Callable[[slice], Tensor]:
     """The same, with rows counted from `start`."""
     return lambda rows: make(slice(start + rows.start, start + rows.stop))
-
-
-def _ratio(value: float, over: float) -> float:
-    return value / over if over else math.nan

@@ -1,5 +1,6 @@
 """What can be measured of a generator, by its kind of data and game: names of figures, and how to come by each."""
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
@@ -27,11 +28,12 @@ from worker.training.figures.classes import (
     inception_score,
     intra_diversity,
     pairwise_diversity,
+    relative,
     within_class_spread,
 )
 from worker.training.figures.distances import frechet, kid, sinkhorn, sliced_wasserstein, transport
 from worker.training.figures.mixtures import divergence, modes
-from worker.training.figures.neighbours import copies, density_coverage, nearest, precision_recall, variety
+from worker.training.figures.neighbours import ROUNDING, copies, density_coverage, nearest, precision_recall, variety
 from worker.training.figures.pictures import BASELINES, Pile, psnr, ssim
 from worker.training.piles import part_of, shares, small, some, spread
 
@@ -112,7 +114,7 @@ def _compared(real: Seen, made: Seen) -> list[Measure]:
         _one("kid", in_pairs(kid)),
         (("precision", "recall"), in_pairs(precision_recall)),
         (("density", "coverage"), in_pairs(density_coverage)),
-        _one("diversity", in_pairs(lambda one, other: pairwise_diversity(other) / pairwise_diversity(one))),
+        _one("diversity", in_pairs(lambda one, other: relative(pairwise_diversity, other, one))),
         _one("variety", in_pairs(_variety)),
     ]
 
@@ -134,7 +136,9 @@ def _conditional(exam: Exam, real: Seen, labels: Tensor, made: Seen, asked: Tens
         return share, share
 
     def over_real(figure: Callable[[Tensor, Tensor], float], mine: Tensor, theirs: Tensor) -> float:
-        return figure(_few(mine), _few(asked)) / figure(_few(theirs), _few(labels))
+        usual = figure(_few(theirs), _few(labels))
+        size = float(theirs.flatten(1).double().norm(dim=1).mean())
+        return figure(_few(mine), _few(asked)) / usual if usual > ROUNDING * size else math.nan
 
     measures: list[Measure] = [
         (("agreement", "gan_test"), read),

@@ -19,7 +19,7 @@ from models.rng import Rng
 from models.spec.datasets import DATASETS
 from models.spec.games import Paired
 from models.truth import MIXTURES, VALID, kernel_density, line_of, spelled
-from worker.training.batches import Batches
+from worker.training.batches import Batches, scaled
 from worker.training.figures.pictures import psnr
 from worker.training.piles import MADE, in_parts, part_of
 from worker.training.trainer import Trainer
@@ -158,7 +158,8 @@ def _pairs(generator: nn.Module, batches: Batches, beat: Callable[[], None]) -> 
     """Rows of (a, a made b, b, b made a)."""
     assert isinstance(generator, nn.ModuleDict)
     assert batches.other is not None
-    a, b = (pile[:4].float() / 127.5 - 1 for pile in (batches.real, batches.other))
+    n = min(4, len(batches.real), len(batches.other))
+    a, b = (scaled(pile[:n]) for pile in (batches.real, batches.other))
     there = _made(lambda rows: generator["a2b"](a[rows]), len(a), a, beat)
     back = _made(lambda rows: generator["b2a"](b[rows]), len(b), b, beat)
     quadruples = torch.stack([a.cpu(), there, b.cpu(), back], dim=1)

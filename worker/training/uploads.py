@@ -17,15 +17,15 @@ from numpy.lib.format import dtype_to_descr, open_memmap, write_array_header_1_0
 from torch import Tensor
 
 from models import durable
-from models.archive import PILES, Index, mark
+from models.archive import PILES, Index, Part, Pick, mark
 from models.decoding import Unreadable
-from models.preparing import VERSION, Pixels
+from models.preparing import VERSION, How, Pixels
 from models.spec.data import Images, Paired, Unpaired
-from worker.training.data import Data, DatasetMissing
+from worker.training.data import Data, DatasetMissing, Split
 
 Beat = Callable[[], None]
-Read = Callable[[Path, Sequence[str], int | None, int, int], Pixels]
-"""(archive, members, half, side, channels): the first of these pictures, at least one; raises Unreadable"""
+Read = Callable[[Path, Sequence[Pick], How], Pixels]
+"""(archive, picks, how): the first of these pictures, at least one; raises Unreadable"""
 BATCH = 64
 
 
@@ -47,14 +47,18 @@ class NoRoom(Exception):
     """The disk cannot hold what was made. The message says what to change."""
 
 
-def load_upload(spec: Images | Unpaired | Paired, upload: Upload) -> Data:
-    """Raises DatasetMissing, NoRoom."""
+def load_upload(spec: Images | Unpaired | Paired, upload: Upload, split: Split = "train") -> Data:
+    """What training sees, or what is kept for evaluation ("test"). Raises DatasetMissing, NoRoom."""
     try:
         index = Index.from_bytes(upload.index.read_bytes())
+        part = index.train if split == "train" else index.held
+        if part is None:
+            raise DatasetMissing(f"The uploaded dataset '{spec.dataset}' has no {split} split; use the whole set.")
         if isinstance(spec, Images):
-            labels = torch.tensor(index.labels) if spec.classes and index.labels is not None else None
-            return Data(images=_pictures(index, 0, spec, upload), labels=labels)
-        a, b = (_pictures(index, pile, spec, upload) for pile in range(len(PILES)))
+            labels = index.labels(part) if spec.classes else None
+            pictures = _pictures(index, part, 0, spec, upload)
+            return Data(images=pictures, labels=None if labels is None else torch.tensor(labels))
+        a, b = (_pictures(index, part, pile, spec, upload) for pile in range(len(PILES)))
         return Data(a=a, b=b)
     except (FileNotFoundError, Unreadable) as error:
         raise DatasetMissing(
@@ -62,24 +66,25 @@ def load_upload(spec: Images | Unpaired | Paired, upload: Upload) -> Data:
         ) from error
 
 
-def _pictures(index: Index, pile: int, spec: Images | Unpaired | Paired, upload: Upload) -> Tensor:
+def _pictures(index: Index, part: Part, pile: int, spec: Images | Unpaired | Paired, upload: Upload) -> Tensor:
     """uint8 [N, channels, side, side], mapped from the prepared file, which is made where it is missing."""
-    own = f"{PILES[pile]}-{spec.side}x{spec.side}x{spec.channels}-{VERSION}.npy"
+    kept = "held-" if part is index.held else ""
+    own = f"{kept}{PILES[pile]}-{spec.side}x{spec.side}x{spec.channels}-{VERSION}.npy"
     path = upload.prepared / (mark(upload.archive.name, upload.index.name) + own)
     if not path.is_file():
-        _prepare(index, pile, spec, path, upload)
+        how = index.how(pile, spec.side, spec.channels)
+        _prepare(index.picks(part, pile), how, path, upload)
     # Copied on write, which nobody does: torch takes no read-only memory.
     return torch.from_numpy(np.load(path, mmap_mode="c"))
 
 
-def _prepare(index: Index, pile: int, spec: Images | Unpaired | Paired, path: Path, upload: Upload) -> None:
+def _prepare(picks: Sequence[Pick], how: How, path: Path, upload: Upload) -> None:
     """Attempts that prepare at once do not disturb each other."""
     with durable.whole(path) as incoming:
-        names, half = index.members(pile), pile if index.halved else None
-        _reserve(incoming, (len(names), spec.channels, spec.side, spec.side))
+        _reserve(incoming, (len(picks), how.channels, how.side, how.side))
         out, done = open_memmap(incoming, mode="r+"), 0
-        while done < len(names):
-            ready = upload.read(upload.archive, names[done : done + BATCH], half, spec.side, spec.channels)
+        while done < len(picks):
+            ready = upload.read(upload.archive, picks[done : done + BATCH], how)
             out[done : done + len(ready)] = ready.transpose(0, 3, 1, 2)
             done += len(ready)
             upload.beat()

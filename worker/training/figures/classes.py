@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from worker.training.figures.neighbours import blocks
+from worker.training.figures.neighbours import ROUNDING, blocks
 
 
 def inception_score(logits: Tensor) -> float:
@@ -42,6 +42,16 @@ def pairwise_diversity(x: Tensor) -> float:
     x = x.flatten(1).double()
     total = torch.stack([torch.cdist(part, x).sum() for part in blocks(x, len(x))]).sum()
     return float(total) / (len(x) * (len(x) - 1))
+
+
+def relative(figure: Callable[[Tensor], float], made: Tensor, real: Tensor) -> float:
+    """How much made examples [n, ...] differ, over the same of real ones.
+
+    nan where the real ones are equal: but for rounding, which grows with how large their numbers are.
+    """
+    usual = figure(real)
+    size = float(real.flatten(1).double().norm(dim=1).mean())
+    return figure(made) / usual if usual > ROUNDING * size else math.nan
 
 
 def intra_diversity(x: Tensor, labels: Tensor) -> float:

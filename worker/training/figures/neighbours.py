@@ -4,6 +4,7 @@ Examples are rows [n, d]: features, or pictures flattened. Distances are Euclide
 stays bounded.
 """
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -13,6 +14,8 @@ ENTRIES = 1 << 25
 """distances held at a time"""
 PRECISE = 512
 """numbers of an example up to which it is compared in double precision"""
+ROUNDING = 1e-5
+"""share of the length of examples below which distances between them mean nothing"""
 ASKED = 2_000
 """training examples that are asked how near their own neighbours are"""
 
@@ -41,18 +44,21 @@ def variety(real: Tensor, fake: Tensor) -> float:
     """How far a fake is from its nearest other, over the same of as many real examples; medians, both [n, ...].
 
     About 1 when nothing repeats itself more than the data do; near 0 when few things are drawn again and again, as many
-    modes as they may be: the birthday test (Arora and Zhang 2018) without an eye.
+    modes as they may be: the birthday test (Arora and Zhang 2018) without an eye. nan where most real ones are equal.
     """
     own, usual = (_radii(_rows(x), 1).median() for x in (fake, real))
-    return float(own / usual)
+    return float(own / usual) if float(usual) > ROUNDING * _length(real) else math.nan
 
 
 def copies(train: Tensor, fake: Tensor, near: float = 0.4, usual: float | None = None) -> float:
     """Share of fakes that are nearly a training example: memorised ones, in [0, 1]; 0 is best.
 
-    Nearly: nearer to one than `near` times the `usual` distance, which is that of `apart` unless given.
+    Nearly: nearer to one than `near` times the `usual` distance, which is that of `apart` unless given. nan where most
+    training examples are equal.
     """
     usual = apart(train) if usual is None else usual
+    if usual <= ROUNDING * _length(train):
+        return math.nan
     return _share(_nearest(_rows(fake), _rows(train), 1)[0] < near * usual)
 
 
@@ -96,6 +102,10 @@ def _balls(x: Tensor, centres: Tensor, radii: Tensor) -> tuple[Tensor, Tensor]:
     """In how many balls each x lies [n], and whether each ball holds one [m]."""
     inside = [torch.cdist(part, centres) <= radii for part in blocks(x, len(centres))]
     return torch.cat([part.sum(dim=1) for part in inside]), torch.stack([part.any(dim=0) for part in inside]).any(dim=0)
+
+
+def _length(x: Tensor) -> float:
+    return float(_rows(x).double().norm(dim=1).mean())
 
 
 def _share(hits: Tensor) -> float:

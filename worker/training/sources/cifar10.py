@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from models.decoding import SUFFIXES, Unreadable, read_picture
-from models.preparing import prepare
+from models.preparing import How, prepare
 from models.spec.datasets import CIFAR
 from worker.training.sources.base import Beat, DatasetMissing, Split, unheard
 from worker.training.sources.pictures import Pixels, folders_of
@@ -65,6 +65,6 @@ def _class_folders(folder: Path, beat: Beat) -> tuple[Pixels, Pixels]:
 
 def _picture(path: Path) -> Pixels:
     try:
-        return prepare(read_picture(path.read_bytes()).image, SIDE, 3)
+        return prepare(read_picture(path.read_bytes()).image, How(SIDE, 3))
     except (OSError, Unreadable) as error:
         raise DatasetMissing(f"{path} cannot be read ({error}); replace it or remove it.") from error
