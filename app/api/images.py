@@ -39,23 +39,31 @@ async def imaging(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     return await asyncio.get_running_loop().run_in_executor(threads, lambda: work(*args, **kwargs))
 
 
-async def decode(sandbox: Sandbox, file: BinaryIO, channels: int, settings: Settings) -> tuple[Array, list[str]]:
+async def decode(
+    sandbox: Sandbox, file: BinaryIO, channels: int, settings: Settings, *, masked: bool
+) -> tuple[Array, list[str]]:
     """An uploaded picture to translate, uint8 [h, w, c], upright, c being `channels` or with alpha one more.
+
+    `masked`: its alpha is a mask, and plays no part in its colours.
 
     Beside it sentences on what was done to its colours, and on what was passed over.
 
     Raises a ForgerError whatever the bytes are: they are read in a child process with limits; Busy where too many wait.
     """
     with _decoding.entered():
-        return await asyncio.get_running_loop().run_in_executor(_readers, _decoded, sandbox, file, channels, settings)
+        return await asyncio.get_running_loop().run_in_executor(
+            _readers, _decoded, sandbox, file, channels, settings, masked
+        )
 
 
-def _decoded(sandbox: Sandbox, file: BinaryIO, channels: int, settings: Settings) -> tuple[Array, list[str]]:
+def _decoded(
+    sandbox: Sandbox, file: BinaryIO, channels: int, settings: Settings, masked: bool
+) -> tuple[Array, list[str]]:
     data = file.read(settings.max_upload_bytes + 1)
     if len(data) > settings.max_upload_bytes:
         sentence = f"The file is larger than {settings.max_upload_bytes} bytes (max_upload_bytes). Send a smaller one."
         raise TooLarge(sentence, errors=(FieldError("/file", sentence),))
-    pixels, notes = sandbox.run(untrusted.decode, data, channels, settings.max_pixels)
+    pixels, notes = sandbox.run(untrusted.decode, data, channels, settings.max_pixels, masked)
     return pixels, notes
 
 

@@ -56,7 +56,8 @@ async def translate(
     media = negotiate(accept, tuple(MEDIA))  # before a model is looked for
     version = await inference.translator(model, direction)
     await inference.admit()
-    image, notes = await images.decode(sandbox, file.file, _channels(version.recipe), settings)
+    recipe = version.recipe
+    image, notes = await images.decode(sandbox, file.file, _channels(recipe), settings, masked=_fills_holes(recipe))
     _within(image, version, settings.max_pixels)
     shown, alpha = await imaging(_parted, image, version)
     made = await while_here(request, inference.translate(version, shown, direction))
@@ -65,6 +66,10 @@ async def translate(
     if notes:
         headers["Forger-Note"] = " ".join(notes)
     return Response(await imaging(_encoded, made, alpha, MEDIA[media], quality), media_type=media, headers=headers)
+
+
+def _fills_holes(recipe: Recipe) -> bool:
+    return isinstance(recipe.game, Paired) and recipe.game.task == "masks"
 
 
 def _channels(recipe: Recipe) -> int:
@@ -91,14 +96,14 @@ def _within(image: images.Array, version: VersionView, limit: int) -> None:
 
 def _parted(image: images.Array, version: VersionView) -> tuple[images.Array, images.Array | None]:
     """What the network is shown, and the alpha that goes around it. Raises Invalid."""
-    channels, game = _channels(version.recipe), version.recipe.game
-    colour, alpha = np.split(image, [channels], axis=2)
-    if not isinstance(game, Paired) or game.task != "masks":
+    recipe = version.recipe
+    colour, alpha = np.split(image, [_channels(recipe)], axis=2)
+    if not isinstance(recipe.game, Paired) or recipe.game.task != "masks":
         return colour, alpha if alpha.size else None
     hole = np.where(alpha < OPAQUE, 255, 0).astype(np.uint8)
     if hole.any():
         return np.concatenate([colour, hole], axis=2), None
-    if game.mask == "random":
+    if recipe.game.mask == "random":
         sentence = f"{reference(version)} fills holes: make what it shall paint transparent, in a PNG, WebP or TIFF."
         raise Invalid(sentence, code="no_hole", errors=(FieldError("/file", sentence),))
     return colour, None

@@ -60,10 +60,11 @@ class Looking:
     reading: Reading = NOW
 
 
-def decode(data: bytes, channels: int, max_pixels: int) -> tuple[NDArray[np.uint8], list[str]]:
+def decode(data: bytes, channels: int, max_pixels: int, masked: bool) -> tuple[NDArray[np.uint8], list[str]]:
     """A picture to translate as uint8 [h, w, channels], or with its alpha as one channel more; and what to say of it.
 
-    Colours are those over white, as training sees them: what alpha hides changes nothing.
+    Colours are those over white, as training sees them: what alpha hides changes nothing. Where alpha is a mask
+    (`masked`) they are kept as they are.
     """
     try:
         picture = read_picture(data, max_pixels)
@@ -75,7 +76,7 @@ def decode(data: bytes, channels: int, max_pixels: int) -> tuple[NDArray[np.uint
             f"The picture is {image.width} x {image.height}; {LEAST_SIDE} pixels a side are the least (min_side)."
         )
         raise _invalid(sentence, "too_few_pixels")
-    shown = on_white(image).convert({1: "L", 3: "RGB"}[channels])
+    shown = (image.convert("RGB") if masked else on_white(image)).convert({1: "L", 3: "RGB"}[channels])
     if image.mode.endswith("A"):
         shown.putalpha(image.getchannel("A"))
     turned = [f"Colours were turned into sRGB by its ICC profile ({picture.profile})."] if picture.profile else []

@@ -14,12 +14,12 @@ import pytest
 from sqlalchemy import Connection, Index, PrimaryKeyConstraint, UniqueConstraint, event, select
 from sqlalchemy.orm import Session
 
-from app.core.errors import NotFound
 from app.core.settings import get_settings
 from app.db.repositories import datasets, files, load
+from app.db.repositories import models as model_rows
 from app.db.session import engine, unit_of_work
 from app.db.tables import Base, Job
-from app.services import attempts, feed, jobs, models, reaper
+from app.services import attempts, feed, jobs, reaper
 from bench.filled import Filled, fill
 from tests.support.databases import new_database
 from tests.support.jobs import record_report
@@ -109,11 +109,6 @@ def _in_session(ask: Callable[[Session], object]) -> None:
         ask(session)
 
 
-def _missing(ask: Callable[[str], object], name: str) -> None:
-    with pytest.raises(NotFound):
-        ask(name)
-
-
 def _listed(name: str, value: str, after: bool, has: Filled) -> object:
     filters: dict[str, Any] = {name: value}
     return jobs.list_jobs(limit=100, after=has.jobs[3000] if after else None, **filters)
@@ -147,7 +142,7 @@ HOT: dict[str, Callable[[Filled], object]] = {
     "a report": lambda has: record_report(has.running[0], 1, 600, {"a": 1.0, "b": None}, b"png"),
     "a checkpoint": lambda has: attempts.record_checkpoint(has.running[0], 1, 600, "x", "0" * 64, 1),
     "a rewind": lambda has: attempts.rewind(has.running[0], 1, 400),
-    "a model": lambda _: _missing(models.find, "gan-ring8@7"),
+    "a model": lambda _: _in_session(lambda session: model_rows.find(session, "gan-ring8", 7)),
     "a dataset's newest job": lambda _: _in_session(lambda session: datasets.job_on(session, "digits")),
     "files that a row names": lambda _: _in_session(lambda session: files.named(session, ["0" * 64])),
     "a job is deleted": lambda has: jobs.delete(has.jobs[31]),

@@ -189,5 +189,5 @@ def test_small_squares_of_one_side_keep_it(edge: int, side: int) -> None:
 def test_a_name_wins_over_a_number() -> None:
     names = ("3", "Cat", "0")
     assert [datasets.class_number(names, wanted) for wanted in ("3", "cat", "1", "2", "0")] == [0, 1, 1, 2, 2]
-    with pytest.raises(Invalid, match=r"0 to 2 \(3, Cat, 0\)"):
+    with pytest.raises(Invalid, match=r"0 to 2 \(3, Cat and 0\)"):
         datasets.class_number(names, "4")

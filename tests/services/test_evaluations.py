@@ -43,7 +43,7 @@ def test_a_name_means_its_newest_version(database: Path) -> None:
         ({}, Invalid, "/model", "Name a model or a checkpoint, one of the two."),
         ({"model": "cdcgan-digits", "checkpoint": "ckpt_1"}, Invalid, "/model", "one of the two"),
         ({"model": "nobody"}, NotFound, "/model", "There is no model 'nobody'."),
-        ({"model": "cdcgan-digits@7"}, NotFound, "/model", "There is no model 'cdcgan-digits@7'."),
+        ({"model": "cdcgan-digits@7"}, NotFound, "/model", "There is no version '7' of 'cdcgan-digits'."),
         ({"checkpoint": "ckpt_1"}, NotFound, "/checkpoint", "There is no checkpoint 'ckpt_1'."),
         (
             {"model": "cdcgan-digits", "figures": ["kid", "beauty"]},

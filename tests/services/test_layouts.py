@@ -121,7 +121,7 @@ def test_unclear_names_are_refused_with_what_to_do() -> None:
     assert "'each'" in refusal(["each/1.png", "dog/2.png"])
     assert "at most 100 characters" in refusal(["x" * 101 + "/1.png", "dog/2.png"])
     assert "'b/pets.tar.gz' is an archive inside" in refusal(["a/1.png", "b/pets.tar.gz"])
-    assert "no pictures" in refusal(["a.txt", "b/c.gif"])
+    assert "no pictures" in refusal(["a.txt", "b/c.txt"])
 
 
 def test_each_row_of_the_sheet_is_a_class_or_holds_both_piles() -> None:
