@@ -45,7 +45,7 @@ def test_a_collapse_is_told_by_jobs_models_cards_and_headers(service: Service, c
 
 
 def test_a_collapse_is_told_on_the_command_line(run: Run, collapsed: str) -> None:
-    (line,) = (line for line in good(run("jobs")).splitlines() if collapsed in line)
+    (line,) = (line for line in good(run("jobs")).splitlines() if "one-mode@1" in line)
     assert "collapse" in line.split()
     assert "collapse: The generator repeats itself" in good(run("jobs", "show", collapsed))
     ending = good(run("jobs", "follow", collapsed)).splitlines()

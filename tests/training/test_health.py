@@ -69,6 +69,7 @@ def test_the_young_may_draw_one_thing_only() -> None:
 def test_a_budget_with_one_evaluation_is_judged_by_it() -> None:
     assert kinds(history((REPEATING, 0.99)), steps=100) == ["collapse"]
     assert kinds(history((POOR, 0.99)), steps=100) == ["undertrained"]
+    assert kinds(history((POOR | {"variety": 0.1}, 0.99)), steps=100) == ["undertrained"]
     assert kinds(history((GOOD, 0.99)), steps=100) == []
 
 

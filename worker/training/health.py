@@ -111,9 +111,10 @@ class History:
         """Whether it was seen in each of the last so many evaluations."""
         return len(self.evaluations) >= count and all(map(seen, self.evaluations[-count:]))
 
-    def seen_by_now(self, count: int, seen: Callable[[Evaluation], bool]) -> bool:
-        """As `lately`; a budget that ends with fewer evaluations is told by those that there are."""
-        return self.lately(min(count, len(self.evaluations)) if self.over else count, seen)
+    @property
+    def only(self) -> bool:
+        """Whether this is the only evaluation of a budget that is over."""
+        return self.over and len(self.evaluations) == 1
 
     def guessed(self, count: int) -> bool:
         """Whether the critic saw nothing in the last so many, though there was much to be seen."""
@@ -150,7 +151,9 @@ def _fails(history: History) -> Trouble | None:
 def _collapses(history: History) -> Trouble | None:
     most = max((seen.get("variety") for seen in history.evaluations if "variety" in seen.figures), default=math.nan)
     fallen = history.lately(2, lambda seen: seen.get("variety") < min(REPEATS, FALLS * most) and seen.apart > SUSPECTS)
-    if not (fallen or history.seen_by_now(2, _one_sided)) or history.guessed(4):
+    # A single evaluation cannot tell who fell from who has only begun: the latter is far from the data.
+    at_once = history.only and not history.now.far and _one_sided(history.now)
+    if not (fallen or at_once or history.lately(2, _one_sided)) or history.guessed(4):
         return None
     message = (
         f"The generator repeats itself: {_seen(history.now)}. Try another objective or a penalty (wgan_gp, r3gan), "
