@@ -62,6 +62,8 @@ class Transform:
 class Report:
     """Figures are of the pictures that are used. Names are those of the archive's members.
 
+    `shorter_edge` is the median, which reports of older versions lack.
+
     `balance` is the smallest class over the largest; `enlarged` counts pictures smaller than the transform's side.
     """
 
@@ -87,3 +89,4 @@ class Report:
     ignored: Listed[str]
     notes: list[str]
     transform: Transform
+    shorter_edge: int = 0

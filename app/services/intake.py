@@ -204,6 +204,7 @@ def _info(name: str, laid: Laid, report: Report) -> DatasetInfo:
         size=len(laid.piles[0]) if laid.layout != "unpaired" else len(laid.pictures),
         source=f"an uploaded zip of {report.archive_bytes} bytes, sha256 {report.archive_sha256}",
         uploaded=True,
+        shorter_edge=report.shorter_edge,
     )
 
 

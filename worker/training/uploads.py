@@ -63,8 +63,8 @@ def load_upload(spec: Images | Unpaired | Paired, upload: Upload) -> Data:
 
 
 def _pictures(index: Index, pile: int, spec: Images | Unpaired | Paired, upload: Upload) -> Tensor:
-    """uint8 [N, channels, side, side], mapped from the prepared file, which is made where it is missing."""
-    own = f"{PILES[pile]}-{spec.side}x{spec.side}x{spec.channels}-{VERSION}.npy"
+    """uint8 [N, channels, prepared, prepared], mapped from the prepared file, which is made where it is missing."""
+    own = f"{PILES[pile]}-{spec.prepared}x{spec.prepared}x{spec.channels}-{VERSION}.npy"
     path = upload.prepared / (mark(upload.archive.name, upload.index.name) + own)
     if not path.is_file():
         _prepare(index, pile, spec, path, upload)
@@ -76,10 +76,10 @@ def _prepare(index: Index, pile: int, spec: Images | Unpaired | Paired, path: Pa
     """Attempts that prepare at once do not disturb each other."""
     with durable.whole(path) as incoming:
         names, half = index.members(pile), pile if index.halved else None
-        _reserve(incoming, (len(names), spec.channels, spec.side, spec.side))
+        _reserve(incoming, (len(names), spec.channels, spec.prepared, spec.prepared))
         out, done = open_memmap(incoming, mode="r+"), 0
         while done < len(names):
-            ready = upload.read(upload.archive, names[done : done + BATCH], half, spec.side, spec.channels)
+            ready = upload.read(upload.archive, names[done : done + BATCH], half, spec.prepared, spec.channels)
             out[done : done + len(ready)] = ready.transpose(0, 3, 1, 2)
             done += len(ready)
             upload.beat()
@@ -98,5 +98,5 @@ def _reserve(path: Path, shape: tuple[int, ...]) -> None:
     except OSError as error:
         raise NoRoom(
             f"The prepared pictures need {needed} bytes and the disk has no room ({error.strerror}): "
-            "choose a smaller data.side, or make room in FORGER_HOME."
+            "choose a smaller data.side or data.load, or make room in FORGER_HOME."
         ) from error
