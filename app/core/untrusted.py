@@ -120,6 +120,15 @@ def batch(path: Path, names: Sequence[str], half: int | None, side: int, channel
     return np.stack(ready)
 
 
+def member(path: Path, name: str, half: int | None, channels: int, max_pixels: int) -> NDArray[np.uint8]:
+    """One of a zip's pictures to translate, or a half of it, as `decode`."""
+    pixels = decode(_bytes_of(_opened(path), name), channels, max_pixels)
+    if half is None:
+        return pixels
+    middle = pixels.shape[1] // 2
+    return pixels[:, -middle:] if half else pixels[:, :middle]
+
+
 def forget() -> None:
     """Closes the archives that are still open, so that their space is free once they are removed."""
     _opened.cache_clear()

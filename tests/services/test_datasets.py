@@ -124,9 +124,7 @@ def test_what_a_recipe_would_prepare_is_limited(
     assert made("dcgan").data.dataset in DATASETS
 
 
-def test_photographs_are_trained_on_in_crops_of_what_they_are(
-    database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_photographs_are_trained_on_in_crops_of_what_they_are(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Prepared at the shorter edge of most of them, which one small picture does not change."""
     members = {f"{pile}/{n}.png": picture(n, 240, 200) for pile in "AB" for n in range(2)} | {"A/9.png": picture(9)}
     detail = take("streets", members)
