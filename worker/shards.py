@@ -12,12 +12,11 @@ from numpy.lib.format import dtype_to_descr, write_array, write_array_header_1_0
 from numpy.typing import NDArray
 
 from app.core import csvtext
+from app.core.names import LABELS, LEFT_OUT
 from models.picture import encode
 
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 COLUMNS = ("file", "label", "class", "index")
-LEFT_OUT = "left_out.csv"
-"""names the pictures of a shard that could not be translated, and why"""
 MEDIA = {"zip": "application/zip", "npz": "application/octet-stream"}
 
 
@@ -60,7 +59,7 @@ class Writer:
             if one.label is not None:
                 rows.append((name, one.label, self.class_names[one.label], one.index))
         if rows:
-            archive.writestr(ZipInfo("labels.csv", _LONG_AGO), csvtext.text(COLUMNS, rows))
+            archive.writestr(ZipInfo(LABELS, _LONG_AGO), csvtext.text(COLUMNS, rows))
         if left_out:
             archive.writestr(ZipInfo(LEFT_OUT, _LONG_AGO), csvtext.text(("file", "reason"), left_out))
 

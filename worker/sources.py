@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from app.core import untrusted
 from app.core.limits import READING_CPU_S
+from app.core.names import LABELS, LEFT_OUT
 from app.core.sandbox import Sandbox
 from app.core.settings import get_settings
 from app.core.store import Store, sha256_of
@@ -22,7 +23,6 @@ from app.services.bulk import INPUT_FILE, Translation
 from models.archive import Index
 from models.spec.recipe import Recipe
 from worker.loading import READING_S, load
-from worker.shards import LEFT_OUT
 
 Array = NDArray[Any]
 Beat = Callable[[], None]
@@ -124,7 +124,7 @@ def as_png(members: Sequence[str]) -> list[str]:
 
     Never the name of a table that stands beside them.
     """
-    taken, names = set(members) | {"labels.csv", LEFT_OUT}, list[str]()
+    taken, names = set(members) | {LABELS, LEFT_OUT}, list[str]()
     for member in members:
         plain = "/".join(untrusted.parts_of(member))
         short = str(PurePosixPath(plain).with_suffix(".png"))

@@ -1,6 +1,6 @@
 """Crops: batches show random squares of the prepared pictures, by seed and draw; all else shows the middle."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from models.rng import Script
 from models.spec.recipe import Recipe
 from models.spec.resolve import RecipeRefused, resolve
 from worker.training.batches import Batches
-from worker.training.data import Data, load
+from worker.training.data import Data, Split, load
 
 CPU = torch.device("cpu")
 LOAD, SIDE, BATCH = 24, 16, 8
@@ -109,8 +109,8 @@ def test_a_captured_step_is_given_other_crops_each_time() -> None:
 def test_scenes_are_drawn_at_the_side_that_they_are_prepared_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.training.data.SCENES", {"train": 2, "test": 2})
     for family in ("cyclegan", "pix2pix"):
-        for split in ("train", "test"):
-            drawn = load(recipe_of(family).data, None, split)  # type: ignore[arg-type]
+        for split in get_args(Split):
+            drawn = load(recipe_of(family).data, None, split)
             assert drawn.a is not None
             assert drawn.b is not None
             assert drawn.a.shape == drawn.b.shape == (2, 3, LOAD, LOAD)
