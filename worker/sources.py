@@ -28,8 +28,8 @@ Array = NDArray[Any]
 Beat = Callable[[], None]
 
 
-class InputDamaged(Exception):
-    """The pictures are not what they were. The message says what to do."""
+class CannotTranslate(Exception):
+    """The pictures are not what they were, or cannot be written as was asked. The message says what to do."""
 
 
 class Source(Protocol):
@@ -49,21 +49,23 @@ class Source(Protocol):
 
 @contextmanager
 def source_of(asked: Translation, recipe: Recipe, folder: Path, beat: Beat) -> Iterator[Source]:
-    """`folder` is the job's own. Raises InputDamaged, DatasetMissing."""
+    """`folder` is the job's own. Raises CannotTranslate, DatasetMissing."""
     if asked.dataset is None:
         archive = folder / INPUT_FILE
         if not archive.is_file() or sha256_of(archive, beat) != asked.input:
-            raise InputDamaged("The pictures that were sent are missing or damaged. Send them again.")
+            raise CannotTranslate("The pictures that were sent are missing or damaged. Send them again.")
         with ZipFile(archive) as packed, closing(Sandbox(1, readable=(archive,))) as sandbox:
             yield Archived(archive, sandbox, packed.namelist(), None, None, (), recipe)
     elif (files := datasets.files(asked.dataset)) is None:
         yield BuiltIn(asked, recipe, beat)
+    elif asked.format == "npz":  # as versions allowed that made all pictures of one size
+        raise CannotTranslate("Pictures come back at their own sizes, which one array cannot hold: ask for zip.")
     else:
         store = Store(get_settings().artifacts)
         for path in (files.archive, files.index):
             if (how := store.flaw(path.name)) is not None:
                 sentence = f"The files of '{asked.dataset}' are missing or damaged (one is {how})."
-                raise InputDamaged(f"{sentence} Upload it again under another name.")
+                raise CannotTranslate(f"{sentence} Upload it again under another name.")
         index = Index.from_bytes(files.index.read_bytes())
         pile = int(asked.direction == "b2a" and (len(index.piles) > 1 or index.halved))
         half, class_names = pile if index.halved else None, datasets.find(asked.dataset).info.class_names

@@ -128,7 +128,7 @@ def test_what_was_sent_is_kept_with_the_job_and_goes_with_it(client: TestClient)
     assert attempts.claim(job_id, "tests") is not None
     with pytest.raises(Exception, match="Send them again"):
         Bulk(jobs.get(job_id), 1, Quiet()).run()  # type: ignore[arg-type]
-    attempts.fail(job_id, 1, "input_damaged", "x")
+    attempts.fail(job_id, 1, "cannot_translate", "x")
     assert client.delete(f"/jobs/{job_id}").status_code == 204
     assert not kept.parent.exists()
 

@@ -1,5 +1,6 @@
 """Crops: batches show random squares of the prepared pictures, by seed and draw; all else shows the middle."""
 
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -11,6 +12,7 @@ from models.spec.recipe import Recipe
 from models.spec.resolve import RecipeRefused, resolve
 from worker.training.batches import Batches
 from worker.training.data import Data, Split, load
+from worker.training.exam import Exam
 
 CPU = torch.device("cpu")
 LOAD, SIDE, BATCH = 24, 16, 8
@@ -80,6 +82,14 @@ def test_sheets_judges_and_figures_see_the_middle_without_a_copy() -> None:
         assert torch.equal(pile, whole[..., middle : middle + SIDE, middle : middle + SIDE])
         assert pile.untyped_storage().data_ptr() == whole.untyped_storage().data_ptr()
     assert seen(batches.first(3).real) == [(number, middle, middle, False) for number in range(3)]
+
+
+def test_an_evaluation_sees_the_middle_of_both_splits(tmp_path: Path) -> None:
+    data = Data(a=numbered(3), b=numbered(5))
+    recipe, nobody = recipe_of("cyclegan"), torch.nn.Identity()
+    exam = Exam(recipe, nobody, lambda split: data, 8, "own", 0, tmp_path, None, lambda: None)
+    for seen_by in (exam.train, exam.reference):
+        assert [pile.shape for pile in exam.piles(seen_by)] == [(3, 3, SIDE, SIDE), (5, 3, SIDE, SIDE)]
 
 
 def test_pictures_are_mirrored_whole_where_nothing_is_cut() -> None:
