@@ -45,9 +45,10 @@ class FormRoute(APIRoute):
     """A route that only forms take: other bodies go to the next one of the same address."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        if scope["type"] == "http" and media_type(Request(scope)) != FORM:
+        match, found = super().matches(scope)
+        if match == Match.FULL and media_type(Request(scope)) != FORM:
             return Match.NONE, {}
-        return super().matches(scope)
+        return match, found
 
 
 async def create_with_pictures(
