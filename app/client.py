@@ -5,8 +5,10 @@ of both is a sentence.
 """
 
 import io
+import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 from urllib.parse import quote
@@ -70,6 +72,8 @@ __all__ = [
 Json = Mapping[str, Any]
 Layout = Literal["auto", "classes", "flat", "unpaired", "paired", "side_by_side"]
 PAGE = 50
+TOGETHER = 20
+"""pictures of one's own in one file of those that a job leaves: what is done is not done again after a fault"""
 
 
 class Asked(TypedDict, total=False):
@@ -246,6 +250,24 @@ class Forger:
         asked = _given(n=n, model=model, seed=seed, truncation=truncation, scale=scale, format=format)
         asked |= _given(**{"class": class_})
         return Picture.of(self._connection.ask("GET", "/sample", params=asked))
+
+    def translate_files(
+        self,
+        pictures: Sequence[str | Path],
+        *,
+        model: str | None = None,
+        direction: Literal["a2b", "b2a"] | None = None,
+        shard: int = TOGETHER,
+    ) -> Job:
+        """A new job that translates pictures of your own. Nobody has to wait for it: they are sent and kept with it.
+
+        Job.save_pictures fetches what became of them, each under its own name.
+        """
+        asked = _given(kind="translate", model=model, direction=direction, shard=shard)
+        with ExitStack() as opened:
+            files = [("file", (Path(path).name, opened.enter_context(Path(path).open("rb")))) for path in pictures]
+            sent = {"data": {"job": json.dumps(asked)}, "files": files, "headers": {KEY: uuid.uuid4().hex}}
+            return self._job(self._connection.read(JobOut, "/jobs", "POST", timeout=UPLOAD, **sent))
 
     def translate(
         self,

@@ -70,14 +70,20 @@ class Index:
 
     def picks(self, part: Part, pile: int) -> list[Pick]:
         """What the examples of a pile are, in their order."""
-        place, half = (0, pile) if self.halved else (pile, None)
-        names = part.piles[place]
-        counts = repeat(1, len(names)) if part.tiles is None else part.tiles[place]
+        pictures = self.pictures(part, pile)
+        if part.tiles is None:
+            return pictures
+        counts = part.tiles[0 if self.halved else pile]
         return [
-            Pick(name, half, Tile(number, count))
-            for name, count in zip(names, counts, strict=True)
+            pick._replace(tile=Tile(number, count))
+            for pick, count in zip(pictures, counts, strict=True)
             for number in range(count)
         ]
+
+    def pictures(self, part: Part, pile: int) -> list[Pick]:
+        """The pictures of a pile, uncut, in their order."""
+        place, half = (0, pile) if self.halved else (pile, None)
+        return [Pick(name, half) for name in part.piles[place]]
 
     def labels(self, part: Part) -> list[int] | None:
         """Of the examples of the first pile."""

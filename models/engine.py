@@ -30,7 +30,7 @@ from models.picture import levels
 from models.rng import stream_seed
 from models.spec.games import Paired
 from models.spec.recipe import Recipe
-from models.tiling import Translator, at_once, restyle
+from models.tiling import Translator, at_once, restyle, tile_of
 from models.yielding import yield_to_others
 
 SIZES = (32, 16, 8, 4, 2, 1)
@@ -104,6 +104,7 @@ class Loaded:
         weights = sum(parameters(network) for network in self.networks.values())
         self.bytes = sum(_held(network) for network in self.networks.values())
         self.threads = 1 if self.recipe.draws and weights < SMALL else threads
+        self._tile = tile_of(export.recipe) if export.recipe.translates else 0
         self._alike: dict[tuple[Direction, tuple[int, ...], int], bool] = {}
         """whether so many pictures of a shape come out of one batch as they do alone, bit for bit"""
         if self.recipe.draws:
@@ -124,7 +125,7 @@ class Loaded:
     def translate(self, image: Array, direction: Direction) -> Iterator[Array | None]:
         """As models.tiling.restyle; a hole that `image` does not bring is where the training had it."""
         torch.set_num_threads(self.threads)
-        for piece in restyle(self._translator(direction), self._given(image), self.device):
+        for piece in restyle(self._translator(direction), self._given(image), self.device, tile=self._tile):
             yield piece
             torch.set_num_threads(self.threads)  # another model may have had its turn since
 

@@ -19,11 +19,16 @@ from torch import Tensor, nn
 from models import derive
 from models.nets.frozen import Statistics, frozen, noted
 from models.picture import levels
+from models.spec.generator_sizes import generator_size
 from models.spec.nets import LEAST_SIDE, padded
+from models.spec.recipe import Recipe
 
 Array = NDArray[Any]
-TILE = 640
-"""A picture of at most so many pixels squared is made in one piece; beyond, memory would grow with it."""
+TILE, LARGEST = 640, 1152
+"""A picture of at most so many pixels squared is made in one piece; beyond, memory would grow with it. Every network
+may take the first, and up to the second where its maps leave room."""
+MAP = 64 * LARGEST**2
+"""numbers that the largest map of a piece may have, 340 MB: those of the published networks at a megapixel"""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,12 @@ class Translator:
     factor: int = 1
     fills: bool = False
     reach: int = 0
+
+
+def tile_of(recipe: Recipe) -> int:
+    """The side of the largest piece that a recipe's translator is given, once made."""
+    widest = generator_size(recipe).widest / math.prod(recipe.shape[1:])
+    return max(TILE, min(LARGEST, math.isqrt(int(MAP / widest))))
 
 
 @dataclass(frozen=True)
@@ -140,7 +151,8 @@ def _spread(side: int, count: int) -> Array:
 
 
 def _windows(side: int, translator: Translator, tile: int) -> list[Window]:
-    """Windows of equal length that cover `side`, a multiple; evenly spread, and each begins at a multiple.
+    """Windows of equal length, no longer than they must be, that cover `side`, a multiple; evenly spread, and each
+    begins at a multiple.
 
     Neighbours overlap by twice the reach and meet in the middle of it, where both compute as on the whole picture.
     Where that were more than three fifths of a tile they overlap by so much, and fade into each other.
@@ -153,6 +165,7 @@ def _windows(side: int, translator: Translator, tile: int) -> list[Window]:
     fade = most * unit // 2 if overlap > most else 0
     overlap = min(overlap, most)
     count = -(-(side // unit - overlap) // (length - overlap))
+    length = -(-(side // unit + (count - 1) * overlap) // count)
     starts = np.linspace(0, side // unit - length, count).round().astype(int) * unit
     shown = [slice(int(start), int(start) + length * unit) for start in starts]
     first = Window(shown[0])

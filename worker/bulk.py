@@ -1,6 +1,7 @@
 """What the runner's process does for a job that generates or translates: shard after shard, each written once."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from worker.making import Drawing, Making, Restyling
 from worker.memory import OutOfMemory, no_memory
 from worker.settling import settle
 from worker.shards import MEDIA, Made, Writer
+from worker.sources import source_of
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
     from models.engine import Loaded
@@ -50,7 +52,10 @@ class Bulk:
 
     def _run(self) -> None:
         self._beat()
-        making = self._making(self._loaded())
+        with self._making(self._loaded()) as making:
+            self._make(making)
+
+    def _make(self, making: Making) -> None:
         self._beat()
         shards.settle_total(self._job.id, self._fence, making.total)
         attempts.sweep_files(self._job.id, self._fence)
@@ -73,10 +78,13 @@ class Bulk:
         export = load_export(subject.held(self._job, self._beat))
         return Loaded(export, torch.device(settled.device), settled.threads)
 
-    def _making(self, loaded: "Loaded") -> Making:
+    @contextmanager
+    def _making(self, loaded: "Loaded") -> Iterator[Making]:
         if isinstance(self._asked, Generation):
-            return Drawing(loaded, self._asked)
-        return Restyling(loaded, self._asked, self._beat)
+            yield Drawing(loaded, self._asked)
+            return
+        with source_of(self._asked, self._job.recipe, self._folder, self._beat) as source:
+            yield Restyling(loaded, self._asked, source, self._beat)
 
     def _resume_point(self) -> int:
         """Pictures in the shards that are there, up to the first that is not; the job is rewound to it."""

@@ -4,15 +4,21 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
-from app.services import bulk, datasets
+from app.core.errors import Invalid, UnsupportedMedia
+from app.core.settings import get_settings
+from app.services import bulk, datasets, translated
 from app.services.bulk import Generation, Translation
-from worker.loading import load
 from worker.shards import Made
+from worker.sources import Source
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
     from models.engine import Loaded
+
+
+NOTHING = np.empty(0, np.uint8)
 
 
 class Making(Protocol):
@@ -50,29 +56,38 @@ class Drawing:
 
 
 class Restyling:
-    """A dataset's pictures, in its order, each as /translate answers it."""
+    """Pictures at their own sizes, in their order, each as /translate answers it; one that it refuses is left out."""
 
     of = "images"
 
-    def __init__(self, loaded: "Loaded", asked: Translation, beat: Callable[[], None]) -> None:
-        data = load(bulk.data_of(asked, loaded.recipe), "train", beat)
-        pile = data.images if data.images is not None else data.a if asked.direction == "a2b" else data.b
-        assert pile is not None
-        self.total = len(pile)
-        self.class_names = datasets.find(asked.dataset).info.class_names
-        self._pile = pile
-        self._labels = data.labels
+    def __init__(self, loaded: "Loaded", asked: Translation, source: Source, beat: Callable[[], None]) -> None:
+        self.total = len(source.names)
+        self.class_names = source.class_names
+        self._source = source
         self._loaded = loaded
-        self._direction = asked.direction
+        self._asked = asked
         self._beat = beat
+        self._most = get_settings().max_pixels
 
     def made(self, start: int) -> Iterator[Made]:
         for number in range(start, self.total):
-            label = None if self._labels is None else int(self._labels[number])
-            yield Made(self._restyled(self._pile[number].permute(1, 2, 0).numpy()), label, number)
+            label = None if self._source.labels is None else self._source.labels[number]
+            name = self._source.names[number]
+            try:
+                yield Made(self._translated(number), label, number, name)
+            except (Invalid, UnsupportedMedia) as refusal:
+                yield Made(NOTHING, label, number, self._source.called(number), refusal.detail)
+
+    def _translated(self, number: int) -> NDArray[Any]:
+        """Raises Invalid, UnsupportedMedia."""
+        recipe, model = self._loaded.recipe, self._asked.model
+        image = self._source.picture(number)
+        translated.require_room(image, recipe, model, self._most)
+        shown, alpha = translated.parted(image, recipe, model)
+        return translated.joined(self._restyled(shown), alpha)
 
     def _restyled(self, picture: NDArray[Any]) -> NDArray[Any]:
-        pieces = self._loaded.translate(picture, self._direction)
+        pieces = self._loaded.translate(picture, self._asked.direction)
         while (whole := next(pieces)) is None:
             self._beat()
         return whole

@@ -6,7 +6,7 @@ import sys
 from app.core import machine
 from app.core.names import TRANSLATE
 from app.core.settings import get_settings
-from app.services import bulk, datasets, recipes
+from app.services import datasets, recipes
 from app.services.views import JobView
 
 MARGIN = 2
@@ -40,9 +40,9 @@ def confine(job: JobView) -> None:
 
 def _mapped(job: JobView) -> int:
     """Bytes of an upload that it reads: the kernel counts the whole mapping, though its pages can be given back."""
+    if job.kind == TRANSLATE:  # it reads one picture after the other
+        return 0
     data = job.recipe.data
-    if job.kind == TRANSLATE:
-        data = bulk.data_of(bulk.Translation(**(job.asked or {})), job.recipe)
     info = datasets.all_datasets().get(data.dataset)
     return 0 if info is None else recipes.prepared_bytes(data, info)
 

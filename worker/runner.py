@@ -30,6 +30,7 @@ from worker.memory import OutOfMemory, confine, no_memory, unconfine
 from worker.ranks import together
 from worker.reporting import Reports
 from worker.settling import settle
+from worker.sources import CannotTranslate
 from worker.subject import SubjectDamaged
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
@@ -131,6 +132,8 @@ def _explain(error: Exception) -> tuple[str, str]:
         return "start_damaged", str(error)
     if isinstance(error, SubjectDamaged):
         return "subject_damaged", str(error)
+    if isinstance(error, CannotTranslate):
+        return "cannot_translate", str(error)
     if isinstance(error, CannotMeasure):
         return "cannot_measure", str(error)
     if isinstance(error, OutOfMemory):

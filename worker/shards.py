@@ -12,6 +12,7 @@ from numpy.lib.format import dtype_to_descr, write_array, write_array_header_1_0
 from numpy.typing import NDArray
 
 from app.core import csvtext
+from app.core.names import LABELS, LEFT_OUT
 from models.picture import encode
 
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
@@ -20,11 +21,16 @@ MEDIA = {"zip": "application/zip", "npz": "application/octet-stream"}
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """One example: uint8 [h, w, c], or a point or a string; its class, if it has one; its number under that class."""
+    """One example: uint8 [h, w, c], or a point or a string; its class, if it has one; its number under that class.
+
+    `name` is that of its file, where it has one of its own; of one that was left out there is the reason alone.
+    """
 
     array: NDArray[Any]
     label: int | None
     index: int
+    name: str | None = None
+    left_out: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +48,19 @@ class Writer:
             write(archive, itertools.islice(made, count), first, count)
 
     def _write_zip(self, archive: ZipFile, made: Iterable[Made], first: int, count: int) -> None:
-        rows = []
+        rows, left_out = [], []
         for number, one in enumerate(made, first):
-            name = f"{number:07d}.png" if one.label is None else f"{number:07d}_{one.label}.png"
+            name = one.name or (f"{number:07d}.png" if one.label is None else f"{number:07d}_{one.label}.png")
+            if one.left_out is not None:
+                left_out.append((name, one.left_out))
+                continue
             archive.writestr(ZipInfo(name, _LONG_AGO), encode(one.array))
             if one.label is not None:
                 rows.append((name, one.label, self.class_names[one.label], one.index))
         if rows:
-            archive.writestr(ZipInfo("labels.csv", _LONG_AGO), csvtext.text(csvtext.LABELLED, rows))
+            archive.writestr(ZipInfo(LABELS, _LONG_AGO), csvtext.text(csvtext.LABELLED, rows))
+        if left_out:
+            archive.writestr(ZipInfo(LEFT_OUT, _LONG_AGO), csvtext.text(("file", "reason"), left_out))
 
     def _write_npz(self, archive: ZipFile, made: Iterable[Made], first: int, count: int) -> None:
         labels: list[int] = []

@@ -3,23 +3,32 @@
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Response
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
+from starlette.routing import Match
+from starlette.types import Scope
 
-from app.api.bodies import JsonRoute
-from app.api.deps import TheInference, json_body
+from app.api.bodies import JsonRoute, checked_body, media_type
+from app.api.deps import TheInference, TheIntake, TheSettings, json_body
 from app.api.problems import refused
-from app.core.errors import FieldError, ForgerError
-from app.core.limits import KEY_LENGTH
+from app.api.uploads import received_pictures
+from app.core.errors import FieldError, ForgerError, Invalid
+from app.core.limits import KEY_LENGTH, SENT_MOST
 from app.schemas.bulk import GenerateIn, TranslateIn
 from app.schemas.jobs import EstimateOut, EvaluateIn, ExtendIn, JobIn, JobOut, PlanOut, Refusal, TrainIn
-from app.services import bulk, estimates, evaluations, idempotency, jobs, plans
-from app.services.bulk import Bulk
+from app.services import admission, bulk, estimates, evaluations, idempotency, jobs, plans
+from app.services.bulk import Bulk, Sent
 from app.services.idempotency import Answer, Replay
+from app.services.inference import Inference
 from app.services.views import JobView
 from models.spec.wording import WORDS
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=JsonRoute)
 
+FORM = "multipart/form-data"
+_JOB = TypeAdapter(JobIn)
 Wish = TrainIn | EvaluateIn | GenerateIn | TranslateIn
 Key = Annotated[
     str | None,
@@ -34,11 +43,75 @@ Key = Annotated[
 ]
 
 
+class FormRoute(APIRoute):
+    """A route that only forms take: other bodies go to the next one of the same address."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, found = super().matches(scope)
+        if match == Match.FULL and media_type(Request(scope)) != FORM:
+            return Match.NONE, {}
+        return match, found
+
+
+async def create_with_pictures(
+    request: Request,
+    response: Response,
+    inference: TheInference,
+    intake: TheIntake,
+    settings: TheSettings,
+    key: Key = None,
+) -> JobOut:
+    """Translate pictures of the client's own: the field `job` is the job as JSON, each part `file` a picture.
+
+    They are kept with the job and removed with it, so nobody has to wait for the answer.
+    """
+    await to_thread.run_sync(admission.require_room)
+    async with received_pictures(request, intake.folder, settings, intake.gate) as (said, sent):
+        wish = checked_body(said.encode(), _JOB).root
+        if not isinstance(wish, TranslateIn) or wish.dry_run:
+            sentence = "Only a job of kind translate takes pictures, and not a dry run: send others as JSON."
+            raise Invalid(sentence, errors=(FieldError("/kind", sentence),))
+        job, replayed = await to_thread.run_sync(_restyling, wish, inference, sent, key)
+    if replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    response.headers["Location"] = f"/jobs/{job.id}"
+    return JobOut.of(job)
+
+
+def _restyling(wish: TranslateIn, inference: Inference, sent: Sent, key: str | None) -> tuple[JobView, bool]:
+    """The job, and whether the same request made it before."""
+    mark = idempotency.fingerprint({**wish.model_dump(), "input": sent.sha256})
+    with idempotency.once(key, mark) as turn:
+        if isinstance(turn, Replay):
+            return jobs.get(turn.id), True
+        return bulk.create(bulk.translate(inference, **_asked(wish), sent=sent), turn), False
+
+
+router.add_api_route(
+    "",
+    create_with_pictures,
+    methods=["POST"],
+    status_code=201,
+    include_in_schema=False,  # one address is described once: with the JSON body, below
+    route_class_override=FormRoute,
+)
+
+
+def _form() -> dict[str, Any]:
+    """What `create_with_pictures` takes, beside the JSON body."""
+    picture = {"type": "string", "format": "binary"}
+    job = {"type": "string", "description": "The job as JSON, of kind translate and without dataset."}
+    files = {"type": "array", "items": picture, "minItems": 1, "maxItems": SENT_MOST}
+    schema = {"type": "object", "properties": {"job": job, "file": files}, "required": ["job", "file"]}
+    return {"requestBody": {"content": {FORM: {"schema": schema}}}}
+
+
 @router.post(
     "",
     status_code=201,
     response_model=JobOut,
     dependencies=[Depends(json_body)],
+    openapi_extra=_form(),
     responses={
         200: {"model": PlanOut, "description": "With `dry_run`: what the job would be."},
         **refused(404, 409, 429, 507),
@@ -47,7 +120,8 @@ Key = Annotated[
 def create(asked: JobIn, response: Response, inference: TheInference, key: Key = None) -> JobOut | Response:
     """Train a GAN, evaluate one, or make many pictures with one.
 
-    The job is durable once this answers; `dry_run` only says what it would be.
+    The job is durable once this answers; `dry_run` only says what it would be. A form with a field `job` and parts
+    `file` has pictures of the client's own translated.
     """
     wish = asked.root
     if wish.dry_run:

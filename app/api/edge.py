@@ -53,6 +53,8 @@ class Edge:
         """Bytes that the body may have, and the setting that says so."""
         setting = UPLOADS.get(scope["path"], "max_body_bytes")
         margin = MULTIPART_MARGIN if scope["path"] in UPLOADS else 0
+        if scope["path"] == "/jobs" and (header(scope, b"content-type") or "").lower().startswith("multipart/"):
+            setting, margin = "max_dataset_bytes", MULTIPART_MARGIN
         return getattr(self._settings, setting) + margin, setting
 
     def _misdirected(self, scope: Scope) -> Response | None:

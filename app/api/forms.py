@@ -22,12 +22,14 @@ _EXTENDED = re.compile(r";\s*filename\*\s*=\s*\"?[\w-]*'[^']*'([^;\"]*)\"?", re.
 
 
 class Parts(MultiPartParser):
-    """A form of one file and few small fields. A file's name may be written as RFC 5987 has it, though RFC 7578
+    """A form of few small fields and so many files. A file's name may be written as RFC 5987 has it, though RFC 7578
     forbids that in forms: some clients do, and the part is a file all the same.
     """
 
-    def __init__(self, headers: Headers, body: AsyncGenerator[bytes, None]) -> None:
-        super().__init__(headers, body, max_files=1, max_fields=FIELDS, max_part_size=FIELD_BYTES)
+    def __init__(
+        self, headers: Headers, body: AsyncGenerator[bytes, None], files: int = 1, field_bytes: int = FIELD_BYTES
+    ) -> None:
+        super().__init__(headers, body, max_files=files, max_fields=FIELDS, max_part_size=field_bytes)
 
     async def parse(self) -> FormData:
         """Raises Invalid, and HTTPException 400 where it is no form or has too much in it."""
@@ -49,10 +51,10 @@ class Parts(MultiPartParser):
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         part = self._current_part
-        if part.file is None and len(part.data) + end - start > FIELD_BYTES:
+        if part.file is None and len(part.data) + end - start > self.max_part_size:
             if part.field_name == "file":
                 raise without_file(f"'file' is {len(part.data) + end - start} bytes or more without a filename")
-            raise MultiPartException(f"the field '{part.field_name[:80]}' is longer than {FIELD_BYTES} bytes.")
+            raise MultiPartException(f"the field '{part.field_name[:80]}' is longer than {self.max_part_size} bytes.")
         super().on_part_data(data, start, end)
 
 

@@ -52,6 +52,7 @@ FIXED = (
         "seconds",
         f"Most processor time to read an uploaded dataset; {limits.INTAKE_CPU_S_PER_MB} more for each MB of it.",
     ),
+    ("sent", limits.SENT_MOST, "pictures", "Most pictures that are sent with a job that translates them."),
     ("scale", limits.SCALE, "times", "Most that /sample enlarges by."),
     ("name", limits.NAME_LENGTH, "characters", "Longest name of a model or dataset."),
     ("id", limits.ID_LENGTH, "characters", "Longest id."),

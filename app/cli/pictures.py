@@ -1,24 +1,25 @@
 """`forger sample` and `forger translate`: pictures into files."""
 
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, get_args
 
 import typer
 
-from app.cli import ask, complete
+from app.cli import ask, complete, follow
 from app.cli.refusals import Refusal
 
 if TYPE_CHECKING:
     from app.client import Picture
 
-STDOUT = Path("-")
+STDOUT, TRANSLATED = Path("-"), Path("translated.png")
 Format = Literal["png", "webp", "json", "npy", "zip", "txt"]
 """a file's ending, and how the service is asked for it"""
 FORMATS: tuple[Format, ...] = get_args(Format)
 Translated = Literal["png", "jpeg", "webp"]
-TRANSLATED: Mapping[str, Translated] = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}
+TRANSLATIONS: Mapping[str, Translated] = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}
 """what a translated picture is by the ending of its file"""
 PNG = {"png": "png"}
 """of what the service draws as PNG only"""
@@ -64,19 +65,64 @@ def _wanted(format_: Format | None, output: Path) -> Format:
 
 def translate(
     ctx: typer.Context,
-    photo: Annotated[Path, typer.Argument(help="PNG, JPEG, WebP, BMP, TIFF or PPM.")],
-    output: Out = Path("translated.png"),
+    photos: Annotated[list[Path], typer.Argument(help="PNG, JPEG, WebP, BMP, TIFF or PPM; one or many.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The file to write, or a folder for many; - for standard output.")
+    ] = TRANSLATED,
     model: Model = None,
     direction: Annotated[
         Literal["a2b", "b2a"] | None, typer.Option(help="Which way, of models trained both ways; default a2b.")
     ] = None,
     quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of JPEG and WebP; default 90.")] = None,
 ) -> None:
-    """Turn a picture into the other style, enlarge it, fill its hole: `forger translate photo.jpg -o night.jpg`."""
-    wanted = by_ending(output, TRANSLATED)
-    forger = ask.forger(ctx)
+    """Turn pictures into the other style, enlarge them, fill their holes: `forger translate photo.jpg -o night.jpg`.
+
+    Many become a job, which goes on if you leave: `forger translate *.jpg -o folder/`.
+    """
+    if len(photos) > 1:
+        _translate_many(ctx, photos, Path(TRANSLATED.stem) if output == TRANSLATED else output, model, direction)
+        return
+    (photo,) = photos
+    if _is_folder(output):
+        _require_other([photo], output)
+        output.mkdir(parents=True, exist_ok=True)
+        output /= f"{photo.stem}.png"
+    wanted, forger = by_ending(output, TRANSLATIONS), ask.forger(ctx)
     drawn = forger.translate(photo, model=model, direction=direction, format=wanted, quality=quality)
     write(drawn, output, f"{photo.name} by {drawn.model}")
+    if drawn.note is not None:
+        typer.echo(drawn.note, err=True)
+
+
+def _translate_many(
+    ctx: typer.Context, photos: list[Path], folder: Path, model: str | None, direction: Literal["a2b", "b2a"] | None
+) -> None:
+    """As a job that is watched; exit code 1 where pictures were left out."""
+    if not _is_folder(folder):
+        raise Refusal(f"{folder}: {len(photos)} pictures need a folder to go to, as -o translated/")
+    twice = [name for name, n in Counter(photo.name for photo in photos).items() if n > 1]
+    if twice:
+        raise Refusal(f"{twice[0]}: two pictures have this name; translate them one folder at a time.")
+    _require_other(photos, folder)
+    job = ask.forger(ctx).translate_files(photos, model=model, direction=direction)
+    follow.watch(job)
+    saved, left_out = job.save_pictures(folder)
+    typer.echo(f"{folder}: {len(saved)} pictures, by {follow.subject(job)}")
+    for name, reason in left_out.items():
+        typer.echo(f"{name} was left out: {reason}", err=True)
+    if left_out:
+        raise typer.Exit(1)
+
+
+def _is_folder(path: Path) -> bool:
+    return path != STDOUT and (path.is_dir() or not (path.suffix or path.exists()))
+
+
+def _require_other(photos: list[Path], folder: Path) -> None:
+    """Raises Refusal where a translation would take the place of a picture."""
+    for photo in photos:
+        if photo.resolve() == (folder / f"{photo.stem}.png").resolve():
+            raise Refusal(f"{folder}: {photo.name} lies there and would be replaced; name another folder.")
 
 
 def by_ending(file: Path, formats: Mapping[str, T]) -> T:

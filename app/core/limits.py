@@ -19,6 +19,8 @@ EVALUATED_MOST = 50_000
 """examples made for an evaluation"""
 GENERATED_MOST = 10_000_000
 """pictures that one job generates"""
+SENT_MOST = 500
+"""pictures that are sent with a job"""
 SHARD_MOST = 100_000
 """pictures in one file of those it leaves"""
 SHARDS_MOST = 1000

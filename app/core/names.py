@@ -11,3 +11,5 @@ QUEUES = MappingProxyType({TRAIN: "training", EVALUATE: "evaluate", GENERATE: "e
 INFER, INFERENCE = "forger.infer", "inference"
 """the task that asks an engine elsewhere, which is no job, and its queue"""
 BROKER_PREFIX = "forger:"
+LABELS, LEFT_OUT = "labels.csv", "left_out.csv"
+"""tables beside the pictures of a shard: their classes; and those that could not be translated, with the reason"""

@@ -62,6 +62,8 @@ class Transform:
 class Report:
     """Figures are of the pictures that are used. Names are those of the archive's members.
 
+    `shorter_edge` is the median, which reports of older versions lack.
+
     `balance` is the smallest class over the largest; `enlarged` counts pictures smaller than the transform's side.
     `held_out` counts those that are kept for evaluation; `cut` is the share of pixels that no example shows, the median
     of the pictures; `profiles` counts colours that were turned into sRGB's, by the profile's own name; `skipped` names
@@ -94,3 +96,4 @@ class Report:
     cut: float = 0.0
     profiles: dict[str, int] = field(default_factory=dict)
     skipped: Listed[Corrupt] = field(default_factory=lambda: Listed(0, []))
+    shorter_edge: int = 0

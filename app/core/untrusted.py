@@ -60,17 +60,19 @@ class Looking:
     reading: Reading = NOW
 
 
-def decode(data: bytes, channels: int, max_pixels: int, masked: bool) -> tuple[NDArray[np.uint8], list[str]]:
+def decode(
+    data: bytes, channels: int, max_pixels: int, masked: bool, reading: Reading = NOW, half: int | None = None
+) -> tuple[NDArray[np.uint8], list[str]]:
     """A picture to translate as uint8 [h, w, channels], or with its alpha as one channel more; and what to say of it.
 
     Colours are those over white, as training sees them: what alpha hides changes nothing. Where alpha is a mask
     (`masked`) they are kept as they are.
     """
     try:
-        picture = read_picture(data, max_pixels)
+        picture = read_picture(data, max_pixels, reading)
     except Unreadable as error:
         raise _refusal(error) from None
-    image = picture.image
+    image = _part_of(picture.image, half)
     if min(image.size) < LEAST_SIDE:
         sentence = (
             f"The picture is {image.width} x {image.height}; {LEAST_SIDE} pixels a side are the least (min_side)."
@@ -189,6 +191,13 @@ def batch(path: Path, picks: Sequence[Pick], how: How) -> NDArray[np.uint8]:
         if time.monotonic() > until or sum(picture.nbytes for picture in ready) > BATCH_BYTES:
             break
     return np.stack(ready)
+
+
+def member(
+    path: Path, pick: Pick, channels: int, max_pixels: int, masked: bool, reading: Reading
+) -> tuple[NDArray[np.uint8], list[str]]:
+    """One of a zip's pictures to translate, or a half of it, as `decode`."""
+    return decode(_bytes_of(_opened(path), pick.name), channels, max_pixels, masked, reading, pick.half)
 
 
 def _read(path: Path, name: str, reading: Reading) -> Image.Image:

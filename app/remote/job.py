@@ -1,11 +1,15 @@
 """A job as its client holds it: what was last read of it, and what can be asked of it."""
 
+import csv
 import errno
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from zipfile import ZipFile
 
 from app.core.limits import REPLY_POINTS
+from app.core.names import LABELS, LEFT_OUT
 from app.core.states import TERMINAL, JobState
 from app.remote import events, notebook
 from app.remote.connection import KEY, Connection
@@ -157,6 +161,26 @@ class Job:
             if path not in there:
                 self.save(places[path], path)
         return wanted
+
+    def save_pictures(self, folder: str | Path) -> tuple[list[Path], dict[str, str]]:
+        """The pictures of a job that leaves zips, each under its own name in the folder; what is there is replaced.
+
+        And the reasons of those that were left out, by name.
+        """
+        into, saved, left_out = Path(folder), list[Path](), dict[str, str]()
+        into.mkdir(parents=True, exist_ok=True)
+        for shard in self.artifacts("shard"):
+            with (
+                TemporaryDirectory(prefix="forger-") as beside,
+                ZipFile(self.save(shard, Path(beside) / "x")) as packed,
+            ):
+                for name in packed.namelist():
+                    if name == LEFT_OUT:
+                        rows = csv.DictReader(packed.read(name).decode().splitlines())
+                        left_out |= {row["file"]: row["reason"] for row in rows}
+                    elif name != LABELS:
+                        saved.append(Path(packed.extract(name, into)))
+        return saved, left_out
 
     def link(self, artifact: str) -> str:
         """The address of an artifact's bytes."""

@@ -24,6 +24,8 @@ class Picture:
     model: str | None = None
     seed: int | None = None
     class_: str | None = None
+    note: str | None = None
+    """what the service has to say about a translation"""
 
     @classmethod
     def of(cls, reply: Response) -> "Picture":
@@ -35,6 +37,7 @@ class Picture:
             model=said.get("x-forger-model"),
             seed=None if seed is None else int(seed),
             class_=said.get("x-forger-class"),
+            note=said.get("forger-note"),
         )
 
     def save(self, path: str | Path) -> Path:

@@ -35,11 +35,11 @@ class GenerateIn(In):
 
 
 class TranslateIn(In):
-    """Which dataset to send through which model."""
+    """Which dataset to send through which model; none where the pictures themselves are sent."""
 
     kind: Literal["translate"]
     model: Reference | None = Field(None, description="Default: the newest that can do what is asked.")
-    dataset: str = Field(max_length=100, description="Built in or uploaded, of pictures.")
+    dataset: str | None = Field(None, max_length=100, description="Built in or uploaded, of pictures.")
     direction: Literal["a2b", "b2a"] = Field(
         "a2b", description="b2a: the way back, and of a dataset of two piles the second."
     )

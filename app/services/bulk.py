@@ -1,19 +1,22 @@
 """What a request to generate or to translate in bulk comes to, and the job of it: which pictures, in which files."""
 
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from app.core.errors import FieldError, Invalid, NotFound, refused
 from app.core.limits import GENERATED_MOST, SHARDS_MOST
 from app.core.names import GENERATE, TRANSLATE
 from app.core.settings import get_settings
+from app.core.store import sync_folder
 from app.services import datasets, jobs, subjects
+from app.services.datasets import Detail
 from app.services.idempotency import Answer
 from app.services.inference import BACK, CLASSES, SAMPLING, TRANSLATION, Inference, reference
 from app.services.views import JobView, VersionView
 from models.spec.data import DataSpec, Points, Sequences
-from models.spec.datasets import DatasetInfo
 from models.spec.games import Paired
 from models.spec.recipe import Recipe
 
@@ -21,6 +24,8 @@ Format = Literal["zip", "npz"]
 Direction = Literal["a2b", "b2a"]
 Counts = Mapping[int | None, int]
 """how many pictures of each class; of a model without classes the one key is None"""
+INPUT_FILE = "input.zip"
+"""the pictures that a client sent, in the job's own folder"""
 COUNTED = replace(
     CLASSES,
     pointer="/classes",
@@ -48,15 +53,30 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """As above; `direction` says too which pile of a dataset of two is translated."""
+    """As above; `direction` says too which pile of a dataset of two is translated.
+
+    The pictures are those of `dataset`, or `files` of the client's own in a zip whose sha256 is `input`.
+    """
 
     model: str
     step: int
     sha256: str
-    dataset: str
+    dataset: str | None
     direction: Direction
     format: Format
     shard: int
+    files: int | None = None
+    input: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Pictures that a client sent to be translated, as a zip."""
+
+    path: Path
+    sha256: str
+    files: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +84,8 @@ class Bulk:
     asked: Generation | Translation
     version: VersionView
     bytes: int
-    """of its pictures, uncompressed"""
+    """of its pictures, uncompressed; about so many where each has its own size"""
+    sent: Sent | None = None
 
     @property
     def kind(self) -> str:
@@ -72,8 +93,9 @@ class Bulk:
 
     @property
     def dataset(self) -> str:
-        """What is translated; of what is generated, what the model learned from."""
-        return self.asked.dataset if isinstance(self.asked, Translation) else self.version.recipe.data.dataset
+        """What is translated; of what is generated, and of a client's own pictures, what the model learned from."""
+        named = self.asked.dataset if isinstance(self.asked, Translation) else None
+        return named or self.version.recipe.data.dataset
 
     @property
     def family(self) -> str | None:
@@ -109,18 +131,40 @@ def generate(
 
 
 def translate(
-    inference: Inference, *, model: str | None, dataset: str, direction: Direction, format: Format, shard: int
+    inference: Inference,
+    *,
+    model: str | None,
+    dataset: str | None,
+    direction: Direction,
+    format: Format,
+    shard: int,
+    sent: Sent | None = None,
 ) -> Bulk:
-    """Raises as `generate`, and NotFound where there is no such dataset."""
-    version = inference.able(TRANSLATION, model)[0]
-    if direction == "b2a":
-        version = inference.able(BACK, model)[0]
-    info = _known(dataset)
+    """The pictures of a dataset, or those that were sent. Raises as `generate`, and NotFound where there is no such
+    dataset.
+    """
+    version = _who_translates(inference, model, direction)
+    if (dataset is None) == (sent is None):
+        sentence = "Name a dataset, or send the pictures themselves as parts called file of a form; one of the two."
+        raise Invalid(sentence, errors=(FieldError("/dataset", sentence),))
+    if sent is not None:
+        if format == "npz":
+            _refuse([_own_sizes("/format")])
+        asked = Translation(
+            **_weights(version), dataset=None, direction=direction, format=format, shard=shard, files=sent.files,
+            input=sent.sha256,
+        )  # fmt: skip
+        return Bulk(asked, version, sent.bytes, sent)
+    assert dataset is not None
+    detail = _known(dataset)
+    info = detail.info
     if info.kind in ("points", "sequences"):
         _refuse([FieldError("/dataset", f"'{dataset}' holds {info.kind}, and only pictures can be translated.")])
-    game, factor = version.recipe.game, version.recipe.enlarges
-    each = info.side**2 * factor**2 * getattr(version.recipe.data, "channels", 3)
+    game = version.recipe.game
+    each = _area(detail) * version.recipe.enlarges**2 * getattr(version.recipe.data, "channels", 3)
     found = _too_much("/dataset", info.size, each, shard)
+    if info.uploaded and format == "npz":
+        found.append(_own_sizes("/format"))
     if isinstance(game, Paired) and game.task == "masks" and game.mask == "random":
         sentence = f"{reference(version)} must be told where each hole is; send its pictures to /translate one by one."
         found.append(FieldError("/model", sentence))
@@ -129,11 +173,31 @@ def translate(
     return Bulk(asked, version, info.size * each)
 
 
+def _who_translates(inference: Inference, model: str | None, direction: Direction) -> VersionView:
+    version = inference.able(TRANSLATION, model)[0]
+    return version if direction == "a2b" else inference.able(BACK, model)[0]
+
+
+def _own_sizes(pointer: str) -> FieldError:
+    return FieldError(pointer, "Pictures come back at their own sizes, which one array cannot hold: ask for zip.")
+
+
+def _area(detail: Detail) -> int:
+    """Pixels of a picture of the dataset, about."""
+    if detail.report is None:
+        return detail.info.side**2
+    return int(detail.report.width.median * detail.report.height.median)
+
+
 def create(made: Bulk, answer: Answer | None = None) -> JobView:
     """Raises Conflict where the weights' file is damaged."""
 
     def hold(job_id: str) -> Mapping[str, Any]:
         subjects.keep(made.asked.model, made.asked.sha256, job_id)
+        if made.sent is not None:
+            folder = get_settings().checkpoints(job_id)
+            shutil.move(made.sent.path, folder / INPUT_FILE)
+            sync_folder(folder)
         return {}
 
     return jobs.make(
@@ -147,7 +211,7 @@ def create(made: Bulk, answer: Answer | None = None) -> JobView:
         model_name=made.version.name,
         asked=asdict(made.asked),
         subject=made.version.job_id,
-        total=made.asked.n if isinstance(made.asked, Generation) else 0,
+        total=made.asked.n if isinstance(made.asked, Generation) else made.asked.files or 0,
     )
 
 
@@ -174,9 +238,9 @@ def in_turn(counts: Counts) -> Iterator[tuple[int | None, int]]:
         left = [(label, n) for label, n in left if n > index]
 
 
-def data_of(asked: Translation, recipe: Recipe) -> DataSpec:
-    """The dataset at its own size, in the model's channels."""
-    spec = datasets.find(asked.dataset).info.spec()
+def data_of(dataset: str, recipe: Recipe) -> DataSpec:
+    """A built-in dataset at its own size, in the model's channels."""
+    spec = datasets.find(dataset).info.spec()
     return spec.model_copy(update={"channels": getattr(recipe.data, "channels", 3)})
 
 
@@ -209,9 +273,9 @@ def _numbered(names: tuple[str, ...], classes: Mapping[str, int]) -> dict[str, i
     return {str(number): found[number] for number in sorted(found)}
 
 
-def _known(dataset: str) -> DatasetInfo:
+def _known(dataset: str) -> Detail:
     try:
-        return datasets.find(dataset).info
+        return datasets.find(dataset)
     except NotFound as error:
         raise NotFound(error.detail, code=error.code, errors=(FieldError("/dataset", error.detail),)) from None
 

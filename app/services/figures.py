@@ -106,6 +106,7 @@ def report(laid: Laid, survey: Survey, index: Index, pictures: int, size: int, s
         colour=len(facts) - grey,
         alpha=sum(fact["alpha"] for fact in facts),
         sixteen_bit=sum(fact["deep"] for fact in facts),
+        shorter_edge=int(median(edges)),
         enlarged=sum(edge < side for edge in edges),
         classes=Listed.of(classes),
         balance=round(min(counts.values()) / max(counts.values()), 4) if classes else None,

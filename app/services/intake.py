@@ -219,6 +219,7 @@ def _info(name: str, laid: Laid, report: Report, index: Index) -> DatasetInfo:
         size=sum(examples) if laid.layout == "unpaired" else examples[0],
         source=f"an uploaded zip of {report.archive_bytes} bytes, sha256 {report.archive_sha256}",
         uploaded=True,
+        shorter_edge=report.shorter_edge,
     )
 
 

@@ -19,6 +19,11 @@ class Images(Spec):
     channels: Channels
     classes: int = Field(default=0, ge=0, le=10_000)
 
+    @property
+    def prepared(self) -> int:
+        """Pixels of a side at which pictures are prepared."""
+        return self.side
+
 
 class Points(Spec):
     """Points on a line or in the plane, for figures in which every mode can be seen."""
@@ -37,22 +42,38 @@ class Sequences(Spec):
     symbols: int = Field(ge=2, le=256)
 
 
-class Unpaired(Spec):
-    """Two piles of square pictures without known counterparts: `a` and `b`."""
+class Piles(Spec):
+    """Two piles of square pictures, `a` and `b`, of which the networks see crops.
+
+    Where `load` and `flip` are at their defaults they stay out of the JSON: what has been written stays as it was.
+    """
+
+    kind: Literal["unpaired", "paired"]
+    dataset: str
+    side: Side
+    """pixels of a side that the networks see: of a random crop where `load` is larger"""
+    channels: Channels
+    load: Side | None = Field(default=None, exclude_if=lambda load: load is None)
+    """pixels of a side at which pictures are prepared, at least `side`; null: `side`, and nothing is cropped"""
+    flip: bool = Field(default=False, exclude_if=lambda flip: not flip)
+    """mirror every second picture, by chance"""
+
+    @property
+    def prepared(self) -> int:
+        """Pixels of a side at which pictures are prepared."""
+        return self.load or self.side
+
+
+class Unpaired(Piles):
+    """Two piles of pictures without known counterparts."""
 
     kind: Literal["unpaired"] = "unpaired"
-    dataset: str
-    side: Side
-    channels: Channels
 
 
-class Paired(Spec):
-    """Two piles of square pictures, picture i of `a` being the counterpart of picture i of `b`."""
+class Paired(Piles):
+    """Two piles of pictures, picture i of `a` being the counterpart of picture i of `b`."""
 
     kind: Literal["paired"] = "paired"
-    dataset: str
-    side: Side
-    channels: Channels
 
 
 DataSpec = Annotated[Images | Points | Sequences | Unpaired | Paired, Field(discriminator="kind")]

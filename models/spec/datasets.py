@@ -1,5 +1,6 @@
 """Datasets as facts that need no file and no torch, and the built-in ones."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,10 @@ DIGITS = tuple(str(digit) for digit in range(10))
 FASHION = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
+PHOTOGRAPH, CROP, LOADED = 160, 128, 512
+"""pixels: the shorter edge from which on pictures are learned from in crops, these, and the largest prepared side"""
+PREPARED = 2 << 30
+"""bytes of prepared pictures that a family asks for by itself, at most"""
 CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 STACKED = tuple(f"{number:03d}" for number in range(1000))
 
@@ -36,6 +41,8 @@ class DatasetInfo:
     """of strings"""
     alphabet: str = ""
     """the symbols of strings"""
+    shorter_edge: int = 0
+    """of the pictures of an upload, the median in pixels; 0 where it is not known"""
 
     @property
     def classes(self) -> int:
@@ -59,6 +66,20 @@ class DatasetInfo:
                 return Unpaired(dataset=self.name, side=self.side, channels=self.channels)
             case "paired":
                 return Paired(dataset=self.name, side=self.side, channels=self.channels)
+
+    def photographs(self, kind: Kind | None = None) -> DataSpec:
+        """As `spec`, but two piles of photographs in random crops of CROP pixels, at the scale of the photographs.
+
+        Crops of two piles are mirrored by chance too.
+        """
+        own = self.spec(kind)
+        if not isinstance(own, Unpaired | Paired):
+            return own
+        pictures = max(1, self.size * (2 if self.kind == "paired" else 1))
+        load = min(LOADED, self.shorter_edge, math.isqrt(PREPARED // (pictures * self.channels)))
+        if load < PHOTOGRAPH:
+            return own
+        return own.model_copy(update={"side": CROP, "load": load, "flip": isinstance(own, Unpaired)})
 
 
 _ALL = (

@@ -266,7 +266,7 @@ class _Take:
             case Images():
                 return min(MAPPED, info.size * self.example) + 2 * NUMBER * info.size
             case Unpaired() | Paired():
-                return 2 * info.size * self.example
+                return 2 * info.size * data.channels * data.prepared**2
 
 
 def _whole(size: Size) -> int:

@@ -90,6 +90,17 @@ def _dials(preset: Callable[[DataSpec], Fields], data: DataSpec) -> tuple[Dial, 
     return tuple(_dial(path, title, fields) for path, title in named.items())
 
 
+def _crop_dials(data: DataSpec) -> tuple[Dial, ...]:
+    """Of a family that learns from two piles."""
+    if not isinstance(data, Unpaired | Paired):
+        return ()
+    return (
+        Dial("/data/side", "Pixels of a side that the networks see; published: 256", "integer", 8, 512, data.side),
+        Dial("/data/load", "Pixels of a side that crops are cut from; published: 286", "integer", 8, 512,
+             data.prepared),
+    )  # fmt: skip
+
+
 _DIGITS = Images(dataset="digits", side=16, channels=1, classes=10)
 _BRACKETS = Sequences(dataset="dyck", length=12, symbols=4)
 _SCENES = Unpaired(dataset="day2night", side=64, channels=3)
@@ -107,7 +118,8 @@ def _family(
 ) -> Family:
     game = preset(data)["game"]
     conditional = isinstance(game, Synthesis) and game.conditional
-    return Family(name, title, use, paper, game.kind, conditional, data.dataset, kinds, preset, _dials(preset, data))
+    dials = (*_dials(preset, data), *_crop_dials(data))
+    return Family(name, title, use, paper, game.kind, conditional, data.dataset, kinds, preset, dials)
 
 
 _ALL = (

@@ -49,7 +49,7 @@ def resolve(
     """
     if isinstance(recipe, str):
         family = _family(recipe)
-        known = _known(dataset or family.default_dataset, datasets, family.kinds)
+        known = _preferred(dataset or family.default_dataset, datasets, family.kinds)
         fields = _preset(family, known, overrides or {})
         pointer = "/overrides"
     elif overrides:
@@ -59,7 +59,7 @@ def resolve(
     else:
         family, fields, pointer = None, upgrade(recipe) if is_older(recipe) else dict(recipe), "/recipe"
         if dataset is not None:
-            fields["data"] = _known(dataset, datasets)
+            fields["data"] = _info(dataset, datasets).spec().model_dump(mode="json")
     if seed is not None or (family and "seed" not in fields):
         fields["seed"] = seed or 0
     if budget is not None:
@@ -116,13 +116,17 @@ def _family(name: str) -> Family:
     return FAMILIES[name]
 
 
-def _known(dataset: str, datasets: Datasets, preferred: Sequence[Kind] = ()) -> Json:
-    """The dataset's data part, as the first of the preferred kinds that it can be had as, else as its own."""
+def _preferred(dataset: str, datasets: Datasets, preferred: Sequence[Kind]) -> Json:
+    """A family's data part, as the first of the preferred kinds that it can be had as, else as its own."""
+    info = _info(dataset, datasets)
+    kind = next((kind for kind in preferred if kind in info.kinds), info.kind)
+    return info.photographs(kind).model_dump(mode="json")
+
+
+def _info(dataset: str, datasets: Datasets) -> DatasetInfo:
     if dataset not in datasets:
         raise RecipeRefused(_unknown("/dataset", dataset, datasets))
-    info = datasets[dataset]
-    kind = next((kind for kind in preferred if kind in info.kinds), info.kind)
-    return info.spec(kind).model_dump(mode="json")
+    return datasets[dataset]
 
 
 def _unknown(pointer: str, dataset: str, datasets: Datasets) -> Refusal:

@@ -146,6 +146,16 @@ def _sides_divide(recipe: Draft) -> Refusal | None:
     return None
 
 
+def _crops_fit(recipe: Draft) -> Refusal | None:
+    if isinstance(recipe.data, Unpaired | Paired) and recipe.data.prepared < recipe.data.side:
+        load, side = recipe.data.load, recipe.data.side
+        return (
+            "/data/load",
+            f"Crops of {side} px cannot be cut from pictures of {load}: raise data.load or leave it out.",
+        )
+    return None
+
+
 def _upscaling_by_srresnet(recipe: Draft) -> Refusal | None:
     if not isinstance(recipe.game, PairedGame):
         return None
@@ -434,6 +444,7 @@ RULES: tuple[Rule, ...] = (
     _networks_fit_data,
     _upscaling_by_srresnet,
     _sides_divide,
+    _crops_fit,
     _patches_fit_side,
     _features_fit_side,
     _conditional_has_labels,

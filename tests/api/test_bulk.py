@@ -46,7 +46,7 @@ def test_a_generation_says_what_it_was_asked(client: TestClient) -> None:
 
 def test_a_translation_says_what_it_was_asked(client: TestClient) -> None:
     job = send(client, TRANSLATE).json()
-    how = {"dataset": "digits", "direction": "a2b", "format": "zip", "shard": 10_000}
+    how = {"dataset": "digits", "direction": "a2b", "format": "zip", "shard": 10_000, "files": None, "input": None}
     assert job["asked"] == how | {"model": "pix2pix-digits@1", "step": 3, "sha256": job["asked"]["sha256"]}
     assert job["progress"]["total"] is None
 

@@ -68,8 +68,40 @@ def test_an_uploaded_dataset_is_translated_with_its_labels(run: Run, tmp_path: P
     with ZipFile(file) as archive:
         rows = list(csv.DictReader(archive.read("labels.csv").decode().splitlines()))
         assert [row["class"] for row in rows] == ["'=1+1"] * 3 + ["dogs"] * 3
-        assert [row["file"] for row in rows] == archive.namelist()[:-1]
+        assert archive.namelist()[:-1] == [f"{name}/{n}.png" for name in ("=1+1", "dogs") for n in range(3)]
+        assert [row["file"].removeprefix("'") for row in rows] == archive.namelist()[:-1]
     assert "is needed by job" in refused(run("datasets", "delete", "pets"))
+
+
+def test_many_pictures_become_a_job_and_come_back_under_their_names(run: Run, tmp_path: Path) -> None:
+    sizes = {"one.jpg": (40, 30), "two.png": (33, 61), "three.webp": (90, 24)}
+    for number, (name, size) in enumerate(sizes.items()):
+        Image.effect_noise(size, 40 + number).save(tmp_path / name)
+    way = ("--model", "pix2pix-digits")
+    said = good(run("translate", *sizes, "-o", "painted/", *way))
+    assert said.splitlines()[-1] == "painted: 3 pictures, by pix2pix-digits@1, of step 2"
+    for name, size in sizes.items():
+        painted = tmp_path / "painted" / f"{Path(name).stem}.png"
+        with Image.open(painted) as shown:
+            assert shown.size == size
+        alone = good(run("translate", name, "-o", "alone/", *way))
+        assert alone.startswith(f"alone/{painted.name}: {name} by pix2pix-digits@1")
+        assert (tmp_path / "alone" / painted.name).read_bytes() == painted.read_bytes()
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    part = run("translate", "one.jpg", "broken.png", "-o", "part", *way)
+    assert part.returncode == 1
+    assert part.stderr.startswith("broken.png was left out: ")
+    assert [path.name for path in (tmp_path / "part").iterdir()] == ["one.png"]
+
+
+def test_pictures_that_would_replace_others_are_refused(run: Run, tmp_path: Path) -> None:
+    for place in ("a.png", "b.png", "other/a.png"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        Image.effect_noise((20, 20), 40).save(tmp_path / place)
+    assert "need a folder to go to" in refused(run("translate", "a.png", "b.png", "-o", "x.png"))
+    assert "two pictures have this name" in refused(run("translate", "a.png", "other/a.png", "-o", "x"))
+    assert "a.png lies there and would be replaced" in refused(run("translate", "a.png", "b.png", "-o", "."))
+    assert "a.png lies there and would be replaced" in refused(run("translate", "a.png", "-o", "."))
 
 
 def test_what_cannot_be_asked_is_refused_in_a_sentence(run: Run) -> None:

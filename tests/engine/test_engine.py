@@ -153,7 +153,7 @@ def test_a_translation_is_the_same_whatever_runs_between_its_tiles(export: MakeE
         export("cyclegan", "day2night", seed=2, generator={"width": 8, "blocks": 1}),
         export("gan", "digits"),
     )
-    image = np.random.default_rng(1).integers(0, 256, (700, 1300, 3), np.uint8)
+    image = np.random.default_rng(1).integers(0, 256, (1100, 1300, 3), np.uint8)
     alone = engine.translate(night, image, "a2b").result()
     crowded = engine.translate(night, image, "a2b")
     while not crowded.done():

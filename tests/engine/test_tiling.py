@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.spec.nets import LEAST_SIDE
+from models.spec.nets import LEAST_SIDE, padded
 from models.spec.resolve import resolve
-from models.tiling import TILE, Translator, _windows, restyle
+from models.tiling import LARGEST, TILE, Translator, _windows, restyle, tile_of
 
 CPU = torch.device("cpu")
 
@@ -48,7 +48,34 @@ def test_nothing_is_lost_moved_or_blended_wrongly(shape: tuple[int, int]) -> Non
 def test_no_piece_grows_with_the_picture() -> None:
     network = Watched()
     list(restyle(Translator(network), noise(2000, 1600, 1), CPU))
-    assert network.seen == {(TILE, TILE)}
+    assert network.seen == {(500, 536)}, "few and no larger than they must be"
+
+
+@pytest.mark.parametrize(
+    ("family", "changed", "tile"),
+    [
+        ("cyclegan", {}, LARGEST),
+        ("pix2pix", {}, LARGEST),
+        ("cyclegan", {"data": {"side": 256}}, 1125),
+        ("cyclegan", {"generator": {"width": 256}}, TILE),
+    ],
+)
+def test_a_megapixel_is_one_piece_where_the_networks_maps_leave_room(
+    family: str, changed: dict[str, Any], tile: int
+) -> None:
+    assert tile_of(resolve(family, overrides=changed)[1]) == tile
+
+
+@pytest.mark.parametrize(("multiple", "reach", "factor"), [(4, 40, 1), (4, 88, 1), (16, 45, 1), (1, 16, 2)])
+@pytest.mark.parametrize("sides", [(3000, 4000), (1440, 2560)])
+def test_a_large_picture_costs_little_more_than_its_pixels(
+    sides: tuple[int, int], multiple: int, reach: int, factor: int
+) -> None:
+    seen = 1.0
+    for side in (padded(side, multiple) for side in sides):
+        windows = _windows(side, Translator(Watched(), multiple, factor, reach=reach), LARGEST)
+        seen *= sum(window.shown.stop - window.shown.start for window in windows) / side
+    assert seen < 1.35
 
 
 REACHES = [(4, 0, 1), (4, 40, 1), (1, 40, 4), (16, 45, 1), (64, 189, 1), (128, 381, 1), (256, 765, 1)]

@@ -151,7 +151,7 @@ def test_a_dataset_is_read_at_its_own_size_in_the_models_channels(database: Path
     trained("pix2pix", "cifar10")
     job = bulk.create(translation(dataset="digits"))
     assert (job.kind, job.dataset, job.recipe.data.dataset, job.total) == ("translate", "digits", "cifar10", 0)
-    spec = bulk.data_of(bulk.Translation(**(job.asked or {})), job.recipe)
+    spec = bulk.data_of("digits", job.recipe)
     assert spec == Images(dataset="digits", side=16, channels=3, classes=10)
 
 

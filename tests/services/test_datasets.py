@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
@@ -14,10 +15,12 @@ from app.core.settings import get_settings
 from app.services import datasets, figures, jobs, recipes, sweep
 from app.services.intake import Intake
 from models.archive import mark
+from models.spec.data import Unpaired
 from models.spec.datasets import DATASETS
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from tests.support.zips import classes, picture, zipped
+from tests.support.zips import classes, noise, picture, zipped
+from worker.loading import load
 
 OLD_S = 10_000
 
@@ -119,6 +122,24 @@ def test_what_a_recipe_would_prepare_is_limited(
         made(whole)
     assert [error.pointer for error in refused.value.errors] == ["/recipe/data/side"]
     assert made("dcgan").data.dataset in DATASETS
+
+
+def test_photographs_are_trained_on_in_crops_of_what_they_are(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prepared at the shorter edge of most of them, which one small picture does not change."""
+    members = {f"{pile}/{n}.png": picture(n, 240, 200) for pile in "AB" for n in range(2)} | {"A/9.png": picture(9)}
+    detail = take("streets", members)
+    assert detail.report is not None
+    assert detail.report.shorter_edge == detail.info.shorter_edge == 200
+    made = recipes.whole("cyclegan", dataset="streets", seed=None, budget=None, overrides=None)[1]
+    assert made.data == Unpaired(dataset="streets", side=128, channels=3, load=200, flip=True)
+    loaded = load(made.data, "train", lambda: None)
+    assert loaded.a is not None
+    assert loaded.a.shape == (3, 3, 200, 200)
+    assert np.array_equal(loaded.a[0].permute(1, 2, 0), np.asarray(noise(240, 200, 0))[:, 20:220])
+    monkeypatch.setenv("FORGER_MAX_PREPARED_BYTES", "1000")
+    get_settings.cache_clear()
+    with pytest.raises(Invalid, match=r"At load 200 .* Choose a smaller data.load"):
+        recipes.whole("cyclegan", dataset="streets", seed=None, budget=None, overrides=None)
 
 
 def test_sweeps_take_what_dead_uploads_and_deleted_datasets_left(database: Path) -> None:

@@ -44,6 +44,7 @@ TWISTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("srgan", {"game": {"task": "edges", "content": 1, "features_steps": 1}, "generator": {"kind": "resnet"}}),
     ("wgan_gp", {"precision": "bf16"}),
     ("cyclegan", {"precision": "bf16", "batch_size": 2}),
+    ("cyclegan", {"data": {"side": 16, "load": 24, "flip": True}, "critic": {"layers": 1}}),
 )
 
 

@@ -29,7 +29,7 @@ def load(
     downloads: Path | None = None,
     beat: Beat = unheard,
 ) -> Data:
-    """Read the dataset that `spec` names, at its side and channels.
+    """Read the dataset that `spec` names, at the size it is prepared at and its channels.
 
     `root` is the person's folder of datasets; `downloads` (default: `root`) is where missing files are put. `beat` is
     called all along.
@@ -52,12 +52,12 @@ def _scenes(spec: Unpaired | Paired, split: Split, beat: Beat) -> Data:
     if spec.dataset != "day2night":
         raise unknown(spec.dataset, ["day2night"])
     if split == "test":
-        a, b = scenes.pairs(spec.side, SCENES["test"], beat)
+        a, b = scenes.pairs(spec.prepared, SCENES["test"], beat)
     else:
         nights = scenes.DAY_SEEDS if isinstance(spec, Paired) else scenes.NIGHT_SEEDS
         days = range(scenes.DAY_SEEDS, scenes.DAY_SEEDS + SCENES["train"])
-        a = scenes.pictures(days, spec.side, night=False, beat=beat)
-        b = scenes.pictures(range(nights, nights + SCENES["train"]), spec.side, night=True, beat=beat)
+        a = scenes.pictures(days, spec.prepared, night=False, beat=beat)
+        b = scenes.pictures(range(nights, nights + SCENES["train"]), spec.prepared, night=True, beat=beat)
     return Data(a=with_channels(a, spec.channels), b=with_channels(b, spec.channels))
 
 

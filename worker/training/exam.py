@@ -88,7 +88,7 @@ class Exam:
 
     @cached_property
     def train(self) -> Data:
-        return self.load("train")
+        return self._loaded("train")
 
     @cached_property
     def reference(self) -> Data:
@@ -102,9 +102,13 @@ class Exam:
     @cached_property
     def _chosen(self) -> tuple[Data, Split]:
         try:
-            return self.load("test"), "test"
+            return self._loaded("test"), "test"
         except DatasetMissing:
             return self.train, "train"
+
+    def _loaded(self, split: Split) -> Data:
+        """The middle of what training cuts crops from."""
+        return self.load(split).centred(self.recipe.shape[-1])
 
     @cached_property
     def judge(self) -> Eyes:

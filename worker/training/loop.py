@@ -180,7 +180,7 @@ def train(
     On several ranks this is what rank 0 does, and `follow` what the others do. Raises RanksDiffer.
     """
     trainer = _trainer(recipe, data, numerics, graphs)
-    run = _Run(trainer, listener, folder, attempt, partial(judge.learned, data, judges))
+    run = _Run(trainer, listener, folder, attempt, partial(judge.learned, data.centred(recipe.shape[-1]), judges))
     try:
         run.begin(resume, start, weights, extended_at)
         while trainer.step < recipe.budget.steps and not run.over:

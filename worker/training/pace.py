@@ -73,7 +73,7 @@ def measure(
         trainer.begin_with(checkpoint.load(start))
     inspector = None
     if recipe.watch is not None:
-        network = judge.learned(data, judges, beat=beat) if needs_judge(recipe) else None
+        network = judge.learned(data.centred(recipe.shape[-1]), judges, beat=beat) if needs_judge(recipe) else None
         inspector = Inspector(trainer, network, beat)
         inspector.look()  # the first look at the real examples is the long one
     prepared = _prepared(trainer, weights, beat)

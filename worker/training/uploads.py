@@ -67,9 +67,9 @@ def load_upload(spec: Images | Unpaired | Paired, upload: Upload, split: Split =
 
 
 def _pictures(index: Index, part: Part, pile: int, spec: Images | Unpaired | Paired, upload: Upload) -> Tensor:
-    """uint8 [N, channels, side, side], mapped from the prepared file, which is made where it is missing."""
+    """uint8 [N, channels, prepared, prepared], mapped from the prepared file, which is made where it is missing."""
     kept = "held-" if part is index.held else ""
-    own = f"{kept}{PILES[pile]}-{spec.side}x{spec.side}x{spec.channels}-{VERSION}.npy"
+    own = f"{kept}{PILES[pile]}-{spec.prepared}x{spec.prepared}x{spec.channels}-{VERSION}.npy"
     path = upload.prepared / (mark(upload.archive.name, upload.index.name) + own)
     if not path.is_file():
         how = index.how(pile, spec.side, spec.channels)
@@ -103,5 +103,5 @@ def _reserve(path: Path, shape: tuple[int, ...]) -> None:
     except OSError as error:
         raise NoRoom(
             f"The prepared pictures need {needed} bytes and the disk has no room ({error.strerror}): "
-            "choose a smaller data.side, or make room in FORGER_HOME."
+            "choose a smaller data.side or data.load, or make room in FORGER_HOME."
         ) from error

@@ -26,11 +26,16 @@ def cyclegan(data: DataSpec) -> Fields:
         batch_size=1,
         budget=Budget(steps=100_000),
     )
-    return published if side >= 128 else published | _small_cyclegan(side)
+    return published if _as_published(data) else published | _small_cyclegan(side)
+
+
+def _as_published(data: DataSpec) -> bool:
+    """Whether pictures are as large as the papers' and GPUs: 128 px, or crops of 256 px, of which 286 is the load."""
+    return _side(data) >= (256 if isinstance(data, Unpaired | Paired) and data.load else 128)
 
 
 def _small_cyclegan(side: int) -> Fields:
-    """Ours, for pictures below the published 128 px and an hour of two cores at most: docs/recipes.md.
+    """Ours, for pictures smaller than the published ones and an hour of two cores at most: docs/recipes.md.
 
     A critic of three layers sees 70 px, a scene of day2night at once; under one of two, windows stay dark by night.
     With InstanceNorm in the critic and without R1, photographs become grain; with a width of 32 they get fringes.
@@ -45,7 +50,7 @@ def _small_cyclegan(side: int) -> Fields:
         "generator_optimizer": adam,
         "critic_optimizer": adam,
         "ema": Ema(decay=0.998),
-        "batch_size": 4,
+        "batch_size": 4 if side < 128 else 1,
         "budget": Budget(steps=3000),
     }
 
@@ -62,13 +67,13 @@ def pix2pix(data: DataSpec) -> Fields:
         batch_size=1,
         budget=Budget(steps=80_000),
     )
-    if side >= 128:
+    if _as_published(data):
         return published
     game: PairedGame = published["game"]
     return published | _small(data, steps=3000) | {
         "game": game.model_copy(update={"pixel": 30.0}),
         "generator": UnetGenerator(width=32, depth=_halvings(side, DEEPEST), norm="none"),
-        "batch_size": 16 if side <= 32 else 8,
+        "batch_size": 16 if side <= 32 else 8 if side < 128 else 2,
     }  # fmt: skip
 
 
