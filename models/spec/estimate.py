@@ -174,9 +174,9 @@ class _Take:
         return self.features.kept
 
     def _pictures(self) -> int:
-        """The batch, real and fake, and what alterations make of it on the way to the critic."""
+        """The batch and what is made of it; for a critic also real and fake, and their alterations on the way to it."""
         game = self.recipe.game
-        if game.kind == "reconstruction":  # no critic: the batch, and what is made of it
+        if self.recipe.critic is None:
             return 2 * self.batch * self.example
         altered = 0
         if isinstance(game, Synthesis):

@@ -51,6 +51,7 @@ def test_a_job_is_followed_to_its_model_and_the_next_line_works(run: Run, tmp_pa
     assert (tmp_path / "digits.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.long
 def test_a_budget_in_minutes_gets_its_length_when_it_is_measured(run: Run) -> None:
     said = good(run("train", "gan", "--dataset", "digits", "--minutes", "0.02", "--follow")).splitlines()
     assert any(line.startswith("At the pace measured here") for line in said)

@@ -12,14 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from app.core.settings import get_settings
-from app.db import migrate
-from app.db.session import engine
 from tests.conftest import StartService
 from tests.support.exports import publish_slow, publish_vivid
 from tests.support.kills import Blow, kill_runner, kill_service, kill_worker
 from tests.support.service import Service
-from tests.support.settings import own_settings
+from tests.support.settings import new_home
 from tests.support.watch import Watch
 from tests.support.zips import saved
 from worker.training import scenes
@@ -37,13 +34,11 @@ MANY: dict[str, dict[str, Any]] = {
 def service(start_service: StartService, tmp_path_factory: pytest.TempPathFactory) -> Service:
     """With models that have learned nothing: how well they draw is nothing to these tests."""
     home = tmp_path_factory.mktemp("bulk")
-    with own_settings(home):
-        migrate.upgrade()
+    with new_home(home):
         for family, dataset in MODELS.items():
             publish_vivid(family, dataset)
         publish_slow()
         publish_slow("pix2pix", width=256)
-        engine(get_settings().database_url).dispose()
     return start_service(home)
 
 

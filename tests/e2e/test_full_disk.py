@@ -33,6 +33,7 @@ def upload(service: Service, name: str) -> Any:
     return service.client.post("/datasets", files={"file": ("a.zip", zipped(DATASET))}, data={"name": name})
 
 
+@pytest.mark.long
 def test_a_full_home(service: OnSmallDisk) -> None:
     large = {"file": ("a.png", bytes(3 << 20))}  # beyond what is kept in memory while a form is read
     assert service.client.post("/translate", files=large).status_code == 404, "It has chosen TMPDIR now."

@@ -74,6 +74,7 @@ def test_what_is_missing_is_told_with_what_to_do(tmp_path: Path) -> None:
     assert "secret" not in told.stdout + told.stderr
 
 
+@pytest.mark.long
 def test_an_old_database_is_told_how_to_come_up(tmp_path: Path) -> None:
     env = Service(tmp_path).env()
     code = "from app.db import migrate; migrate.upgrade('0001')"

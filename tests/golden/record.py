@@ -8,7 +8,6 @@ steps of a GAN all digits. Record again only where a change is meant to change t
 """
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from app.core.settings import CHECKOUT
 from models.spec.families import FAMILIES
-from tests.support.machines import AVX2
+from tests.support.machines import environment
 
 CURVES = Path(__file__).with_name("curves.json")
 Curve = dict[str, list[float]]
@@ -24,9 +23,8 @@ Curve = dict[str, list[float]]
 
 def curves(families: Iterable[str]) -> dict[str, Curve]:
     """The curves of the families, computed anew by a process of their own."""
-    environment = {**os.environ, **AVX2, "PYTHONPATH": str(CHECKOUT), "GOMP_SPINCOUNT": "0"}
     command = [sys.executable, "-P", "-m", "tests.golden.curves", *families]
-    done = subprocess.run(command, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(command, cwd=CHECKOUT, env=environment(), stdout=subprocess.PIPE, check=True)
     computed: dict[str, Curve] = json.loads(done.stdout)
     return computed
 

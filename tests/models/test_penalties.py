@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -45,6 +46,7 @@ def test_gradient_penalty_looks_between_real_and_fake() -> None:
     torch.testing.assert_close(value, (between.flatten(1).norm(dim=1) - 1).square().mean())
 
 
+@pytest.mark.slow
 def test_gradient_penalty_in_bf16_pulls_the_way_it_does_in_fp32() -> None:
     critic = build(resolve("wgan_gp", dataset="digits", seed=1)[1]).critic
     assert critic is not None

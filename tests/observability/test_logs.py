@@ -89,6 +89,7 @@ def test_supervisor_and_runner_name_job_and_attempt(story: tuple[Service, str]) 
     assert {line.get("job") for line in lines(service) if line["logger"] == "worker.supervisor"} == {job_id}
 
 
+@pytest.mark.long
 def test_a_runner_writes_the_same_kind_of_lines(start_service: StartService) -> None:
     """One that fails has something to say."""
     service = start_service()

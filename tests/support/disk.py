@@ -27,7 +27,8 @@ class OnSmallDisk(Service):
     """A service whose home, with what it writes in TMPDIR, is such a file system; its database is where it is told."""
 
     def __init__(self, home: Path, size: str, **settings: str) -> None:
-        room = {"FORGER_MAX_STORED_BYTES": str(1 << 40)}  # else what may be kept ends before the disk does
+        # The default limit on stored bytes would be reached before the disk is full.
+        room = {"FORGER_MAX_STORED_BYTES": str(1 << 40)}
         super().__init__(home, TMPDIR=str(home), XDG_RUNTIME_DIR="/tmp", **room | settings)
         self._size = size
 

@@ -27,8 +27,13 @@ JOBS: dict[str, dict[str, Any]] = {
 Blow = Callable[[Service, str], None]
 
 
+def body_of(family: str) -> dict[str, Any]:
+    """Return the request that trains the family's job."""
+    return {"recipe": family, "seed": 11, "budget": {"steps": STEPS}, **JOBS[family]}
+
+
 def post(service: Service, family: str) -> str:
-    return service.post(recipe=family, seed=11, budget={"steps": STEPS}, **JOBS[family])
+    return service.post(**body_of(family))
 
 
 def unbroken(service: Service, family: str) -> str:

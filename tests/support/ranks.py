@@ -19,7 +19,7 @@ from app.core.settings import CHECKOUT
 from models import ranks
 from models.duel import Losses
 from models.spec.recipe import Recipe
-from tests.support.machines import AVX2
+from tests.support.machines import environment
 from worker.training.batches import Batches
 from worker.training.data import load
 from worker.training.loop import Quiet, follow, train
@@ -106,9 +106,8 @@ def _together(task: str, recipes: Sequence[Recipe], folder: Path, of: int) -> No
     """Run this module once for each rank, with the instructions that every machine has."""
     (folder / "recipes.json").write_text(json.dumps([recipe.model_dump(mode="json") for recipe in recipes]))
     command = [sys.executable, "-P", "-m", "tests.support.ranks", task]
-    environment = {**os.environ, **AVX2, "PYTHONPATH": str(CHECKOUT), "GOMP_SPINCOUNT": "0"}
     started = [
-        subprocess.Popen([*command, str(rank), str(of), str(folder)], cwd=CHECKOUT, env=environment)
+        subprocess.Popen([*command, str(rank), str(of), str(folder)], cwd=CHECKOUT, env=environment())
         for rank in range(of)
     ]
     try:

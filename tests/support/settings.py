@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.core.settings import get_settings
+from app.db import migrate
 from app.db.session import engine
 from app.services import queue
 
@@ -19,12 +20,14 @@ def forget() -> None:
 
 
 @contextmanager
-def own_settings(home: Path) -> Iterator[None]:
-    """Those of a service whose home this is, for as long as it is open."""
+def new_home(home: Path) -> Iterator[None]:
+    """Use `home` with a migrated database as this process's own, before a service is started in it."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("DATABASE_URL", "REDIS_URL"):
             patch.delenv(name, raising=False)
         patch.setenv("FORGER_HOME", str(home))
         forget()
+        migrate.upgrade()
         yield
+        engine(get_settings().database_url).dispose()
     forget()

@@ -15,7 +15,7 @@ from app.core.settings import CHECKOUT, get_settings
 from app.core.states import TERMINAL, JobState
 from app.services import attempts, jobs
 from app.services.views import JobView
-from tests.support.machines import AVX2
+from tests.support.machines import environment
 from tests.support.wait import until
 from tests.support.worker import writable
 
@@ -57,9 +57,9 @@ def running(job_id: str, fence: int, at: int = NEVER) -> Iterator[Runner]:
     """A runner of this attempt that stops before its touch number `at`."""
     home = get_settings().home
     notes = home / f"touches-{job_id}-{fence}"
-    told = {"TEST_SUSPEND_AT": str(at), "TEST_TOUCHES": str(notes)}
     path = os.pathsep.join((str(FOLDER), str(CHECKOUT)))
-    env = {**os.environ, **AVX2, **told, "FORGER_HOME": str(home), "PYTHONPATH": path, "GOMP_SPINCOUNT": "0"}
+    told = {"TEST_SUSPEND_AT": str(at), "TEST_TOUCHES": str(notes)}
+    env = environment(FORGER_HOME=str(home), PYTHONPATH=path, **told)
     command = [sys.executable, "-P", "-m", "worker.runner", job_id, str(fence)]
     with (home / "runners.log").open("ab") as log:
         process = subprocess.Popen(
@@ -86,7 +86,8 @@ def overtaken(create: Callable[[], JobView], first: int, second: int) -> str:
     """Suspend an attempt at its touch `first`; wake it while its successor rests at `second`. What the job leaves."""
     job = create()
     with running(job.id, claimed(job.id), first) as old:
-        if not old.rests() or jobs.get(job.id).state in TERMINAL:  # what it touches last it touches after its end
+        # A runner removes its working files after it has ended the job: then no attempt follows.
+        if not old.rests() or jobs.get(job.id).state in TERMINAL:
             old.go_on()
             return left(job.id)
         attempts.lost(job.id, 1, "worker_lost", "The host was suspended.")

@@ -81,7 +81,8 @@ CAPTURED: list[tuple[str, dict[str, Any]]] = [
 ] + list(TWISTS)
 
 
-@pytest.mark.sampled(16, quick=2)
+@pytest.mark.slow
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize(("family", "changes"), CAPTURED, ids=lambda value: value if isinstance(value, str) else "")
 def test_captured_steps_leave_the_bits_of_those_made_by_hand(family: str, changes: dict[str, Any]) -> None:
     recipe, tapes = recipe_of(family, changes), list[Tape]()

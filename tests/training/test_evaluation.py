@@ -169,6 +169,7 @@ def test_who_translates_nothing_is_the_first_baseline(cache: Path) -> None:
     assert whole.figures["psnr"] == pytest.approx((whole.figures["psnr_a2b"] + whole.figures["psnr_b2a"]) / 2)
 
 
+@pytest.mark.slow
 def test_two_piles_without_counterparts_are_compared_as_piles(cache: Path) -> None:
     """Where a dataset has no test split the pictures are not known to be pairs."""
     recipe = recipe_of("cyclegan", "day2night")

@@ -84,6 +84,7 @@ def start() -> Start:
     return Start(source.id, checkpoint)
 
 
+@pytest.mark.long
 def test_a_job_begins_with_anothers_weights_though_that_one_is_gone(broker: Process) -> None:
     source = start()
     begun, fresh = make_job("gan", steps=2, start=source), make_job("gan", steps=2)

@@ -34,6 +34,7 @@ def left(job: JobView) -> list[tuple[str, str]]:
     return [(shard.name, shard.sha256) for shard in shards.recorded(job.id)]
 
 
+@pytest.mark.long
 @once
 def test_generating_needs_no_slot_and_shares_the_place_beside(broker: Process) -> None:
     publish_vivid()
