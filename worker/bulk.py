@@ -1,5 +1,6 @@
 """What the runner's process does for a job that generates or translates: shard after shard, each written once."""
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from worker import subject
 from worker.lifeline import CalledOff, Lifeline
 from worker.making import Drawing, Making, Restyling
 from worker.memory import OutOfMemory, no_memory
+from worker.remaining import Remaining
 from worker.settling import settle
 from worker.shards import MEDIA, Made, Writer
 from worker.sources import source_of
@@ -35,6 +37,7 @@ class Bulk:
         self._asked = Generation(**asked) if job.kind == GENERATE else Translation(**asked)
         self._done = 0
         """pictures written"""
+        self._remaining: Remaining | None = None
 
     def run(self) -> None:
         """Makes all, or is called off; the job's row says which."""
@@ -61,6 +64,7 @@ class Bulk:
         attempts.sweep_files(self._job.id, self._fence)
         self._done = first = self._resume_point()
         writer = Writer(self._asked.format, making.of, making.class_names)
+        self._remaining = Remaining(making.total)
         made = self._counted(making.made(first))
         for start in range(first, making.total, self._asked.shard):
             with attempt_files.scratch(self._folder, "shard", self._fence) as folder:
@@ -109,7 +113,13 @@ class Bulk:
         for one in made:
             yield one
             self._done += 1
+            self._tell_left()
             self._beat()
+
+    def _tell_left(self) -> None:
+        assert self._remaining is not None
+        self._remaining.at(self._done, time.monotonic())
+        self._lifeline.left_s = self._remaining.left_s
 
     def _beat(self) -> None:
         self._lifeline.heed(self._done)

@@ -24,6 +24,8 @@ class Lifeline:
 
     def __init__(self) -> None:
         self.wanted: str | None = None
+        self.left_s: float | None = None
+        """what the work has yet to go, as far as it is known; told with each heartbeat"""
         self._beat_at = 0.0
         self._beats = -1
 
@@ -39,7 +41,8 @@ class Lifeline:
         moment = time.monotonic()
         if now or moment - self._beat_at >= BEAT_EVERY_S:
             self._beat_at = moment
-            os.write(self._beats, f"{step}\n".encode())
+            left = "" if self.left_s is None else f" {self.left_s:.1f}"
+            os.write(self._beats, f"{step}{left}\n".encode())
 
     def heed(self, step: int, *, now: bool = False) -> None:
         """Send a heartbeat. Raises CalledOff where the attempt is to end."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
@@ -28,6 +29,7 @@ from worker.lifeline import DATABASE_LOST, CalledOff, Lifeline
 from worker.loading import load
 from worker.memory import OutOfMemory, confine, no_memory, unconfine
 from worker.ranks import together
+from worker.remaining import Remaining
 from worker.reporting import Reports
 from worker.settling import settle
 from worker.sources import CannotTranslate
@@ -165,6 +167,7 @@ class Runner:
         """the step that the attempt goes on from"""
         self._step = 0
         """the step that it is at"""
+        self._remaining: Remaining | None = None
         self._begun = False
 
     def run(self) -> None:
@@ -197,6 +200,7 @@ class Runner:
         recipe = job.recipe
         if recipe.budget.minutes is not None:
             recipe = self._settle_budget(recipe, loaded, settled, start)
+        self._remaining = Remaining(recipe.budget.steps, None if recipe.watch is None else recipe.watch.every)
         with together(recipe, settled, self._scratch, job=self._job_id, attempt=self._fence):
             ended = train(
                 recipe,
@@ -219,6 +223,9 @@ class Runner:
             attempts.stopped(self._job_id, self._fence)
 
     def beat(self, step: int) -> None:
+        if self._remaining is not None and step != self._step:
+            self._remaining.at(step, time.monotonic())
+            self._lifeline.left_s = self._remaining.left_s
         self._step = step
         self._lifeline.beat(step)
         if not self._begun and step > self._from:

@@ -14,7 +14,7 @@ from pathlib import Path
 from app.core import environment
 from app.core.settings import CHECKOUT
 
-_NUMBER = re.compile(rb"\d+")
+_BEAT = re.compile(rb"(\d+)(?: ([\d.]+))?\n")
 _CHUNK_BYTES = 65536
 _TAIL_BYTES = 4096
 TUNING = {
@@ -51,6 +51,7 @@ class RunnerProcess:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._beats, selectors.EVENT_READ)
         self.step = 0
+        self.left_s: float | None = None
         self.beat_at = time.monotonic()
 
     @property
@@ -99,7 +100,8 @@ class RunnerProcess:
     def _read(self) -> None:
         chunk = os.read(self._beats.fileno(), _CHUNK_BYTES)
         if chunk:
-            self.step = int(_NUMBER.findall(chunk)[-1])
+            step, left = _BEAT.findall(chunk)[-1]
+            self.step, self.left_s = int(step), float(left) if left else None
             self.beat_at = time.monotonic()
         else:  # closed: the runner is about to end
             self._selector.unregister(self._beats)

@@ -64,7 +64,6 @@ class Attempt:
         self._ordered_at = 0.0
         self._verdict: tuple[str, str] | None = None
         self._stopped_by_us = False
-        self._pace = Pace()
 
     def run(self) -> None:
         """Returns once the runner has ended and the job's row says how."""
@@ -91,9 +90,8 @@ class Attempt:
     def _renew(self, now: float) -> None:
         """The lease says that this process lives. That the runner gets on is its heartbeat's to say."""
         step, silent_s = self._runner.step, now - self._runner.beat_at
-        step_s = self._pace.step_s(step, now)
         try:
-            self._state = attempts.renew(self._claim.job_id, self._claim.fence, step, step_s, silent_s)
+            self._state = attempts.renew(self._claim.job_id, self._claim.fence, step, self._runner.left_s, silent_s)
         except OperationalError as error:  # the database may be restarting; the lease decides who is right
             log.warning("renewal_failed", error=str(error))
         self._renew_at = now + min(self._settings.lease_s / 3, RENEW_AT_MOST_S)
@@ -131,18 +129,3 @@ class Attempt:
             log.warning("attempt_lost", code=code, message=message, told=False)
             raise
         log.warning("attempt_lost", code=code, message=message)
-
-
-class Pace:
-    """Time of a step, from those seen in this attempt."""
-
-    def __init__(self) -> None:
-        self._from: tuple[int, float] | None = None
-
-    def step_s(self, step: int, now: float) -> float | None:
-        if step and self._from is None:
-            self._from = (step, now)
-        if self._from is None or step <= self._from[0]:
-            return None
-        first, since = self._from
-        return (now - since) / (step - first)

@@ -18,7 +18,7 @@ from app.core.errors import FieldError, ForgerError, Invalid
 from app.core.limits import KEY_LENGTH, SENT_MOST
 from app.schemas.bulk import GenerateIn, TranslateIn
 from app.schemas.jobs import EstimateOut, EvaluateIn, ExtendIn, JobIn, JobOut, PlanOut, Refusal, TrainIn
-from app.services import admission, bulk, estimates, evaluations, idempotency, jobs, plans
+from app.services import admission, bulk, durations, estimates, evaluations, idempotency, jobs, plans
 from app.services.bulk import Bulk, Sent
 from app.services.idempotency import Answer, Replay
 from app.services.inference import Inference
@@ -192,7 +192,7 @@ def _known(wish: Wish, inference: TheInference) -> dict[str, Any]:
         of = {"recipe": many.version.recipe, "family": many.family, "model": many.version.name}
         return {**of, "dataset": many.dataset, "asked": asdict(many.asked)}
     plan = plans.make(**_asked(wish))
-    estimate = EstimateOut.model_validate(estimates.of(plan.recipe, plan.devices))
+    estimate = EstimateOut.of(estimates.of(plan.recipe, plan.devices), durations.expected_s(plan.recipe, plan.family))
     known = {"recipe": plan.recipe, "family": plan.family, "model": plan.model}
     return {**known, "estimate": estimate, "notes": plans.notes(plan.recipe)}
 

@@ -74,7 +74,7 @@ def _replies() -> list[Out]:
     recipe = recipes.defaults("cdcgan")
     family = FAMILIES["cdcgan"]
     own = f"/jobs/{JOB}"
-    estimate = jobs.EstimateOut.model_validate(estimates.of(recipe))
+    estimate = jobs.EstimateOut.of(estimates.of(recipe), takes_s=51)
     message = "No trouble was seen in 5 evaluations: its Fréchet distance of features is 4.3."
     health = Health(state="healthy", kind=None, step=300, message=message)
     job = jobs.JobOut(
@@ -96,6 +96,7 @@ def _replies() -> list[Out]:
         attempt=1,
         progress=jobs.Progress(step=300, total=1200, eta_s=27.5),
         queue_position=None,
+        starts_in_s=None,
         created_at=AT,
         queued_at=AT,
         started_at=AT + 1,
@@ -190,6 +191,7 @@ def _replies() -> list[Out]:
             jobs=[
                 experiments.PlannedJob(case="hinge", seed=1, family="gan", dataset="ring8", model="objectives-hinge")
             ],
+            minutes=0.2,
             notes=[],
             refusals=[],
         ),

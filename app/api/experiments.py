@@ -65,11 +65,11 @@ def _planned(asked: ExperimentIn) -> list[Planned]:
 def _tried(asked: ExperimentIn) -> ExperimentPlanOut:
     try:
         planned = _planned(asked)
-        return ExperimentPlanOut.of(planned, experiments.notes(planned))
+        return ExperimentPlanOut.of(planned, experiments.takes_s(planned), experiments.notes(planned))
     except ForgerError as error:
         fields = error.errors or (FieldError("", error.detail),)
         refusals = [Refusal(pointer=field.pointer, message=field.message) for field in fields]
-        return ExperimentPlanOut(count=0, jobs=[], notes=[], refusals=refusals)
+        return ExperimentPlanOut(count=0, jobs=[], minutes=None, notes=[], refusals=refusals)
 
 
 @router.get("")

@@ -130,6 +130,16 @@ def when(at: float | None) -> str | None:
     return None if at is None else datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def lasting(seconds: float) -> str:
+    """A time in words, as one plans by it."""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 100:
+        return f"about {minutes} minute{'s' * (minutes > 1)}"
+    return f"about {seconds / 3600:.1f} hours"
+
+
 def health(known: "Health | None") -> str | None:
     """In a word: the trouble, or how it is."""
     return None if known is None else known.kind or known.state

@@ -65,6 +65,8 @@ def _try(forger: "Forger", asked: dict[str, Any], *, as_json: bool) -> None:
     else:
         rows = [(job.case, job.seed, job.family, job.dataset, job.model) for job in plan.jobs]
         ask.table(("CASE", "SEED", "FAMILY", "DATASET", "MODEL"), rows)
+        if plan.minutes is not None:
+            typer.echo(f"One after the other its jobs take {ask.lasting(60 * plan.minutes)}.")
         for note in plan.notes:
             typer.echo(note)
     if plan.refusals:

@@ -2,9 +2,10 @@
 
 import shlex
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import typer
@@ -12,10 +13,11 @@ import typer
 from app.cli import ask
 from app.cli.watched import Watched, by_player, figure
 from app.core.names import EVALUATE, GENERATE, TRAIN, TRANSLATE
-from app.core.states import JobState
+from app.core.states import TERMINAL, JobState
 
 if TYPE_CHECKING:
     from app.client import Event, Job
+    from app.schemas.jobs import JobOut
 
 EACH = 20
 """classes up to which some pictures of each are shown"""
@@ -23,6 +25,14 @@ MANY = (GENERATE, TRANSLATE)
 """kinds of jobs that leave files of pictures"""
 READ_S = 1.0
 """the job itself is read again after this time, for the time left"""
+
+
+def expectation(seen: "JobOut") -> str | None:
+    """How long a job takes that has not ended, and when it starts where it waits."""
+    if seen.state in TERMINAL or seen.estimate is None or seen.estimate.minutes is None:
+        return None
+    takes = f"It takes {ask.lasting(60 * seen.estimate.minutes)}"
+    return takes + (f" and starts in {ask.lasting(seen.starts_in_s)}." if seen.starts_in_s else ".")
 
 
 def follow(job: "Job") -> None:
@@ -33,6 +43,8 @@ def follow(job: "Job") -> None:
 
 def watch(job: "Job") -> None:
     """As `follow`, and nothing of what it came to."""
+    if (sentence := expectation(job.seen)) is not None:
+        typer.echo(sentence)
     try:
         if sys.stdout.isatty():
             _draw(job)
@@ -152,11 +164,34 @@ def _draw(job: "Job") -> None:
     from app.client import StateChanged, Told
 
     watched = Watched(job)
-    with Live(watched, console=Console(highlight=False, markup=False), refresh_per_second=4) as live:
+    console = Console(highlight=False, markup=False)
+    with _refreshed(job), Live(watched, console=console, refresh_per_second=4) as live:
         for event in _events(job):
             watched.take(event)
             if isinstance(event, StateChanged | Told):
                 live.console.print(sentence(job, event))
+    job.refresh()  # what the reader has read last may be older than the end
+
+
+@contextmanager
+def _refreshed(job: "Job") -> Iterator[None]:
+    """Read the job now and then: its step and the time left change with its heartbeats, of which no event tells."""
+    from app.client import ForgerProblem, Unreachable
+
+    over = threading.Event()
+
+    def read() -> None:
+        while not over.wait(READ_S):
+            with suppress(Unreachable, ForgerProblem):  # the stream of events has more patience, and tells why
+                job.refresh()
+
+    reader = threading.Thread(target=read, name="refreshing", daemon=True)
+    reader.start()
+    try:
+        yield
+    finally:
+        over.set()
+        reader.join()
 
 
 def _events(job: "Job") -> "Iterator[Event]":

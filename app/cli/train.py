@@ -140,6 +140,8 @@ def _try(forger: "Forger", what: str | Json, asked: "Asked", *, as_json: bool) -
             sizes, memory, disk = taken.parameters, taken.memory_bytes / 1e9, taken.disk_bytes / 1e9
             typer.echo(f"Weights: generator {sizes.generator:,}, critic {sizes.critic:,}.")
             typer.echo(f"It takes at most {memory:.1f} GB of memory and {disk:.2f} GB on the disk.")
+            if taken.minutes is not None:
+                typer.echo(f"It takes {ask.lasting(60 * taken.minutes)} on this service.")
         for note in answer.notes:
             typer.echo(note)
     if answer.refusals:
@@ -150,4 +152,6 @@ def _say_queued(job: "Job") -> None:
     seen = job.seen
     place = f" (number {seen.queue_position} in the queue)" if seen.queue_position else ""
     typer.echo(f"{job.id} is {seen.state}{place}: {seen.family or 'a recipe'} on {seen.dataset}.")
+    if (sentence := follow.expectation(seen)) is not None:
+        typer.echo(sentence)
     typer.echo("Watch it with: forger jobs follow last")

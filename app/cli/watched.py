@@ -58,21 +58,16 @@ class Watched:
 
     def __init__(self, job: "Job") -> None:
         self.job = job
-        self.step = 0
         self.points: list[tuple[int, dict[str, float | None]]] = []
         self.sample: str | None = None
 
     def take(self, event: "Event") -> None:
-        from app.client import Metrics, Rewound, SampleDrawn, ShardWritten
+        from app.client import Metrics, Rewound, SampleDrawn
 
         match event:
             case Metrics(step=step, values=values):
-                self.step = step
                 self.points.append((step, by_player(values)))
-            case ShardWritten(step=step):
-                self.step = step
             case Rewound(to_step=step):
-                self.step = step
                 self.points = [point for point in self.points if point[0] <= step]
             case SampleDrawn(artifact=artifact):
                 self.sample = self.job.link(artifact)
@@ -92,9 +87,9 @@ class Watched:
         from app.remote.notebook import course
 
         seen = self.job.seen
-        at = course(self.step, seen.progress.total) + _left(seen.progress.eta_s)
+        at = course(seen.progress.step, seen.progress.total) + _left(seen.progress.eta_s)
         lines = Table.grid(padding=(0, 2))
-        lines.add_row(str(seen.state), ProgressBar(seen.progress.total, self.step, WIDTH), at)
+        lines.add_row(str(seen.state), ProgressBar(seen.progress.total, seen.progress.step, WIDTH), at)
         for name, values in self.curves().items():
             lines.add_row(name, spark(values), figure(values[-1]))
         head = Text(f"{seen.family or 'a recipe'} on {seen.dataset}  {seen.id}", style="bold")

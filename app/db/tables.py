@@ -75,6 +75,8 @@ class Job(Base):
     best: Mapped[dict[str, Any] | None]  # step, metric and value of its best checkpoint
     health: Mapped[dict[str, Any] | None]  # state, kind, step and message of what its newest evaluation shows
     result: Mapped[dict[str, Any] | None]
+    work_s: Mapped[float | None]  # that its training takes by the machine's speed alone, where that is known
+    takes_s: Mapped[float | None]  # that it was told to take
     step: Mapped[int]
     total: Mapped[int]
     eta_s: Mapped[float | None]

@@ -58,11 +58,14 @@ class ExperimentPlanOut(Out):
 
     count: int
     jobs: list[PlannedJob]
+    minutes: float | None = Field(
+        description="That all its jobs take one after the other, about; null where that is not known of one."
+    )
     notes: list[str] = Field(description="What is to be known beforehand, by case: what will not be measured.")
     refusals: list[Refusal]
 
     @classmethod
-    def of(cls, planned: "list[Planned]", notes: list[str]) -> "ExperimentPlanOut":
+    def of(cls, planned: "list[Planned]", takes_s: float | None, notes: list[str]) -> "ExperimentPlanOut":
         jobs = [
             PlannedJob(
                 case=one.case.name,
@@ -73,7 +76,8 @@ class ExperimentPlanOut(Out):
             )
             for one in planned
         ]
-        return cls(count=len(jobs), jobs=jobs, notes=notes, refusals=[])
+        minutes = None if takes_s is None else round(takes_s / 60, 1)
+        return cls(count=len(jobs), jobs=jobs, minutes=minutes, notes=notes, refusals=[])
 
 
 class ExperimentJob(Out):

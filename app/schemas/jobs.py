@@ -15,6 +15,7 @@ from models.spec.wording import WORDS, listed, nearest, shown
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
     from app.services.views import ArtifactView, JobView
+    from models.spec.estimate import Estimate
 
 ROOMS = ("events", "metrics", "checkpoints", "artifacts", "samples")
 
@@ -119,11 +120,24 @@ class Parameters(Out):
 
 
 class EstimateOut(Out):
-    """What a training takes, told from its recipe. Upper bounds."""
+    """What a training takes, told from its recipe. Bytes are upper bounds."""
 
     parameters: Parameters
     memory_bytes: int = Field(description="At its peak, on a CPU and in fp32; on a GPU most of it lies there.")
     disk_bytes: int = Field(description="That the job may come to keep on the disk while it runs.")
+    minutes: float | None = Field(
+        description="From its start to its end, about: by the speed of this machine and what trainings of the family "
+        "took on it. Null where neither is known."
+    )
+
+    @classmethod
+    def of(cls, estimate: "Estimate", takes_s: float | None) -> "EstimateOut":
+        return cls(
+            parameters=Parameters.model_validate(estimate.parameters),
+            memory_bytes=estimate.memory_bytes,
+            disk_bytes=estimate.disk_bytes,
+            minutes=None if takes_s is None else round(takes_s / 60, 2),
+        )
 
 
 class Refusal(Out):
@@ -210,6 +224,10 @@ class JobOut(Out):
     attempt: int
     progress: Progress
     queue_position: int | None
+    starts_in_s: float | None = Field(
+        description="Until a training begins that waits, about; null where those before it do not say how long they "
+        "take, and where none runs."
+    )
     created_at: Time
     queued_at: Time | None
     started_at: Time | None
@@ -238,10 +256,11 @@ class JobOut(Out):
             experiment=job.experiment_id,
             case=job.case,
             resources=ResourcesOut(devices=job.devices),
-            estimate=job.estimate and EstimateOut.model_validate(job.estimate),
+            estimate=job.estimate and EstimateOut.of(job.estimate, job.takes_s),
             attempt=job.attempt,
             progress=Progress(step=job.step, total=job.total or None, eta_s=job.eta_s),
             queue_position=job.queue_position,
+            starts_in_s=job.starts_in_s,
             created_at=job.created_at,
             queued_at=job.queued_at,
             started_at=job.started_at,

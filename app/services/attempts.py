@@ -73,10 +73,10 @@ def claim(job_id: str, owner: str) -> Claim | None:
         return None if row is None else Claim(job_id, row.fence)
 
 
-def renew(job_id: str, fence: int, step: int, step_s: float | None, silent_s: float = 0.0) -> JobState:
+def renew(job_id: str, fence: int, step: int, left_s: float | None, silent_s: float = 0.0) -> JobState:
     """Extend the lease and note the progress; answer the state, which may ask to pause or cancel.
 
-    `step_s` is the time a step takes, where it is known; `silent_s` is the time since the runner's last heartbeat.
+    `left_s` is what the attempt has yet to go, where it is known; `silent_s` the time since the runner's last heartbeat.
     """
     lease = epoch_now() + get_settings().lease_s
     with unit_of_work() as session:
@@ -87,7 +87,7 @@ def renew(job_id: str, fence: int, step: int, step_s: float | None, silent_s: fl
             lease_expires=lease,
             heartbeat_at=epoch_now() - silent_s,
             step=rows.no_less(step),
-            eta_s=None if step_s is None else (Job.total - step) * step_s,
+            eta_s=left_s,
         )
         return JobState(_held(session, job_id).state)
 

@@ -15,7 +15,7 @@ from app.core.states import TERMINAL, JobState
 from app.db.repositories import experiments as rows
 from app.db.session import unit_of_work
 from app.db.tables import Experiment
-from app.services import admission, estimates, grids, jobs, measurements, plans, queue, views
+from app.services import admission, durations, estimates, grids, jobs, measurements, plans, queue, views
 from app.services.grids import Case
 from app.services.idempotency import Answer
 from app.services.measurements import Spread, Summary
@@ -114,6 +114,14 @@ def plan(
         raise _refused(refusals, len(found))
     alike = _watched_alike(made)
     return [Planned(case, seed, _seeded(own, seed)) for seed in chosen for case, own in alike]
+
+
+def takes_s(planned: Sequence[Planned]) -> float | None:
+    """Seconds that all jobs take one after the other; None where that is not known of one."""
+    with unit_of_work(read_only=True) as session:
+        each = [durations.of(session, one.plan.recipe, one.plan.family).takes_s for one in planned]
+    known = [seconds for seconds in each if seconds is not None]
+    return sum(known) if len(known) == len(each) else None
 
 
 def notes(planned: Sequence[Planned]) -> list[str]:

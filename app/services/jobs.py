@@ -1,6 +1,7 @@
 """Jobs as their clients see them: create, ask, watch. The row is the truth; the queue is only rung."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -20,7 +21,7 @@ from app.db.repositories import jobs as rows
 from app.db.repositories.points import Curve
 from app.db.session import unit_of_work
 from app.db.tables import Job
-from app.services import admission, estimates, queue, sweep, views
+from app.services import admission, durations, estimates, queue, sweep, views
 from app.services import checkpoints as checkpoints_
 from app.services.idempotency import Answer
 from app.services.plans import Start
@@ -122,14 +123,23 @@ def make(
 
 
 def insert(
-    session: Session, job_id: str, recipe: Recipe, *, kind: str, dataset: str, total: int = 0, **values: Any
+    session: Session,
+    job_id: str,
+    recipe: Recipe,
+    *,
+    kind: str,
+    dataset: str,
+    family: str | None,
+    total: int = 0,
+    **values: Any,
 ) -> None:
     """A new queued job, in the caller's transaction. `total` of a training is its budget; 0: not known yet."""
     _require_dataset(session, dataset)
-    if kind == TRAIN and recipe.budget.minutes is None:
-        total = recipe.budget.steps
+    if kind == TRAIN:
+        total = recipe.budget.steps if recipe.budget.minutes is None else 0
+        values |= asdict(durations.of(session, recipe, family))
     whole = recipe.model_dump(mode="json")
-    rows.add(session, job_id, kind=kind, dataset=dataset, recipe=whole, total=total, **values)
+    rows.add(session, job_id, kind=kind, dataset=dataset, family=family, recipe=whole, total=total, **values)
 
 
 def _require_dataset(session: Session, name: str) -> None:
@@ -155,7 +165,7 @@ def get(job_id: str) -> JobView:
         row = rows.find(session, job_id)
         if row is None:
             raise _missing(job_id)
-        return views.job(row, rows.positions(session, [row]).get(job_id))
+        return _seen(session, [row])[0]
 
 
 def list_jobs(
@@ -173,9 +183,13 @@ def list_jobs(
     with unit_of_work(read_only=True) as session:
         found = rows.page(session, limit + 1, after, **filters)
         listed = found[:limit]
-        places = rows.positions(session, listed)
-        page = [views.job(row, places.get(row.id)) for row in listed]
+        page = _seen(session, listed)
     return page, page[-1].id if len(found) > limit else None
+
+
+def _seen(session: Session, listed: Sequence[Job]) -> list[JobView]:
+    places, begins = rows.positions(session, listed), durations.starts_in_s(session, listed)
+    return [views.job(row, places.get(row.id), begins.get(row.id)) for row in listed]
 
 
 def cancel(job_id: str) -> JobView:
@@ -215,6 +229,8 @@ def extend(job_id: str, steps: int, answer: Answer | None = None) -> JobView:
             stored_bytes=stored,
             total=told["to"],
             asked={"extended_at": told["from"]},  # an early end before it is over
+            work_s=None,
+            takes_s=None,
             result=None,
             finished_at=None,
             queued_at=epoch_now(),

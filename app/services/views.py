@@ -54,7 +54,10 @@ class JobView:
     step: int
     total: int
     eta_s: float | None
+    takes_s: float | None
+    """what it was told to take"""
     queue_position: int | None
+    starts_in_s: float | None
     devices: int
     estimate: Estimate | None
     """of a training"""
@@ -120,7 +123,7 @@ class VersionView:
     created_at: float
 
 
-def job(row: tables.Job, queue_position: int | None = None) -> JobView:
+def job(row: tables.Job, queue_position: int | None = None, starts_in_s: float | None = None) -> JobView:
     has_reason = row.reason_code is not None and row.reason_message is not None
     recipe = read(row.recipe)
     return JobView(
@@ -136,7 +139,9 @@ def job(row: tables.Job, queue_position: int | None = None) -> JobView:
         step=row.step,
         total=row.total,
         eta_s=row.eta_s,
+        takes_s=row.takes_s,
         queue_position=queue_position,
+        starts_in_s=starts_in_s,
         devices=row.devices,
         estimate=estimates.of(recipe, row.devices) if row.kind == TRAIN else None,
         numerics=row.numerics,

@@ -77,13 +77,13 @@ def _dcgan_generator(spec: nets.DcganGenerator, latent: int, form: tuple[int, ..
     size = conv(latent, wide[0], sides[0], 1, bias=bias)
     for number, after in enumerate(wide):
         if number:
-            size += conv(wide[number - 1], after, _kernel(sides[number]), sides[number], bias=bias)
+            before, given = wide[number - 1], sides[number - 1]
+            size += conv(before, after, _kernel(sides[number]), sides[number], bias=bias, given=given)
         size += maps(after, sides[number], times=2 if number == 0 else 1)
         size += _norm(spec.norm, after, classes, sides[number])
-    paint = (
-        conv(wide[-1], channels, 3, side) if spec.refine else conv(wide[-1], channels, _kernel(side), side, bias=bias)
-    )
-    return size + paint
+    if spec.refine:
+        return size + conv(wide[-1], channels, 3, side)
+    return size + conv(wide[-1], channels, _kernel(side), side, bias=bias, given=sides[-2])
 
 
 def _kernel(side: int) -> int:
@@ -185,7 +185,9 @@ def _sequence_generator(spec: nets.SequenceGenerator, latent: int, form: tuple[i
     code = latent - length * symbols
     cell = 3 * spec.width * (code + symbols + spec.width) + 6 * spec.width
     size = Size(weights=cell) + linear(code, spec.width) + Size(weights=spec.width * symbols + symbols)
-    step = maps(code + symbols) + maps(spec.width, times=9) + maps(symbols, times=6)
+    # As many layers as a step has of gates, of what is read off, and of symbols drawn.
+    step = Size(products=cell + spec.width * symbols, layers=9)
+    step += maps(code + symbols) + maps(spec.width, times=9) + maps(symbols, times=6)
     return size + total(step for _ in range(length)) + maps(latent, times=3)
 
 
@@ -202,7 +204,7 @@ def _resnet(spec: nets.ResnetGenerator, given: int, form: tuple[int, ...]) -> Si
     nearest = spec.upsample == "nearest"
     for before, after, at in ((4 * wide, 2 * wide, half), (2 * wide, wide, side)):
         size += maps(before, at) if nearest else Size()
-        size += conv(before, after, 3, at) + maps(after, at)
+        size += conv(before, after, 3, at, given=None if nearest else at // 2) + maps(after, at)
         size += maps(after, at) if spec.skips else Size()
     return size + maps(wide, side + 6) + conv(wide, channels, 7, side)
 
@@ -217,17 +219,17 @@ def _unet(spec: nets.UnetGenerator, given: int, form: tuple[int, ...]) -> Size:
         size += _map_norm(spec.norm, after, at) if 0 < level < last else Size()
     for level in range(last, 0, -1):
         before, after, at = wide[level] * (2 if spec.skips and level < last else 1), wide[level - 1], side >> level
-        size += conv(before, after, 4, at, bias=bias) + _map_norm(spec.norm, after, at)
+        size += conv(before, after, 4, at, bias=bias, given=at // 2) + _map_norm(spec.norm, after, at)
         size += maps(after, at, times=2) if spec.dropout else Size()
         size += maps(2 * after if spec.skips else after, at, times=2)  # beside the way down, and its ReLU
     outermost = wide[0] * (2 if spec.skips and last else 1)
-    return size + conv(outermost, channels, 4, side)
+    return size + conv(outermost, channels, 4, side, given=side // 2)
 
 
 def _map_norm(kind: str, channels: int, side: int) -> Size:
     if kind == "none":
         return Size()
-    return maps(channels, side) + (batch_norm(channels) if kind == "batch" else Size())
+    return maps(channels, side) + (batch_norm(channels) if kind == "batch" else Size(layers=1))
 
 
 def _srresnet(spec: nets.SrresnetGenerator, factor: int, form: tuple[int, ...]) -> Size:

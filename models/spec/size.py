@@ -1,4 +1,5 @@
-"""How much a network holds, layer by layer: its weights, and what one example leaves in memory for the backward pass.
+"""How much a network holds and computes, layer by layer: its weights, what one example leaves in memory for the
+backward pass, and the multiplications of a pass.
 
 The rules of the networks stand in generator_sizes and critic_sizes. A test holds them against the networks themselves.
 """
@@ -25,6 +26,10 @@ class Size:
     """weights that every pass computes anew, such as normalised ones"""
     rows: int = 0
     """of the matrices that the spectral norm holds, where it does"""
+    products: int = 0
+    """multiplications of a pass, per example"""
+    layers: int = 0
+    """with weights, in the order of a pass: what each costs whatever its size"""
 
     def __add__(self, other: "Size") -> "Size":
         """One after the other."""
@@ -36,6 +41,8 @@ class Size:
             self.pairs + other.pairs,
             self.anew + other.anew,
             self.rows + other.rows,
+            self.products + other.products,
+            self.layers + other.layers,
         )
 
 
@@ -45,8 +52,9 @@ def total(sizes: Iterable[Size]) -> Size:
 
 def either(first: Size, second: Size) -> Size:
     """Two networks of which each pass uses one."""
+    larger = max(first, second, key=lambda size: size.products)
     both = first + second
-    return replace(both, kept=max(first.kept, second.kept))
+    return replace(both, kept=max(first.kept, second.kept), products=larger.products, layers=larger.layers)
 
 
 def maps(channels: int, side: int = 1, times: int = 1) -> Size:
@@ -60,14 +68,17 @@ def passing(channels: int, side: int = 1) -> Size:
     return Size(widest=channels * side**2)
 
 
-def conv(before: int, after: int, kernel: int, side: int, *, bias: bool = True) -> Size:
-    """A convolution, transposed or not, whose output has this side; the output is kept."""
-    return Size(weights=before * after * kernel**2 + bias * after, rows=after) + maps(after, side)
+def conv(before: int, after: int, kernel: int, side: int, *, bias: bool = True, given: int | None = None) -> Size:
+    """A convolution whose output has this side, and is kept; a transposed one is `given` maps of another side."""
+    matrix = before * after * kernel**2
+    products = matrix * (side if given is None else given) ** 2
+    return Size(weights=matrix + bias * after, rows=after, products=products, layers=1) + maps(after, side)
 
 
 def linear(before: int, after: int, *, bias: bool = True) -> Size:
     """The output is kept."""
-    return Size(weights=before * after + bias * after, rows=after) + maps(after)
+    matrix = before * after
+    return Size(weights=matrix + bias * after, rows=after, products=matrix, layers=1) + maps(after)
 
 
 def embedding(count: int, size: int) -> Size:
@@ -76,7 +87,7 @@ def embedding(count: int, size: int) -> Size:
 
 def batch_norm(channels: int, *, affine: bool = True) -> Size:
     """The running mean and variance, and how many batches they are of. What it gives is counted by what follows."""
-    return Size(weights=2 * channels * affine, buffers=2 * channels + 1)
+    return Size(weights=2 * channels * affine, buffers=2 * channels + 1, layers=1)
 
 
 def conditional_norm(channels: int, classes: int, side: int) -> Size:
@@ -97,7 +108,7 @@ def attention(channels: int, side: int) -> Size:
     narrow, half_wide, half = max(channels // 8, 1), max(channels // 2, 1), -(-side // 2)
     shares = side**2 * half**2
     return (
-        Size(weights=1, kept=shares, widest=shares)
+        Size(weights=1, kept=shares, widest=shares, products=shares * (narrow + half_wide), layers=1)
         + maps(channels, half)
         + conv(channels, narrow, 1, side, bias=False)
         + conv(channels, narrow, 1, half, bias=False)

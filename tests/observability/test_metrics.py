@@ -68,7 +68,7 @@ def test_the_pace_of_what_trains_is_told_by_family(client: TestClient) -> None:
     for family in ("cdcgan", "cdcgan", "gan"):
         job = make_job(family, "digits" if family == "cdcgan" else "ring8", steps=20)
         assert attempts.claim(job.id, "tests") is not None
-        attempts.renew(job.id, 1, 10, step_s=0.5)
+        attempts.renew(job.id, 1, 10, left_s=5.0)
     assert value(client, "forger_steps_per_second", family="cdcgan") == pytest.approx(4)
     assert value(client, "forger_steps_per_second", family="gan") == pytest.approx(2)
 

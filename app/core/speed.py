@@ -1,0 +1,56 @@
+"""How quick this machine is, measured in a third of a second without torch: what times of trainings are told from."""
+
+import os
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from models.spec.duration import Speed
+
+PART_S = 0.1
+"""how long each part is measured"""
+SIDE = 96
+"""of the matrices multiplied: on one core, in its cache"""
+NUMBERS = 4 << 20
+"""of an array that no cache holds"""
+_BF16 = {"avx512_bf16", "amx_bf16"}
+
+
+@lru_cache
+def measured() -> Speed:
+    """Of one core. Once in a process: what runs beside it at that time makes it slower."""
+    matrix, far = np.ones((SIDE, SIDE), np.float32), np.ones(NUMBERS, np.float32)
+    out, copy, some = np.empty_like(matrix), np.empty_like(far), [0]
+
+    def call() -> None:
+        for number in range(100):
+            some[0] = number
+
+    return Speed(
+        products=SIDE**3 * _rate(lambda: np.matmul(matrix, matrix, out=out)),
+        numbers=NUMBERS * _rate(lambda: np.copyto(copy, far)),
+        calls=_rate(call),
+        cores=len(os.sched_getaffinity(0)),
+        bf16=_has_bf16(),
+    )
+
+
+def _rate(work: Callable[[], object]) -> float:
+    """Times a second, the waiting for a core included."""
+    work()  # finds its memory
+    began, done = time.perf_counter(), 0
+    while (took := time.perf_counter() - began) < PART_S:
+        work()
+        done += 1
+    return done / took
+
+
+def _has_bf16() -> bool:
+    """As oneDNN would use it."""
+    if "ONEDNN_MAX_CPU_ISA" in os.environ:
+        return False
+    flags = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")), "")
+    return not _BF16.isdisjoint(flags.split())

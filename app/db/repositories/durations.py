@@ -1,0 +1,39 @@
+"""How long trainings took, and how long those take that run and wait."""
+
+from typing import NamedTuple
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.core.names import TRAIN
+from app.core.states import ACTIVE, JobState
+from app.db.clock import epoch_now
+from app.db.tables import Job
+
+LOOKED_AT = 200
+"""of the newest jobs that have succeeded"""
+
+
+class Done(NamedTuple):
+    family: str | None
+    took_s: float
+    work_s: float
+
+
+def newest(session: Session) -> list[Done]:
+    """Trainings that went through in one attempt from their first step to their last, newest first."""
+    last = select(Job).where(Job.state == JobState.SUCCEEDED).order_by(Job.id.desc()).limit(LOOKED_AT).subquery()
+    found = select(last.c.family, last.c.finished_at - last.c.started_at, last.c.work_s).where(
+        last.c.kind == TRAIN, last.c.fence == 1, last.c.asked.is_(None), last.c.work_s > 0
+    )
+    return [Done(*row) for row in session.execute(found.order_by(last.c.id.desc()))]
+
+
+def line(session: Session) -> tuple[list[float | None], dict[str, float | None]]:
+    """Seconds that each training has yet to go that runs, and that each takes that waits, in the order of the queue."""
+    left = func.coalesce(Job.eta_s, Job.takes_s - (epoch_now() - Job.started_at))
+    runs = select(left).where(Job.state.in_(ACTIVE), Job.kind == TRAIN)
+    waits = select(Job.id, Job.takes_s).where(Job.state == JobState.QUEUED, Job.kind == TRAIN)
+    running = [None if seconds is None else max(0.0, seconds) for seconds in session.scalars(runs)]
+    ordered = session.execute(waits.order_by(Job.queued_at, Job.id))
+    return running, {row.id: row.takes_s for row in ordered}

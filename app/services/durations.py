@@ -1,0 +1,80 @@
+"""How long trainings take here: by the machine's speed, corrected by what the last ones took, and when the next begin."""
+
+import heapq
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from statistics import median
+
+from sqlalchemy.orm import Session
+
+from app.core import machine, speed
+from app.core.settings import get_settings
+from app.core.states import JobState
+from app.db.repositories import durations as rows
+from app.db.session import unit_of_work
+from app.db.tables import Job
+from models.spec.duration import training_s
+from models.spec.recipe import Recipe
+
+NEWEST = 5
+"""trainings of a family that say how long its next one takes"""
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """Seconds of a training from its start to its end: by the machine's speed alone, and as expected.
+
+    The first is None for a budget in minutes, the second where nothing is known of the device.
+    """
+
+    work_s: float | None
+    takes_s: float | None
+
+
+def expected_s(recipe: Recipe, family: str | None) -> float | None:
+    with unit_of_work(read_only=True) as session:
+        return of(session, recipe, family).takes_s
+
+
+def of(session: Session, recipe: Recipe, family: str | None) -> Duration:
+    if recipe.budget.minutes is not None:
+        return Duration(None, 60 * recipe.budget.minutes)
+    work_s, factor = training_s(recipe, speed.measured()), _experience(session, family)
+    return Duration(work_s, None if factor is None else work_s * factor)
+
+
+def _experience(session: Session, family: str | None) -> float | None:
+    """What the newest trainings took, of what was told by the machine's speed: those of the family, else all."""
+    done = rows.newest(session)
+    own = [one.took_s / one.work_s for one in done if one.family == family] or [one.took_s / one.work_s for one in done]
+    if own:
+        return median(own[:NEWEST])
+    on_gpu = get_settings().device != "cpu" and machine.gpus() > 0
+    return None if on_gpu else 1.0
+
+
+def starts_in_s(session: Session, jobs: Collection[Job]) -> dict[str, float]:
+    """Seconds until those of the jobs begin that wait to train, where all before them say how long they take.
+
+    Each of the jobs that run now has a place, and whoever waits takes the place that is free first. Where none runs
+    nothing is known: perhaps no worker is there.
+    """
+    asked = {job.id for job in jobs if job.state == JobState.QUEUED}
+    if not asked:
+        return {}
+    running, waiting = rows.line(session)
+    return {job_id: begins for job_id, begins in _turns(running, waiting) if job_id in asked}
+
+
+def _turns(running: Iterable[float | None], waiting: Mapping[str, float | None]) -> Iterable[tuple[str, float]]:
+    free = [left for left in running if left is not None]
+    heapq.heapify(free)
+    for job_id, takes_s in waiting.items():
+        if not free:
+            return
+        begins = free[0]
+        yield job_id, begins
+        if takes_s is None:
+            heapq.heappop(free)  # nobody knows when this place is free again
+        else:
+            heapq.heapreplace(free, begins + takes_s)

@@ -1,0 +1,39 @@
+"""How long an attempt has yet to go, by what its steps and evaluations took."""
+
+SMOOTHED_S, SMOOTHED = 20.0, 10
+"""over so many seconds, and at least so many steps, the time of a step is smoothed"""
+
+
+class Remaining:
+    """Of `total` steps, with an evaluation after each `every` of them and after the last; None: without any.
+
+    To publish what was learned is taken to last as long as an evaluation.
+    """
+
+    def __init__(self, total: int, every: int | None = None) -> None:
+        self._total, self._every = total, every
+        self._step, self._at, self._seen = 0, 0.0, 0
+        self._step_s: float | None = None
+        self._look_s = 0.0
+
+    def at(self, step: int, now: float) -> None:
+        """Take note of the next step, just made. What was due at the one before it lies between the two."""
+        took, before = now - self._at, self._step
+        self._step, self._at, self._seen = step, now, self._seen + 1
+        if self._seen == 1:
+            return
+        if self._step_s is None:
+            self._step_s = took
+        elif self._every is not None and before % self._every == 0:
+            self._look_s = max(0.0, took - self._step_s)
+        else:
+            over = max(SMOOTHED, SMOOTHED_S / max(self._step_s, 1e-6))
+            self._step_s += (took - self._step_s) / min(self._seen, over)
+
+    @property
+    def left_s(self) -> float | None:
+        """None before two steps were seen."""
+        if self._step_s is None:
+            return None
+        looks = 0 if self._every is None else -(-self._total // self._every) - self._step // self._every + 1
+        return (self._total - self._step) * self._step_s + looks * self._look_s
