@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
-from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.core import untrusted
-from app.core.limits import READING_CPU_S
+from app.core.limits import READING_CPU_S, SENT_MOST
 from app.core.names import LABELS, LEFT_OUT
 from app.core.sandbox import Sandbox
 from app.core.settings import get_settings
@@ -55,8 +54,9 @@ def source_of(asked: Translation, recipe: Recipe, folder: Path, beat: Beat) -> I
         archive = folder / INPUT_FILE
         if not archive.is_file() or sha256_of(archive, beat) != asked.input:
             raise CannotTranslate("The pictures that were sent are missing or damaged. Send them again.")
-        with ZipFile(archive) as packed, closing(Sandbox(1, readable=(archive,))) as sandbox:
-            yield Archived(archive, sandbox, [Pick(name) for name in packed.namelist()], recipe)
+        with closing(Sandbox(1, readable=(archive,))) as sandbox:
+            sent = sandbox.run(untrusted.members, archive, SENT_MOST, get_settings().max_dataset_unpacked_bytes)
+            yield Archived(archive, sandbox, [Pick(name) for name in sent["files"]], recipe)
     elif (files := datasets.files(asked.dataset)) is None:
         yield BuiltIn(asked, recipe, beat)
     elif asked.format == "npz":  # as versions allowed that made all pictures of one size

@@ -120,7 +120,7 @@ def test_colours_are_turned_into_srgb_and_that_is_said(client: TestClient) -> No
     plain = translate(client, saved(Image.fromarray(converted(np.asarray(image), SWAPPED))))
     assert "sRGB" in wide.headers["forger-note"]
     assert opened(wide).tobytes() == opened(plain).tobytes()
-    assert "forger-note" not in plain.headers
+    assert "sRGB" not in plain.headers.get("forger-note", "")
     flawed = translate(client, saved(image, icc_profile=b"nonsense"))
     assert "ICC" in flawed.headers["forger-note"]
     assert opened(flawed).tobytes() == opened(translate(client, saved(image))).tobytes()

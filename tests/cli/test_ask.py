@@ -1,12 +1,13 @@
 """Ids that are shortened, tables that fit, endings that are true: the pure parts of the commands."""
 
 import random
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from app.cli import ask, tabled
-from app.cli.pictures import PNG, TRANSLATED, by_ending
+from app.cli.pictures import PNG, TRANSLATIONS, by_ending
 from app.cli.refusals import Refusal
 from app.cli.tabled import Cell
 
@@ -78,10 +79,10 @@ def test_a_card_is_told_in_lines() -> None:
 @pytest.mark.parametrize(("name", "format_"), [("a.JPG", "jpeg"), ("a.jpeg", "jpeg"), ("a.webp", "webp"), ("-", "png"),
                                                ("a", "png"), ("b.c.png", "png")])  # fmt: skip
 def test_an_ending_is_what_is_written(name: str, format_: str) -> None:
-    assert by_ending(Path(name), TRANSLATED) == format_
+    assert by_ending(Path(name), TRANSLATIONS) == format_
 
 
-@pytest.mark.parametrize(("name", "formats"), [("a.tif", TRANSLATED), ("a.npy", TRANSLATED), ("a.jpg", PNG)])
-def test_any_other_ending_is_refused(name: str, formats: dict[str, str]) -> None:
+@pytest.mark.parametrize(("name", "formats"), [("a.tif", TRANSLATIONS), ("a.npy", TRANSLATIONS), ("a.jpg", PNG)])
+def test_any_other_ending_is_refused(name: str, formats: Mapping[str, str]) -> None:
     with pytest.raises(Refusal, match=r"end the name in \.png"):
         by_ending(Path(name), formats)

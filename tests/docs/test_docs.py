@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from pydantic.fields import FieldInfo
 
-from app.core.settings import CHECKOUT, Settings
+from app.core.settings import CHECKOUT, Settings, get_settings
 from app.main import create_app
 from bench import gallery
 from models.spec.datasets import DATASETS
@@ -104,7 +104,8 @@ def test_the_example_of_the_recipes_page_resolves() -> None:
 
 def test_every_endpoint_is_described() -> None:
     page = text("api.md")
-    spoken = [f"{method.upper()} {path}" for path, verbs in create_app().openapi()["paths"].items() for method in verbs]
+    paths = create_app(get_settings()).openapi()["paths"]
+    spoken = [f"{method.upper()} {path}" for path, verbs in paths.items() for method in verbs]
     assert len(spoken) > 15
     assert [door for door in spoken if f"`{door}`" not in page] == []
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import typer.main
 
 from app.cli.root import cli
+from app.core.settings import get_settings
 from app.main import create_app
 
 
@@ -22,4 +23,4 @@ def imported(module: str) -> bool:
 
 
 def routes() -> set[str]:
-    return set(create_app().openapi()["paths"])
+    return set(create_app(get_settings()).openapi()["paths"])

@@ -72,7 +72,7 @@ def _pictures(index: Index, part: Part, pile: int, spec: Images | Unpaired | Pai
     own = f"{kept}{PILES[pile]}-{spec.prepared}x{spec.prepared}x{spec.channels}-{VERSION}.npy"
     path = upload.prepared / (mark(upload.archive.name, upload.index.name) + own)
     if not path.is_file():
-        how = index.how(pile, spec.side, spec.channels)
+        how = index.how(pile, spec.prepared, spec.channels)
         _prepare(index.picks(part, pile), how, path, upload)
     # Copied on write, which nobody does: torch takes no read-only memory.
     return torch.from_numpy(np.load(path, mmap_mode="c"))
