@@ -76,7 +76,8 @@ def claim(job_id: str, owner: str) -> Claim | None:
 def renew(job_id: str, fence: int, step: int, left_s: float | None, silent_s: float = 0.0) -> JobState:
     """Extend the lease and note the progress; answer the state, which may ask to pause or cancel.
 
-    `left_s` is what the attempt has yet to go, where it is known; `silent_s` the time since the runner's last heartbeat.
+    `left_s` is what the attempt has yet to go, where it is known; `silent_s` is the time since the runner's last
+    heartbeat.
     """
     lease = epoch_now() + get_settings().lease_s
     with unit_of_work() as session:

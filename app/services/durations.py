@@ -1,4 +1,4 @@
-"""How long trainings take here: by the machine's speed, corrected by what the last ones took, and when the next begin."""
+"""How long trainings take here, by the machine's speed and by what the last ones took, and when the next begin."""
 
 import heapq
 from collections.abc import Collection, Iterable, Mapping

@@ -1,7 +1,7 @@
 """How long a training takes: what its steps compute, and what a machine does of that in a second.
 
-A step's work is counted from the recipe alone, as its memory is. The speed is the machine's: measured, or learned from
-the jobs that it has done.
+A step's work is counted from the recipe alone, as its memory is. The speed is the machine's. What remains, such as how
+well a layer of some shape suits a processor, is learned from the trainings that have ended: app.services.durations.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,14 @@ from models.spec.size import Size
 
 FORWARD, BOTH, THROUGH = 1, 3, 2
 """passes' worth of a pass alone, of one with its gradients, and of one whose gradients go through to what is before"""
+SLOPE = 5
+"""of a penalty on the critic's slope: a pass there and back, which is differentiated"""
 MOMENTS = 8
 """numbers read and written of each weight when it moves"""
+TURNS = 4
+"""ways that a picture is turned for the network to learn from that compares contents"""
+GROWING = 0.6
+"""of the work of a network of full size, over a training in which it grows"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,7 @@ class Speed:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Of a step: multiplications, numbers of maps and weights that go through memory, and calls of layers."""
+    """Multiplications, numbers of maps and weights that go through memory, and calls of layers."""
 
     products: float = 0.0
     numbers: float = 0.0
@@ -41,21 +47,33 @@ class Work:
     def __add__(self, other: "Work") -> "Work":
         return Work(self.products + other.products, self.numbers + other.numbers, self.calls + other.calls)
 
+    def __mul__(self, times: float) -> "Work":
+        return Work(times * self.products, times * self.numbers, times * self.calls)
 
-def step_work(recipe: Recipe) -> Work:
+
+def work(recipe: Recipe) -> Work:
+    """Of a whole training: what comes before its first step, and its steps. Evaluations take few hundredths of it."""
+    game, grows = recipe.game, recipe.generator.kind == "progressive"
+    steps = _step(recipe) * (recipe.budget.steps * (GROWING if grows else 1))
+    if game.kind != "paired" or game.features != "own":
+        return steps
+    learned = _passes(features_size(recipe), TURNS * recipe.batch_size, BOTH)
+    return steps + learned * game.features_steps
+
+
+def _step(recipe: Recipe) -> Work:
     generator, critic, features = generator_size(recipe), critic_size(recipe), features_size(recipe)
     pair = 2 if recipe.game.kind == "unpaired" else 1
     judged = recipe.batch_size // (recipe.game.packing if isinstance(recipe.game, Synthesis) else 1)
-    work = _passes(generator, recipe.batch_size, pair * _generator_passes(recipe))
-    work += _passes(critic, judged, pair * _critic_passes(recipe))
-    work += _passes(features, recipe.batch_size, FORWARD + THROUGH)
+    passes = _passes(generator, recipe.batch_size, pair * _generator_passes(recipe))
+    passes += _passes(critic, judged, pair * _critic_passes(recipe))
+    passes += _passes(features, recipe.batch_size, FORWARD + THROUGH)
     moves = pair * (generator.weights + recipe.turns.critic_steps * critic.weights)
-    return work + Work(numbers=MOMENTS * moves + critic.pairs * judged**2)
+    return passes + Work(numbers=MOMENTS * moves + critic.pairs * judged**2)
 
 
 def _passes(size: Size, batch: int, passes: float) -> Work:
-    kept = size.kept * batch + size.anew
-    return Work(passes * size.products * batch, passes * kept, passes * size.layers)
+    return Work(passes * size.products * batch, passes * (size.kept * batch + size.anew), passes * size.layers)
 
 
 def _generator_passes(recipe: Recipe) -> float:
@@ -63,22 +81,35 @@ def _generator_passes(recipe: Recipe) -> float:
     game, kinds = recipe.game, {penalty.kind for penalty in recipe.penalties}
     if game.kind == "unpaired":
         return BOTH * (1 + (game.cycle > 0) + (game.identity > 0))
-    alone = FORWARD * (recipe.turns.critic_steps - 1) if recipe.critic is not None else 0
+    alone = 0 if recipe.critic is None else FORWARD * (recipe.turns.critic_steps - 1)
     return alone + BOTH * (1 + 2 * ("jacobian_clamping" in kinds) + ("mode_regulariser" in kinds))
 
 
 def _critic_passes(recipe: Recipe) -> float:
-    """Passes' worth of one network in a step: real and fake of each of its moves, the generator's, and penalties."""
+    """Passes' worth of one network in a step: real and fake of each of its moves, penalties, the generator's move."""
     if recipe.critic is None:
         return 0
-    penalised = sum(_penalty(penalty) for penalty in recipe.penalties)
-    moves = recipe.turns.critic_steps * (2 * BOTH + penalised)
-    ahead = recipe.turns.unrolled * 2 * (2 * BOTH)
-    return moves + THROUGH + ahead
+    slopes = sum(
+        SLOPE / penalty.every for penalty in recipe.penalties if penalty.kind in ("gradient_penalty", "r1", "r2")
+    )
+    moves = recipe.turns.critic_steps * (2 * BOTH + slopes)
+    return moves + THROUGH + recipe.turns.unrolled * 2 * 2 * BOTH
 
 
-def _penalty(penalty: object) -> float:
-    """Passes' worth of a penalty: of one that takes a slope two passes there and back."""
-    slopes = {"gradient_penalty": 2 * BOTH, "r1": BOTH + THROUGH, "r2": BOTH + THROUGH}
-    return slopes.get(getattr(penalty, "kind", ""), 0.0) / getattr(penalty, "every", 1)
+REFERENCE = Speed(products=1e11, numbers=1e9, calls=1e5, cores=2, bf16=True)
+"""that of the machine on which the seconds below were found, by the recorded times of all families"""
+START_S = 2.0
+"""from the start of a job to its first step, and from its last to its end"""
+PRODUCT_S, NUMBER_S, CALL_S = 2.7e-12, 1.6e-9, 3.2e-5
+"""on two of its cores"""
+FP32 = 2.0
+"""times that multiplications take longer in numbers of 32 bits"""
 
+
+def training_s(recipe: Recipe, speed: Speed) -> float:
+    """Seconds from the start to the end of a training on a CPU with this speed of a core."""
+    done = work(recipe)
+    numbers = NUMBER_S * REFERENCE.numbers / speed.numbers
+    calls = REFERENCE.calls / speed.calls
+    products = PRODUCT_S * REFERENCE.products / speed.products * (1 if speed.bf16 else FP32)
+    return calls * START_S + products * done.products + numbers * done.numbers + calls * CALL_S * done.calls

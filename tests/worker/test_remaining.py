@@ -1,6 +1,7 @@
 """The time that is left: smoothed, with the evaluations and the publication that are yet to come."""
 
 import pytest
+
 from worker.remaining import Remaining
 
 

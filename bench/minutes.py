@@ -1,0 +1,61 @@
+"""Do trainings take the minutes that a dry run tells?
+
+    python -m bench.minutes [--quick] [--json FILE] [FAMILY ...]
+
+A service with a new home tells the minutes of ten families, each with its own budget: none has been trained there, so
+they come from the machine's speed alone. Then it trains them one after the other. Figures:
+
+- told, took: minutes from a job's start to its end
+- ratio: the larger over the smaller
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from app.client import Forger
+from bench.options import parser_of
+from bench.results import Row, show, write
+from examples.demo import service
+
+TEN = ("gan", "dcgan", "cdcgan", "acgan", "began", "stackgan", "r3gan", "srgan", "gumbel_gan", "pix2pix")
+FEW = ("gan", "cdcgan", "srgan")
+
+
+def main() -> None:
+    parser = parser_of("minutes", __doc__, "3 families instead of 10")
+    parser.add_argument("families", nargs="*", metavar="FAMILY")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, service(Path(folder)) as forger:
+        found = measure(forger, options.families or (FEW if options.quick else TEN))
+    show("Minutes told and taken", found)
+    write("minutes", found, options.json)
+    print(f"Within a factor of {max(row.value for row in found if row.figure == 'ratio'):.2f}. In {options.json}")
+
+
+def measure(forger: Forger, families: tuple[str, ...]) -> list[Row]:
+    rows = []
+    for family, told in {family: _told(forger, family) for family in families}.items():
+        took = _took(forger.train(family).wait())
+        print(f"{family}: {told:.2f} minutes told, {took:.2f} taken", flush=True)
+        ratio = max(told, took) / min(told, took)
+        rows += [Row(family, name, value) for name, value in (("told", told), ("took", took), ("ratio", ratio))]
+    return rows
+
+
+def _told(forger: Forger, family: str) -> float:
+    estimate = forger.dry_run(family).estimate
+    assert estimate is not None
+    assert estimate.minutes is not None, "it is not told on a GPU that has trained nothing"
+    return estimate.minutes
+
+
+def _took(job: Any) -> float:
+    seen = job.seen
+    assert seen.state == "succeeded", seen.status_reason
+    minutes: float = (seen.finished_at - seen.started_at) / 60
+    return minutes
+
+
+if __name__ == "__main__":
+    main()
