@@ -73,7 +73,7 @@ def judges(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def share(judges: Path, home: Path) -> None:
     place = home / "data" / "judges"
     if not place.exists():
-        place.parent.mkdir(parents=True, exist_ok=True)
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         place.symlink_to(judges)
 
 

@@ -72,6 +72,7 @@ FILES = [
 ]  # fmt: skip
 
 
+TRANSLATION = json.dumps({"kind": "translate", "model": "night"})
 Operation = tuple[str, str, dict[str, Any]]
 """Path, method and description of one operation of the OpenAPI document."""
 
@@ -124,18 +125,20 @@ def _headers(draw: st.DrawFn) -> dict[str, str]:
 @st.composite
 def _content(draw: st.DrawFn, operation: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """The body, and its media type where the client does not name it by itself."""
-    wanted = set(operation.get("requestBody", {"content": {}})["content"])
+    wanted = operation.get("requestBody", {"content": {}})["content"]
     if draw(st.integers(0, 14)) == 0:
         junk = draw(st.binary(max_size=200) | st.sampled_from([b"[" * 9000, b"{}", b"null", b"--x\r\n\r\n--x--"]))
         return {"content": junk}, {"content-type": draw(st.sampled_from(MEDIA))}
-    if "multipart/form-data" in wanted:
+    media = draw(st.sampled_from(sorted(wanted))) if wanted else None
+    if media == "multipart/form-data":
+        own = {"job": TRANSLATION} if "job" in wanted[media]["schema"].get("properties", {}) else {"name": "fuzzed"}
         file = draw(st.sampled_from(LATIN)), draw(st.sampled_from(FILES) | st.binary(max_size=300))
         fields = draw(
             st.dictionaries(st.sampled_from(["model", "direction", "layout", "name"]), st.sampled_from(LATIN))
         )
         part = draw(st.sampled_from(["file"] * 9 + ["other"]))
-        return {"files": {part: file}, "data": {"name": "fuzzed"} | fields}, {}
-    if "application/json" in wanted:
+        return {"files": {part: file}, "data": own | fields}, {}
+    if media == "application/json":
         return {"content": json.dumps(draw(_mutated())).encode()}, {"content-type": "application/json"}
     return {}, {}
 

@@ -40,11 +40,15 @@ def idle(service: Service) -> Iterator[None]:
 def test_a_job_is_followed_to_its_model_and_the_next_line_works(run: Run, tmp_path: Path) -> None:
     said = good(run("train", "cdcgan", "--dataset", "digits", "--steps", "6", "--seed", "1", "--follow")).splitlines()
     assert said[:2] == ["queued", "running"]
-    assert said[-3] == "succeeded"
+    assert said[-4] == "succeeded"
+    assert said[-3].startswith("Health: "), "six steps are too few, and that is said"
     assert said[-2].endswith("succeeded and published cdcgan-digits@1. Try it with:")
     steps = [line for line in said if line.startswith("step ")]
-    assert steps[-1].startswith("step 6 of 6  critic ")
-    assert "generator " in steps[-1]
+    reported, evaluated = steps[-2:]
+    assert reported.startswith("step 6 of 6  critic ")
+    assert "generator " in reported
+    assert evaluated.startswith("step 6 of 6  ")
+    assert "frechet " in evaluated
     words = said[-1].split()
     assert words[0] == "forger"
     assert "digits.png" in good(run(*words[1:]))
@@ -137,7 +141,7 @@ def test_jobs_are_listed_and_named_by_their_ends(service: Service, run: Run) -> 
     good(run(*LONG, "--model", "waits"))
     job = newest(run)
     head, first, *_ = good(run("jobs")).splitlines()
-    assert head.split() == ["ID", "KIND", "FAMILY", "DATASET", "STATE", "STEP", "MODEL", "CREATED"]
+    assert head.split() == ["ID", "KIND", "FAMILY", "DATASET", "STATE", "HEALTH", "STEP", "MODEL", "CREATED"]
     assert first.startswith(f"{job[-8:]}  train  cdcgan  digits")
     assert good(run("jobs", "list", "--model", "waits", "-n", "1")).splitlines()[1:] == [first] or "running" in first
     assert json.loads(good(run("jobs", "--json")))["data"][0]["id"] == job

@@ -120,5 +120,4 @@ def test_a_home_that_is_no_folder_is_told(tmp_path: Path) -> None:
 def test_a_setting_that_makes_no_sense_is_one_sentence(tmp_path: Path) -> None:
     told = doctor(tmp_path, FORGER_PORT="abc")
     assert told.returncode == 2
-    assert told.stderr.startswith("FORGER_PORT: ")
-    assert len(told.stderr.splitlines()) == 1
+    assert told.stderr == "'FORGER_PORT' is 'abc': write a whole number from 0 to 65535.\n"
