@@ -20,8 +20,10 @@ MOMENTS = 8
 """numbers read and written of each weight when it moves"""
 TURNS = 4
 """ways that a picture is turned for the network to learn from that compares contents"""
-GROWING = 0.6
-"""of the work of a network of full size, over a training in which it grows"""
+PARTLY = {"progressive": 0.6, "stacked": 0.65}
+"""of the work of the whole network, by kinds of generators of which most steps use a part"""
+SMALL = ("mlp", "mlp_autoencoder", "sequence")
+"""kinds of generators that lose precision under bf16 and gain no speed, from it or from a second thread"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,15 @@ class Speed:
     products: float
     numbers: float
     calls: float
-    cores: int
     bf16: bool
     """whether it multiplies numbers of 16 bits"""
+
+
+REFERENCE = Speed(products=4.35e10, numbers=8e9, calls=1.04e6, bf16=True)
+"""a machine on which the seconds below were found: they tell the step of every family within a factor of 1.5"""
+START_S = 5.0
+"""before the first step and after the last one: to start a process and to learn to judge, to measure and to publish"""
+PRODUCT_S, PRODUCT_BF16_S, NUMBER_S, CALL_S = 4e-12, 0.5e-12, 0.9e-9, 3.2e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +59,19 @@ class Work:
         return Work(times * self.products, times * self.numbers, times * self.calls)
 
 
+def training_s(recipe: Recipe, speed: Speed) -> float:
+    """Seconds from the start to the end of a training on a CPU of this speed."""
+    done, bf16 = work(recipe), speed.bf16 and recipe.precision != "fp32" and recipe.generator.kind not in SMALL
+    product = (PRODUCT_BF16_S if bf16 else PRODUCT_S) * REFERENCE.products / speed.products
+    number = NUMBER_S * REFERENCE.numbers / speed.numbers
+    slower = REFERENCE.calls / speed.calls
+    return slower * (START_S + CALL_S * done.calls) + product * done.products + number * done.numbers
+
+
 def work(recipe: Recipe) -> Work:
     """Of a whole training: what comes before its first step, and its steps. Evaluations take few hundredths of it."""
-    game, grows = recipe.game, recipe.generator.kind == "progressive"
-    steps = _step(recipe) * (recipe.budget.steps * (GROWING if grows else 1))
+    game = recipe.game
+    steps = _step(recipe) * (recipe.budget.steps * PARTLY.get(recipe.generator.kind, 1))
     if game.kind != "paired" or game.features != "own":
         return steps
     learned = _passes(features_size(recipe), TURNS * recipe.batch_size, BOTH)
@@ -93,23 +110,4 @@ def _critic_passes(recipe: Recipe) -> float:
         SLOPE / penalty.every for penalty in recipe.penalties if penalty.kind in ("gradient_penalty", "r1", "r2")
     )
     moves = recipe.turns.critic_steps * (2 * BOTH + slopes)
-    return moves + THROUGH + recipe.turns.unrolled * 2 * 2 * BOTH
-
-
-REFERENCE = Speed(products=1e11, numbers=1e9, calls=1e5, cores=2, bf16=True)
-"""that of the machine on which the seconds below were found, by the recorded times of all families"""
-START_S = 2.0
-"""from the start of a job to its first step, and from its last to its end"""
-PRODUCT_S, NUMBER_S, CALL_S = 2.7e-12, 1.6e-9, 3.2e-5
-"""on two of its cores"""
-FP32 = 2.0
-"""times that multiplications take longer in numbers of 32 bits"""
-
-
-def training_s(recipe: Recipe, speed: Speed) -> float:
-    """Seconds from the start to the end of a training on a CPU with this speed of a core."""
-    done = work(recipe)
-    numbers = NUMBER_S * REFERENCE.numbers / speed.numbers
-    calls = REFERENCE.calls / speed.calls
-    products = PRODUCT_S * REFERENCE.products / speed.products * (1 if speed.bf16 else FP32)
-    return calls * START_S + products * done.products + numbers * done.numbers + calls * CALL_S * done.calls
+    return moves + THROUGH + recipe.turns.unrolled * 2 * (BOTH + SLOPE)

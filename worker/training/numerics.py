@@ -7,12 +7,11 @@ from typing import Any
 
 import torch
 
+from models.spec.duration import SMALL
 from models.spec.estimate import parameters
 from models.spec.recipe import Recipe
 
 MANY_WEIGHTS = 2_000_000
-SMALL = ("mlp", "mlp_autoencoder", "sequence")
-"""kinds of generators that lose precision under bf16 and gain no speed, from it or from a second thread"""
 _THREADS = "/proc/self/task"
 
 
