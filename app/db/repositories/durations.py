@@ -34,6 +34,6 @@ def line(session: Session) -> tuple[list[float | None], dict[str, float | None]]
     left = func.coalesce(Job.eta_s, Job.takes_s - (epoch_now() - Job.started_at))
     runs = select(left).where(Job.state.in_(ACTIVE), Job.kind == TRAIN)
     waits = select(Job.id, Job.takes_s).where(Job.state == JobState.QUEUED, Job.kind == TRAIN)
-    running = [None if seconds is None else max(0.0, seconds) for seconds in session.scalars(runs)]
+    running: list[float | None] = [None if seconds is None else max(0.0, seconds) for seconds in session.scalars(runs)]
     ordered = session.execute(waits.order_by(Job.queued_at, Job.id))
     return running, {row.id: row.takes_s for row in ordered}
