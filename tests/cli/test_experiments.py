@@ -67,8 +67,9 @@ def test_its_table_is_written_as_a_picture_or_as_values(run: Run, tmp_path: Path
 
 
 def test_a_dry_run_says_which_jobs_there_would_be_or_why_not(run: Run, file: Path) -> None:
-    lines = good(run("experiment", file.name, "--dry-run")).splitlines()
+    *lines, minutes = good(run("experiment", file.name, "--dry-run")).splitlines()
     assert [line.split()[0] for line in lines] == ["CASE", "plain", "hinge"]
+    assert minutes.startswith("One after the other its jobs take ")
     file.write_text(json.dumps(RING | {"dataset": "nope"}))
     bad = run("experiment", file.name, "--dry-run")
     assert (bad.returncode, bad.stdout.startswith("/dataset: No dataset is called 'nope'")) == (1, True)
