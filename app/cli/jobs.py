@@ -54,7 +54,7 @@ def _row(job: "Job", short: str) -> tuple[object, ...]:
         seen.dataset,
         seen.state,
         ask.health(seen.health),
-        job.course if seen.starts_in_s is None else f"starts in {ask.lasting(seen.starts_in_s)}",
+        job.course if seen.starts_in_s is None else f"in {max(1, round(seen.starts_in_s / 60))} min",
         job.model or seen.model,
         ask.when(seen.created_at),
     )
@@ -93,7 +93,8 @@ def _facts(job: "Job") -> dict[str, object]:
         "best": seen.best and f"step {seen.best.step}, {seen.best.metric} {seen.best.value:.4g}",
         "health": seen.health and f"{ask.health(seen.health)}: {seen.health.message}",
         "place in queue": seen.queue_position,
-        "takes": follow.expectation(seen),
+        "takes": seen.estimate and seen.estimate.minutes and ask.lasting(60 * seen.estimate.minutes),
+        "starts in": seen.starts_in_s and ask.lasting(seen.starts_in_s),
         "attempt": seen.attempt,
         "created": ask.when(seen.created_at),
         "started": ask.when(seen.started_at),

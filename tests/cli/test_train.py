@@ -39,7 +39,8 @@ def idle(service: Service) -> Iterator[None]:
 
 def test_a_job_is_followed_to_its_model_and_the_next_line_works(run: Run, tmp_path: Path) -> None:
     said = good(run("train", "cdcgan", "--dataset", "digits", "--steps", "6", "--seed", "1", "--follow")).splitlines()
-    assert said[:3] == ["It takes less than a minute.", "queued", "running"]
+    assert said[0].startswith("It takes ")
+    assert said[1:3] == ["queued", "running"]
     assert said[-4] == "succeeded"
     assert said[-3].startswith("Health: "), "six steps are too few, and that is said"
     assert said[-2].endswith("succeeded and published cdcgan-digits@1. Try it with:")
