@@ -146,15 +146,13 @@ class Loaded:
 
     def _translator(self, direction: Direction) -> Translator:
         network = self.networks[direction if self.recipe.game.kind == "unpaired" else "generator"]
-        return Translator(network, self.recipe.multiple, self.recipe.enlarges, self._fills, self.recipe.reach)
-
-    @property
-    def _fills(self) -> bool:
-        return isinstance(self.recipe.game, Paired) and self.recipe.game.task == "masks"
+        return Translator(
+            network, self.recipe.multiple, self.recipe.enlarges, self.recipe.fills_holes, self.recipe.reach
+        )
 
     def _given(self, image: Array) -> Array:
         game = self.recipe.game
-        if isinstance(game, Paired) and self._fills and image.shape[2] == self.recipe.shape[0]:
+        if isinstance(game, Paired) and self.recipe.fills_holes and image.shape[2] == self.recipe.shape[0]:
             return _with_hole(image, game)
         return image
 

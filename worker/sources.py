@@ -114,7 +114,7 @@ class Archived:
         self.names: Sequence[str | None] = as_png([pick.name for pick in picks])
         self.labels, self.class_names = labels, class_names
         self._archive, self._sandbox, self._picks = archive, sandbox, picks
-        channels, masked = translated.channels_of(recipe), translated.fills_holes(recipe)
+        channels, masked = translated.channels_of(recipe), recipe.fills_holes
         self._how = channels, get_settings().max_pixels, masked, reading
 
     def called(self, number: int) -> str | None:

@@ -54,7 +54,7 @@ async def translate(
     await inference.admit()
     recipe, name = version.recipe, reference(version)
     image, notes = await images.decode(
-        sandbox, file.file, translated.channels_of(recipe), settings, masked=translated.fills_holes(recipe)
+        sandbox, file.file, translated.channels_of(recipe), settings, masked=recipe.fills_holes
     )
     translated.require_room(image, recipe, name, settings.max_pixels)
     shown, alpha = await imaging(translated.parted, image, recipe, name)

@@ -109,7 +109,7 @@ def next_line(job: "Job") -> str:
     """The command that shows what the job has learned."""
     model, recipe = shlex.quote(job.model or ""), job.seen.recipe
     if recipe.translates:
-        photo = "hole.png" if recipe.game.kind == "paired" and recipe.game.task == "masks" else "photo.jpg"
+        photo = "hole.png" if recipe.fills_holes else "photo.jpg"
         return f"forger translate {photo} -o translated.png --model {model}"
     if not recipe.draws:
         return f"forger models show {shlex.quote((job.model or '').partition('@')[0])}"

@@ -31,26 +31,32 @@ class Duration:
     takes_s: float | None
 
 
+class Experience:
+    """What the newest trainings took, read once for any number of jobs."""
+
+    def __init__(self, session: Session) -> None:
+        self._done = rows.newest(session)
+
+    def of(self, recipe: Recipe, family: str | None) -> Duration:
+        """How long a training of this recipe takes, from its start to its end."""
+        if recipe.budget.minutes is not None:
+            return Duration(None, 60 * recipe.budget.minutes)
+        work_s, factor = training_s(recipe, speed.measured()), self._factor(family)
+        return Duration(work_s, None if factor is None else work_s * factor)
+
+    def _factor(self, family: str | None) -> float | None:
+        """What trainings took, of what was told by the machine's speed: those of the family, else all."""
+        own = [one for one in self._done if one.family == family] or self._done
+        if own:
+            return median(one.took_s / one.work_s for one in own[:NEWEST])
+        on_gpu = get_settings().device != "cpu" and machine.gpus() > 0
+        return None if on_gpu else 1.0
+
+
 def expected_s(recipe: Recipe, family: str | None) -> float | None:
+    """Seconds that a training takes; None where nothing is known of the device."""
     with unit_of_work(read_only=True) as session:
-        return of(session, recipe, family).takes_s
-
-
-def of(session: Session, recipe: Recipe, family: str | None) -> Duration:
-    if recipe.budget.minutes is not None:
-        return Duration(None, 60 * recipe.budget.minutes)
-    work_s, factor = training_s(recipe, speed.measured()), _experience(session, family)
-    return Duration(work_s, None if factor is None else work_s * factor)
-
-
-def _experience(session: Session, family: str | None) -> float | None:
-    """What the newest trainings took, of what was told by the machine's speed: those of the family, else all."""
-    done = rows.newest(session)
-    own = [one.took_s / one.work_s for one in done if one.family == family] or [one.took_s / one.work_s for one in done]
-    if own:
-        return median(own[:NEWEST])
-    on_gpu = get_settings().device != "cpu" and machine.gpus() > 0
-    return None if on_gpu else 1.0
+        return Experience(session).of(recipe, family).takes_s
 
 
 def starts_in_s(session: Session, jobs: Collection[Job]) -> dict[str, float]:

@@ -15,7 +15,8 @@ from app.core.states import TERMINAL, JobState
 from app.db.repositories import experiments as rows
 from app.db.session import unit_of_work
 from app.db.tables import Experiment
-from app.services import admission, durations, estimates, grids, jobs, measurements, plans, queue, views
+from app.services import admission, estimates, grids, jobs, measurements, plans, queue, views
+from app.services.durations import Experience
 from app.services.grids import Case
 from app.services.idempotency import Answer
 from app.services.measurements import Spread, Summary
@@ -119,7 +120,8 @@ def plan(
 def takes_s(planned: Sequence[Planned]) -> float | None:
     """Seconds that all jobs take one after the other; None where that is not known of one."""
     with unit_of_work(read_only=True) as session:
-        each = [durations.of(session, one.plan.recipe, one.plan.family).takes_s for one in planned]
+        experience = Experience(session)
+    each = [experience.of(one.plan.recipe, one.plan.family).takes_s for one in planned]
     known = [seconds for seconds in each if seconds is not None]
     return sum(known) if len(known) == len(each) else None
 
@@ -186,7 +188,8 @@ def create(name: str | None, request: Json, planned: Sequence[Planned], answer: 
     with unit_of_work() as session:
         admission.admit(session, jobs=len(planned), stored=sum(kept))
         rows.add(session, experiment_id, name=name, request=request)
-        made = [_insert(session, experiment_id, one, stored) for one, stored in zip(planned, kept, strict=True)]
+        known = Experience(session)
+        made = [_insert(session, experiment_id, one, stored, known) for one, stored in zip(planned, kept, strict=True)]
         if answer is not None:
             answer(session, experiment_id)
     for job_id in made:
@@ -195,7 +198,7 @@ def create(name: str | None, request: Json, planned: Sequence[Planned], answer: 
     return get(experiment_id)
 
 
-def _insert(session: Session, experiment_id: str, one: Planned, stored: int) -> str:
+def _insert(session: Session, experiment_id: str, one: Planned, stored: int, experience: Experience) -> str:
     job_id = new_id("job")
     jobs.insert(
         session,
@@ -203,6 +206,7 @@ def _insert(session: Session, experiment_id: str, one: Planned, stored: int) -> 
         one.plan.recipe,
         kind="train",
         stored_bytes=stored,
+        experience=experience,
         family=one.plan.family,
         dataset=one.plan.recipe.data.dataset,
         model_name=one.plan.model,

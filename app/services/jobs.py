@@ -131,13 +131,17 @@ def insert(
     dataset: str,
     family: str | None,
     total: int = 0,
+    experience: durations.Experience | None = None,
     **values: Any,
 ) -> None:
-    """A new queued job, in the caller's transaction. `total` of a training is its budget; 0: not known yet."""
+    """A new queued job, in the caller's transaction. `total` of a training is its budget; 0: not known yet.
+
+    `experience` is what tells how long it takes, where several jobs are made at once.
+    """
     _require_dataset(session, dataset)
     if kind == TRAIN:
         total = recipe.budget.steps if recipe.budget.minutes is None else 0
-        values |= asdict(durations.of(session, recipe, family))
+        values |= asdict((experience or durations.Experience(session)).of(recipe, family))
     whole = recipe.model_dump(mode="json")
     rows.add(session, job_id, kind=kind, dataset=dataset, family=family, recipe=whole, total=total, **values)
 

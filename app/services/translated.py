@@ -23,10 +23,6 @@ def channels_of(recipe: Recipe) -> int:
     return channels
 
 
-def fills_holes(recipe: Recipe) -> bool:
-    return isinstance(recipe.game, Paired) and recipe.game.task == "masks"
-
-
 def require_room(image: Array, recipe: Recipe, model: str, limit: int) -> None:
     """Bound what is made on the way as what comes in. Raises Invalid."""
     height, width = recipe.canvas(*image.shape[:2])
@@ -45,7 +41,7 @@ def require_room(image: Array, recipe: Recipe, model: str, limit: int) -> None:
 def parted(image: Array, recipe: Recipe, model: str) -> tuple[Array, Array | None]:
     """What the network is shown, and the alpha that goes around it. Raises Invalid."""
     colour, alpha = np.split(image, [channels_of(recipe)], axis=2)
-    if not fills_holes(recipe):
+    if not recipe.fills_holes:
         return colour, alpha if alpha.size else None
     hole = np.where(alpha < OPAQUE, 255, 0).astype(np.uint8)
     if hole.any():

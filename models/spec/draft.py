@@ -103,6 +103,11 @@ class Draft(Spec):
         return self.game.kind in ("unpaired", "paired")
 
     @property
+    def fills_holes(self) -> bool:
+        """Whether what is transparent in a picture is painted."""
+        return isinstance(self.game, Paired) and self.game.task == "masks"
+
+    @property
     def enlarges(self) -> int:
         """How many times larger a side is when it comes back."""
         return self.game.factor if isinstance(self.game, Paired) and self.game.task == "downscaling" else 1

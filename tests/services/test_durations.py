@@ -35,7 +35,7 @@ def trained(family: str, work_s: float, took_s: float, *, fence: int = 1) -> Non
 
 def factor(family: str) -> float:
     with unit_of_work(read_only=True) as session:
-        found = durations.of(session, recipe(family), family)
+        found = durations.Experience(session).of(recipe(family), family)
     assert found.work_s is not None
     assert found.takes_s is not None
     return found.takes_s / found.work_s

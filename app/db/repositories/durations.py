@@ -10,8 +10,8 @@ from app.core.states import ACTIVE, JobState
 from app.db.clock import epoch_now
 from app.db.tables import Job
 
-LOOKED_AT = 200
-"""of the newest jobs that have succeeded"""
+LOOKED_AT, LINE = 200, 200
+"""of the newest jobs that have succeeded, and of those that wait, the first"""
 
 
 class Done(NamedTuple):
@@ -30,10 +30,10 @@ def newest(session: Session) -> list[Done]:
 
 
 def line(session: Session) -> tuple[list[float | None], dict[str, float | None]]:
-    """Seconds that each training has yet to go that runs, and that each takes that waits, in the order of the queue."""
+    """Return the seconds left of each running training, and those that each of the first LINE waiting ones takes."""
     left = func.coalesce(Job.eta_s, Job.takes_s - (epoch_now() - Job.started_at))
     runs = select(left).where(Job.state.in_(ACTIVE), Job.kind == TRAIN)
     waits = select(Job.id, Job.takes_s).where(Job.state == JobState.QUEUED, Job.kind == TRAIN)
     running: list[float | None] = [None if seconds is None else max(0.0, seconds) for seconds in session.scalars(runs)]
-    ordered = session.execute(waits.order_by(Job.queued_at, Job.id))
+    ordered = session.execute(waits.order_by(Job.queued_at, Job.id).limit(LINE))
     return running, {row.id: row.takes_s for row in ordered}
