@@ -1,13 +1,13 @@
-"""How long an attempt has yet to go, by what its steps and evaluations took."""
+"""Estimates the time that an attempt has left, from the time that its last steps and evaluations took."""
 
 SMOOTHED_S, SMOOTHED = 20.0, 10
 """over so many seconds, and at least so many steps, the time of a step is smoothed"""
 
 
 class Remaining:
-    """Of `total` steps, with an evaluation after each `every` of them and after the last; None: without any.
+    """The time left of `total` steps, with an evaluation after every `every` steps and after the last one.
 
-    To publish what was learned is taken to last as long as an evaluation.
+    `every` None: there are no evaluations. Publication is assumed to last as long as an evaluation.
     """
 
     def __init__(self, total: int, every: int | None = None) -> None:
@@ -17,7 +17,7 @@ class Remaining:
         self._look_s = 0.0
 
     def at(self, step: int, now: float) -> None:
-        """Take note of the next step, just made. What was due at the one before it lies between the two."""
+        """Note that a step has ended at `now`, in seconds. Evaluations run between a step and the next one."""
         took, before = now - self._at, self._step
         self._step, self._at, self._seen = step, now, self._seen + 1
         if self._seen == 1:
@@ -32,7 +32,7 @@ class Remaining:
 
     @property
     def left_s(self) -> float | None:
-        """None before two steps were seen."""
+        """Seconds; None until two steps were seen."""
         if self._step_s is None:
             return None
         looks = 0 if self._every is None else -(-self._total // self._every) - self._step // self._every + 1

@@ -1,4 +1,4 @@
-"""How quick this machine is, measured in a third of a second without torch: what times of trainings are told from."""
+"""Measures how fast this machine computes, in a third of a second and without torch: training times follow from it."""
 
 import os
 import time
@@ -21,7 +21,7 @@ _BF16 = {"avx512_bf16", "amx_bf16"}
 
 @lru_cache
 def measured() -> Speed:
-    """Of one core. Once in a process."""
+    """Return the speed of one core, measured once per process."""
     matrix, far = np.ones((SIDE, SIDE), np.float32), np.ones(NUMBERS, np.float32)
     out, copy, some = np.empty_like(matrix), np.empty_like(far), [0]
 
@@ -38,7 +38,7 @@ def measured() -> Speed:
 
 
 def _rate(work: Callable[[], object]) -> float:
-    """Times a second."""
+    """Return how many times a second `work` can be done."""
     work()  # finds its memory
     return max(_timed(work) for _ in range(PARTS))
 
@@ -52,7 +52,7 @@ def _timed(work: Callable[[], object]) -> float:
 
 
 def _has_bf16() -> bool:
-    """As oneDNN would use it."""
+    """Whether oneDNN would compute in bf16 here."""
     if "ONEDNN_MAX_CPU_ISA" in os.environ:
         return False
     flags = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")), "")

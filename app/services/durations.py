@@ -1,4 +1,4 @@
-"""How long trainings take here, by the machine's speed and by what the last ones took, and when the next begin."""
+"""Estimates how long trainings take on this service, and when those that wait begin."""
 
 import heapq
 from collections.abc import Collection, Iterable, Mapping
@@ -17,14 +17,15 @@ from models.spec.duration import training_s
 from models.spec.recipe import Recipe
 
 NEWEST = 5
-"""trainings of a family that say how long its next one takes"""
+"""trainings of a family whose durations correct the estimate of its next one"""
 
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """Seconds of a training from its start to its end: by the machine's speed alone, and as expected.
+    """Seconds of a training from its start to its end.
 
-    The first is None for a budget in minutes, the second where nothing is known of the device.
+    `work_s` follows from the machine's speed alone; None for a budget in minutes. `takes_s` is corrected by earlier
+    trainings; None where the device is not known.
     """
 
     work_s: float | None
@@ -32,20 +33,20 @@ class Duration:
 
 
 class Experience:
-    """What the newest trainings took, read once for any number of jobs."""
+    """The durations of the newest trainings, read once for any number of estimates."""
 
     def __init__(self, session: Session) -> None:
         self._done = rows.newest(session)
 
     def of(self, recipe: Recipe, family: str | None) -> Duration:
-        """How long a training of this recipe takes, from its start to its end."""
+        """Estimate the duration of a training of this recipe."""
         if recipe.budget.minutes is not None:
             return Duration(None, 60 * recipe.budget.minutes)
         work_s, factor = training_s(recipe, speed.measured()), self._factor(family)
         return Duration(work_s, None if factor is None else work_s * factor)
 
     def _factor(self, family: str | None) -> float | None:
-        """What trainings took, of what was told by the machine's speed: those of the family, else all."""
+        """Return the median ratio of measured to estimated time, over the family's trainings or, without any, over all."""
         own = [one for one in self._done if one.family == family] or self._done
         if own:
             return median(one.took_s / one.work_s for one in own[:NEWEST])
@@ -54,16 +55,16 @@ class Experience:
 
 
 def expected_s(recipe: Recipe, family: str | None) -> float | None:
-    """Seconds that a training takes; None where nothing is known of the device."""
+    """Return the seconds that a training takes; None where the device is not known."""
     with unit_of_work(read_only=True) as session:
         return Experience(session).of(recipe, family).takes_s
 
 
 def starts_in_s(session: Session, jobs: Collection[Job]) -> dict[str, float]:
-    """Seconds until those of the jobs begin that wait to train, where all before them say how long they take.
+    """Return the seconds until each waiting training of `jobs` begins, by job id.
 
-    Each of the jobs that run now has a place, and whoever waits takes the place that is free first. Where none runs
-    nothing is known: perhaps no worker is there.
+    A job that waits takes the first place that a running job frees. A job is left out where the duration of one before
+    it is unknown, and where nothing runs: there may be no worker.
     """
     asked = {job.id for job in jobs if job.state == JobState.QUEUED}
     if not asked:
@@ -81,6 +82,6 @@ def _turns(running: Iterable[float | None], waiting: Mapping[str, float | None])
         begins = free[0]
         yield job_id, begins
         if takes_s is None:
-            heapq.heappop(free)  # nobody knows when this place is free again
+            heapq.heappop(free)  # the end of this job is unknown
         else:
             heapq.heapreplace(free, begins + takes_s)

@@ -1,7 +1,6 @@
-"""How long a training takes: what its steps compute, and what a machine does of that in a second.
+"""Estimates how long a training takes: its work, counted from the recipe, divided by the speed of the machine.
 
-A step's work is counted from the recipe alone, as its memory is. The speed is the machine's. What remains, such as how
-well a layer of some shape suits a processor, is learned from the trainings that have ended: app.services.durations.
+Trainings that have ended correct what this misses, such as how well a layer suits a processor: app.services.durations.
 """
 
 from dataclasses import dataclass
@@ -61,7 +60,7 @@ class Work:
 
 
 def training_s(recipe: Recipe, speed: Speed) -> float:
-    """Seconds from the start to the end of a training on a CPU of this speed."""
+    """Estimate the seconds from the start to the end of a training on a CPU of this speed."""
     done, bf16 = work(recipe), speed.bf16 and recipe.precision != "fp32" and recipe.generator.kind not in SMALL
     product = (PRODUCT_BF16_S if bf16 else PRODUCT_S) * REFERENCE.products / speed.products
     number = NUMBER_S * REFERENCE.numbers / speed.numbers
@@ -70,7 +69,7 @@ def training_s(recipe: Recipe, speed: Speed) -> float:
 
 
 def work(recipe: Recipe) -> Work:
-    """Of a whole training: what comes before its first step, and its steps. Evaluations take few hundredths of it."""
+    """Count the work of a whole training. Evaluations are left out: they take a few hundredths of the time."""
     game = recipe.game
     steps = _step(recipe) * (recipe.budget.steps * PARTLY.get(recipe.generator.kind, 1))
     if game.kind != "paired" or game.features != "own":
