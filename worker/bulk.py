@@ -113,12 +113,13 @@ class Bulk:
         for one in made:
             yield one
             self._done += 1
-            self._tell_left()
+            self._note_left()
             self._beat()
 
-    def _tell_left(self) -> None:
+    def _note_left(self) -> None:
+        """Let the next heartbeat say how long the rest takes."""
         assert self._remaining is not None
-        self._remaining.at(self._done, time.monotonic())
+        self._remaining.step_ended(self._done, time.monotonic())
         self._lifeline.left_s = self._remaining.left_s
 
     def _beat(self) -> None:

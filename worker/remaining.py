@@ -16,7 +16,7 @@ class Remaining:
         self._step_s: float | None = None
         self._look_s = 0.0
 
-    def at(self, step: int, now: float) -> None:
+    def step_ended(self, step: int, now: float) -> None:
         """Note that a step has ended at `now`, in seconds. Evaluations run between a step and the next one."""
         took, before = now - self._at, self._step
         self._step, self._at, self._seen = step, now, self._seen + 1

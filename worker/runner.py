@@ -224,7 +224,7 @@ class Runner:
 
     def beat(self, step: int) -> None:
         if self._remaining is not None and step != self._step:
-            self._remaining.at(step, time.monotonic())
+            self._remaining.step_ended(step, time.monotonic())
             self._lifeline.left_s = self._remaining.left_s
         self._step = step
         self._lifeline.beat(step)

@@ -38,16 +38,15 @@ async def translate(
 ) -> Response:
     """Turn a picture into the other style, or enlarge it, or fill its hole.
 
-    What it does is what the model learned.
+    Which of these depends on what the model learned. `Accept` chooses PNG, JPEG or WebP; `quality` applies to the last
+    two.
 
-    Accept chooses PNG, JPEG or WebP; `quality` is of the last two.
+    The picture is turned upright as its EXIF says and converted to sRGB. Transparent parts are composited over white,
+    and the answer has the same alpha. Of several frames the first is used. A model that fills holes paints the
+    transparent parts, and its answer is opaque.
 
-    It is turned upright as its EXIF says, its colours are turned into sRGB's; what is transparent is taken over white,
-    and its alpha is put back; of several frames the first is taken. For a model that fills holes what is transparent
-    is the hole, and the answer is opaque.
-
-    The header Forger-Note says what was passed over, and where its scale is far from that of the pictures that the
-    model learned from.
+    The header Forger-Note says what was ignored, and whether the picture's scale is far from that of the training
+    pictures.
     """
     media = negotiate(accept, tuple(MEDIA))  # before a model is looked for
     version = await inference.translator(model, direction)

@@ -63,10 +63,10 @@ class Looking:
 def decode(
     data: bytes, channels: int, max_pixels: int, masked: bool, reading: Reading = NOW, half: int | None = None
 ) -> tuple[NDArray[np.uint8], list[str]]:
-    """A picture to translate as uint8 [h, w, channels], or with its alpha as one channel more; and what to say of it.
+    """Decode a picture to translate: uint8 [h, w, channels], plus one channel if it has alpha; and notes on it.
 
-    Colours are those over white, as training sees them: what alpha hides changes nothing. Where alpha is a mask
-    (`masked`) they are kept as they are.
+    Colours are composited over white, as in training, unless alpha is a mask (`masked`). `half` 0 or 1 takes the left
+    or right half. Raises Invalid, UnsupportedMedia.
     """
     try:
         picture = read_picture(data, max_pixels, reading)
@@ -196,7 +196,7 @@ def batch(path: Path, picks: Sequence[Pick], how: How) -> NDArray[np.uint8]:
 def member(
     path: Path, pick: Pick, channels: int, max_pixels: int, masked: bool, reading: Reading
 ) -> tuple[NDArray[np.uint8], list[str]]:
-    """One of a zip's pictures to translate, or a half of it, as `decode`."""
+    """Decode one picture of a zip, or a half of it, as `decode` does."""
     return decode(_bytes_of(_opened(path), pick.name), channels, max_pixels, masked, reading, pick.half)
 
 

@@ -46,7 +46,7 @@ class Experience:
         return Duration(work_s, None if factor is None else work_s * factor)
 
     def _factor(self, family: str | None) -> float | None:
-        """Return the median ratio of measured to estimated time, over the family's trainings or, without any, over all."""
+        """Return the median ratio of measured to estimated time, over the family's trainings, else over all."""
         own = [one for one in self._done if one.family == family] or self._done
         if own:
             return median(one.took_s / one.work_s for one in own[:NEWEST])

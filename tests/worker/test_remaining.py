@@ -10,7 +10,7 @@ def _after(remaining: Remaining, seconds: list[float], first: int = 1) -> float 
     now = 100.0
     for step, took in enumerate(seconds, first):
         now += took
-        remaining.at(step, now)
+        remaining.step_ended(step, now)
     return remaining.left_s
 
 
