@@ -34,7 +34,7 @@ class Edge:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._settings = settings
-        self._hosts = _LOOPBACK | {settings.host.lower()} | _names(settings.hosts)
+        self._hosts = _LOOPBACK | {settings.host.lower()} | settings.names
         self._origins = Origins(settings)
         self._any_host = settings.api_key is not None and settings.hosts is None
         self._key = settings.api_key.get_secret_value().encode() if settings.api_key else None
@@ -111,10 +111,6 @@ def _name(host: str) -> str | None:
     """
     found = _HOST.fullmatch(host)
     return found and found[1].strip("[]").lower()
-
-
-def _names(hosts: str | None) -> set[str]:
-    return {name.strip().lower() for name in (hosts or "").split(",") if name.strip()}
 
 
 def _too_large(limit: int, setting: str) -> str:

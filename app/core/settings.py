@@ -171,6 +171,11 @@ class Settings(BaseSettings):
         return None if path is None else (CHECKOUT / path.expanduser()).resolve()
 
     @property
+    def names(self) -> frozenset[str]:
+        """Host names to answer to besides loopback; empty where none is set."""
+        return frozenset(_listed(self.hosts))
+
+    @property
     def origins(self) -> frozenset[str]:
         """Of web pages that may use the service."""
         return frozenset(_listed(self.cors_origins))

@@ -25,14 +25,13 @@ from app.db import migrate
 from app.embedded import processes, redis
 from app.embedded.errors import CannotServe
 from app.embedded.processes import Child
+from app.embedded.reachable import ALL, spelled, urls
 
 log = get_logger(__name__)
 Part = Literal["api", "worker", "inference"]
 NEEDED = {"api": environment.API, "worker": environment.WORKER, "inference": environment.INFERENCE}
 """what each part finds in its environment"""
 
-_ALL = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-"""addresses that stand for all of a machine, and where it is asked itself"""
 WATCH_S = 0.2
 ASKED_S = 1.0
 API_GRACE_S = 2
@@ -59,7 +58,8 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     check_exposure(settings)
     stop = _stop_on_signals()
     with home_lock(settings.home), listening(settings) as listener:
-        url = f"http://{_spelled(settings.host)}:{listener.getsockname()[1]}"
+        port = listener.getsockname()[1]
+        url = f"http://{spelled(ALL.get(settings.host, settings.host))}:{port}"
         migrated()
         front, broker = _children(settings, listener)
         with _published(settings.home / running.FILE, url):
@@ -68,7 +68,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
                     child.start()
                 _watch((*broker, *front), stop, until=lambda: _answers(settings.host, listener))
                 if not stop.is_set():
-                    announce(f"Forger serves at {url} (home {settings.home}).")
+                    announce(f"Forger serves at {' and '.join(urls(settings, port))} (home {settings.home}).")
                 _watch((*broker, *front), stop, until=lambda: False)
             finally:
                 processes.stop(front, settings.stop_grace_s + SETTLE_S)
@@ -84,7 +84,7 @@ def _watch(children: Sequence[Child], stop: threading.Event, *, until: Callable[
 
 def _answers(host: str, listener: socket.socket) -> bool:
     """Whether the API answers: the socket is there before it, and holds its requests."""
-    name, port = _ALL.get(host, host), listener.getsockname()[1]
+    name, port = ALL.get(host, host), listener.getsockname()[1]
     connection = http.client.HTTPConnection(name, port, timeout=ASKED_S)
     try:
         connection.request("GET", "/livez")
@@ -239,7 +239,3 @@ def _stop_on_signals() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     return stop
-
-
-def _spelled(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
