@@ -44,9 +44,9 @@ def doctor() -> None:
 
 def migrate() -> None:
     """Bring the database to the newest migration."""
-    from app.db.migrate import upgrade
+    from app.embedded.serve import migrated
 
-    upgrade()
+    migrated()
     typer.echo("The database is at the newest migration.")
 
 

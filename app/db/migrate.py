@@ -6,6 +6,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from app.core.settings import CHECKOUT, get_settings
+from app.core.version import VERSION
 from app.db.session import engine
 
 
@@ -13,8 +14,28 @@ def config() -> Config:
     return Config(CHECKOUT / "alembic.ini")
 
 
+class TooNew(Exception):
+    """The database was written by a newer version of the service; the message says what to do."""
+
+
 def upgrade(revision: str = "head") -> None:
+    """Raises TooNew where the database is at a migration that this version does not know."""
+    refuse_newer()
     command.upgrade(config(), revision)
+
+
+def refuse_newer() -> None:
+    present, newest = revisions()
+    if present is not None and not _known(present):
+        raise TooNew(
+            f"The database is at migration {present}, and version {VERSION} of the service knows none after {newest}: "
+            "install the version that wrote it, or a newer one, or restore the backup made before the upgrade."
+        )
+
+
+def _known(revision: str) -> bool:
+    script = ScriptDirectory.from_config(config())
+    return any(known.revision == revision for known in script.walk_revisions())
 
 
 def downgrade(revision: str = "base") -> None:

@@ -111,7 +111,10 @@ def _database(settings: Settings) -> Finding:
     if file != where and not Path(file).exists():
         return Finding("database", True, f"{file} is not there yet: `forger serve` makes it.")
     try:
+        migrate.refuse_newer()
         present, newest = migrate.revisions()
+    except migrate.TooNew as error:
+        return Finding("database", False, str(error))
     except (SQLAlchemyError, OSError, ValueError) as error:
         if (refusal := no_room(error)) is not None:
             return Finding("database", False, refusal.detail)

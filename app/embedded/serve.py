@@ -113,6 +113,8 @@ def migrated() -> None:
     """Brings the database to its newest migration."""
     try:
         migrate.upgrade()
+    except migrate.TooNew as error:
+        raise CannotServe(str(error)) from error
     except OperationalError as error:
         if no_room(error):
             raise

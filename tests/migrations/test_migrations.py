@@ -13,6 +13,9 @@ from app.db import migrate
 from app.db.repositories import points
 from app.db.session import engine, unit_of_work
 from app.db.tables import Base
+from app.embedded.doctor import examine
+from app.embedded.errors import CannotServe
+from app.embedded.serve import become, migrated, serve
 from app.services import jobs
 from tests.support.jobs import make_job
 from tests.support.postgres import Postgres
@@ -92,3 +95,26 @@ def test_a_job_is_in_a_known_state_after_every_migration(database: Path) -> None
     migrate.upgrade()
     with pytest.raises(IntegrityError), engine(get_settings().database_url).begin() as connection:
         connection.execute(text("UPDATE jobs SET state = 'lost' WHERE id = :id"), {"id": job.id})
+
+
+@pytest.fixture
+def newer(database: Path) -> None:
+    """A database of a version that is yet to come."""
+    make_job()
+    with engine(get_settings().database_url).begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+
+def test_a_database_of_a_newer_version_is_refused_and_stays_as_it_is(newer: None) -> None:
+    for begin in (lambda: serve(get_settings(), print), lambda: become(get_settings(), "worker"), migrated):
+        with pytest.raises(CannotServe, match="at migration 9999.*restore the backup made before the upgrade"):
+            begin()
+    assert _count("jobs") == 1
+    assert migrate.revisions()[0] == "9999"
+
+
+@pytest.mark.processes
+def test_the_doctor_says_that_a_database_is_of_a_newer_version(newer: None) -> None:
+    (found,) = [finding for finding in examine(get_settings()) if finding.name == "database"]
+    assert not found.good
+    assert "at migration 9999" in found.message
