@@ -291,7 +291,7 @@ class Forger:
 
     def fetch(self, href: str) -> Picture:
         """The picture at an address that the service named, as in a comparison."""
-        return Picture.of(self._connection.ask("GET", href))
+        return Picture.of(self._connection.ask("GET", self._connection.path(href)))
 
     def models(self) -> list[ModelOut]:
         return self._connection.read(ModelList, "/models").data

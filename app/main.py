@@ -29,6 +29,7 @@ with uncollected("fastapi"):  # a fourth of the time that all this takes
     from app.api.deps import name_job
     from app.api.edge import Edge
     from app.api.heads import Head
+    from app.api.prefix import Prefix
     from app.core.logging import configure
     from app.core.sandbox import Sandbox
     from app.core.settings import Settings, get_settings
@@ -53,6 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},  # else it is looked for at each request
         docs_url=None,
         redoc_url=None,
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
         redirect_slashes=False,
         dependencies=[Depends(name_job)],
     )
@@ -62,6 +64,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Head)
     app.add_middleware(Edge, settings=settings)
     app.add_middleware(Access, metrics=app.state.metrics)
+    if settings.root_path:
+        app.add_middleware(Prefix, path=settings.root_path)
     problems.install(app)
     rooms = (
         creation, jobs, events, experiments, compare, samples, translations, models, datasets, recipes, limits, health,

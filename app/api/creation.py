@@ -16,6 +16,7 @@ from app.api.problems import refused
 from app.api.uploads import received_pictures
 from app.core.errors import FieldError, ForgerError, Invalid
 from app.core.limits import KEY_LENGTH, SENT_MOST
+from app.core.links import link
 from app.schemas.bulk import GenerateIn, TranslateIn
 from app.schemas.jobs import EstimateOut, EvaluateIn, ExtendIn, JobIn, JobOut, PlanOut, Refusal, TrainIn
 from app.services import admission, bulk, durations, estimates, evaluations, idempotency, jobs, plans
@@ -74,7 +75,7 @@ async def create_with_pictures(
         job, replayed = await to_thread.run_sync(_restyling, wish, inference, sent, key)
     if replayed:
         response.headers["Idempotency-Replayed"] = "true"
-    response.headers["Location"] = f"/jobs/{job.id}"
+    response.headers["Location"] = link(f"/jobs/{job.id}")
     return JobOut.of(job)
 
 
@@ -131,7 +132,7 @@ def create(asked: JobIn, response: Response, inference: TheInference, key: Key =
         job = jobs.get(turn.id) if isinstance(turn, Replay) else _made(wish, inference, turn)
     if isinstance(turn, Replay):
         response.headers["Idempotency-Replayed"] = "true"
-    response.headers["Location"] = f"/jobs/{job.id}"
+    response.headers["Location"] = link(f"/jobs/{job.id}")
     return JobOut.of(job)
 
 

@@ -12,6 +12,7 @@ from app.api.forms import require_form
 from app.api.problems import as_invalid, refused
 from app.api.uploads import received
 from app.core.errors import NotFound
+from app.core.links import link
 from app.core.store import Store
 from app.schemas.catalog import DatasetDetail, DatasetIn, DatasetList, DatasetOut
 from app.services import admission, datasets
@@ -44,7 +45,7 @@ async def create(request: Request, response: Response, intake: TheIntake, settin
     async with received(request, intake.folder, *limit, intake.gate) as sent:
         asked = _asked(sent.fields)
         detail = await to_thread.run_sync(intake.take, sent.file, asked.name, asked.layout, _wish(asked))
-    response.headers["Location"] = f"/datasets/{asked.name}"
+    response.headers["Location"] = link(f"/datasets/{asked.name}")
     return DatasetDetail.of(detail)
 
 

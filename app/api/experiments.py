@@ -11,6 +11,7 @@ from app.api.problems import refused
 from app.core import charts
 from app.core.charts import Cell
 from app.core.errors import FieldError, ForgerError
+from app.core.links import link
 from app.schemas import tables
 from app.schemas.experiments import (
     ExperimentDetail,
@@ -54,7 +55,7 @@ def create(asked: ExperimentIn, response: Response, key: Key = None) -> Experime
             made = experiments.create(asked.name, request, _planned(asked), turn)
     if isinstance(turn, Replay):
         response.headers["Idempotency-Replayed"] = "true"
-    response.headers["Location"] = f"/experiments/{made.id}"
+    response.headers["Location"] = link(f"/experiments/{made.id}")
     return ExperimentDetail.of(made)
 
 

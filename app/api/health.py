@@ -6,6 +6,8 @@ from fastapi import APIRouter, Request, Response
 
 from app.api.deps import TheInference
 from app.api.problems import problem, refused
+from app.core.links import link
+from app.core.settings import DOORS
 from app.core.version import VERSION
 from app.schemas.catalog import Alive, Check, Index, Ready, Version
 from app.services import health
@@ -13,16 +15,12 @@ from app.services import health
 router = APIRouter(tags=["health"])
 
 NAME = "forger"
-DOORS = (
-    "jobs", "experiments", "compare", "sample", "translate", "models", "datasets", "recipes", "limits",
-    "livez", "readyz", "metrics", "version", "openapi.json",
-)  # fmt: skip
 
 
 @router.get("/")
 def index() -> Index:
     """Name the doors of this service."""
-    return Index(name=NAME, version=VERSION, links={door.removesuffix(".json"): f"/{door}" for door in DOORS})
+    return Index(name=NAME, version=VERSION, links={door.removesuffix(".json"): link(f"/{door}") for door in DOORS})
 
 
 @router.get("/livez")

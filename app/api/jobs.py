@@ -9,6 +9,7 @@ from app.api.deps import Limit, TheInference, TheSettings
 from app.api.problems import refused
 from app.core.errors import NotFound
 from app.core.limits import REPLY_POINTS, REPLY_POINTS_LEAST, REPLY_POINTS_MOST
+from app.core.links import link
 from app.core.states import JobState
 from app.core.store import Store
 from app.schemas.jobs import (
@@ -137,7 +138,7 @@ def samples(job_id: str) -> SampleList:
             SampleOut(
                 step=item.step or 0,
                 artifact=item.id,
-                href=f"/jobs/{job_id}/artifacts/{item.id}",
+                href=link(f"/jobs/{job_id}/artifacts/{item.id}"),
                 created_at=item.created_at,
             )
             for item in sorted(jobs.artifacts(job_id, "sample"), key=lambda item: item.step or 0)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from app.api.bodies import JsonRoute
 from app.api.deps import TheInference, json_body
 from app.api.problems import refused
+from app.core.links import link
 from app.schemas.base import Name
 from app.schemas.catalog import ModelDetail, ModelIn, ModelList, ModelOut, VersionOut
 from app.services import models
@@ -34,7 +35,7 @@ def publish(asked: ModelIn, response: Response, inference: TheInference) -> Vers
     with inference.publishing():
         made = models.publish(asked.name, asked.checkpoint, inference.export)
     inference.refresh()
-    response.headers["Location"] = f"/models/{made.name}@{made.version}"
+    response.headers["Location"] = link(f"/models/{made.name}@{made.version}")
     return VersionOut.of(made)
 
 

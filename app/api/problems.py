@@ -264,6 +264,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
             version=app.version,
             summary=app.summary,
             routes=app.routes,
+            servers=app.servers,
             separate_input_output_schemas=False,
         )
         schemas = document.setdefault("components", {}).setdefault("schemas", {})

@@ -15,6 +15,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from app.core import machine
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+DOORS = (
+    "jobs", "experiments", "compare", "sample", "translate", "models", "datasets", "recipes", "limits",
+    "livez", "readyz", "metrics", "version", "openapi.json",
+)  # fmt: skip
+"""the first segments of the service's addresses"""
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 _ORIGIN = re.compile(r"https?://[^\s/@?#,*]+")
 
 
@@ -58,6 +64,10 @@ class Settings(BaseSettings):
     hosts: str | None = Field(
         None,
         description="Host names to answer to besides loopback, comma-separated; unset means any when a key is set.",
+    )
+    root_path: str = Field(
+        "",
+        description="Path under which a proxy publishes the service, as /forger; links and Location begin with it.",
     )
     cors_origins: str | None = Field(
         None,
@@ -154,6 +164,16 @@ class Settings(BaseSettings):
     def _with_driver(cls, url: str) -> str:
         """PostgreSQL is spelled in two ways elsewhere, and here spoken through psycopg."""
         return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+
+    @field_validator("root_path", mode="after")
+    @classmethod
+    def _is_path(cls, path: str) -> str:
+        path = path.rstrip("/")
+        if path and not _ROOT_PATH.fullmatch(path):
+            raise ValueError(f"'{path}' is no path: write it like /forger, in letters, digits, '-', '_', '.' and '~'")
+        if (first := path[1:].partition("/")[0]) in DOORS:
+            raise ValueError(f"'/{first}' is an address of the service itself: choose another name, as /forger")
+        return path
 
     @field_validator("cors_origins", mode="after")
     @classmethod

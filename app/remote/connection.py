@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import httpx2 as httpx
 from httpx2 import EventSource, Response
@@ -47,6 +48,11 @@ class Connection:
 
     def close(self) -> None:
         self._http.close()
+
+    def path(self, href: str) -> str:
+        """A link of a reply as a path below our address, which may hold a proxy's prefix that links hold too."""
+        own = urlsplit(self.url).path
+        return href.removeprefix(own) if href.startswith(f"{own}/") else href
 
     def read(self, kind: type[Read], path: str, method: str = "GET", **asked: Any) -> Read:
         """The reply's body as one of the service's own types."""

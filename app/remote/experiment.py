@@ -58,7 +58,7 @@ class Experiment:
     def jobs(self) -> Iterator[Job]:
         """Each of its jobs that is still there, oldest first."""
         for job in self.seen.jobs:
-            yield Job(self._connection, self._connection.read(JobOut, job.href))
+            yield Job(self._connection, self._connection.read(JobOut, self._connection.path(job.href)))
 
     def cancel(self) -> "Experiment":
         """Every job that has not ended."""

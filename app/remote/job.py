@@ -135,11 +135,11 @@ class Job:
     def picture(self, sample: SampleOut | None = None) -> Picture | None:
         """That sample, or the newest; None when there is none."""
         known = [sample] if sample else self.samples()
-        return Picture.of(self._connection.ask("GET", known[-1].href)) if known else None
+        return Picture.of(self._connection.ask("GET", self._connection.path(known[-1].href))) if known else None
 
     def save(self, artifact: ArtifactOut, path: str | Path) -> Path:
         """The artifact's bytes as a file, whole or not at all."""
-        with self._connection.stream(artifact.href) as reply:
+        with self._connection.stream(self._connection.path(artifact.href)) as reply:
             write_whole(Path(path), reply.iter_bytes())
         return Path(path)
 

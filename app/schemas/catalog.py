@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from app.core.limits import ID_LENGTH
+from app.core.links import link
 from app.core.reports import Report
 from app.schemas.base import Health, In, Json, Name, Out, Time
 from models.spec.recipe import Recipe
@@ -109,7 +110,7 @@ class DatasetDetail(DatasetOut):
 
     @classmethod
     def of(cls, detail: "Detail") -> "DatasetDetail":
-        links = {"self": f"/datasets/{detail.info.name}"}
+        links = {"self": link(f"/datasets/{detail.info.name}")}
         if detail.sheet_sha256 is not None:
             links["sheet"] = f"{links['self']}/sheet"
         own = DatasetOut.model_validate(detail.info)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from app.core.limits import EXPERIMENT_JOBS
+from app.core.links import link
 from app.core.states import JobState
 from app.schemas.base import Health, In, Json, Name, Out, Seed, Time
 from app.schemas.compare import FigureHead
@@ -143,7 +144,7 @@ class ExperimentDetail(ExperimentOut):
 
 
 def _facts(experiment: "ExperimentView") -> Json:
-    own = f"/experiments/{experiment.id}"
+    own = link(f"/experiments/{experiment.id}")
     return {
         "id": experiment.id,
         "name": experiment.name,

@@ -6,6 +6,7 @@ from pydantic import Discriminator, Field, RootModel, Tag, ValidationError, mode
 from pydantic_core import PydanticCustomError
 
 from app.core.limits import EVALUATED_LEAST, EVALUATED_MOST, ID_LENGTH, SEED_LIMIT
+from app.core.links import link
 from app.core.states import JobState
 from app.schemas.base import Health, In, Json, Name, Out, Time
 from app.schemas.bulk import GenerateIn, TranslateIn
@@ -240,7 +241,7 @@ class JobOut(Out):
 
     @classmethod
     def of(cls, job: "JobView") -> "JobOut":
-        own = f"/jobs/{job.id}"
+        own = link(f"/jobs/{job.id}")
         return cls(
             id=job.id,
             kind=job.kind,
@@ -338,7 +339,7 @@ class ArtifactOut(Out):
             size=artifact.size,
             step=artifact.step,
             created_at=artifact.created_at,
-            href=f"/jobs/{job_id}/artifacts/{artifact.id}",
+            href=link(f"/jobs/{job_id}/artifacts/{artifact.id}"),
         )
 
 

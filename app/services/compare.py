@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.core.errors import FieldError, Invalid, NotFound
 from app.core.ids import is_id
 from app.core.limits import COMPARED_JOBS, CURVE_POINTS, SCALE
+from app.core.links import link
 from app.core.states import JobState
 from app.db.repositories import files, points
 from app.db.repositories import jobs as rows
@@ -150,7 +151,7 @@ def sample_href(job: JobView) -> str | None:
     if job.result is None or job.result.model is None or not job.recipe.draws:
         return None
     asked = {"model": job.result.model, "n": DRAWN, "seed": SEED, "scale": scale(job.recipe)}
-    return f"/sample?{urlencode(asked, safe='@')}"
+    return link(f"/sample?{urlencode(asked, safe='@')}")
 
 
 def scale(recipe: Recipe) -> int:
@@ -164,4 +165,4 @@ def _report(session: Session, job_id: str) -> Report | None:
     if not drawn:
         return None
     newest = max(drawn, key=lambda artifact: artifact.step or 0)
-    return Report(newest.step or 0, f"/jobs/{job_id}/artifacts/{newest.id}")
+    return Report(newest.step or 0, link(f"/jobs/{job_id}/artifacts/{newest.id}"))

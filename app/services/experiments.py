@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.core.errors import Conflict, FieldError, Invalid, NotFound, refused
 from app.core.ids import is_id, new_id
 from app.core.limits import ERRORS
+from app.core.links import link
 from app.core.states import TERMINAL, JobState
 from app.db.repositories import experiments as rows
 from app.db.session import unit_of_work
@@ -281,7 +282,7 @@ def case_name(case: Mapping[str, Any] | None) -> str:
 
 def _member(job: JobView) -> Member:
     model = job.result.model if job.result else None
-    own = f"/jobs/{job.id}"
+    own = link(f"/jobs/{job.id}")
     seed, case = job.recipe.seed, case_name(job.case)
     return Member(job.id, case, seed, job.state, job.step, job.total, model, job.health, own)
 

@@ -36,7 +36,7 @@ def variable(name: str, field: FieldInfo) -> str:
 
 def row(name: str, field: FieldInfo) -> str:
     """The setting's line in docs/operations.md."""
-    default = "unset" if field.default_factory or field.default is None else f"`{field.default}`"
+    default = "unset" if field.default_factory or field.default in (None, "") else f"`{field.default}`"
     return f"| `{variable(name, field)}` | {default} | {field.description} |"
 
 

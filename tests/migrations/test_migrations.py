@@ -107,7 +107,7 @@ def newer(database: Path) -> None:
 
 def test_a_database_of_a_newer_version_is_refused_and_stays_as_it_is(newer: None) -> None:
     for begin in (lambda: serve(get_settings(), print), lambda: become(get_settings(), "worker"), migrated):
-        with pytest.raises(CannotServe, match="at migration 9999.*restore the backup made before the upgrade"):
+        with pytest.raises(CannotServe, match=r"at migration 9999.*restore the backup made before the upgrade"):
             begin()
     assert _count("jobs") == 1
     assert migrate.revisions()[0] == "9999"

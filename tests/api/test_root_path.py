@@ -1,0 +1,61 @@
+"""Behind a proxy with a path of its own every link holds it, and every link can be followed."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from starlette.testclient import TestClient
+
+from app.core.settings import DOORS, Settings, get_settings
+from app.main import create_app
+from tests.support.experiments import RING
+from tests.support.jobs import make_job
+from tests.support.settings import forget
+
+ROOT = "/lab/forger"
+LINK = re.compile(r'"(/[a-z][^"]*)"')
+
+
+@pytest.fixture
+def client(database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    monkeypatch.setenv("FORGER_ROOT_PATH", f"{ROOT}/")
+    forget()
+    with TestClient(create_app(get_settings()), base_url="http://127.0.0.1") as client:
+        yield client
+
+
+def test_location_and_every_link_of_a_reply_hold_the_prefix_and_can_be_followed(client: TestClient) -> None:
+    made = client.post(f"{ROOT}/jobs", json={"kind": "train", **RING})
+    assert made.status_code == 201, made.text
+    assert made.headers["location"] == f"{ROOT}/jobs/{made.json()['id']}"
+    assert client.get(made.headers["location"]).json()["id"] == made.json()["id"]
+    experiment = client.post("/experiments", json=RING | {"seeds": 2})
+    assert experiment.status_code == 201, experiment.text
+    followed = 0
+    for door in ("/", "/jobs", made.headers["location"], experiment.headers["location"], "/datasets/digits"):
+        for link in LINK.findall(client.get(door).text):
+            assert link.startswith(f"{ROOT}/"), f"{door} links to {link}"
+            if not link.endswith(("/events", "/metrics", "/translate", "/sample", "format=png", "/compare", "/readyz")):
+                assert client.get(link).status_code == 200, link
+                followed += 1
+    assert followed > 10
+
+
+def test_a_proxy_may_take_the_prefix_off_or_leave_it(client: TestClient) -> None:
+    job = make_job()
+    assert client.get(f"/jobs/{job.id}").json() == client.get(f"{ROOT}/jobs/{job.id}").json()
+    assert client.get(f"{ROOT}{ROOT}/jobs").status_code == 404
+
+
+def test_the_openapi_document_names_the_server(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    assert document["servers"] == [{"url": ROOT}]
+    assert "/jobs" in document["paths"]
+
+
+@pytest.mark.parametrize("path", ["forger", "//forger", "/a b", "/a/../b", "/a?b", *(f"/{door}" for door in DOORS)])
+def test_what_is_no_path_or_an_address_of_ours_is_refused(path: str) -> None:
+    with pytest.raises(ValidationError, match=r"write it like /forger|choose another name"):
+        Settings(root_path=path)
