@@ -4,10 +4,12 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx2 as httpx
 import pytest
 
+from app.client import Forger
 from app.core.settings import CHECKOUT
 from tests.conftest import StartService
 from tests.support.ports import free_port
@@ -67,7 +69,7 @@ def proxy(behind: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         ("http://127.0.0.1:8000", behind.url),
     )
     (folder / "nginx.conf").write_text(OURS.format(folder, served))
-    command = [NGINX, "-p", folder, "-e", folder / "error.log", "-c", folder / "nginx.conf"]
+    command: list[str | Path] = [NGINX, "-p", folder, "-e", folder / "error.log", "-c", folder / "nginx.conf"]
     checked = subprocess.run([*command, "-t"], check=False, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
     running = subprocess.Popen(command)
@@ -94,7 +96,7 @@ def job(steps: int) -> dict[str, object]:
     return {"kind": "train", "recipe": "gan", "dataset": "ring8", "budget": {"steps": steps}}
 
 
-def test_a_job_is_tried_made_followed_and_fetched_through_the_proxy(proxy: httpx.Client) -> None:
+def test_a_job_is_tried_made_followed_and_fetched_through_the_proxy(behind: Service, proxy: httpx.Client) -> None:
     assert proxy.post(f"{ROOT}/jobs", json={**job(40), "dry_run": True}).status_code == 200
     made = proxy.post(f"{ROOT}/jobs", json=job(40))
     assert made.status_code == 201, made.text
@@ -108,6 +110,9 @@ def test_a_job_is_tried_made_followed_and_fetched_through_the_proxy(proxy: httpx
     part = proxy.get(href, headers={"Range": "bytes=100-199"})
     assert part.status_code == 206
     assert part.content == whole[100:200]
+    for url in (behind.url, f"{behind.url}{ROOT}"):  # on the machine itself
+        with Forger(url, KEY) as forger:
+            assert forger.fetch(href).data == whole
     document = proxy.get(f"{ROOT}/openapi.json").json()
     assert document["servers"] == [{"url": ROOT}]
 
