@@ -1,25 +1,30 @@
 """The lines of docs/operations.md on backup, as they stand there, at a service that works."""
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from app.core.settings import CHECKOUT
 from tests.conftest import StartService
+from tests.support.postgres import Postgres
 from tests.support.wait import until
 
 pytestmark = pytest.mark.processes
 
 SECTION = (CHECKOUT / "docs" / "operations.md").read_text().partition("## Backup")[2].partition("\n## ")[0]
-SAVING, RESTORING, *_ = re.findall(r"```sh\n(.*?)```", SECTION, re.DOTALL)
+SAVING, RESTORING, DUMPING, LOADING = re.findall(r"```sh\n(.*?)```", SECTION, re.DOTALL)
 SAMPLE = "/sample?model=kept&n=4&seed=7"
 
 
-def typed(lines: str, folder: Path) -> None:
-    done = subprocess.run(["bash", "-e", "-c", lines], cwd=folder, check=False, capture_output=True, text=True)
+def typed(lines: str, folder: Path, **variables: str) -> None:
+    env = {**os.environ, **variables}
+    done = subprocess.run(["bash", "-e", "-c", lines], cwd=folder, env=env, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
@@ -61,3 +66,29 @@ def test_what_is_saved_from_a_working_service_is_all_there_in_a_new_home(
     assert again.client.post(f"/jobs/{paused}/resume").status_code in (200, 202)
     until(lambda: again.job(paused)["progress"]["step"] > reached)
     again.client.post(f"/jobs/{paused}/cancel")
+
+
+def rows(url: str) -> dict[str, list[tuple[object, ...]]]:
+    """All that a database holds, by table."""
+    with psycopg.connect(url) as connection:
+        found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        names = [sql.Identifier(name) for (name,) in found]
+        return {
+            name.as_string(): connection.execute(sql.SQL("SELECT * FROM {}").format(name)).fetchall() for name in names
+        }
+
+
+def test_a_dump_of_postgresql_is_all_there_in_an_empty_database(
+    postgres: Postgres, migrated: str, tmp_path: Path
+) -> None:
+    path = f"{postgres.programs}:{os.environ['PATH']}"
+    (tmp_path / "backup").mkdir()
+    source, target = postgres.create(migrated), postgres.create()
+    try:
+        typed(DUMPING, tmp_path, DATABASE_URL=postgres.url(source), PATH=path)
+        typed(LOADING, tmp_path, DATABASE_URL=postgres.url(target), PATH=path)
+        assert rows(postgres.url(target)) == rows(postgres.url(source))
+        assert rows(postgres.url(target))['"alembic_version"']
+    finally:
+        for name in (source, target):
+            postgres.drop(name)

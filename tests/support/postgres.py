@@ -45,12 +45,12 @@ class Postgres:
         self._process: subprocess.Popen[bytes] | None = None
         # The server refuses to run as root, and another user may not be able to enter the virtual environment.
         self._user = "nobody" if os.geteuid() == 0 else None
-        self._bin = self._programs()
+        self.programs = self._programs()
         self._initialise()
 
     def start(self) -> "Postgres":
         options = [word for name, value in _OPTIONS.items() for word in ("-c", f"{name}={value}")]
-        command = [str(self._bin / "postgres"), "-D", str(self._data), "-p", str(self._port), *options]
+        command = [str(self.programs / "postgres"), "-D", str(self._data), "-p", str(self._port), *options]
         parent = os.getpid()
         with (self._folder / "log").open("ab") as log:
             process = subprocess.Popen(
@@ -106,7 +106,7 @@ class Postgres:
         return self._folder / package.name / _INSTALLED / "bin"
 
     def _initialise(self) -> None:
-        command = [str(self._bin / "initdb"), "-D", str(self._data), "-U", USER, "--encoding=UTF8", "--locale=C"]
+        command = [str(self.programs / "initdb"), "-D", str(self._data), "-U", USER, "--encoding=UTF8", "--locale=C"]
         made = subprocess.run(
             [*command, "--auth=trust", "--no-sync"],
             user=self._user,
