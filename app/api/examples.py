@@ -214,8 +214,8 @@ def _experiment() -> experiments.ExperimentDetail:
             provenance=WATCHED,
             told="while training, n_fake 2500",
             cases=[
-                experiments.CellOut(case="hinge", mean=0.11, deviation=0.02, n=3, best=True),
-                experiments.CellOut(case="minimax", mean=0.24, deviation=0.06, n=3, best=False),
+                experiments.CellOut(case="hinge", mean=0.11, deviation=0.02, interval=(0.06, 0.16), n=3, best=True),
+                experiments.CellOut(case="minimax", mean=0.24, deviation=0.06, interval=(0.091, 0.389), n=3, best=False),
             ],
         )
     ]
@@ -282,6 +282,7 @@ def _comparison() -> compare.ComparisonOut:
                 provenance=WATCHED,
                 told="while training, n_fake 2500",
                 jobs=ranked,
+                cases=[],
             )
         ],
         samples=[

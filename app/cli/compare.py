@@ -73,8 +73,25 @@ def _print(compared: "ComparisonOut") -> None:
     labels = tables.labels(compared.figures)
     figures = [_row(label, one, names) for label, one in zip(labels, compared.figures, strict=True)]
     tabled.show(["FIGURE", *head], figures, "Figures, of the best checkpoints")
+    _print_repeated(compared, labels, names)
     for note in tables.sources(compared.figures):
         typer.echo(note)
+
+
+def _print_repeated(compared: "ComparisonOut", labels: list[str], names: Mapping[str, str]) -> None:
+    """A column for each recipe that was trained with several seeds, where there is one."""
+    from app.schemas import tables
+
+    found = [{cell.case: cell for cell in one.cases} for one in compared.figures]
+    firsts = [job for job in names if any(job in cells for cells in found)]
+    if not firsts:
+        return
+    rows = [
+        [Cell(label), *(Cell(tables.words(cells.get(job)), job in cells and cells[job].best) for job in firsts)]
+        for label, cells in zip(labels, found, strict=True)
+    ]
+    tabled.show(["FIGURE", *(f"as {names[job]}" for job in firsts)], rows, "Over seeds")
+    typer.echo(tables.READING)
 
 
 def _row(label: str, ranking: "Ranking", names: Mapping[str, str]) -> list[Cell]:

@@ -58,10 +58,27 @@ class FigureHead(Out):
     told: str = Field(description="The provenance in a few words.")
 
 
+class CellOut(Out):
+    """A figure of one case over its seeds."""
+
+    case: str
+    mean: float | None
+    deviation: float | None = Field(description="Sample standard deviation; null below two seeds.")
+    interval: tuple[float, float] | None = Field(
+        description="95 % confidence interval of the mean, by Student's t; null below two seeds."
+    )
+    n: int = Field(description="Jobs whose figure was finite.")
+    best: bool
+
+
 class Ranking(FigureHead):
     """Figures of one name and one provenance; others never stand in the same ranking."""
 
     jobs: list[Ranked] = Field(description="The better first.")
+    cases: list[CellOut] = Field(
+        description="Over jobs whose recipes differ in the seed alone; `case` is the id of the first. "
+        "Empty where no two jobs are so."
+    )
 
 
 class ReportPicture(Out):

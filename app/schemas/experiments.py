@@ -8,7 +8,7 @@ from app.core.limits import EXPERIMENT_JOBS
 from app.core.links import link
 from app.core.states import JobState
 from app.schemas.base import Health, In, Json, Name, Out, Seed, Time
-from app.schemas.compare import FigureHead
+from app.schemas.compare import CellOut, FigureHead
 from app.schemas.jobs import FamilyOrRecipe, Refusal
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
@@ -91,16 +91,6 @@ class ExperimentJob(Out):
     model: str | None = Field(description="name@version; null until it is published.")
     health: Health | None = Field(description="Null until it was evaluated.")
     href: str
-
-
-class CellOut(Out):
-    """A figure of one case over its seeds."""
-
-    case: str
-    mean: float | None
-    deviation: float | None = Field(description="Sample standard deviation; null below two seeds.")
-    n: int = Field(description="Jobs whose figure was finite.")
-    best: bool
 
 
 class FigureOut(FigureHead):

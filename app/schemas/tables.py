@@ -8,10 +8,15 @@ from typing import Protocol
 from app.core import csvtext
 from app.core.states import TERMINAL
 from app.schemas.base import Json
-from app.schemas.experiments import CellOut, ExperimentDetail, FigureOut
+from app.schemas.compare import CellOut
+from app.schemas.experiments import ExperimentDetail, FigureOut
 
 ARROWS = {"low": " ↓", "high": " ↑"}
-COLUMNS = ("case", "figure", "better", "mean", "deviation", "n", "best", "provenance")
+COLUMNS = (
+    "case", "figure", "better", "mean", "deviation", "interval_low", "interval_high", "n", "best", "provenance",
+)  # fmt: skip
+
+READING = "Mean ± standard deviation [95 % confidence interval of the mean] (number of seeds)."
 
 
 class Column(Protocol):
@@ -56,19 +61,19 @@ def rows(experiment: ExperimentDetail) -> list[tuple[str, list[CellOut | None]]]
 
 
 def words(cell: CellOut | None) -> str:
-    """`7.93 ± 0.12 (5)`: mean, standard deviation, number of seeds."""
+    """`7.93 ± 0.12 [7.78, 8.08] (5)`: mean, standard deviation, interval of the mean, number of seeds."""
     if cell is None:
         return "–"
     if cell.mean is None:
         return "not finite"
     spread = "" if cell.deviation is None else f" ± {cell.deviation:.2g}"
-    return f"{cell.mean:.4g}{spread} ({cell.n})"
+    interval = "" if cell.interval is None else f" [{cell.interval[0]:.4g}, {cell.interval[1]:.4g}]"
+    return f"{cell.mean:.4g}{spread}{interval} ({cell.n})"
 
 
 def notes(experiment: ExperimentDetail) -> list[str]:
     """What stands below: how to read a cell, and where the figures come from."""
-    reading = "Mean ± standard deviation (number of seeds); the best mean of a column is marked."
-    told = [reading, *sources(experiment.figures)] if experiment.figures else [_unmeasured(experiment)]
+    told = [f"{READING} The best mean of a column is marked.", *sources(experiment.figures)] if experiment.figures else [_unmeasured(experiment)]
     return [*told, *_troubles(experiment)]
 
 
@@ -104,7 +109,8 @@ def csv_text(experiment: ExperimentDetail) -> str:
 def _line(figure: FigureOut, cell: CellOut) -> tuple[object, ...]:
     provenance = json.dumps(figure.provenance, sort_keys=True)
     best = "yes" if cell.best else ""
-    return cell.case, figure.name, figure.better, cell.mean, cell.deviation, cell.n, best, provenance
+    low, high = cell.interval or (None, None)
+    return cell.case, figure.name, figure.better, cell.mean, cell.deviation, low, high, cell.n, best, provenance
 
 
 def _marks(figures: Sequence[Column]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Jobs beside each other: where their recipes differ, their curves, their figures, their samples."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -17,7 +17,7 @@ from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
 from app.services import measurements, views
 from app.services.differences import Difference, differences
-from app.services.measurements import Measured
+from app.services.measurements import Group, Measured, Spread
 from app.services.views import JobView
 from models.spec.recipe import Recipe
 
@@ -63,6 +63,7 @@ class Ranking:
     provenance: dict[str, Any]
     told: str
     jobs: list[Measured]
+    cases: tuple[Spread, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def compare(ids: Sequence[str]) -> Comparison:
             jobs=[_compared(job) for job in jobs],
             differences=differences([job.recipe.model_dump(mode="json") for job in jobs]),
             curves=_curves(session, jobs),
-            figures=[_ranking(group) for group in measurements.grouped(measurements.of_jobs(session, jobs))],
+            figures=_rankings(measurements.of_jobs(session, jobs), jobs),
             samples=[Sample(job.id, sample_href(job), _report(session, job.id)) for job in jobs],
         )
 
@@ -141,9 +142,24 @@ def _curves(session: Session, jobs: Sequence[JobView]) -> list[Curves]:
     return [Curves(name, found[name]) for name in sorted(found)]
 
 
-def _ranking(group: measurements.Group) -> Ranking:
+def _rankings(measured: Sequence[Measured], jobs: Sequence[JobView]) -> list[Ranking]:
+    case_of = _repeated(jobs)
+    return [_ranking(group, case_of) for group in measurements.grouped(measured)]
+
+
+def _repeated(jobs: Sequence[JobView]) -> dict[str, str]:
+    """Of each job that was trained with another seed too, the first job whose recipe differs in the seed alone."""
+    alike: dict[str, list[str]] = {}
+    for job in jobs:
+        alike.setdefault(job.recipe.model_copy(update={"seed": 0}).model_dump_json(), []).append(job.id)
+    return {job_id: ids[0] for ids in alike.values() if len(ids) > 1 for job_id in ids}
+
+
+def _ranking(group: Group, case_of: Mapping[str, str]) -> Ranking:
     told = measurements.told(group.provenance)
-    return Ranking(group.name, group.title, group.better, group.provenance, told, measurements.ranked(group))
+    repeated = [one for one in group.measured if one.job in case_of]
+    cases = tuple(cell for summary in measurements.summaries(repeated, case_of) for cell in summary.cases)
+    return Ranking(group.name, group.title, group.better, group.provenance, told, measurements.ranked(group), cases)
 
 
 def sample_href(job: JobView) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
+from app.core import student
 from app.db.repositories import experiments, points
 from app.services.views import JobView
 from models.spec.games import Paired
@@ -57,11 +58,15 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A figure of one case over its seeds: mean and sample standard deviation of the `n` that were finite."""
+    """A figure of one case over its seeds: mean, sample standard deviation, and 95 % interval of the mean.
+
+    Only the `n` values that were finite count.
+    """
 
     case: str
     mean: float | None
     deviation: float | None
+    interval: tuple[float, float] | None
     n: int
     best: bool
 
@@ -187,7 +192,8 @@ def _summary(group: Group, case_of: Mapping[str, str]) -> Summary:
 
 def _spread(case: str, values: Sequence[float], best: bool) -> Spread:
     mean = fmean(values) if values else None
-    return Spread(case, mean, stdev(values) if len(values) > 1 else None, len(values), best and mean is not None)
+    deviation = stdev(values) if len(values) > 1 else None
+    return Spread(case, mean, deviation, student.interval(values), len(values), best and mean is not None)
 
 
 def told(provenance: Mapping[str, Any]) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 from app.core.states import JobState
 from app.schemas import tables
 from app.schemas.base import Health
-from app.schemas.experiments import CellOut, ExperimentDetail, ExperimentJob, FigureOut
+from app.schemas.compare import CellOut
+from app.schemas.experiments import ExperimentDetail, ExperimentJob, FigureOut
 
 OWN, LATER = {"by": "watch"}, {"by": "evaluation"}
 
@@ -17,7 +18,8 @@ def figure(name: str, better: Any, provenance: dict[str, Any], *cells: CellOut) 
 
 
 def cell(case: str, mean: float | None, deviation: float | None = None, n: int = 1, *, best: bool = False) -> CellOut:
-    return CellOut(case=case, mean=mean, deviation=deviation, n=n, best=best)
+    interval = None if mean is None or deviation is None else (mean - deviation, mean + deviation)
+    return CellOut(case=case, mean=mean, deviation=deviation, interval=interval, n=n, best=best)
 
 
 def job(case: str, state: JobState, trouble: str | None = None) -> ExperimentJob:
@@ -42,7 +44,7 @@ def experiment(*figures: FigureOut, name: str | None = "ring", jobs: Sequence[Ex
 
 
 def test_cells_say_mean_spread_and_number() -> None:
-    assert tables.words(cell("a", 7.93333, 0.1234, 5)) == "7.933 ± 0.12 (5)"
+    assert tables.words(cell("a", 7.93333, 0.1234, 5)) == "7.933 ± 0.12 [7.81, 8.057] (5)"
     assert tables.words(cell("a", 0.5)) == "0.5 (1)"
     assert tables.words(cell("a", None, n=0)) == "not finite"
     assert tables.words(None) == "–"

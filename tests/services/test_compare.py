@@ -71,6 +71,18 @@ def test_figures_are_ranked_under_their_provenance(database: Path) -> None:
     assert compare([other.id, one.id]).figures[2].jobs[0].source == judge
 
 
+def test_jobs_that_differ_in_their_seed_alone_have_a_spread(database: Path) -> None:
+    first, other, alone = ring(), make_job("gan", "ring8", 60, seed=2), ring(batch_size=64)
+    for job, value in ((first, 0.3), (other, 0.5), (alone, 0.2)):
+        succeed(job.id, {"transport": value})
+    (found,) = compare([alone.id, first.id, other.id]).figures
+    (cell,) = found.cases
+    assert (cell.case, cell.mean, cell.n) == (first.id, pytest.approx(0.4), 2)
+    assert cell.deviation == pytest.approx(0.1 * 2**0.5)
+    assert cell.interval == pytest.approx((0.4 - 1.2706205, 0.4 + 1.2706205))
+    assert compare([alone.id, first.id]).figures[0].cases == (), "no two of one recipe"
+
+
 def test_of_evaluations_those_of_what_was_published_count_and_the_newest_of_them(database: Path) -> None:
     one, other = ring(), ring()
     succeed(one.id, {}, step=40)

@@ -41,10 +41,10 @@ def test_a_table_has_mean_spread_and_number_of_each_case() -> None:
     case_of = {"a1": "a", "b1": "b", "a2": "a", "b2": "b", "c1": "c"}
     values = {"a1": 1.0, "a2": 3.0, "b1": 5.0, "b2": None, "c1": None}
     (summary,) = summaries([one(job, value) for job, value in values.items()], case_of)
-    assert [(cell.case, cell.mean, cell.deviation, cell.n, cell.best) for cell in summary.cases] == [
-        ("a", 2.0, pytest.approx(2**0.5), 2, True),
-        ("b", 5.0, None, 1, False),
-        ("c", None, None, 0, False),
+    assert [(cell.case, cell.mean, cell.deviation, cell.interval, cell.n, cell.best) for cell in summary.cases] == [
+        ("a", 2.0, pytest.approx(2**0.5), pytest.approx((2 - 12.706204736, 2 + 12.706204736)), 2, True),
+        ("b", 5.0, None, None, 1, False),
+        ("c", None, None, None, 0, False),
     ]
 
 

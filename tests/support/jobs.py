@@ -22,12 +22,13 @@ def make_job(
     dataset: str = "digits",
     steps: int = 20,
     *,
+    seed: int = 1,
     devices: int = 1,
     start: Start | None = None,
     answer: Answer | None = None,
     **overrides: Any,
 ) -> JobView:
-    name, recipe = resolve(family, dataset=dataset, seed=1, budget={"steps": steps}, overrides=overrides or None)
+    name, recipe = resolve(family, dataset=dataset, seed=seed, budget={"steps": steps}, overrides=overrides or None)
     model = f"{family}-{dataset}"
     return jobs.create(
         family=name, recipe=recipe, dataset=dataset, model_name=model, devices=devices, start=start, answer=answer

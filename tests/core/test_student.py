@@ -1,0 +1,45 @@
+"""Student's t against printed tables, against scipy, and against what an interval promises."""
+
+import random
+from statistics import fmean
+
+import pytest
+from scipy import stats
+
+from app.core.student import interval, quantile
+
+TABLE = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 9: 2.262, 10: 2.228, 30: 2.042, 60: 2.000, 120: 1.980}
+"""two-sided 95 % points, as textbooks print them"""
+
+
+@pytest.mark.parametrize(("degrees", "printed"), TABLE.items())
+def test_quantiles_are_those_of_printed_tables(degrees: int, printed: float) -> None:
+    assert round(quantile(0.95, degrees), 3) == printed
+
+
+@pytest.mark.parametrize("level", [0.01, 0.5, 0.9, 0.95, 0.99, 0.999])
+@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 7, 8, 29, 199, 1000])
+def test_quantiles_are_those_of_scipy(level: float, degrees: int) -> None:
+    assert quantile(level, degrees) == pytest.approx(stats.t.ppf((1 + level) / 2, degrees), rel=1e-9)
+
+
+def test_intervals_are_those_of_scipy_and_below_two_values_there_is_none() -> None:
+    values = [0.31, 0.27, 0.4, 0.33, 0.29]
+    expected = stats.t.interval(0.95, 4, loc=fmean(values), scale=stats.sem(values))
+    assert interval(values) == pytest.approx(expected, rel=1e-9)
+    assert interval([1.0, 1.0, 1.0]) == (1.0, 1.0)
+    assert interval([1.0]) is None
+    assert interval([]) is None
+
+
+def test_95_of_100_intervals_hold_the_true_mean() -> None:
+    draw = random.Random(1)
+    found = [interval([draw.gauss(3, 2) for _ in range(3)]) for _ in range(4000)]
+    held = sum(low <= 3 <= high for low, high in filter(None, found))
+    assert 0.94 < held / 4000 < 0.96, "five deviations of such a share are .017; the seed is fixed"
+
+
+@pytest.mark.parametrize(("level", "degrees"), [(0.0, 3), (1.0, 3), (0.95, 0)])
+def test_what_has_no_quantile_is_refused(level: float, degrees: int) -> None:
+    with pytest.raises(ValueError, match="No quantile"):
+        quantile(level, degrees)
