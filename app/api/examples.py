@@ -183,6 +183,7 @@ def _replies() -> list[Out]:
             data=[catalog.LimitOut(name="max_samples", value=1000, unit="pictures", meaning="Most pictures at once.")]
         ),
         _experiment(),
+        _measured(),
         experiments.ExperimentPage(
             data=[experiments.ExperimentOut.model_validate(_experiment())], has_more=True, next_cursor=EXPERIMENT
         ),
@@ -236,11 +237,17 @@ def _experiment() -> experiments.ExperimentDetail:
         created_at=AT,
         states={JobState.SUCCEEDED: 6},
         cases=["hinge", "minimax"],
-        links={"self": own, "table": f"{own}?format=csv", "picture": f"{own}?format=png"},
+        links={"self": own, "table": f"{own}?format=csv", "picture": f"{own}?format=png", "jobs": f"{own}/jobs"},
         request=EXPERIMENT_IN,
         jobs=[ring],
         figures=figures,
     )
+
+
+def _measured() -> experiments.MeasuredJobList:
+    figure = experiments.JobFigure(name="transport", value=0.11, step=1900, source=JOB, provenance=WATCHED)
+    (job,) = _experiment().jobs
+    return experiments.MeasuredJobList(data=[experiments.MeasuredJob(**job.model_dump(), figures=[figure])])
 
 
 def _comparison() -> compare.ComparisonOut:

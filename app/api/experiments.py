@@ -1,14 +1,15 @@
-"""/experiments: one request, many jobs; their table as JSON, CSV or a picture."""
+"""/experiments: one request, many jobs; their tables as JSON, CSV, Parquet or a picture."""
 
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 
+from app.api import formats
 from app.api.bodies import JsonRoute
 from app.api.creation import Key
 from app.api.deps import Limit, json_body, negotiate
 from app.api.problems import refused
-from app.core import charts
+from app.core import charts, tabular
 from app.core.charts import Cell
 from app.core.errors import FieldError, ForgerError
 from app.core.links import link
@@ -19,6 +20,7 @@ from app.schemas.experiments import (
     ExperimentOut,
     ExperimentPage,
     ExperimentPlanOut,
+    MeasuredJobList,
 )
 from app.schemas.jobs import Refusal
 from app.services import experiments, idempotency
@@ -27,8 +29,8 @@ from app.services.idempotency import Replay
 
 router = APIRouter(prefix="/experiments", tags=["experiments"], route_class=JsonRoute)
 
-Format = Literal["json", "csv", "png"]
-MEDIA: dict[str, Format] = {"application/json": "json", "text/csv": "csv", "image/png": "png"}
+Format = Literal["json", "csv", "parquet", "png"]
+MEDIA: dict[str, Format] = {"application/json": "json", **tabular.MEDIA, "image/png": "png"}
 MEDIA_OF = {format_: media for media, format_ in MEDIA.items()}
 
 
@@ -87,7 +89,7 @@ def page(
 @router.get(
     "/{experiment_id}",
     response_model=ExperimentDetail,
-    responses=refused(406) | {200: {"content": {"text/csv": {}, "image/png": {}}}},
+    responses=refused(406) | {200: {"content": dict.fromkeys((*tabular.MEDIA, "image/png"), {})}},
 )
 def read(
     experiment_id: str,
@@ -105,10 +107,25 @@ def _encoded(experiment: ExperimentView, format_: Format) -> bytes:
     match format_:
         case "json":
             return detail.model_dump_json().encode()
-        case "csv":
-            return tables.csv_text(detail).encode()
+        case "csv" | "parquet":
+            return tabular.encode(tables.columns(detail), format_)
         case "png":
             return charts.png(picture(detail))
+
+
+@router.get(
+    "/{experiment_id}/jobs",
+    response_model=MeasuredJobList,
+    responses=refused(406) | {200: {"content": dict.fromkeys(tabular.MEDIA, {})}},
+)
+def jobs(
+    experiment_id: str,
+    format: Annotated[formats.Format | None, Query(description="Wins over Accept.")] = None,
+    accept: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Read an experiment's jobs, each with its own figures. As CSV and Parquet a line for each figure of each job."""
+    found = MeasuredJobList.of(experiments.measured(experiment_id))
+    return formats.reply(found, lambda: tables.columns_of_jobs(found.data), format, accept)
 
 
 def picture(experiment: ExperimentDetail) -> charts.Picture:

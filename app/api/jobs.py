@@ -5,13 +5,16 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 from starlette.responses import FileResponse
 
+from app.api import formats
 from app.api.deps import Limit, TheInference, TheSettings
 from app.api.problems import refused
+from app.core import tabular
 from app.core.errors import NotFound
 from app.core.limits import REPLY_POINTS, REPLY_POINTS_LEAST, REPLY_POINTS_MOST
 from app.core.links import link
 from app.core.states import JobState
 from app.core.store import Store
+from app.schemas import tables
 from app.schemas.jobs import (
     ArtifactList,
     ArtifactOut,
@@ -80,7 +83,11 @@ def resume(job_id: str) -> JobOut:
     return JobOut.of(jobs.resume(job_id))
 
 
-@router.get("/{job_id}/metrics")
+@router.get(
+    "/{job_id}/metrics",
+    response_model=CurveList,
+    responses=refused(406) | {200: {"content": dict.fromkeys(tabular.MEDIA, {})}},
+)
 def metrics(
     job_id: str,
     name: Annotated[list[str] | None, Query(max_length=100, description="Only these curves.")] = None,
@@ -89,10 +96,16 @@ def metrics(
         int,
         Query(ge=REPLY_POINTS_LEAST, le=REPLY_POINTS_MOST, description="Most points of a curve; more are thinned."),
     ] = REPLY_POINTS,
-) -> CurveList:
-    """Read the curves, by name. Long ones are thinned: no spike is lost, and the events hold every value."""
+    format: Annotated[formats.Format | None, Query(description="Wins over Accept.")] = None,
+    accept: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Read the curves, by name. Long ones are thinned: no spike is lost, and the events hold every value.
+
+    As CSV and Parquet a line for each point.
+    """
     curves = jobs.metrics(job_id, names=name, after_step=after_step, most=points)
-    return CurveList(data=[Curve(name=key, points=curve, thinned=more) for key, (curve, more) in curves.items()])
+    found = [Curve(name=key, points=curve, thinned=more) for key, (curve, more) in curves.items()]
+    return formats.reply(CurveList(data=found), lambda: tables.curves(found), format, accept)
 
 
 @router.get("/{job_id}/checkpoints")

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli import ask, tabled
-from app.cli.pictures import write
+from app.cli.pictures import VALUES, by_ending, write, write_bytes
 from app.cli.refusals import Refusal
 from app.cli.tabled import Cell
 from app.cli.train import read_json
 
 if TYPE_CHECKING:
     from app.client import Experiment, Forger
-    from app.schemas.experiments import ExperimentDetail
+    from app.schemas.experiments import ExperimentDetail, MeasuredJob
 
 group = typer.Typer(help="Requests that became many jobs: cases times seeds.")
 
@@ -144,7 +144,7 @@ def show(
     ctx: typer.Context,
     id_: Which,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write the table instead: a picture (.png) or values (.csv).")
+        Path | None, typer.Option("--out", "-o", help="Write the table instead: a picture (.png) or values (.csv, .parquet).")
     ] = None,
     as_json: ask.AsJson = False,
 ) -> None:
@@ -159,16 +159,43 @@ def show(
 
 
 def _write(found: "Experiment", out: Path) -> None:
-    from app.remote.files import write_whole
+    what = f"the table of {found.seen.name or found.id}"
+    match by_ending(out, {"png": None, **VALUES}):
+        case None:
+            write(found.picture(), out, what)
+        case format_:
+            write_bytes(found.table(format_), out, what)
 
-    match out.suffix.lower():
-        case ".png":
-            write(found.picture(), out, f"the table of {found.seen.name or found.id}")
-        case ".csv":
-            write_whole(out, [found.csv().encode()])
-            typer.echo(f"{out}: the table of {found.seen.name or found.id}")
-        case _:
-            raise Refusal(f"{out}: end it in .png or .csv.")
+
+@group.command(no_args_is_help=True)
+def jobs(
+    ctx: typer.Context,
+    id_: Which,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write them instead, a line for each figure (.csv, .parquet).")
+    ] = None,
+    as_json: ask.AsJson = False,
+) -> None:
+    """The jobs of an experiment, each with its own figures."""
+    found = find(ask.forger(ctx), id_)
+    if out is not None:
+        format_ = by_ending(out, VALUES)
+        write_bytes(found.table_of_jobs(format_), out, f"the jobs of {found.seen.name or found.id}")
+    elif as_json:
+        ask.put_json(found.measured())
+    else:
+        _put_jobs(found.measured())
+
+
+def _put_jobs(found: "list[MeasuredJob]") -> None:
+    """A figure of several provenances has a column for the first."""
+    names = dict.fromkeys(one.name for job in found for one in job.figures)
+    rows = []
+    for job in found:
+        values = {one.name: "-" if one.value is None else f"{one.value:.4g}" for one in reversed(job.figures)}
+        own = (job.case, str(job.seed), job.id[-8:], job.state, ask.health(job.health))
+        rows.append([Cell(word) for word in (*own, *(values.get(name, "-") for name in names))])
+    tabled.show(["CASE", "SEED", "JOB", "STATE", "HEALTH", *names], rows)
 
 
 @group.command("follow", no_args_is_help=True)

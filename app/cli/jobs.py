@@ -1,4 +1,4 @@
-"""`forger jobs`: list, show, events, follow, save; cancel, pause, resume, delete. And `forger extend`."""
+"""`forger jobs`: list, show, events, metrics, follow, save; cancel, pause, resume, delete. And `forger extend`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli import ask, complete, follow
+from app.cli.pictures import VALUES, by_ending, write_bytes
 from app.core.names import TRAIN
 
 if TYPE_CHECKING:
@@ -113,6 +114,32 @@ def events(ctx: typer.Context, id_: Which, as_json: ask.AsJson = False) -> None:
     ask.table(
         ("SEQ", "AT", "TYPE", "WHAT"), ((one.seq, ask.when(one.at), one.type, ask.brief(one.data)) for one in told)
     )
+
+
+@group.command()
+def metrics(
+    ctx: typer.Context,
+    id_: Which,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write every point instead (.csv, .parquet); - for CSV here.")
+    ] = None,
+    name: Annotated[list[str] | None, typer.Option(help="Only this curve; may be repeated.")] = None,
+) -> None:
+    """The curves of a job: `forger jobs metrics last -o curves.parquet`; without -o where they stand."""
+    job = ask.find_job(ask.forger(ctx), id_)
+    if out is not None:
+        write_bytes(job.curves(by_ending(out, VALUES), *(name or ())), out, f"the curves of {job.id}")
+        return
+    curves = job.metrics(*(name or ()))
+    if not curves:
+        typer.echo("It has no such curve." if name else "It has no curves yet.")
+        return
+    rows = ((curve, points[-1][0], _value(points[-1][1])) for curve, points in curves.items())
+    ask.table(("CURVE", "STEP", "VALUE"), rows)
+
+
+def _value(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.4g}"
 
 
 @group.command("follow")

@@ -10,6 +10,7 @@ import typer
 
 from app.cli import ask, complete, follow
 from app.cli.refusals import Refusal
+from app.core import tabular
 
 if TYPE_CHECKING:
     from app.client import Picture
@@ -23,6 +24,8 @@ TRANSLATIONS: Mapping[str, Translated] = {"png": "png", "jpg": "jpeg", "jpeg": "
 """what a translated picture is by the ending of its file"""
 PNG = {"png": "png"}
 """of what the service draws as PNG only"""
+VALUES: Mapping[str, tabular.Format] = {"csv": "csv", "parquet": "parquet"}
+"""of tables, by the ending of their file"""
 T = TypeVar("T")
 
 
@@ -139,9 +142,15 @@ def by_ending(file: Path, formats: Mapping[str, T]) -> T:
 
 def write(drawn: "Picture", file: Path, what: str) -> None:
     """Into the file, and a line that says so."""
+    write_bytes(drawn.data, file, what)
+
+
+def write_bytes(data: bytes, file: Path, what: str) -> None:
+    from app.remote.files import write_whole
+
     if file == STDOUT:
-        sys.stdout.buffer.write(drawn.data)
+        sys.stdout.buffer.write(data)
         typer.echo(what, err=True)
         return
-    drawn.save(file)
+    write_whole(file, [data])
     typer.echo(f"{file}: {what}")

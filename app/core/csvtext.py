@@ -11,7 +11,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _MARK = "'"
 
 
-def text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def text(head: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
     """A line for each row. Words that a spreadsheet would compute have an apostrophe before them: see `unmarked`."""
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\r\n")  # as RFC 4180 has it; with "\n" alone a "\r" would not be quoted

@@ -4,10 +4,11 @@ import time
 from collections.abc import Iterator
 
 from app.core.states import TERMINAL
+from app.core.tabular import Format
 from app.remote.connection import Connection
 from app.remote.job import Job
 from app.remote.picture import Picture
-from app.schemas.experiments import ExperimentDetail
+from app.schemas.experiments import ExperimentDetail, MeasuredJob, MeasuredJobList
 from app.schemas.jobs import JobOut
 
 PAUSE_S = 1.0
@@ -75,4 +76,16 @@ class Experiment:
 
     def csv(self) -> str:
         """The table, a line for each case and figure."""
-        return self._connection.ask("GET", self._path, params={"format": "csv"}).text
+        return self.table("csv").decode()
+
+    def table(self, format_: Format) -> bytes:
+        """The table as a file, a line for each case and figure."""
+        return self._connection.ask("GET", self._path, params={"format": format_}).content
+
+    def measured(self) -> list[MeasuredJob]:
+        """Its jobs, each with its own figures."""
+        return self._connection.read(MeasuredJobList, f"{self._path}/jobs").data
+
+    def table_of_jobs(self, format_: Format) -> bytes:
+        """The same as a file, a line for each figure of each job."""
+        return self._connection.ask("GET", f"{self._path}/jobs", params={"format": format_}).content

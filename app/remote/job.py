@@ -8,9 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZipFile
 
-from app.core.limits import REPLY_POINTS
+from app.core.limits import REPLY_POINTS, REPLY_POINTS_MOST
 from app.core.names import LABELS, LEFT_OUT
 from app.core.states import TERMINAL, JobState
+from app.core.tabular import Format
 from app.remote import events, notebook
 from app.remote.connection import KEY, Connection
 from app.remote.events import Event
@@ -119,6 +120,11 @@ class Job:
         asked = {"name": list(names), "after_step": after_step, "points": points}
         curves = self._connection.read(CurveList, f"{self._path}/metrics", params=asked).data
         return {curve.name: curve.points for curve in curves}
+
+    def curves(self, format_: Format, *names: str, points: int = REPLY_POINTS_MOST) -> bytes:
+        """The same as a file, a line for each point: curve, step, value, and whether the curve is thinned."""
+        asked = {"name": list(names), "points": points, "format": format_}
+        return self._connection.ask("GET", f"{self._path}/metrics", params=asked).content
 
     def checkpoints(self) -> list[CheckpointOut]:
         """Newest first."""

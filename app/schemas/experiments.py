@@ -12,7 +12,8 @@ from app.schemas.compare import CellOut, FigureHead
 from app.schemas.jobs import FamilyOrRecipe, Refusal
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
-    from app.services.experiments import ExperimentView, Planned
+    from app.services.experiments import ExperimentView, Member, Planned
+    from app.services.measurements import Measured
 
 
 class CaseIn(In):
@@ -93,6 +94,33 @@ class ExperimentJob(Out):
     href: str
 
 
+class JobFigure(Out):
+    name: str
+    value: float | None = Field(description="Null was not finite.")
+    step: int | None = Field(description="Of the checkpoint that was measured.")
+    source: str = Field(description="The job that measured it: itself, or one that evaluates.")
+    provenance: Json
+
+
+class MeasuredJob(ExperimentJob):
+    figures: list[JobFigure] = Field(description="What the table is made of; empty until the job has succeeded.")
+
+
+class MeasuredJobList(Out):
+    data: list[MeasuredJob]
+
+    @classmethod
+    def of(cls, jobs: "list[tuple[Member, list[Measured]]]") -> "MeasuredJobList":
+        made = [
+            MeasuredJob(
+                **ExperimentJob.model_validate(job).model_dump(),
+                figures=[JobFigure.model_validate(one) for one in figures],
+            )
+            for job, figures in jobs
+        ]
+        return cls(data=made)
+
+
 class FigureOut(FigureHead):
     """One figure with one provenance: a column of the table."""
 
@@ -141,5 +169,5 @@ def _facts(experiment: "ExperimentView") -> Json:
         "created_at": experiment.created_at,
         "states": experiment.states,
         "cases": experiment.cases,
-        "links": {"self": own, "table": f"{own}?format=csv", "picture": f"{own}?format=png"},
+        "links": {"self": own, "table": f"{own}?format=csv", "picture": f"{own}?format=png", "jobs": f"{own}/jobs"},
     }

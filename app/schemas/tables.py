@@ -1,33 +1,45 @@
-"""The table of an experiment as words: for a terminal, a picture, or a file of comma-separated values."""
+"""The tables of an experiment: as words for a terminal or a picture, as columns for a file."""
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from app.core import csvtext
+from app.core import tabular
 from app.core.states import TERMINAL
+from app.core.tabular import Table
 from app.schemas.base import Json
 from app.schemas.compare import CellOut
-from app.schemas.experiments import ExperimentDetail, FigureOut
+from app.schemas.experiments import ExperimentDetail, FigureOut, MeasuredJob
+from app.schemas.jobs import Curve
 
 ARROWS = {"low": " ↓", "high": " ↑"}
-COLUMNS = (
-    "case", "figure", "better", "mean", "deviation", "interval_low", "interval_high", "n", "best", "provenance",
-)  # fmt: skip
+COLUMNS: Mapping[str, tabular.Kind] = {
+    "case": str, "figure": str, "better": str, "mean": float, "deviation": float, "interval_low": float,
+    "interval_high": float, "n": int, "best": bool, "provenance": str,
+}  # fmt: skip
+OF_JOBS: Mapping[str, tabular.Kind] = {
+    "job": str, "case": str, "seed": int, "state": str, "step": int, "total": int, "model": str, "health": str,
+    "trouble": str, "figure": str, "value": float, "measured_step": int, "source": str, "provenance": str,
+}  # fmt: skip
 
 READING = "Mean ± standard deviation [95 % confidence interval of the mean] (number of seeds)."
 
 
-class Column(Protocol):
+class Measured(Protocol):
+    """What was measured in one way."""
+
+    @property
+    def provenance(self) -> Json: ...
+
+
+class Column(Measured, Protocol):
     """One figure with one provenance, of an experiment or a comparison."""
 
     @property
     def name(self) -> str: ...
     @property
     def better(self) -> str | None: ...
-    @property
-    def provenance(self) -> Json: ...
     @property
     def told(self) -> str: ...
 
@@ -94,23 +106,40 @@ def title(experiment: ExperimentDetail) -> str:
     return f"{experiment.name or experiment.id}: {states or 'no jobs'}"
 
 
-def csv_text(experiment: ExperimentDetail) -> str:
+def columns(experiment: ExperimentDetail) -> Table:
     """A line for each case and figure."""
-    rows = (
+    rows = [
         _line(figure, cell)
         for case in experiment.cases
         for figure in experiment.figures
         for cell in figure.cases
         if cell.case == case
-    )
-    return csvtext.text(COLUMNS, rows)
+    ]
+    return Table(COLUMNS, rows)
+
+
+def columns_of_jobs(jobs: Sequence[MeasuredJob]) -> Table:
+    """A line for each figure of each job; one for a job that has none."""
+    return Table(OF_JOBS, [line for job in jobs for line in _lines(job)])
+
+
+def curves(found: Sequence[Curve]) -> Table:
+    """A line for each point; `value` is empty where it was not finite."""
+    rows = [(curve.name, step, value, curve.thinned) for curve in found for step, value in curve.points]
+    return Table({"curve": str, "step": int, "value": float, "thinned": bool}, rows)
+
+
+def _lines(job: MeasuredJob) -> list[tuple[object, ...]]:
+    health, trouble = (job.health.state, job.health.kind) if job.health else (None, None)
+    own = (job.id, job.case, job.seed, str(job.state), job.step, job.total, job.model, health, trouble)
+    found = [(one.name, one.value, one.step, one.source, _key(one)) for one in job.figures]
+    return [own + figure for figure in found or [(None, None, None, None, None)]]
 
 
 def _line(figure: FigureOut, cell: CellOut) -> tuple[object, ...]:
-    provenance = json.dumps(figure.provenance, sort_keys=True)
-    best = "yes" if cell.best else ""
     low, high = cell.interval or (None, None)
-    return cell.case, figure.name, figure.better, cell.mean, cell.deviation, low, high, cell.n, best, provenance
+    own = (cell.mean, cell.deviation, low, high, cell.n, cell.best)
+    return cell.case, figure.name, figure.better, *own, _key(figure)
 
 
 def _marks(figures: Sequence[Column]) -> dict[str, str]:
@@ -119,5 +148,5 @@ def _marks(figures: Sequence[Column]) -> dict[str, str]:
     return {key: chr(ord("a") + number % 26) for number, key in enumerate(keys)}
 
 
-def _key(figure: Column) -> str:
+def _key(figure: Measured) -> str:
     return json.dumps(figure.provenance, sort_keys=True)

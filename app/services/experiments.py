@@ -20,7 +20,7 @@ from app.services import admission, estimates, grids, jobs, measurements, plans,
 from app.services.durations import Experience
 from app.services.grids import Case
 from app.services.idempotency import Answer
-from app.services.measurements import Spread, Summary
+from app.services.measurements import Measured, Spread, Summary
 from app.services.plans import Plan
 from app.services.views import JobView
 
@@ -221,10 +221,9 @@ def get(experiment_id: str) -> ExperimentView:
     """With its jobs and its table. Raises NotFound."""
     with unit_of_work(read_only=True) as session:
         row = _require(session, experiment_id)
-        members = [views.job(job) for job in rows.jobs(session, experiment_id)]
-        done = [job for job in members if job.state == JobState.SUCCEEDED]
-        case_of = {job.id: case_name(job.case) for job in members}
-        table = measurements.summaries(measurements.of_jobs(session, done), case_of)
+        members, measured = _measured(session, experiment_id)
+    case_of = {job.id: case_name(job.case) for job in members}
+    table = measurements.summaries(measured, case_of)
     return ExperimentView(
         id=row.id,
         name=row.name,
@@ -235,6 +234,24 @@ def get(experiment_id: str) -> ExperimentView:
         jobs=tuple(_member(job) for job in members),
         figures=tuple(_figure(summary) for summary in table),
     )
+
+
+def measured(experiment_id: str) -> list[tuple[Member, list[Measured]]]:
+    """Each job with the figures that the table is made of. Raises NotFound."""
+    with unit_of_work(read_only=True) as session:
+        _require(session, experiment_id)
+        members, found = _measured(session, experiment_id)
+    figures: dict[str, list[Measured]] = {job.id: [] for job in members}
+    for one in found:
+        figures[one.job].append(one)
+    return [(_member(job), figures[job.id]) for job in members]
+
+
+def _measured(session: Session, experiment_id: str) -> tuple[list[JobView], list[Measured]]:
+    """All jobs, and the figures of those that have succeeded."""
+    members = [views.job(job) for job in rows.jobs(session, experiment_id)]
+    done = [job for job in members if job.state == JobState.SUCCEEDED]
+    return members, measurements.of_jobs(session, done)
 
 
 def page(limit: int, after: str | None) -> tuple[list[ExperimentView], str | None]:

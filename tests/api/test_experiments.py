@@ -15,6 +15,7 @@ from app.core.limits import EXPERIMENT_JOBS
 from app.services import experiments, jobs
 from tests.api.test_problems import a_problem
 from tests.support.experiments import RING, make_experiment, succeed
+from tests.support.parquet import columns
 
 TWO: dict[str, Any] = {
     "name": "two",
@@ -135,6 +136,13 @@ def test_the_table_is_json_csv_or_a_picture(client: TestClient, measured: str) -
         ("hinge", "transport", "0.25", "1", "yes"),
     ]
     assert json.loads(lines[0]["provenance"]) == transport["provenance"]
+    packed = client.get(own, headers={"Accept": "application/vnd.apache.parquet"})
+    assert packed.headers["content-type"] == "application/vnd.apache.parquet"
+    read = columns(packed.content)
+    assert list(read) == list(lines[0])
+    assert (read["mean"], read["n"]) == ([6.5, 0.625, 8.0, 0.25], [2, 2, 1, 1])
+    assert read["interval_low"] == [pytest.approx(6.5 - 6.3531024), pytest.approx(0.625 - 1.588276), None, None]
+    assert read["best"] == [False, False, True, True]
     drawn = client.get(own, headers={"Accept": "image/png"})
     assert drawn.headers["content-type"] == "image/png"
     assert drawn.headers["vary"] == "Accept"
@@ -142,6 +150,27 @@ def test_the_table_is_json_csv_or_a_picture(client: TestClient, measured: str) -
     assert client.get(own, headers={"Accept": "text/csv"}).content == table.content
     a_problem(client.get(own, headers={"Accept": "audio/ogg"}), 406)
     a_problem(client.get(own, params={"format": "xls"}), 422)
+
+
+def test_the_jobs_have_their_own_figures_as_json_csv_and_parquet(client: TestClient, measured: str) -> None:
+    own = f"/experiments/{measured}/jobs"
+    jobs = client.get(own).json()["data"]
+    told = [
+        (job["case"], job["seed"], one["name"], one["value"], one["source"] == job["id"])
+        for job in jobs
+        for one in job["figures"]
+    ]
+    assert ("plain", 1, "transport", 0.5, True) in told
+    assert len(jobs) == 4
+    read = columns(client.get(own, params={"format": "parquet"}).content)
+    by_column = zip(read["case"], read["seed"], read["figure"], read["value"], strict=True)
+    assert [line for line in by_column if line[2] is not None] == [line[:4] for line in told]
+    assert read["figure"].count(None) == sum(not job["figures"] for job in jobs)
+    lines = list(csv.DictReader(io.StringIO(client.get(own, headers={"Accept": "text/csv"}).text)))
+    assert [line["job"] for line in lines] == read["job"]
+    assert [json.loads(line["provenance"])["by"] for line in lines if line["figure"]] == ["watch"] * len(told)
+    a_problem(client.get(own, headers={"Accept": "image/png"}), 406)
+    a_problem(client.get("/experiments/exp_none/jobs"), 404)
 
 
 def test_cancel_and_delete(client: TestClient) -> None:

@@ -7,6 +7,7 @@ from starlette.testclient import TestClient
 
 from app.services import attempts, jobs
 from tests.support.jobs import make_job, record_report
+from tests.support.parquet import columns
 
 FIELDS = {
     "id", "kind", "state", "status_reason", "family", "recipe", "dataset", "model", "attempt", "progress",
@@ -110,6 +111,14 @@ def test_what_a_job_leaves_is_listed(client: TestClient) -> None:
         {"name": "score", "points": [[0, None]], "thinned": False},
     ]
     assert client.get(f"{at}/metrics?name=score&after_step=0").json()["data"] == []
+    text = client.get(f"{at}/metrics", headers={"Accept": "text/csv"})
+    assert (text.headers["content-type"], text.headers["vary"]) == ("text/csv; charset=utf-8", "Accept")
+    assert text.text == "curve,step,value,thinned\r\nloss,0,0.5,\r\nloss,10,0.25,\r\nscore,0,,\r\n"
+    packed = client.get(f"{at}/metrics?name=loss", headers={"Accept": "application/vnd.apache.parquet"})
+    assert columns(packed.content) == {
+        "curve": ["loss", "loss"], "step": [0, 10], "value": [0.5, 0.25], "thinned": [False, False],
+    }  # fmt: skip
+    assert client.get(f"{at}/metrics", headers={"Accept": "image/png"}).status_code == 406
     assert [kept["step"] for kept in client.get(f"{at}/checkpoints").json()["data"]] == [10]
 
     samples = client.get(f"{at}/samples").json()["data"]

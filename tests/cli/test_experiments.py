@@ -10,6 +10,7 @@ from PIL import Image
 
 from tests.cli.conftest import Run, forger, good, refused
 from tests.support.service import Service
+from tests.support.parquet import columns
 
 WATCHED = {"watch": {"metric": "divergence", "every": 3, "samples": 64}}
 RING: dict[str, Any] = {
@@ -64,6 +65,26 @@ def test_its_table_is_written_as_a_picture_or_as_values(run: Run, tmp_path: Path
     good(run("experiments", "show", done["id"], "-o", "table.csv"))
     lines = csv.DictReader((tmp_path / "table.csv").read_text().splitlines())
     assert {line["case"] for line in lines} == {"plain", "hinge"}
+    good(run("experiments", "show", done["id"], "-o", "table.parquet"))
+    table = columns((tmp_path / "table.parquet").read_bytes())
+    assert table["case"] == [line["case"] for line in csv.DictReader((tmp_path / "table.csv").read_text().splitlines())]
+
+
+def test_its_jobs_and_their_curves_are_shown_and_written(run: Run, tmp_path: Path, done: dict[str, Any]) -> None:
+    head, *lines = good(run("experiments", "jobs", done["id"])).splitlines()
+    assert head.split()[:5] == ["CASE", "SEED", "JOB", "STATE", "HEALTH"]
+    assert [line.split()[0] for line in lines if line.split()[:1] in (["plain"], ["hinge"])][:2] == ["plain", "hinge"]
+    good(run("experiments", "jobs", done["id"], "-o", "jobs.parquet"))
+    assert set(columns((tmp_path / "jobs.parquet").read_bytes())["job"]) == {job["id"] for job in done["jobs"]}
+    job = done["jobs"][0]["id"]
+    assert "figure/divergence" in good(run("jobs", "metrics", job))
+    good(run("jobs", "metrics", job, "-o", "curves.parquet"))
+    piped = list(csv.DictReader(good(run("jobs", "metrics", job, "--name", "figure/divergence", "-o", "-")).splitlines()))
+    assert {line["curve"] for line in piped} == {"figure/divergence"}
+    curves = columns((tmp_path / "curves.parquet").read_bytes())
+    found = [value for name, value in zip(curves["curve"], curves["value"], strict=True) if name == "figure/divergence"]
+    assert found == [float(line["value"]) for line in piped]
+    assert "end the name in .csv or .parquet" in refused(run("jobs", "metrics", job, "-o", "curves.xls"))
 
 
 def test_a_dry_run_says_which_jobs_there_would_be_or_why_not(run: Run, file: Path) -> None:
@@ -99,7 +120,7 @@ def test_experiments_are_listed_cancelled_and_deleted(
         (("experiment", "list.json"), "holds no experiment"),
         (("experiment", "bad.json"), "surplus"),
         (("experiments", "show", "zzz"), "`forger experiments` lists them"),
-        (("experiments", "show", "last", "--out", "table.xls"), "end it in .png or .csv"),
+        (("experiments", "show", "last", "--out", "table.xls"), "end the name in .png, .csv or .parquet"),
         (("compare", "last"), "two jobs or more"),
         (("compare", "last", "last"), "named twice"),
     ],

@@ -1,0 +1,22 @@
+"""Replies that are JSON, or a table as CSV or Parquet, by `format` or Accept."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from fastapi import Response
+
+from app.api.deps import negotiate
+from app.core import tabular
+from app.core.tabular import Table
+from app.schemas.base import Out
+
+Format = Literal["json", "csv", "parquet"]
+_MEDIA: Mapping[str, Format] = {"application/json": "json", **tabular.MEDIA}
+_MEDIA_OF = {format_: media for media, format_ in _MEDIA.items()}
+
+
+def reply(body: Out, table: Callable[[], Table], format_: Format | None, accept: str | None) -> Response:
+    """Raises NotAcceptable."""
+    chosen = format_ or _MEDIA[negotiate(accept, tuple(_MEDIA))]
+    data = body.model_dump_json().encode() if chosen == "json" else tabular.encode(table(), chosen)
+    return Response(data, media_type=_MEDIA_OF[chosen], headers={"Vary": "Accept"})
