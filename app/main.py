@@ -34,6 +34,7 @@ with uncollected("fastapi"):  # a fourth of the time that all this takes
     from app.core.sandbox import Sandbox
     from app.core.settings import Settings, get_settings
     from app.core.version import VERSION
+    from app.services import plugins
     from app.services.feed import Feed
     from app.services.inference import Inference
     from app.services.intake import Intake
@@ -58,6 +59,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
         dependencies=[Depends(name_job)],
     )
+    plugins.load(settings)
     app.state.settings = settings
     app.state.metrics = Metrics(VERSION, lambda: app.state.inference.load())
     app.add_middleware(samples.Direct)

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from models import ranks
 from models.duel import Losses, Scores
 from models.spec import objectives as spec
+from models.spec import plugins
+from models.spec.plugged import FromPlugin
 
 
 class Objective(nn.Module):
@@ -218,5 +220,8 @@ def build_objective(objective: spec.ObjectiveSpec) -> Objective:
             return Began(objective.diversity, objective.pace)
         case spec.D2gan():
             return D2gan(objective.alpha, objective.beta)
+        case FromPlugin():
+            made: Objective = plugins.build("objective", objective)
+            return made
         case _:
             assert_never(objective)

@@ -12,6 +12,8 @@ from models import ranks
 from models.duel import Duel, Scores, Turn
 from models.rng import Stream, drawn
 from models.spec import penalties as spec
+from models.spec import plugins
+from models.spec.plugged import FromPlugin
 
 
 class Penalty(nn.Module):
@@ -222,5 +224,8 @@ def build_penalty(penalty: spec.PenaltySpec, players: Mapping[Turn, nn.Module]) 
             return JacobianClamping(penalty)
         case spec.ModeRegulariser():
             return ModeRegulariser(penalty)
+        case FromPlugin():
+            made: Penalty = plugins.build("penalty", penalty)
+            return made
         case _:
             assert_never(penalty)

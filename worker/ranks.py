@@ -21,7 +21,7 @@ from structlog.contextvars import bind_contextvars
 from app.core import environment, private
 from app.core.logging import configure, get_logger
 from app.core.settings import get_settings
-from app.services import datasets
+from app.services import datasets, plugins
 from app.services.datasets import Files
 from models.spec.recipe import Recipe
 from worker.lifeline import Lifeline
@@ -124,6 +124,7 @@ def main() -> int:
     from worker.training.loop import follow
 
     recipe, settled = Recipe.model_validate(orders["recipe"]), numerics.Numerics.from_dict(orders["numerics"])
+    plugins.require(recipe)
     numerics.apply(settled)
     data = read(recipe.data, "train", _files(orders["files"]), lambda: None)
     ranks.join(settled.device, orders["store"], orders["rank"], settled.devices)

@@ -20,9 +20,10 @@ from app.core.logging import configure, get_logger
 from app.core.room import no_room
 from app.core.settings import get_settings
 from app.core.store import sha256_of
-from app.services import attempt_files, attempts
+from app.services import attempt_files, attempts, plugins
 from app.services.attempt_files import FilesLost
 from app.services.views import CheckpointView, JobView
+from models.spec.plugins import PluginFailed, PluginMissing
 from models.spec.recipe import Recipe
 from worker.beginning import Beginning
 from worker.lifeline import DATABASE_LOST, CalledOff, Lifeline
@@ -130,6 +131,8 @@ def _explain(error: Exception) -> tuple[str, str]:
         return "too_few_devices", str(error)
     if isinstance(error, RanksDiffer):
         return "devices_differ", str(error)
+    if isinstance(error, PluginMissing | PluginFailed):
+        return "plugin_missing", str(error)
     if isinstance(error, StartDamaged):
         return "start_damaged", str(error)
     if isinstance(error, SubjectDamaged):
@@ -185,6 +188,7 @@ class Runner:
 
             self._beginning.over("imports")
             job = attempts.held(self._job_id, self._fence)
+            plugins.require(job.recipe)
             settled = settle(job, self._fence)  # another part of torch comes with it, a third as large as all before
             numerics.hold_cores(settled)
         self._beginning.over("settling")

@@ -41,6 +41,10 @@ def _listed(names: str | None) -> list[str]:
     return [name.strip().lower() for name in (names or "").split(",") if name.strip()]
 
 
+def _is_path(name: str) -> bool:
+    return os.sep in name or name.endswith(".py")
+
+
 def _disk_here(values: dict[str, Any]) -> int:
     """Bytes of the disk that holds the home, or will."""
     there = next(folder for folder in (values["home"], *values["home"].parents) if folder.exists())
@@ -77,6 +81,11 @@ class Settings(BaseSettings):
     home: Path = Field(
         Path("var"),
         description="Folder of database, artifacts, checkpoints and logs; relative to the checkout.",
+    )
+    plugins: str | None = Field(
+        None,
+        description="Modules that bring objectives, penalties and families, comma-separated, beside installed ones: "
+        "importable names, or paths, relative to the checkout, of Python files or packages.",
     )
     data: Path | None = Field(None, description="Folder that holds mnist/ and fashion-mnist/ (the idx files).")
     device: str = Field("auto", description="Where jobs train: auto, cpu or cuda.")
@@ -199,6 +208,12 @@ class Settings(BaseSettings):
     def origins(self) -> frozenset[str]:
         """Of web pages that may use the service."""
         return frozenset(_listed(self.cors_origins))
+
+    @property
+    def plugin_names(self) -> list[str]:
+        """Modules by their names, files and packages by their whole paths."""
+        named = [name.strip() for name in (self.plugins or "").split(",") if name.strip()]
+        return [str(CHECKOUT / Path(name).expanduser()) if _is_path(name) else name for name in named]
 
     @property
     def artifacts(self) -> Path:

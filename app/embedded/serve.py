@@ -26,6 +26,8 @@ from app.embedded import processes, redis
 from app.embedded.errors import CannotServe
 from app.embedded.processes import Child
 from app.embedded.reachable import ALL, spelled, urls
+from app.services import plugins
+from models.spec.plugins import PluginFailed
 
 log = get_logger(__name__)
 Part = Literal["api", "worker", "inference"]
@@ -56,6 +58,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     private.begin()
     configure(settings.log_level, "serve")
     check_exposure(settings)
+    check_plugins(settings)
     stop = _stop_on_signals()
     with home_lock(settings.home), listening(settings) as listener:
         port = listener.getsockname()[1]
@@ -102,6 +105,7 @@ def become(settings: Settings, part: Part) -> NoReturn:
     configure(settings.log_level, "serve")
     if part == "api":
         check_exposure(settings)
+    check_plugins(settings)
     private_home(settings.home)
     migrated()
     where = ("--host", settings.host, "--port", str(settings.port))
@@ -128,6 +132,13 @@ def check_exposure(settings: Settings) -> None:
         raise CannotServe(
             f"FORGER_HOST={settings.host} is open to other machines: set FORGER_API_KEY first, or listen on 127.0.0.1."
         )
+
+
+def check_plugins(settings: Settings) -> None:
+    try:
+        plugins.load(settings)
+    except PluginFailed as error:
+        raise CannotServe(str(error)) from error
 
 
 def is_loopback(host: str) -> bool:

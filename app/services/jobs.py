@@ -26,7 +26,9 @@ from app.services import checkpoints as checkpoints_
 from app.services.idempotency import Answer
 from app.services.plans import Start
 from app.services.views import ArtifactView, CheckpointView, EventView, JobView
+from models.spec import plugins
 from models.spec.datasets import DATASETS
+from models.spec.plugins import PluginMissing
 from models.spec.recipe import Recipe
 from models.spec.upgrade import read, upgrade
 
@@ -205,6 +207,7 @@ def pause(job_id: str) -> JobView:
 
 
 def resume(job_id: str) -> JobView:
+    _require_plugins(get(job_id).recipe)
     view = _ask(job_id, "resumed", RESUME, done={JobState.QUEUED, JobState.RUNNING})
     if view.state == JobState.QUEUED:
         queue.ring(job_id, view.kind)
@@ -221,6 +224,7 @@ def extend(job_id: str, steps: int, answer: Answer | None = None) -> JobView:
         if (obstacle := _not_extended(session, row)) is not None:
             raise Conflict(obstacle, code="not_extended")
         recipe, told = _longer(row, steps)
+        _require_plugins(recipe)
         stored = estimates.of(recipe, row.devices).disk_bytes
         admission.admit(session, jobs=1, stored=stored - row.stored_bytes)
         rows.move(
@@ -244,6 +248,14 @@ def extend(job_id: str, steps: int, answer: Answer | None = None) -> JobView:
             answer(session, job_id)
     queue.ring(job_id)
     return get(job_id)
+
+
+def _require_plugins(recipe: Recipe) -> None:
+    """Raises Conflict where the recipe takes parts from a plugin that is not there as it was."""
+    try:
+        plugins.require(recipe)
+    except PluginMissing as error:
+        raise Conflict(str(error), code="plugin_missing") from error
 
 
 def _not_extended(session: Session, row: Job) -> str | None:

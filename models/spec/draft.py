@@ -10,6 +10,7 @@ from models.spec.games import GameSpec, Paired, Reconstruction, Synthesis
 from models.spec.nets import CriticSpec, GeneratorSpec, Translating, padded
 from models.spec.objectives import ObjectiveSpec
 from models.spec.penalties import PenaltySpec
+from models.spec.plugged import PluginUsed
 from models.spec.training import Budget, Ema, Latent, OptimizerSpec, ScheduleSpec, Turns
 from models.spec.watch import Watch
 
@@ -47,6 +48,8 @@ class Draft(Spec):
     """steps between reports (losses and the fixed-noise samples); default a fortieth of the budget"""
     watch: Watch | None = None
     """evaluations while training; null: none, and the last checkpoint is served"""
+    plugins: tuple[PluginUsed, ...] = Field(default=(), max_length=32, exclude_if=lambda used: not used)
+    """those that it takes parts from, named by the service; without any it stays out of the JSON"""
 
     @property
     def labelled(self) -> bool:

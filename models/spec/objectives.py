@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.spec.base import Spec
+from models.spec.plugged import FromPlugin
 
 Smoothing = Annotated[float, Field(ge=0, lt=0.5)]
 
@@ -103,6 +104,7 @@ ObjectiveSpec = Annotated[
     | ReverseKl
     | Relativistic
     | Began
-    | D2gan,
+    | D2gan
+    | FromPlugin,
     Field(discriminator="kind"),
 ]

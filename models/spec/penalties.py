@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.spec.base import Spec
+from models.spec.plugged import FromPlugin
 
 Weight = Annotated[float, Field(gt=0, le=10_000)]
 Every = Annotated[int, Field(ge=1, le=1000)]
@@ -82,6 +83,14 @@ class ModeRegulariser(Spec):
 
 
 PenaltySpec = Annotated[
-    GradientPenalty | R1 | R2 | Auxiliary | FeatureMatching | HistoricalAveraging | JacobianClamping | ModeRegulariser,
+    GradientPenalty
+    | R1
+    | R2
+    | Auxiliary
+    | FeatureMatching
+    | HistoricalAveraging
+    | JacobianClamping
+    | ModeRegulariser
+    | FromPlugin,
     Field(discriminator="kind"),
 ]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from models.spec import wording
+from models.spec import plugins, wording
 from models.spec.data import DataSpec, Images, Points, Sequences
 from models.spec.datasets import DATASETS, DatasetInfo, Kind
 from models.spec.families import FAMILIES, Family
@@ -65,7 +65,11 @@ def resolve(
     if budget is not None:
         fields["budget"] = dict(budget)
     made = _whole(fields, pointer, _given(dataset, seed, budget), datasets)
-    return family.name if family else None, made
+    name = family.name if family else None
+    made, refusals = plugins.settle(made, name)
+    if refusals:
+        raise RecipeRefused(*(Refusal(pointer + refusal.pointer, refusal.message) for refusal in refusals))
+    return name, made
 
 
 def settled(recipe: Recipe, steps: int) -> Recipe:

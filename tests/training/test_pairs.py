@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 def kinds(union: Any) -> list[str]:
     arms: tuple[type[BaseModel], ...] = get_args(get_args(union)[0])
-    return [arm.model_fields["kind"].default for arm in arms]
+    return [kind for arm in arms if (kind := arm.model_fields["kind"].default) != "plugin"]
 
 
 OBJECTIVES = kinds(ObjectiveSpec)

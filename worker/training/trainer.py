@@ -20,6 +20,8 @@ from models.nets.schedule import proceed
 from models.nets.spread import spread
 from models.nets.vgg import Vgg19
 from models.penalties import Penalty
+from models.spec.objectives import ObjectiveSpec
+from models.spec.plugged import FromPlugin
 from models.spec.recipe import Recipe
 from worker.training.batches import Batches
 from worker.training.captured import Captured, Graph, tensors_of, why_not
@@ -155,7 +157,9 @@ class Trainer:
         return NonFinite(step, self.batches.indices(step * self.recipe.turns.critic_steps - 1).tolist())
 
     def state_dict(self) -> dict[str, Any]:
-        own = {"step": self.step, "told_apart": self._told_apart, "bad_step": self._bad_step}
+        own: dict[str, Any] = {"step": self.step, "told_apart": self._told_apart, "bad_step": self._bad_step}
+        if self.recipe.plugins:
+            own["plugins"] = {used.name: used.version for used in self.recipe.plugins}
         return own | {name: part.state_dict() for name, part in self._parts().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -316,7 +320,7 @@ class Trainer:
             suffix = f"_{duel.tag}" if duel.tag else ""
             duel, scores = self._score(turn, duel, due)
             weight = duel.weight if turn == "generator" else 1.0
-            losses[f"{turn}/{self.recipe.objective.kind}{suffix}"] = weight * getattr(self.objective, turn)(scores)
+            losses[f"{turn}/{_called(self.recipe.objective)}{suffix}"] = weight * getattr(self.objective, turn)(scores)
             for penalty in due:
                 if penalty.of_duels or place == 0:
                     name = penalty.name + (suffix if penalty.of_duels else "")
@@ -365,3 +369,7 @@ def _full(verdict: Verdict) -> Verdict:
     classes: Tensor | None = None if verdict.classes is None else verdict.classes.float()
     features: Tensor | None = None if verdict.features is None else verdict.features.float()
     return Verdict(verdict.score.float(), classes, features)
+
+
+def _called(objective: ObjectiveSpec) -> str:
+    return objective.name if isinstance(objective, FromPlugin) else objective.kind

@@ -1,0 +1,17 @@
+"""The plugins of this process, by the settings."""
+
+from app.core.settings import Settings, get_settings
+from models.spec import plugins
+from models.spec.recipe import Recipe
+
+
+def load(settings: Settings) -> None:
+    """Raises PluginFailed."""
+    plugins.load(settings.plugin_names)
+
+
+def require(recipe: Recipe) -> None:
+    """In a process that has loaded none yet. Raises PluginMissing, PluginFailed."""
+    if recipe.plugins:
+        load(get_settings())
+        plugins.require(recipe)

@@ -1,0 +1,54 @@
+"""A plugin from outside the checkout trains in a real service, and is missed where it is gone."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.plugins import write_pearson
+from tests.support.service import Service
+
+pytestmark = pytest.mark.processes
+OURS: dict[str, Any] = {"recipe": "pearson_gan", "dataset": "ring8", "budget": {"steps": 4}, "model": "ours"}
+
+
+def test_a_job_of_a_plugin_trains_is_sampled_and_is_refused_once_the_plugin_is_gone(tmp_path: Path) -> None:
+    file = write_pearson(tmp_path)
+    service = Service(tmp_path / "home", FORGER_PLUGINS=str(file)).start()
+    try:
+        trained, paused = service.post(**OURS), service.post(**OURS | {"budget": {"steps": 100_000}})
+        service.wait_for(trained, "succeeded")
+        (used,) = service.job(trained)["recipe"]["plugins"]
+        assert used["name"] == "pearson"
+        curves = {one["name"] for one in service.client.get(f"/jobs/{trained}/metrics").json()["data"]}
+        assert "critic/pearson" in curves
+        assert service.client.get("/sample", params={"model": "ours"}).status_code == 200
+        service.wait_for(paused, "running")
+        assert service.client.post(f"/jobs/{paused}/pause").status_code == 200
+        service.wait_for(paused, "paused")
+    finally:
+        service.stop()
+
+    service = Service(tmp_path / "home").start()
+    try:
+        assert service.job(trained)["recipe"]["plugins"] == [used], "it is still read"
+        assert service.client.get("/sample", params={"model": "ours"}).status_code == 200
+        resumed = service.client.post(f"/jobs/{paused}/resume")
+        extended = service.client.post(f"/jobs/{trained}/extend", json={"budget": {"steps": 4}})
+        for refused in (resumed, extended):
+            assert (refused.status_code, refused.json()["code"]) == (409, "plugin_missing")
+            assert "'pearson'" in refused.json()["detail"]
+        again = service.client.post("/jobs", json={"recipe": service.job(trained)["recipe"]})
+        assert again.status_code == 422
+        assert "'pearson'" in again.text
+    finally:
+        service.stop()
+
+
+def test_a_plugin_that_cannot_be_loaded_stops_the_start_with_a_sentence(tmp_path: Path) -> None:
+    service = Service(tmp_path / "home", FORGER_PLUGINS=str(tmp_path / "absent.py"))
+    ended = subprocess.run(service.command(), env=service.env(), capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert f"The plugin {tmp_path / 'absent.py'} is not there" in ended.stderr
+    assert "Traceback" not in ended.stderr
