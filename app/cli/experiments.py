@@ -144,7 +144,7 @@ def show(
     ctx: typer.Context,
     id_: Which,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write the table instead: a picture (.png) or values (.csv, .parquet).")
+        Path | None, typer.Option("--out", "-o", help="Write the table instead: .png, or values as .csv or .parquet.")
     ] = None,
     as_json: ask.AsJson = False,
 ) -> None:

@@ -85,8 +85,10 @@ def words(cell: CellOut | None) -> str:
 
 def notes(experiment: ExperimentDetail) -> list[str]:
     """What stands below: how to read a cell, and where the figures come from."""
-    told = [f"{READING} The best mean of a column is marked.", *sources(experiment.figures)] if experiment.figures else [_unmeasured(experiment)]
-    return [*told, *_troubles(experiment)]
+    if not experiment.figures:
+        return [_unmeasured(experiment), *_troubles(experiment)]
+    reading = f"{READING} The best mean of a column is marked."
+    return [reading, *sources(experiment.figures), *_troubles(experiment)]
 
 
 def _unmeasured(experiment: ExperimentDetail) -> str:

@@ -137,7 +137,7 @@ def _failed(name: str, error: Exception) -> PluginFailed:
 
 def _loaded(name: str, version: str, plugin: Any) -> Loaded:
     if not isinstance(plugin, Plugin):
-        raise PluginFailed(f"The plugin '{name}' has no `{ATTRIBUTE}` that is a models.spec.plugins.Plugin: give it one.")
+        raise PluginFailed(f"The plugin '{name}' has no `{ATTRIBUTE}` of models.spec.plugins.Plugin: give it one.")
     return Loaded(PluginUsed(name=name, version=version), plugin)
 
 

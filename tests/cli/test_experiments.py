@@ -79,7 +79,8 @@ def test_its_jobs_and_their_curves_are_shown_and_written(run: Run, tmp_path: Pat
     job = done["jobs"][0]["id"]
     assert "figure/divergence" in good(run("jobs", "metrics", job))
     good(run("jobs", "metrics", job, "-o", "curves.parquet"))
-    piped = list(csv.DictReader(good(run("jobs", "metrics", job, "--name", "figure/divergence", "-o", "-")).splitlines()))
+    text = good(run("jobs", "metrics", job, "--name", "figure/divergence", "-o", "-"))
+    piped = list(csv.DictReader(text.splitlines()))
     assert {line["curve"] for line in piped} == {"figure/divergence"}
     curves = columns((tmp_path / "curves.parquet").read_bytes())
     found = [value for name, value in zip(curves["curve"], curves["value"], strict=True) if name == "figure/divergence"]

@@ -48,7 +48,8 @@ def test_a_job_of_a_plugin_trains_is_sampled_and_is_refused_once_the_plugin_is_g
 
 def test_a_plugin_that_cannot_be_loaded_stops_the_start_with_a_sentence(tmp_path: Path) -> None:
     service = Service(tmp_path / "home", FORGER_PLUGINS=str(tmp_path / "absent.py"))
-    ended = subprocess.run(service.command(), env=service.env(), capture_output=True, text=True, timeout=60, check=False)
+    command, env = service.command(), service.env()
+    ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 2
     assert f"The plugin {tmp_path / 'absent.py'} is not there" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -9,7 +9,8 @@ from app.core.settings import CHECKOUT
 def write_pearson(folder: Path, comment: str = "") -> Path:
     """The file; with another comment it is another version."""
     page = (CHECKOUT / "docs" / "extending.md").read_text()
-    (code,) = (block for block in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL) if "pearson.py" in block)
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (code,) = (block for block in blocks if "pearson.py" in block)
     file = folder / "pearson.py"
     file.write_text(f"{code}# {comment}\n")
     return file
