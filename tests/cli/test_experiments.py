@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from tests.cli.conftest import Run, forger, good, refused
-from tests.support.service import Service
 from tests.support.parquet import columns
+from tests.support.service import Service
 
 WATCHED = {"watch": {"metric": "divergence", "every": 3, "samples": 64}}
 RING: dict[str, Any] = {
