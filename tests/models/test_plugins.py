@@ -104,7 +104,9 @@ def test_a_stored_recipe_is_read_without_its_plugin_and_refused_where_it_would_t
          "plugin = Plugin(families=[FAMILIES['gan']])", "'gan' of the plugin 'broken' is one of Forger already"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_loaded_is_named_and_changes_nothing(file: Path, tmp_path: Path, code: str, said: str) -> None:
+def test_what_cannot_be_loaded_is_named_and_changes_nothing(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, said: str
+) -> None:
     (tmp_path / "broken.py").write_text(code)
     before = dict(plugins.LOADED)
     with pytest.raises(PluginFailed, match="broken") as refused:
@@ -115,6 +117,10 @@ def test_what_cannot_be_loaded_is_named_and_changes_nothing(file: Path, tmp_path
         plugins.load(["no_such_module"])
     with pytest.raises(PluginFailed, match="not there"):
         plugins.load([str(tmp_path / "absent.py")])
+    (tmp_path / "bare_folder").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(PluginFailed, match="'bare_folder' has no file of its own"):
+        plugins.load(["bare_folder"])
 
 
 def test_an_installed_plugin_goes_by_its_distributions_version(
