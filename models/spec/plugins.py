@@ -143,9 +143,10 @@ def _loaded(name: str, version: str, plugin: Any) -> Loaded:
 
 def _sum(module: ModuleType) -> str:
     """Of a module's file, or of every Python file of a package. Raises PluginFailed where it has none."""
-    if module.__file__ is None:  # a folder without __init__.py
+    own = getattr(module, "__file__", None)
+    if own is None:  # built in, or a folder without __init__.py
         raise PluginFailed(f"The plugin '{module.__name__}' has no file of its own: name a module or a package.")
-    origin = Path(module.__file__)
+    origin = Path(own)
     files = sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
     total = hashlib.sha256()
     for file in files:
