@@ -89,7 +89,7 @@ def page(
 @router.get(
     "/{experiment_id}",
     response_model=ExperimentDetail,
-    responses=refused(406) | {200: {"content": dict.fromkeys((*tabular.MEDIA, "image/png"), {})}},
+    responses=refused(406) | {200: {"content": {media: {} for media in (*tabular.MEDIA, "image/png")}}},
 )
 def read(
     experiment_id: str,
@@ -116,7 +116,7 @@ def _encoded(experiment: ExperimentView, format_: Format) -> bytes:
 @router.get(
     "/{experiment_id}/jobs",
     response_model=MeasuredJobList,
-    responses=refused(406) | {200: {"content": dict.fromkeys(tabular.MEDIA, {})}},
+    responses=refused(406) | {200: {"content": {media: {} for media in tabular.MEDIA}}},
 )
 def jobs(
     experiment_id: str,

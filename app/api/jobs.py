@@ -86,7 +86,7 @@ def resume(job_id: str) -> JobOut:
 @router.get(
     "/{job_id}/metrics",
     response_model=CurveList,
-    responses=refused(406) | {200: {"content": dict.fromkeys(tabular.MEDIA, {})}},
+    responses=refused(406) | {200: {"content": {media: {} for media in tabular.MEDIA}}},
 )
 def metrics(
     job_id: str,

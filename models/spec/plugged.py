@@ -13,7 +13,7 @@ class FromPlugin(Spec):
 
     kind: Literal["plugin"] = "plugin"
     name: str = Field(max_length=100)
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field({})
     """what the plugin wants to know"""
 
     def __hash__(self) -> int:

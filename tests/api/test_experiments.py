@@ -122,8 +122,14 @@ def test_the_table_is_json_csv_or_a_picture(client: TestClient, measured: str) -
     own = f"/experiments/{measured}"
     transport = next(one for one in client.get(own).json()["figures"] if one["name"] == "transport")
     assert transport["cases"] == [
-        {"case": "plain", "mean": 0.625, "deviation": pytest.approx(0.1767767),
-         "interval": pytest.approx([0.625 - 1.588276, 0.625 + 1.588276]), "n": 2, "best": False},
+        {
+            "case": "plain",
+            "mean": 0.625,
+            "deviation": pytest.approx(0.1767767),
+            "interval": pytest.approx([0.625 - 1.588276, 0.625 + 1.588276]),
+            "n": 2,
+            "best": False,
+        },
         {"case": "hinge", "mean": 0.25, "deviation": None, "interval": None, "n": 1, "best": True},
     ]
     table = client.get(own, params={"format": "csv"})
