@@ -215,8 +215,8 @@ def _experiment() -> experiments.ExperimentDetail:
             provenance=WATCHED,
             told="while training, n_fake 2500",
             cases=[
-                experiments.CellOut(case="hinge", mean=0.11, deviation=0.02, interval=(0.06, 0.16), n=3, best=True),
-                experiments.CellOut(case="minimax", mean=0.24, deviation=0.06, interval=(0.09, 0.39), n=3, best=False),
+                compare.CellOut(case="hinge", mean=0.11, deviation=0.02, interval=(0.06, 0.16), n=3, best=True),
+                compare.CellOut(case="minimax", mean=0.24, deviation=0.06, interval=(0.09, 0.39), n=3, best=False),
             ],
         )
     ]

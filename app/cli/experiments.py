@@ -193,7 +193,7 @@ def _put_jobs(found: "list[MeasuredJob]") -> None:
     rows = []
     for job in found:
         values = {one.name: "-" if one.value is None else f"{one.value:.4g}" for one in reversed(job.figures)}
-        own = (job.case, str(job.seed), job.id[-8:], job.state, ask.health(job.health))
+        own = (job.case, str(job.seed), job.id[-8:], job.state, ask.health(job.health) or "")
         rows.append([Cell(word) for word in (*own, *(values.get(name, "-") for name in names))])
     tabled.show(["CASE", "SEED", "JOB", "STATE", "HEALTH", *names], rows)
 

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from app.core import csvtext
 
@@ -44,7 +44,7 @@ def _parquet(table: Table) -> bytes:
         float: arrow.DataType.float64(),
         bool: arrow.DataType.bool(),
     }
-    arrays = {
+    arrays: dict[str, Any] = {  # arro3 takes its own arrays, its types say so of mappings only
         name: arrow.Array([row[place] for row in table.rows], type=types[kind])
         for place, (name, kind) in enumerate(table.columns.items())
     }

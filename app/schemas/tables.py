@@ -134,8 +134,8 @@ def curves(found: Sequence[Curve]) -> Table:
 def _lines(job: MeasuredJob) -> list[tuple[object, ...]]:
     health, trouble = (job.health.state, job.health.kind) if job.health else (None, None)
     own = (job.id, job.case, job.seed, str(job.state), job.step, job.total, job.model, health, trouble)
-    found = [(one.name, one.value, one.step, one.source, _key(one)) for one in job.figures]
-    return [own + figure for figure in found or [(None, None, None, None, None)]]
+    found: list[tuple[object, ...]] = [(one.name, one.value, one.step, one.source, _key(one)) for one in job.figures]
+    return [own + figure for figure in found or [(None,) * 5]]
 
 
 def _line(figure: FigureOut, cell: CellOut) -> tuple[object, ...]:

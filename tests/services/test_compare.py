@@ -77,7 +77,8 @@ def test_jobs_that_differ_in_their_seed_alone_have_a_spread(database: Path) -> N
         succeed(job.id, {"transport": value})
     (found,) = compare([alone.id, first.id, other.id]).figures
     (cell,) = found.cases
-    assert (cell.case, cell.mean, cell.n) == (first.id, pytest.approx(0.4), 2)
+    assert (cell.case, cell.n) == (first.id, 2)
+    assert cell.mean == pytest.approx(0.4)
     assert cell.deviation == pytest.approx(0.1 * 2**0.5)
     assert cell.interval == pytest.approx((0.4 - 1.2706205, 0.4 + 1.2706205))
     assert compare([alone.id, first.id]).figures[0].cases == (), "no two of one recipe"

@@ -9,4 +9,4 @@ import arro3.io
 def columns(data: bytes) -> dict[str, list[Any]]:
     """Each column's values by its name."""
     table = arro3.io.read_parquet(io.BytesIO(data)).read_all()
-    return {name: table.column(name).to_pylist() for name in table.column_names}
+    return {name: list(table.column(name).to_pylist()) for name in table.column_names}
