@@ -6,9 +6,9 @@ from typing import Any
 
 from app.core.reports import Class, Listed, Report, Span, Transform
 from app.core.states import JobState
-from app.schemas import catalog, compare, experiments, jobs, samples
+from app.schemas import catalog, compare, experiments, figures, jobs, samples
 from app.schemas.base import Health, Json, Out
-from app.services import estimates, recipes
+from app.services import estimates, measurements, recipes
 from models.spec.datasets import DATASETS
 from models.spec.families import FAMILIES
 
@@ -184,6 +184,7 @@ def _replies() -> list[Out]:
         ),
         _experiment(),
         _measured(),
+        figures.JobFigureList(data=[_figure()]),
         experiments.ExperimentPage(
             data=[experiments.ExperimentOut.model_validate(_experiment())], has_more=True, next_cursor=EXPERIMENT
         ),
@@ -207,16 +208,12 @@ def _replies() -> list[Out]:
 
 def _experiment() -> experiments.ExperimentDetail:
     own = f"/experiments/{EXPERIMENT}"
-    figures = [
+    columns = [
         experiments.FigureOut(
-            name="transport",
-            title="earth mover's distance",
-            better="low",
-            provenance=WATCHED,
-            told="while training, n_fake 2500",
+            **_transport(),
             cases=[
-                compare.CellOut(case="hinge", mean=0.11, deviation=0.02, interval=(0.06, 0.16), n=3, best=True),
-                compare.CellOut(case="minimax", mean=0.24, deviation=0.06, interval=(0.09, 0.39), n=3, best=False),
+                figures.CellOut(case="hinge", mean=0.11, deviation=0.02, interval=(0.06, 0.16), n=3, best=True),
+                figures.CellOut(case="minimax", mean=0.24, deviation=0.06, interval=(0.09, 0.39), n=3, best=False),
             ],
         )
     ]
@@ -240,14 +237,22 @@ def _experiment() -> experiments.ExperimentDetail:
         links={"self": own, "table": f"{own}?format=csv", "picture": f"{own}?format=png", "jobs": f"{own}/jobs"},
         request=EXPERIMENT_IN,
         jobs=[ring],
-        figures=figures,
+        figures=columns,
     )
 
 
 def _measured() -> experiments.MeasuredJobList:
-    figure = experiments.JobFigure(name="transport", value=0.11, step=1900, source=JOB, provenance=WATCHED)
     (job,) = _experiment().jobs
-    return experiments.MeasuredJobList(data=[experiments.MeasuredJob(**job.model_dump(), figures=[figure])])
+    return experiments.MeasuredJobList(data=[experiments.MeasuredJob(**job.model_dump(), figures=[_figure()])])
+
+
+def _figure() -> figures.JobFigure:
+    return figures.JobFigure(**_transport(), value=0.11, step=1900, source=JOB)
+
+
+def _transport() -> Json:
+    known = measurements.Group("transport", WATCHED, ())
+    return figures.FigureHead.model_validate(known).model_dump()
 
 
 def _comparison() -> compare.ComparisonOut:
@@ -283,11 +288,7 @@ def _comparison() -> compare.ComparisonOut:
         ],
         figures=[
             compare.Ranking(
-                name="transport",
-                title="earth mover's distance",
-                better="low",
-                provenance=WATCHED,
-                told="while training, n_fake 2500",
+                **_transport(),
                 jobs=ranked,
                 cases=[],
             )

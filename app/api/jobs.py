@@ -15,6 +15,7 @@ from app.core.links import link
 from app.core.states import JobState
 from app.core.store import Store
 from app.schemas import tables
+from app.schemas.figures import JobFigureList
 from app.schemas.jobs import (
     ArtifactList,
     ArtifactOut,
@@ -106,6 +107,12 @@ def metrics(
     curves = jobs.metrics(job_id, names=name, after_step=after_step, most=points)
     found = [Curve(name=key, points=curve, thinned=more) for key, (curve, more) in curves.items()]
     return formats.reply(CurveList(data=found), lambda: tables.curves(found), format, accept)
+
+
+@router.get("/{job_id}/figures")
+def figures(job_id: str) -> JobFigureList:
+    """Read the figures of a training's best checkpoint and of its evaluations, or of an evaluation, each citable."""
+    return JobFigureList.of(jobs.figures(job_id))
 
 
 @router.get("/{job_id}/checkpoints")

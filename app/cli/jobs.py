@@ -1,4 +1,4 @@
-"""`forger jobs`: list, show, events, metrics, follow, save; cancel, pause, resume, delete. And `forger extend`."""
+"""`forger jobs`: list, show, events, metrics, figures, follow, save, cancel, pause, resume, delete; `forger extend`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -136,6 +136,28 @@ def metrics(
         return
     rows = ((curve, points[-1][0], _value(points[-1][1])) for curve, points in curves.items())
     ask.table(("CURVE", "STEP", "VALUE"), rows)
+
+
+@group.command("figures")
+def figures_(
+    ctx: typer.Context,
+    id_: Which,
+    cite: Annotated[bool, typer.Option("--cite", help="A line to cite each by.")] = False,
+    as_json: ask.AsJson = False,
+) -> None:
+    """What was measured of a job, by itself and by evaluations of what it published."""
+    measured = ask.find_job(ask.forger(ctx), id_).measured()
+    if as_json:
+        ask.put_json(measured)
+    elif not measured:
+        typer.echo("Nothing was measured of it yet.")
+    elif cite:
+        typer.echo("\n".join(f"{one.name} {_value(one.value)}: {one.citation}" for one in measured))
+    else:
+        ask.table(
+            ("FIGURE", "VALUE", "BETTER", "STEP", "MEASURED"),
+            ((one.name, _value(one.value), one.better, one.step, one.told) for one in measured),
+        )
 
 
 def _value(value: float | None) -> str:

@@ -17,6 +17,7 @@ from app.remote.connection import KEY, Connection
 from app.remote.events import Event
 from app.remote.files import sha256_of, write_whole
 from app.remote.picture import Picture
+from app.schemas.figures import JobFigure, JobFigureList
 from app.schemas.jobs import (
     ArtifactList,
     ArtifactOut,
@@ -125,6 +126,10 @@ class Job:
         """The same as a file, a line for each point: curve, step, value, and whether the curve is thinned."""
         asked = {"name": list(names), "points": points, "format": format_}
         return self._connection.ask("GET", f"{self._path}/metrics", params=asked).content
+
+    def measured(self) -> list[JobFigure]:
+        """Its figures with where they come from and a line to cite each by; of a training those of evaluations too."""
+        return self._connection.read(JobFigureList, f"{self._path}/figures").data
 
     def checkpoints(self) -> list[CheckpointOut]:
         """Newest first."""

@@ -1,11 +1,12 @@
 """Body of /compare."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from app.core.states import JobState
 from app.schemas.base import Health, Json, Out
+from app.schemas.figures import CellOut, FigureHead
 from app.schemas.jobs import Best
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
@@ -46,29 +47,6 @@ class Ranked(Out):
     value: float | None = Field(description="Null was not finite.")
     step: int | None = Field(description="Of the checkpoint that was measured.")
     source: str = Field(description="The job that measured it: itself, or one that evaluates.")
-
-
-class FigureHead(Out):
-    """What figures of one name and one provenance have in common."""
-
-    name: str
-    title: str
-    better: Literal["low", "high"] | None
-    provenance: Json
-    told: str = Field(description="The provenance in a few words.")
-
-
-class CellOut(Out):
-    """A figure of one case over its seeds."""
-
-    case: str
-    mean: float | None
-    deviation: float | None = Field(description="Sample standard deviation; null below two seeds.")
-    interval: tuple[float, float] | None = Field(
-        description="95 % confidence interval of the mean, by Student's t; null below two seeds."
-    )
-    n: int = Field(description="Jobs whose figure was finite.")
-    best: bool
 
 
 class Ranking(FigureHead):

@@ -8,7 +8,7 @@ from app.core.limits import EXPERIMENT_JOBS
 from app.core.links import link
 from app.core.states import JobState
 from app.schemas.base import Health, In, Json, Name, Out, Seed, Time
-from app.schemas.compare import CellOut, FigureHead
+from app.schemas.figures import CellOut, FigureHead, JobFigure
 from app.schemas.jobs import FamilyOrRecipe, Refusal
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
@@ -92,14 +92,6 @@ class ExperimentJob(Out):
     model: str | None = Field(description="name@version; null until it is published.")
     health: Health | None = Field(description="Null until it was evaluated.")
     href: str
-
-
-class JobFigure(Out):
-    name: str
-    value: float | None = Field(description="Null was not finite.")
-    step: int | None = Field(description="Of the checkpoint that was measured.")
-    source: str = Field(description="The job that measured it: itself, or one that evaluates.")
-    provenance: Json
 
 
 class MeasuredJob(ExperimentJob):

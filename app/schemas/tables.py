@@ -9,8 +9,8 @@ from app.core import tabular
 from app.core.states import TERMINAL
 from app.core.tabular import Table
 from app.schemas.base import Json
-from app.schemas.compare import CellOut
 from app.schemas.experiments import ExperimentDetail, FigureOut, MeasuredJob
+from app.schemas.figures import CellOut
 from app.schemas.jobs import Curve
 
 ARROWS = {"low": " ↓", "high": " ↑"}

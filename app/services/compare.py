@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlencode
 
 from sqlalchemy.orm import Session
@@ -17,7 +17,7 @@ from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
 from app.services import measurements, views
 from app.services.differences import Difference, differences
-from app.services.measurements import Group, Measured, Spread
+from app.services.measurements import Group, Head, Measured, Spread
 from app.services.views import JobView
 from models.spec.recipe import Recipe
 
@@ -56,12 +56,9 @@ class Curves:
 
 
 @dataclass(frozen=True, slots=True)
-class Ranking:
+class Ranking(Head):
     name: str
-    title: str
-    better: Literal["low", "high"] | None
     provenance: dict[str, Any]
-    told: str
     jobs: list[Measured]
     cases: tuple[Spread, ...]
 
@@ -156,10 +153,9 @@ def _repeated(jobs: Sequence[JobView]) -> dict[str, str]:
 
 
 def _ranking(group: Group, case_of: Mapping[str, str]) -> Ranking:
-    told = measurements.told(group.provenance)
     repeated = [one for one in group.measured if one.job in case_of]
     cases = tuple(cell for summary in measurements.summaries(repeated, case_of) for cell in summary.cases)
-    return Ranking(group.name, group.title, group.better, group.provenance, told, measurements.ranked(group), cases)
+    return Ranking(group.name, group.provenance, measurements.ranked(group), cases)
 
 
 def sample_href(job: JobView) -> str | None:

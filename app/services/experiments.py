@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -20,7 +20,7 @@ from app.services import admission, estimates, grids, jobs, measurements, plans,
 from app.services.durations import Experience
 from app.services.grids import Case
 from app.services.idempotency import Answer
-from app.services.measurements import Measured, Spread, Summary
+from app.services.measurements import Head, Measured, Spread, Summary
 from app.services.plans import Plan
 from app.services.views import JobView
 
@@ -53,14 +53,11 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Head):
     """A column of the table: one figure with one provenance, of each case."""
 
     name: str
-    title: str
-    better: Literal["low", "high"] | None
     provenance: Json
-    told: str
     cases: tuple[Spread, ...]
 
 
@@ -305,9 +302,7 @@ def _member(job: JobView) -> Member:
 
 
 def _figure(summary: Summary) -> Figure:
-    group = summary.group
-    told = measurements.told(group.provenance)
-    return Figure(group.name, group.title, group.better, group.provenance, told, summary.cases)
+    return Figure(summary.group.name, summary.group.provenance, summary.cases)
 
 
 def _require(session: Session, experiment_id: str, *, lock: bool = False) -> Experiment:

@@ -21,9 +21,10 @@ from app.db.repositories import jobs as rows
 from app.db.repositories.points import Curve
 from app.db.session import unit_of_work
 from app.db.tables import Job
-from app.services import admission, durations, estimates, queue, sweep, views
+from app.services import admission, durations, estimates, measurements, queue, sweep, views
 from app.services import checkpoints as checkpoints_
 from app.services.idempotency import Answer
+from app.services.measurements import Measured
 from app.services.plans import Start
 from app.services.views import ArtifactView, CheckpointView, EventView, JobView
 from models.spec import plugins
@@ -44,6 +45,7 @@ __all__ = [
     "delete",
     "events",
     "extend",
+    "figures",
     "get",
     "insert",
     "list_jobs",
@@ -335,6 +337,13 @@ def metrics(
         if not found:
             _require(session.get(Job, job_id), job_id)
         return found
+
+
+def figures(job_id: str) -> list[Measured]:
+    """What a job measured, a training with the evaluations of what it published. Bulk jobs measure nothing."""
+    with unit_of_work(read_only=True) as session:
+        job = views.job(_require(session.get(Job, job_id), job_id))
+        return measurements.of_job(session, job)
 
 
 def checkpoints(job_id: str) -> list[CheckpointView]:

@@ -14,11 +14,12 @@ from typing import Any, Literal
 from sqlalchemy.orm import Session
 
 from app.core import student
+from app.core.names import TRAIN
 from app.db.repositories import experiments, points
 from app.services.views import JobView
 from models.spec.games import Paired
 from models.spec.recipe import Recipe
-from models.spec.watch import FIGURES
+from models.spec.watch import FIGURES, Figure
 
 Json = dict[str, Any]
 Better = Literal["low", "high"]
@@ -26,8 +27,48 @@ PREFIX = "figure/"
 """of the curves that evaluations inside training draw"""
 
 
+class Head:
+    """What is known of a figure by its name and its provenance."""
+
+    __slots__ = ()
+    name: str
+    provenance: Json
+
+    @property
+    def title(self) -> str:
+        figure = _catalogued(self.name)
+        return figure.title if figure else self.name
+
+    @property
+    def better(self) -> Better | None:
+        """None for a figure of which it is not known."""
+        figure = _catalogued(self.name)
+        return figure.better if figure else None
+
+    @property
+    def told(self) -> str:
+        """The provenance in a few words, for a line below a table."""
+        shown = {name: value for name, value in self.provenance.items() if name not in ("by", "data")}
+        plain = {name: value for name, value in shown.items() if value not in (None, "none")}
+        by = "while training" if self.provenance.get("by") == "watch" else "evaluated"
+        return ", ".join([by, *(f"{name} {value}" for name, value in plain.items())])
+
+    @property
+    def citation(self) -> str:
+        """The line to cite it by: what it is, whose, on which data, and how it was measured."""
+        figure = _catalogued(self.name)
+        source = f" ({figure.source})" if figure and figure.source else ""
+        data = self.provenance.get("data", {}).get("dataset")
+        return f"{self.title}{source}{f' on {data}' if data else ''}; {self.told}; measured by Forger"
+
+
+def _catalogued(name: str) -> Figure | None:
+    """That of one direction of a translation is that of both."""
+    return FIGURES.get(name.removesuffix("_a2b").removesuffix("_b2a"))
+
+
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Head):
     """One figure of what `job` had learned at `step`. `source` measured it: the job itself, or one that evaluates."""
 
     job: str
@@ -39,21 +80,12 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class Group(Head):
     """Figures of one name and one provenance: these may stand in one ranking."""
 
     name: str
     provenance: Json
     measured: tuple[Measured, ...]
-
-    @property
-    def better(self) -> Better | None:
-        """None for a figure of which it is not known."""
-        return FIGURES[self.name].better if self.name in FIGURES else None
-
-    @property
-    def title(self) -> str:
-        return FIGURES[self.name].title if self.name in FIGURES else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +127,16 @@ def of_jobs(session: Session, jobs: Sequence[JobView]) -> list[Measured]:
     ]
     last = {(one.job, one.name, key(one.provenance)): one for one in evaluated}
     return [*found, *last.values()]
+
+
+def of_job(session: Session, job: JobView) -> list[Measured]:
+    """What one job measured: a training of itself, with the evaluations of what it published; or an evaluation."""
+    if job.kind == TRAIN:
+        return of_jobs(session, [job])
+    result = job.result
+    if result is None:
+        return []
+    return _evaluated(job, job.id, {"figures": result.figures, "provenance": result.provenance or {}})
 
 
 def _published(job: JobView) -> int | None:
@@ -194,11 +236,3 @@ def _spread(case: str, values: Sequence[float], best: bool) -> Spread:
     mean = fmean(values) if values else None
     deviation = stdev(values) if len(values) > 1 else None
     return Spread(case, mean, deviation, student.interval(values), len(values), best and mean is not None)
-
-
-def told(provenance: Mapping[str, Any]) -> str:
-    """In a few words, for a line below a table."""
-    shown = {name: value for name, value in provenance.items() if name not in ("by", "data")}
-    plain = {name: value for name, value in shown.items() if value not in (None, "none")}
-    by = "while training" if provenance.get("by") == "watch" else "evaluated"
-    return ", ".join([by, *(f"{name} {value}" for name, value in plain.items())])

@@ -58,38 +58,60 @@ class Figure:
 
     title: str
     better: Literal["low", "high"]
+    source: str = ""
+    """the paper that brought it, as it is cited; none for what every textbook has"""
 
 
-FIGURES: MappingProxyType[str, Figure] = MappingProxyType({
-    "frechet": Figure("Fréchet distance of features", "low"),
-    "kid": Figure("kernel distance of features (KID)", "low"),
-    "precision": Figure("precision", "high"),
-    "recall": Figure("recall", "high"),
-    "density": Figure("density", "high"),
-    "coverage": Figure("coverage", "high"),
-    "inception_score": Figure("Inception Score", "high"),
-    "classifier_score": Figure("Inception Score by the judge's classes", "high"),
-    "agreement": Figure("class agreement", "high"),
-    "spread": Figure("within-class spread over the real one", "high"),
-    "gan_train": Figure("accuracy of a classifier that learned from made pictures", "high"),
-    "gan_test": Figure("accuracy of a classifier of real pictures on made ones", "high"),
-    "modes": Figure("modes captured", "high"),
-    "high_quality": Figure("share of high quality", "high"),
-    "reverse_kl": Figure("reverse KL divergence of the modes", "low"),
-    "divergence": Figure("KL divergence from the true mixture, over cells", "low"),
-    "kl": Figure("KL divergence of the classes from uniform", "low"),
-    "sliced_wasserstein": Figure("sliced Wasserstein distance", "low"),
-    "sinkhorn": Figure("Sinkhorn distance", "low"),
-    "transport": Figure("earth mover's distance", "low"),
-    "copies": Figure("share of near copies of training examples", "low"),
-    "diversity": Figure("mean distance of two made examples over that of two real ones", "high"),
-    "variety": Figure("distance to the nearest other made example over that of real ones", "high"),
-    "intra_diversity": Figure("the same within a class", "high"),
-    "psnr": Figure("peak signal-to-noise ratio, dB", "high"),
-    "ssim": Figure("structural similarity", "high"),
-    "valid": Figure("share of valid strings", "high"),
-    "distinct": Figure("share of different strings", "high"),
-})  # fmt: skip
+_IMPROVED = "Kynkäänniemi et al. 2019, arXiv:1904.06991"
+_RELIABLE = "Naeem et al. 2020, arXiv:2002.09797"
+_TRICKS = "Salimans et al. 2016, arXiv:1606.03498"
+_ACGAN = "Odena et al. 2017, arXiv:1610.09585"
+_HOW_GOOD = "Shmelkov et al. 2018, arXiv:1807.09499"
+_VEEGAN = "Srivastava et al. 2017, arXiv:1705.07761"
+_PACGAN = "Lin et al. 2018, arXiv:1712.04086"
+_OWN = "this project"
+FIGURES: MappingProxyType[str, Figure] = MappingProxyType(
+    {
+        "frechet": Figure("Fréchet distance of features", "low", "Heusel et al. 2017, arXiv:1706.08500"),
+        "kid": Figure("kernel distance of features (KID)", "low", "Bińkowski et al. 2018, arXiv:1801.01401"),
+        "precision": Figure("precision", "high", _IMPROVED),
+        "recall": Figure("recall", "high", _IMPROVED),
+        "density": Figure("density", "high", _RELIABLE),
+        "coverage": Figure("coverage", "high", _RELIABLE),
+        "inception_score": Figure("Inception Score", "high", _TRICKS),
+        "classifier_score": Figure("Inception Score by the judge's classes", "high", f"after {_TRICKS}"),
+        "agreement": Figure("class agreement", "high", _ACGAN),
+        "spread": Figure("within-class spread over the real one", "high", _OWN),
+        "gan_train": Figure("accuracy of a classifier that learned from made pictures", "high", _HOW_GOOD),
+        "gan_test": Figure("accuracy of a classifier of real pictures on made ones", "high", _HOW_GOOD),
+        "modes": Figure("modes captured", "high", f"{_VEEGAN}; {_PACGAN}"),
+        "high_quality": Figure("share of high quality", "high", _VEEGAN),
+        "reverse_kl": Figure("reverse KL divergence of the modes", "low", _PACGAN),
+        "divergence": Figure("KL divergence from the true mixture, over cells", "low", _OWN),
+        "kl": Figure("KL divergence of the classes from uniform", "low", _VEEGAN),
+        "sliced_wasserstein": Figure(
+            "sliced Wasserstein distance", "low", "Rabin et al. 2011, doi:10.1007/978-3-642-24785-9_37"
+        ),
+        "sinkhorn": Figure(
+            "Sinkhorn distance", "low", "Cuturi 2013, arXiv:1306.0895; Genevay et al. 2018, arXiv:1706.00292"
+        ),
+        "transport": Figure("earth mover's distance", "low", "Rubner et al. 2000, doi:10.1023/A:1026543900054"),
+        "copies": Figure(
+            "share of near copies of training examples", "low", "after Meehan et al. 2020, arXiv:2004.05675"
+        ),
+        "diversity": Figure("mean distance of two made examples over that of two real ones", "high", f"after {_ACGAN}"),
+        "variety": Figure(
+            "distance to the nearest other made example over that of real ones",
+            "high",
+            "after Arora and Zhang 2017, arXiv:1706.08224",
+        ),
+        "intra_diversity": Figure("the same within a class", "high", f"after {_ACGAN}"),
+        "psnr": Figure("peak signal-to-noise ratio, dB", "high"),
+        "ssim": Figure("structural similarity", "high", "Wang et al. 2004, doi:10.1109/TIP.2003.819861"),
+        "valid": Figure("share of valid strings", "high"),
+        "distinct": Figure("share of different strings", "high", "after Li et al. 2016, arXiv:1510.03055"),
+    }
+)
 
 
 def default_watch(

@@ -26,6 +26,16 @@ def test_a_comparison_says_where_jobs_differ_and_which_is_better(client: TestCli
     assert (ranking["better"], [one["job"] for one in ranking["jobs"]]) == ("low", pair[::-1])
 
 
+def test_the_figures_of_one_job_say_where_they_come_from_and_how_to_cite_them(
+    client: TestClient, pair: list[str]
+) -> None:
+    (one,) = client.get(f"/jobs/{pair[0]}/figures").json()["data"]
+    assert (one["name"], one["value"], one["better"], one["source"]) == ("transport", 0.5, "low", pair[0])
+    assert one["citation"].startswith("earth mover's distance (Rubner et al. 2000, doi:10.1023/A:1026543900054) on ")
+    assert one["citation"].endswith(f"; {one['told']}; measured by Forger")
+    a_problem(client.get("/jobs/job_x/figures"), 404)
+
+
 def test_the_samples_it_links_are_of_one_noise(client: TestClient, publish: Publish) -> None:
     models = [publish(name="one"), publish(name="two")]
     jobs = [client.get(f"/models/{model}").json()["job"] for model in models]

@@ -6,15 +6,17 @@ from typing import Any
 from app.core.states import JobState
 from app.schemas import tables
 from app.schemas.base import Health
-from app.schemas.compare import CellOut
 from app.schemas.experiments import ExperimentDetail, ExperimentJob, FigureOut
+from app.schemas.figures import CellOut
 
 OWN, LATER = {"by": "watch"}, {"by": "evaluation"}
 
 
 def figure(name: str, better: Any, provenance: dict[str, Any], *cells: CellOut) -> FigureOut:
     told = "while training" if provenance is OWN else "evaluated, seed 0"
-    return FigureOut(name=name, title=name, better=better, provenance=provenance, told=told, cases=list(cells))
+    return FigureOut(
+        name=name, title=name, better=better, provenance=provenance, told=told, citation=name, cases=list(cells)
+    )
 
 
 def cell(case: str, mean: float | None, deviation: float | None = None, n: int = 1, *, best: bool = False) -> CellOut:

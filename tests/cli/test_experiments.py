@@ -85,6 +85,8 @@ def test_its_jobs_and_their_curves_are_shown_and_written(run: Run, tmp_path: Pat
     curves = columns((tmp_path / "curves.parquet").read_bytes())
     found = [value for name, value in zip(curves["curve"], curves["value"], strict=True) if name == "figure/divergence"]
     assert found == [float(line["value"]) for line in piped]
+    assert "divergence" in good(run("jobs", "figures", job))
+    assert "on ring8; while training, n_fake" in good(run("jobs", "figures", job, "--cite"))
     assert "end the name in .csv or .parquet" in refused(run("jobs", "metrics", job, "-o", "curves.xls"))
 
 

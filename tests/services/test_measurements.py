@@ -1,5 +1,6 @@
 """Figures are ranked and averaged only among those that were measured alike."""
 
+import re
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from app.services import measurements
 from app.services.measurements import Measured, grouped, ranked, summaries, trained
 from models.spec.resolve import resolve
+from models.spec.watch import FIGURES
 
 WATCH: dict[str, Any] = {"by": "watch", "n_fake": 64}
 LATER: dict[str, Any] = {"by": "evaluation", "n_fake": 5000, "seed": 0}
@@ -87,5 +89,24 @@ def test_errors_of_different_tasks_are_different_things() -> None:
 
 
 def test_provenance_is_told_in_words() -> None:
-    assert measurements.told(WATCH) == "while training, n_fake 64"
-    assert measurements.told(LATER | {"features": "none"}) == "evaluated, n_fake 5000, seed 0"
+    assert one("a", 1).told == "while training, n_fake 64"
+    assert one("a", 1, provenance=LATER | {"features": "none"}).told == "evaluated, n_fake 5000, seed 0"
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("frechet", "Fréchet distance of features (Heusel et al. 2017, arXiv:1706.08500) on digits; "),
+        ("psnr_a2b", "peak signal-to-noise ratio, dB on digits; "),
+        ("own_invention", "own_invention on digits; "),
+    ],
+)
+def test_a_figure_has_a_line_to_cite_it_by(name: str, line: str) -> None:
+    measured = one("a", 1, name, LATER | {"data": {"dataset": "digits"}})
+    assert measured.citation == line + "evaluated, n_fake 5000, seed 0; measured by Forger"
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_source_of_a_figure_names_a_year_and_where_to_find_it(name: str) -> None:
+    for source in filter(None, FIGURES[name].source.split("; ")):
+        assert source == "this project" or re.search(r" (19|20)\d\d, (arXiv:\d{4}\.\d{4,5}|doi:10\.\S+)$", source)
