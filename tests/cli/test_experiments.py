@@ -71,7 +71,7 @@ def test_its_table_is_written_as_a_picture_or_as_values(run: Run, tmp_path: Path
 
 
 def test_its_jobs_and_their_curves_are_shown_and_written(run: Run, tmp_path: Path, done: dict[str, Any]) -> None:
-    head, *lines = good(run("experiments", "jobs", done["id"])).splitlines()
+    head, *lines = good(run("experiments", "jobs", done["id"])).strip().splitlines()
     assert head.split()[:5] == ["CASE", "SEED", "JOB", "STATE", "HEALTH"]
     assert [line.split()[0] for line in lines if line.split()[:1] in (["plain"], ["hinge"])][:2] == ["plain", "hinge"]
     good(run("experiments", "jobs", done["id"], "-o", "jobs.parquet"))
