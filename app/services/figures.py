@@ -115,7 +115,7 @@ def report(laid: Laid, survey: Survey, index: Index, pictures: int, size: int, s
         near_constant=Listed.of(_sorted(fact["name"] for fact in facts if fact["flat"])),
         duplicates=Listed.of(_duplicates(facts)),
         ignored=Listed.of(laid.called(name) for name in laid.ignored),
-        notes=[*laid.notes, *judging.notes(laid, survey.facts, facts, index, cut)],
+        notes=[*laid.notes, *judging.notes(laid, survey.facts, facts, index, cut, median(edges))],
         transform=Transform(**said),
         held_out=0 if laid.held is None else len(_of(laid.held.piles)),
         cut=round(cut, 4),

@@ -5,6 +5,7 @@ from typing import Any
 
 from app.services.layouts import Laid
 from models.archive import PILES, Index
+from models.spec.datasets import CROP, PHOTOGRAPH
 
 Facts = Mapping[str, Any]
 FEW = 16
@@ -16,9 +17,15 @@ SHAPES = 0.03
 FULL = 65535
 
 
-def notes(laid: Laid, known: Mapping[str, Facts], facts: Sequence[Facts], index: Index, cut: float) -> Iterable[str]:
-    """`known` are facts by member, `facts` those of the pictures that are used."""
+def notes(
+    laid: Laid, known: Mapping[str, Facts], facts: Sequence[Facts], index: Index, cut: float, edge: float
+) -> Iterable[str]:
+    """`known` are facts by member, `facts` those of the pictures that are used.
+
+    `cut` is the share of the median picture that its centre square leaves away, `edge` the median shorter edge in px.
+    """
     yield from _few(laid)
+    yield from _crops(laid, edge)
     yield from _alike(facts)
     yield from _depths(facts, index)
     yield from _colours(facts)
@@ -46,6 +53,12 @@ def _few(laid: Laid) -> Iterable[str]:
             where = f" in '{name}'" if name else ""
             count = "is one picture" if len(pile) == 1 else f"are {len(pile)} pictures"
             yield f"There {count}{where}: training learns so few by heart and makes little else."
+
+
+def _crops(laid: Laid, edge: float) -> Iterable[str]:
+    """Where translators do not take the square of which `transform` tells."""
+    if laid.layout not in ("classes", "flat") and edge >= PHOTOGRAPH:
+        yield f"These are photographs: by default translators learn from random crops of {CROP} px at their own scale."
 
 
 def _alike(facts: Sequence[Facts]) -> Iterable[str]:

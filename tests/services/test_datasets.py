@@ -130,6 +130,7 @@ def test_photographs_are_trained_on_in_crops_of_what_they_are(database: Path, mo
     detail = take("streets", members)
     assert detail.report is not None
     assert detail.report.shorter_edge == detail.info.shorter_edge == 200
+    assert any("random crops of 128 px" in note for note in detail.report.notes)
     made = recipes.whole("cyclegan", dataset="streets", seed=None, budget=None, overrides=None)[1]
     assert made.data == Unpaired(dataset="streets", side=128, channels=3, load=200, flip=True)
     loaded = load(made.data, "train", lambda: None)
