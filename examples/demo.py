@@ -35,8 +35,8 @@ INTERRUPTED = 130
 """the exit status of a program that Ctrl-C ended"""
 SIDE = 64
 """pixels of a side of the dataset's scenes, at which the translator learns"""
-PHOTO_SEED = 7
-"""which held-out scene is translated"""
+SCENES, ENLARGED, GAP = 5, 3, 8
+"""how many held-out scenes are translated, the first ones; how much larger they are shown, and px between them"""
 
 say = Console(highlight=False, soft_wrap=True).print
 
@@ -64,7 +64,7 @@ def demo() -> None:
         say("[bold]4. Turning day into night[/bold] with POST /translate.")
         translate(forger, models[1])
         say("[bold]5. Stopping the service.[/bold]")
-    say(f"Done in {time.monotonic() - started:.0f} s. Open demo/digits.png and demo/before_after.png.")
+    say(f"Done in {time.monotonic() - started:.0f} s. Open demo/digits.png and demo/day_to_night.png.")
     say("To start over by hand:")
     say("   make serve        then the lines of README.md")
 
@@ -144,20 +144,25 @@ def keep(picture: Picture, request: str, name: str) -> None:
     say(f"   {request}  ->  demo/{name}")
 
 
-def translate(forger: Forger, model: str, enlarged: int = 6) -> None:
-    """A scene that was not trained on goes there; it and the reply lie side by side in before_after.png."""
+def translate(forger: Forger, model: str) -> None:
+    """Send the first held-out scenes through the model; day_to_night.png shows them above the replies."""
     from worker.training import scenes  # imports torch: late, so that the first line appears at once
 
-    photo = scenes.draw(scenes.HELD_OUT_SEEDS + PHOTO_SEED, SIDE, night=False)
-    photo.save(DEMO / "photo.png")
-    translated = forger.translate(DEMO / "photo.png", model=model)
-    keep(translated, "POST /translate photo.png", "translated.png")
-    large = SIDE * enlarged
-    both = Image.new("RGB", (2 * large + 16, large), "white")
-    for place, picture in enumerate((photo, translated.image())):
-        both.paste(picture.resize((large, large), Image.Resampling.NEAREST), (place * (large + 16), 0))
-    both.save(DEMO / "before_after.png")
-    say("   Both side by side  ->  demo/before_after.png")
+    columns = []
+    for number in range(SCENES):
+        day, night = DEMO / f"day_{number}.png", DEMO / f"night_{number}.png"
+        scenes.draw(scenes.HELD_OUT_SEEDS + number, SIDE, night=False).save(day)
+        forger.translate(day, model=model).save(night)
+        columns.append((day, night))
+    large = SIDE * ENLARGED
+    sheet = Image.new("RGB", (SCENES * (large + GAP) - GAP, 2 * large + GAP), "white")
+    for column, pair in enumerate(columns):
+        for row, path in enumerate(pair):
+            with Image.open(path) as picture:
+                larger = picture.resize((large, large), Image.Resampling.NEAREST)
+            sheet.paste(larger, (column * (large + GAP), row * (large + GAP)))
+    sheet.save(DEMO / "day_to_night.png")
+    say(f"   POST /translate, {SCENES} scenes that were not trained on  ->  demo/day_to_night.png")
 
 
 if __name__ == "__main__":
