@@ -23,7 +23,8 @@ Rule = Callable[[Draft], Refusal | None]
 
 GENERATORS = {
     "synthesis": (
-        "mlp", "dcgan", "residual", "progressive", "stacked", "mlp_autoencoder", "dcgan_autoencoder", "sequence",
+        "mlp", "dcgan", "residual", "progressive", "stacked",
+        "mlp_autoencoder", "dcgan_autoencoder", "sequence",
     ),
     "unpaired": ("resnet",),
     "paired": ("unet", "resnet", "srresnet"),

@@ -68,7 +68,7 @@ def test_every_place_that_a_walk_names_is_there(checkout: Path) -> None:
 @pytest.mark.long
 def test_the_type_checker_names_what_a_new_value_has_not_been_to(checkout: Path, run: Run) -> None:
     walk(section("A generator: ").partition("\n2. ")[0], checkout)
-    with pytest.raises(AssertionError, match="Argument 1 to .assert_never.") as refused:
+    with pytest.raises(AssertionError, match="assert_never") as refused:
         run(".venv/bin/mypy")
     named = {line.partition(":")[0] for line in str(refused.value).splitlines() if "assert_never" in line}
     assert named == {"models/build.py", "models/spec/generator_sizes.py"}
