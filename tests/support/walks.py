@@ -40,11 +40,10 @@ def walk(text: str, checkout: Path) -> None:
     """Change this checkout as a section says. Raises ValueError where a place that it names is not there."""
     file, place, where = checkout, "", 0
     for phrase in _PHRASES.finditer(text):
-        said = {key: _plain(value) for key, value in phrase.groupdict().items() if value is not None}
+        said = {part: _plain(text) for part, text in phrase.groupdict().items() if text is not None}
         match said:
-            case {"block": _, "indent": _}:
-                indent, block = phrase["indent"], phrase["block"]
-                _insert(file, where, re.sub(rf"^{indent}", "", block, flags=re.MULTILINE))
+            case {"block": _, "indent": indent}:
+                _insert(file, where, re.sub(rf"^{indent}", "", phrase["block"], flags=re.MULTILINE))
             case {"new": name}:
                 file, place, where = checkout / name, "", 0
                 file.touch(exist_ok=False)
@@ -66,7 +65,8 @@ def walk(text: str, checkout: Path) -> None:
 
 
 def _plain(code: str) -> str:
-    return code.strip("`").strip(" ") if code.startswith("``") else code.strip("`")
+    """What stands between backticks; between double ones a backtick may stand itself, behind a space."""
+    return re.sub(r"^`` ?(.*?) ?``$|^`(.*)`$", r"\1\2", code)
 
 
 def _is_file(name: str) -> bool:
