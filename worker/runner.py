@@ -244,6 +244,8 @@ class Runner:
         values: dict[str, float | None] = {f"figure/{name}": value for name, value in evaluation.figures.items()}
         if evaluation.told_apart is not None:
             values["gauge/told_apart"] = evaluation.told_apart
+        if evaluation.untouched is not None:
+            values["gauge/untouched"] = evaluation.untouched
         self._reports.add(evaluation.step, values)
 
     def trouble(self, step: int, kind: str, message: str) -> None:

@@ -75,7 +75,7 @@ def _replies() -> list[Out]:
     family = FAMILIES["cdcgan"]
     own = f"/jobs/{JOB}"
     estimate = jobs.EstimateOut.of(estimates.of(recipe), takes_s=51)
-    message = "No trouble was seen in 5 evaluations: its Fréchet distance of features is 4.3."
+    message = "No trouble is seen after 5 evaluations: its Fréchet distance of features is 4.3."
     health = Health(state="healthy", kind=None, step=300, message=message)
     job = jobs.JobOut(
         id=JOB,
@@ -225,7 +225,7 @@ def _experiment() -> experiments.ExperimentDetail:
         step=2000,
         total=2000,
         model="objectives-hinge@1",
-        health=Health(state="healthy", kind=None, step=2000, message="No trouble was seen in 10 evaluations."),
+        health=Health(state="healthy", kind=None, step=2000, message="No trouble is seen after 10 evaluations."),
         href=f"/jobs/{JOB}",
     )
     return experiments.ExperimentDetail(

@@ -1,5 +1,6 @@
 """Each trouble is told from evaluations that show it, and not from those of runs that only look like it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -96,3 +97,14 @@ def test_every_trouble_says_what_was_seen_and_what_to_try(figures: dict[str, Any
         assert trouble.message.endswith(".")
         assert len(trouble.message) > 60
         assert "nan" not in trouble.message
+
+
+def test_translations_are_far_where_they_come_no_nearer_than_untouched() -> None:
+    """They show other scenes than the pile they are held against, and cover little of it however good they are."""
+    near = [Evaluation(100 * number, POOR | {"frechet": 90.0}, 0.7, untouched=150.0) for number in range(1, 11)]
+    assert kinds(near) == []
+    far = [replace(seen, untouched=60.0) for seen in near]
+    assert kinds(far) == ["no_progress"]
+    (trouble,) = troubles(far[-1:], "frechet", 1_000)
+    assert trouble.kind == "undertrained"
+    assert "its Fréchet distance of features is 90, and untouched it is 60" in trouble.message

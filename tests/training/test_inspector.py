@@ -291,3 +291,13 @@ def test_training_pictures_that_come_back_are_copies(tmp_path: Path, judges: Pat
     assert figures["copies"] == 1
     assert figures["coverage"] > 0.9
     assert 0.8 < figures["variety"] < 1.2
+
+
+def test_pictures_of_two_piles_are_also_held_against_the_other_pile_untouched(judges: Path) -> None:
+    recipe = short("cyclegan", "day2night", 2, watch={"samples": 40})
+    data = load(recipe.data, None)
+    device = torch.device("cpu")
+    trainer = Trainer(recipe, Batches(recipe, data, device), device, "fp32")
+    trainer.average.network = torch.nn.ModuleDict({way: torch.nn.Identity() for way in ("a2b", "b2a")})
+    inspector = Inspector(trainer, judge.learned(data, judges, beat=lambda: None))
+    assert inspector.untouched == pytest.approx(inspector.look()["frechet"], rel=1e-3)

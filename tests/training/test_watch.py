@@ -52,7 +52,7 @@ def test_health_is_what_the_newest_evaluation_shows() -> None:
     well = watched([5, 3]).health()
     assert well is not None
     assert (well.state, well.kind, well.step) == ("healthy", None, 100)
-    assert well.message == "No trouble was seen in 2 evaluations: its Fréchet distance of features is 3."
+    assert well.message == "No trouble is seen after 2 evaluations: its Fréchet distance of features is 3."
     ill = collapsing().health()
     assert ill is not None
     assert (ill.state, ill.kind, ill.step) == ("troubled", "collapse", 1_000)
@@ -73,6 +73,16 @@ def test_what_is_served_is_judged_as_if_the_budget_had_ended_there() -> None:
     served = fog.served()
     assert served is not None
     assert (served.health.state, served.health.kind, served.health.step) == ("troubled", "undertrained", 100)
+
+
+def test_weights_that_had_learned_little_tell_why_the_training_went_nowhere() -> None:
+    saturated = Watch(recipe())
+    for number in range(1, 7):
+        figures = {"frechet": 300.0 + number, "coverage": 0.02, "variety": 1.0}
+        saturated.take(Evaluation(100 * number, figures, told_apart=1.0))
+    served = saturated.served()
+    assert served is not None
+    assert (served.health.state, served.health.kind, served.health.step) == ("troubled", "critic_saturated", 100)
 
 
 def test_patience_counts_evaluations_after_the_best() -> None:

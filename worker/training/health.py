@@ -48,6 +48,8 @@ class Evaluation:
     told_apart: float | None = None
     rolled_back: bool = False
     """weights were taken back to an earlier checkpoint after it"""
+    untouched: float | None = None
+    """of a translation between piles, the Fréchet distance that the pictures have before they are translated"""
 
     def get(self, name: str) -> float:
         """NaN where there is no such figure: every comparison with it is false."""
@@ -59,7 +61,13 @@ class Evaluation:
 
     @property
     def far(self) -> bool:
-        """Whether what is made is far from the data."""
+        """Whether what is made is far from the data.
+
+        Translated pictures show other scenes than the pile they are held against, and so cover little of it: they are
+        far where they come no nearer to it than before they were translated.
+        """
+        if self.untouched is not None:
+            return self.get("frechet") >= self.untouched
         return any(self.get(name) < bar for name, bar in FAR.items())
 
 
@@ -237,12 +245,18 @@ def _is_undertrained(history: History) -> Trouble | None:
     """The budget is over and little has been learned. It names no cause: other rules go before it."""
     if not history.over or not history.now.far:
         return None
-    name, value = next((name, history.now.get(name)) for name, bar in FAR.items() if history.now.get(name) < bar)
     message = (
-        f"After {history.now.step:,} steps what is made is still far from the data: its {FIGURES[name].title} is "
-        f"{value:.2f}. Train longer (forger extend), or choose another family."
+        f"After {history.now.step:,} steps what is made is still far from the data: {_how_far(history.now)}. Train "
+        "longer (forger extend), or choose another family."
     )
     return Trouble("undertrained", message, grave=False)
+
+
+def _how_far(now: Evaluation) -> str:
+    if now.untouched is not None:
+        return f"its {FIGURES['frechet'].title} is {now.get('frechet'):.4g}, and untouched it is {now.untouched:.4g}"
+    name, value = next((name, now.get(name)) for name, bar in FAR.items() if now.get(name) < bar)
+    return f"its {FIGURES[name].title} is {value:.2f}"
 
 
 def _gains(history: History, count: int) -> bool:

@@ -75,6 +75,20 @@ class Inspector:
         self._network.eval()
         return {name: value for name, value in self._figures().items() if math.isfinite(value)}
 
+    @cached_property
+    def untouched(self) -> float | None:
+        """The Fréchet distance of the pictures of two piles before they are translated, as `look` measures it after.
+
+        None for other games, and where there are too few pictures.
+        """
+        if self._recipe.game.kind != "unpaired":
+            return None
+        there, back = self._features, self._other_features
+        made = [seen[: self._of_each(len(seen))] for seen in (there, back)]
+        if min(map(len, (*made, there, back))) < FEWEST:
+            return None
+        return (frechet(back, made[0]) + frechet(there, made[1])) / 2
+
     @property
     def provenance(self) -> Provenance:
         """Where the figures come from."""
@@ -170,8 +184,12 @@ class Inspector:
         return {name: (there[name] + back[name]) / 2 for name in there.keys() & back.keys()}
 
     def _direction(self, net: nn.Module, source: Tensor, features: Tensor, pixels: Tensor) -> Figures:
-        n = min(self._n // 2, len(source))
+        n = self._of_each(len(source))
         return self._compared(self._looked_at(lambda rows: net(scaled(source[rows])), n), features, pixels)
+
+    def _of_each(self, pictures: int) -> int:
+        """How many pictures of a pile are translated."""
+        return min(self._n // 2, pictures)
 
     def _answered(self) -> Figures:
         """Of training pairs, which are the ones at hand."""

@@ -375,7 +375,8 @@ class _Run:
             self._owes = True
             raise
         apart = trainer.told_apart()
-        evaluation = Evaluation(trainer.step, figures, apart if math.isfinite(apart) else None)
+        told_apart = apart if math.isfinite(apart) else None
+        evaluation = Evaluation(trainer.step, figures, told_apart, untouched=self._inspector.untouched)
         found = self._watch.take(evaluation)
         self._listener.evaluated(evaluation)
         for trouble in found:

@@ -126,10 +126,17 @@ class Watch:
             self.since, self.ending = extended_at, None
 
     def _health_of(self, step: int) -> Health:
-        """Of the weights of an evaluated step, as if the budget had ended there; with what came after it."""
+        """Of the weights of an evaluated step, as if the budget had ended there; with what came after it.
+
+        Where they had learned little, and the training then showed why, that is told: more steps do not help.
+        """
         seen = [evaluation for evaluation in self.history if evaluation.step <= step]
         health, later = self._judged(seen, troubles(seen, self._spec.metric, step)), self._troubles()
-        if health.state == "healthy" and later and step < self._step:
+        if step == self._step or not later:
+            return health
+        if health.kind == "undertrained":
+            return Health.troubled(later[0].kind, step, later[0].message)
+        if health.state == "healthy":
             return replace(health, message=f"{health.message} Later, at step {self._step}: {later[0].message}")
         return health
 
@@ -139,7 +146,7 @@ class Watch:
             return Health.troubled(found[0].kind, now.step, found[0].message)
         measured = f": its {FIGURES[metric].title} is {now.get(metric):.4g}" if metric in now.figures else ""
         count = "one evaluation" if len(seen) == 1 else f"{len(seen)} evaluations"
-        return Health("healthy", None, now.step, f"No trouble was seen in {count}{measured}.")
+        return Health("healthy", None, now.step, f"No trouble is seen after {count}{measured}.")
 
     def _troubles(self) -> list[Trouble]:
         seen = [evaluation for evaluation in self.history if evaluation.step > self.since]
