@@ -100,6 +100,10 @@ def told_in_words(job_id: str, fence: int) -> Iterator[None]:
         if isinstance(error, OperationalError) and not no_room(error):
             raise
         unconfine()
+        if isinstance(error, PluginMissing | PluginFailed):
+            log.warning("attempt_held", reason=str(error))
+            attempts.hold(job_id, fence, "plugin_missing", str(error))
+            return
         code, message = _explain(error)
         log.exception("attempt_failed", code=code)
         attempts.fail(job_id, fence, code, message)
@@ -131,8 +135,6 @@ def _explain(error: Exception) -> tuple[str, str]:
         return "too_few_devices", str(error)
     if isinstance(error, RanksDiffer):
         return "devices_differ", str(error)
-    if isinstance(error, PluginMissing | PluginFailed):
-        return "plugin_missing", str(error)
     if isinstance(error, StartDamaged):
         return "start_damaged", str(error)
     if isinstance(error, SubjectDamaged):

@@ -38,4 +38,4 @@ def evaluate(
 
 def _say_queued(job: "Job") -> None:
     typer.echo(f"{job.id} is {job.state}: it evaluates {follow.subject(job)}.")
-    typer.echo("Read its figures with: forger jobs follow last")
+    typer.echo(f"Read its figures with: forger jobs follow {job.id[-8:]}")

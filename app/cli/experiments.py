@@ -44,7 +44,7 @@ def experiment(
         _conclude(made.seen)
     else:
         typer.echo(f"{made.id} has {len(made.seen.jobs)} jobs: {len(made.seen.cases)} cases.")
-        typer.echo("Watch it with: forger experiments follow last")
+        typer.echo(f"Watch it with: forger experiments follow {made.id[-8:]}")
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -223,8 +223,14 @@ def delete(ctx: typer.Context, id_: Which) -> None:
     forger = ask.forger(ctx)
     job = ask.find_job(forger, id_)
     job.delete()
-    typer.echo(f"{job.id} is deleted at {forger.url}.")
+    typer.echo(f"{job.id} ({_what(job)}) is deleted at {forger.url}.")
 
 
 def _say(forger: "Forger", job: "Job") -> None:
-    typer.echo(f"{job.id} is {job.state} at {forger.url}.")
+    typer.echo(f"{job.id} ({_what(job)}) is {job.state} at {forger.url}.")
+
+
+def _what(job: "Job") -> str:
+    """`last` may be another person's."""
+    seen = job.seen
+    return f"{seen.kind} {seen.family or 'a recipe'} on {seen.dataset}, {job.model or seen.model}"

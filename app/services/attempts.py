@@ -317,6 +317,14 @@ def fail(job_id: str, fence: int, code: str, message: str) -> None:
         end(session, job_id, fence, JobState.FAILED, reason=(code, message))
 
 
+def hold(job_id: str, fence: int, code: str, message: str) -> None:
+    """End an attempt that cannot go on before a person has done what the message says; then the job is resumed."""
+    with unit_of_work() as session:
+        rows.write(session, job_id, fence)
+        cancelled = JobState(_held(session, job_id).state) == JobState.CANCELLING
+        end(session, job_id, fence, JobState.CANCELLED if cancelled else JobState.PAUSED, reason=(code, message))
+
+
 def stopped(job_id: str, fence: int) -> JobState:
     """The attempt ended on request: the row knows whether to pause, to cancel or to queue again."""
     with unit_of_work() as session:

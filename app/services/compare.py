@@ -145,11 +145,15 @@ def _rankings(measured: Sequence[Measured], jobs: Sequence[JobView]) -> list[Ran
 
 
 def _repeated(jobs: Sequence[JobView]) -> dict[str, str]:
-    """Of each job that was trained with another seed too, the first job whose recipe differs in the seed alone."""
-    alike: dict[str, list[str]] = {}
+    """Of each job that was trained with another seed too, the first job whose recipe differs in the seed alone.
+
+    Of several jobs with one seed the first counts: they repeat each other and say nothing of the spread.
+    """
+    alike: dict[str, dict[int, str]] = {}
     for job in jobs:
-        alike.setdefault(job.recipe.model_copy(update={"seed": 0}).model_dump_json(), []).append(job.id)
-    return {job_id: ids[0] for ids in alike.values() if len(ids) > 1 for job_id in ids}
+        own = alike.setdefault(job.recipe.model_copy(update={"seed": 0}).model_dump_json(), {})
+        own.setdefault(job.recipe.seed, job.id)
+    return {id_: next(iter(own.values())) for own in alike.values() if len(own) > 1 for id_ in own.values()}
 
 
 def _ranking(group: Group, case_of: Mapping[str, str]) -> Ranking:

@@ -8,6 +8,7 @@ from statistics import median
 from sqlalchemy.orm import Session
 
 from app.core import machine, speed
+from app.core.errors import FieldError, Invalid
 from app.core.settings import get_settings
 from app.core.states import JobState
 from app.db.repositories import durations as rows
@@ -58,6 +59,17 @@ def expected_s(recipe: Recipe, family: str | None) -> float | None:
     """Return the seconds that a training takes; None where the device is not known."""
     with unit_of_work(read_only=True) as session:
         return Experience(session).of(recipe, family).takes_s
+
+
+def require(recipe: Recipe, family: str | None, at: str, *, share: float = 1.0) -> None:
+    """Raises Invalid, pointing to `at`, where that share of a training takes longer than max_minutes allows."""
+    most = get_settings().max_minutes
+    if most is None or (takes_s := expected_s(recipe, family)) is None:
+        return
+    minutes = share * takes_s / 60
+    if minutes > most:
+        sentence = f"It takes about {minutes:.3g} minutes here, more than {most:g} (max_minutes): train fewer steps."
+        raise Invalid(sentence, code="limit_exceeded", errors=(FieldError(at, sentence),))
 
 
 def starts_in_s(session: Session, jobs: Collection[Job]) -> dict[str, float]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.core.errors import FieldError, Invalid, NotFound, refused
 from app.core.settings import get_settings
-from app.services import checkpoints, estimates, recipes
+from app.services import checkpoints, durations, estimates, recipes
 from app.services.views import CheckpointView
 from models.spec.fit import misfits
 from models.spec.games import Synthesis
@@ -48,7 +48,9 @@ def make(
     devices = (resources or {}).get("devices", 1)
     _require_devices(made, devices)
     written = "/overrides" if overrides else "/recipe"
-    estimates.require(made, devices, recipe_at=written, budget_at="/budget" if budget else f"{written}/budget")
+    budget_at = "/budget" if budget else f"{written}/budget"
+    estimates.require(made, devices, recipe_at=written, budget_at=budget_at)
+    durations.require(made, family, budget_at)
     start = None if start_from is None else _start(start_from, made)
     return Plan(family, made, model or recipes.default_model(family, made), start, devices)
 

@@ -62,6 +62,13 @@ class Loaded:
 
     used: PluginUsed
     plugin: Plugin
+    files: tuple[Path, ...] = ()
+    """whose bytes its version is; none where that is the version of a distribution"""
+
+    @property
+    def changed(self) -> bool:
+        """Whether its files are no longer those that were loaded: whoever loads them now gets another plugin."""
+        return bool(self.files) and _version(self.files) != self.used.version
 
 
 _LOADED: dict[str, Loaded] = {}
@@ -100,7 +107,8 @@ def _named(name: str) -> tuple[str, Loaded]:
     is_path = path.suffix == ".py" or path.is_absolute()
     module = _from_path(path) if is_path else _imported(name)
     short = path.stem if is_path else name
-    return short, _loaded(short, f"sha256:{_sum(module)}", getattr(module, ATTRIBUTE, None))
+    files = _files(module)
+    return short, _loaded(short, _version(files), getattr(module, ATTRIBUTE, None), files)
 
 
 def _imported(name: str) -> ModuleType:
@@ -135,23 +143,28 @@ def _failed(name: str, error: Exception) -> PluginFailed:
     return PluginFailed(f"The plugin '{name}' cannot be loaded ({what}): mend it, or take it out.")
 
 
-def _loaded(name: str, version: str, plugin: Any) -> Loaded:
+def _loaded(name: str, version: str, plugin: Any, files: tuple[Path, ...] = ()) -> Loaded:
     if not isinstance(plugin, Plugin):
         raise PluginFailed(f"The plugin '{name}' has no `{ATTRIBUTE}` of models.spec.plugins.Plugin: give it one.")
-    return Loaded(PluginUsed(name=name, version=version), plugin)
+    return Loaded(PluginUsed(name=name, version=version), plugin, files)
 
 
-def _sum(module: ModuleType) -> str:
-    """Of a module's file, or of every Python file of a package. Raises PluginFailed where it has none."""
+def _files(module: ModuleType) -> tuple[Path, ...]:
+    """A module's file, or every Python file of a package. Raises PluginFailed where it has none."""
     own = getattr(module, "__file__", None)
     if own is None:  # built in, or a folder without __init__.py
         raise PluginFailed(f"The plugin '{module.__name__}' has no file of its own: name a module or a package.")
     origin = Path(own)
-    files = sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
-    total = hashlib.sha256()
-    for file in files:
-        total.update(f"{file.relative_to(origin.parent)}\0{file.stat().st_size}\0".encode() + file.read_bytes())
-    return total.hexdigest()[:SUM_DIGITS]
+    return tuple(sorted(origin.parent.rglob("*.py"))) if origin.name == "__init__.py" else (origin,)
+
+
+def _version(files: Sequence[Path]) -> str:
+    """The beginning of the sha256 of their bytes, with their paths in the package; of files that are gone another."""
+    total, folder = hashlib.sha256(), files[0].parent
+    for file in filter(Path.is_file, files):
+        data = file.read_bytes()
+        total.update(f"{file.relative_to(folder)}\0{len(data)}\0".encode() + data)
+    return f"sha256:{total.hexdigest()[:SUM_DIGITS]}"
 
 
 def _require_apart(found: Iterable[Loaded]) -> None:
@@ -178,9 +191,9 @@ def settle(recipe: Recipe, family: str | None) -> tuple[Recipe, list[Refusal]]:
 
     Pointers of refusals lead into the recipe.
     """
-    refusals = [Refusal("/plugins", sentence) for used in recipe.plugins if (sentence := _amiss(used))]
     used = {one.name: one for one in recipe.plugins}
     used |= {one.used.name: one.used for one in _LOADED.values() if family in {own.name for own in one.plugin.families}}
+    refusals: list[Refusal] = []
     settled: dict[int | None, FromPlugin] = {}
     for place, part in _parts(recipe):
         kind: Kind = "objective" if place is None else "penalty"
@@ -199,6 +212,8 @@ def settle(recipe: Recipe, family: str | None) -> tuple[Recipe, list[Refusal]]:
             refusals += [Refusal(f"{at}/settings{one.pointer}", one.message) for one in found]
             continue
         settled[place] = part.model_copy(update={"settings": whole.model_dump(mode="json")})
+    named = [*recipe.plugins, *(one for one in used.values() if one not in recipe.plugins)]
+    refusals += [Refusal("/plugins", sentence) for one in named if (sentence := _amiss(one))]
     if refusals or not used:
         return recipe, refusals
     changed = {
@@ -230,6 +245,8 @@ def _amiss(used: PluginUsed) -> str | None:
             f"The recipe takes parts from the plugin '{used.name}' ({used.version}), which is not loaded: "
             "install it or name it in FORGER_PLUGINS, and start the service again."
         )
+    if loaded.changed:
+        return f"The files of the plugin '{used.name}' were changed after they were loaded: start the service again."
     if loaded.used != used:
         return (
             f"The recipe takes parts from the plugin '{used.name}' as it was ({used.version}), and now it is "

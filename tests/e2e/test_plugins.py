@@ -25,14 +25,14 @@ def test_a_job_of_a_plugin_trains_is_sampled_and_is_refused_once_the_plugin_is_g
         assert "critic/pearson" in curves
         assert service.client.get("/sample", params={"model": "ours"}).status_code == 200
         service.wait_for(paused, "running")
-        assert service.client.post(f"/jobs/{paused}/pause").status_code == 200
-        service.wait_for(paused, "paused")
     finally:
         service.stop()
 
     service = Service(tmp_path / "home").start()
     try:
         assert service.job(trained)["recipe"]["plugins"] == [used], "it is still read"
+        service.wait_for(paused, "paused")
+        assert service.job(paused)["status_reason"]["code"] == "plugin_missing", "it was queued when the service ended"
         assert service.client.get("/sample", params={"model": "ours"}).status_code == 200
         resumed = service.client.post(f"/jobs/{paused}/resume")
         extended = service.client.post(f"/jobs/{trained}/extend", json={"budget": {"steps": 4}})
@@ -42,6 +42,14 @@ def test_a_job_of_a_plugin_trains_is_sampled_and_is_refused_once_the_plugin_is_g
         again = service.client.post("/jobs", json={"recipe": service.job(trained)["recipe"]})
         assert again.status_code == 422
         assert "'pearson'" in again.text
+    finally:
+        service.stop()
+
+    service = Service(tmp_path / "home", FORGER_PLUGINS=str(file)).start()
+    try:
+        assert service.client.post(f"/jobs/{paused}/resume").status_code == 200
+        service.wait_for(paused, "running")
+        assert service.client.post(f"/jobs/{paused}/cancel").status_code == 200
     finally:
         service.stop()
 

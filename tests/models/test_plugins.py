@@ -95,6 +95,18 @@ def test_a_stored_recipe_is_read_without_its_plugin_and_refused_where_it_would_t
         plugins.require(kept)
 
 
+def test_files_that_were_changed_after_they_were_loaded_make_no_job(file: Path) -> None:
+    """Whoever trains would load them as they are now, and the recipe name them as they were."""
+    made = recipe()
+    file.write_text(file.read_text() + "# a comment\n")
+    with pytest.raises(PluginMissing, match="start the service again"):
+        plugins.require(made)
+    with pytest.raises(RecipeRefused, match="start the service again"):
+        recipe()
+    plugins.load([str(file)])
+    assert recipe().plugins != made.plugins
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [

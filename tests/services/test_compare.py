@@ -82,6 +82,11 @@ def test_jobs_that_differ_in_their_seed_alone_have_a_spread(database: Path) -> N
     assert cell.deviation == pytest.approx(0.1 * 2**0.5)
     assert cell.interval == pytest.approx((0.4 - 1.2706205, 0.4 + 1.2706205))
     assert compare([alone.id, first.id]).figures[0].cases == (), "no two of one recipe"
+    again = ring()
+    succeed(again.id, {"transport": 0.3})
+    assert compare([first.id, again.id]).figures[0].cases == (), "the same seed twice is one run"
+    (cell,) = compare([first.id, again.id, other.id]).figures[0].cases
+    assert cell.n == 2
 
 
 def test_of_evaluations_those_of_what_was_published_count_and_the_newest_of_them(database: Path) -> None:
