@@ -93,6 +93,7 @@ def _replies() -> list[Out]:
         case=None,
         resources=jobs.ResourcesOut(devices=1),
         estimate=estimate,
+        numerics={"device": "cpu", "capability": "AVX512", "threads": 2, "precision": "bf16", "torch": "2.13.0"},
         attempt=1,
         progress=jobs.Progress(step=300, total=1200, eta_s=27.5),
         queue_position=None,

@@ -17,6 +17,7 @@ UNITS = {
     "samples": "pictures",
     "pictures": "pictures",
     "members": "members",
+    "minutes": "minutes",
     "seconds": "seconds",
     "devices": "devices",
     "parameters": "weights",

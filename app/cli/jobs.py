@@ -96,6 +96,8 @@ def _facts(job: "Job") -> dict[str, object]:
         "place in queue": seen.queue_position,
         "takes": seen.estimate and seen.estimate.minutes and ask.lasting(60 * seen.estimate.minutes),
         "starts in": seen.starts_in_s and ask.lasting(seen.starts_in_s),
+        "computes with": seen.numerics and ", ".join(f"{name} {value}" for name, value in seen.numerics.items()),
+        "sha256": seen.result and seen.result.export_sha256,
         "attempt": seen.attempt,
         "created": ask.when(seen.created_at),
         "started": ask.when(seen.started_at),

@@ -45,7 +45,8 @@ def show(
     ask.pairs({"family": known.name, "title": known.title, "use": known.use, "paper": known.paper, "game": known.game})
     typer.echo("\nSettings to turn, with --set:")
     ask.table(("SETTING", "DEFAULT", "FROM", "TO", "WHAT"), map(_row, known.dials))
-    typer.echo("\nThe whole recipe, as --recipe takes it:")
+    typer.echo(f"\nThe whole recipe on {known.defaults.data.dataset}, as --recipe takes it; that on another dataset:")
+    typer.echo(f"forger train {known.name} --dataset NAME --dry-run --json")
     typer.echo(known.defaults.model_dump_json(indent=2))
 
 

@@ -146,9 +146,7 @@ class Settings(BaseSettings):
     )
     max_job_bytes: int = Field(64 << 30, gt=0, description="Most bytes that one training may come to keep on the disk.")
     max_steps: int = Field(10_000_000, ge=1, description="Most steps of a training.")
-    max_minutes: float | None = Field(
-        None, gt=0, description="Most minutes that a training may take by its estimate; unset means any number."
-    )
+    max_minutes: int = Field(525_600, ge=1, description="Most minutes that a training may take by its estimate.")
     max_queued_jobs: int = Field(1000, ge=1, description="Jobs that may wait in the queue before 429 is answered.")
     max_stored_bytes: int = Field(
         default_factory=_disk_here,

@@ -222,6 +222,10 @@ class JobOut(Out):
     case: Json | None = Field(description="What it is among the jobs of its experiment.")
     resources: ResourcesOut
     estimate: EstimateOut | None = Field(description="What a training takes; null for other kinds.")
+    numerics: Json | None = Field(
+        description="What a training computes with: device, instructions or GPU, threads, precision, torch. Equal "
+        "recipes end with equal bytes where these are equal; null before its first attempt."
+    )
     attempt: int
     progress: Progress
     queue_position: int | None
@@ -258,6 +262,7 @@ class JobOut(Out):
             case=job.case,
             resources=ResourcesOut(devices=job.devices),
             estimate=job.estimate and EstimateOut.of(job.estimate, job.takes_s),
+            numerics=job.numerics,
             attempt=job.attempt,
             progress=Progress(step=job.step, total=job.total or None, eta_s=job.eta_s),
             queue_position=job.queue_position,

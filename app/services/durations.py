@@ -63,12 +63,9 @@ def expected_s(recipe: Recipe, family: str | None) -> float | None:
 
 def require(recipe: Recipe, family: str | None, at: str, *, share: float = 1.0) -> None:
     """Raises Invalid, pointing to `at`, where that share of a training takes longer than max_minutes allows."""
-    most = get_settings().max_minutes
-    if most is None or (takes_s := expected_s(recipe, family)) is None:
-        return
-    minutes = share * takes_s / 60
-    if minutes > most:
-        sentence = f"It takes about {minutes:.3g} minutes here, more than {most:g} (max_minutes): train fewer steps."
+    most, takes_s = get_settings().max_minutes, expected_s(recipe, family)
+    if takes_s is not None and (minutes := share * takes_s / 60) > most:
+        sentence = f"It takes about {minutes:,.0f} minutes here, more than {most:,} (max_minutes): train fewer steps."
         raise Invalid(sentence, code="limit_exceeded", errors=(FieldError(at, sentence),))
 
 

@@ -55,11 +55,18 @@ class Head:
 
     @property
     def citation(self) -> str:
-        """The line to cite it by: what it is, whose, on which data, and how it was measured."""
+        """The line to cite it by: what it is, who brought it, on which data, and how it was measured."""
+        return f"{self._cited()}; measured by Forger"
+
+    def _cited(self) -> str:
         figure = _catalogued(self.name)
         source = f" ({figure.source})" if figure and figure.source else ""
         data = self.provenance.get("data", {}).get("dataset")
-        return f"{self.title}{source}{f' on {data}' if data else ''}; {self.told}; measured by Forger"
+        how = self.told.replace("seed ", "evaluation seed ")
+        own = (
+            " (features of a small network that learned this dataset, not Inception's)" if "features own" in how else ""
+        )
+        return f"{self.title}{source}{f' on {data}' if data else ''}; {how}{own}"
 
 
 def _catalogued(name: str) -> Figure | None:
@@ -77,6 +84,10 @@ class Measured(Head):
     provenance: Json
     source: str
     step: int | None
+
+    @property
+    def citation(self) -> str:
+        return f"{self._cited()}; measured by Forger, job {self.job} at step {self.step}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,7 +213,7 @@ def settle(recipe: Recipe, family: str | None) -> tuple[Recipe, list[Refusal]]:
             continue
         settled[place] = part.model_copy(update={"settings": whole.model_dump(mode="json")})
     named = [*recipe.plugins, *(one for one in used.values() if one not in recipe.plugins)]
-    refusals += [Refusal("/plugins", sentence) for one in named if (sentence := _amiss(one))]
+    refusals += [Refusal("/plugins", amiss) for one in named if (amiss := _amiss(one))]
     if refusals or not used:
         return recipe, refusals
     changed = {

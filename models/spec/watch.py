@@ -105,7 +105,9 @@ FIGURES: MappingProxyType[str, Figure] = MappingProxyType(
             "high",
             "after Arora and Zhang 2017, arXiv:1706.08224",
         ),
-        "intra_diversity": Figure("the same within a class", "high", f"after {_ACGAN}"),
+        "intra_diversity": Figure(
+            "mean distance of two made examples of a class over that of two real ones", "high", f"after {_ACGAN}"
+        ),
         "psnr": Figure("peak signal-to-noise ratio, dB", "high"),
         "ssim": Figure("structural similarity", "high", "Wang et al. 2004, doi:10.1109/TIP.2003.819861"),
         "valid": Figure("share of valid strings", "high"),

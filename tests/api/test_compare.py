@@ -32,7 +32,7 @@ def test_the_figures_of_one_job_say_where_they_come_from_and_how_to_cite_them(
     (one,) = client.get(f"/jobs/{pair[0]}/figures").json()["data"]
     assert (one["name"], one["value"], one["better"], one["source"]) == ("transport", 0.5, "low", pair[0])
     assert one["citation"].startswith("earth mover's distance (Rubner et al. 2000, doi:10.1023/A:1026543900054) on ")
-    assert one["citation"].endswith(f"; {one['told']}; measured by Forger")
+    assert one["citation"].endswith(f"; measured by Forger, job {pair[0]} at step {one['step']}")
     a_problem(client.get("/jobs/job_x/figures"), 404)
 
 

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from app.core import machine
+from app.core.errors import Invalid
 from app.core.settings import get_settings
 from app.core.states import JobState
 from app.db.session import unit_of_work
@@ -98,3 +99,20 @@ def test_nothing_is_told_where_nothing_runs_or_nobody_knows(database: Path) -> N
     put_in(JobState.RUNNING, first.id)
     put(first.id, eta_s=None, takes_s=None)
     assert jobs.get(second.id).starts_in_s is None
+
+
+def test_a_training_that_takes_longer_than_is_allowed_is_refused(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORGER_MAX_MINUTES", "5")
+    get_settings.cache_clear()
+    allowed, long = (
+        resolve("dcgan", dataset="digits", budget=budget)[1] for budget in ({"minutes": 5}, {"minutes": 600})
+    )
+    durations.require(allowed, "dcgan", "/budget")
+    durations.require(long, "dcgan", "/budget", share=0.001)
+    steps = resolve("dcgan", dataset="digits", budget={"steps": 9_000_000})[1]
+    for refused in (long, steps):
+        with pytest.raises(Invalid, match=r"minutes here, more than 5 \(max_minutes\)") as told:
+            durations.require(refused, "dcgan", "/budget")
+        assert [error.pointer for error in told.value.errors] == ["/budget"]

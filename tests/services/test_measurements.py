@@ -103,7 +103,12 @@ def test_provenance_is_told_in_words() -> None:
 )
 def test_a_figure_has_a_line_to_cite_it_by(name: str, line: str) -> None:
     measured = one("a", 1, name, LATER | {"data": {"dataset": "digits"}})
-    assert measured.citation == line + "evaluated, n_fake 5000, seed 0; measured by Forger"
+    how = "evaluated, n_fake 5000, evaluation seed 0; measured by Forger, job a at step 10"
+    assert measured.citation == line + how
+
+
+def test_a_citation_says_that_features_are_not_inceptions() -> None:
+    assert "not Inception's" in one("a", 1, provenance=LATER | {"features": "own:1f2e"}).citation
 
 
 @pytest.mark.parametrize("name", FIGURES)
