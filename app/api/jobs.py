@@ -111,7 +111,7 @@ def metrics(
 
 @router.get("/{job_id}/figures")
 def figures(job_id: str) -> JobFigureList:
-    """Read the figures of a training's best checkpoint and of its evaluations, or of an evaluation, each citable."""
+    """Read what was measured of a job, each figure with a line to cite it by."""
     return JobFigureList.of(jobs.figures(job_id))
 
 
