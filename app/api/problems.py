@@ -4,15 +4,11 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from itertools import chain
-from typing import Annotated, Any, Protocol
+from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
-from pydantic import TypeAdapter
-from pydantic.fields import FieldInfo
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionInTime
 from starlette.exceptions import HTTPException
@@ -23,6 +19,7 @@ from starlette.types import Scope
 
 from app.api import examples
 from app.api.heads import PROTECTIVE, SAFE
+from app.api.taken import taken
 from app.core import errors as errors_
 from app.core.errors import FieldError, ForgerError, Invalid, NoRoom
 from app.core.logging import get_logger
@@ -183,60 +180,13 @@ async def _unforeseen(request: Request, error: Exception) -> Response:
 
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    taken = _taken(request.scope["route"])
+    known = taken(request.scope["route"])
     found = (
-        wording.refusals([{**item, "loc": steps}], taken[where])
+        wording.refusals([{**item, "loc": steps}], known[where])
         for item in error.errors()
         for where, *steps in [item["loc"]]
     )
     return await _forger(request, as_invalid(chain.from_iterable(found)))
-
-
-class _Field(Protocol):
-    """What FastAPI knows of a parameter or of a body."""
-
-    @property
-    def alias(self) -> str: ...
-
-    @property
-    def field_info(self) -> FieldInfo: ...
-
-
-def _taken(route: APIRoute) -> Mapping[str, Mapping[str, Any]]:
-    """What a route takes in its body, its query and elsewhere, each as the JSON Schema of an object.
-
-    Of the OpenAPI document it is a small part: made in a millisecond, and the whole in a second.
-    """
-    taken: dict[str, list[_Field]] = {where: [] for where in ("query", "path", "header", "cookie")}
-    for part in _dependants(route.dependant):
-        taken["query"] += part.query_params
-        taken["path"] += part.path_params
-        taken["header"] += part.header_params
-        taken["cookie"] += part.cookie_params
-    found = {where: wording.without_null(_object(fields)) for where, fields in taken.items()}
-    return found | {"body": _schema(route.body_field) if route.body_field else {}}
-
-
-def _dependants(first: Dependant) -> Iterator[Dependant]:
-    yield first
-    for other in first.dependencies:
-        yield from _dependants(other)
-
-
-def _object(fields: Iterable[_Field]) -> dict[str, Any]:
-    """Of an object with these fields; one that is an object itself stands for its own."""
-    properties: dict[str, Any] = {}
-    definitions: dict[str, Any] = {}
-    for field in fields:
-        schema = _schema(field)
-        definitions |= schema.pop("$defs", {})
-        properties |= schema.get("properties", {field.alias: schema})
-    return {"type": "object", "properties": properties, "$defs": definitions}
-
-
-def _schema(field: _Field) -> dict[str, Any]:
-    kind: Any = Annotated[field.field_info.annotation, field.field_info]
-    return TypeAdapter(kind).json_schema()
 
 
 _HANDLERS: Mapping[type, Callable[[Request, Exception], Awaitable[Response]]] = {
