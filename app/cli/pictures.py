@@ -53,6 +53,7 @@ def sample(
     drawn = ask.forger(ctx).sample(class_, n, model=model, seed=seed, truncation=truncation, scale=scale, format=wanted)
     of_class = f"class {drawn.class_}, " if drawn.class_ is not None else ""
     write(drawn, output, f"{of_class}seed {drawn.seed}, by {drawn.model}")
+    _say_trouble(drawn)
 
 
 def _wanted(format_: Format | None, output: Path) -> Format:
@@ -95,6 +96,15 @@ def translate(
     write(drawn, output, f"{photo.name} by {drawn.model}")
     if drawn.note is not None:
         typer.echo(drawn.note, err=True)
+    _say_trouble(drawn)
+
+
+def _say_trouble(drawn: "Picture") -> None:
+    """One line where the model's training was troubled."""
+    state, _, what = (drawn.health or "").partition("; ")
+    if state == "troubled" and drawn.model is not None:
+        name = drawn.model.partition("@")[0]
+        typer.echo(f"{drawn.model} is troubled ({what}): `forger models show {name}` says what was seen.", err=True)
 
 
 def _translate_many(
