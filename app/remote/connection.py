@@ -2,6 +2,7 @@
 
 import ssl
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ import httpx2 as httpx
 from httpx2 import EventSource, Response
 from pydantic import BaseModel, ValidationError
 
+from app.core.limits import KEY_LENGTH
 from app.remote import address
 from app.remote.address import Place
 from app.remote.problems import Broken, ForgerProblem, Unreachable
@@ -30,6 +32,13 @@ KEY = "Idempotency-Key"
 IN_PROGRESS = "idempotency_in_progress"
 UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})
 """OpenSSL's codes for a certificate that nobody known has signed (X509_V_ERR_...)"""
+
+
+def once(key: str | None) -> dict[str, str]:
+    """The header by which what is sent twice is made once: a key of the caller's, or a new one. Raises ValueError."""
+    if key is not None and not (0 < len(key) <= KEY_LENGTH and key.isascii() and key.isprintable()):
+        raise ValueError(f"An idempotency key is 1 to {KEY_LENGTH} printable ASCII characters.")
+    return {KEY: key or uuid.uuid4().hex}
 
 
 class Connection:
