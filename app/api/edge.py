@@ -10,13 +10,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.heads import PROTECTIVE, header
+from app.api.heads import OPEN, PROTECTIVE, header
 from app.api.origins import Origins
 from app.api.problems import REQUEST_ID, problem
 from app.core.limits import PARAMETERS
 from app.core.settings import Settings
 
-OPEN = frozenset({"/livez", "/readyz"})
 UPLOADS = {"/translate": "max_upload_bytes", "/datasets": "max_dataset_bytes"}
 """addresses that take a file, and the setting that limits it"""
 MULTIPART_MARGIN = 64 << 10

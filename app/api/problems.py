@@ -18,7 +18,7 @@ from starlette.routing import compile_path
 from starlette.types import Scope
 
 from app.api import examples
-from app.api.heads import PROTECTIVE, SAFE
+from app.api.heads import OPEN, PROTECTIVE, SAFE
 from app.api.taken import taken
 from app.core import errors as errors_
 from app.core.errors import FieldError, ForgerError, Invalid, NoRoom
@@ -42,6 +42,7 @@ _SENTENCES = {
     500: "Something failed on our side; the log tells what, under this request id.",
 }
 _CODES = {413: "too_large", 415: "unsupported_media", 422: "invalid", 500: "internal_error"}
+_KEY = {"type": "http", "scheme": "bearer", "description": "FORGER_API_KEY, of services that were started with one."}
 MEANINGS = {
     400: "The request cannot be read as what it says it is.",
     401: "The key is missing (key_missing) or wrong (key_wrong).",
@@ -217,7 +218,10 @@ def _document(app: FastAPI) -> dict[str, Any]:
             servers=app.servers,
             separate_input_output_schemas=False,
         )
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        components = document.setdefault("components", {})
+        components["securitySchemes"] = {"key": _KEY}
+        document["security"] = [{"key": []}, {}]
+        schemas = components.setdefault("schemas", {})
         schemas.pop("HTTPValidationError", None)
         schemas.pop("ValidationError", None)
         described = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -233,6 +237,8 @@ def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
     """The docstring's first sentence is the summary; every refusal and an example of every body are there."""
     summary, _, rest = " ".join(operation["description"].split()).partition(". ")
     operation |= {"summary": summary.rstrip("."), "description": rest or summary}
+    if path in OPEN:
+        operation["security"] = []
     operation["responses"].pop("422", None)
     usual = {str(status): reply for status, reply in refused(*_usual(path, method, operation)).items()}
     operation["responses"] = dict(sorted((usual | operation["responses"]).items()))
