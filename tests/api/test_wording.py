@@ -197,6 +197,7 @@ def test_unknown_names_are_told_with_the_nearest(client: TestClient, publish: An
     detail = a_problem(client.get(address), 404)["detail"]
     assert meant in detail
     assert "There" in detail
+    assert "/jobs" not in detail, "Who misspells a name wants no training."
 
 
 def test_an_unknown_class_is_told_with_the_nearest(client: TestClient, publish: Any) -> None:
