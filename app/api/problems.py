@@ -36,8 +36,7 @@ CLIENT_LEFT = 499
 REQUEST_ID = "X-Request-Id"
 _KINDS = "urn:forger:problem:"
 _SENTENCES = {
-    404: "Nothing is here; GET / names the doors.",
-    405: "This door does not know that method; the Allow header names those it knows.",
+    404: "Nothing is here; GET / names the addresses.",
     503: "The database does not answer; jobs that run go on, ask again soon.",
     500: "Something failed on our side; the log tells what, under this request id.",
 }
@@ -141,6 +140,7 @@ async def _http(request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {})
     if error.status_code == 405:
         headers["Allow"] = _allowed(request) or headers["Allow"]
+        plain = f"This address does not take that method; it takes {headers['Allow']}."
     return problem(request.scope, error.status_code, _SENTENCES.get(error.status_code, plain), headers=headers)
 
 

@@ -69,7 +69,7 @@ def _wanted(format_: Format | None, output: Path) -> Format:
 
 def translate(
     ctx: typer.Context,
-    photos: Annotated[list[Path], typer.Argument(help="PNG, JPEG, WebP, BMP, TIFF or PPM; one or many.")],
+    photos: Annotated[list[Path], typer.Argument(help="PNG, JPEG, WebP, BMP, TIFF or PPM; one or many, or a folder.")],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The file to write, or a folder for many; - for standard output.")
     ] = TRANSLATED,
@@ -81,8 +81,9 @@ def translate(
 ) -> None:
     """Turn pictures into the other style, enlarge them, fill their holes: `forger translate photo.jpg -o night.jpg`.
 
-    Many become a job, which goes on if you leave: `forger translate *.jpg -o folder/`.
+    Many become a job, which goes on if you leave: `forger translate photos/ -o nights/`.
     """
+    photos = [photo for given in photos for photo in (_inside(given) if given.is_dir() else [given])]
     if len(photos) > 1:
         _translate_many(ctx, photos, Path(TRANSLATED.stem) if output == TRANSLATED else output, model, direction)
         return
@@ -125,6 +126,16 @@ def _translate_many(
         typer.echo(f"{name} was left out: {reason}", err=True)
     if left_out:
         raise typer.Exit(1)
+
+
+def _inside(folder: Path) -> list[Path]:
+    """The pictures that lie in a folder, in order, without hidden ones and those of folders in it. Raises Refusal."""
+    from models.decoding import SUFFIXES
+
+    found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+    if not found:
+        raise Refusal(f"{folder}: no picture lies in this folder itself; name one that holds some, or single pictures.")
+    return sorted(found)
 
 
 def _is_folder(path: Path) -> bool:
