@@ -6,7 +6,6 @@ of both is a sentence.
 
 import io
 import json
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,7 +14,7 @@ from urllib.parse import quote
 
 from app.core.settings import Settings
 from app.remote import address
-from app.remote.connection import KEY, UPLOAD, Connection
+from app.remote.connection import UPLOAD, Connection, once
 from app.remote.events import (
     CheckpointSaved,
     Event,
@@ -152,18 +151,22 @@ class Forger:
     def close(self) -> None:
         self._connection.close()
 
-    def train(self, recipe: str | Json, **asked: Unpack[Asked]) -> Job:
-        """A new job from a family's name or a whole recipe. However bad the line, one call makes one job."""
-        return self._posted(_given(recipe=recipe, **asked))
+    def train(self, recipe: str | Json, *, idempotency_key: str | None = None, **asked: Unpack[Asked]) -> Job:
+        """A new job from a family's name or a whole recipe. However bad the line, one call makes one job.
+
+        So do calls of one `idempotency_key` within a day, here and wherever one may be given: a program that was
+        started again and asks the same is answered the job it has.
+        """
+        return self._posted(_given(recipe=recipe, **asked), idempotency_key)
 
     def dry_run(self, recipe: str | Json, **asked: Unpack[Asked]) -> PlanOut:
         """What that job would be, or why it would be refused; nothing is made."""
         body = _given(recipe=recipe, dry_run=True, **asked)
         return self._connection.read(PlanOut, "/jobs", "POST", json=body)
 
-    def evaluate(self, model: str | None = None, **how: Unpack[Measured]) -> Job:
+    def evaluate(self, model: str | None = None, *, idempotency_key: str | None = None, **how: Unpack[Measured]) -> Job:
         """A new job that measures a model, by name or name@version, or a checkpoint."""
-        return self._posted(_given(kind="evaluate", model=model, **how))
+        return self._posted(_given(kind="evaluate", model=model, **how), idempotency_key)
 
     def generate(
         self,
@@ -172,6 +175,7 @@ class Forger:
         model: str | None = None,
         seed: int | None = None,
         truncation: float | None = None,
+        idempotency_key: str | None = None,
         **packed: Unpack[Packed],
     ) -> Job:
         """A new job that draws very many pictures: `n`, or so many of each class, by its name or number.
@@ -180,7 +184,7 @@ class Forger:
         """
         how_many = {"n": n} if isinstance(n, int) else {"classes": dict(n)}
         asked = _given(model=model, seed=seed, truncation=truncation, **packed)
-        return self._posted({"kind": "generate", **how_many, **asked})
+        return self._posted({"kind": "generate", **how_many, **asked}, idempotency_key)
 
     def translate_dataset(
         self,
@@ -188,10 +192,12 @@ class Forger:
         *,
         model: str | None = None,
         direction: Literal["a2b", "b2a"] | None = None,
+        idempotency_key: str | None = None,
         **packed: Unpack[Packed],
     ) -> Job:
         """A new job that sends every picture of a dataset through a model. Job.save_all fetches the files it leaves."""
-        return self._posted(_given(kind="translate", dataset=dataset, model=model, direction=direction, **packed))
+        asked = _given(kind="translate", dataset=dataset, model=model, direction=direction, **packed)
+        return self._posted(asked, idempotency_key)
 
     def job(self, id_: str) -> Job:
         return self._job(self._connection.read(JobOut, f"/jobs/{_step(id_)}"))
@@ -210,11 +216,11 @@ class Forger:
         """Two or more training jobs by their ids, beside each other."""
         return self._connection.read(ComparisonOut, "/compare", params={"jobs": ",".join(jobs)})
 
-    def start_experiment(self, asked: Json) -> Experiment:
+    def start_experiment(self, asked: Json, *, idempotency_key: str | None = None) -> Experiment:
         """A new one, as POST /experiments takes it. However bad the line, one call makes one experiment."""
-        once = {KEY: uuid.uuid4().hex}
+        headers = once(idempotency_key)
         return self._experiment(
-            self._connection.read(ExperimentDetail, "/experiments", "POST", json=dict(asked), headers=once)
+            self._connection.read(ExperimentDetail, "/experiments", "POST", json=dict(asked), headers=headers)
         )
 
     def try_experiment(self, asked: Json) -> ExperimentPlanOut:
@@ -258,6 +264,7 @@ class Forger:
         model: str | None = None,
         direction: Literal["a2b", "b2a"] | None = None,
         shard: int = TOGETHER,
+        idempotency_key: str | None = None,
     ) -> Job:
         """A new job that translates pictures of your own. Nobody has to wait for it: they are sent and kept with it.
 
@@ -266,7 +273,7 @@ class Forger:
         asked = _given(kind="translate", model=model, direction=direction, shard=shard)
         with ExitStack() as opened:
             files = [("file", (Path(path).name, opened.enter_context(Path(path).open("rb")))) for path in pictures]
-            sent = {"data": {"job": json.dumps(asked)}, "files": files, "headers": {KEY: uuid.uuid4().hex}}
+            sent = {"data": {"job": json.dumps(asked)}, "files": files, "headers": once(idempotency_key)}
             return self._job(self._connection.read(JobOut, "/jobs", "POST", timeout=UPLOAD, **sent))
 
     def translate(
@@ -338,10 +345,9 @@ class Forger:
     def limits(self) -> list[LimitOut]:
         return self._connection.read(LimitList, "/limits").data
 
-    def _posted(self, body: Json) -> Job:
+    def _posted(self, body: Json, key: str | None) -> Job:
         """However bad the line, one call makes one job."""
-        once = {KEY: uuid.uuid4().hex}
-        return self._job(self._connection.read(JobOut, "/jobs", "POST", json=dict(body), headers=once))
+        return self._job(self._connection.read(JobOut, "/jobs", "POST", json=dict(body), headers=once(key)))
 
     def _job(self, seen: JobOut) -> Job:
         return Job(self._connection, seen)

@@ -29,6 +29,7 @@ with uncollected("fastapi"):  # a fourth of the time that all this takes
     from app.api.deps import name_job
     from app.api.edge import Edge
     from app.api.heads import Head
+    from app.api.known import only_known_parameters
     from app.api.prefix import Prefix
     from app.core.logging import configure
     from app.core.sandbox import Sandbox
@@ -57,7 +58,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         servers=[{"url": settings.root_path}] if settings.root_path else None,
         redirect_slashes=False,
-        dependencies=[Depends(name_job)],
+        dependencies=[Depends(name_job), Depends(only_known_parameters)],
     )
     plugins.load(settings)
     app.state.settings = settings

@@ -44,6 +44,22 @@ Key = Annotated[
 ]
 
 
+_FIELDS: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "job": {"type": "string", "description": "The job as JSON, of kind translate and without dataset."},
+        "file": {
+            "type": "array",
+            "items": {"type": "string", "format": "binary"},
+            "minItems": 1,
+            "maxItems": SENT_MOST,
+        },
+    },
+    "required": ["job", "file"],
+}
+"""what `create_with_pictures` takes, beside the JSON body"""
+
+
 class FormRoute(APIRoute):
     """A route that only forms take: other bodies go to the next one of the same address."""
 
@@ -67,7 +83,7 @@ async def create_with_pictures(
     They are kept with the job and removed with it, so nobody has to wait for the answer.
     """
     await to_thread.run_sync(admission.require_room)
-    async with received_pictures(request, intake.folder, settings, intake.gate) as (said, sent):
+    async with received_pictures(request, intake.folder, settings, intake.gate, _FIELDS) as (said, sent):
         wish = checked_body(said.encode(), _JOB).root
         if not isinstance(wish, TranslateIn) or wish.dry_run:
             sentence = "Only a job of kind translate takes pictures, and not a dry run: send others as JSON."
@@ -98,21 +114,12 @@ router.add_api_route(
 )
 
 
-def _form() -> dict[str, Any]:
-    """What `create_with_pictures` takes, beside the JSON body."""
-    picture = {"type": "string", "format": "binary"}
-    job = {"type": "string", "description": "The job as JSON, of kind translate and without dataset."}
-    files = {"type": "array", "items": picture, "minItems": 1, "maxItems": SENT_MOST}
-    schema = {"type": "object", "properties": {"job": job, "file": files}, "required": ["job", "file"]}
-    return {"requestBody": {"content": {FORM: {"schema": schema}}}}
-
-
 @router.post(
     "",
     status_code=201,
     response_model=JobOut,
     dependencies=[Depends(json_body)],
-    openapi_extra=_form(),
+    openapi_extra={"requestBody": {"content": {FORM: {"schema": _FIELDS}}}},
     responses={
         200: {"model": PlanOut, "description": "With `dry_run`: what the job would be."},
         **refused(404, 409, 429, 507),

@@ -10,13 +10,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.heads import PROTECTIVE, header
+from app.api.heads import OPEN, PROTECTIVE, header
 from app.api.origins import Origins
 from app.api.problems import REQUEST_ID, problem
 from app.core.limits import PARAMETERS
 from app.core.settings import Settings
 
-OPEN = frozenset({"/livez", "/readyz"})
 UPLOADS = {"/translate": "max_upload_bytes", "/datasets": "max_dataset_bytes"}
 """addresses that take a file, and the setting that limits it"""
 MULTIPART_MARGIN = 64 << 10
@@ -50,12 +49,13 @@ class Edge:
             await self._app(scope, _Counted(receive, *self._limit(scope)), send)
 
     def _limit(self, scope: Scope) -> tuple[int, str]:
-        """Bytes that the body may have, and the setting that says so."""
+        """Bytes that the body may have, and the sentence that refuses more: it tells the setting, as /limits does."""
         setting = UPLOADS.get(scope["path"], "max_body_bytes")
         margin = MULTIPART_MARGIN if scope["path"] in UPLOADS else 0
         if scope["path"] == "/jobs" and (header(scope, b"content-type") or "").lower().startswith("multipart/"):
             setting, margin = "max_dataset_bytes", MULTIPART_MARGIN
-        return getattr(self._settings, setting) + margin, setting
+        limit = getattr(self._settings, setting)
+        return limit + margin, _too_large(limit, setting)
 
     def _misdirected(self, scope: Scope) -> Response | None:
         if sum(name == b"host" for name, _ in scope["headers"]) > 1:
@@ -80,9 +80,9 @@ class Edge:
         if scope["query_string"].count(b"&") >= PARAMETERS:
             return problem(scope, 400, f"An address has at most {PARAMETERS} parameters (parameters): send fewer.")
         declared = header(scope, b"content-length") or "0"
-        limit, setting = self._limit(scope)
+        limit, sentence = self._limit(scope)
         if declared.isdecimal() and int(declared[:19]) > limit:
-            return problem(scope, 413, _too_large(limit, setting), code="too_large")
+            return problem(scope, 413, sentence, code="too_large")
         return None
 
 
@@ -120,10 +120,10 @@ def _too_large(limit: int, setting: str) -> str:
 class _Counted:
     """Receives the body and raises once it is longer than allowed, whatever its headers said."""
 
-    def __init__(self, receive: Receive, limit: int, setting: str) -> None:
+    def __init__(self, receive: Receive, limit: int, refusal: str) -> None:
         self._receive = receive
         self._left = limit
-        self._refusal = _too_large(limit, setting)
+        self._refusal = refusal
 
     async def __call__(self) -> Message:
         message = await self._receive()

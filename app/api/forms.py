@@ -11,31 +11,45 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from app.api.bodies import media_type
+from app.api.known import require_known
+from app.api.taken import taken
 from app.core.errors import FieldError, Invalid, UnsupportedMedia
 from models.spec.wording import FILE
 
 MEDIA_TYPE = "multipart/form-data"
 FIELDS = 8
 FIELD_BYTES = 1024
+MANY = "send many pictures to POST /jobs, as parts called file beside the field job."
 _EXTENDED = re.compile(r";\s*filename\*\s*=\s*\"?[\w-]*'[^']*'([^;\"]*)\"?", re.IGNORECASE)
 """a file's name as RFC 5987 writes it: charset, language, percent-encoded text"""
 
 
 class Parts(MultiPartParser):
-    """A form of few small fields and so many files. A file's name may be written as RFC 5987 has it, though RFC 7578
-    forbids that in forms: some clients do, and the part is a file all the same.
+    """A form of few small fields and so many files; `beyond` says what to do with more.
+
+    A file's name may be written as RFC 5987 has it, though RFC 7578 forbids that in forms: some clients do, and the
+    part is a file all the same.
     """
 
     def __init__(
-        self, headers: Headers, body: AsyncGenerator[bytes, None], files: int = 1, field_bytes: int = FIELD_BYTES
+        self,
+        headers: Headers,
+        body: AsyncGenerator[bytes, None],
+        beyond: str,
+        files: int = 1,
+        field_bytes: int = FIELD_BYTES,
     ) -> None:
         super().__init__(headers, body, max_files=files, max_fields=FIELDS, max_part_size=field_bytes)
+        self._beyond = beyond
 
     async def parse(self) -> FormData:
         """Raises Invalid, and HTTPException 400 where it is no form or has too much in it."""
         try:
             return await super().parse()
         except MultiPartException as error:
+            if self._current_files > self.max_files:
+                sentence = f"A form has at most {self.max_files} {'file' if self.max_files == 1 else 'files'} here: "
+                raise HTTPException(400, sentence + self._beyond) from error
             raise HTTPException(400, f"The form cannot be read: {error.message}") from error
 
     def on_header_end(self) -> None:
@@ -67,12 +81,13 @@ class FormRoute(APIRoute):
     """A route whose body is a form."""
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
-        handle = super().get_route_handler()
+        handle, fields = super().get_route_handler(), taken(self)["body"]
 
         async def read(request: Request) -> Response:
             await require_form(request)
-            form = await Parts(request.headers, request.stream()).parse()
+            form = await Parts(request.headers, request.stream(), MANY).parse()
             try:
+                require_known(named(form), fields)
                 require_once(form)
                 request._form = form  # where request.form() keeps what it has read
                 return await handle(request)
@@ -89,6 +104,11 @@ async def require_form(request: Request) -> None:
             f"Send the body as a form, {MEDIA_TYPE}, not as {given[:80] or 'nothing named'}: curl -F file=@photo.jpg "
             "writes one."
         )
+
+
+def named(form: FormData) -> list[tuple[str, str]]:
+    """Its parts with what a person wrote for each: a value, or the name of a file."""
+    return [(name, part if isinstance(part, str) else part.filename or "") for name, part in form.multi_items()]
 
 
 def require_once(form: FormData) -> None:

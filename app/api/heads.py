@@ -1,10 +1,26 @@
 """Headers where every request passes: one of a request, and those that every reply has."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """methods that change nothing (RFC 9110)"""
+OPEN = frozenset({"/livez", "/readyz"})
+"""addresses that ask for no key"""
+TOLD: Mapping[str, tuple[str, str]] = {
+    "X-Forger-Model": ("string", "The version that answered, as name@version."),
+    "X-Forger-Seed": ("integer", "The seed; the same model, seed and class give the same bytes again."),
+    "X-Forger-Class": ("string", "The class's number, or each; where one was asked for."),
+    "Forger-Health": (
+        "string",
+        "What is known of the model's training, as `troubled; kind=collapse; step=400`; where it was noted.",
+    ),
+    "Forger-Note": ("string", "Sentences on what was passed over of the picture, or does not fit the model; if any."),
+}
+"""what replies that pictures come in say of themselves: the type, and what it means"""
 PROTECTIVE = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
 """of every reply: no guessing of its type, and no page of another origin embeds it"""
 
@@ -19,6 +35,11 @@ def header(scope: Scope, name: bytes) -> str | None:
             text: str = value.decode("latin-1")
             return text
     return None
+
+
+def described(*names: str) -> dict[str, Any]:
+    """Headers of a reply, for the OpenAPI document."""
+    return {name: {"schema": {"type": TOLD[name][0]}, "description": TOLD[name][1]} for name in names}
 
 
 class Head:

@@ -19,7 +19,7 @@ NAME = "forger"
 
 @router.get("/")
 def index() -> Index:
-    """Name the doors of this service."""
+    """Name the addresses of this service."""
     return Index(name=NAME, version=VERSION, links={door.removesuffix(".json"): link(f"/{door}") for door in DOORS})
 
 

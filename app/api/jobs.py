@@ -91,7 +91,7 @@ def resume(job_id: str) -> JobOut:
 )
 def metrics(
     job_id: str,
-    name: Annotated[list[str] | None, Query(max_length=100, description="Only these curves.")] = None,
+    name: Annotated[list[str], Query(default_factory=list, max_length=100, description="Only these curves.")],
     after_step: Annotated[int, Query(ge=-1, lt=2**31, description="Only what lies past this step.")] = -1,
     points: Annotated[
         int,
@@ -104,14 +104,17 @@ def metrics(
 
     As CSV and Parquet a line for each point.
     """
-    curves = jobs.metrics(job_id, names=name, after_step=after_step, most=points)
+    curves = jobs.metrics(job_id, names=name or None, after_step=after_step, most=points)
     found = [Curve(name=key, points=curve, thinned=more) for key, (curve, more) in curves.items()]
     return formats.reply(CurveList(data=found), lambda: tables.curves(found), format, accept)
 
 
 @router.get("/{job_id}/figures")
 def figures(job_id: str) -> JobFigureList:
-    """Read what was measured of a job, each figure with a line to cite it by."""
+    """Read a job's figures, each with a line to cite it by.
+
+    Of a training those of its best checkpoint and of its evaluations.
+    """
     return JobFigureList.of(jobs.figures(job_id))
 
 

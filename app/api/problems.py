@@ -4,15 +4,11 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from itertools import chain
-from typing import Annotated, Any, Protocol
+from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
-from pydantic import TypeAdapter
-from pydantic.fields import FieldInfo
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionInTime
 from starlette.exceptions import HTTPException
@@ -22,7 +18,8 @@ from starlette.routing import compile_path
 from starlette.types import Scope
 
 from app.api import examples
-from app.api.heads import PROTECTIVE, SAFE
+from app.api.heads import OPEN, PROTECTIVE, SAFE
+from app.api.taken import taken
 from app.core import errors as errors_
 from app.core.errors import FieldError, ForgerError, Invalid, NoRoom
 from app.core.logging import get_logger
@@ -39,12 +36,12 @@ CLIENT_LEFT = 499
 REQUEST_ID = "X-Request-Id"
 _KINDS = "urn:forger:problem:"
 _SENTENCES = {
-    404: "Nothing is here; GET / names the doors.",
-    405: "This door does not know that method; the Allow header names those it knows.",
+    404: "Nothing is here; GET / names the addresses.",
     503: "The database does not answer; jobs that run go on, ask again soon.",
     500: "Something failed on our side; the log tells what, under this request id.",
 }
 _CODES = {413: "too_large", 415: "unsupported_media", 422: "invalid", 500: "internal_error"}
+_KEY = {"type": "http", "scheme": "bearer", "description": "FORGER_API_KEY, of services that were started with one."}
 MEANINGS = {
     400: "The request cannot be read as what it says it is.",
     401: "The key is missing (key_missing) or wrong (key_wrong).",
@@ -143,6 +140,7 @@ async def _http(request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {})
     if error.status_code == 405:
         headers["Allow"] = _allowed(request) or headers["Allow"]
+        plain = f"This address does not take that method; it takes {headers['Allow']}."
     return problem(request.scope, error.status_code, _SENTENCES.get(error.status_code, plain), headers=headers)
 
 
@@ -183,60 +181,13 @@ async def _unforeseen(request: Request, error: Exception) -> Response:
 
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    taken = _taken(request.scope["route"])
+    known = taken(request.scope["route"])
     found = (
-        wording.refusals([{**item, "loc": steps}], taken[where])
+        wording.refusals([{**item, "loc": steps}], known[where])
         for item in error.errors()
         for where, *steps in [item["loc"]]
     )
     return await _forger(request, as_invalid(chain.from_iterable(found)))
-
-
-class _Field(Protocol):
-    """What FastAPI knows of a parameter or of a body."""
-
-    @property
-    def alias(self) -> str: ...
-
-    @property
-    def field_info(self) -> FieldInfo: ...
-
-
-def _taken(route: APIRoute) -> Mapping[str, Mapping[str, Any]]:
-    """What a route takes in its body, its query and elsewhere, each as the JSON Schema of an object.
-
-    Of the OpenAPI document it is a small part: made in a millisecond, and the whole in a second.
-    """
-    taken: dict[str, list[_Field]] = {where: [] for where in ("query", "path", "header", "cookie")}
-    for part in _dependants(route.dependant):
-        taken["query"] += part.query_params
-        taken["path"] += part.path_params
-        taken["header"] += part.header_params
-        taken["cookie"] += part.cookie_params
-    found = {where: wording.without_null(_object(fields)) for where, fields in taken.items()}
-    return found | {"body": _schema(route.body_field) if route.body_field else {}}
-
-
-def _dependants(first: Dependant) -> Iterator[Dependant]:
-    yield first
-    for other in first.dependencies:
-        yield from _dependants(other)
-
-
-def _object(fields: Iterable[_Field]) -> dict[str, Any]:
-    """Of an object with these fields; one that is an object itself stands for its own."""
-    properties: dict[str, Any] = {}
-    definitions: dict[str, Any] = {}
-    for field in fields:
-        schema = _schema(field)
-        definitions |= schema.pop("$defs", {})
-        properties |= schema.get("properties", {field.alias: schema})
-    return {"type": "object", "properties": properties, "$defs": definitions}
-
-
-def _schema(field: _Field) -> dict[str, Any]:
-    kind: Any = Annotated[field.field_info.annotation, field.field_info]
-    return TypeAdapter(kind).json_schema()
 
 
 _HANDLERS: Mapping[type, Callable[[Request, Exception], Awaitable[Response]]] = {
@@ -267,7 +218,10 @@ def _document(app: FastAPI) -> dict[str, Any]:
             servers=app.servers,
             separate_input_output_schemas=False,
         )
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        components = document.setdefault("components", {})
+        components["securitySchemes"] = {"key": _KEY}
+        document["security"] = [{"key": []}, {}]
+        schemas = components.setdefault("schemas", {})
         schemas.pop("HTTPValidationError", None)
         schemas.pop("ValidationError", None)
         described = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -283,6 +237,8 @@ def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
     """The docstring's first sentence is the summary; every refusal and an example of every body are there."""
     summary, _, rest = " ".join(operation["description"].split()).partition(". ")
     operation |= {"summary": summary.rstrip("."), "description": rest or summary}
+    if path in OPEN:
+        operation["security"] = []
     operation["responses"].pop("422", None)
     usual = {str(status): reply for status, reply in refused(*_usual(path, method, operation)).items()}
     operation["responses"] = dict(sorted((usual | operation["responses"]).items()))

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.api import drawings, problems
 from app.api.deps import TheInference, TheSettings, negotiate
 from app.api.finishing import finished
-from app.api.heads import header
+from app.api.heads import described, header
 from app.api.images import Array
 from app.api.presence import while_here
 from app.api.problems import refused
@@ -87,7 +87,13 @@ MEDIA_OF = {format_: media for media, format_ in MEDIA.items()}
     PATH,
     response_class=Response,
     responses=refused(404, 406, 409, 429, 503)
-    | {200: {"model": Pictures | Points | Strings, "content": {media: {} for media in MEDIA}}},
+    | {
+        200: {
+            "model": Pictures | Points | Strings,
+            "content": {media: {} for media in MEDIA},
+            "headers": described("X-Forger-Model", "X-Forger-Seed", "X-Forger-Class", "Forger-Health"),
+        }
+    },
 )
 async def sample(
     request: Request,

@@ -7,6 +7,7 @@ from fastapi import APIRouter, File, Form, Header, Request, Response, UploadFile
 from app.api import images
 from app.api.deps import TheInference, TheSandbox, TheSettings, negotiate
 from app.api.forms import FormRoute
+from app.api.heads import described
 from app.api.images import imaging
 from app.api.presence import while_here
 from app.api.problems import refused
@@ -23,7 +24,13 @@ MEDIA = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp"}
 @router.post(
     "/translate",
     response_class=Response,
-    responses=refused(404, 406, 409, 429, 503) | {200: {"content": {media: {} for media in MEDIA}}},
+    responses=refused(404, 406, 409, 429, 503)
+    | {
+        200: {
+            "content": {media: {} for media in MEDIA},
+            "headers": described("X-Forger-Model", "Forger-Health", "Forger-Note"),
+        }
+    },
 )
 async def translate(
     request: Request,

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,8 @@ import anyio.to_thread
 from fastapi import Request
 from starlette.datastructures import FormData, Headers, UploadFile
 
-from app.api.forms import FIELD_BYTES, Parts, require_once, without_file
+from app.api.forms import FIELD_BYTES, Parts, named, require_once, without_file
+from app.api.known import require_known
 from app.core.errors import FieldError, Invalid, TooLarge
 from app.core.gates import Gate
 from app.core.limits import SENT_MOST
@@ -44,7 +45,8 @@ async def received(request: Request, folder: Path, max_bytes: int, setting: str,
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as place:
-        parser = _DiskParser(folder, request.headers, _placed(request.stream(), gate, place))
+        body = _placed(request.stream(), gate, place)
+        parser = _DiskParser(folder, request.headers, body, "send one zip that holds all pictures.")
         try:
             yield _checked(await parser.parse(), max_bytes, setting)
         finally:
@@ -54,24 +56,30 @@ async def received(request: Request, folder: Path, max_bytes: int, setting: str,
 
 @asynccontextmanager
 async def received_pictures(
-    request: Request, folder: Path, settings: Settings, gate: Gate
+    request: Request, folder: Path, settings: Settings, gate: Gate, fields: Mapping[str, Any]
 ) -> AsyncIterator[tuple[str, Sent]]:
     """The body's field `job`, and its files, each called `file`, in a zip that is gone once the block ends.
 
-    Raises HTTPException 400, Invalid where something is missing or two files have one name, TooLarge, Busy.
+    `fields` is what the form may hold, as the JSON Schema of an object. Raises HTTPException 400, Invalid where
+    something is missing or unknown or two files have one name, TooLarge, Busy.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as place:
         body = _placed(request.stream(), gate, place)
-        parser = _DiskParser(folder, request.headers, body, SENT_MOST, settings.max_body_bytes)
+        beyond = "send the others with another job."
+        parser = _DiskParser(folder, request.headers, body, beyond, SENT_MOST, settings.max_body_bytes)
         packed = folder / f"upload-{token_hex(8)}.zip"
         try:
             form = await parser.parse()
+            require_known(named(form), fields)
+            require_once(FormData([(name, part) for name, part in form.multi_items() if isinstance(part, str)]))
             job, files = form.get("job"), [part for part in form.getlist("file") if isinstance(part, UploadFile)]
             if not isinstance(job, str):
                 raise _lacking("/job", 'Send the job as a field called job, as job={"kind": "translate"}.')
             if not files:
                 raise _lacking("/file", "Send at least one picture as a part called file, as -F file=@photo.jpg.")
+            if len(files) < len(form.getlist("file")):
+                raise without_file("A part 'file' has no filename")
             yield job, await anyio.to_thread.run_sync(_packed, packed, files, settings.max_upload_bytes)
         finally:
             with anyio.CancelScope(shield=True):
@@ -165,10 +173,11 @@ class _DiskParser(Parts):
         folder: Path,
         headers: Headers,
         body: AsyncGenerator[bytes, None],
+        beyond: str,
         files: int = 1,
         field_bytes: int = FIELD_BYTES,
     ) -> None:
-        super().__init__(headers, body, files, field_bytes)
+        super().__init__(headers, body, beyond, files, field_bytes)
         self._folder = folder
         self._on_disk: list[Any] = []
 

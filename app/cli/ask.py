@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import shutil
 import sys
 import textwrap
@@ -26,7 +27,8 @@ CANDIDATES = 5
 """ids that are told where a short one may be several"""
 HEX, SHORT = 32, 8
 """signs of an id after its prefix, and of one that is shortened"""
-WIDE, NARROW = 100, 6
+WIDE, NARROW, WORD = 100, 6, 20
+_WORD = re.compile(r"[A-Za-z_]+")
 """characters of a line in a pipe, and of a column that is made narrower"""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -89,7 +91,8 @@ def short(ids: Sequence[str]) -> dict[str, str]:
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Columns under their names, no wider than the terminal, or WIDE in a pipe: long cells go on below."""
     lines = [list(head), *([_cell(cell) for cell in row] for row in rows)]
-    widths = fitted([max(map(len, column)) for column in zip(*lines, strict=True)], room())
+    columns = list(zip(*lines, strict=True))
+    widths = fitted([max(map(len, column)) for column in columns], room(), [_longest_word(*own) for own in columns])
     for line in lines:
         cells = [textwrap.wrap(cell, size) or [""] for cell, size in zip(line, widths, strict=True)]
         for parts in itertools.zip_longest(*cells, fillvalue=""):
@@ -101,12 +104,24 @@ def room() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
 
 
-def fitted(widths: Sequence[int], width: int) -> list[int]:
-    """Widths of columns two apart, the widest made narrower until they fit, none below NARROW."""
+def fitted(widths: Sequence[int], width: int, words: Sequence[int]) -> list[int]:
+    """Widths of columns two apart, the widest made narrower until they fit, none below NARROW.
+
+    None is made narrower than its longest word before the others are.
+    """
     sizes = list(widths)
-    while sum(sizes) + 2 * (len(sizes) - 1) > width and max(sizes) > NARROW:
-        sizes[sizes.index(max(sizes))] -= 1
+    for floors in ([max(NARROW, word) for word in words], [NARROW] * len(sizes)):
+        while sum(sizes) + 2 * (len(sizes) - 1) > width:
+            wide = [column for column, size in enumerate(sizes) if size > floors[column]]
+            if not wide:
+                break
+            sizes[max(wide, key=sizes.__getitem__)] -= 1
     return sizes
+
+
+def _longest_word(*cells: str) -> int:
+    """Letters of the longest word, a kind such as critic_saturated being one; what is longer than WORD is none."""
+    return max((len(word) for cell in cells for word in _WORD.findall(cell) if len(word) <= WORD), default=0)
 
 
 def _cell(value: object) -> str:

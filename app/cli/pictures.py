@@ -53,6 +53,7 @@ def sample(
     drawn = ask.forger(ctx).sample(class_, n, model=model, seed=seed, truncation=truncation, scale=scale, format=wanted)
     of_class = f"class {drawn.class_}, " if drawn.class_ is not None else ""
     write(drawn, output, f"{of_class}seed {drawn.seed}, by {drawn.model}")
+    _say_trouble(drawn)
 
 
 def _wanted(format_: Format | None, output: Path) -> Format:
@@ -68,7 +69,7 @@ def _wanted(format_: Format | None, output: Path) -> Format:
 
 def translate(
     ctx: typer.Context,
-    photos: Annotated[list[Path], typer.Argument(help="PNG, JPEG, WebP, BMP, TIFF or PPM; one or many.")],
+    photos: Annotated[list[Path], typer.Argument(help="PNG, JPEG, WebP, BMP, TIFF or PPM; one or many, or a folder.")],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The file to write, or a folder for many; - for standard output.")
     ] = TRANSLATED,
@@ -80,8 +81,9 @@ def translate(
 ) -> None:
     """Turn pictures into the other style, enlarge them, fill their holes: `forger translate photo.jpg -o night.jpg`.
 
-    Many become a job, which goes on if you leave: `forger translate *.jpg -o folder/`.
+    Many become a job, which goes on if you leave: `forger translate photos/ -o nights/`.
     """
+    photos = [photo for given in photos for photo in (_inside(given) if given.is_dir() else [given])]
     if len(photos) > 1:
         _translate_many(ctx, photos, Path(TRANSLATED.stem) if output == TRANSLATED else output, model, direction)
         return
@@ -95,6 +97,15 @@ def translate(
     write(drawn, output, f"{photo.name} by {drawn.model}")
     if drawn.note is not None:
         typer.echo(drawn.note, err=True)
+    _say_trouble(drawn)
+
+
+def _say_trouble(drawn: "Picture") -> None:
+    """One line where the model's training was troubled."""
+    state, _, what = (drawn.health or "").partition("; ")
+    if state == "troubled" and drawn.model is not None:
+        name = drawn.model.partition("@")[0]
+        typer.echo(f"{drawn.model} is troubled ({what}): `forger models show {name}` says what was seen.", err=True)
 
 
 def _translate_many(
@@ -115,6 +126,16 @@ def _translate_many(
         typer.echo(f"{name} was left out: {reason}", err=True)
     if left_out:
         raise typer.Exit(1)
+
+
+def _inside(folder: Path) -> list[Path]:
+    """The pictures that lie in a folder, in order, without hidden ones and those of folders in it. Raises Refusal."""
+    from models.decoding import SUFFIXES
+
+    found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+    if not found:
+        raise Refusal(f"{folder}: no picture lies in this folder itself; name one that holds some, or single pictures.")
+    return sorted(found)
 
 
 def _is_folder(path: Path) -> bool:

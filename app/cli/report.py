@@ -17,7 +17,7 @@ def findings(report: "Report") -> dict[str, object]:
         "colour": report.colour,
         "with alpha": report.alpha,
         "of 16 bits": report.sixteen_bit,
-        "smaller than that": report.enlarged,
+        f"smaller than {report.transform.side} px": report.enlarged,
     }
     return {
         "layout": report.layout,
@@ -28,7 +28,7 @@ def findings(report: "Report") -> dict[str, object]:
         "of these": _counts({name: count for name, count in kinds.items() if count}),
         "classes": _classes(report),
         "balance": None if report.balance is None else f"{report.balance:.2f}, the smallest class over the largest",
-        "piles": _counts(report.piles) or None,
+        "piles": _piles(report) or None,
         "held out": report.held_out or None,
         "damaged": _corrupt(report),
         "turned into sRGB": _counts(report.profiles) or None,
@@ -53,6 +53,15 @@ def _counts(counted: dict[str, int]) -> str:
 
 def _classes(report: "Report") -> str | None:
     return _listed(report.classes.total, [f"{one.name} ({one.pictures})" for one in report.classes.first])
+
+
+def _piles(report: "Report") -> str:
+    """`a: dusk (41), b: day (40)`; halves of one picture, and piles of older reports, have no folder to name."""
+    known = report.folders
+    return ", ".join(
+        f"{pile}: {known[pile]} ({count})" if pile in known else f"{pile}: {count}"
+        for pile, count in report.piles.items()
+    )
 
 
 def _corrupt(report: "Report") -> str | None:

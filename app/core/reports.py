@@ -67,7 +67,8 @@ class Report:
     `balance` is the smallest class over the largest; `enlarged` counts pictures smaller than the transform's side.
     `held_out` counts those that are kept for evaluation; `cut` is the share of pixels that no example shows, the median
     of the pictures; `profiles` counts colours that were turned into sRGB's, by the profile's own name; `skipped` names
-    parts of files that were damaged and are no part of the picture. Reports of older versions lack these four.
+    parts of files that were damaged and are no part of the picture; `folders` says which folder each of two piles was.
+    Reports of older versions lack these five.
     """
 
     layout: str
@@ -97,3 +98,4 @@ class Report:
     profiles: dict[str, int] = field(default_factory=dict)
     skipped: Listed[Corrupt] = field(default_factory=lambda: Listed(0, []))
     shorter_edge: int = 0
+    folders: dict[str, str] = field(default_factory=dict)

@@ -1,6 +1,8 @@
 """One connection to a Forger: requests repeated where that is safe, replies read as the service's own types."""
 
+import ssl
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -10,6 +12,7 @@ import httpx2 as httpx
 from httpx2 import EventSource, Response
 from pydantic import BaseModel, ValidationError
 
+from app.core.limits import KEY_LENGTH
 from app.remote import address
 from app.remote.address import Place
 from app.remote.problems import Broken, ForgerProblem, Unreachable
@@ -27,6 +30,15 @@ SILENCE_S = 45.0
 """without even a comment, after which a stream counts as dropped: the service sends one each 15 s"""
 KEY = "Idempotency-Key"
 IN_PROGRESS = "idempotency_in_progress"
+UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})
+"""OpenSSL's codes for a certificate that nobody known has signed (X509_V_ERR_...)"""
+
+
+def once(key: str | None) -> dict[str, str]:
+    """The header by which what is sent twice is made once: a key of the caller's, or a new one. Raises ValueError."""
+    if key is not None and not (0 < len(key) <= KEY_LENGTH and key.isascii() and key.isprintable()):
+        raise ValueError(f"An idempotency key is 1 to {KEY_LENGTH} printable ASCII characters.")
+    return {KEY: key or uuid.uuid4().hex}
 
 
 class Connection:
@@ -39,12 +51,16 @@ class Connection:
             headers = address.bearer(key)
         except ValueError as error:
             raise Unreachable(str(error)) from None
-        self._http = httpx.Client(
-            base_url=self.url,
-            headers=headers,
-            timeout=TIMEOUT,
-            trust_env=not address.is_local(self.url),
-        )
+        secure = urlsplit(self.url).scheme == "https"
+        try:
+            # A transport of its own asks no proxy: none lies on the way to this machine's own addresses.
+            direct = httpx.HTTPTransport(trust_env=secure) if address.is_local(self.url) else None
+            self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, transport=direct)
+        except OSError as error:
+            raise Unreachable(
+                f"The certificates of SSL_CERT_FILE or SSL_CERT_DIR cannot be read ({error}): name a file in PEM, or "
+                "unset them."
+            ) from error
 
     def close(self) -> None:
         self._http.close()
@@ -101,6 +117,8 @@ class Connection:
         try:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            if (refused := _tls_error(error)) is not None:
+                raise Unreachable(self._insecure(refused)) from error
             raise Unreachable(
                 f"No Forger answers at {self.url} ({self._source}): start one with `forger serve`, or set FORGER_URL."
             ) from error
@@ -119,5 +137,26 @@ class Connection:
             raise self._stranger() from None
         raise ForgerProblem(problem)
 
+    def _insecure(self, error: ssl.SSLError) -> str:
+        if not isinstance(error, ssl.SSLCertVerificationError):
+            return (
+                f"What answers at {self.url} ({self._source}) speaks no TLS with this client "
+                f"({error.reason or error}): correct the address, which begins with http:// where there is no TLS."
+            )
+        begin = f"The certificate of {self.url} ({self._source}) is refused ({error.verify_message.rstrip('.')}): "
+        if error.verify_code in UNKNOWN_ISSUER:
+            return begin + "set SSL_CERT_FILE to a PEM file that holds it, or the one of the authority that signed it."
+        return begin + "write the name it was made for into FORGER_URL, or have it renewed."
+
     def _stranger(self) -> Unreachable:
         return Unreachable(f"What answers at {self.url} is no Forger of this version: set FORGER_URL to the right one.")
+
+
+def _tls_error(error: BaseException) -> ssl.SSLError | None:
+    """The failure of TLS behind a failed connection, if it was one."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return None

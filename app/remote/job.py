@@ -2,7 +2,6 @@
 
 import csv
 import errno
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +12,7 @@ from app.core.names import LABELS, LEFT_OUT
 from app.core.states import TERMINAL, JobState
 from app.core.tabular import Format
 from app.remote import events, notebook
-from app.remote.connection import KEY, Connection
+from app.remote.connection import Connection, once
 from app.remote.events import Event
 from app.remote.files import sha256_of, write_whole
 from app.remote.picture import Picture
@@ -97,11 +96,15 @@ class Job:
     def resume(self) -> "Job":
         return self._told("resume")
 
-    def extend(self, steps: int) -> "Job":
-        """So many steps more of a training that has succeeded. However bad the line, one call adds them once."""
-        once = {KEY: uuid.uuid4().hex}
+    def extend(self, steps: int, *, idempotency_key: str | None = None) -> "Job":
+        """So many steps more of a training that has succeeded. However bad the line, one call adds them once.
+
+        So do calls of one `idempotency_key`.
+        """
         body = {"budget": {"steps": steps}}
-        self.seen = self._connection.read(JobOut, f"{self._path}/extend", "POST", json=body, headers=once)
+        self.seen = self._connection.read(
+            JobOut, f"{self._path}/extend", "POST", json=body, headers=once(idempotency_key)
+        )
         return self
 
     def delete(self) -> None:

@@ -26,6 +26,8 @@ class Picture:
     class_: str | None = None
     note: str | None = None
     """what the service has to say about a translation"""
+    health: str | None = None
+    """what is known of the model's training, as `troubled; kind=collapse; step=400`; None where nothing is"""
 
     @classmethod
     def of(cls, reply: Response) -> "Picture":
@@ -38,6 +40,7 @@ class Picture:
             seed=None if seed is None else int(seed),
             class_=said.get("x-forger-class"),
             note=said.get("forger-note"),
+            health=said.get("forger-health"),
         )
 
     def save(self, path: str | Path) -> Path:

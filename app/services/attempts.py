@@ -126,7 +126,8 @@ def settle_budget(job_id: str, fence: int, steps: int) -> Recipe:
         recipe = read(_held(session, job_id).recipe)
         whole = settled(recipe, steps)
         minutes = recipe.budget.minutes
-        sentence = f"At the pace measured here {minutes:g} minutes are {steps} steps; these are the budget from now on."
+        span = "1 minute is" if minutes == 1 else f"{minutes:g} minutes are"
+        sentence = f"At the pace measured here {span} {steps} steps; these are the budget from now on."
         told = {"minutes": minutes, "steps": steps, "message": sentence}
         rows.write(session, job_id, fence, ("budget", told), recipe=whole.model_dump(mode="json"), total=steps)
         return whole

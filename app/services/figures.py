@@ -121,6 +121,7 @@ def report(laid: Laid, survey: Survey, index: Index, pictures: int, size: int, s
         cut=round(cut, 4),
         profiles=dict(sorted(Counter(fact["profile"] for fact in facts if fact["profile"]).items())),
         skipped=Listed.of(skipped),
+        folders=dict(zip(PILES, laid.folders, strict=False)),
     )
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.core.errors import Busy, Conflict, FieldError, ForgerError, Invalid, NoEngine, NotFound, NotReady
 from app.core.gates import Gate
 from app.core.importing import uncollected
+from app.core.links import link
 from app.core.logging import get_logger
 from app.core.names import TRAIN
 from app.core.settings import Settings
@@ -280,10 +281,10 @@ class Inference:
                 progress = f"job {job.id} is {job.state} at step {job.step} of {job.total or 'not yet known'}"
                 sentence = f"'{job.model_name}' is still training: {progress}. Ask again when it has succeeded."
                 return Conflict(sentence, code="still_training")
+        if model is not None and self._versions:
+            return models.absent(model)
         what = "No model can do this yet." if model is None else models.lack(model)
-        address = f"http://{self._settings.host}:{self._settings.port}/jobs"
-        line = f"curl {address} -H 'Content-Type: application/json' -d '{task.train}'"
-        return NotFound(f"{what} This would train one: {line}", code="no_model")
+        return NotFound(f"{what} POST {link('/jobs')} trains one, with the body {task.train}.", code="no_model")
 
     def publishing(self) -> AbstractContextManager[None]:
         """Around all of a publishing. Raises Busy."""

@@ -41,6 +41,7 @@ class Laid:
     """Members as they will be used: one pile or two, each in its order; `labels` of the first, numbers of `classes`.
 
     `held` is what is kept for evaluation. `paths` are what to call members, where that is not their name in the zip.
+    `folders` are those that two piles were.
     """
 
     layout: Layout
@@ -51,6 +52,7 @@ class Laid:
     notes: tuple[str, ...] = ()
     held: Held | None = None
     paths: Mapping[str, str] | None = None
+    folders: tuple[str, ...] = ()
 
     @property
     def pictures(self) -> list[str]:
@@ -237,8 +239,10 @@ def _a_and_b(folders: Mapping[str, Rooted], asked: Asked) -> Laid:
         )
     a, b = folders.values()
     if asked == "paired" or (asked == "auto" and _alike(a, b)):
-        return _paired(a, b)
-    return Laid("unpaired", (in_order(a), in_order(b)))
+        laid = _paired(a, b)
+    else:
+        laid = Laid("unpaired", (in_order(a), in_order(b)))
+    return replace(laid, folders=tuple(folders))
 
 
 def _alike(a: Rooted, b: Rooted) -> bool:

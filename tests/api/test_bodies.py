@@ -47,9 +47,8 @@ def test_a_key_that_is_there_twice_is_refused(client: TestClient, body: bytes, p
 
 
 def test_a_field_of_a_form_that_is_there_twice_is_refused(client: TestClient) -> None:
-    for path in ("/datasets", "/translate"):
-        fields = {"name": ["pets", "cats"], "model": ["a", "b"]}
-        reply = client.post(path, files={"file": b"x"}, data=fields)
+    for path, field in (("/datasets", "name"), ("/translate", "model"), ("/jobs", "job")):
+        reply = client.post(path, files={"file": b"x"}, data={field: ["a", "b"]})
         assert errors_of(reply)[0][1] == "The field is there twice: send it once."
 
 

@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
 from app.api import uploads
+from app.cli.report import findings
+from app.core.reports import Report
 from app.core.settings import get_settings
 from app.core.store import Store
 from app.main import create_app
@@ -141,6 +144,20 @@ def test_two_folders_become_two_piles(client: TestClient) -> None:
     halves = made(client, {"1.png": picture(1, 80, 40)}, "halves", layout="side_by_side")
     assert (halves["kind"], halves["side"]) == ("paired", 40)
     assert "left half" in " ".join(halves["report"]["transform"]["steps"])
+
+
+def test_the_report_says_which_folder_each_pile_was(client: TestClient) -> None:
+    members = {"a_dusk/1.png": picture(1), "a_dusk/2.png": picture(2, 9, 9), "b_day/3.png": picture(3)}
+    kept = made(client, members, "skies", layout="unpaired")["report"]
+    assert kept["folders"] == {"a": "a_dusk", "b": "b_day"}
+    said = findings(TypeAdapter(Report).validate_python(kept))
+    assert said["piles"] == "a: a_dusk (2), b: b_day (1)"
+    assert f"1 smaller than {kept['transform']['side']} px" in str(said["of these"])
+    paired = made(client, {f"{pile}/{n}.png": picture(n) for pile in ("day", "dusk") for n in range(2)}, "twins",
+                  layout="paired")  # fmt: skip
+    assert paired["report"]["folders"] == {"a": "day", "b": "dusk"}
+    older = TypeAdapter(Report).validate_python({name: value for name, value in kept.items() if name != "folders"})
+    assert findings(older)["piles"] == "a: 2, b: 1"
 
 
 def test_long_lists_are_cut_and_counted(client: TestClient) -> None:

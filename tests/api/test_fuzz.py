@@ -111,8 +111,10 @@ def _filled(draw: st.DrawFn, path: str, known: list[str]) -> str:
 @st.composite
 def _query(draw: st.DrawFn, operation: dict[str, Any], known: list[str]) -> list[tuple[str, str]]:
     names = [item["name"] for item in operation.get("parameters", []) if item["in"] == "query"]
-    values = st.sampled_from(LATIN + known)
-    return draw(st.lists(st.tuples(st.sampled_from([*names, "unknown"]), values), max_size=3))
+    names = names * 3 + ["unknown"] * (draw(st.integers(0, 9)) == 0)
+    if not names:
+        return []
+    return draw(st.lists(st.tuples(st.sampled_from(names), st.sampled_from(LATIN + known)), max_size=3))
 
 
 @st.composite
@@ -131,11 +133,11 @@ def _content(draw: st.DrawFn, operation: dict[str, Any]) -> tuple[dict[str, Any]
         return {"content": junk}, {"content-type": draw(st.sampled_from(MEDIA))}
     media = draw(st.sampled_from(sorted(wanted))) if wanted else None
     if media == "multipart/form-data":
-        own = {"job": TRANSLATION} if "job" in wanted[media]["schema"].get("properties", {}) else {"name": "fuzzed"}
+        known = wanted[media]["schema"].get("properties", {"model": {}, "direction": {}, "quality": {}})
+        own = {name: value for name, value in {"job": TRANSLATION, "name": "fuzzed"}.items() if name in known}
+        others = [*(known.keys() - {"file", "job"}), *(["unknown"] if draw(st.integers(0, 9)) == 0 else [])]
+        fields = draw(st.dictionaries(st.sampled_from(sorted(others)), st.sampled_from(LATIN))) if others else {}
         file = draw(st.sampled_from(LATIN)), draw(st.sampled_from(FILES) | st.binary(max_size=300))
-        fields = draw(
-            st.dictionaries(st.sampled_from(["model", "direction", "layout", "name"]), st.sampled_from(LATIN))
-        )
         part = draw(st.sampled_from(["file"] * 9 + ["other"]))
         return {"files": {part: file}, "data": own | fields}, {}
     if media == "application/json":

@@ -75,3 +75,23 @@ def test_every_operation_is_described_with_an_example_of_its_shape(client: TestC
                     assert media["example"], (name, status)
             for parameter in operation.get("parameters", []):
                 assert parameter["in"] != "path" or "example" in parameter, (name, parameter["name"])
+
+
+def test_the_key_and_the_headers_of_pictures_are_described(client: TestClient, publish: Publish) -> None:
+    document = client.get("/openapi.json").json()
+    (scheme,) = document["components"]["securitySchemes"].values()
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    assert document["security"] == [{"key": []}, {}]  # only some services ask for it
+    paths = document["paths"]
+    open_ = {path for path, room in paths.items() for operation in room.values() if operation.get("security") == []}
+    assert open_ == {"/livez", "/readyz"}
+    publish("cdcgan", "digits", name="seen")
+    reply = client.get("/sample?model=seen&class=7")
+    assert reply.status_code == 200
+    said = {name.lower() for name in paths["/sample"]["get"]["responses"]["200"]["headers"]}
+    sent = {name for name in reply.headers if name.startswith(("x-forger", "forger"))}
+    assert sent <= said
+    assert "x-forger-seed" in sent
+    answers = paths["/translate"]["post"]["responses"]["200"]["headers"]
+    assert answers.keys() == {"X-Forger-Model", "Forger-Health", "Forger-Note"}
+    assert all(each["description"].endswith(".") for each in answers.values())

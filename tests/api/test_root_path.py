@@ -1,5 +1,6 @@
 """Behind a proxy with a path of its own every link holds it, and every link can be followed."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,15 @@ def test_a_proxy_may_take_the_prefix_off_or_leave_it(client: TestClient) -> None
     job = make_job()
     assert client.get(f"/jobs/{job.id}").json() == client.get(f"{ROOT}/jobs/{job.id}").json()
     assert client.get(f"{ROOT}{ROOT}/jobs").status_code == 404
+
+
+def test_where_no_model_is_the_published_address_that_trains_one_is_told(client: TestClient) -> None:
+    for asked in ("/sample", "/sample?model=sevens", "/sample?class=7"):
+        detail = client.get(asked).json()["detail"]
+        assert f"POST {ROOT}/jobs trains one" in detail
+        assert "127.0.0.1" not in detail
+        body = json.loads(detail[detail.index("{") : detail.rindex("}") + 1])
+        assert client.post("/jobs", json=body | {"dry_run": True}).json()["refusals"] == []
 
 
 def test_the_openapi_document_names_the_server(client: TestClient) -> None:

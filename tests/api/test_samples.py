@@ -253,7 +253,8 @@ def test_unknown_and_unfinished_models(client: TestClient) -> None:
     for model in ("nobody", "digits@2"):
         reply = client.get(f"/sample?model={model}")
         assert reply.status_code == 404
-        assert "curl" in reply.json()["detail"]
+        assert "There is no" in reply.json()["detail"]
+        assert "digits" in reply.json()["detail"]
     job = make_job("wgan", "mnist")
     reply = client.get("/sample?model=wgan-mnist")
     assert reply.status_code == 409

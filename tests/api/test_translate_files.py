@@ -161,7 +161,7 @@ def test_what_is_wrong_is_refused_by_name_and_leaves_nothing(
     client: TestClient, files: Files, job: dict[str, Any], status: int, pointer: str | None
 ) -> None:
     before, folders = [one.id for one in jobs.list_jobs(limit=100)[0]], sorted(get_settings().checkpoints("").glob("*"))
-    parts = [("file" if files else "other", (name, data, "text/plain")) for name, data in files or [("x", b"x")]]
+    parts: Any = [("file", (name, data, "text/plain")) for name, data in files] or [("file", (None, "x"))]
     refused = client.post("/jobs", data={"job": json.dumps(job)}, files=parts)
     assert refused.status_code == status, refused.text
     told = [error["pointer"] for error in refused.json().get("errors", [])]

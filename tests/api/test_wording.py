@@ -27,6 +27,7 @@ CASES: dict[str, tuple[type[Any], str, dict[str, Any]]] = {
     "model": (ModelIn, "/models", {"name": "sevens", "checkpoint": "ckpt_none"}),
 }
 """of each body: its type, where it is sent, and one that is good"""
+BODIES = {path.replace("job_none", "{job_id}"): good for _, path, good in CASES.values()}
 
 
 def fields(schema: Mapping[str, Any], root: Mapping[str, Any], way: tuple[str, ...] = ()) -> Iterator[Any]:
@@ -123,6 +124,61 @@ def test_wrong_fields_of_forms(client: TestClient) -> None:
         require_told(found[f"/{name}"], name, data[name])
 
 
+def test_unknown_parameters_of_every_address(client: TestClient) -> None:
+    assert isinstance(client.app, FastAPI)
+    tried = 0
+    for path, room in client.app.openapi()["paths"].items():
+        for method, operation in room.items():
+            known = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
+            wrong = f"{known[0]}_" if known else "verbose"
+            takes = operation.get("requestBody", {}).get("content", {})
+            bodies: list[dict[str, Any]] = [{"json": BODIES[path]}] if "application/json" in takes else []
+            bodies += [{"files": {"file": b"x"}}] if "multipart/form-data" in takes else []
+            for body in bodies or [{}]:
+                message = messages(client.request(method, path, params={wrong: "7"}, **body))[f"/{wrong}"]
+                assert message.startswith(f"'{wrong}' ('7') is no field here")
+                assert all(name in message for name in known)
+                assert not known or f"did you mean '{known[0]}'?" in message
+            if method == "get":
+                assert client.head(path, params={wrong: "7"}).status_code == 422
+            tried += 1
+    assert tried > 40
+
+
+@pytest.mark.parametrize(
+    ("path", "good", "wrong", "meant"),
+    [
+        ("/translate", {"direction": "a2b"}, "directon", "direction"),
+        ("/translate", {}, "n", None),
+        ("/jobs", {"job": '{"kind": "translate"}'}, "direction", None),
+        ("/jobs", {"job": '{"kind": "translate"}'}, "jobs", "job"),
+    ],
+)
+def test_unknown_fields_of_forms(
+    client: TestClient, path: str, good: dict[str, str], wrong: str, meant: str | None
+) -> None:
+    reply = client.post(path, files={"file": ("a.png", b"x")}, data={**good, wrong: "b2a"})
+    message = messages(reply)[f"/{wrong}"]
+    require_told(message, wrong, "b2a")
+    assert (f"did you mean '{meant}'?" in message) is (meant is not None)
+
+
+@pytest.mark.parametrize("path", ["/translate", "/jobs"])
+def test_files_under_an_unknown_name(client: TestClient, path: str) -> None:
+    message = messages(client.post(path, files={"fil": ("a.png", b"x")}))["/fil"]
+    require_told(message, "fil", "a.png")
+    assert "did you mean 'file'?" in message
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"), [("/translate", "send many pictures to POST /jobs"), ("/datasets", "send one zip")]
+)
+def test_more_files_than_one(client: TestClient, path: str, meant: str) -> None:
+    detail = a_problem(client.post(path, files=[("file", ("a.png", b"x")), ("file", ("b.png", b"x"))]), 400)["detail"]
+    assert "at most 1 file here" in detail
+    assert meant in detail
+
+
 @pytest.mark.parametrize("kind", ["trian", 3, None, ["train"], {}])
 def test_an_unknown_kind_of_job(client: TestClient, kind: Any) -> None:
     message = messages(client.post("/jobs", json={"kind": kind, "recipe": "gan"}))["/kind"]
@@ -141,6 +197,7 @@ def test_unknown_names_are_told_with_the_nearest(client: TestClient, publish: An
     detail = a_problem(client.get(address), 404)["detail"]
     assert meant in detail
     assert "There" in detail
+    assert "/jobs" not in detail, "Who misspells a name wants no training."
 
 
 def test_an_unknown_class_is_told_with_the_nearest(client: TestClient, publish: Any) -> None:

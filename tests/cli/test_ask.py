@@ -54,6 +54,18 @@ def test_tables_fit_into_a_pipe_and_lose_nothing(seed: int, capsys: pytest.Captu
     assert said.count("x") == sum(len(cell) for row in cells for cell in row)
 
 
+@pytest.mark.parametrize("kind", ["converged_but_fails", "critic_saturated", "undertrained", "collapse"])
+def test_words_stay_whole_where_a_table_is_narrow(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    head = ("ID", "KIND", "FAMILY", "DATASET", "STATE", "HEALTH", "STEP", "MODEL", "CREATED")
+    row = ("aaaa1111", "train", "cyclegan", "photographs-of-day", "succeeded", kind, "1200000 of 1200000",
+           "cyclegan-photographs-of-day@12", "2026-11-29 04:10:22")  # fmt: skip
+    ask.table(head, [row])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert any(kind in line.split() for line in lines)
+    assert any("succeeded" in line.split() for line in lines)
+
+
 @pytest.mark.parametrize("columns", [1, 3, 17])
 def test_wide_tables_are_parted_between_columns(columns: int, capsys: pytest.CaptureFixture[str]) -> None:
     head = ["FIGURE", *(f"case {number}, seed 1" for number in range(columns))]

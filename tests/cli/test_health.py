@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.client import Forger
 from tests.cli.conftest import Run, good
 from tests.support.service import Service
 
@@ -53,10 +54,21 @@ def test_a_collapse_is_told_on_the_command_line(run: Run, collapsed: str) -> Non
     assert "HEALTH" in good(run("models"))
 
 
+def test_a_picture_of_a_troubled_model_says_so_once(run: Run, service: Service, collapsed: str) -> None:
+    drawn = run("sample", "--model", "one-mode", "-n", "4", "-o", "a.png")
+    good(drawn)
+    (line,) = drawn.stderr.splitlines()
+    assert line.startswith("one-mode@1 is troubled (kind=collapse; step=100): `forger models show one-mode`")
+    assert "collapse" in good(run("models", "show", "one-mode"))
+    with Forger(service.url) as client:
+        assert client.sample(model="one-mode").health == "troubled; kind=collapse; step=100"
+
+
 def test_whoever_opts_out_is_told_that_nothing_is_known(run: Run, service: Service) -> None:
     quick = {"recipe": "gan", "dataset": "ring8", "budget": {"steps": 3}, "overrides": {"watch": None}}
     job = service.wait_for(service.post(**quick), "succeeded")
     assert (job["health"]["state"], job["health"]["kind"]) == ("unwatched", None)
+    assert run("sample", "--model", job["model"], "-o", "b.png").stderr == ""
     assert "Nothing will be measured" in good(
         run("train", "gan", "--dataset", "ring8", "--set", "watch=null", "--dry-run")
     )

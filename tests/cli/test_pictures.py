@@ -99,7 +99,6 @@ def test_a_picture_is_enlarged(run: Run, tmp_path: Path) -> None:
         (("translate", "not-there.jpg"), "not-there.jpg: No such file"),
         (("translate", "text.jpg"), "no picture"),
         (("translate", "text.jpg", "--model", "large", "--direction", "b2a"), "one way only"),
-        (("translate", "."), ".: Is a directory."),
         (("translate", "large.bin"), "max_upload_bytes"),
         (("translate", "text.jpg", "-o", "a.tif"), "end the name in .png, .jpg, .jpeg or .webp"),
         (("translate", "text.jpg", "-o", "a.npy"), "end the name in .png, .jpg, .jpeg or .webp"),

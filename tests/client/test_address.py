@@ -2,6 +2,9 @@
 
 import json
 import os
+import shutil
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -43,6 +46,77 @@ def stranger() -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of localhost, signed by itself; the key stands in the same file."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("Certificates were not tried: openssl is not installed")
+    pem = tmp_path_factory.mktemp("tls") / "cert.pem"
+    asked = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    asked += ["-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([openssl, *asked, "-keyout", pem, "-out", f"{pem}.own"], check=True, capture_output=True)
+    pem.write_bytes(pem.read_bytes() + Path(f"{pem}.own").read_bytes())
+    return pem
+
+
+@pytest.fixture
+def secure(certificate: Path) -> Iterator[int]:
+    """The port of a server that speaks TLS and lists no model."""
+
+    class Models(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"data": []}')
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with HTTPServer(("127.0.0.1", 0), Models) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def test_a_certificate_that_nobody_signed_is_told_as_such(
+    secure: int, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")  # nothing answers there, and nobody asks
+    url = f"https://localhost:{secure}"
+    with Forger(url) as forger, pytest.raises(Unreachable, match=r"certificate.*set SSL_CERT_FILE to a PEM file"):
+        forger.models()
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with Forger(url) as forger:
+        assert forger.models() == []
+    with Forger(f"https://127.0.0.1:{secure}") as forger, pytest.raises(Unreachable, match="name it was made for"):
+        forger.models()
+    with Forger(f"http://localhost:{secure}") as forger, pytest.raises(Unreachable):
+        forger.models()
+
+
+def test_certificates_that_cannot_be_read_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    with pytest.raises(Unreachable, match="SSL_CERT_FILE"):
+        Forger("https://localhost:4")
+    with Forger("http://localhost:4") as forger, pytest.raises(Unreachable, match="No Forger answers"):
+        forger.models()
+
+
+def test_tls_where_there_is_none_is_told(stranger: str) -> None:
+    with (
+        Forger(stranger.replace("http:", "https:")) as forger,
+        pytest.raises(Unreachable, match=r"begins with http:// where there is no TLS"),
+    ):
+        forger.models()
 
 
 def test_without_anything_it_is_the_usual_port() -> None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from PIL import Image
 
 from app import client
-from app.client import Forger, ForgerProblem, Job, Picture
+from app.client import Experiment, Forger, ForgerProblem, Job, Picture
 from app.remote import connection
 from tests.support.proxy import breaking_line
 from tests.support.service import CHECKOUT
@@ -276,3 +277,28 @@ def test_jobs_are_compared(forger: Forger, trained: Job) -> None:
     assert none.href is None
     assert sample.href is not None
     assert forger.fetch(sample.href).model == trained.model
+
+
+def test_a_key_of_ones_own_makes_one(forger: Forger, trained: Job, tmp_path: Path) -> None:
+    """What a program asks that was started again is what it asked before."""
+    saved = tmp_path / "a.png"
+    Image.new("RGB", (20, 20)).save(saved)
+    painter = forger.train("pix2pix", dataset="digits", budget={"steps": 1}, overrides={"watch": None}).wait().model
+    grid = {"recipe": "gan", "dataset": "ring8", "budget": {"steps": 1}, "seeds": 1}
+    ways: list[Callable[[str], Job | Experiment]] = [
+        lambda key: forger.train("gan", budget={"steps": 1}, idempotency_key=key),
+        lambda key: forger.evaluate(trained.model, n=100, idempotency_key=key),
+        lambda key: forger.generate(3, model=trained.model, idempotency_key=key),
+        lambda key: forger.translate_dataset("digits", model=painter, idempotency_key=key),
+        lambda key: forger.translate_files([saved], model=painter, idempotency_key=key),
+        lambda key: forger.start_experiment(grid, idempotency_key=key),
+        lambda key: trained.extend(1, idempotency_key=key),
+    ]
+    for number, ask in enumerate(ways):
+        first, again = ask(f"key {number}"), ask(f"key {number}")
+        assert first.seen.id == again.seen.id
+        if number < len(ways) - 1:
+            assert ask(f"key {number}, once more").seen.id != first.seen.id
+    for bad in ("", "two\nlines", "ä", "x" * 256):
+        with pytest.raises(ValueError, match="printable ASCII"):
+            forger.train("gan", idempotency_key=bad)

@@ -23,7 +23,7 @@ SAMPLE = "/sample?model=kept&n=4&seed=7"
 
 
 def typed(lines: str, folder: Path, **variables: str) -> None:
-    env = {**os.environ, **variables}
+    env = {name: value for name, value in os.environ.items() if name != "FORGER_HOME"} | variables
     done = subprocess.run(["bash", "-e", "-c", lines], cwd=folder, env=env, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -35,10 +35,12 @@ def names(folder: Path) -> set[str]:
 def test_what_is_saved_from_a_working_service_is_all_there_in_a_new_home(
     start_service: StartService, tmp_path: Path
 ) -> None:
+    """Saved from the home that FORGER_HOME names, and restored where it names none."""
+    first, second = tmp_path / "a home", tmp_path / "var"
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.symlink_to(sys.executable)
-    service = start_service(tmp_path / "var")
+    service = start_service(first)
     body = {"kind": "train", "recipe": "gan", "dataset": "ring8", "model": "kept"}
     learned = service.post(**body, budget={"steps": 40})
     service.wait_for(learned, "succeeded")
@@ -49,20 +51,19 @@ def test_what_is_saved_from_a_working_service_is_all_there_in_a_new_home(
     service.wait_for(paused, "running")
     assert service.client.post(f"/jobs/{paused}/pause").status_code in (200, 202)
     reached = service.wait_for(paused, "paused")["progress"]["step"]
-    typed(SAVING, tmp_path)
+    typed(SAVING, tmp_path, FORGER_HOME=str(first))
     job, models = service.job(learned), service.client.get("/models").json()
     service.stop()
-    (tmp_path / "var").rename(tmp_path / "lost")
 
     typed(RESTORING, tmp_path)
-    again = start_service(tmp_path / "var")
+    again = start_service(second)
     assert again.job(learned) == job
     assert again.client.get("/models").json() == models
     assert again.client.get(f"/jobs/{learned}/artifacts").json()["data"] == files
     for file in files:
         assert again.client.get(file["href"]).status_code == 200
     assert again.client.get(SAMPLE).content == drawn.content
-    assert names(tmp_path / "var" / "checkpoints") == names(tmp_path / "lost" / "checkpoints") != set()
+    assert names(second / "checkpoints") == names(first / "checkpoints") != set()
     assert again.client.post(f"/jobs/{paused}/resume").status_code in (200, 202)
     until(lambda: again.job(paused)["progress"]["step"] > reached)
     again.client.post(f"/jobs/{paused}/cancel")

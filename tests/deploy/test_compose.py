@@ -62,7 +62,15 @@ def test_the_settings_are_taken_as_they_are(ours: dict[str, Any], monkeypatch: p
     settings = Settings()
     assert settings.database_url == "postgresql+psycopg://forger:secret@postgres:5432/forger"
     assert settings.broker_url == "redis://redis:6379/0"
-    assert settings.hosts is None, "an empty variable is an unset one"
+
+
+def test_every_other_setting_comes_from_a_file_that_may_be_missing(ours: dict[str, Any]) -> None:
+    """`environment` wins over it: what stands there is what only this file can know, or what one service is."""
+    assert ours["env_file"] == [{"path": "forger.env", "required": False}]
+    fixed = {"DATABASE_URL", "REDIS_URL", "FORGER_API_KEY", "FORGER_DEVICE", "FORGER_INFERENCE"}
+    assert ours["environment"].keys() <= fixed
+    ignored = (CHECKOUT / ".gitignore").read_text().splitlines()
+    assert {"forger.env", ".env"} <= set(ignored)
 
 
 def test_the_addresses_lead_to_services(ours: dict[str, Any]) -> None:

@@ -180,8 +180,9 @@ def test_numerics_are_those_of_the_first_attempt(database: Path) -> None:
     assert jobs.get(job_id).numerics == {"threads": 2}
 
 
-def test_a_budget_in_minutes_is_settled_in_row_recipe_and_event(database: Path) -> None:
-    name, recipe = resolve("gan", dataset="ring8", budget={"minutes": 2}, overrides={"report_every": 7})
+@pytest.mark.parametrize(("minutes", "span"), [(1, "1 minute is"), (2, "2 minutes are")])
+def test_a_budget_in_minutes_is_settled_in_row_recipe_and_event(database: Path, minutes: int, span: str) -> None:
+    name, recipe = resolve("gan", dataset="ring8", budget={"minutes": minutes}, overrides={"report_every": 7})
     job = jobs.create(family=name, recipe=recipe, dataset="ring8", model_name="timed")
     assert job.total == 0
     assert attempts.claim(job.id, "tests") is not None
@@ -189,8 +190,8 @@ def test_a_budget_in_minutes_is_settled_in_row_recipe_and_event(database: Path) 
     assert (whole.budget.steps, whole.budget.minutes, whole.checkpoint_every, whole.report_every) == (900, None, 45, 7)
     assert (jobs.get(job.id).recipe, jobs.get(job.id).total) == (whole, 900)
     event = jobs.events(job.id)[-1]
-    sentence = "At the pace measured here 2 minutes are 900 steps; these are the budget from now on."
-    assert (event.type, event.data) == ("budget", {"minutes": 2, "steps": 900, "message": sentence})
+    sentence = f"At the pace measured here {span} 900 steps; these are the budget from now on."
+    assert (event.type, event.data) == ("budget", {"minutes": minutes, "steps": 900, "message": sentence})
 
 
 def test_a_report_leaves_points_a_sample_and_two_events(database: Path) -> None:
