@@ -158,7 +158,8 @@ def test_jobs_are_listed_and_named_by_their_ends(service: Service, run: Run) -> 
     assert "is cancel" in good(run("jobs", "cancel", "last"))
     service.wait_for(job, "cancelled")
     assert "cancelled" in refused(run("jobs", "pause", "last"))
-    assert good(run("jobs", "delete", "last")) == f"{job} (train cdcgan on digits, waits) is deleted at {service.url}.\n"
+    deleted = good(run("jobs", "delete", "last"))
+    assert deleted == f"{job} (train cdcgan on digits, waits) is deleted at {service.url}.\n"
     assert job in refused(run("jobs", "show", job))
 
 
