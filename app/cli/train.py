@@ -3,7 +3,7 @@
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -32,6 +32,9 @@ def train(
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change the recipe: batch_size=32.")
     ] = None,
     recipe: Annotated[Path | None, typer.Option(help="A file with a whole recipe, instead of a family.")] = None,
+    request: Annotated[
+        Path | None, typer.Option(help="A file with a body of POST /jobs, instead of a family; options change it.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="The name to publish; default {family}-{dataset}.")] = None,
     start_from: Annotated[str | None, typer.Option(help="Begin with the weights of this checkpoint.")] = None,
     devices: Annotated[int | None, typer.Option(min=1, help="Compute on so many devices at once.")] = None,
@@ -49,7 +52,7 @@ def train(
         "start_from": start_from,
         "resources": None if devices is None else {"devices": devices},
     }
-    what = _recipe(family, recipe)
+    what, asked = _asked(family, recipe, request, asked)
     forger = ask.forger(ctx)
     if dry_run:
         _try(forger, what, asked, as_json=as_json)
@@ -63,14 +66,35 @@ def train(
         _say_queued(job)
 
 
-def _recipe(family: str | None, file: Path | None) -> str | Json:
-    if (family is None) == (file is None):
-        raise Refusal("Name a family or a --recipe file, one of the two; `forger recipes` lists the families.")
-    if file is None:
-        return family or ""
+def _asked(family: str | None, recipe: Path | None, request: Path | None, given: "Asked") -> tuple[str | Json, "Asked"]:
+    """What is to be trained, and how: as a family, a file with a recipe or one with a request, changed by `given`."""
+    named = [one for one in (family, recipe, request) if one is not None]
+    if len(named) != 1:
+        raise Refusal(
+            "Name a family, a --recipe file or a --request file, one of the three; `forger recipes` lists the families."
+        )
+    if family is not None:
+        return family, given
+    if recipe is not None:
+        read = _object(recipe, "recipe")
+        if "recipe" in read:
+            raise Refusal(f"{recipe} holds a request of its own: send it with --request {recipe}.")
+        return read, given
+    from models.spec.resolve import merge
+
+    assert request is not None
+    body = _object(request, "request")
+    if strange := sorted(body.keys() - given.keys() - {"kind", "recipe"}):
+        raise Refusal(f"{request} holds more than a training takes: {', '.join(strange)}. Send it with curl.")
+    changed: Json = {name: value for name, value in given.items() if value is not None}
+    changed["overrides"] = merge(body.get("overrides") or {}, changed.get("overrides") or {}) or None
+    return body.get("recipe", ""), cast("Asked", {name: changed.get(name, body.get(name)) for name in given})
+
+
+def _object(file: Path, what: str) -> Json:
     read = read_json(file)
     if not isinstance(read, dict):
-        raise Refusal(f"{file} holds no recipe: it must be a JSON object, as `forger jobs show ID --json` has one.")
+        raise Refusal(f"{file} holds no {what}: it must be a JSON object, as `forger jobs show ID --json` has one.")
     return read
 
 

@@ -104,6 +104,15 @@ def test_a_checkpoint_is_begun_from(run: Run) -> None:
     good(run("jobs", "cancel", begun["id"]))
 
 
+def test_a_request_in_a_file_is_sent_and_changed_by_options(run: Run, tmp_path: Path) -> None:
+    body = {"kind": "train", "recipe": "gan", "dataset": "mnist", "model": "theirs", "overrides": {"batch_size": 16}}
+    (tmp_path / "body.json").write_text(json.dumps(body))
+    asked = ("--request", "body.json", "--dataset", "digits", "--set", "ema.decay=0", "--dry-run", "--json")
+    plan = json.loads(good(run("train", *asked)))
+    assert (plan["dataset"], plan["model"]) == ("digits", "theirs")
+    assert (plan["recipe"]["batch_size"], plan["recipe"]["ema"]["decay"]) == (16, 0)
+
+
 def test_devices_are_asked_for_and_shown(run: Run) -> None:
     made = json.loads(good(run("train", "dcgan", "--dataset", "digits", "--devices", "2", "--json")))
     assert made["resources"] == {"devices": 2}
@@ -120,10 +129,12 @@ def test_devices_are_asked_for_and_shown(run: Run) -> None:
         (("dcgan", "--set", "batch_size"), "--set takes path.to.field=value"),
         (("dcgan", "--set", "a=1", "--set", "a.b=1"), "was set to a value before"),
         (("dcgan", "--steps", "1", "--minutes", "1"), "a job has one budget"),
-        (("dcgan", "--recipe", "there.json"), "one of the two"),
+        (("dcgan", "--recipe", "there.json"), "one of the three"),
         (("--recipe", "not-there.json"), "not-there.json: No such file"),
         (("--recipe", "text.json"), "holds no JSON"),
         (("--recipe", "list.json"), "holds no recipe"),
+        (("--recipe", "request.json"), "send it with --request request.json"),
+        (("--request", "strange.json"), "more than a training takes: colour"),
         (("dcgan", "--model", "../up"), "model"),
         (("dcgan", "--start-from", "ckpt_0"), "ckpt_0"),
         (("dcgan", "--devices", "100000"), "max_devices"),
@@ -135,6 +146,8 @@ def test_devices_are_asked_for_and_shown(run: Run) -> None:
 def test_what_cannot_be_trained_is_one_sentence(words: tuple[str, ...], said: str, run: Run, tmp_path: Path) -> None:
     (tmp_path / "text.json").write_text("no")
     (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "request.json").write_text('{"recipe": "gan"}')
+    (tmp_path / "strange.json").write_text('{"recipe": "gan", "colour": 1}')
     assert said in refused(run("train", *words))
 
 
