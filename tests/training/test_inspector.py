@@ -301,3 +301,17 @@ def test_pictures_of_two_piles_are_also_held_against_the_other_pile_untouched(ju
     trainer.average.network = torch.nn.ModuleDict({way: torch.nn.Identity() for way in ("a2b", "b2a")})
     inspector = Inspector(trainer, judge.learned(data, judges, beat=lambda: None))
     assert inspector.untouched == pytest.approx(inspector.look()["frechet"], rel=1e-3)
+
+
+def test_of_few_pictures_translations_are_not_compared_and_the_last_are_served(tmp_path: Path, judges: Path) -> None:
+    recipe = short("cyclegan", "day2night", 6, watch={"samples": 40, "every": 2}, checkpoint_every=2)
+    whole = load(recipe.data, None)
+    assert whole.a is not None
+    assert whole.b is not None
+    data, notes = Data(a=whole.a[:40], b=whole.b[:300]), Notes()
+    numerics = measure("cpu", recipe, threads=1)
+    ended = train(recipe, data, notes, folder=tmp_path, attempt=1, resume=None, numerics=numerics, judges=judges)
+    assert isinstance(ended, Finished)
+    assert [seen.figures.keys() for seen in notes.evaluations] == [{"diversity", "variety"}] * 3
+    assert ended.served is None
+    assert notes.troubles == [], "and no trouble is made up"

@@ -35,10 +35,16 @@ REFERENCE = 2_048
 """real examples whose features made ones are compared with"""
 FEWEST = 8
 """examples on either side with which something can be said of features"""
+FEWEST_TRANSLATED = 256
+"""pictures of each pile from which on a judge that learned from them can compare translations: twice its features.
+Of fewer photographs it held the best translations for the worst: docs/photographs.md
+"""
 COPYISTS, ORIGINALS = 64, 8_000
 """made pictures that are looked for among so many training pictures; who learns many more by heart is not seen here"""
 POINTS = 2_500
 """drawn to count modes, as the papers do"""
+COLLAPSE = {"diversity", "variety"}
+"""figures of what was made alone"""
 SEED = 0
 """of the latents: the same for every job, so that figures of different seeds can be compared"""
 
@@ -81,11 +87,11 @@ class Inspector:
 
         None for other games, and where there are too few pictures.
         """
-        if self._recipe.game.kind != "unpaired":
+        if self._recipe.game.kind != "unpaired" or not self._comparable:
             return None
         there, back = self._features, self._other_features
         made = [seen[: self._of_each(len(seen))] for seen in (there, back)]
-        if min(map(len, (*made, there, back))) < FEWEST:
+        if min(map(len, made)) < FEWEST:
             return None
         return (frechet(back, made[0]) + frechet(there, made[1])) / 2
 
@@ -185,7 +191,14 @@ class Inspector:
 
     def _direction(self, net: nn.Module, source: Tensor, features: Tensor, pixels: Tensor) -> Figures:
         n = self._of_each(len(source))
-        return self._compared(self._looked_at(lambda rows: net(scaled(source[rows])), n), features, pixels)
+        figures = self._compared(self._looked_at(lambda rows: net(scaled(source[rows])), n), features, pixels)
+        return figures if self._comparable else {name: figures[name] for name in figures.keys() & COLLAPSE}
+
+    @property
+    def _comparable(self) -> bool:
+        """Whether two piles have pictures enough for a judge."""
+        assert self._batches.other is not None
+        return min(len(self._batches.real), len(self._batches.other)) >= FEWEST_TRANSLATED
 
     def _of_each(self, pictures: int) -> int:
         """How many pictures of a pile are translated."""

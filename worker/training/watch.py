@@ -144,9 +144,10 @@ class Watch:
         now, metric = seen[-1], self._spec.metric
         if found:
             return Health.troubled(found[0].kind, now.step, found[0].message)
-        measured = f": its {FIGURES[metric].title} is {now.get(metric):.4g}" if metric in now.figures else ""
+        title = FIGURES[metric].title
+        measured = f"its {title} is {now.get(metric):.4g}" if metric in now.figures else f"its {title} is not measured"
         count = "one evaluation" if len(seen) == 1 else f"{len(seen)} evaluations"
-        return Health("healthy", None, now.step, f"No trouble is seen after {count}{measured}.")
+        return Health("healthy", None, now.step, f"No trouble is seen after {count}: {measured}.")
 
     def _troubles(self) -> list[Trouble]:
         seen = [evaluation for evaluation in self.history if evaluation.step > self.since]
