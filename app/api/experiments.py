@@ -116,7 +116,7 @@ def _encoded(experiment: ExperimentView, format_: Format) -> bytes:
 @router.get(
     "/{experiment_id}/jobs",
     response_model=MeasuredJobList,
-    responses=refused(406) | {200: {"content": {media: {} for media in tabular.MEDIA}}},
+    responses=formats.REPLIES,
 )
 def jobs(
     experiment_id: str,

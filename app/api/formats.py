@@ -1,17 +1,20 @@
 """Replies that are JSON, or a table as CSV or Parquet, by `format` or Accept."""
 
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import Response
 
 from app.api.deps import negotiate
+from app.api.problems import refused
 from app.core import tabular
 from app.core.tabular import Table
 from app.schemas.base import Out
 
 Format = Literal["json", "csv", "parquet"]
 _MEDIA: Mapping[str, Format] = {"application/json": "json", **tabular.MEDIA}
+REPLIES: dict[int | str, dict[str, Any]] = refused(406) | {200: {"content": {media: {} for media in tabular.MEDIA}}}
+"""what a route that answers by `reply` adds to its description"""
 _MEDIA_OF = {format_: media for media, format_ in _MEDIA.items()}
 
 

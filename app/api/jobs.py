@@ -8,7 +8,6 @@ from starlette.responses import FileResponse
 from app.api import formats
 from app.api.deps import Limit, TheInference, TheSettings
 from app.api.problems import refused
-from app.core import tabular
 from app.core.errors import NotFound
 from app.core.limits import REPLY_POINTS, REPLY_POINTS_LEAST, REPLY_POINTS_MOST
 from app.core.links import link
@@ -87,7 +86,7 @@ def resume(job_id: str) -> JobOut:
 @router.get(
     "/{job_id}/metrics",
     response_model=CurveList,
-    responses=refused(406) | {200: {"content": {media: {} for media in tabular.MEDIA}}},
+    responses=formats.REPLIES,
 )
 def metrics(
     job_id: str,

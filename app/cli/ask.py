@@ -82,6 +82,11 @@ def pick(word: str, ids: Sequence[str], what: str, lister: str) -> str:
     return found[0]
 
 
+def end(id_: str) -> str:
+    """The end of an id, by which a command takes it while no other id ends so."""
+    return id_[-SHORT:]
+
+
 def short(ids: Sequence[str]) -> dict[str, str]:
     """The ends of ids, as long as they must be to tell them apart, and no shorter than eight signs."""
     length = next(n for n in range(SHORT, HEX + 1) if n == HEX or len({id_[-n:] for id_ in ids}) == len(set(ids)))

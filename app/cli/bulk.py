@@ -91,4 +91,4 @@ def _see_to(job: "Job", output: Path | None, following: bool, as_json: bool) -> 
         follow.conclude(job)
     else:
         typer.echo(f"{job.id} is {job.state}: it {job.seen.kind}s with {follow.subject(job)}.")
-        typer.echo(f"Watch it with: forger jobs follow {job.id[-8:]}")
+        typer.echo(f"Watch it with: forger jobs follow {ask.end(job.id)}")

@@ -111,7 +111,7 @@ def called(compared: "ComparisonOut") -> dict[str, str]:
     """A short name for each job's id: its case or family and seed; with the end of the id where two are called so."""
     names = {job.id: _name(job) for job in compared.jobs}
     plain = list(names.values())
-    return {id_: name if plain.count(name) == 1 else f"{name} {id_[-8:]}" for id_, name in names.items()}
+    return {id_: name if plain.count(name) == 1 else f"{name} {ask.end(id_)}" for id_, name in names.items()}
 
 
 def _name(job: "ComparedJob") -> str:

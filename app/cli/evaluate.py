@@ -38,4 +38,4 @@ def evaluate(
 
 def _say_queued(job: "Job") -> None:
     typer.echo(f"{job.id} is {job.state}: it evaluates {follow.subject(job)}.")
-    typer.echo(f"Read its figures with: forger jobs follow {job.id[-8:]}")
+    typer.echo(f"Read its figures with: forger jobs follow {ask.end(job.id)}")

@@ -10,6 +10,7 @@ from app.cli.pictures import VALUES, by_ending, write, write_bytes
 from app.cli.refusals import Refusal
 from app.cli.tabled import Cell
 from app.cli.train import read_json
+from app.cli.watched import figure
 
 if TYPE_CHECKING:
     from app.client import Experiment, Forger
@@ -44,7 +45,7 @@ def experiment(
         _conclude(made.seen)
     else:
         typer.echo(f"{made.id} has {len(made.seen.jobs)} jobs: {len(made.seen.cases)} cases.")
-        typer.echo(f"Watch it with: forger experiments follow {made.id[-8:]}")
+        typer.echo(f"Watch it with: forger experiments follow {ask.end(made.id)}")
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -82,14 +83,14 @@ def _follow(made: "Experiment", *, quiet: bool) -> None:
             if not quiet:
                 typer.echo(tables.title(seen))
     except KeyboardInterrupt:
-        typer.echo(f"{made.id} goes on. Watch it again with: forger experiments follow {made.id[-8:]}")
+        typer.echo(f"{made.id} goes on. Watch it again with: forger experiments follow {ask.end(made.id)}")
         raise typer.Exit(130) from None
 
 
 def _conclude(seen: "ExperimentDetail") -> None:
     """The table, and the next line to type; exit code 1 unless every job has succeeded."""
     put_table(seen)
-    typer.echo(f"Draw it with: forger experiments show {seen.id[-8:]} --out table.png")
+    typer.echo(f"Draw it with: forger experiments show {ask.end(seen.id)} --out table.png")
     lost = [job for job in seen.jobs if job.state != "succeeded"]
     for job in lost[:TOLD]:
         typer.echo(f"{job.case}, seed {job.seed}, {job.state}: forger jobs show {job.id}", err=True)
@@ -192,8 +193,8 @@ def _put_jobs(found: "list[MeasuredJob]") -> None:
     names = dict.fromkeys(one.name for job in found for one in job.figures)
     rows = []
     for job in found:
-        values = {one.name: "-" if one.value is None else f"{one.value:.4g}" for one in reversed(job.figures)}
-        own = (job.case, str(job.seed), job.id[-8:], job.state, ask.health(job.health) or "")
+        values = {one.name: figure(one.value, 4) for one in reversed(job.figures)}
+        own = (job.case, str(job.seed), ask.end(job.id), job.state, ask.health(job.health) or "")
         rows.append([Cell(word) for word in (*own, *(values.get(name, "-") for name in names))])
     tabled.show(["CASE", "SEED", "JOB", "STATE", "HEALTH", *names], rows)
 

@@ -52,7 +52,7 @@ def watch(job: "Job") -> None:
             _tell(job)
     except KeyboardInterrupt:
         doing = "training" if job.seen.kind == TRAIN else "working"
-        typer.echo(f"{job.id} goes on {doing}. Watch it again with: forger jobs follow {job.id[-8:]}")
+        typer.echo(f"{job.id} goes on {doing}. Watch it again with: forger jobs follow {ask.end(job.id)}")
         raise typer.Exit(130) from None
     _require_success(job)
 
@@ -80,7 +80,7 @@ def conclude(job: "Job") -> None:
     if job.seen.kind in MANY:
         shards = job.seen.result.shards if job.seen.result else 0
         typer.echo(f"{job.id} has made {job.seen.progress.step} in {shards} files, by {subject(job)}. Save them with:")
-        typer.echo(f"  forger jobs save {job.id[-8:]} -o {shlex.quote(job.seen.dataset)}")
+        typer.echo(f"  forger jobs save {ask.end(job.id)} -o {shlex.quote(job.seen.dataset)}")
         return
     if reason is not None:
         typer.echo(reason.message)

@@ -7,6 +7,7 @@ import typer
 
 from app.cli import ask, complete, follow
 from app.cli.pictures import VALUES, by_ending, write_bytes
+from app.cli.watched import figure
 from app.core.names import TRAIN
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def metrics(
     if not curves:
         typer.echo("It has no such curve." if name else "It has no curves yet.")
         return
-    rows = ((curve, points[-1][0], _value(points[-1][1])) for curve, points in curves.items())
+    rows = ((curve, points[-1][0], figure(points[-1][1], 4)) for curve, points in curves.items())
     ask.table(("CURVE", "STEP", "VALUE"), rows)
 
 
@@ -154,16 +155,12 @@ def figures_(
     elif not measured:
         typer.echo("Nothing was measured of it yet.")
     elif cite:
-        typer.echo("\n".join(f"{one.name} {_value(one.value)}: {one.citation}" for one in measured))
+        typer.echo("\n".join(f"{one.name} {figure(one.value, 4)}: {one.citation}" for one in measured))
     else:
         ask.table(
             ("FIGURE", "VALUE", "BETTER", "STEP", "MEASURED"),
-            ((one.name, _value(one.value), one.better, one.step, one.told) for one in measured),
+            ((one.name, figure(one.value, 4), one.better, one.step, one.told) for one in measured),
         )
-
-
-def _value(value: float | None) -> str:
-    return "not finite" if value is None else f"{value:.4g}"
 
 
 @group.command("follow")
@@ -225,14 +222,14 @@ def delete(ctx: typer.Context, id_: Which) -> None:
     forger = ask.forger(ctx)
     job = ask.find_job(forger, id_)
     job.delete()
-    typer.echo(f"{job.id} ({_what(job)}) is deleted at {forger.url}.")
+    typer.echo(f"{job.id} ({_described(job)}) is deleted at {forger.url}.")
 
 
 def _say(forger: "Forger", job: "Job") -> None:
-    typer.echo(f"{job.id} ({_what(job)}) is {job.state} at {forger.url}.")
+    typer.echo(f"{job.id} ({_described(job)}) is {job.state} at {forger.url}.")
 
 
-def _what(job: "Job") -> str:
-    """`last` may be another person's."""
+def _described(job: "Job") -> str:
+    """Describe a job, so that a person who wrote `last` sees which one was meant."""
     seen = job.seen
     return f"{seen.kind} {seen.family or 'a recipe'} on {seen.dataset}, {job.model or seen.model}"

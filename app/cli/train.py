@@ -178,4 +178,4 @@ def _say_queued(job: "Job") -> None:
     typer.echo(f"{job.id} is {seen.state}{place}: {seen.family or 'a recipe'} on {seen.dataset}.")
     if (sentence := follow.expectation(seen)) is not None:
         typer.echo(sentence)
-    typer.echo(f"Watch it with: forger jobs follow {job.id[-8:]}")
+    typer.echo(f"Watch it with: forger jobs follow {ask.end(job.id)}")

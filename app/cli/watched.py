@@ -33,8 +33,9 @@ def by_player(values: Mapping[str, float | None]) -> dict[str, float | None]:
     return sums
 
 
-def figure(value: float | None) -> str:
-    return "not finite" if value is None else f"{value:.3g}"
+def figure(value: float | None, digits: int = 3) -> str:
+    """Round a value to so many digits; None was not finite."""
+    return "not finite" if value is None else f"{value:.{digits}g}"
 
 
 def spark(values: Sequence[float | None], width: int = WIDTH) -> str:

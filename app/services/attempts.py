@@ -319,7 +319,7 @@ def fail(job_id: str, fence: int, code: str, message: str) -> None:
 
 
 def hold(job_id: str, fence: int, code: str, message: str) -> None:
-    """End an attempt that cannot go on before a person has done what the message says; then the job is resumed."""
+    """Pause a job that needs a person: the message says what to do before it is resumed."""
     with unit_of_work() as session:
         rows.write(session, job_id, fence)
         cancelled = JobState(_held(session, job_id).state) == JobState.CANCELLING

@@ -17,7 +17,7 @@ from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
 from app.services import measurements, views
 from app.services.differences import Difference, differences
-from app.services.measurements import Group, Head, Measured, Spread
+from app.services.measurements import FigureHead, Group, Measured, Spread
 from app.services.views import JobView
 from models.spec.recipe import Recipe
 
@@ -56,7 +56,7 @@ class Curves:
 
 
 @dataclass(frozen=True, slots=True)
-class Ranking(Head):
+class Ranking(FigureHead):
     name: str
     provenance: dict[str, Any]
     jobs: list[Measured]
@@ -145,9 +145,9 @@ def _rankings(measured: Sequence[Measured], jobs: Sequence[JobView]) -> list[Ran
 
 
 def _repeated(jobs: Sequence[JobView]) -> dict[str, str]:
-    """Of each job that was trained with another seed too, the first job whose recipe differs in the seed alone.
+    """Group jobs whose recipes differ in the seed alone: the id of each job, and that of the first of its group.
 
-    Of several jobs with one seed the first counts: they repeat each other and say nothing of the spread.
+    A seed counts once, by its first job: equal recipes repeat each other and say nothing about the spread.
     """
     alike: dict[str, dict[int, str]] = {}
     for job in jobs:

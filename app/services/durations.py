@@ -55,17 +55,25 @@ class Experience:
         return None if on_gpu else 1.0
 
 
+def experience() -> Experience:
+    """Read the durations of the newest trainings."""
+    with unit_of_work(read_only=True) as session:
+        return Experience(session)
+
+
 def expected_s(recipe: Recipe, family: str | None) -> float | None:
     """Return the seconds that a training takes; None where the device is not known."""
-    with unit_of_work(read_only=True) as session:
-        return Experience(session).of(recipe, family).takes_s
+    return experience().of(recipe, family).takes_s
 
 
-def require(recipe: Recipe, family: str | None, at: str, *, share: float = 1.0) -> None:
-    """Raises Invalid, pointing to `at`, where that share of a training takes longer than max_minutes allows."""
-    most, takes_s = get_settings().max_minutes, expected_s(recipe, family)
+def require(recipe: Recipe, family: str | None, at: str, known: Experience, *, share: float = 1.0) -> None:
+    """Raise Invalid, pointing to `at`, where that share of a training is estimated to exceed max_minutes."""
+    most, takes_s = get_settings().max_minutes, known.of(recipe, family).takes_s
     if takes_s is not None and (minutes := share * takes_s / 60) > most:
-        sentence = f"It takes about {minutes:,.0f} minutes here, more than {most:,} (max_minutes): train fewer steps."
+        sentence = (
+            f"The training takes about {minutes:,.0f} minutes on this machine, more than {most:,} (max_minutes): "
+            "train fewer steps."
+        )
         raise Invalid(sentence, code="limit_exceeded", errors=(FieldError(at, sentence),))
 
 

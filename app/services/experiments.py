@@ -16,11 +16,11 @@ from app.core.states import TERMINAL, JobState
 from app.db.repositories import experiments as rows
 from app.db.session import unit_of_work
 from app.db.tables import Experiment
-from app.services import admission, estimates, grids, jobs, measurements, plans, queue, views
+from app.services import admission, durations, estimates, grids, jobs, measurements, plans, queue, views
 from app.services.durations import Experience
 from app.services.grids import Case
 from app.services.idempotency import Answer
-from app.services.measurements import Head, Measured, Spread, Summary
+from app.services.measurements import FigureHead, Measured, Spread, Summary
 from app.services.plans import Plan
 from app.services.views import JobView
 
@@ -53,7 +53,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure(Head):
+class Figure(FigureHead):
     """A column of the table: one figure with one provenance, of each case."""
 
     name: str
@@ -90,6 +90,7 @@ def plan(
     """Every job, the first seed of all cases first. Raises Invalid with every refusal, of whatever case."""
     found = grids.cases(recipe, overrides, cases, grid)
     chosen = grids.seeds(seeds, len(found))
+    known = durations.experience()
     made: list[tuple[Case, Plan]] = []
     refusals: dict[tuple[str, str], list[str]] = {}
     for case in found:
@@ -102,6 +103,7 @@ def plan(
                 overrides=case.overrides,
                 model=None,
                 start_from=None,
+                experience=known,
             )
             made.append((case, _named(whole, case, model or name, alone=len(found) == 1 and cases is None)))
         except Invalid as error:
@@ -117,8 +119,7 @@ def plan(
 
 def takes_s(planned: Sequence[Planned]) -> float | None:
     """Seconds that all jobs take one after the other; None where that is not known of one."""
-    with unit_of_work(read_only=True) as session:
-        experience = Experience(session)
+    experience = durations.experience()
     each = [experience.of(one.plan.recipe, one.plan.family).takes_s for one in planned]
     known = [seconds for seconds in each if seconds is not None]
     return sum(known) if len(known) == len(each) else None

@@ -284,7 +284,7 @@ def _longer(row: Job, steps: int) -> tuple[Recipe, dict[str, Any]]:
         raise Invalid(sentence, code="limit_exceeded", errors=(FieldError("/budget/steps", sentence),))
     recipe = read(upgrade(row.recipe) | {"budget": {"steps": total}})
     estimates.require(recipe, row.devices, recipe_at="/budget", budget_at="/budget")
-    durations.require(recipe, row.family, "/budget/steps", share=steps / total)
+    durations.require(recipe, row.family, "/budget/steps", durations.experience(), share=steps / total)
     return recipe, {"from": row.step, "to": total, "message": f"From step {row.step} on to step {total}. {LONGER}"}
 
 

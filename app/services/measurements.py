@@ -27,7 +27,7 @@ PREFIX = "figure/"
 """of the curves that evaluations inside training draw"""
 
 
-class Head:
+class FigureHead:
     """What is known of a figure by its name and its provenance."""
 
     __slots__ = ()
@@ -75,7 +75,7 @@ def _catalogued(name: str) -> Figure | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured(Head):
+class Measured(FigureHead):
     """One figure of what `job` had learned at `step`. `source` measured it: the job itself, or one that evaluates."""
 
     job: str
@@ -91,7 +91,7 @@ class Measured(Head):
 
 
 @dataclass(frozen=True, slots=True)
-class Group(Head):
+class Group(FigureHead):
     """Figures of one name and one provenance: these may stand in one ranking."""
 
     name: str

@@ -42,15 +42,19 @@ def make(
     model: str | None,
     start_from: str | None,
     resources: Json | None = None,
+    experience: durations.Experience | None = None,
 ) -> Plan:
-    """Raises Invalid with a pointer per refusal, NotFound for a checkpoint that is not there."""
+    """Plan one training. Pass `experience` where many are planned: it is then read once.
+
+    Raises Invalid with a pointer per refusal, NotFound for a checkpoint that is not there.
+    """
     family, made = recipes.whole(recipe, dataset=dataset, seed=seed, budget=budget, overrides=overrides)
     devices = (resources or {}).get("devices", 1)
     _require_devices(made, devices)
     written = "/overrides" if overrides else "/recipe"
     budget_at = "/budget" if budget else f"{written}/budget"
     estimates.require(made, devices, recipe_at=written, budget_at=budget_at)
-    durations.require(made, family, budget_at)
+    durations.require(made, family, budget_at, experience or durations.experience())
     start = None if start_from is None else _start(start_from, made)
     return Plan(family, made, model or recipes.default_model(family, made), start, devices)
 

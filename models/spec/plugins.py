@@ -67,7 +67,7 @@ class Loaded:
 
     @property
     def changed(self) -> bool:
-        """Whether its files are no longer those that were loaded: whoever loads them now gets another plugin."""
+        """Whether its files have changed since they were loaded."""
         return bool(self.files) and _version(self.files) != self.used.version
 
 

@@ -109,10 +109,10 @@ def test_a_training_that_takes_longer_than_is_allowed_is_refused(
     allowed, long = (
         resolve("dcgan", dataset="digits", budget=budget)[1] for budget in ({"minutes": 5}, {"minutes": 600})
     )
-    durations.require(allowed, "dcgan", "/budget")
-    durations.require(long, "dcgan", "/budget", share=0.001)
+    durations.require(allowed, "dcgan", "/budget", durations.experience())
+    durations.require(long, "dcgan", "/budget", durations.experience(), share=0.001)
     steps = resolve("dcgan", dataset="digits", budget={"steps": 9_000_000})[1]
     for refused in (long, steps):
-        with pytest.raises(Invalid, match=r"minutes here, more than 5 \(max_minutes\)") as told:
-            durations.require(refused, "dcgan", "/budget")
+        with pytest.raises(Invalid, match=r"minutes on this machine, more than 5 \(max_minutes\)") as told:
+            durations.require(refused, "dcgan", "/budget", durations.experience())
         assert [error.pointer for error in told.value.errors] == ["/budget"]

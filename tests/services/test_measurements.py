@@ -111,7 +111,7 @@ def test_a_citation_says_that_features_are_not_inceptions() -> None:
     assert "not Inception's" in one("a", 1, provenance=LATER | {"features": "own:1f2e"}).citation
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", [name for name, figure in FIGURES.items() if figure.source])
 def test_the_source_of_a_figure_names_a_year_and_where_to_find_it(name: str) -> None:
-    for source in filter(None, FIGURES[name].source.split("; ")):
+    for source in FIGURES[name].source.split("; "):
         assert source == "this project" or re.search(r" (19|20)\d\d, (arXiv:\d{4}\.\d{4,5}|doi:10\.\S+)$", source)

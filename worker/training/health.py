@@ -49,7 +49,7 @@ class Evaluation:
     rolled_back: bool = False
     """weights were taken back to an earlier checkpoint after it"""
     untouched: float | None = None
-    """of a translation between piles, the Fréchet distance that the pictures have before they are translated"""
+    """Fréchet distance between two unpaired piles before translation; None for other games"""
 
     def get(self, name: str) -> float:
         """NaN where there is no such figure: every comparison with it is false."""
@@ -61,10 +61,10 @@ class Evaluation:
 
     @property
     def far(self) -> bool:
-        """Whether what is made is far from the data.
+        """Whether generated examples are far from the data.
 
-        Translated pictures show other scenes than the pile they are held against, and so cover little of it: they are
-        far where they come no nearer to it than before they were translated.
+        Translated pictures show other scenes than the target pile, so coverage is low even of good ones. They count as
+        far when translation did not lower their Fréchet distance to that pile.
         """
         if self.untouched is not None:
             return self.get("frechet") >= self.untouched

@@ -36,15 +36,15 @@ REFERENCE = 2_048
 FEWEST = 8
 """examples on either side with which something can be said of features"""
 FEWEST_TRANSLATED = 256
-"""pictures of each pile from which on a judge that learned from them can compare translations: twice its features.
-Of fewer photographs it held the best translations for the worst: docs/photographs.md
+"""pictures that each pile needs before translations are compared: twice the number of a judge's features. A judge that
+learned from fewer ranked blurred translations above sharp ones (docs/photographs.md)
 """
 COPYISTS, ORIGINALS = 64, 8_000
 """made pictures that are looked for among so many training pictures; who learns many more by heart is not seen here"""
 POINTS = 2_500
 """drawn to count modes, as the papers do"""
 COLLAPSE = {"diversity", "variety"}
-"""figures of what was made alone"""
+"""figures that need no comparison of the two piles"""
 SEED = 0
 """of the latents: the same for every job, so that figures of different seeds can be compared"""
 
@@ -83,9 +83,9 @@ class Inspector:
 
     @cached_property
     def untouched(self) -> float | None:
-        """The Fréchet distance of the pictures of two piles before they are translated, as `look` measures it after.
+        """Measure the Fréchet distance between the two piles before translation, the mean of both directions.
 
-        None for other games, and where there are too few pictures.
+        None for games without two piles, and for piles of too few pictures.
         """
         if self._recipe.game.kind != "unpaired" or not self._comparable:
             return None
@@ -196,12 +196,12 @@ class Inspector:
 
     @property
     def _comparable(self) -> bool:
-        """Whether two piles have pictures enough for a judge."""
+        """Whether both piles have enough pictures to train a judge."""
         assert self._batches.other is not None
         return min(len(self._batches.real), len(self._batches.other)) >= FEWEST_TRANSLATED
 
     def _of_each(self, pictures: int) -> int:
-        """How many pictures of a pile are translated."""
+        """Return how many pictures of a pile an evaluation translates."""
         return min(self._n // 2, pictures)
 
     def _answered(self) -> Figures:

@@ -126,9 +126,10 @@ class Watch:
             self.since, self.ending = extended_at, None
 
     def _health_of(self, step: int) -> Health:
-        """Of the weights of an evaluated step, as if the budget had ended there; with what came after it.
+        """Judge the weights of an evaluated step as if the budget had ended there, and add what happened later.
 
-        Where they had learned little, and the training then showed why, that is told: more steps do not help.
+        Weights that had learned little take the later trouble as their own: it is the cause, and more steps do not
+        help.
         """
         seen = [evaluation for evaluation in self.history if evaluation.step <= step]
         health, later = self._judged(seen, troubles(seen, self._spec.metric, step)), self._troubles()

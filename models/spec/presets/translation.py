@@ -43,9 +43,9 @@ def _small_cyclegan(side: int, *, crops: bool) -> Fields:
     """Ours, for pictures smaller than the published ones and an hour of two cores at most: docs/recipes.md.
 
     A critic of three layers sees 70 px, a scene of day2night at once; under one of two, windows stay dark by night.
-    With InstanceNorm in the critic and without R1, photographs become grain; with a width of 32 they get fringes. Of
-    crops the critic sees parts of a scene, among which nothing is too dark or too bright: there a little identity
-    keeps the light.
+    With InstanceNorm in the critic and without R1, photographs become grain; with a width of 32 they get fringes. A
+    critic of crops sees parts of a scene and cannot tell that the whole is too dark or too bright; a small identity
+    term keeps the brightness.
     """
     adam = Adam(rate=4e-4, beta1=0, beta2=0.99)
     return {
