@@ -1,43 +1,55 @@
-"""Record the losses of every family's first steps.
+"""Record the losses of every family's first steps, and the figures of some untrained generators.
 
-    python -m tests.golden.record [FAMILY ...]
+    python -m tests.golden.record [NAME ...]
 
-Writes tests/golden/curves.json: all families, or only the named ones anew. The losses are those of `small` recipes in
-fp32 on one thread, computed with AVX2 on every machine: with other instructions the last digits differ, and after some
-steps of a GAN all digits. Record again only where a change is meant to change them, and look at the difference.
+Writes tests/golden/curves.json and tests/golden/figures.json: all of both, or only the named families (`dcgan`) and
+cases (`dcgan/digits`) anew. Everything is computed in fp32 on one thread with AVX2 on every machine: with other
+instructions the last digits differ, and after some steps of a GAN all digits. Record again only where a change is
+meant to change them, and look at the difference.
 """
 
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from app.core.settings import CHECKOUT
 from models.spec.families import FAMILIES
+from tests.golden.figures import CASES
 from tests.support.machines import environment
 
-CURVES = Path(__file__).with_name("curves.json")
-Curve = dict[str, list[float]]
+Values = dict[str, Any]
+TABLES: dict[str, Collection[str]] = {"curves": FAMILIES, "figures": CASES}
+"""by the name of the module that computes it and of its JSON file: the names of its entries"""
 
 
-def curves(families: Iterable[str]) -> dict[str, Curve]:
-    """The curves of the families, computed anew by a process of their own."""
-    command = [sys.executable, "-P", "-m", "tests.golden.curves", *families]
+def computed(table: str, names: Collection[str]) -> Values:
+    """The named entries of a table, computed anew by a process of their own."""
+    command = [sys.executable, "-P", "-m", f"tests.golden.{table}", *names]
     done = subprocess.run(command, cwd=CHECKOUT, env=environment(), stdout=subprocess.PIPE, check=True)
-    computed: dict[str, Curve] = json.loads(done.stdout)
-    return computed
+    values: Values = json.loads(done.stdout)
+    return values
 
 
-def recorded() -> dict[str, Curve]:
-    kept: dict[str, Curve] = json.loads(CURVES.read_text()) if CURVES.exists() else {}
+def recorded(table: str) -> Values:
+    file = _file(table)
+    kept: Values = json.loads(file.read_text()) if file.exists() else {}
     return kept
 
 
 def main(names: list[str]) -> None:
-    merged = recorded() | curves(names or FAMILIES)
-    kept = {name: merged[name] for name in FAMILIES if name in merged}
-    CURVES.write_text(json.dumps(kept, indent=1) + "\n")
+    for table, known in TABLES.items():
+        wanted = [name for name in names if name in known] if names else known
+        if wanted:
+            merged = recorded(table) | computed(table, wanted)
+            kept = {name: merged[name] for name in known if name in merged}
+            _file(table).write_text(json.dumps(kept, indent=1) + "\n")
+
+
+def _file(table: str) -> Path:
+    return Path(__file__).with_name(f"{table}.json")
 
 
 if __name__ == "__main__":
