@@ -28,6 +28,8 @@ COPY --chmod=755 deploy/forger /usr/local/bin/
 COPY alembic.ini ./
 COPY alembic alembic
 COPY models models
+COPY data data
+COPY serving serving
 COPY app app
 ENV PYTHONPATH=/opt/forger \
     FORGER_HOME=/var/lib/forger \
@@ -48,5 +50,5 @@ FROM code AS worker
 COPY --from=worker-packages /opt/venv /opt/venv
 COPY worker worker
 HEALTHCHECK --interval=60s --timeout=20s --start-period=60s \
-    CMD ["python", "-c", "import sys; from app.services import health; sys.exit(health.database() or health.broker())"]
+    CMD ["python", "-c", "import sys; from app.services.system import health; sys.exit(health.database() or health.broker())"]
 CMD ["serve", "--only", "worker"]

@@ -3,44 +3,42 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from app.core.importing import uncollected
+from app.core.gc_freeze import uncollected
 
 with uncollected("fastapi"):  # a fourth of the time that all this takes
     import anyio.to_thread
     from fastapi import Depends, FastAPI
 
-    from app.api import (
+    from app.api import problems
+    from app.api.deps import name_job
+    from app.api.headers import Head, Prefix
+    from app.api.middleware.access import Access
+    from app.api.middleware.guard import Edge
+    from app.api.requests.unknown_names import only_known_parameters
+    from app.api.routes import (
         compare,
-        creation,
+        create_job,
         datasets,
         events,
         experiments,
         health,
         jobs,
         limits,
-        metrics,
         models,
-        problems,
         recipes,
         samples,
         translations,
     )
-    from app.api.access import Access
-    from app.api.deps import name_job
-    from app.api.edge import Edge
-    from app.api.heads import Head
-    from app.api.known import only_known_parameters
-    from app.api.prefix import Prefix
     from app.core.logging import configure
-    from app.core.sandbox import Sandbox
+    from app.core.sandbox.parent import Sandbox
     from app.core.settings import Settings, get_settings
     from app.core.version import VERSION
-    from app.services import plugins
-    from app.services.feed import Feed
-    from app.services.inference import Inference
-    from app.services.intake import Intake
-    from app.services.metrics import Metrics
-    from app.services.reaper import Reaper
+    from app.services.datasets.intake import Intake
+    from app.services.inference.service import Inference
+    from app.services.jobs.event_stream import Feed
+    from app.services.recipes import load as load_plugins
+    from app.services.system.metrics import Metrics
+    from app.services.system.reaper import Reaper
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -60,7 +58,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
         dependencies=[Depends(name_job), Depends(only_known_parameters)],
     )
-    plugins.load(settings)
+    load_plugins(settings)
     app.state.settings = settings
     app.state.metrics = Metrics(VERSION, lambda: app.state.inference.load())
     app.add_middleware(samples.Direct)
@@ -71,8 +69,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.add_middleware(Prefix, path=settings.root_path)
     problems.install(app)
     rooms = (
-        creation, jobs, events, experiments, compare, samples, translations, models, datasets, recipes, limits, health,
-        metrics,
+        create_job, jobs, events, experiments, compare, samples, translations, models, datasets, recipes, limits,
+        health,
     )  # fmt: skip
     for room in rooms:
         app.include_router(room.router)

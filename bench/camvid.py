@@ -15,13 +15,13 @@ from PIL import Image
 from torch import Tensor, nn
 
 from bench.runs import trained
-from models.picture import encode, sheet
-from models.preparing import How, prepare
+from data.batches import scaled
+from data.images import encode, sheet
+from data.prepare import How, prepare
+from data.readers.builtin import Data
 from models.spec.datasets import DATASETS, DatasetInfo
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from worker.training.batches import scaled
-from worker.training.data import Data
 from worker.training.samples import to_pixels
 
 SIDE = 64

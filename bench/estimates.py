@@ -24,7 +24,7 @@ import torch
 from app.core.settings import get_settings
 from app.core.states import JobState
 from app.db import migrate
-from app.services import attempts, jobs
+from app.services.jobs import attempts, lifecycle
 from bench.options import parser_of
 from bench.results import Row, show, write
 from models.build import build, parameters
@@ -100,7 +100,7 @@ def recipe_of(family: str, overrides: Overrides) -> Recipe:
 
 def measure(case: str, recipe: Recipe) -> Iterator[Row]:
     peak, job = run(recipe)
-    estimate = jobs.get(job).estimate
+    estimate = lifecycle.get(job).estimate
     assert estimate is not None
     weights = estimate.parameters.total
     ratio = estimate.memory_bytes / peak.memory_bytes
@@ -123,7 +123,7 @@ def counted(recipe: Recipe) -> int:
 
 def run(recipe: Recipe) -> tuple[Peak, str]:
     """The peak of a real runner process that trains it to its end, and the job's id."""
-    job = jobs.create(family=None, recipe=recipe, dataset=recipe.data.dataset, model_name="estimated")
+    job = lifecycle.create(family=None, recipe=recipe, dataset=recipe.data.dataset, model_name="estimated")
     claim = attempts.claim(job.id, "bench")
     assert claim is not None
     runner, memory = RunnerProcess(job.id, claim.fence, get_settings().logs / f"{job.id}.log"), 0
@@ -133,10 +133,12 @@ def run(recipe: Recipe) -> tuple[Peak, str]:
     finally:
         runner.kill()
         runner.close()
-    ended = jobs.get(job.id)
+    ended = lifecycle.get(job.id)
     if ended.state != JobState.SUCCEEDED:
         raise RuntimeError(f"The job is {ended.state}: {ended.status_reason}")
-    kept = sum(file.size for file in jobs.checkpoints(job.id)) + sum(file.size for file in jobs.artifacts(job.id))
+    kept = sum(file.size for file in lifecycle.checkpoints(job.id)) + sum(
+        file.size for file in lifecycle.artifacts(job.id)
+    )
     return Peak(memory, kept), job.id
 
 

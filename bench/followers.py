@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.core.states import JobState
-from app.services import attempts, jobs
+from app.services.jobs import attempts, lifecycle
 from bench.load import quantile
 from bench.sample_latency import System
 
@@ -51,7 +51,7 @@ async def follow(system: System, jobs_: Sequence[str], followers: int, seconds: 
 def _last(job: str) -> int:
     """Number of the newest event."""
     seq = 0
-    while more := jobs.events(job, after=seq, limit=500):
+    while more := lifecycle.events(job, after=seq, limit=500):
         seq = more[-1].seq
     return seq
 
@@ -73,7 +73,7 @@ async def _follower(port: int, job: str, after: int, reports: int, ready: asynci
 
 def _report(jobs_: Sequence[str], reports: int) -> None:
     """Each job at its own moment of each quarter of a second; what an event says it was written at is before that."""
-    held = {job: jobs.get(job) for job in jobs_}
+    held = {job: lifecycle.get(job) for job in jobs_}
     assert all(one.state == JobState.RUNNING for one in held.values())
     began = time.monotonic()
     for number in range(reports * len(jobs_)):

@@ -20,11 +20,11 @@ from PIL import Image
 
 from app.core.settings import get_settings
 from bench.results import CHECKOUT, RESULTS, Row, write
+from data.readers.builtin import load
 from models.spec.families import FAMILIES, Family
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from worker.training import numerics as numerics_module
-from worker.training.data import load
 from worker.training.loop import Quiet, Report, train
 
 PICTURES = CHECKOUT / "docs" / "pictures" / "recipes"

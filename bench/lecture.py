@@ -17,12 +17,12 @@ from torch import Tensor
 
 from app.core.settings import get_settings
 from bench.results import CHECKOUT, RESULTS, Row, write
+from data.batches import Batches
+from data.readers.builtin import load
 from models.duel import Losses
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from worker.training import numerics as numerics_module
-from worker.training.batches import Batches
-from worker.training.data import load
 from worker.training.samples import sample_sheet
 from worker.training.trainer import Trainer
 

@@ -37,15 +37,15 @@ from bench import judge as judging
 from bench.judge import Judge
 from bench.results import RESULTS, Row, show, write
 from bench.runs import Figures, Measure, measured, trained
+from data.readers.builtin import load
+from data.toy import MIXTURES
 from models.latent import draw_latent
 from models.rng import Rng
 from models.spec.data import Images
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from models.truth import MIXTURES
-from worker.training.data import load
-from worker.training.figures.classes import class_modes
-from worker.training.figures.mixtures import modes
+from worker.evaluation.metrics.classes import class_modes
+from worker.evaluation.metrics.mixtures import modes
 from worker.training.samples import to_pixels
 from worker.training.trainer import NonFinite, Trainer
 

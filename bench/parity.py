@@ -19,11 +19,11 @@ from bench.modes import Case
 from bench.options import parser_of
 from bench.results import Row, show, write
 from bench.runs import CACHE, Figures, measured, trained
+from data.readers.builtin import load
 from models.spec.recipe import Recipe
 from models.spec.training import Budget
-from worker.training import judge
-from worker.training.data import load
-from worker.training.inspector import Inspector, needs_judge
+from worker.evaluation import judge
+from worker.evaluation.live import Inspector, needs_judge
 
 CASES = (
     *((family, dataset) for dataset in ("digits", "mnist") for family in ("cdcgan", "dcgan", "wgan_gp")),

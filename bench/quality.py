@@ -33,14 +33,14 @@ from bench.judge import Judge
 from bench.modes import Case
 from bench.results import RESULTS, Row, show, write
 from bench.runs import Figures, Measure, measured, trained
+from data.readers.builtin import Data, DatasetMissing, Split, load
 from models.latent import draw_latent
 from models.rng import Rng
 from models.spec.data import Images
 from models.spec.recipe import Recipe
-from worker.training.data import Data, DatasetMissing, Split, load
-from worker.training.exam import kept, present
-from worker.training.figures.classes import within_class_spread
-from worker.training.figures.distances import frechet
+from worker.evaluation.generator_under_test import kept, present
+from worker.evaluation.metrics.classes import within_class_spread
+from worker.evaluation.metrics.distances import frechet
 from worker.training.trainer import NonFinite
 
 CLASSES = 10

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 from app.core.settings import get_settings
 from app.db import migrate
-from app.services import attempts, jobs
+from app.services.jobs import attempts, lifecycle
 from bench.options import parser_of
 from bench.results import Row, show, write
 from models.spec.resolve import resolve
-from worker.lifeline import Lifeline
-from worker.reporting import Draw, Note, Reports
-from worker.runner import Runner
+from worker.runners.report_writer import Draw, Note, Reports
+from worker.runners.supervisor_link import Lifeline
+from worker.runners.train import Runner
 
 if TYPE_CHECKING:
     from worker.training.loop import Report
@@ -105,11 +105,11 @@ def run(steps: int, overrides: dict[str, Any]) -> dict[str, float]:
     """The figures of one run."""
     own = overrides | {"watch": None}
     family, recipe = resolve("gan", dataset="ring8", seed=1, budget={"steps": steps}, overrides=own)
-    job = jobs.create(family=family, recipe=recipe, dataset="ring8", model_name="reporting")
+    job = lifecycle.create(family=family, recipe=recipe, dataset="ring8", model_name="reporting")
     assert attempts.claim(job.id, "bench") is not None
     runner = Watched(job.id)
     runner.run()
-    assert jobs.get(job.id).step == steps
+    assert lifecycle.get(job.id).step == steps
     seconds = runner.last - runner.first
     return {
         "steps per second": steps / seconds,

@@ -16,10 +16,10 @@ from pathlib import Path
 import torch
 
 from app.core.settings import get_settings
+from data.batches import Batches
+from data.readers.builtin import Data, load
 from models.spec.recipe import Recipe
 from worker.training import numerics as numerics_module
-from worker.training.batches import Batches
-from worker.training.data import Data, load
 from worker.training.trainer import Trainer
 
 CACHE = Path(__file__).parent / "cache" / "runs"

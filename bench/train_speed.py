@@ -35,15 +35,15 @@ import torch
 from bench.options import parser_of
 from bench.peers.plain_loop import Loop, Pictures, batches
 from bench.results import CHECKOUT, Row, show, write
+from data.batches import scaled
+from data.readers.builtin import Data
 from models.build import build
 from models.duel import Losses
 from models.spec.datasets import DatasetInfo
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from worker.runner_process import TUNING
-from worker.training.batches import scaled
-from worker.training.captured import BY_HAND, CudaGraph
-from worker.training.data import Data
+from worker.training.cuda_graphs import BY_HAND, CudaGraph
 from worker.training.loop import Quiet, Stop, train
 from worker.training.numerics import Numerics, apply, hold_cores, measure
 from worker.training.players import layout

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from data.images import encode
 from examples.demo import service
-from models.picture import encode
 
 SIDE, PICTURES = 28, 64
 WIDTH = 64

@@ -35,12 +35,12 @@ from bench import camvid
 from bench.options import parser_of
 from bench.results import CHECKOUT, Row, show, write
 from bench.runs import Figures, Measure, measured, trained
+from data.batches import scaled
+from data.readers.builtin import Data, load
 from models.spec.data import Unpaired
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from worker.training.batches import scaled
-from worker.training.data import Data, load
-from worker.training.figures.pictures import BASELINES, Pile, psnr, ssim
+from worker.evaluation.metrics.pictures import BASELINES, Pile, psnr, ssim
 
 QUICK_STEPS = 1_000
 AT_ONCE = 20

@@ -23,10 +23,10 @@ from torch import nn
 
 from bench.options import parser_of
 from bench.results import Row, show, write
-from models.engine import Engine
 from models.export import load_export
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
+from serving.engine import Engine
 from tests.support.exports import write_vivid
 
 CASES: tuple[tuple[str, str, dict[str, Any], tuple[int, int]], ...] = (

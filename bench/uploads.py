@@ -22,9 +22,9 @@ from PIL import Image
 from app.client import Forger, Layout
 from app.core.settings import get_settings
 from bench.results import RESULTS, Row, show, write
+from data.images import encode, sheet
+from data.prepare import How, prepare
 from examples.demo import DEMO, bars, follow, post, service
-from models.picture import encode, sheet
-from models.preparing import How, prepare
 
 SIDE = 64
 HELD_OUT = 6

@@ -27,13 +27,14 @@ from bench import judge as judging
 from bench import lecture
 from bench.results import RESULTS, Row, show, write
 from bench.runs import Figures, measured
+from data.batches import Batches
+from data.readers.builtin import load
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from worker.training import judge, numerics
-from worker.training.batches import Batches
-from worker.training.data import load
+from worker.evaluation import judge
+from worker.evaluation.live import Inspector, needs_judge
+from worker.training import numerics
 from worker.training.health import Evaluation, troubles
-from worker.training.inspector import Inspector, needs_judge
 from worker.training.trainer import Trainer
 
 say = partial(print, flush=True)

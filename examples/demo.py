@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from app.client import Forger, ForgerProblem, Job, Picture
-from app.core import running
+from app.core import service_file
 from app.core.states import JobState
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -28,7 +28,22 @@ DEMO = CHECKOUT / "demo"
 PATIENCE_S = 60
 
 DIGITS: dict[str, Any] = {"recipe": "cdcgan", "dataset": "digits", "seed": 1, "budget": {"minutes": 1}}
-NIGHTS: dict[str, Any] = {"recipe": "cyclegan", "dataset": "day2night", "seed": 1, "budget": {"minutes": 3}}
+ADAM = {"beta1": 0.5, "beta2": 0.999}
+NIGHTS: dict[str, Any] = {
+    "recipe": "cyclegan",
+    "dataset": "day2night",
+    "seed": 1,
+    "budget": {"minutes": 3},
+    "overrides": {
+        "game": {"identity": 0.5},
+        "critic": {"width": 32, "norm": "instance"},
+        "objective": {"kind": "least_squares"},
+        "penalties": [],
+        "generator_optimizer": ADAM,
+        "critic_optimizer": ADAM,
+    },
+}
+"""The paper's critic and objective: on painted scenes they light windows and stars, of photographs they make grain."""
 LOOK_S = 0.5
 """between two looks at a job"""
 INTERRUPTED = 130
@@ -96,7 +111,7 @@ def started(home: Path, process: "subprocess.Popen[bytes]") -> str:
     """The service's address, once it has said it."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and process.poll() is None:
-        if url := running.address(home):
+        if url := service_file.address(home):
             return url
         time.sleep(0.1)
     raise SystemExit(f"The service did not start. Its log is {home / 'serve.log'}.")
@@ -146,7 +161,7 @@ def keep(picture: Picture, request: str, name: str) -> None:
 
 def translate(forger: Forger, model: str) -> None:
     """Send the first held-out scenes through the model; day_to_night.png shows them above the replies."""
-    from worker.training import scenes  # imports torch: late, so that the first line appears at once
+    from data.readers import scenes  # imports torch: late, so that the first line appears at once
 
     columns = []
     for number in range(SCENES):

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models import ranks
+from models import distributed
 from models.rng import Stream, drawn
 from models.spec.games import Transform
 
@@ -31,8 +31,8 @@ def augment(x: Tensor, transforms: tuple[Transform, ...], probability: Tensor | 
 
 def _colour(x: Tensor, rng: Stream) -> Tensor:
     """Brightness by up to .5, saturation times 0 to 2, contrast times .5 to 1.5."""
-    n = ranks.count() * len(x)
-    factors = drawn(rng, lambda own: ranks.part(torch.rand(3, n, 1, 1, 1, generator=own), 1), x.device)
+    n = distributed.count() * len(x)
+    factors = drawn(rng, lambda own: distributed.part(torch.rand(3, n, 1, 1, 1, generator=own), 1), x.device)
     brightness, saturation, contrast = factors.to(x)
     x = x + brightness - 0.5
     grey = x.mean(1, keepdim=True)
@@ -66,13 +66,13 @@ def _cutout(x: Tensor, rng: Stream) -> Tensor:
 
 def _uniform(rng: Stream, n: int, device: torch.device) -> Tensor:
     """[n, 1, 1, 1] in [0, 1)"""
-    return drawn(rng, lambda own: ranks.part(torch.rand(ranks.count() * n, 1, 1, 1, generator=own)), device)
+    return drawn(rng, lambda own: distributed.part(torch.rand(distributed.count() * n, 1, 1, 1, generator=own)), device)
 
 
 def _places(rng: Stream, start: int, end: int, n: int, device: torch.device) -> Tensor:
     """Down and across, in start .. end - 1: [2, n, 1]"""
-    size = 2, ranks.count() * n, 1
-    return drawn(rng, lambda own: ranks.part(torch.randint(start, end, size, generator=own), 1), device)
+    size = 2, distributed.count() * n, 1
+    return drawn(rng, lambda own: distributed.part(torch.randint(start, end, size, generator=own), 1), device)
 
 
 _TRANSFORMS: dict[Transform, Callable[[Tensor, Stream], Tensor]] = {

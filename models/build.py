@@ -1,4 +1,4 @@
-"""From a recipe to players, a game, an objective and penalties."""
+"""Build the players, the game, the objective and the penalties of a recipe."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,25 +9,26 @@ import torch
 from torch import nn
 
 from models.duel import Turn
-from models.games import Game, Synthesis, Unpaired
+from models.games.game import Game
+from models.games.paired import Paired
+from models.games.reconstruction import Reconstruction
+from models.games.synthesis import Synthesis
+from models.games.unpaired import Unpaired
 from models.nets.autoencoder import Autoencoder, DcganAutoencoder, MlpAutoencoder
+from models.nets.critics import AutoencoderCritic, Twin
 from models.nets.cyclegan import PatchCritic, ResnetGenerator
 from models.nets.dcgan import DcganCritic, DcganGenerator
 from models.nets.mlp import MlpCritic, MlpGenerator
 from models.nets.progressive import ProgressiveCritic, ProgressiveGenerator
-from models.nets.rebuilding import AutoencoderCritic
 from models.nets.residual import ResidualCritic, ResidualGenerator
 from models.nets.rotation import RotationNet
 from models.nets.sequence import SequenceCritic, SequenceGenerator
 from models.nets.srresnet import SrresnetGenerator
 from models.nets.stacked import StackedCritic, StackedGenerator
-from models.nets.twin import Twin
 from models.nets.unet import UnetGenerator
 from models.nets.vgg import Vgg19
 from models.objectives import Objective, build_objective
-from models.paired import Paired
 from models.penalties import Penalty, build_penalty
-from models.reconstruction import Reconstruction
 from models.rng import stream_seed
 from models.spec import games, nets
 from models.spec.recipe import Recipe

@@ -1,4 +1,4 @@
-"""The words that games, objectives, penalties and the trainer share."""
+"""Types that games, objectives, penalties and the trainer share: Duel, Scores, Verdict, Origin."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

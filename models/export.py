@@ -12,7 +12,7 @@ from torch import nn
 
 from models import checkpoint
 from models.build import build_generator
-from models.nets.schedule import proceed
+from models.nets.layers.common import proceed
 from models.recalibration import recalibrate
 from models.spec.recipe import Recipe
 from models.spec.upgrade import read

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models import ranks
+from models import distributed
 from models.duel import Losses, Scores
 from models.spec import objectives as spec
 from models.spec import plugins
-from models.spec.plugged import FromPlugin
+from models.spec.base import FromPlugin
 
 
 class Objective(nn.Module):
@@ -165,8 +165,8 @@ class Began(Objective):
 
     @torch.no_grad()
     def settle(self, scores: Scores) -> None:
-        error = ranks.mean(scores.real_score.mean())
-        gap = self.diversity * error - ranks.mean(scores.fake.score.mean())
+        error = distributed.mean(scores.real_score.mean())
+        gap = self.diversity * error - distributed.mean(scores.fake.score.mean())
         self.balance.add_(self.pace * gap).clamp_(0, 1)
         self.convergence.copy_(error + gap.abs())
 

@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models import ranks
+from models import distributed
 from models.duel import Duel, Scores, Turn
 from models.rng import Stream, drawn
 from models.spec import penalties as spec
 from models.spec import plugins
-from models.spec.plugged import FromPlugin
+from models.spec.base import FromPlugin
 
 
 class Penalty(nn.Module):
@@ -60,8 +60,8 @@ class GradientPenalty(Penalty):
 
     def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
         real = duel.real.detach()
-        n = ranks.count() * len(real)
-        share = drawn(rng, lambda own: ranks.part(torch.rand(n, generator=own)), real.device)
+        n = distributed.count() * len(real)
+        share = drawn(rng, lambda own: distributed.part(torch.rand(n, generator=own)), real.device)
         share = share.to(real).view(-1, *[1] * (real.dim() - 1))
         mixture = torch.lerp(real, duel.fake.detach().to(real.dtype), share).requires_grad_()
         slope = _slope(duel.critic(mixture).score.float(), mixture)
@@ -113,7 +113,7 @@ class FeatureMatching(Penalty):
         fake, real = scores.fake.features, None if scores.real is None else scores.real.features
         if real is None or fake is None:
             raise ValueError("This critic shows no features; choose one that does.")
-        return F.mse_loss(ranks.mean(fake.mean(0)), ranks.mean(real.detach().mean(0)))
+        return F.mse_loss(distributed.mean(fake.mean(0)), distributed.mean(real.detach().mean(0)))
 
 
 class HistoricalAveraging(Penalty):
@@ -163,9 +163,9 @@ class JacobianClamping(Penalty):
         if duel.origin is None:
             raise ValueError("This duel's fakes come from no latent; remove jacobian_clamping.")
         latent = duel.origin.latent
-        size = ranks.count() * len(latent), latent.shape[1]
+        size = distributed.count() * len(latent), latent.shape[1]
         direction = drawn(
-            rng, lambda own: F.normalize(ranks.part(torch.randn(size, generator=own)), dim=1), latent.device
+            rng, lambda own: F.normalize(distributed.part(torch.randn(size, generator=own)), dim=1), latent.device
         ).to(latent)
         # Drawn anew, both in fp32: in bf16 the difference of a small step would be rounding alone.
         stood = duel.origin.generate(latent).float().flatten(1)

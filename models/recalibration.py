@@ -1,4 +1,4 @@
-"""BatchNorm's statistics for averaged weights: memory and the time between two beats are bounded at any side.
+"""Recompute BatchNorm's statistics for averaged weights, in bounded memory.
 
 The running statistics belong to the weights of training; an average of weights has statistics of its own.
 """

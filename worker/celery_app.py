@@ -1,4 +1,4 @@
-"""The worker process: waits for rings and for its runners; it never imports torch.
+"""The worker process: wait for messages and supervise runners. It never imports torch.
 
 Start it with `celery -A worker.celery_app worker`.
 """
@@ -9,10 +9,10 @@ from celery import signals
 
 from app.core.logging import configure, get_logger
 from app.core.settings import get_settings
-from app.services import reaper
 from app.services.queue import celery
-from app.services.reaper import Reaper
-from worker import process, tasks
+from app.services.system import reaper
+from app.services.system.reaper import Reaper
+from worker import celery_process, tasks
 
 log = get_logger(__name__)
 app = celery()
@@ -28,19 +28,19 @@ def _logging(**_: Any) -> None:
 
 
 def _starting(**_: Any) -> None:
-    process.begin()
+    celery_process.begin()
     reaper.guarded(reaper.free)  # before this worker takes what waits behind the jobs of its predecessor
     _reaper.start()
 
 
 def _ready(**_: Any) -> None:
-    process.one_way_out()
+    celery_process.one_way_out()
 
 
 def _shutting_down(**_: Any) -> None:
     """Runs in the signal handler, so it only sets flags: the supervisors give their jobs back."""
     tasks.closing.set()
-    process.end_within(get_settings().stop_grace_s + EXIT_MARGIN_S)
+    celery_process.end_within(get_settings().stop_grace_s + EXIT_MARGIN_S)
 
 
 signals.celeryd_init.connect(_logging)  # before the first warning

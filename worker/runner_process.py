@@ -1,4 +1,4 @@
-"""The runner as its supervisor sees it: a process group, a pipe for orders, a pipe of heartbeats."""
+"""The runner as a child process: a process group, a pipe for orders, a pipe for heartbeats."""
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from app.core import environment
+from app.core.sandbox import environment
 from app.core.settings import CHECKOUT
 
 _BEAT = re.compile(rb"(\d+)(?: ([\d.]+))?\n")
@@ -37,7 +37,7 @@ class RunnerProcess:
         log_file.parent.mkdir(parents=True, exist_ok=True)
         with log_file.open("ab") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "worker.runner", job_id, str(fence)],
+                [sys.executable, "-P", "-m", "worker.runners.main", job_id, str(fence)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,

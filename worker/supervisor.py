@@ -1,4 +1,4 @@
-"""Holds one job at a time: claims it, watches its runner, renews the lease, passes on what is asked."""
+"""Supervise one job at a time: claim it, watch its runner, renew the lease, pass on orders."""
 
 import threading
 import time
@@ -9,15 +9,15 @@ from sqlalchemy.exc import OperationalError
 from structlog.contextvars import bound_contextvars
 
 from app.core import owner
+from app.core.disk_full import no_room
 from app.core.errors import FencedOut
 from app.core.logging import get_logger
-from app.core.room import no_room
 from app.core.settings import Settings, get_settings
 from app.core.states import JobState
-from app.services import attempts, jobs
-from app.services.attempts import Claim
-from worker.lifeline import DATABASE_LOST, ORPHANED
+from app.services.jobs import attempts, lifecycle
+from app.services.jobs.attempts import Claim
 from worker.runner_process import RunnerProcess
+from worker.runners.supervisor_link import DATABASE_LOST, ORPHANED
 
 log = get_logger(__name__)
 
@@ -36,7 +36,7 @@ def supervise(job_id: str, closing: threading.Event) -> None:
             log.info("attempt_started")
             with _told_without_room(claim):
                 Attempt(claim, get_settings(), closing).run()
-            log.info("attempt_ended", state=jobs.get(job_id).state)
+            log.info("attempt_ended", state=lifecycle.get(job_id).state)
 
 
 @contextmanager

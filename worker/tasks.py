@@ -1,4 +1,4 @@
-"""The tasks: a ring at the door, for each kind of job, and the places inside."""
+"""The Celery tasks: one for each kind of job."""
 
 import threading
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from celery import Celery
 
 from app.core.names import EVALUATE, QUEUES, TASKS, TRAIN
 from app.core.settings import get_settings
-from app.services import jobs
+from app.services.jobs import lifecycle
 from app.services.queue import EVALUATIONS
 from worker.supervisor import supervise
 
@@ -29,11 +29,11 @@ def _door(kind: str, places: threading.Semaphore) -> Callable[[str], None]:
         if not places.acquire(blocking=False):
             return
         try:
-            waiting = jobs.oldest(kind)
+            waiting = lifecycle.oldest(kind)
             if waiting is not None:
                 supervise(waiting, closing)
         finally:
             places.release()
-        jobs.ring_oldest(kind)
+        lifecycle.ring_oldest(kind)
 
     return enter

@@ -1,4 +1,4 @@
-"""What routes take from the application and from the request's head."""
+"""Dependencies of routes: the application's services, and values read from the request's headers."""
 
 from functools import lru_cache
 from typing import Annotated
@@ -6,14 +6,14 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 from structlog.contextvars import bind_contextvars
 
-from app.api.bodies import MEDIA_TYPE, media_type
+from app.api.requests.json_bodies import MEDIA_TYPE, media_type
 from app.core.errors import NotAcceptable, UnsupportedMedia
 from app.core.limits import ID_LENGTH, PAGE
-from app.core.sandbox import Sandbox
+from app.core.sandbox.parent import Sandbox
 from app.core.settings import Settings
-from app.services.feed import Feed
-from app.services.inference import Inference
-from app.services.intake import Intake
+from app.services.datasets.intake import Intake
+from app.services.inference.service import Inference
+from app.services.jobs.event_stream import Feed
 
 
 # Coroutines, though they wait for nothing: FastAPI sends a plain function through a pool of threads.

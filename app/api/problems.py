@@ -17,13 +17,13 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import Scope
 
-from app.api import examples
-from app.api.heads import OPEN, PROTECTIVE, SAFE
-from app.api.taken import taken
+from app.api.headers import OPEN, PROTECTIVE, SAFE
+from app.api.openapi import examples
+from app.api.openapi.signature import taken
 from app.core import errors as errors_
+from app.core.disk_full import no_room
 from app.core.errors import FieldError, ForgerError, Invalid, NoRoom
 from app.core.logging import get_logger
-from app.core.room import no_room
 from app.schemas.problem import Problem
 from models.spec import wording
 from models.spec.wording import Refusal

@@ -1,4 +1,4 @@
-"""What commands share: the service they speak to, the words for a job, and how an answer is printed."""
+"""Helpers that commands share: the client, the words that name a job, and the printing of replies."""
 
 import itertools
 import json

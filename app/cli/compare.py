@@ -15,8 +15,8 @@ from app.cli.tabled import Cell
 
 if TYPE_CHECKING:
     from app.client import Forger
-    from app.core.charts import Picture
     from app.schemas.compare import ComparedJob, ComparedSample, ComparisonOut, Ranking
+    from data.plots import Picture
 
 FIGURE = "figure/"
 """what names of curves begin with that are drawn of figures"""
@@ -53,7 +53,7 @@ def compare(
 
 
 def _print(compared: "ComparisonOut") -> None:
-    from app.schemas import tables
+    from app.schemas import experiment_tables
 
     names = called(compared)
     jobs = [
@@ -70,28 +70,31 @@ def _print(compared: "ComparisonOut") -> None:
     if not compared.figures:
         typer.echo("Nothing is measured yet: `forger evaluate` measures a model.")
         return
-    labels = tables.labels(compared.figures)
+    labels = experiment_tables.labels(compared.figures)
     figures = [_row(label, one, names) for label, one in zip(labels, compared.figures, strict=True)]
     tabled.show(["FIGURE", *head], figures, "Figures, of the best checkpoints")
     _print_repeated(compared, labels, names)
-    for note in tables.sources(compared.figures):
+    for note in experiment_tables.sources(compared.figures):
         typer.echo(note)
 
 
 def _print_repeated(compared: "ComparisonOut", labels: list[str], names: Mapping[str, str]) -> None:
     """A column for each recipe that was trained with several seeds, where there is one."""
-    from app.schemas import tables
+    from app.schemas import experiment_tables
 
     found = [{cell.case: cell for cell in one.cases} for one in compared.figures]
     firsts = [job for job in names if any(job in cells for cells in found)]
     if not firsts:
         return
     rows = [
-        [Cell(label), *(Cell(tables.words(cells.get(job)), job in cells and cells[job].best) for job in firsts)]
+        [
+            Cell(label),
+            *(Cell(experiment_tables.words(cells.get(job)), job in cells and cells[job].best) for job in firsts),
+        ]
         for label, cells in zip(labels, found, strict=True)
     ]
     tabled.show(["FIGURE", *(f"as {names[job]}" for job in firsts)], rows, "Over seeds")
-    typer.echo(tables.READING)
+    typer.echo(experiment_tables.READING)
 
 
 def _row(label: str, ranking: "Ranking", names: Mapping[str, str]) -> list[Cell]:
@@ -119,8 +122,8 @@ def _name(job: "ComparedJob") -> str:
 
 
 def _draw(forger: "Forger", compared: "ComparisonOut", out: Path) -> None:
-    from app.core import charts
     from app.remote.files import write_whole
+    from data import plots
 
     names = called(compared)
     samples = [
@@ -131,7 +134,7 @@ def _draw(forger: "Forger", compared: "ComparisonOut", out: Path) -> None:
     curves = _curves(compared, names)
     if not samples and curves is None:
         raise Refusal("There is nothing to draw yet: none of the jobs has published a model or drawn a report.")
-    write_whole(out, [charts.png(charts.sheet(samples, curves))])
+    write_whole(out, [plots.png(plots.sheet(samples, curves))])
 
 
 def _noted(job: "ComparedJob") -> str:
@@ -150,7 +153,7 @@ def drawn(forger: "Forger", href: str) -> "Picture":
     import numpy as np
     from PIL import Image
 
-    from models.picture import sheet
+    from data.images import sheet
 
     array = np.load(io.BytesIO(forger.fetch(f"{href}&format=npy").data), allow_pickle=False)
     if array.ndim == 4:
@@ -163,11 +166,11 @@ def drawn(forger: "Forger", href: str) -> "Picture":
 
 def _curves(compared: "ComparisonOut", names: Mapping[str, str]) -> "Picture | None":
     """Of the figure that the jobs are watched by, the first that there is."""
-    from app.core import charts
+    from data import plots
 
     declared = [f"{FIGURE}{job.metric}" for job in compared.jobs if job.metric]
     known = {curves.name: curves for curves in compared.curves}
     found = next((known[name] for name in declared if name in known), None)
     if found is None:
         return None
-    return charts.plot(found.name.removeprefix(FIGURE), {names[curve.job]: curve.points for curve in found.jobs})
+    return plots.plot(found.name.removeprefix(FIGURE), {names[curve.job]: curve.points for curve in found.jobs})

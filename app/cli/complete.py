@@ -1,4 +1,4 @@
-"""What the shell offers behind a command: names the service knows, or none when it does not answer."""
+"""Shell completion: names that the service knows, or none while it does not answer."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 def families(incomplete: str) -> list[str]:
     from app.core.settings import get_settings
-    from app.services import plugins
+    from app.services import recipes
     from models.spec.families import FAMILIES
     from models.spec.plugins import PluginFailed
 
     with suppress(PluginFailed):  # the service says so when it starts
-        plugins.load(get_settings())
+        recipes.load(get_settings())
     return _beginning(incomplete, FAMILIES)
 
 

@@ -76,12 +76,12 @@ def _try(forger: "Forger", asked: dict[str, Any], *, as_json: bool) -> None:
 
 def _follow(made: "Experiment", *, quiet: bool) -> None:
     """A line whenever jobs change their states. Ctrl-C leaves them training."""
-    from app.schemas import tables
+    from app.schemas import experiment_tables
 
     try:
         for seen in made.follow():
             if not quiet:
-                typer.echo(tables.title(seen))
+                typer.echo(experiment_tables.title(seen))
     except KeyboardInterrupt:
         typer.echo(f"{made.id} goes on. Watch it again with: forger experiments follow {ask.end(made.id)}")
         raise typer.Exit(130) from None
@@ -100,14 +100,18 @@ def _conclude(seen: "ExperimentDetail") -> None:
 
 def put_table(seen: "ExperimentDetail") -> None:
     """By case the mean and spread of each figure."""
-    from app.schemas import tables
+    from app.schemas import experiment_tables
 
     rows = [
-        [Cell(case), *(Cell(tables.words(cell), cell is not None and cell.best) for cell in cells)]
-        for case, cells in tables.rows(seen)
+        [Cell(case), *(Cell(experiment_tables.words(cell), cell is not None and cell.best) for cell in cells)]
+        for case, cells in experiment_tables.rows(seen)
     ]
-    tabled.show([name.upper() if name == "case" else name for name in tables.head(seen)], rows, tables.title(seen))
-    for note in tables.notes(seen):
+    tabled.show(
+        [name.upper() if name == "case" else name for name in experiment_tables.head(seen)],
+        rows,
+        experiment_tables.title(seen),
+    )
+    for note in experiment_tables.notes(seen):
         typer.echo(note)
 
 
@@ -210,10 +214,10 @@ def follow_(ctx: typer.Context, id_: Which) -> None:
 @group.command(no_args_is_help=True)
 def cancel(ctx: typer.Context, id_: Which) -> None:
     """Cancel every job of an experiment that has not ended."""
-    from app.schemas import tables
+    from app.schemas import experiment_tables
 
     forger = ask.forger(ctx)
-    typer.echo(f"{tables.title(find(forger, id_).cancel().seen)}, at {forger.url}.")
+    typer.echo(f"{experiment_tables.title(find(forger, id_).cancel().seen)}, at {forger.url}.")
 
 
 @group.command(no_args_is_help=True)

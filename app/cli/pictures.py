@@ -10,7 +10,7 @@ import typer
 
 from app.cli import ask, complete, follow
 from app.cli.refusals import Refusal
-from app.core import tabular
+from app.core import tables
 
 if TYPE_CHECKING:
     from app.client import Picture
@@ -24,7 +24,7 @@ TRANSLATIONS: Mapping[str, Translated] = {"png": "png", "jpg": "jpeg", "jpeg": "
 """what a translated picture is by the ending of its file"""
 PNG = {"png": "png"}
 """of what the service draws as PNG only"""
-VALUES: Mapping[str, tabular.Format] = {"csv": "csv", "parquet": "parquet"}
+VALUES: Mapping[str, tables.Format] = {"csv": "csv", "parquet": "parquet"}
 """of tables, by the ending of their file"""
 T = TypeVar("T")
 
@@ -130,7 +130,7 @@ def _translate_many(
 
 def _inside(folder: Path) -> list[Path]:
     """The pictures that lie in a folder, in order, without hidden ones and those of folders in it. Raises Refusal."""
-    from models.decoding import SUFFIXES
+    from data.decode import SUFFIXES
 
     found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
     if not found:

@@ -1,4 +1,4 @@
-"""What a person reads when a command cannot do what it was asked: one sentence on stderr, exit code 2."""
+"""Turn any failure of a command into one sentence on stderr and exit code 2."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -37,8 +37,8 @@ def told(error: Exception) -> str | None:
     """The sentence of a refusal, of a service that does not answer, of a file or of the settings."""
     from pydantic import ValidationError
 
-    from app.core.room import no_room
-    from app.embedded.errors import CannotServe
+    from app.core.disk_full import no_room
+    from app.embedded.processes import CannotServe
     from app.remote.problems import ForgerProblem, Unreachable
 
     match error:

@@ -1,10 +1,10 @@
-"""What an intake found, as lines a person reads."""
+"""Print the report on an uploaded dataset."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from app.core.reports import Report, Span
+    from data.uploads.report import Report, Span
 
 SHOWN = 8
 """entries of a list that are named; --json has more"""

@@ -1,4 +1,4 @@
-"""What has been seen of a job, as a picture of text: a bar, a line per curve, the newest sample."""
+"""Draw a job as text: a bar, a line per curve, the newest sample."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING

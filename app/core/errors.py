@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import ClassVar
 
 from app.core.limits import ERRORS
+from data.errors import Refused, WrongMedia
 
 POINTER_LENGTH, MESSAGE_LENGTH = 300, 1000
 """characters told of a pointer and of a message: both may repeat what a client sent"""
@@ -95,6 +96,12 @@ class UnsupportedMedia(ForgerError):
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     default_code = "unsupported_media"
     title = "Unsupported media type"
+
+
+def refused_file(error: Refused) -> Invalid | UnsupportedMedia:
+    """Return the error to answer with where an uploaded file is refused."""
+    kind = UnsupportedMedia if isinstance(error, WrongMedia) else Invalid
+    return kind(error.detail, code=error.code, errors=(FieldError(error.pointer, error.detail),))
 
 
 class NotAcceptable(ForgerError):

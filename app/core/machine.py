@@ -1,4 +1,4 @@
-"""What this machine has, and who gives way when it has no more."""
+"""The machine's cores, memory and GPUs, and the order in which the kernel ends processes when memory runs out."""
 
 import os
 import sys

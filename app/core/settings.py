@@ -15,12 +15,18 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from app.core import machine
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+
+
 DOORS = (
     "jobs", "experiments", "compare", "sample", "translate", "models", "datasets", "recipes", "limits",
     "livez", "readyz", "metrics", "version", "openapi.json",
 )  # fmt: skip
 """the first segments of the service's addresses"""
+
+
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+
+
 _ORIGIN = re.compile(r"https?://[^\s/@?#,*]+")
 
 
@@ -261,3 +267,8 @@ class Settings(BaseSettings):
 @lru_cache
 def get_settings() -> Settings:
     return Settings()
+
+
+def link(path: str) -> str:
+    """The address of a path of ours as clients reach it, behind a proxy or not."""
+    return get_settings().root_path + path

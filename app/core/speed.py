@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.spec.duration import Speed
+from models.spec.estimates.duration import Speed
 
 PART_S, PARTS = 0.02, 5
 """how long each kind of work is measured, and how often: the best counts, for other work comes and goes"""

@@ -8,23 +8,36 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Float, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from app.core.settings import get_settings
 
 READ_ONLY = "forger_read_only"
+
+
 _SQLITE_POOL = {"pool_size": 40, "max_overflow": 24, "pool_pre_ping": True}
+
+
 # Every process has such a pool, and a server takes a hundred connections unless told otherwise.
 _POSTGRES_POOL = {"pool_size": 5, "max_overflow": 15, "pool_pre_ping": True}
+
+
 # A process that hangs inside a transaction must not hold up the others, nor a network that swallows packets.
 _POSTGRES_LIMITS = {
     "connect_timeout": 5,
     "tcp_user_timeout": 20_000,
     "options": "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s",
 }
+
+
 _PRAGMAS = ("busy_timeout=15000", "synchronous=FULL", "foreign_keys=ON")
+
+
 _PAUSES_S = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12)
 
 
@@ -77,3 +90,18 @@ def unit_of_work(*, read_only: bool = False) -> Iterator[Session]:
     with Session(engine(get_settings().database_url), expire_on_commit=False) as session, session.begin():
         session.connection(execution_options={READ_ONLY: read_only})
         yield session
+
+
+class epoch_now(FunctionElement[float]):
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(epoch_now, "sqlite")
+def _sqlite(element: epoch_now, compiler: SQLCompiler, **kw: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(epoch_now, "postgresql")
+def _postgresql(element: epoch_now, compiler: SQLCompiler, **kw: Any) -> str:
+    return "extract(epoch from clock_timestamp())::float8"

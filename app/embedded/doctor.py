@@ -15,14 +15,15 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core import environment, private, running
+from app.core import service_file
+from app.core.disk_full import no_room
 from app.core.errors import NotReady
-from app.core.room import no_room
-from app.core.sandbox import Sandbox
+from app.core.sandbox import environment, private
+from app.core.sandbox.parent import Sandbox
 from app.core.settings import Settings
 from app.db import migrate
 from app.embedded import redis
-from app.embedded.errors import CannotServe
+from app.embedded.processes import CannotServe
 from app.embedded.serve import check_exposure, listening
 
 ENOUGH_DISK_GB = 2.0
@@ -168,7 +169,7 @@ def _sandbox(settings: Settings) -> Finding:
 
 
 def _port(settings: Settings) -> Finding:
-    own = running.address(settings.home)
+    own = service_file.address(settings.home)
     if own is not None:
         return _own_service(own)
     try:

@@ -1,4 +1,4 @@
-"""Children that are restarted when they die and that never outlive their parent."""
+"""Child processes that are restarted when they die and never outlive their parent."""
 
 import ctypes
 import os
@@ -13,9 +13,16 @@ from app.core.settings import CHECKOUT
 
 log = get_logger(__name__)
 
+
 _PR_SET_PDEATHSIG = 1
+
+
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
 _BACKOFF_S = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
+
+
 _HEALTHY_AFTER_S = 60.0
 
 
@@ -94,3 +101,7 @@ def stop(children: Sequence[Child], grace_s: float) -> None:
         child.ask_to_stop()
     for child in children:
         child.wait(deadline)
+
+
+class CannotServe(Exception):
+    """The message says what is wrong and what to do; `forger serve` prints it and exits with status 2."""

@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from app.embedded.errors import CannotServe
+from app.embedded.processes import CannotServe
 
 MAX_SOCKET_PATH = 100
 """Redis cuts a longer path silently and creates its socket elsewhere."""

@@ -17,16 +17,16 @@ from typing import Literal, NoReturn
 
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from app.core import environment, private, running
+from app.core import service_file
+from app.core.disk_full import no_room
 from app.core.logging import configure, get_logger
-from app.core.room import no_room
+from app.core.sandbox import environment, private
 from app.core.settings import CHECKOUT, Settings
 from app.db import migrate
 from app.embedded import processes, redis
-from app.embedded.errors import CannotServe
-from app.embedded.processes import Child
+from app.embedded.processes import CannotServe, Child
 from app.embedded.reachable import ALL, spelled, urls
-from app.services import plugins
+from app.services import recipes
 from models.spec.plugins import PluginFailed
 
 log = get_logger(__name__)
@@ -65,7 +65,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         url = f"http://{spelled(ALL.get(settings.host, settings.host))}:{port}"
         migrated()
         front, broker = _children(settings, listener)
-        with _published(settings.home / running.FILE, url):
+        with _published(settings.home / service_file.FILE, url):
             try:
                 for child in (*broker, *front):
                     child.start()
@@ -136,7 +136,7 @@ def check_exposure(settings: Settings) -> None:
 
 def check_plugins(settings: Settings) -> None:
     try:
-        plugins.load(settings)
+        recipes.load(settings)
     except PluginFailed as error:
         raise CannotServe(str(error)) from error
 
@@ -217,7 +217,7 @@ def _api(settings: Settings, *where: str) -> list[str]:
 
 
 def _worker(settings: Settings, part: Literal["worker", "inference"]) -> list[str]:
-    module = "worker.celery_app" if part == "worker" else "worker.inference"
+    module = "worker.celery_app" if part == "worker" else "worker.inference.worker"
     command = [sys.executable, "-P", "-m", "celery", "-q", "-A", module, "--skip-checks", "worker"]
     command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     return [*command, "--loglevel", settings.log_level, "-n", f"forger-{part}-{os.getpid()}@%h"]

@@ -1,10 +1,10 @@
-"""Where the service is: what is set is what is asked, and without a setting the usual port."""
+"""Find the service's address: the one that is set, else the usual port on this machine."""
 
 import ipaddress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from app.core import running
+from app.core import service_file
 from app.core.settings import Settings
 from app.remote.problems import Unreachable
 
@@ -32,7 +32,7 @@ def find(settings: Settings) -> Place:
         return Place(settings.url, "FORGER_URL")
     named = settings.model_fields_set
     listening = _listening(settings)
-    if url := running.address(settings.home):
+    if url := service_file.address(settings.home):
         home = Place(url, f"what runs from FORGER_HOME={settings.home}")
         if listening is None or "port" not in named or urlsplit(url).port == settings.port:
             return home

@@ -1,4 +1,4 @@
-"""What happens to a job, as types; and the stream of it, over as many connections as it takes."""
+"""Events of a job as types, and a stream of them that survives broken connections."""
 
 import json
 import time

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 
 from app.core.states import TERMINAL
-from app.core.tabular import Format
+from app.core.tables import Format
 from app.remote.connection import Connection
 from app.remote.job import Job
 from app.remote.picture import Picture

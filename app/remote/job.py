@@ -10,7 +10,7 @@ from zipfile import ZipFile
 from app.core.limits import REPLY_POINTS, REPLY_POINTS_MOST
 from app.core.names import LABELS, LEFT_OUT
 from app.core.states import TERMINAL, JobState
-from app.core.tabular import Format
+from app.core.tables import Format
 from app.remote import events, notebook
 from app.remote.connection import Connection, once
 from app.remote.events import Event

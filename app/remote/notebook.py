@@ -1,4 +1,4 @@
-"""How results look in a notebook. Nothing of Jupyter is imported: it asks objects for their HTML by itself."""
+"""HTML for notebooks. Imports nothing of Jupyter, which calls `_repr_html_` by itself."""
 
 import base64
 from html import escape

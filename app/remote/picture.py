@@ -1,4 +1,4 @@
-"""What the service draws, with what it said about it."""
+"""A picture that the service drew, with its response headers."""
 
 import io
 from dataclasses import dataclass, field

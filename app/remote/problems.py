@@ -1,4 +1,4 @@
-"""What can go wrong between a client and a Forger, as two exceptions whose text is a sentence for the person."""
+"""The client's two exceptions. The text of each is a sentence for the person."""
 
 from app.schemas.problem import Problem, Refused
 

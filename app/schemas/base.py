@@ -1,4 +1,4 @@
-"""What request and response bodies share."""
+"""Base classes of request and response bodies."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal

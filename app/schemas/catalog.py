@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from app.core.limits import ID_LENGTH
-from app.core.links import link
-from app.core.reports import Report
+from app.core.settings import link
 from app.schemas.base import Health, In, Json, Name, Out, Time
+from data.uploads.report import Report
 from models.spec.recipe import Recipe
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
-    from app.services.datasets import Detail
+    from app.services.datasets.catalog import Detail
     from app.services.views import VersionView
 
 

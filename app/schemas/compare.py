@@ -10,7 +10,7 @@ from app.schemas.figures import CellOut, FigureHead
 from app.schemas.jobs import Best
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
-    from app.services.compare import Comparison
+    from app.services.experiments.compare import Comparison
 
 
 class ComparedJob(Out):

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from app.core.limits import EXPERIMENT_JOBS
-from app.core.links import link
+from app.core.settings import link
 from app.core.states import JobState
 from app.schemas.base import Health, In, Json, Name, Out, Seed, Time
 from app.schemas.figures import CellOut, FigureHead, JobFigure
 from app.schemas.jobs import FamilyOrRecipe, Refusal
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
-    from app.services.experiments import ExperimentView, Member, Planned
-    from app.services.measurements import Measured
+    from app.services.experiments.lifecycle import ExperimentView, Member, Planned
+    from app.services.jobs.measurements import Measured
 
 
 class CaseIn(In):

@@ -1,4 +1,4 @@
-"""What replies say of a figure: of one job, or of one case over its seeds."""
+"""Replies about a figure: of one job, or of one case over its seeds."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -7,7 +7,7 @@ from pydantic import Field
 from app.schemas.base import Json, Out
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
-    from app.services.measurements import Measured
+    from app.services.jobs.measurements import Measured
 
 
 class FigureHead(Out):

@@ -6,7 +6,7 @@ from pydantic import Discriminator, Field, RootModel, Tag, ValidationError, mode
 from pydantic_core import PydanticCustomError
 
 from app.core.limits import EVALUATED_LEAST, EVALUATED_MOST, ID_LENGTH, SEED_LIMIT
-from app.core.links import link
+from app.core.settings import link
 from app.core.states import JobState
 from app.schemas.base import Health, In, Json, Name, Out, Time
 from app.schemas.bulk import GenerateIn, TranslateIn
@@ -16,7 +16,7 @@ from models.spec.wording import WORDS, listed, nearest, shown
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
     from app.services.views import ArtifactView, JobView
-    from models.spec.estimate import Estimate
+    from models.spec.estimates.resources import Estimate
 
 ROOMS = ("events", "metrics", "checkpoints", "artifacts", "samples")
 

@@ -1,4 +1,4 @@
-"""A request that must be done once: its key is taken first, and answered in the transaction that makes what it asks."""
+"""Answer a repeated request once: take its key first, and store the answer with what it creates."""
 
 import hashlib
 import json

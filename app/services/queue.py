@@ -1,4 +1,4 @@
-"""The doorbell: a message carries a job's id and may be lost, doubled or late without harm."""
+"""The message queue. A message carries a job's id and may be lost, doubled or late without harm."""
 
 from functools import lru_cache
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What the services hand out: frozen values, never rows."""
+"""Frozen values that the services return in place of rows."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from app.core.names import TRAIN
 from app.core.states import JobState
 from app.db import tables
-from app.services import estimates
-from models.spec.estimate import Estimate
+from app.services.capacity import estimates
+from models.spec.estimates.resources import Estimate
 from models.spec.recipe import Recipe
 from models.spec.upgrade import read
 

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from models.export import load_export
-from models.nets.layers import FromPixel
+from models.nets.layers.common import FromPixel
 
 
 def load() -> tuple[nn.Module, int]:

@@ -7,11 +7,11 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from models.nets.dcgan import DcganGenerator
-from models.nets.layers import activation, initialise
+from models.nets.layers.common import activation, initialise
 from models.spec.nets import DcganAutoencoder as DcganAutoencoderSpec
 from models.spec.nets import DcganGenerator as DcganGeneratorSpec
 from models.spec.nets import MlpAutoencoder as MlpAutoencoderSpec
-from models.spec.sides import halvings
+from models.spec.nets import halvings
 
 
 class Autoencoder(nn.Module):

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from models.duel import Verdict
-from models.nets.layers import initialise
+from models.nets.layers.common import initialise
 from models.spec.nets import PatchCritic as PatchCriticSpec
 from models.spec.nets import ResnetGenerator as ResnetGeneratorSpec
 

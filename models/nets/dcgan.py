@@ -3,11 +3,11 @@
 from torch import Tensor, nn
 
 from models.duel import Verdict
-from models.nets.heads import HeadedCritic
-from models.nets.layers import ConditionalBatchNorm2d, FromPixel, initialise, normalised
+from models.nets.layers.common import ConditionalBatchNorm2d, FromPixel, initialise, normalised
+from models.nets.layers.critic_heads import HeadedCritic
 from models.spec.nets import DcganCritic as DcganCriticSpec
 from models.spec.nets import DcganGenerator as DcganGeneratorSpec
-from models.spec.sides import halvings
+from models.spec.nets import halvings
 
 
 class DcganGenerator(nn.Module):

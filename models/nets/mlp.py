@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.duel import Verdict
-from models.nets.heads import HeadedCritic
-from models.nets.layers import activation
+from models.nets.layers.common import activation
+from models.nets.layers.critic_heads import HeadedCritic
 from models.spec.nets import MlpCritic as MlpCriticSpec
 from models.spec.nets import MlpGenerator as MlpGeneratorSpec
 

@@ -10,12 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.duel import Verdict
-from models.nets.layers import enlarged, halved
-from models.nets.minibatch import batch_score
-from models.nets.schedule import Scheduled
+from models.nets.layers.common import Scheduled, enlarged, halved
+from models.nets.layers.minibatch import batch_score
 from models.spec.nets import ProgressiveCritic as ProgressiveCriticSpec
 from models.spec.nets import ProgressiveGenerator as ProgressiveGeneratorSpec
-from models.spec.sides import halvings, widths
+from models.spec.nets import halvings, widths
 
 
 def growth(progress: float, stages: int) -> tuple[int, float]:

@@ -10,14 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.duel import Verdict
-from models.nets.attention import SelfAttention
-from models.nets.heads import HeadedCritic
-from models.nets.layers import ConditionalBatchNorm2d, enlarged, halved, normalised
-from models.nets.spectral import hold
-from models.spec.nets import CLASS_EMBEDDING
+from models.nets.layers.attention import SelfAttention
+from models.nets.layers.common import ConditionalBatchNorm2d, enlarged, halved, normalised
+from models.nets.layers.critic_heads import HeadedCritic
+from models.nets.layers.spectral import hold
+from models.spec.nets import CLASS_EMBEDDING, halvings, widths
 from models.spec.nets import ResidualCritic as ResidualCriticSpec
 from models.spec.nets import ResidualGenerator as ResidualGeneratorSpec
-from models.spec.sides import halvings, widths
 
 
 class ResidualGenerator(nn.Module):

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from models.duel import Verdict
-from models.nets.schedule import Scheduled
+from models.nets.layers.common import Scheduled
 from models.spec.nets import SEQUENCE_WIDER
 from models.spec.nets import SequenceCritic as SequenceCriticSpec
 from models.spec.nets import SequenceGenerator as SequenceGeneratorSpec

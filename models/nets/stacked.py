@@ -6,13 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from models.duel import Losses, Verdict
-from models.nets.layers import enlarged, halved
+from models.nets.layers.common import Scheduled, enlarged, halved
 from models.nets.residual import ResidualCritic
-from models.nets.schedule import Scheduled
 from models.spec.nets import ResidualCritic as ResidualCriticSpec
 from models.spec.nets import StackedCritic as StackedCriticSpec
 from models.spec.nets import StackedGenerator as StackedGeneratorSpec
-from models.spec.sides import halvings, widths
+from models.spec.nets import halvings, widths
 
 
 class StackedGenerator(Scheduled):

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from models.nets.layers import initialise
+from models.nets.layers.common import initialise
 from models.spec.nets import UnetGenerator as UnetGeneratorSpec
 
 DROPPING = 3

@@ -10,10 +10,10 @@ from pydantic import BaseModel
 
 from models.spec.data import DataSpec, Images, Paired, Sequences, Unpaired
 from models.spec.datasets import Kind
-from models.spec.draft import Draft
 from models.spec.games import Synthesis
-from models.spec.presets import classic, collapse, discrete, noise, reconstruction, translation
+from models.spec.presets import classic, collapse, noise, reconstruction, translation
 from models.spec.presets.common import Fields
+from models.spec.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Family:
 def _dial(path: str, title: str, fields: Fields) -> Dial:
     """The field that a path leads to in a family's fields, with its bounds."""
     part, name = path.removeprefix("/").rpartition("/")[::2]
-    holder: type[BaseModel] = type(fields[part]) if part else Draft
+    holder: type[BaseModel] = type(fields[part]) if part else Recipe
     default = getattr(fields[part], name) if part else fields[name]
     schema = _properties(holder)[name]
     low, high = _bounds(schema)
@@ -231,7 +231,7 @@ _ALL = (
            "Draws strings of symbols: whole ones forward, slopes through soft ones. For data that are sequences; to "
            "see how a GAN learns what is discrete.",
            "Kusner and Hernandez-Lobato 2016, arXiv:1611.04051; Jang et al. 2017, arXiv:1611.01144; settings ours",
-           discrete.gumbel_gan, _BRACKETS, ("sequences",)),
+           noise.gumbel_gan, _BRACKETS, ("sequences",)),
 )  # fmt: skip
 
 OWN: Mapping[str, Family] = MappingProxyType({one.name: one for one in _ALL})

@@ -1,5 +1,6 @@
 """Networks as values. Sizes that follow from the data (side, channels, classes) are not repeated here."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -7,14 +8,25 @@ from pydantic import Field
 from models.spec.base import Spec
 
 Width = Annotated[int, Field(ge=4, le=1024)]
+
+
 Hidden = Annotated[tuple[Annotated[int, Field(ge=1, le=8192)], ...], Field(max_length=8)]
+
+
 Activation = Literal["relu", "leaky_relu", "tanh"]
+
+
 Dropout = Annotated[float, Field(ge=0, lt=1)]
+
 
 CLASS_EMBEDDING = 32
 """numbers of the class embedding that all blocks of a hierarchical generator share"""
+
+
 KERNELS, KERNEL_NUMBERS = 32, 4
 """of minibatch discrimination: kernels, and numbers of each"""
+
+
 SEQUENCE_WIDER = 4
 """how many times wider a sequence critic's layers are than its `width`"""
 
@@ -193,6 +205,8 @@ class ResnetGenerator(Spec):
 
 Translating = UnetGenerator | SrresnetGenerator | ResnetGenerator
 """generators that are given pictures"""
+
+
 LEAST_SIDE = 16
 """the shortest side of a picture that leaves a translator's innermost maps something to reflect"""
 
@@ -204,6 +218,8 @@ def padded(side: int, multiple: int) -> int:
 
 Projection = Literal["projection", "none"]
 """How a critic of a conditional game sees the class: its embedding times the features, or not at all (AC-GAN)."""
+
+
 Mixing = Literal["none", "discrimination", "deviation"]
 """A layer that shows a critic its whole batch: minibatch discrimination (Salimans et al. 2016), or one more map that
 holds the batch's standard deviation (Karras et al. 2018)."""
@@ -304,6 +320,8 @@ GeneratorSpec = Annotated[
     | SrresnetGenerator,
     Field(discriminator="kind"),
 ]
+
+
 CriticSpec = Annotated[
     MlpCritic
     | DcganCritic
@@ -315,3 +333,19 @@ CriticSpec = Annotated[
     | PatchCritic,
     Field(discriminator="kind"),
 ]
+
+
+def halvings(side: int) -> list[int]:
+    """The sides from the smallest map (4 to 7 px) up to `side`: 28 -> [7, 14, 28], 64 -> [4, 8, 16, 32, 64].
+
+    Odd sides are rounded up on the way down: 30 -> [4, 8, 15, 30]. The network is len - 1 doublings deep.
+    """
+    sides = [side]
+    while sides[0] > 7:
+        sides.insert(0, -(-sides[0] // 2))
+    return sides
+
+
+def widths(width: int, sides: Sequence[int]) -> list[int]:
+    """Channels of the maps of each side: `width` on the largest, twice as many on each smaller, four times at most."""
+    return [width * min(2**steps, 4) for steps in reversed(range(len(sides)))]

@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.spec.base import Spec
-from models.spec.plugged import FromPlugin
+from models.spec.base import FromPlugin, Spec
 
 Smoothing = Annotated[float, Field(ge=0, lt=0.5)]
 

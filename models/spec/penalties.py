@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.spec.base import Spec
-from models.spec.plugged import FromPlugin
+from models.spec.base import FromPlugin, Spec
 
 Weight = Annotated[float, Field(gt=0, le=10_000)]
 Every = Annotated[int, Field(ge=1, le=1000)]

@@ -18,9 +18,8 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from models.spec import families, wording
-from models.spec.base import Spec
+from models.spec.base import FromPlugin, PluginUsed, Spec
 from models.spec.families import Family
-from models.spec.plugged import FromPlugin, PluginUsed
 from models.spec.recipe import Recipe
 from models.spec.wording import Refusal, unknown
 

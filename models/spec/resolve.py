@@ -1,4 +1,4 @@
-"""From what a client sends to a whole recipe, or to sentences that say what to change."""
+"""Resolve what a client sends into a whole recipe, or into sentences that say what to change."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,9 +1,9 @@
 """Rules: which parts of a recipe go together, and what to change where they do not."""
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from models.spec.data import DataSpec, Images, Paired, Points, Sequences, Unpaired
-from models.spec.draft import Draft
 from models.spec.games import Paired as PairedGame
 from models.spec.games import Reconstruction, Synthesis
 from models.spec.nets import (
@@ -17,9 +17,12 @@ from models.spec.nets import (
 )
 from models.spec.watch import METRICS
 
+if TYPE_CHECKING:  # the recipe imports its rules
+    from models.spec.recipe import Recipe
+
 Refusal = tuple[str, str]
 """(JSON pointer, sentence that says what to change)"""
-Rule = Callable[[Draft], Refusal | None]
+Rule = Callable[["Recipe"], Refusal | None]
 
 GENERATORS = {
     "synthesis": (
@@ -61,7 +64,7 @@ def kinds_played(game: str, task: str = "given") -> tuple[str, ...]:
             return ("images", "points")
 
 
-def _game_fits_data(recipe: Draft) -> Refusal | None:
+def _game_fits_data(recipe: "Recipe") -> Refusal | None:
     game, data = recipe.game, recipe.data
     task = game.task if isinstance(game, PairedGame) else "given"
     if data.kind in (kinds := kinds_played(game.kind, task)):
@@ -88,7 +91,7 @@ def _piles(layout: str, data: DataSpec) -> str:
     )
 
 
-def _critic_where_one_judges(recipe: Draft) -> Refusal | None:
+def _critic_where_one_judges(recipe: "Recipe") -> Refusal | None:
     judged = {name: getattr(recipe, name) for name in ("critic", "objective", "critic_optimizer")}
     if not isinstance(recipe.game, Reconstruction):
         for name, part in judged.items():
@@ -105,7 +108,7 @@ def _critic_where_one_judges(recipe: Draft) -> Refusal | None:
     return None
 
 
-def _cross_entropy_of_probabilities(recipe: Draft) -> Refusal | None:
+def _cross_entropy_of_probabilities(recipe: "Recipe") -> Refusal | None:
     if not isinstance(recipe.game, Reconstruction) or recipe.game.loss != "cross_entropy":
         return None
     linear = isinstance(recipe.generator, MlpAutoencoder) and not recipe.generator.hidden
@@ -115,7 +118,7 @@ def _cross_entropy_of_probabilities(recipe: Draft) -> Refusal | None:
     return "/game/loss", f"{what} are not bounded as probabilities are: set game.loss to squared or absolute."
 
 
-def _networks_fit_game(recipe: Draft) -> Refusal | None:
+def _networks_fit_game(recipe: "Recipe") -> Refusal | None:
     for name, kinds in (("generator", GENERATORS), ("critic", CRITICS)):
         network, wanted = getattr(recipe, name), kinds[recipe.game.kind]
         if network is not None and network.kind not in wanted:
@@ -124,7 +127,7 @@ def _networks_fit_game(recipe: Draft) -> Refusal | None:
     return None
 
 
-def _networks_fit_data(recipe: Draft) -> Refusal | None:
+def _networks_fit_data(recipe: "Recipe") -> Refusal | None:
     for name in ("generator", "critic"):
         network = getattr(recipe, name)
         if network is None:
@@ -138,7 +141,7 @@ def _networks_fit_data(recipe: Draft) -> Refusal | None:
     return None
 
 
-def _sides_divide(recipe: Draft) -> Refusal | None:
+def _sides_divide(recipe: "Recipe") -> Refusal | None:
     """The generator's multiple is that of what it is given, the small picture where it enlarges."""
     side, generator = getattr(recipe.data, "side", 0), recipe.generator
     multiple = recipe.enlarges * generator.multiple if isinstance(generator, Translating) else 1
@@ -147,7 +150,7 @@ def _sides_divide(recipe: Draft) -> Refusal | None:
     return None
 
 
-def _crops_fit(recipe: Draft) -> Refusal | None:
+def _crops_fit(recipe: "Recipe") -> Refusal | None:
     if isinstance(recipe.data, Unpaired | Paired) and recipe.data.prepared < recipe.data.side:
         load, side = recipe.data.load, recipe.data.side
         return (
@@ -157,7 +160,7 @@ def _crops_fit(recipe: Draft) -> Refusal | None:
     return None
 
 
-def _upscaling_by_srresnet(recipe: Draft) -> Refusal | None:
+def _upscaling_by_srresnet(recipe: "Recipe") -> Refusal | None:
     if not isinstance(recipe.game, PairedGame):
         return None
     smaller = recipe.game.task == "downscaling"
@@ -171,7 +174,7 @@ def _upscaling_by_srresnet(recipe: Draft) -> Refusal | None:
     return None
 
 
-def _patches_fit_side(recipe: Draft) -> Refusal | None:
+def _patches_fit_side(recipe: "Recipe") -> Refusal | None:
     if not isinstance(recipe.critic, PatchCritic) or not isinstance(recipe.data, Unpaired | Paired | Images):
         return None
     # After `layers` halvings two 4x4 convolutions of stride 1 each take one pixel off.
@@ -184,7 +187,7 @@ def _patches_fit_side(recipe: Draft) -> Refusal | None:
     return None
 
 
-def _features_fit_side(recipe: Draft) -> Refusal | None:
+def _features_fit_side(recipe: "Recipe") -> Refusal | None:
     if isinstance(recipe.game, PairedGame) and recipe.game.content and recipe.game.features == "vgg19":
         side = getattr(recipe.data, "side", 0)
         if side < 32:
@@ -192,7 +195,7 @@ def _features_fit_side(recipe: Draft) -> Refusal | None:
     return None
 
 
-def _conditional_has_labels(recipe: Draft) -> Refusal | None:
+def _conditional_has_labels(recipe: "Recipe") -> Refusal | None:
     if not recipe.labelled:
         return None
     if not isinstance(recipe.data, Images) or recipe.data.classes < 2:
@@ -214,7 +217,7 @@ def _conditional_has_labels(recipe: Draft) -> Refusal | None:
     return None
 
 
-def _classes_where_told(recipe: Draft) -> Refusal | None:
+def _classes_where_told(recipe: "Recipe") -> Refusal | None:
     if recipe.labelled:
         return None
     if recipe.penalty("auxiliary"):
@@ -226,7 +229,7 @@ def _classes_where_told(recipe: Draft) -> Refusal | None:
     return None
 
 
-def _wasserstein_is_lipschitz(recipe: Draft) -> Refusal | None:
+def _wasserstein_is_lipschitz(recipe: "Recipe") -> Refusal | None:
     if recipe.objective is None or recipe.objective.kind != "wasserstein":
         return None
     critic = recipe.critic
@@ -240,7 +243,7 @@ def _wasserstein_is_lipschitz(recipe: Draft) -> Refusal | None:
     return None
 
 
-def _slopes_without_batch_norm(recipe: Draft) -> Refusal | None:
+def _slopes_without_batch_norm(recipe: "Recipe") -> Refusal | None:
     sloped = any(recipe.penalty(kind) for kind in SLOPES)
     if sloped and getattr(recipe.critic, "norm", "") == "batch":
         return "/critic/norm", (
@@ -250,7 +253,7 @@ def _slopes_without_batch_norm(recipe: Draft) -> Refusal | None:
     return None
 
 
-def _began_rebuilds(recipe: Draft) -> Refusal | None:
+def _began_rebuilds(recipe: "Recipe") -> Refusal | None:
     rebuilds = recipe.critic is not None and recipe.critic.kind == "autoencoder"
     if rebuilds == (recipe.objective is not None and recipe.objective.kind == "began"):
         return None
@@ -259,7 +262,7 @@ def _began_rebuilds(recipe: Draft) -> Refusal | None:
     return "/critic", "The objective began needs reconstruction errors as scores: choose a critic of kind autoencoder."
 
 
-def _penalties_fit_game(recipe: Draft) -> Refusal | None:
+def _penalties_fit_game(recipe: "Recipe") -> Refusal | None:
     game, generator, critic = recipe.game, recipe.generator, recipe.critic
     for kind in ("auxiliary", "jacobian_clamping", "mode_regulariser"):
         if recipe.penalty(kind) and not isinstance(game, Synthesis):
@@ -288,7 +291,7 @@ def _penalties_fit_game(recipe: Draft) -> Refusal | None:
     return None
 
 
-def _packs_are_whole(recipe: Draft) -> Refusal | None:
+def _packs_are_whole(recipe: "Recipe") -> Refusal | None:
     if not isinstance(recipe.game, Synthesis) or recipe.game.packing == 1:
         return None
     packing = recipe.game.packing
@@ -303,13 +306,13 @@ def _packs_are_whole(recipe: Draft) -> Refusal | None:
     return None
 
 
-def _altered_as_possible(recipe: Draft) -> Refusal | None:
+def _altered_as_possible(recipe: "Recipe") -> Refusal | None:
     if isinstance(recipe.game, Synthesis) and recipe.game.augment and recipe.data.kind != "images":
         return "/game/augment", "Colour, place and cutout are things of pictures: set game.augment to null."
     return None
 
 
-def _looks_ahead_one_way(recipe: Draft) -> Refusal | None:
+def _looks_ahead_one_way(recipe: "Recipe") -> Refusal | None:
     turns = recipe.turns
     if turns.unrolled and turns.prediction:
         return "/turns", "The generator looks ahead by unrolled moves or by prediction: choose one of them."
@@ -322,7 +325,7 @@ def _looks_ahead_one_way(recipe: Draft) -> Refusal | None:
     return None
 
 
-def _latent_holds_noise(recipe: Draft) -> Refusal | None:
+def _latent_holds_noise(recipe: "Recipe") -> Refusal | None:
     if isinstance(recipe.generator, SequenceGenerator) and isinstance(recipe.data, Sequences):
         noise = recipe.data.length * recipe.data.symbols
         if recipe.latent.size <= noise:
@@ -342,7 +345,7 @@ def _latent_holds_noise(recipe: Draft) -> Refusal | None:
     return None
 
 
-def _stages_switch_together(recipe: Draft) -> Refusal | None:
+def _stages_switch_together(recipe: "Recipe") -> Refusal | None:
     generator, critic = recipe.generator, recipe.critic
     if (
         isinstance(generator, StackedGenerator)
@@ -356,7 +359,7 @@ def _stages_switch_together(recipe: Draft) -> Refusal | None:
     return None
 
 
-def _latent_is_as_gaussian_as_it_must(recipe: Draft) -> Refusal | None:
+def _latent_is_as_gaussian_as_it_must(recipe: "Recipe") -> Refusal | None:
     latent, game = recipe.latent, recipe.game
     if latent.kind == "normal" and latent.scale == 1:
         return None
@@ -369,21 +372,21 @@ def _latent_is_as_gaussian_as_it_must(recipe: Draft) -> Refusal | None:
     return "/latent", f"{what}: make the latent normal, with a scale of 1."
 
 
-def _batches_have_a_spread(recipe: Draft) -> Refusal | None:
+def _batches_have_a_spread(recipe: "Recipe") -> Refusal | None:
     generator = recipe.generator
     if recipe.batch_size == 1 and generator.kind == "mlp" and getattr(generator, "norm", "") == "batch":
         return "/batch_size", "BatchNorm of an mlp compares examples: make batch_size 2 or more, or norm none."
     return None
 
 
-def _something_is_asked(recipe: Draft) -> Refusal | None:
+def _something_is_asked(recipe: "Recipe") -> Refusal | None:
     game = recipe.game
     if isinstance(game, PairedGame) and not (game.adversarial or game.pixel or game.content):
         return "/game", "Nothing is asked of the generator: set game.adversarial, game.pixel or game.content above 0."
     return None
 
 
-def _adapts_to_logits(recipe: Draft) -> Refusal | None:
+def _adapts_to_logits(recipe: "Recipe") -> Refusal | None:
     augment = recipe.game.augment if isinstance(recipe.game, Synthesis) else None
     if augment and augment.target is not None and recipe.objective and recipe.objective.kind not in IN_LOGITS:
         return "/game/augment/target", (
@@ -393,13 +396,13 @@ def _adapts_to_logits(recipe: Draft) -> Refusal | None:
     return None
 
 
-def _simultaneous_is_one_to_one(recipe: Draft) -> Refusal | None:
+def _simultaneous_is_one_to_one(recipe: "Recipe") -> Refusal | None:
     if recipe.turns.order == "simultaneous" and recipe.turns.critic_steps != 1:
         return "/turns/critic_steps", "Players that move simultaneously move equally often: set critic_steps to 1."
     return None
 
 
-def _each_penalty_once(recipe: Draft) -> Refusal | None:
+def _each_penalty_once(recipe: "Recipe") -> Refusal | None:
     kinds = [penalty.kind for penalty in recipe.penalties]
     for kind in kinds:
         if kinds.count(kind) > 1:
@@ -407,7 +410,7 @@ def _each_penalty_once(recipe: Draft) -> Refusal | None:
     return None
 
 
-def _watched_by_what_there_is(recipe: Draft) -> Refusal | None:
+def _watched_by_what_there_is(recipe: "Recipe") -> Refusal | None:
     if recipe.watch is None:
         return None
     metric, known = recipe.watch.metric, METRICS.get((recipe.game.kind, recipe.data.kind), ())
@@ -421,7 +424,7 @@ def _watched_by_what_there_is(recipe: Draft) -> Refusal | None:
     return None
 
 
-def _evaluated_at_checkpoints(recipe: Draft) -> Refusal | None:
+def _evaluated_at_checkpoints(recipe: "Recipe") -> Refusal | None:
     measured = recipe.budget.minutes is not None  # both cadences follow the steps once these are known
     if recipe.watch is None or measured or recipe.watch.every % recipe.checkpoint_every == 0:
         return None

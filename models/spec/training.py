@@ -1,4 +1,4 @@
-"""How weights move: optimisers, learning-rate schedule, turns, prior, average, budget."""
+"""Optimisers, learning-rate schedules, turns, prior, average and budget, as values."""
 
 from typing import Annotated, Literal
 

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from models.spec.draft import NEWEST
-from models.spec.recipe import Recipe
+from models.spec.recipe import NEWEST, Recipe
 
 Json = dict[str, Any]
 LIFTS: dict[int, Callable[[Json], Json]] = {}

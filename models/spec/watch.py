@@ -1,4 +1,4 @@
-"""What is measured while a job trains, what follows from it, and what the figures mean."""
+"""Settings of evaluations while training, and the meaning of each figure."""
 
 from dataclasses import dataclass
 from types import MappingProxyType

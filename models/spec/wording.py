@@ -1,4 +1,4 @@
-"""What a person reads where a value is refused: the field, the value, what is allowed, and the nearest name.
+"""Word the refusal of a value: the field, the value, what is allowed, and the nearest name.
 
 What is allowed is told from the JSON Schema that the value was held against, so it is never another thing than what is
 checked, and no sentence depends on how the checking library words it.

@@ -12,7 +12,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 from app.core.settings import get_settings
 from app.db.session import engine
 from app.main import create_app
-from app.services import home as homes
+from app.services.system import home as homes
 from tests.support.databases import MOSTLY_SQLITE, new_database
 from tests.support.exports import publish_vivid
 from tests.support.settings import forget

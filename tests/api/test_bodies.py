@@ -11,8 +11,8 @@ from httpx2 import Response
 from pydantic import BaseModel, field_validator
 from starlette.testclient import TestClient
 
-from app.api import bodies
-from app.api.bodies import JsonRoute
+from app.api.requests import json_bodies
+from app.api.requests.json_bodies import JsonRoute
 from app.core.limits import DEPTH, ERRORS, VALUES
 from tests.api.test_problems import a_problem
 
@@ -153,7 +153,7 @@ def test_large_bodies_are_checked_away_from_the_event_loop(large: bool) -> None:
     app = FastAPI()
     app.include_router(router)
     checked_on.clear()
-    size = bodies.LARGE if large else 10
+    size = json_bodies.LARGE if large else 10
     loop, length = TestClient(app).post("/noted", json={"text": "x" * size}).json().split()
     assert int(length) == size
     assert [thread.ident != int(loop) for thread in checked_on] == [large], "checked once, and where it should be"

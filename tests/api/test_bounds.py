@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.core.settings import get_settings
-from app.services import jobs
+from app.services.jobs import lifecycle
 
 WIDE: dict[str, Any] = {
     "recipe": "dcgan",
@@ -45,12 +45,12 @@ def limit(monkeypatch: pytest.MonkeyPatch, name: str, value: int) -> None:
 
 def refused(client: TestClient, body: dict[str, Any]) -> dict[str, list[str]]:
     """The messages by pointer: of the request, and the same of its dry run. Nothing is left."""
-    before = jobs.list_jobs()[0]
+    before = lifecycle.list_jobs()[0]
     reply, planned = client.post("/jobs", json=body), client.post("/jobs", json=body | {"dry_run": True})
     assert (reply.status_code, reply.json()["code"]) == (422, "limit_exceeded")
     assert (planned.status_code, planned.json()["estimate"]) == (200, None)
     assert planned.json()["refusals"] == reply.json()["errors"]
-    assert jobs.list_jobs()[0] == before
+    assert lifecycle.list_jobs()[0] == before
     found: dict[str, list[str]] = {}
     for error in reply.json()["errors"]:
         found.setdefault(error["pointer"], []).append(error["message"])

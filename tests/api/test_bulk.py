@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.core.ids import new_id
-from app.services import jobs
+from app.services.jobs import lifecycle
 from tests.api.conftest import Publish
 
 GENERATE = {"kind": "generate", "n": 50}
@@ -84,11 +84,11 @@ def test_a_translation_says_what_it_was_asked(client: TestClient) -> None:
 def test_what_is_wrong_is_refused_by_name_and_leaves_nothing(
     client: TestClient, body: dict[str, Any], pointers: list[str]
 ) -> None:
-    before = [job.id for job in jobs.list_jobs(limit=100)[0]]
+    before = [job.id for job in lifecycle.list_jobs(limit=100)[0]]
     refused = client.post("/jobs", json=body)
     assert refused.status_code == 422, refused.text
     assert [error["pointer"] for error in refused.json()["errors"]] == pointers
-    assert [job.id for job in jobs.list_jobs(limit=100)[0]] == before
+    assert [job.id for job in lifecycle.list_jobs(limit=100)[0]] == before
 
 
 @pytest.mark.slow
@@ -116,7 +116,7 @@ def test_what_is_not_there_is_told_apart_from_what_will_be(
 
 
 def test_a_dry_run_says_what_would_be_made(client: TestClient) -> None:
-    before = len(jobs.list_jobs(limit=100)[0])
+    before = len(lifecycle.list_jobs(limit=100)[0])
     plan = send(client, TRANSLATE, dataset="day2night", dry_run=True)
     assert plan.status_code == 200, plan.text
     body = plan.json()
@@ -124,7 +124,7 @@ def test_a_dry_run_says_what_would_be_made(client: TestClient) -> None:
     assert (body["asked"]["model"], body["recipe"]["data"]["dataset"]) == ("pix2pix-digits@1", "digits")
     refused = send(client, GENERATE, model="pix2pix-digits", dry_run=True).json()["refusals"]
     assert [refusal["pointer"] for refusal in refused] == ["/model"]
-    assert len(jobs.list_jobs(limit=100)[0]) == before
+    assert len(lifecycle.list_jobs(limit=100)[0]) == before
 
 
 def test_a_key_makes_one_job(client: TestClient) -> None:

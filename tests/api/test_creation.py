@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.core.ids import new_id
-from app.services import attempts, jobs
+from app.services.jobs import attempts, lifecycle
 from models.spec.families import FAMILIES
 from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import make_job
@@ -25,7 +25,7 @@ def send(client: TestClient, key: str | None = None, **body: Any) -> httpx.Respo
 
 
 def count() -> int:
-    return len(jobs.list_jobs(limit=100)[0])
+    return len(lifecycle.list_jobs(limit=100)[0])
 
 
 def test_the_same_key_and_body_answer_the_same_job(client: TestClient) -> None:

@@ -8,7 +8,8 @@ from starlette.testclient import TestClient
 
 from app.core.settings import get_settings
 from app.core.store import Store, sha256_of
-from app.services import attempts, jobs, models
+from app.services.jobs import attempts, lifecycle
+from app.services.models import registry
 from tests.api.test_problems import a_problem
 from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import make_job, record_report
@@ -26,7 +27,7 @@ def flip(sha256: str) -> Path:
 
 
 @pytest.fixture
-def version(client: TestClient) -> models.VersionView:
+def version(client: TestClient) -> registry.VersionView:
     """A checkpoint of a job that ended, published and not yet drawn from."""
     job = make_job(batch_size=next(OTHERS))
     assert attempts.claim(job.id, "tests") is not None
@@ -36,10 +37,10 @@ def version(client: TestClient) -> models.VersionView:
     attempts.fail(job.id, 1, "internal_error", "It broke.")
     reply = client.post("/models", json={"name": "damaged", "checkpoint": kept.id})
     assert reply.status_code == 201, reply.text
-    return models.find(f"damaged@{reply.json()['version']}")
+    return registry.find(f"damaged@{reply.json()['version']}")
 
 
-def draw(client: TestClient, version: models.VersionView) -> bytes:
+def draw(client: TestClient, version: registry.VersionView) -> bytes:
     reply = client.get("/sample", params={"model": f"damaged@{version.version}", "class": "7", "seed": 1})
     assert reply.status_code == 200, reply.text
     return bytes(reply.content)
@@ -47,7 +48,7 @@ def draw(client: TestClient, version: models.VersionView) -> bytes:
 
 @pytest.mark.parametrize("missing", [False, True])
 def test_a_damaged_export_is_made_again_of_its_checkpoint(
-    client: TestClient, version: models.VersionView, missing: bool
+    client: TestClient, version: registry.VersionView, missing: bool
 ) -> None:
     path = flip(version.export_sha256)
     if missing:
@@ -57,27 +58,27 @@ def test_a_damaged_export_is_made_again_of_its_checkpoint(
 
 
 def test_a_damaged_export_without_a_checkpoint_is_refused_by_name(
-    client: TestClient, version: models.VersionView
+    client: TestClient, version: registry.VersionView
 ) -> None:
     assert version.job_id is not None
     flip(version.export_sha256)
-    jobs.delete(version.job_id)
+    lifecycle.delete(version.job_id)
     body = a_problem(client.get(f"/sample?model=damaged@{version.version}&seed=1"), 409)
     assert body["code"] == "model_damaged"
     assert f"damaged@{version.version} is damaged" in body["detail"]
 
 
-def test_publishing_again_mends_the_file(client: TestClient, version: models.VersionView) -> None:
+def test_publishing_again_mends_the_file(client: TestClient, version: registry.VersionView) -> None:
     assert version.job_id is not None
     path = flip(version.export_sha256)
-    kept = jobs.checkpoints(version.job_id)[0]
+    kept = lifecycle.checkpoints(version.job_id)[0]
     assert client.post("/models", json={"name": "again", "checkpoint": kept.id}).status_code == 201
     assert sha256_of(path) == version.export_sha256
 
 
-def test_a_damaged_picture_of_a_job_is_refused(client: TestClient, version: models.VersionView) -> None:
+def test_a_damaged_picture_of_a_job_is_refused(client: TestClient, version: registry.VersionView) -> None:
     assert version.job_id is not None
-    picture = jobs.artifacts(version.job_id, "sample")[0]
+    picture = lifecycle.artifacts(version.job_id, "sample")[0]
     at = f"/jobs/{version.job_id}/artifacts/{picture.id}"
     assert client.get(at).status_code == 200
     flip(picture.sha256)

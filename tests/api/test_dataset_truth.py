@@ -17,18 +17,18 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from app.core import csvtext
-from app.core.sandbox import Sandbox
+from app.core.sandbox.parent import Sandbox
 from app.core.settings import get_settings
-from app.services import datasets
+from app.services.datasets import catalog
+from data import csv_text
+from data.readers.builtin import Data, DatasetMissing
+from data.readers.uploads import Upload, load_upload
 from models.spec.data import Images, Paired, Unpaired
 from tests.support.files import COLOUR, GREY, P3, bmp, chunk, converted, png, tiff
 from tests.support.zips import classes, noise, picture, saved, zipped
-from worker import loading
-from worker.loading import Reader
-from worker.shards import Made, Writer
-from worker.training.data import Data, DatasetMissing
-from worker.training.uploads import Upload, load_upload
+from worker.runners import inputs
+from worker.runners.inputs import Reader
+from worker.runners.shard_writer import Made, Writer
 
 Body = dict[str, Any]
 Members = dict[str, bytes]
@@ -93,7 +93,7 @@ class Uploads:
 
     def seen(self, body: Body, split: Any = "train") -> Data:
         """As `loading.read`, but one child reads for all."""
-        spec, files = datasets.find(body["name"]).info.spec(), datasets.files(body["name"])
+        spec, files = catalog.find(body["name"]).info.spec(), catalog.files(body["name"])
         assert files is not None
         assert isinstance(spec, Images | Unpaired | Paired)
         upload = Upload(files.archive, files.index, get_settings().prepared, lambda: None, Reader(self.sandbox))
@@ -204,8 +204,8 @@ def test_composed_and_decomposed_names_are_one(uploads: Uploads, client: TestCli
     body = uploads.take({f"{cafe[0]}/1.png": picture(1), f"{cafe[1]}/1.png": picture(2), "Bar/1.png": picture(3)})
     assert body["class_names"] == ["Bar", "Café"]
     assert body["report"]["classes"]["first"][1]["pictures"] == 2
-    assert datasets.class_number(tuple(body["class_names"]), unicodedata.normalize(wanted, "café")) == 1
-    assert datasets.class_number((cafe[1],), cafe[0]) == 0, "as older versions stored it"
+    assert catalog.class_number(tuple(body["class_names"]), unicodedata.normalize(wanted, "café")) == 1
+    assert catalog.class_number((cafe[1],), cafe[0]) == 0, "as older versions stored it"
 
 
 def test_our_own_labelled_zip_comes_back(uploads: Uploads, tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_styleganʼs_zip_has_the_classes_of_its_json(uploads: Uploads) -> None:
 
 @pytest.mark.parametrize("head", [("file_name", "label"), ("Path", "Class"), ("image", "category")])
 def test_a_csv_says_classes(uploads: Uploads, head: tuple[str, str]) -> None:
-    table = csvtext.text(head, [(f"x/{number}.png", "ab"[number % 2]) for number in range(3)])
+    table = csv_text.text(head, [(f"x/{number}.png", "ab"[number % 2]) for number in range(3)])
     body = uploads.take({f"x/{number}.png": picture(number) for number in range(3)} | {"metadata.csv": table.encode()})
     assert (body["class_names"], body["report"]["layout"]) == (["a", "b"], "classes")
 
@@ -390,20 +390,20 @@ def test_a_dataset_of_an_older_version_trains_to_the_same_bytes(uploads: Uploads
     values = np.random.default_rng(1).integers(0, 4096, (16, 16, 1), np.uint16)
     image = noise(16, 16, 1)
     body = uploads.take({"1.png": png(values, 16, GREY), "2.png": saved(image, icc_profile=P3)}, depth="12")
-    files = datasets.files(body["name"])
+    files = catalog.files(body["name"])
     assert files is not None
     old = b'{"piles":[["1.png","2.png"]],"labels":null,"halved":false}'
     old_index = files.index.with_name("old-index")
     old_index.write_bytes(old)
-    spec = datasets.find(body["name"]).info.spec()
-    seen = loading.read(spec, "train", datasets.Files(files.archive, old_index), lambda: None).images
+    spec = catalog.find(body["name"]).info.spec()
+    seen = inputs.read(spec, "train", catalog.Files(files.archive, old_index), lambda: None).images
     assert seen is not None
     assert np.array_equal(seen[0, 0], values[..., 0] >> 8)
     assert np.array_equal(seen[1].permute(1, 2, 0), np.asarray(image))
     (kept,) = [path.name for path in get_settings().prepared.iterdir() if "old-index" in path.name]
     assert kept.endswith("old-index-a-16x16x3-1.npy")
     with pytest.raises(DatasetMissing, match="has no test split"):
-        loading.read(spec, "test", datasets.Files(files.archive, old_index), lambda: None)
+        inputs.read(spec, "test", catalog.Files(files.archive, old_index), lambda: None)
 
 
 @pytest.mark.parametrize("field", ["fit", "depth", "labels"])

@@ -16,13 +16,13 @@ from PIL import Image
 from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
-from app.api import uploads
+from app.api.requests import uploads
 from app.cli.report import findings
-from app.core.reports import Report
 from app.core.settings import get_settings
 from app.core.store import Store
 from app.main import create_app
-from models.archive import Index
+from data.archive import Index
+from data.uploads.report import Report
 from tests.api.conftest import Publish
 from tests.api.test_problems import a_problem
 from tests.support.zips import classes, noise, picture, saved, zipped
@@ -185,9 +185,9 @@ def test_the_sheet_shows_pictures_as_training_sees_them(client: TestClient) -> N
 
 @pytest.mark.usefixtures("mixed")
 def test_the_index_names_what_is_used_in_a_fixed_order(client: TestClient) -> None:
-    from app.services import datasets
+    from app.services.datasets import catalog
 
-    files = datasets.files("mixed")
+    files = catalog.files("mixed")
     assert files is not None
     index = Index.from_bytes(files.index.read_bytes())
     assert index.train.piles == (
@@ -350,8 +350,8 @@ def test_received_files_are_removed_beside_the_event_loop(client: TestClient, mo
 @pytest.mark.slow
 def test_a_picture_that_breaks_its_reader_is_left_out(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A child with no memory to spare cannot read the largest one."""
-    from app.core.sandbox import Sandbox
-    from app.services import intake
+    from app.core.sandbox.parent import Sandbox
+    from app.services.datasets import intake
 
     monkeypatch.setattr(intake, "Sandbox", lambda children, readable: Sandbox(children, 330 << 20, readable))
     settings = get_settings().model_copy(update={"max_pixels": 50_000_000})

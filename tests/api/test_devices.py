@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.services import jobs
+from app.services.jobs import lifecycle
 
 SMALL: dict[str, Any] = {"recipe": "dcgan", "dataset": "digits", "budget": {"steps": 9}}
 
@@ -26,7 +26,7 @@ def test_a_job_answers_what_it_computes_on(client: TestClient) -> None:
 
 
 def test_refusals_point_and_say_what_to_change_and_leave_nothing(client: TestClient, most: int) -> None:
-    before = len(jobs.list_jobs(limit=100)[0])
+    before = len(lifecycle.list_jobs(limit=100)[0])
     packs = {**SMALL, "recipe": "pacgan", "overrides": {"game": {"packing": 4}, "batch_size": 4}}
     for body, devices, pointer, said in (
         (SMALL, most + 1, "/resources/devices", "max_devices"),
@@ -44,4 +44,4 @@ def test_refusals_point_and_say_what_to_change_and_leave_nothing(client: TestCli
         if devices:
             (dry,) = client.post("/jobs", json={**asked, "dry_run": True}).json()["refusals"]
             assert dry == error
-    assert len(jobs.list_jobs(limit=100)[0]) == before
+    assert len(lifecycle.list_jobs(limit=100)[0]) == before

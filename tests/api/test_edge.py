@@ -75,7 +75,7 @@ def test_an_address_with_a_nul_is_refused(api_home: Path, address: str) -> None:
 
 def test_without_torch_everything_but_the_networks_answers(api_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    for name in [name for name in sys.modules if name.startswith("models.engine")]:
+    for name in [name for name in sys.modules if name.startswith("serving.engine")]:
         monkeypatch.delitem(sys.modules, name)
     with client() as thin:
         engine = thin.get("/readyz").json()["checks"]["engine"]

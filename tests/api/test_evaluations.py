@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from app.core.ids import new_id
 from app.core.settings import get_settings
-from app.services import attempts, jobs
+from app.services.jobs import attempts, lifecycle
 from app.services.views import JobView
 from models.spec.training import MOST_STEPS
 from tests.api.conftest import Publish
@@ -39,7 +39,7 @@ def test_a_job_that_evaluates_says_what_it_was_asked(client: TestClient, model: 
     how = {"n": 500, "features": "own", "seed": 7, "figures": ["frechet"]}
     assert job["asked"] == how | {"model": model, "checkpoint": None, "step": 3, "sha256": job["asked"]["sha256"]}
     assert job["progress"] == {"step": 0, "total": None, "eta_s": None}
-    assert jobs.get(job["subject"]).model_name == "cdcgan-digits"
+    assert lifecycle.get(job["subject"]).model_name == "cdcgan-digits"
     listed = client.get("/jobs?kind=evaluate&model=cdcgan-digits").json()["data"]
     assert job["id"] in [one["id"] for one in listed]
 
@@ -95,7 +95,7 @@ def test_what_is_not_there_is_a_404_with_a_sentence(client: TestClient, named: d
 
 
 def test_a_dry_run_says_what_would_be_measured(client: TestClient, model: str) -> None:
-    before = len(jobs.list_jobs(limit=100)[0])
+    before = len(lifecycle.list_jobs(limit=100)[0])
     plan = send(client, dry_run=True)
     assert plan.status_code == 200
     body = plan.json()
@@ -103,7 +103,7 @@ def test_a_dry_run_says_what_would_be_measured(client: TestClient, model: str) -
         "evaluate", "cdcgan", "digits", "cdcgan-digits",
     )  # fmt: skip
     assert (body["asked"]["model"], body["asked"]["n"], body["refusals"]) == (model, 500, [])
-    assert len(jobs.list_jobs(limit=100)[0]) == before
+    assert len(lifecycle.list_jobs(limit=100)[0]) == before
 
 
 def test_a_key_makes_one_evaluation(client: TestClient) -> None:
@@ -122,7 +122,7 @@ def trained() -> JobView:
     path.write_bytes(b"state")
     attempts.record_checkpoint(job.id, 1, 20, path.name, "0" * 64, 5)
     attempts.succeed(job.id, 1, export_file(), {}, step=20, figures={})
-    return jobs.get(job.id)
+    return lifecycle.get(job.id)
 
 
 def extend(client: TestClient, job_id: str, steps: Any, key: str | None = None) -> httpx.Response:
@@ -159,6 +159,6 @@ def test_only_a_job_that_is_there_is_extended(client: TestClient) -> None:
 def test_the_stream_of_an_extended_job_goes_beyond_its_first_end(client: TestClient) -> None:
     job = trained()
     assert extend(client, job.id, 5).status_code == 200
-    jobs.cancel(job.id)
+    lifecycle.cancel(job.id)
     text = client.get(f"/jobs/{job.id}/events", headers={"Accept": "text/event-stream"}).text
     assert text.index('"succeeded"') < text.index("event: extended") < text.index('"cancelled"')

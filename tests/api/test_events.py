@@ -10,11 +10,11 @@ import httpx2 as httpx
 import pytest
 from starlette.testclient import TestClient
 
-from app.api import events
+from app.api.routes import events
 from app.core.settings import get_settings
 from app.core.states import JobState
 from app.main import create_app
-from app.services import attempts, feed, jobs
+from app.services.jobs import attempts, event_stream, lifecycle
 from tests.api.conftest import Publish
 from tests.support.jobs import make_job, put_in, record_report
 from tests.support.server import serving
@@ -53,8 +53,8 @@ def read_all(client: httpx.Client, job_id: str, **headers: str) -> list[dict[str
 
 def test_json_pages_by_seq(client: TestClient) -> None:
     job = make_job()
-    jobs.pause(job.id)
-    jobs.resume(job.id)
+    lifecycle.pause(job.id)
+    lifecycle.resume(job.id)
     every = client.get(f"/jobs/{job.id}/events").json()["data"]
     assert [event["seq"] for event in every] == [1, 2, 3]
     assert [event["data"]["state"] for event in every] == ["queued", "paused", "queued"]
@@ -83,7 +83,7 @@ def test_a_stream_resumes_exactly(server: httpx.Client) -> None:
 
 def test_after_the_end_a_browser_is_told_not_to_come_back(server: httpx.Client) -> None:
     job = make_job()
-    jobs.cancel(job.id)
+    lifecycle.cancel(job.id)
     assert server.get(f"/jobs/{job.id}/events", headers=STREAM | {"last-event-id": "2"}).status_code == 204
 
 
@@ -96,7 +96,7 @@ def test_events_arrive_while_the_job_lives(server: httpx.Client) -> None:
         assert json.loads(next(arriving)["data"])["state"] == "running"
         record_report(job.id, 1, 5, {"loss": 1.0}, None)
         assert next(arriving) == {"id": "3", "event": "metrics", "data": '{"step":5,"values":{"loss":1.0}}'}
-        jobs.cancel(job.id)
+        lifecycle.cancel(job.id)
         attempts.stopped(job.id, 1)
         assert [json.loads(event["data"])["state"] for event in arriving] == ["cancelling", "cancelled"]
 
@@ -116,14 +116,14 @@ def test_resuming_beyond_the_log_ends_with_the_job(server: httpx.Client, monkeyp
     with server.stream("GET", f"/jobs/{job.id}/events", headers=STREAM | {"last-event-id": "999"}) as reply:
         arriving = parse(reply.iter_lines())
         assert next(arriving) == {"comment": "ping"}
-        jobs.cancel(job.id)
+        lifecycle.cancel(job.id)
         assert all(event == {"comment": "ping"} for event in arriving)
 
 
 def test_who_hears_of_success_can_sample_at_once(server: httpx.Client, publish: Publish) -> None:
     for seed in range(3):
         model = publish("gan", seed=seed)
-        job = jobs.list_jobs(limit=1)[0][0]
+        job = lifecycle.list_jobs(limit=1)[0][0]
         last = read_all(server, job.id)[-1]
         assert json.loads(last["data"])["state"] == "succeeded"
         assert server.get("/sample").headers["x-forger-model"] == model
@@ -132,7 +132,7 @@ def test_who_hears_of_success_can_sample_at_once(server: httpx.Client, publish: 
 def test_so_many_streams_are_open_at_once_and_each_gives_its_place_back(
     api_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "STREAMS", 2)
+    monkeypatch.setattr(event_stream, "STREAMS", 2)
     job, ended = make_job(), make_job()
     put_in(JobState.FAILED, ended.id)
     with serving(create_app(get_settings())) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
@@ -145,7 +145,7 @@ def test_so_many_streams_are_open_at_once_and_each_gives_its_place_back(
             refused = client.get(f"/jobs/{job.id}/events", headers=STREAM)
             assert (refused.status_code, refused.json()["code"]) == (429, "busy")
             assert client.get(f"/jobs/{job.id}/events").status_code == 200, "as JSON it is there"
-            jobs.cancel(job.id)  # ends the streams
+            lifecycle.cancel(job.id)  # ends the streams
             for line in (line for line in reply.iter_lines() if not line):
                 assert line == ""
         until(lambda: client.get(f"/jobs/{ended.id}/events", headers=STREAM).status_code == 200)

@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 
 from app.core.ids import new_id
 from app.core.limits import EXPERIMENT_JOBS
-from app.services import experiments, jobs
+from app.services.experiments import lifecycle as experiments
+from app.services.jobs import lifecycle
 from tests.api.test_problems import a_problem
 from tests.support.experiments import RING, make_experiment, succeed
 from tests.support.parquet import columns
@@ -73,14 +74,14 @@ def test_a_key_makes_one(client: TestClient) -> None:
 
 
 def test_a_refused_request_makes_nothing_and_frees_its_key(client: TestClient) -> None:
-    key, before = new_id("key"), (count(), len(jobs.list_jobs(limit=100)[0]))
+    key, before = new_id("key"), (count(), len(lifecycle.list_jobs(limit=100)[0]))
     bad = send(client, key, cases=[{"name": "a"}, {"name": "b", "overrides": {"objective": {"kind": "wasserstein"}}}])
     a_problem(bad, 422)
     assert (bad.json()["code"], [error["pointer"] for error in bad.json()["errors"]]) == (
         "experiment_refused",
         ["/cases/1/overrides/objective"],
     )
-    assert (count(), len(jobs.list_jobs(limit=100)[0])) == before
+    assert (count(), len(lifecycle.list_jobs(limit=100)[0])) == before
     assert send(client, key, seeds=1).status_code == 201
 
 

@@ -7,8 +7,8 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 
-from app.api.finishing import FEW_PIXELS, finished
-from app.api.images import Array
+from app.api.replies.encode_batch import FEW_PIXELS, finished
+from app.api.replies.images import Array
 
 LARGE = FEW_PIXELS + 1
 

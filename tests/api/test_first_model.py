@@ -9,9 +9,10 @@ from starlette.testclient import TestClient
 
 from app.core.settings import Settings, get_settings
 from app.main import create_app
-from app.services import attempts, inference
-from app.services.inference import Inference
-from models.asking import AnyEngine
+from app.services.inference import service
+from app.services.inference.service import Inference
+from app.services.jobs import attempts
+from serving.protocol import AnyEngine
 from tests.support.checkpoints import write_checkpoint
 from tests.support.exports import publish_vivid
 from tests.support.jobs import make_job
@@ -43,13 +44,13 @@ def ready(client: TestClient) -> bool:
 @pytest.fixture
 def held_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Engines load once it is set."""
-    go, make = threading.Event(), inference.local_engine
+    go, make = threading.Event(), service.local_engine
 
     def late(settings: Settings) -> AnyEngine:
         go.wait()
         return make(settings)
 
-    monkeypatch.setattr(inference, "local_engine", late)
+    monkeypatch.setattr(service, "local_engine", late)
     yield go
     go.set()
 

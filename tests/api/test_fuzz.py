@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from starlette.testclient import TestClient
 
-from app.services import jobs
+from app.services.jobs import lifecycle
 from tests.api.conftest import Publish
 from tests.api.test_problems import a_problem
 
@@ -176,10 +176,10 @@ def test_requests_at_random_are_answered_or_refused(
         publish(name="fuzzed"),
         publish("cyclegan", "day2night", name="night", generator={"width": 4, "blocks": 1}),
     ]
-    known += ["fuzzed", "night", "digits", "cdcgan", jobs.list_jobs()[0][0].id]
+    known += ["fuzzed", "night", "digits", "cdcgan", lifecycle.list_jobs()[0][0].id]
     doors = doors_of(client)
     statuses: Counter[int] = Counter()
-    there = {job.id for job in jobs.list_jobs(limit=100)[0]}
+    there = {job.id for job in lifecycle.list_jobs(limit=100)[0]}
 
     @seed(20261122 + number)
     @settings(SEEDED, max_examples=REQUESTS)
@@ -203,4 +203,4 @@ def test_requests_at_random_are_answered_or_refused(
     print(dict(sorted(statuses.items())))
     assert sum(statuses.values()) > REQUESTS * 0.9
     assert min(statuses[status] for status in (200, 201, 404, 405, 415, 422)) > 2, statuses
-    assert {job.id for job in jobs.list_jobs(limit=100)[0]} == there, "a refused request left a job behind"
+    assert {job.id for job in lifecycle.list_jobs(limit=100)[0]} == there, "a refused request left a job behind"

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from app.core.settings import get_settings
 from app.main import create_app
-from app.services import jobs
+from app.services.jobs import lifecycle
 from tests.api.conftest import Publish
 from tests.support.experiments import make_experiment
 from tests.support.jobs import make_job
@@ -36,7 +36,7 @@ def asked(app: FastAPI) -> Iterator[httpx.Client]:
 def filled(asked: httpx.Client, publish: Publish) -> dict[str, str]:
     """Something real for each name in an address."""
     publish(name="sevens")
-    job = next(job for job in jobs.list_jobs()[0] if job.model_name == "sevens")
+    job = next(job for job in lifecycle.list_jobs()[0] if job.model_name == "sevens")
     sent = asked.post("/datasets", files={"file": ("a.zip", zipped({f"{n}.png": picture(n) for n in range(3)}))},
                       data={"name": "threes"})  # fmt: skip
     assert sent.status_code == 201, sent.text
@@ -85,7 +85,7 @@ def test_head_of_a_stream_does_not_wait_for_its_end(asked: httpx.Client) -> None
     assert told.status_code == 200
     assert told.headers["content-type"].startswith("text/event-stream")
     assert asked.get("/livez").status_code == 200
-    jobs.cancel(job.id)
+    lifecycle.cancel(job.id)
 
 
 def test_head_where_get_is_not_known_is_refused(asked: httpx.Client) -> None:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from app.api.heads import header
+from app.api.headers import header
 from app.core.limits import HEAD_BYTES
 from tests.support.service import Service
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from app.services import attempts, jobs
+from app.services.jobs import attempts, lifecycle
 from tests.support.jobs import make_job, record_report
 from tests.support.parquet import columns
 
@@ -147,7 +147,7 @@ def test_artifacts_are_bytes_that_never_change(client: TestClient) -> None:
 
 def test_a_refusal_leaves_nothing_behind(client: TestClient) -> None:
     def there() -> list[tuple[str, str]]:
-        return [(job.id, job.state) for job in jobs.list_jobs(limit=100)[0]]
+        return [(job.id, job.state) for job in lifecycle.list_jobs(limit=100)[0]]
 
     before = there()
     for body in ({"recipe": "nothing"}, {"recipe": "cdcgan", "dataset": "ring8"}, {"recipe": "gan", "extra": 1}):

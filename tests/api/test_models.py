@@ -8,8 +8,8 @@ from starlette.testclient import TestClient
 
 from app.core.errors import NotReady
 from app.core.settings import get_settings
-from app.services import attempts, jobs
-from app.services.inference import PUBLISHING, Inference
+from app.services.inference.service import PUBLISHING, Inference
+from app.services.jobs import attempts, lifecycle
 from app.services.views import CheckpointView
 from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import make_job, record_report
@@ -57,7 +57,7 @@ def test_a_job_deleted_later_takes_nothing_from_the_version(client: TestClient) 
     assert attempts.claim(job.id, "tests") is not None
     record_report(job.id, 1, 3, {"critic": 1.0}, b"png")
     at = publish(client, "orphan", write_checkpoint(job.id, 4).id)
-    assert client.get(at).json()["card"]["sample"] == jobs.artifacts(job.id)[0].id
+    assert client.get(at).json()["card"]["sample"] == lifecycle.artifacts(job.id)[0].id
     attempts.fail(job.id, 1, "internal_error", "It broke.")
     assert client.delete(f"/jobs/{job.id}").status_code == 204
     assert client.get(f"/jobs/{job.id}").status_code == 404
@@ -67,7 +67,7 @@ def test_a_job_deleted_later_takes_nothing_from_the_version(client: TestClient) 
 
 
 def test_a_running_job_is_not_deleted(client: TestClient, checkpoint: CheckpointView) -> None:
-    job = jobs.list_jobs(state="running")[0][0]
+    job = lifecycle.list_jobs(state="running")[0][0]
     refused = client.delete(f"/jobs/{job.id}")
     assert (refused.status_code, refused.json()["code"]) == (409, "job_state")
 
@@ -91,7 +91,7 @@ def test_what_cannot_be_published_is_refused(
 
 
 def test_a_damaged_checkpoint_is_refused(client: TestClient, checkpoint: CheckpointView) -> None:
-    (job,) = jobs.list_jobs(state="running")[0]
+    (job,) = lifecycle.list_jobs(state="running")[0]
     (get_settings().checkpoints(job.id) / checkpoint.file).write_bytes(b"damaged")
     refused = client.post("/models", json={"name": "x", "checkpoint": checkpoint.id})
     assert (refused.status_code, refused.json()["code"]) == (409, "checkpoint_damaged")
@@ -103,7 +103,7 @@ def test_without_torch_the_answer_is_503(
     def absent(self: object) -> None:
         raise NotReady("The engine did not start: No module named 'torch'.")
 
-    monkeypatch.setattr("app.services.inference.Inference._await", absent)
+    monkeypatch.setattr("app.services.inference.service.Inference._await", absent)
     refused = client.post("/models", json={"name": "x", "checkpoint": checkpoint.id})
     assert refused.status_code == 503
     assert "No module named 'torch'" in refused.json()["detail"]

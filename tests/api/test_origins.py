@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from starlette.testclient import TestClient
 
-from app.api.heads import SAFE
+from app.api.headers import SAFE
 from app.core.settings import Settings, get_settings
 from app.main import create_app
 

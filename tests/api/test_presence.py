@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
-from app.api.presence import while_here
+from app.api.middleware.disconnect import while_here
 
 
 async def forever() -> None:

@@ -12,7 +12,7 @@ import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
-from app.services import jobs
+from app.services.jobs import lifecycle
 from tests.api.conftest import Publish
 from tests.api.test_problems import a_problem
 from tests.support.zips import noise, picture, saved, zipped
@@ -121,7 +121,7 @@ def test_it_is_refused_by_name_and_leaves_nothing(client: TestClient, api_home: 
 
 
 def test_a_job_that_has_ended_is_not_cancelled(client: TestClient) -> None:
-    ended = next(job for job in jobs.list_jobs()[0] if job.state == "succeeded")
+    ended = next(job for job in lifecycle.list_jobs()[0] if job.state == "succeeded")
     problem = a_problem(client.post(f"/jobs/{ended.id}/cancel"), 409)
     assert "is succeeded and cannot be cancelled" in problem["detail"]
 

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from app.core.settings import Settings, get_settings
 from app.main import create_app
-from app.services import parcels
+from app.services.inference import redis_codec
 from tests.api.conftest import Publish
 from tests.support.broker import cannot_save, saves_again
 from tests.support.wait import until
@@ -64,7 +64,7 @@ def broker(models: None) -> Iterator[None]:
 
 @pytest.fixture
 def worker(broker: None) -> Iterator[Process]:
-    with running_worker("worker.inference", FORGER_QUEUE_PICTURES=ROOM) as process:
+    with running_worker("worker.inference.worker", FORGER_QUEUE_PICTURES=ROOM) as process:
         yield process
 
 
@@ -80,7 +80,7 @@ def api(settings: Settings) -> Iterator[TestClient]:
 
 @contextlib.contextmanager
 def redis() -> Iterator[Redis]:
-    with parcels.connect(get_settings(), retries=1) as client:
+    with redis_codec.connect(get_settings(), retries=1) as client:
         yield client
 
 
@@ -111,7 +111,7 @@ def test_the_same_bytes_come_back_as_from_an_engine_beside_the_api(worker: Proce
 
 
 def test_overload_is_told_by_the_api_and_by_the_worker(broker: None) -> None:
-    with running_worker("worker.inference", FORGER_QUEUE_PICTURES="1"), api(remote()) as far:
+    with running_worker("worker.inference.worker", FORGER_QUEUE_PICTURES="1"), api(remote()) as far:
         with ThreadPoolExecutor(4) as crowd:
             replies = list(crowd.map(lambda seed: far.get(f"/sample?model=ring&n=4000&seed={seed}"), range(8)))
         assert {reply.status_code for reply in replies} == {200, 429}
@@ -146,7 +146,7 @@ def test_a_broker_that_dies_costs_no_more(models: None) -> None:
     with (
         api(remote()) as far,
         running_redis() as server,
-        running_worker("worker.inference", FORGER_QUEUE_PICTURES=ROOM),
+        running_worker("worker.inference.worker", FORGER_QUEUE_PICTURES=ROOM),
     ):
         assert far.get("/sample?model=ring").status_code == 200
         with asked(far, LONG) as made:
@@ -275,13 +275,13 @@ def paused(worker: Process) -> Iterator[None]:
 
 def marks() -> list[bytes]:
     with redis() as broker:
-        return list(broker.scan_iter(parcels.mark("*")))
+        return list(broker.scan_iter(redis_codec.mark("*")))
 
 
 def taken(n: int) -> None:
     """Waits until so many requests are with the worker's engine: their marks are empty then."""
     with redis() as broker:
-        until(lambda: sum(broker.get(key) == b"" for key in broker.scan_iter(parcels.mark("*"))) == n)
+        until(lambda: sum(broker.get(key) == b"" for key in broker.scan_iter(redis_codec.mark("*"))) == n)
 
 
 def wipe() -> None:

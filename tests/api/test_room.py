@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from app.core.settings import get_settings
 from app.db.session import engine, unit_of_work
-from app.services import jobs
+from app.services.jobs import lifecycle
 
 WISH = {"recipe": "gan", "dataset": "ring8", "budget": {"steps": 5}}
 
@@ -70,13 +70,13 @@ def until_refused(client: TestClient) -> Any:
 def test_a_full_database_is_507_and_nothing_is_kept(client: TestClient, api_home: Path, backend: str) -> None:
     with FULL[backend]():
         refused = until_refused(client)
-        before = len(jobs.list_jobs(limit=1000)[0])
+        before = len(lifecycle.list_jobs(limit=1000)[0])
         again = client.post("/jobs", json=WISH, headers={"Idempotency-Key": "a"})
         assert client.get("/jobs").status_code == 200
     for reply in (refused, again):
         assert (reply.status_code, reply.json()["code"]) == (507, "no_room"), reply.text
         assert "database has no room" in reply.json()["detail"]
-    assert len(jobs.list_jobs(limit=1000)[0]) == before
+    assert len(lifecycle.list_jobs(limit=1000)[0]) == before
     folders = list(get_settings().checkpoints("").glob("*"))
     assert folders == []
     assert client.post("/jobs", json=WISH).status_code == 201

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.core.states import JobState
-from app.schemas import tables
+from app.schemas import experiment_tables
 from app.schemas.base import Health
 from app.schemas.experiments import ExperimentDetail, ExperimentJob, FigureOut
 from app.schemas.figures import CellOut
@@ -46,42 +46,42 @@ def experiment(*figures: FigureOut, name: str | None = "ring", jobs: Sequence[Ex
 
 
 def test_cells_say_mean_spread_and_number() -> None:
-    assert tables.words(cell("a", 7.93333, 0.1234, 5)) == "7.933 ± 0.12 [7.81, 8.057] (5)"
-    assert tables.words(cell("a", 0.5)) == "0.5 (1)"
-    assert tables.words(cell("a", None, n=0)) == "not finite"
-    assert tables.words(None) == "–"
+    assert experiment_tables.words(cell("a", 7.93333, 0.1234, 5)) == "7.933 ± 0.12 [7.81, 8.057] (5)"
+    assert experiment_tables.words(cell("a", 0.5)) == "0.5 (1)"
+    assert experiment_tables.words(cell("a", None, n=0)) == "not finite"
+    assert experiment_tables.words(None) == "–"
 
 
 def test_one_provenance_is_named_below_and_several_have_marks() -> None:
     one = experiment(figure("frechet", "low", OWN), figure("coverage", "high", OWN), figure("odd", None, OWN))
-    assert tables.head(one) == ["case", "frechet ↓", "coverage ↑", "odd"]
-    assert tables.notes(one)[1:] == ["Measured while training."]
+    assert experiment_tables.head(one) == ["case", "frechet ↓", "coverage ↑", "odd"]
+    assert experiment_tables.notes(one)[1:] == ["Measured while training."]
     two = experiment(figure("frechet", "low", OWN), figure("frechet", "low", LATER))
-    assert tables.head(two) == ["case", "frechet [a] ↓", "frechet [b] ↓"]
-    assert tables.notes(two)[1:] == ["[a] while training", "[b] evaluated, seed 0"]
+    assert experiment_tables.head(two) == ["case", "frechet [a] ↓", "frechet [b] ↓"]
+    assert experiment_tables.notes(two)[1:] == ["[a] while training", "[b] evaluated, seed 0"]
 
 
 def test_a_case_without_a_figure_has_an_empty_cell() -> None:
     table = experiment(figure("frechet", "low", OWN, cell("b", 1.0)), figure("kid", "low", OWN, cell("a", 2.0)))
-    assert [(case, [one and one.mean for one in cells]) for case, cells in tables.rows(table)] == [
+    assert [(case, [one and one.mean for one in cells]) for case, cells in experiment_tables.rows(table)] == [
         ("a", [None, 2.0]),
         ("b", [1.0, None]),
     ]
 
 
 def test_titles_count_states() -> None:
-    assert tables.title(experiment()) == "ring: 3 succeeded, 1 failed"
-    assert tables.title(experiment(name=None)).startswith("exp_0: ")
+    assert experiment_tables.title(experiment()) == "ring: 3 succeeded, 1 failed"
+    assert experiment_tables.title(experiment(name=None)).startswith("exp_0: ")
 
 
 def test_a_table_without_figures_says_whether_there_will_be_any() -> None:
-    assert tables.notes(experiment(jobs=[job("a", JobState.RUNNING)])) == ["Nothing is measured yet."]
-    (ended,) = tables.notes(experiment(jobs=[job("a", JobState.FAILED)]))
+    assert experiment_tables.notes(experiment(jobs=[job("a", JobState.RUNNING)])) == ["Nothing is measured yet."]
+    (ended,) = experiment_tables.notes(experiment(jobs=[job("a", JobState.FAILED)]))
     assert ended.startswith("Nothing was measured")
 
 
 def test_troubles_are_counted_by_case() -> None:
     jobs = [job("a", JobState.SUCCEEDED, "collapse"), job("a", JobState.SUCCEEDED, "collapse"),
             job("a", JobState.SUCCEEDED), job("b", JobState.SUCCEEDED, "undertrained")]  # fmt: skip
-    told = tables.notes(experiment(figure("frechet", "low", OWN), jobs=jobs))
+    told = experiment_tables.notes(experiment(figure("frechet", "low", OWN), jobs=jobs))
     assert told[-2:] == ["a: collapse in 2 of its jobs.", "b: undertrained in 1 of its jobs."]

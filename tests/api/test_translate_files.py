@@ -16,11 +16,12 @@ from app.core.ids import new_id
 from app.core.settings import get_settings
 from app.core.states import JobState
 from app.core.store import Store
-from app.services import attempts, bulk, jobs, shards
-from app.services.bulk import INPUT_FILE
+from app.services.creation import bulk
+from app.services.creation.bulk import INPUT_FILE
+from app.services.jobs import attempts, lifecycle, shards
 from tests.api.conftest import Publish
 from tests.support.zips import noise, picture, saved, zipped
-from worker.bulk import Bulk
+from worker.runners.bulk import Bulk
 
 JOB = {"kind": "translate", "model": "cyclegan-day2night", "shard": 3}
 Files = list[tuple[str, bytes]]
@@ -76,8 +77,8 @@ def send(client: TestClient, files: Files, key: str | None = None, job: Any = No
 def run(job_id: str) -> dict[str, bytes]:
     """Do the job here; answers every file of its shards."""
     assert attempts.claim(job_id, "tests") is not None
-    Bulk(jobs.get(job_id), 1, Quiet()).run()  # type: ignore[arg-type]
-    done = jobs.get(job_id)
+    Bulk(lifecycle.get(job_id), 1, Quiet()).run()  # type: ignore[arg-type]
+    done = lifecycle.get(job_id)
     assert done.state == JobState.SUCCEEDED, done.status_reason
     assert done.step == done.total
     store, found = Store(get_settings().artifacts), dict[str, bytes]()
@@ -127,7 +128,7 @@ def test_what_was_sent_is_kept_with_the_job_and_goes_with_it(client: TestClient)
     kept.write_bytes(kept.read_bytes()[:-1])
     assert attempts.claim(job_id, "tests") is not None
     with pytest.raises(Exception, match="Send them again"):
-        Bulk(jobs.get(job_id), 1, Quiet()).run()  # type: ignore[arg-type]
+        Bulk(lifecycle.get(job_id), 1, Quiet()).run()  # type: ignore[arg-type]
     attempts.fail(job_id, 1, "cannot_translate", "x")
     assert client.delete(f"/jobs/{job_id}").status_code == 204
     assert not kept.parent.exists()
@@ -160,13 +161,16 @@ def test_a_key_makes_one_job_of_equal_pictures(client: TestClient) -> None:
 def test_what_is_wrong_is_refused_by_name_and_leaves_nothing(
     client: TestClient, files: Files, job: dict[str, Any], status: int, pointer: str | None
 ) -> None:
-    before, folders = [one.id for one in jobs.list_jobs(limit=100)[0]], sorted(get_settings().checkpoints("").glob("*"))
+    before, folders = (
+        [one.id for one in lifecycle.list_jobs(limit=100)[0]],
+        sorted(get_settings().checkpoints("").glob("*")),
+    )
     parts: Any = [("file", (name, data, "text/plain")) for name, data in files] or [("file", (None, "x"))]
     refused = client.post("/jobs", data={"job": json.dumps(job)}, files=parts)
     assert refused.status_code == status, refused.text
     told = [error["pointer"] for error in refused.json().get("errors", [])]
     assert told == ([] if pointer is None else [pointer])
-    assert [one.id for one in jobs.list_jobs(limit=100)[0]] == before
+    assert [one.id for one in lifecycle.list_jobs(limit=100)[0]] == before
     assert sorted(get_settings().checkpoints("").glob("*")) == folders
 
 

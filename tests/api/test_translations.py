@@ -16,11 +16,11 @@ from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 from starlette.testclient import TestClient
 
-from app.api import images
+from app.api.replies import images
 from app.core.settings import get_settings
-from app.services import jobs
+from app.services.jobs import lifecycle
 from bench.hostile import interlaced_png, jpeg_of_scans
-from models.decoding import SCANS
+from data.decode import SCANS
 from tests.api.conftest import Publish
 from tests.support.files import SWAPPED, converted
 from tests.support.zips import noise, saved
@@ -321,10 +321,10 @@ def test_too_many_parts_are_refused(client: TestClient) -> None:
 def test_refusals_leave_nothing_behind(client: TestClient) -> None:
     home = get_settings().home
     translate(client, GOOD)
-    before = (sorted(home.rglob("*")), jobs.list_jobs(limit=100)[0])
+    before = (sorted(home.rglob("*")), lifecycle.list_jobs(limit=100)[0])
     for data, _ in BAD.values():
         translate(client, data)
-    assert (sorted(home.rglob("*")), jobs.list_jobs(limit=100)[0]) == before
+    assert (sorted(home.rglob("*")), lifecycle.list_jobs(limit=100)[0]) == before
 
 
 def test_what_waits_to_be_read_is_bounded(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

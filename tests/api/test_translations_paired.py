@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from models.engine import Engine
+from serving.engine import Engine
 from tests.api.conftest import Publish
 from tests.support.zips import noise, saved
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from bench.lecture import BODIES, names, recipe
+from data.batches import Batches
+from data.readers.builtin import load
 from models.spec.recipe import Recipe
-from worker.training.batches import Batches
-from worker.training.data import load
 from worker.training.trainer import Trainer
 
 RUNS = ["converges_but_fails", "good", "good_with_smoothing", "mlp", "mode_collapse", "not_great"]

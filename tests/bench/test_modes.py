@@ -8,7 +8,7 @@ import torch
 
 from bench import judge, modes, runs
 from bench.modes import GAUSSIANS, PUBLISHED, STACKED, Case
-from models.truth import MIXTURES
+from data.toy import MIXTURES
 from worker.training.trainer import NonFinite, Trainer
 
 TINY = Case("gan", "gan", {"budget": {"steps": 3}, "batch_size": 16, "generator": {"hidden": [8]}})

@@ -12,8 +12,8 @@ from torch import Tensor
 from bench import judge, quality, runs
 from bench.modes import Case
 from bench.quality import CONDITIONAL, OBJECTIVES
+from data.readers.builtin import Split, load
 from models.spec.data import Images
-from worker.training.data import Split, load
 from worker.training.trainer import NonFinite, Trainer
 
 ASKED = ["agreement", "spread", "gan_train", "frechet"]

@@ -11,11 +11,11 @@ from PIL import Image
 from bench import camvid, runs, translate_quality
 from bench.results import Row
 from bench.translate_quality import LEARNED, WAYS, recipe
+from data.readers import builtin as datasets
+from data.readers.builtin import Data, Split
 from models.spec.data import DataSpec, Unpaired
 from models.spec.nets import PatchCritic
 from models.spec.recipe import Recipe
-from worker.training import data as datasets
-from worker.training.data import Data, Split
 
 FIGURES = [f"{figure} to {way}" for way in WAYS for figure in ("psnr", "ssim")]
 

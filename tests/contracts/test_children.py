@@ -6,11 +6,12 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from app.core import environment
+from app.core.sandbox import environment
 from app.core.settings import CHECKOUT, Settings
+from tests.support.packages import PACKAGES
 
 STARTERS = {"Popen", "run", "call", "check_call", "check_output", "execve", "execv", "execvp", "posix_spawn", "system"}
-DECODERS = {"read_picture": {"app/core/untrusted.py", "worker/training/sources/cifar10.py"}}
+DECODERS = {"read_picture": {"data/uploads/read_untrusted.py", "data/readers/cifar10.py"}}
 """where each may be called: in a sandbox, or on files of the operator's own"""
 
 
@@ -31,7 +32,7 @@ def starts_a_process(node: ast.Call, name: str) -> bool:
 
 def test_every_child_has_an_environment_of_its_own() -> None:
     """Nothing is inherited by leaving it out."""
-    started = [(file, node) for file, node, name in calls("app", "worker", "models") if starts_a_process(node, name)]
+    started = [(file, node) for file, node, name in calls(*PACKAGES) if starts_a_process(node, name)]
     assert len(started) >= 6
     bare = [
         f"{file}:{node.lineno}"
@@ -42,7 +43,7 @@ def test_every_child_has_an_environment_of_its_own() -> None:
 
 
 def test_nobody_passes_on_the_whole_environment() -> None:
-    for folder in ("app", "worker"):
+    for folder in PACKAGES:
         for path in (CHECKOUT / folder).rglob("*.py"):
             assert "**os.environ" not in path.read_text(), path
 
@@ -55,7 +56,7 @@ def test_a_secret_setting_comes_along_by_its_own_name_alone() -> None:
 
 def test_uploads_are_decoded_in_the_sandbox_alone() -> None:
     for name, allowed in DECODERS.items():
-        assert {file for file, _, called in calls("app", "worker", "models") if called == name} == allowed
+        assert {file for file, _, called in calls(*PACKAGES) if called == name} == allowed
     for file, node, name in calls("worker"):
         opened = ast.unparse(node)
         assert name != "open" or "Image" not in opened, f"{file}: {opened}"
@@ -63,4 +64,4 @@ def test_uploads_are_decoded_in_the_sandbox_alone() -> None:
 
 
 def test_files_of_the_tests_are_where_these_rules_look() -> None:
-    assert Path(CHECKOUT / "app" / "core" / "sandbox.py").is_file()
+    assert Path(CHECKOUT / "app" / "core" / "sandbox" / "parent.py").is_file()

@@ -5,13 +5,14 @@ import re
 import pytest
 
 from app.core.settings import CHECKOUT
+from tests.support.packages import PACKAGES
 
 WALL = re.compile(r"\btime\.(time|time_ns|localtime|gmtime)\(|\b(datetime|date)\.(now|utcnow|today)\(|from time import")
 MAY = {"app/core/ids.py"}
 """ids carry the time of birth, and are compared with each other only"""
 
 
-@pytest.mark.parametrize("package", ["app", "worker", "models"])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_nothing_reads_the_wall_clock(package: str) -> None:
     found = {
         str(path.relative_to(CHECKOUT))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.core.settings import CHECKOUT
+from tests.support.packages import PACKAGES
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -25,11 +26,11 @@ def test_the_import_contracts_hold() -> None:
     [
         "app.main",
         "app.cli.root",
-        "app.services.remote",
+        "app.services.inference.remote_engine",
         "worker.celery_app",
         "worker.tasks",
         "worker.supervisor",
-        "models.asking",
+        "serving.protocol",
         "models.spec.resolve",
     ],
 )
@@ -46,8 +47,8 @@ def test_torch_stays_out_of(module: str) -> None:
     [
         ("app.main", ("celery", "kombu", "redis", "alembic", "sklearn", "sqlalchemy.dialects.postgresql")),
         ("app.cli.root", ("fastapi", "sqlalchemy", "numpy", "PIL", "pydantic")),
-        ("worker.runner", ("torch", "celery", "kombu", "redis", "fastapi")),
-        ("worker.training.loop, worker.training.data", ("celery", "sqlalchemy", "scipy", "sklearn")),
+        ("worker.runners.main", ("torch", "celery", "kombu", "redis", "fastapi")),
+        ("worker.training.loop, data.readers.builtin", ("celery", "sqlalchemy", "scipy", "sklearn")),
     ],
 )
 def test_what_takes_long_to_import_comes_when_it_is_needed(modules: str, absent: tuple[str, ...]) -> None:
@@ -69,7 +70,7 @@ def test_tests_shadow_no_package() -> None:
 
 
 def packages() -> set[str]:
-    found = (path.parent.relative_to(CHECKOUT) for top in ("app", "worker", "models")
+    found = (path.parent.relative_to(CHECKOUT) for top in PACKAGES
              for path in (CHECKOUT / top).rglob("__init__.py"))  # fmt: skip
     return {".".join(path.parts) for path in found}
 
@@ -80,7 +81,7 @@ def test_every_package_is_listed_and_every_listed_one_exists() -> None:
 
 
 def test_every_folder_of_code_is_a_package() -> None:
-    folders = {path.parent for top in ("app", "worker", "models") for path in (CHECKOUT / top).rglob("*.py")}
+    folders = {path.parent for top in PACKAGES for path in (CHECKOUT / top).rglob("*.py")}
     assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
 
 

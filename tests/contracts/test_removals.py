@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 from app.core.settings import CHECKOUT
 
-ALLOWED = {"app/services/attempt_files.py", "models/durable.py"}
+ALLOWED = {"app/services/jobs/attempt_files.py", "models/durable.py"}
 LOOKED_AT = [
     *(CHECKOUT / "worker").rglob("*.py"),
     *(CHECKOUT / "models").rglob("*.py"),
     *(CHECKOUT / "app/services").glob("attempt*.py"),
-    CHECKOUT / "app/services/shards.py",
+    CHECKOUT / "app/services/jobs/shards.py",
 ]
 ALWAYS = {"unlink", "rmtree", "rmdir", "rename", "renames", "removedirs"}
 TEMPORARY = {"TemporaryDirectory", "NamedTemporaryFile", "mkdtemp", "mkstemp"}
@@ -39,7 +39,7 @@ def test_nothing_else_removes_or_replaces_a_file() -> None:
         if (name := str(path.relative_to(CHECKOUT))) not in ALLOWED
         for line in changes(path.read_text())
     }
-    assert found == set(), "use models.durable.whole, or app.services.attempt_files"
+    assert found == set(), "use models.durable.whole, or app.services.jobs.attempt_files"
 
 
 def test_the_search_sees_each_way_and_no_other_replacing() -> None:

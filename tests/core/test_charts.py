@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from app.core import charts
-from app.core.charts import Cell
+from data import plots
+from data.plots import Cell
 
-GREEN = ImageColor.getrgb(charts.BEST)
+GREEN = ImageColor.getrgb(plots.BEST)
 
 
 def has(picture: Image.Image, colour: tuple[int, ...]) -> int:
@@ -21,41 +21,41 @@ def test_nothing_is_cut_off(words: str) -> None:
     """The margin to the right stays white, whatever is longest."""
     wide = Cell("0.123456 ± 0.000123 (5)")
     drawn = [
-        charts.table(words, ["case", "frechet ↓"], [[Cell("a"), Cell("1")]], []),
-        charts.table("t", ["case", words], [[Cell("a"), wide]], []),
-        charts.table("t", ["case", "x"], [[Cell(words), wide]], []),
-        charts.table("t", ["case", "x"], [[Cell("a"), Cell("1")]], [words]),
+        plots.table(words, ["case", "frechet ↓"], [[Cell("a"), Cell("1")]], []),
+        plots.table("t", ["case", words], [[Cell("a"), wide]], []),
+        plots.table("t", ["case", "x"], [[Cell(words), wide]], []),
+        plots.table("t", ["case", "x"], [[Cell("a"), Cell("1")]], [words]),
     ]
     for picture in drawn:
         assert (np.asarray(picture)[:, -8:] == 255).all()
 
 
 def test_the_best_is_marked() -> None:
-    plain = charts.table("t", ["case", "x"], [[Cell("a"), Cell("1")], [Cell("b"), Cell("2")]], [])
-    marked = charts.table("t", ["case", "x"], [[Cell("a"), Cell("1", best=True)], [Cell("b"), Cell("2")]], [])
+    plain = plots.table("t", ["case", "x"], [[Cell("a"), Cell("1")], [Cell("b"), Cell("2")]], [])
+    marked = plots.table("t", ["case", "x"], [[Cell("a"), Cell("1", best=True)], [Cell("b"), Cell("2")]], [])
     assert has(plain, GREEN) == 0
     assert has(marked, GREEN) > 500
     assert marked.size == plain.size
 
 
 def test_a_table_without_rows_says_why() -> None:
-    picture = charts.table("t", ["case"], [], ["Nothing is measured yet."])
+    picture = plots.table("t", ["case"], [], ["Nothing is measured yet."])
     assert has(picture, (255, 255, 255)) < picture.width * picture.height
 
 
 def test_samples_stand_beside_each_other_and_then_below() -> None:
     red, blue = (Image.new("RGB", (300, 100), colour) for colour in ("red", "blue"))
-    picture = charts.sheet([("a", "x", red), ("b", "", blue), ("c", "", red), ("d", "", blue)], None)
+    picture = plots.sheet([("a", "x", red), ("b", "", blue), ("c", "", red), ("d", "", blue)], None)
     assert has(picture, (255, 0, 0)) == has(picture, (0, 0, 255)) == 2 * 300 * 100
-    assert picture.width <= charts.WIDTH + 2 * charts.PAD
+    assert picture.width <= plots.WIDTH + 2 * plots.PAD
     first, last = np.argwhere((np.asarray(picture) == (0, 0, 255)).all(axis=2))[[0, -1]]
     assert last[0] > first[0] + 100, "the fourth does not fit beside the others"
     assert last[1] < first[1] + 300
 
 
 def test_grey_samples_and_curves_with_gaps_are_drawn() -> None:
-    curves = charts.plot("frechet", {"a": [(1, 2.0), (2, None), (3, 1.0)], "b": []})
-    picture = charts.sheet([("a", "", Image.new("L", (20, 20), 128))], curves)
+    curves = plots.plot("frechet", {"a": [(1, 2.0), (2, None), (3, 1.0)], "b": []})
+    picture = plots.sheet([("a", "", Image.new("L", (20, 20), 128))], curves)
     assert picture.height > curves.height + 20
-    with Image.open(io.BytesIO(charts.png(picture))) as read:
+    with Image.open(io.BytesIO(plots.png(picture))) as read:
         assert read.size == picture.size

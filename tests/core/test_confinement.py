@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from app.core import landlock
-from app.core.sandbox import Sandbox
+from app.core.sandbox import landlock
+from app.core.sandbox.parent import Sandbox
 from app.core.settings import CHECKOUT
 from tests.conftest import StartService
 from tests.support import probe, without_landlock, without_seccomp

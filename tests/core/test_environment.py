@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.core import environment
+from app.core.sandbox import environment
 
 GIVEN = {
     "FORGER_API_KEY": "k", "forger_api_key": "k", "FORGER_HOME": "/h", "forger_slots": "2",

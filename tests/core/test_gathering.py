@@ -2,7 +2,7 @@
 
 import threading
 
-from app.core.gathering import Gatherer
+from app.core.micro_batcher import Gatherer
 
 
 def test_what_comes_while_the_thread_is_busy_is_done_together_and_in_order() -> None:

@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from app.core.importing import uncollected
+from app.core.gc_freeze import uncollected
 
 NEW = "nothing_of_this_name"
 

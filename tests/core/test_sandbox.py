@@ -14,10 +14,10 @@ import numpy as np
 import psutil
 import pytest
 
-from app.core import sandboxed
-from app.core.errors import FieldError, Invalid, TooLarge
+from app.core.errors import FieldError, Invalid, UnsupportedMedia
 from app.core.machine import FIRST_TO_DIE
-from app.core.sandbox import Overran, Sandbox
+from app.core.sandbox.child import __name__ as child_module
+from app.core.sandbox.parent import Overran, Sandbox
 from app.core.settings import CHECKOUT
 from tests.support import strange
 from tests.support.wait import until
@@ -39,7 +39,7 @@ def test_values_bytes_and_arrays_come_back(sandbox: Sandbox) -> None:
 
 def test_a_child_dies_before_its_parent_where_the_machine_has_no_memory_left(sandbox: Sandbox) -> None:
     sandbox.run(strange.echo, 1)
-    (child,) = (child for child in psutil.Process().children() if "app.core.sandboxed" in child.cmdline())
+    (child,) = (child for child in psutil.Process().children() if "app.core.sandbox.child" in child.cmdline())
     scores = [int(Path(f"/proc/{pid}/oom_score_adj").read_text()) for pid in (os.getpid(), child.pid)]
     assert scores[0] < scores[1] == FIRST_TO_DIE
 
@@ -51,10 +51,10 @@ def test_a_large_array_comes_back_whole(sandbox: Sandbox) -> None:
 
 
 def test_errors_for_people_cross_over(sandbox: Sandbox) -> None:
-    with pytest.raises(TooLarge) as caught:
+    with pytest.raises(UnsupportedMedia) as caught:
         sandbox.run(strange.refuse)
-    assert (caught.value.detail, caught.value.code) == ("Too much.", "much")
-    assert caught.value.errors == (FieldError("/file", "Too much."),)
+    assert (caught.value.detail, caught.value.code) == ("No picture.", "none")
+    assert caught.value.errors == (FieldError("/here", "No picture."),)
 
 
 def test_mistakes_of_ours_are_not_told_to_clients(sandbox: Sandbox) -> None:
@@ -111,7 +111,7 @@ def test_processes_of_the_same_user_cannot_read_the_secrets_of_one_with_a_sandbo
     code = """
 import ctypes, os, subprocess
 from prometheus_client import ProcessCollector
-from app.core.sandbox import Sandbox
+from app.core.sandbox.parent import Sandbox
 
 def found():
     grep = ["grep", "-q", "-s", "a-secret", f"/proc/{os.getpid()}/environ"]
@@ -149,7 +149,7 @@ def test_closing_ends_the_children_and_their_work() -> None:
 
 def test_children_end_with_their_parent() -> None:
     code = (
-        "import threading; from app.core.sandbox import Sandbox; from tests.support import strange\n"
+        "import threading; from app.core.sandbox.parent import Sandbox; from tests.support import strange\n"
         "made = Sandbox(1, module=strange.__name__)\n"
         "print(made.run(strange.who), flush=True); made.run(strange.hang, seconds=100)"
     )
@@ -164,7 +164,7 @@ def test_children_end_with_their_parent() -> None:
 
 def test_children_import_pillow_and_numpy_alone() -> None:
     names = ("torch", "sqlalchemy", "fastapi", "starlette", "pydantic", "celery")
-    code = f"import sys, {sandboxed.__name__}; print([name for name in {names} if name in sys.modules])"
+    code = f"import sys, {child_module}; print([name for name in {names} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, env=_env(), check=True)
     assert done.stdout.strip() == "[]"
 

@@ -3,7 +3,7 @@
 import csv
 import io
 
-from app.core.tabular import Table, encode
+from app.core.tables import Table, encode
 from tests.support.parquet import columns
 
 TABLE = Table(

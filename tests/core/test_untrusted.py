@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from app.core import untrusted
-from app.core.errors import Invalid
-from app.core.untrusted import Looking
 from bench.hostile import zip_of_false_sizes
+from data.errors import Refused
+from data.uploads import read_untrusted
+from data.uploads.read_untrusted import Looking
 from tests.support.zips import picture
 
 
 def listed(path: Path) -> list[str]:
-    untrusted.forget()
-    return list(untrusted.members(path, 1000, 8 << 30)["files"])
+    read_untrusted.forget()
+    return list(read_untrusted.members(path, 1000, 8 << 30)["files"])
 
 
 def zipped(path: Path, members: dict[str, bytes], **told: int) -> Path:
@@ -34,7 +34,7 @@ def zipped(path: Path, members: dict[str, bytes], **told: int) -> Path:
 
 def test_sizes_beyond_the_file_are_refused_before_a_member_is_read(tmp_path: Path) -> None:
     (tmp_path / "zip").write_bytes(zip_of_false_sizes(20))
-    with pytest.raises(Invalid, match="larger than the zip itself") as refused:
+    with pytest.raises(Refused, match="larger than the zip itself") as refused:
         listed(tmp_path / "zip")
     assert refused.value.code == "unsafe_archive"
 
@@ -44,15 +44,15 @@ def test_members_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
     path = zipped(tmp_path / "zip", members, header_offset=0)
     assert listed(path)
     size = path.stat().st_size
-    with pytest.raises(Invalid, match="larger than the zip itself"):
+    with pytest.raises(Refused, match="larger than the zip itself"):
         listed(zipped(path, members, header_offset=0, compress_size=size // 2))
 
 
 def test_no_more_is_unpacked_than_a_member_says_it_has(tmp_path: Path) -> None:
     path = zipped(tmp_path / "zip", {"big.png": bytes(200 << 20)}, file_size=100)
-    untrusted.forget()
+    read_untrusted.forget()
     tracemalloc.start()
-    ((fact,), seconds) = untrusted.survey(path, ["big.png"], Looking(1_000_000))
+    ((fact,), seconds) = read_untrusted.survey(path, ["big.png"], Looking(1_000_000))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert "damaged" in fact["reason"]
@@ -63,5 +63,5 @@ def test_no_more_is_unpacked_than_a_member_says_it_has(tmp_path: Path) -> None:
 def test_a_true_zip_is_read(tmp_path: Path) -> None:
     path = zipped(tmp_path / "zip", {"a.png": picture(1), "b/": b"", "b/empty.png": b""})
     assert listed(path) == ["a.png", "b/empty.png"]
-    facts, _ = untrusted.survey(path, listed(path), Looking(1_000_000))
+    facts, _ = read_untrusted.survey(path, listed(path), Looking(1_000_000))
     assert ["reason" in fact for fact in facts] == [False, True]

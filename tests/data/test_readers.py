@@ -12,12 +12,12 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
+from data.readers import digits, idx, pictures
+from data.readers.builtin import DatasetMissing, load
+from data.readers.idx import read_idx
+from data.toy import MIXTURES
 from models.spec.data import Images, Points
 from models.spec.datasets import DATASETS
-from models.truth import MIXTURES
-from worker.training.data import DatasetMissing, load
-from worker.training.sources import digits, idx, pictures
-from worker.training.sources.idx import read_idx
 
 FILES = Path(os.environ["FORGER_DATA"]) if os.environ.get("FORGER_DATA") else None
 needs_files = pytest.mark.skipif(FILES is None, reason="MNIST is not here: set FORGER_DATA to its folder")

@@ -5,8 +5,8 @@ import itertools
 import pytest
 import torch
 
+from data.readers import builtin, scenes
 from models.spec.datasets import DATASETS
-from worker.training import data, scenes
 
 
 @pytest.mark.parametrize("side", [32, 64])
@@ -50,7 +50,7 @@ def _outlines(pictures: torch.Tensor) -> torch.Tensor:
 
 def test_the_two_piles_and_the_held_out_pairs_share_no_scene() -> None:
     starts = sorted([scenes.DAY_SEEDS, scenes.NIGHT_SEEDS, scenes.HELD_OUT_SEEDS])
-    assert min(b - a for a, b in itertools.pairwise(starts)) > max(data.SCENES.values())
+    assert min(b - a for a, b in itertools.pairwise(starts)) > max(builtin.SCENES.values())
 
 
 def test_scenes_vary_widely() -> None:
@@ -61,7 +61,7 @@ def test_scenes_vary_widely() -> None:
 @pytest.mark.slow
 def test_the_dataset_has_as_many_pictures_as_its_entry_says() -> None:
     info = DATASETS["day2night"]
-    loaded = data.load(info.spec().model_copy(update={"side": 16}), None)
+    loaded = builtin.load(info.spec().model_copy(update={"side": 16}), None)
     assert loaded.a is not None
     assert loaded.b is not None
     assert len(loaded.a) + len(loaded.b) == info.size
@@ -69,6 +69,6 @@ def test_the_dataset_has_as_many_pictures_as_its_entry_says() -> None:
 
 
 def test_one_channel_is_grey() -> None:
-    loaded = data.load(DATASETS["day2night"].spec().model_copy(update={"side": 8, "channels": 1}), None, "test")
+    loaded = builtin.load(DATASETS["day2night"].spec().model_copy(update={"side": 8, "channels": 1}), None, "test")
     assert loaded.a is not None
     assert loaded.a.shape == (200, 1, 8, 8)

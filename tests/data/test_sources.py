@@ -12,16 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.io import savemat
 
+from data.batches import Batches
+from data.readers import builtin, pictures, stacked
+from data.readers.builtin import Data, DatasetMissing, load
+from data.readers.drawn import balanced_strings
+from data.toy import MIXTURES, balanced
 from models.spec.data import Images, Paired, Points, Sequences
 from models.spec.datasets import CIFAR, DATASETS
 from models.spec.resolve import resolve
-from models.truth import MIXTURES, balanced
 from tests.data.test_readers import write_small_mnist
-from worker.training import data
-from worker.training.batches import Batches
-from worker.training.data import Data, DatasetMissing, load
-from worker.training.sources import pictures, stacked
-from worker.training.sources.drawn import balanced_strings
 
 FILES = Path(os.environ["FORGER_DATA"]) if os.environ.get("FORGER_DATA") else None
 
@@ -282,7 +281,7 @@ def test_data_that_are_unknown_are_refused() -> None:
 
 
 def test_a_day_and_its_own_night_are_a_pair(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(data.SCENES, "train", 12)
+    monkeypatch.setitem(builtin.SCENES, "train", 12)
     paired = load(Paired(dataset="day2night", side=32, channels=3), None)
     unpaired = load(DATASETS["day2night"].spec().model_copy(update={"side": 32}), None)
     assert paired.a is not None

@@ -13,15 +13,15 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.core.sandbox import Sandbox
-from models.archive import Index, Part
-from models.decoding import Reading
-from models.preparing import How, Pixels, described
+from app.core.sandbox.parent import Sandbox
+from data.archive import Index, Part
+from data.decode import Reading
+from data.prepare import How, Pixels, described
+from data.readers.builtin import DatasetMissing
+from data.readers.uploads import NoRoom, Upload, load_upload
 from models.spec.data import Images, Paired, Unpaired
 from tests.support.zips import noise, saved, zipped
-from worker.loading import Reader
-from worker.training.data import DatasetMissing
-from worker.training.uploads import NoRoom, Upload, load_upload
+from worker.runners.inputs import Reader
 
 WIDE, TALL = noise(50, 31, 1), noise(20, 47, 2)
 

@@ -19,7 +19,8 @@ from app.db.repositories import datasets, files, load
 from app.db.repositories import models as model_rows
 from app.db.session import engine, unit_of_work
 from app.db.tables import Base, Job
-from app.services import attempts, feed, jobs, reaper
+from app.services.jobs import attempts, event_stream, lifecycle
+from app.services.system import reaper
 from bench.filled import Filled, fill
 from tests.support.databases import new_database
 from tests.support.jobs import record_report
@@ -111,12 +112,12 @@ def _in_session(ask: Callable[[Session], object]) -> None:
 
 def _listed(name: str, value: str, after: bool, has: Filled) -> object:
     filters: dict[str, Any] = {name: value}
-    return jobs.list_jobs(limit=100, after=has.jobs[3000] if after else None, **filters)
+    return lifecycle.list_jobs(limit=100, after=has.jobs[3000] if after else None, **filters)
 
 
 HOT: dict[str, Callable[[Filled], object]] = {
-    "the list": lambda _: jobs.list_jobs(),
-    "its next page": lambda has: jobs.list_jobs(after=has.jobs[1000]),
+    "the list": lambda _: lifecycle.list_jobs(),
+    "its next page": lambda has: lifecycle.list_jobs(after=has.jobs[1000]),
     **{
         f"the list by {name}, {place}": partial(_listed, name, value, after)
         for name, value in {
@@ -124,20 +125,20 @@ HOT: dict[str, Callable[[Filled], object]] = {
         }.items()
         for place, after in (("first page", False), ("next page", True))
     },
-    "the list by all": lambda _: jobs.list_jobs(
+    "the list by all": lambda _: lifecycle.list_jobs(
         state="failed", family="dcgan", dataset="digits", model="dcgan-digits", kind="train"
     ),
-    "who waits": lambda _: jobs.list_jobs(state="queued", limit=100),
-    "a job that waits": lambda has: jobs.get(has.queued[-1]),
-    "a job": lambda has: jobs.get(has.jobs[17]),
-    "short curves": lambda has: jobs.metrics(has.jobs[17]),
-    "long curves": lambda has: jobs.metrics(has.often[0], most=50),
-    "events": lambda has: jobs.events(has.jobs[17], after=2),
-    "what followers are told": lambda has: feed.look({has.jobs[17]: 3, has.jobs[18]: None}),
-    "artifacts": lambda has: jobs.artifacts(has.jobs[17], "sample"),
-    "checkpoints": lambda has: jobs.checkpoints(has.jobs[17]),
+    "who waits": lambda _: lifecycle.list_jobs(state="queued", limit=100),
+    "a job that waits": lambda has: lifecycle.get(has.queued[-1]),
+    "a job": lambda has: lifecycle.get(has.jobs[17]),
+    "short curves": lambda has: lifecycle.metrics(has.jobs[17]),
+    "long curves": lambda has: lifecycle.metrics(has.often[0], most=50),
+    "events": lambda has: lifecycle.events(has.jobs[17], after=2),
+    "what followers are told": lambda has: event_stream.look({has.jobs[17]: 3, has.jobs[18]: None}),
+    "artifacts": lambda has: lifecycle.artifacts(has.jobs[17], "sample"),
+    "checkpoints": lambda has: lifecycle.checkpoints(has.jobs[17]),
     "the reaper": lambda _: reaper.reap(),
-    "the next to start": lambda _: jobs.ring_oldest("train"),
+    "the next to start": lambda _: lifecycle.ring_oldest("train"),
     "a heartbeat": lambda has: attempts.renew(has.running[0], 1, 500, 0.1),
     "a report": lambda has: record_report(has.running[0], 1, 600, {"a": 1.0, "b": None}, b"png"),
     "a checkpoint": lambda has: attempts.record_checkpoint(has.running[0], 1, 600, "x", "0" * 64, 1),
@@ -145,7 +146,7 @@ HOT: dict[str, Callable[[Filled], object]] = {
     "a model": lambda _: _in_session(lambda session: model_rows.find(session, "gan-ring8", 7)),
     "a dataset's newest job": lambda _: _in_session(lambda session: datasets.job_on(session, "digits")),
     "files that a row names": lambda _: _in_session(lambda session: files.named(session, ["0" * 64])),
-    "a job is deleted": lambda has: jobs.delete(has.jobs[31]),
+    "a job is deleted": lambda has: lifecycle.delete(has.jobs[31]),
 }  # fmt: skip
 
 

@@ -12,9 +12,8 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from app.core.settings import CHECKOUT
-from app.db.clock import epoch_now
 from app.db.repositories import jobs as rows
-from app.db.session import unit_of_work
+from app.db.session import epoch_now, unit_of_work
 from tests.support.jobs import make_job
 
 COUNT = """

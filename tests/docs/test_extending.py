@@ -73,5 +73,5 @@ def test_the_type_checker_names_what_a_new_value_has_not_been_to(checkout: Path,
     walk(first, checkout)
     found = run(".venv/bin/mypy").stdout.splitlines()
     named = {line.partition(":")[0] for line in found if "assert_never" in line}
-    assert named == {"models/build.py", "models/spec/generator_sizes.py"}
+    assert named == {"models/build.py", "models/spec/estimates/generator_sizes.py"}
     assert all(f"`{name}`" in first for name in named)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from data.readers import scenes
 from tests.conftest import StartService
 from tests.support.exports import publish_slow, publish_vivid
 from tests.support.kills import Blow, kill_runner, kill_service, kill_worker
@@ -19,7 +20,6 @@ from tests.support.service import Service
 from tests.support.settings import new_home
 from tests.support.watch import Watch
 from tests.support.zips import saved
-from worker.training import scenes
 
 Array = NDArray[Any]
 MODELS = {"cdcgan": "digits", "gan": "ring8", "pix2pix": "digits", "srgan": "digits", "cyclegan": "day2night"}

@@ -22,7 +22,7 @@ def apart(start_service: StartService) -> Iterator[Service]:
 
 
 def inference(service: Service) -> psutil.Process | None:
-    return service.find("worker.inference")
+    return service.find("worker.inference.worker")
 
 
 def test_the_api_draws_without_torch(apart: Service) -> None:

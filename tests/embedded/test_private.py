@@ -8,8 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.core import environment, machine
-from app.core.private import private_folder
+from app.core import machine
+from app.core.sandbox import environment
+from app.core.sandbox.private import private_folder
 from tests.conftest import StartService
 from tests.support.service import CHECKOUT, Service
 from tests.support.wait import until
@@ -74,7 +75,7 @@ def test_a_runner_of_an_ordinary_user_starts(tmp_path: Path) -> None:
     code = """
 import ctypes, os, sys
 from pathlib import Path
-from worker import runner
+from worker.runners import main as runner
 
 if os.geteuid() == 0:
     os.setgroups([])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.asking import Backlog, Overloaded
+from serving.protocol import Backlog, Overloaded
 
 
 def test_any_number_may_come_where_nothing_waits() -> None:

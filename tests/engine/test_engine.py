@@ -12,10 +12,10 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 import torch
 
-from models.asking import Overloaded, Pick
-from models.engine import Engine, Loaded, _shares
 from models.export import NotAnExport, load_export
 from models.spec.resolve import resolve
+from serving.engine import Engine, Loaded, _shares
+from serving.protocol import Overloaded, Pick
 from tests.support.exports import write_vivid
 from tests.support.wait import until
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
-from models.engine import Engine
 from models.export import load_export
 from models.spec.resolve import resolve
+from serving.engine import Engine
 from tests.support.exports import write_vivid
 
 MakeExport = Callable[..., Path]

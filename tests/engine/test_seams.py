@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from models.build import build_generator
-from models.nets.frozen import Statistics, noted
 from models.spec.resolve import resolve
-from models.tiling import TILE, Translator, Window, _windows, restyle
+from serving.frozen_norms import Statistics, noted
+from serving.tiling import TILE, Translator, Window, _windows, restyle
 
 CPU = torch.device("cpu")
 Array = NDArray[Any]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from models.spec.nets import LEAST_SIDE, padded
 from models.spec.resolve import resolve
-from models.tiling import LARGEST, TILE, Translator, _windows, restyle, tile_of
+from serving.tiling import LARGEST, TILE, Translator, _windows, restyle, tile_of
 
 CPU = torch.device("cpu")
 

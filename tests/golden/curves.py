@@ -5,10 +5,10 @@ import sys
 
 import torch
 
+from data.batches import Batches
+from data.readers.builtin import load
 from models.spec.training import Budget
 from tests.training.test_exactness import small
-from worker.training.batches import Batches
-from worker.training.data import load
 from worker.training.numerics import Numerics, apply
 from worker.training.trainer import Trainer
 

@@ -11,14 +11,14 @@ from tempfile import TemporaryDirectory
 
 import torch
 
+from data.batches import Batches
+from data.readers.builtin import load
 from models.spec.resolve import resolve
 from tests.golden.curves import ONE_THREAD
-from worker.training import exam
-from worker.training.batches import Batches
-from worker.training.data import load
-from worker.training.evaluation import evaluate
-from worker.training.inspector import Inspector, needs_judge
-from worker.training.judge import learned
+from worker.evaluation import generator_under_test
+from worker.evaluation.full import evaluate
+from worker.evaluation.judge import learned
+from worker.evaluation.live import Inspector, needs_judge
 from worker.training.numerics import apply
 from worker.training.trainer import Trainer
 
@@ -54,6 +54,6 @@ def _rounded(values: Figures) -> Figures:
 
 if __name__ == "__main__":
     apply(ONE_THREAD)
-    exam.QUICK = exam.FULL = JUDGE_STEPS
+    vars(generator_under_test).update(QUICK=JUDGE_STEPS, FULL=JUDGE_STEPS)
     with TemporaryDirectory() as folder:
         print(json.dumps({case: figures(case, Path(folder)) for case in sys.argv[1:]}))

@@ -14,9 +14,9 @@ from app.db.repositories import points
 from app.db.session import engine, unit_of_work
 from app.db.tables import Base
 from app.embedded.doctor import examine
-from app.embedded.errors import CannotServe
+from app.embedded.processes import CannotServe
 from app.embedded.serve import migrated
-from app.services import jobs
+from app.services.jobs import lifecycle
 from tests.support.jobs import make_job
 from tests.support.postgres import Postgres
 from tests.support.settings import forget
@@ -81,10 +81,10 @@ def test_no_migration_loses_what_jobs_have_left(database: Path) -> None:
         assert (_count("jobs"), _count("events"), _count("points")) == (1, 1, 3)
         migrate.upgrade()
         assert (_count("jobs"), _count("events"), _count("points")) == (1, 1, 3)
-    assert jobs.get(job.id) == replace(job, takes_s=None), "how long it takes was not known before"
-    assert jobs.metrics(job.id) == {"a": ([(10, None)], False), "b": ([(10, 0.5), (20, 1.5)], False)}
-    jobs.cancel(job.id)
-    jobs.delete(job.id)
+    assert lifecycle.get(job.id) == replace(job, takes_s=None), "how long it takes was not known before"
+    assert lifecycle.metrics(job.id) == {"a": ([(10, None)], False), "b": ([(10, 0.5), (20, 1.5)], False)}
+    lifecycle.cancel(job.id)
+    lifecycle.delete(job.id)
     assert (_count("events"), _count("points")) == (0, 0), "references are looked after again"
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from models.augment import augment
-from models.games import packed, unpacked
+from models.games.synthesis import packed, unpacked
 from models.rng import Stream
 from models.spec.games import Transform
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.decoding import Reading, read_picture
+from data.decode import Reading, read_picture
 from tests.support.files import (
     ADOBE_RGB,
     CHANNELS,

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from models.nets.critics import AutoencoderCritic
 from models.nets.cyclegan import PatchCritic
 from models.nets.dcgan import DcganCritic
+from models.nets.layers.spectral import SpectralNorm
 from models.nets.mlp import MlpCritic, MlpGenerator
-from models.nets.rebuilding import AutoencoderCritic
-from models.nets.spectral import SpectralNorm
 from models.spec import nets
 
 LABELS = torch.tensor([0, 1, 2])

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.containers import bare
-from models.decoding import Fault, Picture, Unreadable, read_picture
+from data.containers import bare
+from data.decode import Fault, Picture, Unreadable, read_picture
 from tests.support.files import ADOBE_RGB, COLOUR, PNG, chunk, png
 from tests.support.zips import noise, saved
 

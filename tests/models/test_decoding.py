@@ -6,8 +6,8 @@ import pytest
 from PIL import ImageFile
 
 from bench.hostile import jpeg_of_scans
-from models import decoding
-from models.decoding import SCANS, Fault, Unreadable, read_picture
+from data import decode
+from data.decode import SCANS, Fault, Unreadable, read_picture
 from tests.support.zips import noise, saved
 
 PLAIN = saved(noise(64, 48, 1), "JPEG")
@@ -28,7 +28,7 @@ PROGRESSIVE = saved(noise(64, 48, 1), "JPEG", progressive=True)
     ids=["baseline", "progressive", "built", "in a segment", "behind the end", "after fill bytes", "cut short"],
 )
 def test_scans_are_counted_where_a_decoder_meets_them(data: bytes, number: int) -> None:
-    assert decoding._scans(data) == number
+    assert decode._scans(data) == number
 
 
 def test_too_many_are_refused_before_anything_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,17 +11,17 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from bench.estimates import counted
+from data.batches import Batches
+from data.readers.builtin import load
 from models.build import build_critic, build_generator
 from models.nets.autoencoder import Autoencoder
-from models.nets.schedule import proceed
-from models.spec.critic_sizes import critic_size
-from models.spec.estimate import Parameters, estimate, parameters
+from models.nets.layers.common import proceed
+from models.spec.estimates.critic_sizes import critic_size
+from models.spec.estimates.generator_sizes import generator_size
+from models.spec.estimates.resources import Parameters, estimate, parameters
 from models.spec.families import FAMILIES
-from models.spec.generator_sizes import generator_size
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from worker.training.batches import Batches
-from worker.training.data import load
 from worker.training.players import layout
 from worker.training.trainer import Trainer
 
@@ -101,7 +101,7 @@ def test_ninety_six_billion_weights_are_counted_at_once() -> None:
 
 
 def test_estimates_need_no_torch() -> None:
-    code = "import sys, app.services.plans, app.services.estimates; sys.exit('torch' in sys.modules)"
+    code = "import sys, app.services.jobs.plans, app.services.capacity.estimates; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

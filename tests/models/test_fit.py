@@ -7,9 +7,9 @@ import torch
 
 from models.build import build_critic, build_generator
 from models.spec.families import FAMILIES
-from models.spec.fit import misfits
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
+from models.spec.weight_compat import misfits
 
 SMALL: dict[str, Any] = {"generator": {"width": 4}, "critic": {"width": 4}}
 

@@ -9,13 +9,13 @@ from torch import nn
 
 from models.build import build_generator
 from models.latent import cycling_labels, draw_latent
-from models.nets.folding import fold
-from models.nets.layers import FromPixel
-from models.nets.products import FEW, as_products
+from models.nets.layers.common import FromPixel
 from models.recalibration import recalibrate
 from models.rng import Rng
 from models.spec.families import FAMILIES
 from models.spec.resolve import resolve
+from serving.fuse_batchnorm import fold
+from serving.matmul_deconv import FEW, as_products
 
 ONE_LEVEL = 1 / 127.5
 SHOWN = [name for name in FAMILIES if resolve(name, seed=1)[1].translates]

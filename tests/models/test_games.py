@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from models.build import build
-from models.games import Batch, Unpaired, _replay
+from models.games.game import Batch
+from models.games.unpaired import Unpaired, _replay
 from models.rng import Rng
 from models.spec.resolve import resolve
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from models.nets.dcgan import DcganCritic
-from models.nets.minibatch import MinibatchDeviation, MinibatchDiscrimination
+from models.nets.layers.minibatch import MinibatchDeviation, MinibatchDiscrimination
 from models.nets.mlp import MlpCritic
 from models.nets.progressive import ProgressiveCritic
 from models.nets.residual import ResidualCritic

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from models.build import build_critic, build_generator, parameters
+from models.spec.nets import halvings
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from models.spec.sides import halvings
 
 
 def recipe(family: str, **keywords: object) -> Recipe:

@@ -6,17 +6,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models import derive
 from models.build import build, build_critic, build_generator
 from models.duel import Verdict
-from models.games import Batch
+from models.games import degrade
+from models.games.game import Batch
+from models.games.paired import Paired, ask
 from models.nets.rotation import RotationNet
-from models.paired import Paired, ask
 from models.rng import Rng, Stream
 from models.spec import games as spec
-from models.spec.fit import misfits
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
+from models.spec.weight_compat import misfits
 
 SMALL: dict[str, dict[str, Any]] = {
     "pix2pix": {"generator": {"width": 4, "depth": 2}, "critic": {"width": 4, "layers": 1}},
@@ -66,7 +66,7 @@ def test_the_answer_is_b_of_a_pair_and_the_picture_itself_where_the_question_is_
     assert given.given is pairs.real
     assert given.answer is pairs.other
     edges = ask(spec.Paired(task="edges"), single, Stream(0))
-    assert torch.equal(edges.given, derive.edges(single.real))
+    assert torch.equal(edges.given, degrade.edges(single.real))
     small = ask(spec.Paired(task="downscaling", factor=4), single, Stream(0))
     assert small.given.shape == (3, 1, 4, 4)
     assert edges.answer is small.answer is single.real

@@ -4,20 +4,8 @@ import numpy as np
 import pytest
 from PIL import ImageColor
 
-from models.picture import (
-    BAD,
-    GOOD,
-    INK,
-    MODE,
-    POINT,
-    encode,
-    line_plot,
-    line_size,
-    scatter,
-    text_sheet,
-    text_size,
-)
-from models.truth import MIXTURES, line_of
+from data.images import BAD, GOOD, INK, MODE, POINT, encode, line_plot, line_size, scatter, text_sheet, text_size
+from data.toy import MIXTURES, line_of
 
 MIXTURE = MIXTURES["gaussian1d"]
 X = line_of(MIXTURE)

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import torch
 
+from data.batches import Batches
+from data.readers.builtin import load
 from models import checkpoint
 from models.build import build
 from models.duel import Scores, Verdict
@@ -17,8 +19,6 @@ from models.spec.recipe import Recipe
 from models.spec.resolve import RecipeRefused, resolve
 from models.spec.upgrade import read
 from tests.support.plugins import write_pearson
-from worker.training.batches import Batches
-from worker.training.data import load
 from worker.training.trainer import Trainer
 
 OBJECTIVE: dict[str, Any] = {"kind": "plugin", "name": "pearson", "settings": {"scale": 2}}

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from models.nets.layers.common import proceed
 from models.nets.progressive import (
     EqualConv2d,
     EqualLinear,
@@ -12,7 +13,6 @@ from models.nets.progressive import (
     growth,
     pixel_norm,
 )
-from models.nets.schedule import proceed
 from models.spec import nets
 
 

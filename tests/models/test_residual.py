@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from models.nets.attention import SelfAttention
+from models.nets.layers.attention import SelfAttention
+from models.nets.layers.spectral import SpectralNorm
 from models.nets.residual import DownBlock, FedBatchNorm2d, ResidualCritic, ResidualGenerator, UpBlock
-from models.nets.spectral import SpectralNorm
 from models.spec import nets
 
 LABELS = torch.tensor([0, 1, 2])

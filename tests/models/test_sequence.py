@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from models.build import build_critic, build_generator
 from models.latent import draw_latent
-from models.nets.schedule import proceed
+from models.nets.layers.common import proceed
 from models.nets.sequence import SequenceGenerator, gumbel, whole
 from models.spec.recipe import Recipe
 from models.spec.resolve import RecipeRefused, resolve

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from models.nets.spectral import hold, spectral
+from models.nets.layers.spectral import hold, spectral
 
 
 def layer() -> nn.Linear:

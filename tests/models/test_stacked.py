@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from models.nets.schedule import proceed
+from models.nets.layers.common import proceed
 from models.nets.stacked import Condition, StackedCritic, StackedGenerator
 from models.spec import nets
 

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from models.build import build_generator, parameters
-from models.nets.frozen import frozen, noted
 from models.nets.rotation import RotationNet
 from models.nets.srresnet import SrresnetGenerator
 from models.nets.unet import UnetGenerator
 from models.nets.vgg import Vgg19
 from models.spec import nets as spec
 from models.spec.resolve import RecipeRefused, resolve
+from serving.frozen_norms import frozen, noted
 
 
 def test_unet_256_has_the_published_parameters() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.truth import MIXTURES, balanced, kernel_density, line_of, spelled
+from data.toy import MIXTURES, balanced, kernel_density, line_of, spelled
 
 ALPHABET = "()[]"
 

@@ -60,7 +60,9 @@ def test_every_line_is_json_and_says_whose_it_is(story: tuple[Service, str]) -> 
 
 def test_a_request_leaves_one_line(story: tuple[Service, str]) -> None:
     service, job_id = story
-    said = [line for line in lines(service) if line["event"] == "request" and line["logger"] == "app.api.access"]
+    said = [
+        line for line in lines(service) if line["event"] == "request" and line["logger"] == "app.api.middleware.access"
+    ]
     by_id = {line["request_id"]: line for line in said}
     assert len(by_id) == len(said)
     assert not any(line["logger"] == "uvicorn.access" for line in lines(service)), "the server's own is a second one"

@@ -13,8 +13,8 @@ from app.core.settings import CHECKOUT, Settings
 from app.core.states import JobState
 from app.db.session import unit_of_work
 from app.main import create_app
-from app.services import attempts
-from app.services.metrics import Metrics
+from app.services.jobs import attempts
+from app.services.system.metrics import Metrics
 from tests.support.exports import write_vivid
 from tests.support.jobs import make_job, put_in
 

@@ -10,12 +10,16 @@ from sqlalchemy import update
 from app.core.errors import Busy, NoRoom
 from app.core.settings import get_settings
 from app.core.states import JobState
-from app.db.repositories import usage
+from app.db.repositories.database import stored_bytes
 from app.db.session import unit_of_work
 from app.db.tables import ModelVersion
-from app.services import admission, attempts, bulk, estimates, evaluations, experiments, jobs, models
-from app.services.inference import Inference
-from app.services.intake import Intake
+from app.services.capacity import admission, estimates
+from app.services.creation import bulk, evaluations
+from app.services.datasets.intake import Intake
+from app.services.experiments import lifecycle as experiments
+from app.services.inference.service import Inference
+from app.services.jobs import attempts, lifecycle
+from app.services.models import registry
 from app.services.views import JobView
 from models.spec.recipe import Recipe
 from tests.services.test_bulk import DRAW
@@ -36,7 +40,7 @@ def limit(monkeypatch: pytest.MonkeyPatch, **limits: int) -> None:
 
 def stored() -> int:
     with unit_of_work(read_only=True) as session:
-        return usage.stored_bytes(session)
+        return stored_bytes(session)
 
 
 def succeeded() -> JobView:
@@ -45,7 +49,7 @@ def succeeded() -> JobView:
     assert attempts.claim(job.id, "tests") is not None
     write_checkpoint(job.id, 20)
     attempts.succeed(job.id, 1, export_file(), {}, step=20, figures={})
-    return jobs.get(job.id)
+    return lifecycle.get(job.id)
 
 
 def ways_into_the_queue() -> Ways:
@@ -59,8 +63,8 @@ def ways_into_the_queue() -> Ways:
         "evaluate": lambda: evaluations.create(evaluations.plan(**HOW | {"model": model})),
         "generate": lambda: bulk.create(bulk.generate(Inference(get_settings()), **DRAW | {"model": model, "n": 9})),
         "experiment": lambda: experiments.create(None, {}, experiments.plan(**two_seeds)),
-        "extend": lambda: jobs.extend(done.id, 5),
-        "resume": lambda: jobs.resume(paused.id),
+        "extend": lambda: lifecycle.extend(done.id, 5),
+        "resume": lambda: lifecycle.resume(paused.id),
     }
 
 
@@ -68,12 +72,12 @@ def test_no_way_leads_into_a_full_queue(database: Path, monkeypatch: pytest.Monk
     ways = ways_into_the_queue()
     make_job()
     limit(monkeypatch, max_queued_jobs=1)
-    before = len(jobs.list_jobs(limit=100)[0])
+    before = len(lifecycle.list_jobs(limit=100)[0])
     for name, ask in ways.items():
         with pytest.raises(Busy, match="max_queued_jobs") as refused:
             ask()
         assert (refused.value.code, refused.value.retry_after) == ("queue_full", admission.RETRY_S), name
-    assert len(jobs.list_jobs(limit=100)[0]) == before
+    assert len(lifecycle.list_jobs(limit=100)[0]) == before
     folders = {path.name for path in get_settings().checkpoints("").glob("*")}
     assert len(folders) == 1, "what was refused leaves no files"
 
@@ -92,7 +96,7 @@ def test_an_experiment_enters_whole_or_not_at_all(database: Path, monkeypatch: p
     asked = NOTHING | {"recipe": "gan", "dataset": "ring8"}
     with pytest.raises(Busy, match="5 more would be more than 4"):
         experiments.create(None, {}, experiments.plan(**asked | {"seeds": 5}))
-    assert jobs.list_jobs()[0] == []
+    assert lifecycle.list_jobs()[0] == []
     experiments.create(None, {}, experiments.plan(**asked | {"seeds": 4}))
 
 
@@ -110,7 +114,7 @@ def test_a_flood_fills_the_queue_to_the_last_place_and_no_further(
 
     with ThreadPoolExecutor(12) as pool:
         entered = sum(pool.map(ask, range(40)))
-    assert entered == len(jobs.list_jobs(limit=100)[0]) == 10
+    assert entered == len(lifecycle.list_jobs(limit=100)[0]) == 10
 
 
 def test_a_job_counts_what_it_may_keep_until_it_has_ended_and_then_what_it_keeps(database: Path) -> None:
@@ -123,13 +127,13 @@ def test_a_job_counts_what_it_may_keep_until_it_has_ended_and_then_what_it_keeps
     attempts.succeed(job.id, 1, export_file(), {}, step=20, figures={})
     kept = checkpoint.size + export_file().stat().st_size
     assert stored() == kept < promised
-    longer = jobs.extend(job.id, 5)
+    longer = lifecycle.extend(job.id, 5)
     assert stored() == estimates.of(longer.recipe).disk_bytes
-    jobs.cancel(job.id)
+    lifecycle.cancel(job.id)
     assert stored() == kept
-    jobs.delete(job.id)
+    lifecycle.delete(job.id)
     assert stored() == export_file().stat().st_size, "the published version stays"
-    models.delete(job.model_name)
+    registry.delete(job.model_name)
     assert stored() == 0
 
 
@@ -154,13 +158,13 @@ def test_no_checkpoint_is_published_where_nothing_more_may_be_kept(
     def export(recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
         out.write_bytes(b"weights")
 
-    models.publish("mine", checkpoint.id, export)
+    registry.publish("mine", checkpoint.id, export)
     with unit_of_work() as session:
         session.execute(update(ModelVersion).values(export_bytes=10**6))
     limit(monkeypatch, max_stored_bytes=stored())
     with pytest.raises(NoRoom, match="max_stored_bytes"):
-        models.publish("mine", checkpoint.id, export)
-    assert [version.version for version in models.versions()] == [1]
+        registry.publish("mine", checkpoint.id, export)
+    assert [version.version for version in registry.versions()] == [1]
 
 
 def test_no_dataset_is_taken_where_nothing_more_may_be_kept(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:

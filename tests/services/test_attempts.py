@@ -12,8 +12,9 @@ import pytest
 from app.core.errors import FencedOut
 from app.core.settings import CHECKOUT, get_settings
 from app.core.states import ACTIVE, JobState
-from app.services import attempt_files, attempts, jobs, models
-from app.services.attempt_files import FilesLost
+from app.services.jobs import attempt_files, attempts, lifecycle
+from app.services.jobs.attempt_files import FilesLost
+from app.services.models import registry
 from models.spec.resolve import resolve
 from tests.support.jobs import export_file, make_job, put_in, record_report
 
@@ -71,7 +72,7 @@ def test_of_four_racing_processes_one_claims_each_job(database: Path) -> None:
     ]
     won = [line for racer in racers for line in racer.communicate()[0].split()]
     assert sorted(won) == sorted(ids)
-    assert {job.attempt for job in jobs.list_jobs(limit=100)[0]} == {1}
+    assert {job.attempt for job in lifecycle.list_jobs(limit=100)[0]} == {1}
 
 
 @pytest.mark.parametrize("state", sorted(set(JobState) - {S.QUEUED}))
@@ -86,10 +87,15 @@ def test_only_a_waiting_job_is_claimed(database: Path, state: JobState) -> None:
 def test_no_write_reaches_a_job_that_is_not_held(database: Path, write: str, state: JobState) -> None:
     job = make_job()
     put_in(state, job.id)
-    before = jobs.get(job.id), jobs.events(job.id), jobs.metrics(job.id), jobs.artifacts(job.id)
+    before = lifecycle.get(job.id), lifecycle.events(job.id), lifecycle.metrics(job.id), lifecycle.artifacts(job.id)
     with pytest.raises(FencedOut):
         WRITES[write](job.id, 1)
-    assert (jobs.get(job.id), jobs.events(job.id), jobs.metrics(job.id), jobs.artifacts(job.id)) == before
+    assert (
+        lifecycle.get(job.id),
+        lifecycle.events(job.id),
+        lifecycle.metrics(job.id),
+        lifecycle.artifacts(job.id),
+    ) == before
 
 
 @pytest.mark.parametrize("write", WRITES)
@@ -97,19 +103,19 @@ def test_no_write_of_an_older_attempt_is_taken(database: Path, write: str) -> No
     job_id = running()
     attempts.lost(job_id, 1, "worker_lost", "It went.")
     assert attempts.claim(job_id, "the next") is not None
-    before = jobs.get(job_id), jobs.events(job_id)
+    before = lifecycle.get(job_id), lifecycle.events(job_id)
     with pytest.raises(FencedOut):
         WRITES[write](job_id, 1)
-    assert (jobs.get(job_id), jobs.events(job_id)) == before
+    assert (lifecycle.get(job_id), lifecycle.events(job_id)) == before
 
 
 def test_a_renewal_tells_what_is_asked(database: Path) -> None:
     job_id = running()
     assert attempts.renew(job_id, 1, 3, 1.5) == S.RUNNING
-    assert (jobs.get(job_id).step, jobs.get(job_id).eta_s) == (3, 1.5)
-    jobs.pause(job_id)
+    assert (lifecycle.get(job_id).step, lifecycle.get(job_id).eta_s) == (3, 1.5)
+    lifecycle.pause(job_id)
     assert attempts.renew(job_id, 1, 3, 1.5) == S.PAUSING
-    jobs.cancel(job_id)
+    lifecycle.cancel(job_id)
     assert attempts.renew(job_id, 1, 3, 1.5) == S.CANCELLING
 
 
@@ -117,10 +123,12 @@ def test_a_late_heartbeat_does_not_turn_progress_back(database: Path) -> None:
     job_id = running()
     record_report(job_id, 1, 9, {}, None)
     attempts.renew(job_id, 1, 7, None)
-    assert jobs.get(job_id).step == 9
+    assert lifecycle.get(job_id).step == 9
 
 
-@pytest.mark.parametrize(("asked", "left"), [(None, S.QUEUED), (jobs.pause, S.PAUSED), (jobs.cancel, S.CANCELLED)])
+@pytest.mark.parametrize(
+    ("asked", "left"), [(None, S.QUEUED), (lifecycle.pause, S.PAUSED), (lifecycle.cancel, S.CANCELLED)]
+)
 @pytest.mark.parametrize("how", ["stopped", "lost", "abandoned"])
 def test_an_attempt_that_ends_leaves_what_was_asked(
     database: Path, asked: Callable[[str], object] | None, left: JobState, how: str
@@ -129,7 +137,7 @@ def test_an_attempt_that_ends_leaves_what_was_asked(
     if asked is not None:
         asked(job_id)
     assert WRITES[how](job_id, 1) == left
-    assert jobs.get(job_id).state == left
+    assert lifecycle.get(job_id).state == left
 
 
 def test_three_fruitless_attempts_in_a_row_are_the_end(database: Path) -> None:
@@ -137,7 +145,7 @@ def test_three_fruitless_attempts_in_a_row_are_the_end(database: Path) -> None:
     for fence in (1, 2, 3):
         assert attempts.claim(job_id, "tests") is not None
         attempts.lost(job_id, fence, "worker_lost", "It went.")
-    job = jobs.get(job_id)
+    job = lifecycle.get(job_id)
     assert job.state == S.FAILED
     assert job.status_reason is not None
     assert job.status_reason.code == "worker_lost"
@@ -155,7 +163,7 @@ def test_attempts_lost_with_their_worker_are_no_fault_of_the_job_until_there_are
         state = attempts.abandoned(job_id, attempts.ABANDONED_LIMIT + more, "worker_lost", "The worker ended.")
         assert state == (S.FAILED if more == attempts.ABANDONED_LIMIT - 1 else S.QUEUED), "counted anew"
         attempts.claim(job_id, "tests")
-    reason = jobs.get(job_id).status_reason
+    reason = lifecycle.get(job_id).status_reason
     assert reason is not None
     assert f"{attempts.ABANDONED_LIMIT} attempts in a row" in reason.message
 
@@ -177,19 +185,19 @@ def test_numerics_are_those_of_the_first_attempt(database: Path) -> None:
     job_id = running()
     assert attempts.settle_numerics(job_id, 1, {"threads": 2}) == {"threads": 2}
     assert attempts.settle_numerics(job_id, 1, {"threads": 4}) == {"threads": 2}
-    assert jobs.get(job_id).numerics == {"threads": 2}
+    assert lifecycle.get(job_id).numerics == {"threads": 2}
 
 
 @pytest.mark.parametrize(("minutes", "span"), [(1, "1 minute is"), (2, "2 minutes are")])
 def test_a_budget_in_minutes_is_settled_in_row_recipe_and_event(database: Path, minutes: int, span: str) -> None:
     name, recipe = resolve("gan", dataset="ring8", budget={"minutes": minutes}, overrides={"report_every": 7})
-    job = jobs.create(family=name, recipe=recipe, dataset="ring8", model_name="timed")
+    job = lifecycle.create(family=name, recipe=recipe, dataset="ring8", model_name="timed")
     assert job.total == 0
     assert attempts.claim(job.id, "tests") is not None
     whole = attempts.settle_budget(job.id, 1, 900)
     assert (whole.budget.steps, whole.budget.minutes, whole.checkpoint_every, whole.report_every) == (900, None, 45, 7)
-    assert (jobs.get(job.id).recipe, jobs.get(job.id).total) == (whole, 900)
-    event = jobs.events(job.id)[-1]
+    assert (lifecycle.get(job.id).recipe, lifecycle.get(job.id).total) == (whole, 900)
+    event = lifecycle.events(job.id)[-1]
     sentence = f"At the pace measured here {span} 900 steps; these are the budget from now on."
     assert (event.type, event.data) == ("budget", {"minutes": minutes, "steps": 900, "message": sentence})
 
@@ -197,11 +205,11 @@ def test_a_budget_in_minutes_is_settled_in_row_recipe_and_event(database: Path, 
 def test_a_report_leaves_points_a_sample_and_two_events(database: Path) -> None:
     job_id = running()
     record_report(job_id, 1, 5, {"critic": 0.5, "generator": None}, b"png")
-    assert jobs.metrics(job_id) == {"critic": ([(5, 0.5)], False), "generator": ([(5, None)], False)}
-    assert jobs.metrics(job_id, names=["critic"], after_step=5) == {}
-    (sample,) = jobs.artifacts(job_id, "sample")
+    assert lifecycle.metrics(job_id) == {"critic": ([(5, 0.5)], False), "generator": ([(5, None)], False)}
+    assert lifecycle.metrics(job_id, names=["critic"], after_step=5) == {}
+    (sample,) = lifecycle.artifacts(job_id, "sample")
     assert (sample.media_type, sample.size, sample.step) == ("image/png", 3, 5)
-    assert [(event.type, event.data) for event in jobs.events(job_id, after=2)] == [
+    assert [(event.type, event.data) for event in lifecycle.events(job_id, after=2)] == [
         ("metrics", {"step": 5, "values": {"critic": 0.5, "generator": None}}),
         ("sample", {"step": 5, "artifact": sample.id}),
     ]
@@ -210,10 +218,10 @@ def test_a_report_leaves_points_a_sample_and_two_events(database: Path) -> None:
 def test_a_report_made_twice_is_there_once(database: Path) -> None:
     job_id = running()
     record_report(job_id, 1, 5, {"critic": 0.5}, b"one")
-    (first,) = jobs.artifacts(job_id)
+    (first,) = lifecycle.artifacts(job_id)
     record_report(job_id, 1, 5, {"critic": 0.25}, b"two")
-    (second,) = jobs.artifacts(job_id)
-    assert jobs.metrics(job_id) == {"critic": ([(5, 0.25)], False)}
+    (second,) = lifecycle.artifacts(job_id)
+    assert lifecycle.metrics(job_id) == {"critic": ([(5, 0.25)], False)}
     assert first.id == second.id
     assert first.sha256 != second.sha256
 
@@ -224,17 +232,17 @@ def test_a_rewind_forgets_what_lies_past_it(database: Path) -> None:
         record_report(job_id, 1, step, {"critic": 1.0}, b"png")
     save(job_id, 1, 4)
     attempts.rewind(job_id, 1, 4)
-    assert jobs.metrics(job_id) == {"critic": ([(2, 1.0), (4, 1.0)], False)}
-    assert [artifact.step for artifact in jobs.artifacts(job_id)] == [2, 4]
-    assert [checkpoint.step for checkpoint in jobs.checkpoints(job_id)] == [4]
-    assert jobs.get(job_id).step == 4
-    assert jobs.events(job_id)[-1].data == {"to_step": 4}
+    assert lifecycle.metrics(job_id) == {"critic": ([(2, 1.0), (4, 1.0)], False)}
+    assert [artifact.step for artifact in lifecycle.artifacts(job_id)] == [2, 4]
+    assert [checkpoint.step for checkpoint in lifecycle.checkpoints(job_id)] == [4]
+    assert lifecycle.get(job_id).step == 4
+    assert lifecycle.events(job_id)[-1].data == {"to_step": 4}
 
 
 def test_the_newest_checkpoints_are_kept_with_their_files_and_no_others(database: Path) -> None:
     job_id = running()
     paths = [save(job_id, 1, step) for step in range(5)]
-    assert [checkpoint.step for checkpoint in jobs.checkpoints(job_id)] == [4, 3, 2]
+    assert [checkpoint.step for checkpoint in lifecycle.checkpoints(job_id)] == [4, 3, 2]
     assert sorted(paths[0].parent.iterdir()) == paths[2:]
 
 
@@ -242,32 +250,32 @@ def test_the_best_checkpoint_is_never_pruned_nor_swept(database: Path) -> None:
     job_id = running()
     attempts.record_best(job_id, 1, 1, "frechet", 4.0)
     paths = [save(job_id, 1, step) for step in range(6)]
-    assert [checkpoint.step for checkpoint in jobs.checkpoints(job_id)] == [5, 4, 3, 1]
+    assert [checkpoint.step for checkpoint in lifecycle.checkpoints(job_id)] == [5, 4, 3, 1]
     attempts.sweep_files(job_id, 1)
     assert sorted(paths[0].parent.iterdir()) == [paths[1], *paths[3:]]
     attempts.record_best(job_id, 1, 6, "frechet", 3.0)
     save(job_id, 1, 6)
-    assert [checkpoint.step for checkpoint in jobs.checkpoints(job_id)] == [6, 5, 4], "a better one frees it"
+    assert [checkpoint.step for checkpoint in lifecycle.checkpoints(job_id)] == [6, 5, 4], "a better one frees it"
     best = {"step": 6, "metric": "frechet", "value": 3.0}
-    assert jobs.get(job_id).best == best
-    assert [event.data for event in jobs.events(job_id) if event.type == "best"][-1] == best
+    assert lifecycle.get(job_id).best == best
+    assert [event.data for event in lifecycle.events(job_id) if event.type == "best"][-1] == best
 
 
 def test_a_best_that_is_told_again_is_no_event(database: Path) -> None:
     job_id = running()
     for step, value in ((1, 4.0), (1, 4.0), (2, 4.0), (2, 3.5), (2, 3.5)):
         attempts.record_best(job_id, 1, step, "frechet", value)
-    told = [event.data for event in jobs.events(job_id) if event.type == "best"]
+    told = [event.data for event in lifecycle.events(job_id) if event.type == "best"]
     assert [(best["step"], best["value"]) for best in told] == [(1, 4.0), (2, 4.0), (2, 3.5)]
 
 
 def test_health_is_the_newest_and_its_return_is_an_event(database: Path) -> None:
     job_id = running()
-    assert jobs.get(job_id).health is None
+    assert lifecycle.get(job_id).health is None
     for health in (WELL, ILL, WELL, WELL):
         attempts.record_health(job_id, 1, health)
-        assert jobs.get(job_id).health == health
-    told = [event.data for event in jobs.events(job_id) if event.type == "health"]
+        assert lifecycle.get(job_id).health == health
+    told = [event.data for event in lifecycle.events(job_id) if event.type == "health"]
     assert [(data["kind"], data["step"]) for data in told] == [("recovered", 8)]
 
 
@@ -276,11 +284,11 @@ def test_a_rewind_past_an_evaluation_forgets_what_it_showed(database: Path, to: 
     job_id = running()
     attempts.record_health(job_id, 1, ILL)
     attempts.rewind(job_id, 1, to)
-    assert (jobs.get(job_id).health is not None) == kept
+    assert (lifecycle.get(job_id).health is not None) == kept
 
 
 def test_a_job_without_a_watch_says_that_nobody_knows(database: Path) -> None:
-    health = jobs.get(make_job(watch=None).id).health
+    health = lifecycle.get(make_job(watch=None).id).health
     assert health is not None
     assert (health["state"], health["kind"]) == ("unwatched", None)
 
@@ -290,7 +298,7 @@ def test_a_rewind_past_the_best_checkpoint_forgets_it(database: Path, to: int, k
     job_id = running()
     attempts.record_best(job_id, 1, 4, "frechet", 4.0)
     attempts.rewind(job_id, 1, to)
-    assert (jobs.get(job_id).best is not None) == kept
+    assert (lifecycle.get(job_id).best is not None) == kept
 
 
 def test_what_is_published_is_the_best_and_the_job_says_why_it_ended(database: Path) -> None:
@@ -298,22 +306,22 @@ def test_what_is_published_is_the_best_and_the_job_says_why_it_ended(database: P
     save(job_id, 1, 12)
     reason = ("stopped_early", "Nothing better came.")
     model = attempts.succeed(job_id, 1, export_file(), {"steps": 8}, step=8, figures={"frechet": 4.0}, reason=reason)
-    job = jobs.get(job_id)
+    job = lifecycle.get(job_id)
     assert (job.state, job.step, job.total) == (S.SUCCEEDED, 12, 20)
     assert job.status_reason is not None
     assert (job.status_reason.code, job.status_reason.message) == reason
     assert job.result is not None
     assert (job.result.model, job.result.step, job.result.figures) == (model, 8, {"frechet": 4.0})
-    (version,) = models.versions()
+    (version,) = registry.versions()
     assert (version.step, version.card["figures"]) == (8, {"frechet": 4.0})
-    assert jobs.events(job_id)[-1].data["reason"]["code"] == "stopped_early"
+    assert lifecycle.events(job_id)[-1].data["reason"]["code"] == "stopped_early"
 
 
 def test_a_checkpoint_recorded_twice_replaces_the_first(database: Path) -> None:
     job_id = running()
     first = save(job_id, 1, 5, "step-5-a1.pt")
     second = save(job_id, 1, 5, "step-5-a2.pt")
-    assert [checkpoint.file for checkpoint in jobs.checkpoints(job_id)] == [second.name]
+    assert [checkpoint.file for checkpoint in lifecycle.checkpoints(job_id)] == [second.name]
     assert not first.exists()
 
 
@@ -372,24 +380,24 @@ def test_success_publishes_the_next_version(database: Path) -> None:
         record_report(job_id, 1, 20, {"critic": 0.5}, b"better png")
         model = attempts.succeed(job_id, 1, export_file(), {"steps": 20}, step=20, figures={})
         assert model == f"cdcgan-digits@{version}"
-    job = jobs.get(job_id)
+    job = lifecycle.get(job_id)
     assert job.result is not None
     assert (job.state, job.step, job.result.model) == (S.SUCCEEDED, 20, "cdcgan-digits@2")
-    newest, oldest = models.versions()
+    newest, oldest = registry.versions()
     assert (newest.version, oldest.version) == (2, 1)
     assert (newest.job_id, newest.recipe) == (job_id, job.recipe)
-    last = next(sample.id for sample in jobs.artifacts(job_id, "sample") if sample.step == 20)
+    last = next(sample.id for sample in lifecycle.artifacts(job_id, "sample") if sample.step == 20)
     assert newest.card == {"steps": 20, "figures": {"critic": 0.5}, "sample": last}
-    (export,) = jobs.artifacts(job_id, "export")
+    (export,) = lifecycle.artifacts(job_id, "export")
     assert export.sha256 == newest.export_sha256 == job.result.export_sha256
 
 
-@pytest.mark.parametrize("asked", [jobs.pause, jobs.cancel])
+@pytest.mark.parametrize("asked", [lifecycle.pause, lifecycle.cancel])
 def test_an_end_that_comes_before_the_stop_stands(database: Path, asked: Callable[[str], object]) -> None:
     job_id = running()
     asked(job_id)
     attempts.succeed(job_id, 1, export_file(), {}, step=20, figures={})
-    assert jobs.get(job_id).state == S.SUCCEEDED
+    assert lifecycle.get(job_id).state == S.SUCCEEDED
 
 
 def test_events_are_numbered_without_gaps(database: Path) -> None:
@@ -398,5 +406,5 @@ def test_events_are_numbered_without_gaps(database: Path) -> None:
         record_report(job_id, 1, step, {"critic": 1.0}, b"png")
         save(job_id, 1, step)
     attempts.succeed(job_id, 1, export_file(), {}, step=20, figures={})
-    seqs = [event.seq for event in jobs.events(job_id)]
+    seqs = [event.seq for event in lifecycle.events(job_id)]
     assert seqs == list(range(1, len(seqs) + 1))

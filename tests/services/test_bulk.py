@@ -11,10 +11,12 @@ from app.core.limits import GENERATED_MOST
 from app.core.settings import get_settings
 from app.core.states import JobState
 from app.core.store import Store
-from app.services import attempts, bulk, evaluations, jobs, models, shards
-from app.services.bulk import Bulk, Generation
-from app.services.inference import Inference
-from app.services.subjects import SUBJECT_FILE
+from app.services.creation import bulk, evaluations
+from app.services.creation.bulk import Bulk, Generation
+from app.services.inference.service import Inference
+from app.services.jobs import attempts, lifecycle, shards
+from app.services.models import registry
+from app.services.models.source_weights import SUBJECT_FILE
 from app.services.views import JobView
 from models.spec.data import Images
 from models.spec.resolve import resolve
@@ -39,7 +41,7 @@ def translation(**asked: Any) -> Bulk:
 def trained(family: str = "cdcgan", dataset: str = "digits", **overrides: Any) -> JobView:
     job = make_job(family, dataset, **overrides)
     put_in(JobState.SUCCEEDED, job.id)
-    return jobs.get(job.id)
+    return lifecycle.get(job.id)
 
 
 def asked(n: int, classes: dict[str, int] | None = None) -> Generation:
@@ -137,8 +139,8 @@ def test_as_many_bytes_as_the_setting_allows(database: Path, monkeypatch: pytest
 def test_the_job_keeps_the_weights_and_says_what_it_was_asked(database: Path) -> None:
     source = trained()
     job = bulk.create(generation(n=25))
-    models.delete("cdcgan-digits")
-    jobs.delete(source.id)
+    registry.delete("cdcgan-digits")
+    lifecycle.delete(source.id)
     assert (job.kind, job.state, job.total, job.subject) == ("generate", JobState.QUEUED, 25, source.id)
     assert (job.family, job.dataset, job.model_name) == ("cdcgan", "digits", "cdcgan-digits")
     told = job.asked or {}
@@ -162,7 +164,7 @@ def test_damaged_weights_are_refused_and_leave_nothing(database: Path) -> None:
     before = sorted(get_settings().checkpoints("").glob("*"))
     with pytest.raises(Conflict, match="The file of cdcgan-digits@1 is missing"):
         bulk.create(made)
-    assert len(jobs.list_jobs()[0]) == 1
+    assert len(lifecycle.list_jobs()[0]) == 1
     assert sorted(get_settings().checkpoints("").glob("*")) == before
 
 
@@ -175,11 +177,11 @@ def test_they_wait_in_one_queue_with_evaluations(database: Path, monkeypatch: py
         evaluations.create(evaluations.plan(model="cdcgan-digits", **how)),
         bulk.create(translation()),
     ]
-    assert [jobs.get(job.id).queue_position for job in (waiting, *beside)] == [1, 1, 2, 3]
+    assert [lifecycle.get(job.id).queue_position for job in (waiting, *beside)] == [1, 1, 2, 3]
     rung: list[tuple[str, str]] = []
     monkeypatch.setattr("app.services.queue.ring", lambda job_id, kind: rung.append((job_id, kind)))
     for kind in ("train", "evaluate", "translate"):
-        jobs.ring_oldest(kind)
+        lifecycle.ring_oldest(kind)
     assert rung == [(waiting.id, "train"), (beside[0].id, "generate"), (beside[0].id, "generate")]
 
 
@@ -193,11 +195,11 @@ def test_shards_are_recorded_under_the_fence_and_end_the_job(database: Path, tmp
     with pytest.raises(FencedOut):
         shards.record(job.id, 2, 15, tmp_path / "part", "shard-0002.zip", "application/zip")
     shards.finish(job.id, 1)
-    done = jobs.get(job.id)
+    done = lifecycle.get(job.id)
     assert (done.state, done.step, done.result and done.result.shards) == (JobState.SUCCEEDED, 15, 2)
     assert [(shard.name, shard.step, shard.size) for shard in shards.recorded(job.id)] == [
         ("shard-0000.zip", 10, 1),
         ("shard-0001.zip", 15, 1),
     ]
-    told = [event.data for event in jobs.events(job.id) if event.type == "shard"]
+    told = [event.data for event in lifecycle.events(job.id) if event.type == "shard"]
     assert [(one["step"], one["name"]) for one in told] == [(10, "shard-0000.zip"), (15, "shard-0001.zip")]

@@ -7,8 +7,9 @@ import pytest
 from app.core.errors import Conflict, Invalid, NotFound
 from app.core.settings import get_settings
 from app.core.store import sha256_of
-from app.services import attempts, checkpoints, jobs, models, plans
-from app.services.plans import Start
+from app.services.jobs import attempts, lifecycle, plans
+from app.services.jobs.plans import Start
+from app.services.models import checkpoints, registry
 from app.services.views import CheckpointView, JobView
 from models.export import export_checkpoint, read_header
 from models.spec.recipe import Recipe
@@ -21,7 +22,7 @@ def source(family: str = "gan", step: int = 5) -> tuple[JobView, CheckpointView]
     job = make_job(family)
     assert attempts.claim(job.id, "tests") is not None
     attempts.settle_numerics(job.id, 1, {"threads": 1, "device": "cpu"})
-    return jobs.get(job.id), write_checkpoint(job.id, step)
+    return lifecycle.get(job.id), write_checkpoint(job.id, step)
 
 
 def begun() -> tuple[JobView, CheckpointView, Path]:
@@ -65,9 +66,9 @@ def test_nothing_that_becomes_of_the_source_changes_that(database: Path) -> None
     for step in range(6, 10):
         write_checkpoint(of, step)  # the one we hold is pruned
     attempts.fail(of, 1, "internal_error", "It broke.")
-    jobs.delete(of)
+    lifecycle.delete(of)
     assert sha256_of(file) == checkpoint.sha256
-    assert jobs.get(made.id).start == made.start
+    assert lifecycle.get(made.id).start == made.start
 
 
 def test_where_links_are_impossible_the_file_is_copied(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,14 +89,14 @@ def test_a_damaged_checkpoint_begins_nothing_and_leaves_nothing(database: Path, 
         (get_settings().checkpoints(job.id) / checkpoint.file).unlink()
     for attempt in (
         lambda: make_job("gan", start=Start(job.id, checkpoint)),
-        lambda: models.publish("mine", checkpoint.id, export),
+        lambda: registry.publish("mine", checkpoint.id, export),
     ):
         with pytest.raises(Conflict, match=f"is {how}; take another") as refused:
             attempt()
         assert refused.value.code == "checkpoint_damaged"
-    assert [found.id for found in jobs.list_jobs()[0]] == [job.id]
+    assert [found.id for found in lifecycle.list_jobs()[0]] == [job.id]
     assert [folder.name for folder in get_settings().checkpoints("").iterdir()] == [job.id]
-    assert models.versions() == []
+    assert registry.versions() == []
 
 
 def test_a_plan_names_what_does_not_fit(database: Path) -> None:
@@ -112,7 +113,7 @@ def test_a_plan_names_what_does_not_fit(database: Path) -> None:
 
 @pytest.mark.parametrize("unknown", ["", "ckpt_x", "ckpt_" + "0" * 32, "../etc/passwd", "\x00"])
 def test_an_unknown_checkpoint_is_not_found(database: Path, unknown: str) -> None:
-    for ask in (checkpoints.find, plan, lambda given: models.publish("mine", given, export)):
+    for ask in (checkpoints.find, plan, lambda given: registry.publish("mine", given, export)):
         with pytest.raises(NotFound, match="There is no checkpoint"):
             ask(unknown)
 
@@ -121,10 +122,10 @@ def test_any_checkpoint_becomes_the_next_version(database: Path) -> None:
     job, checkpoint = source()
     record_report(job.id, 1, 4, {"critic": 0.5}, b"png")
     record_report(job.id, 1, 6, {"critic": 0.1}, b"later png")
-    first, second = (models.publish("mine", checkpoint.id, export) for _ in range(2))
+    first, second = (registry.publish("mine", checkpoint.id, export) for _ in range(2))
     assert (first.name, first.version, second.version, first.step) == ("mine", 1, 2, 5)
     assert first.export_sha256 == second.export_sha256
-    (sample, _) = jobs.artifacts(job.id, "sample")
+    (sample, _) = lifecycle.artifacts(job.id, "sample")
     told = {"steps": 5, "from_checkpoint": checkpoint.id, "device": "cpu"}
     assert first.card == {**told, "figures": {"critic": 0.5}, "sample": sample.id}
     header = read_header(get_settings().artifacts / first.export_sha256[:2] / first.export_sha256)
@@ -140,21 +141,21 @@ def test_a_failing_export_leaves_nothing(database: Path) -> None:
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        models.publish("mine", checkpoint.id, broken)
+        registry.publish("mine", checkpoint.id, broken)
     assert len(list(get_settings().checkpoints("").iterdir())) == 1
-    assert models.versions() == []
+    assert registry.versions() == []
 
 
 def test_numbers_of_withdrawn_versions_are_not_given_again(database: Path) -> None:
     _, checkpoint = source()
     for _ in range(3):
-        models.publish("mine", checkpoint.id, export)
-    models.delete("mine", 3)
-    assert [version.version for version in models.versions()] == [2, 1]
-    assert models.publish("mine", checkpoint.id, export).version == 4
-    models.delete("mine")
-    assert models.versions() == []
-    assert models.publish("mine", checkpoint.id, export).version == 5
+        registry.publish("mine", checkpoint.id, export)
+    registry.delete("mine", 3)
+    assert [version.version for version in registry.versions()] == [2, 1]
+    assert registry.publish("mine", checkpoint.id, export).version == 4
+    registry.delete("mine")
+    assert registry.versions() == []
+    assert registry.publish("mine", checkpoint.id, export).version == 5
     for missing in (("mine", 1), ("mine", 6), ("yours", None)):
         with pytest.raises(NotFound, match=r"There is no (version|model)"):
-            models.delete(*missing)
+            registry.delete(*missing)

@@ -9,8 +9,8 @@ from app.core.errors import Invalid, NotFound
 from app.core.limits import COMPARED_JOBS, CURVE_POINTS
 from app.db.repositories import points
 from app.db.session import unit_of_work
-from app.services import attempts
-from app.services.compare import compare
+from app.services.experiments.compare import compare
+from app.services.jobs import attempts
 from app.services.views import JobView
 from tests.support.experiments import evaluate, succeed
 from tests.support.jobs import make_job, record_report

@@ -10,17 +10,21 @@ import psutil
 import pytest
 
 from app.core.errors import Conflict, Invalid
-from app.core.sandbox import Sandbox
+from app.core.sandbox.parent import Sandbox
 from app.core.settings import get_settings
-from app.services import datasets, figures, jobs, recipes, sweep
-from app.services.intake import Intake
-from models.archive import mark
+from app.services import recipes
+from app.services.datasets import catalog
+from app.services.datasets.intake import Intake
+from app.services.jobs import lifecycle
+from app.services.system import garbage
+from data.archive import mark
+from data.uploads import survey
 from models.spec.data import Unpaired
 from models.spec.datasets import DATASETS
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from tests.support.zips import classes, noise, picture, zipped
-from worker.loading import load
+from worker.runners.inputs import load
 
 OLD_S = 10_000
 
@@ -32,7 +36,7 @@ def archive() -> Path:
     return folder / "x.zip"
 
 
-def take(name: str, members: dict[str, bytes]) -> datasets.Detail:
+def take(name: str, members: dict[str, bytes]) -> catalog.Detail:
     path = archive()
     path.write_bytes(zipped(members))
     intake = Intake(get_settings())
@@ -51,15 +55,15 @@ def test_a_name_taken_meanwhile_is_a_conflict(database: Path) -> None:
     detail = take("pets", classes("cat", "dog"))
     assert detail.report is not None
     with pytest.raises(Conflict, match="already"):
-        datasets.add(detail.info, detail.report, archive_sha256="0" * 64, index_sha256="0" * 64, sheet_sha256="0" * 64)
-    assert datasets.find("pets") == detail
-    assert datasets.all_datasets()["pets"] == detail.info
+        catalog.add(detail.info, detail.report, archive_sha256="0" * 64, index_sha256="0" * 64, sheet_sha256="0" * 64)
+    assert catalog.find("pets") == detail
+    assert catalog.all_datasets()["pets"] == detail.info
 
 
 def test_an_upload_keeps_its_name_from_what_is_built_in_later(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The row is as an older version wrote it, to which cifar10 was a name like any other."""
     pets = take("pets", classes("cat", "dog"))
-    kept = datasets.files("pets")
+    kept = catalog.files("pets")
     assert pets.report is not None
     assert kept is not None
     info, built_in = replace(pets.info, name="cifar10"), DATASETS["cifar10"]
@@ -68,29 +72,29 @@ def test_an_upload_keeps_its_name_from_what_is_built_in_later(database: Path, mo
         "index_sha256": kept.index.name,
         "sheet_sha256": pets.sheet_sha256 or "",
     }
-    datasets.add(info, pets.report, **sums)
+    catalog.add(info, pets.report, **sums)
 
-    assert datasets.find("cifar10").info == datasets.all_datasets()["cifar10"] == info
-    assert datasets.files("cifar10") == kept
+    assert catalog.find("cifar10").info == catalog.all_datasets()["cifar10"] == info
+    assert catalog.files("cifar10") == kept
     with pytest.raises(Conflict, match="already"):
         take("cifar10", classes("cat", "dog"))
     _, recipe = recipes.whole("cdcgan", dataset="cifar10", seed=None, budget=None, overrides=None)
-    assert datasets.class_names(recipe, datasets.all_datasets()) == ("cat", "dog")
-    job = jobs.create(family="cdcgan", recipe=recipe, dataset="cifar10", model_name="x")
+    assert catalog.class_names(recipe, catalog.all_datasets()) == ("cat", "dog")
+    job = lifecycle.create(family="cdcgan", recipe=recipe, dataset="cifar10", model_name="x")
     with pytest.raises(Conflict, match=job.id):
-        datasets.delete("cifar10")
+        catalog.delete("cifar10")
     monkeypatch.setenv("FORGER_MAX_PREPARED_BYTES", "1")
     get_settings.cache_clear()
     with pytest.raises(Invalid, match="max_prepared_bytes"):
         recipes.whole("cdcgan", dataset="cifar10", seed=None, budget=None, overrides=None)
 
-    jobs.cancel(job.id)
-    jobs.delete(job.id)
-    datasets.delete("cifar10")
-    assert datasets.find("cifar10").info == datasets.all_datasets()["cifar10"] == built_in
-    assert datasets.files("cifar10") is None
+    lifecycle.cancel(job.id)
+    lifecycle.delete(job.id)
+    catalog.delete("cifar10")
+    assert catalog.find("cifar10").info == catalog.all_datasets()["cifar10"] == built_in
+    assert catalog.files("cifar10") is None
     with pytest.raises(Conflict, match="built in"):
-        datasets.delete("cifar10")
+        catalog.delete("cifar10")
     with pytest.raises(Conflict, match="already"):
         take("cifar10", classes("cat", "dog"))
 
@@ -146,7 +150,7 @@ def test_photographs_are_trained_on_in_crops_of_what_they_are(database: Path, mo
 def test_sweeps_take_what_dead_uploads_and_deleted_datasets_left(database: Path) -> None:
     take("kept", classes("cat", "dog"))
     take("gone", {"1.png": picture(77)})
-    settings, files = get_settings(), [datasets.files(name) for name in ("kept", "gone")]
+    settings, files = get_settings(), [catalog.files(name) for name in ("kept", "gone")]
     settings.prepared.mkdir(parents=True)
     settings.incoming.mkdir(parents=True, exist_ok=True)
     made = []
@@ -157,10 +161,10 @@ def test_sweeps_take_what_dead_uploads_and_deleted_datasets_left(database: Path)
     dead, live = settings.incoming / "upload-dead", settings.incoming / "upload-live"
     for path in (dead, live):
         path.touch()
-    datasets.delete("gone")
+    catalog.delete("gone")
     for path in (*made, dead, *(path for file in files if file for path in (file.archive, file.index))):
         age(path)
-    sweep.sweep()
+    garbage.sweep()
     assert [path.exists() for path in (*made, dead, live)] == [True, False, False, True]
     assert [path.exists() for file in files if file for path in (file.archive, file.index)] == [
         True,
@@ -172,12 +176,12 @@ def test_sweeps_take_what_dead_uploads_and_deleted_datasets_left(database: Path)
 
 def test_resolve_knows_the_uploads(database: Path) -> None:
     take("piles", {"A/1.png": picture(1), "B/2.png": picture(2)})
-    known = datasets.all_datasets()
+    known = catalog.all_datasets()
     _, recipe = resolve("cyclegan", dataset="piles", datasets=known)
     assert (recipe.data.kind, recipe.data.dataset) == ("unpaired", "piles")
-    job = jobs.create(family="cyclegan", recipe=recipe, dataset="piles", model_name="x")
+    job = lifecycle.create(family="cyclegan", recipe=recipe, dataset="piles", model_name="x")
     with pytest.raises(Conflict, match=job.id):
-        datasets.delete("piles")
+        catalog.delete("piles")
 
 
 def test_the_sandbox_of_an_intake_forgets_the_archive(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +193,7 @@ def test_the_sandbox_of_an_intake_forgets_the_archive(database: Path, monkeypatc
         intake.take(path, "pets", "auto")
         sandbox = intake._sandbox
         assert isinstance(sandbox, Sandbox)
-        (child,) = [process for process in psutil.Process().children() if "app.core.sandboxed" in process.cmdline()]
+        (child,) = [process for process in psutil.Process().children() if "app.core.sandbox.child" in process.cmdline()]
         assert str(path) not in {file.path for file in child.open_files()}
     finally:
         intake.close()
@@ -199,17 +203,17 @@ def test_the_sandbox_of_an_intake_forgets_the_archive(database: Path, monkeypatc
     ("edges", "side"), [([5], 16), ([31, 31], 16), ([32], 32), ([10, 64, 64], 64), ([500], 64), ([30, 34], 32)]
 )
 def test_the_side_is_a_power_of_two_not_above_the_median_edge(edges: list[int], side: int) -> None:
-    assert figures.default_side([(edge, 2 * edge) for edge in edges]) == side
+    assert survey.default_side([(edge, 2 * edge) for edge in edges]) == side
 
 
 @pytest.mark.parametrize(("edge", "side"), [(7, 16), (8, 8), (28, 28), (50, 50), (64, 64), (65, 64), (500, 64)])
 def test_small_squares_of_one_side_keep_it(edge: int, side: int) -> None:
-    assert figures.default_side([(edge, edge)] * 3) == side
-    assert figures.default_side([(edge, edge)] * 3, step=4) == (side if edge != 50 else 32)
+    assert survey.default_side([(edge, edge)] * 3) == side
+    assert survey.default_side([(edge, edge)] * 3, step=4) == (side if edge != 50 else 32)
 
 
 def test_a_name_wins_over_a_number() -> None:
     names = ("3", "Cat", "0")
-    assert [datasets.class_number(names, wanted) for wanted in ("3", "cat", "1", "2", "0")] == [0, 1, 1, 2, 2]
+    assert [catalog.class_number(names, wanted) for wanted in ("3", "cat", "1", "2", "0")] == [0, 1, 1, 2, 2]
     with pytest.raises(Invalid, match=r"0 to 2 \(3, Cat and 0\)"):
-        datasets.class_number(names, "4")
+        catalog.class_number(names, "4")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.services.differences import differences
+from app.services.experiments.recipe_diff import differences
 from models.spec.resolve import resolve
 
 

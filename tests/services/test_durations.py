@@ -11,7 +11,8 @@ from app.core.settings import get_settings
 from app.core.states import JobState
 from app.db.session import unit_of_work
 from app.db.tables import Job
-from app.services import attempts, durations, jobs
+from app.services.capacity import durations
+from app.services.jobs import attempts, lifecycle
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from tests.support.jobs import export_file, make_job, put_in
@@ -88,17 +89,17 @@ def test_what_waits_is_told_when_it_begins(database: Path) -> None:
         put(job.id, eta_s=left)
     for job in waiting:
         put(job.id, takes_s=90.0)
-    assert [jobs.get(job.id).starts_in_s for job in waiting] == [60, 150, 200]
-    assert {job.id: job.starts_in_s for job in jobs.list_jobs()[0]}[waiting[1].id] == 150
-    assert jobs.get(running[0].id).starts_in_s is None
+    assert [lifecycle.get(job.id).starts_in_s for job in waiting] == [60, 150, 200]
+    assert {job.id: job.starts_in_s for job in lifecycle.list_jobs()[0]}[waiting[1].id] == 150
+    assert lifecycle.get(running[0].id).starts_in_s is None
 
 
 def test_nothing_is_told_where_nothing_runs_or_nobody_knows(database: Path) -> None:
     first, second = make_job(), make_job()
-    assert jobs.get(first.id).starts_in_s is None
+    assert lifecycle.get(first.id).starts_in_s is None
     put_in(JobState.RUNNING, first.id)
     put(first.id, eta_s=None, takes_s=None)
-    assert jobs.get(second.id).starts_in_s is None
+    assert lifecycle.get(second.id).starts_in_s is None
 
 
 def test_a_training_that_takes_longer_than_is_allowed_is_refused(

@@ -9,9 +9,11 @@ from app.core.errors import Conflict, ForgerError, Invalid, NotFound
 from app.core.settings import get_settings
 from app.core.states import JobState
 from app.core.store import Store
-from app.services import attempts, evaluations, jobs, models
-from app.services.evaluations import Evaluation
-from app.services.subjects import SUBJECT_FILE
+from app.services.creation import evaluations
+from app.services.creation.evaluations import Evaluation
+from app.services.jobs import attempts, lifecycle
+from app.services.models import registry
+from app.services.models.source_weights import SUBJECT_FILE
 from app.services.views import JobView
 from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import export_file, make_job, put_in
@@ -26,7 +28,7 @@ def plan(**asked: Any) -> Evaluation:
 def trained(family: str = "cdcgan", dataset: str = "digits") -> JobView:
     job = make_job(family, dataset)
     put_in(JobState.SUCCEEDED, job.id)
-    return jobs.get(job.id)
+    return lifecycle.get(job.id)
 
 
 def test_a_name_means_its_newest_version(database: Path) -> None:
@@ -66,8 +68,8 @@ def test_what_is_refused_is_pointed_at(
 def test_the_job_keeps_the_weights_whatever_becomes_of_the_model(database: Path) -> None:
     source = trained()
     job = evaluations.create(plan(model="cdcgan-digits"))
-    models.delete("cdcgan-digits")
-    jobs.delete(source.id)
+    registry.delete("cdcgan-digits")
+    lifecycle.delete(source.id)
     assert (job.kind, job.state, job.subject, job.total) == ("evaluate", JobState.QUEUED, source.id, 0)
     assert job.asked == HOW | {"model": "cdcgan-digits@1", "step": 20, "sha256": job.asked and job.asked["sha256"]}
     held = get_settings().checkpoints(job.id) / SUBJECT_FILE
@@ -80,7 +82,7 @@ def test_a_checkpoint_is_kept_though_its_job_drops_it(database: Path) -> None:
     checkpoint = write_checkpoint(source.id, 5)
     job = evaluations.create(plan(checkpoint=checkpoint.id))
     attempts.fail(source.id, 1, "internal_error", "It broke.")
-    jobs.delete(source.id)
+    lifecycle.delete(source.id)
     assert job.asked is not None
     assert (job.asked["checkpoint"], job.asked["model"], job.asked["step"]) == (checkpoint.id, None, 5)
     assert (get_settings().checkpoints(job.id) / SUBJECT_FILE).stat().st_size == checkpoint.size
@@ -92,22 +94,22 @@ def test_damaged_weights_are_refused_and_leave_nothing(database: Path) -> None:
     Store(get_settings().artifacts).path(made.asked.sha256).unlink()
     with pytest.raises(Conflict, match="The file of cdcgan-digits@1 is missing"):
         evaluations.create(made)
-    assert len(jobs.list_jobs()[0]) == 1
+    assert len(lifecycle.list_jobs()[0]) == 1
 
 
 def test_a_kind_has_a_queue_of_its_own(database: Path) -> None:
     trained()
     waiting = make_job()
     evaluating = [evaluations.create(plan(model="cdcgan-digits")) for _ in range(2)]
-    assert jobs.get(waiting.id).queue_position == 1
-    assert [jobs.get(job.id).queue_position for job in evaluating] == [1, 2]
+    assert lifecycle.get(waiting.id).queue_position == 1
+    assert [lifecycle.get(job.id).queue_position for job in evaluating] == [1, 2]
 
 
 def test_an_evaluation_cannot_be_extended(database: Path) -> None:
     trained()
     job = evaluations.create(plan(model="cdcgan-digits"))
     with pytest.raises(Conflict, match="it has no steps"):
-        jobs.extend(job.id, 5)
+        lifecycle.extend(job.id, 5)
 
 
 def test_figures_end_the_job_and_come_onto_the_card(database: Path) -> None:
@@ -116,17 +118,17 @@ def test_figures_end_the_job_and_come_onto_the_card(database: Path) -> None:
         job = evaluations.create(plan(model=reference))
         assert attempts.claim(job.id, "tests") is not None
         attempts.measured(job.id, 1, {"frechet": value, "kid": None}, {"seed": 3}, b"{}", b"png")
-    done = jobs.get(job.id)
+    done = lifecycle.get(job.id)
     assert done.state == JobState.SUCCEEDED
     assert done.result is not None
     assert (done.result.figures, done.result.provenance) == ({"frechet": 4.0, "kid": None}, {"seed": 3})
     assert (done.result.model, done.result.step) == (None, None)
-    names = [(left.name, left.kind, left.media_type) for left in jobs.artifacts(job.id)]
+    names = [(left.name, left.kind, left.media_type) for left in lifecycle.artifacts(job.id)]
     assert names == [
         ("evaluation.json", "evaluation", "application/json"),
         ("evaluation.png", "evaluation", "image/png"),
     ]
-    cards = {version.version: version.card.get("evaluation") for version in models.versions()}
+    cards = {version.version: version.card.get("evaluation") for version in registry.versions()}
     told = {"job": job.id, "figures": {"frechet": 4.0, "kid": None}, "provenance": {"seed": 3}}
     assert cards == {1: told, 2: None}
 
@@ -135,6 +137,6 @@ def test_figures_of_a_model_that_was_withdrawn_meanwhile_stay_with_the_job(datab
     trained()
     job = evaluations.create(plan(model="cdcgan-digits"))
     assert attempts.claim(job.id, "tests") is not None
-    models.delete("cdcgan-digits")
+    registry.delete("cdcgan-digits")
     attempts.measured(job.id, 1, {"frechet": 4.0}, {}, b"{}")
-    assert jobs.get(job.id).state == JobState.SUCCEEDED
+    assert lifecycle.get(job.id).state == JobState.SUCCEEDED

@@ -15,8 +15,10 @@ from app.core.settings import CHECKOUT
 from app.core.states import JobState
 from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
-from app.services import experiments, idempotency, jobs
+from app.services import idempotency
+from app.services.experiments import lifecycle as experiments
 from app.services.idempotency import Replay, once
+from app.services.jobs import lifecycle
 from tests.support.experiments import NOTHING, RING, evaluate, make_experiment, succeed
 from tests.support.jobs import put_in
 
@@ -65,7 +67,7 @@ def test_every_job_knows_its_experiment_its_case_and_its_seed(database: Path) ->
     assert made.states == {JobState.QUEUED: 4}
     assert made.cases == ["plain", "hinge"]
     assert [(job.case, job.seed) for job in made.jobs] == [("plain", 3), ("hinge", 3), ("plain", 1), ("hinge", 1)]
-    first, second, *_ = [jobs.get(job.id) for job in made.jobs]
+    first, second, *_ = [lifecycle.get(job.id) for job in made.jobs]
     assert (first.experiment_id, first.case) == (made.id, {"name": "plain", "settings": {}})
     assert (first.family, first.dataset, first.recipe.seed, first.total) == ("gan", "ring8", 3, 60)
     assert (first.model_name, second.model_name) == ("ring-plain", "ring-hinge")
@@ -76,7 +78,7 @@ def test_every_job_knows_its_experiment_its_case_and_its_seed(database: Path) ->
 
 def test_a_grid_tells_its_values(database: Path) -> None:
     made = make_experiment(model="mine", grid={"/batch_size": [8, 16]}, **RING)
-    view = jobs.get(made.jobs[1].id)
+    view = lifecycle.get(made.jobs[1].id)
     assert view.case == {"name": "batch_size-16", "settings": {"/batch_size": 16}}
     assert (view.recipe.batch_size, view.model_name) == (16, "mine-batch_size-16")
 
@@ -96,7 +98,7 @@ def test_a_case_has_the_budget_that_it_names(database: Path) -> None:
 @pytest.mark.parametrize(("named", "model"), [({}, "gan-ring8"), ({"name": "alone"}, "alone")])
 def test_a_recipe_alone_publishes_versions_of_one_model(database: Path, named: dict[str, str], model: str) -> None:
     made = make_experiment(seeds=2, **named, **RING)
-    assert {jobs.get(job.id).model_name for job in made.jobs} == {model}
+    assert {lifecycle.get(job.id).model_name for job in made.jobs} == {model}
 
 
 @on_sqlite
@@ -257,14 +259,14 @@ def test_a_deleted_experiment_leaves_its_jobs(database: Path) -> None:
     experiments.delete(made.id)
     with pytest.raises(NotFound):
         experiments.get(made.id)
-    assert [jobs.get(job.id).experiment_id for job in made.jobs] == [None, None]
+    assert [lifecycle.get(job.id).experiment_id for job in made.jobs] == [None, None]
 
 
 def test_a_deleted_job_leaves_the_table(database: Path) -> None:
     made = make_experiment(**TWO)
     for job in made.jobs:
         succeed(job.id, {"transport": 0.5})
-    jobs.delete(made.jobs[0].id)
+    lifecycle.delete(made.jobs[0].id)
     seen = experiments.get(made.id)
     assert [job.id for job in seen.jobs] == [made.jobs[1].id]
     assert [len(figure.cases) for figure in seen.figures] == [1]

@@ -8,7 +8,8 @@ import pytest
 from app.core.errors import Conflict, Invalid
 from app.core.settings import get_settings
 from app.core.states import JobState
-from app.services import attempts, jobs, models
+from app.services.jobs import attempts, lifecycle
+from app.services.models import registry
 from app.services.views import JobView
 from tests.support.jobs import export_file, make_job, put_in, record_report
 
@@ -26,30 +27,30 @@ def trained(step: int = 20, **how: Any) -> JobView:
     attempts.record_best(job.id, 1, 5, "frechet", 4.0)
     reason = None if step == 20 else ("stopped_early", "Nothing better came.")
     attempts.succeed(job.id, 1, export_file(), {}, step=5, figures={}, reason=reason)
-    return jobs.get(job.id)
+    return lifecycle.get(job.id)
 
 
 @pytest.mark.parametrize("step", [20, 12])
 def test_it_is_queued_with_the_steps_it_has_made_and_those_added(database: Path, step: int) -> None:
     done = trained(step)
-    job = jobs.extend(done.id, 15)
+    job = lifecycle.extend(done.id, 15)
     assert (job.state, job.step, job.total, job.recipe.budget.steps) == (S.QUEUED, step, step + 15, step + 15)
     assert job.recipe == done.recipe.model_copy(update={"budget": job.recipe.budget}), "cadences stay"
     assert (job.result, job.status_reason, job.finished_at) == (None, None, None)
     assert (job.best, job.asked) == (done.best, {"extended_at": step})
-    extended, state = jobs.events(job.id)[-2:]
+    extended, state = lifecycle.events(job.id)[-2:]
     assert (extended.type, extended.data["from"], extended.data["to"]) == ("extended", step, step + 15)
     assert "learning-rate schedule that had fallen to 0 starts again" in extended.data["message"]
     assert state.data == {"state": "queued"}
 
 
 def test_it_publishes_the_next_version_at_its_new_end(database: Path) -> None:
-    job = jobs.extend(trained().id, 5)
+    job = lifecycle.extend(trained().id, 5)
     assert attempts.claim(job.id, "tests") is not None
     record_report(job.id, 2, 25, {}, None)
     attempts.succeed(job.id, 2, export_file(), {}, step=25, figures={})
-    assert [(version.version, version.step) for version in models.versions()] == [(2, 25), (1, 5)]
-    done = jobs.get(job.id)
+    assert [(version.version, version.step) for version in registry.versions()] == [(2, 25), (1, 5)]
+    done = lifecycle.get(job.id)
     assert done.result is not None
     assert (done.step, done.result.model) == (25, "cdcgan-digits@2")
 
@@ -59,34 +60,34 @@ def test_only_success_is_extended(database: Path, state: JobState) -> None:
     job = make_job()
     put_in(state, job.id)
     with pytest.raises(Conflict, match=f"is {state}: only a training that has succeeded"):
-        jobs.extend(job.id, 5)
-    assert jobs.get(job.id).total == 20
+        lifecycle.extend(job.id, 5)
+    assert lifecycle.get(job.id).total == 20
 
 
 def test_the_last_checkpoint_must_be_there(database: Path) -> None:
     done = trained()
     (get_settings().checkpoints(done.id) / "last.pt").unlink()
     with pytest.raises(Conflict, match=r"The checkpoint of step 20 .* is missing"):
-        jobs.extend(done.id, 5)
+        lifecycle.extend(done.id, 5)
     unsaved = make_job()
     put_in(S.SUCCEEDED, unsaved.id)
     with pytest.raises(Conflict, match="is missing"):
-        jobs.extend(unsaved.id, 5)
+        lifecycle.extend(unsaved.id, 5)
 
 
 def test_networks_that_grow_with_the_budget_are_refused(database: Path) -> None:
     with pytest.raises(Conflict, match="grow with its budget"):
-        jobs.extend(trained(family="progan").id, 5)
+        lifecycle.extend(trained(family="progan").id, 5)
 
 
 def test_a_job_stays_within_the_most_steps(database: Path) -> None:
     most = get_settings().max_steps
     with pytest.raises(Invalid, match=f"at most {most:,} steps \\(max_steps\\)"):
-        jobs.extend(trained().id, most - 19)
-    assert jobs.extend(trained().id, most - 20).total == most
+        lifecycle.extend(trained().id, most - 19)
+    assert lifecycle.extend(trained().id, most - 20).total == most
 
 
 def test_what_answers_a_key_is_written_with_the_extension(database: Path) -> None:
     answered = []
-    job = jobs.extend(trained().id, 5, lambda _, job_id: answered.append(job_id))
+    job = lifecycle.extend(trained().id, 5, lambda _, job_id: answered.append(job_id))
     assert answered == [job.id]

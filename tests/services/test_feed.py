@@ -11,8 +11,8 @@ from sqlalchemy import event
 
 from app.core.settings import get_settings
 from app.db.session import engine
-from app.services import attempts, feed, jobs
-from app.services.feed import Feed, Follower
+from app.services.jobs import attempts, event_stream, lifecycle
+from app.services.jobs.event_stream import Feed, Follower
 from tests.support.jobs import make_job
 
 PATIENCE_S = 20.0
@@ -87,7 +87,7 @@ def test_who_comes_later_misses_nothing(job: str) -> None:
 
 @pytest.mark.slow
 def test_a_slow_follower_reads_on_by_itself(job: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "HELD", 3)
+    monkeypatch.setattr(event_stream, "HELD", 3)
 
     async def told(feed: Feed) -> None:
         with feed.follow(job, 0) as slow, feed.follow(job, 0) as quick:
@@ -103,7 +103,7 @@ def test_a_slow_follower_reads_on_by_itself(job: str, monkeypatch: pytest.Monkey
 
 
 def test_a_burst_is_told_whole(job: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "EVENTS", 4)
+    monkeypatch.setattr(event_stream, "EVENTS", 4)
 
     async def told(feed: Feed) -> None:
         with feed.follow(job, 0) as follower:
@@ -125,7 +125,7 @@ def test_silence_is_said_after_the_wait(job: str) -> None:
 
 
 def test_nobody_reads_where_nobody_follows(job: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "POLL_S", 0.0)
+    monkeypatch.setattr(event_stream, "POLL_S", 0.0)
 
     async def told(feed: Feed) -> None:
         with feed.follow(job, 0) as follower:
@@ -135,6 +135,6 @@ def test_nobody_reads_where_nobody_follows(job: str, monkeypatch: pytest.MonkeyP
         with feed.follow(job, 2) as follower:
             await asyncio.to_thread(write, job, 1)
             assert await read(follower, 3) == [3]
-        jobs.cancel(job)
+        lifecycle.cancel(job)
 
     run(told)

@@ -6,13 +6,13 @@ import pytest
 
 from app.core.errors import Invalid
 from app.core.limits import EXPERIMENT_JOBS
-from app.services.grids import at_pointer, cases, model_name, seeds
+from app.services.experiments.grid import at_pointer, cases_of, model_name, seeds_of
 
 HINGE = {"kind": "hinge"}
 
 
 def test_a_recipe_alone_is_one_case() -> None:
-    (case,) = cases("wgan", {"batch_size": 8}, None, None)
+    (case,) = cases_of("wgan", {"batch_size": 8}, None, None)
     assert (case.name, case.recipe, case.overrides) == ("wgan", "wgan", {"batch_size": 8})
     assert case.place("/overrides/batch_size") == "/overrides/batch_size"
 
@@ -23,7 +23,7 @@ def test_cases_change_what_is_common() -> None:
         {"name": "own", "overrides": {"objective": HINGE}},
         {"recipe": "wgan_gp", "overrides": None},
     ]
-    own, other = cases("gan", common, given, None)
+    own, other = cases_of("gan", common, given, None)
     assert own.overrides == {"batch_size": 8, "objective": HINGE}
     assert (other.name, other.recipe, other.overrides) == ("wgan_gp", "wgan_gp", common)
     assert own.place("/overrides/objective/kind") == "/cases/0/overrides/objective/kind"
@@ -34,7 +34,7 @@ def test_cases_change_what_is_common() -> None:
 
 def test_a_grid_is_crossed_and_its_cases_are_called_by_their_values() -> None:
     grid: dict[str, Any] = {"/objective": [HINGE, {"kind": "minimax"}], "/generator_optimizer/rate": [0.001, 0.01]}
-    made = cases("gan", {"batch_size": 8}, None, grid)
+    made = cases_of("gan", {"batch_size": 8}, None, grid)
     assert [case.name for case in made] == ["hinge-rate-0.001", "hinge-rate-0.01", "minimax-rate-0.001",
                                             "minimax-rate-0.01"]  # fmt: skip
     assert made[1].overrides == {"batch_size": 8, "objective": HINGE, "generator_optimizer": {"rate": 0.01}}
@@ -57,7 +57,7 @@ def test_a_grid_is_crossed_and_its_cases_are_called_by_their_values() -> None:
     ],
 )
 def test_names_are_what_models_may_be_called(values: list[Any], names: list[str]) -> None:
-    assert [case.name for case in cases("gan", None, None, {"/at": values})] == names
+    assert [case.name for case in cases_of("gan", None, None, {"/at": values})] == names
 
 
 @pytest.mark.parametrize(
@@ -75,17 +75,18 @@ def test_names_are_what_models_may_be_called(values: list[Any], names: list[str]
 )
 def test_what_makes_no_cases_is_refused_where_it_stands(asked: tuple[Any, ...], pointer: str) -> None:
     with pytest.raises(Invalid) as refused:
-        cases(*asked)
+        cases_of(*asked)
     assert [error.pointer for error in refused.value.errors] == [pointer]
 
 
 def test_a_budget_of_its_own_stands_in_place_of_the_common_one() -> None:
     common = {"batch_size": 8, "budget": {"epochs": 3}}
-    own, other = cases("gan", common, [{"name": "own", "overrides": {"budget": {"steps": 5}}}, {"name": "other"}], None)
+    own_budget = {"name": "own", "overrides": {"budget": {"steps": 5}}}
+    own, other = cases_of("gan", common, [own_budget, {"name": "other"}], None)
     assert own.overrides == {"batch_size": 8, "budget": {"steps": 5}}
     assert other.overrides == common
     assert (own.has_budget, other.has_budget) == (True, False)
-    (crossed,) = cases("gan", common, None, {"/budget/steps": [7]})
+    (crossed,) = cases_of("gan", common, None, {"/budget/steps": [7]})
     assert crossed.overrides == {"batch_size": 8, "budget": {"steps": 7}}
     assert crossed.has_budget
 
@@ -101,25 +102,25 @@ def test_a_budget_of_its_own_stands_in_place_of_the_common_one() -> None:
 )
 def test_seeds_are_named_where_they_belong(asked: tuple[Any, ...], pointer: str) -> None:
     with pytest.raises(Invalid, match="`seeds`") as refused:
-        cases(*asked)
+        cases_of(*asked)
     assert [error.pointer for error in refused.value.errors] == [pointer]
 
 
 def test_a_number_of_seeds_stands_for_the_first() -> None:
-    assert seeds(3, 1) == [1, 2, 3]
-    assert seeds([7, 0], 1) == [7, 0]
-    assert len(seeds(EXPERIMENT_JOBS // 2, 2)) == EXPERIMENT_JOBS // 2
+    assert seeds_of(3, 1) == [1, 2, 3]
+    assert seeds_of([7, 0], 1) == [7, 0]
+    assert len(seeds_of(EXPERIMENT_JOBS // 2, 2)) == EXPERIMENT_JOBS // 2
 
 
 @pytest.mark.parametrize(("asked", "cases_"), [(EXPERIMENT_JOBS + 1, 1), (10**15, 2), ([1, 2], EXPERIMENT_JOBS)])
 def test_too_many_jobs_name_their_limit(asked: Any, cases_: int) -> None:
     with pytest.raises(Invalid, match="experiment_jobs"):
-        seeds(asked, cases_)
+        seeds_of(asked, cases_)
 
 
 def test_a_seed_is_named_once() -> None:
     with pytest.raises(Invalid) as refused:
-        seeds([4, 5, 4], 1)
+        seeds_of([4, 5, 4], 1)
     assert refused.value.errors[0].pointer == "/seeds/2"
 
 

@@ -8,8 +8,9 @@ from sqlalchemy import text
 from app.core.errors import Conflict, Invalid
 from app.db.repositories import keys
 from app.db.session import unit_of_work
-from app.services import idempotency, jobs
+from app.services import idempotency
 from app.services.idempotency import Replay, fingerprint, once
+from app.services.jobs import lifecycle
 from tests.support.jobs import make_job
 
 
@@ -40,7 +41,7 @@ def count() -> int:
 def test_a_key_answers_the_job_it_made(database: Path) -> None:
     assert keep() == keep()
     assert keep("another") != keep()
-    assert len(jobs.list_jobs()[0]) == 2
+    assert len(lifecycle.list_jobs()[0]) == 2
 
 
 def test_without_a_key_every_request_is_new(database: Path) -> None:
@@ -96,7 +97,7 @@ def test_who_was_taken_over_makes_no_second_job(database: Path) -> None:
     with pytest.raises(Conflict):
         be_late()
     (job_id,) = made
-    assert [job.id for job in jobs.list_jobs()[0]] == [job_id]
+    assert [job.id for job in lifecycle.list_jobs()[0]] == [job_id]
     assert keep() == job_id, "the one who was late has not freed the key either"
 
 

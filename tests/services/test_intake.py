@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from app.core import untrusted
 from app.core.errors import Conflict, Invalid
-from app.core.sandbox import Overran, Sandbox
+from app.core.sandbox.parent import Overran, Sandbox
 from app.core.settings import get_settings
-from app.services import datasets, intake
-from app.services.intake import Intake
+from app.services.datasets import catalog, intake
+from app.services.datasets.intake import Intake
+from data.uploads import read_untrusted
 from models.spec.datasets import DatasetInfo
 from tests.services.test_datasets import take
 from tests.support.zips import classes, picture
@@ -28,7 +28,7 @@ def test_a_refused_upload_leaves_nothing_in_the_store(database: Path, monkeypatc
         raise Invalid("No sheet.")
 
     def overtaken(_: Intake, path: Path, laid: object, info: DatasetInfo, index: object) -> bytes:
-        datasets.add(info, report, archive_sha256="0" * 64, index_sha256="0" * 64, sheet_sha256="0" * 64)
+        catalog.add(info, report, archive_sha256="0" * 64, index_sha256="0" * 64, sheet_sha256="0" * 64)
         return b"drawn too late"
 
     for sheet, refusal in ((undrawn, Invalid), (overtaken, Conflict)):
@@ -53,7 +53,7 @@ def test_a_child_that_breaks_over_forgetting_changes_no_answer(database: Path, m
     run = Sandbox.run
 
     def breaking(self: Sandbox, function: Any, *args: Any, **limits: Any) -> Any:
-        if function is untrusted.forget:
+        if function is read_untrusted.forget:
             raise Overran("It broke.")
         return run(self, function, *args, **limits)
 

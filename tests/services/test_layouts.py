@@ -6,11 +6,11 @@ from typing import Literal
 
 import pytest
 
-from app.core.errors import Invalid
-from app.core.natural import natural_key
-from app.services.intake import sheet_plan
-from app.services.layouts import Asked, Held, Laid, lay_out
-from app.services.members import Listing
+from app.services.datasets.intake import sheet_plan
+from data.errors import Refused
+from data.uploads.layout import Asked, Held, Laid, lay_out
+from data.uploads.members import Listing
+from data.uploads.zip_names import natural_key
 
 
 def listing(*names: str) -> Listing:
@@ -24,9 +24,9 @@ def laid(*names: str, asked: Asked = "auto") -> Laid:
 
 
 def refusal(names: Sequence[str], asked: Asked = "auto") -> str:
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(Refused) as caught:
         lay_out(listing(*names), asked)
-    assert caught.value.errors
+    assert caught.value.pointer
     return caught.value.detail
 
 
@@ -327,5 +327,5 @@ def test_a_table_that_says_no_classes_is_said() -> None:
     found = of_table([["file_name", "text"], ["1.png", "a dog"]], "metadata.csv", "x/1.png", "y/2.png")
     assert found.classes == ("x", "y")
     assert any("no column" in note for note in found.notes)
-    with pytest.raises(Invalid, match=r"says no class of 1 pictures, the first is '2\.png'"):
+    with pytest.raises(Refused, match=r"says no class of 1 pictures, the first is '2\.png'"):
         of_table([["file", "label"], ["1.png", "a"], ["3.png", "b"]], "labels.csv", "1.png", "2.png", "3.png")

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.services import measurements
-from app.services.measurements import Measured, grouped, ranked, summaries, trained
+from app.services.jobs import measurements
+from app.services.jobs.measurements import Measured, grouped, ranked, summaries, trained
 from models.spec.resolve import resolve
 from models.spec.watch import FIGURES
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app.services import attempts, models
+from app.services.jobs import attempts
+from app.services.models import registry
 from models.spec.recipe import Recipe
 from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import make_job, record_report
@@ -32,7 +33,7 @@ def checkpoints(database: Path) -> dict[int, str]:
     ("step", "state", "kind"), [(5, "healthy", None), (8, "troubled", "collapse"), (10, "healthy", None)]
 )
 def test_it_is_that_of_its_step(checkpoints: dict[int, str], step: int, state: str, kind: str | None) -> None:
-    health = models.publish("it", checkpoints[step], export).health
+    health = registry.publish("it", checkpoints[step], export).health
     assert health is not None
     assert (health["state"], health["kind"]) == (state, kind)
 
@@ -41,13 +42,13 @@ def test_it_is_that_of_its_step(checkpoints: dict[int, str], step: int, state: s
 def test_before_the_first_evaluation_nothing_is_known(database: Path) -> None:
     job = make_job("gan", "ring8", watch={"every": 1})
     assert attempts.claim(job.id, "tests") is not None
-    assert models.publish("it", write_checkpoint(job.id, 2).id, export).health is None
+    assert registry.publish("it", write_checkpoint(job.id, 2).id, export).health is None
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_a_version_without_a_watch_is_unwatched(database: Path) -> None:
     job = make_job("gan", "ring8", watch=None)
     assert attempts.claim(job.id, "tests") is not None
-    health = models.publish("it", write_checkpoint(job.id, 2).id, export).health
+    health = registry.publish("it", write_checkpoint(job.id, 2).id, export).health
     assert health is not None
     assert health["state"] == "unwatched"

@@ -15,19 +15,23 @@ from app.core.states import JobState
 from app.core.store import Store
 from app.db.repositories import datasets as dataset_rows
 from app.db.session import unit_of_work
-from app.services import attempts, compare, experiments, jobs, models
-from app.services.plans import Start
+from app.services.experiments import compare
+from app.services.experiments import lifecycle as experiments
+from app.services.jobs import attempts, lifecycle
+from app.services.jobs.plans import Start
+from app.services.models import registry
 from models.export import HEADER, export_checkpoint, load_export
 from models.spec import upgrade
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import export_file, make_job, put_in
+from tests.support.packages import PACKAGES
 
 Json = dict[str, Any]
 once = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 RAW = re.compile(r"Recipe\.model_validate|\.recipe\[|recipe=(row|job)\.recipe\b(?!\.)")
-READERS = {"models/spec/upgrade.py", "models/spec/resolve.py", "worker/ranks.py", "app/schemas/jobs.py"}
+READERS = {"models/spec/upgrade.py", "models/spec/resolve.py", "worker/runners/ranks.py", "app/schemas/jobs.py"}
 """what reads a stored recipe, what a client sends, what this very process sent, and what was read already"""
 
 
@@ -64,34 +68,36 @@ def age_rows() -> None:
 def test_rows_of_an_earlier_version_are_read_trained_extended_and_published(database: Path) -> None:
     job = make_job("gan", "ring8", steps=20)
     age_rows()
-    assert jobs.get(job.id) == job
-    assert jobs.list_jobs()[0] == [job]
+    assert lifecycle.get(job.id) == job
+    assert lifecycle.list_jobs()[0] == [job]
     put_in(JobState.RUNNING, job.id)
     assert attempts.held(job.id, 1).recipe == job.recipe
     kept = write_checkpoint(job.id, 20)
     attempts.succeed(job.id, 1, export_file(), {}, step=20, figures={})
     age_rows()
-    (version,) = models.versions()
-    assert version.recipe == models.find(version.name).recipe == job.recipe
+    (version,) = registry.versions()
+    assert version.recipe == registry.find(version.name).recipe == job.recipe
     with unit_of_work() as session:
         assert dataset_rows.model_of(session, "ring8") == (version.name, version.version)
         assert dataset_rows.model_of(session, "grid25") is None
-    assert jobs.extend(job.id, 5).recipe.budget.steps == 25
+    assert lifecycle.extend(job.id, 5).recipe.budget.steps == 25
     age_rows()
-    again = models.publish("again", kept.id, lambda recipe, saved, out, threads: export_checkpoint(recipe, saved, out))
-    assert again.recipe == jobs.get(job.id).recipe
+    again = registry.publish(
+        "again", kept.id, lambda recipe, saved, out, threads: export_checkpoint(recipe, saved, out)
+    )
+    assert again.recipe == lifecycle.get(job.id).recipe
     start = Start(job.id, kept)
-    assert jobs.get(make_job("gan", "ring8", start=start).id).start is not None
+    assert lifecycle.get(make_job("gan", "ring8", start=start).id).start is not None
 
 
 @once
 def test_a_budget_in_minutes_of_an_earlier_version_is_settled(database: Path) -> None:
     name, recipe = resolve("gan", dataset="ring8", budget={"minutes": 2})
-    job = jobs.create(family=name, recipe=recipe, dataset="ring8", model_name="timed")
+    job = lifecycle.create(family=name, recipe=recipe, dataset="ring8", model_name="timed")
     age_rows()
     assert attempts.claim(job.id, "tests") is not None
     assert attempts.settle_budget(job.id, 1, 900).budget.steps == 900
-    assert jobs.get(job.id).recipe.version == 1
+    assert lifecycle.get(job.id).recipe.version == 1
 
 
 @once
@@ -126,6 +132,6 @@ def test_an_export_of_an_earlier_version_loads(database: Path, tmp_path: Path) -
 
 
 def test_nothing_else_reads_a_stored_recipe() -> None:
-    files = [path for folder in ("app", "worker", "models") for path in (CHECKOUT / folder).rglob("*.py")]
+    files = [path for folder in PACKAGES for path in (CHECKOUT / folder).rglob("*.py")]
     found = {str(path.relative_to(CHECKOUT)) for path in files if RAW.search(path.read_text())}
     assert found <= READERS

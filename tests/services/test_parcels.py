@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from app.services.parcels import Unreadable, pack, unpack
+from app.services.inference.redis_codec import Unreadable, pack, unpack
 
 ARRAY = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
 JUNK = {

@@ -13,8 +13,9 @@ from app.core.names import BROKER_PREFIX, EVALUATE, QUEUES, TRAIN
 from app.core.settings import get_settings
 from app.core.states import JobState
 from app.embedded import redis as embedded
-from app.services import jobs, queue
+from app.services import queue
 from app.services.broker import RINGS
+from app.services.jobs import lifecycle
 from tests.support.jobs import make_job
 from tests.support.wait import until
 
@@ -74,7 +75,7 @@ def test_a_hung_broker_is_given_up(database: Path, server: subprocess.Popen[byte
     assert queue.ring("job_1")
     server.send_signal(signal.SIGSTOP)
     job = make_job()
-    assert jobs.get(job.id).state == JobState.QUEUED
+    assert lifecycle.get(job.id).state == JobState.QUEUED
     server.send_signal(signal.SIGCONT)
     assert queue.ring(job.id)
 

@@ -17,8 +17,9 @@ from app.core.settings import CHECKOUT, get_settings
 from app.core.states import JobState
 from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
-from app.services import attempts, home, jobs
-from app.services.reaper import Reaper, reap
+from app.services.jobs import attempts, lifecycle
+from app.services.system import home
+from app.services.system.reaper import Reaper, reap
 from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import expire, export_file, make_job, put_in
 from tests.support.wait import until
@@ -44,7 +45,7 @@ def test_a_live_lease_is_left_alone(database: Path) -> None:
     job = make_job()
     attempts.claim(job.id, "tests")
     reap()
-    assert jobs.get(job.id).state == JobState.RUNNING
+    assert lifecycle.get(job.id).state == JobState.RUNNING
 
 
 def test_an_expired_lease_is_freed_with_its_reason(database: Path) -> None:
@@ -52,7 +53,7 @@ def test_an_expired_lease_is_freed_with_its_reason(database: Path) -> None:
     attempts.claim(job.id, "tests")
     expire(job.id)
     reap()
-    freed = jobs.get(job.id)
+    freed = lifecycle.get(job.id)
     assert freed.state == JobState.QUEUED
     assert freed.status_reason is not None
     assert freed.status_reason.code == "worker_lost"
@@ -70,7 +71,7 @@ def test_many_reapers_free_a_job_once(database: Path) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(one, range(8)))
-    assert [event.data["state"] for event in jobs.events(job.id)] == ["queued", "running", "queued"]
+    assert [event.data["state"] for event in lifecycle.events(job.id)] == ["queued", "running", "queued"]
 
 
 def test_a_lease_renewed_in_time_is_not_freed(database: Path) -> None:
@@ -81,10 +82,10 @@ def test_a_lease_renewed_in_time_is_not_freed(database: Path) -> None:
     with unit_of_work(read_only=True) as session:
         (attempt,) = rows.held(session)
     attempts.renew(job.id, 1, 0, None)
-    from app.services.reaper import _free
+    from app.services.system.reaper import _free
 
     _free(attempt, "It stopped answering.")
-    assert jobs.get(job.id).state == JobState.RUNNING
+    assert lifecycle.get(job.id).state == JobState.RUNNING
 
 
 def test_a_waiting_job_is_rung_by_one_process_per_interval(database: Path) -> None:
@@ -109,7 +110,7 @@ def test_an_attempt_of_a_process_of_this_machine_that_ended_is_freed_before_its_
     for name, job_id in held.items():
         assert attempts.claim(job_id, names[name]) is not None
     reap()
-    states = {name: jobs.get(job_id).state for name, job_id in held.items()}
+    states = {name: lifecycle.get(job_id).state for name, job_id in held.items()}
     assert states == dict.fromkeys(names, JobState.RUNNING) | {"ended": JobState.QUEUED}
 
 
@@ -118,8 +119,8 @@ def test_a_lost_job_stands_before_all_that_was_queued_after_it(database: Path) -
     for fence, lose in enumerate((attempts.stopped, *LOSSES), 1):
         assert attempts.claim(first, "tests") is not None
         lose(first, fence)
-        assert [jobs.get(job_id).queue_position for job_id in (first, second, third)] == [1, 2, 3]
-        assert jobs.oldest(TRAIN) == first
+        assert [lifecycle.get(job_id).queue_position for job_id in (first, second, third)] == [1, 2, 3]
+        assert lifecycle.oldest(TRAIN) == first
         with unit_of_work() as session:
             assert list(rows.due_for_ring(session, TRAIN, 0.0, 16)) == [first, second, third]
 
@@ -134,8 +135,8 @@ def test_a_job_that_a_person_queues_again_stands_behind_all_that_wait(database: 
         write_checkpoint(job.id, 20)
         attempts.succeed(job.id, 1, export_file(), {}, step=20, figures={})
     waiting = make_job()
-    jobs.resume(job.id) if how == "resumed" else jobs.extend(job.id, 5)
-    assert [jobs.get(job_id).queue_position for job_id in (waiting.id, job.id)] == [1, 2]
+    lifecycle.resume(job.id) if how == "resumed" else lifecycle.extend(job.id, 5)
+    assert [lifecycle.get(job_id).queue_position for job_id in (waiting.id, job.id)] == [1, 2]
 
 
 def test_the_thread_frees_by_itself_and_stops(database: Path) -> None:
@@ -143,6 +144,6 @@ def test_the_thread_frees_by_itself_and_stops(database: Path) -> None:
     attempts.claim(job.id, "tests")
     expire(job.id)
     reaper = Reaper().start()
-    until(lambda: jobs.get(job.id).state == JobState.QUEUED, within_s=20)
+    until(lambda: lifecycle.get(job.id).state == JobState.QUEUED, within_s=20)
     reaper.stop()
     assert all(thread.name != "reaper" for thread in threading.enumerate())

@@ -12,7 +12,10 @@ from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
 from app.core.store import Store
 from app.db.session import unit_of_work
-from app.services import attempts, home, idempotency, jobs, models, sweep
+from app.services import idempotency
+from app.services.jobs import attempts, lifecycle
+from app.services.models import registry
+from app.services.system import garbage, home
 from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import export_file, make_job, put_in, record_report
 
@@ -51,13 +54,13 @@ def stored() -> list[Path]:
 def test_a_deleted_job_leaves_nothing_but_what_it_published(database: Path) -> None:
     job_id, kept = finished(), finished(b"another png")
     before = {table: count(table) for table in TABLES}
-    jobs.delete(job_id)
+    lifecycle.delete(job_id)
     assert {table: count(table) for table in TABLES} == {table: number // 2 for table, number in before.items()}
     assert not get_settings().checkpoints(job_id).exists()
     assert [log.name for log in get_settings().logs.iterdir()] == [f"{kept}-1.log"]
     with pytest.raises(NotFound):
-        jobs.get(job_id)
-    version = next(version for version in models.versions() if version.version == 1)
+        lifecycle.get(job_id)
+    version = next(version for version in registry.versions() if version.version == 1)
     assert version.job_id is None
     assert version.card == {"figures": {"critic": 1.0}, "sample": None}, "its picture went with the job"
     assert Store(get_settings().artifacts).path(version.export_sha256).exists()
@@ -68,21 +71,21 @@ def test_a_job_that_has_not_ended_is_not_deleted(database: Path, state: JobState
     job = make_job()
     put_in(state, job.id)
     with pytest.raises(Conflict, match=f"is {state}") as refused:
-        jobs.delete(job.id)
+        lifecycle.delete(job.id)
     assert refused.value.code == "job_state"
-    assert jobs.get(job.id).state == state
+    assert lifecycle.get(job.id).state == state
 
 
 def test_the_sweep_takes_the_pictures_of_deleted_jobs_and_leaves_the_rest(database: Path) -> None:
     gone, kept = finished(b"one"), finished(b"two")
     grow_old(*stored())
-    sweep.sweep()
+    garbage.sweep()
     assert len(stored()) == 3, "two pictures and the one export of both"
-    jobs.delete(gone)
-    sweep.sweep()
-    left = {artifact.sha256 for artifact in jobs.artifacts(kept)}
+    lifecycle.delete(gone)
+    garbage.sweep()
+    left = {artifact.sha256 for artifact in lifecycle.artifacts(kept)}
     assert {path.name for path in stored()} == left
-    assert models.versions()[0].export_sha256 in left
+    assert registry.versions()[0].export_sha256 in left
 
 
 def test_every_table_that_names_files_keeps_them(database: Path) -> None:
@@ -92,7 +95,7 @@ def test_every_table_that_names_files_keeps_them(database: Path) -> None:
     with unit_of_work() as session:
         session.execute(text(row), dict(zip(("archive", "index", "sheet"), sums, strict=True)))
     grow_old(*stored())
-    sweep.sweep()
+    garbage.sweep()
     assert {path.name for path in stored()} == set(sums)
 
 
@@ -104,26 +107,26 @@ def test_folders_and_logs_without_a_job_are_swept_when_they_are_old(database: Pa
         (settings.checkpoints(job_id) / "start.pt").write_bytes(b"weights")
         (settings.logs / f"{job_id}-1.log").write_text("words")
     grow_old(settings.checkpoints(old), settings.logs / f"{old}-1.log", settings.checkpoints(kept))
-    sweep.sweep()
+    garbage.sweep()
     assert {folder.name for folder in settings.checkpoints("").iterdir()} == {young, kept}
     assert {log.name for log in settings.logs.iterdir()} == {f"{young}-1.log", f"{kept}-1.log"}
 
 
 def test_a_first_sweep_finds_nothing_and_fails_at_nothing(database: Path) -> None:
-    sweep.sweep()
+    garbage.sweep()
 
 
 def test_beside_another_database_no_file_is_removed(database: Path) -> None:
     """The rows that name them are elsewhere: DATABASE_URL was changed and the home was not."""
-    sweep.sweep()
+    garbage.sweep()
     path = Store(get_settings().artifacts).path(Store(get_settings().artifacts).put_bytes(b"named elsewhere"))
     grow_old(path)
     ours = (database / home.FILE).read_text()
     (database / home.FILE).write_text("db_another")
-    sweep.sweep()
+    garbage.sweep()
     assert path.exists()
     (database / home.FILE).write_text(ours)
-    sweep.sweep()
+    garbage.sweep()
     assert not path.exists()
 
 
@@ -131,11 +134,11 @@ def test_a_database_that_names_nothing_takes_no_home_that_is_in_use(database: Pa
     """A home from before homes were marked, and DATABASE_URL changed at the same time."""
     path = Store(get_settings().artifacts).path(Store(get_settings().artifacts).put_bytes(b"named elsewhere"))
     grow_old(path)
-    sweep.sweep()
+    garbage.sweep()
     assert path.exists()
     assert not (database / home.FILE).exists()
     finished()
-    sweep.sweep()
+    garbage.sweep()
     assert (database / home.FILE).exists(), "now it names files that are there"
     assert not path.exists()
 
@@ -146,6 +149,6 @@ def test_what_is_no_job_of_ours_stays(database: Path) -> None:
     for folder in (backup, odd):
         folder.mkdir()
     grow_old(backup, odd)
-    sweep.sweep()
+    garbage.sweep()
     assert backup.exists()
     assert odd.exists()

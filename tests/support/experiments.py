@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.services import attempts, experiments, jobs
-from app.services.experiments import ExperimentView
+from app.services.experiments import lifecycle as experiments
+from app.services.experiments.lifecycle import ExperimentView
+from app.services.jobs import attempts, lifecycle
 from tests.support.jobs import export_file
 
 EVALUATED = {"features": "own:abc", "n_real": 100, "n_fake": 100, "resize": "area", "split": "test", "seed": 0}
@@ -36,8 +37,8 @@ def succeed(job_id: str, figures: Mapping[str, float | None], step: int = 20) ->
 
 def evaluate(subject: str, figures: Mapping[str, float | None], **provenance: Any) -> str:
     """A job that has measured what another learned; its id."""
-    learned = jobs.get(subject)
-    made = jobs.make(
+    learned = lifecycle.get(subject)
+    made = lifecycle.make(
         "evaluate",
         learned.recipe,
         lambda _: {"subject": subject, "asked": {}},

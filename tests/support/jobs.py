@@ -9,10 +9,10 @@ from sqlalchemy import text
 from app.core.settings import get_settings
 from app.core.states import JobState
 from app.db.session import unit_of_work
-from app.services import attempts, jobs
-from app.services.attempts import Reported
 from app.services.idempotency import Answer
-from app.services.plans import Start
+from app.services.jobs import attempts, lifecycle
+from app.services.jobs.attempts import Reported
+from app.services.jobs.plans import Start
 from app.services.views import JobView
 from models.spec.resolve import resolve
 
@@ -30,7 +30,7 @@ def make_job(
 ) -> JobView:
     name, recipe = resolve(family, dataset=dataset, seed=seed, budget={"steps": steps}, overrides=overrides or None)
     model = f"{family}-{dataset}"
-    return jobs.create(
+    return lifecycle.create(
         family=name, recipe=recipe, dataset=dataset, model_name=model, devices=devices, start=start, answer=answer
     )
 
@@ -40,13 +40,13 @@ def put_in(state: JobState, job_id: str) -> None:
     if state == JobState.QUEUED:
         return
     if state == JobState.PAUSED:
-        jobs.pause(job_id)
+        lifecycle.pause(job_id)
         return
     assert attempts.claim(job_id, "tests") is not None
     if state == JobState.PAUSING:
-        jobs.pause(job_id)
+        lifecycle.pause(job_id)
     elif state in (JobState.CANCELLING, JobState.CANCELLED):
-        jobs.cancel(job_id)
+        lifecycle.cancel(job_id)
     if state == JobState.CANCELLED:
         attempts.stopped(job_id, 1)
     elif state == JobState.FAILED:

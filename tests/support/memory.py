@@ -13,7 +13,7 @@ import torch
 
 from models.build import build_generator
 from models.spec.resolve import resolve
-from models.tiling import TILE, Translator, restyle
+from serving.tiling import TILE, Translator, restyle
 
 
 def main(height: int, width: int) -> None:

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from app.core.settings import CHECKOUT
-from models import ranks
+from data.batches import Batches
+from data.readers.builtin import load
+from models import distributed
 from models.duel import Losses
 from models.spec.recipe import Recipe
 from tests.support.machines import environment
-from worker.training.batches import Batches
-from worker.training.data import load
 from worker.training.loop import Quiet, follow, train
 from worker.training.numerics import Numerics, apply
 from worker.training.trainer import Trainer
@@ -76,7 +76,7 @@ def troubles(recipe: Recipe, folder: Path) -> list[tuple[int, str]]:
     numerics = Numerics("cpu", "", 1, "fp32", "", deterministic=True)
     apply(numerics)
     data, notes = load(recipe.data, None), _Notes()
-    if ranks.rank():
+    if distributed.rank():
         follow(recipe, data, numerics)
         return []
     ended = train(recipe, data, notes, folder=folder, attempt=1, resume=None, numerics=numerics)
@@ -98,8 +98,8 @@ def alike_by_ranks(folder: Path, of: int) -> list[list[bool]]:
 
 
 def _alike() -> list[bool]:
-    same, other = torch.tensor([1.0, torch.nan]), torch.tensor([1.0, ranks.rank() * 1e-6])
-    return [ranks.alike([same]), ranks.alike([same, other])]
+    same, other = torch.tensor([1.0, torch.nan]), torch.tensor([1.0, distributed.rank() * 1e-6])
+    return [distributed.alike([same]), distributed.alike([same, other])]
 
 
 def _together(task: str, recipes: Sequence[Recipe], folder: Path, of: int) -> None:
@@ -121,7 +121,7 @@ def _together(task: str, recipes: Sequence[Recipe], folder: Path, of: int) -> No
 def main(task: str, rank: int, of: int, folder: Path) -> None:
     recipes = [Recipe.model_validate(recipe) for recipe in json.loads((folder / "recipes.json").read_text())]
     if of > 1:
-        ranks.join("cpu", str(folder / "store"), rank, of)
+        distributed.join("cpu", str(folder / "store"), rank, of)
     match task:
         case "courses":
             told: object = courses(recipes)
@@ -130,9 +130,9 @@ def main(task: str, rank: int, of: int, folder: Path) -> None:
         case _:
             told = _alike()
     (folder / f"told-{rank}.json").write_text(json.dumps(told))
-    ranks.leave()
+    distributed.leave()
 
 
 if __name__ == "__main__":
     main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
-    os._exit(0)  # as worker.ranks ends
+    os._exit(0)  # as worker.runners.ranks ends

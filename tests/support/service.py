@@ -103,7 +103,7 @@ class Service:
         return self.find("worker.celery_app")
 
     def runner(self, job_id: str) -> psutil.Process | None:
-        return self.find("worker.runner", job_id)
+        return self.find("worker.runners.main", job_id)
 
     def post(self, **body: Any) -> str:
         """A new job's id."""

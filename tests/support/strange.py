@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.errors import FieldError, TooLarge
+from data.errors import WrongMedia
 
 Work = Callable[[], object]
 
@@ -32,7 +32,7 @@ def environment() -> list[str]:
 
 
 def refuse() -> None:
-    raise TooLarge("Too much.", code="much", errors=(FieldError("/file", "Too much."),))
+    raise WrongMedia("No picture.", "none", "/here")
 
 
 def mistake() -> float:

@@ -13,7 +13,7 @@ import psutil
 
 from app.core.settings import CHECKOUT, get_settings
 from app.core.states import TERMINAL, JobState
-from app.services import attempts, jobs
+from app.services.jobs import attempts, lifecycle
 from app.services.views import JobView
 from tests.support.machines import environment
 from tests.support.wait import until
@@ -60,7 +60,7 @@ def running(job_id: str, fence: int, at: int = NEVER) -> Iterator[Runner]:
     path = os.pathsep.join((str(FOLDER), str(CHECKOUT)))
     told = {"TEST_SUSPEND_AT": str(at), "TEST_TOUCHES": str(notes)}
     env = environment(FORGER_HOME=str(home), PYTHONPATH=path, **told)
-    command = [sys.executable, "-P", "-m", "worker.runner", job_id, str(fence)]
+    command = [sys.executable, "-P", "-m", "worker.runners.main", job_id, str(fence)]
     with (home / "runners.log").open("ab") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log, env=env, cwd=CHECKOUT
@@ -87,7 +87,7 @@ def overtaken(create: Callable[[], JobView], first: int, second: int) -> str:
     job = create()
     with running(job.id, claimed(job.id), first) as old:
         # A runner removes its working files after it has ended the job: then no attempt follows.
-        if not old.rests() or jobs.get(job.id).state in TERMINAL:
+        if not old.rests() or lifecycle.get(job.id).state in TERMINAL:
             old.go_on()
             return left(job.id)
         attempts.lost(job.id, 1, "worker_lost", "The host was suspended.")
@@ -106,10 +106,10 @@ def claimed(job_id: str) -> int:
 
 def left(job_id: str) -> str:
     """The sha256 of all that a job that succeeded gives, by their names."""
-    job = jobs.get(job_id)
+    job = lifecycle.get(job_id)
     assert job.state == JobState.SUCCEEDED, (job.state, job.status_reason)
     kinds = ("export", "shard", "evaluation", "sample")
-    return "\n".join(f"{item.name} {item.sha256}" for item in jobs.artifacts(job_id) if item.kind in kinds)
+    return "\n".join(f"{item.name} {item.sha256}" for item in lifecycle.artifacts(job_id) if item.kind in kinds)
 
 
 def draw(name: str, touches: int) -> int:

@@ -1,6 +1,6 @@
 """The probe on a kernel without Landlock: imported in a child before it confines itself."""
 
-from app.core import landlock
+from app.core.sandbox import landlock
 from tests.support.probe import attempts
 
 __all__ = ["attempts"]

@@ -1,6 +1,6 @@
 """The probe on a kernel without seccomp filters: imported in a child before it confines itself."""
 
-from app.core import seccomp
+from app.core.sandbox import seccomp
 from tests.support.probe import attempts
 
 __all__ = ["attempts"]

@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 from app.core.settings import CHECKOUT, get_settings
 from app.core.states import JobState
 from app.embedded import redis
-from app.services import jobs
+from app.services.jobs import lifecycle
 from app.services.views import JobView
 from tests.support.wait import until
 
@@ -91,7 +91,7 @@ def until_state(job_id: str, *states: JobState, within_s: float = 60) -> JobView
     """The job once it is in one of the states."""
 
     def seen() -> JobView | None:
-        job = jobs.get(job_id)
+        job = lifecycle.get(job_id)
         return job if job.state in states else None
 
     found = until(seen, within_s=within_s)
@@ -103,7 +103,7 @@ def until_step(job_id: str, step: int) -> JobView:
     """The job once it trains at that step or beyond."""
 
     def seen() -> JobView | None:
-        job = jobs.get(job_id)
+        job = lifecycle.get(job_id)
         return job if job.state == JobState.RUNNING and job.step >= step else None
 
     found = until(seen)

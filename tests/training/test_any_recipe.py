@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import torch
 
+from data.batches import Batches
+from data.readers.builtin import load
 from models import checkpoint
 from models.export import export_checkpoint, load_export
 from models.latent import draw_latent
@@ -18,8 +20,6 @@ from models.spec.families import FAMILIES
 from models.spec.recipe import Recipe
 from models.spec.resolve import RecipeRefused, merge, resolve
 from tests.training.test_exactness import SMALL, assert_same
-from worker.training.batches import Batches
-from worker.training.data import load
 from worker.training.numerics import Numerics, apply
 from worker.training.samples import sample_sheet
 from worker.training.trainer import Trainer

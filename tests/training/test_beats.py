@@ -9,16 +9,17 @@ import torch
 from torch import Tensor
 
 from app.core.store import sha256_of
+from data.batches import Batches
+from data.readers.builtin import Data, load
 from models import checkpoint
 from models.build import build_generator
 from models.export import export_checkpoint
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from worker.training import judge, pace, piles
-from worker.training.batches import Batches
-from worker.training.data import Data, load
-from worker.training.evaluation import evaluate
-from worker.training.inspector import Inspector
+from worker.evaluation import chunked, judge
+from worker.evaluation.full import evaluate
+from worker.evaluation.live import Inspector
+from worker.training import throughput
 from worker.training.loop import Quiet, Stop, Stopped, train
 from worker.training.numerics import measure
 from worker.training.samples import sample_sheet
@@ -58,7 +59,7 @@ def judged(beat: Beat, folder: Path) -> object:
 
 
 def read_by_a_judge(beat: Beat, folder: Path) -> object:
-    return judge._material(pictures(LARGE, 3 * piles.PART), beat)
+    return judge._material(pictures(LARGE, 3 * chunked.PART), beat)
 
 
 def looked(beat: Beat, folder: Path) -> object:
@@ -79,7 +80,7 @@ def drawn(beat: Beat, folder: Path) -> object:
 def paced(beat: Beat, folder: Path) -> object:
     recipe = narrow(watch=None)
     recipe = recipe.model_copy(update={"budget": recipe.budget.model_copy(update={"minutes": 0.001})})
-    return pace.measure(recipe, pictures(16), measure("cpu", recipe, 1), beat, folder=folder)
+    return throughput.measure(recipe, pictures(16), measure("cpu", recipe, 1), beat, folder=folder)
 
 
 def exported(beat: Beat, folder: Path) -> object:
@@ -125,19 +126,19 @@ def test_every_long_phase_beats_and_ends_where_a_beat_says_so(phase: str, tmp_pa
 
 
 def test_parts_of_pictures_take_no_more_memory_at_a_larger_side() -> None:
-    sizes = {side: piles.part_of((9, 3, side, side)) for side in (8, 64, 256, 512, 1024, 8192)}
-    assert {side: size for side, size in sizes.items() if side <= 256} == dict.fromkeys((8, 64, 256), piles.PART)
-    assert all(size == 1 or size * side**2 <= piles.LOOKED_AT for side, size in sizes.items())
-    assert piles.part_of((9, 2)) == piles.part_of((9, 12, 4)) == piles.PART
+    sizes = {side: chunked.part_of((9, 3, side, side)) for side in (8, 64, 256, 512, 1024, 8192)}
+    assert {side: size for side, size in sizes.items() if side <= 256} == dict.fromkeys((8, 64, 256), chunked.PART)
+    assert all(size == 1 or size * side**2 <= chunked.LOOKED_AT for side, size in sizes.items())
+    assert chunked.part_of((9, 2)) == chunked.part_of((9, 12, 4)) == chunked.PART
 
 
 @pytest.mark.parametrize("n", [None, 5, 24, 100])
 def test_shares_are_what_is_wanted_of_a_pile_in_its_order(n: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(piles, "PART", 4)
+    monkeypatch.setattr(chunked, "PART", 4)
     pile: Tensor = torch.arange(24)[:, None].float()
-    whole = pile if n is None else piles.some(pile, n)
-    assert torch.equal(torch.cat(list(piles.shares(pile, n))), whole)
-    assert max(len(part) for part in piles.shares(pile, n)) <= 4
+    whole = pile if n is None else chunked.some(pile, n)
+    assert torch.equal(torch.cat(list(chunked.shares(pile, n))), whole)
+    assert max(len(part) for part in chunked.shares(pile, n)) <= 4
 
 
 def test_a_stop_is_obeyed_while_a_judge_learns(tmp_path: Path) -> None:

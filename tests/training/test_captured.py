@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import torch
 
+from data.batches import Batches
+from data.readers.builtin import load
 from models.duel import Losses
 from models.spec.families import FAMILIES
 from models.spec.recipe import Recipe
@@ -20,9 +22,7 @@ from models.spec.resolve import resolve
 from tests.support.tape import Tape, memory
 from tests.training.test_exactness import SMALL, assert_same
 from worker.training import trainer as training
-from worker.training.batches import Batches
-from worker.training.captured import BY_HAND, Captured, Graph, graph_on, tensors_of
-from worker.training.data import load
+from worker.training.cuda_graphs import BY_HAND, Captured, Graph, graph_on, tensors_of
 from worker.training.numerics import Numerics, apply
 from worker.training.trainer import Trainer
 

@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from data.batches import Batches
+from data.readers.builtin import load
+from data.toy import MIXTURES, Mixture, kernel_density, line_of
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from models.truth import MIXTURES, Mixture, kernel_density, line_of
-from worker.training.batches import Batches
-from worker.training.data import load
 from worker.training.trainer import Trainer
 
 DATA = MIXTURES["gaussian1d"]

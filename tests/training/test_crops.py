@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from data.batches import Batches
+from data.readers.builtin import Data, Split, load
 from models.rng import Script
 from models.spec.recipe import Recipe
 from models.spec.resolve import RecipeRefused, resolve
-from worker.training.batches import Batches
-from worker.training.data import Data, Split, load
-from worker.training.exam import Exam
+from worker.evaluation.generator_under_test import Exam
 
 CPU = torch.device("cpu")
 LOAD, SIDE, BATCH = 24, 16, 8
@@ -117,7 +117,7 @@ def test_a_captured_step_is_given_other_crops_each_time() -> None:
 
 
 def test_scenes_are_drawn_at_the_side_that_they_are_prepared_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.training.data.SCENES", {"train": 2, "test": 2})
+    monkeypatch.setattr("data.readers.builtin.SCENES", {"train": 2, "test": 2})
     for family in ("cyclegan", "pix2pix"):
         for split in get_args(Split):
             drawn = load(recipe_of(family).data, None, split)

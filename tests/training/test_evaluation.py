@@ -11,16 +11,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from data.readers.builtin import Data, DatasetMissing, Split, load
 from models.build import build_generator
 from models.spec.data import DataSpec, Images, Unpaired
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from models.spec.watch import FIGURES
 from tests.support.tensors import made_meanwhile
-from worker.training import evaluation, exam, piles
-from worker.training.data import Data, DatasetMissing, Split, load
-from worker.training.evaluation import CannotMeasure, Evaluation, evaluate
-from worker.training.judge import learned
+from worker.evaluation import chunked, full, generator_under_test
+from worker.evaluation.full import CannotMeasure, Evaluation, evaluate
+from worker.evaluation.judge import learned
 
 COMPARED = {"frechet", "kid", "precision", "recall", "density", "coverage", "diversity", "variety", "copies"}
 CONDITIONAL = {"agreement", "gan_test", "gan_train", "spread", "intra_diversity"}
@@ -49,8 +49,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exam, "QUICK", 60)
-    monkeypatch.setattr(exam, "FULL", 60)
+    monkeypatch.setattr(generator_under_test, "QUICK", 60)
+    monkeypatch.setattr(generator_under_test, "FULL", 60)
 
 
 def recipe_of(family: str, dataset: str) -> Recipe:
@@ -195,8 +195,8 @@ def test_no_whole_pile_of_pictures_is_made_of_floats(
     wanted = {"psnr", "ssim"}
     judged(recipe, build_generator(recipe), cache, only=wanted)  # data are read from here on
     judge = learned(data_of(recipe.data, "train"), cache, 60)
-    monkeypatch.setattr(exam, "learned", lambda *_: judge)
-    monkeypatch.setattr(piles, "PART", 16)
+    monkeypatch.setattr(generator_under_test, "learned", lambda *_: judge)
+    monkeypatch.setattr(chunked, "PART", 16)
     beats: list[None] = []
     with made_meanwhile() as tensors:
         found = judged(recipe, build_generator(recipe), cache, only=wanted, beat=lambda: beats.append(None))
@@ -304,7 +304,7 @@ def test_few_pictures_are_measured_by_what_can_be(family: str, dataset: str, cou
             judged(recipe, build_generator(recipe), cache, n=100, read=read)
         return
     found = judged(recipe, build_generator(recipe), cache, n=100, read=read)
-    assert set(found.figures) & evaluation.SINGLE == set(found.figures) != set()
+    assert set(found.figures) & full.SINGLE == set(found.figures) != set()
     assert found.figures.keys() | found.lacking.keys() == CASES[family, dataset] - {"spread", "intra_diversity"}
     assert f"there are {count}" in found.lacking["frechet"]
 

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import torch
 
+from data.batches import Batches
+from data.readers.builtin import load
 from models import checkpoint
 from models.export import export_checkpoint
 from models.spec.families import FAMILIES
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from worker.training.batches import Batches
-from worker.training.data import load
 from worker.training.loop import Finished, Listener, Quiet, Report, Saved, Stop, Stopped, train
 from worker.training.numerics import Numerics, apply, measure
 from worker.training.trainer import NonFinite, Trainer

@@ -8,16 +8,16 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from data.batches import Batches
+from data.readers.builtin import DatasetMissing, load
 from models import checkpoint
 from models.nets.rotation import RotationNet
 from models.nets.vgg import Vgg19
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve, settled
 from tests.training.test_exactness import run
-from worker.training import pace
-from worker.training.batches import Batches
-from worker.training.data import DatasetMissing, load
-from worker.training.features import WeightsMissing, all_turns, learn_turns, read_vgg19
+from worker.evaluation.features import WeightsMissing, all_turns, learn_turns, read_vgg19
+from worker.training import throughput
 from worker.training.loop import Finished, Quiet, Report, Saved, Stop, Stopped
 from worker.training.numerics import apply, measure
 from worker.training.trainer import Trainer
@@ -138,10 +138,10 @@ def test_a_job_can_be_stopped_while_it_prepares(tmp_path: Path, why: Stop) -> No
 
 def test_minutes_hold_the_preparation_too(tmp_path: Path) -> None:
     minutes = small().model_copy(update={"budget": small().budget.model_copy(update={"minutes": 1.0})})
-    assert pace.steps_within(minutes, pace.Pace(1, 0, 0, prepare=20)) == 40
+    assert throughput.steps_within(minutes, throughput.Pace(1, 0, 0, prepare=20)) == 40
     beats: list[int] = []
     short = settled(small(), 1).model_copy(update={"budget": minutes.budget.model_copy(update={"minutes": 0.001})})
-    measured = pace.measure(
+    measured = throughput.measure(
         short, load(short.data, None), measure("cpu", short, 1), lambda: beats.append(0), folder=tmp_path
     )
     assert measured.prepare > 0

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from data.readers.builtin import Data, load
 from models import checkpoint
 from models.export import export_checkpoint, load_export
 from models.spec.data import Points, Sequences
 from models.spec.families import FAMILIES
 from models.spec.resolve import RecipeRefused, merge, resolve
 from tests.training.test_exactness import SMALL
-from worker.training import judge
-from worker.training.data import Data, load
+from worker.evaluation import judge
 from worker.training.loop import Finished, Quiet, Report, train
 from worker.training.numerics import apply, measure
 

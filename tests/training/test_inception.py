@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from worker.training.features import WeightsMissing
-from worker.training.inception import FILE, read_inception
+from worker.evaluation.features import WeightsMissing
+from worker.evaluation.inception import FILE, read_inception
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 """TorchScript is no longer worked on, and the network everybody compares by is a file of it."""

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 import torch
 
+from data.batches import Batches
+from data.readers.builtin import Data, load
 from models import checkpoint
 from models.export import export_checkpoint
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from worker.training import judge
-from worker.training.batches import Batches
-from worker.training.data import Data, load
+from worker.evaluation import judge
+from worker.evaluation.live import Inspector
 from worker.training.health import Trouble
-from worker.training.inspector import Inspector
 from worker.training.loop import Best, Evaluation, Finished, NonFinite, Quiet, Saved, Stop, Stopped, train
 from worker.training.numerics import apply, measure
 from worker.training.trainer import Trainer

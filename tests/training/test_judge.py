@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from data.readers.builtin import Data, load
 from models.spec.resolve import resolve
-from worker.training.data import Data, load
-from worker.training.judge import EXAMPLES, QUICK, learned
-from worker.training.piles import shares
+from worker.evaluation.chunked import shares
+from worker.evaluation.judge import EXAMPLES, QUICK, learned
 
 DIGITS = resolve("cdcgan", dataset="digits")[1].data
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from models.duel import Scores, Verdict
-from models.games import Batch, Synthesis
+from models.games.game import Batch
+from models.games.synthesis import Synthesis
 from models.objectives import NonSaturating
 from models.rng import Rng
 from models.spec import games as spec

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 
+from data.batches import Batches
+from data.readers.builtin import load
 from models import checkpoint
-from models.engine import Item, Loaded
 from models.export import export_checkpoint, load_export
 from models.latent import cycling_labels, draw_latent
 from models.recalibration import recalibrate
 from models.rng import Rng
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from worker.training.batches import Batches
-from worker.training.data import load
+from serving.engine import Item, Loaded
 from worker.training.trainer import Trainer
 
 CPU = torch.device("cpu")

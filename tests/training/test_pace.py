@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 import torch
 
+from data.batches import Batches
+from data.readers.builtin import load
 from models import checkpoint
 from models.export import export_checkpoint
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve, settled
-from worker.training.batches import Batches
-from worker.training.data import load
 from worker.training.loop import NonFinite, Quiet, Saved, train
 from worker.training.numerics import apply, measure
-from worker.training.pace import Pace, steps_within
-from worker.training.pace import measure as measure_pace
+from worker.training.throughput import Pace, steps_within
+from worker.training.throughput import measure as measure_pace
 from worker.training.trainer import Trainer
 
 

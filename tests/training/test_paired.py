@@ -8,11 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
+from data.batches import Batches
+from data.readers.builtin import load
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from worker.training.batches import Batches
-from worker.training.data import load
-from worker.training.figures.pictures import psnr
+from worker.evaluation.metrics.pictures import psnr
 from worker.training.numerics import apply, measure
 from worker.training.samples import sample_sheet
 from worker.training.trainer import Trainer

@@ -9,12 +9,12 @@ import pytest
 import torch
 from pydantic import BaseModel
 
+from data.batches import Batches
+from data.readers.builtin import Data, load
 from models.spec.objectives import ObjectiveSpec
 from models.spec.penalties import PenaltySpec
 from models.spec.recipe import Recipe
 from models.spec.resolve import RecipeRefused, resolve
-from worker.training.batches import Batches
-from worker.training.data import Data, load
 from worker.training.trainer import Trainer
 
 Json = dict[str, Any]

@@ -7,12 +7,12 @@ import torch
 from sklearn.svm import SVC
 from torch import Tensor
 
+from data.readers.builtin import load
 from models import checkpoint
 from models.export import export_checkpoint, load_export
 from models.latent import cycling_labels, draw_latent
 from models.rng import Rng
 from models.spec.resolve import resolve
-from worker.training.data import load
 from worker.training.loop import Finished, Quiet, train
 from worker.training.numerics import apply, measure
 

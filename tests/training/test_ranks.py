@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from models import ranks
-from models.nets.spread import spread
+from models import distributed
+from models.nets.layers.sync_layers import spread
 from models.spec.families import FAMILIES
 from models.spec.objectives import ObjectiveSpec
 from models.spec.penalties import PenaltySpec
@@ -123,14 +123,14 @@ def test_alone_nothing_is_spread() -> None:
     spread(network)
     assert [type(layer) for layer in network] == [nn.BatchNorm1d, nn.Dropout]
     x = torch.arange(4.0)
-    assert ranks.part(x) is not None
-    assert torch.equal(ranks.whole(ranks.part(x)), x)
-    assert ranks.count() == 1
+    assert distributed.part(x) is not None
+    assert torch.equal(distributed.whole(distributed.part(x)), x)
+    assert distributed.count() == 1
 
 
 def test_an_unknown_layer_that_mixes_a_batch_is_no_silent_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranks, "count", lambda: 2)
+    monkeypatch.setattr(distributed, "count", lambda: 2)
     with pytest.raises(TypeError, match="BatchNorm3d is not known"):
         spread(nn.Sequential(nn.BatchNorm3d(3)))
     with pytest.raises(ValueError, match="3 rows cannot be shared out"):
-        ranks.rows(3)
+        distributed.rows(3)

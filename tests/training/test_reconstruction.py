@@ -11,9 +11,9 @@ from torch.distributions import Normal, kl_divergence
 
 from models import checkpoint
 from models.export import export_checkpoint, load_export
+from models.games.reconstruction import difference, divergence
 from models.latent import draw_latent
 from models.nets.autoencoder import DcganAutoencoder, MlpAutoencoder
-from models.reconstruction import difference, divergence
 from models.rng import Rng
 from models.spec.nets import DcganAutoencoder as DcganAutoencoderSpec
 from models.spec.nets import MlpAutoencoder as MlpAutoencoderSpec

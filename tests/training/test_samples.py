@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
-from models.picture import MODE, line_size, text_size
+from data.batches import Batches
+from data.images import MODE, line_size, text_size
+from data.readers.builtin import load
+from data.toy import MIXTURES, line_of
 from models.spec.resolve import resolve
-from models.truth import MIXTURES, line_of
 from worker.training import samples
-from worker.training.batches import Batches
-from worker.training.data import load
 from worker.training.loop import SAMPLES, sample_every
 from worker.training.samples import Sheet, sample_sheet
 from worker.training.trainer import Trainer

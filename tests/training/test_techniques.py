@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from models import checkpoint
-from models.nets.schedule import proceed
+from models.nets.layers.common import proceed
 from models.rng import Rng
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve

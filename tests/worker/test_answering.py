@@ -10,22 +10,22 @@ from redis import Redis
 
 from app.core.settings import get_settings
 from app.core.store import Store
-from app.services import parcels
-from models.engine import Engine
+from app.services.inference import redis_codec
 from models.spec.resolve import resolve
+from serving.engine import Engine
 from tests.support.exports import write_vivid
 from tests.support.wait import until
 from tests.support.worker import running_redis
-from worker.answering import Answering
+from worker.inference.replies import Answering
 
 LONG = 200_000
 """pictures that are not made before anybody looks"""
-ANSWERS = parcels.answers("test")
+ANSWERS = redis_codec.answers("test")
 
 
 @pytest.fixture
 def redis(home: Path) -> Iterator[Redis]:
-    with running_redis(), parcels.connect(get_settings(), retries=0) as client:
+    with running_redis(), redis_codec.connect(get_settings(), retries=0) as client:
         yield client
 
 
@@ -57,12 +57,12 @@ def asked(export: str, id_: str = "one", n: int = 3) -> dict[str, Any]:
 
 
 def waited_for(redis: Redis, id_: str = "one") -> None:
-    redis.set(parcels.mark(id_), parcels.pack({}), ex=60)
+    redis.set(redis_codec.mark(id_), redis_codec.pack({}), ex=60)
 
 
 def answer(redis: Redis) -> tuple[dict[str, Any], Any]:
     popped: Any = until(lambda: redis.lpop(ANSWERS))
-    return parcels.unpack(popped)
+    return redis_codec.unpack(popped)
 
 
 def test_what_is_made_comes_back_and_leaves_no_mark(
@@ -115,15 +115,15 @@ def test_a_message_that_comes_twice_is_answered_once(redis: Redis, answering: An
     answering.take(**asked(export, n=LONG))
     waited_for(redis, "other")
     answering.take(**asked(export, "other"))
-    assert redis.exists(parcels.mark("one"))
+    assert redis.exists(redis_codec.mark("one"))
     assert answer(redis)[0]["id"] == "other"
-    redis.delete(parcels.mark("one"))
+    redis.delete(redis_codec.mark("one"))
 
 
 def test_what_waits_is_withdrawn_with_its_mark(redis: Redis, engine: Engine, answering: Answering, export: str) -> None:
     waited_for(redis)
     answering.take(**asked(export, n=LONG))
-    redis.delete(parcels.mark("one"))
+    redis.delete(redis_codec.mark("one"))
     assert answer(redis)[0] == {"id": "one", "withdrawn": True}
     until(lambda: engine.load()[0] == 0)
     assert sum(n * turns for n, turns in enumerate(engine.load()[1])) < LONG
@@ -139,7 +139,7 @@ def test_a_full_queue_and_a_bad_request_are_told(
     head, _ = answer(redis)
     assert head["id"] == "small"
     assert head["retry_after"] > 0
-    redis.delete(parcels.mark("large"))
+    redis.delete(redis_codec.mark("large"))
     assert answer(redis)[0] == {"id": "large", "withdrawn": True}
     until(lambda: engine.load()[0] == 0)  # its places are free at the engine's next turn
     answering.take(**asked("0" * 64, "bad"))
@@ -157,13 +157,13 @@ def test_a_stop_is_told_to_who_waits(redis: Redis, engine: Engine, export: str) 
 def test_parcels_carry_arrays_as_they_are() -> None:
     for kind in ("u1", "f4", "i8"):
         array = np.arange(12).reshape(2, 3, 2).astype(kind)
-        head, back = parcels.unpack(parcels.pack({"id": "x\n"}, array))
+        head, back = redis_codec.unpack(redis_codec.pack({"id": "x\n"}, array))
         assert head["id"] == "x\n"
         assert back is not None
         assert (back == array).all()
         assert back.dtype == array.dtype
         back[...] = 0
-    assert parcels.unpack(parcels.pack({"a": 1})) == ({"a": 1}, None)
+    assert redis_codec.unpack(redis_codec.pack({"a": 1})) == ({"a": 1}, None)
 
 
 def test_requests_that_cannot_be_read_cost_the_others_nothing(
@@ -171,8 +171,8 @@ def test_requests_that_cannot_be_read_cost_the_others_nothing(
 ) -> None:
     waited_for(redis)
     waited_for(redis, "bare")
-    redis.set(parcels.mark("torn"), b"no parcel")
-    redis.rpush(parcels.mark("list"), b"no mark")
+    redis.set(redis_codec.mark("torn"), b"no parcel")
+    redis.rpush(redis_codec.mark("list"), b"no mark")
     asking = asked(export)
     strange: list[Any] = [7, None, {}, {"id": 7}, {"id": "bare"}, {"id": "torn", "export": export}, {"id": "list"}]
     asking["requests"] = [*strange, *asking["requests"]]

@@ -5,9 +5,10 @@ import pytest
 
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
-from app.services import attempts, jobs, models
-from app.services.inference import Inference
-from app.services.plans import Start
+from app.services.inference.service import Inference
+from app.services.jobs import attempts, lifecycle
+from app.services.jobs.plans import Start
+from app.services.models import registry
 from app.services.views import EventView, JobView
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
@@ -17,16 +18,16 @@ from tests.support.worker import Process, running_worker, until_state, until_ste
 
 
 def create(recipe: Recipe) -> JobView:
-    return jobs.create(family=None, recipe=recipe, dataset=recipe.data.dataset, model_name="mine")
+    return lifecycle.create(family=None, recipe=recipe, dataset=recipe.data.dataset, model_name="mine")
 
 
 def told(job_id: str, type_: str) -> list[EventView]:
-    return [event for event in jobs.events(job_id, limit=10_000) if event.type == type_]
+    return [event for event in lifecycle.events(job_id, limit=10_000) if event.type == type_]
 
 
 def kill_runner(worker: Process) -> None:
     children = psutil.Process(worker.pid).children()
-    next(child for child in children if "worker.runner" in child.cmdline()).kill()
+    next(child for child in children if "worker.runners.main" in child.cmdline()).kill()
 
 
 def finished(job: JobView) -> JobView:
@@ -55,7 +56,7 @@ def test_minutes_are_measured_once_and_the_job_is_then_the_one_of_its_steps(brok
         assert event.data["message"].startswith(f"At the pace measured here 0.03 minutes are {steps} steps;")
         assert (done.step, done.total, done.recipe.budget.steps) == (steps, steps, steps)
         assert done.recipe == resolve("gan", dataset="ring8", seed=5, budget={"steps": steps})[1]
-        assert models.versions()[0].recipe == done.recipe
+        assert registry.versions()[0].recipe == done.recipe
         given = finished(create(done.recipe))
     assert told(given.id, "budget") == []
     assert export_of(given) == export_of(done)
@@ -68,9 +69,9 @@ def test_the_last_checkpoint_published_here_is_the_jobs_own_export(broker: Proce
     inference = Inference(get_settings())
     inference.start()
     try:
-        last, before = jobs.checkpoints(job.id)[:2]
-        assert models.publish("copy", last.id, inference.export).export_sha256 == own
-        assert models.publish("early", before.id, inference.export).export_sha256 != own
+        last, before = lifecycle.checkpoints(job.id)[:2]
+        assert registry.publish("copy", last.id, inference.export).export_sha256 == own
+        assert registry.publish("early", before.id, inference.export).export_sha256 != own
     finally:
         inference.stop()
 
@@ -90,7 +91,7 @@ def test_a_job_begins_with_anothers_weights_though_that_one_is_gone(broker: Proc
     begun, fresh = make_job("gan", steps=2, start=source), make_job("gan", steps=2)
     damaged = make_job("gan", start=source)
     get_settings().checkpoints(damaged.id).joinpath("start.pt").unlink()
-    jobs.delete(source.job_id)
+    lifecycle.delete(source.job_id)
     with running_worker(FORGER_SLOTS="3"):
         assert export_of(finished(begun)) != export_of(finished(fresh))
         failed = until_state(damaged.id, *TERMINAL)

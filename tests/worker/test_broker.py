@@ -9,8 +9,9 @@ from redis import Redis
 
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
-from app.services import health, jobs
-from app.services.parcels import connect
+from app.services.inference.redis_codec import connect
+from app.services.jobs import lifecycle
+from app.services.system import health
 from tests.support import junk
 from tests.support.broker import cannot_save, saves_again
 from tests.support.jobs import make_job
@@ -96,7 +97,7 @@ def test_no_refusal_of_redis_ends_a_worker_or_a_runner(redis: Redis) -> None:
             until(lambda: not redis.llen(junk.QUEUE))
             assert worker.poll() is None, word
         assert runner.is_running()
-        until_step(trains, jobs.get(trains).step + 1)
-        assert jobs.get(trains).attempt == 1
-        jobs.cancel(trains)
+        until_step(trains, lifecycle.get(trains).step + 1)
+        assert lifecycle.get(trains).attempt == 1
+        lifecycle.cancel(trains)
         assert until_state(waits, *TERMINAL).state == S.SUCCEEDED

@@ -10,9 +10,10 @@ import pytest
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
 from app.core.store import Store, sha256_of
-from app.services import bulk, jobs, shards
-from app.services.inference import Inference
-from app.services.subjects import SUBJECT_FILE
+from app.services.creation import bulk
+from app.services.inference.service import Inference
+from app.services.jobs import lifecycle, shards
+from app.services.models.source_weights import SUBJECT_FILE
 from app.services.views import JobView
 from tests.support.exports import publish_slow, publish_vivid
 from tests.support.jobs import make_job
@@ -43,7 +44,7 @@ def test_generating_needs_no_slot_and_shares_the_place_beside(broker: Process) -
         until_step(training.id, 1)
         first, second = ask(), ask()
         done = [until_state(job.id, *TERMINAL) for job in (first, second)]
-        assert jobs.get(training.id).state == S.RUNNING
+        assert lifecycle.get(training.id).state == S.RUNNING
     assert [job.state for job in done] == [S.SUCCEEDED] * 2, done[0].status_reason
     assert left(first) == left(second), "what was asked decides every byte"
     assert (done[1].started_at or 0) >= (done[0].finished_at or 0), "one after the other"
@@ -55,14 +56,14 @@ def test_what_was_called_off_keeps_its_shards_and_nothing_else(broker: Process) 
     job = ask(**LONG)
     with running_worker():
         until_step(job.id, 100)
-        jobs.pause(job.id)
+        lifecycle.pause(job.id)
         until_state(job.id, S.PAUSED)
         kept = left(job)
         assert kept
         assert [path.name for path in get_settings().checkpoints(job.id).iterdir()] == [SUBJECT_FILE]
-        jobs.resume(job.id)
-        until_step(job.id, jobs.get(job.id).step + 50)
-        jobs.cancel(job.id)
+        lifecycle.resume(job.id)
+        until_step(job.id, lifecycle.get(job.id).step + 50)
+        lifecycle.cancel(job.id)
         until_state(job.id, S.CANCELLED)
     assert left(job)[: len(kept)] == kept
     assert len(left(job)) > len(kept)
@@ -82,16 +83,16 @@ def test_a_shard_that_is_lost_or_damaged_is_made_again_with_those_after_it(
     job = ask(n=2000, shard=50)
     with running_worker():
         until_step(job.id, 200)
-        jobs.pause(job.id)
+        lifecycle.pause(job.id)
         until_state(job.id, S.PAUSED)
         expected, store = left(job), Store(get_settings().artifacts)
         harm(store.path(shards.recorded(job.id)[1].sha256))
-        jobs.resume(job.id)
+        lifecycle.resume(job.id)
         done = until_state(job.id, *TERMINAL)
     assert done.state == S.SUCCEEDED, done.status_reason
     assert left(job)[: len(expected)] == expected
     assert all(sha256_of(store.path(sha256)) == sha256 for _, sha256 in left(job))
-    rewound = [event.data["to_step"] for event in jobs.events(job.id) if event.type == "rewound"]
+    rewound = [event.data["to_step"] for event in lifecycle.events(job.id) if event.type == "rewound"]
     assert rewound == [50]
 
 

@@ -9,7 +9,9 @@ import pytest
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
 from app.core.store import Store
-from app.services import jobs, models, sweep
+from app.services.jobs import lifecycle
+from app.services.models import registry
+from app.services.system import garbage
 from tests.support.jobs import make_job
 from tests.support.wait import until
 from tests.support.worker import Process, running_worker, until_state, worker_log
@@ -31,7 +33,7 @@ def wrong_by(seconds: float) -> dict[str, str]:
 @pytest.mark.parametrize("seconds", [DAY_S, pytest.param(-DAY_S, marks=pytest.mark.long)])
 def test_a_worker_whose_clock_is_wrong(broker: Process, seconds: float) -> None:
     """It takes the one ring there is, keeps its lease, sweeps no young file and says how long the job took."""
-    sweep.sweep()  # the empty home becomes this database's
+    garbage.sweep()  # the empty home becomes this database's
     store, began = Store(get_settings().artifacts), time.monotonic()
     young = store.path(store.put_bytes(b"waits for its row"))
     old = store.path(store.put_bytes(b"unnamed"))
@@ -42,10 +44,10 @@ def test_a_worker_whose_clock_is_wrong(broker: Process, seconds: float) -> None:
         until(lambda: not old.exists())
     took = time.monotonic() - began
     assert (done.state, done.attempt) == (JobState.SUCCEEDED, 1), done.status_reason
-    (version,) = models.versions()
+    (version,) = registry.versions()
     assert 0 < version.card["seconds"] < took
     assert young.exists()
-    assert all(artifact.sha256 for artifact in jobs.artifacts(job.id))
+    assert all(artifact.sha256 for artifact in lifecycle.artifacts(job.id))
     lines = [line for line in worker_log().read_text().splitlines() if '"attempt_started"' in line]
     today = time.strftime("%Y-%m-%d", time.gmtime())
     assert lines

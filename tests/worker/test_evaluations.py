@@ -12,17 +12,18 @@ from app.core.names import TRAIN
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
 from app.core.store import Store
-from app.services import attempts, evaluations, jobs
-from app.services.subjects import SUBJECT_FILE
+from app.services.creation import evaluations
+from app.services.jobs import attempts, lifecycle
+from app.services.models.source_weights import SUBJECT_FILE
 from app.services.views import JobView
 from tests.support.checkpoints import checkpoint_of
 from tests.support.jobs import make_job
 from tests.support.worker import Process, running_worker, until_state, until_step
 from worker import tasks
-from worker.evaluator import Evaluator, finite
-from worker.lifeline import Lifeline
-from worker.runner import told_in_words
-from worker.training import evaluation
+from worker.evaluation import full
+from worker.runners.evaluate import Evaluator, finite
+from worker.runners.main import told_in_words
+from worker.runners.supervisor_link import Lifeline
 
 S = JobState
 
@@ -36,7 +37,7 @@ def ask(**how: Any) -> JobView:
 
 
 def evaluation_of(job: JobView) -> dict[str, Any]:
-    report = next(left for left in jobs.artifacts(job.id, "evaluation") if left.name == "evaluation.json")
+    report = next(left for left in lifecycle.artifacts(job.id, "evaluation") if left.name == "evaluation.json")
     read: dict[str, Any] = json.loads(Store(get_settings().artifacts).path(report.sha256).read_bytes())
     return read
 
@@ -49,13 +50,13 @@ def test_an_evaluation_without_memory_says_what_to_ask_for(
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(evaluation, "evaluate", fail)
+    monkeypatch.setattr(full, "evaluate", fail)
     monkeypatch.setattr(Lifeline, "beat", lambda *_, **__: None)  # nobody listens
     job = ask(checkpoint=checkpoint_of("gan", "ring8"))
     assert attempts.claim(job.id, "tests") is not None
     with told_in_words(job.id, 1):
         Evaluator(job, 1, Lifeline()).run()
-    reason = jobs.get(job.id).status_reason
+    reason = lifecycle.get(job.id).status_reason
     assert reason is not None
     assert (reason.code, reason.message) == ("out_of_memory", "Memory ran out: ask for a smaller n.")
 
@@ -69,8 +70,8 @@ def test_an_evaluation_runs_while_a_training_has_the_only_slot(broker: Process) 
         until_step(training.id, 1)
         waiting = make_job("gan", "ring8", steps=3)
         done = until_state(ask(checkpoint=checkpoint).id, *TERMINAL)
-        assert jobs.get(training.id).state == S.RUNNING
-        assert jobs.get(waiting.id).state == S.QUEUED, "an evaluation's place is no slot"
+        assert lifecycle.get(training.id).state == S.RUNNING
+        assert lifecycle.get(waiting.id).state == S.QUEUED, "an evaluation's place is no slot"
     assert done.state == S.SUCCEEDED, done.status_reason
     assert done.result is not None
     assert {"transport", "modes", "sliced_wasserstein"} <= done.result.figures.keys()
@@ -88,7 +89,7 @@ def test_a_checkpoint_of_pictures_is_evaluated_with_the_figures_named(broker: Pr
         done = until_state(job.id, *TERMINAL, within_s=120)
     assert done.result is not None, done.status_reason
     assert done.result.figures.keys() == {"frechet", "agreement"}
-    (picture,) = (left for left in jobs.artifacts(job.id) if left.media_type == "image/png")
+    (picture,) = (left for left in lifecycle.artifacts(job.id) if left.media_type == "image/png")
     Image.open(io.BytesIO(Store(get_settings().artifacts).path(picture.sha256).read_bytes())).verify()
     assert [path.name for path in get_settings().checkpoints(job.id).iterdir()] == [SUBJECT_FILE]
 
@@ -113,10 +114,10 @@ def test_an_evaluation_can_be_paused_and_cancelled(broker: Process) -> None:
     job = ask(checkpoint=checkpoint, n=2000)
     with running_worker():
         until_state(job.id, S.RUNNING)
-        jobs.pause(job.id)
+        lifecycle.pause(job.id)
         until_state(job.id, S.PAUSED)
-    assert jobs.cancel(job.id).state == S.CANCELLED
-    assert jobs.artifacts(job.id) == []
+    assert lifecycle.cancel(job.id).state == S.CANCELLED
+    assert lifecycle.artifacts(job.id) == []
 
 
 @once

@@ -6,7 +6,8 @@ import psutil
 import pytest
 
 from app.core.states import TERMINAL, JobState
-from app.services import jobs, models
+from app.services.jobs import lifecycle
+from app.services.models import registry
 from app.services.views import JobView
 from models.spec.watch import METRICS
 from tests.support.jobs import make_job
@@ -34,9 +35,9 @@ def test_an_extension_that_is_killed_gives_the_same_bytes(broker: Process) -> No
     made = [make_job("gan", "ring8", steps=20, **FAST) for _ in range(2)]
     with running_worker(FORGER_SLOTS="2") as worker:
         first = [finished(job) for job in made]
-        broken, whole = (jobs.extend(job.id, 800) for job in made)
+        broken, whole = (lifecycle.extend(job.id, 800) for job in made)
         assert (broken.state, broken.total) == (JobState.QUEUED, 820)
-        until(lambda: jobs.get(broken.id).step >= 110)
+        until(lambda: lifecycle.get(broken.id).step >= 110)
         kill_runner(worker, broken.id)
         second = [finished(job) for job in (broken, whole)]
     assert [job.attempt for job in second] == [3, 2]
@@ -45,13 +46,13 @@ def test_an_extension_that_is_killed_gives_the_same_bytes(broker: Process) -> No
     shas = [result.export_sha256 for result in results if result]
     assert shas[0] == shas[1] != shas[2]
     assert shas[2] == shas[3]
-    assert sorted((version.version, version.step) for version in models.versions()) == [
+    assert sorted((version.version, version.step) for version in registry.versions()) == [
         (1, 20),
         (2, 20),
         (3, 820),
         (4, 820),
     ]
-    steps = [step for step, _ in jobs.metrics(whole.id)["critic/non_saturating"][0]]
+    steps = [step for step, _ in lifecycle.metrics(whole.id)["critic/non_saturating"][0]]
     assert steps == [20, 400, 800, 820]
 
 
@@ -64,5 +65,5 @@ def test_a_training_that_ended_early_goes_on_when_it_is_extended(broker: Process
         assert early.status_reason is not None
         assert early.status_reason.code == "stopped_early"
         assert early.step < early.total
-        done = finished(jobs.extend(job.id, 10))
+        done = finished(lifecycle.extend(job.id, 10))
     assert (done.step, done.total, done.status_reason) == (early.step + 10, early.step + 10, None)

@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 
 from app.core.states import JobState
-from app.services import attempts, datasets, jobs, models
+from app.services.datasets import catalog
+from app.services.jobs import attempts, lifecycle
+from app.services.models import registry
 from models.spec.resolve import resolve
 from tests.services.test_datasets import take
 from tests.support.zips import picture
 from tests.worker.test_runner import Ordered
-from worker.runner import Runner
+from worker.runners.train import Runner
 
 SMALL = {"generator": {"width": 4}, "critic": {"width": 4}, "batch_size": 4}
 UPLOADS = {
@@ -37,11 +39,11 @@ def test_a_job_on_few_pictures_succeeds(database: Path, family: str, count: int)
     overrides = {**SMALL, **own, "report_every": 2, "watch": None}
     if family != "dcgan":
         overrides["critic"] = {"width": 4, "layers": 1}
-    known = datasets.all_datasets()
+    known = catalog.all_datasets()
     _, recipe = resolve(family, dataset="few", seed=1, budget={"steps": 4}, overrides=overrides, datasets=known)
-    job = jobs.create(family=family, recipe=recipe, dataset="few", model_name="few")
+    job = lifecycle.create(family=family, recipe=recipe, dataset="few", model_name="few")
     assert attempts.claim(job.id, "tests") is not None
     Runner(job.id, 1, Ordered(-1, lambda: None)).run()
-    ended = jobs.get(job.id)
+    ended = lifecycle.get(job.id)
     assert (ended.state, ended.step) == (JobState.SUCCEEDED, 4)
-    assert [version.name for version in models.versions()] == ["few"]
+    assert [version.name for version in registry.versions()] == ["few"]

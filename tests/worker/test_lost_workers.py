@@ -11,14 +11,15 @@ import pytest
 from app.core import owner
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
-from app.services import attempts, evaluations, jobs
+from app.services.creation import evaluations
+from app.services.jobs import attempts, lifecycle
 from app.services.views import JobView
 from tests.support.checkpoints import checkpoint_of
 from tests.support.jobs import make_job
 from tests.support.wait import until
 from tests.support.worker import Process, running_worker, until_state, until_step
 from tests.worker.test_worker import once, runner_of, told
-from worker.lifeline import DATABASE_LOST
+from worker.runners.supervisor_link import DATABASE_LOST
 from worker.supervisor import Attempt
 
 S = JobState
@@ -39,10 +40,10 @@ def test_a_job_whose_runner_or_worker_was_killed_goes_on_before_all_that_wait(br
         goes_on(first.id, 3)
         worker.send_signal(signal.SIGTERM)
         worker.wait(60)
-        assert [jobs.get(job_id).queue_position for job_id in (first.id, *waiting)] == [1, 2, 3, 4]
+        assert [lifecycle.get(job_id).queue_position for job_id in (first.id, *waiting)] == [1, 2, 3, 4]
     with running_worker(**LEASE):
         goes_on(first.id, 4)
-    assert [jobs.get(job_id).attempt for job_id in waiting] == [0, 0, 0]
+    assert [lifecycle.get(job_id).attempt for job_id in waiting] == [0, 0, 0]
 
 
 @pytest.mark.long
@@ -67,12 +68,12 @@ def test_an_evaluation_survives_its_workers_and_comes_out_as_it_began(broker: Pr
 
 
 def goes_on(job_id: str, attempt: int) -> None:
-    until(lambda: jobs.get(job_id).attempt == attempt)
+    until(lambda: lifecycle.get(job_id).attempt == attempt)
     until_step(job_id, 1)
 
 
 def has_begun(job_id: str, attempt: int) -> bool:
-    job = jobs.get(job_id)
+    job = lifecycle.get(job_id)
     return job.attempt == attempt and job.numerics is not None
 
 
@@ -90,8 +91,8 @@ def test_a_runner_that_lost_the_database_is_not_blamed(database: Path, monkeypat
         claim = attempts.claim(job.id, owner.here())
         assert claim is not None
         Attempt(claim, settings, threading.Event()).run()
-        assert jobs.get(job.id).attempt == fence
-    assert jobs.get(job.id).state == S.QUEUED
+        assert lifecycle.get(job.id).attempt == fence
+    assert lifecycle.get(job.id).state == S.QUEUED
     reasons = [event.data["reason"]["message"] for event in told(job.id, "state") if "reason" in event.data]
     assert len(reasons) == DEATHS
     assert all(f"status {DATABASE_LOST}" in reason for reason in reasons)

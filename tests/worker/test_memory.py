@@ -7,7 +7,7 @@ import pytest
 from app.core.machine import FIRST_TO_DIE
 from app.core.settings import get_settings
 from app.core.states import JobState
-from app.services import attempts, jobs
+from app.services.jobs import attempts, lifecycle
 from bench import estimates
 from models.spec.families import FAMILIES
 from tests.support.jobs import make_job
@@ -38,7 +38,7 @@ def test_a_runner_beyond_its_limit_fails_the_job_in_words(database: Path, monkey
     finally:
         runner.kill()
         runner.close()
-    ended = jobs.get(job.id)
+    ended = lifecycle.get(job.id)
     assert ended.status_reason is not None
     assert (status, ended.state, ended.status_reason.code) == (0, JobState.FAILED, "out_of_memory")
     assert "use a smaller batch_size" in ended.status_reason.message
@@ -60,7 +60,7 @@ def test_no_family_takes_more_than_estimated_nor_less_than_half(database: Path, 
 def holds(family: str, overrides: estimates.Overrides) -> None:
     """Another torch, or more threads, may take tens of MiB more before it computes."""
     peak, job = estimates.run(estimates.recipe_of(family, overrides))
-    told = jobs.get(job).estimate
+    told = lifecycle.get(job).estimate
     assert told is not None
     assert peak.memory_bytes <= told.memory_bytes <= 2 * peak.memory_bytes
     assert peak.disk_bytes <= told.disk_bytes

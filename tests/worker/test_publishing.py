@@ -9,7 +9,7 @@ import torch
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
 from app.core.store import sha256_of
-from app.services import jobs
+from app.services.jobs import lifecycle
 from app.services.views import JobView
 from models.export import export_checkpoint
 from tests.support.jobs import make_job
@@ -32,7 +32,7 @@ def exported(job: JobView, folder: Path) -> str:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        last = get_settings().checkpoints(job.id) / jobs.checkpoints(job.id)[0].file
+        last = get_settings().checkpoints(job.id) / lifecycle.checkpoints(job.id)[0].file
         export_checkpoint(job.recipe, last, folder / "export.safetensors")
     finally:
         torch.set_num_threads(threads)
@@ -44,11 +44,11 @@ def exported(job: JobView, folder: Path) -> str:
 def test_a_pause_is_obeyed_while_a_model_is_published(broker: Process, tmp_path: Path) -> None:
     job = large_job(width=8)
     with running_worker():
-        until(lambda: any(kept.step == 1 for kept in jobs.checkpoints(job.id)))
-        jobs.pause(job.id)
+        until(lambda: any(kept.step == 1 for kept in lifecycle.checkpoints(job.id)))
+        lifecycle.pause(job.id)
         paused = until_state(job.id, S.PAUSED, *TERMINAL)
         assert paused.state == S.PAUSED, "the statistics of a model take some seconds"
-        jobs.resume(job.id)
+        lifecycle.resume(job.id)
         done = until_state(job.id, *TERMINAL, within_s=180)
     assert done.state == S.SUCCEEDED, done.status_reason
     assert done.result is not None

@@ -8,7 +8,7 @@ import pytest
 
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
-from app.services import jobs
+from app.services.jobs import lifecycle
 from app.services.views import JobView
 from tests.support.jobs import make_job
 from tests.support.wait import until
@@ -31,7 +31,9 @@ def ranks_of(worker: Process) -> list[psutil.Process]:
 
     def seen() -> list[psutil.Process] | None:
         below = psutil.Process(worker.pid).children(recursive=True)
-        first, others = ([one for one in below if name in one.cmdline()] for name in ("worker.runner", "worker.ranks"))
+        first, others = (
+            [one for one in below if name in one.cmdline()] for name in ("worker.runners.main", "worker.runners.ranks")
+        )
         return [*first, *others] if first and others else None
 
     found = until(seen)
@@ -40,7 +42,7 @@ def ranks_of(worker: Process) -> list[psutil.Process]:
 
 
 def told_steps(job_id: str) -> list[int]:
-    curve, _ = jobs.metrics(job_id).get("generator/non_saturating", ([], False))
+    curve, _ = lifecycle.metrics(job_id).get("generator/non_saturating", ([], False))
     return [step for step, _ in curve]
 
 
@@ -80,17 +82,17 @@ def test_killed_ranks_paused_and_stopped_jobs_end_with_the_unbroken_runs_bytes(b
             all_gone(ranks)
         until_told(broken.id, 26)
         ranks = ranks_of(worker)
-        jobs.pause(broken.id)
+        lifecycle.pause(broken.id)
         until_state(broken.id, S.PAUSED)
         all_gone(ranks)
-        jobs.resume(broken.id)
+        lifecycle.resume(broken.id)
         mended = until_state(broken.id, *TERMINAL, within_s=WITHIN_S)
         assert mended.state == S.SUCCEEDED, mended.status_reason
     assert whole.result is not None
     assert mended.result is not None
     assert mended.attempt == 4
     assert mended.result.export_sha256 == whole.result.export_sha256
-    reasons = [event.data["reason"]["message"] for event in jobs.events(broken.id) if "reason" in event.data]
+    reasons = [event.data["reason"]["message"] for event in lifecycle.events(broken.id) if "reason" in event.data]
     assert "killed (signal 9)" in reasons[0]
     assert "Rank 1 of the job was ended by SIGKILL" in reasons[1]
     assert told_steps(broken.id) == list(range(1, STEPS + 1)), "no step twice, none missing"
@@ -105,7 +107,7 @@ def test_no_rank_outlives_a_cancel_or_a_killed_worker(broker: Process) -> None:
         until_step(job.id, 3)
         ranks = ranks_of(worker)
         assert all(listens_on_loopback(rank) for rank in ranks)
-        jobs.cancel(job.id)
+        lifecycle.cancel(job.id)
         until_state(job.id, S.CANCELLED)
         all_gone(ranks)
         orphan = on_two(LONG)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.remaining import Remaining
+from worker.runners.timing import Remaining
 
 
 def _after(remaining: Remaining, seconds: list[float], first: int = 1) -> float | None:

@@ -9,10 +9,10 @@ import pytest
 
 from app.core.errors import FencedOut
 from app.core.states import JobState
-from app.services import attempts, jobs
-from app.services.attempts import Reported
+from app.services.jobs import attempts, lifecycle
+from app.services.jobs.attempts import Reported
 from tests.support.jobs import make_job
-from worker.reporting import MOST, Reports
+from worker.runners.report_writer import MOST, Reports
 
 
 @pytest.fixture
@@ -33,20 +33,20 @@ def test_what_is_added_is_recorded_once_and_in_order(job: str) -> None:
         for step in range(1, 201):
             reports.add(step, {"loss": 1 / step, "lost": None}, (lambda: b"png") if step % 50 == 0 else None)
         reports.flush()
-        assert jobs.get(job).step == 200
+        assert lifecycle.get(job).step == 200
         attempts.record_event(job, 1, "health", {"step": 200})
     assert sum(sizes) == 200
     assert max(sizes) > 1
-    told = jobs.events(job, after=2)
+    told = lifecycle.events(job, after=2)
     assert [event.seq for event in told] == list(range(3, 3 + 205))
     assert [event.data["step"] for event in told if event.type == "metrics"] == list(range(1, 201))
     assert [event.data["step"] for event in told if event.type == "sample"] == [50, 100, 150, 200]
     assert told[-1].type == "health"
-    assert jobs.metrics(job) == {
+    assert lifecycle.metrics(job) == {
         "loss": ([(step, 1 / step) for step in range(1, 201)], False),
         "lost": ([(step, None) for step in range(1, 201)], False),
     }
-    assert [sample.step for sample in jobs.artifacts(job, "sample")] == [50, 100, 150, 200]
+    assert [sample.step for sample in lifecycle.artifacts(job, "sample")] == [50, 100, 150, 200]
 
 
 def test_notes_keep_their_place_and_nobody_waits_for_them(job: str) -> None:
@@ -89,14 +89,14 @@ def test_what_was_added_before_an_error_is_recorded(job: str) -> None:
 
     with pytest.raises(ZeroDivisionError):
         train()
-    assert jobs.metrics(job) == {"loss": ([(1, 1.0)], False)}
+    assert lifecycle.metrics(job) == {"loss": ([(1, 1.0)], False)}
 
 
 def test_a_fenced_out_attempt_hears_of_it_and_records_nothing(job: str) -> None:
     attempts.lost(job, 1, "worker_lost", "It went.")
     with pytest.raises(FencedOut), Reports(partial(attempts.record_reports, job, 1)) as reports:
         reports.add(1, {"loss": 1.0})
-    assert (jobs.metrics(job), jobs.get(job).state) == ({}, JobState.QUEUED)
+    assert (lifecycle.metrics(job), lifecycle.get(job).state) == ({}, JobState.QUEUED)
 
 
 def test_who_adds_hears_of_what_went_wrong_and_waits_for_nothing(job: str) -> None:
@@ -118,7 +118,7 @@ def test_a_picture_that_cannot_be_drawn_is_told_of(job: str) -> None:
 
     with pytest.raises(ZeroDivisionError), Reports(partial(attempts.record_reports, job, 1)) as reports:
         reports.add(1, {"loss": 1.0}, draw)
-    assert jobs.metrics(job) == {}
+    assert lifecycle.metrics(job) == {}
 
 
 def test_reports_wait_in_bounded_number() -> None:

@@ -10,14 +10,14 @@ from structlog.testing import capture_logs
 
 from app.core.settings import get_settings
 from app.core.states import JobState
-from app.services import attempts, jobs
-from app.services.intake import Intake
+from app.services.datasets.intake import Intake
+from app.services.jobs import attempts, lifecycle
 from app.services.views import JobView
 from models.spec.resolve import resolve
 from tests.support.jobs import make_job
 from tests.support.zips import classes, zipped
-from worker.lifeline import Lifeline
-from worker.runner import Runner
+from worker.runners.supervisor_link import Lifeline
+from worker.runners.train import Runner
 
 
 class Ordered(Lifeline):
@@ -45,12 +45,12 @@ def on_an_upload() -> JobView:
     finally:
         intake.close()
     recipe = resolve("cdcgan", dataset="pets", budget={"steps": 9}, datasets={"pets": info})[1]
-    return jobs.create(family=None, recipe=recipe, dataset="pets", model_name="mine")
+    return lifecycle.create(family=None, recipe=recipe, dataset="pets", model_name="mine")
 
 
 def in_minutes() -> JobView:
     recipe = resolve("gan", dataset="ring8", budget={"minutes": 1})[1]
-    return jobs.create(family=None, recipe=recipe, dataset="ring8", model_name="mine")
+    return lifecycle.create(family=None, recipe=recipe, dataset="ring8", model_name="mine")
 
 
 @pytest.mark.sampled(quick=2)
@@ -63,7 +63,8 @@ def in_minutes() -> JobView:
     ],
 )
 @pytest.mark.parametrize(
-    ("ask", "end"), [(jobs.cancel, JobState.CANCELLED), (jobs.pause, JobState.PAUSED), (None, JobState.QUEUED)]
+    ("ask", "end"),
+    [(lifecycle.cancel, JobState.CANCELLED), (lifecycle.pause, JobState.PAUSED), (None, JobState.QUEUED)],
 )
 def test_an_order_before_the_first_step_ends_the_attempt_there(
     database: Path, make: Callable[[], JobView], at: int, ask: Callable[[str], object] | None, end: JobState
@@ -72,7 +73,7 @@ def test_an_order_before_the_first_step_ends_the_attempt_there(
     assert attempts.claim(job.id, "tests") is not None
     lifeline = Ordered(at, lambda: ask and ask(job.id))
     Runner(job.id, 1, lifeline).run()
-    ended = jobs.get(job.id)
+    ended = lifecycle.get(job.id)
     assert (ended.state, ended.step, ended.total) == (end, 0, job.total)
     assert lifeline.beats == at
     settings = get_settings()
@@ -104,13 +105,13 @@ def test_an_extension_that_goes_on_from_before_it_says_what_is_lost(database: Pa
         first = 1 if fence == 1 else 3 if damaged else 5
         assert [line["step"] for line in lines if line["event"] == "first_step"] == [first]
         if fence == 1:
-            jobs.extend(job.id, 2)
-            newest = jobs.checkpoints(job.id)[0]
+            lifecycle.extend(job.id, 2)
+            newest = lifecycle.checkpoints(job.id)[0]
             assert newest.step == 4
             if damaged:
                 (get_settings().checkpoints(job.id) / newest.file).write_bytes(b"spoilt")
-    ended = jobs.get(job.id)
+    ended = lifecycle.get(job.id)
     assert (ended.state, ended.step) == (JobState.SUCCEEDED, 6)
-    reasons = [event.data["reason"] for event in jobs.events(job.id) if event.type == "exactness_lost"]
+    reasons = [event.data["reason"] for event in lifecycle.events(job.id) if event.type == "exactness_lost"]
     assert len(reasons) == damaged
     assert all("extended at step 4 and goes on from step 2" in reason for reason in reasons)

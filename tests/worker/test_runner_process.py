@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.lifeline import DATABASE_LOST
 from worker.runner_process import RunnerProcess
+from worker.runners.supervisor_link import DATABASE_LOST
 
 LONG_S = 600.0
 """that no test waits for"""

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from app.core.names import EVALUATE, GENERATE, TRAIN, TRANSLATE
-from app.services import attempts, jobs
+from app.services.jobs import attempts, lifecycle
 from app.services.views import JobView
 from models.spec.resolve import resolve
 from tests.support.settings import forget
-from worker.settling import settle
+from worker.runners.numerics import settle
 
 once = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 KINDS = [TRAIN, EVALUATE, GENERATE, TRANSLATE]
@@ -27,7 +27,7 @@ def _torch_as_before() -> Iterator[None]:
 
 def a_job(kind: str) -> JobView:
     name, recipe = resolve("gan", dataset="ring8", budget={"steps": 5})
-    job = jobs.make(kind, recipe, lambda _: {}, None, family=name, dataset="ring8", model_name="some")
+    job = lifecycle.make(kind, recipe, lambda _: {}, None, family=name, dataset="ring8", model_name="some")
     assert attempts.claim(job.id, "tests") is not None
     return job
 
@@ -50,7 +50,7 @@ def test_the_threads_of_the_first_attempt_stay(database: Path, kind: str, monkey
     forget()
     assert settle(job, 2) == first
     assert torch.get_num_threads() == 3
-    assert "exactness_lost" not in {event.type for event in jobs.events(job.id)}
+    assert "exactness_lost" not in {event.type for event in lifecycle.events(job.id)}
 
 
 @once
@@ -60,5 +60,5 @@ def test_numerics_that_cannot_be_had_here_are_an_event(database: Path, kind: str
     stored = {"device": "cpu", "capability": "ABACUS", "threads": 2, "precision": "fp32", "torch": "0.1"}
     attempts.settle_numerics(job.id, 1, {**stored, "deterministic": True})
     assert settle(job, 1).threads == 2
-    (lost,) = (event for event in jobs.events(job.id) if event.type == "exactness_lost")
+    (lost,) = (event for event in lifecycle.events(job.id) if event.type == "exactness_lost")
     assert "ABACUS" in lost.data["reason"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.sources import as_png
+from worker.runners.bulk_sources import as_png
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from app.core.settings import get_settings
-from app.services import bulk, evaluations
-from app.services.inference import Inference
+from app.services.creation import bulk, evaluations
+from app.services.inference.service import Inference
 from app.services.views import JobView
 from tests.support import suspended
 from tests.support.checkpoints import checkpoint_of

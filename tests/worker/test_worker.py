@@ -10,7 +10,7 @@ import pytest
 
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
-from app.services import attempts, jobs
+from app.services.jobs import attempts, lifecycle
 from app.services.views import EventView, JobView
 from tests.support.jobs import make_job
 from tests.support.wait import until
@@ -30,7 +30,7 @@ def long_job() -> JobView:
 def runner_of(worker: Process) -> psutil.Process:
     def seen() -> psutil.Process | None:
         children = psutil.Process(worker.pid).children()
-        return next((child for child in children if "worker.runner" in child.cmdline()), None)
+        return next((child for child in children if "worker.runners.main" in child.cmdline()), None)
 
     found = until(seen)
     assert found is not None
@@ -38,7 +38,7 @@ def runner_of(worker: Process) -> psutil.Process:
 
 
 def told(job_id: str, type_: str) -> list[EventView]:
-    return [event for event in jobs.events(job_id, limit=10_000) if event.type == type_]
+    return [event for event in lifecycle.events(job_id, limit=10_000) if event.type == type_]
 
 
 def gone(process: psutil.Process) -> bool:
@@ -57,10 +57,10 @@ def test_a_job_trains_to_its_end(broker: Process) -> None:
     assert (done.step, done.attempt) == (12, 1)
     assert done.result is not None
     assert done.numerics is not None
-    assert [checkpoint.step for checkpoint in jobs.checkpoints(job.id)] == [12, 10, 5]
-    assert {step for curve, _ in jobs.metrics(job.id).values() for step, _ in curve} == {3, 6, 9, 12}
-    assert len(jobs.artifacts(job.id, "sample")) == 4
-    assert "rewound" not in {event.type for event in jobs.events(job.id)}
+    assert [checkpoint.step for checkpoint in lifecycle.checkpoints(job.id)] == [12, 10, 5]
+    assert {step for curve, _ in lifecycle.metrics(job.id).values() for step, _ in curve} == {3, 6, 9, 12}
+    assert len(lifecycle.artifacts(job.id, "sample")) == 4
+    assert "rewound" not in {event.type for event in lifecycle.events(job.id)}
     folder = get_settings().checkpoints(job.id)
     assert len(list(folder.iterdir())) == 3, "three checkpoints, no export left behind"
 
@@ -70,7 +70,7 @@ def test_a_killed_runner_is_replaced_at_once_and_the_job_rewound(broker: Process
     with running_worker() as worker:
         until_step(job.id, 12)
         runner_of(worker).kill()
-        until(lambda: jobs.get(job.id).attempt == 2)
+        until(lambda: lifecycle.get(job.id).attempt == 2)
         rewound = until(lambda: told(job.id, "rewound"))
         assert rewound[0].data["to_step"] % 5 == 0
         reasons = [event.data.get("reason") for event in told(job.id, "state")]
@@ -82,11 +82,11 @@ def test_pause_saves_and_resume_goes_on_from_there(broker: Process) -> None:
     with running_worker() as worker:
         until_step(job.id, 7)
         runner = runner_of(worker)
-        assert jobs.pause(job.id).state == S.PAUSING
+        assert lifecycle.pause(job.id).state == S.PAUSING
         paused = until_state(job.id, S.PAUSED)
         until(lambda: gone(runner))
-        assert jobs.checkpoints(job.id)[0].step == paused.step
-        jobs.resume(job.id)
+        assert lifecycle.checkpoints(job.id)[0].step == paused.step
+        lifecycle.resume(job.id)
         until_step(job.id, paused.step + 1)
 
 
@@ -95,7 +95,7 @@ def test_cancel_frees_the_device(broker: Process) -> None:
     with running_worker() as worker:
         until_step(job.id, 3)
         runner = runner_of(worker)
-        assert jobs.cancel(job.id).state == S.CANCELLING
+        assert lifecycle.cancel(job.id).state == S.CANCELLING
         until_state(job.id, S.CANCELLED)
         until(lambda: gone(runner))
 
@@ -107,7 +107,7 @@ def test_a_runner_that_ignores_a_cancel_is_killed_after_a_grace(broker: Process)
         until_step(job.id, 3)
         runner = runner_of(worker)
         suspend(runner)
-        jobs.cancel(job.id)
+        lifecycle.cancel(job.id)
         until_state(job.id, S.CANCELLED)
         until(lambda: gone(runner))
 
@@ -118,7 +118,7 @@ def test_a_silent_runner_is_killed_and_the_job_tried_again(broker: Process) -> N
     with running_worker(FORGER_SILENCE_S="10") as worker:
         until_step(job.id, 3)
         suspend(runner_of(worker))
-        until(lambda: jobs.get(job.id).attempt == 2)
+        until(lambda: lifecycle.get(job.id).attempt == 2)
     reasons = [event.data["reason"]["code"] for event in told(job.id, "state") if "reason" in event.data]
     assert reasons == ["no_heartbeat"]
 
@@ -132,13 +132,13 @@ def test_a_stopping_worker_saves_and_gives_the_job_back(broker: Process, number:
         until_step(job.id, 7)
         worker.send_signal(number)
         assert worker.wait(60) == STATUS[number]
-        left = jobs.get(job.id)
+        left = lifecycle.get(job.id)
         assert left.state == S.QUEUED
         assert left.status_reason is None
-        assert jobs.checkpoints(job.id)[0].step == left.step
+        assert lifecycle.checkpoints(job.id)[0].step == left.step
     with running_worker():
         until_step(job.id, left.step + 1)
-        assert jobs.get(job.id).attempt == 2
+        assert lifecycle.get(job.id).attempt == 2
 
 
 @once
@@ -154,7 +154,7 @@ def test_a_worker_stops_though_the_broker_is_dead_or_hung(
         broker.send_signal(blow)
         worker.send_signal(number)
         assert worker.wait(60) == STATUS[number]
-    assert jobs.get(job.id).state == S.QUEUED
+    assert lifecycle.get(job.id).state == S.QUEUED
 
 
 @pytest.mark.processes
@@ -174,7 +174,7 @@ def test_no_runner_outlives_a_killed_worker_and_the_next_one_takes_over(broker: 
         worker.kill()
         until(lambda: gone(runner), within_s=10)
     with running_worker():
-        until(lambda: jobs.get(job.id).attempt == 2)
+        until(lambda: lifecycle.get(job.id).attempt == 2)
         until_step(job.id, 1)
 
 
@@ -198,11 +198,11 @@ def test_a_damaged_checkpoint_is_passed_over_and_told(broker: Process) -> None:
     job = long_job()
     with running_worker():
         until_step(job.id, 12)
-        jobs.pause(job.id)
+        lifecycle.pause(job.id)
         until_state(job.id, S.PAUSED)
-        newest, before, *_ = jobs.checkpoints(job.id)
+        newest, before, *_ = lifecycle.checkpoints(job.id)
         (get_settings().checkpoints(job.id) / newest.file).write_bytes(b"half a checkpoint")
-        jobs.resume(job.id)
+        lifecycle.resume(job.id)
         until(lambda: told(job.id, "rewound"))
     health, rewound = told(job.id, "health")[0], told(job.id, "rewound")[0]
     assert health.seq < rewound.seq
@@ -229,7 +229,7 @@ def test_a_loss_that_is_not_finite_fails_with_step_and_examples(broker: Process)
     assert failed.status_reason is not None
     assert (failed.state, failed.status_reason.code) == (S.FAILED, "non_finite_loss")
     assert re.search(r"step \d+", failed.status_reason.message)
-    assert [checkpoint.step for checkpoint in jobs.checkpoints(job.id)] == [0], "the last good one stays"
+    assert [checkpoint.step for checkpoint in lifecycle.checkpoints(job.id)] == [0], "the last good one stays"
 
 
 @once
@@ -253,13 +253,13 @@ def test_a_hung_worker_is_fenced_out(broker: Process) -> None:
         runner = runner_of(sleeper)
         suspend(runner, psutil.Process(sleeper.pid))
         with running_worker():
-            until(lambda: jobs.get(job.id).attempt == 2)
+            until(lambda: lifecycle.get(job.id).attempt == 2)
             until_step(job.id, 7)
             runner.resume()
             sleeper.send_signal(signal.SIGCONT)
             until(lambda: gone(runner))
-            assert jobs.get(job.id).attempt == 2
-            assert jobs.get(job.id).state == S.RUNNING
+            assert lifecycle.get(job.id).attempt == 2
+            assert lifecycle.get(job.id).state == S.RUNNING
 
 
 def _offline() -> dict[str, str]:

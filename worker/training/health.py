@@ -1,4 +1,4 @@
-"""What is wrong with a training, read off its evaluations.
+"""Diagnose a training from its evaluations.
 
 Losses say little: a critic that guesses has the loss of the theory's equilibrium whatever the pictures are, and one
 that always wins may teach well. So trouble is told by what is drawn, and the critic only says which trouble it is.

@@ -1,4 +1,4 @@
-"""The critic as the generator will find it: after moves that it has not made."""
+"""Let the generator face the critic as it will be some moves later."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from models import ranks
+from models import distributed
 from models.duel import Scores
-from models.games import Draw, Game
+from models.games.game import Draw, Game
 from models.objectives import Objective
 from models.rng import Rng
 
@@ -52,7 +52,8 @@ def unrolled(game: Game, objective: Objective, draw: Draw, rng: Rng, moves: int,
                 materialize_grads=True,  # a stage or a head may have no part in it
             )
             weights = {
-                name: old - rate * ranks.mean(slope) for (name, old), slope in zip(weights.items(), slopes, strict=True)
+                name: old - rate * distributed.mean(slope)
+                for (name, old), slope in zip(weights.items(), slopes, strict=True)
             }
         game.players["critic"] = Foreseen(critic, weights)
         yield

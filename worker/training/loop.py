@@ -11,17 +11,18 @@ from typing import Any, Protocol
 
 import torch
 
-from models import checkpoint, ranks
+from data.batches import Batches
+from data.readers.builtin import Data
+from models import checkpoint, distributed
 from models.checkpoint import DamagedCheckpoint, Saved
 from models.duel import Losses
+from models.errors import JobFailure
 from models.spec.recipe import Recipe
-from worker.training import judge
-from worker.training.batches import Batches
-from worker.training.captured import graph_on
-from worker.training.data import Data
-from worker.training.evaluation import Provenance
+from worker.evaluation import judge
+from worker.evaluation.full import Provenance
+from worker.evaluation.live import Inspector, needs_judge
+from worker.training.cuda_graphs import graph_on
 from worker.training.health import Evaluation, Health, Trouble
-from worker.training.inspector import Inspector, needs_judge
 from worker.training.numerics import Numerics
 from worker.training.samples import sample_sheet
 from worker.training.trainer import NonFinite, Trainer
@@ -95,8 +96,10 @@ class Stopped:
     step: int
 
 
-class RanksDiffer(Exception):
+class RanksDiffer(JobFailure):
     """Devices do not compute alike: what each holds of the weights is no longer the same."""
+
+    code = "devices_differ"
 
     def __init__(self, step: int) -> None:
         super().__init__(
@@ -204,10 +207,10 @@ def follow(recipe: Recipe, data: Data, numerics: Numerics) -> None:
     It reads no checkpoint and decides nothing. Where rank 0 ends before the budget does, this never returns.
     """
     trainer = _trainer(recipe, data, numerics, graphs=False)
-    _take_over(trainer, ranks.hear())
+    _take_over(trainer, distributed.hear())
     while trainer.step < recipe.budget.steps:
         trainer.advance()
-        if _may_have_gone_back(recipe, trainer.step) and (told := ranks.hear()) is not None:
+        if _may_have_gone_back(recipe, trainer.step) and (told := distributed.hear()) is not None:
             _take_over(trainer, told)
         if _is_compared(recipe, trainer.step):
             _alike(trainer)  # rank 0 draws the conclusion
@@ -225,7 +228,7 @@ def _take_over(trainer: Trainer, told: dict[str, Any]) -> None:
 
 def _alike(trainer: Trainer) -> bool:
     networks = trainer.average.network, *trainer.game.players.values()
-    return ranks.alike(tensor for network in networks for tensor in network.state_dict().values())
+    return distributed.alike(tensor for network in networks for tensor in network.state_dict().values())
 
 
 def _is_compared(recipe: Recipe, step: int) -> bool:
@@ -276,7 +279,7 @@ class _Run:
             with self._going_back():
                 self._evaluate()
             self.save()
-        ranks.tell(self._everything())
+        distributed.tell(self._everything())
         self._went_back = False
 
     @property
@@ -314,11 +317,11 @@ class _Run:
 
         Before a checkpoint they are looked at. Raises RanksDiffer.
         """
-        if ranks.count() == 1:
+        if distributed.count() == 1:
             return
         step = self._trainer.step
         if _may_have_gone_back(self._recipe, step):
-            ranks.tell(self._everything() if self._went_back else None)
+            distributed.tell(self._everything() if self._went_back else None)
             self._went_back = False
         if _is_compared(self._recipe, step) and not _alike(self._trainer):
             raise RanksDiffer(step)

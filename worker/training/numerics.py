@@ -1,4 +1,4 @@
-"""What decides rounding: with equal numerics equal jobs give equal bytes."""
+"""Numerics: device, precision, threads. With equal numerics equal jobs give equal bytes."""
 
 import os
 import sys
@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
-from models.spec.duration import SMALL
-from models.spec.estimate import parameters
+from models.errors import JobFailure
+from models.spec.estimates.duration import SMALL
+from models.spec.estimates.resources import parameters
 from models.spec.recipe import Recipe
 
 MANY_WEIGHTS = 2_000_000
@@ -36,8 +37,10 @@ class Numerics:
         return cls(**stored)
 
 
-class TooFewDevices(Exception):
+class TooFewDevices(JobFailure):
     """The job computes on more devices than this machine has. The message says what to do."""
+
+    code = "too_few_devices"
 
 
 def measure(device: str, recipe: Recipe, threads: int | None, devices: int = 1, slots: int = 1) -> Numerics:

@@ -9,7 +9,7 @@ from typing import assert_never
 import torch
 from torch import Tensor, nn
 
-from models import ranks
+from models import distributed
 from models.duel import Losses
 from models.spec import training as spec
 
@@ -39,9 +39,9 @@ class Player:
         each = torch.stack([loss.float() for loss in losses.values()])
         each.sum().backward()  # type: ignore[no-untyped-call]
         settled = each.detach()  # a loss that kept its graph would tie the next step's slopes to this one's stream
-        if ranks.count() > 1:
+        if distributed.count() > 1:
             slopes = [weight.grad for weight in self.network.parameters() if weight.grad is not None]
-            ranks.settle([settled, *slopes])
+            distributed.settle([settled, *slopes])
         return dict(zip(losses, settled.unbind(), strict=True))
 
     def move(self) -> None:

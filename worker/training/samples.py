@@ -1,4 +1,4 @@
-"""The fixed-noise sheet of each report: the same latents every time, so that progress can be seen."""
+"""Draw the sample sheet of each report from the same fixed noise."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,17 +11,17 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from data.batches import Batches, scaled
+from data.images import Pixels, encode, levels, line_plot, scatter, sheet, text_sheet
+from data.toy import MIXTURES, VALID, kernel_density, line_of, spelled
+from models.games.paired import ask
 from models.latent import cycling_labels, draw_latent
 from models.nets.autoencoder import Autoencoder
-from models.paired import ask
-from models.picture import Pixels, encode, levels, line_plot, scatter, sheet, text_sheet
 from models.rng import Rng
 from models.spec.datasets import DATASETS
 from models.spec.games import Paired
-from models.truth import MIXTURES, VALID, kernel_density, line_of, spelled
-from worker.training.batches import Batches, scaled
-from worker.training.figures.pictures import psnr
-from worker.training.piles import MADE, in_parts, part_of
+from worker.evaluation.chunked import MADE, in_parts, part_of
+from worker.evaluation.metrics.pictures import psnr
 from worker.training.trainer import Trainer
 
 SCATTER = 512

@@ -11,21 +11,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models import ranks
+from data.batches import Batches
+from models import distributed
 from models.build import build
 from models.duel import Duel, Losses, Scores, Turn, Verdict
-from models.games import Draw
+from models.errors import JobFailure
+from models.games.game import Draw
+from models.nets.layers.common import proceed
+from models.nets.layers.sync_layers import spread
 from models.nets.rotation import RotationNet
-from models.nets.schedule import proceed
-from models.nets.spread import spread
 from models.nets.vgg import Vgg19
 from models.penalties import Penalty
+from models.spec.base import FromPlugin
 from models.spec.objectives import ObjectiveSpec
-from models.spec.plugged import FromPlugin
 from models.spec.recipe import Recipe
-from worker.training.batches import Batches
-from worker.training.captured import Captured, Graph, tensors_of, why_not
-from worker.training.features import learn_turns, read_vgg19
+from worker.evaluation.features import learn_turns, read_vgg19
+from worker.training.cuda_graphs import Captured, Graph, tensors_of, why_not
 from worker.training.lookahead import predicted, unrolled
 from worker.training.players import Average, Player, in_order, layout, optimizer, rate_factor
 
@@ -34,8 +35,10 @@ log = logging.getLogger(__name__)
 NETWORKS = {"generator", "critic", "average"}
 
 
-class NonFinite(Exception):
+class NonFinite(JobFailure):
     """A loss stopped being finite at `step`; `indices` are the rows of that step's last batch."""
+
+    code = "non_finite_loss"
 
     def __init__(self, step: int, indices: Sequence[int]) -> None:
         rows = ", ".join(map(str, indices[:8])) + (", ..." if len(indices) > 8 else "")
@@ -58,7 +61,7 @@ class Trainer:
         precision: str,
         graph: Callable[[], Graph] | None = None,
     ) -> None:
-        """`graph` makes what steps are captured in, where the recipe allows it; see worker.training.captured."""
+        """`graph` makes what steps are captured in, where the recipe allows it; see worker.training.cuda_graphs."""
         self.recipe, self.batches, self.device = recipe, batches, device
         self.rng = batches.rng
         self.half = precision == "bf16"
@@ -353,7 +356,7 @@ class Trainer:
         real, fake = (score[..., :1] if self._twins else score for score in (scores.real_score, scores.fake.score))
         with torch.no_grad():
             right = (real > fake).float().mean() + (real == fake).float().mean() / 2
-            self._told_apart += torch.stack([ranks.mean(right), torch.ones_like(right)])
+            self._told_apart += torch.stack([distributed.mean(right), torch.ones_like(right)])
 
     def _autocast(self, off: bool = False) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half and not off)

@@ -1,4 +1,4 @@
-"""The watch over one training: what was measured so far, which checkpoint is best, and what is to be done now."""
+"""Decide what follows from each evaluation: which checkpoint is best, and whether to stop or roll back."""
 
 import math
 from collections.abc import Sequence

@@ -7,9 +7,9 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.core.ids import new_id
-from app.db.clock import epoch_now
+from app.db.session import epoch_now
+from app.db.statements import insert_missing
 from app.db.tables import Dataset, Job, ModelVersion
-from app.db.upsert import insert_missing
 from models.spec.upgrade import read
 
 

@@ -1,4 +1,4 @@
-"""How long trainings took, and how long those take that run and wait."""
+"""Queries on how long trainings took, and how long running and queued ones take."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.core.names import TRAIN
 from app.core.states import ACTIVE, JobState
-from app.db.clock import epoch_now
+from app.db.session import epoch_now
 from app.db.tables import Job
 
 LOOKED_AT, LINE = 200, 200

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from app.db.clock import epoch_now
+from app.db.session import epoch_now
 from app.db.tables import Event
 
 Entry = tuple[str, dict[str, Any]]

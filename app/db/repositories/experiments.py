@@ -7,8 +7,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.core.states import JobState
-from app.db.clock import epoch_now
-from app.db.parts import in_parts
+from app.db.session import epoch_now
+from app.db.statements import in_parts
 from app.db.tables import Experiment, Job
 
 

@@ -1,4 +1,4 @@
-"""What a job leaves behind: checkpoints and artifacts."""
+"""Queries on a job's files: checkpoints and artifacts."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -7,11 +7,10 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from app.core.ids import new_id
-from app.db.clock import epoch_now
-from app.db.parts import in_parts
 from app.db.repositories import points
+from app.db.session import epoch_now
+from app.db.statements import in_parts, upsert
 from app.db.tables import Artifact, Base, Checkpoint
-from app.db.upsert import upsert
 
 
 def last_report(session: Session, job_id: str, step: int) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from sqlalchemy import ColumnElement, delete, or_, update
 from sqlalchemy.orm import Session
 
 from app.core.ids import is_id
-from app.db.clock import epoch_now
+from app.db.session import epoch_now
+from app.db.statements import insert_missing
 from app.db.tables import IdempotencyKey as Key
-from app.db.upsert import insert_missing
 
 
 def take(session: Session, key: str, fingerprint: str) -> tuple[Key | None, bool]:

@@ -1,4 +1,4 @@
-"""How much there is to do and how it goes: one pass over the job rows, and what trains now."""
+"""Queries for metrics: jobs by state, and what trains now, in one pass."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.core.names import TRAIN
 from app.core.states import ACTIVE, JobState
-from app.db.clock import epoch_now
+from app.db.session import epoch_now
 from app.db.tables import Job
 
 OWN_RECIPE = "own"

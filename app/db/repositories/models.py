@@ -7,9 +7,9 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.core.ids import new_id
-from app.db.clock import epoch_now
+from app.db.session import epoch_now
+from app.db.statements import insert_missing
 from app.db.tables import Model, ModelVersion
-from app.db.upsert import insert_missing
 
 
 def add_version(session: Session, name: str, **values: Any) -> int:

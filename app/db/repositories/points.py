@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, delete, func, null, select
 from sqlalchemy.orm import Session
 
+from app.db.statements import upsert
 from app.db.tables import Point
-from app.db.upsert import upsert
 
 Values = Mapping[str, float | None]
 """Of one step, by the names of the curves. None was not finite."""

@@ -1,4 +1,4 @@
-"""What presets share. A preset is a function from the data's shape to the fields of a recipe."""
+"""Helpers of presets. A preset maps the data's shape to the fields of a recipe."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
 """Noise to picture: what came after DCGAN."""
 
-from models.spec.data import DataSpec
+from models.spec.data import DataSpec, Sequences
 from models.spec.games import Synthesis
 from models.spec.nets import (
     AutoencoderCritic,
@@ -12,11 +12,13 @@ from models.spec.nets import (
     ProgressiveGenerator,
     ResidualCritic,
     ResidualGenerator,
+    SequenceCritic,
+    SequenceGenerator,
     StackedCritic,
     StackedGenerator,
 )
 from models.spec.objectives import Began, D2gan, Hinge, Relativistic
-from models.spec.penalties import R1, R2, Auxiliary
+from models.spec.penalties import R1, R2, Auxiliary, GradientPenalty
 from models.spec.presets.common import Fields, on_points, small, synthesis
 from models.spec.training import Adam, Budget, Ema, Latent, Linear
 
@@ -181,3 +183,24 @@ def _residual(**fields: object) -> Fields:
 def _steps(data: DataSpec, few: int, many: int) -> int:
     """Some two minutes of one core for pictures of 16 px, some five for those of MNIST."""
     return few if small(data) else many
+
+
+CODE = 8
+"""numbers of the latent that are no Gumbel noise"""
+
+
+def gumbel_gan(data: DataSpec) -> Fields:
+    noise = data.length * data.symbols if isinstance(data, Sequences) else 0
+    adam = Adam(rate=2e-3, beta1=0, beta2=0.99)
+    return synthesis(
+        latent=Latent(size=CODE + noise),
+        generator=SequenceGenerator(hot=1, cold=0.5, hard=True),
+        critic=SequenceCritic(),
+        objective=Hinge(),
+        penalties=(GradientPenalty(weight=1),),
+        generator_optimizer=adam,
+        critic_optimizer=adam,
+        schedule=Linear(flat=0.5),
+        batch_size=128,
+        budget=Budget(steps=4000),
+    )

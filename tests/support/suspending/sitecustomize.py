@@ -27,5 +27,5 @@ def touch(event: str, args: tuple[object, ...]) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
 
 
-if "worker.runner" in sys.orig_argv:
+if "worker.runners.main" in sys.orig_argv:
     sys.addaudithook(touch)

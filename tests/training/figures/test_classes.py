@@ -8,7 +8,7 @@ from scipy.spatial.distance import pdist
 from scipy.special import softmax
 from scipy.stats import entropy
 
-from worker.training.figures.classes import (
+from worker.evaluation.metrics.classes import (
     agreement,
     agreement_by_class,
     class_modes,

@@ -10,8 +10,8 @@ from scipy.stats import wasserstein_distance
 from sklearn.metrics.pairwise import polynomial_kernel
 from torch import Tensor
 
-from worker.training.figures import distances
-from worker.training.figures.distances import frechet, kid, sinkhorn, sliced_wasserstein, transport
+from worker.evaluation.metrics import distances
+from worker.evaluation.metrics.distances import frechet, kid, sinkhorn, sliced_wasserstein, transport
 
 
 def gaussian(n: int, d: int, seed: int = 1) -> Tensor:
@@ -48,7 +48,7 @@ def test_kid_is_the_unbiased_discrepancy_under_scikit_learns_kernel(monkeypatch:
 
     wanted = within(real) + within(fake) - 2 * polynomial_kernel(real, fake, degree=3, gamma=1 / 16, coef0=1).mean()
     assert kid(REAL, FAKE) == pytest.approx(wanted, rel=1e-4)
-    monkeypatch.setattr("worker.training.figures.neighbours.ENTRIES", 1000)
+    monkeypatch.setattr("worker.evaluation.metrics.neighbours.ENTRIES", 1000)
     assert kid(REAL, FAKE) == pytest.approx(wanted, rel=1e-4), "in blocks"
 
 

@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
+from data.readers.drawn import points
+from data.toy import MIXTURES
 from models.spec.data import Points
-from models.truth import MIXTURES
-from worker.training.figures.mixtures import divergence, modes
-from worker.training.sources.drawn import points
+from worker.evaluation.metrics.mixtures import divergence, modes
 
 RING = torch.from_numpy(MIXTURES["ring8"].modes)
 

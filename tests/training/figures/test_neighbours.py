@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from sklearn.neighbors import KDTree
 from torch import Tensor
 
-from worker.training.figures import neighbours
-from worker.training.figures.neighbours import copies, density_coverage, nearest, precision_recall, variety
+from worker.evaluation.metrics import neighbours
+from worker.evaluation.metrics.neighbours import copies, density_coverage, nearest, precision_recall, variety
 
 
 def cloud(n: int, seed: int, wide: float = 1.0) -> Tensor:

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from tests.support.tensors import made_meanwhile
-from worker.training.figures.pictures import BASELINES, PIXELS, Pile, psnr, ssim, statistics_transfer
+from worker.evaluation.metrics.pictures import BASELINES, PIXELS, Pile, psnr, ssim, statistics_transfer
 
 
 def noise(*shape: int, seed: int = 1) -> Tensor:

@@ -1,0 +1,169 @@
+"""Middleware that checks each request before any route: its host, its key, the size of its body."""
+
+import hmac
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.headers import OPEN, PROTECTIVE, header
+from app.api.middleware.origins import Origins
+from app.api.problems import REQUEST_ID, problem
+from app.core.limits import PARAMETERS
+from app.core.settings import Settings
+
+UPLOADS = {"/translate": "max_upload_bytes", "/datasets": "max_dataset_bytes"}
+"""addresses that take a file, and the setting that limits it"""
+MULTIPART_MARGIN = 64 << 10
+"""bytes a multipart body may have beyond its file: boundaries, headers and the small fields"""
+_ID = REQUEST_ID.lower().encode()
+_PROTECTIVE = {name.lower().encode(): value.encode() for name, value in PROTECTIVE.items()}
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?", re.IGNORECASE)
+"""a name or address, and perhaps a port (RFC 9112): nothing before an @, no path"""
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Edge:
+    """Pure ASGI, so that it costs little and sees every reply, those of the framework included."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        self._hosts = _LOOPBACK | {settings.host.lower()} | settings.names
+        self._origins = Origins(settings)
+        self._any_host = settings.api_key is not None and settings.hosts is None
+        self._key = settings.api_key.get_secret_value().encode() if settings.api_key else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        send = _Reply(scope, receive, send, self._origins)
+        if reply := self._misdirected(scope) or self._origins.preflight(scope) or self._refusal(scope):
+            await reply(scope, receive, send)
+        else:
+            await self._app(scope, _Counted(receive, *self._limit(scope)), send)
+
+    def _limit(self, scope: Scope) -> tuple[int, str]:
+        """Bytes that the body may have, and the sentence that refuses more: it tells the setting, as /limits does."""
+        setting = UPLOADS.get(scope["path"], "max_body_bytes")
+        margin = MULTIPART_MARGIN if scope["path"] in UPLOADS else 0
+        if scope["path"] == "/jobs" and (header(scope, b"content-type") or "").lower().startswith("multipart/"):
+            setting, margin = "max_dataset_bytes", MULTIPART_MARGIN
+        limit = getattr(self._settings, setting)
+        return limit + margin, _too_large(limit, setting)
+
+    def _misdirected(self, scope: Scope) -> Response | None:
+        if sum(name == b"host" for name, _ in scope["headers"]) > 1:
+            return problem(scope, 400, "A request names one host: send one Host header.")
+        host = header(scope, b"host")
+        name = _name(host or "")
+        if self._any_host and (name or host is None):  # HTTP/1.0 has no Host
+            return None
+        if name not in self._hosts:
+            names = ", ".join(sorted(self._hosts))
+            sentence = f"This server answers only as {names}. FORGER_HOSTS adds names."
+            return problem(scope, 421, sentence, code="unknown_host")
+        return None
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        if refusal := self._origins.refusal(scope):
+            return refusal
+        if self._key is not None and scope["path"] not in OPEN and (refusal := _key_refused(scope, self._key)):
+            return refusal
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:  # PostgreSQL has no text for it
+            return problem(scope, 400, "An address holds no NUL character (%00): leave it out.")
+        if scope["query_string"].count(b"&") >= PARAMETERS:
+            return problem(scope, 400, f"An address has at most {PARAMETERS} parameters (parameters): send fewer.")
+        declared = header(scope, b"content-length") or "0"
+        limit, sentence = self._limit(scope)
+        if declared.isdecimal() and int(declared[:19]) > limit:
+            return problem(scope, 413, sentence, code="too_large")
+        return None
+
+
+def _key_refused(scope: Scope, expected: bytes) -> Response | None:
+    """A client without a key is told how to send one, another that its key is wrong."""
+    scheme, _, key = (header(scope, b"authorization") or "").partition(" ")
+    given = key.strip().encode("latin-1") if scheme.lower() == "bearer" else b""
+    if hmac.compare_digest(given, expected):
+        return None
+    code, sentence = (
+        (
+            "key_wrong",
+            "The key that was sent is not this service's: send the one of FORGER_API_KEY it was started with.",
+        )
+        if given
+        else ("key_missing", "This service asks for a key: send FORGER_API_KEY as 'Authorization: Bearer <key>'.")
+    )
+    return problem(scope, 401, sentence, code=code, headers={"WWW-Authenticate": "Bearer"})
+
+
+@lru_cache(256)
+def _name(host: str) -> str | None:
+    """Return the host that a Host header names, if it is one.
+
+    A web page must not reach us by a name of its own (DNS rebinding), least of all where no key is asked.
+    """
+    found = _HOST.fullmatch(host)
+    return found and found[1].strip("[]").lower()
+
+
+def _too_large(limit: int, setting: str) -> str:
+    return f"The body is larger than this address takes: the limit is {limit} bytes ({setting}). Send less."
+
+
+class _Counted:
+    """Receives the body and raises once it is longer than allowed, whatever its headers said."""
+
+    def __init__(self, receive: Receive, limit: int, refusal: str) -> None:
+        self._receive = receive
+        self._left = limit
+        self._refusal = refusal
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._left -= len(message.get("body", b""))
+            if self._left < 0:
+                raise HTTPException(413, self._refusal)
+        return message
+
+
+class _Reply:
+    """Sends the reply with its request id; a plain-text error of the framework becomes a problem document."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, origins: Origins) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._origins = origins
+        self._replaced = False
+
+    async def __call__(self, message: Message) -> None:
+        if self._replaced:
+            return
+        if message["type"] == "http.response.start":
+            if message["status"] >= 400 and (header(message, b"content-type") or "").startswith("text/plain"):
+                self._replaced = True
+                await self._as_problem(message["status"], Headers(scope=message))(
+                    self._scope, self._receive, self._send
+                )
+                return
+            message["headers"] = [*message["headers"], *self._missing(message)]
+        await self._send(message)
+
+    def _missing(self, message: Message) -> Iterator[tuple[bytes, bytes]]:
+        given = {name for name, _ in message["headers"]}
+        if _ID not in given:
+            yield _ID, self._scope["state"]["request_id"].encode("latin-1")
+        yield from ((name, value) for name, value in _PROTECTIVE.items() if name not in given)
+        yield from self._origins.headers(self._scope)
+
+    def _as_problem(self, status: int, headers: Headers) -> Response:
+        kept = {name: headers[name] for name in ("allow", "content-range", "retry-after") if name in headers}
+        return problem(self._scope, status, "The request cannot be answered as it is asked.", headers=kept)

@@ -1,0 +1,335 @@
+"""One example of each body, for the OpenAPI document, built from the schemas so that its shape cannot go wrong."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from app.core.states import JobState
+from app.schemas import catalog, compare, experiments, figures, jobs, samples
+from app.schemas.base import Health, Json, Out
+from app.services import recipes
+from app.services.capacity import estimates
+from app.services.jobs import measurements
+from data.uploads.report import Class, Listed, Report, Span, Transform
+from models.spec.datasets import DATASETS
+from models.spec.families import FAMILIES
+
+JOB = "job_01a1f3c2a0b47d1e8f3a5b6c7d8e9f00"
+CHECKPOINT = "ckpt_01a1f3c2d5e6723f9a0b1c2d3e4f5061"
+ARTIFACT = "art_01a1f3c2c9d07a4b8c1d2e3f40516273"
+SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+AT = 1_795_300_000.0
+MODEL = "cdcgan-digits"
+EXPERIMENT = "exp_01a1f3c2a0b47d1e8f3a5b6c7d8e9f11"
+RIVAL = "job_01a1f3c2a0b47d1e8f3a5b6c7d8e9f22"
+EXPERIMENT_IN: Json = {
+    "name": "objectives",
+    "recipe": "gan",
+    "dataset": "ring8",
+    "budget": {"steps": 2000},
+    "grid": {"/objective": [{"kind": "hinge"}, {"kind": "minimax"}]},
+    "seeds": 3,
+}
+WATCHED: Json = {"data": {"kind": "points", "dataset": "ring8", "dimension": 2}, "by": "watch", "n_fake": 2500}
+JOB_IN: Json = {"recipe": "cdcgan", "dataset": "digits", "seed": 1, "budget": {"steps": 1200}}
+
+PARAMETERS: Mapping[str, Any] = {
+    "job_id": JOB,
+    "artifact_id": ARTIFACT,
+    "experiment_id": EXPERIMENT,
+    "jobs": f"{JOB},{RIVAL}",
+    "version": 1,
+    "class": "7",
+    "n": 16,
+    "seed": 1,
+    "scale": 4,
+    "truncation": 0.8,
+    "model": MODEL,
+    "state": "running",
+    "family": "cdcgan",
+    "dataset": "digits",
+    "limit": 20,
+    "Idempotency-Key": "9b1d6f0e-seven",
+}
+"""by name; a `name` is that of its collection"""
+NAMES: Mapping[str, str] = {"models": MODEL, "datasets": "digits", "recipes": "cdcgan"}
+
+
+@lru_cache
+def bodies() -> dict[str, Json]:
+    """By the name of the schema."""
+    found = {type(body).__name__: body.model_dump(mode="json", by_alias=True) for body in _replies()}
+    return found | {
+        "JobIn": JOB_IN,
+        "ExtendIn": {"budget": {"steps": 600}},
+        "ModelIn": {"name": "sevens", "checkpoint": CHECKPOINT},
+        "ExperimentIn": EXPERIMENT_IN,
+    }
+
+
+def parameter(path: str, name: str) -> Any:
+    """None where there is none: most query parameters speak for themselves."""
+    return NAMES.get(path.split("/")[1]) if name == "name" else PARAMETERS.get(name)
+
+
+def _replies() -> list[Out]:
+    recipe = recipes.defaults("cdcgan")
+    family = FAMILIES["cdcgan"]
+    own = f"/jobs/{JOB}"
+    estimate = jobs.EstimateOut.of(estimates.of(recipe), takes_s=51)
+    message = "No trouble is seen after 5 evaluations: its Fréchet distance of features is 4.3."
+    health = Health(state="healthy", kind=None, step=300, message=message)
+    job = jobs.JobOut(
+        id=JOB,
+        kind="train",
+        state=JobState.RUNNING,
+        status_reason=None,
+        family="cdcgan",
+        recipe=recipe,
+        dataset="digits",
+        model=MODEL,
+        start_from=None,
+        asked=None,
+        subject=None,
+        experiment=None,
+        case=None,
+        resources=jobs.ResourcesOut(devices=1),
+        estimate=estimate,
+        numerics={"device": "cpu", "capability": "AVX512", "threads": 2, "precision": "bf16", "torch": "2.13.0"},
+        attempt=1,
+        progress=jobs.Progress(step=300, total=1200, eta_s=27.5),
+        queue_position=None,
+        starts_in_s=None,
+        created_at=AT,
+        queued_at=AT,
+        started_at=AT + 1,
+        heartbeat_at=AT + 9,
+        finished_at=None,
+        best=jobs.Best(step=240, metric="frechet", value=4.2),
+        health=health,
+        result=None,
+        links={"self": own} | {room: f"{own}/{room}" for room in jobs.ROOMS},
+    )
+    version = catalog.VersionOut(
+        model=f"{MODEL}@1",
+        name=MODEL,
+        version=1,
+        game="synthesis",
+        dataset="digits",
+        classes=10,
+        step=1200,
+        job=JOB,
+        export_sha256=SHA256,
+        card={"steps": 1200, "seconds": 35.1, "device": "cpu"},
+        health=health,
+        created_at=AT + 36,
+        recipe=recipe,
+    )
+    artifact = jobs.ArtifactOut(
+        id=ARTIFACT,
+        name="sample-000000300.png",
+        kind="sample",
+        media_type="image/png",
+        sha256=SHA256,
+        size=15_000,
+        step=300,
+        created_at=AT + 9,
+        href=f"{own}/artifacts/{ARTIFACT}",
+    )
+    checkpoint = jobs.CheckpointOut(
+        id=CHECKPOINT, step=300, sha256=SHA256, size=4_000_000, attempt=1, created_at=AT + 9
+    )
+    plan = jobs.PlanOut(
+        kind="train",
+        recipe=recipe,
+        family="cdcgan",
+        dataset="digits",
+        model=MODEL,
+        estimate=estimate,
+        asked=None,
+        notes=[],
+        refusals=[],
+    )
+    recipe_out = catalog.RecipeOut.model_validate(
+        {
+            "name": family.name,
+            "title": family.title,
+            "use": family.use,
+            "paper": family.paper,
+            "game": family.game,
+            "conditional": family.conditional,
+            "schema": {"title": "Recipe", "type": "object"},
+            "defaults": recipe,
+            "dials": family.dials[:1],
+        }
+    )
+    dataset = catalog.DatasetOut.model_validate(DATASETS["digits"])
+    return [
+        job,
+        jobs.JobPage(data=[job], has_more=True, next_cursor=JOB),
+        plan,
+        jobs.CurveList(data=[jobs.Curve(name="critic/non_saturating", points=[(30, 1.31), (60, 1.24)], thinned=False)]),
+        jobs.CheckpointList(data=[checkpoint]),
+        jobs.ArtifactList(data=[artifact]),
+        jobs.SampleList(
+            data=[jobs.SampleOut(step=300, artifact=ARTIFACT, href=artifact.href, created_at=artifact.created_at)]
+        ),
+        jobs.EventList(data=[jobs.EventOut(seq=1, type="state", data={"state": "queued"}, at=AT)]),
+        version,
+        catalog.ModelList(data=[catalog.ModelOut(name=MODEL, latest=version, versions=[1])]),
+        catalog.ModelDetail(name=MODEL, versions=[version]),
+        catalog.DatasetList(data=[dataset]),
+        catalog.DatasetDetail(**dict(_faces(dataset)), report=_report(), links={"self": "/datasets/faces"}),
+        recipe_out,
+        catalog.RecipeList(data=[recipe_out]),
+        catalog.LimitList(
+            data=[catalog.LimitOut(name="max_samples", value=1000, unit="pictures", meaning="Most pictures at once.")]
+        ),
+        _experiment(),
+        _measured(),
+        figures.JobFigureList(data=[_figure()]),
+        experiments.ExperimentPage(
+            data=[experiments.ExperimentOut.model_validate(_experiment())], has_more=True, next_cursor=EXPERIMENT
+        ),
+        experiments.ExperimentPlanOut(
+            count=1,
+            jobs=[
+                experiments.PlannedJob(case="hinge", seed=1, family="gan", dataset="ring8", model="objectives-hinge")
+            ],
+            minutes=0.2,
+            notes=[],
+            refusals=[],
+        ),
+        _comparison(),
+        catalog.Index(name="forger", version="0.1.0", links={"jobs": "/jobs", "sample": "/sample"}),
+        catalog.Version(name="forger", version="0.1.0", python="3.11.7"),
+        catalog.Alive(status="ok"),
+        catalog.Ready(status="ready", checks={"database": catalog.Check(ok=True, detail="ok")}),
+        samples.Pictures.model_validate({"model": f"{MODEL}@1", "seed": 1, "class": 7, "images": ["iVBORw0KGgo="]}),
+    ]
+
+
+def _experiment() -> experiments.ExperimentDetail:
+    own = f"/experiments/{EXPERIMENT}"
+    columns = [
+        experiments.FigureOut(
+            **_transport(),
+            cases=[
+                figures.CellOut(case="hinge", mean=0.11, deviation=0.02, interval=(0.06, 0.16), n=3, best=True),
+                figures.CellOut(case="minimax", mean=0.24, deviation=0.06, interval=(0.09, 0.39), n=3, best=False),
+            ],
+        )
+    ]
+    ring = experiments.ExperimentJob(
+        id=JOB,
+        case="hinge",
+        seed=1,
+        state=JobState.SUCCEEDED,
+        step=2000,
+        total=2000,
+        model="objectives-hinge@1",
+        health=Health(state="healthy", kind=None, step=2000, message="No trouble is seen after 10 evaluations."),
+        href=f"/jobs/{JOB}",
+    )
+    return experiments.ExperimentDetail(
+        id=EXPERIMENT,
+        name="objectives",
+        created_at=AT,
+        states={JobState.SUCCEEDED: 6},
+        cases=["hinge", "minimax"],
+        links={"self": own, "table": f"{own}?format=csv", "picture": f"{own}?format=png", "jobs": f"{own}/jobs"},
+        request=EXPERIMENT_IN,
+        jobs=[ring],
+        figures=columns,
+    )
+
+
+def _measured() -> experiments.MeasuredJobList:
+    (job,) = _experiment().jobs
+    return experiments.MeasuredJobList(data=[experiments.MeasuredJob(**job.model_dump(), figures=[_figure()])])
+
+
+def _figure() -> figures.JobFigure:
+    return figures.JobFigure(**_transport(), value=0.11, step=1900, source=JOB)
+
+
+def _transport() -> Json:
+    known = measurements.Group("transport", WATCHED, ())
+    return figures.FigureHead.model_validate(known).model_dump()
+
+
+def _comparison() -> compare.ComparisonOut:
+    ranked = [
+        compare.Ranked(job=JOB, value=0.11, step=1900, source=JOB),
+        compare.Ranked(job=RIVAL, value=0.24, step=2000, source=RIVAL),
+    ]
+    jobs_ = [
+        compare.ComparedJob(
+            id=id_,
+            family="gan",
+            dataset="ring8",
+            state=JobState.SUCCEEDED,
+            seed=1,
+            case={"name": name, "settings": {}},
+            model=f"objectives-{name}@1",
+            step=2000,
+            metric="transport",
+            best=jobs.Best(step=one.step or 0, metric="transport", value=one.value or 0),
+            health=None,
+        )
+        for id_, name, one in zip((JOB, RIVAL), ("hinge", "minimax"), ranked, strict=True)
+    ]
+    return compare.ComparisonOut(
+        jobs=jobs_,
+        differences=[
+            compare.DifferenceOut(path="/objective", values=[{"kind": "hinge"}, {"kind": "minimax", "smoothing": 0}])
+        ],
+        curves=[
+            compare.ComparedCurves(
+                name="figure/transport", jobs=[compare.ComparedCurve(job=JOB, points=[(100, 0.9), (1900, 0.11)])]
+            )
+        ],
+        figures=[
+            compare.Ranking(
+                **_transport(),
+                jobs=ranked,
+                cases=[],
+            )
+        ],
+        samples=[
+            compare.ComparedSample(job=job.id, href=f"/sample?model={job.model}&n=16&seed=1&scale=1", report=None)
+            for job in jobs_
+        ],
+    )
+
+
+def _faces(other: catalog.DatasetOut) -> catalog.DatasetOut:
+    changed: Json = {"name": "faces", "title": "faces", "side": 64, "size": 400, "source": "uploaded", "uploaded": True}
+    return other.model_copy(update=changed | {"classes": 2, "class_names": ("s1", "s2")})
+
+
+def _report() -> Report:
+    return Report(
+        layout="classes",
+        pictures=20,
+        left_out=0,
+        archive_bytes=200_000,
+        archive_sha256=SHA256,
+        width=Span(92, 92, 92),
+        height=Span(112, 112, 112),
+        formats={"PPM": 20},
+        grey=20,
+        colour=0,
+        alpha=0,
+        sixteen_bit=0,
+        enlarged=0,
+        classes=Listed(2, [Class("s1", 10), Class("s2", 10)]),
+        balance=1.0,
+        piles={},
+        corrupt=Listed(0, []),
+        near_constant=Listed(0, []),
+        duplicates=Listed(0, []),
+        ignored=Listed(1, ["README"]),
+        notes=[],
+        transform=Transform(64, 1, "centre square", "bicubic", ["crop", "resize"], "data.side and data.channels"),
+    )

@@ -1,0 +1,108 @@
+"""Plan a training: resolve its recipe, its start and its estimate before there is a job."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.core.errors import FieldError, Invalid, NotFound, refused
+from app.core.settings import get_settings
+from app.services import recipes
+from app.services.capacity import durations, estimates
+from app.services.models import checkpoints
+from app.services.views import CheckpointView
+from models.spec.games import Synthesis
+from models.spec.recipe import Recipe
+from models.spec.weight_compat import misfits
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The checkpoint whose weights the job begins with, and the job that learned them."""
+
+    job_id: str
+    checkpoint: CheckpointView
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    family: str | None
+    recipe: Recipe
+    model: str
+    start: Start | None
+    devices: int = 1
+
+
+def make(
+    recipe: str | Json,
+    *,
+    dataset: str | None,
+    seed: int | None,
+    budget: Json | None,
+    overrides: Json | None,
+    model: str | None,
+    start_from: str | None,
+    resources: Json | None = None,
+    experience: durations.Experience | None = None,
+) -> Plan:
+    """Plan one training. Pass `experience` where many are planned: it is then read once.
+
+    Raises Invalid with a pointer per refusal, NotFound for a checkpoint that is not there.
+    """
+    family, made = recipes.whole(recipe, dataset=dataset, seed=seed, budget=budget, overrides=overrides)
+    devices = (resources or {}).get("devices", 1)
+    _require_devices(made, devices)
+    written = "/overrides" if overrides else "/recipe"
+    budget_at = "/budget" if budget else f"{written}/budget"
+    estimates.require(made, devices, recipe_at=written, budget_at=budget_at)
+    durations.require(made, family, budget_at, experience or durations.experience())
+    start = None if start_from is None else _start(start_from, made)
+    return Plan(family, made, model or recipes.default_model(family, made), start, devices)
+
+
+def notes(recipe: Recipe) -> list[str]:
+    """What is to be known of a training before it begins: what will not be measured."""
+    watch, steps = recipe.watch, recipe.budget.steps
+    if watch is None:
+        return ["Nothing will be measured, and its health stays unknown: leave `watch` out to have it watched."]
+    if recipe.budget.minutes is None and watch.every >= steps:
+        return [
+            f"It is evaluated once, at its end: {steps} steps are fewer than between two evaluations, {watch.every} "
+            "(watch.every). Trouble on the way is not seen."
+        ]
+    return []
+
+
+def _require_devices(recipe: Recipe, devices: int) -> None:
+    """Raises Invalid where there are not so many, or the work cannot be shared out among them."""
+    if (refusal := _not_shared_out(recipe, devices)) is not None:
+        raise Invalid(refusal.message, code="devices_refused", errors=(refusal,))
+
+
+def _not_shared_out(recipe: Recipe, devices: int) -> FieldError | None:
+    if devices > (most := get_settings().max_devices):
+        sentence = f"A job computes on at most {most} devices here (max_devices), not on {devices}: ask for fewer."
+        return FieldError("/resources/devices", sentence)
+    packing = recipe.game.packing if isinstance(recipe.game, Synthesis) else 1
+    if recipe.batch_size % (packing * devices):
+        whole = f"a multiple of {packing * devices}" + (f" ({packing} are judged at a time)" if packing > 1 else "")
+        return FieldError(
+            "/resources/devices",
+            f"A batch of {recipe.batch_size} cannot be shared out equally among {devices} devices: "
+            f"make batch_size {whole}, or ask for another number of devices.",
+        )
+    if devices > 1 and recipe.budget.minutes is not None:
+        return FieldError("/budget", "Minutes are measured on one device: give the budget in steps or epochs.")
+    return None
+
+
+def _start(checkpoint_id: str, recipe: Recipe) -> Start:
+    try:
+        checkpoint, job = checkpoints.find(checkpoint_id)
+    except NotFound as error:
+        raise NotFound(error.detail, code=error.code, errors=(FieldError("/start_from", error.detail),)) from None
+    if differences := misfits(job.recipe, recipe):
+        errors = [FieldError("/start_from", difference) for difference in differences]
+        raise refused("The weights of the checkpoint do not fit the recipe: change it.", errors, "start_refused")
+    return Start(job.id, checkpoint)

@@ -1,0 +1,35 @@
+"""Check the database, the broker and the disk. Each check returns None or a sentence."""
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.core.disk_full import no_room
+from app.db.session import unit_of_work
+from app.services import queue
+
+
+def database() -> str | None:
+    try:
+        with unit_of_work(read_only=True) as session:
+            session.execute(text("SELECT count(*) FROM jobs WHERE 1 = 0"))
+    except SQLAlchemyError as error:
+        refusal = no_room(error)
+        return refusal.detail if refusal else f"The database does not answer ({type(error).__name__})."
+    return None
+
+
+def broker() -> str | None:
+    """Also a broker that answers and refuses what a ring needs: its queues must be lists, and it must take a write."""
+    from redis.exceptions import ResponseError
+
+    from app.services import broker as transport
+
+    try:
+        with queue.celery().connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
+            connection.default_channel.probe()
+    except ResponseError as error:
+        return f"The broker refuses what a job's message needs ({error}); jobs wait, none is lost."
+    except transport.ERRORS as error:
+        return f"The broker does not answer ({type(error).__name__}); jobs wait, none is lost."
+    return None

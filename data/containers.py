@@ -1,0 +1,317 @@
+"""Parse picture files' containers: the parts that decide the pixels, and metadata. Decodes nothing.
+
+What a file says beside its pixels cannot make it unreadable: `bare` takes it off before a decoder sees it. Kept are
+the pixels' own parts as they are, so that damage to them is still found, and what changes how they look: a colour
+profile, which way is up, which level is transparent.
+"""
+
+import re
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+PNG, RIFF = b"\x89PNG\r\n\x1a\n", b"RIFF"
+LARGEST_PROFILE = 16 << 20
+"""bytes of a colour profile, unpacked"""
+_ORIENTATION = 0x0112
+
+
+@dataclass
+class Bare:
+    """A file without what it says beside its pixels. `skipped` names parts that were damaged, in words.
+
+    `orientation` is EXIF's, 1 to 8. `level` is the transparent level of a PNG, of as many samples as it has colours,
+    of `depth` bits each. `profile` is an ICC profile.
+    """
+
+    data: bytes
+    profile: bytes | None = None
+    orientation: int = 1
+    level: tuple[int, ...] | None = None
+    depth: int = 8
+    skipped: list[str] = field(default_factory=list)
+
+
+class Damaged(Exception):
+    """The pixels' own parts are not as they were written."""
+
+
+def bare(data: bytes) -> Bare:
+    """Files that are not understood are left as they are: their decoder says what is wrong. Raises Damaged."""
+    found = Bare(data)
+    strip = _stripper(data)
+    if strip is not None:
+        try:
+            strip(data, found)
+        except (struct.error, IndexError, ValueError):  # cut short: the decoder says so
+            return Bare(data)
+    return found
+
+
+def _stripper(data: bytes) -> Callable[[bytes, Bare], None] | None:
+    if data.startswith(PNG):
+        return _png
+    if data.startswith(b"\xff\xd8\xff"):
+        return _jpeg
+    if data.startswith(RIFF) and data[8:12] == b"WEBP":
+        return _webp
+    if data[4:8] == b"ftyp":
+        return _boxes
+    return _tiff if data[:4] in _TIFF else None
+
+
+# ---- PNG
+
+_KEPT = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND"))
+
+
+def _png(data: bytes, found: Bare) -> None:
+    """Of ancillary chunks tRNS, iCCP and eXIf mean something; one that is damaged is skipped, as are all others."""
+    kept, colour = [PNG], -1
+    for kind, body, whole, crc in _chunks(data):
+        if kind == b"IHDR":
+            found.depth, colour = body[8], body[9]
+        if not kind[0] & 0x20:
+            if crc != zlib.crc32(kind + body):
+                raise Damaged(f"the checksum of {_named(kind)} is wrong")
+            kept.append(whole)
+        elif crc != zlib.crc32(kind + body):
+            found.skipped.append(f"{_named(kind)} (its checksum is wrong)")
+        elif kind == b"tRNS" and colour == 3:
+            kept.append(whole)
+        elif kind == b"tRNS":
+            found.level = _level(body, colour, found)
+        elif kind == b"iCCP":
+            found.profile = _unpacked_profile(body, found)
+        elif kind == b"eXIf":
+            found.orientation = _orientation(body, "eXIf", found)
+        elif kind in _LENGTHS and len(body) not in _LENGTHS[kind]:
+            found.skipped.append(f"{_named(kind)} (it has {len(body)} bytes)")
+    found.data = b"".join(kept)
+
+
+_LENGTHS = {b"cHRM": (32,), b"gAMA": (4,), b"pHYs": (9,), b"sRGB": (1,), b"tIME": (7,), b"bKGD": (1, 2, 6)}
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes, int]]:
+    """Kind, body, the whole chunk, and the checksum that it has."""
+    place = len(PNG)
+    while place + 8 <= len(data):
+        (size,), kind = struct.unpack_from(">I", data, place), data[place + 4 : place + 8]
+        whole = data[place : place + 12 + size]
+        body = whole[8 : 8 + size]
+        if len(whole) < 12 + size:  # cut short: what is there may be enough for its decoder
+            yield kind, body, whole, zlib.crc32(kind + body)
+            return
+        yield kind, body, whole, int.from_bytes(whole[-4:])
+        place += 12 + size
+        if kind == b"IEND":
+            return
+
+
+def _level(body: bytes, colour: int, found: Bare) -> tuple[int, ...] | None:
+    """Of grey (0) one sample, of colour (2) three; only as many bits of them count as the picture has."""
+    samples = {0: 1, 2: 3}.get(colour, 0)
+    if len(body) < 2 * samples or not samples:
+        found.skipped.append("tRNS (it does not fit the picture)")
+        return None
+    return tuple(value & ((1 << found.depth) - 1) for value in struct.unpack_from(f">{samples}H", body))
+
+
+def _unpacked_profile(body: bytes, found: Bare) -> bytes | None:
+    name, _, packed = body.partition(b"\0")
+    try:
+        unpacker = zlib.decompressobj()
+        profile = unpacker.decompress(packed[1:], LARGEST_PROFILE)
+        if not name or not unpacker.eof:
+            raise ValueError
+    except (zlib.error, ValueError):
+        found.skipped.append("iCCP (it cannot be unpacked)")
+        return None
+    return profile
+
+
+def _named(kind: bytes) -> str:
+    return kind.decode("ascii", "backslashreplace")
+
+
+# ---- JPEG
+
+_MARKER = re.compile(rb"\xff+([^\x00\xff])")
+_ALONE = frozenset((0x01, *range(0xD0, 0xD9)))
+"""markers that no length follows"""
+_APP0, _APP1, _APP2, _APP14, _APP15, _COMMENT, _SCAN = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE, 0xDA
+_EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
+
+
+def _jpeg(data: bytes, found: Bare) -> None:
+    """Of what applications add, JFIF's and Adobe's segments say how colours are stored; the rest is taken off."""
+    kept, place, profile = [data[:2]], 2, dict[int, bytes]()
+    count = 0
+    while segment := _MARKER.search(data, place):
+        marker, start = segment[1][0], segment.end()
+        if marker in _ALONE:
+            kept.append(data[place:start])
+            place = start
+            continue
+        if marker in (_SCAN, 0xD9):
+            break
+        end = start + int.from_bytes(data[start : start + 2])
+        body, whole = data[start + 2 : end], data[place:end]
+        if marker == _APP1 and body.startswith(_EXIF):
+            found.orientation = _orientation(body[len(_EXIF) :], "EXIF", found)
+        elif marker == _APP2 and body.startswith(_ICC) and len(body) > 14:
+            profile[body[12]], count = body[14:], body[13]
+        elif marker == _APP0 and body.startswith(b"JFIF\0") and len(body) >= 14:
+            kept.append(_segment(marker, body[:12] + b"\0\0"))  # without its thumbnail
+        elif _says_how(marker, body):
+            kept.append(whole)
+        place = end
+    found.data = b"".join([*kept, data[place:]])
+    if profile and sorted(profile) == list(range(1, count + 1)):
+        found.profile = b"".join(profile[number] for number in sorted(profile))
+    elif profile:
+        found.skipped.append("ICC profile (parts of it are missing)")
+
+
+def _says_how(marker: int, body: bytes) -> bool:
+    """Whether a segment belongs to the pixels."""
+    if marker == _APP14:
+        return body.startswith(b"Adobe") and len(body) >= 12
+    return not _APP0 <= marker <= _APP15 and marker != _COMMENT
+
+
+def _segment(marker: int, body: bytes) -> bytes:
+    return bytes((0xFF, marker)) + struct.pack(">H", len(body) + 2) + body
+
+
+# ---- WebP
+
+_ICC_FLAG, _EXIF_FLAG, _XMP_FLAG = 0x20, 0x08, 0x04
+
+
+def _webp(data: bytes, found: Bare) -> None:
+    kept, place = [], 12
+    while place + 8 <= len(data):
+        kind, (size,) = data[place : place + 4], struct.unpack_from("<I", data, place + 4)
+        whole = data[place : place + 8 + size + size % 2]
+        body = whole[8 : 8 + size]
+        if kind == b"VP8X" and body:
+            flags = body[0] & ~(_ICC_FLAG | _EXIF_FLAG | _XMP_FLAG)
+            kept.append(whole[:8] + bytes((flags,)) + whole[9:])
+        elif kind == b"ICCP":
+            found.profile = body
+        elif kind == b"EXIF":
+            found.orientation = _orientation(body.removeprefix(_EXIF), "EXIF", found)
+        elif kind in (b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"):
+            kept.append(whole)
+        place += len(whole)
+    chunks = b"".join(kept)
+    found.data = RIFF + struct.pack("<I", 4 + len(chunks)) + b"WEBP" + chunks
+
+
+# ---- TIFF
+
+_TIFF = {b"II*\0": ("<", False), b"MM\0*": (">", False), b"II+\0": ("<", True), b"MM\0+": (">", True)}
+_PIXELS = frozenset((
+    256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325, 332, 334, 338,
+    339, 347, 512, 513, 514, 515, 517, 518, 519, 520, 521, 529, 530, 531, 532,
+))  # fmt: skip
+"""tags that say how pixels are stored"""
+_PROFILE = 34675
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""bytes of a value, by its type"""
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How a TIFF writes numbers: 4 bytes for an offset, or 8 in a BigTIFF."""
+
+    order: str
+    large: bool
+
+    @property
+    def offset(self) -> struct.Struct:
+        return struct.Struct(self.order + ("Q" if self.large else "I"))
+
+    @property
+    def count(self) -> struct.Struct:
+        return struct.Struct(self.order + ("Q" if self.large else "H"))
+
+    @property
+    def entry(self) -> struct.Struct:
+        """Tag, type, count, and the values or where they are."""
+        return struct.Struct(self.order + ("HHQ8s" if self.large else "HHI4s"))
+
+
+def _tiff(data: bytes, found: Bare) -> None:
+    """A list of the tags that pixels need, of the first page, is put behind the file and named at its beginning."""
+    layout = _Layout(*_TIFF[data[:4]])
+    head = 8 if layout.large else 4
+    entries = [
+        entry for entry in _entries(data, layout.offset.unpack_from(data, head)[0], layout) if entry[0] in _PIXELS
+    ]
+    found.profile = _tiff_profile(data, layout, layout.offset.unpack_from(data, head)[0], found)
+    block = layout.count.pack(len(entries)) + b"".join(layout.entry.pack(*entry) for entry in entries)
+    padding = bytes(len(data) % 2)
+    place = layout.offset.pack(len(data) + len(padding))
+    found.data = b"".join((data[:head], place, data[head + len(place) :], padding, block, layout.offset.pack(0)))
+
+
+def _entries(data: bytes, place: int, layout: _Layout) -> list[tuple[int, int, int, bytes]]:
+    (count,) = layout.count.unpack_from(data, place)
+    start = place + layout.count.size
+    if start + count * layout.entry.size > len(data):
+        raise ValueError
+    return [layout.entry.unpack_from(data, start + number * layout.entry.size) for number in range(count)]
+
+
+def _tiff_profile(data: bytes, layout: _Layout, place: int, found: Bare) -> bytes | None:
+    for tag, kind, count, value in _entries(data, place, layout):
+        if tag == _PROFILE:
+            size = count * _SIZES.get(kind, 1)
+            at = layout.offset.unpack(value)[0]
+            if at + size <= len(data) and size <= LARGEST_PROFILE:
+                return data[at : at + size]
+            found.skipped.append("ICC profile (it lies beyond the end of the file)")
+    return None
+
+
+# ---- AVIF and HEIC
+
+_EXIF_ITEM = re.compile(rb"(infe[\x02\x03].{3}(?:.{4}|.{6}))Exif", re.DOTALL)
+
+
+def _boxes(data: bytes, found: Bare) -> None:
+    """The list of items calls EXIF something else: which way is up is a property of the picture in these formats."""
+    place = 0
+    while place + 8 <= len(data):
+        size = int.from_bytes(data[place : place + 4])
+        if data[place + 4 : place + 8] == b"meta":
+            items = _EXIF_ITEM.sub(rb"\1skip", data[place : place + size])
+            found.data = data[:place] + items + data[place + size :]
+        if size < 8:
+            return
+        place += size
+
+
+# ---- EXIF
+
+
+def _orientation(block: bytes, name: str, found: Bare) -> int:
+    """What an EXIF block says of which way is up; 1 where it says nothing, or nonsense."""
+    if block[:4] not in _TIFF:
+        found.skipped.append(f"{name} (it is none)")
+        return 1
+    layout = _Layout(*_TIFF[block[:4]])
+    try:
+        entries = _entries(block, layout.offset.unpack_from(block, 8 if layout.large else 4)[0], layout)
+    except (struct.error, ValueError):
+        found.skipped.append(f"{name} (it is cut short)")
+        return 1
+    for tag, kind, _, value in entries:
+        if tag == _ORIENTATION and kind == 3:
+            said = struct.unpack_from(layout.order + "H", value)[0]
+            return said if 1 <= said <= 8 else 1
+    return 1

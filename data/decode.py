@@ -1,0 +1,307 @@
+"""Decode picture files to upright pixels of eight bits. Without torch.
+
+A caller that reads bytes from strangers does so in a process with limits: app.core.sandbox.parent.
+"""
+
+import io
+import re
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import import_module
+from importlib.util import find_spec
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from data import colours, containers
+from data.containers import Bare
+
+HEIC = find_spec("pillow_heif") is not None
+"""whether the library is there that reads HEIC; Pillow itself does not"""
+if HEIC:
+    import_module("pillow_heif").register_heif_opener()
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF", "AVIF", *(("HEIF",) if HEIC else ()))
+"""what is decoded (PPM is PGM and PBM too): each other decoder of Pillow is one more way in"""
+SUFFIXES = frozenset((
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm",
+    ".gif", ".avif", *((".heic", ".heif") if HEIC else ()),
+))  # fmt: skip
+FOREIGN = frozenset((
+    ".heic", ".heif", ".jp2", ".j2k", ".jxl", ".tga", ".ico", ".psd", ".svg", ".exr", ".hdr", ".dng", ".cr2", ".cr3",
+    ".nef", ".arw", ".orf", ".rw2", ".raf", ".eps", ".pcx",
+)) - SUFFIXES  # fmt: skip
+"""pictures by their names that are not decoded"""
+Samples = NDArray[np.uint16]
+NO_LIMIT = 1 << 62
+SCANS = 64
+"""of one JPEG: each goes over all pixels once more, and a hundred bytes are enough for it; encoders make some ten"""
+DEEPEST = 16
+"""bits of a sample at most"""
+_OTHER_ORDER = "B" if sys.byteorder == "little" else "L"
+_SUSPECT = 14
+"""bits with which a sample of 16 is taken for one of fewer"""
+_OTHER_BYTE = {
+    "RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B", "RGB;16N": f"RGB;16{_OTHER_ORDER}",
+    "RGBA;16B": "RGBA;16L", "RGBA;16L": "RGBA;16B", "RGBA;16N": f"RGBA;16{_OTHER_ORDER}",
+    "RGBX;16B": "RGBX;16L", "RGBX;16L": "RGBX;16B", "RGBX;16N": f"RGBX;16{_OTHER_ORDER}",
+    "CMYK;16B": "CMYK;16L", "CMYK;16L": "CMYK;16B", "CMYK;16N": f"CMYK;16{_OTHER_ORDER}",
+    "LA;16B": "RGBA",
+}  # fmt: skip
+"""how Pillow is told to take the lower byte of each sample instead of the upper one"""
+_MARKER = re.compile(rb"\xff+([^\x00\xff])")
+_SCAN, _END = 0xDA, 0xD9
+_BARE = frozenset((0x01, *range(0xD0, 0xD9)))
+"""markers that no length follows"""
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class Fault(StrEnum):
+    """Why a file is no picture for us."""
+
+    FORMAT = "unsupported_media"
+    PIXELS = "too_many_pixels"
+    SCANS = "too_many_scans"
+    DAMAGED = "unreadable_picture"
+
+
+class Unreadable(ValueError):
+    """The message is a sentence."""
+
+    def __init__(self, fault: Fault, sentence: str) -> None:
+        super().__init__(sentence)
+        self.fault = fault
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files are read. A dataset keeps the one that it was uploaded under, so that it stays what it was.
+
+    Rules of 1: the upper 8 bits of 16, colours as they are stored, everything beside the pixels read by Pillow. Of 2:
+    `bits` are those that count of a deep sample whose file does not say, None for all 16; colours become those of
+    sRGB; what lies beside the pixels is taken off before.
+    """
+
+    rules: int = 2
+    bits: int | None = None
+
+
+NOW = Reading()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """`image` is upright, of mode L, LA, RGB or RGBA, eight bits a sample; of several frames the first.
+
+    `reach` is the largest value of a sample of more than 8 bits whose file does not say how many count, None of
+    others. `profile` names the colours that were turned into sRGB's. `notes` are sentences on what was passed over.
+    """
+
+    image: Image.Image
+    format: str
+    sixteen_bit: bool
+    reach: int | None = None
+    profile: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_picture(data: bytes, max_pixels: int = NO_LIMIT, reading: Reading = NOW) -> Picture:
+    """Decodes a file whose header is within the limit. Raises Unreadable, or MemoryError, whatever the bytes are."""
+    try:
+        return _as_once(data, max_pixels) if reading.rules == 1 else _read(containers.bare(data), max_pixels, reading)
+    except UnidentifiedImageError:
+        raise Unreadable(Fault.FORMAT, f"It is no picture we read: send {', '.join(FORMATS)}.") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _too_many("It", max_pixels) from None
+    except (Unreadable, MemoryError):
+        raise
+    except Exception as error:  # decoders raise whatever they like; it is the bytes that are wrong
+        raise Unreadable(Fault.DAMAGED, f"It cannot be decoded, it is damaged or cut short ({error}).") from error
+
+
+def _as_once(data: bytes, max_pixels: int) -> Picture:
+    """By the first rules, for datasets that were uploaded under them."""
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        _check_header(image, max_pixels)
+        _check_scans(image, data)
+        deep = _is_deep(image)
+        image.load()
+        return Picture(_eight_bits(_turned(image, image.getexif().get(_ORIENTATION, 1))), image.format or "", deep)
+
+
+def _read(file: Bare, max_pixels: int, reading: Reading) -> Picture:
+    with Image.open(io.BytesIO(file.data), formats=FORMATS) as image:
+        _check_header(image, max_pixels)
+        _check_scans(image, file.data)
+        deep = _is_deep(image)
+        bits, white_is_zero = _told_by(image)
+        image.load()
+        notes = [f"Skipped: {what}." for what in file.skipped]
+        reach: int | None = None
+        shown: Image.Image = image
+        if deep:
+            shown, reach = _shallow(file, image, bits or reading.bits or DEEPEST, white_is_zero)
+        elif file.level is not None:
+            shown = _with_level(image, file)
+        shown = _plain(shown)
+        if image.format == "BMP" and shown.mode == "RGBA" and shown.getchannel("A").getextrema() == (0, 0):
+            shown = shown.convert("RGB")
+            notes.append("Taken as opaque: its alpha is 0 everywhere.")
+        profile = file.profile or image.info.get("icc_profile")
+        converted = colours.Converted(shown) if profile is None else colours.to_srgb(shown, profile)
+        if converted.flaw is not None:
+            notes.append(f"Skipped: {converted.flaw}.")
+        said = image.getexif().get(_ORIENTATION, 1) if image.format in ("AVIF", "HEIF") else file.orientation
+        colour = converted.image.convert("RGB") if converted.image.mode == "CMYK" else converted.image
+        told = reach if bits is None else None
+        upright = _turned(colour, said)
+        return Picture(upright, image.format or "", deep, told, converted.profile, tuple(notes))
+
+
+def _told_by(image: Image.Image) -> tuple[int | None, bool]:
+    """Bits of a deep sample that a file says, and whether its least level is white."""
+    tags = getattr(image, "tag_v2", {})
+    if image.format == "PPM":
+        return DEEPEST, False  # Pillow scales by the largest value that the file says
+    said = tags.get(_BITS_PER_SAMPLE, ())
+    return said[0] if said and 8 < said[0] < DEEPEST else None, tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+
+
+def _shallow(file: Bare, image: Image.Image, bits: int, white_is_zero: bool) -> tuple[Image.Image, int]:
+    """Eight bits a sample, the upper ones of those that count; and the largest value of a colour."""
+    samples, has_alpha = _samples(file, image, bits)
+    colour = samples[..., : samples.shape[2] - has_alpha]
+    full, reach = (1 << bits) - 1, int(colour.max(initial=0))
+    seen = np.minimum(colour, full)
+    shown = ((full - seen if white_is_zero else seen) >> (bits - 8)).astype(np.uint8)
+    if has_alpha:
+        alpha = samples[..., -1:]
+        own = bits if alpha.max(initial=0) <= full else DEEPEST
+        shown = np.concatenate([shown, (alpha >> (own - 8)).astype(np.uint8)], axis=2)
+    elif file.level is not None:
+        clear = (colour == np.array(file.level, colour.dtype)).all(axis=2, keepdims=True)
+        shown = np.concatenate([shown, np.where(clear, 0, 255).astype(np.uint8)], axis=2)
+    return _image(shown, "CMYK" if image.mode == "CMYK" else None), reach
+
+
+def _samples(file: Bare, image: Image.Image, bits: int) -> tuple[Samples, bool]:
+    """[h, w, c] of 16 bits, and whether the last of them is alpha.
+
+    Of colours Pillow gives the upper byte; where the lower ones matter, the file is read once more for them.
+    """
+    if image.mode.startswith("I"):
+        return np.asarray(image).astype(np.uint16)[..., None], False
+    upper = np.asarray(image).astype(np.uint16)
+    has_alpha = image.mode.endswith("A")
+    colour = upper[..., :3]
+    exact = bits < DEEPEST or file.level is not None or int(colour.max(initial=0)) < 1 << (_SUSPECT - 8)
+    lower = _lower(file.data) if exact else None
+    return np.asarray((upper << 8) | (upper if lower is None else lower), np.uint16), has_alpha
+
+
+def _lower(data: bytes) -> Samples | None:
+    """The lower bytes, by telling Pillow the other order of bytes; None where it has no such decoder."""
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        args = image.tile[0].args
+        raw = args[0] if isinstance(args, tuple) else args
+        other = _OTHER_BYTE.get(raw or "")
+        if other is None:
+            return None
+        image.tile = [
+            tile._replace(args=(other, *tile.args[1:]) if isinstance(tile.args, tuple) else other)
+            for tile in image.tile
+        ]
+        image.load()
+        lower = np.asarray(image).astype(np.uint16)
+    return lower[..., [1, 1, 1, 3]] if raw == "LA;16B" else lower
+
+
+def _with_level(image: Image.Image, file: Bare) -> Image.Image:
+    """With what has the transparent level made transparent; of fewer than 8 bits Pillow has spread the levels."""
+    assert file.level is not None
+    plain = image.convert("L" if len(file.level) == 1 else "RGB")
+    pixels = np.asarray(plain).reshape(image.height, image.width, len(file.level))
+    spread = 255 // ((1 << file.depth) - 1)
+    clear = (pixels == np.array(file.level) * spread).all(axis=2)
+    plain.putalpha(Image.fromarray(np.where(clear, 0, 255).astype(np.uint8)))
+    return plain
+
+
+def _image(pixels: NDArray[np.uint8], mode: str | None = None) -> Image.Image:
+    """[h, w, c] as L, LA, RGB, RGBA, or as the mode that is named."""
+    if mode is not None:
+        return Image.frombytes(mode, pixels.shape[1::-1], np.ascontiguousarray(pixels).tobytes())
+    return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Of mode L, LA, RGB, RGBA or CMYK."""
+    if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK") and "transparency" not in image.info:
+        return image
+    return _eight_bits(image)
+
+
+def _check_header(image: Image.Image, max_pixels: int) -> None:
+    """Before anything is decoded."""
+    if image.width * image.height > max_pixels:
+        raise _too_many(f"{image.width} x {image.height}", max_pixels)
+    if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
+        raise Unreadable(Fault.DAMAGED, "It has 32 bits a sample: send 8 or 16.")
+
+
+def _check_scans(image: Image.Image, data: bytes) -> None:
+    if image.format in ("JPEG", "MPO") and (number := _scans(data)) > SCANS:
+        sentence = f"It draws its pixels {number} times, more than {SCANS} (scans). Save it as a baseline JPEG."
+        raise Unreadable(Fault.SCANS, sentence)
+
+
+def _scans(data: bytes) -> int:
+    """How many scans a JPEG has, as its decoder finds them: by the next marker, whatever lies before it."""
+    place = number = 0
+    while found := _MARKER.search(data, place):
+        place, marker = found.end(), found[1][0]
+        if marker == _END:
+            break
+        if marker not in _BARE:
+            number += marker == _SCAN
+            place += int.from_bytes(data[place : place + 2])
+    return number
+
+
+def _too_many(what: str, limit: int) -> Unreadable:
+    return Unreadable(Fault.PIXELS, f"{what} is larger than {limit} pixels (max_pixels). Make it smaller.")
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Whether the file has sixteen bits a sample. Pillow itself takes the upper eight where there is colour."""
+    if image.mode.startswith("I"):
+        return True
+    bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, ())
+    raws = [tile[3] if isinstance(tile[3], tuple) else (tile[3],) for tile in getattr(image, "tile", ())]
+    if image.format == "PPM":
+        return any(isinstance(part, int) and part > 255 for raw in raws for part in raw)
+    return 16 in bits or any(";16" in str(part) for raw in raws for part in raw)
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    turn = _UPRIGHT.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        return image.convert("LA" if image.mode in ("L", "LA", "La", "1") else "RGBA")
+    return image.convert("L" if image.mode in ("L", "1") else "RGB")

@@ -1,0 +1,84 @@
+"""Load a built-in dataset: a data spec in, tensors out.
+
+Pictures stay uint8 until they are used; what would fill the memory lies in a mapped file instead.
+"""
+
+from pathlib import Path
+from typing import assert_never
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data.readers import cifar10, digits, drawn, idx, scenes, stacked, usps
+from data.readers.base import Beat, Data, DatasetMissing, Split, unheard, unknown
+from data.readers.pictures import sized, with_channels
+from models.spec.data import DataSpec, Images, Paired, Points, Sequences, Unpaired
+
+__all__ = ["Data", "DatasetMissing", "Split", "load"]
+
+SCENES = {"train": 1_000, "test": 200}
+
+
+def load(
+    spec: DataSpec,
+    root: Path | None,
+    split: Split = "train",
+    *,
+    downloads: Path | None = None,
+    beat: Beat = unheard,
+) -> Data:
+    """Read the dataset that `spec` names, at the size it is prepared at and its channels.
+
+    `root` is the person's folder of datasets; `downloads` (default: `root`) is where missing files are put. `beat` is
+    called all along.
+    """
+    match spec:
+        case Images():
+            return _images(spec, root, split, downloads, beat)
+        case Points():
+            return Data(points=drawn.points(spec, split))
+        case Sequences():
+            return Data(sequences=drawn.sequences(spec, split))
+        case Unpaired() | Paired():
+            return _scenes(spec, split, beat)
+        case _:
+            assert_never(spec)
+
+
+def _scenes(spec: Unpaired | Paired, split: Split, beat: Beat) -> Data:
+    """day2night: for training the same days, with their own nights where pairs are wanted, else with other nights."""
+    if spec.dataset != "day2night":
+        raise unknown(spec.dataset, ["day2night"])
+    if split == "test":
+        a, b = scenes.pairs(spec.prepared, SCENES["test"], beat)
+    else:
+        nights = scenes.DAY_SEEDS if isinstance(spec, Paired) else scenes.NIGHT_SEEDS
+        days = range(scenes.DAY_SEEDS, scenes.DAY_SEEDS + SCENES["train"])
+        a = scenes.pictures(days, spec.prepared, night=False, beat=beat)
+        b = scenes.pictures(range(nights, nights + SCENES["train"]), spec.prepared, night=True, beat=beat)
+    return Data(a=with_channels(a, spec.channels), b=with_channels(b, spec.channels))
+
+
+def _images(spec: Images, root: Path | None, split: Split, downloads: Path | None, beat: Beat) -> Data:
+    images, labels = _labelled(spec, root, split, downloads, beat)
+    return Data(images=images, labels=labels if spec.classes else None)
+
+
+def _labelled(
+    spec: Images, root: Path | None, split: Split, downloads: Path | None, beat: Beat
+) -> tuple[Tensor, Tensor]:
+    match spec.dataset:
+        case "digits":
+            raw, labels = digits.read(split)
+        case "mnist" | "fashion_mnist":
+            raw, labels = idx.read_pair(spec.dataset, split, root, downloads, beat)
+        case "stacked_mnist":
+            return stacked.stack(spec, *idx.read_pair("mnist", split, root, downloads, beat), split, beat)
+        case "usps":
+            raw, labels = usps.read(split, root, downloads)
+        case "cifar10":
+            raw, labels = cifar10.read(split, root, downloads, beat)
+        case _:
+            raise unknown(spec.dataset, ["digits", *idx.IDX_SETS, "stacked_mnist", "usps", "cifar10"])
+    return sized(raw, spec.side, spec.channels, beat), torch.from_numpy(labels.astype(np.int64))

@@ -1,0 +1,70 @@
+"""CIFAR-10: the published binary batches, or a folder of pictures for each class."""
+
+from pathlib import Path
+
+import numpy as np
+
+from data.decode import SUFFIXES, Unreadable, read_picture
+from data.prepare import How, prepare
+from data.readers.base import Beat, DatasetMissing, Split, unheard
+from data.readers.pictures import Pixels, folders_of
+from models.spec.datasets import CIFAR
+
+FOLDER = "cifar10"
+BATCHES = "cifar-10-batches-bin"
+FILES = {"train": [f"data_batch_{number}.bin" for number in range(1, 6)], "test": ["test_batch.bin"]}
+SIDE = 32
+ROW = 1 + 3 * SIDE * SIDE
+
+
+def read(split: Split, root: Path | None, downloads: Path | None, beat: Beat = unheard) -> tuple[Pixels, Pixels]:
+    """Colour pictures uint8 [N, 3, 32, 32] and labels uint8 [N]; N is what the files hold."""
+    for folder in folders_of(FOLDER, root, downloads):
+        for place in (folder, folder / BATCHES):
+            if files := [path for name in FILES[split] if (path := place / name).is_file()]:
+                return _batches(files)
+        if any((folder / split / name).is_dir() for name in CIFAR):
+            return _class_folders(folder / split, beat)
+    raise DatasetMissing(
+        f"CIFAR-10 is not here. Put its binary batches ({FILES[split][0]}, ...), or pictures in {split}/airplane/, "
+        f"{split}/automobile/, ..., into the folder {FOLDER}/ of your datasets and set FORGER_DATA to the folder that "
+        "holds it."
+    )
+
+
+def _batches(files: list[Path]) -> tuple[Pixels, Pixels]:
+    """Rows of a label and 1,024 red, green and blue pixels."""
+    rows = np.concatenate([_rows(path) for path in files])
+    return rows[:, 1:].reshape(-1, 3, SIDE, SIDE), rows[:, 0]
+
+
+def _rows(path: Path) -> Pixels:
+    content = np.frombuffer(path.read_bytes(), np.uint8)
+    rows = content[: len(content) // ROW * ROW].reshape(-1, ROW)
+    if not len(rows) or len(content) % ROW or rows[:, 0].max() >= len(CIFAR):
+        raise DatasetMissing(f"{path} is not a whole batch of CIFAR-10; replace it or remove it.")
+    return rows
+
+
+def _class_folders(folder: Path, beat: Beat) -> tuple[Pixels, Pixels]:
+    """Every picture of every class, in the order of their names."""
+    files = [
+        (path, number)
+        for number, name in enumerate(CIFAR)
+        for path in sorted((folder / name).glob("*"))
+        if path.suffix.lower() in SUFFIXES
+    ]
+    if not files:
+        raise DatasetMissing(f"{folder} holds no pictures; put those of CIFAR-10 into its class folders.")
+    pictures = np.empty((len(files), 3, SIDE, SIDE), np.uint8)
+    for row, (path, _) in zip(pictures, files, strict=True):
+        row[:] = _picture(path).transpose(2, 0, 1)
+        beat()
+    return pictures, np.array([number for _, number in files], np.uint8)
+
+
+def _picture(path: Path) -> Pixels:
+    try:
+        return prepare(read_picture(path.read_bytes()).image, How(SIDE, 3))
+    except (OSError, Unreadable) as error:
+        raise DatasetMissing(f"{path} cannot be read ({error}); replace it or remove it.") from error

@@ -1,0 +1,110 @@
+"""The idx files of MNIST and Fashion-MNIST."""
+
+import gzip
+import hashlib
+import struct
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data.readers.base import Beat, DatasetMissing, Split, unheard
+from data.readers.pictures import Pixels, first_file, folders_of
+from models import durable
+
+
+@dataclass(frozen=True)
+class IdxSet:
+    """Where four idx files live: their folder, a host that has them, their sha256 when gzipped."""
+
+    title: str
+    folder: str
+    host: str
+    sums: dict[str, str]
+
+
+IDX_SETS = {
+    "mnist": IdxSet(
+        "MNIST",
+        "mnist",
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        {
+            "train-images-idx3-ubyte": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            "train-labels-idx1-ubyte": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            "t10k-images-idx3-ubyte": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            "t10k-labels-idx1-ubyte": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+        },
+    ),
+    "fashion_mnist": IdxSet(
+        "Fashion-MNIST",
+        "fashion-mnist",
+        "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+        {
+            "train-images-idx3-ubyte": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            "train-labels-idx1-ubyte": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            "t10k-images-idx3-ubyte": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            "t10k-labels-idx1-ubyte": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+        },
+    ),
+}
+DOWNLOAD_TIMEOUT_S = 30
+LARGEST_DOWNLOAD, READ_BYTES = 64 << 20, 1 << 18
+
+
+def read_pair(
+    name: str, split: Split, root: Path | None, downloads: Path | None, beat: Beat = unheard
+) -> tuple[Pixels, Pixels]:
+    """Grey pictures uint8 [N, H, W] and labels uint8 [N] of one of IDX_SETS."""
+    idx = IDX_SETS[name]
+    prefix = "train" if split == "train" else "t10k"
+    folders = folders_of(idx.folder, root, downloads)
+    images = read_idx(_find(idx, f"{prefix}-images-idx3-ubyte", folders, beat), dimensions=3)
+    labels = read_idx(_find(idx, f"{prefix}-labels-idx1-ubyte", folders, beat), dimensions=1)
+    if len(images) != len(labels):
+        raise DatasetMissing(f"{idx.title} has {len(images)} pictures but {len(labels)} labels; fetch its files again.")
+    return images, labels
+
+
+def _find(idx: IdxSet, name: str, folders: list[Path], beat: Beat) -> Path:
+    """The first of the files that is there, plain or gzipped; else it is fetched into the last folder."""
+    if (path := first_file(folders, name, f"{name}.gz")) is not None:
+        return path
+    advice = (
+        f"Put the four idx files of {idx.title} (plain or .gz) into the folder {idx.folder}/ of your datasets "
+        "and set FORGER_DATA to the folder that holds it."
+    )
+    if not folders:
+        raise DatasetMissing(f"{idx.title} is not here. {advice}")
+    try:
+        return _fetch(idx.host + f"{name}.gz", idx.sums[name], folders[-1] / f"{name}.gz", beat)
+    except (OSError, ValueError) as error:
+        raise DatasetMissing(
+            f"{idx.title} is not in {folders[-1]} and could not be fetched ({error}). {advice}"
+        ) from error
+
+
+def _fetch(url: str, sha256: str, target: Path, beat: Beat = unheard) -> Path:
+    """Download once, check, then put in place whole."""
+    content = bytearray()
+    with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_S) as answer:
+        while len(content) < LARGEST_DOWNLOAD and (part := answer.read(READ_BYTES)):
+            content += part
+            beat()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError(f"{url} answered other bytes than expected")
+    with durable.whole(target) as incoming:
+        incoming.write_bytes(content)
+    return target
+
+
+def read_idx(path: Path, *, dimensions: int) -> Pixels:
+    """An idx file of bytes, plain or gzipped, as a read-only uint8 array of so many dimensions."""
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        magic, *shape = struct.unpack_from(f">{dimensions + 1}I", content)
+        if magic != 0x800 + dimensions:
+            raise ValueError(f"its first number is {magic:#x}")
+        return np.frombuffer(content, np.uint8, offset=4 * (dimensions + 1)).reshape(shape)
+    except (OSError, EOFError, ValueError, struct.error) as error:
+        raise DatasetMissing(f"{path} is not a whole idx file ({error}); replace it or remove it.") from error

@@ -1,0 +1,72 @@
+"""Helpers of readers of pictures: sizes, channels, free disk."""
+
+import math
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from data.readers.base import Beat, DatasetMissing, unheard
+
+Pixels = NDArray[np.uint8]
+MODE = {1: "L", 3: "RGB"}
+TOGETHER = 16
+"""pictures whose colours are mixed at a time"""
+MEMORY_BUDGET = 1 << 30
+"""pictures above this many bytes are memory-mapped"""
+GREY = (0.299, 0.587, 0.114)
+"""shares of red, green and blue"""
+
+
+def sized(pictures: Pixels, side: int, channels: int, beat: Beat = unheard) -> Tensor:
+    """Pictures uint8 [N, H, W] (grey) or [N, 3, H, W] (colour) as uint8 [N, channels, side, side]; a beat for each."""
+    mode = mode_of(channels)
+    out = room((len(pictures), channels, side, side))
+    grey = pictures.ndim == 3
+    if pictures.shape[-2:] == (side, side) and (grey or channels == 3):
+        return out.copy_(torch.from_numpy(pictures[:, None].copy() if grey else pictures.copy()))
+    for index, picture in enumerate(pictures):
+        image = Image.fromarray(picture if grey else picture.transpose(1, 2, 0)).convert(mode)
+        resized = np.asarray(image.resize((side, side), Image.Resampling.BICUBIC)).reshape(side, side, channels)
+        out[index] = torch.from_numpy(resized.transpose(2, 0, 1).copy())
+        beat()
+    return out
+
+
+def with_channels(colour: Tensor, channels: int) -> Tensor:
+    """uint8 [N, 3, S, S] as it is, or as grey [N, 1, S, S]."""
+    if mode_of(channels) == "RGB":
+        return colour
+    shares, parts = torch.tensor(GREY).view(1, 3, 1, 1), torch.split(colour, TOGETHER)
+    return torch.cat([(part * shares).sum(dim=1, keepdim=True).round().to(torch.uint8) for part in parts])
+
+
+def mode_of(channels: int) -> str:
+    """Pillow's."""
+    if channels not in MODE:
+        raise DatasetMissing(f"The built-in pictures have 1 or 3 channels, not {channels}; change data.channels.")
+    return MODE[channels]
+
+
+def room(shape: tuple[int, ...]) -> Tensor:
+    """An empty uint8 tensor: in memory, or above the budget in a mapped file that leaves no name behind."""
+    size = math.prod(shape)
+    if size <= MEMORY_BUDGET:
+        return torch.empty(shape, dtype=torch.uint8)
+    with tempfile.NamedTemporaryFile(prefix="forger-pictures-") as file:
+        return torch.from_file(file.name, shared=True, size=size, dtype=torch.uint8).view(shape)
+
+
+def folders_of(folder: str, *roots: Path | None) -> list[Path]:
+    """Where a dataset's folder may be."""
+    return [root / folder for root in roots if root is not None]
+
+
+def first_file(folders: Sequence[Path], *names: str) -> Path | None:
+    """The first of these files that is there."""
+    return next((path for folder in folders for name in names if (path := folder / name).is_file()), None)

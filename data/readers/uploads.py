@@ -1,0 +1,110 @@
+"""Reader of uploaded datasets: an archive and its index in, tensors out, by way of a cache.
+
+A prepared file holds the pictures of one pile at one side and number of channels. It is written whole or not at all,
+and its name says all that decides its content: whether it is there changes nothing but the time. Pictures are
+bytes from strangers, so `Upload.read` decodes them in a process of its own.
+"""
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.lib.format import dtype_to_descr, open_memmap, write_array_header_1_0
+from torch import Tensor
+
+from data.archive import PILES, Index, Part, Pick, mark
+from data.decode import Unreadable
+from data.prepare import VERSION, How, Pixels
+from data.readers.builtin import Data, DatasetMissing, Split
+from models import durable
+from models.errors import JobFailure
+from models.spec.data import Images, Paired, Unpaired
+
+Beat = Callable[[], None]
+Read = Callable[[Path, Sequence[Pick], How], Pixels]
+"""(archive, picks, how): the first of these pictures, at least one; raises Unreadable"""
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Upload:
+    """Where an uploaded dataset lies, and where its prepared pictures may be kept.
+
+    The files' names are the sha256 of their bytes. `beat` is called now and then while pictures are read.
+    """
+
+    archive: Path
+    index: Path
+    prepared: Path
+    beat: Beat
+    read: Read
+
+
+class NoRoom(JobFailure):
+    """The disk cannot hold what was made. The message says what to change."""
+
+    code = "no_room"
+
+
+def load_upload(spec: Images | Unpaired | Paired, upload: Upload, split: Split = "train") -> Data:
+    """What training sees, or what is kept for evaluation ("test"). Raises DatasetMissing, NoRoom."""
+    try:
+        index = Index.from_bytes(upload.index.read_bytes())
+        part = index.train if split == "train" else index.held
+        if part is None:
+            raise DatasetMissing(f"The uploaded dataset '{spec.dataset}' has no {split} split; use the whole set.")
+        if isinstance(spec, Images):
+            labels = index.labels(part) if spec.classes else None
+            pictures = _pictures(index, part, 0, spec, upload)
+            return Data(images=pictures, labels=None if labels is None else torch.tensor(labels))
+        a, b = (_pictures(index, part, pile, spec, upload) for pile in range(len(PILES)))
+        return Data(a=a, b=b)
+    except (FileNotFoundError, Unreadable) as error:
+        raise DatasetMissing(
+            f"The files of '{spec.dataset}' are missing or damaged ({error}). Upload it again under another name."
+        ) from error
+
+
+def _pictures(index: Index, part: Part, pile: int, spec: Images | Unpaired | Paired, upload: Upload) -> Tensor:
+    """uint8 [N, channels, prepared, prepared], mapped from the prepared file, which is made where it is missing."""
+    kept = "held-" if part is index.held else ""
+    own = f"{kept}{PILES[pile]}-{spec.prepared}x{spec.prepared}x{spec.channels}-{VERSION}.npy"
+    path = upload.prepared / (mark(upload.archive.name, upload.index.name) + own)
+    if not path.is_file():
+        how = index.how(pile, spec.prepared, spec.channels)
+        _prepare(index.picks(part, pile), how, path, upload)
+    # Copied on write, which nobody does: torch takes no read-only memory.
+    return torch.from_numpy(np.load(path, mmap_mode="c"))
+
+
+def _prepare(picks: Sequence[Pick], how: How, path: Path, upload: Upload) -> None:
+    """Attempts that prepare at once do not disturb each other."""
+    with durable.whole(path) as incoming:
+        _reserve(incoming, (len(picks), how.channels, how.side, how.side))
+        out, done = open_memmap(incoming, mode="r+"), 0
+        while done < len(picks):
+            ready = upload.read(upload.archive, picks[done : done + BATCH], how)
+            out[done : done + len(ready)] = ready.transpose(0, 3, 1, 2)
+            done += len(ready)
+            upload.beat()
+        out.flush()
+
+
+def _reserve(path: Path, shape: tuple[int, ...]) -> None:
+    """Write an empty uint8 array with all its room on the disk: running out of it in a mapping kills the process."""
+    header = {"descr": dtype_to_descr(np.dtype(np.uint8)), "fortran_order": False, "shape": shape}
+    needed = math.prod(shape)
+    try:
+        with path.open("wb") as file:
+            write_array_header_1_0(file, header)
+            file.flush()
+            os.posix_fallocate(file.fileno(), file.tell(), needed)
+    except OSError as error:
+        raise NoRoom(
+            f"The prepared pictures need {needed} bytes and the disk has no room ({error.strerror}): "
+            "choose a smaller data.side or data.load, or make room in FORGER_HOME."
+        ) from error

@@ -1,0 +1,84 @@
+"""The toy distributions: where points lie, how densely, and which strings are valid. Without torch."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """Equally likely normal distributions: `modes` [k, d], with a standard deviation each [k], in every direction."""
+
+    modes: Floats
+    spreads: Floats
+
+    def density(self, x: NDArray[Any]) -> Floats:
+        """[n], of points x [n, d]."""
+        dimension = self.modes.shape[1]
+        squares = np.square(x[:, None] - self.modes).sum(axis=2)
+        heights = (2 * np.pi * self.spreads**2) ** (-dimension / 2)
+        return np.asarray((heights * np.exp(-squares / (2 * self.spreads**2))).mean(axis=1))
+
+
+def _ring(count: int, spread: float) -> Mixture:
+    angles = np.arange(count) * (2 * np.pi / count)
+    return Mixture(np.stack([np.cos(angles), np.sin(angles)], axis=1), np.full(count, spread))
+
+
+def _grid(line: Floats, spread: float) -> Mixture:
+    modes = np.stack(np.meshgrid(line, line, indexing="ij"), axis=2).reshape(-1, 2)
+    return Mixture(modes, np.full(len(modes), spread))
+
+
+MIXTURES: Mapping[str, Mixture] = MappingProxyType({
+    "ring8": _ring(8, 0.01),
+    "grid25": _grid(np.arange(-4.0, 5.0, 2.0), 0.05),
+    "gaussian1d": Mixture(np.array([[-1.5], [1.5]]), np.array([0.5, 1.0])),
+})  # fmt: skip
+"""the distributions that the built-in points are drawn from"""
+
+
+def kernel_density(points: NDArray[Any], at: NDArray[Any]) -> Floats:
+    """The density [m] at `at` [m] that points on a line [n] suggest: the mean of a normal bump each.
+
+    Half as wide as Silverman's rule says (1986, equation 3.31), which is for one mode and would fill valleys.
+    """
+    quartiles = np.subtract(*np.percentile(points, (75, 25))) / 1.34
+    spread = min(float(points.std()), float(quartiles) or np.inf)
+    width = max(0.45 * spread * len(points) ** -0.2, 1e-2)
+    bumps = np.exp(-np.square((at[:, None] - points) / width) / 2)
+    return np.asarray(bumps.mean(axis=1) / (width * np.sqrt(2 * np.pi)))
+
+
+def line_of(mixture: Mixture, count: int = 400) -> Floats:
+    """Places [count] on a line where all but a ten-thousandth of the mixture lies."""
+    reach = 4 * mixture.spreads[:, None]
+    return np.linspace((mixture.modes - reach).min(), (mixture.modes + reach).max(), count)
+
+
+def balanced(strings: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """[n], of strings [n, length] of brackets: symbol 2k opens kind k and 2k + 1 closes it, the last opened first."""
+    n, length = strings.shape
+    rows, opened = np.arange(n), np.zeros((n, length + 1), np.int64)
+    depth, good = np.zeros(n, np.int64), np.ones(n, bool)
+    for symbol in strings.T:
+        kind, closes = symbol // 2, symbol % 2 == 1
+        good &= ~closes | ((depth > 0) & (opened[rows, depth - 1] == kind))
+        opened[rows, np.where(closes, length, depth)] = kind  # the last place is for what is not kept
+        depth = np.maximum(depth + np.where(closes, -1, 1), 0)
+    return np.asarray(good & (depth == 0))
+
+
+VALID: Mapping[str, Callable[[NDArray[np.int64]], NDArray[np.bool_]]] = MappingProxyType({"dyck": balanced})
+"""which strings [n, length] of a dataset are valid, where that is known"""
+
+
+def spelled(strings: NDArray[np.int64], alphabet: str) -> list[str]:
+    """Strings [n, length] of symbol numbers as text."""
+    return ["".join(alphabet[symbol] for symbol in string) for string in strings.tolist()]

@@ -1,0 +1,409 @@
+"""Infer an archive's layout from its members' names: classes, one pile, or two."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from typing import Any, Literal
+
+from data.uploads import class_lists
+from data.uploads.class_lists import Labels, Unused
+from data.uploads.members import (
+    Listing,
+    Parts,
+    Rooted,
+    Sorted,
+    counted,
+    in_order,
+    is_litter,
+    refused,
+    sort_out,
+    suffix,
+)
+from data.uploads.splits import Split, parted
+from data.uploads.zip_names import natural_key
+
+Layout = Literal["classes", "flat", "unpaired", "paired", "side_by_side"]
+Asked = Literal["auto", "classes", "flat", "unpaired", "paired", "side_by_side"]
+Piles = tuple[tuple[str, ...], ...]
+LONGEST_CLASS = 100
+MOST_CLASSES = 10_000
+_NAMED = 5
+"""folders that a note names"""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a split of the dataset holds that training does not see, in the layout of the training split."""
+
+    split: Split
+    piles: Piles
+    labels: tuple[int, ...] | None = None
+
+    def without(self, layout: Layout, lost: set[str]) -> "Held":
+        return Held(self.split, *_left(layout, self.piles, self.labels, lost))
+
+    @property
+    def pictures(self) -> list[str]:
+        return [name for pile in self.piles for name in pile]
+
+
+@dataclass(frozen=True)
+class Laid:
+    """Members as they will be used: one pile or two, each in its order; `labels` of the first, numbers of `classes`.
+
+    `held` is what is kept for evaluation. `paths` are what to call members, where that is not their name in the zip.
+    `folders` are those that two piles were.
+    """
+
+    layout: Layout
+    piles: Piles
+    classes: tuple[str, ...] = ()
+    labels: tuple[int, ...] | None = None
+    ignored: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    held: Held | None = None
+    paths: Mapping[str, str] | None = None
+    folders: tuple[str, ...] = ()
+
+    @property
+    def pictures(self) -> list[str]:
+        return [name for pile in self.piles for name in pile]
+
+    @property
+    def members(self) -> list[str]:
+        """The pictures, and those that are kept for evaluation."""
+        return self.pictures + ([] if self.held is None else self.held.pictures)
+
+    def called(self, name: str) -> str:
+        return (self.paths or {}).get(name, name)
+
+    def without(self, lost: set[str]) -> "Laid":
+        """With the unreadable ones left out; of pairs the other half goes too."""
+        piles, labels = _left(self.layout, self.piles, self.labels, lost)
+        held = None if self.held is None else self.held.without(self.layout, lost)
+        return replace(self, piles=piles, labels=labels, held=held if held and all(held.piles) else None)
+
+    def noting(self, notes: Iterable[str]) -> "Laid":
+        return replace(self, notes=(*self.notes, *notes))
+
+
+def _left(
+    layout: Layout, piles: Piles, labels: tuple[int, ...] | None, lost: set[str]
+) -> tuple[Piles, tuple[int, ...] | None]:
+    if layout == "paired":
+        kept = [pair for pair in zip(*piles, strict=True) if lost.isdisjoint(pair)]
+        return (tuple(zip(*kept, strict=True)) if kept else ((), ())), None
+    places = [[place for place, name in enumerate(pile) if name not in lost] for pile in piles]
+    own = tuple(tuple(pile[place] for place in left) for pile, left in zip(piles, places, strict=True))
+    return own, None if labels is None else tuple(labels[place] for place in places[0])
+
+
+def lay_out(listing: Listing, asked: Asked, said: Mapping[str, Any] | None = None) -> Laid:
+    """Decided over all folders and pictures, also those that cannot be read; then these are left out by name.
+
+    `said` is what the tables among the members say, by member. Raises Refused where the names do not say what was
+    asked for, and where a class or a pile would be left without pictures.
+    """
+    found = sort_out(listing)
+    labels = _labels(found, said or {}, asked)
+    everything = found.pictures | found.foreign | _that_count(found, asked, labels)
+    wrapped, rooted = _unwrapped(everything)
+    splits = parted(rooted, classes=asked == "classes")
+    more, rooted = _unwrapped({name: parts for split in splits.values() for name, parts in split.items()})
+    train = {name: rooted[name] for name in splits["train"]}
+    laid = _laid(train, asked, labels if isinstance(labels, Labels) else None)
+    laid = laid.noting(_told(found, listing, laid, wrapped + more, train if asked == "auto" else {}))
+    if isinstance(labels, Unused):
+        laid = laid.noting([labels.note])
+    laid = _with_held(laid, splits, rooted, found, labels)
+    laid = _readable(laid, found)
+    paths = {name: path for name, path in listing.files.items() if name != path}
+    return replace(laid, ignored=in_order(found.ignored | found.tables | found.foreign), paths=paths)
+
+
+def _labels(found: Sorted, said: Mapping[str, Any], asked: Asked) -> Labels | Unused | None:
+    if not said or asked not in ("auto", "classes"):
+        return None
+    labels = class_lists.read(said, found.tables, found.pictures | found.foreign)
+    return None if asked == "classes" and isinstance(labels, Labels) and not labels.classes else labels
+
+
+def _that_count(found: Sorted, asked: Asked, labels: object) -> Rooted:
+    """Empty folders beside folders of pictures, where folders matter."""
+    if asked in ("flat", "side_by_side") or isinstance(labels, Labels):
+        return {}
+    _, rooted = _unwrapped(found.pictures | found.foreign)
+    beside = _unwrapped(found.pictures | found.foreign | found.empty)[1]
+    loose = all(len(parts) == 1 for parts in rooted.values()) and any(
+        len(beside[name]) == 1 for name in found.pictures | found.foreign
+    )
+    return {} if loose else found.empty
+
+
+def _unwrapped(members: Rooted) -> tuple[Parts, dict[str, Parts]]:
+    """The folders that all members share, and the members without them."""
+    folders = [parts[:-1] for parts in members.values()]
+    ends = zip(min(folders), max(folders), strict=False)  # what the first and the last share, all do
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], ends))
+    return folders[0][:shared], {name: parts[shared:] for name, parts in members.items()}
+
+
+def _laid(rooted: Rooted, asked: Asked, labels: Labels | None) -> Laid:
+    folders = _folders(rooted)
+    if labels is not None:
+        return _labelled(rooted, labels)
+    match asked if asked != "auto" else _guess(folders):
+        case "flat":
+            return Laid("flat", (in_order(rooted),))
+        case "side_by_side":
+            return Laid("side_by_side", (in_order(rooted),))
+        case "classes":
+            return _classes(folders)
+        case _:
+            return _a_and_b(folders, asked)
+
+
+def _folders(rooted: Rooted) -> dict[str, dict[str, Parts]]:
+    """Members by their first folder ('' for none), folders in natural order."""
+    found: dict[str, dict[str, Parts]] = {}
+    for name, parts in rooted.items():
+        found.setdefault(parts[0] if len(parts) > 1 else "", {})[name] = parts[1:] if len(parts) > 1 else parts
+    return {folder: found[folder] for folder in sorted(found, key=natural_key)}
+
+
+def _guess(folders: Mapping[str, Rooted]) -> Layout:
+    if {folder.casefold() for folder in folders} == {"a", "b"}:
+        return "unpaired"
+    return "flat" if set(folders) == {""} else "classes"
+
+
+def _classes(folders: Mapping[str, Rooted]) -> Laid:
+    if "" in folders and len(folders) > 1:
+        stray = "/".join(next(iter(folders[""].values())))
+        raise refused(
+            f"'{stray[:80]}' lies beside class folders. "
+            "Move it into one, or send layout=flat for pictures without classes."
+        )
+    if len(folders) < 2:
+        raise refused("layout=classes needs two folders or more, one for each class.", pointer="/layout")
+    _check_names(folders, "folder")
+    used = [(name, number) for number, own in enumerate(folders.values()) for name in in_order(own)]
+    return Laid("classes", (tuple(name for name, _ in used),), tuple(folders), tuple(number for _, number in used))
+
+
+def _labelled(rooted: Rooted, labels: Labels) -> Laid:
+    """Classes that a table says. One that says there are none makes one pile."""
+    note = f"Classes are those of '{labels.source[:80]}', not those of folders."
+    order = in_order(rooted)
+    if len(labels.classes) < 2:
+        return Laid("flat", (order,), notes=(f"'{labels.source[:80]}' says of no picture which of two classes it is.",))
+    _check_names(labels.classes, "class")
+    if lacking := [name for name in order if name not in labels.of]:
+        first = "/".join(rooted[lacking[0]])
+        raise refused(
+            f"'{labels.source[:80]}' says no class of {len(lacking)} pictures, the first is '{first[:80]}'. "
+            "Add them to it, or send layout=flat."
+        )
+    present = {labels.of[name] for name in order}
+    if absent := [name for name in labels.classes if name not in present]:
+        raise refused(f"No picture that is for training is of the class '{absent[0][:80]}' of '{labels.source[:80]}'.")
+    numbers = {name: number for number, name in enumerate(labels.classes)}
+    pairs = sorted(((numbers[labels.of[name]], place, name) for place, name in enumerate(order)))
+    piles = (tuple(name for *_, name in pairs),)
+    return Laid("classes", piles, labels.classes, tuple(number for number, *_ in pairs), notes=(note,))
+
+
+def _check_names(classes: Iterable[str], what: str) -> None:
+    names = list(classes)
+    if len(names) > MOST_CLASSES:
+        raise refused(f"There are {len(names)} class{' folders' * (what == 'folder')}; {MOST_CLASSES} are the most.")
+    for name in names:
+        if len(name) > LONGEST_CLASS or name.casefold() == "each":
+            raise refused(
+                f"A class cannot be called '{name[:80]}': "
+                f"take at most {LONGEST_CLASS} characters, and not 'each', which asks for all. Rename the {what}."
+            )
+    if len({name.casefold() for name in names}) < len(names):
+        raise refused("Two class folders differ in capital letters only. Rename or join them.")
+
+
+def _paired(a: Rooted, b: Rooted) -> Laid:
+    left, right = _stems(a), _stems(b)
+    if len(left) < len(a) or len(right) < len(b):
+        raise refused("Two pictures of one folder differ in their endings only. Rename one.", pointer="/layout")
+    if lonely := sorted(left.keys() ^ right.keys(), key=natural_key):
+        raise refused(
+            f"{len(lonely)} pictures have no partner of the same name in the other folder, the first is "
+            f"'{lonely[0][:80]}'. Give both the same name, or send layout=unpaired.",
+            pointer="/layout",
+        )
+    order = sorted(left, key=natural_key)
+    return Laid("paired", (tuple(left[stem] for stem in order), tuple(right[stem] for stem in order)))
+
+
+def _a_and_b(folders: Mapping[str, Rooted], asked: Asked) -> Laid:
+    """Two folders as two piles."""
+    if len(folders) != 2 or "" in folders:
+        there = ", ".join(f"'{folder[:80]}'" for folder in list(folders)[:8] if folder) or "none"
+        raise refused(
+            f"layout={asked} needs exactly two folders, such as A and B; there are: {there}.", pointer="/layout"
+        )
+    a, b = folders.values()
+    if asked == "paired" or (asked == "auto" and _alike(a, b)):
+        laid = _paired(a, b)
+    else:
+        laid = Laid("unpaired", (in_order(a), in_order(b)))
+    return replace(laid, folders=tuple(folders))
+
+
+def _alike(a: Rooted, b: Rooted) -> bool:
+    """Whether the names make pairs."""
+    return len(a) == len(b) == len(_stems(a)) and _stems(a).keys() == _stems(b).keys()
+
+
+def _stems(pile: Rooted) -> dict[str, str]:
+    """Members by path and name without the ending."""
+    return {"/".join(parts).removesuffix(parts[-1][len(_bare(parts[-1])) :]): name for name, parts in pile.items()}
+
+
+def _bare(name: str) -> str:
+    return name[: -len(suffix(name)) or None]
+
+
+# ---- held-out splits
+
+
+def _with_held(
+    laid: Laid, splits: Mapping[Split, Rooted], rooted: Rooted, found: Sorted, labels: Labels | Unused | None
+) -> Laid:
+    """The test split is kept for evaluation, or the validation split where there is no other."""
+    splits = {split: {name: own[name] for name in own if name not in found.empty} for split, own in splits.items()}
+    kept: Split | None = "test" if splits["test"] else "val" if splits["val"] else None
+    if kept is None:
+        return laid
+    own = {name: rooted[name] for name in splits[kept]}
+    held = _held(laid, kept, own, _folders({name: rooted[name] for name in splits["train"]}), labels)
+    there = [split for split in ("train", "val", "test") if splits[split]]
+    said = f"Folders are splits ({', '.join(there)}): 'train' is trained on"
+    if held is None or not all(held.piles):
+        return laid.noting([f"{said}; pictures of '{kept}' do not go with it and are left out."])
+    fewer = len(own) - len(held.pictures)
+    rest = [f"{fewer} of its pictures do not go with 'train' and are left out."] if fewer else []
+    unused = [f"'{split}' is not used." for split in there[1:] if split != kept]
+    return replace(laid, held=held).noting([f"{said}, '{kept}' is kept for evaluation.", *rest, *unused])
+
+
+def _held(
+    laid: Laid, split: Split, own: Rooted, trained: Mapping[str, Rooted], labels: Labels | Unused | None
+) -> Held | None:
+    """Members of a held-out split as the training split is laid out; None where they are laid out otherwise."""
+    if laid.layout in ("flat", "side_by_side"):
+        return Held(split, (in_order(own),))
+    if laid.layout == "classes":
+        numbers = {name.casefold(): number for number, name in enumerate(laid.classes)}
+        by_table = labels.of if isinstance(labels, Labels) else None
+        said = {name: parts[0] if by_table is None else by_table.get(name, "") for name, parts in own.items()}
+        pairs = sorted(
+            (numbers[said[name].casefold()], place, name)
+            for place, name in enumerate(in_order(own))
+            if said[name].casefold() in numbers
+        )
+        return Held(split, (tuple(name for *_, name in pairs),), tuple(number for number, *_ in pairs))
+    folders = {folder.casefold(): members for folder, members in _folders(own).items()}
+    if {folder.casefold() for folder in trained} != set(folders):
+        return None
+    a, b = (folders[folder.casefold()] for folder in trained)
+    if laid.layout == "unpaired":
+        return Held(split, (in_order(a), in_order(b)))
+    left, right = _stems(a), _stems(b)
+    order = sorted(left.keys() & right.keys(), key=natural_key)
+    return Held(split, (tuple(left[stem] for stem in order), tuple(right[stem] for stem in order)))
+
+
+# ---- what is left out, and what is said
+
+
+def _readable(laid: Laid, found: Sorted) -> Laid:
+    """Without what cannot be read and empty folders. Raises Refused where a class or a pile loses all its pictures."""
+    lost = found.foreign.keys() | found.empty.keys()
+    left = laid.without(set(lost))
+    for number, name in enumerate(laid.classes):
+        if number not in (left.labels or ()):
+            own = {member for member, label in zip(laid.piles[0], laid.labels or (), strict=True) if label == number}
+            raise _nothing_in(name, own, found)
+    if not all(left.piles):
+        lacking = [set(pile) for pile in laid.piles if set(pile) <= lost]
+        raise _nothing_in("", next(iter(lacking), set(lost)), found)
+    return left
+
+
+def _nothing_in(folder: str, members: set[str], found: Sorted) -> Exception:
+    foreign = {name: parts for name, parts in found.foreign.items() if name in members}
+    if foreign:
+        where = folder or "/".join(next(iter(foreign.values()))[:-1])
+        return refused(
+            f"The folder '{where[:80]}' holds nothing but {counted(foreign)}, which cannot be read here. "
+            "Save them as PNG or JPEG, or leave the folder away.",
+            "no_pictures",
+        )
+    where = folder or next(iter(members), "").rstrip("/")
+    return refused(f"The folder '{where[:80]}' is empty. Put pictures into it, or leave it away.", "no_pictures")
+
+
+def _told(found: Sorted, listing: Listing, laid: Laid, wrap: Parts, guessed: Rooted) -> Iterable[str]:
+    """Sentences on what was guessed, and on what was left out. `guessed` is {} where the layout was asked for."""
+    if guessed:
+        yield from _guesses(laid, wrap, _folders(guessed))
+    yield from _mixed(laid, found)
+    if found.foreign:
+        verb = "was" if len(found.foreign) == 1 else "were"
+        yield f"{counted(found.foreign)} {verb} not read: save {'it' if verb == 'was' else 'them'} as PNG or JPEG."
+    yield from _passed_over(found, laid)
+    if listing.guessed is not None:
+        yield f"The zip does not say how names beyond ASCII are written: they were read as {listing.guessed}."
+
+
+def _guesses(laid: Laid, wrap: Parts, folders: Mapping[str, Rooted]) -> Iterable[str]:
+    if laid.layout == "flat" and wrap and not laid.notes:
+        yield f"All pictures lie in one folder, '{'/'.join(wrap)[:80]}': they are one pile, without classes."
+    if laid.layout == "paired":
+        yield (
+            "'A' and 'B' hold files of the same names and were taken as pairs. "
+            "If they do not belong together, upload them with layout=unpaired."
+        )
+    if laid.layout == "classes" and len(folders) == 2 and not laid.notes:
+        names = " and ".join(f"'{name[:80]}'" for name in folders)
+        if _alike(*folders.values()):
+            yield (
+                f"{names} hold files of the same names and were taken as classes. "
+                "If they are pairs, upload them with layout=paired."
+            )
+        else:
+            yield f"{names} were taken as classes. If they are two piles to translate, upload with layout=unpaired."
+
+
+def _mixed(laid: Laid, found: Sorted) -> Iterable[str]:
+    """Where folders inside a class or a pile were taken together, though they may mean something."""
+    parts = found.pictures | found.foreign
+    piles = [[parts[name] for name in pile if name in parts] for pile in laid.piles]
+    if laid.layout == "classes":
+        return
+    for pile in piles:
+        inside = sorted({"/".join(member[:-1]) for member in pile}, key=natural_key)
+        if len(inside) > 1:
+            names = ", ".join(f"'{folder[:80]}'" for folder in inside[:_NAMED])
+            more = f" and {len(inside) - _NAMED} more" if len(inside) > _NAMED else ""
+            yield f"Pictures of several folders are one pile: {names}{more}. Upload only those that are meant."
+
+
+def _passed_over(found: Sorted, laid: Laid) -> Iterable[str]:
+    """Folders without a picture, by name, where folders are classes or piles."""
+    if laid.layout not in ("flat", "side_by_side"):
+        pictures = {parts[:depth] for parts in (found.pictures | found.foreign).values() for depth in range(len(parts))}
+        beside = {parts[:-1] for parts in found.ignored.values() if len(parts) > 1}
+        idle = sorted("/".join(parts) for parts in beside - pictures if not is_litter(parts))
+    else:
+        idle = sorted("/".join(parts[:-1]) for parts in found.empty.values())
+    if idle:
+        names = ", ".join(f"'{folder[:80]}'" for folder in idle[:_NAMED])
+        yield f"{'A folder holds' if len(idle) == 1 else f'{len(idle)} folders hold'} no pictures: {names}."

@@ -1,0 +1,115 @@
+"""Sort an archive's members by their names: pictures, unread formats, tables, litter."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from data.decode import FOREIGN, SUFFIXES
+from data.errors import Refused
+from data.uploads.read_untrusted import parts_of
+from data.uploads.zip_names import natural_key
+
+Parts = tuple[str, ...]
+Rooted = dict[str, Parts]
+"""Members, by what the zip calls them, with their folders and file name; an empty folder's file name is ''."""
+TABLES = ("labels.csv", "metadata.csv", "dataset.json")
+"""files that may say the classes of pictures"""
+_ARCHIVES = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"))
+_LITTER = frozenset((
+    "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "#recycle", "$recycle.bin", "lost+found",
+    "system volume information",
+))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a zip holds: of each file its path, composed (NFC), by the name that the zip has for it; and its folders.
+
+    `guessed` is the encoding in which names were read that do not say theirs.
+    """
+
+    files: Mapping[str, str]
+    folders: Sequence[str] = ()
+    guessed: str | None = None
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """Members by what they are. `foreign` are pictures that cannot be read here, `empty` folders without a file."""
+
+    pictures: Rooted
+    foreign: Rooted
+    empty: Rooted
+    tables: Rooted
+    ignored: Rooted
+
+
+def sort_out(listing: Listing) -> Sorted:
+    """An archive among the members is refused: it would hide what it holds. Raises Refused."""
+    kinds: dict[str, dict[str, Parts]] = {"picture": {}, "foreign": {}, "table": {}, "ignored": {}}
+    filled = set[Parts]()
+    for name, path in listing.files.items():
+        parts = parts_of(path)
+        kind = "ignored" if is_litter(parts) else _kind(parts[-1])
+        if kind == "archive":
+            raise refused(f"'{path[:80]}' is an archive inside the archive. Unpack it and zip the pictures themselves.")
+        kinds[kind][name] = parts
+        if not is_litter(parts):
+            filled.update(parts[:depth] for depth in range(len(parts)))
+    if not kinds["picture"]:
+        raise _no_pictures(kinds["foreign"])
+    empty = _empty(listing.folders, filled)
+    return Sorted(kinds["picture"], kinds["foreign"], empty, kinds["table"], kinds["ignored"])
+
+
+def is_litter(parts: Parts) -> bool:
+    """Whether a member is hidden, or left behind by an operating system or a tool, wherever it lies."""
+    return any(part.startswith((".", "~$")) or part.casefold() in _LITTER for part in parts)
+
+
+def suffix(name: str) -> str:
+    """The ending, in small letters, with its dot."""
+    dot = name.rfind(".")
+    return name[dot:].casefold() if dot > 0 else ""
+
+
+def counted(foreign: Rooted) -> str:
+    """'3 HEIC and 1 TGA pictures'."""
+    kinds = [suffix(parts[-1])[1:].upper() for parts in foreign.values()]
+    each = [f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds))]
+    return f"{' and '.join(each)} picture{'s' if len(kinds) > 1 else ''}"
+
+
+def refused(sentence: str, code: str = "unclear_layout", pointer: str = "/file") -> Refused:
+    return Refused(sentence, code, pointer)
+
+
+def _kind(name: str) -> str:
+    ending = suffix(name)
+    if name.casefold() in TABLES:
+        return "table"
+    if ending in _ARCHIVES:
+        return "archive"
+    return "picture" if ending in SUFFIXES else "foreign" if ending in FOREIGN else "ignored"
+
+
+def _empty(folders: Sequence[str], filled: set[Parts]) -> dict[str, Parts]:
+    """Folders in which nothing lies, the innermost ones."""
+    said = {parts_of(folder) for folder in folders}
+    above = {parts[:depth] for parts in said for depth in range(len(parts))}
+    return {
+        "/".join(parts) + "/": (*parts, "") for parts in sorted(said - filled - above) if parts and not is_litter(parts)
+    }
+
+
+def _no_pictures(foreign: Rooted) -> Refused:
+    endings = ", ".join(sorted(SUFFIXES))
+    if foreign:
+        sentence = f"The zip holds no pictures that can be read here, but {counted(foreign)}. Send {endings}."
+    else:
+        sentence = f"The zip holds no pictures: no member's name ends in {endings}."
+    return refused(sentence, "no_pictures")
+
+
+def in_order(names: Mapping[str, Parts]) -> tuple[str, ...]:
+    """Members in the natural order of their paths."""
+    return tuple(sorted(names, key=lambda name: (natural_key("/".join(names[name])), name)))

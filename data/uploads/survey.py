@@ -1,0 +1,172 @@
+"""Summarise facts about single pictures into the index and the report of a dataset."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any, Literal
+
+from data.archive import PILES, Index, Part, Piles
+from data.decode import Reading
+from data.prepare import Fit, How, described, tiles_of
+from data.uploads import advice
+from data.uploads.layout import Held, Laid
+from data.uploads.report import Class, Corrupt, Listed, Report, Span, Transform
+from data.uploads.zip_names import natural_key
+
+Facts = dict[str, Any]
+SIDES = (16, 32, 64)
+"""what a dataset's own side is chosen from, where its pictures do not share one"""
+LEAST_SIDE = 8
+HALVED_TWICE = 4
+"""what the sides of translators are multiples of"""
+PALETTE = 256
+"""colours that the label maps of a pile have at most"""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How pictures are to be read and prepared, as the upload says; `bits` are those of deep samples."""
+
+    fit: Fit = "crop"
+    bits: int | None = None
+    labels: Literal["auto", "none", "a", "b"] = "auto"
+
+    @property
+    def reading(self) -> Reading:
+        return Reading(bits=self.bits)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Facts about the readable members, and why others cannot be read."""
+
+    facts: Mapping[str, Facts]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+def index_of(laid: Laid, survey: Survey, wish: Wish) -> Index:
+    halved = laid.layout == "side_by_side"
+    held = None if laid.held is None else _part(laid.held, survey, wish.fit, halved)
+    train = _part(laid, survey, wish.fit, halved)
+    return Index(train, held, halved, wish.fit, _label_maps(laid, survey, wish), wish.reading)
+
+
+def _part(laid: Laid | Held, survey: Survey, fit: Fit, halved: bool) -> Part:
+    return Part(laid.piles, laid.labels, _tiles(laid, survey, fit, halved) if fit == "tiles" else None)
+
+
+def _tiles(laid: Laid | Held, survey: Survey, fit: Fit, halved: bool) -> tuple[tuple[int, ...], ...]:
+    """Into how many squares each picture is cut: both of a pair into as many as the first."""
+    counts = tuple(tuple(tiles_of(*_size(survey.facts[name], halved), fit) for name in pile) for pile in laid.piles)
+    paired = getattr(laid, "layout", "") == "paired"
+    return (counts[0], counts[0]) if paired else counts
+
+
+def _label_maps(laid: Laid, survey: Survey, wish: Wish) -> tuple[str, ...]:
+    """The piles whose pictures have so few colours that these must be labels."""
+    if wish.labels != "auto" or laid.layout in ("classes", "flat"):
+        return (wish.labels,) if wish.labels in PILES else ()
+    halved = laid.layout == "side_by_side"
+    palettes = {
+        pile: [survey.facts[name]["palettes"][place if halved else 0] for name in laid.piles[0 if halved else place]]
+        for place, pile in enumerate(PILES)
+    }
+    return tuple(
+        pile
+        for pile, own in palettes.items()
+        if None not in own and 1 < len({colour for colours in own for colour in colours}) <= PALETTE
+    )
+
+
+def report_on(laid: Laid, survey: Survey, index: Index, pictures: int, size: int, sha256: str) -> Report:
+    """On the pictures that `laid` uses of so many."""
+    halved = laid.layout == "side_by_side"
+    facts = [survey.facts[name] | {"name": laid.called(name)} for name in laid.pictures]
+    sizes = [_size(fact, halved) for fact in facts]
+    edges = [min(own) for own in sizes]
+    side = default_side(sizes, 1 if laid.layout in ("classes", "flat") else HALVED_TWICE)
+    grey = sum(fact["grey"] for fact in facts)
+    channels = 1 if grey == len(facts) else 3
+    counts = Counter(laid.labels or ())
+    classes = [Class(name, counts[number]) for number, name in enumerate(laid.classes)]
+    cut = median(1 - min(own) / max(own) for own in sizes) if index.fit == "crop" else 0.0
+    said = described(How(side, channels, index.fit, reading=index.reading), halved=halved, labels=index.nearest)
+    skipped = [Corrupt(fact["name"], note) for fact in facts for note in fact["notes"]]
+    return Report(
+        layout=laid.layout,
+        pictures=len(facts),
+        left_out=pictures - len(facts),
+        archive_bytes=size,
+        archive_sha256=sha256,
+        width=_span([fact["width"] for fact in facts]),
+        height=_span([fact["height"] for fact in facts]),
+        formats=dict(sorted(Counter(fact["format"] for fact in facts).items())),
+        grey=grey,
+        colour=len(facts) - grey,
+        alpha=sum(fact["alpha"] for fact in facts),
+        sixteen_bit=sum(fact["deep"] for fact in facts),
+        shorter_edge=int(median(edges)),
+        enlarged=sum(edge < side for edge in edges),
+        classes=Listed.of(classes),
+        balance=round(min(counts.values()) / max(counts.values()), 4) if classes else None,
+        piles=_piles(laid),
+        corrupt=Listed.of(Corrupt(laid.called(name), reason) for name, reason in survey.reasons.items()),
+        near_constant=Listed.of(_sorted(fact["name"] for fact in facts if fact["flat"])),
+        duplicates=Listed.of(_duplicates(facts)),
+        ignored=Listed.of(laid.called(name) for name in laid.ignored),
+        notes=[*laid.notes, *advice.notes(laid, survey.facts, facts, index, cut, median(edges))],
+        transform=Transform(**said),
+        held_out=0 if laid.held is None else len(_of(laid.held.piles)),
+        cut=round(cut, 4),
+        profiles=dict(sorted(Counter(fact["profile"] for fact in facts if fact["profile"]).items())),
+        skipped=Listed.of(skipped),
+        folders=dict(zip(PILES, laid.folders, strict=False)),
+    )
+
+
+def default_side(sizes: Sequence[tuple[int, int]], step: int = 1) -> int:
+    """The side that square pictures share, where it is small and a multiple of `step`.
+
+    Else the largest of SIDES that is not above the median of the shorter edges, or the least of them.
+    """
+    shared = sizes[0][0]
+    if LEAST_SIDE <= shared <= SIDES[-1] and shared % step == 0 and set(sizes) == {(shared, shared)}:
+        return shared
+    middle = median(min(size) for size in sizes)
+    return max([side for side in SIDES if side <= middle], default=SIDES[0])
+
+
+def _of(piles: Piles) -> list[str]:
+    return [name for pile in piles for name in pile]
+
+
+def _size(fact: Facts, halved: bool) -> tuple[int, int]:
+    width, height = int(fact["width"]), int(fact["height"])
+    return (width // 2 if halved else width), height
+
+
+def _span(values: Sequence[int]) -> Span:
+    return Span(min(values), float(median(values)), max(values))
+
+
+def _piles(laid: Laid) -> dict[str, int]:
+    match laid.layout:
+        case "side_by_side":
+            return dict.fromkeys(PILES, len(laid.piles[0]))
+        case "unpaired" | "paired":
+            return {name: len(pile) for name, pile in zip(PILES, laid.piles, strict=True)}
+    return {}
+
+
+def _duplicates(facts: Sequence[Facts]) -> list[list[str]]:
+    """Groups of pictures whose pixels are equal."""
+    groups: dict[str, list[str]] = {}
+    for fact in facts:
+        groups.setdefault(fact["hash"], []).append(fact["name"])
+    found = [_sorted(group) for group in groups.values() if len(group) > 1]
+    return sorted(found, key=lambda group: natural_key(group[0]))
+
+
+def _sorted(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=natural_key)

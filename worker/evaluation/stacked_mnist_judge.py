@@ -1,0 +1,37 @@
+"""The judge of stacked MNIST: a classifier of single digits, applied to each channel."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from data.readers.builtin import Data
+from worker.evaluation.judge import EXAMPLES, Judge, learned
+
+
+class Triples:
+    """Pictures [n, 3, s, s] in [-1, 1] -> features [n, 3 x 128] and log probabilities [n, 1000].
+
+    Class 100 a + 10 b + c has the digits a in red, b in green, c in blue.
+    """
+
+    classes = 1000
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        self.mark, self.resize = judge.mark, judge.resize
+
+    def seen(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """On the CPU."""
+        features, logits = zip(*(self._judge.seen(channel) for channel in torch.split(x, 1, dim=1)), strict=True)
+        a, b, c = (channel.log_softmax(dim=1) for channel in logits)
+        return torch.cat(features, dim=1), (a[:, :, None, None] + b[:, None, :, None] + c[:, None, None, :]).flatten(1)
+
+
+def learned_triples(data: Data, cache: Path, steps: int, beat: Callable[[], None]) -> Triples:
+    """What judge.learned gives, of the digits in the red channel."""
+    assert data.images is not None
+    assert data.labels is not None
+    red = Data(images=data.images[:EXAMPLES, :1].clone(), labels=data.labels[:EXAMPLES] // 100)
+    return Triples(learned(red, cache, steps, beat))

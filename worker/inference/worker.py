@@ -1,0 +1,73 @@
+"""The inference worker: one engine behind Celery's queue `inference`, for API processes without torch.
+
+Start it with `celery -A worker.inference.worker worker`, or `forger serve --only inference`.
+"""
+
+import logging
+from typing import Any
+
+from celery import signals
+
+from app.core.logging import configure
+from app.core.names import INFER, INFERENCE
+from app.core.settings import get_settings
+from app.services.inference.service import local_engine
+from app.services.queue import make_celery
+from worker import celery_process
+from worker.inference.replies import Answering
+
+TAKERS = 4
+"""threads that take messages; they wait for Redis alone, never for the engine"""
+PREFETCHED = 8
+"""messages on their way to each"""
+EXIT_S = 5.0
+"""for the engine's turn in hand when the process is asked to stop"""
+
+app = make_celery(get_settings())
+app.conf.update(
+    task_queues={INFERENCE: {"exchange": INFERENCE, "routing_key": INFERENCE}},
+    task_default_queue=INFERENCE,
+    worker_concurrency=TAKERS,
+    worker_prefetch_multiplier=PREFETCHED,
+)
+_answering: Answering
+"""since the worker's start"""
+
+
+def infer(**asked: Any) -> None:
+    _answering.take(**asked)
+
+
+app.task(infer, name=INFER)
+
+
+def _logging(**_: Any) -> None:
+    configure(get_settings().log_level, "inference")
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # a request has its line in the API's log
+
+
+def _starting(**_: Any) -> None:
+    global _answering
+    celery_process.begin()
+    _answering = Answering(local_engine(get_settings()), get_settings())
+
+
+def _ready(**_: Any) -> None:
+    celery_process.one_way_out()
+
+
+def _shutting_down(**_: Any) -> None:
+    celery_process.end_within(EXIT_S)
+
+
+def _stopping(**_: Any) -> None:
+    _answering.close()
+
+
+signals.celeryd_init.connect(_logging)  # before the first warning
+signals.setup_logging.connect(_logging)  # so that Celery leaves logging alone
+signals.worker_init.connect(_starting)
+signals.worker_ready.connect(_ready)
+signals.worker_shutting_down.connect(_shutting_down)
+signals.worker_shutdown.connect(_stopping)

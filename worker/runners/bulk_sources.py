@@ -1,0 +1,155 @@
+"""Sources of pictures to translate: a built-in dataset, an uploaded one, or files of the request.
+
+Pictures from strangers are decoded in a process of its own, one after the other and at their own size.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.core.limits import READING_CPU_S, SENT_MOST
+from app.core.names import LABELS, LEFT_OUT
+from app.core.sandbox.parent import Sandbox
+from app.core.settings import get_settings
+from app.core.store import Store, sha256_of
+from app.services.creation import bulk
+from app.services.creation.bulk import INPUT_FILE, Translation
+from app.services.datasets import catalog
+from app.services.inference import translation
+from data.archive import Index, Pick
+from data.decode import NOW, Reading
+from data.uploads import read_untrusted
+from models.errors import JobFailure
+from models.spec.recipe import Recipe
+from worker.runners.inputs import READING_S, load
+
+Array = NDArray[Any]
+Beat = Callable[[], None]
+
+
+class CannotTranslate(JobFailure):
+    """The pictures are not what they were, or cannot be written as was asked. The message says what to do."""
+
+    code = "cannot_translate"
+
+
+class Source(Protocol):
+    names: Sequence[str | None]
+    """what each picture is called once it is translated; None: by its number"""
+    labels: Sequence[int] | None
+    class_names: tuple[str, ...]
+
+    def called(self, number: int) -> str | None:
+        """What it was called before."""
+        ...
+
+    def picture(self, number: int) -> Array:
+        """uint8 [h, w, c]. Raises Invalid, UnsupportedMedia where it cannot be translated."""
+        ...
+
+
+@contextmanager
+def source_of(asked: Translation, recipe: Recipe, folder: Path, beat: Beat) -> Iterator[Source]:
+    """`folder` is the job's own. Raises CannotTranslate, DatasetMissing."""
+    if asked.dataset is None:
+        archive = folder / INPUT_FILE
+        if not archive.is_file() or sha256_of(archive, beat) != asked.input:
+            raise CannotTranslate("The pictures that were sent are missing or damaged. Send them again.")
+        with closing(Sandbox(1, readable=(archive,))) as sandbox:
+            sent = sandbox.run(read_untrusted.members, archive, SENT_MOST, get_settings().max_dataset_unpacked_bytes)
+            yield Archived(archive, sandbox, [Pick(name) for name in sent["files"]], recipe)
+    elif (files := catalog.files(asked.dataset)) is None:
+        yield BuiltIn(asked, recipe, beat)
+    elif asked.format == "npz":  # as versions allowed that made all pictures of one size
+        raise CannotTranslate("Pictures come back at their own sizes, which one array cannot hold: ask for zip.")
+    else:
+        store = Store(get_settings().artifacts)
+        for path in (files.archive, files.index):
+            if (how := store.flaw(path.name)) is not None:
+                sentence = f"The files of '{asked.dataset}' are missing or damaged (one is {how})."
+                raise CannotTranslate(f"{sentence} Upload it again under another name.")
+        index = Index.from_bytes(files.index.read_bytes())
+        pile = int(asked.direction == "b2a" and (len(index.train.piles) > 1 or index.halved))
+        parts = [part for part in (index.train, index.held) if part is not None]
+        picks = [pick for part in parts for pick in index.pictures(part, pile)]
+        labels = None if index.train.labels is None else [label for part in parts for label in part.labels or ()]
+        with closing(Sandbox(1, readable=(files.archive,))) as sandbox:
+            class_names = catalog.find(asked.dataset).info.class_names
+            yield Archived(files.archive, sandbox, picks, recipe, index.reading, labels, class_names)
+
+
+class BuiltIn:
+    """Of one size, numbered."""
+
+    def __init__(self, asked: Translation, recipe: Recipe, beat: Beat) -> None:
+        assert asked.dataset is not None
+        data = load(bulk.data_of(asked.dataset, recipe), "train", beat)
+        pile = data.images if data.images is not None else data.a if asked.direction == "a2b" else data.b
+        assert pile is not None
+        self.names: Sequence[str | None] = [None] * len(pile)
+        self.labels: Sequence[int] | None = None if data.labels is None else data.labels.tolist()
+        self.class_names = catalog.find(asked.dataset).info.class_names
+        self._pile = pile
+
+    def called(self, number: int) -> str | None:
+        return None
+
+    def picture(self, number: int) -> Array:
+        shown: Array = np.ascontiguousarray(self._pile[number].permute(1, 2, 0).numpy())
+        return shown
+
+
+class Archived:
+    """Members of a zip that a stranger packed."""
+
+    def __init__(
+        self,
+        archive: Path,
+        sandbox: Sandbox,
+        picks: Sequence[Pick],
+        recipe: Recipe,
+        reading: Reading = NOW,
+        labels: Sequence[int] | None = None,
+        class_names: tuple[str, ...] = (),
+    ) -> None:
+        self.names: Sequence[str | None] = as_png([pick.name for pick in picks])
+        self.labels, self.class_names = labels, class_names
+        self._archive, self._sandbox, self._picks = archive, sandbox, picks
+        channels, masked = translation.channels_of(recipe), recipe.fills_holes
+        self._how = channels, get_settings().max_pixels, masked, reading
+
+    def called(self, number: int) -> str | None:
+        return self._picks[number].name
+
+    def picture(self, number: int) -> Array:
+        shown: Array
+        shown, _ = self._sandbox.run(
+            read_untrusted.member,
+            self._archive,
+            self._picks[number],
+            *self._how,
+            seconds=READING_S,
+            cpu_seconds=READING_CPU_S,
+        )
+        return shown
+
+
+def as_png(members: Sequence[str]) -> list[str]:
+    """The members' names ending in .png; whole ones where two would be alike: a.png, and of a.jpg beside it a.jpg.png.
+
+    Never the name of a table that stands beside them.
+    """
+    taken, names = set(members) | {LABELS, LEFT_OUT}, list[str]()
+    for member in members:
+        plain = "/".join(read_untrusted.parts_of(member))
+        short = str(PurePosixPath(plain).with_suffix(".png"))
+        name = short if short == member or short not in taken else f"{plain}.png"
+        while name != member and name in taken:
+            name += ".png"
+        names.append(name)
+        taken.add(name)
+    return names

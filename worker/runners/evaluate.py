@@ -1,0 +1,95 @@
+"""Run a job that evaluates: load its weights and data, compute the figures, write the row."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from app.core.settings import get_settings
+from app.services.jobs import attempts
+from app.services.views import JobView
+from worker.runners import inputs
+from worker.runners.inputs import load
+from worker.runners.memory import OutOfMemory, no_memory
+from worker.runners.numerics import settle
+from worker.runners.supervisor_link import CalledOff, Lifeline
+
+if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
+    from torch import nn
+
+    from data.readers.builtin import Data, Split
+    from models.spec.recipe import Recipe
+
+
+class Evaluator:
+    """One attempt. An evaluation that is paused or tried again starts anew: it takes minutes and comes out equal."""
+
+    def __init__(self, job: JobView, fence: int, lifeline: Lifeline) -> None:
+        self._job = job
+        self._fence = fence
+        self._lifeline = lifeline
+
+    def run(self) -> None:
+        """Measures, or is called off; the job's row says which."""
+        try:
+            self._run()
+        except CalledOff:
+            attempts.stopped(self._job.id, self._fence)
+        except Exception as error:
+            if not no_memory(error):
+                raise
+            raise OutOfMemory("Memory ran out: ask for a smaller n.") from error
+
+    def _run(self) -> None:
+        from worker.evaluation.full import evaluate
+
+        settings, asked = get_settings(), self._job.asked or {}
+        device = settle(self._job, self._fence).device
+        self._beat()
+        recipe, step, generator = self._subject(asked)
+        self._beat()
+        found = evaluate(
+            recipe,
+            generator.to(device),
+            step,
+            self._load,
+            n=asked["n"],
+            features=asked["features"],
+            seed=asked["seed"],
+            cache=settings.judges,
+            weights=settings.data,
+            beat=self._beat,
+            only=asked["figures"],
+        )
+        report = json.dumps(finite(found.as_dict()), indent=2).encode()
+        figures = finite(found.figures)
+        attempts.measured(self._job.id, self._fence, figures, found.provenance, report, found.picture)
+
+    def _subject(self, asked: Mapping[str, Any]) -> "tuple[Recipe, int, nn.Module]":
+        """The recipe and the generator that serves: of a checkpoint its average, made ready as for an export."""
+        from models.export import averaged, load_whole
+
+        held = inputs.held(self._job, self._beat)
+        if asked["model"] is not None:
+            return load_whole(held)
+        return self._job.recipe, *averaged(self._job.recipe, held, self._beat)
+
+    def _load(self, split: "Split") -> "Data":
+        return load(self._job.recipe.data, split, self._beat)
+
+    def _beat(self) -> None:
+        """Between two stages. Raises CalledOff."""
+        self._lifeline.heed(0)
+
+
+def finite(value: Any) -> Any:
+    """JSON with null for what was not finite."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {name: finite(part) for name, part in value.items()}
+        case list() | tuple():
+            return [finite(part) for part in value]
+        case _:
+            return value

@@ -1,0 +1,91 @@
+"""Load what a job works with: its dataset and the weights it uses."""
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.core.errors import Invalid, UnsupportedMedia
+from app.core.limits import READING_CPU_S
+from app.core.sandbox.parent import Sandbox
+from app.core.settings import get_settings
+from app.core.store import Store
+from app.services.datasets import catalog
+from app.services.datasets.catalog import Files
+from data.archive import Pick
+from data.decode import Fault, Unreadable
+from data.prepare import How, Pixels
+from data.uploads import read_untrusted
+from models.errors import JobFailure
+from models.spec.data import DataSpec
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from data.readers.builtin import Data, Split
+from app.core.store import sha256_of
+from app.services.models.source_weights import SUBJECT_FILE
+from app.services.views import JobView
+
+READING_S = 300.0
+"""by the clock, for a few pictures: the machine may be busy with jobs"""
+
+
+BATCH_CPU_S = read_untrusted.BATCH_S + READING_CPU_S
+
+
+def load(spec: DataSpec, split: "Split", beat: Callable[[], None]) -> "Data":
+    """`beat` is called all along. Raises DatasetMissing, NoRoom."""
+    from data.readers.builtin import DatasetMissing
+
+    files = catalog.files(spec.dataset)
+    store = Store(get_settings().artifacts)
+    for path in () if files is None else (files.archive, files.index):
+        if (how := store.flaw(path.name)) is not None:
+            raise DatasetMissing(
+                f"The files of '{spec.dataset}' are missing or damaged (one is {how}). "
+                "Upload it again under another name."
+            )
+    return read(spec, split, files, beat)
+
+
+def read(spec: DataSpec, split: "Split", files: Files | None, beat: Callable[[], None]) -> "Data":
+    """As `load`, of `files` where the dataset was uploaded; without the database."""
+    from data.readers import builtin
+    from data.readers.uploads import Upload, load_upload
+
+    settings = get_settings()
+    if files is None or spec.kind == "points" or spec.kind == "sequences":
+        return builtin.load(spec, settings.data, split, downloads=settings.home / "data", beat=beat)
+    with closing(Sandbox(1, readable=(files.archive,))) as sandbox:
+        return load_upload(spec, Upload(files.archive, files.index, settings.prepared, beat, Reader(sandbox)), split)
+
+
+class Reader:
+    """Reads pictures out of an archive that a stranger packed, in a child process with limits."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def __call__(self, archive: Path, picks: Sequence[Pick], how: How) -> Pixels:
+        archive.stat()  # a file that is missing is told as such; in the child it is closed
+        args = archive, picks, how
+        try:
+            pictures: Pixels = self._sandbox.run(
+                read_untrusted.batch, *args, seconds=READING_S, cpu_seconds=BATCH_CPU_S
+            )
+            return pictures
+        except (Invalid, UnsupportedMedia) as error:
+            raise Unreadable(Fault.DAMAGED, error.detail) from error
+
+
+class SubjectDamaged(JobFailure):
+    """The weights are not what they were."""
+
+    code = "subject_damaged"
+
+
+def held(job: JobView, beat: Callable[[], None]) -> Path:
+    """The file, verified; `beat` is called all along. Raises SubjectDamaged."""
+    path = get_settings().checkpoints(job.id) / SUBJECT_FILE
+    if not path.is_file() or sha256_of(path, beat) != (job.asked or {})["sha256"]:
+        raise SubjectDamaged("The weights that this job works with are missing or damaged. Create the job again.")
+    return path

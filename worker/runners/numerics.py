@@ -1,0 +1,43 @@
+"""Agree on a job's numerics at its first attempt, and apply them at every later one."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from app.core.names import GENERATE, TRANSLATE
+from app.core.settings import get_settings
+from app.services.jobs import attempts
+from app.services.views import JobView
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from worker.training.numerics import Numerics
+
+
+def settle(job: JobView, fence: int) -> "Numerics":
+    """Agree on the job's numerics and set this process up for them, before any tensor is computed.
+
+    Where this machine cannot give those of the first attempt, the job says why in an event. Raises TooFewDevices.
+    """
+    from worker.training import numerics
+
+    here = _measured(job)
+    stored = attempts.settle_numerics(job.id, fence, here.as_dict())
+    settled, reason = numerics.agree(numerics.Numerics.from_dict(stored), here)
+    if reason is not None:
+        attempts.record_event(job.id, fence, "exactness_lost", {"reason": reason})
+    numerics.require_devices(settled)
+    numerics.apply(settled)
+    return settled
+
+
+def _measured(job: JobView) -> "Numerics":
+    """What this machine would use. Pictures by the thousand are made as an engine makes them."""
+    import torch
+
+    from worker.training import numerics
+
+    settings = get_settings()
+    here = numerics.measure(settings.device, job.recipe, settings.threads, job.devices, settings.slots)
+    if job.kind not in (GENERATE, TRANSLATE):
+        return here
+    threads = settings.threads or torch.get_num_threads()
+    return replace(here, threads=threads, precision="fp32", deterministic=False)
