@@ -73,7 +73,7 @@ def mean(x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def settle(tensors: list[Tensor]) -> None:
+def all_reduce_mean(tensors: list[Tensor]) -> None:
     """Put the mean over the ranks into each, with one exchange for all."""
     if count() == 1:
         return

@@ -32,7 +32,7 @@ class Objective(nn.Module):
     def generator(self, scores: Scores) -> Tensor:
         """The scalar that the generator minimises."""
 
-    def settle(self, scores: Scores) -> None:
+    def update_state(self, scores: Scores) -> None:
         """Called once at each turn of the critic; where an objective's own state moves."""
 
     def gauges(self) -> Losses:
@@ -164,7 +164,7 @@ class Began(Objective):
         return scores.fake.score.mean()
 
     @torch.no_grad()
-    def settle(self, scores: Scores) -> None:
+    def update_state(self, scores: Scores) -> None:
         error = distributed.mean(scores.real_score.mean())
         gap = self.diversity * error - distributed.mean(scores.fake.score.mean())
         self.balance.add_(self.pace * gap).clamp_(0, 1)

@@ -48,7 +48,7 @@ class Penalty(nn.Module):
     def begin(self) -> None:
         """Called when the players begin with weights other than those they were built with."""
 
-    def settle(self) -> None:
+    def update_state(self) -> None:
         """Called once after each step; where a penalty's own state moves."""
 
 
@@ -143,7 +143,7 @@ class HistoricalAveraging(Penalty):
         return (now - self.get_buffer(turn)).square().sum()
 
     @torch.no_grad()
-    def settle(self) -> None:
+    def update_state(self) -> None:
         self.steps += 1
         for turn, player in self.players.items():
             now = _flat(player)

@@ -63,7 +63,7 @@ class Game(Scheduled):
     def generator_duels(self, draw: Draw, rng: Rng) -> tuple[list[Duel], Losses]:
         """Duels with fakes attached, and the losses that are no duel (cycle, identity, pixels)."""
 
-    def settle(self, scores: Scores) -> None:
+    def update_state(self, scores: Scores) -> None:
         """Called once at each turn of the critic; where a game's own state moves."""
 
     def gauges(self) -> Losses:

@@ -61,7 +61,7 @@ class Synthesis(Game):
         return [self._duel(draw, draw.fake[""], rng.stream("altered/generator", draw.number))], own
 
     @torch.no_grad()
-    def settle(self, scores: Scores) -> None:
+    def update_state(self, scores: Scores) -> None:
         """Karras et al. 2020: more alterations while the critic is too sure of real pictures, fewer otherwise."""
         augment = self.game.augment
         if augment and augment.target is not None:

@@ -143,7 +143,7 @@ def test_against_the_best_critic_maximum_likelihood_pulls_as_the_likelihood_does
 def test_began_moves_its_balance_and_measures_convergence() -> None:
     objective = build_objective(Began(diversity=0.5, pace=0.01))
     scores = Scores(Verdict(torch.full((4,), 3.0)), Verdict(torch.full((4,), 0.5)))
-    objective.settle(scores)  # gap .5 x 3 - .5 = 1
+    objective.update_state(scores)  # gap .5 x 3 - .5 = 1
     assert {name: round(value.item(), 6) for name, value in objective.gauges().items()} == {
         "balance": 0.01,
         "convergence": 4.0,
@@ -153,7 +153,7 @@ def test_began_moves_its_balance_and_measures_convergence() -> None:
     restored.load_state_dict(objective.state_dict())
     assert torch.equal(restored.critic(scores), objective.critic(scores))
     for _ in range(300):
-        objective.settle(scores)
+        objective.update_state(scores)
     assert objective.gauges()["balance"].item() == 1.0, "k stays within [0, 1]"
 
 

@@ -127,7 +127,7 @@ def test_historical_averaging_is_the_distance_from_the_mean_of_all_steps() -> No
     for _ in range(3):
         with torch.no_grad():
             player.weight.add_(1.0)
-        penalty.settle()
+        penalty.update_state()
         seen.append(player.weight.detach().clone())
     value = penalty("generator", duel, judge(duel), Stream(0))
     torch.testing.assert_close(value, (player.weight - torch.stack(seen).mean(0)).square().sum())

@@ -39,7 +39,7 @@ def trained(steps: int, still: bool = False, **overrides: object) -> Trainer:
     trainer = Trainer(recipe, Batches(recipe, load(recipe.data, None), cpu), cpu, "fp32")
     if still:
         trainer.game.players["generator"] = Still()
-        trainer.generator.gather = lambda losses: losses  # type: ignore[method-assign]
+        trainer.generator.backward = lambda losses: losses  # type: ignore[method-assign]
     for _ in range(steps):
         trainer.advance()
     trainer.check()

@@ -24,9 +24,9 @@ def test_a_move_goes_down_the_sum_of_losses_at_the_scheduled_rate_and_is_clipped
     nn.init.constant_(layer.weight, 0.5)
     player = Player(layer, optimizer(Sgd(rate=0.1, momentum=0), layer.parameters()), rate=0.1, clip=0.48)
     x = torch.tensor([[1.0, -1.0]])
-    player.gather({"one": layer(x).sum(), "two": 2 * layer(x).sum()})
+    player.backward({"one": layer(x).sum(), "two": 2 * layer(x).sum()})
     player.slow(0.5)
-    player.move()
+    player.step()
     torch.testing.assert_close(layer.weight.data, torch.tensor([[0.35, 0.48]]))  # 0.5 - .05 * 3, and clip(0.65)
 
 
@@ -35,8 +35,8 @@ def test_every_optimizer_goes_downhill(spec: Adam | RmsProp | Sgd) -> None:
     layer = nn.Linear(1, 1, bias=False)
     player = Player(layer, optimizer(spec, layer.parameters()), spec.rate)
     before = layer.weight.item()
-    player.gather({"height": layer(torch.ones(1, 1)).sum()})
-    player.move()
+    player.backward({"height": layer(torch.ones(1, 1)).sum()})
+    player.step()
     assert layer.weight.item() < before
 
 

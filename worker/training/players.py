@@ -33,19 +33,19 @@ class Player:
             if "capturable" in group:
                 group["capturable"] = self.dial is not None
 
-    def gather(self, losses: Losses) -> Losses:
-        """Gradients of the sum of the losses, which are given back; on several ranks the means over them of both."""
+    def backward(self, losses: Losses) -> Losses:
+        """Compute the gradients of the sum of the losses, and return the losses; on several ranks both are means."""
         self.optimizer.zero_grad(set_to_none=True)
         each = torch.stack([loss.float() for loss in losses.values()])
         each.sum().backward()  # type: ignore[no-untyped-call]
         settled = each.detach()  # a loss that kept its graph would tie the next step's slopes to this one's stream
         if distributed.count() > 1:
             slopes = [weight.grad for weight in self.network.parameters() if weight.grad is not None]
-            distributed.settle([settled, *slopes])
+            distributed.all_reduce_mean([settled, *slopes])
         return dict(zip(losses, settled.unbind(), strict=True))
 
-    def move(self) -> None:
-        """One step along them."""
+    def step(self) -> None:
+        """Move the weights along the gradients."""
         self.optimizer.step()
         if self.clip is not None:
             with torch.no_grad():

@@ -1,10 +1,8 @@
-"""The trainer: the only code that calls backward and step."""
+"""The trainer: the players of a job, the step they are at, and everything that a checkpoint keeps of them."""
 
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +10,20 @@ import torch
 from torch import Tensor, nn
 
 from data.batches import Batches
-from models import distributed
 from models.build import build
-from models.duel import Duel, Losses, Scores, Turn, Verdict
+from models.duel import Losses
 from models.errors import JobFailure
-from models.games.game import Draw
 from models.nets.layers.common import proceed
 from models.nets.layers.sync_layers import spread
 from models.nets.rotation import RotationNet
 from models.nets.vgg import Vgg19
 from models.penalties import Penalty
-from models.spec.base import FromPlugin
-from models.spec.objectives import ObjectiveSpec
 from models.spec.recipe import Recipe
 from worker.evaluation.features import learn_turns, read_vgg19
 from worker.training.cuda_graphs import Captured, Graph, tensors_of, why_not
-from worker.training.lookahead import predicted, unrolled
+from worker.training.losses import DuelLosses
 from worker.training.players import Average, Player, in_order, layout, optimizer, rate_factor
+from worker.training.step import Step
 
 log = logging.getLogger(__name__)
 
@@ -64,12 +59,10 @@ class Trainer:
         """`graph` makes what steps are captured in, where the recipe allows it; see worker.training.cuda_graphs."""
         self.recipe, self.batches, self.device = recipe, batches, device
         self.rng = batches.rng
-        self.half = precision == "bf16"
         cast = build(recipe)
         self.game = cast.game.to(device)
         self.objective = None if cast.objective is None else cast.objective.to(device)
         self.penalties = nn.ModuleList(cast.penalties).to(device)
-        self._twins = recipe.objective is not None and recipe.objective.kind == "d2gan"
         self.generator = self._player(cast.generator, recipe.generator_optimizer)
         self.critic: Player | None = None
         if cast.critic is not None:
@@ -81,7 +74,8 @@ class Trainer:
         self.pretended: float | None = None
         """a progress to train at instead of the step's own, where pace is measured"""
         self._bad_step = torch.tensor(-1, device=device)
-        self._told_apart = torch.zeros(2, device=device)
+        self._critic_accuracy = torch.zeros(2, device=device)
+        self._step = self._make_step(half=precision == "bf16")
         self._captured = self._capture(graph)
 
     def prepare(self, weights: Path | None = None) -> Iterator[None]:
@@ -106,7 +100,7 @@ class Trainer:
         for player in self._movers():
             player.slow(factor)
         if self._captured is None:
-            losses = self._moves()
+            losses = self._step.run(self.step)
         else:
             due = tuple(self.step % penalty.every == 0 for penalty in self._penalties())
             losses = self._captured.step(due, self.step * self.recipe.turns.critic_steps)
@@ -114,20 +108,6 @@ class Trainer:
         self._watch(losses)
         self.step += 1
         proceed(self.average.network, self._progress)
-        return losses
-
-    def _moves(self) -> Losses:
-        """Everything of a step that a graph can hold: it waits for nothing, and what changes lies in tensors."""
-        turns = self.recipe.turns
-        first = self.step * turns.critic_steps
-        for number in range(first, first + turns.critic_steps - 1):
-            with torch.no_grad():
-                draw = self._draw(number)
-            self._critic_turn(draw)
-            self._opponent.move()
-        losses = self._last_duel(self._draw(first + turns.critic_steps - 1))
-        for penalty in self._penalties():
-            penalty.settle()
         return losses
 
     def gauges(self) -> Losses:
@@ -146,8 +126,8 @@ class Trainer:
         Of all its moves, real beside fake of the same duel; a critic that scores the other way round is as good.
         NaN when there was none. Synchronises with the device.
         """
-        share, turns = self._told_apart.tolist()
-        self._told_apart.zero_()
+        share, turns = self._critic_accuracy.tolist()
+        self._critic_accuracy.zero_()
         return max(share / turns, 1 - share / turns) if turns else math.nan
 
     def check(self) -> None:
@@ -160,7 +140,7 @@ class Trainer:
         return NonFinite(step, self.batches.indices(step * self.recipe.turns.critic_steps - 1).tolist())
 
     def state_dict(self) -> dict[str, Any]:
-        own: dict[str, Any] = {"step": self.step, "told_apart": self._told_apart, "bad_step": self._bad_step}
+        own: dict[str, Any] = {"step": self.step, "told_apart": self._critic_accuracy, "bad_step": self._bad_step}
         if self.recipe.plugins:
             own["plugins"] = {used.name: used.version for used in self.recipe.plugins}
         return own | {name: part.state_dict() for name, part in self._parts().items()}
@@ -169,7 +149,7 @@ class Trainer:
         if self._captured:
             self._captured.forget()
         self.step = state["step"]
-        self._told_apart.copy_(state.get("told_apart", torch.zeros(2)))  # the first checkpoints had neither
+        self._critic_accuracy.copy_(state.get("told_apart", torch.zeros(2)))  # the first checkpoints had neither
         self._bad_step.fill_(int(state.get("bad_step", -1)))
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
@@ -215,11 +195,14 @@ class Trainer:
     def _progress(self) -> float:
         return self.step / self.recipe.budget.steps if self.pretended is None else self.pretended
 
-    @property
-    def _opponent(self) -> Player:
-        """The critic, in games that have one."""
-        assert self.critic is not None
-        return self.critic
+    def _make_step(self, half: bool) -> Step:
+        recipe, penalties = self.recipe, self._penalties()
+        losses = DuelLosses(
+            recipe, self.game, self.objective, penalties, self.rng, self.device, half, self._critic_accuracy
+        )
+        return Step(
+            recipe.turns, self.batches, self.game, self.objective, penalties, losses, self.generator, self.critic
+        )
 
     def _movers(self) -> list[Player]:
         return [self.generator, self.critic] if self.critic else [self.generator]
@@ -235,7 +218,7 @@ class Trainer:
         dtype = torch.float32 if on_gpu else torch.float64
         for player in self._movers():  # on a GPU with graphs and without, since fused Adam reads it in fp32 there
             player.dial = torch.tensor(player.rate, device=self.device, dtype=dtype)
-        return None if graph is None else Captured(self._moves, self._state, self.rng, graph)
+        return None if graph is None else Captured(lambda: self._step.run(self.step), self._state, self.rng, graph)
 
     def _state(self) -> list[Tensor]:
         """Every tensor that a step changes."""
@@ -249,130 +232,8 @@ class Trainer:
         spread(network)
         return Player(network, optimizer(spec, network.parameters()), spec.rate, clip)
 
-    def _last_duel(self, draw: Draw) -> Losses:
-        """Both players meet over one draw, in the order the recipe says."""
-        order = self.recipe.turns.order
-        if self.critic is None:
-            losses = self._generator_turn(draw)
-            self.generator.move()
-            return losses
-        losses = {}
-        if order == "generator_first":
-            losses |= self._generator_turn(draw)
-            self.generator.move()
-        losses |= self._critic_turn(draw)
-        before = [weight.detach().clone() for weight in self.critic.network.parameters()] if self._predicts else []
-        if order == "critic_first":
-            self.critic.move()
-        if order != "generator_first":
-            with predicted(self.critic.network, before) if self._predicts else nullcontext():
-                losses |= self._generator_turn(draw)
-            self.generator.move()
-        if order != "critic_first":
-            self.critic.move()
-        return losses
-
-    @property
-    def _unrolls(self) -> bool:
-        return self.recipe.turns.unrolled > 0
-
-    @property
-    def _predicts(self) -> bool:
-        return self.recipe.turns.prediction
-
-    def _draw(self, number: int) -> Draw:
-        self.rng.reseed_layers("draw", number)
-        with self._autocast():
-            return self.game.draw(self.batches.batch(number), self.rng, number)
-
-    def _critic_turn(self, draw: Draw) -> Losses:
-        """The critic's losses, gathered."""
-        self.rng.reseed_layers("critic", draw.number)
-        losses = self._judge("critic", self.game.critic_duels(draw, self.rng), draw.number)
-        return self._opponent.gather(losses)
-
-    def _generator_turn(self, draw: Draw) -> Losses:
-        """The generator's losses, gathered; the critic is frozen meanwhile, which saves its gradients."""
-        self.rng.reseed_layers("generator", draw.number)
-        if self.critic:
-            self.critic.network.requires_grad_(False)
-        try:
-            with self._lookahead(draw):
-                with self._autocast():
-                    duels, own = self.game.generator_duels(draw, self.rng)
-                losses = self._judge("generator", duels, draw.number)
-                losses |= {f"generator/{name}": loss for name, loss in own.items()}
-                return self.generator.gather(losses)
-        finally:
-            if self.critic:
-                self.critic.network.requires_grad_(True)
-
-    def _lookahead(self, draw: Draw) -> AbstractContextManager[None]:
-        turns = self.recipe.turns
-        if not turns.unrolled or self.objective is None:
-            return nullcontext()
-        return unrolled(self.game, self.objective, draw, self.rng, turns.unrolled, turns.unrolled_rate)
-
-    def _judge(self, turn: Turn, duels: list[Duel], number: int) -> Losses:
-        """The objective of each duel and every penalty due, by name."""
-        losses: Losses = {}
-        if self.objective is None or self.recipe.objective is None:
-            return losses
-        due = [penalty for penalty in self._penalties() if penalty.due(turn, self.step)]
-        for place, duel in enumerate(duels):
-            suffix = f"_{duel.tag}" if duel.tag else ""
-            duel, scores = self._score(turn, duel, due)
-            weight = duel.weight if turn == "generator" else 1.0
-            losses[f"{turn}/{_called(self.recipe.objective)}{suffix}"] = weight * getattr(self.objective, turn)(scores)
-            for penalty in due:
-                if penalty.of_duels or place == 0:
-                    name = penalty.name + (suffix if penalty.of_duels else "")
-                    rng = self.rng.stream(f"penalty/{name}", number)
-                    with self._autocast(off=penalty.in_fp32 or self._unrolls):
-                        losses[f"{turn}/{name}"] = penalty(turn, duel, scores, rng)
-            if turn == "critic":
-                self._compare(scores)
-                self.objective.settle(scores)
-                self.game.settle(scores)
-        return losses
-
-    def _score(self, turn: Turn, duel: Duel, due: list[Penalty]) -> tuple[Duel, Scores]:
-        """Both verdicts, in fp32; where a slope of theirs will be taken the critic itself runs in fp32."""
-        slopes = {penalty.slopes for penalty in due if penalty.slopes}
-        with self._autocast(off=bool(slopes) or self._unrolls):
-            duel = replace(duel, fake=duel.fake.float())
-            if "real" in slopes:
-                duel = replace(duel, real=duel.real.detach().requires_grad_())
-            if "fake" in slopes:
-                duel.fake.requires_grad_()
-            fake = _full(duel.critic(duel.fake))
-            compares = self.objective and self.objective.compares
-            if turn == "generator" and not compares and not any(penalty.compares for penalty in due):
-                return duel, Scores(None, fake)
-            return duel, Scores(_full(duel.critic(duel.real)), fake)
-
-    def _compare(self, scores: Scores) -> None:
-        """Of twin critics the first counts: the second scores the other way round."""
-        real, fake = (score[..., :1] if self._twins else score for score in (scores.real_score, scores.fake.score))
-        with torch.no_grad():
-            right = (real > fake).float().mean() + (real == fake).float().mean() / 2
-            self._told_apart += torch.stack([distributed.mean(right), torch.ones_like(right)])
-
-    def _autocast(self, off: bool = False) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half and not off)
-
     def _watch(self, losses: Losses) -> None:
         """Remember, on the device, the first step whose losses were not finite."""
         total = torch.stack([loss.float() for loss in losses.values()]).sum()
         fresh = ~total.isfinite() & (self._bad_step < 0)
         self._bad_step = torch.where(fresh, torch.full_like(self._bad_step, self.step), self._bad_step)
-
-
-def _full(verdict: Verdict) -> Verdict:
-    classes: Tensor | None = None if verdict.classes is None else verdict.classes.float()
-    features: Tensor | None = None if verdict.features is None else verdict.features.float()
-    return Verdict(verdict.score.float(), classes, features)
-
-
-def _called(objective: ObjectiveSpec) -> str:
-    return objective.name if isinstance(objective, FromPlugin) else objective.kind
