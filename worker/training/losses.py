@@ -19,7 +19,7 @@ from models.spec.recipe import Recipe
 
 @dataclass(frozen=True, eq=False)
 class DuelLosses:
-    """Score duels. `half`: networks compute in bf16; objectives and penalties stay in fp32 unless they say otherwise."""
+    """Score duels. `half`: networks compute in bf16. Objectives and penalties use fp32 unless they say otherwise."""
 
     recipe: Recipe
     game: Game

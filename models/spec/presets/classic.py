@@ -3,7 +3,7 @@
 from models.spec.data import DataSpec
 from models.spec.games import Synthesis
 from models.spec.nets import DcganCritic, DcganGenerator, MlpCritic, MlpGenerator
-from models.spec.objectives import LeastSquares, Wasserstein
+from models.spec.objectives import LeastSquares, NonSaturating, Wasserstein
 from models.spec.penalties import R1, Auxiliary, GradientPenalty
 from models.spec.presets.common import Fields, on_points, small, synthesis
 from models.spec.training import Adam, Budget, Latent, Linear, RmsProp, Turns
@@ -23,7 +23,17 @@ def gan(data: DataSpec) -> Fields:
 
 
 def dcgan(data: DataSpec) -> Fields:
-    return synthesis()
+    """Radford et al. 2015; their batch is 128."""
+    adam = Adam(rate=2e-4, beta1=0.5, beta2=0.999)
+    return synthesis(
+        latent=Latent(size=100),
+        generator=DcganGenerator(width=64, norm="batch"),
+        critic=DcganCritic(width=64, norm="batch"),
+        objective=NonSaturating(),
+        generator_optimizer=adam,
+        critic_optimizer=adam,
+        batch_size=64,
+    )
 
 
 def cdcgan(data: DataSpec) -> Fields:
