@@ -15,16 +15,7 @@ from urllib.parse import quote
 from app.core.settings import Settings
 from app.remote import address
 from app.remote.connection import UPLOAD, Connection, once
-from app.remote.events import (
-    CheckpointSaved,
-    Event,
-    Metrics,
-    Rewound,
-    SampleDrawn,
-    ShardWritten,
-    StateChanged,
-    Told,
-)
+from app.remote.events import CheckpointSaved, Event, Metrics, Rewound, SampleDrawn, ShardWritten, StateChanged, Told
 from app.remote.experiment import Experiment
 from app.remote.files import archive
 from app.remote.job import Job

@@ -33,12 +33,13 @@ from bench.judge import Judge
 from bench.modes import Case
 from bench.results import RESULTS, Row, show, write
 from bench.runs import Figures, Measure, measured, trained
+from data.batches import as_bytes
 from data.readers.builtin import Data, DatasetMissing, Split, load
 from models.latent import draw_latent
 from models.rng import Rng
 from models.spec.data import Images
 from models.spec.recipe import Recipe
-from worker.evaluation.generator_under_test import kept, present
+from worker.evaluation.generator_under_test import present
 from worker.evaluation.metrics.classes import within_class_spread
 from worker.evaluation.metrics.distances import frechet
 from worker.training.trainer import NonFinite
@@ -163,7 +164,7 @@ def draw(network: nn.Module | None, recipe: Recipe, n: int) -> tuple[Tensor, Ten
         return torch.full((n, *digits("test")[0].shape[1:]), 128, dtype=torch.uint8), asked
     z = draw_latent(recipe.latent, Rng(recipe.seed).stream("quality", n), n)
     parts = zip(judging.in_parts(z), judging.in_parts(asked), strict=True)
-    return torch.cat([kept(network(part, label if recipe.classes else None)) for part, label in parts]), asked
+    return torch.cat([as_bytes(network(part, label if recipe.classes else None)) for part, label in parts]), asked
 
 
 def _distance(pictures: Tensor) -> float:

@@ -133,3 +133,8 @@ def _resident(*candidates: Tensor | None) -> Tensor:
 def scaled(x: Tensor) -> Tensor:
     """Pictures of bytes to [-1, 1]; points as they are."""
     return x.float().div_(127.5).sub_(1) if x.dtype == torch.uint8 else x
+
+
+def as_bytes(x: Tensor) -> Tensor:
+    """Pictures in [-1, 1] as uint8, as they are served; the inverse of `scaled`. What lies outside is cut off."""
+    return x.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.core.errors import Conflict
+from models.durable import sync
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _INCOMING = ".incoming-"
@@ -32,15 +33,6 @@ def sha256_of(path: Path, beat: Callable[[], None] = lambda: None) -> str:
             digest.update(part)
             beat()
     return digest.hexdigest()
-
-
-def sync_folder(folder: Path) -> None:
-    """A rename is durable only once its folder is synced."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def written_at(path: Path) -> float:
@@ -165,7 +157,7 @@ class Store:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-        sync_folder(target.parent)
+        sync(target.parent)
         return sha256
 
 

@@ -1,36 +1,22 @@
 """Child processes that are restarted when they die and never outlive their parent."""
 
-import ctypes
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.core.logging import get_logger
+from app.core.sandbox.private import die_with
 from app.core.settings import CHECKOUT
 
 log = get_logger(__name__)
-
-
-_PR_SET_PDEATHSIG = 1
-
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 _BACKOFF_S = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
 _HEALTHY_AFTER_S = 60.0
-
-
-def die_with(parent: int) -> None:
-    """Makes the kernel kill the calling process when `parent` ends."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before the call
-        os._exit(1)
 
 
 @dataclass

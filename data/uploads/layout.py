@@ -7,18 +7,7 @@ from typing import Any, Literal
 
 from data.uploads import class_lists
 from data.uploads.class_lists import Labels, Unused
-from data.uploads.members import (
-    Listing,
-    Parts,
-    Rooted,
-    Sorted,
-    counted,
-    in_order,
-    is_litter,
-    refused,
-    sort_out,
-    suffix,
-)
+from data.uploads.members import Listing, Parts, Rooted, Sorted, counted, in_order, is_litter, refused, sort_out, suffix
 from data.uploads.splits import Split, parted
 from data.uploads.zip_names import natural_key
 

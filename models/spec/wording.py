@@ -56,8 +56,13 @@ def without_null(schema: Json) -> Json:
 
 
 def pointer(steps: Iterable[int | str]) -> str:
-    """Return a JSON pointer."""
+    """Return a JSON pointer (RFC 6901)."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def steps_of(pointer: str) -> list[str]:
+    """Return the steps of a JSON pointer."""
+    return [step.replace("~1", "/").replace("~0", "~") for step in pointer.removeprefix("/").split("/")]
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

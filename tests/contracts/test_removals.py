@@ -7,9 +7,8 @@ from app.core.settings import CHECKOUT
 
 ALLOWED = {"app/services/jobs/attempt_files.py", "models/durable.py"}
 LOOKED_AT = [
-    *(CHECKOUT / "worker").rglob("*.py"),
-    *(CHECKOUT / "models").rglob("*.py"),
-    *(CHECKOUT / "app/services").glob("attempt*.py"),
+    *(path for package in ("worker", "models", "data", "serving") for path in (CHECKOUT / package).rglob("*.py")),
+    *(CHECKOUT / "app/services/jobs").glob("attempt*.py"),
     CHECKOUT / "app/services/jobs/shards.py",
 ]
 ALWAYS = {"unlink", "rmtree", "rmdir", "rename", "renames", "removedirs"}

@@ -125,7 +125,7 @@ def test_a_child_reads_what_its_sandbox_names_and_not_beside_it(tmp_path: Path) 
 
 def test_a_child_has_one_thread_when_it_confines_itself() -> None:
     """Landlock binds the thread that asks for it and those it starts."""
-    code = "import os; from app.core import untrusted; print(len(os.listdir('/proc/self/task')))"
+    code = "import os; from data.uploads import read_untrusted; print(len(os.listdir('/proc/self/task')))"
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     told = subprocess.run([sys.executable, "-P", "-c", code], env=env, capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "1"

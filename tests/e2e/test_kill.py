@@ -8,17 +8,7 @@ import pytest
 from redis import Redis
 
 from tests.conftest import StartService
-from tests.support.kills import (
-    JOBS,
-    Blow,
-    finish,
-    kill_runner,
-    kill_service,
-    kill_worker,
-    post,
-    random_steps,
-    unbroken,
-)
+from tests.support.kills import JOBS, Blow, finish, kill_runner, kill_service, kill_worker, post, random_steps, unbroken
 from tests.support.service import Service, end
 from tests.support.wait import until
 from tests.support.watch import Watch

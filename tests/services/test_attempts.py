@@ -21,7 +21,7 @@ from tests.support.jobs import export_file, make_job, put_in, record_report
 S = JobState
 CLAIM = """
 import sys
-from app.services import attempts
+from app.services.jobs import attempts
 for job_id in sys.argv[1:]:
     if attempts.claim(job_id, "racer"):
         print(job_id)

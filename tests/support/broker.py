@@ -10,8 +10,8 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
+from app.core.sandbox.private import die_with
 from app.core.settings import get_settings
-from app.embedded.processes import die_with
 from app.embedded.redis import find_server
 from tests.support.ports import free_port
 from tests.support.wait import until

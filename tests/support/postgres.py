@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from app.embedded.processes import die_with
+from app.core.sandbox.private import die_with
 from tests.support.ports import free_port
 from tests.support.wait import until
 

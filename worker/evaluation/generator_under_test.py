@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from data.batches import scaled
+from data.batches import as_bytes, scaled
 from data.readers.builtin import Data, DatasetMissing, Split
 from models.errors import JobFailure
 from models.games.paired import Question
@@ -192,17 +192,12 @@ class Exam:
         for part in in_parts(make, n, part_of((n, *self.recipe.shape), MADE), self.beat):
             if not part.isfinite().all():
                 raise CannotMeasure("The generator makes numbers that are not finite, so that nothing can be measured.")
-            parts.append(kept(part) if part.dim() == 4 else part)
+            parts.append(as_bytes(part) if part.dim() == 4 else part)
         return torch.cat(parts)
 
     @cached_property
     def device(self) -> torch.device:
         return next(self.generator.parameters()).device
-
-
-def kept(x: Tensor) -> Tensor:
-    """Pictures in [-1, 1] as the bytes in which they are served."""
-    return x.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
 
 
 def present(value: Tensor | None) -> Tensor:

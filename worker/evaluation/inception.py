@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from data.batches import as_bytes
 from worker.evaluation.features import WeightsMissing
 
 FILE = "inception.pt"
@@ -65,7 +66,7 @@ def read_inception(root: Path | None) -> Inception:
 def _bytes(x: Tensor) -> Tensor:
     """uint8 with three channels: grey is repeated, alpha left out."""
     colour = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x[:, :3]
-    return colour.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    return as_bytes(colour)
 
 
 def _mark(path: Path) -> str:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from data.batches import scaled
+from data.batches import as_bytes, scaled
 from data.images import Pixels, scatter, sheet, text_sheet
 from data.readers.builtin import Data
 from data.toy import MIXTURES, VALID, spelled
@@ -21,7 +21,7 @@ from models.games.paired import Question, ask
 from models.spec.datasets import DATASETS
 from models.spec.games import Paired
 from worker.evaluation.chunked import part_of, shares, small, some, spread
-from worker.evaluation.generator_under_test import Exam, Seen, kept, present
+from worker.evaluation.generator_under_test import Exam, Seen, present
 from worker.evaluation.metrics.classes import (
     agreement,
     agreement_by_class,
@@ -34,14 +34,7 @@ from worker.evaluation.metrics.classes import (
 )
 from worker.evaluation.metrics.distances import frechet, kid, sinkhorn, sliced_wasserstein, transport
 from worker.evaluation.metrics.mixtures import divergence, modes
-from worker.evaluation.metrics.neighbours import (
-    ROUNDING,
-    copies,
-    density_coverage,
-    nearest,
-    precision_recall,
-    variety,
-)
+from worker.evaluation.metrics.neighbours import ROUNDING, copies, density_coverage, nearest, precision_recall, variety
 from worker.evaluation.metrics.pictures import BASELINES, Pile, psnr, ssim
 
 PAIRED = 10_000
@@ -261,7 +254,7 @@ def _answer(exam: Exam, question: Question) -> tuple[Tensor, Tensor, Tensor]:
 
 def _kept(question: Question) -> tuple[Tensor, Tensor]:
     """What is given and what is wanted, uint8."""
-    return kept(_shown(question)), kept(question.answer)
+    return as_bytes(_shown(question)), as_bytes(question.answer)
 
 
 def _ways(exam: Exam, ways: Mapping[str, Way], known: bool) -> Plan:

@@ -10,7 +10,7 @@ from app.services.jobs import attempts
 from app.services.views import JobView
 from worker.runners import inputs
 from worker.runners.inputs import load
-from worker.runners.memory import OutOfMemory, no_memory
+from worker.runners.memory import advising
 from worker.runners.numerics import settle
 from worker.runners.supervisor_link import CalledOff, Lifeline
 
@@ -32,13 +32,10 @@ class Evaluator:
     def run(self) -> None:
         """Measures, or is called off; the job's row says which."""
         try:
-            self._run()
+            with advising("ask for a smaller n"):
+                self._run()
         except CalledOff:
             attempts.stopped(self._job.id, self._fence)
-        except Exception as error:
-            if not no_memory(error):
-                raise
-            raise OutOfMemory("Memory ran out: ask for a smaller n.") from error
 
     def _run(self) -> None:
         from worker.evaluation.full import evaluate

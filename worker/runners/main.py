@@ -20,7 +20,7 @@ from app.services.jobs.attempt_files import FilesLost
 from app.services.views import JobView
 from models.errors import JobFailure
 from models.spec.plugins import PluginFailed, PluginMissing
-from worker.runners.memory import OutOfMemory, confine, no_memory, unconfine
+from worker.runners.memory import confine, unconfine
 from worker.runners.supervisor_link import DATABASE_LOST, Lifeline
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
@@ -108,8 +108,6 @@ def _explain(error: Exception) -> tuple[str, str]:
         return error.code, str(error)
     if (refusal := no_room(error)) is not None:
         return refusal.code, refusal.detail
-    if no_memory(error):
-        return OutOfMemory.code, "Memory ran out: use a smaller batch_size, narrower networks or smaller pictures."
     return "internal_error", f"{type(error).__name__}: {str(error).strip() or 'no message'}".split("\n")[0]
 
 

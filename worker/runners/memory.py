@@ -2,6 +2,8 @@
 
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from app.core import machine
 from app.core.names import TRANSLATE
@@ -55,6 +57,17 @@ def unconfine() -> None:
     """Leave room for the words that tell how it ended."""
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+
+
+@contextmanager
+def advising(advice: str) -> Iterator[None]:
+    """Raise OutOfMemory with `advice` where the block runs out of memory."""
+    try:
+        yield
+    except Exception as error:
+        if not no_memory(error):
+            raise
+        raise OutOfMemory(f"Memory ran out: {advice}.") from error
 
 
 def no_memory(error: Exception) -> bool:

@@ -1,13 +1,12 @@
 """The runner's link to its supervisor: orders on stdin, heartbeats on stdout; neither outlives the other."""
 
-import ctypes
 import os
-import signal
 import sys
 import threading
 import time
 
-_PR_SET_PDEATHSIG = 1
+from app.core.sandbox import private
+
 BEAT_EVERY_S = 0.2
 ORPHANED = 70
 """the runner's exit status when its supervisor is gone"""
@@ -31,7 +30,7 @@ class Lifeline:
 
     def hold(self) -> None:
         """Starts to listen. The process ends at once when the supervisor does."""
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        private.die_with(os.getppid())
         self._beats = os.dup(sys.stdout.fileno())
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints is no heartbeat
         threading.Thread(target=self._listen, name="lifeline", daemon=True).start()

@@ -18,6 +18,7 @@ from app.services.views import CheckpointView, JobView
 from models.errors import JobFailure
 from models.spec.recipe import Recipe
 from worker.runners.inputs import load
+from worker.runners.memory import advising
 from worker.runners.numerics import settle
 from worker.runners.ranks import together
 from worker.runners.report_writer import Reports
@@ -59,7 +60,7 @@ class Runner:
     def run(self) -> None:
         """Trains the job to its end, or until it is called off; the job's row says which."""
         try:
-            with self._reports:
+            with advising("use a smaller batch_size, narrower networks or smaller pictures"), self._reports:
                 self._run()
         except CalledOff:
             attempts.stopped(self._job_id, self._fence)

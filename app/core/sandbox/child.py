@@ -20,23 +20,20 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from app.core import machine
-from app.core.sandbox import landlock, seccomp
+from app.core.sandbox import landlock, private, seccomp
 from data.errors import Refused
 
 HEADER = struct.Struct(">I")
 TASK = struct.Struct(">Idd")
 """before a task: its bytes, and its seconds by the clock and of processor time"""
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+_PR_SET_NO_NEW_PRIVS = 38
 _CHECKOUT = Path(__file__).resolve().parents[3]
 _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
 """where code is loaded from that an import brings along late"""
 
 
 def main(memory_bytes: int, module: str, readable: Sequence[Path]) -> None:
-    parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        return
+    private.die_with(os.getppid())
     machine.die_first()
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -2,11 +2,13 @@
 
 import ctypes
 import os
+import signal
 import stat
 import sys
 from pathlib import Path
 
-_PR_SET_DUMPABLE = 4
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
+_libc = ctypes.CDLL(None, use_errno=True)
 _OTHERS = 0o077
 _OWN_NAMES = frozenset((
     "artifacts", "checkpoints", "data", "database", "forger.db", "forger.db-shm", "forger.db-wal", "incoming", "logs",
@@ -30,7 +32,14 @@ def close() -> None:
     What it reads of itself by /proc/self/stat and fd stays open to it.
     """
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0)
+        _libc.prctl(_PR_SET_DUMPABLE, 0)
+
+
+def die_with(parent: int) -> None:
+    """Let the kernel kill this process when `parent` ends. Loads nothing, so it may run between fork and exec."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before the call
+        os._exit(1)
 
 
 def private_folder(folder: Path) -> bool:

@@ -10,14 +10,15 @@ from app.core.errors import FieldError, Invalid, NotFound, refused
 from app.core.limits import GENERATED_MOST, SHARDS_MOST
 from app.core.names import GENERATE, TRANSLATE
 from app.core.settings import get_settings
-from app.core.store import sync_folder
 from app.services.datasets import catalog
 from app.services.datasets.catalog import Detail
 from app.services.idempotency import Answer
 from app.services.inference.service import BACK, CLASSES, SAMPLING, TRANSLATION, Inference, reference
 from app.services.jobs import lifecycle
-from app.services.models import source_weights
+from app.services.models import registry, source_weights
 from app.services.views import JobView, VersionView
+from models.durable import sync
+from models.spec import wording
 from models.spec.data import DataSpec, Points, Sequences
 from models.spec.games import Paired
 from models.spec.recipe import Recipe
@@ -101,7 +102,7 @@ class Bulk:
 
     @property
     def family(self) -> str | None:
-        return lifecycle.family(self.version)
+        return registry.family_of(self.version)
 
 
 def generate(
@@ -199,7 +200,7 @@ def create(made: Bulk, answer: Answer | None = None) -> JobView:
         if made.sent is not None:
             folder = get_settings().checkpoints(job_id)
             shutil.move(made.sent.path, folder / INPUT_FILE)
-            sync_folder(folder)
+            sync(folder)
         return {}
 
     return lifecycle.make(
@@ -267,7 +268,7 @@ def _numbered(names: tuple[str, ...], classes: Mapping[str, int]) -> dict[str, i
     """By number, in the order of the numbers. Raises Invalid."""
     found: dict[int, int] = {}
     for wanted, n in classes.items():
-        pointer = f"/classes/{wanted.replace('~', '~0').replace('/', '~1')}"
+        pointer = wording.pointer(("classes", wanted))
         number = catalog.class_number(names, wanted, pointer, other="")
         if number in found:
             _refuse([FieldError(pointer, f"Class {number} is named twice: say once how many of it.")])

@@ -9,7 +9,7 @@ from app.core.names import EVALUATE
 from app.core.settings import get_settings
 from app.services.idempotency import Answer
 from app.services.jobs import lifecycle
-from app.services.models import checkpoints, source_weights
+from app.services.models import checkpoints, registry, source_weights
 from app.services.views import CheckpointView, JobView
 from models.spec.recipe import Recipe
 from models.spec.watch import FIGURES
@@ -86,7 +86,7 @@ def create(made: Evaluation, answer: Answer | None = None) -> JobView:
 def _of_model(reference: str, how: Mapping[str, Any]) -> Evaluation:
     version = source_weights.of_model(reference)
     asked = Asked(f"{version.name}@{version.version}", None, version.step, version.export_sha256, **how)
-    return Evaluation(asked, version.recipe, lifecycle.family(version), version.name, version.job_id, None)
+    return Evaluation(asked, version.recipe, registry.family_of(version), version.name, version.job_id, None)
 
 
 def _of_checkpoint(checkpoint_id: str, how: Mapping[str, Any]) -> Evaluation:

@@ -11,6 +11,7 @@ from typing import Any
 
 from app.core.errors import FieldError, Invalid
 from app.core.limits import DEPTH, EXPERIMENT_JOBS, NAME_LENGTH
+from models.spec import wording
 from models.spec.resolve import merge
 
 Json = dict[str, Any]
@@ -128,10 +129,10 @@ def _crossed(recipe: str | Json, common: Json, grid: Mapping[str, Any]) -> list[
     for pointer in grid:
         if not pointer.startswith("/"):
             sentence = "A grid's names are JSON pointers into the recipe, for example /batch_size or /objective/kind."
-            raise refusal(f"/grid/{escaped(pointer)}", sentence)
+            raise refusal(wording.pointer(("grid", pointer)), sentence)
         if pointer.count("/") > DEPTH:
             sentence = f"A grid's pointer has at most {DEPTH} steps (depth): no recipe is deeper."
-            raise refusal(f"/grid/{escaped(pointer)}", sentence)
+            raise refusal(wording.pointer(("grid", pointer)), sentence)
     if (count := math.prod(len(values) for values in grid.values())) > EXPERIMENT_JOBS:
         sentence = f"The grid has {count} cases, more than {EXPERIMENT_JOBS} (experiment_jobs). Leave some values out."
         raise refusal("/grid", sentence, code="too_many_jobs")
@@ -141,7 +142,7 @@ def _crossed(recipe: str | Json, common: Json, grid: Mapping[str, Any]) -> list[
         chosen = {pointer: values[pick] for (pointer, values), pick in zip(grid.items(), picks, strict=True)}
         changes = tuple(at_pointer(pointer, value) for pointer, value in chosen.items())
         places = tuple(
-            (f"/overrides{pointer}", f"/grid/{escaped(pointer)}/{pick}")
+            (f"/overrides{pointer}", wording.pointer(("grid", pointer, pick)))
             for pointer, pick in zip(grid, picks, strict=True)
         )
         spelled = _spelled([own[pick] for own, pick in zip(words, picks, strict=True)])
@@ -168,15 +169,10 @@ def _depth(value: Any, steps: Sequence[str]) -> int:
 
 def at_pointer(pointer: str, value: Any) -> Json:
     """The objects around a value: `/a/b` and 1 are {"a": {"b": 1}}."""
-    for step in reversed(pointer.removeprefix("/").split("/")):
-        value = {step.replace("~1", "/").replace("~0", "~"): value}
+    for step in reversed(wording.steps_of(pointer)):
+        value = {step: value}
     made: Json = value
     return made
-
-
-def escaped(step: str) -> str:
-    """As one step of a JSON pointer."""
-    return step.replace("~", "~0").replace("/", "~1")
 
 
 def model_name(stem: str, case: str) -> str:

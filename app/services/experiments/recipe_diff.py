@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.services.experiments.grid import escaped
+from models.spec.wording import pointer
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +47,4 @@ def _at(value: Any, step: str | int) -> Any:
 
 
 def _below(path: str, step: str | int) -> str:
-    return f"{path}/{escaped(str(step))}"
+    return path + pointer((step,))

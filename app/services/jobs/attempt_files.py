@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.core.settings import get_settings
+
 _FENCE = re.compile(r"-a(\d+)[.-]")
 
 
@@ -60,3 +62,11 @@ def _fence(path: Path) -> int | None:
     """The fence of the attempt that wrote it; None where the name carries none."""
     found = _FENCE.search(path.name)
     return None if found is None else int(found[1])
+
+
+def remove_files(job_id: str) -> None:
+    """Remove checkpoints and logs of a job that was deleted."""
+    settings = get_settings()
+    shutil.rmtree(settings.checkpoints(job_id), ignore_errors=True)
+    for log_file in settings.logs.glob(f"{job_id}-*.log"):
+        log_file.unlink(missing_ok=True)

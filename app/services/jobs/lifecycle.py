@@ -1,6 +1,5 @@
 """Create, read, list, cancel, pause, resume, extend and delete jobs. The row is the truth; the queue wakes workers."""
 
-import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -25,10 +24,11 @@ from app.services import queue, views
 from app.services.capacity import admission, durations, estimates
 from app.services.idempotency import Answer
 from app.services.jobs import measurements
+from app.services.jobs.attempt_files import remove_files
 from app.services.jobs.measurements import Measured
 from app.services.jobs.plans import Start
 from app.services.models import checkpoints as checkpoints_
-from app.services.views import ArtifactView, CheckpointView, EventView, JobView, VersionView
+from app.services.views import ArtifactView, CheckpointView, EventView, JobView
 from models.spec import plugins
 from models.spec.datasets import DATASETS
 from models.spec.plugins import PluginMissing
@@ -396,16 +396,3 @@ def _require(row: Job | None, job_id: str) -> Job:
 
 def _missing(job_id: str) -> NotFound:
     return NotFound(f"There is no job '{job_id}'. GET /jobs lists them.", code="job_not_found")
-
-
-def remove_files(job_id: str) -> None:
-    """Checkpoints and logs of a job that is no more."""
-    settings = get_settings()
-    shutil.rmtree(settings.checkpoints(job_id), ignore_errors=True)
-    for log_file in settings.logs.glob(f"{job_id}-*.log"):
-        log_file.unlink(missing_ok=True)
-
-
-def family(version: VersionView) -> str | None:
-    """Of the job that trained it, while there is one."""
-    return None if version.job_id is None else get(version.job_id).family

@@ -7,12 +7,13 @@ from pathlib import Path
 from app.core.errors import Conflict, NotFound
 from app.core.ids import is_id
 from app.core.settings import get_settings
-from app.core.store import sha256_of, sync_folder
+from app.core.store import sha256_of
 from app.db.repositories import files
 from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
 from app.services import views
 from app.services.views import CheckpointView, JobView, VersionView
+from models.durable import sync
 
 
 def find(checkpoint_id: str) -> tuple[CheckpointView, JobView]:
@@ -54,8 +55,8 @@ def link(source: Path, sha256: str, target: Path) -> str | None:
         return "missing"
     if sha256_of(target) != sha256:
         return "damaged"
-    sync_folder(target.parent)
-    sync_folder(target.parent.parent)
+    sync(target.parent)
+    sync(target.parent.parent)
     return None
 
 

@@ -64,6 +64,15 @@ def find(reference: str) -> VersionView:
     raise absent(reference)
 
 
+def family_of(version: VersionView) -> str | None:
+    """Return the family of the job that trained it, while there is one."""
+    if version.job_id is None:
+        return None
+    with unit_of_work(read_only=True) as session:
+        job = job_rows.find(session, version.job_id)
+        return None if job is None else job.family
+
+
 def absent(reference: str) -> NotFound:
     """The error that no model is called so, with the nearest name, or that a model has no such version."""
     return NotFound(lack(reference), code="no_model")

@@ -11,7 +11,7 @@ from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
 from app.services import idempotency
 from app.services.datasets import catalog
-from app.services.jobs.lifecycle import remove_files
+from app.services.jobs.attempt_files import remove_files
 from app.services.system import home
 
 log = get_logger(__name__)
