@@ -90,6 +90,7 @@ lock: setup ## resolve requirements/*.in anew (fetches uv); the two smaller lock
 	@cd requirements && $(COMPILE) --upgrade api.in worker.in project.in --output-file project.lock
 	@cd requirements && $(COMPILE) --constraint project.lock api.in --output-file api.lock
 	@cd requirements && $(COMPILE) --constraint project.lock api.in worker.in --output-file worker.lock
+	@cd requirements && $(COMPILE) --upgrade clients.in --output-file clients.lock
 
 clean: ## remove .venv and caches; var/ and demo/ stay
 	@rm -rf .venv *.egg-info build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -14,6 +14,7 @@ with uncollected("fastapi"):  # a fourth of the time that all this takes
     from app.api.headers import Head, Prefix
     from app.api.middleware.access import Access
     from app.api.middleware.guard import Edge
+    from app.api.openapi.document import openapi_of, operation_id
     from app.api.requests.unknown_names import only_known_parameters
     from app.api.routes import (
         compare,
@@ -57,6 +58,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         servers=[{"url": settings.root_path}] if settings.root_path else None,
         redirect_slashes=False,
         dependencies=[Depends(name_job), Depends(only_known_parameters)],
+        generate_unique_id_function=operation_id,
     )
     load_plugins(settings)
     app.state.settings = settings
@@ -68,6 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     if settings.root_path:
         app.add_middleware(Prefix, path=settings.root_path)
     problems.install(app)
+    app.openapi = lambda: openapi_of(app)  # type: ignore[method-assign]
     rooms = (
         create_job, jobs, events, experiments, compare, samples, translations, models, datasets, recipes, limits,
         health,

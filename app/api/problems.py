@@ -1,14 +1,13 @@
-"""Every error as application/problem+json, and the OpenAPI document saying so."""
+"""Answer every error as application/problem+json (RFC 9457)."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from itertools import chain
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionInTime
 from starlette.exceptions import HTTPException
@@ -17,20 +16,18 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import Scope
 
-from app.api.headers import OPEN, PROTECTIVE, SAFE
-from app.api.openapi import examples
+from app.api.headers import PROTECTIVE
+from app.api.openapi.refusals import MEDIA_TYPE
 from app.api.openapi.signature import taken
 from app.core import errors as errors_
 from app.core.disk_full import no_room
 from app.core.errors import FieldError, ForgerError, Invalid, NoRoom
 from app.core.logging import get_logger
-from app.schemas.problem import Problem
 from models.spec import wording
 from models.spec.wording import Refusal
 
 log = get_logger(__name__)
 
-MEDIA_TYPE = "application/problem+json"
 CLIENT_LEFT = 499
 """what servers write where the client hung up; no reply has it"""
 REQUEST_ID = "X-Request-Id"
@@ -41,25 +38,6 @@ _SENTENCES = {
     500: "Something failed on our side; the log tells what, under this request id.",
 }
 _CODES = {413: "too_large", 415: "unsupported_media", 422: "invalid", 500: "internal_error"}
-_KEY = {"type": "http", "scheme": "bearer", "description": "FORGER_API_KEY, of services that were started with one."}
-MEANINGS = {
-    400: "The request cannot be read as what it says it is.",
-    401: "The key is missing (key_missing) or wrong (key_wrong).",
-    403: "A page of another origin sent it, and FORGER_CORS_ORIGINS does not name that.",
-    404: "What the address or a parameter names is not here.",
-    406: "None of the media types in Accept can be answered.",
-    408: "The head took too long, or the body came too slowly.",
-    409: "The state of things does not allow it now.",
-    413: "The body is larger than the limit.",
-    415: "The body is of a media type that is not taken here.",
-    416: "The range lies outside of the file.",
-    421: "The service does not answer under that host name.",
-    422: "The request was understood and refused; `errors` points at what to change.",
-    429: "Too much waits already; Retry-After says when to ask again.",
-    500: "Something failed on our side; the log tells what, under the request id.",
-    503: "A part of the service is missing; the detail says which.",
-    507: "A disk, a quota or the database is full; the detail says which. Nothing was kept.",
-}
 
 
 def problem(
@@ -96,18 +74,11 @@ def request_id_of(scope: Scope) -> str:
     return str(scope.get("state", {}).get("request_id", ""))
 
 
-def refused(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For a route's `responses`: what it answers besides what every route of its shape does."""
-    reply = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": MEANINGS[status], "content": reply} for status in statuses}
-
-
 def install(app: FastAPI) -> None:
     """Handlers for all that can be raised; starlette's own HTTPException included (404, 405, 413)."""
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
     app.add_exception_handler(Exception, _unforeseen)
-    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
 
 
 async def answer(request: Request, error: Exception) -> Response:
@@ -205,61 +176,3 @@ _HANDLERS: Mapping[type, Callable[[Request, Exception], Awaitable[Response]]] = 
 def as_invalid(refusals: Iterable[Refusal]) -> Invalid:
     """Return refused values as an error of ours."""
     return errors_.refused("The request was refused.", (FieldError(one.pointer, one.message) for one in refusals))
-
-
-def _document(app: FastAPI) -> dict[str, Any]:
-    """FastAPI advertises its own error body; ours is Problem, on every operation."""
-    if app.openapi_schema is None:
-        document = get_openapi(
-            title=app.title,
-            version=app.version,
-            summary=app.summary,
-            routes=app.routes,
-            servers=app.servers,
-            separate_input_output_schemas=False,
-        )
-        components = document.setdefault("components", {})
-        components["securitySchemes"] = {"key": _KEY}
-        document["security"] = [{"key": []}, {}]
-        schemas = components.setdefault("schemas", {})
-        schemas.pop("HTTPValidationError", None)
-        schemas.pop("ValidationError", None)
-        described = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas.update(described.pop("$defs"), Problem=described)
-        for path, room in document["paths"].items():
-            for method, operation in room.items():
-                _describe(path, method, operation)
-        app.openapi_schema = document
-    return app.openapi_schema
-
-
-def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
-    """The docstring's first sentence is the summary; every refusal and an example of every body are there."""
-    summary, _, rest = " ".join(operation["description"].split()).partition(". ")
-    operation |= {"summary": summary.rstrip("."), "description": rest or summary}
-    if path in OPEN:
-        operation["security"] = []
-    operation["responses"].pop("422", None)
-    usual = {str(status): reply for status, reply in refused(*_usual(path, method, operation)).items()}
-    operation["responses"] = dict(sorted((usual | operation["responses"]).items()))
-    for parameter in operation.get("parameters", ()):
-        if (example := examples.parameter(path, parameter["name"])) is not None:
-            parameter["example"] = example
-    for body in (operation.get("requestBody", {}), *operation["responses"].values()):
-        for media in body.get("content", {}).values():
-            name = media.get("schema", {}).get("$ref", "").rpartition("/")[2]
-            if name in examples.bodies():
-                media["example"] = examples.bodies()[name]
-
-
-def _usual(path: str, method: str, operation: Mapping[str, Any]) -> Iterator[int]:
-    """What every operation of this shape may answer."""
-    yield from (400, 401, 421, 500, 507)
-    if method.upper() not in SAFE:
-        yield 403
-    if "{" in path:
-        yield 404
-    if "parameters" in operation or "requestBody" in operation:
-        yield 422
-    if "requestBody" in operation:
-        yield from (408, 413, 415)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from fastapi import Response
 
 from app.api.deps import negotiate
-from app.api.problems import refused
+from app.api.openapi.refusals import refused
 from app.core import tables
 from app.core.tables import Table
 from app.schemas.base import Out

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from app.api.problems import refused
+from app.api.openapi.refusals import refused
 from app.core.limits import COMPARED_JOBS, ID_LENGTH
 from app.schemas.compare import ComparisonOut
 from app.services.experiments import compare
@@ -15,7 +15,7 @@ LONGEST = (COMPARED_JOBS + 1) * (ID_LENGTH + 1)
 
 
 @router.get("/compare", responses=refused(404))
-def read(
+def compare_jobs(
     jobs: Annotated[str, Query(max_length=LONGEST, description="Ids of 2 to 16 training jobs, separated by commas.")],
 ) -> ComparisonOut:
     """Compare jobs. Where their recipes differ, their curves, their figures by provenance, their samples."""

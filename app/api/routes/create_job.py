@@ -11,7 +11,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from app.api.deps import TheInference, TheIntake, TheSettings, json_body
-from app.api.problems import refused
+from app.api.openapi.refusals import refused
 from app.api.requests.json_bodies import JsonRoute, checked_body, media_type
 from app.api.requests.uploads import received_pictures
 from app.core.errors import FieldError, ForgerError, Invalid
@@ -128,7 +128,7 @@ router.add_api_route(
         **refused(404, 409, 429, 507),
     },
 )
-def create(asked: JobIn, response: Response, inference: TheInference, key: Key = None) -> JobOut | Response:
+def create_job(asked: JobIn, response: Response, inference: TheInference, key: Key = None) -> JobOut | Response:
     """Train a GAN, evaluate one, or make many pictures with one.
 
     The job is durable once this answers; `dry_run` only says what it would be. A form with a field `job` and parts
@@ -209,7 +209,7 @@ def _known(wish: Wish, inference: TheInference) -> dict[str, Any]:
 
 
 @router.post("/{job_id}/extend", dependencies=[Depends(json_body)], responses=refused(409, 429, 507))
-def extend(job_id: str, asked: ExtendIn, response: Response, key: Key = None) -> JobOut:
+def extend_job(job_id: str, asked: ExtendIn, response: Response, key: Key = None) -> JobOut:
     """Train a job on that has succeeded. What it published stays; at its new end it publishes the next version."""
     mark = idempotency.fingerprint({"extend": job_id, **asked.model_dump()})
     with idempotency.once(key, mark) as turn:

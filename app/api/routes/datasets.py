@@ -8,7 +8,8 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.responses import FileResponse
 
 from app.api.deps import TheIntake, TheSettings
-from app.api.problems import as_invalid, refused
+from app.api.openapi.refusals import refused
+from app.api.problems import as_invalid
 from app.api.requests.forms import require_form
 from app.api.requests.uploads import received
 from app.core.errors import NotFound
@@ -39,7 +40,9 @@ def _form() -> dict[str, Any]:
     dependencies=[Depends(require_form)],
     openapi_extra=_form(),
 )
-async def create(request: Request, response: Response, intake: TheIntake, settings: TheSettings) -> DatasetDetail:
+async def create_dataset(
+    request: Request, response: Response, intake: TheIntake, settings: TheSettings
+) -> DatasetDetail:
     """Upload a dataset. A zip of class folders, pictures side by side, or folders A and B; the reply reports on it."""
     await to_thread.run_sync(admission.require_room)
     limit = settings.max_dataset_bytes, "max_dataset_bytes"
@@ -51,13 +54,13 @@ async def create(request: Request, response: Response, intake: TheIntake, settin
 
 
 @router.get("")
-def listed() -> DatasetList:
+def list_datasets() -> DatasetList:
     """List datasets. The built-in ones come first, then the uploaded ones, oldest first."""
     return DatasetList(data=[DatasetOut.model_validate(info) for info in catalog.all_datasets().values()])
 
 
 @router.get("/{name}")
-def read(name: str) -> DatasetDetail:
+def get_dataset(name: str) -> DatasetDetail:
     """Read one dataset. Of an uploaded one also the report of its intake."""
     return DatasetDetail.of(catalog.find(name))
 
@@ -67,7 +70,9 @@ def read(name: str) -> DatasetDetail:
     response_class=FileResponse,
     responses={200: {"content": {"image/png": {}}}, **refused(409)},
 )
-def sheet(name: str, settings: TheSettings, if_none_match: Annotated[str | None, Header()] = None) -> Response:
+def get_dataset_sheet(
+    name: str, settings: TheSettings, if_none_match: Annotated[str | None, Header()] = None
+) -> Response:
     """Fetch a contact sheet. Some pictures of an uploaded dataset as training will see them."""
     sha256 = catalog.find(name).sheet_sha256
     if sha256 is None:
@@ -80,7 +85,7 @@ def sheet(name: str, settings: TheSettings, if_none_match: Annotated[str | None,
 
 
 @router.delete("/{name}", status_code=204, responses=refused(409))
-def delete(name: str) -> None:
+def delete_dataset(name: str) -> None:
     """Delete an uploaded dataset. Refused while a job or a model needs it."""
     catalog.delete(name)
 

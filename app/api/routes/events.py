@@ -41,7 +41,7 @@ def last_event_id(last_event_id: Annotated[str | None, Header()] = None) -> int 
     response_model=EventList,
     responses={200: {"content": {STREAM: {"schema": {"type": "string"}}}}},
 )
-async def events(
+async def get_job_events(
     job_id: str,
     request: Request,
     inference: TheInference,

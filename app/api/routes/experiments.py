@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Header, Query, Response
 
 from app.api.deps import Limit, json_body, negotiate
-from app.api.problems import refused
+from app.api.openapi.refusals import refused
 from app.api.replies import formats
 from app.api.requests.json_bodies import JsonRoute
 from app.api.routes.create_job import Key
@@ -46,7 +46,7 @@ MEDIA_OF = {format_: media for media, format_ in MEDIA.items()}
         **refused(404, 409, 429, 507),
     },
 )
-def create(asked: ExperimentIn, response: Response, key: Key = None) -> ExperimentDetail | Response:
+def create_experiment(asked: ExperimentIn, response: Response, key: Key = None) -> ExperimentDetail | Response:
     """Start an experiment. Cases times seeds become jobs, all of them or none."""
     if asked.dry_run:
         return Response(_tried(asked).model_dump_json(), media_type="application/json")
@@ -78,7 +78,7 @@ def _tried(asked: ExperimentIn) -> ExperimentPlanOut:
 
 
 @router.get("")
-def page(
+def list_experiments(
     limit: Limit = 20,
     after: Annotated[str | None, Query(max_length=100, description="The `next_cursor` of a page.")] = None,
 ) -> ExperimentPage:
@@ -93,7 +93,7 @@ def page(
     response_model=ExperimentDetail,
     responses=refused(406) | {200: {"content": {media: {} for media in (*tables.MEDIA, "image/png")}}},
 )
-def read(
+def get_experiment(
     experiment_id: str,
     format: Annotated[Format | None, Query(description="Wins over Accept.")] = None,
     accept: Annotated[str | None, Header()] = None,
@@ -120,7 +120,7 @@ def _encoded(experiment: ExperimentView, format_: Format) -> bytes:
     response_model=MeasuredJobList,
     responses=formats.REPLIES,
 )
-def jobs(
+def list_experiment_jobs(
     experiment_id: str,
     format: Annotated[formats.Format | None, Query(description="Wins over Accept.")] = None,
     accept: Annotated[str | None, Header()] = None,
@@ -145,12 +145,12 @@ def picture(experiment: ExperimentDetail) -> plots.Picture:
 
 
 @router.post("/{experiment_id}/cancel")
-def cancel(experiment_id: str) -> ExperimentDetail:
+def cancel_experiment(experiment_id: str) -> ExperimentDetail:
     """Cancel every job of an experiment that has not ended."""
     return ExperimentDetail.of(experiments.cancel(experiment_id))
 
 
 @router.delete("/{experiment_id}", status_code=204, responses=refused(409))
-def delete(experiment_id: str) -> None:
+def delete_experiment(experiment_id: str) -> None:
     """Forget an experiment that has ended. Its jobs stay."""
     experiments.delete(experiment_id)

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.api.deps import TheInference
-from app.api.problems import problem, refused
+from app.api.openapi.refusals import refused
+from app.api.problems import problem
 from app.core.settings import DOORS, link
 from app.core.version import VERSION
 from app.schemas.catalog import Alive, Check, Index, Ready, Version
@@ -20,19 +21,19 @@ NAME = "forger"
 
 
 @router.get("/")
-def index() -> Index:
+def get_index() -> Index:
     """Name the addresses of this service."""
     return Index(name=NAME, version=VERSION, links={door.removesuffix(".json"): link(f"/{door}") for door in DOORS})
 
 
 @router.get("/livez")
-async def livez() -> Alive:
+async def get_livez() -> Alive:
     """Say that the process lives. It asks nothing of database, broker or engine."""
     return Alive(status="ok")
 
 
 @router.get("/readyz", response_model=Ready, responses=refused(503))
-def readyz(request: Request, inference: TheInference) -> Ready | Response:
+def get_readyz(request: Request, inference: TheInference) -> Ready | Response:
     """Check database, broker and engine. 503 names what is missing; a host without torch is ready without an engine."""
     faults = {"database": health.database(), "broker": health.broker(), "engine": inference.health()}
     named = {part: Check(ok=fault is None, detail=fault or "ok") for part, fault in faults.items()}
@@ -52,13 +53,13 @@ def readyz(request: Request, inference: TheInference) -> Ready | Response:
 
 
 @router.get("/version")
-def version_() -> Version:
+def get_version() -> Version:
     """Name the version that runs."""
     return Version(name=NAME, version=VERSION, python=platform.python_version())
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-def metrics(request: Request) -> Response:
+def get_metrics(request: Request) -> Response:
     """Read the metrics, for Prometheus. What this process has answered, its engine, and the jobs."""
     kept: Metrics = request.app.state.metrics
     return Response(kept.text(), media_type=CONTENT_TYPE_LATEST)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Query, Response
 from starlette.responses import FileResponse
 
 from app.api.deps import Limit, TheInference, TheSettings
-from app.api.problems import refused
+from app.api.openapi.refusals import refused
 from app.api.replies import formats
 from app.core.errors import NotFound
 from app.core.limits import REPLY_POINTS, REPLY_POINTS_LEAST, REPLY_POINTS_MOST
@@ -38,7 +38,7 @@ FOR_EVER = "private, max-age=31536000, immutable"
 
 
 @router.get("")
-def page(
+def list_jobs(
     limit: Limit = 20,
     after: Annotated[str | None, Query(max_length=100, description="The `next_cursor` of a page.")] = None,
     state: JobState | None = None,
@@ -55,31 +55,31 @@ def page(
 
 
 @router.get("/{job_id}")
-def read(job_id: str, inference: TheInference) -> JobOut:
+def get_job(job_id: str, inference: TheInference) -> JobOut:
     """Read one job."""
     return _told(lifecycle.get(job_id), inference)
 
 
 @router.delete("/{job_id}", status_code=204, responses=refused(409))
-def delete(job_id: str) -> None:
+def delete_job(job_id: str) -> None:
     """Forget a job that has ended. All it left goes with it, but for what it published."""
     lifecycle.delete(job_id)
 
 
 @router.post("/{job_id}/cancel", responses=refused(409))
-def cancel(job_id: str) -> JobOut:
+def cancel_job(job_id: str) -> JobOut:
     """Cancel a job at its next step. Nothing changes when it is cancelled already."""
     return JobOut.of(lifecycle.cancel(job_id))
 
 
 @router.post("/{job_id}/pause", responses=refused(409))
-def pause(job_id: str) -> JobOut:
+def pause_job(job_id: str) -> JobOut:
     """Pause a job at its next step. It saves and frees the device; `resume` goes on from there."""
     return JobOut.of(lifecycle.pause(job_id))
 
 
 @router.post("/{job_id}/resume", responses=refused(409, 429))
-def resume(job_id: str) -> JobOut:
+def resume_job(job_id: str) -> JobOut:
     """Queue a paused job again. It goes on from the step at which it was paused."""
     return JobOut.of(lifecycle.resume(job_id))
 
@@ -89,7 +89,7 @@ def resume(job_id: str) -> JobOut:
     response_model=CurveList,
     responses=formats.REPLIES,
 )
-def metrics(
+def get_job_metrics(
     job_id: str,
     name: Annotated[list[str], Query(default_factory=list, max_length=100, description="Only these curves.")],
     after_step: Annotated[int, Query(ge=-1, lt=2**31, description="Only what lies past this step.")] = -1,
@@ -110,7 +110,7 @@ def metrics(
 
 
 @router.get("/{job_id}/figures")
-def figures(job_id: str) -> JobFigureList:
+def list_job_figures(job_id: str) -> JobFigureList:
     """Read a job's figures, each with a line to cite it by.
 
     Of a training those of its best checkpoint and of its evaluations.
@@ -119,19 +119,19 @@ def figures(job_id: str) -> JobFigureList:
 
 
 @router.get("/{job_id}/checkpoints")
-def checkpoints(job_id: str) -> CheckpointList:
+def list_job_checkpoints(job_id: str) -> CheckpointList:
     """List the checkpoints kept, newest first."""
     return CheckpointList(data=[CheckpointOut.model_validate(kept) for kept in lifecycle.checkpoints(job_id)])
 
 
 @router.get("/{job_id}/artifacts")
-def artifacts(job_id: str, kind: Annotated[str | None, Query(max_length=40)] = None) -> ArtifactList:
+def list_job_artifacts(job_id: str, kind: Annotated[str | None, Query(max_length=40)] = None) -> ArtifactList:
     """List the files that the job left."""
     return ArtifactList(data=[ArtifactOut.of(job_id, artifact) for artifact in lifecycle.artifacts(job_id, kind)])
 
 
 @router.get("/{job_id}/artifacts/{artifact_id}", response_class=FileResponse, responses=refused(409, 416))
-def artifact_bytes(
+def get_job_artifact(
     job_id: str,
     artifact_id: str,
     settings: TheSettings,
@@ -154,7 +154,7 @@ def artifact_bytes(
 
 
 @router.get("/{job_id}/samples")
-def samples(job_id: str) -> SampleList:
+def list_job_samples(job_id: str) -> SampleList:
     """List the pictures of the fixed noise. One at each report or at some, at most 40, always of the same noise."""
     return SampleList(
         data=[

@@ -73,7 +73,7 @@ FIXED = (
 
 
 @router.get("/limits")
-def listed(settings: TheSettings) -> LimitList:
+def list_limits(settings: TheSettings) -> LimitList:
     """List the limits. A refusal names its limit by the same word."""
     fixed = [LimitOut(name=name, value=value, unit=unit, meaning=meaning) for name, value, unit, meaning in FIXED]
     return LimitList(data=[*_set(settings), *fixed])

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Response
 
 from app.api.deps import TheInference, json_body
-from app.api.problems import refused
+from app.api.openapi.refusals import refused
 from app.api.requests.json_bodies import JsonRoute
 from app.core.settings import link
 from app.schemas.base import Name
@@ -19,7 +19,7 @@ Number = Annotated[int, Path(ge=1, lt=2**31)]
 
 
 @router.get("")
-def listed() -> ModelList:
+def list_models() -> ModelList:
     """List models by name. Each comes with its newest version."""
     versions = sorted(registry.versions(), key=lambda version: (version.name, -version.version))
     data = []
@@ -30,7 +30,7 @@ def listed() -> ModelList:
 
 
 @router.post("", status_code=201, dependencies=[Depends(json_body)], responses=refused(404, 409, 429, 503, 507))
-def publish(asked: ModelIn, response: Response, inference: TheInference) -> VersionOut:
+def publish_model(asked: ModelIn, response: Response, inference: TheInference) -> VersionOut:
     """Publish a checkpoint. Any job's, which may still be training; it becomes the next version of the name."""
     with inference.publishing():
         made = registry.publish(asked.name, asked.checkpoint, inference.export)
@@ -40,13 +40,13 @@ def publish(asked: ModelIn, response: Response, inference: TheInference) -> Vers
 
 
 @router.get("/{name}@{version}")
-def read_version(name: str, version: Number) -> VersionOut:
+def get_model_version(name: str, version: Number) -> VersionOut:
     """Read one version of a model."""
     return VersionOut.of(registry.find(f"{name}@{version}"))
 
 
 @router.get("/{name}")
-def read(name: str) -> ModelDetail:
+def get_model(name: str) -> ModelDetail:
     """List the versions of a model, newest first."""
     own = [version for version in registry.versions() if version.name == name]
     if not own:
@@ -55,14 +55,14 @@ def read(name: str) -> ModelDetail:
 
 
 @router.delete("/{name}@{version}", status_code=204)
-def delete_version(name: Name, version: Number, inference: TheInference) -> None:
+def delete_model_version(name: Name, version: Number, inference: TheInference) -> None:
     """Withdraw one version. Its number is not given again."""
     registry.delete(name, version)
     inference.refresh()
 
 
 @router.delete("/{name}", status_code=204)
-def delete(name: Name, inference: TheInference) -> None:
+def delete_model(name: Name, inference: TheInference) -> None:
     """Withdraw every version of a name. The next one published is numbered on."""
     registry.delete(name)
     inference.refresh()

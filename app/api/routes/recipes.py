@@ -10,13 +10,13 @@ router = APIRouter(prefix="/recipes", tags=["catalogue"])
 
 
 @router.get("")
-def listed() -> RecipeList:
+def list_recipes() -> RecipeList:
     """List the families. Each with its defaults and the few settings a person would turn."""
     return RecipeList(data=[_out(family) for family in FAMILIES.values()])
 
 
 @router.get("/{name}")
-def read(name: str) -> RecipeOut:
+def get_recipe(name: str) -> RecipeOut:
     """Read one family."""
     return _out(recipes.find(name))
 

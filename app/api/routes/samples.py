@@ -16,7 +16,7 @@ from app.api import problems
 from app.api.deps import TheInference, TheSettings, negotiate
 from app.api.headers import described, header
 from app.api.middleware.disconnect import while_here
-from app.api.problems import refused
+from app.api.openapi.refusals import refused
 from app.api.replies import drawings
 from app.api.replies.encode_batch import finished
 from app.api.replies.images import Array
@@ -55,7 +55,7 @@ async def _answer(request: Request) -> Response:
     state, scope = request.app.state, request.scope
     accept, known = header(scope, b"accept"), header(scope, b"if-none-match")
     try:
-        return await sample(request, _asked(request), state.inference, state.settings, accept, known)
+        return await get_sample(request, _asked(request), state.inference, state.settings, accept, known)
     except Exception as error:
         return await problems.answer(request, error)
 
@@ -96,7 +96,7 @@ MEDIA_OF = {format_: media for media, format_ in MEDIA.items()}
         }
     },
 )
-async def sample(
+async def get_sample(
     request: Request,
     asked: Annotated[SampleQuery, Query()],
     inference: TheInference,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, File, Form, Header, Request, Response, UploadFile
 from app.api.deps import TheInference, TheSandbox, TheSettings, negotiate
 from app.api.headers import described
 from app.api.middleware.disconnect import while_here
-from app.api.problems import refused
+from app.api.openapi.refusals import refused
 from app.api.replies import images
 from app.api.replies.images import imaging
 from app.api.requests.forms import FormRoute
@@ -32,7 +32,7 @@ MEDIA = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp"}
         }
     },
 )
-async def translate(
+async def translate_picture(
     request: Request,
     file: Annotated[UploadFile, File(description="PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF or PPM.")],
     inference: TheInference,
