@@ -1,4 +1,4 @@
-"""CycleGAN's game: two generators, two critics, and pictures of two kinds without pairs."""
+"""CycleGAN's game: two generators, two critics, two piles of pictures without pairs; cycle and identity losses."""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,7 @@
-"""CycleGAN's players (Zhu et al. 2017). Layers stand where the authors' code has them, so that its weights fit."""
+"""CycleGAN's players (Zhu et al. 2017). Their losses are in models/games/unpaired.py.
+
+Layers stand where the authors' code has them, so that its weights fit.
+"""
 
 from torch import Tensor, nn
 

@@ -1,4 +1,4 @@
-"""Distances between two sets of features or examples."""
+"""Distances between two sets of features or examples: Fréchet (FID), kernel (KID), Wasserstein."""
 
 import torch
 from torch import Tensor
