@@ -37,6 +37,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     drawn.convert("RGB").save(folder / "photo.jpg")
     drawn.save(folder / "drawing.png")
     drawn.save(folder / "small.png")
+    (folder / "examples").symlink_to(CHECKOUT / "examples")
     (folder / "ring.json").write_text(re.sub(r'"steps": \d+', f'"steps": {FEW}', blocks("json")[0]))
     Image.merge("LA", (drawn, drawn.point(lambda level: 255 * (level > 20)))).save(folder / "hole.png")
     for name in ("cats", "dogs"):
