@@ -1,4 +1,4 @@
-"""The base class of games: draw examples, and lay out duels for both players. Games never touch weights."""
+"""The base class of games: draw examples, lay out duels for both players. Weights move in worker/training/step.py."""
 
 from abc import abstractmethod
 from dataclasses import dataclass

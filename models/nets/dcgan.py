@@ -11,7 +11,10 @@ from models.spec.nets import halvings
 
 
 class DcganGenerator(nn.Module):
-    """z [n, latent], label [n] when classes > 0 -> pictures [n, channels, side, side] in [-1, 1]."""
+    """z [n, latent], label [n] when classes > 0 -> pictures [n, channels, side, side] in [-1, 1].
+
+    At 64 px with width 64: 512 x 4 x 4, 256 x 8 x 8, 128 x 16 x 16, 64 x 32 x 32, then the picture, as in the paper.
+    """
 
     def __init__(self, spec: DcganGeneratorSpec, latent: int, side: int, channels: int, classes: int) -> None:
         super().__init__()
@@ -45,6 +48,8 @@ class DcganGenerator(nn.Module):
 
 class DcganCritic(HeadedCritic):
     """Pictures [n, channels, side, side] -> one score each.
+
+    At 64 px with width 64: 64 x 32 x 32, 128 x 16 x 16, 256 x 8 x 8, 512 x 4 x 4, then the score.
 
     With classes and conditioning by projection the score adds the features times the label's own weights (Miyato and
     Koyama 2018); with `names_classes` the verdict also holds class logits [n, classes].

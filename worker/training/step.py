@@ -1,5 +1,7 @@
 """One training step, as the papers write it: the critic's turns, then the generator's.
 
+`Player.backward` clears and computes the gradients, `Player.step` moves the weights; DCGAN's order is "critic_first".
+
 A CUDA graph may repeat the whole of `Step.run` (worker.training.cuda_graphs), so nothing in it waits for the device and
 everything that it changes lies in tensors. Ranks meet in `Player.backward` and in the draws.
 """
