@@ -37,7 +37,7 @@ with uncollected("fastapi"):  # a fourth of the time that all this takes
     from app.services.datasets.intake import Intake
     from app.services.inference.service import Inference
     from app.services.jobs.event_stream import Feed
-    from app.services.recipes import load as load_plugins
+    from app.services.plugins import load as load_plugins
     from app.services.system.metrics import Metrics
     from app.services.system.reaper import Reaper
 

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 def families(incomplete: str) -> list[str]:
     from app.core.settings import get_settings
-    from app.services import recipes
+    from app.services import plugins
     from models.spec.families import FAMILIES
     from models.spec.plugins import PluginFailed
 
     with suppress(PluginFailed):  # the service says so when it starts
-        recipes.load(get_settings())
+        plugins.load(get_settings())
     return _beginning(incomplete, FAMILIES)
 
 

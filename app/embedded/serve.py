@@ -26,7 +26,7 @@ from app.db import migrate
 from app.embedded import processes, redis
 from app.embedded.processes import CannotServe, Child
 from app.embedded.reachable import ALL, spelled, urls
-from app.services import recipes
+from app.services import plugins
 from models.spec.plugins import PluginFailed
 
 log = get_logger(__name__)
@@ -136,7 +136,7 @@ def check_exposure(settings: Settings) -> None:
 
 def check_plugins(settings: Settings) -> None:
     try:
-        recipes.load(settings)
+        plugins.load(settings)
     except PluginFailed as error:
         raise CannotServe(str(error)) from error
 

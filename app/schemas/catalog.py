@@ -11,8 +11,11 @@ from data.uploads.report import Report
 from models.spec.recipe import Recipe
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
+    from collections.abc import Sequence
+
     from app.services.datasets.catalog import Detail
     from app.services.views import VersionView
+    from models.spec.families import Dial, Family
 
 
 class ModelIn(In):
@@ -141,6 +144,11 @@ class RecipeOut(Out):
     schema_: Json = Field(alias="schema", description="JSON Schema of a whole recipe.")
     defaults: Recipe = Field(description="The whole recipe on the family's default dataset.")
     dials: tuple[DialOut, ...]
+
+    @classmethod
+    def of(cls, family: "Family", schema: Json, defaults: Recipe, dials: "Sequence[Dial]") -> "RecipeOut":
+        named = {name: getattr(family, name) for name in ("name", "title", "use", "paper", "game", "conditional")}
+        return cls.model_validate({**named, "schema": schema, "defaults": defaults, "dials": dials})
 
 
 class RecipeList(Out):

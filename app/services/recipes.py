@@ -1,4 +1,4 @@
-"""Recipes: resolve what a client sends, list the families, load the plugins."""
+"""Recipes: resolve what a client sends, and list the families."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,9 +7,8 @@ from typing import Any
 
 from app.core.errors import FieldError, NotFound, refused
 from app.core.limits import NAME_LENGTH
-from app.core.settings import Settings, get_settings
+from app.core.settings import get_settings
 from app.services.datasets.catalog import all_datasets
-from models.spec import plugins
 from models.spec.data import DataSpec, Points, Sequences
 from models.spec.datasets import DatasetInfo
 from models.spec.families import FAMILIES, Dial, Family
@@ -90,15 +89,3 @@ def dials(family: Family) -> tuple[Dial, ...]:
 def schema() -> dict[str, Any]:
     """JSON Schema of a whole recipe."""
     return Recipe.model_json_schema()
-
-
-def load(settings: Settings) -> None:
-    """Raises PluginFailed."""
-    plugins.load(settings.plugin_names)
-
-
-def require(recipe: Recipe) -> None:
-    """In a process that has loaded none yet. Raises PluginMissing, PluginFailed."""
-    if recipe.plugins:
-        load(get_settings())
-        plugins.require(recipe)

@@ -15,7 +15,7 @@ from app.services.views import JobView
 from worker.runners import inputs
 from worker.runners.bulk_pictures import Drawing, Making, Restyling
 from worker.runners.bulk_sources import source_of
-from worker.runners.memory import advising
+from worker.runners.memory import memory_advice
 from worker.runners.numerics import settle
 from worker.runners.shard_writer import MEDIA, Made, Writer
 from worker.runners.supervisor_link import CalledOff, Lifeline
@@ -44,7 +44,10 @@ class Bulk:
         import torch
 
         try:
-            with torch.inference_mode(), advising("let the job run where there is more, then create it again"):
+            with (
+                torch.inference_mode(),
+                memory_advice("let the job run where there is more, then create it again"),
+            ):
                 self._run()
         except CalledOff:
             attempts.stopped(self._job.id, self._fence)

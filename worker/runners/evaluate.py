@@ -10,7 +10,7 @@ from app.services.jobs import attempts
 from app.services.views import JobView
 from worker.runners import inputs
 from worker.runners.inputs import load
-from worker.runners.memory import advising
+from worker.runners.memory import memory_advice
 from worker.runners.numerics import settle
 from worker.runners.supervisor_link import CalledOff, Lifeline
 
@@ -32,7 +32,7 @@ class Evaluator:
     def run(self) -> None:
         """Measures, or is called off; the job's row says which."""
         try:
-            with advising("ask for a smaller n"):
+            with memory_advice("ask for a smaller n"):
                 self._run()
         except CalledOff:
             attempts.stopped(self._job.id, self._fence)

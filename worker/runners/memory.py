@@ -60,7 +60,7 @@ def unconfine() -> None:
 
 
 @contextmanager
-def advising(advice: str) -> Iterator[None]:
+def memory_advice(advice: str) -> Iterator[None]:
     """Raise OutOfMemory with `advice` where the block runs out of memory."""
     try:
         yield

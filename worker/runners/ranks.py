@@ -21,7 +21,7 @@ from structlog.contextvars import bind_contextvars
 from app.core.logging import configure, get_logger
 from app.core.sandbox import environment, private
 from app.core.settings import get_settings
-from app.services import recipes
+from app.services import plugins
 from app.services.datasets import catalog
 from app.services.datasets.catalog import Files
 from models.spec.recipe import Recipe
@@ -125,7 +125,7 @@ def main() -> int:
     from worker.training.loop import follow
 
     recipe, settled = Recipe.model_validate(orders["recipe"]), numerics.Numerics.from_dict(orders["numerics"])
-    recipes.require(recipe)
+    plugins.require(recipe)
     numerics.apply(settled)
     data = read(recipe.data, "train", _files(orders["files"]), lambda: None)
     distributed.join(settled.device, orders["store"], orders["rank"], settled.devices)

@@ -12,13 +12,13 @@ from app.core.gc_freeze import uncollected
 from app.core.logging import get_logger
 from app.core.settings import get_settings
 from app.core.store import sha256_of
-from app.services import recipes
+from app.services import plugins
 from app.services.jobs import attempt_files, attempts
 from app.services.views import CheckpointView, JobView
 from models.errors import JobFailure
 from models.spec.recipe import Recipe
 from worker.runners.inputs import load
-from worker.runners.memory import advising
+from worker.runners.memory import memory_advice
 from worker.runners.numerics import settle
 from worker.runners.ranks import together
 from worker.runners.report_writer import Reports
@@ -60,7 +60,10 @@ class Runner:
     def run(self) -> None:
         """Trains the job to its end, or until it is called off; the job's row says which."""
         try:
-            with advising("use a smaller batch_size, narrower networks or smaller pictures"), self._reports:
+            with (
+                memory_advice("use a smaller batch_size, narrower networks or smaller pictures"),
+                self._reports,
+            ):
                 self._run()
         except CalledOff:
             attempts.stopped(self._job_id, self._fence)
@@ -72,7 +75,7 @@ class Runner:
 
             self._beginning.over("imports")
             job = attempts.held(self._job_id, self._fence)
-            recipes.require(job.recipe)
+            plugins.require(job.recipe)
             settled = settle(job, self._fence)  # another part of torch comes with it, a third as large as all before
             numerics.hold_cores(settled)
         self._beginning.over("settling")

@@ -31,8 +31,8 @@ class DuelLosses:
     critic_accuracy: Tensor
     """[2]: the sum of the shares of pairs that the critic ordered rightly, and the number of its turns"""
 
-    def of(self, turn: Turn, duels: list[Duel], number: int, step: int) -> Losses:
-        """Return the losses of the turn by name. `number` is the draw's; penalties are due by `step`."""
+    def compute(self, turn: Turn, duels: list[Duel], number: int, step: int) -> Losses:
+        """Score the duels and return the turn's losses by name. `number` is the draw's; penalties are due by `step`."""
         losses: Losses = {}
         if self.objective is None or self.recipe.objective is None:
             return losses

@@ -25,7 +25,7 @@ from worker.training.players import Player
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """Who plays, and by which losses. `critic` is None in games without one."""
+    """The step of a recipe: its players and their losses. `critic` is None in games without one."""
 
     turns: Turns
     batches: Batches
@@ -45,13 +45,13 @@ class Step:
                 draw = self.draw(number)
             self.critic_gradients(self.critic, draw, step)
             self.critic.step()
-        losses = self.both_players(self.draw(last), step)
+        losses = self.last_turns(self.draw(last), step)
         for penalty in self.penalties:
             penalty.update_state()
         return losses
 
-    def both_players(self, draw: Draw, step: int) -> Losses:
-        """The last turn of the critic and that of the generator, over one draw, in the recipe's order."""
+    def last_turns(self, draw: Draw, step: int) -> Losses:
+        """Make the critic's last turn, where there is one, and the generator's over one draw, in the recipe's order."""
         generator, critic = self.generator, self.critic
         if critic is None:
             losses = self.generator_gradients(draw, step)
@@ -87,7 +87,7 @@ class Step:
         """Compute the critic's losses and their gradients."""
         self.batches.rng.reseed_layers("critic", draw.number)
         duels = self.game.critic_duels(draw, self.batches.rng)
-        return critic.backward(self.losses.of("critic", duels, draw.number, step))
+        return critic.backward(self.losses.compute("critic", duels, draw.number, step))
 
     def generator_gradients(self, draw: Draw, step: int) -> Losses:
         """Compute the generator's losses and their gradients. The critic is frozen meanwhile, which saves its own."""
@@ -98,7 +98,7 @@ class Step:
             with self._lookahead(draw):
                 with self.losses.autocast():
                     duels, own = self.game.generator_duels(draw, self.batches.rng)
-                losses = self.losses.of("generator", duels, draw.number, step)
+                losses = self.losses.compute("generator", duels, draw.number, step)
                 losses |= {f"generator/{name}": loss for name, loss in own.items()}
                 return self.generator.backward(losses)
         finally:

@@ -41,6 +41,8 @@ NAMES = {
 _REF = "#/components/schemas/"
 _VALUES = ("example", "examples", "default", "const", "enum")
 """hold values, in which a title is a title"""
+_NAMED = ("properties", "mapping")
+"""hold names of ours"""
 
 
 def operation_id(route: APIRoute) -> str:
@@ -80,27 +82,31 @@ def _named(document: Json) -> Json:
     """Give each schema its public name, which is also its title: generators drop schemas whose titles repeat."""
     schemas = document["components"]["schemas"]
     document["components"]["schemas"] = {NAMES.get(name, name): schema for name, schema in schemas.items()}
-    _refer(document)
+    _refer(document["components"]["schemas"], names=True)
+    _refer(document["paths"], names=True)
     for name, schema in document["components"]["schemas"].items():
         schema["title"] = name
     return document
 
 
-def _refer(part: Any) -> None:
-    """Point references at the public names, and drop the titles that FastAPI makes of fields' names."""
+def _refer(part: Any, *, names: bool = False) -> None:
+    """Point references at the public names, and drop the titles that FastAPI makes of fields' names.
+
+    `names`: the keys of this mapping are names of ours, not keywords of JSON Schema.
+    """
     if isinstance(part, list):
         for one in part:
             _refer(one)
     elif isinstance(part, dict):
-        if isinstance(part.get("title"), str) and "version" not in part:  # the document's own title stays
-            del part["title"]
+        if not names:
+            part.pop("title", None)
         for name, value in part.items():
-            if name in _VALUES:
+            if name in _VALUES and not names:
                 continue
             if isinstance(value, str) and value.startswith(_REF):
                 part[name] = _REF + NAMES.get(value.removeprefix(_REF), value.removeprefix(_REF))
             else:
-                _refer(value)
+                _refer(value, names=name in _NAMED and not names)
 
 
 def _describe(path: str, method: str, operation: Json) -> None:

@@ -150,19 +150,8 @@ def _replies() -> list[Out]:
         notes=[],
         refusals=[],
     )
-    recipe_out = catalog.RecipeOut.model_validate(
-        {
-            "name": family.name,
-            "title": family.title,
-            "use": family.use,
-            "paper": family.paper,
-            "game": family.game,
-            "conditional": family.conditional,
-            "schema": {"title": "Recipe", "type": "object"},
-            "defaults": recipe,
-            "dials": family.dials[:1],
-        }
-    )
+    schema = {"title": "Recipe", "type": "object"}
+    recipe_out = catalog.RecipeOut.of(family, schema, recipe, family.dials[:1])
     dataset = catalog.DatasetOut.model_validate(DATASETS["digits"])
     return [
         job,

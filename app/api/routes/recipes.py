@@ -22,16 +22,4 @@ def get_recipe(name: str) -> RecipeOut:
 
 
 def _out(family: Family) -> RecipeOut:
-    return RecipeOut.model_validate(
-        {
-            "name": family.name,
-            "title": family.title,
-            "use": family.use,
-            "paper": family.paper,
-            "game": family.game,
-            "conditional": family.conditional,
-            "schema": recipes.schema(),
-            "defaults": recipes.defaults(family.name),
-            "dials": recipes.dials(family),
-        }
-    )
+    return RecipeOut.of(family, recipes.schema(), recipes.defaults(family.name), recipes.dials(family))
