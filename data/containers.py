@@ -300,7 +300,7 @@ def _boxes(data: bytes, found: Bare) -> None:
 
 
 def _orientation(block: bytes, name: str, found: Bare) -> int:
-    """What an EXIF block says of which way is up; 1 where it says nothing, or nonsense."""
+    """Return the orientation of an EXIF block, 1 to 8; 1 where it is absent or invalid."""
     if block[:4] not in _TIFF:
         found.skipped.append(f"{name} (it is none)")
         return 1

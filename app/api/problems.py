@@ -75,7 +75,7 @@ def request_id_of(scope: Scope) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Handlers for all that can be raised; starlette's own HTTPException included (404, 405, 413)."""
+    """Handle every exception, including starlette's own HTTPException (404, 405, 413)."""
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
     app.add_exception_handler(Exception, _unforeseen)

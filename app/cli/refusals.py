@@ -34,7 +34,7 @@ class Refusing(TyperGroup):
 
 
 def told(error: Exception) -> str | None:
-    """The sentence of a refusal, of a service that does not answer, of a file or of the settings."""
+    """Return the sentence for a refusal, a service that does not answer, a file, or the settings."""
     from pydantic import ValidationError
 
     from app.core.disk_full import no_room

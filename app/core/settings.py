@@ -213,7 +213,7 @@ class Settings(BaseSettings):
 
     @property
     def origins(self) -> frozenset[str]:
-        """Of web pages that may use the service."""
+        """Return the origins of web pages that may use the service."""
         return frozenset(_listed(self.cors_origins))
 
     @property

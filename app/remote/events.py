@@ -55,7 +55,7 @@ class SampleDrawn:
 
 @dataclass(frozen=True, slots=True)
 class ShardWritten:
-    """A file of pictures is there, and with it so many pictures; `artifact` is its id."""
+    """A shard was written: `artifact` is its id, `step` the number of pictures written so far."""
 
     seq: int
     step: int

@@ -32,7 +32,7 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Upload:
-    """Where an uploaded dataset lies, and where its prepared pictures may be kept.
+    """An uploaded dataset's files, and the folder of its prepared pictures.
 
     The files' names are the sha256 of their bytes. `beat` is called now and then while pictures are read.
     """

@@ -50,7 +50,7 @@ class StackedGenerator(Scheduled):
 
 
 class StackedCritic(Scheduled):
-    """Pictures [n, channels, side, side] -> one score each, by one critic at half the side, then by another in full."""
+    """Pictures [n, channels, side, side] -> one score each: by a critic at half the side, later by one at full side."""
 
     def __init__(self, spec: StackedCriticSpec, side: int, channels: int, classes: int, names_classes: bool) -> None:
         super().__init__()

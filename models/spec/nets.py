@@ -273,7 +273,7 @@ class ProgressiveCritic(Spec):
 
 
 class StackedCritic(Spec):
-    """StackGAN's two critics: one of pictures at half the side, and from `first` of the budget on one of whole ones."""
+    """StackGAN's two critics: one sees pictures at half the side; from `first` of the budget on one sees whole ones."""
 
     kind: Literal["stacked"] = "stacked"
     width: Width = 64

@@ -322,7 +322,7 @@ def _shown(question: Question) -> Tensor:
 
 
 def _rebuilt(exam: Exam) -> Plan:
-    """Pictures through a narrow code, and drawn ones where that can be done."""
+    """Plan the metrics of an autoencoder: of rebuilt pictures, and of drawn ones where it can draw."""
     real = exam.real()
     rebuilt = exam.rebuilt(real.pictures)
 

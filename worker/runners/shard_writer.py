@@ -79,7 +79,7 @@ class Writer:
 
 
 def _header(one: NDArray[Any], count: int) -> dict[str, Any]:
-    """Of an array of so many like this one."""
+    """Return the NPY header of an array of `count` items like this one."""
     return {"descr": dtype_to_descr(one.dtype), "fortran_order": False, "shape": (count, *one.shape)}
 
 

@@ -16,7 +16,7 @@ from models.spec import training as spec
 
 @dataclass
 class Player:
-    """Who minimises. `clip` cuts every weight to [-clip, clip] after each move (Arjovsky et al. 2017)."""
+    """A network and its optimiser. `clip` cuts every weight to [-clip, clip] after each move (Arjovsky et al. 2017)."""
 
     network: nn.Module
     optimizer: torch.optim.Optimizer

@@ -149,7 +149,7 @@ class Inference:
         return None if error is None or isinstance(error, NoEngine) else str(error)
 
     def absence(self) -> str | None:
-        """Why this process has no engine and is whole without one; None where it has or should have one."""
+        """Return why this process needs no engine, or None where it has one or should have one."""
         error = self._engine.exception() if self._engine.done() else None
         return str(error) if isinstance(error, NoEngine) else None
 

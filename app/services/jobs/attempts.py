@@ -327,7 +327,7 @@ def hold(job_id: str, fence: int, code: str, message: str) -> None:
 
 
 def stopped(job_id: str, fence: int) -> JobState:
-    """The attempt ended on request: the row knows whether to pause, to cancel or to queue again."""
+    """End the attempt on request. The row says whether to pause, cancel or queue the job again."""
     with unit_of_work() as session:
         rows.write(session, job_id, fence)
         state = JobState(_held(session, job_id).state)

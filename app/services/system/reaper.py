@@ -59,7 +59,7 @@ def _free(attempt: Held, sentence: str) -> None:
 
 
 def guarded(work: Callable[[], None]) -> None:
-    """One round of `work`. The database may be restarting: then the next round does it."""
+    """Run `work` once. Where the database is restarting, the next round does it."""
     try:
         work()
     except (SQLAlchemyError, OSError) as error:
