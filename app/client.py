@@ -165,7 +165,7 @@ class Forger:
         *,
         model: str | None = None,
         seed: int | None = None,
-        truncation: float | None = None,
+        temperature: float | None = None,
         idempotency_key: str | None = None,
         **packed: Unpack[Packed],
     ) -> Job:
@@ -174,7 +174,7 @@ class Forger:
         Job.save_all fetches the files it leaves.
         """
         how_many = {"n": n} if isinstance(n, int) else {"classes": dict(n)}
-        asked = _given(model=model, seed=seed, truncation=truncation, **packed)
+        asked = _given(model=model, seed=seed, temperature=temperature, **packed)
         return self._posted({"kind": "generate", **how_many, **asked}, idempotency_key)
 
     def translate_dataset(
@@ -239,12 +239,12 @@ class Forger:
         *,
         model: str | None = None,
         seed: int | None = None,
-        truncation: float | None = None,
+        temperature: float | None = None,
         scale: int | None = None,
         format: Format | None = None,
     ) -> Picture:
         """One picture, or a grid when n > 1. `class_` is a number, a name, or "each" for a row of every class."""
-        asked = _given(n=n, model=model, seed=seed, truncation=truncation, scale=scale, format=format)
+        asked = _given(n=n, model=model, seed=seed, temperature=temperature, scale=scale, format=format)
         asked |= _given(**{"class": class_})
         return Picture.of(self._connection.ask("GET", "/sample", params=asked))
 

@@ -24,6 +24,7 @@ import torch
 from app.core.settings import get_settings
 from app.core.states import JobState
 from app.db import migrate
+from app.services.creation import train
 from app.services.jobs import attempts, lifecycle
 from bench.options import parser_of
 from bench.results import Row, show, write
@@ -123,7 +124,7 @@ def counted(recipe: Recipe) -> int:
 
 def run(recipe: Recipe) -> tuple[Peak, str]:
     """The peak of a real runner process that trains it to its end, and the job's id."""
-    job = lifecycle.create(family=None, recipe=recipe, dataset=recipe.data.dataset, model_name="estimated")
+    job = lifecycle.create(train.of_recipe(recipe, None, "estimated"))
     claim = attempts.claim(job.id, "bench")
     assert claim is not None
     runner, memory = RunnerProcess(job.id, claim.fence, get_settings().logs / f"{job.id}.log"), 0

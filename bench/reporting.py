@@ -20,7 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from app.core.settings import get_settings
 from app.db import migrate
+from app.services.creation import train
 from app.services.jobs import attempts, lifecycle
+from app.services.jobs.spec import Train
+from app.services.views import JobView
 from bench.options import parser_of
 from bench.results import Row, show, write
 from models.spec.resolve import resolve
@@ -69,9 +72,10 @@ class Timed(Reports):
 class Watched(Runner):
     """The loop beats after each step and reports next: what lies between is the making of the report."""
 
-    def __init__(self, job_id: str) -> None:
-        super().__init__(job_id, 1, Alone())
-        self.reports = self._reports = Timed(partial(attempts.record_reports, job_id, 1))
+    def __init__(self, job: JobView) -> None:
+        assert isinstance(job.spec, Train)
+        super().__init__(job, job.spec, 1, Alone())
+        self.reports = self._reports = Timed(partial(attempts.record_reports, job.id, 1))
         self.making, self.first, self.last = 0.0, 0.0, 0.0
 
     def beat(self, step: int) -> None:
@@ -105,9 +109,9 @@ def run(steps: int, overrides: dict[str, Any]) -> dict[str, float]:
     """The figures of one run."""
     own = overrides | {"watch": None}
     family, recipe = resolve("gan", dataset="ring8", seed=1, budget={"steps": steps}, overrides=own)
-    job = lifecycle.create(family=family, recipe=recipe, dataset="ring8", model_name="reporting")
+    job = lifecycle.create(train.of_recipe(recipe, family, "reporting"))
     assert attempts.claim(job.id, "bench") is not None
-    runner = Watched(job.id)
+    runner = Watched(job)
     runner.run()
     assert lifecycle.get(job.id).step == steps
     seconds = runner.last - runner.first

@@ -1,7 +1,7 @@
 """The engine: one thread that owns the served networks and answers requests for pictures.
 
 A free engine starts at once. While it is busy requests collect, and those of one model run together: no waiting window.
-Picture i depends on (export, label, seed, i, truncation) alone, whatever else runs: latents are drawn per picture, and
+Picture i depends on (export, label, seed, i, temperature) alone, whatever else runs: latents are drawn per picture, and
 only batch sizes whose outputs were seen to be bit-equal to each other are used.
 """
 
@@ -49,7 +49,7 @@ class Item:
     label: int | None
     index: int
     seed: int
-    truncation: float
+    temperature: float
 
 
 @dataclass(eq=False)
@@ -57,7 +57,7 @@ class _Sampling:
     path: Path
     picks: Sequence[Pick]
     seed: int
-    truncation: float
+    temperature: float
     future: Future[Array] = field(default_factory=Future)
     parts: list[Array] = field(default_factory=list)
     done: int = 0
@@ -69,7 +69,7 @@ class _Sampling:
         return len(self.picks) - self.done
 
     def next(self, n: int) -> list[Item]:
-        return [Item(*pick, self.seed, self.truncation) for pick in self.picks[self.done : self.done + n]]
+        return [Item(*pick, self.seed, self.temperature) for pick in self.picks[self.done : self.done + n]]
 
 
 @dataclass(eq=False)
@@ -118,7 +118,7 @@ class Loaded:
         """uint8 [n, side, side, channels]; of points float32 [n, dimension]; of strings int64 [n, length], symbols."""
         torch.set_num_threads(self.threads)
         seeds = [stream_seed(item.seed, "picture", item.index) for item in items]
-        z = draw_latents(self.recipe.latent, seeds) * torch.tensor([[item.truncation] for item in items])
+        z = draw_latents(self.recipe.latent, seeds) * torch.tensor([[item.temperature] for item in items])
         labels = torch.tensor([item.label for item in items]) if self.recipe.labelled else None
         return self._to_array(self._cut(z, labels, self.sizes))
 
@@ -234,12 +234,12 @@ class Engine:
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
-    def sample(self, path: Path, picks: Sequence[Pick], *, seed: int, truncation: float = 1.0) -> Future[Array]:
+    def sample(self, path: Path, picks: Sequence[Pick], *, seed: int, temperature: float = 1.0) -> Future[Array]:
         """As `Loaded.sample`, when its turn has come. Raises Overloaded.
 
         Truncation multiplies the latent: a normal one comes nearer to the mode, a uniform one is narrowed.
         """
-        return self._enter(_Sampling(path, picks, seed, truncation))
+        return self._enter(_Sampling(path, picks, seed, temperature))
 
     def translate(self, path: Path, image: Array, direction: Direction, *, pixels: int = 0) -> Future[Array]:
         """uint8 [h, w, channels] in, as high and wide out, or larger as the export's recipe has it.

@@ -46,7 +46,7 @@ class AnyEngine(Protocol):
     def check(self) -> None:
         """Raises Overloaded where not one more picture may wait."""
 
-    def sample(self, path: Path, picks: Sequence[Pick], *, seed: int, truncation: float = 1.0) -> Future[Array]:
+    def sample(self, path: Path, picks: Sequence[Pick], *, seed: int, temperature: float = 1.0) -> Future[Array]:
         """uint8 [n, side, side, channels]; of points float32 [n, dimension]; of strings int64 [n, length].
 
         Raises Overloaded.

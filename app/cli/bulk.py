@@ -30,7 +30,7 @@ def generate(
     ] = None,
     model: Model = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Decides what is drawn; default 0.")] = None,
-    truncation: Annotated[float | None, typer.Option(help="0 to 1; below 1 more typical, less varied.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="0 to 1; below 1 more typical, less varied.")] = None,
     format_: Format = None,
     shard: Shard = None,
     output: Folder = None,
@@ -42,7 +42,7 @@ def generate(
         raise Refusal("Say how many: -n 60000, or so many of each class: --class 7=5000 --class 8=100.")
     wanted = n if n is not None else _counted(classes or [])
     forger = ask.forger(ctx)
-    job = forger.generate(wanted, model=model, seed=seed, truncation=truncation, format=format_, shard=shard)
+    job = forger.generate(wanted, model=model, seed=seed, temperature=temperature, format=format_, shard=shard)
     _see_to(job, output, following, as_json)
 
 

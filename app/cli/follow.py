@@ -92,8 +92,9 @@ def conclude(job: "Job") -> None:
 
 def subject(job: "Job") -> str:
     """Whose weights it works with, and does not train."""
-    asked = job.seen.asked or {}
-    return f"{asked.get('model') or asked.get('checkpoint')}, of step {asked.get('step')}"
+    spec = job.seen.spec
+    assert spec.kind != "train"
+    return f"{spec.weights.model or spec.weights.checkpoint}, of step {spec.weights.step}"
 
 
 def figures(job: "Job") -> None:

@@ -89,7 +89,7 @@ def _facts(job: "Job") -> dict[str, object]:
         "id": seen.id,
         "state": seen.state if reason is None else f"{seen.state}: {reason.message}",
         "recipe": f"{seen.family or 'custom'} on {seen.dataset}, seed {seen.recipe.seed}",
-        "devices": seen.resources.devices if seen.resources.devices > 1 else None,
+        "devices": seen.spec.devices if seen.spec.kind == "train" and seen.spec.devices > 1 else None,
         "step": job.course,
         **({"publishes": job.model or seen.model} if seen.kind == TRAIN else {f"{seen.kind}s": follow.subject(job)}),
         "best": seen.best and f"step {seen.best.step}, {seen.best.metric} {seen.best.value:.4g}",

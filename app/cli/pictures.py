@@ -45,12 +45,14 @@ def sample(
     model: Model = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed draws the same.")] = None,
     scale: Annotated[int | None, typer.Option(help="Enlarge by whole pixels, 1 to 16.")] = None,
-    truncation: Annotated[float | None, typer.Option(help="0 to 1; below 1 more typical, less varied.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="0 to 1; below 1 more typical, less varied.")] = None,
     format_: Annotated[Format | None, typer.Option("--format", help="Default: by the file's ending.")] = None,
 ) -> None:
     """Draw pictures: `forger sample --class 7 -n 16 -o sevens.png`; or points, or strings into a .txt."""
     wanted = _wanted(format_, output)
-    drawn = ask.forger(ctx).sample(class_, n, model=model, seed=seed, truncation=truncation, scale=scale, format=wanted)
+    drawn = ask.forger(ctx).sample(
+        class_, n, model=model, seed=seed, temperature=temperature, scale=scale, format=wanted
+    )
     of_class = f"class {drawn.class_}, " if drawn.class_ is not None else ""
     write(drawn, output, f"{of_class}seed {drawn.seed}, by {drawn.model}")
     _say_trouble(drawn)

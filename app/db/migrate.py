@@ -1,13 +1,19 @@
 """Migrations, run from the program itself: no alembic command is needed."""
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import make_url
 
 from app.core.settings import CHECKOUT, get_settings
 from app.core.version import VERSION
 from app.db.session import engine
+from models.durable import whole
 
 
 def config() -> Config:
@@ -19,9 +25,32 @@ class TooNew(Exception):
 
 
 def upgrade(revision: str = "head") -> None:
-    """Raises TooNew where the database is at a migration that this version does not know."""
+    """Bring the database to a migration; first copy it, where it is SQLite's and has older tables.
+
+    Raises TooNew where the database is at a migration that this version does not know.
+    """
     refuse_newer()
+    back_up()
     command.upgrade(config(), revision)
+
+
+def back_up() -> Path | None:
+    """Copy SQLite's file before it is migrated, to `<name>-at-<its migration>.db` beside it.
+
+    None where there is nothing to migrate, and with PostgreSQL, which has its own tools (docs/operations.md).
+    """
+    url = make_url(get_settings().database_url)
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return None
+    file = Path(url.database)
+    with engine(get_settings().database_url).begin() as connection:  # it has the write lock: nobody migrates meanwhile
+        present = MigrationContext.configure(connection).get_current_revision()
+        if present in (None, ScriptDirectory.from_config(config()).get_current_head()):
+            return None
+        target = file.with_name(f"{file.stem}-at-{present}{file.suffix}")
+        with whole(target) as copy, closing(sqlite3.connect(file)) as reader:
+            reader.execute("VACUUM INTO ?", (str(copy),))
+    return target
 
 
 def refuse_newer() -> None:

@@ -62,15 +62,12 @@ class Job(Base):
     family: Mapped[str | None] = mapped_column(NAME)
     dataset: Mapped[str] = mapped_column(NAME)
     model_name: Mapped[str] = mapped_column(NAME)
-    recipe: Mapped[dict[str, Any]]
-    start: Mapped[dict[str, Any] | None]  # where its first weights come from, when from another job's checkpoint
-    asked: Mapped[dict[str, Any] | None]  # what it is to do where it trains nothing; or where it was last extended
-    subject: Mapped[str | None] = mapped_column(ID, index=True)  # the training job whose weights it works with
+    spec: Mapped[dict[str, Any]]  # a JobSpec: all that the job does. The columns above and the next repeat parts of it
+    source_job: Mapped[str | None] = mapped_column(ID, index=True)  # the training whose weights it uses
     experiment_id: Mapped[str | None] = mapped_column(ID, ForeignKey("experiments.id", ondelete="SET NULL"), index=True)
     case: Mapped[dict[str, Any] | None]  # what it is among the jobs of its experiment
     # On the disk: what it may come to keep, and once it has ended what it keeps.
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", index=True)
-    devices: Mapped[int] = mapped_column(default=1, server_default="1")  # that a training computes on at once
     numerics: Mapped[dict[str, Any] | None]
     best: Mapped[dict[str, Any] | None]  # step, metric and value of its best checkpoint
     health: Mapped[dict[str, Any] | None]  # state, kind, step and message of what its newest evaluation shows

@@ -6,11 +6,12 @@ from pydantic import Field
 
 from app.core.limits import SHARD_MOST
 from app.schemas.base import In, Seed
-from app.schemas.samples import Reference
+from app.schemas.samples import Reference, Temperature
+from forger.schemas.specs import Direction, ShardFormat
 
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 Format = Annotated[
-    Literal["zip", "npz"],
+    ShardFormat,
     Field(description="What a shard is: a ZIP of PNG files and labels.csv, or NumPy's arrays of pictures and labels."),
 ]
 Shard = Annotated[int, Field(ge=1, le=SHARD_MOST, description="Pictures in one shard.")]
@@ -26,9 +27,7 @@ class GenerateIn(In):
         None, min_length=1, max_length=10_000, description="How many of each class, by its name or number."
     )
     seed: Seed = Field(0, description="Decides what is drawn.")
-    truncation: float = Field(
-        1.0, gt=0, le=1, allow_inf_nan=False, description="Below 1: nearer to the typical, less varied."
-    )
+    temperature: Temperature = 1.0
     format: Format = "zip"
     shard: Shard = 10_000
     dry_run: bool = Field(False, description="Answer what would be drawn, and create nothing.")
@@ -40,9 +39,7 @@ class TranslateIn(In):
     kind: Literal["translate"]
     model: Reference | None = Field(None, description="Default: the newest that can do what is asked.")
     dataset: str | None = Field(None, max_length=100, description="Built in or uploaded, of pictures.")
-    direction: Literal["a2b", "b2a"] = Field(
-        "a2b", description="b2a: the way back, and of a dataset of two piles the second."
-    )
+    direction: Direction = Field("a2b", description="b2a: the way back, and of a dataset of two piles the second.")
     format: Format = "zip"
     shard: Shard = 10_000
     dry_run: bool = Field(False, description="Answer what would be translated, and create nothing.")

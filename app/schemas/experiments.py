@@ -72,9 +72,9 @@ class ExperimentPlanOut(Out):
             PlannedJob(
                 case=one.case.name,
                 seed=one.seed,
-                family=one.plan.family,
-                dataset=one.plan.recipe.data.dataset,
-                model=one.plan.model,
+                family=one.spec.family,
+                dataset=one.spec.dataset_name,
+                model=one.spec.model_name,
             )
             for one in planned
         ]

@@ -10,11 +10,13 @@ from app.core.settings import link
 from app.core.states import JobState
 from app.schemas.base import Health, In, Json, Name, Out, Time
 from app.schemas.bulk import GenerateIn, TranslateIn
+from forger.schemas.specs import EvaluateSpec, Features, GenerateSpec, SpecOut, TrainSpec, TranslateSpec
 from models.spec.recipe import Recipe
 from models.spec.training import MOST_STEPS
 from models.spec.wording import WORDS, listed, nearest, shown
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
+    from app.services.jobs.spec import JobSpec
     from app.services.views import ArtifactView, JobView
     from models.spec.estimates.resources import Estimate
 
@@ -58,7 +60,7 @@ class EvaluateIn(In):
     model: str | None = Field(None, max_length=100, description="name@version, or name for the newest.")
     checkpoint: str | None = Field(None, max_length=ID_LENGTH, description="Id of a checkpoint of any job.")
     n: int = Field(5000, ge=EVALUATED_LEAST, le=EVALUATED_MOST, description="Examples made and compared.")
-    features: Literal["own", "inception"] = Field(
+    features: Features = Field(
         "own",
         description="Where distances are measured: a network trained on the dataset, or Inception from FORGER_DATA.",
     )
@@ -156,7 +158,7 @@ class PlanOut(Out):
     dataset: str | None
     model: str | None
     estimate: EstimateOut | None = Field(description="What a training will take.")
-    asked: Json | None = Field(description="What a job that trains nothing would do, and with which weights.")
+    spec: SpecOut | None = Field(description="What the job would do, by its kind.")
     notes: list[str] = Field(description="What is to be known of it beforehand: what will not be measured.")
     refusals: list[Refusal]
 
@@ -166,25 +168,12 @@ class Reason(Out):
     message: str
 
 
-class StartOut(Out):
-    """The checkpoint whose weights the job began with. Its job may be gone."""
-
-    job: str
-    checkpoint: str
-    step: int
-    sha256: str
-
-
 class Progress(Out):
     step: int = Field(description="Of a training; of what generates or translates, pictures made.")
     total: int | None = Field(
         description="Null until the first attempt has measured a budget in minutes or read a dataset."
     )
     eta_s: float | None
-
-
-class ResourcesOut(Out):
-    devices: int = Field(description="That the job computes on; part of what decides its bytes.")
 
 
 class Best(Out):
@@ -204,6 +193,19 @@ class Result(Out):
     shards: int | None = Field(description="Files that a generation or a translation left.")
 
 
+_SPECS: dict[str, type[TrainSpec | EvaluateSpec | GenerateSpec | TranslateSpec]] = {
+    "train": TrainSpec,
+    "evaluate": EvaluateSpec,
+    "generate": GenerateSpec,
+    "translate": TranslateSpec,
+}
+
+
+def spec_out(spec: "JobSpec") -> SpecOut:
+    """Return what a reply says beside recipe, family, dataset and model."""
+    return _SPECS[spec.kind].model_validate(spec)
+
+
 class JobOut(Out):
     id: str
     kind: str
@@ -213,14 +215,9 @@ class JobOut(Out):
     recipe: Recipe
     dataset: str
     model: str
-    start_from: StartOut | None
-    asked: Json | None = Field(
-        description="What a job that trains nothing is to do; or where a training was last extended."
-    )
-    subject: str | None = Field(description="The training job whose weights it works with.")
+    spec: SpecOut = Field(description="What the job does, by its kind.")
     experiment: str | None
     case: Json | None = Field(description="What it is among the jobs of its experiment.")
-    resources: ResourcesOut
     estimate: EstimateOut | None = Field(description="What a training takes; null for other kinds.")
     numerics: Json | None = Field(
         description="What a training computes with: device, instructions or GPU, threads, precision, torch. Equal "
@@ -255,12 +252,9 @@ class JobOut(Out):
             recipe=job.recipe,
             dataset=job.dataset,
             model=job.model_name,
-            start_from=job.start and StartOut.model_validate(job.start),
-            asked=job.asked,
-            subject=job.subject,
+            spec=spec_out(job.spec),
             experiment=job.experiment_id,
             case=job.case,
-            resources=ResourcesOut(devices=job.devices),
             estimate=job.estimate and EstimateOut.of(job.estimate, job.takes_s),
             numerics=job.numerics,
             attempt=job.attempt,

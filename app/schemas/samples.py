@@ -18,6 +18,16 @@ Reference = Annotated[
 ]
 """A model as a client names it: `name`, the newest version, or `name@version`."""
 
+Temperature = Annotated[
+    float,
+    Field(
+        gt=0,
+        le=1,
+        allow_inf_nan=False,
+        description="Scales the latent vectors; below 1: nearer to the typical, less varied.",
+    ),
+]
+
 
 class SampleQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -28,7 +38,7 @@ class SampleQuery(BaseModel):
     n: int = Field(1, ge=1, description="How many (of each class).")
     seed: Seed | None = Field(None, description="Without one a seed is drawn, and named in the reply.")
     model: Reference | None = Field(None, description="Default: the newest that can do what is asked.")
-    truncation: float = Field(1.0, gt=0, le=1, description="Below 1: nearer to the typical, less varied.")
+    temperature: Temperature = 1.0
     scale: int = Field(1, ge=1, le=SCALE, description="Enlarge by whole pixels.")
     format: Format | None = Field(None, description="Wins over Accept; txt for strings only.")
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.core.names import TRAIN
 from app.core.states import JobState
 from app.db import tables
 from app.services.capacity import estimates
+from app.services.jobs.spec import JobSpec, Train, read_spec
 from models.spec.estimates.resources import Estimate
 from models.spec.recipe import Recipe
 from models.spec.upgrade import read
@@ -43,13 +43,9 @@ class JobView:
     """A job at one moment. Times are epoch seconds, UTC."""
 
     id: str
-    kind: str
+    spec: JobSpec
     state: JobState
     status_reason: Reason | None
-    family: str | None
-    recipe: Recipe
-    dataset: str
-    model_name: str
     attempt: int
     step: int
     total: int
@@ -58,13 +54,9 @@ class JobView:
     """what it was told to take"""
     queue_position: int | None
     starts_in_s: float | None
-    devices: int
     estimate: Estimate | None
     """of a training"""
     numerics: dict[str, Any] | None
-    start: dict[str, Any] | None
-    asked: dict[str, Any] | None
-    subject: str | None
     experiment_id: str | None
     case: dict[str, Any] | None
     best: dict[str, Any] | None
@@ -76,6 +68,26 @@ class JobView:
     started_at: float | None
     heartbeat_at: float | None
     finished_at: float | None
+
+    @property
+    def kind(self) -> str:
+        return self.spec.kind
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.spec.recipe
+
+    @property
+    def family(self) -> str | None:
+        return self.spec.family
+
+    @property
+    def dataset(self) -> str:
+        return self.spec.dataset_name
+
+    @property
+    def model_name(self) -> str:
+        return self.spec.model_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +137,12 @@ class VersionView:
 
 def job(row: tables.Job, queue_position: int | None = None, starts_in_s: float | None = None) -> JobView:
     has_reason = row.reason_code is not None and row.reason_message is not None
-    recipe = read(row.recipe)
+    spec = read_spec(row.spec)
     return JobView(
         id=row.id,
-        kind=row.kind,
+        spec=spec,
         state=JobState(row.state),
         status_reason=Reason(row.reason_code or "", row.reason_message or "") if has_reason else None,
-        family=row.family,
-        recipe=recipe,
-        dataset=row.dataset,
-        model_name=row.model_name,
         attempt=row.fence,
         step=row.step,
         total=row.total,
@@ -142,16 +150,12 @@ def job(row: tables.Job, queue_position: int | None = None, starts_in_s: float |
         takes_s=row.takes_s,
         queue_position=queue_position,
         starts_in_s=starts_in_s,
-        devices=row.devices,
-        estimate=estimates.of(recipe, row.devices) if row.kind == TRAIN else None,
+        estimate=estimates.of(spec.recipe, spec.devices) if isinstance(spec, Train) else None,
         numerics=row.numerics,
-        start=row.start,
-        asked=row.asked,
-        subject=row.subject,
         experiment_id=row.experiment_id,
         case=row.case,
         best=row.best,
-        health=_health(recipe, row.health) if row.kind == TRAIN else None,
+        health=_health(spec.recipe, row.health) if isinstance(spec, Train) else None,
         result=None if row.result is None else JobResult(**row.result),
         created_at=row.created_at,
         queued_at=row.queued_at,

@@ -28,7 +28,7 @@ def send(client: TestClient, body: dict[str, Any], key: str | None = None, **mor
 
 
 def test_a_generation_says_what_it_was_asked(client: TestClient) -> None:
-    reply = send(client, GENERATE, seed=7, truncation=1)
+    reply = send(client, GENERATE, seed=7, temperature=1)
     assert reply.status_code == 201, reply.text
     job = reply.json()
     assert (job["kind"], job["state"], job["dataset"], job["model"]) == (
@@ -37,8 +37,10 @@ def test_a_generation_says_what_it_was_asked(client: TestClient) -> None:
         "digits",
         "cdcgan-digits",
     )
-    how = {"n": 50, "classes": None, "seed": 7, "truncation": 1.0, "format": "zip", "shard": 10_000}
-    assert job["asked"] == how | {"model": "cdcgan-digits@1", "step": 3, "sha256": job["asked"]["sha256"]}
+    how = {"n": 50, "classes": None, "seed": 7, "temperature": 1.0, "format": "zip", "shard": 10_000}
+    weights = job["spec"]["weights"]
+    assert job["spec"] == how | {"kind": "generate", "weights": weights}
+    assert (weights["model"], weights["step"]) == ("cdcgan-digits@1", 3)
     assert job["progress"] == {"step": 0, "total": 50, "eta_s": None}
     listed = client.get("/jobs?kind=generate").json()["data"]
     assert job["id"] in [one["id"] for one in listed]
@@ -47,7 +49,9 @@ def test_a_generation_says_what_it_was_asked(client: TestClient) -> None:
 def test_a_translation_says_what_it_was_asked(client: TestClient) -> None:
     job = send(client, TRANSLATE).json()
     how = {"dataset": "digits", "direction": "a2b", "format": "zip", "shard": 10_000, "files": None, "input": None}
-    assert job["asked"] == how | {"model": "pix2pix-digits@1", "step": 3, "sha256": job["asked"]["sha256"]}
+    weights = job["spec"]["weights"]
+    assert job["spec"] == how | {"kind": "translate", "weights": weights}
+    assert (weights["model"], weights["step"]) == ("pix2pix-digits@1", 3)
     assert job["progress"]["total"] is None
 
 
@@ -66,7 +70,7 @@ def test_a_translation_says_what_it_was_asked(client: TestClient) -> None:
         ({"kind": "generate", "classes": {"7": 1}, "model": "dcgan-digits"}, ["/classes"]),
         ({**GENERATE, "model": "pix2pix-digits"}, ["/model"]),
         ({**GENERATE, "model": "../x"}, ["/model"]),
-        ({**GENERATE, "truncation": 0}, ["/truncation"]),
+        ({**GENERATE, "temperature": 0}, ["/temperature"]),
         ({**GENERATE, "format": "tar"}, ["/format"]),
         ({**GENERATE, "shard": 0}, ["/shard"]),
         ({**GENERATE, "shard": 100_001}, ["/shard"]),
@@ -121,7 +125,7 @@ def test_a_dry_run_says_what_would_be_made(client: TestClient) -> None:
     assert plan.status_code == 200, plan.text
     body = plan.json()
     assert (body["kind"], body["dataset"], body["model"]) == ("translate", "day2night", "pix2pix-digits")
-    assert (body["asked"]["model"], body["recipe"]["data"]["dataset"]) == ("pix2pix-digits@1", "digits")
+    assert (body["spec"]["weights"]["model"], body["recipe"]["data"]["dataset"]) == ("pix2pix-digits@1", "digits")
     refused = send(client, GENERATE, model="pix2pix-digits", dry_run=True).json()["refusals"]
     assert [refusal["pointer"] for refusal in refused] == ["/model"]
     assert len(lifecycle.list_jobs(limit=100)[0]) == before

@@ -17,11 +17,11 @@ def most(client: TestClient) -> int:
 
 
 def test_a_job_answers_what_it_computes_on(client: TestClient) -> None:
-    assert client.post("/jobs", json=SMALL).json()["resources"] == {"devices": 1}
+    assert client.post("/jobs", json=SMALL).json()["spec"]["devices"] == 1
     made = client.post("/jobs", json={**SMALL, "resources": {"devices": 2}})
     assert made.status_code == 201, made.text
-    assert made.json()["resources"] == {"devices": 2}
-    assert client.get(made.headers["location"]).json()["resources"] == {"devices": 2}
+    assert made.json()["spec"]["devices"] == 2
+    assert client.get(made.headers["location"]).json()["spec"]["devices"] == 2
     assert "resources" not in made.json()["recipe"], "a recipe is the mathematics"
 
 

@@ -100,7 +100,7 @@ def test_sample_is_only_read(api_home: Path, method: str) -> None:
 
 
 QUERIES = (
-    "n=0", "n=x", "n=1&n=2&seed=a", "color=1", "class_=3", "truncation=nan", "truncation=0", "seed=-1",
+    "n=0", "n=x", "n=1&n=2&seed=a", "color=1", "class_=3", "temperature=nan", "temperature=0", "seed=-1",
     f"seed={2**63}", "model=A", "format=gif", "scale=1000", "n=%ff", "seed=1.5", "class=" + "a" * 101,
 )  # fmt: skip
 

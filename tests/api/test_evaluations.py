@@ -37,9 +37,12 @@ def test_a_job_that_evaluates_says_what_it_was_asked(client: TestClient, model: 
         "evaluate", "queued", "digits", "cdcgan-digits",
     )  # fmt: skip
     how = {"n": 500, "features": "own", "seed": 7, "figures": ["frechet"]}
-    assert job["asked"] == how | {"model": model, "checkpoint": None, "step": 3, "sha256": job["asked"]["sha256"]}
+    spec = job["spec"]
+    weights = spec["weights"]
+    assert spec == how | {"kind": "evaluate", "weights": weights}
+    assert (weights["model"], weights["checkpoint"], weights["step"]) == (model, None, 3)
     assert job["progress"] == {"step": 0, "total": None, "eta_s": None}
-    assert lifecycle.get(job["subject"]).model_name == "cdcgan-digits"
+    assert lifecycle.get(weights["job"]).model_name == "cdcgan-digits"
     listed = client.get("/jobs?kind=evaluate&model=cdcgan-digits").json()["data"]
     assert job["id"] in [one["id"] for one in listed]
 
@@ -102,7 +105,7 @@ def test_a_dry_run_says_what_would_be_measured(client: TestClient, model: str) -
     assert (body["kind"], body["family"], body["dataset"], body["model"]) == (
         "evaluate", "cdcgan", "digits", "cdcgan-digits",
     )  # fmt: skip
-    assert (body["asked"]["model"], body["asked"]["n"], body["refusals"]) == (model, 500, [])
+    assert (body["spec"]["weights"]["model"], body["spec"]["n"], body["refusals"]) == (model, 500, [])
     assert len(lifecycle.list_jobs(limit=100)[0]) == before
 
 

@@ -12,8 +12,8 @@ from tests.support.parquet import columns
 FIELDS = {
     "id", "kind", "state", "status_reason", "family", "recipe", "dataset", "model", "attempt", "progress",
     "queue_position", "starts_in_s", "created_at", "queued_at", "started_at", "heartbeat_at", "finished_at",
-    "result", "links", "health", "asked", "subject", "experiment", "case", "best",
-    "start_from", "resources", "estimate", "numerics",
+    "result", "links", "health", "spec", "experiment", "case", "best",
+    "estimate", "numerics",
 }  # fmt: skip
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 

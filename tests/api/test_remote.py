@@ -28,7 +28,7 @@ LONG = 100_000
 ROOM = str(10 * LONG)
 SAMPLES = (
     "model=digits&n=3&seed=1",
-    "model=digits&class=7&n=40&seed=2&truncation=0.5",
+    "model=digits&class=7&n=40&seed=2&temperature=0.5",
     "model=digits&class=each&seed=3&format=npy",
     "model=ring&n=50&seed=4&format=json",
     "model=ring&n=3&seed=5",

@@ -176,9 +176,9 @@ def test_classes_by_name(client: TestClient) -> None:
     assert by_name.content == get(client, "model=clothes&class=7&seed=1").content
 
 
-def test_truncation_narrows(client: TestClient) -> None:
-    def spread(truncation: float) -> float:
-        body = get(client, f"model=points&n=200&seed=1&format=json&truncation={truncation}").json()
+def test_temperature_narrows(client: TestClient) -> None:
+    def spread(temperature: float) -> float:
+        body = get(client, f"model=points&n=200&seed=1&format=json&temperature={temperature}").json()
         return float(np.asarray(body["points"]).std(axis=0).max())
 
     assert spread(1e-9) < 1e-6 < spread(1)
@@ -220,8 +220,8 @@ def test_a_variational_autoencoder_draws(client: TestClient) -> None:
         ("n=1000&scale=16", "/scale", "1000000"),
         ("seed=-1", "/seed", "0"),
         ("seed=9223372036854775808", "/seed", "9223372036854775808"),
-        ("truncation=0", "/truncation", "0"),
-        ("truncation=nan", "/truncation", "finite"),
+        ("temperature=0", "/temperature", "0"),
+        ("temperature=nan", "/temperature", "finite"),
         ("scale=17", "/scale", "16"),
         ("format=gif", "/format", "png"),
         ("model=../etc", "/model", "name@version"),

@@ -16,12 +16,12 @@ from app.core.ids import new_id
 from app.core.settings import get_settings
 from app.core.states import JobState
 from app.core.store import Store
-from app.services.creation import bulk
-from app.services.creation.bulk import INPUT_FILE
+from app.services.creation import translate
+from app.services.creation.translate import INPUT_FILE
 from app.services.jobs import attempts, lifecycle, shards
 from tests.api.conftest import Publish
 from tests.support.zips import noise, picture, saved, zipped
-from worker.runners.bulk import Bulk
+from worker.runners.main import runner_of
 
 JOB = {"kind": "translate", "model": "cyclegan-day2night", "shard": 3}
 Files = list[tuple[str, bytes]]
@@ -77,7 +77,7 @@ def send(client: TestClient, files: Files, key: str | None = None, job: Any = No
 def run(job_id: str) -> dict[str, bytes]:
     """Do the job here; answers every file of its shards."""
     assert attempts.claim(job_id, "tests") is not None
-    Bulk(lifecycle.get(job_id), 1, Quiet()).run()  # type: ignore[arg-type]
+    runner_of(lifecycle.get(job_id), 1, Quiet()).run()  # type: ignore[arg-type]
     done = lifecycle.get(job_id)
     assert done.state == JobState.SUCCEEDED, done.status_reason
     assert done.step == done.total
@@ -103,7 +103,7 @@ def test_own_pictures_come_back_each_as_translate_answers_it(client: TestClient)
     job = reply.json()
     assert reply.headers["location"] == f"/jobs/{job['id']}"
     assert (job["kind"], job["state"], job["progress"]["total"]) == ("translate", "queued", 7)
-    assert (job["asked"]["dataset"], job["asked"]["files"], job["asked"]["shard"]) == (None, 7, 3)
+    assert (job["spec"]["dataset"], job["spec"]["files"], job["spec"]["shard"]) == (None, 7, 3)
     found = run(job["id"])
     left_out = found.pop("left_out.csv").decode()
     by_name = dict(OWN)
@@ -128,7 +128,7 @@ def test_what_was_sent_is_kept_with_the_job_and_goes_with_it(client: TestClient)
     kept.write_bytes(kept.read_bytes()[:-1])
     assert attempts.claim(job_id, "tests") is not None
     with pytest.raises(Exception, match="Send them again"):
-        Bulk(lifecycle.get(job_id), 1, Quiet()).run()  # type: ignore[arg-type]
+        runner_of(lifecycle.get(job_id), 1, Quiet()).run()  # type: ignore[arg-type]
     attempts.fail(job_id, 1, "cannot_translate", "x")
     assert client.delete(f"/jobs/{job_id}").status_code == 204
     assert not kept.parent.exists()
@@ -224,4 +224,4 @@ def test_the_reply_says_when_a_picture_is_far_from_the_scale_that_was_learned(cl
 def test_bulk_refuses_what_names_neither_a_dataset_nor_pictures(client: TestClient) -> None:
     refused = client.post("/jobs", json=JOB)
     assert [error["pointer"] for error in refused.json()["errors"]] == ["/dataset"]
-    assert bulk.INPUT_FILE == "input.zip"
+    assert translate.INPUT_FILE == "input.zip"

@@ -53,7 +53,7 @@ def test_so_many_of_each_class_and_saved_later(run: Run, tmp_path: Path) -> None
     shown = good(run("jobs", "show", "last"))
     assert re.search(r"^generates +cdcgan-digits@1, of step 2$", shown, re.MULTILINE)
     told = json.loads(good(run("jobs", "show", "last", "--json")))
-    assert (told["asked"]["classes"], told["progress"]["total"]) == ({"1": 2, "7": 3}, 5)
+    assert (told["spec"]["classes"], told["progress"]["total"]) == ({"1": 2, "7": 3}, 5)
     assert "it has no steps" in refused(run("extend", "last", "--steps", "4"))
 
 

@@ -44,7 +44,7 @@ def test_sevens_are_drawn_into_a_file(run: Run, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("trained")
 def test_the_files_ending_chooses_the_format(run: Run, tmp_path: Path) -> None:
     for name in ("a.webp", "a.npy", "a.zip", "a.json"):
-        good(run("sample", "-n", "2", "--seed", "1", "--truncation", "0.7", "-o", name))
+        good(run("sample", "-n", "2", "--seed", "1", "--temperature", "0.7", "-o", name))
     with Image.open(tmp_path / "a.webp") as drawn:
         assert drawn.format == "WEBP"
     assert np.load(tmp_path / "a.npy").shape[0] == 2

@@ -100,7 +100,7 @@ def test_a_checkpoint_is_begun_from(run: Run) -> None:
     shown = good(run("jobs", "show", "last")).splitlines()
     checkpoint = shown[-1].split()[0]
     begun = json.loads(good(run("train", "gan", "--dataset", "digits", "--start-from", checkpoint, "--json")))
-    assert begun["start_from"]["checkpoint"] == checkpoint
+    assert begun["spec"]["start_from"]["checkpoint"] == checkpoint
     good(run("jobs", "cancel", begun["id"]))
 
 
@@ -115,7 +115,7 @@ def test_a_request_in_a_file_is_sent_and_changed_by_options(run: Run, tmp_path: 
 
 def test_devices_are_asked_for_and_shown(run: Run) -> None:
     made = json.loads(good(run("train", "dcgan", "--dataset", "digits", "--devices", "2", "--json")))
-    assert made["resources"] == {"devices": 2}
+    assert made["spec"]["devices"] == 2
     assert re.search(r"devices +2", good(run("jobs", "show", made["id"])))
     good(run("jobs", "cancel", made["id"]))
 

@@ -150,7 +150,7 @@ def test_pictures_come_in_other_formats(forger: Forger, trained: Job) -> None:
     array = forger.sample("each", n=2, model=trained.model, seed=1, format="npy")
     assert np.load(io.BytesIO(array.data)).shape[0] == 20
     assert array._repr_png_() is None
-    told = json.loads(forger.sample(3, seed=1, format="json", truncation=0.5).data)
+    told = json.loads(forger.sample(3, seed=1, format="json", temperature=0.5).data)
     assert told["class"] == 3
     assert forger.sample(seed=1, format="webp").image().format == "WEBP"
 
@@ -212,8 +212,9 @@ def test_a_checkpoint_is_published_begun_from_and_withdrawn(forger: Forger, trai
     forger.delete_model("picked")
     assert "picked" not in [model.name for model in forger.models()]
     job = forger.train("cdcgan", dataset="digits", budget={"steps": 2}, start_from=newest.id).cancel()
-    assert job.seen.start_from is not None
-    assert job.seen.start_from.checkpoint == newest.id
+    assert job.seen.spec.kind == "train"
+    assert job.seen.spec.start_from is not None
+    assert job.seen.spec.start_from.checkpoint == newest.id
 
 
 def test_the_catalogue_is_read(forger: Forger) -> None:

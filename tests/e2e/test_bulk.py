@@ -72,7 +72,7 @@ def sampled(service: Service, **asked: Any) -> Array:
 
 
 def test_pictures_in_zips_are_the_files_of_sample(service: Service) -> None:
-    _, shards = made(service, kind="generate", model="cdcgan-digits", classes=CLASSES, seed=9, truncation=0.8, shard=5)
+    _, shards = made(service, kind="generate", model="cdcgan-digits", classes=CLASSES, seed=9, temperature=0.8, shard=5)
     assert [(shard["name"], shard["step"]) for shard in shards] == [
         ("shard-0000.zip", 5),
         ("shard-0001.zip", 10),
@@ -88,7 +88,7 @@ def test_pictures_in_zips_are_the_files_of_sample(service: Service) -> None:
     assert sorted(files) == [row["file"] for row in rows]
     assert "".join(row["label"] for row in rows) == "0370373737777", "the classes take turns"
     for name, n in CLASSES.items():
-        asked = f"model=cdcgan-digits&class={name}&n={n}&seed=9&truncation=0.8&format=zip"
+        asked = f"model=cdcgan-digits&class={name}&n={n}&seed=9&temperature=0.8&format=zip"
         with ZipFile(io.BytesIO(service.client.get(f"/sample?{asked}").content)) as archive:
             ours = {int(row["index"]): files[row["file"]] for row in rows if row["class"] == name}
             assert ours == {int(file[:4]): archive.read(file) for file in archive.namelist()}

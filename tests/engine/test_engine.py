@@ -96,21 +96,21 @@ def test_pictures_and_points_have_their_shape(engine: Engine, export: MakeExport
     assert points.dtype == np.float32
 
 
-def test_seed_class_and_truncation_matter(engine: Engine, export: MakeExport) -> None:
+def test_seed_class_and_temperature_matter(engine: Engine, export: MakeExport) -> None:
     path = export("cdcgan", "digits")
     asked = [
         engine.sample(path, picks(1, 7), seed=1),
         engine.sample(path, picks(1, 7), seed=2**63 - 1),
         engine.sample(path, picks(1, 8), seed=1),
-        engine.sample(path, picks(1, 7), seed=1, truncation=0.5),
+        engine.sample(path, picks(1, 7), seed=1, temperature=0.5),
     ]
     assert len({future.result().tobytes() for future in asked}) == 4
 
 
-def test_two_truncations_run_together_unharmed(engine: Engine, export: MakeExport) -> None:
+def test_two_temperatures_run_together_unharmed(engine: Engine, export: MakeExport) -> None:
     path = export("dcgan", "digits")
-    alone = [engine.sample(path, picks(5), seed=1, truncation=by).result() for by in (1, 0.5)]
-    together = [engine.sample(path, picks(5), seed=1, truncation=by) for by in (1, 0.5) * 10]
+    alone = [engine.sample(path, picks(5), seed=1, temperature=by).result() for by in (1, 0.5)]
+    together = [engine.sample(path, picks(5), seed=1, temperature=by) for by in (1, 0.5) * 10]
     assert all((future.result() == alone[i % 2]).all() for i, future in enumerate(together))
 
 

@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,24 +17,8 @@ from app.embedded.processes import CannotServe
 from app.embedded.serve import migrated
 from app.services.jobs import lifecycle
 from tests.support.jobs import make_job
-from tests.support.postgres import Postgres
-from tests.support.settings import forget
 
 UPGRADE = "from app.db import migrate; migrate.upgrade()"
-
-
-@pytest.fixture
-def empty(home: Path, backend: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A home whose database has no tables yet."""
-    if backend == "sqlite":
-        yield home
-        return
-    postgres: Postgres = request.getfixturevalue("postgres")
-    name = postgres.create()
-    monkeypatch.setenv("DATABASE_URL", postgres.url(name))
-    forget()
-    yield home
-    postgres.drop(name)
 
 
 def _tables() -> set[str]:

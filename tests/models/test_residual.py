@@ -50,10 +50,10 @@ def test_each_share_of_a_hierarchical_latent_reaches_the_picture_and_so_does_the
     assert not torch.allclose(made(z, LABELS[1:2]), plain)
 
 
-def test_truncation_narrows_what_a_hierarchical_generator_draws() -> None:
+def test_temperature_narrows_what_a_hierarchical_generator_draws() -> None:
     made = generator(8, 5, hierarchical=True).eval()
     z, labels = torch.randn(32, 20), torch.zeros(32, dtype=torch.long)
-    spreads = [made(z * truncation, labels).std(0).mean() for truncation in (1.0, 0.5, 0.1)]
+    spreads = [made(z * temperature, labels).std(0).mean() for temperature in (1.0, 0.5, 0.1)]
     assert spreads[0] > spreads[1] > spreads[2]
 
 

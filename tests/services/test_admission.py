@@ -14,7 +14,7 @@ from app.db.repositories.database import stored_bytes
 from app.db.session import unit_of_work
 from app.db.tables import ModelVersion
 from app.services.capacity import admission, estimates
-from app.services.creation import bulk, evaluations
+from app.services.creation import evaluate, generate
 from app.services.datasets.intake import Intake
 from app.services.experiments import lifecycle as experiments
 from app.services.inference.service import Inference
@@ -60,8 +60,10 @@ def ways_into_the_queue() -> Ways:
     two_seeds = NOTHING | {"recipe": "gan", "dataset": "ring8", "seeds": 1}
     return {
         "train": lambda: make_job("gan", "ring8"),
-        "evaluate": lambda: evaluations.create(evaluations.plan(**HOW | {"model": model})),
-        "generate": lambda: bulk.create(bulk.generate(Inference(get_settings()), **DRAW | {"model": model, "n": 9})),
+        "evaluate": lambda: lifecycle.create(evaluate.plan(**HOW | {"model": model})),
+        "generate": lambda: lifecycle.create(
+            generate.plan(Inference(get_settings()), **DRAW | {"model": model, "n": 9})
+        ),
         "experiment": lambda: experiments.create(None, {}, experiments.plan(**two_seeds)),
         "extend": lambda: lifecycle.extend(done.id, 5),
         "resume": lambda: lifecycle.resume(paused.id),

@@ -12,6 +12,7 @@ import pytest
 from app.core.errors import FencedOut
 from app.core.settings import CHECKOUT, get_settings
 from app.core.states import ACTIVE, JobState
+from app.services.creation import train
 from app.services.jobs import attempt_files, attempts, lifecycle
 from app.services.jobs.attempt_files import FilesLost
 from app.services.models import registry
@@ -191,7 +192,7 @@ def test_numerics_are_those_of_the_first_attempt(database: Path) -> None:
 @pytest.mark.parametrize(("minutes", "span"), [(1, "1 minute is"), (2, "2 minutes are")])
 def test_a_budget_in_minutes_is_settled_in_row_recipe_and_event(database: Path, minutes: int, span: str) -> None:
     name, recipe = resolve("gan", dataset="ring8", budget={"minutes": minutes}, overrides={"report_every": 7})
-    job = lifecycle.create(family=name, recipe=recipe, dataset="ring8", model_name="timed")
+    job = lifecycle.create(train.of_recipe(recipe, name, "timed"))
     assert job.total == 0
     assert attempts.claim(job.id, "tests") is not None
     whole = attempts.settle_budget(job.id, 1, 900)

@@ -11,31 +11,35 @@ from app.core.limits import GENERATED_MOST
 from app.core.settings import get_settings
 from app.core.states import JobState
 from app.core.store import Store
-from app.services.creation import bulk, evaluations
-from app.services.creation.bulk import Bulk, Generation
+from app.services.creation import evaluate, generate, translate
 from app.services.inference.service import Inference
 from app.services.jobs import attempts, lifecycle, shards
+from app.services.jobs.plan import JobPlan
+from app.services.jobs.spec import Generate, Translate
 from app.services.models import registry
-from app.services.models.source_weights import SUBJECT_FILE
+from app.services.models.source_weights import SOURCE_FILE
 from app.services.views import JobView
+from forger.schemas.specs import Weights
 from models.spec.data import Images
 from models.spec.resolve import resolve
 from tests.support.jobs import export_file, make_job, put_in
+from worker.runners.bulk_pictures import counts, round_robin
+from worker.runners.bulk_sources import data_of
 
 DRAW: dict[str, Any] = {
-    "model": None, "n": None, "classes": None, "seed": 3, "truncation": 1.0, "format": "zip", "shard": 10,
+    "model": None, "n": None, "classes": None, "seed": 3, "temperature": 1.0, "format": "zip", "shard": 10,
 }  # fmt: skip
 RESTYLE: dict[str, Any] = {
     "model": None, "dataset": "digits", "direction": "a2b", "format": "zip", "shard": 500,
 }  # fmt: skip
 
 
-def generation(**asked: Any) -> Bulk:
-    return bulk.generate(Inference(get_settings()), **DRAW | asked)
+def generation(**asked: Any) -> JobPlan[Generate]:
+    return generate.plan(Inference(get_settings()), **DRAW | asked)
 
 
-def translation(**asked: Any) -> Bulk:
-    return bulk.translate(Inference(get_settings()), **RESTYLE | asked)
+def translation(**asked: Any) -> JobPlan[Translate]:
+    return translate.plan(Inference(get_settings()), **RESTYLE | asked)
 
 
 def trained(family: str = "cdcgan", dataset: str = "digits", **overrides: Any) -> JobView:
@@ -44,38 +48,41 @@ def trained(family: str = "cdcgan", dataset: str = "digits", **overrides: Any) -
     return lifecycle.get(job.id)
 
 
-def asked(n: int, classes: dict[str, int] | None = None) -> Generation:
-    return Generation("m@1", 1, "0" * 64, n, classes, 0, 1.0, "zip", 10)
+def spec(n: int, classes: dict[str, int] | None = None, *, family: str = "cdcgan") -> Generate:
+    recipe = resolve(family, dataset="digits")[1]
+    weights = Weights(model="m@1", checkpoint=None, job=None, step=1, sha256="0" * 64)
+    return Generate(
+        recipe=recipe, family=family, model_name="m", weights=weights, n=n, classes=classes, seed=0, temperature=1.0,
+        format="zip", shard=10,
+    )  # fmt: skip
 
 
 def test_the_classes_take_turns_each_until_it_has_its_pictures() -> None:
-    assert list(bulk.in_turn({3: 1, 7: 3, 9: 2})) == [(3, 0), (7, 0), (9, 0), (7, 1), (9, 1), (7, 2)]
-    assert list(bulk.in_turn({None: 3})) == [(None, 0), (None, 1), (None, 2)]
+    assert list(round_robin({3: 1, 7: 3, 9: 2})) == [(3, 0), (7, 0), (9, 0), (7, 1), (9, 1), (7, 2)]
+    assert list(round_robin({None: 3})) == [(None, 0), (None, 1), (None, 2)]
 
 
 def test_a_number_alone_is_dealt_out_to_all_classes() -> None:
-    labelled, plain = (resolve(family, dataset="digits")[1] for family in ("cdcgan", "dcgan"))
-    dealt = bulk.counts(asked(23), labelled)
+    dealt = counts(spec(23))
     assert dealt == {label: 3 if label < 3 else 2 for label in range(10)}
-    assert Counter(label for label, _ in bulk.in_turn(dealt)) == dealt
-    assert bulk.counts(asked(7), labelled)[9] == 0
-    assert bulk.counts(asked(7), plain) == {None: 7}
-    assert bulk.counts(asked(7, {"2": 7}), labelled) == {2: 7}
+    assert Counter(label for label, _ in round_robin(dealt)) == dealt
+    assert counts(spec(7))[9] == 0
+    assert counts(spec(7, family="dcgan")) == {None: 7}
+    assert counts(spec(7, {"2": 7})) == {2: 7}
 
 
 def test_without_a_model_the_newest_that_can_is_meant(database: Path) -> None:
     trained("gan", "ring8")
     trained()
-    assert generation(n=5).asked.model == "cdcgan-digits@1"
+    assert generation(n=5).spec.weights.model == "cdcgan-digits@1"
     trained("dcgan")
     trained("pix2pix")
     trained("cyclegan", "day2night")
-    assert generation(n=5).asked.model == "dcgan-digits@1"
+    assert generation(n=5).spec.weights.model == "dcgan-digits@1"
     made = generation(classes={"7": 5, "0": 2})
-    assert isinstance(made.asked, Generation)
-    assert (made.asked.model, made.asked.n, made.asked.classes) == ("cdcgan-digits@1", 7, {"0": 2, "7": 5})
-    assert translation().asked.model == "cyclegan-day2night@1"
-    assert translation(model="pix2pix-digits").dataset == "digits"
+    assert (made.spec.weights.model, made.spec.n, made.spec.classes) == ("cdcgan-digits@1", 7, {"0": 2, "7": 5})
+    assert translation().spec.weights.model == "cyclegan-day2night@1"
+    assert translation(model="pix2pix-digits").spec.dataset_name == "digits"
 
 
 @pytest.mark.sampled(quick=3)
@@ -129,7 +136,7 @@ def test_as_many_bytes_as_the_setting_allows(database: Path, monkeypatch: pytest
     trained("dcgan"), trained("srgan")
     monkeypatch.setenv("FORGER_MAX_BULK_BYTES", str(256 * 7))
     get_settings.cache_clear()
-    assert generation(n=7).asked.format == "zip"
+    assert generation(n=7).spec.format == "zip"
     with pytest.raises(Invalid, match=r"8 times 256 bytes are more than 1792 \(max_bulk_bytes\)"):
         generation(n=8)
     with pytest.raises(Invalid, match=r"1797 times \d+ bytes are more than"):
@@ -138,32 +145,34 @@ def test_as_many_bytes_as_the_setting_allows(database: Path, monkeypatch: pytest
 
 def test_the_job_keeps_the_weights_and_says_what_it_was_asked(database: Path) -> None:
     source = trained()
-    job = bulk.create(generation(n=25))
+    job = lifecycle.create(generation(n=25))
     registry.delete("cdcgan-digits")
     lifecycle.delete(source.id)
-    assert (job.kind, job.state, job.total, job.subject) == ("generate", JobState.QUEUED, 25, source.id)
+    assert (job.kind, job.state, job.total, job.spec.source_job) == ("generate", JobState.QUEUED, 25, source.id)
     assert (job.family, job.dataset, job.model_name) == ("cdcgan", "digits", "cdcgan-digits")
-    told = job.asked or {}
-    assert told == {**DRAW, "n": 25, "model": "cdcgan-digits@1", "step": 20, "sha256": told["sha256"]}
-    held = get_settings().checkpoints(job.id) / SUBJECT_FILE
+    assert isinstance(job.spec, Generate)
+    assert job.spec.weights.model == "cdcgan-digits@1"
+    assert job.spec.weights.step == 20
+    told = {name: getattr(job.spec, name) for name in DRAW if name != "model"}
+    assert told | {"model": None} == DRAW | {"n": 25}
+    held = get_settings().checkpoints(job.id) / SOURCE_FILE
     assert held.read_bytes() == export_file().read_bytes()
 
 
 def test_a_dataset_is_read_at_its_own_size_in_the_models_channels(database: Path) -> None:
     trained("pix2pix", "cifar10")
-    job = bulk.create(translation(dataset="digits"))
+    job = lifecycle.create(translation(dataset="digits"))
     assert (job.kind, job.dataset, job.recipe.data.dataset, job.total) == ("translate", "digits", "cifar10", 0)
-    spec = bulk.data_of("digits", job.recipe)
-    assert spec == Images(dataset="digits", side=16, channels=3, classes=10)
+    assert data_of("digits", job.recipe) == Images(dataset="digits", side=16, channels=3, classes=10)
 
 
 def test_damaged_weights_are_refused_and_leave_nothing(database: Path) -> None:
     trained()
     made = generation(n=5)
-    Store(get_settings().artifacts).path(made.asked.sha256).unlink()
+    Store(get_settings().artifacts).path(made.spec.weights.sha256).unlink()
     before = sorted(get_settings().checkpoints("").glob("*"))
     with pytest.raises(Conflict, match="The file of cdcgan-digits@1 is missing"):
-        bulk.create(made)
+        lifecycle.create(made)
     assert len(lifecycle.list_jobs()[0]) == 1
     assert sorted(get_settings().checkpoints("").glob("*")) == before
 
@@ -173,9 +182,9 @@ def test_they_wait_in_one_queue_with_evaluations(database: Path, monkeypatch: py
     waiting = make_job()
     how: dict[str, Any] = {"checkpoint": None, "n": 500, "features": "own", "seed": 3, "figures": None}
     beside = [
-        bulk.create(generation(n=5)),
-        evaluations.create(evaluations.plan(model="cdcgan-digits", **how)),
-        bulk.create(translation()),
+        lifecycle.create(generation(n=5)),
+        lifecycle.create(evaluate.plan(model="cdcgan-digits", **how)),
+        lifecycle.create(translation()),
     ]
     assert [lifecycle.get(job.id).queue_position for job in (waiting, *beside)] == [1, 1, 2, 3]
     rung: list[tuple[str, str]] = []
@@ -187,7 +196,7 @@ def test_they_wait_in_one_queue_with_evaluations(database: Path, monkeypatch: py
 
 def test_shards_are_recorded_under_the_fence_and_end_the_job(database: Path, tmp_path: Path) -> None:
     trained()
-    job = bulk.create(generation(n=15))
+    job = lifecycle.create(generation(n=15))
     assert attempts.claim(job.id, "tests") is not None
     for number, step in enumerate((10, 15)):
         (tmp_path / "part").write_bytes(bytes([number]))

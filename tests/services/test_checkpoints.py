@@ -1,16 +1,20 @@
 """Other work begins from a checkpoint: a job with its weights, or a published version."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.core.errors import Conflict, Invalid, NotFound
 from app.core.settings import get_settings
 from app.core.store import sha256_of
-from app.services.jobs import attempts, lifecycle, plans
-from app.services.jobs.plans import Start
+from app.services.creation import train
+from app.services.jobs import attempts, lifecycle
+from app.services.jobs.plan import JobPlan
+from app.services.jobs.spec import Train
 from app.services.models import checkpoints, registry
 from app.services.views import CheckpointView, JobView
+from forger.schemas.specs import Weights
 from models.export import export_checkpoint, read_header
 from models.spec.recipe import Recipe
 from tests.support.checkpoints import write_checkpoint
@@ -27,8 +31,8 @@ def source(family: str = "gan", step: int = 5) -> tuple[JobView, CheckpointView]
 
 def begun() -> tuple[JobView, CheckpointView, Path]:
     """A job that starts from another's checkpoint, that checkpoint, and the file the job has of it."""
-    job, checkpoint = source()
-    made = make_job("gan", start=Start(job.id, checkpoint))
+    _, checkpoint = source()
+    made = make_job("gan", start_from=checkpoint.id)
     return made, checkpoint, get_settings().checkpoints(made.id) / "start.pt"
 
 
@@ -43,15 +47,22 @@ def export(recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
     export_checkpoint(recipe, saved, out)
 
 
-def plan(start_from: str, recipe: str = "gan", **changes: object) -> plans.Plan:
-    asked = {"dataset": "digits", "seed": 1, "budget": None, "overrides": None, "model": None, **changes}
-    return plans.make(recipe, start_from=start_from, **asked)  # type: ignore[arg-type]
+def weights(job: JobView) -> Weights:
+    """Those that a training began with."""
+    assert isinstance(job.spec, Train)
+    assert job.spec.start_from is not None
+    return job.spec.start_from
+
+
+def plan(start_from: str, **changes: Any) -> JobPlan[Train]:
+    asked: dict[str, Any] = {"dataset": "digits", "seed": 1} | changes
+    return train.plan("gan", start_from=start_from, **asked)
 
 
 def test_a_job_holds_the_weights_it_begins_with(database: Path) -> None:
     made, checkpoint, file = begun()
-    assert made.start is not None
-    assert made.start == {**made.start, "checkpoint": checkpoint.id, "step": 5, "sha256": checkpoint.sha256}
+    begins = weights(made)
+    assert (begins.checkpoint, begins.step, begins.sha256) == (checkpoint.id, 5, checkpoint.sha256)
     assert sha256_of(file) == checkpoint.sha256
     claim = attempts.claim(made.id, "tests")
     assert claim is not None
@@ -61,14 +72,14 @@ def test_a_job_holds_the_weights_it_begins_with(database: Path) -> None:
 
 def test_nothing_that_becomes_of_the_source_changes_that(database: Path) -> None:
     made, checkpoint, file = begun()
-    assert made.start is not None
-    of = made.start["job"]
+    of = weights(made).job
+    assert of is not None
     for step in range(6, 10):
         write_checkpoint(of, step)  # the one we hold is pruned
     attempts.fail(of, 1, "internal_error", "It broke.")
     lifecycle.delete(of)
     assert sha256_of(file) == checkpoint.sha256
-    assert lifecycle.get(made.id).start == made.start
+    assert weights(lifecycle.get(made.id)) == weights(made)
 
 
 def test_where_links_are_impossible_the_file_is_copied(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +99,7 @@ def test_a_damaged_checkpoint_begins_nothing_and_leaves_nothing(database: Path, 
     else:
         (get_settings().checkpoints(job.id) / checkpoint.file).unlink()
     for attempt in (
-        lambda: make_job("gan", start=Start(job.id, checkpoint)),
+        lambda: make_job("gan", start_from=checkpoint.id),
         lambda: registry.publish("mine", checkpoint.id, export),
     ):
         with pytest.raises(Conflict, match=f"is {how}; take another") as refused:
@@ -101,7 +112,7 @@ def test_a_damaged_checkpoint_begins_nothing_and_leaves_nothing(database: Path, 
 
 def test_a_plan_names_what_does_not_fit(database: Path) -> None:
     _, checkpoint = source()
-    assert plan(checkpoint.id, seed=2, overrides={"batch_size": 7}).start is not None
+    assert plan(checkpoint.id, seed=2, overrides={"batch_size": 7}).spec.start_from is not None
     with pytest.raises(Invalid) as refused:
         plan(checkpoint.id, overrides={"generator": {"hidden": [64]}, "latent": {"size": 9}})
     assert refused.value.code == "start_refused"

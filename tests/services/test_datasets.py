@@ -13,6 +13,7 @@ from app.core.errors import Conflict, Invalid
 from app.core.sandbox.parent import Sandbox
 from app.core.settings import get_settings
 from app.services import recipes
+from app.services.creation import train
 from app.services.datasets import catalog
 from app.services.datasets.intake import Intake
 from app.services.jobs import lifecycle
@@ -80,7 +81,7 @@ def test_an_upload_keeps_its_name_from_what_is_built_in_later(database: Path, mo
         take("cifar10", classes("cat", "dog"))
     _, recipe = recipes.whole("cdcgan", dataset="cifar10", seed=None, budget=None, overrides=None)
     assert catalog.class_names(recipe, catalog.all_datasets()) == ("cat", "dog")
-    job = lifecycle.create(family="cdcgan", recipe=recipe, dataset="cifar10", model_name="x")
+    job = lifecycle.create(train.of_recipe(recipe, "cdcgan", "x"))
     with pytest.raises(Conflict, match=job.id):
         catalog.delete("cifar10")
     monkeypatch.setenv("FORGER_MAX_PREPARED_BYTES", "1")
@@ -179,7 +180,7 @@ def test_resolve_knows_the_uploads(database: Path) -> None:
     known = catalog.all_datasets()
     _, recipe = resolve("cyclegan", dataset="piles", datasets=known)
     assert (recipe.data.kind, recipe.data.dataset) == ("unpaired", "piles")
-    job = lifecycle.create(family="cyclegan", recipe=recipe, dataset="piles", model_name="x")
+    job = lifecycle.create(train.of_recipe(recipe, "cyclegan", "x"))
     with pytest.raises(Conflict, match=job.id):
         catalog.delete("piles")
 

@@ -9,20 +9,22 @@ from app.core.errors import Conflict, ForgerError, Invalid, NotFound
 from app.core.settings import get_settings
 from app.core.states import JobState
 from app.core.store import Store
-from app.services.creation import evaluations
-from app.services.creation.evaluations import Evaluation
+from app.services.creation import evaluate
 from app.services.jobs import attempts, lifecycle
+from app.services.jobs.plan import JobPlan
+from app.services.jobs.spec import Evaluate
 from app.services.models import registry
-from app.services.models.source_weights import SUBJECT_FILE
+from app.services.models.source_weights import SOURCE_FILE
 from app.services.views import JobView
 from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import export_file, make_job, put_in
 
 HOW: dict[str, Any] = {"model": None, "checkpoint": None, "n": 500, "features": "own", "seed": 3, "figures": None}
+ASKED = ("n", "features", "seed", "figures")
 
 
-def plan(**asked: Any) -> Evaluation:
-    return evaluations.plan(**HOW | asked)
+def plan(**asked: Any) -> JobPlan[Evaluate]:
+    return evaluate.plan(**HOW | asked)
 
 
 def trained(family: str = "cdcgan", dataset: str = "digits") -> JobView:
@@ -34,9 +36,10 @@ def trained(family: str = "cdcgan", dataset: str = "digits") -> JobView:
 def test_a_name_means_its_newest_version(database: Path) -> None:
     first, second = trained(), trained()
     for reference, number, job in (("cdcgan-digits", 2, second), ("cdcgan-digits@1", 1, first)):
-        made = plan(model=reference)
-        assert (made.asked.model, made.asked.step, made.subject) == (f"cdcgan-digits@{number}", 20, job.id)
-        assert (made.recipe, made.family, made.model_name) == (job.recipe, "cdcgan", "cdcgan-digits")
+        spec = plan(model=reference).spec
+        weights = spec.weights
+        assert (weights.model, weights.step, weights.job) == (f"cdcgan-digits@{number}", 20, job.id)
+        assert (spec.recipe, spec.family, spec.model_name) == (job.recipe, "cdcgan", "cdcgan-digits")
 
 
 @pytest.mark.parametrize(
@@ -67,12 +70,14 @@ def test_what_is_refused_is_pointed_at(
 
 def test_the_job_keeps_the_weights_whatever_becomes_of_the_model(database: Path) -> None:
     source = trained()
-    job = evaluations.create(plan(model="cdcgan-digits"))
+    job = lifecycle.create(plan(model="cdcgan-digits"))
     registry.delete("cdcgan-digits")
     lifecycle.delete(source.id)
-    assert (job.kind, job.state, job.subject, job.total) == ("evaluate", JobState.QUEUED, source.id, 0)
-    assert job.asked == HOW | {"model": "cdcgan-digits@1", "step": 20, "sha256": job.asked and job.asked["sha256"]}
-    held = get_settings().checkpoints(job.id) / SUBJECT_FILE
+    assert (job.kind, job.state, job.spec.source_job, job.total) == ("evaluate", JobState.QUEUED, source.id, 0)
+    assert isinstance(job.spec, Evaluate)
+    assert (job.spec.weights.model, job.spec.weights.step) == ("cdcgan-digits@1", 20)
+    assert {name: getattr(job.spec, name) for name in ASKED} == {name: HOW[name] for name in ASKED}
+    held = get_settings().checkpoints(job.id) / SOURCE_FILE
     assert held.read_bytes() == export_file().read_bytes()
 
 
@@ -80,34 +85,35 @@ def test_a_checkpoint_is_kept_though_its_job_drops_it(database: Path) -> None:
     source = make_job()
     assert attempts.claim(source.id, "tests") is not None
     checkpoint = write_checkpoint(source.id, 5)
-    job = evaluations.create(plan(checkpoint=checkpoint.id))
+    job = lifecycle.create(plan(checkpoint=checkpoint.id))
     attempts.fail(source.id, 1, "internal_error", "It broke.")
     lifecycle.delete(source.id)
-    assert job.asked is not None
-    assert (job.asked["checkpoint"], job.asked["model"], job.asked["step"]) == (checkpoint.id, None, 5)
-    assert (get_settings().checkpoints(job.id) / SUBJECT_FILE).stat().st_size == checkpoint.size
+    assert isinstance(job.spec, Evaluate)
+    weights = job.spec.weights
+    assert (weights.checkpoint, weights.model, weights.step) == (checkpoint.id, None, 5)
+    assert (get_settings().checkpoints(job.id) / SOURCE_FILE).stat().st_size == checkpoint.size
 
 
 def test_damaged_weights_are_refused_and_leave_nothing(database: Path) -> None:
     trained()
     made = plan(model="cdcgan-digits")
-    Store(get_settings().artifacts).path(made.asked.sha256).unlink()
+    Store(get_settings().artifacts).path(made.spec.weights.sha256).unlink()
     with pytest.raises(Conflict, match="The file of cdcgan-digits@1 is missing"):
-        evaluations.create(made)
+        lifecycle.create(made)
     assert len(lifecycle.list_jobs()[0]) == 1
 
 
 def test_a_kind_has_a_queue_of_its_own(database: Path) -> None:
     trained()
     waiting = make_job()
-    evaluating = [evaluations.create(plan(model="cdcgan-digits")) for _ in range(2)]
+    evaluating = [lifecycle.create(plan(model="cdcgan-digits")) for _ in range(2)]
     assert lifecycle.get(waiting.id).queue_position == 1
     assert [lifecycle.get(job.id).queue_position for job in evaluating] == [1, 2]
 
 
 def test_an_evaluation_cannot_be_extended(database: Path) -> None:
     trained()
-    job = evaluations.create(plan(model="cdcgan-digits"))
+    job = lifecycle.create(plan(model="cdcgan-digits"))
     with pytest.raises(Conflict, match="it has no steps"):
         lifecycle.extend(job.id, 5)
 
@@ -115,7 +121,7 @@ def test_an_evaluation_cannot_be_extended(database: Path) -> None:
 def test_figures_end_the_job_and_come_onto_the_card(database: Path) -> None:
     trained(), trained()
     for reference, value in (("cdcgan-digits@1", 5.0), ("cdcgan-digits@1", 4.0)):
-        job = evaluations.create(plan(model=reference))
+        job = lifecycle.create(plan(model=reference))
         assert attempts.claim(job.id, "tests") is not None
         attempts.measured(job.id, 1, {"frechet": value, "kid": None}, {"seed": 3}, b"{}", b"png")
     done = lifecycle.get(job.id)
@@ -135,7 +141,7 @@ def test_figures_end_the_job_and_come_onto_the_card(database: Path) -> None:
 
 def test_figures_of_a_model_that_was_withdrawn_meanwhile_stay_with_the_job(database: Path) -> None:
     trained()
-    job = evaluations.create(plan(model="cdcgan-digits"))
+    job = lifecycle.create(plan(model="cdcgan-digits"))
     assert attempts.claim(job.id, "tests") is not None
     registry.delete("cdcgan-digits")
     attempts.measured(job.id, 1, {"frechet": 4.0}, {}, b"{}")

@@ -47,8 +47,8 @@ def test_seven_objectives_and_five_seeds_are_one_request(database: Path) -> None
     asked = NOTHING | json.loads((EXAMPLES / "objectives_on_ring8.json").read_text())
     planned = experiments.plan(**asked)
     assert len(planned) == 35
-    assert len({one.plan.recipe.objective for one in planned}) == 7
-    assert len({one.plan.recipe.model_copy(update={"seed": 0}) for one in planned}) == 7
+    assert len({one.spec.recipe.objective for one in planned}) == 7
+    assert len({one.spec.recipe.model_copy(update={"seed": 0}) for one in planned}) == 7
     assert {one.seed for one in planned} == {1, 2, 3, 4, 5}
     assert [one.seed for one in planned[:7]] == [1] * 7, "every case has its first seed before any has its second"
 
@@ -59,7 +59,7 @@ def test_every_example_can_be_trained_and_is_measured(database: Path) -> None:
     assert len(files) > 1
     for file in files:
         planned = experiments.plan(**(NOTHING | json.loads(file.read_text())))
-        assert all(one.plan.recipe.watch is not None for one in planned), file.name
+        assert all(one.spec.recipe.watch is not None for one in planned), file.name
 
 
 def test_every_job_knows_its_experiment_its_case_and_its_seed(database: Path) -> None:
@@ -87,11 +87,11 @@ def test_a_grid_tells_its_values(database: Path) -> None:
 def test_a_case_has_the_budget_that_it_names(database: Path) -> None:
     two = [{"name": "long", "overrides": {"budget": {"epochs": 2}}}, {"name": "common"}]
     long, common = experiments.plan(**(NOTHING | RING | {"cases": two}))
-    assert long.plan.recipe.budget.steps not in (60, common.plan.recipe.budget.steps)
-    assert common.plan.recipe.budget.steps == 60
+    assert long.spec.recipe.budget.steps not in (60, common.spec.recipe.budget.steps)
+    assert common.spec.recipe.budget.steps == 60
     crossed = experiments.plan(**(NOTHING | RING | {"grid": {"/budget/steps": [70, 80]}, "seeds": [3]}))
-    assert [one.plan.recipe.budget.steps for one in crossed] == [70, 80]
-    assert [one.plan.recipe.seed for one in crossed] == [3, 3]
+    assert [one.spec.recipe.budget.steps for one in crossed] == [70, 80]
+    assert [one.spec.recipe.seed for one in crossed] == [3, 3]
     assert refusals(**RING, grid={"/budget/steps": [70, 0]}).keys() == {"/grid/~1budget~1steps/1"}
 
 
@@ -109,11 +109,11 @@ def test_cases_are_watched_alike_unless_they_say_how(database: Path) -> None:
         "cases": [{"recipe": "dcgan"}, {"recipe": "lsgan"}],
     }
     planned = experiments.plan(**(NOTHING | ask))
-    watches = [one.plan.recipe.watch for one in planned]
+    watches = [one.spec.recipe.watch for one in planned]
     assert all(watch is not None for watch in watches)
     assert len({watch.samples for watch in watches if watch is not None}) == 1
     ask["cases"][0]["overrides"] = {"watch": {"samples": 333}}
-    own = experiments.plan(**(NOTHING | ask))[0].plan.recipe.watch
+    own = experiments.plan(**(NOTHING | ask))[0].spec.recipe.watch
     assert own is not None
     assert own.samples == 333
 

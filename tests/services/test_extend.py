@@ -9,6 +9,7 @@ from app.core.errors import Conflict, Invalid
 from app.core.settings import get_settings
 from app.core.states import JobState
 from app.services.jobs import attempts, lifecycle
+from app.services.jobs.spec import Train
 from app.services.models import registry
 from app.services.views import JobView
 from tests.support.jobs import export_file, make_job, put_in, record_report
@@ -37,7 +38,8 @@ def test_it_is_queued_with_the_steps_it_has_made_and_those_added(database: Path,
     assert (job.state, job.step, job.total, job.recipe.budget.steps) == (S.QUEUED, step, step + 15, step + 15)
     assert job.recipe == done.recipe.model_copy(update={"budget": job.recipe.budget}), "cadences stay"
     assert (job.result, job.status_reason, job.finished_at) == (None, None, None)
-    assert (job.best, job.asked) == (done.best, {"extended_at": step})
+    assert isinstance(job.spec, Train)
+    assert (job.best, job.spec.extended_at) == (done.best, step)
     extended, state = lifecycle.events(job.id)[-2:]
     assert (extended.type, extended.data["from"], extended.data["to"]) == ("extended", step, step + 15)
     assert "learning-rate schedule that had fallen to 0 starts again" in extended.data["message"]

@@ -8,17 +8,19 @@ from typing import Any
 import pytest
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from sqlalchemy import text
+from sqlalchemy import select
 
 from app.core.settings import CHECKOUT, get_settings
 from app.core.states import JobState
 from app.core.store import Store
 from app.db.repositories import datasets as dataset_rows
 from app.db.session import unit_of_work
+from app.db.tables import Job, ModelVersion
+from app.services.creation import train
 from app.services.experiments import compare
 from app.services.experiments import lifecycle as experiments
 from app.services.jobs import attempts, lifecycle
-from app.services.jobs.plans import Start
+from app.services.jobs.spec import Train
 from app.services.models import registry
 from models.export import HEADER, export_checkpoint, load_export
 from models.spec import upgrade
@@ -30,7 +32,7 @@ from tests.support.packages import PACKAGES
 
 Json = dict[str, Any]
 once = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-RAW = re.compile(r"Recipe\.model_validate|\.recipe\[|recipe=(row|job)\.recipe\b(?!\.)")
+RAW = re.compile(r"Recipe\.model_validate|\.recipe\[|recipe=row\.recipe\b(?!\.)")
 READERS = {"models/spec/upgrade.py", "models/spec/resolve.py", "worker/runners/ranks.py", "app/schemas/jobs.py"}
 """what reads a stored recipe, what a client sends, what this very process sent, and what was read already"""
 
@@ -58,11 +60,10 @@ def _version_0(monkeypatch: pytest.MonkeyPatch) -> None:
 def age_rows() -> None:
     """Write every recipe in the database as version 0 had it."""
     with unit_of_work() as session:
-        for table in ("jobs", "model_versions"):
-            for id_, recipe in session.execute(text(f"SELECT id, recipe FROM {table}")).all():
-                old = lower(json.loads(recipe) if isinstance(recipe, str) else recipe)
-                values = {"id": id_, "recipe": json.dumps(old)}
-                session.execute(text(f"UPDATE {table} SET recipe = :recipe WHERE id = :id"), values)
+        for job in session.scalars(select(Job)):
+            job.spec = {**job.spec, "recipe": lower(job.spec["recipe"])}
+        for version in session.scalars(select(ModelVersion)):
+            version.recipe = lower(version.recipe)
 
 
 def test_rows_of_an_earlier_version_are_read_trained_extended_and_published(database: Path) -> None:
@@ -86,14 +87,15 @@ def test_rows_of_an_earlier_version_are_read_trained_extended_and_published(data
         "again", kept.id, lambda recipe, saved, out, threads: export_checkpoint(recipe, saved, out)
     )
     assert again.recipe == lifecycle.get(job.id).recipe
-    start = Start(job.id, kept)
-    assert lifecycle.get(make_job("gan", "ring8", start=start).id).start is not None
+    begun = lifecycle.get(make_job("gan", "ring8", start_from=kept.id).id).spec
+    assert isinstance(begun, Train)
+    assert begun.start_from is not None
 
 
 @once
 def test_a_budget_in_minutes_of_an_earlier_version_is_settled(database: Path) -> None:
     name, recipe = resolve("gan", dataset="ring8", budget={"minutes": 2})
-    job = lifecycle.create(family=name, recipe=recipe, dataset="ring8", model_name="timed")
+    job = lifecycle.create(train.of_recipe(recipe, name, "timed"))
     age_rows()
     assert attempts.claim(job.id, "tests") is not None
     assert attempts.settle_budget(job.id, 1, 900).budget.steps == 900

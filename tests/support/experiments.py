@@ -6,6 +6,9 @@ from typing import Any
 from app.services.experiments import lifecycle as experiments
 from app.services.experiments.lifecycle import ExperimentView
 from app.services.jobs import attempts, lifecycle
+from app.services.jobs.plan import JobPlan
+from app.services.jobs.spec import Evaluate
+from forger.schemas.specs import Weights
 from tests.support.jobs import export_file
 
 EVALUATED = {"features": "own:abc", "n_real": 100, "n_fake": 100, "resize": "area", "split": "test", "seed": 0}
@@ -38,15 +41,17 @@ def succeed(job_id: str, figures: Mapping[str, float | None], step: int = 20) ->
 def evaluate(subject: str, figures: Mapping[str, float | None], **provenance: Any) -> str:
     """A job that has measured what another learned; its id."""
     learned = lifecycle.get(subject)
-    made = lifecycle.make(
-        "evaluate",
-        learned.recipe,
-        lambda _: {"subject": subject, "asked": {}},
-        None,
+    spec = Evaluate(
+        recipe=learned.recipe,
         family=learned.family,
-        dataset=learned.dataset,
         model_name=learned.model_name,
+        weights=Weights(model=None, checkpoint="ckpt", job=subject, step=20, sha256="0" * 64),
+        n=100,
+        features="own",
+        seed=0,
+        figures=None,
     )
+    made = lifecycle.create(JobPlan(spec, 0))
     assert attempts.claim(made.id, "tests") is not None
     attempts.measured(made.id, 1, figures, {**EVALUATED, **provenance}, b"{}")
     return made.id

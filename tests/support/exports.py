@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from app.core.settings import get_settings
+from app.services.creation import train
 from app.services.datasets.catalog import all_datasets
 from app.services.jobs import attempts, lifecycle
 from models.build import build_generator
@@ -31,7 +32,7 @@ def publish_vivid(
     known, recipe = resolve(
         family, dataset=dataset, seed=seed, budget={"steps": 3}, overrides=overrides, datasets=all_datasets()
     )
-    job = lifecycle.create(family=known, recipe=recipe, dataset=dataset, model_name=name or f"{family}-{dataset}")
+    job = lifecycle.create(train.of_recipe(recipe, known, name or f"{family}-{dataset}"))
     assert attempts.claim(job.id, "tests") is not None
     path = get_settings().home / "some.safetensors"
     write_vivid(path, recipe)

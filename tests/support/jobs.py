@@ -9,10 +9,10 @@ from sqlalchemy import text
 from app.core.settings import get_settings
 from app.core.states import JobState
 from app.db.session import unit_of_work
+from app.services.creation import train
 from app.services.idempotency import Answer
 from app.services.jobs import attempts, lifecycle
 from app.services.jobs.attempts import Reported
-from app.services.jobs.plans import Start
 from app.services.views import JobView
 from models.spec.resolve import resolve
 
@@ -24,15 +24,13 @@ def make_job(
     *,
     seed: int = 1,
     devices: int = 1,
-    start: Start | None = None,
+    start_from: str | None = None,
     answer: Answer | None = None,
     **overrides: Any,
 ) -> JobView:
     name, recipe = resolve(family, dataset=dataset, seed=seed, budget={"steps": steps}, overrides=overrides or None)
     model = f"{family}-{dataset}"
-    return lifecycle.create(
-        family=name, recipe=recipe, dataset=dataset, model_name=model, devices=devices, start=start, answer=answer
-    )
+    return lifecycle.create(train.of_recipe(recipe, name, model, devices=devices, start_from=start_from), answer)
 
 
 def put_in(state: JobState, job_id: str) -> None:

@@ -65,13 +65,13 @@ def test_growth_ends_where_the_next_stage_begins() -> None:
     torch.testing.assert_close(blocks, blocks[..., :1].expand_as(blocks), msg="nothing of the new layers shows yet")
 
 
-def test_truncation_reaches_the_served_pictures(tmp_path: Path) -> None:
+def test_temperature_reaches_the_served_pictures(tmp_path: Path) -> None:
     recipe, trainer = trained("biggan", 2)
     saved = checkpoint.save(trainer.state_dict(), tmp_path, attempt=1)
     export_checkpoint(recipe, saved.path, tmp_path / "export")
     loaded = Loaded(load_export(tmp_path / "export"), CPU, 1)
     spreads = [
-        loaded.sample([Item(3, i, 5, truncation) for i in range(32)]).astype(float).std(0).mean()
-        for truncation in (1.0, 0.5, 0.0)
+        loaded.sample([Item(3, i, 5, temperature) for i in range(32)]).astype(float).std(0).mean()
+        for temperature in (1.0, 0.5, 0.0)
     ]
     assert spreads[0] > spreads[1] > spreads[2] == 0

@@ -52,7 +52,7 @@ def export(home: Path, tmp_path: Path) -> str:
 
 def asked(export: str, id_: str = "one", n: int = 3) -> dict[str, Any]:
     picks = [[None, index] for index in range(n)]
-    request = {"id": id_, "export": export, "picks": picks, "seed": 1, "truncation": 1.0}
+    request = {"id": id_, "export": export, "picks": picks, "seed": 1, "temperature": 1.0}
     return {"answers": ANSWERS, "requests": [request]}
 
 

@@ -5,9 +5,9 @@ import pytest
 
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
+from app.services.creation import train
 from app.services.inference.service import Inference
 from app.services.jobs import attempts, lifecycle
-from app.services.jobs.plans import Start
 from app.services.models import registry
 from app.services.views import EventView, JobView
 from models.spec.recipe import Recipe
@@ -18,7 +18,7 @@ from tests.support.worker import Process, running_worker, until_state, until_ste
 
 
 def create(recipe: Recipe) -> JobView:
-    return lifecycle.create(family=None, recipe=recipe, dataset=recipe.data.dataset, model_name="mine")
+    return lifecycle.create(train.of_recipe(recipe, None, "mine"))
 
 
 def told(job_id: str, type_: str) -> list[EventView]:
@@ -76,22 +76,22 @@ def test_the_last_checkpoint_published_here_is_the_jobs_own_export(broker: Proce
         inference.stop()
 
 
-def start() -> Start:
-    """A checkpoint of a job of another seed, which has ended."""
+def start() -> tuple[str, str]:
+    """A checkpoint and its job, which has another seed and has ended."""
     source = create(resolve("gan", dataset="digits", seed=9)[1])
     assert attempts.claim(source.id, "tests") is not None
     checkpoint = write_checkpoint(source.id, 5)
     attempts.fail(source.id, 1, "internal_error", "It broke.")
-    return Start(source.id, checkpoint)
+    return checkpoint.id, source.id
 
 
 @pytest.mark.long
 def test_a_job_begins_with_anothers_weights_though_that_one_is_gone(broker: Process) -> None:
-    source = start()
-    begun, fresh = make_job("gan", steps=2, start=source), make_job("gan", steps=2)
-    damaged = make_job("gan", start=source)
+    checkpoint, source = start()
+    begun, fresh = make_job("gan", steps=2, start_from=checkpoint), make_job("gan", steps=2)
+    damaged = make_job("gan", start_from=checkpoint)
     get_settings().checkpoints(damaged.id).joinpath("start.pt").unlink()
-    lifecycle.delete(source.job_id)
+    lifecycle.delete(source)
     with running_worker(FORGER_SLOTS="3"):
         assert export_of(finished(begun)) != export_of(finished(fresh))
         failed = until_state(damaged.id, *TERMINAL)

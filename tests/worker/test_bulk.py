@@ -10,10 +10,10 @@ import pytest
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
 from app.core.store import Store, sha256_of
-from app.services.creation import bulk
+from app.services.creation import generate
 from app.services.inference.service import Inference
 from app.services.jobs import lifecycle, shards
-from app.services.models.source_weights import SUBJECT_FILE
+from app.services.models.source_weights import SOURCE_FILE
 from app.services.views import JobView
 from tests.support.exports import publish_slow, publish_vivid
 from tests.support.jobs import make_job
@@ -27,8 +27,8 @@ once = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 
 def ask(**how: Any) -> JobView:
-    usual = {"model": None, "n": 30, "classes": None, "seed": 3, "truncation": 1.0, "format": "npz", "shard": 10}
-    return bulk.create(bulk.generate(Inference(get_settings()), **usual | how))
+    usual = {"model": None, "n": 30, "classes": None, "seed": 3, "temperature": 1.0, "format": "npz", "shard": 10}
+    return lifecycle.create(generate.plan(Inference(get_settings()), **usual | how))
 
 
 def left(job: JobView) -> list[tuple[str, str]]:
@@ -60,7 +60,7 @@ def test_what_was_called_off_keeps_its_shards_and_nothing_else(broker: Process) 
         until_state(job.id, S.PAUSED)
         kept = left(job)
         assert kept
-        assert [path.name for path in get_settings().checkpoints(job.id).iterdir()] == [SUBJECT_FILE]
+        assert [path.name for path in get_settings().checkpoints(job.id).iterdir()] == [SOURCE_FILE]
         lifecycle.resume(job.id)
         until_step(job.id, lifecycle.get(job.id).step + 50)
         lifecycle.cancel(job.id)
@@ -100,9 +100,9 @@ def test_a_shard_that_is_lost_or_damaged_is_made_again_with_those_after_it(
 def test_damaged_weights_fail_with_a_sentence(broker: Process) -> None:
     publish_vivid()
     job = ask()
-    (get_settings().checkpoints(job.id) / SUBJECT_FILE).write_bytes(b"weights")
+    (get_settings().checkpoints(job.id) / SOURCE_FILE).write_bytes(b"weights")
     with running_worker():
         done = until_state(job.id, *TERMINAL)
     assert done.status_reason is not None
-    assert done.status_reason.code == "subject_damaged"
+    assert done.status_reason.code == "weights_damaged"
     assert "Create the job again" in done.status_reason.message

@@ -12,17 +12,17 @@ from app.core.names import TRAIN
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
 from app.core.store import Store
-from app.services.creation import evaluations
+from app.services.creation import evaluate
 from app.services.jobs import attempts, lifecycle
-from app.services.models.source_weights import SUBJECT_FILE
+from app.services.models.source_weights import SOURCE_FILE
 from app.services.views import JobView
 from tests.support.checkpoints import checkpoint_of
 from tests.support.jobs import make_job
 from tests.support.worker import Process, running_worker, until_state, until_step
 from worker import tasks
 from worker.evaluation import full
-from worker.runners.evaluate import Evaluator, finite
-from worker.runners.main import told_in_words
+from worker.runners.evaluate import finite
+from worker.runners.main import runner_of, told_in_words
 from worker.runners.supervisor_link import Lifeline
 
 S = JobState
@@ -33,7 +33,7 @@ once = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 def ask(**how: Any) -> JobView:
     usual = {"model": None, "checkpoint": None, "n": 200, "features": "own", "seed": 3, "figures": None}
-    return evaluations.create(evaluations.plan(**usual | how))
+    return lifecycle.create(evaluate.plan(**usual | how))
 
 
 def evaluation_of(job: JobView) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def test_an_evaluation_without_memory_says_what_to_ask_for(
     job = ask(checkpoint=checkpoint_of("gan", "ring8"))
     assert attempts.claim(job.id, "tests") is not None
     with told_in_words(job.id, 1):
-        Evaluator(job, 1, Lifeline()).run()
+        runner_of(job, 1, Lifeline()).run()
     reason = lifecycle.get(job.id).status_reason
     assert reason is not None
     assert (reason.code, reason.message) == ("out_of_memory", "Memory ran out: ask for a smaller n.")
@@ -91,7 +91,7 @@ def test_a_checkpoint_of_pictures_is_evaluated_with_the_figures_named(broker: Pr
     assert done.result.figures.keys() == {"frechet", "agreement"}
     (picture,) = (left for left in lifecycle.artifacts(job.id) if left.media_type == "image/png")
     Image.open(io.BytesIO(Store(get_settings().artifacts).path(picture.sha256).read_bytes())).verify()
-    assert [path.name for path in get_settings().checkpoints(job.id).iterdir()] == [SUBJECT_FILE]
+    assert [path.name for path in get_settings().checkpoints(job.id).iterdir()] == [SOURCE_FILE]
 
 
 @once
@@ -99,11 +99,11 @@ def test_what_cannot_be_evaluated_fails_with_a_sentence(broker: Process) -> None
     checkpoint = checkpoint_of("gan", "ring8")
     senseless = ask(checkpoint=checkpoint, figures=["agreement"])
     damaged = ask(checkpoint=checkpoint)
-    (get_settings().checkpoints(damaged.id) / SUBJECT_FILE).unlink()
+    (get_settings().checkpoints(damaged.id) / SOURCE_FILE).unlink()
     with running_worker():
         ended = [until_state(job.id, *TERMINAL) for job in (senseless, damaged)]
     reasons = [job.status_reason for job in ended]
-    assert [reason and reason.code for reason in reasons] == ["cannot_measure", "subject_damaged"]
+    assert [reason and reason.code for reason in reasons] == ["cannot_measure", "weights_damaged"]
     assert reasons[0] is not None
     assert "choose from" in reasons[0].message
 

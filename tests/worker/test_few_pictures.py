@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.core.states import JobState
+from app.services.creation import train
 from app.services.datasets import catalog
 from app.services.jobs import attempts, lifecycle
 from app.services.models import registry
@@ -12,7 +13,7 @@ from models.spec.resolve import resolve
 from tests.services.test_datasets import take
 from tests.support.zips import picture
 from tests.worker.test_runner import Ordered
-from worker.runners.train import Runner
+from worker.runners.main import runner_of
 
 SMALL = {"generator": {"width": 4}, "critic": {"width": 4}, "batch_size": 4}
 UPLOADS = {
@@ -41,9 +42,9 @@ def test_a_job_on_few_pictures_succeeds(database: Path, family: str, count: int)
         overrides["critic"] = {"width": 4, "layers": 1}
     known = catalog.all_datasets()
     _, recipe = resolve(family, dataset="few", seed=1, budget={"steps": 4}, overrides=overrides, datasets=known)
-    job = lifecycle.create(family=family, recipe=recipe, dataset="few", model_name="few")
+    job = lifecycle.create(train.of_recipe(recipe, family, "few"))
     assert attempts.claim(job.id, "tests") is not None
-    Runner(job.id, 1, Ordered(-1, lambda: None)).run()
+    runner_of(job, 1, Ordered(-1, lambda: None)).run()
     ended = lifecycle.get(job.id)
     assert (ended.state, ended.step) == (JobState.SUCCEEDED, 4)
     assert [version.name for version in registry.versions()] == ["few"]

@@ -11,7 +11,7 @@ import pytest
 from app.core import owner
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
-from app.services.creation import evaluations
+from app.services.creation import evaluate
 from app.services.jobs import attempts, lifecycle
 from app.services.views import JobView
 from tests.support.checkpoints import checkpoint_of
@@ -79,7 +79,7 @@ def has_begun(job_id: str, attempt: int) -> bool:
 
 def evaluation(checkpoint: str) -> JobView:
     asked: dict[str, Any] = {"model": None, "n": 200, "features": "own", "seed": 3, "figures": ["frechet"]}
-    return evaluations.create(evaluations.plan(checkpoint=checkpoint, **asked))
+    return lifecycle.create(evaluate.plan(checkpoint=checkpoint, **asked))
 
 
 @pytest.mark.processes

@@ -2,19 +2,32 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from app.core.names import EVALUATE, GENERATE, TRAIN, TRANSLATE
 from app.services.jobs import attempts, lifecycle
+from app.services.jobs.plan import JobPlan
+from app.services.jobs.spec import read_spec
 from app.services.views import JobView
 from models.spec.resolve import resolve
 from tests.support.settings import forget
 from worker.runners.numerics import settle
 
+WEIGHTS = {"model": "some@1", "checkpoint": None, "job": None, "step": 5, "sha256": "0" * 64}
 once = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-KINDS = [TRAIN, EVALUATE, GENERATE, TRANSLATE]
+SHARDS = {"format": "npz", "shard": 10}
+REST: dict[str, dict[str, Any]] = {
+    TRAIN: {"devices": 1, "start_from": None, "extended_at": None},
+    EVALUATE: {"weights": WEIGHTS, "n": 100, "features": "own", "seed": 0, "figures": None},
+    GENERATE: {"weights": WEIGHTS, "n": 10, "classes": None, "seed": 0, "temperature": 1.0, **SHARDS},
+    TRANSLATE: {
+        "weights": WEIGHTS, "dataset": "digits", "direction": "a2b", "files": None, "input": None, **SHARDS
+    },
+}  # fmt: skip
+"""by kind: what its spec says beside recipe, family and model"""
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +40,9 @@ def _torch_as_before() -> Iterator[None]:
 
 def a_job(kind: str) -> JobView:
     name, recipe = resolve("gan", dataset="ring8", budget={"steps": 5})
-    job = lifecycle.make(kind, recipe, lambda _: {}, None, family=name, dataset="ring8", model_name="some")
+    about = {"kind": kind, "recipe": recipe.model_dump(mode="json"), "family": name, "model_name": "some"}
+    spec = read_spec(about | REST[kind])
+    job = lifecycle.create(JobPlan(spec, 0))
     assert attempts.claim(job.id, "tests") is not None
     return job
 
@@ -38,7 +53,7 @@ def begin_again(job: JobView, fence: int) -> None:
 
 
 @once
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", REST)
 def test_the_threads_of_the_first_attempt_stay(database: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     job = a_job(kind)
     monkeypatch.setenv("FORGER_THREADS", "3")
@@ -54,7 +69,7 @@ def test_the_threads_of_the_first_attempt_stay(database: Path, kind: str, monkey
 
 
 @once
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", REST)
 def test_numerics_that_cannot_be_had_here_are_an_event(database: Path, kind: str) -> None:
     job = a_job(kind)
     stored = {"device": "cpu", "capability": "ABACUS", "threads": 2, "precision": "fp32", "torch": "0.1"}

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from app.core.settings import get_settings
-from app.services.creation import bulk, evaluations
+from app.services.creation import evaluate, generate
 from app.services.inference.service import Inference
+from app.services.jobs import lifecycle
 from app.services.views import JobView
 from tests.support import suspended
 from tests.support.checkpoints import checkpoint_of
@@ -27,12 +28,12 @@ def training(**overrides: Any) -> JobView:
 
 def evaluating(checkpoint: str) -> JobView:
     asked: dict[str, Any] = {"model": None, "n": 64, "features": "own", "seed": 3, "figures": None}
-    return evaluations.create(evaluations.plan(checkpoint=checkpoint, **asked))
+    return lifecycle.create(evaluate.plan(checkpoint=checkpoint, **asked))
 
 
 def generating() -> JobView:
-    asked: dict[str, Any] = {"model": None, "n": 30, "classes": None, "seed": 3, "truncation": 1.0, "shard": 10}
-    return bulk.create(bulk.generate(Inference(get_settings()), format="npz", **asked))
+    asked: dict[str, Any] = {"model": None, "n": 30, "classes": None, "seed": 3, "temperature": 1.0, "shard": 10}
+    return lifecycle.create(generate.plan(Inference(get_settings()), format="npz", **asked))
 
 
 def creator(kind: str) -> Callable[[], JobView]:

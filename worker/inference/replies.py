@@ -98,7 +98,7 @@ class Answering:
         if image is not None:
             return self._engine.translate(path, image, asked["direction"], pixels=asked["pixels"])
         picks = [(label, index) for label, index in asked["picks"]]
-        return self._engine.sample(path, picks, seed=asked["seed"], truncation=asked["truncation"])
+        return self._engine.sample(path, picks, seed=asked["seed"], temperature=asked["temperature"])
 
     def _done(self, id_: str, answers: str, future: Future[Array]) -> None:
         self._waiting.pop(id_, None)

@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.core.names import GENERATE
 from app.core.settings import get_settings
 from app.core.store import Store
-from app.services.creation.bulk import Generation, Translation
 from app.services.jobs import attempt_files, attempts, shards
+from app.services.jobs.spec import Generate, Translate
 from app.services.views import JobView
 from worker.runners import inputs
 from worker.runners.bulk_pictures import Drawing, Making, Restyling
@@ -28,13 +27,12 @@ if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes be
 class Bulk:
     """One attempt. Shards that were recorded stay; the first that is not there is begun anew."""
 
-    def __init__(self, job: JobView, fence: int, lifeline: Lifeline) -> None:
+    def __init__(self, job: JobView, spec: Generate | Translate, fence: int, lifeline: Lifeline) -> None:
         self._job = job
+        self._spec = spec
         self._fence = fence
         self._lifeline = lifeline
         self._folder = get_settings().checkpoints(job.id)
-        asked = job.asked or {}
-        self._asked = Generation(**asked) if job.kind == GENERATE else Translation(**asked)
         self._done = 0
         """pictures written"""
         self._remaining: Remaining | None = None
@@ -62,12 +60,12 @@ class Bulk:
         shards.settle_total(self._job.id, self._fence, making.total)
         attempts.sweep_files(self._job.id, self._fence)
         self._done = first = self._resume_point()
-        writer = Writer(self._asked.format, making.of, making.class_names)
+        writer = Writer(self._spec.format, making.of, making.class_names)
         self._remaining = Remaining(making.total)
         made = self._counted(making.made(first))
-        for start in range(first, making.total, self._asked.shard):
+        for start in range(first, making.total, self._spec.shard):
             with attempt_files.scratch(self._folder, "shard", self._fence) as folder:
-                self._write(folder, writer, made, start, min(self._asked.shard, making.total - start))
+                self._write(folder, writer, made, start, min(self._spec.shard, making.total - start))
         shards.finish(self._job.id, self._fence)
 
     def _loaded(self) -> "Loaded":
@@ -78,16 +76,16 @@ class Bulk:
         from serving.engine import Loaded
 
         settled = settle(self._job, self._fence)
-        export = load_export(inputs.held(self._job, self._beat))
+        export = load_export(inputs.verified_weights(self._job.id, self._spec.weights, self._beat))
         return Loaded(export, torch.device(settled.device), settled.threads)
 
     @contextmanager
     def _making(self, loaded: "Loaded") -> Iterator[Making]:
-        if isinstance(self._asked, Generation):
-            yield Drawing(loaded, self._asked)
+        if isinstance(self._spec, Generate):
+            yield Drawing(loaded, self._spec)
             return
-        with source_of(self._asked, self._job.recipe, self._folder, self._beat) as source:
-            yield Restyling(loaded, self._asked, source, self._beat)
+        with source_of(self._spec, self._folder, self._beat) as source:
+            yield Restyling(loaded, self._spec, source, self._beat)
 
     def _resume_point(self) -> int:
         """Pictures in the shards that are there, up to the first that is not; the job is rewound to it."""
@@ -102,10 +100,10 @@ class Bulk:
 
     def _write(self, folder: Path, writer: Writer, made: Iterable[Made], first: int, count: int) -> None:
         """Write one shard in `folder` and record it."""
-        name = f"shard-{first // self._asked.shard:04d}.{self._asked.format}"
+        name = f"shard-{first // self._spec.shard:04d}.{self._spec.format}"
         path = folder / name
         writer.write(path, made, first, count)
-        shards.record(self._job.id, self._fence, first + count, path, name, MEDIA[self._asked.format])
+        shards.record(self._job.id, self._fence, first + count, path, name, MEDIA[self._spec.format])
 
     def _counted(self, made: Iterable[Made]) -> Iterator[Made]:
         """With a heartbeat after each. Raises CalledOff."""

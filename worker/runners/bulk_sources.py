@@ -16,14 +16,15 @@ from app.core.names import LABELS, LEFT_OUT
 from app.core.sandbox.parent import Sandbox
 from app.core.settings import get_settings
 from app.core.store import Store, sha256_of
-from app.services.creation import bulk
-from app.services.creation.bulk import INPUT_FILE, Translation
+from app.services.creation.translate import INPUT_FILE
 from app.services.datasets import catalog
 from app.services.inference import translation
+from app.services.jobs.spec import Translate
 from data.archive import Index, Pick
 from data.decode import NOW, Reading
 from data.uploads import read_untrusted
 from models.errors import JobFailure
+from models.spec.data import DataSpec
 from models.spec.recipe import Recipe
 from worker.runners.inputs import READING_S, load
 
@@ -53,46 +54,45 @@ class Source(Protocol):
 
 
 @contextmanager
-def source_of(asked: Translation, recipe: Recipe, folder: Path, beat: Beat) -> Iterator[Source]:
+def source_of(spec: Translate, folder: Path, beat: Beat) -> Iterator[Source]:
     """`folder` is the job's own. Raises CannotTranslate, DatasetMissing."""
-    if asked.dataset is None:
+    if spec.dataset is None:
         archive = folder / INPUT_FILE
-        if not archive.is_file() or sha256_of(archive, beat) != asked.input:
+        if not archive.is_file() or sha256_of(archive, beat) != spec.input:
             raise CannotTranslate("The pictures that were sent are missing or damaged. Send them again.")
         with closing(Sandbox(1, readable=(archive,))) as sandbox:
             sent = sandbox.run(read_untrusted.members, archive, SENT_MOST, get_settings().max_dataset_unpacked_bytes)
-            yield Archived(archive, sandbox, [Pick(name) for name in sent["files"]], recipe)
-    elif (files := catalog.files(asked.dataset)) is None:
-        yield BuiltIn(asked, recipe, beat)
-    elif asked.format == "npz":  # as versions allowed that made all pictures of one size
+            yield Archived(archive, sandbox, [Pick(name) for name in sent["files"]], spec.recipe)
+    elif (files := catalog.files(spec.dataset)) is None:
+        yield BuiltIn(spec.dataset, spec, beat)
+    elif spec.format == "npz":  # as versions allowed that made all pictures of one size
         raise CannotTranslate("Pictures come back at their own sizes, which one array cannot hold: ask for zip.")
     else:
         store = Store(get_settings().artifacts)
         for path in (files.archive, files.index):
             if (how := store.flaw(path.name)) is not None:
-                sentence = f"The files of '{asked.dataset}' are missing or damaged (one is {how})."
+                sentence = f"The files of '{spec.dataset}' are missing or damaged (one is {how})."
                 raise CannotTranslate(f"{sentence} Upload it again under another name.")
         index = Index.from_bytes(files.index.read_bytes())
-        pile = int(asked.direction == "b2a" and (len(index.train.piles) > 1 or index.halved))
+        pile = int(spec.direction == "b2a" and (len(index.train.piles) > 1 or index.halved))
         parts = [part for part in (index.train, index.held) if part is not None]
         picks = [pick for part in parts for pick in index.pictures(part, pile)]
         labels = None if index.train.labels is None else [label for part in parts for label in part.labels or ()]
         with closing(Sandbox(1, readable=(files.archive,))) as sandbox:
-            class_names = catalog.find(asked.dataset).info.class_names
-            yield Archived(files.archive, sandbox, picks, recipe, index.reading, labels, class_names)
+            class_names = catalog.find(spec.dataset).info.class_names
+            yield Archived(files.archive, sandbox, picks, spec.recipe, index.reading, labels, class_names)
 
 
 class BuiltIn:
     """Of one size, numbered."""
 
-    def __init__(self, asked: Translation, recipe: Recipe, beat: Beat) -> None:
-        assert asked.dataset is not None
-        data = load(bulk.data_of(asked.dataset, recipe), "train", beat)
-        pile = data.images if data.images is not None else data.a if asked.direction == "a2b" else data.b
+    def __init__(self, dataset: str, spec: Translate, beat: Beat) -> None:
+        data = load(data_of(dataset, spec.recipe), "train", beat)
+        pile = data.images if data.images is not None else data.a if spec.direction == "a2b" else data.b
         assert pile is not None
         self.names: Sequence[str | None] = [None] * len(pile)
         self.labels: Sequence[int] | None = None if data.labels is None else data.labels.tolist()
-        self.class_names = catalog.find(asked.dataset).info.class_names
+        self.class_names = catalog.find(dataset).info.class_names
         self._pile = pile
 
     def called(self, number: int) -> str | None:
@@ -101,6 +101,12 @@ class BuiltIn:
     def picture(self, number: int) -> Array:
         shown: Array = np.ascontiguousarray(self._pile[number].permute(1, 2, 0).numpy())
         return shown
+
+
+def data_of(dataset: str, recipe: Recipe) -> DataSpec:
+    """Return a built-in dataset's spec at its own size, in the model's channels."""
+    spec = catalog.find(dataset).info.spec()
+    return spec.model_copy(update={"channels": getattr(recipe.data, "channels", 3)})
 
 
 class Archived:

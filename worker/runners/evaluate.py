@@ -2,11 +2,11 @@
 
 import json
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from app.core.settings import get_settings
 from app.services.jobs import attempts
+from app.services.jobs.spec import Evaluate
 from app.services.views import JobView
 from worker.runners import inputs
 from worker.runners.inputs import load
@@ -24,8 +24,9 @@ if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes be
 class Evaluator:
     """One attempt. An evaluation that is paused or tried again starts anew: it takes minutes and comes out equal."""
 
-    def __init__(self, job: JobView, fence: int, lifeline: Lifeline) -> None:
+    def __init__(self, job: JobView, spec: Evaluate, fence: int, lifeline: Lifeline) -> None:
         self._job = job
+        self._spec = spec
         self._fence = fence
         self._lifeline = lifeline
 
@@ -40,39 +41,40 @@ class Evaluator:
     def _run(self) -> None:
         from worker.evaluation.full import evaluate
 
-        settings, asked = get_settings(), self._job.asked or {}
+        settings, spec = get_settings(), self._spec
         device = settle(self._job, self._fence).device
         self._beat()
-        recipe, step, generator = self._subject(asked)
+        recipe, step, generator = self._generator()
         self._beat()
         found = evaluate(
             recipe,
             generator.to(device),
             step,
             self._load,
-            n=asked["n"],
-            features=asked["features"],
-            seed=asked["seed"],
+            n=spec.n,
+            features=spec.features,
+            seed=spec.seed,
             cache=settings.judges,
             weights=settings.data,
             beat=self._beat,
-            only=asked["figures"],
+            only=spec.figures,
         )
         report = json.dumps(finite(found.as_dict()), indent=2).encode()
         figures = finite(found.figures)
         attempts.measured(self._job.id, self._fence, figures, found.provenance, report, found.picture)
 
-    def _subject(self, asked: Mapping[str, Any]) -> "tuple[Recipe, int, nn.Module]":
+    def _generator(self) -> "tuple[Recipe, int, nn.Module]":
         """The recipe and the generator that serves: of a checkpoint its average, made ready as for an export."""
         from models.export import averaged, load_whole
 
-        held = inputs.held(self._job, self._beat)
-        if asked["model"] is not None:
-            return load_whole(held)
-        return self._job.recipe, *averaged(self._job.recipe, held, self._beat)
+        weights = self._spec.weights
+        path = inputs.verified_weights(self._job.id, weights, self._beat)
+        if weights.model is not None:
+            return load_whole(path)
+        return self._spec.recipe, *averaged(self._spec.recipe, path, self._beat)
 
     def _load(self, split: "Split") -> "Data":
-        return load(self._job.recipe.data, split, self._beat)
+        return load(self._spec.recipe.data, split, self._beat)
 
     def _beat(self) -> None:
         """Between two stages. Raises CalledOff."""

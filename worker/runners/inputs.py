@@ -16,14 +16,14 @@ from data.archive import Pick
 from data.decode import Fault, Unreadable
 from data.prepare import How, Pixels
 from data.uploads import read_untrusted
+from forger.schemas.specs import Weights
 from models.errors import JobFailure
 from models.spec.data import DataSpec
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from data.readers.builtin import Data, Split
 from app.core.store import sha256_of
-from app.services.models.source_weights import SUBJECT_FILE
-from app.services.views import JobView
+from app.services.models.source_weights import SOURCE_FILE
 
 READING_S = 300.0
 """by the clock, for a few pictures: the machine may be busy with jobs"""
@@ -77,15 +77,15 @@ class Reader:
             raise Unreadable(Fault.DAMAGED, error.detail) from error
 
 
-class SubjectDamaged(JobFailure):
+class WeightsDamaged(JobFailure):
     """The weights are not what they were."""
 
-    code = "subject_damaged"
+    code = "weights_damaged"
 
 
-def held(job: JobView, beat: Callable[[], None]) -> Path:
-    """The file, verified; `beat` is called all along. Raises SubjectDamaged."""
-    path = get_settings().checkpoints(job.id) / SUBJECT_FILE
-    if not path.is_file() or sha256_of(path, beat) != (job.asked or {})["sha256"]:
-        raise SubjectDamaged("The weights that this job works with are missing or damaged. Create the job again.")
+def verified_weights(job_id: str, weights: Weights, beat: Callable[[], None]) -> Path:
+    """Return the file of the weights that the job uses; `beat` is called all along. Raises WeightsDamaged."""
+    path = get_settings().checkpoints(job_id) / SOURCE_FILE
+    if not path.is_file() or sha256_of(path, beat) != weights.sha256:
+        raise WeightsDamaged("The weights that this job works with are missing or damaged. Create the job again.")
     return path

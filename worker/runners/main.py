@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import OperationalError
 from structlog.contextvars import bind_contextvars
 
-from app.core import machine, names
+from app.core import machine
 from app.core.disk_full import no_room
 from app.core.errors import FencedOut
 from app.core.logging import configure, get_logger
@@ -17,6 +17,7 @@ from app.core.sandbox import private
 from app.core.settings import get_settings
 from app.services.jobs import attempts
 from app.services.jobs.attempt_files import FilesLost
+from app.services.jobs.spec import Evaluate, Generate, Train, Translate
 from app.services.views import JobView
 from models.errors import JobFailure
 from models.spec.plugins import PluginFailed, PluginMissing
@@ -48,7 +49,7 @@ def main(job_id: str, fence: int) -> int:
         with told_in_words(job_id, fence):
             job = attempts.held(job_id, fence)
             confine(job)
-            _work(job, fence, lifeline).run()
+            runner_of(job, fence, lifeline).run()
     except FencedOut as error:
         log.info("fenced_out", reason=str(error))
     except OperationalError:  # no way to tell the row: the supervisor sees the exit, and the job is tried again
@@ -57,18 +58,18 @@ def main(job_id: str, fence: int) -> int:
     return 0
 
 
-def _work(job: JobView, fence: int, lifeline: Lifeline) -> "Evaluator | Bulk | Runner":
-    match job.kind:
-        case names.EVALUATE:
+def runner_of(job: JobView, fence: int, lifeline: Lifeline) -> "Evaluator | Bulk | Runner":
+    match job.spec:
+        case Evaluate() as spec:
             from worker.runners.evaluate import Evaluator
 
-            return Evaluator(job, fence, lifeline)
-        case names.GENERATE | names.TRANSLATE:
+            return Evaluator(job, spec, fence, lifeline)
+        case Generate() | Translate() as spec:
             from worker.runners.bulk import Bulk
 
-            return Bulk(job, fence, lifeline)
-        case _:
-            return Runner(job.id, fence, lifeline)
+            return Bulk(job, spec, fence, lifeline)
+        case Train() as spec:
+            return Runner(job, spec, fence, lifeline)
 
 
 @contextmanager

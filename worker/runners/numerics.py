@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from app.core.names import GENERATE, TRANSLATE
 from app.core.settings import get_settings
 from app.services.jobs import attempts
+from app.services.jobs.spec import Generate, Train, Translate
 from app.services.views import JobView
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -35,9 +35,10 @@ def _measured(job: JobView) -> "Numerics":
 
     from worker.training import numerics
 
-    settings = get_settings()
-    here = numerics.measure(settings.device, job.recipe, settings.threads, job.devices, settings.slots)
-    if job.kind not in (GENERATE, TRANSLATE):
+    settings, spec = get_settings(), job.spec
+    devices = spec.devices if isinstance(spec, Train) else 1
+    here = numerics.measure(settings.device, spec.recipe, settings.threads, devices, settings.slots)
+    if not isinstance(spec, Generate | Translate):
         return here
     threads = settings.threads or torch.get_num_threads()
     return replace(here, threads=threads, precision="fp32", deterministic=False)

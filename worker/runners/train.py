@@ -14,6 +14,8 @@ from app.core.settings import get_settings
 from app.core.store import sha256_of
 from app.services import plugins
 from app.services.jobs import attempt_files, attempts
+from app.services.jobs.spec import Train
+from app.services.models.source_weights import START_FILE
 from app.services.views import CheckpointView, JobView
 from models.errors import JobFailure
 from models.spec.recipe import Recipe
@@ -42,13 +44,15 @@ class StartDamaged(JobFailure):
 class Runner:
     """Implements the training loop's listener: what happens goes into the job's row."""
 
-    def __init__(self, job_id: str, fence: int, lifeline: Lifeline) -> None:
-        self._job_id = job_id
+    def __init__(self, job: JobView, spec: Train, fence: int, lifeline: Lifeline) -> None:
+        self._job = job
+        self._job_id = job.id
+        self._spec = spec
         self._fence = fence
         self._lifeline = lifeline
-        self._folder = get_settings().checkpoints(job_id)
+        self._folder = get_settings().checkpoints(job.id)
         self._latest: Path | None = None
-        self._reports = Reports(partial(attempts.record_reports, job_id, fence))
+        self._reports = Reports(partial(attempts.record_reports, job.id, fence))
         self._beginning = Beginning()
         self._from = 0
         """the step that the attempt goes on from"""
@@ -74,21 +78,21 @@ class Runner:
             from worker.training.loop import Finished, train
 
             self._beginning.over("imports")
-            job = attempts.held(self._job_id, self._fence)
-            plugins.require(job.recipe)
-            settled = settle(job, self._fence)  # another part of torch comes with it, a third as large as all before
+            plugins.require(self._spec.recipe)
+            settled = settle(
+                self._job, self._fence
+            )  # another part of torch comes with it, a third as large as all before
             numerics.hold_cores(settled)
         self._beginning.over("settling")
         self._heed(now=True)
-        loaded = self._load(job)
+        loaded = self._load()
         self._beginning.over("data")
         self._heed(now=True)
         self._folder.mkdir(parents=True, exist_ok=True)
-        extended_at = (job.asked or {}).get("extended_at")
-        self._latest = self._resume_point(extended_at)
+        self._latest = self._resume_point()
         attempts.sweep_files(self._job_id, self._fence)
-        start = self._start(job) if self._latest is None else None
-        recipe = job.recipe
+        start = self._start() if self._latest is None else None
+        recipe = self._spec.recipe
         if recipe.budget.minutes is not None:
             recipe = self._settle_budget(recipe, loaded, settled, start)
         self._remaining = Remaining(recipe.budget.steps, None if recipe.watch is None else recipe.watch.every)
@@ -104,7 +108,7 @@ class Runner:
                 numerics=settled,
                 weights=get_settings().data,
                 judges=get_settings().judges,
-                extended_at=extended_at,
+                extended_at=self._spec.extended_at,
                 graphs=get_settings().cuda_graphs,
             )
         self._reports.flush()
@@ -164,8 +168,8 @@ class Runner:
     def _scratch(self, purpose: str) -> AbstractContextManager[Path]:
         return attempt_files.scratch(self._folder, purpose, self._fence)
 
-    def _load(self, job: JobView) -> "Data":
-        return load(job.recipe.data, "train", self._heed)
+    def _load(self) -> "Data":
+        return load(self._spec.recipe.data, "train", self._heed)
 
     def _heed(self, *, now: bool = False) -> None:
         """Before the first step and after the last one. Raises CalledOff."""
@@ -192,22 +196,23 @@ class Runner:
             self._job_id, self._fence, throughput.steps_within(recipe, measured, settings.max_steps)
         )
 
-    def _resume_point(self, extended_at: int | None) -> Path | None:
+    def _resume_point(self) -> Path | None:
         """The newest checkpoint that is whole; the job is rewound to it. None: from the start."""
         recorded = attempts.recorded_checkpoints(self._job_id)
         for row in recorded:
             path = self._folder / row.file
             if path.is_file() and sha256_of(path, self._heed) == row.sha256:
-                self._rewind(row.step, extended_at)
+                self._rewind(row.step)
                 return path
             self._tell_damage(row)
         if recorded:
-            self._rewind(0, extended_at)
+            self._rewind(0)
         return None
 
-    def _rewind(self, step: int, extended_at: int | None) -> None:
+    def _rewind(self, step: int) -> None:
         self._from = step
         attempts.rewind(self._job_id, self._fence, step)
+        extended_at = self._spec.extended_at
         if extended_at is not None and step < extended_at:
             reason = (
                 f"The job was extended at step {extended_at} and goes on from step {step}, before that: the steps "
@@ -215,12 +220,12 @@ class Runner:
             )
             attempts.record_event(self._job_id, self._fence, "exactness_lost", {"reason": reason})
 
-    def _start(self, job: JobView) -> Path | None:
-        """The verified checkpoint of another job whose weights this one begins with, if it does."""
-        if job.start is None:
+    def _start(self) -> Path | None:
+        """Return the verified checkpoint of another job whose weights this one begins with, if it does."""
+        weights, path = self._spec.start_from, self._folder / START_FILE
+        if weights is None:
             return None
-        path: Path = self._folder / job.start["file"]
-        if not path.is_file() or sha256_of(path, self._heed) != job.start["sha256"]:
+        if not path.is_file() or sha256_of(path, self._heed) != weights.sha256:
             raise StartDamaged("The weights that this job begins with are missing or damaged. Create it again.")
         return path
 

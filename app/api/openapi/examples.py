@@ -11,6 +11,7 @@ from app.services import recipes
 from app.services.capacity import estimates
 from app.services.jobs import measurements
 from data.uploads.report import Class, Listed, Report, Span, Transform
+from forger.schemas.specs import TrainSpec
 from models.spec.datasets import DATASETS
 from models.spec.families import FAMILIES
 
@@ -43,7 +44,7 @@ PARAMETERS: Mapping[str, Any] = {
     "n": 16,
     "seed": 1,
     "scale": 4,
-    "truncation": 0.8,
+    "temperature": 0.8,
     "model": MODEL,
     "state": "running",
     "family": "cdcgan",
@@ -79,6 +80,7 @@ def _replies() -> list[Out]:
     estimate = jobs.EstimateOut.of(estimates.of(recipe), takes_s=51)
     message = "No trouble is seen after 5 evaluations: its Fréchet distance of features is 4.3."
     health = Health(state="healthy", kind=None, step=300, message=message)
+    spec = TrainSpec(devices=1, start_from=None, extended_at=None)
     job = jobs.JobOut(
         id=JOB,
         kind="train",
@@ -88,12 +90,9 @@ def _replies() -> list[Out]:
         recipe=recipe,
         dataset="digits",
         model=MODEL,
-        start_from=None,
-        asked=None,
-        subject=None,
+        spec=spec,
         experiment=None,
         case=None,
-        resources=jobs.ResourcesOut(devices=1),
         estimate=estimate,
         numerics={"device": "cpu", "capability": "AVX512", "threads": 2, "precision": "bf16", "torch": "2.13.0"},
         attempt=1,
@@ -145,8 +144,8 @@ def _replies() -> list[Out]:
         family="cdcgan",
         dataset="digits",
         model=MODEL,
+        spec=spec,
         estimate=estimate,
-        asked=None,
         notes=[],
         refusals=[],
     )

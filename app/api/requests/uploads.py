@@ -22,7 +22,7 @@ from app.core.limiter import Gate
 from app.core.limits import SENT_MOST
 from app.core.settings import Settings
 from app.core.store import sha256_of
-from app.services.creation.bulk import Sent
+from app.services.creation.translate import Sent
 
 NAME_BYTES = 200
 PLACED = 1 << 20

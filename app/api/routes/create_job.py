@@ -1,6 +1,5 @@
 """POST /jobs: makes a job of any kind, answers the one that the same request made before, or says what it would be."""
 
-from dataclasses import asdict
 from typing import Annotated, Any
 
 from anyio import to_thread
@@ -18,14 +17,16 @@ from app.core.errors import FieldError, ForgerError, Invalid
 from app.core.limits import KEY_LENGTH, SENT_MOST
 from app.core.settings import link
 from app.schemas.bulk import GenerateIn, TranslateIn
-from app.schemas.jobs import EstimateOut, EvaluateIn, ExtendIn, JobIn, JobOut, PlanOut, Refusal, TrainIn
+from app.schemas.jobs import EstimateOut, EvaluateIn, ExtendIn, JobIn, JobOut, PlanOut, Refusal, TrainIn, spec_out
 from app.services import idempotency
 from app.services.capacity import admission, durations, estimates
-from app.services.creation import bulk, evaluations
-from app.services.creation.bulk import Bulk, Sent
-from app.services.idempotency import Answer, Replay
+from app.services.creation import evaluate, generate, train, translate
+from app.services.creation.translate import Sent
+from app.services.idempotency import Replay
 from app.services.inference.service import Inference
-from app.services.jobs import lifecycle, plans
+from app.services.jobs import lifecycle
+from app.services.jobs.plan import JobPlan
+from app.services.jobs.spec import JobSpec, Train
 from app.services.views import JobView
 from models.spec.wording import WORDS
 
@@ -104,7 +105,7 @@ def _restyling(wish: TranslateIn, inference: Inference, sent: Sent, key: str | N
     with idempotency.once(key, mark) as turn:
         if isinstance(turn, Replay):
             return lifecycle.get(turn.id), True
-        return bulk.create(bulk.translate(inference, **_asked(wish), sent=sent), turn), False
+        return lifecycle.create(_plan(wish, inference, sent), turn), False
 
 
 router.add_api_route(
@@ -136,76 +137,60 @@ def create_job(asked: JobIn, response: Response, inference: TheInference, key: K
     """
     wish = asked.root
     if wish.dry_run:
-        return Response(_planned(wish, inference).model_dump_json(), media_type="application/json")
+        return Response(_dry_run(wish, inference).model_dump_json(), media_type="application/json")
     mark = idempotency.fingerprint(wish.model_dump())
     with idempotency.once(key, mark) as turn:
-        job = lifecycle.get(turn.id) if isinstance(turn, Replay) else _made(wish, inference, turn)
+        job = lifecycle.get(turn.id) if isinstance(turn, Replay) else lifecycle.create(_plan(wish, inference), turn)
     if isinstance(turn, Replay):
         response.headers["Idempotency-Replayed"] = "true"
     response.headers["Location"] = link(f"/jobs/{job.id}")
     return JobOut.of(job)
 
 
-def _asked(wish: Wish) -> dict[str, Any]:
-    return wish.model_dump(exclude={"kind", "dry_run"})
+def _plan(wish: Wish, inference: Inference, sent: Sent | None = None) -> JobPlan[JobSpec]:
+    """Make a request whole. Raises Invalid with a pointer per refusal, NotFound, Conflict."""
+    match wish:
+        case TrainIn():
+            how = wish.model_dump(exclude={"kind", "dry_run", "resources"})
+            return train.plan(**how, devices=wish.resources.devices)
+        case EvaluateIn():
+            return evaluate.plan(**wish.model_dump(exclude={"kind", "dry_run"}))
+        case GenerateIn():
+            return generate.plan(inference, **wish.model_dump(exclude={"kind", "dry_run"}))
+        case TranslateIn():
+            return translate.plan(inference, **wish.model_dump(exclude={"kind", "dry_run"}), sent=sent)
 
 
-def _bulk(wish: GenerateIn | TranslateIn, inference: TheInference) -> Bulk:
-    make = bulk.generate if isinstance(wish, GenerateIn) else bulk.translate
-    return make(inference, **_asked(wish))
-
-
-def _made(wish: Wish, inference: TheInference, answer: Answer | None) -> JobView:
-    if isinstance(wish, EvaluateIn):
-        return evaluations.create(evaluations.plan(**_asked(wish)), answer)
-    if isinstance(wish, GenerateIn | TranslateIn):
-        return bulk.create(_bulk(wish, inference), answer)
-    plan = plans.make(**_asked(wish))
-    return lifecycle.create(
-        family=plan.family,
-        recipe=plan.recipe,
-        dataset=plan.recipe.data.dataset,
-        model_name=plan.model,
-        devices=plan.devices,
-        start=plan.start,
-        answer=answer,
-    )
-
-
-def _planned(wish: Wish, inference: TheInference) -> PlanOut:
+def _dry_run(wish: Wish, inference: Inference) -> PlanOut:
     nothing = PlanOut(
         kind=wish.kind,
+        spec=None,
         recipe=None,
         family=None,
         dataset=None,
         model=None,
         estimate=None,
-        asked=None,
         notes=[],
         refusals=[],
     )
     try:
-        known = _known(wish, inference)
+        spec = _plan(wish, inference).spec
     except ForgerError as error:
         fields = error.errors or (FieldError("", error.detail),)
         refusals = [Refusal(pointer=field.pointer, message=field.message) for field in fields]
         return nothing.model_copy(update={"refusals": refusals})
-    return nothing.model_copy(update={"dataset": known["recipe"].data.dataset, **known})
-
-
-def _known(wish: Wish, inference: TheInference) -> dict[str, Any]:
-    if isinstance(wish, EvaluateIn):
-        made = evaluations.plan(**_asked(wish))
-        asked = made.asked.as_dict()
-        return {"recipe": made.recipe, "family": made.family, "model": made.model_name, "asked": asked}
-    if isinstance(wish, GenerateIn | TranslateIn):
-        many = _bulk(wish, inference)
-        of = {"recipe": many.version.recipe, "family": many.family, "model": many.version.name}
-        return {**of, "dataset": many.dataset, "asked": asdict(many.asked)}
-    plan = plans.make(**_asked(wish))
-    estimate = EstimateOut.of(estimates.of(plan.recipe, plan.devices), durations.expected_s(plan.recipe, plan.family))
-    known = {"recipe": plan.recipe, "family": plan.family, "model": plan.model}
-    return {**known, "estimate": estimate, "notes": plans.notes(plan.recipe)}
+    known: dict[str, Any] = {
+        "spec": spec_out(spec),
+        "recipe": spec.recipe,
+        "family": spec.family,
+        "dataset": spec.dataset_name,
+        "model": spec.model_name,
+    }
+    if isinstance(spec, Train):
+        estimate = estimates.of(spec.recipe, spec.devices)
+        known["estimate"] = EstimateOut.of(estimate, durations.expected_s(spec.recipe, spec.family))
+        known["notes"] = train.notes(spec.recipe)
+    return nothing.model_copy(update=known)
 
 
 @router.post("/{job_id}/extend", dependencies=[Depends(json_body)], responses=refused(409, 429, 507))

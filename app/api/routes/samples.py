@@ -125,7 +125,7 @@ async def get_sample(
     def then(made: Future[Array]) -> Awaitable[bytes]:
         return finished(made, encoded, pixels)
 
-    drawing = inference.sample(version, picks, then, seed=seed, truncation=asked.truncation)
+    drawing = inference.sample(version, picks, then, seed=seed, temperature=asked.temperature)
     body = await while_here(request, drawing)
     return Response(body, media_type=MEDIA_OF[format_], headers=headers)
 
@@ -187,7 +187,7 @@ def _refused(pointer: str, sentence: str) -> Invalid:
 def _headers(
     version: VersionView, asked: SampleQuery, format_: Format, seed: int, label: int | str | None
 ) -> dict[str, str]:
-    parts = (version.export_sha256, label, asked.n, seed, asked.truncation, asked.scale, format_)
+    parts = (version.export_sha256, label, asked.n, seed, asked.temperature, asked.scale, format_)
     pinned = asked.model == reference(version) and asked.seed is not None
     headers = {
         "ETag": '"' + hashlib.sha256(repr(parts).encode()).hexdigest()[:32] + '"',

@@ -47,5 +47,5 @@ def remove(session: Session, experiment_id: str) -> None:
 def evaluations(session: Session, job_ids: Collection[str]) -> list[Job]:
     """The jobs that have evaluated what these learned, oldest first."""
     done = select(Job).where(Job.kind == "evaluate", Job.state == JobState.SUCCEEDED)
-    found = [row for part in in_parts(job_ids) for row in session.scalars(done.where(Job.subject.in_(part)))]
+    found = [row for part in in_parts(job_ids) for row in session.scalars(done.where(Job.source_job.in_(part)))]
     return sorted(found, key=lambda row: row.id)

@@ -116,7 +116,7 @@ def _training(session: Session, number: int, job_id: str) -> JobView:
         sentence = f"There is no job '{job_id[:80]}'. GET /jobs lists them."
         raise NotFound(sentence, code="job_not_found", errors=(FieldError(f"/jobs/{number}", sentence),))
     if row.kind != "train":
-        judged = f": name the job whose weights it works with, {row.subject}" if row.subject else ""
+        judged = f": name the job whose weights it works with, {row.source_job}" if row.source_job else ""
         sentence = f"Job {job_id} trains nothing{judged}."
         raise Invalid(sentence, errors=(FieldError(f"/jobs/{number}", sentence),))
     return views.job(row)

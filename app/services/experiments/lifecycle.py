@@ -19,11 +19,12 @@ from app.db.tables import Experiment
 from app.services import queue, views
 from app.services.capacity import admission, durations, estimates
 from app.services.capacity.durations import Experience
+from app.services.creation import train
 from app.services.experiments.grid import Case, cases_of, model_name, seeds_of
 from app.services.idempotency import Answer
-from app.services.jobs import lifecycle, measurements, plans
+from app.services.jobs import lifecycle, measurements
 from app.services.jobs.measurements import FigureHead, Measured, Spread, Summary
-from app.services.jobs.plans import Plan
+from app.services.jobs.spec import Train
 from app.services.views import JobView
 
 Json = dict[str, Any]
@@ -36,7 +37,7 @@ class Planned:
 
     case: Case
     seed: int
-    plan: Plan
+    spec: Train
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +94,19 @@ def plan(
     found = cases_of(recipe, overrides, cases, grid)
     chosen = seeds_of(seeds, len(found))
     known = durations.experience()
-    made: list[tuple[Case, Plan]] = []
+    made: list[tuple[Case, Train]] = []
     refusals: dict[tuple[str, str], list[str]] = {}
     for case in found:
         try:
-            whole = plans.make(
+            planned = train.plan(
                 case.recipe,
                 dataset=dataset,
                 seed=chosen[0],
                 budget=None if case.has_budget else budget,
                 overrides=case.overrides,
-                model=None,
-                start_from=None,
                 experience=known,
             )
-            made.append((case, _named(whole, case, model or name, alone=len(found) == 1 and cases is None)))
+            made.append((case, _named(planned.spec, case, model or name, alone=len(found) == 1 and cases is None)))
         except Invalid as error:
             for field in error.errors:
                 refusals.setdefault((case.place(field.pointer), field.message), []).append(case.name)
@@ -116,13 +115,13 @@ def plan(
     if refusals:
         raise _refused(refusals, len(found))
     alike = _watched_alike(made)
-    return [Planned(case, seed, _seeded(own, seed)) for seed in chosen for case, own in alike]
+    return [Planned(case, seed, _with(own, seed=seed)) for seed in chosen for case, own in alike]
 
 
 def takes_s(planned: Sequence[Planned]) -> float | None:
     """Seconds that all jobs take one after the other; None where that is not known of one."""
     experience = durations.experience()
-    each = [experience.of(one.plan.recipe, one.plan.family).takes_s for one in planned]
+    each = [experience.of(one.spec.recipe, one.spec.family).takes_s for one in planned]
     known = [seconds for seconds in each if seconds is not None]
     return sum(known) if len(known) == len(each) else None
 
@@ -131,13 +130,13 @@ def notes(planned: Sequence[Planned]) -> list[str]:
     """What is to be known beforehand, each once, with the names of the cases that it is about."""
     told: dict[str, dict[str, None]] = {}
     for one in planned:
-        for note in plans.notes(one.plan.recipe):
+        for note in train.notes(one.spec.recipe):
             told.setdefault(note, {})[one.case.name] = None
     cases = {one.case.name for one in planned}
     return [note if len(named) == len(cases) else f"{', '.join(named)}: {note}" for note, named in told.items()]
 
 
-def _watched_alike(made: Sequence[tuple[Case, Plan]]) -> list[tuple[Case, Plan]]:
+def _watched_alike(made: Sequence[tuple[Case, Train]]) -> list[tuple[Case, Train]]:
     """Where nobody says how they are watched, evaluations of all cases have the same number of samples, the fewest:
     figures of other numbers could not be held against each other."""
     watches = [own.recipe.watch for case, own in made if _watched_unasked(case)]
@@ -151,26 +150,20 @@ def _watched_unasked(case: Case) -> bool:
     return isinstance(case.recipe, str) and "watch" not in (case.overrides or {})
 
 
-def _with_samples(plan: Plan, samples: int) -> Plan:
-    recipe = plan.recipe
-    if recipe.watch is None:
-        return plan
-    return _with(plan, recipe=recipe.model_copy(update={"watch": recipe.watch.model_copy(update={"samples": samples})}))
+def _with_samples(spec: Train, samples: int) -> Train:
+    watch = spec.recipe.watch
+    return spec if watch is None else _with(spec, watch=watch.model_copy(update={"samples": samples}))
 
 
-def _named(plan: Plan, case: Case, stem: str | None, *, alone: bool) -> Plan:
+def _named(spec: Train, case: Case, stem: str | None, *, alone: bool) -> Train:
     """With what its jobs publish; a version for each seed."""
     if alone:
-        return plan if stem is None else _with(plan, model=stem)
-    return _with(plan, model=model_name(stem or plan.model, case.name))
+        return spec if stem is None else spec.model_copy(update={"model_name": stem})
+    return spec.model_copy(update={"model_name": model_name(stem or spec.model_name, case.name)})
 
 
-def _seeded(plan: Plan, seed: int) -> Plan:
-    return _with(plan, recipe=plan.recipe.model_copy(update={"seed": seed}))
-
-
-def _with(plan: Plan, **changed: Any) -> Plan:
-    return Plan(**{"family": plan.family, "recipe": plan.recipe, "model": plan.model, "start": plan.start} | changed)
+def _with(spec: Train, **changed: Any) -> Train:
+    return spec.model_copy(update={"recipe": spec.recipe.model_copy(update=changed)})
 
 
 def _refused(refusals: Mapping[tuple[str, str], Sequence[str]], cases: int) -> Invalid:
@@ -185,7 +178,7 @@ def _refused(refusals: Mapping[tuple[str, str], Sequence[str]], cases: int) -> I
 def create(name: str | None, request: Json, planned: Sequence[Planned], answer: Answer | None = None) -> ExperimentView:
     """All its jobs in one transaction, or none."""
     experiment_id = new_id("exp")
-    kept = [estimates.of(one.plan.recipe, one.plan.devices).disk_bytes for one in planned]
+    kept = [estimates.of(one.spec.recipe, one.spec.devices).disk_bytes for one in planned]
     with unit_of_work() as session:
         admission.admit(session, jobs=len(planned), stored=sum(kept))
         rows.add(session, experiment_id, name=name, request=request)
@@ -204,13 +197,9 @@ def _insert(session: Session, experiment_id: str, one: Planned, stored: int, exp
     lifecycle.insert(
         session,
         job_id,
-        one.plan.recipe,
-        kind="train",
+        one.spec,
         stored_bytes=stored,
         experience=experience,
-        family=one.plan.family,
-        dataset=one.plan.recipe.data.dataset,
-        model_name=one.plan.model,
         experiment_id=experiment_id,
         case={"name": one.case.name, "settings": one.case.settings},
     )

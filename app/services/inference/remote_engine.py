@@ -79,9 +79,9 @@ class RemoteEngine:
         with self._lock:
             self._backlog.check(1)
 
-    def sample(self, path: Path, picks: Sequence[Pick], *, seed: int, truncation: float = 1.0) -> Future[Array]:
+    def sample(self, path: Path, picks: Sequence[Pick], *, seed: int, temperature: float = 1.0) -> Future[Array]:
         """Raises Overloaded; so may the future, when the workers have no room either. NotReady when Redis is away."""
-        told = {"export": path.name, "picks": picks, "seed": seed, "truncation": truncation}
+        told = {"export": path.name, "picks": picks, "seed": seed, "temperature": temperature}
         asked = self._enter(_Asked("sample", len(picks), told))
         self._sender.put(asked)
         return asked.future

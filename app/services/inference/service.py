@@ -201,12 +201,12 @@ class Inference:
             engine.check()
 
     async def sample(
-        self, version: VersionView, picks: Sequence[Pick], then: Then[T], *, seed: int, truncation: float
+        self, version: VersionView, picks: Sequence[Pick], then: Then[T], *, seed: int, temperature: float
     ) -> T:
         """What follows upon the pictures: `then` is given them while they are still being made."""
         path = self._store.path(version.export_sha256)
         return await self._ask(
-            version, lambda engine: then(engine.sample(path, picks, seed=seed, truncation=truncation))
+            version, lambda engine: then(engine.sample(path, picks, seed=seed, temperature=temperature))
         )
 
     async def translate(self, version: VersionView, image: Array, direction: Direction) -> Array:

@@ -22,10 +22,10 @@ from app.db.session import epoch_now, unit_of_work
 from app.db.tables import Job
 from app.services import views
 from app.services.jobs import attempt_files
+from app.services.jobs.spec import Evaluate, read_spec
 from app.services.views import CheckpointView, JobView
 from models.spec.recipe import Recipe
 from models.spec.resolve import settled
-from models.spec.upgrade import read
 
 FRUITLESS_LIMIT = 3
 """attempts in a row that their runner lost, after which a job that does not get on is given up"""
@@ -123,13 +123,14 @@ def settle_budget(job_id: str, fence: int, steps: int) -> Recipe:
     """The steps that fit into the minutes of the recipe's budget: the job's for good, and said in an event."""
     with unit_of_work() as session:
         rows.write(session, job_id, fence)
-        recipe = read(_held(session, job_id).recipe)
-        whole = settled(recipe, steps)
-        minutes = recipe.budget.minutes
+        spec = read_spec(_held(session, job_id).spec)
+        whole = settled(spec.recipe, steps)
+        minutes = spec.recipe.budget.minutes
         span = "1 minute is" if minutes == 1 else f"{minutes:g} minutes are"
         sentence = f"At the pace measured here {span} {steps} steps; these are the budget from now on."
         told = {"minutes": minutes, "steps": steps, "message": sentence}
-        rows.write(session, job_id, fence, ("budget", told), recipe=whole.model_dump(mode="json"), total=steps)
+        changed = spec.model_copy(update={"recipe": whole})
+        rows.write(session, job_id, fence, ("budget", told), spec=changed.stored(), total=steps)
         return whole
 
 
@@ -268,7 +269,7 @@ def succeed(
             job_id=job_id,
             export_sha256=sha256,
             export_bytes=size,
-            recipe=read(job.recipe).model_dump(mode="json"),
+            recipe=read_spec(job.spec).recipe.model_dump(mode="json"),
             step=step,
             card={**card, **files.last_report(session, job_id, step), **measured},
         )
@@ -308,8 +309,9 @@ def measured(
                 size=size,
                 step=None,
             )
-        if model := (_held(session, job_id).asked or {}).get("model"):
-            models.note_evaluation(session, model, {"job": job_id, **result})
+        spec = read_spec(_held(session, job_id).spec)
+        if isinstance(spec, Evaluate) and spec.weights.model is not None:
+            models.note_evaluation(session, spec.weights.model, {"job": job_id, **result})
         end(session, job_id, fence, JobState.SUCCEEDED, result=result)
 
 

@@ -1,6 +1,6 @@
 """Create, read, list, cancel, pause, resume, extend and delete jobs. The row is the truth; the queue wakes workers."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +10,7 @@ from app.core.disk_full import no_room
 from app.core.errors import Conflict, FieldError, ForgerError, Invalid, NotFound
 from app.core.ids import new_id
 from app.core.limits import REPLY_POINTS
-from app.core.names import QUEUES, TRAIN
+from app.core.names import QUEUES
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
 from app.db.repositories import datasets as dataset_rows
@@ -26,14 +26,13 @@ from app.services.idempotency import Answer
 from app.services.jobs import measurements
 from app.services.jobs.attempt_files import remove_files
 from app.services.jobs.measurements import Measured
-from app.services.jobs.plans import Start
-from app.services.models import checkpoints as checkpoints_
+from app.services.jobs.plan import JobPlan
+from app.services.jobs.spec import JobSpec, Train, read_spec
 from app.services.views import ArtifactView, CheckpointView, EventView, JobView
-from models.spec import plugins
+from models.spec import plugins, upgrade
 from models.spec.datasets import DATASETS
 from models.spec.plugins import PluginMissing
 from models.spec.recipe import Recipe
-from models.spec.upgrade import read, upgrade
 
 __all__ = [
     "ArtifactView",
@@ -51,7 +50,6 @@ __all__ = [
     "get",
     "insert",
     "list_jobs",
-    "make",
     "metrics",
     "oldest",
     "pause",
@@ -74,9 +72,6 @@ PAUSE = {JobState.QUEUED: JobState.PAUSED, JobState.RUNNING: JobState.PAUSING}
 RESUME = {JobState.PAUSED: JobState.QUEUED}
 
 
-START_FILE = "start.pt"
-
-
 GROWING = ("progressive", "stacked")
 """kinds of generators whose networks follow the share of the budget that is done"""
 
@@ -87,47 +82,17 @@ LONGER = (
 )
 
 
-def create(
-    *,
-    family: str | None,
-    recipe: Recipe,
-    dataset: str,
-    model_name: str,
-    devices: int = 1,
-    start: Start | None = None,
-    answer: Answer | None = None,
-) -> JobView:
-    """A job that trains."""
+def create(plan: JobPlan[JobSpec], answer: Answer | None = None) -> JobView:
+    """Create a queued job. It is safe once this returns, whether or not the broker could be reached.
 
-    def hold(job_id: str) -> Mapping[str, Any]:
-        return {"start": start and _hold_start(job_id, start)}
-
-    values = {"family": family, "dataset": dataset, "model_name": model_name, "devices": devices}
-    stored = estimates.of(recipe, devices).disk_bytes
-    return make(TRAIN, recipe, hold, answer, stored_bytes=stored, **values)
-
-
-def make(
-    kind: str,
-    recipe: Recipe,
-    hold: Callable[[str], Mapping[str, Any]],
-    answer: Answer | None,
-    *,
-    stored_bytes: int = 0,
-    **values: Any,
-) -> JobView:
-    """The job is safe once this returns, whether or not the broker could be rung. `stored_bytes`: that it may come to
-    keep.
-
-    `hold` puts the files it needs into its own folder, whatever becomes of where they came from, and says what its row
-    tells of them. `answer` names it in the same transaction as the answer to an idempotency key.
+    `answer` names it in the same transaction as the answer to an idempotency key. Raises Busy, NoRoom, Conflict.
     """
     job_id = new_id("job")
     try:
-        held = hold(job_id)
+        plan.hold(job_id)
         with unit_of_work() as session:
-            admission.admit(session, jobs=1, stored=stored_bytes)
-            insert(session, job_id, recipe, kind=kind, stored_bytes=stored_bytes, **values, **held)
+            admission.admit(session, jobs=1, stored=plan.stored_bytes)
+            insert(session, job_id, plan.spec, stored_bytes=plan.stored_bytes)
             if answer is not None:
                 answer(session, job_id)
     except Exception as error:
@@ -135,50 +100,45 @@ def make(
         if isinstance(error, ForgerError) or no_room(error):
             remove_files(job_id)
         raise
-    queue.ring(job_id, kind)
+    queue.ring(job_id, plan.spec.kind)
     return get(job_id)
 
 
 def insert(
     session: Session,
     job_id: str,
-    recipe: Recipe,
+    spec: JobSpec,
     *,
-    kind: str,
-    dataset: str,
-    family: str | None,
-    total: int = 0,
+    stored_bytes: int,
     experience: durations.Experience | None = None,
     **values: Any,
 ) -> None:
-    """A new queued job, in the caller's transaction. `total` of a training is its budget; 0: not known yet.
+    """Add the row of a queued job, in the caller's transaction.
 
-    `experience` is what tells how long it takes, where several jobs are made at once.
+    Pass `experience`, which estimates a training's duration, where several jobs are created at once.
     """
-    _require_dataset(session, dataset)
-    if kind == TRAIN:
-        total = recipe.budget.steps if recipe.budget.minutes is None else 0
-        values |= asdict((experience or durations.Experience(session)).of(recipe, family))
-    whole = recipe.model_dump(mode="json")
-    rows.add(session, job_id, kind=kind, dataset=dataset, family=family, recipe=whole, total=total, **values)
+    _require_dataset(session, spec.dataset_name)
+    if isinstance(spec, Train):
+        values |= asdict((experience or durations.Experience(session)).of(spec.recipe, spec.family))
+    rows.add(
+        session,
+        job_id,
+        spec=spec.stored(),
+        kind=spec.kind,
+        family=spec.family,
+        dataset=spec.dataset_name,
+        model_name=spec.model_name,
+        source_job=spec.source_job,
+        total=spec.total,
+        stored_bytes=stored_bytes,
+        **values,
+    )
 
 
 def _require_dataset(session: Session, name: str) -> None:
     """An uploaded one may have been deleted since the recipe was resolved; from here on the job keeps it."""
     if dataset_rows.find(session, name, lock=True) is None and name not in DATASETS:
         raise Conflict(f"The dataset '{name}' has just been deleted. GET /datasets lists them.", code="no_dataset")
-
-
-def _hold_start(job_id: str, start: Start) -> dict[str, Any]:
-    checkpoint = start.checkpoint
-    checkpoints_.hold(checkpoint, start.job_id, get_settings().checkpoints(job_id) / START_FILE)
-    return {
-        "job": start.job_id,
-        "checkpoint": checkpoint.id,
-        "step": checkpoint.step,
-        "sha256": checkpoint.sha256,
-        "file": START_FILE,
-    }
 
 
 def get(job_id: str) -> JobView:
@@ -236,22 +196,27 @@ def extend(job_id: str, steps: int, answer: Answer | None = None) -> JobView:
     """
     with unit_of_work() as session:
         row = _require(rows.find(session, job_id, lock=True), job_id)
-        if (obstacle := _not_extended(session, row)) is not None:
+        spec = read_spec(row.spec)
+        if not isinstance(spec, Train):
+            sentence = f"Job {job_id} trains nothing: it has no steps that could be continued."
+            raise Conflict(sentence, code="not_extended")
+        if (obstacle := _not_extended(session, row, spec)) is not None:
             raise Conflict(obstacle, code="not_extended")
-        recipe, told = _longer(row, steps)
-        _require_plugins(recipe)
-        stored = estimates.of(recipe, row.devices).disk_bytes
-        admission.admit(session, jobs=1, stored=stored - row.stored_bytes)
+        longer = _longer(spec, row.step, steps)
+        _require_plugins(longer.recipe)
+        stored_bytes = estimates.of(longer.recipe, longer.devices).disk_bytes
+        admission.admit(session, jobs=1, stored=stored_bytes - row.stored_bytes)
+        told = {"from": row.step, "to": longer.total}
+        message = f"From step {row.step} on to step {longer.total}. {LONGER}"
         rows.move(
             session,
             job_id,
             JobState.QUEUED,
             source={JobState.SUCCEEDED},
-            beside=[("extended", told)],
-            recipe=recipe.model_dump(mode="json"),
-            stored_bytes=stored,
-            total=told["to"],
-            asked={"extended_at": told["from"]},  # an early end before it is over
+            beside=[("extended", {**told, "message": message})],
+            spec=longer.stored(),
+            stored_bytes=stored_bytes,
+            total=longer.total,
             work_s=None,
             takes_s=None,
             result=None,
@@ -273,12 +238,10 @@ def _require_plugins(recipe: Recipe) -> None:
         raise Conflict(str(error), code="plugin_missing") from error
 
 
-def _not_extended(session: Session, row: Job) -> str | None:
-    if row.kind != TRAIN:
-        return f"Job {row.id} trains nothing: it has no steps that could be continued."
+def _not_extended(session: Session, row: Job, spec: Train) -> str | None:
     if row.state != JobState.SUCCEEDED:
         return f"Job {row.id} is {row.state}: only a training that has succeeded can be extended."
-    if read(row.recipe).generator.kind in GROWING:
+    if spec.recipe.generator.kind in GROWING:
         return (
             f"The networks of job {row.id} grow with its budget, and in a longer one they would be smaller again. "
             "Train a new job with the larger budget."
@@ -289,16 +252,16 @@ def _not_extended(session: Session, row: Job) -> str | None:
     return None
 
 
-def _longer(row: Job, steps: int) -> tuple[Recipe, dict[str, Any]]:
-    """The recipe with the new budget, all else as it is, and the event that tells of it. Raises Invalid."""
-    total, most = row.step + steps, get_settings().max_steps
+def _longer(spec: Train, made: int, steps: int) -> Train:
+    """Return the spec with a budget of `steps` beyond those `made`, all else as it is. Raises Invalid."""
+    total, most = made + steps, get_settings().max_steps
     if total > most:
-        sentence = f"A job has at most {most:,} steps (max_steps), and this one has made {row.step:,}: add fewer."
+        sentence = f"A job has at most {most:,} steps (max_steps), and this one has made {made:,}: add fewer."
         raise Invalid(sentence, code="limit_exceeded", errors=(FieldError("/budget/steps", sentence),))
-    recipe = read(upgrade(row.recipe) | {"budget": {"steps": total}})
-    estimates.require(recipe, row.devices, recipe_at="/budget", budget_at="/budget")
-    durations.require(recipe, row.family, "/budget/steps", durations.experience(), share=steps / total)
-    return recipe, {"from": row.step, "to": total, "message": f"From step {row.step} on to step {total}. {LONGER}"}
+    recipe = upgrade.read(spec.recipe.model_dump(mode="json") | {"budget": {"steps": total}})
+    estimates.require(recipe, spec.devices, recipe_at="/budget", budget_at="/budget")
+    durations.require(recipe, spec.family, "/budget/steps", durations.experience(), share=steps / total)
+    return spec.model_copy(update={"recipe": recipe, "extended_at": made})
 
 
 def delete(job_id: str) -> None:

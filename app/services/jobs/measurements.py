@@ -133,7 +133,7 @@ def of_jobs(session: Session, jobs: Sequence[JobView]) -> list[Measured]:
     evaluated = [
         one
         for row in experiments.evaluations(session, by_id)
-        for one in _evaluated(by_id[row.subject or ""], row.id, row.result or {})
+        for one in _evaluated(by_id[row.source_job or ""], row.id, row.result or {})
         if one.step is not None and one.step == _published(by_id[one.job])
     ]
     last = {(one.job, one.name, key(one.provenance)): one for one in evaluated}

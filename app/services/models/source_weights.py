@@ -5,9 +5,12 @@ from app.core.settings import get_settings
 from app.core.store import Store
 from app.services.models import checkpoints, registry
 from app.services.views import VersionView
+from forger.schemas.specs import Weights
 
-SUBJECT_FILE = "subject"
-"""the weights, in the job's own folder"""
+SOURCE_FILE = "subject"
+"""in the folder of a job: the weights that it uses"""
+START_FILE = "start.pt"
+"""in the folder of a training: the weights that it began with"""
 
 
 def of_model(reference: str) -> VersionView:
@@ -18,9 +21,19 @@ def of_model(reference: str) -> VersionView:
         raise NotFound(error.detail, code=error.code, errors=(FieldError("/model", error.detail),)) from None
 
 
-def keep(model: str, sha256: str, job_id: str) -> None:
-    """The export of `model`, a name@version, for the job, whatever becomes of the version. Raises Conflict."""
+def weights_of(version: VersionView) -> Weights:
+    return Weights(
+        model=f"{version.name}@{version.version}",
+        checkpoint=None,
+        job=version.job_id,
+        step=version.step,
+        sha256=version.export_sha256,
+    )
+
+
+def keep(weights: Weights, job_id: str) -> None:
+    """Put a model's export into the job's folder, so that it stays when the version is deleted. Raises Conflict."""
     settings = get_settings()
-    source, target = Store(settings.artifacts).path(sha256), settings.checkpoints(job_id) / SUBJECT_FILE
-    if (how := checkpoints.link(source, sha256, target)) is not None:
-        raise Conflict(f"The file of {model} is {how}: publish it again.", code="model_damaged")
+    source, target = Store(settings.artifacts).path(weights.sha256), settings.checkpoints(job_id) / SOURCE_FILE
+    if (how := checkpoints.link(source, weights.sha256, target)) is not None:
+        raise Conflict(f"The file of {weights.model} is {how}: publish it again.", code="model_damaged")

@@ -1,15 +1,19 @@
-"""Plan a training: resolve its recipe, its start and its estimate before there is a job."""
+"""Plan a job that trains: resolve its recipe, and check its size, its devices and the weights it begins with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from app.core.errors import FieldError, Invalid, NotFound, refused
 from app.core.settings import get_settings
 from app.services import recipes
 from app.services.capacity import durations, estimates
+from app.services.jobs.plan import JobPlan
+from app.services.jobs.spec import Train
 from app.services.models import checkpoints
+from app.services.models.source_weights import START_FILE
 from app.services.views import CheckpointView
+from forger.schemas.specs import Weights
 from models.spec.games import Synthesis
 from models.spec.recipe import Recipe
 from models.spec.weight_compat import misfits
@@ -17,48 +21,43 @@ from models.spec.weight_compat import misfits
 Json = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """The checkpoint whose weights the job begins with, and the job that learned them."""
-
-    job_id: str
-    checkpoint: CheckpointView
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    family: str | None
-    recipe: Recipe
-    model: str
-    start: Start | None
-    devices: int = 1
-
-
-def make(
+def plan(
     recipe: str | Json,
     *,
-    dataset: str | None,
-    seed: int | None,
-    budget: Json | None,
-    overrides: Json | None,
-    model: str | None,
-    start_from: str | None,
-    resources: Json | None = None,
+    dataset: str | None = None,
+    seed: int | None = None,
+    budget: Json | None = None,
+    overrides: Json | None = None,
+    model: str | None = None,
+    start_from: str | None = None,
+    devices: int = 1,
     experience: durations.Experience | None = None,
-) -> Plan:
+) -> JobPlan[Train]:
     """Plan one training. Pass `experience` where many are planned: it is then read once.
 
     Raises Invalid with a pointer per refusal, NotFound for a checkpoint that is not there.
     """
     family, made = recipes.whole(recipe, dataset=dataset, seed=seed, budget=budget, overrides=overrides)
-    devices = (resources or {}).get("devices", 1)
     _require_devices(made, devices)
     written = "/overrides" if overrides else "/recipe"
     budget_at = "/budget" if budget else f"{written}/budget"
     estimates.require(made, devices, recipe_at=written, budget_at=budget_at)
     durations.require(made, family, budget_at, experience or durations.experience())
-    start = None if start_from is None else _start(start_from, made)
-    return Plan(family, made, model or recipes.default_model(family, made), start, devices)
+    name = model or recipes.default_model(family, made)
+    return of_recipe(made, family, name, devices=devices, start_from=start_from)
+
+
+def of_recipe(
+    recipe: Recipe, family: str | None, model_name: str, *, devices: int = 1, start_from: str | None = None
+) -> JobPlan[Train]:
+    """Plan the training of a whole recipe. Raises Invalid and NotFound for the checkpoint that it starts from."""
+    stored = estimates.of(recipe, devices).disk_bytes
+    about: dict[str, Any] = {"recipe": recipe, "family": family, "model_name": model_name, "devices": devices}
+    if start_from is None:
+        return JobPlan(Train(**about, start_from=None, extended_at=None), stored)
+    checkpoint, job_id = _fitting(start_from, recipe)
+    weights = Weights(model=None, checkpoint=checkpoint.id, job=job_id, step=checkpoint.step, sha256=checkpoint.sha256)
+    return JobPlan(Train(**about, start_from=weights, extended_at=None), stored, partial(_hold, checkpoint, job_id))
 
 
 def notes(recipe: Recipe) -> list[str]:
@@ -97,7 +96,8 @@ def _not_shared_out(recipe: Recipe, devices: int) -> FieldError | None:
     return None
 
 
-def _start(checkpoint_id: str, recipe: Recipe) -> Start:
+def _fitting(checkpoint_id: str, recipe: Recipe) -> tuple[CheckpointView, str]:
+    """Find a checkpoint whose weights fit the recipe, and its job's id. Raises NotFound, Invalid."""
     try:
         checkpoint, job = checkpoints.find(checkpoint_id)
     except NotFound as error:
@@ -105,4 +105,8 @@ def _start(checkpoint_id: str, recipe: Recipe) -> Start:
     if differences := misfits(job.recipe, recipe):
         errors = [FieldError("/start_from", difference) for difference in differences]
         raise refused("The weights of the checkpoint do not fit the recipe: change it.", errors, "start_refused")
-    return Start(job.id, checkpoint)
+    return checkpoint, job.id
+
+
+def _hold(checkpoint: CheckpointView, source_job: str, job_id: str) -> None:
+    checkpoints.hold(checkpoint, source_job, get_settings().checkpoints(job_id) / START_FILE)

@@ -1,0 +1,74 @@
+"""What each kind of job does, as replies say it: one class for each kind."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field
+
+Features = Literal["own", "inception"]
+ShardFormat = Literal["zip", "npz"]
+Direction = Literal["a2b", "b2a"]
+
+
+class Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
+
+
+class Weights(Spec):
+    """Trained weights: those of a model's version or those of a checkpoint."""
+
+    model: str | None = Field(description="name@version; null where a checkpoint was named.")
+    checkpoint: str | None = Field(description="Id of the checkpoint; null where a model was named.")
+    job: str | None = Field(description="The training that made them; it may have been deleted.")
+    step: int = Field(description="The training's step that they are of.")
+    sha256: str
+
+
+class TrainSpec(Spec):
+    """Train a GAN by the job's recipe, and publish it."""
+
+    kind: Literal["train"] = "train"
+    devices: int = Field(description="Devices that share every batch; part of what decides the bytes.")
+    start_from: Weights | None = Field(description="The weights that it began with; null: random ones.")
+    extended_at: int | None = Field(description="The step at which it was last extended; null: never.")
+
+
+class EvaluateSpec(Spec):
+    """Measure trained weights on held-out data."""
+
+    kind: Literal["evaluate"] = "evaluate"
+    weights: Weights
+    n: int = Field(description="Examples drawn and compared.")
+    features: Features
+    seed: int
+    figures: list[str] | None = Field(description="Only these; null: all that suit the model.")
+
+
+class GenerateSpec(Spec):
+    """Draw pictures from noise into shards."""
+
+    kind: Literal["generate"] = "generate"
+    weights: Weights
+    n: int
+    classes: dict[str, int] | None = Field(
+        description="How many of each class, by number; null: as equally many of each as possible."
+    )
+    seed: int
+    temperature: float
+    format: ShardFormat
+    shard: int = Field(description="Pictures in one shard.")
+
+
+class TranslateSpec(Spec):
+    """Translate the pictures of a dataset, or those that the request brought, into shards."""
+
+    kind: Literal["translate"] = "translate"
+    weights: Weights
+    dataset: str | None = Field(description="Null where the request brought its own pictures.")
+    direction: Direction = Field(description="b2a: the way back, and of a paired dataset the second half.")
+    format: ShardFormat
+    shard: int = Field(description="Pictures in one shard.")
+    files: int | None = Field(description="Number of pictures that the request brought.")
+    input: str | None = Field(description="The sha256 of their zip.")
+
+
+SpecOut = Annotated[TrainSpec | EvaluateSpec | GenerateSpec | TranslateSpec, Discriminator("kind")]
