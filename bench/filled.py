@@ -1,6 +1,5 @@
 """A database as it is after years of use: jobs in every state, their events and their curves, inserted in bulk."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,8 @@ from app.core.settings import get_settings
 from app.core.states import ACTIVE, TERMINAL, JobState
 from app.db.session import engine, unit_of_work
 from app.db.tables import Job
+from app.services.job_spec import Evaluate, JobSpec, Train
+from forger.schemas.specs import Weights
 from models.spec.resolve import resolve
 
 KINDS = (("gan", "ring8"), ("wgan_gp", "grid25"), ("dcgan", "digits"), ("cdcgan", "digits"), ("cyclegan", "day2night"))
@@ -94,17 +95,18 @@ def _job(number: int, age: int) -> dict[str, Any]:
     family, dataset = KINDS[age % len(KINDS)]
     state = STATES[age * 619 % len(STATES)]
     born = BEGAN + APART_S * number
+    spec = _SPECS[family, EVALUATE if age % 11 == 7 else TRAIN]
     begun, ended = state not in (JobState.QUEUED, JobState.PAUSED), state in TERMINAL
     return {
         "id": f"job_{int(born * 1000):012x}7{number & 0xFFF:03x}8{number:015x}",
-        "kind": EVALUATE if age % 11 == 7 else TRAIN,
+        "kind": spec.kind,
         "state": state,
         "reason_code": "internal_error" if state == JobState.FAILED else None,
         "reason_message": "It broke." if state == JobState.FAILED else None,
         "family": family,
         "dataset": dataset,
         "model_name": f"{family}-{dataset}",
-        "recipe": _RECIPES[family],
+        "spec": spec.stored(),
         "step": 500 if begun else 0,
         "total": 1000,
         "last_event": EVENTS,
@@ -121,10 +123,13 @@ def _job(number: int, age: int) -> dict[str, Any]:
     }
 
 
-def _recipes() -> Iterator[tuple[str, Any]]:
+def _specs() -> Iterator[tuple[tuple[str, str], JobSpec]]:
+    weights = Weights(model="some@1", checkpoint=None, job=None, step=1000, sha256="0" * 64)
     for family, dataset in KINDS:
         recipe = resolve(family, dataset=dataset, seed=1, budget={"steps": 1000})[1]
-        yield family, json.loads(recipe.model_dump_json())
+        about: dict[str, Any] = {"recipe": recipe, "family": family, "model_name": f"{family}-{dataset}"}
+        yield (family, TRAIN), Train(**about, devices=1, start_from=None, extended_at=None)
+        yield (family, EVALUATE), Evaluate(**about, weights=weights, n=500, features="own", seed=0, figures=None)
 
 
-_RECIPES = dict(_recipes())
+_SPECS = dict(_specs())

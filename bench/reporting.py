@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from app.core.settings import get_settings
 from app.db import migrate
 from app.services.creation import train
+from app.services.job_spec import Train
 from app.services.jobs import attempts, lifecycle
-from app.services.jobs.spec import Train
 from app.services.views import JobView
 from bench.options import parser_of
 from bench.results import Row, show, write

@@ -16,7 +16,7 @@ from models.spec.training import MOST_STEPS
 from models.spec.wording import WORDS, listed, nearest, shown
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
-    from app.services.jobs.spec import JobSpec
+    from app.services.job_spec import JobSpec
     from app.services.views import ArtifactView, JobView
     from models.spec.estimates.resources import Estimate
 

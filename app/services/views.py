@@ -6,7 +6,7 @@ from typing import Any
 from app.core.states import JobState
 from app.db import tables
 from app.services.capacity import estimates
-from app.services.jobs.spec import JobSpec, Train, read_spec
+from app.services.job_spec import JobSpec, Train, read_spec
 from models.spec.estimates.resources import Estimate
 from models.spec.recipe import Recipe
 from models.spec.upgrade import read

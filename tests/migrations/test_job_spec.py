@@ -14,8 +14,8 @@ from sqlalchemy import text
 from app.core.settings import get_settings
 from app.db import migrate
 from app.db.session import engine
+from app.services.job_spec import Evaluate, Generate, Train, Translate
 from app.services.jobs import lifecycle
-from app.services.jobs.spec import Evaluate, Generate, Train, Translate
 
 Json = dict[str, Any]
 BEFORE = (Path(__file__).parent / "jobs_at_0010.json").read_text()

@@ -101,7 +101,7 @@ def test_ninety_six_billion_weights_are_counted_at_once() -> None:
 
 
 def test_estimates_need_no_torch() -> None:
-    code = "import sys, app.services.jobs.plans, app.services.capacity.estimates; sys.exit('torch' in sys.modules)"
+    code = "import sys, app.services.creation.train, app.services.capacity.estimates; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -8,8 +8,8 @@ import pytest
 from app.core.errors import Conflict, Invalid
 from app.core.settings import get_settings
 from app.core.states import JobState
+from app.services.job_spec import Train
 from app.services.jobs import attempts, lifecycle
-from app.services.jobs.spec import Train
 from app.services.models import registry
 from app.services.views import JobView
 from tests.support.jobs import export_file, make_job, put_in, record_report

@@ -19,8 +19,8 @@ from app.db.tables import Job, ModelVersion
 from app.services.creation import train
 from app.services.experiments import compare
 from app.services.experiments import lifecycle as experiments
+from app.services.job_spec import Train
 from app.services.jobs import attempts, lifecycle
-from app.services.jobs.spec import Train
 from app.services.models import registry
 from models.export import HEADER, export_checkpoint, load_export
 from models.spec import upgrade

@@ -1,3 +1,3 @@
 """The packages that make up the service."""
 
-PACKAGES = ("app", "data", "models", "serving", "worker")
+PACKAGES = ("app", "data", "forger", "models", "serving", "worker")

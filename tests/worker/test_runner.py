@@ -102,7 +102,7 @@ def test_an_extension_that_goes_on_from_before_it_says_what_is_lost(database: Pa
     for fence in (1, 2):
         assert attempts.claim(job.id, "tests") is not None
         with capture_logs() as lines:
-            runner_of(job, fence, Ordered(-1, lambda: None)).run()
+            runner_of(lifecycle.get(job.id), fence, Ordered(-1, lambda: None)).run()
         first = 1 if fence == 1 else 3 if damaged else 5
         assert [line["step"] for line in lines if line["event"] == "first_step"] == [first]
         if fence == 1:

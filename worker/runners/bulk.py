@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from app.core.settings import get_settings
 from app.core.store import Store
+from app.services.job_spec import Generate, Translate
 from app.services.jobs import attempt_files, attempts, shards
-from app.services.jobs.spec import Generate, Translate
 from app.services.views import JobView
 from worker.runners import inputs
 from worker.runners.bulk_pictures import Drawing, Making, Restyling

@@ -11,7 +11,7 @@ from app.core.errors import Invalid, UnsupportedMedia
 from app.core.settings import get_settings
 from app.services.datasets import catalog
 from app.services.inference import translation
-from app.services.jobs.spec import Generate, Translate
+from app.services.job_spec import Generate, Translate
 from worker.runners.bulk_sources import Source
 from worker.runners.shard_writer import Made
 

@@ -19,7 +19,7 @@ from app.core.store import Store, sha256_of
 from app.services.creation.translate import INPUT_FILE
 from app.services.datasets import catalog
 from app.services.inference import translation
-from app.services.jobs.spec import Translate
+from app.services.job_spec import Translate
 from data.archive import Index, Pick
 from data.decode import NOW, Reading
 from data.uploads import read_untrusted

@@ -5,8 +5,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from app.core.settings import get_settings
+from app.services.job_spec import Evaluate
 from app.services.jobs import attempts
-from app.services.jobs.spec import Evaluate
 from app.services.views import JobView
 from worker.runners import inputs
 from worker.runners.inputs import load

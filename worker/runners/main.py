@@ -15,9 +15,9 @@ from app.core.errors import FencedOut
 from app.core.logging import configure, get_logger
 from app.core.sandbox import private
 from app.core.settings import get_settings
+from app.services.job_spec import Evaluate, Generate, Train, Translate
 from app.services.jobs import attempts
 from app.services.jobs.attempt_files import FilesLost
-from app.services.jobs.spec import Evaluate, Generate, Train, Translate
 from app.services.views import JobView
 from models.errors import JobFailure
 from models.spec.plugins import PluginFailed, PluginMissing

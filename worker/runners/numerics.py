@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.core.settings import get_settings
+from app.services.job_spec import Generate, Train, Translate
 from app.services.jobs import attempts
-from app.services.jobs.spec import Generate, Train, Translate
 from app.services.views import JobView
 
 if TYPE_CHECKING:  # torch takes seconds to import

@@ -13,8 +13,8 @@ from app.core.logging import get_logger
 from app.core.settings import get_settings
 from app.core.store import sha256_of
 from app.services import plugins
+from app.services.job_spec import Train
 from app.services.jobs import attempt_files, attempts
-from app.services.jobs.spec import Train
 from app.services.models.source_weights import START_FILE
 from app.services.views import CheckpointView, JobView
 from models.errors import JobFailure

@@ -22,9 +22,9 @@ from app.services.capacity.durations import Experience
 from app.services.creation import train
 from app.services.experiments.grid import Case, cases_of, model_name, seeds_of
 from app.services.idempotency import Answer
+from app.services.job_spec import Train
 from app.services.jobs import lifecycle, measurements
 from app.services.jobs.measurements import FigureHead, Measured, Spread, Summary
-from app.services.jobs.spec import Train
 from app.services.views import JobView
 
 Json = dict[str, Any]

@@ -21,8 +21,8 @@ from app.db.repositories.events import Entry
 from app.db.session import epoch_now, unit_of_work
 from app.db.tables import Job
 from app.services import views
+from app.services.job_spec import Evaluate, read_spec
 from app.services.jobs import attempt_files
-from app.services.jobs.spec import Evaluate, read_spec
 from app.services.views import CheckpointView, JobView
 from models.spec.recipe import Recipe
 from models.spec.resolve import settled

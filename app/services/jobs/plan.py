@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from app.services.jobs.spec import JobSpec
+from app.services.job_spec import JobSpec
 
 Spec_co = TypeVar("Spec_co", bound=JobSpec, covariant=True)
 
