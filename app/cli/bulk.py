@@ -86,9 +86,9 @@ def _see_to(job: "Job", output: Path | None, following: bool, as_json: bool) -> 
     if as_json:
         ask.put_json(job.seen)
     elif output is not None:
-        typer.echo(f"{output}: {len(saved)} files, by {follow.subject(job)}")
+        typer.echo(f"{output}: {len(saved)} files, by {follow.weights(job)}")
     elif following:
         follow.conclude(job)
     else:
-        typer.echo(f"{job.id} is {job.state}: it {job.seen.kind}s with {follow.subject(job)}.")
+        typer.echo(f"{job.id} is {job.state}: it {job.seen.kind}s with {follow.weights(job)}.")
         typer.echo(f"Watch it with: forger jobs follow {ask.end(job.id)}")

@@ -37,5 +37,5 @@ def evaluate(
 
 
 def _say_queued(job: "Job") -> None:
-    typer.echo(f"{job.id} is {job.state}: it evaluates {follow.subject(job)}.")
+    typer.echo(f"{job.id} is {job.state}: it evaluates {follow.weights(job)}.")
     typer.echo(f"Read its figures with: forger jobs follow {ask.end(job.id)}")

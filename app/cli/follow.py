@@ -74,12 +74,12 @@ def conclude(job: "Job") -> None:
     """What a job that succeeded came to: what was measured, or the next line to type."""
     reason = job.seen.status_reason
     if job.seen.kind == EVALUATE:
-        typer.echo(f"{job.id} has measured {subject(job)}:")
+        typer.echo(f"{job.id} has measured {weights(job)}:")
         figures(job)
         return
     if job.seen.kind in MANY:
         shards = job.seen.result.shards if job.seen.result else 0
-        typer.echo(f"{job.id} has made {job.seen.progress.step} in {shards} files, by {subject(job)}. Save them with:")
+        typer.echo(f"{job.id} has made {job.seen.progress.step} in {shards} files, by {weights(job)}. Save them with:")
         typer.echo(f"  forger jobs save {ask.end(job.id)} -o {shlex.quote(job.seen.dataset)}")
         return
     if reason is not None:
@@ -90,8 +90,8 @@ def conclude(job: "Job") -> None:
     typer.echo(f"  {next_line(job)}")
 
 
-def subject(job: "Job") -> str:
-    """Whose weights it works with, and does not train."""
+def weights(job: "Job") -> str:
+    """Name the trained weights that the job uses."""
     spec = job.seen.spec
     assert spec.kind != "train"
     return f"{spec.weights.model or spec.weights.checkpoint}, of step {spec.weights.step}"

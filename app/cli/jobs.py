@@ -91,7 +91,7 @@ def _facts(job: "Job") -> dict[str, object]:
         "recipe": f"{seen.family or 'custom'} on {seen.dataset}, seed {seen.recipe.seed}",
         "devices": seen.spec.devices if seen.spec.kind == "train" and seen.spec.devices > 1 else None,
         "step": job.course,
-        **({"publishes": job.model or seen.model} if seen.kind == TRAIN else {f"{seen.kind}s": follow.subject(job)}),
+        **({"publishes": job.model or seen.model} if seen.kind == TRAIN else {f"{seen.kind}s": follow.weights(job)}),
         "best": seen.best and f"step {seen.best.step}, {seen.best.metric} {seen.best.value:.4g}",
         "health": seen.health and f"{ask.health(seen.health)}: {seen.health.message}",
         "place in queue": seen.queue_position,

@@ -123,7 +123,7 @@ def _translate_many(
     job = ask.forger(ctx).translate_files(photos, model=model, direction=direction)
     follow.watch(job)
     saved, left_out = job.save_pictures(folder)
-    typer.echo(f"{folder}: {len(saved)} pictures, by {follow.subject(job)}")
+    typer.echo(f"{folder}: {len(saved)} pictures, by {follow.weights(job)}")
     for name, reason in left_out.items():
         typer.echo(f"{name} was left out: {reason}", err=True)
     if left_out:

@@ -169,7 +169,7 @@ def _evaluated(job: JobView, source: str, result: Mapping[str, Any]) -> list[Mea
     """The step is what was measured, and no part of how."""
     told = dict(result.get("provenance", {}))
     step = told.pop("step", None)
-    provenance = {**_subject(job.recipe), "by": "evaluation", **told}
+    provenance = {**_task(job.recipe), "by": "evaluation", **told}
     figures = result.get("figures", {})
     return [Measured(job.id, name, value, provenance, source, step) for name, value in figures.items()]
 
@@ -177,10 +177,10 @@ def _evaluated(job: JobView, source: str, result: Mapping[str, Any]) -> list[Mea
 def trained(recipe: Recipe) -> Json:
     """What is known beforehand of the provenance of figures measured while training."""
     samples = {} if recipe.watch is None else {"n_fake": recipe.watch.samples}
-    return {**_subject(recipe), "by": "watch", **samples}
+    return {**_task(recipe), "by": "watch", **samples}
 
 
-def _subject(recipe: Recipe) -> Json:
+def _task(recipe: Recipe) -> Json:
     """The data, and of a picture made from another what was asked: figures of different tasks are different things."""
     game, data = recipe.game, recipe.data
     asked: Json = {}
