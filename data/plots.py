@@ -11,11 +11,11 @@ from PIL import Image, ImageDraw, ImageFont
 from data.images import INK, plotting
 
 Picture = Image.Image
-FONT, TITLE, SMALL = 20, 24, 15
-"""pixels of letters"""
-PAD, LINE = 14, 40
-"""pixels beside a cell's text, and of a row down"""
-PAPER, STRIPE, RULE, BEST = "white", "#f4f5f7", "#c9ccd1", "#e2f3e4"
+SMALL = 15
+"""pixels of a letter on a sheet"""
+PAD = 14
+"""pixels around a picture on a sheet"""
+PAPER, RULE, BEST = "white", "#c9ccd1", "#e2f3e4"
 GREY = "#5d6269"
 WIDTH = 1100
 """pixels across a sheet of samples"""
@@ -30,57 +30,37 @@ class Cell:
 
 
 def table(title: str, head: Sequence[str], rows: Sequence[Sequence[Cell]], notes: Sequence[str]) -> Picture:
-    """The first column to the left, the others to the right; the best cells bold on green."""
-    font, bold, large, small = _font(FONT), _font(FONT, bold=True), _font(TITLE, bold=True), _font(SMALL)
-    columns = [
-        max(bold.getlength(name), *(bold.getlength(row[place].text) for row in rows), 0) + 2 * PAD
-        for place, name in enumerate(head)
-    ]
-    wide = max(sum(columns), large.getlength(title) + 2 * PAD, *(small.getlength(note) + 2 * PAD for note in notes), 0)
-    lines = _lines(notes)
-    canvas = Image.new("RGB", (round(wide + 2 * PAD), 2 * PAD + LINE * (len(rows) + 2) + lines), PAPER)
-    pen = ImageDraw.Draw(canvas)
-    pen.text((2 * PAD, PAD + LINE / 2), title, fill=INK, font=large, anchor="lm")
-    top = PAD + LINE
-    _row(pen, top, columns, [(name, bold, GREY) for name in head])
-    for number, row in enumerate(rows, 1):
-        own = top + number * LINE
-        if number % 2 == 0:
-            pen.rectangle((PAD, own, PAD + sum(columns), own + LINE - 1), fill=STRIPE)
-        _mark_best(pen, own, columns, row)
-        _row(pen, own, columns, [(cell.text, bold if cell.best else font, INK) for cell in row])
-    for edge in (top, top + LINE, top + (len(rows) + 1) * LINE):
-        pen.line((PAD, edge, PAD + sum(columns), edge), fill=RULE, width=2)
-    _write(pen, top + (len(rows) + 1) * LINE + PAD, notes)
-    return canvas
+    """Draw a table: the first column to the left, the others to the right, the best cells bold on green."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and few draw with it
+    from matplotlib.figure import Figure
 
-
-def _row(
-    pen: ImageDraw.ImageDraw, top: float, columns: Sequence[float], cells: Sequence[tuple[str, "Font", str]]
-) -> None:
-    left: float = PAD
-    for place, ((text, font, colour), wide) in enumerate(zip(cells, columns, strict=True)):
-        x, anchor = (left + PAD, "lm") if place == 0 else (left + wide - PAD, "rm")
-        pen.text((x, top + LINE / 2), text, fill=colour, font=font, anchor=anchor)
-        left += wide
-
-
-def _mark_best(pen: ImageDraw.ImageDraw, top: float, columns: Sequence[float], row: Sequence[Cell]) -> None:
-    left: float = PAD
-    for cell, wide in zip(row, columns, strict=True):
-        if cell.best:
-            pen.rectangle((left + 2, top + 3, left + wide - 3, top + LINE - 4), fill=BEST)
-        left += wide
-
-
-def _lines(notes: Sequence[str]) -> int:
-    return len(notes) * (SMALL + 8) + (PAD if notes else 0)
-
-
-def _write(pen: ImageDraw.ImageDraw, top: float, notes: Sequence[str]) -> None:
-    for number, note in enumerate(notes):
-        place = (2 * PAD, top + number * (SMALL + 8))
-        pen.text(place, note, fill=GREY, font=_font(SMALL))
+    out = io.BytesIO()
+    with plotting:
+        figure = Figure(figsize=(1, 1), dpi=100)
+        canvas = FigureCanvasAgg(figure)
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.axis("off")
+        drawn = axes.table([[cell.text for cell in row] for row in rows], colLabels=head, loc="upper left")
+        drawn.auto_set_font_size(False)
+        drawn.auto_set_column_width(list(range(len(head))))
+        for (row, column), box in drawn.get_celld().items():
+            best = row > 0 and rows[row - 1][column].best
+            box.PAD = 0.06
+            box.set(height=0.36, edgecolor=RULE, facecolor=BEST if best else PAPER)
+            box.get_text().set(
+                fontsize=14,
+                color=INK if row else GREY,
+                weight="bold" if best else "normal",
+                horizontalalignment="right" if column else "left",
+                parse_math=False,
+            )
+        canvas.draw()  # type: ignore[no-untyped-call]  # gives the table its place
+        place = drawn.get_window_extent().transformed(axes.transAxes.inverted())
+        axes.text(place.x0, place.y1 + 0.12, title, fontsize=16, weight="bold", color=INK, parse_math=False)
+        below = "\n".join(notes)
+        axes.text(place.x0, place.y0 - 0.12, below, fontsize=10, color=GREY, va="top", parse_math=False)
+        figure.savefig(out, format="png", bbox_inches="tight", pad_inches=0.2)
+    return Image.open(out).convert("RGB")
 
 
 def sheet(samples: Sequence[tuple[str, str, Picture]], curves: Picture | None) -> Picture:

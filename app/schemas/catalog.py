@@ -43,7 +43,7 @@ class VersionOut(Out):
     @classmethod
     def of(cls, version: "VersionView") -> "VersionOut":
         return cls(
-            model=f"{version.name}@{version.version}",
+            model=version.reference,
             name=version.name,
             version=version.version,
             game=version.recipe.game.kind,

@@ -134,6 +134,11 @@ class VersionView:
     """None where it was published before health was noted"""
     created_at: float
 
+    @property
+    def reference(self) -> str:
+        """name@version"""
+        return f"{self.name}@{self.version}"
+
 
 def job(row: tables.Job, queue_position: int | None = None, starts_in_s: float | None = None) -> JobView:
     has_reason = row.reason_code is not None and row.reason_message is not None

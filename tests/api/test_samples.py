@@ -195,6 +195,15 @@ def test_caching(client: TestClient) -> None:
     assert get(client, "class=7&seed=1&scale=2").headers["etag"] != pinned.headers["etag"]
 
 
+def test_an_etag_names_the_model(client: TestClient, publish: Publish) -> None:
+    """The headers name it too, so equal pictures of equal weights are different answers."""
+    twin = publish("cdcgan", "digits", name="twin")
+    one, other = (get(client, f"class=7&seed=1&model={model}") for model in ("digits@1", twin))
+    client.delete("/models/twin")
+    assert one.content == other.content
+    assert one.headers["etag"] != other.headers["etag"]
+
+
 def test_a_variational_autoencoder_draws(client: TestClient) -> None:
     pictures = np.load(io.BytesIO(get(client, "model=variational&n=3&seed=1&format=npy").content))
     assert pictures.shape == (3, 16, 16, 1)

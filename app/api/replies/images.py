@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 import numpy as np
+from anyio import CapacityLimiter, to_thread
 from numpy.typing import NDArray
 
 from app.core.errors import FieldError, Invalid, TooLarge
@@ -31,7 +32,7 @@ DECODING = 16
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 # Two at once: what is decoded and encoded at a time is bounded however many ask.
 threads = ThreadPoolExecutor(2, thread_name_prefix="imaging")
-_readers = ThreadPoolExecutor(2, thread_name_prefix="reading")
+_sandboxed = CapacityLimiter(2)  # threads that wait for the sandbox's child processes
 _decoding = Gate(DECODING, f"{DECODING} pictures are being read already. Send this one later.", retry_after=5)
 
 
@@ -51,9 +52,7 @@ async def decode(
     Raises a ForgerError whatever the bytes are: they are read in a child process with limits; Busy where too many wait.
     """
     with _decoding.entered():
-        return await asyncio.get_running_loop().run_in_executor(
-            _readers, _decoded, sandbox, file, channels, settings, masked
-        )
+        return await to_thread.run_sync(_decoded, sandbox, file, channels, settings, masked, limiter=_sandboxed)
 
 
 def _decoded(

@@ -35,7 +35,7 @@ def publish_model(asked: ModelIn, response: Response, inference: TheInference) -
     with inference.publishing():
         made = registry.publish(asked.name, asked.checkpoint, inference.export)
     inference.refresh()
-    response.headers["Location"] = link(f"/models/{made.name}@{made.version}")
+    response.headers["Location"] = link(f"/models/{made.reference}")
     return VersionOut.of(made)
 
 

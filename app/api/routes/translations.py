@@ -1,5 +1,8 @@
 """POST /translate: a picture comes back as the model has learned to answer it."""
 
+import math
+from collections.abc import Awaitable
+from concurrent.futures import Future
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, File, Form, Header, Request, Response, UploadFile
@@ -9,11 +12,12 @@ from app.api.headers import described
 from app.api.middleware.disconnect import while_here
 from app.api.openapi.refusals import refused
 from app.api.replies import images
+from app.api.replies.encode_batch import finished
 from app.api.replies.images import imaging
 from app.api.requests.forms import FormRoute
 from app.schemas.samples import Reference
 from app.services.inference import translation
-from app.services.inference.service import health_header, reference
+from app.services.inference.service import health_header
 
 router = APIRouter(tags=["inference"], route_class=FormRoute)
 
@@ -58,17 +62,24 @@ async def translate_picture(
     media = negotiate(accept, tuple(MEDIA))  # before a model is looked for
     version = await inference.translator(model, direction)
     await inference.admit()
-    recipe, name = version.recipe, reference(version)
+    recipe, name = version.recipe, version.reference
     image, notes = await images.decode(
         sandbox, file.file, translation.channels_of(recipe), settings, masked=recipe.fills_holes
     )
     translation.require_room(image, recipe, name, settings.max_pixels)
     shown, alpha = await imaging(translation.parted, image, recipe, name)
-    made = await while_here(request, inference.translate(version, shown, direction))
+
+    def encoded(made: images.Array) -> bytes:
+        return _encoded(made, alpha, MEDIA[media], quality)
+
+    def then(made: Future[images.Array]) -> Awaitable[bytes]:
+        return finished(made, encoded, math.prod(recipe.canvas(*shown.shape[:2])))
+
+    body = await while_here(request, inference.translate(version, shown, then, direction=direction))
     headers = {"X-Forger-Model": name, **health_header(version), "Cache-Control": "no-store", "Vary": "Accept"}
     if notes := [*notes, *translation.notes(image, recipe)]:
         headers["Forger-Note"] = " ".join(notes)
-    return Response(await imaging(_encoded, made, alpha, MEDIA[media], quality), media_type=media, headers=headers)
+    return Response(body, media_type=media, headers=headers)
 
 
 def _encoded(made: images.Array, alpha: images.Array | None, format_: str, quality: int) -> bytes:

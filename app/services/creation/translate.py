@@ -9,7 +9,7 @@ from app.core.settings import get_settings
 from app.services.creation.bulk_limits import refuse, too_large
 from app.services.datasets import catalog
 from app.services.datasets.catalog import Detail
-from app.services.inference.service import BACK, TRANSLATION, Inference, reference
+from app.services.inference.service import BACK, TRANSLATION, Inference
 from app.services.job_spec import Translate
 from app.services.jobs.plan import JobPlan
 from app.services.models import registry, source_weights
@@ -93,7 +93,7 @@ def _dataset_bytes(version: VersionView, dataset: str, format: ShardFormat, shar
     if info.uploaded and format == "npz":
         found.append(_own_sizes())
     if isinstance(recipe.game, Paired) and recipe.game.task == "masks" and recipe.game.mask == "random":
-        sentence = f"{reference(version)} must be told where each hole is; send its pictures to /translate one by one."
+        sentence = f"{version.reference} must be told where each hole is; send its pictures to /translate one by one."
         found.append(FieldError("/model", sentence))
     refuse(found)
     return info.size * each

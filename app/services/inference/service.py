@@ -85,10 +85,6 @@ BACK = Task(
 )
 
 
-def reference(version: VersionView) -> str:
-    return f"{version.name}@{version.version}"
-
-
 def health_header(version: VersionView) -> dict[str, str]:
     """`Forger-Health: troubled; kind=collapse; step=400`; none where nobody noted it."""
     if version.health is None:
@@ -161,7 +157,7 @@ class Inference:
 
     def notice(self, model: str) -> None:
         """A client is about to learn of this version: it must find it here."""
-        if not any(reference(version) == model for version in self._versions):
+        if not any(version.reference == model for version in self._versions):
             self.refresh()
 
     def refresh(self) -> None:
@@ -209,12 +205,11 @@ class Inference:
             version, lambda engine: then(engine.sample(path, picks, seed=seed, temperature=temperature))
         )
 
-    async def translate(self, version: VersionView, image: Array, direction: Direction) -> Array:
+    async def translate(self, version: VersionView, image: Array, then: Then[T], *, direction: Direction) -> T:
+        """As `sample`, of a picture [h, w, c] that is translated."""
         path = self._store.path(version.export_sha256)
         pixels = math.prod(version.recipe.canvas(*image.shape[:2]))
-        return await self._ask(
-            version, lambda engine: asyncio.wrap_future(engine.translate(path, image, direction, pixels=pixels))
-        )
+        return await self._ask(version, lambda engine: then(engine.translate(path, image, direction, pixels=pixels)))
 
     async def _ask(self, version: VersionView, request: Callable[[AnyEngine], Awaitable[T]]) -> T:
         """Rebuild the version's export where its file is damaged, and ask again. Raises Conflict."""
@@ -227,7 +222,7 @@ class Inference:
     def _rebuild(self, version: VersionView, how: str) -> None:
         with self._rebuilding:
             if self._store.flaw(version.export_sha256) is not None:
-                log.error("export_damaged", model=reference(version), how=how)
+                log.error("export_damaged", model=version.reference, how=how)
                 registry.rebuild(version, how, self.export)
 
     async def _ask_once(self, request: Callable[[AnyEngine], Awaitable[T]]) -> T:
@@ -268,15 +263,15 @@ class Inference:
         raise self._absence(task, model)
 
     def _find(self, task: Task, model: str | None) -> list[VersionView]:
-        named = [version for version in self._versions if model in (None, version.name, reference(version))]
+        named = self._versions if model is None else registry.named(model, self._versions)
         able = [version for version in named if task.able(version.recipe)]
         if model is not None and named and not able:
-            sentence = f"{reference(named[0])} {task.lack}."
+            sentence = f"{named[0].reference} {task.lack}."
             raise Invalid(sentence, code="model_cannot", errors=(FieldError(task.pointer, sentence),))
         return able
 
     def _absence(self, task: Task, model: str | None) -> ForgerError:
-        name = None if model is None else model.partition("@")[0]
+        name = None if model is None else registry.parse(model)[0]
         for job in _unfinished():
             if job.model_name == name or (name is None and task.able(job.recipe)):
                 progress = f"job {job.id} is {job.state} at step {job.step} of {job.total or 'not yet known'}"

@@ -34,7 +34,7 @@ def of_version(version: VersionView) -> tuple[CheckpointView, JobView]:
         kept = [] if job is None else files.checkpoints(session, job.id)
         row = next((row for row in kept if row.step == version.step), None)
         if row is None or job is None:
-            raise NotFound(f"The checkpoint of {version.name}@{version.version} is gone.", code="no_checkpoint")
+            raise NotFound(f"The checkpoint of {version.reference} is gone.", code="no_checkpoint")
         return views.checkpoint(row), views.job(job)
 
 

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,14 +54,29 @@ def versions_but(seen: Mark | None) -> tuple[Mark, list[VersionView] | None]:
 
 
 def find(reference: str) -> VersionView:
-    """By name@version, or by name: the newest. Raises NotFound."""
-    name, _, number = reference.partition("@")
-    if number == "" or _VERSION.fullmatch(number):
-        with unit_of_work(read_only=True) as session:
-            row = rows.find(session, name, int(number) if number else None)
-            if row is not None:
-                return views.version(row)
-    raise absent(reference)
+    """Return the version that a reference means, of a name the newest. Raises NotFound."""
+    with unit_of_work(read_only=True) as session:
+        row = rows.find(session, *parse(reference))
+    if row is None:
+        raise absent(reference)
+    return views.version(row)
+
+
+def parse(reference: str) -> tuple[str, int | None]:
+    """Return the name and the version that a reference names: `name`, its newest (None), or `name@version`.
+
+    0, which no version has, stands for what is no number.
+    """
+    name, at, number = reference.partition("@")
+    if not at:
+        return name, None
+    return name, int(number) if _VERSION.fullmatch(number) else 0
+
+
+def named(reference: str, versions: Iterable[VersionView]) -> list[VersionView]:
+    """Return those that the reference names: one version, or all of its name."""
+    name, number = parse(reference)
+    return [version for version in versions if version.name == name and number in (None, version.version)]
 
 
 def family_of(version: VersionView) -> str | None:
@@ -113,7 +128,7 @@ def rebuild(version: VersionView, how: str, export: Exporter) -> None:
             remade = False
         if not remade:
             sentence = (
-                f"The file of {version.name}@{version.version} is {how}, and no checkpoint is left to make it of: "
+                f"The file of {version.reference} is {how}, and no checkpoint is left to make it of: "
                 "train it again, or put the file back from a backup of FORGER_HOME/artifacts."
             )
             raise Conflict(sentence, code="model_damaged")

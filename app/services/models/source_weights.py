@@ -23,7 +23,7 @@ def of_model(reference: str) -> VersionView:
 
 def weights_of(version: VersionView) -> Weights:
     return Weights(
-        model=f"{version.name}@{version.version}",
+        model=version.reference,
         checkpoint=None,
         job=version.job_id,
         step=version.step,
