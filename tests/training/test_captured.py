@@ -266,6 +266,6 @@ def test_kinds_of_steps_have_graphs_of_their_own() -> None:
     captured = Captured(moves, lambda: [total], rng, graph)
     for number in range(20):
         adds = 1.0 if number % 4 == 0 else 0.0
-        captured.step(number % 4 == 0, number)
+        captured.run(number % 4 == 0, number)
     assert total.item() == 5
     assert len(made) == 2

@@ -26,7 +26,7 @@ def test_a_move_goes_down_the_sum_of_losses_at_the_scheduled_rate_and_is_clipped
     x = torch.tensor([[1.0, -1.0]])
     player.backward({"one": layer(x).sum(), "two": 2 * layer(x).sum()})
     player.slow(0.5)
-    player.step()
+    player.update()
     torch.testing.assert_close(layer.weight.data, torch.tensor([[0.35, 0.48]]))  # 0.5 - .05 * 3, and clip(0.65)
 
 
@@ -36,7 +36,7 @@ def test_every_optimizer_goes_downhill(spec: Adam | RmsProp | Sgd) -> None:
     player = Player(layer, optimizer(spec, layer.parameters()), spec.rate)
     before = layer.weight.item()
     player.backward({"height": layer(torch.ones(1, 1)).sum()})
-    player.step()
+    player.update()
     assert layer.weight.item() < before
 
 

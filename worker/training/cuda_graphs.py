@@ -91,7 +91,7 @@ class Captured:
         self._kept: dict[Hashable, tuple[Graph, Script, Losses]] = {}
         self._reason: str | None = None
 
-    def step(self, kind: Hashable, first: int) -> Losses:
+    def run(self, kind: Hashable, first: int) -> Losses:
         """One step's moves, of this kind, with the numbers of the streams from step `first` on.
 
         The losses last until the next step.

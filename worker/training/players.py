@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 import torch
@@ -24,6 +24,9 @@ class Player:
     clip: float | None = None
     dial: Tensor | None = None
     """holds the learning rate where a captured step shall read it anew each time"""
+    remembers: bool = False
+    """whether `before` is kept: the weights before the newest update"""
+    before: list[Tensor] = field(default_factory=list)
 
     def slow(self, factor: float) -> None:
         """From now on move at `factor` times the learning rate."""
@@ -44,8 +47,10 @@ class Player:
             distributed.all_reduce_mean([settled, *slopes])
         return dict(zip(losses, settled.unbind(), strict=True))
 
-    def step(self) -> None:
-        """Move the weights along the gradients."""
+    def update(self) -> None:
+        """Update the weights by their gradients."""
+        if self.remembers:
+            self.before = [weight.detach().clone() for weight in self.network.parameters()]
         self.optimizer.step()
         if self.clip is not None:
             with torch.no_grad():

@@ -1,9 +1,9 @@
 """One training step, as the papers write it: the critic's turns, then the generator's.
 
-`Player.backward` clears and computes the gradients, `Player.step` moves the weights; DCGAN's order is "critic_first".
+Each turn draws, computes losses and gradients (`Player.backward`), and updates the weights (`Player.update`).
 
-A CUDA graph may repeat the whole of `Step.run` (worker.training.cuda_graphs), so nothing in it waits for the device and
-everything that it changes lies in tensors. Ranks meet in `Player.backward` and in the draws.
+A CUDA graph may repeat `TrainingStep.run` (worker.training.cuda_graphs): nothing in it waits for the device, and all
+that it changes lies in tensors. Ranks meet in `Player.backward` and in the draws.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from worker.training.players import Player
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class TrainingStep:
     """The step of a recipe: its players and their losses. `critic` is None in games without one."""
 
     turns: Turns
@@ -37,44 +37,40 @@ class Step:
     critic: Player | None
 
     def run(self, step: int) -> Losses:
-        """Make step number `step` and return its losses by name, on the device."""
+        """Make step number `step` and return its losses by name, on the device.
+
+        The critic takes `turns.critic_steps` turns. Its last turn and the generator's share a draw.
+        """
         *earlier, last = range(step * self.turns.critic_steps, (step + 1) * self.turns.critic_steps)
         for number in earlier:
-            assert self.critic is not None
             with torch.no_grad():
                 draw = self.draw(number)
-            self.critic_gradients(self.critic, draw, step)
-            self.critic.step()
-        losses = self.last_turns(self.draw(last), step)
+            self.train_critic(draw, step)
+        draw = self.draw(last)
+        match self.turns.order:
+            case "critic_first":  # Goodfellow et al. 2014, and the default
+                losses = self.train_critic(draw, step) | self.train_generator(draw, step)
+            case "generator_first":
+                losses = self.train_generator(draw, step) | self.train_critic(draw, step)
+            case "simultaneous":
+                losses = self.critic_gradients(draw, step) | self.generator_gradients(draw, step)
+                for player in filter(None, (self.generator, self.critic)):
+                    player.update()
         for penalty in self.penalties:
             penalty.update_state()
         return losses
 
-    def last_turns(self, draw: Draw, step: int) -> Losses:
-        """Make the critic's last turn, where there is one, and the generator's over one draw, in the recipe's order."""
-        generator, critic = self.generator, self.critic
-        if critic is None:
-            losses = self.generator_gradients(draw, step)
-            generator.step()
-            return losses
-        match self.turns.order:
-            case "critic_first":
-                before = [weight.detach().clone() for weight in critic.network.parameters()] if self._predicts else []
-                losses = self.critic_gradients(critic, draw, step)
-                critic.step()
-                with predicted(critic.network, before) if self._predicts else nullcontext():
-                    losses |= self.generator_gradients(draw, step)
-                generator.step()
-            case "generator_first":
-                losses = self.generator_gradients(draw, step)
-                generator.step()
-                losses |= self.critic_gradients(critic, draw, step)
-                critic.step()
-            case "simultaneous":
-                losses = self.critic_gradients(critic, draw, step)
-                losses |= self.generator_gradients(draw, step)
-                generator.step()
-                critic.step()
+    def train_critic(self, draw: Draw, step: int) -> Losses:
+        """Take one turn of the critic, where there is one."""
+        losses = self.critic_gradients(draw, step)
+        if self.critic:
+            self.critic.update()
+        return losses
+
+    def train_generator(self, draw: Draw, step: int) -> Losses:
+        """Take one turn of the generator."""
+        losses = self.generator_gradients(draw, step)
+        self.generator.update()
         return losses
 
     def draw(self, number: int) -> Draw:
@@ -83,11 +79,13 @@ class Step:
         with self.losses.autocast():
             return self.game.draw(self.batches.batch(number), self.batches.rng, number)
 
-    def critic_gradients(self, critic: Player, draw: Draw, step: int) -> Losses:
+    def critic_gradients(self, draw: Draw, step: int) -> Losses:
         """Compute the critic's losses and their gradients."""
+        if self.critic is None:
+            return {}
         self.batches.rng.reseed_layers("critic", draw.number)
         duels = self.game.critic_duels(draw, self.batches.rng)
-        return critic.backward(self.losses.compute("critic", duels, draw.number, step))
+        return self.critic.backward(self.losses.compute("critic", duels, draw.number, step))
 
     def generator_gradients(self, draw: Draw, step: int) -> Losses:
         """Compute the generator's losses and their gradients. The critic is frozen meanwhile, which saves its own."""
@@ -105,12 +103,11 @@ class Step:
             if self.critic:
                 self.critic.network.requires_grad_(True)
 
-    @property
-    def _predicts(self) -> bool:
-        return self.turns.prediction
-
     def _lookahead(self, draw: Draw) -> AbstractContextManager[None]:
+        """Let the generator meet the critic of some turns later, where the recipe says so."""
         turns = self.turns
-        if not turns.unrolled or self.objective is None:
-            return nullcontext()
-        return unrolled(self.game, self.objective, draw, self.batches.rng, turns.unrolled, turns.unrolled_rate)
+        if turns.prediction and self.critic:
+            return predicted(self.critic.network, self.critic.before)
+        if turns.unrolled and self.objective:
+            return unrolled(self.game, self.objective, draw, self.batches.rng, turns.unrolled, turns.unrolled_rate)
+        return nullcontext()

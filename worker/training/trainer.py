@@ -23,7 +23,7 @@ from worker.evaluation.features import learn_turns, read_vgg19
 from worker.training.cuda_graphs import Captured, Graph, tensors_of, why_not
 from worker.training.losses import DuelLosses
 from worker.training.players import Average, Player, in_order, layout, optimizer, rate_factor
-from worker.training.step import Step
+from worker.training.step import TrainingStep
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,7 @@ class Trainer:
         self.critic: Player | None = None
         if cast.critic is not None:
             self.critic = self._player(cast.critic, recipe.critic_optimizer, recipe.critic_clip)
+            self.critic.remembers = recipe.turns.prediction
         self.average = Average(self.generator.network, recipe.ema.decay)
         self.step = 0
         self.slowed = 1.0
@@ -75,7 +76,7 @@ class Trainer:
         """a progress to train at instead of the step's own, where pace is measured"""
         self._bad_step = torch.tensor(-1, device=device)
         self._critic_accuracy = torch.zeros(2, device=device)
-        self._step = self._make_step(half=precision == "bf16")
+        self._training_step = self._build_step(half=precision == "bf16")
         self._captured = self._capture(graph)
 
     def prepare(self, weights: Path | None = None) -> Iterator[None]:
@@ -100,10 +101,10 @@ class Trainer:
         for player in self._movers():
             player.slow(factor)
         if self._captured is None:
-            losses = self._step.run(self.step)
+            losses = self._training_step.run(self.step)
         else:
             due = tuple(self.step % penalty.every == 0 for penalty in self._penalties())
-            losses = self._captured.step(due, self.step * self.recipe.turns.critic_steps)
+            losses = self._captured.run(due, self.step * self.recipe.turns.critic_steps)
         self.average.follow(self.step)
         self._watch(losses)
         self.step += 1
@@ -195,12 +196,12 @@ class Trainer:
     def _progress(self) -> float:
         return self.step / self.recipe.budget.steps if self.pretended is None else self.pretended
 
-    def _make_step(self, half: bool) -> Step:
+    def _build_step(self, half: bool) -> TrainingStep:
         recipe, penalties = self.recipe, self._penalties()
         losses = DuelLosses(
             recipe, self.game, self.objective, penalties, self.rng, self.device, half, self._critic_accuracy
         )
-        return Step(
+        return TrainingStep(
             recipe.turns, self.batches, self.game, self.objective, penalties, losses, self.generator, self.critic
         )
 
@@ -218,7 +219,11 @@ class Trainer:
         dtype = torch.float32 if on_gpu else torch.float64
         for player in self._movers():  # on a GPU with graphs and without, since fused Adam reads it in fp32 there
             player.dial = torch.tensor(player.rate, device=self.device, dtype=dtype)
-        return None if graph is None else Captured(lambda: self._step.run(self.step), self._state, self.rng, graph)
+        return (
+            None
+            if graph is None
+            else Captured(lambda: self._training_step.run(self.step), self._state, self.rng, graph)
+        )
 
     def _state(self) -> list[Tensor]:
         """Every tensor that a step changes."""
