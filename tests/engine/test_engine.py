@@ -14,7 +14,8 @@ import torch
 
 from models.export import NotAnExport, load_export
 from models.spec.resolve import resolve
-from serving.engine import Engine, Loaded, _shares
+from serving.engine import Engine, _shares
+from serving.loaded import Loaded
 from serving.protocol import Overloaded, Pick
 from tests.support.exports import write_vivid
 from tests.support.wait import until

@@ -16,7 +16,7 @@ from models.recalibration import recalibrate
 from models.rng import Rng
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from serving.engine import Item, Loaded
+from serving.loaded import Item, Loaded
 from worker.training.trainer import Trainer
 
 CPU = torch.device("cpu")

@@ -21,7 +21,7 @@ from worker.runners.supervisor_link import CalledOff, Lifeline
 from worker.runners.timing import Remaining
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
-    from serving.engine import Loaded
+    from serving.loaded import Loaded
 
 
 class Bulk:
@@ -73,7 +73,7 @@ class Bulk:
         import torch
 
         from models.export import load_export
-        from serving.engine import Loaded
+        from serving.loaded import Loaded
 
         settled = settle(self._job, self._fence)
         export = load_export(inputs.verified_weights(self._job.id, self._spec.weights, self._beat))

@@ -16,7 +16,7 @@ from worker.runners.bulk_sources import Source
 from worker.runners.shard_writer import Made
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
-    from serving.engine import Loaded
+    from serving.loaded import Loaded
 
 
 NOTHING = np.empty(0, np.uint8)
@@ -49,7 +49,7 @@ class Drawing:
         self._spec = spec
 
     def made(self, start: int) -> Iterator[Made]:
-        from serving.engine import TURN, Item
+        from serving.loaded import TURN, Item
 
         spec = self._spec
         picks = islice(round_robin(counts(spec)), start, None)
