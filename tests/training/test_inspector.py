@@ -12,7 +12,7 @@ from models import checkpoint
 from models.export import export_checkpoint
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from worker.evaluation import judge
+from worker.evaluation import generator_under_test
 from worker.evaluation.live import Inspector
 from worker.training.health import Trouble
 from worker.training.loop import Best, Evaluation, Finished, NonFinite, Quiet, Saved, Stop, Stopped, train
@@ -27,7 +27,7 @@ WILD: dict[str, Any] = {
     "precision": "fp32",
 }
 """weights overflow within some six steps"""
-COMPARED = {"frechet", "density", "coverage", "recall", "diversity", "variety"}
+COMPARED = {"frechet", "density", "coverage", "recall", "diversity", "pixel_variety"}
 
 
 class Notes(Quiet):
@@ -67,8 +67,7 @@ def judges(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def quick_judges(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a judge knows is another file's affair."""
-    learned = judge.learned
-    monkeypatch.setattr(judge, "learned", lambda data, cache, beat: learned(data, cache, 10, beat))
+    monkeypatch.setattr(generator_under_test, "QUICK", 10)
 
 
 def short(family: str = "cdcgan", dataset: str | None = None, steps: int = 6, **overrides: Any) -> Recipe:
@@ -118,7 +117,7 @@ def test_every_kind_of_game_is_measured_by_its_metric(
     assert isinstance(ended, Finished)
     assert ended.served is not None
     assert ended.served.figures == evaluation.figures
-    assert (evaluation.told_apart is None) == (recipe.critic is None)
+    assert (evaluation.critic_accuracy is None) == (recipe.critic is None)
 
 
 @pytest.mark.slow
@@ -272,6 +271,29 @@ def test_few_or_equal_pictures_leave_figures_out_and_train(
     assert len(notes.evaluations) == 1
 
 
+class ByHeart(torch.nn.Module):
+    """Draws pictures uint8 [n, c, s, s] one after another."""
+
+    def __init__(self, pictures: torch.Tensor) -> None:
+        super().__init__()
+        self.unused = torch.nn.Parameter(torch.zeros(1))
+        self.pictures, self.at = pictures, 0
+
+    def forward(self, z: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        drawn = self.pictures[self.at : self.at + len(z)]
+        self.at += len(z)
+        return drawn.float() / 127.5 - 1
+
+
+class Untouched(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
 def test_training_pictures_that_come_back_are_copies(tmp_path: Path, judges: Path) -> None:
     """A generator that knew the data by heart; the data in the order of their classes, as uploads are."""
     recipe = short("cdcgan", "digits", 2, watch={"samples": 200})
@@ -282,15 +304,12 @@ def test_training_pictures_that_come_back_are_copies(tmp_path: Path, judges: Pat
     data = Data(images=data.images[order], labels=data.labels[order])
     assert data.images is not None
     device = torch.device("cpu")
-    inspector = Inspector(
-        Trainer(recipe, Batches(recipe, data, device), device, "fp32"), judge.learned(data, judges, beat=lambda: None)
-    )
-    by_heart = data.images[torch.linspace(0, 1796, 200).long()].float() / 127.5 - 1
-    inspector._draw = lambda n: lambda rows: by_heart[rows]  # type: ignore[method-assign]
-    figures = inspector.look()
+    trainer = Trainer(recipe, Batches(recipe, data, device), device, "fp32")
+    trainer.average.network = ByHeart(data.images[torch.linspace(0, 1796, 200).long()])
+    figures = Inspector(trainer, data, judges).look()
     assert figures["copies"] == 1
     assert figures["coverage"] > 0.9
-    assert 0.8 < figures["variety"] < 1.2
+    assert 0.8 < figures["pixel_variety"] < 1.2
 
 
 def test_pictures_of_two_piles_are_also_held_against_the_other_pile_untouched(judges: Path) -> None:
@@ -298,9 +317,9 @@ def test_pictures_of_two_piles_are_also_held_against_the_other_pile_untouched(ju
     data = load(recipe.data, None)
     device = torch.device("cpu")
     trainer = Trainer(recipe, Batches(recipe, data, device), device, "fp32")
-    trainer.average.network = torch.nn.ModuleDict({way: torch.nn.Identity() for way in ("a2b", "b2a")})
-    inspector = Inspector(trainer, judge.learned(data, judges, beat=lambda: None))
-    assert inspector.untouched == pytest.approx(inspector.look()["frechet"], rel=1e-3)
+    trainer.average.network = torch.nn.ModuleDict({way: Untouched() for way in ("a2b", "b2a")})
+    inspector = Inspector(trainer, data, judges)
+    assert inspector.untouched == inspector.look()["frechet"]
 
 
 def test_of_few_pictures_translations_are_not_compared_and_the_last_are_served(tmp_path: Path, judges: Path) -> None:
@@ -312,6 +331,6 @@ def test_of_few_pictures_translations_are_not_compared_and_the_last_are_served(t
     numerics = measure("cpu", recipe, threads=1)
     ended = train(recipe, data, notes, folder=tmp_path, attempt=1, resume=None, numerics=numerics, judges=judges)
     assert isinstance(ended, Finished)
-    assert [seen.figures.keys() for seen in notes.evaluations] == [{"diversity", "variety"}] * 3
+    assert [seen.figures.keys() for seen in notes.evaluations] == [{"diversity", "pixel_variety"}] * 3
     assert ended.served is None
     assert notes.troubles == [], "and no trouble is made up"

@@ -15,8 +15,7 @@ from models import checkpoint
 from models.spec.recipe import Recipe
 from models.spec.resolve import settled
 from models.spec.training import MOST_STEPS
-from worker.evaluation import judge
-from worker.evaluation.live import Inspector, needs_judge
+from worker.evaluation.live import Inspector
 from worker.training.cuda_graphs import BY_HAND, graph_on
 from worker.training.numerics import Numerics
 from worker.training.samples import sample_sheet
@@ -73,8 +72,7 @@ def measure(
         trainer.begin_with(checkpoint.load(start))
     inspector = None
     if recipe.watch is not None:
-        network = judge.learned(data.centred(recipe.shape[-1]), judges, beat=beat) if needs_judge(recipe) else None
-        inspector = Inspector(trainer, network, beat)
+        inspector = Inspector(trainer, data, judges, beat)
         inspector.look()  # the first look at the real examples is the long one
     prepared = _prepared(trainer, weights, beat)
     _timed(trainer, WARM_UP * (trainer.round if device.type == "cuda" else 1), beat)
