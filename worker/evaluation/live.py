@@ -5,7 +5,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-import torch
 from torch import nn
 
 from data.readers.base import Beat, unheard
@@ -62,7 +61,6 @@ class Inspector:
             trainer.recipe, trainer.average.network, self._load, sizes_of(trainer.recipe), judges, seed=SEED, beat=beat
         )
 
-    @torch.no_grad()
     def look(self) -> Figures:
         """Measure the averaged generator as it is now; leave out what cannot be computed. Raises NonFinite."""
         self._test.generator.eval()
