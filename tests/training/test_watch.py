@@ -39,6 +39,14 @@ def test_the_card_says_why_with_all_figures_of_that_step() -> None:
     assert watched([None]).served() is None
 
 
+def test_a_checkpoint_of_the_version_before_is_read_with_the_names_of_today() -> None:
+    entry = {"step": 50, "figures": {"frechet": 20.0, "variety": 0.2}, "told_apart": 0.99, "rolled_back": False}
+    state = Watch(recipe()).state_dict() | {"history": [entry]}
+    resumed = Watch(recipe())
+    resumed.load_state_dict(state, None)
+    assert resumed.history == [Evaluation(50, {"frechet": 20.0, "pixel_variety": 0.2}, critic_accuracy=0.99)]
+
+
 def collapsing() -> Watch:
     """Good until step 850, and then the same picture again and again."""
     made = watched([9 - number / 4 for number in range(17)])
