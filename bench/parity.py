@@ -56,7 +56,8 @@ def main() -> None:
 def looked_at(recipe: Recipe) -> Figures:
     """Trains, and looks as the watch does."""
     trainer = trained(recipe)
-    return Inspector(trainer, load(recipe.data, get_settings().data), CACHE.parent).look()
+    data = load(recipe.data, get_settings().data)
+    return Inspector(recipe, trainer.average.network, data, CACHE.parent).look()
 
 
 def rows(name: str, both: Mapping[str, Sequence[Figures]]) -> Iterator[Row]:

@@ -86,7 +86,7 @@ def evaluated(recipe: Recipe) -> Figures:
     trainer = Trainer(recipe, Batches(recipe, data, device), device, numerics.measure("cpu", recipe, 1).precision)
     for _ in trainer.prepare():
         pass
-    inspector = Inspector(trainer, data, JUDGES)
+    inspector = Inspector(recipe, trainer.average.network, data, JUDGES)
     figures: Figures = {}
     looking, began = 0.0, time.process_time()
     while trainer.step < recipe.budget.steps:

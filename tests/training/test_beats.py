@@ -63,7 +63,8 @@ def read_by_a_judge(beat: Beat, folder: Path) -> object:
 
 
 def looked(beat: Beat, folder: Path) -> object:
-    return Inspector(trainer(LARGE), pictures(LARGE), folder, beat).look()
+    recipe = narrow(side=LARGE)
+    return Inspector(recipe, build_generator(recipe), pictures(LARGE), folder, beat).look()
 
 
 def evaluated(beat: Beat, folder: Path) -> object:

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import torch
 
-from data.batches import Batches
 from data.readers.builtin import Data, load
 from models import checkpoint
 from models.export import export_checkpoint
@@ -17,7 +16,6 @@ from worker.evaluation.live import Inspector
 from worker.training.health import Trouble
 from worker.training.loop import Best, Evaluation, Finished, NonFinite, Quiet, Saved, Stop, Stopped, train
 from worker.training.numerics import apply, measure
-from worker.training.trainer import Trainer
 
 NARROW: dict[str, Any] = {"generator": {"width": 8}, "critic": {"width": 8}, "latent": {"size": 8}}
 WILD: dict[str, Any] = {
@@ -164,7 +162,12 @@ def troubled(monkeypatch: pytest.MonkeyPatch, *steps: int) -> None:
 
 def seen_as(monkeypatch: pytest.MonkeyPatch, distances: dict[int, float]) -> None:
     """Fréchet distances by step, in place of those measured."""
-    monkeypatch.setattr(Inspector, "look", lambda self: {"frechet": distances[self._trainer.step]})
+    monkeypatch.setattr(Inspector, "look", lambda self: {})
+
+    def evaluation(step: int, figures: dict[str, float], *more: Any, **named: Any) -> Evaluation:
+        return Evaluation(step, {"frechet": distances[step]}, *more, **named)
+
+    monkeypatch.setattr("worker.training.loop.Evaluation", evaluation)
 
 
 @pytest.mark.sampled(quick=1)
@@ -303,10 +306,8 @@ def test_training_pictures_that_come_back_are_copies(tmp_path: Path, judges: Pat
     order = data.labels.argsort(stable=True)
     data = Data(images=data.images[order], labels=data.labels[order])
     assert data.images is not None
-    device = torch.device("cpu")
-    trainer = Trainer(recipe, Batches(recipe, data, device), device, "fp32")
-    trainer.average.network = ByHeart(data.images[torch.linspace(0, 1796, 200).long()])
-    figures = Inspector(trainer, data, judges).look()
+    generator = ByHeart(data.images[torch.linspace(0, 1796, 200).long()])
+    figures = Inspector(recipe, generator, data, judges).look()
     assert figures["copies"] == 1
     assert figures["coverage"] > 0.9
     assert 0.8 < figures["pixel_variety"] < 1.2
@@ -315,10 +316,8 @@ def test_training_pictures_that_come_back_are_copies(tmp_path: Path, judges: Pat
 def test_pictures_of_two_piles_are_also_held_against_the_other_pile_untouched(judges: Path) -> None:
     recipe = short("cyclegan", "day2night", 2, watch={"samples": 40})
     data = load(recipe.data, None)
-    device = torch.device("cpu")
-    trainer = Trainer(recipe, Batches(recipe, data, device), device, "fp32")
-    trainer.average.network = torch.nn.ModuleDict({way: Untouched() for way in ("a2b", "b2a")})
-    inspector = Inspector(trainer, data, judges)
+    generator = torch.nn.ModuleDict({way: Untouched() for way in ("a2b", "b2a")})
+    inspector = Inspector(recipe, generator, data, judges)
     assert inspector.untouched == inspector.look()["frechet"]
 
 

@@ -1,4 +1,4 @@
-"""The full evaluation of a trained generator: every metric that fits it, with its provenance."""
+"""The full evaluation of a trained generator: every metric that fits it, with its provenance and a picture."""
 
 import math
 from collections.abc import Callable, Collection
@@ -7,18 +7,24 @@ from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from data.images import encode
+from data.images import Pixels, encode, scatter, sheet, text_sheet
 from data.readers.builtin import Data, Split
+from data.toy import VALID, spelled
+from models.spec.datasets import DATASETS
 from models.spec.recipe import Recipe
+from worker.evaluation.chunked import small
 from worker.evaluation.comparison import Comparison
 from worker.evaluation.generator_under_test import CannotMeasure, Features, GeneratorUnderTest, Sizes, present
 from worker.evaluation.metric_plan import CLOSENESS, Figures, Plan, plan_of
 from worker.evaluation.metrics.classes import agreement_by_class
+from worker.evaluation.metrics.neighbours import nearest
 from worker.evaluation.metrics.pictures import BASELINES
-from worker.evaluation.report_sheet import picture_of
 
+POINTS, STRINGS, SCATTER, SHOWN = 2_500, 64, 512, 16
+"""points, strings, pixels of a scatter plot, and pictures on the sheet"""
 LACKING = "It has no value here: the examples that it is measured by are equal."
 
 
@@ -71,7 +77,7 @@ def evaluate(
     figures = plan.measure(wanted)
     lacking |= {name: LACKING for name, value in figures.items() if math.isnan(value)}
     compared = plan.rows[-1][1]
-    picture = picture_of(compared)
+    picture = _picture(compared)
     return Evaluation(
         figures=figures,
         per_class={"agreement": _by_class(compared[0])} if "agreement" in figures else {},
@@ -92,5 +98,50 @@ def _baselines(plan: Plan, wanted: Collection[str]) -> dict[str, Figures]:
     """How near to the right answers ways come that learn nothing, where something is translated."""
     if any(c.statistics is None for _, compared in plan.rows for c in compared):
         return {}
-    found = {name: plan.of(methodcaller("by_baseline", name), *CLOSENESS).measure(wanted) for name in BASELINES}
+    found = {name: plan.by(methodcaller("by_baseline", name), *CLOSENESS).measure(wanted) for name in BASELINES}
     return {name: figures for name, figures in found.items() if figures}
+
+
+def _picture(compared: list[Comparison]) -> Pixels | None:
+    """Draw some of what was compared; None for points on a line."""
+    first = compared[0]
+    match first.kind:
+        case "points":
+            return _scatter(first) if first.mixture.modes.shape[1] > 1 else None
+        case "strings":
+            return _text(first)
+        case "drawn" | "decoded":
+            return _beside_nearest(first)
+        case "rebuilt":
+            return _side_by_side([[present(first.wanted), first.made.rows]])
+        case _:
+            return _side_by_side([_row(c) for c in compared])
+
+
+def _scatter(c: Comparison) -> Pixels:
+    return scatter(c.made.rows[:POINTS].numpy(), SCATTER, c.real.rows[:POINTS].numpy(), c.mixture.modes)
+
+
+def _text(c: Comparison) -> Pixels:
+    """Strings, the valid ones ticked."""
+    name = c.test.recipe.data.dataset
+    ticked = c.valid[:STRINGS].tolist() if name in VALID else None
+    return text_sheet(spelled(c.symbols[:STRINGS].numpy(), DATASETS[name].alphabet), ticked)
+
+
+def _beside_nearest(c: Comparison) -> Pixels:
+    """Pairs of a made picture and the training picture nearest to it."""
+    shown = c.made.rows[:SHOWN]
+    return _side_by_side([[shown, present(c.test.train.images)[nearest(c.test.originals, small(shown))]]])
+
+
+def _row(c: Comparison) -> list[Tensor]:
+    """What belongs side by side: given, made and wanted, as far as there are such."""
+    return [pile for pile in (c.given, c.made.rows, c.wanted) if pile is not None]
+
+
+def _side_by_side(ways: list[list[Tensor]]) -> Pixels:
+    """Pictures that belong together stand side by side, twice a row; SHOWN of each kind in all."""
+    rows = [torch.stack([pile[: SHOWN // len(ways)] for pile in way], dim=1).flatten(0, 1) for way in ways]
+    pictures = torch.cat(rows).permute(0, 2, 3, 1).contiguous().numpy()
+    return sheet(pictures, columns=2 * len(ways[0]), gap=1)

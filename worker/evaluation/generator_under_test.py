@@ -203,12 +203,12 @@ class GeneratorUnderTest:
 
     def embed(self, network: FeatureNetwork, parts: Iterable[Tensor]) -> tuple[Tensor, Tensor | None]:
         """Features [n, d] and logits [n, classes] of pictures that come part by part."""
-        features, logits = zip(*(self._embedded(network, part) for part in parts), strict=True)
+        embedded = []
+        for part in parts:
+            self.beat()
+            embedded.append(network.embed(scaled(part)))
+        features, logits = zip(*embedded, strict=True)
         return torch.cat(features), None if logits[0] is None else torch.cat(logits)
-
-    def _embedded(self, network: FeatureNetwork, part: Tensor) -> tuple[Tensor, Tensor | None]:
-        self.beat()
-        return network.embed(scaled(part))
 
     def stream(self, name: str) -> Stream:
         return Rng(self.seed).stream(f"evaluate/{name}")

@@ -3,7 +3,6 @@
 import math
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
 
 from torch import nn
 
@@ -11,7 +10,7 @@ from data.readers.base import Beat, unheard
 from data.readers.builtin import Data, DatasetMissing, Split
 from models.spec.recipe import Recipe
 from worker.evaluation.comparison import Comparison
-from worker.evaluation.generator_under_test import GeneratorUnderTest, NotFinite, Sizes, piles
+from worker.evaluation.generator_under_test import GeneratorUnderTest, Sizes, piles
 from worker.evaluation.metric_plan import FRECHET, Figures, Plan, Provenance, plan_of
 
 REFERENCE = 2_048
@@ -32,43 +31,21 @@ SEED = 0
 """of the latents: the same for every job, so that figures of different seeds can be compared"""
 
 
-class Average(Protocol):
-    """The averaged weights."""
-
-    @property
-    def network(self) -> nn.Module: ...
-
-
-class Training(Protocol):
-    """The parts of a trainer that are inspected; see worker.training.trainer.Trainer."""
-
-    recipe: Recipe
-    step: int
-
-    @property
-    def average(self) -> Average: ...
-
-    def not_finite(self, step: int) -> Exception: ...
-
-
 class Inspector:
-    """Measures the averaged generator of one trainer, beside its training data."""
+    """Measures the averaged generator of a training, beside its training data."""
 
-    def __init__(self, trainer: Training, data: Data, judges: Path | None, beat: Beat = unheard) -> None:
+    def __init__(
+        self, recipe: Recipe, generator: nn.Module, data: Data, judges: Path | None, beat: Beat = unheard
+    ) -> None:
         """`judges` is the folder that keeps judges: one may learn at the first look. `beat` is called all along."""
-        self._trainer, self._data = trainer, data
-        self._test = GeneratorUnderTest(
-            trainer.recipe, trainer.average.network, self._load, sizes_of(trainer.recipe), judges, seed=SEED, beat=beat
-        )
+        self._data = data
+        self._test = GeneratorUnderTest(recipe, generator, self._load, sizes_of(recipe), judges, seed=SEED, beat=beat)
 
     def look(self) -> Figures:
-        """Measure the averaged generator as it is now; leave out what cannot be computed. Raises NonFinite."""
+        """Measure the averaged generator as it is now; leave out what cannot be computed. Raises NotFinite."""
         self._test.generator.eval()
         plan = self._plan()
-        try:
-            figures = plan.measure(self._wanted(plan))
-        except NotFinite as error:
-            raise self._trainer.not_finite(self._trainer.step) from error
+        figures = plan.measure(self._wanted(plan))
         return {name: float(value) for name, value in figures.items() if math.isfinite(value)}
 
     @cached_property
@@ -77,10 +54,9 @@ class Inspector:
 
         None for games without two piles, and for piles of too few pictures.
         """
-        plan = self._plan()
-        if "translated" not in plan.compared or "frechet" not in self._wanted(plan):
+        if self._test.recipe.game.kind != "unpaired" or "frechet" not in self._wanted(plan := self._plan()):
             return None
-        return plan.of(Comparison.untouched, FRECHET).measure({"frechet"})["frechet"]
+        return plan.by(Comparison.untouched, FRECHET).measure({"frechet"})["frechet"]
 
     @property
     def provenance(self) -> Provenance:

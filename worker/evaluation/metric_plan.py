@@ -37,6 +37,7 @@ TRANSPORTED, BLURRED = 2_500, 500
 
 Figures = dict[str, float]
 Values = float | tuple[float, ...]
+Kinds = frozenset[Kind]
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,12 @@ class Metric:
 
     names: tuple[str, ...]
     compute: Callable[[Comparison], Values]
-    full: frozenset[Kind] = frozenset()
+    full: Kinds = frozenset()
     """what the full evaluation measures by it"""
-    live: frozenset[Kind] = frozenset()
+    live: Kinds = frozenset()
     """what is measured by it while training: it costs no more than some steps"""
     when: Callable[[Comparison], bool] = lambda comparison: True
     """whether it applies to the dataset at hand"""
-    features: bool = False
-    """whether pictures are compared by a network"""
     single: bool = False
     """whether it looks at each example by itself, so that one is enough"""
 
@@ -73,15 +72,14 @@ class Metric:
         return [f"{name}{way}" for name in self.names for way in (*ways, "")]
 
 
-def _kinds(*names: Kind) -> frozenset[Kind]:
-    return frozenset(names)
-
-
-DRAWN = _kinds("drawn", "decoded")
-COMPARED = DRAWN | _kinds("translated", "answered")
-ANSWERED = _kinds("translated", "answered", "rebuilt")
-POINTS, STRINGS = _kinds("points"), _kinds("strings")
-WATCHED = _kinds("drawn", "translated")
+DRAWN: Kinds = frozenset({"drawn", "decoded"})
+COMPARED: Kinds = frozenset({"drawn", "decoded", "translated", "answered"})
+ANSWERED: Kinds = frozenset({"translated", "answered", "rebuilt"})
+POINTS: Kinds = frozenset({"points"})
+STRINGS: Kinds = frozenset({"strings"})
+LIVE_DRAWN: Kinds = frozenset({"drawn"})
+LIVE_COMPARED: Kinds = frozenset({"drawn", "translated"})
+LIVE_ANSWERED: Kinds = frozenset({"answered", "rebuilt"})
 
 
 def _each_with_each(figure: Callable[[Tensor, Tensor], Values]) -> Callable[[Comparison], Values]:
@@ -98,6 +96,10 @@ def _variety(real: Tensor, made: Tensor) -> float:
     return variety(some(real, equal), some(made, equal))
 
 
+def _diversity(real: Tensor, made: Tensor) -> float:
+    return relative(pairwise_diversity, (made,), (real,))
+
+
 def _copies(c: Comparison) -> float:
     test = c.test
     return copies(test.originals, small(c.made.rows[: test.sizes.suspects]), usual=test.originals_apart)
@@ -111,14 +113,6 @@ def _gan_train(c: Comparison) -> float:
     """Accuracy on real pictures of a judge that learned from made ones alone."""
     logits = present(c.test.embed(c.test.student(c.made), shares(c.real.rows))[1])
     return agreement(logits.argmax(dim=1), present(c.real.labels))
-
-
-def _spread(c: Comparison) -> float:
-    return _by_class(within_class_spread, c, c.made.rows, c.real.rows)
-
-
-def _intra_diversity(c: Comparison) -> float:
-    return _by_class(intra_diversity, c, c.made.features, c.real.features)
 
 
 def _by_class(figure: Callable[[Tensor, Tensor], float], c: Comparison, made: Tensor, real: Tensor) -> float:
@@ -142,10 +136,6 @@ def _closeness(figure: Callable[[Tensor, Tensor], float]) -> Callable[[Compariso
     return compute
 
 
-def _distinct(c: Comparison) -> float:
-    return len(torch.unique(c.symbols, dim=0)) / len(c.symbols)
-
-
 def _labelled(c: Comparison) -> bool:
     return c.real.labels is not None
 
@@ -153,10 +143,6 @@ def _labelled(c: Comparison) -> bool:
 def _conditional(c: Comparison) -> bool:
     """Whether classes are asked for."""
     return _labelled(c) and c.test.recipe.classes > 0
-
-
-def _unconditional(c: Comparison) -> bool:
-    return _labelled(c) and c.test.recipe.classes == 0
 
 
 def _two_of_each(c: Comparison) -> bool:
@@ -167,63 +153,58 @@ def _by_inception(c: Comparison) -> bool:
     return c.test.wanted == "inception" and c.test.network.classes > 0
 
 
-def _known(c: Comparison) -> bool:
-    """Whether the right answers are known."""
-    return c.wanted is not None
-
-
-FRECHET = Metric(
-    ("frechet",), lambda c: frechet(c.real.features, c.made.features), COMPARED, WATCHED, features=True
-)  # fmt: skip
+FRECHET = Metric(("frechet",), lambda c: frechet(c.real.features, c.made.features), COMPARED, LIVE_COMPARED)
 CLOSENESS = (
-    Metric(("psnr",), _closeness(psnr), ANSWERED, _kinds("answered", "rebuilt"), _known, single=True),
-    Metric(("ssim",), _closeness(ssim), ANSWERED, when=_known, single=True),
+    Metric(("psnr",), _closeness(psnr), ANSWERED, LIVE_ANSWERED, lambda c: c.wanted is not None, single=True),
+    Metric(("ssim",), _closeness(ssim), ANSWERED, when=lambda c: c.wanted is not None, single=True),
 )
 METRICS = (
     FRECHET,
-    Metric(("kid",), _each_with_each(kid), COMPARED, features=True),
-    Metric(("precision",), _each_with_each(precision), DRAWN, features=True),
-    Metric(("recall",), _each_with_each(recall), DRAWN, WATCHED, features=True),
-    Metric(("density", "coverage"), _each_with_each(density_coverage), DRAWN, WATCHED, features=True),
+    Metric(("kid",), _each_with_each(kid), COMPARED),
+    Metric(("precision",), _each_with_each(precision), DRAWN),
+    Metric(("recall",), _each_with_each(recall), DRAWN, LIVE_COMPARED),
+    Metric(("density", "coverage"), _each_with_each(density_coverage), DRAWN, LIVE_COMPARED),
+    Metric(("diversity",), _each_with_each(_diversity), DRAWN, LIVE_COMPARED),
+    Metric(("variety",), _each_with_each(_variety), DRAWN),
+    Metric(("pixel_variety",), lambda c: _variety(*_evenly(c.real.pixels, c.made.pixels)), live=LIVE_COMPARED),
+    Metric(("copies",), _copies, DRAWN, LIVE_DRAWN),
     Metric(
-        ("diversity",),
-        _each_with_each(lambda real, made: relative(pairwise_diversity, (made,), (real,))),
-        DRAWN, WATCHED, features=True,
-    ),
-    Metric(("variety",), _each_with_each(_variety), DRAWN, features=True),
-    Metric(("pixel_variety",), lambda c: _variety(*_evenly(c.real.pixels, c.made.pixels)), live=WATCHED),
-    Metric(("copies",), _copies, DRAWN, _kinds("drawn")),
-    Metric(
-        ("inception_score",), lambda c: inception_score(present(c.made.compared[1])),
-        DRAWN, when=_by_inception, features=True, single=True,
+        ("inception_score",), lambda c: inception_score(present(c.made.compared[1])), DRAWN,
+        when=_by_inception, single=True,
     ),
     Metric(("classifier_score",), lambda c: inception_score(c.made.logits), DRAWN, when=_labelled, single=True),
     Metric(
-        ("modes", "kl"), lambda c: class_modes(c.made.classes, c.test.judge.classes),
-        DRAWN, _kinds("drawn"), _unconditional, single=True,
+        ("modes", "kl"), lambda c: class_modes(c.made.classes, c.test.judge.classes), DRAWN, LIVE_DRAWN,
+        when=lambda c: _labelled(c) and not _conditional(c), single=True,
     ),
-    Metric(("agreement",), _agreement, DRAWN, _kinds("drawn"), _conditional, single=True),
+    Metric(("agreement",), _agreement, DRAWN, LIVE_DRAWN, _conditional, single=True),
     Metric(("gan_test",), _agreement, DRAWN, when=_conditional, single=True),
     Metric(("gan_train",), _gan_train, DRAWN, when=_conditional),
-    Metric(("spread",), _spread, DRAWN, when=_two_of_each),
-    Metric(("intra_diversity",), _intra_diversity, DRAWN, when=_two_of_each, features=True),
+    Metric(
+        ("spread",), lambda c: _by_class(within_class_spread, c, c.made.rows, c.real.rows), DRAWN, when=_two_of_each
+    ),
+    Metric(
+        ("intra_diversity",), lambda c: _by_class(intra_diversity, c, c.made.features, c.real.features), DRAWN,
+        when=_two_of_each,
+    ),
     *CLOSENESS,
     Metric(("divergence",), lambda c: divergence(c.made.rows, c.mixture), POINTS, POINTS),
     Metric(
-        ("sliced_wasserstein",),
-        lambda c: sliced_wasserstein(c.real.rows, c.made.rows, c.test.stream("directions")),
+        ("sliced_wasserstein",), lambda c: sliced_wasserstein(c.real.rows, c.made.rows, c.test.stream("directions")),
         POINTS,
     ),
     Metric(("sinkhorn",), lambda c: sinkhorn(c.real.rows[:BLURRED], c.made.rows[:BLURRED]), POINTS),
     Metric(("transport",), lambda c: transport(c.real.rows[:TRANSPORTED], c.made.rows[:TRANSPORTED]), POINTS),
     Metric(
-        ("modes", "high_quality", "reverse_kl"), lambda c: tuple(modes(c.made.rows, c.mixture)),
-        POINTS, POINTS, when=lambda c: c.mixture.modes.shape[1] > 1,  # the modes of a line run into one another
+        ("modes", "high_quality", "reverse_kl"), lambda c: tuple(modes(c.made.rows, c.mixture)), POINTS, POINTS,
+        when=lambda c: c.mixture.modes.shape[1] > 1,  # the modes of a line run into one another
     ),
-    Metric(("distinct",), _distinct, STRINGS, STRINGS, single=True),
     Metric(
-        ("valid",), lambda c: float(c.valid.mean()),
-        STRINGS, STRINGS, when=lambda c: c.test.recipe.data.dataset in VALID, single=True,
+        ("distinct",), lambda c: len(torch.unique(c.symbols, dim=0)) / len(c.symbols), STRINGS, STRINGS, single=True
+    ),
+    Metric(
+        ("valid",), lambda c: float(c.valid.mean()), STRINGS, STRINGS,
+        when=lambda c: c.test.recipe.data.dataset in VALID, single=True,
     ),
 )  # fmt: skip
 """in the order in which a report shows them"""
@@ -276,41 +257,35 @@ class Plan:
 
     def too_few(self, wanted: Collection[str]) -> dict[str, str]:
         """Of the wanted figures those that need more examples, with what to do."""
-        few, fewest = min(self._n_made, self._n_real or self._n_made), self.test.sizes.fewest
-        remedy = (
-            "ask for a larger n" if self.test.sizes.made < fewest else "the dataset has no more: add examples to it"
-        )
+        (n_real, n_made), sizes = self._counts, self.test.sizes
+        few = min(n_made, n_real or n_made)
+        if few >= sizes.fewest:
+            return {}
+        remedy = "ask for a larger n" if sizes.made < sizes.fewest else "the dataset has no more: add examples to it"
         needy = {name for metric, compared in self.rows if not metric.single for name in metric.figures(compared)}
         return {
-            name: f"'{name}' needs at least {fewest} examples on either side, and there are {few}; {remedy}."
+            name: f"'{name}' needs at least {sizes.fewest} examples on either side, and there are {few}; {remedy}."
             for name in sorted(needy.intersection(wanted))
-            if few < fewest
         }
 
-    def of(self, change: Callable[[Comparison], Comparison], *metrics: Metric) -> "Plan":
+    def by(self, change: Callable[[Comparison], Comparison], *metrics: Metric) -> "Plan":
         """The same by these metrics alone, of changed comparisons."""
         changed = {kind: [change(c) for c in compared] for kind, compared in self.compared.items()}
         return replace(self, compared=changed, metrics=metrics)
 
     @property
     def provenance(self) -> Provenance:
-        test, by_features = self.test, any(metric.features for metric, _ in self.rows)
-        return Provenance(
-            features=test.mark if by_features else "none",
-            n_real=self._n_real,
-            n_fake=self._n_made,
-            resize=test.network.resize if by_features else "none",
-            split=test.split,
-            seed=test.seed,
-        )
+        test, (n_real, n_made) = self.test, self._counts
+        # Whatever a network compares has a Fréchet distance.
+        by_features = any(metric is FRECHET for metric, _ in self.rows)
+        features, resize = (test.mark, test.network.resize) if by_features else ("none", "none")
+        return Provenance(features, n_real, n_made, resize, test.split, test.seed)
 
     @property
-    def _n_made(self) -> int:
-        return min(c.n_made for c in self.rows[-1][1])
-
-    @property
-    def _n_real(self) -> int:
-        return min(c.n_real for c in self.rows[-1][1])
+    def _counts(self) -> tuple[int, int]:
+        """Real and made examples."""
+        compared = self.rows[-1][1]
+        return min(c.n_real for c in compared), min(c.n_made for c in compared)
 
 
 def plan_of(test: GeneratorUnderTest, live: bool = False) -> Plan:

@@ -18,6 +18,7 @@ from models.checkpoint import DamagedCheckpoint, Saved
 from models.duel import Losses
 from models.errors import JobFailure
 from models.spec.recipe import Recipe
+from worker.evaluation.generator_under_test import NotFinite
 from worker.evaluation.live import Inspector
 from worker.evaluation.metric_plan import Provenance
 from worker.training.cuda_graphs import graph_on
@@ -260,7 +261,7 @@ class _Run:
     @cached_property
     def _inspector(self) -> Inspector:
         """Of a watched training."""
-        return Inspector(self._trainer, self._data, self._judges, self._wait)
+        return Inspector(self._recipe, self._trainer.average.network, self._data, self._judges, self._wait)
 
     def begin(self, resume: Path | None, start: Path | None, weights: Path | None, extended_at: int | None) -> None:
         """Everything before the first step. Raises _CalledOff."""
@@ -375,6 +376,8 @@ class _Run:
         except _CalledOff:
             self._owes = True
             raise
+        except NotFinite as error:
+            raise trainer.not_finite(trainer.step) from error
         accuracy = trainer.critic_accuracy()
         evaluation = Evaluation(
             trainer.step, figures, accuracy if math.isfinite(accuracy) else None, untouched=self._inspector.untouched

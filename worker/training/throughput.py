@@ -63,7 +63,7 @@ def measure(
     `graphs`: whether a GPU may capture steps.
 
     `beat` is called all along. A checkpoint is saved in `folder`, which lies where those of the job will and is
-    the caller's to remove. Raises NonFinite, DamagedCheckpoint, DatasetMissing.
+    the caller's to remove. Raises NonFinite, NotFinite, DamagedCheckpoint, DatasetMissing.
     """
     assert recipe.budget.minutes is not None
     device = torch.device(numerics.device)
@@ -72,7 +72,7 @@ def measure(
         trainer.begin_with(checkpoint.load(start))
     inspector = None
     if recipe.watch is not None:
-        inspector = Inspector(trainer, data, judges, beat)
+        inspector = Inspector(recipe, trainer.average.network, data, judges, beat)
         inspector.look()  # the first look at the real examples is the long one
     prepared = _prepared(trainer, weights, beat)
     _timed(trainer, WARM_UP * (trainer.round if device.type == "cuda" else 1), beat)
