@@ -22,8 +22,7 @@ from bench.runs import CACHE, Figures, measured, trained
 from data.readers.builtin import load
 from models.spec.recipe import Recipe
 from models.spec.training import Budget
-from worker.evaluation import judge
-from worker.evaluation.live import Inspector, needs_judge
+from worker.evaluation.live import Inspector
 
 CASES = (
     *((family, dataset) for dataset in ("digits", "mnist") for family in ("cdcgan", "dcgan", "wgan_gp")),
@@ -57,8 +56,8 @@ def main() -> None:
 def looked_at(recipe: Recipe) -> Figures:
     """Trains, and looks as the watch does."""
     trainer = trained(recipe)
-    network = judge.learned(load(recipe.data, get_settings().data), CACHE.parent) if needs_judge(recipe) else None
-    return Inspector(trainer, network).look()
+    data = load(recipe.data, get_settings().data)
+    return Inspector(recipe, trainer.average.network, data, CACHE.parent).look()
 
 
 def rows(name: str, both: Mapping[str, Sequence[Figures]]) -> Iterator[Row]:

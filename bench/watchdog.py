@@ -31,8 +31,7 @@ from data.batches import Batches
 from data.readers.builtin import load
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from worker.evaluation import judge
-from worker.evaluation.live import Inspector, needs_judge
+from worker.evaluation.live import Inspector
 from worker.training import numerics
 from worker.training.health import Evaluation, troubles
 from worker.training.trainer import Trainer
@@ -47,7 +46,7 @@ LIGHT = {"critic_too_weak", "oscillation", "no_progress"}
 FEW = 4
 """healthy runs of --quick"""
 JUDGES = judging.CACHE / "judges"
-APART, COST = "told_apart", "cost"
+ACCURACY, COST = "critic_accuracy", "cost"
 
 
 @dataclass(frozen=True)
@@ -87,14 +86,14 @@ def evaluated(recipe: Recipe) -> Figures:
     trainer = Trainer(recipe, Batches(recipe, data, device), device, numerics.measure("cpu", recipe, 1).precision)
     for _ in trainer.prepare():
         pass
-    inspector = Inspector(trainer, judge.learned(data, JUDGES) if needs_judge(recipe) else None)
+    inspector = Inspector(recipe, trainer.average.network, data, JUDGES)
     figures: Figures = {}
     looking, began = 0.0, time.process_time()
     while trainer.step < recipe.budget.steps:
         trainer.advance()
         if trainer.step % recipe.watch.every == 0 or trainer.step == recipe.budget.steps:
             before = time.process_time()
-            seen = inspector.look() | {APART: trainer.told_apart()}
+            seen = inspector.look() | {ACCURACY: trainer.critic_accuracy()}
             looking += time.process_time() - before
             figures |= {f"{trainer.step}/{name}": value for name, value in seen.items() if math.isfinite(value)}
     return figures | {COST: looking / (time.process_time() - began)}
@@ -119,7 +118,7 @@ def history(figures: Figures) -> Iterator[Evaluation]:
             at, name = key.split("/")
             by_step.setdefault(int(at), {})[name] = value
     for step, seen in sorted(by_step.items()):
-        yield Evaluation(step, {name: value for name, value in seen.items() if name != APART}, seen.get(APART))
+        yield Evaluation(step, {name: value for name, value in seen.items() if name != ACCURACY}, seen.get(ACCURACY))
 
 
 def right(expected: str | None, told: Mapping[str, int]) -> bool:

@@ -105,6 +105,11 @@ FIGURES: MappingProxyType[str, Figure] = MappingProxyType(
             "high",
             "after Arora and Zhang 2017, arXiv:1706.08224",
         ),
+        "pixel_variety": Figure(
+            "distance in pixels to the nearest other made example over that of real ones",
+            "high",
+            "after Arora and Zhang 2017, arXiv:1706.08224",
+        ),
         "intra_diversity": Figure(
             "mean distance of two made examples of a class over that of two real ones", "high", f"after {_ACGAN}"
         ),

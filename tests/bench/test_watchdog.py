@@ -18,7 +18,7 @@ def test_the_lectures_six_and_ten_others_are_watched() -> None:
 
 
 def test_what_is_kept_of_a_run_is_its_history() -> None:
-    kept = {"200/frechet": 3.0, "100/frechet": 4.0, "100/told_apart": 0.7, "cost": 0.02}
+    kept = {"200/frechet": 3.0, "100/frechet": 4.0, "100/critic_accuracy": 0.7, "cost": 0.02}
     assert list(history(kept)) == [Evaluation(100, {"frechet": 4.0}, 0.7), Evaluation(200, {"frechet": 3.0})]
 
 
@@ -29,7 +29,7 @@ def test_a_run_that_repeats_itself_is_told() -> None:
     assert list(told_by(recipe, seen | {"cost": 0.0})) == ["collapse"]
 
 
-SEEN = {"frechet": 9.0, "coverage": 0.5, "variety": 0.2, "told_apart": 0.99}
+SEEN = {"frechet": 9.0, "coverage": 0.5, "pixel_variety": 0.2, "critic_accuracy": 0.99}
 
 
 @pytest.mark.parametrize(

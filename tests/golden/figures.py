@@ -17,8 +17,7 @@ from models.spec.resolve import resolve
 from tests.golden.curves import ONE_THREAD
 from worker.evaluation import generator_under_test
 from worker.evaluation.full import evaluate
-from worker.evaluation.judge import learned
-from worker.evaluation.live import Inspector, needs_judge
+from worker.evaluation.live import Inspector
 from worker.training.numerics import apply
 from worker.training.trainer import Trainer
 
@@ -44,8 +43,7 @@ def figures(case: str, cache: Path) -> dict[str, Figures]:
     trainer = Trainer(recipe, Batches(recipe, data, device), device, "fp32")
     generator = trainer.average.network.eval()
     full = evaluate(recipe, generator, 7, partial(load, recipe.data, None), n=EXAMPLES, cache=cache)
-    judge = learned(data.centred(recipe.shape[-1]), cache, JUDGE_STEPS) if needs_judge(recipe) else None
-    return {"full": _rounded(full.figures), "live": _rounded(Inspector(trainer, judge).look())}
+    return {"full": _rounded(full.figures), "live": _rounded(Inspector(recipe, generator, data, cache).look())}
 
 
 def _rounded(values: Figures) -> Figures:

@@ -68,7 +68,7 @@ def random_steps(name: str, count: int) -> list[int]:
 
 def due(curve: str) -> list[int]:
     """The steps at which a curve has its points."""
-    if curve.startswith("figure/") or curve == "gauge/told_apart":
+    if curve.startswith("figure/") or curve == "gauge/critic_accuracy":
         return list(range(EVALUATE_EVERY, STEPS + 1, EVALUATE_EVERY))
     if curve.startswith("sample/"):
         every = -(-STEPS // SAMPLES)

@@ -45,7 +45,7 @@ def course(recipe: Recipe) -> Course:
     for _ in trainer.prepare():
         pass
     told = [_numbers(trainer.advance() | trainer.gauges()) for _ in range(STEPS)]
-    return [*told, {"told_apart": trainer.told_apart(), "weights": _size(trainer)}]
+    return [*told, {"critic_accuracy": trainer.critic_accuracy(), "weights": _size(trainer)}]
 
 
 def _numbers(losses: Losses) -> dict[str, float]:

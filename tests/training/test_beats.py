@@ -63,8 +63,8 @@ def read_by_a_judge(beat: Beat, folder: Path) -> object:
 
 
 def looked(beat: Beat, folder: Path) -> object:
-    one = trainer(LARGE)
-    return Inspector(one, judge.learned(pictures(16), None, 1), beat).look()
+    recipe = narrow(side=LARGE)
+    return Inspector(recipe, build_generator(recipe), pictures(LARGE), folder, beat).look()
 
 
 def evaluated(beat: Beat, folder: Path) -> object:

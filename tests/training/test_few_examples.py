@@ -13,7 +13,7 @@ from models.spec.data import Points, Sequences
 from models.spec.families import FAMILIES
 from models.spec.resolve import RecipeRefused, merge, resolve
 from tests.training.test_exactness import SMALL
-from worker.evaluation import judge
+from worker.evaluation import generator_under_test
 from worker.training.loop import Finished, Quiet, Report, train
 from worker.training.numerics import apply, measure
 
@@ -22,8 +22,7 @@ STEPS = 4
 
 @pytest.fixture(autouse=True)
 def quick_judges(monkeypatch: pytest.MonkeyPatch) -> None:
-    learned = judge.learned
-    monkeypatch.setattr(judge, "learned", lambda data, cache, beat: learned(data, cache, 5, beat))
+    monkeypatch.setattr(generator_under_test, "QUICK", 5)
 
 
 class Sheets(Quiet):

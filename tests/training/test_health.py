@@ -7,8 +7,8 @@ import pytest
 
 from worker.training.health import Evaluation, troubles
 
-GOOD: dict[str, float] = {"frechet": 10, "coverage": 0.6, "variety": 1.0, "copies": 0.0}
-POOR: dict[str, float] = {"frechet": 400, "coverage": 0.05, "variety": 0.9, "copies": 0.0}
+GOOD: dict[str, float] = {"frechet": 10, "coverage": 0.6, "pixel_variety": 1.0, "copies": 0.0}
+POOR: dict[str, float] = {"frechet": 400, "coverage": 0.05, "pixel_variety": 0.9, "copies": 0.0}
 
 
 def history(*seen: tuple[dict[str, float], float | None]) -> list[Evaluation]:
@@ -23,7 +23,7 @@ def many(figures: dict[str, float], apart: float | None, count: int = 8) -> list
     return history(*[(figures, apart)] * count)
 
 
-REPEATING = GOOD | {"variety": 0.3}
+REPEATING = GOOD | {"pixel_variety": 0.3}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_the_young_may_draw_one_thing_only() -> None:
 def test_a_budget_with_one_evaluation_is_judged_by_it() -> None:
     assert kinds(history((REPEATING, 0.99)), steps=100) == ["collapse"]
     assert kinds(history((POOR, 0.99)), steps=100) == ["undertrained"]
-    assert kinds(history((POOR | {"variety": 0.1}, 0.99)), steps=100) == ["undertrained"]
+    assert kinds(history((POOR | {"pixel_variety": 0.1}, 0.99)), steps=100) == ["undertrained"]
     assert kinds(history((GOOD, 0.99)), steps=100) == []
 
 

@@ -44,7 +44,7 @@ PICTURES = torch.tensor([-1.0, 0.0, 1.0]).view(3, 1, 1, 1).expand(3, 1, 40, 40)
 
 def test_grey_pictures_are_shown_in_three_channels_of_bytes(tmp_path: Path) -> None:
     network = read_inception(kept(Exported(), tmp_path))
-    features, logits = network.seen(PICTURES)
+    features, logits = network.embed(PICTURES)
     assert features.tolist() == [[0, 0, 0], [128, 128, 128], [255, 255, 255]]
     assert logits is not None
     assert logits.exp().sum(dim=1).tolist() == pytest.approx([1, 1, 1])
@@ -56,12 +56,12 @@ def test_alpha_is_left_out_and_many_are_seen_in_parts(tmp_path: Path) -> None:
     network = read_inception(kept(Exported(), tmp_path))
     many = torch.rand(100, 4, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
     levels = (many[:, :3] * 127.5 + 127.5).round().mean(dim=(2, 3))
-    assert torch.allclose(network.seen(many)[0], levels, atol=1e-3)
+    assert torch.allclose(network.embed(many)[0], levels, atol=1e-3)
 
 
 def test_a_network_that_gives_features_alone_has_no_classes(tmp_path: Path) -> None:
     network = read_inception(kept(Plain(), tmp_path))
-    features, logits = network.seen(PICTURES)
+    features, logits = network.embed(PICTURES)
     assert features.shape == (3, 3)
     assert logits is None
     assert network.classes == 0

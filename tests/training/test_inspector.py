@@ -6,18 +6,16 @@ from typing import Any
 import pytest
 import torch
 
-from data.batches import Batches
 from data.readers.builtin import Data, load
 from models import checkpoint
 from models.export import export_checkpoint
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from worker.evaluation import judge
+from worker.evaluation import generator_under_test
 from worker.evaluation.live import Inspector
 from worker.training.health import Trouble
 from worker.training.loop import Best, Evaluation, Finished, NonFinite, Quiet, Saved, Stop, Stopped, train
 from worker.training.numerics import apply, measure
-from worker.training.trainer import Trainer
 
 NARROW: dict[str, Any] = {"generator": {"width": 8}, "critic": {"width": 8}, "latent": {"size": 8}}
 WILD: dict[str, Any] = {
@@ -27,7 +25,7 @@ WILD: dict[str, Any] = {
     "precision": "fp32",
 }
 """weights overflow within some six steps"""
-COMPARED = {"frechet", "density", "coverage", "recall", "diversity", "variety"}
+COMPARED = {"frechet", "density", "coverage", "recall", "diversity", "pixel_variety"}
 
 
 class Notes(Quiet):
@@ -67,8 +65,7 @@ def judges(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def quick_judges(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a judge knows is another file's affair."""
-    learned = judge.learned
-    monkeypatch.setattr(judge, "learned", lambda data, cache, beat: learned(data, cache, 10, beat))
+    monkeypatch.setattr(generator_under_test, "QUICK", 10)
 
 
 def short(family: str = "cdcgan", dataset: str | None = None, steps: int = 6, **overrides: Any) -> Recipe:
@@ -118,7 +115,7 @@ def test_every_kind_of_game_is_measured_by_its_metric(
     assert isinstance(ended, Finished)
     assert ended.served is not None
     assert ended.served.figures == evaluation.figures
-    assert (evaluation.told_apart is None) == (recipe.critic is None)
+    assert (evaluation.critic_accuracy is None) == (recipe.critic is None)
 
 
 @pytest.mark.slow
@@ -165,7 +162,12 @@ def troubled(monkeypatch: pytest.MonkeyPatch, *steps: int) -> None:
 
 def seen_as(monkeypatch: pytest.MonkeyPatch, distances: dict[int, float]) -> None:
     """Fréchet distances by step, in place of those measured."""
-    monkeypatch.setattr(Inspector, "look", lambda self: {"frechet": distances[self._trainer.step]})
+    monkeypatch.setattr(Inspector, "look", lambda self: {})
+
+    def evaluation(step: int, figures: dict[str, float], *more: Any, **named: Any) -> Evaluation:
+        return Evaluation(step, {"frechet": distances[step]}, *more, **named)
+
+    monkeypatch.setattr("worker.training.loop.Evaluation", evaluation)
 
 
 @pytest.mark.sampled(quick=1)
@@ -272,6 +274,29 @@ def test_few_or_equal_pictures_leave_figures_out_and_train(
     assert len(notes.evaluations) == 1
 
 
+class ByHeart(torch.nn.Module):
+    """Draws pictures uint8 [n, c, s, s] one after another."""
+
+    def __init__(self, pictures: torch.Tensor) -> None:
+        super().__init__()
+        self.unused = torch.nn.Parameter(torch.zeros(1))
+        self.pictures, self.at = pictures, 0
+
+    def forward(self, z: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        drawn = self.pictures[self.at : self.at + len(z)]
+        self.at += len(z)
+        return drawn.float() / 127.5 - 1
+
+
+class Untouched(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
 def test_training_pictures_that_come_back_are_copies(tmp_path: Path, judges: Path) -> None:
     """A generator that knew the data by heart; the data in the order of their classes, as uploads are."""
     recipe = short("cdcgan", "digits", 2, watch={"samples": 200})
@@ -281,26 +306,19 @@ def test_training_pictures_that_come_back_are_copies(tmp_path: Path, judges: Pat
     order = data.labels.argsort(stable=True)
     data = Data(images=data.images[order], labels=data.labels[order])
     assert data.images is not None
-    device = torch.device("cpu")
-    inspector = Inspector(
-        Trainer(recipe, Batches(recipe, data, device), device, "fp32"), judge.learned(data, judges, beat=lambda: None)
-    )
-    by_heart = data.images[torch.linspace(0, 1796, 200).long()].float() / 127.5 - 1
-    inspector._draw = lambda n: lambda rows: by_heart[rows]  # type: ignore[method-assign]
-    figures = inspector.look()
+    generator = ByHeart(data.images[torch.linspace(0, 1796, 200).long()])
+    figures = Inspector(recipe, generator, data, judges).look()
     assert figures["copies"] == 1
     assert figures["coverage"] > 0.9
-    assert 0.8 < figures["variety"] < 1.2
+    assert 0.8 < figures["pixel_variety"] < 1.2
 
 
 def test_pictures_of_two_piles_are_also_held_against_the_other_pile_untouched(judges: Path) -> None:
     recipe = short("cyclegan", "day2night", 2, watch={"samples": 40})
     data = load(recipe.data, None)
-    device = torch.device("cpu")
-    trainer = Trainer(recipe, Batches(recipe, data, device), device, "fp32")
-    trainer.average.network = torch.nn.ModuleDict({way: torch.nn.Identity() for way in ("a2b", "b2a")})
-    inspector = Inspector(trainer, judge.learned(data, judges, beat=lambda: None))
-    assert inspector.untouched == pytest.approx(inspector.look()["frechet"], rel=1e-3)
+    generator = torch.nn.ModuleDict({way: Untouched() for way in ("a2b", "b2a")})
+    inspector = Inspector(recipe, generator, data, judges)
+    assert inspector.untouched == inspector.look()["frechet"]
 
 
 def test_of_few_pictures_translations_are_not_compared_and_the_last_are_served(tmp_path: Path, judges: Path) -> None:
@@ -312,6 +330,6 @@ def test_of_few_pictures_translations_are_not_compared_and_the_last_are_served(t
     numerics = measure("cpu", recipe, threads=1)
     ended = train(recipe, data, notes, folder=tmp_path, attempt=1, resume=None, numerics=numerics, judges=judges)
     assert isinstance(ended, Finished)
-    assert [seen.figures.keys() for seen in notes.evaluations] == [{"diversity", "variety"}] * 3
+    assert [seen.figures.keys() for seen in notes.evaluations] == [{"diversity", "pixel_variety"}] * 3
     assert ended.served is None
     assert notes.troubles == [], "and no trouble is made up"

@@ -23,9 +23,9 @@ def test_it_reads_digits_that_it_has_not_seen(digits: Data) -> None:
     assert digits.images is not None
     assert digits.labels is not None
     judge = learned(Data(images=digits.images[:1_200], labels=digits.labels[:1_200]), None, QUICK)
-    said = judge.logits(digits.images[1_200:].float() / 127.5 - 1).argmax(1)
+    said = judge.embed(digits.images[1_200:].float() / 127.5 - 1)[1].argmax(1)
     assert (said == digits.labels[1_200:]).float().mean() > 0.93
-    assert judge.features(digits.images[:7].float() / 127.5 - 1).shape == (7, 128)
+    assert judge.embed(digits.images[:7].float() / 127.5 - 1)[0].shape == (7, 128)
 
 
 def test_the_same_data_give_the_same_judge_with_any_threads_and_seed(digits: Data, tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_unlabelled_pictures_and_piles_are_learned_by_their_turns(digits: Data) 
     for data in (Data(images=digits.images), Data(a=a, b=b)):
         judge = learned(data, None, 2)
         assert judge.classes == 0
-        assert judge.logits(torch.zeros(3, 1, 16, 16)).shape == (3, 4)
+        assert judge.embed(torch.zeros(3, 1, 16, 16))[1].shape == (3, 4)
 
 
 def test_large_pictures_are_looked_at_small() -> None:
@@ -71,4 +71,4 @@ def test_large_pictures_are_looked_at_small() -> None:
     judge = learned(Data(images=pictures), None, 1)
     x = pictures.float() / 127.5 - 1
     small = torch.nn.functional.avg_pool2d(x, 2)
-    assert torch.allclose(judge.features(x), judge.features(small), atol=1e-5)
+    assert torch.allclose(judge.embed(x)[0], judge.embed(small)[0], atol=1e-5)

@@ -39,11 +39,19 @@ def test_the_card_says_why_with_all_figures_of_that_step() -> None:
     assert watched([None]).served() is None
 
 
+def test_a_checkpoint_of_the_version_before_is_read_with_the_names_of_today() -> None:
+    entry = {"step": 50, "figures": {"frechet": 20.0, "variety": 0.2}, "told_apart": 0.99, "rolled_back": False}
+    state = Watch(recipe()).state_dict() | {"history": [entry]}
+    resumed = Watch(recipe())
+    resumed.load_state_dict(state, None)
+    assert resumed.history == [Evaluation(50, {"frechet": 20.0, "pixel_variety": 0.2}, critic_accuracy=0.99)]
+
+
 def collapsing() -> Watch:
     """Good until step 850, and then the same picture again and again."""
     made = watched([9 - number / 4 for number in range(17)])
     for step in (900, 950, 1_000):
-        made.take(Evaluation(step, {"frechet": 20.0, "coverage": 0.3, "variety": 0.2}, told_apart=0.99))
+        made.take(Evaluation(step, {"frechet": 20.0, "coverage": 0.3, "pixel_variety": 0.2}, critic_accuracy=0.99))
     return made
 
 
@@ -69,7 +77,7 @@ def test_what_is_served_from_before_a_collapse_is_healthy_and_says_what_came_lat
 def test_what_is_served_is_judged_as_if_the_budget_had_ended_there() -> None:
     fog = Watch(recipe())
     for number in range(1, 4):
-        fog.take(Evaluation(100 * number, {"frechet": 300.0 + number, "coverage": 0.02, "variety": 1.0}, 0.9))
+        fog.take(Evaluation(100 * number, {"frechet": 300.0 + number, "coverage": 0.02, "pixel_variety": 1.0}, 0.9))
     served = fog.served()
     assert served is not None
     assert (served.health.state, served.health.kind, served.health.step) == ("troubled", "undertrained", 100)
@@ -78,8 +86,8 @@ def test_what_is_served_is_judged_as_if_the_budget_had_ended_there() -> None:
 def test_weights_that_had_learned_little_tell_why_the_training_went_nowhere() -> None:
     saturated = Watch(recipe())
     for number in range(1, 7):
-        figures = {"frechet": 300.0 + number, "coverage": 0.02, "variety": 1.0}
-        saturated.take(Evaluation(100 * number, figures, told_apart=1.0))
+        figures = {"frechet": 300.0 + number, "coverage": 0.02, "pixel_variety": 1.0}
+        saturated.take(Evaluation(100 * number, figures, critic_accuracy=1.0))
     served = saturated.served()
     assert served is not None
     assert (served.health.state, served.health.kind, served.health.step) == ("troubled", "critic_saturated", 100)

@@ -1,54 +1,39 @@
-"""The full evaluation of a trained generator: every metric that fits it, with its provenance.
-
-What training measures on its way is the inspector's; what the figures mean stands in docs/figures.md.
-"""
+"""The full evaluation of a trained generator: every metric that fits it, with its provenance and a picture."""
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
-from functools import partial
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from data.images import encode
+from data.images import Pixels, encode, scatter, sheet, text_sheet
 from data.readers.builtin import Data, Split
+from data.toy import VALID, spelled
+from models.spec.datasets import DATASETS
 from models.spec.recipe import Recipe
-from worker.evaluation.generator_under_test import CannotMeasure, Exam, Features
-from worker.evaluation.metric_plan import Measure, Plan, plan_of
+from worker.evaluation.chunked import small
+from worker.evaluation.comparison import Comparison
+from worker.evaluation.generator_under_test import CannotMeasure, Features, GeneratorUnderTest, Sizes, present
+from worker.evaluation.metric_plan import CLOSENESS, Figures, Plan, plan_of
+from worker.evaluation.metrics.classes import agreement_by_class
+from worker.evaluation.metrics.neighbours import nearest
+from worker.evaluation.metrics.pictures import BASELINES
 
-__all__ = ["CannotMeasure", "Evaluation", "Features", "Provenance", "evaluate"]
-
-FEWEST = 16
-"""examples on either side that are compared as distributions"""
-SINGLE = frozenset((
-    "psnr", "ssim", "agreement", "gan_test", "classifier_score", "inception_score", "modes", "kl", "valid", "distinct",
-))  # fmt: skip
-"""figures of each example by itself, which need one"""
+POINTS, STRINGS, SCATTER, SHOWN = 2_500, 64, 512, 16
+"""points, strings, pixels of a scatter plot, and pictures on the sheet"""
 LACKING = "It has no value here: the examples that it is measured by are equal."
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where figures come from. Only figures of equal provenance can be ranked."""
-
-    features: str
-    """the network they are compared by, with the beginning of its sha256; none for points and strings"""
-    n_real: int
-    n_fake: int
-    resize: str
-    split: Split
-    """of the real examples"""
-    seed: int
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    figures: dict[str, float]
+    figures: Figures
     per_class: dict[str, dict[str, float]]
     """by figure, by number of the class"""
-    baselines: dict[str, dict[str, float]]
+    baselines: dict[str, Figures]
     """by name of what does without learning, the figures it has"""
     lacking: dict[str, str]
     """by name of a figure that was wanted, why it is not there"""
@@ -81,53 +66,82 @@ def evaluate(
     `cache` keeps judges; `weights` is the folder that may hold Inception; `beat` is called all along; `only` names the
     figures that are wanted. Raises CannotMeasure, DatasetMissing and WeightsMissing.
     """
-    exam = Exam(recipe, generator, load, n, features, seed, cache, weights, beat)
-    plan = plan_of(exam)
-    possible = [name for names, _ in plan.measures for name in names]
-    asked = set(possible if only is None else only)
-    if not asked & set(possible):
-        raise CannotMeasure(f"None of these figures fits this model; choose from {', '.join(possible)}.")
-    lacking = _too_few(asked.intersection(possible), plan, n)
+    plan = plan_of(GeneratorUnderTest(recipe, generator, load, Sizes(n), cache, features, seed, weights, beat))
+    asked = set(plan.names if only is None else only).intersection(plan.names)
+    if not asked:
+        raise CannotMeasure(f"None of these figures fits this model; choose from {', '.join(plan.names)}.")
+    lacking = plan.too_few(asked)
     wanted = asked - lacking.keys()
-    if not wanted & set(possible):
+    if not wanted:
         raise CannotMeasure(next(iter(lacking.values())))
-    compared = plan.compared
-    provenance = Provenance(
-        features=exam.mark if compared else "none",
-        n_real=plan.n_real,
-        n_fake=plan.n_fake,
-        resize=exam.network.resize if compared else "none",
-        split=exam.split,
-        seed=seed,
-    )
-    measure = partial(_measured, wanted=wanted, beat=beat)
-    figures = measure(plan.measures)
+    figures = plan.measure(wanted)
     lacking |= {name: LACKING for name, value in figures.items() if math.isnan(value)}
+    compared = plan.rows[-1][1]
+    picture = _picture(compared)
     return Evaluation(
         figures=figures,
-        per_class={name: figures() for name, figures in plan.per_class.items() if name in wanted},
-        baselines={name: own for name, measures in plan.baselines.items() if (own := measure(measures))},
+        per_class={"agreement": _by_class(compared[0])} if "agreement" in figures else {},
+        baselines=_baselines(plan, wanted),
         lacking=lacking,
-        provenance=asdict(provenance) | {"step": step},
-        picture=None if plan.picture is None else encode(plan.picture()),
+        provenance=asdict(plan.provenance) | {"step": step},
+        picture=None if picture is None else encode(picture),
     )
 
 
-def _too_few(names: Collection[str], plan: Plan, n: int) -> dict[str, str]:
-    """Of these figures those that need more examples, with what to do."""
-    few = min(plan.n_fake, plan.n_real)
-    remedy = "ask for a larger n" if n < FEWEST else "the dataset has no more: add examples to it"
-    return {
-        name: f"'{name}' needs at least {FEWEST} examples on either side, and there are {few}; {remedy}."
-        for name in sorted(names)
-        if few < FEWEST and name.partition("_a2b")[0].partition("_b2a")[0] not in SINGLE
-    }
+def _by_class(c: Comparison) -> dict[str, float]:
+    """Class agreement by number of the class."""
+    shares = agreement_by_class(c.made.classes, present(c.made.labels))
+    return {str(number): share for number, share in shares.items()}
 
 
-def _measured(measures: Sequence[Measure], wanted: set[str], beat: Callable[[], None]) -> dict[str, float]:
-    figures: dict[str, float] = {}
-    for names, measure in measures:
-        if wanted.intersection(names):
-            figures |= {name: value for name, value in zip(names, measure(), strict=True) if name in wanted}
-            beat()
-    return figures
+def _baselines(plan: Plan, wanted: Collection[str]) -> dict[str, Figures]:
+    """How near to the right answers ways come that learn nothing, where something is translated."""
+    if any(c.statistics is None for _, compared in plan.rows for c in compared):
+        return {}
+    found = {name: plan.by(methodcaller("by_baseline", name), *CLOSENESS).measure(wanted) for name in BASELINES}
+    return {name: figures for name, figures in found.items() if figures}
+
+
+def _picture(compared: list[Comparison]) -> Pixels | None:
+    """Draw some of what was compared; None for points on a line."""
+    first = compared[0]
+    match first.kind:
+        case "points":
+            return _scatter(first) if first.mixture.modes.shape[1] > 1 else None
+        case "strings":
+            return _text(first)
+        case "drawn" | "decoded":
+            return _beside_nearest(first)
+        case "rebuilt":
+            return _side_by_side([[present(first.wanted), first.made.rows]])
+        case _:
+            return _side_by_side([_row(c) for c in compared])
+
+
+def _scatter(c: Comparison) -> Pixels:
+    return scatter(c.made.rows[:POINTS].numpy(), SCATTER, c.real.rows[:POINTS].numpy(), c.mixture.modes)
+
+
+def _text(c: Comparison) -> Pixels:
+    """Strings, the valid ones ticked."""
+    name = c.test.recipe.data.dataset
+    ticked = c.valid[:STRINGS].tolist() if name in VALID else None
+    return text_sheet(spelled(c.symbols[:STRINGS].numpy(), DATASETS[name].alphabet), ticked)
+
+
+def _beside_nearest(c: Comparison) -> Pixels:
+    """Pairs of a made picture and the training picture nearest to it."""
+    shown = c.made.rows[:SHOWN]
+    return _side_by_side([[shown, present(c.test.train.images)[nearest(c.test.originals, small(shown))]]])
+
+
+def _row(c: Comparison) -> list[Tensor]:
+    """What belongs side by side: given, made and wanted, as far as there are such."""
+    return [pile for pile in (c.given, c.made.rows, c.wanted) if pile is not None]
+
+
+def _side_by_side(ways: list[list[Tensor]]) -> Pixels:
+    """Pictures that belong together stand side by side, twice a row; SHOWN of each kind in all."""
+    rows = [torch.stack([pile[: SHOWN // len(ways)] for pile in way], dim=1).flatten(0, 1) for way in ways]
+    pictures = torch.cat(rows).permute(0, 2, 3, 1).contiguous().numpy()
+    return sheet(pictures, columns=2 * len(ways[0]), gap=1)

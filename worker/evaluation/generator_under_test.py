@@ -1,15 +1,20 @@
-"""The generator that is evaluated, its examples, the real ones, and the networks that compare them."""
+"""The generator under test: its examples, the real ones, and the networks that compare them.
 
-from collections.abc import Callable
+It serves the figures of a training and the full evaluation alike: they differ in their `Sizes` alone.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from data.batches import as_bytes, scaled
+from data.readers.base import Beat, unheard
 from data.readers.builtin import Data, DatasetMissing, Split
 from models.errors import JobFailure
 from models.games.paired import Question
@@ -17,9 +22,10 @@ from models.latent import cycling_labels, draw_latent
 from models.nets.autoencoder import Autoencoder
 from models.rng import Rng, Stream
 from models.spec.recipe import Recipe
-from worker.evaluation.chunked import MADE, in_parts, part_of, shares, spread
+from worker.evaluation.chunked import MADE, in_parts, part_of, shares, small, some
 from worker.evaluation.inception import read_inception
 from worker.evaluation.judge import BATCH, FULL, QUICK, learned
+from worker.evaluation.metrics.neighbours import apart
 from worker.evaluation.stacked_mnist_judge import learned_triples
 
 EPOCHS = 30
@@ -34,30 +40,70 @@ class CannotMeasure(JobFailure):
     code = "cannot_measure"
 
 
-class Eyes(Protocol):
-    """A feature network; see worker.evaluation.judge.Judge."""
+class NotFinite(CannotMeasure):
+    """The generator makes numbers that are not finite."""
+
+    def __init__(self) -> None:
+        super().__init__("The generator makes numbers that are not finite, so that nothing can be measured.")
+
+
+class FeatureNetwork(Protocol):
+    """Compares pictures; see worker.evaluation.judge.Judge."""
 
     mark: str
     resize: str
     classes: int
 
-    def seen(self, x: Tensor) -> tuple[Tensor, Tensor | None]: ...
+    def embed(self, x: Tensor) -> tuple[Tensor, Tensor | None]: ...
 
 
-class Seen:
-    """Pictures uint8 [n, c, s, s] with their labels [n], looked at once by the judge and by the feature network."""
+@dataclass(frozen=True)
+class Sizes:
+    """How many examples an evaluation makes and compares, and how long its judge learns."""
 
-    def __init__(self, pictures: Tensor, labels: Tensor | None, exam: "Exam") -> None:
-        self.pictures, self.labels, self._exam = pictures, labels, exam
+    made: int
+    """examples made; of two piles, in either direction"""
+    real: int | None = None
+    """real examples that are compared, at most; None: as many as are made"""
+    suspects: int = 1_000
+    """made pictures that are searched for copies, at most"""
+    originals: int | None = None
+    """training pictures that they may be copies of, at most; None: all"""
+    fewest: int = 16
+    """examples that either side needs to be compared as a distribution"""
+    quick: bool = False
+    """whether the judge learns for QUICK steps whatever the size of the dataset"""
+
+
+class Examples:
+    """Up to n examples of a pile [N, ...], evenly spread, with their labels. Each network looks at them once."""
+
+    def __init__(
+        self, test: "GeneratorUnderTest", pile: Tensor, labels: Tensor | None = None, n: int | None = None
+    ) -> None:
+        """`pile` holds pictures as uint8 [N, c, s, s], points, or strings."""
+        self._test, self._pile = test, pile
+        self._n = len(pile) if n is None else min(n, len(pile))
+        self.labels = None if labels is None else some(labels, self._n)
+
+    def __len__(self) -> int:
+        return self._n
+
+    @cached_property
+    def rows(self) -> Tensor:
+        """[n, ...]: the examples as they are kept."""
+        return some(self._pile, self._n)
 
     @cached_property
     def judged(self) -> tuple[Tensor, Tensor | None]:
-        return self._exam.look(self._exam.judge, self.pictures)
+        """Features [n, d] and logits [n, classes], by the judge."""
+        return self._test.embed(self._test.judge, self._parts())
 
     @cached_property
     def compared(self) -> tuple[Tensor, Tensor | None]:
-        exam = self._exam
-        return self.judged if exam.network is exam.judge else exam.look(exam.network, self.pictures)
+        """Features [n, d] and logits [n, classes], by the network that compares."""
+        test = self._test
+        return self.judged if test.network is test.judge else test.embed(test.network, self._parts())
 
     @property
     def features(self) -> Tensor:
@@ -66,28 +112,43 @@ class Seen:
 
     @property
     def logits(self) -> Tensor:
-        """[n, classes], by the judge"""
+        """[n, classes], by the judge."""
         return present(self.judged[1])
 
     @cached_property
-    def said(self) -> Tensor:
-        """[n], the classes that the judge reads"""
+    def classes(self) -> Tensor:
+        """[n]: the classes that the judge reads."""
         return self.logits.argmax(dim=1)
+
+    @cached_property
+    def pixels(self) -> Tensor:
+        """[n, d]: the pictures at 16 px a side."""
+        return small(self._pile, self._n, self._test.beat)
+
+    def _parts(self) -> Iterator[Tensor]:
+        return shares(self._pile, self._n)
 
 
 @dataclass(frozen=True, eq=False)
-class Exam:
-    """Whom to measure, with what; data and networks are had when they are first needed."""
+class GeneratorUnderTest:
+    """A generator in eval mode, and what it is measured with; data and networks are read when they are first needed.
+
+    What is real is read once. What is made is made anew whenever it is asked for, from the same noise.
+    """
 
     recipe: Recipe
     generator: nn.Module
     load: Callable[[Split], Data]
-    n: int
-    wish: Features
-    seed: int
-    cache: Path
-    weights: Path | None
-    beat: Callable[[], None]
+    """raises DatasetMissing for a split that is not there"""
+    sizes: Sizes
+    judges: Path | None
+    """the folder that keeps judges"""
+    wanted: Features = "own"
+    seed: int = 0
+    weights: Path | None = None
+    """the folder that may hold Inception"""
+    beat: Beat = unheard
+    """called after each part of the work; what it raises ends the evaluation"""
 
     @cached_property
     def train(self) -> Data:
@@ -114,90 +175,127 @@ class Exam:
         return self.load(split).centred(self.recipe.shape[-1])
 
     @cached_property
-    def judge(self) -> Eyes:
-        return self.taught(self.train, self.cache)
+    def judge(self) -> FeatureNetwork:
+        return self.taught(self.train, self.judges)
 
     @cached_property
-    def network(self) -> Eyes:
-        """What pictures are compared by."""
-        return self.judge if self.wish == "own" else read_inception(self.weights)
+    def network(self) -> FeatureNetwork:
+        """What compares pictures."""
+        return self.judge if self.wanted == "own" else read_inception(self.weights)
 
     @property
     def mark(self) -> str:
-        """Of the judge, which is always asked for classes, and of Inception where that is what compares."""
+        """Of the judge, which always reads the classes, and of Inception where that is what compares."""
         own = f"own:{self.judge.mark}"
         return own if self.network is self.judge else f"inception:{self.network.mark} {own}"
 
-    def taught(self, data: Data, cache: Path) -> Eyes:
-        """A judge that learned these pictures."""
+    def taught(self, data: Data, judges: Path | None) -> FeatureNetwork:
+        """A judge that learned these pictures, on the generator's device."""
         pile = present(data.a if data.images is None else data.images)
-        steps = min(FULL, max(QUICK, EPOCHS * len(pile) // BATCH))
+        steps = QUICK if self.sizes.quick else min(FULL, max(QUICK, EPOCHS * len(pile) // BATCH))
         stacked = self.recipe.data.dataset == "stacked_mnist" and pile.shape[1] == 3 and data.labels is not None
-        return (learned_triples if stacked else learned)(data, cache, steps, self.beat)
+        return (learned_triples if stacked else learned)(data, judges, steps, self.beat).to(self.device)
 
-    def look(self, network: Eyes, pile: Tensor) -> tuple[Tensor, Tensor | None]:
-        """What a network sees in pictures uint8 [n, c, s, s], part by part."""
-        features, logits = zip(*(self._glance(network, part) for part in shares(pile)), strict=True)
+    def student(self, made: Examples) -> FeatureNetwork:
+        """A judge that learned made pictures alone, and the classes that they were asked for."""
+        with TemporaryDirectory() as nowhere:
+            return self.taught(Data(images=made.rows, labels=made.labels), Path(nowhere))
+
+    def embed(self, network: FeatureNetwork, parts: Iterable[Tensor]) -> tuple[Tensor, Tensor | None]:
+        """Features [n, d] and logits [n, classes] of pictures that come part by part."""
+        embedded = []
+        for part in parts:
+            self.beat()
+            embedded.append(network.embed(scaled(part)))
+        features, logits = zip(*embedded, strict=True)
         return torch.cat(features), None if logits[0] is None else torch.cat(logits)
-
-    def _glance(self, network: Eyes, part: Tensor) -> tuple[Tensor, Tensor | None]:
-        self.beat()
-        return network.seen(scaled(part))
 
     def stream(self, name: str) -> Stream:
         return Rng(self.seed).stream(f"evaluate/{name}")
 
-    def real(self) -> Seen:
-        """n pictures of the reference at most, evenly spread over it."""
-        rows = spread(len(present(self.reference.images)), self.n)
-        labels = self.reference.labels
-        return Seen(present(self.reference.images)[rows], None if labels is None else labels[rows], self)
+    @cached_property
+    def real(self) -> Examples:
+        """Pictures of the reference."""
+        return Examples(self, present(self.reference.images), self.reference.labels, self.sizes.real or self.sizes.made)
 
-    def piles(self, data: Data) -> tuple[Tensor, Tensor]:
-        """Both piles of pictures, uint8 [n, c, s, s]."""
-        return present(data.a), present(data.b)
+    @cached_property
+    def real_piles(self) -> tuple[Examples, Examples]:
+        """Pictures of both piles of the reference."""
+        a, b = (Examples(self, pile, n=self.sizes.real or self.translated) for pile in piles(self.reference))
+        return a, b
 
-    def drawn(self) -> tuple[Tensor, Tensor | None]:
-        """n examples from noise, as they are kept, and the classes that were asked for, each equally often."""
-        z = draw_latent(self.recipe.latent, self.stream("noise"), self.n)
-        labels = cycling_labels(self.recipe.classes, self.n)
+    @property
+    def translated(self) -> int:
+        """Pictures that are translated in either direction."""
+        return min(self.sizes.made, *map(len, piles(self.reference)))
+
+    @cached_property
+    def originals(self) -> Tensor:
+        """Training pictures to search for copies of, at 16 px a side, as rows [n, d]."""
+        return small(present(self.train.images), self.sizes.originals, self.beat)
+
+    @cached_property
+    def originals_apart(self) -> float:
+        """The median distance of an original to its nearest other."""
+        return apart(self.originals)
+
+    def drawn(self) -> Examples:
+        """Examples from noise, with the classes that were asked for, each equally often. Raises NotFinite."""
+        n = self.sizes.made
+        z = draw_latent(self.recipe.latent, self.stream("noise"), n)
+        labels = cycling_labels(self.recipe.classes, n)
 
         def make(rows: slice) -> Tensor:
-            made: Tensor = self.generator(
-                z[rows].to(self.device), None if labels is None else labels[rows].to(self.device)
-            )
+            label = None if labels is None else labels[rows].to(self.device)
+            made: Tensor = self.generator(z[rows].to(self.device), label)
             return made
 
-        return self.made(make, self.n), labels
+        return Examples(self, self.made(make, n), labels)
 
-    def rebuilt(self, real: Tensor) -> Tensor:
-        """What comes out for examples [n, ...]; a Gaussian code counts as its mean."""
+    def rebuilt(self, real: Tensor) -> Examples:
+        """What comes out for examples [n, ...]; a Gaussian code counts as its mean. Raises NotFinite."""
         generator, size = self.generator, self.recipe.latent.size
         assert isinstance(generator, Autoencoder)
-        return self.made(lambda rows: generator(generator.encode(self.given(real[rows]))[:, :size]), len(real))
+        make = lambda rows: generator(generator.encode(self.given(real[rows]))[:, :size])  # noqa: E731
+        return Examples(self, self.made(make, len(real)))
 
-    def answers(self, question: Question) -> Tensor:
-        """Of the paired game's generator."""
+    def translate(self, way: str, pictures: Tensor) -> Examples:
+        """Pictures [n, c, s, s] translated `a2b` or `b2a`. Raises NotFinite."""
+        assert isinstance(self.generator, nn.ModuleDict)
+        net = self.generator[way]
+        return Examples(self, self.made(lambda rows: net(self.given(pictures[rows])), len(pictures)))
+
+    def answer(self, question: Question) -> Tensor:
+        """The answers of the paired game's generator, uint8 [n, c, h, w]. Raises NotFinite."""
+        return self.made(
+            lambda rows: self._moved(question.part(rows)).answered_by(self.generator), len(question.answer)
+        )
+
+    def _moved(self, question: Question) -> Question:
         hole = None if question.hole is None else question.hole.to(self.device)
-        there = Question(question.given.to(self.device), question.answer.to(self.device), hole)
-        return there.answered_by(self.generator)
+        return Question(question.given.to(self.device), question.answer.to(self.device), hole)
 
     def given(self, x: Tensor) -> Tensor:
         return scaled(x).to(self.device)
 
     @torch.no_grad()
     def made(self, make: Callable[[slice], Tensor], n: int) -> Tensor:
-        """What `make` gives for n rows, part by part: pictures as uint8, as they are served. Raises CannotMeasure."""
+        """What `make` gives for n rows, part by part: pictures as uint8, as they are served. Raises NotFinite."""
         parts = []
         for part in in_parts(make, n, part_of((n, *self.recipe.shape), MADE), self.beat):
             if not part.isfinite().all():
-                raise CannotMeasure("The generator makes numbers that are not finite, so that nothing can be measured.")
+                raise NotFinite
             parts.append(as_bytes(part) if part.dim() == 4 else part)
         return torch.cat(parts)
 
     @cached_property
     def device(self) -> torch.device:
         return next(self.generator.parameters()).device
+
+
+def piles(data: Data) -> tuple[Tensor, Tensor]:
+    """Both piles of pictures, uint8 [n, c, s, s]."""
+    return present(data.a), present(data.b)
 
 
 def present(value: Tensor | None) -> Tensor:

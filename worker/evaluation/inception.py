@@ -26,11 +26,11 @@ class Inception:
         self.resize = "by the network itself"
         arguments = script.forward.schema.arguments  # type: ignore[attr-defined]
         self._tells_classes = any(argument.name == "return_features" for argument in arguments)
-        logits = self.seen(torch.zeros(2, 3, 32, 32))[1]
+        logits = self.embed(torch.zeros(2, 3, 32, 32))[1]
         self.classes = 0 if logits is None else logits.shape[1]
 
     @torch.no_grad()
-    def seen(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+    def embed(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Features [n, d] of pictures [n, c, h, w] in [-1, 1], and log probabilities [n, classes] where it has any."""
         parts = [self._look(_bytes(part)) for part in torch.split(x, PART)]
         features = torch.cat([part for part, _ in parts]).float()

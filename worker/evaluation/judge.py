@@ -56,17 +56,9 @@ class Judge(nn.Module):
         logits: Tensor = self.head(self.body(x))
         return logits
 
-    def features(self, x: Tensor) -> Tensor:
-        """[n, 128], on the CPU."""
-        return self.seen(x)[0]
-
-    def logits(self, x: Tensor) -> Tensor:
-        """[n, classes], on the CPU."""
-        return self.seen(x)[1]
-
     @torch.no_grad()
-    def seen(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Features and logits, on the CPU; x is looked at in parts."""
+    def embed(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Features [n, 128] and logits [n, classes], on the CPU; x is looked at in parts."""
         device = next(self.parameters()).device
         parts = [self.body(_shrunk(part.to(device).float())) for part in torch.split(x, PART)]
         features = torch.cat(parts)

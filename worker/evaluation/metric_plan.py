@@ -1,30 +1,23 @@
-"""Choose the metrics that fit a generator's data and game, and prepare each."""
+"""The table of metrics: how each is computed, what it applies to, and whether it is measured while training.
 
-import math
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache, cached_property, partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TypeVar
+A figure is looked up here for both. docs/figures.md says what each means, models/spec/watch.py whose it is.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from data.batches import as_bytes, scaled
-from data.images import Pixels, scatter, sheet, text_sheet
-from data.readers.builtin import Data
-from data.toy import MIXTURES, VALID, spelled
-from models.games.game import Batch
-from models.games.paired import Question, ask
-from models.spec.datasets import DATASETS
-from models.spec.games import Paired
-from worker.evaluation.chunked import part_of, shares, small, some, spread
-from worker.evaluation.generator_under_test import Exam, Seen, present
+from data.batches import scaled
+from data.readers.builtin import Split
+from data.toy import VALID
+from worker.evaluation.chunked import part_of, shares, small, some
+from worker.evaluation.comparison import Comparison, Kind, comparisons
+from worker.evaluation.generator_under_test import GeneratorUnderTest, present
 from worker.evaluation.metrics.classes import (
     agreement,
-    agreement_by_class,
     class_modes,
     inception_score,
     intra_diversity,
@@ -34,93 +27,68 @@ from worker.evaluation.metrics.classes import (
 )
 from worker.evaluation.metrics.distances import frechet, kid, sinkhorn, sliced_wasserstein, transport
 from worker.evaluation.metrics.mixtures import divergence, modes
-from worker.evaluation.metrics.neighbours import ROUNDING, copies, density_coverage, nearest, precision_recall, variety
-from worker.evaluation.metrics.pictures import BASELINES, Pile, psnr, ssim
+from worker.evaluation.metrics.neighbours import copies, density_coverage, precision, recall, variety
+from worker.evaluation.metrics.pictures import psnr, ssim
 
 PAIRED = 10_000
 """examples of either side at most where each is compared with each"""
 TRANSPORTED, BLURRED = 2_500, 500
 """points at most for the exact transport and for Sinkhorn's"""
-SUSPECTS = 1_000
-"""made pictures at most that are searched for copies"""
-SEEN = 1_000
-"""training pictures of either kind that baselines learn from"""
-STRINGS, SCATTER, SHOWN = 64, 512, 16
-"""strings, pixels of a scatter plot, and pictures on the report's sheet"""
 
-T = TypeVar("T")
-Measure = tuple[tuple[str, ...], Callable[[], tuple[float, ...]]]
-"""names of figures, and how to come by them"""
+Figures = dict[str, float]
+Values = float | tuple[float, ...]
+Kinds = frozenset[Kind]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What can be measured. `per_class` and `baselines` belong to figures that are among the measures."""
+class Metric:
+    """One row of the table: a function that computes one figure, or several that come at once."""
 
-    measures: list[Measure]
-    n_real: int
-    n_fake: int
-    picture: Callable[[], Pixels] | None = None
-    per_class: Mapping[str, Callable[[], dict[str, float]]] = field(default_factory=dict)
-    baselines: Mapping[str, list[Measure]] = field(default_factory=dict)
-    compared: bool = True
-    """by features"""
+    names: tuple[str, ...]
+    compute: Callable[[Comparison], Values]
+    full: Kinds = frozenset()
+    """what the full evaluation measures by it"""
+    live: Kinds = frozenset()
+    """what is measured by it while training: it costs no more than some steps"""
+    when: Callable[[Comparison], bool] = lambda comparison: True
+    """whether it applies to the dataset at hand"""
+    single: bool = False
+    """whether it looks at each example by itself, so that one is enough"""
 
+    def of(self, compared: list[Comparison]) -> Figures:
+        """The figures by name; of two directions those of each, and their mean under the plain name."""
+        computed = [values if isinstance(values := self.compute(c), tuple) else (values,) for c in compared]
+        if len(computed) == 1:
+            return dict(zip(self.names, computed[0], strict=True))
+        found: Figures = {}
+        for name, each in zip(self.names, zip(*computed, strict=True), strict=True):
+            found |= {f"{name}_{c.way}": value for c, value in zip(compared, each, strict=True)}
+            found[name] = sum(each) / len(each)
+        return found
 
-def plan_of(exam: Exam) -> Plan:
-    match exam.recipe.game.kind, exam.recipe.data.kind:
-        case (("synthesis" | "reconstruction"), "points"):
-            return _points(exam)
-        case "synthesis", "sequences":
-            return _strings(exam)
-        case "synthesis", _:
-            return _drawn(exam)
-        case "unpaired", _:
-            return _translated(exam)
-        case "paired", _:
-            return _answered(exam)
-        case _:
-            return _rebuilt(exam)
-
-
-def _drawn(exam: Exam) -> Plan:
-    """Pictures from noise, beside the reference."""
-    real, made = exam.real(), Seen(*exam.drawn(), exam)
-    train = present(exam.train.images)
-    known = cache(lambda: small(train, beat=exam.beat))  # both that need it may pass over a disk
-    measures = [*_compared(real, made), _one("copies", lambda: _copies(known(), made.pictures))]
-    per_class = {}
-    if exam.wish == "inception" and exam.network.classes:
-        measures.append(_one("inception_score", lambda: inception_score(present(made.compared[1]))))
-    if real.labels is not None:
-        measures.append(_one("classifier_score", lambda: inception_score(made.logits)))
-        if made.labels is None:
-            measures.append((("modes", "kl"), lambda: class_modes(made.said, exam.judge.classes)))
-        else:
-            measures += _conditional(exam, real, real.labels, made, made.labels)
-            per_class["agreement"] = partial(_agreement_by_class, made, made.labels)
-    picture = partial(_beside_nearest, train, known, made.pictures)
-    return Plan(measures, len(real.pictures), exam.n, picture, per_class=per_class)
+    def figures(self, compared: list[Comparison]) -> list[str]:
+        """The names of what `of` gives."""
+        ways = [f"_{c.way}" for c in compared if c.way]
+        return [f"{name}{way}" for name in self.names for way in (*ways, "")]
 
 
-def _compared(real: Seen, made: Seen) -> list[Measure]:
-    """By features, without labels."""
-
-    def in_pairs(figure: Callable[[Tensor, Tensor], T]) -> Callable[[], T]:
-        return lambda: figure(_few(real.features), _few(made.features))
-
-    return [
-        _one("frechet", lambda: frechet(real.features, made.features)),
-        _one("kid", in_pairs(kid)),
-        (("precision", "recall"), in_pairs(precision_recall)),
-        (("density", "coverage"), in_pairs(density_coverage)),
-        _one("diversity", in_pairs(lambda one, other: relative(pairwise_diversity, other, one))),
-        _one("variety", in_pairs(_variety)),
-    ]
+DRAWN: Kinds = frozenset({"drawn", "decoded"})
+COMPARED: Kinds = frozenset({"drawn", "decoded", "translated", "answered"})
+ANSWERED: Kinds = frozenset({"translated", "answered", "rebuilt"})
+POINTS: Kinds = frozenset({"points"})
+STRINGS: Kinds = frozenset({"strings"})
+LIVE_DRAWN: Kinds = frozenset({"drawn"})
+LIVE_COMPARED: Kinds = frozenset({"drawn", "translated"})
+LIVE_ANSWERED: Kinds = frozenset({"answered", "rebuilt"})
 
 
-def _few(x: Tensor) -> Tensor:
-    return some(x, PAIRED)
+def _each_with_each(figure: Callable[[Tensor, Tensor], Values]) -> Callable[[Comparison], Values]:
+    """Of features. As many real ones as made: balls of neighbours would be of another size otherwise."""
+    return lambda c: figure(*_evenly(c.real.features, c.made.features))
+
+
+def _evenly(real: Tensor, made: Tensor) -> tuple[Tensor, Tensor]:
+    return some(real, min(PAIRED, len(made))), some(made, PAIRED)
 
 
 def _variety(real: Tensor, made: Tensor) -> float:
@@ -128,232 +96,198 @@ def _variety(real: Tensor, made: Tensor) -> float:
     return variety(some(real, equal), some(made, equal))
 
 
-def _conditional(exam: Exam, real: Seen, labels: Tensor, made: Seen, asked: Tensor) -> list[Measure]:
-    """Whether what was asked for came, and in how many ways."""
-
-    def read() -> tuple[float, float]:
-        share = agreement(made.said, asked)
-        return share, share
-
-    def over_real(figure: Callable[[Tensor, Tensor], float], mine: Tensor, theirs: Tensor) -> float:
-        usual = figure(_few(theirs), _few(labels))
-        size = float(theirs.flatten(1).double().norm(dim=1).mean())
-        return figure(_few(mine), _few(asked)) / usual if usual > ROUNDING * size else math.nan
-
-    measures: list[Measure] = [
-        (("agreement", "gan_test"), read),
-        _one("gan_train", lambda: _gan_train(exam, made.pictures, asked, real.pictures, labels)),
-    ]
-    if min(len(asked), len(labels)) >= 2 * exam.recipe.classes:
-        measures += [
-            _one("spread", lambda: over_real(within_class_spread, made.pictures, real.pictures)),
-            _one("intra_diversity", lambda: over_real(intra_diversity, made.features, real.features)),
-        ]
-    return measures
+def _diversity(real: Tensor, made: Tensor) -> float:
+    return relative(pairwise_diversity, (made,), (real,))
 
 
-def _agreement_by_class(made: Seen, asked: Tensor) -> dict[str, float]:
-    return {str(number): share for number, share in agreement_by_class(made.said, asked).items()}
+def _copies(c: Comparison) -> float:
+    test = c.test
+    return copies(test.originals, small(c.made.rows[: test.sizes.suspects]), usual=test.originals_apart)
 
 
-def _gan_train(exam: Exam, made: Tensor, asked: Tensor, real: Tensor, labels: Tensor) -> float:
-    """Accuracy on real pictures of a judge that learned from made ones alone (Shmelkov et al. 2018)."""
-    with TemporaryDirectory() as nowhere:
-        student = exam.taught(Data(images=made, labels=asked), Path(nowhere))
-    return agreement(present(exam.look(student, real)[1]).argmax(dim=1), labels)
+def _agreement(c: Comparison) -> float:
+    return agreement(c.made.classes, present(c.made.labels))
 
 
-def _points(exam: Exam) -> Plan:
-    """Points from noise, or rebuilt ones where nothing can be drawn; figures are in the data's own unit."""
-    real = present(exam.reference.points)[: exam.n]
-    made = exam.drawn()[0] if exam.recipe.draws else exam.rebuilt(real)
-    mixture = MIXTURES[exam.recipe.data.dataset]
-    measures = [
-        _one("divergence", lambda: divergence(made, mixture)),
-        _one("sliced_wasserstein", lambda: sliced_wasserstein(real, made, exam.stream("directions"))),
-        _one("sinkhorn", lambda: sinkhorn(real[:BLURRED], made[:BLURRED])),
-        _one("transport", lambda: transport(real[:TRANSPORTED], made[:TRANSPORTED])),
-    ]
-    if made.shape[1] == 1:  # the modes of a line run into one another
-        return Plan(measures, len(real), len(made), compared=False)
-    measures.append((("modes", "high_quality", "reverse_kl"), lambda: tuple(modes(made, mixture))))
-    shown = slice(0, TRANSPORTED)
-    draw = lambda: scatter(made[shown].numpy(), SCATTER, real[shown].numpy(), mixture.modes)  # noqa: E731
-    return Plan(measures, len(real), len(made), draw, compared=False)
+def _gan_train(c: Comparison) -> float:
+    """Accuracy on real pictures of a judge that learned from made ones alone."""
+    logits = present(c.test.embed(c.test.student(c.made), shares(c.real.rows))[1])
+    return agreement(logits.argmax(dim=1), present(c.real.labels))
 
 
-def _strings(exam: Exam) -> Plan:
-    """Strings from noise; the reference only says how many there are."""
-    name = exam.recipe.data.dataset
-    symbols = exam.drawn()[0].argmax(dim=2)
-    measures = [_one("distinct", lambda: len(torch.unique(symbols, dim=0)) / len(symbols))]
-    valid = VALID[name](symbols.numpy()) if name in VALID else None
-    if valid is not None:
-        measures.append(_one("valid", lambda: float(valid.mean())))
-    shown = spelled(symbols[:STRINGS].numpy(), DATASETS[name].alphabet)
-    ticked = None if valid is None else valid[:STRINGS].tolist()
-    n_real = len(present(exam.reference.sequences))
-    return Plan(measures, n_real, len(symbols), lambda: text_sheet(shown, ticked), compared=False)
+def _by_class(figure: Callable[[Tensor, Tensor], float], c: Comparison, made: Tensor, real: Tensor) -> float:
+    """A figure of examples and their labels, made over real."""
+    asked, labels = present(c.made.labels), present(c.real.labels)
+    return relative(figure, (some(made, PAIRED), some(asked, PAIRED)), (some(real, PAIRED), some(labels, PAIRED)))
 
 
-@dataclass(frozen=True, eq=False)
-class Way:
-    """One direction of a translation. All are pictures uint8 [n, c, s, s], the first three equally many."""
+def _closeness(figure: Callable[[Tensor, Tensor], float]) -> Callable[[Comparison], float]:
+    """The mean over pictures, part by part, of how near they come to the right answers."""
 
-    given: Tensor
-    made: Tensor
-    wanted: Tensor
-    source: Tensor
-    target: Tensor
-    """training pictures like what is given, and like what is wanted"""
+    def compute(c: Comparison) -> float:
+        wanted = present(c.wanted)
+        total, size = 0.0, part_of(wanted.shape)
+        for start in range(0, len(wanted), size):
+            rows = slice(start, start + size)
+            total += figure(c.part(rows), scaled(wanted[rows])) * len(wanted[rows])
+            c.test.beat()
+        return total / len(wanted)
 
-    def learned(self, rows: slice) -> Tensor:
-        return scaled(self.made[rows])
+    return compute
 
-    def without_learning(self, rows: slice, baseline: str) -> Tensor:
-        return BASELINES[baseline](scaled(self.given[rows]), *self._known)
+
+def _labelled(c: Comparison) -> bool:
+    return c.real.labels is not None
+
+
+def _conditional(c: Comparison) -> bool:
+    """Whether classes are asked for."""
+    return _labelled(c) and c.test.recipe.classes > 0
+
+
+def _two_of_each(c: Comparison) -> bool:
+    return _conditional(c) and min(c.n_made, len(c.real)) >= 2 * c.test.recipe.classes
+
+
+def _by_inception(c: Comparison) -> bool:
+    return c.test.wanted == "inception" and c.test.network.classes > 0
+
+
+FRECHET = Metric(("frechet",), lambda c: frechet(c.real.features, c.made.features), COMPARED, LIVE_COMPARED)
+CLOSENESS = (
+    Metric(("psnr",), _closeness(psnr), ANSWERED, LIVE_ANSWERED, lambda c: c.wanted is not None, single=True),
+    Metric(("ssim",), _closeness(ssim), ANSWERED, when=lambda c: c.wanted is not None, single=True),
+)
+METRICS = (
+    FRECHET,
+    Metric(("kid",), _each_with_each(kid), COMPARED),
+    Metric(("precision",), _each_with_each(precision), DRAWN),
+    Metric(("recall",), _each_with_each(recall), DRAWN, LIVE_COMPARED),
+    Metric(("density", "coverage"), _each_with_each(density_coverage), DRAWN, LIVE_COMPARED),
+    Metric(("diversity",), _each_with_each(_diversity), DRAWN, LIVE_COMPARED),
+    Metric(("variety",), _each_with_each(_variety), DRAWN),
+    Metric(("pixel_variety",), lambda c: _variety(*_evenly(c.real.pixels, c.made.pixels)), live=LIVE_COMPARED),
+    Metric(("copies",), _copies, DRAWN, LIVE_DRAWN),
+    Metric(
+        ("inception_score",), lambda c: inception_score(present(c.made.compared[1])), DRAWN,
+        when=_by_inception, single=True,
+    ),
+    Metric(("classifier_score",), lambda c: inception_score(c.made.logits), DRAWN, when=_labelled, single=True),
+    Metric(
+        ("modes", "kl"), lambda c: class_modes(c.made.classes, c.test.judge.classes), DRAWN, LIVE_DRAWN,
+        when=lambda c: _labelled(c) and not _conditional(c), single=True,
+    ),
+    Metric(("agreement",), _agreement, DRAWN, LIVE_DRAWN, _conditional, single=True),
+    Metric(("gan_test",), _agreement, DRAWN, when=_conditional, single=True),
+    Metric(("gan_train",), _gan_train, DRAWN, when=_conditional),
+    Metric(
+        ("spread",), lambda c: _by_class(within_class_spread, c, c.made.rows, c.real.rows), DRAWN, when=_two_of_each
+    ),
+    Metric(
+        ("intra_diversity",), lambda c: _by_class(intra_diversity, c, c.made.features, c.real.features), DRAWN,
+        when=_two_of_each,
+    ),
+    *CLOSENESS,
+    Metric(("divergence",), lambda c: divergence(c.made.rows, c.mixture), POINTS, POINTS),
+    Metric(
+        ("sliced_wasserstein",), lambda c: sliced_wasserstein(c.real.rows, c.made.rows, c.test.stream("directions")),
+        POINTS,
+    ),
+    Metric(("sinkhorn",), lambda c: sinkhorn(c.real.rows[:BLURRED], c.made.rows[:BLURRED]), POINTS),
+    Metric(("transport",), lambda c: transport(c.real.rows[:TRANSPORTED], c.made.rows[:TRANSPORTED]), POINTS),
+    Metric(
+        ("modes", "high_quality", "reverse_kl"), lambda c: tuple(modes(c.made.rows, c.mixture)), POINTS, POINTS,
+        when=lambda c: c.mixture.modes.shape[1] > 1,  # the modes of a line run into one another
+    ),
+    Metric(
+        ("distinct",), lambda c: len(torch.unique(c.symbols, dim=0)) / len(c.symbols), STRINGS, STRINGS, single=True
+    ),
+    Metric(
+        ("valid",), lambda c: float(c.valid.mean()), STRINGS, STRINGS,
+        when=lambda c: c.test.recipe.data.dataset in VALID, single=True,
+    ),
+)  # fmt: skip
+"""in the order in which a report shows them"""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where figures come from. Only figures of equal provenance can be ranked."""
+
+    features: str
+    """the network they are compared by, with the beginning of its sha256; none for points and strings"""
+    n_real: int
+    n_fake: int
+    resize: str
+    split: Split
+    """of the real examples"""
+    seed: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The rows of the table that apply to a generator, and what they compare."""
+
+    test: GeneratorUnderTest
+    compared: Mapping[Kind, list[Comparison]]
+    live: bool = False
+    metrics: tuple[Metric, ...] = METRICS
 
     @cached_property
-    def _known(self) -> tuple[Pile, Pile]:
-        source, target = (Pile.of(map(scaled, shares(pile))) for pile in (self.source, self.target))
-        return source, target
+    def rows(self) -> list[tuple[Metric, list[Comparison]]]:
+        return [
+            (metric, compared)
+            for kind, compared in self.compared.items()
+            for metric in self.metrics
+            if kind in (metric.live if self.live else metric.full) and metric.when(compared[0])
+        ]
 
-    def rows(self, known: bool) -> list[Tensor]:
-        """What belongs side by side."""
-        return [self.given, self.made, self.wanted] if known else [self.given, self.made]
+    @property
+    def names(self) -> list[str]:
+        return [name for metric, compared in self.rows for name in metric.figures(compared)]
 
+    def measure(self, wanted: Collection[str]) -> Figures:
+        """Compute the wanted figures. Raises NotFinite."""
+        figures: Figures = {}
+        for metric, compared in self.rows:
+            if set(wanted).intersection(metric.figures(compared)):
+                figures |= {name: value for name, value in metric.of(compared).items() if name in wanted}
+                self.test.beat()
+        return figures
 
-def _translated(exam: Exam) -> Plan:
-    """Both ways between two piles; beside the true counterparts where the reference has them."""
-    nets = exam.generator
-    assert isinstance(nets, nn.ModuleDict)
-    n = min(exam.n, *(len(pile) for pile in exam.piles(exam.reference)))
-    a, b = (some(pile, n) for pile in exam.piles(exam.reference))
-    source, target = (some(pile, SEEN) for pile in exam.piles(exam.train))
-    ways = {
-        "a2b": Way(a, exam.made(lambda rows: nets["a2b"](exam.given(a[rows])), n), b, source, target),
-        "b2a": Way(b, exam.made(lambda rows: nets["b2a"](exam.given(b[rows])), n), a, target, source),
-    }
-    data = exam.recipe.data
-    return _ways(exam, ways, known=data.kind == "paired" or (data.dataset == "day2night" and exam.split == "test"))
+    def too_few(self, wanted: Collection[str]) -> dict[str, str]:
+        """Of the wanted figures those that need more examples, with what to do."""
+        (n_real, n_made), sizes = self._counts, self.test.sizes
+        few = min(n_made, n_real or n_made)
+        if few >= sizes.fewest:
+            return {}
+        remedy = "ask for a larger n" if sizes.made < sizes.fewest else "the dataset has no more: add examples to it"
+        needy = {name for metric, compared in self.rows if not metric.single for name in metric.figures(compared)}
+        return {
+            name: f"'{name}' needs at least {sizes.fewest} examples on either side, and there are {few}; {remedy}."
+            for name in sorted(needy.intersection(wanted))
+        }
 
+    def by(self, change: Callable[[Comparison], Comparison], *metrics: Metric) -> "Plan":
+        """The same by these metrics alone, of changed comparisons."""
+        changed = {kind: [change(c) for c in compared] for kind, compared in self.compared.items()}
+        return replace(self, compared=changed, metrics=metrics)
 
-def _answered(exam: Exam) -> Plan:
-    """Answers of the paired game beside the right ones. What a baseline is given has the answer's size and channels."""
-    answered = [_answer(exam, question) for question in _questions(exam, exam.reference, "")]
-    learned_from = [_kept(question) for question in _questions(exam, exam.train, "train")]
-    given, wanted, made = map(torch.cat, zip(*answered, strict=True))
-    source, target = map(torch.cat, zip(*learned_from, strict=True))
-    return _ways(exam, {"": Way(given, made, wanted, source, target)}, known=True)
+    @property
+    def provenance(self) -> Provenance:
+        test, (n_real, n_made) = self.test, self._counts
+        # Whatever a network compares has a Fréchet distance.
+        by_features = any(metric is FRECHET for metric, _ in self.rows)
+        features, resize = (test.mark, test.network.resize) if by_features else ("none", "none")
+        return Provenance(features, n_real, n_made, resize, test.split, test.seed)
 
-
-def _answer(exam: Exam, question: Question) -> tuple[Tensor, Tensor, Tensor]:
-    """What is given, what is wanted, and what the generator makes."""
-    return *_kept(question), exam.made(lambda rows: exam.answers(question.part(rows)), len(question.answer))
-
-
-def _kept(question: Question) -> tuple[Tensor, Tensor]:
-    """What is given and what is wanted, uint8."""
-    return as_bytes(_shown(question)), as_bytes(question.answer)
-
-
-def _ways(exam: Exam, ways: Mapping[str, Way], known: bool) -> Plan:
-    piles = {name: (Seen(way.wanted, None, exam), Seen(way.made, None, exam)) for name, way in ways.items()}
-
-    def apart(figure: Callable[[Tensor, Tensor], float], name: str) -> float:
-        real, made = piles[name]
-        return figure(_few(real.features), _few(made.features))
-
-    def near(translate: Callable[[Way, slice], Tensor]) -> list[Measure]:
-        def to_wanted(figure: Callable[[Tensor, Tensor], float], name: str) -> float:
-            return _near(exam, figure, partial(translate, ways[name]), ways[name].wanted)
-
-        return [_by_way("psnr", ways, partial(to_wanted, psnr)), _by_way("ssim", ways, partial(to_wanted, ssim))]
-
-    measures = [_by_way("frechet", ways, partial(apart, frechet)), _by_way("kid", ways, partial(apart, kid))]
-    n = min(len(way.made) for way in ways.values())
-    shown = [way.rows(known) for way in ways.values()]
-    if not known:
-        return Plan(measures, n, n, partial(_side_by_side, shown))
-    baselines = {name: near(partial(Way.without_learning, baseline=name)) for name in BASELINES}
-    return Plan(measures + near(Way.learned), n, n, partial(_side_by_side, shown), baselines=baselines)
+    @property
+    def _counts(self) -> tuple[int, int]:
+        """Real and made examples."""
+        compared = self.rows[-1][1]
+        return min(c.n_real for c in compared), min(c.n_made for c in compared)
 
 
-def _by_way(figure: str, ways: Collection[str], measure: Callable[[str], float]) -> Measure:
-    """The figure of each way, and their mean under its own name; of a single way that alone."""
-    if len(ways) == 1:
-        return _one(figure, lambda: measure(*ways))
-
-    def each_and_mean() -> tuple[float, ...]:
-        values = [measure(way) for way in ways]
-        return (*values, sum(values) / len(values))
-
-    return (*(f"{figure}_{way}" for way in ways), figure), each_and_mean
-
-
-def _near(
-    exam: Exam, figure: Callable[[Tensor, Tensor], float], translate: Callable[[slice], Tensor], wanted: Tensor
-) -> float:
-    """A figure that is a mean over pictures, part by part; `wanted` is uint8 [n, c, s, s]."""
-    total, size = 0.0, part_of(wanted.shape)
-    for start in range(0, len(wanted), size):
-        rows = slice(start, start + size)
-        total += figure(translate(rows), scaled(wanted[rows])) * len(wanted[rows])
-        exam.beat()
-    return total / len(wanted)
-
-
-def _questions(exam: Exam, data: Data, name: str) -> Iterator[Question]:
-    """Of n examples of the data at most, evenly spread, part by part; SEEN of the training ones."""
-    game, holes = exam.recipe.game, exam.stream(f"holes/{name}")
-    assert isinstance(game, Paired)
-    piles = [data.images] if data.images is not None else list(exam.piles(data))
-    first = present(piles[0])
-    for rows in torch.split(spread(len(first), SEEN if name else exam.n), part_of(first.shape)):
-        real, *other = (scaled(present(pile)[rows]) for pile in piles)
-        yield ask(game, Batch(real, other=other[0] if other else None), holes)
-        exam.beat()
-
-
-def _shown(question: Question) -> Tensor:
-    """What was given, at the size and with the channels of the answer."""
-    answer = question.answer
-    return F.interpolate(question.given[:, : answer.shape[1]], size=answer.shape[2:], mode="nearest").expand_as(answer)
-
-
-def _rebuilt(exam: Exam) -> Plan:
-    """Plan the metrics of an autoencoder: of rebuilt pictures, and of drawn ones where it can draw."""
-    real = exam.real()
-    rebuilt = exam.rebuilt(real.pictures)
-
-    def near(figure: Callable[[Tensor, Tensor], float]) -> Callable[[], float]:
-        return lambda: _near(exam, figure, lambda rows: scaled(rebuilt[rows]), real.pictures)
-
-    measures = [_one("psnr", near(psnr)), _one("ssim", near(ssim))]
-    if exam.recipe.draws:
-        drawn = _drawn(exam)
-        return replace(drawn, measures=measures + drawn.measures)
-    n = len(rebuilt)
-    return Plan(measures, n, n, lambda: _side_by_side([[real.pictures, rebuilt]]), compared=False)
-
-
-def _one(name: str, measure: Callable[[], float]) -> Measure:
-    return (name,), lambda: (measure(),)
-
-
-def _copies(known: Tensor, made: Tensor) -> float:
-    """`known` are training pictures as rows, small."""
-    return copies(known, small(made[:SUSPECTS]))
-
-
-def _beside_nearest(train: Tensor, known: Callable[[], Tensor], made: Tensor) -> Pixels:
-    """Pairs of a made picture and the training picture nearest to it."""
-    shown = made[:SHOWN]
-    return _side_by_side([[shown, train[nearest(known(), small(shown))]]])
-
-
-def _side_by_side(ways: list[list[Tensor]]) -> Pixels:
-    """Pictures that belong together stand side by side, twice a row; SHOWN of each kind in all."""
-    rows = [torch.stack([pile[: SHOWN // len(ways)] for pile in way], dim=1).flatten(0, 1) for way in ways]
-    pictures = torch.cat(rows).permute(0, 2, 3, 1).contiguous().numpy()
-    return sheet(pictures, columns=2 * len(ways[0]), gap=1)
+def plan_of(test: GeneratorUnderTest, live: bool = False) -> Plan:
+    """Choose the metrics that fit the generator; `live`: those that are measured while training."""
+    return Plan(test, comparisons(test), live)

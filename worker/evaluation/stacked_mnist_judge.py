@@ -4,13 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from data.readers.builtin import Data
 from worker.evaluation.judge import EXAMPLES, Judge, learned
 
 
-class Triples:
+class Triples(nn.Module):
     """Pictures [n, 3, s, s] in [-1, 1] -> features [n, 3 x 128] and log probabilities [n, 1000].
 
     Class 100 a + 10 b + c has the digits a in red, b in green, c in blue.
@@ -19,17 +19,18 @@ class Triples:
     classes = 1000
 
     def __init__(self, judge: Judge) -> None:
-        self._judge = judge
+        super().__init__()
+        self.judge = judge
         self.mark, self.resize = judge.mark, judge.resize
 
-    def seen(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def embed(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """On the CPU."""
-        features, logits = zip(*(self._judge.seen(channel) for channel in torch.split(x, 1, dim=1)), strict=True)
+        features, logits = zip(*(self.judge.embed(channel) for channel in torch.split(x, 1, dim=1)), strict=True)
         a, b, c = (channel.log_softmax(dim=1) for channel in logits)
         return torch.cat(features, dim=1), (a[:, :, None, None] + b[:, None, :, None] + c[:, None, None, :]).flatten(1)
 
 
-def learned_triples(data: Data, cache: Path, steps: int, beat: Callable[[], None]) -> Triples:
+def learned_triples(data: Data, cache: Path | None, steps: int, beat: Callable[[], None]) -> Triples:
     """What judge.learned gives, of the digits in the red channel."""
     assert data.images is not None
     assert data.labels is not None

@@ -133,8 +133,8 @@ class Runner:
 
     def evaluated(self, evaluation: "Evaluation") -> None:
         values: dict[str, float | None] = {f"figure/{name}": value for name, value in evaluation.figures.items()}
-        if evaluation.told_apart is not None:
-            values["gauge/told_apart"] = evaluation.told_apart
+        if evaluation.critic_accuracy is not None:
+            values["gauge/critic_accuracy"] = evaluation.critic_accuracy
         if evaluation.untouched is not None:
             values["gauge/untouched"] = evaluation.untouched
         self._reports.add(evaluation.step, values)

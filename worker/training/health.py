@@ -5,11 +5,11 @@ that always wins may teach well. So trouble is told by what is drawn, and the cr
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
-from typing import Literal
+from typing import Any, Literal
 
 from models.spec.watch import FIGURES
 
@@ -25,7 +25,7 @@ REPEATS, MISSES = 0.6, 0.65
 SAME = 0.1
 """share of different strings"""
 GUESSES, SUSPECTS, SEES, WINS = 0.58, 0.65, 0.95, 0.98
-"""shares of pairs told apart: below the first a critic guesses, above the others it suspects, sees through, always wins
+"""accuracies of the critic: below the first a critic guesses, above the others it suspects, sees through, always wins
 """
 FALLS = 0.5
 """share of the greatest variety so far"""
@@ -35,29 +35,43 @@ COPIED = 0.3
 """share of near copies"""
 SWINGS = 0.4
 """mean change of a figure from one evaluation to the next, over its mean"""
+RENAMED = {"told_apart": "critic_accuracy", "variety": "pixel_variety"}
+"""names in checkpoints of the version before"""
 GAIN = 0.1
 """share of a figure by which it must get better to be progress"""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was measured at one step: the finite figures by name, and the share of pairs the critic told apart."""
+    """What was measured at one step: the finite figures, and the share of pairs that the critic ordered rightly."""
 
     step: int
     figures: dict[str, float]
-    told_apart: float | None = None
+    critic_accuracy: float | None = None
     rolled_back: bool = False
     """weights were taken back to an earlier checkpoint after it"""
     untouched: float | None = None
     """Fréchet distance between two unpaired piles before translation; None for other games"""
+
+    @classmethod
+    def load(cls, entry: Mapping[str, Any]) -> "Evaluation":
+        """Read one that a checkpoint holds. The version before named two things differently."""
+        figures = {RENAMED.get(name, name): value for name, value in entry["figures"].items()}
+        return cls(**{RENAMED.get(name, name): value for name, value in entry.items()} | {"figures": figures})
 
     def get(self, name: str) -> float:
         """NaN where there is no such figure: every comparison with it is false."""
         return self.figures.get(name, math.nan)
 
     @property
-    def apart(self) -> float:
-        return math.nan if self.told_apart is None else self.told_apart
+    def variety(self) -> float:
+        """In pixels; NaN where there is none."""
+        return self.get("pixel_variety")
+
+    @property
+    def accuracy(self) -> float:
+        """Of the critic; NaN where there is none."""
+        return math.nan if self.critic_accuracy is None else self.critic_accuracy
 
     @property
     def far(self) -> bool:
@@ -126,7 +140,7 @@ class History:
 
     def guessed(self, count: int) -> bool:
         """Whether the critic saw nothing in the last so many, though there was much to be seen."""
-        return self.lately(count, lambda seen: seen.apart < GUESSES and seen.far)
+        return self.lately(count, lambda seen: seen.accuracy < GUESSES and seen.far)
 
     @property
     def values(self) -> list[float]:
@@ -150,15 +164,15 @@ def _fails(history: History) -> Trouble | None:
     if not history.guessed(4):
         return None
     message = (
-        f"The losses rest because the critic tells only {history.now.apart:.0%} of pairs apart, and what is made "
+        f"The losses rest because the critic tells only {history.now.accuracy:.0%} of pairs apart, and what is made "
         "is still far from the data. Give the critic more width, or the generator less."
     )
     return Trouble("converged_but_fails", message, grave=True)
 
 
 def _collapses(history: History) -> Trouble | None:
-    most = max((seen.get("variety") for seen in history.evaluations if "variety" in seen.figures), default=math.nan)
-    fallen = history.lately(2, lambda seen: seen.get("variety") < min(REPEATS, FALLS * most) and seen.apart > SUSPECTS)
+    most = max((seen.variety for seen in history.evaluations if not math.isnan(seen.variety)), default=math.nan)
+    fallen = history.lately(2, lambda seen: seen.variety < min(REPEATS, FALLS * most) and seen.accuracy > SUSPECTS)
     # A single evaluation cannot tell who fell from who has only begun: the latter is far from the data.
     at_once = history.only and not history.now.far and _one_sided(history.now)
     if not (fallen or at_once or history.lately(2, _one_sided)) or history.guessed(4):
@@ -172,13 +186,13 @@ def _collapses(history: History) -> Trouble | None:
 
 def _one_sided(seen: Evaluation) -> bool:
     """Slow generators repeat themselves for long before they learn more, but a critic does not see through those."""
-    repeats = seen.get("variety") < REPEATS and seen.apart > SEES
+    repeats = seen.variety < REPEATS and seen.accuracy > SEES
     return repeats or seen.get("reverse_kl") > MISSES or seen.get("distinct") < SAME
 
 
 def _seen(now: Evaluation) -> str:
-    if now.get("variety") < REPEATS:
-        return f"made pictures lie {now.get('variety'):.2f} times as far from each other as real ones"
+    if now.variety < REPEATS:
+        return f"made pictures lie {now.variety:.2f} times as far from each other as real ones"
     if now.get("distinct") < SAME:
         return f"{now.get('distinct'):.0%} of its strings are different"
     return f"nearly all of what it makes lies at a few of the modes (reverse KL divergence {now.get('reverse_kl'):.2f})"
@@ -186,11 +200,11 @@ def _seen(now: Evaluation) -> str:
 
 def _saturates(history: History) -> Trouble | None:
     """A critic that always wins is no trouble while the generator learns from it."""
-    if not history.lately(4, lambda seen: seen.apart > WINS and seen.far) or _gains(history, 4):
+    if not history.lately(4, lambda seen: seen.accuracy > WINS and seen.far) or _gains(history, 4):
         return None
     message = (
-        f"The critic tells {history.now.apart:.0%} of pairs apart and the generator learns nothing from it any more. "
-        "Lower the critic's learning rate, add a gradient penalty or instance noise, or smooth its labels."
+        f"The critic tells {history.now.accuracy:.0%} of pairs apart and the generator learns nothing from it any "
+        "more. Lower the critic's learning rate, add a gradient penalty or instance noise, or smooth its labels."
     )
     return Trouble("critic_saturated", message, grave=True)
 
@@ -199,7 +213,7 @@ def _too_weak(history: History) -> Trouble | None:
     if not history.guessed(2):
         return None
     message = (
-        f"The critic tells only {history.now.apart:.0%} of pairs apart although what is made is far from the data. "
+        f"The critic tells only {history.now.accuracy:.0%} of pairs apart although what is made is far from the data. "
         "Make it wider, raise its learning rate or let it move more often."
     )
     return Trouble("critic_too_weak", message, grave=False)

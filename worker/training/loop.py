@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,9 +18,9 @@ from models.checkpoint import DamagedCheckpoint, Saved
 from models.duel import Losses
 from models.errors import JobFailure
 from models.spec.recipe import Recipe
-from worker.evaluation import judge
-from worker.evaluation.full import Provenance
-from worker.evaluation.live import Inspector, needs_judge
+from worker.evaluation.generator_under_test import NotFinite
+from worker.evaluation.live import Inspector
+from worker.evaluation.metric_plan import Provenance
 from worker.training.cuda_graphs import graph_on
 from worker.training.health import Evaluation, Health, Trouble
 from worker.training.numerics import Numerics
@@ -183,7 +183,7 @@ def train(
     On several ranks this is what rank 0 does, and `follow` what the others do. Raises RanksDiffer.
     """
     trainer = _trainer(recipe, data, numerics, graphs)
-    run = _Run(trainer, listener, folder, attempt, partial(judge.learned, data.centred(recipe.shape[-1]), judges))
+    run = _Run(trainer, listener, folder, attempt, data, judges)
     try:
         run.begin(resume, start, weights, extended_at)
         while trainer.step < recipe.budget.steps and not run.over:
@@ -248,21 +248,20 @@ class _Run:
     """One call of `train`: the trainer, its watch if the recipe has one, and whom to tell."""
 
     def __init__(
-        self, trainer: Trainer, listener: Listener, folder: Path, attempt: int, learn: Callable[..., judge.Judge]
+        self, trainer: Trainer, listener: Listener, folder: Path, attempt: int, data: Data, judges: Path | None
     ) -> None:
         self._trainer, self._listener, self._folder, self._attempt = trainer, listener, folder, attempt
         self._recipe = trainer.recipe
         self._watch = Watch(trainer.recipe) if trainer.recipe.watch else None
-        self._learn = learn
+        self._data, self._judges = data, judges
         self._went_back = False
         self._owes = False
         """whether the step it is at is still to be evaluated"""
 
     @cached_property
     def _inspector(self) -> Inspector:
-        """Made when it is first wanted: the first job on a dataset takes its first steps before a judge learns it."""
-        network = self._learn(beat=self._wait) if needs_judge(self._recipe) else None
-        return Inspector(self._trainer, network, self._wait)
+        """Of a watched training."""
+        return Inspector(self._recipe, self._trainer.average.network, self._data, self._judges, self._wait)
 
     def begin(self, resume: Path | None, start: Path | None, weights: Path | None, extended_at: int | None) -> None:
         """Everything before the first step. Raises _CalledOff."""
@@ -377,9 +376,12 @@ class _Run:
         except _CalledOff:
             self._owes = True
             raise
-        apart = trainer.told_apart()
-        told_apart = apart if math.isfinite(apart) else None
-        evaluation = Evaluation(trainer.step, figures, told_apart, untouched=self._inspector.untouched)
+        except NotFinite as error:
+            raise trainer.not_finite(trainer.step) from error
+        accuracy = trainer.critic_accuracy()
+        evaluation = Evaluation(
+            trainer.step, figures, accuracy if math.isfinite(accuracy) else None, untouched=self._inspector.untouched
+        )
         found = self._watch.take(evaluation)
         self._listener.evaluated(evaluation)
         for trouble in found:

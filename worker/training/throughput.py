@@ -15,8 +15,7 @@ from models import checkpoint
 from models.spec.recipe import Recipe
 from models.spec.resolve import settled
 from models.spec.training import MOST_STEPS
-from worker.evaluation import judge
-from worker.evaluation.live import Inspector, needs_judge
+from worker.evaluation.live import Inspector
 from worker.training.cuda_graphs import BY_HAND, graph_on
 from worker.training.numerics import Numerics
 from worker.training.samples import sample_sheet
@@ -64,7 +63,7 @@ def measure(
     `graphs`: whether a GPU may capture steps.
 
     `beat` is called all along. A checkpoint is saved in `folder`, which lies where those of the job will and is
-    the caller's to remove. Raises NonFinite, DamagedCheckpoint, DatasetMissing.
+    the caller's to remove. Raises NonFinite, NotFinite, DamagedCheckpoint, DatasetMissing.
     """
     assert recipe.budget.minutes is not None
     device = torch.device(numerics.device)
@@ -73,8 +72,7 @@ def measure(
         trainer.begin_with(checkpoint.load(start))
     inspector = None
     if recipe.watch is not None:
-        network = judge.learned(data.centred(recipe.shape[-1]), judges, beat=beat) if needs_judge(recipe) else None
-        inspector = Inspector(trainer, network, beat)
+        inspector = Inspector(recipe, trainer.average.network, data, judges, beat)
         inspector.look()  # the first look at the real examples is the long one
     prepared = _prepared(trainer, weights, beat)
     _timed(trainer, WARM_UP * (trainer.round if device.type == "cuda" else 1), beat)

@@ -121,7 +121,7 @@ class Trainer:
         """Steps in which the laziest penalty is due once."""
         return max((penalty.every for penalty in self._penalties()), default=1)
 
-    def told_apart(self) -> float:
+    def critic_accuracy(self) -> float:
         """The share of pairs that the critic ordered rightly since this was asked last, 1/2 when it guesses.
 
         Of all its moves, real beside fake of the same duel; a critic that scores the other way round is as good.
@@ -141,7 +141,7 @@ class Trainer:
         return NonFinite(step, self.batches.indices(step * self.recipe.turns.critic_steps - 1).tolist())
 
     def state_dict(self) -> dict[str, Any]:
-        own: dict[str, Any] = {"step": self.step, "told_apart": self._critic_accuracy, "bad_step": self._bad_step}
+        own: dict[str, Any] = {"step": self.step, "critic_accuracy": self._critic_accuracy, "bad_step": self._bad_step}
         if self.recipe.plugins:
             own["plugins"] = {used.name: used.version for used in self.recipe.plugins}
         return own | {name: part.state_dict() for name, part in self._parts().items()}
@@ -150,7 +150,8 @@ class Trainer:
         if self._captured:
             self._captured.forget()
         self.step = state["step"]
-        self._critic_accuracy.copy_(state.get("told_apart", torch.zeros(2)))  # the first checkpoints had neither
+        # Older checkpoints call it told_apart; the first had neither.
+        self._critic_accuracy.copy_(state.get("critic_accuracy", state.get("told_apart", torch.zeros(2))))
         self._bad_step.fill_(int(state.get("bad_step", -1)))
         for name, part in self._parts().items():
             part.load_state_dict(state[name])

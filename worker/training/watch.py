@@ -118,7 +118,7 @@ class Watch:
 
     def load_state_dict(self, state: dict[str, Any], extended_at: int | None) -> None:
         """`extended_at` is the step at which the job was last extended: an ending before it is over."""
-        self.history = [Evaluation(**entry) for entry in state["history"]]
+        self.history = [Evaluation.load(entry) for entry in state["history"]]
         self.best = None if state["best"] is None else Best(**state["best"])
         self.roll_backs, self.since = state["roll_backs"], state["since"]
         self.ending = None if state["ending"] is None else Ending(**state["ending"])

@@ -201,13 +201,13 @@ class _Take:
         return PART if len(shape) < 3 else max(1, min(PART, pixels // shape[-1] ** 2))
 
     def _evaluation(self) -> int:
-        """A part that is made and one that is looked at; all that is made, and what it was made of, where no features
-        of it are kept instead."""
+        """A part that is made and one that is compared, and all that is made, as uint8; where nothing compares
+        them also what it was made of."""
         watch = self.recipe.watch
         if watch is None:
             return 0
-        held = 3 * self._part(LOOKED_AT) if self._compares else 4 * watch.samples
-        return held * self.example + self._making(self._part(MADE))
+        held = 3 * self._part(LOOKED_AT) + watch.samples / 4 if self._compares else 4 * watch.samples
+        return int(held * self.example) + self._making(self._part(MADE))
 
     def _sheet(self) -> int:
         shown = SAMPLED if len(self.recipe.shape) == 3 else POINTS

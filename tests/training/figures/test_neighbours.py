@@ -8,7 +8,7 @@ from sklearn.neighbors import KDTree
 from torch import Tensor
 
 from worker.evaluation.metrics import neighbours
-from worker.evaluation.metrics.neighbours import copies, density_coverage, nearest, precision_recall, variety
+from worker.evaluation.metrics.neighbours import copies, density_coverage, nearest, precision, recall, variety
 
 
 def cloud(n: int, seed: int, wide: float = 1.0) -> Tensor:
@@ -43,10 +43,9 @@ def inside(x: Tensor, centres: Tensor, k: int) -> NDArray[np.bool_]:
 
 
 def test_precision_and_recall_count_who_lies_in_some_ball() -> None:
-    precision, recall = precision_recall(REAL, FAKE)
-    assert precision == pytest.approx(inside(FAKE, REAL, 3).any(axis=1).mean(), abs=1e-4)
-    assert recall == pytest.approx(inside(REAL, FAKE, 3).any(axis=1).mean(), abs=1e-4)
-    assert 0.3 < recall < precision < 1
+    assert precision(REAL, FAKE) == pytest.approx(inside(FAKE, REAL, 3).any(axis=1).mean(), abs=1e-4)
+    assert recall(REAL, FAKE) == pytest.approx(inside(REAL, FAKE, 3).any(axis=1).mean(), abs=1e-4)
+    assert 0.3 < recall(REAL, FAKE) < precision(REAL, FAKE) < 1
 
 
 def test_density_counts_balls_and_coverage_those_that_are_met() -> None:
@@ -57,16 +56,15 @@ def test_density_counts_balls_and_coverage_those_that_are_met() -> None:
 
 
 def test_equal_sets_lie_in_one_another_and_far_ones_do_not() -> None:
-    assert precision_recall(REAL, REAL) == (1, 1)
+    assert precision(REAL, REAL) == recall(REAL, REAL) == 1
     assert density_coverage(REAL, REAL)[1] == 1
-    assert precision_recall(REAL, REAL + 100) == (0, 0)
+    assert precision(REAL, REAL + 100) == recall(REAL, REAL + 100) == 0
     assert density_coverage(REAL, REAL + 100) == (0, 0)
 
 
 def test_a_single_point_drawn_over_and_over_is_precise_and_covers_nothing() -> None:
     same = REAL[:1].expand(250, -1)
-    precision, recall = precision_recall(REAL, same)
-    assert (precision, recall) == pytest.approx((1, 1 / 300))
+    assert (precision(REAL, same), recall(REAL, same)) == pytest.approx((1, 1 / 300))
     assert density_coverage(REAL, same)[1] < 0.1
 
 

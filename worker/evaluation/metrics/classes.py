@@ -44,18 +44,18 @@ def pairwise_diversity(x: Tensor) -> float:
     return float(total) / (len(x) * (len(x) - 1))
 
 
-def relative(figure: Callable[[Tensor], float], made: Tensor, real: Tensor) -> float:
-    """How much made examples [n, ...] differ, over the same of real ones.
+def relative(figure: Callable[..., float], made: tuple[Tensor, ...], real: tuple[Tensor, ...]) -> float:
+    """A figure of made examples [n, ...] (and their labels), over the same of real ones.
 
     nan where the real ones are equal: but for rounding, which grows with how large their numbers are.
     """
-    usual = figure(real)
-    size = float(real.flatten(1).double().norm(dim=1).mean())
-    return figure(made) / usual if usual > ROUNDING * size else math.nan
+    usual = figure(*real)
+    size = float(real[0].flatten(1).double().norm(dim=1).mean())
+    return figure(*made) / usual if usual > ROUNDING * size else math.nan
 
 
 def intra_diversity(x: Tensor, labels: Tensor) -> float:
-    """The same within each class, averaged over the classes that have two examples."""
+    """`pairwise_diversity` within each class, averaged over the classes that have two examples."""
     return _over_classes(x, labels, pairwise_diversity)
 
 

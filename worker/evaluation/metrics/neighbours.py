@@ -20,14 +20,18 @@ ASKED = 2_000
 """training examples that are asked how near their own neighbours are"""
 
 
-def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> tuple[float, float]:
-    """Share of fakes inside the data, and of data inside the fakes; inside: nearer to an example than its k-th
-    neighbour among its own is (Kynkaanniemi et al. 2019). Both in [0, 1]; 1 is best.
+def precision(real: Tensor, fake: Tensor, k: int = 3) -> float:
+    """Share of fakes inside the data, in [0, 1]; 1 is best.
+
+    Inside: nearer to an example than its k-th neighbour among its own is (Kynkaanniemi et al. 2019).
     """
     real, fake = _rows(real), _rows(fake)
-    in_data, _ = _balls(fake, real, _radii(real, k))
-    in_fakes, _ = _balls(real, fake, _radii(fake, k))
-    return _share(in_data > 0), _share(in_fakes > 0)
+    return _share(_balls(fake, real, _radii(real, k))[0] > 0)
+
+
+def recall(real: Tensor, fake: Tensor, k: int = 3) -> float:
+    """Share of the data inside the fakes, in [0, 1]; 1 is best (Kynkaanniemi et al. 2019)."""
+    return precision(fake, real, k)
 
 
 def density_coverage(real: Tensor, fake: Tensor, k: int = 5) -> tuple[float, float]:
