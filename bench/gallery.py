@@ -25,7 +25,8 @@ from models.spec.families import FAMILIES, Family
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from worker.training import numerics as numerics_module
-from worker.training.loop import Quiet, Report, train
+from worker.training.listener import Quiet, Report
+from worker.training.loop import train
 
 PICTURES = CHECKOUT / "docs" / "pictures" / "recipes"
 FIGURES = RESULTS / "gallery"

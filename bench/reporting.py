@@ -32,7 +32,7 @@ from worker.runners.supervisor_link import Lifeline
 from worker.runners.train import Runner
 
 if TYPE_CHECKING:
-    from worker.training.loop import Report
+    from worker.training.listener import Report
 
 CADENCES: dict[str, dict[str, Any]] = {"forty reports": {}, "a report every ten steps": {"report_every": 10}}
 

@@ -44,7 +44,8 @@ from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from worker.runner_process import TUNING
 from worker.training.cuda_graphs import BY_HAND, CudaGraph
-from worker.training.loop import Quiet, Stop, train
+from worker.training.listener import Quiet, Stop
+from worker.training.loop import train
 from worker.training.numerics import Numerics, apply, hold_cores, measure
 from worker.training.players import layout
 

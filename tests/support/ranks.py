@@ -22,7 +22,8 @@ from models import distributed
 from models.duel import Losses
 from models.spec.recipe import Recipe
 from tests.support.machines import environment
-from worker.training.loop import Quiet, follow, train
+from worker.training.listener import Quiet
+from worker.training.loop import follow, train
 from worker.training.numerics import Numerics, apply
 from worker.training.trainer import Trainer
 

@@ -20,7 +20,8 @@ from worker.evaluation import chunked, judge
 from worker.evaluation.full import evaluate
 from worker.evaluation.live import Inspector
 from worker.training import throughput
-from worker.training.loop import Quiet, Stop, Stopped, train
+from worker.training.listener import Quiet, Stop, Stopped
+from worker.training.loop import train
 from worker.training.numerics import measure
 from worker.training.samples import sample_sheet
 from worker.training.trainer import Trainer

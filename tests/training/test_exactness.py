@@ -14,11 +14,13 @@ import torch
 from data.batches import Batches
 from data.readers.builtin import load
 from models import checkpoint
+from models.checkpoint import Saved
 from models.export import export_checkpoint
 from models.spec.families import FAMILIES
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from worker.training.loop import Finished, Listener, Quiet, Report, Saved, Stop, Stopped, train
+from worker.training.listener import Finished, Listener, Quiet, Report, Stop, Stopped
+from worker.training.loop import train
 from worker.training.numerics import Numerics, apply, measure
 from worker.training.trainer import NonFinite, Trainer
 

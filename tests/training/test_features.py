@@ -11,6 +11,7 @@ from torch import Tensor
 from data.batches import Batches
 from data.readers.builtin import DatasetMissing, load
 from models import checkpoint
+from models.checkpoint import Saved
 from models.nets.rotation import RotationNet
 from models.nets.vgg import Vgg19
 from models.spec.recipe import Recipe
@@ -18,7 +19,7 @@ from models.spec.resolve import resolve, settled
 from tests.training.test_exactness import run
 from worker.evaluation.features import WeightsMissing, all_turns, learn_turns, read_vgg19
 from worker.training import throughput
-from worker.training.loop import Finished, Quiet, Report, Saved, Stop, Stopped
+from worker.training.listener import Finished, Quiet, Report, Stop, Stopped
 from worker.training.numerics import apply, measure
 from worker.training.trainer import Trainer
 

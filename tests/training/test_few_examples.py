@@ -14,7 +14,8 @@ from models.spec.families import FAMILIES
 from models.spec.resolve import RecipeRefused, merge, resolve
 from tests.training.test_exactness import SMALL
 from worker.evaluation import generator_under_test
-from worker.training.loop import Finished, Quiet, Report, train
+from worker.training.listener import Finished, Quiet, Report
+from worker.training.loop import train
 from worker.training.numerics import apply, measure
 
 STEPS = 4

@@ -8,14 +8,18 @@ import torch
 
 from data.readers.builtin import Data, load
 from models import checkpoint
+from models.checkpoint import Saved
 from models.export import export_checkpoint
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from worker.evaluation import generator_under_test
 from worker.evaluation.live import Inspector
-from worker.training.health import Trouble
-from worker.training.loop import Best, Evaluation, Finished, NonFinite, Quiet, Saved, Stop, Stopped, train
+from worker.training.health import Evaluation, Trouble
+from worker.training.listener import Finished, Quiet, Stop, Stopped
+from worker.training.loop import train
 from worker.training.numerics import apply, measure
+from worker.training.trainer import NonFinite
+from worker.training.watch import Best
 
 NARROW: dict[str, Any] = {"generator": {"width": 8}, "critic": {"width": 8}, "latent": {"size": 8}}
 WILD: dict[str, Any] = {

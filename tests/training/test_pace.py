@@ -9,14 +9,16 @@ import torch
 from data.batches import Batches
 from data.readers.builtin import load
 from models import checkpoint
+from models.checkpoint import Saved
 from models.export import export_checkpoint
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve, settled
-from worker.training.loop import NonFinite, Quiet, Saved, train
+from worker.training.listener import Quiet
+from worker.training.loop import train
 from worker.training.numerics import apply, measure
 from worker.training.throughput import Pace, steps_within
 from worker.training.throughput import measure as measure_pace
-from worker.training.trainer import Trainer
+from worker.training.trainer import NonFinite, Trainer
 
 
 class Newest(Quiet):

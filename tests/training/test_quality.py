@@ -13,7 +13,8 @@ from models.export import export_checkpoint, load_export
 from models.latent import cycling_labels, draw_latent
 from models.rng import Rng
 from models.spec.resolve import resolve
-from worker.training.loop import Finished, Quiet, train
+from worker.training.listener import Finished, Quiet
+from worker.training.loop import train
 from worker.training.numerics import apply, measure
 
 SAMPLES = 1000

@@ -29,8 +29,11 @@ from worker.runners.timing import Beginning, Remaining
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
     from data.readers.builtin import Data
-    from worker.training.loop import Best, Evaluation, Finished, Health, Report, Saved, Stop
+    from models.checkpoint import Saved
+    from worker.training.health import Evaluation, Health
+    from worker.training.listener import Finished, Report, Stop
     from worker.training.numerics import Numerics
+    from worker.training.watch import Best
 
 log = get_logger(__name__)
 
@@ -75,7 +78,8 @@ class Runner:
     def _run(self) -> None:
         with uncollected("worker.training.loop"):
             from worker.training import numerics
-            from worker.training.loop import Finished, train
+            from worker.training.listener import Finished
+            from worker.training.loop import train
 
             self._beginning.over("imports")
             plugins.require(self._spec.recipe)
@@ -161,7 +165,7 @@ class Runner:
         self._reports.note(partial(record, self._job_id, self._fence, *told))
 
     def should_stop(self) -> "Stop | None":
-        from worker.training.loop import Stop
+        from worker.training.listener import Stop
 
         return None if self._lifeline.wanted is None else Stop(self._lifeline.wanted)
 

@@ -3,97 +3,32 @@
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from data.batches import Batches
 from data.readers.builtin import Data
 from models import checkpoint, distributed
-from models.checkpoint import DamagedCheckpoint, Saved
+from models.checkpoint import DamagedCheckpoint
 from models.duel import Losses
 from models.errors import JobFailure
 from models.spec.recipe import Recipe
 from worker.evaluation.generator_under_test import NotFinite
 from worker.evaluation.live import Inspector
-from worker.evaluation.metric_plan import Provenance
 from worker.training.cuda_graphs import graph_on
-from worker.training.health import Evaluation, Health, Trouble
+from worker.training.health import Evaluation, Health
+from worker.training.listener import Finished, Listener, Report, Stop, Stopped
 from worker.training.numerics import Numerics
 from worker.training.samples import sample_sheet
 from worker.training.trainer import NonFinite, Trainer
-from worker.training.watch import Best, Ending, Served, Watch
-
-__all__ = [
-    "Best",
-    "DamagedCheckpoint",
-    "Ending",
-    "Evaluation",
-    "Finished",
-    "Health",
-    "Listener",
-    "NonFinite",
-    "Provenance",
-    "Quiet",
-    "RanksDiffer",
-    "Report",
-    "Saved",
-    "Served",
-    "Stop",
-    "Stopped",
-    "Trouble",
-    "follow",
-    "train",
-]
-
+from worker.training.watch import Watch
 
 SAMPLES = 40
 """of one job, at most: as many as it has reports, unless its recipe asks for more of those. To draw one takes as long
 as several quick steps"""
-
-
-class Stop(StrEnum):
-    """Why a listener ends an attempt: the job is cancelled, paused, or given back for another worker."""
-
-    CANCEL = "cancel"
-    PAUSE = "pause"
-    RELEASE = "release"
-
-
-@dataclass(frozen=True)
-class Report:
-    """Losses, gauges and the sample's own figures at one step (None where not finite), and the sample.
-
-    `draw` makes the sample's PNG, in any thread and at any time; None at reports that have no sample.
-    """
-
-    step: int
-    values: dict[str, float | None]
-    draw: Callable[[], bytes] | None
-
-
-@dataclass(frozen=True)
-class Finished:
-    """To be served is the checkpoint of `served`, else the last one; `ending` says why it ended early, if it did."""
-
-    step: int
-    served: Served | None = None
-    provenance: Provenance | None = None
-    ending: Ending | None = None
-    health: Health | None = None
-    """at the last step"""
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """On PAUSE and RELEASE a checkpoint of this step was saved; on CANCEL none, nor before the first step."""
-
-    why: Stop
-    step: int
 
 
 class RanksDiffer(JobFailure):
@@ -106,47 +41,6 @@ class RanksDiffer(JobFailure):
             f"At step {step} the job's devices no longer hold the same weights: they do not compute alike. "
             "Train on devices of one kind, or on a single one; the last checkpoint is kept."
         )
-
-
-class Listener(Protocol):
-    """Who is told, and who is asked. Nothing a listener does changes the numbers."""
-
-    def beat(self, step: int) -> None: ...
-    def report(self, report: Report) -> None: ...
-    def evaluated(self, evaluation: Evaluation) -> None: ...
-    def trouble(self, step: int, kind: str, message: str) -> None: ...
-    def health(self, health: Health) -> None: ...
-    def saved(self, saved: Saved) -> None: ...
-    def best(self, best: Best) -> None: ...
-    def should_stop(self) -> Stop | None: ...
-
-
-class Quiet:
-    """A listener to build on: it takes note of nothing and never stops."""
-
-    def beat(self, step: int) -> None:
-        pass
-
-    def report(self, report: Report) -> None:
-        pass
-
-    def evaluated(self, evaluation: Evaluation) -> None:
-        pass
-
-    def trouble(self, step: int, kind: str, message: str) -> None:
-        pass
-
-    def health(self, health: Health) -> None:
-        pass
-
-    def saved(self, saved: Saved) -> None:
-        pass
-
-    def best(self, best: Best) -> None:
-        pass
-
-    def should_stop(self) -> Stop | None:
-        return None
 
 
 class _CalledOff(Exception):
