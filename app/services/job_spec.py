@@ -1,11 +1,13 @@
-"""JobSpec: what a job does, made whole from its request, stored in its row and handed to its runner.
+"""JobSpec: what a job does, made whole from its request, stored in its row and handed to its runner. JobPlan: a job
+that may be created.
 
 A further kind of job is one class here, and one arm each where requests are made whole (app.api.routes.create_job) and
 where runners are chosen (worker.runners.main).
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, Discriminator, TypeAdapter
 
@@ -86,3 +88,23 @@ _ADAPTER: TypeAdapter[JobSpec] = TypeAdapter(JobSpec)
 def read_spec(stored: Mapping[str, Any]) -> JobSpec:
     """Read a spec that this service once wrote."""
     return _ADAPTER.validate_python({**stored, "recipe": upgrade.read(stored["recipe"])})
+
+
+Spec_co = TypeVar("Spec_co", bound=JobSpec, covariant=True)
+
+
+def _holds_nothing(job_id: str) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class JobPlan(Generic[Spec_co]):
+    """What a job does, and what creating it takes.
+
+    `stored_bytes` is the most that it keeps on the disk. `hold` takes the job's id and puts the files that it needs
+    into its folder, so that they stay whatever becomes of their origin.
+    """
+
+    spec: Spec_co
+    stored_bytes: int
+    hold: Callable[[str], None] = _holds_nothing

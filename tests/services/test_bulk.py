@@ -13,9 +13,8 @@ from app.core.states import JobState
 from app.core.store import Store
 from app.services.creation import evaluate, generate, translate
 from app.services.inference.service import Inference
-from app.services.job_spec import Generate, Translate
+from app.services.job_spec import Generate, JobPlan, Translate
 from app.services.jobs import attempts, lifecycle, shards
-from app.services.jobs.plan import JobPlan
 from app.services.models import registry
 from app.services.models.source_weights import SOURCE_FILE
 from app.services.views import JobView

@@ -9,9 +9,8 @@ from app.core.errors import Conflict, Invalid, NotFound
 from app.core.settings import get_settings
 from app.core.store import sha256_of
 from app.services.creation import train
-from app.services.job_spec import Train
+from app.services.job_spec import JobPlan, Train
 from app.services.jobs import attempts, lifecycle
-from app.services.jobs.plan import JobPlan
 from app.services.models import checkpoints, registry
 from app.services.views import CheckpointView, JobView
 from forger.schemas.specs import Weights

@@ -10,9 +10,8 @@ from app.core.settings import get_settings
 from app.core.states import JobState
 from app.core.store import Store
 from app.services.creation import evaluate
-from app.services.job_spec import Evaluate
+from app.services.job_spec import Evaluate, JobPlan
 from app.services.jobs import attempts, lifecycle
-from app.services.jobs.plan import JobPlan
 from app.services.models import registry
 from app.services.models.source_weights import SOURCE_FILE
 from app.services.views import JobView

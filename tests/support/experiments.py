@@ -5,9 +5,8 @@ from typing import Any
 
 from app.services.experiments import lifecycle as experiments
 from app.services.experiments.lifecycle import ExperimentView
-from app.services.job_spec import Evaluate
+from app.services.job_spec import Evaluate, JobPlan
 from app.services.jobs import attempts, lifecycle
-from app.services.jobs.plan import JobPlan
 from forger.schemas.specs import Weights
 from tests.support.jobs import export_file
 

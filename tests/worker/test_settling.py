@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from app.core.names import EVALUATE, GENERATE, TRAIN, TRANSLATE
-from app.services.job_spec import read_spec
+from app.services.job_spec import JobPlan, read_spec
 from app.services.jobs import attempts, lifecycle
-from app.services.jobs.plan import JobPlan
 from app.services.views import JobView
 from models.spec.resolve import resolve
 from tests.support.settings import forget

@@ -24,9 +24,8 @@ from app.services.creation import evaluate, generate, train, translate
 from app.services.creation.translate import Sent
 from app.services.idempotency import Replay
 from app.services.inference.service import Inference
-from app.services.job_spec import JobSpec, Train
+from app.services.job_spec import JobPlan, JobSpec, Train
 from app.services.jobs import lifecycle
-from app.services.jobs.plan import JobPlan
 from app.services.views import JobView
 from models.spec.wording import WORDS
 

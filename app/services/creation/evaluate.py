@@ -6,8 +6,7 @@ from typing import Any
 
 from app.core.errors import FieldError, Invalid, NotFound, refused
 from app.core.settings import get_settings
-from app.services.job_spec import Evaluate
-from app.services.jobs.plan import JobPlan
+from app.services.job_spec import Evaluate, JobPlan
 from app.services.models import checkpoints, registry, source_weights
 from app.services.views import CheckpointView
 from forger.schemas.specs import Features, Weights

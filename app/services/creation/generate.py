@@ -8,8 +8,7 @@ from app.core.errors import FieldError, Invalid
 from app.services.creation.bulk_limits import refuse, too_large, too_many
 from app.services.datasets import catalog
 from app.services.inference.service import CLASSES, SAMPLING, Inference
-from app.services.job_spec import Generate
-from app.services.jobs.plan import JobPlan
+from app.services.job_spec import Generate, JobPlan
 from app.services.models import registry, source_weights
 from app.services.views import VersionView
 from forger.schemas.specs import ShardFormat

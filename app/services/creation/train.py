@@ -8,8 +8,7 @@ from app.core.errors import FieldError, Invalid, NotFound, refused
 from app.core.settings import get_settings
 from app.services import recipes
 from app.services.capacity import durations, estimates
-from app.services.job_spec import Train
-from app.services.jobs.plan import JobPlan
+from app.services.job_spec import JobPlan, Train
 from app.services.models import checkpoints
 from app.services.models.source_weights import START_FILE
 from app.services.views import CheckpointView

@@ -10,8 +10,7 @@ from app.services.creation.bulk_limits import refuse, too_large
 from app.services.datasets import catalog
 from app.services.datasets.catalog import Detail
 from app.services.inference.service import BACK, TRANSLATION, Inference
-from app.services.job_spec import Translate
-from app.services.jobs.plan import JobPlan
+from app.services.job_spec import JobPlan, Translate
 from app.services.models import registry, source_weights
 from app.services.views import VersionView
 from forger.schemas.specs import Direction, ShardFormat

@@ -23,11 +23,10 @@ from app.db.tables import Job
 from app.services import queue, views
 from app.services.capacity import admission, durations, estimates
 from app.services.idempotency import Answer
-from app.services.job_spec import JobSpec, Train, read_spec
+from app.services.job_spec import JobPlan, JobSpec, Train, read_spec
 from app.services.jobs import measurements
 from app.services.jobs.attempt_files import remove_files
 from app.services.jobs.measurements import Measured
-from app.services.jobs.plan import JobPlan
 from app.services.views import ArtifactView, CheckpointView, EventView, JobView
 from models.spec import plugins, upgrade
 from models.spec.datasets import DATASETS
