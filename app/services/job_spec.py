@@ -1,5 +1,4 @@
-"""JobSpec: what a job does, made whole from its request, stored in its row and handed to its runner. JobPlan: a job
-that may be created.
+"""JobSpec: what a job does. Its request is made whole to it, its row stores it, its runner gets it.
 
 A further kind of job is one class here, and one arm each where requests are made whole (app.api.routes.create_job) and
 where runners are chosen (worker.runners.main).
