@@ -62,14 +62,11 @@ class Comparison:
         return 0 if self.test.sizes.real == 0 else len(self.real)
 
     def part(self, rows: slice) -> Tensor:
-        """Made pictures [n, c, s, s] in [-1, 1], or those of the baseline."""
+        """Made pictures [n, c, s, s] in [-1, 1], or the baseline's."""
         if self.baseline is None:
             return scaled(self.made.rows[rows])
         assert self.statistics is not None
         return BASELINES[self.baseline](scaled(present(self.given)[rows]), *self.statistics())
-
-    def by_baseline(self, name: str) -> "Comparison":
-        return replace(self, baseline=name)
 
     def untouched(self) -> "Comparison":
         """What is given in place of what is made."""

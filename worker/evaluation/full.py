@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass
-from operator import methodcaller
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,7 @@ def _baselines(plan: Plan, wanted: Collection[str]) -> dict[str, Figures]:
     """How near to the right answers ways come that learn nothing, where something is translated."""
     if any(c.statistics is None for _, compared in plan.rows for c in compared):
         return {}
-    found = {name: plan.by(methodcaller("by_baseline", name), *CLOSENESS).measure(wanted) for name in BASELINES}
+    found = {name: plan.by(partial(replace, baseline=name), *CLOSENESS).measure(wanted) for name in BASELINES}
     return {name: figures for name, figures in found.items() if figures}
 
 
@@ -106,8 +106,11 @@ def _picture(compared: list[Comparison]) -> Pixels | None:
     """Draw some of what was compared; None for points on a line."""
     first = compared[0]
     match first.kind:
+        case "points" if first.mixture.modes.shape[1] == 1:
+            return None
         case "points":
-            return _scatter(first) if first.mixture.modes.shape[1] > 1 else None
+            real, made = (examples.rows[:POINTS].numpy() for examples in (first.real, first.made))
+            return scatter(made, SCATTER, real, first.mixture.modes)
         case "strings":
             return _text(first)
         case "drawn" | "decoded":
@@ -116,10 +119,6 @@ def _picture(compared: list[Comparison]) -> Pixels | None:
             return _side_by_side([[present(first.wanted), first.made.rows]])
         case _:
             return _side_by_side([_row(c) for c in compared])
-
-
-def _scatter(c: Comparison) -> Pixels:
-    return scatter(c.made.rows[:POINTS].numpy(), SCATTER, c.real.rows[:POINTS].numpy(), c.mixture.modes)
 
 
 def _text(c: Comparison) -> Pixels:

@@ -149,10 +149,6 @@ def _two_of_each(c: Comparison) -> bool:
     return _conditional(c) and min(c.n_made, len(c.real)) >= 2 * c.test.recipe.classes
 
 
-def _by_inception(c: Comparison) -> bool:
-    return c.test.wanted == "inception" and c.test.network.classes > 0
-
-
 FRECHET = Metric(("frechet",), lambda c: frechet(c.real.features, c.made.features), COMPARED, LIVE_COMPARED)
 CLOSENESS = (
     Metric(("psnr",), _closeness(psnr), ANSWERED, LIVE_ANSWERED, lambda c: c.wanted is not None, single=True),
@@ -170,7 +166,7 @@ METRICS = (
     Metric(("copies",), _copies, DRAWN, LIVE_DRAWN),
     Metric(
         ("inception_score",), lambda c: inception_score(present(c.made.compared[1])), DRAWN,
-        when=_by_inception, single=True,
+        when=lambda c: c.test.wanted == "inception" and c.test.network.classes > 0, single=True,
     ),
     Metric(("classifier_score",), lambda c: inception_score(c.made.logits), DRAWN, when=_labelled, single=True),
     Metric(
