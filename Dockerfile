@@ -30,6 +30,7 @@ COPY alembic alembic
 COPY models models
 COPY data data
 COPY serving serving
+COPY forger forger
 COPY app app
 ENV PYTHONPATH=/opt/forger \
     FORGER_HOME=/var/lib/forger \

@@ -85,11 +85,12 @@ bench-check: setup ## hold speed, start and memory against their bounds (ten min
 COMPILE = ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header --no-emit-index-url --no-emit-find-links
 
-lock: setup ## resolve requirements/*.in anew (fetches uv); the two smaller locks are parts of the largest
+lock: setup ## resolve requirements/*.in anew (fetches uv); those of the images and of the client are parts of the largest
 	@$(BIN)/python -m pip install --quiet uv
 	@cd requirements && $(COMPILE) --upgrade api.in worker.in project.in --output-file project.lock
 	@cd requirements && $(COMPILE) --constraint project.lock api.in --output-file api.lock
 	@cd requirements && $(COMPILE) --constraint project.lock api.in worker.in --output-file worker.lock
+	@cd requirements && $(COMPILE) --constraint project.lock ../pyproject.toml --output-file forger.lock
 	@cd requirements && $(COMPILE) --upgrade clients.in --output-file clients.lock
 
 clean: ## remove .venv and caches; var/ and demo/ stay

@@ -33,13 +33,13 @@ with uncollected("fastapi"):  # a fourth of the time that all this takes
     from app.core.logging import configure
     from app.core.sandbox.parent import Sandbox
     from app.core.settings import Settings, get_settings
-    from app.core.version import VERSION
     from app.services.datasets.intake import Intake
     from app.services.inference.service import Inference
     from app.services.jobs.event_stream import Feed
     from app.services.plugins import load as load_plugins
     from app.services.system.metrics import Metrics
     from app.services.system.reaper import Reaper
+    from forger.wire import VERSION
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

@@ -178,7 +178,7 @@ def place(backend: str, name: str, folder: Path, size: Sequence[int], core: int)
             migrate.upgrade()
             has = fill(*size)
             print(f"{backend}, {name}: {size[0]} jobs in {time.perf_counter() - began:.0f} s", flush=True)
-        command = [sys.executable, "-P", "-m", "app.cli", "serve", "--only", "api"]
+        command = [sys.executable, "-P", "-m", "forger", "serve", "--only", "api"]
         alive = GET.format(path="/livez")
         system = stack.enter_context(serving(name, command, settings, core, port, lambda _: alive))
         yield Place(settings, has, system)

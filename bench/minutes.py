@@ -13,10 +13,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from app.client import Forger
 from bench.options import parser_of
 from bench.results import Row, show, write
 from examples.demo import service
+from forger import Forger
 
 TEN = ("gan", "dcgan", "cdcgan", "acgan", "began", "stackgan", "r3gan", "srgan", "gumbel_gan", "pix2pix")
 FEW = ("gan", "cdcgan", "srgan")

@@ -181,7 +181,7 @@ def remote(home: Path, core: int) -> Iterator[System]:
 def _forger(name: str, home: Path, core: int, *command: str, **settings: str) -> AbstractContextManager[System]:
     port = free_port()
     settings |= {"FORGER_HOME": str(home), "FORGER_PORT": str(port)}
-    return serving(name, [sys.executable, "-P", "-m", "app.cli", *command], settings, core, port, _sample)
+    return serving(name, [sys.executable, "-P", "-m", "forger", *command], settings, core, port, _sample)
 
 
 def _litserve(seed: int) -> str:

@@ -30,12 +30,11 @@ from statistics import median, quantiles
 import httpx2 as httpx
 import psutil
 
-from app.client import Forger, Job
-from app.core import service_file
 from app.core.states import JobState
 from bench.options import parser_of
 from bench.results import CHECKOUT, Row, show, write
 from examples.demo import service
+from forger import Forger, Job, wire
 
 LOOK_S = 0.01
 PATIENCE_S = 300
@@ -151,7 +150,7 @@ def _until_ready(url: str) -> None:
 
 def memory(case: str, home: Path) -> Iterator[tuple[Key, float]]:
     """Of the API. The kernel tells the proportional share (PSS) of a process that closed itself to root alone."""
-    told = json.loads((home / service_file.FILE).read_text())
+    told = json.loads((home / wire.SERVICE_FILE).read_text())
     api = next(child for child in psutil.Process(told["pid"]).children() if "uvicorn" in child.cmdline())
     yield (case, "RSS MB"), api.memory_info().rss / 1e6
     try:

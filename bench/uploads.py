@@ -19,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.client import Forger, Layout
 from app.core.settings import get_settings
 from bench.results import RESULTS, Row, show, write
 from data.images import encode, sheet
 from data.prepare import How, prepare
 from examples.demo import DEMO, bars, follow, post, service
+from forger import Forger
+from forger.client import Layout
 
 SIDE = 64
 HELD_OUT = 6

@@ -22,13 +22,13 @@ from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.client import Forger, Job
 from bench.load import Answers, steady
 from bench.options import parser_of
 from bench.results import Row, show, write
 from bench.sample_latency import GET
 from bench.trained import dcgan_of_noise
 from examples.demo import service
+from forger import Forger, Job
 
 RATE = 20
 """questions a second"""

@@ -19,9 +19,8 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from app.client import Forger, ForgerProblem, Job, Picture
-from app.core import service_file
 from app.core.states import JobState
+from forger import Forger, ForgerProblem, Job, Picture, wire
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DEMO = CHECKOUT / "demo"
@@ -82,7 +81,7 @@ def service(home: Path) -> Iterator[Forger]:
     clean = {name: value for name, value in os.environ.items() if name not in others}
     with (home / "serve.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "app.cli", "serve"],
+            [sys.executable, "-P", "-m", "forger", "serve"],
             env=clean | own | {"PYTHONPATH": str(CHECKOUT)},
             cwd=CHECKOUT,
             stdout=log,
@@ -100,7 +99,7 @@ def started(home: Path, process: "subprocess.Popen[bytes]") -> str:
     """The service's address, once it has said it."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and process.poll() is None:
-        if url := service_file.address(home):
+        if url := wire.running_at(home):
             return url
         time.sleep(0.1)
     raise SystemExit(f"The service did not start. Its log is {home / 'serve.log'}.")

@@ -8,10 +8,6 @@ SEED_LIMIT = 2**63
 """seeds are smaller"""
 SCALE = 16
 """times that a picture is enlarged"""
-KEY_LENGTH = 255
-"""characters of an Idempotency-Key"""
-NAME_LENGTH = 63
-"""characters of what a client names"""
 ID_LENGTH = 64
 """characters of an id"""
 EVALUATED_LEAST = 100
@@ -31,8 +27,6 @@ COMPARED_JOBS = 16
 """jobs compared in one reply"""
 CURVE_POINTS = 200
 """points of a curve in a comparison"""
-REPLY_POINTS, REPLY_POINTS_LEAST, REPLY_POINTS_MOST = 500, 10, 5000
-"""points of a curve in one reply, unless it says how many"""
 HEAD_BYTES = 64 << 10
 """bytes of an address with its headers, and of what stands between two parts of a body"""
 HEAD_SECONDS = 30

@@ -2,8 +2,10 @@
 
 from types import MappingProxyType
 
-TRAIN, EVALUATE, GENERATE, TRANSLATE = "train", "evaluate", "generate", "translate"
-"""the kinds of job"""
+from forger.wire import EVALUATE, GENERATE, TRAIN, TRANSLATE
+
+__all__ = ["BROKER_PREFIX", "EVALUATE", "GENERATE", "INFER", "INFERENCE", "QUEUES", "TASKS", "TRAIN", "TRANSLATE"]
+
 TASKS = MappingProxyType({kind: f"forger.{kind}" for kind in (TRAIN, EVALUATE, GENERATE, TRANSLATE)})
 """Celery's task for each kind"""
 QUEUES = MappingProxyType({TRAIN: "training", EVALUATE: "evaluate", GENERATE: "evaluate", TRANSLATE: "evaluate"})
@@ -11,5 +13,3 @@ QUEUES = MappingProxyType({TRAIN: "training", EVALUATE: "evaluate", GENERATE: "e
 INFER, INFERENCE = "forger.infer", "inference"
 """the task that asks an engine elsewhere, which is no job, and its queue"""
 BROKER_PREFIX = "forger:"
-LABELS, LEFT_OUT = "labels.csv", "left_out.csv"
-"""tables beside the pictures of a shard: their classes; and those that could not be translated, with the reason"""

@@ -1,17 +1,8 @@
 """The states of a job and every legal move between them."""
 
-from enum import StrEnum
+from forger.wire import TERMINAL, JobState
 
-
-class JobState(StrEnum):
-    QUEUED = "queued"
-    RUNNING = "running"
-    PAUSING = "pausing"
-    PAUSED = "paused"
-    CANCELLING = "cancelling"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+__all__ = ["ACTIVE", "MOVES", "TERMINAL", "JobState", "sources"]
 
 
 # A job that was asked to pause or cancel may still end by itself first: that end stands.
@@ -35,8 +26,6 @@ MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.CANCELLED: frozenset(),
 }
 
-TERMINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
-"""Ends: nothing happens to such a job by itself."""
 ACTIVE = frozenset({JobState.RUNNING, JobState.PAUSING, JobState.CANCELLING})
 """States in which an attempt holds the job under a lease."""
 

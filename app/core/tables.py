@@ -3,12 +3,12 @@
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from data import csv_text
+from forger.wire import TableFormat
 
-Format = Literal["csv", "parquet"]
-MEDIA: Mapping[str, Format] = {"text/csv": "csv", "application/vnd.apache.parquet": "parquet"}
+MEDIA: Mapping[str, TableFormat] = {"text/csv": "csv", "application/vnd.apache.parquet": "parquet"}
 
 Kind = type[str] | type[int] | type[float] | type[bool]
 
@@ -21,7 +21,7 @@ class Table:
     rows: Sequence[Sequence[object]]
 
 
-def encode(table: Table, format_: Format) -> bytes:
+def encode(table: Table, format_: TableFormat) -> bytes:
     match format_:
         case "csv":
             return csv_text.text(list(table.columns), (map(_plain, row) for row in table.rows)).encode()

@@ -11,8 +11,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import make_url
 
 from app.core.settings import CHECKOUT, get_settings
-from app.core.version import VERSION
 from app.db.session import engine
+from forger.wire import VERSION
 from models.durable import whole
 
 

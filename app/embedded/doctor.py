@@ -15,7 +15,6 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core import service_file
 from app.core.disk_full import no_room
 from app.core.errors import NotReady
 from app.core.sandbox import environment, private
@@ -25,6 +24,7 @@ from app.db import migrate
 from app.embedded import redis
 from app.embedded.processes import CannotServe
 from app.embedded.serve import check_exposure, listening
+from forger import wire
 
 ENOUGH_DISK_GB = 2.0
 ANSWER_S = 2.0
@@ -169,7 +169,7 @@ def _sandbox(settings: Settings) -> Finding:
 
 
 def _port(settings: Settings) -> Finding:
-    own = service_file.address(settings.home)
+    own = wire.running_at(settings.home)
     if own is not None:
         return _own_service(own)
     try:

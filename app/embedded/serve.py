@@ -17,7 +17,6 @@ from typing import Literal, NoReturn
 
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from app.core import service_file
 from app.core.disk_full import no_room
 from app.core.logging import configure, get_logger
 from app.core.sandbox import environment, private
@@ -27,6 +26,7 @@ from app.embedded import processes, redis
 from app.embedded.processes import CannotServe, Child
 from app.embedded.reachable import ALL, spelled, urls
 from app.services import plugins
+from forger import wire
 from models.spec.plugins import PluginFailed
 
 log = get_logger(__name__)
@@ -65,7 +65,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         url = f"http://{spelled(ALL.get(settings.host, settings.host))}:{port}"
         migrated()
         front, broker = _children(settings, listener)
-        with _published(settings.home / service_file.FILE, url):
+        with _published(settings.home / wire.SERVICE_FILE, url):
             try:
                 for child in (*broker, *front):
                     child.start()

@@ -1,14 +1,14 @@
 """Parameters of /sample, and its JSON replies."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.limits import SCALE
-from app.schemas.base import Out, Seed
+from app.schemas.base import Seed
+from forger.schemas.samples import Format
 from models.spec.wording import WORDS
 
-Format = Literal["png", "webp", "json", "npy", "zip", "txt"]
 Reference = Annotated[
     str,
     Field(
@@ -41,21 +41,3 @@ class SampleQuery(BaseModel):
     temperature: Temperature = 1.0
     scale: int = Field(1, ge=1, le=SCALE, description="Enlarge by whole pixels.")
     format: Format | None = Field(None, description="Wins over Accept; txt for strings only.")
-
-
-class Drawn(Out):
-    model: str
-    seed: int
-    class_: int | Literal["each"] | None = Field(alias="class")
-
-
-class Pictures(Drawn):
-    images: list[str] = Field(description="PNG files in base64.")
-
-
-class Points(Drawn):
-    points: list[tuple[float] | tuple[float, float]] = Field(description="On a line, or in the plane.")
-
-
-class Strings(Drawn):
-    strings: list[str]

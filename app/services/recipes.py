@@ -6,9 +6,9 @@ from functools import lru_cache
 from typing import Any
 
 from app.core.errors import FieldError, NotFound, refused
-from app.core.limits import NAME_LENGTH
 from app.core.settings import get_settings
 from app.services.datasets.catalog import all_datasets
+from forger.wire import NAME_LENGTH
 from models.spec.data import DataSpec, Points, Sequences
 from models.spec.datasets import DatasetInfo
 from models.spec.families import FAMILIES, Dial, Family

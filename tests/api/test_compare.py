@@ -1,8 +1,12 @@
 """GET /compare: jobs beside each other, over HTTP."""
 
+import io
+
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
+from data import plots
 from tests.api.conftest import Publish
 from tests.api.test_problems import a_problem
 from tests.support.experiments import RING, make_experiment, succeed
@@ -44,6 +48,26 @@ def test_the_samples_it_links_are_of_one_noise(client: TestClient, publish: Publ
     assert [reply.status_code for reply in drawn] == [200, 200]
     assert [reply.headers["x-forger-model"] for reply in drawn] == models
     assert drawn[0].content == drawn[1].content, "the same weights and the same noise"
+
+
+def test_a_comparison_is_one_picture_of_samples_and_curves(client: TestClient, publish: Publish) -> None:
+    models = [publish(name="left"), publish(name="right")]
+    jobs = ",".join(client.get(f"/models/{model}").json()["job"] for model in models)
+    drawn = client.get("/compare", params={"jobs": jobs, "format": "png"})
+    assert (drawn.status_code, drawn.headers["content-type"]) == (200, "image/png")
+    asked = client.get("/compare", params={"jobs": jobs}, headers={"Accept": "image/png"})
+    assert asked.content == drawn.content
+    with Image.open(io.BytesIO(drawn.content)) as picture:
+        assert picture.width <= plots.WIDTH + 2 * plots.PAD
+        assert picture.height > 2 * 64, "two rows of digits of 16 px, enlarged four times"
+    a_problem(client.get("/compare", params={"jobs": jobs}, headers={"Accept": "text/csv"}), 406)
+
+
+def test_without_samples_and_curves_there_is_nothing_to_draw(client: TestClient) -> None:
+    made = make_experiment(cases=[{"name": "c"}, {"name": "d", "overrides": {"objective": {"kind": "hinge"}}}], **RING)
+    reply = client.get("/compare", params={"jobs": ",".join(job.id for job in made.jobs), "format": "png"})
+    a_problem(reply, 409)
+    assert reply.json()["code"] == "nothing_to_draw"
 
 
 def test_what_cannot_be_compared_is_pointed_at(client: TestClient, pair: list[str]) -> None:

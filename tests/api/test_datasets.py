@@ -7,22 +7,23 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
 from app.api.requests import uploads
-from app.cli.report import findings
 from app.core.settings import get_settings
 from app.core.store import Store
 from app.main import create_app
 from data.archive import Index
-from data.uploads.report import Report
+from data.uploads import report as intake_report
+from forger.cli.datasets import findings
+from forger.schemas.dataset_report import Report, Span, Transform
 from tests.api.conftest import Publish
 from tests.api.test_problems import a_problem
 from tests.support.zips import classes, noise, picture, saved, zipped
@@ -150,14 +151,23 @@ def test_the_report_says_which_folder_each_pile_was(client: TestClient) -> None:
     members = {"a_dusk/1.png": picture(1), "a_dusk/2.png": picture(2, 9, 9), "b_day/3.png": picture(3)}
     kept = made(client, members, "skies", layout="unpaired")["report"]
     assert kept["folders"] == {"a": "a_dusk", "b": "b_day"}
-    said = findings(TypeAdapter(Report).validate_python(kept))
+    said = findings(Report.model_validate(kept))
     assert said["piles"] == "a: a_dusk (2), b: b_day (1)"
     assert f"1 smaller than {kept['transform']['side']} px" in str(said["of these"])
     paired = made(client, {f"{pile}/{n}.png": picture(n) for pile in ("day", "dusk") for n in range(2)}, "twins",
                   layout="paired")  # fmt: skip
     assert paired["report"]["folders"] == {"a": "day", "b": "dusk"}
-    older = TypeAdapter(Report).validate_python({name: value for name, value in kept.items() if name != "folders"})
+    older = Report.model_validate(kept | {"folders": {}})
     assert findings(older)["piles"] == "a: 2, b: 1"
+
+
+def test_the_reply_has_every_field_of_the_report() -> None:
+    for kept, told in (
+        (intake_report.Report, Report),
+        (intake_report.Transform, Transform),
+        (intake_report.Span, Span),
+    ):
+        assert [field.name for field in fields(kept)] == list(told.model_fields)
 
 
 def test_long_lists_are_cut_and_counted(client: TestClient) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.core.states import JobState
-from app.schemas import experiment_tables
-from app.schemas.base import Health
-from app.schemas.experiments import ExperimentDetail, ExperimentJob, FigureOut
-from app.schemas.figures import CellOut
+from forger.schemas import experiment_tables
+from forger.schemas.base import Health
+from forger.schemas.experiments import ExperimentDetail, ExperimentJob, FigureOut
+from forger.schemas.figures import CellOut
 
 OWN, LATER = {"by": "watch"}, {"by": "evaluation"}
 

@@ -11,7 +11,7 @@ from tests.support.service import CHECKOUT, Service
 
 Ran = subprocess.CompletedProcess[str]
 Run = Callable[..., Ran]
-COMMAND = [sys.executable, "-P", "-m", "app.cli"]
+COMMAND = [sys.executable, "-P", "-m", "forger"]
 
 
 @pytest.fixture

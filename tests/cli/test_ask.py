@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import ask, tabled
-from app.cli.pictures import PNG, TRANSLATIONS, by_ending
-from app.cli.refusals import Refusal
-from app.cli.tabled import Cell
+from forger.cli import ask, tabled
+from forger.cli.pictures import PNG, TRANSLATIONS, by_ending
+from forger.cli.refusals import Refusal
+from forger.cli.tabled import Cell
 
 IDS = [f"job_{head}{'0' * 20}{tail}" for head, tail in (("019a", "aa11"), ("019b", "bb11"), ("029b", "bb22"))]
 IDS = [id_.ljust(36, "7") for id_ in IDS]

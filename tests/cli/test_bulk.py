@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.client import Forger, ShardWritten
+from forger import Forger, ShardWritten
 from tests.cli.conftest import Run, good, refused
 from tests.support.service import Service
 

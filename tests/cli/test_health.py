@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.client import Forger
+from forger import Forger
 from tests.cli.conftest import Run, good
 from tests.support.service import Service
 

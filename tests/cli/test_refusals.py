@@ -4,11 +4,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from app.cli.train import overrides
-from app.cli.watched import by_player, spark
+from data.decode import SUFFIXES
+from forger.cli.pictures import ENDINGS
+from forger.cli.train import merged, overrides
+from forger.cli.watched import by_player, spark
+from models.spec.resolve import merge
 from tests.cli.conftest import COMMAND, Run, forger, good, refused
 from tests.conftest import StartService
 from tests.support.service import CHECKOUT, Service
@@ -113,7 +117,7 @@ def test_version_and_help_come_without_the_heavy_parts(tmp_path: Path) -> None:
     for words in ((), ("train", "--help"), ("jobs", "--help"), ("sample", "--help")):
         assert "Usage" in forger(tmp_path, dict(os.environ), *words).stdout
     code = (
-        "import sys, app.cli.root\n"
+        "import sys, forger.cli.root\n"
         "heavy = ('torch', 'sqlalchemy', 'fastapi', 'httpx2', 'pydantic', 'rich', 'numpy', 'PIL')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
@@ -138,7 +142,8 @@ def test_names_are_completed(service: Service, alone: dict[str, str], tmp_path: 
     assert completed(tmp_path, env, "forger tra") == ["train", "translate", "translate-dataset"]
     assert completed(tmp_path, env, "forger train cdc") == ["cdcgan"]
     assert completed(tmp_path, env, "forger train cdcgan --dataset fash") == ["fashion_mnist"]
-    assert completed(tmp_path, alone, "forger train cdcgan --dataset fash") == ["fashion_mnist"]
+    assert completed(tmp_path, alone, "forger train cdcgan --dataset fash") == []
+    assert completed(tmp_path, alone, "forger train cdc") == []
     assert completed(tmp_path, env, "forger jobs --state pa") == ["pausing", "paused"]
     job = service.post(recipe="gan", dataset="digits", budget={"steps": 1})
     assert job in completed(tmp_path, env, "forger jobs show ")
@@ -153,6 +158,24 @@ def test_settings_become_overrides() -> None:
         "d": [1, 2],
         "e": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("base", "change"),
+    [
+        ({}, {"a": 1}),
+        ({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}, "d": [1]}),
+        ({"objective": {"kind": "hinge", "margin": 2}}, {"objective": {"kind": "minimax"}}),
+        ({"objective": {"kind": "hinge", "margin": 2}}, {"objective": {"kind": "hinge", "x": 1}}),
+        ({"watch": {"every": 2}, "a": 1}, {"watch": None, "a": {"b": 1}}),
+    ],
+)
+def test_two_changes_become_one_as_the_service_joins_them(base: dict[str, Any], change: dict[str, Any]) -> None:
+    assert merged(base, change) == merge(base, change)
+
+
+def test_a_folder_is_searched_for_what_services_read() -> None:
+    assert SUFFIXES | {".heic", ".heif"} == ENDINGS
 
 
 def test_a_curve_is_drawn_in_one_line() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.client import Forger, Job
+from forger import Forger, Job
 from tests.support.service import Service
 
 

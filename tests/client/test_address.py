@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app.client import Forger, ForgerProblem, Unreachable
+from forger import Forger, ForgerProblem, Unreachable
 from tests.conftest import StartService
 from tests.support.service import Service
 
@@ -21,7 +21,7 @@ from tests.support.service import Service
 def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FORGER_URL", "FORGER_API_KEY", "FORGER_HOST", "FORGER_PORT", "FORGER_HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("app.core.settings.CHECKOUT", tmp_path)  # the usual home lies in it
+    monkeypatch.setattr("forger.address.CHECKOUT", tmp_path)  # the usual home lies in it
 
 
 def url_of(*given: str) -> str:
@@ -162,6 +162,23 @@ def test_what_is_set_is_what_is_asked(
     for name, value in settings.items():
         monkeypatch.setenv(f"FORGER_{name}", value)
     assert url_of() == url
+
+
+@pytest.mark.parametrize("port", ["x", "-1", "65536", "8000.0"])
+def test_a_port_that_is_none_is_a_sentence(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORGER_PORT", port)
+    with pytest.raises(Unreachable, match=f"'FORGER_PORT' is '{port}': write a whole number from 0 to 65535"):
+        Forger()
+
+
+def test_without_a_checkout_a_home_lies_in_this_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client alone has no usual home."""
+    serves(tmp_path / "var", "http://127.0.0.1:4")
+    monkeypatch.setattr("forger.address.CHECKOUT", None)
+    monkeypatch.chdir(tmp_path)
+    assert url_of() == "http://127.0.0.1:8000"
+    monkeypatch.setenv("FORGER_HOME", "var")
+    assert url_of() == "http://127.0.0.1:4"
 
 
 @pytest.mark.parametrize("port", [None, "0"])

@@ -15,9 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app import client
-from app.client import Experiment, Forger, ForgerProblem, Job, Picture
-from app.remote import connection
+from forger import Experiment, Forger, ForgerProblem, Job, Picture, client, connection
 from tests.support.proxy import breaking_line
 from tests.support.service import CHECKOUT
 from tests.support.wait import until
@@ -26,7 +24,7 @@ HEAVY = ("torch", "sqlalchemy", "fastapi", "starlette", "numpy", "PIL", "rich", 
 
 
 def test_importing_it_brings_nothing_heavy() -> None:
-    code = f"import sys, app.client; print([name for name in {HEAVY} if name in sys.modules])"
+    code = f"import sys, forger.client; print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-P", "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -41,16 +39,28 @@ def test_a_job_knows_what_it_published(forger: Forger, trained: Job) -> None:
 
 
 def test_a_whole_recipe_may_be_sent_back(forger: Forger, trained: Job) -> None:
-    recipe = trained.seen.recipe.model_dump(mode="json")
+    recipe = trained.seen.recipe
     job = forger.train(recipe, model="again").cancel()
     assert job.seen.recipe == trained.seen.recipe
     assert job.seen.family is None
     assert job.state in ("cancelling", "cancelled")
 
 
+def test_jobs_are_listed_and_show_themselves(forger: Forger, trained: Job) -> None:
+    jobs = forger.jobs(model="cdcgan-digits")
+    assert trained.id in [job.id for job in jobs]
+    assert [job.id for job in jobs] == [job.id for job in jobs], "each time from the start"
+    assert repr(jobs) == f"<Jobs at {forger.url}: model cdcgan-digits>"
+    shown = jobs._repr_html_()
+    assert shown.count("<tr>") == 1 + len(list(jobs))
+    assert f"<td>{trained.id}</td><td>train</td><td>cdcgan on digits</td><td>succeeded</td><td>6 of 6</td>" in shown
+    assert list(forger.jobs(state="failed", kind="translate")) == []
+
+
 def test_overrides_and_seed_reach_the_recipe(forger: Forger) -> None:
     job = forger.train("dcgan", seed=5, overrides={"batch_size": 16}, budget={"steps": 2}, dataset=None).cancel()
-    assert (job.seen.recipe.seed, job.seen.recipe.batch_size, job.seen.recipe.budget.steps) == (5, 16, 2)
+    recipe = job.seen.recipe
+    assert (recipe["seed"], recipe["batch_size"], recipe["budget"]["steps"]) == (5, 16, 2)
 
 
 def test_a_dry_run_makes_nothing(forger: Forger) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.datasets import name_of
-from app.remote.files import archive
+from forger.cli.datasets import name_of
+from forger.files import archive
 
 
 def names(folder: Path) -> list[str]:

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from app.client import (
+from forger import (
     CheckpointSaved,
     Forger,
     ForgerProblem,
@@ -14,8 +14,8 @@ from app.client import (
     StateChanged,
     Told,
     Unreachable,
+    events,
 )
-from app.remote import events
 from tests.support.proxy import breaking_line
 
 

@@ -1,5 +1,6 @@
 """Who may import whom, as contracts and in fresh interpreters; what is packaged."""
 
+import json
 import subprocess
 import sys
 import tomllib
@@ -9,6 +10,9 @@ import pytest
 
 from app.core.settings import CHECKOUT
 from tests.support.packages import PACKAGES
+
+CLIENT = "forger"
+HEAVY = ("torch", "numpy", "PIL", "matplotlib", "fastapi", "sqlalchemy", "pydantic_settings")
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -25,7 +29,7 @@ def test_the_import_contracts_hold() -> None:
     "module",
     [
         "app.main",
-        "app.cli.root",
+        "forger.cli.root",
         "app.services.inference.remote_engine",
         "worker.celery_app",
         "worker.tasks",
@@ -46,7 +50,7 @@ def test_torch_stays_out_of(module: str) -> None:
     ("modules", "absent"),
     [
         ("app.main", ("celery", "kombu", "redis", "alembic", "sklearn", "sqlalchemy.dialects.postgresql")),
-        ("app.cli.root", ("fastapi", "sqlalchemy", "numpy", "PIL", "pydantic")),
+        ("forger.cli.root", ("fastapi", "sqlalchemy", "numpy", "PIL", "pydantic")),
         ("worker.runners.main", ("torch", "celery", "kombu", "redis", "fastapi")),
         ("worker.training.loop, data.readers.builtin", ("celery", "sqlalchemy", "scipy", "sklearn")),
     ],
@@ -54,6 +58,21 @@ def test_torch_stays_out_of(module: str) -> None:
 def test_what_takes_long_to_import_comes_when_it_is_needed(modules: str, absent: tuple[str, ...]) -> None:
     code = f"import sys, {modules}; print([name for name in {absent} if name in sys.modules])"
     assert run(sys.executable, "-c", code).stdout.strip() == "[]"
+
+
+@pytest.mark.processes
+def test_the_client_imports_nothing_of_ours() -> None:
+    """Whatever part of it is imported; that its four dependencies are enough, tests/client/test_alone.py shows."""
+    code = (
+        "import importlib, json, pkgutil, sys, forger\n"
+        "for found in pkgutil.walk_packages(forger.__path__, 'forger.'):\n"
+        "    if found.name != 'forger.__main__': importlib.import_module(found.name)\n"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+    done = run(sys.executable, "-c", code)
+    assert done.returncode == 0, done.stderr
+    loaded = set(json.loads(done.stdout))
+    assert loaded & {*PACKAGES, *HEAVY} == {CLIENT}
 
 
 def test_the_spec_needs_nothing_heavy() -> None:
@@ -75,9 +94,9 @@ def packages() -> set[str]:
     return {".".join(path.parts) for path in found}
 
 
-def test_every_package_is_listed_and_every_listed_one_exists() -> None:
+def test_the_client_alone_is_packaged_and_all_of_it() -> None:
     listed = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    assert sorted(listed) == sorted(packages())
+    assert sorted(listed) == sorted(name for name in packages() if name.partition(".")[0] == CLIENT)
 
 
 def test_every_folder_of_code_is_a_package() -> None:
@@ -88,7 +107,7 @@ def test_every_folder_of_code_is_a_package() -> None:
 def test_packages_are_empty_doors() -> None:
     """What stands in __init__.py is imported by everyone who wants any part."""
     full = [name for name in packages() if (CHECKOUT / name.replace(".", "/") / "__init__.py").read_text().strip()]
-    assert full == []
+    assert full == [CLIENT], "which names what people import, and loads it when they do"
 
 
 def test_the_lock_leaves_torch_and_the_machine_out() -> None:

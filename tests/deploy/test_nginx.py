@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
-from app.client import Forger
 from app.core.settings import CHECKOUT
+from forger import Forger
 from tests.conftest import StartService
 from tests.support.ports import free_port
 from tests.support.service import Service

@@ -52,7 +52,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A PATH that finds `forger` and our Python."""
     folder = tmp_path_factory.mktemp("bin")
     command = folder / "forger"
-    command.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m app.cli "$@"\n')
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m forger "$@"\n')
     command.chmod(0o755)
     return os.pathsep.join((str(folder), str(Path(sys.executable).parent), os.environ["PATH"]))
 

@@ -61,9 +61,9 @@ def test_a_full_home(service: OnSmallDisk) -> None:
 def test_a_start_on_a_full_disk_says_so(tmp_path: Path, database: str) -> None:
     """SQLite calls the disk full while it makes a database, and unreadable while it opens one."""
     fill = f'head -c 10M /dev/zero > "$0/{FILLER}" 2> /dev/null; exec "$@"'
-    serve = [sys.executable, "-P", "-m", "app.cli", "serve"]
+    serve = [sys.executable, "-P", "-m", "forger", "serve"]
     env = {**os.environ, "FORGER_HOME": str(tmp_path), "FORGER_PORT": "0", "PYTHONPATH": str(CHECKOUT)}
-    first = f"{sys.executable} -P -m app.cli migrate; {fill}" if database == "migrated" else fill
+    first = f"{sys.executable} -P -m forger migrate; {fill}" if database == "migrated" else fill
     command = on_disk(tmp_path, "2m", "sh", "-c", first, str(tmp_path), *serve)
     ended = subprocess.run(command, env=env, cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 2, ended.stderr

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.processes
 
 def doctor(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-P", "-m", "app.cli", "doctor"],
+        [sys.executable, "-P", "-m", "forger", "doctor"],
         env={**Service(home).env(), **settings},
         cwd=CHECKOUT,
         capture_output=True,
@@ -83,7 +83,7 @@ def test_an_old_database_is_told_how_to_come_up(tmp_path: Path) -> None:
     assert not good
     assert "forger migrate" in sentence
     migrated = subprocess.run(
-        [sys.executable, "-P", "-m", "app.cli", "migrate"], env=env, cwd=CHECKOUT, capture_output=True, check=False
+        [sys.executable, "-P", "-m", "forger", "migrate"], env=env, cwd=CHECKOUT, capture_output=True, check=False
     )
     assert migrated.returncode == 0
     assert lines(doctor(tmp_path))["database"][0]

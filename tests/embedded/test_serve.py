@@ -29,7 +29,7 @@ def own(start_service: StartService) -> Iterator[Service]:
 def refused(service: Service, **settings: str) -> str:
     """What `forger serve` prints when it exits with status 2."""
     ended = subprocess.run(
-        [sys.executable, "-P", "-m", "app.cli", "serve"],
+        [sys.executable, "-P", "-m", "forger", "serve"],
         env={**service.env(), **settings},
         cwd=CHECKOUT,
         capture_output=True,

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import typer.main
 
-from app.cli.root import cli
 from app.core.settings import get_settings
 from app.main import create_app
+from forger.cli.root import cli
 
 
 def accepted(words: Sequence[str]) -> bool:

@@ -1,3 +1,3 @@
-"""The packages that make up the service."""
+"""The packages that make up the service and its client."""
 
 PACKAGES = ("app", "data", "forger", "models", "serving", "worker")

@@ -43,7 +43,7 @@ class Service:
         return self
 
     def command(self) -> list[str]:
-        return [sys.executable, "-P", "-m", "app.cli", "serve"]
+        return [sys.executable, "-P", "-m", "forger", "serve"]
 
     @property
     def files(self) -> Path:

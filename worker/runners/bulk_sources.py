@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.limits import READING_CPU_S, SENT_MOST
-from app.core.names import LABELS, LEFT_OUT
 from app.core.sandbox.parent import Sandbox
 from app.core.settings import get_settings
 from app.core.store import Store, sha256_of
@@ -23,6 +22,7 @@ from app.services.job_spec import Translate
 from data.archive import Index, Pick
 from data.decode import NOW, Reading
 from data.uploads import read_untrusted
+from forger.wire import LABELS, LEFT_OUT
 from models.errors import JobFailure
 from models.spec.data import DataSpec
 from models.spec.recipe import Recipe

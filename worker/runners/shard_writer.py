@@ -11,9 +11,9 @@ import numpy as np
 from numpy.lib.format import dtype_to_descr, write_array, write_array_header_1_0
 from numpy.typing import NDArray
 
-from app.core.names import LABELS, LEFT_OUT
 from data import csv_text
 from data.images import encode
+from forger.wire import LABELS, LEFT_OUT
 
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 MEDIA = {"zip": "application/zip", "npz": "application/octet-stream"}

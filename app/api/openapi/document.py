@@ -4,13 +4,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.encoders import jsonable_encoder
+from fastapi.openapi.models import Schema
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from app.api.headers import OPEN, SAFE
 from app.api.openapi import examples
 from app.api.openapi.refusals import refused
-from app.schemas.problem import Problem
+from forger.schemas.base import MARK, Problem
+from models.spec.recipe import Recipe
 
 Json = dict[str, Any]
 KEY = {"type": "http", "scheme": "bearer", "description": "FORGER_API_KEY, of services that were started with one."}
@@ -24,8 +27,7 @@ TAGS = {
     "health": "The process, its parts and its metrics.",
 }
 NAMES = {
-    "app__schemas__samples__Points": "PointSamples",
-    "models__spec__data__Points": "PointsData",
+    "Points": "PointsData",
     "models__spec__data__Paired": "PairedData",
     "models__spec__data__Unpaired": "UnpairedData",
     "models__spec__games__Paired": "PairedGame",
@@ -69,13 +71,20 @@ def openapi_of(app: FastAPI) -> Json:
         schemas = components.setdefault("schemas", {})
         schemas.pop("HTTPValidationError", None)
         schemas.pop("ValidationError", None)
-        described = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas.update(described.pop("$defs"), Problem=described)
+        for model in (Problem, Recipe):
+            described = _as_fastapi(model.model_json_schema(ref_template=_REF + "{model}"))
+            schemas.update(described.pop("$defs"), **{model.__name__: described})
         for path, room in document["paths"].items():
             for method, operation in room.items():
                 _describe(path, method, operation)
         app.openapi_schema = _named(document)
     return app.openapi_schema
+
+
+def _as_fastapi(schema: Json) -> Json:
+    """Write a schema as `get_openapi` writes those of routes."""
+    written: Json = jsonable_encoder(Schema.model_validate(schema), by_alias=True, exclude_none=True)
+    return written
 
 
 def _named(document: Json) -> Json:
@@ -92,6 +101,8 @@ def _named(document: Json) -> Json:
 def _refer(part: Any, *, names: bool = False) -> None:
     """Point references at the public names, and drop the titles that FastAPI makes of fields' names.
 
+    A JSON object with the mark of a schema becomes a reference to that schema.
+
     `names`: the keys of this mapping are names of ours, not keywords of JSON Schema.
     """
     if isinstance(part, list):
@@ -100,6 +111,9 @@ def _refer(part: Any, *, names: bool = False) -> None:
     elif isinstance(part, dict):
         if not names:
             part.pop("title", None)
+            if (schema := part.pop(MARK, None)) is not None:
+                del part["type"], part["additionalProperties"]
+                part["$ref"] = _REF + schema
         for name, value in part.items():
             if name in _VALUES and not names:
                 continue

@@ -5,12 +5,15 @@ from functools import lru_cache
 from typing import Any
 
 from app.core.states import JobState
-from app.schemas import catalog, compare, experiments, figures, jobs, samples
-from app.schemas.base import Health, Json, Out
+from app.schemas import catalog_replies as replies
+from app.schemas.job_replies import ROOMS, estimate_out, recipe_json
 from app.services import recipes
 from app.services.capacity import estimates
 from app.services.jobs import measurements
-from data.uploads.report import Class, Listed, Report, Span, Transform
+from data.uploads import report as uploads
+from forger.schemas import catalog, compare, experiments, figures, jobs, samples
+from forger.schemas.base import Health, Json, Out
+from forger.schemas.dataset_report import Report
 from forger.schemas.specs import TrainSpec
 from models.spec.datasets import DATASETS
 from models.spec.families import FAMILIES
@@ -77,7 +80,7 @@ def _replies() -> list[Out]:
     recipe = recipes.defaults("cdcgan")
     family = FAMILIES["cdcgan"]
     own = f"/jobs/{JOB}"
-    estimate = jobs.EstimateOut.of(estimates.of(recipe), takes_s=51)
+    estimate = estimate_out(estimates.of(recipe), takes_s=51)
     message = "No trouble is seen after 5 evaluations: its Fréchet distance of features is 4.3."
     health = Health(state="healthy", kind=None, step=300, message=message)
     spec = TrainSpec(devices=1, start_from=None, extended_at=None)
@@ -87,7 +90,7 @@ def _replies() -> list[Out]:
         state=JobState.RUNNING,
         status_reason=None,
         family="cdcgan",
-        recipe=recipe,
+        recipe=recipe_json(recipe),
         dataset="digits",
         model=MODEL,
         spec=spec,
@@ -107,7 +110,7 @@ def _replies() -> list[Out]:
         best=jobs.Best(step=240, metric="frechet", value=4.2),
         health=health,
         result=None,
-        links={"self": own} | {room: f"{own}/{room}" for room in jobs.ROOMS},
+        links={"self": own} | {room: f"{own}/{room}" for room in ROOMS},
     )
     version = catalog.VersionOut(
         model=f"{MODEL}@1",
@@ -122,7 +125,7 @@ def _replies() -> list[Out]:
         card={"steps": 1200, "seconds": 35.1, "device": "cpu"},
         health=health,
         created_at=AT + 36,
-        recipe=recipe,
+        recipe=recipe_json(recipe),
     )
     artifact = jobs.ArtifactOut(
         id=ARTIFACT,
@@ -140,7 +143,7 @@ def _replies() -> list[Out]:
     )
     plan = jobs.PlanOut(
         kind="train",
-        recipe=recipe,
+        recipe=recipe_json(recipe),
         family="cdcgan",
         dataset="digits",
         model=MODEL,
@@ -150,7 +153,7 @@ def _replies() -> list[Out]:
         refusals=[],
     )
     schema = {"title": "Recipe", "type": "object"}
-    recipe_out = catalog.RecipeOut.of(family, schema, recipe, family.dials[:1])
+    recipe_out = replies.recipe_out(family, schema, recipe, family.dials[:1])
     dataset = catalog.DatasetOut.model_validate(DATASETS["digits"])
     return [
         job,
@@ -297,27 +300,30 @@ def _faces(other: catalog.DatasetOut) -> catalog.DatasetOut:
 
 
 def _report() -> Report:
-    return Report(
+    report = uploads.Report(
         layout="classes",
         pictures=20,
         left_out=0,
         archive_bytes=200_000,
         archive_sha256=SHA256,
-        width=Span(92, 92, 92),
-        height=Span(112, 112, 112),
+        width=uploads.Span(92, 92, 92),
+        height=uploads.Span(112, 112, 112),
         formats={"PPM": 20},
         grey=20,
         colour=0,
         alpha=0,
         sixteen_bit=0,
         enlarged=0,
-        classes=Listed(2, [Class("s1", 10), Class("s2", 10)]),
+        classes=uploads.Listed(2, [uploads.Class("s1", 10), uploads.Class("s2", 10)]),
         balance=1.0,
         piles={},
-        corrupt=Listed(0, []),
-        near_constant=Listed(0, []),
-        duplicates=Listed(0, []),
-        ignored=Listed(1, ["README"]),
+        corrupt=uploads.Listed(0, []),
+        near_constant=uploads.Listed(0, []),
+        duplicates=uploads.Listed(0, []),
+        ignored=uploads.Listed(1, ["README"]),
         notes=[],
-        transform=Transform(64, 1, "centre square", "bicubic", ["crop", "resize"], "data.side and data.channels"),
+        transform=uploads.Transform(
+            64, 1, "centre square", "bicubic", ["crop", "resize"], "data.side and data.channels"
+        ),
     )
+    return Report.model_validate(report)

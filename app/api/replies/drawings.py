@@ -7,9 +7,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from app.api.replies import images
-from app.schemas.samples import Drawn, Format, Pictures, Points, Strings
 from data.images import Pixels, line_plot, line_size, scatter, sheet, text_sheet, text_size
 from data.toy import MIXTURES, VALID, line_of, spelled
+from forger.schemas.samples import Drawn, Format, Pictures, PointSamples, Strings
 from models.spec import data as spec
 from models.spec.data import DataSpec
 from models.spec.datasets import DATASETS
@@ -98,7 +98,7 @@ def _points(data: spec.Points, points: Array, scale: int, said: Said) -> Drawing
 
     made = Drawing(
         array=lambda: points,
-        reply=lambda: Points.model_validate(said | {"points": points.tolist()}),
+        reply=lambda: PointSamples.model_validate(said | {"points": points.tolist()}),
         picture=picture,
         files=lambda: {"points.json": made.json(), "points.png": made.encode("png")},
     )

@@ -9,7 +9,7 @@ from app.api.deps import negotiate
 from app.api.openapi.refusals import refused
 from app.core import tables
 from app.core.tables import Table
-from app.schemas.base import Out
+from forger.schemas.base import Out
 
 Format = Literal["json", "csv", "parquet"]
 _MEDIA: Mapping[str, Format] = {"application/json": "json", **tables.MEDIA}

@@ -14,10 +14,11 @@ from app.api.openapi.refusals import refused
 from app.api.requests.json_bodies import JsonRoute, checked_body, media_type
 from app.api.requests.uploads import received_pictures
 from app.core.errors import FieldError, ForgerError, Invalid
-from app.core.limits import KEY_LENGTH, SENT_MOST
+from app.core.limits import SENT_MOST
 from app.core.settings import link
 from app.schemas.bulk import GenerateIn, TranslateIn
-from app.schemas.jobs import EstimateOut, EvaluateIn, ExtendIn, JobIn, JobOut, PlanOut, Refusal, TrainIn, spec_out
+from app.schemas.job_replies import estimate_out, job_out, recipe_json, spec_out
+from app.schemas.jobs import EvaluateIn, ExtendIn, JobIn, TrainIn
 from app.services import idempotency
 from app.services.capacity import admission, durations, estimates
 from app.services.creation import evaluate, generate, train, translate
@@ -27,6 +28,8 @@ from app.services.inference.service import Inference
 from app.services.job_spec import JobPlan, JobSpec, Train
 from app.services.jobs import lifecycle
 from app.services.views import JobView
+from forger.schemas.jobs import JobOut, PlanOut, Refusal
+from forger.wire import KEY_LENGTH
 from models.spec.wording import WORDS
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=JsonRoute)
@@ -95,7 +98,7 @@ async def create_with_pictures(
     if replayed:
         response.headers["Idempotency-Replayed"] = "true"
     response.headers["Location"] = link(f"/jobs/{job.id}")
-    return JobOut.of(job)
+    return job_out(job)
 
 
 def _restyling(wish: TranslateIn, inference: Inference, sent: Sent, key: str | None) -> tuple[JobView, bool]:
@@ -143,7 +146,7 @@ def create_job(asked: JobIn, response: Response, inference: TheInference, key: K
     if isinstance(turn, Replay):
         response.headers["Idempotency-Replayed"] = "true"
     response.headers["Location"] = link(f"/jobs/{job.id}")
-    return JobOut.of(job)
+    return job_out(job)
 
 
 def _plan(wish: Wish, inference: Inference, sent: Sent | None = None) -> JobPlan[JobSpec]:
@@ -180,14 +183,14 @@ def _dry_run(wish: Wish, inference: Inference) -> PlanOut:
         return nothing.model_copy(update={"refusals": refusals})
     known: dict[str, Any] = {
         "spec": spec_out(spec),
-        "recipe": spec.recipe,
+        "recipe": recipe_json(spec.recipe),
         "family": spec.family,
         "dataset": spec.dataset_name,
         "model": spec.model_name,
     }
     if isinstance(spec, Train):
         estimate = estimates.of(spec.recipe, spec.devices)
-        known["estimate"] = EstimateOut.of(estimate, durations.expected_s(spec.recipe, spec.family))
+        known["estimate"] = estimate_out(estimate, durations.expected_s(spec.recipe, spec.family))
         known["notes"] = train.notes(spec.recipe)
     return nothing.model_copy(update=known)
 
@@ -200,4 +203,4 @@ def extend_job(job_id: str, asked: ExtendIn, response: Response, key: Key = None
         job = lifecycle.get(turn.id) if isinstance(turn, Replay) else lifecycle.extend(job_id, asked.budget.steps, turn)
     if isinstance(turn, Replay):
         response.headers["Idempotency-Replayed"] = "true"
-    return JobOut.of(job)
+    return job_out(job)

@@ -15,10 +15,12 @@ from app.api.requests.uploads import received
 from app.core.errors import NotFound
 from app.core.settings import link
 from app.core.store import Store
-from app.schemas.catalog import DatasetDetail, DatasetIn, DatasetList, DatasetOut
+from app.schemas.catalog import DatasetIn
+from app.schemas.catalog_replies import dataset_detail
 from app.services.capacity import admission
 from app.services.datasets import catalog
 from data.uploads.survey import Wish
+from forger.schemas.catalog import DatasetDetail, DatasetList, DatasetOut
 from models.spec.wording import refusals, schema_of
 
 router = APIRouter(prefix="/datasets", tags=["catalogue"])
@@ -50,7 +52,7 @@ async def create_dataset(
         asked = _asked(sent.fields)
         detail = await to_thread.run_sync(intake.take, sent.file, asked.name, asked.layout, _wish(asked))
     response.headers["Location"] = link(f"/datasets/{asked.name}")
-    return DatasetDetail.of(detail)
+    return dataset_detail(detail)
 
 
 @router.get("")
@@ -62,7 +64,7 @@ def list_datasets() -> DatasetList:
 @router.get("/{name}")
 def get_dataset(name: str) -> DatasetDetail:
     """Read one dataset. Of an uploaded one also the report of its intake."""
-    return DatasetDetail.of(catalog.find(name))
+    return dataset_detail(catalog.find(name))
 
 
 @router.get(

@@ -15,11 +15,11 @@ from app.api.deps import TheFeed, TheInference
 from app.core.errors import FieldError, Invalid
 from app.core.limits import EVENTS
 from app.core.states import TERMINAL
-from app.schemas.jobs import EventList, EventOut
 from app.services.inference.service import Inference
 from app.services.jobs import lifecycle
 from app.services.jobs.event_stream import Feed, Told
 from app.services.views import EventView
+from forger.schemas.jobs import EventList, EventOut
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 

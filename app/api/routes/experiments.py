@@ -6,28 +6,28 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 
 from app.api.deps import Limit, json_body, negotiate
 from app.api.openapi.refusals import refused
-from app.api.replies import formats
+from app.api.replies import experiment_columns, formats
 from app.api.requests.json_bodies import JsonRoute
 from app.api.routes.create_job import Key
 from app.core import tables
 from app.core.errors import FieldError, ForgerError
 from app.core.settings import link
-from app.schemas import experiment_tables
-from app.schemas.experiments import (
-    ExperimentDetail,
-    ExperimentIn,
-    ExperimentOut,
-    ExperimentPage,
-    ExperimentPlanOut,
-    MeasuredJobList,
-)
-from app.schemas.jobs import Refusal
+from app.schemas.experiment_replies import experiment_detail, experiment_out, experiment_plan, measured_jobs
+from app.schemas.experiments import ExperimentIn
 from app.services import idempotency
 from app.services.experiments import lifecycle as experiments
 from app.services.experiments.lifecycle import ExperimentView, Planned
 from app.services.idempotency import Replay
 from data import plots
 from data.plots import Cell
+from forger.schemas import experiment_tables
+from forger.schemas.experiments import (
+    ExperimentDetail,
+    ExperimentPage,
+    ExperimentPlanOut,
+    MeasuredJobList,
+)
+from forger.schemas.jobs import Refusal
 
 router = APIRouter(prefix="/experiments", tags=["experiments"], route_class=JsonRoute)
 
@@ -60,7 +60,7 @@ def create_experiment(asked: ExperimentIn, response: Response, key: Key = None) 
     if isinstance(turn, Replay):
         response.headers["Idempotency-Replayed"] = "true"
     response.headers["Location"] = link(f"/experiments/{made.id}")
-    return ExperimentDetail.of(made)
+    return experiment_detail(made)
 
 
 def _planned(asked: ExperimentIn) -> list[Planned]:
@@ -70,7 +70,7 @@ def _planned(asked: ExperimentIn) -> list[Planned]:
 def _tried(asked: ExperimentIn) -> ExperimentPlanOut:
     try:
         planned = _planned(asked)
-        return ExperimentPlanOut.of(planned, experiments.takes_s(planned), experiments.notes(planned))
+        return experiment_plan(planned, experiments.takes_s(planned), experiments.notes(planned))
     except ForgerError as error:
         fields = error.errors or (FieldError("", error.detail),)
         refusals = [Refusal(pointer=field.pointer, message=field.message) for field in fields]
@@ -84,7 +84,7 @@ def list_experiments(
 ) -> ExperimentPage:
     """List experiments, newest first."""
     found, cursor = experiments.page(limit, after)
-    data = [ExperimentOut.of(experiment) for experiment in found]
+    data = [experiment_out(experiment) for experiment in found]
     return ExperimentPage(data=data, has_more=cursor is not None, next_cursor=cursor)
 
 
@@ -105,12 +105,12 @@ def get_experiment(
 
 
 def _encoded(experiment: ExperimentView, format_: Format) -> bytes:
-    detail = ExperimentDetail.of(experiment)
+    detail = experiment_detail(experiment)
     match format_:
         case "json":
             return detail.model_dump_json().encode()
         case "csv" | "parquet":
-            return tables.encode(experiment_tables.columns(detail), format_)
+            return tables.encode(experiment_columns.columns(detail), format_)
         case "png":
             return plots.png(picture(detail))
 
@@ -126,8 +126,8 @@ def list_experiment_jobs(
     accept: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Read an experiment's jobs, each with its own figures. As CSV and Parquet a line for each figure of each job."""
-    found = MeasuredJobList.of(experiments.measured(experiment_id))
-    return formats.reply(found, lambda: experiment_tables.columns_of_jobs(found.data), format, accept)
+    found = measured_jobs(experiments.measured(experiment_id))
+    return formats.reply(found, lambda: experiment_columns.columns_of_jobs(found.data), format, accept)
 
 
 def picture(experiment: ExperimentDetail) -> plots.Picture:
@@ -147,7 +147,7 @@ def picture(experiment: ExperimentDetail) -> plots.Picture:
 @router.post("/{experiment_id}/cancel")
 def cancel_experiment(experiment_id: str) -> ExperimentDetail:
     """Cancel every job of an experiment that has not ended."""
-    return ExperimentDetail.of(experiments.cancel(experiment_id))
+    return experiment_detail(experiments.cancel(experiment_id))
 
 
 @router.delete("/{experiment_id}", status_code=204, responses=refused(409))

@@ -9,10 +9,10 @@ from app.api.deps import TheInference
 from app.api.openapi.refusals import refused
 from app.api.problems import problem
 from app.core.settings import DOORS, link
-from app.core.version import VERSION
-from app.schemas.catalog import Alive, Check, Index, Ready, Version
 from app.services.system import health
 from app.services.system.metrics import Metrics
+from forger.schemas.catalog import Alive, Check, Index, Ready, Version
+from forger.wire import VERSION
 
 router = APIRouter(tags=["health"])
 

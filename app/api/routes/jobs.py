@@ -7,29 +7,28 @@ from starlette.responses import FileResponse
 
 from app.api.deps import Limit, TheInference, TheSettings
 from app.api.openapi.refusals import refused
-from app.api.replies import formats
+from app.api.replies import experiment_columns, formats
 from app.core.errors import NotFound
-from app.core.limits import REPLY_POINTS, REPLY_POINTS_LEAST, REPLY_POINTS_MOST
 from app.core.settings import link
 from app.core.states import JobState
 from app.core.store import Store
-from app.schemas import experiment_tables
-from app.schemas.figures import JobFigureList
-from app.schemas.jobs import (
+from app.schemas.job_replies import artifact_out, job_figures, job_out
+from app.schemas.jobs import Kind
+from app.services.jobs import lifecycle
+from app.services.views import JobView
+from forger.schemas.figures import JobFigureList
+from forger.schemas.jobs import (
     ArtifactList,
-    ArtifactOut,
     CheckpointList,
     CheckpointOut,
     Curve,
     CurveList,
     JobOut,
     JobPage,
-    Kind,
     SampleList,
     SampleOut,
 )
-from app.services.jobs import lifecycle
-from app.services.views import JobView
+from forger.wire import REPLY_POINTS, REPLY_POINTS_LEAST, REPLY_POINTS_MOST
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -51,7 +50,7 @@ def list_jobs(
     found, cursor = lifecycle.list_jobs(
         limit=limit, after=after, state=state, family=family, dataset=dataset, model=model, kind=kind
     )
-    return JobPage(data=[JobOut.of(job) for job in found], has_more=cursor is not None, next_cursor=cursor)
+    return JobPage(data=[job_out(job) for job in found], has_more=cursor is not None, next_cursor=cursor)
 
 
 @router.get("/{job_id}")
@@ -69,19 +68,19 @@ def delete_job(job_id: str) -> None:
 @router.post("/{job_id}/cancel", responses=refused(409))
 def cancel_job(job_id: str) -> JobOut:
     """Cancel a job at its next step. Nothing changes when it is cancelled already."""
-    return JobOut.of(lifecycle.cancel(job_id))
+    return job_out(lifecycle.cancel(job_id))
 
 
 @router.post("/{job_id}/pause", responses=refused(409))
 def pause_job(job_id: str) -> JobOut:
     """Pause a job at its next step. It saves and frees the device; `resume` goes on from there."""
-    return JobOut.of(lifecycle.pause(job_id))
+    return job_out(lifecycle.pause(job_id))
 
 
 @router.post("/{job_id}/resume", responses=refused(409, 429))
 def resume_job(job_id: str) -> JobOut:
     """Queue a paused job again. It goes on from the step at which it was paused."""
-    return JobOut.of(lifecycle.resume(job_id))
+    return job_out(lifecycle.resume(job_id))
 
 
 @router.get(
@@ -106,7 +105,7 @@ def get_job_metrics(
     """
     curves = lifecycle.metrics(job_id, names=name or None, after_step=after_step, most=points)
     found = [Curve(name=key, points=curve, thinned=more) for key, (curve, more) in curves.items()]
-    return formats.reply(CurveList(data=found), lambda: experiment_tables.curves(found), format, accept)
+    return formats.reply(CurveList(data=found), lambda: experiment_columns.curves(found), format, accept)
 
 
 @router.get("/{job_id}/figures")
@@ -115,7 +114,7 @@ def list_job_figures(job_id: str) -> JobFigureList:
 
     Of a training those of its best checkpoint and of its evaluations.
     """
-    return JobFigureList.of(lifecycle.figures(job_id))
+    return job_figures(lifecycle.figures(job_id))
 
 
 @router.get("/{job_id}/checkpoints")
@@ -127,7 +126,7 @@ def list_job_checkpoints(job_id: str) -> CheckpointList:
 @router.get("/{job_id}/artifacts")
 def list_job_artifacts(job_id: str, kind: Annotated[str | None, Query(max_length=40)] = None) -> ArtifactList:
     """List the files that the job left."""
-    return ArtifactList(data=[ArtifactOut.of(job_id, artifact) for artifact in lifecycle.artifacts(job_id, kind)])
+    return ArtifactList(data=[artifact_out(job_id, artifact) for artifact in lifecycle.artifacts(job_id, kind)])
 
 
 @router.get("/{job_id}/artifacts/{artifact_id}", response_class=FileResponse, responses=refused(409, 416))
@@ -173,4 +172,4 @@ def _told(job: JobView, inference: TheInference) -> JobOut:
     """Who reads that a model is published can ask for it at once."""
     if job.result is not None and job.result.model is not None:
         inference.notice(job.result.model)
-    return JobOut.of(job)
+    return job_out(job)

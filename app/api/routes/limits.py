@@ -5,9 +5,10 @@ from fastapi import APIRouter
 from app.api.deps import TheSettings
 from app.core import limits
 from app.core.settings import Settings
-from app.schemas.catalog import LimitList, LimitOut
 from data.decode import SCANS
 from data.uploads.read_untrusted import LEAST_SIDE
+from forger import wire
+from forger.schemas.catalog import LimitList, LimitOut
 
 router = APIRouter(tags=["catalogue"])
 
@@ -30,9 +31,9 @@ FIXED = (
     ("events", limits.EVENTS, "events", "Most events in one JSON reply."),
     (
         "points",
-        limits.REPLY_POINTS_MOST,
+        wire.REPLY_POINTS_MOST,
         "points",
-        f"Most points of a curve in one reply; {limits.REPLY_POINTS} unless asked, least {limits.REPLY_POINTS_LEAST}.",
+        f"Most points of a curve in one reply; {wire.REPLY_POINTS} unless asked, least {wire.REPLY_POINTS_LEAST}.",
     ),
     ("streams", limits.STREAMS, "streams", "Most streams of events that are open at once."),
     ("parameters", limits.PARAMETERS, "parameters", "Most parameters of an address."),
@@ -55,7 +56,7 @@ FIXED = (
     ),
     ("sent", limits.SENT_MOST, "pictures", "Most pictures that are sent with a job that translates them."),
     ("scale", limits.SCALE, "times", "Most that /sample enlarges by."),
-    ("name", limits.NAME_LENGTH, "characters", "Longest name of a model or dataset."),
+    ("name", wire.NAME_LENGTH, "characters", "Longest name of a model or dataset."),
     ("id", limits.ID_LENGTH, "characters", "Longest id."),
     (
         "evaluated",
@@ -68,7 +69,7 @@ FIXED = (
     ("shards", limits.SHARDS_MOST, "files", "Most shards of one job."),
     ("experiment_jobs", limits.EXPERIMENT_JOBS, "jobs", "Most jobs of one experiment: cases times seeds."),
     ("compared_jobs", limits.COMPARED_JOBS, "jobs", "Most jobs that are compared at once; the least is 2."),
-    ("idempotency_key", limits.KEY_LENGTH, "characters", "Longest Idempotency-Key, in printable ASCII."),
+    ("idempotency_key", wire.KEY_LENGTH, "characters", "Longest Idempotency-Key, in printable ASCII."),
 )
 
 

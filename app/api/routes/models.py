@@ -10,8 +10,10 @@ from app.api.openapi.refusals import refused
 from app.api.requests.json_bodies import JsonRoute
 from app.core.settings import link
 from app.schemas.base import Name
-from app.schemas.catalog import ModelDetail, ModelIn, ModelList, ModelOut, VersionOut
+from app.schemas.catalog import ModelIn
+from app.schemas.catalog_replies import version_out
 from app.services.models import registry
+from forger.schemas.catalog import ModelDetail, ModelList, ModelOut, VersionOut
 
 router = APIRouter(prefix="/models", tags=["models"], route_class=JsonRoute)
 
@@ -25,7 +27,7 @@ def list_models() -> ModelList:
     data = []
     for name, group in groupby(versions, key=lambda version: version.name):
         own = list(group)
-        data.append(ModelOut(name=name, latest=VersionOut.of(own[0]), versions=[version.version for version in own]))
+        data.append(ModelOut(name=name, latest=version_out(own[0]), versions=[version.version for version in own]))
     return ModelList(data=data)
 
 
@@ -36,13 +38,13 @@ def publish_model(asked: ModelIn, response: Response, inference: TheInference) -
         made = registry.publish(asked.name, asked.checkpoint, inference.export)
     inference.refresh()
     response.headers["Location"] = link(f"/models/{made.reference}")
-    return VersionOut.of(made)
+    return version_out(made)
 
 
 @router.get("/{name}@{version}")
 def get_model_version(name: str, version: Number) -> VersionOut:
     """Read one version of a model."""
-    return VersionOut.of(registry.find(f"{name}@{version}"))
+    return version_out(registry.find(f"{name}@{version}"))
 
 
 @router.get("/{name}")
@@ -51,7 +53,7 @@ def get_model(name: str) -> ModelDetail:
     own = [version for version in registry.versions() if version.name == name]
     if not own:
         raise registry.absent(name)
-    return ModelDetail(name=name, versions=[VersionOut.of(version) for version in own])
+    return ModelDetail(name=name, versions=[version_out(version) for version in own])
 
 
 @router.delete("/{name}@{version}", status_code=204)

@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter
 
-from app.schemas.catalog import RecipeList, RecipeOut
+from app.schemas.catalog_replies import recipe_out
 from app.services import recipes
+from forger.schemas.catalog import RecipeList, RecipeOut
 from models.spec.families import FAMILIES, Family
 
 router = APIRouter(prefix="/recipes", tags=["catalogue"])
@@ -22,4 +23,4 @@ def get_recipe(name: str) -> RecipeOut:
 
 
 def _out(family: Family) -> RecipeOut:
-    return RecipeOut.of(family, recipes.schema(), recipes.defaults(family.name), recipes.dials(family))
+    return recipe_out(family, recipes.schema(), recipes.defaults(family.name), recipes.dials(family))

@@ -23,10 +23,11 @@ from app.api.replies.images import Array
 from app.core.errors import FieldError, Invalid
 from app.core.limits import SEED_LIMIT
 from app.core.settings import Settings
-from app.schemas.samples import Format, Pictures, Points, SampleQuery, Strings
+from app.schemas.samples import SampleQuery
 from app.services.datasets import catalog
 from app.services.inference.service import health_header
 from app.services.views import VersionView
+from forger.schemas.samples import Format, Pictures, PointSamples, Strings
 from models.spec.recipe import Recipe
 from serving.protocol import Pick
 
@@ -90,7 +91,7 @@ MEDIA_OF = {format_: media for media, format_ in MEDIA.items()}
     responses=refused(404, 406, 409, 429, 503)
     | {
         200: {
-            "model": Pictures | Points | Strings,
+            "model": Pictures | PointSamples | Strings,
             "content": {media: {} for media in MEDIA},
             "headers": described("X-Forger-Model", "X-Forger-Seed", "X-Forger-Class", "Forger-Health"),
         }
@@ -115,7 +116,7 @@ async def get_sample(
     headers = _headers(version, asked, format_, seed, label)
     if if_none_match and headers["ETag"] in if_none_match:
         return Response(status_code=304, headers=headers)
-    picks = _picks(version.recipe, label, asked.n, seed)
+    picks = picks_of(version.recipe, label, asked.n, seed)
     columns = asked.n if label == "each" else None
     said = {"model": version.reference, "seed": seed, "class": label}
 
@@ -151,7 +152,7 @@ def _label(names: tuple[str, ...], wanted: str | None) -> int | str | None:
     return catalog.class_number(names, wanted)
 
 
-def _picks(recipe: Recipe, label: int | str | None, n: int, seed: int) -> list[Pick]:
+def picks_of(recipe: Recipe, label: int | str | None, n: int, seed: int) -> list[Pick]:
     """Row by row. Where a class is needed and none was asked for, it is a function of the seed and the number."""
     if label == "each":
         return [(row, index) for row in range(recipe.classes) for index in range(n)]

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.core.errors import FieldError, Invalid
-from app.core.limits import DEPTH, EXPERIMENT_JOBS, NAME_LENGTH
+from app.core.limits import DEPTH, EXPERIMENT_JOBS
+from forger.wire import NAME_LENGTH
 from models.spec import wording
 from models.spec.resolve import merge
 

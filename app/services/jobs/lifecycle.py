@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from app.core.disk_full import no_room
 from app.core.errors import Conflict, FieldError, ForgerError, Invalid, NotFound
 from app.core.ids import new_id
-from app.core.limits import REPLY_POINTS
 from app.core.names import QUEUES
 from app.core.settings import get_settings
 from app.core.states import TERMINAL, JobState
@@ -28,6 +27,7 @@ from app.services.jobs import measurements
 from app.services.jobs.attempt_files import remove_files
 from app.services.jobs.measurements import Measured
 from app.services.views import ArtifactView, CheckpointView, EventView, JobView
+from forger.wire import REPLY_POINTS
 from models.spec import plugins, upgrade
 from models.spec.datasets import DATASETS
 from models.spec.plugins import PluginMissing

@@ -1,0 +1,102 @@
+"""Build the replies of /jobs from what services return."""
+
+from collections.abc import Iterable
+
+from app.core.settings import link
+from app.services.job_spec import JobSpec
+from app.services.jobs.measurements import Measured
+from app.services.views import ArtifactView, JobView
+from forger.schemas.base import Health, Json
+from forger.schemas.figures import JobFigure, JobFigureList
+from forger.schemas.jobs import (
+    ArtifactOut,
+    Best,
+    EstimateOut,
+    JobOut,
+    Parameters,
+    Progress,
+    Reason,
+    Result,
+)
+from forger.schemas.specs import EvaluateSpec, GenerateSpec, SpecOut, TrainSpec, TranslateSpec
+from models.spec.estimates.resources import Estimate
+from models.spec.recipe import Recipe
+
+ROOMS = ("events", "metrics", "checkpoints", "artifacts", "samples")
+"""of a job: what lies below its own address"""
+
+
+def recipe_json(recipe: Recipe) -> Json:
+    return recipe.model_dump(mode="json")
+
+
+def job_out(job: JobView) -> JobOut:
+    own = link(f"/jobs/{job.id}")
+    return JobOut(
+        id=job.id,
+        kind=job.kind,
+        state=job.state,
+        status_reason=job.status_reason and Reason.model_validate(job.status_reason),
+        family=job.family,
+        recipe=recipe_json(job.recipe),
+        dataset=job.dataset,
+        model=job.model_name,
+        spec=spec_out(job.spec),
+        experiment=job.experiment_id,
+        case=job.case,
+        estimate=job.estimate and estimate_out(job.estimate, job.takes_s),
+        numerics=job.numerics,
+        attempt=job.attempt,
+        progress=Progress(step=job.step, total=job.total or None, eta_s=job.eta_s),
+        queue_position=job.queue_position,
+        starts_in_s=job.starts_in_s,
+        created_at=job.created_at,
+        queued_at=job.queued_at,
+        started_at=job.started_at,
+        heartbeat_at=job.heartbeat_at,
+        finished_at=job.finished_at,
+        best=job.best and Best.model_validate(job.best),
+        health=job.health and Health.model_validate(job.health),
+        result=job.result and Result.model_validate(job.result),
+        links={"self": own} | {room: f"{own}/{room}" for room in ROOMS},
+    )
+
+
+_SPECS: dict[str, type[TrainSpec | EvaluateSpec | GenerateSpec | TranslateSpec]] = {
+    "train": TrainSpec,
+    "evaluate": EvaluateSpec,
+    "generate": GenerateSpec,
+    "translate": TranslateSpec,
+}
+
+
+def spec_out(spec: JobSpec) -> SpecOut:
+    """Return what a reply says beside recipe, family, dataset and model."""
+    return _SPECS[spec.kind].model_validate(spec)
+
+
+def estimate_out(estimate: Estimate, takes_s: float | None) -> EstimateOut:
+    return EstimateOut(
+        parameters=Parameters.model_validate(estimate.parameters),
+        memory_bytes=estimate.memory_bytes,
+        disk_bytes=estimate.disk_bytes,
+        minutes=None if takes_s is None else round(takes_s / 60, 2),
+    )
+
+
+def artifact_out(job_id: str, artifact: ArtifactView) -> ArtifactOut:
+    return ArtifactOut(
+        id=artifact.id,
+        name=artifact.name,
+        kind=artifact.kind,
+        media_type=artifact.media_type,
+        sha256=artifact.sha256,
+        size=artifact.size,
+        step=artifact.step,
+        created_at=artifact.created_at,
+        href=link(f"/jobs/{job_id}/artifacts/{artifact.id}"),
+    )
+
+
+def job_figures(figures: Iterable[Measured]) -> JobFigureList:
+    return JobFigureList(data=[JobFigure.model_validate(one) for one in figures])

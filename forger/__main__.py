@@ -1,0 +1,5 @@
+"""`python -m forger.cli` is `forger`."""
+
+from forger.cli.root import main
+
+main()

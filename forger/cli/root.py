@@ -1,0 +1,70 @@
+"""The command line: global options, the commands, and every failure as one sentence.
+
+A command imports what it needs when it runs, so that help and completion come at once.
+"""
+
+import io
+import sys
+from typing import Annotated
+
+import typer
+
+from forger.cli import (
+    apply,
+    compare,
+    datasets,
+    experiments,
+    jobs,
+    models,
+    pictures,
+    recipes,
+    refusals,
+    service,
+    train,
+)
+from forger.cli.ask import Target
+
+cli = typer.Typer(
+    cls=refusals.Refusing,
+    help="Trains generative adversarial networks as jobs and serves what they learn.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+cli.command("serve")(service.serve)
+cli.command("train", no_args_is_help=True)(train.train)
+cli.add_typer(jobs.group, name="jobs")
+cli.command("extend", no_args_is_help=True)(jobs.extend)
+cli.command("evaluate", no_args_is_help=True)(apply.evaluate)
+cli.command("compare", no_args_is_help=True)(compare.compare)
+cli.command("experiment", no_args_is_help=True)(experiments.experiment)
+cli.add_typer(experiments.group, name="experiments")
+cli.command("sample")(pictures.sample)
+cli.command("translate", no_args_is_help=True)(pictures.translate)
+cli.command("generate", no_args_is_help=True)(apply.generate)
+cli.command("translate-dataset", no_args_is_help=True)(apply.translate_dataset)
+cli.add_typer(models.group, name="models")
+cli.add_typer(datasets.group, name="datasets")
+cli.add_typer(recipes.group, name="recipes")
+cli.command("doctor")(service.doctor)
+cli.command("migrate")(service.migrate)
+
+
+@cli.callback()
+def options(
+    ctx: typer.Context,
+    url: Annotated[str | None, typer.Option(envvar="FORGER_URL", help="Address of the service.")] = None,
+    key: Annotated[
+        str | None, typer.Option(envvar="FORGER_API_KEY", help="Its key.", show_default=False, show_envvar=True)
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=service.version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    ctx.obj = Target(url or None, key or None)
+
+
+def main() -> None:
+    for stream in (sys.stdout, sys.stderr):  # names of files may hold what the terminal cannot show
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    cli(prog_name="forger")

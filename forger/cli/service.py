@@ -1,0 +1,81 @@
+"""`forger serve`, `forger doctor`, `forger migrate`, which need the service's code; `forger --version`."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Annotated, Any, Literal
+
+import typer
+
+from forger.cli.refusals import Refusal
+
+LEVEL = "FORGER_LOG_LEVEL"
+
+
+def serve(
+    only: Annotated[
+        Literal["api", "worker", "inference"] | None,
+        typer.Option(help="One part, in this very process, as in a container."),
+    ] = None,
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"] | None,
+        typer.Option(envvar=LEVEL, help="Least severe line written; debug: also those of migrations and Redis."),
+    ] = None,
+) -> None:
+    """Run the service: API, workers and, without REDIS_URL, an embedded Redis. Its address is the last line."""
+    if log_level is not None:  # its parts read it from the environment too
+        os.environ[LEVEL] = log_level
+    with _commands("serve") as commands:
+        commands.serve(only, typer.echo)
+
+
+def doctor() -> None:
+    """Say what this machine offers, what is missing, and what to do about it."""
+    with _commands("doctor") as commands:
+        findings = commands.doctor()
+    for finding in findings:
+        typer.echo(f"{'ok  ' if finding.good else 'BAD '} {finding.name:9} {finding.message}")
+    if not all(finding.good for finding in findings):
+        raise typer.Exit(1)
+
+
+def migrate() -> None:
+    """Bring the database to the newest migration."""
+    with _commands("migrate") as commands:
+        commands.migrate()
+    typer.echo("The database is at the newest migration.")
+
+
+def version(wanted: bool) -> None:
+    """Prints the version and ends, before any command."""
+    if wanted:
+        from forger.wire import VERSION
+
+        typer.echo(f"forger {VERSION}")
+        raise typer.Exit
+
+
+@contextmanager
+def _commands(name: str) -> Iterator[Any]:
+    """Yield the service's side of these commands. Raises Refusal where it is not here, and for its own refusals.
+
+    The code lies beside this package, and is looked for there first: a folder may have an `app` of its own.
+    """
+    from forger.address import CHECKOUT
+
+    if CHECKOUT is None:
+        raise Refusal(
+            f"`forger {name}` runs from a checkout of Forger or from its image, and this environment has the client "
+            "alone: clone the repository and type `make setup` there, or set FORGER_URL to a service that runs."
+        )
+    sys.path.insert(0, str(CHECKOUT))
+    commands = import_module("app.embedded.commands")
+    try:
+        yield commands
+    except Exception as error:
+        sentence = commands.told(error)
+        if sentence is None:
+            raise
+        raise Refusal(sentence) from error

@@ -1,0 +1,203 @@
+"""`forger train`: one job from a family's name, or from a recipe in a file."""
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict, cast
+
+import typer
+
+from forger.cli import ask, complete, follow
+from forger.cli.refusals import Refusal
+
+if TYPE_CHECKING:
+    from forger.client import Forger
+    from forger.job import Job
+
+Json = dict[str, Any]
+
+
+class Asked(TypedDict):
+    """How a family or a recipe is to be trained, as Forger.train takes it."""
+
+    dataset: str | None
+    seed: int | None
+    budget: Json | None
+    overrides: Json | None
+    model: str | None
+    start_from: str | None
+    resources: Json | None
+
+
+def train(
+    ctx: typer.Context,
+    family: Annotated[
+        str | None, typer.Argument(help="A family; `forger recipes` lists them.", autocompletion=complete.families)
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="What it learns from; a family has a default.", autocompletion=complete.datasets)
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Train so many steps,")] = None,
+    epochs: Annotated[float | None, typer.Option(help="or so many passes over the data,")] = None,
+    minutes: Annotated[float | None, typer.Option(help="or so long.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Decides everything random.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change the recipe: batch_size=32.")
+    ] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A file with a whole recipe, instead of a family.")] = None,
+    request: Annotated[
+        Path | None, typer.Option(help="A file with a body of POST /jobs, instead of a family; options change it.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The name to publish; default {family}-{dataset}.")] = None,
+    start_from: Annotated[str | None, typer.Option(help="Begin with the weights of this checkpoint.")] = None,
+    devices: Annotated[int | None, typer.Option(min=1, help="Compute on so many devices at once.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be trained, or refused.")] = False,
+    following: Annotated[bool, typer.Option("--follow", "-f", help="Watch until it ends.")] = False,
+    as_json: ask.AsJson = False,
+) -> None:
+    """Train a GAN: `forger train cdcgan --dataset mnist --follow`."""
+    asked: Asked = {
+        "dataset": dataset,
+        "seed": seed,
+        "budget": _budget(steps=steps, epochs=epochs, minutes=minutes),
+        "overrides": overrides(set_ or []) or None,
+        "model": model,
+        "start_from": start_from,
+        "resources": None if devices is None else {"devices": devices},
+    }
+    what, asked = _asked(family, recipe, request, asked)
+    forger = ask.forger(ctx)
+    if dry_run:
+        _try(forger, what, asked, as_json=as_json)
+        return
+    job = forger.train(what, **asked)
+    if as_json:
+        ask.put_json(job.seen)
+    if following:
+        follow.follow(job)
+    elif not as_json:
+        _say_queued(job)
+
+
+def _asked(family: str | None, recipe: Path | None, request: Path | None, given: Asked) -> tuple[str | Json, Asked]:
+    """What is to be trained, and how: as a family, a file with a recipe or one with a request, changed by `given`."""
+    named = [one for one in (family, recipe, request) if one is not None]
+    if len(named) != 1:
+        raise Refusal(
+            "Name a family, a --recipe file or a --request file, one of the three; `forger recipes` lists the families."
+        )
+    if family is not None:
+        return family, given
+    if recipe is not None:
+        read = _object(recipe, "recipe")
+        if "recipe" in read:
+            raise Refusal(f"{recipe} holds a request of its own: send it with --request {recipe}.")
+        return read, given
+    assert request is not None
+    body = _object(request, "request")
+    if strange := sorted(body.keys() - given.keys() - {"kind", "recipe"}):
+        raise Refusal(f"{request} holds more than a training takes: {', '.join(strange)}. Send it with curl.")
+    changed: Json = {name: value for name, value in given.items() if value is not None}
+    changed["overrides"] = merged(body.get("overrides") or {}, changed.get("overrides") or {}) or None
+    return body.get("recipe", ""), cast(Asked, {name: changed.get(name, body.get(name)) for name in given})
+
+
+def merged(base: Json, change: Json) -> Json:
+    """Join two changes of a recipe into one (RFC 7396), except that a changed `kind` replaces its object."""
+    if "kind" in change and change["kind"] != base.get("kind"):
+        return change
+    made = dict(base)
+    for name, value in change.items():
+        old = made.get(name)
+        made[name] = merged(old if isinstance(old, dict) else {}, value) if isinstance(value, dict) else value
+    return made
+
+
+def _object(file: Path, what: str) -> Json:
+    read = read_json(file)
+    if not isinstance(read, dict):
+        raise Refusal(f"{file} holds no {what}: it must be a JSON object, as `forger jobs show ID --json` has one.")
+    return read
+
+
+def read_json(file: Path) -> Any:
+    try:
+        return _json(file.read_text())
+    except ValueError as error:
+        raise Refusal(f"{file} holds no JSON ({error}).") from None
+
+
+def _budget(**ways: float | None) -> Json | None:
+    given = {name: value for name, value in ways.items() if value is not None}
+    for name, value in given.items():
+        if not math.isfinite(value):
+            raise Refusal(f"--{name} takes a finite number, not {value}.")
+    if len(given) > 1:
+        raise Refusal(f"Give one of {' and '.join('--' + name for name in given)}: a job has one budget.")
+    return given or None
+
+
+def overrides(settings: list[str]) -> Json:
+    """`a.b=1` as {"a": {"b": 1}}; a value that is no JSON is a word."""
+    made: Json = {}
+    for setting in settings:
+        path, equals, value = setting.partition("=")
+        *way, name = path.strip().split(".")
+        if not equals or not all((*way, name)):
+            raise Refusal(f"--set takes path.to.field=value, not '{setting}'.")
+        place = made
+        for step in way:
+            place = place.setdefault(step, {})
+            if not isinstance(place, dict):
+                raise Refusal(f"--set {setting}: '{step}' was set to a value before.")
+        place[name] = _value(value)
+    return made
+
+
+def _value(text: str) -> Any:
+    try:
+        return _json(text)
+    except ValueError:
+        return text
+
+
+def _json(text: str) -> Any:
+    """Raises ValueError also for numbers that JSON cannot carry."""
+    return json.loads(text, parse_float=_finite, parse_constant=_finite)
+
+
+def _finite(number: str) -> float:
+    if not math.isfinite(float(number)):
+        raise ValueError(f"{number} is no finite number")
+    return float(number)
+
+
+def _try(forger: "Forger", what: str | Json, asked: Asked, *, as_json: bool) -> None:
+    """Exit code 1 where the job would be refused."""
+    answer = forger.dry_run(what, **asked)
+    if as_json:
+        ask.put_json(answer)
+    elif answer.refusals:
+        for refused in answer.refusals:
+            typer.echo(f"{refused.pointer or 'recipe'}: {refused.message}")
+    else:
+        typer.echo(f"It can be trained: {answer.family or 'a recipe'} on {answer.dataset}, as {answer.model}.")
+        if (taken := answer.estimate) is not None:
+            sizes, memory, disk = taken.parameters, taken.memory_bytes / 1e9, taken.disk_bytes / 1e9
+            typer.echo(f"Weights: generator {sizes.generator:,}, critic {sizes.critic:,}.")
+            typer.echo(f"It takes at most {memory:.1f} GB of memory and {disk:.2f} GB on the disk.")
+            if taken.minutes is not None:
+                typer.echo(f"It takes {ask.lasting(60 * taken.minutes)} on this service.")
+        for note in answer.notes:
+            typer.echo(note)
+    if answer.refusals:
+        raise typer.Exit(1)
+
+
+def _say_queued(job: "Job") -> None:
+    seen = job.seen
+    place = f" (number {seen.queue_position} in the queue)" if seen.queue_position else ""
+    typer.echo(f"{job.id} is {seen.state}{place}: {seen.family or 'a recipe'} on {seen.dataset}.")
+    if (sentence := follow.expectation(seen)) is not None:
+        typer.echo(sentence)
+    typer.echo(f"Watch it with: forger jobs follow {ask.end(job.id)}")

@@ -1,0 +1,142 @@
+"""Events of a job as types, and a stream of them that survives broken connections."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from forger.connection import Connection
+from forger.problems import ForgerProblem, Unreachable
+from forger.wire import TERMINAL, JobState
+
+PATIENCE_S = 120.0
+"""how long a lost connection is tried again before the follower gives up"""
+PAUSE_S = 0.5
+NOTHING_MORE = 204
+_PASSING = (429, 500, 502, 503, 504)
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    seq: int
+    state: JobState
+    reason: str | None
+
+    @property
+    def last(self) -> bool:
+        return self.state in TERMINAL
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """The curves' values at a step; None was not finite."""
+
+    seq: int
+    step: int
+    values: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointSaved:
+    seq: int
+    step: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class SampleDrawn:
+    """The fixed noise was drawn; `artifact` is the picture's id."""
+
+    seq: int
+    step: int
+    artifact: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShardWritten:
+    """A shard was written: `artifact` is its id, `step` the number of pictures written so far."""
+
+    seq: int
+    step: int
+    name: str
+    artifact: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rewound:
+    """A later attempt goes on from this step."""
+
+    seq: int
+    to_step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Any other event: `type` names it, `message` is its sentence if it has one."""
+
+    seq: int
+    type: str
+    data: Mapping[str, Any]
+
+    @property
+    def message(self) -> str:
+        return str(self.data.get("message") or self.data.get("reason") or self.type)
+
+
+Event = StateChanged | Metrics | CheckpointSaved | SampleDrawn | ShardWritten | Rewound | Told
+
+
+def typed(seq: int, type_: str, data: Mapping[str, Any]) -> Event:
+    match type_:
+        case "state":
+            reason = data.get("reason")
+            return StateChanged(seq, JobState(data["state"]), reason and reason["message"])
+        case "metrics":
+            return Metrics(seq, data["step"], data["values"])
+        case "checkpoint":
+            return CheckpointSaved(seq, data["step"], data["sha256"])
+        case "sample":
+            return SampleDrawn(seq, data["step"], data["artifact"])
+        case "shard":
+            return ShardWritten(seq, data["step"], data["name"], data["artifact"])
+        case "rewound":
+            return Rewound(seq, data["to_step"])
+        case _:
+            return Told(seq, type_, data)
+
+
+def follow(connection: Connection, job_id: str, after: int = 0) -> Iterator[Event]:
+    """Every event after `after`, once and in order, until the job ends. A dropped connection is taken up again."""
+    patience = _Patience()
+    while True:
+        try:
+            with connection.events(f"/jobs/{job_id}/events", after) as source:
+                patience.renew()
+                if source.response.status_code == NOTHING_MORE:
+                    return
+                last = None
+                for received in source:
+                    last = typed(int(received.id), received.event, json.loads(received.data))
+                    after = last.seq
+                    yield last
+                if isinstance(last, StateChanged) and last.last:  # a job that was extended has such an event inside
+                    return
+        except (Unreachable, ForgerProblem) as error:
+            patience.spend(error)
+        time.sleep(PAUSE_S)
+
+
+class _Patience:
+    """None before the service has answered once; then it lasts PATIENCE_S from each answer."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def renew(self) -> None:
+        self._until = time.monotonic() + PATIENCE_S
+
+    def spend(self, error: Unreachable | ForgerProblem) -> None:
+        passing = isinstance(error, Unreachable) or error.status in _PASSING
+        if not passing or time.monotonic() > self._until:
+            raise error

@@ -1,0 +1,24 @@
+"""The client's two exceptions. The text of each is a sentence for the person."""
+
+from forger.schemas.base import Problem, Refused
+
+
+class ForgerProblem(Exception):
+    """The service refused. `code` is a word for programs; `errors` name the parts refused."""
+
+    def __init__(self, problem: Problem) -> None:
+        several = problem.errors if len(problem.errors) > 1 else ()
+        super().__init__("\n".join([problem.detail, *(f"{error.pointer}: {error.message}" for error in several)]))
+        self.status = problem.status
+        self.code = problem.code
+        self.detail = problem.detail
+        self.errors: tuple[Refused, ...] = tuple(problem.errors)
+        self.request_id = problem.request_id
+
+
+class Unreachable(Exception):
+    """No Forger answers, or what answers is none; the text says what to do."""
+
+
+class Broken(Unreachable):
+    """The connection broke on the way: what was asked may or may not have been done."""

@@ -1,0 +1,128 @@
+"""Replies of /models, /datasets, /recipes, /limits and the health addresses."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from forger.schemas.base import Health, Json, Out, Recipe, Time
+from forger.schemas.dataset_report import Report
+
+
+class VersionOut(Out):
+    model: str = Field(description="name@version")
+    name: str
+    version: int
+    game: str
+    dataset: str
+    classes: int = Field(description="Number of classes that can be asked for; 0: none.")
+    step: int
+    job: str | None
+    export_sha256: str
+    card: Json
+    health: Health | None = Field(description="Of its weights; null where nobody noted it.")
+    created_at: Time
+    recipe: Recipe
+
+
+class ModelOut(Out):
+    """A name, its newest version, and the numbers of all."""
+
+    name: str
+    latest: VersionOut
+    versions: list[int]
+
+
+class ModelList(Out):
+    data: list[ModelOut]
+
+
+class ModelDetail(Out):
+    name: str
+    versions: list[VersionOut]
+
+
+class DatasetOut(Out):
+    name: str
+    title: str
+    kind: Literal["images", "points", "sequences", "unpaired", "paired"]
+    side: int = Field(description="Pixels; 0 of what is no picture.")
+    channels: int
+    classes: int
+    class_names: tuple[str, ...]
+    size: int = Field(description="Examples; of unpaired piles the pictures of both.")
+    source: str
+    uploaded: bool
+
+
+class DatasetDetail(DatasetOut):
+    report: Report | None = Field(description="What the intake found, of an uploaded dataset.")
+    links: dict[str, str]
+
+
+class DatasetList(Out):
+    data: list[DatasetOut]
+
+
+class DialOut(Out):
+    path: str = Field(description="JSON pointer in the recipe.")
+    title: str
+    type: Literal["integer", "number"]
+    minimum: float
+    maximum: float
+    default: float
+    exclusive_minimum: bool = Field(description="Whether the value must be above the minimum.")
+
+
+class RecipeOut(Out):
+    name: str
+    title: str
+    use: str = Field(description="What it is and when to choose it.")
+    paper: str
+    game: str
+    conditional: bool
+    schema_: Json = Field(alias="schema", description="JSON Schema of a whole recipe.")
+    defaults: Recipe = Field(description="The whole recipe on the family's default dataset.")
+    dials: tuple[DialOut, ...]
+
+
+class RecipeList(Out):
+    data: list[RecipeOut]
+
+
+class Index(Out):
+    name: str
+    version: str
+    links: dict[str, str]
+
+
+class Version(Out):
+    name: str
+    version: str
+    python: str
+
+
+class Alive(Out):
+    status: Literal["ok"]
+
+
+class Check(Out):
+    ok: bool
+    detail: str
+
+
+class Ready(Out):
+    status: Literal["ready"]
+    checks: dict[str, Check]
+
+
+class LimitOut(Out):
+    """One limit. A refusal names it by the same word."""
+
+    name: str
+    value: int
+    unit: str
+    meaning: str
+
+
+class LimitList(Out):
+    data: list[LimitOut]

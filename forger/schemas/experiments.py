@@ -1,0 +1,75 @@
+"""Replies of /experiments."""
+
+from pydantic import Field
+
+from forger.schemas.base import Health, Json, Out, Time
+from forger.schemas.figures import CellOut, FigureHead, JobFigure
+from forger.schemas.jobs import Refusal
+from forger.wire import JobState
+
+
+class PlannedJob(Out):
+    case: str
+    seed: int
+    family: str | None
+    dataset: str
+    model: str
+
+
+class ExperimentPlanOut(Out):
+    """What an experiment would be. With refusals there are no jobs."""
+
+    count: int
+    jobs: list[PlannedJob]
+    minutes: float | None = Field(
+        description="That all its jobs take one after the other, about; null where that is not known of one."
+    )
+    notes: list[str] = Field(description="What is to be known beforehand, by case: what will not be measured.")
+    refusals: list[Refusal]
+
+
+class ExperimentJob(Out):
+    id: str
+    case: str
+    seed: int
+    state: JobState
+    step: int
+    total: int
+    model: str | None = Field(description="name@version; null until it is published.")
+    health: Health | None = Field(description="Null until it was evaluated.")
+    href: str
+
+
+class MeasuredJob(ExperimentJob):
+    figures: list[JobFigure] = Field(description="What the table is made of; empty until the job has succeeded.")
+
+
+class MeasuredJobList(Out):
+    data: list[MeasuredJob]
+
+
+class FigureOut(FigureHead):
+    """One figure with one provenance: a column of the table."""
+
+    cases: list[CellOut]
+
+
+class ExperimentOut(Out):
+    id: str
+    name: str | None
+    created_at: Time
+    states: dict[JobState, int] = Field(description="How many of its jobs are in each state.")
+    cases: list[str]
+    links: dict[str, str]
+
+
+class ExperimentPage(Out):
+    data: list[ExperimentOut]
+    has_more: bool
+    next_cursor: str | None
+
+
+class ExperimentDetail(ExperimentOut):
+    request: Json
+    jobs: list[ExperimentJob]
+    figures: list[FigureOut] = Field(description="The table, a figure at a time: of jobs that have succeeded.")

@@ -1,0 +1,27 @@
+"""Replies of /sample that are JSON."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from forger.schemas.base import Out
+
+Format = Literal["png", "webp", "json", "npy", "zip", "txt"]
+
+
+class Drawn(Out):
+    model: str
+    seed: int
+    class_: int | Literal["each"] | None = Field(alias="class")
+
+
+class Pictures(Drawn):
+    images: list[str] = Field(description="PNG files in base64.")
+
+
+class PointSamples(Drawn):
+    points: list[tuple[float] | tuple[float, float]] = Field(description="On a line, or in the plane.")
+
+
+class Strings(Drawn):
+    strings: list[str]
