@@ -1,6 +1,7 @@
 """The client against a real service: everything it can be asked for, as its user writes it."""
 
 import hashlib
+import inspect
 import io
 import json
 import subprocess
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from forger import Experiment, Forger, ForgerProblem, Job, Picture, client, connection
+from forger import Experiment, Forger, ForgerProblem, Job, Jobs, Picture, client, connection
 from tests.support.proxy import breaking_line
 from tests.support.service import CHECKOUT
 from tests.support.wait import until
@@ -27,6 +28,15 @@ def test_importing_it_brings_nothing_heavy() -> None:
     code = f"import sys, forger.client; print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-P", "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("kind", [Forger, Job, Jobs, Experiment, Picture])
+def test_every_argument_has_a_name_and_a_type_and_every_method_a_sentence(kind: type) -> None:
+    methods = {name: found for name, found in vars(kind).items() if inspect.isfunction(found) and name[0] != "_"}
+    for name, method in methods.items():
+        _, *given = inspect.signature(method).parameters.values()
+        assert all(one.kind != one.VAR_KEYWORD and one.annotation is not one.empty for one in given), name
+        assert method.__doc__, name
 
 
 def test_a_job_knows_what_it_published(forger: Forger, trained: Job) -> None:

@@ -65,7 +65,8 @@ async def _sample(
     if sample.href is None:
         return await asyncio.to_thread(_report, job.id, settings)
     version = await inference.sampler(job.model, None)
-    n = min(POINTS, settings.max_samples) if isinstance(version.recipe.data, Points) else compare.DRAWN
+    wanted = POINTS if isinstance(version.recipe.data, Points) else compare.DRAWN
+    n = min(wanted, settings.max_samples)
     picks = picks_of(version.recipe, None, n, compare.SEED)
     drawn = await inference.sample(version, picks, asyncio.wrap_future, seed=compare.SEED, temperature=1.0)
     return await imaging(comparison_sheet.row, version.recipe, drawn)
