@@ -22,12 +22,12 @@ from typing import Any
 import torch
 
 from app.core.settings import get_settings
-from app.core.states import JobState
 from app.db import migrate
 from app.services.creation import train
 from app.services.jobs import attempts, lifecycle
 from bench.options import parser_of
 from bench.results import Row, show, write
+from forger.wire import JobState
 from models.build import build, parameters
 from models.spec.families import FAMILIES
 from models.spec.recipe import Recipe

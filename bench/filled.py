@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
-from app.core.names import EVALUATE, TRAIN
 from app.core.settings import get_settings
-from app.core.states import ACTIVE, TERMINAL, JobState
+from app.core.states import ACTIVE
 from app.db.session import engine, unit_of_work
 from app.db.tables import Job
 from app.services.job_spec import Evaluate, JobSpec, Train
 from forger.schemas.specs import Weights
+from forger.wire import EVALUATE, TERMINAL, TRAIN, JobState
 from models.spec.resolve import resolve
 
 KINDS = (("gan", "ring8"), ("wgan_gp", "grid25"), ("dcgan", "digits"), ("cdcgan", "digits"), ("cyclegan", "day2night"))

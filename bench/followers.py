@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from app.core.states import JobState
 from app.services.jobs import attempts, lifecycle
 from bench.load import quantile
 from bench.sample_latency import System
+from forger.wire import JobState
 
 EVERY_S = 0.25
 """between two reports of a job"""

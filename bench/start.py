@@ -30,11 +30,11 @@ from statistics import median, quantiles
 import httpx2 as httpx
 import psutil
 
-from app.core.states import JobState
 from bench.options import parser_of
 from bench.results import CHECKOUT, Row, show, write
 from examples.demo import service
 from forger import Forger, Job, wire
+from forger.wire import JobState
 
 LOOK_S = 0.01
 PATIENCE_S = 300

@@ -19,8 +19,8 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from app.core.states import JobState
 from forger import Forger, ForgerProblem, Job, Picture, wire
+from forger.wire import JobState
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DEMO = CHECKOUT / "demo"

@@ -13,9 +13,9 @@ from app.core.disk_full import no_room
 from app.core.errors import FencedOut
 from app.core.logging import get_logger
 from app.core.settings import Settings, get_settings
-from app.core.states import JobState
 from app.services.jobs import attempts, lifecycle
 from app.services.jobs.attempts import Claim
+from forger.wire import JobState
 from worker.runner_process import RunnerProcess
 from worker.runners.supervisor_link import DATABASE_LOST, ORPHANED
 

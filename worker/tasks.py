@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 from celery import Celery
 
-from app.core.names import EVALUATE, QUEUES, TASKS, TRAIN
+from app.core.names import QUEUES, TASKS
 from app.core.settings import get_settings
 from app.services.jobs import lifecycle
 from app.services.queue import EVALUATIONS
+from forger.wire import EVALUATE, TRAIN
 from worker.supervisor import supervise
 
 closing = threading.Event()

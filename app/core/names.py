@@ -4,8 +4,6 @@ from types import MappingProxyType
 
 from forger.wire import EVALUATE, GENERATE, TRAIN, TRANSLATE
 
-__all__ = ["BROKER_PREFIX", "EVALUATE", "GENERATE", "INFER", "INFERENCE", "QUEUES", "TASKS", "TRAIN", "TRANSLATE"]
-
 TASKS = MappingProxyType({kind: f"forger.{kind}" for kind in (TRAIN, EVALUATE, GENERATE, TRANSLATE)})
 """Celery's task for each kind"""
 QUEUES = MappingProxyType({TRAIN: "training", EVALUATE: "evaluate", GENERATE: "evaluate", TRANSLATE: "evaluate"})

@@ -1,9 +1,6 @@
-"""The states of a job and every legal move between them."""
+"""Every legal move between the states of a job."""
 
-from forger.wire import TERMINAL, JobState
-
-__all__ = ["ACTIVE", "MOVES", "TERMINAL", "JobState", "sources"]
-
+from forger.wire import JobState
 
 # A job that was asked to pause or cancel may still end by itself first: that end stands.
 MOVES: dict[JobState, frozenset[JobState]] = {

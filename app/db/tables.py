@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from app.core.states import JobState
+from forger.wire import JobState
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",

@@ -4,8 +4,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from app.core.logging import get_logger
-from app.core.names import BROKER_PREFIX, QUEUES, TASKS, TRAIN
+from app.core.names import BROKER_PREFIX, QUEUES, TASKS
 from app.core.settings import Settings, get_settings
+from forger.wire import TRAIN
 
 if TYPE_CHECKING:  # Celery is a sixth of what an API imports, and no runner needs it
     from celery import Celery

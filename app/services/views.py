@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.core.states import JobState
 from app.db import tables
 from app.services.capacity import estimates
 from app.services.job_spec import JobSpec, Train, read_spec
+from forger.wire import JobState
 from models.spec.estimates.resources import Estimate
 from models.spec.recipe import Recipe
 from models.spec.upgrade import read

@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 
 from app.api.routes import events
 from app.core.settings import get_settings
-from app.core.states import JobState
 from app.main import create_app
 from app.services.jobs import attempts, event_stream, lifecycle
+from forger.wire import JobState
 from tests.api.conftest import Publish
 from tests.support.jobs import make_job, put_in, record_report
 from tests.support.server import serving

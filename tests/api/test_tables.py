@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from app.core.states import JobState
 from forger.schemas import experiment_tables
 from forger.schemas.base import Health
 from forger.schemas.experiments import ExperimentDetail, ExperimentJob, FigureOut
 from forger.schemas.figures import CellOut
+from forger.wire import JobState
 
 OWN, LATER = {"by": "watch"}, {"by": "evaluation"}
 

@@ -14,11 +14,11 @@ from starlette.testclient import TestClient
 
 from app.core.ids import new_id
 from app.core.settings import get_settings
-from app.core.states import JobState
 from app.core.store import Store
 from app.services.creation import translate
 from app.services.creation.translate import INPUT_FILE
 from app.services.jobs import attempts, lifecycle, shards
+from forger.wire import JobState
 from tests.api.conftest import Publish
 from tests.support.zips import noise, picture, saved, zipped
 from worker.runners.main import runner_of

@@ -1,4 +1,5 @@
-from app.core.states import ACTIVE, MOVES, TERMINAL, JobState, sources
+from app.core.states import ACTIVE, MOVES, sources
+from forger.wire import TERMINAL, JobState
 
 
 def test_every_state_has_its_moves() -> None:

@@ -10,11 +10,11 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from app.core.settings import CHECKOUT, Settings
-from app.core.states import JobState
 from app.db.session import unit_of_work
 from app.main import create_app
 from app.services.jobs import attempts
 from app.services.system.metrics import Metrics
+from forger.wire import JobState
 from tests.support.exports import write_vivid
 from tests.support.jobs import make_job, put_in
 

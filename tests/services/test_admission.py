@@ -9,7 +9,6 @@ from sqlalchemy import update
 
 from app.core.errors import Busy, NoRoom
 from app.core.settings import get_settings
-from app.core.states import JobState
 from app.db.repositories.database import stored_bytes
 from app.db.session import unit_of_work
 from app.db.tables import ModelVersion
@@ -21,6 +20,7 @@ from app.services.inference.service import Inference
 from app.services.jobs import attempts, lifecycle
 from app.services.models import registry
 from app.services.views import JobView
+from forger.wire import JobState
 from models.spec.recipe import Recipe
 from tests.services.test_bulk import DRAW
 from tests.services.test_evaluations import HOW

@@ -11,11 +11,12 @@ import pytest
 
 from app.core.errors import FencedOut
 from app.core.settings import CHECKOUT, get_settings
-from app.core.states import ACTIVE, JobState
+from app.core.states import ACTIVE
 from app.services.creation import train
 from app.services.jobs import attempt_files, attempts, lifecycle
 from app.services.jobs.attempt_files import FilesLost
 from app.services.models import registry
+from forger.wire import JobState
 from models.spec.resolve import resolve
 from tests.support.jobs import export_file, make_job, put_in, record_report
 

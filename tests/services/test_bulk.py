@@ -9,7 +9,6 @@ import pytest
 from app.core.errors import Conflict, FencedOut, ForgerError, Invalid, NotFound
 from app.core.limits import GENERATED_MOST
 from app.core.settings import get_settings
-from app.core.states import JobState
 from app.core.store import Store
 from app.services.creation import evaluate, generate, translate
 from app.services.inference.service import Inference
@@ -19,6 +18,7 @@ from app.services.models import registry
 from app.services.models.source_weights import SOURCE_FILE
 from app.services.views import JobView
 from forger.schemas.specs import Weights
+from forger.wire import JobState
 from models.spec.data import Images
 from models.spec.resolve import resolve
 from tests.support.jobs import export_file, make_job, put_in

@@ -8,11 +8,11 @@ from sqlalchemy import update
 from app.core import machine
 from app.core.errors import Invalid
 from app.core.settings import get_settings
-from app.core.states import JobState
 from app.db.session import unit_of_work
 from app.db.tables import Job
 from app.services.capacity import durations
 from app.services.jobs import attempts, lifecycle
+from forger.wire import JobState
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from tests.support.jobs import export_file, make_job, put_in

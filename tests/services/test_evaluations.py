@@ -7,7 +7,6 @@ import pytest
 
 from app.core.errors import Conflict, ForgerError, Invalid, NotFound
 from app.core.settings import get_settings
-from app.core.states import JobState
 from app.core.store import Store
 from app.services.creation import evaluate
 from app.services.job_spec import Evaluate, JobPlan
@@ -15,6 +14,7 @@ from app.services.jobs import attempts, lifecycle
 from app.services.models import registry
 from app.services.models.source_weights import SOURCE_FILE
 from app.services.views import JobView
+from forger.wire import JobState
 from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import export_file, make_job, put_in
 

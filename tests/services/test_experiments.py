@@ -12,13 +12,13 @@ from sqlalchemy import text
 
 from app.core.errors import Conflict, Invalid, NotFound
 from app.core.settings import CHECKOUT
-from app.core.states import JobState
 from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
 from app.services import idempotency
 from app.services.experiments import lifecycle as experiments
 from app.services.idempotency import Replay, once
 from app.services.jobs import lifecycle
+from forger.wire import JobState
 from tests.support.experiments import NOTHING, RING, evaluate, make_experiment, succeed
 from tests.support.jobs import put_in
 

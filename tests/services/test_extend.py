@@ -7,11 +7,11 @@ import pytest
 
 from app.core.errors import Conflict, Invalid
 from app.core.settings import get_settings
-from app.core.states import JobState
 from app.services.job_spec import Train
 from app.services.jobs import attempts, lifecycle
 from app.services.models import registry
 from app.services.views import JobView
+from forger.wire import JobState
 from tests.support.jobs import export_file, make_job, put_in, record_report
 
 S = JobState

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import Conflict, NotFound
-from app.core.states import MOVES, TERMINAL, JobState
+from app.core.states import MOVES
 from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
 from app.services.jobs import attempts, lifecycle
 from app.services.views import JobView
+from forger.wire import TERMINAL, JobState
 from tests.support.jobs import make_job, put_in
 
 S = JobState

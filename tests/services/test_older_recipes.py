@@ -11,7 +11,6 @@ from safetensors.torch import load_file, save_file
 from sqlalchemy import select
 
 from app.core.settings import CHECKOUT, get_settings
-from app.core.states import JobState
 from app.core.store import Store
 from app.db.repositories import datasets as dataset_rows
 from app.db.session import unit_of_work
@@ -22,6 +21,7 @@ from app.services.experiments import lifecycle as experiments
 from app.services.job_spec import Train
 from app.services.jobs import attempts, lifecycle
 from app.services.models import registry
+from forger.wire import JobState
 from models.export import HEADER, export_checkpoint, load_export
 from models.spec import upgrade
 from models.spec.recipe import Recipe

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from app.core.names import BROKER_PREFIX, EVALUATE, QUEUES, TRAIN
+from app.core.names import BROKER_PREFIX, QUEUES
 from app.core.settings import get_settings
-from app.core.states import JobState
 from app.embedded import redis as embedded
 from app.services import queue
 from app.services.broker import RINGS
 from app.services.jobs import lifecycle
+from forger.wire import EVALUATE, TRAIN, JobState
 from tests.support.jobs import make_job
 from tests.support.wait import until
 

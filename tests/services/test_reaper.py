@@ -12,14 +12,13 @@ import pytest
 
 from app.core import owner
 from app.core.ids import new_id
-from app.core.names import EVALUATE, TRAIN
 from app.core.settings import CHECKOUT, get_settings
-from app.core.states import JobState
 from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
 from app.services.jobs import attempts, lifecycle
 from app.services.system import home
 from app.services.system.reaper import Reaper, reap
+from forger.wire import EVALUATE, TRAIN, JobState
 from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import expire, export_file, make_job, put_in
 from tests.support.wait import until

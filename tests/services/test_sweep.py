@@ -9,13 +9,13 @@ from sqlalchemy import text
 from app.core.errors import Conflict, NotFound
 from app.core.ids import new_id
 from app.core.settings import get_settings
-from app.core.states import TERMINAL, JobState
 from app.core.store import Store
 from app.db.session import unit_of_work
 from app.services import idempotency
 from app.services.jobs import attempts, lifecycle
 from app.services.models import registry
 from app.services.system import garbage, home
+from forger.wire import TERMINAL, JobState
 from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import export_file, make_job, put_in, record_report
 

@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy import text
 
 from app.core.settings import get_settings
-from app.core.states import JobState
 from app.db.session import unit_of_work
 from app.services.creation import train
 from app.services.idempotency import Answer
 from app.services.jobs import attempts, lifecycle
 from app.services.jobs.attempts import Reported
 from app.services.views import JobView
+from forger.wire import JobState
 from models.spec.resolve import resolve
 
 

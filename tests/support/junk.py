@@ -7,8 +7,9 @@ from typing import Any
 
 from redis import Redis
 
-from app.core.names import BROKER_PREFIX, QUEUES, TRAIN
+from app.core.names import BROKER_PREFIX, QUEUES
 from app.services import queue
+from forger.wire import TRAIN
 
 QUEUE = BROKER_PREFIX + QUEUES[TRAIN]
 Envelope = dict[str, Any]

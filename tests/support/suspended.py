@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 
 from app.core.settings import CHECKOUT, get_settings
-from app.core.states import TERMINAL, JobState
 from app.services.jobs import attempts, lifecycle
 from app.services.views import JobView
+from forger.wire import TERMINAL, JobState
 from tests.support.machines import environment
 from tests.support.wait import until
 from tests.support.worker import writable

@@ -13,10 +13,10 @@ import psutil
 from sqlalchemy.engine import make_url
 
 from app.core.settings import CHECKOUT, get_settings
-from app.core.states import JobState
 from app.embedded import redis
 from app.services.jobs import lifecycle
 from app.services.views import JobView
+from forger.wire import JobState
 from tests.support.wait import until
 
 Process = subprocess.Popen[bytes]

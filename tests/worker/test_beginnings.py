@@ -4,12 +4,12 @@ import psutil
 import pytest
 
 from app.core.settings import get_settings
-from app.core.states import TERMINAL, JobState
 from app.services.creation import train
 from app.services.inference.service import Inference
 from app.services.jobs import attempts, lifecycle
 from app.services.models import registry
 from app.services.views import EventView, JobView
+from forger.wire import TERMINAL, JobState
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from tests.support.checkpoints import write_checkpoint

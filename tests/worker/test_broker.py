@@ -8,10 +8,10 @@ import pytest
 from redis import Redis
 
 from app.core.settings import get_settings
-from app.core.states import TERMINAL, JobState
 from app.services.inference.redis_codec import connect
 from app.services.jobs import lifecycle
 from app.services.system import health
+from forger.wire import TERMINAL, JobState
 from tests.support import junk
 from tests.support.broker import cannot_save, saves_again
 from tests.support.jobs import make_job

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from app.core.settings import get_settings
-from app.core.states import TERMINAL, JobState
 from app.core.store import Store, sha256_of
 from app.services.creation import generate
 from app.services.inference.service import Inference
 from app.services.jobs import lifecycle, shards
 from app.services.models.source_weights import SOURCE_FILE
 from app.services.views import JobView
+from forger.wire import TERMINAL, JobState
 from tests.support.exports import publish_slow, publish_vivid
 from tests.support.jobs import make_job
 from tests.support.worker import Process, running_worker, until_state, until_step

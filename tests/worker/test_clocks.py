@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from app.core.settings import get_settings
-from app.core.states import TERMINAL, JobState
 from app.core.store import Store
 from app.services.jobs import lifecycle
 from app.services.models import registry
 from app.services.system import garbage
+from forger.wire import TERMINAL, JobState
 from tests.support.jobs import make_job
 from tests.support.wait import until
 from tests.support.worker import Process, running_worker, until_state, worker_log

@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from app.core.names import TRAIN
 from app.core.settings import get_settings
-from app.core.states import TERMINAL, JobState
 from app.core.store import Store
 from app.services.creation import evaluate
 from app.services.jobs import attempts, lifecycle
 from app.services.models.source_weights import SOURCE_FILE
 from app.services.views import JobView
+from forger.wire import TERMINAL, TRAIN, JobState
 from tests.support.checkpoints import checkpoint_of
 from tests.support.jobs import make_job
 from tests.support.worker import Process, running_worker, until_state, until_step

@@ -5,10 +5,10 @@ from typing import Any
 import psutil
 import pytest
 
-from app.core.states import TERMINAL, JobState
 from app.services.jobs import lifecycle
 from app.services.models import registry
 from app.services.views import JobView
+from forger.wire import TERMINAL, JobState
 from models.spec.watch import METRICS
 from tests.support.jobs import make_job
 from tests.support.wait import until

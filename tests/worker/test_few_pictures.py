@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from app.core.states import JobState
 from app.services.creation import train
 from app.services.datasets import catalog
 from app.services.jobs import attempts, lifecycle
 from app.services.models import registry
+from forger.wire import JobState
 from models.spec.resolve import resolve
 from tests.services.test_datasets import take
 from tests.support.zips import picture

@@ -10,10 +10,10 @@ import pytest
 
 from app.core import owner
 from app.core.settings import get_settings
-from app.core.states import TERMINAL, JobState
 from app.services.creation import evaluate
 from app.services.jobs import attempts, lifecycle
 from app.services.views import JobView
+from forger.wire import TERMINAL, JobState
 from tests.support.checkpoints import checkpoint_of
 from tests.support.jobs import make_job
 from tests.support.wait import until

@@ -6,9 +6,9 @@ import pytest
 
 from app.core.machine import FIRST_TO_DIE
 from app.core.settings import get_settings
-from app.core.states import JobState
 from app.services.jobs import attempts, lifecycle
 from bench import estimates
+from forger.wire import JobState
 from models.spec.families import FAMILIES
 from tests.support.jobs import make_job
 from worker.runner_process import RunnerProcess

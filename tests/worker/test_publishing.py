@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from app.core.settings import get_settings
-from app.core.states import TERMINAL, JobState
 from app.core.store import sha256_of
 from app.services.jobs import lifecycle
 from app.services.views import JobView
+from forger.wire import TERMINAL, JobState
 from models.export import export_checkpoint
 from tests.support.jobs import make_job
 from tests.support.wait import until

@@ -7,9 +7,9 @@ import psutil
 import pytest
 
 from app.core.settings import get_settings
-from app.core.states import TERMINAL, JobState
 from app.services.jobs import lifecycle
 from app.services.views import JobView
+from forger.wire import TERMINAL, JobState
 from tests.support.jobs import make_job
 from tests.support.wait import until
 from tests.support.worker import Process, running_worker, until_state, until_step

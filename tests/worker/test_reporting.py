@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import FencedOut
-from app.core.states import JobState
 from app.services.jobs import attempts, lifecycle
 from app.services.jobs.attempts import Reported
+from forger.wire import JobState
 from tests.support.jobs import make_job
 from worker.runners.report_writer import MOST, Reports
 

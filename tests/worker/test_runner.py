@@ -9,11 +9,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.core.settings import get_settings
-from app.core.states import JobState
 from app.services.creation import train
 from app.services.datasets.intake import Intake
 from app.services.jobs import attempts, lifecycle
 from app.services.views import JobView
+from forger.wire import JobState
 from models.spec.resolve import resolve
 from tests.support.jobs import make_job
 from tests.support.zips import classes, zipped

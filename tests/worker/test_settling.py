@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from app.core.names import EVALUATE, GENERATE, TRAIN, TRANSLATE
 from app.services.job_spec import JobPlan, read_spec
 from app.services.jobs import attempts, lifecycle
 from app.services.views import JobView
+from forger.wire import EVALUATE, GENERATE, TRAIN, TRANSLATE
 from models.spec.resolve import resolve
 from tests.support.settings import forget
 from worker.runners.numerics import settle

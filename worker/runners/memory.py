@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.core import machine
-from app.core.names import TRANSLATE
 from app.core.settings import get_settings
 from app.services import recipes
 from app.services.datasets import catalog
 from app.services.views import JobView
+from forger.wire import TRANSLATE
 from models.errors import JobFailure
 
 MARGIN = 2

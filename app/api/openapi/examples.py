@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from app.core.states import JobState
 from app.schemas import catalog_replies as replies
 from app.schemas.job_replies import ROOMS, estimate_out, recipe_json
 from app.services import recipes
@@ -15,6 +14,7 @@ from forger.schemas import catalog, compare, experiments, figures, jobs, samples
 from forger.schemas.base import Health, Json, Out
 from forger.schemas.dataset_report import Report
 from forger.schemas.specs import TrainSpec
+from forger.wire import JobState
 from models.spec.datasets import DATASETS
 from models.spec.families import FAMILIES
 

@@ -14,12 +14,12 @@ from starlette.types import Receive, Scope, Send
 from app.api.deps import TheFeed, TheInference
 from app.core.errors import FieldError, Invalid
 from app.core.limits import EVENTS
-from app.core.states import TERMINAL
 from app.services.inference.service import Inference
 from app.services.jobs import lifecycle
 from app.services.jobs.event_stream import Feed, Told
 from app.services.views import EventView
 from forger.schemas.jobs import EventList, EventOut
+from forger.wire import TERMINAL
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 

@@ -10,7 +10,6 @@ from app.api.openapi.refusals import refused
 from app.api.replies import experiment_columns, formats
 from app.core.errors import NotFound
 from app.core.settings import link
-from app.core.states import JobState
 from app.core.store import Store
 from app.schemas.job_replies import artifact_out, job_figures, job_out
 from app.schemas.jobs import Kind
@@ -28,7 +27,7 @@ from forger.schemas.jobs import (
     SampleList,
     SampleOut,
 )
-from forger.wire import REPLY_POINTS, REPLY_POINTS_LEAST, REPLY_POINTS_MOST
+from forger.wire import REPLY_POINTS, REPLY_POINTS_LEAST, REPLY_POINTS_MOST, JobState
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 

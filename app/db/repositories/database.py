@@ -3,8 +3,8 @@
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.core.states import JobState
 from app.db.tables import Artifact, Dataset, Identity, Job, ModelVersion
+from forger.wire import JobState
 
 
 def lock(session: Session) -> None:

@@ -5,10 +5,10 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.core.names import TRAIN
-from app.core.states import ACTIVE, JobState
+from app.core.states import ACTIVE
 from app.db.session import epoch_now
 from app.db.tables import Job
+from forger.wire import TRAIN, JobState
 
 LOOKED_AT, LINE = 200, 200
 """of the newest jobs that have succeeded, and of those that wait, the first"""

@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.core.states import JobState
 from app.db.session import epoch_now
 from app.db.statements import in_parts
 from app.db.tables import Experiment, Job
+from forger.wire import JobState
 
 
 def add(session: Session, experiment_id: str, **values: Any) -> None:

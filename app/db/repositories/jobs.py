@@ -9,12 +9,13 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import FencedOut
 from app.core.names import QUEUES
-from app.core.states import ACTIVE, TERMINAL, JobState, sources
+from app.core.states import ACTIVE, sources
 from app.db.repositories import events
 from app.db.repositories.events import Entry
 from app.db.session import epoch_now
 from app.db.statements import in_parts
 from app.db.tables import Artifact, Checkpoint, Job
+from forger.wire import TERMINAL, JobState
 
 Reason = tuple[str, str]
 """Code and sentence."""

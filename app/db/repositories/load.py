@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from app.core.names import TRAIN
-from app.core.states import ACTIVE, JobState
+from app.core.states import ACTIVE
 from app.db.session import epoch_now
 from app.db.tables import Job
+from forger.wire import TRAIN, JobState
 
 OWN_RECIPE = "own"
 """family of a job that came with a whole recipe"""

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from app.core import machine, speed
 from app.core.errors import FieldError, Invalid
 from app.core.settings import get_settings
-from app.core.states import JobState
 from app.db.repositories import durations as rows
 from app.db.session import unit_of_work
 from app.db.tables import Job
+from forger.wire import JobState
 from models.spec.estimates.duration import training_s
 from models.spec.recipe import Recipe
 

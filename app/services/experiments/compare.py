@@ -11,7 +11,6 @@ from app.core.errors import FieldError, Invalid, NotFound
 from app.core.ids import is_id
 from app.core.limits import COMPARED_JOBS, CURVE_POINTS, SCALE
 from app.core.settings import link
-from app.core.states import JobState
 from app.db.repositories import files, points
 from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
@@ -20,6 +19,7 @@ from app.services.experiments.recipe_diff import Difference, differences
 from app.services.jobs import measurements
 from app.services.jobs.measurements import FigureHead, Group, Measured, Spread
 from app.services.views import JobView
+from forger.wire import JobState
 from models.spec.recipe import Recipe
 
 DRAWN = 16

@@ -12,7 +12,6 @@ from app.core.errors import Conflict, FieldError, Invalid, NotFound, refused
 from app.core.ids import is_id, new_id
 from app.core.limits import ERRORS
 from app.core.settings import link
-from app.core.states import TERMINAL, JobState
 from app.db.repositories import experiments as rows
 from app.db.session import unit_of_work
 from app.db.tables import Experiment
@@ -26,6 +25,7 @@ from app.services.job_spec import Train
 from app.services.jobs import lifecycle, measurements
 from app.services.jobs.measurements import FigureHead, Measured, Spread, Summary
 from app.services.views import JobView
+from forger.wire import TERMINAL, JobState
 
 Json = dict[str, Any]
 UNNAMED = "case"

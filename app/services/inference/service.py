@@ -21,14 +21,13 @@ from app.core.errors import Busy, Conflict, FieldError, ForgerError, Invalid, No
 from app.core.gc_freeze import uncollected
 from app.core.limiter import Gate
 from app.core.logging import get_logger
-from app.core.names import TRAIN
 from app.core.settings import Settings, link
-from app.core.states import JobState
 from app.core.store import Store
 from app.services.datasets import catalog
 from app.services.jobs import lifecycle
 from app.services.models import registry
 from app.services.views import JobView, VersionView
+from forger.wire import TRAIN, JobState
 from models.spec.datasets import DATASETS, DatasetInfo
 from models.spec.recipe import Recipe
 from serving.protocol import AnyEngine, Array, Direction, ExportFlawed, Overloaded, Pick

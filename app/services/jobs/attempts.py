@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import FencedOut
 from app.core.settings import get_settings
-from app.core.states import ACTIVE, JobState, sources
+from app.core.states import ACTIVE, sources
 from app.core.store import Store
 from app.db.repositories import files, models, points
 from app.db.repositories import jobs as rows
@@ -24,6 +24,7 @@ from app.services import views
 from app.services.job_spec import Evaluate, read_spec
 from app.services.jobs import attempt_files
 from app.services.views import CheckpointView, JobView
+from forger.wire import JobState
 from models.spec.recipe import Recipe
 from models.spec.resolve import settled
 

@@ -20,13 +20,13 @@ from app.core.errors import NotFound
 from app.core.limiter import Gate
 from app.core.limits import EVENTS, STREAMS
 from app.core.logging import get_logger
-from app.core.states import TERMINAL
 from app.db.repositories import events as event_log
 from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
 from app.services import views
 from app.services.jobs import lifecycle
 from app.services.views import EventView
+from forger.wire import TERMINAL
 
 log = get_logger(__name__)
 P = ParamSpec("P")

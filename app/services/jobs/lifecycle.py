@@ -11,7 +11,6 @@ from app.core.errors import Conflict, FieldError, ForgerError, Invalid, NotFound
 from app.core.ids import new_id
 from app.core.names import QUEUES
 from app.core.settings import get_settings
-from app.core.states import TERMINAL, JobState
 from app.db.repositories import datasets as dataset_rows
 from app.db.repositories import events as event_log
 from app.db.repositories import files, points
@@ -27,7 +26,7 @@ from app.services.jobs import measurements
 from app.services.jobs.attempt_files import remove_files
 from app.services.jobs.measurements import Measured
 from app.services.views import ArtifactView, CheckpointView, EventView, JobView
-from forger.wire import REPLY_POINTS
+from forger.wire import REPLY_POINTS, TERMINAL, JobState
 from models.spec import plugins, upgrade
 from models.spec.datasets import DATASETS
 from models.spec.plugins import PluginMissing

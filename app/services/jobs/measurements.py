@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
-from app.core.names import TRAIN
 from app.db.repositories import experiments, points
 from app.services.jobs import confidence
 from app.services.views import JobView
+from forger.wire import TRAIN
 from models.spec.games import Paired
 from models.spec.recipe import Recipe
 from models.spec.watch import FIGURES, Figure

@@ -6,7 +6,6 @@ Every write names the fence, as in `attempts`.
 from pathlib import Path
 
 from app.core.settings import get_settings
-from app.core.states import JobState
 from app.core.store import Store
 from app.db.repositories import files
 from app.db.repositories import jobs as rows
@@ -14,6 +13,7 @@ from app.db.session import unit_of_work
 from app.services import views
 from app.services.jobs import attempts
 from app.services.views import ArtifactView
+from forger.wire import JobState
 
 SHARD = "shard"
 """kind of the artifacts, and of the events"""
