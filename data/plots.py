@@ -40,11 +40,12 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[Cell]], notes
         canvas = FigureCanvasAgg(figure)
         axes = figure.add_axes((0, 0, 1, 1))
         axes.axis("off")
-        drawn = axes.table([[cell.text for cell in row] for row in rows], colLabels=head, loc="upper left")
+        texts = [[cell.text for cell in row] for row in rows] or [[""] * len(head)]
+        drawn = axes.table(texts, colLabels=head, loc="upper left")
         drawn.auto_set_font_size(False)
         drawn.auto_set_column_width(list(range(len(head))))
         for (row, column), box in drawn.get_celld().items():
-            best = row > 0 and rows[row - 1][column].best
+            best = 0 < row <= len(rows) and rows[row - 1][column].best
             box.PAD = 0.06
             box.set(height=0.36, edgecolor=RULE, facecolor=BEST if best else PAPER)
             box.get_text().set(

@@ -1,11 +1,9 @@
 """Helpers that commands share: the client, the words that name a job, and the printing of replies."""
 
-import itertools
 import json
 import re
 import shutil
 import sys
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +15,7 @@ from forger.wire import ID_END
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+    from rich.console import Console
 
     from forger.client import Forger
     from forger.job import Job
@@ -29,9 +28,9 @@ CANDIDATES = 5
 """ids that are told where a short one may be several"""
 HEX = 32
 """characters of an id after its prefix"""
-WIDE, NARROW, WORD = 100, 6, 20
+WIDE, WHOLE = 100, 20
+"""characters of a line in a pipe, and of a word that is not broken"""
 _WORD = re.compile(r"[A-Za-z_]+")
-"""characters of a line in a pipe, and of a column that is made narrower"""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
@@ -96,39 +95,37 @@ def short(ids: Sequence[str]) -> dict[str, str]:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Columns under their names, no wider than the terminal, or WIDE in a pipe: long cells go on below."""
-    lines = [list(head), *([_cell(cell) for cell in row] for row in rows)]
-    columns = list(zip(*lines, strict=True))
-    widths = fitted([max(map(len, column)) for column in columns], room(), [_longest_word(*own) for own in columns])
+    """Print columns under their names, no wider than the terminal, or than WIDE in a pipe; long cells wrap."""
+    from rich.table import Table
+
+    lines = [[_cell(cell) for cell in row] for row in rows]
+    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+    for name, *cells in zip(head, *lines, strict=True):
+        drawn.add_column(name, overflow="fold", min_width=_longest_word(name, *cells))
     for line in lines:
-        cells = [textwrap.wrap(cell, size) or [""] for cell, size in zip(line, widths, strict=True)]
-        for parts in itertools.zip_longest(*cells, fillvalue=""):
-            typer.echo("  ".join(f"{part:{size}}" for part, size in zip(parts, widths, strict=True)).rstrip())
+        drawn.add_row(*line)
+    printer = console()
+    with printer.capture() as printed:
+        printer.print(drawn)
+    for text in printed.get().splitlines():
+        typer.echo(text.rstrip())
+
+
+def _longest_word(*cells: str) -> int:
+    """Return the letters of the longest word that stays whole: critic_saturated is one word, a long id is none."""
+    return max((len(word) for cell in cells for word in _WORD.findall(cell) if len(word) <= WHOLE), default=1)
+
+
+def console() -> "Console":
+    """Return what prints text as it is written: without markup, emoji and colours of its own choice."""
+    from rich.console import Console
+
+    return Console(width=room(), highlight=False, markup=False, emoji=False)
 
 
 def room() -> int:
     """Characters of a line."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
-
-
-def fitted(widths: Sequence[int], width: int, words: Sequence[int]) -> list[int]:
-    """Widths of columns two apart, the widest made narrower until they fit, none below NARROW.
-
-    None is made narrower than its longest word before the others are.
-    """
-    sizes = list(widths)
-    for floors in ([max(NARROW, word) for word in words], [NARROW] * len(sizes)):
-        while sum(sizes) + 2 * (len(sizes) - 1) > width:
-            wide = [column for column, size in enumerate(sizes) if size > floors[column]]
-            if not wide:
-                break
-            sizes[max(wide, key=sizes.__getitem__)] -= 1
-    return sizes
-
-
-def _longest_word(*cells: str) -> int:
-    """Letters of the longest word, a kind such as critic_saturated being one; what is longer than WORD is none."""
-    return max((len(word) for cell in cells for word in _WORD.findall(cell) if len(word) <= WORD), default=0)
 
 
 def _cell(value: object) -> str:
@@ -168,7 +165,7 @@ def health(known: "Health | None") -> str | None:
 
 
 def pairs(facts: Mapping[str, object]) -> None:
-    """A name and its value to a line."""
+    """Print a name and its value on each line."""
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
         typer.echo(f"{name:{width}}  {value}")

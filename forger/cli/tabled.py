@@ -28,10 +28,7 @@ def show(head: Sequence[str], rows: Iterable[Sequence[Cell]], title: str | None 
 
     Columns that do not fit beside the others stand in a further table, after the first column again.
     """
-    from rich.console import Console
-
-    kept, width = list(rows), ask.room()
-    console = Console(width=width, highlight=False, markup=False)
+    kept, width, console = list(rows), ask.room(), ask.console()
     for number, chosen in enumerate(_groups([head, *([cell.told for cell in row] for row in kept)], width)):
         part = [[row[column] for column in chosen] for row in kept]
         console.print(_table([head[column] for column in chosen], part, None if number else title))

@@ -1,22 +1,65 @@
-"""Pictures of tables and of samples beside each other."""
+"""Tables and sheets, as far as a program can see that they are legible."""
+
+import io
 
 import numpy as np
 import pytest
-from PIL import ImageColor
+from PIL import Image, ImageColor
 
 from data import plots
 from data.plots import Cell
 
+GREEN = ImageColor.getrgb(plots.BEST)
 
-def test_a_table_marks_its_best_cells() -> None:
-    rows = [[Cell("one"), Cell("2.5", best=True)], [Cell("two"), Cell("3.5")]]
-    plain = [[Cell(cell.text) for cell in row] for row in rows]
-    green = np.array(ImageColor.getrgb(plots.BEST))
-    marked, unmarked = (np.asarray(plots.table("t", ("case", "kid"), cells, ["note"])) for cells in (rows, plain))
-    assert (marked == green).all(axis=2).sum() > 500
-    assert not (unmarked == green).all(axis=2).any()
+
+def has(picture: Image.Image, colour: tuple[int, ...]) -> int:
+    return int((np.asarray(picture) == colour).all(axis=2).sum())
+
+
+@pytest.mark.parametrize("words", ["short", "a very long title of a table that has one narrow column only"])
+def test_nothing_is_cut_off(words: str) -> None:
+    """The margin to the right stays white, whatever is longest."""
+    wide = Cell("0.123456 ± 0.000123 (5)")
+    drawn = [
+        plots.table(words, ["case", "frechet ↓"], [[Cell("a"), Cell("1")]], []),
+        plots.table("t", ["case", words], [[Cell("a"), wide]], []),
+        plots.table("t", ["case", "x"], [[Cell(words), wide]], []),
+        plots.table("t", ["case", "x"], [[Cell("a"), Cell("1")]], [words]),
+    ]
+    for picture in drawn:
+        assert (np.asarray(picture)[:, -8:] == 255).all()
+
+
+def test_the_best_is_marked() -> None:
+    plain = plots.table("t", ["case", "x"], [[Cell("a"), Cell("1")], [Cell("b"), Cell("2")]], [])
+    marked = plots.table("t", ["case", "x"], [[Cell("a"), Cell("1", best=True)], [Cell("b"), Cell("2")]], [])
+    assert has(plain, GREEN) == 0
+    assert has(marked, GREEN) > 500
 
 
 @pytest.mark.parametrize("text", ["$\\frac{$", "a$b$c_", ""])
-def test_text_is_written_as_it_is(text: str) -> None:
+def test_text_is_no_formula(text: str) -> None:
     assert plots.table(text, (text,), [[Cell(text)]], [text]).width > 0
+
+
+def test_a_table_without_rows_says_why() -> None:
+    picture = plots.table("t", ["case"], [], ["Nothing is measured yet."])
+    assert has(picture, (255, 255, 255)) < picture.width * picture.height
+
+
+def test_samples_stand_beside_each_other_and_then_below() -> None:
+    red, blue = (Image.new("RGB", (300, 100), colour) for colour in ("red", "blue"))
+    picture = plots.sheet([("a", "x", red), ("b", "", blue), ("c", "", red), ("d", "", blue)], None)
+    assert has(picture, (255, 0, 0)) == has(picture, (0, 0, 255)) == 2 * 300 * 100
+    assert picture.width <= plots.WIDTH + 2 * plots.PAD
+    first, last = np.argwhere((np.asarray(picture) == (0, 0, 255)).all(axis=2))[[0, -1]]
+    assert last[0] > first[0] + 100, "the fourth does not fit beside the others"
+    assert last[1] < first[1] + 300
+
+
+def test_grey_samples_and_curves_with_gaps_are_drawn() -> None:
+    curves = plots.plot("frechet", {"a": [(1, 2.0), (2, None), (3, 1.0)], "b": []})
+    picture = plots.sheet([("a", "", Image.new("L", (20, 20), 128))], curves)
+    assert picture.height > curves.height + 20
+    with Image.open(io.BytesIO(plots.png(picture))) as read:
+        assert read.size == picture.size
