@@ -31,8 +31,9 @@ def test_nothing_is_cut_off(words: str) -> None:
 
 
 def test_the_best_is_marked() -> None:
-    plain = plots.table("t", ["case", "x"], [[Cell("a"), Cell("1")], [Cell("b"), Cell("2")]], [])
-    marked = plots.table("t", ["case", "x"], [[Cell("a"), Cell("1", best=True)], [Cell("b"), Cell("2")]], [])
+    head = ["case", "frechet ↓"]
+    plain = plots.table("t", head, [[Cell("a"), Cell("1")], [Cell("b"), Cell("2")]], [])
+    marked = plots.table("t", head, [[Cell("a"), Cell("1", best=True)], [Cell("b"), Cell("2")]], [])
     assert has(plain, GREEN) == 0
     assert has(marked, GREEN) > 500
 
