@@ -62,7 +62,7 @@ def test_what_takes_long_to_import_comes_when_it_is_needed(modules: str, absent:
 
 @pytest.mark.processes
 def test_the_client_imports_nothing_of_ours() -> None:
-    """Whatever part of it is imported; that its four dependencies are enough, tests/client/test_alone.py shows."""
+    """Whatever part of it is imported; that its four dependencies are enough, tests/forger/test_alone.py shows."""
     code = (
         "import importlib, json, pkgutil, sys, forger\n"
         "for found in pkgutil.walk_packages(forger.__path__, 'forger.'):\n"

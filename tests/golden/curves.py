@@ -8,7 +8,7 @@ import torch
 from data.batches import Batches
 from data.readers.builtin import load
 from models.spec.training import Budget
-from tests.training.test_exactness import small
+from tests.worker.training.test_exactness import small
 from worker.training.numerics import Numerics, apply
 from worker.training.trainer import Trainer
 

@@ -1,0 +1,452 @@
+"""/datasets: uploads become datasets, or are refused in words with nothing left behind."""
+
+import asyncio
+import io
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from app.api.requests import uploads
+from app.core.settings import get_settings
+from app.core.store import Store
+from app.main import create_app
+from data.archive import Index
+from data.uploads import report as intake_report
+from forger.cli.datasets import findings
+from forger.schemas.dataset_report import Report, Span, Transform
+from tests.app.api.conftest import Publish
+from tests.app.api.test_problems import a_problem
+from tests.support.zips import classes, noise, picture, saved, zipped
+
+Body = dict[str, Any]
+Members = dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def client(api_home: Path) -> Iterator[TestClient]:
+    limits = {
+        "max_dataset_bytes": 3_000_000,
+        "max_dataset_unpacked_bytes": 200_000_000,
+        "max_dataset_members": 100,
+        "max_pixels": 100_000,
+    }
+    app = create_app(get_settings().model_copy(update=limits))
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        yield client
+
+
+def upload(client: TestClient, data: bytes | Members, name: str, **fields: str) -> Any:
+    file = data if isinstance(data, bytes) else zipped(data)
+    return client.post("/datasets", files={"file": ("../x.zip", file)}, data={"name": name} | fields)
+
+
+def made(client: TestClient, data: bytes | Members, name: str, **fields: str) -> Body:
+    reply = upload(client, data, name, **fields)
+    assert reply.status_code == 201, reply.text
+    assert reply.headers["location"] == f"/datasets/{name}"
+    body: dict[str, Any] = reply.json()
+    assert client.get(f"/datasets/{name}").json() == body
+    return body
+
+
+def listed(client: TestClient) -> list[str]:
+    return [dataset["name"] for dataset in client.get("/datasets").json()["data"]]
+
+
+@pytest.fixture(scope="module")
+def pets(client: TestClient) -> Body:
+    return made(client, {"pets/README.md": b"#", **classes("pets/s10", "pets/s2", width=40, height=50)}, "pets")
+
+
+def test_class_folders_become_a_labelled_dataset(client: TestClient, pets: Body) -> None:
+    body = pets
+    assert (body["kind"], body["uploaded"], body["size"]) == ("images", True, 6)
+    assert (body["side"], body["channels"]) == (32, 3)
+    assert (body["classes"], body["class_names"]) == (2, ["s2", "s10"])
+    report = body["report"]
+    assert report["layout"] == "classes"
+    assert report["classes"] == {
+        "total": 2, "first": [{"name": "s2", "pictures": 3}, {"name": "s10", "pictures": 3}],
+    }  # fmt: skip
+    assert report["ignored"] == {"total": 1, "first": ["pets/README.md"]}
+    assert body["links"] == {"self": "/datasets/pets", "sheet": "/datasets/pets/sheet"}
+    assert "pets" in listed(client)
+
+
+@pytest.fixture(scope="module")
+def mixed(client: TestClient) -> Body:
+    deep = Image.fromarray(np.random.default_rng(5).integers(0, 65536, (70, 30), np.uint16))
+    clear = noise(64, 64, 6)
+    clear.putalpha(128)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    members = {
+        "cat/deep.png": saved(deep),
+        "cat/clear.png": saved(clear),
+        "cat/turned.jpg": saved(noise(80, 40, 7), "JPEG", exif=exif),
+        "cat/grey.pgm": saved(noise(64, 64, 8, "L"), "PPM"),
+        "dog/colour.webp": saved(noise(64, 64, 9), "WEBP", lossless=True),
+        "dog/same.bmp": saved(noise(64, 64, 9), "BMP"),
+        "dog/flat.png": saved(Image.new("RGB", (64, 64), "teal")),
+        "dog/text.png": b"this is a text",
+        "dog/cut.png": picture(1, 64, 64)[:200],
+        "dog/large.png": saved(Image.new("L", (400, 251))),
+    }
+    return made(client, members, "mixed")
+
+
+def test_the_report_counts_what_is_there(mixed: Body) -> None:
+    report = mixed["report"]
+    assert (report["pictures"], report["left_out"]) == (7, 3)
+    assert (report["grey"], report["colour"], report["alpha"], report["sixteen_bit"]) == (2, 5, 1, 1)
+    assert report["formats"] == {"BMP": 1, "JPEG": 1, "PNG": 3, "PPM": 1, "WEBP": 1}
+    assert report["width"] == {"least": 30, "median": 64.0, "most": 64}
+    assert report["height"] == {"least": 64, "median": 64.0, "most": 80}
+    assert (report["enlarged"], report["balance"]) == (2, 0.75)
+    assert report["near_constant"] == {"total": 1, "first": ["dog/flat.png"]}
+    assert report["duplicates"] == {"total": 1, "first": [["dog/colour.webp", "dog/same.bmp"]]}
+    corrupt = {item["name"]: item["reason"] for item in report["corrupt"]["first"]}
+    assert report["corrupt"]["total"] == len(corrupt) == 3
+    assert "no picture we read" in corrupt["dog/text.png"]
+    assert "cut short" in corrupt["dog/cut.png"]
+    assert "max_pixels" in corrupt["dog/large.png"]
+    transform = report["transform"]
+    assert (transform["side"], transform["channels"], transform["filter"]) == (64, 3, "bicubic")
+    assert "resize to 64 x 64" in transform["steps"][-1]
+
+
+@pytest.fixture(scope="module")
+def grey(client: TestClient) -> Body:
+    members = {f"{n}.png": saved(noise(20, 20, n, "L").convert("RGB")) for n in range(3)}
+    return made(client, members, "grey")
+
+
+def test_grey_pictures_make_a_grey_dataset_whatever_their_files_say(grey: Body) -> None:
+    assert (grey["channels"], grey["side"], grey["classes"]) == (1, 20, 0)
+    assert grey["report"]["grey"] == 3
+
+
+def test_two_folders_become_two_piles(client: TestClient) -> None:
+    unpaired = made(client, {"A/1.png": picture(1), "A/2.png": picture(2), "B/3.png": picture(3)}, "piles")
+    assert (unpaired["kind"], unpaired["size"]) == ("unpaired", 3)
+    assert unpaired["report"]["piles"] == {"a": 2, "b": 1}
+    paired = made(client, {f"{pile}/{n}.png": picture(n) for pile in "AB" for n in range(3)}, "pairs")
+    assert (paired["kind"], paired["size"]) == ("paired", 3)
+    halves = made(client, {"1.png": picture(1, 80, 40)}, "halves", layout="side_by_side")
+    assert (halves["kind"], halves["side"]) == ("paired", 40)
+    assert "left half" in " ".join(halves["report"]["transform"]["steps"])
+
+
+def test_the_report_says_which_folder_each_pile_was(client: TestClient) -> None:
+    members = {"a_dusk/1.png": picture(1), "a_dusk/2.png": picture(2, 9, 9), "b_day/3.png": picture(3)}
+    kept = made(client, members, "skies", layout="unpaired")["report"]
+    assert kept["folders"] == {"a": "a_dusk", "b": "b_day"}
+    said = findings(Report.model_validate(kept))
+    assert said["piles"] == "a: a_dusk (2), b: b_day (1)"
+    assert f"1 smaller than {kept['transform']['side']} px" in str(said["of these"])
+    paired = made(client, {f"{pile}/{n}.png": picture(n) for pile in ("day", "dusk") for n in range(2)}, "twins",
+                  layout="paired")  # fmt: skip
+    assert paired["report"]["folders"] == {"a": "day", "b": "dusk"}
+    older = Report.model_validate(kept | {"folders": {}})
+    assert findings(older)["piles"] == "a: 2, b: 1"
+
+
+def test_the_reply_has_every_field_of_the_report() -> None:
+    for kept, told in (
+        (intake_report.Report, Report),
+        (intake_report.Transform, Transform),
+        (intake_report.Span, Span),
+    ):
+        assert [field.name for field in fields(kept)] == list(told.model_fields)
+
+
+def test_long_lists_are_cut_and_counted(client: TestClient) -> None:
+    report = made(client, {f"{n}.png": picture(0) if n < 2 else b"x" for n in range(80)}, "bad")["report"]
+    assert report["corrupt"]["total"] == 78
+    assert len(report["corrupt"]["first"]) == 50
+
+
+@pytest.mark.usefixtures("pets")
+def test_the_sheet_shows_pictures_as_training_sees_them(client: TestClient) -> None:
+    reply = client.get("/datasets/pets/sheet")
+    assert reply.status_code == 200
+    assert reply.headers["content-type"] == "image/png"
+    sheet = np.asarray(Image.open(io.BytesIO(reply.content)))
+    cell = 64 + 2
+    assert sheet.shape == (2 * cell - 2, 8 * cell - 2, 3)
+    first = noise(40, 50, 3).crop((0, 5, 40, 45)).resize((32, 32), Image.Resampling.BICUBIC)
+    assert np.array_equal(sheet[:64:2, :64:2], np.asarray(first))
+    assert (sheet[:64, 3 * cell :][:, :64] == 0).all()
+    again = client.get("/datasets/pets/sheet", headers={"if-none-match": reply.headers["etag"]})
+    assert again.status_code == 304
+    a_problem(client.get("/datasets/digits/sheet"), 404)
+    a_problem(client.get("/datasets/none/sheet"), 404)
+
+
+@pytest.mark.usefixtures("mixed")
+def test_the_index_names_what_is_used_in_a_fixed_order(client: TestClient) -> None:
+    from app.services.datasets import catalog
+
+    files = catalog.files("mixed")
+    assert files is not None
+    index = Index.from_bytes(files.index.read_bytes())
+    assert index.train.piles == (
+        ("cat/clear.png", "cat/deep.png", "cat/grey.pgm", "cat/turned.jpg",
+         "dog/colour.webp", "dog/flat.png", "dog/same.bmp"),
+    )  # fmt: skip
+    assert index.train.labels == (0, 0, 0, 0, 1, 1, 1)
+
+
+@pytest.mark.usefixtures("pets")
+def test_names_are_taken_once(client: TestClient) -> None:
+    for name in ("pets", "digits"):
+        body = a_problem(upload(client, classes("a", "b"), name), 409)
+        assert body["code"] == "dataset_exists"
+        assert body["errors"][0]["pointer"] == "/name"
+
+
+# ---- refusals
+
+
+def with_member(name: str, data: bytes = b"", *, mode: int = 0, flags: int = 0, **changes: Any) -> bytes:
+    """A good zip with one strange member."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("cat/1.png", picture(1))
+        info = zipfile.ZipInfo(name)
+        info.external_attr = mode << 16
+        for field, value in changes.items():
+            setattr(info, field, value)
+        archive.writestr(info, data)
+    packed = out.getvalue()
+    if flags:
+        at = packed.rindex(b"PK\1\2") + 8
+        packed = packed[:at] + struct.pack("<H", flags) + packed[at + 2 :]
+    return packed
+
+
+def twice() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("cat/1.png", picture(1))
+        archive.writestr("cat/2.png", picture(2))
+    return out.getvalue().replace(b"cat/2.png", b"cat/1.png")
+
+
+def unpacking_to(size: int) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("big.bmp", "w") as member:
+        for _ in range(size // 1_000_000):
+            member.write(bytes(1_000_000))
+    return out.getvalue()
+
+
+def bomb() -> bytes:
+    """A PNG that says it is 13000 pixels a side."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 13_000, 13_000, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(100_000))) + chunk(b"IEND", b"")
+
+
+GOOD = zipped(classes("cat", "dog"))
+LINK = stat.S_IFLNK | 0o777
+REFUSALS: dict[str, tuple[bytes | Callable[[], bytes], int, str, str]] = {
+    "nothing": (b"", 415, "unsupported_media", "no zip"),
+    "a text": (b"a text", 415, "unsupported_media", "no zip"),
+    "a picture": (picture(), 415, "unsupported_media", "no zip"),
+    "cut short": (GOOD[:-30], 422, "unreadable_archive", "cut short"),
+    "a damaged list": (GOOD.replace(b"PK\1\2", b"PK\1\3"), 422, "unreadable_archive", "damaged"),
+    "empty": (zipped({}), 422, "no_pictures", "empty"),
+    "no pictures": (zipped({"a.txt": b"x", "b/c.psd": b"8BPS"}), 422, "no_pictures", "no pictures"),
+    "none that can be read": (zipped({"a.png": b"x"}), 422, "no_pictures", "'a.png'"),
+    "a class without any": (zipped({**classes("cat"), "dog/1.png": b"x"}), 422, "no_pictures", "the class 'dog'"),
+    "a pile without any": (zipped({"A/1.png": b"x", "B/2.png": picture()}), 422, "no_pictures", "'A/1.png'"),
+    "a bomb alone": (zipped({"a.png": bomb()}), 422, "no_pictures", "13000 x 13000"),
+    "a way out": (with_member("../evil.png", picture()), 422, "unsafe_archive", "'../evil.png'"),
+    "a hidden way out": (with_member("a/../../evil.png"), 422, "unsafe_archive", "evil.png"),
+    "a way out by backslashes": (with_member("..\\evil.png"), 422, "unsafe_archive", "evil.png"),
+    "an absolute name": (with_member("/etc/passwd.png"), 422, "unsafe_archive", "'/etc/passwd.png'"),
+    "a drive": (with_member("C:\\evil.png"), 422, "unsafe_archive", "evil.png"),
+    "a link": (with_member("link.png", b"/etc/passwd", mode=LINK), 422, "unsafe_archive", "is a link"),
+    "a device": (with_member("dev.png", mode=stat.S_IFCHR), 422, "unsafe_archive", "device"),
+    "encrypted": (with_member("secret.png", picture(), flags=1), 422, "unsafe_archive", "'secret.png' is encrypted"),
+    "an odd method": (zipped(classes("a", "b"), zipfile.ZIP_LZMA), 422, "unsafe_archive", "packed by a method"),
+    "a long name": (with_member("x" * 600 + ".png"), 422, "unsafe_archive", "512 characters"),
+    "a name twice": (twice(), 422, "unsafe_archive", "two members called 'cat/1.png'"),
+    "a zip inside": (with_member("more.zip", GOOD), 422, "unclear_layout", "'more.zip' is an archive"),
+    "too many members": (zipped({f"{n}.png": b"" for n in range(101)}), 422, "archive_limit", "max_dataset_members"),
+    "a gigabyte": (lambda: unpacking_to(1 << 30), 422, "archive_limit", "max_dataset_unpacked_bytes"),
+    "packed too well": (lambda: unpacking_to(150_000_000), 422, "archive_limit", "times its size"),
+    "too many bytes": (b"PK" + bytes(3_000_001), 413, "too_large", "max_dataset_bytes"),
+    "far too many bytes": (b"PK" + bytes(4_000_000), 413, "too_large", "limit is"),
+    "beside folders": (zipped({"1.png": picture(), **classes("a")}), 422, "unclear_layout", "layout=flat"),
+}
+
+
+def everything(client: TestClient) -> tuple[list[str], list[Path]]:
+    home = get_settings().home
+    return listed(client), sorted(path for path in home.rglob("*") if path.is_file() and "forger.db" not in path.name)
+
+
+@pytest.mark.sampled(quick=12)
+@pytest.mark.parametrize("way", REFUSALS)
+def test_what_is_no_dataset_is_refused_in_words_and_nothing_is_left(client: TestClient, way: str) -> None:
+    content, status, code, words = REFUSALS[way]
+    data = content() if callable(content) else content
+    before = everything(client)
+    body = a_problem(upload(client, data, "refused"), status)
+    assert (body["code"], words in body["detail"]) == (code, True), body
+    assert everything(client) == before
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"name": "Pets"}, "/name"),
+        ({"name": "../x"}, "/name"),
+        ({"name": "x" * 64}, "/name"),
+        ({}, "/name"),
+        ({"name": "x", "layout": "spiral"}, "/layout"),
+        ({"name": "x", "colour": "blue"}, "/colour"),
+    ],
+)
+def test_wrong_fields_are_named(client: TestClient, fields: dict[str, str], pointer: str) -> None:
+    before = everything(client)
+    body = a_problem(client.post("/datasets", files={"file": GOOD + b""}, data=fields), 422)
+    assert [error["pointer"] for error in body["errors"]] == [pointer]
+    assert everything(client) == before
+
+
+def test_wrong_bodies_are_refused(client: TestClient) -> None:
+    before = everything(client)
+    for files in ({"other": GOOD}, {"file": (None, "x")}):
+        missing = a_problem(client.post("/datasets", files=files, data={"name": "x"}), 422)
+        assert [error["pointer"] for error in missing["errors"]] == ["/file"]
+    a_problem(client.post("/datasets", json={"name": "x"}), 415)
+    a_problem(client.post("/datasets", files=[("file", GOOD), ("file", GOOD)], data={"name": "x"}), 400)
+    head = {"content-type": "multipart/form-data; boundary=x"}
+    cut = b'--x\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n' + GOOD
+    a_problem(client.post("/datasets", content=cut, headers=head), 422)
+    a_problem(client.post("/datasets", content=b"--y", headers=head), 400)
+    assert everything(client) == before
+
+
+def test_received_files_are_removed_beside_the_event_loop(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes a while for large ones."""
+    close, on_loop = uploads._DiskParser.close, list[bool]()
+
+    def closing(parser: uploads._DiskParser) -> None:
+        on_loop.append(asyncio._get_running_loop() is not None)
+        close(parser)
+
+    monkeypatch.setattr(uploads._DiskParser, "close", closing)
+    a_problem(upload(client, b"a text", "refused"), 415)
+    assert on_loop == [False]
+
+
+@pytest.mark.slow
+def test_a_picture_that_breaks_its_reader_is_left_out(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child with no memory to spare cannot read the largest one."""
+    from app.core.sandbox.parent import Sandbox
+    from app.services.datasets import intake
+
+    monkeypatch.setattr(intake, "Sandbox", lambda children, readable: Sandbox(children, 330 << 20, readable))
+    settings = get_settings().model_copy(update={"max_pixels": 50_000_000})
+    members = {**classes("a", "b", each=4), "b/big.png": saved(Image.new("RGB", (6000, 6000), "red"))}
+    with TestClient(create_app(settings), base_url="http://127.0.0.1") as tight:
+        report = made(tight, members, "tight")["report"]
+    assert report["pictures"] == 8
+    (broken,) = report["corrupt"]["first"]
+    assert broken["name"] == "b/big.png"
+    assert "memory" in broken["reason"]
+
+
+def test_an_intake_that_takes_too_long_is_refused(api_home: Path) -> None:
+    settings = get_settings().model_copy(update={"max_intake_seconds": 0})
+    with TestClient(create_app(settings), base_url="http://127.0.0.1") as hasty:
+        body = a_problem(upload(hasty, GOOD, "late"), 422)
+    assert (body["code"], "max_intake_seconds" in body["detail"]) == ("archive_limit", True)
+
+
+# ---- use and removal
+
+
+def test_a_dataset_in_use_cannot_be_deleted(client: TestClient, publish: Publish) -> None:
+    made(client, classes("cat", "dog", width=20), "used")
+    asked = {"recipe": "cdcgan", "dataset": "used", "budget": {"steps": 3}}
+    job = client.post("/jobs", json=asked)
+    assert job.status_code == 201, job.text
+    assert job.json()["recipe"]["data"] == {
+        "kind": "images", "dataset": "used", "side": 20, "channels": 3, "classes": 2,
+    }  # fmt: skip
+    body = a_problem(client.delete("/datasets/used"), 409)
+    assert (body["code"], job.json()["id"] in body["detail"]) == ("dataset_in_use", True)
+    client.post(f"/jobs/{job.json()['id']}/cancel")
+    a_problem(client.delete("/datasets/used"), 409)
+    assert client.delete(f"/jobs/{job.json()['id']}").status_code == 204
+    assert client.delete("/datasets/used").status_code == 204
+    a_problem(client.get("/datasets/used"), 404)
+    a_problem(client.delete("/datasets/used"), 404)
+
+
+def test_a_dataset_that_a_model_learned_from_cannot_be_deleted(client: TestClient, publish: Publish) -> None:
+    made(client, classes("cat", "7", width=20), "learned")
+    model = publish("cdcgan", "learned", name="animals")
+    job = client.get("/models/animals").json()["versions"][0]["job"]
+    assert client.delete(f"/jobs/{job}").status_code == 204
+    body = a_problem(client.delete("/datasets/learned"), 409)
+    assert (body["code"], model in body["detail"]) == ("dataset_in_use", True)
+
+
+def test_classes_are_asked_for_by_the_names_of_folders(client: TestClient, publish: Publish) -> None:
+    made(client, classes("cat", "7", width=20), "named")
+    publish("cdcgan", "named", name="animals")
+
+    def drawn(wanted: str) -> bytes:
+        reply = client.get("/sample", params={"model": "animals", "class": wanted, "seed": 1})
+        assert reply.status_code == 200, reply.text
+        return bytes(reply.content)
+
+    assert drawn("cat") == drawn("CAT") == drawn("1") != drawn("0")
+    assert drawn("7") == drawn("0"), "the class called 7 is the first"
+    assert "(7 and cat)" in a_problem(client.get("/sample?model=animals&class=dog"), 422)["detail"]
+
+
+def test_built_in_datasets_stay(client: TestClient) -> None:
+    assert a_problem(client.delete("/datasets/digits"), 409)["code"] == "dataset_built_in"
+    a_problem(client.delete("/datasets/none"), 404)
+
+
+@pytest.mark.usefixtures("pets", "grey")
+def test_jobs_name_what_does_not_fit_an_upload(client: TestClient) -> None:
+    def refusal(**body: Any) -> tuple[str, str]:
+        errors = a_problem(client.post("/jobs", json=body), 422)["errors"]
+        return errors[0]["pointer"], errors[0]["message"]
+
+    pointer, message = refusal(recipe="dcgan", dataset="cats")
+    assert (pointer, "pets" in message, "digits" in message) == ("/dataset", True, True)
+    assert refusal(recipe="cyclegan", dataset="pets")[0] == "/overrides/game"
+    assert refusal(recipe="cdcgan", dataset="pets", overrides={"data": {"classes": 3}})[0] == "/overrides/data/classes"
+    assert refusal(recipe="dcgan", dataset="pets", overrides={"data": {"channels": 2}})[0] == "/overrides/data/channels"
+    assert refusal(recipe="cdcgan", dataset="grey")[0] == "/overrides/game/conditional"
+
+
+def test_equal_archives_under_two_names_share_their_file(client: TestClient) -> None:
+    data = zipped(classes("x", "y"))
+    first, second = made(client, data, "one"), made(client, data, "two")
+    assert first["report"]["archive_sha256"] == second["report"]["archive_sha256"]
+    assert client.delete("/datasets/one").status_code == 204
+    assert Store(get_settings().artifacts).path(second["report"]["archive_sha256"]).is_file()

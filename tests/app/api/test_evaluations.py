@@ -1,0 +1,167 @@
+"""POST /jobs of kind evaluate, and POST /jobs/{id}/extend: bodies, refusals, keys, dry runs."""
+
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+from starlette.testclient import TestClient
+
+from app.core.ids import new_id
+from app.core.settings import get_settings
+from app.services.jobs import attempts, lifecycle
+from app.services.views import JobView
+from models.spec.training import MOST_STEPS
+from tests.app.api.conftest import Publish
+from tests.support.jobs import export_file, make_job
+
+EVALUATE = {"kind": "evaluate", "model": "cdcgan-digits", "n": 500}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def model(publish: Publish) -> str:
+    return publish()
+
+
+def send(client: TestClient, key: str | None = None, **body: Any) -> httpx.Response:
+    headers = {} if key is None else {"Idempotency-Key": key}
+    reply: httpx.Response = client.post("/jobs", json=EVALUATE | body, headers=headers)
+    return reply
+
+
+def test_a_job_that_evaluates_says_what_it_was_asked(client: TestClient, model: str) -> None:
+    reply = send(client, seed=7, figures=["frechet"])
+    assert reply.status_code == 201, reply.text
+    job = reply.json()
+    assert reply.headers["location"] == f"/jobs/{job['id']}"
+    assert (job["kind"], job["state"], job["dataset"], job["model"]) == (
+        "evaluate", "queued", "digits", "cdcgan-digits",
+    )  # fmt: skip
+    how = {"n": 500, "features": "own", "seed": 7, "figures": ["frechet"]}
+    spec = job["spec"]
+    weights = spec["weights"]
+    assert spec == how | {"kind": "evaluate", "weights": weights}
+    assert (weights["model"], weights["checkpoint"], weights["step"]) == (model, None, 3)
+    assert job["progress"] == {"step": 0, "total": None, "eta_s": None}
+    assert lifecycle.get(weights["job"]).model_name == "cdcgan-digits"
+    listed = client.get("/jobs?kind=evaluate&model=cdcgan-digits").json()["data"]
+    assert job["id"] in [one["id"] for one in listed]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        ({"kind": "evaluate", "model": "cdcgan-digits", "recipe": "cdcgan"}, ["/recipe"]),
+        (
+            {"kind": "evaluate", "model": "cdcgan-digits", "budget": {"steps": 5}, "dataset": "digits"},
+            ["/budget", "/dataset"],
+        ),
+        ({"kind": "train", "recipe": "cdcgan", "checkpoint": "ckpt_1", "n": 500}, ["/checkpoint", "/n"]),
+        ({"recipe": "cdcgan", "features": "own"}, ["/features"]),
+        ({"kind": "paint", "recipe": "cdcgan"}, ["/kind"]),
+        ({"kind": None, "recipe": "cdcgan"}, ["/kind"]),
+        ({"kind": ["train"], "recipe": "cdcgan"}, ["/kind"]),
+        ({**EVALUATE, "n": 99}, ["/n"]),
+        ({**EVALUATE, "n": 50_001}, ["/n"]),
+        ({**EVALUATE, "n": "500"}, ["/n"]),
+        ({**EVALUATE, "features": "vgg"}, ["/features"]),
+        ({**EVALUATE, "seed": -1}, ["/seed"]),
+        ({**EVALUATE, "figures": []}, ["/figures"]),
+        ({**EVALUATE, "figures": ["beauty"]}, ["/figures/0"]),
+        ({**EVALUATE, "checkpoint": "ckpt_1"}, ["/model"]),
+        ({"kind": "evaluate"}, ["/model"]),
+        ([], [""]),
+    ],
+)
+def test_a_body_that_is_wrong_is_refused_by_name(client: TestClient, body: Any, pointers: list[str]) -> None:
+    refused = client.post("/jobs", json=body)
+    assert refused.status_code == 422, refused.text
+    found = [error["pointer"] for error in refused.json()["errors"]]
+    assert sorted(found) == pointers
+
+
+def test_an_unknown_kind_is_told_which_there_are(client: TestClient) -> None:
+    detail = client.post("/jobs", json={"kind": "paint"}).json()["detail"]
+    sentence = "'kind' is 'paint'; did you mean 'train'? Write train, evaluate, generate or translate."
+    assert detail == f"The request was refused. /kind: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("named", "pointer"), [({"model": "nobody@2"}, "/model"), ({"model": None, "checkpoint": "x"}, "/checkpoint")]
+)
+def test_what_is_not_there_is_a_404_with_a_sentence(client: TestClient, named: dict[str, Any], pointer: str) -> None:
+    missing = send(client, **named)
+    assert missing.status_code == 404
+    assert [error["pointer"] for error in missing.json()["errors"]] == [pointer]
+    assert missing.json()["detail"].startswith("There is no ")
+    planned = send(client, **named, dry_run=True)
+    assert [refusal["pointer"] for refusal in planned.json()["refusals"]] == [pointer]
+
+
+def test_a_dry_run_says_what_would_be_measured(client: TestClient, model: str) -> None:
+    before = len(lifecycle.list_jobs(limit=100)[0])
+    plan = send(client, dry_run=True)
+    assert plan.status_code == 200
+    body = plan.json()
+    assert (body["kind"], body["family"], body["dataset"], body["model"]) == (
+        "evaluate", "cdcgan", "digits", "cdcgan-digits",
+    )  # fmt: skip
+    assert (body["spec"]["weights"]["model"], body["spec"]["n"], body["refusals"]) == (model, 500, [])
+    assert len(lifecycle.list_jobs(limit=100)[0]) == before
+
+
+def test_a_key_makes_one_evaluation(client: TestClient) -> None:
+    key = new_id("key")
+    first, second = send(client, key), send(client, key)
+    assert first.json()["id"] == second.json()["id"]
+    assert second.headers["idempotency-replayed"] == "true"
+    assert send(client, key, seed=9).json()["code"] == "idempotency_mismatch"
+
+
+def trained() -> JobView:
+    job = make_job()
+    assert attempts.claim(job.id, "tests") is not None
+    path = get_settings().checkpoints(job.id) / "last.pt"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"state")
+    attempts.record_checkpoint(job.id, 1, 20, path.name, "0" * 64, 5)
+    attempts.succeed(job.id, 1, export_file(), {}, step=20, figures={})
+    return lifecycle.get(job.id)
+
+
+def extend(client: TestClient, job_id: str, steps: Any, key: str | None = None) -> httpx.Response:
+    headers = {} if key is None else {"Idempotency-Key": key}
+    body = {"budget": {"steps": steps}}
+    reply: httpx.Response = client.post(f"/jobs/{job_id}/extend", json=body, headers=headers)
+    return reply
+
+
+def test_a_training_is_extended_once_however_often_it_is_asked(client: TestClient) -> None:
+    job, key = trained(), new_id("key")
+    for _ in range(2):
+        reply = extend(client, job.id, 30, key)
+        assert reply.status_code == 200, reply.text
+        assert (reply.json()["state"], reply.json()["progress"]["total"]) == ("queued", 50)
+        assert reply.json()["result"] is None
+    again = extend(client, job.id, 30)
+    assert (again.status_code, again.json()["code"]) == (409, "not_extended")
+    assert "only a training that has succeeded can be extended" in again.json()["detail"]
+
+
+@pytest.mark.parametrize("steps", [0, -5, MOST_STEPS, MOST_STEPS + 1, "5", 1.5, None])
+def test_steps_are_a_whole_number_within_the_most(client: TestClient, steps: Any) -> None:
+    refused = extend(client, trained().id, steps)
+    assert refused.status_code == 422, refused.text
+    assert [error["pointer"] for error in refused.json()["errors"]] == ["/budget/steps"]
+
+
+def test_only_a_job_that_is_there_is_extended(client: TestClient) -> None:
+    assert extend(client, "job_none", 5).status_code == 404
+    assert client.post(f"/jobs/{trained().id}/extend", json={"budget": {"minutes": 5}}).status_code == 422
+
+
+def test_the_stream_of_an_extended_job_goes_beyond_its_first_end(client: TestClient) -> None:
+    job = trained()
+    assert extend(client, job.id, 5).status_code == 200
+    lifecycle.cancel(job.id)
+    text = client.get(f"/jobs/{job.id}/events", headers={"Accept": "text/event-stream"}).text
+    assert text.index('"succeeded"') < text.index("event: extended") < text.index('"cancelled"')
