@@ -14,18 +14,18 @@ TORCH_FLAGS ?=
 export TORCH_FLAGS
 PYTHONS := python3.11 python3.12 python3.13 python3
 
-.PHONY: help setup demo serve test test-quick test-all test-rest lint bench bench-check lock clean
+.PHONY: help setup demo serve test test-quick test-all test-rest lint bench bench-check docs lock clean
 
 help: ## list the commands
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 18
 
 setup: .venv/.ready ## create .venv with the pinned versions of everything
 
-.venv/bin/python:
+.venv/bin/python .venv-docs/bin/python:
 	@for python in $(PYTHONS); do \
 	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-	    echo "Creating .venv with $$($$python --version)."; \
-	    exec $$python -m venv .venv; \
+	    echo "Creating $(@D:/bin=) with $$($$python --version)."; \
+	    exec $$python -m venv $(@D:/bin=); \
 	  fi; \
 	done; \
 	echo "Forger needs Python 3.11 or newer, and none of $(PYTHONS) is: install python3.11 (with its venv part)." >&2; \
@@ -82,6 +82,14 @@ bench: setup ## measure picture quality, the quick way
 bench-check: setup ## hold speed, start and memory against their bounds (ten minutes, a quiet machine)
 	@$(BIN)/python -P -m bench.check
 
+.venv-docs/.ready: requirements/docs.lock | .venv-docs/bin/python
+	@.venv-docs/bin/python -m pip install --quiet --require-hashes -r requirements/docs.lock
+	@touch $@
+
+docs: .venv-docs/.ready ## build the site of docs/ into site/; a broken link is an error
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
+	@echo "Open site/index.html, or serve it, with search: .venv-docs/bin/mkdocs serve"
+
 COMPILE = ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header --no-emit-index-url --no-emit-find-links
 
@@ -92,7 +100,8 @@ lock: setup ## resolve requirements/*.in anew (fetches uv); those of the images 
 	@cd requirements && $(COMPILE) --constraint project.lock api.in worker.in --output-file worker.lock
 	@cd requirements && $(COMPILE) --constraint project.lock ../pyproject.toml --output-file forger.lock
 	@cd requirements && $(COMPILE) --upgrade clients.in --output-file clients.lock
+	@cd requirements && $(COMPILE) --upgrade docs.in --output-file docs.lock
 
-clean: ## remove .venv and caches; var/ and demo/ stay
-	@rm -rf .venv *.egg-info build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+clean: ## remove the environments, the site and caches; var/ and demo/ stay
+	@rm -rf .venv .venv-docs site *.egg-info build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

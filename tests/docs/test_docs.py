@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -113,22 +112,3 @@ def test_every_endpoint_is_described() -> None:
 def test_decisions_are_numbered_once_and_in_order() -> None:
     numbers = [int(path.name[:4]) for path in sorted((DOCS / "decisions").glob("*.md"))]
     assert numbers == list(range(1, len(numbers) + 1))
-
-
-def pages() -> list[Path]:
-    return [CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", *DOCS.rglob("*.md")]
-
-
-def prose(page: Path) -> str:
-    """A page without its blocks of code."""
-    return re.sub(r"^ *```.*?^ *```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
-
-
-def test_links_between_pages_lead_somewhere() -> None:
-    broken = [
-        f"{page.name}: {target}"
-        for page in pages()
-        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", prose(page))
-        if not (page.parent / target).exists()
-    ]
-    assert broken == []
