@@ -77,6 +77,7 @@ def test_the_site_is_built_strictly(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     lock = CHECKOUT / "requirements" / "docs.lock"
     installed = run(environment / "bin" / "pip", "install", "--quiet", "--require-hashes", "-r", lock)
+    assert "HASHES" not in installed.stderr, installed.stderr
     if installed.returncode:
         pytest.skip(f"requirements/docs.lock cannot be installed here: {installed.stderr[-300:]}")
     built = run(environment / "bin" / "mkdocs", "build", "--strict", "--site-dir", site)
