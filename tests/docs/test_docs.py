@@ -5,11 +5,16 @@ import re
 from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from app.core.settings import CHECKOUT, Settings, get_settings
 from app.main import create_app
+from app.schemas.bulk import GenerateIn, TranslateIn
+from app.schemas.jobs import EvaluateIn, TrainIn
 from bench import gallery
+from forger.schemas.catalog import DatasetOut, DialOut, RecipeOut, VersionOut
+from forger.schemas.jobs import ArtifactOut, CheckpointOut, JobOut, Progress, Result
 from models.spec.datasets import DATASETS
 from models.spec.families import FAMILIES
 from models.spec.objectives import Hinge, ObjectiveSpec
@@ -107,6 +112,27 @@ def test_every_endpoint_is_described() -> None:
     spoken = [f"{method.upper()} {path}" for path, verbs in paths.items() for method in verbs]
     assert len(spoken) > 15
     assert [door for door in spoken if f"`{door}`" not in page] == []
+
+
+BODIES: dict[str, tuple[type[BaseModel], ...]] = {
+    "POST /jobs`: train": (TrainIn,),
+    "POST /jobs`: evaluate": (EvaluateIn,),
+    "POST /jobs`: generate": (GenerateIn,),
+    "POST /jobs`: translate": (TranslateIn,),
+    "GET /jobs/{job_id}`: read": (JobOut, Progress, Result),
+    "GET /jobs/{job_id}/checkpoints": (CheckpointOut,),
+    "GET /jobs/{job_id}/artifacts": (ArtifactOut,),
+    "GET /models`": (VersionOut,),
+    "GET /datasets`": (DatasetOut,),
+    "GET /recipes`": (RecipeOut, DialOut),
+}
+
+
+@pytest.mark.parametrize("heading", BODIES)
+def test_every_field_of_a_body_is_in_its_section(heading: str) -> None:
+    (section,) = [part for part in text("api.md").split("\n### ") if part.startswith(f"`{heading}")]
+    names = [field.alias or name for body in BODIES[heading] for name, field in body.model_fields.items()]
+    assert [name for name in names if not re.search(rf'[`"]{name}[`"]', section)] == []
 
 
 def test_decisions_are_numbered_once_and_in_order() -> None:
