@@ -112,7 +112,7 @@ def next_line(job: "Job") -> str:
     if recipe.translates:
         photo = "hole.png" if recipe.fills_holes else "photo.jpg"
         return f"forger translate {photo} -o translated.png --model {model}"
-    if not recipe.draws:
+    if not recipe.generates:
         return f"forger models show {shlex.quote((job.model or '').partition('@')[0])}"
     name = recipe.data.dataset
     match recipe.data.kind:

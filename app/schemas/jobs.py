@@ -12,8 +12,8 @@ from app.schemas.base import Health, In, Json, Name, Out, Time
 from app.schemas.bulk import GenerateIn, TranslateIn
 from forger.schemas.specs import EvaluateSpec, Features, GenerateSpec, SpecOut, TrainSpec, TranslateSpec
 from models.spec.recipe import Recipe
-from models.spec.training import MOST_STEPS
-from models.spec.wording import WORDS, listed, nearest, shown
+from models.spec.training import MAX_STEPS
+from models.spec.wording import DESCRIPTION_KEY, listed, nearest, shown
 
 if TYPE_CHECKING:  # the client reads these bodies too, without the database's libraries
     from app.services.job_spec import JobSpec
@@ -31,7 +31,7 @@ class Resources(In):
     )
 
 
-FamilyOrRecipe = Annotated[str, Field(max_length=100, json_schema_extra={WORDS: "a family's name"})] | Json
+FamilyOrRecipe = Annotated[str, Field(max_length=100, json_schema_extra={DESCRIPTION_KEY: "a family's name"})] | Json
 
 
 class TrainIn(In):
@@ -105,7 +105,7 @@ class JobIn(
 
 
 class Further(In):
-    steps: int = Field(ge=1, le=MOST_STEPS, description="Steps beyond those that were made.")
+    steps: int = Field(ge=1, le=MAX_STEPS, description="Steps beyond those that were made.")
 
 
 class ExtendIn(In):

@@ -15,7 +15,7 @@ from models.checkpoint import SavedCheckpoint
 from models.nets.rotation import RotationNet
 from models.nets.vgg import Vgg19
 from models.spec.recipe import Recipe
-from models.spec.resolve import resolve, settled
+from models.spec.resolve import resolve, with_steps
 from tests.training.test_exactness import run
 from worker.evaluation.features import WeightsMissing, all_turns, learn_turns, read_vgg19
 from worker.training import throughput
@@ -141,7 +141,7 @@ def test_minutes_hold_the_preparation_too(tmp_path: Path) -> None:
     minutes = small().model_copy(update={"budget": small().budget.model_copy(update={"minutes": 1.0})})
     assert throughput.steps_within(minutes, throughput.Pace(1, 0, 0, prepare=20)) == 40
     beats: list[int] = []
-    short = settled(small(), 1).model_copy(update={"budget": minutes.budget.model_copy(update={"minutes": 0.001})})
+    short = with_steps(small(), 1).model_copy(update={"budget": minutes.budget.model_copy(update={"minutes": 0.001})})
     measured = throughput.measure(
         short, load(short.data, None), measure("cpu", short, 1), lambda: beats.append(0), folder=tmp_path
     )
