@@ -28,7 +28,7 @@ from app.services.jobs import attempts, lifecycle
 from bench.options import parser_of
 from bench.results import Row, show, write
 from forger.wire import JobState
-from models.build import build, parameters
+from models.build import build, count_parameters
 from models.spec.families import FAMILIES
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
@@ -119,7 +119,7 @@ def counted(recipe: Recipe) -> int:
     with torch.device("meta"):
         cast = build(recipe)
     features = getattr(cast.game, "features", None)
-    return sum(parameters(network) for network in (cast.generator, cast.critic, features) if network is not None)
+    return sum(count_parameters(network) for network in (cast.generator, cast.critic, features) if network is not None)
 
 
 def run(recipe: Recipe) -> tuple[Peak, str]:

@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from app.core.settings import CHECKOUT, get_settings
 from app.db.session import engine
 from forger.wire import VERSION
-from models.durable import whole
+from models.durable import atomic_write
 
 
 def config() -> Config:
@@ -48,7 +48,7 @@ def back_up() -> Path | None:
         if present in (None, ScriptDirectory.from_config(config()).get_current_head()):
             return None
         target = file.with_name(f"{file.stem}-at-{present}{file.suffix}")
-        with whole(target) as copy, closing(sqlite3.connect(file)) as reader:
+        with atomic_write(target) as copy, closing(sqlite3.connect(file)) as reader:
             reader.execute("VACUUM INTO ?", (str(copy),))
     return target
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.limits import SEED_LIMIT
 from forger.wire import NAME_LENGTH
-from models.spec.wording import WORDS
+from models.spec.wording import DESCRIPTION_KEY
 
 Seed = Annotated[int, Field(ge=0, lt=SEED_LIMIT)]
 Name = Annotated[
@@ -14,7 +14,7 @@ Name = Annotated[
     Field(
         pattern=rf"^[a-z0-9][a-z0-9._-]{{0,{NAME_LENGTH - 1}}}$",
         json_schema_extra={
-            WORDS: f"1 to {NAME_LENGTH} letters a to z, digits and . _ - that begin with a letter or digit"
+            DESCRIPTION_KEY: f"1 to {NAME_LENGTH} letters a to z, digits and . _ - that begin with a letter or digit"
         },
     ),
 ]

@@ -10,8 +10,8 @@ from app.schemas.base import In, Name
 from app.schemas.bulk import GenerateIn, TranslateIn
 from forger.schemas.base import Json
 from forger.schemas.specs import Features
-from models.spec.training import MOST_STEPS
-from models.spec.wording import WORDS, listed, nearest, shown
+from models.spec.training import MAX_STEPS
+from models.spec.wording import DESCRIPTION_KEY, listed, nearest, shown
 
 
 class Resources(In):
@@ -22,7 +22,7 @@ class Resources(In):
     )
 
 
-FamilyOrRecipe = Annotated[str, Field(max_length=100, json_schema_extra={WORDS: "a family's name"})] | Json
+FamilyOrRecipe = Annotated[str, Field(max_length=100, json_schema_extra={DESCRIPTION_KEY: "a family's name"})] | Json
 
 
 class TrainIn(In):
@@ -96,7 +96,7 @@ class JobIn(
 
 
 class Further(In):
-    steps: int = Field(ge=1, le=MOST_STEPS, description="Steps beyond those that were made.")
+    steps: int = Field(ge=1, le=MAX_STEPS, description="Steps beyond those that were made.")
 
 
 class ExtendIn(In):

@@ -72,10 +72,10 @@ def load_upload(spec: Images | Unpaired | Paired, upload: Upload, split: Split =
 def _pictures(index: Index, part: Part, pile: int, spec: Images | Unpaired | Paired, upload: Upload) -> Tensor:
     """uint8 [N, channels, prepared, prepared], mapped from the prepared file, which is made where it is missing."""
     kept = "held-" if part is index.held else ""
-    own = f"{kept}{PILES[pile]}-{spec.prepared}x{spec.prepared}x{spec.channels}-{VERSION}.npy"
+    own = f"{kept}{PILES[pile]}-{spec.prepared_side}x{spec.prepared_side}x{spec.channels}-{VERSION}.npy"
     path = upload.prepared / (mark(upload.archive.name, upload.index.name) + own)
     if not path.is_file():
-        how = index.how(pile, spec.prepared, spec.channels)
+        how = index.how(pile, spec.prepared_side, spec.channels)
         _prepare(index.picks(part, pile), how, path, upload)
     # Copied on write, which nobody does: torch takes no read-only memory.
     return torch.from_numpy(np.load(path, mmap_mode="c"))
@@ -83,7 +83,7 @@ def _pictures(index: Index, part: Part, pile: int, spec: Images | Unpaired | Pai
 
 def _prepare(picks: Sequence[Pick], how: How, path: Path, upload: Upload) -> None:
     """Attempts that prepare at once do not disturb each other."""
-    with durable.whole(path) as incoming:
+    with durable.atomic_write(path) as incoming:
         _reserve(incoming, (len(picks), how.channels, how.side, how.side))
         out, done = open_memmap(incoming, mode="r+"), 0
         while done < len(picks):

@@ -1,4 +1,4 @@
-"""Settings of evaluations while training, and the meaning of each figure."""
+"""Settings of evaluations during training, and the meaning of each figure."""
 
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -21,45 +21,50 @@ METRICS: MappingProxyType[tuple[str, str], tuple[Metric, ...]] = MappingProxyTyp
     ("reconstruction", "images"): ("psnr",),
     ("reconstruction", "points"): ("divergence",),
 })  # fmt: skip
-"""by kind of game and of data what the best checkpoint can be told by; the first is the default"""
+"""by kind of game and of data, the metrics that can choose the best checkpoint; the first is the default"""
 
-BETWEEN, BETWEEN_TRANSLATIONS, BETWEEN_BY_MLP, BETWEEN_MLPS = 3_200, 800, 12_800, 64_000
-"""examples shown between two evaluations at least: many where learning from one costs less than judging it"""
-SHARE, SHARE_OF_TRANSLATIONS = 0.05, 0.1
-"""examples made for an evaluation, of those shown since the last one: less than three hundredths of the time"""
-FEWEST, MOST = 64, 256
+EXAMPLES_BETWEEN, EXAMPLES_BETWEEN_TRANSLATION, EXAMPLES_BETWEEN_MLP_GENERATOR, EXAMPLES_BETWEEN_MLPS = (
+    3_200,
+    800,
+    12_800,
+    64_000,
+)
+"""least training examples between two evaluations: more if training is cheap compared with an evaluation"""
+SAMPLES_SHARE, SAMPLES_SHARE_TRANSLATION = 0.05, 0.1
+"""generated examples of an evaluation, as a share of training examples since the last: under 3% of the time"""
+MIN_SAMPLES, MAX_SAMPLES = 64, 256
 
 
 class Watch(Spec):
-    """An evaluation every so often: the best checkpoint is kept and served, and trouble is told.
+    """Regular evaluations: the best checkpoint is kept and served, and problems are reported.
 
-    What is found is told in events whatever the policy. `stop` ends the job at trouble that does not pass by itself
-    and publishes its best checkpoint; `roll_back` goes on from there at a lower learning rate.
+    Problems are reported as events under every policy. `stop` also ends the job at a lasting problem and publishes its
+    best checkpoint; `roll_back` continues from there at a lower learning rate.
     """
 
     metric: Metric
-    """the figure that tells which checkpoint is best"""
+    """the figure that decides which checkpoint is best"""
     every: int = Field(ge=1)
-    """steps between evaluations, a multiple of checkpoint_every; the end is always evaluated"""
+    """steps between evaluations, a multiple of checkpoint_every; the last step is always evaluated"""
     samples: int = Field(ge=16, le=10_000)
-    """examples made for each"""
+    """generated examples per evaluation"""
     policy: Literal["warn", "stop", "roll_back"] = "warn"
     roll_backs: int = Field(default=2, ge=1, le=20)
-    """how often at most; then trouble only warns"""
+    """most roll backs; after them problems only warn"""
     slower: float = Field(default=0.5, gt=0, le=1)
-    """what the learning rates are multiplied by at each roll back"""
+    """factor of the learning rates at each roll back"""
     patience: int | None = Field(default=None, ge=1, le=10_000)
-    """evaluations in a row that bring nothing better, after which training ends early; null: never"""
+    """evaluations without improvement after which training ends early; null: never"""
 
 
 @dataclass(frozen=True)
-class Figure:
-    """What a figure's name stands for, and which way is better."""
+class FigureInfo:
+    """A figure's title, and which direction is better."""
 
     title: str
     better: Literal["low", "high"]
     source: str = ""
-    """the paper that brought it, as it is cited; none for what every textbook has"""
+    """citation of the paper that introduced it; empty for textbook figures"""
 
 
 _IMPROVED = "Kynkäänniemi et al. 2019, arXiv:1904.06991"
@@ -69,54 +74,56 @@ _ACGAN = "Odena et al. 2017, arXiv:1610.09585"
 _HOW_GOOD = "Shmelkov et al. 2018, arXiv:1807.09499"
 _VEEGAN = "Srivastava et al. 2017, arXiv:1705.07761"
 _PACGAN = "Lin et al. 2018, arXiv:1712.04086"
-_OWN = "this project"
-FIGURES: MappingProxyType[str, Figure] = MappingProxyType(
+_THIS_PROJECT = "this project"
+FIGURES: MappingProxyType[str, FigureInfo] = MappingProxyType(
     {
-        "frechet": Figure("Fréchet distance of features", "low", "Heusel et al. 2017, arXiv:1706.08500"),
-        "kid": Figure("kernel distance of features (KID)", "low", "Bińkowski et al. 2018, arXiv:1801.01401"),
-        "precision": Figure("precision", "high", _IMPROVED),
-        "recall": Figure("recall", "high", _IMPROVED),
-        "density": Figure("density", "high", _RELIABLE),
-        "coverage": Figure("coverage", "high", _RELIABLE),
-        "inception_score": Figure("Inception Score", "high", _TRICKS),
-        "classifier_score": Figure("Inception Score by the judge's classes", "high", f"after {_TRICKS}"),
-        "agreement": Figure("class agreement", "high", _ACGAN),
-        "spread": Figure("within-class spread over the real one", "high", _OWN),
-        "gan_train": Figure("accuracy of a classifier that learned from made pictures", "high", _HOW_GOOD),
-        "gan_test": Figure("accuracy of a classifier of real pictures on made ones", "high", _HOW_GOOD),
-        "modes": Figure("modes captured", "high", f"{_VEEGAN}; {_PACGAN}"),
-        "high_quality": Figure("share of high quality", "high", _VEEGAN),
-        "reverse_kl": Figure("reverse KL divergence of the modes", "low", _PACGAN),
-        "divergence": Figure("KL divergence from the true mixture, over cells", "low", _OWN),
-        "kl": Figure("KL divergence of the classes from uniform", "low", _VEEGAN),
-        "sliced_wasserstein": Figure(
+        "frechet": FigureInfo("Fréchet distance of features", "low", "Heusel et al. 2017, arXiv:1706.08500"),
+        "kid": FigureInfo("kernel distance of features (KID)", "low", "Bińkowski et al. 2018, arXiv:1801.01401"),
+        "precision": FigureInfo("precision", "high", _IMPROVED),
+        "recall": FigureInfo("recall", "high", _IMPROVED),
+        "density": FigureInfo("density", "high", _RELIABLE),
+        "coverage": FigureInfo("coverage", "high", _RELIABLE),
+        "inception_score": FigureInfo("Inception Score", "high", _TRICKS),
+        "classifier_score": FigureInfo("Inception Score by the judge's classes", "high", f"after {_TRICKS}"),
+        "agreement": FigureInfo("class agreement", "high", _ACGAN),
+        "spread": FigureInfo("within-class spread over the real one", "high", _THIS_PROJECT),
+        "gan_train": FigureInfo("accuracy of a classifier that learned from made pictures", "high", _HOW_GOOD),
+        "gan_test": FigureInfo("accuracy of a classifier of real pictures on made ones", "high", _HOW_GOOD),
+        "modes": FigureInfo("modes captured", "high", f"{_VEEGAN}; {_PACGAN}"),
+        "high_quality": FigureInfo("share of high quality", "high", _VEEGAN),
+        "reverse_kl": FigureInfo("reverse KL divergence of the modes", "low", _PACGAN),
+        "divergence": FigureInfo("KL divergence from the true mixture, over cells", "low", _THIS_PROJECT),
+        "kl": FigureInfo("KL divergence of the classes from uniform", "low", _VEEGAN),
+        "sliced_wasserstein": FigureInfo(
             "sliced Wasserstein distance", "low", "Rabin et al. 2011, doi:10.1007/978-3-642-24785-9_37"
         ),
-        "sinkhorn": Figure(
+        "sinkhorn": FigureInfo(
             "Sinkhorn distance", "low", "Cuturi 2013, arXiv:1306.0895; Genevay et al. 2018, arXiv:1706.00292"
         ),
-        "transport": Figure("earth mover's distance", "low", "Rubner et al. 2000, doi:10.1023/A:1026543900054"),
-        "copies": Figure(
+        "transport": FigureInfo("earth mover's distance", "low", "Rubner et al. 2000, doi:10.1023/A:1026543900054"),
+        "copies": FigureInfo(
             "share of near copies of training examples", "low", "after Meehan et al. 2020, arXiv:2004.05675"
         ),
-        "diversity": Figure("mean distance of two made examples over that of two real ones", "high", f"after {_ACGAN}"),
-        "variety": Figure(
+        "diversity": FigureInfo(
+            "mean distance of two made examples over that of two real ones", "high", f"after {_ACGAN}"
+        ),
+        "variety": FigureInfo(
             "distance to the nearest other made example over that of real ones",
             "high",
             "after Arora and Zhang 2017, arXiv:1706.08224",
         ),
-        "pixel_variety": Figure(
+        "pixel_variety": FigureInfo(
             "distance in pixels to the nearest other made example over that of real ones",
             "high",
             "after Arora and Zhang 2017, arXiv:1706.08224",
         ),
-        "intra_diversity": Figure(
+        "intra_diversity": FigureInfo(
             "mean distance of two made examples of a class over that of two real ones", "high", f"after {_ACGAN}"
         ),
-        "psnr": Figure("peak signal-to-noise ratio, dB", "high"),
-        "ssim": Figure("structural similarity", "high", "Wang et al. 2004, doi:10.1109/TIP.2003.819861"),
-        "valid": Figure("share of valid strings", "high"),
-        "distinct": Figure("share of different strings", "high", "after Li et al. 2016, arXiv:1510.03055"),
+        "psnr": FigureInfo("peak signal-to-noise ratio, dB", "high"),
+        "ssim": FigureInfo("structural similarity", "high", "Wang et al. 2004, doi:10.1109/TIP.2003.819861"),
+        "valid": FigureInfo("share of valid strings", "high"),
+        "distinct": FigureInfo("share of different strings", "high", "after Li et al. 2016, arXiv:1510.03055"),
     }
 )
 
@@ -130,23 +137,23 @@ def default_watch(
     batch_size: int,
     checkpoint_every: int,
 ) -> dict[str, Any] | None:
-    """The watch of a job that does not say how it is to be watched; None for a game that cannot be played on the data.
+    """Return the default fields of a recipe's watch; None for a game that cannot be played on the data.
 
-    The first four are kinds of the recipe's parts; that of no critic is none. A budget shorter than `every` is
+    The first four arguments are kinds of the recipe's parts, "none" without a critic. A budget shorter than `every` is
     evaluated once, at its end.
     """
-    metrics, between = METRICS.get((game, data)), _between(game, generator, critic)
+    metrics, between = METRICS.get((game, data)), _examples_between(game, generator, critic)
     if metrics is None:
         return None
     every = -(-between // (batch_size * checkpoint_every)) * checkpoint_every
-    share = SHARE_OF_TRANSLATIONS if between == BETWEEN_TRANSLATIONS else SHARE
-    samples = min(MOST, max(FEWEST, int(share * every * batch_size)))
+    share = SAMPLES_SHARE_TRANSLATION if between == EXAMPLES_BETWEEN_TRANSLATION else SAMPLES_SHARE
+    samples = min(MAX_SAMPLES, max(MIN_SAMPLES, int(share * every * batch_size)))
     return {"metric": metrics[0], "every": every, "samples": samples}
 
 
-def _between(game: str, generator: str, critic: str) -> int:
+def _examples_between(game: str, generator: str, critic: str) -> int:
     if game in ("unpaired", "paired"):
-        return BETWEEN_TRANSLATIONS
+        return EXAMPLES_BETWEEN_TRANSLATION
     if game != "synthesis" or not generator.startswith("mlp"):
-        return BETWEEN
-    return BETWEEN_MLPS if critic == "mlp" else BETWEEN_BY_MLP
+        return EXAMPLES_BETWEEN
+    return EXAMPLES_BETWEEN_MLPS if critic == "mlp" else EXAMPLES_BETWEEN_MLP_GENERATOR

@@ -30,7 +30,7 @@ from app.services.jobs import lifecycle
 from app.services.views import JobView
 from forger.schemas.jobs import JobOut, PlanOut, Refusal
 from forger.wire import KEY_LENGTH
-from models.spec.wording import WORDS
+from models.spec.wording import DESCRIPTION_KEY
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=JsonRoute)
 
@@ -44,7 +44,7 @@ Key = Annotated[
         min_length=1,
         max_length=KEY_LENGTH,
         pattern=r"^[\x20-\x7e]+$",
-        json_schema_extra={WORDS: f"1 to {KEY_LENGTH} printable ASCII characters"},
+        json_schema_extra={DESCRIPTION_KEY: f"1 to {KEY_LENGTH} printable ASCII characters"},
         description="The same key with the same body makes one, however often it is sent within a day.",
     ),
 ]

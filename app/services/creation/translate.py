@@ -14,7 +14,7 @@ from app.services.job_spec import JobPlan, Translate
 from app.services.models import registry, source_weights
 from app.services.views import VersionView
 from forger.schemas.specs import Direction, ShardFormat
-from models.durable import sync
+from models.durable import fsync
 from models.spec.games import Paired
 
 INPUT_FILE = "input.zip"
@@ -71,7 +71,7 @@ def plan(
         if sent is not None:
             folder = get_settings().checkpoints(job_id)
             shutil.move(sent.path, folder / INPUT_FILE)
-            sync(folder)
+            fsync(folder)
 
     return JobPlan(spec, stored, hold)
 
@@ -87,7 +87,7 @@ def _dataset_bytes(version: VersionView, dataset: str, format: ShardFormat, shar
     info, recipe = detail.info, version.recipe
     if info.kind in ("points", "sequences"):
         refuse([FieldError("/dataset", f"'{dataset}' holds {info.kind}, and only pictures can be translated.")])
-    each = _area(detail) * recipe.enlarges**2 * getattr(recipe.data, "channels", 3)
+    each = _area(detail) * recipe.upscaling**2 * getattr(recipe.data, "channels", 3)
     found = too_large("/dataset", info.size, each, shard)
     if info.uploaded and format == "npz":
         found.append(_own_sizes())

@@ -10,7 +10,7 @@ from app.core.ids import new_id
 from app.core.settings import get_settings
 from app.services.jobs import attempts, lifecycle
 from app.services.views import JobView
-from models.spec.training import MOST_STEPS
+from models.spec.training import MAX_STEPS
 from tests.app.api.conftest import Publish
 from tests.support.jobs import export_file, make_job
 
@@ -147,7 +147,7 @@ def test_a_training_is_extended_once_however_often_it_is_asked(client: TestClien
     assert "only a training that has succeeded can be extended" in again.json()["detail"]
 
 
-@pytest.mark.parametrize("steps", [0, -5, MOST_STEPS, MOST_STEPS + 1, "5", 1.5, None])
+@pytest.mark.parametrize("steps", [0, -5, MAX_STEPS, MAX_STEPS + 1, "5", 1.5, None])
 def test_steps_are_a_whole_number_within_the_most(client: TestClient, steps: Any) -> None:
     refused = extend(client, trained().id, steps)
     assert refused.status_code == 422, refused.text

@@ -22,7 +22,7 @@ from app.services.job_spec import Train
 from app.services.jobs import attempts, lifecycle
 from app.services.models import registry
 from forger.wire import JobState
-from models.export import HEADER, export_checkpoint, load_export
+from models.export import METADATA_KEY, export_checkpoint, load_export
 from models.spec import upgrade
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
@@ -54,7 +54,7 @@ def lift(recipe: Json) -> Json:
 
 @pytest.fixture(autouse=True)
 def _version_0(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(upgrade.LIFTS, 0, lift)
+    monkeypatch.setitem(upgrade.UPGRADES, 0, lift)
 
 
 def age_rows() -> None:
@@ -126,9 +126,9 @@ def test_an_export_of_an_earlier_version_loads(database: Path, tmp_path: Path) -
     made, old = tmp_path / "new.safetensors", tmp_path / "old.safetensors"
     export_checkpoint(job.recipe, get_settings().checkpoints(job.id) / kept.file, made)
     with safe_open(made, framework="pt") as file:
-        header = json.loads(file.metadata()[HEADER])
+        header = json.loads(file.metadata()[METADATA_KEY])
     header["recipe"] = lower(header["recipe"])
-    save_file(load_file(made), old, metadata={HEADER: json.dumps(header)})
+    save_file(load_file(made), old, metadata={METADATA_KEY: json.dumps(header)})
     assert load_export(old).recipe == job.recipe
     assert Store(get_settings().artifacts).put_file(old)
 

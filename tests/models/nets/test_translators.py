@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.build import build_generator, parameters
+from models.build import build_generator, count_parameters
 from models.nets.rotation import RotationNet
 from models.nets.srresnet import SrresnetGenerator
 from models.nets.unet import UnetGenerator
 from models.nets.vgg import Vgg19
 from models.spec import nets as spec
 from models.spec.resolve import RecipeRefused, resolve
-from serving.frozen_norms import frozen, noted
+from serving.frozen_norms import frozen, recording
 
 
 def test_unet_256_has_the_published_parameters() -> None:
@@ -21,7 +21,7 @@ def test_unet_256_has_the_published_parameters() -> None:
     assert isinstance(large.generator, spec.UnetGenerator)
     assert large.generator.depth == 8
     with torch.device("meta"):
-        assert parameters(build_generator(large)) == 54_413_955
+        assert count_parameters(build_generator(large)) == 54_413_955
 
 
 def unet(given: int = 3, channels: int = 3, **fields: object) -> UnetGenerator:
@@ -109,12 +109,12 @@ def test_vgg19_sees_grey_pictures_in_three_channels_normalised_as_imagenet() -> 
 
 def test_rotation_features_are_scaled_and_the_answer_is_not() -> None:
     network, x = RotationNet(3), pictures(16, 16)
-    features, turned = network(x), network.turned(x)
+    features, turned = network(x), network.rotation_logits(x)
     assert features.shape == (2, 64, 4, 4)
     assert turned.shape == (2, 4)
     network.scale.fill_(2)
     assert torch.allclose(network(x), 2 * features)
-    assert torch.equal(network.turned(x), turned)
+    assert torch.equal(network.rotation_logits(x), turned)
 
 
 REACHING: dict[str, tuple[str, dict[str, Any]]] = {
@@ -137,16 +137,16 @@ def test_a_recipe_tells_how_far_its_network_reaches(name: str) -> None:
     network = (made["a2b"] if isinstance(made, torch.nn.ModuleDict) else made).double()
     channels = next(weight for weight in network.parameters() if weight.ndim > 1).shape[1]
     x = pictures(32, 224, channels)[:1].double()
-    with noted(network) as seen:
+    with recording(network) as seen:
         network(x)
     reached = 0
-    for place in range(96, 96 + recipe.multiple):
+    for place in range(96, 96 + recipe.side_multiple):
         spoilt = x.clone()
         spoilt[..., 5, place] = torch.nan
         with frozen(seen):
-            columns = network(spoilt).isnan().any(dim=2).any(dim=1)[0].nonzero()[:, 0] // recipe.enlarges
+            columns = network(spoilt).isnan().any(dim=2).any(dim=1)[0].nonzero()[:, 0] // recipe.upscaling
         reached = max(reached, int((columns - place).abs().max()))
-    assert recipe.reach - 5 <= reached <= recipe.reach
+    assert recipe.receptive_radius - 5 <= reached <= recipe.receptive_radius
 
 
 @pytest.mark.parametrize("name", ["unet 3", "resnet"])
@@ -156,7 +156,7 @@ def test_frozen_norms_are_those_that_were_noted(name: str) -> None:
     made = build_generator(resolve(family, overrides=overrides)[1]).eval()
     network = made["a2b"] if isinstance(made, torch.nn.ModuleDict) else made
     names, x, other = list(network.state_dict()), pictures(32, 32)[:1], pictures(32, 64)[1:]
-    with noted(network) as seen:
+    with recording(network) as seen:
         expected = network(x)
     alone = network(other)
     with frozen(seen):

@@ -11,11 +11,11 @@ from torch import Tensor
 from data.batches import Batches
 from data.readers.builtin import DatasetMissing, load
 from models import checkpoint
-from models.checkpoint import Saved
+from models.checkpoint import SavedCheckpoint
 from models.nets.rotation import RotationNet
 from models.nets.vgg import Vgg19
 from models.spec.recipe import Recipe
-from models.spec.resolve import resolve, settled
+from models.spec.resolve import resolve, with_steps
 from tests.worker.training.test_exactness import run
 from worker.evaluation.features import WeightsMissing, all_turns, learn_turns, read_vgg19
 from worker.training import throughput
@@ -75,7 +75,7 @@ def test_how_digits_are_turned_is_learned_and_features_get_a_size_of_one() -> No
     assert len(steps) == 50
     unseen = scaled[-100:]
     turned, turns = all_turns(unseen)
-    assert (network.turned(turned).argmax(1) == turns).float().mean() > 0.5
+    assert (network.rotation_logits(turned).argmax(1) == turns).float().mean() > 0.5
     assert network(unseen).square().mean().item() == pytest.approx(1, rel=0.2)
     assert not any(weight.requires_grad for weight in network.parameters())
 
@@ -96,7 +96,7 @@ class Notes(Quiet):
     """A listener that keeps checkpoints and can stop before the first step."""
 
     def __init__(self, beats: int = 10**9, why: Stop = Stop.PAUSE) -> None:
-        self.checkpoints: list[Saved] = []
+        self.checkpoints: list[SavedCheckpoint] = []
         self.beats: list[int] = []
         self.left, self.why = beats, why
 
@@ -107,7 +107,7 @@ class Notes(Quiet):
     def report(self, report: Report) -> None:
         assert report.values["generator/content"] is not None
 
-    def saved(self, saved: Saved) -> None:
+    def saved(self, saved: SavedCheckpoint) -> None:
         self.checkpoints.append(saved)
 
     def should_stop(self) -> Stop | None:
@@ -141,7 +141,7 @@ def test_minutes_hold_the_preparation_too(tmp_path: Path) -> None:
     minutes = small().model_copy(update={"budget": small().budget.model_copy(update={"minutes": 1.0})})
     assert throughput.steps_within(minutes, throughput.Pace(1, 0, 0, prepare=20)) == 40
     beats: list[int] = []
-    short = settled(small(), 1).model_copy(update={"budget": minutes.budget.model_copy(update={"minutes": 0.001})})
+    short = with_steps(small(), 1).model_copy(update={"budget": minutes.budget.model_copy(update={"minutes": 0.001})})
     measured = throughput.measure(
         short, load(short.data, None), measure("cpu", short, 1), lambda: beats.append(0), folder=tmp_path
     )
