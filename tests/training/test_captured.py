@@ -22,7 +22,7 @@ from models.spec.resolve import resolve
 from tests.support.tape import Tape, memory
 from tests.training.test_exactness import SMALL, assert_same
 from worker.training import trainer as training
-from worker.training.cuda_graphs import BY_HAND, Captured, Graph, graph_on, tensors_of
+from worker.training.cuda_graphs import EAGER_STEPS, CapturedSteps, Graph, graph_class, tensors_of
 from worker.training.numerics import Numerics, apply
 from worker.training.trainer import Trainer
 
@@ -102,7 +102,7 @@ def test_captured_steps_leave_the_bits_of_those_made_by_hand(family: str, change
 @pytest.mark.parametrize(("family", "changes"), CAPTURED, ids=lambda value: value if isinstance(value, str) else "")
 def test_cuda_graphs_leave_the_bits_of_steps_made_by_hand(family: str, changes: dict[str, Any]) -> None:
     recipe, gpu = recipe_of(family, changes), torch.device("cuda")
-    by_hand, captured = trainer(recipe, None, gpu), trainer(recipe, graph_on(gpu, True), gpu)
+    by_hand, captured = trainer(recipe, None, gpu), trainer(recipe, graph_class(gpu, True), gpu)
     assert_alike(by_hand, captured, STEPS)
     assert_captured(captured)
 
@@ -119,7 +119,7 @@ def lasting_tensors(one: Trainer) -> list[torch.Tensor]:
     assert one._captured is not None
     batches = [pile for pile in (one.batches.real, one.batches.other, one.batches.label) if pile is not None]
     lines = [line.numbers for _, script, _ in one._captured._kept.values() for line in script._lines]
-    dials = [player.dial for player in one._movers() if player.dial is not None]
+    dials = [player.rate_tensor for player in one._all_players() if player.rate_tensor is not None]
     return [*tensors_of(one.state_dict()), *batches, *lines, *dials]
 
 
@@ -133,16 +133,16 @@ def test_steps_that_no_graph_can_hold_are_made_by_hand(family: str, caplog: pyte
 
 def test_weights_that_are_loaded_are_trained_on_by_new_graphs() -> None:
     by_hand, captured = (trainer(recipe_of("cdcgan"), graph) for graph in (None, Tape))
-    assert_alike(by_hand, captured, BY_HAND + 2)
+    assert_alike(by_hand, captured, EAGER_STEPS + 2)
     half = by_hand.state_dict()
     fresh = trainer(recipe_of("cdcgan"), Tape)
     for one in (captured, fresh):
         one.load_state_dict(copy.deepcopy(half))
     assert captured._captured is not None
     assert not captured._captured._kept
-    for _ in range(STEPS - BY_HAND - 2):
+    for _ in range(STEPS - EAGER_STEPS - 2):
         assert_same(captured.advance(), fresh.advance())
-    for _ in range(STEPS - BY_HAND - 2):
+    for _ in range(STEPS - EAGER_STEPS - 2):
         by_hand.advance()
     assert_same(state_of(captured), state_of(by_hand))
     assert_same(state_of(fresh), state_of(by_hand))
@@ -176,7 +176,7 @@ def test_a_graph_that_cannot_be_made_or_differs_is_dropped_with_one_line(
 def test_a_capture_that_fails_anywhere_leaves_nothing_behind(share: float) -> None:
     recipe, tape = recipe_of("dcgan"), Tape()
     whole = trainer(recipe, lambda: tape)
-    for _ in range(BY_HAND + 1):
+    for _ in range(EAGER_STEPS + 1):
         whole.advance()
     last = int(share * len(tape._done))
 
@@ -190,7 +190,7 @@ def test_a_capture_that_fails_anywhere_leaves_nothing_behind(share: float) -> No
     assert_alike(by_hand, captured, STEPS)
     assert captured._captured is not None
     assert captured._captured._reason == "operation would make the legacy stream depend on a capturing one"
-    assert all(weight.requires_grad for player in captured._movers() for weight in player.network.parameters())
+    assert all(weight.requires_grad for player in captured._all_players() for weight in player.network.parameters())
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_kinds_of_steps_have_graphs_of_their_own() -> None:
     def moves() -> Losses:
         return {"loss": total.add_(adds).clone()}
 
-    captured = Captured(moves, lambda: [total], rng, graph)
+    captured = CapturedSteps(moves, lambda: [total], rng, graph)
     for number in range(20):
         adds = 1.0 if number % 4 == 0 else 0.0
         captured.run(number % 4 == 0, number)

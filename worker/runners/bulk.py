@@ -12,30 +12,30 @@ from app.services.job_spec import Generate, Translate
 from app.services.jobs import attempt_files, attempts, shards
 from app.services.views import JobView
 from worker.runners import inputs
-from worker.runners.bulk_pictures import Drawing, Making, Restyling
-from worker.runners.bulk_sources import source_of
+from worker.runners.bulk_pictures import BulkExamples, GeneratedExamples, TranslatedExamples
+from worker.runners.bulk_sources import open_source
 from worker.runners.memory import memory_advice
-from worker.runners.numerics import settle
-from worker.runners.shard_writer import MEDIA, Made, Writer
-from worker.runners.supervisor_link import CalledOff, Lifeline
-from worker.runners.timing import Remaining
+from worker.runners.numerics import agree_numerics
+from worker.runners.shard_writer import MEDIA_TYPES, ShardExample, ShardWriter
+from worker.runners.supervisor_link import StopRequested, SupervisorLink
+from worker.runners.timing import RemainingTime
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
     from serving.loaded import Loaded
 
 
-class Bulk:
+class BulkRunner:
     """One attempt. Shards that were recorded stay; the first that is not there is begun anew."""
 
-    def __init__(self, job: JobView, spec: Generate | Translate, fence: int, lifeline: Lifeline) -> None:
+    def __init__(self, job: JobView, spec: Generate | Translate, fence: int, lifeline: SupervisorLink) -> None:
         self._job = job
         self._spec = spec
         self._fence = fence
-        self._lifeline = lifeline
+        self._link = lifeline
         self._folder = get_settings().checkpoints(job.id)
         self._done = 0
         """pictures written"""
-        self._remaining: Remaining | None = None
+        self._remaining: RemainingTime | None = None
 
     def run(self) -> None:
         """Makes all, or is called off; the job's row says which."""
@@ -47,7 +47,7 @@ class Bulk:
                 memory_advice("let the job run where there is more, then create it again"),
             ):
                 self._run()
-        except CalledOff:
+        except StopRequested:
             attempts.stopped(self._job.id, self._fence)
 
     def _run(self) -> None:
@@ -55,13 +55,13 @@ class Bulk:
         with self._making(self._loaded()) as making:
             self._make(making)
 
-    def _make(self, making: Making) -> None:
+    def _make(self, making: BulkExamples) -> None:
         self._beat()
         shards.settle_total(self._job.id, self._fence, making.total)
         attempts.sweep_files(self._job.id, self._fence)
         self._done = first = self._resume_point()
-        writer = Writer(self._spec.format, making.of, making.class_names)
-        self._remaining = Remaining(making.total)
+        writer = ShardWriter(self._spec.format, making.of, making.class_names)
+        self._remaining = RemainingTime(making.total)
         made = self._counted(making.made(first))
         for start in range(first, making.total, self._spec.shard):
             with attempt_files.scratch(self._folder, "shard", self._fence) as folder:
@@ -75,17 +75,17 @@ class Bulk:
         from models.export import load_export
         from serving.loaded import Loaded
 
-        settled = settle(self._job, self._fence)
+        settled = agree_numerics(self._job, self._fence)
         export = load_export(inputs.verified_weights(self._job.id, self._spec.weights, self._beat))
         return Loaded(export, torch.device(settled.device), settled.threads)
 
     @contextmanager
-    def _making(self, loaded: "Loaded") -> Iterator[Making]:
+    def _making(self, loaded: "Loaded") -> Iterator[BulkExamples]:
         if isinstance(self._spec, Generate):
-            yield Drawing(loaded, self._spec)
+            yield GeneratedExamples(loaded, self._spec)
             return
-        with source_of(self._spec, self._folder, self._beat) as source:
-            yield Restyling(loaded, self._spec, source, self._beat)
+        with open_source(self._spec, self._folder, self._beat) as source:
+            yield TranslatedExamples(loaded, self._spec, source, self._beat)
 
     def _resume_point(self) -> int:
         """Pictures in the shards that are there, up to the first that is not; the job is rewound to it."""
@@ -98,26 +98,26 @@ class Bulk:
             attempts.rewind(self._job.id, self._fence, done)
         return done
 
-    def _write(self, folder: Path, writer: Writer, made: Iterable[Made], first: int, count: int) -> None:
+    def _write(self, folder: Path, writer: ShardWriter, made: Iterable[ShardExample], first: int, count: int) -> None:
         """Write one shard in `folder` and record it."""
         name = f"shard-{first // self._spec.shard:04d}.{self._spec.format}"
         path = folder / name
         writer.write(path, made, first, count)
-        shards.record(self._job.id, self._fence, first + count, path, name, MEDIA[self._spec.format])
+        shards.record(self._job.id, self._fence, first + count, path, name, MEDIA_TYPES[self._spec.format])
 
-    def _counted(self, made: Iterable[Made]) -> Iterator[Made]:
+    def _counted(self, made: Iterable[ShardExample]) -> Iterator[ShardExample]:
         """With a heartbeat after each. Raises CalledOff."""
         for one in made:
             yield one
             self._done += 1
-            self._note_left()
+            self._update_remaining()
             self._beat()
 
-    def _note_left(self) -> None:
+    def _update_remaining(self) -> None:
         """Let the next heartbeat say how long the rest takes."""
         assert self._remaining is not None
         self._remaining.step_ended(self._done, time.monotonic())
-        self._lifeline.left_s = self._remaining.left_s
+        self._link.remaining_s = self._remaining.remaining_s
 
     def _beat(self) -> None:
-        self._lifeline.heed(self._done)
+        self._link.check_stop(self._done)

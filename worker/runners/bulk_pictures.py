@@ -12,32 +12,32 @@ from app.core.settings import get_settings
 from app.services.datasets import catalog
 from app.services.inference import translation
 from app.services.job_spec import Generate, Translate
-from worker.runners.bulk_sources import Source
-from worker.runners.shard_writer import Made
+from worker.runners.bulk_sources import PictureSource
+from worker.runners.shard_writer import ShardExample
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
     from serving.loaded import Loaded
 
 
-NOTHING = np.empty(0, np.uint8)
+EMPTY_ARRAY = np.empty(0, np.uint8)
 
-Counts = Mapping[int | None, int]
+ClassCounts = Mapping[int | None, int]
 """how many pictures of each class; of a model without classes the one key is None"""
 
 
-class Making(Protocol):
+class BulkExamples(Protocol):
     total: int
     of: str
     """what an array of them is called"""
     class_names: tuple[str, ...]
     """of their labels"""
 
-    def made(self, start: int) -> Iterator[Made]:
+    def made(self, start: int) -> Iterator[ShardExample]:
         """All from number `start` on."""
         ...
 
 
-class Drawing:
+class GeneratedExamples:
     """Pictures, points or strings from noise, each as /sample draws it."""
 
     def __init__(self, loaded: "Loaded", spec: Generate) -> None:
@@ -48,23 +48,23 @@ class Drawing:
         self._loaded = loaded
         self._spec = spec
 
-    def made(self, start: int) -> Iterator[Made]:
+    def made(self, start: int) -> Iterator[ShardExample]:
         from serving.loaded import TURN, Item
 
         spec = self._spec
-        picks = islice(round_robin(counts(spec)), start, None)
+        picks = islice(round_robin(class_counts(spec)), start, None)
         while turn := list(islice(picks, TURN)):
             drawn = self._loaded.sample([Item(*pick, spec.seed, spec.temperature) for pick in turn])
             for (label, index), array in zip(turn, drawn, strict=True):
-                yield Made(array, label, index)
+                yield ShardExample(array, label, index)
 
 
-class Restyling:
+class TranslatedExamples:
     """Pictures at their own sizes, in their order, each as /translate answers it; one that it refuses is left out."""
 
     of = "images"
 
-    def __init__(self, loaded: "Loaded", spec: Translate, source: Source, beat: Callable[[], None]) -> None:
+    def __init__(self, loaded: "Loaded", spec: Translate, source: PictureSource, beat: Callable[[], None]) -> None:
         self.total = len(source.names)
         self.class_names = source.class_names
         self._source = source
@@ -73,14 +73,14 @@ class Restyling:
         self._beat = beat
         self._most = get_settings().max_pixels
 
-    def made(self, start: int) -> Iterator[Made]:
+    def made(self, start: int) -> Iterator[ShardExample]:
         for number in range(start, self.total):
             label = None if self._source.labels is None else self._source.labels[number]
             name = self._source.names[number]
             try:
-                yield Made(self._translated(number), label, number, name)
+                yield ShardExample(self._translated(number), label, number, name)
             except (Invalid, UnsupportedMedia) as refusal:
-                yield Made(NOTHING, label, number, self._source.called(number), refusal.detail)
+                yield ShardExample(EMPTY_ARRAY, label, number, self._source.called(number), refusal.detail)
 
     def _translated(self, number: int) -> NDArray[Any]:
         """Raises Invalid, UnsupportedMedia."""
@@ -97,7 +97,7 @@ class Restyling:
         return whole
 
 
-def counts(spec: Generate) -> Counts:
+def class_counts(spec: Generate) -> ClassCounts:
     """Return how many pictures of each class are drawn, by number."""
     classes = spec.recipe.classes
     if not classes:
@@ -108,12 +108,12 @@ def counts(spec: Generate) -> Counts:
     return {number: each + (number < more) for number in range(classes)}
 
 
-def round_robin(counts: Counts) -> Iterator[tuple[int | None, int]]:
+def round_robin(class_counts: ClassCounts) -> Iterator[tuple[int | None, int]]:
     """Yield class and number within the class of every picture: each class in turn, until it has its pictures.
 
     So every shard, and what is there of a job that was cancelled, has as many of each class as it can.
     """
-    index, left = 0, [(label, n) for label, n in counts.items() if n > 0]
+    index, left = 0, [(label, n) for label, n in class_counts.items() if n > 0]
     while left:
         for label, _ in left:
             yield label, index

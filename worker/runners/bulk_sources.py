@@ -26,7 +26,7 @@ from data.uploads import read_untrusted
 from models.errors import JobFailure
 from models.spec.data import DataSpec
 from models.spec.recipe import Recipe
-from worker.runners.inputs import READING_S, load
+from worker.runners.inputs import BATCH_WALL_S, load_data
 
 Array = NDArray[Any]
 Beat = Callable[[], None]
@@ -38,7 +38,7 @@ class CannotTranslate(JobFailure):
     code = "cannot_translate"
 
 
-class Source(Protocol):
+class PictureSource(Protocol):
     names: Sequence[str | None]
     """what each picture is called once it is translated; None: by its number"""
     labels: Sequence[int] | None
@@ -54,7 +54,7 @@ class Source(Protocol):
 
 
 @contextmanager
-def source_of(spec: Translate, folder: Path, beat: Beat) -> Iterator[Source]:
+def open_source(spec: Translate, folder: Path, beat: Beat) -> Iterator[PictureSource]:
     """`folder` is the job's own. Raises CannotTranslate, DatasetMissing."""
     if spec.dataset is None:
         archive = folder / INPUT_FILE
@@ -62,9 +62,9 @@ def source_of(spec: Translate, folder: Path, beat: Beat) -> Iterator[Source]:
             raise CannotTranslate("The pictures that were sent are missing or damaged. Send them again.")
         with closing(Sandbox(1, readable=(archive,))) as sandbox:
             sent = sandbox.run(read_untrusted.members, archive, SENT_MOST, get_settings().max_dataset_unpacked_bytes)
-            yield Archived(archive, sandbox, [Pick(name) for name in sent["files"]], spec.recipe)
+            yield ArchivedPictures(archive, sandbox, [Pick(name) for name in sent["files"]], spec.recipe)
     elif (files := catalog.files(spec.dataset)) is None:
-        yield BuiltIn(spec.dataset, spec, beat)
+        yield BuiltInPictures(spec.dataset, spec, beat)
     elif spec.format == "npz":  # as versions allowed that made all pictures of one size
         raise CannotTranslate("Pictures come back at their own sizes, which one array cannot hold: ask for zip.")
     else:
@@ -80,14 +80,14 @@ def source_of(spec: Translate, folder: Path, beat: Beat) -> Iterator[Source]:
         labels = None if index.train.labels is None else [label for part in parts for label in part.labels or ()]
         with closing(Sandbox(1, readable=(files.archive,))) as sandbox:
             class_names = catalog.find(spec.dataset).info.class_names
-            yield Archived(files.archive, sandbox, picks, spec.recipe, index.reading, labels, class_names)
+            yield ArchivedPictures(files.archive, sandbox, picks, spec.recipe, index.reading, labels, class_names)
 
 
-class BuiltIn:
+class BuiltInPictures:
     """Of one size, numbered."""
 
     def __init__(self, dataset: str, spec: Translate, beat: Beat) -> None:
-        data = load(data_of(dataset, spec.recipe), "train", beat)
+        data = load_data(own_size_spec(dataset, spec.recipe), "train", beat)
         pile = data.images if data.images is not None else data.a if spec.direction == "a2b" else data.b
         assert pile is not None
         self.names: Sequence[str | None] = [None] * len(pile)
@@ -103,13 +103,13 @@ class BuiltIn:
         return shown
 
 
-def data_of(dataset: str, recipe: Recipe) -> DataSpec:
+def own_size_spec(dataset: str, recipe: Recipe) -> DataSpec:
     """Return a built-in dataset's spec at its own size, in the model's channels."""
     spec = catalog.find(dataset).info.spec()
     return spec.model_copy(update={"channels": getattr(recipe.data, "channels", 3)})
 
 
-class Archived:
+class ArchivedPictures:
     """Members of a zip that a stranger packed."""
 
     def __init__(
@@ -122,7 +122,7 @@ class Archived:
         labels: Sequence[int] | None = None,
         class_names: tuple[str, ...] = (),
     ) -> None:
-        self.names: Sequence[str | None] = as_png([pick.name for pick in picks])
+        self.names: Sequence[str | None] = png_names([pick.name for pick in picks])
         self.labels, self.class_names = labels, class_names
         self._archive, self._sandbox, self._picks = archive, sandbox, picks
         channels, masked = translation.channels_of(recipe), recipe.fills_holes
@@ -138,13 +138,13 @@ class Archived:
             self._archive,
             self._picks[number],
             *self._how,
-            seconds=READING_S,
+            seconds=BATCH_WALL_S,
             cpu_seconds=READING_CPU_S,
         )
         return shown
 
 
-def as_png(members: Sequence[str]) -> list[str]:
+def png_names(members: Sequence[str]) -> list[str]:
     """The members' names ending in .png; whole ones where two would be alike: a.png, and of a.jpg beside it a.jpg.png.
 
     Never the name of a table that stands beside them.

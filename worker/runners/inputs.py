@@ -25,14 +25,14 @@ if TYPE_CHECKING:  # torch takes seconds to import
 from app.core.store import sha256_of
 from app.services.models.source_weights import SOURCE_FILE
 
-READING_S = 300.0
+BATCH_WALL_S = 300.0
 """by the clock, for a few pictures: the machine may be busy with jobs"""
 
 
 BATCH_CPU_S = read_untrusted.BATCH_S + READING_CPU_S
 
 
-def load(spec: DataSpec, split: "Split", beat: Callable[[], None]) -> "Data":
+def load_data(spec: DataSpec, split: "Split", beat: Callable[[], None]) -> "Data":
     """`beat` is called all along. Raises DatasetMissing, NoRoom."""
     from data.readers.builtin import DatasetMissing
 
@@ -44,11 +44,11 @@ def load(spec: DataSpec, split: "Split", beat: Callable[[], None]) -> "Data":
                 f"The files of '{spec.dataset}' are missing or damaged (one is {how}). "
                 "Upload it again under another name."
             )
-    return read(spec, split, files, beat)
+    return read_data(spec, split, files, beat)
 
 
-def read(spec: DataSpec, split: "Split", files: Files | None, beat: Callable[[], None]) -> "Data":
-    """As `load`, of `files` where the dataset was uploaded; without the database."""
+def read_data(spec: DataSpec, split: "Split", files: Files | None, beat: Callable[[], None]) -> "Data":
+    """As `load_data`, of `files` where the dataset was uploaded; without the database."""
     from data.readers import builtin
     from data.readers.uploads import Upload, load_upload
 
@@ -56,10 +56,12 @@ def read(spec: DataSpec, split: "Split", files: Files | None, beat: Callable[[],
     if files is None or spec.kind == "points" or spec.kind == "sequences":
         return builtin.load(spec, settings.data, split, downloads=settings.home / "data", beat=beat)
     with closing(Sandbox(1, readable=(files.archive,))) as sandbox:
-        return load_upload(spec, Upload(files.archive, files.index, settings.prepared, beat, Reader(sandbox)), split)
+        return load_upload(
+            spec, Upload(files.archive, files.index, settings.prepared, beat, SandboxedReader(sandbox)), split
+        )
 
 
-class Reader:
+class SandboxedReader:
     """Reads pictures out of an archive that a stranger packed, in a child process with limits."""
 
     def __init__(self, sandbox: Sandbox) -> None:
@@ -70,7 +72,7 @@ class Reader:
         args = archive, picks, how
         try:
             pictures: Pixels = self._sandbox.run(
-                read_untrusted.batch, *args, seconds=READING_S, cpu_seconds=BATCH_CPU_S
+                read_untrusted.batch, *args, seconds=BATCH_WALL_S, cpu_seconds=BATCH_CPU_S
             )
             return pictures
         except (Invalid, UnsupportedMedia) as error:

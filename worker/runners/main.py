@@ -21,17 +21,17 @@ from app.services.jobs.attempt_files import FilesLost
 from app.services.views import JobView
 from models.errors import JobFailure
 from models.spec.plugins import PluginFailed, PluginMissing
-from worker.runners.memory import confine, unconfine
-from worker.runners.supervisor_link import DATABASE_LOST, Lifeline
+from worker.runners.memory import lift_memory_limit, limit_memory
+from worker.runners.supervisor_link import EXIT_DATABASE_LOST, SupervisorLink
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
-    from worker.runners.bulk import Bulk
-    from worker.runners.evaluate import Evaluator
-from worker.runners.train import Runner
+    from worker.runners.bulk import BulkRunner
+    from worker.runners.evaluate import EvaluateRunner
+from worker.runners.train import TrainRunner
 
 log = get_logger(__name__)
 
-NICE = 10
+NICENESS = 10
 """So that the API stays quick while a job trains."""
 
 
@@ -39,41 +39,41 @@ def main(job_id: str, fence: int) -> int:
     """The exit status: 0 when the job's row says how the attempt ended."""
     machine.die_first()  # before this process's files in /proc become root's
     private.begin()
-    lifeline = Lifeline()
+    lifeline = SupervisorLink()
     lifeline.hold()
-    os.nice(NICE)
+    os.nice(NICENESS)
     configure(get_settings().log_level, "runner")
     bind_contextvars(job=job_id, attempt=fence)
     lifeline.beat(0, now=True)
     try:
-        with told_in_words(job_id, fence):
+        with record_failure(job_id, fence):
             job = attempts.held(job_id, fence)
-            confine(job)
-            runner_of(job, fence, lifeline).run()
+            limit_memory(job)
+            build_runner(job, fence, lifeline).run()
     except FencedOut as error:
         log.info("fenced_out", reason=str(error))
     except OperationalError:  # no way to tell the row: the supervisor sees the exit, and the job is tried again
         log.exception("database_lost")
-        return DATABASE_LOST
+        return EXIT_DATABASE_LOST
     return 0
 
 
-def runner_of(job: JobView, fence: int, lifeline: Lifeline) -> "Evaluator | Bulk | Runner":
+def build_runner(job: JobView, fence: int, lifeline: SupervisorLink) -> "EvaluateRunner | BulkRunner | TrainRunner":
     match job.spec:
         case Evaluate() as spec:
-            from worker.runners.evaluate import Evaluator
+            from worker.runners.evaluate import EvaluateRunner
 
-            return Evaluator(job, spec, fence, lifeline)
+            return EvaluateRunner(job, spec, fence, lifeline)
         case Generate() | Translate() as spec:
-            from worker.runners.bulk import Bulk
+            from worker.runners.bulk import BulkRunner
 
-            return Bulk(job, spec, fence, lifeline)
+            return BulkRunner(job, spec, fence, lifeline)
         case Train() as spec:
-            return Runner(job, spec, fence, lifeline)
+            return TrainRunner(job, spec, fence, lifeline)
 
 
 @contextmanager
-def told_in_words(job_id: str, fence: int) -> Iterator[None]:
+def record_failure(job_id: str, fence: int) -> Iterator[None]:
     """Whatever ends the work becomes the job's reason, as a sentence."""
     try:
         yield
@@ -86,7 +86,7 @@ def told_in_words(job_id: str, fence: int) -> Iterator[None]:
             return
         if isinstance(error, OperationalError) and not no_room(error):
             raise
-        unconfine()
+        lift_memory_limit()
         if isinstance(error, PluginMissing | PluginFailed):
             log.warning("attempt_held", reason=str(error))
             attempts.hold(job_id, fence, "plugin_missing", str(error))

@@ -15,12 +15,12 @@ from app.core.names import LABELS, LEFT_OUT
 from data import csv_text
 from data.images import encode
 
-_LONG_AGO = (1980, 1, 1, 0, 0, 0)
-MEDIA = {"zip": "application/zip", "npz": "application/octet-stream"}
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+MEDIA_TYPES = {"zip": "application/zip", "npz": "application/octet-stream"}
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class ShardExample:
     """One example: uint8 [h, w, c], or a point or a string; its class, if it has one; its number under that class.
 
     `name` is that of its file, where it has one of its own; of one that was left out there is the reason alone.
@@ -34,35 +34,35 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Writer:
+class ShardWriter:
     """Writes shards. `of` is what the array of the examples is called, `class_names` are of the labels."""
 
     format: Literal["zip", "npz"]
     of: str
     class_names: Sequence[str]
 
-    def write(self, path: Path, made: Iterable[Made], first: int, count: int) -> None:
+    def write(self, path: Path, made: Iterable[ShardExample], first: int, count: int) -> None:
         """The next `count` examples, the first of which is number `first` of all. Memory holds one of them."""
         write = self._write_zip if self.format == "zip" else self._write_npz
         with ZipFile(path, "w") as archive:
             write(archive, itertools.islice(made, count), first, count)
 
-    def _write_zip(self, archive: ZipFile, made: Iterable[Made], first: int, count: int) -> None:
+    def _write_zip(self, archive: ZipFile, made: Iterable[ShardExample], first: int, count: int) -> None:
         rows, left_out = [], []
         for number, one in enumerate(made, first):
             name = one.name or (f"{number:07d}.png" if one.label is None else f"{number:07d}_{one.label}.png")
             if one.left_out is not None:
                 left_out.append((name, one.left_out))
                 continue
-            archive.writestr(ZipInfo(name, _LONG_AGO), encode(one.array))
+            archive.writestr(ZipInfo(name, _ZIP_TIME), encode(one.array))
             if one.label is not None:
                 rows.append((name, one.label, self.class_names[one.label], one.index))
         if rows:
-            archive.writestr(ZipInfo(LABELS, _LONG_AGO), csv_text.text(csv_text.LABELLED, rows))
+            archive.writestr(ZipInfo(LABELS, _ZIP_TIME), csv_text.text(csv_text.LABELLED, rows))
         if left_out:
-            archive.writestr(ZipInfo(LEFT_OUT, _LONG_AGO), csv_text.text(("file", "reason"), left_out))
+            archive.writestr(ZipInfo(LEFT_OUT, _ZIP_TIME), csv_text.text(("file", "reason"), left_out))
 
-    def _write_npz(self, archive: ZipFile, made: Iterable[Made], first: int, count: int) -> None:
+    def _write_npz(self, archive: ZipFile, made: Iterable[ShardExample], first: int, count: int) -> None:
         labels: list[int] = []
 
         def examples(out: BinaryIO) -> None:
@@ -84,5 +84,5 @@ def _header(one: NDArray[Any], count: int) -> dict[str, Any]:
 
 
 def _member(archive: ZipFile, name: str, write: Callable[[BinaryIO], None]) -> None:
-    with archive.open(ZipInfo(name, _LONG_AGO), "w", force_zip64=True) as out:
+    with archive.open(ZipInfo(name, _ZIP_TIME), "w", force_zip64=True) as out:
         write(out)  # type: ignore[arg-type]

@@ -7,23 +7,23 @@ import time
 
 from app.core.sandbox import private
 
-BEAT_EVERY_S = 0.2
-ORPHANED = 70
+HEARTBEAT_INTERVAL_S = 0.2
+EXIT_ORPHANED = 70
 """the runner's exit status when its supervisor is gone"""
-DATABASE_LOST = 72
+EXIT_DATABASE_LOST = 72
 """the runner's exit status when it could not write to the job's row"""
 
 
-class CalledOff(Exception):
+class StopRequested(Exception):
     """The attempt is to end, and keeps nothing of what it has just begun."""
 
 
-class Lifeline:
+class SupervisorLink:
     """`wanted` is the newest order: "pause", "cancel", "release" or None."""
 
     def __init__(self) -> None:
         self.wanted: str | None = None
-        self.left_s: float | None = None
+        self.remaining_s: float | None = None
         """what the work has yet to go, as far as it is known; told with each heartbeat"""
         self._beat_at = 0.0
         self._beats = -1
@@ -38,18 +38,18 @@ class Lifeline:
     def beat(self, step: int, *, now: bool = False) -> None:
         """Cheap enough to call after every step; `now` is for the moments around a long silence."""
         moment = time.monotonic()
-        if now or moment - self._beat_at >= BEAT_EVERY_S:
+        if now or moment - self._beat_at >= HEARTBEAT_INTERVAL_S:
             self._beat_at = moment
-            left = "" if self.left_s is None else f" {self.left_s:.1f}"
+            left = "" if self.remaining_s is None else f" {self.remaining_s:.1f}"
             os.write(self._beats, f"{step}{left}\n".encode())
 
-    def heed(self, step: int, *, now: bool = False) -> None:
+    def check_stop(self, step: int, *, now: bool = False) -> None:
         """Send a heartbeat. Raises CalledOff where the attempt is to end."""
         self.beat(step, now=now)
         if self.wanted is not None:
-            raise CalledOff
+            raise StopRequested
 
     def _listen(self) -> None:
         for line in sys.stdin:
             self.wanted = line.strip()
-        os._exit(ORPHANED)
+        os._exit(EXIT_ORPHANED)

@@ -23,7 +23,7 @@ from worker.training.players import Player
 
 log = logging.getLogger(__name__)
 
-BY_HAND = 2
+EAGER_STEPS = 2
 """steps of each kind before one is captured: they make what is made once, such as an optimiser's moments"""
 
 
@@ -52,12 +52,12 @@ class CudaGraph:
         self._graph.replay()
 
 
-def graph_on(device: torch.device, wanted: bool) -> type[CudaGraph] | None:
+def graph_class(device: torch.device, wanted: bool) -> type[CudaGraph] | None:
     """What steps are captured in on this device, if in anything."""
     return CudaGraph if wanted and device.type == "cuda" else None
 
 
-def why_not(recipe: Recipe, players: Sequence[Player]) -> str | None:
+def capture_obstacle(recipe: Recipe, players: Sequence[Player]) -> str | None:
     """What keeps this recipe's steps from being captured, if anything does."""
     modules = [module for player in players for module in player.network.modules()]
     if distributed.count() > 1:
@@ -71,7 +71,7 @@ def why_not(recipe: Recipe, players: Sequence[Player]) -> str | None:
     return None
 
 
-class Captured:
+class CapturedSteps:
     """The moves of a trainer's steps, each kind of step in a graph of its own.
 
     The first steps of a kind are made by hand. The next is made twice, by hand and by its graph, and only where both
@@ -102,17 +102,17 @@ class Captured:
             graph.replay()
             return losses
         self._seen[kind] += 1
-        if self._reason or self._seen[kind] <= BY_HAND:
+        if self._reason or self._seen[kind] <= EAGER_STEPS:
             return self._moves()
-        return self._prove(kind, first)
+        return self._capture_and_compare(kind, first)
 
-    def _prove(self, kind: Hashable, first: int) -> Losses:
+    def _capture_and_compare(self, kind: Hashable, first: int) -> Losses:
         state, script = self._state(), Script(first)
         before = [tensor.clone() for tensor in state]
         with self._rng.follow(script):
             by_hand = {name: loss.clone() for name, loss in self._moves().items()}
         wanted = [tensor.clone() for tensor in state]
-        _put(state, before)
+        _copy_into(state, before)
         del before  # a graph needs memory of its own
         script.fill(self._rng, first)
         graph = self._graph()
@@ -124,13 +124,13 @@ class Captured:
             # The work's own error, of which the end of the capture only says that there was one.
             self._reason = str(error.__context__ or error).partition("\n")[0]
         else:
-            if _same(state, wanted) and _same(losses.values(), by_hand.values()):
+            if _equal_bits(state, wanted) and _equal_bits(losses.values(), by_hand.values()):
                 self._kept[kind] = graph, script, losses
                 return losses
             self._reason = "a captured step did not leave the bits of one made by hand"
         log.warning("Steps go on one by one, not as CUDA graphs, with the same result: %s", self._reason)
         self._kept.clear()
-        _put(state, wanted)
+        _copy_into(state, wanted)
         return by_hand
 
 
@@ -144,11 +144,11 @@ def tensors_of(state: Any) -> Iterator[Tensor]:
 
 
 @torch.no_grad()
-def _put(state: list[Tensor], values: list[Tensor]) -> None:
+def _copy_into(state: list[Tensor], values: list[Tensor]) -> None:
     for tensor, value in zip(state, values, strict=True):
         tensor.copy_(value)
 
 
-def _same(some: Any, others: Any) -> bool:
+def _equal_bits(some: Any, others: Any) -> bool:
     """Synchronises with the device."""
     return all(torch.equal(a, b) for a, b in zip(some, others, strict=True))

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from models.checkpoint import Saved
 from worker.evaluation.metric_plan import Provenance
-from worker.training.health import Evaluation, Health
-from worker.training.watch import Best, Ending, Served
+from worker.training.health import Health, LiveEvaluation
+from worker.training.watch import BestEvaluation, EarlyEnd, ServedCheckpoint
 
 
 class Stop(StrEnum):
@@ -20,7 +20,7 @@ class Stop(StrEnum):
 
 
 @dataclass(frozen=True)
-class Report:
+class StepReport:
     """Losses, gauges and the sample's own figures at one step (None where not finite), and the sample.
 
     `draw` makes the sample's PNG, in any thread and at any time; None at reports that have no sample.
@@ -36,9 +36,9 @@ class Finished:
     """To be served is the checkpoint of `served`, else the last one; `ending` says why it ended early, if it did."""
 
     step: int
-    served: Served | None = None
+    served: ServedCheckpoint | None = None
     provenance: Provenance | None = None
-    ending: Ending | None = None
+    ending: EarlyEnd | None = None
     health: Health | None = None
     """at the last step"""
 
@@ -55,25 +55,25 @@ class Listener(Protocol):
     """Who is told, and who is asked. Nothing a listener does changes the numbers."""
 
     def beat(self, step: int) -> None: ...
-    def report(self, report: Report) -> None: ...
-    def evaluated(self, evaluation: Evaluation) -> None: ...
+    def report(self, report: StepReport) -> None: ...
+    def evaluated(self, evaluation: LiveEvaluation) -> None: ...
     def trouble(self, step: int, kind: str, message: str) -> None: ...
     def health(self, health: Health) -> None: ...
     def saved(self, saved: Saved) -> None: ...
-    def best(self, best: Best) -> None: ...
+    def best(self, best: BestEvaluation) -> None: ...
     def should_stop(self) -> Stop | None: ...
 
 
-class Quiet:
+class NullListener:
     """A listener to build on: it takes note of nothing and never stops."""
 
     def beat(self, step: int) -> None:
         pass
 
-    def report(self, report: Report) -> None:
+    def report(self, report: StepReport) -> None:
         pass
 
-    def evaluated(self, evaluation: Evaluation) -> None:
+    def evaluated(self, evaluation: LiveEvaluation) -> None:
         pass
 
     def trouble(self, step: int, kind: str, message: str) -> None:
@@ -85,7 +85,7 @@ class Quiet:
     def saved(self, saved: Saved) -> None:
         pass
 
-    def best(self, best: Best) -> None:
+    def best(self, best: BestEvaluation) -> None:
         pass
 
     def should_stop(self) -> Stop | None:

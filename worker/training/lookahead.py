@@ -15,7 +15,7 @@ from models.objectives import Objective
 from models.rng import Rng
 
 
-class Foreseen(nn.Module):
+class UnrolledNetwork(nn.Module):
     """A network under other weights, through which slopes reach what those weights came from."""
 
     def __init__(self, network: nn.Module, weights: dict[str, Tensor]) -> None:
@@ -27,7 +27,7 @@ class Foreseen(nn.Module):
 
 
 @contextmanager
-def unrolled(game: Game, objective: Objective, draw: Draw, rng: Rng, moves: int, rate: float) -> Iterator[None]:
+def unrolled_critic(game: Game, objective: Objective, draw: Draw, rng: Rng, moves: int, rate: float) -> Iterator[None]:
     """In the critic's place stands the critic after so many plain gradient moves (Metz et al. 2017).
 
     The generator's slope runs through those moves: what it does now changes what the critic will be. Penalties are not
@@ -39,7 +39,7 @@ def unrolled(game: Game, objective: Objective, draw: Draw, rng: Rng, moves: int,
     }  # fmt: skip
     try:
         for _ in range(moves):
-            game.players["critic"] = Foreseen(critic, weights)
+            game.players["critic"] = UnrolledNetwork(critic, weights)
             duels, _own = game.generator_duels(draw, rng)
             losses = [
                 objective.critic(Scores(duel.critic(duel.real), duel.critic(duel.fake.float()))) for duel in duels
@@ -55,14 +55,14 @@ def unrolled(game: Game, objective: Objective, draw: Draw, rng: Rng, moves: int,
                 name: old - rate * distributed.mean(slope)
                 for (name, old), slope in zip(weights.items(), slopes, strict=True)
             }
-        game.players["critic"] = Foreseen(critic, weights)
+        game.players["critic"] = UnrolledNetwork(critic, weights)
         yield
     finally:
         game.players["critic"] = critic
 
 
 @contextmanager
-def predicted(network: nn.Module, before: list[Tensor]) -> Iterator[None]:
+def predicted_critic(network: nn.Module, before: list[Tensor]) -> Iterator[None]:
     """The network's last move, from the weights `before`, made once more and taken back (Yadav et al. 2018)."""
     weights = [weight.data for weight in network.parameters()]
     now = [weight.clone() for weight in weights]

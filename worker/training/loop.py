@@ -18,15 +18,15 @@ from models.errors import JobFailure
 from models.spec.recipe import Recipe
 from worker.evaluation.generator_under_test import NotFinite
 from worker.evaluation.live import Inspector
-from worker.training.cuda_graphs import graph_on
-from worker.training.health import Evaluation, Health
-from worker.training.listener import Finished, Listener, Report, Stop, Stopped
+from worker.training.cuda_graphs import graph_class
+from worker.training.health import Health, LiveEvaluation
+from worker.training.listener import Finished, Listener, StepReport, Stop, Stopped
 from worker.training.numerics import Numerics
 from worker.training.samples import sample_sheet
 from worker.training.trainer import NonFinite, Trainer
 from worker.training.watch import Watch
 
-SAMPLES = 40
+MAX_SAMPLE_SHEETS = 40
 """of one job, at most: as many as it has reports, unless its recipe asks for more of those. To draw one takes as long
 as several quick steps"""
 
@@ -43,7 +43,7 @@ class RanksDiffer(JobFailure):
         )
 
 
-class _CalledOff(Exception):
+class _Interrupted(Exception):
     """The attempt is to end, amidst something longer than a step."""
 
     def __init__(self, why: Stop) -> None:
@@ -76,61 +76,61 @@ def train(
 
     On several ranks this is what rank 0 does, and `follow` what the others do. Raises RanksDiffer.
     """
-    trainer = _trainer(recipe, data, numerics, graphs)
-    run = _Run(trainer, listener, folder, attempt, data, judges)
+    trainer = _build_trainer(recipe, data, numerics, graphs)
+    run = _TrainingRun(trainer, listener, folder, attempt, data, judges)
     try:
         run.begin(resume, start, weights, extended_at)
         while trainer.step < recipe.budget.steps and not run.over:
             losses = trainer.advance()
             listener.beat(trainer.step)
             run.report_and_evaluate(losses)
-            run.keep_together()
+            run.sync_ranks()
             why = listener.should_stop() if trainer.step < recipe.budget.steps and not run.over else None
             if run.due(recipe.checkpoint_every) or why in (Stop.PAUSE, Stop.RELEASE):
                 run.save()
             if why is not None:
                 return Stopped(why, trainer.step)
         return run.finished()
-    except _CalledOff as called_off:
+    except _Interrupted as called_off:
         return run.called_off(called_off.why)
 
 
-def follow(recipe: Recipe, data: Data, numerics: Numerics) -> None:
+def follow_rank_0(recipe: Recipe, data: Data, numerics: Numerics) -> None:
     """Every rank but the first: takes part in each step, and takes over the state that rank 0 tells.
 
     It reads no checkpoint and decides nothing. Where rank 0 ends before the budget does, this never returns.
     """
-    trainer = _trainer(recipe, data, numerics, graphs=False)
-    _take_over(trainer, distributed.hear())
+    trainer = _build_trainer(recipe, data, numerics, graphs=False)
+    _load_rank_state(trainer, distributed.hear())
     while trainer.step < recipe.budget.steps:
         trainer.advance()
-        if _may_have_gone_back(recipe, trainer.step) and (told := distributed.hear()) is not None:
-            _take_over(trainer, told)
-        if _is_compared(recipe, trainer.step):
-            _alike(trainer)  # rank 0 draws the conclusion
+        if _may_roll_back_at(recipe, trainer.step) and (told := distributed.hear()) is not None:
+            _load_rank_state(trainer, told)
+        if _compares_ranks_at(recipe, trainer.step):
+            _ranks_agree(trainer)  # rank 0 draws the conclusion
 
 
-def _trainer(recipe: Recipe, data: Data, numerics: Numerics, graphs: bool) -> Trainer:
+def _build_trainer(recipe: Recipe, data: Data, numerics: Numerics, graphs: bool) -> Trainer:
     device = torch.device(numerics.device)
-    return Trainer(recipe, Batches(recipe, data, device), device, numerics.precision, graph_on(device, graphs))
+    return Trainer(recipe, Batches(recipe, data, device), device, numerics.precision, graph_class(device, graphs))
 
 
-def _take_over(trainer: Trainer, told: dict[str, Any]) -> None:
+def _load_rank_state(trainer: Trainer, told: dict[str, Any]) -> None:
     trainer.load_state_dict(told["state"])
-    trainer.slowed = told["slowed"]
+    trainer.rate_multiplier = told["slowed"]
 
 
-def _alike(trainer: Trainer) -> bool:
+def _ranks_agree(trainer: Trainer) -> bool:
     networks = trainer.average.network, *trainer.game.players.values()
     return distributed.alike(tensor for network in networks for tensor in network.state_dict().values())
 
 
-def _is_compared(recipe: Recipe, step: int) -> bool:
+def _compares_ranks_at(recipe: Recipe, step: int) -> bool:
     """Whether the ranks look at their weights: before each checkpoint but those of a pause."""
     return step % recipe.checkpoint_every == 0 or step == recipe.budget.steps
 
 
-def _may_have_gone_back(recipe: Recipe, step: int) -> bool:
+def _may_roll_back_at(recipe: Recipe, step: int) -> bool:
     """Whether weights may be taken back at this step: every rank knows it without being told."""
     if recipe.watch is None or recipe.watch.policy != "roll_back":
         return False
@@ -138,7 +138,7 @@ def _may_have_gone_back(recipe: Recipe, step: int) -> bool:
     return any(step % every == 0 for every in cadences)
 
 
-class _Run:
+class _TrainingRun:
     """One call of `train`: the trainer, its watch if the recipe has one, and whom to tell."""
 
     def __init__(
@@ -148,8 +148,8 @@ class _Run:
         self._recipe = trainer.recipe
         self._watch = Watch(trainer.recipe) if trainer.recipe.watch else None
         self._data, self._judges = data, judges
-        self._went_back = False
-        self._owes = False
+        self._rolled_back = False
+        self._evaluation_pending = False
         """whether the step it is at is still to be evaluated"""
 
     @cached_property
@@ -163,17 +163,17 @@ class _Run:
             self._load(checkpoint.load(resume), extended_at)
         if resume is None:
             if start is not None:
-                self._trainer.begin_with(checkpoint.load(start))
+                self._trainer.start_from_weights(checkpoint.load(start))
             for _ in self._trainer.prepare(weights):
                 self._wait()
             self.save()
-        elif self._owes:
+        elif self._evaluation_pending:
             self._wait()
-            with self._going_back():
+            with self._recovering():
                 self._evaluate()
             self.save()
-        distributed.tell(self._everything())
-        self._went_back = False
+        distributed.tell(self._rank_state())
+        self._rolled_back = False
 
     @property
     def over(self) -> bool:
@@ -185,17 +185,17 @@ class _Run:
 
     def report_and_evaluate(self, losses: Losses) -> None:
         """What is due at this step. A step that was not finite is gone back on where the policy says so."""
-        with self._going_back():
+        with self._recovering():
             if self.due(self._recipe.report_every):
                 sampled = self.due(sample_every(self._recipe))
-                self._listener.report(_report(self._trainer, losses, sampled, self._beat))
+                self._listener.report(_step_report(self._trainer, losses, sampled, self._beat))
             if self._recipe.watch and self.due(self._recipe.watch.every):
                 self._evaluate()
             elif self.due(self._recipe.checkpoint_every):
                 self._trainer.check()
 
     @contextmanager
-    def _going_back(self) -> Iterator[None]:
+    def _recovering(self) -> Iterator[None]:
         """A step inside the block that is found not finite is gone back on where the policy says so."""
         try:
             yield
@@ -205,7 +205,7 @@ class _Run:
             if self._watch is None or not self._watch.may_roll_back or not self._roll_back():
                 raise
 
-    def keep_together(self) -> None:
+    def sync_ranks(self) -> None:
         """Once a step: where weights may have been taken back, the other ranks are told whether they were.
 
         Before a checkpoint they are looked at. Raises RanksDiffer.
@@ -213,16 +213,16 @@ class _Run:
         if distributed.count() == 1:
             return
         step = self._trainer.step
-        if _may_have_gone_back(self._recipe, step):
-            distributed.tell(self._everything() if self._went_back else None)
-            self._went_back = False
-        if _is_compared(self._recipe, step) and not _alike(self._trainer):
+        if _may_roll_back_at(self._recipe, step):
+            distributed.tell(self._rank_state() if self._rolled_back else None)
+            self._rolled_back = False
+        if _compares_ranks_at(self._recipe, step) and not _ranks_agree(self._trainer):
             raise RanksDiffer(step)
 
     def save(self) -> None:
         """What is due was checked before; a pause between keeps what is not finite, to be found when it is due."""
         watched: dict[str, Any] = {} if self._watch is None else {"watch": self._watch.state_dict()}
-        if self._owes:
+        if self._evaluation_pending:
             watched["owes_evaluation"] = True
         state = self._trainer.state_dict() | watched
         self._listener.saved(checkpoint.save(state, self._folder, self._attempt))
@@ -231,7 +231,7 @@ class _Run:
 
     def called_off(self, why: Stop) -> Stopped:
         """Before the first step nothing is kept. An evaluation that was begun is made by the next attempt."""
-        if self._owes and why != Stop.CANCEL:
+        if self._evaluation_pending and why != Stop.CANCEL:
             self.save()
         return Stopped(why, self._trainer.step)
 
@@ -241,21 +241,21 @@ class _Run:
         watch = self._watch
         return Finished(self._trainer.step, watch.served(), self._inspector.provenance, watch.ending, watch.health())
 
-    def _everything(self) -> dict[str, Any]:
+    def _rank_state(self) -> dict[str, Any]:
         """That another rank takes over."""
-        return {"state": self._trainer.state_dict(), "slowed": self._trainer.slowed}
+        return {"state": self._trainer.state_dict(), "slowed": self._trainer.rate_multiplier}
 
     def _load(self, state: dict[str, Any], extended_at: int | None) -> None:
         self._trainer.load_state_dict(state)
-        self._owes = state.get("owes_evaluation", False)
+        self._evaluation_pending = state.get("owes_evaluation", False)
         if self._watch is not None and "watch" in state:
             self._watch.load_state_dict(state["watch"], extended_at)
-            self._trainer.slowed = self._watch.rate
+            self._trainer.rate_multiplier = self._watch.rate
             if self._watch.best is not None:  # whoever was told last may have died before noting it
                 self._listener.best(self._watch.best)
-            self._tell_health()
+            self._report_health()
 
-    def _tell_health(self) -> None:
+    def _report_health(self) -> None:
         assert self._watch is not None
         if (health := self._watch.health()) is not None:
             self._listener.health(health)
@@ -264,23 +264,23 @@ class _Run:
         assert self._watch is not None
         trainer = self._trainer
         trainer.check()
-        self._owes = False
+        self._evaluation_pending = False
         try:
             figures = self._inspector.look()
-        except _CalledOff:
-            self._owes = True
+        except _Interrupted:
+            self._evaluation_pending = True
             raise
         except NotFinite as error:
-            raise trainer.not_finite(trainer.step) from error
+            raise trainer.non_finite_error(trainer.step) from error
         accuracy = trainer.critic_accuracy()
-        evaluation = Evaluation(
+        evaluation = LiveEvaluation(
             trainer.step, figures, accuracy if math.isfinite(accuracy) else None, untouched=self._inspector.untouched
         )
         found = self._watch.take(evaluation)
         self._listener.evaluated(evaluation)
         for trouble in found:
             self._listener.trouble(trainer.step, trouble.kind, trouble.message)
-        self._tell_health()
+        self._report_health()
         if trainer.step < self._recipe.budget.steps and self._watch.follow(found):
             self._roll_back()
 
@@ -296,8 +296,8 @@ class _Run:
             self._listener.trouble(self._trainer.step, "checkpoint_damaged", f"{error} Weights stay as they are.")
             return False
         self._listener.trouble(self._trainer.step, "rolled_back", self._watch.rolled_back())
-        self._trainer.slowed = self._watch.rate
-        self._went_back = True
+        self._trainer.rate_multiplier = self._watch.rate
+        self._rolled_back = True
         return True
 
     def _beat(self) -> None:
@@ -308,15 +308,15 @@ class _Run:
         """Send a heartbeat. Raises _CalledOff where the attempt is to end."""
         self._listener.beat(self._trainer.step)
         if (why := self._listener.should_stop()) is not None:
-            raise _CalledOff(why)
+            raise _Interrupted(why)
 
 
 def sample_every(recipe: Recipe) -> int:
     """Steps between samples: as many as between reports, or a multiple that leaves SAMPLES and no more."""
-    return recipe.report_every * -(-recipe.budget.steps // (SAMPLES * recipe.report_every))
+    return recipe.report_every * -(-recipe.budget.steps // (MAX_SAMPLE_SHEETS * recipe.report_every))
 
 
-def _report(trainer: Trainer, losses: Losses, sampled: bool, beat: Callable[[], None]) -> Report:
+def _step_report(trainer: Trainer, losses: Losses, sampled: bool, beat: Callable[[], None]) -> StepReport:
     """Synchronises with the device."""
     trainer.check()
     watched = losses | trainer.gauges()
@@ -324,4 +324,4 @@ def _report(trainer: Trainer, losses: Losses, sampled: bool, beat: Callable[[], 
     sheet = sample_sheet(trainer, beat) if sampled else None
     values = dict(zip(watched, numbers, strict=True)) | (sheet.values if sheet else {})
     finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
-    return Report(trainer.step, finite, sheet.draw if sheet else None)
+    return StepReport(trainer.step, finite, sheet.draw if sheet else None)

@@ -13,7 +13,7 @@ from models.spec.estimates.resources import parameters
 from models.spec.recipe import Recipe
 
 MANY_WEIGHTS = 2_000_000
-_THREADS = "/proc/self/task"
+_THREADS_FOLDER = "/proc/self/task"
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class TooFewDevices(JobFailure):
     code = "too_few_devices"
 
 
-def measure(device: str, recipe: Recipe, threads: int | None, devices: int = 1, slots: int = 1) -> Numerics:
+def local_numerics(device: str, recipe: Recipe, threads: int | None, devices: int = 1, slots: int = 1) -> Numerics:
     """What this machine would use. `device` is "auto", "cpu" or "cuda".
 
     `threads` None: as many as suit the recipe, of this job's share of the cores where `slots` jobs train at once.
@@ -63,7 +63,7 @@ def measure(device: str, recipe: Recipe, threads: int | None, devices: int = 1, 
         capability += " bf16" if has_bf16 else ""
     wants_bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and recipe.generator.kind not in SMALL)
     precision = "bf16" if wants_bf16 and has_bf16 else "fp32"
-    each = max(1, (threads or _threads(recipe, slots)) // devices)
+    each = max(1, (threads or _suitable_threads(recipe, slots)) // devices)
     return Numerics(kind, capability, each, precision, torch.__version__, deterministic=True, devices=devices)
 
 
@@ -79,7 +79,7 @@ def require_devices(numerics: Numerics) -> None:
         )
 
 
-def agree(stored: Numerics, here: Numerics) -> tuple[Numerics, str | None]:
+def reconcile(stored: Numerics, here: Numerics) -> tuple[Numerics, str | None]:
     """The numerics to go on with, and the sentence that says why bytes may differ, if they may."""
     reason = difference(stored, here)
     return replace(stored, device=here.device, capability=here.capability, torch=here.torch), reason
@@ -116,7 +116,7 @@ def apply(numerics: Numerics) -> None:
     torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32; torch would round a convolution's factors to 10 bits
 
 
-def hold_cores(numerics: Numerics) -> None:
+def pin_threads(numerics: Numerics) -> None:
     """Give each thread of this process's team a core of its own, where the team has all cores. Changes no number.
 
     Else, when anything else wants a core, the scheduler may put two of the team on the other one. They wait for each
@@ -126,14 +126,14 @@ def hold_cores(numerics: Numerics) -> None:
     alone = numerics.threads == 1 or numerics.devices > 1 or numerics.device != "cpu"
     if sys.platform != "linux" or alone or numerics.threads != len(cores := sorted(os.sched_getaffinity(0))):
         return
-    before = set(os.listdir(_THREADS))
+    before = set(os.listdir(_THREADS_FOLDER))
     torch.ones(numerics.threads << 16).add_(1)  # the team comes with its first work
-    team = sorted(map(int, set(os.listdir(_THREADS)) - before))
+    team = sorted(map(int, set(os.listdir(_THREADS_FOLDER)) - before))
     for thread, core in zip([0, *team], cores, strict=False):
         os.sched_setaffinity(thread, {core})
 
 
-def _threads(recipe: Recipe, slots: int) -> int:
+def _suitable_threads(recipe: Recipe, slots: int) -> int:
     """One for players on points and strings, up to two for small convolutional ones, one per core for large ones.
 
     Threads of small layers wait for each other more than they compute, and when anything else wants a core, a layer

@@ -22,9 +22,9 @@ class Player:
     optimizer: torch.optim.Optimizer
     rate: float
     clip: float | None = None
-    dial: Tensor | None = None
+    rate_tensor: Tensor | None = None
     """holds the learning rate where a captured step shall read it anew each time"""
-    remembers: bool = False
+    keeps_previous: bool = False
     """whether `before` is kept: the weights before the newest update"""
     before: list[Tensor] = field(default_factory=list)
 
@@ -32,9 +32,9 @@ class Player:
         """From now on move at `factor` times the learning rate."""
         rate = self.rate * factor
         for group in self.optimizer.param_groups:
-            group["lr"] = rate if self.dial is None else self.dial.fill_(rate)
+            group["lr"] = rate if self.rate_tensor is None else self.rate_tensor.fill_(rate)
             if "capturable" in group:
-                group["capturable"] = self.dial is not None
+                group["capturable"] = self.rate_tensor is not None
 
     def backward(self, losses: Losses) -> Losses:
         """Compute the gradients of the sum of the losses, and return the losses; on several ranks both are means."""
@@ -49,7 +49,7 @@ class Player:
 
     def update(self) -> None:
         """Update the weights by their gradients."""
-        if self.remembers:
+        if self.keeps_previous:
             self.before = [weight.detach().clone() for weight in self.network.parameters()]
         self.optimizer.step()
         if self.clip is not None:
@@ -58,7 +58,7 @@ class Player:
                 torch._foreach_clamp_max_(list(self.network.parameters()), self.clip)
 
 
-def layout(network: nn.Module) -> torch.memory_format:
+def memory_format_of(network: nn.Module) -> torch.memory_format:
     """How a network's weights lie in memory: the same sums in another order, and convolutions are quickest.
 
     Channels last saves up to a sixth; but InstanceNorm copies such a picture, and copies it back, at every layer.
@@ -79,7 +79,7 @@ def optimizer(of: spec.OptimizerSpec, weights: Iterable[nn.Parameter]) -> torch.
             assert_never(of)
 
 
-def in_order(optimizer: torch.optim.Optimizer) -> None:
+def match_memory_order(optimizer: torch.optim.Optimizer) -> None:
     """Moments in the order of memory of their weights.
 
     Fused Adam pairs the two by place, and a loaded state keeps the order in which it was saved, which was another once.

@@ -18,7 +18,7 @@ from models.games.game import Draw, Game
 from models.objectives import Objective
 from models.penalties import Penalty
 from models.spec.training import Turns
-from worker.training.lookahead import predicted, unrolled
+from worker.training.lookahead import predicted_critic, unrolled_critic
 from worker.training.losses import DuelLosses
 from worker.training.players import Player
 
@@ -107,7 +107,9 @@ class TrainingStep:
         """Let the generator meet the critic of some turns later, where the recipe says so."""
         turns = self.turns
         if turns.prediction and self.critic:
-            return predicted(self.critic.network, self.critic.before)
+            return predicted_critic(self.critic.network, self.critic.before)
         if turns.unrolled and self.objective:
-            return unrolled(self.game, self.objective, draw, self.batches.rng, turns.unrolled, turns.unrolled_rate)
+            return unrolled_critic(
+                self.game, self.objective, draw, self.batches.rng, turns.unrolled, turns.unrolled_rate
+            )
         return nullcontext()

@@ -16,25 +16,25 @@ from models.spec.recipe import Recipe
 from models.spec.resolve import settled
 from models.spec.training import MOST_STEPS
 from worker.evaluation.live import Inspector
-from worker.training.cuda_graphs import BY_HAND, graph_on
+from worker.training.cuda_graphs import EAGER_STEPS, graph_class
 from worker.training.numerics import Numerics
 from worker.training.samples import sample_sheet
 from worker.training.trainer import Trainer
 
-WARM_UP = BY_HAND + 1
+WARM_UP_STEPS = EAGER_STEPS + 1
 """steps that find memory and kernels for the first time; on a GPU of every kind, so that no graph is made later"""
-STEPS, SECONDS = 24, 3.0
+MIN_STEPS, MIN_DURATION_S = 24, 3.0
 """at least so many steps and seconds are measured; 24 holds whole rounds of the lazy penalties"""
-PROGRESS = (0.5, 0.9, 0.1, 0.7, 0.3)
+PROGRESS_POINTS = (0.5, 0.9, 0.1, 0.7, 0.3)
 """where in the budget the measured steps pretend to be: what grows with it takes longer later"""
-AT_ONCE = {"cpu": 1, "cuda": 8}
+STEPS_PER_TIMING = {"cpu": 1, "cuda": 8}
 """steps timed together: to wait for a GPU after each would keep it idle meanwhile"""
-SHARE = 0.1
+MAX_BUDGET_SHARE = 0.1
 """of the budget that measuring may take, where steps are slow"""
 
 
 @dataclass(frozen=True)
-class Pace:
+class Throughput:
     """Seconds that a step, a report, a checkpoint and an evaluation take, and what comes before the first step."""
 
     step: float
@@ -45,7 +45,7 @@ class Pace:
     """an evaluation"""
 
 
-def measure(
+def measure_throughput(
     recipe: Recipe,
     data: Data,
     numerics: Numerics,
@@ -56,7 +56,7 @@ def measure(
     weights: Path | None = None,
     judges: Path | None = None,
     graphs: bool = True,
-) -> Pace:
+) -> Throughput:
     """The pace of this recipe on this machine, with the weights of the checkpoint `start` where there is one.
 
     `weights` is the folder that holds those of feature networks, `judges` where judges are kept: one may learn here.
@@ -67,20 +67,22 @@ def measure(
     """
     assert recipe.budget.minutes is not None
     device = torch.device(numerics.device)
-    trainer = Trainer(recipe, Batches(recipe, data, device), device, numerics.precision, graph_on(device, graphs))
+    trainer = Trainer(recipe, Batches(recipe, data, device), device, numerics.precision, graph_class(device, graphs))
     if start is not None:
-        trainer.begin_with(checkpoint.load(start))
+        trainer.start_from_weights(checkpoint.load(start))
     inspector = None
     if recipe.watch is not None:
         inspector = Inspector(recipe, trainer.average.network, data, judges, beat)
         inspector.look()  # the first look at the real examples is the long one
-    prepared = _prepared(trainer, weights, beat)
-    _timed(trainer, WARM_UP * (trainer.round if device.type == "cuda" else 1), beat)
+    prepared = _time_preparation(trainer, weights, beat)
+    _time_steps(trainer, WARM_UP_STEPS * (trainer.round if device.type == "cuda" else 1), beat)
     done, seconds = 0, 0.0
-    for trainer.pretended in cycle(PROGRESS):
-        seconds += _timed(trainer, AT_ONCE[device.type], beat)
-        done += AT_ONCE[device.type]
-        if seconds >= SHARE * 60 * recipe.budget.minutes or (done >= STEPS and seconds >= SECONDS):
+    for trainer.assumed_progress in cycle(PROGRESS_POINTS):
+        seconds += _time_steps(trainer, STEPS_PER_TIMING[device.type], beat)
+        done += STEPS_PER_TIMING[device.type]
+        if seconds >= MAX_BUDGET_SHARE * 60 * recipe.budget.minutes or (
+            done >= MIN_STEPS and seconds >= MIN_DURATION_S
+        ):
             break
     began = time.perf_counter()
     sample_sheet(trainer, beat).draw()
@@ -89,25 +91,25 @@ def measure(
     saved = time.perf_counter()
     if inspector is not None:
         inspector.look()
-    return Pace(seconds / done, reported - began, saved - reported, prepared, time.perf_counter() - saved)
+    return Throughput(seconds / done, reported - began, saved - reported, prepared, time.perf_counter() - saved)
 
 
-def steps_within(recipe: Recipe, pace: Pace, most: int = MOST_STEPS) -> int:
+def steps_within(recipe: Recipe, pace: Throughput, most: int = MOST_STEPS) -> int:
     """The most steps whose training, reports and checkpoints fit into the recipe's minutes; at least 1."""
     assert recipe.budget.minutes is not None
     seconds = 60 * recipe.budget.minutes
     most = min(most, int(seconds / pace.step))
-    return max(1, bisect_right(range(1, most + 1), seconds, key=lambda steps: _cost(settled(recipe, steps), pace)))
+    return max(1, bisect_right(range(1, most + 1), seconds, key=lambda steps: _cost_s(settled(recipe, steps), pace)))
 
 
-def _cost(recipe: Recipe, pace: Pace) -> float:
+def _cost_s(recipe: Recipe, pace: Throughput) -> float:
     steps = recipe.budget.steps
     reports, saves = -(-steps // recipe.report_every), 1 - (-steps // recipe.checkpoint_every)
     looks = -(-steps // recipe.watch.every) if recipe.watch else 0
     return pace.prepare + steps * pace.step + reports * pace.report + saves * pace.save + looks * pace.look
 
 
-def _prepared(trainer: Trainer, weights: Path | None, beat: Callable[[], None]) -> float:
+def _time_preparation(trainer: Trainer, weights: Path | None, beat: Callable[[], None]) -> float:
     """Seconds that preparing took."""
     began = time.perf_counter()
     for _ in trainer.prepare(weights):
@@ -115,7 +117,7 @@ def _prepared(trainer: Trainer, weights: Path | None, beat: Callable[[], None]) 
     return time.perf_counter() - began
 
 
-def _timed(trainer: Trainer, steps: int, beat: Callable[[], None]) -> float:
+def _time_steps(trainer: Trainer, steps: int, beat: Callable[[], None]) -> float:
     """Seconds of so many steps, the device's part included."""
     began = time.perf_counter()
     for _ in range(steps):

@@ -20,9 +20,9 @@ from models.nets.vgg import Vgg19
 from models.penalties import Penalty
 from models.spec.recipe import Recipe
 from worker.evaluation.features import learn_turns, read_vgg19
-from worker.training.cuda_graphs import Captured, Graph, tensors_of, why_not
+from worker.training.cuda_graphs import CapturedSteps, Graph, capture_obstacle, tensors_of
 from worker.training.losses import DuelLosses
-from worker.training.players import Average, Player, in_order, layout, optimizer, rate_factor
+from worker.training.players import Average, Player, match_memory_order, memory_format_of, optimizer, rate_factor
 from worker.training.step import TrainingStep
 
 log = logging.getLogger(__name__)
@@ -67,12 +67,12 @@ class Trainer:
         self.critic: Player | None = None
         if cast.critic is not None:
             self.critic = self._player(cast.critic, recipe.critic_optimizer, recipe.critic_clip)
-            self.critic.remembers = recipe.turns.prediction
+            self.critic.keeps_previous = recipe.turns.prediction
         self.average = Average(self.generator.network, recipe.ema.decay)
         self.step = 0
-        self.slowed = 1.0
+        self.rate_multiplier = 1.0
         """what the learning rates are multiplied by beside their schedule"""
-        self.pretended: float | None = None
+        self.assumed_progress: float | None = None
         """a progress to train at instead of the step's own, where pace is measured"""
         self._bad_step = torch.tensor(-1, device=device)
         self._critic_accuracy = torch.zeros(2, device=device)
@@ -96,9 +96,9 @@ class Trainer:
 
     def advance(self) -> Losses:
         """One step: the critic's moves and the generator's. The losses stay on the device."""
-        factor = self.slowed * rate_factor(self.recipe.schedule, self.step, self.recipe.budget.steps)
+        factor = self.rate_multiplier * rate_factor(self.recipe.schedule, self.step, self.recipe.budget.steps)
         self._proceed()
-        for player in self._movers():
+        for player in self._all_players():
             player.slow(factor)
         if self._captured is None:
             losses = self._training_step.run(self.step)
@@ -134,9 +134,9 @@ class Trainer:
     def check(self) -> None:
         """Raise NonFinite if any step so far was not finite. Synchronises with the device."""
         if (step := int(self._bad_step)) >= 0:
-            raise self.not_finite(step + 1)
+            raise self.non_finite_error(step + 1)
 
-    def not_finite(self, step: int) -> NonFinite:
+    def non_finite_error(self, step: int) -> NonFinite:
         """The error that tells of a step, with its examples."""
         return NonFinite(step, self.batches.indices(step * self.recipe.turns.critic_steps - 1).tolist())
 
@@ -156,14 +156,14 @@ class Trainer:
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
             if isinstance(part, torch.optim.Optimizer):
-                in_order(part)
+                match_memory_order(part)
         self._proceed()
 
     def roll_back(self, state: dict[str, Any]) -> None:
         """Take over everything of an earlier state but its step: batches and noise to come are new."""
         self.load_state_dict(state | {"step": self.step})
 
-    def begin_with(self, state: dict[str, Any]) -> None:
+    def start_from_weights(self, state: dict[str, Any]) -> None:
         """Take over the weights of another job's state; optimisers, game and step are as new."""
         parts = self._parts()
         for name in NETWORKS & parts.keys():
@@ -195,7 +195,7 @@ class Trainer:
 
     @property
     def _progress(self) -> float:
-        return self.step / self.recipe.budget.steps if self.pretended is None else self.pretended
+        return self.step / self.recipe.budget.steps if self.assumed_progress is None else self.assumed_progress
 
     def _build_step(self, half: bool) -> TrainingStep:
         recipe, penalties = self.recipe, self._penalties()
@@ -206,24 +206,24 @@ class Trainer:
             recipe.turns, self.batches, self.game, self.objective, penalties, losses, self.generator, self.critic
         )
 
-    def _movers(self) -> list[Player]:
+    def _all_players(self) -> list[Player]:
         return [self.generator, self.critic] if self.critic else [self.generator]
 
-    def _capture(self, graph: Callable[[], Graph] | None) -> Captured | None:
+    def _capture(self, graph: Callable[[], Graph] | None) -> CapturedSteps | None:
         on_gpu = self.device.type == "cuda"
         if graph is None and not on_gpu:
             return None
-        if reason := why_not(self.recipe, self._movers()):
+        if reason := capture_obstacle(self.recipe, self._all_players()):
             if graph is not None:
                 log.info("Steps go on one by one, not as CUDA graphs: %s.", reason)
             return None
         dtype = torch.float32 if on_gpu else torch.float64
-        for player in self._movers():  # on a GPU with graphs and without, since fused Adam reads it in fp32 there
-            player.dial = torch.tensor(player.rate, device=self.device, dtype=dtype)
+        for player in self._all_players():  # on a GPU with graphs and without, since fused Adam reads it in fp32 there
+            player.rate_tensor = torch.tensor(player.rate, device=self.device, dtype=dtype)
         return (
             None
             if graph is None
-            else Captured(lambda: self._training_step.run(self.step), self._state, self.rng, graph)
+            else CapturedSteps(lambda: self._training_step.run(self.step), self._state, self.rng, graph)
         )
 
     def _state(self) -> list[Tensor]:
@@ -234,7 +234,7 @@ class Trainer:
         return [penalty for penalty in self.penalties if isinstance(penalty, Penalty)]
 
     def _player(self, network: nn.Module, spec: Any, clip: float | None = None) -> Player:
-        network.to(self.device, memory_format=layout(network)).train()  # type: ignore[call-overload]
+        network.to(self.device, memory_format=memory_format_of(network)).train()  # type: ignore[call-overload]
         spread(network)
         return Player(network, optimizer(spec, network.parameters()), spec.rate, clip)
 

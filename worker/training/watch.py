@@ -8,11 +8,11 @@ from typing import Any
 from models.spec.recipe import Recipe
 from models.spec.watch import FIGURES
 from models.spec.watch import Watch as Spec
-from worker.training.health import Evaluation, Health, Trouble, troubles
+from worker.training.health import Health, LiveEvaluation, Trouble, troubles
 
 
 @dataclass(frozen=True)
-class Best:
+class BestEvaluation:
     """The evaluation whose declared metric is best; of equal ones the last."""
 
     step: int
@@ -21,17 +21,17 @@ class Best:
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedCheckpoint:
     """The evaluation whose checkpoint is served, why, and all its figures."""
 
-    best: Best
+    best: BestEvaluation
     why: str
     figures: dict[str, float]
     health: Health
 
 
 @dataclass(frozen=True)
-class Ending:
+class EarlyEnd:
     """Why a training ended before its budget: a code, and a sentence."""
 
     code: str
@@ -43,31 +43,31 @@ class Watch:
     """Everything here follows from the recipe and the evaluations; it is saved with every checkpoint."""
 
     recipe: Recipe
-    history: list[Evaluation] = field(default_factory=list)
-    best: Best | None = None
+    history: list[LiveEvaluation] = field(default_factory=list)
+    best: BestEvaluation | None = None
     roll_backs: int = 0
     since: int = 0
     """step from which patience counts: that at which the job was extended"""
-    ending: Ending | None = None
+    ending: EarlyEnd | None = None
 
-    def take(self, evaluation: Evaluation) -> list[Trouble]:
+    def take(self, evaluation: LiveEvaluation) -> list[Trouble]:
         """Note an evaluation; the troubles that it brings and the one before did not."""
         before = {trouble.kind for trouble in self._troubles()}
         self.history.append(evaluation)
         value = evaluation.figures.get(self._spec.metric, math.nan)
         if math.isfinite(value) and (self.best is None or not self._better(self.best.value, value)):
-            self.best = Best(evaluation.step, self._spec.metric, value)
+            self.best = BestEvaluation(evaluation.step, self._spec.metric, value)
         return [trouble for trouble in self._troubles() if trouble.kind not in before]
 
     def follow(self, found: Sequence[Trouble]) -> bool:
         """Whether to go back to the best checkpoint; sets `ending` where training is to end."""
-        grave = next((trouble for trouble in found if trouble.grave), None)
+        grave = next((trouble for trouble in found if trouble.serious), None)
         if grave is not None and self._spec.policy == "stop":
-            self.ending = Ending("stopped_by_watch", f"Training was stopped at step {self._step}: {grave.message}")
+            self.ending = EarlyEnd("stopped_by_watch", f"Training was stopped at step {self._step}: {grave.message}")
         elif grave is not None and self.may_roll_back:
             return True
-        elif self._impatient:
-            self.ending = Ending("stopped_early", self._why_early())
+        elif self._patience_spent:
+            self.ending = EarlyEnd("stopped_early", self._why_early())
         return False
 
     @property
@@ -91,7 +91,7 @@ class Watch:
         """What the learning rates are multiplied by."""
         return float(self._spec.slower**self.roll_backs)
 
-    def served(self) -> Served | None:
+    def served(self) -> ServedCheckpoint | None:
         """What is to be served, with the reason; None where no evaluation had the metric."""
         if self.best is None:
             return None
@@ -101,7 +101,7 @@ class Watch:
             f"Step {self.best.step} of {self._step}: its {figure.title}, {self.best.value:.4g}, is the "
             f"{'lowest' if figure.better == 'low' else 'highest'} of {len(self.history)} evaluations."
         )
-        return Served(self.best, why, figures, self._health_of(self.best.step))
+        return ServedCheckpoint(self.best, why, figures, self._health_of(self.best.step))
 
     def health(self) -> Health | None:
         """What the evaluations until now show; None before the first."""
@@ -118,10 +118,10 @@ class Watch:
 
     def load_state_dict(self, state: dict[str, Any], extended_at: int | None) -> None:
         """`extended_at` is the step at which the job was last extended: an ending before it is over."""
-        self.history = [Evaluation.load(entry) for entry in state["history"]]
-        self.best = None if state["best"] is None else Best(**state["best"])
+        self.history = [LiveEvaluation.load(entry) for entry in state["history"]]
+        self.best = None if state["best"] is None else BestEvaluation(**state["best"])
         self.roll_backs, self.since = state["roll_backs"], state["since"]
-        self.ending = None if state["ending"] is None else Ending(**state["ending"])
+        self.ending = None if state["ending"] is None else EarlyEnd(**state["ending"])
         if extended_at is not None and extended_at > self.since:
             self.since, self.ending = extended_at, None
 
@@ -141,7 +141,7 @@ class Watch:
             return replace(health, message=f"{health.message} Later, at step {self._step}: {later[0].message}")
         return health
 
-    def _judged(self, seen: Sequence[Evaluation], found: Sequence[Trouble]) -> Health:
+    def _judged(self, seen: Sequence[LiveEvaluation], found: Sequence[Trouble]) -> Health:
         now, metric = seen[-1], self._spec.metric
         if found:
             return Health.troubled(found[0].kind, now.step, found[0].message)
@@ -167,7 +167,7 @@ class Watch:
         return value < than if FIGURES[self._spec.metric].better == "low" else value > than
 
     @property
-    def _impatient(self) -> bool:
+    def _patience_spent(self) -> bool:
         patience = self._spec.patience
         if patience is None or self._step >= self.recipe.budget.steps:
             return False
