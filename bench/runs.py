@@ -49,7 +49,7 @@ def trained(recipe: Recipe, data: Data | None = None) -> Trainer:
         pass
     while trainer.step < recipe.budget.steps:
         trainer.advance()
-    trainer.check()
+    trainer.check_finite()
     trainer.average.network.eval()
     return trainer
 

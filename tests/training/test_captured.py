@@ -110,15 +110,15 @@ def test_cuda_graphs_leave_the_bits_of_steps_made_by_hand(family: str, changes: 
 def assert_captured(one: Trainer) -> None:
     """Every kind of step is a graph by now."""
     kinds = {tuple(step % penalty.every == 0 for penalty in one._penalties()) for step in range(STEPS)}
-    assert one._captured is not None
-    assert one._captured._kept.keys() == kinds, one._captured._reason
+    assert one._captured_steps is not None
+    assert one._captured_steps._graphs.keys() == kinds, one._captured_steps._failure
 
 
 def lasting_tensors(one: Trainer) -> list[torch.Tensor]:
     """What lives as long as the trainer, or as its graphs."""
-    assert one._captured is not None
+    assert one._captured_steps is not None
     batches = [pile for pile in (one.batches.real, one.batches.other, one.batches.label) if pile is not None]
-    lines = [line.numbers for _, script, _ in one._captured._kept.values() for line in script._lines]
+    lines = [line.numbers for _, script, _ in one._captured_steps._graphs.values() for line in script._lines]
     dials = [player.rate_tensor for player in one._all_players() if player.rate_tensor is not None]
     return [*tensors_of(one.state_dict()), *batches, *lines, *dials]
 
@@ -126,7 +126,7 @@ def lasting_tensors(one: Trainer) -> list[torch.Tensor]:
 @pytest.mark.parametrize("family", sorted(BY_HAND_ALONE))
 def test_steps_that_no_graph_can_hold_are_made_by_hand(family: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        assert trainer(recipe_of(family), Tape)._captured is None
+        assert trainer(recipe_of(family), Tape)._captured_steps is None
     assert len(caplog.messages) == 1
     assert caplog.messages[0].startswith("Steps go on one by one, not as CUDA graphs: ")
 
@@ -138,8 +138,8 @@ def test_weights_that_are_loaded_are_trained_on_by_new_graphs() -> None:
     fresh = trainer(recipe_of("cdcgan"), Tape)
     for one in (captured, fresh):
         one.load_state_dict(copy.deepcopy(half))
-    assert captured._captured is not None
-    assert not captured._captured._kept
+    assert captured._captured_steps is not None
+    assert not captured._captured_steps._graphs
     for _ in range(STEPS - EAGER_STEPS - 2):
         assert_same(captured.advance(), fresh.advance())
     for _ in range(STEPS - EAGER_STEPS - 2):
@@ -188,8 +188,8 @@ def test_a_capture_that_fails_anywhere_leaves_nothing_behind(share: float) -> No
 
     captured, by_hand = trainer(recipe, Stopping), trainer(recipe, None)
     assert_alike(by_hand, captured, STEPS)
-    assert captured._captured is not None
-    assert captured._captured._reason == "operation would make the legacy stream depend on a capturing one"
+    assert captured._captured_steps is not None
+    assert captured._captured_steps._failure == "operation would make the legacy stream depend on a capturing one"
     assert all(weight.requires_grad for player in captured._all_players() for weight in player.network.parameters())
 
 
@@ -238,7 +238,7 @@ def test_steps_touch_one_device_and_do_not_wait_for_it(family: str, monkeypatch:
     for _ in range(3):
         assert all(loss.device == device for loss in one.advance().values())
     with pytest.raises(RuntimeError):
-        one.check()
+        one.check_finite()
     with pytest.raises(RuntimeError):
         _ = one.batches.real.float() + torch.ones(len(one.batches.real), *one.batches.real.shape[1:])
 

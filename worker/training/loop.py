@@ -192,7 +192,7 @@ class _TrainingRun:
             if self._recipe.watch and self.due(self._recipe.watch.every):
                 self._evaluate()
             elif self.due(self._recipe.checkpoint_every):
-                self._trainer.check()
+                self._trainer.check_finite()
 
     @contextmanager
     def _recovering(self) -> Iterator[None]:
@@ -263,7 +263,7 @@ class _TrainingRun:
     def _evaluate(self) -> None:
         assert self._watch is not None
         trainer = self._trainer
-        trainer.check()
+        trainer.check_finite()
         self._evaluation_pending = False
         try:
             figures = self._inspector.look()
@@ -318,7 +318,7 @@ def sample_every(recipe: Recipe) -> int:
 
 def _step_report(trainer: Trainer, losses: Losses, sampled: bool, beat: Callable[[], None]) -> StepReport:
     """Synchronises with the device."""
-    trainer.check()
+    trainer.check_finite()
     watched = losses | trainer.gauges()
     numbers = torch.stack([value.detach().float() for value in watched.values()]).tolist()
     sheet = sample_sheet(trainer, beat) if sampled else None

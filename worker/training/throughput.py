@@ -75,7 +75,7 @@ def measure_throughput(
         inspector = Inspector(recipe, trainer.average.network, data, judges, beat)
         inspector.look()  # the first look at the real examples is the long one
     prepared = _time_preparation(trainer, weights, beat)
-    _time_steps(trainer, WARM_UP_STEPS * (trainer.round if device.type == "cuda" else 1), beat)
+    _time_steps(trainer, WARM_UP_STEPS * (trainer.penalty_period if device.type == "cuda" else 1), beat)
     done, seconds = 0, 0.0
     for trainer.assumed_progress in cycle(PROGRESS_POINTS):
         seconds += _time_steps(trainer, STEPS_PER_TIMING[device.type], beat)
@@ -123,5 +123,5 @@ def _time_steps(trainer: Trainer, steps: int, beat: Callable[[], None]) -> float
     for _ in range(steps):
         trainer.advance()
         beat()
-    trainer.check()
+    trainer.check_finite()
     return time.perf_counter() - began
