@@ -247,7 +247,7 @@ class TrainRunner:
         figures, health = {}, ended.health
         if ended.served is not None and ended.served.best.step == step:
             figures, health = ended.served.figures, ended.served.health
-            card["best"] = {**asdict(ended.served.best), "message": ended.served.why}
+            card["best"] = {**asdict(ended.served.best), "message": ended.served.reason}
         if health is not None:
             card["health"] = asdict(health)
         with self._scratch("export") as folder:

@@ -1,4 +1,4 @@
-"""Listener: what a training reports while it runs, and what may stop it."""
+"""The listener protocol: what a training reports while it runs, and how it is stopped."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from worker.training.watch import BestEvaluation, EarlyEnd, ServedCheckpoint
 
 
 class Stop(StrEnum):
-    """Why a listener ends an attempt: the job is cancelled, paused, or given back for another worker."""
+    """The reason why a listener ends an attempt: the job is cancelled, paused, or released for another worker."""
 
     CANCEL = "cancel"
     PAUSE = "pause"
@@ -21,9 +21,9 @@ class Stop(StrEnum):
 
 @dataclass(frozen=True)
 class StepReport:
-    """Losses, gauges and the sample's own figures at one step (None where not finite), and the sample.
+    """The losses, gauges and figures of the sample sheet at one step (None where not finite), and the sheet.
 
-    `draw` makes the sample's PNG, in any thread and at any time; None at reports that have no sample.
+    `draw` returns the sheet as PNG, in any thread and at any time; it is None in reports without a sheet.
     """
 
     step: int
@@ -33,26 +33,30 @@ class StepReport:
 
 @dataclass(frozen=True)
 class Finished:
-    """To be served is the checkpoint of `served`, else the last one; `ending` says why it ended early, if it did."""
+    """The result of a training that reached its end. `served` None: the last checkpoint is served."""
 
     step: int
     served: ServedCheckpoint | None = None
     provenance: Provenance | None = None
     ending: EarlyEnd | None = None
+    """why the training ended before its budget, if it did"""
     health: Health | None = None
-    """at the last step"""
+    """the health at the last step"""
 
 
 @dataclass(frozen=True)
 class Stopped:
-    """On PAUSE and RELEASE a checkpoint of this step was saved; on CANCEL none, nor before the first step."""
+    """The result of a training that was stopped at `step`.
 
-    why: Stop
+    PAUSE and RELEASE save a checkpoint of this step, CANCEL does not. Nothing is saved before the first step.
+    """
+
+    reason: Stop
     step: int
 
 
 class Listener(Protocol):
-    """Who is told, and who is asked. Nothing a listener does changes the numbers."""
+    """A receiver of reports that may also stop the training. Nothing a listener does changes the numbers."""
 
     def beat(self, step: int) -> None: ...
     def report(self, report: StepReport) -> None: ...
@@ -65,7 +69,7 @@ class Listener(Protocol):
 
 
 class NullListener:
-    """A listener to build on: it takes note of nothing and never stops."""
+    """A listener to derive from: it ignores every report and never stops."""
 
     def beat(self, step: int) -> None:
         pass
