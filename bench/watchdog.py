@@ -95,7 +95,7 @@ def evaluated(recipe: Recipe) -> Figures:
         trainer.advance()
         if trainer.step % recipe.watch.every == 0 or trainer.step == recipe.budget.steps:
             before = time.process_time()
-            seen = inspector.look() | {ACCURACY: trainer.critic_accuracy()}
+            seen = inspector.measure() | {ACCURACY: trainer.critic_accuracy()}
             looking += time.process_time() - before
             figures |= {f"{trainer.step}/{name}": value for name, value in seen.items() if math.isfinite(value)}
     return figures | {COST: looking / (time.process_time() - began)}

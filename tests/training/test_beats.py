@@ -65,7 +65,7 @@ def read_by_a_judge(beat: Beat, folder: Path) -> object:
 
 def looked(beat: Beat, folder: Path) -> object:
     recipe = narrow(side=LARGE)
-    return Inspector(recipe, build_generator(recipe), pictures(LARGE), folder, beat).look()
+    return Inspector(recipe, build_generator(recipe), pictures(LARGE), folder, beat).measure()
 
 
 def evaluated(beat: Beat, folder: Path) -> object:

@@ -230,7 +230,7 @@ def test_the_tape_does_again_what_was_done_and_nothing_else() -> None:
 def test_steps_touch_one_device_and_do_not_wait_for_it(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """torch's device without numbers refuses tensors from elsewhere, and has none to tell."""
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
-    monkeypatch.setattr(training, "optimizer", lambda _, weights: torch.optim.Adam(weights, foreach=True))
+    monkeypatch.setattr(training, "build_optimizer", lambda _, weights: torch.optim.Adam(weights, foreach=True))
     recipe, device = recipe_of(family), torch.device("meta")
     one = Trainer(recipe, Batches(recipe, load(recipe.data, None), device), device, "fp32")
     for _ in one.prepare():

@@ -139,13 +139,13 @@ def test_a_job_can_be_stopped_while_it_prepares(tmp_path: Path, why: Stop) -> No
 
 def test_minutes_hold_the_preparation_too(tmp_path: Path) -> None:
     minutes = small().model_copy(update={"budget": small().budget.model_copy(update={"minutes": 1.0})})
-    assert throughput.steps_within(minutes, throughput.Throughput(1, 0, 0, prepare=20)) == 40
+    assert throughput.steps_within(minutes, throughput.Throughput(1, 0, 0, preparation=20)) == 40
     beats: list[int] = []
     short = settled(small(), 1).model_copy(update={"budget": minutes.budget.model_copy(update={"minutes": 0.001})})
     measured = throughput.measure_throughput(
         short, load(short.data, None), local_numerics("cpu", short, 1), lambda: beats.append(0), folder=tmp_path
     )
-    assert measured.prepare > 0
+    assert measured.preparation > 0
     assert len(beats) > 5
 
 

@@ -166,7 +166,7 @@ def troubled(monkeypatch: pytest.MonkeyPatch, *steps: int) -> None:
 
 def seen_as(monkeypatch: pytest.MonkeyPatch, distances: dict[int, float]) -> None:
     """Fréchet distances by step, in place of those measured."""
-    monkeypatch.setattr(Inspector, "look", lambda self: {})
+    monkeypatch.setattr(Inspector, "measure", lambda self: {})
 
     def evaluation(step: int, figures: dict[str, float], *more: Any, **named: Any) -> LiveEvaluation:
         return LiveEvaluation(step, {"frechet": distances[step]}, *more, **named)
@@ -311,7 +311,7 @@ def test_training_pictures_that_come_back_are_copies(tmp_path: Path, judges: Pat
     data = Data(images=data.images[order], labels=data.labels[order])
     assert data.images is not None
     generator = ByHeart(data.images[torch.linspace(0, 1796, 200).long()])
-    figures = Inspector(recipe, generator, data, judges).look()
+    figures = Inspector(recipe, generator, data, judges).measure()
     assert figures["copies"] == 1
     assert figures["coverage"] > 0.9
     assert 0.8 < figures["pixel_variety"] < 1.2
@@ -322,7 +322,7 @@ def test_pictures_of_two_piles_are_also_held_against_the_other_pile_untouched(ju
     data = load(recipe.data, None)
     generator = torch.nn.ModuleDict({way: Untouched() for way in ("a2b", "b2a")})
     inspector = Inspector(recipe, generator, data, judges)
-    assert inspector.untouched == inspector.look()["frechet"]
+    assert inspector.untouched == inspector.measure()["frechet"]
 
 
 def test_of_few_pictures_translations_are_not_compared_and_the_last_are_served(tmp_path: Path, judges: Path) -> None:

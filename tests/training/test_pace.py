@@ -16,8 +16,7 @@ from models.spec.resolve import resolve, settled
 from worker.training.listener import NullListener
 from worker.training.loop import train
 from worker.training.numerics import apply, local_numerics
-from worker.training.throughput import Throughput, steps_within
-from worker.training.throughput import measure_throughput as measure_pace
+from worker.training.throughput import Throughput, measure_throughput, steps_within
 from worker.training.trainer import NonFinite, Trainer
 
 
@@ -35,7 +34,7 @@ def timed(minutes: float, **overrides: Any) -> Recipe:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "overrides", "pace", "steps"),
+    ("minutes", "overrides", "throughput", "steps"),
     [
         (1, {}, Throughput(0.06, 0, 0), 1000),
         (1, {}, Throughput(0.01, 0.5, 1.0), 1900),  # 60 s less 40 reports and 21 checkpoints
@@ -51,9 +50,9 @@ def timed(minutes: float, **overrides: Any) -> Recipe:
     ],
 )
 def test_steps_reports_and_checkpoints_fit_into_the_minutes(
-    minutes: float, overrides: dict[str, Any], pace: Throughput, steps: int
+    minutes: float, overrides: dict[str, Any], throughput: Throughput, steps: int
 ) -> None:
-    assert steps_within(timed(minutes, **overrides), pace) == pytest.approx(steps, rel=0.02)
+    assert steps_within(timed(minutes, **overrides), throughput) == pytest.approx(steps, rel=0.02)
 
 
 def test_cadences_that_were_left_to_us_follow_the_steps_and_others_stay() -> None:
@@ -70,8 +69,8 @@ def test_what_was_measured_leaves_no_trace_in_the_weights(tmp_path: Path) -> Non
     apply(numerics)
     beats: list[None] = []
     trial = tmp_path / "trial"
-    pace = measure_pace(recipe, data, numerics, lambda: beats.append(None), folder=trial)
-    assert min(pace.step, pace.report, pace.save) > 0
+    throughput = measure_throughput(recipe, data, numerics, lambda: beats.append(None), folder=trial)
+    assert min(throughput.step, throughput.report, throughput.checkpoint) > 0
     assert len(beats) >= 3
     assert list(tmp_path.iterdir()) == [trial]
     whole = settled(recipe, 12)
@@ -81,7 +80,7 @@ def test_what_was_measured_leaves_no_trace_in_the_weights(tmp_path: Path) -> Non
         torch.manual_seed(len(name))  # what the global generator holds must not matter
         train(whole, data, newest, folder=tmp_path / name, attempt=1, resume=None, numerics=numerics)
         if name == "measured":
-            measure_pace(recipe, data, numerics, lambda: None, folder=trial)
+            measure_throughput(recipe, data, numerics, lambda: None, folder=trial)
         export_checkpoint(whole, newest.path, tmp_path / f"{name}.safetensors")
         exports.append((tmp_path / f"{name}.safetensors").read_bytes())
     assert exports[0] == exports[1]
@@ -95,9 +94,9 @@ def test_the_pace_is_that_of_the_weights_and_the_disk_that_the_job_begins_with(t
     state = Trainer(recipe, Batches(recipe, data, device), device, numerics.precision).state_dict()
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError):
-        measure_pace(recipe, data, numerics, lambda: None, folder=tmp_path / "file" / "trial")
+        measure_throughput(recipe, data, numerics, lambda: None, folder=tmp_path / "file" / "trial")
     for weights in state["generator"].values():
         weights.fill_(torch.nan)
     broken = checkpoint.save(state, tmp_path, 1).path
     with pytest.raises(NonFinite):
-        measure_pace(recipe, data, numerics, lambda: None, folder=tmp_path, start=broken)
+        measure_throughput(recipe, data, numerics, lambda: None, folder=tmp_path, start=broken)

@@ -27,7 +27,7 @@ from worker.training.trainer import NonFinite, Trainer
 from worker.training.watch import Watch
 
 MAX_SAMPLE_SHEETS = 40
-"""sample sheets of a job at most: a job with more reports draws a sheet at some of them only, since one takes as long as
+"""sample sheets of a job at most: a job with more reports draws sheets at some of them, since one takes as long as
 several fast steps"""
 
 
@@ -279,7 +279,7 @@ class _TrainingRun:
         trainer.check_finite()
         self._evaluation_pending = False
         try:
-            figures = self._inspector.look()
+            figures = self._inspector.measure()
         except _Interrupted:
             self._evaluation_pending = True
             raise

@@ -1,4 +1,4 @@
-"""Measure on a throw-away trainer how many steps fit into a budget in minutes."""
+"""Turn a budget in minutes into steps: measure the throughput of a trial run."""
 
 import time
 from bisect import bisect_right
@@ -22,27 +22,28 @@ from worker.training.samples import sample_sheet
 from worker.training.trainer import Trainer
 
 WARM_UP_STEPS = EAGER_STEPS + 1
-"""steps that find memory and kernels for the first time; on a GPU of every kind, so that no graph is made later"""
+"""steps that are not timed, since they allocate memory and choose kernels; on a GPU so many of each kind of step, so
+that no graph is captured later"""
 MIN_STEPS, MIN_DURATION_S = 24, 3.0
-"""at least so many steps and seconds are measured; 24 holds whole rounds of the lazy penalties"""
+"""at least so many steps and seconds are timed; 24 is a multiple of the periods of lazy penalties"""
 PROGRESS_POINTS = (0.5, 0.9, 0.1, 0.7, 0.3)
-"""where in the budget the measured steps pretend to be: what grows with it takes longer later"""
+"""shares of the budget at which the timed steps run: networks that grow take longer later"""
 STEPS_PER_TIMING = {"cpu": 1, "cuda": 8}
-"""steps timed together: to wait for a GPU after each would keep it idle meanwhile"""
+"""steps timed together: waiting for a GPU after each step would leave it idle"""
 MAX_BUDGET_SHARE = 0.1
-"""of the budget that measuring may take, where steps are slow"""
+"""share of the budget that measuring may take where steps are slow"""
 
 
 @dataclass(frozen=True)
 class Throughput:
-    """Seconds that a step, a report, a checkpoint and an evaluation take, and what comes before the first step."""
+    """The seconds that each part of a training takes."""
 
     step: float
     report: float
-    save: float
-    prepare: float = 0.0
-    look: float = 0.0
-    """an evaluation"""
+    checkpoint: float
+    preparation: float = 0.0
+    """before the first step"""
+    evaluation: float = 0.0
 
 
 def measure_throughput(
@@ -57,13 +58,13 @@ def measure_throughput(
     judges: Path | None = None,
     graphs: bool = True,
 ) -> Throughput:
-    """The pace of this recipe on this machine, with the weights of the checkpoint `start` where there is one.
+    """Measure this recipe on this machine, starting from the checkpoint `start` if there is one.
 
-    `weights` is the folder that holds those of feature networks, `judges` where judges are kept: one may learn here.
-    `graphs`: whether a GPU may capture steps.
+    `weights` is the folder that holds the weights of feature networks. `judges` is the folder that keeps judges: one
+    may be trained here. `graphs`: whether a GPU may capture steps.
 
-    `beat` is called all along. A checkpoint is saved in `folder`, which lies where those of the job will and is
-    the caller's to remove. Raises NonFinite, NotFinite, DamagedCheckpoint, DatasetMissing.
+    Call `beat` after each part of the work. Save a checkpoint in `folder`, which must be on the disk of the job's
+    checkpoints; the caller removes it. Raises NonFinite, NotFinite, DamagedCheckpoint, DatasetMissing.
     """
     assert recipe.budget.minutes is not None
     device = torch.device(numerics.device)
@@ -73,8 +74,8 @@ def measure_throughput(
     inspector = None
     if recipe.watch is not None:
         inspector = Inspector(recipe, trainer.average.network, data, judges, beat)
-        inspector.look()  # the first look at the real examples is the long one
-    prepared = _time_preparation(trainer, weights, beat)
+        inspector.measure()  # not timed: the first evaluation also computes the features of the real examples
+    preparation = _time_preparation(trainer, weights, beat)
     _time_steps(trainer, WARM_UP_STEPS * (trainer.penalty_period if device.type == "cuda" else 1), beat)
     done, seconds = 0, 0.0
     for trainer.assumed_progress in cycle(PROGRESS_POINTS):
@@ -90,27 +91,37 @@ def measure_throughput(
     checkpoint.save(trainer.state_dict(), folder, 0)
     saved = time.perf_counter()
     if inspector is not None:
-        inspector.look()
-    return Throughput(seconds / done, reported - began, saved - reported, prepared, time.perf_counter() - saved)
+        inspector.measure()
+    return Throughput(seconds / done, reported - began, saved - reported, preparation, time.perf_counter() - saved)
 
 
-def steps_within(recipe: Recipe, pace: Throughput, most: int = MOST_STEPS) -> int:
-    """The most steps whose training, reports and checkpoints fit into the recipe's minutes; at least 1."""
+def steps_within(recipe: Recipe, throughput: Throughput, limit: int = MOST_STEPS) -> int:
+    """Return the largest number of steps whose training fits into the recipe's minutes, from 1 to `limit`."""
     assert recipe.budget.minutes is not None
-    seconds = 60 * recipe.budget.minutes
-    most = min(most, int(seconds / pace.step))
-    return max(1, bisect_right(range(1, most + 1), seconds, key=lambda steps: _cost_s(settled(recipe, steps), pace)))
+    budget_s = 60 * recipe.budget.minutes
+    limit = min(limit, int(budget_s / throughput.step))
+    return max(
+        1,
+        bisect_right(range(1, limit + 1), budget_s, key=lambda steps: _duration_s(settled(recipe, steps), throughput)),
+    )
 
 
-def _cost_s(recipe: Recipe, pace: Throughput) -> float:
+def _duration_s(recipe: Recipe, throughput: Throughput) -> float:
+    """Return the seconds that a training takes with its preparation, reports, checkpoints and evaluations."""
     steps = recipe.budget.steps
-    reports, saves = -(-steps // recipe.report_every), 1 - (-steps // recipe.checkpoint_every)
-    looks = -(-steps // recipe.watch.every) if recipe.watch else 0
-    return pace.prepare + steps * pace.step + reports * pace.report + saves * pace.save + looks * pace.look
+    reports, checkpoints = -(-steps // recipe.report_every), 1 - (-steps // recipe.checkpoint_every)
+    evaluations = -(-steps // recipe.watch.every) if recipe.watch else 0
+    return (
+        throughput.preparation
+        + steps * throughput.step
+        + reports * throughput.report
+        + checkpoints * throughput.checkpoint
+        + evaluations * throughput.evaluation
+    )
 
 
 def _time_preparation(trainer: Trainer, weights: Path | None, beat: Callable[[], None]) -> float:
-    """Seconds that preparing took."""
+    """Prepare the trainer and return the seconds that took."""
     began = time.perf_counter()
     for _ in trainer.prepare(weights):
         beat()
@@ -118,7 +129,7 @@ def _time_preparation(trainer: Trainer, weights: Path | None, beat: Callable[[],
 
 
 def _time_steps(trainer: Trainer, steps: int, beat: Callable[[], None]) -> float:
-    """Seconds of so many steps, the device's part included."""
+    """Run so many steps and return their seconds, including the device's work."""
     began = time.perf_counter()
     for _ in range(steps):
         trainer.advance()
