@@ -160,7 +160,7 @@ class Wrong(Tape):  # type: ignore[no-untyped-call]
         super().replay()
 
 
-@pytest.mark.parametrize(("graph", "reason"), [(Refusing, "not permitted"), (Wrong, "did not leave the bits")])
+@pytest.mark.parametrize(("graph", "reason"), [(Refusing, "not permitted"), (Wrong, "did not leave the same bits")])
 def test_a_graph_that_cannot_be_made_or_differs_is_dropped_with_one_line(
     graph: type[Tape], reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:

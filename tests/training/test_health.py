@@ -109,4 +109,4 @@ def test_translations_are_far_where_they_come_no_nearer_than_untouched() -> None
     assert kinds(far) == ["no_progress"]
     (trouble,) = troubles(far[-1:], "frechet", 1_000)
     assert trouble.kind == "undertrained"
-    assert "its Fréchet distance of features is 90, and untouched it is 60" in trouble.message
+    assert "their Fréchet distance of features is 90, and without translation it is 60" in trouble.message

@@ -16,7 +16,7 @@ from models.spec.watch import FIGURES
 
 TroubleKind = Literal[
     "collapse", "converged_but_fails", "critic_saturated", "memorising",
-    "critic_critic_too_weak", "oscillation", "no_progress", "undertrained",
+    "critic_too_weak", "oscillation", "no_progress", "undertrained",
 ]  # fmt: skip
 
 EARLY_SHARE = 0.3
@@ -223,7 +223,7 @@ def _critic_too_weak(history: EvaluationHistory) -> Trouble | None:
         f"The critic tells only {history.now.accuracy:.0%} of pairs apart although generated examples are far from the "
         "data. Make it wider, raise its learning rate or give it more turns (turns.critic_steps)."
     )
-    return Trouble("critic_critic_too_weak", message, serious=False)
+    return Trouble("critic_too_weak", message, serious=False)
 
 
 def _oscillates(history: EvaluationHistory) -> Trouble | None:
