@@ -28,7 +28,7 @@ Files = list[tuple[str, bytes]]
 
 
 class Quiet:
-    """A lifeline that never calls off."""
+    """A supervisor link without orders."""
 
     wanted = None
 

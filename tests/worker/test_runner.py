@@ -72,11 +72,11 @@ def test_an_order_before_the_first_step_ends_the_attempt_there(
 ) -> None:
     job = make()
     assert attempts.claim(job.id, "tests") is not None
-    lifeline = Ordered(at, lambda: ask and ask(job.id))
-    build_runner(job, 1, lifeline).run()
+    link = Ordered(at, lambda: ask and ask(job.id))
+    build_runner(job, 1, link).run()
     ended = lifecycle.get(job.id)
     assert (ended.state, ended.step, ended.total) == (end, 0, job.total)
-    assert lifeline.beats == at
+    assert link.beats == at
     settings = get_settings()
     assert [*settings.prepared.glob("*"), *settings.checkpoints(job.id).glob("*")] == []
 

@@ -1,6 +1,6 @@
 """Sources of pictures to translate: a built-in dataset, an uploaded one, or files of the request.
 
-Pictures from strangers are decoded in a process of its own, one after the other and at their own size.
+A sandboxed process decodes untrusted pictures, one after the other and at their own size.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -33,29 +33,31 @@ Beat = Callable[[], None]
 
 
 class CannotTranslate(JobFailure):
-    """The pictures are not what they were, or cannot be written as was asked. The message says what to do."""
+    """The pictures have changed, or cannot be written in the requested format. The message says what to do."""
 
     code = "cannot_translate"
 
 
 class PictureSource(Protocol):
+    """Pictures to translate, by number."""
+
     names: Sequence[str | None]
-    """what each picture is called once it is translated; None: by its number"""
+    """file name of each translated picture; None: it is numbered"""
     labels: Sequence[int] | None
     class_names: tuple[str, ...]
 
-    def called(self, number: int) -> str | None:
-        """What it was called before."""
+    def original_name(self, number: int) -> str | None:
+        """Return the name of the picture in its archive, None if it has none."""
         ...
 
     def picture(self, number: int) -> Array:
-        """uint8 [h, w, c]. Raises Invalid, UnsupportedMedia where it cannot be translated."""
+        """Return a picture, uint8 [h, w, c]. Raises Invalid and UnsupportedMedia if it cannot be read."""
         ...
 
 
 @contextmanager
 def open_source(spec: Translate, folder: Path, beat: Beat) -> Iterator[PictureSource]:
-    """`folder` is the job's own. Raises CannotTranslate, DatasetMissing."""
+    """Open the pictures of a job, whose folder is `folder`. Raises CannotTranslate, DatasetMissing."""
     if spec.dataset is None:
         archive = folder / INPUT_FILE
         if not archive.is_file() or sha256_of(archive, beat) != spec.input:
@@ -65,18 +67,18 @@ def open_source(spec: Translate, folder: Path, beat: Beat) -> Iterator[PictureSo
             yield ArchivedPictures(archive, sandbox, [Pick(name) for name in sent["files"]], spec.recipe)
     elif (files := catalog.files(spec.dataset)) is None:
         yield BuiltInPictures(spec.dataset, spec, beat)
-    elif spec.format == "npz":  # as versions allowed that made all pictures of one size
-        raise CannotTranslate("Pictures come back at their own sizes, which one array cannot hold: ask for zip.")
+    elif spec.format == "npz":  # only in jobs of older versions, whose pictures all had one size
+        raise CannotTranslate("Pictures come back at their own sizes, which one array cannot hold: request zip.")
     else:
         store = Store(get_settings().artifacts)
         for path in (files.archive, files.index):
-            if (how := store.flaw(path.name)) is not None:
-                sentence = f"The files of '{spec.dataset}' are missing or damaged (one is {how})."
+            if (flaw := store.flaw(path.name)) is not None:
+                sentence = f"The files of '{spec.dataset}' are missing or damaged (one is {flaw})."
                 raise CannotTranslate(f"{sentence} Upload it again under another name.")
         index = Index.from_bytes(files.index.read_bytes())
-        pile = int(spec.direction == "b2a" and (len(index.train.piles) > 1 or index.halved))
+        domain = int(spec.direction == "b2a" and (len(index.train.piles) > 1 or index.halved))
         parts = [part for part in (index.train, index.held) if part is not None]
-        picks = [pick for part in parts for pick in index.pictures(part, pile)]
+        picks = [pick for part in parts for pick in index.pictures(part, domain)]
         labels = None if index.train.labels is None else [label for part in parts for label in part.labels or ()]
         with closing(Sandbox(1, readable=(files.archive,))) as sandbox:
             class_names = catalog.find(spec.dataset).info.class_names
@@ -84,23 +86,23 @@ def open_source(spec: Translate, folder: Path, beat: Beat) -> Iterator[PictureSo
 
 
 class BuiltInPictures:
-    """Of one size, numbered."""
+    """The pictures of a built-in dataset, all of one size and without file names."""
 
     def __init__(self, dataset: str, spec: Translate, beat: Beat) -> None:
         data = load_data(own_size_spec(dataset, spec.recipe), "train", beat)
-        pile = data.images if data.images is not None else data.a if spec.direction == "a2b" else data.b
-        assert pile is not None
-        self.names: Sequence[str | None] = [None] * len(pile)
+        images = data.images if data.images is not None else data.a if spec.direction == "a2b" else data.b
+        assert images is not None
+        self.names: Sequence[str | None] = [None] * len(images)
         self.labels: Sequence[int] | None = None if data.labels is None else data.labels.tolist()
         self.class_names = catalog.find(dataset).info.class_names
-        self._pile = pile
+        self._images = images
 
-    def called(self, number: int) -> str | None:
+    def original_name(self, number: int) -> str | None:
         return None
 
     def picture(self, number: int) -> Array:
-        shown: Array = np.ascontiguousarray(self._pile[number].permute(1, 2, 0).numpy())
-        return shown
+        picture: Array = np.ascontiguousarray(self._images[number].permute(1, 2, 0).numpy())
+        return picture
 
 
 def own_size_spec(dataset: str, recipe: Recipe) -> DataSpec:
@@ -110,7 +112,7 @@ def own_size_spec(dataset: str, recipe: Recipe) -> DataSpec:
 
 
 class ArchivedPictures:
-    """Members of a zip that a stranger packed."""
+    """The members of an untrusted zip."""
 
     def __init__(
         self,
@@ -128,12 +130,12 @@ class ArchivedPictures:
         channels, masked = translation.channels_of(recipe), recipe.fills_holes
         self._how = channels, get_settings().max_pixels, masked, reading
 
-    def called(self, number: int) -> str | None:
+    def original_name(self, number: int) -> str | None:
         return self._picks[number].name
 
     def picture(self, number: int) -> Array:
-        shown: Array
-        shown, _ = self._sandbox.run(
+        picture: Array
+        picture, _ = self._sandbox.run(
             read_untrusted.member,
             self._archive,
             self._picks[number],
@@ -141,13 +143,13 @@ class ArchivedPictures:
             seconds=BATCH_WALL_S,
             cpu_seconds=READING_CPU_S,
         )
-        return shown
+        return picture
 
 
 def png_names(members: Sequence[str]) -> list[str]:
-    """The members' names ending in .png; whole ones where two would be alike: a.png, and of a.jpg beside it a.jpg.png.
+    """Return the members' names with the ending .png, all different, and never the name of a table of the shard.
 
-    Never the name of a table that stands beside them.
+    Where two would be equal, .png follows the full name: a.png and a.jpg become a.png and a.jpg.png.
     """
     taken, names = set(members) | {LABELS, LEFT_OUT}, list[str]()
     for member in members:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes be
 class EvaluateRunner:
     """One attempt. An evaluation that is paused or tried again starts anew: it takes minutes and comes out equal."""
 
-    def __init__(self, job: JobView, spec: Evaluate, fence: int, lifeline: SupervisorLink) -> None:
+    def __init__(self, job: JobView, spec: Evaluate, fence: int, link: SupervisorLink) -> None:
         self._job = job
         self._spec = spec
         self._fence = fence
-        self._link = lifeline
+        self._link = link
 
     def run(self) -> None:
         """Measures, or is called off; the job's row says which."""

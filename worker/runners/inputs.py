@@ -1,4 +1,4 @@
-"""Load what a job works with: its dataset and the weights it uses."""
+"""Load the inputs of a job: its dataset and the weights it uses."""
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -26,22 +26,20 @@ from app.core.store import sha256_of
 from app.services.models.source_weights import SOURCE_FILE
 
 BATCH_WALL_S = 300.0
-"""by the clock, for a few pictures: the machine may be busy with jobs"""
-
-
+"""wall-clock seconds in which one batch of pictures must be read; long, since jobs may keep the machine busy"""
 BATCH_CPU_S = read_untrusted.BATCH_S + READING_CPU_S
 
 
 def load_data(spec: DataSpec, split: "Split", beat: Callable[[], None]) -> "Data":
-    """`beat` is called all along. Raises DatasetMissing, NoRoom."""
+    """Load a split of the dataset; call `beat` after each part. Raises DatasetMissing, NoRoom."""
     from data.readers.builtin import DatasetMissing
 
     files = catalog.files(spec.dataset)
     store = Store(get_settings().artifacts)
     for path in () if files is None else (files.archive, files.index):
-        if (how := store.flaw(path.name)) is not None:
+        if (flaw := store.flaw(path.name)) is not None:
             raise DatasetMissing(
-                f"The files of '{spec.dataset}' are missing or damaged (one is {how}). "
+                f"The files of '{spec.dataset}' are missing or damaged (one is {flaw}). "
                 "Upload it again under another name."
             )
     return read_data(spec, split, files, beat)
@@ -62,13 +60,13 @@ def read_data(spec: DataSpec, split: "Split", files: Files | None, beat: Callabl
 
 
 class SandboxedReader:
-    """Reads pictures out of an archive that a stranger packed, in a child process with limits."""
+    """A reader of pictures in an untrusted archive. It decodes them in a child process with limits."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
 
     def __call__(self, archive: Path, picks: Sequence[Pick], how: How) -> Pixels:
-        archive.stat()  # a file that is missing is told as such; in the child it is closed
+        archive.stat()  # raises FileNotFoundError here; the child cannot see whether a file exists
         args = archive, picks, how
         try:
             pictures: Pixels = self._sandbox.run(
@@ -80,14 +78,14 @@ class SandboxedReader:
 
 
 class WeightsDamaged(JobFailure):
-    """The weights are not what they were."""
+    """The weights that the job uses have changed since it was created."""
 
     code = "weights_damaged"
 
 
 def verified_weights(job_id: str, weights: Weights, beat: Callable[[], None]) -> Path:
-    """Return the file of the weights that the job uses; `beat` is called all along. Raises WeightsDamaged."""
+    """Return the file of the weights that the job uses; call `beat` while verifying it. Raises WeightsDamaged."""
     path = get_settings().checkpoints(job_id) / SOURCE_FILE
     if not path.is_file() or sha256_of(path, beat) != weights.sha256:
-        raise WeightsDamaged("The weights that this job works with are missing or damaged. Create the job again.")
+        raise WeightsDamaged("The weights that this job uses are missing or damaged. Create the job again.")
     return path

@@ -1,4 +1,4 @@
-"""The runner: a process that does one attempt of one job, then exits. `python -m worker.runners.main JOB FENCE`."""
+"""The runner: a process that runs one attempt of one job, then exits. `python -m worker.runners.main JOB FENCE`."""
 
 import os
 import sys
@@ -32,55 +32,58 @@ from worker.runners.train import TrainRunner
 log = get_logger(__name__)
 
 NICENESS = 10
-"""So that the API stays quick while a job trains."""
+"""niceness of the runner, so that the API stays responsive while a job trains"""
 
 
 def main(job_id: str, fence: int) -> int:
-    """The exit status: 0 when the job's row says how the attempt ended."""
-    machine.die_first()  # before this process's files in /proc become root's
+    """Run the attempt and return the exit status: 0 if the job's row says how the attempt ended."""
+    machine.die_first()  # must come before private.begin, after which this process's files in /proc belong to root
     private.begin()
-    lifeline = SupervisorLink()
-    lifeline.hold()
+    link = SupervisorLink()
+    link.open()
     os.nice(NICENESS)
     configure(get_settings().log_level, "runner")
     bind_contextvars(job=job_id, attempt=fence)
-    lifeline.beat(0, now=True)
+    link.beat(0, now=True)
     try:
         with record_failure(job_id, fence):
             job = attempts.held(job_id, fence)
             limit_memory(job)
-            build_runner(job, fence, lifeline).run()
+            build_runner(job, fence, link).run()
     except FencedOut as error:
         log.info("fenced_out", reason=str(error))
-    except OperationalError:  # no way to tell the row: the supervisor sees the exit, and the job is tried again
+    except OperationalError:  # the row cannot be written: the supervisor sees the exit status and tries the job again
         log.exception("database_lost")
         return EXIT_DATABASE_LOST
     return 0
 
 
-def build_runner(job: JobView, fence: int, lifeline: SupervisorLink) -> "EvaluateRunner | BulkRunner | TrainRunner":
+def build_runner(job: JobView, fence: int, link: SupervisorLink) -> "EvaluateRunner | BulkRunner | TrainRunner":
     match job.spec:
         case Evaluate() as spec:
             from worker.runners.evaluate import EvaluateRunner
 
-            return EvaluateRunner(job, spec, fence, lifeline)
+            return EvaluateRunner(job, spec, fence, link)
         case Generate() | Translate() as spec:
             from worker.runners.bulk import BulkRunner
 
-            return BulkRunner(job, spec, fence, lifeline)
+            return BulkRunner(job, spec, fence, link)
         case Train() as spec:
-            return TrainRunner(job, spec, fence, lifeline)
+            return TrainRunner(job, spec, fence, link)
 
 
 @contextmanager
 def record_failure(job_id: str, fence: int) -> Iterator[None]:
-    """Whatever ends the work becomes the job's reason, as a sentence."""
+    """Record an error of the block in the job's row, as a code and a sentence.
+
+    FencedOut and a lost database leave the block, since neither can be recorded.
+    """
     try:
         yield
     except FencedOut:
         raise
     except Exception as error:
-        if _loses_the_attempt(error):
+        if _loses_attempt(error):
             log.exception("attempt_lost")
             attempts.lost(job_id, fence, "files_lost", str(error))
             return
@@ -96,15 +99,15 @@ def record_failure(job_id: str, fence: int) -> Iterator[None]:
         attempts.fail(job_id, fence, code, message)
 
 
-def _loses_the_attempt(error: Exception) -> bool:
-    """Whether files of the job's folder are gone or damaged: the next attempt goes on from those that are whole."""
+def _loses_attempt(error: Exception) -> bool:
+    """Return whether files of the job are missing or damaged. The next attempt continues from the intact ones."""
     from models.checkpoint import DamagedCheckpoint
 
     return isinstance(error, FilesLost | DamagedCheckpoint)
 
 
 def _explain(error: Exception) -> tuple[str, str]:
-    """Return the code and the sentence that the job's row keeps."""
+    """Return the error's code and sentence for the job's row."""
     if isinstance(error, JobFailure):
         return error.code, str(error)
     if (refusal := no_room(error)) is not None:

@@ -117,7 +117,7 @@ def main() -> int:
     """A rank's life. The exit status: 0 once the budget is spent."""
     private.begin()
     orders = json.loads(sys.stdin.readline())
-    SupervisorLink().hold()
+    SupervisorLink().open()
     configure(get_settings().log_level, "runner")
     bind_contextvars(**orders["bound"], rank=orders["rank"])
     from models import distributed

@@ -47,12 +47,12 @@ class StartDamaged(JobFailure):
 class TrainRunner:
     """Implements the training loop's listener: what happens goes into the job's row."""
 
-    def __init__(self, job: JobView, spec: Train, fence: int, lifeline: SupervisorLink) -> None:
+    def __init__(self, job: JobView, spec: Train, fence: int, link: SupervisorLink) -> None:
         self._job = job
         self._job_id = job.id
         self._spec = spec
         self._fence = fence
-        self._link = lifeline
+        self._link = link
         self._folder = get_settings().checkpoints(job.id)
         self._latest: Path | None = None
         self._reports = ReportWriter(partial(attempts.record_reports, job.id, fence))
@@ -167,7 +167,7 @@ class TrainRunner:
     def should_stop(self) -> "Stop | None":
         from worker.training.listener import Stop
 
-        return None if self._link.wanted is None else Stop(self._link.wanted)
+        return None if self._link.order is None else Stop(self._link.order)
 
     def _scratch(self, purpose: str) -> AbstractContextManager[Path]:
         return attempt_files.scratch(self._folder, purpose, self._fence)
