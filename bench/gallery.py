@@ -25,7 +25,7 @@ from models.spec.families import FAMILIES, Family
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from worker.training import numerics as numerics_module
-from worker.training.listener import Quiet, Report
+from worker.training.listener import NullListener, StepReport
 from worker.training.loop import train
 
 PICTURES = CHECKOUT / "docs" / "pictures" / "recipes"
@@ -39,15 +39,15 @@ HEAD = """\
 say = partial(print, flush=True)
 
 
-class Last(Quiet):
+class Last(NullListener):
     """A listener that keeps the last report and what training has computed until then, in seconds of one core."""
 
     def __init__(self) -> None:
         self.began = time.process_time()
         self.seconds = 0.0
-        self.last: Report | None = None
+        self.last: StepReport | None = None
 
-    def report(self, report: Report) -> None:
+    def report(self, report: StepReport) -> None:
         self.last = report
         self.seconds = time.process_time() - self.began
 
@@ -67,7 +67,7 @@ def main() -> None:
 def measure(name: str) -> None:
     """One default run: its picture and its figures."""
     _, recipe = resolve(name, seed=SEED)
-    numerics = numerics_module.measure("cpu", recipe, threads=1)
+    numerics = numerics_module.local_numerics("cpu", recipe, threads=1)
     numerics_module.apply(numerics)
     with tempfile.TemporaryDirectory(prefix="forger-gallery-") as folder:
         data = load(recipe.data, get_settings().data)

@@ -58,7 +58,7 @@ def main() -> None:
 
 def run(name: str, instead: dict[str, Any]) -> None:
     made = recipe(name, **instead)
-    numerics = numerics_module.measure("cpu", made, 1)
+    numerics = numerics_module.local_numerics("cpu", made, 1)
     numerics_module.apply(numerics)
     device = torch.device("cpu")
     trainer = Trainer(made, Batches(made, load(made.data, get_settings().data), device), device, numerics.precision)

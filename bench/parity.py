@@ -57,7 +57,7 @@ def looked_at(recipe: Recipe) -> Figures:
     """Trains, and looks as the watch does."""
     trainer = trained(recipe)
     data = load(recipe.data, get_settings().data)
-    return Inspector(recipe, trainer.average.network, data, CACHE.parent).look()
+    return Inspector(recipe, trainer.average.network, data, CACHE.parent).measure()
 
 
 def rows(name: str, both: Mapping[str, Sequence[Figures]]) -> Iterator[Row]:

@@ -27,34 +27,34 @@ from app.services.views import JobView
 from bench.options import parser_of
 from bench.results import Row, show, write
 from models.spec.resolve import resolve
-from worker.runners.report_writer import Draw, Note, Reports
-from worker.runners.supervisor_link import Lifeline
-from worker.runners.train import Runner
+from worker.runners.report_writer import DrawPng, JobWrite, ReportWriter
+from worker.runners.supervisor_link import SupervisorLink
+from worker.runners.train import TrainRunner
 
 if TYPE_CHECKING:
-    from worker.training.listener import Report
+    from worker.training.listener import StepReport
 
 CADENCES: dict[str, dict[str, Any]] = {"forty reports": {}, "a report every ten steps": {"report_every": 10}}
 
 
-class Alone(Lifeline):
+class Alone(SupervisorLink):
     """Of a runner that no supervisor watches."""
 
     def beat(self, step: int, *, now: bool = False) -> None:
         pass
 
 
-class Timed(Reports):
+class Timed(ReportWriter):
     """`spent` is what whoever tells has waited, `behind` the thread's processor time, both in seconds."""
 
     spent = behind = 0.0
 
-    def add(self, step: int, values: Mapping[str, float | None], draw: Draw | None = None) -> None:
+    def add(self, step: int, values: Mapping[str, float | None], draw: DrawPng | None = None) -> None:
         began = time.perf_counter()
         super().add(step, values, draw)
         self.spent += time.perf_counter() - began
 
-    def note(self, note: Note) -> None:
+    def note(self, note: JobWrite) -> None:
         began = time.perf_counter()
         super().note(note)
         self.spent += time.perf_counter() - began
@@ -69,7 +69,7 @@ class Timed(Reports):
         self.behind = time.thread_time()
 
 
-class Watched(Runner):
+class Watched(TrainRunner):
     """The loop beats after each step and reports next: what lies between is the making of the report."""
 
     def __init__(self, job: JobView) -> None:
@@ -82,7 +82,7 @@ class Watched(Runner):
         self.last = time.perf_counter()
         self.first = self.first or (self.last if step else 0.0)
 
-    def report(self, report: "Report") -> None:
+    def report(self, report: "StepReport") -> None:
         self.making += time.perf_counter() - self.last
         super().report(report)
 

@@ -40,7 +40,7 @@ def measured(recipes: Sequence[Recipe], measure: Measure, jobs: int = 1) -> Iter
 
 def trained(recipe: Recipe, data: Data | None = None) -> Trainer:
     """The trainer at the end of the budget, on the recipe's own data unless given. Raises NonFinite, DatasetMissing."""
-    numerics = numerics_module.measure("cpu", recipe, threads=1)
+    numerics = numerics_module.local_numerics("cpu", recipe, threads=1)
     numerics_module.apply(numerics)
     device = torch.device("cpu")
     data = data or load(recipe.data, get_settings().data)
@@ -49,7 +49,7 @@ def trained(recipe: Recipe, data: Data | None = None) -> Trainer:
         pass
     while trainer.step < recipe.budget.steps:
         trainer.advance()
-    trainer.check()
+    trainer.check_finite()
     trainer.average.network.eval()
     return trainer
 

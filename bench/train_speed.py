@@ -43,11 +43,11 @@ from models.spec.datasets import DatasetInfo
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from worker.runner_process import TUNING
-from worker.training.cuda_graphs import BY_HAND, CudaGraph
-from worker.training.listener import Quiet, Stop
+from worker.training.cuda_graphs import EAGER_STEPS, CudaGraph
+from worker.training.listener import NullListener, Stop
 from worker.training.loop import train
-from worker.training.numerics import Numerics, apply, hold_cores, measure
-from worker.training.players import layout
+from worker.training.numerics import Numerics, apply, local_numerics, pin_threads
+from worker.training.players import memory_format_of
 
 PICTURES = 2_048
 LOOSE = "forger, not deterministic"
@@ -119,7 +119,7 @@ class Contender:
         self._process.wait()
 
 
-class Paced(Quiet):
+class Paced(NullListener):
     """A listener that lets the training go on for one turn at a time."""
 
     def __init__(self, steps: int) -> None:
@@ -189,14 +189,14 @@ def contend(case: Case, name: str, precision: str, device: str) -> None:
     recipe, data = case.recipe(precision), pictures(case)
     if name.startswith("plain"):
         take_turns(plain(recipe, data, int(name.split()[1]), device).step, case.steps)
-    numerics = measure(device, recipe, threads=None)
+    numerics = local_numerics(device, recipe, threads=None)
     if name == "limit":
         torch.set_num_threads(numerics.threads)
-        hold_cores(numerics)
+        pin_threads(numerics)
         loop = limit(recipe, data, numerics)
         take_turns(loop.step if device == "cpu" else captured(loop), case.steps)
     apply(replace(numerics, deterministic=name != LOOSE))
-    hold_cores(numerics)
+    pin_threads(numerics)
     with tempfile.TemporaryDirectory() as folder:
         train(recipe, data, Paced(case.steps), folder=Path(folder), attempt=1, resume=None, numerics=numerics)
 
@@ -208,7 +208,7 @@ def captured(loop: Loop) -> Callable[[], None]:
         loop.step()
         return {}
 
-    for _ in range(BY_HAND):
+    for _ in range(EAGER_STEPS):
         work()
     graph = CudaGraph()
     graph.capture(work)
@@ -243,7 +243,7 @@ def limit(recipe: Recipe, data: Data, numerics: Numerics) -> Loop:
     device = numerics.device
     other = torch.zeros(()) if beside is None else beside[: recipe.batch_size]
     batch = scaled(real[: recipe.batch_size]).to(device), other.to(device)
-    memory = layout(build(recipe).generator)
+    memory = memory_format_of(build(recipe).generator)
     return Loop(recipe, repeat(batch), True, numerics.precision == "bf16", memory, device)
 
 

@@ -33,7 +33,7 @@ from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from worker.evaluation.live import Inspector
 from worker.training import numerics
-from worker.training.health import Evaluation, troubles
+from worker.training.health import LiveEvaluation, troubles
 from worker.training.trainer import Trainer
 
 say = partial(print, flush=True)
@@ -80,10 +80,12 @@ def cases(quick: bool) -> list[Case]:
 def evaluated(recipe: Recipe) -> Figures:
     """By `step/figure` what the evaluations of a training saw, and what they cost."""
     assert recipe.watch is not None
-    numerics.apply(numerics.measure("cpu", recipe, threads=1))
+    numerics.apply(numerics.local_numerics("cpu", recipe, threads=1))
     device = torch.device("cpu")
     data = load(recipe.data, get_settings().data)
-    trainer = Trainer(recipe, Batches(recipe, data, device), device, numerics.measure("cpu", recipe, 1).precision)
+    trainer = Trainer(
+        recipe, Batches(recipe, data, device), device, numerics.local_numerics("cpu", recipe, 1).precision
+    )
     for _ in trainer.prepare():
         pass
     inspector = Inspector(recipe, trainer.average.network, data, JUDGES)
@@ -93,7 +95,7 @@ def evaluated(recipe: Recipe) -> Figures:
         trainer.advance()
         if trainer.step % recipe.watch.every == 0 or trainer.step == recipe.budget.steps:
             before = time.process_time()
-            seen = inspector.look() | {ACCURACY: trainer.critic_accuracy()}
+            seen = inspector.measure() | {ACCURACY: trainer.critic_accuracy()}
             looking += time.process_time() - before
             figures |= {f"{trainer.step}/{name}": value for name, value in seen.items() if math.isfinite(value)}
     return figures | {COST: looking / (time.process_time() - began)}
@@ -102,7 +104,7 @@ def evaluated(recipe: Recipe) -> Figures:
 def told_by(recipe: Recipe, figures: Figures) -> dict[str, int]:
     """Each trouble that the rules find in these evaluations, with the step at which it is told first."""
     assert recipe.watch is not None
-    seen, told = list[Evaluation](), dict[str, int]()
+    seen, told = list[LiveEvaluation](), dict[str, int]()
     for evaluation in history(figures):
         seen.append(evaluation)
         for trouble in troubles(seen, recipe.watch.metric, recipe.budget.steps):
@@ -110,7 +112,7 @@ def told_by(recipe: Recipe, figures: Figures) -> dict[str, int]:
     return told
 
 
-def history(figures: Figures) -> Iterator[Evaluation]:
+def history(figures: Figures) -> Iterator[LiveEvaluation]:
     """The evaluations, in order, of what `evaluated` gave."""
     by_step: dict[int, Figures] = {}
     for key, value in figures.items():
@@ -118,7 +120,9 @@ def history(figures: Figures) -> Iterator[Evaluation]:
             at, name = key.split("/")
             by_step.setdefault(int(at), {})[name] = value
     for step, seen in sorted(by_step.items()):
-        yield Evaluation(step, {name: value for name, value in seen.items() if name != ACCURACY}, seen.get(ACCURACY))
+        yield LiveEvaluation(
+            step, {name: value for name, value in seen.items() if name != ACCURACY}, seen.get(ACCURACY)
+        )
 
 
 def right(expected: str | None, told: Mapping[str, int]) -> bool:

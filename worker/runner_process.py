@@ -51,7 +51,7 @@ class RunnerProcess:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._beats, selectors.EVENT_READ)
         self.step = 0
-        self.left_s: float | None = None
+        self.remaining_s: float | None = None
         self.beat_at = time.monotonic()
 
     @property
@@ -89,24 +89,24 @@ class RunnerProcess:
         with contextlib.suppress(BrokenPipeError):
             self._orders.close()
 
-    def epitaph(self, status: int) -> str:
+    def describe_end(self, status: int) -> str:
         """How it ended, in words."""
         if status == -signal.SIGKILL:
             return "The runner was killed (signal 9), perhaps because memory ran out."
         if status < 0:
             return f"The runner was ended by signal {-status} ({signal.Signals(-status).name})."
-        return f"The runner ended with status {status}. {self._last_words()}".rstrip()
+        return f"The runner ended with status {status}. {self._last_log_line()}".rstrip()
 
     def _read(self) -> None:
         chunk = os.read(self._beats.fileno(), _CHUNK_BYTES)
         if chunk:
             step, left = _BEAT.findall(chunk)[-1]
-            self.step, self.left_s = int(step), float(left) if left else None
+            self.step, self.remaining_s = int(step), float(left) if left else None
             self.beat_at = time.monotonic()
         else:  # closed: the runner is about to end
             self._selector.unregister(self._beats)
 
-    def _last_words(self) -> str:
+    def _last_log_line(self) -> str:
         with self._log.open("rb") as file:
             file.seek(max(0, self._log.stat().st_size - _TAIL_BYTES))
             lines = file.read().decode(errors="replace").split("\n")

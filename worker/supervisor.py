@@ -17,14 +17,14 @@ from app.services.jobs import attempts, lifecycle
 from app.services.jobs.attempts import Claim
 from forger.wire import JobState
 from worker.runner_process import RunnerProcess
-from worker.runners.supervisor_link import DATABASE_LOST, ORPHANED
+from worker.runners.supervisor_link import EXIT_DATABASE_LOST, EXIT_ORPHANED
 
 log = get_logger(__name__)
 
 TICK_S = 0.2
 RENEW_AT_MOST_S = 1.0
 """A request to pause or cancel is seen at the next renewal."""
-BLAMELESS = {DATABASE_LOST, ORPHANED}
+BLAMELESS = {EXIT_DATABASE_LOST, EXIT_ORPHANED}
 """exit statuses of a runner whose end was not its own doing"""
 _ORDERS = {JobState.PAUSING: "pause", JobState.CANCELLING: "cancel"}
 
@@ -91,7 +91,9 @@ class Attempt:
         """The lease says that this process lives. That the runner gets on is its heartbeat's to say."""
         step, silent_s = self._runner.step, now - self._runner.beat_at
         try:
-            self._state = attempts.renew(self._claim.job_id, self._claim.fence, step, self._runner.left_s, silent_s)
+            self._state = attempts.renew(
+                self._claim.job_id, self._claim.fence, step, self._runner.remaining_s, silent_s
+            )
         except OperationalError as error:  # the database may be restarting; the lease decides who is right
             log.warning("renewal_failed", error=str(error))
         self._renew_at = now + min(self._settings.lease_s / 3, RENEW_AT_MOST_S)
@@ -121,7 +123,7 @@ class Attempt:
         if self._stopped_by_us:
             attempts.stopped(job_id, fence)
             return
-        code, message = self._verdict or ("worker_lost", self._runner.epitaph(status))
+        code, message = self._verdict or ("worker_lost", self._runner.describe_end(status))
         end = attempts.abandoned if status in BLAMELESS else attempts.lost
         try:
             end(job_id, fence, code, message)

@@ -66,7 +66,7 @@ def test_conditional_cases_get_every_figure_beside_what_was_published(small: Pat
 def test_an_objective_that_ran_away_draws_grey(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = OBJECTIVES[0].within(2)
     fine = quality.apart(case.recipe("mnist", 1))
-    monkeypatch.setattr(Trainer, "check", _raises(NonFinite(2, [0])))
+    monkeypatch.setattr(Trainer, "check_finite", _raises(NonFinite(2, [0])))
     grey = quality.apart(case.recipe("mnist", 1))
     assert set(fine) == set(grey) == {"frechet", "seconds"}
     wanted = quality._distance(torch.full((100, 1, 28, 28), 128, dtype=torch.uint8))

@@ -4,7 +4,7 @@ import pytest
 
 from bench import watchdog
 from bench.watchdog import EXPECTED, HEALTHY, cases, history, right, told_by
-from worker.training.health import Evaluation
+from worker.training.health import LiveEvaluation
 
 
 def test_the_lectures_six_and_ten_others_are_watched() -> None:
@@ -19,7 +19,7 @@ def test_the_lectures_six_and_ten_others_are_watched() -> None:
 
 def test_what_is_kept_of_a_run_is_its_history() -> None:
     kept = {"200/frechet": 3.0, "100/frechet": 4.0, "100/critic_accuracy": 0.7, "cost": 0.02}
-    assert list(history(kept)) == [Evaluation(100, {"frechet": 4.0}, 0.7), Evaluation(200, {"frechet": 3.0})]
+    assert list(history(kept)) == [LiveEvaluation(100, {"frechet": 4.0}, 0.7), LiveEvaluation(200, {"frechet": 3.0})]
 
 
 def test_a_run_that_repeats_itself_is_told() -> None:

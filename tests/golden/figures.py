@@ -43,7 +43,7 @@ def figures(case: str, cache: Path) -> dict[str, Figures]:
     trainer = Trainer(recipe, Batches(recipe, data, device), device, "fp32")
     generator = trainer.average.network.eval()
     full = evaluate(recipe, generator, 7, partial(load, recipe.data, None), n=EXAMPLES, cache=cache)
-    return {"full": _rounded(full.figures), "live": _rounded(Inspector(recipe, generator, data, cache).look())}
+    return {"full": _rounded(full.figures), "live": _rounded(Inspector(recipe, generator, data, cache).measure())}
 
 
 def _rounded(values: Figures) -> Figures:

@@ -7,7 +7,7 @@ from typing import Any
 from tests.support.service import Service, end
 from tests.support.wait import until
 from tests.support.watch import Watch
-from worker.training.loop import SAMPLES
+from worker.training.loop import MAX_SAMPLE_SHEETS
 
 STEPS, TAIL = 100, 40
 """of a job, and those in which no blow falls: a step is told up to half a second later, or with the next checkpoint"""
@@ -71,7 +71,7 @@ def due(curve: str) -> list[int]:
     if curve.startswith("figure/") or curve == "gauge/critic_accuracy":
         return list(range(EVALUATE_EVERY, STEPS + 1, EVALUATE_EVERY))
     if curve.startswith("sample/"):
-        every = -(-STEPS // SAMPLES)
+        every = -(-STEPS // MAX_SAMPLE_SHEETS)
         return list(range(every, STEPS + 1, every))
     every = 8 if "/r1" in curve else 1  # a lazy penalty is due at every eighth step
     return list(range(1, STEPS + 1, every))

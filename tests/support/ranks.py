@@ -22,8 +22,8 @@ from models import distributed
 from models.duel import Losses
 from models.spec.recipe import Recipe
 from tests.support.machines import environment
-from worker.training.listener import Quiet
-from worker.training.loop import follow, train
+from worker.training.listener import NullListener
+from worker.training.loop import follow_rank_0, train
 from worker.training.numerics import Numerics, apply
 from worker.training.trainer import Trainer
 
@@ -78,13 +78,13 @@ def troubles(recipe: Recipe, folder: Path) -> list[tuple[int, str]]:
     apply(numerics)
     data, notes = load(recipe.data, None), _Notes()
     if distributed.rank():
-        follow(recipe, data, numerics)
+        follow_rank_0(recipe, data, numerics)
         return []
     ended = train(recipe, data, notes, folder=folder, attempt=1, resume=None, numerics=numerics)
     return [*notes.troubles, (ended.step, type(ended).__name__)]
 
 
-class _Notes(Quiet):
+class _Notes(NullListener):
     def __init__(self) -> None:
         self.troubles: list[tuple[int, str]] = []
 

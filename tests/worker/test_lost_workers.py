@@ -19,7 +19,7 @@ from tests.support.jobs import make_job
 from tests.support.wait import until
 from tests.support.worker import Process, running_worker, until_state, until_step
 from tests.worker.test_worker import once, runner_of, told
-from worker.runners.supervisor_link import DATABASE_LOST
+from worker.runners.supervisor_link import EXIT_DATABASE_LOST
 from worker.supervisor import Attempt
 
 S = JobState
@@ -95,4 +95,4 @@ def test_a_runner_that_lost_the_database_is_not_blamed(database: Path, monkeypat
     assert lifecycle.get(job.id).state == S.QUEUED
     reasons = [event.data["reason"]["message"] for event in told(job.id, "state") if "reason" in event.data]
     assert len(reasons) == DEATHS
-    assert all(f"status {DATABASE_LOST}" in reason for reason in reasons)
+    assert all(f"status {EXIT_DATABASE_LOST}" in reason for reason in reasons)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from worker.runner_process import RunnerProcess
-from worker.runners.supervisor_link import DATABASE_LOST
+from worker.runners.supervisor_link import EXIT_DATABASE_LOST
 
 LONG_S = 600.0
 """that no test waits for"""
@@ -18,8 +18,8 @@ def test_the_end_of_a_runner_is_seen_when_it_comes(home: Path) -> None:
     try:
         while (status := runner.wait(LONG_S)) is None:
             pass
-        assert status == DATABASE_LOST
-        assert runner.wait(LONG_S) == DATABASE_LOST
+        assert status == EXIT_DATABASE_LOST
+        assert runner.wait(LONG_S) == EXIT_DATABASE_LOST
     finally:
         runner.kill()
         runner.close()

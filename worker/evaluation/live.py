@@ -41,7 +41,7 @@ class Inspector:
         self._data = data
         self._test = GeneratorUnderTest(recipe, generator, self._load, sizes_of(recipe), judges, seed=SEED, beat=beat)
 
-    def look(self) -> Figures:
+    def measure(self) -> Figures:
         """Measure the averaged generator as it is now; leave out what cannot be computed. Raises NotFinite."""
         self._test.generator.eval()
         plan = self._plan()

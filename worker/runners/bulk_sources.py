@@ -1,6 +1,6 @@
 """Sources of pictures to translate: a built-in dataset, an uploaded one, or files of the request.
 
-Pictures from strangers are decoded in a process of its own, one after the other and at their own size.
+A sandboxed process decodes untrusted pictures, one after the other and at their own size.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,91 +26,93 @@ from forger.wire import LABELS, LEFT_OUT
 from models.errors import JobFailure
 from models.spec.data import DataSpec
 from models.spec.recipe import Recipe
-from worker.runners.inputs import READING_S, load
+from worker.runners.inputs import BATCH_WALL_S, load_data
 
 Array = NDArray[Any]
 Beat = Callable[[], None]
 
 
 class CannotTranslate(JobFailure):
-    """The pictures are not what they were, or cannot be written as was asked. The message says what to do."""
+    """The pictures have changed, or cannot be written in the requested format. The message says what to do."""
 
     code = "cannot_translate"
 
 
-class Source(Protocol):
+class PictureSource(Protocol):
+    """Pictures to translate, by number."""
+
     names: Sequence[str | None]
-    """what each picture is called once it is translated; None: by its number"""
+    """file name of each translated picture; None: it is numbered"""
     labels: Sequence[int] | None
     class_names: tuple[str, ...]
 
-    def called(self, number: int) -> str | None:
-        """What it was called before."""
+    def original_name(self, number: int) -> str | None:
+        """Return the name of the picture in its archive, None if it has none."""
         ...
 
     def picture(self, number: int) -> Array:
-        """uint8 [h, w, c]. Raises Invalid, UnsupportedMedia where it cannot be translated."""
+        """Return a picture, uint8 [h, w, c]. Raises Invalid and UnsupportedMedia if it cannot be read."""
         ...
 
 
 @contextmanager
-def source_of(spec: Translate, folder: Path, beat: Beat) -> Iterator[Source]:
-    """`folder` is the job's own. Raises CannotTranslate, DatasetMissing."""
+def open_source(spec: Translate, folder: Path, beat: Beat) -> Iterator[PictureSource]:
+    """Open the pictures of a job, whose folder is `folder`. Raises CannotTranslate, DatasetMissing."""
     if spec.dataset is None:
         archive = folder / INPUT_FILE
         if not archive.is_file() or sha256_of(archive, beat) != spec.input:
             raise CannotTranslate("The pictures that were sent are missing or damaged. Send them again.")
         with closing(Sandbox(1, readable=(archive,))) as sandbox:
             sent = sandbox.run(read_untrusted.members, archive, SENT_MOST, get_settings().max_dataset_unpacked_bytes)
-            yield Archived(archive, sandbox, [Pick(name) for name in sent["files"]], spec.recipe)
+            yield ArchivedPictures(archive, sandbox, [Pick(name) for name in sent["files"]], spec.recipe)
     elif (files := catalog.files(spec.dataset)) is None:
-        yield BuiltIn(spec.dataset, spec, beat)
-    elif spec.format == "npz":  # as versions allowed that made all pictures of one size
-        raise CannotTranslate("Pictures come back at their own sizes, which one array cannot hold: ask for zip.")
+        yield BuiltInPictures(spec.dataset, spec, beat)
+    elif spec.format == "npz":  # only in jobs of older versions, whose pictures all had one size
+        raise CannotTranslate("Pictures come back at their own sizes, which one array cannot hold: request zip.")
     else:
         store = Store(get_settings().artifacts)
         for path in (files.archive, files.index):
-            if (how := store.flaw(path.name)) is not None:
-                sentence = f"The files of '{spec.dataset}' are missing or damaged (one is {how})."
+            if (flaw := store.flaw(path.name)) is not None:
+                sentence = f"The files of '{spec.dataset}' are missing or damaged (one is {flaw})."
                 raise CannotTranslate(f"{sentence} Upload it again under another name.")
         index = Index.from_bytes(files.index.read_bytes())
-        pile = int(spec.direction == "b2a" and (len(index.train.piles) > 1 or index.halved))
+        domain = int(spec.direction == "b2a" and (len(index.train.piles) > 1 or index.halved))
         parts = [part for part in (index.train, index.held) if part is not None]
-        picks = [pick for part in parts for pick in index.pictures(part, pile)]
+        picks = [pick for part in parts for pick in index.pictures(part, domain)]
         labels = None if index.train.labels is None else [label for part in parts for label in part.labels or ()]
         with closing(Sandbox(1, readable=(files.archive,))) as sandbox:
             class_names = catalog.find(spec.dataset).info.class_names
-            yield Archived(files.archive, sandbox, picks, spec.recipe, index.reading, labels, class_names)
+            yield ArchivedPictures(files.archive, sandbox, picks, spec.recipe, index.reading, labels, class_names)
 
 
-class BuiltIn:
-    """Of one size, numbered."""
+class BuiltInPictures:
+    """The pictures of a built-in dataset, all of one size and without file names."""
 
     def __init__(self, dataset: str, spec: Translate, beat: Beat) -> None:
-        data = load(data_of(dataset, spec.recipe), "train", beat)
-        pile = data.images if data.images is not None else data.a if spec.direction == "a2b" else data.b
-        assert pile is not None
-        self.names: Sequence[str | None] = [None] * len(pile)
+        data = load_data(own_size_spec(dataset, spec.recipe), "train", beat)
+        images = data.images if data.images is not None else data.a if spec.direction == "a2b" else data.b
+        assert images is not None
+        self.names: Sequence[str | None] = [None] * len(images)
         self.labels: Sequence[int] | None = None if data.labels is None else data.labels.tolist()
         self.class_names = catalog.find(dataset).info.class_names
-        self._pile = pile
+        self._images = images
 
-    def called(self, number: int) -> str | None:
+    def original_name(self, number: int) -> str | None:
         return None
 
     def picture(self, number: int) -> Array:
-        shown: Array = np.ascontiguousarray(self._pile[number].permute(1, 2, 0).numpy())
-        return shown
+        picture: Array = np.ascontiguousarray(self._images[number].permute(1, 2, 0).numpy())
+        return picture
 
 
-def data_of(dataset: str, recipe: Recipe) -> DataSpec:
+def own_size_spec(dataset: str, recipe: Recipe) -> DataSpec:
     """Return a built-in dataset's spec at its own size, in the model's channels."""
     spec = catalog.find(dataset).info.spec()
     return spec.model_copy(update={"channels": getattr(recipe.data, "channels", 3)})
 
 
-class Archived:
-    """Members of a zip that a stranger packed."""
+class ArchivedPictures:
+    """The members of an untrusted zip."""
 
     def __init__(
         self,
@@ -122,32 +124,32 @@ class Archived:
         labels: Sequence[int] | None = None,
         class_names: tuple[str, ...] = (),
     ) -> None:
-        self.names: Sequence[str | None] = as_png([pick.name for pick in picks])
+        self.names: Sequence[str | None] = png_names([pick.name for pick in picks])
         self.labels, self.class_names = labels, class_names
         self._archive, self._sandbox, self._picks = archive, sandbox, picks
         channels, masked = translation.channels_of(recipe), recipe.fills_holes
         self._how = channels, get_settings().max_pixels, masked, reading
 
-    def called(self, number: int) -> str | None:
+    def original_name(self, number: int) -> str | None:
         return self._picks[number].name
 
     def picture(self, number: int) -> Array:
-        shown: Array
-        shown, _ = self._sandbox.run(
+        picture: Array
+        picture, _ = self._sandbox.run(
             read_untrusted.member,
             self._archive,
             self._picks[number],
             *self._how,
-            seconds=READING_S,
+            seconds=BATCH_WALL_S,
             cpu_seconds=READING_CPU_S,
         )
-        return shown
+        return picture
 
 
-def as_png(members: Sequence[str]) -> list[str]:
-    """The members' names ending in .png; whole ones where two would be alike: a.png, and of a.jpg beside it a.jpg.png.
+def png_names(members: Sequence[str]) -> list[str]:
+    """Return the members' names with the ending .png, all different, and never the name of a table of the shard.
 
-    Never the name of a table that stands beside them.
+    Where two would be equal, .png follows the full name: a.png and a.jpg become a.png and a.jpg.png.
     """
     taken, names = set(members) | {LABELS, LEFT_OUT}, list[str]()
     for member in members:

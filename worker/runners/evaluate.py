@@ -9,10 +9,10 @@ from app.services.job_spec import Evaluate
 from app.services.jobs import attempts
 from app.services.views import JobView
 from worker.runners import inputs
-from worker.runners.inputs import load
+from worker.runners.inputs import load_data
 from worker.runners.memory import memory_advice
-from worker.runners.numerics import settle
-from worker.runners.supervisor_link import CalledOff, Lifeline
+from worker.runners.numerics import agree_numerics
+from worker.runners.supervisor_link import StopRequested, SupervisorLink
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
     from torch import nn
@@ -21,28 +21,28 @@ if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes be
     from models.spec.recipe import Recipe
 
 
-class Evaluator:
+class EvaluateRunner:
     """One attempt. An evaluation that is paused or tried again starts anew: it takes minutes and comes out equal."""
 
-    def __init__(self, job: JobView, spec: Evaluate, fence: int, lifeline: Lifeline) -> None:
+    def __init__(self, job: JobView, spec: Evaluate, fence: int, link: SupervisorLink) -> None:
         self._job = job
         self._spec = spec
         self._fence = fence
-        self._lifeline = lifeline
+        self._link = link
 
     def run(self) -> None:
         """Measures, or is called off; the job's row says which."""
         try:
             with memory_advice("ask for a smaller n"):
                 self._run()
-        except CalledOff:
+        except StopRequested:
             attempts.stopped(self._job.id, self._fence)
 
     def _run(self) -> None:
         from worker.evaluation.full import evaluate
 
         settings, spec = get_settings(), self._spec
-        device = settle(self._job, self._fence).device
+        device = agree_numerics(self._job, self._fence).device
         self._beat()
         recipe, step, generator = self._generator()
         self._beat()
@@ -59,8 +59,8 @@ class Evaluator:
             beat=self._beat,
             only=spec.figures,
         )
-        report = json.dumps(finite(found.as_dict()), indent=2).encode()
-        figures = finite(found.figures)
+        report = json.dumps(null_if_not_finite(found.as_dict()), indent=2).encode()
+        figures = null_if_not_finite(found.figures)
         attempts.measured(self._job.id, self._fence, figures, found.provenance, report, found.picture)
 
     def _generator(self) -> "tuple[Recipe, int, nn.Module]":
@@ -74,21 +74,21 @@ class Evaluator:
         return self._spec.recipe, *load_averaged(self._spec.recipe, path, self._beat)
 
     def _load(self, split: "Split") -> "Data":
-        return load(self._spec.recipe.data, split, self._beat)
+        return load_data(self._spec.recipe.data, split, self._beat)
 
     def _beat(self) -> None:
         """Between two stages. Raises CalledOff."""
-        self._lifeline.heed(0)
+        self._link.check_stop(0)
 
 
-def finite(value: Any) -> Any:
+def null_if_not_finite(value: Any) -> Any:
     """JSON with null for what was not finite."""
     match value:
         case float():
             return value if math.isfinite(value) else None
         case dict():
-            return {name: finite(part) for name, part in value.items()}
+            return {name: null_if_not_finite(part) for name, part in value.items()}
         case list() | tuple():
-            return [finite(part) for part in value]
+            return [null_if_not_finite(part) for part in value]
         case _:
             return value

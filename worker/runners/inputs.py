@@ -1,4 +1,4 @@
-"""Load what a job works with: its dataset and the weights it uses."""
+"""Load the inputs of a job: its dataset and the weights it uses."""
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -25,30 +25,28 @@ if TYPE_CHECKING:  # torch takes seconds to import
 from app.core.store import sha256_of
 from app.services.models.source_weights import SOURCE_FILE
 
-READING_S = 300.0
-"""by the clock, for a few pictures: the machine may be busy with jobs"""
-
-
+BATCH_WALL_S = 300.0
+"""wall-clock seconds in which one batch of pictures must be read; long, since jobs may keep the machine busy"""
 BATCH_CPU_S = read_untrusted.BATCH_S + READING_CPU_S
 
 
-def load(spec: DataSpec, split: "Split", beat: Callable[[], None]) -> "Data":
-    """`beat` is called all along. Raises DatasetMissing, NoRoom."""
+def load_data(spec: DataSpec, split: "Split", beat: Callable[[], None]) -> "Data":
+    """Load a split of the dataset; call `beat` after each part. Raises DatasetMissing, NoRoom."""
     from data.readers.builtin import DatasetMissing
 
     files = catalog.files(spec.dataset)
     store = Store(get_settings().artifacts)
     for path in () if files is None else (files.archive, files.index):
-        if (how := store.flaw(path.name)) is not None:
+        if (flaw := store.flaw(path.name)) is not None:
             raise DatasetMissing(
-                f"The files of '{spec.dataset}' are missing or damaged (one is {how}). "
+                f"The files of '{spec.dataset}' are missing or damaged (one is {flaw}). "
                 "Upload it again under another name."
             )
-    return read(spec, split, files, beat)
+    return read_data(spec, split, files, beat)
 
 
-def read(spec: DataSpec, split: "Split", files: Files | None, beat: Callable[[], None]) -> "Data":
-    """As `load`, of `files` where the dataset was uploaded; without the database."""
+def read_data(spec: DataSpec, split: "Split", files: Files | None, beat: Callable[[], None]) -> "Data":
+    """As `load_data`, of `files` where the dataset was uploaded; without the database."""
     from data.readers import builtin
     from data.readers.uploads import Upload, load_upload
 
@@ -56,21 +54,23 @@ def read(spec: DataSpec, split: "Split", files: Files | None, beat: Callable[[],
     if files is None or spec.kind == "points" or spec.kind == "sequences":
         return builtin.load(spec, settings.data, split, downloads=settings.home / "data", beat=beat)
     with closing(Sandbox(1, readable=(files.archive,))) as sandbox:
-        return load_upload(spec, Upload(files.archive, files.index, settings.prepared, beat, Reader(sandbox)), split)
+        return load_upload(
+            spec, Upload(files.archive, files.index, settings.prepared, beat, SandboxedReader(sandbox)), split
+        )
 
 
-class Reader:
-    """Reads pictures out of an archive that a stranger packed, in a child process with limits."""
+class SandboxedReader:
+    """A reader of pictures in an untrusted archive. It decodes them in a child process with limits."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
 
     def __call__(self, archive: Path, picks: Sequence[Pick], how: How) -> Pixels:
-        archive.stat()  # a file that is missing is told as such; in the child it is closed
+        archive.stat()  # raises FileNotFoundError here; the child cannot see whether a file exists
         args = archive, picks, how
         try:
             pictures: Pixels = self._sandbox.run(
-                read_untrusted.batch, *args, seconds=READING_S, cpu_seconds=BATCH_CPU_S
+                read_untrusted.batch, *args, seconds=BATCH_WALL_S, cpu_seconds=BATCH_CPU_S
             )
             return pictures
         except (Invalid, UnsupportedMedia) as error:
@@ -78,14 +78,14 @@ class Reader:
 
 
 class WeightsDamaged(JobFailure):
-    """The weights are not what they were."""
+    """The weights that the job uses have changed since it was created."""
 
     code = "weights_damaged"
 
 
 def verified_weights(job_id: str, weights: Weights, beat: Callable[[], None]) -> Path:
-    """Return the file of the weights that the job uses; `beat` is called all along. Raises WeightsDamaged."""
+    """Return the file of the weights that the job uses; call `beat` while verifying it. Raises WeightsDamaged."""
     path = get_settings().checkpoints(job_id) / SOURCE_FILE
     if not path.is_file() or sha256_of(path, beat) != weights.sha256:
-        raise WeightsDamaged("The weights that this job works with are missing or damaged. Create the job again.")
+        raise WeightsDamaged("The weights that this job uses are missing or damaged. Create the job again.")
     return path

@@ -1,4 +1,4 @@
-"""The runner: a process that does one attempt of one job, then exits. `python -m worker.runners.main JOB FENCE`."""
+"""The runner: a process that runs one attempt of one job, then exits. `python -m worker.runners.main JOB FENCE`."""
 
 import os
 import sys
@@ -21,72 +21,75 @@ from app.services.jobs.attempt_files import FilesLost
 from app.services.views import JobView
 from models.errors import JobFailure
 from models.spec.plugins import PluginFailed, PluginMissing
-from worker.runners.memory import confine, unconfine
-from worker.runners.supervisor_link import DATABASE_LOST, Lifeline
+from worker.runners.memory import lift_memory_limit, limit_memory
+from worker.runners.supervisor_link import EXIT_DATABASE_LOST, SupervisorLink
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
-    from worker.runners.bulk import Bulk
-    from worker.runners.evaluate import Evaluator
-from worker.runners.train import Runner
+    from worker.runners.bulk import BulkRunner
+    from worker.runners.evaluate import EvaluateRunner
+from worker.runners.train import TrainRunner
 
 log = get_logger(__name__)
 
-NICE = 10
-"""So that the API stays quick while a job trains."""
+NICENESS = 10
+"""niceness of the runner, so that the API stays responsive while a job trains"""
 
 
 def main(job_id: str, fence: int) -> int:
-    """The exit status: 0 when the job's row says how the attempt ended."""
-    machine.die_first()  # before this process's files in /proc become root's
+    """Run the attempt and return the exit status: 0 if the job's row says how the attempt ended."""
+    machine.die_first()  # must come before private.begin, after which this process's files in /proc belong to root
     private.begin()
-    lifeline = Lifeline()
-    lifeline.hold()
-    os.nice(NICE)
+    link = SupervisorLink()
+    link.open()
+    os.nice(NICENESS)
     configure(get_settings().log_level, "runner")
     bind_contextvars(job=job_id, attempt=fence)
-    lifeline.beat(0, now=True)
+    link.beat(0, now=True)
     try:
-        with told_in_words(job_id, fence):
+        with record_failure(job_id, fence):
             job = attempts.held(job_id, fence)
-            confine(job)
-            runner_of(job, fence, lifeline).run()
+            limit_memory(job)
+            build_runner(job, fence, link).run()
     except FencedOut as error:
         log.info("fenced_out", reason=str(error))
-    except OperationalError:  # no way to tell the row: the supervisor sees the exit, and the job is tried again
+    except OperationalError:  # the row cannot be written: the supervisor sees the exit status and tries the job again
         log.exception("database_lost")
-        return DATABASE_LOST
+        return EXIT_DATABASE_LOST
     return 0
 
 
-def runner_of(job: JobView, fence: int, lifeline: Lifeline) -> "Evaluator | Bulk | Runner":
+def build_runner(job: JobView, fence: int, link: SupervisorLink) -> "EvaluateRunner | BulkRunner | TrainRunner":
     match job.spec:
         case Evaluate() as spec:
-            from worker.runners.evaluate import Evaluator
+            from worker.runners.evaluate import EvaluateRunner
 
-            return Evaluator(job, spec, fence, lifeline)
+            return EvaluateRunner(job, spec, fence, link)
         case Generate() | Translate() as spec:
-            from worker.runners.bulk import Bulk
+            from worker.runners.bulk import BulkRunner
 
-            return Bulk(job, spec, fence, lifeline)
+            return BulkRunner(job, spec, fence, link)
         case Train() as spec:
-            return Runner(job, spec, fence, lifeline)
+            return TrainRunner(job, spec, fence, link)
 
 
 @contextmanager
-def told_in_words(job_id: str, fence: int) -> Iterator[None]:
-    """Whatever ends the work becomes the job's reason, as a sentence."""
+def record_failure(job_id: str, fence: int) -> Iterator[None]:
+    """Record an error of the block in the job's row, as a code and a sentence.
+
+    FencedOut and a lost database leave the block, since neither can be recorded.
+    """
     try:
         yield
     except FencedOut:
         raise
     except Exception as error:
-        if _loses_the_attempt(error):
+        if _loses_attempt(error):
             log.exception("attempt_lost")
             attempts.lost(job_id, fence, "files_lost", str(error))
             return
         if isinstance(error, OperationalError) and not no_room(error):
             raise
-        unconfine()
+        lift_memory_limit()
         if isinstance(error, PluginMissing | PluginFailed):
             log.warning("attempt_held", reason=str(error))
             attempts.hold(job_id, fence, "plugin_missing", str(error))
@@ -96,15 +99,15 @@ def told_in_words(job_id: str, fence: int) -> Iterator[None]:
         attempts.fail(job_id, fence, code, message)
 
 
-def _loses_the_attempt(error: Exception) -> bool:
-    """Whether files of the job's folder are gone or damaged: the next attempt goes on from those that are whole."""
+def _loses_attempt(error: Exception) -> bool:
+    """Return whether files of the job are missing or damaged. The next attempt continues from the intact ones."""
     from models.checkpoint import DamagedCheckpoint
 
     return isinstance(error, FilesLost | DamagedCheckpoint)
 
 
 def _explain(error: Exception) -> tuple[str, str]:
-    """Return the code and the sentence that the job's row keeps."""
+    """Return the error's code and sentence for the job's row."""
     if isinstance(error, JobFailure):
         return error.code, str(error)
     if (refusal := no_room(error)) is not None:

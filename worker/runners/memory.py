@@ -13,11 +13,11 @@ from app.services.views import JobView
 from forger.wire import TRANSLATE
 from models.errors import JobFailure
 
-MARGIN = 2
+ESTIMATE_FACTOR = 2
 """times the estimate that a training may take"""
-RESERVED = 1 << 30
+RESERVED_BYTES = 1 << 30
 """bytes of addresses that are counted and not used: stacks of threads, what the allocator keeps in advance"""
-SIGNS = ("DefaultCPUAllocator", "std::bad_alloc", "could not create a memory")
+OUT_OF_MEMORY_MESSAGES = ("DefaultCPUAllocator", "std::bad_alloc", "could not create a memory")
 """of torch's allocator, of C++ and of oneDNN, in the words of their errors"""
 
 
@@ -27,7 +27,7 @@ class OutOfMemory(JobFailure):
     code = "out_of_memory"
 
 
-def confine(job: JobView) -> None:
+def limit_memory(job: JobView) -> None:
     """Let this process, and each that it starts, take no more than twice its estimate, nor than max_memory_bytes.
 
     An allocation beyond fails with an error that `no_memory` knows. Where a GPU computes nothing is bounded here: its
@@ -38,13 +38,13 @@ def confine(job: JobView) -> None:
         return
     most = settings.max_memory_bytes
     if job.estimate is not None:
-        most = min(most, MARGIN * job.estimate.memory_bytes)
+        most = min(most, ESTIMATE_FACTOR * job.estimate.memory_bytes)
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    soft = most + RESERVED + _mapped(job)
+    soft = most + RESERVED_BYTES + _mapped_bytes(job)
     resource.setrlimit(resource.RLIMIT_DATA, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
-def _mapped(job: JobView) -> int:
+def _mapped_bytes(job: JobView) -> int:
     """Bytes of an upload that it reads: the kernel counts the whole mapping, though its pages can be given back."""
     if job.kind == TRANSLATE:  # it reads one picture after the other
         return 0
@@ -53,7 +53,7 @@ def _mapped(job: JobView) -> int:
     return 0 if info is None else recipes.prepared_bytes(data, info)
 
 
-def unconfine() -> None:
+def lift_memory_limit() -> None:
     """Leave room for the words that tell how it ended."""
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
@@ -65,15 +65,15 @@ def memory_advice(advice: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not no_memory(error):
+        if not is_out_of_memory(error):
             raise
         raise OutOfMemory(f"Memory ran out: {advice}.") from error
 
 
-def no_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """Of the machine or of its accelerator."""
     import torch
 
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in SIGNS)
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in OUT_OF_MEMORY_MESSAGES)

@@ -12,16 +12,16 @@ if TYPE_CHECKING:  # torch takes seconds to import
     from worker.training.numerics import Numerics
 
 
-def settle(job: JobView, fence: int) -> "Numerics":
+def agree_numerics(job: JobView, fence: int) -> "Numerics":
     """Agree on the job's numerics and set this process up for them, before any tensor is computed.
 
     Where this machine cannot give those of the first attempt, the job says why in an event. Raises TooFewDevices.
     """
     from worker.training import numerics
 
-    here = _measured(job)
+    here = _local_numerics(job)
     stored = attempts.settle_numerics(job.id, fence, here.as_dict())
-    settled, reason = numerics.agree(numerics.Numerics.from_dict(stored), here)
+    settled, reason = numerics.reconcile(numerics.Numerics.from_dict(stored), here)
     if reason is not None:
         attempts.record_event(job.id, fence, "exactness_lost", {"reason": reason})
     numerics.require_devices(settled)
@@ -29,7 +29,7 @@ def settle(job: JobView, fence: int) -> "Numerics":
     return settled
 
 
-def _measured(job: JobView) -> "Numerics":
+def _local_numerics(job: JobView) -> "Numerics":
     """What this machine would use. Pictures by the thousand are made as an engine makes them."""
     import torch
 
@@ -37,7 +37,7 @@ def _measured(job: JobView) -> "Numerics":
 
     settings, spec = get_settings(), job.spec
     devices = spec.devices if isinstance(spec, Train) else 1
-    here = numerics.measure(settings.device, spec.recipe, settings.threads, devices, settings.slots)
+    here = numerics.local_numerics(settings.device, spec.recipe, settings.threads, devices, settings.slots)
     if not isinstance(spec, Generate | Translate):
         return here
     threads = settings.threads or torch.get_num_threads()

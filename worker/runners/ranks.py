@@ -25,23 +25,23 @@ from app.services import plugins
 from app.services.datasets import catalog
 from app.services.datasets.catalog import Files
 from models.spec.recipe import Recipe
-from worker.runners.inputs import read
-from worker.runners.supervisor_link import Lifeline
+from worker.runners.inputs import read_data
+from worker.runners.supervisor_link import SupervisorLink
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from worker.training.numerics import Numerics
 
 log = get_logger(__name__)
-LOST = 71
+EXIT_RANK_LOST = 71
 """the runner's exit status when another rank died"""
-Scratch = Callable[[str], AbstractContextManager[Path]]
+ScratchFolder = Callable[[str], AbstractContextManager[Path]]
 """makes a folder for a purpose, for the time of a block"""
-AFTERMATH_S = 5.0
+RANK_DEATH_WAIT_S = 5.0
 """after which an error of an exchange between ranks is no other rank's death"""
 
 
 @contextmanager
-def together(recipe: Recipe, numerics: "Numerics", scratch: Scratch, **bound: Any) -> Iterator[None]:
+def start_ranks(recipe: Recipe, numerics: "Numerics", scratch: ScratchFolder, **bound: Any) -> Iterator[None]:
     """Meanwhile this process is rank 0 of as many ranks as `numerics` has devices.
 
     `bound` is what the others' log lines say. When one of them dies this process ends with LOST, whatever it is doing.
@@ -55,20 +55,20 @@ def together(recipe: Recipe, numerics: "Numerics", scratch: Scratch, **bound: An
         orders: dict[str, Any] = {
             "recipe": recipe.model_dump(mode="json"),
             "numerics": numerics.as_dict(),
-            "files": _told(catalog.files(recipe.data.dataset)),
+            "files": _as_json(catalog.files(recipe.data.dataset)),
             "store": f"{meeting}/store",
             "bound": bound,
         }
-        others = [Other(orders | {"rank": rank}) for rank in range(1, numerics.devices)]
+        others = [RankProcess(orders | {"rank": rank}) for rank in range(1, numerics.devices)]
         try:
             for other in others:
                 other.order()
             distributed.join(numerics.device, orders["store"], 0, numerics.devices)
             yield
         except RuntimeError:  # a broken exchange between ranks, perhaps
-            deadline = time.monotonic() + AFTERMATH_S
+            deadline = time.monotonic() + RANK_DEATH_WAIT_S
             for other in others:
-                other.mourn(deadline)
+                other.exit_if_dead(deadline)
             raise
         finally:
             for other in others:
@@ -76,7 +76,7 @@ def together(recipe: Recipe, numerics: "Numerics", scratch: Scratch, **bound: An
             distributed.leave()
 
 
-class Other:
+class RankProcess:
     """A rank as rank 0 sees it. In the runner's process group, so that who kills that kills all."""
 
     def __init__(self, orders: dict[str, Any]) -> None:
@@ -101,7 +101,7 @@ class Other:
         self._process.kill()
         self._watcher.join()
 
-    def mourn(self, deadline: float) -> None:
+    def exit_if_dead(self, deadline: float) -> None:
         """Does not return where this rank has just died."""
         self._watcher.join(max(0.0, deadline - time.monotonic()))
 
@@ -110,34 +110,34 @@ class Other:
         if status != 0 and not self._dismissed:
             how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
             log.error("rank_lost", exception=f"Rank {self._rank} of the job {how}; the others cannot go on without it.")
-            os._exit(LOST)
+            os._exit(EXIT_RANK_LOST)
 
 
 def main() -> int:
     """A rank's life. The exit status: 0 once the budget is spent."""
     private.begin()
     orders = json.loads(sys.stdin.readline())
-    Lifeline().hold()
+    SupervisorLink().open()
     configure(get_settings().log_level, "runner")
     bind_contextvars(**orders["bound"], rank=orders["rank"])
     from models import distributed
     from worker.training import numerics
-    from worker.training.loop import follow
+    from worker.training.loop import follow_rank_0
 
     recipe, settled = Recipe.model_validate(orders["recipe"]), numerics.Numerics.from_dict(orders["numerics"])
     plugins.require(recipe)
     numerics.apply(settled)
-    data = read(recipe.data, "train", _files(orders["files"]), lambda: None)
+    data = read_data(recipe.data, "train", _from_json(orders["files"]), lambda: None)
     distributed.join(settled.device, orders["store"], orders["rank"], settled.devices)
-    follow(recipe, data, settled)
+    follow_rank_0(recipe, data, settled)
     return 0
 
 
-def _told(files: Files | None) -> list[str] | None:
+def _as_json(files: Files | None) -> list[str] | None:
     return None if files is None else [str(files.archive), str(files.index)]
 
 
-def _files(told: list[str] | None) -> Files | None:
+def _from_json(told: list[str] | None) -> Files | None:
     return None if told is None else Files(*map(Path, told))
 
 

@@ -9,26 +9,26 @@ from typing import Self
 
 from app.services.jobs.attempts import Reported
 
-PAUSE_S = 0.5
+TRANSACTION_INTERVAL_S = 0.5
 """between the beginnings of two transactions: what is added meanwhile comes with the second"""
-MOST = 64
+MAX_QUEUED = 64
 """reports that may wait"""
-Draw = Callable[[], bytes]
+DrawPng = Callable[[], bytes]
 """A picture as PNG."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Added:
+class _QueuedReport:
     step: int
     values: Mapping[str, float | None]
-    draw: Draw | None
+    draw: DrawPng | None
 
 
-Note = Callable[[], None]
+JobWrite = Callable[[], None]
 """Writes something else of the job."""
 
 
-class Reports:
+class ReportWriter:
     """For the time of the block. `write` takes one report or more, in the order in which they were added.
 
     Notes are written in their place among the reports, at once: so the log tells things in their order, and a
@@ -38,7 +38,7 @@ class Reports:
 
     def __init__(self, write: Callable[[Sequence[Reported]], None]) -> None:
         self._write = write
-        self._added: list[_Added | Note] = []
+        self._added: list[_QueuedReport | JobWrite] = []
         self._turn = threading.Condition()
         self._busy = self._hurry = self._over = False
         self._error: Exception | None = None
@@ -59,11 +59,11 @@ class Reports:
                 self._turn.notify_all()
             self._thread.join()
 
-    def add(self, step: int, values: Mapping[str, float | None], draw: Draw | None = None) -> None:
+    def add(self, step: int, values: Mapping[str, float | None], draw: DrawPng | None = None) -> None:
         """Returns at once, unless very many wait. Raises what the writing of an earlier one raised."""
-        self._append(_Added(step, values, draw))
+        self._append(_QueuedReport(step, values, draw))
 
-    def note(self, note: Note) -> None:
+    def note(self, note: JobWrite) -> None:
         """As `add`."""
         self._append(note, hurry=True)
 
@@ -75,9 +75,9 @@ class Reports:
             self._turn.wait_for(lambda: not (self._added or self._busy) or self._error)
             self._check()
 
-    def _append(self, added: _Added | Note, *, hurry: bool = False) -> None:
+    def _append(self, added: _QueuedReport | JobWrite, *, hurry: bool = False) -> None:
         with self._turn:
-            self._turn.wait_for(lambda: len(self._added) < MOST or self._error)
+            self._turn.wait_for(lambda: len(self._added) < MAX_QUEUED or self._error)
             self._check()
             self._added.append(added)
             self._hurry = self._hurry or hurry
@@ -88,11 +88,11 @@ class Reports:
             raise self._error
 
     def _run(self) -> None:
-        began = -PAUSE_S
-        while added := self._next(began + PAUSE_S):
+        began = -TRANSACTION_INTERVAL_S
+        while added := self._next(began + TRANSACTION_INTERVAL_S):
             began = time.monotonic()
             try:
-                self._put_down(added)
+                self._write_in_order(added)
             except Exception as error:  # whatever it is, the training is told, and tells the row
                 self._error = error
             with self._turn:
@@ -101,11 +101,11 @@ class Reports:
             if self._error is not None:
                 return
 
-    def _put_down(self, added: list[_Added | Note]) -> None:
+    def _write_in_order(self, added: list[_QueuedReport | JobWrite]) -> None:
         """Neighbouring reports are one transaction."""
-        reports: list[_Added] = []
+        reports: list[_QueuedReport] = []
         for one in added:
-            if isinstance(one, _Added):
+            if isinstance(one, _QueuedReport):
                 reports.append(one)
                 continue
             self._write_reports(reports)
@@ -113,16 +113,16 @@ class Reports:
             one()
         self._write_reports(reports)
 
-    def _write_reports(self, added: list[_Added]) -> None:
+    def _write_reports(self, added: list[_QueuedReport]) -> None:
         if added:
             self._write([Reported(one.step, one.values, one.draw and one.draw()) for one in added])
 
-    def _next(self, due: float) -> list[_Added | Note]:
+    def _next(self, due: float) -> list[_QueuedReport | JobWrite]:
         """What was added until it is due, or until somebody waits for it; nothing at the end of the block."""
         with self._turn:
             self._turn.wait_for(lambda: self._added or self._over)
             pause = max(0.0, due - time.monotonic())
-            self._turn.wait_for(lambda: self._hurry or self._over or len(self._added) >= MOST, pause)
+            self._turn.wait_for(lambda: self._hurry or self._over or len(self._added) >= MAX_QUEUED, pause)
             added, self._added = self._added, []
             self._busy, self._hurry = bool(added), False
             self._turn.notify_all()

@@ -1,4 +1,4 @@
-"""Write files of many pictures: a ZIP of PNG files, or NumPy arrays. Equal pictures give equal bytes."""
+"""Write shards, files of many examples: a ZIP of PNG files, or NumPy arrays. Equal examples give equal bytes."""
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
@@ -15,15 +15,16 @@ from data import csv_text
 from data.images import encode
 from forger.wire import LABELS, LEFT_OUT
 
-_LONG_AGO = (1980, 1, 1, 0, 0, 0)
-MEDIA = {"zip": "application/zip", "npz": "application/octet-stream"}
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+MEDIA_TYPES = {"zip": "application/zip", "npz": "application/octet-stream"}
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """One example: uint8 [h, w, c], or a point or a string; its class, if it has one; its number under that class.
+class ShardExample:
+    """One example: a picture uint8 [h, w, c], a point or a string; its class, if any; its number within the class.
 
-    `name` is that of its file, where it has one of its own; of one that was left out there is the reason alone.
+    `name` is the name of its file; None: it is numbered. `left_out` is the reason if it was skipped: then `array` is
+    empty.
     """
 
     array: NDArray[Any]
@@ -34,55 +35,57 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Writer:
-    """Writes shards. `of` is what the array of the examples is called, `class_names` are of the labels."""
+class ShardWriter:
+    """A writer of shards in one format. `array_name` names the array in a .npz file, `class_names` the labels."""
 
     format: Literal["zip", "npz"]
-    of: str
+    array_name: str
     class_names: Sequence[str]
 
-    def write(self, path: Path, made: Iterable[Made], first: int, count: int) -> None:
-        """The next `count` examples, the first of which is number `first` of all. Memory holds one of them."""
+    def write(self, path: Path, examples: Iterable[ShardExample], first: int, count: int) -> None:
+        """Write the next `count` examples; `first` is the number of the first one in the job. Hold one in memory."""
         write = self._write_zip if self.format == "zip" else self._write_npz
         with ZipFile(path, "w") as archive:
-            write(archive, itertools.islice(made, count), first, count)
+            write(archive, itertools.islice(examples, count), first, count)
 
-    def _write_zip(self, archive: ZipFile, made: Iterable[Made], first: int, count: int) -> None:
+    def _write_zip(self, archive: ZipFile, examples: Iterable[ShardExample], first: int, count: int) -> None:
         rows, left_out = [], []
-        for number, one in enumerate(made, first):
-            name = one.name or (f"{number:07d}.png" if one.label is None else f"{number:07d}_{one.label}.png")
-            if one.left_out is not None:
-                left_out.append((name, one.left_out))
+        for number, example in enumerate(examples, first):
+            name = example.name or (
+                f"{number:07d}.png" if example.label is None else f"{number:07d}_{example.label}.png"
+            )
+            if example.left_out is not None:
+                left_out.append((name, example.left_out))
                 continue
-            archive.writestr(ZipInfo(name, _LONG_AGO), encode(one.array))
-            if one.label is not None:
-                rows.append((name, one.label, self.class_names[one.label], one.index))
+            archive.writestr(ZipInfo(name, _ZIP_TIME), encode(example.array))
+            if example.label is not None:
+                rows.append((name, example.label, self.class_names[example.label], example.index))
         if rows:
-            archive.writestr(ZipInfo(LABELS, _LONG_AGO), csv_text.text(csv_text.LABELLED, rows))
+            archive.writestr(ZipInfo(LABELS, _ZIP_TIME), csv_text.text(csv_text.LABELLED, rows))
         if left_out:
-            archive.writestr(ZipInfo(LEFT_OUT, _LONG_AGO), csv_text.text(("file", "reason"), left_out))
+            archive.writestr(ZipInfo(LEFT_OUT, _ZIP_TIME), csv_text.text(("file", "reason"), left_out))
 
-    def _write_npz(self, archive: ZipFile, made: Iterable[Made], first: int, count: int) -> None:
+    def _write_npz(self, archive: ZipFile, examples: Iterable[ShardExample], first: int, count: int) -> None:
         labels: list[int] = []
 
-        def examples(out: BinaryIO) -> None:
-            for number, one in enumerate(made):
+        def write_examples(out: BinaryIO) -> None:
+            for number, example in enumerate(examples):
                 if number == 0:
-                    write_array_header_1_0(out, _header(one.array, count))
-                out.write(one.array.tobytes())
-                if one.label is not None:
-                    labels.append(one.label)
+                    write_array_header_1_0(out, _header(example.array, count))
+                out.write(example.array.tobytes())
+                if example.label is not None:
+                    labels.append(example.label)
 
-        _member(archive, f"{self.of}.npy", examples)
+        _write_member(archive, f"{self.array_name}.npy", write_examples)
         if labels:
-            _member(archive, "labels.npy", lambda out: write_array(out, np.array(labels, np.int64)))
+            _write_member(archive, "labels.npy", lambda out: write_array(out, np.array(labels, np.int64)))
 
 
-def _header(one: NDArray[Any], count: int) -> dict[str, Any]:
-    """Return the NPY header of an array of `count` items like this one."""
-    return {"descr": dtype_to_descr(one.dtype), "fortran_order": False, "shape": (count, *one.shape)}
+def _header(example: NDArray[Any], count: int) -> dict[str, Any]:
+    """Return the NPY header of an array of `count` items like this example."""
+    return {"descr": dtype_to_descr(example.dtype), "fortran_order": False, "shape": (count, *example.shape)}
 
 
-def _member(archive: ZipFile, name: str, write: Callable[[BinaryIO], None]) -> None:
-    with archive.open(ZipInfo(name, _LONG_AGO), "w", force_zip64=True) as out:
+def _write_member(archive: ZipFile, name: str, write: Callable[[BinaryIO], None]) -> None:
+    with archive.open(ZipInfo(name, _ZIP_TIME), "w", force_zip64=True) as out:
         write(out)  # type: ignore[arg-type]

@@ -2,11 +2,11 @@
 
 import time
 
-SMOOTHED_S, SMOOTHED = 20.0, 10
+SMOOTHING_S, MIN_SMOOTHING_STEPS = 20.0, 10
 """over so many seconds, and at least so many steps, the time of a step is smoothed"""
 
 
-class Remaining:
+class RemainingTime:
     """The time left of `total` steps, with an evaluation after every `every` steps and after the last one.
 
     `every` None: there are no evaluations. Publication is assumed to last as long as an evaluation.
@@ -29,11 +29,11 @@ class Remaining:
         elif self._every is not None and before % self._every == 0:
             self._look_s = max(0.0, took - self._step_s)
         else:
-            over = max(SMOOTHED, SMOOTHED_S / max(self._step_s, 1e-6))
+            over = max(MIN_SMOOTHING_STEPS, SMOOTHING_S / max(self._step_s, 1e-6))
             self._step_s += (took - self._step_s) / min(self._seen, over)
 
     @property
-    def left_s(self) -> float | None:
+    def remaining_s(self) -> float | None:
         """Seconds; None until two steps were seen."""
         if self._step_s is None:
             return None
@@ -41,7 +41,7 @@ class Remaining:
         return (self._total - self._step) * self._step_s + looks * self._look_s
 
 
-class Beginning:
+class StartupTimer:
     """Parts of the way, one after the other: each ends where the next one begins."""
 
     def __init__(self) -> None:

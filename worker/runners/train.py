@@ -19,21 +19,21 @@ from app.services.models.source_weights import START_FILE
 from app.services.views import CheckpointView, JobView
 from models.errors import JobFailure
 from models.spec.recipe import Recipe
-from worker.runners.inputs import load
+from worker.runners.inputs import load_data
 from worker.runners.memory import memory_advice
-from worker.runners.numerics import settle
-from worker.runners.ranks import together
-from worker.runners.report_writer import Reports
-from worker.runners.supervisor_link import CalledOff, Lifeline
-from worker.runners.timing import Beginning, Remaining
+from worker.runners.numerics import agree_numerics
+from worker.runners.ranks import start_ranks
+from worker.runners.report_writer import ReportWriter
+from worker.runners.supervisor_link import StopRequested, SupervisorLink
+from worker.runners.timing import RemainingTime, StartupTimer
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
     from data.readers.builtin import Data
     from models.checkpoint import SavedCheckpoint
-    from worker.training.health import Evaluation, Health
-    from worker.training.listener import Finished, Report, Stop
+    from worker.training.health import Health, LiveEvaluation
+    from worker.training.listener import Finished, StepReport, Stop
     from worker.training.numerics import Numerics
-    from worker.training.watch import Best
+    from worker.training.watch import BestEvaluation
 
 log = get_logger(__name__)
 
@@ -44,24 +44,24 @@ class StartDamaged(JobFailure):
     code = "start_damaged"
 
 
-class Runner:
+class TrainRunner:
     """Implements the training loop's listener: what happens goes into the job's row."""
 
-    def __init__(self, job: JobView, spec: Train, fence: int, lifeline: Lifeline) -> None:
+    def __init__(self, job: JobView, spec: Train, fence: int, link: SupervisorLink) -> None:
         self._job = job
         self._job_id = job.id
         self._spec = spec
         self._fence = fence
-        self._lifeline = lifeline
+        self._link = link
         self._folder = get_settings().checkpoints(job.id)
         self._latest: Path | None = None
-        self._reports = Reports(partial(attempts.record_reports, job.id, fence))
-        self._beginning = Beginning()
+        self._reports = ReportWriter(partial(attempts.record_reports, job.id, fence))
+        self._startup = StartupTimer()
         self._from = 0
         """the step that the attempt goes on from"""
         self._step = 0
         """the step that it is at"""
-        self._remaining: Remaining | None = None
+        self._remaining: RemainingTime | None = None
         self._begun = False
 
     def run(self) -> None:
@@ -72,7 +72,7 @@ class Runner:
                 self._reports,
             ):
                 self._run()
-        except CalledOff:
+        except StopRequested:
             attempts.stopped(self._job_id, self._fence)
 
     def _run(self) -> None:
@@ -81,26 +81,26 @@ class Runner:
             from worker.training.listener import Finished
             from worker.training.loop import train
 
-            self._beginning.over("imports")
+            self._startup.over("imports")
             plugins.require(self._spec.recipe)
-            settled = settle(
+            settled = agree_numerics(
                 self._job, self._fence
             )  # another part of torch comes with it, a third as large as all before
-            numerics.hold_cores(settled)
-        self._beginning.over("settling")
-        self._heed(now=True)
+            numerics.pin_threads(settled)
+        self._startup.over("settling")
+        self._check_stop(now=True)
         loaded = self._load()
-        self._beginning.over("data")
-        self._heed(now=True)
+        self._startup.over("data")
+        self._check_stop(now=True)
         self._folder.mkdir(parents=True, exist_ok=True)
         self._latest = self._resume_point()
         attempts.sweep_files(self._job_id, self._fence)
         start = self._start() if self._latest is None else None
         recipe = self._spec.recipe
         if recipe.budget.minutes is not None:
-            recipe = self._settle_budget(recipe, loaded, settled, start)
-        self._remaining = Remaining(recipe.budget.steps, None if recipe.watch is None else recipe.watch.every)
-        with together(recipe, settled, self._scratch, job=self._job_id, attempt=self._fence):
+            recipe = self._fix_step_budget(recipe, loaded, settled, start)
+        self._remaining = RemainingTime(recipe.budget.steps, None if recipe.watch is None else recipe.watch.every)
+        with start_ranks(recipe, settled, self._scratch, job=self._job_id, attempt=self._fence):
             ended = train(
                 recipe,
                 loaded,
@@ -124,18 +124,18 @@ class Runner:
     def beat(self, step: int) -> None:
         if self._remaining is not None and step != self._step:
             self._remaining.step_ended(step, time.monotonic())
-            self._lifeline.left_s = self._remaining.left_s
+            self._link.remaining_s = self._remaining.remaining_s
         self._step = step
-        self._lifeline.beat(step)
+        self._link.beat(step)
         if not self._begun and step > self._from:
             self._begun = True
-            self._beginning.over("first_step")
-            log.info("first_step", step=step, **self._beginning.seconds)
+            self._startup.over("first_step")
+            log.info("first_step", step=step, **self._startup.seconds)
 
-    def report(self, report: "Report") -> None:
+    def report(self, report: "StepReport") -> None:
         self._reports.add(report.step, report.values, report.draw)
 
-    def evaluated(self, evaluation: "Evaluation") -> None:
+    def evaluated(self, evaluation: "LiveEvaluation") -> None:
         values: dict[str, float | None] = {f"figure/{name}": value for name, value in evaluation.figures.items()}
         if evaluation.critic_accuracy is not None:
             values["gauge/critic_accuracy"] = evaluation.critic_accuracy
@@ -151,14 +151,14 @@ class Runner:
     def health(self, health: "Health") -> None:
         self._note(attempts.record_health, asdict(health))
 
-    def best(self, best: "Best") -> None:
+    def best(self, best: "BestEvaluation") -> None:
         self._note(attempts.record_best, best.step, best.metric, best.value)
 
     def saved(self, saved: "SavedCheckpoint") -> None:
         self._note(attempts.record_checkpoint, saved.step, saved.path.name, saved.sha256, saved.size)
         self._latest = saved.path
         if not self._begun:
-            self._beginning.over("preparing")
+            self._startup.over("preparing")
 
     def _note(self, record: Callable[..., None], *told: Any) -> None:
         """Behind all that was told before."""
@@ -167,29 +167,29 @@ class Runner:
     def should_stop(self) -> "Stop | None":
         from worker.training.listener import Stop
 
-        return None if self._lifeline.wanted is None else Stop(self._lifeline.wanted)
+        return None if self._link.order is None else Stop(self._link.order)
 
     def _scratch(self, purpose: str) -> AbstractContextManager[Path]:
         return attempt_files.scratch(self._folder, purpose, self._fence)
 
     def _load(self) -> "Data":
-        return load(self._spec.recipe.data, "train", self._heed)
+        return load_data(self._spec.recipe.data, "train", self._check_stop)
 
-    def _heed(self, *, now: bool = False) -> None:
+    def _check_stop(self, *, now: bool = False) -> None:
         """Before the first step and after the last one. Raises CalledOff."""
-        self._lifeline.heed(self._step, now=now)
+        self._link.check_stop(self._step, now=now)
 
-    def _settle_budget(self, recipe: Recipe, data: "Data", numerics: "Numerics", start: Path | None) -> Recipe:
+    def _fix_step_budget(self, recipe: Recipe, data: "Data", numerics: "Numerics", start: Path | None) -> Recipe:
         """Minutes become steps, once: from then on the job is a function of its seed and the step."""
         from worker.training import throughput
 
         settings = get_settings()
         with self._scratch("trial") as folder:
-            measured = throughput.measure(
+            measured = throughput.measure_throughput(
                 recipe,
                 data,
                 numerics,
-                self._heed,
+                self._check_stop,
                 folder=folder,
                 start=start,
                 weights=settings.data,
@@ -205,10 +205,10 @@ class Runner:
         recorded = attempts.recorded_checkpoints(self._job_id)
         for row in recorded:
             path = self._folder / row.file
-            if path.is_file() and sha256_of(path, self._heed) == row.sha256:
+            if path.is_file() and sha256_of(path, self._check_stop) == row.sha256:
                 self._rewind(row.step)
                 return path
-            self._tell_damage(row)
+            self._report_damage(row)
         if recorded:
             self._rewind(0)
         return None
@@ -229,11 +229,11 @@ class Runner:
         weights, path = self._spec.start_from, self._folder / START_FILE
         if weights is None:
             return None
-        if not path.is_file() or sha256_of(path, self._heed) != weights.sha256:
+        if not path.is_file() or sha256_of(path, self._check_stop) != weights.sha256:
             raise StartDamaged("The weights that this job begins with are missing or damaged. Create it again.")
         return path
 
-    def _tell_damage(self, row: CheckpointView) -> None:
+    def _report_damage(self, row: CheckpointView) -> None:
         message = f"The checkpoint of step {row.step} is missing or damaged; the one before it is used."
         self.trouble(row.step, "checkpoint_damaged", message)
         self._reports.flush()
@@ -241,18 +241,18 @@ class Runner:
     def _publish(self, recipe: Recipe, settled: "Numerics", ended: "Finished") -> None:
         from models.export import export_checkpoint
 
-        path, step = self._to_serve(ended)
+        path, step = self._checkpoint_to_serve(ended)
         seconds = attempts.elapsed_s(self._job_id)
         card = {"steps": ended.step, "seconds": round(seconds, 3), "device": settled.device}
         figures, health = {}, ended.health
         if ended.served is not None and ended.served.best.step == step:
             figures, health = ended.served.figures, ended.served.health
-            card["best"] = {**asdict(ended.served.best), "message": ended.served.why}
+            card["best"] = {**asdict(ended.served.best), "message": ended.served.reason}
         if health is not None:
             card["health"] = asdict(health)
         with self._scratch("export") as folder:
             export = folder / "export.safetensors"
-            export_checkpoint(recipe, path, export, self._heed)
+            export_checkpoint(recipe, path, export, self._check_stop)
             attempts.succeed(
                 self._job_id,
                 self._fence,
@@ -264,7 +264,7 @@ class Runner:
                 reason=None if ended.ending is None else (ended.ending.code, ended.ending.message),
             )
 
-    def _to_serve(self, ended: "Finished") -> tuple[Path, int]:
+    def _checkpoint_to_serve(self, ended: "Finished") -> tuple[Path, int]:
         """The best checkpoint, verified, and its step; the last one where it is damaged or there was no watch."""
         assert self._latest is not None
         if ended.served is None or ended.served.best.step == ended.step:
@@ -272,7 +272,7 @@ class Runner:
         step = ended.served.best.step
         row = next((row for row in attempts.recorded_checkpoints(self._job_id) if row.step == step), None)
         path = None if row is None else self._folder / row.file
-        if row is not None and path is not None and path.is_file() and sha256_of(path, self._heed) == row.sha256:
+        if row is not None and path is not None and path.is_file() and sha256_of(path, self._check_stop) == row.sha256:
             return path, step
         message = f"The best checkpoint, that of step {step}, is missing or damaged; the last one is served."
         self.trouble(step, "checkpoint_damaged", message)

@@ -1,4 +1,4 @@
-"""Listener: what a training reports while it runs, and what may stop it."""
+"""The listener protocol: what a training reports while it runs, and how it is stopped."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Protocol
 
 from models.checkpoint import SavedCheckpoint
 from worker.evaluation.metric_plan import Provenance
-from worker.training.health import Evaluation, Health
-from worker.training.watch import Best, Ending, Served
+from worker.training.health import Health, LiveEvaluation
+from worker.training.watch import BestEvaluation, EarlyEnd, ServedCheckpoint
 
 
 class Stop(StrEnum):
-    """Why a listener ends an attempt: the job is cancelled, paused, or given back for another worker."""
+    """The reason why a listener ends an attempt: the job is cancelled, paused, or released for another worker."""
 
     CANCEL = "cancel"
     PAUSE = "pause"
@@ -20,10 +20,10 @@ class Stop(StrEnum):
 
 
 @dataclass(frozen=True)
-class Report:
-    """Losses, gauges and the sample's own figures at one step (None where not finite), and the sample.
+class StepReport:
+    """The losses, gauges and figures of the sample sheet at one step (None where not finite), and the sheet.
 
-    `draw` makes the sample's PNG, in any thread and at any time; None at reports that have no sample.
+    `draw` returns the sheet as PNG, in any thread and at any time; it is None in reports without a sheet.
     """
 
     step: int
@@ -33,47 +33,51 @@ class Report:
 
 @dataclass(frozen=True)
 class Finished:
-    """To be served is the checkpoint of `served`, else the last one; `ending` says why it ended early, if it did."""
+    """The result of a training that reached its end. `served` None: the last checkpoint is served."""
 
     step: int
-    served: Served | None = None
+    served: ServedCheckpoint | None = None
     provenance: Provenance | None = None
-    ending: Ending | None = None
+    ending: EarlyEnd | None = None
+    """why the training ended before its budget, if it did"""
     health: Health | None = None
-    """at the last step"""
+    """the health at the last step"""
 
 
 @dataclass(frozen=True)
 class Stopped:
-    """On PAUSE and RELEASE a checkpoint of this step was saved; on CANCEL none, nor before the first step."""
+    """The result of a training that was stopped at `step`.
 
-    why: Stop
+    PAUSE and RELEASE save a checkpoint of this step, CANCEL does not. Nothing is saved before the first step.
+    """
+
+    reason: Stop
     step: int
 
 
 class Listener(Protocol):
-    """Who is told, and who is asked. Nothing a listener does changes the numbers."""
+    """A receiver of reports that may also stop the training. Nothing a listener does changes the numbers."""
 
     def beat(self, step: int) -> None: ...
-    def report(self, report: Report) -> None: ...
-    def evaluated(self, evaluation: Evaluation) -> None: ...
+    def report(self, report: StepReport) -> None: ...
+    def evaluated(self, evaluation: LiveEvaluation) -> None: ...
     def trouble(self, step: int, kind: str, message: str) -> None: ...
     def health(self, health: Health) -> None: ...
     def saved(self, saved: SavedCheckpoint) -> None: ...
-    def best(self, best: Best) -> None: ...
+    def best(self, best: BestEvaluation) -> None: ...
     def should_stop(self) -> Stop | None: ...
 
 
-class Quiet:
-    """A listener to build on: it takes note of nothing and never stops."""
+class NullListener:
+    """A listener to derive from: it ignores every report and never stops."""
 
     def beat(self, step: int) -> None:
         pass
 
-    def report(self, report: Report) -> None:
+    def report(self, report: StepReport) -> None:
         pass
 
-    def evaluated(self, evaluation: Evaluation) -> None:
+    def evaluated(self, evaluation: LiveEvaluation) -> None:
         pass
 
     def trouble(self, step: int, kind: str, message: str) -> None:
@@ -85,7 +89,7 @@ class Quiet:
     def saved(self, saved: SavedCheckpoint) -> None:
         pass
 
-    def best(self, best: Best) -> None:
+    def best(self, best: BestEvaluation) -> None:
         pass
 
     def should_stop(self) -> Stop | None:

@@ -1,4 +1,4 @@
-"""Let the generator face the critic as it will be some moves later."""
+"""Lookahead: let the generator play against a prediction of the critic's later weights."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,59 +15,60 @@ from models.objectives import Objective
 from models.rng import Rng
 
 
-class Foreseen(nn.Module):
-    """A network under other weights, through which slopes reach what those weights came from."""
+class UnrolledNetwork(nn.Module):
+    """A network evaluated with given weights; gradients flow through the weights to what they were computed from."""
 
     def __init__(self, network: nn.Module, weights: dict[str, Tensor]) -> None:
         super().__init__()
-        self._as_it_will_be = (network, weights)  # in a tuple: these are no weights of its own
+        # In a tuple, so that the module does not register them as its own.
+        self._network_and_weights = (network, weights)
 
     def forward(self, *args: Any) -> Any:
-        return functional_call(*self._as_it_will_be, args)
+        return functional_call(*self._network_and_weights, args)
 
 
 @contextmanager
-def unrolled(game: Game, objective: Objective, draw: Draw, rng: Rng, moves: int, rate: float) -> Iterator[None]:
-    """In the critic's place stands the critic after so many plain gradient moves (Metz et al. 2017).
+def unrolled_critic(game: Game, objective: Objective, draw: Draw, rng: Rng, steps: int, rate: float) -> Iterator[None]:
+    """Replace the critic, inside the block, by the critic after `steps` gradient descent steps (Metz et al. 2017).
 
-    The generator's slope runs through those moves: what it does now changes what the critic will be. Penalties are not
-    part of them.
+    The generator's gradient runs through these steps, since its fakes change what the critic becomes. The steps use
+    the objective without penalties.
     """
     critic = game.players["critic"]
     weights: dict[str, Tensor] = {
         name: weight.detach().requires_grad_() for name, weight in critic.named_parameters()
     }  # fmt: skip
     try:
-        for _ in range(moves):
-            game.players["critic"] = Foreseen(critic, weights)
-            duels, _own = game.generator_duels(draw, rng)
+        for _ in range(steps):
+            game.players["critic"] = UnrolledNetwork(critic, weights)
+            duels, _extra = game.generator_duels(draw, rng)
             losses = [
                 objective.critic(Scores(duel.critic(duel.real), duel.critic(duel.fake.float()))) for duel in duels
             ]
-            slopes = torch.autograd.grad(
+            gradients = torch.autograd.grad(
                 torch.stack(losses).sum(),
                 list(weights.values()),
                 create_graph=True,
                 allow_unused=True,
-                materialize_grads=True,  # a stage or a head may have no part in it
+                materialize_grads=True,  # a progressive stage or a class head may take no part in the loss
             )
             weights = {
-                name: old - rate * distributed.mean_over_ranks(slope)
-                for (name, old), slope in zip(weights.items(), slopes, strict=True)
+                name: old - rate * distributed.mean_over_ranks(gradient)
+                for (name, old), gradient in zip(weights.items(), gradients, strict=True)
             }
-        game.players["critic"] = Foreseen(critic, weights)
+        game.players["critic"] = UnrolledNetwork(critic, weights)
         yield
     finally:
         game.players["critic"] = critic
 
 
 @contextmanager
-def predicted(network: nn.Module, before: list[Tensor]) -> Iterator[None]:
-    """The network's last move, from the weights `before`, made once more and taken back (Yadav et al. 2018)."""
+def predicted_critic(network: nn.Module, previous: list[Tensor]) -> Iterator[None]:
+    """Repeat the network's last update, from `previous` to its weights, inside the block (Yadav et al. 2018)."""
     weights = [weight.data for weight in network.parameters()]
-    now = [weight.clone() for weight in weights]
-    torch._foreach_add_(weights, torch._foreach_sub(now, before))
+    current = [weight.clone() for weight in weights]
+    torch._foreach_add_(weights, torch._foreach_sub(current, previous))
     try:
         yield
     finally:
-        torch._foreach_copy_(weights, now)
+        torch._foreach_copy_(weights, current)

@@ -1,4 +1,4 @@
-"""The losses of one turn: the objective of each duel and the penalties that are due."""
+"""Compute the losses of one turn: the objective of each duel and the penalties that are due."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,10 @@ from models.spec.recipe import Recipe
 
 @dataclass(frozen=True, eq=False)
 class DuelLosses:
-    """Score duels. `half`: networks compute in bf16. Objectives and penalties use fp32 unless they say otherwise."""
+    """The losses of a recipe.
+
+    `half`: networks compute in bf16. Objectives compute in fp32, and so do penalties unless `in_fp32` is false.
+    """
 
     recipe: Recipe
     game: Game
@@ -29,43 +32,47 @@ class DuelLosses:
     device: torch.device
     half: bool
     critic_accuracy: Tensor
-    """[2]: the sum of the shares of pairs that the critic ordered rightly, and the number of its turns"""
+    """[2]: the sum over the critic's turns of the share of pairs that it ordered rightly, and the number of turns"""
 
     def compute(self, turn: Turn, duels: list[Duel], number: int, step: int) -> Losses:
-        """Score the duels and return the turn's losses by name. `number` is the draw's; penalties are due by `step`."""
+        """Score the duels and return the turn's losses by name.
+
+        `number` is that of the draw; `step` decides which penalties are due.
+        """
         losses: Losses = {}
         if self.objective is None or self.recipe.objective is None:
             return losses
         due = [penalty for penalty in self.penalties if penalty.due(turn, step)]
-        for place, duel in enumerate(duels):
+        for position, duel in enumerate(duels):
             suffix = f"_{duel.tag}" if duel.tag else ""
             duel, scores = self._score(turn, duel, due)
             weight = duel.weight if turn == "generator" else 1.0
-            name = f"{turn}/{_name(self.recipe.objective)}{suffix}"
+            name = f"{turn}/{_objective_name(self.recipe.objective)}{suffix}"
             losses[name] = weight * getattr(self.objective, turn)(scores)
             for penalty in due:
-                if penalty.per_duel or place == 0:
-                    name = penalty.name + (suffix if penalty.per_duel else "")
+                if penalty.of_duels or position == 0:
+                    name = penalty.name + (suffix if penalty.of_duels else "")
                     rng = self.rng.stream(f"penalty/{name}", number)
                     with self.autocast(off=penalty.in_fp32 or self._unrolls):
                         losses[f"{turn}/{name}"] = penalty(turn, duel, scores, rng)
             if turn == "critic":
-                self._note_accuracy(scores)
+                self._count_accuracy(scores)
                 self.objective.update_state(scores)
                 self.game.update_state(scores)
         return losses
 
     def autocast(self, off: bool = False) -> torch.autocast:
-        """Compute networks in bf16 where the job does."""
+        """Return a context in which networks compute in bf16, if the job uses it and `off` is false."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half and not off)
 
     @property
     def _unrolls(self) -> bool:
+        """Whether the generator's gradient runs through unrolled critic steps, which need fp32."""
         return self.recipe.turns.unrolled > 0
 
     def _score(self, turn: Turn, duel: Duel, due: list[Penalty]) -> tuple[Duel, Scores]:
-        """Both verdicts, in fp32. Where a penalty takes a gradient of theirs, the critic itself runs in fp32."""
-        gradients = {penalty.gradient_at for penalty in due if penalty.gradient_at}
+        """Return the duel and both verdicts in fp32; the critic itself runs in fp32 if a penalty takes its gradient."""
+        gradients = {penalty.slopes for penalty in due if penalty.slopes}
         with self.autocast(off=bool(gradients) or self._unrolls):
             duel = replace(duel, fake=duel.fake.float())
             if "real" in gradients:
@@ -78,13 +85,16 @@ class DuelLosses:
                 return duel, Scores(None, fake)
             return duel, Scores(_in_fp32(duel.critic(duel.real)), fake)
 
-    def _note_accuracy(self, scores: Scores) -> None:
-        """Of two critics in one (D2GAN) the first counts: the second scores the other way round."""
-        both = self.recipe.objective is not None and self.recipe.objective.kind == "d2gan"
-        real, fake = (score[..., :1] if both else score for score in (scores.real_score, scores.fake.score))
+    def _count_accuracy(self, scores: Scores) -> None:
+        """Add the share of pairs that the critic ordered rightly; a tie counts half.
+
+        D2GAN has two critics in one: only the first counts, because the second scores the other way round.
+        """
+        dual = self.recipe.objective is not None and self.recipe.objective.kind == "d2gan"
+        real, fake = (score[..., :1] if dual else score for score in (scores.real_score, scores.fake.score))
         with torch.no_grad():
-            right = (real > fake).float().mean() + (real == fake).float().mean() / 2
-            self.critic_accuracy.add_(torch.stack([distributed.mean_over_ranks(right), torch.ones_like(right)]))
+            share = (real > fake).float().mean() + (real == fake).float().mean() / 2
+            self.critic_accuracy.add_(torch.stack([distributed.mean_over_ranks(share), torch.ones_like(share)]))
 
 
 def _in_fp32(verdict: Verdict) -> Verdict:
@@ -93,5 +103,5 @@ def _in_fp32(verdict: Verdict) -> Verdict:
     return Verdict(verdict.score.float(), classes, features)
 
 
-def _name(objective: ObjectiveSpec) -> str:
+def _objective_name(objective: ObjectiveSpec) -> str:
     return objective.name if isinstance(objective, FromPlugin) else objective.kind

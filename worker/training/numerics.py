@@ -1,4 +1,4 @@
-"""Numerics: device, precision, threads. With equal numerics equal jobs give equal bytes."""
+"""Numerics: the device, precision and threads of a job. With equal numerics equal jobs give equal bytes."""
 
 import os
 import sys
@@ -13,12 +13,13 @@ from models.spec.estimates.resources import count_parameters
 from models.spec.recipe import Recipe
 
 MANY_WEIGHTS = 2_000_000
-_THREADS = "/proc/self/task"
+"""weights of all networks above which a job uses every core"""
+_THREADS_FOLDER = "/proc/self/task"
 
 
 @dataclass(frozen=True)
 class Numerics:
-    """Stored in the job's row at its first attempt; every later attempt uses the same, or says why it cannot."""
+    """The numerics of a job. Its row stores those of the first attempt, and later attempts use them or say why not."""
 
     device: str
     capability: str
@@ -27,7 +28,7 @@ class Numerics:
     torch: str
     deterministic: bool
     devices: int = 1
-    """ranks that compute a part of every batch each; `threads` are those of one"""
+    """number of ranks, each of which computes a part of every batch; `threads` is per rank"""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -43,11 +44,11 @@ class TooFewDevices(JobFailure):
     code = "too_few_devices"
 
 
-def measure(device: str, recipe: Recipe, threads: int | None, devices: int = 1, slots: int = 1) -> Numerics:
-    """What this machine would use. `device` is "auto", "cpu" or "cuda".
+def local_numerics(device: str, recipe: Recipe, threads: int | None, devices: int = 1, slots: int = 1) -> Numerics:
+    """Return the numerics that this machine would use. `device` is "auto", "cpu" or "cuda".
 
-    `threads` None: as many as suit the recipe, of this job's share of the cores where `slots` jobs train at once.
-    Threads are shared out among the devices.
+    `threads` None: choose by the recipe, within this job's share of the cores where `slots` jobs train at once. The
+    devices share the threads.
     """
     kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     if kind == "cuda":
@@ -56,7 +57,7 @@ def measure(device: str, recipe: Recipe, threads: int | None, devices: int = 1, 
         has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         capability = torch.backends.cpu.get_cpu_capability()
-        # The processor may have bf16 while ONEDNN_MAX_CPU_ISA keeps oneDNN from using it.
+        # Ask oneDNN too: the processor may have bf16 while ONEDNN_MAX_CPU_ISA keeps oneDNN from using it.
         has_bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported() and (
             torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
         )
@@ -65,33 +66,33 @@ def measure(device: str, recipe: Recipe, threads: int | None, devices: int = 1, 
         recipe.precision == "auto" and recipe.generator.kind not in FP32_GENERATORS
     )
     precision = "bf16" if wants_bf16 and has_bf16 else "fp32"
-    each = max(1, (threads or _threads(recipe, slots)) // devices)
-    return Numerics(kind, capability, each, precision, torch.__version__, deterministic=True, devices=devices)
+    per_rank = max(1, (threads or _suitable_threads(recipe, slots)) // devices)
+    return Numerics(kind, capability, per_rank, precision, torch.__version__, deterministic=True, devices=devices)
 
 
 def require_devices(numerics: Numerics) -> None:
-    """Raises TooFewDevices."""
+    """Check that this machine has the job's devices. Raises TooFewDevices."""
     on_cpu = numerics.device == "cpu"
-    have = len(os.sched_getaffinity(0)) if on_cpu else torch.cuda.device_count()
-    if numerics.devices > 1 and numerics.devices > have:
+    available = len(os.sched_getaffinity(0)) if on_cpu else torch.cuda.device_count()
+    if numerics.devices > 1 and numerics.devices > available:
         raise TooFewDevices(
-            f"This job computes on {numerics.devices} devices, and this worker's machine has {have} "
+            f"This job computes on {numerics.devices} devices, and this worker's machine has {available} "
             f"({'cores' if on_cpu else 'GPUs'}). Its bytes depend on their number, so it is not changed: "
-            "train it where there are as many, or create it anew for fewer."
+            "train it on a machine that has as many, or create it again for fewer."
         )
 
 
-def agree(stored: Numerics, here: Numerics) -> tuple[Numerics, str | None]:
-    """The numerics to go on with, and the sentence that says why bytes may differ, if they may."""
+def reconcile(stored: Numerics, here: Numerics) -> tuple[Numerics, str | None]:
+    """Return the numerics to continue with, and a sentence that says why bytes may differ; None if they do not."""
     reason = difference(stored, here)
     return replace(stored, device=here.device, capability=here.capability, torch=here.torch), reason
 
 
 def difference(stored: Numerics, here: Numerics) -> str | None:
-    """A sentence when this machine cannot give the bytes that the first attempt's machine would have given.
+    """Return a sentence if this machine cannot give the bytes of the first attempt's machine, else None.
 
-    Threads, precision and the number of devices are settings and are taken over; device, capability and torch are what
-    one has.
+    Threads, precision and the number of devices are settings that any attempt can use; device, capability and torch
+    are properties of the machine.
     """
     parts = [
         f"{name} {was} became {now}"
@@ -102,44 +103,45 @@ def difference(stored: Numerics, here: Numerics) -> str | None:
         )
         if was != now
     ]
-    return f"The job goes on, but its last digits may differ: {', '.join(parts)}." if parts else None
+    return f"The job continues, but its last digits may differ: {', '.join(parts)}." if parts else None
 
 
 def apply(numerics: Numerics) -> None:
-    """Set this process up accordingly. Call before any tensor is computed."""
+    """Set this process up for the numerics. Call it before any tensor is computed."""
     torch.set_num_threads(numerics.threads)
-    if not numerics.deterministic:  # as an engine computes, with torch's own settings
+    if not numerics.deterministic:  # keep torch's own settings, as the engine does
         return
     torch.use_deterministic_algorithms(True)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or torch refuses every product on a GPU
-    # Filling fresh memory would only make undefined reads repeatable, at the price of a pass over every tensor.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else torch refuses every matrix product on a GPU
+    # Filling new memory would only make undefined reads repeatable, and costs a pass over every tensor.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32; torch would round a convolution's factors to 10 bits
+    torch.backends.cudnn.allow_tf32 = False  # else torch rounds the factors of fp32 convolutions to 10 bits
 
 
-def hold_cores(numerics: Numerics) -> None:
-    """Give each thread of this process's team a core of its own, where the team has all cores. Changes no number.
+def pin_threads(numerics: Numerics) -> None:
+    """Pin each OpenMP thread of this process to a core of its own, if there are as many threads as cores.
 
-    Else, when anything else wants a core, the scheduler may put two of the team on the other one. They wait for each
-    other at every layer, and whoever waits holds the core: a step then took 25 times as long. What the calling thread
-    starts from here on stays on its core too. Linux alone can do this; elsewhere it does nothing.
+    Otherwise the scheduler may put two of the threads on one core when another process needs the other core. The
+    threads wait for each other at every layer, and a waiting thread keeps its core busy: a step took 25 times as long.
+    Threads that the calling thread starts later stay on its core too. Changes no number. Does nothing where the system
+    is not Linux.
     """
     alone = numerics.threads == 1 or numerics.devices > 1 or numerics.device != "cpu"
     if sys.platform != "linux" or alone or numerics.threads != len(cores := sorted(os.sched_getaffinity(0))):
         return
-    before = set(os.listdir(_THREADS))
-    torch.ones(numerics.threads << 16).add_(1)  # the team comes with its first work
-    team = sorted(map(int, set(os.listdir(_THREADS)) - before))
+    before = set(os.listdir(_THREADS_FOLDER))
+    torch.ones(numerics.threads << 16).add_(1)  # the first work starts the OpenMP threads
+    team = sorted(map(int, set(os.listdir(_THREADS_FOLDER)) - before))
     for thread, core in zip([0, *team], cores, strict=False):
         os.sched_setaffinity(thread, {core})
 
 
-def _threads(recipe: Recipe, slots: int) -> int:
-    """One for players on points and strings, up to two for small convolutional ones, one per core for large ones.
+def _suitable_threads(recipe: Recipe, slots: int) -> int:
+    """Return one thread for networks of points and strings, two for small convolutional ones, all cores for large ones.
 
-    Threads of small layers wait for each other more than they compute, and when anything else wants a core, a layer
-    waits for its slowest thread.
+    Threads of small layers wait for each other more than they compute, and when another process needs a core, each
+    layer waits for its slowest thread.
     """
     cores = max(1, len(os.sched_getaffinity(0)) // slots)
     weights = count_parameters(recipe)

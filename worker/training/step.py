@@ -2,8 +2,8 @@
 
 Each turn draws, computes losses and gradients (`Player.backward`), and updates the weights (`Player.update`).
 
-A CUDA graph may repeat `TrainingStep.run` (worker.training.cuda_graphs): nothing in it waits for the device, and all
-that it changes lies in tensors. Ranks meet in `Player.backward` and in the draws.
+A CUDA graph may replay `TrainingStep.run` (worker.training.cuda_graphs): it never synchronises with the device, and it
+keeps all the state that it changes in tensors. Ranks communicate in `Player.backward` and in the draws.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from models.games.game import Draw, Game
 from models.objectives import Objective
 from models.penalties import Penalty
 from models.spec.training import Turns
-from worker.training.lookahead import predicted, unrolled
+from worker.training.lookahead import predicted_critic, unrolled_critic
 from worker.training.losses import DuelLosses
 from worker.training.players import Player
 
@@ -37,9 +37,9 @@ class TrainingStep:
     critic: Player | None
 
     def run(self, step: int) -> Losses:
-        """Make step number `step` and return its losses by name, on the device.
+        """Run step number `step` and return its losses by name, on the device.
 
-        The critic takes `turns.critic_steps` turns. Its last turn and the generator's share a draw.
+        The critic takes `turns.critic_steps` turns. Its last turn and the generator's turn share a draw.
         """
         *earlier, last = range(step * self.turns.critic_steps, (step + 1) * self.turns.critic_steps)
         for number in earlier:
@@ -61,7 +61,7 @@ class TrainingStep:
         return losses
 
     def train_critic(self, draw: Draw, step: int) -> Losses:
-        """Take one turn of the critic, where there is one."""
+        """Take one turn of the critic; return {} in games without one."""
         losses = self.critic_gradients(draw, step)
         if self.critic:
             self.critic.update()
@@ -74,13 +74,13 @@ class TrainingStep:
         return losses
 
     def draw(self, number: int) -> Draw:
-        """Run the generators on batch `number`. Both players' turns share the draw."""
+        """Run the generators on batch `number`."""
         self.batches.rng.reseed_layers("draw", number)
         with self.losses.autocast():
             return self.game.draw(self.batches.batch(number), self.batches.rng, number)
 
     def critic_gradients(self, draw: Draw, step: int) -> Losses:
-        """Compute the critic's losses and their gradients."""
+        """Compute the critic's losses and their gradients, and return the losses."""
         if self.critic is None:
             return {}
         self.batches.rng.reseed_layers("critic", draw.number)
@@ -88,26 +88,31 @@ class TrainingStep:
         return self.critic.backward(self.losses.compute("critic", duels, draw.number, step))
 
     def generator_gradients(self, draw: Draw, step: int) -> Losses:
-        """Compute the generator's losses and their gradients. The critic is frozen meanwhile, which saves its own."""
+        """Compute the generator's losses and their gradients, and return the losses.
+
+        The critic's weights need no gradients meanwhile: that saves their computation.
+        """
         self.batches.rng.reseed_layers("generator", draw.number)
         if self.critic:
             self.critic.network.requires_grad_(False)
         try:
             with self._lookahead(draw):
                 with self.losses.autocast():
-                    duels, own = self.game.generator_duels(draw, self.batches.rng)
+                    duels, extra = self.game.generator_duels(draw, self.batches.rng)
                 losses = self.losses.compute("generator", duels, draw.number, step)
-                losses |= {f"generator/{name}": loss for name, loss in own.items()}
+                losses |= {f"generator/{name}": loss for name, loss in extra.items()}
                 return self.generator.backward(losses)
         finally:
             if self.critic:
                 self.critic.network.requires_grad_(True)
 
     def _lookahead(self, draw: Draw) -> AbstractContextManager[None]:
-        """Let the generator meet the critic of some turns later, where the recipe says so."""
+        """Replace the critic by its prediction for a later turn, if the recipe asks for one."""
         turns = self.turns
         if turns.prediction and self.critic:
-            return predicted(self.critic.network, self.critic.before)
+            return predicted_critic(self.critic.network, self.critic.previous)
         if turns.unrolled and self.objective:
-            return unrolled(self.game, self.objective, draw, self.batches.rng, turns.unrolled, turns.unrolled_rate)
+            return unrolled_critic(
+                self.game, self.objective, draw, self.batches.rng, turns.unrolled, turns.unrolled_rate
+            )
         return nullcontext()

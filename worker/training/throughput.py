@@ -1,4 +1,4 @@
-"""Measure on a throw-away trainer how many steps fit into a budget in minutes."""
+"""Turn a budget in minutes into steps: measure the throughput of a trial run."""
 
 import time
 from bisect import bisect_right
@@ -16,36 +16,37 @@ from models.spec.recipe import Recipe
 from models.spec.resolve import with_steps
 from models.spec.training import MAX_STEPS
 from worker.evaluation.live import Inspector
-from worker.training.cuda_graphs import BY_HAND, graph_on
+from worker.training.cuda_graphs import EAGER_STEPS, graph_class
 from worker.training.numerics import Numerics
 from worker.training.samples import sample_sheet
 from worker.training.trainer import Trainer
 
-WARM_UP = BY_HAND + 1
-"""steps that find memory and kernels for the first time; on a GPU of every kind, so that no graph is made later"""
-STEPS, SECONDS = 24, 3.0
-"""at least so many steps and seconds are measured; 24 holds whole rounds of the lazy penalties"""
-PROGRESS = (0.5, 0.9, 0.1, 0.7, 0.3)
-"""where in the budget the measured steps pretend to be: what grows with it takes longer later"""
-AT_ONCE = {"cpu": 1, "cuda": 8}
-"""steps timed together: to wait for a GPU after each would keep it idle meanwhile"""
-SHARE = 0.1
-"""of the budget that measuring may take, where steps are slow"""
+WARM_UP_STEPS = EAGER_STEPS + 1
+"""steps that are not timed, since they allocate memory and choose kernels; on a GPU so many of each kind of step, so
+that no graph is captured later"""
+MIN_STEPS, MIN_DURATION_S = 24, 3.0
+"""at least so many steps and seconds are timed; 24 is a multiple of the periods of lazy penalties"""
+PROGRESS_POINTS = (0.5, 0.9, 0.1, 0.7, 0.3)
+"""shares of the budget at which the timed steps run: networks that grow take longer later"""
+STEPS_PER_TIMING = {"cpu": 1, "cuda": 8}
+"""steps timed together: waiting for a GPU after each step would leave it idle"""
+MAX_BUDGET_SHARE = 0.1
+"""share of the budget that measuring may take where steps are slow"""
 
 
 @dataclass(frozen=True)
-class Pace:
-    """Seconds that a step, a report, a checkpoint and an evaluation take, and what comes before the first step."""
+class Throughput:
+    """The seconds that each part of a training takes."""
 
     step: float
     report: float
-    save: float
-    prepare: float = 0.0
-    look: float = 0.0
-    """an evaluation"""
+    checkpoint: float
+    preparation: float = 0.0
+    """before the first step"""
+    evaluation: float = 0.0
 
 
-def measure(
+def measure_throughput(
     recipe: Recipe,
     data: Data,
     numerics: Numerics,
@@ -56,31 +57,33 @@ def measure(
     weights: Path | None = None,
     judges: Path | None = None,
     graphs: bool = True,
-) -> Pace:
-    """The pace of this recipe on this machine, with the weights of the checkpoint `start` where there is one.
+) -> Throughput:
+    """Measure this recipe on this machine, starting from the checkpoint `start` if there is one.
 
-    `weights` is the folder that holds those of feature networks, `judges` where judges are kept: one may learn here.
-    `graphs`: whether a GPU may capture steps.
+    `weights` is the folder that holds the weights of feature networks. `judges` is the folder that keeps judges: one
+    may be trained here. `graphs`: whether a GPU may capture steps.
 
-    `beat` is called all along. A checkpoint is saved in `folder`, which lies where those of the job will and is
-    the caller's to remove. Raises NonFinite, NotFinite, DamagedCheckpoint, DatasetMissing.
+    Call `beat` after each part of the work. Save a checkpoint in `folder`, which must be on the disk of the job's
+    checkpoints; the caller removes it. Raises NonFinite, NotFinite, DamagedCheckpoint, DatasetMissing.
     """
     assert recipe.budget.minutes is not None
     device = torch.device(numerics.device)
-    trainer = Trainer(recipe, Batches(recipe, data, device), device, numerics.precision, graph_on(device, graphs))
+    trainer = Trainer(recipe, Batches(recipe, data, device), device, numerics.precision, graph_class(device, graphs))
     if start is not None:
-        trainer.begin_with(checkpoint.load(start))
+        trainer.start_from_weights(checkpoint.load(start))
     inspector = None
     if recipe.watch is not None:
         inspector = Inspector(recipe, trainer.average.network, data, judges, beat)
-        inspector.look()  # the first look at the real examples is the long one
-    prepared = _prepared(trainer, weights, beat)
-    _timed(trainer, WARM_UP * (trainer.round if device.type == "cuda" else 1), beat)
+        inspector.measure()  # not timed: the first evaluation also computes the features of the real examples
+    preparation = _time_preparation(trainer, weights, beat)
+    _time_steps(trainer, WARM_UP_STEPS * (trainer.penalty_period if device.type == "cuda" else 1), beat)
     done, seconds = 0, 0.0
-    for trainer.pretended in cycle(PROGRESS):
-        seconds += _timed(trainer, AT_ONCE[device.type], beat)
-        done += AT_ONCE[device.type]
-        if seconds >= SHARE * 60 * recipe.budget.minutes or (done >= STEPS and seconds >= SECONDS):
+    for trainer.assumed_progress in cycle(PROGRESS_POINTS):
+        seconds += _time_steps(trainer, STEPS_PER_TIMING[device.type], beat)
+        done += STEPS_PER_TIMING[device.type]
+        if seconds >= MAX_BUDGET_SHARE * 60 * recipe.budget.minutes or (
+            done >= MIN_STEPS and seconds >= MIN_DURATION_S
+        ):
             break
     began = time.perf_counter()
     sample_sheet(trainer, beat).draw()
@@ -88,38 +91,50 @@ def measure(
     checkpoint.save(trainer.state_dict(), folder, 0)
     saved = time.perf_counter()
     if inspector is not None:
-        inspector.look()
-    return Pace(seconds / done, reported - began, saved - reported, prepared, time.perf_counter() - saved)
+        inspector.measure()
+    return Throughput(seconds / done, reported - began, saved - reported, preparation, time.perf_counter() - saved)
 
 
-def steps_within(recipe: Recipe, pace: Pace, most: int = MAX_STEPS) -> int:
-    """The most steps whose training, reports and checkpoints fit into the recipe's minutes; at least 1."""
+def steps_within(recipe: Recipe, throughput: Throughput, limit: int = MAX_STEPS) -> int:
+    """Return the largest number of steps whose training fits into the recipe's minutes, from 1 to `limit`."""
     assert recipe.budget.minutes is not None
-    seconds = 60 * recipe.budget.minutes
-    most = min(most, int(seconds / pace.step))
-    return max(1, bisect_right(range(1, most + 1), seconds, key=lambda steps: _cost(with_steps(recipe, steps), pace)))
+    budget_s = 60 * recipe.budget.minutes
+    limit = min(limit, int(budget_s / throughput.step))
+    return max(
+        1,
+        bisect_right(
+            range(1, limit + 1), budget_s, key=lambda steps: _duration_s(with_steps(recipe, steps), throughput)
+        ),
+    )
 
 
-def _cost(recipe: Recipe, pace: Pace) -> float:
+def _duration_s(recipe: Recipe, throughput: Throughput) -> float:
+    """Return the seconds that a training takes with its preparation, reports, checkpoints and evaluations."""
     steps = recipe.budget.steps
-    reports, saves = -(-steps // recipe.report_every), 1 - (-steps // recipe.checkpoint_every)
-    looks = -(-steps // recipe.watch.every) if recipe.watch else 0
-    return pace.prepare + steps * pace.step + reports * pace.report + saves * pace.save + looks * pace.look
+    reports, checkpoints = -(-steps // recipe.report_every), 1 - (-steps // recipe.checkpoint_every)
+    evaluations = -(-steps // recipe.watch.every) if recipe.watch else 0
+    return (
+        throughput.preparation
+        + steps * throughput.step
+        + reports * throughput.report
+        + checkpoints * throughput.checkpoint
+        + evaluations * throughput.evaluation
+    )
 
 
-def _prepared(trainer: Trainer, weights: Path | None, beat: Callable[[], None]) -> float:
-    """Seconds that preparing took."""
+def _time_preparation(trainer: Trainer, weights: Path | None, beat: Callable[[], None]) -> float:
+    """Prepare the trainer and return the seconds that took."""
     began = time.perf_counter()
     for _ in trainer.prepare(weights):
         beat()
     return time.perf_counter() - began
 
 
-def _timed(trainer: Trainer, steps: int, beat: Callable[[], None]) -> float:
-    """Seconds of so many steps, the device's part included."""
+def _time_steps(trainer: Trainer, steps: int, beat: Callable[[], None]) -> float:
+    """Run so many steps and return their seconds, including the device's work."""
     began = time.perf_counter()
     for _ in range(steps):
         trainer.advance()
         beat()
-    trainer.check()
+    trainer.check_finite()
     return time.perf_counter() - began

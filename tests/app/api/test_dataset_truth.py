@@ -27,8 +27,8 @@ from models.spec.data import Images, Paired, Unpaired
 from tests.support.files import COLOUR, GREY, P3, bmp, chunk, converted, png, tiff
 from tests.support.zips import classes, noise, picture, saved, zipped
 from worker.runners import inputs
-from worker.runners.inputs import Reader
-from worker.runners.shard_writer import Made, Writer
+from worker.runners.inputs import SandboxedReader
+from worker.runners.shard_writer import ShardExample, ShardWriter
 
 Body = dict[str, Any]
 Members = dict[str, bytes]
@@ -96,7 +96,9 @@ class Uploads:
         spec, files = catalog.find(body["name"]).info.spec(), catalog.files(body["name"])
         assert files is not None
         assert isinstance(spec, Images | Unpaired | Paired)
-        upload = Upload(files.archive, files.index, get_settings().prepared, lambda: None, Reader(self.sandbox))
+        upload = Upload(
+            files.archive, files.index, get_settings().prepared, lambda: None, SandboxedReader(self.sandbox)
+        )
         return load_upload(spec, upload, split)
 
 
@@ -210,8 +212,10 @@ def test_composed_and_decomposed_names_are_one(uploads: Uploads, client: TestCli
 
 def test_our_own_labelled_zip_comes_back(uploads: Uploads, tmp_path: Path) -> None:
     names = ("zebra", "ant", "=fox")
-    made = [Made(np.asarray(noise(24, 24, number)), label, number) for number, label in enumerate([0, 2, 1, 0, 2])]
-    Writer("zip", "images", names).write(tmp_path / "shard.zip", iter(made), 0, len(made))
+    made = [
+        ShardExample(np.asarray(noise(24, 24, number)), label, number) for number, label in enumerate([0, 2, 1, 0, 2])
+    ]
+    ShardWriter("zip", "images", names).write(tmp_path / "shard.zip", iter(made), 0, len(made))
     body = uploads.take((tmp_path / "shard.zip").read_bytes())
     assert tuple(body["class_names"]) == names
     seen = uploads.seen(body)
@@ -396,14 +400,14 @@ def test_a_dataset_of_an_older_version_trains_to_the_same_bytes(uploads: Uploads
     old_index = files.index.with_name("old-index")
     old_index.write_bytes(old)
     spec = catalog.find(body["name"]).info.spec()
-    seen = inputs.read(spec, "train", catalog.Files(files.archive, old_index), lambda: None).images
+    seen = inputs.read_data(spec, "train", catalog.Files(files.archive, old_index), lambda: None).images
     assert seen is not None
     assert np.array_equal(seen[0, 0], values[..., 0] >> 8)
     assert np.array_equal(seen[1].permute(1, 2, 0), np.asarray(image))
     (kept,) = [path.name for path in get_settings().prepared.iterdir() if "old-index" in path.name]
     assert kept.endswith("old-index-a-16x16x3-1.npy")
     with pytest.raises(DatasetMissing, match="has no test split"):
-        inputs.read(spec, "test", catalog.Files(files.archive, old_index), lambda: None)
+        inputs.read_data(spec, "test", catalog.Files(files.archive, old_index), lambda: None)
 
 
 @pytest.mark.parametrize("field", ["fit", "depth", "labels"])

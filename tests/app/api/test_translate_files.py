@@ -21,18 +21,18 @@ from app.services.jobs import attempts, lifecycle, shards
 from forger.wire import JobState
 from tests.app.api.conftest import Publish
 from tests.support.zips import noise, picture, saved, zipped
-from worker.runners.main import runner_of
+from worker.runners.main import build_runner
 
 JOB = {"kind": "translate", "model": "cyclegan-day2night", "shard": 3}
 Files = list[tuple[str, bytes]]
 
 
 class Quiet:
-    """A lifeline that never calls off."""
+    """A supervisor link without orders."""
 
     wanted = None
 
-    def heed(self, step: int, *, now: bool = False) -> None:
+    def check_stop(self, step: int, *, now: bool = False) -> None:
         pass
 
 
@@ -77,7 +77,7 @@ def send(client: TestClient, files: Files, key: str | None = None, job: Any = No
 def run(job_id: str) -> dict[str, bytes]:
     """Do the job here; answers every file of its shards."""
     assert attempts.claim(job_id, "tests") is not None
-    runner_of(lifecycle.get(job_id), 1, Quiet()).run()  # type: ignore[arg-type]
+    build_runner(lifecycle.get(job_id), 1, Quiet()).run()  # type: ignore[arg-type]
     done = lifecycle.get(job_id)
     assert done.state == JobState.SUCCEEDED, done.status_reason
     assert done.step == done.total
@@ -128,7 +128,7 @@ def test_what_was_sent_is_kept_with_the_job_and_goes_with_it(client: TestClient)
     kept.write_bytes(kept.read_bytes()[:-1])
     assert attempts.claim(job_id, "tests") is not None
     with pytest.raises(Exception, match="Send them again"):
-        runner_of(lifecycle.get(job_id), 1, Quiet()).run()  # type: ignore[arg-type]
+        build_runner(lifecycle.get(job_id), 1, Quiet()).run()  # type: ignore[arg-type]
     attempts.fail(job_id, 1, "cannot_translate", "x")
     assert client.delete(f"/jobs/{job_id}").status_code == 204
     assert not kept.parent.exists()

@@ -21,7 +21,7 @@ from data.readers.builtin import DatasetMissing
 from data.readers.uploads import NoRoom, Upload, load_upload
 from models.spec.data import Images, Paired, Unpaired
 from tests.support.zips import noise, saved, zipped
-from worker.runners.inputs import Reader
+from worker.runners.inputs import SandboxedReader
 
 WIDE, TALL = noise(50, 31, 1), noise(20, 47, 2)
 
@@ -35,7 +35,7 @@ def given(tmp_path: Path, members: dict[str, bytes], index: Index, beats: list[i
 
 def in_child(archive: Path, *asked: Any) -> Pixels:
     with closing(Sandbox(1, readable=(archive,))) as sandbox:
-        return Reader(sandbox)(archive, *asked)
+        return SandboxedReader(sandbox)(archive, *asked)
 
 
 def of(*names: str, labels: tuple[int, ...] | None = None) -> Index:

@@ -22,7 +22,7 @@ from models.spec.estimates.resources import ParameterCounts, count_parameters, e
 from models.spec.families import FAMILIES
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from worker.training.players import layout
+from worker.training.players import memory_format_of
 from worker.training.trainer import Trainer
 
 CHANGED: list[tuple[str, str, dict[str, Any]]] = [
@@ -133,7 +133,7 @@ def alone(network: nn.Module, name: str) -> nn.Module:
     """One of two, in training, at the end of its schedule, its weights as the trainer lays them."""
     one = network[name] if isinstance(network, nn.ModuleDict) else network
     set_progress(one, 1.0)
-    return one.to(memory_format=layout(one)).train()  # type: ignore[call-overload, no-any-return]
+    return one.to(memory_format=memory_format_of(one)).train()  # type: ignore[call-overload, no-any-return]
 
 
 @pytest.mark.parametrize(("family", "dataset", "overrides"), KEPT)

@@ -19,8 +19,8 @@ from models.spec.resolve import resolve, with_steps
 from tests.worker.training.test_exactness import run
 from worker.evaluation.features import WeightsMissing, all_turns, learn_turns, read_vgg19
 from worker.training import throughput
-from worker.training.listener import Finished, Quiet, Report, Stop, Stopped
-from worker.training.numerics import apply, measure
+from worker.training.listener import Finished, NullListener, StepReport, Stop, Stopped
+from worker.training.numerics import apply, local_numerics
 from worker.training.trainer import Trainer
 
 CPU = torch.device("cpu")
@@ -39,7 +39,7 @@ def small(seed: int = 3, side: int = 16, **game: Any) -> Recipe:
 
 
 def trainer(recipe: Recipe) -> Trainer:
-    numerics = measure("cpu", recipe, 1)
+    numerics = local_numerics("cpu", recipe, 1)
     apply(numerics)
     return Trainer(recipe, Batches(recipe, load(recipe.data, None), CPU), CPU, numerics.precision)
 
@@ -92,7 +92,7 @@ def test_nothing_is_prepared_where_nothing_is_compared() -> None:
     assert list(trainer(resolve("dcgan")[1]).prepare()) == []
 
 
-class Notes(Quiet):
+class Notes(NullListener):
     """A listener that keeps checkpoints and can stop before the first step."""
 
     def __init__(self, beats: int = 10**9, why: Stop = Stop.PAUSE) -> None:
@@ -104,7 +104,7 @@ class Notes(Quiet):
         self.beats.append(step)
         self.left -= 1
 
-    def report(self, report: Report) -> None:
+    def report(self, report: StepReport) -> None:
         assert report.values["generator/content"] is not None
 
     def saved(self, saved: SavedCheckpoint) -> None:
@@ -139,13 +139,13 @@ def test_a_job_can_be_stopped_while_it_prepares(tmp_path: Path, why: Stop) -> No
 
 def test_minutes_hold_the_preparation_too(tmp_path: Path) -> None:
     minutes = small().model_copy(update={"budget": small().budget.model_copy(update={"minutes": 1.0})})
-    assert throughput.steps_within(minutes, throughput.Pace(1, 0, 0, prepare=20)) == 40
+    assert throughput.steps_within(minutes, throughput.Throughput(1, 0, 0, preparation=20)) == 40
     beats: list[int] = []
     short = with_steps(small(), 1).model_copy(update={"budget": minutes.budget.model_copy(update={"minutes": 0.001})})
-    measured = throughput.measure(
-        short, load(short.data, None), measure("cpu", short, 1), lambda: beats.append(0), folder=tmp_path
+    measured = throughput.measure_throughput(
+        short, load(short.data, None), local_numerics("cpu", short, 1), lambda: beats.append(0), folder=tmp_path
     )
-    assert measured.prepare > 0
+    assert measured.preparation > 0
     assert len(beats) > 5
 
 

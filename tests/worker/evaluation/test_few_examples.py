@@ -14,9 +14,9 @@ from models.spec.families import FAMILIES
 from models.spec.resolve import RecipeRefused, merge, resolve
 from tests.worker.training.test_exactness import SMALL
 from worker.evaluation import generator_under_test
-from worker.training.listener import Finished, Quiet, Report
+from worker.training.listener import Finished, NullListener, StepReport
 from worker.training.loop import train
-from worker.training.numerics import apply, measure
+from worker.training.numerics import apply, local_numerics
 
 STEPS = 4
 
@@ -26,13 +26,13 @@ def quick_judges(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generator_under_test, "QUICK", 5)
 
 
-class Sheets(Quiet):
+class Sheets(NullListener):
     """Draws every sheet of samples."""
 
     def __init__(self) -> None:
         self.drawn: list[bytes] = []
 
-    def report(self, report: Report) -> None:
+    def report(self, report: StepReport) -> None:
         if report.draw is not None:
             self.drawn.append(report.draw())
 
@@ -67,7 +67,7 @@ def test_few_pictures_train_are_watched_and_served(family: str, a: int, b: int, 
         images=few(whole.images, a, kind), labels=None if whole.labels is None else whole.labels[:a],
         a=few(whole.a, a, kind), b=few(whole.b, a if recipe.data.kind == "paired" else b, kind),
     )  # fmt: skip
-    numerics = measure("cpu", recipe, 1)
+    numerics = local_numerics("cpu", recipe, 1)
     apply(numerics)
     sheets = Sheets()
     how = {"folder": tmp_path, "attempt": 1, "resume": None, "numerics": numerics, "judges": tmp_path}

@@ -14,12 +14,12 @@ from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from worker.evaluation import generator_under_test
 from worker.evaluation.live import Inspector
-from worker.training.health import Evaluation, Trouble
-from worker.training.listener import Finished, Quiet, Stop, Stopped
+from worker.training.health import LiveEvaluation, Trouble
+from worker.training.listener import Finished, NullListener, Stop, Stopped
 from worker.training.loop import train
-from worker.training.numerics import apply, measure
+from worker.training.numerics import apply, local_numerics
 from worker.training.trainer import NonFinite
-from worker.training.watch import Best
+from worker.training.watch import BestEvaluation
 
 NARROW: dict[str, Any] = {"generator": {"width": 8}, "critic": {"width": 8}, "latent": {"size": 8}}
 WILD: dict[str, Any] = {
@@ -32,26 +32,26 @@ WILD: dict[str, Any] = {
 COMPARED = {"frechet", "density", "coverage", "recall", "diversity", "pixel_variety"}
 
 
-class Notes(Quiet):
+class Notes(NullListener):
     """A listener that writes down what the watch says, and pauses when told."""
 
     def __init__(self, pause_at: int | None = None) -> None:
-        self.evaluations: list[Evaluation] = []
+        self.evaluations: list[LiveEvaluation] = []
         self.troubles: list[tuple[int, str]] = []
-        self.bests: list[Best] = []
+        self.bests: list[BestEvaluation] = []
         self.checkpoints: list[SavedCheckpoint] = []
         self.step, self.pause_at = 0, pause_at
 
     def beat(self, step: int) -> None:
         self.step = step
 
-    def evaluated(self, evaluation: Evaluation) -> None:
+    def evaluated(self, evaluation: LiveEvaluation) -> None:
         self.evaluations.append(evaluation)
 
     def trouble(self, step: int, kind: str, message: str) -> None:
         self.troubles.append((step, kind))
 
-    def best(self, best: Best) -> None:
+    def best(self, best: BestEvaluation) -> None:
         self.bests.append(best)
 
     def saved(self, saved: SavedCheckpoint) -> None:
@@ -83,7 +83,7 @@ def short(family: str = "cdcgan", dataset: str | None = None, steps: int = 6, **
 def run(
     recipe: Recipe, folder: Path, notes: Notes, judges: Path, resume: Path | None = None, **more: Any
 ) -> Finished | Stopped:
-    numerics = measure("cpu", recipe, 1)
+    numerics = local_numerics("cpu", recipe, 1)
     apply(numerics)
     data = load(recipe.data, None)
     more = {"attempt": 1, "numerics": numerics, "judges": judges, **more}
@@ -158,7 +158,7 @@ def test_watching_does_not_change_what_is_learned(tmp_path: Path, judges: Path) 
 def troubled(monkeypatch: pytest.MonkeyPatch, *steps: int) -> None:
     """Grave trouble at the evaluations of these steps."""
 
-    def find(history: list[Evaluation], metric: str, budget: int) -> list[Trouble]:
+    def find(history: list[LiveEvaluation], metric: str, budget: int) -> list[Trouble]:
         return [Trouble("collapse", "Told by the test.", True)] if history and history[-1].step in steps else []
 
     monkeypatch.setattr("worker.training.watch.troubles", find)
@@ -166,12 +166,12 @@ def troubled(monkeypatch: pytest.MonkeyPatch, *steps: int) -> None:
 
 def seen_as(monkeypatch: pytest.MonkeyPatch, distances: dict[int, float]) -> None:
     """Fréchet distances by step, in place of those measured."""
-    monkeypatch.setattr(Inspector, "look", lambda self: {})
+    monkeypatch.setattr(Inspector, "measure", lambda self: {})
 
-    def evaluation(step: int, figures: dict[str, float], *more: Any, **named: Any) -> Evaluation:
-        return Evaluation(step, {"frechet": distances[step]}, *more, **named)
+    def evaluation(step: int, figures: dict[str, float], *more: Any, **named: Any) -> LiveEvaluation:
+        return LiveEvaluation(step, {"frechet": distances[step]}, *more, **named)
 
-    monkeypatch.setattr("worker.training.loop.Evaluation", evaluation)
+    monkeypatch.setattr("worker.training.loop.LiveEvaluation", evaluation)
 
 
 @pytest.mark.sampled(quick=1)
@@ -271,7 +271,7 @@ def test_few_or_equal_pictures_leave_figures_out_and_train(
 ) -> None:
     recipe, notes = short("dcgan", "digits", 2, **NARROW), Notes()
     recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"classes": 0})})
-    numerics = measure("cpu", recipe, 1)
+    numerics = local_numerics("cpu", recipe, 1)
     data = Data(images=pictures)
     ended = train(recipe, data, notes, folder=tmp_path, attempt=1, resume=None, numerics=numerics, judges=judges)
     assert isinstance(ended, Finished)
@@ -311,7 +311,7 @@ def test_training_pictures_that_come_back_are_copies(tmp_path: Path, judges: Pat
     data = Data(images=data.images[order], labels=data.labels[order])
     assert data.images is not None
     generator = ByHeart(data.images[torch.linspace(0, 1796, 200).long()])
-    figures = Inspector(recipe, generator, data, judges).look()
+    figures = Inspector(recipe, generator, data, judges).measure()
     assert figures["copies"] == 1
     assert figures["coverage"] > 0.9
     assert 0.8 < figures["pixel_variety"] < 1.2
@@ -322,7 +322,7 @@ def test_pictures_of_two_piles_are_also_held_against_the_other_pile_untouched(ju
     data = load(recipe.data, None)
     generator = torch.nn.ModuleDict({way: Untouched() for way in ("a2b", "b2a")})
     inspector = Inspector(recipe, generator, data, judges)
-    assert inspector.untouched == inspector.look()["frechet"]
+    assert inspector.untouched == inspector.measure()["frechet"]
 
 
 def test_of_few_pictures_translations_are_not_compared_and_the_last_are_served(tmp_path: Path, judges: Path) -> None:
@@ -331,7 +331,7 @@ def test_of_few_pictures_translations_are_not_compared_and_the_last_are_served(t
     assert whole.a is not None
     assert whole.b is not None
     data, notes = Data(a=whole.a[:40], b=whole.b[:300]), Notes()
-    numerics = measure("cpu", recipe, threads=1)
+    numerics = local_numerics("cpu", recipe, threads=1)
     ended = train(recipe, data, notes, folder=tmp_path, attempt=1, resume=None, numerics=numerics, judges=judges)
     assert isinstance(ended, Finished)
     assert [seen.figures.keys() for seen in notes.evaluations] == [{"diversity", "pixel_variety"}] * 3

@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.runners.bulk_sources import as_png
+from worker.runners.bulk_sources import png_names
 
 
 @pytest.mark.parametrize(
@@ -17,5 +17,5 @@ from worker.runners.bulk_sources import as_png
     ],
 )
 def test_names_end_in_png_and_stay_apart(members: list[str], names: list[str]) -> None:
-    assert as_png(members) == names
+    assert png_names(members) == names
     assert len(set(names)) == len(members)

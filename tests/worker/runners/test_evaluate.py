@@ -20,9 +20,9 @@ from tests.support.jobs import make_job
 from tests.support.worker import Process, running_worker, until_state, until_step
 from worker import tasks
 from worker.evaluation import full
-from worker.runners.evaluate import finite
-from worker.runners.main import runner_of, told_in_words
-from worker.runners.supervisor_link import Lifeline
+from worker.runners.evaluate import null_if_not_finite
+from worker.runners.main import build_runner, record_failure
+from worker.runners.supervisor_link import SupervisorLink
 
 S = JobState
 
@@ -50,11 +50,11 @@ def test_an_evaluation_without_memory_says_what_to_ask_for(
         raise error
 
     monkeypatch.setattr(full, "evaluate", fail)
-    monkeypatch.setattr(Lifeline, "beat", lambda *_, **__: None)  # nobody listens
+    monkeypatch.setattr(SupervisorLink, "beat", lambda *_, **__: None)  # nobody listens
     job = ask(checkpoint=checkpoint_of("gan", "ring8"))
     assert attempts.claim(job.id, "tests") is not None
-    with told_in_words(job.id, 1):
-        runner_of(job, 1, Lifeline()).run()
+    with record_failure(job.id, 1):
+        build_runner(job, 1, SupervisorLink()).run()
     reason = lifecycle.get(job.id).status_reason
     assert reason is not None
     assert (reason.code, reason.message) == ("out_of_memory", "Memory ran out: ask for a smaller n.")
@@ -147,4 +147,4 @@ def test_whoever_has_waited_longest_is_let_in(database: Path, monkeypatch: pytes
 
 def test_what_was_not_finite_is_null() -> None:
     value = {"a": float("nan"), "b": [float("inf"), 1.5], "c": ({"d": -1.0},), "e": "nan", "f": 3, "g": None}
-    assert finite(value) == {"a": None, "b": [None, 1.5], "c": [{"d": -1.0}], "e": "nan", "f": 3, "g": None}
+    assert null_if_not_finite(value) == {"a": None, "b": [None, 1.5], "c": [{"d": -1.0}], "e": "nan", "f": 3, "g": None}

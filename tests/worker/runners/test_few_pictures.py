@@ -13,7 +13,7 @@ from models.spec.resolve import resolve
 from tests.app.services.datasets.test_catalog import take
 from tests.support.zips import picture
 from tests.worker.runners.test_train import Ordered
-from worker.runners.main import runner_of
+from worker.runners.main import build_runner
 
 SMALL = {"generator": {"width": 4}, "critic": {"width": 4}, "batch_size": 4}
 UPLOADS = {
@@ -44,7 +44,7 @@ def test_a_job_on_few_pictures_succeeds(database: Path, family: str, count: int)
     _, recipe = resolve(family, dataset="few", seed=1, budget={"steps": 4}, overrides=overrides, datasets=known)
     job = lifecycle.create(train.of_recipe(recipe, family, "few"))
     assert attempts.claim(job.id, "tests") is not None
-    runner_of(job, 1, Ordered(-1, lambda: None)).run()
+    build_runner(job, 1, Ordered(-1, lambda: None)).run()
     ended = lifecycle.get(job.id)
     assert (ended.state, ended.step) == (JobState.SUCCEEDED, 4)
     assert [version.name for version in registry.versions()] == ["few"]

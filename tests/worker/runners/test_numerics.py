@@ -13,7 +13,7 @@ from app.services.views import JobView
 from forger.wire import EVALUATE, GENERATE, TRAIN, TRANSLATE
 from models.spec.resolve import resolve
 from tests.support.settings import forget
-from worker.runners.numerics import settle
+from worker.runners.numerics import agree_numerics
 
 WEIGHTS = {"model": "some@1", "checkpoint": None, "job": None, "step": 5, "sha256": "0" * 64}
 once = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
@@ -57,12 +57,12 @@ def test_the_threads_of_the_first_attempt_stay(database: Path, kind: str, monkey
     job = a_job(kind)
     monkeypatch.setenv("FORGER_THREADS", "3")
     forget()
-    first = settle(job, 1)
+    first = agree_numerics(job, 1)
     assert (first.threads, torch.get_num_threads()) == (3, 3)
     begin_again(job, 1)
     monkeypatch.setenv("FORGER_THREADS", "1")
     forget()
-    assert settle(job, 2) == first
+    assert agree_numerics(job, 2) == first
     assert torch.get_num_threads() == 3
     assert "exactness_lost" not in {event.type for event in lifecycle.events(job.id)}
 
@@ -73,6 +73,6 @@ def test_numerics_that_cannot_be_had_here_are_an_event(database: Path, kind: str
     job = a_job(kind)
     stored = {"device": "cpu", "capability": "ABACUS", "threads": 2, "precision": "fp32", "torch": "0.1"}
     attempts.settle_numerics(job.id, 1, {**stored, "deterministic": True})
-    assert settle(job, 1).threads == 2
+    assert agree_numerics(job, 1).threads == 2
     (lost,) = (event for event in lifecycle.events(job.id) if event.type == "exactness_lost")
     assert "ABACUS" in lost.data["reason"]

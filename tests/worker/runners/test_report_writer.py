@@ -12,7 +12,7 @@ from app.services.jobs import attempts, lifecycle
 from app.services.jobs.attempts import Reported
 from forger.wire import JobState
 from tests.support.jobs import make_job
-from worker.runners.report_writer import MOST, Reports
+from worker.runners.report_writer import MAX_QUEUED, ReportWriter
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_what_is_added_is_recorded_once_and_in_order(job: str) -> None:
         sizes.append(len(reports))
         attempts.record_reports(job, 1, reports)
 
-    with Reports(write) as reports:
+    with ReportWriter(write) as reports:
         for step in range(1, 201):
             reports.add(step, {"loss": 1 / step, "lost": None}, (lambda: b"png") if step % 50 == 0 else None)
         reports.flush()
@@ -58,7 +58,7 @@ def test_notes_keep_their_place_and_nobody_waits_for_them(job: str) -> None:
         assert all_told.wait(60)
         told.append([report.step for report in reports])
 
-    with Reports(write) as reports:
+    with ReportWriter(write) as reports:
         for step in range(1, 31):
             reports.add(step, {})
             if step % 10 == 0:
@@ -73,7 +73,7 @@ def test_notes_keep_their_place_and_nobody_waits_for_them(job: str) -> None:
 
 def test_a_note_that_fails_is_told_to_whoever_goes_on(job: str) -> None:
     def train() -> None:
-        with Reports(partial(attempts.record_reports, job, 1)) as reports:
+        with ReportWriter(partial(attempts.record_reports, job, 1)) as reports:
             reports.note(partial(attempts.record_event, job, 2, "health", {}))
             reports.flush()
 
@@ -83,7 +83,7 @@ def test_a_note_that_fails_is_told_to_whoever_goes_on(job: str) -> None:
 
 def test_what_was_added_before_an_error_is_recorded(job: str) -> None:
     def train() -> None:
-        with Reports(partial(attempts.record_reports, job, 1)) as reports:
+        with ReportWriter(partial(attempts.record_reports, job, 1)) as reports:
             reports.add(1, {"loss": 1.0})
             raise ZeroDivisionError
 
@@ -94,7 +94,7 @@ def test_what_was_added_before_an_error_is_recorded(job: str) -> None:
 
 def test_a_fenced_out_attempt_hears_of_it_and_records_nothing(job: str) -> None:
     attempts.lost(job, 1, "worker_lost", "It went.")
-    with pytest.raises(FencedOut), Reports(partial(attempts.record_reports, job, 1)) as reports:
+    with pytest.raises(FencedOut), ReportWriter(partial(attempts.record_reports, job, 1)) as reports:
         reports.add(1, {"loss": 1.0})
     assert (lifecycle.metrics(job), lifecycle.get(job).state) == ({}, JobState.QUEUED)
 
@@ -104,8 +104,8 @@ def test_who_adds_hears_of_what_went_wrong_and_waits_for_nothing(job: str) -> No
         raise ZeroDivisionError
 
     def train() -> None:
-        with Reports(fail) as reports:
-            for step in range(3 * MOST):
+        with ReportWriter(fail) as reports:
+            for step in range(3 * MAX_QUEUED):
                 reports.add(step, {})
 
     with pytest.raises(ZeroDivisionError):
@@ -116,7 +116,7 @@ def test_a_picture_that_cannot_be_drawn_is_told_of(job: str) -> None:
     def draw() -> bytes:
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError), Reports(partial(attempts.record_reports, job, 1)) as reports:
+    with pytest.raises(ZeroDivisionError), ReportWriter(partial(attempts.record_reports, job, 1)) as reports:
         reports.add(1, {"loss": 1.0}, draw)
     assert lifecycle.metrics(job) == {}
 
@@ -130,15 +130,15 @@ def test_reports_wait_in_bounded_number() -> None:
         go_on.wait(20)
         written.extend(report.step for report in reports)
 
-    with Reports(write) as reports:
+    with ReportWriter(write) as reports:
         reports.add(0, {})
         assert begun.wait(20)
-        for step in range(1, MOST + 1):
+        for step in range(1, MAX_QUEUED + 1):
             reports.add(step, {})
-        late = threading.Thread(target=reports.add, args=(MOST + 1, {}))
+        late = threading.Thread(target=reports.add, args=(MAX_QUEUED + 1, {}))
         late.start()
         late.join(0.2)
         assert late.is_alive(), "it waits for room"
         go_on.set()
         late.join(20)
-    assert written == list(range(MOST + 2))
+    assert written == list(range(MAX_QUEUED + 2))

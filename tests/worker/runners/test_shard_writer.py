@@ -12,19 +12,19 @@ import pytest
 from PIL import Image
 
 from data import csv_text
-from worker.runners.shard_writer import Made, Writer
+from worker.runners.shard_writer import ShardExample, ShardWriter
 
 NAMES = ("T-shirt/top", 'a "b", c')
 
 
-def pictures(n: int, *, labelled: bool = True) -> Iterator[Made]:
+def pictures(n: int, *, labelled: bool = True) -> Iterator[ShardExample]:
     for number in range(n):
         array = np.random.default_rng(number).integers(0, 256, (5, 4, 3), np.uint8)
-        yield Made(array, number % 2 if labelled else None, number // 2)
+        yield ShardExample(array, number % 2 if labelled else None, number // 2)
 
 
 def written(path: Path, format_: Literal["zip", "npz"], count: int, first: int = 0, *, labelled: bool = True) -> bytes:
-    Writer(format_, "images", NAMES).write(path, pictures(9, labelled=labelled), first, count)
+    ShardWriter(format_, "images", NAMES).write(path, pictures(9, labelled=labelled), first, count)
     return path.read_bytes()
 
 
@@ -44,7 +44,7 @@ def test_a_zip_holds_pictures_and_a_table_of_labels(tmp_path: Path) -> None:
 
 def test_class_names_are_no_formulas_and_can_be_read_back(tmp_path: Path) -> None:
     names = ("=cmd|' /C calc'!A0", "'quoted'")
-    Writer("zip", "images", names).write(tmp_path / "shard", pictures(2), 0, 2)
+    ShardWriter("zip", "images", names).write(tmp_path / "shard", pictures(2), 0, 2)
     with ZipFile(tmp_path / "shard") as archive:
         rows = list(csv.DictReader(io.StringIO(archive.read("labels.csv").decode())))
     assert [row["class"] for row in rows] == ["'=cmd|' /C calc'!A0", "''quoted'"]
@@ -72,5 +72,5 @@ def test_equal_pictures_give_equal_bytes(tmp_path: Path, format_: Literal["zip",
 def test_a_shard_takes_no_more_than_its_share(tmp_path: Path) -> None:
     made = pictures(9)
     for first in (0, 4):
-        Writer("npz", "images", NAMES).write(tmp_path / "shard", made, first, 4)
+        ShardWriter("npz", "images", NAMES).write(tmp_path / "shard", made, first, 4)
     assert next(made).index == 4, "the ninth picture is still to come"

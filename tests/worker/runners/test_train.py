@@ -17,11 +17,11 @@ from forger.wire import JobState
 from models.spec.resolve import resolve
 from tests.support.jobs import make_job
 from tests.support.zips import classes, zipped
-from worker.runners.main import runner_of
-from worker.runners.supervisor_link import Lifeline
+from worker.runners.main import build_runner
+from worker.runners.supervisor_link import SupervisorLink
 
 
-class Ordered(Lifeline):
+class Ordered(SupervisorLink):
     """Nobody listens; the order comes at the heartbeat of that number."""
 
     def __init__(self, at: int, order: Callable[[], object]) -> None:
@@ -72,11 +72,11 @@ def test_an_order_before_the_first_step_ends_the_attempt_there(
 ) -> None:
     job = make()
     assert attempts.claim(job.id, "tests") is not None
-    lifeline = Ordered(at, lambda: ask and ask(job.id))
-    runner_of(job, 1, lifeline).run()
+    link = Ordered(at, lambda: ask and ask(job.id))
+    build_runner(job, 1, link).run()
     ended = lifecycle.get(job.id)
     assert (ended.state, ended.step, ended.total) == (end, 0, job.total)
-    assert lifeline.beats == at
+    assert link.beats == at
     settings = get_settings()
     assert [*settings.prepared.glob("*"), *settings.checkpoints(job.id).glob("*")] == []
 
@@ -87,7 +87,7 @@ def test_the_log_says_once_where_the_time_to_the_first_step_went(database: Path)
     assert attempts.claim(job.id, "tests") is not None
     began = time.monotonic()
     with capture_logs() as lines:
-        runner_of(job, 1, Ordered(-1, lambda: None)).run()
+        build_runner(job, 1, Ordered(-1, lambda: None)).run()
     (line,) = [line for line in lines if line["event"] == "first_step"]
     parts = {name: value for name, value in line.items() if name.endswith("_s")}
     assert [*parts] == ["imports_s", "settling_s", "data_s", "preparing_s", "first_step_s"]
@@ -102,7 +102,7 @@ def test_an_extension_that_goes_on_from_before_it_says_what_is_lost(database: Pa
     for fence in (1, 2):
         assert attempts.claim(job.id, "tests") is not None
         with capture_logs() as lines:
-            runner_of(lifecycle.get(job.id), fence, Ordered(-1, lambda: None)).run()
+            build_runner(lifecycle.get(job.id), fence, Ordered(-1, lambda: None)).run()
         first = 1 if fence == 1 else 3 if damaged else 5
         assert [line["step"] for line in lines if line["event"] == "first_step"] == [first]
         if fence == 1:

@@ -20,9 +20,9 @@ from worker.evaluation import chunked, judge
 from worker.evaluation.full import evaluate
 from worker.evaluation.live import Inspector
 from worker.training import throughput
-from worker.training.listener import Quiet, Stop, Stopped
+from worker.training.listener import NullListener, Stop, Stopped
 from worker.training.loop import train
-from worker.training.numerics import measure
+from worker.training.numerics import local_numerics
 from worker.training.samples import sample_sheet
 from worker.training.trainer import Trainer
 
@@ -65,7 +65,7 @@ def read_by_a_judge(beat: Beat, folder: Path) -> object:
 
 def looked(beat: Beat, folder: Path) -> object:
     recipe = narrow(side=LARGE)
-    return Inspector(recipe, build_generator(recipe), pictures(LARGE), folder, beat).look()
+    return Inspector(recipe, build_generator(recipe), pictures(LARGE), folder, beat).measure()
 
 
 def evaluated(beat: Beat, folder: Path) -> object:
@@ -81,7 +81,7 @@ def drawn(beat: Beat, folder: Path) -> object:
 def paced(beat: Beat, folder: Path) -> object:
     recipe = narrow(watch=None)
     recipe = recipe.model_copy(update={"budget": recipe.budget.model_copy(update={"minutes": 0.001})})
-    return throughput.measure(recipe, pictures(16), measure("cpu", recipe, 1), beat, folder=folder)
+    return throughput.measure_throughput(recipe, pictures(16), local_numerics("cpu", recipe, 1), beat, folder=folder)
 
 
 def exported(beat: Beat, folder: Path) -> object:
@@ -143,7 +143,7 @@ def test_shares_are_what_is_wanted_of_a_pile_in_its_order(n: int | None, monkeyp
 
 
 def test_a_stop_is_obeyed_while_a_judge_learns(tmp_path: Path) -> None:
-    class Stopping(Quiet):
+    class Stopping(NullListener):
         beats = 0
 
         def beat(self, step: int) -> None:
@@ -154,7 +154,13 @@ def test_a_stop_is_obeyed_while_a_judge_learns(tmp_path: Path) -> None:
 
     recipe, listener = narrow(), Stopping()
     ended = train(
-        recipe, pictures(16), listener, folder=tmp_path, attempt=1, resume=None, numerics=measure("cpu", recipe, 1)
+        recipe,
+        pictures(16),
+        listener,
+        folder=tmp_path,
+        attempt=1,
+        resume=None,
+        numerics=local_numerics("cpu", recipe, 1),
     )
     assert ended == Stopped(Stop.CANCEL, 1)
     assert listener.beats < 10, "a judge learns 300 steps"

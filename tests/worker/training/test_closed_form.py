@@ -42,7 +42,7 @@ def trained(steps: int, still: bool = False, **overrides: object) -> Trainer:
         trainer.generator.backward = lambda losses: losses  # type: ignore[method-assign]
     for _ in range(steps):
         trainer.advance()
-    trainer.check()
+    trainer.check_finite()
     return trainer
 
 

@@ -52,7 +52,7 @@ def trained(folder: Path, way: str, environment: dict[str, str]) -> str:
 def test_threads_suit_the_recipe_and_are_shared_out_among_slots() -> None:
     def threads(family: str, dataset: str = "digits", slots: int = 1, given: int | None = None) -> int:
         recipe = resolve(family, dataset=dataset, seed=1)[1]
-        return numerics.measure("cpu", recipe, given, slots=slots).threads
+        return numerics.local_numerics("cpu", recipe, given, slots=slots).threads
 
     assert threads("gan", "ring8") == 1
     assert threads("cdcgan") == min(2, CORES)

@@ -22,7 +22,7 @@ from models.spec.resolve import resolve
 from tests.support.tape import Tape, memory
 from tests.worker.training.test_exactness import SMALL, assert_same
 from worker.training import trainer as training
-from worker.training.cuda_graphs import BY_HAND, Captured, Graph, graph_on, tensors_of
+from worker.training.cuda_graphs import EAGER_STEPS, CapturedSteps, Graph, graph_class, tensors_of
 from worker.training.numerics import Numerics, apply
 from worker.training.trainer import Trainer
 
@@ -102,7 +102,7 @@ def test_captured_steps_leave_the_bits_of_those_made_by_hand(family: str, change
 @pytest.mark.parametrize(("family", "changes"), CAPTURED, ids=lambda value: value if isinstance(value, str) else "")
 def test_cuda_graphs_leave_the_bits_of_steps_made_by_hand(family: str, changes: dict[str, Any]) -> None:
     recipe, gpu = recipe_of(family, changes), torch.device("cuda")
-    by_hand, captured = trainer(recipe, None, gpu), trainer(recipe, graph_on(gpu, True), gpu)
+    by_hand, captured = trainer(recipe, None, gpu), trainer(recipe, graph_class(gpu, True), gpu)
     assert_alike(by_hand, captured, STEPS)
     assert_captured(captured)
 
@@ -110,39 +110,39 @@ def test_cuda_graphs_leave_the_bits_of_steps_made_by_hand(family: str, changes: 
 def assert_captured(one: Trainer) -> None:
     """Every kind of step is a graph by now."""
     kinds = {tuple(step % penalty.every == 0 for penalty in one._penalties()) for step in range(STEPS)}
-    assert one._captured is not None
-    assert one._captured._kept.keys() == kinds, one._captured._reason
+    assert one._captured_steps is not None
+    assert one._captured_steps._graphs.keys() == kinds, one._captured_steps._failure
 
 
 def lasting_tensors(one: Trainer) -> list[torch.Tensor]:
     """What lives as long as the trainer, or as its graphs."""
-    assert one._captured is not None
+    assert one._captured_steps is not None
     batches = [pile for pile in (one.batches.real, one.batches.other, one.batches.label) if pile is not None]
-    lines = [line.numbers for _, script, _ in one._captured._kept.values() for line in script._draws]
-    dials = [player.dial for player in one._movers() if player.dial is not None]
+    lines = [line.numbers for _, script, _ in one._captured_steps._graphs.values() for line in script._draws]
+    dials = [player.rate_tensor for player in one._all_players() if player.rate_tensor is not None]
     return [*tensors_of(one.state_dict()), *batches, *lines, *dials]
 
 
 @pytest.mark.parametrize("family", sorted(BY_HAND_ALONE))
 def test_steps_that_no_graph_can_hold_are_made_by_hand(family: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        assert trainer(recipe_of(family), Tape)._captured is None
+        assert trainer(recipe_of(family), Tape)._captured_steps is None
     assert len(caplog.messages) == 1
     assert caplog.messages[0].startswith("Steps go on one by one, not as CUDA graphs: ")
 
 
 def test_weights_that_are_loaded_are_trained_on_by_new_graphs() -> None:
     by_hand, captured = (trainer(recipe_of("cdcgan"), graph) for graph in (None, Tape))
-    assert_alike(by_hand, captured, BY_HAND + 2)
+    assert_alike(by_hand, captured, EAGER_STEPS + 2)
     half = by_hand.state_dict()
     fresh = trainer(recipe_of("cdcgan"), Tape)
     for one in (captured, fresh):
         one.load_state_dict(copy.deepcopy(half))
-    assert captured._captured is not None
-    assert not captured._captured._kept
-    for _ in range(STEPS - BY_HAND - 2):
+    assert captured._captured_steps is not None
+    assert not captured._captured_steps._graphs
+    for _ in range(STEPS - EAGER_STEPS - 2):
         assert_same(captured.advance(), fresh.advance())
-    for _ in range(STEPS - BY_HAND - 2):
+    for _ in range(STEPS - EAGER_STEPS - 2):
         by_hand.advance()
     assert_same(state_of(captured), state_of(by_hand))
     assert_same(state_of(fresh), state_of(by_hand))
@@ -160,7 +160,7 @@ class Wrong(Tape):  # type: ignore[no-untyped-call]
         super().replay()
 
 
-@pytest.mark.parametrize(("graph", "reason"), [(Refusing, "not permitted"), (Wrong, "did not leave the bits")])
+@pytest.mark.parametrize(("graph", "reason"), [(Refusing, "not permitted"), (Wrong, "did not leave the same bits")])
 def test_a_graph_that_cannot_be_made_or_differs_is_dropped_with_one_line(
     graph: type[Tape], reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -176,7 +176,7 @@ def test_a_graph_that_cannot_be_made_or_differs_is_dropped_with_one_line(
 def test_a_capture_that_fails_anywhere_leaves_nothing_behind(share: float) -> None:
     recipe, tape = recipe_of("dcgan"), Tape()
     whole = trainer(recipe, lambda: tape)
-    for _ in range(BY_HAND + 1):
+    for _ in range(EAGER_STEPS + 1):
         whole.advance()
     last = int(share * len(tape._done))
 
@@ -188,9 +188,9 @@ def test_a_capture_that_fails_anywhere_leaves_nothing_behind(share: float) -> No
 
     captured, by_hand = trainer(recipe, Stopping), trainer(recipe, None)
     assert_alike(by_hand, captured, STEPS)
-    assert captured._captured is not None
-    assert captured._captured._reason == "operation would make the legacy stream depend on a capturing one"
-    assert all(weight.requires_grad for player in captured._movers() for weight in player.network.parameters())
+    assert captured._captured_steps is not None
+    assert captured._captured_steps._failure == "operation would make the legacy stream depend on a capturing one"
+    assert all(weight.requires_grad for player in captured._all_players() for weight in player.network.parameters())
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_the_tape_does_again_what_was_done_and_nothing_else() -> None:
 def test_steps_touch_one_device_and_do_not_wait_for_it(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """torch's device without numbers refuses tensors from elsewhere, and has none to tell."""
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
-    monkeypatch.setattr(training, "optimizer", lambda _, weights: torch.optim.Adam(weights, foreach=True))
+    monkeypatch.setattr(training, "build_optimizer", lambda _, weights: torch.optim.Adam(weights, foreach=True))
     recipe, device = recipe_of(family), torch.device("meta")
     one = Trainer(recipe, Batches(recipe, load(recipe.data, None), device), device, "fp32")
     for _ in one.prepare():
@@ -238,7 +238,7 @@ def test_steps_touch_one_device_and_do_not_wait_for_it(family: str, monkeypatch:
     for _ in range(3):
         assert all(loss.device == device for loss in one.advance().values())
     with pytest.raises(RuntimeError):
-        one.check()
+        one.check_finite()
     with pytest.raises(RuntimeError):
         _ = one.batches.real.float() + torch.ones(len(one.batches.real), *one.batches.real.shape[1:])
 
@@ -263,7 +263,7 @@ def test_kinds_of_steps_have_graphs_of_their_own() -> None:
     def moves() -> Losses:
         return {"loss": total.add_(adds).clone()}
 
-    captured = Captured(moves, lambda: [total], rng, graph)
+    captured = CapturedSteps(moves, lambda: [total], rng, graph)
     for number in range(20):
         adds = 1.0 if number % 4 == 0 else 0.0
         captured.run(number % 4 == 0, number)

@@ -19,9 +19,9 @@ from models.export import export_checkpoint
 from models.spec.families import FAMILIES
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from worker.training.listener import Finished, Listener, Quiet, Report, Stop, Stopped
+from worker.training.listener import Finished, Listener, NullListener, StepReport, Stop, Stopped
 from worker.training.loop import train
-from worker.training.numerics import Numerics, apply, measure
+from worker.training.numerics import Numerics, apply, local_numerics
 from worker.training.trainer import NonFinite, Trainer
 
 # Small enough that every family takes its steps in seconds; R1 is due at steps 0 and 8.
@@ -58,7 +58,7 @@ def small(family: str, seed: int = 3, **changes: Any) -> Recipe:
 
 
 def trainer(recipe: Recipe, threads: int = 1) -> Trainer:
-    numerics = measure("cpu", recipe, threads)
+    numerics = local_numerics("cpu", recipe, threads)
     apply(numerics)
     device = torch.device("cpu")
     return Trainer(recipe, Batches(recipe, load(recipe.data, None), device), device, numerics.precision)
@@ -116,11 +116,11 @@ def test_orders_of_turns_differ_and_each_is_exact(order: str) -> None:
         assert losses != advance(trainer(small("dcgan")), 4)
 
 
-class Notes(Quiet):
+class Notes(NullListener):
     """A listener that writes everything down and stops when told."""
 
     def __init__(self, stop_at: int | None = None, why: Stop = Stop.PAUSE) -> None:
-        self.reports: list[Report] = []
+        self.reports: list[StepReport] = []
         self.checkpoints: list[SavedCheckpoint] = []
         self.step = 0
         self.stop_at, self.why = stop_at, why
@@ -128,7 +128,7 @@ class Notes(Quiet):
     def beat(self, step: int) -> None:
         self.step = step
 
-    def report(self, report: Report) -> None:
+    def report(self, report: StepReport) -> None:
         self.reports.append(report)
 
     def saved(self, saved: SavedCheckpoint) -> None:
@@ -147,7 +147,7 @@ def run(
     **beginning: Any,
 ) -> Finished | Stopped:
     """`beginning`: `start`, `weights`, `judges` and `extended_at`, as `train` takes them."""
-    numerics = measure("cpu", recipe, 1)
+    numerics = local_numerics("cpu", recipe, 1)
     apply(numerics)
     data = load(recipe.data, None)
     return train(recipe, data, notes, folder=folder, attempt=attempt, resume=resume, numerics=numerics, **beginning)
@@ -181,7 +181,7 @@ def test_past_weights_of_a_job_that_begins_with_anothers_are_anothers(tmp_path: 
     source = Notes()
     run(small("dcgan", **averaging), tmp_path, source)
     begun = trainer(small("dcgan", seed=8, **averaging))
-    begun.begin_with(checkpoint.load(source.checkpoints[-1].path))
+    begun.start_from_weights(checkpoint.load(source.checkpoints[-1].path))
     losses = begun.advance()
     assert losses["critic/historical_averaging"].item() == 0
     assert losses["generator/historical_averaging"].item() == 0
@@ -211,7 +211,7 @@ def test_weights_are_taken_over_and_nothing_else(tmp_path: Path) -> None:
     taken = checkpoint.load(source.checkpoints[-1].path)
     begun = trainer(small("cyclegan", seed=8))
     fresh = trainer(small("cyclegan", seed=8)).state_dict()
-    begun.begin_with(taken)
+    begun.start_from_weights(taken)
     for part, state in begun.state_dict().items():
         assert_same(state, taken[part] if part in ("generator", "critic", "average") else fresh[part], part)
 
@@ -290,7 +290,7 @@ def test_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
 
 
 def test_numerics_travel_as_json_and_differences_are_said() -> None:
-    here = measure("cpu", small("gan"), 2)
+    here = local_numerics("cpu", small("gan"), 2)
     assert Numerics.from_dict(here.as_dict()) == here
     assert here.precision == "fp32", "tiny fully connected players stay in fp32"
 

@@ -5,21 +5,21 @@ from typing import Any
 
 import pytest
 
-from worker.training.health import Evaluation, troubles
+from worker.training.health import LiveEvaluation, troubles
 
 GOOD: dict[str, float] = {"frechet": 10, "coverage": 0.6, "pixel_variety": 1.0, "copies": 0.0}
 POOR: dict[str, float] = {"frechet": 400, "coverage": 0.05, "pixel_variety": 0.9, "copies": 0.0}
 
 
-def history(*seen: tuple[dict[str, float], float | None]) -> list[Evaluation]:
-    return [Evaluation(100 * number, figures, apart) for number, (figures, apart) in enumerate(seen, start=1)]
+def history(*seen: tuple[dict[str, float], float | None]) -> list[LiveEvaluation]:
+    return [LiveEvaluation(100 * number, figures, apart) for number, (figures, apart) in enumerate(seen, start=1)]
 
 
-def kinds(evaluations: list[Evaluation], metric: str = "frechet", steps: int = 1_000) -> list[str]:
+def kinds(evaluations: list[LiveEvaluation], metric: str = "frechet", steps: int = 1_000) -> list[str]:
     return [trouble.kind for trouble in troubles(evaluations, metric, steps)]
 
 
-def many(figures: dict[str, float], apart: float | None, count: int = 8) -> list[Evaluation]:
+def many(figures: dict[str, float], apart: float | None, count: int = 8) -> list[LiveEvaluation]:
     return history(*[(figures, apart)] * count)
 
 
@@ -45,7 +45,7 @@ REPEATING = GOOD | {"pixel_variety": 0.3}
         (many({"psnr": 20}, 0.7), "psnr", []),
     ],
 )
-def test_troubles_are_told_by_what_is_drawn(evaluations: list[Evaluation], metric: str, told: list[str]) -> None:
+def test_troubles_are_told_by_what_is_drawn(evaluations: list[LiveEvaluation], metric: str, told: list[str]) -> None:
     assert kinds(evaluations, metric) == told
 
 
@@ -83,10 +83,12 @@ def test_who_is_far_from_the_data_at_the_end_is_told_so_unless_the_cause_is_know
 
 def test_what_was_seen_before_a_roll_back_is_over() -> None:
     collapsed = many(REPEATING, 0.99, 5)
-    taken_back = [*collapsed[:-1], Evaluation(500, REPEATING, 0.99, rolled_back=True)]
+    taken_back = [*collapsed[:-1], LiveEvaluation(500, REPEATING, 0.99, rolled_back=True)]
     assert kinds(taken_back) == []
-    assert kinds([*taken_back, Evaluation(600, REPEATING, 0.99)]) == []
-    assert kinds([*taken_back, Evaluation(600, REPEATING, 0.99), Evaluation(700, REPEATING, 0.99)]) == ["collapse"]
+    assert kinds([*taken_back, LiveEvaluation(600, REPEATING, 0.99)]) == []
+    assert kinds([*taken_back, LiveEvaluation(600, REPEATING, 0.99), LiveEvaluation(700, REPEATING, 0.99)]) == [
+        "collapse"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -101,10 +103,10 @@ def test_every_trouble_says_what_was_seen_and_what_to_try(figures: dict[str, Any
 
 def test_translations_are_far_where_they_come_no_nearer_than_untouched() -> None:
     """They show other scenes than the pile they are held against, and cover little of it however good they are."""
-    near = [Evaluation(100 * number, POOR | {"frechet": 90.0}, 0.7, untouched=150.0) for number in range(1, 11)]
+    near = [LiveEvaluation(100 * number, POOR | {"frechet": 90.0}, 0.7, untouched=150.0) for number in range(1, 11)]
     assert kinds(near) == []
     far = [replace(seen, untouched=60.0) for seen in near]
     assert kinds(far) == ["no_progress"]
     (trouble,) = troubles(far[-1:], "frechet", 1_000)
     assert trouble.kind == "undertrained"
-    assert "its Fréchet distance of features is 90, and untouched it is 60" in trouble.message
+    assert "their Fréchet distance of features is 90, and without translation it is 60" in trouble.message

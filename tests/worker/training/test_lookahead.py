@@ -12,7 +12,7 @@ from models.objectives import NonSaturating
 from models.rng import Rng
 from models.spec import games as spec
 from models.spec.training import Latent
-from worker.training.lookahead import predicted, unrolled
+from worker.training.lookahead import predicted_critic, unrolled_critic
 
 
 class Line(nn.Module):
@@ -44,7 +44,7 @@ def unrolled_loss(generator: Line, critic: LineCritic, moves: int) -> Tensor:
     """The generator's loss against the critic after so many differentiable moves."""
     game, rng = game_of(generator, critic), Rng(0)
     draw = game.draw(BATCH, rng, 0)
-    with unrolled(game, OBJECTIVE, draw, rng, moves, rate=0.5):
+    with unrolled_critic(game, OBJECTIVE, draw, rng, moves, rate=0.5):
         (duel,), _ = game.generator_duels(draw, rng)
         return OBJECTIVE.generator(Scores(None, duel.critic(duel.fake)))
 
@@ -78,7 +78,7 @@ def test_unrolling_reaches_where_plain_gradient_moves_would_and_leaves_the_criti
         (slope,) = torch.autograd.grad(loss, twin.weight)
         with torch.no_grad():
             twin.weight.sub_(0.5 * slope)
-    with unrolled(game, OBJECTIVE, draw, rng, 3, rate=0.5):
+    with unrolled_critic(game, OBJECTIVE, draw, rng, 3, rate=0.5):
         foreseen = game.players["critic"](BATCH.real)
     torch.testing.assert_close(foreseen.score, twin(BATCH.real).score)
     assert torch.equal(critic.weight, before)
@@ -91,6 +91,6 @@ def test_prediction_makes_the_last_move_again_and_takes_it_back() -> None:
     with torch.no_grad():
         critic.weight.add_(torch.tensor([0.5, -1.0]))
     now = critic.weight.detach().clone()
-    with predicted(critic, before):
+    with predicted_critic(critic, before):
         assert torch.equal(critic.weight.detach(), now + torch.tensor([0.5, -1.0], dtype=torch.float64))
     assert torch.equal(critic.weight.detach(), now)

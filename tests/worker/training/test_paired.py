@@ -13,7 +13,7 @@ from data.readers.builtin import load
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from worker.evaluation.metrics.pictures import psnr
-from worker.training.numerics import apply, measure
+from worker.training.numerics import apply, local_numerics
 from worker.training.samples import sample_sheet
 from worker.training.trainer import Trainer
 
@@ -30,7 +30,7 @@ def small(family: str, dataset: str | None = None, **overrides: Any) -> Recipe:
 
 
 def trainer(recipe: Recipe) -> Trainer:
-    numerics = measure("cpu", recipe, 1)
+    numerics = local_numerics("cpu", recipe, 1)
     apply(numerics)
     return Trainer(recipe, Batches(recipe, load(recipe.data, None), CPU), CPU, numerics.precision)
 

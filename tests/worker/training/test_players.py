@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from models.spec.training import Adam, Constant, Cosine, Linear, RmsProp, Sgd
-from worker.training.players import Average, Player, optimizer, rate_factor
+from worker.training.players import Average, Player, build_optimizer, rate_factor
 
 
 def test_schedules() -> None:
@@ -22,10 +22,10 @@ def test_schedules() -> None:
 def test_a_move_goes_down_the_sum_of_losses_at_the_scheduled_rate_and_is_clipped() -> None:
     layer = nn.Linear(2, 1, bias=False)
     nn.init.constant_(layer.weight, 0.5)
-    player = Player(layer, optimizer(Sgd(rate=0.1, momentum=0), layer.parameters()), rate=0.1, clip=0.48)
+    player = Player(layer, build_optimizer(Sgd(rate=0.1, momentum=0), layer.parameters()), rate=0.1, clip=0.48)
     x = torch.tensor([[1.0, -1.0]])
     player.backward({"one": layer(x).sum(), "two": 2 * layer(x).sum()})
-    player.slow(0.5)
+    player.scale_rate(0.5)
     player.update()
     torch.testing.assert_close(layer.weight.data, torch.tensor([[0.35, 0.48]]))  # 0.5 - .05 * 3, and clip(0.65)
 
@@ -33,7 +33,7 @@ def test_a_move_goes_down_the_sum_of_losses_at_the_scheduled_rate_and_is_clipped
 @pytest.mark.parametrize("spec", [Adam(rate=0.1), RmsProp(rate=0.1), Sgd(rate=0.1)])
 def test_every_optimizer_goes_downhill(spec: Adam | RmsProp | Sgd) -> None:
     layer = nn.Linear(1, 1, bias=False)
-    player = Player(layer, optimizer(spec, layer.parameters()), spec.rate)
+    player = Player(layer, build_optimizer(spec, layer.parameters()), spec.rate)
     before = layer.weight.item()
     player.backward({"height": layer(torch.ones(1, 1)).sum()})
     player.update()
@@ -49,7 +49,7 @@ def test_average_warms_up_and_takes_running_statistics_along() -> None:
             network.weight.fill_(1.0)
             network.running_mean.fill_(1.0)  # type: ignore[union-attr]
             average.network.weight.fill_(0.0)  # type: ignore[operator]
-        average.follow(step)
+        average.update(step)
         decays.append(1 - average.network.weight.item())  # type: ignore[operator]
     assert decays[0] == pytest.approx(1 / 10)
     assert decays[-1] == pytest.approx(0.9)

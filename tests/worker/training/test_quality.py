@@ -13,9 +13,9 @@ from models.export import export_checkpoint, load_export
 from models.latent import cycling_labels, draw_latent
 from models.rng import Rng
 from models.spec.resolve import resolve
-from worker.training.listener import Finished, Quiet
+from worker.training.listener import Finished, NullListener
 from worker.training.loop import train
-from worker.training.numerics import apply, measure
+from worker.training.numerics import apply, local_numerics
 
 SAMPLES = 1000
 
@@ -33,10 +33,10 @@ def test_cdcgan_on_digits_draws_what_is_asked_and_not_one_prototype_each(
 ) -> None:
     """With a quarter of the default budget, and with the whole."""
     recipe = resolve("cdcgan", dataset="digits", seed=1, budget=budget)[1]
-    numerics = measure("cpu", recipe, threads=1)
+    numerics = local_numerics("cpu", recipe, threads=1)
     apply(numerics)
     data = load(recipe.data, None)
-    ended = train(recipe, data, Quiet(), folder=tmp_path, attempt=1, resume=None, numerics=numerics)
+    ended = train(recipe, data, NullListener(), folder=tmp_path, attempt=1, resume=None, numerics=numerics)
     assert isinstance(ended, Finished)
     assert ended.served is not None
     export_checkpoint(

@@ -15,8 +15,8 @@ from data.readers.builtin import load
 from data.toy import MIXTURES, line_of
 from models.spec.resolve import resolve
 from worker.training import samples
-from worker.training.loop import SAMPLES, sample_every
-from worker.training.samples import Sheet, sample_sheet
+from worker.training.loop import MAX_SAMPLE_SHEETS, sample_every
+from worker.training.samples import SampleSheet, sample_sheet
 from worker.training.trainer import Trainer
 
 
@@ -29,7 +29,7 @@ def begun(family: str, dataset: str, **overrides: Any) -> Trainer:
     return trainer
 
 
-def pixels(sheet: Sheet) -> NDArray[np.uint8]:
+def pixels(sheet: SampleSheet) -> NDArray[np.uint8]:
     return np.asarray(Image.open(io.BytesIO(sheet.draw())))
 
 
@@ -80,7 +80,7 @@ X = line_of(MIXTURES["gaussian1d"])
 def test_the_legend_says_what_of_the_critic_is_drawn(objective: dict[str, Any], curves: int, word: str) -> None:
     trainer = begun("gan", "gaussian1d", objective=objective)
     with torch.no_grad():
-        judged = samples._judged(trainer, X, np.full_like(X, 0.5))
+        judged = samples._critic_curves(trainer, X, np.full_like(X, 0.5))
     assert len(judged) == curves
     label, curve = next(iter(judged.items()))
     assert word in label
@@ -88,13 +88,13 @@ def test_the_legend_says_what_of_the_critic_is_drawn(objective: dict[str, Any], 
     if word == "scaled":
         assert (curve.min(), curve.max()) == (0, 1)
     if "smoothing" in objective:
-        assert judged[samples.OPTIMAL][0] == pytest.approx(0.45), "the best critic of smoothed targets says less"
+        assert judged[samples.OPTIMAL_CURVE][0] == pytest.approx(0.45), "the best critic of smoothed targets says less"
 
 
 @pytest.mark.parametrize("overrides", [{"game": {"packing": 2}}, {"critic": {"minibatch": "discrimination"}}])
 def test_a_critic_that_sees_several_at_once_has_no_curve(overrides: dict[str, Any]) -> None:
     trainer = begun("gan", "gaussian1d", **overrides)
-    assert samples._judged(trainer, X, X) == {}
+    assert samples._critic_curves(trainer, X, X) == {}
     assert pixels(sample_sheet(trainer)).shape == (*line_size()[::-1], 3)
 
 
@@ -111,7 +111,7 @@ def test_strings_are_text_with_the_share_of_valid_ones() -> None:
         return torch.nn.functional.one_hot(torch.tensor([0, 1] * 6), 4).float().expand(len(z), -1, -1)
 
     trainer.average.network.forward = all_alike
-    assert sample_sheet(trainer).values == {"sample/valid": 1.0, "sample/distinct": 1 / samples.STRINGS}
+    assert sample_sheet(trainer).values == {"sample/valid": 1.0, "sample/distinct": 1 / samples.STRINGS_COUNTED}
 
 
 @pytest.mark.parametrize("family", ["autoencoder", "vae"])
@@ -138,4 +138,4 @@ def test_a_job_draws_forty_samples_at_most(steps: int, report_every: int, every:
     recipe = resolve("gan", dataset="ring8", budget={"steps": steps}, overrides={"report_every": report_every})[1]
     assert sample_every(recipe) == every
     drawn = {step for step in range(1, steps + 1) if step % every == 0} | {steps}
-    assert len(drawn) <= SAMPLES + 1
+    assert len(drawn) <= MAX_SAMPLE_SHEETS + 1

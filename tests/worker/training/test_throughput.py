@@ -13,15 +13,14 @@ from models.checkpoint import SavedCheckpoint
 from models.export import export_checkpoint
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve, with_steps
-from worker.training.listener import Quiet
+from worker.training.listener import NullListener
 from worker.training.loop import train
-from worker.training.numerics import apply, measure
-from worker.training.throughput import Pace, steps_within
-from worker.training.throughput import measure as measure_pace
+from worker.training.numerics import apply, local_numerics
+from worker.training.throughput import Throughput, measure_throughput, steps_within
 from worker.training.trainer import NonFinite, Trainer
 
 
-class Newest(Quiet):
+class Newest(NullListener):
     """A listener that keeps the newest checkpoint."""
 
     path: Path
@@ -35,20 +34,25 @@ def timed(minutes: float, **overrides: Any) -> Recipe:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "overrides", "pace", "steps"),
+    ("minutes", "overrides", "throughput", "steps"),
     [
-        (1, {}, Pace(0.06, 0, 0), 1000),
-        (1, {}, Pace(0.01, 0.5, 1.0), 1900),  # 60 s less 40 reports and 21 checkpoints
-        (1, {"report_every": 1}, Pace(0.01, 0.05, 0), 1000),  # a report at each step
-        (1, {"checkpoint_every": 100, "report_every": 1000}, Pace(0.01, 0, 1.0), 2900),  # and one checkpoint at step 0
-        (0.01, {}, Pace(30, 1, 1), 1),
-        (60 * 24 * 30, {}, Pace(1e-9, 0, 0), 100_000_000),
+        (1, {}, Throughput(0.06, 0, 0), 1000),
+        (1, {}, Throughput(0.01, 0.5, 1.0), 1900),  # 60 s less 40 reports and 21 checkpoints
+        (1, {"report_every": 1}, Throughput(0.01, 0.05, 0), 1000),  # a report at each step
+        (
+            1,
+            {"checkpoint_every": 100, "report_every": 1000},
+            Throughput(0.01, 0, 1.0),
+            2900,
+        ),  # and one checkpoint at step 0
+        (0.01, {}, Throughput(30, 1, 1), 1),
+        (60 * 24 * 30, {}, Throughput(1e-9, 0, 0), 100_000_000),
     ],
 )
 def test_steps_reports_and_checkpoints_fit_into_the_minutes(
-    minutes: float, overrides: dict[str, Any], pace: Pace, steps: int
+    minutes: float, overrides: dict[str, Any], throughput: Throughput, steps: int
 ) -> None:
-    assert steps_within(timed(minutes, **overrides), pace) == pytest.approx(steps, rel=0.02)
+    assert steps_within(timed(minutes, **overrides), throughput) == pytest.approx(steps, rel=0.02)
 
 
 def test_cadences_that_were_left_to_us_follow_the_steps_and_others_stay() -> None:
@@ -61,12 +65,12 @@ def test_cadences_that_were_left_to_us_follow_the_steps_and_others_stay() -> Non
 def test_what_was_measured_leaves_no_trace_in_the_weights(tmp_path: Path) -> None:
     """The settled recipe alone decides: a job that measured equals one that was given the steps."""
     recipe = timed(0.01)
-    data, numerics = load(recipe.data, None), measure("cpu", recipe, 1)
+    data, numerics = load(recipe.data, None), local_numerics("cpu", recipe, 1)
     apply(numerics)
     beats: list[None] = []
     trial = tmp_path / "trial"
-    pace = measure_pace(recipe, data, numerics, lambda: beats.append(None), folder=trial)
-    assert min(pace.step, pace.report, pace.save) > 0
+    throughput = measure_throughput(recipe, data, numerics, lambda: beats.append(None), folder=trial)
+    assert min(throughput.step, throughput.report, throughput.checkpoint) > 0
     assert len(beats) >= 3
     assert list(tmp_path.iterdir()) == [trial]
     whole = with_steps(recipe, 12)
@@ -76,7 +80,7 @@ def test_what_was_measured_leaves_no_trace_in_the_weights(tmp_path: Path) -> Non
         torch.manual_seed(len(name))  # what the global generator holds must not matter
         train(whole, data, newest, folder=tmp_path / name, attempt=1, resume=None, numerics=numerics)
         if name == "measured":
-            measure_pace(recipe, data, numerics, lambda: None, folder=trial)
+            measure_throughput(recipe, data, numerics, lambda: None, folder=trial)
         export_checkpoint(whole, newest.path, tmp_path / f"{name}.safetensors")
         exports.append((tmp_path / f"{name}.safetensors").read_bytes())
     assert exports[0] == exports[1]
@@ -84,15 +88,15 @@ def test_what_was_measured_leaves_no_trace_in_the_weights(tmp_path: Path) -> Non
 
 def test_the_pace_is_that_of_the_weights_and_the_disk_that_the_job_begins_with(tmp_path: Path) -> None:
     recipe = timed(0.01)
-    data, numerics = load(recipe.data, None), measure("cpu", recipe, 1)
+    data, numerics = load(recipe.data, None), local_numerics("cpu", recipe, 1)
     apply(numerics)
     device = torch.device("cpu")
     state = Trainer(recipe, Batches(recipe, data, device), device, numerics.precision).state_dict()
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError):
-        measure_pace(recipe, data, numerics, lambda: None, folder=tmp_path / "file" / "trial")
+        measure_throughput(recipe, data, numerics, lambda: None, folder=tmp_path / "file" / "trial")
     for weights in state["generator"].values():
         weights.fill_(torch.nan)
     broken = checkpoint.save(state, tmp_path, 1).path
     with pytest.raises(NonFinite):
-        measure_pace(recipe, data, numerics, lambda: None, folder=tmp_path, start=broken)
+        measure_throughput(recipe, data, numerics, lambda: None, folder=tmp_path, start=broken)

@@ -22,8 +22,8 @@ from forger.wire import JobState
 from models.spec.data import Images
 from models.spec.resolve import resolve
 from tests.support.jobs import export_file, make_job, put_in
-from worker.runners.bulk_pictures import counts, round_robin
-from worker.runners.bulk_sources import data_of
+from worker.runners.bulk_pictures import class_counts, round_robin
+from worker.runners.bulk_sources import own_size_spec
 
 DRAW: dict[str, Any] = {
     "model": None, "n": None, "classes": None, "seed": 3, "temperature": 1.0, "format": "zip", "shard": 10,
@@ -62,12 +62,12 @@ def test_the_classes_take_turns_each_until_it_has_its_pictures() -> None:
 
 
 def test_a_number_alone_is_dealt_out_to_all_classes() -> None:
-    dealt = counts(spec(23))
+    dealt = class_counts(spec(23))
     assert dealt == {label: 3 if label < 3 else 2 for label in range(10)}
     assert Counter(label for label, _ in round_robin(dealt)) == dealt
-    assert counts(spec(7))[9] == 0
-    assert counts(spec(7, family="dcgan")) == {None: 7}
-    assert counts(spec(7, {"2": 7})) == {2: 7}
+    assert class_counts(spec(7))[9] == 0
+    assert class_counts(spec(7, family="dcgan")) == {None: 7}
+    assert class_counts(spec(7, {"2": 7})) == {2: 7}
 
 
 def test_without_a_model_the_newest_that_can_is_meant(database: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_dataset_is_read_at_its_own_size_in_the_models_channels(database: Path
     trained("pix2pix", "cifar10")
     job = lifecycle.create(translation(dataset="digits"))
     assert (job.kind, job.dataset, job.recipe.data.dataset, job.total) == ("translate", "digits", "cifar10", 0)
-    assert data_of("digits", job.recipe) == Images(dataset="digits", side=16, channels=3, classes=10)
+    assert own_size_spec("digits", job.recipe) == Images(dataset="digits", side=16, channels=3, classes=10)
 
 
 def test_damaged_weights_are_refused_and_leave_nothing(database: Path) -> None:

@@ -25,7 +25,7 @@ from models.spec.datasets import DATASETS
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from tests.support.zips import classes, noise, picture, zipped
-from worker.runners.inputs import load
+from worker.runners.inputs import load_data
 
 OLD_S = 10_000
 
@@ -138,7 +138,7 @@ def test_photographs_are_trained_on_in_crops_of_what_they_are(database: Path, mo
     assert any("random crops of 128 px" in note for note in detail.report.notes)
     made = recipes.whole("cyclegan", dataset="streets", seed=None, budget=None, overrides=None)[1]
     assert made.data == Unpaired(dataset="streets", side=128, channels=3, load=200, flip=True)
-    loaded = load(made.data, "train", lambda: None)
+    loaded = load_data(made.data, "train", lambda: None)
     assert loaded.a is not None
     assert loaded.a.shape == (3, 3, 200, 200)
     assert np.array_equal(loaded.a[0].permute(1, 2, 0), np.asarray(noise(240, 200, 0))[:, 20:220])
