@@ -50,8 +50,8 @@ class DuelLosses:
             name = f"{turn}/{_objective_name(self.recipe.objective)}{suffix}"
             losses[name] = weight * getattr(self.objective, turn)(scores)
             for penalty in due:
-                if penalty.of_duels or position == 0:
-                    name = penalty.name + (suffix if penalty.of_duels else "")
+                if penalty.per_duel or position == 0:
+                    name = penalty.name + (suffix if penalty.per_duel else "")
                     rng = self.rng.stream(f"penalty/{name}", number)
                     with self.autocast(off=penalty.in_fp32 or self._unrolls):
                         losses[f"{turn}/{name}"] = penalty(turn, duel, scores, rng)
@@ -72,7 +72,7 @@ class DuelLosses:
 
     def _score(self, turn: Turn, duel: Duel, due: list[Penalty]) -> tuple[Duel, Scores]:
         """Return the duel and both verdicts in fp32; the critic itself runs in fp32 if a penalty takes its gradient."""
-        gradients = {penalty.slopes for penalty in due if penalty.slopes}
+        gradients = {penalty.gradient_at for penalty in due if penalty.gradient_at}
         with self.autocast(off=bool(gradients) or self._unrolls):
             duel = replace(duel, fake=duel.fake.float())
             if "real" in gradients:
