@@ -18,7 +18,7 @@ from app.core.store import Store
 from app.schemas.catalog import DatasetDetail, DatasetIn, DatasetList, DatasetOut
 from app.services.capacity import admission
 from app.services.datasets import catalog
-from data.uploads.survey import Wish
+from data.uploads.survey import UploadOptions
 from models.spec.wording import refusals, schema_of
 
 router = APIRouter(prefix="/datasets", tags=["catalogue"])
@@ -90,8 +90,8 @@ def delete_dataset(name: str) -> None:
     catalog.delete(name)
 
 
-def _wish(asked: DatasetIn) -> Wish:
-    return Wish(asked.fit, None if asked.depth == "auto" else int(asked.depth), asked.labels)
+def _wish(asked: DatasetIn) -> UploadOptions:
+    return UploadOptions(asked.fit, None if asked.depth == "auto" else int(asked.depth), asked.labels)
 
 
 def _asked(fields: dict[str, str]) -> DatasetIn:
