@@ -1,8 +1,8 @@
-"""Parse picture files' containers: the parts that decide the pixels, and metadata. Decodes nothing.
+"""Strip metadata from picture files before they are decoded.
 
-What a file says beside its pixels cannot make it unreadable: `bare` takes it off before a decoder sees it. Kept are
-the pixels' own parts as they are, so that damage to them is still found, and what changes how they look: a colour
-profile, which way is up, which level is transparent.
+So damaged metadata cannot make a picture unreadable. `strip_metadata` keeps the parts of the pixels unchanged, so that
+damage to them is still detected, and returns the metadata that changes how they look: colour profile, orientation and
+transparent level.
 """
 
 import re
@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 PNG, RIFF = b"\x89PNG\r\n\x1a\n", b"RIFF"
-LARGEST_PROFILE = 16 << 20
-"""bytes of a colour profile, unpacked"""
+MAX_PROFILE_BYTES = 16 << 20
+"""most bytes of a colour profile, unpacked"""
 _ORIENTATION = 0x0112
 
 
 @dataclass
-class Bare:
-    """A file without what it says beside its pixels. `skipped` names parts that were damaged, in words.
+class StrippedFile:
+    """A file without metadata. `skipped` describes damaged parts that were left out.
 
-    `orientation` is EXIF's, 1 to 8. `level` is the transparent level of a PNG, of as many samples as it has colours,
-    of `depth` bits each. `profile` is an ICC profile.
+    `orientation` is EXIF's, 1 to 8. `level` is a PNG's transparent level, one sample of `depth` bits per colour
+    channel. `profile` is an ICC profile.
     """
 
     data: bytes
@@ -34,22 +34,22 @@ class Bare:
 
 
 class Damaged(Exception):
-    """The pixels' own parts are not as they were written."""
+    """The error of damaged parts of the pixels."""
 
 
-def bare(data: bytes) -> Bare:
-    """Files that are not understood are left as they are: their decoder says what is wrong. Raises Damaged."""
-    found = Bare(data)
+def strip_metadata(data: bytes) -> StrippedFile:
+    """Strip a file's metadata. Unknown files stay unchanged: their decoder reports the problem. Raises Damaged."""
+    found = StrippedFile(data)
     strip = _stripper(data)
     if strip is not None:
         try:
             strip(data, found)
-        except (struct.error, IndexError, ValueError):  # cut short: the decoder says so
-            return Bare(data)
+        except (struct.error, IndexError, ValueError):  # truncated: the decoder reports it
+            return StrippedFile(data)
     return found
 
 
-def _stripper(data: bytes) -> Callable[[bytes, Bare], None] | None:
+def _stripper(data: bytes) -> Callable[[bytes, StrippedFile], None] | None:
     if data.startswith(PNG):
         return _png
     if data.startswith(b"\xff\xd8\xff"):
@@ -66,18 +66,18 @@ def _stripper(data: bytes) -> Callable[[bytes, Bare], None] | None:
 _KEPT = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND"))
 
 
-def _png(data: bytes, found: Bare) -> None:
-    """Of ancillary chunks tRNS, iCCP and eXIf mean something; one that is damaged is skipped, as are all others."""
+def _png(data: bytes, found: StrippedFile) -> None:
+    """Keep critical chunks, and tRNS of palettes; read tRNS, iCCP and eXIf; skip all other ancillary chunks."""
     kept, colour = [PNG], -1
     for kind, body, whole, crc in _chunks(data):
         if kind == b"IHDR":
             found.depth, colour = body[8], body[9]
         if not kind[0] & 0x20:
             if crc != zlib.crc32(kind + body):
-                raise Damaged(f"the checksum of {_named(kind)} is wrong")
+                raise Damaged(f"the checksum of {_chunk_name(kind)} is wrong")
             kept.append(whole)
         elif crc != zlib.crc32(kind + body):
-            found.skipped.append(f"{_named(kind)} (its checksum is wrong)")
+            found.skipped.append(f"{_chunk_name(kind)} (its checksum is wrong)")
         elif kind == b"tRNS" and colour == 3:
             kept.append(whole)
         elif kind == b"tRNS":
@@ -87,7 +87,7 @@ def _png(data: bytes, found: Bare) -> None:
         elif kind == b"eXIf":
             found.orientation = _orientation(body, "eXIf", found)
         elif kind in _LENGTHS and len(body) not in _LENGTHS[kind]:
-            found.skipped.append(f"{_named(kind)} (it has {len(body)} bytes)")
+            found.skipped.append(f"{_chunk_name(kind)} (it has {len(body)} bytes)")
     found.data = b"".join(kept)
 
 
@@ -95,13 +95,13 @@ _LENGTHS = {b"cHRM": (32,), b"gAMA": (4,), b"pHYs": (9,), b"sRGB": (1,), b"tIME"
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes, int]]:
-    """Kind, body, the whole chunk, and the checksum that it has."""
+    """Yield kind, body, whole chunk, and stored checksum of each chunk."""
     place = len(PNG)
     while place + 8 <= len(data):
         (size,), kind = struct.unpack_from(">I", data, place), data[place + 4 : place + 8]
         whole = data[place : place + 12 + size]
         body = whole[8 : 8 + size]
-        if len(whole) < 12 + size:  # cut short: what is there may be enough for its decoder
+        if len(whole) < 12 + size:  # truncated: the rest may be enough for the decoder
             yield kind, body, whole, zlib.crc32(kind + body)
             return
         yield kind, body, whole, int.from_bytes(whole[-4:])
@@ -110,8 +110,8 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes, int]]:
             return
 
 
-def _level(body: bytes, colour: int, found: Bare) -> tuple[int, ...] | None:
-    """Of grey (0) one sample, of colour (2) three; only as many bits of them count as the picture has."""
+def _level(body: bytes, colour: int, found: StrippedFile) -> tuple[int, ...] | None:
+    """Return the transparent level: one sample for grey (0), three for colour (2), of the picture's depth."""
     samples = {0: 1, 2: 3}.get(colour, 0)
     if len(body) < 2 * samples or not samples:
         found.skipped.append("tRNS (it does not fit the picture)")
@@ -119,11 +119,11 @@ def _level(body: bytes, colour: int, found: Bare) -> tuple[int, ...] | None:
     return tuple(value & ((1 << found.depth) - 1) for value in struct.unpack_from(f">{samples}H", body))
 
 
-def _unpacked_profile(body: bytes, found: Bare) -> bytes | None:
+def _unpacked_profile(body: bytes, found: StrippedFile) -> bytes | None:
     name, _, packed = body.partition(b"\0")
     try:
         unpacker = zlib.decompressobj()
-        profile = unpacker.decompress(packed[1:], LARGEST_PROFILE)
+        profile = unpacker.decompress(packed[1:], MAX_PROFILE_BYTES)
         if not name or not unpacker.eof:
             raise ValueError
     except (zlib.error, ValueError):
@@ -132,26 +132,26 @@ def _unpacked_profile(body: bytes, found: Bare) -> bytes | None:
     return profile
 
 
-def _named(kind: bytes) -> str:
+def _chunk_name(kind: bytes) -> str:
     return kind.decode("ascii", "backslashreplace")
 
 
 # ---- JPEG
 
 _MARKER = re.compile(rb"\xff+([^\x00\xff])")
-_ALONE = frozenset((0x01, *range(0xD0, 0xD9)))
-"""markers that no length follows"""
+_WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
+"""markers without a length"""
 _APP0, _APP1, _APP2, _APP14, _APP15, _COMMENT, _SCAN = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE, 0xDA
 _EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
 
 
-def _jpeg(data: bytes, found: Bare) -> None:
-    """Of what applications add, JFIF's and Adobe's segments say how colours are stored; the rest is taken off."""
+def _jpeg(data: bytes, found: StrippedFile) -> None:
+    """Keep the segments of the pixels, and JFIF and Adobe segments, which say how colours are stored."""
     kept, place, profile = [data[:2]], 2, dict[int, bytes]()
     count = 0
     while segment := _MARKER.search(data, place):
         marker, start = segment[1][0], segment.end()
-        if marker in _ALONE:
+        if marker in _WITHOUT_LENGTH:
             kept.append(data[place:start])
             place = start
             continue
@@ -165,7 +165,7 @@ def _jpeg(data: bytes, found: Bare) -> None:
             profile[body[12]], count = body[14:], body[13]
         elif marker == _APP0 and body.startswith(b"JFIF\0") and len(body) >= 14:
             kept.append(_segment(marker, body[:12] + b"\0\0"))  # without its thumbnail
-        elif _says_how(marker, body):
+        elif _is_needed(marker, body):
             kept.append(whole)
         place = end
     found.data = b"".join([*kept, data[place:]])
@@ -175,8 +175,8 @@ def _jpeg(data: bytes, found: Bare) -> None:
         found.skipped.append("ICC profile (parts of it are missing)")
 
 
-def _says_how(marker: int, body: bytes) -> bool:
-    """Whether a segment belongs to the pixels."""
+def _is_needed(marker: int, body: bytes) -> bool:
+    """Return whether a segment is needed to decode the pixels."""
     if marker == _APP14:
         return body.startswith(b"Adobe") and len(body) >= 12
     return not _APP0 <= marker <= _APP15 and marker != _COMMENT
@@ -191,7 +191,7 @@ def _segment(marker: int, body: bytes) -> bytes:
 _ICC_FLAG, _EXIF_FLAG, _XMP_FLAG = 0x20, 0x08, 0x04
 
 
-def _webp(data: bytes, found: Bare) -> None:
+def _webp(data: bytes, found: StrippedFile) -> None:
     kept, place = [], 12
     while place + 8 <= len(data):
         kind, (size,) = data[place : place + 4], struct.unpack_from("<I", data, place + 4)
@@ -218,7 +218,7 @@ _PIXELS = frozenset((
     256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325, 332, 334, 338,
     339, 347, 512, 513, 514, 515, 517, 518, 519, 520, 521, 529, 530, 531, 532,
 ))  # fmt: skip
-"""tags that say how pixels are stored"""
+"""tags that describe how pixels are stored"""
 _PROFILE = 34675
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """bytes of a value, by its type"""
@@ -226,7 +226,7 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 
 @dataclass(frozen=True)
 class _Layout:
-    """How a TIFF writes numbers: 4 bytes for an offset, or 8 in a BigTIFF."""
+    """The byte order and number sizes of a TIFF: offsets have 4 bytes, 8 in a BigTIFF."""
 
     order: str
     large: bool
@@ -241,12 +241,12 @@ class _Layout:
 
     @property
     def entry(self) -> struct.Struct:
-        """Tag, type, count, and the values or where they are."""
+        """Tag, type, count, and the values or their offset."""
         return struct.Struct(self.order + ("HHQ8s" if self.large else "HHI4s"))
 
 
-def _tiff(data: bytes, found: Bare) -> None:
-    """A list of the tags that pixels need, of the first page, is put behind the file and named at its beginning."""
+def _tiff(data: bytes, found: StrippedFile) -> None:
+    """Append a list of the first page's pixel tags to the file, and let the header point to it."""
     layout = _Layout(*_TIFF[data[:4]])
     head = 8 if layout.large else 4
     entries = [
@@ -267,12 +267,12 @@ def _entries(data: bytes, place: int, layout: _Layout) -> list[tuple[int, int, i
     return [layout.entry.unpack_from(data, start + number * layout.entry.size) for number in range(count)]
 
 
-def _tiff_profile(data: bytes, layout: _Layout, place: int, found: Bare) -> bytes | None:
+def _tiff_profile(data: bytes, layout: _Layout, place: int, found: StrippedFile) -> bytes | None:
     for tag, kind, count, value in _entries(data, place, layout):
         if tag == _PROFILE:
             size = count * _SIZES.get(kind, 1)
             at = layout.offset.unpack(value)[0]
-            if at + size <= len(data) and size <= LARGEST_PROFILE:
+            if at + size <= len(data) and size <= MAX_PROFILE_BYTES:
                 return data[at : at + size]
             found.skipped.append("ICC profile (it lies beyond the end of the file)")
     return None
@@ -283,8 +283,8 @@ def _tiff_profile(data: bytes, layout: _Layout, place: int, found: Bare) -> byte
 _EXIF_ITEM = re.compile(rb"(infe[\x02\x03].{3}(?:.{4}|.{6}))Exif", re.DOTALL)
 
 
-def _boxes(data: bytes, found: Bare) -> None:
-    """The list of items calls EXIF something else: which way is up is a property of the picture in these formats."""
+def _boxes(data: bytes, found: StrippedFile) -> None:
+    """Rename the EXIF item, so that decoders ignore it: in these formats orientation is a property of the picture."""
     place = 0
     while place + 8 <= len(data):
         size = int.from_bytes(data[place : place + 4])
@@ -299,10 +299,10 @@ def _boxes(data: bytes, found: Bare) -> None:
 # ---- EXIF
 
 
-def _orientation(block: bytes, name: str, found: Bare) -> int:
+def _orientation(block: bytes, name: str, found: StrippedFile) -> int:
     """Return the orientation of an EXIF block, 1 to 8; 1 where it is absent or invalid."""
     if block[:4] not in _TIFF:
-        found.skipped.append(f"{name} (it is none)")
+        found.skipped.append(f"{name} (it is invalid)")
         return 1
     layout = _Layout(*_TIFF[block[:4]])
     try:
@@ -312,6 +312,6 @@ def _orientation(block: bytes, name: str, found: Bare) -> int:
         return 1
     for tag, kind, _, value in entries:
         if tag == _ORIENTATION and kind == 3:
-            said = struct.unpack_from(layout.order + "H", value)[0]
-            return said if 1 <= said <= 8 else 1
+            orientation = struct.unpack_from(layout.order + "H", value)[0]
+            return orientation if 1 <= orientation <= 8 else 1
     return 1

@@ -1,4 +1,4 @@
-"""The idx files of MNIST and Fashion-MNIST."""
+"""Reader of the idx files of MNIST and Fashion-MNIST."""
 
 import gzip
 import hashlib
@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from data.readers.base import Beat, DatasetMissing, Split, unheard
-from data.readers.pictures import Pixels, first_file, folders_of
+from data.readers.base import Beat, DatasetMissing, Split, no_heartbeat
+from data.readers.pictures import Pixels, dataset_folders, first_existing_file
 from models import durable
 
 
 @dataclass(frozen=True)
 class IdxSet:
-    """Where four idx files live: their folder, a host that has them, their sha256 when gzipped."""
+    """The source of a dataset's four idx files: folder, download URL, and sha256 of the gzipped files."""
 
     title: str
     folder: str
@@ -49,57 +49,59 @@ IDX_SETS = {
     ),
 }
 DOWNLOAD_TIMEOUT_S = 30
-LARGEST_DOWNLOAD, READ_BYTES = 64 << 20, 1 << 18
+MAX_DOWNLOAD_BYTES, READ_BYTES = 64 << 20, 1 << 18
 
 
 def read_pair(
-    name: str, split: Split, root: Path | None, downloads: Path | None, beat: Beat = unheard
+    name: str, split: Split, root: Path | None, downloads: Path | None, beat: Beat = no_heartbeat
 ) -> tuple[Pixels, Pixels]:
-    """Grey pictures uint8 [N, H, W] and labels uint8 [N] of one of IDX_SETS."""
+    """Read grey pictures uint8 [N, H, W] and labels uint8 [N] of one of IDX_SETS. Raises DatasetMissing."""
     idx = IDX_SETS[name]
     prefix = "train" if split == "train" else "t10k"
-    folders = folders_of(idx.folder, root, downloads)
-    images = read_idx(_find(idx, f"{prefix}-images-idx3-ubyte", folders, beat), dimensions=3)
-    labels = read_idx(_find(idx, f"{prefix}-labels-idx1-ubyte", folders, beat), dimensions=1)
+    folders = dataset_folders(idx.folder, root, downloads)
+    images = read_idx(_file_of(idx, f"{prefix}-images-idx3-ubyte", folders, beat), dimensions=3)
+    labels = read_idx(_file_of(idx, f"{prefix}-labels-idx1-ubyte", folders, beat), dimensions=1)
     if len(images) != len(labels):
-        raise DatasetMissing(f"{idx.title} has {len(images)} pictures but {len(labels)} labels; fetch its files again.")
+        raise DatasetMissing(
+            f"{idx.title} has {len(images)} pictures but {len(labels)} labels; download its files again."
+        )
     return images, labels
 
 
-def _find(idx: IdxSet, name: str, folders: list[Path], beat: Beat) -> Path:
-    """The first of the files that is there, plain or gzipped; else it is fetched into the last folder."""
-    if (path := first_file(folders, name, f"{name}.gz")) is not None:
+def _file_of(idx: IdxSet, name: str, folders: list[Path], beat: Beat) -> Path:
+    """Return the file's path, plain or gzipped; download it into the last folder if it is in none."""
+    if (path := first_existing_file(folders, name, f"{name}.gz")) is not None:
         return path
     advice = (
         f"Put the four idx files of {idx.title} (plain or .gz) into the folder {idx.folder}/ of your datasets "
         "and set FORGER_DATA to the folder that holds it."
     )
     if not folders:
-        raise DatasetMissing(f"{idx.title} is not here. {advice}")
+        raise DatasetMissing(f"The files of {idx.title} are missing. {advice}")
     try:
-        return _fetch(idx.host + f"{name}.gz", idx.sums[name], folders[-1] / f"{name}.gz", beat)
+        return _download(idx.host + f"{name}.gz", idx.sums[name], folders[-1] / f"{name}.gz", beat)
     except (OSError, ValueError) as error:
         raise DatasetMissing(
-            f"{idx.title} is not in {folders[-1]} and could not be fetched ({error}). {advice}"
+            f"{idx.title} is not in {folders[-1]} and could not be downloaded ({error}). {advice}"
         ) from error
 
 
-def _fetch(url: str, sha256: str, target: Path, beat: Beat = unheard) -> Path:
-    """Download once, check, then put in place whole."""
+def _download(url: str, sha256: str, target: Path, beat: Beat = no_heartbeat) -> Path:
+    """Download a file, verify its sha256, and write it atomically. Raises ValueError for another checksum."""
     content = bytearray()
     with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_S) as answer:
-        while len(content) < LARGEST_DOWNLOAD and (part := answer.read(READ_BYTES)):
+        while len(content) < MAX_DOWNLOAD_BYTES and (part := answer.read(READ_BYTES)):
             content += part
             beat()
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise ValueError(f"{url} answered other bytes than expected")
+        raise ValueError(f"{url} returned other bytes than expected")
     with durable.atomic_write(target) as incoming:
         incoming.write_bytes(content)
     return target
 
 
 def read_idx(path: Path, *, dimensions: int) -> Pixels:
-    """An idx file of bytes, plain or gzipped, as a read-only uint8 array of so many dimensions."""
+    """Read an idx file of bytes, plain or gzipped, as a read-only uint8 array. Raises DatasetMissing."""
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         magic, *shape = struct.unpack_from(f">{dimensions + 1}I", content)
@@ -107,4 +109,4 @@ def read_idx(path: Path, *, dimensions: int) -> Pixels:
             raise ValueError(f"its first number is {magic:#x}")
         return np.frombuffer(content, np.uint8, offset=4 * (dimensions + 1)).reshape(shape)
     except (OSError, EOFError, ValueError, struct.error) as error:
-        raise DatasetMissing(f"{path} is not a whole idx file ({error}); replace it or remove it.") from error
+        raise DatasetMissing(f"{path} is not a complete idx file ({error}); replace it or remove it.") from error

@@ -1,4 +1,4 @@
-"""Helpers of readers of pictures: sizes, channels, free disk."""
+"""Helpers of readers of pictures: resizing, channels, memory, files."""
 
 import math
 import tempfile
@@ -11,22 +11,25 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from data.readers.base import Beat, DatasetMissing, unheard
+from data.readers.base import Beat, DatasetMissing, no_heartbeat
 
 Pixels = NDArray[np.uint8]
-MODE = {1: "L", 3: "RGB"}
-TOGETHER = 16
-"""pictures whose colours are mixed at a time"""
+PILLOW_MODES = {1: "L", 3: "RGB"}
+PICTURES_PER_CHUNK = 16
+"""pictures that are converted to grey at a time"""
 MEMORY_BUDGET = 1 << 30
-"""pictures above this many bytes are memory-mapped"""
-GREY = (0.299, 0.587, 0.114)
-"""shares of red, green and blue"""
+"""bytes above which pictures are memory-mapped"""
+LUMA_WEIGHTS = (0.299, 0.587, 0.114)
+"""weights of red, green and blue in grey"""
 
 
-def sized(pictures: Pixels, side: int, channels: int, beat: Beat = unheard) -> Tensor:
-    """Pictures uint8 [N, H, W] (grey) or [N, 3, H, W] (colour) as uint8 [N, channels, side, side]; a beat for each."""
-    mode = mode_of(channels)
-    out = room((len(pictures), channels, side, side))
+def resize_all(pictures: Pixels, side: int, channels: int, beat: Beat = no_heartbeat) -> Tensor:
+    """Resize pictures uint8 [N, H, W] (grey) or [N, 3, H, W] (colour) to uint8 [N, channels, side, side].
+
+    Calls `beat` after each picture.
+    """
+    mode = pillow_mode(channels)
+    out = allocate((len(pictures), channels, side, side))
     grey = pictures.ndim == 3
     if pictures.shape[-2:] == (side, side) and (grey or channels == 3):
         return out.copy_(torch.from_numpy(pictures[:, None].copy() if grey else pictures.copy()))
@@ -38,23 +41,23 @@ def sized(pictures: Pixels, side: int, channels: int, beat: Beat = unheard) -> T
     return out
 
 
-def with_channels(colour: Tensor, channels: int) -> Tensor:
-    """uint8 [N, 3, S, S] as it is, or as grey [N, 1, S, S]."""
-    if mode_of(channels) == "RGB":
+def to_channels(colour: Tensor, channels: int) -> Tensor:
+    """Return colour pictures uint8 [N, 3, S, S] unchanged, or as grey [N, 1, S, S]."""
+    if pillow_mode(channels) == "RGB":
         return colour
-    shares, parts = torch.tensor(GREY).view(1, 3, 1, 1), torch.split(colour, TOGETHER)
+    shares, parts = torch.tensor(LUMA_WEIGHTS).view(1, 3, 1, 1), torch.split(colour, PICTURES_PER_CHUNK)
     return torch.cat([(part * shares).sum(dim=1, keepdim=True).round().to(torch.uint8) for part in parts])
 
 
-def mode_of(channels: int) -> str:
-    """Pillow's."""
-    if channels not in MODE:
+def pillow_mode(channels: int) -> str:
+    """Return Pillow's mode for 1 or 3 channels. Raises DatasetMissing for others."""
+    if channels not in PILLOW_MODES:
         raise DatasetMissing(f"The built-in pictures have 1 or 3 channels, not {channels}; change data.channels.")
-    return MODE[channels]
+    return PILLOW_MODES[channels]
 
 
-def room(shape: tuple[int, ...]) -> Tensor:
-    """An empty uint8 tensor: in memory, or above the budget in a mapped file that leaves no name behind."""
+def allocate(shape: tuple[int, ...]) -> Tensor:
+    """Allocate a uint8 tensor: in memory, or above MEMORY_BUDGET in a memory-mapped, already unlinked file."""
     size = math.prod(shape)
     if size <= MEMORY_BUDGET:
         return torch.empty(shape, dtype=torch.uint8)
@@ -62,11 +65,11 @@ def room(shape: tuple[int, ...]) -> Tensor:
         return torch.from_file(file.name, shared=True, size=size, dtype=torch.uint8).view(shape)
 
 
-def folders_of(folder: str, *roots: Path | None) -> list[Path]:
-    """Where a dataset's folder may be."""
+def dataset_folders(folder: str, *roots: Path | None) -> list[Path]:
+    """Return the possible folders of a dataset, one per root."""
     return [root / folder for root in roots if root is not None]
 
 
-def first_file(folders: Sequence[Path], *names: str) -> Path | None:
-    """The first of these files that is there."""
+def first_existing_file(folders: Sequence[Path], *names: str) -> Path | None:
+    """Return the first of these files that exists, or None."""
     return next((path for folder in folders for name in names if (path := folder / name).is_file()), None)

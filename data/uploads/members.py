@@ -1,18 +1,18 @@
-"""Sort an archive's members by their names: pictures, unread formats, tables, litter."""
+"""Sort an archive's members by name into pictures, unread formats, tables and litter."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from data.decode import FOREIGN, SUFFIXES
+from data.decode import SUFFIXES, UNREAD_SUFFIXES
 from data.errors import Refused
 from data.uploads.read_untrusted import parts_of
 from data.uploads.zip_names import natural_key
 
 Parts = tuple[str, ...]
 Rooted = dict[str, Parts]
-"""Members, by what the zip calls them, with their folders and file name; an empty folder's file name is ''."""
+"""members by their names in the zip, with folders and file name; an empty folder's file name is ''"""
 TABLES = ("labels.csv", "metadata.csv", "dataset.json")
-"""files that may say the classes of pictures"""
+"""files that may list the classes of pictures"""
 _ARCHIVES = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"))
 _LITTER = frozenset((
     "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "#recycle", "$recycle.bin", "lost+found",
@@ -22,9 +22,9 @@ _LITTER = frozenset((
 
 @dataclass(frozen=True)
 class Listing:
-    """What a zip holds: of each file its path, composed (NFC), by the name that the zip has for it; and its folders.
+    """A zip's files, as paths in NFC by their names in the zip, and its folders.
 
-    `guessed` is the encoding in which names were read that do not say theirs.
+    `guessed` is the guessed encoding of names that do not state theirs.
     """
 
     files: Mapping[str, str]
@@ -33,8 +33,8 @@ class Listing:
 
 
 @dataclass(frozen=True)
-class Sorted:
-    """Members by what they are. `foreign` are pictures that cannot be read here, `empty` folders without a file."""
+class SortedMembers:
+    """Members by kind. `foreign` are pictures of unread formats, `empty` are folders without a file."""
 
     pictures: Rooted
     foreign: Rooted
@@ -43,8 +43,8 @@ class Sorted:
     ignored: Rooted
 
 
-def sort_out(listing: Listing) -> Sorted:
-    """An archive among the members is refused: it would hide what it holds. Raises Refused."""
+def sort_members(listing: Listing) -> SortedMembers:
+    """Sort the members by kind. Raises Refused for an archive among them, or if there are no pictures."""
     kinds: dict[str, dict[str, Parts]] = {"picture": {}, "foreign": {}, "table": {}, "ignored": {}}
     filled = set[Parts]()
     for name, path in listing.files.items():
@@ -58,25 +58,25 @@ def sort_out(listing: Listing) -> Sorted:
     if not kinds["picture"]:
         raise _no_pictures(kinds["foreign"])
     empty = _empty(listing.folders, filled)
-    return Sorted(kinds["picture"], kinds["foreign"], empty, kinds["table"], kinds["ignored"])
+    return SortedMembers(kinds["picture"], kinds["foreign"], empty, kinds["table"], kinds["ignored"])
 
 
 def is_litter(parts: Parts) -> bool:
-    """Whether a member is hidden, or left behind by an operating system or a tool, wherever it lies."""
+    """Return whether a member is hidden, or written by an operating system or a tool, at any depth."""
     return any(part.startswith((".", "~$")) or part.casefold() in _LITTER for part in parts)
 
 
 def suffix(name: str) -> str:
-    """The ending, in small letters, with its dot."""
+    """Return the suffix in lower case, with its dot."""
     dot = name.rfind(".")
     return name[dot:].casefold() if dot > 0 else ""
 
 
-def counted(foreign: Rooted) -> str:
-    """'3 HEIC and 1 TGA pictures'."""
+def count_by_format(foreign: Rooted) -> str:
+    """Return a phrase such as '3 HEIC and 1 TGA pictures'."""
     kinds = [suffix(parts[-1])[1:].upper() for parts in foreign.values()]
-    each = [f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds))]
-    return f"{' and '.join(each)} picture{'s' if len(kinds) > 1 else ''}"
+    counts = [f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds))]
+    return f"{' and '.join(counts)} picture{'s' if len(kinds) > 1 else ''}"
 
 
 def refused(sentence: str, code: str = "unclear_layout", pointer: str = "/file") -> Refused:
@@ -89,27 +89,26 @@ def _kind(name: str) -> str:
         return "table"
     if ending in _ARCHIVES:
         return "archive"
-    return "picture" if ending in SUFFIXES else "foreign" if ending in FOREIGN else "ignored"
+    return "picture" if ending in SUFFIXES else "foreign" if ending in UNREAD_SUFFIXES else "ignored"
 
 
 def _empty(folders: Sequence[str], filled: set[Parts]) -> dict[str, Parts]:
-    """Folders in which nothing lies, the innermost ones."""
-    said = {parts_of(folder) for folder in folders}
-    above = {parts[:depth] for parts in said for depth in range(len(parts))}
-    return {
-        "/".join(parts) + "/": (*parts, "") for parts in sorted(said - filled - above) if parts and not is_litter(parts)
-    }
+    """Return the innermost empty folders."""
+    all_folders = {parts_of(folder) for folder in folders}
+    parents = {parts[:depth] for parts in all_folders for depth in range(len(parts))}
+    empty = sorted(all_folders - filled - parents)
+    return {"/".join(parts) + "/": (*parts, "") for parts in empty if parts and not is_litter(parts)}
 
 
 def _no_pictures(foreign: Rooted) -> Refused:
     endings = ", ".join(sorted(SUFFIXES))
     if foreign:
-        sentence = f"The zip holds no pictures that can be read here, but {counted(foreign)}. Send {endings}."
+        sentence = f"The zip holds no pictures that can be read here, but {count_by_format(foreign)}. Send {endings}."
     else:
         sentence = f"The zip holds no pictures: no member's name ends in {endings}."
     return refused(sentence, "no_pictures")
 
 
 def in_order(names: Mapping[str, Parts]) -> tuple[str, ...]:
-    """Members in the natural order of their paths."""
+    """Return members in the natural order of their paths."""
     return tuple(sorted(names, key=lambda name: (natural_key("/".join(names[name])), name)))

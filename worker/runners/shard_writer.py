@@ -61,9 +61,9 @@ class ShardWriter:
             if example.label is not None:
                 rows.append((name, example.label, self.class_names[example.label], example.index))
         if rows:
-            archive.writestr(ZipInfo(LABELS, _ZIP_TIME), csv_text.text(csv_text.LABELLED, rows))
+            archive.writestr(ZipInfo(LABELS, _ZIP_TIME), csv_text.to_csv(csv_text.LABEL_COLUMNS, rows))
         if left_out:
-            archive.writestr(ZipInfo(LEFT_OUT, _ZIP_TIME), csv_text.text(("file", "reason"), left_out))
+            archive.writestr(ZipInfo(LEFT_OUT, _ZIP_TIME), csv_text.to_csv(("file", "reason"), left_out))
 
     def _write_npz(self, archive: ZipFile, examples: Iterable[ShardExample], first: int, count: int) -> None:
         labels: list[int] = []

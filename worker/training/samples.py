@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from data.batches import Batches, scaled
 from data.images import Pixels, encode, levels, line_plot, scatter, sheet, text_sheet
-from data.toy import MIXTURES, VALID, kernel_density, line_of, spelled
+from data.toy import MIXTURES, VALID, kernel_density, line_through, spell
 from models.games.paired import paired_examples
 from models.latent import cycling_labels, draw_latent
 from models.nets.autoencoder import Autoencoder
@@ -108,7 +108,7 @@ def _points_plot(trainer: Trainer, beat: Callable[[], None]) -> Callable[[], byt
     if points.shape[1] == 2:
         real = trainer.batches.real[:n].cpu().numpy()
         return lambda: encode(scatter(points, SCATTER_SIDE, real, mixture.modes))
-    x = line_of(mixture)
+    x = line_through(mixture)
     density, fake_density = mixture.density(x[:, None]), kernel_density(points[:, 0], x)
     total = density + fake_density
     optimal = np.divide(density, total, out=np.full_like(x, np.nan), where=total > MIN_DENSITY)
@@ -149,7 +149,7 @@ def _strings_sheet(trainer: Trainer, beat: Callable[[], None]) -> SampleSheet:
     valid = VALID[name](symbols) if name in VALID else None
     if valid is not None:
         values["sample/valid"] = float(valid.mean())
-    shown = spelled(symbols[:STRINGS_SHOWN], DATASETS[name].alphabet)
+    shown = spell(symbols[:STRINGS_SHOWN], DATASETS[name].alphabet)
     return SampleSheet.of(text_sheet(shown, None if valid is None else valid[:STRINGS_SHOWN].tolist()), values)
 
 

@@ -20,7 +20,7 @@ from app.api.requests import uploads
 from app.core.settings import get_settings
 from app.core.store import Store
 from app.main import create_app
-from data.archive import Index
+from data.archive import ArchiveIndex
 from data.uploads import report as intake_report
 from forger.cli.datasets import findings
 from forger.schemas.dataset_report import Report, Span, Transform
@@ -199,7 +199,7 @@ def test_the_index_names_what_is_used_in_a_fixed_order(client: TestClient) -> No
 
     files = catalog.files("mixed")
     assert files is not None
-    index = Index.from_bytes(files.index.read_bytes())
+    index = ArchiveIndex.from_bytes(files.index.read_bytes())
     assert index.train.piles == (
         ("cat/clear.png", "cat/deep.png", "cat/grey.pgm", "cat/turned.jpg",
          "dog/colour.webp", "dog/flat.png", "dog/same.bmp"),
