@@ -32,7 +32,7 @@ class Ordered(SupervisorLink):
         self.beats += 1
         if self.beats == self._at:
             self._order()
-            self.wanted = "as the row says"
+            self.order = "as the row says"
 
 
 def on_an_upload() -> JobView:
@@ -115,4 +115,4 @@ def test_an_extension_that_goes_on_from_before_it_says_what_is_lost(database: Pa
     assert (ended.state, ended.step) == (JobState.SUCCEEDED, 6)
     reasons = [event.data["reason"] for event in lifecycle.events(job.id) if event.type == "exactness_lost"]
     assert len(reasons) == damaged
-    assert all("extended at step 4 and goes on from step 2" in reason for reason in reasons)
+    assert all("extended at step 4 and continues from step 2" in reason for reason in reasons)
