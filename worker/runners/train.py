@@ -29,6 +29,7 @@ from worker.runners.timing import RemainingTime, StartupTimer
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
     from data.readers.builtin import Data
+    from models.checkpoint import SavedCheckpoint
     from worker.training.health import Health, LiveEvaluation
     from worker.training.listener import Finished, StepReport, Stop
     from worker.training.numerics import Numerics
