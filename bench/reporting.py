@@ -49,14 +49,14 @@ class Timed(ReportWriter):
 
     spent = behind = 0.0
 
-    def add(self, step: int, values: Mapping[str, float | None], draw: DrawPng | None = None) -> None:
+    def add_report(self, step: int, values: Mapping[str, float | None], draw: DrawPng | None = None) -> None:
         began = time.perf_counter()
-        super().add(step, values, draw)
+        super().add_report(step, values, draw)
         self.spent += time.perf_counter() - began
 
-    def note(self, note: JobWrite) -> None:
+    def add_write(self, note: JobWrite) -> None:
         began = time.perf_counter()
-        super().note(note)
+        super().add_write(note)
         self.spent += time.perf_counter() - began
 
     def flush(self) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes be
 
 
 class EvaluateRunner:
-    """One attempt. An evaluation that is paused or tried again starts anew: it takes minutes and comes out equal."""
+    """One attempt. It always starts from the beginning: an evaluation takes minutes and gives the same figures."""
 
     def __init__(self, job: JobView, spec: Evaluate, fence: int, link: SupervisorLink) -> None:
         self._job = job
@@ -31,9 +31,9 @@ class EvaluateRunner:
         self._link = link
 
     def run(self) -> None:
-        """Measures, or is called off; the job's row says which."""
+        """Evaluate, or stop when ordered to; the job's row says which."""
         try:
-            with memory_advice("ask for a smaller n"):
+            with memory_advice("request a smaller n"):
                 self._run()
         except StopRequested:
             attempts.stopped(self._job.id, self._fence)
@@ -46,7 +46,7 @@ class EvaluateRunner:
         self._beat()
         recipe, step, generator = self._generator()
         self._beat()
-        found = evaluate(
+        evaluation = evaluate(
             recipe,
             generator.to(device),
             step,
@@ -59,13 +59,13 @@ class EvaluateRunner:
             beat=self._beat,
             only=spec.figures,
         )
-        report = json.dumps(null_if_not_finite(found.as_dict()), indent=2).encode()
-        figures = null_if_not_finite(found.figures)
-        attempts.measured(self._job.id, self._fence, figures, found.provenance, report, found.picture)
+        report = json.dumps(null_if_not_finite(evaluation.as_dict()), indent=2).encode()
+        figures = null_if_not_finite(evaluation.figures)
+        attempts.measured(self._job.id, self._fence, figures, evaluation.provenance, report, evaluation.picture)
 
     def _generator(self) -> "tuple[Recipe, int, nn.Module]":
-        """The recipe and the generator that serves: of a checkpoint its average, made ready as for an export."""
-        from models.export import load_averaged, load_generator
+        """Return the recipe, the step and the generator of a model, or of a checkpoint as it would be exported."""
+        from models.export import averaged, load_whole
 
         weights = self._spec.weights
         path = inputs.verified_weights(self._job.id, weights, self._beat)
@@ -77,12 +77,12 @@ class EvaluateRunner:
         return load_data(self._spec.recipe.data, split, self._beat)
 
     def _beat(self) -> None:
-        """Between two stages. Raises CalledOff."""
+        """Send a heartbeat between two parts of the work. Raises StopRequested."""
         self._link.check_stop(0)
 
 
 def null_if_not_finite(value: Any) -> Any:
-    """JSON with null for what was not finite."""
+    """Replace every float that is not finite by None in a value of dicts, lists, tuples and scalars."""
     match value:
         case float():
             return value if math.isfinite(value) else None

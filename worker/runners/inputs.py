@@ -46,7 +46,7 @@ def load_data(spec: DataSpec, split: "Split", beat: Callable[[], None]) -> "Data
 
 
 def read_data(spec: DataSpec, split: "Split", files: Files | None, beat: Callable[[], None]) -> "Data":
-    """As `load_data`, of `files` where the dataset was uploaded; without the database."""
+    """Load a split as `load_data` does, but without the database; `files` are those of an uploaded dataset."""
     from data.readers import builtin
     from data.readers.uploads import Upload, load_upload
 

@@ -14,39 +14,39 @@ from forger.wire import TRANSLATE
 from models.errors import JobFailure
 
 ESTIMATE_FACTOR = 2
-"""times the estimate that a training may take"""
+"""multiple of its memory estimate that a job may use"""
 RESERVED_BYTES = 1 << 30
-"""bytes of addresses that are counted and not used: stacks of threads, what the allocator keeps in advance"""
+"""address space that the limit counts though it is not used: thread stacks and what the allocator reserves"""
 OUT_OF_MEMORY_MESSAGES = ("DefaultCPUAllocator", "std::bad_alloc", "could not create a memory")
-"""of torch's allocator, of C++ and of oneDNN, in the words of their errors"""
+"""parts of the messages of torch's allocator, of C++ and of oneDNN when memory runs out"""
 
 
 class OutOfMemory(JobFailure):
-    """The message says what to change."""
+    """The job ran out of memory. The message says what to change."""
 
     code = "out_of_memory"
 
 
 def limit_memory(job: JobView) -> None:
-    """Let this process, and each that it starts, take no more than twice its estimate, nor than max_memory_bytes.
+    """Limit this process and its children to twice the job's estimate, and to max_memory_bytes at most.
 
-    An allocation beyond fails with an error that `no_memory` knows. Where a GPU computes nothing is bounded here: its
-    driver maps far more than it uses, and the job's tensors lie in memory of its own.
+    An allocation beyond the limit raises an error that `is_out_of_memory` recognises. Set no limit on a GPU: its
+    driver maps far more memory than it uses, and the job's tensors lie in the GPU's own memory.
     """
     settings = get_settings()
     if sys.platform != "linux" or (settings.device != "cpu" and machine.gpus()):
         return
-    most = settings.max_memory_bytes
+    limit = settings.max_memory_bytes
     if job.estimate is not None:
-        most = min(most, ESTIMATE_FACTOR * job.estimate.memory_bytes)
+        limit = min(limit, ESTIMATE_FACTOR * job.estimate.memory_bytes)
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    soft = most + RESERVED_BYTES + _mapped_bytes(job)
+    soft = limit + RESERVED_BYTES + _mapped_bytes(job)
     resource.setrlimit(resource.RLIMIT_DATA, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
 def _mapped_bytes(job: JobView) -> int:
-    """Bytes of an upload that it reads: the kernel counts the whole mapping, though its pages can be given back."""
-    if job.kind == TRANSLATE:  # it reads one picture after the other
+    """Return the bytes of an uploaded dataset that the job maps: the kernel counts them all, in memory or not."""
+    if job.kind == TRANSLATE:  # reads one picture after the other instead
         return 0
     data = job.recipe.data
     info = catalog.all_datasets().get(data.dataset)
@@ -54,14 +54,14 @@ def _mapped_bytes(job: JobView) -> int:
 
 
 def lift_memory_limit() -> None:
-    """Leave room for the words that tell how it ended."""
+    """Lift the limit, so that there is memory to record how the job ended."""
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
 
 
 @contextmanager
 def memory_advice(advice: str) -> Iterator[None]:
-    """Raise OutOfMemory with `advice` where the block runs out of memory."""
+    """Raise OutOfMemory with `advice` if the block runs out of memory."""
     try:
         yield
     except Exception as error:
@@ -71,7 +71,7 @@ def memory_advice(advice: str) -> Iterator[None]:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Of the machine or of its accelerator."""
+    """Return whether the error says that the machine's or the accelerator's memory ran out."""
     import torch
 
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):

@@ -13,24 +13,24 @@ if TYPE_CHECKING:  # torch takes seconds to import
 
 
 def agree_numerics(job: JobView, fence: int) -> "Numerics":
-    """Agree on the job's numerics and set this process up for them, before any tensor is computed.
+    """Return the job's numerics and set this process up for them. Call it before any tensor is computed.
 
-    Where this machine cannot give those of the first attempt, the job says why in an event. Raises TooFewDevices.
+    Record an event `exactness_lost` if this machine cannot give the bytes of the first attempt. Raises TooFewDevices.
     """
     from worker.training import numerics
 
     here = _local_numerics(job)
     stored = attempts.settle_numerics(job.id, fence, here.as_dict())
-    settled, reason = numerics.reconcile(numerics.Numerics.from_dict(stored), here)
+    agreed, reason = numerics.reconcile(numerics.Numerics.from_dict(stored), here)
     if reason is not None:
         attempts.record_event(job.id, fence, "exactness_lost", {"reason": reason})
-    numerics.require_devices(settled)
-    numerics.apply(settled)
-    return settled
+    numerics.require_devices(agreed)
+    numerics.apply(agreed)
+    return agreed
 
 
 def _local_numerics(job: JobView) -> "Numerics":
-    """What this machine would use. Pictures by the thousand are made as an engine makes them."""
+    """Return the numerics that this machine would use. Bulk jobs compute as the engine does, to give equal pictures."""
     import torch
 
     from worker.training import numerics

@@ -1,7 +1,7 @@
-"""The other ranks of a job on several devices: processes that its runner starts, feeds and takes along when it ends.
+"""The other ranks of a job on several devices: processes that its runner starts and ends.
 
-Rank 0 is the runner, which alone has a database, a supervisor and checkpoints. `python -m worker.runners.ranks`
-is another; its orders are one line of JSON on its stdin, which stays open as long as the runner lives.
+Rank 0 is the runner: it alone has a database, a supervisor and checkpoints. `python -m worker.runners.ranks` is
+another rank. It reads its orders as one line of JSON from stdin, which stays open as long as the runner lives.
 """
 
 import json
@@ -35,16 +35,17 @@ log = get_logger(__name__)
 EXIT_RANK_LOST = 71
 """the runner's exit status when another rank died"""
 ScratchFolder = Callable[[str], AbstractContextManager[Path]]
-"""makes a folder for a purpose, for the time of a block"""
+"""creates a folder for a purpose, and removes it at the end of the block"""
 RANK_DEATH_WAIT_S = 5.0
-"""after which an error of an exchange between ranks is no other rank's death"""
+"""seconds to wait, after a collective call failed, for another rank's death that explains it"""
 
 
 @contextmanager
 def start_ranks(recipe: Recipe, numerics: "Numerics", scratch: ScratchFolder, **bound: Any) -> Iterator[None]:
-    """Meanwhile this process is rank 0 of as many ranks as `numerics` has devices.
+    """Make this process rank 0 of one rank per device, and run the other ranks until the block ends.
 
-    `bound` is what the others' log lines say. When one of them dies this process ends with LOST, whatever it is doing.
+    `bound` are fields of the other ranks' log lines. When another rank dies, this process exits with EXIT_RANK_LOST at
+    once.
     """
     if numerics.devices == 1:
         yield
@@ -62,26 +63,26 @@ def start_ranks(recipe: Recipe, numerics: "Numerics", scratch: ScratchFolder, **
         others = [RankProcess(orders | {"rank": rank}) for rank in range(1, numerics.devices)]
         try:
             for other in others:
-                other.order()
+                other.send_orders()
             distributed.join(numerics.device, orders["store"], 0, numerics.devices)
             yield
-        except RuntimeError:  # a broken exchange between ranks, perhaps
+        except RuntimeError:  # perhaps a collective call that failed because another rank died
             deadline = time.monotonic() + RANK_DEATH_WAIT_S
             for other in others:
                 other.exit_if_dead(deadline)
             raise
         finally:
             for other in others:
-                other.dismiss()
+                other.stop()
             distributed.leave()
 
 
 class RankProcess:
-    """A rank as rank 0 sees it. In the runner's process group, so that who kills that kills all."""
+    """Another rank's process. It is in the runner's process group, so that killing the group ends all ranks."""
 
     def __init__(self, orders: dict[str, Any]) -> None:
         self._rank, self._orders = orders["rank"], orders
-        self._dismissed = False
+        self._stopped = False
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "worker.runners.ranks"],
             stdin=subprocess.PIPE,
@@ -90,31 +91,31 @@ class RankProcess:
         self._watcher = threading.Thread(target=self._watch, name=f"rank-{self._rank}", daemon=True)
         self._watcher.start()
 
-    def order(self) -> None:
+    def send_orders(self) -> None:
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # it has died already: the watcher says so
+        with suppress(BrokenPipeError):  # it has died already: the watcher reports that
             self._process.stdin.write(json.dumps(self._orders).encode() + b"\n")
             self._process.stdin.flush()
 
-    def dismiss(self) -> None:
-        self._dismissed = True
+    def stop(self) -> None:
+        self._stopped = True
         self._process.kill()
         self._watcher.join()
 
     def exit_if_dead(self, deadline: float) -> None:
-        """Does not return where this rank has just died."""
+        """Wait until `deadline` for the watcher, which ends this process if the rank has just died."""
         self._watcher.join(max(0.0, deadline - time.monotonic()))
 
     def _watch(self) -> None:
         status = self._process.wait()
-        if status != 0 and not self._dismissed:
+        if status != 0 and not self._stopped:
             how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
             log.error("rank_lost", exception=f"Rank {self._rank} of the job {how}; the others cannot go on without it.")
             os._exit(EXIT_RANK_LOST)
 
 
 def main() -> int:
-    """A rank's life. The exit status: 0 once the budget is spent."""
+    """Run a rank other than 0 and return its exit status: 0 once the budget is spent."""
     private.begin()
     orders = json.loads(sys.stdin.readline())
     SupervisorLink().open()
@@ -124,12 +125,12 @@ def main() -> int:
     from worker.training import numerics
     from worker.training.loop import follow_rank_0
 
-    recipe, settled = Recipe.model_validate(orders["recipe"]), numerics.Numerics.from_dict(orders["numerics"])
+    recipe, agreed = Recipe.model_validate(orders["recipe"]), numerics.Numerics.from_dict(orders["numerics"])
     plugins.require(recipe)
-    numerics.apply(settled)
+    numerics.apply(agreed)
     data = read_data(recipe.data, "train", _from_json(orders["files"]), lambda: None)
-    distributed.join(settled.device, orders["store"], orders["rank"], settled.devices)
-    follow_rank_0(recipe, data, settled)
+    distributed.join(agreed.device, orders["store"], orders["rank"], agreed.devices)
+    follow_rank_0(recipe, data, agreed)
     return 0
 
 
@@ -137,8 +138,8 @@ def _as_json(files: Files | None) -> list[str] | None:
     return None if files is None else [str(files.archive), str(files.index)]
 
 
-def _from_json(told: list[str] | None) -> Files | None:
-    return None if told is None else Files(*map(Path, told))
+def _from_json(paths: list[str] | None) -> Files | None:
+    return None if paths is None else Files(*map(Path, paths))
 
 
 if __name__ == "__main__":

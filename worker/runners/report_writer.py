@@ -10,11 +10,11 @@ from typing import Self
 from app.services.jobs.attempts import Reported
 
 TRANSACTION_INTERVAL_S = 0.5
-"""between the beginnings of two transactions: what is added meanwhile comes with the second"""
+"""seconds between the starts of two transactions; the second one writes all reports that were added meanwhile"""
 MAX_QUEUED = 64
-"""reports that may wait"""
+"""reports and other writes that may wait"""
 DrawPng = Callable[[], bytes]
-"""A picture as PNG."""
+"""returns a picture as PNG"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +25,22 @@ class _QueuedReport:
 
 
 JobWrite = Callable[[], None]
-"""Writes something else of the job."""
+"""writes anything else about the job"""
 
 
 class ReportWriter:
-    """For the time of the block. `write` takes one report or more, in the order in which they were added.
+    """A writer that runs inside its `with` block. `write` gets one or more reports, in the order of `add_report`.
 
-    Notes are written in their place among the reports, at once: so the log tells things in their order, and a
-    checkpoint is known only when all before it is. What a killed process has not written is made again by the next
-    attempt, which begins at a checkpoint. What is noted in another way must come after `flush`.
+    Other writes keep their place among the reports and do not wait for TRANSACTION_INTERVAL_S. So events are in order,
+    and a checkpoint is recorded only after all reports before it. If the process is killed, the next attempt starts at
+    a recorded checkpoint and produces the lost reports again. Call `flush` before writing in any other way.
     """
 
     def __init__(self, write: Callable[[Sequence[Reported]], None]) -> None:
         self._write = write
-        self._added: list[_QueuedReport | JobWrite] = []
-        self._turn = threading.Condition()
-        self._busy = self._hurry = self._over = False
+        self._queue: list[_QueuedReport | JobWrite] = []
+        self._changed = threading.Condition()
+        self._writing = self._urgent = self._closed = False
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="reports", daemon=True)
 
@@ -49,39 +49,39 @@ class ReportWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """What was added is written whatever ended the block, unless it ended because that cannot be done."""
+        """Write all that is queued, whatever ended the block, unless it ended because writing failed."""
         try:
             if error is None or error is not self._error:
                 self.flush()
         finally:
-            with self._turn:
-                self._over = True
-                self._turn.notify_all()
+            with self._changed:
+                self._closed = True
+                self._changed.notify_all()
             self._thread.join()
 
-    def add(self, step: int, values: Mapping[str, float | None], draw: DrawPng | None = None) -> None:
-        """Returns at once, unless very many wait. Raises what the writing of an earlier one raised."""
+    def add_report(self, step: int, values: Mapping[str, float | None], draw: DrawPng | None = None) -> None:
+        """Queue a report. Wait only if MAX_QUEUED already wait. Raises the error of an earlier write."""
         self._append(_QueuedReport(step, values, draw))
 
-    def note(self, note: JobWrite) -> None:
-        """As `add`."""
-        self._append(note, hurry=True)
+    def add_write(self, write: JobWrite) -> None:
+        """Queue another write, as `add_report`."""
+        self._append(write, urgent=True)
 
     def flush(self) -> None:
-        """Returns when all is written. Raises what the writing raised."""
-        with self._turn:
-            self._hurry = True
-            self._turn.notify_all()
-            self._turn.wait_for(lambda: not (self._added or self._busy) or self._error)
+        """Wait until all is written. Raises the error of a write."""
+        with self._changed:
+            self._urgent = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not (self._queue or self._writing) or self._error)
             self._check()
 
-    def _append(self, added: _QueuedReport | JobWrite, *, hurry: bool = False) -> None:
-        with self._turn:
-            self._turn.wait_for(lambda: len(self._added) < MAX_QUEUED or self._error)
+    def _append(self, entry: _QueuedReport | JobWrite, *, urgent: bool = False) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._queue) < MAX_QUEUED or self._error)
             self._check()
-            self._added.append(added)
-            self._hurry = self._hurry or hurry
-            self._turn.notify_all()
+            self._queue.append(entry)
+            self._urgent = self._urgent or urgent
+            self._changed.notify_all()
 
     def _check(self) -> None:
         if self._error is not None:
@@ -89,41 +89,41 @@ class ReportWriter:
 
     def _run(self) -> None:
         began = -TRANSACTION_INTERVAL_S
-        while added := self._next(began + TRANSACTION_INTERVAL_S):
+        while entries := self._take_due(began + TRANSACTION_INTERVAL_S):
             began = time.monotonic()
             try:
-                self._write_in_order(added)
-            except Exception as error:  # whatever it is, the training is told, and tells the row
+                self._write_in_order(entries)
+            except Exception as error:  # the next call of the training thread raises it
                 self._error = error
-            with self._turn:
-                self._busy = False
-                self._turn.notify_all()
+            with self._changed:
+                self._writing = False
+                self._changed.notify_all()
             if self._error is not None:
                 return
 
-    def _write_in_order(self, added: list[_QueuedReport | JobWrite]) -> None:
-        """Neighbouring reports are one transaction."""
+    def _write_in_order(self, entries: list[_QueuedReport | JobWrite]) -> None:
+        """Write the entries; reports that follow each other share a transaction."""
         reports: list[_QueuedReport] = []
-        for one in added:
-            if isinstance(one, _QueuedReport):
-                reports.append(one)
+        for entry in entries:
+            if isinstance(entry, _QueuedReport):
+                reports.append(entry)
                 continue
             self._write_reports(reports)
             reports = []
-            one()
+            entry()
         self._write_reports(reports)
 
-    def _write_reports(self, added: list[_QueuedReport]) -> None:
-        if added:
-            self._write([Reported(one.step, one.values, one.draw and one.draw()) for one in added])
+    def _write_reports(self, reports: list[_QueuedReport]) -> None:
+        if reports:
+            self._write([Reported(report.step, report.values, report.draw and report.draw()) for report in reports])
 
-    def _next(self, due: float) -> list[_QueuedReport | JobWrite]:
-        """What was added until it is due, or until somebody waits for it; nothing at the end of the block."""
-        with self._turn:
-            self._turn.wait_for(lambda: self._added or self._over)
+    def _take_due(self, due: float) -> list[_QueuedReport | JobWrite]:
+        """Wait until `due`, or less if something is urgent, and take the queue; return [] at the end of the block."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._closed)
             pause = max(0.0, due - time.monotonic())
-            self._turn.wait_for(lambda: self._hurry or self._over or len(self._added) >= MAX_QUEUED, pause)
-            added, self._added = self._added, []
-            self._busy, self._hurry = bool(added), False
-            self._turn.notify_all()
-            return added
+            self._changed.wait_for(lambda: self._urgent or self._closed or len(self._queue) >= MAX_QUEUED, pause)
+            entries, self._queue = self._queue, []
+            self._writing, self._urgent = bool(entries), False
+            self._changed.notify_all()
+            return entries

@@ -1,4 +1,4 @@
-"""Run a job that trains: what happens goes into the job's row."""
+"""Run a job that trains, and record its progress in the job's row."""
 
 import time
 from collections.abc import Callable
@@ -39,13 +39,13 @@ log = get_logger(__name__)
 
 
 class StartDamaged(JobFailure):
-    """The job cannot begin as it should."""
+    """The weights that the job starts from are missing or damaged."""
 
     code = "start_damaged"
 
 
 class TrainRunner:
-    """Implements the training loop's listener: what happens goes into the job's row."""
+    """One attempt. It is the training loop's listener, and records what the loop reports in the job's row."""
 
     def __init__(self, job: JobView, spec: Train, fence: int, link: SupervisorLink) -> None:
         self._job = job
@@ -57,15 +57,15 @@ class TrainRunner:
         self._latest: Path | None = None
         self._reports = ReportWriter(partial(attempts.record_reports, job.id, fence))
         self._startup = StartupTimer()
-        self._from = 0
-        """the step that the attempt goes on from"""
+        self._start_step = 0
+        """the step from which the attempt continues"""
         self._step = 0
-        """the step that it is at"""
+        """the current step"""
         self._remaining: RemainingTime | None = None
-        self._begun = False
+        self._first_step_done = False
 
     def run(self) -> None:
-        """Trains the job to its end, or until it is called off; the job's row says which."""
+        """Train the job to its end or until an order stops it; the job's row says which."""
         try:
             with (
                 memory_advice("use a smaller batch_size, narrower networks or smaller pictures"),
@@ -81,16 +81,15 @@ class TrainRunner:
             from worker.training.listener import Finished
             from worker.training.loop import train
 
-            self._startup.over("imports")
+            self._startup.end_phase("imports")
             plugins.require(self._spec.recipe)
-            settled = agree_numerics(
-                self._job, self._fence
-            )  # another part of torch comes with it, a third as large as all before
-            numerics.pin_threads(settled)
-        self._startup.over("settling")
+            # Deterministic algorithms make torch import more modules, a third as large as all before.
+            agreed = agree_numerics(self._job, self._fence)
+            numerics.pin_threads(agreed)
+        self._startup.end_phase("settling")
         self._check_stop(now=True)
-        loaded = self._load()
-        self._startup.over("data")
+        data = self._load()
+        self._startup.end_phase("data")
         self._check_stop(now=True)
         self._folder.mkdir(parents=True, exist_ok=True)
         self._latest = self._resume_point()
@@ -98,26 +97,26 @@ class TrainRunner:
         start = self._start() if self._latest is None else None
         recipe = self._spec.recipe
         if recipe.budget.minutes is not None:
-            recipe = self._fix_step_budget(recipe, loaded, settled, start)
+            recipe = self._fix_step_budget(recipe, data, agreed, start)
         self._remaining = RemainingTime(recipe.budget.steps, None if recipe.watch is None else recipe.watch.every)
-        with start_ranks(recipe, settled, self._scratch, job=self._job_id, attempt=self._fence):
-            ended = train(
+        with start_ranks(recipe, agreed, self._scratch, job=self._job_id, attempt=self._fence):
+            result = train(
                 recipe,
-                loaded,
+                data,
                 self,
                 folder=self._folder,
                 attempt=self._fence,
                 resume=self._latest,
                 start=start,
-                numerics=settled,
+                numerics=agreed,
                 weights=get_settings().data,
                 judges=get_settings().judges,
                 extended_at=self._spec.extended_at,
                 graphs=get_settings().cuda_graphs,
             )
         self._reports.flush()
-        if isinstance(ended, Finished):
-            self._publish(recipe, settled, ended)
+        if isinstance(result, Finished):
+            self._publish(recipe, agreed, result)
         else:
             attempts.stopped(self._job_id, self._fence)
 
@@ -127,13 +126,13 @@ class TrainRunner:
             self._link.remaining_s = self._remaining.remaining_s
         self._step = step
         self._link.beat(step)
-        if not self._begun and step > self._from:
-            self._begun = True
-            self._startup.over("first_step")
+        if not self._first_step_done and step > self._start_step:
+            self._first_step_done = True
+            self._startup.end_phase("first_step")
             log.info("first_step", step=step, **self._startup.seconds)
 
     def report(self, report: "StepReport") -> None:
-        self._reports.add(report.step, report.values, report.draw)
+        self._reports.add_report(report.step, report.values, report.draw)
 
     def evaluated(self, evaluation: "LiveEvaluation") -> None:
         values: dict[str, float | None] = {f"figure/{name}": value for name, value in evaluation.figures.items()}
@@ -141,28 +140,28 @@ class TrainRunner:
             values["gauge/critic_accuracy"] = evaluation.critic_accuracy
         if evaluation.untouched is not None:
             values["gauge/untouched"] = evaluation.untouched
-        self._reports.add(evaluation.step, values)
+        self._reports.add_report(evaluation.step, values)
 
     def trouble(self, step: int, kind: str, message: str) -> None:
         log.warning("trouble", kind=kind, step=step, message=message)
         data = {"kind": kind, "step": step, "message": message}
-        self._note(attempts.record_event, "health", data)
+        self._record(attempts.record_event, "health", data)
 
     def health(self, health: "Health") -> None:
-        self._note(attempts.record_health, asdict(health))
+        self._record(attempts.record_health, asdict(health))
 
     def best(self, best: "BestEvaluation") -> None:
-        self._note(attempts.record_best, best.step, best.metric, best.value)
+        self._record(attempts.record_best, best.step, best.metric, best.value)
 
-    def saved(self, saved: "SavedCheckpoint") -> None:
-        self._note(attempts.record_checkpoint, saved.step, saved.path.name, saved.sha256, saved.size)
+    def saved(self, saved: "Saved") -> None:
+        self._record(attempts.record_checkpoint, saved.step, saved.path.name, saved.sha256, saved.size)
         self._latest = saved.path
-        if not self._begun:
-            self._startup.over("preparing")
+        if not self._first_step_done:
+            self._startup.end_phase("preparing")
 
-    def _note(self, record: Callable[..., None], *told: Any) -> None:
-        """Behind all that was told before."""
-        self._reports.note(partial(record, self._job_id, self._fence, *told))
+    def _record(self, record: Callable[..., None], *values: Any) -> None:
+        """Call `record` on the writing thread, after all that was reported before."""
+        self._reports.add_write(partial(record, self._job_id, self._fence, *values))
 
     def should_stop(self) -> "Stop | None":
         from worker.training.listener import Stop
@@ -176,11 +175,11 @@ class TrainRunner:
         return load_data(self._spec.recipe.data, "train", self._check_stop)
 
     def _check_stop(self, *, now: bool = False) -> None:
-        """Before the first step and after the last one. Raises CalledOff."""
+        """Send a heartbeat before the first step or after the last one. Raises StopRequested."""
         self._link.check_stop(self._step, now=now)
 
     def _fix_step_budget(self, recipe: Recipe, data: "Data", numerics: "Numerics", start: Path | None) -> Recipe:
-        """Minutes become steps, once: from then on the job is a function of its seed and the step."""
+        """Turn the budget's minutes into steps, once: from then on the job depends on its seed and the step alone."""
         from worker.training import throughput
 
         settings = get_settings()
@@ -201,7 +200,7 @@ class TrainRunner:
         )
 
     def _resume_point(self) -> Path | None:
-        """The newest checkpoint that is whole; the job is rewound to it. None: from the start."""
+        """Return the newest intact checkpoint, and rewind the job to its step; None: start from step 0."""
         recorded = attempts.recorded_checkpoints(self._job_id)
         for row in recorded:
             path = self._folder / row.file
@@ -214,23 +213,23 @@ class TrainRunner:
         return None
 
     def _rewind(self, step: int) -> None:
-        self._from = step
+        self._start_step = step
         attempts.rewind(self._job_id, self._fence, step)
         extended_at = self._spec.extended_at
         if extended_at is not None and step < extended_at:
             reason = (
-                f"The job was extended at step {extended_at} and goes on from step {step}, before that: the steps "
-                "between follow the schedule of the longer budget now, and do not come out as they did."
+                f"The job was extended at step {extended_at} and continues from step {step}, before that: the steps in "
+                "between now follow the schedule of the longer budget, so they give other weights than before."
             )
             attempts.record_event(self._job_id, self._fence, "exactness_lost", {"reason": reason})
 
     def _start(self) -> Path | None:
-        """Return the verified checkpoint of another job whose weights this one begins with, if it does."""
+        """Return the verified checkpoint of another job whose weights this one starts from, if any."""
         weights, path = self._spec.start_from, self._folder / START_FILE
         if weights is None:
             return None
         if not path.is_file() or sha256_of(path, self._check_stop) != weights.sha256:
-            raise StartDamaged("The weights that this job begins with are missing or damaged. Create it again.")
+            raise StartDamaged("The weights that this job starts from are missing or damaged. Create it again.")
         return path
 
     def _report_damage(self, row: CheckpointView) -> None:
@@ -238,16 +237,17 @@ class TrainRunner:
         self.trouble(row.step, "checkpoint_damaged", message)
         self._reports.flush()
 
-    def _publish(self, recipe: Recipe, settled: "Numerics", ended: "Finished") -> None:
+    def _publish(self, recipe: Recipe, numerics: "Numerics", result: "Finished") -> None:
+        """Export the best or the last checkpoint as the job's model, with its model card."""
         from models.export import export_checkpoint
 
-        path, step = self._checkpoint_to_serve(ended)
+        path, step = self._checkpoint_to_serve(result)
         seconds = attempts.elapsed_s(self._job_id)
-        card = {"steps": ended.step, "seconds": round(seconds, 3), "device": settled.device}
-        figures, health = {}, ended.health
-        if ended.served is not None and ended.served.best.step == step:
-            figures, health = ended.served.figures, ended.served.health
-            card["best"] = {**asdict(ended.served.best), "message": ended.served.reason}
+        card = {"steps": result.step, "seconds": round(seconds, 3), "device": numerics.device}
+        figures, health = {}, result.health
+        if result.served is not None and result.served.best.step == step:
+            figures, health = result.served.figures, result.served.health
+            card["best"] = {**asdict(result.served.best), "message": result.served.reason}
         if health is not None:
             card["health"] = asdict(health)
         with self._scratch("export") as folder:
@@ -260,16 +260,16 @@ class TrainRunner:
                 card,
                 step=step,
                 figures=figures,
-                provenance=None if ended.provenance is None else asdict(ended.provenance),
-                reason=None if ended.ending is None else (ended.ending.code, ended.ending.message),
+                provenance=None if result.provenance is None else asdict(result.provenance),
+                reason=None if result.ending is None else (result.ending.code, result.ending.message),
             )
 
-    def _checkpoint_to_serve(self, ended: "Finished") -> tuple[Path, int]:
-        """The best checkpoint, verified, and its step; the last one where it is damaged or there was no watch."""
+    def _checkpoint_to_serve(self, result: "Finished") -> tuple[Path, int]:
+        """Return the best checkpoint, verified, and its step; the last one if that is damaged or without a watch."""
         assert self._latest is not None
-        if ended.served is None or ended.served.best.step == ended.step:
-            return self._latest, ended.step
-        step = ended.served.best.step
+        if result.served is None or result.served.best.step == result.step:
+            return self._latest, result.step
+        step = result.served.best.step
         row = next((row for row in attempts.recorded_checkpoints(self._job_id) if row.step == step), None)
         path = None if row is None else self._folder / row.file
         if row is not None and path is not None and path.is_file() and sha256_of(path, self._check_stop) == row.sha256:
@@ -277,4 +277,4 @@ class TrainRunner:
         message = f"The best checkpoint, that of step {step}, is missing or damaged; the last one is served."
         self.trouble(step, "checkpoint_damaged", message)
         self._reports.flush()
-        return self._latest, ended.step
+        return self._latest, result.step

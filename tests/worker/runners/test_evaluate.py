@@ -57,7 +57,7 @@ def test_an_evaluation_without_memory_says_what_to_ask_for(
         build_runner(job, 1, SupervisorLink()).run()
     reason = lifecycle.get(job.id).status_reason
     assert reason is not None
-    assert (reason.code, reason.message) == ("out_of_memory", "Memory ran out: ask for a smaller n.")
+    assert (reason.code, reason.message) == ("out_of_memory", "Memory ran out: request a smaller n.")
 
 
 @pytest.mark.long

@@ -31,7 +31,7 @@ def test_what_is_added_is_recorded_once_and_in_order(job: str) -> None:
 
     with ReportWriter(write) as reports:
         for step in range(1, 201):
-            reports.add(step, {"loss": 1 / step, "lost": None}, (lambda: b"png") if step % 50 == 0 else None)
+            reports.add_report(step, {"loss": 1 / step, "lost": None}, (lambda: b"png") if step % 50 == 0 else None)
         reports.flush()
         assert lifecycle.get(job).step == 200
         attempts.record_event(job, 1, "health", {"step": 200})
@@ -60,9 +60,9 @@ def test_notes_keep_their_place_and_nobody_waits_for_them(job: str) -> None:
 
     with ReportWriter(write) as reports:
         for step in range(1, 31):
-            reports.add(step, {})
+            reports.add_report(step, {})
             if step % 10 == 0:
-                reports.note(partial(told.append, f"checkpoint {step}"))
+                reports.add_write(partial(told.append, f"checkpoint {step}"))
         all_told.set()
     steps = [step for one in told if isinstance(one, list) for step in one]
     assert steps == list(range(1, 31))
@@ -74,7 +74,7 @@ def test_notes_keep_their_place_and_nobody_waits_for_them(job: str) -> None:
 def test_a_note_that_fails_is_told_to_whoever_goes_on(job: str) -> None:
     def train() -> None:
         with ReportWriter(partial(attempts.record_reports, job, 1)) as reports:
-            reports.note(partial(attempts.record_event, job, 2, "health", {}))
+            reports.add_write(partial(attempts.record_event, job, 2, "health", {}))
             reports.flush()
 
     with pytest.raises(FencedOut):
@@ -84,7 +84,7 @@ def test_a_note_that_fails_is_told_to_whoever_goes_on(job: str) -> None:
 def test_what_was_added_before_an_error_is_recorded(job: str) -> None:
     def train() -> None:
         with ReportWriter(partial(attempts.record_reports, job, 1)) as reports:
-            reports.add(1, {"loss": 1.0})
+            reports.add_report(1, {"loss": 1.0})
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -95,7 +95,7 @@ def test_what_was_added_before_an_error_is_recorded(job: str) -> None:
 def test_a_fenced_out_attempt_hears_of_it_and_records_nothing(job: str) -> None:
     attempts.lost(job, 1, "worker_lost", "It went.")
     with pytest.raises(FencedOut), ReportWriter(partial(attempts.record_reports, job, 1)) as reports:
-        reports.add(1, {"loss": 1.0})
+        reports.add_report(1, {"loss": 1.0})
     assert (lifecycle.metrics(job), lifecycle.get(job).state) == ({}, JobState.QUEUED)
 
 
@@ -106,7 +106,7 @@ def test_who_adds_hears_of_what_went_wrong_and_waits_for_nothing(job: str) -> No
     def train() -> None:
         with ReportWriter(fail) as reports:
             for step in range(3 * MAX_QUEUED):
-                reports.add(step, {})
+                reports.add_report(step, {})
 
     with pytest.raises(ZeroDivisionError):
         train()
@@ -117,7 +117,7 @@ def test_a_picture_that_cannot_be_drawn_is_told_of(job: str) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError), ReportWriter(partial(attempts.record_reports, job, 1)) as reports:
-        reports.add(1, {"loss": 1.0}, draw)
+        reports.add_report(1, {"loss": 1.0}, draw)
     assert lifecycle.metrics(job) == {}
 
 
@@ -131,11 +131,11 @@ def test_reports_wait_in_bounded_number() -> None:
         written.extend(report.step for report in reports)
 
     with ReportWriter(write) as reports:
-        reports.add(0, {})
+        reports.add_report(0, {})
         assert begun.wait(20)
         for step in range(1, MAX_QUEUED + 1):
-            reports.add(step, {})
-        late = threading.Thread(target=reports.add, args=(MAX_QUEUED + 1, {}))
+            reports.add_report(step, {})
+        late = threading.Thread(target=reports.add_report, args=(MAX_QUEUED + 1, {}))
         late.start()
         late.join(0.2)
         assert late.is_alive(), "it waits for room"

@@ -115,4 +115,4 @@ def test_an_extension_that_goes_on_from_before_it_says_what_is_lost(database: Pa
     assert (ended.state, ended.step) == (JobState.SUCCEEDED, 6)
     reasons = [event.data["reason"] for event in lifecycle.events(job.id) if event.type == "exactness_lost"]
     assert len(reasons) == damaged
-    assert all("extended at step 4 and goes on from step 2" in reason for reason in reasons)
+    assert all("extended at step 4 and continues from step 2" in reason for reason in reasons)
