@@ -42,7 +42,7 @@ from models.duel import Losses
 from models.spec.datasets import DatasetInfo
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from worker.runner_process import TUNING
+from worker.runner_process import TUNING_ENVIRONMENT
 from worker.training.cuda_graphs import EAGER_STEPS, CudaGraph
 from worker.training.listener import NullListener, Stop
 from worker.training.loop import train
@@ -97,8 +97,8 @@ class Contender:
     """A process of its own that takes a case's steps when it is told to, and the seconds that its turns took."""
 
     def __init__(self, case: Case, name: str, precision: str, device: str) -> None:
-        own = {"PYTHONPATH": str(CHECKOUT), **({} if name.startswith("plain") else TUNING)}
-        free = {key: value for key, value in os.environ.items() if key not in TUNING}
+        own = {"PYTHONPATH": str(CHECKOUT), **({} if name.startswith("plain") else TUNING_ENVIRONMENT)}
+        free = {key: value for key, value in os.environ.items() if key not in TUNING_ENVIRONMENT}
         command = [sys.executable, "-P", "-m", "bench.train_speed", "--only", case.name, "--precision", precision]
         self._process = subprocess.Popen(
             [*command, "--device", device, "--contend", name],

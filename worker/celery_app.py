@@ -20,7 +20,7 @@ tasks.register(app)
 
 _reaper = Reaper()
 EXIT_MARGIN_S = 5.0
-"""Time beyond the jobs' own grace after which the process ends, whatever still hangs."""
+"""seconds after the jobs' grace period at which the process ends, whatever still hangs"""
 
 
 def _logging(**_: Any) -> None:
@@ -28,19 +28,19 @@ def _logging(**_: Any) -> None:
 
 
 def _starting(**_: Any) -> None:
-    celery_process.begin()
-    reaper.guarded(reaper.free)  # before this worker takes what waits behind the jobs of its predecessor
+    celery_process.prepare()
+    reaper.guarded(reaper.free)  # before this worker takes messages: jobs of a dead worker may block queued ones
     _reaper.start()
 
 
 def _ready(**_: Any) -> None:
-    celery_process.one_way_out()
+    celery_process.treat_quit_as_term()
 
 
 def _shutting_down(**_: Any) -> None:
-    """Runs in the signal handler, so it only sets flags: the supervisors give their jobs back."""
+    """Set flags only, since this runs in the signal handler; the supervisors then release their jobs."""
     tasks.closing.set()
-    celery_process.end_within(get_settings().stop_grace_s + EXIT_MARGIN_S)
+    celery_process.exit_within(get_settings().stop_grace_s + EXIT_MARGIN_S)
 
 
 signals.celeryd_init.connect(_logging)  # before the first warning

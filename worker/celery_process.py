@@ -7,19 +7,19 @@ import threading
 from app.core.sandbox import private
 
 
-def begin() -> None:
-    """Celery tells of its end on stdout in plain words, where somebody may be parsing lines."""
+def prepare() -> None:
+    """Set up a Celery process, and close its stdout: Celery writes plain text there when it ends, among JSON lines."""
     private.begin()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def one_way_out() -> None:
-    """Celery's cold shutdown cannot end a thread and would hang: ours is quick enough for SIGQUIT too."""
+def treat_quit_as_term() -> None:
+    """Handle SIGQUIT as SIGTERM: Celery's cold shutdown cannot end a thread and would hang."""
     signal.signal(signal.SIGQUIT, signal.getsignal(signal.SIGTERM))
 
 
-def end_within(seconds: float) -> None:
-    """Ends the process then, whatever still hangs."""
+def exit_within(seconds: float) -> None:
+    """Exit after so many seconds, whatever still hangs."""
     timer = threading.Timer(seconds, os._exit, (0,))
     timer.daemon = True
     timer.start()

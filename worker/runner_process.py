@@ -17,20 +17,20 @@ from app.core.settings import CHECKOUT
 _BEAT = re.compile(rb"(\d+)(?: ([\d.]+))?\n")
 _CHUNK_BYTES = 65536
 _TAIL_BYTES = 4096
-TUNING = {
-    # OpenMP's threads wait awake for some microseconds, then asleep: longer starves the API's engine on the same cores,
-    # not at all costs small layers a third of their time.
+TUNING_ENVIRONMENT = {
+    # OpenMP's threads spin for some microseconds before they sleep. Spinning longer starves the API's engine on the
+    # same cores; not spinning at all makes small layers a third slower.
     "GOMP_SPINCOUNT": "3000",
-    # Freed memory stays with the process: a step asks for the same again, and fresh pages are slow to come.
+    # Keep freed memory in the process: the next step allocates the same again, and new pages are slow.
     "MALLOC_MMAP_THRESHOLD_": str(4 << 30),
     "MALLOC_TRIM_THRESHOLD_": str(16 << 30),
     "MALLOC_TOP_PAD_": str(64 << 20),
 }
-"""of a runner's environment; none changes a number"""
+"""environment variables of a runner that make it faster; none changes a number"""
 
 
 class RunnerProcess:
-    """Closing the order pipe, as the death of this process does, ends the runner."""
+    """A runner as a child process. It ends when the order pipe is closed, and so when this process dies."""
 
     def __init__(self, job_id: str, fence: int, log_file: Path) -> None:
         self._log = log_file
@@ -59,26 +59,26 @@ class RunnerProcess:
         return self._process.pid
 
     def wait(self, timeout_s: float) -> int | None:
-        """Takes in heartbeats for a while; the exit status once the runner has ended."""
+        """Read heartbeats for `timeout_s` at most; return the exit status once the runner has ended."""
         if not self._selector.get_map():
-            return self._end(timeout_s)
+            return self._wait_for_end(timeout_s)
         if self._selector.select(timeout_s):
             self._read()
         return self._process.poll()
 
-    def _end(self, timeout_s: float) -> int | None:
-        """Of a runner that has closed its pipe: the next job need not wait longer than for this one's end."""
+    def _wait_for_end(self, timeout_s: float) -> int | None:
+        """Wait for the end of a runner that has closed its pipe, and no longer, since the next job may be queued."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._process.wait(timeout_s)
         return None
 
     def order(self, word: str) -> None:
-        with contextlib.suppress(BrokenPipeError):  # it has just ended: `wait` tells
+        with contextlib.suppress(BrokenPipeError):  # it has just ended: `wait` returns its status
             self._orders.write(f"{word}\n".encode())
             self._orders.flush()
 
     def kill(self) -> None:
-        """The whole group, at once."""
+        """Kill the runner's process group at once."""
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
@@ -90,7 +90,7 @@ class RunnerProcess:
             self._orders.close()
 
     def describe_end(self, status: int) -> str:
-        """How it ended, in words."""
+        """Return a sentence that says how the runner ended."""
         if status == -signal.SIGKILL:
             return "The runner was killed (signal 9), perhaps because memory ran out."
         if status < 0:
@@ -100,8 +100,8 @@ class RunnerProcess:
     def _read(self) -> None:
         chunk = os.read(self._beats.fileno(), _CHUNK_BYTES)
         if chunk:
-            step, left = _BEAT.findall(chunk)[-1]
-            self.step, self.remaining_s = int(step), float(left) if left else None
+            step, remaining = _BEAT.findall(chunk)[-1]
+            self.step, self.remaining_s = int(step), float(remaining) if remaining else None
             self.beat_at = time.monotonic()
         else:  # closed: the runner is about to end
             self._selector.unregister(self._beats)
@@ -110,18 +110,18 @@ class RunnerProcess:
         with self._log.open("rb") as file:
             file.seek(max(0, self._log.stat().st_size - _TAIL_BYTES))
             lines = file.read().decode(errors="replace").split("\n")
-        return next((_said(line.strip()) for line in reversed(lines) if line.strip()), "")
+        return next((_error_in(line.strip()) for line in reversed(lines) if line.strip()), "")
 
 
-def _said(line: str) -> str:
-    """The error or event of a log line; a library's own words as they are."""
+def _error_in(line: str) -> str:
+    """Return the error or the event of a JSON log line; return any other line unchanged."""
     try:
-        said = json.loads(line)
-        return str(said.get("exception") or said["event"]).strip().splitlines()[-1]
+        entry = json.loads(line)
+        return str(entry.get("exception") or entry["event"]).strip().splitlines()[-1]
     except (ValueError, TypeError, KeyError, AttributeError, IndexError):
         return line
 
 
 def _environment() -> dict[str, str]:
-    """The database and the way to the files; no key of the API, no address of the broker."""
-    return environment.only(environment.RUNNER, PYTHONPATH=environment.python_path(CHECKOUT)) | TUNING
+    """Return the runner's environment: the database and paths, but neither the API's keys nor the broker's address."""
+    return environment.only(environment.RUNNER, PYTHONPATH=environment.python_path(CHECKOUT)) | TUNING_ENVIRONMENT

@@ -1,4 +1,4 @@
-"""Supervise one job at a time: claim it, watch its runner, renew the lease, pass on orders."""
+"""The supervisor of one job at a time: claim it, watch its runner, renew the lease, pass on orders."""
 
 import threading
 import time
@@ -21,27 +21,27 @@ from worker.runners.supervisor_link import EXIT_DATABASE_LOST, EXIT_ORPHANED
 
 log = get_logger(__name__)
 
-TICK_S = 0.2
-RENEW_AT_MOST_S = 1.0
-"""A request to pause or cancel is seen at the next renewal."""
-BLAMELESS = {EXIT_DATABASE_LOST, EXIT_ORPHANED}
-"""exit statuses of a runner whose end was not its own doing"""
+POLL_S = 0.2
+MAX_RENEWAL_INTERVAL_S = 1.0
+"""seconds between two renewals of the lease at most; each one also reads requests to pause or cancel"""
+BLAMELESS_EXITS = {EXIT_DATABASE_LOST, EXIT_ORPHANED}
+"""exit statuses of a runner that ended for a reason outside the job: they do not count as failed attempts"""
 _ORDERS = {JobState.PAUSING: "pause", JobState.CANCELLING: "cancel"}
 
 
 def supervise(job_id: str, closing: threading.Event) -> None:
-    """Works on the job if it waits, again at once after a runner's death, until it ends or `closing` is set."""
+    """Run attempts of a queued job, the next at once after a runner's death, until it ends or `closing` is set."""
     while not closing.is_set() and (claim := attempts.claim(job_id, owner.here())):
         with bound_contextvars(job=job_id, attempt=claim.fence):
             log.info("attempt_started")
-            with _told_without_room(claim):
+            with _report_full_disk(claim):
                 Attempt(claim, get_settings(), closing).run()
             log.info("attempt_ended", state=lifecycle.get(job_id).state)
 
 
 @contextmanager
-def _told_without_room(claim: Claim) -> Iterator[None]:
-    """A runner whose log cannot be opened on a full disk never starts: the job says so."""
+def _report_full_disk(claim: Claim) -> Iterator[None]:
+    """Fail the attempt if the disk is too full to open the runner's log."""
     try:
         yield
     except OSError as error:
@@ -66,18 +66,18 @@ class Attempt:
         self._stopped_by_us = False
 
     def run(self) -> None:
-        """Returns once the runner has ended and the job's row says how."""
+        """Run the runner until it has ended and the job's row says how."""
         try:
-            while (status := self._runner.wait(TICK_S)) is None:
-                self._look()
+            while (status := self._runner.wait(POLL_S)) is None:
+                self._poll()
             self._conclude(status)
-        except FencedOut as reason:  # the runner has settled the job, as it should, or another attempt has it
+        except FencedOut as reason:  # the runner has ended the attempt itself, as it should, or another attempt runs
             log.debug("attempt_settled", reason=str(reason))
         finally:
             self._runner.kill()
             self._runner.close()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         now = time.monotonic()
         if now >= self._renew_at:
             self._renew(now)
@@ -88,18 +88,18 @@ class Attempt:
             self._runner.kill()
 
     def _renew(self, now: float) -> None:
-        """The lease says that this process lives. That the runner gets on is its heartbeat's to say."""
+        """Renew the lease, which shows that this process lives, and store the runner's progress."""
         step, silent_s = self._runner.step, now - self._runner.beat_at
         try:
             self._state = attempts.renew(
                 self._claim.job_id, self._claim.fence, step, self._runner.remaining_s, silent_s
             )
-        except OperationalError as error:  # the database may be restarting; the lease decides who is right
+        except OperationalError as error:  # the database may be restarting; if it takes too long, the lease expires
             log.warning("renewal_failed", error=str(error))
-        self._renew_at = now + min(self._settings.lease_s / 3, RENEW_AT_MOST_S)
+        self._renew_at = now + min(self._settings.lease_s / 3, MAX_RENEWAL_INTERVAL_S)
 
     def _pass_on(self, now: float) -> None:
-        """Tells the runner once what is asked of it, and kills it where it does not obey in time."""
+        """Send the runner a new order once, and kill it if it does not stop within the order's grace period."""
         order = _ORDERS.get(self._state) or ("release" if self._closing.is_set() else None)
         if order is None:
             return
@@ -112,22 +112,22 @@ class Attempt:
             self._runner.kill()
 
     def _grace_s(self, order: str) -> float | None:
-        """A pause waits for the step, however long it takes: its end is the point of it."""
+        """Return the grace period of an order; None for a pause, which waits for the step however long it takes."""
         if self._closing.is_set():
             return self._settings.stop_grace_s
         return self._settings.cancel_grace_s if order == "cancel" else None
 
     def _conclude(self, status: int) -> None:
-        """After the runner's end: settles what it left open. FencedOut where it left nothing."""
+        """Record how the runner ended. Raises FencedOut if it has recorded that itself."""
         job_id, fence = self._claim.job_id, self._claim.fence
         if self._stopped_by_us:
             attempts.stopped(job_id, fence)
             return
         code, message = self._verdict or ("worker_lost", self._runner.describe_end(status))
-        end = attempts.abandoned if status in BLAMELESS else attempts.lost
+        end = attempts.abandoned if status in BLAMELESS_EXITS else attempts.lost
         try:
             end(job_id, fence, code, message)
-        except OperationalError:  # the lease ends, and the reaper says it then
+        except OperationalError:  # the lease expires, and the reaper records the loss then
             log.warning("attempt_lost", code=code, message=message, told=False)
             raise
         log.warning("attempt_lost", code=code, message=message)

@@ -13,28 +13,33 @@ from forger.wire import EVALUATE, TRAIN
 from worker.supervisor import supervise
 
 closing = threading.Event()
-"""Set when this worker process is asked to stop."""
+"""set when this worker process is ordered to stop"""
 
 
 def register(app: Celery) -> None:
+    """Register a task for each kind of job, with the slots of its queue."""
     numbers = {QUEUES[TRAIN]: get_settings().slots, QUEUES[EVALUATE]: EVALUATIONS}
-    places = {queue: threading.Semaphore(number) for queue, number in numbers.items()}
+    slots = {queue: threading.Semaphore(number) for queue, number in numbers.items()}
     for kind, queue in QUEUES.items():
-        app.task(_door(kind, places[queue]), name=TASKS[kind])
+        app.task(_task(kind, slots[queue]), name=TASKS[kind])
 
 
-def _door(kind: str, places: threading.Semaphore) -> Callable[[str], None]:
-    """Where there is a place, whoever has waited longest is let in; who is sent away is rung for when one is free."""
+def _task(kind: str, slots: threading.Semaphore) -> Callable[[str], None]:
+    """Return the task of a kind of job.
 
-    def enter(job_id: str) -> None:
-        if not places.acquire(blocking=False):
+    It runs the oldest queued job if a slot is free. Otherwise it drops the message: another one is sent when a slot
+    becomes free.
+    """
+
+    def run_oldest(job_id: str) -> None:
+        if not slots.acquire(blocking=False):
             return
         try:
-            waiting = lifecycle.oldest(kind)
-            if waiting is not None:
-                supervise(waiting, closing)
+            oldest = lifecycle.oldest(kind)
+            if oldest is not None:
+                supervise(oldest, closing)
         finally:
-            places.release()
+            slots.release()
         lifecycle.ring_oldest(kind)
 
-    return enter
+    return run_oldest

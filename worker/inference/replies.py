@@ -1,7 +1,7 @@
 """Run requests of API processes without torch on the engine, and send back the results.
 
-Taking a request only puts it into the engine's queue, so that the engine sees all that waits and batches it. Answers
-leave on threads of their own: the engine never waits for Redis.
+A request only enters the engine's queue, so that the engine can batch all waiting requests. Other threads send the
+replies: the engine never waits for Redis.
 """
 
 import threading
@@ -21,89 +21,90 @@ from serving.thread_priority import use_batch_scheduling
 
 log = get_logger(__name__)
 
-LOOK_S = 0.25
-"""between two looks at the marks of what waits for the engine"""
-FEW_BYTES = 1 << 18
-"""of an answer that leaves with others"""
-MOST = 64
-"""answers that leave together"""
-REPLIERS = 2
-"""threads for large answers"""
+WITHDRAWAL_CHECK_S = 0.25
+"""seconds between two checks whether the API still waits for the queued requests"""
+SMALL_REPLY_BYTES = 1 << 18
+"""size up to which a reply is sent together with others"""
+MAX_REPLIES_PER_PUSH = 64
+"""replies sent together at most"""
+LARGE_REPLY_THREADS = 2
+"""threads that send large replies"""
 
 
 @dataclass(frozen=True, slots=True)
 class _Reply:
     id: str
     answers: str
-    parcel: Callable[[], bytes]
+    encode: Callable[[], bytes]
 
 
-class Answering:
-    """`take` is the Celery task. Start one after torch, close it before the process ends."""
+class Replier:
+    """The Celery task `take` and the threads that reply. Create it after importing torch; close it before exiting."""
 
     def __init__(self, engine: AnyEngine, settings: Settings) -> None:
         self._engine = engine
         self._store = Store(settings.artifacts)
         self._redis = redis_codec.connect(settings, retries=1)
         self._waiting: dict[str, Future[Array]] = {}
-        self._replier = Gatherer("replier", self._reply, most=MOST, initializer=use_batch_scheduling)
-        self._large = ThreadPoolExecutor(REPLIERS, thread_name_prefix="large-replier")
+        self._replier = Gatherer("replier", self._reply, most=MAX_REPLIES_PER_PUSH, initializer=yield_to_others)
+        self._large = ThreadPoolExecutor(LARGE_REPLY_THREADS, thread_name_prefix="large-replier")
         self._stop = threading.Event()
-        self._minder = threading.Thread(target=self._mind, name="minder", daemon=True)
-        self._minder.start()
+        self._withdrawer = threading.Thread(target=self._withdraw, name="withdrawer", daemon=True)
+        self._withdrawer.start()
 
     def take(self, answers: str, requests: list[dict[str, Any]]) -> None:
-        """Nothing is made for a request whose mark is gone, or was taken: a message may come twice.
+        """Queue the requests on the engine; `answers` is the Redis list for the replies.
 
-        A request that cannot be queued is answered at once; one that cannot be read costs the others nothing.
+        Skip a request whose mark in Redis is missing or taken, because a message may arrive twice. Reply at once to a
+        request that cannot be queued. A request that cannot be read does not affect the others.
         """
         named = [request for request in requests if isinstance(request, dict) and isinstance(request.get("id"), str)]
         try:
             with self._redis.pipeline(transaction=False) as pipe:
                 for request in named:
                     pipe.set(redis_codec.mark(request["id"]), b"", xx=True, get=True, keepttl=True)
-                held: list[Any] = pipe.execute(raise_on_error=False)
+                payloads: list[Any] = pipe.execute(raise_on_error=False)
         except AWAY as error:
             log.warning("requests_not_taken", error=str(error), requests=len(named), consequence="the API says 503")
             return
         if len(named) < len(requests):
             log.warning("requests_skipped", requests=len(requests) - len(named), reason="They have no id.")
-        for request, parcel in zip(named, held, strict=True):
-            if isinstance(parcel, bytes) and parcel:
-                self._begin(answers, parcel, request)
+        for request, payload in zip(named, payloads, strict=True):
+            if isinstance(payload, bytes) and payload:
+                self._start(answers, payload, request)
 
-    def _begin(self, answers: str, parcel: bytes, asked: dict[str, Any]) -> None:
-        id_: str = asked["id"]
+    def _start(self, answers: str, payload: bytes, request: dict[str, Any]) -> None:
+        id_: str = request["id"]
         try:
-            _, image = redis_codec.unpack(parcel)
-            future = self._enter(asked["export"], image, asked)
-        except Exception as error:  # whoever waits must be told, whatever it is
-            refusal = _refused(id_, error)
-            self._replier.put(_Reply(id_, answers, lambda: refusal))
+            _, image = redis_codec.unpack(payload)
+            future = self._enqueue(request["export"], image, request)
+        except Exception as error:  # any error must reach the API, which waits for a reply
+            encoded = _encode_error(id_, error)
+            self._replier.put(_Reply(id_, answers, lambda: encoded))
             return
         self._waiting[id_] = future
         future.add_done_callback(lambda done: self._done(id_, answers, done))
 
     def close(self) -> None:
-        """The engine's turn in hand is answered, what waits is told to ask again."""
+        """Reply to the batch that the engine computes, and tell all waiting requests to come again; then stop."""
         self._stop.set()
-        self._minder.join()
+        self._withdrawer.join()
         self._engine.close()
         self._replier.close()
         self._large.shutdown()
         self._redis.close()
 
-    def _enter(self, export: str, image: Array | None, asked: dict[str, Any]) -> Future[Array]:
+    def _enqueue(self, export: str, image: Array | None, request: dict[str, Any]) -> Future[Array]:
         path = self._store.path(export)
         if image is not None:
-            return self._engine.translate(path, image, asked["direction"], pixels=asked["pixels"])
-        picks = [(label, index) for label, index in asked["picks"]]
-        return self._engine.sample(path, picks, seed=asked["seed"], temperature=asked["temperature"])
+            return self._engine.translate(path, image, request["direction"], pixels=request["pixels"])
+        picks = [(label, index) for label, index in request["picks"]]
+        return self._engine.sample(path, picks, seed=request["seed"], temperature=request["temperature"])
 
     def _done(self, id_: str, answers: str, future: Future[Array]) -> None:
         self._waiting.pop(id_, None)
-        reply = _Reply(id_, answers, lambda: _answer(id_, future))
-        if _bytes(future) > FEW_BYTES:
+        reply = _Reply(id_, answers, lambda: _encode_reply(id_, future))
+        if _result_bytes(future) > SMALL_REPLY_BYTES:
             self._large.submit(self._reply, [reply])
         else:
             self._replier.put(reply)
@@ -112,7 +113,7 @@ class Answering:
         try:
             with self._redis.pipeline(transaction=False) as pipe:
                 for reply in replies:
-                    pipe.rpush(reply.answers, reply.parcel())
+                    pipe.rpush(reply.answers, reply.encode())
                 for answers in {reply.answers for reply in replies}:
                     pipe.expire(answers, redis_codec.ANSWER_S)
                 pipe.delete(*(redis_codec.mark(reply.id) for reply in replies))
@@ -120,9 +121,9 @@ class Answering:
         except AWAY as error:
             log.warning("answers_lost", error=str(error), requests=len(replies), consequence="the API says 503")
 
-    def _mind(self) -> None:
-        """Withdraws what nobody waits for any more."""
-        while not self._stop.wait(LOOK_S):
+    def _withdraw(self) -> None:
+        """Cancel queued requests whose mark in Redis is gone: the API no longer waits for them."""
+        while not self._stop.wait(WITHDRAWAL_CHECK_S):
             waiting = dict(self._waiting)
             gone = self._unmarked(list(waiting))
             if gone:
@@ -131,34 +132,34 @@ class Answering:
                 waiting[id_].cancel()
 
     def _unmarked(self, ids: list[str]) -> list[str]:
-        """Without Redis nobody can be answered, and every API has told its clients so."""
+        """Return the ids whose mark is gone. Without Redis these are all: no reply could be sent anyway."""
         if not ids:
             return []
         try:
             with self._redis.pipeline(transaction=False) as pipe:
                 for id_ in ids:
                     pipe.exists(redis_codec.mark(id_))
-                there: list[int] = pipe.execute()
+                marks: list[int] = pipe.execute()
         except AWAY as error:
             log.warning("broker_lost", error=str(error), requests=len(ids))
             return ids
-        return [id_ for id_, found in zip(ids, there, strict=True) if not found]
+        return [id_ for id_, mark in zip(ids, marks, strict=True) if not mark]
 
 
-def _bytes(done: Future[Array]) -> int:
+def _result_bytes(done: Future[Array]) -> int:
     return 0 if done.cancelled() or done.exception() else done.result().nbytes
 
 
-def _answer(id_: str, future: Future[Array]) -> bytes:
+def _encode_reply(id_: str, future: Future[Array]) -> bytes:
     try:
         return redis_codec.pack({"id": id_}, future.result())
     except CancelledError:
         return redis_codec.pack({"id": id_, "withdrawn": True})
     except Exception as error:
-        return _refused(id_, error)
+        return _encode_error(id_, error)
 
 
-def _refused(id_: str, error: Exception) -> bytes:
+def _encode_error(id_: str, error: Exception) -> bytes:
     if isinstance(error, Overloaded):
         return redis_codec.pack({"id": id_, "retry_after": error.retry_after})
     if isinstance(error, ExportFlawed):

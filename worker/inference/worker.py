@@ -14,28 +14,28 @@ from app.core.settings import get_settings
 from app.services.inference.service import local_engine
 from app.services.queue import make_celery
 from worker import celery_process
-from worker.inference.replies import Answering
+from worker.inference.replies import Replier
 
-TAKERS = 4
-"""threads that take messages; they wait for Redis alone, never for the engine"""
-PREFETCHED = 8
-"""messages on their way to each"""
-EXIT_S = 5.0
-"""for the engine's turn in hand when the process is asked to stop"""
+INTAKE_THREADS = 4
+"""threads that take messages; they wait for Redis only, never for the engine"""
+PREFETCH_PER_THREAD = 8
+"""messages that each of them prefetches"""
+EXIT_GRACE_S = 5.0
+"""seconds for the engine's current batch when the process is ordered to stop"""
 
 app = make_celery(get_settings())
 app.conf.update(
     task_queues={INFERENCE: {"exchange": INFERENCE, "routing_key": INFERENCE}},
     task_default_queue=INFERENCE,
-    worker_concurrency=TAKERS,
-    worker_prefetch_multiplier=PREFETCHED,
+    worker_concurrency=INTAKE_THREADS,
+    worker_prefetch_multiplier=PREFETCH_PER_THREAD,
 )
-_answering: Answering
-"""since the worker's start"""
+_replier: Replier
+"""created when the worker starts"""
 
 
-def infer(**asked: Any) -> None:
-    _answering.take(**asked)
+def infer(**message: Any) -> None:
+    _replier.take(**message)
 
 
 app.task(infer, name=INFER)
@@ -48,21 +48,21 @@ def _logging(**_: Any) -> None:
 
 
 def _starting(**_: Any) -> None:
-    global _answering
-    celery_process.begin()
-    _answering = Answering(local_engine(get_settings()), get_settings())
+    global _replier
+    celery_process.prepare()
+    _replier = Replier(local_engine(get_settings()), get_settings())
 
 
 def _ready(**_: Any) -> None:
-    celery_process.one_way_out()
+    celery_process.treat_quit_as_term()
 
 
 def _shutting_down(**_: Any) -> None:
-    celery_process.end_within(EXIT_S)
+    celery_process.exit_within(EXIT_GRACE_S)
 
 
 def _stopping(**_: Any) -> None:
-    _answering.close()
+    _replier.close()
 
 
 signals.celeryd_init.connect(_logging)  # before the first warning

@@ -16,7 +16,7 @@ from serving.engine import Engine
 from tests.support.exports import write_vivid
 from tests.support.wait import until
 from tests.support.worker import running_redis
-from worker.inference.replies import Answering
+from worker.inference.replies import Replier
 
 LONG = 200_000
 """pictures that are not made before anybody looks"""
@@ -36,8 +36,8 @@ def engine(home: Path) -> Engine:
 
 
 @pytest.fixture
-def answering(redis: Redis, engine: Engine) -> Iterator[Answering]:
-    answering = Answering(engine, get_settings())
+def answering(redis: Redis, engine: Engine) -> Iterator[Replier]:
+    answering = Replier(engine, get_settings())
     yield answering
     answering.close()
 
@@ -66,7 +66,7 @@ def answer(redis: Redis) -> tuple[dict[str, Any], Any]:
 
 
 def test_what_is_made_comes_back_and_leaves_no_mark(
-    redis: Redis, engine: Engine, answering: Answering, export: str
+    redis: Redis, engine: Engine, answering: Replier, export: str
 ) -> None:
     waited_for(redis)
     answering.take(**asked(export))
@@ -77,7 +77,7 @@ def test_what_is_made_comes_back_and_leaves_no_mark(
     assert until(lambda: not redis.keys("*"))
 
 
-def test_without_its_mark_nothing_is_made(redis: Redis, engine: Engine, answering: Answering, export: str) -> None:
+def test_without_its_mark_nothing_is_made(redis: Redis, engine: Engine, answering: Replier, export: str) -> None:
     answering.take(**asked(export))
     waited_for(redis, "two")
     answering.take(**asked(export, "two", n=5))
@@ -85,7 +85,7 @@ def test_without_its_mark_nothing_is_made(redis: Redis, engine: Engine, answerin
     assert sum(n * turns for n, turns in enumerate(engine.load()[1])) == 5
 
 
-def test_requests_of_one_message_are_answered_each_for_itself(redis: Redis, answering: Answering, export: str) -> None:
+def test_requests_of_one_message_are_answered_each_for_itself(redis: Redis, answering: Replier, export: str) -> None:
     sent = [asked(export, id_, n)["requests"][0] for id_, n in (("one", 1), ("gone", 2), ("three", 3))]
     sent.append(asked("0" * 64, "bad")["requests"][0])
     for id_ in ("one", "three", "bad"):
@@ -100,7 +100,7 @@ def test_requests_of_one_message_are_answered_each_for_itself(redis: Redis, answ
     assert until(lambda: not redis.keys("*"))
 
 
-def test_a_damaged_export_is_told_by_its_name(redis: Redis, answering: Answering, export: str) -> None:
+def test_a_damaged_export_is_told_by_its_name(redis: Redis, answering: Replier, export: str) -> None:
     path = Store(get_settings().artifacts).path(export)
     path.write_bytes(path.read_bytes()[:-1])
     waited_for(redis)
@@ -109,7 +109,7 @@ def test_a_damaged_export_is_told_by_its_name(redis: Redis, answering: Answering
     assert head == {"id": "one", "export": export, "flaw": "damaged"}
 
 
-def test_a_message_that_comes_twice_is_answered_once(redis: Redis, answering: Answering, export: str) -> None:
+def test_a_message_that_comes_twice_is_answered_once(redis: Redis, answering: Replier, export: str) -> None:
     waited_for(redis)
     answering.take(**asked(export, n=LONG))
     answering.take(**asked(export, n=LONG))
@@ -120,7 +120,7 @@ def test_a_message_that_comes_twice_is_answered_once(redis: Redis, answering: An
     redis.delete(redis_codec.mark("one"))
 
 
-def test_what_waits_is_withdrawn_with_its_mark(redis: Redis, engine: Engine, answering: Answering, export: str) -> None:
+def test_what_waits_is_withdrawn_with_its_mark(redis: Redis, engine: Engine, answering: Replier, export: str) -> None:
     waited_for(redis)
     answering.take(**asked(export, n=LONG))
     redis.delete(redis_codec.mark("one"))
@@ -129,9 +129,7 @@ def test_what_waits_is_withdrawn_with_its_mark(redis: Redis, engine: Engine, ans
     assert sum(n * turns for n, turns in enumerate(engine.load()[1])) < LONG
 
 
-def test_a_full_queue_and_a_bad_request_are_told(
-    redis: Redis, engine: Engine, answering: Answering, export: str
-) -> None:
+def test_a_full_queue_and_a_bad_request_are_told(redis: Redis, engine: Engine, answering: Replier, export: str) -> None:
     for id_ in ("large", "small", "bad"):
         waited_for(redis, id_)
     answering.take(**asked(export, "large", n=LONG))
@@ -147,7 +145,7 @@ def test_a_full_queue_and_a_bad_request_are_told(
 
 
 def test_a_stop_is_told_to_who_waits(redis: Redis, engine: Engine, export: str) -> None:
-    answering = Answering(engine, get_settings())
+    answering = Replier(engine, get_settings())
     waited_for(redis)
     answering.take(**asked(export, n=LONG))
     answering.close()
@@ -167,7 +165,7 @@ def test_parcels_carry_arrays_as_they_are() -> None:
 
 
 def test_requests_that_cannot_be_read_cost_the_others_nothing(
-    redis: Redis, engine: Engine, answering: Answering, export: str
+    redis: Redis, engine: Engine, answering: Replier, export: str
 ) -> None:
     waited_for(redis)
     waited_for(redis, "bare")

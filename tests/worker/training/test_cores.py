@@ -9,7 +9,7 @@ import pytest
 
 from app.core.settings import CHECKOUT
 from models.spec.resolve import resolve
-from worker.runner_process import TUNING
+from worker.runner_process import TUNING_ENVIRONMENT
 from worker.training import numerics
 
 CORES = len(os.sched_getaffinity(0))
@@ -38,7 +38,7 @@ print(notes.checkpoints[-1].sha256)
 @pytest.mark.skipif(CORES == 1, reason="one core is nobody's own")
 def test_held_cores_and_the_environment_of_a_runner_change_no_number(tmp_path: Path) -> None:
     plain = trained(tmp_path / "plain", "free", {})
-    assert trained(tmp_path / "held", "held", TUNING) == plain
+    assert trained(tmp_path / "held", "held", TUNING_ENVIRONMENT) == plain
 
 
 def trained(folder: Path, way: str, environment: dict[str, str]) -> str:
