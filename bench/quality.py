@@ -39,7 +39,7 @@ from models.latent import draw_latent
 from models.rng import Rng
 from models.spec.data import Images
 from models.spec.recipe import Recipe
-from worker.evaluation.generator_under_test import present
+from worker.evaluation.generator_under_test import not_none
 from worker.evaluation.metrics.classes import within_class_spread
 from worker.evaluation.metrics.distances import frechet
 from worker.training.trainer import NonFinite
@@ -187,7 +187,7 @@ def digits(split: Split) -> tuple[Tensor, Tensor]:
     """MNIST: uint8 [n, 1, 28, 28] and labels [n]. Raises DatasetMissing."""
     spec = Images(dataset="mnist", side=28, channels=1, classes=CLASSES)
     data = load(spec, get_settings().data, split, downloads=judging.CACHE)
-    return present(data.images), present(data.labels)
+    return not_none(data.images), not_none(data.labels)
 
 
 def _options() -> argparse.Namespace:

@@ -40,7 +40,7 @@ from data.readers.builtin import Data, load
 from models.spec.data import Unpaired
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from worker.evaluation.metrics.pictures import BASELINES, Pile, psnr, ssim
+from worker.evaluation.metrics.pictures import BASELINES, PictureStatistics, psnr, ssim
 
 QUICK_STEPS = 1_000
 AT_ONCE = 20
@@ -104,7 +104,7 @@ def baselines() -> Iterator[Row]:
     piles, test = load(SCENES, None), load(SCENES, None, "test")
     for way in WAYS:
         given, wanted = _from_to(test, way)
-        source, target = (Pile.of([pile]) for pile in _from_to(piles, way))
+        source, target = (PictureStatistics.of([pile]) for pile in _from_to(piles, way))
         for name, baseline in BASELINES.items():
             for figure, value in _figures(baseline(given, source, target), wanted, way).items():
                 yield Row(f"without learning: {name.replace('_', ' ')}", figure, value, n=len(given))

@@ -1,4 +1,4 @@
-"""Process many pictures in chunks: they may take more than the memory."""
+"""Process many pictures in chunks, since they may be larger than the memory."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -8,54 +8,54 @@ from torch import Tensor
 
 from data.batches import scaled
 
-PART = 128
-"""pictures looked at together, or made"""
-LOOKED_AT, MADE = 2**23, 2**19
-"""pixels of them at most: a part takes no more memory at a larger side"""
-SMALL = 16
-"""pixels of a side at which pictures are compared by their pixels"""
+CHUNK_EXAMPLES = 128
+"""examples in a chunk at most"""
+EMBEDDED_PIXELS, GENERATED_PIXELS = 2**23, 2**19
+"""pixels in a chunk that is embedded or generated, at most, so that larger pictures take no more memory"""
+SMALL_SIDE = 16
+"""pixels of a side at which pixels are compared"""
 
 
-def spread(count: int, n: int) -> Tensor:
-    """Numbers of n examples at most, evenly over `count`."""
+def even_indices(count: int, n: int) -> Tensor:
+    """Return at most n indices, evenly spaced over `count`."""
     return torch.linspace(0, count - 1, min(n, count)).long()
 
 
-def some(pile: Tensor, n: int) -> Tensor:
-    """At most n of it, evenly spread."""
-    return pile if len(pile) <= n else pile[spread(len(pile), n).to(pile.device)]
+def evenly_spaced(x: Tensor, n: int) -> Tensor:
+    """Return at most n rows, evenly spaced."""
+    return x if len(x) <= n else x[even_indices(len(x), n).to(x.device)]
 
 
-def in_parts(make: Callable[[slice], Tensor], n: int, size: int, beat: Callable[[], None]) -> Iterator[Tensor]:
-    """What `make` gives for n rows, so many at a time, on the CPU in fp32; `beat` is called after each part."""
+def run_in_chunks(make: Callable[[slice], Tensor], n: int, size: int, beat: Callable[[], None]) -> Iterator[Tensor]:
+    """Run `make` on n rows, `size` at a time; yield the results on the CPU in fp32, and call `beat` after each."""
     for start in range(0, n, size):
         yield make(slice(start, min(n, start + size))).float().cpu()
         beat()
 
 
-def part_of(shape: Sequence[int], pixels: int = LOOKED_AT) -> int:
-    """How many examples of a shape [..., height, width] make a part; PART where they are no pictures."""
-    return PART if len(shape) < 4 else max(1, min(PART, pixels // (shape[-1] * shape[-2])))
+def chunk_size(shape: Sequence[int], pixels: int = EMBEDDED_PIXELS) -> int:
+    """Return the examples per chunk for data of a shape [n, c, h, w]; CHUNK_EXAMPLES for other shapes."""
+    return CHUNK_EXAMPLES if len(shape) < 4 else max(1, min(CHUNK_EXAMPLES, pixels // (shape[-1] * shape[-2])))
 
 
-def shares(pile: Tensor, n: int | None = None) -> Iterator[Tensor]:
-    """All of a pile or n of it, evenly spread, part by part."""
-    size = part_of(pile.shape)
-    if n is None or len(pile) <= n:
-        yield from torch.split(pile, size)
+def chunks(x: Tensor, n: int | None = None) -> Iterator[Tensor]:
+    """Yield all rows, or n evenly spaced ones, in chunks."""
+    size = chunk_size(x.shape)
+    if n is None or len(x) <= n:
+        yield from torch.split(x, size)
         return
-    for rows in torch.split(spread(len(pile), n), size):
-        yield pile[rows.to(pile.device)]
+    for rows in torch.split(even_indices(len(x), n), size):
+        yield x[rows.to(x.device)]
 
 
-def small(pile: Tensor, n: int | None = None, beat: Callable[[], None] = lambda: None) -> Tensor:
-    """Pictures [n, c, s, s], bytes or in [-1, 1], as rows [n, d] in [-1, 1], averaged by area to SMALL pixels a side.
+def downscaled(x: Tensor, n: int | None = None, beat: Callable[[], None] = lambda: None) -> Tensor:
+    """Average pictures [n, c, s, s], bytes or in [-1, 1], to SMALL_SIDE; return rows [n, d] in [-1, 1].
 
-    All of the pile, or n of it, evenly spread; `beat` is called after each part.
+    Take all of them, or n evenly spaced ones; call `beat` after each chunk.
     """
-    side = min(SMALL, pile.shape[-1])
+    side = min(SMALL_SIDE, x.shape[-1])
     parts = []
-    for part in shares(pile, n):
+    for part in chunks(x, n):
         parts.append(F.interpolate(scaled(part), (side, side), mode="area").flatten(1).cpu())
         beat()
     return torch.cat(parts)

@@ -1,4 +1,4 @@
-"""What is compared: for each kind of game and data the examples that are made beside real ones."""
+"""Comparisons: for each kind of game and data, the generated examples and the real ones beside them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -17,60 +17,60 @@ from data.toy import MIXTURES, VALID, Mixture
 from models.games.game import Batch
 from models.games.paired import PairedExamples, paired_examples
 from models.spec.games import Paired
-from worker.evaluation.chunked import part_of, shares, some, spread
-from worker.evaluation.generator_under_test import Examples, GeneratorUnderTest, piles, present
-from worker.evaluation.metrics.pictures import BASELINES, Pile
+from worker.evaluation.chunked import chunk_size, chunks, even_indices, evenly_spaced
+from worker.evaluation.generator_under_test import Examples, GeneratorUnderTest, domains, not_none
+from worker.evaluation.metrics.pictures import BASELINES, PictureStatistics
 
-Kind = Literal["drawn", "decoded", "rebuilt", "translated", "answered", "points", "strings"]
-"""Pictures from noise; those of an autoencoder; what it rebuilds; two piles; the paired game; and no pictures."""
+ComparisonKind = Literal["drawn", "decoded", "rebuilt", "translated", "answered", "points", "strings"]
+"""pictures from noise; those of an autoencoder; its reconstructions; two domains; the paired game; and no pictures"""
 T = TypeVar("T")
-Statistics = Callable[[], tuple[Pile, Pile]]
+DomainStatistics = Callable[[], tuple[PictureStatistics, PictureStatistics]]
 
-LEARNED_FROM = 1_000
-"""training pictures of either kind that baselines learn from"""
+BASELINE_PICTURES = 1_000
+"""training pictures of each domain from which baselines are computed"""
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
-    """Made examples beside real ones; of two piles one direction."""
+class ExampleComparison:
+    """Generated examples beside real ones; for two domains, of one direction."""
 
     test: GeneratorUnderTest
-    kind: Kind
+    kind: ComparisonKind
     real: Examples
     make: Callable[[], Examples]
-    """makes examples; raises NotFinite"""
-    n_made: int
-    way: str = ""
-    """`a2b` or `b2a` where there are two piles"""
-    given: Tensor | None = None
+    """generates the examples; raises NotFinite"""
+    n_fake: int
+    direction: str = ""
+    """`a2b` or `b2a` for two domains"""
+    inputs: Tensor | None = None
     """pictures uint8 [n, c, s, s] that are translated or completed"""
-    wanted: Tensor | None = None
-    """the right answers, uint8 [n, c, s, s]; None where they are not known"""
-    statistics: Statistics | None = None
-    """of training pictures like what is given, and like what is wanted"""
+    targets: Tensor | None = None
+    """the true outputs, uint8 [n, c, s, s]; None if they are not known"""
+    statistics: DomainStatistics | None = None
+    """returns the statistics of training pictures of the source and of the target"""
     baseline: str | None = None
-    """the name of a baseline that stands in for the generator"""
+    """name of a baseline that replaces the generator"""
 
     @cached_property
-    def made(self) -> Examples:
-        """Made once, when they are first needed. Raises NotFinite."""
+    def fake(self) -> Examples:
+        """The examples, generated once when first needed. Raises NotFinite."""
         return self.make()
 
     @property
     def n_real(self) -> int:
-        """Real examples; 0 where a known distribution stands in for them."""
+        """Number of real examples; 0 if a known distribution replaces them."""
         return 0 if self.test.sizes.real == 0 else len(self.real)
 
     def part(self, rows: slice) -> Tensor:
-        """Made pictures [n, c, s, s] in [-1, 1], or the baseline's."""
+        """Return rows of the outputs [n, c, s, s] in [-1, 1], those of the baseline if there is one."""
         if self.baseline is None:
-            return scaled(self.made.rows[rows])
+            return scaled(self.fake.rows[rows])
         assert self.statistics is not None
-        return BASELINES[self.baseline](scaled(present(self.given)[rows]), *self.statistics())
+        return BASELINES[self.baseline](scaled(not_none(self.inputs)[rows]), *self.statistics())
 
-    def untouched(self) -> "Comparison":
-        """What is given in place of what is made."""
-        return replace(self, make=lambda: Examples(self.test, present(self.given)))
+    def untouched(self) -> "ExampleComparison":
+        """Return a comparison of the inputs instead of the outputs."""
+        return replace(self, make=lambda: Examples(self.test, not_none(self.inputs)))
 
     @property
     def mixture(self) -> Mixture:
@@ -78,116 +78,130 @@ class Comparison:
 
     @cached_property
     def symbols(self) -> Tensor:
-        """Strings [n, length], as numbers of symbols."""
-        return self.made.rows.argmax(dim=2)
+        """The generated strings [n, length], as numbers of symbols."""
+        return self.fake.rows.argmax(dim=2)
 
     @cached_property
     def valid(self) -> NDArray[np.bool_]:
-        """Whether each string [n] is allowed, of a dataset in VALID."""
+        """Whether each generated string [n] is valid, for a dataset in VALID."""
         return VALID[self.test.recipe.data.dataset](self.symbols.numpy())
 
 
-def comparisons(test: GeneratorUnderTest) -> dict[Kind, list[Comparison]]:
-    """What can be compared, by its kind; both directions where there are two piles."""
+def comparisons(test: GeneratorUnderTest) -> dict[ComparisonKind, list[ExampleComparison]]:
+    """Return all comparisons of a generator by kind; both directions for two domains."""
     game, data = test.recipe.game, test.recipe.data
     match game.kind, data.kind:
         case (("synthesis" | "reconstruction"), "points"):
             return {"points": [_points(test)]}
         case "synthesis", "sequences":
-            strings = Examples(test, present(test.reference.sequences), n=test.sizes.real)  # only counted
-            return {"strings": [Comparison(test, "strings", strings, test.drawn, test.sizes.made)]}
+            strings = Examples(test, not_none(test.reference.sequences), n=test.sizes.real)  # only their number is used
+            return {"strings": [ExampleComparison(test, "strings", strings, test.drawn, test.sizes.fake)]}
         case "synthesis", _:
-            return {"drawn": [Comparison(test, "drawn", test.real, test.drawn, test.sizes.made)]}
+            return {"drawn": [ExampleComparison(test, "drawn", test.real, test.drawn, test.sizes.fake)]}
         case "unpaired", _:
             return {"translated": [_translated(test, "a2b"), _translated(test, "b2a")]}
         case "paired", _:
             return {"answered": [_answered(test)]}
         case _:
-            return _of_autoencoder(test)
+            return _autoencoder(test)
 
 
-def _points(test: GeneratorUnderTest) -> Comparison:
-    """Points from noise, or rebuilt ones where nothing can be drawn."""
-    real = present(test.reference.points)[: test.sizes.made]
-    if test.recipe.generates:
-        return Comparison(test, "points", Examples(test, real), test.drawn, test.sizes.made)
-    return Comparison(test, "points", Examples(test, real), lambda: test.rebuilt(real), len(real))
+def _points(test: GeneratorUnderTest) -> ExampleComparison:
+    """Compare points from noise, or reconstructed points if the model cannot draw from noise."""
+    real = not_none(test.reference.points)[: test.sizes.fake]
+    if test.recipe.draws:
+        return ExampleComparison(test, "points", Examples(test, real), test.drawn, test.sizes.fake)
+    return ExampleComparison(test, "points", Examples(test, real), lambda: test.rebuilt(real), len(real))
 
 
-def _translated(test: GeneratorUnderTest, way: str) -> Comparison:
-    """One direction between two piles; beside the true counterparts where the reference has them."""
-    given, counterparts = (some(pile, test.translated) for pile in _source_first(piles(test.reference), way))
+def _translated(test: GeneratorUnderTest, direction: str) -> ExampleComparison:
+    """Compare one direction between two domains, with targets if the reference holds the true counterparts."""
+    inputs, counterparts = (
+        evenly_spaced(domain, test.translated) for domain in _source_first(domains(test.reference), direction)
+    )
     data = test.recipe.data
-    known = data.kind == "paired" or (data.dataset == "day2night" and test.split == "test")
-    return Comparison(
+    has_targets = data.kind == "paired" or (data.dataset == "day2night" and test.split == "test")
+
+    def training_pictures() -> list[Tensor]:
+        return [evenly_spaced(domain, BASELINE_PICTURES) for domain in _source_first(domains(test.train), direction)]
+
+    return ExampleComparison(
         test,
         "translated",
-        real=_source_first(test.real_piles, way)[1],
-        make=lambda: test.translate(way, given),
-        n_made=len(given),
-        way=way,
-        given=given,
-        wanted=counterparts if known else None,
-        statistics=_statistics(lambda: [some(pile, LEARNED_FROM) for pile in _source_first(piles(test.train), way)]),
+        real=_source_first(test.real_domains, direction)[1],
+        make=lambda: test.translate(direction, inputs),
+        n_fake=len(inputs),
+        direction=direction,
+        inputs=inputs,
+        targets=counterparts if has_targets else None,
+        statistics=_cached_statistics(training_pictures),
     )
 
 
-def _source_first(both: tuple[T, T], way: str) -> tuple[T, T]:
-    """What is of pile a and of pile b, in the order of a direction."""
-    return both if way == "a2b" else (both[1], both[0])
+def _source_first(both: tuple[T, T], direction: str) -> tuple[T, T]:
+    """Put what belongs to domains a and b into the order (source, target) of a direction."""
+    return both if direction == "a2b" else (both[1], both[0])
 
 
-def _answered(test: GeneratorUnderTest) -> Comparison:
-    """Answers of the paired game beside the right ones. What is given has the answer's size and channels."""
-    answers = [(*_kept(question), test.answer(question)) for question in _questions(test, test.reference, "")]
-    given, wanted, made = map(torch.cat, zip(*answers, strict=True))
-    learned_from = lambda: map(torch.cat, zip(*map(_kept, _questions(test, test.train, "train")), strict=True))  # noqa: E731
-    return Comparison(
+def _answered(test: GeneratorUnderTest) -> ExampleComparison:
+    """Compare outputs of the paired game with their targets. Inputs get the size and the channels of the targets."""
+    triples = [
+        (*_input_and_target(question), test.answer(question)) for question in _questions(test, test.reference, "")
+    ]
+    inputs, targets, outputs = map(torch.cat, zip(*triples, strict=True))
+
+    def training_pictures() -> Iterator[Tensor]:
+        return map(torch.cat, zip(*map(_input_and_target, _questions(test, test.train, "train")), strict=True))
+
+    return ExampleComparison(
         test,
         "answered",
-        real=Examples(test, wanted),
-        make=lambda: Examples(test, made),
-        n_made=len(made),
-        given=given,
-        wanted=wanted,
-        statistics=_statistics(learned_from),
+        real=Examples(test, targets),
+        make=lambda: Examples(test, outputs),
+        n_fake=len(outputs),
+        inputs=inputs,
+        targets=targets,
+        statistics=_cached_statistics(training_pictures),
     )
 
 
-def _questions(test: GeneratorUnderTest, data: Data, name: str) -> Iterator[PairedExamples]:
-    """Of examples of the data, evenly spread, part by part; LEARNED_FROM of the training ones at most."""
+def _questions(test: GeneratorUnderTest, data: Data, name: str) -> Iterator[Question]:
+    """Yield evenly spaced inputs and targets of the data in chunks; with a `name`, BASELINE_PICTURES at most."""
     game, holes = test.recipe.game, test.stream(f"holes/{name}")
     assert isinstance(game, Paired)
-    both = [data.images] if data.images is not None else list(piles(data))
-    first = present(both[0])
-    for rows in torch.split(spread(len(first), LEARNED_FROM if name else test.sizes.made), part_of(first.shape)):
-        real, *other = (scaled(present(pile)[rows]) for pile in both)
-        yield paired_examples(game, Batch(real, other=other[0] if other else None), holes)
+    both = [data.images] if data.images is not None else list(domains(data))
+    first = not_none(both[0])
+    indices = even_indices(len(first), BASELINE_PICTURES if name else test.sizes.fake)
+    for rows in torch.split(indices, chunk_size(first.shape)):
+        real, *other = (scaled(not_none(domain)[rows]) for domain in both)
+        yield ask(game, Batch(real, other=other[0] if other else None), holes)
         test.beat()
 
 
-def _kept(question: PairedExamples) -> tuple[Tensor, Tensor]:
-    """What is given, at the size and with the channels of the answer, and what is wanted, both uint8."""
-    answer = question.target
-    given = F.interpolate(question.input[:, : answer.shape[1]], size=answer.shape[2:], mode="nearest")
-    return as_bytes(given.expand_as(answer)), as_bytes(answer)
+def _input_and_target(question: Question) -> tuple[Tensor, Tensor]:
+    """Return the input, at the size and with the channels of the target, and the target, both uint8."""
+    target = question.answer
+    given = F.interpolate(question.given[:, : target.shape[1]], size=target.shape[2:], mode="nearest")
+    return as_bytes(given.expand_as(target)), as_bytes(target)
 
 
-def _of_autoencoder(test: GeneratorUnderTest) -> dict[Kind, list[Comparison]]:
-    """Rebuilt pictures, and those from noise where it can draw."""
-    pictures = some(present(test.reference.images), test.sizes.made)
+def _autoencoder(test: GeneratorUnderTest) -> dict[ComparisonKind, list[ExampleComparison]]:
+    """Compare reconstructed pictures, and those from noise if the autoencoder can draw."""
+    pictures = evenly_spaced(not_none(test.reference.images), test.sizes.fake)
     real = Examples(test, pictures)
-    rebuilt = Comparison(test, "rebuilt", real, lambda: test.rebuilt(pictures), len(pictures), wanted=pictures)
-    found: dict[Kind, list[Comparison]] = {"rebuilt": [rebuilt]}
-    if test.recipe.generates:
-        found["decoded"] = [Comparison(test, "decoded", test.real, test.drawn, test.sizes.made)]
-    return found
+    rebuilt = ExampleComparison(test, "rebuilt", real, lambda: test.rebuilt(pictures), len(pictures), targets=pictures)
+    by_kind: dict[ComparisonKind, list[ExampleComparison]] = {"rebuilt": [rebuilt]}
+    if test.recipe.draws:
+        by_kind["decoded"] = [ExampleComparison(test, "decoded", test.real, test.drawn, test.sizes.fake)]
+    return by_kind
 
 
-def _statistics(learned_from: Callable[[], Iterator[Tensor] | list[Tensor]]) -> Statistics:
+def _cached_statistics(training_pictures: Callable[[], Iterator[Tensor] | list[Tensor]]) -> DomainStatistics:
+    """Return a function that computes the statistics of source and target pictures once, when first called."""
+
     @cache
-    def of_both() -> tuple[Pile, Pile]:
-        source, target = (Pile.of(map(scaled, shares(pile))) for pile in learned_from())
+    def statistics() -> tuple[PictureStatistics, PictureStatistics]:
+        source, target = (PictureStatistics.of(map(scaled, chunks(pictures))) for pictures in training_pictures())
         return source, target
 
-    return of_both
+    return statistics

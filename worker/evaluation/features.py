@@ -21,7 +21,7 @@ class WeightsMissing(DatasetMissing):
     """The weights of a feature network are absent or damaged. The message says where to put them."""
 
 
-def learn_turns(network: RotationNet, pictures: Callable[[int], Tensor], steps: int) -> Iterator[None]:
+def train_rotation_net(network: RotationNet, pictures: Callable[[int], Tensor], steps: int) -> Iterator[None]:
     """Learn by how many quarters each picture was turned (Gidaris et al. 2018). Yields after each step.
 
     `pictures(number)` are [n, c, s, s] in [-1, 1]; all four turns of each are seen at once, as the paper has it.
@@ -49,7 +49,7 @@ def all_turns(x: Tensor) -> tuple[Tensor, Tensor]:
 
 def read_vgg19(network: Vgg19, root: Path | None) -> None:
     """Fill it from torchvision's weights in the folder `root`. Raises WeightsMissing."""
-    path = _found(root)
+    path = _find_file(root)
     try:
         weights = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
         wanted = network.state_dict()
@@ -60,7 +60,7 @@ def read_vgg19(network: Vgg19, root: Path | None) -> None:
         raise WeightsMissing(f"{sentence} Replace it, or set game.features to own.") from error
 
 
-def _found(root: Path | None) -> Path:
+def _find_file(root: Path | None) -> Path:
     for name in VGG19_FILES if root is not None else ():
         if root is not None and (root / name).is_file():
             return root / name

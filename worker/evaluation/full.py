@@ -15,34 +15,36 @@ from data.readers.builtin import Data, Split
 from data.toy import VALID, spell
 from models.spec.datasets import DATASETS
 from models.spec.recipe import Recipe
-from worker.evaluation.chunked import small
-from worker.evaluation.comparison import Comparison
-from worker.evaluation.generator_under_test import CannotMeasure, Features, GeneratorUnderTest, Sizes, present
-from worker.evaluation.metric_plan import CLOSENESS, Figures, Plan, plan_of
+from worker.evaluation.chunked import downscaled
+from worker.evaluation.comparison import ExampleComparison
+from worker.evaluation.generator_under_test import CannotMeasure, Features, GeneratorUnderTest, Sizes, not_none
+from worker.evaluation.metric_plan import TARGET_METRICS, Figures, MetricPlan, plan_metrics
 from worker.evaluation.metrics.classes import agreement_by_class
 from worker.evaluation.metrics.neighbours import nearest
 from worker.evaluation.metrics.pictures import BASELINES
 
-POINTS, STRINGS, SCATTER, SHOWN = 2_500, 64, 512, 16
-"""points, strings, pixels of a scatter plot, and pictures on the sheet"""
-LACKING = "It has no value here: the examples that it is measured by are equal."
+POINTS_SHOWN, STRINGS_SHOWN, SCATTER_SIDE, PICTURES_SHOWN = 2_500, 64, 512, 16
+"""points, strings, pixels of a side of a scatter plot, and pictures in the report's picture"""
+UNDEFINED_FIGURE = "It has no value here: the examples that it compares are equal."
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class FullEvaluation:
+    """The result of a full evaluation."""
+
     figures: Figures
     per_class: dict[str, dict[str, float]]
-    """by figure, by number of the class"""
+    """by figure, then by number of the class"""
     baselines: dict[str, Figures]
-    """by name of what does without learning, the figures it has"""
+    """by name of a baseline that learns nothing, its figures"""
     lacking: dict[str, str]
-    """by name of a figure that was wanted, why it is not there"""
+    """by name of a requested figure that is missing, the reason"""
     provenance: dict[str, Any]
     picture: bytes | None
-    """a PNG: made pictures beside their nearest training examples, or beside what was given and what was wanted"""
+    """a PNG: fakes beside their nearest training examples, or outputs beside inputs and targets"""
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON, without the picture."""
+        """Return the fields of the JSON report: all but the picture."""
         return {name: value for name, value in self.__dict__.items() if name != "picture"}
 
 
@@ -59,88 +61,92 @@ def evaluate(
     weights: Path | None = None,
     beat: Callable[[], None] = lambda: None,
     only: Collection[str] | None = None,
-) -> Evaluation:
-    """Measure `generator`, an averaged one in eval mode, with `n` examples of its own at most.
+) -> FullEvaluation:
+    """Measure `generator`, an averaged one in eval mode, with at most `n` generated examples.
 
-    `load` raises DatasetMissing for a split that is not there; the reference is the test split, else the training one.
-    `cache` keeps judges; `weights` is the folder that may hold Inception; `beat` is called all along; `only` names the
-    figures that are wanted. Raises CannotMeasure, DatasetMissing and WeightsMissing.
+    `load` raises DatasetMissing for a split that does not exist; the reference is the test split, or else the training
+    split. `cache` is the folder that keeps judges, and `weights` the one that may hold Inception. Call `beat` after
+    each part of the work. `only` names the figures to compute; None: all that apply. Raises CannotMeasure,
+    DatasetMissing and WeightsMissing.
     """
-    plan = plan_of(GeneratorUnderTest(recipe, generator, load, Sizes(n), cache, features, seed, weights, beat))
-    asked = set(plan.names if only is None else only).intersection(plan.names)
-    if not asked:
+    plan = plan_metrics(GeneratorUnderTest(recipe, generator, load, Sizes(n), cache, features, seed, weights, beat))
+    requested = set(plan.names if only is None else only).intersection(plan.names)
+    if not requested:
         raise CannotMeasure(f"None of these figures fits this model; choose from {', '.join(plan.names)}.")
-    lacking = plan.too_few(asked)
-    wanted = asked - lacking.keys()
-    if not wanted:
+    lacking = plan.too_few(requested)
+    computable = requested - lacking.keys()
+    if not computable:
         raise CannotMeasure(next(iter(lacking.values())))
-    figures = plan.measure(wanted)
-    lacking |= {name: LACKING for name, value in figures.items() if math.isnan(value)}
+    figures = plan.measure(computable)
+    lacking |= {name: UNDEFINED_FIGURE for name, value in figures.items() if math.isnan(value)}
     compared = plan.rows[-1][1]
     picture = _picture(compared)
-    return Evaluation(
+    return FullEvaluation(
         figures=figures,
         per_class={"agreement": _by_class(compared[0])} if "agreement" in figures else {},
-        baselines=_baselines(plan, wanted),
+        baselines=_baselines(plan, computable),
         lacking=lacking,
         provenance=asdict(plan.provenance) | {"step": step},
         picture=None if picture is None else encode(picture),
     )
 
 
-def _by_class(c: Comparison) -> dict[str, float]:
-    """Class agreement by number of the class."""
-    shares = agreement_by_class(c.made.classes, present(c.made.labels))
+def _by_class(c: ExampleComparison) -> dict[str, float]:
+    """Return the class agreement by the number of the class."""
+    shares = agreement_by_class(c.fake.classes, not_none(c.fake.labels))
     return {str(number): share for number, share in shares.items()}
 
 
-def _baselines(plan: Plan, wanted: Collection[str]) -> dict[str, Figures]:
-    """How near to the right answers ways come that learn nothing, where something is translated."""
+def _baselines(plan: MetricPlan, wanted: Collection[str]) -> dict[str, Figures]:
+    """Measure baselines that learn nothing against the targets; return {} where nothing is translated."""
     if any(c.statistics is None for _, compared in plan.rows for c in compared):
         return {}
-    found = {name: plan.by(partial(replace, baseline=name), *CLOSENESS).measure(wanted) for name in BASELINES}
-    return {name: figures for name, figures in found.items() if figures}
+    measured = {
+        name: plan.restricted(partial(replace, baseline=name), *TARGET_METRICS).measure(wanted) for name in BASELINES
+    }
+    return {name: figures for name, figures in measured.items() if figures}
 
 
-def _picture(compared: list[Comparison]) -> Pixels | None:
-    """Draw some of what was compared; None for points on a line."""
+def _picture(compared: list[ExampleComparison]) -> Pixels | None:
+    """Draw some of the compared examples; return None for points on a line."""
     first = compared[0]
     match first.kind:
         case "points" if first.mixture.modes.shape[1] == 1:
             return None
         case "points":
-            real, made = (examples.rows[:POINTS].numpy() for examples in (first.real, first.made))
-            return scatter(made, SCATTER, real, first.mixture.modes)
+            real, fake = (examples.rows[:POINTS_SHOWN].numpy() for examples in (first.real, first.fake))
+            return scatter(fake, SCATTER_SIDE, real, first.mixture.modes)
         case "strings":
             return _text(first)
         case "drawn" | "decoded":
             return _beside_nearest(first)
         case "rebuilt":
-            return _side_by_side([[present(first.wanted), first.made.rows]])
+            return _side_by_side([[not_none(first.targets), first.fake.rows]])
         case _:
             return _side_by_side([_row(c) for c in compared])
 
 
-def _text(c: Comparison) -> Pixels:
-    """Strings, the valid ones ticked."""
+def _text(c: ExampleComparison) -> Pixels:
+    """Draw generated strings, the valid ones ticked."""
     name = c.test.recipe.data.dataset
-    ticked = c.valid[:STRINGS].tolist() if name in VALID else None
-    return text_sheet(spell(c.symbols[:STRINGS].numpy(), DATASETS[name].alphabet), ticked)
+    ticked = c.valid[:STRINGS_SHOWN].tolist() if name in VALID else None
+    return text_sheet(spelled(c.symbols[:STRINGS_SHOWN].numpy(), DATASETS[name].alphabet), ticked)
 
 
-def _beside_nearest(c: Comparison) -> Pixels:
-    """Pairs of a made picture and the training picture nearest to it."""
-    shown = c.made.rows[:SHOWN]
-    return _side_by_side([[shown, present(c.test.train.images)[nearest(c.test.originals, small(shown))]]])
+def _beside_nearest(c: ExampleComparison) -> Pixels:
+    """Draw pairs of a fake and the training picture nearest to it."""
+    shown = c.fake.rows[:PICTURES_SHOWN]
+    return _side_by_side([[shown, not_none(c.test.train.images)[nearest(c.test.originals, downscaled(shown))]]])
 
 
-def _row(c: Comparison) -> list[Tensor]:
-    """What belongs side by side: given, made and wanted, as far as there are such."""
-    return [pile for pile in (c.given, c.made.rows, c.wanted) if pile is not None]
+def _row(c: ExampleComparison) -> list[Tensor]:
+    """Return the inputs, outputs and targets of a comparison, as far as it has them."""
+    return [pictures for pictures in (c.inputs, c.fake.rows, c.targets) if pictures is not None]
 
 
-def _side_by_side(ways: list[list[Tensor]]) -> Pixels:
-    """Pictures that belong together stand side by side, twice a row; SHOWN of each kind in all."""
-    rows = [torch.stack([pile[: SHOWN // len(ways)] for pile in way], dim=1).flatten(0, 1) for way in ways]
-    pictures = torch.cat(rows).permute(0, 2, 3, 1).contiguous().numpy()
-    return sheet(pictures, columns=2 * len(ways[0]), gap=1)
+def _side_by_side(directions: list[list[Tensor]]) -> Pixels:
+    """Draw pictures that belong together side by side, two groups a row; PICTURES_SHOWN of each kind in all."""
+    n = PICTURES_SHOWN // len(directions)
+    rows = [torch.stack([pictures[:n] for pictures in group], dim=1).flatten(0, 1) for group in directions]
+    pixels = torch.cat(rows).permute(0, 2, 3, 1).contiguous().numpy()
+    return sheet(pixels, columns=2 * len(directions[0]), gap=1)

@@ -10,7 +10,7 @@ from data.batches import as_bytes
 from worker.evaluation.features import WeightsMissing
 
 FILE = "inception.pt"
-PART = 64
+CHUNK_PICTURES = 64
 """pictures looked at together"""
 
 
@@ -32,7 +32,7 @@ class Inception:
     @torch.no_grad()
     def embed(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Features [n, d] of pictures [n, c, h, w] in [-1, 1], and log probabilities [n, classes] where it has any."""
-        parts = [self._look(_bytes(part)) for part in torch.split(x, PART)]
+        parts = [self._look(_rgb_bytes(part)) for part in torch.split(x, CHUNK_PICTURES)]
         features = torch.cat([part for part, _ in parts]).float()
         if not self._tells_classes:
             return features, None
@@ -54,7 +54,7 @@ def read_inception(root: Path | None) -> Inception:
             f"Put a TorchScript file of it, as {FILE}, into {where}; or ask for features own."
         )
     try:
-        return Inception(torch.jit.load(path, "cpu").eval(), _mark(path))  # type: ignore[no-untyped-call]
+        return Inception(torch.jit.load(path, "cpu").eval(), _fingerprint(path))  # type: ignore[no-untyped-call]
     except Exception as error:  # what damaged files and strange networks raise is theirs to choose
         reason = (str(error).strip() or type(error).__name__).split("\n")[0].rstrip(".:")
         raise WeightsMissing(
@@ -63,12 +63,12 @@ def read_inception(root: Path | None) -> Inception:
         ) from error
 
 
-def _bytes(x: Tensor) -> Tensor:
+def _rgb_bytes(x: Tensor) -> Tensor:
     """uint8 with three channels: grey is repeated, alpha left out."""
     colour = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x[:, :3]
     return as_bytes(colour)
 
 
-def _mark(path: Path) -> str:
+def _fingerprint(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]

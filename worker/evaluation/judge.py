@@ -19,19 +19,19 @@ from data.readers.base import Data
 from models import durable
 from models.nets.rotation import QUARTER_TURNS
 from models.rng import Rng
-from worker.evaluation.chunked import PART, shares, some
+from worker.evaluation.chunked import CHUNK_EXAMPLES, chunks, evenly_spaced
 from worker.evaluation.features import all_turns
 
 log = logging.getLogger(__name__)
 
-SIDE = 32
+MAX_SIDE = 32
 """pixels of a side that the judge sees at most; larger pictures are averaged down by area"""
 FEATURES = 128
-QUICK, FULL = 300, 1_500
+QUICK_STEPS, FULL_STEPS = 300, 1_500
 """steps of learning: for evaluations inside training, and for those that stand alone"""
-EXAMPLES = 20_000
+MAX_EXAMPLES = 20_000
 """that it learns from at most, evenly spread over the dataset"""
-BATCH, RATE = 128, 4e-3
+BATCH_SIZE, RATE = 128, 4e-3
 VERSION = 1
 """counted up when network or learning change, so that no kept judge is taken for another"""
 
@@ -45,7 +45,7 @@ class Judge(nn.Module):
         """0 where it learned turns"""
         self.mark = ""
         """first 12 hex digits of the sha256 of its weights"""
-        self.resize = f"area, to {SIDE} px at most"
+        self.resize = f"area, to {MAX_SIDE} px at most"
         self.body = nn.Sequential(
             *_block(channels, 24, 5, 2), *_block(24, 48, 3, 2), *_block(48, 64, 3, 1),
             nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(64 * 16, FEATURES), nn.ReLU(),
@@ -60,7 +60,7 @@ class Judge(nn.Module):
     def embed(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Features [n, 128] and logits [n, classes], on the CPU; x is looked at in parts."""
         device = next(self.parameters()).device
-        parts = [self.body(_shrunk(part.to(device).float())) for part in torch.split(x, PART)]
+        parts = [self.body(_downscale(part.to(device).float())) for part in torch.split(x, CHUNK_EXAMPLES)]
         features = torch.cat(parts)
         return features.cpu(), self.head(features).cpu()
 
@@ -69,33 +69,35 @@ def _block(channels: int, out: int, kernel: int, stride: int) -> tuple[nn.Module
     return nn.Conv2d(channels, out, kernel, stride, padding=kernel // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU()
 
 
-def _shrunk(x: Tensor) -> Tensor:
-    return F.interpolate(x, size=(SIDE, SIDE), mode="area") if x.shape[-1] > SIDE else x
+def _downscale(x: Tensor) -> Tensor:
+    return F.interpolate(x, size=(MAX_SIDE, MAX_SIDE), mode="area") if x.shape[-1] > MAX_SIDE else x
 
 
-def learned(data: Data, cache: Path | None, steps: int = QUICK, beat: Callable[[], None] = lambda: None) -> Judge:
+def trained_judge(
+    data: Data, cache: Path | None, steps: int = QUICK_STEPS, beat: Callable[[], None] = lambda: None
+) -> Judge:
     """The judge of these pictures: the kept one, or one that learns now and is kept in the folder `cache`.
 
     `beat` is called after every part that is read and every step of learning.
     """
-    pictures, labels = _material(data, beat)
-    judge = _fresh(pictures.shape[1], 0 if labels is None else int(labels.max()) + 1)
-    path = None if cache is None else cache / f"judge-{_content(pictures, labels, steps)}.pt"
-    if path is None or not _read(judge, path):
+    pictures, labels = _training_set(data, beat)
+    judge = _new_judge(pictures.shape[1], 0 if labels is None else int(labels.max()) + 1)
+    path = None if cache is None else cache / f"judge-{_content_hash(pictures, labels, steps)}.pt"
+    if path is None or not _load(judge, path):
         with _on_one_thread():
-            for _ in _learn(judge, pictures, labels, steps):
+            for _ in _train(judge, pictures, labels, steps):
                 beat()
         if path is not None:
-            _keep(judge, path)
+            _store(judge, path)
     judge.eval().requires_grad_(False)
-    judge.mark = _mark(judge)
+    judge.mark = _fingerprint(judge)
     return judge
 
 
-def _material(data: Data, beat: Callable[[], None]) -> tuple[Tensor, Tensor | None]:
+def _training_set(data: Data, beat: Callable[[], None]) -> tuple[Tensor, Tensor | None]:
     """uint8 pictures [n, c, s, s] as it sees them, at most EXAMPLES of each pile, and their labels if they have any."""
     if data.images is not None:
-        labels = None if data.labels is None else some(data.labels, EXAMPLES)
+        labels = None if data.labels is None else evenly_spaced(data.labels, MAX_EXAMPLES)
         return _read_small(data.images, beat), labels
     assert data.a is not None
     assert data.b is not None
@@ -105,13 +107,13 @@ def _material(data: Data, beat: Callable[[], None]) -> tuple[Tensor, Tensor | No
 def _read_small(pile: Tensor, beat: Callable[[], None]) -> Tensor:
     """A part at a time: the pile may be larger than the memory."""
     parts = []
-    for part in shares(pile, EXAMPLES):
-        parts.append(_shrunk(part.float()).round().to(torch.uint8))
+    for part in chunks(pile, MAX_EXAMPLES):
+        parts.append(_downscale(part.float()).round().to(torch.uint8))
         beat()
     return torch.cat(parts)
 
 
-def _content(pictures: Tensor, labels: Tensor | None, steps: int) -> str:
+def _content_hash(pictures: Tensor, labels: Tensor | None, steps: int) -> str:
     said = hashlib.sha256(f"{VERSION}/{torch.__version__}/{steps}/{tuple(pictures.shape)}/".encode())
     for tensor in (pictures, labels):
         if tensor is not None:
@@ -119,7 +121,7 @@ def _content(pictures: Tensor, labels: Tensor | None, steps: int) -> str:
     return said.hexdigest()[:16]
 
 
-def _learn(judge: Judge, pictures: Tensor, labels: Tensor | None, steps: int) -> Iterator[None]:
+def _train(judge: Judge, pictures: Tensor, labels: Tensor | None, steps: int) -> Iterator[None]:
     """Yields after each step."""
     rng = Rng(0)
     judge.train()
@@ -128,10 +130,10 @@ def _learn(judge: Judge, pictures: Tensor, labels: Tensor | None, steps: int) ->
     for step in range(steps):
         stream = rng.stream("judge", step)
         rows = torch.randint(
-            len(pictures), (BATCH if labels is not None else BATCH // QUARTER_TURNS,), generator=stream
+            len(pictures), (BATCH_SIZE if labels is not None else BATCH_SIZE // TURNS,), generator=stream
         )
         shown = pictures[rows].float() / 127.5 - 1
-        shown, wanted = all_turns(shown) if labels is None else (_shifted(shown, stream), labels[rows])
+        shown, wanted = all_turns(shown) if labels is None else (_random_shift(shown, stream), labels[rows])
         loss = F.cross_entropy(judge(shown), wanted)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -140,14 +142,14 @@ def _learn(judge: Judge, pictures: Tensor, labels: Tensor | None, steps: int) ->
         yield
 
 
-def _shifted(x: Tensor, stream: torch.Generator) -> Tensor:
+def _random_shift(x: Tensor, stream: torch.Generator) -> Tensor:
     """By up to a fourteenth of the side, so that place matters little."""
     reach = max(1, x.shape[-1] // 14)
     down, right = (int(shift) for shift in torch.randint(-reach, reach + 1, (2,), generator=stream))
     return x.roll((down, right), dims=(2, 3))
 
 
-def _fresh(channels: int, classes: int) -> Judge:
+def _new_judge(channels: int, classes: int) -> Judge:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return Judge(channels, classes)
@@ -164,7 +166,7 @@ def _on_one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _read(judge: Judge, path: Path) -> bool:
+def _load(judge: Judge, path: Path) -> bool:
     """Whether it was kept, and whole."""
     if not path.is_file():
         return False
@@ -176,13 +178,13 @@ def _read(judge: Judge, path: Path) -> bool:
     return True
 
 
-def _keep(judge: Judge, path: Path) -> None:
+def _store(judge: Judge, path: Path) -> None:
     """Several jobs may learn the same judge at once."""
     with durable.atomic_write(path) as incoming, incoming.open("wb") as file:
         torch.save(judge.state_dict(), file)
 
 
-def _mark(judge: Judge) -> str:
+def _fingerprint(judge: Judge) -> str:
     said = hashlib.sha256()
     for name, tensor in sorted(judge.state_dict().items()):
         said.update(name.encode() + tensor.contiguous().numpy().tobytes())

@@ -1,4 +1,4 @@
-"""Live metrics while training: the cheap rows of the table, of few examples, the same latents each time."""
+"""Live figures while training: the cheap metrics of the table, on few examples and the same latents each time."""
 
 import math
 from functools import cached_property
@@ -9,40 +9,40 @@ from torch import nn
 from data.readers.base import Beat, no_heartbeat
 from data.readers.builtin import Data, DatasetMissing, Split
 from models.spec.recipe import Recipe
-from worker.evaluation.comparison import Comparison
-from worker.evaluation.generator_under_test import GeneratorUnderTest, Sizes, piles
-from worker.evaluation.metric_plan import FRECHET, Figures, Plan, Provenance, plan_of
+from worker.evaluation.comparison import ExampleComparison
+from worker.evaluation.generator_under_test import GeneratorUnderTest, Sizes, domains
+from worker.evaluation.metric_plan import FRECHET, Figures, MetricPlan, Provenance, plan_metrics
 
-REFERENCE = 2_048
-"""real examples whose features made ones are compared with"""
-FEWEST = 8
-"""examples on either side with which something can be said of features"""
-FEWEST_TRANSLATED = 256
-"""pictures that each pile needs before translations are compared: twice the number of a judge's features. A judge that
-learned from fewer ranked blurred translations above sharp ones (docs/photographs.md)
-"""
-SUSPECTS, ORIGINALS = 64, 8_000
-"""made pictures that are looked for among so many training pictures; who learns many more by heart is not seen here"""
-POINTS = 2_500
-"""made to count modes, as the papers do"""
-COLLAPSE = {"diversity", "pixel_variety"}
-"""figures that need no comparison of the two piles"""
+REAL_EXAMPLES = 2_048
+"""real examples whose features are compared with those of fakes"""
+MIN_EXAMPLES = 8
+"""examples that each side needs before their features are compared"""
+MIN_TRANSLATED = 256
+"""pictures that each domain needs before translations are compared: twice the number of a judge's features. A judge
+trained on fewer ranked blurred translations above sharp ones (docs/photographs.md)"""
+COPY_SUSPECTS, COPY_ORIGINALS = 64, 8_000
+"""fakes that are searched for copies, and training pictures among which they are searched; a generator that memorises
+only others is not detected"""
+MIN_POINTS = 2_500
+"""points that are generated to count modes, as in the papers"""
+DIVERSITY_FIGURES = {"diversity", "pixel_variety"}
+"""figures that small domains keep, since they do not depend on the judge's ranking"""
 SEED = 0
-"""of the latents: the same for every job, so that figures of different seeds can be compared"""
+"""seed of the latents, the same for every job, so that the figures of different seeds are comparable"""
 
 
 class Inspector:
-    """Measures the averaged generator of a training, beside its training data."""
+    """An evaluator of the averaged generator of a training, against its training data."""
 
     def __init__(
         self, recipe: Recipe, generator: nn.Module, data: Data, judges: Path | None, beat: Beat = no_heartbeat
     ) -> None:
-        """`judges` is the folder that keeps judges: one may learn at the first look. `beat` is called all along."""
+        """Prepare the evaluation. `judges` is the folder that keeps judges: the first `measure` may train one."""
         self._data = data
         self._test = GeneratorUnderTest(recipe, generator, self._load, sizes_of(recipe), judges, seed=SEED, beat=beat)
 
     def measure(self) -> Figures:
-        """Measure the averaged generator as it is now; leave out what cannot be computed. Raises NotFinite."""
+        """Compute the figures of the generator as it is now, without those that are not finite. Raises NotFinite."""
         self._test.generator.eval()
         plan = self._plan()
         figures = plan.measure(self._wanted(plan))
@@ -50,41 +50,41 @@ class Inspector:
 
     @cached_property
     def untouched(self) -> float | None:
-        """Measure the Fréchet distance between the two piles before translation, the mean of both directions.
+        """The Fréchet distance between the two domains before translation, the mean of both directions.
 
-        None for games without two piles, and for piles of too few pictures.
+        None for games without two domains, and for domains of too few pictures.
         """
         if self._test.recipe.game.kind != "unpaired" or "frechet" not in self._wanted(plan := self._plan()):
             return None
-        return plan.by(Comparison.untouched, FRECHET).measure({"frechet"})["frechet"]
+        return plan.restricted(ExampleComparison.untouched, FRECHET).measure({"frechet"})["frechet"]
 
     @property
     def provenance(self) -> Provenance:
-        """Where the figures come from."""
+        """The origin of the figures."""
         return self._plan().provenance
 
-    def _plan(self) -> Plan:
-        return plan_of(self._test, live=True)
+    def _plan(self) -> MetricPlan:
+        return plan_metrics(self._test, live=True)
 
-    def _wanted(self, plan: Plan) -> set[str]:
-        """The live figures; of two directions their means alone."""
+    def _wanted(self, plan: MetricPlan) -> set[str]:
+        """Return the names of the live figures that have enough examples; for two directions their means alone."""
         names = {name for metric, _ in plan.rows for name in metric.names}
-        if "translated" in plan.compared and min(map(len, piles(self._data))) < FEWEST_TRANSLATED:
-            names &= COLLAPSE
+        if "translated" in plan.compared and min(map(len, domains(self._data))) < MIN_TRANSLATED:
+            names &= DIVERSITY_FIGURES
         return names - plan.too_few(names).keys()
 
     def _load(self, split: Split) -> Data:
         if split != "train":
-            raise DatasetMissing("A training is not measured on its test split: what is served is chosen by it.")
+            raise DatasetMissing("Live figures do not use the test split, because they choose the served checkpoint.")
         return self._data
 
 
 def sizes_of(recipe: Recipe) -> Sizes:
-    """How much is measured at each evaluation of a training. Half of the examples are translated each way."""
+    """Return the numbers of examples of each live evaluation. Each direction translates half of the samples."""
     assert recipe.watch is not None
-    made, real = recipe.watch.samples, REFERENCE
+    fake, real = recipe.watch.samples, REAL_EXAMPLES
     if recipe.game.kind == "unpaired":
-        made //= 2
-    if recipe.data.kind == "points":  # which are held against the true mixture, not against examples
-        made, real = max(POINTS, made), 0
-    return Sizes(made, real, suspects=SUSPECTS, originals=ORIGINALS, fewest=FEWEST, quick=True)
+        fake //= 2
+    if recipe.data.kind == "points":  # compared with the true mixture, not with real examples
+        fake, real = max(MIN_POINTS, fake), 0
+    return Sizes(fake, real, suspects=COPY_SUSPECTS, originals=COPY_ORIGINALS, minimum=MIN_EXAMPLES, quick=True)

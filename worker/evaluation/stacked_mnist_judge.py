@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from data.readers.builtin import Data
-from worker.evaluation.judge import EXAMPLES, Judge, learned
+from worker.evaluation.judge import MAX_EXAMPLES, Judge, trained_judge
 
 
-class Triples(nn.Module):
+class StackedMnistJudge(nn.Module):
     """Pictures [n, 3, s, s] in [-1, 1] -> features [n, 3 x 128] and log probabilities [n, 1000].
 
     Class 100 a + 10 b + c has the digits a in red, b in green, c in blue.
@@ -30,9 +30,9 @@ class Triples(nn.Module):
         return torch.cat(features, dim=1), (a[:, :, None, None] + b[:, None, :, None] + c[:, None, None, :]).flatten(1)
 
 
-def learned_triples(data: Data, cache: Path | None, steps: int, beat: Callable[[], None]) -> Triples:
+def trained_stacked_judge(data: Data, cache: Path | None, steps: int, beat: Callable[[], None]) -> StackedMnistJudge:
     """What judge.learned gives, of the digits in the red channel."""
     assert data.images is not None
     assert data.labels is not None
-    red = Data(images=data.images[:EXAMPLES, :1].clone(), labels=data.labels[:EXAMPLES] // 100)
-    return Triples(learned(red, cache, steps, beat))
+    red = Data(images=data.images[:MAX_EXAMPLES, :1].clone(), labels=data.labels[:MAX_EXAMPLES] // 100)
+    return StackedMnistJudge(trained_judge(red, cache, steps, beat))

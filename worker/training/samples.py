@@ -20,7 +20,7 @@ from models.nets.autoencoder import Autoencoder
 from models.rng import Rng
 from models.spec.datasets import DATASETS
 from models.spec.games import Paired
-from worker.evaluation.chunked import MADE, in_parts, part_of
+from worker.evaluation.chunked import GENERATED_PIXELS, chunk_size, run_in_chunks
 from worker.evaluation.metrics.pictures import psnr
 from worker.training.trainer import Trainer
 
@@ -85,7 +85,7 @@ def to_pixels(x: Tensor) -> Pixels:
 
 def _generate(make: Callable[[slice], Tensor], n: int, like: Tensor, beat: Callable[[], None]) -> Tensor:
     """Run `make` on n rows in chunks and return the results on the CPU. Chunks of larger examples have fewer rows."""
-    return torch.cat(list(in_parts(make, n, part_of(like.shape, MADE), beat)))
+    return torch.cat(list(run_in_chunks(make, n, chunk_size(like.shape, GENERATED_PIXELS), beat)))
 
 
 def _generate_fakes(trainer: Trainer, n: int, beat: Callable[[], None], columns: int = 0) -> Tensor:

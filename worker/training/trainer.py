@@ -19,7 +19,7 @@ from models.nets.rotation import RotationNet
 from models.nets.vgg import Vgg19
 from models.penalties import Penalty
 from models.spec.recipe import Recipe
-from worker.evaluation.features import learn_turns, read_vgg19
+from worker.evaluation.features import read_vgg19, train_rotation_net
 from worker.training.cuda_graphs import CapturedSteps, Graph, capture_obstacle, tensors_of
 from worker.training.losses import DuelLosses
 from worker.training.players import Average, Player, build_optimizer, match_memory_order, memory_format_of, rate_factor
@@ -89,7 +89,7 @@ class Trainer:
         game = self.recipe.game
         match getattr(self.game, "features", None):
             case RotationNet() as network if game.kind == "paired":
-                yield from learn_turns(network, self.batches.answers, game.features_steps)
+                yield from train_rotation_net(network, self.batches.answers, game.features_steps)
             case Vgg19() as network:
                 read_vgg19(network, weights)
             case _:

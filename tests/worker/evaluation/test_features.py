@@ -15,9 +15,9 @@ from models.checkpoint import SavedCheckpoint
 from models.nets.rotation import RotationNet
 from models.nets.vgg import Vgg19
 from models.spec.recipe import Recipe
-from models.spec.resolve import resolve, with_steps
-from tests.worker.training.test_exactness import run
-from worker.evaluation.features import WeightsMissing, all_turns, learn_turns, read_vgg19
+from models.spec.resolve import resolve, settled
+from tests.training.test_exactness import run
+from worker.evaluation.features import WeightsMissing, all_turns, read_vgg19, train_rotation_net
 from worker.training import throughput
 from worker.training.listener import Finished, NullListener, StepReport, Stop, Stopped
 from worker.training.numerics import apply, local_numerics
@@ -71,7 +71,7 @@ def test_how_digits_are_turned_is_learned_and_features_get_a_size_of_one() -> No
     network, digits = RotationNet(1), load(resolve("srgan")[1].data, None).images
     assert digits is not None
     scaled = digits.float() / 127.5 - 1
-    steps = list(learn_turns(network, lambda number: scaled[32 * number : 32 * number + 32], 50))
+    steps = list(train_rotation_net(network, lambda number: scaled[32 * number : 32 * number + 32], 50))
     assert len(steps) == 50
     unseen = scaled[-100:]
     turned, turns = all_turns(unseen)
@@ -121,7 +121,7 @@ def test_a_resumed_job_has_the_network_and_ends_with_the_same_weights(
     assert run(small(), tmp_path / "whole", whole) == Finished(4)
     assert whole.beats == [0] * 5 + [1, 1, 2, 2, 3, 3, 4, 4]
     assert run(small(), tmp_path / "half", half) == Stopped(Stop.PAUSE, 2)
-    monkeypatch.setattr("worker.training.trainer.learn_turns", None)  # it would fail if it were learned again
+    monkeypatch.setattr("worker.training.trainer.train_rotation_net", None)  # it would fail if it were learned again
     assert run(small(), tmp_path / "half", rest, resume=half.checkpoints[-1].path, attempt=2) == Finished(4)
     states = [checkpoint.load(notes.checkpoints[-1].path) for notes in (whole, rest)]
     for part in ("game", "generator", "critic", "average"):

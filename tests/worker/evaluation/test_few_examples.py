@@ -23,7 +23,7 @@ STEPS = 4
 
 @pytest.fixture(autouse=True)
 def quick_judges(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generator_under_test, "QUICK", 5)
+    monkeypatch.setattr(generator_under_test, "QUICK_STEPS", 5)
 
 
 class Sheets(NullListener):

@@ -20,10 +20,10 @@ from models.spec.watch import FIGURES
 from tests.support.tensors import made_meanwhile
 from worker.evaluation import chunked, generator_under_test
 from worker.evaluation.comparison import comparisons
-from worker.evaluation.full import Evaluation, evaluate
+from worker.evaluation.full import FullEvaluation, evaluate
 from worker.evaluation.generator_under_test import CannotMeasure, GeneratorUnderTest, Sizes
-from worker.evaluation.judge import learned
-from worker.evaluation.metric_plan import METRICS, Plan, plan_of
+from worker.evaluation.judge import trained_judge
+from worker.evaluation.metric_plan import METRICS, MetricPlan, plan_metrics
 
 COMPARED = {"frechet", "kid", "precision", "recall", "density", "coverage", "diversity", "variety", "copies"}
 CONDITIONAL = {"agreement", "gan_test", "gan_train", "spread", "intra_diversity"}
@@ -52,8 +52,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generator_under_test, "QUICK", 60)
-    monkeypatch.setattr(generator_under_test, "FULL", 60)
+    monkeypatch.setattr(generator_under_test, "QUICK_STEPS", 60)
+    monkeypatch.setattr(generator_under_test, "FULL_STEPS", 60)
 
 
 def recipe_of(family: str, dataset: str) -> Recipe:
@@ -73,7 +73,7 @@ def judged(
     n: int = 64,
     read: Callable[[Split], Data] | None = None,
     **rest: Any,
-) -> Evaluation:
+) -> FullEvaluation:
     return evaluate(recipe, generator.eval(), 7, read or partial(data_of, recipe.data), n=n, cache=cache, **rest)
 
 
@@ -93,9 +93,9 @@ def test_every_kind_of_data_and_game_has_its_figures(family: str, dataset: str, 
     assert (found.picture is None) == (dataset == "gaussian1d")
 
 
-def live(recipe: Recipe, generator: nn.Module, cache: Path, sizes: Sizes) -> Plan:
+def live(recipe: Recipe, generator: nn.Module, cache: Path, sizes: Sizes) -> MetricPlan:
     test = GeneratorUnderTest(recipe, generator.eval(), partial(data_of, recipe.data), sizes, cache)
-    return plan_of(test, live=True)
+    return plan_metrics(test, live=True)
 
 
 @pytest.mark.sampled(quick=2)
@@ -106,7 +106,7 @@ def test_figures_of_a_training_are_those_of_a_full_evaluation_of_equal_size(
     recipe = recipe_of(family, dataset)
     generator = build_generator(recipe)
     whole = judged(recipe, generator, cache).figures
-    plan = live(recipe, generator, cache, Sizes(made=64))
+    plan = live(recipe, generator, cache, Sizes(fake=64))
     figures = plan.measure(plan.names)
     shared = figures.keys() & whole.keys()
     assert shared
@@ -117,13 +117,13 @@ def test_figures_of_a_training_are_those_of_a_full_evaluation_of_equal_size(
 def test_what_is_real_is_looked_at_once_and_what_is_made_each_time(cache: Path) -> None:
     recipe = recipe_of("dcgan", "digits")
     test = GeneratorUnderTest(
-        recipe, build_generator(recipe).eval(), partial(data_of, recipe.data), Sizes(made=64, real=200), cache
+        recipe, build_generator(recipe).eval(), partial(data_of, recipe.data), Sizes(fake=64, real=200), cache
     )
     (first,), (second,) = (comparisons(test)["drawn"] for _ in range(2))
     assert first.real.features is second.real.features
     assert first.real.features.shape == (200, 128)
-    assert torch.equal(first.made.rows, second.made.rows)
-    assert first.made is not second.made
+    assert torch.equal(first.fake.rows, second.fake.rows)
+    assert first.fake is not second.fake
 
 
 class Oracle(nn.Module):
@@ -230,9 +230,9 @@ def test_no_whole_pile_of_pictures_is_made_of_floats(
     recipe = recipe_of(family, dataset)
     wanted = {"psnr", "ssim"}
     judged(recipe, build_generator(recipe), cache, only=wanted)  # data are read from here on
-    judge = learned(data_of(recipe.data, "train"), cache, 60)
-    monkeypatch.setattr(generator_under_test, "learned", lambda *_: judge)
-    monkeypatch.setattr(chunked, "PART", 16)
+    judge = trained_judge(data_of(recipe.data, "train"), cache, 60)
+    monkeypatch.setattr(generator_under_test, "trained_judge", lambda *_: judge)
+    monkeypatch.setattr(chunked, "CHUNK_EXAMPLES", 16)
     beats: list[None] = []
     with made_meanwhile() as tensors:
         found = judged(recipe, build_generator(recipe), cache, only=wanted, beat=lambda: beats.append(None))
@@ -312,7 +312,7 @@ def test_what_cannot_be_measured_says_why(cache: Path) -> None:
     recipe = recipe_of("gan", "ring8")
     with pytest.raises(CannotMeasure, match="numbers that are not finite"):
         judged(recipe, Broken(), cache)
-    with pytest.raises(CannotMeasure, match=r"at least 16 examples .* there are 8; ask for a larger n"):
+    with pytest.raises(CannotMeasure, match=r"at least 16 examples .* there are 8; request a larger n"):
         judged(recipe, build_generator(recipe), cache, n=8, only=["divergence", "transport"])
 
 

@@ -69,7 +69,7 @@ def judges(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def quick_judges(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a judge knows is another file's affair."""
-    monkeypatch.setattr(generator_under_test, "QUICK", 10)
+    monkeypatch.setattr(generator_under_test, "QUICK_STEPS", 10)
 
 
 def short(family: str = "cdcgan", dataset: str | None = None, steps: int = 6, **overrides: Any) -> Recipe:

@@ -32,7 +32,7 @@ class Ordered(SupervisorLink):
         self.beats += 1
         if self.beats == self._at:
             self._order()
-            self.wanted = "as the row says"
+            self.order = "as the row says"
 
 
 def on_an_upload() -> JobView:

@@ -56,11 +56,11 @@ def load_phase(family: str, dataset: str, side: int) -> Phase:
 
 
 def judged(beat: Beat, folder: Path) -> object:
-    return judge.learned(pictures(16), None, 3, beat)
+    return judge.trained_judge(pictures(16), None, 3, beat)
 
 
 def read_by_a_judge(beat: Beat, folder: Path) -> object:
-    return judge._material(pictures(LARGE, 3 * chunked.PART), beat)
+    return judge._training_set(pictures(LARGE, 3 * chunked.CHUNK_EXAMPLES), beat)
 
 
 def looked(beat: Beat, folder: Path) -> object:
@@ -127,19 +127,21 @@ def test_every_long_phase_beats_and_ends_where_a_beat_says_so(phase: str, tmp_pa
 
 
 def test_parts_of_pictures_take_no_more_memory_at_a_larger_side() -> None:
-    sizes = {side: chunked.part_of((9, 3, side, side)) for side in (8, 64, 256, 512, 1024, 8192)}
-    assert {side: size for side, size in sizes.items() if side <= 256} == dict.fromkeys((8, 64, 256), chunked.PART)
-    assert all(size == 1 or size * side**2 <= chunked.LOOKED_AT for side, size in sizes.items())
-    assert chunked.part_of((9, 2)) == chunked.part_of((9, 12, 4)) == chunked.PART
+    sizes = {side: chunked.chunk_size((9, 3, side, side)) for side in (8, 64, 256, 512, 1024, 8192)}
+    assert {side: size for side, size in sizes.items() if side <= 256} == dict.fromkeys(
+        (8, 64, 256), chunked.CHUNK_EXAMPLES
+    )
+    assert all(size == 1 or size * side**2 <= chunked.EMBEDDED_PIXELS for side, size in sizes.items())
+    assert chunked.chunk_size((9, 2)) == chunked.chunk_size((9, 12, 4)) == chunked.CHUNK_EXAMPLES
 
 
 @pytest.mark.parametrize("n", [None, 5, 24, 100])
 def test_shares_are_what_is_wanted_of_a_pile_in_its_order(n: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunked, "PART", 4)
+    monkeypatch.setattr(chunked, "CHUNK_EXAMPLES", 4)
     pile: Tensor = torch.arange(24)[:, None].float()
-    whole = pile if n is None else chunked.some(pile, n)
-    assert torch.equal(torch.cat(list(chunked.shares(pile, n))), whole)
-    assert max(len(part) for part in chunked.shares(pile, n)) <= 4
+    whole = pile if n is None else chunked.evenly_spaced(pile, n)
+    assert torch.equal(torch.cat(list(chunked.chunks(pile, n))), whole)
+    assert max(len(part) for part in chunked.chunks(pile, n)) <= 4
 
 
 def test_a_stop_is_obeyed_while_a_judge_learns(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from data.readers.builtin import Data, Split, load
 from models.rng import DrawTape
 from models.spec.recipe import Recipe
 from models.spec.resolve import RecipeRefused, resolve
-from worker.evaluation.generator_under_test import GeneratorUnderTest, Sizes, piles
+from worker.evaluation.generator_under_test import GeneratorUnderTest, Sizes, domains
 
 CPU = torch.device("cpu")
 LOAD, SIDE, BATCH = 24, 16, 8
@@ -87,9 +87,9 @@ def test_sheets_judges_and_figures_see_the_middle_without_a_copy() -> None:
 def test_an_evaluation_sees_the_middle_of_both_splits(tmp_path: Path) -> None:
     data = Data(a=numbered(3), b=numbered(5))
     recipe, nobody = recipe_of("cyclegan"), torch.nn.Identity()
-    test = GeneratorUnderTest(recipe, nobody, lambda split: data, Sizes(made=8), tmp_path)
+    test = GeneratorUnderTest(recipe, nobody, lambda split: data, Sizes(fake=8), tmp_path)
     for split in (test.train, test.reference):
-        assert [pile.shape for pile in piles(split)] == [(3, 3, SIDE, SIDE), (5, 3, SIDE, SIDE)]
+        assert [pile.shape for pile in domains(split)] == [(3, 3, SIDE, SIDE), (5, 3, SIDE, SIDE)]
 
 
 def test_pictures_are_mirrored_whole_where_nothing_is_cut() -> None:

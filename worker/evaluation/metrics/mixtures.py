@@ -9,11 +9,11 @@ from torch import Tensor
 from data.toy import Mixture
 from worker.evaluation.metrics.classes import kl_to_uniform
 
-REACH = 3.0
+HIGH_QUALITY_SIGMAS = 3.0
 """standard deviations from a mode within which a point is of high quality"""
-CELLS = 20
+LINE_CELLS = 20
 """of equal mass on a line"""
-LINE = (-20.0, 20.0)
+LINE_RANGE = (-20.0, 20.0)
 """where cells on a line are looked for"""
 
 
@@ -34,7 +34,7 @@ def modes(points: Tensor, mixture: Mixture) -> Modes:
     """
     centres, spreads = torch.from_numpy(mixture.modes), torch.from_numpy(mixture.spreads)
     distance, nearest = torch.cdist(points.double(), centres).min(dim=1)
-    good = distance <= REACH * spreads[nearest]
+    good = distance <= HIGH_QUALITY_SIGMAS * spreads[nearest]
     counts = torch.bincount(nearest, minlength=len(centres))
     return Modes(len(torch.unique(nearest[good])), float(good.double().mean()), kl_to_uniform(counts))
 
@@ -55,16 +55,18 @@ def _in_plane(points: Tensor, mixture: Mixture) -> tuple[Tensor, Tensor]:
     """The cell [n] of each point, and the true masses of all cells."""
     centres, spreads = torch.from_numpy(mixture.modes), torch.from_numpy(mixture.spreads)
     distance, nearest = torch.cdist(points.double(), centres).min(dim=1)
-    inside = -math.expm1(-(REACH**2) / 2) / len(centres)
+    inside = -math.expm1(-(HIGH_QUALITY_SIGMAS**2) / 2) / len(centres)
     masses = torch.full((len(centres) + 1,), inside, dtype=torch.float64)
     masses[-1] = 1 - masses[:-1].sum()
-    return torch.where(distance <= REACH * spreads[nearest], nearest, len(centres)), masses
+    return torch.where(distance <= HIGH_QUALITY_SIGMAS * spreads[nearest], nearest, len(centres)), masses
 
 
 def _on_line(points: Tensor, mixture: Mixture) -> tuple[Tensor, Tensor]:
-    line = torch.linspace(*LINE, 20_001, dtype=torch.float64)
+    line = torch.linspace(*LINE_RANGE, 20_001, dtype=torch.float64)
     centres, spreads = torch.from_numpy(mixture.modes), torch.from_numpy(mixture.spreads)
     below = torch.special.ndtr((line - centres) / spreads[:, None]).mean(dim=0)
-    wanted = torch.arange(1, CELLS, dtype=torch.float64) / CELLS
+    wanted = torch.arange(1, LINE_CELLS, dtype=torch.float64) / LINE_CELLS
     bounds = line[torch.searchsorted(below, wanted)]
-    return torch.bucketize(points[:, 0].double(), bounds), torch.full((CELLS,), 1 / CELLS, dtype=torch.float64)
+    return torch.bucketize(points[:, 0].double(), bounds), torch.full(
+        (LINE_CELLS,), 1 / LINE_CELLS, dtype=torch.float64
+    )

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-ENTRIES = 1 << 25
+MAX_DISTANCES = 1 << 25
 """distances held at a time"""
-PRECISE = 512
+MAX_DOUBLE_WIDTH = 512
 """numbers of an example up to which it is compared in double precision"""
 ROUNDING = 1e-5
 """share of the length of examples below which distances between them mean nothing"""
-ASKED = 2_000
+SPACING_EXAMPLES = 2_000
 """training examples that are asked how near their own neighbours are"""
 
 
@@ -26,7 +26,7 @@ def precision(real: Tensor, fake: Tensor, k: int = 3) -> float:
     Inside: nearer to an example than its k-th neighbour among its own is (Kynkaanniemi et al. 2019).
     """
     real, fake = _rows(real), _rows(fake)
-    return _share(_balls(fake, real, _radii(real, k))[0] > 0)
+    return _share(_in_balls(fake, real, _radii(real, k))[0] > 0)
 
 
 def recall(real: Tensor, fake: Tensor, k: int = 3) -> float:
@@ -40,7 +40,7 @@ def density_coverage(real: Tensor, fake: Tensor, k: int = 5) -> tuple[float, flo
     A ball reaches to the k-th neighbour (Naeem et al. 2020). Density may exceed 1; coverage is in [0, 1].
     """
     real, fake = _rows(real), _rows(fake)
-    balls, covered = _balls(fake, real, _radii(real, k))
+    balls, covered = _in_balls(fake, real, _radii(real, k))
     return float(balls.double().mean()) / k, _share(covered)
 
 
@@ -60,16 +60,16 @@ def copies(train: Tensor, fake: Tensor, near: float = 0.4, usual: float | None =
     Nearly: nearer to one than `near` times the `usual` distance, which is that of `apart` unless given. nan where most
     training examples are equal.
     """
-    usual = apart(train) if usual is None else usual
+    usual = typical_spacing(train) if usual is None else usual
     if usual <= ROUNDING * _length(train):
         return math.nan
     return _share(_nearest(_rows(fake), _rows(train), 1)[0] < near * usual)
 
 
-def apart(train: Tensor) -> float:
+def typical_spacing(train: Tensor) -> float:
     """The median distance of training examples to their own nearest other; asked of a thousand of them."""
     train = _rows(train)
-    asked = torch.arange(0, len(train), max(1, len(train) // ASKED))
+    asked = torch.arange(0, len(train), max(1, len(train) // SPACING_EXAMPLES))
     return float(_nearest(train[asked], train, 1, own=asked)[0].median())
 
 
@@ -80,7 +80,7 @@ def nearest(train: Tensor, fake: Tensor) -> Tensor:
 
 def blocks(x: Tensor, width: int) -> Iterator[Tensor]:
     """Rows of x in pieces whose products with `width` others fit into the memory that is allowed."""
-    return iter(torch.split(x, max(1, ENTRIES // width)))
+    return iter(torch.split(x, max(1, MAX_DISTANCES // width)))
 
 
 def _radii(x: Tensor, k: int) -> Tensor:
@@ -102,7 +102,7 @@ def _nearest(x: Tensor, among: Tensor, k: int, own: Tensor | None = None) -> tup
     return torch.cat([values for values, _ in found]), torch.cat([numbers for _, numbers in found])
 
 
-def _balls(x: Tensor, centres: Tensor, radii: Tensor) -> tuple[Tensor, Tensor]:
+def _in_balls(x: Tensor, centres: Tensor, radii: Tensor) -> tuple[Tensor, Tensor]:
     """In how many balls each x lies [n], and whether each ball holds one [m]."""
     inside = [torch.cdist(part, centres) <= radii for part in blocks(x, len(centres))]
     return torch.cat([part.sum(dim=1) for part in inside]), torch.stack([part.any(dim=0) for part in inside]).any(dim=0)
@@ -118,4 +118,4 @@ def _share(hits: Tensor) -> float:
 
 def _rows(x: Tensor) -> Tensor:
     x = x.flatten(1)
-    return x.double() if x.shape[1] <= PRECISE else x.float()
+    return x.double() if x.shape[1] <= MAX_DOUBLE_WIDTH else x.float()

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 RANGE = 2.0
-WINDOW, WIDTH = 11, 1.5
+WINDOW_SIDE, WINDOW_SIGMA = 11, 1.5
 """side in pixels and standard deviation of the window of the paper"""
-PIXELS = 2**18
+CHUNK_PIXELS = 2**18
 """numbers of a pile that are compared together, at least one picture's: windows take some hundred times their bytes"""
 
 
@@ -48,7 +48,7 @@ def _blurred(x: Tensor) -> Tensor:
 
 
 def _parts(made: Tensor, wanted: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    together = max(1, PIXELS // made[0].numel())
+    together = max(1, CHUNK_PIXELS // made[0].numel())
     return zip(torch.split(made, together), torch.split(wanted, together), strict=True)
 
 
@@ -57,13 +57,13 @@ def _mean(parts: Iterable[Tensor]) -> float:
 
 
 def _window(side: int) -> Tensor:
-    places = torch.arange(min(WINDOW, side), dtype=torch.float64)
-    heights = torch.exp(-((places - places.mean()) ** 2) / (2 * WIDTH**2))
+    places = torch.arange(min(WINDOW_SIDE, side), dtype=torch.float64)
+    heights = torch.exp(-((places - places.mean()) ** 2) / (2 * WINDOW_SIGMA**2))
     return heights / heights.sum()
 
 
 @dataclass(frozen=True, eq=False)
-class Pile:
+class PictureStatistics:
     """What is known of many pictures: their mean [c, h, w], and of each channel mean and deviation [c, 1, 1]."""
 
     picture: Tensor
@@ -71,7 +71,7 @@ class Pile:
     deviation: Tensor
 
     @classmethod
-    def of(cls, parts: Iterable[Tensor]) -> "Pile":
+    def of(cls, parts: Iterable[Tensor]) -> "PictureStatistics":
         """Of pictures that come part by part."""
         count, total, squares = 0, torch.zeros(()), torch.zeros(())
         for part in parts:
@@ -83,17 +83,17 @@ class Pile:
         return cls((total / count).float(), mean[:, None, None].float(), deviation[:, None, None].float())
 
 
-def untouched(x: Tensor, source: Pile, target: Pile) -> Tensor:
+def untouched(x: Tensor, source: PictureStatistics, target: PictureStatistics) -> Tensor:
     """Baseline of translation: nothing is done."""
     return x
 
 
-def mean_picture(x: Tensor, source: Pile, target: Pile) -> Tensor:
+def mean_picture(x: Tensor, source: PictureStatistics, target: PictureStatistics) -> Tensor:
     """Baseline of translation: whatever is given, the mean of the target pile."""
     return target.picture.expand_as(x)
 
 
-def statistics_transfer(x: Tensor, source: Pile, target: Pile) -> Tensor:
+def statistics_transfer(x: Tensor, source: PictureStatistics, target: PictureStatistics) -> Tensor:
     """Baseline of translation: each channel scaled and shifted so that the source pile gets the target pile's mean and
     standard deviation (after Reinhard et al. 2001)."""
     moved = (x - source.mean) / source.deviation.clamp(min=1e-6) * target.deviation + target.mean

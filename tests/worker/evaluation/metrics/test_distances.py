@@ -48,7 +48,7 @@ def test_kid_is_the_unbiased_discrepancy_under_scikit_learns_kernel(monkeypatch:
 
     wanted = within(real) + within(fake) - 2 * polynomial_kernel(real, fake, degree=3, gamma=1 / 16, coef0=1).mean()
     assert kid(REAL, FAKE) == pytest.approx(wanted, rel=1e-4)
-    monkeypatch.setattr("worker.evaluation.metrics.neighbours.ENTRIES", 1000)
+    monkeypatch.setattr("worker.evaluation.metrics.neighbours.MAX_DISTANCES", 1000)
     assert kid(REAL, FAKE) == pytest.approx(wanted, rel=1e-4), "in blocks"
 
 

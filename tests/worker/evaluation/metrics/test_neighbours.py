@@ -20,7 +20,7 @@ REAL, FAKE = cloud(300, 1), cloud(250, 2, wide=0.7) + 0.4
 
 @pytest.fixture(autouse=True, params=[1 << 25, 1000], ids=["at once", "in blocks"])
 def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neighbours, "ENTRIES", request.param)
+    monkeypatch.setattr(neighbours, "MAX_DISTANCES", request.param)
 
 
 def radii(x: Tensor, k: int) -> NDArray[np.float64]:

@@ -10,7 +10,14 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from tests.support.tensors import made_meanwhile
-from worker.evaluation.metrics.pictures import BASELINES, PIXELS, Pile, psnr, ssim, statistics_transfer
+from worker.evaluation.metrics.pictures import (
+    BASELINES,
+    CHUNK_PIXELS,
+    PictureStatistics,
+    psnr,
+    ssim,
+    statistics_transfer,
+)
 
 
 def noise(*shape: int, seed: int = 1) -> Tensor:
@@ -55,17 +62,17 @@ def test_ssim_of_what_is_known_by_hand() -> None:
 def test_a_large_pile_is_compared_part_by_part(figure: Callable[[Tensor, Tensor], float], sums: int) -> None:
     """A window over all pictures at once took some thousand times their bytes."""
     made, wanted = noise(40, 3, 64, 64), noise(40, 3, 64, 64, seed=2)
-    assert made.numel() > PIXELS
+    assert made.numel() > CHUNK_PIXELS
     with made_meanwhile() as tensors:
         whole = figure(made, wanted)
-    assert max(shape.numel() for _, shape in tensors) <= sums * PIXELS
+    assert max(shape.numel() for _, shape in tensors) <= sums * CHUNK_PIXELS
     one_by_one = [figure(x[None], y[None]) for x, y in zip(made, wanted, strict=True)]
     assert whole == pytest.approx(np.mean(one_by_one), abs=1e-9)
 
 
 def test_what_does_without_learning() -> None:
     x, source, target = noise(4, 3, 8, 8), noise(50, 3, 8, 8, seed=3) / 2, noise(60, 3, 8, 8, seed=4) / 4 + 0.3
-    of_source, of_target = (Pile.of(torch.split(pile, 20)) for pile in (source, target))
+    of_source, of_target = (PictureStatistics.of(torch.split(pile, 20)) for pile in (source, target))
     made = {name: baseline(x, of_source, of_target) for name, baseline in BASELINES.items()}
     assert made["untouched"] is x
     assert torch.allclose(made["mean_picture"], target.mean(0, keepdim=True).repeat(4, 1, 1, 1), atol=1e-6)
