@@ -37,7 +37,7 @@ class ExampleComparison:
     test: GeneratorUnderTest
     kind: ComparisonKind
     real: Examples
-    make: Callable[[], Examples]
+    generate: Callable[[], Examples]
     """generates the examples; raises NotFinite"""
     n_fake: int
     direction: str = ""
@@ -54,7 +54,7 @@ class ExampleComparison:
     @cached_property
     def fake(self) -> Examples:
         """The examples, generated once when first needed. Raises NotFinite."""
-        return self.make()
+        return self.generate()
 
     @property
     def n_real(self) -> int:
@@ -70,7 +70,7 @@ class ExampleComparison:
 
     def untouched(self) -> "ExampleComparison":
         """Return a comparison of the inputs instead of the outputs."""
-        return replace(self, make=lambda: Examples(self.test, not_none(self.inputs)))
+        return replace(self, generate=lambda: Examples(self.test, not_none(self.inputs)))
 
     @property
     def mixture(self) -> Mixture:
@@ -129,7 +129,7 @@ def _translated(test: GeneratorUnderTest, direction: str) -> ExampleComparison:
         test,
         "translated",
         real=_source_first(test.real_domains, direction)[1],
-        make=lambda: test.translate(direction, inputs),
+        generate=lambda: test.translate(direction, inputs),
         n_fake=len(inputs),
         direction=direction,
         inputs=inputs,
@@ -157,7 +157,7 @@ def _answered(test: GeneratorUnderTest) -> ExampleComparison:
         test,
         "answered",
         real=Examples(test, targets),
-        make=lambda: Examples(test, outputs),
+        generate=lambda: Examples(test, outputs),
         n_fake=len(outputs),
         inputs=inputs,
         targets=targets,

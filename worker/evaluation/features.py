@@ -1,4 +1,4 @@
-"""Networks that compare contents: one that learns from the dataset itself, and VGG19 from a local file."""
+"""Feature networks that compare picture contents: one trained on the dataset itself, and VGG19 from a local file."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,10 +22,10 @@ class WeightsMissing(DatasetMissing):
 
 
 def train_rotation_net(network: RotationNet, pictures: Callable[[int], Tensor], steps: int) -> Iterator[None]:
-    """Learn by how many quarters each picture was turned (Gidaris et al. 2018). Yields after each step.
+    """Train the network to classify by how many quarters pictures were turned (Gidaris et al. 2018); yield each step.
 
-    `pictures(number)` are [n, c, s, s] in [-1, 1]; all four turns of each are seen at once, as the paper has it.
-    At the end features are scaled to a mean square of 1 over the last of them.
+    `pictures(number)` returns batch `number`, [n, c, s, s] in [-1, 1]. As in the paper, a step sees all four turns of
+    each picture. At the end the features are scaled to a mean square of 1 over the last batch.
     """
     network.requires_grad_(True).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
@@ -42,19 +42,19 @@ def train_rotation_net(network: RotationNet, pictures: Callable[[int], Tensor], 
 
 
 def all_turns(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Pictures [n, c, s, s] -> [4 n, c, s, s], turned by 0 to 3 quarters, and by how many [4 n]."""
-    turned = torch.cat([torch.rot90(x, quarters, (2, 3)) for quarters in range(QUARTER_TURNS)])
-    return turned, torch.arange(QUARTER_TURNS, device=x.device).repeat_interleave(len(x))
+    """Turn pictures [n, c, s, s] by 0 to 3 quarters; return [4 n, c, s, s] and the numbers of quarters [4 n]."""
+    turned = torch.cat([torch.rot90(x, quarters, (2, 3)) for quarters in range(TURNS)])
+    return turned, torch.arange(TURNS, device=x.device).repeat_interleave(len(x))
 
 
 def read_vgg19(network: Vgg19, root: Path | None) -> None:
-    """Fill it from torchvision's weights in the folder `root`. Raises WeightsMissing."""
+    """Load torchvision's weights from the folder `root` into the network. Raises WeightsMissing."""
     path = _find_file(root)
     try:
         weights = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
         wanted = network.state_dict()
         network.load_state_dict({name: weights[name] for name in wanted})
-    except Exception as error:  # what damaged files raise is the readers' affair
+    except Exception as error:  # the readers raise any error on a damaged file
         reason = f"it has no {error}" if isinstance(error, KeyError) else _first_line(error)
         sentence = f"{path.name} does not hold the weights of torchvision's vgg19 ({reason})."
         raise WeightsMissing(f"{sentence} Replace it, or set game.features to own.") from error

@@ -241,7 +241,7 @@ class GeneratorUnderTest:
         return downscaled(not_none(self.train.images), self.sizes.originals, self.beat)
 
     @cached_property
-    def originals_apart(self) -> float:
+    def originals_spacing(self) -> float:
         """The median distance of an original to its nearest neighbour."""
         return typical_spacing(self.originals)
 

@@ -11,60 +11,60 @@ from worker.evaluation.features import WeightsMissing
 
 FILE = "inception.pt"
 CHUNK_PICTURES = 64
-"""pictures looked at together"""
+"""pictures embedded at once"""
 
 
 class Inception:
     """A TorchScript network: uint8 pictures [n, 3, h, w] -> features [n, d] with `return_features=True`.
 
-    Without that word it shall give the probabilities [n, classes]. One that does not know the word gives features alone
-    and has no classes.
+    Without this argument it must return probabilities [n, classes]. A network without the argument returns features
+    alone and has no classes.
     """
 
     def __init__(self, script: torch.jit.ScriptModule, mark: str) -> None:
         self._script, self.mark = script, mark
         self.resize = "by the network itself"
         arguments = script.forward.schema.arguments  # type: ignore[attr-defined]
-        self._tells_classes = any(argument.name == "return_features" for argument in arguments)
+        self._has_classes = any(argument.name == "return_features" for argument in arguments)
         logits = self.embed(torch.zeros(2, 3, 32, 32))[1]
         self.classes = 0 if logits is None else logits.shape[1]
 
     @torch.no_grad()
     def embed(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Features [n, d] of pictures [n, c, h, w] in [-1, 1], and log probabilities [n, classes] where it has any."""
-        parts = [self._look(_rgb_bytes(part)) for part in torch.split(x, CHUNK_PICTURES)]
+        """Return features [n, d] of pictures [n, c, h, w] in [-1, 1], and log probabilities [n, classes] if any."""
+        parts = [self._run(_rgb_bytes(part)) for part in torch.split(x, CHUNK_PICTURES)]
         features = torch.cat([part for part, _ in parts]).float()
-        if not self._tells_classes:
+        if not self._has_classes:
             return features, None
         return features, torch.cat([logits for _, logits in parts if logits is not None]).float()
 
-    def _look(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        if self._tells_classes:
+    def _run(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        if self._has_classes:
             return self._script(x, return_features=True).flatten(1), self._script(x).clamp(min=1e-20).log()
         return self._script(x).flatten(1), None
 
 
 def read_inception(root: Path | None) -> Inception:
-    """FORGER_DATA/inception.pt, tried on one picture. Raises WeightsMissing."""
+    """Load inception.pt from the folder `root` and try it on two pictures. Raises WeightsMissing."""
     path = None if root is None else root / FILE
     if path is None or not path.is_file():
         where = f"the folder {root}" if root is not None else "a folder and set FORGER_DATA to it"
         raise WeightsMissing(
             "The evaluation compares features of Inception, and its network is not here. "
-            f"Put a TorchScript file of it, as {FILE}, into {where}; or ask for features own."
+            f"Put a TorchScript file of it, as {FILE}, into {where}; or request features own."
         )
     try:
         return Inception(torch.jit.load(path, "cpu").eval(), _fingerprint(path))  # type: ignore[no-untyped-call]
-    except Exception as error:  # what damaged files and strange networks raise is theirs to choose
+    except Exception as error:  # damaged files and other networks raise any error
         reason = (str(error).strip() or type(error).__name__).split("\n")[0].rstrip(".:")
         raise WeightsMissing(
             f"{FILE} is not a TorchScript network from uint8 pictures [n, 3, h, w] to features ({reason}). "
-            "Replace it, or ask for features own."
+            "Replace it, or request features own."
         ) from error
 
 
 def _rgb_bytes(x: Tensor) -> Tensor:
-    """uint8 with three channels: grey is repeated, alpha left out."""
+    """Convert to uint8 with three channels: repeat grey, drop alpha."""
     colour = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x[:, :3]
     return as_bytes(colour)
 

@@ -1,7 +1,8 @@
 """The judge: a small classifier trained on the dataset, whose features compare pictures.
 
-It learns the classes of labelled pictures; of unlabelled ones by how many quarters they were turned (Gidaris et al.
-2018). It learns on one CPU thread from a fixed seed, whatever the job: equal data give an equal judge, which is kept.
+It classifies the labels of labelled pictures, and the rotation of unlabelled ones by quarter turns (Gidaris et al.
+2018). It is trained on one CPU thread from a fixed seed, whatever the job: equal data give an equal judge, which is
+stored.
 """
 
 import hashlib
@@ -25,24 +26,24 @@ from worker.evaluation.features import all_turns
 log = logging.getLogger(__name__)
 
 MAX_SIDE = 32
-"""pixels of a side that the judge sees at most; larger pictures are averaged down by area"""
+"""pixels of a side of the judge's input at most; larger pictures are averaged by area"""
 FEATURES = 128
 QUICK_STEPS, FULL_STEPS = 300, 1_500
-"""steps of learning: for evaluations inside training, and for those that stand alone"""
+"""training steps: for live figures, and at most for the full evaluation"""
 MAX_EXAMPLES = 20_000
-"""that it learns from at most, evenly spread over the dataset"""
+"""training examples at most, evenly spaced over the dataset"""
 BATCH_SIZE, RATE = 128, 4e-3
 VERSION = 1
-"""counted up when network or learning change, so that no kept judge is taken for another"""
+"""increase it when the network or its training changes, so that no stored judge of before is used"""
 
 
 class Judge(nn.Module):
-    """Pictures [n, c, s, s] in [-1, 1] -> features [n, 128] and logits [n, classes], or of four turns [n, 4]."""
+    """Pictures [n, c, s, s] in [-1, 1] -> features [n, 128], and logits [n, classes] or those of four turns [n, 4]."""
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
         self.classes = classes
-        """0 where it learned turns"""
+        """0 if it classifies turns"""
         self.mark = ""
         """first 12 hex digits of the sha256 of its weights"""
         self.resize = f"area, to {MAX_SIDE} px at most"
@@ -58,7 +59,7 @@ class Judge(nn.Module):
 
     @torch.no_grad()
     def embed(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Features [n, 128] and logits [n, classes], on the CPU; x is looked at in parts."""
+        """Return features [n, 128] and logits [n, classes] on the CPU; compute them in chunks."""
         device = next(self.parameters()).device
         parts = [self.body(_downscale(part.to(device).float())) for part in torch.split(x, CHUNK_EXAMPLES)]
         features = torch.cat(parts)
@@ -76,9 +77,9 @@ def _downscale(x: Tensor) -> Tensor:
 def trained_judge(
     data: Data, cache: Path | None, steps: int = QUICK_STEPS, beat: Callable[[], None] = lambda: None
 ) -> Judge:
-    """The judge of these pictures: the kept one, or one that learns now and is kept in the folder `cache`.
+    """Return the judge of these pictures from the folder `cache`, or train one and store it there.
 
-    `beat` is called after every part that is read and every step of learning.
+    Call `beat` after every chunk that is read and every training step.
     """
     pictures, labels = _training_set(data, beat)
     judge = _new_judge(pictures.shape[1], 0 if labels is None else int(labels.max()) + 1)
@@ -95,34 +96,34 @@ def trained_judge(
 
 
 def _training_set(data: Data, beat: Callable[[], None]) -> tuple[Tensor, Tensor | None]:
-    """uint8 pictures [n, c, s, s] as it sees them, at most EXAMPLES of each pile, and their labels if they have any."""
+    """Return pictures at the judge's size, uint8 [n, c, s, s], at most MAX_EXAMPLES a domain, and labels if any."""
     if data.images is not None:
         labels = None if data.labels is None else evenly_spaced(data.labels, MAX_EXAMPLES)
-        return _read_small(data.images, beat), labels
+        return _downscaled_bytes(data.images, beat), labels
     assert data.a is not None
     assert data.b is not None
-    return torch.cat([_read_small(pile, beat) for pile in (data.a, data.b)]), None
+    return torch.cat([_downscaled_bytes(images, beat) for images in (data.a, data.b)]), None
 
 
-def _read_small(pile: Tensor, beat: Callable[[], None]) -> Tensor:
-    """A part at a time: the pile may be larger than the memory."""
+def _downscaled_bytes(images: Tensor, beat: Callable[[], None]) -> Tensor:
+    """Downscale pictures chunk by chunk, since they may be larger than the memory."""
     parts = []
-    for part in chunks(pile, MAX_EXAMPLES):
+    for part in chunks(images, MAX_EXAMPLES):
         parts.append(_downscale(part.float()).round().to(torch.uint8))
         beat()
     return torch.cat(parts)
 
 
 def _content_hash(pictures: Tensor, labels: Tensor | None, steps: int) -> str:
-    said = hashlib.sha256(f"{VERSION}/{torch.__version__}/{steps}/{tuple(pictures.shape)}/".encode())
+    digest = hashlib.sha256(f"{VERSION}/{torch.__version__}/{steps}/{tuple(pictures.shape)}/".encode())
     for tensor in (pictures, labels):
         if tensor is not None:
-            said.update(tensor.contiguous().numpy().tobytes())
-    return said.hexdigest()[:16]
+            digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _train(judge: Judge, pictures: Tensor, labels: Tensor | None, steps: int) -> Iterator[None]:
-    """Yields after each step."""
+    """Train the judge, and yield after each step."""
     rng = Rng(0)
     judge.train()
     optimizer = torch.optim.AdamW(judge.parameters(), lr=RATE, weight_decay=1e-2)
@@ -143,7 +144,7 @@ def _train(judge: Judge, pictures: Tensor, labels: Tensor | None, steps: int) ->
 
 
 def _random_shift(x: Tensor, stream: torch.Generator) -> Tensor:
-    """By up to a fourteenth of the side, so that place matters little."""
+    """Shift pictures by up to a fourteenth of the side, so that the position matters little."""
     reach = max(1, x.shape[-1] // 14)
     down, right = (int(shift) for shift in torch.randint(-reach, reach + 1, (2,), generator=stream))
     return x.roll((down, right), dims=(2, 3))
@@ -157,7 +158,7 @@ def _new_judge(channels: int, classes: int) -> Judge:
 
 @contextmanager
 def _on_one_thread() -> Iterator[None]:
-    """Several would round sums otherwise."""
+    """Compute on one thread: several threads would sum in another order and round differently."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -167,25 +168,25 @@ def _on_one_thread() -> Iterator[None]:
 
 
 def _load(judge: Judge, path: Path) -> bool:
-    """Whether it was kept, and whole."""
+    """Load a stored judge; return whether there is one and it is intact."""
     if not path.is_file():
         return False
     try:
         judge.load_state_dict(torch.load(path, "cpu", weights_only=True))
     except (OSError, EOFError, RuntimeError, KeyError, pickle.UnpicklingError) as error:
-        log.warning("The kept judge %s cannot be read and learns anew: %s", path.name, error)
+        log.warning("The stored judge %s cannot be read and is trained again: %s", path.name, error)
         return False
     return True
 
 
 def _store(judge: Judge, path: Path) -> None:
-    """Several jobs may learn the same judge at once."""
-    with durable.atomic_write(path) as incoming, incoming.open("wb") as file:
+    """Store the judge atomically, since several jobs may train the same judge at once."""
+    with durable.whole(path) as incoming, incoming.open("wb") as file:
         torch.save(judge.state_dict(), file)
 
 
 def _fingerprint(judge: Judge) -> str:
-    said = hashlib.sha256()
+    digest = hashlib.sha256()
     for name, tensor in sorted(judge.state_dict().items()):
-        said.update(name.encode() + tensor.contiguous().numpy().tobytes())
-    return said.hexdigest()[:12]
+        digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]

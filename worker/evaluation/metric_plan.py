@@ -103,7 +103,7 @@ def _diversity(real: Tensor, fake: Tensor) -> float:
 
 def _copies(c: ExampleComparison) -> float:
     test = c.test
-    return copies(test.originals, downscaled(c.fake.rows[: test.sizes.suspects]), usual=test.originals_apart)
+    return copies(test.originals, downscaled(c.fake.rows[: test.sizes.suspects]), spacing=test.originals_spacing)
 
 
 def _agreement(c: ExampleComparison) -> float:

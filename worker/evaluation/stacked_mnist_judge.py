@@ -24,14 +24,14 @@ class StackedMnistJudge(nn.Module):
         self.mark, self.resize = judge.mark, judge.resize
 
     def embed(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """On the CPU."""
+        """Return features and log probabilities, both on the CPU."""
         features, logits = zip(*(self.judge.embed(channel) for channel in torch.split(x, 1, dim=1)), strict=True)
         a, b, c = (channel.log_softmax(dim=1) for channel in logits)
         return torch.cat(features, dim=1), (a[:, :, None, None] + b[:, None, :, None] + c[:, None, None, :]).flatten(1)
 
 
 def trained_stacked_judge(data: Data, cache: Path | None, steps: int, beat: Callable[[], None]) -> StackedMnistJudge:
-    """What judge.learned gives, of the digits in the red channel."""
+    """Return the judge of single digits that the red channel trains, applied to all three channels."""
     assert data.images is not None
     assert data.labels is not None
     red = Data(images=data.images[:MAX_EXAMPLES, :1].clone(), labels=data.labels[:MAX_EXAMPLES] // 100)

@@ -1,4 +1,4 @@
-"""Metrics of labelled data: a classifier's verdicts, and variety within a class."""
+"""Metrics of labelled data: a classifier's predictions, and diversity within a class."""
 
 import math
 from collections.abc import Callable
@@ -10,52 +10,54 @@ from worker.evaluation.metrics.neighbours import ROUNDING, blocks
 
 
 def inception_score(logits: Tensor) -> float:
-    """exp of the mean KL divergence of p(class | x) from p(class), of scores [n, classes] (Salimans et al. 2016).
+    """Return exp of the mean KL divergence of p(class | x) from p(class), logits [n, classes] (Salimans et al. 2016).
 
-    1 (nothing is told apart) to the number of classes. With the judge's own classes it is the classifier score.
+    From 1 (all predictions are equal) to the number of classes. On the judge's logits it is the classifier score.
     """
-    each = logits.double().log_softmax(dim=1)
-    all_ = each.logsumexp(dim=0) - math.log(len(each))
-    return float((each.exp() * (each - all_)).sum(dim=1).mean().exp())
+    conditional = logits.double().log_softmax(dim=1)
+    marginal = conditional.logsumexp(dim=0) - math.log(len(conditional))
+    return float((conditional.exp() * (conditional - marginal)).sum(dim=1).mean().exp())
 
 
-def agreement(said: Tensor, asked: Tensor) -> float:
-    """Share of examples [n] in which a classifier reads the class that was asked for, in [0, 1]."""
-    return float((said == asked).double().mean())
+def agreement(predicted: Tensor, labels: Tensor) -> float:
+    """Return the share of examples [n] that a classifier predicts the class they were generated for, in [0, 1]."""
+    return float((predicted == labels).double().mean())
 
 
-def agreement_by_class(said: Tensor, asked: Tensor) -> dict[int, float]:
-    """The same for each class that was asked for."""
-    return {int(label): agreement(said[asked == label], asked[asked == label]) for label in torch.unique(asked)}
+def agreement_by_class(predicted: Tensor, labels: Tensor) -> dict[int, float]:
+    """Return the agreement of the examples of each class."""
+    return {
+        int(label): agreement(predicted[labels == label], labels[labels == label]) for label in torch.unique(labels)
+    }
 
 
 def within_class_spread(x: Tensor, labels: Tensor) -> float:
-    """How much examples of one class differ, in the unit of x [n, ...]: one prototype a class has 0.
+    """Return how much examples of one class differ, in the unit of x [n, ...]; 0 if each class has one prototype.
 
-    Root of the variance averaged over an example's numbers, averaged over the classes that have two examples.
+    The root of the variance, averaged over an example's numbers, averaged over the classes with two examples.
     """
     return _over_classes(x, labels, lambda members: float(members.var(dim=0).mean().sqrt()))
 
 
 def pairwise_diversity(x: Tensor) -> float:
-    """Mean Euclidean distance between two different examples of x [n, ...]."""
+    """Return the mean Euclidean distance between two different examples of x [n, ...]."""
     x = x.flatten(1).double()
     total = torch.stack([torch.cdist(part, x).sum() for part in blocks(x, len(x))]).sum()
     return float(total) / (len(x) * (len(x) - 1))
 
 
-def relative(figure: Callable[..., float], made: tuple[Tensor, ...], real: tuple[Tensor, ...]) -> float:
-    """A figure of made examples [n, ...] (and their labels), over the same of real ones.
+def relative(figure: Callable[..., float], fake: tuple[Tensor, ...], real: tuple[Tensor, ...]) -> float:
+    """Return a figure of fakes [n, ...] (and their labels) divided by that of real examples.
 
-    nan where the real ones are equal: but for rounding, which grows with how large their numbers are.
+    nan if the real examples are equal up to rounding, which grows with the size of their numbers.
     """
-    usual = figure(*real)
+    of_real = figure(*real)
     size = float(real[0].flatten(1).double().norm(dim=1).mean())
-    return figure(*made) / usual if usual > ROUNDING * size else math.nan
+    return figure(*fake) / of_real if of_real > ROUNDING * size else math.nan
 
 
 def intra_diversity(x: Tensor, labels: Tensor) -> float:
-    """`pairwise_diversity` within each class, averaged over the classes that have two examples."""
+    """Return `pairwise_diversity` within each class, averaged over the classes with two examples."""
     return _over_classes(x, labels, pairwise_diversity)
 
 
@@ -67,17 +69,17 @@ def _over_classes(x: Tensor, labels: Tensor, figure: Callable[[Tensor], float]) 
     return sum(figures) / len(figures)
 
 
-def class_modes(said: Tensor, classes: int) -> tuple[int, float]:
-    """How many of the classes [n] are seen at all, and KL(their histogram || uniform) in nats; 0 is best.
+def class_modes(predicted: Tensor, classes: int) -> tuple[int, float]:
+    """Return how many classes are predicted [n] at all, and KL(their histogram || uniform) in nats; 0 is best.
 
     The counting of stacked MNIST in VEEGAN (Srivastava et al. 2017) and PacGAN (Lin et al. 2018): 26,000 examples,
     each triple classified digit by digit, 1,000 classes.
     """
-    counts = torch.bincount(said, minlength=classes)
+    counts = torch.bincount(predicted, minlength=classes)
     return int((counts > 0).sum()), kl_to_uniform(counts)
 
 
 def kl_to_uniform(counts: Tensor) -> float:
-    """Of a histogram, in nats: 0 when all are equal, log of their number when one has everything."""
+    """Return KL(histogram || uniform) in nats: 0 if all counts are equal, log of their number if one has everything."""
     shares = counts.double() / counts.sum()
     return float(torch.special.xlogy(shares, shares * len(shares)).sum())

@@ -7,19 +7,19 @@ from worker.evaluation.metrics.neighbours import blocks
 
 
 def frechet(real: Tensor, fake: Tensor) -> float:
-    """Between the Gaussians fitted to two sets of features [n, d] (Heusel et al. 2017).
+    """Return the Fréchet distance of the Gaussians fitted to two sets of features [n, d] (Heusel et al. 2017).
 
     |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), in the features' unit squared; 0 is best. It falls with the number of
-    examples, so that only distances of equally many can be compared.
+    examples, so only distances of equally many examples are comparable.
     """
     real, fake = real.double(), fake.double()
-    apart = (real.mean(dim=0) - fake.mean(dim=0)).square().sum()
+    means = (real.mean(dim=0) - fake.mean(dim=0)).square().sum()
     one, other = real.T.cov(), fake.T.cov()
     root = _root(one)
     # The eigenvalues of C1 C2 are those of the symmetric root(C1) C2 root(C1).
     cross = torch.linalg.eigvalsh(root @ other @ root).clamp(min=0).sqrt().sum()
-    # Rounding may leave equal sets a hair below 0.
-    return float((apart + one.trace() + other.trace() - 2 * cross).clamp(min=0))
+    # Rounding may make the distance of equal sets slightly negative.
+    return float((means + one.trace() + other.trace() - 2 * cross).clamp(min=0))
 
 
 def _root(covariance: Tensor) -> Tensor:
@@ -29,7 +29,7 @@ def _root(covariance: Tensor) -> Tensor:
 
 
 def kid(real: Tensor, fake: Tensor) -> float:
-    """Squared maximum mean discrepancy of features [n, d] under the kernel (x.y / d + 1)^3 (Binkowski et al. 2018).
+    """Return the squared maximum mean discrepancy of features [n, d], kernel (x.y / d + 1)^3 (Binkowski et al. 2018).
 
     Unbiased: equal distributions give 0 on average whatever n is, and single figures may be negative.
     """
@@ -41,7 +41,7 @@ def kid(real: Tensor, fake: Tensor) -> float:
 
 
 def _kernels(x: Tensor, y: Tensor) -> Tensor:
-    """The kernel summed over all pairs."""
+    """Return the sum of the kernel over all pairs."""
     return torch.stack([_kernel(part @ y.T, y).sum() for part in blocks(x, len(y))]).sum()
 
 
@@ -50,9 +50,9 @@ def _kernel(products: Tensor, features: Tensor) -> Tensor:
 
 
 def sliced_wasserstein(x: Tensor, y: Tensor, rng: torch.Generator, projections: int = 256) -> float:
-    """Root mean square, over random directions, of the 2-Wasserstein distance of x [n, d] and y [m, d] along them.
+    """Return the root mean square over random directions of the 2-Wasserstein distance of x [n, d] and y [m, d].
 
-    In the examples' own unit (Rabin et al. 2011; Bonneel et al. 2015).
+    In the unit of the examples (Rabin et al. 2011; Bonneel et al. 2015).
     """
     from ot.sliced import sliced_wasserstein_distance
 
@@ -62,10 +62,10 @@ def sliced_wasserstein(x: Tensor, y: Tensor, rng: torch.Generator, projections: 
 
 
 def sinkhorn(x: Tensor, y: Tensor, regularisation: float = 0.05) -> float:
-    """Entropic earth mover's distance of x [n, d] and y [m, d] with Euclidean cost, less what blurring alone makes.
+    """Return the Sinkhorn divergence of x [n, d] and y [m, d] with Euclidean cost.
 
-    The Sinkhorn divergence S(x, y) - (S(x, x) + S(y, y)) / 2 (Cuturi 2013; Genevay et al. 2018), which is 0 for equal
-    sets and in the examples' own unit. `regularisation` is a share of the mean distance within x.
+    S(x, y) - (S(x, x) + S(y, y)) / 2 (Cuturi 2013; Genevay et al. 2018), which is 0 for equal sets and in the unit of
+    the examples. `regularisation` is a share of the mean distance within x.
     """
     x, y = _rows(x), _rows(y)
     blur = regularisation * float(torch.cdist(x, x).mean())
@@ -73,7 +73,7 @@ def sinkhorn(x: Tensor, y: Tensor, regularisation: float = 0.05) -> float:
 
 
 def _entropic(x: Tensor, y: Tensor, blur: float) -> float:
-    """What the entropic plan pays."""
+    """Return the transport cost of the entropic plan."""
     from ot.bregman import sinkhorn_log
 
     costs = torch.cdist(x, y)
@@ -82,10 +82,10 @@ def _entropic(x: Tensor, y: Tensor, blur: float) -> float:
 
 
 def transport(x: Tensor, y: Tensor) -> float:
-    """The exact earth mover's distance (1-Wasserstein) of x [n, d] and y [m, d], in the examples' own unit.
+    """Return the exact earth mover's distance (1-Wasserstein) of x [n, d] and y [m, d], in the unit of the examples.
 
-    The mean Euclidean way of the cheapest plan (Rubner et al. 2000; Bonneel et al. 2011 for the solver). 2,500 points
-    take about a second, and time grows faster than with their square.
+    The mean Euclidean distance of the cheapest plan (Rubner et al. 2000; Bonneel et al. 2011 for the solver). 2,500
+    points take about a second, and the time grows faster than their square.
     """
     from ot.lp import emd2
 

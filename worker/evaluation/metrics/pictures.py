@@ -1,4 +1,4 @@
-"""Compare pictures with known answers, and with baselines that learn nothing. Pictures are [n, c, h, w] in [-1, 1]."""
+"""Metrics of pictures against targets, and baselines that learn nothing. Pictures are [n, c, h, w] in [-1, 1]."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -8,32 +8,33 @@ import torch.nn.functional as F
 from torch import Tensor
 
 RANGE = 2.0
+"""difference between the largest and the smallest value of a pixel"""
 WINDOW_SIDE, WINDOW_SIGMA = 11, 1.5
 """side in pixels and standard deviation of the window of the paper"""
 CHUNK_PIXELS = 2**18
-"""numbers of a pile that are compared together, at least one picture's: windows take some hundred times their bytes"""
+"""numbers of each side in a chunk, at least one picture's: the windows take some hundred times their bytes"""
 
 
-def psnr(made: Tensor, wanted: Tensor) -> float:
-    """Peak signal-to-noise ratio in decibels, the mean over pictures; 100 at most."""
-    return _mean(_decibels(x, y) for x, y in _parts(made, wanted))
+def psnr(output: Tensor, target: Tensor) -> float:
+    """Return the peak signal-to-noise ratio in decibels, the mean over pictures; 100 at most."""
+    return _mean(_decibels(x, y) for x, y in _chunks(output, target))
 
 
-def _decibels(made: Tensor, wanted: Tensor) -> Tensor:
-    error = (made - wanted).double().square().flatten(1).mean(1) / RANGE**2
+def _decibels(output: Tensor, target: Tensor) -> Tensor:
+    error = (output - target).double().square().flatten(1).mean(1) / RANGE**2
     return -10 * error.clamp(min=1e-10).log10()
 
 
-def ssim(made: Tensor, wanted: Tensor) -> float:
-    """Structural similarity (Wang et al. 2004), the mean over pictures, channels and places; 1 is equal.
+def ssim(output: Tensor, target: Tensor) -> float:
+    """Return the structural similarity (Wang et al. 2004), the mean over pictures, channels and places; 1 is equal.
 
-    Windows lie inside the picture; a picture with shorter sides than a window has is one window.
+    Windows lie inside the picture; a picture with a side shorter than a window's is one window along it.
     """
-    return _mean(_likeness(x, y) for x, y in _parts(made, wanted))
+    return _mean(_similarity(x, y) for x, y in _chunks(output, target))
 
 
-def _likeness(made: Tensor, wanted: Tensor) -> Tensor:
-    x, y = (pile.double().flatten(0, 1).unsqueeze(1) for pile in (made, wanted))
+def _similarity(output: Tensor, target: Tensor) -> Tensor:
+    x, y = (pictures.double().flatten(0, 1).unsqueeze(1) for pictures in (output, target))
     mx, my, xx, yy, xy = _blurred(torch.cat([x, y, x * x, y * y, x * y])).chunk(5)
     c1, c2 = (0.01 * RANGE) ** 2, (0.03 * RANGE) ** 2
     light = (2 * mx * my + c1) / (mx**2 + my**2 + c1)
@@ -42,14 +43,14 @@ def _likeness(made: Tensor, wanted: Tensor) -> Tensor:
 
 
 def _blurred(x: Tensor) -> Tensor:
-    """[n, 1, h, w] seen through the window, which is a product of one for columns and one for rows."""
+    """Blur [n, 1, h, w] by the window, which is a product of one for columns and one for rows."""
     down, along = _window(x.shape[2])[:, None], _window(x.shape[3])[None, :]
     return F.conv2d(F.conv2d(x, down[None, None]), along[None, None])
 
 
-def _parts(made: Tensor, wanted: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    together = max(1, CHUNK_PIXELS // made[0].numel())
-    return zip(torch.split(made, together), torch.split(wanted, together), strict=True)
+def _chunks(output: Tensor, target: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    size = max(1, CHUNK_PIXELS // output[0].numel())
+    return zip(torch.split(output, size), torch.split(target, size), strict=True)
 
 
 def _mean(parts: Iterable[Tensor]) -> float:
@@ -64,7 +65,7 @@ def _window(side: int) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class PictureStatistics:
-    """What is known of many pictures: their mean [c, h, w], and of each channel mean and deviation [c, 1, 1]."""
+    """The statistics of pictures: their mean [c, h, w], and mean and standard deviation of each channel [c, 1, 1]."""
 
     picture: Tensor
     mean: Tensor
@@ -72,7 +73,7 @@ class PictureStatistics:
 
     @classmethod
     def of(cls, parts: Iterable[Tensor]) -> "PictureStatistics":
-        """Of pictures that come part by part."""
+        """Compute the statistics of pictures that come in chunks."""
         count, total, squares = 0, torch.zeros(()), torch.zeros(())
         for part in parts:
             x = part.double()
@@ -83,22 +84,21 @@ class PictureStatistics:
         return cls((total / count).float(), mean[:, None, None].float(), deviation[:, None, None].float())
 
 
-def untouched(x: Tensor, source: PictureStatistics, target: PictureStatistics) -> Tensor:
-    """Baseline of translation: nothing is done."""
+def identity(x: Tensor, source: PictureStatistics, target: PictureStatistics) -> Tensor:
+    """Return the input: a baseline of translation."""
     return x
 
 
 def mean_picture(x: Tensor, source: PictureStatistics, target: PictureStatistics) -> Tensor:
-    """Baseline of translation: whatever is given, the mean of the target pile."""
+    """Return the mean of the target domain for every input: a baseline of translation."""
     return target.picture.expand_as(x)
 
 
 def statistics_transfer(x: Tensor, source: PictureStatistics, target: PictureStatistics) -> Tensor:
-    """Baseline of translation: each channel scaled and shifted so that the source pile gets the target pile's mean and
-    standard deviation (after Reinhard et al. 2001)."""
+    """Move each channel from the source's mean and deviation to the target's (after Reinhard et al. 2001)."""
     moved = (x - source.mean) / source.deviation.clamp(min=1e-6) * target.deviation + target.mean
     return moved.clamp(-1, 1)
 
 
-BASELINES = {"untouched": untouched, "mean_picture": mean_picture, "statistics_transfer": statistics_transfer}
-"""ways to translate x [n, c, h, w] that learn nothing but what two unpaired piles show"""
+BASELINES = {"untouched": identity, "mean_picture": mean_picture, "statistics_transfer": statistics_transfer}
+"""translations of x [n, c, h, w] that learn nothing but the statistics of two unpaired domains"""
