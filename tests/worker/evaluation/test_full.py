@@ -310,7 +310,7 @@ class Broken(nn.Module):
 
 def test_what_cannot_be_measured_says_why(cache: Path) -> None:
     recipe = recipe_of("gan", "ring8")
-    with pytest.raises(CannotMeasure, match="numbers that are not finite"):
+    with pytest.raises(CannotMeasure, match="output is not finite"):
         judged(recipe, Broken(), cache)
     with pytest.raises(CannotMeasure, match=r"at least 16 examples .* there are 8; request a larger n"):
         judged(recipe, build_generator(recipe), cache, n=8, only=["divergence", "transport"])

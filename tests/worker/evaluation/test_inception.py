@@ -69,7 +69,7 @@ def test_a_network_that_gives_features_alone_has_no_classes(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("root", [None, Path("/nowhere")])
 def test_without_the_file_the_refusal_says_where_it_goes(root: Path | None) -> None:
-    with pytest.raises(WeightsMissing, match=rf"Put a TorchScript file of it, as {FILE}, into .*ask for features own"):
+    with pytest.raises(WeightsMissing, match=rf"Put a TorchScript file of it, as {FILE}, into .*request features own"):
         read_inception(root)
 
 
