@@ -109,7 +109,7 @@ def comparisons(test: GeneratorUnderTest) -> dict[ComparisonKind, list[ExampleCo
 def _points(test: GeneratorUnderTest) -> ExampleComparison:
     """Compare points from noise, or reconstructed points if the model cannot draw from noise."""
     real = not_none(test.reference.points)[: test.sizes.fake]
-    if test.recipe.draws:
+    if test.recipe.generates:
         return ExampleComparison(test, "points", Examples(test, real), test.drawn, test.sizes.fake)
     return ExampleComparison(test, "points", Examples(test, real), lambda: test.rebuilt(real), len(real))
 
@@ -146,12 +146,12 @@ def _source_first(both: tuple[T, T], direction: str) -> tuple[T, T]:
 def _answered(test: GeneratorUnderTest) -> ExampleComparison:
     """Compare outputs of the paired game with their targets. Inputs get the size and the channels of the targets."""
     triples = [
-        (*_input_and_target(question), test.answer(question)) for question in _questions(test, test.reference, "")
+        (*_input_and_target(examples), test.answer(examples)) for examples in _paired_examples(test, test.reference, "")
     ]
     inputs, targets, outputs = map(torch.cat, zip(*triples, strict=True))
 
     def training_pictures() -> Iterator[Tensor]:
-        return map(torch.cat, zip(*map(_input_and_target, _questions(test, test.train, "train")), strict=True))
+        return map(torch.cat, zip(*map(_input_and_target, _paired_examples(test, test.train, "train")), strict=True))
 
     return ExampleComparison(
         test,
@@ -165,7 +165,7 @@ def _answered(test: GeneratorUnderTest) -> ExampleComparison:
     )
 
 
-def _questions(test: GeneratorUnderTest, data: Data, name: str) -> Iterator[Question]:
+def _paired_examples(test: GeneratorUnderTest, data: Data, name: str) -> Iterator[PairedExamples]:
     """Yield evenly spaced inputs and targets of the data in chunks; with a `name`, BASELINE_PICTURES at most."""
     game, holes = test.recipe.game, test.stream(f"holes/{name}")
     assert isinstance(game, Paired)
@@ -174,14 +174,14 @@ def _questions(test: GeneratorUnderTest, data: Data, name: str) -> Iterator[Ques
     indices = even_indices(len(first), BASELINE_PICTURES if name else test.sizes.fake)
     for rows in torch.split(indices, chunk_size(first.shape)):
         real, *other = (scaled(not_none(domain)[rows]) for domain in both)
-        yield ask(game, Batch(real, other=other[0] if other else None), holes)
+        yield paired_examples(game, Batch(real, other=other[0] if other else None), holes)
         test.beat()
 
 
-def _input_and_target(question: Question) -> tuple[Tensor, Tensor]:
+def _input_and_target(examples: PairedExamples) -> tuple[Tensor, Tensor]:
     """Return the input, at the size and with the channels of the target, and the target, both uint8."""
-    target = question.answer
-    given = F.interpolate(question.given[:, : target.shape[1]], size=target.shape[2:], mode="nearest")
+    target = examples.target
+    given = F.interpolate(examples.input[:, : target.shape[1]], size=target.shape[2:], mode="nearest")
     return as_bytes(given.expand_as(target)), as_bytes(target)
 
 
@@ -191,7 +191,7 @@ def _autoencoder(test: GeneratorUnderTest) -> dict[ComparisonKind, list[ExampleC
     real = Examples(test, pictures)
     rebuilt = ExampleComparison(test, "rebuilt", real, lambda: test.rebuilt(pictures), len(pictures), targets=pictures)
     by_kind: dict[ComparisonKind, list[ExampleComparison]] = {"rebuilt": [rebuilt]}
-    if test.recipe.draws:
+    if test.recipe.generates:
         by_kind["decoded"] = [ExampleComparison(test, "decoded", test.real, test.drawn, test.sizes.fake)]
     return by_kind
 

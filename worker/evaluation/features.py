@@ -43,8 +43,8 @@ def train_rotation_net(network: RotationNet, pictures: Callable[[int], Tensor], 
 
 def all_turns(x: Tensor) -> tuple[Tensor, Tensor]:
     """Turn pictures [n, c, s, s] by 0 to 3 quarters; return [4 n, c, s, s] and the numbers of quarters [4 n]."""
-    turned = torch.cat([torch.rot90(x, quarters, (2, 3)) for quarters in range(TURNS)])
-    return turned, torch.arange(TURNS, device=x.device).repeat_interleave(len(x))
+    turned = torch.cat([torch.rot90(x, quarters, (2, 3)) for quarters in range(QUARTER_TURNS)])
+    return turned, torch.arange(QUARTER_TURNS, device=x.device).repeat_interleave(len(x))
 
 
 def read_vgg19(network: Vgg19, root: Path | None) -> None:

@@ -130,7 +130,7 @@ def _text(c: ExampleComparison) -> Pixels:
     """Draw generated strings, the valid ones ticked."""
     name = c.test.recipe.data.dataset
     ticked = c.valid[:STRINGS_SHOWN].tolist() if name in VALID else None
-    return text_sheet(spelled(c.symbols[:STRINGS_SHOWN].numpy(), DATASETS[name].alphabet), ticked)
+    return text_sheet(spell(c.symbols[:STRINGS_SHOWN].numpy(), DATASETS[name].alphabet), ticked)
 
 
 def _beside_nearest(c: ExampleComparison) -> Pixels:

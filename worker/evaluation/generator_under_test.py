@@ -150,7 +150,7 @@ class GeneratorUnderTest:
     seed: int = 0
     weights: Path | None = None
     """the folder that may hold Inception"""
-    beat: Beat = unheard
+    beat: Beat = no_heartbeat
     """called after each part of the work; an exception that it raises ends the evaluation"""
 
     @cached_property
@@ -175,7 +175,7 @@ class GeneratorUnderTest:
 
     def _loaded(self, split: Split) -> Data:
         """Load a split, cropped to the centre where the training uses random crops."""
-        return self.load(split).centred(self.recipe.shape[-1])
+        return self.load(split).centre_crop(self.recipe.shape[-1])
 
     @cached_property
     def judge(self) -> FeatureNetwork:
@@ -271,15 +271,15 @@ class GeneratorUnderTest:
         net = self.generator[direction]
         return Examples(self, self.generate_rows(lambda rows: net(self.to_device(pictures[rows])), len(pictures)))
 
-    def answer(self, question: Question) -> Tensor:
+    def answer(self, examples: PairedExamples) -> Tensor:
         """Return the outputs of the paired game's generator, uint8 [n, c, h, w]. Raises NotFinite."""
         return self.generate_rows(
-            lambda rows: self._moved(question.part(rows)).answered_by(self.generator), len(question.answer)
+            lambda rows: self._moved(examples.part(rows)).output_of(self.generator), len(examples.target)
         )
 
-    def _moved(self, question: PairedExamples) -> PairedExamples:
-        hole = None if question.hole is None else question.hole.to(self.device)
-        return PairedExamples(question.input.to(self.device), question.target.to(self.device), hole)
+    def _moved(self, examples: PairedExamples) -> PairedExamples:
+        hole = None if examples.hole is None else examples.hole.to(self.device)
+        return PairedExamples(examples.input.to(self.device), examples.target.to(self.device), hole)
 
     def to_device(self, x: Tensor) -> Tensor:
         """Scale bytes to [-1, 1] and move them to the generator's device."""

@@ -131,7 +131,7 @@ def _train(judge: Judge, pictures: Tensor, labels: Tensor | None, steps: int) ->
     for step in range(steps):
         stream = rng.stream("judge", step)
         rows = torch.randint(
-            len(pictures), (BATCH_SIZE if labels is not None else BATCH_SIZE // TURNS,), generator=stream
+            len(pictures), (BATCH_SIZE if labels is not None else BATCH_SIZE // QUARTER_TURNS,), generator=stream
         )
         shown = pictures[rows].float() / 127.5 - 1
         shown, wanted = all_turns(shown) if labels is None else (_random_shift(shown, stream), labels[rows])
@@ -181,7 +181,7 @@ def _load(judge: Judge, path: Path) -> bool:
 
 def _store(judge: Judge, path: Path) -> None:
     """Store the judge atomically, since several jobs may train the same judge at once."""
-    with durable.whole(path) as incoming, incoming.open("wb") as file:
+    with durable.atomic_write(path) as incoming, incoming.open("wb") as file:
         torch.save(judge.state_dict(), file)
 
 

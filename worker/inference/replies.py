@@ -46,7 +46,7 @@ class Replier:
         self._store = Store(settings.artifacts)
         self._redis = redis_codec.connect(settings, retries=1)
         self._waiting: dict[str, Future[Array]] = {}
-        self._replier = Gatherer("replier", self._reply, most=MAX_REPLIES_PER_PUSH, initializer=yield_to_others)
+        self._replier = Gatherer("replier", self._reply, most=MAX_REPLIES_PER_PUSH, initializer=use_batch_scheduling)
         self._large = ThreadPoolExecutor(LARGE_REPLY_THREADS, thread_name_prefix="large-replier")
         self._stop = threading.Event()
         self._withdrawer = threading.Thread(target=self._withdraw, name="withdrawer", daemon=True)

@@ -65,7 +65,7 @@ class EvaluateRunner:
 
     def _generator(self) -> "tuple[Recipe, int, nn.Module]":
         """Return the recipe, the step and the generator of a model, or of a checkpoint as it would be exported."""
-        from models.export import averaged, load_whole
+        from models.export import load_averaged, load_generator
 
         weights = self._spec.weights
         path = inputs.verified_weights(self._job.id, weights, self._beat)

@@ -153,7 +153,7 @@ class TrainRunner:
     def best(self, best: "BestEvaluation") -> None:
         self._record(attempts.record_best, best.step, best.metric, best.value)
 
-    def saved(self, saved: "Saved") -> None:
+    def saved(self, saved: "SavedCheckpoint") -> None:
         self._record(attempts.record_checkpoint, saved.step, saved.path.name, saved.sha256, saved.size)
         self._latest = saved.path
         if not self._first_step_done:

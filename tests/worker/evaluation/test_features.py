@@ -15,8 +15,8 @@ from models.checkpoint import SavedCheckpoint
 from models.nets.rotation import RotationNet
 from models.nets.vgg import Vgg19
 from models.spec.recipe import Recipe
-from models.spec.resolve import resolve, settled
-from tests.training.test_exactness import run
+from models.spec.resolve import resolve, with_steps
+from tests.worker.training.test_exactness import run
 from worker.evaluation.features import WeightsMissing, all_turns, read_vgg19, train_rotation_net
 from worker.training import throughput
 from worker.training.listener import Finished, NullListener, StepReport, Stop, Stopped
