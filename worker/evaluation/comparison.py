@@ -146,12 +146,12 @@ def _source_first(both: tuple[T, T], direction: str) -> tuple[T, T]:
 def _answered(test: GeneratorUnderTest) -> ExampleComparison:
     """Compare outputs of the paired game with their targets. Inputs get the size and the channels of the targets."""
     triples = [
-        (*_input_and_target(question), test.answer(question)) for question in _questions(test, test.reference, "")
+        (*_input_and_target(examples), test.answer(examples)) for examples in _paired_examples(test, test.reference, "")
     ]
     inputs, targets, outputs = map(torch.cat, zip(*triples, strict=True))
 
     def training_pictures() -> Iterator[Tensor]:
-        return map(torch.cat, zip(*map(_input_and_target, _questions(test, test.train, "train")), strict=True))
+        return map(torch.cat, zip(*map(_input_and_target, _paired_examples(test, test.train, "train")), strict=True))
 
     return ExampleComparison(
         test,
@@ -165,7 +165,7 @@ def _answered(test: GeneratorUnderTest) -> ExampleComparison:
     )
 
 
-def _questions(test: GeneratorUnderTest, data: Data, name: str) -> Iterator[PairedExamples]:
+def _paired_examples(test: GeneratorUnderTest, data: Data, name: str) -> Iterator[PairedExamples]:
     """Yield evenly spaced inputs and targets of the data in chunks; with a `name`, BASELINE_PICTURES at most."""
     game, holes = test.recipe.game, test.stream(f"holes/{name}")
     assert isinstance(game, Paired)
@@ -178,10 +178,10 @@ def _questions(test: GeneratorUnderTest, data: Data, name: str) -> Iterator[Pair
         test.beat()
 
 
-def _input_and_target(question: PairedExamples) -> tuple[Tensor, Tensor]:
+def _input_and_target(examples: PairedExamples) -> tuple[Tensor, Tensor]:
     """Return the input, at the size and with the channels of the target, and the target, both uint8."""
-    target = question.target
-    given = F.interpolate(question.input[:, : target.shape[1]], size=target.shape[2:], mode="nearest")
+    target = examples.target
+    given = F.interpolate(examples.input[:, : target.shape[1]], size=target.shape[2:], mode="nearest")
     return as_bytes(given.expand_as(target)), as_bytes(target)
 
 

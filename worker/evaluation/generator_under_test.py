@@ -271,15 +271,15 @@ class GeneratorUnderTest:
         net = self.generator[direction]
         return Examples(self, self.generate_rows(lambda rows: net(self.to_device(pictures[rows])), len(pictures)))
 
-    def answer(self, question: PairedExamples) -> Tensor:
+    def answer(self, examples: PairedExamples) -> Tensor:
         """Return the outputs of the paired game's generator, uint8 [n, c, h, w]. Raises NotFinite."""
         return self.generate_rows(
-            lambda rows: self._moved(question.part(rows)).output_of(self.generator), len(question.target)
+            lambda rows: self._moved(examples.part(rows)).output_of(self.generator), len(examples.target)
         )
 
-    def _moved(self, question: PairedExamples) -> PairedExamples:
-        hole = None if question.hole is None else question.hole.to(self.device)
-        return PairedExamples(question.input.to(self.device), question.target.to(self.device), hole)
+    def _moved(self, examples: PairedExamples) -> PairedExamples:
+        hole = None if examples.hole is None else examples.hole.to(self.device)
+        return PairedExamples(examples.input.to(self.device), examples.target.to(self.device), hole)
 
     def to_device(self, x: Tensor) -> Tensor:
         """Scale bytes to [-1, 1] and move them to the generator's device."""
