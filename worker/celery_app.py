@@ -29,7 +29,7 @@ def _logging(**_: Any) -> None:
 
 def _starting(**_: Any) -> None:
     celery_process.begin()
-    reaper.guarded(reaper.free)  # before this worker takes what waits behind the jobs of its predecessor
+    reaper.run_once(reaper.free_lost_attempts)  # before this worker takes what waits behind the jobs of its predecessor
     _reaper.start()
 
 

@@ -121,10 +121,10 @@ class Attempt:
         """After the runner's end: settles what it left open. FencedOut where it left nothing."""
         job_id, fence = self._claim.job_id, self._claim.fence
         if self._stopped_by_us:
-            attempts.stopped(job_id, fence)
+            attempts.stop(job_id, fence)
             return
         code, message = self._verdict or ("worker_lost", self._runner.describe_end(status))
-        end = attempts.abandoned if status in BLAMELESS else attempts.lost
+        end = attempts.record_worker_loss if status in BLAMELESS else attempts.record_runner_loss
         try:
             end(job_id, fence, code, message)
         except OperationalError:  # the lease ends, and the reaper says it then

@@ -8,7 +8,7 @@ from celery import Celery
 from app.core.names import QUEUES, TASKS
 from app.core.settings import get_settings
 from app.services.jobs import lifecycle
-from app.services.queue import EVALUATIONS
+from app.services.queue import NON_TRAINING_SLOTS
 from forger.wire import EVALUATE, TRAIN
 from worker.supervisor import supervise
 
@@ -17,7 +17,7 @@ closing = threading.Event()
 
 
 def register(app: Celery) -> None:
-    numbers = {QUEUES[TRAIN]: get_settings().slots, QUEUES[EVALUATE]: EVALUATIONS}
+    numbers = {QUEUES[TRAIN]: get_settings().slots, QUEUES[EVALUATE]: NON_TRAINING_SLOTS}
     places = {queue: threading.Semaphore(number) for queue, number in numbers.items()}
     for kind, queue in QUEUES.items():
         app.task(_door(kind, places[queue]), name=TASKS[kind])
@@ -30,7 +30,7 @@ def _door(kind: str, places: threading.Semaphore) -> Callable[[str], None]:
         if not places.acquire(blocking=False):
             return
         try:
-            waiting = lifecycle.oldest(kind)
+            waiting = lifecycle.oldest_queued(kind)
             if waiting is not None:
                 supervise(waiting, closing)
         finally:

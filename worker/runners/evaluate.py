@@ -36,7 +36,7 @@ class EvaluateRunner:
             with memory_advice("ask for a smaller n"):
                 self._run()
         except StopRequested:
-            attempts.stopped(self._job.id, self._fence)
+            attempts.stop(self._job.id, self._fence)
 
     def _run(self) -> None:
         from worker.evaluation.full import evaluate
@@ -61,7 +61,7 @@ class EvaluateRunner:
         )
         report = json.dumps(null_if_not_finite(found.as_dict()), indent=2).encode()
         figures = null_if_not_finite(found.figures)
-        attempts.measured(self._job.id, self._fence, figures, found.provenance, report, found.picture)
+        attempts.finish_evaluation(self._job.id, self._fence, figures, found.provenance, report, found.picture)
 
     def _generator(self) -> "tuple[Recipe, int, nn.Module]":
         """The recipe and the generator that serves: of a checkpoint its average, made ready as for an export."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from app.services.jobs.attempts import Reported
+from app.services.jobs.attempts import StepReport
 
 TRANSACTION_INTERVAL_S = 0.5
 """between the beginnings of two transactions: what is added meanwhile comes with the second"""
@@ -36,7 +36,7 @@ class ReportWriter:
     attempt, which begins at a checkpoint. What is noted in another way must come after `flush`.
     """
 
-    def __init__(self, write: Callable[[Sequence[Reported]], None]) -> None:
+    def __init__(self, write: Callable[[Sequence[StepReport]], None]) -> None:
         self._write = write
         self._added: list[_QueuedReport | JobWrite] = []
         self._turn = threading.Condition()
@@ -115,7 +115,7 @@ class ReportWriter:
 
     def _write_reports(self, added: list[_QueuedReport]) -> None:
         if added:
-            self._write([Reported(one.step, one.values, one.draw and one.draw()) for one in added])
+            self._write([StepReport(one.step, one.values, one.draw and one.draw()) for one in added])
 
     def _next(self, due: float) -> list[_QueuedReport | JobWrite]:
         """What was added until it is due, or until somebody waits for it; nothing at the end of the block."""
