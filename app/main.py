@@ -35,7 +35,7 @@ with uncollected("fastapi"):  # a fourth of the time that all this takes
     from app.core.settings import Settings, get_settings
     from app.services.datasets.intake import Intake
     from app.services.inference.service import Inference
-    from app.services.jobs.event_stream import Feed
+    from app.services.jobs.event_stream import EventStream
     from app.services.plugins import load as load_plugins
     from app.services.system.metrics import Metrics
     from app.services.system.reaper import Reaper
@@ -84,7 +84,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.inference = Inference(app.state.settings)
     app.state.inference.start()
-    app.state.feed = Feed(events.written)
+    app.state.feed = EventStream(events.written)
     app.state.sandbox = Sandbox()
     app.state.intake = Intake(app.state.settings)
     reaper = Reaper().start()

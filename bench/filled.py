@@ -106,7 +106,7 @@ def _job(number: int, age: int) -> dict[str, Any]:
         "family": family,
         "dataset": dataset,
         "model_name": f"{family}-{dataset}",
-        "spec": spec.stored(),
+        "spec": spec.to_json(),
         "step": 500 if begun else 0,
         "total": 1000,
         "last_event": EVENTS,

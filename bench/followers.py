@@ -80,5 +80,5 @@ def _report(jobs_: Sequence[str], reports: int) -> None:
         job = jobs_[number % len(jobs_)]
         time.sleep(max(0.0, began + number * EVERY_S / len(jobs_) - time.monotonic()))
         step = held[job].step + 1 + number // len(jobs_)
-        report = attempts.Reported(step, {"written_at": time.time()})
+        report = attempts.StepReport(step, {"written_at": time.time()})
         attempts.record_reports(job, held[job].attempt, [report])

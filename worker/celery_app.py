@@ -29,7 +29,9 @@ def _logging(**_: Any) -> None:
 
 def _starting(**_: Any) -> None:
     celery_process.prepare()
-    reaper.guarded(reaper.free)  # before this worker takes messages: jobs of a dead worker may block queued ones
+    reaper.run_once(
+        reaper.free_lost_attempts
+    )  # before this worker takes messages: jobs of a dead worker may block queued ones
     _reaper.start()
 
 

@@ -121,10 +121,10 @@ class Attempt:
         """Record how the runner ended. Raises FencedOut if it has recorded that itself."""
         job_id, fence = self._claim.job_id, self._claim.fence
         if self._stopped_by_us:
-            attempts.stopped(job_id, fence)
+            attempts.stop(job_id, fence)
             return
         code, message = self._verdict or ("worker_lost", self._runner.describe_end(status))
-        end = attempts.abandoned if status in BLAMELESS_EXITS else attempts.lost
+        end = attempts.record_worker_loss if status in BLAMELESS_EXITS else attempts.record_runner_loss
         try:
             end(job_id, fence, code, message)
         except OperationalError:  # the lease expires, and the reaper records the loss then

@@ -8,7 +8,7 @@ from celery import Celery
 from app.core.names import QUEUES, TASKS
 from app.core.settings import get_settings
 from app.services.jobs import lifecycle
-from app.services.queue import EVALUATIONS
+from app.services.queue import NON_TRAINING_SLOTS
 from forger.wire import EVALUATE, TRAIN
 from worker.supervisor import supervise
 
@@ -18,7 +18,7 @@ closing = threading.Event()
 
 def register(app: Celery) -> None:
     """Register a task for each kind of job, with the slots of its queue."""
-    numbers = {QUEUES[TRAIN]: get_settings().slots, QUEUES[EVALUATE]: EVALUATIONS}
+    numbers = {QUEUES[TRAIN]: get_settings().slots, QUEUES[EVALUATE]: NON_TRAINING_SLOTS}
     slots = {queue: threading.Semaphore(number) for queue, number in numbers.items()}
     for kind, queue in QUEUES.items():
         app.task(_task(kind, slots[queue]), name=TASKS[kind])
@@ -35,7 +35,7 @@ def _task(kind: str, slots: threading.Semaphore) -> Callable[[str], None]:
         if not slots.acquire(blocking=False):
             return
         try:
-            oldest = lifecycle.oldest(kind)
+            oldest = lifecycle.oldest_queued(kind)
             if oldest is not None:
                 supervise(oldest, closing)
         finally:

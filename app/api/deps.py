@@ -13,7 +13,7 @@ from app.core.sandbox.parent import Sandbox
 from app.core.settings import Settings
 from app.services.datasets.intake import Intake
 from app.services.inference.service import Inference
-from app.services.jobs.event_stream import Feed
+from app.services.jobs.event_stream import EventStream
 
 
 # Coroutines, though they wait for nothing: FastAPI sends a plain function through a pool of threads.
@@ -27,8 +27,8 @@ async def inference_of(request: Request) -> Inference:
     return inference
 
 
-async def feed_of(request: Request) -> Feed:
-    feed: Feed = request.app.state.feed
+async def feed_of(request: Request) -> EventStream:
+    feed: EventStream = request.app.state.feed
     return feed
 
 
@@ -44,7 +44,7 @@ async def intake_of(request: Request) -> Intake:
 
 TheSettings = Annotated[Settings, Depends(settings_of)]
 TheInference = Annotated[Inference, Depends(inference_of)]
-TheFeed = Annotated[Feed, Depends(feed_of)]
+TheFeed = Annotated[EventStream, Depends(feed_of)]
 TheIntake = Annotated[Intake, Depends(intake_of)]
 TheSandbox = Annotated[Sandbox, Depends(sandbox_of)]
 Limit = Annotated[int, Query(ge=1, le=PAGE, description="Most entries in one reply.")]

@@ -1,4 +1,4 @@
-"""Migrations, run from the program itself: no alembic command is needed."""
+"""Run the migrations from within the program, without the alembic command."""
 
 import sqlite3
 from contextlib import closing
@@ -21,13 +21,13 @@ def config() -> Config:
 
 
 class TooNew(Exception):
-    """The database was written by a newer version of the service; the message says what to do."""
+    """The error that a newer version of the service wrote the database; its message says what to do."""
 
 
 def upgrade(revision: str = "head") -> None:
-    """Bring the database to a migration; first copy it, where it is SQLite's and has older tables.
+    """Bring the database to a migration. First back it up if it is SQLite's and has older tables.
 
-    Raises TooNew where the database is at a migration that this version does not know.
+    Raises TooNew if the database is at a migration that this version does not know.
     """
     refuse_newer()
     back_up()
@@ -35,15 +35,16 @@ def upgrade(revision: str = "head") -> None:
 
 
 def back_up() -> Path | None:
-    """Copy SQLite's file before it is migrated, to `<name>-at-<its migration>.db` beside it.
+    """Copy SQLite's file before it is migrated to `<name>-at-<its migration>.db` in its folder; return the copy.
 
-    None where there is nothing to migrate, and with PostgreSQL, which has its own tools (docs/operations.md).
+    Return None if there is nothing to migrate, and for PostgreSQL, which has its own tools (docs/operations.md).
     """
     url = make_url(get_settings().database_url)
     if url.get_backend_name() != "sqlite" or not url.database:
         return None
     file = Path(url.database)
-    with engine(get_settings().database_url).begin() as connection:  # it has the write lock: nobody migrates meanwhile
+    # The transaction holds the write lock, so that no other process migrates meanwhile.
+    with engine(get_settings().database_url).begin() as connection:
         present = MigrationContext.configure(connection).get_current_revision()
         if present in (None, ScriptDirectory.from_config(config()).get_current_head()):
             return None
@@ -54,17 +55,18 @@ def back_up() -> Path | None:
 
 
 def refuse_newer() -> None:
+    """Raise TooNew if the database is at a migration that this version does not know."""
     present, newest = revisions()
-    if present is not None and not _known(present):
+    if present is not None and not _is_known_revision(present):
         raise TooNew(
             f"The database is at migration {present}, and version {VERSION} of the service knows none after {newest}: "
             "install the version that wrote it, or a newer one, or restore the backup made before the upgrade."
         )
 
 
-def _known(revision: str) -> bool:
+def _is_known_revision(revision: str) -> bool:
     script = ScriptDirectory.from_config(config())
-    return any(known.revision == revision for known in script.walk_revisions())
+    return any(migration.revision == revision for migration in script.walk_revisions())
 
 
 def downgrade(revision: str = "base") -> None:
@@ -72,12 +74,12 @@ def downgrade(revision: str = "base") -> None:
 
 
 def revisions() -> tuple[str | None, str | None]:
-    """The database's, None when it has no tables of ours, and the newest that this version knows."""
+    """Return the database's migration, None if it has no tables of ours; and the newest that this version knows."""
     with engine(get_settings().database_url).connect() as connection:
         present = MigrationContext.configure(connection).get_current_revision()
     return present, ScriptDirectory.from_config(config()).get_current_head()
 
 
 def check() -> None:
-    """Raises when the tables and the migrations differ."""
+    """Raise an error of Alembic if the table definitions and the migrations differ."""
     command.check(config())

@@ -1,4 +1,4 @@
-"""SQL that SQLite and PostgreSQL spell differently: the clock, upserts, and long lists for IN."""
+"""SQL statements that SQLite and PostgreSQL spell differently, and long lists for IN."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -16,9 +16,9 @@ Row = Mapping[str, Any]
 
 
 def _insert(session: Session, table: type[Base]) -> "Insert":
-    """Both dialects' inserts have these methods in the same spelling; one type stands for the two."""
+    """Return the dialect's INSERT; the type is SQLite's, whose methods PostgreSQL's also has."""
     if session.get_bind().dialect.name == "postgresql":
-        from sqlalchemy.dialects import postgresql  # a twentieth of all that an API imports
+        from sqlalchemy.dialects import postgresql  # a twentieth of the import time of an API process
 
         return cast("Insert", postgresql.insert(table))
     from sqlalchemy.dialects import sqlite
@@ -27,7 +27,7 @@ def _insert(session: Session, table: type[Base]) -> "Insert":
 
 
 def upsert(session: Session, table: type[Base], rows: Sequence[Row], keys: Sequence[str]) -> None:
-    """Every row has the same columns; those not in `keys` replace what is there (an `id` stays)."""
+    """Insert rows of equal columns. A row whose `keys` exist replaces the other columns, except `id`."""
     if not rows:
         return
     statement = _insert(session, table).values(list(rows))
@@ -36,15 +36,16 @@ def upsert(session: Session, table: type[Base], rows: Sequence[Row], keys: Seque
 
 
 def insert_missing(session: Session, table: type[Base], row: Row) -> bool:
-    """Adds the row unless its key is there; whether it was added."""
+    """Add the row unless its key exists; return whether it was added."""
     statement = _insert(session, table).values(dict(row)).on_conflict_do_nothing()
     return session.execute(statement.returning(*inspect(table).primary_key)).first() is not None
 
 
-PART = 5_000
+MAX_IN_VALUES = 5_000
 
 
 def in_parts(items: Collection[str]) -> Iterator[Sequence[str]]:
-    whole = list(items)
-    for start in range(0, len(whole), PART):
-        yield whole[start : start + PART]
+    """Yield the items in parts of at most MAX_IN_VALUES: a statement has a limited number of parameters."""
+    listed = list(items)
+    for start in range(0, len(listed), MAX_IN_VALUES):
+        yield listed[start : start + MAX_IN_VALUES]

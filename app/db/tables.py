@@ -1,4 +1,4 @@
-"""The tables. Times are epoch seconds of the database's clock."""
+"""Definitions of the tables. Times are epoch seconds of the database's clock."""
 
 from typing import Any, ClassVar
 
@@ -47,11 +47,11 @@ class Job(Base):
     __tablename__ = "jobs"
     __table_args__ = (
         CheckConstraint(f"state IN ({STATES})", name="state"),
-        # A list's filters, each in the order of the list.
+        # One for each filter of GET /jobs, in the order of the list.
         *(Index(None, column, "id") for column in ("state", "kind", "family", "dataset", "model_name")),
         Index(None, "state", "queued_at", "id", "kind"),  # the queues
         Index(None, "state", "lease_expires"),
-        Index(None, "state", "fence"),  # what is counted
+        Index(None, "state", "fence"),  # for the metrics
     )
 
     id: Mapped[str] = mapped_column(ID, primary_key=True)
@@ -62,25 +62,25 @@ class Job(Base):
     family: Mapped[str | None] = mapped_column(NAME)
     dataset: Mapped[str] = mapped_column(NAME)
     model_name: Mapped[str] = mapped_column(NAME)
-    spec: Mapped[dict[str, Any]]  # a JobSpec: all that the job does. The columns above and the next repeat parts of it
+    spec: Mapped[dict[str, Any]]  # a JobSpec: all that the job does; neighbouring columns repeat parts of it
     source_job: Mapped[str | None] = mapped_column(ID, index=True)  # the training whose weights it uses
     experiment_id: Mapped[str | None] = mapped_column(ID, ForeignKey("experiments.id", ondelete="SET NULL"), index=True)
-    case: Mapped[dict[str, Any] | None]  # what it is among the jobs of its experiment
-    # On the disk: what it may come to keep, and once it has ended what it keeps.
+    case: Mapped[dict[str, Any] | None]  # name and settings of its case in the experiment
+    # Bytes on disk: the upper bound while the job has not ended, the kept bytes afterwards.
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", index=True)
     numerics: Mapped[dict[str, Any] | None]
     best: Mapped[dict[str, Any] | None]  # step, metric and value of its best checkpoint
     health: Mapped[dict[str, Any] | None]  # state, kind, step and message of what its newest evaluation shows
     result: Mapped[dict[str, Any] | None]
-    work_s: Mapped[float | None]  # that its training takes by the machine's speed alone, where that is known
-    takes_s: Mapped[float | None]  # that it was told to take
+    work_s: Mapped[float | None]  # seconds of the training by the machine's speed alone, if known
+    takes_s: Mapped[float | None]  # seconds that the client was told that the training takes
     step: Mapped[int]
     total: Mapped[int]
     eta_s: Mapped[float | None]
-    last_event: Mapped[int]  # sequence number of the newest event, counted up with every event
+    last_event: Mapped[int]  # number of the newest event
     fence: Mapped[int]  # number of the newest attempt: every write of an attempt names it
-    fruitless: Mapped[int]  # attempts in a row whose runner died before it saved a new checkpoint
-    abandoned: Mapped[int] = mapped_column(default=0, server_default="0")  # the same, whose worker died
+    fruitless: Mapped[int]  # attempts in a row whose runner died before a new checkpoint
+    abandoned: Mapped[int] = mapped_column(default=0, server_default="0")  # the same for the worker
     owner: Mapped[str | None] = mapped_column(String(255))
     lease_expires: Mapped[float | None]
     heartbeat_at: Mapped[float | None]
@@ -92,7 +92,7 @@ class Job(Base):
 
 
 class Experiment(Base):
-    """A grid of jobs that was one request."""
+    """The jobs that one request created: cases times seeds."""
 
     __tablename__ = "experiments"
 
@@ -113,7 +113,7 @@ class Event(Base):
 
 
 class Point(Base):
-    """One point of a curve. A value of null was not finite. The points of a curve lie together, in order."""
+    """A point of a curve. A value of null was not finite. The points of a curve are stored contiguously, in order."""
 
     __tablename__ = "points"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -154,7 +154,7 @@ class Artifact(Base):
 
 
 class Model(Base):
-    """A name and the number of its newest version: numbering is one atomic upsert."""
+    """A model's name and the number of its newest version, so that a version is numbered by one atomic upsert."""
 
     __tablename__ = "models"
 
@@ -195,7 +195,7 @@ class Dataset(Base):
 
 
 class IdempotencyKey(Base):
-    """A request that must be done once. Without a job or an experiment: it is being answered."""
+    """A request that must be executed once. While it names no job and no experiment, it is being answered."""
 
     __tablename__ = "idempotency_keys"
 
@@ -207,7 +207,7 @@ class IdempotencyKey(Base):
 
 
 class Identity(Base):
-    """One row: which database this is. A copy keeps it, a new database has another."""
+    """The identity of the database, one row: a copy has the same, a new database another."""
 
     __tablename__ = "identity"
 

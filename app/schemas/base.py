@@ -1,4 +1,4 @@
-"""Base classes of request and response bodies."""
+"""Base class and common fields of request bodies."""
 
 from typing import Annotated
 
@@ -18,10 +18,10 @@ Name = Annotated[
         },
     ),
 ]
-"""What a client may call a model: a label, never a path."""
+"""a name that a client may give to a model: a label, never a path"""
 
 
-class In(BaseModel):
-    """A request body: unknown fields are refused, nothing is coerced."""
+class RequestBody(BaseModel):
+    """A request body: unknown fields are refused, and values are not coerced."""
 
     model_config = ConfigDict(extra="forbid", strict=True)

@@ -1,33 +1,35 @@
-"""Bodies of /models, /datasets, /recipes and the health addresses."""
+"""Request bodies of /models and /datasets."""
 
 from typing import Literal
 
 from pydantic import Field
 
 from app.core.limits import ID_LENGTH
-from app.schemas.base import In, Name
+from app.schemas.base import Name, RequestBody
 
 
-class ModelIn(In):
-    """Which checkpoint to publish, and under which name."""
+class ModelIn(RequestBody):
+    """A checkpoint to publish, and the model's name."""
 
     name: Name
     checkpoint: str = Field(max_length=ID_LENGTH, description="Id of a checkpoint of any job.")
 
 
-class DatasetIn(In):
-    """The small fields beside an uploaded zip."""
+class DatasetIn(RequestBody):
+    """The form fields that are sent with an uploaded zip."""
 
     name: Name
     layout: Literal["auto", "classes", "flat", "unpaired", "paired", "side_by_side"] = Field(
-        "auto", description="What the members are to each other; auto: by the names of their folders."
+        "auto", description="How the members belong together; auto: inferred from the names of their folders."
     )
     fit: Literal["crop", "pad", "tiles"] = Field(
-        "crop", description="Of what is not square: its middle, all of it in a white square, or squares cut from it."
+        "crop",
+        description="Pictures that are not square: use the middle, all in a white square, or squares cut from them.",
     )
     depth: Literal["auto", "10", "12", "14", "16"] = Field(
-        "auto", description="Bits that count in samples of 16 whose file does not say; auto: all, and a note."
+        "auto", description="Significant bits of 16-bit samples if the file does not say; auto: all 16, with a note."
     )
     labels: Literal["auto", "none", "a", "b"] = Field(
-        "auto", description="The pile that is label maps, resized by nearest; auto: those of few colours."
+        "auto",
+        description="The domain or side of label maps, resized by nearest neighbour; auto: the one with few colours.",
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.core.settings import link
 from app.schemas.job_replies import recipe_json
-from app.services.datasets.catalog import Detail
+from app.services.datasets.catalog import CatalogEntry
 from app.services.views import VersionView
 from forger.schemas.base import Health, Json
 from forger.schemas.catalog import DatasetDetail, DatasetOut, RecipeOut, VersionOut
@@ -31,15 +31,15 @@ def version_out(version: VersionView) -> VersionOut:
     )
 
 
-def dataset_detail(detail: Detail) -> DatasetDetail:
+def dataset_detail(detail: CatalogEntry) -> DatasetDetail:
     links = {"self": link(f"/datasets/{detail.info.name}")}
     if detail.sheet_sha256 is not None:
         links["sheet"] = f"{links['self']}/sheet"
-    own = DatasetOut.model_validate(detail.info)
+    fields = DatasetOut.model_validate(detail.info)
     report = detail.report and Report.model_validate(detail.report)
-    return DatasetDetail(**dict(own), report=report, links=links)
+    return DatasetDetail(**dict(fields), report=report, links=links)
 
 
 def recipe_out(family: Family, schema: Json, defaults: Recipe, dials: Sequence[Dial]) -> RecipeOut:
-    named = {name: getattr(family, name) for name in ("name", "title", "use", "paper", "game", "conditional")}
-    return RecipeOut.model_validate({**named, "schema": schema, "defaults": recipe_json(defaults), "dials": dials})
+    fields = {name: getattr(family, name) for name in ("name", "title", "use", "paper", "game", "conditional")}
+    return RecipeOut.model_validate({**fields, "schema": schema, "defaults": recipe_json(defaults), "dials": dials})

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from app.core.settings import link
 from app.services.experiments.compare import Comparison
-from app.services.experiments.lifecycle import ExperimentView, Member, Planned
-from app.services.jobs.measurements import Measured
+from app.services.experiments.lifecycle import ExperimentView, Member, MemberPlan
+from app.services.jobs.measurements import MeasuredFigure
 from forger.schemas.base import Json
 from forger.schemas.compare import ComparisonOut
 from forger.schemas.experiments import (
@@ -21,7 +21,7 @@ from forger.schemas.experiments import (
 from forger.schemas.figures import JobFigure
 
 
-def experiment_plan(planned: Sequence[Planned], takes_s: float | None, notes: list[str]) -> ExperimentPlanOut:
+def experiment_plan(planned: Sequence[MemberPlan], takes_s: float | None, notes: list[str]) -> ExperimentPlanOut:
     jobs = [
         PlannedJob(
             case=one.case.name,
@@ -49,15 +49,15 @@ def experiment_detail(experiment: ExperimentView) -> ExperimentDetail:
     )
 
 
-def measured_jobs(jobs: Sequence[tuple[Member, list[Measured]]]) -> MeasuredJobList:
-    made = [
+def measured_jobs(jobs: Sequence[tuple[Member, list[MeasuredFigure]]]) -> MeasuredJobList:
+    data = [
         MeasuredJob(
             **ExperimentJob.model_validate(job).model_dump(),
             figures=[JobFigure.model_validate(one) for one in figures],
         )
         for job, figures in jobs
     ]
-    return MeasuredJobList(data=made)
+    return MeasuredJobList(data=data)
 
 
 def comparison_out(comparison: Comparison) -> ComparisonOut:
@@ -65,12 +65,12 @@ def comparison_out(comparison: Comparison) -> ComparisonOut:
 
 
 def _facts(experiment: ExperimentView) -> Json:
-    own = link(f"/experiments/{experiment.id}")
+    href = link(f"/experiments/{experiment.id}")
     return {
         "id": experiment.id,
         "name": experiment.name,
         "created_at": experiment.created_at,
         "states": experiment.states,
         "cases": experiment.cases,
-        "links": {"self": own, "table": f"{own}?format=csv", "picture": f"{own}?format=png", "jobs": f"{own}/jobs"},
+        "links": {"self": href, "table": f"{href}?format=csv", "picture": f"{href}?format=png", "jobs": f"{href}/jobs"},
     }

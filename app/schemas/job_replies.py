@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from app.core.settings import link
 from app.services.job_spec import JobSpec
-from app.services.jobs.measurements import Measured
+from app.services.jobs.measurements import MeasuredFigure
 from app.services.views import ArtifactView, JobView
 from forger.schemas.base import Health, Json
 from forger.schemas.figures import JobFigure, JobFigureList
@@ -22,8 +22,8 @@ from forger.schemas.specs import EvaluateSpec, GenerateSpec, SpecOut, TrainSpec,
 from models.spec.estimates.resources import Estimate
 from models.spec.recipe import Recipe
 
-ROOMS = ("events", "metrics", "checkpoints", "artifacts", "samples")
-"""of a job: what lies below its own address"""
+SUBRESOURCES = ("events", "metrics", "checkpoints", "artifacts", "samples")
+"""paths below the address of a job"""
 
 
 def recipe_json(recipe: Recipe) -> Json:
@@ -31,7 +31,7 @@ def recipe_json(recipe: Recipe) -> Json:
 
 
 def job_out(job: JobView) -> JobOut:
-    own = link(f"/jobs/{job.id}")
+    href = link(f"/jobs/{job.id}")
     return JobOut(
         id=job.id,
         kind=job.kind,
@@ -58,7 +58,7 @@ def job_out(job: JobView) -> JobOut:
         best=job.best and Best.model_validate(job.best),
         health=job.health and Health.model_validate(job.health),
         result=job.result and Result.model_validate(job.result),
-        links={"self": own} | {room: f"{own}/{room}" for room in ROOMS},
+        links={"self": href} | {path: f"{href}/{path}" for path in SUBRESOURCES},
     )
 
 
@@ -71,7 +71,7 @@ _SPECS: dict[str, type[TrainSpec | EvaluateSpec | GenerateSpec | TranslateSpec]]
 
 
 def spec_out(spec: JobSpec) -> SpecOut:
-    """Return what a reply says beside recipe, family, dataset and model."""
+    """Return the spec as in a reply, which has recipe, family, dataset and model elsewhere."""
     return _SPECS[spec.kind].model_validate(spec)
 
 
@@ -98,5 +98,5 @@ def artifact_out(job_id: str, artifact: ArtifactView) -> ArtifactOut:
     )
 
 
-def job_figures(figures: Iterable[Measured]) -> JobFigureList:
+def job_figures(figures: Iterable[MeasuredFigure]) -> JobFigureList:
     return JobFigureList(data=[JobFigure.model_validate(one) for one in figures])

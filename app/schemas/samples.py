@@ -1,4 +1,4 @@
-"""Parameters of /sample, and its JSON replies."""
+"""Query parameters of /sample."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ Reference = Annotated[
         json_schema_extra={DESCRIPTION_KEY: "a model as name or name@version, for example cdcgan-mnist@2"},
     ),
 ]
-"""A model as a client names it: `name`, the newest version, or `name@version`."""
+"""a reference to a model: `name`, its newest version, or `name@version`"""
 
 Temperature = Annotated[
     float,
@@ -24,7 +24,7 @@ Temperature = Annotated[
         gt=0,
         le=1,
         allow_inf_nan=False,
-        description="Scales the latent vectors; below 1: nearer to the typical, less varied.",
+        description="Factor of the latent vectors; below 1: more typical and less varied pictures.",
     ),
 ]
 
@@ -33,11 +33,11 @@ class SampleQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     class_: str | None = Field(
-        None, alias="class", max_length=100, description="A class as number or name; `each`: a row per class."
+        None, alias="class", max_length=100, description="A class by number or name; `each`: one row per class."
     )
-    n: int = Field(1, ge=1, description="How many (of each class).")
-    seed: Seed | None = Field(None, description="Without one a seed is drawn, and named in the reply.")
-    model: Reference | None = Field(None, description="Default: the newest that can do what is asked.")
+    n: int = Field(1, ge=1, description="Number of pictures (of each class).")
+    seed: Seed | None = Field(None, description="Default: a random seed, which the reply names.")
+    model: Reference | None = Field(None, description="Default: the newest model that can serve the request.")
     temperature: Temperature = 1.0
-    scale: int = Field(1, ge=1, le=SCALE, description="Enlarge by whole pixels.")
-    format: Format | None = Field(None, description="Wins over Accept; txt for strings only.")
+    scale: int = Field(1, ge=1, le=SCALE, description="Factor by which to enlarge, by whole pixels.")
+    format: Format | None = Field(None, description="Takes precedence over Accept; txt is for strings only.")

@@ -1,8 +1,8 @@
 """Kombu's Redis transport, changed so that no reply of Redis and no message ends or blocks a worker.
 
-Celery reconnects after what a transport calls a connection error and dies of any other. Here every error of Redis is
-one, whatever its kind: a wrong type, a full disk, a missing password, a replica. And a message that cannot be read is
-logged and acknowledged: Kombu would keep it among those under way, of which a worker takes only a few.
+Celery reconnects after the errors that its transport lists as connection errors, and dies of any other. Here every
+error of Redis is listed: a wrong type, a full disk, a missing password, a replica. A message that cannot be read is
+logged and acknowledged: Kombu would count it among the unacknowledged messages, of which a worker takes only a few.
 """
 
 import time
@@ -23,12 +23,12 @@ from app.core.names import INFER, QUEUES, TASKS
 log = get_logger(__name__)
 
 ERRORS = (RedisError, KombuError, AMQPError, OSError)
-"""raised where the broker is away or refuses"""
-RINGS = 64
-"""messages kept in a queue of jobs; any of them wakes a worker, so more say nothing new"""
-PAUSE_S = 1.0
-"""before the next attempt after Redis has refused a command"""
-SHOWN = 200
+"""raised if the broker is unreachable or refuses a command"""
+MAX_RINGS = 64
+"""messages kept in a queue of jobs; each wakes a worker, so more are not needed"""
+REFUSAL_PAUSE_S = 1.0
+"""pause before the next read after Redis has refused a command"""
+MAX_SHOWN_LENGTH = 200
 """characters of a skipped message in the log"""
 
 
@@ -39,18 +39,18 @@ def register() -> None:
 
 
 class Channel(redis.Channel):
-    """Reads what it can and skips the rest."""
+    """A channel that skips messages which it cannot read."""
 
     def basic_consume(
         self, queue: str, no_ack: bool, callback: Callable[[Message], None], *args: Any, **kwargs: Any
     ) -> Any:
         def deliver(message: Message) -> None:
             try:
-                message.headers = _ours(message.headers)
+                message.headers = _known_headers(message.headers)
                 callback(message)
             except ERRORS:
                 raise
-            except Exception as error:  # a stranger's message may raise anything; the next one must be read
+            except Exception as error:  # a foreign message may raise anything; the next one must be read
                 _skip(queue, error, message.headers)
                 if not message.acknowledged:
                     message.ack()
@@ -61,7 +61,7 @@ class Channel(redis.Channel):
         try:
             return super()._brpop_read(**options)
         except ResponseError:
-            time.sleep(PAUSE_S)  # a refusal comes at once, and Celery would ask again at once
+            time.sleep(REFUSAL_PAUSE_S)  # a refusal comes at once, and Celery would ask again at once
             raise
         except (Empty, *ERRORS):
             raise
@@ -73,12 +73,12 @@ class Channel(redis.Channel):
         """Keep no table in Redis: every message is sent to its queue by name."""
 
     def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:
-        """Drop the message where enough rings wait in a queue of jobs."""
-        if queue not in QUEUES.values() or self._size(queue) < RINGS:
+        """Drop the message if a queue of jobs has enough messages."""
+        if queue not in QUEUES.values() or self._size(queue) < MAX_RINGS:
             super()._put(queue, message, **kwargs)
 
     def probe(self) -> None:
-        """Try what a ring needs: queues that are lists, a push and a pop. Raises where Redis refuses."""
+        """Check what a ring needs: queues that are lists, a push and a pop. Raises one of ERRORS."""
         with self.conn_or_acquire() as client, client.pipeline() as pipe:
             for queue in set(QUEUES.values()):
                 pipe.llen(queue)
@@ -91,10 +91,10 @@ class Transport(redis.Transport):
     connection_errors = (*redis.Transport.connection_errors, RedisError)
 
 
-def _ours(headers: Any) -> dict[str, str]:
-    """Keep the headers that a message of ours needs.
+def _known_headers(headers: Any) -> dict[str, str]:
+    """Return the headers that a message of Forger needs. Raises ValueError for the message of another task.
 
-    Others would delay it, or let it expire by the worker's clock, which is not the sender's.
+    Other headers would delay it, or let it expire by the worker's clock, which may differ from the sender's.
     """
     if headers["task"] not in (*TASKS.values(), INFER):
         raise ValueError("no task of ours")
@@ -102,5 +102,7 @@ def _ours(headers: Any) -> dict[str, str]:
 
 
 def _skip(queue: str | None, error: Exception, headers: Any) -> None:
-    shown = repr(headers)[:SHOWN]
-    log.warning("message_skipped", queue=queue, error=f"{type(error).__name__}: {error}"[:SHOWN], headers=shown)
+    shown = repr(headers)[:MAX_SHOWN_LENGTH]
+    log.warning(
+        "message_skipped", queue=queue, error=f"{type(error).__name__}: {error}"[:MAX_SHOWN_LENGTH], headers=shown
+    )

@@ -1,4 +1,4 @@
-"""Answer a repeated request once: take its key first, and store the answer with what it creates."""
+"""Execute a repeated request once: claim its key first, and record the reply with the rows that it creates."""
 
 import hashlib
 import json
@@ -13,70 +13,70 @@ from app.core.errors import Conflict, Invalid
 from app.db.repositories import keys
 from app.db.session import unit_of_work
 
-ANSWER_S = 60.0
-"""After this time without an answer the process that took a key has died, and another may take it."""
-KEEP_S = 24 * 3600.0
+REPLY_TIMEOUT_S = 60.0
+"""after this time without a reply the process that claimed a key has died, and another may claim it"""
+KEY_LIFETIME_S = 24 * 3600.0
 
-Answer = Callable[[Session, str], None]
-"""Names, in the caller's transaction, the job or experiment that answers the key."""
+RecordReply = Callable[[Session, str], None]
+"""records, in the caller's transaction, the id of the job or experiment that is the reply to the key"""
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The request was answered before, by this job or experiment."""
+    """The job or experiment that an earlier request with the same key created."""
 
     id: str
 
 
 def fingerprint(body: Any) -> str:
-    """Of a JSON value, whatever the order of its members."""
+    """Return the SHA-256 of a JSON value; the order of its members does not matter."""
     text = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 @contextmanager
-def once(key: str | None, mark: str) -> Iterator[Replay | Answer | None]:
-    """A Replay, or what the block must call beside making what is asked; None without a key.
+def once(key: str | None, fingerprint: str) -> Iterator[Replay | RecordReply | None]:
+    """Yield a Replay, or the function with which the block must record its reply; None without a key.
 
-    A block that fails frees the key. Raises Conflict while the first request is being answered, Invalid where
-    the key came with another body.
+    A block that fails frees the key. Raises Conflict while the first request is being answered, and Invalid if the key
+    was sent with another body before.
     """
     if key is None:
         yield None
         return
     with unit_of_work() as session:
-        keys.forget(session, keep_s=KEEP_S, answer_s=ANSWER_S, key=key)
-        row, new = keys.take(session, key, mark)
+        keys.delete_expired(session, lifetime_s=KEY_LIFETIME_S, reply_timeout_s=REPLY_TIMEOUT_S, key=key)
+        row, new = keys.take(session, key, fingerprint)
     if row is None:
         raise _in_progress()
-    if row.fingerprint != mark:
-        sentence = "This Idempotency-Key came with another body before. Send a key of its own with each request."
+    if row.fingerprint != fingerprint:
+        sentence = "This Idempotency-Key was sent with another body before. Send a new key with each new request."
         raise Invalid(sentence, code="idempotency_mismatch")
-    if made := row.job_id or row.experiment_id:
-        yield Replay(made)
+    if created_id := row.job_id or row.experiment_id:
+        yield Replay(created_id)
         return
     if not new:
         raise _in_progress()
     taken_at = row.created_at
 
-    def answer(session: Session, made: str) -> None:
-        if not keys.answer(session, key, taken_at, made):
+    def record_reply(session: Session, created_id: str) -> None:
+        if not keys.record_reply(session, key, taken_at, created_id):
             raise _in_progress()
 
     try:
-        yield answer
+        yield record_reply
     except BaseException:
         with unit_of_work() as session:
             keys.free(session, key, taken_at)
         raise
 
 
-def forget_old() -> None:
-    """Keys are kept for a day."""
+def delete_expired() -> None:
+    """Delete the keys that are older than KEY_LIFETIME_S, and those without a reply within REPLY_TIMEOUT_S."""
     with unit_of_work() as session:
-        keys.forget(session, keep_s=KEEP_S, answer_s=ANSWER_S)
+        keys.delete_expired(session, lifetime_s=KEY_LIFETIME_S, reply_timeout_s=REPLY_TIMEOUT_S)
 
 
 def _in_progress() -> Conflict:
-    sentence = "A request with this Idempotency-Key is being answered. Ask again in a second for its answer."
+    sentence = "A request with this Idempotency-Key is being answered. Send it again in a second to get the reply."
     return Conflict(sentence, code="idempotency_in_progress", headers={"Retry-After": "1"})

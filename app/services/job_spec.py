@@ -1,7 +1,7 @@
-"""JobSpec: what a job does. Its request is made whole to it, its row stores it, its runner gets it.
+"""JobSpec: everything that a job does. A request is completed into it, the job's row stores it, its runner reads it.
 
-A further kind of job is one class here, and one arm each where requests are made whole (app.api.routes.create_job) and
-where runners are chosen (worker.runners.main).
+To add a kind of job, add one class here and one case in each of two places: where requests are completed
+(app.api.routes.create_job) and where runners are chosen (worker.runners.main).
 """
 
 from collections.abc import Callable, Mapping
@@ -15,48 +15,50 @@ from models.spec import upgrade
 from models.spec.recipe import Recipe
 
 
-class _Whole(BaseModel):
+class _Resolved(BaseModel):
+    """The fields that completing a request adds to every kind of job."""
+
     recipe: Recipe
-    """of the networks that are trained or used"""
+    """the recipe of the networks that the job trains or uses"""
     family: str | None
-    """None for a recipe that the client wrote"""
+    """the family that the recipe comes from; None if the client wrote the whole recipe"""
     model_name: str
-    """what a training publishes, or the model whose weights are used"""
+    """the name under which a training publishes, or the name of the model whose weights the job uses"""
 
     @property
     def dataset_name(self) -> str:
-        """The dataset that the job is listed under."""
+        """The dataset by which jobs are filtered."""
         return self.recipe.data.dataset
 
     @property
     def source_job(self) -> str | None:
-        """The training whose weights are used."""
+        """The id of the training job whose weights the job uses; None if there is none."""
         return None
 
     @property
     def total(self) -> int:
-        """Steps or pictures; 0 where that is not known before the first attempt."""
+        """The number of steps or pictures in all; 0 if it is unknown before the first attempt."""
         return 0
 
-    def stored(self) -> dict[str, Any]:
-        """Return the JSON that the row keeps; `read_spec` reads it."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object that the job's row stores; `read_spec` reads it."""
         return self.model_dump(mode="json")
 
 
-class Train(TrainSpec, _Whole):
+class Train(TrainSpec, _Resolved):
     @property
     def total(self) -> int:
         budget = self.recipe.budget
         return budget.steps if budget.minutes is None else 0
 
 
-class Evaluate(EvaluateSpec, _Whole):
+class Evaluate(EvaluateSpec, _Resolved):
     @property
     def source_job(self) -> str | None:
         return self.weights.job
 
 
-class Generate(GenerateSpec, _Whole):
+class Generate(GenerateSpec, _Resolved):
     @property
     def source_job(self) -> str | None:
         return self.weights.job
@@ -66,7 +68,7 @@ class Generate(GenerateSpec, _Whole):
         return self.n
 
 
-class Translate(TranslateSpec, _Whole):
+class Translate(TranslateSpec, _Resolved):
     @property
     def dataset_name(self) -> str:
         return self.dataset or self.recipe.data.dataset
@@ -85,25 +87,25 @@ _ADAPTER: TypeAdapter[JobSpec] = TypeAdapter(JobSpec)
 
 
 def read_spec(stored: Mapping[str, Any]) -> JobSpec:
-    """Read a spec that this service once wrote."""
+    """Read a spec that this version or an older one has stored."""
     return _ADAPTER.validate_python({**stored, "recipe": upgrade.read_recipe(stored["recipe"])})
 
 
 Spec_co = TypeVar("Spec_co", bound=JobSpec, covariant=True)
 
 
-def _holds_nothing(job_id: str) -> None:
-    pass
+def _keep_no_files(job_id: str) -> None:
+    """Keep nothing: the job needs no files of others."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobPlan(Generic[Spec_co]):
-    """What a job does, and what creating it takes.
+    """A job before it is created: its spec, its disk space and the files that it needs.
 
-    `stored_bytes` is the most that it keeps on the disk. `hold` takes the job's id and puts the files that it needs
-    into its folder, so that they stay whatever becomes of their origin.
+    `stored_bytes` is the upper bound of the bytes that the job keeps on disk. `keep_files` takes the job's id and puts
+    the files that the job needs into the job's folder, so that they stay when their origin is deleted.
     """
 
     spec: Spec_co
     stored_bytes: int
-    hold: Callable[[str], None] = _holds_nothing
+    keep_files: Callable[[str], None] = _keep_no_files

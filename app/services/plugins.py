@@ -1,4 +1,7 @@
-"""Load the plugins that the settings name. Apart from recipes, so that completion in a shell needs no database."""
+"""Load the plugins that the settings name.
+
+This module is separate from `recipes`, so that completion in a shell imports no database.
+"""
 
 from app.core.settings import Settings, get_settings
 from models.spec import plugins
@@ -6,12 +9,12 @@ from models.spec.recipe import Recipe
 
 
 def load(settings: Settings) -> None:
-    """Raises PluginFailed."""
+    """Load the plugins that the settings name. Raises PluginFailed."""
     plugins.load(settings.plugin_names)
 
 
 def require(recipe: Recipe) -> None:
-    """In a process that has loaded none yet. Raises PluginMissing, PluginFailed."""
+    """Load the plugins if the recipe uses any, and check that it can use them. Raises PluginMissing, PluginFailed."""
     if recipe.plugins:
         load(get_settings())
         plugins.require_loaded(recipe)

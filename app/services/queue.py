@@ -1,4 +1,4 @@
-"""The message queue. A message carries a job's id and may be lost, doubled or late without harm."""
+"""The message queue: a message names a queued job, and may be lost, doubled or late without harm."""
 
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -8,17 +8,17 @@ from app.core.names import BROKER_PREFIX, QUEUES, TASKS
 from app.core.settings import Settings, get_settings
 from forger.wire import TRAIN
 
-if TYPE_CHECKING:  # Celery is a sixth of what an API imports, and no runner needs it
+if TYPE_CHECKING:  # Celery takes a sixth of an API's import time, and no runner needs it
     from celery import Celery
 
 log = get_logger(__name__)
 
-EVALUATIONS = 1
-"""jobs a worker process evaluates, generates or translates beside those it trains"""
+NON_TRAINING_SLOTS = 1
+"""jobs that a worker process evaluates, generates or translates at a time, besides its trainings"""
 
 
 def make_celery(settings: Settings) -> "Celery":
-    """The Celery app that clients and workers share. JSON only, no results, early acknowledgement."""
+    """Return the Celery app of API processes and workers: JSON only, no results, early acknowledgement."""
     from celery import Celery
 
     from app.services import broker
@@ -32,11 +32,10 @@ def make_celery(settings: Settings) -> "Celery":
         task_ignore_result=True,
         task_acks_late=False,
         task_default_queue=QUEUES[TRAIN],
-        task_queues={
-            name: {"exchange": name, "routing_key": name} for name in QUEUES.values()
-        },  # a worker's -Q narrows them
+        # A worker's option -Q selects some of them.
+        task_queues={name: {"exchange": name, "routing_key": name} for name in QUEUES.values()},
         worker_pool="threads",
-        worker_concurrency=settings.slots + EVALUATIONS,
+        worker_concurrency=settings.slots + NON_TRAINING_SLOTS,
         worker_prefetch_multiplier=1,
         worker_enable_remote_control=False,
         worker_hijack_root_logger=False,
@@ -45,7 +44,7 @@ def make_celery(settings: Settings) -> "Celery":
         broker_connection_timeout=2.0,
         broker_transport_options={
             "global_keyprefix": BROKER_PREFIX,
-            "ack_emulation": False,  # what is lost is rung again; else Redis keeps each message until it is done
+            "ack_emulation": False,  # a lost message is sent again; Redis would keep each message until its task ends
             "socket_timeout": 3.0,
             "socket_connect_timeout": 2.0,
             "health_check_interval": 10,
@@ -64,7 +63,7 @@ def celery() -> "Celery":
 
 
 def ring(job_id: str, kind: str = TRAIN) -> bool:
-    """Tells the workers that a job waits. False when the broker is away: the reaper rings again."""
+    """Send a message that a job is queued. Return False if the broker is unreachable: the reaper rings again."""
     from app.services import broker
 
     try:

@@ -1,4 +1,4 @@
-"""Recipes: resolve what a client sends, and list the families."""
+"""Complete the recipes of requests, and list the families."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,7 +19,7 @@ from models.spec.wording import Refusal, unknown
 Json = Mapping[str, Any]
 
 
-def whole(
+def complete(
     recipe: str | Json,
     *,
     dataset: str | None,
@@ -27,45 +27,45 @@ def whole(
     budget: Json | None,
     overrides: Json | None,
 ) -> tuple[str | None, Recipe]:
-    """The family's name, if one was named, and the whole recipe. Raises Invalid."""
+    """Return the family's name, if the request names one, and the complete recipe. Raises Invalid."""
     datasets = all_datasets()
     try:
-        family, made = resolve(
+        family, resolved = resolve(
             recipe, dataset=dataset, seed=seed, budget=budget, overrides=overrides, datasets=datasets
         )
-        _require_room(made.data, datasets[made.data.dataset], "/overrides" if family else "/recipe")
+        _require_room(resolved.data, datasets[resolved.data.dataset], "/overrides" if family else "/recipe")
     except RecipeRefused as error:
         errors = [FieldError(refusal.pointer, refusal.message) for refusal in error.refusals]
         raise refused("The recipe was refused.", errors, "recipe_refused") from error
-    return family, made
+    return family, resolved
 
 
 def prepared_bytes(data: DataSpec, info: DatasetInfo) -> int:
-    """Of an uploaded dataset's pictures as training reads them, at the recipe's size; 0 of a built-in one."""
+    """Return the bytes of an uploaded dataset's pictures at the recipe's size; 0 for a built-in dataset."""
     if not info.uploaded or isinstance(data, Points | Sequences):
         return 0
     return info.size * (2 if info.kind == "paired" else 1) * data.channels * data.prepared_side**2
 
 
 def _require_room(data: DataSpec, info: DatasetInfo, pointer: str) -> None:
-    """Raises RecipeRefused where the pictures, as large as the recipe makes them, take too much."""
-    needed, most = prepared_bytes(data, info), get_settings().max_prepared_bytes
-    if needed > most and not isinstance(data, Points | Sequences):
+    """Raise RecipeRefused if the pictures at the recipe's size take more than max_prepared_bytes."""
+    needed, limit = prepared_bytes(data, info), get_settings().max_prepared_bytes
+    if needed > limit and not isinstance(data, Points | Sequences):
         name = "load" if data.prepared_side > data.side else "side"
         sentence = (
             f"At {name} {data.prepared_side} '{info.name}' takes {needed} bytes, "
-            f"more than {most} (max_prepared_bytes). "
-            f"Choose a smaller data.{name}."
+            f"more than {limit} (max_prepared_bytes). Choose a smaller data.{name}."
         )
         raise RecipeRefused(Refusal(f"{pointer}/data/{name}", sentence))
 
 
 def default_model(family: str | None, recipe: Recipe) -> str:
-    """What a job publishes when the client gives no name."""
+    """Return the name under which a job publishes if the client gives none."""
     return f"{family or 'custom'}-{recipe.data.dataset}"[:NAME_LENGTH]
 
 
 def find(name: str) -> Family:
+    """Return the family. Raises NotFound with the nearest name."""
     if name not in FAMILIES:
         raise NotFound(unknown(name, FAMILIES, f"There is no recipe '{name[:80]}'"))
     return FAMILIES[name]
@@ -73,20 +73,20 @@ def find(name: str) -> Family:
 
 @lru_cache
 def defaults(name: str) -> Recipe:
-    """The family's whole recipe on its default dataset."""
+    """Return the family's complete recipe on its default dataset."""
     return resolve(name, dataset=None, seed=None, budget=None, overrides=None)[1]
 
 
 def dials(family: Family) -> tuple[Dial, ...]:
-    """The family's dials, as far as they may be turned here: fewer steps, where a setting allows no more."""
-    most = get_settings().max_steps
+    """Return the family's dials; the dial for steps ends at max_steps."""
+    max_steps = get_settings().max_steps
     return tuple(
-        replace(dial, maximum=min(dial.maximum, most)) if dial.path == "/budget/steps" else dial
+        replace(dial, maximum=min(dial.maximum, max_steps)) if dial.path == "/budget/steps" else dial
         for dial in family.dials
     )
 
 
 @lru_cache
 def schema() -> dict[str, Any]:
-    """JSON Schema of a whole recipe."""
+    """Return the JSON Schema of a complete recipe."""
     return Recipe.model_json_schema()

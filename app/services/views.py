@@ -1,4 +1,4 @@
-"""Frozen values that the services return in place of rows."""
+"""Frozen views of database rows, which the services return."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,7 @@ class Reason:
     message: str
 
 
-UNWATCHED = {
+UNWATCHED_HEALTH = {
     "state": "unwatched",
     "kind": None,
     "step": None,
@@ -28,7 +28,7 @@ UNWATCHED = {
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """What a job came to: a training published a model, an evaluation measured figures of one, others left shards."""
+    """The result of a job: a training's model, an evaluation's figures, or the number of shards."""
 
     model: str | None = None
     export_sha256: str | None = None
@@ -51,17 +51,17 @@ class JobView:
     total: int
     eta_s: float | None
     takes_s: float | None
-    """what it was told to take"""
+    """seconds that the client was told that the job takes"""
     queue_position: int | None
     starts_in_s: float | None
     estimate: Estimate | None
-    """of a training"""
+    """only for a training"""
     numerics: dict[str, Any] | None
     experiment_id: str | None
     case: dict[str, Any] | None
     best: dict[str, Any] | None
     health: dict[str, Any] | None
-    """of a training: state, kind, step and message; None until it was evaluated"""
+    """only for a training: state, kind, step and message; None until its first evaluation"""
     result: JobResult | None
     created_at: float
     queued_at: float
@@ -131,7 +131,7 @@ class VersionView:
     step: int
     card: dict[str, Any]
     health: dict[str, Any] | None
-    """None where it was published before health was noted"""
+    """None for a version published before health was recorded"""
     created_at: float
 
     @property
@@ -171,7 +171,7 @@ def job(row: tables.Job, queue_position: int | None = None, starts_in_s: float |
 
 
 def _health(recipe: Recipe, measured: dict[str, Any] | None) -> dict[str, Any] | None:
-    return UNWATCHED if recipe.watch is None else measured
+    return UNWATCHED_HEALTH if recipe.watch is None else measured
 
 
 def event(row: tables.Event) -> EventView:
@@ -187,8 +187,8 @@ def artifact(row: tables.Artifact) -> ArtifactView:
 
 
 def version(row: tables.ModelVersion) -> VersionView:
-    """A deleted job takes the picture along that the card names."""
-    gone = {"sample": None} if row.job_id is None and "sample" in row.card else {}
+    """Return the view of a version. If its job was deleted, the card names no sample: the picture is deleted too."""
+    deleted = {"sample": None} if row.job_id is None and "sample" in row.card else {}
     recipe = read_recipe(row.recipe)
     health = _health(recipe, row.card.get("health"))
     return VersionView(
@@ -198,7 +198,7 @@ def version(row: tables.ModelVersion) -> VersionView:
         export_sha256=row.export_sha256,
         recipe=recipe,
         step=row.step,
-        card={**row.card, **gone, **({} if health is None else {"health": health})},
+        card={**row.card, **deleted, **({} if health is None else {"health": health})},
         health=health,
         created_at=row.created_at,
     )

@@ -34,7 +34,7 @@ def make_experiment(**asked: Any) -> ExperimentView:
 def succeed(job_id: str, figures: Mapping[str, float | None], step: int = 20) -> None:
     """As a worker would end a training whose best checkpoint has these figures."""
     assert attempts.claim(job_id, "tests") is not None
-    attempts.succeed(job_id, 1, export_file(), {}, step=step, figures=figures)
+    attempts.finish_training(job_id, 1, export_file(), {}, step=step, figures=figures)
 
 
 def evaluate(subject: str, figures: Mapping[str, float | None], **provenance: Any) -> str:
@@ -52,5 +52,5 @@ def evaluate(subject: str, figures: Mapping[str, float | None], **provenance: An
     )
     made = lifecycle.create(JobPlan(spec, 0))
     assert attempts.claim(made.id, "tests") is not None
-    attempts.measured(made.id, 1, figures, {**EVALUATED, **provenance}, b"{}")
+    attempts.finish_evaluation(made.id, 1, figures, {**EVALUATED, **provenance}, b"{}")
     return made.id

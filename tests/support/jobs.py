@@ -9,9 +9,9 @@ from sqlalchemy import text
 from app.core.settings import get_settings
 from app.db.session import unit_of_work
 from app.services.creation import train
-from app.services.idempotency import Answer
+from app.services.idempotency import RecordReply
 from app.services.jobs import attempts, lifecycle
-from app.services.jobs.attempts import Reported
+from app.services.jobs.attempts import StepReport
 from app.services.views import JobView
 from forger.wire import JobState
 from models.spec.resolve import resolve
@@ -25,7 +25,7 @@ def make_job(
     seed: int = 1,
     devices: int = 1,
     start_from: str | None = None,
-    answer: Answer | None = None,
+    answer: RecordReply | None = None,
     **overrides: Any,
 ) -> JobView:
     name, recipe = resolve(family, dataset=dataset, seed=seed, budget={"steps": steps}, overrides=overrides or None)
@@ -46,16 +46,16 @@ def put_in(state: JobState, job_id: str) -> None:
     elif state in (JobState.CANCELLING, JobState.CANCELLED):
         lifecycle.cancel(job_id)
     if state == JobState.CANCELLED:
-        attempts.stopped(job_id, 1)
+        attempts.stop(job_id, 1)
     elif state == JobState.FAILED:
         attempts.fail(job_id, 1, "internal_error", "It broke.")
     elif state == JobState.SUCCEEDED:
-        attempts.succeed(job_id, 1, export_file(), {}, step=20, figures={})
+        attempts.finish_training(job_id, 1, export_file(), {}, step=20, figures={})
 
 
 def record_report(job_id: str, fence: int, step: int, values: Mapping[str, float | None], sample: bytes | None) -> None:
     """One alone."""
-    attempts.record_reports(job_id, fence, [Reported(step, values, sample)])
+    attempts.record_reports(job_id, fence, [StepReport(step, values, sample)])
 
 
 def export_file() -> Path:

@@ -90,7 +90,7 @@ def overtaken(create: Callable[[], JobView], first: int, second: int) -> str:
         if not old.rests() or lifecycle.get(job.id).state in TERMINAL:
             old.go_on()
             return left(job.id)
-        attempts.lost(job.id, 1, "worker_lost", "The host was suspended.")
+        attempts.record_runner_loss(job.id, 1, "worker_lost", "The host was suspended.")
         with running(job.id, claimed(job.id), second) as new:
             new.rests()
             old.go_on()

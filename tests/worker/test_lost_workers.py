@@ -25,7 +25,7 @@ from worker.supervisor import Attempt
 S = JobState
 LEASE = {"FORGER_LEASE_S": "600"}
 """beyond any test: what is freed was freed because its owner was seen to be gone"""
-DEATHS = attempts.FRUITLESS_LIMIT
+DEATHS = attempts.MAX_RUNNER_LOSSES
 
 
 def test_a_job_whose_runner_or_worker_was_killed_goes_on_before_all_that_wait(broker: Process) -> None:

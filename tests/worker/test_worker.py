@@ -237,8 +237,8 @@ def test_numerics_of_another_machine_are_told(broker: Process) -> None:
     job = make_job(steps=5)
     assert attempts.claim(job.id, "another machine") is not None
     elsewhere = {"device": "cpu", "capability": "ABACUS", "threads": 1, "precision": "fp32", "torch": "0.1"}
-    attempts.settle_numerics(job.id, 1, {**elsewhere, "deterministic": True})
-    attempts.stopped(job.id, 1)
+    attempts.agree_numerics(job.id, 1, {**elsewhere, "deterministic": True})
+    attempts.stop(job.id, 1)
     with running_worker():
         assert until_state(job.id, *TERMINAL).state == S.SUCCEEDED
     (lost,) = told(job.id, "exactness_lost")

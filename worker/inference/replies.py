@@ -15,7 +15,7 @@ from app.core.micro_batcher import Gatherer
 from app.core.settings import Settings
 from app.core.store import Store
 from app.services.inference import redis_codec
-from app.services.inference.redis_codec import AWAY
+from app.services.inference.redis_codec import REDIS_ERRORS
 from serving.protocol import AnyEngine, Array, ExportFlawed, Overloaded
 from serving.thread_priority import use_batch_scheduling
 
@@ -62,9 +62,9 @@ class Replier:
         try:
             with self._redis.pipeline(transaction=False) as pipe:
                 for request in named:
-                    pipe.set(redis_codec.mark(request["id"]), b"", xx=True, get=True, keepttl=True)
+                    pipe.set(redis_codec.mark_key(request["id"]), b"", xx=True, get=True, keepttl=True)
                 payloads: list[Any] = pipe.execute(raise_on_error=False)
-        except AWAY as error:
+        except REDIS_ERRORS as error:
             log.warning("requests_not_taken", error=str(error), requests=len(named), consequence="the API says 503")
             return
         if len(named) < len(requests):
@@ -115,10 +115,10 @@ class Replier:
                 for reply in replies:
                     pipe.rpush(reply.answers, reply.encode())
                 for answers in {reply.answers for reply in replies}:
-                    pipe.expire(answers, redis_codec.ANSWER_S)
-                pipe.delete(*(redis_codec.mark(reply.id) for reply in replies))
+                    pipe.expire(answers, redis_codec.REPLY_LIFETIME_S)
+                pipe.delete(*(redis_codec.mark_key(reply.id) for reply in replies))
                 pipe.execute()
-        except AWAY as error:
+        except REDIS_ERRORS as error:
             log.warning("answers_lost", error=str(error), requests=len(replies), consequence="the API says 503")
 
     def _withdraw(self) -> None:
@@ -138,9 +138,9 @@ class Replier:
         try:
             with self._redis.pipeline(transaction=False) as pipe:
                 for id_ in ids:
-                    pipe.exists(redis_codec.mark(id_))
+                    pipe.exists(redis_codec.mark_key(id_))
                 marks: list[int] = pipe.execute()
-        except AWAY as error:
+        except REDIS_ERRORS as error:
             log.warning("broker_lost", error=str(error), requests=len(ids))
             return ids
         return [id_ for id_, mark in zip(ids, marks, strict=True) if not mark]

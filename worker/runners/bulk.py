@@ -48,7 +48,7 @@ class BulkRunner:
             ):
                 self._run()
         except StopRequested:
-            attempts.stopped(self._job.id, self._fence)
+            attempts.stop(self._job.id, self._fence)
 
     def _run(self) -> None:
         self._beat()
@@ -57,7 +57,7 @@ class BulkRunner:
 
     def _write_shards(self, output: BulkExamples) -> None:
         self._beat()
-        shards.settle_total(self._job.id, self._fence, output.total)
+        shards.record_total(self._job.id, self._fence, output.total)
         attempts.sweep_files(self._job.id, self._fence)
         self._done = first = self._resume_point()
         writer = ShardWriter(self._spec.format, output.array_name, output.class_names)

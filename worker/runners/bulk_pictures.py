@@ -92,8 +92,8 @@ class TranslatedExamples:
         recipe, model = self._loaded.recipe, self._spec.weights.model or ""
         image = self._source.picture(number)
         translation.require_room(image, recipe, model, self._max_pixels)
-        shown, alpha = translation.parted(image, recipe, model)
-        return translation.joined(self._run_network(shown), alpha)
+        shown, alpha = translation.split_alpha(image, recipe, model)
+        return translation.join_alpha(self._run_network(shown), alpha)
 
     def _run_network(self, picture: NDArray[Any]) -> NDArray[Any]:
         """Translate a picture piece by piece, with a heartbeat after each piece."""

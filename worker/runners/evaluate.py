@@ -36,7 +36,7 @@ class EvaluateRunner:
             with memory_advice("request a smaller n"):
                 self._run()
         except StopRequested:
-            attempts.stopped(self._job.id, self._fence)
+            attempts.stop(self._job.id, self._fence)
 
     def _run(self) -> None:
         from worker.evaluation.full import evaluate
@@ -61,7 +61,9 @@ class EvaluateRunner:
         )
         report = json.dumps(null_if_not_finite(evaluation.as_dict()), indent=2).encode()
         figures = null_if_not_finite(evaluation.figures)
-        attempts.measured(self._job.id, self._fence, figures, evaluation.provenance, report, evaluation.picture)
+        attempts.finish_evaluation(
+            self._job.id, self._fence, figures, evaluation.provenance, report, evaluation.picture
+        )
 
     def _generator(self) -> "tuple[Recipe, int, nn.Module]":
         """Return the recipe, the step and the generator of a model, or of a checkpoint as it would be exported."""

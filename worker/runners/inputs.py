@@ -11,7 +11,7 @@ from app.core.sandbox.parent import Sandbox
 from app.core.settings import get_settings
 from app.core.store import Store
 from app.services.datasets import catalog
-from app.services.datasets.catalog import Files
+from app.services.datasets.catalog import DatasetFiles
 from data.archive import MemberPart
 from data.decode import Fault, UnreadablePicture
 from data.prepare import Pixels, Preparation
@@ -45,7 +45,7 @@ def load_data(spec: DataSpec, split: "Split", beat: Callable[[], None]) -> "Data
     return read_data(spec, split, files, beat)
 
 
-def read_data(spec: DataSpec, split: "Split", files: Files | None, beat: Callable[[], None]) -> "Data":
+def read_data(spec: DataSpec, split: "Split", files: DatasetFiles | None, beat: Callable[[], None]) -> "Data":
     """Load a split as `load_data` does, but without the database; `files` are those of an uploaded dataset."""
     from data.readers import builtin
     from data.readers.uploads import Upload, load_upload

@@ -47,7 +47,7 @@ def main(job_id: str, fence: int) -> int:
     link.beat(0, now=True)
     try:
         with record_failure(job_id, fence):
-            job = attempts.held(job_id, fence)
+            job = attempts.current_job(job_id, fence)
             limit_memory(job)
             build_runner(job, fence, link).run()
     except FencedOut as error:
@@ -85,14 +85,14 @@ def record_failure(job_id: str, fence: int) -> Iterator[None]:
     except Exception as error:
         if _loses_attempt(error):
             log.exception("attempt_lost")
-            attempts.lost(job_id, fence, "files_lost", str(error))
+            attempts.record_runner_loss(job_id, fence, "files_lost", str(error))
             return
         if isinstance(error, OperationalError) and not no_room(error):
             raise
         lift_memory_limit()
         if isinstance(error, PluginMissing | PluginFailed):
             log.warning("attempt_held", reason=str(error))
-            attempts.hold(job_id, fence, "plugin_missing", str(error))
+            attempts.pause_with_reason(job_id, fence, "plugin_missing", str(error))
             return
         code, message = _explain(error)
         log.exception("attempt_failed", code=code)

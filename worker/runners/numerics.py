@@ -20,7 +20,7 @@ def agree_numerics(job: JobView, fence: int) -> "Numerics":
     from worker.training import numerics
 
     here = _local_numerics(job)
-    stored = attempts.settle_numerics(job.id, fence, here.as_dict())
+    stored = attempts.agree_numerics(job.id, fence, here.as_dict())
     agreed, reason = numerics.reconcile(numerics.Numerics.from_dict(stored), here)
     if reason is not None:
         attempts.record_event(job.id, fence, "exactness_lost", {"reason": reason})

@@ -23,7 +23,7 @@ from app.core.sandbox import environment, private
 from app.core.settings import get_settings
 from app.services import plugins
 from app.services.datasets import catalog
-from app.services.datasets.catalog import Files
+from app.services.datasets.catalog import DatasetFiles
 from models.spec.recipe import Recipe
 from worker.runners.inputs import read_data
 from worker.runners.supervisor_link import SupervisorLink
@@ -134,12 +134,12 @@ def main() -> int:
     return 0
 
 
-def _as_json(files: Files | None) -> list[str] | None:
+def _as_json(files: DatasetFiles | None) -> list[str] | None:
     return None if files is None else [str(files.archive), str(files.index)]
 
 
-def _from_json(paths: list[str] | None) -> Files | None:
-    return None if paths is None else Files(*map(Path, paths))
+def _from_json(paths: list[str] | None) -> DatasetFiles | None:
+    return None if paths is None else DatasetFiles(*map(Path, paths))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from app.services.jobs.attempts import Reported
+from app.services.jobs.attempts import StepReport
 
 TRANSACTION_INTERVAL_S = 0.5
 """seconds between the starts of two transactions; the second one writes all reports that were added meanwhile"""
@@ -36,7 +36,7 @@ class ReportWriter:
     a recorded checkpoint and produces the lost reports again. Call `flush` before writing in any other way.
     """
 
-    def __init__(self, write: Callable[[Sequence[Reported]], None]) -> None:
+    def __init__(self, write: Callable[[Sequence[StepReport]], None]) -> None:
         self._write = write
         self._queue: list[_QueuedReport | JobWrite] = []
         self._changed = threading.Condition()
@@ -115,7 +115,7 @@ class ReportWriter:
 
     def _write_reports(self, reports: list[_QueuedReport]) -> None:
         if reports:
-            self._write([Reported(report.step, report.values, report.draw and report.draw()) for report in reports])
+            self._write([StepReport(report.step, report.values, report.draw and report.draw()) for report in reports])
 
     def _take_due(self, due: float) -> list[_QueuedReport | JobWrite]:
         """Wait until `due`, or less if something is urgent, and take the queue; return [] at the end of the block."""

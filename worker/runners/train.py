@@ -73,7 +73,7 @@ class TrainRunner:
             ):
                 self._run()
         except StopRequested:
-            attempts.stopped(self._job_id, self._fence)
+            attempts.stop(self._job_id, self._fence)
 
     def _run(self) -> None:
         with uncollected("worker.training.loop"):
@@ -118,7 +118,7 @@ class TrainRunner:
         if isinstance(result, Finished):
             self._publish(recipe, agreed, result)
         else:
-            attempts.stopped(self._job_id, self._fence)
+            attempts.stop(self._job_id, self._fence)
 
     def beat(self, step: int) -> None:
         if self._remaining is not None and step != self._step:
@@ -195,7 +195,7 @@ class TrainRunner:
                 judges=settings.judges,
                 graphs=settings.cuda_graphs,
             )
-        return attempts.settle_budget(
+        return attempts.fix_budget(
             self._job_id, self._fence, throughput.steps_within(recipe, measured, settings.max_steps)
         )
 
@@ -253,7 +253,7 @@ class TrainRunner:
         with self._scratch("export") as folder:
             export = folder / "export.safetensors"
             export_checkpoint(recipe, path, export, self._check_stop)
-            attempts.succeed(
+            attempts.finish_training(
                 self._job_id,
                 self._fence,
                 export,

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from app.schemas import catalog_replies as replies
-from app.schemas.job_replies import ROOMS, estimate_out, recipe_json
+from app.schemas.job_replies import SUBRESOURCES, estimate_out, recipe_json
 from app.services import recipes
 from app.services.capacity import estimates
 from app.services.jobs import measurements
@@ -110,7 +110,7 @@ def _replies() -> list[Out]:
         best=jobs.Best(step=240, metric="frechet", value=4.2),
         health=health,
         result=None,
-        links={"self": own} | {room: f"{own}/{room}" for room in ROOMS},
+        links={"self": own} | {room: f"{own}/{room}" for room in SUBRESOURCES},
     )
     version = catalog.VersionOut(
         model=f"{MODEL}@1",
@@ -245,7 +245,7 @@ def _figure() -> figures.JobFigure:
 
 
 def _transport() -> Json:
-    known = measurements.Group("transport", WATCHED, ())
+    known = measurements.FigureGroup("transport", WATCHED, ())
     return figures.FigureHead.model_validate(known).model_dump()
 
 

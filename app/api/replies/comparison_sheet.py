@@ -7,7 +7,7 @@ from PIL import Image
 from app.api.replies.drawings import drawing
 from app.api.replies.images import Array
 from app.core.errors import Conflict
-from app.services.experiments.compare import DRAWN, scale
+from app.services.experiments.compare import SAMPLE_PICTURES, scale
 from data import plots
 from data.plots import Picture
 from forger.schemas.compare import ComparedJob, ComparisonOut
@@ -23,7 +23,7 @@ def row(recipe: Recipe, drawn: Array) -> Picture:
 
     A row wider than the sheet is made smaller.
     """
-    pixels = drawing(recipe.data, drawn, scale(recipe), DRAWN, {}).picture()
+    pixels = drawing(recipe.data, drawn, scale(recipe), SAMPLE_PICTURES, {}).picture()
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     picture.thumbnail((plots.SHEET_WIDTH, picture.height))
     return picture

@@ -22,7 +22,7 @@ from app.core.limiter import Gate
 from app.core.limits import SENT_MOST
 from app.core.settings import Settings
 from app.core.store import sha256_of
-from app.services.creation.translate import Sent
+from app.services.creation.translate import SentPictures
 
 NAME_BYTES = 200
 PLACED = 1 << 20
@@ -57,7 +57,7 @@ async def received(request: Request, folder: Path, max_bytes: int, setting: str,
 @asynccontextmanager
 async def received_pictures(
     request: Request, folder: Path, settings: Settings, gate: Gate, fields: Mapping[str, Any]
-) -> AsyncIterator[tuple[str, Sent]]:
+) -> AsyncIterator[tuple[str, SentPictures]]:
     """The body's field `job`, and its files, each called `file`, in a zip that is gone once the block ends.
 
     `fields` is what the form may hold, as the JSON Schema of an object. Raises HTTPException 400, Invalid where
@@ -87,7 +87,7 @@ async def received_pictures(
                 packed.unlink(missing_ok=True)
 
 
-def _packed(path: Path, files: Sequence[UploadFile], most: int) -> Sent:
+def _packed(path: Path, files: Sequence[UploadFile], most: int) -> SentPictures:
     """The files, each under its own name, in a zip: equal files in an equal order give equal bytes."""
     size, taken = 0, set[str]()
     with path.open("xb") as out:
@@ -100,7 +100,7 @@ def _packed(path: Path, files: Sequence[UploadFile], most: int) -> Sent:
                 size += _stored(archive, name, file, most)
         out.flush()
         os.fsync(out.fileno())
-    return Sent(path, sha256_of(path), len(files), size)
+    return SentPictures(path, sha256_of(path), len(files), size)
 
 
 def _stored(archive: ZipFile, name: str, file: UploadFile, most: int) -> int:

@@ -65,10 +65,10 @@ async def _sample(
     if sample.href is None:
         return await asyncio.to_thread(_report, job.id, settings)
     version = await inference.sampler(job.model, None)
-    wanted = POINTS if isinstance(version.recipe.data, Points) else compare.DRAWN
+    wanted = POINTS if isinstance(version.recipe.data, Points) else compare.SAMPLE_PICTURES
     n = min(wanted, settings.max_samples)
-    picks = picks_of(version.recipe, None, n, compare.SEED)
-    drawn = await inference.sample(version, picks, asyncio.wrap_future, seed=compare.SEED, temperature=1.0)
+    picks = picks_of(version.recipe, None, n, compare.SAMPLE_SEED)
+    drawn = await inference.sample(version, picks, asyncio.wrap_future, seed=compare.SAMPLE_SEED, temperature=1.0)
     return await imaging(comparison_sheet.row, version.recipe, drawn)
 
 

@@ -22,7 +22,7 @@ from app.schemas.jobs import EvaluateIn, ExtendIn, JobIn, TrainIn
 from app.services import idempotency
 from app.services.capacity import admission, durations, estimates
 from app.services.creation import evaluate, generate, train, translate
-from app.services.creation.translate import Sent
+from app.services.creation.translate import SentPictures
 from app.services.idempotency import Replay
 from app.services.inference.service import Inference
 from app.services.job_spec import JobPlan, JobSpec, Train
@@ -101,7 +101,7 @@ async def create_with_pictures(
     return job_out(job)
 
 
-def _restyling(wish: TranslateIn, inference: Inference, sent: Sent, key: str | None) -> tuple[JobView, bool]:
+def _restyling(wish: TranslateIn, inference: Inference, sent: SentPictures, key: str | None) -> tuple[JobView, bool]:
     """The job, and whether the same request made it before."""
     mark = idempotency.fingerprint({**wish.model_dump(), "input": sent.sha256})
     with idempotency.once(key, mark) as turn:
@@ -149,7 +149,7 @@ def create_job(asked: JobIn, response: Response, inference: TheInference, key: K
     return job_out(job)
 
 
-def _plan(wish: Wish, inference: Inference, sent: Sent | None = None) -> JobPlan[JobSpec]:
+def _plan(wish: Wish, inference: Inference, sent: SentPictures | None = None) -> JobPlan[JobSpec]:
     """Make a request whole. Raises Invalid with a pointer per refusal, NotFound, Conflict."""
     match wish:
         case TrainIn():

@@ -16,7 +16,7 @@ from app.core.errors import FieldError, Invalid
 from app.core.limits import EVENTS
 from app.services.inference.service import Inference
 from app.services.jobs import lifecycle
-from app.services.jobs.event_stream import Feed, Told
+from app.services.jobs.event_stream import EventStream, WrittenEvent
 from app.services.views import EventView
 from forger.schemas.jobs import EventList, EventOut
 from forger.wire import TERMINAL
@@ -55,7 +55,7 @@ async def get_job_events(
     if STREAM not in request.headers.get("accept", "").lower():
         body = await asyncio.to_thread(_listed, job_id, after, limit)
         return Response(body, media_type="application/json", headers={"Vary": "Accept"})
-    if (await feed.standing(job_id)).over(after):
+    if (await feed.log_state(job_id)).ended(after):
         return Response(status_code=204)  # tells an EventSource that nothing will come: it stops reconnecting
     return _Stream(feed, _stream(job_id, after, inference, feed))
 
@@ -68,26 +68,26 @@ def _listed(job_id: str, after: int, limit: int) -> bytes:
 class _Stream(StreamingResponse):
     """One of a bounded number. Raises Busy before anything is sent."""
 
-    def __init__(self, feed: Feed, content: AsyncIterator[bytes]) -> None:
+    def __init__(self, feed: EventStream, content: AsyncIterator[bytes]) -> None:
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", "Vary": "Accept"}
         super().__init__(content, media_type=STREAM, headers=headers)
         self._feed = feed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._feed.admitted():
+        with self._feed.admit():
             await super().__call__(scope, receive, send)
 
 
-async def _stream(job_id: str, after: int, inference: Inference, feed: Feed) -> AsyncIterator[bytes]:
+async def _stream(job_id: str, after: int, inference: Inference, feed: EventStream) -> AsyncIterator[bytes]:
     """Ends after the terminal event that is the last; async, so that a client that leaves ends it at once."""
     spoke = time.monotonic()
     with feed.follow(job_id, after) as follower:
         while True:
-            found = await follower.news(max(0.0, spoke + PING_S - time.monotonic()))
+            found = await follower.next_events(max(0.0, spoke + PING_S - time.monotonic()))
             # A job that was extended has terminal events before its last.
-            last = any(map(_ends, found)) and (await feed.standing(job_id)).over(follower.seq)
+            last = any(map(_ends, found)) and (await feed.log_state(job_id)).ended(follower.seq)
             if last:
-                await feed.ask(_publish, job_id, inference)
+                await feed.read(_publish, job_id, inference)
             if found:
                 spoke = time.monotonic()
                 yield b"".join(told.text for told in found)
@@ -96,11 +96,11 @@ async def _stream(job_id: str, after: int, inference: Inference, feed: Feed) -> 
             if time.monotonic() - spoke >= PING_S:
                 spoke = time.monotonic()
                 yield KEEPALIVE_COMMENT
-                if not found and (await feed.standing(job_id)).over(follower.seq):
+                if not found and (await feed.log_state(job_id)).ended(follower.seq):
                     return
 
 
-def _ends(told: Told) -> bool:
+def _ends(told: WrittenEvent) -> bool:
     return told.event.type == "state" and told.event.data["state"] in TERMINAL
 
 
@@ -108,7 +108,7 @@ def _publish(job_id: str, inference: Inference) -> None:
     """Who learns that a job succeeded can ask for its model at once."""
     result = lifecycle.get(job_id).result
     if result is not None and result.model is not None:
-        inference.notice(result.model)
+        inference.ensure_version(result.model)
 
 
 def written(event: EventView) -> bytes:

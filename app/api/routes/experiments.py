@@ -16,7 +16,7 @@ from app.schemas.experiment_replies import experiment_detail, experiment_out, ex
 from app.schemas.experiments import ExperimentIn
 from app.services import idempotency
 from app.services.experiments import lifecycle as experiments
-from app.services.experiments.lifecycle import ExperimentView, Planned
+from app.services.experiments.lifecycle import ExperimentView, MemberPlan
 from app.services.idempotency import Replay
 from data import plots
 from data.plots import Cell
@@ -63,7 +63,7 @@ def create_experiment(asked: ExperimentIn, response: Response, key: Key = None) 
     return experiment_detail(made)
 
 
-def _planned(asked: ExperimentIn) -> list[Planned]:
+def _planned(asked: ExperimentIn) -> list[MemberPlan]:
     return experiments.plan(**asked.model_dump(exclude={"dry_run"}))
 
 
@@ -126,7 +126,7 @@ def list_experiment_jobs(
     accept: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Read an experiment's jobs, each with its own figures. As CSV and Parquet a line for each figure of each job."""
-    found = measured_jobs(experiments.measured(experiment_id))
+    found = measured_jobs(experiments.figures_of_jobs(experiment_id))
     return formats.reply(found, lambda: experiment_columns.columns_of_jobs(found.data), format, accept)
 
 

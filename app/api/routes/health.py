@@ -37,7 +37,7 @@ def get_readyz(request: Request, inference: TheInference) -> Ready | Response:
     """Check database, broker and engine. 503 names what is missing; a host without torch is ready without an engine."""
     faults = {"database": health.database(), "broker": health.broker(), "engine": inference.health()}
     named = {part: Check(ok=fault is None, detail=fault or "ok") for part, fault in faults.items()}
-    if reason := inference.absence():
+    if reason := inference.why_no_engine():
         named["engine"] = Check(ok=True, detail=reason)
     if all(check.ok for check in named.values()):
         return Ready(status="ready", checks=named)

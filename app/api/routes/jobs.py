@@ -102,7 +102,7 @@ def get_job_metrics(
 
     As CSV and Parquet a line for each point.
     """
-    curves = lifecycle.metrics(job_id, names=name or None, after_step=after_step, most=points)
+    curves = lifecycle.metrics(job_id, names=name or None, after_step=after_step, max_points=points)
     found = [Curve(name=key, points=curve, thinned=more) for key, (curve, more) in curves.items()]
     return formats.reply(CurveList(data=found), lambda: experiment_columns.curves(found), format, accept)
 
@@ -170,5 +170,5 @@ def list_job_samples(job_id: str) -> SampleList:
 def _told(job: JobView, inference: TheInference) -> JobOut:
     """Who reads that a model is published can ask for it at once."""
     if job.result is not None and job.result.model is not None:
-        inference.notice(job.result.model)
+        inference.ensure_version(job.result.model)
     return job_out(job)

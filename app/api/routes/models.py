@@ -52,7 +52,7 @@ def get_model(name: str) -> ModelDetail:
     """List the versions of a model, newest first."""
     own = [version for version in registry.versions() if version.name == name]
     if not own:
-        raise registry.absent(name)
+        raise registry.not_found(name)
     return ModelDetail(name=name, versions=[version_out(version) for version in own])
 
 

@@ -67,7 +67,7 @@ async def translate_picture(
         sandbox, file.file, translation.channels_of(recipe), settings, masked=recipe.fills_holes
     )
     translation.require_room(image, recipe, name, settings.max_pixels)
-    shown, alpha = await imaging(translation.parted, image, recipe, name)
+    shown, alpha = await imaging(translation.split_alpha, image, recipe, name)
 
     def encoded(made: images.Array) -> bytes:
         return _encoded(made, alpha, MEDIA[media], quality)
@@ -84,7 +84,7 @@ async def translate_picture(
 
 def _encoded(made: images.Array, alpha: images.Array | None, format_: str, quality: int) -> bytes:
     """What was transparent is transparent again; in JPEG, which knows no alpha, it is white."""
-    picture = translation.joined(made, alpha)
+    picture = translation.join_alpha(made, alpha)
     match format_:
         case "jpeg":
             return images.jpeg(picture, quality)

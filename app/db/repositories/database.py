@@ -1,4 +1,4 @@
-"""Facts about the whole database: its id, how many jobs wait in it, how many bytes are kept."""
+"""Queries on the whole database: its identity, its queued jobs and its stored bytes."""
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -8,16 +8,20 @@ from forger.wire import JobState
 
 
 def lock(session: Session) -> None:
-    """Until the transaction ends no other gets past here. SQLite's writers come one after the other anyway."""
+    """Wait for other transactions that hold this lock, and hold it until the transaction ends.
+
+    SQLite runs writing transactions one after the other anyway.
+    """
     session.execute(select(Identity.id).with_for_update())
 
 
 def queued(session: Session) -> int:
+    """Return the number of queued jobs."""
     return session.scalar(select(func.count()).select_from(Job).where(Job.state == JobState.QUEUED)) or 0
 
 
 def stored_bytes(session: Session) -> int:
-    """Of all jobs, of exports whose jobs are gone or never listed them, and of uploaded datasets."""
+    """Return the bytes of all jobs, of exports that no job lists as an artifact, and of uploaded datasets."""
     listed = select(Artifact.id).where(Artifact.sha256 == ModelVersion.export_sha256).exists()
     sums = (
         select(func.sum(Job.stored_bytes)),
@@ -27,5 +31,6 @@ def stored_bytes(session: Session) -> int:
     return sum(int(session.scalar(query) or 0) for query in sums)
 
 
-def own(session: Session) -> str:
+def identity(session: Session) -> str:
+    """Return the id that distinguishes this database from others; a copy has the same."""
     return session.scalars(select(Identity.id)).one()

@@ -1,4 +1,4 @@
-"""Uploaded datasets, and who needs them."""
+"""Queries on uploaded datasets, and on the jobs and models that use them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from models.spec.upgrade import read_recipe
 
 
 def add(session: Session, **values: Any) -> bool:
-    """False when there is one of that name."""
+    """Add a dataset. Return False if there is one of that name."""
     return insert_missing(session, Dataset, {"id": new_id("data"), "created_at": epoch_now(), **values})
 
 
@@ -24,14 +24,14 @@ def find(session: Session, name: str, *, lock: bool = False) -> Dataset | None:
 
 
 def infos(session: Session) -> Sequence[dict[str, Any]]:
-    """The DatasetInfo of each, oldest first."""
+    """Return the DatasetInfo of each dataset as JSON, oldest first."""
     return session.scalars(select(Dataset.info).order_by(Dataset.id)).all()
 
 
 def files(session: Session) -> set[tuple[str, str]]:
-    """The sha256 of archive and index of each."""
-    found = session.execute(select(Dataset.archive_sha256, Dataset.index_sha256))
-    return {(row.archive_sha256, row.index_sha256) for row in found}
+    """Return the sha256 of the archive and of the index of each dataset."""
+    hashes = session.execute(select(Dataset.archive_sha256, Dataset.index_sha256))
+    return {(row.archive_sha256, row.index_sha256) for row in hashes}
 
 
 def remove(session: Session, name: str) -> None:
@@ -39,12 +39,12 @@ def remove(session: Session, name: str) -> None:
 
 
 def job_on(session: Session, name: str) -> str | None:
-    """A job that trains on it or did, the newest."""
+    """Return the id of the newest job that uses the dataset; None if there is none."""
     return session.scalar(select(Job.id).where(Job.dataset == name).order_by(Job.id.desc()).limit(1))
 
 
 def model_of(session: Session, name: str) -> tuple[str, int] | None:
-    """Name and version of a model that learned from it, the newest."""
+    """Return name and version of the newest model trained on the dataset; None if there is none."""
     versions = select(ModelVersion).order_by(ModelVersion.id.desc())
-    found = (row for row in session.scalars(versions) if read_recipe(row.recipe).data.dataset == name)
-    return next(((row.name, row.version) for row in found), None)
+    trained = (row for row in session.scalars(versions) if read_recipe(row.recipe).data.dataset == name)
+    return next(((row.name, row.version) for row in trained), None)

@@ -1,4 +1,4 @@
-"""Experiments, the jobs that belong to them, and the evaluations of jobs."""
+"""Queries on experiments, on their jobs, and on the evaluations of jobs."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -23,29 +23,29 @@ def find(session: Session, experiment_id: str, *, lock: bool = False) -> Experim
 
 
 def page(session: Session, limit: int, after: str | None) -> Sequence[Experiment]:
-    """Newest first, beyond the id `after`."""
+    """Return at most `limit` experiments older than the id `after`, newest first."""
     query = select(Experiment).order_by(Experiment.id.desc()).limit(limit)
     return session.scalars(query if after is None else query.where(Experiment.id < after)).all()
 
 
 def states(session: Session, ids: Collection[str]) -> list[tuple[str, JobState, dict[str, Any]]]:
-    """(experiment, state, case) of each job of these experiments, oldest first."""
+    """Return (experiment id, state, case) of each job of these experiments, oldest first."""
     query = select(Job.experiment_id, Job.state, Job.case).where(Job.experiment_id.in_(ids)).order_by(Job.id)
     return [(row.experiment_id, JobState(row.state), row.case or {}) for row in session.execute(query)]
 
 
 def jobs(session: Session, experiment_id: str) -> Sequence[Job]:
-    """Oldest first."""
+    """Return the jobs of the experiment, oldest first."""
     return session.scalars(select(Job).where(Job.experiment_id == experiment_id).order_by(Job.id)).all()
 
 
 def remove(session: Session, experiment_id: str) -> None:
-    """Its jobs stay."""
+    """Delete the experiment; its jobs stay."""
     session.execute(delete(Experiment).where(Experiment.id == experiment_id))
 
 
 def evaluations(session: Session, job_ids: Collection[str]) -> list[Job]:
-    """The jobs that have evaluated what these learned, oldest first."""
+    """Return the succeeded jobs that evaluated the weights of these trainings, oldest first."""
     done = select(Job).where(Job.kind == "evaluate", Job.state == JobState.SUCCEEDED)
-    found = [row for part in in_parts(job_ids) for row in session.scalars(done.where(Job.source_job.in_(part)))]
-    return sorted(found, key=lambda row: row.id)
+    jobs = [row for part in in_parts(job_ids) for row in session.scalars(done.where(Job.source_job.in_(part)))]
+    return sorted(jobs, key=lambda row: row.id)

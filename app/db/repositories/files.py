@@ -14,7 +14,7 @@ from app.db.tables import Artifact, Base, Checkpoint
 
 
 def last_report(session: Session, job_id: str, step: int) -> dict[str, Any]:
-    """`figures` and `sample` (an artifact's id) of the newest report at `step` or before."""
+    """Return `figures` and `sample` (an artifact's id) of the last report at `step` or before."""
     return {"figures": points.newest(session, job_id, step), "sample": _last_sample(session, job_id, step)}
 
 
@@ -24,7 +24,7 @@ def _last_sample(session: Session, job_id: str, step: int) -> str | None:
 
 
 def put_checkpoint(session: Session, job_id: str, **values: Any) -> None:
-    """A second one at the same step replaces the first."""
+    """Add a checkpoint; replace one at the same step."""
     row = {"id": new_id("ckpt"), "job_id": job_id, "created_at": epoch_now(), **values}
     upsert(session, Checkpoint, [row], ("job_id", "step"))
 
@@ -34,18 +34,18 @@ def checkpoint(session: Session, checkpoint_id: str) -> Checkpoint | None:
 
 
 def checkpoints(session: Session, job_id: str) -> Sequence[Checkpoint]:
-    """Newest step first."""
+    """Return the job's checkpoints, newest step first."""
     query = select(Checkpoint).where(Checkpoint.job_id == job_id).order_by(Checkpoint.step.desc())
     return session.scalars(query).all()
 
 
 def checkpoint_files(session: Session, job_id: str) -> set[str]:
-    """Their names, as the database has them at this moment of the transaction."""
+    """Return the file names of the job's checkpoints as the transaction sees them now."""
     return set(session.scalars(select(Checkpoint.file).where(Checkpoint.job_id == job_id)))
 
 
 def newest_step(session: Session, job_id: str) -> int:
-    """Step of the newest checkpoint, -1 without any."""
+    """Return the step of the newest checkpoint; -1 if there is none."""
     newest = session.scalar(select(func.max(Checkpoint.step)).where(Checkpoint.job_id == job_id))
     return -1 if newest is None else newest
 
@@ -55,31 +55,35 @@ def drop_checkpoints(session: Session, ids: Collection[str]) -> None:
 
 
 def put_artifact(session: Session, job_id: str, **values: Any) -> str:
-    """A second one of the same name replaces the first and keeps its id, which is returned."""
+    """Add an artifact and return its id; replace one of the same name, which keeps its id."""
     row = {"id": new_id("art"), "job_id": job_id, "created_at": epoch_now(), **values}
     upsert(session, Artifact, [row], ("job_id", "name"))
-    found = session.scalar(select(Artifact.id).where(Artifact.job_id == job_id, Artifact.name == values["name"]))
-    assert found is not None
-    return found
+    artifact_id = session.scalar(select(Artifact.id).where(Artifact.job_id == job_id, Artifact.name == values["name"]))
+    assert artifact_id is not None
+    return artifact_id
 
 
 def artifacts(session: Session, job_id: str, kind: str | None) -> Sequence[Artifact]:
+    """Return the job's artifacts, or those of one kind, ordered by step and name."""
     query = select(Artifact).where(Artifact.job_id == job_id).order_by(Artifact.step, Artifact.name)
     if kind is not None:
         query = query.where(Artifact.kind == kind)
     return session.scalars(query).all()
 
 
-def rewind(session: Session, job_id: str, step: int) -> None:
-    """Forgets everything recorded past `step`: it will be made again."""
-    points.rewind(session, job_id, step)
+def delete_after(session: Session, job_id: str, step: int) -> None:
+    """Delete the points, checkpoints and artifacts after `step`: the next attempt records them again."""
+    points.delete_after(session, job_id, step)
     for table in (Checkpoint, Artifact):
         session.execute(delete(table).where(table.job_id == job_id, table.step > step))
 
 
-def named(session: Session, sha256s: Collection[str]) -> set[str]:
-    """Those that a row names. In every table, later ones too, a column called *sha256 names a file."""
+def referenced(session: Session, sha256s: Collection[str]) -> set[str]:
+    """Return those of the files that a row references.
+
+    In every table, also in future ones, a column whose name ends in sha256 references a file.
+    """
     columns = [column for table in Base.metadata.sorted_tables for column in table.columns]
-    naming = [column for column in columns if column.name.endswith("sha256")]
-    queries = (select(column).where(column.in_(part)) for column in naming for part in in_parts(sha256s))
+    references = [column for column in columns if column.name.endswith("sha256")]
+    queries = (select(column).where(column.in_(part)) for column in references for part in in_parts(sha256s))
     return {sha256 for query in queries for sha256 in session.scalars(query)}

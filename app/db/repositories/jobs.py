@@ -1,4 +1,4 @@
-"""Every query on the job row. A state changes in `move` and nowhere else."""
+"""Every query on the jobs table; only `move` changes a job's state."""
 
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
@@ -18,24 +18,24 @@ from app.db.tables import Artifact, Checkpoint, Job
 from forger.wire import TERMINAL, JobState
 
 Reason = tuple[str, str]
-"""Code and sentence."""
-GOT_ON: Mapping[str, Any] = MappingProxyType({"fruitless": 0, "abandoned": 0})
-"""what a job sets that has got on: its lost attempts are counted anew"""
+"""code and sentence"""
+RESET_LOSSES: Mapping[str, Any] = MappingProxyType({"fruitless": 0, "abandoned": 0})
+"""columns that a job sets when it has made progress: its lost attempts are counted from 0 again"""
 
 
-class Held(NamedTuple):
-    """An attempt's hold on a job."""
+class ActiveAttempt(NamedTuple):
+    """An attempt that holds a job."""
 
     job_id: str
     kind: str
     fence: int
     owner: str
     expired: bool
-    """whether its lease has run out"""
+    """whether its lease has expired"""
 
 
 def add(session: Session, job_id: str, **values: Any) -> None:
-    """A new queued job with its first event."""
+    """Add a queued job with its first event."""
     session.add(
         Job(
             id=job_id,
@@ -43,7 +43,7 @@ def add(session: Session, job_id: str, **values: Any) -> None:
             step=0,
             last_event=1,
             fence=0,
-            **GOT_ON,
+            **RESET_LOSSES,
             created_at=epoch_now(),
             queued_at=epoch_now(),
             rung_at=epoch_now(),
@@ -55,13 +55,13 @@ def add(session: Session, job_id: str, **values: Any) -> None:
 
 
 def find(session: Session, job_id: str, *, lock: bool = False) -> Job | None:
-    """The row as the database has it now; `lock` holds it until the transaction ends."""
+    """Return the row as the database has it now, None if there is none; `lock` locks it until the transaction ends."""
     query = select(Job).where(Job.id == job_id).execution_options(populate_existing=True)
     return session.scalars(query.with_for_update() if lock else query).one_or_none()
 
 
 def page(session: Session, limit: int, after: str | None, **filters: str | None) -> Sequence[Job]:
-    """Newest first, beyond the id `after`."""
+    """Return at most `limit` jobs older than the id `after`, newest first; `filters` are column values."""
     query = select(Job).order_by(Job.id.desc()).limit(limit)
     if after is not None:
         query = query.where(Job.id < after)
@@ -72,18 +72,20 @@ def page(session: Session, limit: int, after: str | None, **filters: str | None)
 
 
 def existing(session: Session, job_ids: Collection[str]) -> set[str]:
-    """Those of the ids that there are."""
-    return {found for part in in_parts(job_ids) for found in session.scalars(select(Job.id).where(Job.id.in_(part)))}
+    """Return those of the ids that exist."""
+    return {job_id for part in in_parts(job_ids) for job_id in session.scalars(select(Job.id).where(Job.id.in_(part)))}
 
 
 def remove(session: Session, job_id: str) -> None:
-    """With its events, points, checkpoints, artifacts and keys."""
+    """Delete the row with its events, points, checkpoints, artifacts and idempotency keys."""
     session.execute(delete(Job).where(Job.id == job_id))
 
 
 def positions(session: Session, jobs: Collection[Job]) -> dict[str, int]:
-    """Place in its queue, from 1, of those of the jobs that are queued: what waits before the first of them is counted,
-    and the stretch from there to the last is numbered."""
+    """Return the position in its queue, from 1, of each queued job of `jobs`, by job id.
+
+    The jobs before the first of them are counted; those from the first to the last are numbered.
+    """
     places: dict[str, int] = {}
     for queue in set(QUEUES.values()):
         kinds = [kind for kind, name in QUEUES.items() if name == queue]
@@ -94,7 +96,7 @@ def positions(session: Session, jobs: Collection[Job]) -> dict[str, int]:
 
 
 def _places(session: Session, kinds: Collection[str], turns: Mapping[str, tuple[float, str]]) -> dict[str, int]:
-    """Of jobs that wait in the queue of these kinds, by their ids; the order of turns is that of the queue."""
+    """Return the positions of the jobs in the queue of these kinds; `turns` are their (queued_at, id), by id."""
     waiting = (Job.state == JobState.QUEUED, Job.kind.in_(kinds))
     turn, first, last = tuple_(Job.queued_at, Job.id), min(turns.values()), max(turns.values())
     before = session.scalar(select(func.count()).select_from(Job).where(*waiting, turn < first)) or 0
@@ -105,15 +107,15 @@ def _places(session: Session, kinds: Collection[str], turns: Mapping[str, tuple[
 
 
 def newest_events(session: Session, job_ids: Collection[str]) -> dict[str, int]:
-    """Number of the newest event of each of the jobs."""
+    """Return the number of the newest event of each job, by job id."""
     queries = (select(Job.id, Job.last_event).where(Job.id.in_(part)) for part in in_parts(job_ids))
     return {row.id: row.last_event for query in queries for row in session.execute(query)}
 
 
-def standing(session: Session, job_id: str) -> tuple[str, int] | None:
-    """Return a job's state and the number of its newest event, without its row."""
-    found = session.execute(select(Job.state, Job.last_event).where(Job.id == job_id)).one_or_none()
-    return None if found is None else (found.state, found.last_event)
+def state_and_newest_event(session: Session, job_id: str) -> tuple[str, int] | None:
+    """Return a job's state and the number of its newest event; None if there is no such job."""
+    row = session.execute(select(Job.state, Job.last_event).where(Job.id == job_id)).one_or_none()
+    return None if row is None else (row.state, row.last_event)
 
 
 def move(
@@ -122,74 +124,80 @@ def move(
     target: JobState,
     *,
     source: Collection[JobState],
-    under: int | None = None,
+    under_fence: int | None = None,
     reason: Reason | None = None,
-    beside: Sequence[Entry] = (),
+    events_before: Sequence[Entry] = (),
     **values: Any,
 ) -> bool:
-    """One conditional UPDATE and its event, after those `beside`.
+    """Move the job to `target` by one conditional UPDATE; add `events_before` and then the event of the move.
 
-    False unless the job was in `source` (held `under` a fence). A job that is queued again keeps its place in the queue
-    unless `values` say otherwise: whoever queues it by choice sets `queued_at`.
+    Return False and change nothing if the job is not in a state of `source`, or its newest attempt is not
+    `under_fence`. A job that is queued again keeps its place in the queue unless `values` set `queued_at`. Raises
+    ValueError for a move that no job may make.
     """
     if illegal := set(source) - sources(target):
         raise ValueError(f"No job may go from {sorted(illegal)} to {target}.")
     conditions: list[ColumnElement[bool]] = [Job.id == job_id, Job.state.in_(source)]
-    if under is not None:
-        conditions.append(Job.fence == under)
+    if under_fence is not None:
+        conditions.append(Job.fence == under_fence)
     code, message = reason or (None, None)
     changed = {
         "state": target,
         "reason_code": code,
         "reason_message": message,
-        **_consequences(target),
+        **_derived_columns(target),
         **values,
     }
-    seq = _bump(session, conditions, 1 + len(beside), changed)
+    seq = _update_counting_events(session, conditions, 1 + len(events_before), changed)
     if seq is None:
         return False
-    told = {"state": target} if reason is None else {"state": target, "reason": {"code": code, "message": message}}
-    events.append(session, job_id, seq, [*beside, ("state", told)])
+    event = {"state": target} if reason is None else {"state": target, "reason": {"code": code, "message": message}}
+    events.append(session, job_id, seq, [*events_before, ("state", event)])
     return True
 
 
 def write(
     session: Session, job_id: str, fence: int, *entries: Entry, only_expired: bool = False, **values: Any
 ) -> None:
-    """One fenced write: new values of the row and events, or FencedOut. The row stays locked until commit."""
+    """Set columns and add events if the attempt `fence` holds the job. The row stays locked until commit.
+
+    Raises FencedOut if the attempt does not hold it, or if `only_expired` and its lease has not expired.
+    """
     conditions = [Job.id == job_id, Job.fence == fence, Job.state.in_(ACTIVE)]
     if only_expired:
         conditions.append(Job.lease_expires < epoch_now())
-    seq = _bump(session, conditions, len(entries), values)
+    seq = _update_counting_events(session, conditions, len(entries), values)
     if seq is None:
         raise FencedOut(f"Attempt {fence} no longer holds {job_id}.")
     events.append(session, job_id, seq, entries)
 
 
 def first_start() -> ColumnElement[float | None]:
-    """The start of the first attempt, kept by later ones."""
+    """Return the expression that sets started_at in the first attempt and keeps it in later ones."""
     return func.coalesce(Job.started_at, epoch_now())
 
 
 def elapsed_s(session: Session, job_id: str) -> float:
-    """Seconds since the start of the first attempt."""
+    """Return the seconds since the start of the first attempt."""
     return session.scalars(select(epoch_now() - Job.started_at).where(Job.id == job_id)).one()
 
 
-def no_less(step: int) -> ColumnElement[int]:
-    """The job's step, raised to `step`: a heartbeat may be older than what is recorded."""
+def at_least(step: int) -> ColumnElement[int]:
+    """Return the larger of the job's step and `step` as an expression: a heartbeat may be older than the row."""
     return case((Job.step < step, step), else_=Job.step)
 
 
-def held(session: Session) -> Sequence[Held]:
-    """Every job that an attempt holds."""
+def active_attempts(session: Session) -> Sequence[ActiveAttempt]:
+    """Return the attempts that hold jobs."""
     expired = (Job.lease_expires < epoch_now()).label("expired")
     query = select(Job.id, Job.kind, Job.fence, Job.owner, expired).where(Job.state.in_(ACTIVE))
-    return [Held(row.id, row.kind, row.fence, row.owner or "", bool(row.expired)) for row in session.execute(query)]
+    return [
+        ActiveAttempt(row.id, row.kind, row.fence, row.owner or "", bool(row.expired)) for row in session.execute(query)
+    ]
 
 
 def due_for_ring(session: Session, kind: str, interval_s: float, limit: int) -> Sequence[str]:
-    """Marks the longest waiting jobs of a kind, of those not rung for `interval_s`, as rung now, and returns them."""
+    """Return the oldest queued jobs of a kind that were not rung within `interval_s`, and mark them as rung now."""
     stale = or_(Job.rung_at.is_(None), Job.rung_at < epoch_now() - interval_s)
     waiting = (Job.state == JobState.QUEUED, Job.kind == kind, stale)
     oldest = select(Job.id).where(*waiting).order_by(Job.queued_at, Job.id).limit(limit)
@@ -202,14 +210,14 @@ def due_for_ring(session: Session, kind: str, interval_s: float, limit: int) -> 
 
 
 def next_queued(session: Session, kinds: Collection[str]) -> tuple[str, str] | None:
-    """Id and kind of the job of these kinds that has waited longest."""
+    """Return id and kind of the oldest queued job of these kinds; None if there is none."""
     waiting = select(Job.id, Job.kind).where(Job.state == JobState.QUEUED, Job.kind.in_(kinds))
-    found = session.execute(waiting.order_by(Job.queued_at, Job.id).limit(1)).one_or_none()
-    return None if found is None else (found.id, found.kind)
+    row = session.execute(waiting.order_by(Job.queued_at, Job.id).limit(1)).one_or_none()
+    return None if row is None else (row.id, row.kind)
 
 
-def _consequences(target: JobState) -> dict[str, Any]:
-    """What a move sets besides the state."""
+def _derived_columns(target: JobState) -> dict[str, Any]:
+    """Return the columns besides the state that a move to `target` sets."""
     changed: dict[str, Any] = {}
     if target not in ACTIVE:
         changed |= {"owner": None, "lease_expires": None, "eta_s": None}
@@ -221,7 +229,7 @@ def _consequences(target: JobState) -> dict[str, Any]:
 
 
 def _kept_bytes() -> ColumnElement[int]:
-    """Of the checkpoints and artifacts of the job that is updated."""
+    """Return the sum of the sizes of the updated job's checkpoints and artifacts as an expression."""
     sums = (
         select(func.coalesce(func.sum(table.size), 0)).where(table.job_id == Job.id).correlate(Job).scalar_subquery()
         for table in (Checkpoint, Artifact)
@@ -229,8 +237,9 @@ def _kept_bytes() -> ColumnElement[int]:
     return next(sums) + next(sums)
 
 
-def _bump(
+def _update_counting_events(
     session: Session, conditions: Collection[ColumnElement[bool]], events_: int, values: Mapping[str, Any]
 ) -> int | None:
+    """Update the row and add `events_` to its event counter. Return the counter; None if no row meets `conditions`."""
     statement = update(Job).where(*conditions).values(last_event=Job.last_event + events_, **values)
     return session.scalar(statement.returning(Job.last_event).execution_options(synchronize_session=False))

@@ -1,4 +1,7 @@
-"""Points of curves, ordered by job, curve and step: a curve lies together, and its parts are found without a search."""
+"""Queries on the points of curves.
+
+The primary key is (job, curve, step): a curve is stored contiguously, and a part of it is read without a scan.
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -10,46 +13,46 @@ from app.db.statements import upsert
 from app.db.tables import Point
 
 Values = Mapping[str, float | None]
-"""Of one step, by the names of the curves. None was not finite."""
+"""the values of one step by the names of the curves; a value of None was not finite"""
 Curve = list[tuple[int, float | None]]
-"""(step, value), in order."""
+"""(step, value), in order of the steps"""
 
 
 def put(session: Session, job_id: str, reports: Iterable[tuple[int, Values]]) -> None:
-    """The values of some steps. What is there already is replaced, by what comes last."""
-    values = {(step, name): value for step, told in reports for name, value in told.items()}
+    """Add the values of some steps in place of older ones; of two reports of one step the later counts."""
+    values = {(step, name): value for step, report in reports for name, value in report.items()}
     rows = [{"job_id": job_id, "step": step, "name": name, "value": value} for (step, name), value in values.items()]
     upsert(session, Point, rows, ("job_id", "name", "step"))
 
 
 def at(session: Session, job_id: str, step: int) -> dict[str, float | None]:
-    """The values at that step, by name."""
+    """Return the values at that step by the names of the curves."""
     there = (Point.job_id == job_id, Point.name.in_(names(session, job_id)), Point.step == step)
     return {row.name: row.value for row in session.execute(select(Point.name, Point.value).where(*there))}
 
 
 def newest(session: Session, job_id: str, step: int) -> dict[str, float | None]:
-    """The values of the newest report at `step` or before."""
+    """Return the values of the last report at `step` or before."""
     curve = (Point.job_id == job_id, Point.step <= step)
     last = (select(func.max(Point.step)).where(*curve, Point.name == name) for name in names(session, job_id))
-    found = [one for one in map(session.scalar, last) if one is not None]
-    return at(session, job_id, max(found)) if found else {}
+    steps = [step for step in map(session.scalar, last) if step is not None]
+    return at(session, job_id, max(steps)) if steps else {}
 
 
 def last_step(session: Session, job_id: str, prefix: str, until: int) -> int | None:
-    """The last step, `until` at most, at which any curve whose name begins with `prefix` has a point."""
+    """Return the last step up to `until` at which a curve whose name begins with `prefix` has a point."""
     named = [name for name in names(session, job_id) if name.startswith(prefix)]
     there = (Point.job_id == job_id, Point.name.in_(named), Point.step <= until)
     return session.scalar(select(func.max(Point.step)).where(*there))
 
 
-def rewind(session: Session, job_id: str, step: int) -> None:
-    """Forgets what lies past `step`."""
+def delete_after(session: Session, job_id: str, step: int) -> None:
+    """Delete the points after `step`."""
     session.execute(delete(Point).where(Point.job_id == job_id, Point.step > step))
 
 
 def names(session: Session, job_id: str) -> Sequence[str]:
-    """Of the job's curves, in order: one look into the index for each, however long they are."""
+    """Return the sorted names of the job's curves by one index look-up each, however long the curves are."""
     first = select(func.min(Point.name).label("name")).where(Point.job_id == job_id).cte("named", recursive=True)
     beyond = select(func.min(Point.name)).where(Point.job_id == job_id, Point.name > first.c.name)
     named = first.union_all(select(beyond.scalar_subquery()).where(first.c.name.is_not(None)))
@@ -57,24 +60,25 @@ def names(session: Session, job_id: str) -> Sequence[str]:
 
 
 def curves(
-    session: Session, job_id: str, wanted: Collection[str] | None, after_step: int, most: int
+    session: Session, job_id: str, wanted: Collection[str] | None, after_step: int, max_points: int
 ) -> dict[str, tuple[Curve, bool]]:
-    """Of each curve that has points past `after_step`: at most `most` of them, and whether there are more.
+    """Return, of each curve with points after `after_step`, at most `max_points` points and whether it was thinned.
 
-    A curve of more is thinned to its first and its last point and, of each of the equal stretches of steps between
-    them, the least, the greatest and the first that was not finite. These are the points that a plot of no more than
-    that many columns shows (M4, Jugel et al., VLDB 2014, less the ends of each stretch): no spike and no collapse is
-    lost, which would be if every n-th point were taken, and the same points always give the same ones. The database
-    looks through the curve; what leaves it is at most `most` + 1 points.
+    A longer curve is thinned to its first and last point and, for each of equally long intervals of steps between them,
+    the least value, the greatest value and the first that was not finite. A plot with as many columns as intervals
+    shows exactly these points (M4, Jugel et al., VLDB 2014, without the ends of each interval). No spike and no
+    collapse is lost, as it would be if every n-th point were taken, and equal curves are thinned equally. The thinning
+    runs in the database, which returns at most `max_points` + 1 points of a curve.
     """
-    found = {}
+    curves_by_name = {}
     for name in names(session, job_id):
         if wanted is None or name in wanted:
-            curve = _read(session, _of(job_id, name, after_step).limit(most + 1))
-            thinned = len(curve) > most
+            curve = _read(session, _of(job_id, name, after_step).limit(max_points + 1))
+            thinned = len(curve) > max_points
             if curve:
-                found[name] = (_thinned(session, job_id, name, curve[0], most) if thinned else curve), thinned
-    return found
+                points = _thinned(session, job_id, name, curve[0], max_points) if thinned else curve
+                curves_by_name[name] = points, thinned
+    return curves_by_name
 
 
 def _of(job_id: str, name: str, after_step: int) -> Select[int, float | None]:
@@ -86,37 +90,38 @@ def _read(session: Session, query: Select[int, float | None]) -> Curve:
     return [(row.step, row.value) for row in session.execute(query)]
 
 
-def _thinned(session: Session, job_id: str, name: str, first: tuple[int, float | None], most: int) -> Curve:
+def _thinned(session: Session, job_id: str, name: str, first: tuple[int, float | None], max_points: int) -> Curve:
     ends = select(Point.step, Point.value).where(Point.job_id == job_id, Point.name == name)
     last = session.execute(ends.order_by(Point.step.desc()).limit(1)).one_or_none()
     if last is None:  # the job was deleted since its first points were read
         return []
     kept: dict[int, float | None] = {first[0]: first[1], last.step: last.value}
-    for row in session.execute(_telling(job_id, name, first[0] + 1, last.step, max(1, (most - 2) // 3))):
-        told = {row.at_least: row.least, row.at_most: row.most, row.lost: None}
-        kept.update((step, value) for step, value in told.items() if step is not None)
+    for row in session.execute(_extremes(job_id, name, first[0] + 1, last.step, max(1, (max_points - 2) // 3))):
+        extremes = {row.least_step: row.least, row.greatest_step: row.greatest, row.not_finite_step: None}
+        kept.update((step, value) for step, value in extremes.items() if step is not None)
     return sorted(kept.items())
 
 
-def _telling(job_id: str, name: str, begin: int, end: int, stretches: int) -> Select[Any]:
-    """Of each of the stretches of `begin` to before `end`: its least and its greatest value and their first steps
-    (`least`, `at_least`, `most`, `at_most`), and the first step that was not finite (`lost`).
+def _extremes(job_id: str, name: str, begin: int, end: int, intervals: int) -> Select[Any]:
+    """Return the query for the extremes of each interval of the steps [begin, end).
 
-    Stretch n begins at begin + n * (end - begin) // stretches.
+    Its rows are the least and the greatest value of an interval with their first steps (`least`, `least_step`,
+    `greatest`, `greatest_step`), and the first step whose value was not finite (`not_finite_step`). Interval n begins
+    at begin + n * (end - begin) // intervals.
     """
-    number = ((cast(Point.step, BigInteger) - (begin - 1)) * stretches - 1) // (end - begin)
+    number = ((cast(Point.step, BigInteger) - (begin - 1)) * intervals - 1) // (end - begin)
     curve = (Point.job_id == job_id, Point.name == name, Point.step >= begin, Point.step < end)
-    stretch = select(Point.step, Point.value, number.label("stretch")).where(*curve).subquery()
-    least = func.min(stretch.c.value).over(partition_by=stretch.c.stretch).label("least")
-    most = func.max(stretch.c.value).over(partition_by=stretch.c.stretch).label("most")
-    point = select(stretch, least, most).subquery()
+    numbered = select(Point.step, Point.value, number.label("interval")).where(*curve).subquery()
+    least = func.min(numbered.c.value).over(partition_by=numbered.c.interval).label("least")
+    greatest = func.max(numbered.c.value).over(partition_by=numbered.c.interval).label("greatest")
+    point = select(numbered, least, greatest).subquery()
 
-    def first(which: ColumnElement[bool]) -> ColumnElement[int | None]:
-        return func.min(case((which, point.c.step)))
+    def first(condition: ColumnElement[bool]) -> ColumnElement[int | None]:
+        return func.min(case((condition, point.c.step)))
 
     columns = {
-        "least": func.min(point.c.least), "at_least": first(point.c.value == point.c.least),
-        "most": func.min(point.c.most), "at_most": first(point.c.value == point.c.most),
-        "lost": first(point.c.value.is_(null())),
+        "least": func.min(point.c.least), "least_step": first(point.c.value == point.c.least),
+        "greatest": func.min(point.c.greatest), "greatest_step": first(point.c.value == point.c.greatest),
+        "not_finite_step": first(point.c.value.is_(null())),
     }  # fmt: skip
-    return select(*(column.label(label) for label, column in columns.items())).group_by(point.c.stretch)
+    return select(*(column.label(label) for label, column in columns.items())).group_by(point.c.interval)

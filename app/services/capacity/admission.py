@@ -9,12 +9,14 @@ from app.core.settings import get_settings
 from app.db.repositories import database
 from app.db.session import unit_of_work
 
-RETRY_S = 60.0
+RETRY_AFTER_S = 60.0
 
 
 def admit(session: Session, *, jobs: int = 0, stored: int = 0) -> None:
-    """In the transaction that adds so many queued jobs, and promises so many bytes: one such transaction after the
-    other, so that many requests at once cannot pass a limit together. Raises Busy, NoRoom.
+    """Check that `jobs` more queued jobs and `stored` more bytes are within the limits. Raises Busy, NoRoom.
+
+    Call it in the transaction that adds them. It locks the database against other such transactions, so that requests
+    at the same time cannot exceed a limit together.
     """
     database.lock(session)
     if jobs:
@@ -24,17 +26,17 @@ def admit(session: Session, *, jobs: int = 0, stored: int = 0) -> None:
 
 
 def require_room() -> None:
-    """Before a body is read that is to be kept: whether there is any room at all. Raises NoRoom."""
+    """Check, before a body is read that will be stored, that there is any room at all. Raises NoRoom."""
     with unit_of_work(read_only=True) as session:
         _require_bytes(database.stored_bytes(session), 1)
 
 
 def _require_place(waiting: int, more: int) -> None:
-    most = get_settings().max_queued_jobs
-    if waiting + more > most:
-        wish = "one more" if more == 1 else f"{more} more"
-        sentence = f"{waiting} jobs wait, and {wish} would be more than {most} (max_queued_jobs). Send this later."
-        raise Busy(sentence, retry_after=RETRY_S, code="queue_full")
+    limit = get_settings().max_queued_jobs
+    if waiting + more > limit:
+        added = "one more" if more == 1 else f"{more} more"
+        sentence = f"{waiting} jobs wait, and {added} would be more than {limit} (max_queued_jobs). Send this later."
+        raise Busy(sentence, retry_after=RETRY_AFTER_S, code="queue_full")
 
 
 def _require_bytes(stored: int, more: int) -> None:
@@ -49,7 +51,7 @@ def _require_bytes(stored: int, more: int) -> None:
 
 
 def _size(path: Path) -> int:
-    """0 where it has just been removed."""
+    """Return the size of a file; 0 if it has just been removed."""
     try:
         return path.stat().st_size
     except FileNotFoundError:

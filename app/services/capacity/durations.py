@@ -1,4 +1,4 @@
-"""Estimates how long trainings take on this service, and when those that wait begin."""
+"""Estimate how long trainings take on this service, and when queued ones start."""
 
 import heapq
 from collections.abc import Collection, Iterable, Mapping
@@ -17,29 +17,29 @@ from forger.wire import JobState
 from models.spec.estimates.duration import training_s
 from models.spec.recipe import Recipe
 
-NEWEST = 5
-"""trainings of a family whose durations correct the estimate of its next one"""
+HISTORY_PER_FAMILY = 5
+"""newest trainings of a family whose durations correct the estimate of its next one"""
 
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """Seconds of a training from its start to its end.
+    """The estimated seconds of a training from its start to its end.
 
     `work_s` follows from the machine's speed alone; None for a budget in minutes. `takes_s` is corrected by earlier
-    trainings; None where the device is not known.
+    trainings; None on a GPU on which nothing was trained yet.
     """
 
     work_s: float | None
     takes_s: float | None
 
 
-class Experience:
+class DurationHistory:
     """The durations of the newest trainings, read once for any number of estimates."""
 
     def __init__(self, session: Session) -> None:
-        self._done = rows.newest(session)
+        self._finished = rows.newest_finished(session)
 
-    def of(self, recipe: Recipe, family: str | None) -> Duration:
+    def estimate(self, recipe: Recipe, family: str | None) -> Duration:
         """Estimate the duration of a training of this recipe."""
         if recipe.budget.minutes is not None:
             return Duration(None, 60 * recipe.budget.minutes)
@@ -47,58 +47,58 @@ class Experience:
         return Duration(work_s, None if factor is None else work_s * factor)
 
     def _factor(self, family: str | None) -> float | None:
-        """Return the median ratio of measured to estimated time, over the family's trainings, else over all."""
-        own = [one for one in self._done if one.family == family] or self._done
-        if own:
-            return median(one.took_s / one.work_s for one in own[:NEWEST])
+        """Return the median ratio of measured to estimated time of the family's newest trainings, else of all."""
+        trainings = [training for training in self._finished if training.family == family] or self._finished
+        if trainings:
+            return median(training.took_s / training.work_s for training in trainings[:HISTORY_PER_FAMILY])
         on_gpu = get_settings().device != "cpu" and machine.gpus() > 0
         return None if on_gpu else 1.0
 
 
-def experience() -> Experience:
+def read_history() -> DurationHistory:
     """Read the durations of the newest trainings."""
     with unit_of_work(read_only=True) as session:
-        return Experience(session)
+        return DurationHistory(session)
 
 
 def expected_s(recipe: Recipe, family: str | None) -> float | None:
-    """Return the seconds that a training takes; None where the device is not known."""
-    return experience().of(recipe, family).takes_s
+    """Return the seconds that a training takes; None on a GPU on which nothing was trained yet."""
+    return read_history().estimate(recipe, family).takes_s
 
 
-def require(recipe: Recipe, family: str | None, at: str, known: Experience, *, share: float = 1.0) -> None:
-    """Raise Invalid, pointing to `at`, where that share of a training is estimated to exceed max_minutes."""
-    most, takes_s = get_settings().max_minutes, known.of(recipe, family).takes_s
-    if takes_s is not None and (minutes := share * takes_s / 60) > most:
+def require(recipe: Recipe, family: str | None, at: str, history: DurationHistory, *, share: float = 1.0) -> None:
+    """Raise Invalid, pointing to `at`, if `share` of a training is estimated to take more than max_minutes."""
+    limit, takes_s = get_settings().max_minutes, history.estimate(recipe, family).takes_s
+    if takes_s is not None and (minutes := share * takes_s / 60) > limit:
         sentence = (
-            f"The training takes about {minutes:,.0f} minutes on this machine, more than {most:,} (max_minutes): "
+            f"The training takes about {minutes:,.0f} minutes on this machine, more than {limit:,} (max_minutes): "
             "train fewer steps."
         )
         raise Invalid(sentence, code="limit_exceeded", errors=(FieldError(at, sentence),))
 
 
 def starts_in_s(session: Session, jobs: Collection[Job]) -> dict[str, float]:
-    """Return the seconds until each waiting training of `jobs` begins, by job id.
+    """Return the seconds until each queued training of `jobs` starts, by job id.
 
-    A job that waits takes the first place that a running job frees. A job is left out where the duration of one before
-    it is unknown, and where nothing runs: there may be no worker.
+    A queued job starts when the first running job before it ends. A job is omitted if the duration of one before it is
+    unknown, or if nothing runs: there may be no worker.
     """
-    asked = {job.id for job in jobs if job.state == JobState.QUEUED}
-    if not asked:
+    queued_ids = {job.id for job in jobs if job.state == JobState.QUEUED}
+    if not queued_ids:
         return {}
-    running, waiting = rows.line(session)
-    return {job_id: begins for job_id, begins in _turns(running, waiting) if job_id in asked}
+    running, queued = rows.running_and_queued(session)
+    return {job_id: start_s for job_id, start_s in _start_times(running, queued) if job_id in queued_ids}
 
 
-def _turns(running: Iterable[float | None], waiting: Mapping[str, float | None]) -> Iterable[tuple[str, float]]:
-    free = [left for left in running if left is not None]
-    heapq.heapify(free)
-    for job_id, takes_s in waiting.items():
-        if not free:
+def _start_times(running: Iterable[float | None], queued: Mapping[str, float | None]) -> Iterable[tuple[str, float]]:
+    ends_s = [eta_s for eta_s in running if eta_s is not None]
+    heapq.heapify(ends_s)
+    for job_id, takes_s in queued.items():
+        if not ends_s:
             return
-        begins = free[0]
-        yield job_id, begins
+        start_s = ends_s[0]
+        yield job_id, start_s
         if takes_s is None:
-            heapq.heappop(free)  # the end of this job is unknown
+            heapq.heappop(ends_s)  # the end of this job is unknown
         else:
-            heapq.heapreplace(free, begins + takes_s)
+            heapq.heapreplace(ends_s, start_s + takes_s)

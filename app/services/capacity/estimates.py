@@ -1,4 +1,4 @@
-"""Estimate a training's needs and hold them against the limits before anything is built."""
+"""Estimate a training's weights, memory and disk space, and check them against the limits."""
 
 from collections.abc import Iterator
 
@@ -14,15 +14,18 @@ def of(recipe: Recipe, devices: int = 1) -> Estimate:
 
 
 def require(recipe: Recipe, devices: int, *, recipe_at: str, budget_at: str) -> None:
-    """Raises Invalid with a sentence for each limit that is exceeded; `..._at` point to where the client wrote."""
+    """Raise Invalid with a sentence for each exceeded limit.
+
+    `recipe_at` and `budget_at` are JSON pointers to the recipe and the budget in the client's request.
+    """
     errors = tuple(_refusals(recipe, devices, recipe_at, budget_at))
     if errors:
         raise Invalid(" ".join(error.message for error in errors), code="limit_exceeded", errors=errors)
 
 
 def _refusals(recipe: Recipe, devices: int, recipe_at: str, budget_at: str) -> Iterator[FieldError]:
-    settings, taken = get_settings(), of(recipe, devices)
-    weights, steps = taken.parameters.total, recipe.budget.steps
+    settings, estimate = get_settings(), of(recipe, devices)
+    weights, steps = estimate.parameters.total, recipe.budget.steps
     if recipe.budget.minutes is None and steps > settings.max_steps:
         yield FieldError(
             f"{budget_at}/steps", f"{steps:,} steps are more than {settings.max_steps:,} (max_steps): train fewer."
@@ -33,15 +36,15 @@ def _refusals(recipe: Recipe, devices: int, recipe_at: str, budget_at: str) -> I
             f"Its networks have {weights:,} weights, more than {settings.max_parameters:,} (max_parameters): make them "
             "narrower, or the pictures smaller.",
         )
-    if taken.memory_bytes > settings.max_memory_bytes:
+    if estimate.memory_bytes > settings.max_memory_bytes:
         yield FieldError(
             recipe_at,
-            f"Training takes {taken.memory_bytes:,} bytes of memory, more than {settings.max_memory_bytes:,} "
+            f"Training takes {estimate.memory_bytes:,} bytes of memory, more than {settings.max_memory_bytes:,} "
             "(max_memory_bytes): make batch_size, the networks or the pictures smaller.",
         )
-    if taken.disk_bytes > settings.max_job_bytes:
+    if estimate.disk_bytes > settings.max_job_bytes:
         yield FieldError(
             recipe_at,
-            f"The job may come to keep {taken.disk_bytes:,} bytes on the disk, more than {settings.max_job_bytes:,} "
+            f"The job may keep up to {estimate.disk_bytes:,} bytes on the disk, more than {settings.max_job_bytes:,} "
             "(max_job_bytes): make the networks smaller, or report_every larger.",
         )

@@ -1,30 +1,34 @@
-"""Limits of jobs that leave many pictures, and their refusals."""
+"""Limits of jobs that write many pictures."""
 
 from app.core.errors import FieldError, refused
 from app.core.limits import GENERATED_MOST, SHARDS_MOST
 from app.core.settings import get_settings
 
 
-def too_many(pointer: str, pictures: int) -> list[FieldError]:
+def pictures_refusals(pointer: str, pictures: int) -> list[FieldError]:
+    """Return a refusal at `pointer` if a job has too many pictures."""
     if pictures <= GENERATED_MOST:
         return []
     return [FieldError(pointer, f"{pictures} pictures are more than {GENERATED_MOST} (generated). Ask for fewer.")]
 
 
-def too_large(pointer: str, pictures: int, picture_bytes: int, shard: int) -> list[FieldError]:
-    """Refuse more bytes and more shards than the service keeps of one job."""
-    found, most = [], get_settings().max_bulk_bytes
-    if pictures * picture_bytes > most:
+def size_refusals(pointer: str, pictures: int, picture_bytes: int, shard: int) -> list[FieldError]:
+    """Return refusals if a job's pictures take too many bytes or its shards of `shard` pictures are too many."""
+    refusals, max_bytes = [], get_settings().max_bulk_bytes
+    if pictures * picture_bytes > max_bytes:
         sentence = (
-            f"{pictures} times {picture_bytes} bytes are more than {most} (max_bulk_bytes). Ask for fewer or smaller."
+            f"{pictures} times {picture_bytes} bytes are more than {max_bytes} (max_bulk_bytes). "
+            "Ask for fewer or smaller pictures."
         )
-        found.append(FieldError(pointer, sentence))
+        refusals.append(FieldError(pointer, sentence))
     if (files := -(-pictures // shard)) > SHARDS_MOST:
-        found.append(FieldError("/shard", f"{files} shards are more than {SHARDS_MOST} (shards). Ask for larger ones."))
-    return found
+        refusals.append(
+            FieldError("/shard", f"{files} shards are more than {SHARDS_MOST} (shards). Ask for larger ones.")
+        )
+    return refusals
 
 
-def refuse(found: list[FieldError]) -> None:
-    """Raise Invalid, if there is anything."""
-    if found:
-        raise refused("The job was refused.", found, "bulk_refused")
+def raise_if_refused(refusals: list[FieldError]) -> None:
+    """Raise Invalid if there are refusals."""
+    if refusals:
+        raise refused("The job was refused.", refusals, "bulk_refused")

@@ -13,8 +13,8 @@ from forger.schemas.specs import Features, Weights
 from models.spec.watch import FIGURES
 from models.spec.wording import unknown
 
-KEPT_BYTES = 16 << 20
-"""that the report and the picture of an evaluation may come to take"""
+MAX_RESULT_BYTES = 16 << 20
+"""upper bound of the size of an evaluation's report and picture"""
 
 
 def plan(
@@ -26,52 +26,52 @@ def plan(
     seed: int,
     figures: Sequence[str] | None,
 ) -> JobPlan[Evaluate]:
-    """Raises Invalid with a pointer per refusal, NotFound for weights that are not there."""
-    how = {"n": n, "features": features, "seed": seed, "figures": None if figures is None else list(figures)}
+    """Plan an evaluation. Raises Invalid with a pointer per refusal, NotFound if the weights do not exist."""
+    settings = {"n": n, "features": features, "seed": seed, "figures": None if figures is None else list(figures)}
     match model, checkpoint:
         case str(), None:
-            made = _of_model(model, how)
+            job_plan = _plan_of_model(model, settings)
         case None, str():
-            made = _of_checkpoint(checkpoint, how)
+            job_plan = _plan_of_checkpoint(checkpoint, settings)
         case _:
-            sentence = "Name a model or a checkpoint, one of the two."
+            sentence = "Name either a model or a checkpoint."
             raise Invalid(sentence, errors=(FieldError("/model", sentence),))
-    if errors := _refusals(made.spec):
+    if errors := _refusals(job_plan.spec):
         raise refused("The evaluation was refused.", errors, "evaluation_refused")
-    return made
+    return job_plan
 
 
-def _of_model(reference: str, how: Mapping[str, Any]) -> JobPlan[Evaluate]:
-    version = source_weights.of_model(reference)
+def _plan_of_model(reference: str, settings: Mapping[str, Any]) -> JobPlan[Evaluate]:
+    version = source_weights.find_model(reference)
     weights = source_weights.weights_of(version)
     spec = Evaluate(
-        recipe=version.recipe, family=registry.family_of(version), model_name=version.name, weights=weights, **how
+        recipe=version.recipe, family=registry.family_of(version), model_name=version.name, weights=weights, **settings
     )
-    return JobPlan(spec, KEPT_BYTES, partial(source_weights.keep, weights))
+    return JobPlan(spec, MAX_RESULT_BYTES, partial(source_weights.keep_export, weights))
 
 
-def _of_checkpoint(checkpoint_id: str, how: Mapping[str, Any]) -> JobPlan[Evaluate]:
+def _plan_of_checkpoint(checkpoint_id: str, settings: Mapping[str, Any]) -> JobPlan[Evaluate]:
     try:
         checkpoint, job = checkpoints.find(checkpoint_id)
     except NotFound as error:
         raise NotFound(error.detail, code=error.code, errors=(FieldError("/checkpoint", error.detail),)) from None
     weights = Weights(model=None, checkpoint=checkpoint.id, job=job.id, step=checkpoint.step, sha256=checkpoint.sha256)
-    spec = Evaluate(recipe=job.recipe, family=job.family, model_name=job.model_name, weights=weights, **how)
-    return JobPlan(spec, KEPT_BYTES, partial(_hold, checkpoint, job.id))
+    spec = Evaluate(recipe=job.recipe, family=job.family, model_name=job.model_name, weights=weights, **settings)
+    return JobPlan(spec, MAX_RESULT_BYTES, partial(_keep_checkpoint, checkpoint, job.id))
 
 
-def _hold(checkpoint: CheckpointView, source_job: str, job_id: str) -> None:
-    """The checkpoint may be pruned: its weights stay in the evaluating job's own folder."""
-    checkpoints.hold(checkpoint, source_job, get_settings().checkpoints(job_id) / source_weights.SOURCE_FILE)
+def _keep_checkpoint(checkpoint: CheckpointView, source_job: str, job_id: str) -> None:
+    """Keep the weights in the evaluating job's folder: the checkpoint may be pruned."""
+    checkpoints.keep(checkpoint, source_job, get_settings().checkpoints(job_id) / source_weights.SOURCE_FILE)
 
 
 def _refusals(spec: Evaluate) -> list[FieldError]:
     kind = spec.recipe.data.kind
-    found = [
+    refusals = [
         FieldError(f"/figures/{number}", unknown(name, FIGURES, f"There is no figure '{name}'"))
         for number, name in enumerate(spec.figures or ())
         if name not in FIGURES
     ]
     if spec.features == "inception" and kind in ("points", "sequences"):
-        found.append(FieldError("/features", f"Inception looks at pictures, and this model makes {kind}: use 'own'."))
-    return found
+        refusals.append(FieldError("/features", f"Inception takes pictures, and this model makes {kind}: use 'own'."))
+    return refusals

@@ -5,9 +5,9 @@ from dataclasses import replace
 from functools import partial
 
 from app.core.errors import FieldError, Invalid
-from app.services.creation.bulk_limits import refuse, too_large, too_many
+from app.services.creation.bulk_limits import pictures_refusals, raise_if_refused, size_refusals
 from app.services.datasets import catalog
-from app.services.inference.service import CLASSES, SAMPLING, Inference
+from app.services.inference.service import CLASS_SAMPLING, SAMPLING, Inference
 from app.services.job_spec import Generate, JobPlan
 from app.services.models import registry, source_weights
 from app.services.views import VersionView
@@ -16,10 +16,10 @@ from models.spec import wording
 from models.spec.data import Points, Sequences
 from models.spec.recipe import Recipe
 
-COUNTED = replace(
-    CLASSES,
+CLASS_COUNTS = replace(
+    CLASS_SAMPLING,
     pointer="/classes",
-    lack="knows no classes; say `n` instead of `classes`, or name a model trained with classes",
+    refusal="has no classes; give `n` instead of `classes`, or name a model trained with classes",
 )
 
 
@@ -34,17 +34,21 @@ def plan(
     format: ShardFormat,
     shard: int,
 ) -> JobPlan[Generate]:
-    """Raises Invalid with a pointer per refusal, NotFound or Conflict where no model can."""
+    """Plan a job that draws pictures.
+
+    Raises Invalid with a pointer per refusal, and NotFound or Conflict if no model can draw them.
+    """
     if (n is None) == (classes is None):
-        sentence = "Say n, how many pictures, or classes, how many of each; one of the two."
+        sentence = "Name either n, the number of pictures, or classes, the number of pictures of each."
         raise Invalid(sentence, errors=(FieldError("/n", sentence),))
     version, numbers = _version(inference, model, classes)
     total = n if n is not None else sum((numbers or {}).values())
-    pointer, kind, each = "/n" if classes is None else "/classes", version.recipe.data.kind, _bytes(version.recipe)
-    found = too_many(pointer, total) or too_large(pointer, total, each, shard)
+    pointer, kind = "/n" if classes is None else "/classes", version.recipe.data.kind
+    example_bytes = _example_bytes(version.recipe)
+    refusals = pictures_refusals(pointer, total) or size_refusals(pointer, total, example_bytes, shard)
     if format == "zip" and kind in ("points", "sequences"):
-        found.append(FieldError("/format", f"A zip is of pictures, and this model makes {kind}: ask for npz."))
-    refuse(found)
+        refusals.append(FieldError("/format", f"A zip holds pictures, and this model makes {kind}: ask for npz."))
+    raise_if_refused(refusals)
     spec = Generate(
         recipe=version.recipe,
         family=registry.family_of(version),
@@ -57,39 +61,39 @@ def plan(
         format=format,
         shard=shard,
     )
-    return JobPlan(spec, total * each, partial(source_weights.keep, spec.weights))
+    return JobPlan(spec, total * example_bytes, partial(source_weights.keep_export, spec.weights))
 
 
 def _version(
     inference: Inference, model: str | None, classes: Mapping[str, int] | None
 ) -> tuple[VersionView, dict[str, int] | None]:
-    """Find the newest version that draws, and knows the classes where some are named; and count each class."""
-    able = inference.able(SAMPLING, model)
+    """Return the newest version that draws, and that has the named classes; and the count of each class by number."""
+    drawing = inference.capable_versions(SAMPLING, model)
     if classes is None:
-        return able[0], None
+        return drawing[0], None
     refusal: Invalid | None = None
-    for version in inference.able(COUNTED, model):
+    for version in inference.capable_versions(CLASS_COUNTS, model):
         try:
-            return version, _numbered(inference.class_names(version), classes)
+            return version, _counts_by_number(inference.class_names(version), classes)
         except Invalid as error:
             refusal = refusal or error
     assert refusal is not None
     raise refusal
 
 
-def _numbered(names: tuple[str, ...], classes: Mapping[str, int]) -> dict[str, int]:
+def _counts_by_number(names: tuple[str, ...], classes: Mapping[str, int]) -> dict[str, int]:
     """Return the count of each class by number, in the order of the numbers. Raises Invalid."""
-    found: dict[int, int] = {}
-    for wanted, n in classes.items():
-        pointer = wording.pointer(("classes", wanted))
-        number = catalog.class_number(names, wanted, pointer, other="")
-        if number in found:
-            refuse([FieldError(pointer, f"Class {number} is named twice: say once how many of it.")])
-        found[number] = n
-    return {str(number): found[number] for number in sorted(found)}
+    counts: dict[int, int] = {}
+    for name, n in classes.items():
+        pointer = wording.pointer(("classes", name))
+        number = catalog.class_number(names, name, pointer, other="")
+        if number in counts:
+            raise_if_refused([FieldError(pointer, f"Class {number} is named twice: give its number of pictures once.")])
+        counts[number] = n
+    return {str(number): counts[number] for number in sorted(counts)}
 
 
-def _bytes(recipe: Recipe) -> int:
+def _example_bytes(recipe: Recipe) -> int:
     """Return the bytes of one example, uncompressed."""
     match recipe.data:
         case Points(dimension=dimension):

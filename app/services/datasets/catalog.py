@@ -1,7 +1,7 @@
-"""List the datasets, built in and uploaded, and name their classes.
+"""Look up built-in and uploaded datasets, their files and their classes.
 
-No upload takes the name of a built-in one. Where one was built in later under the name of an upload, the upload is
-meant wherever the name is looked up: it is what the jobs and recipes that are there mean.
+An upload cannot take the name of a built-in dataset. If a later version adds a built-in dataset under the name of an
+upload, the name still means the upload, because existing jobs and recipes mean it.
 """
 
 import unicodedata
@@ -28,8 +28,8 @@ _REPORT = TypeAdapter(Report)
 
 
 @dataclass(frozen=True)
-class Detail:
-    """A dataset; of an uploaded one also the report and the contact sheet's sha256."""
+class CatalogEntry:
+    """A dataset; if it was uploaded, with its report and the sha256 of its contact sheet."""
 
     info: DatasetInfo
     report: Report | None = None
@@ -37,52 +37,57 @@ class Detail:
 
 
 @dataclass(frozen=True)
-class Files:
-    """Where training finds an uploaded dataset."""
+class DatasetFiles:
+    """The files of an uploaded dataset in the store."""
 
     archive: Path
     index: Path
 
 
 def all_datasets() -> dict[str, DatasetInfo]:
+    """Return all datasets by name."""
     with unit_of_work(read_only=True) as session:
-        uploaded = [_info(said) for said in rows.infos(session)]
+        uploaded = [_info(stored) for stored in rows.infos(session)]
     return DATASETS | {info.name: info for info in uploaded}
 
 
-def find(name: str) -> Detail:
+def find(name: str) -> CatalogEntry:
+    """Return the dataset. Raises NotFound with the nearest name."""
     with unit_of_work(read_only=True) as session:
         row = rows.find(session, name)
         if row is not None:
-            return Detail(_info(row.info), _REPORT.validate_python(row.report), row.sheet_sha256)
+            return CatalogEntry(_info(row.info), _REPORT.validate_python(row.report), row.sheet_sha256)
     if name in DATASETS:
-        return Detail(DATASETS[name])
-    raise absent(name)
+        return CatalogEntry(DATASETS[name])
+    raise not_found(name)
 
 
-def absent(name: str) -> NotFound:
-    """The error that no dataset is called so, with the nearest name."""
+def not_found(name: str) -> NotFound:
+    """Return the error that there is no such dataset, with the nearest name."""
     return NotFound(unknown(name, all_datasets(), f"There is no dataset '{name[:80]}'"), code="no_dataset")
 
 
-def files(name: str) -> Files | None:
-    """None for a dataset that was not uploaded."""
+def files(name: str) -> DatasetFiles | None:
+    """Return the files of an uploaded dataset; None for any other name."""
     with unit_of_work(read_only=True) as session:
         row = rows.find(session, name)
         if row is None:
             return None
         store = Store(get_settings().artifacts)
-        return Files(store.path(row.archive_sha256), store.path(row.index_sha256))
+        return DatasetFiles(store.path(row.archive_sha256), store.path(row.index_sha256))
 
 
 def require_free(name: str) -> None:
-    """Raises Conflict where the name is taken."""
+    """Raise Conflict if there is a dataset of that name."""
     if name in all_datasets():
         raise _taken(name)
 
 
 def add(info: DatasetInfo, report: Report, **sha256s: str) -> None:
-    """The files are in the store already. Raises NoRoom, and Conflict where the name was taken meanwhile."""
+    """Add an uploaded dataset, whose files are in the store already. Raises NoRoom, and Conflict if the name is taken.
+
+    `sha256s` are the columns archive_sha256, index_sha256 and sheet_sha256.
+    """
     with unit_of_work() as session:
         admission.admit(session, stored=report.archive_bytes)
         if not rows.add(session, name=info.name, info=asdict(info), report=asdict(report), **sha256s):
@@ -90,12 +95,15 @@ def add(info: DatasetInfo, report: Report, **sha256s: str) -> None:
 
 
 def delete(name: str) -> None:
-    """Its files go with the next sweep, unless another row names them. Raises NotFound, Conflict, Invalid."""
+    """Delete an uploaded dataset that no job and no model uses. Raises NotFound, Conflict.
+
+    The next garbage sweep removes its files, unless another row references them.
+    """
     with unit_of_work() as session:
         if rows.find(session, name, lock=True) is None:
             if name in DATASETS:
                 raise Conflict(f"'{name}' is built in and cannot be deleted.", code="dataset_built_in")
-            raise absent(name)
+            raise not_found(name)
         if (job := rows.job_on(session, name)) is not None:
             raise _in_use(name, f"job {job}", "the job")
         if (model := rows.model_of(session, name)) is not None:
@@ -103,57 +111,57 @@ def delete(name: str) -> None:
         rows.remove(session, name)
 
 
-def sweep(older_than_s: float) -> None:
-    """Removes what uploads left that died, and what was prepared from datasets that are no more."""
+def delete_stale_files(older_than_s: float) -> None:
+    """Remove old files of unfinished uploads, and old prepared pictures of deleted datasets."""
     settings = get_settings()
     old = [*old_entries(settings.incoming, older_than_s), *old_entries(settings.prepared, older_than_s)]
     with unit_of_work(read_only=True) as session:
-        marks = {prepared_prefix(*sha256s) for sha256s in rows.files(session)}
+        prefixes = {prepared_prefix(*sha256s) for sha256s in rows.files(session)}
     for path in old:
-        if not any(path.name.startswith(own) for own in marks):
+        if not any(path.name.startswith(prefix) for prefix in prefixes):
             path.unlink(missing_ok=True)
 
 
-def class_names(recipe: Recipe, known: Mapping[str, DatasetInfo] = DATASETS) -> tuple[str, ...]:
-    """One name per class that can be asked for; their numbers where the dataset has no names."""
-    info = known.get(recipe.data.dataset)
+def class_names(recipe: Recipe, datasets: Mapping[str, DatasetInfo] = DATASETS) -> tuple[str, ...]:
+    """Return the names of the recipe's classes; their numbers if the dataset does not name them."""
+    info = datasets.get(recipe.data.dataset)
     if info is not None and info.classes == recipe.classes:
         return info.class_names
     return tuple(str(number) for number in range(recipe.classes))
 
 
 def class_number(names: tuple[str, ...], wanted: str, pointer: str = "/class", other: str = ", or each") -> int:
-    """`wanted` is a name, in any case, or a number; where both could be meant it is the name.
+    """Return the number of the class `wanted`: a name, in upper or lower case, or else a number.
 
-    Raises Invalid naming what is allowed; `other` is what is allowed besides.
+    Raises Invalid at `pointer`, naming the allowed values; `other` is text for more of them.
     """
-    folded = [_folded(name) for name in names]
-    if _folded(wanted) in folded:
-        return folded.index(_folded(wanted))
+    folded = [_normalised(name) for name in names]
+    if _normalised(wanted) in folded:
+        return folded.index(_normalised(wanted))
     if wanted.isascii() and wanted.isdecimal() and int(wanted) < len(names):
         return int(wanted)
     named = "" if names == tuple(map(str, range(len(names)))) else f" ({listed(names)})"
-    meant = nearest(wanted, names)
-    near = f"; did you mean '{meant}'? Ask" if meant else "; ask"
-    sentence = f"There is no class '{wanted[:80]}'{near} for 0 to {len(names) - 1}{named}{other}."
+    similar = nearest(wanted, names)
+    hint = f"; did you mean '{similar}'? Ask" if similar else "; ask"
+    sentence = f"There is no class '{wanted[:80]}'{hint} for 0 to {len(names) - 1}{named}{other}."
     raise Invalid(sentence, code="no_such_class", errors=(FieldError(pointer, sentence),))
 
 
-def _folded(name: str) -> str:
-    """Without regard to capitals, and to how accents are written."""
+def _normalised(name: str) -> str:
+    """Return the name without differences in case and in the encoding of accents."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _info(said: Mapping[str, Any]) -> DatasetInfo:
-    return DatasetInfo(**{**said, "class_names": tuple(said["class_names"])})
+def _info(stored: Mapping[str, Any]) -> DatasetInfo:
+    return DatasetInfo(**{**stored, "class_names": tuple(stored["class_names"])})
 
 
 def _taken(name: str) -> Conflict:
     sentence = (
-        f"There is a dataset '{name}' already, and datasets do not change. Choose another name, or delete it first."
+        f"There is a dataset '{name}' already, and datasets cannot be changed. Choose another name, or delete it first."
     )
     return Conflict(sentence, code="dataset_exists", errors=(FieldError("/name", sentence),))
 
 
-def _in_use(name: str, user: str, what: str) -> Conflict:
-    return Conflict(f"'{name}' is needed by {user}. Delete {what} first.", code="dataset_in_use")
+def _in_use(name: str, user: str, user_kind: str) -> Conflict:
+    return Conflict(f"'{name}' is used by {user}. Delete {user_kind} first.", code="dataset_in_use")

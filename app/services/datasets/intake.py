@@ -1,4 +1,4 @@
-"""Turn an uploaded zip into a dataset: survey it in a child process, report, store, then name it."""
+"""Turn an uploaded zip into a dataset: survey its pictures in a sandbox, build the report, and store the files."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from app.core.sandbox.parent import Overran, Sandbox
 from app.core.settings import Settings
 from app.core.store import Store, sha256_of
 from app.services.datasets import catalog
-from app.services.datasets.catalog import Detail
+from app.services.datasets.catalog import CatalogEntry
 from data.archive import ArchiveIndex, MemberPart
 from data.errors import Refused
 from data.images import encode, sheet
@@ -30,197 +30,216 @@ from models.spec.datasets import DataKind, DatasetInfo
 
 log = get_logger(__name__)
 
-AT_ONCE = 4
-"""uploads that may have a place at the gate"""
-CHUNK = 256
+MAX_UPLOADS = 4
+"""uploads that may run at a time"""
+PICTURES_PER_CALL = 256
 SHEET_ROWS = 8
 SHEET_COLUMNS = 8
-SHEET_CELL = 64
-"""pixels of a side that small pictures are enlarged to on the contact sheet"""
-Place = tuple[str, int | None] | None
-"""on the contact sheet: a member and which half of it, None for all of it; no place is empty"""
-_LISTING_S = 60.0
+SHEET_CELL_PX = 64
+"""side in pixels to which small pictures are enlarged on the contact sheet, about"""
+SheetCell = tuple[str, int | None] | None
+"""a cell of the contact sheet: a member and the half of it to show, None for all of it; an empty cell is None"""
+_LISTING_TIMEOUT_S = 60.0
 _SURVEY_CPU_S = read_untrusted.SURVEY_S + READING_CPU_S
-_READING_S = 30.0
+_READING_TIMEOUT_S = 30.0
 _KINDS: dict[str, DataKind] = {
     "classes": "images", "flat": "images", "unpaired": "unpaired", "paired": "paired", "side_by_side": "paired",
 }  # fmt: skip
 
 
 class Intake:
-    """One per API process, with a child of its own, so that translations need not wait for it."""
+    """The uploads of one API process. It has its own sandbox, so that translations need not wait for uploads."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._store = Store(settings.artifacts)
         self._sandbox = Sandbox(1, readable=(settings.incoming,))
-        full = f"{AT_ONCE} datasets are being uploaded already. Send this one later."
-        self.gate = Gate(AT_ONCE, full, retry_after=30)
+        full = f"{MAX_UPLOADS} datasets are being uploaded already. Send this one later."
+        self.gate = Gate(MAX_UPLOADS, full, retry_after=30)
         self.folder = settings.incoming
 
     def close(self) -> None:
         self._sandbox.close()
 
-    def take(self, path: Path, name: str, asked: RequestedLayout, wish: UploadOptions | None = None) -> Detail:
-        """Raises Conflict where the name is taken, else Invalid or UnsupportedMedia; then nothing is kept."""
+    def take(
+        self, path: Path, name: str, requested: RequestedLayout, options: UploadOptions | None = None
+    ) -> CatalogEntry:
+        """Add the zip as a dataset. Raises Conflict if the name is taken, Invalid, UnsupportedMedia or NoRoom.
+
+        If it raises, no dataset is added; the garbage sweep removes stored files.
+        """
         catalog.require_free(name)
         try:
-            self._take(path, name, asked, wish or UploadOptions())
+            self._add(path, name, requested, options or UploadOptions())
             return catalog.find(name)
         finally:
             self._forget()
 
     def _forget(self) -> None:
-        """What became of the upload is decided already: a child that breaks over this changes nothing."""
+        """Let the sandbox close the archive. Its failure changes nothing: the result of the upload is settled."""
         try:
             self._sandbox.run(read_untrusted.close_archives)
         except Exception:
             log.warning("archive_not_forgotten", exc_info=True)
 
-    def _take(self, path: Path, name: str, asked: RequestedLayout, wish: UploadOptions) -> None:
-        laid = self._laid(path, asked)
-        survey = self._survey(path, laid, wish)
-        used = _readable(laid, survey)
-        index = build_index(used, survey, wish)
-        report = build_report(used, survey, index, len(laid.pictures), path.stat().st_size, sha256_of(path))
+    def _add(self, path: Path, name: str, requested: RequestedLayout, options: UploadOptions) -> None:
+        archive_layout = self._infer_layout(path, requested)
+        survey = self._survey(path, archive_layout, options)
+        used = _readable_layout(archive_layout, survey)
+        index = build_index(used, survey, options)
+        report = build_report(used, survey, index, len(archive_layout.pictures), path.stat().st_size, sha256_of(path))
         info = _info(name, used, report, index)
-        drawn = self._sheet(path, used, info, index)
-        catalog.require_free(name)  # taken meanwhile, perhaps; what is put from here on stays until a sweep
+        sheet_png = self._sheet(path, used, info, index)
+        # The name may have been taken meanwhile. Files that are stored from here on stay until a sweep.
+        catalog.require_free(name)
         catalog.add(
             info,
             report,
             index_sha256=self._store.put_bytes(index.to_bytes()),
-            sheet_sha256=self._store.put_bytes(drawn),
-            archive_sha256=self._store.put_file(path),  # last, so that a full disk is left little to sweep
+            sheet_sha256=self._store.put_bytes(sheet_png),
+            archive_sha256=self._store.put_file(path),  # last, so that on a full disk little is stored in vain
         )
 
-    def _laid(self, path: Path, asked: RequestedLayout) -> ArchiveLayout:
+    def _infer_layout(self, path: Path, requested: RequestedLayout) -> ArchiveLayout:
         limits = self._settings.max_dataset_members, self._settings.max_dataset_unpacked_bytes
-        listing = Listing(**self._listed(read_untrusted.members, path, *limits))
+        listing = Listing(**self._run_listing(read_untrusted.members, path, *limits))
         try:
             tables = list(sort_members(listing).tables)
-            return infer_layout(listing, asked, self._listed(read_untrusted.tables, path, tables) if tables else {})
+            return infer_layout(
+                listing, requested, self._run_listing(read_untrusted.tables, path, tables) if tables else {}
+            )
         except Refused as error:
             raise refused_file(error) from None
 
-    def _listed(self, function: Callable[..., Any], *args: Any) -> Any:
-        return self._sandbox.run(function, *args, seconds=_LISTING_S, cpu_seconds=_LISTING_S, code="unreadable_archive")
-
-    def _survey(self, path: Path, laid: ArchiveLayout, wish: UploadOptions) -> Survey:
-        """Facts about the readable pictures, and the others with the reason."""
-        until = time.monotonic() + self._settings.max_intake_seconds
-        looking = SurveyOptions(
-            self._settings.max_pixels,
-            halved=laid.layout == "side_by_side",
-            palettes=_KINDS[laid.layout] != "images" and wish.labels == "auto",
-            reading=wish.reading,
+    def _run_listing(self, function: Callable[..., Any], *args: Any) -> Any:
+        return self._sandbox.run(
+            function, *args, seconds=_LISTING_TIMEOUT_S, cpu_seconds=_LISTING_TIMEOUT_S, code="unreadable_archive"
         )
-        names, facts, alone = laid.members, list[Facts](), 0
-        cpu_s, most_cpu_s = 0.0, INTAKE_CPU_S + INTAKE_CPU_S_PER_MB * path.stat().st_size / 1e6
+
+    def _survey(self, path: Path, archive_layout: ArchiveLayout, options: UploadOptions) -> Survey:
+        """Read all pictures: return facts on the readable ones, and the reasons for the others. Raises Invalid."""
+        deadline = time.monotonic() + self._settings.max_intake_seconds
+        survey_options = SurveyOptions(
+            self._settings.max_pixels,
+            halved=archive_layout.layout == "side_by_side",
+            palettes=_KINDS[archive_layout.layout] != "images" and options.labels == "auto",
+            reading=options.reading,
+        )
+        names, facts, singly_until = archive_layout.members, list[Facts](), 0
+        cpu_s, max_cpu_s = 0.0, INTAKE_CPU_S + INTAKE_CPU_S_PER_MB * path.stat().st_size / 1e6
         while len(facts) < len(names):
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 raise _too_long(f"{self._settings.max_intake_seconds} s (max_intake_seconds)", len(facts), len(names))
-            if cpu_s > most_cpu_s:
-                bound = f"{most_cpu_s:.0f} s of processor time (intake_cpu_seconds)"
+            if cpu_s > max_cpu_s:
+                bound = f"{max_cpu_s:.0f} s of processor time (intake_cpu_seconds)"
                 raise _too_long(bound, len(facts), len(names))
             start = len(facts)
-            count = 1 if start < alone else CHUNK
+            count = 1 if start < singly_until else PICTURES_PER_CALL
             try:
-                found, took_s = self._look(path, names[start : start + count], looking)
-                facts += found
+                read_facts, took_s = self._read_facts(path, names[start : start + count], survey_options)
+                facts += read_facts
                 cpu_s += took_s
             except Overran as error:
                 cpu_s += READING_CPU_S
                 if count == 1:
                     facts.append({"name": names[start], "reason": error.detail})
-                alone = max(alone, start + CHUNK)  # which of them it was shows when each is looked at by itself
+                # Read each of these pictures by itself, to learn which one it was.
+                singly_until = max(singly_until, start + PICTURES_PER_CALL)
         return Survey(
             {fact["name"]: fact for fact in facts if "reason" not in fact},
             {fact["name"]: fact["reason"] for fact in facts if "reason" in fact},
         )
 
-    def _look(self, path: Path, names: Sequence[str], looking: SurveyOptions) -> tuple[list[Facts], float]:
-        args = path, names, looking
-        found, took_s = self._sandbox.run(read_untrusted.survey, *args, seconds=_READING_S, cpu_seconds=_SURVEY_CPU_S)
-        return found, took_s
+    def _read_facts(self, path: Path, names: Sequence[str], survey_options: SurveyOptions) -> tuple[list[Facts], float]:
+        args = path, names, survey_options
+        facts, took_s = self._sandbox.run(
+            read_untrusted.survey, *args, seconds=_READING_TIMEOUT_S, cpu_seconds=_SURVEY_CPU_S
+        )
+        return facts, took_s
 
-    def _sheet(self, path: Path, laid: ArchiveLayout, info: DatasetInfo, index: ArchiveIndex) -> bytes:
-        """A PNG of pictures as training will see them, each read by itself, small ones enlarged by whole pixels."""
-        places, columns = sheet_plan(laid)
-        cells = np.zeros((len(places), info.side, info.side, info.channels), np.uint8)
-        second = set(laid.piles[-1]) if len(laid.piles) > 1 else set[str]()
-        for cell, place in zip(cells, places, strict=True):
-            if place is not None:
-                name, half = place
+    def _sheet(self, path: Path, archive_layout: ArchiveLayout, info: DatasetInfo, index: ArchiveIndex) -> bytes:
+        """Draw the contact sheet as PNG: pictures as a training reads them, small ones enlarged by whole pixels."""
+        sheet_cells, columns = sheet_plan(archive_layout)
+        cells = np.zeros((len(sheet_cells), info.side, info.side, info.channels), np.uint8)
+        second = set(archive_layout.piles[-1]) if len(archive_layout.piles) > 1 else set[str]()
+        for pixels, cell in zip(cells, sheet_cells, strict=True):
+            if cell is not None:
+                name, half = cell
                 how = index.preparation(int(name in second) if half is None else half, info.side, info.channels)
                 args = path, MemberPart(name, half, index.middle(name)), how
-                cell[:] = self._sandbox.run(read_untrusted.prepared, *args, seconds=_READING_S)
-        scale = max(1, SHEET_CELL // info.side)
+                pixels[:] = self._sandbox.run(read_untrusted.prepared, *args, seconds=_READING_TIMEOUT_S)
+        scale = max(1, SHEET_CELL_PX // info.side)
         return encode(sheet(cells.repeat(scale, 1).repeat(scale, 2), columns, gap=2))
 
 
-def sheet_plan(laid: ArchiveLayout) -> tuple[list[Place], int]:
-    """What stands on the contact sheet, row by row, and how many columns it has.
+def sheet_plan(archive_layout: ArchiveLayout) -> tuple[list[SheetCell], int]:
+    """Return the cells of the contact sheet, row by row, and the number of its columns.
 
-    A row is a class, or pictures of a and then of b, or pairs of both, or simply pictures.
+    A row shows one class, or pictures of domain a and then of domain b, or pairs of both, or any pictures.
     """
-    places = SHEET_ROWS * SHEET_COLUMNS
-    first = laid.piles[0]
-    match laid.layout:
+    cell_count = SHEET_ROWS * SHEET_COLUMNS
+    first = archive_layout.piles[0]
+    match archive_layout.layout:
         case "classes":
-            piles = [[name for name, label in zip(first, laid.labels or (), strict=True) if label == number]
-                     for number in range(min(len(laid.classes), SHEET_ROWS))]  # fmt: skip
-            return list(chain.from_iterable(_row(pile, SHEET_COLUMNS) for pile in piles)), SHEET_COLUMNS
+            classes = [[name for name, label in zip(first, archive_layout.labels or (), strict=True) if label == number]
+                     for number in range(min(len(archive_layout.classes), SHEET_ROWS))]  # fmt: skip
+            return list(chain.from_iterable(_row(names, SHEET_COLUMNS) for names in classes)), SHEET_COLUMNS
         case "flat":
-            spread = _spread(first, places)
-            return [(name, None) for name in spread], min(SHEET_COLUMNS, len(spread))
+            names = _evenly_spaced(first, cell_count)
+            return [(name, None) for name in names], min(SHEET_COLUMNS, len(names))
         case "side_by_side":
-            spread = _spread(first, places // 2)
-            return [(name, half) for name in spread for half in (0, 1)], min(SHEET_COLUMNS, 2 * len(spread))
+            names = _evenly_spaced(first, cell_count // 2)
+            return [(name, half) for name in names for half in (0, 1)], min(SHEET_COLUMNS, 2 * len(names))
         case "paired":
-            pairs = _spread(list(zip(*laid.piles, strict=True)), places // 2)
+            pairs = _evenly_spaced(list(zip(*archive_layout.piles, strict=True)), cell_count // 2)
             return [(name, None) for pair in pairs for name in pair], min(SHEET_COLUMNS, 2 * len(pairs))
     half = SHEET_COLUMNS // 2
-    a, b = (_spread(pile, SHEET_ROWS * half) for pile in laid.piles)
+    a, b = (_evenly_spaced(domain, SHEET_ROWS * half) for domain in archive_layout.piles)
     starts = range(0, max(len(a), len(b)), half)
-    rows = (_row(pile[start : start + half], half) for start in starts for pile in (a, b))
+    rows = (_row(domain[start : start + half], half) for start in starts for domain in (a, b))
     return list(chain.from_iterable(rows)), SHEET_COLUMNS
 
 
-def _row(pile: Sequence[str], columns: int) -> list[Place]:
-    picks: list[Place] = [(name, None) for name in _spread(pile, columns)]
-    return [*picks, *repeat(None, columns - len(picks))]
+def _row(names: Sequence[str], columns: int) -> list[SheetCell]:
+    cells: list[SheetCell] = [(name, None) for name in _evenly_spaced(names, columns)]
+    return [*cells, *repeat(None, columns - len(cells))]
 
 
-def _spread(items: Sequence[Any], count: int) -> list[Any]:
-    """At most so many, evenly over all."""
+def _evenly_spaced(items: Sequence[Any], count: int) -> list[Any]:
+    """Return at most `count` items, evenly spaced over all."""
     if len(items) <= count:
         return list(items)
     return [items[number * len(items) // count] for number in range(count)]
 
 
-def _readable(laid: ArchiveLayout, survey: Survey) -> ArchiveLayout:
-    """Without what cannot be read. Raises Invalid where too little is left."""
-    used = laid.without(set(survey.reasons))
-    emptied = [name for number, name in enumerate(used.classes) if number not in set(used.labels or ())]
-    if all(used.piles) and not emptied:
+def _readable_layout(archive_layout: ArchiveLayout, survey: Survey) -> ArchiveLayout:
+    """Return the layout without unreadable pictures. Raises Invalid if a class or a domain becomes empty."""
+    used = archive_layout.without(set(survey.reasons))
+    empty_classes = [name for number, name in enumerate(used.classes) if number not in set(used.labels or ())]
+    if all(used.piles) and not empty_classes:
         return used
-    where = f"the class '{emptied[0]}'" if emptied and used.pictures else "the zip" if not used.pictures else "a pile"
-    worst, reason = next(iter(survey.reasons.items()))
-    sentence = f"No picture of {where} can be read; '{laid.called(worst)[:80]}': {reason}"
+    where = (
+        f"the class '{empty_classes[0]}'"
+        if empty_classes and used.pictures
+        else "the zip"
+        if not used.pictures
+        else "a domain or side"
+    )
+    member, reason = next(iter(survey.reasons.items()))
+    sentence = f"No picture of {where} can be read; '{archive_layout.called(member)[:80]}': {reason}"
     raise Invalid(sentence, code="no_pictures", errors=(FieldError("/file", sentence),))
 
 
-def _info(name: str, laid: ArchiveLayout, report: Report, index: ArchiveIndex) -> DatasetInfo:
-    examples = [len(index.picks(index.train, pile)) for pile in range(len(laid.piles))]
+def _info(name: str, archive_layout: ArchiveLayout, report: Report, index: ArchiveIndex) -> DatasetInfo:
+    examples = [len(index.picks(index.train, side)) for side in range(len(archive_layout.piles))]
     return DatasetInfo(
         name=name,
         title=f"Uploaded: {name}",
-        kind=_KINDS[laid.layout],
+        kind=_KINDS[archive_layout.layout],
         side=report.transform.side,
         channels=report.transform.channels,
-        class_names=laid.classes,
-        size=sum(examples) if laid.layout == "unpaired" else examples[0],
+        class_names=archive_layout.classes,
+        size=sum(examples) if archive_layout.layout == "unpaired" else examples[0],
         source=f"an uploaded zip of {report.archive_bytes} bytes, sha256 {report.archive_sha256}",
         uploaded=True,
         shorter_edge=report.shorter_edge,

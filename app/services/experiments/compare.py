@@ -17,20 +17,20 @@ from app.db.session import unit_of_work
 from app.services import views
 from app.services.experiments.recipe_diff import Difference, differences
 from app.services.jobs import measurements
-from app.services.jobs.measurements import FigureHead, Group, Measured, Spread
+from app.services.jobs.measurements import CaseStatistics, FigureGroup, FigureOfProvenance, MeasuredFigure
 from app.services.views import JobView
 from forger.wire import JobState
 from models.spec.recipe import Recipe
 
-DRAWN = 16
-"""pictures of a job's sample"""
-SEED = 1
-WIDE = 64
-"""pixels that a small picture's side is enlarged to, about"""
+SAMPLE_PICTURES = 16
+"""pictures in the sample of a job"""
+SAMPLE_SEED = 1
+SHOWN_SIDE = 64
+"""side in pixels to which small pictures are enlarged, about"""
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedJob:
     id: str
     family: str | None
     dataset: str
@@ -45,64 +45,72 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class JobCurve:
     job: str
     points: list[tuple[int, float | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Curves:
+class ComparedCurve:
+    """One curve of every job that has it."""
+
     name: str
-    jobs: list[Curve]
+    jobs: list[JobCurve]
 
 
 @dataclass(frozen=True, slots=True)
-class Ranking(FigureHead):
+class Ranking(FigureOfProvenance):
+    """One figure with one provenance: the jobs, best first, and statistics over jobs that differ only in the seed."""
+
     name: str
     provenance: dict[str, Any]
-    jobs: list[Measured]
-    cases: tuple[Spread, ...]
+    jobs: list[MeasuredFigure]
+    cases: tuple[CaseStatistics, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class TrainingSample:
+    """The newest sample sheet that the training drew."""
+
     step: int
     href: str
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class ComparedSample:
+    """A link to a sample of the job's model, and its newest sample sheet of the training."""
+
     job: str
     href: str | None
-    report: Report | None
+    report: TrainingSample | None
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    jobs: list[Compared]
+    jobs: list[ComparedJob]
     differences: list[Difference]
-    curves: list[Curves]
+    curves: list[ComparedCurve]
     figures: list[Ranking]
-    samples: list[Sample]
+    samples: list[ComparedSample]
 
 
 def compare(ids: Sequence[str]) -> Comparison:
-    """Raises Invalid, NotFound."""
+    """Compare trainings. Raises Invalid, NotFound."""
     _check(ids)
     with unit_of_work(read_only=True) as session:
         jobs = [_training(session, number, job_id) for number, job_id in enumerate(ids)]
         return Comparison(
-            jobs=[_compared(job) for job in jobs],
+            jobs=[_compared_job(job) for job in jobs],
             differences=differences([job.recipe.model_dump(mode="json") for job in jobs]),
             curves=_curves(session, jobs),
             figures=_rankings(measurements.of_jobs(session, jobs), jobs),
-            samples=[Sample(job.id, sample_href(job), _report(session, job.id)) for job in jobs],
+            samples=[ComparedSample(job.id, sample_href(job), _training_sample(session, job.id)) for job in jobs],
         )
 
 
 def _check(ids: Sequence[str]) -> None:
     if not 2 <= len(ids) <= COMPARED_JOBS:
-        sentence = f"Name 2 to {COMPARED_JOBS} jobs (compared_jobs), with commas between; here are {len(ids)}."
+        sentence = f"Name 2 to {COMPARED_JOBS} jobs (compared_jobs), separated by commas, not {len(ids)}."
         raise Invalid(sentence, errors=(FieldError("/jobs", sentence),))
     for number, job_id in enumerate(ids):
         if job_id in ids[:number]:
@@ -116,70 +124,75 @@ def _training(session: Session, number: int, job_id: str) -> JobView:
         sentence = f"There is no job '{job_id[:80]}'. GET /jobs lists them."
         raise NotFound(sentence, code="job_not_found", errors=(FieldError(f"/jobs/{number}", sentence),))
     if row.kind != "train":
-        judged = f": name the job whose weights it works with, {row.source_job}" if row.source_job else ""
-        sentence = f"Job {job_id} trains nothing{judged}."
+        source = f": name the training whose weights it uses, {row.source_job}" if row.source_job else ""
+        sentence = f"Job {job_id} is no training{source}."
         raise Invalid(sentence, errors=(FieldError(f"/jobs/{number}", sentence),))
     return views.job(row)
 
 
-def _compared(job: JobView) -> Compared:
+def _compared_job(job: JobView) -> ComparedJob:
     model = job.result.model if job.result else None
     seed = job.recipe.seed
     metric = job.recipe.watch.metric if job.recipe.watch else None
-    return Compared(
+    return ComparedJob(
         job.id, job.family, job.dataset, job.state, seed, job.case, model, job.step, metric, job.best, job.health
     )
 
 
-def _curves(session: Session, jobs: Sequence[JobView]) -> list[Curves]:
-    """By name, in the order of names; each job that has such a curve."""
-    found: dict[str, list[Curve]] = {}
+def _curves(session: Session, jobs: Sequence[JobView]) -> list[ComparedCurve]:
+    """Return the curves of all jobs, grouped by name and sorted by it."""
+    by_name: dict[str, list[JobCurve]] = {}
     for job in jobs:
         for name, (curve, _) in points.curves(session, job.id, None, -1, CURVE_POINTS).items():
-            found.setdefault(name, []).append(Curve(job.id, curve))
-    return [Curves(name, found[name]) for name in sorted(found)]
+            by_name.setdefault(name, []).append(JobCurve(job.id, curve))
+    return [ComparedCurve(name, by_name[name]) for name in sorted(by_name)]
 
 
-def _rankings(measured: Sequence[Measured], jobs: Sequence[JobView]) -> list[Ranking]:
-    case_of = _repeated(jobs)
-    return [_ranking(group, case_of) for group in measurements.grouped(measured)]
+def _rankings(measured: Sequence[MeasuredFigure], jobs: Sequence[JobView]) -> list[Ranking]:
+    case_of = _first_of_repeats(jobs)
+    return [_ranking(group, case_of) for group in measurements.group_figures(measured)]
 
 
-def _repeated(jobs: Sequence[JobView]) -> dict[str, str]:
-    """Group jobs whose recipes differ in the seed alone: the id of each job, and that of the first of its group.
+def _first_of_repeats(jobs: Sequence[JobView]) -> dict[str, str]:
+    """Group jobs whose recipes differ only in the seed; return the id of the group's first job by job id.
 
-    A seed counts once, by its first job: equal recipes repeat each other and say nothing about the spread.
+    Of several jobs with one seed only the first counts: equal recipes say nothing about the variation over seeds. A
+    group of one job is omitted.
     """
-    alike: dict[str, dict[int, str]] = {}
+    groups: dict[str, dict[int, str]] = {}
     for job in jobs:
-        own = alike.setdefault(job.recipe.model_copy(update={"seed": 0}).model_dump_json(), {})
-        own.setdefault(job.recipe.seed, job.id)
-    return {id_: next(iter(own.values())) for own in alike.values() if len(own) > 1 for id_ in own.values()}
+        jobs_by_seed = groups.setdefault(job.recipe.model_copy(update={"seed": 0}).model_dump_json(), {})
+        jobs_by_seed.setdefault(job.recipe.seed, job.id)
+    ids = (list(jobs_by_seed.values()) for jobs_by_seed in groups.values() if len(jobs_by_seed) > 1)
+    return {job_id: repeats[0] for repeats in ids for job_id in repeats}
 
 
-def _ranking(group: Group, case_of: Mapping[str, str]) -> Ranking:
+def _ranking(group: FigureGroup, case_of: Mapping[str, str]) -> Ranking:
     repeated = [one for one in group.measured if one.job in case_of]
-    cases = tuple(cell for summary in measurements.summaries(repeated, case_of) for cell in summary.cases)
-    return Ranking(group.name, group.provenance, measurements.ranked(group), cases)
+    cases = tuple(cell for summary in measurements.summarise(repeated, case_of) for cell in summary.cases)
+    return Ranking(group.name, group.provenance, measurements.rank_figures(group), cases)
 
 
 def sample_href(job: JobView) -> str | None:
-    """The same seed for every job, so the same noise where the latents have one shape."""
+    """Return the address of a sample of the job's model; None if it has none that draws.
+
+    All samples have one seed, and so the same noise if the latents have one shape.
+    """
     if job.result is None or job.result.model is None or not job.recipe.generates:
         return None
-    asked = {"model": job.result.model, "n": DRAWN, "seed": SEED, "scale": scale(job.recipe)}
-    return link(f"/sample?{urlencode(asked, safe='@')}")
+    query = {"model": job.result.model, "n": SAMPLE_PICTURES, "seed": SAMPLE_SEED, "scale": scale(job.recipe)}
+    return link(f"/sample?{urlencode(query, safe='@')}")
 
 
 def scale(recipe: Recipe) -> int:
-    """By which small pictures can be seen."""
-    side = getattr(recipe.data, "side", WIDE)
-    return min(SCALE, max(1, WIDE // side))
+    """Return the factor by which the recipe's pictures are enlarged to be visible."""
+    side = getattr(recipe.data, "side", SHOWN_SIDE)
+    return min(SCALE, max(1, SHOWN_SIDE // side))
 
 
-def _report(session: Session, job_id: str) -> Report | None:
-    drawn = files.artifacts(session, job_id, "sample")
-    if not drawn:
+def _training_sample(session: Session, job_id: str) -> TrainingSample | None:
+    samples = files.artifacts(session, job_id, "sample")
+    if not samples:
         return None
-    newest = max(drawn, key=lambda artifact: artifact.step or 0)
-    return Report(newest.step or 0, link(f"/jobs/{job_id}/artifacts/{newest.id}"))
+    newest = max(samples, key=lambda artifact: artifact.step or 0)
+    return TrainingSample(newest.step or 0, link(f"/jobs/{job_id}/artifacts/{newest.id}"))

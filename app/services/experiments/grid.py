@@ -1,4 +1,4 @@
-"""Expand the request for an experiment into its cases, each a family or recipe with overrides. Pure."""
+"""Expand the request for an experiment into its cases by pure functions."""
 
 import functools
 import itertools
@@ -16,117 +16,117 @@ from models.spec import wording
 from models.spec.resolve import merge
 
 Json = dict[str, Any]
-CASE_LENGTH = 40
-"""characters of a name that is made of a grid's values"""
-WORD_LENGTH = 200
-"""characters that are looked at of each value"""
+MAX_CASE_NAME_LENGTH = 40
+"""maximum length of a name that is built from a grid's values"""
+MAX_VALUE_LENGTH = 200
+"""characters of each value that go into the name"""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One cell of an experiment, before its seeds."""
+    """One cell of an experiment: a family or recipe with overrides, trained with every seed."""
 
     name: str
     recipe: str | Json
     settings: Json
-    """of a grid: the values by their JSON pointers"""
-    places: tuple[tuple[str, str], ...]
-    """pointers into a job's body, and into the experiment's where the same is its own"""
+    """a grid's values by their JSON pointers"""
+    pointers: tuple[tuple[str, str], ...]
+    """JSON pointers into the body of a job, each with the pointer of the same value into the experiment's body"""
     common: Json = field(default_factory=dict)
-    """what stands in the overrides of all cases, and is refused there"""
+    """overrides of all cases"""
     changes: tuple[Json, ...] = ()
-    """what the case itself changes, or its grid's values, one after the other"""
+    """overrides of the case itself, or of each value of its grid"""
 
     @property
     def overrides(self) -> Json | None:
-        """Merged when asked for: what is common, or one value of a grid, may be long, and there may be many cases."""
-        own: Json = functools.reduce(merge, self.changes, {})
-        return _over(self.common, own) or None
+        """All overrides, merged at each access: they may be long, and there may be many cases."""
+        changes: Json = functools.reduce(merge, self.changes, {})
+        return _merge_overrides(self.common, changes) or None
 
     @property
     def has_budget(self) -> bool:
-        """Of its own: it stands in place of the experiment's."""
+        """Whether the case has a budget, which replaces the experiment's."""
         return next((change["budget"] for change in reversed(self.changes) if "budget" in change), None) is not None
 
     @property
     def has_seed(self) -> bool:
         return any("seed" in change for change in (self.common, *self.changes))
 
-    def place(self, pointer: str) -> str:
-        """Where the client wrote what a refusal of this case points at."""
+    def client_pointer(self, pointer: str) -> str:
+        """Return the pointer into the experiment's body for a pointer into the body of the case's job."""
         steps = pointer.split("/")[2:]
-        if pointer.startswith("/overrides/") and _depth(self.common, steps) > max(
-            (_depth(change, steps) for change in self.changes), default=0
+        if pointer.startswith("/overrides/") and _steps_present(self.common, steps) > max(
+            (_steps_present(change, steps) for change in self.changes), default=0
         ):
             return pointer
-        for here, there in self.places:
-            if pointer == here or pointer.startswith(f"{here}/"):
-                return there + pointer[len(here) :]
+        for of_job, of_experiment in self.pointers:
+            if pointer == of_job or pointer.startswith(f"{of_job}/"):
+                return of_experiment + pointer[len(of_job) :]
         return pointer
 
 
 def cases_of(
-    recipe: str | Json | None, overrides: Json | None, given: Sequence[Json] | None, grid: Mapping[str, Any] | None
+    recipe: str | Json | None, overrides: Json | None, listed: Sequence[Json] | None, grid: Mapping[str, Any] | None
 ) -> list[Case]:
-    """Those listed, or those of the grid, or the recipe alone. Raises Invalid."""
-    made = _cases(recipe, overrides, given, grid)
-    for case in made:
+    """Return the cases: the listed ones, those of the grid, or one of the recipe alone. Raises Invalid."""
+    cases = _expand(recipe, overrides, listed, grid)
+    for case in cases:
         if case.has_seed:
-            sentence = "Seeds are no setting of a case: name them in `seeds`, and every case is trained with each."
-            raise refusal(case.place("/overrides/seed"), sentence)
-    return made
+            sentence = "A case cannot set its seed: list the seeds in `seeds`; every case is trained with each of them."
+            raise refusal(case.client_pointer("/overrides/seed"), sentence)
+    return cases
 
 
-def _cases(
-    recipe: str | Json | None, overrides: Json | None, given: Sequence[Json] | None, grid: Mapping[str, Any] | None
+def _expand(
+    recipe: str | Json | None, overrides: Json | None, listed: Sequence[Json] | None, grid: Mapping[str, Any] | None
 ) -> list[Case]:
-    if given is not None and grid is not None:
+    if listed is not None and grid is not None:
         raise refusal("/grid", "An experiment has `cases` or a `grid`: choose one of them.")
-    if given is not None:
-        return _listed(recipe, overrides or {}, given)
+    if listed is not None:
+        return _listed_cases(recipe, overrides or {}, listed)
     if recipe is None:
         raise refusal("/recipe", "Name the recipe: a family's name, or a whole recipe.")
     if grid is not None:
-        return _crossed(recipe, overrides or {}, grid)
-    return [Case(_called(recipe), recipe, {}, (), overrides or {})]
+        return _grid_cases(recipe, overrides or {}, grid)
+    return [Case(_default_name(recipe), recipe, {}, (), overrides or {})]
 
 
-def seeds_of(asked: int | Sequence[int], cases: int) -> list[int]:
-    """A number n stands for 1 to n. Raises Invalid where cases times seeds are too many jobs."""
-    count = asked if isinstance(asked, int) else len(asked)
+def seeds_of(seeds: int | Sequence[int], cases: int) -> list[int]:
+    """Return the seeds; a number n stands for 1 to n. Raises Invalid if cases times seeds are too many jobs."""
+    count = seeds if isinstance(seeds, int) else len(seeds)
     if count * cases > EXPERIMENT_JOBS:
         sentence = (
             f"{cases} cases times {count} seeds are {cases * count} jobs, more than {EXPERIMENT_JOBS} "
             "(experiment_jobs). Ask for fewer seeds or cases."
         )
         raise refusal("/seeds", sentence, code="too_many_jobs")
-    named = list(range(1, asked + 1)) if isinstance(asked, int) else list(asked)
-    if twice := [number for number, seed in enumerate(named) if seed in named[:number]]:
-        raise refusal(f"/seeds/{twice[0]}", f"The seed {named[twice[0]]} is there twice: name each once.")
-    return named
+    listed = list(range(1, seeds + 1)) if isinstance(seeds, int) else list(seeds)
+    if repeats := [number for number, seed in enumerate(listed) if seed in listed[:number]]:
+        raise refusal(f"/seeds/{repeats[0]}", f"The seed {listed[repeats[0]]} is listed twice: list each once.")
+    return listed
 
 
-def _listed(recipe: str | Json | None, common: Json, given: Sequence[Json]) -> list[Case]:
-    made = []
+def _listed_cases(recipe: str | Json | None, common: Json, listed: Sequence[Json]) -> list[Case]:
+    cases = []
     names: set[str] = set()
-    for number, case in enumerate(given):
+    for number, case in enumerate(listed):
         at = f"/cases/{number}"
-        own = case.get("recipe") or recipe
-        if own is None:
+        case_recipe = case.get("recipe") or recipe
+        if case_recipe is None:
             raise refusal(f"{at}/recipe", "Name the recipe of the case, or one for all cases in `recipe`.")
-        name = case.get("name") or _called(own)
+        name = case.get("name") or _default_name(case_recipe)
         if name in names:
-            raise refusal(f"{at}/name", f"Two cases are called '{name}': give each a name of its own.")
+            raise refusal(f"{at}/name", f"Two cases are called '{name}': give them different names.")
         names.add(name)
-        places = [("/overrides", f"{at}/overrides")]
+        pointers = [("/overrides", f"{at}/overrides")]
         if case.get("recipe") is not None:
-            places.append(("/recipe", f"{at}/recipe"))
+            pointers.append(("/recipe", f"{at}/recipe"))
         change = case.get("overrides") or {}
-        made.append(Case(name, own, {}, tuple(places), common, (change,)))
-    return made
+        cases.append(Case(name, case_recipe, {}, tuple(pointers), common, (change,)))
+    return cases
 
 
-def _crossed(recipe: str | Json, common: Json, grid: Mapping[str, Any]) -> list[Case]:
+def _grid_cases(recipe: str | Json, common: Json, grid: Mapping[str, Any]) -> list[Case]:
     for pointer in grid:
         if not pointer.startswith("/"):
             sentence = "A grid's names are JSON pointers into the recipe, for example /batch_size or /objective/kind."
@@ -137,30 +137,33 @@ def _crossed(recipe: str | Json, common: Json, grid: Mapping[str, Any]) -> list[
     if (count := math.prod(len(values) for values in grid.values())) > EXPERIMENT_JOBS:
         sentence = f"The grid has {count} cases, more than {EXPERIMENT_JOBS} (experiment_jobs). Leave some values out."
         raise refusal("/grid", sentence, code="too_many_jobs")
-    words = [[_word(_last(pointer), value)[:WORD_LENGTH] for value in values] for pointer, values in grid.items()]
-    made: list[Case] = []
+    value_names = [
+        [_value_name(_last_step(pointer), value)[:MAX_VALUE_LENGTH] for value in values]
+        for pointer, values in grid.items()
+    ]
+    cases: list[Case] = []
     for picks in itertools.product(*(range(len(values)) for values in grid.values())):
         chosen = {pointer: values[pick] for (pointer, values), pick in zip(grid.items(), picks, strict=True)}
         changes = tuple(at_pointer(pointer, value) for pointer, value in chosen.items())
-        places = tuple(
+        pointers = tuple(
             (f"/overrides{pointer}", wording.pointer(("grid", pointer, pick)))
             for pointer, pick in zip(grid, picks, strict=True)
         )
-        spelled = _spelled([own[pick] for own, pick in zip(words, picks, strict=True)])
-        name = _unused(spelled, {case.name for case in made})
-        made.append(Case(name, recipe, chosen, places, common, changes))
-    return made
+        name = _case_name([names[pick] for names, pick in zip(value_names, picks, strict=True)])
+        name = _unused_name(name, {case.name for case in cases})
+        cases.append(Case(name, recipe, chosen, pointers, common, changes))
+    return cases
 
 
-def _over(common: Json, own: Json) -> Json:
-    """A budget is given in one unit: a case's own stands in place of the common one, not beside it."""
-    if "budget" in own:
+def _merge_overrides(common: Json, changes: Json) -> Json:
+    """Merge changes over the common overrides; a budget replaces the common one, which may be in another unit."""
+    if "budget" in changes:
         common = {name: value for name, value in common.items() if name != "budget"}
-    return merge(common, own)
+    return merge(common, changes)
 
 
-def _depth(value: Any, steps: Sequence[str]) -> int:
-    """How many of the steps lead somewhere."""
+def _steps_present(value: Any, steps: Sequence[str]) -> int:
+    """Return how many of the pointer's steps exist in the value."""
     for number, step in enumerate(steps):
         if not isinstance(value, Mapping) or step not in value:
             return number
@@ -169,43 +172,47 @@ def _depth(value: Any, steps: Sequence[str]) -> int:
 
 
 def at_pointer(pointer: str, value: Any) -> Json:
-    """The objects around a value: `/a/b` and 1 are {"a": {"b": 1}}."""
+    """Return the nested objects with a value at a pointer: `/a/b` and 1 give {"a": {"b": 1}}."""
     for step in reversed(wording.steps_of(pointer)):
         value = {step: value}
-    made: Json = value
-    return made
+    nested: Json = value
+    return nested
 
 
 def model_name(stem: str, case: str) -> str:
-    """What the jobs of a case publish. Raises Invalid where it is too long."""
+    """Return the name of the model that the jobs of a case publish. Raises Invalid if it is too long."""
     name = f"{stem}-{case}"
     if len(name) > NAME_LENGTH:
-        sentence = f"'{name}' would be a model's name and has more than {NAME_LENGTH} characters (name): shorten it."
+        sentence = (
+            f"'{name}' would be a model's name, and it has more than {NAME_LENGTH} characters (name): shorten it."
+        )
         raise refusal("/name", sentence)
     return name
 
 
-def _called(recipe: str | Json) -> str:
+def _default_name(recipe: str | Json) -> str:
     return recipe if isinstance(recipe, str) else "custom"
 
 
-def _last(pointer: str) -> str:
+def _last_step(pointer: str) -> str:
     return pointer.rpartition("/")[2]
 
 
-def _spelled(words: Sequence[str]) -> str:
-    """A case's name: what its values are, as far as a model may be called so."""
-    return re.sub(r"[^a-z0-9._]+", "-", "-".join(words).lower()).strip("-._")[:CASE_LENGTH].rstrip("-") or "case"
+def _case_name(words: Sequence[str]) -> str:
+    """Join the names of a case's values to its name, with the characters that a model's name may have."""
+    return (
+        re.sub(r"[^a-z0-9._]+", "-", "-".join(words).lower()).strip("-._")[:MAX_CASE_NAME_LENGTH].rstrip("-") or "case"
+    )
 
 
-def _word(name: str, value: Any) -> str:
+def _value_name(name: str, value: Any) -> str:
     match value:
         case {"kind": str(kind)}:
             return kind
         case str():
             return value
         case [{"kind": _}, *_]:
-            return "-".join(_word(name, item) for item in value)
+            return "-".join(_value_name(name, item) for item in value)
         case list():
             return "-".join([name, *(map(str, value) if value else ["none"])])
         case dict():
@@ -216,9 +223,9 @@ def _word(name: str, value: Any) -> str:
             return f"{name}-{value}"
 
 
-def _unused(name: str, taken: set[str]) -> str:
+def _unused_name(name: str, used: set[str]) -> str:
     return next(f"{name}{tail}" for tail in itertools.chain([""], (f"-{n}" for n in itertools.count(2)))
-                if f"{name}{tail}" not in taken)  # fmt: skip
+                if f"{name}{tail}" not in used)  # fmt: skip
 
 
 def refusal(pointer: str, sentence: str, code: str | None = None) -> Invalid:

@@ -1,8 +1,8 @@
-"""Encode what the API and its inference workers send each other through Redis: a line of JSON, then bytes.
+"""Encode the payloads that the API and its inference workers exchange through Redis: a line of JSON, then bytes.
 
-While somebody waits for an answer, a mark stands in Redis under the request's random id. It holds the picture that was
-sent along, if any, until a worker takes it; and it goes when the client leaves, the deadline passes, or Redis is wiped.
-A request without its mark is not worked on. No clock but that of Redis counts.
+While a client waits for a reply, Redis has a mark under the request's random id. The mark holds the uploaded picture,
+if there is one, until a worker takes it. It is deleted when the client disconnects, and gone when the deadline passes
+or Redis is wiped. A worker drops a request without a mark. Only the clock of Redis counts.
 """
 
 import json
@@ -20,50 +20,52 @@ from app.core.names import BROKER_PREFIX
 from app.core.settings import Settings
 
 Array = NDArray[Any]
-AWAY = (RedisError, OSError)
-"""what a Redis raises that does not answer"""
-SOCKET_S = 5.0
-SHOWN = 200
-"""characters of what is wrong with a parcel"""
-ANSWER_S = 60
-"""after which an answer goes that nobody takes"""
+REDIS_ERRORS = (RedisError, OSError)
+"""errors of a Redis that does not answer"""
+SOCKET_TIMEOUT_S = 5.0
+MAX_ERROR_LENGTH = 200
+"""characters of the error of an unreadable payload"""
+REPLY_LIFETIME_S = 60
+"""seconds after which Redis drops a reply that nobody takes"""
 
 
-class Unreadable(ValueError):
-    """The bytes are no parcel."""
+class PayloadUnreadable(ValueError):
+    """The error that bytes are no payload."""
 
 
 def connect(settings: Settings, *, retries: int) -> "Redis":
-    """A client for any number of threads."""
+    """Return a client that any number of threads may share."""
     url = settings.redis_url or f"unix://{settings.redis_socket}"
     retry = Retry(NoBackoff(), retries)
-    return Redis.from_url(url, socket_timeout=SOCKET_S, socket_connect_timeout=SOCKET_S, retry=retry)
+    return Redis.from_url(url, socket_timeout=SOCKET_TIMEOUT_S, socket_connect_timeout=SOCKET_TIMEOUT_S, retry=retry)
 
 
-def mark(id_: str) -> str:
+def mark_key(id_: str) -> str:
+    """Return the key of a request's mark."""
     return f"{BROKER_PREFIX}asked:{id_}"
 
 
-def answers(id_: str) -> str:
-    """The list that one API process takes its answers from."""
+def replies_key(id_: str) -> str:
+    """Return the key of the list from which one API process takes its replies."""
     return f"{BROKER_PREFIX}answers:{id_}"
 
 
 def pack(head: Mapping[str, Any], array: Array | None = None) -> bytes:
+    """Encode a JSON object, and an array if there is one."""
     if array is None:
         return json.dumps(head).encode() + b"\n"
     described = {**head, "dtype": array.dtype.str, "shape": array.shape}
     return json.dumps(described).encode() + b"\n" + array.tobytes()
 
 
-def unpack(parcel: bytes) -> tuple[dict[str, Any], Array | None]:
-    """The array may be written to. Raises Unreadable, whatever the bytes are."""
+def unpack(payload: bytes) -> tuple[dict[str, Any], Array | None]:
+    """Decode a payload; the array is writable. Raises only PayloadUnreadable, whatever the bytes are."""
     try:
-        end = parcel.index(b"\n")
-        head = dict(json.loads(parcel[:end]))
+        end = payload.index(b"\n")
+        head = dict(json.loads(payload[:end]))
         if "shape" not in head:
             return head, None
-        flat = np.frombuffer(parcel, np.dtype(head["dtype"]), offset=end + 1)
+        flat = np.frombuffer(payload, np.dtype(head["dtype"]), offset=end + 1)
         return head, flat.reshape(head["shape"]).copy()
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-        raise Unreadable(f"{type(error).__name__}: {error}"[:SHOWN]) from error
+        raise PayloadUnreadable(f"{type(error).__name__}: {error}"[:MAX_ERROR_LENGTH]) from error

@@ -1,8 +1,8 @@
 """An engine for API processes without torch: it sends requests to the inference workers.
 
-A request is a mark in Redis (see parcels) and its id and parameters in a Celery message: those that come while one is
-being sent leave together in the next. Answers to all requests of this process come in one list, which one thread reads:
-a thousand clients may wait, and none holds a thread or a connection.
+A request is a mark in Redis (see `redis_codec`), and its id and parameters in a Celery message. Requests that arrive
+while a message is being sent go together into the next one. The replies to all requests of this process arrive in one
+list, which one thread reads: a thousand clients may wait without a thread or a connection each.
 """
 
 import math
@@ -23,207 +23,214 @@ from app.core.names import INFER, INFERENCE
 from app.core.settings import Settings
 from app.services import broker, queue
 from app.services.inference import redis_codec
-from app.services.inference.redis_codec import AWAY, Unreadable
+from app.services.inference.redis_codec import REDIS_ERRORS, PayloadUnreadable
 from models.spec.recipe import Recipe
 from serving.protocol import Array, Backlog, Direction, ExportFlawed, Overloaded, Pick, WorkKind, queue_weight
 from serving.thread_priority import use_batch_scheduling
 
 log = get_logger(__name__)
 
-CARRIERS = 4
-"""threads that hand uploaded pictures to Redis, and take back what is withdrawn; none waits for an answer"""
-TOGETHER = 64
-"""requests of a message, and answers read at once"""
-READ_S = 1
-PAUSE_S = 0.2
-"""between two looks for a Redis that is away"""
-WITHOUT_NETWORKS = (
+PICTURE_THREADS = 4
+"""threads that send pictures to Redis and delete the marks of withdrawn requests; none waits for a reply"""
+REQUESTS_PER_MESSAGE = 64
+"""maximum of requests in a message, and of replies read at once"""
+READ_TIMEOUT_S = 1
+RETRY_PAUSE_S = 0.2
+"""pause before the next read while Redis is unreachable"""
+NO_NETWORKS = (
     "This API process has no networks of its own (FORGER_INFERENCE=workers): "
     "send this to an API that runs where torch is, as in the image `worker`."
 )
 
 
 @dataclass(eq=False)
-class _Asked:
+class _PendingRequest:
+    """A request that waits for its reply."""
+
     kind: WorkKind
     pictures: int
-    told: dict[str, Any]
-    """its parameters"""
+    parameters: dict[str, Any]
     future: Future[Array] = field(default_factory=Future)
     id: str = field(default_factory=lambda: secrets.token_hex(16))
     since: float = field(default_factory=time.monotonic)
     ahead: int = 0
-    """pictures that waited when it came, its own among them"""
+    """waiting pictures when it was entered, with its own"""
 
 
 class RemoteEngine:
-    """As serving.engine.Engine for whoever asks."""
+    """An engine with the interface of serving.engine.Engine."""
 
     def __init__(self, settings: Settings) -> None:
         self.deadline = settings.deadline_s
         self._redis = redis_codec.connect(settings, retries=1)
         self._lock = threading.Lock()
-        self._waiting: dict[str, _Asked] = {}
+        self._waiting: dict[str, _PendingRequest] = {}
         self._backlog = Backlog(settings.queue_pictures)
-        self._answers = redis_codec.answers(secrets.token_hex(16))
-        self._sender = Gatherer("inference-sender", self._send, most=TOGETHER, initializer=use_batch_scheduling)
-        self._carriers = ThreadPoolExecutor(CARRIERS, thread_name_prefix="inference-carrier")
-        # Without a retry of its own: a list that was lost with its server must be noticed.
+        self._replies = redis_codec.replies_key(secrets.token_hex(16))
+        self._sender = Gatherer(
+            "inference-sender", self._send, most=REQUESTS_PER_MESSAGE, initializer=use_batch_scheduling
+        )
+        self._picture_threads = ThreadPoolExecutor(PICTURE_THREADS, thread_name_prefix="inference-carrier")
+        # No retries: when the server is lost, the replies on their way are lost too, and that must be noticed.
         self._inbox = redis_codec.connect(settings, retries=0)
         self._closed = threading.Event()
         self._reader = threading.Thread(target=self._read, name="inference-reader", daemon=True)
         self._reader.start()
 
     def check(self) -> None:
-        """Raises Overloaded where not one more picture may wait."""
+        """Raise Overloaded if not one more picture may wait."""
         with self._lock:
             self._backlog.check(1)
 
     def sample(self, path: Path, picks: Sequence[Pick], *, seed: int, temperature: float = 1.0) -> Future[Array]:
-        """Raises Overloaded; so may the future, when the workers have no room either. NotReady when Redis is away."""
-        told = {"export": path.name, "picks": picks, "seed": seed, "temperature": temperature}
-        asked = self._enter(_Asked("sample", len(picks), told))
-        self._sender.put(asked)
-        return asked.future
+        """Request pictures. Raises Overloaded.
+
+        The future raises Overloaded if the workers have no room, NotReady if Redis is unreachable.
+        """
+        parameters = {"export": path.name, "picks": picks, "seed": seed, "temperature": temperature}
+        pending = self._enter(_PendingRequest("sample", len(picks), parameters))
+        self._sender.put(pending)
+        return pending.future
 
     def translate(self, path: Path, image: Array, direction: Direction, *, pixels: int = 0) -> Future[Array]:
-        """As `sample`."""
-        told = {"export": path.name, "direction": direction, "pixels": pixels}
-        asked = self._enter(_Asked("translate", queue_weight(image, pixels), told))
-        self._carriers.submit(self._send, [asked], image)
-        return asked.future
+        """Request the translation of a picture; errors as for `sample`."""
+        parameters = {"export": path.name, "direction": direction, "pixels": pixels}
+        pending = self._enter(_PendingRequest("translate", queue_weight(image, pixels), parameters))
+        self._picture_threads.submit(self._send, [pending], image)
+        return pending.future
 
     def export(self, recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
-        """Raises NoEngine."""
-        raise NoEngine(WITHOUT_NETWORKS)
+        """Raise NoEngine: this process has no networks."""
+        raise NoEngine(NO_NETWORKS)
 
     def load(self) -> tuple[int, tuple[int, ...]]:
-        """Pictures that this process waits for. The turns are counted by the workers and not told."""
+        """Return the number of pictures that this process waits for; only the workers count batches."""
         return self._backlog.pictures, ()
 
     def close(self) -> None:
-        """Cancel what waits, end the threads."""
+        """Cancel the waiting requests and end the threads."""
         self._closed.set()
-        for asked in self._all_waiting():
-            asked.future.cancel()
+        for pending in self._all_waiting():
+            pending.future.cancel()
         self._sender.close()
-        self._carriers.shutdown()
+        self._picture_threads.shutdown()
         self._reader.join()
         self._redis.close()
         self._inbox.close()
 
-    def _enter(self, asked: _Asked) -> _Asked:
+    def _enter(self, pending: _PendingRequest) -> _PendingRequest:
         with self._lock:
             if self._closed.is_set():
                 raise RuntimeError("The engine is closed.")
-            self._backlog.check(asked.pictures)
-            self._backlog.enter(asked.kind, asked.pictures)
-            asked.ahead = self._backlog.pictures
-            self._waiting[asked.id] = asked
-        asked.future.add_done_callback(lambda _: self._leave(asked))
-        return asked
+            self._backlog.check(pending.pictures)
+            self._backlog.enter(pending.kind, pending.pictures)
+            pending.ahead = self._backlog.pictures
+            self._waiting[pending.id] = pending
+        pending.future.add_done_callback(lambda _: self._leave(pending))
+        return pending
 
-    def _leave(self, asked: _Asked) -> None:
-        """However it ends. Of a request that was withdrawn the workers learn by its mark."""
+    def _leave(self, pending: _PendingRequest) -> None:
+        """Forget a request that has ended. Delete the mark of a withdrawn one, so that the workers drop it."""
         with self._lock:
-            self._waiting.pop(asked.id, None)
-            self._backlog.leave(asked.kind, asked.pictures)
-        if asked.future.cancelled() and not self._closed.is_set():
-            self._carriers.submit(self._unmark, [asked])
+            self._waiting.pop(pending.id, None)
+            self._backlog.leave(pending.kind, pending.pictures)
+        if pending.future.cancelled() and not self._closed.is_set():
+            self._picture_threads.submit(self._unmark, [pending])
 
-    def _send(self, outgoing: list[_Asked], image: Array | None = None) -> None:
-        """`image` belongs to the one that goes with it."""
+    def _send(self, outgoing: list[_PendingRequest], image: Array | None = None) -> None:
+        """Send requests. `image` belongs to the only one of them."""
         outgoing = _still_wanted(outgoing)
         try:
             self._mark(outgoing, image)
-            if withdrawn := [asked for asked in outgoing if asked.future.done()]:  # its mark was perhaps not yet there
+            # When they were withdrawn, their marks may not have been there yet.
+            if withdrawn := [pending for pending in outgoing if pending.future.done()]:
                 self._unmark(withdrawn)
             if outgoing := _still_wanted(outgoing):
-                self._post([{"id": asked.id, **asked.told} for asked in outgoing])
+                self._post([{"id": pending.id, **pending.parameters} for pending in outgoing])
         except broker.ERRORS as error:
             log.warning("requests_not_sent", error=str(error), requests=len(outgoing))
-            self._settle_all(outgoing, _broker_away(error))
-        except Exception as error:  # whoever waits must be told, whatever it is
-            self._settle_all(outgoing, error)
+            self._complete_all(outgoing, _broker_away(error))
+        except Exception as error:  # any error must reach the waiting clients
+            self._complete_all(outgoing, error)
 
-    def _mark(self, outgoing: list[_Asked], image: Array | None) -> None:
-        parcel, life = redis_codec.pack({}, image), math.ceil(self.deadline)
+    def _mark(self, outgoing: list[_PendingRequest], image: Array | None) -> None:
+        payload, lifetime_s = redis_codec.pack({}, image), math.ceil(self.deadline)
         with self._redis.pipeline(transaction=False) as pipe:
-            for asked in outgoing:
-                pipe.set(redis_codec.mark(asked.id), parcel, ex=life)
+            for pending in outgoing:
+                pipe.set(redis_codec.mark_key(pending.id), payload, ex=lifetime_s)
             pipe.execute()
 
     def _post(self, requests: list[dict[str, Any]]) -> None:
-        """Once more where the connection has gone stale; no longer, for somebody waits."""
-        message = {"answers": self._answers, "requests": requests}
+        """Send a message. Retry once, because a connection may be stale; not longer, because a client waits."""
+        message = {"answers": self._replies, "requests": requests}
         policy = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
         queue.celery().send_task(INFER, kwargs=message, queue=INFERENCE, retry=True, retry_policy=policy)
 
-    def _unmark(self, withdrawn: list[_Asked]) -> None:
+    def _unmark(self, withdrawn: list[_PendingRequest]) -> None:
         try:
-            self._redis.delete(*(redis_codec.mark(asked.id) for asked in withdrawn))
-        except AWAY as error:
-            log.warning("requests_not_withdrawn", error=str(error), consequence="they are made for nobody")
+            self._redis.delete(*(redis_codec.mark_key(pending.id) for pending in withdrawn))
+        except REDIS_ERRORS as error:
+            log.warning("requests_not_withdrawn", error=str(error), consequence="the workers make them for nobody")
 
     def _read(self) -> None:
         while not self._closed.is_set():
             try:
-                found = self._next_answers()
-            except AWAY as error:
+                payloads = self._next_replies()
+            except REDIS_ERRORS as error:
                 self._lose(error)
-                self._closed.wait(PAUSE_S)
+                self._closed.wait(RETRY_PAUSE_S)
                 continue
-            for parcel in found:
-                self._open(parcel)
+            for payload in payloads:
+                self._open(payload)
 
-    def _next_answers(self) -> list[Any]:
-        """Those that are there, once there is one; none after a while."""
-        popped: Any = self._inbox.blpop([self._answers], timeout=READ_S)
+    def _next_replies(self) -> list[Any]:
+        """Wait for a reply, and return it with others that are there; none after READ_TIMEOUT_S."""
+        popped: Any = self._inbox.blpop([self._replies], timeout=READ_TIMEOUT_S)
         if popped is None:
             return []
-        more: Any = self._inbox.lpop(self._answers, TOGETHER) if len(self._waiting) > 1 else None
+        more: Any = self._inbox.lpop(self._replies, REQUESTS_PER_MESSAGE) if len(self._waiting) > 1 else None
         return [popped[1], *(more or ())]
 
-    def _open(self, parcel: Any) -> None:
+    def _open(self, payload: Any) -> None:
         try:
-            head, array = redis_codec.unpack(parcel)
-        except Unreadable as error:  # not ours: the reader outlives it
+            head, array = redis_codec.unpack(payload)
+        except PayloadUnreadable as error:  # a foreign payload must not end the reader
             log.error("answer_not_read", error=str(error))
             return
-        self._settle(str(head.get("id")), _outcome(head, array))
+        self._complete(str(head.get("id")), _outcome(head, array))
 
     def _lose(self, error: Exception) -> None:
-        """Answers on their way are lost with the connection."""
+        """Fail all waiting requests: replies on their way are lost with the connection."""
         lost = self._all_waiting()
         if lost:
             log.warning("broker_lost", error=str(error), requests=len(lost))
-        self._settle_all(lost, _broker_away(error))
+        self._complete_all(lost, _broker_away(error))
 
-    def _settle_all(self, ended: list[_Asked], outcome: Exception) -> None:
-        for asked in ended:
-            self._settle(asked.id, outcome)
+    def _complete_all(self, ended: list[_PendingRequest], outcome: Exception) -> None:
+        for pending in ended:
+            self._complete(pending.id, outcome)
 
-    def _settle(self, id_: str, outcome: Array | Exception) -> None:
-        """Nothing happens where nobody waits any more."""
+    def _complete(self, id_: str, outcome: Array | Exception) -> None:
+        """Complete the future of a request, unless nobody waits for it any more."""
         with self._lock:
-            asked = self._waiting.pop(id_, None)
-        if asked is None or not asked.future.set_running_or_notify_cancel():
+            pending = self._waiting.pop(id_, None)
+        if pending is None or not pending.future.set_running_or_notify_cancel():
             return
         if isinstance(outcome, Exception):
-            asked.future.set_exception(outcome)
+            pending.future.set_exception(outcome)
             return
         with self._lock:
-            # What waited was made in this time, by however many workers there are.
-            self._backlog.measure(asked.kind, time.monotonic() - asked.since, asked.ahead)
-        asked.future.set_result(outcome)
+            # In this time all workers together have made the pictures that waited ahead.
+            self._backlog.measure(pending.kind, time.monotonic() - pending.since, pending.ahead)
+        pending.future.set_result(outcome)
 
-    def _all_waiting(self) -> list[_Asked]:
+    def _all_waiting(self) -> list[_PendingRequest]:
         with self._lock:
             return list(self._waiting.values())
 
 
-def _still_wanted(asked: list[_Asked]) -> list[_Asked]:
-    return [each for each in asked if not each.future.done()]
+def _still_wanted(pending: list[_PendingRequest]) -> list[_PendingRequest]:
+    return [request for request in pending if not request.future.done()]
 
 
 def _outcome(head: dict[str, Any], array: Array | None) -> Array | Exception:
@@ -235,13 +242,15 @@ def _outcome(head: dict[str, Any], array: Array | None) -> Array | Exception:
         case {"export": str(export), "flaw": str(flaw)}:
             return ExportFlawed(export, flaw)
         case {"withdrawn": True}:
-            sentence = "The inference worker stopped, or its broker was wiped, before this was made. Ask again."
+            sentence = (
+                "The inference worker stopped, or its broker was wiped, before it replied. Send the request again."
+            )
             return NotReady(sentence, code="engine_away", headers={"Retry-After": "2"})
-    return RuntimeError(f"The inference worker failed: {head.get('error', 'it did not say how')}")
+    return RuntimeError(f"The inference worker failed: {head.get('error', 'it gave no reason')}")
 
 
 def _broker_away(error: Exception) -> ForgerError:
     if (refusal := no_room(error)) is not None:
         return refusal
-    sentence = "The broker between this API and its inference workers does not answer: start it, then ask again."
+    sentence = "The broker between this API and its inference workers does not answer: start it, then send this again."
     return NotReady(sentence, code="broker_away", headers={"Retry-After": "2"})

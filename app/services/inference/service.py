@@ -1,6 +1,6 @@
-"""The served models: which version answers a request, and the engine that draws and translates.
+"""Serve models: choose the version for a request, and let the engine draw or translate.
 
-Model versions come from a snapshot that a small thread refreshes: requests touch the database only when it misses.
+A thread refreshes a snapshot of the model versions; a request reads the database only if the snapshot has no version.
 """
 
 import asyncio
@@ -34,28 +34,32 @@ from serving.protocol import AnyEngine, Array, Direction, ExportFlawed, Overload
 
 log = get_logger(__name__)
 
-WITHOUT_TORCH = (
-    "This API process has no engine, because torch is not installed beside it: "
-    "send what needs the networks to an API that runs where torch is, as in the image `worker`, "
+NO_TORCH = (
+    "This API process has no engine, because torch is not installed: "
+    "send requests that need the networks to an API with torch, as in the image `worker`, "
     "or set FORGER_INFERENCE=workers here and run `forger serve --only inference` there."
 )
 T = TypeVar("T")
-Then = Callable[[Future[Array]], Awaitable[T]]
-REFRESH_S = 0.5
-LOAD_S = 60.0
-PUBLISHING = 4
-"""checkpoints that may be published at once: each holds a thread of the API while it waits for the one before it"""
-_STILL = (JobState.RUNNING, JobState.QUEUED, JobState.PAUSING, JobState.PAUSED)
+UseOfFuture = Callable[[Future[Array]], Awaitable[T]]
+REFRESH_PERIOD_S = 0.5
+LOAD_TIMEOUT_S = 60.0
+MAX_PUBLISHING = 4
+"""checkpoints that may be published at a time; each blocks a thread while it waits for the one before it"""
+_UNFINISHED = (JobState.RUNNING, JobState.QUEUED, JobState.PAUSING, JobState.PAUSED)
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is asked of a model: who can, what is said to one that cannot, and what would train one that can."""
+    """A capability that a request needs of a model, and its messages."""
 
-    able: Callable[[Recipe], bool]
+    suits: Callable[[Recipe], bool]
+    """whether models of a recipe have it"""
     pointer: str
-    lack: str
-    train: str
+    """JSON pointer of a refusal"""
+    refusal: str
+    """rest of the sentence about a model that does not have it"""
+    example: str
+    """body of a request that trains a model with it"""
 
 
 SAMPLING = Task(
@@ -64,10 +68,10 @@ SAMPLING = Task(
     "draws nothing from noise; leave `model` out for the newest that does",
     '{"recipe": "dcgan", "dataset": "digits"}',
 )
-CLASSES = Task(
+CLASS_SAMPLING = Task(
     lambda recipe: recipe.class_conditional,
     "/class",
-    "knows no classes; leave `class` out, or name a model trained with classes",
+    "has no classes; leave `class` out, or name a model trained with classes",
     '{"recipe": "cdcgan", "dataset": "digits"}',
 )
 TRANSLATION = Task(
@@ -76,55 +80,55 @@ TRANSLATION = Task(
     "translates nothing; leave `model` out for the newest that does",
     '{"recipe": "cyclegan", "dataset": "day2night"}',
 )
-BACK = Task(
+BACK_TRANSLATION = Task(
     lambda recipe: recipe.game.kind == "unpaired",
     "/direction",
     "translates one way only: leave `direction` out, or name a model trained both ways",
-    TRANSLATION.train,
+    TRANSLATION.example,
 )
 
 
 def health_header(version: VersionView) -> dict[str, str]:
-    """`Forger-Health: troubled; kind=collapse; step=400`; none where nobody noted it."""
+    """Return the header, for example `Forger-Health: troubled; kind=collapse; step=400`; {} if health is unknown."""
     if version.health is None:
         return {}
-    known = {name: version.health[name] for name in ("kind", "step") if version.health[name] is not None}
-    words = [version.health["state"], *(f"{name}={value}" for name, value in known.items())]
+    details = {name: version.health[name] for name in ("kind", "step") if version.health[name] is not None}
+    words = [version.health["state"], *(f"{name}={value}" for name, value in details.items())]
     return {"Forger-Health": "; ".join(words)}
 
 
 class Inference:
-    """One per API process. `start` returns at once: torch is imported beside it, once there is use for it.
+    """The served models and the engine of one API process.
 
-    That is when there is a model, or when somebody asks for what only networks can tell: without either a service
-    starts sooner and takes half the memory.
+    `start` returns at once. A thread imports torch as soon as the engine is needed: when there is a model, or when a
+    request needs the networks. Until then a service starts sooner and takes half the memory.
 
-    Whoever stops awaiting an answer withdraws the request: it is dropped before it reaches a network.
+    A caller that stops awaiting a reply withdraws the request: it is dropped before it reaches a network.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._store = Store(settings.artifacts)
         self._versions: tuple[VersionView, ...] = ()
-        self._mark: registry.Mark | None = None
+        self._mark: registry.ChangeMark | None = None
         self._datasets: Mapping[str, DatasetInfo] = DATASETS
         self._engine: Future[AnyEngine] = Future()
         self._exporting = threading.Lock()
         self._rebuilding = threading.Lock()
         self._refreshing = threading.Lock()
-        full = f"{PUBLISHING} checkpoints are being published already. Send this one later."
-        self._publishing = Gate(PUBLISHING, full, retry_after=10)
+        full = f"{MAX_PUBLISHING} checkpoints are being published already. Send this one later."
+        self._publishing = Gate(MAX_PUBLISHING, full, retry_after=10)
         self._stop = threading.Event()
         self._wanted = threading.Event()
-        """set once there is use for an engine"""
+        """set when the engine is needed"""
         self._idle = False
-        """whether the process was whole without one: whoever comes later waits for it, and it stays ready"""
+        """whether the process was ready without an engine: it stays ready, and later requests wait for the engine"""
         self._loader = threading.Thread(target=self._load, name="engine-loader", daemon=True)
         self._refresher = threading.Thread(target=self._watch, name="model-snapshot", daemon=True)
 
     def start(self) -> None:
         if self._settings.inference == "workers" or find_spec("torch") is None:
-            self._wanted.set()  # it costs nothing, and what this process lacks is known at once
+            self._wanted.set()  # loading costs nothing then, and shows at once what is missing
         self._loader.start()
         self._refresher.start()
 
@@ -137,32 +141,35 @@ class Inference:
             self._engine.result().close()
 
     def health(self) -> str | None:
-        """None, or what keeps the engine from answering."""
+        """Return why the engine does not answer; None if it does, or need not."""
         if not self._engine.done():
             return None if self._idle else "The engine is loading."
         error = self._engine.exception()
         return None if error is None or isinstance(error, NoEngine) else str(error)
 
-    def absence(self) -> str | None:
-        """Return why this process needs no engine, or None where it has one or should have one."""
+    def why_no_engine(self) -> str | None:
+        """Return why this process has no engine on purpose; None if it has one or should have one."""
         error = self._engine.exception() if self._engine.done() else None
         return str(error) if isinstance(error, NoEngine) else None
 
     def load(self) -> tuple[int, tuple[int, ...]] | None:
-        """The engine's, None while there is none."""
+        """Return the engine's load, None while there is no engine."""
         if not self._engine.done() or self._engine.exception() is not None:
             return None
         return self._engine.result().load()
 
-    def notice(self, model: str) -> None:
-        """A client is about to learn of this version: it must find it here."""
+    def ensure_version(self, model: str) -> None:
+        """Refresh the snapshot if it lacks a version whose name a client is about to receive."""
         if not any(version.reference == model for version in self._versions):
             self.refresh()
 
     def refresh(self) -> None:
-        with self._refreshing:  # else what was read earlier could be put in place later
-            mark, versions = registry.versions_but(self._mark)
-            self._datasets = catalog.all_datasets()  # a dataset outlives its models: read later, it is there
+        """Read the model versions and datasets from the database."""
+        with self._refreshing:  # otherwise an older snapshot could replace a newer one
+            mark, versions = registry.versions_since(self._mark)
+            self._datasets = (
+                catalog.all_datasets()
+            )  # read after the models, whose datasets cannot be deleted before them
             if versions is not None:
                 self._mark, self._versions = mark, tuple(versions)
         if self._versions:
@@ -171,52 +178,57 @@ class Inference:
             self._idle = True
 
     def class_names(self, version: VersionView) -> tuple[str, ...]:
+        """Return the names of the version's classes, in order of their numbers."""
         return catalog.class_names(version.recipe, self._datasets)
 
     async def sampler(self, model: str | None, wanted: str | None) -> VersionView:
-        """The newest version that can draw, and knows the class when one is wanted."""
-        able = await self._able(SAMPLING if wanted is None else CLASSES, model)
-        return next((version for version in able if wanted is None or self._knows(version, wanted)), able[0])
+        """Return the newest version that can draw, and that has the class `wanted` if one is given.
 
-    def _knows(self, version: VersionView, wanted: str) -> bool:
+        If none has the class, return the newest of those with classes.
+        """
+        versions = await self._capable_versions(SAMPLING if wanted is None else CLASS_SAMPLING, model)
+        suitable = (version for version in versions if wanted is None or self._has_class(version, wanted))
+        return next(suitable, versions[0])
+
+    def _has_class(self, version: VersionView, wanted: str) -> bool:
         try:
             return wanted == "each" or catalog.class_number(self.class_names(version), wanted) >= 0
         except Invalid:
             return False
 
     async def translator(self, model: str | None, direction: Direction = "a2b") -> VersionView:
-        """The newest version that can translate this way."""
-        able = await self._able(TRANSLATION, model)
-        return able[0] if direction == "a2b" else (await self._able(BACK, model))[0]
+        """Return the newest version that can translate in this direction."""
+        versions = await self._capable_versions(TRANSLATION, model)
+        return versions[0] if direction == "a2b" else (await self._capable_versions(BACK_TRANSLATION, model))[0]
 
     async def admit(self) -> None:
-        """Before anything costly is done for a request. Raises Busy where not one more picture may wait."""
-        engine = await self._ready()
-        with self._shedding():
+        """Raise Busy if not one more picture may wait. Call it before costly work for a request."""
+        engine = await self._await_engine()
+        with self._busy_if_overloaded():
             engine.check()
 
     async def sample(
-        self, version: VersionView, picks: Sequence[Pick], then: Then[T], *, seed: int, temperature: float
+        self, version: VersionView, picks: Sequence[Pick], use: UseOfFuture[T], *, seed: int, temperature: float
     ) -> T:
-        """What follows upon the pictures: `then` is given them while they are still being made."""
+        """Draw pictures and return the result of `use`, which gets their future while they are still being drawn."""
         path = self._store.path(version.export_sha256)
-        return await self._ask(
-            version, lambda engine: then(engine.sample(path, picks, seed=seed, temperature=temperature))
+        return await self._request(
+            version, lambda engine: use(engine.sample(path, picks, seed=seed, temperature=temperature))
         )
 
-    async def translate(self, version: VersionView, image: Array, then: Then[T], *, direction: Direction) -> T:
-        """As `sample`, of a picture [h, w, c] that is translated."""
+    async def translate(self, version: VersionView, image: Array, use: UseOfFuture[T], *, direction: Direction) -> T:
+        """Translate a picture [h, w, c], otherwise as `sample`."""
         path = self._store.path(version.export_sha256)
         pixels = math.prod(version.recipe.canvas(*image.shape[:2]))
-        return await self._ask(version, lambda engine: then(engine.translate(path, image, direction, pixels=pixels)))
+        return await self._request(version, lambda engine: use(engine.translate(path, image, direction, pixels=pixels)))
 
-    async def _ask(self, version: VersionView, request: Callable[[AnyEngine], Awaitable[T]]) -> T:
-        """Rebuild the version's export where its file is damaged, and ask again. Raises Conflict."""
+    async def _request(self, version: VersionView, request: Callable[[AnyEngine], Awaitable[T]]) -> T:
+        """Send a request to the engine; if the export's file is damaged, rebuild it and send again. Raises Conflict."""
         try:
-            return await self._ask_once(request)
+            return await self._request_once(request)
         except ExportFlawed as flawed:
             await asyncio.to_thread(self._rebuild, version, flawed.how)
-        return await self._ask_once(request)
+        return await self._request_once(request)
 
     def _rebuild(self, version: VersionView, how: str) -> None:
         with self._rebuilding:
@@ -224,75 +236,79 @@ class Inference:
                 log.error("export_damaged", model=version.reference, how=how)
                 registry.rebuild(version, how, self.export)
 
-    async def _ask_once(self, request: Callable[[AnyEngine], Awaitable[T]]) -> T:
-        engine = await self._ready()
-        with self._shedding():
-            return await _within(engine.deadline, request(engine))
+    async def _request_once(self, request: Callable[[AnyEngine], Awaitable[T]]) -> T:
+        engine = await self._await_engine()
+        with self._busy_if_overloaded():
+            return await _with_deadline(engine.deadline, request(engine))
 
     @contextmanager
-    def _shedding(self) -> Iterator[None]:
+    def _busy_if_overloaded(self) -> Iterator[None]:
         try:
             yield
         except Overloaded as full:
             sentence = f"{full} At most {self._settings.queue_pictures} pictures may wait (queue_pictures)."
             raise Busy(sentence, retry_after=full.retry_after) from full
 
-    async def _ready(self) -> AnyEngine:
-        """Requests that come before torch is imported wait for it."""
+    async def _await_engine(self) -> AnyEngine:
+        """Return the engine; wait for it if torch is not imported yet. Raises NotReady."""
         if self._engine.done() and self._engine.exception() is None:
             return self._engine.result()
         self._wanted.set()
         waiting: Awaitable[AnyEngine] = asyncio.shield(asyncio.wrap_future(self._engine))
         try:
-            return await asyncio.wait_for(waiting, LOAD_S)
+            return await asyncio.wait_for(waiting, LOAD_TIMEOUT_S)
         except TimeoutError:
             raise _loading() from None
         except NotReady as reason:
             raise type(reason)(reason.detail) from None
 
-    async def _able(self, task: Task, model: str | None) -> list[VersionView]:
-        """Newest first, at least one. A miss looks into the database once before it is an answer."""
-        return self._find(task, model) or await asyncio.to_thread(self.able, task, model)
+    async def _capable_versions(self, task: Task, model: str | None) -> list[VersionView]:
+        """Return capable versions from the snapshot, or if it has none, from the database."""
+        return self._find(task, model) or await asyncio.to_thread(self.capable_versions, task, model)
 
-    def able(self, task: Task, model: str | None) -> list[VersionView]:
-        """As the database has it now: newest first, at least one. Raises NotFound, Conflict, Invalid."""
+    def capable_versions(self, task: Task, model: str | None) -> list[VersionView]:
+        """Return the versions in the database that have a capability, at least one, newest first.
+
+        `model` is a reference that they must match. Raises NotFound, Conflict, Invalid.
+        """
         self.refresh()
-        if found := self._find(task, model):
-            return found
-        raise self._absence(task, model)
+        if versions := self._find(task, model):
+            return versions
+        raise self._no_version(task, model)
 
     def _find(self, task: Task, model: str | None) -> list[VersionView]:
-        named = self._versions if model is None else registry.named(model, self._versions)
-        able = [version for version in named if task.able(version.recipe)]
-        if model is not None and named and not able:
-            sentence = f"{named[0].reference} {task.lack}."
+        """Return the capable versions of the snapshot. Raises Invalid if only incapable ones match `model`."""
+        matching = self._versions if model is None else registry.matching(model, self._versions)
+        capable = [version for version in matching if task.suits(version.recipe)]
+        if model is not None and matching and not capable:
+            sentence = f"{matching[0].reference} {task.refusal}."
             raise Invalid(sentence, code="model_cannot", errors=(FieldError(task.pointer, sentence),))
-        return able
+        return capable
 
-    def _absence(self, task: Task, model: str | None) -> ForgerError:
+    def _no_version(self, task: Task, model: str | None) -> ForgerError:
         name = None if model is None else registry.parse(model)[0]
-        for job in _unfinished():
-            if job.model_name == name or (name is None and task.able(job.recipe)):
+        for job in _unfinished_trainings():
+            if job.model_name == name or (name is None and task.suits(job.recipe)):
                 progress = f"job {job.id} is {job.state} at step {job.step} of {job.total or 'not yet known'}"
                 sentence = f"'{job.model_name}' is still training: {progress}. Ask again when it has succeeded."
                 return Conflict(sentence, code="still_training")
         if model is not None and self._versions:
-            return registry.absent(model)
-        what = "No model can do this yet." if model is None else registry.lack(model)
-        return NotFound(f"{what} POST {link('/jobs')} trains one, with the body {task.train}.", code="no_model")
+            return registry.not_found(model)
+        sentence = "No model can do this yet." if model is None else registry.not_found_sentence(model)
+        return NotFound(f"{sentence} POST {link('/jobs')} trains one, with the body {task.example}.", code="no_model")
 
     def publishing(self) -> AbstractContextManager[None]:
-        """Around all of a publishing. Raises Busy."""
+        """Return the context in which a checkpoint is published. Raises Busy if too many are."""
         return self._publishing.entered()
 
     def export(self, recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
-        """Makes the export of a checkpoint, one at a time, on the caller's thread. Raises NotReady."""
-        engine = self._await()
+        """Export a checkpoint on the caller's thread, one at a time. Raises NotReady."""
+        engine = self._wait_for_engine()
         with self._exporting:
             engine.export(recipe, saved, out, threads=threads)
 
-    def _await(self, seconds: float = LOAD_S) -> AnyEngine:
-        """As `_ready`, for a thread that may block."""
+    def _wait_for_engine(self, seconds: float = LOAD_TIMEOUT_S) -> AnyEngine:
+        """Return the engine as `_await_engine` does, for a thread that may block."""
         self._wanted.set()
         try:
             return self._engine.result(seconds)
@@ -309,7 +325,7 @@ class Inference:
         make = local_engine if self._settings.inference == "local" else remote_engine
         try:
             self._engine.set_result(make(self._settings))
-        except Exception as error:  # whoever waits must be told, whatever it is
+        except Exception as error:  # any error must reach the waiting requests
             self._engine.set_exception(_no_engine(error))
 
     def _watch(self) -> None:
@@ -318,12 +334,12 @@ class Inference:
                 self.refresh()
             except SQLAlchemyError as error:  # the database may be restarting: the next round tries again
                 log.warning("model_snapshot_failed", error=str(error))
-            self._stop.wait(REFRESH_S)
+            self._stop.wait(REFRESH_PERIOD_S)
 
 
 def local_engine(settings: Settings) -> AnyEngine:
-    """The one place where API processes and inference workers meet torch."""
-    os.environ.setdefault("GOMP_SPINCOUNT", "0")  # else its threads starve a training process by spinning
+    """Return an engine in this process; nowhere else does an API process or inference worker import torch."""
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")  # otherwise its spinning threads starve a training process
     with uncollected("serving.engine"):
         from serving.engine import Engine
 
@@ -333,6 +349,7 @@ def local_engine(settings: Settings) -> AnyEngine:
 
 
 def remote_engine(settings: Settings) -> AnyEngine:
+    """Return an engine that sends requests to the inference workers."""
     with uncollected("app.services.inference.remote_engine"):
         from app.services.inference.remote_engine import RemoteEngine
 
@@ -343,29 +360,29 @@ def _loading() -> NotReady:
     return NotReady("The engine is still loading.", headers={"Retry-After": "10"})
 
 
-async def _within(deadline: float | None, answer: Awaitable[T]) -> T:
-    """Raises NotReady where a deadline passes."""
-    if deadline is None:
-        return await answer
+async def _with_deadline(deadline_s: float | None, reply: Awaitable[T]) -> T:
+    """Await a reply. Raises NotReady after the deadline."""
+    if deadline_s is None:
+        return await reply
     try:
-        return await asyncio.wait_for(answer, deadline)
+        return await asyncio.wait_for(reply, deadline_s)
     except TimeoutError:
         sentence = (
-            f"No inference worker answered within {deadline:g} s (deadline_s). "
+            f"No inference worker answered within {deadline_s:g} s (deadline_s). "
             "Start one with `forger serve --only inference`, or ask for less."
         )
         raise NotReady(sentence, code="no_answer", headers={"Retry-After": "5"}) from None
 
 
 def _no_engine(error: Exception) -> NotReady:
-    """A host without torch is one on purpose; anything else is a fault."""
+    """Return the error of an engine that did not start; a missing torch is intended and no fault."""
     if isinstance(error, ModuleNotFoundError) and error.name == "torch":
         log.info("no_engine", reason="torch is not installed")
-        return NoEngine(WITHOUT_TORCH)
+        return NoEngine(NO_TORCH)
     log.exception("engine_did_not_start")
     return NotReady(f"The engine did not start: {error}.")
 
 
-def _unfinished() -> list[JobView]:
-    """The newest hundred of each state, the nearest to their end first."""
-    return [job for state in _STILL for job in lifecycle.list_jobs(limit=100, state=state, kind=TRAIN)[0]]
+def _unfinished_trainings() -> list[JobView]:
+    """Return the newest hundred trainings of each state, in the order of _UNFINISHED."""
+    return [job for state in _UNFINISHED for job in lifecycle.list_jobs(limit=100, state=state, kind=TRAIN)[0]]

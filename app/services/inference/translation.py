@@ -1,4 +1,4 @@
-"""Prepare a picture for the network, and join its answer with the alpha channel; /translate and jobs share it."""
+"""Prepare a picture for translation, and join the result with its alpha channel; /translate and jobs use it."""
 
 import math
 from typing import Any
@@ -12,64 +12,69 @@ from models.spec.games import Paired
 from models.spec.recipe import Recipe
 
 Array = NDArray[Any]
-OPAQUE = 128
-"""alpha from which on a pixel is no part of a hole"""
-FAR = 2
-"""times that a picture's shorter side may be from that of the pictures that were learned from, either way"""
+OPAQUE_ALPHA = 128
+"""least alpha of a pixel outside of a hole, of 0 to 255"""
+MAX_SCALE_RATIO = 2
+"""ratio of a picture's shorter side to that of the training pictures, in either direction, without a note"""
 
 
 def channels_of(recipe: Recipe) -> int:
+    """Return the number of colour channels of the recipe's pictures."""
     channels: int = getattr(recipe.data, "channels", 3)
     return channels
 
 
 def require_room(image: Array, recipe: Recipe, model: str, limit: int) -> None:
-    """Bound what is made on the way as what comes in. Raises Invalid."""
+    """Raise Invalid if the picture that the network makes is larger than `limit` pixels."""
     height, width = recipe.canvas(*image.shape[:2])
     if height * width > limit:
-        makes = (
+        reason = (
             f"makes pictures {recipe.upscaling} times larger"
             if recipe.upscaling > 1
             else f"works on sides that are multiples of {recipe.side_multiple}"
         )
         sentence = (
-            f"{model} {makes}, and {width} x {height} is more than {limit} pixels (max_pixels). Send a smaller picture."
+            f"{model} {reason}, and {width} x {height} is more than {limit} pixels (max_pixels). "
+            "Send a smaller picture."
         )
         raise _refused(sentence, "too_many_pixels")
 
 
-def parted(image: Array, recipe: Recipe, model: str) -> tuple[Array, Array | None]:
-    """What the network is shown, and the alpha that goes around it. Raises Invalid."""
+def split_alpha(image: Array, recipe: Recipe, model: str) -> tuple[Array, Array | None]:
+    """Split a picture [h, w, c] into the network's input and the alpha channel to join later, if there is one.
+
+    A model that fills holes gets the hole as another channel instead. Raises Invalid if it needs a hole and has none.
+    """
     colour, alpha = np.split(image, [channels_of(recipe)], axis=2)
     if not recipe.fills_holes:
         return colour, alpha if alpha.size else None
-    hole = np.where(alpha < OPAQUE, 255, 0).astype(np.uint8)
+    hole = np.where(alpha < OPAQUE_ALPHA, 255, 0).astype(np.uint8)
     if hole.any():
         return np.concatenate([colour, hole], axis=2), None
     if isinstance(recipe.game, Paired) and recipe.game.mask == "random":
-        sentence = f"{model} fills holes: make what it shall paint transparent, in a PNG, WebP or TIFF."
+        sentence = f"{model} fills holes: make the area to fill transparent, in a PNG, WebP or TIFF."
         raise _refused(sentence, "no_hole")
     return colour, None
 
 
-def joined(made: Array, alpha: Array | None) -> Array:
-    """What was transparent is transparent again."""
+def join_alpha(translated: Array, alpha: Array | None) -> Array:
+    """Return the translated picture with the alpha channel of its source, resized if necessary."""
     if alpha is None:
-        return made
-    height, width, _ = made.shape
+        return translated
+    height, width, _ = translated.shape
     if alpha.shape[:2] != (height, width):
         alpha = np.asarray(Image.fromarray(alpha[..., 0]).resize((width, height), Image.Resampling.BICUBIC))[..., None]
-    return np.concatenate([made, alpha], axis=2)
+    return np.concatenate([translated, alpha], axis=2)
 
 
 def notes(image: Array, recipe: Recipe) -> list[str]:
-    """A sentence where a picture is of another scale than those that were learned from.
+    """Return a sentence if the picture's scale differs much from that of the training pictures.
 
-    An enlarging model is shown pictures that are so many times smaller.
+    The inputs of an enlarging model are smaller than the training pictures by its factor.
     """
     learned = getattr(recipe.data, "prepared_side", 0) // recipe.upscaling
     short = min(image.shape[:2])
-    if not learned or (learned <= FAR * short and short <= FAR * learned):
+    if not learned or (learned <= MAX_SCALE_RATIO * short and short <= MAX_SCALE_RATIO * learned):
         return []
     times = max(short, learned) / min(short, learned)
     relation = "larger" if short > learned else "smaller"

@@ -1,8 +1,8 @@
-"""Working files in a job's folder: every name carries its attempt's fence, so no attempt touches a later one's.
+"""Working files in a job's folder, whose names contain the fence of the attempt that wrote them.
 
-An attempt may be suspended at any line and go on when another has long taken its place. What it removes then must be
-nobody's. A name of a fence below its own that no row named while it held the job is such a name: only the attempt of
-that fence could have recorded it, and that one is fenced out.
+An attempt may be suspended at any line and continue after another one has taken its place, so it may only remove files
+that nobody needs. A file of an earlier fence that no row named while the attempt held the job is not needed: only the
+attempt of that fence could record it, and that attempt is fenced out.
 """
 
 import re
@@ -18,29 +18,32 @@ _FENCE = re.compile(r"-a(\d+)[.-]")
 
 
 class FilesLost(Exception):
-    """Files that the attempt works with are gone: it is lost, and the job goes on with another."""
+    """The error that an attempt's working files are gone: the attempt is lost, and the job goes on with another."""
 
 
 @contextmanager
 def scratch(folder: Path, purpose: str, fence: int) -> Iterator[Path]:
-    """Yield a folder for the time of the block. One that is left behind is for `sweep`.
+    """Yield a temporary folder, removed when the block ends; `sweep` removes it if the process dies.
 
-    Raises FilesLost where the folder vanished, whatever that made fail.
+    Raises FilesLost in place of any error of the block if the folder has vanished.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f"{purpose}-a{fence}-", dir=folder))
+    temporary = Path(tempfile.mkdtemp(prefix=f"{purpose}-a{fence}-", dir=folder))
     try:
-        yield made
+        yield temporary
     except Exception as error:
-        if made.is_dir():
+        if temporary.is_dir():
             raise
         raise FilesLost(f"The working files of attempt {fence} vanished: {error}") from error
     finally:
-        remove(made, fence)
+        remove(temporary, fence)
 
 
 def sweep(folder: Path, fence: int, named: Collection[str]) -> None:
-    """Remove what attempts before `fence` left and no row names; `named` was read while `fence` held the job."""
+    """Remove files of attempts before `fence` that are not `named`.
+
+    `named` are the files that rows name, read while `fence` held the job.
+    """
     for path in list(folder.iterdir()) if folder.is_dir() else []:
         written_by = _fence(path)
         if written_by is not None and written_by < fence and path.name not in named:
@@ -48,7 +51,7 @@ def sweep(folder: Path, fence: int, named: Collection[str]) -> None:
 
 
 def remove(path: Path, fence: int) -> None:
-    """Remove a file or folder that attempt `fence` or one before it wrote. Raises ValueError for any other."""
+    """Remove a file or folder that attempt `fence` or an earlier one wrote. Raises ValueError for any other."""
     written_by = _fence(path)
     if written_by is None or written_by > fence:
         raise ValueError(f"Attempt {fence} may not remove {path.name}.")
@@ -59,13 +62,13 @@ def remove(path: Path, fence: int) -> None:
 
 
 def _fence(path: Path) -> int | None:
-    """The fence of the attempt that wrote it; None where the name carries none."""
-    found = _FENCE.search(path.name)
-    return None if found is None else int(found[1])
+    """Return the fence of the attempt that wrote the file; None if its name has none."""
+    match = _FENCE.search(path.name)
+    return None if match is None else int(match[1])
 
 
 def remove_files(job_id: str) -> None:
-    """Remove checkpoints and logs of a job that was deleted."""
+    """Remove the folder and the logs of a job that was deleted."""
     settings = get_settings()
     shutil.rmtree(settings.checkpoints(job_id), ignore_errors=True)
     for log_file in settings.logs.glob(f"{job_id}-*.log"):

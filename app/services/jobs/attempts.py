@@ -1,7 +1,7 @@
-"""The writes of one attempt to its job's row: claim, renew, record, end. Each is refused once it is fenced out.
+"""The writes of one attempt to its job's row: claim, renew, record and end.
 
-Every write names the fence that `claim` gave out; once another attempt holds the job, or it has
-ended, the write changes nothing and raises FencedOut.
+Every write names the fence that `claim` returned. Once another attempt holds the job, or the job has ended, the write
+changes nothing and raises FencedOut.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,11 +28,11 @@ from forger.wire import JobState
 from models.spec.recipe import Recipe
 from models.spec.resolve import with_steps
 
-FRUITLESS_LIMIT = 3
-"""attempts in a row that their runner lost, after which a job that does not get on is given up"""
-ABANDONED_LIMIT = 10
-"""the same, of attempts lost with their worker: that may be anybody's doing, but a job must not kill hosts for ever"""
-_STOPPED = {
+MAX_RUNNER_LOSSES = 3
+"""attempts in a row whose runner died before a new checkpoint; after so many the job fails"""
+MAX_WORKER_LOSSES = 10
+"""the same for attempts whose worker died; the job may be innocent, but it must not kill hosts for ever"""
+_STATE_AFTER_STOP = {
     JobState.RUNNING: JobState.QUEUED,
     JobState.PAUSING: JobState.PAUSED,
     JobState.CANCELLING: JobState.CANCELLED,
@@ -48,16 +48,18 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Reported:
-    """The values at a step, by the names of their curves, and a picture of that moment as PNG, if one was drawn."""
+class StepReport:
+    """The curves' values at a step, and a sample sheet if one was drawn then."""
 
     step: int
     values: Mapping[str, float | None]
+    """by the curves' names"""
     sample: bytes | None = None
+    """PNG"""
 
 
 def claim(job_id: str, owner: str) -> Claim | None:
-    """None when the job is not waiting: someone else has it, or it was paused, cancelled or finished."""
+    """Claim a queued job. Return None if it is not queued: another attempt has it, or it was paused or has ended."""
     with unit_of_work() as session:
         moved = rows.move(
             session,
@@ -74,11 +76,10 @@ def claim(job_id: str, owner: str) -> Claim | None:
         return None if row is None else Claim(job_id, row.fence)
 
 
-def renew(job_id: str, fence: int, step: int, left_s: float | None, silent_s: float = 0.0) -> JobState:
-    """Extend the lease and note the progress; answer the state, which may ask to pause or cancel.
+def renew(job_id: str, fence: int, step: int, eta_s: float | None, silent_s: float = 0.0) -> JobState:
+    """Extend the lease, record the progress and return the job's state, which may request a pause or cancellation.
 
-    `left_s` is what the attempt has yet to go, where it is known; `silent_s` is the time since the runner's last
-    heartbeat.
+    `eta_s` is the seconds until the end, None if unknown; `silent_s` is the seconds since the runner's last heartbeat.
     """
     lease = epoch_now() + get_settings().lease_s
     with unit_of_work() as session:
@@ -88,14 +89,14 @@ def renew(job_id: str, fence: int, step: int, left_s: float | None, silent_s: fl
             fence,
             lease_expires=lease,
             heartbeat_at=epoch_now() - silent_s,
-            step=rows.no_less(step),
-            eta_s=left_s,
+            step=rows.at_least(step),
+            eta_s=eta_s,
         )
-        return JobState(_held(session, job_id).state)
+        return JobState(_locked_row(session, job_id).state)
 
 
-def held(job_id: str, fence: int) -> JobView:
-    """The job, if the attempt still holds it."""
+def current_job(job_id: str, fence: int) -> JobView:
+    """Return the job. Raises FencedOut if the attempt no longer holds it."""
     with unit_of_work(read_only=True) as session:
         row = rows.find(session, job_id)
         if row is None or row.fence != fence or row.state not in ACTIVE:
@@ -104,57 +105,58 @@ def held(job_id: str, fence: int) -> JobView:
 
 
 def elapsed_s(job_id: str) -> float:
-    """Seconds since the job first started, by the database's clock, which noted that."""
+    """Return the seconds since the job's first attempt started, by the database's clock."""
     with unit_of_work(read_only=True) as session:
         return rows.elapsed_s(session, job_id)
 
 
-def settle_numerics(job_id: str, fence: int, numerics: Mapping[str, Any]) -> dict[str, Any]:
-    """The first attempt's numerics stay the job's; every attempt gets those back."""
+def agree_numerics(job_id: str, fence: int, numerics: Mapping[str, Any]) -> dict[str, Any]:
+    """Store the first attempt's numerics in the job, and return the stored ones to every attempt."""
     with unit_of_work() as session:
         rows.write(session, job_id, fence)
-        stored = _held(session, job_id).numerics
+        stored = _locked_row(session, job_id).numerics
         if stored is None:
             stored = dict(numerics)
             rows.write(session, job_id, fence, numerics=stored)
         return stored
 
 
-def settle_budget(job_id: str, fence: int, steps: int) -> Recipe:
-    """The steps that fit into the minutes of the recipe's budget: the job's for good, and said in an event."""
+def fix_budget(job_id: str, fence: int, steps: int) -> Recipe:
+    """Replace the minutes of the recipe's budget by the steps that fit into them, with an event; return the recipe."""
     with unit_of_work() as session:
         rows.write(session, job_id, fence)
-        spec = read_spec(_held(session, job_id).spec)
-        whole = with_steps(spec.recipe, steps)
+        spec = read_spec(_locked_row(session, job_id).spec)
+        recipe = with_steps(spec.recipe, steps)
         minutes = spec.recipe.budget.minutes
         span = "1 minute is" if minutes == 1 else f"{minutes:g} minutes are"
         sentence = f"At the pace measured here {span} {steps} steps; these are the budget from now on."
-        told = {"minutes": minutes, "steps": steps, "message": sentence}
-        changed = spec.model_copy(update={"recipe": whole})
-        rows.write(session, job_id, fence, ("budget", told), spec=changed.stored(), total=steps)
-        return whole
+        event = {"minutes": minutes, "steps": steps, "message": sentence}
+        fixed = spec.model_copy(update={"recipe": recipe})
+        rows.write(session, job_id, fence, ("budget", event), spec=fixed.to_json(), total=steps)
+        return recipe
 
 
 def record_best(job_id: str, fence: int, step: int, metric: str, value: float) -> None:
-    """The checkpoint of `step`, recorded already or next, is the best so far by `metric`: it will not be pruned.
+    """Record that the checkpoint of `step` is the best so far by `metric`, so that it is not pruned.
 
-    A resumed training tells it again; only what is new is an event.
+    The checkpoint may be recorded before or after. A resumed training reports the same best again; only a new one is
+    an event.
     """
     best = {"step": step, "metric": metric, "value": value}
     with unit_of_work() as session:
         rows.write(session, job_id, fence)
-        if _held(session, job_id).best != best:
+        if _locked_row(session, job_id).best != best:
             rows.write(session, job_id, fence, ("best", best), best=best)
 
 
 def record_health(job_id: str, fence: int, health: Mapping[str, Any]) -> None:
-    """What the newest evaluation shows. It is an event where trouble is over; its beginning was told."""
+    """Record what the newest evaluation shows. Add an event if trouble is over: its beginning was one already."""
     with unit_of_work() as session:
         rows.write(session, job_id, fence)
-        before = _held(session, job_id).health or {}
+        before = _locked_row(session, job_id).health or {}
         over = health["state"] == "healthy" and before.get("state") == "troubled"
-        told: list[Entry] = [("health", {**health, "kind": "recovered"})] if over else []
-        rows.write(session, job_id, fence, *told, health=dict(health))
+        entries: list[Entry] = [("health", {**health, "kind": "recovered"})] if over else []
+        rows.write(session, job_id, fence, *entries, health=dict(health))
 
 
 def record_event(job_id: str, fence: int, type_: str, data: Mapping[str, Any]) -> None:
@@ -163,35 +165,35 @@ def record_event(job_id: str, fence: int, type_: str, data: Mapping[str, Any]) -
 
 
 def rewind(job_id: str, fence: int, step: int) -> None:
-    """Forgets what was recorded past `step`, where this attempt goes on."""
+    """Delete everything that was recorded after `step`, from which this attempt goes on."""
     with unit_of_work() as session:
         rows.write(session, job_id, fence, ("rewound", {"to_step": step}), step=step, eta_s=None)
-        best = _held(session, job_id).best
+        best = _locked_row(session, job_id).best
         if best is not None and best["step"] > step:
             rows.write(session, job_id, fence, best=None)
-        health = _held(session, job_id).health
+        health = _locked_row(session, job_id).health
         if health is not None and health["step"] > step:
             rows.write(session, job_id, fence, health=None)
-        files.rewind(session, job_id, step)
+        files.delete_after(session, job_id, step)
 
 
-def record_reports(job_id: str, fence: int, reports: Sequence[Reported]) -> None:
-    """Several at once, in the order in which they were made: all of them, or none where the attempt is fenced out.
+def record_reports(job_id: str, fence: int, reports: Sequence[StepReport]) -> None:
+    """Record reports, oldest first, in one transaction. Raises FencedOut and records none if the attempt is fenced out.
 
-    The job's step does not go back: a heartbeat may have told of a later one meanwhile.
+    The job's step is never lowered: a heartbeat may have recorded a later one meanwhile.
     """
     store = Store(get_settings().artifacts)
     sha256s = [None if report.sample is None else store.put_bytes(report.sample) for report in reports]
     with unit_of_work() as session:
         rows.write(session, job_id, fence)
         points.put(session, job_id, [(report.step, report.values) for report in reports])
-        told: list[Entry] = []
+        entries: list[Entry] = []
         for report, sha256 in zip(reports, sha256s, strict=True):
-            told.append(("metrics", {"step": report.step, "values": dict(report.values)}))
+            entries.append(("metrics", {"step": report.step, "values": dict(report.values)}))
             if report.sample is not None:
                 artifact = _put_sample(session, job_id, report.step, sha256=sha256, size=len(report.sample))
-                told.append(("sample", {"step": report.step, "artifact": artifact}))
-        rows.write(session, job_id, fence, *told, step=rows.no_less(reports[-1].step))
+                entries.append(("sample", {"step": report.step, "artifact": artifact}))
+        rows.write(session, job_id, fence, *entries, step=rows.at_least(reports[-1].step))
 
 
 def _put_sample(session: Session, job_id: str, step: int, **file: Any) -> str:
@@ -200,16 +202,16 @@ def _put_sample(session: Session, job_id: str, step: int, **file: Any) -> str:
 
 
 def record_checkpoint(job_id: str, fence: int, step: int, file: str, sha256: str, size: int) -> None:
-    """Record `file`, a name in the job's folder, and drop older ones beyond the number kept, but never the best."""
+    """Record a checkpoint, `file` in the job's folder; keep the newest keep_checkpoints and the best, no others."""
     settings = get_settings()
     with unit_of_work() as session:
-        told = ("checkpoint", {"step": step, "sha256": sha256})
-        rows.write(session, job_id, fence, told, step=rows.no_less(step))
+        event = ("checkpoint", {"step": step, "sha256": sha256})
+        rows.write(session, job_id, fence, event, step=rows.at_least(step))
         if step > files.newest_step(session, job_id):
-            rows.write(session, job_id, fence, **rows.GOT_ON)
+            rows.write(session, job_id, fence, **rows.RESET_LOSSES)
         before = files.checkpoint_files(session, job_id)
         files.put_checkpoint(session, job_id, step=step, file=file, sha256=sha256, size=size, attempt=fence)
-        best = (_held(session, job_id).best or {}).get("step")
+        best = (_locked_row(session, job_id).best or {}).get("step")
         old = files.checkpoints(session, job_id)[settings.keep_checkpoints :]
         files.drop_checkpoints(session, [row.id for row in old if row.step != best])
         dropped = before - files.checkpoint_files(session, job_id)
@@ -218,7 +220,7 @@ def record_checkpoint(job_id: str, fence: int, step: int, file: str, sha256: str
 
 
 def sweep_files(job_id: str, fence: int) -> None:
-    """Remove what earlier attempts left in the job's folder: checkpoints that no row names, unfinished files."""
+    """Remove files of earlier attempts from the job's folder: checkpoints that no row names, and unfinished files."""
     with unit_of_work() as session:
         rows.write(session, job_id, fence)
         named = files.checkpoint_files(session, job_id)
@@ -226,12 +228,12 @@ def sweep_files(job_id: str, fence: int) -> None:
 
 
 def recorded_checkpoints(job_id: str) -> list[CheckpointView]:
-    """Newest first."""
+    """Return the job's checkpoints, newest first."""
     with unit_of_work(read_only=True) as session:
         return [views.checkpoint(row) for row in files.checkpoints(session, job_id)]
 
 
-def succeed(
+def finish_training(
     job_id: str,
     fence: int,
     export: Path,
@@ -242,17 +244,17 @@ def succeed(
     provenance: Mapping[str, Any] | None = None,
     reason: tuple[str, str] | None = None,
 ) -> str:
-    """Stores the export, registers it as a model version and ends the job. Answers name@version.
+    """Store the export, register it as a model version, end the job, and return name@version.
 
-    `step` is that of the checkpoint exported, `figures` what was measured there. The card gets them, or else the
-    report's values of that step, and the artifact id of its sample. `reason`, code and sentence, is why the job ended
-    before its budget did.
+    `step` is the step of the exported checkpoint, `figures` its measured figures. The version's card gets the figures,
+    or the last report's values if there are none, and the artifact id of the last sample. `reason`, a code and a
+    sentence, says why the job ended before its budget was used up.
     """
     size = export.stat().st_size
     sha256 = Store(get_settings().artifacts).put_file(export)
     with unit_of_work() as session:
         rows.write(session, job_id, fence)
-        job = _held(session, job_id)
+        job = _locked_row(session, job_id)
         files.put_artifact(
             session,
             job_id,
@@ -263,7 +265,7 @@ def succeed(
             size=size,
             step=step,
         )
-        measured = {"figures": dict(figures)} if figures else {}
+        card_figures = {"figures": dict(figures)} if figures else {}
         version = models.add_version(
             session,
             job.model_name,
@@ -272,7 +274,7 @@ def succeed(
             export_bytes=size,
             recipe=read_spec(job.spec).recipe.model_dump(mode="json"),
             step=step,
-            card={**card, **files.last_report(session, job_id, step), **measured},
+            card={**card, **files.last_report(session, job_id, step), **card_figures},
         )
         model = f"{job.model_name}@{version}"
         result = {"model": model, "export_sha256": sha256, "step": step, "figures": dict(figures)}
@@ -282,7 +284,7 @@ def succeed(
     return model
 
 
-def measured(
+def finish_evaluation(
     job_id: str,
     fence: int,
     figures: Mapping[str, float | None],
@@ -290,12 +292,13 @@ def measured(
     report: bytes,
     picture: bytes | None = None,
 ) -> None:
-    """Ends a job that evaluates. `report` is the whole evaluation as JSON, `picture` a PNG; a model's card gets the
-    figures.
+    """Store the results of an evaluation, note its figures on the evaluated model's card, and end the job.
+
+    `report` is the whole evaluation as JSON, `picture` a PNG.
     """
     store = Store(get_settings().artifacts)
-    left = {("evaluation.json", "application/json"): report, ("evaluation.png", "image/png"): picture}
-    stored = {kind: (store.put_bytes(data), len(data)) for kind, data in left.items() if data is not None}
+    contents = {("evaluation.json", "application/json"): report, ("evaluation.png", "image/png"): picture}
+    stored = {kind: (store.put_bytes(data), len(data)) for kind, data in contents.items() if data is not None}
     result = {"figures": dict(figures), "provenance": dict(provenance)}
     with unit_of_work() as session:
         rows.write(session, job_id, fence)
@@ -310,7 +313,7 @@ def measured(
                 size=size,
                 step=None,
             )
-        spec = read_spec(_held(session, job_id).spec)
+        spec = read_spec(_locked_row(session, job_id).spec)
         if isinstance(spec, Evaluate) and spec.weights.model is not None:
             models.note_evaluation(session, spec.weights.model, {"job": job_id, **result})
         end(session, job_id, fence, JobState.SUCCEEDED, result=result)
@@ -321,61 +324,65 @@ def fail(job_id: str, fence: int, code: str, message: str) -> None:
         end(session, job_id, fence, JobState.FAILED, reason=(code, message))
 
 
-def hold(job_id: str, fence: int, code: str, message: str) -> None:
-    """Pause a job that needs a person: the message says what to do before it is resumed."""
+def pause_with_reason(job_id: str, fence: int, code: str, message: str) -> None:
+    """Pause a job that cannot go on without a person; `message` says what to do before resuming it.
+
+    Cancel it instead if that was requested.
+    """
     with unit_of_work() as session:
         rows.write(session, job_id, fence)
-        cancelled = JobState(_held(session, job_id).state) == JobState.CANCELLING
+        cancelled = JobState(_locked_row(session, job_id).state) == JobState.CANCELLING
         end(session, job_id, fence, JobState.CANCELLED if cancelled else JobState.PAUSED, reason=(code, message))
 
 
-def stopped(job_id: str, fence: int) -> JobState:
-    """End the attempt on request. The row says whether to pause, cancel or queue the job again."""
+def stop(job_id: str, fence: int) -> JobState:
+    """End the attempt as the job's state requests: pause it, cancel it, or queue it again. Return the new state."""
     with unit_of_work() as session:
         rows.write(session, job_id, fence)
-        state = JobState(_held(session, job_id).state)
-        end(session, job_id, fence, _STOPPED[state])
-        return _STOPPED[state]
+        state = JobState(_locked_row(session, job_id).state)
+        end(session, job_id, fence, _STATE_AFTER_STOP[state])
+        return _STATE_AFTER_STOP[state]
 
 
-def lost(job_id: str, fence: int, code: str, message: str) -> JobState:
-    """End an attempt whose runner died. The job is tried again, unless that was fruitless too often."""
-    return _lose(job_id, fence, code, message, "fruitless", FRUITLESS_LIMIT)
+def record_runner_loss(job_id: str, fence: int, code: str, message: str) -> JobState:
+    """End an attempt whose runner died. Queue the job again, or fail it after MAX_RUNNER_LOSSES in a row."""
+    return _record_loss(job_id, fence, code, message, "fruitless", MAX_RUNNER_LOSSES)
 
 
-def abandoned(job_id: str, fence: int, code: str, message: str, *, only_expired: bool = False) -> JobState:
-    """End an attempt that was lost with its worker, its machine or its database: not by its own doing, for all we know.
+def record_worker_loss(job_id: str, fence: int, code: str, message: str, *, only_expired: bool = False) -> JobState:
+    """End an attempt whose worker, machine or database was lost, for which the job is not known to be the cause.
 
-    `only_expired`: unless its lease was renewed meanwhile.
+    Queue the job again, or fail it after MAX_WORKER_LOSSES in a row. With `only_expired`, raise FencedOut if the lease
+    was renewed meanwhile.
     """
-    return _lose(job_id, fence, code, message, "abandoned", ABANDONED_LIMIT, only_expired=only_expired)
+    return _record_loss(job_id, fence, code, message, "abandoned", MAX_WORKER_LOSSES, only_expired=only_expired)
 
 
-def _lose(
+def _record_loss(
     job_id: str, fence: int, code: str, message: str, counter: str, limit: int, *, only_expired: bool = False
 ) -> JobState:
-    """Count the loss. The job keeps its place in the queue, or fails at the limit."""
+    """Count the loss. Queue the job again at its old place, or fail it at the limit."""
     with unit_of_work() as session:
         rows.write(session, job_id, fence, only_expired=only_expired)
-        job = _held(session, job_id)
+        job = _locked_row(session, job_id)
         state, count = JobState(job.state), getattr(job, counter) + 1
-        target = _STOPPED[state]
+        target = _STATE_AFTER_STOP[state]
         if state == JobState.RUNNING and count >= limit:
             target = JobState.FAILED
-            message = f"{message} It was given up after {count} attempts in a row that saved no new checkpoint."
+            message = f"{message} The job failed after {count} attempts in a row that saved no new checkpoint."
         end(session, job_id, fence, target, reason=(code, message), **{counter: count})
         return target
 
 
-def _held(session: Session, job_id: str) -> Job:
-    """The row, after a write has locked it."""
+def _locked_row(session: Session, job_id: str) -> Job:
+    """Return the row, which an earlier write of this transaction has locked."""
     row = rows.find(session, job_id)
     assert row is not None
     return row
 
 
 def end(session: Session, job_id: str, fence: int, target: JobState, **values: Any) -> None:
-    """In the caller's transaction. Raises FencedOut."""
+    """End the attempt and move the job to `target`, in the caller's transaction. Raises FencedOut."""
     legal = ACTIVE & sources(target)
-    if not rows.move(session, job_id, target, source=legal, under=fence, **values):
+    if not rows.move(session, job_id, target, source=legal, under_fence=fence, **values):
         raise FencedOut(f"Attempt {fence} no longer holds {job_id}.")

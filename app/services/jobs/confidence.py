@@ -6,37 +6,37 @@ from functools import lru_cache
 from statistics import fmean, stdev
 
 LEVEL = 0.95
-_HALVINGS = 60
-"""of the angle between 0 and a right one: after these it changes by less than a double tells"""
+_BISECTIONS = 60
+"""bisections of the angle in [0, pi/2]; after these it changes by less than a double's precision"""
 
 
 def interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float] | None:
-    """The confidence interval of the mean, mean ± t · deviation / √n with n - 1 degrees of freedom; None for n < 2.
+    """Return the confidence interval of the mean: mean ± t · deviation / √n, n - 1 degrees of freedom; None for n < 2.
 
     It holds for values that are independent and about normally distributed.
     """
     n = len(values)
     if n < 2:
         return None
-    reach = quantile(level, n - 1) * stdev(values) / math.sqrt(n)
+    half_width = quantile(level, n - 1) * stdev(values) / math.sqrt(n)
     mean = fmean(values)
-    return mean - reach, mean + reach
+    return mean - half_width, mean + half_width
 
 
 @lru_cache(1024)
 def quantile(level: float, degrees: int) -> float:
-    """The t that |T| stays below with probability `level`, in (0, 1), for `degrees` >= 1 of freedom."""
+    """Return the t with P(|T| < t) = `level` in (0, 1), for `degrees` >= 1 of freedom. Raises ValueError."""
     if not (0 < level < 1 and degrees >= 1):
         raise ValueError(f"No quantile of level {level} with {degrees} degrees of freedom.")
     low, high = 0.0, math.pi / 2
-    for _ in range(_HALVINGS):
+    for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        low, high = (middle, high) if _within(middle, degrees) < level else (low, middle)
+        low, high = (middle, high) if _probability_within(middle, degrees) < level else (low, middle)
     return math.sqrt(degrees) * math.tan((low + high) / 2)
 
 
-def _within(angle: float, degrees: int) -> float:
-    """P(|T| < √degrees · tan(angle)), a finite sum: Abramowitz and Stegun 1964, 26.7.3 and 26.7.4."""
+def _probability_within(angle: float, degrees: int) -> float:
+    """Return P(|T| < √degrees · tan(angle)), a finite sum: Abramowitz and Stegun 1964, 26.7.3 and 26.7.4."""
     sine, cosine = math.sin(angle), math.cos(angle)
     odd = degrees % 2
     term = cosine if odd else 1.0

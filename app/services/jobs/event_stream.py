@@ -1,9 +1,9 @@
-"""Stream events to any number of followers: one reader per process polls the log and wakes them all.
+"""Stream events to any number of followers: one reader per process polls the log and wakes all followers.
 
-A follower reads what lies behind it from the database itself, once; from then on it is fed. One that cannot keep up is
-fed no more until it has read on by itself. So each is told every event once and in order, whatever comes between.
-Whatever followers ask of the database goes through two threads, which answer equal questions together: opening many
-streams at once, or the end of a job that many follow, takes little from other requests.
+A follower first reads older events from the database, and then gets new ones from the reader. A follower that falls
+behind gets nothing from the reader until it has read the missed events from the database. So each follower gets every
+event once and in order. The followers' database reads run on two threads, and equal reads run once: opening many
+streams at once, or the end of a job that many follow, hardly delays other requests.
 """
 
 import asyncio
@@ -34,13 +34,13 @@ T = TypeVar("T")
 
 POLL_S = 0.25
 THREADS = 2
-HELD = 1000
-"""events held for a follower that is slow"""
+MAX_PENDING_EVENTS = 1000
+"""events that wait for a slow follower at most"""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """An event, and how it is written for all followers."""
+class WrittenEvent:
+    """An event with its serialised text, which all followers share."""
 
     event: EventView
     text: bytes
@@ -50,108 +50,111 @@ Write = Callable[[EventView], bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a job stands: its state, and the number of its newest event."""
+class LogState:
+    """A job's state, and the number of its newest event."""
 
     state: str
     newest: int
 
-    def over(self, after: int) -> bool:
-        """Whether nothing will come after the event of that number."""
+    def ended(self, after: int) -> bool:
+        """Return whether no event will come after number `after`."""
         return self.state in TERMINAL and self.newest <= after
 
 
 class Follower:
-    """Of one job; `seq` is the newest event it was told."""
+    """One reader of one job's events; `seq` is the number of the last event that it got."""
 
-    def __init__(self, job_id: str, seq: int, write: Write, questions: Coalescer) -> None:
-        self.job_id, self.seq, self._write, self._questions = job_id, seq, write, questions
-        self._fed: deque[Told] = deque()
+    def __init__(self, job_id: str, seq: int, write: Write, reads: Coalescer) -> None:
+        self.job_id, self.seq, self._write, self._reads = job_id, seq, write, reads
+        self._pending: deque[WrittenEvent] = deque()
         self._behind = True
-        self._rung = asyncio.Event()
+        self._wake = asyncio.Event()
 
-    async def news(self, wait_s: float) -> Sequence[Told]:
-        """The events after `seq`, as soon as there are any; none when there were none for so long."""
-        if not self._fed and not self._behind:
-            self._rung.clear()
+    async def next_events(self, wait_s: float) -> Sequence[WrittenEvent]:
+        """Wait for events after `seq` and return them; return none after `wait_s` seconds without any."""
+        if not self._pending and not self._behind:
+            self._wake.clear()
             try:
-                await asyncio.wait_for(self._rung.wait(), wait_s)
+                await asyncio.wait_for(self._wake.wait(), wait_s)
             except TimeoutError:
                 return ()
-        found = await self._read_on() if self._behind else self._take()
-        self.seq = found[-1].event.seq if found else self.seq
-        return found
+        events = await self._read_missed() if self._behind else self._take_pending()
+        self.seq = events[-1].event.seq if events else self.seq
+        return events
 
-    def feed(self, told: Sequence[Told]) -> None:
-        """These come next, after what it was fed before."""
-        self._fed.extend(told)
-        if len(self._fed) > HELD:
-            self.send_back()
-        self._rung.set()
+    def add(self, events: Sequence[WrittenEvent]) -> None:
+        """Add the next events."""
+        self._pending.extend(events)
+        if len(self._pending) > MAX_PENDING_EVENTS:
+            self.fall_behind()
+        self._wake.set()
 
-    def send_back(self) -> None:
-        """To the database, which has more than it was fed."""
-        self._fed.clear()
+    def fall_behind(self) -> None:
+        """Drop the pending events: the follower reads on from the database."""
+        self._pending.clear()
         self._behind = True
-        self._rung.set()
+        self._wake.set()
 
-    def _take(self) -> Sequence[Told]:
-        """Once each, though a reader that looked while events came may have fed some twice."""
-        fed, self._fed = self._fed, deque()
-        fresh: dict[int, Told] = {told.event.seq: told for told in fed if told.event.seq > self.seq}
-        return [fresh[seq] for seq in sorted(fresh)]
+    def _take_pending(self) -> Sequence[WrittenEvent]:
+        """Return the pending events in order, each once: the reader may have added some that were read already."""
+        pending, self._pending = self._pending, deque()
+        new: dict[int, WrittenEvent] = {one.event.seq: one for one in pending if one.event.seq > self.seq}
+        return [new[seq] for seq in sorted(new)]
 
-    async def _read_on(self) -> Sequence[Told]:
-        """It is fed again from the moment at which the last part is read: what comes twice is told once."""
+    async def _read_missed(self) -> Sequence[WrittenEvent]:
+        """Read a part of the missed events. The reader adds new ones meanwhile; `_take_pending` drops doubles."""
         self._behind = False
-        found = await self._questions.ask(_part, self.job_id, self.seq, self._write)
-        self._behind |= len(found) == EVENTS
-        return found
+        events = await self._reads.ask(_read_part, self.job_id, self.seq, self._write)
+        self._behind |= len(events) == EVENTS
+        return events
 
 
-def _part(job_id: str, after: int, write: Write) -> Sequence[Told]:
-    """Return a part of the log, written on the thread that reads it."""
-    return [Told(event, write(event)) for event in lifecycle.events(job_id, after=after, limit=EVENTS)]
+def _read_part(job_id: str, after: int, write: Write) -> Sequence[WrittenEvent]:
+    """Read a part of the log, and serialise it on the same thread."""
+    return [WrittenEvent(event, write(event)) for event in lifecycle.events(job_id, after=after, limit=EVENTS)]
 
 
 @dataclass(slots=True)
 class _Tail:
-    """The end of a job's log as it was last seen; None: it was not looked at yet."""
+    """The followers of a job, and the number of the newest event when the log was last read; None: not read yet."""
 
     seq: int | None = None
     followers: set[Follower] = field(default_factory=set)
 
 
-class Feed:
-    """One per process and event loop. It reads while somebody follows; `write` is called once for each event."""
+class EventStream:
+    """The events of all followed jobs, one object per process and event loop.
+
+    It polls the log while there are followers; `write` serialises an event.
+    """
 
     def __init__(self, write: Write) -> None:
         self._write = write
         self._tails: dict[str, _Tail] = {}
         self._reader: asyncio.Task[Any] | None = None
-        self._questions = Coalescer("feed", THREADS)
+        self._reads = Coalescer("feed", THREADS)
         full = f"{STREAMS} streams of events are open already (streams). Close some, or ask for the events as JSON."
         self._gate = Gate(STREAMS, full, retry_after=5)
 
     def close(self) -> None:
-        self._questions.close()
+        self._reads.close()
 
-    def admitted(self) -> AbstractContextManager[None]:
-        """Around all of a stream. Raises Busy."""
+    def admit(self) -> AbstractContextManager[None]:
+        """Return the context in which a stream is open. Raises Busy if too many are."""
         return self._gate.entered()
 
-    async def standing(self, job_id: str) -> Standing:
-        """Raises NotFound."""
-        return await self._questions.ask(_standing, job_id)
+    async def log_state(self, job_id: str) -> LogState:
+        """Return the state of a job's log. Raises NotFound."""
+        return await self._reads.ask(_log_state, job_id)
 
-    async def ask(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what the call returns, which followers of one job ask for at the same moment."""
-        return await self._questions.ask(call, *args, **kwargs)
+    async def read(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return the result of a database read; equal reads at the same moment run once."""
+        return await self._reads.ask(call, *args, **kwargs)
 
     @contextmanager
     def follow(self, job_id: str, after: int) -> Iterator[Follower]:
-        """For the time of the block, in the event loop."""
-        follower = Follower(job_id, after, self._write, self._questions)
+        """Yield a follower of the events after number `after`. Use it in the event loop."""
+        follower = Follower(job_id, after, self._write, self._reads)
         self._tails.setdefault(job_id, _Tail()).followers.add(follower)
         if self._reader is None or self._reader.done():
             self._reader = asyncio.create_task(self._read())
@@ -165,47 +168,52 @@ class Feed:
 
     async def _read(self) -> None:
         while self._tails:
-            seen = {job_id: tail.seq for job_id, tail in self._tails.items()}
+            last_read = {job_id: tail.seq for job_id, tail in self._tails.items()}
             try:
-                found = await asyncio.to_thread(look, seen)
-                for job_id, (newest, events) in found.items():
+                news = await asyncio.to_thread(read_new_events, last_read)
+                for job_id, (newest, events) in news.items():
                     if job_id in self._tails:
-                        self._tell(self._tails[job_id], newest, [Told(event, self._write(event)) for event in events])
+                        written = [WrittenEvent(event, self._write(event)) for event in events]
+                        self._distribute(self._tails[job_id], newest, written)
             except SQLAlchemyError as error:  # the database may be restarting: the next round tries again
                 log.warning("events_not_read", error=str(error))
-            except Exception:  # the reader outlives it: all followers depend on it
+            except Exception:  # all followers depend on the reader: it must go on
                 log.exception("events_not_told")
             await asyncio.sleep(POLL_S)
 
-    def _tell(self, tail: _Tail, newest: int, told: Sequence[Told]) -> None:
-        """Who follows since before the log was looked at, or misses more than is fed, reads for himself."""
+    def _distribute(self, tail: _Tail, newest: int, events: Sequence[WrittenEvent]) -> None:
+        """Add the events to all followers; let followers read by themselves at the first round or if too many came."""
         first = tail.seq is None
         tail.seq = newest
         for follower in tail.followers:
-            if told and not first:
-                follower.feed(told)
+            if events and not first:
+                follower.add(events)
             elif follower.seq < newest:
-                follower.send_back()
+                follower.fall_behind()
 
 
-def _standing(job_id: str) -> Standing:
+def _log_state(job_id: str) -> LogState:
     with unit_of_work(read_only=True) as session:
-        found = rows.standing(session, job_id)
-    if found is None:
+        state = rows.state_and_newest_event(session, job_id)
+    if state is None:
         raise NotFound(f"There is no job '{job_id}'. GET /jobs lists them.", code="job_not_found")
-    return Standing(*found)
+    return LogState(*state)
 
 
-def look(seen: Mapping[str, int | None]) -> dict[str, tuple[int, list[EventView]]]:
-    """Of the jobs that have news: number of the newest event, and those that were not seen; none where it is many."""
+def read_new_events(last_read: Mapping[str, int | None]) -> dict[str, tuple[int, list[EventView]]]:
+    """Return, for each job with new events, the newest number and the events after `last_read`.
+
+    The events are omitted if there are more than EVENTS, or if `last_read` is None.
+    """
     with unit_of_work(read_only=True) as session:
-        newest = rows.newest_events(session, seen)
-        found = {}
+        newest = rows.newest_events(session, last_read)
+        news = {}
         for job_id, last in newest.items():
-            seq = seen[job_id]
+            seq = last_read[job_id]
             if seq != last:
-                few = seq is not None and last - seq <= EVENTS
-                events = event_log.after(session, job_id, seq or 0, EVENTS) if few else ()
-                told = [views.event(row) for row in events]
-                found[job_id] = told[-1].seq if told else last, told  # more may have come since `newest` was read
-        return found
+                readable = seq is not None and last - seq <= EVENTS
+                events = event_log.after(session, job_id, seq or 0, EVENTS) if readable else ()
+                new = [views.event(row) for row in events]
+                # More events may have been added since `newest` was read.
+                news[job_id] = new[-1].seq if new else last, new
+        return news

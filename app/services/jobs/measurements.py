@@ -1,7 +1,7 @@
-"""Figures of jobs: grouped by how they were measured, ranked, and summarised over seeds.
+"""Figures of jobs: collect them, group them by name and provenance, rank them, and summarise them over seeds.
 
-A figure of a training job stands under the provenance of its watch, those of an evaluate job under its own. Two
-figures are held against each other only where their provenance is the same.
+The provenance of a figure says how it was measured: by the watch of the training or by an evaluate job, on which data,
+with how many samples. Two figures are compared only if their provenance is equal.
 """
 
 import json
@@ -23,12 +23,12 @@ from models.spec.watch import FIGURES, FigureInfo
 
 Json = dict[str, Any]
 Better = Literal["low", "high"]
-PREFIX = "figure/"
-"""of the curves that evaluations inside training draw"""
+FIGURE_CURVE_PREFIX = "figure/"
+"""prefix of the names of the curves that the evaluations during a training write"""
 
 
-class FigureHead:
-    """What is known of a figure by its name and its provenance."""
+class FigureOfProvenance:
+    """A base class with the facts that follow from a figure's name and provenance."""
 
     __slots__ = ()
     name: str
@@ -36,47 +36,51 @@ class FigureHead:
 
     @property
     def title(self) -> str:
-        figure = _catalogued(self.name)
+        """The figure's title in the catalogue, or else its name."""
+        figure = _catalogue_entry(self.name)
         return figure.title if figure else self.name
 
     @property
     def better(self) -> Better | None:
-        """None for a figure of which it is not known."""
-        figure = _catalogued(self.name)
+        """Whether low or high values are better; None if it is unknown."""
+        figure = _catalogue_entry(self.name)
         return figure.better if figure else None
 
     @property
     def told(self) -> str:
         """The provenance in a few words, for a line below a table."""
-        shown = {name: value for name, value in self.provenance.items() if name not in ("by", "data")}
-        plain = {name: value for name, value in shown.items() if value not in (None, "none")}
+        details = {name: value for name, value in self.provenance.items() if name not in ("by", "data")}
+        set_ones = {name: value for name, value in details.items() if value not in (None, "none")}
         by = "while training" if self.provenance.get("by") == "watch" else "evaluated"
-        return ", ".join([by, *(f"{name} {value}" for name, value in plain.items())])
+        return ", ".join([by, *(f"{name} {value}" for name, value in set_ones.items())])
 
     @property
     def citation(self) -> str:
-        """The line to cite it by: what it is, who brought it, on which data, and how it was measured."""
+        """The line to cite the figure by: its title, its paper, the dataset, and how it was measured."""
         return f"{self._cited()}; measured by Forger"
 
     def _cited(self) -> str:
-        figure = _catalogued(self.name)
+        figure = _catalogue_entry(self.name)
         source = f" ({figure.source})" if figure and figure.source else ""
         data = self.provenance.get("data", {}).get("dataset")
         how = self.told.replace("seed ", "evaluation seed ")
-        own = (
+        own_features = (
             " (features of a small network that learned this dataset, not Inception's)" if "features own" in how else ""
         )
-        return f"{self.title}{source}{f' on {data}' if data else ''}; {how}{own}"
+        return f"{self.title}{source}{f' on {data}' if data else ''}; {how}{own_features}"
 
 
-def _catalogued(name: str) -> FigureInfo | None:
-    """That of one direction of a translation is that of both."""
+def _catalogue_entry(name: str) -> FigureInfo | None:
+    """Return the figure's entry in the catalogue; figures of both directions of a translation share one."""
     return FIGURES.get(name.removesuffix("_a2b").removesuffix("_b2a"))
 
 
 @dataclass(frozen=True, slots=True)
-class Measured(FigureHead):
-    """One figure of what `job` had learned at `step`. `source` measured it: the job itself, or one that evaluates."""
+class MeasuredFigure(FigureOfProvenance):
+    """A value of one figure, measured for `job` at `step`.
+
+    `source` is the job that measured it: the training itself, or an evaluate job.
+    """
 
     job: str
     name: str
@@ -91,19 +95,19 @@ class Measured(FigureHead):
 
 
 @dataclass(frozen=True, slots=True)
-class Group(FigureHead):
-    """Figures of one name and one provenance: these may stand in one ranking."""
+class FigureGroup(FigureOfProvenance):
+    """Figures of one name and one provenance, which may be ranked together."""
 
     name: str
     provenance: Json
-    measured: tuple[Measured, ...]
+    measured: tuple[MeasuredFigure, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
-    """A figure of one case over its seeds: mean, sample standard deviation, and 95 % interval of the mean.
+class CaseStatistics:
+    """Statistics of a figure over the seeds of one case: mean, sample standard deviation, 95 % interval of the mean.
 
-    Only the `n` values that were finite count.
+    Only the `n` finite values count. `best` says whether the case has the best mean.
     """
 
     case: str
@@ -115,135 +119,141 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """A figure of every case that has it, in the order of the cases."""
+class FigureSummary:
+    """A figure's statistics of every case that has it, in the order of the cases."""
 
-    group: Group
-    cases: tuple[Spread, ...]
+    group: FigureGroup
+    cases: tuple[CaseStatistics, ...]
 
 
-def of_jobs(session: Session, jobs: Sequence[JobView]) -> list[Measured]:
-    """What is known of training jobs: at their best checkpoint, and by the evaluations of what they learned.
+def of_jobs(session: Session, jobs: Sequence[JobView]) -> list[MeasuredFigure]:
+    """Return the figures of trainings: those of their watches, and those of evaluate jobs.
 
-    Evaluations count only where they measured the step that the job published, of those with one provenance the
-    newest.
+    Evaluations count only if they measured the step that the training published. Of several with one provenance the
+    newest counts.
     """
     by_id = {job.id: job for job in jobs}
-    found = [one for job in jobs for one in _own(session, job)]
+    trained = [one for job in jobs for one in _training_figures(session, job)]
     evaluated = [
         one
         for row in experiments.evaluations(session, by_id)
-        for one in _evaluated(by_id[row.source_job or ""], row.id, row.result or {})
-        if one.step is not None and one.step == _published(by_id[one.job])
+        for one in _evaluation_figures(by_id[row.source_job or ""], row.id, row.result or {})
+        if one.step is not None and one.step == _published_step(by_id[one.job])
     ]
-    last = {(one.job, one.name, key(one.provenance)): one for one in evaluated}
-    return [*found, *last.values()]
+    last = {(one.job, one.name, provenance_key(one.provenance)): one for one in evaluated}
+    return [*trained, *last.values()]
 
 
-def of_job(session: Session, job: JobView) -> list[Measured]:
-    """What one job measured: a training of itself, with the evaluations of what it published; or an evaluation."""
+def of_job(session: Session, job: JobView) -> list[MeasuredFigure]:
+    """Return the figures of one job; for a training, also those of evaluations of the version that it published."""
     if job.kind == TRAIN:
         return of_jobs(session, [job])
     result = job.result
     if result is None:
         return []
-    return _evaluated(job, job.id, {"figures": result.figures, "provenance": result.provenance or {}})
+    return _evaluation_figures(job, job.id, {"figures": result.figures, "provenance": result.provenance or {}})
 
 
-def _published(job: JobView) -> int | None:
+def _published_step(job: JobView) -> int | None:
     return job.result.step if job.result else None
 
 
-def _own(session: Session, job: JobView) -> list[Measured]:
+def _training_figures(session: Session, job: JobView) -> list[MeasuredFigure]:
     figures, step = (job.result.figures, job.result.step) if job.result else ({}, None)
     if not figures and job.best is not None:
         step = int(job.best["step"])
         values = points.at(session, job.id, step)
-        figures = {name.removeprefix(PREFIX): value for name, value in values.items() if name.startswith(PREFIX)}
-    told = (job.result.provenance if job.result else None) or {}
-    provenance = trained(job.recipe) | told
-    return [Measured(job.id, name, value, provenance, job.id, step) for name, value in figures.items()]
+        figures = {
+            name.removeprefix(FIGURE_CURVE_PREFIX): value
+            for name, value in values.items()
+            if name.startswith(FIGURE_CURVE_PREFIX)
+        }
+    reported = (job.result.provenance if job.result else None) or {}
+    provenance = watch_provenance(job.recipe) | reported
+    return [MeasuredFigure(job.id, name, value, provenance, job.id, step) for name, value in figures.items()]
 
 
-def _evaluated(job: JobView, source: str, result: Mapping[str, Any]) -> list[Measured]:
-    """The step is what was measured, and no part of how."""
-    told = dict(result.get("provenance", {}))
-    step = told.pop("step", None)
-    provenance = {**_task(job.recipe), "by": "evaluation", **told}
+def _evaluation_figures(job: JobView, source: str, result: Mapping[str, Any]) -> list[MeasuredFigure]:
+    """Return the figures of an evaluation of `job`. The measured step is no part of the provenance."""
+    reported = dict(result.get("provenance", {}))
+    step = reported.pop("step", None)
+    provenance = {**_task_provenance(job.recipe), "by": "evaluation", **reported}
     figures = result.get("figures", {})
-    return [Measured(job.id, name, value, provenance, source, step) for name, value in figures.items()]
+    return [MeasuredFigure(job.id, name, value, provenance, source, step) for name, value in figures.items()]
 
 
-def trained(recipe: Recipe) -> Json:
-    """What is known beforehand of the provenance of figures measured while training."""
+def watch_provenance(recipe: Recipe) -> Json:
+    """Return the provenance of figures measured during a training, as far as the recipe determines it."""
     samples = {} if recipe.watch is None else {"n_fake": recipe.watch.samples}
-    return {**_task(recipe), "by": "watch", **samples}
+    return {**_task_provenance(recipe), "by": "watch", **samples}
 
 
-def _task(recipe: Recipe) -> Json:
-    """The data, and of a picture made from another what was asked: figures of different tasks are different things."""
+def _task_provenance(recipe: Recipe) -> Json:
+    """Return the data and, if pictures are made from pictures, the task: figures of different tasks differ."""
     game, data = recipe.game, recipe.data
-    asked: Json = {}
+    task: Json = {}
     if game.kind != "synthesis" and data.kind not in ("points", "sequences"):
-        asked = {"game": game.kind}
+        task = {"game": game.kind}
     if isinstance(game, Paired):
-        asked |= game.model_dump(include={"task", "factor", "mask"})
-    return {"data": data.model_dump(mode="json"), **asked}
+        task |= game.model_dump(include={"task", "factor", "mask"})
+    return {"data": data.model_dump(mode="json"), **task}
 
 
-def key(provenance: Mapping[str, Any]) -> str:
-    """The same for the same provenance, whatever the order of its members."""
+def provenance_key(provenance: Mapping[str, Any]) -> str:
+    """Return a string that is equal for equal provenances; the order of the members does not matter."""
     return json.dumps(provenance, sort_keys=True)
 
 
-def grouped(measured: Iterable[Measured]) -> list[Group]:
-    """By name and provenance, in the order of the catalogue of figures, watches before evaluations."""
-    groups: dict[tuple[str, str], list[Measured]] = {}
+def group_figures(measured: Iterable[MeasuredFigure]) -> list[FigureGroup]:
+    """Group figures by name and provenance, in the order of the catalogue of figures, watches before evaluations."""
+    groups: dict[tuple[str, str], list[MeasuredFigure]] = {}
     for one in measured:
-        groups.setdefault((one.name, key(one.provenance)), []).append(one)
-    made = [Group(name, ones[0].provenance, tuple(ones)) for (name, _), ones in groups.items()]
+        groups.setdefault((one.name, provenance_key(one.provenance)), []).append(one)
+    result = [FigureGroup(name, ones[0].provenance, tuple(ones)) for (name, _), ones in groups.items()]
     order = {name: place for place, name in enumerate(FIGURES)}
-    return sorted(made, key=lambda group: (order.get(group.name, len(order)), group.name, _late(group.provenance)))
+    return sorted(
+        result, key=lambda group: (order.get(group.name, len(order)), group.name, _provenance_order(group.provenance))
+    )
 
 
-def _late(provenance: Mapping[str, Any]) -> tuple[bool, str]:
-    return provenance.get("by") != "watch", key(provenance)
+def _provenance_order(provenance: Mapping[str, Any]) -> tuple[bool, str]:
+    return provenance.get("by") != "watch", provenance_key(provenance)
 
 
-def ranked(group: Group) -> list[Measured]:
-    """The better first; what is not finite last. In the order given where nobody says which way is better."""
+def rank_figures(group: FigureGroup) -> list[MeasuredFigure]:
+    """Sort a group's figures, the best first and the not finite last; keep the order if `better` is unknown."""
     if group.better is None:
         return list(group.measured)
-    return sorted(group.measured, key=lambda one: _worse(one.value, group.better))
+    return sorted(group.measured, key=lambda one: _rank_key(one.value, group.better))
 
 
-def _worse(value: float | None, better: Better | None) -> float:
-    """A key that is smaller the better the value is."""
+def _rank_key(value: float | None, better: Better | None) -> float:
+    """Return a sort key, which is smaller for a better value."""
     if value is None or not math.isfinite(value):
         return math.inf
     return -value if better == "high" else value
 
 
-def summaries(measured: Iterable[Measured], case_of: Mapping[str, str]) -> list[Summary]:
-    """By figure and provenance the spread of each case over its jobs; `case_of` is the case of each job's id."""
-    return [_summary(group, case_of) for group in grouped(measured)]
+def summarise(measured: Iterable[MeasuredFigure], case_of: Mapping[str, str]) -> list[FigureSummary]:
+    """Compute the statistics of each case over its jobs, by figure and provenance; `case_of` maps job ids to cases."""
+    return [_summarise(group, case_of) for group in group_figures(measured)]
 
 
-def _summary(group: Group, case_of: Mapping[str, str]) -> Summary:
+def _summarise(group: FigureGroup, case_of: Mapping[str, str]) -> FigureSummary:
     values: dict[str, list[float]] = {}
     for one in group.measured:
-        own = values.setdefault(case_of[one.job], [])
+        of_case = values.setdefault(case_of[one.job], [])
         if one.value is not None and math.isfinite(one.value):
-            own.append(one.value)
-    means = {case: fmean(own) for case, own in values.items() if own}
-    best = min(means.values(), key=lambda mean: _worse(mean, group.better), default=None) if group.better else None
+            of_case.append(one.value)
+    means = {case: fmean(of_case) for case, of_case in values.items() if of_case}
+    best = min(means.values(), key=lambda mean: _rank_key(mean, group.better), default=None) if group.better else None
     differ = len(set(means.values())) > 1
     order = [case for case in dict.fromkeys(case_of.values()) if case in values]
-    spreads = (_spread(case, values[case], differ and means.get(case) == best) for case in order)
-    return Summary(group, tuple(spreads))
+    statistics = (_statistics(case, values[case], differ and means.get(case) == best) for case in order)
+    return FigureSummary(group, tuple(statistics))
 
 
-def _spread(case: str, values: Sequence[float], best: bool) -> Spread:
+def _statistics(case: str, values: Sequence[float], best: bool) -> CaseStatistics:
     mean = fmean(values) if values else None
     deviation = stdev(values) if len(values) > 1 else None
-    return Spread(case, mean, deviation, confidence.interval(values), len(values), best and mean is not None)
+    return CaseStatistics(case, mean, deviation, confidence.interval(values), len(values), best and mean is not None)

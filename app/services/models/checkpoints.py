@@ -1,4 +1,4 @@
-"""Find a checkpoint by its id, verify it, and keep its file for a job that begins from it."""
+"""Find a checkpoint by its id, verify it, and keep its file for another job."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from models.durable import fsync
 
 
 def find(checkpoint_id: str) -> tuple[CheckpointView, JobView]:
-    """The checkpoint and its job. Raises NotFound."""
+    """Return the checkpoint and its job. Raises NotFound."""
     with unit_of_work(read_only=True) as session:
         row = files.checkpoint(session, checkpoint_id) if is_id("ckpt", checkpoint_id) else None
         job = None if row is None else rows.find(session, row.job_id)
@@ -28,7 +28,7 @@ def find(checkpoint_id: str) -> tuple[CheckpointView, JobView]:
 
 
 def of_version(version: VersionView) -> tuple[CheckpointView, JobView]:
-    """The checkpoint that a model's version was made of, and its job. Raises NotFound."""
+    """Return the checkpoint from which a model's version was exported, and its job. Raises NotFound."""
     with unit_of_work(read_only=True) as session:
         job = None if version.job_id is None else rows.find(session, version.job_id)
         kept = [] if job is None else files.checkpoints(session, job.id)
@@ -38,16 +38,16 @@ def of_version(version: VersionView) -> tuple[CheckpointView, JobView]:
         return views.checkpoint(row), views.job(job)
 
 
-def hold(checkpoint: CheckpointView, job_id: str, target: Path) -> None:
-    """A second name for the file, so that it stays when its job drops it; verified, and durable. Raises Conflict."""
+def keep(checkpoint: CheckpointView, job_id: str, target: Path) -> None:
+    """Link the checkpoint's file to `target`, so that it stays when its job removes it. Raises Conflict."""
     source = get_settings().checkpoints(job_id) / checkpoint.file
-    if (how := link(source, checkpoint.sha256, target)) is not None:
+    if (how := link_verified(source, checkpoint.sha256, target)) is not None:
         sentence = f"The file of checkpoint {checkpoint.id} (step {checkpoint.step}) is {how}; take another checkpoint."
         raise Conflict(sentence, code="checkpoint_damaged")
 
 
-def link(source: Path, sha256: str, target: Path) -> str | None:
-    """A second name for a file, verified, and durable; or what is wrong with it."""
+def link_verified(source: Path, sha256: str, target: Path) -> str | None:
+    """Link a file to `target` durably and verify it. Return None, or what is wrong: "missing" or "damaged"."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         _link(source, target)
@@ -61,7 +61,7 @@ def link(source: Path, sha256: str, target: Path) -> str | None:
 
 
 def _link(source: Path, target: Path) -> None:
-    """A hard link, or a copy where the file system has none."""
+    """Make a hard link, or a copy if the file system has no hard links."""
     try:
         os.link(source, target)
     except FileNotFoundError:
@@ -71,7 +71,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Whole or not at all."""
+    """Copy a file durably; on an error remove the incomplete copy."""
     try:
         shutil.copyfile(source, target)
         with target.open("rb") as copy:

@@ -1,4 +1,4 @@
-"""Published models: names with numbered versions."""
+"""Publish, find, rebuild and delete models: names with numbered versions."""
 
 import re
 import shutil
@@ -24,48 +24,48 @@ from app.services.views import CheckpointView, JobView, VersionView
 from models.spec.recipe import Recipe
 from models.spec.wording import listed, unknown
 
-__all__ = ["VersionView", "delete", "find", "publish", "versions", "versions_but"]
+__all__ = ["VersionView", "delete", "find", "publish", "versions", "versions_since"]
 
 
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
-PASSING = ("rolled_back", "checkpoint_damaged")
-"""kinds of health events that say nothing of the pictures"""
-Mark = tuple[int, int]
-"""of a state of things: another one as soon as a version was added or withdrawn"""
+NON_PICTURE_TROUBLE = ("rolled_back", "checkpoint_damaged")
+"""kinds of health events that do not concern the pictures"""
+ChangeMark = tuple[int, int]
+"""a value that changes whenever a version is added or deleted"""
 
 
 class Exporter(Protocol):
-    """Makes the export `out` of the checkpoint `saved`."""
+    """A function that exports the checkpoint `saved` to the file `out`."""
 
     def __call__(self, recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None: ...
 
 
 def versions() -> list[VersionView]:
-    """Every version, newest first."""
+    """Return every version, newest first."""
     with unit_of_work(read_only=True) as session:
         return [views.version(row) for row in rows.versions(session)]
 
 
-def versions_but(seen: Mark | None) -> tuple[Mark, list[VersionView] | None]:
-    """Every version, newest first, and the mark of this state of things; None instead where it is the mark `seen`."""
+def versions_since(known: ChangeMark | None) -> tuple[ChangeMark, list[VersionView] | None]:
+    """Return the current mark and every version, newest first; None in place of them if the mark is still `known`."""
     with unit_of_work(read_only=True) as session:
-        mark = rows.mark(session)
-        return mark, None if mark == seen else [views.version(row) for row in rows.versions(session)]
+        mark = rows.change_mark(session)
+        return mark, None if mark == known else [views.version(row) for row in rows.versions(session)]
 
 
 def find(reference: str) -> VersionView:
-    """Return the version that a reference means, of a name the newest. Raises NotFound."""
+    """Return the version that a reference names; for a name alone the newest. Raises NotFound."""
     with unit_of_work(read_only=True) as session:
         row = rows.find(session, *parse(reference))
     if row is None:
-        raise absent(reference)
+        raise not_found(reference)
     return views.version(row)
 
 
 def parse(reference: str) -> tuple[str, int | None]:
-    """Return the name and the version that a reference names: `name`, its newest (None), or `name@version`.
+    """Split a reference into name and version; the version is None, the newest, if the reference has none.
 
-    0, which no version has, stands for what is no number.
+    Text that is no version number becomes 0, which no version has.
     """
     name, at, number = reference.partition("@")
     if not at:
@@ -73,14 +73,14 @@ def parse(reference: str) -> tuple[str, int | None]:
     return name, int(number) if _VERSION.fullmatch(number) else 0
 
 
-def named(reference: str, versions: Iterable[VersionView]) -> list[VersionView]:
-    """Return those that the reference names: one version, or all of its name."""
+def matching(reference: str, versions: Iterable[VersionView]) -> list[VersionView]:
+    """Return the versions that the reference names: one version, or all of a model."""
     name, number = parse(reference)
     return [version for version in versions if version.name == name and number in (None, version.version)]
 
 
 def family_of(version: VersionView) -> str | None:
-    """Return the family of the job that trained it, while there is one."""
+    """Return the family of the job that trained the version; None if the job was deleted or has none."""
     if version.job_id is None:
         return None
     with unit_of_work(read_only=True) as session:
@@ -88,47 +88,51 @@ def family_of(version: VersionView) -> str | None:
         return None if job is None else job.family
 
 
-def absent(reference: str) -> NotFound:
-    """The error that no model is called so, with the nearest name, or that a model has no such version."""
-    return NotFound(lack(reference), code="no_model")
+def not_found(reference: str) -> NotFound:
+    """Return the error for a reference that names no version."""
+    return NotFound(not_found_sentence(reference), code="no_model")
 
 
-def lack(reference: str) -> str:
-    """Say that no model is called so, or that a model has no such version."""
+def not_found_sentence(reference: str) -> str:
+    """Say that there is no such model, with the nearest name, or that a model has no such version."""
     name, _, number = reference[:80].partition("@")
     with unit_of_work(read_only=True) as session:
-        known = rows.numbers(session)
-    if name in known and number:
-        return f"There is no version '{number}' of '{name}'. There are {listed([str(own) for own in known[name]])}."
-    return unknown(name, known, f"There is no model '{name}'")
+        numbers = rows.numbers(session)
+    if name in numbers and number:
+        present = listed([str(version) for version in numbers[name]])
+        return f"There is no version '{number}' of '{name}'. There are {present}."
+    return unknown(name, numbers, f"There is no model '{name}'")
 
 
 def publish(name: str, checkpoint_id: str, export: Exporter) -> VersionView:
-    """The checkpoint as the next version of that name. Raises NotFound, NoRoom, Conflict where its file is damaged."""
+    """Publish the checkpoint as a model's next version. Raises NotFound, NoRoom, Conflict if its file is damaged."""
     checkpoint, job = checkpoints.find(checkpoint_id)
     admission.require_room()
     with _scratch() as folder:
         saved, out = folder / "checkpoint.pt", folder / "export.safetensors"
-        checkpoints.hold(checkpoint, job.id, saved)
+        checkpoints.keep(checkpoint, job.id, saved)
         export(job.recipe, saved, out, threads=(job.numerics or {}).get("threads", 1))
         sha256, size = Store(get_settings().artifacts).put_file(out), out.stat().st_size
     return _register(name, checkpoint, job, sha256, size)
 
 
 def rebuild(version: VersionView, how: str, export: Exporter) -> None:
-    """Make the damaged or missing export of a version again, of its checkpoint, to the byte. Raises Conflict."""
+    """Export a version again from its checkpoint, because its file is damaged or missing.
+
+    Raises Conflict unless the new file is equal to the byte.
+    """
     with _scratch() as folder:
         saved, out = folder / "checkpoint.pt", folder / "export.safetensors"
         try:
             checkpoint, job = checkpoints.of_version(version)
-            checkpoints.hold(checkpoint, job.id, saved)
+            checkpoints.keep(checkpoint, job.id, saved)
             export(job.recipe, saved, out, threads=(job.numerics or {}).get("threads", 1))
-            remade = sha256_of(out) == version.export_sha256
+            rebuilt = sha256_of(out) == version.export_sha256
         except (NotFound, Conflict, NotReady):
-            remade = False
-        if not remade:
+            rebuilt = False
+        if not rebuilt:
             sentence = (
-                f"The file of {version.reference} is {how}, and no checkpoint is left to make it of: "
+                f"The file of {version.reference} is {how}, and it cannot be exported again from a checkpoint: "
                 "train it again, or put the file back from a backup of FORGER_HOME/artifacts."
             )
             raise Conflict(sentence, code="model_damaged")
@@ -136,14 +140,14 @@ def rebuild(version: VersionView, how: str, export: Exporter) -> None:
 
 
 def delete(name: str, version: int | None = None) -> None:
-    """One version, or all of that name; their numbers are not given again. Raises NotFound."""
+    """Delete one version or all versions of a model; their numbers are not used again. Raises NotFound."""
     store = Store(get_settings().artifacts)
     with unit_of_work() as session:
         removed = rows.remove(session, name, version)
         for sha256 in removed:
-            store.renew(sha256)  # so that whoever draws from it this moment can end
+            store.renew(sha256)  # the sweep spares the file, so that running requests can finish
     if not removed:
-        raise absent(name if version is None else f"{name}@{version}")
+        raise not_found(name if version is None else f"{name}@{version}")
 
 
 def _register(name: str, checkpoint: CheckpointView, job: JobView, sha256: str, size: int) -> VersionView:
@@ -168,26 +172,26 @@ def _register(name: str, checkpoint: CheckpointView, job: JobView, sha256: str, 
             step=checkpoint.step,
             card={**card, **files.last_report(session, job.id, checkpoint.step)},
         )
-        made = rows.find(session, name, version)
-        assert made is not None
-        return views.version(made)
+        row = rows.find(session, name, version)
+        assert row is not None
+        return views.version(row)
 
 
 def _health_at(session: Session, job_id: str, step: int) -> dict[str, Any] | None:
-    """What the job had told of its health by that step; None where it had measured nothing."""
-    told = [event.data for event in events.of_type(session, job_id, "health") if event.data["step"] <= step]
-    last = next((data for data in reversed(told) if data["kind"] not in PASSING), None)
+    """Return the health of the job at a step; None if it had measured nothing by then."""
+    troubles = [event.data for event in events.of_type(session, job_id, "health") if event.data["step"] <= step]
+    last = next((data for data in reversed(troubles) if data["kind"] not in NON_PICTURE_TROUBLE), None)
     if last is not None and last["kind"] != "recovered":
         return {"state": "troubled", **last}
     if (measured := points.last_step(session, job_id, "figure/", step)) is None:
         return None
-    message = f"No trouble was told by step {step}."
+    message = f"No trouble was reported up to step {step}."
     return {"state": "healthy", "kind": None, "step": measured, "message": message}
 
 
 @contextmanager
 def _scratch() -> Iterator[Path]:
-    """A folder for the time of the block. It lies where the sweep finds it if the process dies."""
+    """Yield the path of a temporary folder, which the garbage sweep removes if the process dies."""
     folder = get_settings().checkpoints(new_id("publishing"))
     try:
         yield folder

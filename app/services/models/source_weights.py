@@ -1,4 +1,4 @@
-"""Keep a model's weights in the folder of a job that uses but does not train them."""
+"""Keep a model's weights in the folder of a job that uses them."""
 
 from app.core.errors import Conflict, FieldError, NotFound
 from app.core.settings import get_settings
@@ -8,13 +8,13 @@ from app.services.views import VersionView
 from forger.schemas.specs import Weights
 
 SOURCE_FILE = "subject"
-"""in the folder of a job: the weights that it uses"""
+"""file in a job's folder with the weights that it uses"""
 START_FILE = "start.pt"
-"""in the folder of a training: the weights that it began with"""
+"""file in a training's folder with the weights from which it starts"""
 
 
-def of_model(reference: str) -> VersionView:
-    """By name@version, or by name: the newest. Raises NotFound that points at /model."""
+def find_model(reference: str) -> VersionView:
+    """Return the version that name@version or name, its newest, refers to. Raises NotFound that points at /model."""
     try:
         return registry.find(reference)
     except NotFound as error:
@@ -22,6 +22,7 @@ def of_model(reference: str) -> VersionView:
 
 
 def weights_of(version: VersionView) -> Weights:
+    """Return what a job's spec says about the version's weights."""
     return Weights(
         model=version.reference,
         checkpoint=None,
@@ -31,9 +32,9 @@ def weights_of(version: VersionView) -> Weights:
     )
 
 
-def keep(weights: Weights, job_id: str) -> None:
-    """Put a model's export into the job's folder, so that it stays when the version is deleted. Raises Conflict."""
+def keep_export(weights: Weights, job_id: str) -> None:
+    """Link a model's export into the job's folder, so that it stays when the version is deleted. Raises Conflict."""
     settings = get_settings()
     source, target = Store(settings.artifacts).path(weights.sha256), settings.checkpoints(job_id) / SOURCE_FILE
-    if (how := checkpoints.link(source, weights.sha256, target)) is not None:
+    if (how := checkpoints.link_verified(source, weights.sha256, target)) is not None:
         raise Conflict(f"The file of {weights.model} is {how}: publish it again.", code="model_damaged")

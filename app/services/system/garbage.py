@@ -17,35 +17,35 @@ from app.services.system import home
 log = get_logger(__name__)
 
 GRACE_S = 3600.0
-"""Files come before the row that names them; a younger one may still be waiting for its row."""
+"""age in seconds below which a file stays: files are written before the rows that name them"""
 
 
 def sweep() -> None:
-    """One round. Safe to run in any number of processes at once."""
-    _sweep_files()  # first: on a full disk the rows of the keys can only be removed once there is room
-    idempotency.forget_old()
+    """Run one round. Any number of processes may run it at once."""
+    _sweep_files()  # first, because on a full disk the keys' rows cannot be deleted before there is room
+    idempotency.delete_expired()
 
 
 def _sweep_files() -> None:
     if not home.is_ours():
         log.warning("home_of_another_database", home=str(get_settings().home), consequence="no file is removed")
         return
-    removed = Store(get_settings().artifacts).sweep(_named, older_than_s=GRACE_S)
-    catalog.sweep(GRACE_S)
-    orphans = _without_row()
+    removed = Store(get_settings().artifacts).sweep(_referenced, older_than_s=GRACE_S)
+    catalog.delete_stale_files(GRACE_S)
+    orphans = _job_ids_without_row()
     for job_id in orphans:
         remove_files(job_id)
     if removed or orphans:
         log.info("swept", files=len(removed), folders=len(orphans))
 
 
-def _named(sha256s: Collection[str]) -> set[str]:
+def _referenced(sha256s: Collection[str]) -> set[str]:
     with unit_of_work(read_only=True) as session:
-        return files.named(session, sha256s)
+        return files.referenced(session, sha256s)
 
 
-def _without_row() -> set[str]:
-    """Names of old folders and logs that belong to no job: it was deleted, or never came to be."""
+def _job_ids_without_row() -> set[str]:
+    """Return the ids in old names of folders and logs whose job was deleted or never created."""
     settings = get_settings()
     paths = [*old_entries(settings.checkpoints(""), GRACE_S), *old_entries(settings.logs, GRACE_S)]
     old = {path.name.partition("-")[0] for path in paths}

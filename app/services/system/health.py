@@ -9,6 +9,7 @@ from app.services import queue
 
 
 def database() -> str | None:
+    """Check that the database answers; return None, or a sentence on what is wrong."""
     try:
         with unit_of_work(read_only=True) as session:
             session.execute(text("SELECT count(*) FROM jobs WHERE 1 = 0"))
@@ -19,7 +20,7 @@ def database() -> str | None:
 
 
 def broker() -> str | None:
-    """Also a broker that answers and refuses what a ring needs: its queues must be lists, and it must take a write."""
+    """Check that the broker answers and takes messages; return None, or a sentence on what is wrong."""
     from redis.exceptions import ResponseError
 
     from app.services import broker as transport

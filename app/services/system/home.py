@@ -1,4 +1,4 @@
-"""Tie a home to the database that its files belong to."""
+"""Tie the home folder to the database to which its files belong."""
 
 import os
 import tempfile
@@ -10,40 +10,40 @@ from app.db.repositories import database, files
 from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
 
-FILE = "database"
-"""in the home: the identity of the database whose files are there"""
+IDENTITY_FILE = "database"
+"""file in the home with the identity of the database whose files the home holds"""
 
 
 def is_ours() -> bool:
-    """Whether the files belong to this database.
+    """Return whether the home's files belong to this database; claim an unclaimed home first.
 
-    With DATABASE_URL one home may be brought together with a database that names none of its files. So a home that
-    nobody has taken is taken only while it is empty, or by a database that names something in it.
+    With DATABASE_URL a home may be combined with a database that references none of its files. So a home is only
+    claimed while it is empty, or by a database that references one of its files.
     """
     with unit_of_work(read_only=True) as session:
-        own = database.own(session)
-    path = get_settings().home / FILE
+        identity = database.identity(session)
+    path = get_settings().home / IDENTITY_FILE
     if not path.exists():
-        if not _may_take():
+        if not _may_claim():
             return False
-        _write_once(path, own)
-    return path.read_text() == own
+        _write_once(path, identity)
+    return path.read_text() == identity
 
 
-def _may_take() -> bool:
+def _may_claim() -> bool:
     settings = get_settings()
     stored = set(Store(settings.artifacts).names())
     folders = {folder.name for folder in settings.checkpoints("").glob("*")}
     if not stored and not folders:
         return True
     with unit_of_work(read_only=True) as session:
-        return bool(rows.existing(session, folders) or files.named(session, stored))
+        return bool(rows.existing(session, folders) or files.referenced(session, stored))
 
 
 def _write_once(path: Path, text: str) -> None:
-    """Whole or not at all, and never over what another process wrote."""
+    """Write a file atomically, unless it exists."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{FILE}-") as file:
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{IDENTITY_FILE}-") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

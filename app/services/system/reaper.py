@@ -1,4 +1,4 @@
-"""Background threads of every API and worker process: free expired leases, wake workers, collect garbage."""
+"""Background threads of every API and worker process: free lost attempts, wake workers, collect garbage."""
 
 import threading
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from app.core.logging import get_logger
 from app.core.names import QUEUES
 from app.core.settings import get_settings
 from app.db.repositories import jobs as rows
-from app.db.repositories.jobs import Held
+from app.db.repositories.jobs import ActiveAttempt
 from app.db.session import unit_of_work
 from app.services import queue
 from app.services.jobs import attempts
@@ -19,62 +19,64 @@ from app.services.system import garbage
 
 log = get_logger(__name__)
 
-RINGS_AT_ONCE = 16
-"""A queue may be long; only its head can start soon."""
+RINGS_PER_ROUND = 16
+"""jobs that a round rings for at most: only the head of a queue can start soon"""
 SWEEP_EVERY_S = 900.0
 
 
 def reap() -> None:
-    """One round. Safe to run in any number of processes at once: each change is a conditional UPDATE."""
-    free()
+    """Run one round. Any number of processes may run it at once: each change is a conditional UPDATE."""
+    free_lost_attempts()
     for kind in QUEUES:
         with unit_of_work() as session:
-            due = rows.due_for_ring(session, kind, get_settings().ring_interval_s, RINGS_AT_ONCE)
+            due = rows.due_for_ring(session, kind, get_settings().ring_interval_s, RINGS_PER_ROUND)
         for job_id in due:
             if not queue.ring(job_id, kind):
                 return
 
 
-def free() -> None:
-    """Queue the jobs again whose worker is gone: its lease ran out, or it was a process of this machine and ended.
+def free_lost_attempts() -> None:
+    """Queue jobs again whose lease has expired, or whose worker was a process of this machine and has ended.
 
-    A worker does so before it takes a job: those of its predecessor come before all that waits.
+    A worker calls this before it takes a job, so that the jobs of its predecessor go on first.
     """
     with unit_of_work(read_only=True) as session:
-        held = rows.held(session)
-    for attempt in held:
+        active = rows.active_attempts(session)
+    for attempt in active:
         if attempt.expired:
-            _free(attempt, "The worker that had it stopped answering.")
+            _free_attempt(attempt, "The worker that had it stopped answering.")
         elif owner.gone(attempt.owner):
-            _free(attempt, "The worker that had it ended.")
+            _free_attempt(attempt, "The worker that had it ended.")
 
 
-def _free(attempt: Held, sentence: str) -> None:
+def _free_attempt(attempt: ActiveAttempt, sentence: str) -> None:
     try:
-        state = attempts.abandoned(attempt.job_id, attempt.fence, "worker_lost", sentence, only_expired=attempt.expired)
+        state = attempts.record_worker_loss(
+            attempt.job_id, attempt.fence, "worker_lost", sentence, only_expired=attempt.expired
+        )
     except FencedOut:  # renewed, ended or freed by another process in the meantime
         return
     log.warning("attempt_freed", job=attempt.job_id, attempt=attempt.fence, expired=attempt.expired, state=state)
     queue.ring(attempt.job_id, attempt.kind)
 
 
-def guarded(work: Callable[[], None]) -> None:
-    """Run `work` once. Where the database is restarting, the next round does it."""
+def run_once(work: Callable[[], None]) -> None:
+    """Run `work`; log its errors, because the next round can repair them."""
     try:
         work()
     except (SQLAlchemyError, OSError) as error:
         log.error("reaper_round_failed", error=str(error))
-    except Exception:  # jobs wait for ever where the thread has ended
+    except Exception:  # without this thread jobs could wait for ever
         log.exception("reaper_round_failed")
 
 
 class Reaper:
-    """The threads. `stop` returns once rounds in progress have ended, or after a few seconds."""
+    """The threads of a process. `stop` waits up to a few seconds for running rounds to end."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()
         lease = min(max(get_settings().lease_s / 3, 0.5), 5.0)
-        # Apart, because a sweep of a large home takes long and a lease must be freed in time.
+        # Two threads, because sweeping a large home takes long, and leases must be freed in time.
         self._threads = [
             threading.Thread(target=self._run, args=(reap, lease, lease), name="reaper", daemon=True),
             threading.Thread(target=self._run, args=(garbage.sweep, lease, SWEEP_EVERY_S), name="sweeper", daemon=True),
@@ -94,4 +96,4 @@ class Reaper:
         wait = first_s
         while not self._stop.wait(wait):
             wait = every_s
-            guarded(work)
+            run_once(work)

@@ -31,7 +31,7 @@ def version(client: TestClient) -> registry.VersionView:
     """A checkpoint of a job that ended, published and not yet drawn from."""
     job = make_job(batch_size=next(OTHERS))
     assert attempts.claim(job.id, "tests") is not None
-    attempts.settle_numerics(job.id, 1, {"threads": 1, "device": "cpu"})
+    attempts.agree_numerics(job.id, 1, {"threads": 1, "device": "cpu"})
     record_report(job.id, 1, 3, {"critic": 1.0}, b"a picture of step 3")
     kept = write_checkpoint(job.id, 4)
     attempts.fail(job.id, 1, "internal_error", "It broke.")

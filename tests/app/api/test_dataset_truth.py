@@ -400,14 +400,14 @@ def test_a_dataset_of_an_older_version_trains_to_the_same_bytes(uploads: Uploads
     old_index = files.index.with_name("old-index")
     old_index.write_bytes(old)
     spec = catalog.find(body["name"]).info.spec()
-    seen = inputs.read_data(spec, "train", catalog.Files(files.archive, old_index), lambda: None).images
+    seen = inputs.read_data(spec, "train", catalog.DatasetFiles(files.archive, old_index), lambda: None).images
     assert seen is not None
     assert np.array_equal(seen[0, 0], values[..., 0] >> 8)
     assert np.array_equal(seen[1].permute(1, 2, 0), np.asarray(image))
     (kept,) = [path.name for path in get_settings().prepared.iterdir() if "old-index" in path.name]
     assert kept.endswith("old-index-a-16x16x3-1.npy")
     with pytest.raises(DatasetMissing, match="has no test split"):
-        inputs.read_data(spec, "test", catalog.Files(files.archive, old_index), lambda: None)
+        inputs.read_data(spec, "test", catalog.DatasetFiles(files.archive, old_index), lambda: None)
 
 
 @pytest.mark.parametrize("field", ["fit", "depth", "labels"])

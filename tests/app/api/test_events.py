@@ -97,7 +97,7 @@ def test_events_arrive_while_the_job_lives(server: httpx.Client) -> None:
         record_report(job.id, 1, 5, {"loss": 1.0}, None)
         assert next(arriving) == {"id": "3", "event": "metrics", "data": '{"step":5,"values":{"loss":1.0}}'}
         lifecycle.cancel(job.id)
-        attempts.stopped(job.id, 1)
+        attempts.stop(job.id, 1)
         assert [json.loads(event["data"])["state"] for event in arriving] == ["cancelling", "cancelled"]
 
 

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from app.core.errors import NotReady
 from app.core.settings import get_settings
-from app.services.inference.service import PUBLISHING, Inference
+from app.services.inference.service import MAX_PUBLISHING, Inference
 from app.services.jobs import attempts, lifecycle
 from app.services.views import CheckpointView
 from tests.support.checkpoints import write_checkpoint
@@ -19,7 +19,7 @@ from tests.support.jobs import make_job, record_report
 def checkpoint(client: TestClient) -> Iterator[CheckpointView]:
     job = make_job()
     assert attempts.claim(job.id, "tests") is not None
-    attempts.settle_numerics(job.id, 1, {"threads": 1, "device": "cpu"})
+    attempts.agree_numerics(job.id, 1, {"threads": 1, "device": "cpu"})
     yield write_checkpoint(job.id, 4)
     attempts.fail(job.id, 1, "internal_error", "It broke.")
 
@@ -103,7 +103,7 @@ def test_without_torch_the_answer_is_503(
     def absent(self: object) -> None:
         raise NotReady("The engine did not start: No module named 'torch'.")
 
-    monkeypatch.setattr("app.services.inference.service.Inference._await", absent)
+    monkeypatch.setattr("app.services.inference.service.Inference._wait_for_engine", absent)
     refused = client.post("/models", json={"name": "x", "checkpoint": checkpoint.id})
     assert refused.status_code == 503
     assert "No module named 'torch'" in refused.json()["detail"]
@@ -112,7 +112,7 @@ def test_without_torch_the_answer_is_503(
 def test_few_are_published_at_once(client: TestClient, checkpoint: CheckpointView) -> None:
     inference: Inference = client.app.state.inference  # type: ignore[attr-defined]
     with ExitStack() as places:
-        for _ in range(PUBLISHING):
+        for _ in range(MAX_PUBLISHING):
             places.enter_context(inference.publishing())
         refused = client.post("/models", json={"name": "late", "checkpoint": checkpoint.id})
         assert (refused.status_code, refused.json()["code"]) == (429, "busy")

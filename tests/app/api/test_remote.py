@@ -275,13 +275,13 @@ def paused(worker: Process) -> Iterator[None]:
 
 def marks() -> list[bytes]:
     with redis() as broker:
-        return list(broker.scan_iter(redis_codec.mark("*")))
+        return list(broker.scan_iter(redis_codec.mark_key("*")))
 
 
 def taken(n: int) -> None:
     """Waits until so many requests are with the worker's engine: their marks are empty then."""
     with redis() as broker:
-        until(lambda: sum(broker.get(key) == b"" for key in broker.scan_iter(redis_codec.mark("*"))) == n)
+        until(lambda: sum(broker.get(key) == b"" for key in broker.scan_iter(redis_codec.mark_key("*"))) == n)
 
 
 def wipe() -> None:

@@ -163,7 +163,7 @@ def test_a_hole_must_be_shown_where_it_could_be_anywhere(client: TestClient, for
     reply = translate(client, saved(picture(20, 32), format_), model="anywhere")
     pointer, sentence = refusal(reply)
     assert (pointer, reply.json()["code"]) == ("/file", "no_hole")
-    assert "make what it shall paint transparent" in sentence
+    assert "make the area to fill transparent" in sentence
 
 
 @pytest.mark.parametrize("model", ["drawn", "twice", "anywhere@1"])

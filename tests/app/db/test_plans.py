@@ -132,9 +132,9 @@ HOT: dict[str, Callable[[Filled], object]] = {
     "a job that waits": lambda has: lifecycle.get(has.queued[-1]),
     "a job": lambda has: lifecycle.get(has.jobs[17]),
     "short curves": lambda has: lifecycle.metrics(has.jobs[17]),
-    "long curves": lambda has: lifecycle.metrics(has.often[0], most=50),
+    "long curves": lambda has: lifecycle.metrics(has.often[0], max_points=50),
     "events": lambda has: lifecycle.events(has.jobs[17], after=2),
-    "what followers are told": lambda has: event_stream.look({has.jobs[17]: 3, has.jobs[18]: None}),
+    "what followers are told": lambda has: event_stream.read_new_events({has.jobs[17]: 3, has.jobs[18]: None}),
     "artifacts": lambda has: lifecycle.artifacts(has.jobs[17], "sample"),
     "checkpoints": lambda has: lifecycle.checkpoints(has.jobs[17]),
     "the reaper": lambda _: reaper.reap(),
@@ -145,7 +145,7 @@ HOT: dict[str, Callable[[Filled], object]] = {
     "a rewind": lambda has: attempts.rewind(has.running[0], 1, 400),
     "a model": lambda _: _in_session(lambda session: model_rows.find(session, "gan-ring8", 7)),
     "a dataset's newest job": lambda _: _in_session(lambda session: datasets.job_on(session, "digits")),
-    "files that a row names": lambda _: _in_session(lambda session: files.named(session, ["0" * 64])),
+    "files that a row names": lambda _: _in_session(lambda session: files.referenced(session, ["0" * 64])),
     "a job is deleted": lambda has: lifecycle.delete(has.jobs[31]),
 }  # fmt: skip
 

@@ -76,7 +76,7 @@ def test_a_refused_request_frees_its_key(database: Path) -> None:
 
 def test_a_key_whose_answerer_died_is_taken_over_after_a_minute(database: Path) -> None:
     die_answering()
-    age(idempotency.ANSWER_S - 5)
+    age(idempotency.REPLY_TIMEOUT_S - 5)
     with pytest.raises(Conflict):
         keep()
     age(10)
@@ -90,7 +90,7 @@ def test_who_was_taken_over_makes_no_second_job(database: Path) -> None:
         with once("k", "a") as turn:
             assert turn is not None
             assert not isinstance(turn, Replay)
-            age(idempotency.ANSWER_S + 5)
+            age(idempotency.REPLY_TIMEOUT_S + 5)
             made.append(keep())
             make_job(answer=turn)
 
@@ -103,13 +103,13 @@ def test_who_was_taken_over_makes_no_second_job(database: Path) -> None:
 
 def test_keys_are_forgotten_after_a_day(database: Path) -> None:
     first = keep()
-    age(idempotency.KEEP_S - 5)
-    idempotency.forget_old()
+    age(idempotency.KEY_LIFETIME_S - 5)
+    idempotency.delete_expired()
     assert keep() == first
     age(10)
     assert keep() != first
-    age(idempotency.KEEP_S + 5)
-    idempotency.forget_old()
+    age(idempotency.KEY_LIFETIME_S + 5)
+    idempotency.delete_expired()
     assert count() == 0
 
 

@@ -72,9 +72,9 @@ def test_rows_of_an_earlier_version_are_read_trained_extended_and_published(data
     assert lifecycle.get(job.id) == job
     assert lifecycle.list_jobs()[0] == [job]
     put_in(JobState.RUNNING, job.id)
-    assert attempts.held(job.id, 1).recipe == job.recipe
+    assert attempts.current_job(job.id, 1).recipe == job.recipe
     kept = write_checkpoint(job.id, 20)
-    attempts.succeed(job.id, 1, export_file(), {}, step=20, figures={})
+    attempts.finish_training(job.id, 1, export_file(), {}, step=20, figures={})
     age_rows()
     (version,) = registry.versions()
     assert version.recipe == registry.find(version.name).recipe == job.recipe
@@ -98,7 +98,7 @@ def test_a_budget_in_minutes_of_an_earlier_version_is_settled(database: Path) ->
     job = lifecycle.create(train.of_recipe(recipe, name, "timed"))
     age_rows()
     assert attempts.claim(job.id, "tests") is not None
-    assert attempts.settle_budget(job.id, 1, 900).budget.steps == 900
+    assert attempts.fix_budget(job.id, 1, 900).budget.steps == 900
     assert lifecycle.get(job.id).recipe.version == 1
 
 

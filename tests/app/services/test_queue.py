@@ -13,7 +13,7 @@ from app.core.names import BROKER_PREFIX, QUEUES
 from app.core.settings import get_settings
 from app.embedded import redis as embedded
 from app.services import queue
-from app.services.broker import RINGS
+from app.services.broker import MAX_RINGS
 from app.services.jobs import lifecycle
 from forger.wire import EVALUATE, TRAIN, JobState
 from tests.support.jobs import make_job
@@ -55,9 +55,9 @@ def test_each_kind_of_job_is_rung_in_its_own_queue(server: object) -> None:
 
 def test_rings_neither_heap_nor_expire(server: object) -> None:
     """A worker that was busy finds few of them, and one whose clock is ahead takes them all."""
-    for number in range(2 * RINGS):
+    for number in range(2 * MAX_RINGS):
         assert queue.ring(f"job_{number}")
-    assert len(waiting()) == RINGS
+    assert len(waiting()) == MAX_RINGS
     assert waiting(EVALUATE) == []
     headers = json.loads(waiting()[0])["headers"]
     assert (headers["expires"], headers["eta"]) == (None, None)

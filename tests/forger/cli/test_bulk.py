@@ -71,7 +71,7 @@ def test_an_uploaded_dataset_is_translated_with_its_labels(run: Run, tmp_path: P
         assert [row["class"] for row in rows] == ["'=1+1"] * 3 + ["dogs"] * 3
         assert archive.namelist()[:-1] == [f"{name}/{n}.png" for name in ("=1+1", "dogs") for n in range(3)]
         assert [row["file"].removeprefix("'") for row in rows] == archive.namelist()[:-1]
-    assert "is needed by job" in refused(run("datasets", "delete", "pets"))
+    assert "is used by job" in refused(run("datasets", "delete", "pets"))
 
 
 def test_many_pictures_become_a_job_and_come_back_under_their_names(run: Run, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_figures_come_as_a_table(run: Run, model: str) -> None:
 
 def test_what_cannot_be_evaluated_is_refused_in_a_sentence(run: Run) -> None:
     assert "There is no model 'nobody'" in refused(run("evaluate", "nobody"))
-    assert "one of the two" in refused(run("evaluate", "gan-ring8", "--checkpoint", "ckpt_1"))
+    assert "either a model or a checkpoint" in refused(run("evaluate", "gan-ring8", "--checkpoint", "ckpt_1"))
 
 
 def test_a_training_goes_on(run: Run, service: Service) -> None:
@@ -44,5 +44,5 @@ def test_a_training_goes_on(run: Run, service: Service) -> None:
     said = good(run("extend", trained, "--steps", "4", "--follow")).splitlines()
     assert said[0] == f"{trained} goes on to step 9, at {service.url}."
     assert sum(line == "succeeded" for line in said) == 2, "its first end is part of its story"
-    assert any(line.startswith("From step 5 on to step 9.") for line in said)
+    assert any(line.startswith("Training goes on from step 5 to step 9.") for line in said)
     assert said[-2].endswith("succeeded and published gan-ring8@2. Try it with:")

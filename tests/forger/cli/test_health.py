@@ -72,4 +72,4 @@ def test_whoever_opts_out_is_told_that_nothing_is_known(run: Run, service: Servi
     assert "Nothing will be measured" in good(
         run("train", "gan", "--dataset", "ring8", "--set", "watch=null", "--dry-run")
     )
-    assert "evaluated once, at its end" in good(run("train", "gan", "--dataset", "ring8", "--steps", "3", "--dry-run"))
+    assert "evaluated only at its end" in good(run("train", "gan", "--dataset", "ring8", "--steps", "3", "--dry-run"))

@@ -20,7 +20,7 @@ from worker.inference.replies import Replier
 
 LONG = 200_000
 """pictures that are not made before anybody looks"""
-ANSWERS = redis_codec.answers("test")
+ANSWERS = redis_codec.replies_key("test")
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def asked(export: str, id_: str = "one", n: int = 3) -> dict[str, Any]:
 
 
 def waited_for(redis: Redis, id_: str = "one") -> None:
-    redis.set(redis_codec.mark(id_), redis_codec.pack({}), ex=60)
+    redis.set(redis_codec.mark_key(id_), redis_codec.pack({}), ex=60)
 
 
 def answer(redis: Redis) -> tuple[dict[str, Any], Any]:
@@ -115,15 +115,15 @@ def test_a_message_that_comes_twice_is_answered_once(redis: Redis, answering: Re
     answering.take(**asked(export, n=LONG))
     waited_for(redis, "other")
     answering.take(**asked(export, "other"))
-    assert redis.exists(redis_codec.mark("one"))
+    assert redis.exists(redis_codec.mark_key("one"))
     assert answer(redis)[0]["id"] == "other"
-    redis.delete(redis_codec.mark("one"))
+    redis.delete(redis_codec.mark_key("one"))
 
 
 def test_what_waits_is_withdrawn_with_its_mark(redis: Redis, engine: Engine, answering: Replier, export: str) -> None:
     waited_for(redis)
     answering.take(**asked(export, n=LONG))
-    redis.delete(redis_codec.mark("one"))
+    redis.delete(redis_codec.mark_key("one"))
     assert answer(redis)[0] == {"id": "one", "withdrawn": True}
     until(lambda: engine.load()[0] == 0)
     assert sum(n * turns for n, turns in enumerate(engine.load()[1])) < LONG
@@ -137,7 +137,7 @@ def test_a_full_queue_and_a_bad_request_are_told(redis: Redis, engine: Engine, a
     head, _ = answer(redis)
     assert head["id"] == "small"
     assert head["retry_after"] > 0
-    redis.delete(redis_codec.mark("large"))
+    redis.delete(redis_codec.mark_key("large"))
     assert answer(redis)[0] == {"id": "large", "withdrawn": True}
     until(lambda: engine.load()[0] == 0)  # its places are free at the engine's next turn
     answering.take(**asked("0" * 64, "bad"))
@@ -169,8 +169,8 @@ def test_requests_that_cannot_be_read_cost_the_others_nothing(
 ) -> None:
     waited_for(redis)
     waited_for(redis, "bare")
-    redis.set(redis_codec.mark("torn"), b"no parcel")
-    redis.rpush(redis_codec.mark("list"), b"no mark")
+    redis.set(redis_codec.mark_key("torn"), b"no parcel")
+    redis.rpush(redis_codec.mark_key("list"), b"no mark")
     asking = asked(export)
     strange: list[Any] = [7, None, {}, {"id": 7}, {"id": "bare"}, {"id": "torn", "export": export}, {"id": "list"}]
     asking["requests"] = [*strange, *asking["requests"]]

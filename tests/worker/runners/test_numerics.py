@@ -47,7 +47,7 @@ def a_job(kind: str) -> JobView:
 
 
 def begin_again(job: JobView, fence: int) -> None:
-    attempts.stopped(job.id, fence)
+    attempts.stop(job.id, fence)
     assert attempts.claim(job.id, "tests") is not None
 
 
@@ -72,7 +72,7 @@ def test_the_threads_of_the_first_attempt_stay(database: Path, kind: str, monkey
 def test_numerics_that_cannot_be_had_here_are_an_event(database: Path, kind: str) -> None:
     job = a_job(kind)
     stored = {"device": "cpu", "capability": "ABACUS", "threads": 2, "precision": "fp32", "torch": "0.1"}
-    attempts.settle_numerics(job.id, 1, {**stored, "deterministic": True})
+    attempts.agree_numerics(job.id, 1, {**stored, "deterministic": True})
     assert agree_numerics(job, 1).threads == 2
     (lost,) = (event for event in lifecycle.events(job.id) if event.type == "exactness_lost")
     assert "ABACUS" in lost.data["reason"]

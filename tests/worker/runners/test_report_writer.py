@@ -9,7 +9,7 @@ import pytest
 
 from app.core.errors import FencedOut
 from app.services.jobs import attempts, lifecycle
-from app.services.jobs.attempts import Reported
+from app.services.jobs.attempts import StepReport
 from forger.wire import JobState
 from tests.support.jobs import make_job
 from worker.runners.report_writer import MAX_QUEUED, ReportWriter
@@ -25,7 +25,7 @@ def job(database: Path) -> str:
 def test_what_is_added_is_recorded_once_and_in_order(job: str) -> None:
     sizes: list[int] = []
 
-    def write(reports: Sequence[Reported]) -> None:
+    def write(reports: Sequence[StepReport]) -> None:
         sizes.append(len(reports))
         attempts.record_reports(job, 1, reports)
 
@@ -54,7 +54,7 @@ def test_notes_keep_their_place_and_nobody_waits_for_them(job: str) -> None:
     told: list[object] = []
     all_told = threading.Event()
 
-    def write(reports: Sequence[Reported]) -> None:
+    def write(reports: Sequence[StepReport]) -> None:
         assert all_told.wait(60)
         told.append([report.step for report in reports])
 
@@ -93,14 +93,14 @@ def test_what_was_added_before_an_error_is_recorded(job: str) -> None:
 
 
 def test_a_fenced_out_attempt_hears_of_it_and_records_nothing(job: str) -> None:
-    attempts.lost(job, 1, "worker_lost", "It went.")
+    attempts.record_runner_loss(job, 1, "worker_lost", "It went.")
     with pytest.raises(FencedOut), ReportWriter(partial(attempts.record_reports, job, 1)) as reports:
         reports.add_report(1, {"loss": 1.0})
     assert (lifecycle.metrics(job), lifecycle.get(job).state) == ({}, JobState.QUEUED)
 
 
 def test_who_adds_hears_of_what_went_wrong_and_waits_for_nothing(job: str) -> None:
-    def fail(reports: Sequence[Reported]) -> None:
+    def fail(reports: Sequence[StepReport]) -> None:
         raise ZeroDivisionError
 
     def train() -> None:
@@ -125,7 +125,7 @@ def test_reports_wait_in_bounded_number() -> None:
     begun, go_on = threading.Event(), threading.Event()
     written: list[int] = []
 
-    def write(reports: Sequence[Reported]) -> None:
+    def write(reports: Sequence[StepReport]) -> None:
         begun.set()
         go_on.wait(20)
         written.extend(report.step for report in reports)

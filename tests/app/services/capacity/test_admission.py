@@ -48,7 +48,7 @@ def succeeded() -> JobView:
     job = make_job()
     assert attempts.claim(job.id, "tests") is not None
     write_checkpoint(job.id, 20)
-    attempts.succeed(job.id, 1, export_file(), {}, step=20, figures={})
+    attempts.finish_training(job.id, 1, export_file(), {}, step=20, figures={})
     return lifecycle.get(job.id)
 
 
@@ -78,7 +78,7 @@ def test_no_way_leads_into_a_full_queue(database: Path, monkeypatch: pytest.Monk
     for name, ask in ways.items():
         with pytest.raises(Busy, match="max_queued_jobs") as refused:
             ask()
-        assert (refused.value.code, refused.value.retry_after) == ("queue_full", admission.RETRY_S), name
+        assert (refused.value.code, refused.value.retry_after) == ("queue_full", admission.RETRY_AFTER_S), name
     assert len(lifecycle.list_jobs(limit=100)[0]) == before
     folders = {path.name for path in get_settings().checkpoints("").glob("*")}
     assert len(folders) == 1, "what was refused leaves no files"
@@ -126,7 +126,7 @@ def test_a_job_counts_what_it_may_keep_until_it_has_ended_and_then_what_it_keeps
     assert attempts.claim(job.id, "tests") is not None
     checkpoint = write_checkpoint(job.id, 20)
     assert stored() == promised
-    attempts.succeed(job.id, 1, export_file(), {}, step=20, figures={})
+    attempts.finish_training(job.id, 1, export_file(), {}, step=20, figures={})
     kept = checkpoint.size + export_file().stat().st_size
     assert stored() == kept < promised
     longer = lifecycle.extend(job.id, 5)

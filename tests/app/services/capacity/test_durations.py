@@ -31,13 +31,13 @@ def trained(family: str, work_s: float, took_s: float, *, fence: int = 1) -> Non
     """A training of the past."""
     job = make_job(family, "digits")
     assert attempts.claim(job.id, "tests") is not None
-    attempts.succeed(job.id, 1, export_file(), {}, step=20, figures={})
+    attempts.finish_training(job.id, 1, export_file(), {}, step=20, figures={})
     put(job.id, work_s=work_s, started_at=1000.0, finished_at=1000.0 + took_s, fence=fence)
 
 
 def factor(family: str) -> float:
     with unit_of_work(read_only=True) as session:
-        found = durations.Experience(session).of(recipe(family), family)
+        found = durations.DurationHistory(session).estimate(recipe(family), family)
     assert found.work_s is not None
     assert found.takes_s is not None
     return found.takes_s / found.work_s
@@ -61,7 +61,7 @@ def test_trainings_of_the_family_correct_it_and_others_where_there_are_none(data
     for took in (20, 30, 500):
         trained("cdcgan", 10, took)
     assert factor("cdcgan") == pytest.approx(3), "the median: one slow hour is no rule"
-    for _ in range(durations.NEWEST):
+    for _ in range(durations.HISTORY_PER_FAMILY):
         trained("cdcgan", 10, 10)
     assert factor("cdcgan") == pytest.approx(1), "the newest alone"
     assert factor("gan") == pytest.approx(4)
@@ -110,10 +110,10 @@ def test_a_training_that_takes_longer_than_is_allowed_is_refused(
     allowed, long = (
         resolve("dcgan", dataset="digits", budget=budget)[1] for budget in ({"minutes": 5}, {"minutes": 600})
     )
-    durations.require(allowed, "dcgan", "/budget", durations.experience())
-    durations.require(long, "dcgan", "/budget", durations.experience(), share=0.001)
+    durations.require(allowed, "dcgan", "/budget", durations.read_history())
+    durations.require(long, "dcgan", "/budget", durations.read_history(), share=0.001)
     steps = resolve("dcgan", dataset="digits", budget={"steps": 9_000_000})[1]
     for refused in (long, steps):
         with pytest.raises(Invalid, match=r"minutes on this machine, more than 5 \(max_minutes\)") as told:
-            durations.require(refused, "dcgan", "/budget", durations.experience())
+            durations.require(refused, "dcgan", "/budget", durations.read_history())
         assert [error.pointer for error in told.value.errors] == ["/budget"]

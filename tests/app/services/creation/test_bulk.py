@@ -88,8 +88,8 @@ def test_without_a_model_the_newest_that_can_is_meant(database: Path) -> None:
 @pytest.mark.parametrize(
     ("wish", "error", "pointer", "said"),
     [
-        ({}, Invalid, "/n", "one of the two"),
-        ({"n": 5, "classes": {"7": 5}}, Invalid, "/n", "one of the two"),
+        ({}, Invalid, "/n", "Name either n"),
+        ({"n": 5, "classes": {"7": 5}}, Invalid, "/n", "Name either n"),
         ({"n": 5, "model": "nobody"}, NotFound, None, "There is no model 'nobody'"),
         ({"n": 5, "model": "pix2pix-digits"}, Invalid, "/model", "draws nothing from noise"),
         ({"classes": {"7": 5}, "model": "dcgan-digits"}, Invalid, "/classes", "say `n` instead"),
@@ -117,9 +117,9 @@ def test_what_cannot_be_generated_is_pointed_at(
         ({"model": "cdcgan-digits"}, Invalid, "/model", "translates nothing"),
         ({"model": "pix2pix-digits", "direction": "b2a"}, Invalid, "/direction", "translates one way only"),
         ({"dataset": "nothing"}, NotFound, "/dataset", "There is no dataset 'nothing'"),
-        ({"dataset": "ring8"}, Invalid, "/dataset", "'ring8' holds points"),
+        ({"dataset": "ring8"}, Invalid, "/dataset", "'ring8' consists of points"),
         ({"shard": 1}, Invalid, "/shard", r"1797 shards are more than 1000 \(shards\)"),
-        ({"model": "inpaint-digits"}, Invalid, "/model", "must be told where each hole is"),
+        ({"model": "inpaint-digits"}, Invalid, "/model", "needs a hole in each picture"),
     ],
 )
 def test_what_cannot_be_translated_is_pointed_at(

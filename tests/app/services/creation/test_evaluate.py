@@ -44,8 +44,8 @@ def test_a_name_means_its_newest_version(database: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "error", "pointer", "said"),
     [
-        ({}, Invalid, "/model", "Name a model or a checkpoint, one of the two."),
-        ({"model": "cdcgan-digits", "checkpoint": "ckpt_1"}, Invalid, "/model", "one of the two"),
+        ({}, Invalid, "/model", "Name either a model or a checkpoint."),
+        ({"model": "cdcgan-digits", "checkpoint": "ckpt_1"}, Invalid, "/model", "either a model or a checkpoint"),
         ({"model": "nobody"}, NotFound, "/model", "There is no model 'nobody'."),
         ({"model": "cdcgan-digits@7"}, NotFound, "/model", "There is no version '7' of 'cdcgan-digits'."),
         ({"checkpoint": "ckpt_1"}, NotFound, "/checkpoint", "There is no checkpoint 'ckpt_1'."),
@@ -122,7 +122,7 @@ def test_figures_end_the_job_and_come_onto_the_card(database: Path) -> None:
     for reference, value in (("cdcgan-digits@1", 5.0), ("cdcgan-digits@1", 4.0)):
         job = lifecycle.create(plan(model=reference))
         assert attempts.claim(job.id, "tests") is not None
-        attempts.measured(job.id, 1, {"frechet": value, "kid": None}, {"seed": 3}, b"{}", b"png")
+        attempts.finish_evaluation(job.id, 1, {"frechet": value, "kid": None}, {"seed": 3}, b"{}", b"png")
     done = lifecycle.get(job.id)
     assert done.state == JobState.SUCCEEDED
     assert done.result is not None
@@ -143,5 +143,5 @@ def test_figures_of_a_model_that_was_withdrawn_meanwhile_stay_with_the_job(datab
     job = lifecycle.create(plan(model="cdcgan-digits"))
     assert attempts.claim(job.id, "tests") is not None
     registry.delete("cdcgan-digits")
-    attempts.measured(job.id, 1, {"frechet": 4.0}, {}, b"{}")
+    attempts.finish_evaluation(job.id, 1, {"frechet": 4.0}, {}, b"{}")
     assert lifecycle.get(job.id).state == JobState.SUCCEEDED

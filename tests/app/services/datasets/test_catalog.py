@@ -37,7 +37,7 @@ def archive() -> Path:
     return folder / "x.zip"
 
 
-def take(name: str, members: dict[str, bytes]) -> catalog.Detail:
+def take(name: str, members: dict[str, bytes]) -> catalog.CatalogEntry:
     path = archive()
     path.write_bytes(zipped(members))
     intake = Intake(get_settings())
@@ -79,7 +79,7 @@ def test_an_upload_keeps_its_name_from_what_is_built_in_later(database: Path, mo
     assert catalog.files("cifar10") == kept
     with pytest.raises(Conflict, match="already"):
         take("cifar10", classes("cat", "dog"))
-    _, recipe = recipes.whole("cdcgan", dataset="cifar10", seed=None, budget=None, overrides=None)
+    _, recipe = recipes.complete("cdcgan", dataset="cifar10", seed=None, budget=None, overrides=None)
     assert catalog.class_names(recipe, catalog.all_datasets()) == ("cat", "dog")
     job = lifecycle.create(train.of_recipe(recipe, "cdcgan", "x"))
     with pytest.raises(Conflict, match=job.id):
@@ -87,7 +87,7 @@ def test_an_upload_keeps_its_name_from_what_is_built_in_later(database: Path, mo
     monkeypatch.setenv("FORGER_MAX_PREPARED_BYTES", "1")
     get_settings.cache_clear()
     with pytest.raises(Invalid, match="max_prepared_bytes"):
-        recipes.whole("cdcgan", dataset="cifar10", seed=None, budget=None, overrides=None)
+        recipes.complete("cdcgan", dataset="cifar10", seed=None, budget=None, overrides=None)
 
     lifecycle.cancel(job.id)
     lifecycle.delete(job.id)
@@ -112,7 +112,9 @@ def test_what_a_recipe_would_prepare_is_limited(
 
     def made(recipe: Any, **data: int) -> Recipe:
         overrides = {"data": {"channels": 1, **data}} if data else None
-        return recipes.whole(recipe, dataset="pets" if data else None, seed=None, budget=None, overrides=overrides)[1]
+        return recipes.complete(recipe, dataset="pets" if data else None, seed=None, budget=None, overrides=overrides)[
+            1
+        ]
 
     fits = made(family, side=64)
     assert fits.data.kind == ("paired" if len(folders) == 2 else "images")
@@ -136,7 +138,7 @@ def test_photographs_are_trained_on_in_crops_of_what_they_are(database: Path, mo
     assert detail.report is not None
     assert detail.report.shorter_edge == detail.info.shorter_edge == 200
     assert any("random crops of 128 px" in note for note in detail.report.notes)
-    made = recipes.whole("cyclegan", dataset="streets", seed=None, budget=None, overrides=None)[1]
+    made = recipes.complete("cyclegan", dataset="streets", seed=None, budget=None, overrides=None)[1]
     assert made.data == Unpaired(dataset="streets", side=128, channels=3, load=200, flip=True)
     loaded = load_data(made.data, "train", lambda: None)
     assert loaded.a is not None
@@ -145,7 +147,7 @@ def test_photographs_are_trained_on_in_crops_of_what_they_are(database: Path, mo
     monkeypatch.setenv("FORGER_MAX_PREPARED_BYTES", "1000")
     get_settings.cache_clear()
     with pytest.raises(Invalid, match=r"At load 200 .* Choose a smaller data.load"):
-        recipes.whole("cyclegan", dataset="streets", seed=None, budget=None, overrides=None)
+        recipes.complete("cyclegan", dataset="streets", seed=None, budget=None, overrides=None)
 
 
 def test_sweeps_take_what_dead_uploads_and_deleted_datasets_left(database: Path) -> None:

@@ -42,7 +42,7 @@ def test_the_processor_time_of_an_upload_is_bounded(database: Path, monkeypatch:
     """Small files may take long to read: what counts is the time."""
     monkeypatch.setattr(intake, "INTAKE_CPU_S", 1e-6)
     monkeypatch.setattr(intake, "INTAKE_CPU_S_PER_MB", 0)
-    monkeypatch.setattr(intake, "CHUNK", 2)
+    monkeypatch.setattr(intake, "PICTURES_PER_CALL", 2)
     with pytest.raises(Invalid, match=r"\(intake_cpu_seconds\): 2 of 6 were read") as refused:
         take("pets", classes("cat", "dog"))
     assert refused.value.code == "archive_limit"

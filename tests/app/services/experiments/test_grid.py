@@ -14,7 +14,7 @@ HINGE = {"kind": "hinge"}
 def test_a_recipe_alone_is_one_case() -> None:
     (case,) = cases_of("wgan", {"batch_size": 8}, None, None)
     assert (case.name, case.recipe, case.overrides) == ("wgan", "wgan", {"batch_size": 8})
-    assert case.place("/overrides/batch_size") == "/overrides/batch_size"
+    assert case.client_pointer("/overrides/batch_size") == "/overrides/batch_size"
 
 
 def test_cases_change_what_is_common() -> None:
@@ -26,10 +26,10 @@ def test_cases_change_what_is_common() -> None:
     own, other = cases_of("gan", common, given, None)
     assert own.overrides == {"batch_size": 8, "objective": HINGE}
     assert (other.name, other.recipe, other.overrides) == ("wgan_gp", "wgan_gp", common)
-    assert own.place("/overrides/objective/kind") == "/cases/0/overrides/objective/kind"
-    assert (own.place("/recipe"), other.place("/recipe")) == ("/recipe", "/cases/1/recipe")
-    assert own.place("/dataset") == "/dataset"
-    assert own.place("/overridesque") == "/overridesque"
+    assert own.client_pointer("/overrides/objective/kind") == "/cases/0/overrides/objective/kind"
+    assert (own.client_pointer("/recipe"), other.client_pointer("/recipe")) == ("/recipe", "/cases/1/recipe")
+    assert own.client_pointer("/dataset") == "/dataset"
+    assert own.client_pointer("/overridesque") == "/overridesque"
 
 
 def test_a_grid_is_crossed_and_its_cases_are_called_by_their_values() -> None:
@@ -39,9 +39,9 @@ def test_a_grid_is_crossed_and_its_cases_are_called_by_their_values() -> None:
                                             "minimax-rate-0.01"]  # fmt: skip
     assert made[1].overrides == {"batch_size": 8, "objective": HINGE, "generator_optimizer": {"rate": 0.01}}
     assert made[1].settings == {"/objective": HINGE, "/generator_optimizer/rate": 0.01}
-    assert made[1].place("/overrides/generator_optimizer/rate") == "/grid/~1generator_optimizer~1rate/1"
-    assert made[1].place("/overrides/objective/kind") == "/grid/~1objective/0/kind"
-    assert made[1].place("/overrides/batch_size") == "/overrides/batch_size"
+    assert made[1].client_pointer("/overrides/generator_optimizer/rate") == "/grid/~1generator_optimizer~1rate/1"
+    assert made[1].client_pointer("/overrides/objective/kind") == "/grid/~1objective/0/kind"
+    assert made[1].client_pointer("/overrides/batch_size") == "/overrides/batch_size"
 
 
 @pytest.mark.parametrize(

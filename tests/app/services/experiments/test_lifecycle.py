@@ -128,7 +128,7 @@ def test_what_will_not_be_measured_is_told_beforehand_with_the_cases_it_is_about
     (note,) = notes(dataset="ring8", budget={"steps": 3000}, cases=cases)
     assert note.startswith("wgan_gp: Nothing will be measured")
     (note,) = notes(dataset="ring8", budget={"steps": 30}, recipe="gan", seeds=3)
-    assert note.startswith("It is evaluated once, at its end: 30 steps are fewer")
+    assert note.startswith("It is evaluated only at its end, after 30 steps")
 
 
 def test_one_refusal_refuses_all_and_points_into_its_case(database: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_key_answers_the_experiment_it_made(database: Path) -> None:
 
     assert keep() == keep()
     assert (count("experiments"), count("jobs")) == (1, 2)
-    idempotency.forget_old()
+    idempotency.delete_expired()
     assert count("idempotency_keys") == 1
     experiments.cancel(keep())
     experiments.delete(keep())

@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from app.services.inference.redis_codec import Unreadable, pack, unpack
+from app.services.inference.redis_codec import PayloadUnreadable, pack, unpack
 
 ARRAY = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
 JUNK = {
@@ -39,7 +39,7 @@ def test_an_array_comes_out_as_it_went_in() -> None:
 
 @pytest.mark.parametrize("name", JUNK)
 def test_junk_is_unreadable(name: str) -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(PayloadUnreadable):
         unpack(JUNK[name])
 
 
@@ -52,7 +52,7 @@ def test_a_parcel_with_wrong_bytes_is_a_parcel_or_unreadable() -> None:
             changed[rng.randrange(len(changed))] = rng.randrange(256)
         try:
             head, _ = unpack(bytes(changed[: rng.randint(0, len(changed))]))
-        except Unreadable:
+        except PayloadUnreadable:
             unreadable += 1
         else:
             json.dumps(head)

@@ -32,21 +32,21 @@ WELL: dict[str, Any] = {"state": "healthy", "kind": None, "step": 8, "message": 
 ILL: dict[str, Any] = {"state": "troubled", "kind": "collapse", "step": 4, "message": "It repeats itself."}
 WRITES: dict[str, Callable[[str, int], object]] = {
     "renew": lambda job, fence: attempts.renew(job, fence, 1, None),
-    "held": attempts.held,
-    "numerics": lambda job, fence: attempts.settle_numerics(job, fence, {}),
-    "budget": lambda job, fence: attempts.settle_budget(job, fence, 9),
+    "held": attempts.current_job,
+    "numerics": lambda job, fence: attempts.agree_numerics(job, fence, {}),
+    "budget": lambda job, fence: attempts.fix_budget(job, fence, 9),
     "event": lambda job, fence: attempts.record_event(job, fence, "health", {}),
     "best": lambda job, fence: attempts.record_best(job, fence, 1, "frechet", 4.0),
     "health": lambda job, fence: attempts.record_health(job, fence, WELL),
-    "measured": lambda job, fence: attempts.measured(job, fence, {"frechet": 4.0}, {}, b"{}"),
+    "measured": lambda job, fence: attempts.finish_evaluation(job, fence, {"frechet": 4.0}, {}, b"{}"),
     "rewind": lambda job, fence: attempts.rewind(job, fence, 0),
     "report": lambda job, fence: record_report(job, fence, 1, {"loss": 1.0}, b"png"),
     "checkpoint": lambda job, fence: attempts.record_checkpoint(job, fence, 1, "f", "0" * 64, 1),
-    "succeed": lambda job, fence: attempts.succeed(job, fence, export_file(), {}, step=20, figures={}),
+    "succeed": lambda job, fence: attempts.finish_training(job, fence, export_file(), {}, step=20, figures={}),
     "fail": lambda job, fence: attempts.fail(job, fence, "internal_error", "It broke."),
-    "stopped": attempts.stopped,
-    "lost": lambda job, fence: attempts.lost(job, fence, "worker_lost", "It went."),
-    "abandoned": lambda job, fence: attempts.abandoned(job, fence, "worker_lost", "It went."),
+    "stopped": attempts.stop,
+    "lost": lambda job, fence: attempts.record_runner_loss(job, fence, "worker_lost", "It went."),
+    "abandoned": lambda job, fence: attempts.record_worker_loss(job, fence, "worker_lost", "It went."),
 }
 
 
@@ -103,7 +103,7 @@ def test_no_write_reaches_a_job_that_is_not_held(database: Path, write: str, sta
 @pytest.mark.parametrize("write", WRITES)
 def test_no_write_of_an_older_attempt_is_taken(database: Path, write: str) -> None:
     job_id = running()
-    attempts.lost(job_id, 1, "worker_lost", "It went.")
+    attempts.record_runner_loss(job_id, 1, "worker_lost", "It went.")
     assert attempts.claim(job_id, "the next") is not None
     before = lifecycle.get(job_id), lifecycle.events(job_id)
     with pytest.raises(FencedOut):
@@ -146,7 +146,7 @@ def test_three_fruitless_attempts_in_a_row_are_the_end(database: Path) -> None:
     job_id = make_job().id
     for fence in (1, 2, 3):
         assert attempts.claim(job_id, "tests") is not None
-        attempts.lost(job_id, fence, "worker_lost", "It went.")
+        attempts.record_runner_loss(job_id, fence, "worker_lost", "It went.")
     job = lifecycle.get(job_id)
     assert job.state == S.FAILED
     assert job.status_reason is not None
@@ -156,18 +156,20 @@ def test_three_fruitless_attempts_in_a_row_are_the_end(database: Path) -> None:
 
 def test_attempts_lost_with_their_worker_are_no_fault_of_the_job_until_there_are_many(database: Path) -> None:
     job_id = make_job().id
-    for fence in range(1, attempts.ABANDONED_LIMIT):
+    for fence in range(1, attempts.MAX_WORKER_LOSSES):
         assert attempts.claim(job_id, "tests") is not None
-        assert attempts.abandoned(job_id, fence, "worker_lost", "The worker ended.") == S.QUEUED
+        assert attempts.record_worker_loss(job_id, fence, "worker_lost", "The worker ended.") == S.QUEUED
     assert attempts.claim(job_id, "tests") is not None
-    save(job_id, attempts.ABANDONED_LIMIT, 1)
-    for more in range(attempts.ABANDONED_LIMIT):
-        state = attempts.abandoned(job_id, attempts.ABANDONED_LIMIT + more, "worker_lost", "The worker ended.")
-        assert state == (S.FAILED if more == attempts.ABANDONED_LIMIT - 1 else S.QUEUED), "counted anew"
+    save(job_id, attempts.MAX_WORKER_LOSSES, 1)
+    for more in range(attempts.MAX_WORKER_LOSSES):
+        state = attempts.record_worker_loss(
+            job_id, attempts.MAX_WORKER_LOSSES + more, "worker_lost", "The worker ended."
+        )
+        assert state == (S.FAILED if more == attempts.MAX_WORKER_LOSSES - 1 else S.QUEUED), "counted anew"
         attempts.claim(job_id, "tests")
     reason = lifecycle.get(job_id).status_reason
     assert reason is not None
-    assert f"{attempts.ABANDONED_LIMIT} attempts in a row" in reason.message
+    assert f"{attempts.MAX_WORKER_LOSSES} attempts in a row" in reason.message
 
 
 def test_a_new_checkpoint_starts_the_count_again_and_an_old_one_does_not(database: Path) -> None:
@@ -175,18 +177,18 @@ def test_a_new_checkpoint_starts_the_count_again_and_an_old_one_does_not(databas
     for fence in range(1, 6):  # each one saves further on
         assert attempts.claim(job_id, "tests") is not None
         save(job_id, fence, fence)
-        assert attempts.lost(job_id, fence, "worker_lost", "It went.") == S.QUEUED
+        assert attempts.record_runner_loss(job_id, fence, "worker_lost", "It went.") == S.QUEUED
     for fence in (6, 7):
         assert attempts.claim(job_id, "tests") is not None
         save(job_id, fence, 5)
-        state = attempts.lost(job_id, fence, "worker_lost", "It went.")
+        state = attempts.record_runner_loss(job_id, fence, "worker_lost", "It went.")
     assert state == S.FAILED
 
 
 def test_numerics_are_those_of_the_first_attempt(database: Path) -> None:
     job_id = running()
-    assert attempts.settle_numerics(job_id, 1, {"threads": 2}) == {"threads": 2}
-    assert attempts.settle_numerics(job_id, 1, {"threads": 4}) == {"threads": 2}
+    assert attempts.agree_numerics(job_id, 1, {"threads": 2}) == {"threads": 2}
+    assert attempts.agree_numerics(job_id, 1, {"threads": 4}) == {"threads": 2}
     assert lifecycle.get(job_id).numerics == {"threads": 2}
 
 
@@ -196,7 +198,7 @@ def test_a_budget_in_minutes_is_settled_in_row_recipe_and_event(database: Path, 
     job = lifecycle.create(train.of_recipe(recipe, name, "timed"))
     assert job.total == 0
     assert attempts.claim(job.id, "tests") is not None
-    whole = attempts.settle_budget(job.id, 1, 900)
+    whole = attempts.fix_budget(job.id, 1, 900)
     assert (whole.budget.steps, whole.budget.minutes, whole.checkpoint_every, whole.report_every) == (900, None, 45, 7)
     assert (lifecycle.get(job.id).recipe, lifecycle.get(job.id).total) == (whole, 900)
     event = lifecycle.events(job.id)[-1]
@@ -307,7 +309,9 @@ def test_what_is_published_is_the_best_and_the_job_says_why_it_ended(database: P
     job_id = running()
     save(job_id, 1, 12)
     reason = ("stopped_early", "Nothing better came.")
-    model = attempts.succeed(job_id, 1, export_file(), {"steps": 8}, step=8, figures={"frechet": 4.0}, reason=reason)
+    model = attempts.finish_training(
+        job_id, 1, export_file(), {"steps": 8}, step=8, figures={"frechet": 4.0}, reason=reason
+    )
     job = lifecycle.get(job_id)
     assert (job.state, job.step, job.total) == (S.SUCCEEDED, 12, 20)
     assert job.status_reason is not None
@@ -350,7 +354,7 @@ def leave_unfinished(folder: Path, fence: int) -> set[Path]:
 def test_an_attempt_removes_what_earlier_ones_left_and_never_its_own_or_a_later_ones(database: Path) -> None:
     job_id = running()
     kept = save(job_id, 1, 0)
-    attempts.lost(job_id, 1, "worker_lost", "The runner died.")
+    attempts.record_runner_loss(job_id, 1, "worker_lost", "The runner died.")
     assert attempts.claim(job_id, "tests") is not None
     leave_unfinished(kept.parent, 1)
     own, later = leave_unfinished(kept.parent, 2), leave_unfinished(kept.parent, 3)
@@ -380,7 +384,7 @@ def test_success_publishes_the_next_version(database: Path) -> None:
         job_id = running()
         record_report(job_id, 1, 10, {"critic": 1.0}, b"png")
         record_report(job_id, 1, 20, {"critic": 0.5}, b"better png")
-        model = attempts.succeed(job_id, 1, export_file(), {"steps": 20}, step=20, figures={})
+        model = attempts.finish_training(job_id, 1, export_file(), {"steps": 20}, step=20, figures={})
         assert model == f"cdcgan-digits@{version}"
     job = lifecycle.get(job_id)
     assert job.result is not None
@@ -398,7 +402,7 @@ def test_success_publishes_the_next_version(database: Path) -> None:
 def test_an_end_that_comes_before_the_stop_stands(database: Path, asked: Callable[[str], object]) -> None:
     job_id = running()
     asked(job_id)
-    attempts.succeed(job_id, 1, export_file(), {}, step=20, figures={})
+    attempts.finish_training(job_id, 1, export_file(), {}, step=20, figures={})
     assert lifecycle.get(job_id).state == S.SUCCEEDED
 
 
@@ -407,6 +411,6 @@ def test_events_are_numbered_without_gaps(database: Path) -> None:
     for step in range(4):
         record_report(job_id, 1, step, {"critic": 1.0}, b"png")
         save(job_id, 1, step)
-    attempts.succeed(job_id, 1, export_file(), {}, step=20, figures={})
+    attempts.finish_training(job_id, 1, export_file(), {}, step=20, figures={})
     seqs = [event.seq for event in lifecycle.events(job_id)]
     assert seqs == list(range(1, len(seqs) + 1))

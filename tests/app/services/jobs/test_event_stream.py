@@ -12,7 +12,7 @@ from sqlalchemy import event
 from app.core.settings import get_settings
 from app.db.session import engine
 from app.services.jobs import attempts, event_stream, lifecycle
-from app.services.jobs.event_stream import Feed, Follower
+from app.services.jobs.event_stream import EventStream, Follower
 from tests.support.jobs import make_job
 
 PATIENCE_S = 20.0
@@ -31,10 +31,10 @@ def write(job: str, count: int) -> None:
         attempts.record_event(job, 1, "health", {})
 
 
-def run(told: Callable[[Feed], Coroutine[Any, Any, None]]) -> None:
+def run(told: Callable[[EventStream], Coroutine[Any, Any, None]]) -> None:
     async def within() -> None:
         async with asyncio.timeout(PATIENCE_S):
-            await told(Feed(lambda event: str(event.seq).encode()))
+            await told(EventStream(lambda event: str(event.seq).encode()))
 
     asyncio.run(within())
 
@@ -43,7 +43,7 @@ async def read(follower: Follower, until: int) -> list[int]:
     """The numbers of the events it is told, up to this one."""
     seqs: list[int] = []
     while follower.seq < until:
-        found = await follower.news(PATIENCE_S)
+        found = await follower.next_events(PATIENCE_S)
         assert all(told.text == str(told.event.seq).encode() for told in found)
         seqs += [told.event.seq for told in found]
     return seqs
@@ -56,7 +56,7 @@ def test_one_reader_feeds_all(job: str) -> None:
         if "FROM events" in statement:
             reads.append(statement)
 
-    async def told(feed: Feed) -> None:
+    async def told(feed: EventStream) -> None:
         with ExitStack() as stack:
             followers = [stack.enter_context(feed.follow(job, 0)) for _ in range(50)]
             for last in (3, 4):  # at first some may still read for themselves
@@ -72,7 +72,7 @@ def test_one_reader_feeds_all(job: str) -> None:
 
 @pytest.mark.slow
 def test_who_comes_later_misses_nothing(job: str) -> None:
-    async def told(feed: Feed) -> None:
+    async def told(feed: EventStream) -> None:
         with ExitStack() as stack:
             for number in range(8):
                 after = number % 3
@@ -87,9 +87,9 @@ def test_who_comes_later_misses_nothing(job: str) -> None:
 
 @pytest.mark.slow
 def test_a_slow_follower_reads_on_by_itself(job: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_stream, "HELD", 3)
+    monkeypatch.setattr(event_stream, "MAX_PENDING_EVENTS", 3)
 
-    async def told(feed: Feed) -> None:
+    async def told(feed: EventStream) -> None:
         with feed.follow(job, 0) as slow, feed.follow(job, 0) as quick:
             assert await read(slow, 2) == [1, 2]
             for last in range(3, 10):
@@ -105,7 +105,7 @@ def test_a_slow_follower_reads_on_by_itself(job: str, monkeypatch: pytest.Monkey
 def test_a_burst_is_told_whole(job: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_stream, "EVENTS", 4)
 
-    async def told(feed: Feed) -> None:
+    async def told(feed: EventStream) -> None:
         with feed.follow(job, 0) as follower:
             assert await read(follower, 2) == [1, 2]
             await asyncio.to_thread(write, job, 30)
@@ -115,9 +115,9 @@ def test_a_burst_is_told_whole(job: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_silence_is_said_after_the_wait(job: str) -> None:
-    async def told(feed: Feed) -> None:
+    async def told(feed: EventStream) -> None:
         with feed.follow(job, 99) as follower:
-            while await follower.news(0.01):
+            while await follower.next_events(0.01):
                 pass
             assert follower.seq == 99
 
@@ -127,7 +127,7 @@ def test_silence_is_said_after_the_wait(job: str) -> None:
 def test_nobody_reads_where_nobody_follows(job: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_stream, "POLL_S", 0.0)
 
-    async def told(feed: Feed) -> None:
+    async def told(feed: EventStream) -> None:
         with feed.follow(job, 0) as follower:
             await read(follower, 2)
         while len(asyncio.all_tasks()) > 1:

@@ -27,7 +27,7 @@ def trained(step: int = 20, **how: Any) -> JobView:
     attempts.record_checkpoint(job.id, 1, step, path.name, "0" * 64, 5)
     attempts.record_best(job.id, 1, 5, "frechet", 4.0)
     reason = None if step == 20 else ("stopped_early", "Nothing better came.")
-    attempts.succeed(job.id, 1, export_file(), {}, step=5, figures={}, reason=reason)
+    attempts.finish_training(job.id, 1, export_file(), {}, step=5, figures={}, reason=reason)
     return lifecycle.get(job.id)
 
 
@@ -42,7 +42,7 @@ def test_it_is_queued_with_the_steps_it_has_made_and_those_added(database: Path,
     assert (job.best, job.spec.extended_at) == (done.best, step)
     extended, state = lifecycle.events(job.id)[-2:]
     assert (extended.type, extended.data["from"], extended.data["to"]) == ("extended", step, step + 15)
-    assert "learning-rate schedule that had fallen to 0 starts again" in extended.data["message"]
+    assert "learning rate that had fallen to 0 rises" in extended.data["message"]
     assert state.data == {"state": "queued"}
 
 
@@ -50,7 +50,7 @@ def test_it_publishes_the_next_version_at_its_new_end(database: Path) -> None:
     job = lifecycle.extend(trained().id, 5)
     assert attempts.claim(job.id, "tests") is not None
     record_report(job.id, 2, 25, {}, None)
-    attempts.succeed(job.id, 2, export_file(), {}, step=25, figures={})
+    attempts.finish_training(job.id, 2, export_file(), {}, step=25, figures={})
     assert [(version.version, version.step) for version in registry.versions()] == [(2, 25), (1, 5)]
     done = lifecycle.get(job.id)
     assert done.result is not None
@@ -69,7 +69,7 @@ def test_only_success_is_extended(database: Path, state: JobState) -> None:
 def test_the_last_checkpoint_must_be_there(database: Path) -> None:
     done = trained()
     (get_settings().checkpoints(done.id) / "last.pt").unlink()
-    with pytest.raises(Conflict, match=r"The checkpoint of step 20 .* is missing"):
+    with pytest.raises(Conflict, match=r"its checkpoint of step 20 is missing"):
         lifecycle.extend(done.id, 5)
     unsaved = make_job()
     put_in(S.SUCCEEDED, unsaved.id)
@@ -78,7 +78,7 @@ def test_the_last_checkpoint_must_be_there(database: Path) -> None:
 
 
 def test_networks_that_grow_with_the_budget_are_refused(database: Path) -> None:
-    with pytest.raises(Conflict, match="grow with its budget"):
+    with pytest.raises(Conflict, match="grow over its budget"):
         lifecycle.extend(trained(family="progan").id, 5)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.services.jobs import measurements
-from app.services.jobs.measurements import Measured, grouped, ranked, summaries, trained
+from app.services.jobs.measurements import MeasuredFigure, group_figures, rank_figures, summarise, watch_provenance
 from models.spec.resolve import resolve
 from models.spec.watch import FIGURES
 
@@ -14,12 +14,14 @@ WATCH: dict[str, Any] = {"by": "watch", "n_fake": 64}
 LATER: dict[str, Any] = {"by": "evaluation", "n_fake": 5000, "seed": 0}
 
 
-def one(job: str, value: float | None, name: str = "frechet", provenance: dict[str, Any] | None = None) -> Measured:
-    return Measured(job, name, value, WATCH if provenance is None else provenance, job, 10)
+def one(
+    job: str, value: float | None, name: str = "frechet", provenance: dict[str, Any] | None = None
+) -> MeasuredFigure:
+    return MeasuredFigure(job, name, value, WATCH if provenance is None else provenance, job, 10)
 
 
 def test_figures_of_different_provenance_stand_in_no_ranking_together() -> None:
-    groups = grouped([one("a", 1), one("b", 2, provenance=LATER), one("c", 3), one("a", 4, "coverage")])
+    groups = group_figures([one("a", 1), one("b", 2, provenance=LATER), one("c", 3), one("a", 4, "coverage")])
     assert [(group.name, [each.job for each in group.measured]) for group in groups] == [
         ("frechet", ["a", "c"]),
         ("frechet", ["b"]),
@@ -29,20 +31,20 @@ def test_figures_of_different_provenance_stand_in_no_ranking_together() -> None:
 
 def test_provenance_is_the_same_whatever_the_order_of_its_members() -> None:
     turned = dict(reversed(LATER.items()))
-    (group,) = grouped([one("a", 1, provenance=LATER), one("b", 2, provenance=turned)])
+    (group,) = group_figures([one("a", 1, provenance=LATER), one("b", 2, provenance=turned)])
     assert len(group.measured) == 2
 
 
 @pytest.mark.parametrize(("name", "order"), [("frechet", "bacd"), ("coverage", "cabd"), ("own_invention", "abcd")])
 def test_the_better_comes_first(name: str, order: str) -> None:
-    (group,) = grouped([one("a", 2, name), one("b", 1, name), one("c", 3, name), one("d", None, name)])
-    assert "".join(each.job for each in ranked(group)) == order
+    (group,) = group_figures([one("a", 2, name), one("b", 1, name), one("c", 3, name), one("d", None, name)])
+    assert "".join(each.job for each in rank_figures(group)) == order
 
 
 def test_a_table_has_mean_spread_and_number_of_each_case() -> None:
     case_of = {"a1": "a", "b1": "b", "a2": "a", "b2": "b", "c1": "c"}
     values = {"a1": 1.0, "a2": 3.0, "b1": 5.0, "b2": None, "c1": None}
-    (summary,) = summaries([one(job, value) for job, value in values.items()], case_of)
+    (summary,) = summarise([one(job, value) for job, value in values.items()], case_of)
     assert [(cell.case, cell.mean, cell.deviation, cell.interval, cell.n, cell.best) for cell in summary.cases] == [
         ("a", 2.0, pytest.approx(2**0.5), pytest.approx((2 - 12.706204736, 2 + 12.706204736)), 2, True),
         ("b", 5.0, None, None, 1, False),
@@ -51,28 +53,28 @@ def test_a_table_has_mean_spread_and_number_of_each_case() -> None:
 
 
 def test_the_best_of_one_is_not_marked_nor_where_nobody_knows_which_way_is_better() -> None:
-    (alone,) = summaries([one("a1", 1.0)], {"a1": "a"})
+    (alone,) = summarise([one("a1", 1.0)], {"a1": "a"})
     assert not alone.cases[0].best
-    (equal,) = summaries([one("a", 1.0), one("b", 1.0)], {"a": "a", "b": "b"})
+    (equal,) = summarise([one("a", 1.0), one("b", 1.0)], {"a": "a", "b": "b"})
     assert [cell.best for cell in equal.cases] == [False, False]
-    (lost,) = summaries([one("a", None)], {"a": "a"})
+    (lost,) = summarise([one("a", None)], {"a": "a"})
     assert [(cell.mean, cell.n, cell.best) for cell in lost.cases] == [(None, 0, False)]
-    (odd,) = summaries([one("a", 1, "own_invention"), one("b", 2, "own_invention")], {"a": "a", "b": "b"})
+    (odd,) = summarise([one("a", 1, "own_invention"), one("b", 2, "own_invention")], {"a": "a", "b": "b"})
     assert [cell.best for cell in odd.cases] == [False, False]
 
 
 def test_high_is_better_for_coverage() -> None:
-    (summary,) = summaries([one("a", 0.5, "coverage"), one("b", 0.9, "coverage")], {"a": "a", "b": "b"})
+    (summary,) = summarise([one("a", 0.5, "coverage"), one("b", 0.9, "coverage")], {"a": "a", "b": "b"})
     assert [cell.best for cell in summary.cases] == [False, True]
 
 
 def test_each_provenance_has_a_column_of_its_own() -> None:
     both = [one("a", 1), one("b", 2), one("a", 9, provenance=LATER)]
-    assert [len(summary.cases) for summary in summaries(both, {"a": "a", "b": "b"})] == [2, 1]
+    assert [len(summary.cases) for summary in summarise(both, {"a": "a", "b": "b"})] == [2, 1]
 
 
 def provenance(family: str, **asked: Any) -> dict[str, Any]:
-    return trained(resolve(family, **asked)[1])
+    return watch_provenance(resolve(family, **asked)[1])
 
 
 def test_what_was_measured_while_training_is_the_same_thing_where_data_and_samples_are() -> None:
@@ -84,7 +86,7 @@ def test_what_was_measured_while_training_is_the_same_thing_where_data_and_sampl
 
 def test_errors_of_different_tasks_are_different_things() -> None:
     kinds = [provenance("srgan", dataset="digits"), provenance("inpaint", dataset="digits"), provenance("vae")]
-    assert len({measurements.key(kind) for kind in kinds}) == 3
+    assert len({measurements.provenance_key(kind) for kind in kinds}) == 3
     assert "game" not in provenance("vae", dataset="ring8"), "distances of points are alike, whoever drew them"
 
 

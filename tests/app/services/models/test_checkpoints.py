@@ -24,7 +24,7 @@ def source(family: str = "gan", step: int = 5) -> tuple[JobView, CheckpointView]
     """A running job with a checkpoint."""
     job = make_job(family)
     assert attempts.claim(job.id, "tests") is not None
-    attempts.settle_numerics(job.id, 1, {"threads": 1, "device": "cpu"})
+    attempts.agree_numerics(job.id, 1, {"threads": 1, "device": "cpu"})
     return lifecycle.get(job.id), write_checkpoint(job.id, step)
 
 

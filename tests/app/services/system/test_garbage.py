@@ -30,7 +30,7 @@ def finished(sample: bytes = b"png") -> str:
     assert attempts.claim(job_id, "tests") is not None
     record_report(job_id, 1, 10, {"critic": 1.0}, sample)
     write_checkpoint(job_id, 10)
-    attempts.succeed(job_id, 1, export_file(), {}, step=20, figures={})
+    attempts.finish_training(job_id, 1, export_file(), {}, step=20, figures={})
     log = get_settings().logs / f"{job_id}-1.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("words")
@@ -121,11 +121,11 @@ def test_beside_another_database_no_file_is_removed(database: Path) -> None:
     garbage.sweep()
     path = Store(get_settings().artifacts).path(Store(get_settings().artifacts).put_bytes(b"named elsewhere"))
     grow_old(path)
-    ours = (database / home.FILE).read_text()
-    (database / home.FILE).write_text("db_another")
+    ours = (database / home.IDENTITY_FILE).read_text()
+    (database / home.IDENTITY_FILE).write_text("db_another")
     garbage.sweep()
     assert path.exists()
-    (database / home.FILE).write_text(ours)
+    (database / home.IDENTITY_FILE).write_text(ours)
     garbage.sweep()
     assert not path.exists()
 
@@ -136,10 +136,10 @@ def test_a_database_that_names_nothing_takes_no_home_that_is_in_use(database: Pa
     grow_old(path)
     garbage.sweep()
     assert path.exists()
-    assert not (database / home.FILE).exists()
+    assert not (database / home.IDENTITY_FILE).exists()
     finished()
     garbage.sweep()
-    assert (database / home.FILE).exists(), "now it names files that are there"
+    assert (database / home.IDENTITY_FILE).exists(), "now it names files that are there"
     assert not path.exists()
 
 

@@ -58,7 +58,7 @@ def test_takeovers_are_the_attempts_beyond_the_first(client: TestClient) -> None
         job = make_job()
         for fence in range(1, losses + 1):
             assert attempts.claim(job.id, "tests") is not None
-            attempts.lost(job.id, fence, "worker_lost", "It went.")
+            attempts.record_runner_loss(job.id, fence, "worker_lost", "It went.")
         assert attempts.claim(job.id, "tests") is not None
     make_job()
     assert value(client, "forger_takeovers") == 3
@@ -68,7 +68,7 @@ def test_the_pace_of_what_trains_is_told_by_family(client: TestClient) -> None:
     for family in ("cdcgan", "cdcgan", "gan"):
         job = make_job(family, "digits" if family == "cdcgan" else "ring8", steps=20)
         assert attempts.claim(job.id, "tests") is not None
-        attempts.renew(job.id, 1, 10, left_s=5.0)
+        attempts.renew(job.id, 1, 10, eta_s=5.0)
     assert value(client, "forger_steps_per_second", family="cdcgan") == pytest.approx(4)
     assert value(client, "forger_steps_per_second", family="gan") == pytest.approx(2)
 
@@ -90,7 +90,7 @@ def test_pictures_made_together_are_counted(client: TestClient, database: Path) 
     assert attempts.claim(job.id, "tests") is not None
     database.mkdir(exist_ok=True)
     write_vivid(database / "some.safetensors", job.recipe)
-    attempts.succeed(job.id, 1, database / "some.safetensors", {}, step=20, figures={})
+    attempts.finish_training(job.id, 1, database / "some.safetensors", {}, step=20, figures={})
     assert client.get("/sample?n=40&seed=1").status_code == 200
     assert value(client, "forger_engine_up") == 1
     assert value(client, "forger_engine_batch_pictures_count") == 2

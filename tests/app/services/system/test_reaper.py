@@ -25,8 +25,8 @@ from tests.support.wait import until
 
 NAMED = "from app.core import owner; print(owner.here())"
 LOSSES: tuple[Callable[[str, int], object], ...] = (
-    lambda job_id, fence: attempts.lost(job_id, fence, "worker_lost", "The runner died."),
-    lambda job_id, fence: attempts.abandoned(job_id, fence, "worker_lost", "The worker died."),
+    lambda job_id, fence: attempts.record_runner_loss(job_id, fence, "worker_lost", "The runner died."),
+    lambda job_id, fence: attempts.record_worker_loss(job_id, fence, "worker_lost", "The worker died."),
 )
 
 
@@ -79,11 +79,11 @@ def test_a_lease_renewed_in_time_is_not_freed(database: Path) -> None:
     attempts.claim(job.id, "tests")
     expire(job.id)
     with unit_of_work(read_only=True) as session:
-        (attempt,) = rows.held(session)
+        (attempt,) = rows.active_attempts(session)
     attempts.renew(job.id, 1, 0, None)
-    from app.services.system.reaper import _free
+    from app.services.system.reaper import _free_attempt
 
-    _free(attempt, "It stopped answering.")
+    _free_attempt(attempt, "It stopped answering.")
     assert lifecycle.get(job.id).state == JobState.RUNNING
 
 
@@ -115,11 +115,11 @@ def test_an_attempt_of_a_process_of_this_machine_that_ended_is_freed_before_its_
 
 def test_a_lost_job_stands_before_all_that_was_queued_after_it(database: Path) -> None:
     first, second, third = (make_job().id for _ in range(3))
-    for fence, lose in enumerate((attempts.stopped, *LOSSES), 1):
+    for fence, lose in enumerate((attempts.stop, *LOSSES), 1):
         assert attempts.claim(first, "tests") is not None
         lose(first, fence)
         assert [lifecycle.get(job_id).queue_position for job_id in (first, second, third)] == [1, 2, 3]
-        assert lifecycle.oldest(TRAIN) == first
+        assert lifecycle.oldest_queued(TRAIN) == first
         with unit_of_work() as session:
             assert list(rows.due_for_ring(session, TRAIN, 0.0, 16)) == [first, second, third]
 
@@ -132,7 +132,7 @@ def test_a_job_that_a_person_queues_again_stands_behind_all_that_wait(database: 
     else:
         put_in(JobState.RUNNING, job.id)
         write_checkpoint(job.id, 20)
-        attempts.succeed(job.id, 1, export_file(), {}, step=20, figures={})
+        attempts.finish_training(job.id, 1, export_file(), {}, step=20, figures={})
     waiting = make_job()
     lifecycle.resume(job.id) if how == "resumed" else lifecycle.extend(job.id, 5)
     assert [lifecycle.get(job_id).queue_position for job_id in (waiting.id, job.id)] == [1, 2]
