@@ -119,7 +119,7 @@ def counted(recipe: Recipe) -> int:
     with torch.device("meta"):
         cast = build(recipe)
     features = getattr(cast.game, "features", None)
-    return sum(parameters(network) for network in (cast.generator, cast.critic, features) if network is not None)
+    return sum(count_parameters(network) for network in (cast.generator, cast.critic, features) if network is not None)
 
 
 def run(recipe: Recipe) -> tuple[Peak, str]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from data.readers.base import centred
 from data.readers.builtin import Data
 from models.games.game import Batch
-from models.rng import Rng, Stream, drawn
+from models.rng import Rng, Stream, draw_on
 from models.spec.data import Paired, Sequences, Unpaired
 from models.spec.recipe import Recipe
 
@@ -64,7 +64,7 @@ class Batches:
         if self._crops is None:
             return pile[rows]
         stream = self.rng.stream(f"crops/{name}", draw)
-        return self._crops.of(pile, rows, drawn(stream, self._crops.places, pile.device))
+        return self._crops.of(pile, rows, draw_on(stream, self._crops.places, pile.device))
 
     def _shown(self, real: Tensor) -> Tensor:
         if not self.symbols:
@@ -74,7 +74,7 @@ class Batches:
     def _rows(self, pile: str, draw: int) -> Tensor:
         """The same rows on the device."""
         stream = self.rng.stream(f"rows/{pile}", draw)
-        return drawn(stream, lambda own: self.indices(own.step, pile), self.real.device)
+        return draw_on(stream, lambda own: self.indices(own.step, pile), self.real.device)
 
     def indices(self, draw: int, pile: str = "a") -> Tensor:
         """Rows [batch_size] of the given draw."""

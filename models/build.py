@@ -15,7 +15,7 @@ from models.games.reconstruction import Reconstruction
 from models.games.synthesis import Synthesis
 from models.games.unpaired import Unpaired
 from models.nets.autoencoder import Autoencoder, DcganAutoencoder, MlpAutoencoder
-from models.nets.critics import AutoencoderCritic, Twin
+from models.nets.critics import AutoencoderCritic, DualCritic
 from models.nets.cyclegan import PatchCritic, ResnetGenerator
 from models.nets.dcgan import DcganCritic, DcganGenerator
 from models.nets.mlp import MlpCritic, MlpGenerator
@@ -35,8 +35,8 @@ from models.spec.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Cast:
-    """Everybody on the stage of one recipe."""
+class Components:
+    """The modules of one recipe's training."""
 
     generator: nn.Module
     critic: nn.Module | None
@@ -45,8 +45,8 @@ class Cast:
     penalties: list[Penalty]
 
 
-def build(recipe: Recipe) -> Cast:
-    """Fresh players with the weights that follow from the recipe's seed."""
+def build(recipe: Recipe) -> Components:
+    """Build all components with initial weights from the recipe's seed."""
     generator = build_generator(recipe)
     critic = build_critic(recipe) if recipe.critic else None
     players: dict[Turn, nn.Module] = {"generator": generator}
@@ -54,86 +54,89 @@ def build(recipe: Recipe) -> Cast:
         players["critic"] = critic
     penalties = [build_penalty(penalty, players) for penalty in recipe.penalties]
     objective = build_objective(recipe.objective) if recipe.objective else None
-    return Cast(generator, critic, _game(recipe, generator, critic), objective, penalties)
+    return Components(generator, critic, _game(recipe, generator, critic), objective, penalties)
 
 
 def build_generator(recipe: Recipe) -> nn.Module:
-    """The generator; for the unpaired game a ModuleDict of `a2b` and `b2a`."""
-    return _players(recipe, "generator", ("a2b", "b2a"), lambda: _generator(recipe))
+    """Build the generator; for the unpaired game a ModuleDict of `a2b` and `b2a`."""
+    return _seeded(recipe, "generator", ("a2b", "b2a"), lambda: _generator(recipe))
 
 
 def build_critic(recipe: Recipe) -> nn.Module:
-    """The critic; for the unpaired game a ModuleDict of `a` and `b`. Raises ValueError where nobody judges."""
+    """Build the critic; for the unpaired game a ModuleDict of `a` and `b`. Raises ValueError if there is none."""
     spec = recipe.critic
     if spec is None:
-        raise ValueError(f"Nobody judges in the game '{recipe.game.kind}': this recipe has no critic to build.")
+        raise ValueError(f"The game '{recipe.game.kind}' has no critic to build.")
     if recipe.objective and recipe.objective.kind == "d2gan":
-        return _players(recipe, "critic", ("a", "b"), lambda: Twin(_critic(recipe, spec), _critic(recipe, spec)))
-    return _players(recipe, "critic", ("a", "b"), lambda: _critic(recipe, spec))
+        return _seeded(recipe, "critic", ("a", "b"), lambda: DualCritic(_critic(recipe, spec), _critic(recipe, spec)))
+    return _seeded(recipe, "critic", ("a", "b"), lambda: _critic(recipe, spec))
 
 
-def parameters(network: nn.Module) -> int:
-    """Number of trained weights."""
+def count_parameters(network: nn.Module) -> int:
+    """Return the number of trained weights."""
     return sum(weight.numel() for weight in network.parameters())
 
 
-def _players(recipe: Recipe, who: str, names: tuple[str, str], make: Callable[[], nn.Module]) -> nn.Module:
-    """One network, or two by name, initialised from the recipe's seed without a trace in the global generator."""
+def _seeded(recipe: Recipe, player: str, names: tuple[str, str], build_one: Callable[[], nn.Module]) -> nn.Module:
+    """Build one network, or two by name for the unpaired game, with initial weights from the recipe's seed.
+
+    torch's global generator is left unchanged.
+    """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream_seed(recipe.seed, f"initial/{who}"))
+        torch.manual_seed(stream_seed(recipe.seed, f"initial/{player}"))
         if recipe.game.kind == "unpaired":
-            return nn.ModuleDict({name: make() for name in names})
-        return make()
+            return nn.ModuleDict({name: build_one() for name in names})
+        return build_one()
 
 
 def _generator(recipe: Recipe) -> nn.Module:
-    spec, form = recipe.generator, recipe.shape
+    spec, shape = recipe.generator, recipe.shape
     match spec:
         case nets.MlpGenerator():
-            return MlpGenerator(spec, recipe.latent.size, form, recipe.classes)
+            return MlpGenerator(spec, recipe.latent.size, shape, recipe.classes)
         case nets.DcganGenerator():
-            return DcganGenerator(spec, recipe.latent.size, form[1], form[0], recipe.classes)
+            return DcganGenerator(spec, recipe.latent.size, shape[1], shape[0], recipe.classes)
         case nets.ResidualGenerator():
-            return ResidualGenerator(spec, recipe.latent.size, form[1], form[0], recipe.classes)
+            return ResidualGenerator(spec, recipe.latent.size, shape[1], shape[0], recipe.classes)
         case nets.ProgressiveGenerator():
-            return ProgressiveGenerator(spec, recipe.latent.size, form[1], form[0])
+            return ProgressiveGenerator(spec, recipe.latent.size, shape[1], shape[0])
         case nets.StackedGenerator():
-            return StackedGenerator(spec, recipe.latent.size, form[1], form[0], recipe.classes)
+            return StackedGenerator(spec, recipe.latent.size, shape[1], shape[0], recipe.classes)
         case nets.MlpAutoencoder():
-            return MlpAutoencoder(spec, recipe.latent.size, form, recipe.gaussian)
+            return MlpAutoencoder(spec, recipe.latent.size, shape, recipe.gaussian)
         case nets.DcganAutoencoder():
-            return DcganAutoencoder(spec, recipe.latent.size, form[1], form[0], recipe.gaussian)
+            return DcganAutoencoder(spec, recipe.latent.size, shape[1], shape[0], recipe.gaussian)
         case nets.SequenceGenerator():
-            return SequenceGenerator(spec, recipe.latent.size, *form)
+            return SequenceGenerator(spec, recipe.latent.size, *shape)
         case nets.ResnetGenerator():
-            return ResnetGenerator(spec, recipe.given_channels, form[0])
+            return ResnetGenerator(spec, recipe.given_channels, shape[0])
         case nets.UnetGenerator():
-            return UnetGenerator(spec, recipe.given_channels, form[0])
+            return UnetGenerator(spec, recipe.given_channels, shape[0])
         case nets.SrresnetGenerator():
-            return SrresnetGenerator(spec, recipe.enlarges, form[0])
+            return SrresnetGenerator(spec, recipe.enlarges, shape[0])
         case _:
             assert_never(spec)
 
 
 def _critic(recipe: Recipe, spec: nets.CriticSpec) -> nn.Module:
-    form, names_classes = recipe.judged_shape, recipe.penalty("auxiliary") is not None
+    shape, names_classes = recipe.judged_shape, recipe.penalty("auxiliary") is not None
     match spec:
         case nets.MlpCritic():
-            return MlpCritic(spec, form, recipe.classes, names_classes)
+            return MlpCritic(spec, shape, recipe.classes, names_classes)
         case nets.DcganCritic():
-            return DcganCritic(spec, form[1], form[0], recipe.classes, names_classes)
+            return DcganCritic(spec, shape[1], shape[0], recipe.classes, names_classes)
         case nets.ResidualCritic():
-            return ResidualCritic(spec, form[1], form[0], recipe.classes, names_classes)
+            return ResidualCritic(spec, shape[1], shape[0], recipe.classes, names_classes)
         case nets.ProgressiveCritic():
-            return ProgressiveCritic(spec, form[1], form[0])
+            return ProgressiveCritic(spec, shape[1], shape[0])
         case nets.StackedCritic():
-            return StackedCritic(spec, form[1], form[0], recipe.classes, names_classes)
+            return StackedCritic(spec, shape[1], shape[0], recipe.classes, names_classes)
         case nets.AutoencoderCritic():
-            return AutoencoderCritic(spec, form[1], form[0])
+            return AutoencoderCritic(spec, shape[1], shape[0])
         case nets.SequenceCritic():
-            return SequenceCritic(spec, *form)
+            return SequenceCritic(spec, *shape)
         case nets.PatchCritic():
-            return PatchCritic(spec, form[0])
+            return PatchCritic(spec, shape[0])
         case _:
             assert_never(spec)
 
@@ -159,8 +162,8 @@ def _game(recipe: Recipe, generator: nn.Module, critic: nn.Module | None) -> Gam
 
 
 def _features(recipe: Recipe, game: games.Paired) -> nn.Module | None:
-    """The network that compares contents, before it has learned or was read; None where nothing is compared."""
+    """Build the network of the content loss, before it is trained or loaded; None without a content loss."""
     if not game.content:
         return None
-    make = Vgg19 if game.features == "vgg19" else partial(RotationNet, recipe.shape[0])
-    return _players(recipe, "features", ("", ""), make)
+    build_one = Vgg19 if game.features == "vgg19" else partial(RotationNet, recipe.shape[0])
+    return _seeded(recipe, "features", ("", ""), build_one)

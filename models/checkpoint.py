@@ -1,4 +1,4 @@
-"""Checkpoints: everything needed to go on training, written so that no crash leaves half of one."""
+"""Checkpoints: write and read the complete state of a training."""
 
 import hashlib
 import io
@@ -13,11 +13,11 @@ from models import durable
 
 
 class DamagedCheckpoint(Exception):
-    """The file is missing, or is not the one that was recorded."""
+    """The error of a checkpoint that is missing, unreadable, or not the recorded file."""
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedCheckpoint:
     """A checkpoint on the disk."""
 
     step: int
@@ -26,28 +26,28 @@ class Saved:
     size: int
 
 
-def save(state: dict[str, Any], folder: Path, attempt: int) -> Saved:
-    """Write a checkpoint, whole or not at all. Its name carries step and attempt."""
+def save(state: dict[str, Any], folder: Path, attempt: int) -> SavedCheckpoint:
+    """Write a checkpoint atomically. Its name carries step and attempt."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
     content = buffer.getbuffer()
     path = folder / f"step-{state['step']:09d}-a{attempt}.pt"
-    with durable.whole(path) as incoming:
+    with durable.atomic_write(path) as incoming:
         incoming.write_bytes(content)
-    return Saved(state["step"], path, hashlib.sha256(content).hexdigest(), len(content))
+    return SavedCheckpoint(state["step"], path, hashlib.sha256(content).hexdigest(), len(content))
 
 
-def find(folder: Path, step: int) -> Path:
-    """Find the checkpoint of this step, of the newest attempt that saved one. Raises DamagedCheckpoint."""
-    found = folder.glob(f"step-{step:09d}-a*.pt")
-    newest = max(found, key=lambda path: int(path.stem.rpartition("-a")[2]), default=None)
+def path_of_step(folder: Path, step: int) -> Path:
+    """Return the path of this step's checkpoint by the newest attempt. Raises DamagedCheckpoint if there is none."""
+    paths = folder.glob(f"step-{step:09d}-a*.pt")
+    newest = max(paths, key=lambda path: int(path.stem.rpartition("-a")[2]), default=None)
     if newest is None:
         raise DamagedCheckpoint(f"The checkpoint of step {step} is missing.")
     return newest
 
 
 def load(path: Path, sha256: str | None = None) -> dict[str, Any]:
-    """The state, on the CPU. With `sha256` the bytes are verified first. Raises DamagedCheckpoint."""
+    """Return the state, on the CPU. With `sha256` verify the bytes first. Raises DamagedCheckpoint."""
     try:
         content = path.read_bytes()
     except OSError as error:

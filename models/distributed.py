@@ -1,8 +1,8 @@
-"""Collective operations between the ranks of a job: each holds all weights and computes a part of every batch.
+"""Collective operations between the ranks of a job: each rank has all weights and computes its rows of every batch.
 
-Whoever draws, draws for the whole batch and takes its part; whatever looks at more than one example looks at the
-whole. So a step is that of one process but for the rounding. Without a group there is one rank, and all of this is
-nothing. Every rank must come by every call, in the same order.
+Random numbers are drawn for the whole batch, and each rank takes its rows. Computations over several examples use
+the whole batch. So a step equals that of one process up to rounding. Without a process group there is one rank, and
+the functions change nothing. Every rank must make the same calls in the same order.
 """
 
 import io
@@ -15,87 +15,96 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-PATIENCE = timedelta(days=1)
-"""how long a rank waits for the others: the supervisor ends what is silent long before"""
+COLLECTIVE_TIMEOUT = timedelta(days=1)
+"""how long a rank waits for the others; the supervisor ends a silent runner much earlier"""
 
 
 def join(device: str, store: str, rank: int, of: int) -> None:
-    """Become rank `rank` of so many, which meet in the file `store`; `device` is cpu or cuda, one device a rank.
+    """Join the process group as rank `rank` of `of`, which find each other through the file `store`.
 
-    They speak over loopback alone. Returns once all are there.
+    `device` is cpu or cuda, one device per rank. The ranks use the loopback interface only. Returns when all have
+    joined.
     """
-    for way in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
-        os.environ[way] = "lo"
+    for variable in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
+        os.environ[variable] = "lo"
     backend = "gloo"
     if device == "cuda":
         torch.cuda.set_device(rank)
         backend = "cpu:gloo,cuda:nccl"
-    met = dist.FileStore(store, of)  # type: ignore[attr-defined]
-    dist.init_process_group(backend, store=met, rank=rank, world_size=of, timeout=PATIENCE)
+    file_store = dist.FileStore(store, of)  # type: ignore[attr-defined]
+    dist.init_process_group(backend, store=file_store, rank=rank, world_size=of, timeout=COLLECTIVE_TIMEOUT)
 
 
 def leave() -> None:
-    """Be one process again."""
+    """Leave the process group, if there is one."""
     if dist.is_initialized():
         dist.destroy_process_group()
 
 
-def count() -> int:
+def world_size() -> int:
+    """Return the number of ranks; 1 without a process group."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:
-    return dist.get_rank() if count() > 1 else 0
+    """Return this rank's number, from 0."""
+    return dist.get_rank() if world_size() > 1 else 0
 
 
-def rows(n: int) -> slice:
-    """Those of this rank among n rows of a whole batch. Raises ValueError where they cannot be shared out equally."""
-    if n % count():
-        raise ValueError(f"{n} rows cannot be shared out equally among {count()} ranks.")
-    own = n // count()
-    return slice(rank() * own, (rank() + 1) * own)
+def rank_rows(n: int) -> slice:
+    """Return this rank's rows among n rows of a whole batch. Raises ValueError if n is no multiple of the ranks."""
+    if n % world_size():
+        raise ValueError(f"{n} rows cannot be divided equally among {world_size()} ranks.")
+    size = n // world_size()
+    return slice(rank() * size, (rank() + 1) * size)
 
 
-def part(whole: Tensor, dim: int = 0) -> Tensor:
-    """This rank's rows of it."""
-    own = rows(whole.shape[dim])
-    return whole.narrow(dim, own.start, own.stop - own.start)
+def rank_part(batch: Tensor, dim: int = 0) -> Tensor:
+    """Return this rank's rows of a whole batch, as a view."""
+    rows = rank_rows(batch.shape[dim])
+    return batch.narrow(dim, rows.start, rows.stop - rows.start)
 
 
-def whole(x: Tensor) -> Tensor:
-    """The rows of every rank, in the order of the batch. Slopes come back to whose rows they are of, and pass twice."""
-    return x if count() == 1 else _Whole.apply(x)  # type: ignore[no-untyped-call]
+def all_gather(x: Tensor) -> Tensor:
+    """Return the rows of every rank, in the order of the batch.
+
+    It is differentiable twice: gradients go back to the rank that holds the rows.
+    """
+    return x if world_size() == 1 else _AllGather.apply(x)  # type: ignore[no-untyped-call]
 
 
-def mean(x: Tensor) -> Tensor:
-    """What it is on average over the ranks: for means over a part, the mean over the batch. Slopes pass as above."""
-    return x if count() == 1 else whole(x.unsqueeze(0)).mean(0)
+def mean_over_ranks(x: Tensor) -> Tensor:
+    """Return the mean over the ranks, twice differentiable. Of means over equal parts it is the mean over the batch."""
+    return x if world_size() == 1 else all_gather(x.unsqueeze(0)).mean(0)
 
 
 @torch.no_grad()
 def all_reduce_mean(tensors: list[Tensor]) -> None:
-    """Put the mean over the ranks into each, with one exchange for all."""
-    if count() == 1:
+    """Replace each tensor by its mean over the ranks, with one collective call for all."""
+    if world_size() == 1:
         return
     flat = torch.cat([tensor.reshape(-1).float() for tensor in tensors])
     dist.all_reduce(flat)
-    flat /= count()
-    parts = torch.split(flat, [tensor.numel() for tensor in tensors])
-    for tensor, own in zip(tensors, parts, strict=True):
-        tensor.copy_(own.view(tensor.shape))
+    flat /= world_size()
+    means = torch.split(flat, [tensor.numel() for tensor in tensors])
+    for tensor, mean in zip(tensors, means, strict=True):
+        tensor.copy_(mean.view(tensor.shape))
 
 
 @torch.no_grad()
-def alike(tensors: Iterable[Tensor]) -> bool:
-    """Whether they are the same on every rank, as far as their sums tell. Synchronises with the device."""
-    own = torch.stack([tensor.double().sum() for tensor in tensors]).nan_to_num()
-    every = whole(own[None])
-    return torch.equal(every, own.expand_as(every))
+def equal_on_all_ranks(tensors: Iterable[Tensor]) -> bool:
+    """Return whether the tensors' sums are the same on every rank. Synchronises with the device."""
+    sums = torch.stack([tensor.double().sum() for tensor in tensors]).nan_to_num()
+    all_sums = all_gather(sums[None])
+    return torch.equal(all_sums, sums.expand_as(all_sums))
 
 
-def tell(value: Any) -> None:
-    """To the other ranks, who `hear` it: tensors, numbers, strings, and lists and dicts of these."""
-    if count() > 1:
+def broadcast(value: Any) -> None:
+    """Send a value from rank 0 to the others, which call `receive`.
+
+    It may hold tensors, numbers, strings, and lists and dicts of these.
+    """
+    if world_size() > 1:
         buffer = io.BytesIO()
         torch.save(value, buffer)
         content = torch.frombuffer(buffer.getbuffer(), dtype=torch.uint8)
@@ -103,8 +112,8 @@ def tell(value: Any) -> None:
         dist.broadcast(content, 0)
 
 
-def hear() -> Any:
-    """What rank 0 tells, on the CPU."""
+def receive() -> Any:
+    """Return the value that rank 0 broadcasts, with tensors on the CPU."""
     size = torch.zeros((), dtype=torch.int64)
     dist.broadcast(size, 0)
     content = torch.empty(int(size), dtype=torch.uint8)
@@ -112,25 +121,25 @@ def hear() -> Any:
     return torch.load(io.BytesIO(content.numpy().tobytes()), map_location="cpu", weights_only=True)
 
 
-class _Whole(torch.autograd.Function):
+class _AllGather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        parts = [torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(count())]
+        parts = [torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(world_size())]
         dist.all_gather(parts, x.contiguous())
         return torch.cat(parts)
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> Tensor:
-        return _PartOfSum.apply(slope)  # type: ignore[no-untyped-call,no-any-return]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return _ReduceScatter.apply(gradient)  # type: ignore[no-untyped-call,no-any-return]
 
 
-class _PartOfSum(torch.autograd.Function):
+class _ReduceScatter(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         total = x.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(total)
-        return part(total).clone()
+        return rank_part(total).clone()
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> Tensor:
-        return _Whole.apply(slope)  # type: ignore[no-untyped-call,no-any-return]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return _AllGather.apply(gradient)  # type: ignore[no-untyped-call,no-any-return]

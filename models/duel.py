@@ -8,14 +8,14 @@ from torch import Tensor
 
 Turn = Literal["critic", "generator"]
 Losses = dict[str, Tensor]
-"""Named scalars. What a player minimises is their sum, and what is reported is the same scalars."""
+"""named scalars: a player minimises their sum, and each is reported"""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a critic says of a batch: scores [n, ...], where it names classes logits [n, classes], and what it saw.
+    """A critic's output for a batch: scores [n, ...], class logits [n, classes] if it classifies, and features.
 
-    `features` [n, f] are its last hidden layer; the critic that rebuilds pictures shows none.
+    `features` [n, f] are the last hidden layer; None for a critic that is an autoencoder.
     """
 
     score: Tensor
@@ -25,7 +25,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a fake came from: its latents [n, size], the generator with label closed over, and its encoder if any."""
+    """The origin of fakes: latents [n, size], the generator with its label bound, and the encoder if there is one."""
 
     latent: Tensor
     generate: Callable[[Tensor], Tensor]
@@ -34,11 +34,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Duel:
-    """One critic judging one real batch against one fake batch.
+    """One critic that judges a real batch against a fake batch.
 
-    `critic` has label, condition and augmentation closed over; `fake` is detached on the critic's turn.
-    `label` [n] int64 is what both batches were asked to show, where the game has classes. `weight` is that of the
-    generator's objective.
+    `critic` has label, condition and augmentation bound; `fake` is detached on the critic's turn. `label` [n] int64
+    holds the classes of both batches, or is None. `weight` multiplies the generator's objective.
     """
 
     critic: Callable[[Tensor], Verdict]
@@ -52,7 +51,7 @@ class Duel:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Both verdicts of a duel. `real` is None on the generator's turn unless somebody compares."""
+    """Both verdicts of a duel. On the generator's turn `real` is None unless an objective or penalty needs it."""
 
     real: Verdict | None
     fake: Verdict
@@ -60,5 +59,5 @@ class Scores:
     @property
     def real_score(self) -> Tensor:
         if self.real is None:
-            raise ValueError("The real batch was not judged on this turn; declare compares = True to have it judged.")
+            raise ValueError("The real batch was not judged on this turn; declare needs_real = True to have it judged.")
         return self.real.score

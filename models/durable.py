@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever crashes."""
+"""Atomic writes: after a crash a file is complete or absent."""
 
 import os
 import tempfile
@@ -6,31 +6,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-INCOMING = ".incoming-"
-"""how the names of unfinished files begin"""
+INCOMING_PREFIX = ".incoming-"
+"""prefix of the names of unfinished files"""
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Yield an empty file beside `path`. It is synced and takes that name when the block ends, or is removed.
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield an empty file in the folder of `path`. When the block ends it is synced and renamed to `path`.
 
-    Writers of the same file do not disturb each other: the last one's stays.
+    An error inside the block removes it. Several writers of one path do not disturb each other: the last one wins.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    fd, name = tempfile.mkstemp(prefix=f"{INCOMING}{path.name}-", dir=path.parent)
+    fd, name = tempfile.mkstemp(prefix=f"{INCOMING_PREFIX}{path.name}-", dir=path.parent)
     try:
         os.close(fd)
         yield Path(name)
-        sync(Path(name))
+        fsync(Path(name))
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    sync(path.parent)
+    fsync(path.parent)
 
 
-def sync(path: Path) -> None:
-    """Make a file's bytes durable, or a folder's names: a rename is durable only once its folder is synced."""
+def fsync(path: Path) -> None:
+    """Flush a file's bytes, or a folder's names, to the disk. A rename is durable once its folder is synced."""
     fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)

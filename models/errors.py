@@ -4,6 +4,6 @@ from typing import ClassVar
 
 
 class JobFailure(Exception):
-    """An error that ends a job. Its text is a sentence that says what to do; `code` is a word for programs."""
+    """An error that ends a job. Its text says what to do; `code` is the error code for programs."""
 
     code: ClassVar[str]

@@ -1,4 +1,4 @@
-"""The slim file that serves: generator weights and recipe, nothing of the job, so that equal jobs give equal bytes."""
+"""Exports: files of generator weights and recipe, for serving. Equal jobs write equal bytes."""
 
 import json
 from collections.abc import Callable
@@ -12,18 +12,19 @@ from torch import nn
 
 from models import checkpoint
 from models.build import build_generator
-from models.nets.layers.common import proceed
+from models.nets.layers.common import set_progress
 from models.recalibration import recalibrate
 from models.spec.recipe import Recipe
 from models.spec.upgrade import read
 
-HEADER = "forger"
-"""The one metadata key: with two, safetensors writes them in random order."""
-FORMAT = 1
+METADATA_KEY = "forger"
+"""the only metadata key: safetensors writes several in random order"""
+EXPORT_FORMAT = 1
+"""version of the header's fields"""
 
 
 class NotAnExport(ValueError):
-    """The file is no export of this project, or is damaged."""
+    """The error of a file that is no export of Forger, or is damaged."""
 
 
 @dataclass(frozen=True)
@@ -36,57 +37,60 @@ class Export:
 
 
 def write_export(path: Path, recipe: Recipe, step: int, generator: nn.Module) -> None:
-    """Write `generator` (its EMA, recalibrated) with its recipe. Equal weights give equal bytes."""
-    header = json.dumps({"format": FORMAT, "recipe": recipe.model_dump(mode="json"), "step": step}, sort_keys=True)
+    """Write the averaged, recalibrated generator with its recipe. Equal weights give equal bytes."""
+    header = json.dumps(
+        {"format": EXPORT_FORMAT, "recipe": recipe.model_dump(mode="json"), "step": step}, sort_keys=True
+    )
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()}
-    save_file(weights, path, metadata={HEADER: header})
+    save_file(weights, path, metadata={METADATA_KEY: header})
 
 
 def export_checkpoint(recipe: Recipe, saved: Path, out: Path, beat: Callable[[], None] = lambda: None) -> None:
-    """Write the export of a checkpoint; `beat` is called all along. Raises DamagedCheckpoint.
+    """Write the export of a checkpoint, calling `beat` regularly. Raises DamagedCheckpoint.
 
-    With the job's number of threads (another may round sums otherwise) its last one gives the job's own export again.
+    The last checkpoint reproduces the job's export byte for byte, with the same number of threads: another number may
+    round sums differently.
     """
-    step, generator = averaged(recipe, saved, beat)
+    step, generator = load_averaged(recipe, saved, beat)
     write_export(out, recipe, step, generator)
 
 
-def averaged(recipe: Recipe, saved: Path, beat: Callable[[], None] = lambda: None) -> tuple[int, nn.Module]:
-    """Load a checkpoint's step and its averaged generator as an export holds it. Raises DamagedCheckpoint."""
+def load_averaged(recipe: Recipe, saved: Path, beat: Callable[[], None] = lambda: None) -> tuple[int, nn.Module]:
+    """Load a checkpoint's step and its averaged, recalibrated generator. Raises DamagedCheckpoint."""
     state = checkpoint.load(saved)
     generator = build_generator(recipe)
     generator.load_state_dict(state["average"])
-    proceed(generator, state["step"] / recipe.budget.steps)
+    set_progress(generator, state["step"] / recipe.budget.steps)
     recalibrate(generator, recipe, beat=beat)
     return state["step"], generator.eval().requires_grad_(False)
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """The header alone: {"format", "recipe", "step"}. Raises NotAnExport."""
+    """Read the header alone: {"format", "recipe", "step"}. Raises NotAnExport."""
     try:
         with safe_open(path, framework="pt") as file:
-            header: dict[str, Any] = json.loads((file.metadata() or {})[HEADER])
+            header: dict[str, Any] = json.loads((file.metadata() or {})[METADATA_KEY])
     except Exception as error:
         raise NotAnExport(f"{path.name} is not an export of Forger: {error}") from error
-    if header["format"] != FORMAT:
-        raise NotAnExport(f"{path.name} has export format {header['format']}; this version reads {FORMAT}.")
+    if header["format"] != EXPORT_FORMAT:
+        raise NotAnExport(f"{path.name} has export format {header['format']}; this version reads {EXPORT_FORMAT}.")
     return header
 
 
 def load_export(path: Path) -> Export:
-    """Read the header, upgrade the recipe, build, load strictly. Raises NotAnExport."""
-    recipe, step, generator = load_whole(path)
+    """Load an export. Raises NotAnExport."""
+    recipe, step, generator = load_generator(path)
     networks = dict(generator.items()) if isinstance(generator, nn.ModuleDict) else {"generator": generator}
     return Export(recipe, step, networks)
 
 
-def load_whole(path: Path) -> tuple[Recipe, int, nn.Module]:
-    """Recipe, step and the generator as the trainer has it, all directions in one module. Raises NotAnExport."""
+def load_generator(path: Path) -> tuple[Recipe, int, nn.Module]:
+    """Load recipe, step and the generator as one module, also if it has two directions. Raises NotAnExport."""
     header = read_header(path)
     recipe = read(header["recipe"])
     generator = build_generator(recipe)
     with safe_open(path, framework="pt") as file:
         generator.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     generator.eval().requires_grad_(False)
-    proceed(generator, header["step"] / recipe.budget.steps)
+    set_progress(generator, header["step"] / recipe.budget.steps)
     return recipe, header["step"], generator

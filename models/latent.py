@@ -1,4 +1,4 @@
-"""The latent prior: what a generator is fed."""
+"""Latents: draw a generator's inputs from the recipe's prior."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,14 @@ from models.spec.training import Latent
 
 
 def draw_latent(latent: Latent, generator: torch.Generator, n: int) -> Tensor:
-    """[n, size] float32 on the CPU, from the recipe's prior."""
+    """Draw latents [n, size], float32 on the CPU."""
     if latent.kind == "normal":
         return torch.randn(n, latent.size, generator=generator) * latent.scale
     return (torch.rand(n, latent.size, generator=generator) * 2 - 1) * latent.scale
 
 
-def draw_latents(latent: Latent, seeds: Sequence[int]) -> Tensor:
-    """[n, size]: row i is what `draw_latent` gives with a generator of seed i, whatever stands beside it."""
+def draw_seeded_latents(latent: Latent, seeds: Sequence[int]) -> Tensor:
+    """Draw latents [n, size]; row i equals `draw_latent` of one row with seed i, whatever the other seeds are."""
     rows, generator = torch.empty(len(seeds), latent.size), torch.Generator()
     for row, seed in zip(rows.unbind(), seeds, strict=True):
         generator.manual_seed(seed)
@@ -28,5 +28,5 @@ def draw_latents(latent: Latent, seeds: Sequence[int]) -> Tensor:
 
 
 def cycling_labels(classes: int, n: int, device: torch.device | str = "cpu") -> Tensor | None:
-    """0, 1, ..., classes - 1, 0, ... [n]; None without classes."""
+    """Return labels 0, 1, ..., classes - 1, 0, ... [n]; None without classes."""
     return torch.arange(n, device=device) % classes if classes else None

@@ -1,7 +1,7 @@
-"""Objectives: they score duels and never touch weights.
+"""Objectives: the losses of critic and generator as functions of the critic's scores.
 
-With r and f the critic's scores (logits) of real and fake, and s the sigmoid, each is checked in the tests against its
-closed form. docs/objectives.md draws them.
+In the formulas r and f are the critic's scores (logits) of real and fake examples, s is the sigmoid. Tests compare
+each objective with its closed form; docs/objectives.md plots them.
 """
 
 from abc import abstractmethod
@@ -19,24 +19,24 @@ from models.spec.base import FromPlugin
 
 
 class Objective(nn.Module):
-    """A module only so that an objective with state (a balance, a running mean) has buffers that are saved."""
+    """Base class. It is a module so that an objective's state (a balance, a running mean) is saved in buffers."""
 
-    compares = False
-    """whether the generator's turn needs the real batch judged too"""
+    needs_real = False
+    """whether the generator's loss reads the scores of real examples too"""
 
     @abstractmethod
     def critic(self, scores: Scores) -> Tensor:
-        """The scalar that the critic minimises."""
+        """Return the scalar that the critic minimises."""
 
     @abstractmethod
     def generator(self, scores: Scores) -> Tensor:
-        """The scalar that the generator minimises."""
+        """Return the scalar that the generator minimises."""
 
     def update_state(self, scores: Scores) -> None:
-        """Called once at each turn of the critic; where an objective's own state moves."""
+        """Update the objective's state. Called once per turn of the critic."""
 
     def gauges(self) -> Losses:
-        """What of its state is worth watching, by name; reported and never optimised."""
+        """Return the state that is plotted, by name. It is reported, never optimised."""
         return {}
 
 
@@ -102,7 +102,7 @@ class Hinge(Objective):
 class MaximumLikelihood(NonSaturating):
     """critic: as minimax; generator: -exp(f), which is -D / (1 - D).
 
-    Against an optimal critic exp(f) is p_data / p_g, and the slope that of the likelihood of the data.
+    With an optimal critic exp(f) = p_data / p_g, and the gradient is that of the data's likelihood (Goodfellow 2014).
     """
 
     def generator(self, scores: Scores) -> Tensor:
@@ -132,7 +132,7 @@ class ReverseKl(Objective):
 class Relativistic(Objective):
     """critic: -log s(r - f); generator: -log s(f - r), example by example."""
 
-    compares = True
+    needs_real = True
 
     def critic(self, scores: Scores) -> Tensor:
         return F.softplus(scores.fake.score - scores.real_score).mean()
@@ -142,10 +142,10 @@ class Relativistic(Objective):
 
 
 class Began(Objective):
-    """critic: r - k f; generator: f, of reconstruction errors r and f.
+    """critic: r - k f; generator: f, where r and f are reconstruction errors.
 
-    After each turn of the critic k moves by pace (diversity r - f), within [0, 1]. `convergence` is the paper's
-    measure M = r + |diversity r - f|, which falls while the pictures get better.
+    After each turn of the critic pace (diversity r - f) is added to k, and k is clamped to [0, 1]. `convergence` is
+    the paper's measure M = r + |diversity r - f|, which falls while the pictures get better.
     """
 
     balance: Tensor
@@ -165,8 +165,8 @@ class Began(Objective):
 
     @torch.no_grad()
     def update_state(self, scores: Scores) -> None:
-        error = distributed.mean(scores.real_score.mean())
-        gap = self.diversity * error - distributed.mean(scores.fake.score.mean())
+        error = distributed.mean_over_ranks(scores.real_score.mean())
+        gap = self.diversity * error - distributed.mean_over_ranks(scores.fake.score.mean())
         self.balance.add_(self.pace * gap).clamp_(0, 1)
         self.convergence.copy_(error + gap.abs())
 
@@ -175,12 +175,12 @@ class Began(Objective):
 
 
 class D2gan(Objective):
-    """Two critics in the scores' last dimension, made positive by softplus to D and E.
+    """Two critics in the scores' last dimension; D and E are the softplus of their scores.
 
     critics: -alpha log D(r) + D(f) + E(r) - beta log E(f); generator: beta log E(f) - D(f).
     """
 
-    LEAST = 1e-12
+    EPSILON = 1e-12
 
     def __init__(self, alpha: float, beta: float) -> None:
         super().__init__()
@@ -188,12 +188,12 @@ class D2gan(Objective):
 
     def critic(self, scores: Scores) -> Tensor:
         real, fake = F.softplus(scores.real_score), F.softplus(scores.fake.score)
-        first = fake[..., 0].mean() - self.alpha * (real[..., 0] + self.LEAST).log().mean()
-        return first + real[..., 1].mean() - self.beta * (fake[..., 1] + self.LEAST).log().mean()
+        first = fake[..., 0].mean() - self.alpha * (real[..., 0] + self.EPSILON).log().mean()
+        return first + real[..., 1].mean() - self.beta * (fake[..., 1] + self.EPSILON).log().mean()
 
     def generator(self, scores: Scores) -> Tensor:
         fake = F.softplus(scores.fake.score)
-        return self.beta * (fake[..., 1] + self.LEAST).log().mean() - fake[..., 0].mean()
+        return self.beta * (fake[..., 1] + self.EPSILON).log().mean() - fake[..., 0].mean()
 
 
 def build_objective(objective: spec.ObjectiveSpec) -> Objective:
@@ -221,7 +221,7 @@ def build_objective(objective: spec.ObjectiveSpec) -> Objective:
         case spec.D2gan():
             return D2gan(objective.alpha, objective.beta)
         case FromPlugin():
-            made: Objective = plugins.build("objective", objective)
-            return made
+            built: Objective = plugins.build("objective", objective)
+            return built
         case _:
             assert_never(objective)

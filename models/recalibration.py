@@ -1,6 +1,6 @@
 """Recompute BatchNorm's statistics for averaged weights, in bounded memory.
 
-The running statistics belong to the weights of training; an average of weights has statistics of its own.
+The running statistics of training belong to the trained weights, not to their average.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,26 +16,27 @@ from models.latent import cycling_labels, draw_latent
 from models.rng import Rng
 from models.spec.recipe import Recipe
 
-BATCHES, BATCH = 32, 128
-TOGETHER = 2**27
-"""numbers that a layer is given at a time: 512 MiB, twice a whole batch of any family at its own width and 128 px"""
-Statistics = dict[_BatchNorm, tuple[Tensor, Tensor]]
-"""mean and variance of each channel, by layer"""
+CALIBRATION_BATCHES, CALIBRATION_BATCH_SIZE = 32, 128
+MAX_LAYER_NUMBERS = 2**27
+"""most input numbers of a layer per run: 512 MiB, twice a batch of any family at its default width and 128 px"""
+BatchStatistics = dict[_BatchNorm, tuple[Tensor, Tensor]]
+"""mean and biased variance of each channel over one batch, by layer"""
 
 
 @torch.no_grad()
 def recalibrate(
     generator: nn.Module,
     recipe: Recipe,
-    batches: int = BATCHES,
-    batch_size: int = BATCH,
+    batches: int = CALIBRATION_BATCHES,
+    batch_size: int = CALIBRATION_BATCH_SIZE,
     beat: Callable[[], None] = lambda: None,
 ) -> None:
     """Set BatchNorm's statistics to their mean over batches of fixed latents. Leaves the generator in eval mode.
 
-    The layers of a batch that fit into TOGETHER are run at once. Each later one is measured by itself, part by part of
-    the batch, behind layers that norm with the statistics of the whole batch: the same but for the rounding. Layers
-    that latents do not reach, as those of an encoder, keep their statistics. `beat` is called after every run.
+    The first layers, whose inputs for a batch have at most MAX_LAYER_NUMBERS numbers, are measured in one run. Each
+    later layer is measured separately over slices of the batch, while earlier layers use the statistics of the whole
+    batch: the result is equal up to rounding. Layers that latents do not reach, such as an encoder's, keep their
+    statistics. `beat` is called after every run.
     """
     if not recipe.draws:
         return
@@ -48,50 +49,50 @@ def recalibrate(
     def run(z: Tensor, rows: slice) -> None:
         generator(z[rows], None if labels is None else labels[rows])
 
-    numbers = _numbers(generator.eval(), partial(run, draw(0), slice(1)))
-    together = list(takewhile(lambda norm: numbers[norm] * batch_size <= TOGETHER, numbers))
-    apart = list(numbers)[len(together) :]
-    with _averaging(list(numbers)):
-        for number in range(batches if numbers else 0):
-            z, seen = draw(number), Statistics()
-            if together:
-                with _noted(together if apart else [], seen), _up_to(together[-1]):
+    sizes = _input_sizes(generator.eval(), partial(run, draw(0), slice(1)))
+    whole_batch = list(takewhile(lambda norm: sizes[norm] * batch_size <= MAX_LAYER_NUMBERS, sizes))
+    sliced = list(sizes)[len(whole_batch) :]
+    with _averaging_statistics(list(sizes)):
+        for number in range(batches if sizes else 0):
+            z, statistics = draw(number), BatchStatistics()
+            if whole_batch:
+                with _recording(whole_batch if sliced else [], statistics), _stopping_after(whole_batch[-1]):
                     run(z, slice(None))
                 beat()
-            for norm in apart:
-                sums = _Sums()
-                for rows in _parts(batch_size, numbers[norm]):
-                    with _fixed(seen), sums.of(norm):
+            for norm in sliced:
+                moments = _Moments()
+                for rows in _row_slices(batch_size, sizes[norm]):
+                    with _normalising_with(statistics), moments.of_inputs(norm):
                         run(z, rows)
                     beat()
-                seen[norm] = sums.add_to(norm)
+                statistics[norm] = moments.add_to(norm)
 
 
-def _numbers(network: nn.Module, run: Callable[[], None]) -> dict[_BatchNorm, int]:
-    """How many numbers each BatchNorm layer is given when it is run, in the order in which they are reached."""
-    found: dict[_BatchNorm, int] = {}
+def _input_sizes(network: nn.Module, run: Callable[[], None]) -> dict[_BatchNorm, int]:
+    """Return the number of input values of each BatchNorm layer for one example, in the order of execution."""
+    sizes: dict[_BatchNorm, int] = {}
 
     def note(norm: nn.Module, args: tuple[Tensor]) -> None:
         assert isinstance(norm, _BatchNorm)
-        assert norm not in found, "a layer that is run twice has no statistics of one batch"
-        found[norm] = args[0].numel()
+        assert norm not in sizes, "a layer that runs twice has no statistics of one batch"
+        sizes[norm] = args[0].numel()
 
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
-    with _hooked(norms, note):
+    with _pre_hooks(norms, note):
         if norms:
             run()
-    return found
+    return sizes
 
 
-def _parts(count: int, numbers: int) -> list[slice]:
-    """Rows of a batch that fit into TOGETHER where each has so many numbers, and at least one at a time."""
-    size = max(1, TOGETHER // numbers)
+def _row_slices(count: int, numbers: int) -> list[slice]:
+    """Return slices of at most MAX_LAYER_NUMBERS numbers, and of at least one row, that cover `count` rows."""
+    size = max(1, MAX_LAYER_NUMBERS // numbers)
     return [slice(start, start + size) for start in range(0, count, size)]
 
 
 @contextmanager
-def _averaging(norms: Sequence[_BatchNorm]) -> Iterator[None]:
-    """Meanwhile the layers keep the plain mean of what they see, from nothing on."""
+def _averaging_statistics(norms: Sequence[_BatchNorm]) -> Iterator[None]:
+    """Reset the layers' statistics and let them average over all batches inside the block."""
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
@@ -106,81 +107,81 @@ def _averaging(norms: Sequence[_BatchNorm]) -> Iterator[None]:
 
 
 @contextmanager
-def _fixed(seen: Statistics) -> Iterator[None]:
-    """Meanwhile the layers norm with what was seen, and learn nothing."""
-    own = {norm: (norm.running_mean, norm.running_var) for norm in seen}
-    for norm, (mean, variance) in seen.items():
+def _normalising_with(statistics: BatchStatistics) -> Iterator[None]:
+    """Let the layers normalise with these statistics inside the block, and leave their own unchanged."""
+    running = {norm: (norm.running_mean, norm.running_var) for norm in statistics}
+    for norm, (mean, variance) in statistics.items():
         norm.running_mean, norm.running_var = mean, variance
         norm.eval()
     try:
         yield
     finally:
-        for norm, (kept_mean, kept_variance) in own.items():
-            norm.running_mean, norm.running_var = kept_mean, kept_variance
+        for norm, (running_mean, running_variance) in running.items():
+            norm.running_mean, norm.running_var = running_mean, running_variance
             norm.train()
 
 
 @contextmanager
-def _noted(norms: Sequence[_BatchNorm], seen: Statistics) -> Iterator[None]:
-    """Meanwhile what each layer is given is noted."""
+def _recording(norms: Sequence[_BatchNorm], statistics: BatchStatistics) -> Iterator[None]:
+    """Record the statistics of each layer's input inside the block."""
 
     def note(norm: nn.Module, args: tuple[Tensor]) -> None:
         assert isinstance(norm, _BatchNorm)
-        variance, mean = torch.var_mean(args[0], _but_channels(args[0]), correction=0)
-        seen[norm] = mean, variance
+        variance, mean = torch.var_mean(args[0], _dims_but_channels(args[0]), correction=0)
+        statistics[norm] = mean, variance
 
-    with _hooked(norms, note):
+    with _pre_hooks(norms, note):
         yield
 
 
-class _Enough(Exception):
-    """The layer that was waited for has been reached: what comes behind it need not be computed."""
+class _StopForward(Exception):
+    """Raised inside a forward pass when the last layer of interest has run, to skip the later ones."""
 
 
 @contextmanager
-def _up_to(norm: _BatchNorm) -> Iterator[None]:
-    """Ends a run inside the block once the layer has made its output."""
+def _stopping_after(norm: _BatchNorm) -> Iterator[None]:
+    """End a forward pass inside the block when the layer has computed its output."""
 
     def end(*_: object) -> None:
-        raise _Enough
+        raise _StopForward
 
     hook = norm.register_forward_hook(end)
     try:
         yield
-    except _Enough:
+    except _StopForward:
         pass
     finally:
         hook.remove()
 
 
-class _Sums:
-    """What a layer is given in several runs, summed up in double precision (Chan et al. 1979)."""
+class _Moments:
+    """Mean and variance of a layer's input over several runs, in double precision (Chan et al. 1979)."""
 
     def __init__(self) -> None:
         self._count = 0
         self._mean = self._squares = torch.zeros((), dtype=torch.float64)
 
     @contextmanager
-    def of(self, norm: _BatchNorm) -> Iterator[None]:
-        """Adds what the layer is given by a run inside the block, and ends the run there."""
+    def of_inputs(self, norm: _BatchNorm) -> Iterator[None]:
+        """Add the layer's input in a forward pass inside the block, and end the pass there."""
         try:
-            with _hooked([norm], self._take):
+            with _pre_hooks([norm], self._add):
                 yield
-        except _Enough:
+        except _StopForward:
             pass
 
-    def _take(self, _: nn.Module, args: tuple[Tensor]) -> None:
+    def _add(self, _: nn.Module, args: tuple[Tensor]) -> None:
         x = args[0]
         count = x.numel() // x.shape[1]
-        variance, mean = (part.double().cpu() for part in torch.var_mean(x, _but_channels(x), correction=0))
-        apart, before = mean - self._mean, self._count
+        variance, mean = (part.double().cpu() for part in torch.var_mean(x, _dims_but_channels(x), correction=0))
+        difference, before = mean - self._mean, self._count
         self._count += count
-        self._mean = self._mean + apart * (count / self._count)
-        self._squares = self._squares + count * (variance + apart.square() * (before / self._count))
-        raise _Enough
+        self._mean = self._mean + difference * (count / self._count)
+        self._squares = self._squares + count * (variance + difference.square() * (before / self._count))
+        raise _StopForward
 
     def add_to(self, norm: _BatchNorm) -> tuple[Tensor, Tensor]:
-        """Count one batch more into the layer's mean over batches, as BatchNorm does. The batch's own statistics."""
+        """Add the batch to the layer's mean over batches, as BatchNorm does. Return the batch's mean and variance."""
         assert norm.running_mean is not None
         assert norm.running_var is not None
         assert norm.num_batches_tracked is not None
@@ -191,12 +192,12 @@ class _Sums:
         return self._mean.to(like), (self._squares / self._count).to(like)
 
 
-def _but_channels(x: Tensor) -> list[int]:
+def _dims_but_channels(x: Tensor) -> list[int]:
     return [dimension for dimension in range(x.dim()) if dimension != 1]
 
 
 @contextmanager
-def _hooked(norms: Sequence[_BatchNorm], note: Callable[[nn.Module, tuple[Tensor]], None]) -> Iterator[None]:
+def _pre_hooks(norms: Sequence[_BatchNorm], note: Callable[[nn.Module, tuple[Tensor]], None]) -> Iterator[None]:
     hooks = [norm.register_forward_pre_hook(note) for norm in norms]
     try:
         yield

@@ -1,4 +1,4 @@
-"""Everything random is a function of (seed, name, step): named streams instead of one ordered stream."""
+"""Random numbers as a function of (seed, name, step): named streams instead of one ordered stream."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,18 +10,18 @@ from torch import Tensor
 
 
 def stream_seed(seed: int, name: str, step: int = 0) -> int:
-    """A seed in 0 .. 2^63-1 for one named stream at one step."""
+    """Return the seed of one named stream at one step, in 0 .. 2^63-1."""
     digest = blake2b(f"{seed}/{name}/{step}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
 
 class Stream(torch.Generator):
-    """The numbers of one name at one step."""
+    """The generator of one name at one step."""
 
     step: int
-    script: "Script | None" = None
-    place = 0
-    """among the streams of its script"""
+    tape: "DrawTape | None" = None
+    tape_index = 0
+    """its index among the streams of its tape"""
 
     def __new__(cls, seed: int, step: int = 0) -> "Stream":
         stream = super().__new__(cls)
@@ -30,94 +30,98 @@ class Stream(torch.Generator):
         return stream
 
 
-Numbers = Callable[[Stream], Tensor]
-"""Draws from a stream, on the CPU. Besides, it may look at the stream's step and at what never changes."""
+DrawFunction = Callable[[Stream], Tensor]
+"""draws from a stream, on the CPU; it may depend only on the stream, its step and constants"""
 
 
-def drawn(stream: Stream, draw: Numbers, device: torch.device) -> Tensor:
-    """What `draw` draws, on the device, which is not waited for."""
-    if stream.script is not None:
-        return stream.script.drawn(stream, draw, device)
-    return handed(draw(stream), device)
+def draw_on(stream: Stream, draw: DrawFunction, device: torch.device) -> Tensor:
+    """Draw numbers on the CPU and copy them to the device, without waiting for it."""
+    if stream.tape is not None:
+        return stream.tape.draw(stream, draw, device)
+    return copy_to(draw(stream), device)
 
 
-def handed(x: Tensor, device: torch.device) -> Tensor:
-    """A tensor of the CPU on the device. Out of pinned memory, since any other makes the CPU wait for the GPU."""
+def copy_to(x: Tensor, device: torch.device) -> Tensor:
+    """Copy a CPU tensor to the device, through pinned memory: any other makes the CPU wait for the GPU."""
     return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x.to(device)
 
 
 class Rng:
-    """Named streams of one seed. Numbers are drawn on the CPU, so that they are the same on every device."""
+    """The named streams of one seed. Numbers are drawn on the CPU, so that they are the same on every device."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.script: Script | None = None
+        self.tape: DrawTape | None = None
 
     def stream(self, name: str, step: int = 0) -> Stream:
-        """A fresh stream for (name, step); asking twice gives the same numbers twice."""
+        """Return a fresh stream for (name, step). Equal arguments give equal numbers."""
         stream = Stream(stream_seed(self.seed, name, step), step)
-        if self.script is not None:
-            self.script.enter(stream, name)
+        if self.tape is not None:
+            self.tape.add(stream, name)
         return stream
 
     def reseed_layers(self, turn: str, step: int) -> None:
-        """Set torch's global generator, for layers such as dropout that take none."""
-        if self.script is not None:  # whose steps have no such layers; and a graph could not take it in
+        """Seed torch's global generator, for layers such as dropout that take no generator."""
+        # Steps with a tape have no such layers, and a CUDA graph cannot capture seeding.
+        if self.tape is not None:
             return
         seed = stream_seed(self.seed, f"layers/{turn}", step)
-        # Not torch.manual_seed: with no GPU in use it keeps the seed for later, with the lines of its callers (.7 ms).
+        # Not torch.manual_seed: without a GPU in use it stores the seed for later with a stack trace (0.7 ms).
         torch.default_generator.manual_seed(seed)
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             torch.cuda.manual_seed_all(seed)
 
     @contextmanager
-    def follow(self, script: "Script") -> Iterator[None]:
-        """Whatever is drawn meanwhile is written into the script, or read from it."""
-        self.script = script
+    def use_tape(self, tape: "DrawTape") -> Iterator[None]:
+        """Record draws on the tape inside the block, or replay them from it if it was refilled."""
+        self.tape = tape
         try:
             yield
         finally:
-            self.script = None
+            self.tape = None
 
 
 @dataclass
-class _Line:
-    stream: int
-    draw: Numbers
+class _TapedDraw:
+    stream_index: int
+    draw: DrawFunction
     numbers: Tensor
 
 
 @dataclass
-class Script:
-    """What one kind of step draws, in order, each time into the same memory of the device.
+class DrawTape:
+    """The draws of one kind of step in order, each in fixed memory of the device, as CUDA graphs need.
 
-    It is written at the first of them. A later one fills it and then reads, so that nothing is drawn in between.
+    The first such step records its draws. A later step calls `refill`, then replays them: no draw inside the graph.
     """
 
-    first: int
-    """the step of a stream that counts as 0"""
-    reading: bool = False
+    first_step: int
+    """the step at which recording began: streams are stored relative to it"""
+    replaying: bool = False
     _streams: list[tuple[str, int]] = field(default_factory=list)
-    _lines: list[_Line] = field(default_factory=list)
-    _read: int = 0
+    """name, and step relative to the first, of each stream"""
+    _draws: list[_TapedDraw] = field(default_factory=list)
+    _position: int = 0
 
-    def fill(self, rng: Rng, first: int) -> None:
-        """Put in the numbers of the step that begins at `first`; it is read from its first line again."""
-        streams = [rng.stream(name, first + after) for name, after in self._streams]
-        for line in self._lines:
-            fresh = line.draw(streams[line.stream])
-            line.numbers.copy_(fresh.pin_memory() if line.numbers.is_cuda else fresh, non_blocking=True)
-        self.reading, self._read = True, 0
+    def refill(self, rng: Rng, first_step: int) -> None:
+        """Draw the numbers of the step that begins at `first_step` and rewind the tape."""
+        streams = [rng.stream(name, first_step + offset) for name, offset in self._streams]
+        for taped in self._draws:
+            fresh = taped.draw(streams[taped.stream_index])
+            taped.numbers.copy_(fresh.pin_memory() if taped.numbers.is_cuda else fresh, non_blocking=True)
+        self.replaying, self._position = True, 0
 
-    def enter(self, stream: Stream, name: str) -> None:
-        stream.script = self
-        if not self.reading:
-            stream.place = len(self._streams)
-            self._streams.append((name, stream.step - self.first))
+    def add(self, stream: Stream, name: str) -> None:
+        """Attach a stream; record its name and relative step unless the tape is replayed."""
+        stream.tape = self
+        if not self.replaying:
+            stream.tape_index = len(self._streams)
+            self._streams.append((name, stream.step - self.first_step))
 
-    def drawn(self, stream: Stream, draw: Numbers, device: torch.device) -> Tensor:
-        if not self.reading:
-            self._lines.append(_Line(stream.place, draw, handed(draw(stream), device)))
-            return self._lines[-1].numbers
-        self._read += 1
-        return self._lines[self._read - 1].numbers
+    def draw(self, stream: Stream, draw: DrawFunction, device: torch.device) -> Tensor:
+        """Record a draw, or return the next recorded one."""
+        if not self.replaying:
+            self._draws.append(_TapedDraw(stream.tape_index, draw, copy_to(draw(stream), device)))
+            return self._draws[-1].numbers
+        self._position += 1
+        return self._draws[self._position - 1].numbers

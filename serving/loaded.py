@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from data.images import levels
-from models.build import parameters
+from models.build import count_parameters
 from models.export import Export
 from models.games import degrade
-from models.latent import cycling_labels, draw_latents
+from models.latent import cycling_labels, draw_seeded_latents
 from models.rng import stream_seed
 from models.spec.games import Paired
 from serving.fuse_batchnorm import fold
@@ -54,7 +54,7 @@ class Loaded:
         self.networks = {name: network.to(device) for name, network in export.networks.items()}
         for network in self.networks.values():
             fold(network)
-        weights = sum(parameters(network) for network in self.networks.values())
+        weights = sum(count_parameters(network) for network in self.networks.values())
         self.bytes = sum(_held(network) for network in self.networks.values())
         self.threads = 1 if self.recipe.draws and weights < SMALL else threads
         self._tile = tile_of(export.recipe) if export.recipe.translates else 0
@@ -71,7 +71,7 @@ class Loaded:
         """uint8 [n, side, side, channels]; of points float32 [n, dimension]; of strings int64 [n, length], symbols."""
         torch.set_num_threads(self.threads)
         seeds = [stream_seed(item.seed, "picture", item.index) for item in items]
-        z = draw_latents(self.recipe.latent, seeds) * torch.tensor([[item.temperature] for item in items])
+        z = draw_seeded_latents(self.recipe.latent, seeds) * torch.tensor([[item.temperature] for item in items])
         labels = torch.tensor([item.label for item in items]) if self.recipe.labelled else None
         return self._to_array(self._cut(z, labels, self.sizes))
 
@@ -129,7 +129,7 @@ class Loaded:
 
         Matrix products of one row often take another way than those of several: then 1 is not among them.
         """
-        z = draw_latents(self.recipe.latent, range(TURN))
+        z = draw_seeded_latents(self.recipe.latent, range(TURN))
         labels = cycling_labels(self.recipe.classes, TURN)
         groups: list[tuple[Tensor, list[int]]] = []
         for size in SIZES:
@@ -165,5 +165,5 @@ def _with_hole(image: Array, game: Paired) -> Array:
     """[h, w, c] -> [h, w, c + 1]: the hole of the training, 255 inside."""
     if game.mask == "random":
         raise ValueError("A model trained on holes anywhere must be told where this one is.")
-    hole = degrade.hole(game.mask, 1, image.shape[0], image.shape[1], torch.Generator())[0]
+    hole = degrade.hole_mask(game.mask, 1, image.shape[0], image.shape[1], torch.Generator())[0]
     return np.concatenate([image, (255 * hole).to(torch.uint8).permute(1, 2, 0).numpy()], axis=2)

@@ -188,7 +188,7 @@ def _through(translator: Translator, pieces: Array, device: torch.device) -> Arr
     y: Tensor
     if translator.fills:
         colour, hole = x[:, :-1] / 127.5 - 1, x[:, -1:] / 255
-        y = degrade.filled(colour, translator.network(degrade.holed(colour, hole)), hole)
+        y = degrade.fill_hole(colour, translator.network(degrade.cut_hole(colour, hole)), hole)
     else:
         y = translator.network(x / 127.5 - 1)
     made: Array = y.float().permute(0, 2, 3, 1).cpu().numpy()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.core.errors import Conflict
-from models.durable import sync
+from models.durable import fsync
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _INCOMING = ".incoming-"
@@ -157,7 +157,7 @@ class Store:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-        sync(target.parent)
+        fsync(target.parent)
         return sha256
 
 

@@ -48,7 +48,7 @@ def back_up() -> Path | None:
         if present in (None, ScriptDirectory.from_config(config()).get_current_head()):
             return None
         target = file.with_name(f"{file.stem}-at-{present}{file.suffix}")
-        with whole(target) as copy, closing(sqlite3.connect(file)) as reader:
+        with atomic_write(target) as copy, closing(sqlite3.connect(file)) as reader:
             reader.execute("VACUUM INTO ?", (str(copy),))
     return target
 

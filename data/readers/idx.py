@@ -93,7 +93,7 @@ def _fetch(url: str, sha256: str, target: Path, beat: Beat = unheard) -> Path:
             beat()
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ValueError(f"{url} answered other bytes than expected")
-    with durable.whole(target) as incoming:
+    with durable.atomic_write(target) as incoming:
         incoming.write_bytes(content)
     return target
 

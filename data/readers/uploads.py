@@ -83,7 +83,7 @@ def _pictures(index: Index, part: Part, pile: int, spec: Images | Unpaired | Pai
 
 def _prepare(picks: Sequence[Pick], how: How, path: Path, upload: Upload) -> None:
     """Attempts that prepare at once do not disturb each other."""
-    with durable.whole(path) as incoming:
+    with durable.atomic_write(path) as incoming:
         _reserve(incoming, (len(picks), how.channels, how.side, how.side))
         out, done = open_memmap(incoming, mode="r+"), 0
         while done < len(picks):

@@ -1,4 +1,4 @@
-"""The base class of games: draw examples, lay out duels for both players. Weights move in worker/training/step.py."""
+"""The base class of games: run the generators, lay out duels. worker/training/step.py updates the weights."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -13,59 +13,59 @@ from models.rng import Rng
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Real pictures [n, c, h, w] in [-1, 1], points [n, d] or strings [n, length, symbols], one symbol hot.
+    """Real pictures [n, c, h, w] in [-1, 1], points [n, d] or one-hot strings [n, length, symbols].
 
-    `label` [n] or None; `other` is the second pile.
+    `label` is [n] int64, or None without classes. `other` holds domain b of the unpaired game, or the targets of the
+    paired one.
     """
 
     real: Tensor
     label: Tensor | None = None
     other: Tensor | None = None
 
-    def part(self) -> "Batch":
-        """What of it is this rank's."""
-        label = None if self.label is None else distributed.part(self.label)
-        return Batch(distributed.part(self.real), label, None if self.other is None else distributed.part(self.other))
+    def rank_part(self) -> "Batch":
+        """Return this rank's rows."""
+        label = None if self.label is None else distributed.rank_part(self.label)
+        return Batch(
+            distributed.rank_part(self.real), label, None if self.other is None else distributed.rank_part(self.other)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """What the generators made of one batch: by tag, real beside fake. Both turns of a step share one draw.
-
-    From here on everything is this rank's part.
-    """
+    """This rank's real examples and the generators' fakes, both by tag. Both turns of a step share one draw."""
 
     number: int
     batch: Batch
     real: dict[str, Tensor]
     fake: dict[str, Tensor]
     latent: Tensor | None = None
-    given: Tensor | None = None
-    """what the generator was shown, in the paired game"""
+    condition: Tensor | None = None
+    """the generator's input in the paired game"""
 
 
 class Game(Scheduled):
-    """A module so that a game with state (a pool, a probability) has buffers that are saved."""
+    """Base class. It is a module so that a game's state (an image pool, a probability) is saved in buffers."""
 
     players: dict[str, nn.Module]
-    """In a plain dict: players own their weights, the game's state is its buffers alone, and a lookahead can take the
-    critic's place for one turn."""
+    """generator and critic by name, in a plain dict: their weights are not part of the game's state, and a lookahead
+    can replace the critic for one turn"""
 
     @abstractmethod
     def draw(self, batch: Batch, rng: Rng, number: int) -> Draw:
-        """Run the generators once on draw `number` of the job, of this rank's part of the whole batch."""
+        """Run the generators once on this rank's rows of the whole batch. `number` counts the job's draws."""
 
     @abstractmethod
     def critic_duels(self, draw: Draw, rng: Rng) -> list[Duel]:
-        """Duels with fakes detached."""
+        """Return the critics' duels, with fakes detached."""
 
     @abstractmethod
     def generator_duels(self, draw: Draw, rng: Rng) -> tuple[list[Duel], Losses]:
-        """Duels with fakes attached, and the losses that are no duel (cycle, identity, pixels)."""
+        """Return duels with fakes attached, and the losses without a critic (cycle, identity, pixels)."""
 
     def update_state(self, scores: Scores) -> None:
-        """Called once at each turn of the critic; where a game's own state moves."""
+        """Update the game's state. Called once per turn of the critic."""
 
     def gauges(self) -> Losses:
-        """What of its state is worth watching, by name; reported and never optimised."""
+        """Return the state that is plotted, by name. It is reported, never optimised."""
         return {}

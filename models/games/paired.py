@@ -1,4 +1,4 @@
-"""The paired game: a generator is given one picture and shall answer with another that is known (pix2pix and kin)."""
+"""The paired game: a generator translates a picture whose target is known (pix2pix and its relatives)."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -11,52 +11,55 @@ from models import distributed
 from models.duel import Duel, Losses, Verdict
 from models.games import degrade
 from models.games.game import Batch, Draw, Game
-from models.rng import Rng, Stream, drawn
+from models.rng import Rng, Stream, draw_on
 from models.spec import games as spec
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What the generator is given [n, c', h', w'] beside the right answer [n, c, h, w], both in [-1, 1].
+class PairedExamples:
+    """Inputs [n, c', h', w'] and targets [n, c, h, w], both in [-1, 1].
 
-    Where there is a hole [n, 1, h, w] (1 inside), it is the last channel of what is given, and only it is painted.
+    A hole [n, 1, h, w] (1 inside) is also the last channel of the input; the generator paints its inside only.
     """
 
-    given: Tensor
-    answer: Tensor
+    input: Tensor
+    target: Tensor
     hole: Tensor | None = None
 
-    def part(self, rows: slice) -> "Question":
-        return Question(self.given[rows], self.answer[rows], None if self.hole is None else self.hole[rows])
+    def part(self, rows: slice) -> "PairedExamples":
+        return PairedExamples(self.input[rows], self.target[rows], None if self.hole is None else self.hole[rows])
 
-    def answered_by(self, generator: nn.Module) -> Tensor:
-        """[n, c, h, w] in [-1, 1]."""
-        made: Tensor = generator(self.given)
-        return made if self.hole is None else degrade.filled(self.answer, made, self.hole)
+    def output_of(self, generator: nn.Module) -> Tensor:
+        """Run the generator on the inputs: [n, c, h, w] in [-1, 1]. Pixels outside a hole are the target's."""
+        output: Tensor = generator(self.input)
+        return output if self.hole is None else degrade.fill_hole(self.target, output, self.hole)
 
 
-def ask(game: spec.Paired, batch: Batch, rng: Stream) -> Question:
-    """The questions of a batch: its pairs, or what the game's task makes of its pictures. `rng` places the holes."""
+def paired_examples(game: spec.Paired, batch: Batch, rng: Stream) -> PairedExamples:
+    """Return a batch's pairs, or compute the inputs from its pictures as the game's task says. `rng` places holes.
+
+    Raises ValueError if the task is 'given' and the batch holds no pairs.
+    """
     x = batch.real
     match game.task:
         case "given":
             if batch.other is None:
                 raise ValueError("The task 'given' needs batches of pairs.")
-            return Question(x, batch.other)
+            return PairedExamples(x, batch.other)
         case "edges":
-            return Question(degrade.edges(x), x)
+            return PairedExamples(degrade.edges(x), x)
         case "downscaling":
-            return Question(degrade.smaller(x, game.factor), x)
+            return PairedExamples(degrade.downscale(x, game.factor), x)
         case "masks":
             n, _, height, width = x.shape
-            hole = drawn(rng, lambda own: degrade.hole(game.mask, n, height, width, own), x.device)
-            return Question(degrade.holed(x, hole), x, hole)
+            hole = draw_on(rng, lambda g: degrade.hole_mask(game.mask, n, height, width, g), x.device)
+            return PairedExamples(degrade.cut_hole(x, hole), x, hole)
 
 
 class Paired(Game):
-    """One generator answers, one critic judges answers, beside what was given when the game is conditional.
+    """One generator, and one critic that also sees the input if the game is conditional.
 
-    `features` compares contents: it is part of the game's state, so that a resumed job has the very same one.
+    `features` is the network of the content loss. It is part of the game's state, so that a resumed job keeps it.
     """
 
     def __init__(
@@ -68,29 +71,31 @@ class Paired(Game):
         self.features = None if features is None else features.requires_grad_(False)
 
     def draw(self, batch: Batch, rng: Rng, number: int) -> Draw:
-        question = ask(self.game, batch, rng.stream("holes", number)).part(distributed.rows(len(batch.real)))
-        made = question.answered_by(self.players["generator"])
-        return Draw(number, batch.part(), {"": question.answer}, {"": made}, given=question.given)
+        pairs = paired_examples(self.game, batch, rng.stream("holes", number)).part(
+            distributed.rank_rows(len(batch.real))
+        )
+        fake = pairs.output_of(self.players["generator"])
+        return Draw(number, batch.rank_part(), {"": pairs.target}, {"": fake}, condition=pairs.input)
 
     def critic_duels(self, draw: Draw, rng: Rng) -> list[Duel]:
         return [self._duel(draw, draw.fake[""].detach())]
 
     def generator_duels(self, draw: Draw, rng: Rng) -> tuple[list[Duel], Losses]:
-        made, answer = draw.fake[""].float(), draw.real[""]
+        fake, target = draw.fake[""].float(), draw.real[""]
         losses: Losses = {}
         if self.game.pixel:
-            losses["pixel"] = self.game.pixel * F.l1_loss(made, answer)
+            losses["pixel"] = self.game.pixel * F.l1_loss(fake, target)
         if self.features is not None:
             with torch.no_grad():
-                wanted = self.features(answer).float()
-            losses["content"] = self.game.content * F.mse_loss(self.features(made).float(), wanted)
+                target_features = self.features(target).float()
+            losses["content"] = self.game.content * F.mse_loss(self.features(fake).float(), target_features)
         return [self._duel(draw, draw.fake[""])], losses
 
     def _duel(self, draw: Draw, fake: Tensor) -> Duel:
-        critic = partial(_judged, self.players["critic"], draw.given if self.game.conditional else None)
+        critic = partial(_judge, self.players["critic"], draw.condition if self.game.conditional else None)
         return Duel(critic, draw.real[""], fake, weight=self.game.adversarial)
 
 
-def _judged(critic: nn.Module, given: Tensor | None, x: Tensor) -> Verdict:
-    verdict: Verdict = critic(x if given is None else torch.cat([given, x], dim=1))
+def _judge(critic: nn.Module, condition: Tensor | None, x: Tensor) -> Verdict:
+    verdict: Verdict = critic(x if condition is None else torch.cat([condition, x], dim=1))
     return verdict

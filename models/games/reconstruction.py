@@ -1,4 +1,4 @@
-"""The reconstruction game: nobody judges; what goes in shall come out, through a narrow code."""
+"""The reconstruction game: an autoencoder reproduces its input through a narrow code, without a critic."""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from models import distributed
 from models.duel import Duel, Losses
 from models.games.game import Batch, Draw, Game
 from models.nets.autoencoder import Autoencoder
-from models.rng import Rng, drawn
+from models.rng import Rng, draw_on
 from models.spec import games as spec
 
 
@@ -21,8 +21,8 @@ class Reconstruction(Game):
         self.players = {"generator": generator}
 
     def draw(self, batch: Batch, rng: Rng, number: int) -> Draw:
-        """Nothing is drawn before the one turn there is."""
-        batch = batch.part()
+        """Return the batch alone: the generator runs in its only turn."""
+        batch = batch.rank_part()
         return Draw(number, batch, {"": batch.real}, {})
 
     def critic_duels(self, draw: Draw, rng: Rng) -> list[Duel]:
@@ -34,34 +34,36 @@ class Reconstruction(Game):
         code, losses = generator.encode(draw.batch.real).float(), Losses()
         if self.game.divergence:
             mean, log_variance = code.chunk(2, dim=1)
-            losses["divergence"] = self.game.divergence * divergence(mean, log_variance)
-            shape = distributed.count() * len(mean), mean.shape[1]
+            losses["divergence"] = self.game.divergence * kl_divergence(mean, log_variance)
+            shape = distributed.world_size() * len(mean), mean.shape[1]
             stream = rng.stream("posterior", draw.number)
-            noise = drawn(stream, lambda own: distributed.part(torch.randn(shape, generator=own)), mean.device)
+            noise = draw_on(stream, lambda g: distributed.rank_part(torch.randn(shape, generator=g)), mean.device)
             code = mean + noise.to(mean) * (log_variance / 2).exp()
-        made = generator(code).float()
-        with torch.autocast(made.device.type, enabled=False):  # logarithms of probabilities want fp32
-            losses["reconstruction"] = difference(self.game.loss, made, draw.batch.real)
+        rebuilt = generator(code).float()
+        # Logarithms of probabilities need fp32.
+        with torch.autocast(rebuilt.device.type, enabled=False):
+            losses["reconstruction"] = reconstruction_loss(self.game.loss, rebuilt, draw.batch.real)
         return [], losses
 
 
-def difference(kind: str, made: Tensor, real: Tensor) -> Tensor:
-    """Summed over each example and averaged over the batch.
+def reconstruction_loss(kind: str, rebuilt: Tensor, real: Tensor) -> Tensor:
+    """Return the loss summed over each example and averaged over the batch.
 
-    cross_entropy takes pictures in [-1, 1] as probabilities (x + 1) / 2 of a white pixel.
+    cross_entropy reads pictures in [-1, 1] as probabilities (x + 1) / 2 of a white pixel. Raises ValueError for an
+    unknown kind.
     """
     match kind:
         case "squared":
-            total = F.mse_loss(made, real, reduction="sum")
+            total = F.mse_loss(rebuilt, real, reduction="sum")
         case "absolute":
-            total = F.l1_loss(made, real, reduction="sum")
+            total = F.l1_loss(rebuilt, real, reduction="sum")
         case "cross_entropy":
-            total = F.binary_cross_entropy((made + 1) / 2, (real + 1) / 2, reduction="sum")
+            total = F.binary_cross_entropy((rebuilt + 1) / 2, (real + 1) / 2, reduction="sum")
         case _:
             raise ValueError(f"No reconstruction loss is called {kind}.")
     return total / len(real)
 
 
-def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, exp(log_variance)) || N(0, 1)), summed over the code and averaged over the batch."""
+def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Return KL(N(mean, exp(log_variance)) || N(0, 1)), summed over the code and averaged over the batch."""
     return (mean.square() + log_variance.exp() - log_variance - 1).sum(1).mean() / 2

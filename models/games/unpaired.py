@@ -1,4 +1,4 @@
-"""CycleGAN's game: two generators, two critics, two piles of pictures without pairs; cycle and identity losses."""
+"""CycleGAN's game: two generators and two critics between two domains without pairs; cycle and identity losses."""
 
 import torch
 import torch.nn.functional as F
@@ -7,12 +7,12 @@ from torch import Tensor, nn
 from models import distributed
 from models.duel import Duel, Losses
 from models.games.game import Batch, Draw, Game
-from models.rng import Rng, Stream, drawn
+from models.rng import Rng, Stream, draw_on
 from models.spec import games as spec
 
 
 class Unpaired(Game):
-    """CycleGAN: a2b makes b's from a's, b2a the way back; critic "a" judges a's, critic "b" b's."""
+    """CycleGAN: a2b translates domain a to b, b2a back; critic "a" judges domain a, critic "b" domain b."""
 
     pool_a: Tensor
     pool_b: Tensor
@@ -28,8 +28,8 @@ class Unpaired(Game):
 
     def draw(self, batch: Batch, rng: Rng, number: int) -> Draw:
         if batch.other is None:
-            raise ValueError("The unpaired game needs batches of two piles.")
-        batch = batch.part()
+            raise ValueError("The unpaired game needs batches of two domains.")
+        batch = batch.rank_part()
         assert batch.other is not None
         nets = self.players["generator"]
         assert isinstance(nets, nn.ModuleDict)
@@ -39,7 +39,9 @@ class Unpaired(Game):
     def critic_duels(self, draw: Draw, rng: Rng) -> list[Duel]:
         pools = {"a": self.pool_a, "b": self.pool_b}
         return [
-            self._duel(draw, tag, self._replayed(pool, draw.fake[tag].detach(), rng.stream(f"pool/{tag}", draw.number)))
+            self._duel(
+                draw, tag, self._from_pool(pool, draw.fake[tag].detach(), rng.stream(f"pool/{tag}", draw.number))
+            )
             for tag, pool in pools.items()
         ]
 
@@ -49,11 +51,11 @@ class Unpaired(Game):
         a, b = draw.real["a"], draw.real["b"]
         losses: Losses = {}
         if self.game.cycle:
-            there_and_back = F.l1_loss(nets["b2a"](draw.fake["b"]), a) + F.l1_loss(nets["a2b"](draw.fake["a"]), b)
-            losses["cycle"] = self.game.cycle * there_and_back
+            cycle = F.l1_loss(nets["b2a"](draw.fake["b"]), a) + F.l1_loss(nets["a2b"](draw.fake["a"]), b)
+            losses["cycle"] = self.game.cycle * cycle
         if self.game.identity:
-            unchanged = F.l1_loss(nets["a2b"](b), b) + F.l1_loss(nets["b2a"](a), a)
-            losses["identity"] = self.game.identity * unchanged
+            identity = F.l1_loss(nets["a2b"](b), b) + F.l1_loss(nets["b2a"](a), a)
+            losses["identity"] = self.game.identity * identity
         return [self._duel(draw, tag, draw.fake[tag]) for tag in ("a", "b")], losses
 
     def _duel(self, draw: Draw, tag: str, fake: Tensor) -> Duel:
@@ -61,33 +63,33 @@ class Unpaired(Game):
         assert isinstance(critics, nn.ModuleDict)
         return Duel(critics[tag], draw.real[tag], fake, tag=tag)
 
-    def _replayed(self, pool: Tensor, fakes: Tensor, rng: Stream) -> Tensor:
-        """Every rank keeps the whole pool, of the fakes of all."""
-        return distributed.part(_replay(pool, distributed.whole(fakes), rng))
+    def _from_pool(self, pool: Tensor, fakes: Tensor, rng: Stream) -> Tensor:
+        """Query the pool for this rank's fakes. Every rank keeps the whole pool, filled from all ranks."""
+        return distributed.rank_part(_query_pool(pool, distributed.all_gather(fakes), rng))
 
 
-def _replay(pool: Tensor, fakes: Tensor, rng: Stream) -> Tensor:
-    """Shrivastava et al. 2017: show each fake, or with probability 1/2 an older one whose slot it takes.
+def _query_pool(pool: Tensor, fakes: Tensor, rng: Stream) -> Tensor:
+    """Return each fake, or with probability 1/2 an older one that it replaces in the pool (Shrivastava et al. 2017).
 
-    Until the pool is full every fake is shown and kept. How full it is follows from the stream's step.
+    Until the pool is full every fake is returned and stored. How full the pool is follows from the stream's step.
     """
     size, n = len(pool), len(fakes)
     if not size:
         return fakes
-    slots, keeps, shows_older = drawn(rng, lambda own: _slots(own, size, n), fakes.device).unsqueeze(-1).unbind()
-    shown = []
-    for fake, slot, kept, older in zip(torch.split(fakes, 1), slots, keeps, shows_older, strict=True):
-        there = pool.index_select(0, slot)
-        shown.append(torch.where(older.bool(), there.to(fake.dtype), fake))
-        pool.index_copy_(0, slot, torch.where(kept.bool(), fake.to(pool.dtype), there))
-    return torch.cat(shown)
+    slots, stored, swapped = draw_on(rng, lambda g: _slots(g, size, n), fakes.device).unsqueeze(-1).unbind()
+    returned = []
+    for fake, slot, store, swap in zip(torch.split(fakes, 1), slots, stored, swapped, strict=True):
+        older = pool.index_select(0, slot)
+        returned.append(torch.where(swap.bool(), older.to(fake.dtype), fake))
+        pool.index_copy_(0, slot, torch.where(store.bool(), fake.to(pool.dtype), older))
+    return torch.cat(returned)
 
 
 def _slots(rng: Stream, size: int, n: int) -> Tensor:
-    """[3, n]: for each fake its slot, whether it is kept there, and whether what lay there is shown instead."""
+    """Draw [3, n]: each fake's slot, whether it is stored there, and whether the slot's older fake is returned."""
     rows = []
-    for place in range(rng.step * n, rng.step * n + n):
+    for count in range(rng.step * n, rng.step * n + n):
         slot = int(torch.randint(size, (), generator=rng))
-        taken = place >= size and bool(torch.rand((), generator=rng) < 0.5)
-        rows.append((slot if place >= size else place, place < size or taken, taken))
+        swap = count >= size and bool(torch.rand((), generator=rng) < 0.5)
+        rows.append((slot if count >= size else count, count < size or swap, swap))
     return torch.tensor(rows, dtype=torch.int64).T

@@ -1,4 +1,4 @@
-"""Autoencoders: a generator that decodes a latent, and its mirror image that encodes what was drawn."""
+"""Autoencoders: a generator that decodes latents, and a mirrored encoder."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from models.spec.nets import halvings
 
 
 class Autoencoder(nn.Module):
-    """z [n, latent] -> [n, *shape]; `encode` goes the other way."""
+    """Base class: z [n, latent] -> [n, *shape]; `encode` maps examples to codes."""
 
     encoder: nn.Module
     decoder: nn.Module
@@ -25,13 +25,13 @@ class Autoencoder(nn.Module):
         return out
 
     def encode(self, x: Tensor) -> Tensor:
-        """[n, *shape] -> codes [n, latent]; of a Gaussian one means beside log variances, [n, 2 x latent]."""
+        """Encode [n, *shape] into codes [n, latent]; into means and log variances [n, 2 x latent] if Gaussian."""
         out: Tensor = self.encoder(x)
         return out
 
 
 class MlpAutoencoder(Autoencoder):
-    """Fully connected both ways. Pictures leave through tanh; points, and pictures without hidden layers, linearly."""
+    """Fully connected encoder and decoder. The output is tanh for pictures with hidden layers, else linear."""
 
     def __init__(self, spec: MlpAutoencoderSpec, latent: int, shape: Sequence[int], gaussian: bool = False) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class MlpAutoencoder(Autoencoder):
 
 
 class DcganAutoencoder(Autoencoder):
-    """Pictures [n, channels, side, side] in [-1, 1] for any square side from 8 px."""
+    """Convolutional: pictures [n, channels, side, side] in [-1, 1] for any square side from 8 px."""
 
     def __init__(
         self, spec: DcganAutoencoderSpec, latent: int, side: int, channels: int, gaussian: bool = False
@@ -67,7 +67,7 @@ class DcganAutoencoder(Autoencoder):
 
 
 def _stack(widths: Sequence[int], spec: MlpAutoencoderSpec) -> list[nn.Module]:
-    """Linear layers from width to width, with an activation after each but the last."""
+    """Return linear layers from width to width, with an activation after each but the last."""
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
         layers += [nn.Linear(before, after), activation(spec.activation)]

@@ -1,4 +1,4 @@
-"""Critics made of other networks: BEGAN's autoencoder (Berthelot et al. 2017), and two critics as one (D2GAN)."""
+"""Critics that contain other networks: BEGAN's autoencoder (Berthelot et al. 2017) and D2GAN's pair of critics."""
 
 from itertools import pairwise
 
@@ -7,13 +7,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.duel import Verdict
-from models.nets.layers.common import enlarged
+from models.nets.layers.common import upsample
 from models.spec.nets import AutoencoderCritic as AutoencoderCriticSpec
 from models.spec.nets import halvings, widths
 
 
 class AutoencoderCritic(nn.Module):
-    """Pictures [n, channels, side, side] -> the mean absolute error [n] of each as rebuilt through a code."""
+    """Pictures [n, channels, side, side] -> the mean absolute reconstruction error [n] of each."""
 
     def __init__(self, spec: AutoencoderCriticSpec, side: int, channels: int) -> None:
         super().__init__()
@@ -32,16 +32,16 @@ class AutoencoderCritic(nn.Module):
         return Verdict((x - self.rebuild(x)).abs().flatten(1).mean(1))
 
     def rebuild(self, x: Tensor) -> Tensor:
-        """Pictures of the same shape; linear, so not quite held to [-1, 1]."""
+        """Encode and decode pictures. The output is linear and may leave [-1, 1] slightly."""
         maps = self.first(self.encode(x)).view(len(x), -1, self.sides[0], self.sides[0])
         for convolve, side in zip(self.rise, self.sides[1:], strict=True):
-            maps = F.elu(convolve(enlarged(maps, side)))
+            maps = F.elu(convolve(upsample(maps, side)))
         rebuilt: Tensor = self.paint(maps)
         return rebuilt
 
 
-class Twin(nn.Module):
-    """Scores [n, ..., 2]: those of two critics side by side; features and classes are the first one's."""
+class DualCritic(nn.Module):
+    """Two critics as one: scores [n, ..., 2]; features and class logits are the first critic's."""
 
     def __init__(self, first: nn.Module, second: nn.Module) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""CycleGAN's players (Zhu et al. 2017). Their losses are in models/games/unpaired.py.
+"""CycleGAN's generator and critic (Zhu et al. 2017). Their losses are in models/games/unpaired.py.
 
-Layers stand where the authors' code has them, so that its weights fit.
+Layers have the same indices as in the authors' code, so that its weights can be loaded.
 """
 
 from torch import Tensor, nn
@@ -12,41 +12,42 @@ from models.spec.nets import ResnetGenerator as ResnetGeneratorSpec
 
 
 class ResnetGenerator(nn.Module):
-    """Pictures [n, given, h, w] in [-1, 1], sides divisible by 4 -> pictures [n, channels, h, w] in [-1, 1]."""
+    """Pictures [n, input_channels, h, w] in [-1, 1], sides divisible by 4 -> [n, channels, h, w] in [-1, 1]."""
 
-    def __init__(self, spec: ResnetGeneratorSpec, given: int, channels: int) -> None:
+    def __init__(self, spec: ResnetGeneratorSpec, input_channels: int, channels: int) -> None:
         super().__init__()
         w = spec.width
-        layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(given, w, 7), *_after(spec.norm, w)]
+        layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(input_channels, w, 7), *_norm_relu(spec.norm, w)]
         for wide in (2 * w, 4 * w):
-            layers += [nn.Conv2d(wide // 2, wide, 3, 2, 1), *_after(spec.norm, wide)]
+            layers += [nn.Conv2d(wide // 2, wide, 3, 2, 1), *_norm_relu(spec.norm, wide)]
         layers += [ResnetBlock(4 * w, spec.norm) for _ in range(spec.blocks)]
         for narrow in (2 * w, w):
-            layers += [_enlarge(spec.upsample, 2 * narrow, narrow), *_after(spec.norm, narrow)]
+            layers += [_upsample(spec.upsample, 2 * narrow, narrow), *_norm_relu(spec.norm, narrow)]
         self.model = nn.Sequential(*layers, nn.ReflectionPad2d(3), nn.Conv2d(w, channels, 7), nn.Tanh())
         last = 10 + spec.blocks
-        self.bridges = {last + 2: 6, last + 5: 3} if spec.skips else {}
+        # Index of the layer whose output is followed by an addition: index of the layer that is added.
+        self.skip_sources = {last + 2: 6, last + 5: 3} if spec.skips else {}
         if spec.norm == "instance":
             initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        passed: dict[int, Tensor] = {}
-        for place, layer in enumerate(self.model):
+        skipped: dict[int, Tensor] = {}
+        for index, layer in enumerate(self.model):
             x = layer(x)
-            if place in self.bridges.values():
-                passed[place] = x
-            elif place in self.bridges:
-                x = x + passed[self.bridges[place]]
+            if index in self.skip_sources.values():
+                skipped[index] = x
+            elif index in self.skip_sources:
+                x = x + skipped[self.skip_sources[index]]
         return x
 
 
 class ResnetBlock(nn.Module):
-    """Two 3x3 convolutions beside a straight way."""
+    """Residual block of two 3x3 convolutions."""
 
     def __init__(self, width: int, norm: str) -> None:
         super().__init__()
         self.conv_block = nn.Sequential(
-            nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), *_after(norm, width),
+            nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), *_norm_relu(norm, width),
             nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), _norm(norm, width),
         )  # fmt: skip
 
@@ -56,7 +57,7 @@ class ResnetBlock(nn.Module):
 
 
 class PatchCritic(nn.Module):
-    """Pictures [n, channels, h, w] -> a map of scores; each patch is judged alone (Isola et al. 2016)."""
+    """PatchGAN: pictures [n, channels, h, w] -> a map of scores, one per patch (Isola et al. 2016)."""
 
     def __init__(self, spec: PatchCriticSpec, channels: int) -> None:
         super().__init__()
@@ -81,11 +82,11 @@ def _norm(kind: str, width: int) -> nn.Module:
     return nn.InstanceNorm2d(width) if kind == "instance" else nn.Identity()
 
 
-def _after(norm: str, width: int) -> list[nn.Module]:
+def _norm_relu(norm: str, width: int) -> list[nn.Module]:
     return [_norm(norm, width), nn.ReLU()]
 
 
-def _enlarge(kind: str, before: int, after: int) -> nn.Module:
+def _upsample(kind: str, before: int, after: int) -> nn.Module:
     if kind == "nearest":
         return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(before, after, 3, padding=1))
     return nn.ConvTranspose2d(before, after, 3, 2, 1, output_padding=1)

@@ -1,9 +1,9 @@
-"""DCGAN's players for any square side from 8 px, with or without classes (Radford et al. 2015)."""
+"""DCGAN's generator and critic for any square side from 8 px, with or without classes (Radford et al. 2015)."""
 
 from torch import Tensor, nn
 
 from models.duel import Verdict
-from models.nets.layers.common import ConditionalBatchNorm2d, FromPixel, initialise, normalised
+from models.nets.layers.common import ConditionalBatchNorm2d, FromPixel, apply_norm, initialise
 from models.nets.layers.critic_heads import HeadedCritic
 from models.spec.nets import DcganCritic as DcganCriticSpec
 from models.spec.nets import DcganGenerator as DcganGeneratorSpec
@@ -38,11 +38,12 @@ class DcganGenerator(nn.Module):
         x = z[:, :, None, None]
         for rise, norm in zip(self.rise, self.norms, strict=True):
             x = rise(x)
-            x = normalised(norm, x, label).relu()
+            x = apply_norm(norm, x, label).relu()
         painted: Tensor = self.paint(x)
         return painted.tanh()
 
     def pairs(self) -> list[tuple[nn.ModuleList, nn.ModuleList]]:
+        """Return the lists of convolutions and of the norms that follow them."""
         return [(self.rise, self.norms)]
 
 
@@ -51,8 +52,8 @@ class DcganCritic(HeadedCritic):
 
     At 64 px with width 64: 64 x 32 x 32, 128 x 16 x 16, 256 x 8 x 8, 512 x 4 x 4, then the score.
 
-    With classes and conditioning by projection the score adds the features times the label's own weights (Miyato and
-    Koyama 2018); with `names_classes` the verdict also holds class logits [n, classes].
+    With classes and conditioning by projection, the inner product of features and the label's embedding is added to
+    the score (Miyato and Koyama 2018). With `names_classes` the verdict also holds class logits [n, classes].
     """
 
     def __init__(self, spec: DcganCriticSpec, side: int, channels: int, classes: int, names_classes: bool) -> None:
@@ -82,7 +83,7 @@ class DcganCritic(HeadedCritic):
 
 
 def _doubling(before: int, after: int, target: int, bias: bool) -> nn.ConvTranspose2d:
-    """From ceil(target / 2) to target pixels: 4x4 as in the paper, 3x3 where the target is odd."""
+    """Return a layer from ceil(target / 2) to target pixels: 4x4 as in the paper, 3x3 if the target is odd."""
     return nn.ConvTranspose2d(before, after, 3 if target % 2 else 4, 2, 1, bias=bias)
 
 

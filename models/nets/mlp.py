@@ -1,4 +1,4 @@
-"""Fully connected players, for the lectures' first GAN, for points, and for Mirza and Osindero's conditional GAN."""
+"""Fully connected generator and critic: the original GAN, points, and the conditional GAN (Mirza and Osindero 2014)."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from models.spec.nets import MlpGenerator as MlpGeneratorSpec
 class MlpGenerator(nn.Module):
     """z [n, latent], label [n] when classes > 0 -> [n, *shape]; tanh for pictures, linear for points.
 
-    The label stands beside the latent as a one-hot vector (Mirza and Osindero 2014).
+    The label is appended to the latent as a one-hot vector (Mirza and Osindero 2014).
     """
 
     def __init__(self, spec: MlpGeneratorSpec, latent: int, shape: Sequence[int], classes: int = 0) -> None:
@@ -40,14 +40,14 @@ class MlpGenerator(nn.Module):
         self.classes = classes
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        out: Tensor = self.layers(_beside(z, label, self.classes))
+        out: Tensor = self.layers(_append_one_hot(z, label, self.classes))
         return out.view(-1, *self.shape)
 
 
 class MlpCritic(HeadedCritic):
     """x [n, ...] -> one score each.
 
-    With classes and conditioning by concatenation the label stands beside the input as a one-hot vector; with
+    With classes and conditioning by concatenation the label is appended to the input as a one-hot vector. With
     `names_classes` the verdict also holds class logits [n, classes].
     """
 
@@ -69,16 +69,16 @@ class MlpCritic(HeadedCritic):
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Verdict:
         *hidden, last = self.layers
-        features = _beside(x.flatten(1) * self.input_scale, label, self.classes)
+        features = _append_one_hot(x.flatten(1) * self.input_scale, label, self.classes)
         for layer in hidden:
             features = layer(features)
         return self.verdict(last(features).squeeze(1), features, label)
 
 
-def _beside(x: Tensor, label: Tensor | None, classes: int) -> Tensor:
-    """[n, f] -> [n, f + classes]."""
+def _append_one_hot(x: Tensor, label: Tensor | None, classes: int) -> Tensor:
+    """Append the labels [n] to x: [n, f] -> [n, f + classes]. Raises ValueError if labels are missing."""
     if not classes:
         return x
     if label is None:
-        raise ValueError("This network was built for a conditional game: give it labels.")
+        raise ValueError("This network was built for a conditional game: pass labels.")
     return torch.cat([x, F.one_hot(label, classes).to(x.dtype)], 1)

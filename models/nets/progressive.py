@@ -1,6 +1,6 @@
-"""ProGAN's players: they grow from 4-7 px to the data's side while they train (Karras et al. 2018).
+"""ProGAN's generator and critic, which grow from 4-7 px to the data's side during training (Karras et al. 2018).
 
-All layers exist from the start, and only those that the stage needs are run. Which stage it is follows from the step.
+All layers exist from the start; a stage runs only the layers that it needs. The stage follows from the step.
 """
 
 import math
@@ -10,15 +10,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.duel import Verdict
-from models.nets.layers.common import Scheduled, enlarged, halved
-from models.nets.layers.minibatch import batch_score
+from models.nets.layers.common import Scheduled, downsample, upsample
+from models.nets.layers.minibatch import build_batch_layer
 from models.spec.nets import ProgressiveCritic as ProgressiveCriticSpec
 from models.spec.nets import ProgressiveGenerator as ProgressiveGeneratorSpec
 from models.spec.nets import halvings, widths
 
 
 def growth(progress: float, stages: int) -> tuple[int, float]:
-    """(stage, how far its new layers have faded in): stages are equal shares of the budget, each fading in over half.
+    """Return the stage and how far its new layers have faded in, in [0, 1].
+
+    Stages are equal shares of the budget; the new layers of each fade in over its first half.
 
     >>> growth(0.0, 2), growth(0.5, 2), growth(0.625, 2), growth(1.0, 2)
     ((0, 1.0), (1, 0.0), (1, 0.5), (1, 1.0))
@@ -28,7 +30,7 @@ def growth(progress: float, stages: int) -> tuple[int, float]:
 
 
 class ProgressiveGenerator(Scheduled):
-    """z [n, latent] -> pictures [n, channels, side, side] in [-1, 1]: those of low stages are enlarged."""
+    """z [n, latent] -> pictures [n, channels, side, side] in [-1, 1]; pictures of low stages are upsampled."""
 
     def __init__(self, spec: ProgressiveGeneratorSpec, latent: int, side: int, channels: int) -> None:
         super().__init__()
@@ -40,7 +42,7 @@ class ProgressiveGenerator(Scheduled):
             nn.ModuleList([EqualConv2d(before, after, 3), EqualConv2d(after, after, 3)][not stage :])
             for stage, (before, after) in enumerate(pairs)
         )
-        # The paper paints by 1x1; that to a single channel is rounded differently in batches of different sizes.
+        # The paper's output convolution is 1x1. To a single channel its rounding depends on the batch size.
         self.paint = nn.ModuleList(EqualConv2d(width, channels, 3, gain=1) for width in wide)
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
@@ -48,11 +50,11 @@ class ProgressiveGenerator(Scheduled):
         x = self.first(pixel_norm(z)).view(len(z), -1, self.sides[0], self.sides[0])
         x = before = self._block(0, pixel_norm(F.leaky_relu(x, 0.2)))
         for number in range(1, stage + 1):
-            before, x = x, self._block(number, enlarged(x, self.sides[number]))
+            before, x = x, self._block(number, upsample(x, self.sides[number]))
         picture: Tensor = self.paint[stage](x)
         if fade < 1:
-            picture = torch.lerp(enlarged(self.paint[stage - 1](before), self.sides[stage]), picture, fade)
-        return enlarged(picture.tanh(), self.sides[-1])
+            picture = torch.lerp(upsample(self.paint[stage - 1](before), self.sides[stage]), picture, fade)
+        return upsample(picture.tanh(), self.sides[-1])
 
     def _block(self, number: int, x: Tensor) -> Tensor:
         block = self.blocks[number]
@@ -63,7 +65,7 @@ class ProgressiveGenerator(Scheduled):
 
 
 class ProgressiveCritic(Scheduled):
-    """Pictures [n, channels, side, side] -> one score each, of what they look like at the stage's side."""
+    """Pictures [n, channels, side, side] -> one score each, computed at the stage's side."""
 
     def __init__(self, spec: ProgressiveCriticSpec, side: int, channels: int) -> None:
         super().__init__()
@@ -79,17 +81,17 @@ class ProgressiveCritic(Scheduled):
         )  # fmt: skip
         self.hidden = EqualLinear(wide[0] * self.sides[0] ** 2, wide[0])
         self.score = EqualLinear(wide[0], 1, gain=1)
-        self.batch_score = batch_score(spec.minibatch, wide[0] * self.sides[0] ** 2)
+        self.batch_score = build_batch_layer(spec.minibatch, wide[0] * self.sides[0] ** 2)
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Verdict:
         stage, fade = growth(self.progress, len(self.sides))
         for _ in self.sides[stage + 1 :]:
-            x = halved(x)
+            x = downsample(x)
         maps = self._read(stage, x)
         for number in range(stage, 0, -1):
-            maps = halved(self.blocks[number](maps))
+            maps = downsample(self.blocks[number](maps))
             if number == stage and fade < 1:
-                maps = torch.lerp(self._read(stage - 1, halved(x)).to(maps.dtype), maps, fade)
+                maps = torch.lerp(self._read(stage - 1, downsample(x)).to(maps.dtype), maps, fade)
         last = self.blocks[0](maps).flatten(1)
         features = F.leaky_relu(self.hidden(last), 0.2)
         score = self.score(features).squeeze(1)
@@ -102,9 +104,10 @@ class ProgressiveCritic(Scheduled):
 
 
 class EqualConv2d(nn.Module):
-    """A convolution of odd size that keeps the side, its weights N(0, 1) and scaled when used.
+    """Convolution of odd kernel size that keeps the side, with weights N(0, 1) that are scaled on use.
 
-    So every weight learns at the same pace under Adam, whatever its layer's size (Karras et al. 2018, section 4.1).
+    So every weight has the same effective learning rate under Adam, whatever its layer's size (Karras et al. 2018,
+    section 4.1).
     """
 
     def __init__(self, before: int, after: int, size: int, gain: float = math.sqrt(2)) -> None:
@@ -118,7 +121,7 @@ class EqualConv2d(nn.Module):
 
 
 class EqualLinear(nn.Module):
-    """A fully connected layer of the same kind."""
+    """Fully connected layer with weights N(0, 1) that are scaled on use."""
 
     def __init__(self, before: int, after: int, gain: float = math.sqrt(2)) -> None:
         super().__init__()
@@ -131,5 +134,5 @@ class EqualLinear(nn.Module):
 
 
 def pixel_norm(x: Tensor) -> Tensor:
-    """Each place's vector, or each latent, at a root mean square of 1."""
+    """Scale the channel vector of each pixel, or each latent, to a root mean square of 1."""
     return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8)

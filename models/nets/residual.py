@@ -1,4 +1,4 @@
-"""Residual players for any square side from 8 px: SNGAN's, SAGAN's, BigGAN's, and without any norm R3GAN's.
+"""Residual generator and critic for any square side from 8 px: SNGAN, SAGAN, BigGAN, and without norms R3GAN.
 
 Miyato et al. 2018; Zhang et al. 2018; Brock et al. 2019; Huang et al. 2024.
 """
@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from models.duel import Verdict
 from models.nets.layers.attention import SelfAttention
-from models.nets.layers.common import ConditionalBatchNorm2d, enlarged, halved, normalised
+from models.nets.layers.common import ConditionalBatchNorm2d, apply_norm, downsample, upsample
 from models.nets.layers.critic_heads import HeadedCritic
-from models.nets.layers.spectral import hold
+from models.nets.layers.spectral import add_spectral_norms
 from models.spec.nets import CLASS_EMBEDDING, halvings, widths
 from models.spec.nets import ResidualCritic as ResidualCriticSpec
 from models.spec.nets import ResidualGenerator as ResidualGeneratorSpec
@@ -22,7 +22,7 @@ from models.spec.nets import ResidualGenerator as ResidualGeneratorSpec
 class ResidualGenerator(nn.Module):
     """z [n, latent], label [n] when classes > 0 -> pictures [n, channels, side, side] in [-1, 1].
 
-    A hierarchical one cuts z into as many shares as it has blocks and one more, which draws the smallest map.
+    A hierarchical one splits z into chunks: the first becomes the smallest map, each other one conditions a block.
     """
 
     def __init__(self, spec: ResidualGeneratorSpec, latent: int, side: int, channels: int, classes: int) -> None:
@@ -30,20 +30,20 @@ class ResidualGenerator(nn.Module):
         self.sides = halvings(side)
         wide = widths(spec.width, self.sides)
         steps = len(self.sides) - 1
-        shares = [(latent + place) // (steps + 1) for place in reversed(range(steps + 1))]
-        self.shares = shares if spec.hierarchical else None
+        chunks = [(latent + index) // (steps + 1) for index in reversed(range(steps + 1))]
+        self.chunks = chunks if spec.hierarchical else None
         self.embed = nn.Embedding(classes, CLASS_EMBEDDING) if spec.hierarchical else None
-        self.first = nn.Linear(shares[0] if spec.hierarchical else latent, wide[0] * self.sides[0] ** 2)
-        norms = [_Norms(spec.norm, classes, CLASS_EMBEDDING + share if spec.hierarchical else 0) for share in shares]
+        self.first = nn.Linear(chunks[0] if spec.hierarchical else latent, wide[0] * self.sides[0] ** 2)
+        norms = [_Norms(spec.norm, classes, CLASS_EMBEDDING + chunk if spec.hierarchical else 0) for chunk in chunks]
         self.blocks = nn.ModuleList(
             UpBlock(wide[i], wide[i + 1], self.sides[i + 1], norms[i + 1]) for i in range(steps)
         )
         self.attention = SelfAttention(wide[-2]) if spec.attention else None
-        self.last_norm = _Norms(spec.norm, 0, 0).of(wide[-1])
+        self.last_norm = _Norms(spec.norm, 0, 0).build(wide[-1])
         self.paint = nn.Conv2d(wide[-1], channels, 3, padding=1)
         _initialise(self, scaled_down=spec.norm == "none")
         if spec.spectral:
-            hold(self)
+            add_spectral_norms(self)
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         z, conditions = self._conditions(z, label)
@@ -56,22 +56,22 @@ class ResidualGenerator(nn.Module):
         return painted.tanh()
 
     def _conditions(self, z: Tensor, label: Tensor | None) -> tuple[Tensor, list[Tensor | None]]:
-        """What draws the smallest map, and what each block is told."""
-        if self.shares is None or self.embed is None:
+        """Return the latent of the smallest map, and the condition of each block."""
+        if self.chunks is None or self.embed is None:
             return z, [label] * len(self.blocks)
-        z, *shares = torch.split(z, self.shares, dim=1)
-        return z, [torch.cat([self.embed(label), share], 1) for share in shares]
+        z, *chunks = torch.split(z, self.chunks, dim=1)
+        return z, [torch.cat([self.embed(label), chunk], 1) for chunk in chunks]
 
 
 class ResidualCritic(HeadedCritic):
     """Pictures [n, channels, side, side] -> one score each.
 
-    The paper sums the last map over its places. Here each place keeps weights of its own: of two class-conditional
-    critics under the spectral norm (DCGAN's layers, MNIST, some 600 steps) the one that pooled its map left .29 of the
-    spread within a class, and the other .89. This network was not tried with a sum.
+    The paper sums the last map over its pixels. Here each pixel has separate weights: of two class-conditional critics
+    with spectral norm (DCGAN's layers, MNIST, some 600 steps) the one that pooled its map kept .29 of the variety
+    within a class, and the other .89. This network was not tried with a sum.
 
-    With classes and conditioning by projection the score adds the features times the label's own weights (Miyato and
-    Koyama 2018); with `names_classes` the verdict also holds class logits [n, classes].
+    With classes and conditioning by projection, the inner product of features and the label's embedding is added to
+    the score (Miyato and Koyama 2018). With `names_classes` the verdict also holds class logits [n, classes].
     """
 
     def __init__(self, spec: ResidualCriticSpec, side: int, channels: int, classes: int, names_classes: bool) -> None:
@@ -98,40 +98,40 @@ class ResidualCritic(HeadedCritic):
 
 
 class _Norms:
-    """Makes the norms of one block: fed by a vector of so many numbers, told one of so many classes, plain, or none."""
+    """Factory of one block's norms: conditioned on a vector or on a class, unconditional, or none."""
 
-    def __init__(self, kind: str, classes: int, fed: int) -> None:
-        self.kind, self.classes, self.fed = kind, classes, fed
+    def __init__(self, kind: str, classes: int, condition_size: int) -> None:
+        self.kind, self.classes, self.condition_size = kind, classes, condition_size
 
-    def of(self, channels: int) -> nn.Module:
+    def build(self, channels: int) -> nn.Module:
         if self.kind == "none":
             return nn.Identity()
-        if self.fed:
-            return FedBatchNorm2d(channels, self.fed)
+        if self.condition_size:
+            return VectorBatchNorm2d(channels, self.condition_size)
         return ConditionalBatchNorm2d(channels, self.classes) if self.classes else nn.BatchNorm2d(channels)
 
 
 class UpBlock(nn.Module):
-    """Maps at one side -> those at the next: norm, ReLU, enlarge, convolve, norm, ReLU, convolve; and a bridge."""
+    """Residual block to a larger side: norm, ReLU, upsample, convolve, norm, ReLU, convolve; and a shortcut."""
 
     def __init__(self, before: int, after: int, side: int, norms: _Norms) -> None:
         super().__init__()
         self.side = side
-        self.norms = nn.ModuleList([norms.of(before), norms.of(after)])
+        self.norms = nn.ModuleList([norms.build(before), norms.build(after)])
         self.convolve = nn.Conv2d(before, after, 3, padding=1)
         self.last = nn.Conv2d(after, after, 3, padding=1)
         self.bridge = nn.Conv2d(before, after, 1, bias=False) if before != after else nn.Identity()
 
     def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
         first, second = self.norms
-        way = self.convolve(enlarged(normalised(first, x, condition).relu(), self.side))
-        way = self.last(normalised(second, way, condition).relu())
-        out: Tensor = way + enlarged(self.bridge(x), self.side)
+        hidden = self.convolve(upsample(apply_norm(first, x, condition).relu(), self.side))
+        hidden = self.last(apply_norm(second, hidden, condition).relu())
+        out: Tensor = hidden + upsample(self.bridge(x), self.side)
         return out
 
 
 class DownBlock(nn.Module):
-    """Maps at one side -> maps at half of it, rounded up: two convolutions beside a bridge."""
+    """Residual block to half the side, rounded up: two convolutions and a shortcut."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
@@ -140,16 +140,16 @@ class DownBlock(nn.Module):
         self.bridge = nn.Conv2d(before, after, 1, bias=False) if before != after else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        way = self.convolve(F.leaky_relu(x, 0.2))
-        way = self.last(F.leaky_relu(way, 0.2))
-        out: Tensor = halved(way) + self.bridge(halved(x))
+        hidden = self.convolve(F.leaky_relu(x, 0.2))
+        hidden = self.last(F.leaky_relu(hidden, 0.2))
+        out: Tensor = downsample(hidden) + self.bridge(downsample(x))
         return out
 
 
-class FedBatchNorm2d(nn.Module):
-    """BatchNorm whose gain and bias are a linear function of a vector [n, size] (Brock et al. 2019)."""
+class VectorBatchNorm2d(nn.Module):
+    """Conditional BatchNorm: gain and bias are a linear function of a vector [n, size] (Brock et al. 2019)."""
 
-    listens = True
+    conditional = True
 
     def __init__(self, channels: int, size: int) -> None:
         super().__init__()
@@ -157,16 +157,17 @@ class FedBatchNorm2d(nn.Module):
         self.gain = nn.Linear(size, channels, bias=False)
         self.bias = nn.Linear(size, channels, bias=False)
 
-    def forward(self, x: Tensor, fed: Tensor) -> Tensor:
-        gain, bias = 1 + self.gain(fed)[..., None, None], self.bias(fed)[..., None, None]
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        gain, bias = 1 + self.gain(condition)[..., None, None], self.bias(condition)[..., None, None]
         return torch.addcmul(bias, self.norm(x), gain)
 
 
 def _initialise(network: nn.Module, scaled_down: bool) -> None:
-    """Orthogonal weights (Brock et al. 2019) that keep the spread behind a ReLU.
+    """Initialise orthogonal weights that preserve the variance behind a ReLU (Brock et al. 2019).
 
-    Without norms each block begins as its bridge alone, and its other convolution is smaller the more blocks there
-    are, so that no depth explodes (Zhang et al. 2019, "Fixup": rules 1 and 2 for two layers a block).
+    Without norms each block starts as its shortcut alone, and its first convolution is scaled down with the number of
+    blocks, so that activations stay bounded at any depth (Zhang et al. 2019, "Fixup": rules 1 and 2 for two layers a
+    block).
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):

@@ -1,16 +1,16 @@
-"""A small network that tells how a picture is turned, for the features it needs to do so (Gidaris et al. 2018)."""
+"""A small network whose features are learned by predicting how a picture was rotated (Gidaris et al. 2018)."""
 
 import torch
 from torch import Tensor, nn
 
-TURNS = 4
-"""quarters of a circle"""
+QUARTER_TURNS = 4
+"""number of rotations: 0, 90, 180, 270 degrees"""
 
 
 class RotationNet(nn.Module):
-    """Pictures [n, channels, h, w] in [-1, 1], sides of 8 at least -> features [n, 64, h / 4, w / 4].
+    """Pictures [n, channels, h, w] in [-1, 1], sides of at least 8 -> features [n, 64, h / 4, w / 4].
 
-    `scale` is set once it has learned, so that the features of its dataset have a mean square of 1.
+    `scale` is set after training, so that the features of the dataset have a mean square of 1.
     """
 
     scale: Tensor
@@ -23,14 +23,14 @@ class RotationNet(nn.Module):
             nn.Conv2d(32, 64, 3, padding=1), nn.LeakyReLU(0.2),
             nn.Conv2d(64, 64, 4, 2, 1), nn.LeakyReLU(0.2),
         )  # fmt: skip
-        self.name = nn.Linear(64, TURNS)
+        self.name = nn.Linear(64, QUARTER_TURNS)
         self.register_buffer("scale", torch.ones(()))
 
     def forward(self, x: Tensor) -> Tensor:
         features: Tensor = self.features(x)
         return self.scale * features
 
-    def turned(self, x: Tensor) -> Tensor:
-        """Logits [n, 4]: by how many quarters each picture was turned."""
+    def rotation_logits(self, x: Tensor) -> Tensor:
+        """Return logits [n, 4] of the number of quarter turns of each picture."""
         logits: Tensor = self.name(self.features(x).mean(dim=(2, 3)))
         return logits

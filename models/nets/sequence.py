@@ -1,4 +1,4 @@
-"""Players of strings: symbols that slopes pass through, by the Gumbel-softmax (Jang et al. 2017)."""
+"""Generator and critic of strings: symbols are sampled differentiably by Gumbel-softmax (Jang et al. 2017)."""
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +11,10 @@ from models.spec.nets import SequenceGenerator as SequenceGeneratorSpec
 
 
 class SequenceGenerator(Scheduled):
-    """z [n, latent] -> [n, length, symbols]: soft symbols in training, whole ones (one-hot) in eval mode.
+    """z [n, latent] -> strings [n, length, symbols]: soft symbols in training, one-hot symbols in eval mode.
 
-    A gated recurrent unit sees the code at each place, and the symbol that was chosen at the place before. The last
-    length x symbols numbers of z, normal ones, become the Gumbel noise of the choices.
+    At each position a gated recurrent unit reads the code and the previous symbol. The last length x symbols numbers
+    of z, standard normal, become the Gumbel noise of the choices.
     """
 
     def __init__(self, spec: SequenceGeneratorSpec, latent: int, length: int, symbols: int) -> None:
@@ -30,28 +30,29 @@ class SequenceGenerator(Scheduled):
         code, noise = z[:, : -self.noise].float(), z[:, -self.noise :].float()
         symbol = code.new_zeros(len(code), self.symbols)
         string = []
-        with torch.autocast(z.device.type, enabled=False):  # many small products: bf16 would gain nothing
+        # Many small products gain nothing from bf16.
+        with torch.autocast(z.device.type, enabled=False):
             state = self.start(code).tanh()
-            for own in gumbel(noise).view(-1, self.length, self.symbols).unbind(1):
+            for gumbel_noise in gumbel(noise).view(-1, self.length, self.symbols).unbind(1):
                 state = self.cell(torch.cat([code, symbol], 1), state)
-                symbol = self._choice(self.end(state) + own)
+                symbol = self._choice(self.end(state) + gumbel_noise)
                 string.append(symbol)
         return torch.stack(string, 1)
 
     @property
     def temperature(self) -> float:
-        """Falls in a line over the budget."""
+        """The softmax temperature; it falls linearly over the budget."""
         return self.spec.hot + (self.spec.cold - self.spec.hot) * self.progress
 
     def _choice(self, scores: Tensor) -> Tensor:
         if not self.training:
-            return whole(scores)
+            return one_hot_argmax(scores)
         soft = (scores / self.temperature).softmax(-1)
-        return whole(scores) + soft - soft.detach() if self.spec.hard else soft
+        return one_hot_argmax(scores) + soft - soft.detach() if self.spec.hard else soft
 
 
 class SequenceCritic(nn.Module):
-    """Strings [n, length, symbols], soft or whole -> one score each."""
+    """Strings [n, length, symbols], soft or one-hot -> one score each."""
 
     def __init__(self, spec: SequenceCriticSpec, length: int, symbols: int) -> None:
         super().__init__()
@@ -68,12 +69,12 @@ class SequenceCritic(nn.Module):
 
 
 def gumbel(normal: Tensor) -> Tensor:
-    """Standard Gumbel numbers of standard normal ones, in their order: -log(-log Phi(x))."""
+    """Turn standard normal numbers into standard Gumbel numbers in the same order: -log(-log Phi(x))."""
     logarithm: Tensor = torch.special.log_ndtr(normal.clamp(-8, 8))
     return -(-logarithm).log()
 
 
-def whole(scores: Tensor) -> Tensor:
-    """One-hot [..., symbols] of the largest."""
-    chosen: Tensor = torch.zeros_like(scores).scatter_(-1, scores.argmax(dim=-1, keepdim=True), 1.0)
-    return chosen
+def one_hot_argmax(scores: Tensor) -> Tensor:
+    """Return the one-hot encoding [..., symbols] of the largest score."""
+    one_hot: Tensor = torch.zeros_like(scores).scatter_(-1, scores.argmax(dim=-1, keepdim=True), 1.0)
+    return one_hot

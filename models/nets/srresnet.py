@@ -1,4 +1,4 @@
-"""SRGAN's generator (Ledig et al. 2017): all residual blocks work on the small picture, and enlarging comes last."""
+"""SRGAN's generator, SRResNet (Ledig et al. 2017): residual blocks at the low resolution, then upsampling."""
 
 from torch import Tensor, nn
 
@@ -26,7 +26,7 @@ class SrresnetGenerator(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside a straight way."""
+    """Residual block of two 3x3 convolutions."""
 
     def __init__(self, width: int, norm: str) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class ResidualBlock(nn.Module):
 
 
 def _doubling(width: int) -> nn.Module:
-    """Sub-pixel convolution (Shi et al. 2016): four maps become one of twice the side."""
+    """Return a sub-pixel convolution that doubles the side: four maps become one (Shi et al. 2016)."""
     return nn.Sequential(nn.Conv2d(width, 4 * width, 3, padding=1), nn.PixelShuffle(2), nn.PReLU())
 
 

@@ -1,4 +1,4 @@
-"""StackGAN's players: one stage draws at half the side, a second redraws that in full (Zhang et al. 2017)."""
+"""StackGAN's generator and critic: stage one draws at half the side, stage two refines it (Zhang et al. 2017)."""
 
 from itertools import pairwise
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models.duel import Losses, Verdict
-from models.nets.layers.common import Scheduled, enlarged, halved
+from models.nets.layers.common import Scheduled, downsample, upsample
 from models.nets.residual import ResidualCritic
 from models.spec.nets import ResidualCritic as ResidualCriticSpec
 from models.spec.nets import StackedCritic as StackedCriticSpec
@@ -15,58 +15,59 @@ from models.spec.nets import halvings, widths
 
 
 class StackedGenerator(Scheduled):
-    """z [n, latent], label [n] -> pictures [n, channels, side, side] in [-1, 1]; the first stage's are enlarged.
+    """z [n, latent], label [n] -> pictures [n, channels, side, side] in [-1, 1]; stage one's are upsampled.
 
-    The last `condition` numbers of z are the noise of the conditioning augmentation, the others the latent proper, so
-    that a picture follows from z and the label. From `first` of the budget on the first stage stays as it is.
+    The last `condition` numbers of z are the noise of the conditioning augmentation, the others the latent itself, so
+    that a picture follows from z and the label. After the share `first` of the budget, stage one is frozen and stage
+    two trained.
     """
 
     def __init__(self, spec: StackedGeneratorSpec, latent: int, side: int, channels: int, classes: int) -> None:
         super().__init__()
         self.side, self.switch, self.divergence = side, spec.first, spec.divergence
         self.noise = [latent - spec.condition, spec.condition]
-        self.conditions = nn.ModuleList(Condition(classes, spec.condition) for _ in range(2))
+        self.conditions = nn.ModuleList(ConditioningAugmentation(classes, spec.condition) for _ in range(2))
         self.sketch = Sketch(spec.width, latent, -(-side // 2), channels)
         self.redraw = Redraw(spec.width, spec.condition, side, channels)
 
     def forward(self, z: Tensor, label: Tensor) -> Tensor:
         z, noise = torch.split(z, self.noise, dim=1)
         second = self.progress >= self.switch
-        # No slope, and so no move: the optimiser passes over weights without one. BatchNorm still sees its batch.
+        # Without gradients the optimiser skips the weights of stage one. Its BatchNorm still sees the batch.
         with torch.set_grad_enabled(torch.is_grad_enabled() and not second):
             sketch: Tensor = self.sketch(torch.cat([z, self.conditions[0](label, noise)], 1))
         if not second:
-            return enlarged(sketch, self.side)
+            return upsample(sketch, self.side)
         redrawn: Tensor = self.redraw(sketch, self.conditions[1](label, noise))
         return redrawn
 
-    def own_losses(self, label: Tensor) -> Losses:
-        """The divergence of the learning stage's conditions from standard Gaussians."""
+    def extra_losses(self, label: Tensor) -> Losses:
+        """Return the KL divergence of the training stage's condition from the standard Gaussian."""
         if not self.divergence:
             return {}
         condition = self.conditions[self.progress >= self.switch]
-        assert isinstance(condition, Condition)
+        assert isinstance(condition, ConditioningAugmentation)
         return {"divergence": self.divergence * condition.divergence(label)}
 
 
 class StackedCritic(Scheduled):
-    """Pictures [n, channels, side, side] -> one score each: by a critic at half the side, later by one at full side."""
+    """Pictures [n, channels, side, side] -> one score each: first by a critic at half the side, later at full side."""
 
     def __init__(self, spec: StackedCriticSpec, side: int, channels: int, classes: int, names_classes: bool) -> None:
         super().__init__()
         self.switch = spec.first
-        each = ResidualCriticSpec(width=spec.width, norm="none", conditioning=spec.conditioning)
-        self.of_sketch = ResidualCritic(each, -(-side // 2), channels, classes, names_classes)
-        self.of_whole = ResidualCritic(each, side, channels, classes, names_classes)
+        critic = ResidualCriticSpec(width=spec.width, norm="none", conditioning=spec.conditioning)
+        self.of_sketch = ResidualCritic(critic, -(-side // 2), channels, classes, names_classes)
+        self.of_whole = ResidualCritic(critic, side, channels, classes, names_classes)
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Verdict:
         second = self.progress >= self.switch
-        verdict: Verdict = self.of_whole(x, label) if second else self.of_sketch(halved(x), label)
+        verdict: Verdict = self.of_whole(x, label) if second else self.of_sketch(downsample(x), label)
         return verdict
 
 
-class Condition(nn.Module):
-    """Labels [n] and standard noise [n, size] -> [n, size], from the class's own Gaussian."""
+class ConditioningAugmentation(nn.Module):
+    """Labels [n] and standard normal noise [n, size] -> conditions [n, size] from a learned Gaussian per class."""
 
     def __init__(self, classes: int, size: int) -> None:
         super().__init__()
@@ -79,14 +80,14 @@ class Condition(nn.Module):
         return out
 
     def divergence(self, label: Tensor) -> Tensor:
-        """KL from the standard Gaussian, as the mean over labels and numbers (the authors' code)."""
+        """Return the KL divergence from the standard Gaussian, averaged over labels and numbers (the authors' code)."""
         mean, log_variance = self.mean(label), self.log_variance(label)
         divergence: Tensor = (mean.square() + log_variance.exp() - 1 - log_variance).mean() / 2
         return divergence
 
 
 class Sketch(nn.Module):
-    """Latent and condition [n, size] -> pictures [n, channels, side, side], doubling from the smallest map."""
+    """Stage one: latent and condition [n, size] -> pictures [n, channels, side, side], doubling the smallest map."""
 
     def __init__(self, width: int, size: int, side: int, channels: int) -> None:
         super().__init__()
@@ -101,15 +102,15 @@ class Sketch(nn.Module):
         x = self.first(x).view(len(x), -1, self.sides[0], self.sides[0])
         x = self.first_norm(x).relu()
         for convolve, side in zip(self.rise, self.sides[1:], strict=True):
-            x = convolve(enlarged(x, side))
+            x = convolve(upsample(x, side))
         painted: Tensor = self.paint(x)
         return painted.tanh()
 
 
 class Redraw(nn.Module):
-    """Pictures at half the side and conditions [n, size] -> pictures at the whole side.
+    """Stage two: pictures at half the side and conditions [n, size] -> pictures at the full side.
 
-    The condition stands at every place beside what was read of the sketch; residual blocks, then one doubling.
+    The condition is appended to the sketch's features at every pixel; residual blocks and one upsampling follow.
     """
 
     def __init__(self, width: int, size: int, side: int, channels: int) -> None:
@@ -129,11 +130,11 @@ class Redraw(nn.Module):
         self.paint = nn.Conv2d(width, channels, 3, padding=1)
 
     def forward(self, sketch: Tensor, condition: Tensor) -> Tensor:
-        places = condition[:, :, None, None].expand(-1, -1, *sketch.shape[2:])
-        x = self.join(torch.cat([self.read(sketch), places], 1))
+        condition_maps = condition[:, :, None, None].expand(-1, -1, *sketch.shape[2:])
+        x = self.join(torch.cat([self.read(sketch), condition_maps], 1))
         for block in self.blocks:
             x = (x + block(x)).relu()
-        painted: Tensor = self.paint(self.rise(enlarged(x, self.side)))
+        painted: Tensor = self.paint(self.rise(upsample(x, self.side)))
         return painted.tanh()
 
 

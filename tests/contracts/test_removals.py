@@ -38,7 +38,7 @@ def test_nothing_else_removes_or_replaces_a_file() -> None:
         if (name := str(path.relative_to(CHECKOUT))) not in ALLOWED
         for line in changes(path.read_text())
     }
-    assert found == set(), "use models.durable.whole, or app.services.jobs.attempt_files"
+    assert found == set(), "use models.durable.atomic_write, or app.services.jobs.attempt_files"
 
 
 def test_the_search_sees_each_way_and_no_other_replacing() -> None:

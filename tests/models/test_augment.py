@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from models.augment import augment
-from models.games.synthesis import packed, unpacked
+from models.games.synthesis import pack, unpack
 from models.rng import Stream
 from models.spec.games import Transform
 
@@ -61,9 +61,9 @@ def test_cutout_is_a_square_of_grey() -> None:
 
 
 def test_packs_hold_neighbours_and_can_be_undone() -> None:
-    packs = packed(PICTURES, 4)
+    packs = pack(PICTURES, 4)
     assert packs.shape == (16, 12, 16, 16)
     assert torch.equal(packs[0, 3:6], PICTURES[1])
-    assert torch.equal(unpacked(packs, 4), PICTURES)
+    assert torch.equal(unpack(packs, 4), PICTURES)
     points = torch.arange(8.0).view(4, 2)
-    assert packed(points, 2).tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert pack(points, 2).tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]

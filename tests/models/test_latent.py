@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.latent import draw_latent, draw_latents
+from models.latent import draw_latent, draw_seeded_latents
 from models.spec.training import Latent
 
 SEEDS = (7, 0, 2**63 - 1, 7)
@@ -14,4 +14,4 @@ SEEDS = (7, 0, 2**63 - 1, 7)
 def test_a_latent_is_the_same_alone_and_in_company(kind: str, size: int) -> None:
     latent = Latent.model_validate({"kind": kind, "size": size, "scale": 3})
     alone = [draw_latent(latent, torch.Generator().manual_seed(seed), 1) for seed in SEEDS]
-    assert torch.equal(draw_latents(latent, SEEDS), torch.cat(alone))
+    assert torch.equal(draw_seeded_latents(latent, SEEDS), torch.cat(alone))

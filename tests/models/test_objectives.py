@@ -174,5 +174,5 @@ def test_scores_far_out_stay_finite() -> None:
 
 
 def test_the_real_batch_is_not_judged_behind_ones_back() -> None:
-    with pytest.raises(ValueError, match="compares = True"):
+    with pytest.raises(ValueError, match="needs_real = True"):
         build_objective(Hinge()).critic(Scores(None, Verdict(F)))

@@ -110,7 +110,7 @@ def test_feature_matching_compares_means_not_examples() -> None:
         return Verdict(x.flatten(1).sum(1), features=x.flatten(1))
 
     penalty = build_penalty(FeatureMatching(weight=2), {})
-    assert penalty.compares
+    assert penalty.needs_real
     duel = Duel(critic, REAL, FAKE)
     value = penalty("generator", duel, judge(duel), Stream(0))
     torch.testing.assert_close(value, 2 * (REAL.mean(0) - FAKE.mean(0)).square().mean())

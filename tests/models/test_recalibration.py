@@ -71,7 +71,7 @@ def test_parts_give_what_whole_batches_give(family: str, monkeypatch: pytest.Mon
     recalibrate(whole, recipe, BATCHES, BATCH)
     reached = [name for name, value in statistics(whole).items() if "tracked" in name and value == BATCHES]
     plainly(plain, recipe)
-    monkeypatch.setattr(recalibration, "TOGETHER", PARTED)
+    monkeypatch.setattr(recalibration, "MAX_LAYER_NUMBERS", PARTED)
     recalibrate(generator, recipe, BATCHES, BATCH)
     assert not generator.training
     for name, value in statistics(generator).items():
@@ -82,7 +82,7 @@ def test_parts_give_what_whole_batches_give(family: str, monkeypatch: pytest.Mon
 
 def test_memory_does_not_grow_with_the_side_and_every_part_beats(monkeypatch: pytest.MonkeyPatch) -> None:
     most = 2**16
-    monkeypatch.setattr(recalibration, "TOGETHER", most)
+    monkeypatch.setattr(recalibration, "MAX_LAYER_NUMBERS", most)
     for side in (32, 64, 128):
         recipe, generator = made("dcgan", data={"side": side}, generator={"width": 4}, critic={"width": 4})
         beats: list[None] = []

@@ -100,7 +100,7 @@ def alike_by_ranks(folder: Path, of: int) -> list[list[bool]]:
 
 def _alike() -> list[bool]:
     same, other = torch.tensor([1.0, torch.nan]), torch.tensor([1.0, distributed.rank() * 1e-6])
-    return [distributed.alike([same]), distributed.alike([same, other])]
+    return [distributed.equal_on_all_ranks([same]), distributed.equal_on_all_ranks([same, other])]
 
 
 def _together(task: str, recipes: Sequence[Recipe], folder: Path, of: int) -> None:

@@ -15,7 +15,7 @@ from data.batches import as_bytes, scaled
 from data.readers.builtin import Data
 from data.toy import MIXTURES, VALID, Mixture
 from models.games.game import Batch
-from models.games.paired import Question, ask
+from models.games.paired import PairedExamples, paired_examples
 from models.spec.games import Paired
 from worker.evaluation.chunked import part_of, shares, some, spread
 from worker.evaluation.generator_under_test import Examples, GeneratorUnderTest, piles, present
@@ -154,7 +154,7 @@ def _answered(test: GeneratorUnderTest) -> Comparison:
     )
 
 
-def _questions(test: GeneratorUnderTest, data: Data, name: str) -> Iterator[Question]:
+def _questions(test: GeneratorUnderTest, data: Data, name: str) -> Iterator[PairedExamples]:
     """Of examples of the data, evenly spread, part by part; LEARNED_FROM of the training ones at most."""
     game, holes = test.recipe.game, test.stream(f"holes/{name}")
     assert isinstance(game, Paired)
@@ -162,14 +162,14 @@ def _questions(test: GeneratorUnderTest, data: Data, name: str) -> Iterator[Ques
     first = present(both[0])
     for rows in torch.split(spread(len(first), LEARNED_FROM if name else test.sizes.made), part_of(first.shape)):
         real, *other = (scaled(present(pile)[rows]) for pile in both)
-        yield ask(game, Batch(real, other=other[0] if other else None), holes)
+        yield paired_examples(game, Batch(real, other=other[0] if other else None), holes)
         test.beat()
 
 
-def _kept(question: Question) -> tuple[Tensor, Tensor]:
+def _kept(question: PairedExamples) -> tuple[Tensor, Tensor]:
     """What is given, at the size and with the channels of the answer, and what is wanted, both uint8."""
-    answer = question.answer
-    given = F.interpolate(question.given[:, : answer.shape[1]], size=answer.shape[2:], mode="nearest")
+    answer = question.target
+    given = F.interpolate(question.input[:, : answer.shape[1]], size=answer.shape[2:], mode="nearest")
     return as_bytes(given.expand_as(answer)), as_bytes(answer)
 
 

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from data.readers.builtin import DatasetMissing
-from models.nets.rotation import TURNS, RotationNet
+from models.nets.rotation import QUARTER_TURNS, RotationNet
 from models.nets.vgg import Vgg19
 
 RATE = 1e-3
@@ -31,7 +31,7 @@ def learn_turns(network: RotationNet, pictures: Callable[[int], Tensor], steps: 
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
     for number in range(steps):
         turned, turns = all_turns(pictures(number))
-        loss = F.cross_entropy(network.turned(turned), turns)
+        loss = F.cross_entropy(network.rotation_logits(turned), turns)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -43,8 +43,8 @@ def learn_turns(network: RotationNet, pictures: Callable[[int], Tensor], steps: 
 
 def all_turns(x: Tensor) -> tuple[Tensor, Tensor]:
     """Pictures [n, c, s, s] -> [4 n, c, s, s], turned by 0 to 3 quarters, and by how many [4 n]."""
-    turned = torch.cat([torch.rot90(x, quarters, (2, 3)) for quarters in range(TURNS)])
-    return turned, torch.arange(TURNS, device=x.device).repeat_interleave(len(x))
+    turned = torch.cat([torch.rot90(x, quarters, (2, 3)) for quarters in range(QUARTER_TURNS)])
+    return turned, torch.arange(QUARTER_TURNS, device=x.device).repeat_interleave(len(x))
 
 
 def read_vgg19(network: Vgg19, root: Path | None) -> None:

@@ -17,7 +17,7 @@ from data.batches import as_bytes, scaled
 from data.readers.base import Beat, unheard
 from data.readers.builtin import Data, DatasetMissing, Split
 from models.errors import JobFailure
-from models.games.paired import Question
+from models.games.paired import PairedExamples
 from models.latent import cycling_labels, draw_latent
 from models.nets.autoencoder import Autoencoder
 from models.rng import Rng, Stream
@@ -265,15 +265,13 @@ class GeneratorUnderTest:
         net = self.generator[way]
         return Examples(self, self.made(lambda rows: net(self.given(pictures[rows])), len(pictures)))
 
-    def answer(self, question: Question) -> Tensor:
+    def answer(self, question: PairedExamples) -> Tensor:
         """The answers of the paired game's generator, uint8 [n, c, h, w]. Raises NotFinite."""
-        return self.made(
-            lambda rows: self._moved(question.part(rows)).answered_by(self.generator), len(question.answer)
-        )
+        return self.made(lambda rows: self._moved(question.part(rows)).output_of(self.generator), len(question.target))
 
-    def _moved(self, question: Question) -> Question:
+    def _moved(self, question: PairedExamples) -> PairedExamples:
         hole = None if question.hole is None else question.hole.to(self.device)
-        return Question(question.given.to(self.device), question.answer.to(self.device), hole)
+        return PairedExamples(question.input.to(self.device), question.target.to(self.device), hole)
 
     def given(self, x: Tensor) -> Tensor:
         return scaled(x).to(self.device)

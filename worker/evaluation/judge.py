@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from data.readers.base import Data
 from models import durable
-from models.nets.rotation import TURNS
+from models.nets.rotation import QUARTER_TURNS
 from models.rng import Rng
 from worker.evaluation.chunked import PART, shares, some
 from worker.evaluation.features import all_turns
@@ -50,7 +50,7 @@ class Judge(nn.Module):
             *_block(channels, 24, 5, 2), *_block(24, 48, 3, 2), *_block(48, 64, 3, 1),
             nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(64 * 16, FEATURES), nn.ReLU(),
         )  # fmt: skip
-        self.head = nn.Linear(FEATURES, classes or TURNS)
+        self.head = nn.Linear(FEATURES, classes or QUARTER_TURNS)
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.head(self.body(x))
@@ -127,7 +127,9 @@ def _learn(judge: Judge, pictures: Tensor, labels: Tensor | None, steps: int) ->
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=RATE, total_steps=steps)
     for step in range(steps):
         stream = rng.stream("judge", step)
-        rows = torch.randint(len(pictures), (BATCH if labels is not None else BATCH // TURNS,), generator=stream)
+        rows = torch.randint(
+            len(pictures), (BATCH if labels is not None else BATCH // QUARTER_TURNS,), generator=stream
+        )
         shown = pictures[rows].float() / 127.5 - 1
         shown, wanted = all_turns(shown) if labels is None else (_shifted(shown, stream), labels[rows])
         loss = F.cross_entropy(judge(shown), wanted)
@@ -176,7 +178,7 @@ def _read(judge: Judge, path: Path) -> bool:
 
 def _keep(judge: Judge, path: Path) -> None:
     """Several jobs may learn the same judge at once."""
-    with durable.whole(path) as incoming, incoming.open("wb") as file:
+    with durable.atomic_write(path) as incoming, incoming.open("wb") as file:
         torch.save(judge.state_dict(), file)
 
 

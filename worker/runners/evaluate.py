@@ -65,13 +65,13 @@ class Evaluator:
 
     def _generator(self) -> "tuple[Recipe, int, nn.Module]":
         """The recipe and the generator that serves: of a checkpoint its average, made ready as for an export."""
-        from models.export import averaged, load_whole
+        from models.export import load_averaged, load_generator
 
         weights = self._spec.weights
         path = inputs.verified_weights(self._job.id, weights, self._beat)
         if weights.model is not None:
-            return load_whole(path)
-        return self._spec.recipe, *averaged(self._spec.recipe, path, self._beat)
+            return load_generator(path)
+        return self._spec.recipe, *load_averaged(self._spec.recipe, path, self._beat)
 
     def _load(self, split: "Split") -> "Data":
         return load(self._spec.recipe.data, split, self._beat)

@@ -29,7 +29,7 @@ from worker.runners.timing import Beginning, Remaining
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
     from data.readers.builtin import Data
-    from models.checkpoint import Saved
+    from models.checkpoint import SavedCheckpoint
     from worker.training.health import Evaluation, Health
     from worker.training.listener import Finished, Report, Stop
     from worker.training.numerics import Numerics
@@ -154,7 +154,7 @@ class Runner:
     def best(self, best: "Best") -> None:
         self._note(attempts.record_best, best.step, best.metric, best.value)
 
-    def saved(self, saved: "Saved") -> None:
+    def saved(self, saved: "SavedCheckpoint") -> None:
         self._note(attempts.record_checkpoint, saved.step, saved.path.name, saved.sha256, saved.size)
         self._latest = saved.path
         if not self._begun:

@@ -17,7 +17,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from models import distributed
 from models.duel import Losses
 from models.nets.layers.common import Scheduled
-from models.rng import Rng, Script
+from models.rng import DrawTape, Rng
 from models.spec.recipe import Recipe
 from worker.training.players import Player
 
@@ -60,7 +60,7 @@ def graph_on(device: torch.device, wanted: bool) -> type[CudaGraph] | None:
 def why_not(recipe: Recipe, players: Sequence[Player]) -> str | None:
     """What keeps this recipe's steps from being captured, if anything does."""
     modules = [module for player in players for module in player.network.modules()]
-    if distributed.count() > 1:
+    if distributed.world_size() > 1:
         return "the job computes on several devices"
     if any(isinstance(module, Scheduled) for module in modules) or getattr(recipe.game, "instance_noise", None):
         return "what they compute changes over the budget"
@@ -88,7 +88,7 @@ class Captured:
     def forget(self) -> None:
         """Begin anew: the tensors of the state are no longer the same ones."""
         self._seen: Counter[Hashable] = Counter()
-        self._kept: dict[Hashable, tuple[Graph, Script, Losses]] = {}
+        self._kept: dict[Hashable, tuple[Graph, DrawTape, Losses]] = {}
         self._reason: str | None = None
 
     def run(self, kind: Hashable, first: int) -> Losses:
@@ -97,8 +97,8 @@ class Captured:
         The losses last until the next step.
         """
         if kind in self._kept:
-            graph, script, losses = self._kept[kind]
-            script.fill(self._rng, first)
+            graph, tape, losses = self._kept[kind]
+            tape.refill(self._rng, first)
             graph.replay()
             return losses
         self._seen[kind] += 1
@@ -107,17 +107,17 @@ class Captured:
         return self._prove(kind, first)
 
     def _prove(self, kind: Hashable, first: int) -> Losses:
-        state, script = self._state(), Script(first)
+        state, tape = self._state(), DrawTape(first)
         before = [tensor.clone() for tensor in state]
-        with self._rng.follow(script):
+        with self._rng.use_tape(tape):
             by_hand = {name: loss.clone() for name, loss in self._moves().items()}
         wanted = [tensor.clone() for tensor in state]
         _put(state, before)
         del before  # a graph needs memory of its own
-        script.fill(self._rng, first)
+        tape.refill(self._rng, first)
         graph = self._graph()
         try:
-            with self._rng.follow(script):
+            with self._rng.use_tape(tape):
                 losses = graph.capture(self._moves)
             graph.replay()
         except RuntimeError as error:
@@ -125,7 +125,7 @@ class Captured:
             self._reason = str(error.__context__ or error).partition("\n")[0]
         else:
             if _same(state, wanted) and _same(losses.values(), by_hand.values()):
-                self._kept[kind] = graph, script, losses
+                self._kept[kind] = graph, tape, losses
                 return losses
             self._reason = "a captured step did not leave the bits of one made by hand"
         log.warning("Steps go on one by one, not as CUDA graphs, with the same result: %s", self._reason)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from models.checkpoint import Saved
+from models.checkpoint import SavedCheckpoint
 from worker.evaluation.metric_plan import Provenance
 from worker.training.health import Evaluation, Health
 from worker.training.watch import Best, Ending, Served
@@ -59,7 +59,7 @@ class Listener(Protocol):
     def evaluated(self, evaluation: Evaluation) -> None: ...
     def trouble(self, step: int, kind: str, message: str) -> None: ...
     def health(self, health: Health) -> None: ...
-    def saved(self, saved: Saved) -> None: ...
+    def saved(self, saved: SavedCheckpoint) -> None: ...
     def best(self, best: Best) -> None: ...
     def should_stop(self) -> Stop | None: ...
 
@@ -82,7 +82,7 @@ class Quiet:
     def health(self, health: Health) -> None:
         pass
 
-    def saved(self, saved: Saved) -> None:
+    def saved(self, saved: SavedCheckpoint) -> None:
         pass
 
     def best(self, best: Best) -> None:

@@ -52,7 +52,7 @@ def unrolled(game: Game, objective: Objective, draw: Draw, rng: Rng, moves: int,
                 materialize_grads=True,  # a stage or a head may have no part in it
             )
             weights = {
-                name: old - rate * distributed.mean(slope)
+                name: old - rate * distributed.mean_over_ranks(slope)
                 for (name, old), slope in zip(weights.items(), slopes, strict=True)
             }
         game.players["critic"] = Foreseen(critic, weights)

@@ -101,10 +101,10 @@ def follow(recipe: Recipe, data: Data, numerics: Numerics) -> None:
     It reads no checkpoint and decides nothing. Where rank 0 ends before the budget does, this never returns.
     """
     trainer = _trainer(recipe, data, numerics, graphs=False)
-    _take_over(trainer, distributed.hear())
+    _take_over(trainer, distributed.receive())
     while trainer.step < recipe.budget.steps:
         trainer.advance()
-        if _may_have_gone_back(recipe, trainer.step) and (told := distributed.hear()) is not None:
+        if _may_have_gone_back(recipe, trainer.step) and (told := distributed.receive()) is not None:
             _take_over(trainer, told)
         if _is_compared(recipe, trainer.step):
             _alike(trainer)  # rank 0 draws the conclusion
@@ -122,7 +122,7 @@ def _take_over(trainer: Trainer, told: dict[str, Any]) -> None:
 
 def _alike(trainer: Trainer) -> bool:
     networks = trainer.average.network, *trainer.game.players.values()
-    return distributed.alike(tensor for network in networks for tensor in network.state_dict().values())
+    return distributed.equal_on_all_ranks(tensor for network in networks for tensor in network.state_dict().values())
 
 
 def _is_compared(recipe: Recipe, step: int) -> bool:
@@ -172,7 +172,7 @@ class _Run:
             with self._going_back():
                 self._evaluate()
             self.save()
-        distributed.tell(self._everything())
+        distributed.broadcast(self._everything())
         self._went_back = False
 
     @property
@@ -210,11 +210,11 @@ class _Run:
 
         Before a checkpoint they are looked at. Raises RanksDiffer.
         """
-        if distributed.count() == 1:
+        if distributed.world_size() == 1:
             return
         step = self._trainer.step
         if _may_have_gone_back(self._recipe, step):
-            distributed.tell(self._everything() if self._went_back else None)
+            distributed.broadcast(self._everything() if self._went_back else None)
             self._went_back = False
         if _is_compared(self._recipe, step) and not _alike(self._trainer):
             raise RanksDiffer(step)
@@ -291,7 +291,7 @@ class _Run:
         step = self._watch.best.step
         try:
             if step != self._trainer.step:  # else these are the best, and only slower steps remain to be tried
-                self._trainer.roll_back(checkpoint.load(checkpoint.find(self._folder, step)))
+                self._trainer.roll_back(checkpoint.load(checkpoint.path_of_step(self._folder, step)))
         except DamagedCheckpoint as error:
             self._listener.trouble(self._trainer.step, "checkpoint_damaged", f"{error} Weights stay as they are.")
             return False

@@ -44,8 +44,8 @@ class DuelLosses:
             name = f"{turn}/{_name(self.recipe.objective)}{suffix}"
             losses[name] = weight * getattr(self.objective, turn)(scores)
             for penalty in due:
-                if penalty.of_duels or place == 0:
-                    name = penalty.name + (suffix if penalty.of_duels else "")
+                if penalty.per_duel or place == 0:
+                    name = penalty.name + (suffix if penalty.per_duel else "")
                     rng = self.rng.stream(f"penalty/{name}", number)
                     with self.autocast(off=penalty.in_fp32 or self._unrolls):
                         losses[f"{turn}/{name}"] = penalty(turn, duel, scores, rng)
@@ -65,7 +65,7 @@ class DuelLosses:
 
     def _score(self, turn: Turn, duel: Duel, due: list[Penalty]) -> tuple[Duel, Scores]:
         """Both verdicts, in fp32. Where a penalty takes a gradient of theirs, the critic itself runs in fp32."""
-        gradients = {penalty.slopes for penalty in due if penalty.slopes}
+        gradients = {penalty.gradient_at for penalty in due if penalty.gradient_at}
         with self.autocast(off=bool(gradients) or self._unrolls):
             duel = replace(duel, fake=duel.fake.float())
             if "real" in gradients:
@@ -73,8 +73,8 @@ class DuelLosses:
             if "fake" in gradients:
                 duel.fake.requires_grad_()
             fake = _in_fp32(duel.critic(duel.fake))
-            compares = self.objective and self.objective.compares
-            if turn == "generator" and not compares and not any(penalty.compares for penalty in due):
+            needs_real = self.objective and self.objective.needs_real
+            if turn == "generator" and not needs_real and not any(penalty.needs_real for penalty in due):
                 return duel, Scores(None, fake)
             return duel, Scores(_in_fp32(duel.critic(duel.real)), fake)
 
@@ -84,7 +84,7 @@ class DuelLosses:
         real, fake = (score[..., :1] if both else score for score in (scores.real_score, scores.fake.score))
         with torch.no_grad():
             right = (real > fake).float().mean() + (real == fake).float().mean() / 2
-            self.critic_accuracy.add_(torch.stack([distributed.mean(right), torch.ones_like(right)]))
+            self.critic_accuracy.add_(torch.stack([distributed.mean_over_ranks(right), torch.ones_like(right)]))
 
 
 def _in_fp32(verdict: Verdict) -> Verdict:

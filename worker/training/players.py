@@ -42,7 +42,7 @@ class Player:
         each = torch.stack([loss.float() for loss in losses.values()])
         each.sum().backward()  # type: ignore[no-untyped-call]
         settled = each.detach()  # a loss that kept its graph would tie the next step's slopes to this one's stream
-        if distributed.count() > 1:
+        if distributed.world_size() > 1:
             slopes = [weight.grad for weight in self.network.parameters() if weight.grad is not None]
             distributed.all_reduce_mean([settled, *slopes])
         return dict(zip(losses, settled.unbind(), strict=True))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from data.batches import Batches, scaled
 from data.images import Pixels, encode, levels, line_plot, scatter, sheet, text_sheet
 from data.toy import MIXTURES, VALID, kernel_density, line_of, spelled
-from models.games.paired import ask
+from models.games.paired import paired_examples
 from models.latent import cycling_labels, draw_latent
 from models.nets.autoencoder import Autoencoder
 from models.rng import Rng
@@ -168,10 +168,10 @@ def _pairs(generator: nn.Module, batches: Batches, beat: Callable[[], None]) -> 
 
 def _answers(game: Paired, generator: nn.Module, batches: Batches, beat: Callable[[], None]) -> Sheet:
     """Rows of (given, made, right answer), two a row, and how near what was made comes to it, in decibels."""
-    asked = ask(game, batches.first(2 * ROWS), Rng(batches.rng.seed).stream("samples"))
-    answer, channels = asked.answer.cpu(), asked.answer.shape[1]
-    made = _made(lambda rows: asked.part(rows).answered_by(generator), len(answer), answer, beat)
-    enlarged = F.interpolate(asked.given[:, :channels].cpu(), size=answer.shape[2:], mode="nearest")
+    asked = paired_examples(game, batches.first(2 * ROWS), Rng(batches.rng.seed).stream("samples"))
+    answer, channels = asked.target.cpu(), asked.target.shape[1]
+    made = _made(lambda rows: asked.part(rows).output_of(generator), len(answer), answer, beat)
+    enlarged = F.interpolate(asked.input[:, :channels].cpu(), size=answer.shape[2:], mode="nearest")
     triples = torch.stack([enlarged.expand_as(answer), made, answer], dim=1)
     pixels = sheet(to_pixels(triples.flatten(0, 1)), columns=6, gap=1)
     return Sheet.of(pixels, {"sample/psnr": psnr(made, answer)})

@@ -13,8 +13,8 @@ from data.batches import Batches
 from models.build import build
 from models.duel import Losses
 from models.errors import JobFailure
-from models.nets.layers.common import proceed
-from models.nets.layers.sync_layers import spread
+from models.nets.layers.common import set_progress
+from models.nets.layers.sync_layers import sync_across_ranks
 from models.nets.rotation import RotationNet
 from models.nets.vgg import Vgg19
 from models.penalties import Penalty
@@ -108,7 +108,7 @@ class Trainer:
         self.average.follow(self.step)
         self._watch(losses)
         self.step += 1
-        proceed(self.average.network, self._progress)
+        set_progress(self.average.network, self._progress)
         return losses
 
     def gauges(self) -> Losses:
@@ -169,7 +169,7 @@ class Trainer:
         for name in NETWORKS & parts.keys():
             parts[name].load_state_dict(state[name])
         for penalty in self._penalties():
-            penalty.begin()
+            penalty.reset()
 
     def _parts(self) -> dict[str, Any]:
         parts = {
@@ -189,9 +189,9 @@ class Trainer:
         """Tell whatever follows the budget how far it is."""
         progress = self._progress
         for network in (self.generator.network, self.average.network, self.game):
-            proceed(network, progress)
+            set_progress(network, progress)
         if self.critic:
-            proceed(self.critic.network, progress)
+            set_progress(self.critic.network, progress)
 
     @property
     def _progress(self) -> float:
@@ -235,7 +235,7 @@ class Trainer:
 
     def _player(self, network: nn.Module, spec: Any, clip: float | None = None) -> Player:
         network.to(self.device, memory_format=layout(network)).train()  # type: ignore[call-overload]
-        spread(network)
+        sync_across_ranks(network)
         return Player(network, optimizer(spec, network.parameters()), spec.rate, clip)
 
     def _watch(self, losses: Losses) -> None:

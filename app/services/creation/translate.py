@@ -14,7 +14,7 @@ from app.services.job_spec import JobPlan, Translate
 from app.services.models import registry, source_weights
 from app.services.views import VersionView
 from forger.schemas.specs import Direction, ShardFormat
-from models.durable import sync
+from models.durable import fsync
 from models.spec.games import Paired
 
 INPUT_FILE = "input.zip"
@@ -71,7 +71,7 @@ def plan(
         if sent is not None:
             folder = get_settings().checkpoints(job_id)
             shutil.move(sent.path, folder / INPUT_FILE)
-            sync(folder)
+            fsync(folder)
 
     return JobPlan(spec, stored, hold)
 

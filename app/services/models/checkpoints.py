@@ -13,7 +13,7 @@ from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
 from app.services import views
 from app.services.views import CheckpointView, JobView, VersionView
-from models.durable import sync
+from models.durable import fsync
 
 
 def find(checkpoint_id: str) -> tuple[CheckpointView, JobView]:
@@ -55,8 +55,8 @@ def link(source: Path, sha256: str, target: Path) -> str | None:
         return "missing"
     if sha256_of(target) != sha256:
         return "damaged"
-    sync(target.parent)
-    sync(target.parent.parent)
+    fsync(target.parent)
+    fsync(target.parent.parent)
     return None
 
 

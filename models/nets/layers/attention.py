@@ -1,16 +1,16 @@
-"""Self-attention between all places of a map (Zhang et al. 2018)."""
+"""Self-attention between all pixels of a map (Zhang et al. 2018)."""
 
 import torch
 from torch import Tensor, nn
 
-from models.nets.layers.common import halved
+from models.nets.layers.common import downsample
 
 
 class SelfAttention(nn.Module):
-    """Maps [n, channels, h, w] -> the same plus `gain` times what each place saw elsewhere; `gain` starts at 0.
+    """Maps [n, channels, h, w] -> the same plus `gain` times the attended values; `gain` starts at 0.
 
-    Keys and values are taken at half the side, as the authors' code does, but of averages instead of maxima, whose
-    slopes a GPU sums in no fixed order.
+    Keys and values are computed at half the side, as in the authors' code, but by average pooling: a GPU sums the
+    gradients of max pooling in no fixed order.
     """
 
     def __init__(self, channels: int) -> None:
@@ -24,8 +24,8 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         n, _, height, width = x.shape
-        places = halved(x)
-        query, key, value = (maps.flatten(2) for maps in (self.query(x), self.key(places), self.value(places)))
-        share = (query.mT @ key).softmax(2)
-        seen: Tensor = self.out((value @ share.mT).reshape(n, -1, height, width))
-        return x + self.gain * seen
+        pooled = downsample(x)
+        query, key, value = (maps.flatten(2) for maps in (self.query(x), self.key(pooled), self.value(pooled)))
+        weights = (query.mT @ key).softmax(2)
+        attended: Tensor = self.out((value @ weights.mT).reshape(n, -1, height, width))
+        return x + self.gain * attended

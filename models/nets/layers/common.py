@@ -25,13 +25,13 @@ def activation(kind: Activation) -> nn.Module:
 
 
 class ConditionalBatchNorm2d(nn.Module):
-    """BatchNorm whose gain and bias are looked up by class (Dumoulin et al. 2016; de Vries et al. 2017).
+    """Conditional BatchNorm: gain and bias are looked up by class (Dumoulin et al. 2016; de Vries et al. 2017).
 
-    Gains start as N(1, 1): when all classes start alike they are slow to part. On MNIST after 650 steps of `cdcgan` the
-    agreement was .54 with N(1, .02), and .97 so.
+    Gains start as N(1, 1), since classes with similar gains separate slowly: on MNIST, after 650 steps of `cdcgan`,
+    the agreement was .54 with N(1, .02) and .97 with N(1, 1).
     """
 
-    listens = True
+    conditional = True
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
@@ -46,41 +46,41 @@ class ConditionalBatchNorm2d(nn.Module):
         return torch.addcmul(bias, self.norm(x), gain)
 
 
-def normalised(norm: nn.Module, x: Tensor, condition: Tensor | None) -> Tensor:
-    """x through its norm, which is told the class (or what stands for it) where it listens."""
-    out: Tensor = norm(x, condition) if getattr(norm, "listens", False) else norm(x)
+def apply_norm(norm: nn.Module, x: Tensor, condition: Tensor | None) -> Tensor:
+    """Normalise x; a conditional norm also gets the condition (a class or a vector)."""
+    out: Tensor = norm(x, condition) if getattr(norm, "conditional", False) else norm(x)
     return out
 
 
-def enlarged(x: Tensor, side: int) -> Tensor:
-    """Maps [n, c, h, h] at a larger side, each new pixel a copy of the nearest old one."""
+def upsample(x: Tensor, side: int) -> Tensor:
+    """Enlarge maps [n, c, h, h] to a larger side by nearest-neighbour interpolation."""
     return F.interpolate(x, size=(side, side), mode="nearest")
 
 
-def halved(x: Tensor) -> Tensor:
-    """Maps [n, c, h, h] at half the side, rounded up: means of two by two pixels."""
+def downsample(x: Tensor) -> Tensor:
+    """Reduce maps [n, c, h, h] to half the side, rounded up, by 2x2 average pooling."""
     return F.avg_pool2d(x, 2, ceil_mode=True)
 
 
 class FromPixel(nn.ConvTranspose2d):
     """A generator's first layer: a transposed convolution of one pixel, [n, c, 1, 1] -> [n, d, k, k].
 
-    It is one matrix product, and as such takes a fifth of the time. No copies where its weights lie channels last.
+    It is computed as one matrix product, in a fifth of the time; without copies if its weights are channels_last.
     """
 
-    ROWS = 4
-    """Products of fewer are often computed another way, with other last bits; so a smaller batch is filled up to it."""
+    MIN_ROWS = 4
+    """rows to which smaller batches are padded: products of fewer rows are often rounded differently"""
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        n, rows = len(x), F.pad(x.flatten(1), (0, 0, 0, max(0, self.ROWS - len(x))))
+        n, rows = len(x), F.pad(x.flatten(1), (0, 0, 0, max(0, self.MIN_ROWS - len(x))))
         product = rows @ self.weight.permute(0, 2, 3, 1).flatten(1)
-        made = product[:n].view(n, *self.kernel_size, -1).permute(0, 3, 1, 2)
-        return made if self.bias is None else made + self.bias[:, None, None]
+        maps = product[:n].view(n, *self.kernel_size, -1).permute(0, 3, 1, 2)
+        return maps if self.bias is None else maps + self.bias[:, None, None]
 
 
 @contextmanager
-def still(network: nn.Module) -> Iterator[None]:
-    """Meanwhile BatchNorm's running statistics stay: those that are served belong to the latents of the prior."""
+def keep_running_statistics(network: nn.Module) -> Iterator[None]:
+    """Keep BatchNorm's running statistics unchanged inside the block: they describe latents of the prior only."""
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
@@ -93,9 +93,9 @@ def still(network: nn.Module) -> Iterator[None]:
 
 
 def initialise(network: nn.Module) -> None:
-    """Convolutions N(0, .02), gains N(1, .02), biases 0 (Radford et al. 2015, section 4).
+    """Initialise convolutions as N(0, .02), gains as N(1, .02), biases as 0 (Radford et al. 2015, section 4).
 
-    For networks that normalise after every convolution; the others keep torch's own.
+    It is for networks that normalise after every convolution; others keep torch's initialisation.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
@@ -108,16 +108,16 @@ def initialise(network: nn.Module) -> None:
 
 
 class Scheduled(nn.Module):
-    """Computes according to `progress`, the share of the budget that is done: 0 at the start, 1 when served at the end.
+    """Base class of modules that depend on `progress`, the finished share of the budget, from 0 to 1.
 
-    It follows from the step, so it is set from outside and never saved.
+    It follows from the step: `set_progress` sets it, and it is never saved. Final weights are served at 1.
     """
 
     progress: float = 1.0
 
 
-def proceed(network: nn.Module, progress: float) -> None:
-    """Tell every scheduled module inside how far the training is."""
+def set_progress(network: nn.Module, progress: float) -> None:
+    """Set `progress` of every Scheduled module inside."""
     for module in network.modules():
         if isinstance(module, Scheduled):
             module.progress = progress

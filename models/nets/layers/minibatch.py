@@ -1,4 +1,4 @@
-"""Layers that let a critic compare the examples of a batch, so that it notices a lack of variety."""
+"""Critic layers over a whole batch, which expose a lack of variety."""
 
 from typing import assert_never
 
@@ -10,10 +10,10 @@ from models.spec.nets import KERNEL_NUMBERS, KERNELS, Mixing
 
 
 class MinibatchDiscrimination(nn.Module):
-    """Features [n, f] -> [n]: a learned sum of how near each example is to the others.
+    """Features [n, f] -> [n]: a learned weighted sum of each example's similarities to the others.
 
-    Salimans et al. 2016, section 3.2: exp(-L1 distance) under each of KERNELS kernels; here its mean over the others,
-    so that it means the same for every batch size.
+    Salimans et al. 2016, section 3.2: exp(-L1 distance) under each of KERNELS kernels; here averaged over the other
+    examples, so that it does not depend on the batch size.
     """
 
     def __init__(self, features: int) -> None:
@@ -23,16 +23,16 @@ class MinibatchDiscrimination(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         points = self.kernels(features).float().view(len(features), KERNELS, KERNEL_NUMBERS)
-        all_points = distributed.whole(points)
-        near = (-(points[:, None] - all_points[None]).abs().sum(3)).exp()
-        score: Tensor = self.score((near.sum(1) - 1) / max(len(all_points) - 1, 1))
+        all_points = distributed.all_gather(points)
+        similarity = (-(points[:, None] - all_points[None]).abs().sum(3)).exp()
+        score: Tensor = self.score((similarity.sum(1) - 1) / max(len(all_points) - 1, 1))
         return score.squeeze(1)
 
 
 class MinibatchDeviation(nn.Module):
-    """Features [n, f] -> [n], all alike: a learned multiple of the batch's standard deviation, averaged over f.
+    """Features [n, f] -> [n], all equal: a learned multiple of the batch's standard deviation, averaged over f.
 
-    Karras et al. 2018, section 3; they group four examples, and here the batch is one group.
+    Karras et al. 2018, section 3, group four examples; here the whole batch is one group.
     """
 
     def __init__(self) -> None:
@@ -40,12 +40,12 @@ class MinibatchDeviation(nn.Module):
         self.score = nn.Parameter(torch.zeros(()))
 
     def forward(self, features: Tensor) -> Tensor:
-        deviation = (distributed.whole(features.float()).var(0, correction=0) + 1e-8).sqrt().mean()
+        deviation = (distributed.all_gather(features.float()).var(0, correction=0) + 1e-8).sqrt().mean()
         return (self.score * deviation).expand(len(features))
 
 
-def batch_score(kind: Mixing, features: int) -> nn.Module | None:
-    """The layer whose output [n] is added to a critic's scores; None where it judges each example alone."""
+def build_batch_layer(kind: Mixing, features: int) -> nn.Module | None:
+    """Build the layer whose output [n] is added to a critic's scores; None if examples are judged separately."""
     match kind:
         case "none":
             return None

@@ -1,20 +1,20 @@
-"""Spectral norm (Miyato et al. 2018): no layer stretches what it is given by more than 1."""
+"""Spectral norm (Miyato et al. 2018): weights are divided by their largest singular value."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import register_parametrization
 
-FIRST_ITERATIONS = 15
-SMALLEST = 1e-12
+INITIAL_ITERATIONS = 15
+EPSILON = 1e-12
 
 
 class SpectralNorm(nn.Module):
-    """W -> W / s, with s the largest singular value of W as a matrix [out, all else], found by power iteration in fp32.
+    """W -> W / s, where s is the largest singular value of W as a matrix [out, rest], by power iteration in fp32.
 
-    Each forward goes one iteration on from `u`, the left singular vector, and training keeps where it came to. `u` is
-    normalised on the way, so an average of several `u` serves as well as one. Tensors that stand in for the layer's
-    own weights (torch.func.functional_call) are normalised too, and leave no trace.
+    Each forward pass does one iteration from `u`, the left singular vector; training stores the result. The iteration
+    normalises `u`, so an average of several `u` is a valid start too. Tensors that replace the layer's weights
+    (torch.func.functional_call) are normalised without changing `u`.
     """
 
     u: Tensor
@@ -22,7 +22,7 @@ class SpectralNorm(nn.Module):
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
         matrix, u = weight.detach().flatten(1), torch.randn(len(weight))
-        for _ in range(0 if weight.is_meta else FIRST_ITERATIONS):
+        for _ in range(0 if weight.is_meta else INITIAL_ITERATIONS):
             u, _ = _iterate(matrix, u)
         self.register_buffer("u", u)
 
@@ -32,23 +32,23 @@ class SpectralNorm(nn.Module):
             u, v = _iterate(matrix.detach(), self.u)
             if self.training and isinstance(weight, nn.Parameter):
                 self.u.copy_(u)
-            return weight / torch.dot(u, matrix @ v).clamp_min(SMALLEST)
+            return weight / torch.dot(u, matrix @ v).clamp_min(EPSILON)
 
 
-def spectral(layer: nn.Conv2d | nn.Linear | nn.Embedding) -> None:
-    """Put the layer's weight under the spectral norm. Initialise it before."""
+def add_spectral_norm(layer: nn.Conv2d | nn.Linear | nn.Embedding) -> None:
+    """Parametrise the layer's weight by its spectral norm. Initialise the weight before."""
     register_parametrization(layer, "weight", SpectralNorm(layer.weight), unsafe=True)
 
 
-def hold(network: nn.Module) -> None:
-    """Put every convolution and every fully connected layer inside under the spectral norm."""
+def add_spectral_norms(network: nn.Module) -> None:
+    """Add the spectral norm to every convolution and fully connected layer inside."""
     for layer in list(network.modules()):
         if isinstance(layer, nn.Conv2d | nn.Linear):
-            spectral(layer)
+            add_spectral_norm(layer)
 
 
 @torch.no_grad()
 def _iterate(matrix: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-    """One power iteration from u: the singular vectors (u, v), of length 1."""
+    """Do one power iteration from u; return the singular vectors (u, v), of length 1."""
     v = F.normalize(matrix.mT @ u, dim=0)
     return F.normalize(matrix @ v, dim=0), v

@@ -126,9 +126,9 @@ def test_an_export_of_an_earlier_version_loads(database: Path, tmp_path: Path) -
     made, old = tmp_path / "new.safetensors", tmp_path / "old.safetensors"
     export_checkpoint(job.recipe, get_settings().checkpoints(job.id) / kept.file, made)
     with safe_open(made, framework="pt") as file:
-        header = json.loads(file.metadata()[HEADER])
+        header = json.loads(file.metadata()[METADATA_KEY])
     header["recipe"] = lower(header["recipe"])
-    save_file(load_file(made), old, metadata={HEADER: json.dumps(header)})
+    save_file(load_file(made), old, metadata={METADATA_KEY: json.dumps(header)})
     assert load_export(old).recipe == job.recipe
     assert Store(get_settings().artifacts).put_file(old)
 

@@ -5,7 +5,7 @@ from torch import nn
 
 from models.build import build
 from models.games.game import Batch
-from models.games.unpaired import Unpaired, _replay
+from models.games.unpaired import Unpaired, _query_pool
 from models.rng import Rng
 from models.spec.resolve import resolve
 
@@ -22,7 +22,7 @@ def test_pool_fills_first_then_shows_older_fakes_about_every_second_time() -> No
     older = 0
     for number in range(200):
         fresh = torch.tensor([[2.0 * number], [2.0 * number + 1]])
-        shown = _replay(pool, fresh, rng.stream("pool", number))
+        shown = _query_pool(pool, fresh, rng.stream("pool", number))
         if number < 2:
             assert torch.equal(shown, fresh), "until the pool is full every fake is shown"
         older += int((shown != fresh).sum())
@@ -32,7 +32,7 @@ def test_pool_fills_first_then_shows_older_fakes_about_every_second_time() -> No
 
 def test_no_pool_shows_only_fresh_fakes() -> None:
     fresh = torch.ones(3, 2)
-    assert _replay(torch.zeros(0, 2), fresh, Rng(0).stream("pool", 5)) is fresh
+    assert _query_pool(torch.zeros(0, 2), fresh, Rng(0).stream("pool", 5)) is fresh
 
 
 def test_both_turns_share_one_draw_and_only_the_generators_turn_has_a_graph() -> None:

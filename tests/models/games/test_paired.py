@@ -10,7 +10,7 @@ from models.build import build, build_critic, build_generator
 from models.duel import Verdict
 from models.games import degrade
 from models.games.game import Batch
-from models.games.paired import Paired, ask
+from models.games.paired import Paired, paired_examples
 from models.nets.rotation import RotationNet
 from models.rng import Rng, Stream
 from models.spec import games as spec
@@ -62,25 +62,25 @@ def test_the_right_answer_faces_what_was_made_of_what_was_given(family: str, dat
 
 def test_the_answer_is_b_of_a_pair_and_the_picture_itself_where_the_question_is_made_of_it() -> None:
     pairs, single = batch(3), batch()
-    given = ask(spec.Paired(), pairs, Stream(0))
-    assert given.given is pairs.real
-    assert given.answer is pairs.other
-    edges = ask(spec.Paired(task="edges"), single, Stream(0))
-    assert torch.equal(edges.given, degrade.edges(single.real))
-    small = ask(spec.Paired(task="downscaling", factor=4), single, Stream(0))
-    assert small.given.shape == (3, 1, 4, 4)
-    assert edges.answer is small.answer is single.real
+    given = paired_examples(spec.Paired(), pairs, Stream(0))
+    assert given.input is pairs.real
+    assert given.target is pairs.other
+    edges = paired_examples(spec.Paired(task="edges"), single, Stream(0))
+    assert torch.equal(edges.input, degrade.edges(single.real))
+    small = paired_examples(spec.Paired(task="downscaling", factor=4), single, Stream(0))
+    assert small.input.shape == (3, 1, 4, 4)
+    assert edges.target is small.target is single.real
     with pytest.raises(ValueError, match="batches of pairs"):
-        ask(spec.Paired(), single, Stream(0))
+        paired_examples(spec.Paired(), single, Stream(0))
 
 
 def test_holes_move_with_the_draw_and_what_is_known_is_kept() -> None:
     played, examples = game("inpaint"), batch()
     first, second = (played.draw(examples, Rng(0), number) for number in (0, 1))
-    assert first.given is not None
-    assert second.given is not None
-    assert not torch.equal(first.given[:, 1:], second.given[:, 1:])
-    known = first.given[:, 1:] == 0
+    assert first.condition is not None
+    assert second.condition is not None
+    assert not torch.equal(first.condition[:, 1:], second.condition[:, 1:])
+    known = first.condition[:, 1:] == 0
     assert torch.equal(first.fake[""][known], examples.real[known])
     assert not torch.equal(first.fake[""][~known], examples.real[~known])
 
@@ -102,8 +102,8 @@ def test_the_critic_sees_what_was_given_when_the_game_is_conditional(conditional
     draw = played.draw(batch(), Rng(0), 0)
     duel = played.critic_duels(draw, Rng(0))[0]
     duel.critic(duel.fake)
-    assert draw.given is not None
-    expected = torch.cat([draw.given, duel.fake], dim=1) if conditional else duel.fake
+    assert draw.condition is not None
+    expected = torch.cat([draw.condition, duel.fake], dim=1) if conditional else duel.fake
     assert torch.equal(critic.x, expected)
 
 

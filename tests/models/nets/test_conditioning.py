@@ -20,7 +20,7 @@ def test_mlp_players_see_the_class_beside_their_input() -> None:
     assert generator.layers[0].in_features == 9
     z = torch.zeros(3, 4)
     assert not torch.equal(generator(z, LABELS)[0], generator(z, LABELS)[1])
-    with pytest.raises(ValueError, match="give it labels"):
+    with pytest.raises(ValueError, match="pass labels"):
         generator(z)
     critic = MlpCritic(nets.MlpCritic(hidden=(7,)), (1, 8, 8), 5)
     assert not torch.equal(critic(X, LABELS).score, critic(X, LABELS.flip(0)).score)

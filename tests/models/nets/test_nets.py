@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.build import build_critic, build_generator, parameters
+from models.build import build_critic, build_generator, count_parameters
 from models.spec.nets import halvings
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
@@ -16,8 +16,8 @@ def recipe(family: str, **keywords: object) -> Recipe:
 
 def test_dcgan_64_has_the_published_parameters() -> None:
     colour = recipe("dcgan", dataset="mnist", overrides={"data": {"side": 64, "channels": 3}})
-    assert parameters(build_generator(colour)) == 3_576_704
-    assert parameters(build_critic(colour)) == 2_765_568
+    assert count_parameters(build_generator(colour)) == 3_576_704
+    assert count_parameters(build_critic(colour)) == 2_765_568
 
 
 def test_cyclegan_256_has_the_published_parameters() -> None:
@@ -25,10 +25,10 @@ def test_cyclegan_256_has_the_published_parameters() -> None:
     generator, critic = build_generator(large), build_critic(large)
     assert isinstance(generator, nn.ModuleDict)
     assert isinstance(critic, nn.ModuleDict)
-    assert [parameters(generator[name]) for name in ("a2b", "b2a")] == [11_378_179] * 2
-    assert [parameters(critic[name]) for name in ("a", "b")] == [2_764_737] * 2
+    assert [count_parameters(generator[name]) for name in ("a2b", "b2a")] == [11_378_179] * 2
+    assert [count_parameters(critic[name]) for name in ("a", "b")] == [2_764_737] * 2
     medium = build_generator(recipe("cyclegan", overrides={"data": {"side": 128}}))
-    assert parameters(medium) == 2 * 7_837_699
+    assert count_parameters(medium) == 2 * 7_837_699
 
 
 def test_cyclegan_layers_stand_where_the_authors_code_has_them() -> None:
@@ -44,8 +44,8 @@ def test_cyclegan_layers_stand_where_the_authors_code_has_them() -> None:
 
 def test_the_lectures_mlp_has_the_published_parameters() -> None:
     mlp = recipe("gan", dataset="mnist")
-    assert parameters(build_generator(mlp)) == 114_064
-    assert parameters(build_critic(mlp)) == 100_609
+    assert count_parameters(build_generator(mlp)) == 114_064
+    assert count_parameters(build_critic(mlp)) == 100_609
 
 
 @pytest.mark.parametrize("side", [8, 9, 13, 16, 28, 30, 32, 64, 96])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.nets.layers.common import proceed
+from models.nets.layers.common import set_progress
 from models.nets.progressive import (
     EqualConv2d,
     EqualLinear,
@@ -23,7 +23,7 @@ def players(side: int = 16) -> tuple[ProgressiveGenerator, ProgressiveCritic]:
 
 
 def at(network: torch.nn.Module, progress: float, x: Tensor) -> Tensor:
-    proceed(network, progress)
+    set_progress(network, progress)
     out = network(x)
     return out if isinstance(out, Tensor) else out.score
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from models.nets.layers.attention import SelfAttention
 from models.nets.layers.spectral import SpectralNorm
-from models.nets.residual import DownBlock, FedBatchNorm2d, ResidualCritic, ResidualGenerator, UpBlock
+from models.nets.residual import DownBlock, ResidualCritic, ResidualGenerator, UpBlock, VectorBatchNorm2d
 from models.spec import nets
 
 LABELS = torch.tensor([0, 1, 2])
@@ -40,7 +40,7 @@ def test_players_fit_every_side(side: int, large: bool) -> None:
 
 def test_each_share_of_a_hierarchical_latent_reaches_the_picture_and_so_does_the_class() -> None:
     made = generator(16, 5, latent=11, hierarchical=True).eval()
-    assert made.shares == [4, 4, 3]
+    assert made.chunks == [4, 4, 3]
     z = torch.zeros(1, 11)
     plain = made(z, LABELS[:1])
     for place in (0, 4, 10):
@@ -83,7 +83,7 @@ def test_spectral_players_hold_every_layer_and_projections_too() -> None:
         layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
         held = [module for module in network.modules() if isinstance(module, SpectralNorm)]
         assert len(held) == len(layers) + isinstance(network, ResidualCritic)
-        gains = [module for module in network.modules() if isinstance(module, FedBatchNorm2d)]
+        gains = [module for module in network.modules() if isinstance(module, VectorBatchNorm2d)]
         assert not gains, "this generator is told the class itself"
     assert not [module for module in critic(norm="none").modules() if isinstance(module, SpectralNorm)]
 

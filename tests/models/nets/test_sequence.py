@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from models.build import build_critic, build_generator
 from models.latent import draw_latent
-from models.nets.layers.common import proceed
-from models.nets.sequence import SequenceGenerator, gumbel, whole
+from models.nets.layers.common import set_progress
+from models.nets.sequence import SequenceGenerator, gumbel, one_hot_argmax
 from models.spec.recipe import Recipe
 from models.spec.resolve import RecipeRefused, resolve
 
@@ -37,7 +37,7 @@ def test_normal_numbers_become_gumbel_ones_in_their_order() -> None:
 def test_gumbel_noise_chooses_symbols_with_the_probabilities_of_their_scores() -> None:
     logits = torch.tensor([0.0, 1.0, 2.0])
     noise = gumbel(torch.randn(50_000, 3, generator=torch.Generator().manual_seed(0)))
-    shares = whole(logits + noise).mean(0)
+    shares = one_hot_argmax(logits + noise).mean(0)
     assert torch.allclose(shares, logits.softmax(0), atol=0.01)
 
 
@@ -73,7 +73,7 @@ def test_the_temperature_falls_in_a_line_and_softness_with_it() -> None:
     assert isinstance(generator, SequenceGenerator)
     surest = []
     for progress, temperature in ((0.0, 4.0), (0.5, 2.25), (1.0, 0.5)):
-        proceed(generator, progress)
+        set_progress(generator, progress)
         assert generator.temperature == temperature
         surest.append(generator(latents(made)).max(2).values.mean().item())
     assert surest == sorted(surest)

@@ -6,13 +6,13 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from models.nets.layers.spectral import hold, spectral
+from models.nets.layers.spectral import add_spectral_norm, add_spectral_norms
 
 
 def layer() -> nn.Linear:
     torch.manual_seed(1)
     made = nn.Linear(6, 4)
-    spectral(made)
+    add_spectral_norm(made)
     return made
 
 
@@ -28,7 +28,7 @@ def test_the_largest_singular_value_becomes_one() -> None:
 def test_a_convolution_counts_as_the_matrix_of_its_outputs() -> None:
     torch.manual_seed(1)
     network = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5))
-    hold(network)
+    add_spectral_norms(network)
     for _ in range(50):
         network(torch.randn(2, 3, 4, 4))
     convolution = network[0]
@@ -72,7 +72,7 @@ def test_only_training_moves_it_and_stand_ins_leave_no_trace() -> None:
 
 def test_it_continues_bit_for_bit_from_what_was_saved() -> None:
     whole, fresh = layer(), nn.Linear(6, 4)
-    spectral(fresh)
+    add_spectral_norm(fresh)
     whole(torch.ones(1, 6))
     fresh.load_state_dict(copy.deepcopy(whole.state_dict()))
     for _ in range(3):

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from models.nets.layers.common import proceed
-from models.nets.stacked import Condition, StackedCritic, StackedGenerator
+from models.nets.layers.common import set_progress
+from models.nets.stacked import ConditioningAugmentation, StackedCritic, StackedGenerator
 from models.spec import nets
 
 LABELS = torch.tensor([0, 1, 2])
@@ -21,8 +21,8 @@ def generator(side: int = 8, **fields: Any) -> StackedGenerator:
 def test_players_fit_every_side_in_both_stages(side: int) -> None:
     made, critic = generator(side), StackedCritic(nets.StackedCritic(width=4), side, 3, 5, True)
     for progress in (0.0, 1.0):
-        proceed(made, progress)
-        proceed(critic, progress)
+        set_progress(made, progress)
+        set_progress(critic, progress)
         pictures = made(torch.randn(3, 16), LABELS)
         assert pictures.shape == (3, 3, side, side)
         verdict = critic(pictures, LABELS)
@@ -45,9 +45,9 @@ def test_the_second_stage_gives_the_first_no_slope() -> None:
     made = generator(first=0.5)
     stages = {"sketch": [made.sketch, made.conditions[0]], "redraw": [made.redraw, made.conditions[1]]}
     for progress, learning in ((0.4, "sketch"), (0.5, "redraw")):
-        proceed(made, progress)
+        set_progress(made, progress)
         made.zero_grad(set_to_none=True)
-        (made(torch.randn(3, 16), LABELS).sum() + sum(made.own_losses(LABELS).values())).backward()
+        (made(torch.randn(3, 16), LABELS).sum() + sum(made.extra_losses(LABELS).values())).backward()
         for name, parts in stages.items():
             slopes = [weight.grad is not None for part in parts for weight in part.parameters()]
             assert all(slopes) if name == learning else not any(slopes)
@@ -55,10 +55,10 @@ def test_the_second_stage_gives_the_first_no_slope() -> None:
 
 def test_the_divergence_is_that_of_a_gaussian_from_the_standard_one() -> None:
     torch.manual_seed(1)
-    condition = Condition(5, 3)
+    condition = ConditioningAugmentation(5, 3)
     torch.nn.init.normal_(condition.log_variance.weight)
     own = torch.distributions.Normal(condition.mean(LABELS), (condition.log_variance(LABELS) / 2).exp())
     expected = torch.distributions.kl_divergence(own, torch.distributions.Normal(0.0, 1.0)).mean()
     torch.testing.assert_close(condition.divergence(LABELS), expected)
     made = generator(divergence=0)
-    assert made.own_losses(LABELS) == {}
+    assert made.extra_losses(LABELS) == {}

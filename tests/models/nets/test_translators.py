@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.build import build_generator, parameters
+from models.build import build_generator, count_parameters
 from models.nets.rotation import RotationNet
 from models.nets.srresnet import SrresnetGenerator
 from models.nets.unet import UnetGenerator
@@ -21,7 +21,7 @@ def test_unet_256_has_the_published_parameters() -> None:
     assert isinstance(large.generator, spec.UnetGenerator)
     assert large.generator.depth == 8
     with torch.device("meta"):
-        assert parameters(build_generator(large)) == 54_413_955
+        assert count_parameters(build_generator(large)) == 54_413_955
 
 
 def unet(given: int = 3, channels: int = 3, **fields: object) -> UnetGenerator:
@@ -109,12 +109,12 @@ def test_vgg19_sees_grey_pictures_in_three_channels_normalised_as_imagenet() -> 
 
 def test_rotation_features_are_scaled_and_the_answer_is_not() -> None:
     network, x = RotationNet(3), pictures(16, 16)
-    features, turned = network(x), network.turned(x)
+    features, turned = network(x), network.rotation_logits(x)
     assert features.shape == (2, 64, 4, 4)
     assert turned.shape == (2, 4)
     network.scale.fill_(2)
     assert torch.allclose(network(x), 2 * features)
-    assert torch.equal(network.turned(x), turned)
+    assert torch.equal(network.rotation_logits(x), turned)
 
 
 REACHING: dict[str, tuple[str, dict[str, Any]]] = {

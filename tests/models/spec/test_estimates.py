@@ -15,7 +15,7 @@ from data.batches import Batches
 from data.readers.builtin import load
 from models.build import build_critic, build_generator
 from models.nets.autoencoder import Autoencoder
-from models.nets.layers.common import proceed
+from models.nets.layers.common import set_progress
 from models.spec.estimates.critic_sizes import critic_size
 from models.spec.estimates.generator_sizes import generator_size
 from models.spec.estimates.resources import Parameters, estimate, parameters
@@ -132,7 +132,7 @@ def saved(network: nn.Module, run: Callable[[], object]) -> float:
 def alone(network: nn.Module, name: str) -> nn.Module:
     """One of two, in training, at the end of its schedule, its weights as the trainer lays them."""
     one = network[name] if isinstance(network, nn.ModuleDict) else network
-    proceed(one, 1.0)
+    set_progress(one, 1.0)
     return one.to(memory_format=layout(one)).train()  # type: ignore[call-overload, no-any-return]
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from data.batches import Batches
 from data.readers.builtin import DatasetMissing, load
 from models import checkpoint
-from models.checkpoint import Saved
+from models.checkpoint import SavedCheckpoint
 from models.nets.rotation import RotationNet
 from models.nets.vgg import Vgg19
 from models.spec.recipe import Recipe
@@ -75,7 +75,7 @@ def test_how_digits_are_turned_is_learned_and_features_get_a_size_of_one() -> No
     assert len(steps) == 50
     unseen = scaled[-100:]
     turned, turns = all_turns(unseen)
-    assert (network.turned(turned).argmax(1) == turns).float().mean() > 0.5
+    assert (network.rotation_logits(turned).argmax(1) == turns).float().mean() > 0.5
     assert network(unseen).square().mean().item() == pytest.approx(1, rel=0.2)
     assert not any(weight.requires_grad for weight in network.parameters())
 
@@ -96,7 +96,7 @@ class Notes(Quiet):
     """A listener that keeps checkpoints and can stop before the first step."""
 
     def __init__(self, beats: int = 10**9, why: Stop = Stop.PAUSE) -> None:
-        self.checkpoints: list[Saved] = []
+        self.checkpoints: list[SavedCheckpoint] = []
         self.beats: list[int] = []
         self.left, self.why = beats, why
 
@@ -107,7 +107,7 @@ class Notes(Quiet):
     def report(self, report: Report) -> None:
         assert report.values["generator/content"] is not None
 
-    def saved(self, saved: Saved) -> None:
+    def saved(self, saved: SavedCheckpoint) -> None:
         self.checkpoints.append(saved)
 
     def should_stop(self) -> Stop | None:

@@ -75,5 +75,5 @@ def test_few_pictures_train_are_watched_and_served(family: str, a: int, b: int, 
     assert isinstance(ended, Finished)
     assert sheets.drawn
     assert all(sheet.startswith(b"\x89PNG") for sheet in sheets.drawn)
-    export_checkpoint(recipe, checkpoint.find(tmp_path, ended.step), tmp_path / "export.safetensors")
+    export_checkpoint(recipe, checkpoint.path_of_step(tmp_path, ended.step), tmp_path / "export.safetensors")
     assert load_export(tmp_path / "export.safetensors").networks

@@ -8,7 +8,7 @@ import torch
 
 from data.readers.builtin import Data, load
 from models import checkpoint
-from models.checkpoint import Saved
+from models.checkpoint import SavedCheckpoint
 from models.export import export_checkpoint
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
@@ -39,7 +39,7 @@ class Notes(Quiet):
         self.evaluations: list[Evaluation] = []
         self.troubles: list[tuple[int, str]] = []
         self.bests: list[Best] = []
-        self.checkpoints: list[Saved] = []
+        self.checkpoints: list[SavedCheckpoint] = []
         self.step, self.pause_at = 0, pause_at
 
     def beat(self, step: int) -> None:
@@ -54,7 +54,7 @@ class Notes(Quiet):
     def best(self, best: Best) -> None:
         self.bests.append(best)
 
-    def saved(self, saved: Saved) -> None:
+    def saved(self, saved: SavedCheckpoint) -> None:
         self.checkpoints.append(saved)
 
     def should_stop(self) -> Stop | None:
@@ -142,7 +142,7 @@ def test_a_paused_job_with_a_watch_is_the_same_job(pause_at: int, tmp_path: Path
 def exported(recipe: Recipe, folder: Path, ended: Finished | Stopped) -> bytes:
     assert isinstance(ended, Finished)
     assert ended.served is not None
-    export_checkpoint(recipe, checkpoint.find(folder, ended.served.best.step), folder / "export")
+    export_checkpoint(recipe, checkpoint.path_of_step(folder, ended.served.best.step), folder / "export")
     return (folder / "export").read_bytes()
 
 
@@ -188,7 +188,7 @@ def test_a_roll_back_takes_the_best_weights_and_is_the_same_after_a_pause(
     ended = run(recipe, tmp_path / "whole", whole, judges)
     assert whole.troubles == [(6, "collapse"), (6, "rolled_back")]
     assert [evaluation.step for evaluation in whole.evaluations] == [2, 4, 6, 8, 10]
-    now, then = (checkpoint.load(checkpoint.find(tmp_path / "whole", step)) for step in (6, taken))
+    now, then = (checkpoint.load(checkpoint.path_of_step(tmp_path / "whole", step)) for step in (6, taken))
     assert all(torch.equal(now["critic"][name], weights) for name, weights in then["critic"].items())
 
     first, second = Notes(pause_at=7), Notes()
@@ -205,7 +205,7 @@ def test_a_best_checkpoint_that_is_spoilt_is_told_and_training_goes_on(
     seen_as(monkeypatch, {2: 1, 4: 2, 6: 3, 8: 4})
 
     class Spoiling(Notes):
-        def saved(self, saved: Saved) -> None:
+        def saved(self, saved: SavedCheckpoint) -> None:
             if saved.step == 2:
                 saved.path.write_bytes(saved.path.read_bytes()[:1000])
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from data.batches import Batches
 from data.readers.builtin import Data, Split, load
-from models.rng import Script
+from models.rng import DrawTape
 from models.spec.recipe import Recipe
 from models.spec.resolve import RecipeRefused, resolve
 from worker.evaluation.generator_under_test import GeneratorUnderTest, Sizes, piles
@@ -102,12 +102,12 @@ def test_pictures_are_mirrored_whole_where_nothing_is_cut() -> None:
 def test_a_captured_step_is_given_other_crops_each_time() -> None:
     """What a graph would repeat: the same tensors, filled anew, give the bits of a batch that is drawn by hand."""
     batches, by_hand = (batches_of(recipe_of("cyclegan", flip=True)) for _ in range(2))
-    script = Script(first=0)
-    with batches.rng.follow(script):
+    tape = DrawTape(first_step=0)
+    with batches.rng.use_tape(tape):
         batches.batch(0)
     for draw in (1, 4):
-        script.fill(batches.rng, draw)
-        with batches.rng.follow(script):
+        tape.refill(batches.rng, draw)
+        with batches.rng.use_tape(tape):
             replayed = batches.batch(0)
         drawn = by_hand.batch(draw)
         assert torch.equal(replayed.real, drawn.real)

@@ -118,7 +118,7 @@ def lasting_tensors(one: Trainer) -> list[torch.Tensor]:
     """What lives as long as the trainer, or as its graphs."""
     assert one._captured is not None
     batches = [pile for pile in (one.batches.real, one.batches.other, one.batches.label) if pile is not None]
-    lines = [line.numbers for _, script, _ in one._captured._kept.values() for line in script._lines]
+    lines = [line.numbers for _, script, _ in one._captured._kept.values() for line in script._draws]
     dials = [player.dial for player in one._movers() if player.dial is not None]
     return [*tensors_of(one.state_dict()), *batches, *lines, *dials]
 

@@ -14,7 +14,7 @@ import torch
 from data.batches import Batches
 from data.readers.builtin import load
 from models import checkpoint
-from models.checkpoint import Saved
+from models.checkpoint import SavedCheckpoint
 from models.export import export_checkpoint
 from models.spec.families import FAMILIES
 from models.spec.recipe import Recipe
@@ -121,7 +121,7 @@ class Notes(Quiet):
 
     def __init__(self, stop_at: int | None = None, why: Stop = Stop.PAUSE) -> None:
         self.reports: list[Report] = []
-        self.checkpoints: list[Saved] = []
+        self.checkpoints: list[SavedCheckpoint] = []
         self.step = 0
         self.stop_at, self.why = stop_at, why
 
@@ -131,7 +131,7 @@ class Notes(Quiet):
     def report(self, report: Report) -> None:
         self.reports.append(report)
 
-    def saved(self, saved: Saved) -> None:
+    def saved(self, saved: SavedCheckpoint) -> None:
         self.checkpoints.append(saved)
 
     def should_stop(self) -> Stop | None:

@@ -39,7 +39,9 @@ def test_cdcgan_on_digits_draws_what_is_asked_and_not_one_prototype_each(
     ended = train(recipe, data, Quiet(), folder=tmp_path, attempt=1, resume=None, numerics=numerics)
     assert isinstance(ended, Finished)
     assert ended.served is not None
-    export_checkpoint(recipe, checkpoint.find(tmp_path, ended.served.best.step), tmp_path / "export.safetensors")
+    export_checkpoint(
+        recipe, checkpoint.path_of_step(tmp_path, ended.served.best.step), tmp_path / "export.safetensors"
+    )
 
     generator = load_export(tmp_path / "export.safetensors").networks["generator"]
     asked = cycling_labels(10, SAMPLES)

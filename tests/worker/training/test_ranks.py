@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from models import distributed
-from models.nets.layers.sync_layers import spread
+from models.nets.layers.sync_layers import sync_across_ranks
 from models.spec.families import FAMILIES
 from models.spec.objectives import ObjectiveSpec
 from models.spec.penalties import PenaltySpec
@@ -120,17 +120,17 @@ def test_ranks_that_have_drifted_apart_are_found(tmp_path: Path) -> None:
 
 def test_alone_nothing_is_spread() -> None:
     network = nn.Sequential(nn.BatchNorm1d(3), nn.Dropout(0.5))
-    spread(network)
+    sync_across_ranks(network)
     assert [type(layer) for layer in network] == [nn.BatchNorm1d, nn.Dropout]
     x = torch.arange(4.0)
-    assert distributed.part(x) is not None
-    assert torch.equal(distributed.whole(distributed.part(x)), x)
-    assert distributed.count() == 1
+    assert distributed.rank_part(x) is not None
+    assert torch.equal(distributed.all_gather(distributed.rank_part(x)), x)
+    assert distributed.world_size() == 1
 
 
 def test_an_unknown_layer_that_mixes_a_batch_is_no_silent_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distributed, "count", lambda: 2)
+    monkeypatch.setattr(distributed, "world_size", lambda: 2)
     with pytest.raises(TypeError, match="BatchNorm3d is not known"):
-        spread(nn.Sequential(nn.BatchNorm3d(3)))
+        sync_across_ranks(nn.Sequential(nn.BatchNorm3d(3)))
     with pytest.raises(ValueError, match="3 rows cannot be shared out"):
-        distributed.rows(3)
+        distributed.rank_rows(3)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from models import checkpoint
-from models.nets.layers.common import proceed
+from models.nets.layers.common import set_progress
 from models.rng import Rng
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
@@ -81,7 +81,7 @@ def test_instance_noise_falls_to_nothing_when_its_share_of_the_budget_is_done() 
     draw = one.game.draw(one.batches.batch(0), Rng(0), 0)
 
     def altered(progress: float) -> float:
-        proceed(one.game, progress)
+        set_progress(one.game, progress)
         (duel,) = one.game.critic_duels(draw, Rng(0))
         assert one.critic is not None
         difference = duel.critic(duel.real).score - one.critic.network(duel.real).score

@@ -9,7 +9,7 @@ import torch
 from data.batches import Batches
 from data.readers.builtin import load
 from models import checkpoint
-from models.checkpoint import Saved
+from models.checkpoint import SavedCheckpoint
 from models.export import export_checkpoint
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve, settled
@@ -26,7 +26,7 @@ class Newest(Quiet):
 
     path: Path
 
-    def saved(self, saved: Saved) -> None:
+    def saved(self, saved: SavedCheckpoint) -> None:
         self.path = saved.path
 
 
