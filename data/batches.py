@@ -120,7 +120,7 @@ class Crops:
 def _crops(recipe: Recipe, pile: Tensor) -> Crops | None:
     """None where batches show pictures as they are."""
     data = recipe.data
-    if not isinstance(data, Unpaired | Paired) or (data.prepared == data.side and not data.flip):
+    if not isinstance(data, Unpaired | Paired) or (data.prepared_side == data.side and not data.flip):
         return None
     return Crops(data.side, pile.shape[-1], data.flip, recipe.batch_size)
 

@@ -109,17 +109,17 @@ def _generator(recipe: Recipe) -> nn.Module:
         case nets.SequenceGenerator():
             return SequenceGenerator(spec, recipe.latent.size, *shape)
         case nets.ResnetGenerator():
-            return ResnetGenerator(spec, recipe.given_channels, shape[0])
+            return ResnetGenerator(spec, recipe.input_channels, shape[0])
         case nets.UnetGenerator():
-            return UnetGenerator(spec, recipe.given_channels, shape[0])
+            return UnetGenerator(spec, recipe.input_channels, shape[0])
         case nets.SrresnetGenerator():
-            return SrresnetGenerator(spec, recipe.enlarges, shape[0])
+            return SrresnetGenerator(spec, recipe.upscaling, shape[0])
         case _:
             assert_never(spec)
 
 
 def _critic(recipe: Recipe, spec: nets.CriticSpec) -> nn.Module:
-    shape, names_classes = recipe.judged_shape, recipe.penalty("auxiliary") is not None
+    shape, names_classes = recipe.critic_input_shape, recipe.penalty("auxiliary") is not None
     match spec:
         case nets.MlpCritic():
             return MlpCritic(spec, shape, recipe.classes, names_classes)

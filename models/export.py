@@ -15,7 +15,7 @@ from models.build import build_generator
 from models.nets.layers.common import set_progress
 from models.recalibration import recalibrate
 from models.spec.recipe import Recipe
-from models.spec.upgrade import read
+from models.spec.upgrade import read_recipe
 
 METADATA_KEY = "forger"
 """the only metadata key: safetensors writes several in random order"""
@@ -87,7 +87,7 @@ def load_export(path: Path) -> Export:
 def load_generator(path: Path) -> tuple[Recipe, int, nn.Module]:
     """Load recipe, step and the generator as one module, also if it has two directions. Raises NotAnExport."""
     header = read_header(path)
-    recipe = read(header["recipe"])
+    recipe = read_recipe(header["recipe"])
     generator = build_generator(recipe)
     with safe_open(path, framework="pt") as file:
         generator.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118

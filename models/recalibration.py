@@ -38,7 +38,7 @@ def recalibrate(
     batch: the result is equal up to rounding. Layers that latents do not reach, such as an encoder's, keep their
     statistics. `beat` is called after every run.
     """
-    if not recipe.draws:
+    if not recipe.generates:
         return
     device = next(generator.parameters()).device
     rng, labels = Rng(recipe.seed), cycling_labels(recipe.classes, batch_size, device)

@@ -56,11 +56,11 @@ class Loaded:
             fold(network)
         weights = sum(count_parameters(network) for network in self.networks.values())
         self.bytes = sum(_held(network) for network in self.networks.values())
-        self.threads = 1 if self.recipe.draws and weights < SMALL else threads
+        self.threads = 1 if self.recipe.generates and weights < SMALL else threads
         self._tile = tile_of(export.recipe) if export.recipe.translates else 0
         self._alike: dict[tuple[Direction, tuple[int, ...], int], bool] = {}
         """whether so many pictures of a shape come out of one batch as they do alone, bit for bit"""
-        if self.recipe.draws:
+        if self.recipe.generates:
             # Both are quicker, and most convolutions then compute a picture alike in every batch.
             as_products(self.networks["generator"])
             self.networks["generator"].to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -72,7 +72,7 @@ class Loaded:
         torch.set_num_threads(self.threads)
         seeds = [stream_seed(item.seed, "picture", item.index) for item in items]
         z = draw_seeded_latents(self.recipe.latent, seeds) * torch.tensor([[item.temperature] for item in items])
-        labels = torch.tensor([item.label for item in items]) if self.recipe.labelled else None
+        labels = torch.tensor([item.label for item in items]) if self.recipe.class_conditional else None
         return self._to_array(self._cut(z, labels, self.sizes))
 
     def translate(self, image: Array, direction: Direction) -> Iterator[Array | None]:
@@ -100,7 +100,11 @@ class Loaded:
     def _translator(self, direction: Direction) -> Translator:
         network = self.networks[direction if self.recipe.game.kind == "unpaired" else "generator"]
         return Translator(
-            network, self.recipe.multiple, self.recipe.enlarges, self.recipe.fills_holes, self.recipe.reach
+            network,
+            self.recipe.side_multiple,
+            self.recipe.upscaling,
+            self.recipe.fills_holes,
+            self.recipe.receptive_radius,
         )
 
     def _given(self, image: Array) -> Array:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from data.images import levels
 from models.games import degrade
 from models.spec.estimates.generator_sizes import generator_size
-from models.spec.nets import LEAST_SIDE, padded
+from models.spec.nets import MIN_TRANSLATED_SIDE, padded_side
 from models.spec.recipe import Recipe
 from serving.frozen_norms import Statistics, frozen, noted
 
@@ -41,15 +41,15 @@ class Translator:
     """
 
     network: nn.Module
-    multiple: int = 4
+    side_multiple: int = 4
     factor: int = 1
     fills: bool = False
-    reach: int = 0
+    receptive_radius: int = 0
 
 
 def tile_of(recipe: Recipe) -> int:
     """The side of the largest piece that a recipe's translator is given, once made."""
-    widest = generator_size(recipe).widest / math.prod(recipe.shape[1:])
+    widest = generator_size(recipe).largest_map / math.prod(recipe.shape[1:])
     return max(TILE, min(LARGEST, math.isqrt(int(MAP / widest))))
 
 
@@ -75,7 +75,7 @@ def restyle(
     It is `factor` times larger; the hole of one that fills is a channel of `image` and not of what comes back. No piece
     is larger than `tile` squared, once made. Tiles take `statistics` for the picture's own, where given.
     """
-    canvas = [translator.factor * padded(side, translator.multiple) for side in image.shape[:2]]
+    canvas = [translator.factor * padded_side(side, translator.side_multiple) for side in image.shape[:2]]
     if math.prod(canvas) <= tile**2:
         yield levels(at_once(translator, [image], device)[0])
         return
@@ -90,7 +90,7 @@ def _tiled(
 ) -> Iterator[Array | None]:
     """Row by row of tiles: beside what is given and what is made there is one such row in memory."""
     height, width, factor = image.shape[0], image.shape[1], translator.factor
-    rows, columns = (_mirrored(side, translator.multiple) for side in (height, width))
+    rows, columns = (_mirrored(side, translator.side_multiple) for side in (height, width))
     made = np.empty((factor * height, factor * width, image.shape[2] - translator.fills), np.uint8)
     for high in _windows(len(rows), translator, tile):
         band = np.empty((factor * len(rows[high.shown]), *made.shape[1:]), np.uint8)
@@ -110,14 +110,14 @@ def at_once(translator: Translator, images: Sequence[Array], device: torch.devic
     Sides are `factor` times larger.
     """
     height, width = images[0].shape[:2]
-    rows, columns = (_mirrored(side, translator.multiple) for side in (height, width))
+    rows, columns = (_mirrored(side, translator.side_multiple) for side in (height, width))
     made = _through(translator, np.stack([_picked(image, rows, columns) for image in images]), device)
     return made[:, : translator.factor * height, : translator.factor * width]
 
 
 def _mirrored(side: int, multiple: int) -> Array:
     """The pixels of a side padded to the multiple, by number: the last ones come again in reverse."""
-    return np.pad(np.arange(side), (0, padded(side, multiple) - side), mode="reflect")
+    return np.pad(np.arange(side), (0, padded_side(side, multiple) - side), mode="reflect")
 
 
 def _picked(image: Array, rows: Array, columns: Array) -> Array:
@@ -129,7 +129,7 @@ def _statistics(translator: Translator, image: Array, device: torch.device, tile
     if not any(isinstance(module, nn.InstanceNorm2d) for module in translator.network.modules()):
         return {}
     height, width = image.shape[:2]
-    few = _reduced(height, width, translator.multiple, (tile // translator.factor) ** 2)
+    few = _reduced(height, width, translator.side_multiple, (tile // translator.factor) ** 2)
     rows, columns = _spread(height, few[0]), _spread(width, few[1])
     with noted(translator.network) as seen:
         _through(translator, _picked(image, rows, columns)[None], device)
@@ -138,7 +138,7 @@ def _statistics(translator: Translator, image: Array, device: torch.device, tile
 
 def _reduced(height: int, width: int, multiple: int, pixels: int) -> tuple[int, int]:
     """Sides in about the given proportion that the network takes, of at most so many pixels where it can be."""
-    least = padded(LEAST_SIDE, multiple)
+    least = padded_side(MIN_TRANSLATED_SIDE, multiple)
     scale = min(1.0, math.sqrt(pixels / (height * width)))
     short = max(least, int(scale * min(height, width)) // multiple * multiple)
     long = max(least, min(int(scale * max(height, width)), pixels // short) // multiple * multiple)
@@ -157,11 +157,11 @@ def _windows(side: int, translator: Translator, tile: int) -> list[Window]:
     Neighbours overlap by twice the reach and meet in the middle of it, where both compute as on the whole picture.
     Where that were more than three fifths of a tile they overlap by so much, and fade into each other.
     """
-    unit = translator.multiple
+    unit = translator.side_multiple
     length = max(2, tile // translator.factor // unit)
     if side <= length * unit:
         return [Window(slice(0, side))]
-    overlap, most = -(-2 * translator.reach // unit), length * 3 // 5
+    overlap, most = -(-2 * translator.receptive_radius // unit), length * 3 // 5
     fade = most * unit // 2 if overlap > most else 0
     overlap = min(overlap, most)
     count = -(-(side // unit - overlap) // (length - overlap))

@@ -14,7 +14,7 @@ Name = Annotated[
     Field(
         pattern=rf"^[a-z0-9][a-z0-9._-]{{0,{NAME_LENGTH - 1}}}$",
         json_schema_extra={
-            WORDS: f"1 to {NAME_LENGTH} letters a to z, digits and . _ - that begin with a letter or digit"
+            DESCRIPTION_KEY: f"1 to {NAME_LENGTH} letters a to z, digits and . _ - that begin with a letter or digit"
         },
     ),
 ]

@@ -22,7 +22,7 @@ class Resources(In):
     )
 
 
-FamilyOrRecipe = Annotated[str, Field(max_length=100, json_schema_extra={WORDS: "a family's name"})] | Json
+FamilyOrRecipe = Annotated[str, Field(max_length=100, json_schema_extra={DESCRIPTION_KEY: "a family's name"})] | Json
 
 
 class TrainIn(In):
@@ -96,7 +96,7 @@ class JobIn(
 
 
 class Further(In):
-    steps: int = Field(ge=1, le=MOST_STEPS, description="Steps beyond those that were made.")
+    steps: int = Field(ge=1, le=MAX_STEPS, description="Steps beyond those that were made.")
 
 
 class ExtendIn(In):

@@ -13,7 +13,7 @@ Reference = Annotated[
     str,
     Field(
         pattern=r"^[a-z0-9][a-z0-9._-]{0,62}(@[1-9][0-9]{0,8})?$",
-        json_schema_extra={WORDS: "a model as name or name@version, for example cdcgan-mnist@2"},
+        json_schema_extra={DESCRIPTION_KEY: "a model as name or name@version, for example cdcgan-mnist@2"},
     ),
 ]
 """A model as a client names it: `name`, the newest version, or `name@version`."""

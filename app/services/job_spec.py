@@ -86,7 +86,7 @@ _ADAPTER: TypeAdapter[JobSpec] = TypeAdapter(JobSpec)
 
 def read_spec(stored: Mapping[str, Any]) -> JobSpec:
     """Read a spec that this service once wrote."""
-    return _ADAPTER.validate_python({**stored, "recipe": upgrade.read(stored["recipe"])})
+    return _ADAPTER.validate_python({**stored, "recipe": upgrade.read_recipe(stored["recipe"])})
 
 
 Spec_co = TypeVar("Spec_co", bound=JobSpec, covariant=True)

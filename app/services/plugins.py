@@ -14,4 +14,4 @@ def require(recipe: Recipe) -> None:
     """In a process that has loaded none yet. Raises PluginMissing, PluginFailed."""
     if recipe.plugins:
         load(get_settings())
-        plugins.require(recipe)
+        plugins.require_loaded(recipe)

@@ -44,16 +44,16 @@ def prepared_bytes(data: DataSpec, info: DatasetInfo) -> int:
     """Of an uploaded dataset's pictures as training reads them, at the recipe's size; 0 of a built-in one."""
     if not info.uploaded or isinstance(data, Points | Sequences):
         return 0
-    return info.size * (2 if info.kind == "paired" else 1) * data.channels * data.prepared**2
+    return info.size * (2 if info.kind == "paired" else 1) * data.channels * data.prepared_side**2
 
 
 def _require_room(data: DataSpec, info: DatasetInfo, pointer: str) -> None:
     """Raises RecipeRefused where the pictures, as large as the recipe makes them, take too much."""
     needed, most = prepared_bytes(data, info), get_settings().max_prepared_bytes
     if needed > most and not isinstance(data, Points | Sequences):
-        name = "load" if data.prepared > data.side else "side"
+        name = "load" if data.prepared_side > data.side else "side"
         sentence = (
-            f"At {name} {data.prepared} '{info.name}' takes {needed} bytes, more than {most} (max_prepared_bytes). "
+            f"At {name} {data.prepared_side} '{info.name}' takes {needed} bytes, more than {most} (max_prepared_bytes). "
             f"Choose a smaller data.{name}."
         )
         raise RecipeRefused(Refusal(f"{pointer}/data/{name}", sentence))

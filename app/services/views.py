@@ -9,7 +9,7 @@ from app.services.job_spec import JobSpec, Train, read_spec
 from forger.wire import JobState
 from models.spec.estimates.resources import Estimate
 from models.spec.recipe import Recipe
-from models.spec.upgrade import read
+from models.spec.upgrade import read_recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ def artifact(row: tables.Artifact) -> ArtifactView:
 def version(row: tables.ModelVersion) -> VersionView:
     """A deleted job takes the picture along that the card names."""
     gone = {"sample": None} if row.job_id is None and "sample" in row.card else {}
-    recipe = read(row.recipe)
+    recipe = read_recipe(row.recipe)
     health = _health(recipe, row.card.get("health"))
     return VersionView(
         name=row.name,

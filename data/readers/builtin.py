@@ -51,12 +51,12 @@ def _scenes(spec: Unpaired | Paired, split: Split, beat: Beat) -> Data:
     if spec.dataset != "day2night":
         raise unknown(spec.dataset, ["day2night"])
     if split == "test":
-        a, b = scenes.pairs(spec.prepared, SCENES["test"], beat)
+        a, b = scenes.pairs(spec.prepared_side, SCENES["test"], beat)
     else:
         nights = scenes.DAY_SEEDS if isinstance(spec, Paired) else scenes.NIGHT_SEEDS
         days = range(scenes.DAY_SEEDS, scenes.DAY_SEEDS + SCENES["train"])
-        a = scenes.pictures(days, spec.prepared, night=False, beat=beat)
-        b = scenes.pictures(range(nights, nights + SCENES["train"]), spec.prepared, night=True, beat=beat)
+        a = scenes.pictures(days, spec.prepared_side, night=False, beat=beat)
+        b = scenes.pictures(range(nights, nights + SCENES["train"]), spec.prepared_side, night=True, beat=beat)
     return Data(a=with_channels(a, spec.channels), b=with_channels(b, spec.channels))
 
 

@@ -8,7 +8,7 @@ from data.decode import SUFFIXES, Unreadable, read_picture
 from data.prepare import How, prepare
 from data.readers.base import Beat, DatasetMissing, Split, unheard
 from data.readers.pictures import Pixels, folders_of
-from models.spec.datasets import CIFAR
+from models.spec.datasets import CIFAR_CLASSES
 
 FOLDER = "cifar10"
 BATCHES = "cifar-10-batches-bin"
@@ -23,7 +23,7 @@ def read(split: Split, root: Path | None, downloads: Path | None, beat: Beat = u
         for place in (folder, folder / BATCHES):
             if files := [path for name in FILES[split] if (path := place / name).is_file()]:
                 return _batches(files)
-        if any((folder / split / name).is_dir() for name in CIFAR):
+        if any((folder / split / name).is_dir() for name in CIFAR_CLASSES):
             return _class_folders(folder / split, beat)
     raise DatasetMissing(
         f"CIFAR-10 is not here. Put its binary batches ({FILES[split][0]}, ...), or pictures in {split}/airplane/, "
@@ -41,7 +41,7 @@ def _batches(files: list[Path]) -> tuple[Pixels, Pixels]:
 def _rows(path: Path) -> Pixels:
     content = np.frombuffer(path.read_bytes(), np.uint8)
     rows = content[: len(content) // ROW * ROW].reshape(-1, ROW)
-    if not len(rows) or len(content) % ROW or rows[:, 0].max() >= len(CIFAR):
+    if not len(rows) or len(content) % ROW or rows[:, 0].max() >= len(CIFAR_CLASSES):
         raise DatasetMissing(f"{path} is not a whole batch of CIFAR-10; replace it or remove it.")
     return rows
 
@@ -50,7 +50,7 @@ def _class_folders(folder: Path, beat: Beat) -> tuple[Pixels, Pixels]:
     """Every picture of every class, in the order of their names."""
     files = [
         (path, number)
-        for number, name in enumerate(CIFAR)
+        for number, name in enumerate(CIFAR_CLASSES)
         for path in sorted((folder / name).glob("*"))
         if path.suffix.lower() in SUFFIXES
     ]

@@ -72,10 +72,10 @@ def load_upload(spec: Images | Unpaired | Paired, upload: Upload, split: Split =
 def _pictures(index: Index, part: Part, pile: int, spec: Images | Unpaired | Paired, upload: Upload) -> Tensor:
     """uint8 [N, channels, prepared, prepared], mapped from the prepared file, which is made where it is missing."""
     kept = "held-" if part is index.held else ""
-    own = f"{kept}{PILES[pile]}-{spec.prepared}x{spec.prepared}x{spec.channels}-{VERSION}.npy"
+    own = f"{kept}{PILES[pile]}-{spec.prepared_side}x{spec.prepared_side}x{spec.channels}-{VERSION}.npy"
     path = upload.prepared / (mark(upload.archive.name, upload.index.name) + own)
     if not path.is_file():
-        how = index.how(pile, spec.prepared, spec.channels)
+        how = index.how(pile, spec.prepared_side, spec.channels)
         _prepare(index.picks(part, pile), how, path, upload)
     # Copied on write, which nobody does: torch takes no read-only memory.
     return torch.from_numpy(np.load(path, mmap_mode="c"))

@@ -5,7 +5,7 @@ from typing import Any
 
 from data.archive import PILES, Index
 from data.uploads.layout import Laid
-from models.spec.datasets import CROP, PHOTOGRAPH
+from models.spec.datasets import CROP_SIDE, PHOTOGRAPH_EDGE
 
 Facts = Mapping[str, Any]
 FEW = 16
@@ -57,8 +57,8 @@ def _few(laid: Laid) -> Iterable[str]:
 
 def _crops(laid: Laid, edge: float) -> Iterable[str]:
     """Where translators do not take the square of which `transform` tells."""
-    if laid.layout not in ("classes", "flat") and edge >= PHOTOGRAPH:
-        yield f"These are photographs: by default translators learn from random crops of {CROP} px at their own scale."
+    if laid.layout not in ("classes", "flat") and edge >= PHOTOGRAPH_EDGE:
+        yield f"These are photographs: by default translators learn from random crops of {CROP_SIDE} px at their own scale."
 
 
 def _alike(facts: Sequence[Facts]) -> Iterable[str]:

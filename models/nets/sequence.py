@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from models.duel import Verdict
 from models.nets.layers.common import Scheduled
-from models.spec.nets import SEQUENCE_WIDER
+from models.spec.nets import SEQUENCE_CRITIC_WIDENING
 from models.spec.nets import SequenceCritic as SequenceCriticSpec
 from models.spec.nets import SequenceGenerator as SequenceGeneratorSpec
 
@@ -56,7 +56,7 @@ class SequenceCritic(nn.Module):
 
     def __init__(self, spec: SequenceCriticSpec, length: int, symbols: int) -> None:
         super().__init__()
-        width = SEQUENCE_WIDER * spec.width
+        width = SEQUENCE_CRITIC_WIDENING * spec.width
         layers: list[nn.Module] = [nn.Flatten()]
         for before in (length * symbols, width, width):
             layers += [nn.Linear(before, width), nn.LeakyReLU(0.2)]

@@ -20,7 +20,7 @@ class Images(Spec):
     classes: int = Field(default=0, ge=0, le=10_000)
 
     @property
-    def prepared(self) -> int:
+    def prepared_side(self) -> int:
         """Pixels of a side at which pictures are prepared."""
         return self.side
 
@@ -42,7 +42,7 @@ class Sequences(Spec):
     symbols: int = Field(ge=2, le=256)
 
 
-class Piles(Spec):
+class TwoDomains(Spec):
     """Two piles of square pictures, `a` and `b`, of which the networks see crops.
 
     Where `load` and `flip` are at their defaults they stay out of the JSON: what has been written stays as it was.
@@ -59,18 +59,18 @@ class Piles(Spec):
     """mirror every second picture, by chance"""
 
     @property
-    def prepared(self) -> int:
+    def prepared_side(self) -> int:
         """Pixels of a side at which pictures are prepared."""
         return self.load or self.side
 
 
-class Unpaired(Piles):
+class Unpaired(TwoDomains):
     """Two piles of pictures without known counterparts."""
 
     kind: Literal["unpaired"] = "unpaired"
 
 
-class Paired(Piles):
+class Paired(TwoDomains):
     """Two piles of pictures, picture i of `a` being the counterpart of picture i of `b`."""
 
     kind: Literal["paired"] = "paired"

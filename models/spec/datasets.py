@@ -6,18 +6,18 @@ from typing import Literal
 
 from models.spec.data import DataSpec, Images, Paired, Points, Sequences, Unpaired
 
-Kind = Literal["images", "points", "sequences", "unpaired", "paired"]
+DataKind = Literal["images", "points", "sequences", "unpaired", "paired"]
 
-DIGITS = tuple(str(digit) for digit in range(10))
-FASHION = (
+DIGIT_CLASSES = tuple(str(digit) for digit in range(10))
+FASHION_CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
-PHOTOGRAPH, CROP, LOADED = 160, 128, 512
+PHOTOGRAPH_EDGE, CROP_SIDE, MAX_LOAD_SIDE = 160, 128, 512
 """pixels: the shorter edge from which on pictures are learned from in crops, these, and the largest prepared side"""
-PREPARED = 2 << 30
+MAX_PREPARED_BYTES = 2 << 30
 """bytes of prepared pictures that a family asks for by itself, at most"""
-CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-STACKED = tuple(f"{number:03d}" for number in range(1000))
+CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+STACKED_CLASSES = tuple(f"{number:03d}" for number in range(1000))
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class DatasetInfo:
 
     name: str
     title: str
-    kind: Kind
+    kind: DataKind
     side: int
     channels: int
     class_names: tuple[str, ...]
     size: int
     source: str
     uploaded: bool = False
-    also: tuple[Kind, ...] = ()
+    other_kinds: tuple[DataKind, ...] = ()
     """further kinds that it can be had as"""
     dimension: Literal[1, 2] = 2
     """of points"""
@@ -49,11 +49,11 @@ class DatasetInfo:
         return len(self.class_names)
 
     @property
-    def kinds(self) -> tuple[Kind, ...]:
+    def kinds(self) -> tuple[DataKind, ...]:
         """All kinds that it can be had as, its own first."""
-        return (self.kind, *self.also)
+        return (self.kind, *self.other_kinds)
 
-    def spec(self, kind: Kind | None = None) -> DataSpec:
+    def spec(self, kind: DataKind | None = None) -> DataSpec:
         """The dataset at its own size, as the `data` part of a recipe; `kind` is one of its kinds."""
         match kind or self.kind:
             case "images":
@@ -67,7 +67,7 @@ class DatasetInfo:
             case "paired":
                 return Paired(dataset=self.name, side=self.side, channels=self.channels)
 
-    def photographs(self, kind: Kind | None = None) -> DataSpec:
+    def default_spec(self, kind: DataKind | None = None) -> DataSpec:
         """As `spec`, but two piles of photographs in random crops of CROP pixels, at the scale of the photographs.
 
         Crops of two piles are mirrored by chance too.
@@ -76,32 +76,32 @@ class DatasetInfo:
         if not isinstance(own, Unpaired | Paired):
             return own
         pictures = max(1, self.size * (2 if self.kind == "paired" else 1))
-        load = min(LOADED, self.shorter_edge, math.isqrt(PREPARED // (pictures * self.channels)))
-        if load < PHOTOGRAPH:
+        load = min(MAX_LOAD_SIDE, self.shorter_edge, math.isqrt(MAX_PREPARED_BYTES // (pictures * self.channels)))
+        if load < PHOTOGRAPH_EDGE:
             return own
-        return own.model_copy(update={"side": CROP, "load": load, "flip": isinstance(own, Unpaired)})
+        return own.model_copy(update={"side": CROP_SIDE, "load": load, "flip": isinstance(own, Unpaired)})
 
 
 _ALL = (
-    DatasetInfo("digits", "Handwritten digits, small", "images", 16, 1, DIGITS, 1797,
+    DatasetInfo("digits", "Handwritten digits, small", "images", 16, 1, DIGIT_CLASSES, 1797,
                 "scikit-learn's 8x8 digits (UCI), enlarged to 16x16; needs no file"),
-    DatasetInfo("mnist", "MNIST handwritten digits", "images", 28, 1, DIGITS, 60_000,
+    DatasetInfo("mnist", "MNIST handwritten digits", "images", 28, 1, DIGIT_CLASSES, 60_000,
                 "four idx files in FORGER_DATA/mnist"),
-    DatasetInfo("fashion_mnist", "Fashion-MNIST clothes", "images", 28, 1, FASHION, 60_000,
+    DatasetInfo("fashion_mnist", "Fashion-MNIST clothes", "images", 28, 1, FASHION_CLASSES, 60_000,
                 "four idx files in FORGER_DATA/fashion-mnist"),
     DatasetInfo("ring8", "Eight Gaussians on a ring", "points", 0, 0, (), 100_000,
                 "drawn: radius 1, standard deviation .01"),
     DatasetInfo("grid25", "Twenty-five Gaussians on a grid", "points", 0, 0, (), 100_000,
                 "drawn: -4 to 4 in steps of 2, standard deviation .05"),
     DatasetInfo("day2night", "Scenes by day and by night", "unpaired", 64, 3, (), 2_000,
-                "drawn from a seed; a is day, b is night, no scene is in both; or as true pairs", also=("paired",)),
+                "drawn from a seed; a is day, b is night, no scene is in both; or as true pairs", other_kinds=("paired",)),
     DatasetInfo("gaussian1d", "Two Gaussians on a line", "points", 0, 0, (), 100_000,
                 "drawn: means -1.5 and 1.5, standard deviations .5 and 1", dimension=1),
-    DatasetInfo("stacked_mnist", "Stacked MNIST: 1,000 modes", "images", 28, 3, STACKED, 128_000,
+    DatasetInfo("stacked_mnist", "Stacked MNIST: 1,000 modes", "images", 28, 3, STACKED_CLASSES, 128_000,
                 "three MNIST digits in three channels, drawn from a seed; in class 123 red is 1, green 2, blue 3"),
-    DatasetInfo("usps", "USPS handwritten digits", "images", 16, 1, DIGITS, 7_439,
+    DatasetInfo("usps", "USPS handwritten digits", "images", 16, 1, DIGIT_CLASSES, 7_439,
                 "usps_all.mat in FORGER_DATA/usps: four rows of five; every fifth is the test split"),
-    DatasetInfo("cifar10", "CIFAR-10 small photographs", "images", 32, 3, CIFAR, 50_000,
+    DatasetInfo("cifar10", "CIFAR-10 small photographs", "images", 32, 3, CIFAR_CLASSES, 50_000,
                 "the binary batches or class folders in FORGER_DATA/cifar10"),
     DatasetInfo("dyck", "Balanced brackets", "sequences", 0, 0, (), 20_000,
                 "drawn from a seed: strings of 12 brackets of two kinds, each closed in order", length=12,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from models.spec.data import DataSpec, Images, Paired, Sequences, Unpaired
-from models.spec.datasets import Kind
+from models.spec.datasets import DataKind
 from models.spec.games import Synthesis
 from models.spec.presets import classic, collapse, noise, reconstruction, translation
 from models.spec.presets.common import Fields
@@ -42,7 +42,7 @@ class Family:
     game: Literal["synthesis", "unpaired", "paired", "reconstruction"]
     conditional: bool
     default_dataset: str
-    kinds: tuple[Kind, ...]
+    kinds: tuple[DataKind, ...]
     """of data it is for, the preferred one first: some datasets can be had as several"""
     preset: Callable[[DataSpec], Fields]
     dials: tuple[Dial, ...]
@@ -97,7 +97,7 @@ def _crop_dials(data: DataSpec) -> tuple[Dial, ...]:
     return (
         Dial("/data/side", "Pixels of a side that the networks see; published: 256", "integer", 8, 512, data.side),
         Dial("/data/load", "Pixels of a side that crops are cut from; published: 286", "integer", 8, 512,
-             data.prepared),
+             data.prepared_side),
     )  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def family(
     paper: str,
     preset: Callable[[DataSpec], Fields],
     data: DataSpec = _DIGITS,
-    kinds: tuple[Kind, ...] = ("images", "points"),
+    kinds: tuple[DataKind, ...] = ("images", "points"),
 ) -> Family:
     """A family by what it says of itself, with the dials that its fields have. `data` are its default dataset's."""
     game = preset(data)["game"]
@@ -234,15 +234,15 @@ _ALL = (
            noise.gumbel_gan, _BRACKETS, ("sequences",)),
 )  # fmt: skip
 
-OWN: Mapping[str, Family] = MappingProxyType({one.name: one for one in _ALL})
+BUILT_IN: Mapping[str, Family] = MappingProxyType({one.name: one for one in _ALL})
 """those of the checkout"""
-_KNOWN = dict(OWN)
-FAMILIES: Mapping[str, Family] = MappingProxyType(_KNOWN)
+_FAMILIES = dict(BUILT_IN)
+FAMILIES: Mapping[str, Family] = MappingProxyType(_FAMILIES)
 """and those that plugins bring"""
 
 
-def add(brought: Iterable[Family]) -> None:
+def set_plugin_families(brought: Iterable[Family]) -> None:
     """Know these beside our own, and no others."""
-    _KNOWN.clear()
-    _KNOWN.update(OWN)
-    _KNOWN.update({one.name: one for one in brought})
+    _FAMILIES.clear()
+    _FAMILIES.update(BUILT_IN)
+    _FAMILIES.update({one.name: one for one in brought})

@@ -84,13 +84,13 @@ class Paired(Spec):
     features_steps: int = Field(default=300, ge=1, le=100_000)
     """how long the own feature network learns"""
 
-    def given_channels(self, channels: int) -> int:
+    def input_channels(self, channels: int) -> int:
         """Of what the generator is given, for pictures of so many: a hole is one more."""
         return channels + (self.task == "masks")
 
-    def judged_channels(self, channels: int) -> int:
+    def critic_input_channels(self, channels: int) -> int:
         """Of what the critic sees."""
-        return channels + (self.given_channels(channels) if self.conditional else 0)
+        return channels + (self.input_channels(channels) if self.conditional else 0)
 
 
 class Reconstruction(Spec):

@@ -23,11 +23,11 @@ CLASS_EMBEDDING = 32
 """numbers of the class embedding that all blocks of a hierarchical generator share"""
 
 
-KERNELS, KERNEL_NUMBERS = 32, 4
+KERNELS, KERNEL_SIZE = 32, 4
 """of minibatch discrimination: kernels, and numbers of each"""
 
 
-SEQUENCE_WIDER = 4
+SEQUENCE_CRITIC_WIDENING = 4
 """how many times wider a sequence critic's layers are than its `width`"""
 
 
@@ -151,14 +151,14 @@ class UnetGenerator(Spec):
     skips: bool = True
 
     @property
-    def multiple(self) -> int:
+    def side_multiple(self) -> int:
         """What sides of pictures must be divisible by."""
         return 1 << self.depth
 
     @property
-    def reach(self) -> int:
+    def receptive_radius(self) -> int:
         """Pixels of what is given beyond which nothing plays a part in a pixel of what is made."""
-        return 3 * (self.multiple - 1)
+        return 3 * (self.side_multiple - 1)
 
 
 class SrresnetGenerator(Spec):
@@ -170,12 +170,12 @@ class SrresnetGenerator(Spec):
     norm: Literal["none", "batch"] = "batch"
 
     @property
-    def multiple(self) -> int:
+    def side_multiple(self) -> int:
         """Any side will do."""
         return 1
 
     @property
-    def reach(self) -> int:
+    def receptive_radius(self) -> int:
         """As of a U-Net: two for each block, 4 for the first convolution, 1 and 3 for those after the blocks."""
         return 2 * self.blocks + 8
 
@@ -193,34 +193,34 @@ class ResnetGenerator(Spec):
     """add the maps of the way down to those of the same size on the way up, so that outlines stay where they are"""
 
     @property
-    def multiple(self) -> int:
+    def side_multiple(self) -> int:
         """What sides of pictures must be divisible by."""
         return 4
 
     @property
-    def reach(self) -> int:
+    def receptive_radius(self) -> int:
         """As of a U-Net: a block's two convolutions reach over two pixels of a quarter of the side."""
         return 8 * self.blocks + 16
 
 
-Translating = UnetGenerator | SrresnetGenerator | ResnetGenerator
+TranslatingGenerator = UnetGenerator | SrresnetGenerator | ResnetGenerator
 """generators that are given pictures"""
 
 
-LEAST_SIDE = 16
+MIN_TRANSLATED_SIDE = 16
 """the shortest side of a picture that leaves a translator's innermost maps something to reflect"""
 
 
-def padded(side: int, multiple: int) -> int:
+def padded_side(side: int, multiple: int) -> int:
     """The side at which a translator is given a picture."""
-    return -(-max(LEAST_SIDE, side) // multiple) * multiple
+    return -(-max(MIN_TRANSLATED_SIDE, side) // multiple) * multiple
 
 
 Projection = Literal["projection", "none"]
 """How a critic of a conditional game sees the class: its embedding times the features, or not at all (AC-GAN)."""
 
 
-Mixing = Literal["none", "discrimination", "deviation"]
+BatchLayer = Literal["none", "discrimination", "deviation"]
 """A layer that shows a critic its whole batch: minibatch discrimination (Salimans et al. 2016), or one more map that
 holds the batch's standard deviation (Karras et al. 2018)."""
 
@@ -236,7 +236,7 @@ class MlpCritic(Spec):
     """what the input is multiplied by; points of small spread are told apart sooner with 4"""
     conditioning: Literal["concatenation", "none"] = "concatenation"
     """how the class is seen in a conditional game: beside the input (Mirza and Osindero 2014), or not at all"""
-    minibatch: Mixing = "none"
+    minibatch: BatchLayer = "none"
 
 
 class DcganCritic(Spec):
@@ -248,7 +248,7 @@ class DcganCritic(Spec):
     """spectral: the largest singular value of each layer is held at 1 (Miyato et al. 2018)"""
     dropout: Dropout = 0.0
     conditioning: Projection = "projection"
-    minibatch: Mixing = "none"
+    minibatch: BatchLayer = "none"
 
 
 class ResidualCritic(Spec):
@@ -261,7 +261,7 @@ class ResidualCritic(Spec):
     attention: bool = False
     """one layer of self-attention at half the side (Zhang et al. 2018)"""
     conditioning: Projection = "projection"
-    minibatch: Mixing = "none"
+    minibatch: BatchLayer = "none"
 
 
 class ProgressiveCritic(Spec):
@@ -269,7 +269,7 @@ class ProgressiveCritic(Spec):
 
     kind: Literal["progressive"] = "progressive"
     width: Width = 64
-    minibatch: Mixing = "deviation"
+    minibatch: BatchLayer = "deviation"
 
 
 class StackedCritic(Spec):

@@ -23,10 +23,10 @@ from models.spec.families import Family
 from models.spec.recipe import Recipe
 from models.spec.wording import Refusal, unknown
 
-GROUP = "forger.plugins"
-ATTRIBUTE = "plugin"
-Kind = Literal["objective", "penalty"]
-SUM_DIGITS = 16
+ENTRY_POINT_GROUP = "forger.plugins"
+PLUGIN_ATTRIBUTE = "plugin"
+PartKind = Literal["objective", "penalty"]
+DIGEST_DIGITS = 16
 """of a sha256, that tell two versions of a file apart"""
 
 
@@ -56,7 +56,7 @@ class Plugin:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedPlugin:
     """A plugin that is there, with what its recipes call it."""
 
     used: PluginUsed
@@ -70,8 +70,8 @@ class Loaded:
         return bool(self.files) and _version(self.files) != self.used.version
 
 
-_LOADED: dict[str, Loaded] = {}
-LOADED: Mapping[str, Loaded] = MappingProxyType(_LOADED)
+_LOADED: dict[str, LoadedPlugin] = {}
+LOADED: Mapping[str, LoadedPlugin] = MappingProxyType(_LOADED)
 """by name"""
 
 
@@ -81,33 +81,33 @@ def load(named: Sequence[str]) -> None:
     A name is that of a module, or a path of a file or a package. The path's last part, without its ending, is then
     the plugin's name.
     """
-    found: dict[str, Loaded] = {}
-    for name, made in (*map(_installed, entry_points(group=GROUP)), *map(_named, named)):
+    found: dict[str, LoadedPlugin] = {}
+    for name, made in (*map(_from_entry_point, entry_points(group=ENTRY_POINT_GROUP)), *map(_from_name, named)):
         if name in found:
             raise PluginFailed(f"Two plugins are called '{name}': rename one, or take one out.")
         found[name] = made
-    _require_apart(found.values())
-    families.add([family for loaded in found.values() for family in loaded.plugin.families])
+    _require_unique(found.values())
+    families.set_plugin_families([family for loaded in found.values() for family in loaded.plugin.families])
     _LOADED.clear()
     _LOADED.update(found)
 
 
-def _installed(point: EntryPoint) -> tuple[str, Loaded]:
+def _from_entry_point(point: EntryPoint) -> tuple[str, LoadedPlugin]:
     try:
         value = point.load()
     except Exception as error:
         raise _failed(point.name, error) from error
     version = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
-    return point.name, _loaded(point.name, version, getattr(value, ATTRIBUTE, None) or value)
+    return point.name, _loaded(point.name, version, getattr(value, PLUGIN_ATTRIBUTE, None) or value)
 
 
-def _named(name: str) -> tuple[str, Loaded]:
+def _from_name(name: str) -> tuple[str, LoadedPlugin]:
     path = Path(name)
     is_path = path.suffix == ".py" or path.is_absolute()
     module = _from_path(path) if is_path else _imported(name)
     short = path.stem if is_path else name
     files = _files(module)
-    return short, _loaded(short, _version(files), getattr(module, ATTRIBUTE, None), files)
+    return short, _loaded(short, _version(files), getattr(module, PLUGIN_ATTRIBUTE, None), files)
 
 
 def _imported(name: str) -> ModuleType:
@@ -142,10 +142,12 @@ def _failed(name: str, error: Exception) -> PluginFailed:
     return PluginFailed(f"The plugin '{name}' cannot be loaded ({what}): mend it, or take it out.")
 
 
-def _loaded(name: str, version: str, plugin: Any, files: tuple[Path, ...] = ()) -> Loaded:
+def _loaded(name: str, version: str, plugin: Any, files: tuple[Path, ...] = ()) -> LoadedPlugin:
     if not isinstance(plugin, Plugin):
-        raise PluginFailed(f"The plugin '{name}' has no `{ATTRIBUTE}` of models.spec.plugins.Plugin: give it one.")
-    return Loaded(PluginUsed(name=name, version=version), plugin, files)
+        raise PluginFailed(
+            f"The plugin '{name}' has no `{PLUGIN_ATTRIBUTE}` of models.spec.plugins.Plugin: give it one."
+        )
+    return LoadedPlugin(PluginUsed(name=name, version=version), plugin, files)
 
 
 def _files(module: ModuleType) -> tuple[Path, ...]:
@@ -163,14 +165,14 @@ def _version(files: Sequence[Path]) -> str:
     for file in filter(Path.is_file, files):
         data = file.read_bytes()
         total.update(f"{file.relative_to(folder)}\0{len(data)}\0".encode() + data)
-    return f"sha256:{total.hexdigest()[:SUM_DIGITS]}"
+    return f"sha256:{total.hexdigest()[:DIGEST_DIGITS]}"
 
 
-def _require_apart(found: Iterable[Loaded]) -> None:
+def _require_unique(found: Iterable[LoadedPlugin]) -> None:
     """Raises PluginFailed where two bring parts, or families, of one name."""
-    known = {("family", name): "Forger" for name in families.OWN}
+    known = {("family", name): "Forger" for name in families.BUILT_IN}
     for loaded in found:
-        for what in _brought(loaded.plugin):
+        for what in _provided_names(loaded.plugin):
             if other := known.get(what):
                 kind, name = what
                 raise PluginFailed(
@@ -179,13 +181,13 @@ def _require_apart(found: Iterable[Loaded]) -> None:
             known[what] = f"the plugin '{loaded.used.name}'"
 
 
-def _brought(plugin: Plugin) -> Iterator[tuple[str, str]]:
+def _provided_names(plugin: Plugin) -> Iterator[tuple[str, str]]:
     yield from (("objective", name) for name in plugin.objectives)
     yield from (("penalty", name) for name in plugin.penalties)
     yield from (("family", family.name) for family in plugin.families)
 
 
-def settle(recipe: Recipe, family: str | None) -> tuple[Recipe, list[Refusal]]:
+def complete_parts(recipe: Recipe, family: str | None) -> tuple[Recipe, list[Refusal]]:
     """The recipe with the settings of plugins' parts made whole and their plugins named; and what is refused.
 
     Pointers of refusals lead into the recipe.
@@ -194,10 +196,10 @@ def settle(recipe: Recipe, family: str | None) -> tuple[Recipe, list[Refusal]]:
     used |= {one.used.name: one.used for one in _LOADED.values() if family in {own.name for own in one.plugin.families}}
     refusals: list[Refusal] = []
     settled: dict[int | None, FromPlugin] = {}
-    for place, part in _parts(recipe):
-        kind: Kind = "objective" if place is None else "penalty"
+    for place, part in _plugin_parts(recipe):
+        kind: PartKind = "objective" if place is None else "penalty"
         at = "/objective" if place is None else f"/penalties/{place}"
-        brought = _brought_as(kind)
+        brought = _parts_of_kind(kind)
         if part.name not in brought:
             sentence = unknown(part.name, brought, f"No plugin that is loaded brings the {kind} '{part.name[:80]}'")
             refusals.append(Refusal(f"{at}/name", sentence))
@@ -212,7 +214,7 @@ def settle(recipe: Recipe, family: str | None) -> tuple[Recipe, list[Refusal]]:
             continue
         settled[place] = part.model_copy(update={"settings": whole.model_dump(mode="json")})
     named = [*recipe.plugins, *(one for one in used.values() if one not in recipe.plugins)]
-    refusals += [Refusal("/plugins", amiss) for one in named if (amiss := _amiss(one))]
+    refusals += [Refusal("/plugins", amiss) for one in named if (amiss := _problem(one))]
     if refusals or not used:
         return recipe, refusals
     changed = {
@@ -223,21 +225,21 @@ def settle(recipe: Recipe, family: str | None) -> tuple[Recipe, list[Refusal]]:
     return recipe.model_copy(update=changed), []
 
 
-def _parts(recipe: Recipe) -> Iterator[tuple[int | None, FromPlugin]]:
+def _plugin_parts(recipe: Recipe) -> Iterator[tuple[int | None, FromPlugin]]:
     """Parts that plugins bring: the objective under None, penalties under their places."""
     if isinstance(recipe.objective, FromPlugin):
         yield None, recipe.objective
     yield from ((place, one) for place, one in enumerate(recipe.penalties) if isinstance(one, FromPlugin))
 
 
-def require(recipe: Recipe) -> None:
+def require_loaded(recipe: Recipe) -> None:
     """Raises PluginMissing where a plugin that the recipe names is not loaded, or is another version."""
     for used in recipe.plugins:
-        if sentence := _amiss(used):
+        if sentence := _problem(used):
             raise PluginMissing(sentence)
 
 
-def _amiss(used: PluginUsed) -> str | None:
+def _problem(used: PluginUsed) -> str | None:
     loaded = _LOADED.get(used.name)
     if loaded is None:
         return (
@@ -254,16 +256,16 @@ def _amiss(used: PluginUsed) -> str | None:
     return None
 
 
-def build(kind: Kind, part: FromPlugin) -> Any:
+def build(kind: PartKind, part: FromPlugin) -> Any:
     """The module that a plugin makes of a part of a recipe. Raises PluginMissing."""
-    brought = _brought_as(kind)
+    brought = _parts_of_kind(kind)
     if part.name not in brought:
         raise PluginMissing(f"No plugin that is loaded brings the {kind} '{part.name}': name it in FORGER_PLUGINS.")
     _, made = brought[part.name]
     return made.build(made.settings.model_validate(part.settings))
 
 
-def _brought_as(kind: Kind) -> dict[str, tuple[PluginUsed, Part]]:
+def _parts_of_kind(kind: PartKind) -> dict[str, tuple[PluginUsed, Part]]:
     """Every part of that kind by its name, with its plugin."""
     found: dict[str, tuple[PluginUsed, Part]] = {}
     for loaded in _LOADED.values():

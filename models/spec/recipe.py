@@ -11,14 +11,14 @@ from pydantic_core import PydanticCustomError
 from models.spec.base import PluginUsed, Spec
 from models.spec.data import DataSpec, Images, Points, Sequences
 from models.spec.games import GameSpec, Paired, Reconstruction, Synthesis
-from models.spec.nets import CriticSpec, GeneratorSpec, Translating, padded
+from models.spec.nets import CriticSpec, GeneratorSpec, TranslatingGenerator, padded_side
 from models.spec.objectives import ObjectiveSpec
 from models.spec.penalties import PenaltySpec
 from models.spec.rules import RULES
 from models.spec.training import Budget, Ema, Latent, OptimizerSpec, ScheduleSpec, Turns
 from models.spec.watch import Watch
 
-NEWEST = 1
+NEWEST_VERSION = 1
 """version of the recipe's words: whoever changes them adds a lift to models.spec.upgrade"""
 
 
@@ -64,14 +64,14 @@ class Recipe(Spec):
         return self
 
     @property
-    def labelled(self) -> bool:
+    def class_conditional(self) -> bool:
         """Whether a class can be asked for."""
         return isinstance(self.game, Synthesis) and self.game.conditional
 
     @property
     def classes(self) -> int:
         """Number of classes that can be asked for; 0 when none can."""
-        return self.data.classes if self.labelled and isinstance(self.data, Images) else 0
+        return self.data.classes if self.class_conditional and isinstance(self.data, Images) else 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -85,22 +85,22 @@ class Recipe(Spec):
                 return (data.channels, data.side, data.side)
 
     @property
-    def judged_shape(self) -> tuple[int, ...]:
+    def critic_input_shape(self) -> tuple[int, ...]:
         """Of what a critic sees at once: packs and conditions are stacked in the first dimension."""
         first, *rest = self.shape
         match self.game:
             case Synthesis(packing=packing):
                 return (first * packing, *rest)
             case Paired():
-                return (self.game.judged_channels(first), *rest)
+                return (self.game.critic_input_channels(first), *rest)
             case _:
                 return (first, *rest)
 
     @property
-    def given_channels(self) -> int:
+    def input_channels(self) -> int:
         """Channels of the pictures that a translator is given."""
         channels = self.shape[0]
-        return self.game.given_channels(channels) if isinstance(self.game, Paired) else channels
+        return self.game.input_channels(channels) if isinstance(self.game, Paired) else channels
 
     @property
     def gaussian(self) -> bool:
@@ -108,7 +108,7 @@ class Recipe(Spec):
         return isinstance(self.game, Reconstruction) and self.game.divergence > 0
 
     @property
-    def draws(self) -> bool:
+    def generates(self) -> bool:
         """Whether something new can be drawn from noise."""
         return self.game.kind == "synthesis" or self.gaussian
 
@@ -123,23 +123,25 @@ class Recipe(Spec):
         return isinstance(self.game, Paired) and self.game.task == "masks"
 
     @property
-    def enlarges(self) -> int:
+    def upscaling(self) -> int:
         """How many times larger a side is when it comes back."""
         return self.game.factor if isinstance(self.game, Paired) and self.game.task == "downscaling" else 1
 
     @property
-    def multiple(self) -> int:
+    def side_multiple(self) -> int:
         """What sides of the pictures that are given must be divisible by."""
-        return self.generator.multiple if isinstance(self.generator, Translating) else 1
+        return self.generator.side_multiple if isinstance(self.generator, TranslatingGenerator) else 1
 
     @property
-    def reach(self) -> int:
+    def receptive_radius(self) -> int:
         """Pixels of a given picture beyond which nothing plays a part in a pixel of what is made, norms apart."""
-        return self.generator.reach if isinstance(self.generator, Translating) else 0
+        return self.generator.receptive_radius if isinstance(self.generator, TranslatingGenerator) else 0
 
     def canvas(self, height: int, width: int) -> tuple[int, int]:
         """Sides of what is made of a given picture before it is cut out: padded to the multiple, then enlarged."""
-        return self.enlarges * padded(height, self.multiple), self.enlarges * padded(width, self.multiple)
+        return self.upscaling * padded_side(height, self.side_multiple), self.upscaling * padded_side(
+            width, self.side_multiple
+        )
 
     def penalty(self, kind: str) -> PenaltySpec | None:
         """The penalty of this kind, where it is listed."""

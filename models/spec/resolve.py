@@ -8,10 +8,10 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from models.spec import plugins, wording
 from models.spec.data import DataSpec, Images, Points, Sequences
-from models.spec.datasets import DATASETS, DatasetInfo, Kind
+from models.spec.datasets import DATASETS, DataKind, DatasetInfo
 from models.spec.families import FAMILIES, Family
 from models.spec.recipe import Recipe
-from models.spec.training import MOST_STEPS, Budget
+from models.spec.training import MAX_STEPS, Budget
 from models.spec.upgrade import is_older, upgrade
 from models.spec.watch import Watch, default_watch
 from models.spec.wording import Refusal, unknown
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 Datasets = Mapping[str, DatasetInfo]
 _DATA: TypeAdapter[DataSpec] = TypeAdapter(DataSpec)
 _RECIPE = TypeAdapter(Recipe)
-WATCHED = ("game", "data", "generator", "critic")
+WATCH_DEFAULT_PARTS = ("game", "data", "generator", "critic")
 """parts whose kinds decide how a training is watched"""
 _EPOCHS = TypeAdapter(Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)])
 
@@ -49,7 +49,7 @@ def resolve(
     """
     if isinstance(recipe, str):
         family = _family(recipe)
-        known = _preferred(dataset or family.default_dataset, datasets, family.kinds)
+        known = _data_part(dataset or family.default_dataset, datasets, family.kinds)
         fields = _preset(family, known, overrides or {})
         pointer = "/overrides"
     elif overrides:
@@ -64,25 +64,25 @@ def resolve(
         fields["seed"] = seed or 0
     if budget is not None:
         fields["budget"] = dict(budget)
-    made = _whole(fields, pointer, _given(dataset, seed, budget), datasets)
+    made = _complete(fields, pointer, _shorthand_pointers(dataset, seed, budget), datasets)
     name = family.name if family else None
-    made, refusals = plugins.settle(made, name)
+    made, refusals = plugins.complete_parts(made, name)
     if refusals:
         raise RecipeRefused(*(Refusal(pointer + refusal.pointer, refusal.message) for refusal in refusals))
     return name, made
 
 
-def settled(recipe: Recipe, steps: int) -> Recipe:
+def with_steps(recipe: Recipe, steps: int) -> Recipe:
     """A recipe whose budget was in minutes, in steps from here on; cadences that were left to us follow them."""
     unsettled, own = _cadences(recipe.budget.steps), _cadences(steps)
     following = {name: own[name] for name in own if getattr(recipe, name) == unsettled[name]}
     whole = recipe.model_copy(update={"budget": Budget(steps=steps), **following})
-    return whole.model_copy(update={"watch": _settled_watch(recipe, whole)})
+    return whole.model_copy(update={"watch": _watch_with_steps(recipe, whole)})
 
 
-def _settled_watch(unsettled: Recipe, whole: Recipe) -> Watch | None:
+def _watch_with_steps(unsettled: Recipe, whole: Recipe) -> Watch | None:
     """What was left to us follows the steps; a cadence that was not becomes a multiple of checkpoint_every."""
-    watch, before, now = unsettled.watch, _own_watch(unsettled), _own_watch(whole)
+    watch, before, now = unsettled.watch, _default_watch(unsettled), _default_watch(whole)
     if watch is None or before is None or now is None:
         return watch
     following = {name: now[name] for name in now if getattr(watch, name) == before[name]}
@@ -91,7 +91,7 @@ def _settled_watch(unsettled: Recipe, whole: Recipe) -> Watch | None:
     return watch.model_copy(update={"every": saves * whole.checkpoint_every})
 
 
-def _own_watch(recipe: Recipe) -> Json | None:
+def _default_watch(recipe: Recipe) -> Json | None:
     return default_watch(
         recipe.game.kind,
         recipe.data.kind,
@@ -120,11 +120,11 @@ def _family(name: str) -> Family:
     return FAMILIES[name]
 
 
-def _preferred(dataset: str, datasets: Datasets, preferred: Sequence[Kind]) -> Json:
+def _data_part(dataset: str, datasets: Datasets, preferred: Sequence[DataKind]) -> Json:
     """A family's data part, as the first of the preferred kinds that it can be had as, else as its own."""
     info = _info(dataset, datasets)
     kind = next((kind for kind in preferred if kind in info.kinds), info.kind)
-    return info.photographs(kind).model_dump(mode="json")
+    return info.default_spec(kind).model_dump(mode="json")
 
 
 def _info(dataset: str, datasets: Datasets) -> DatasetInfo:
@@ -137,7 +137,7 @@ def _unknown(pointer: str, dataset: str, datasets: Datasets) -> Refusal:
     return Refusal(pointer, unknown(dataset, datasets, f"No dataset is called '{dataset[:80]}'"))
 
 
-def _misfit(data: DataSpec, datasets: Datasets, pointer: str) -> Refusal | None:
+def _data_mismatch(data: DataSpec, datasets: Datasets, pointer: str) -> Refusal | None:
     """Where the data part says of its dataset what is not so."""
     if data.dataset not in datasets:
         return _unknown(f"{pointer}/dataset", data.dataset, datasets)
@@ -181,20 +181,20 @@ def _plain(value: Any) -> Any:
     return value.model_dump(mode="json") if hasattr(value, "model_dump") else value
 
 
-def _whole(fields: Json, pointer: str, shorthands: Mapping[str, str], datasets: Datasets) -> Recipe:
-    budget, epochs = _one_unit(fields.get("budget"), shorthands.get("budget", f"{pointer}/budget"))
+def _complete(fields: Json, pointer: str, shorthands: Mapping[str, str], datasets: Datasets) -> Recipe:
+    budget, epochs = _single_unit(fields.get("budget"), shorthands.get("budget", f"{pointer}/budget"))
     if budget is not None:
         fields = {**fields, "budget": budget}
-    made = _checked(fields, pointer, shorthands)
-    if refusal := _misfit(made.data, datasets, f"{pointer}/data"):
+    made = _validated(fields, pointer, shorthands)
+    if refusal := _data_mismatch(made.data, datasets, f"{pointer}/data"):
         raise RecipeRefused(refusal)
     if epochs is None:
         return made
-    steps = _steps(epochs, datasets[made.data.dataset], made)
-    return _checked({**fields, "budget": {"steps": steps}}, pointer, shorthands)
+    steps = _steps_of_epochs(epochs, datasets[made.data.dataset], made)
+    return _validated({**fields, "budget": {"steps": steps}}, pointer, shorthands)
 
 
-def _one_unit(budget: Any, at: str) -> tuple[Any, float | None]:
+def _single_unit(budget: Any, at: str) -> tuple[Any, float | None]:
     """The budget in a recipe's words, and epochs, where it is in those: their steps follow from the whole recipe.
 
     Minutes stand beside the most steps there can be, until they are measured.
@@ -202,12 +202,12 @@ def _one_unit(budget: Any, at: str) -> tuple[Any, float | None]:
     if not isinstance(budget, Mapping):
         return budget, None
     given = {unit: value for unit, value in budget.items() if value is not None}
-    if "minutes" in given and given.get("steps") == MOST_STEPS:  # as a job answers it that was not measured yet
+    if "minutes" in given and given.get("steps") == MAX_STEPS:  # as a job answers it that was not measured yet
         del given["steps"]
     if len(units := [unit for unit in ("steps", "epochs", "minutes") if unit in given]) > 1:
         raise RecipeRefused(Refusal(at, f"The budget is given in {' and in '.join(units)}: choose one of them."))
     if "minutes" in given:
-        return {"steps": MOST_STEPS, **given}, None
+        return {"steps": MAX_STEPS, **given}, None
     if (epochs := given.pop("epochs", None)) is None:
         return given, None
     try:
@@ -216,7 +216,7 @@ def _one_unit(budget: Any, at: str) -> tuple[Any, float | None]:
         raise RecipeRefused(*_refusals(error, _EPOCHS, at, {}, inside=("epochs",))) from None
 
 
-def _steps(epochs: float, info: DatasetInfo, recipe: Recipe) -> int:
+def _steps_of_epochs(epochs: float, info: DatasetInfo, recipe: Recipe) -> int:
     """Moves of the generator in which the critics see every example that often, of two piles on average."""
     piles = 2 if info.kind == "unpaired" else 1  # its size is that of both piles, and that of pairs their number
     return max(1, math.ceil(epochs * info.size / (piles * recipe.batch_size * recipe.turns.critic_steps)))
@@ -227,10 +227,12 @@ def _cadences(steps: int) -> dict[str, int]:
     return {"checkpoint_every": -(-steps // 20), "report_every": -(-steps // 40)}
 
 
-def _watched(fields: Json) -> Json:
+def _with_watch(fields: Json) -> Json:
     """The fields with a watch, of which what was left out is ours. What else is wrong in them is refused elsewhere."""
     given = fields.get("watch", {})
-    kinds = [str(part.get("kind") if isinstance(part := fields.get(name), Mapping) else None) for name in WATCHED]
+    kinds = [
+        str(part.get("kind") if isinstance(part := fields.get(name), Mapping) else None) for name in WATCH_DEFAULT_PARTS
+    ]
     batch, every = fields.get("batch_size"), fields.get("checkpoint_every")
     if not isinstance(batch, int) or not isinstance(every, int) or min(batch, every) < 1:
         return fields
@@ -240,18 +242,18 @@ def _watched(fields: Json) -> Json:
     return fields if own is None else fields | {"watch": own | dict(given)}
 
 
-def _checked(fields: Json, pointer: str, shorthands: Mapping[str, str]) -> Recipe:
+def _validated(fields: Json, pointer: str, shorthands: Mapping[str, str]) -> Recipe:
     try:
         steps = Budget.model_validate(fields.get("budget")).steps
     except ValidationError:
         steps = 1  # the budget is refused below, in its own words
     try:
-        return Recipe.model_validate(_watched(_cadences(steps) | fields))
+        return Recipe.model_validate(_with_watch(_cadences(steps) | fields))
     except ValidationError as error:
         raise RecipeRefused(*_refusals(error, _RECIPE, pointer, shorthands)) from None
 
 
-def _given(dataset: str | None, seed: int | None, budget: Mapping[str, Any] | None) -> dict[str, str]:
+def _shorthand_pointers(dataset: str | None, seed: int | None, budget: Mapping[str, Any] | None) -> dict[str, str]:
     """Which parts of the recipe came from a shorthand, so that a refusal points where the client wrote."""
     given = {"data": dataset, "seed": seed, "budget": budget}
     return {part: f"/{'dataset' if part == 'data' else part}" for part, value in given.items() if value is not None}
@@ -265,10 +267,10 @@ def _refusals(
     inside: tuple[str, ...] = (),
 ) -> list[Refusal]:
     found = wording.refusals(error.errors(include_url=False), wording.schema_of(of), inside)
-    return [Refusal(_placed(refusal.pointer, prefix, shorthands), refusal.message) for refusal in found]
+    return [Refusal(_client_pointer(refusal.pointer, prefix, shorthands), refusal.message) for refusal in found]
 
 
-def _placed(pointer: str, prefix: str, shorthands: Mapping[str, str]) -> str:
+def _client_pointer(pointer: str, prefix: str, shorthands: Mapping[str, str]) -> str:
     """Where the client wrote the part of a recipe that a pointer names."""
     part = pointer.split("/")[1] if pointer else ""
     if part in shorthands and part != "data":

@@ -13,16 +13,16 @@ from models.spec.nets import (
     SequenceGenerator,
     StackedCritic,
     StackedGenerator,
-    Translating,
+    TranslatingGenerator,
 )
 from models.spec.watch import METRICS
 
 if TYPE_CHECKING:  # the recipe imports its rules
     from models.spec.recipe import Recipe
 
-Refusal = tuple[str, str]
+Violation = tuple[str, str]
 """(JSON pointer, sentence that says what to change)"""
-Rule = Callable[["Recipe"], Refusal | None]
+Rule = Callable[["Recipe"], Violation | None]
 
 GENERATORS = {
     "synthesis": (
@@ -39,19 +39,19 @@ CRITICS = {
     "paired": ("patch", "dcgan"),
     "reconstruction": (),
 }
-ON_POINTS = ("mlp", "mlp_autoencoder")
-TELLS_CLASSES = {
+POINT_NETWORKS = ("mlp", "mlp_autoencoder")
+CONDITIONAL_NETWORKS = {
     "generator": ("mlp", "dcgan", "residual", "stacked"),
     "critic": ("mlp", "dcgan", "residual", "stacked"),
 }
-PACKS = ("mlp", "dcgan", "residual")
-HAS_FEATURES = ("mlp", "dcgan", "residual", "progressive", "sequence", "patch")
-IN_LOGITS = ("minimax", "non_saturating", "maximum_likelihood", "hinge", "reverse_kl")
+PACKING_CRITICS = ("mlp", "dcgan", "residual")
+FEATURE_CRITICS = ("mlp", "dcgan", "residual", "progressive", "sequence", "patch")
+LOGIT_OBJECTIVES = ("minimax", "non_saturating", "maximum_likelihood", "hinge", "reverse_kl")
 """objectives under which a score of 0 means undecided"""
-SLOPES = ("gradient_penalty", "r1", "r2")
+GRADIENT_PENALTIES = ("gradient_penalty", "r1", "r2")
 
 
-def kinds_played(game: str, task: str = "given") -> tuple[str, ...]:
+def data_kinds_of(game: str, task: str = "given") -> tuple[str, ...]:
     """The kinds of data that a game can be played on."""
     match game:
         case "synthesis":
@@ -64,24 +64,24 @@ def kinds_played(game: str, task: str = "given") -> tuple[str, ...]:
             return ("images", "points")
 
 
-def _game_fits_data(recipe: "Recipe") -> Refusal | None:
+def _game_fits_data(recipe: "Recipe") -> Violation | None:
     game, data = recipe.game, recipe.data
     task = game.task if isinstance(game, PairedGame) else "given"
-    if data.kind in (kinds := kinds_played(game.kind, task)):
+    if data.kind in (kinds := data_kinds_of(game.kind, task)):
         return None
     if isinstance(game, PairedGame):
         return "/game/task", (
-            f"The task '{task}' takes data of kind {_either(kinds)}, and '{data.dataset}' is here of kind {data.kind}: "
-            f"choose given for pairs; edges, downscaling or masks for images.{_piles('paired', data)}"
+            f"The task '{task}' takes data of kind {_alternatives(kinds)}, and '{data.dataset}' is here of kind {data.kind}: "
+            f"choose given for pairs; edges, downscaling or masks for images.{_two_domains_hint('paired', data)}"
         )
     return "/game", (
-        f"The game '{game.kind}' cannot be played on '{data.dataset}' ({data.kind}); it takes {_either(kinds)}. "
+        f"The game '{game.kind}' cannot be played on '{data.dataset}' ({data.kind}); it takes {_alternatives(kinds)}. "
         "Choose the game synthesis for images, points and sequences, unpaired for two piles of pictures."
-        f"{_piles('unpaired', data) if game.kind == 'unpaired' else ''}"
+        f"{_two_domains_hint('unpaired', data) if game.kind == 'unpaired' else ''}"
     )
 
 
-def _piles(layout: str, data: DataSpec) -> str:
+def _two_domains_hint(layout: str, data: DataSpec) -> str:
     """How pictures that were taken as classes, or as one pile, become two piles."""
     if data.kind != "images":
         return ""
@@ -91,7 +91,7 @@ def _piles(layout: str, data: DataSpec) -> str:
     )
 
 
-def _critic_where_one_judges(recipe: "Recipe") -> Refusal | None:
+def _critic_unless_reconstruction(recipe: "Recipe") -> Violation | None:
     judged = {name: getattr(recipe, name) for name in ("critic", "objective", "critic_optimizer")}
     if not isinstance(recipe.game, Reconstruction):
         for name, part in judged.items():
@@ -108,7 +108,7 @@ def _critic_where_one_judges(recipe: "Recipe") -> Refusal | None:
     return None
 
 
-def _cross_entropy_of_probabilities(recipe: "Recipe") -> Refusal | None:
+def _cross_entropy_of_probabilities(recipe: "Recipe") -> Violation | None:
     if not isinstance(recipe.game, Reconstruction) or recipe.game.loss != "cross_entropy":
         return None
     linear = isinstance(recipe.generator, MlpAutoencoder) and not recipe.generator.hidden
@@ -118,22 +118,24 @@ def _cross_entropy_of_probabilities(recipe: "Recipe") -> Refusal | None:
     return "/game/loss", f"{what} are not bounded as probabilities are: set game.loss to squared or absolute."
 
 
-def _networks_fit_game(recipe: "Recipe") -> Refusal | None:
+def _networks_fit_game(recipe: "Recipe") -> Violation | None:
     for name, kinds in (("generator", GENERATORS), ("critic", CRITICS)):
         network, wanted = getattr(recipe, name), kinds[recipe.game.kind]
         if network is not None and network.kind not in wanted:
-            sentence = f"The game '{recipe.game.kind}' needs a {name} of kind {_either(wanted)}, not {network.kind}."
+            sentence = (
+                f"The game '{recipe.game.kind}' needs a {name} of kind {_alternatives(wanted)}, not {network.kind}."
+            )
             return f"/{name}", sentence
     return None
 
 
-def _networks_fit_data(recipe: "Recipe") -> Refusal | None:
+def _networks_fit_data(recipe: "Recipe") -> Violation | None:
     for name in ("generator", "critic"):
         network = getattr(recipe, name)
         if network is None:
             continue
-        if isinstance(recipe.data, Points) and network.kind not in ON_POINTS:
-            sentence = f"Points need a {name} of kind {_either(ON_POINTS)}, not {network.kind}"
+        if isinstance(recipe.data, Points) and network.kind not in POINT_NETWORKS:
+            sentence = f"Points need a {name} of kind {_alternatives(POINT_NETWORKS)}, not {network.kind}"
             return f"/{name}", f"{sentence}: convolutions need pictures."
         if isinstance(recipe.data, Sequences) != (network.kind == "sequence"):
             wanted = "a" if isinstance(recipe.data, Sequences) else "no"
@@ -141,17 +143,17 @@ def _networks_fit_data(recipe: "Recipe") -> Refusal | None:
     return None
 
 
-def _sides_divide(recipe: "Recipe") -> Refusal | None:
+def _sides_divide(recipe: "Recipe") -> Violation | None:
     """The generator's multiple is that of what it is given, the small picture where it enlarges."""
     side, generator = getattr(recipe.data, "side", 0), recipe.generator
-    multiple = recipe.enlarges * generator.multiple if isinstance(generator, Translating) else 1
+    multiple = recipe.upscaling * generator.side_multiple if isinstance(generator, TranslatingGenerator) else 1
     if side % multiple:
         return "/data/side", f"This generator needs a side divisible by {multiple}; {side} is not. Change data.side."
     return None
 
 
-def _crops_fit(recipe: "Recipe") -> Refusal | None:
-    if isinstance(recipe.data, Unpaired | Paired) and recipe.data.prepared < recipe.data.side:
+def _crops_fit(recipe: "Recipe") -> Violation | None:
+    if isinstance(recipe.data, Unpaired | Paired) and recipe.data.prepared_side < recipe.data.side:
         load, side = recipe.data.load, recipe.data.side
         return (
             "/data/load",
@@ -160,7 +162,7 @@ def _crops_fit(recipe: "Recipe") -> Refusal | None:
     return None
 
 
-def _upscaling_by_srresnet(recipe: "Recipe") -> Refusal | None:
+def _upscaling_by_srresnet(recipe: "Recipe") -> Violation | None:
     if not isinstance(recipe.game, PairedGame):
         return None
     smaller = recipe.game.task == "downscaling"
@@ -174,7 +176,7 @@ def _upscaling_by_srresnet(recipe: "Recipe") -> Refusal | None:
     return None
 
 
-def _patches_fit_side(recipe: "Recipe") -> Refusal | None:
+def _patches_fit_side(recipe: "Recipe") -> Violation | None:
     if not isinstance(recipe.critic, PatchCritic) or not isinstance(recipe.data, Unpaired | Paired | Images):
         return None
     # After `layers` halvings two 4x4 convolutions of stride 1 each take one pixel off.
@@ -187,7 +189,7 @@ def _patches_fit_side(recipe: "Recipe") -> Refusal | None:
     return None
 
 
-def _features_fit_side(recipe: "Recipe") -> Refusal | None:
+def _features_fit_side(recipe: "Recipe") -> Violation | None:
     if isinstance(recipe.game, PairedGame) and recipe.game.content and recipe.game.features == "vgg19":
         side = getattr(recipe.data, "side", 0)
         if side < 32:
@@ -195,18 +197,18 @@ def _features_fit_side(recipe: "Recipe") -> Refusal | None:
     return None
 
 
-def _conditional_has_labels(recipe: "Recipe") -> Refusal | None:
-    if not recipe.labelled:
+def _conditional_has_labels(recipe: "Recipe") -> Violation | None:
+    if not recipe.class_conditional:
         return None
     if not isinstance(recipe.data, Images) or recipe.data.classes < 2:
         return "/game/conditional", (
             f"'{recipe.data.dataset}' has no class labels; choose a labelled dataset or set game.conditional to false."
         )
-    for name, kinds in TELLS_CLASSES.items():
+    for name, kinds in CONDITIONAL_NETWORKS.items():
         network = getattr(recipe, name)
         if network.kind not in kinds:
             sentence = f"A {name} of kind {network.kind} cannot be told a class"
-            return f"/{name}", f"{sentence}: choose {_either(kinds)}, or set game.conditional to false."
+            return f"/{name}", f"{sentence}: choose {_alternatives(kinds)}, or set game.conditional to false."
     if recipe.generator.kind in ("dcgan", "residual") and getattr(recipe.generator, "norm", "") != "batch":
         return "/generator/norm", "This generator is told the class through BatchNorm: set generator.norm to batch."
     if getattr(recipe.critic, "conditioning", "") == "none" and recipe.penalty("auxiliary") is None:
@@ -217,8 +219,8 @@ def _conditional_has_labels(recipe: "Recipe") -> Refusal | None:
     return None
 
 
-def _classes_where_told(recipe: "Recipe") -> Refusal | None:
-    if recipe.labelled:
+def _classes_only_if_conditional(recipe: "Recipe") -> Violation | None:
+    if recipe.class_conditional:
         return None
     if recipe.penalty("auxiliary"):
         return "/penalties", "The auxiliary penalty names classes: set game.conditional to true or remove it."
@@ -229,7 +231,7 @@ def _classes_where_told(recipe: "Recipe") -> Refusal | None:
     return None
 
 
-def _wasserstein_is_lipschitz(recipe: "Recipe") -> Refusal | None:
+def _wasserstein_is_lipschitz(recipe: "Recipe") -> Violation | None:
     if recipe.objective is None or recipe.objective.kind != "wasserstein":
         return None
     critic = recipe.critic
@@ -243,8 +245,8 @@ def _wasserstein_is_lipschitz(recipe: "Recipe") -> Refusal | None:
     return None
 
 
-def _slopes_without_batch_norm(recipe: "Recipe") -> Refusal | None:
-    sloped = any(recipe.penalty(kind) for kind in SLOPES)
+def _gradient_penalty_without_batch_norm(recipe: "Recipe") -> Violation | None:
+    sloped = any(recipe.penalty(kind) for kind in GRADIENT_PENALTIES)
     if sloped and getattr(recipe.critic, "norm", "") == "batch":
         return "/critic/norm", (
             "A gradient penalty holds the slope at each picture alone, and BatchNorm mixes the batch: "
@@ -253,7 +255,7 @@ def _slopes_without_batch_norm(recipe: "Recipe") -> Refusal | None:
     return None
 
 
-def _began_rebuilds(recipe: "Recipe") -> Refusal | None:
+def _began_with_autoencoder_critic(recipe: "Recipe") -> Violation | None:
     rebuilds = recipe.critic is not None and recipe.critic.kind == "autoencoder"
     if rebuilds == (recipe.objective is not None and recipe.objective.kind == "began"):
         return None
@@ -262,7 +264,7 @@ def _began_rebuilds(recipe: "Recipe") -> Refusal | None:
     return "/critic", "The objective began needs reconstruction errors as scores: choose a critic of kind autoencoder."
 
 
-def _penalties_fit_game(recipe: "Recipe") -> Refusal | None:
+def _penalties_fit_game(recipe: "Recipe") -> Violation | None:
     game, generator, critic = recipe.game, recipe.generator, recipe.critic
     for kind in ("auxiliary", "jacobian_clamping", "mode_regulariser"):
         if recipe.penalty(kind) and not isinstance(game, Synthesis):
@@ -276,13 +278,13 @@ def _penalties_fit_game(recipe: "Recipe") -> Refusal | None:
     if recipe.penalty("mode_regulariser") and kind in ("began", "d2gan"):
         sentence = f"The mode regulariser wants high scores, and {kind} means something else by them"
         return "/penalties", f"{sentence}: remove it, or choose another objective."
-    if kind == "d2gan" and (sloped := [kind for kind in SLOPES if recipe.penalty(kind)]):
-        return "/penalties", f"The two critics of d2gan have slopes of their own: remove {_either(sloped)}."
+    if kind == "d2gan" and (sloped := [kind for kind in GRADIENT_PENALTIES if recipe.penalty(kind)]):
+        return "/penalties", f"The two critics of d2gan have slopes of their own: remove {_alternatives(sloped)}."
     if recipe.penalty("historical_averaging") and generator.kind == "stacked":
         return "/penalties", "Historical averaging would move the stage that is frozen: remove it."
-    if recipe.penalty("feature_matching") and critic and critic.kind not in HAS_FEATURES:
+    if recipe.penalty("feature_matching") and critic and critic.kind not in FEATURE_CRITICS:
         sentence = f"A critic of kind {critic.kind} shows no features to match"
-        return "/penalties", f"{sentence}: choose {_either(HAS_FEATURES)}, or remove feature_matching."
+        return "/penalties", f"{sentence}: choose {_alternatives(FEATURE_CRITICS)}, or remove feature_matching."
     if (clamp := recipe.penalty("jacobian_clamping")) and clamp.kind == "jacobian_clamping":
         if clamp.least >= clamp.most:
             return "/penalties", "Jacobian clamping holds slopes between two bounds: `least` must be below `most`."
@@ -291,7 +293,7 @@ def _penalties_fit_game(recipe: "Recipe") -> Refusal | None:
     return None
 
 
-def _packs_are_whole(recipe: "Recipe") -> Refusal | None:
+def _packs_are_whole(recipe: "Recipe") -> Violation | None:
     if not isinstance(recipe.game, Synthesis) or recipe.game.packing == 1:
         return None
     packing = recipe.game.packing
@@ -299,20 +301,23 @@ def _packs_are_whole(recipe: "Recipe") -> Refusal | None:
         return "/batch_size", f"Examples are judged {packing} at a time: make batch_size a multiple of {packing}."
     if recipe.game.conditional:
         return "/game/packing", "A pack would hold several classes: set game.packing to 1 or game.conditional to false."
-    if recipe.critic and recipe.critic.kind not in PACKS:
-        return "/critic", f"Packs are judged by a critic of kind {_either(PACKS)}, not {recipe.critic.kind}."
+    if recipe.critic and recipe.critic.kind not in PACKING_CRITICS:
+        return (
+            "/critic",
+            f"Packs are judged by a critic of kind {_alternatives(PACKING_CRITICS)}, not {recipe.critic.kind}.",
+        )
     if recipe.penalty("mode_regulariser"):
         return "/penalties", "The mode regulariser shows the critic single examples: set game.packing to 1."
     return None
 
 
-def _altered_as_possible(recipe: "Recipe") -> Refusal | None:
+def _augment_only_images(recipe: "Recipe") -> Violation | None:
     if isinstance(recipe.game, Synthesis) and recipe.game.augment and recipe.data.kind != "images":
         return "/game/augment", "Colour, place and cutout are things of pictures: set game.augment to null."
     return None
 
 
-def _looks_ahead_one_way(recipe: "Recipe") -> Refusal | None:
+def _one_kind_of_lookahead(recipe: "Recipe") -> Violation | None:
     turns = recipe.turns
     if turns.unrolled and turns.prediction:
         return "/turns", "The generator looks ahead by unrolled moves or by prediction: choose one of them."
@@ -325,7 +330,7 @@ def _looks_ahead_one_way(recipe: "Recipe") -> Refusal | None:
     return None
 
 
-def _latent_holds_noise(recipe: "Recipe") -> Refusal | None:
+def _latent_holds_noise(recipe: "Recipe") -> Violation | None:
     if isinstance(recipe.generator, SequenceGenerator) and isinstance(recipe.data, Sequences):
         noise = recipe.data.length * recipe.data.symbols
         if recipe.latent.size <= noise:
@@ -345,7 +350,7 @@ def _latent_holds_noise(recipe: "Recipe") -> Refusal | None:
     return None
 
 
-def _stages_switch_together(recipe: "Recipe") -> Refusal | None:
+def _stages_switch_together(recipe: "Recipe") -> Violation | None:
     generator, critic = recipe.generator, recipe.critic
     if (
         isinstance(generator, StackedGenerator)
@@ -359,7 +364,7 @@ def _stages_switch_together(recipe: "Recipe") -> Refusal | None:
     return None
 
 
-def _latent_is_as_gaussian_as_it_must(recipe: "Recipe") -> Refusal | None:
+def _latent_is_standard_normal(recipe: "Recipe") -> Violation | None:
     latent, game = recipe.latent, recipe.game
     if latent.kind == "normal" and latent.scale == 1:
         return None
@@ -372,37 +377,37 @@ def _latent_is_as_gaussian_as_it_must(recipe: "Recipe") -> Refusal | None:
     return "/latent", f"{what}: make the latent normal, with a scale of 1."
 
 
-def _batches_have_a_spread(recipe: "Recipe") -> Refusal | None:
+def _batch_norm_needs_two_examples(recipe: "Recipe") -> Violation | None:
     generator = recipe.generator
     if recipe.batch_size == 1 and generator.kind == "mlp" and getattr(generator, "norm", "") == "batch":
         return "/batch_size", "BatchNorm of an mlp compares examples: make batch_size 2 or more, or norm none."
     return None
 
 
-def _something_is_asked(recipe: "Recipe") -> Refusal | None:
+def _paired_game_has_a_loss(recipe: "Recipe") -> Violation | None:
     game = recipe.game
     if isinstance(game, PairedGame) and not (game.adversarial or game.pixel or game.content):
         return "/game", "Nothing is asked of the generator: set game.adversarial, game.pixel or game.content above 0."
     return None
 
 
-def _adapts_to_logits(recipe: "Recipe") -> Refusal | None:
+def _adaptive_augment_needs_logits(recipe: "Recipe") -> Violation | None:
     augment = recipe.game.augment if isinstance(recipe.game, Synthesis) else None
-    if augment and augment.target is not None and recipe.objective and recipe.objective.kind not in IN_LOGITS:
+    if augment and augment.target is not None and recipe.objective and recipe.objective.kind not in LOGIT_OBJECTIVES:
         return "/game/augment/target", (
             f"Adaptive augmentation counts scores above 0, which says nothing under {recipe.objective.kind}: "
-            f"choose {_either(IN_LOGITS)}, or set the target to null."
+            f"choose {_alternatives(LOGIT_OBJECTIVES)}, or set the target to null."
         )
     return None
 
 
-def _simultaneous_is_one_to_one(recipe: "Recipe") -> Refusal | None:
+def _simultaneous_is_one_to_one(recipe: "Recipe") -> Violation | None:
     if recipe.turns.order == "simultaneous" and recipe.turns.critic_steps != 1:
         return "/turns/critic_steps", "Players that move simultaneously move equally often: set critic_steps to 1."
     return None
 
 
-def _each_penalty_once(recipe: "Recipe") -> Refusal | None:
+def _each_penalty_once(recipe: "Recipe") -> Violation | None:
     kinds = [penalty.kind for penalty in recipe.penalties]
     for kind in kinds:
         if kinds.count(kind) > 1:
@@ -410,21 +415,19 @@ def _each_penalty_once(recipe: "Recipe") -> Refusal | None:
     return None
 
 
-def _watched_by_what_there_is(recipe: "Recipe") -> Refusal | None:
+def _watch_metric_fits_game(recipe: "Recipe") -> Violation | None:
     if recipe.watch is None:
         return None
     metric, known = recipe.watch.metric, METRICS.get((recipe.game.kind, recipe.data.kind), ())
     if metric == "agreement" and not recipe.classes:
         return "/watch/metric", "Agreement is that of classes asked for: choose frechet, or a conditional game."
     if metric not in known:
-        sentence = (
-            f"In the {recipe.game.kind} game on {recipe.data.kind} the metric can be {_either(known)}, not {metric}."
-        )
+        sentence = f"In the {recipe.game.kind} game on {recipe.data.kind} the metric can be {_alternatives(known)}, not {metric}."
         return "/watch/metric", sentence
     return None
 
 
-def _evaluated_at_checkpoints(recipe: "Recipe") -> Refusal | None:
+def _evaluated_at_checkpoints(recipe: "Recipe") -> Violation | None:
     measured = recipe.budget.minutes is not None  # both cadences follow the steps once these are known
     if recipe.watch is None or measured or recipe.watch.every % recipe.checkpoint_every == 0:
         return None
@@ -435,14 +438,14 @@ def _evaluated_at_checkpoints(recipe: "Recipe") -> Refusal | None:
     )
 
 
-def _either(words: Iterable[str]) -> str:
+def _alternatives(words: Iterable[str]) -> str:
     *most, last = words
     return f"{', '.join(most)} or {last}" if most else last
 
 
 RULES: tuple[Rule, ...] = (
     _game_fits_data,
-    _critic_where_one_judges,
+    _critic_unless_reconstruction,
     _cross_entropy_of_probabilities,
     _networks_fit_game,
     _networks_fit_data,
@@ -452,22 +455,22 @@ RULES: tuple[Rule, ...] = (
     _patches_fit_side,
     _features_fit_side,
     _conditional_has_labels,
-    _classes_where_told,
-    _began_rebuilds,
+    _classes_only_if_conditional,
+    _began_with_autoencoder_critic,
     _wasserstein_is_lipschitz,
-    _slopes_without_batch_norm,
+    _gradient_penalty_without_batch_norm,
     _penalties_fit_game,
     _packs_are_whole,
-    _altered_as_possible,
-    _looks_ahead_one_way,
+    _augment_only_images,
+    _one_kind_of_lookahead,
     _latent_holds_noise,
     _stages_switch_together,
-    _latent_is_as_gaussian_as_it_must,
-    _batches_have_a_spread,
-    _something_is_asked,
-    _adapts_to_logits,
+    _latent_is_standard_normal,
+    _batch_norm_needs_two_examples,
+    _paired_game_has_a_loss,
+    _adaptive_augment_needs_logits,
     _simultaneous_is_one_to_one,
     _each_penalty_once,
-    _watched_by_what_there_is,
+    _watch_metric_fits_game,
     _evaluated_at_checkpoints,
 )

@@ -90,12 +90,12 @@ class Ema(Spec):
     decay: float = Field(default=0.999, ge=0, lt=1)
 
 
-MOST_STEPS = 100_000_000
+MAX_STEPS = 100_000_000
 
 
 class Budget(Spec):
     """How long to train, in steps: one step is one move of the generator."""
 
-    steps: int = Field(default=2000, ge=1, le=MOST_STEPS)
+    steps: int = Field(default=2000, ge=1, le=MAX_STEPS)
     minutes: float | None = Field(default=None, gt=0, le=60 * 24 * 30)
     """how long to train instead: the first attempt measures its pace and puts the steps that fit in place of this"""

@@ -23,11 +23,16 @@ METRICS: MappingProxyType[tuple[str, str], tuple[Metric, ...]] = MappingProxyTyp
 })  # fmt: skip
 """by kind of game and of data what the best checkpoint can be told by; the first is the default"""
 
-BETWEEN, BETWEEN_TRANSLATIONS, BETWEEN_BY_MLP, BETWEEN_MLPS = 3_200, 800, 12_800, 64_000
+EXAMPLES_BETWEEN, EXAMPLES_BETWEEN_TRANSLATION, EXAMPLES_BETWEEN_MLP_GENERATOR, EXAMPLES_BETWEEN_MLPS = (
+    3_200,
+    800,
+    12_800,
+    64_000,
+)
 """examples shown between two evaluations at least: many where learning from one costs less than judging it"""
-SHARE, SHARE_OF_TRANSLATIONS = 0.05, 0.1
+SAMPLES_SHARE, SAMPLES_SHARE_TRANSLATION = 0.05, 0.1
 """examples made for an evaluation, of those shown since the last one: less than three hundredths of the time"""
-FEWEST, MOST = 64, 256
+MIN_SAMPLES, MAX_SAMPLES = 64, 256
 
 
 class Watch(Spec):
@@ -53,7 +58,7 @@ class Watch(Spec):
 
 
 @dataclass(frozen=True)
-class Figure:
+class FigureInfo:
     """What a figure's name stands for, and which way is better."""
 
     title: str
@@ -69,54 +74,56 @@ _ACGAN = "Odena et al. 2017, arXiv:1610.09585"
 _HOW_GOOD = "Shmelkov et al. 2018, arXiv:1807.09499"
 _VEEGAN = "Srivastava et al. 2017, arXiv:1705.07761"
 _PACGAN = "Lin et al. 2018, arXiv:1712.04086"
-_OWN = "this project"
-FIGURES: MappingProxyType[str, Figure] = MappingProxyType(
+_THIS_PROJECT = "this project"
+FIGURES: MappingProxyType[str, FigureInfo] = MappingProxyType(
     {
-        "frechet": Figure("Fréchet distance of features", "low", "Heusel et al. 2017, arXiv:1706.08500"),
-        "kid": Figure("kernel distance of features (KID)", "low", "Bińkowski et al. 2018, arXiv:1801.01401"),
-        "precision": Figure("precision", "high", _IMPROVED),
-        "recall": Figure("recall", "high", _IMPROVED),
-        "density": Figure("density", "high", _RELIABLE),
-        "coverage": Figure("coverage", "high", _RELIABLE),
-        "inception_score": Figure("Inception Score", "high", _TRICKS),
-        "classifier_score": Figure("Inception Score by the judge's classes", "high", f"after {_TRICKS}"),
-        "agreement": Figure("class agreement", "high", _ACGAN),
-        "spread": Figure("within-class spread over the real one", "high", _OWN),
-        "gan_train": Figure("accuracy of a classifier that learned from made pictures", "high", _HOW_GOOD),
-        "gan_test": Figure("accuracy of a classifier of real pictures on made ones", "high", _HOW_GOOD),
-        "modes": Figure("modes captured", "high", f"{_VEEGAN}; {_PACGAN}"),
-        "high_quality": Figure("share of high quality", "high", _VEEGAN),
-        "reverse_kl": Figure("reverse KL divergence of the modes", "low", _PACGAN),
-        "divergence": Figure("KL divergence from the true mixture, over cells", "low", _OWN),
-        "kl": Figure("KL divergence of the classes from uniform", "low", _VEEGAN),
-        "sliced_wasserstein": Figure(
+        "frechet": FigureInfo("Fréchet distance of features", "low", "Heusel et al. 2017, arXiv:1706.08500"),
+        "kid": FigureInfo("kernel distance of features (KID)", "low", "Bińkowski et al. 2018, arXiv:1801.01401"),
+        "precision": FigureInfo("precision", "high", _IMPROVED),
+        "recall": FigureInfo("recall", "high", _IMPROVED),
+        "density": FigureInfo("density", "high", _RELIABLE),
+        "coverage": FigureInfo("coverage", "high", _RELIABLE),
+        "inception_score": FigureInfo("Inception Score", "high", _TRICKS),
+        "classifier_score": FigureInfo("Inception Score by the judge's classes", "high", f"after {_TRICKS}"),
+        "agreement": FigureInfo("class agreement", "high", _ACGAN),
+        "spread": FigureInfo("within-class spread over the real one", "high", _THIS_PROJECT),
+        "gan_train": FigureInfo("accuracy of a classifier that learned from made pictures", "high", _HOW_GOOD),
+        "gan_test": FigureInfo("accuracy of a classifier of real pictures on made ones", "high", _HOW_GOOD),
+        "modes": FigureInfo("modes captured", "high", f"{_VEEGAN}; {_PACGAN}"),
+        "high_quality": FigureInfo("share of high quality", "high", _VEEGAN),
+        "reverse_kl": FigureInfo("reverse KL divergence of the modes", "low", _PACGAN),
+        "divergence": FigureInfo("KL divergence from the true mixture, over cells", "low", _THIS_PROJECT),
+        "kl": FigureInfo("KL divergence of the classes from uniform", "low", _VEEGAN),
+        "sliced_wasserstein": FigureInfo(
             "sliced Wasserstein distance", "low", "Rabin et al. 2011, doi:10.1007/978-3-642-24785-9_37"
         ),
-        "sinkhorn": Figure(
+        "sinkhorn": FigureInfo(
             "Sinkhorn distance", "low", "Cuturi 2013, arXiv:1306.0895; Genevay et al. 2018, arXiv:1706.00292"
         ),
-        "transport": Figure("earth mover's distance", "low", "Rubner et al. 2000, doi:10.1023/A:1026543900054"),
-        "copies": Figure(
+        "transport": FigureInfo("earth mover's distance", "low", "Rubner et al. 2000, doi:10.1023/A:1026543900054"),
+        "copies": FigureInfo(
             "share of near copies of training examples", "low", "after Meehan et al. 2020, arXiv:2004.05675"
         ),
-        "diversity": Figure("mean distance of two made examples over that of two real ones", "high", f"after {_ACGAN}"),
-        "variety": Figure(
+        "diversity": FigureInfo(
+            "mean distance of two made examples over that of two real ones", "high", f"after {_ACGAN}"
+        ),
+        "variety": FigureInfo(
             "distance to the nearest other made example over that of real ones",
             "high",
             "after Arora and Zhang 2017, arXiv:1706.08224",
         ),
-        "pixel_variety": Figure(
+        "pixel_variety": FigureInfo(
             "distance in pixels to the nearest other made example over that of real ones",
             "high",
             "after Arora and Zhang 2017, arXiv:1706.08224",
         ),
-        "intra_diversity": Figure(
+        "intra_diversity": FigureInfo(
             "mean distance of two made examples of a class over that of two real ones", "high", f"after {_ACGAN}"
         ),
-        "psnr": Figure("peak signal-to-noise ratio, dB", "high"),
-        "ssim": Figure("structural similarity", "high", "Wang et al. 2004, doi:10.1109/TIP.2003.819861"),
-        "valid": Figure("share of valid strings", "high"),
-        "distinct": Figure("share of different strings", "high", "after Li et al. 2016, arXiv:1510.03055"),
+        "psnr": FigureInfo("peak signal-to-noise ratio, dB", "high"),
+        "ssim": FigureInfo("structural similarity", "high", "Wang et al. 2004, doi:10.1109/TIP.2003.819861"),
+        "valid": FigureInfo("share of valid strings", "high"),
+        "distinct": FigureInfo("share of different strings", "high", "after Li et al. 2016, arXiv:1510.03055"),
     }
 )
 
@@ -135,18 +142,18 @@ def default_watch(
     The first four are kinds of the recipe's parts; that of no critic is none. A budget shorter than `every` is
     evaluated once, at its end.
     """
-    metrics, between = METRICS.get((game, data)), _between(game, generator, critic)
+    metrics, between = METRICS.get((game, data)), _examples_between(game, generator, critic)
     if metrics is None:
         return None
     every = -(-between // (batch_size * checkpoint_every)) * checkpoint_every
-    share = SHARE_OF_TRANSLATIONS if between == BETWEEN_TRANSLATIONS else SHARE
-    samples = min(MOST, max(FEWEST, int(share * every * batch_size)))
+    share = SAMPLES_SHARE_TRANSLATION if between == EXAMPLES_BETWEEN_TRANSLATION else SAMPLES_SHARE
+    samples = min(MAX_SAMPLES, max(MIN_SAMPLES, int(share * every * batch_size)))
     return {"metric": metrics[0], "every": every, "samples": samples}
 
 
-def _between(game: str, generator: str, critic: str) -> int:
+def _examples_between(game: str, generator: str, critic: str) -> int:
     if game in ("unpaired", "paired"):
-        return BETWEEN_TRANSLATIONS
+        return EXAMPLES_BETWEEN_TRANSLATION
     if game != "synthesis" or not generator.startswith("mlp"):
-        return BETWEEN
-    return BETWEEN_MLPS if critic == "mlp" else BETWEEN_BY_MLP
+        return EXAMPLES_BETWEEN
+    return EXAMPLES_BETWEEN_MLPS if critic == "mlp" else EXAMPLES_BETWEEN_MLP_GENERATOR

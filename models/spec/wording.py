@@ -15,15 +15,15 @@ from typing import Any
 from pydantic import TypeAdapter
 
 Json = Mapping[str, Any]
-Steps = tuple[int | str, ...]
-WORDS = "x-words"
+PointerSteps = tuple[int | str, ...]
+DESCRIPTION_KEY = "x-words"
 """in a schema: what a text must be, in words, where a pattern checks it"""
-FILE = "a file, as a part of a form that has a filename: curl -F file=@photo.jpg sends one"
-SHOWN = 60
+FILE_DESCRIPTION = "a file, as a part of a form that has a filename: curl -F file=@photo.jpg sends one"
+MAX_VALUE_CHARACTERS = 60
 """characters told of a value that was sent"""
-NAMED = 40
+MAX_NAMES = 40
 """names told of those that are allowed"""
-OURS = frozenset({"incoherent", "unknown_kind", "value_error"})
+OWN_ERROR_TYPES = frozenset({"incoherent", "unknown_kind", "value_error"})
 """types of errors whose sentences we write ourselves where the rule stands"""
 
 
@@ -41,7 +41,7 @@ def schema_of(kind: TypeAdapter[Any]) -> dict[str, Any]:
     return kind.json_schema()
 
 
-def refusals(errors: Iterable[Json], schema: Json, inside: Steps = ()) -> list[Refusal]:
+def refusals(errors: Iterable[Json], schema: Json, inside: PointerSteps = ()) -> list[Refusal]:
     """Word pydantic's errors about a value that was held against `schema`, each once.
 
     `inside` are the steps that lead to the value from where pointers begin.
@@ -51,7 +51,7 @@ def refusals(errors: Iterable[Json], schema: Json, inside: Steps = ()) -> list[R
 
 def without_null(schema: Json) -> Json:
     """Return what an object takes whose values are sent as text, in which null cannot be written."""
-    fields = {name: _present(field, schema) for name, field in schema.get("properties", {}).items()}
+    fields = {name: _without_null_arm(field, schema) for name, field in schema.get("properties", {}).items()}
     return {**schema, "properties": fields}
 
 
@@ -81,9 +81,9 @@ def unknown(word: str, known: Iterable[str], sentence: str) -> str:
 
 
 def listed(names: Sequence[str], last: str = "and") -> str:
-    """Return the names between commas, the first `NAMED` of them."""
-    if len(names) > NAMED:
-        return f"{', '.join(names[:NAMED])} {last} {len(names) - NAMED} more"
+    """Return the names between commas, the first `MAX_NAMES` of them."""
+    if len(names) > MAX_NAMES:
+        return f"{', '.join(names[:MAX_NAMES])} {last} {len(names) - MAX_NAMES} more"
     return f"{', '.join(names[:-1])} {last} {names[-1]}" if len(names) > 1 else "".join(names)
 
 
@@ -94,7 +94,7 @@ def shown(value: Any) -> str:
             return f"'{_short(value)}'"
         case None | bool():
             return json.dumps(value)
-        case int() if abs(value) >= 10**SHOWN:
+        case int() if abs(value) >= 10**MAX_VALUE_CHARACTERS:
             return "a number of very many digits"
         case int() | float():
             return str(value)
@@ -108,9 +108,9 @@ def shown(value: Any) -> str:
 
 def allowed(schema: Json, root: Json | None = None) -> str:
     """Return in words what a JSON Schema takes. `root` holds the definitions that it refers to."""
-    node = _followed(schema, root or schema)
+    node = _dereferenced(schema, root or schema)
     if arms := _arms(node):
-        kinds = [kind for arm in arms if (kind := _kind(_followed(arm, root or schema))) is not None]
+        kinds = [kind for arm in arms if (kind := _kind(_dereferenced(arm, root or schema))) is not None]
         if len(kinds) == len(arms):
             return f"an object whose kind is {listed(kinds, 'or')}"
         ways = list(dict.fromkeys(allowed(arm, root or schema) for arm in arms))
@@ -141,18 +141,18 @@ def allowed(schema: Json, root: Json | None = None) -> str:
             return "any JSON value"
 
 
-def _worded(error: Json, schema: Json, inside: Steps) -> Refusal:
-    steps, node, parent = _found(error["loc"], schema)
+def _worded(error: Json, schema: Json, inside: PointerSteps) -> Refusal:
+    steps, node, parent = _located(error["loc"], schema)
     if "pointer" in (ctx := error.get("ctx", {})):
         return Refusal(ctx["pointer"], error["msg"])
     at = (*inside, *steps)
-    if error["type"] in OURS and not _is_file(node):
+    if error["type"] in OWN_ERROR_TYPES and not _is_file(node):
         return Refusal(pointer(at), str(ctx.get("error", error["msg"])))
     return Refusal(pointer(at), _sentence(error, at, node, parent, schema))
 
 
-def _sentence(error: Json, at: Steps, node: Json, parent: Json, root: Json) -> str:
-    name = _named(at)
+def _sentence(error: Json, at: PointerSteps, node: Json, parent: Json, root: Json) -> str:
+    name = _field_name(at)
     match error["type"]:
         case "extra_forbidden":
             known = list(parent.get("properties", ()))
@@ -165,13 +165,13 @@ def _sentence(error: Json, at: Steps, node: Json, parent: Json, root: Json) -> s
         case "union_tag_not_found" | "union_tag_invalid":
             return _kind_refused(error, at, node, root)
         case _:
-            value = "is not what is taken" if _secret(node) else f"is {shown(error.get('input'))}"
+            value = "is not what is taken" if _is_secret(node) else f"is {shown(error.get('input'))}"
             return f"'{name}' {value}: write {allowed(node, root)}."
 
 
-def _kind_refused(error: Json, at: Steps, node: Json, root: Json) -> str:
-    kinds = [str(_kind(_followed(arm, root))) for arm in _arms(_present(node, root))]
-    name, value = _named((*at, "kind")), error.get("input")
+def _kind_refused(error: Json, at: PointerSteps, node: Json, root: Json) -> str:
+    kinds = [str(_kind(_dereferenced(arm, root))) for arm in _arms(_without_null_arm(node, root))]
+    name, value = _field_name((*at, "kind")), error.get("input")
     if not isinstance(value, Mapping) or "kind" not in value:
         return f"'{name}' is missing: write {listed(kinds, 'or')}."
     meant = nearest(str(value["kind"]), kinds)
@@ -179,19 +179,19 @@ def _kind_refused(error: Json, at: Steps, node: Json, root: Json) -> str:
     return f"'{name}' is {shown(value['kind'])}{near} {listed(kinds, 'or')}."
 
 
-def _found(location: Sequence[int | str], schema: Json) -> tuple[Steps, Json, Json]:
+def _located(location: Sequence[int | str], schema: Json) -> tuple[PointerSteps, Json, Json]:
     """The steps of a location that a person wrote, the schema where they lead, and the one around it.
 
     Others are tags: after a union the first step says which of its kinds was tried.
     """
     steps: list[int | str] = []
-    node = parent = _followed(schema, schema)
+    node = parent = _dereferenced(schema, schema)
     rest = list(location)
     while rest:
         step = rest.pop(0)
-        node = _present(node, schema)
+        node = _without_null_arm(node, schema)
         if step == "[key]":  # of an object whose names are checked, after the name
-            node = {"type": "string", **_present(parent, schema).get("propertyNames", {})}
+            node = {"type": "string", **_without_null_arm(parent, schema).get("propertyNames", {})}
             continue
         if (arms := _arms(node)) and (arm := _arm(arms, step, rest, schema)) is not None:
             node = parent = arm
@@ -200,18 +200,18 @@ def _found(location: Sequence[int | str], schema: Json) -> tuple[Steps, Json, Js
             arms
             and not rest
             and not isinstance(step, int)
-            and all(_kind(_followed(arm, schema)) is None for arm in arms)
+            and all(_kind(_dereferenced(arm, schema)) is None for arm in arms)
         ):
             continue  # the name of a type that the value is not
         parent = node
         steps.append(step)
-        node = _followed(_inside(node, step), schema)
+        node = _dereferenced(_child(node, step), schema)
     return tuple(steps), node, parent
 
 
 def _arm(arms: Sequence[Json], tag: int | str, rest: Sequence[int | str], root: Json) -> Json | None:
     """The arm that a tag names: by its kind, else the one that has the next step."""
-    known = [_followed(arm, root) for arm in arms]
+    known = [_dereferenced(arm, root) for arm in arms]
     named = [arm for arm in known if _kind(arm) == tag]
     if named or all(_kind(arm) is not None for arm in known):
         return named[0] if named else None
@@ -219,7 +219,7 @@ def _arm(arms: Sequence[Json], tag: int | str, rest: Sequence[int | str], root: 
     return next((arm for arm in known if arm.get("type") in wanted), None)
 
 
-def _inside(node: Json, step: int | str) -> Json:
+def _child(node: Json, step: int | str) -> Json:
     """The schema of a field, an entry or a value."""
     if isinstance(step, int):
         found: Any = node.get("items") or next(iter(node.get("prefixItems", ())), {})
@@ -228,7 +228,7 @@ def _inside(node: Json, step: int | str) -> Json:
     return found if isinstance(found, Mapping) else {}
 
 
-def _followed(node: Json, root: Json) -> Json:
+def _dereferenced(node: Json, root: Json) -> Json:
     """Without references, and without a union that has one arm."""
     while True:
         if "$ref" in node:
@@ -242,10 +242,10 @@ def _followed(node: Json, root: Json) -> Json:
             return node
 
 
-def _present(node: Json, root: Json) -> Json:
+def _without_null_arm(node: Json, root: Json) -> Json:
     """Without null, where there is one other thing that it may be: a location has no step for it."""
     others = [arm for arm in _arms(node) if arm.get("type") != "null"]
-    return _followed(others[0], root) if len(others) == 1 else node
+    return _dereferenced(others[0], root) if len(others) == 1 else node
 
 
 def _arms(node: Json) -> list[Json]:
@@ -263,17 +263,17 @@ def _is_file(node: Json) -> bool:
     return node.get("format") == "binary" or "contentMediaType" in node
 
 
-def _secret(node: Json) -> bool:
+def _is_secret(node: Json) -> bool:
     return bool(node.get("writeOnly"))
 
 
-def _named(steps: Steps) -> str:
+def _field_name(steps: PointerSteps) -> str:
     """A field as `--set` names it."""
     return ".".join(_short(str(step)) for step in steps) or "the body"
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
+    return text if len(text) <= MAX_VALUE_CHARACTERS else text[:MAX_VALUE_CHARACTERS] + "…"
 
 
 def _bounds(node: Json) -> str:
@@ -299,10 +299,10 @@ def _number(value: float) -> str:
 
 
 def _text(node: Json) -> str:
-    if WORDS in node:
-        return str(node[WORDS])
+    if DESCRIPTION_KEY in node:
+        return str(node[DESCRIPTION_KEY])
     if _is_file(node):
-        return FILE
+        return FILE_DESCRIPTION
     return "text" + _count(node, "characters")
 
 

@@ -44,7 +44,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("case", [*CONDITIONAL, *OBJECTIVES], ids=lambda case: case.name)
 def test_every_case_resolves_on_mnist(case: Case) -> None:
     recipe = case.recipe("mnist", 3)
-    assert (recipe.seed, recipe.labelled) == (3, case in CONDITIONAL)
+    assert (recipe.seed, recipe.class_conditional) == (3, case in CONDITIONAL)
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from models.spec.resolve import resolve
 BATCHES, BATCH = 2, 16
 PARTED = 2**13
 """numbers at a time with which the later layers of all these networks are measured part by part"""
-DRAWING = [name for name, family in FAMILIES.items() if resolve(name)[1].draws]
+DRAWING = [name for name, family in FAMILIES.items() if resolve(name)[1].generates]
 
 
 def made(family: str, **overrides: Any) -> tuple[Recipe, nn.Module]:

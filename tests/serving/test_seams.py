@@ -42,7 +42,7 @@ def vivid(name: str) -> Translator:
     first, *_, last = [weight for weight in network.parameters() if weight.ndim > 1]
     noise = torch.rand(1, first.shape[1], 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
     last.mul_(0.4 / network(noise).atanh().std())
-    return Translator(network, recipe.multiple, recipe.enlarges, family == "inpaint", recipe.reach)
+    return Translator(network, recipe.side_multiple, recipe.upscaling, family == "inpaint", recipe.receptive_radius)
 
 
 def scene(height: int, width: int, channels: int = 3) -> Array:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.spec.nets import LEAST_SIDE, padded
+from models.spec.nets import MIN_TRANSLATED_SIDE, padded_side
 from models.spec.resolve import resolve
 from serving.tiling import LARGEST, TILE, Translator, _windows, restyle, tile_of
 
@@ -42,7 +42,7 @@ def test_nothing_is_lost_moved_or_blended_wrongly(shape: tuple[int, int]) -> Non
     assert all(piece is None for piece in between)
     assert result is not None
     assert (result == image).all()
-    assert all(side % 4 == 0 and side >= LEAST_SIDE for sizes in network.seen for side in sizes)
+    assert all(side % 4 == 0 and side >= MIN_TRANSLATED_SIDE for sizes in network.seen for side in sizes)
 
 
 def test_no_piece_grows_with_the_picture() -> None:
@@ -72,8 +72,8 @@ def test_a_large_picture_costs_little_more_than_its_pixels(
     sides: tuple[int, int], multiple: int, reach: int, factor: int
 ) -> None:
     seen = 1.0
-    for side in (padded(side, multiple) for side in sides):
-        windows = _windows(side, Translator(Watched(), multiple, factor, reach=reach), LARGEST)
+    for side in (padded_side(side, multiple) for side in sides):
+        windows = _windows(side, Translator(Watched(), multiple, factor, receptive_radius=reach), LARGEST)
         seen *= sum(window.shown.stop - window.shown.start for window in windows) / side
     assert seen < 1.35
 
@@ -86,7 +86,7 @@ REACHES = [(4, 0, 1), (4, 40, 1), (1, 40, 4), (16, 45, 1), (64, 189, 1), (128, 3
 def test_windows_cover_and_are_laid_where_the_surroundings_are_seen(
     side: int, multiple: int, reach: int, factor: int
 ) -> None:
-    windows = _windows(side, Translator(Watched(), multiple, factor, reach=reach), TILE)
+    windows = _windows(side, Translator(Watched(), multiple, factor, receptive_radius=reach), TILE)
     assert (windows[0].shown.start, windows[0].start, windows[-1].shown.stop) == (0, 0, side)
     assert all(window.shown.start % multiple == 0 for window in windows)
     for earlier, later in pairwise(windows):
@@ -118,9 +118,9 @@ def test_a_recipe_tells_the_size_of_what_is_made(family: str, changed: dict[str,
     """Of 17 x 1300: what the network is shown is padded, and what it makes of that is enlarged."""
     recipe = resolve(family, overrides=changed)[1]
     assert recipe.canvas(17, 1300) == canvas
-    network = Enlarging(recipe.enlarges)
-    list(restyle(Translator(network, recipe.multiple, recipe.enlarges), noise(17, 1300, 1), CPU))
-    heights = {recipe.enlarges * high for high, _ in network.seen}
+    network = Enlarging(recipe.upscaling)
+    list(restyle(Translator(network, recipe.side_multiple, recipe.upscaling), noise(17, 1300, 1), CPU))
+    heights = {recipe.upscaling * high for high, _ in network.seen}
     assert heights == {canvas[0]}
 
 

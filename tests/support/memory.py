@@ -19,7 +19,7 @@ from serving.tiling import TILE, Translator, restyle
 def main(height: int, width: int) -> None:
     recipe = resolve("cyclegan", seed=1, overrides={"generator": {"width": 4, "blocks": 0}})[1]
     network = build_generator(recipe)["a2b"].eval()  # type: ignore[index]
-    translator = Translator(network, recipe.multiple, reach=recipe.reach)
+    translator = Translator(network, recipe.side_multiple, receptive_radius=recipe.receptive_radius)
     image = np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
     with torch.inference_mode():
         translate(translator, image[:TILE, :TILE])

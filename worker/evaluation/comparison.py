@@ -109,7 +109,7 @@ def comparisons(test: GeneratorUnderTest) -> dict[Kind, list[Comparison]]:
 def _points(test: GeneratorUnderTest) -> Comparison:
     """Points from noise, or rebuilt ones where nothing can be drawn."""
     real = present(test.reference.points)[: test.sizes.made]
-    if test.recipe.draws:
+    if test.recipe.generates:
         return Comparison(test, "points", Examples(test, real), test.drawn, test.sizes.made)
     return Comparison(test, "points", Examples(test, real), lambda: test.rebuilt(real), len(real))
 
@@ -179,7 +179,7 @@ def _of_autoencoder(test: GeneratorUnderTest) -> dict[Kind, list[Comparison]]:
     real = Examples(test, pictures)
     rebuilt = Comparison(test, "rebuilt", real, lambda: test.rebuilt(pictures), len(pictures), wanted=pictures)
     found: dict[Kind, list[Comparison]] = {"rebuilt": [rebuilt]}
-    if test.recipe.draws:
+    if test.recipe.generates:
         found["decoded"] = [Comparison(test, "decoded", test.real, test.drawn, test.sizes.made)]
     return found
 

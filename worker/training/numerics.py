@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from models.errors import JobFailure
-from models.spec.estimates.duration import SMALL
-from models.spec.estimates.resources import parameters
+from models.spec.estimates.duration import FP32_GENERATORS
+from models.spec.estimates.resources import count_parameters
 from models.spec.recipe import Recipe
 
 MANY_WEIGHTS = 2_000_000
@@ -61,7 +61,9 @@ def measure(device: str, recipe: Recipe, threads: int | None, devices: int = 1, 
             torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
         )
         capability += " bf16" if has_bf16 else ""
-    wants_bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and recipe.generator.kind not in SMALL)
+    wants_bf16 = recipe.precision == "bf16" or (
+        recipe.precision == "auto" and recipe.generator.kind not in FP32_GENERATORS
+    )
     precision = "bf16" if wants_bf16 and has_bf16 else "fp32"
     each = max(1, (threads or _threads(recipe, slots)) // devices)
     return Numerics(kind, capability, each, precision, torch.__version__, deterministic=True, devices=devices)
@@ -140,7 +142,7 @@ def _threads(recipe: Recipe, slots: int) -> int:
     waits for its slowest thread.
     """
     cores = max(1, len(os.sched_getaffinity(0)) // slots)
-    weights = parameters(recipe)
+    weights = count_parameters(recipe)
     if weights.generator + weights.critic > MANY_WEIGHTS:
         return cores
-    return 1 if recipe.generator.kind in SMALL else min(2, cores)
+    return 1 if recipe.generator.kind in FP32_GENERATORS else min(2, cores)

@@ -149,7 +149,7 @@ def _rebuilt(trainer: Trainer, n: int, beat: Callable[[], None]) -> tuple[Tensor
 
 def _rebuilt_pairs(trainer: Trainer, beat: Callable[[], None]) -> Pixels:
     """Rows of four times (what went in, what came out); half of them drawn from noise where that can be done."""
-    draws = trainer.recipe.draws
+    draws = trainer.recipe.generates
     pairs = torch.stack(_rebuilt(trainer, ROWS * 2 if draws else ROWS * 4, beat), dim=1).flatten(0, 1)
     return to_pixels(torch.cat([pairs, _fakes(trainer, ROWS * 4, beat)]) if draws else pairs)
 

@@ -13,8 +13,8 @@ from data.batches import Batches
 from data.readers.builtin import Data
 from models import checkpoint
 from models.spec.recipe import Recipe
-from models.spec.resolve import settled
-from models.spec.training import MOST_STEPS
+from models.spec.resolve import with_steps
+from models.spec.training import MAX_STEPS
 from worker.evaluation.live import Inspector
 from worker.training.cuda_graphs import BY_HAND, graph_on
 from worker.training.numerics import Numerics
@@ -92,12 +92,12 @@ def measure(
     return Pace(seconds / done, reported - began, saved - reported, prepared, time.perf_counter() - saved)
 
 
-def steps_within(recipe: Recipe, pace: Pace, most: int = MOST_STEPS) -> int:
+def steps_within(recipe: Recipe, pace: Pace, most: int = MAX_STEPS) -> int:
     """The most steps whose training, reports and checkpoints fit into the recipe's minutes; at least 1."""
     assert recipe.budget.minutes is not None
     seconds = 60 * recipe.budget.minutes
     most = min(most, int(seconds / pace.step))
-    return max(1, bisect_right(range(1, most + 1), seconds, key=lambda steps: _cost(settled(recipe, steps), pace)))
+    return max(1, bisect_right(range(1, most + 1), seconds, key=lambda steps: _cost(with_steps(recipe, steps), pace)))
 
 
 def _cost(recipe: Recipe, pace: Pace) -> float:

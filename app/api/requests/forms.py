@@ -14,7 +14,7 @@ from app.api.openapi.signature import taken
 from app.api.requests.json_bodies import media_type
 from app.api.requests.unknown_names import require_known
 from app.core.errors import FieldError, Invalid, UnsupportedMedia
-from models.spec.wording import FILE
+from models.spec.wording import FILE_DESCRIPTION
 
 MEDIA_TYPE = "multipart/form-data"
 FIELDS = 8
@@ -60,7 +60,7 @@ class Parts(MultiPartParser):
 
     def on_headers_finished(self) -> None:
         if self._current_fields >= FIELDS:
-            raise MultiPartException(f"it has more than {FIELDS} fields. Send {FILE} and few small fields.")
+            raise MultiPartException(f"it has more than {FIELDS} fields. Send {FILE_DESCRIPTION} and few small fields.")
         super().on_headers_finished()
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
@@ -73,7 +73,7 @@ class Parts(MultiPartParser):
 
 
 def without_file(lack: str) -> Invalid:
-    sentence = f"{lack}: write {FILE}."
+    sentence = f"{lack}: write {FILE_DESCRIPTION}."
     return Invalid(f"The request was refused. {sentence}", errors=(FieldError("/file", sentence),))
 
 

@@ -44,7 +44,7 @@ Key = Annotated[
         min_length=1,
         max_length=KEY_LENGTH,
         pattern=r"^[\x20-\x7e]+$",
-        json_schema_extra={WORDS: f"1 to {KEY_LENGTH} printable ASCII characters"},
+        json_schema_extra={DESCRIPTION_KEY: f"1 to {KEY_LENGTH} printable ASCII characters"},
         description="The same key with the same body makes one, however often it is sent within a day.",
     ),
 ]

@@ -158,7 +158,7 @@ def picks_of(recipe: Recipe, label: int | str | None, n: int, seed: int) -> list
         return [(row, index) for row in range(recipe.classes) for index in range(n)]
     if isinstance(label, int):
         return [(label, index) for index in range(n)]
-    if recipe.labelled:
+    if recipe.class_conditional:
         return [(_any_class(seed, index, recipe.classes), index) for index in range(n)]
     return [(None, index) for index in range(n)]
 

@@ -10,7 +10,7 @@ from app.core.ids import new_id
 from app.db.session import epoch_now
 from app.db.statements import insert_missing
 from app.db.tables import Dataset, Job, ModelVersion
-from models.spec.upgrade import read
+from models.spec.upgrade import read_recipe
 
 
 def add(session: Session, **values: Any) -> bool:
@@ -46,5 +46,5 @@ def job_on(session: Session, name: str) -> str | None:
 def model_of(session: Session, name: str) -> tuple[str, int] | None:
     """Name and version of a model that learned from it, the newest."""
     versions = select(ModelVersion).order_by(ModelVersion.id.desc())
-    found = (row for row in session.scalars(versions) if read(row.recipe).data.dataset == name)
+    found = (row for row in session.scalars(versions) if read_recipe(row.recipe).data.dataset == name)
     return next(((row.name, row.version) for row in found), None)

@@ -15,7 +15,7 @@ from app.services.views import CheckpointView
 from forger.schemas.specs import Weights
 from models.spec.games import Synthesis
 from models.spec.recipe import Recipe
-from models.spec.weight_compat import misfits
+from models.spec.weight_compat import incompatibilities
 
 Json = Mapping[str, Any]
 
@@ -101,7 +101,7 @@ def _fitting(checkpoint_id: str, recipe: Recipe) -> tuple[CheckpointView, str]:
         checkpoint, job = checkpoints.find(checkpoint_id)
     except NotFound as error:
         raise NotFound(error.detail, code=error.code, errors=(FieldError("/start_from", error.detail),)) from None
-    if differences := misfits(job.recipe, recipe):
+    if differences := incompatibilities(job.recipe, recipe):
         errors = [FieldError("/start_from", difference) for difference in differences]
         raise refused("The weights of the checkpoint do not fit the recipe: change it.", errors, "start_refused")
     return checkpoint, job.id

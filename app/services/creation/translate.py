@@ -87,7 +87,7 @@ def _dataset_bytes(version: VersionView, dataset: str, format: ShardFormat, shar
     info, recipe = detail.info, version.recipe
     if info.kind in ("points", "sequences"):
         refuse([FieldError("/dataset", f"'{dataset}' holds {info.kind}, and only pictures can be translated.")])
-    each = _area(detail) * recipe.enlarges**2 * getattr(recipe.data, "channels", 3)
+    each = _area(detail) * recipe.upscaling**2 * getattr(recipe.data, "channels", 3)
     found = too_large("/dataset", info.size, each, shard)
     if info.uploaded and format == "npz":
         found.append(_own_sizes())

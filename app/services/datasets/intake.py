@@ -26,7 +26,7 @@ from data.uploads.members import Listing, sort_out
 from data.uploads.read_untrusted import Looking
 from data.uploads.report import Report
 from data.uploads.survey import Facts, Survey, Wish, index_of, report_on
-from models.spec.datasets import DatasetInfo, Kind
+from models.spec.datasets import DataKind, DatasetInfo
 
 log = get_logger(__name__)
 
@@ -42,7 +42,7 @@ Place = tuple[str, int | None] | None
 _LISTING_S = 60.0
 _SURVEY_CPU_S = read_untrusted.PATIENCE_S + READING_CPU_S
 _READING_S = 30.0
-_KINDS: dict[str, Kind] = {
+_KINDS: dict[str, DataKind] = {
     "classes": "images", "flat": "images", "unpaired": "unpaired", "paired": "paired", "side_by_side": "paired",
 }  # fmt: skip
 

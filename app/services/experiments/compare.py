@@ -165,7 +165,7 @@ def _ranking(group: Group, case_of: Mapping[str, str]) -> Ranking:
 
 def sample_href(job: JobView) -> str | None:
     """The same seed for every job, so the same noise where the latents have one shape."""
-    if job.result is None or job.result.model is None or not job.recipe.draws:
+    if job.result is None or job.result.model is None or not job.recipe.generates:
         return None
     asked = {"model": job.result.model, "n": DRAWN, "seed": SEED, "scale": scale(job.recipe)}
     return link(f"/sample?{urlencode(asked, safe='@')}")

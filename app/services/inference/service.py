@@ -59,13 +59,13 @@ class Task:
 
 
 SAMPLING = Task(
-    lambda recipe: recipe.draws,
+    lambda recipe: recipe.generates,
     "/model",
     "draws nothing from noise; leave `model` out for the newest that does",
     '{"recipe": "dcgan", "dataset": "digits"}',
 )
 CLASSES = Task(
-    lambda recipe: recipe.labelled,
+    lambda recipe: recipe.class_conditional,
     "/class",
     "knows no classes; leave `class` out, or name a model trained with classes",
     '{"recipe": "cdcgan", "dataset": "digits"}',

@@ -28,9 +28,9 @@ def require_room(image: Array, recipe: Recipe, model: str, limit: int) -> None:
     height, width = recipe.canvas(*image.shape[:2])
     if height * width > limit:
         makes = (
-            f"makes pictures {recipe.enlarges} times larger"
-            if recipe.enlarges > 1
-            else f"works on sides that are multiples of {recipe.multiple}"
+            f"makes pictures {recipe.upscaling} times larger"
+            if recipe.upscaling > 1
+            else f"works on sides that are multiples of {recipe.side_multiple}"
         )
         sentence = (
             f"{model} {makes}, and {width} x {height} is more than {limit} pixels (max_pixels). Send a smaller picture."
@@ -67,7 +67,7 @@ def notes(image: Array, recipe: Recipe) -> list[str]:
 
     An enlarging model is shown pictures that are so many times smaller.
     """
-    learned = getattr(recipe.data, "prepared", 0) // recipe.enlarges
+    learned = getattr(recipe.data, "prepared_side", 0) // recipe.upscaling
     short = min(image.shape[:2])
     if not learned or (learned <= FAR * short and short <= FAR * learned):
         return []

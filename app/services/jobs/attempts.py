@@ -26,7 +26,7 @@ from app.services.jobs import attempt_files
 from app.services.views import CheckpointView, JobView
 from forger.wire import JobState
 from models.spec.recipe import Recipe
-from models.spec.resolve import settled
+from models.spec.resolve import with_steps
 
 FRUITLESS_LIMIT = 3
 """attempts in a row that their runner lost, after which a job that does not get on is given up"""
@@ -125,7 +125,7 @@ def settle_budget(job_id: str, fence: int, steps: int) -> Recipe:
     with unit_of_work() as session:
         rows.write(session, job_id, fence)
         spec = read_spec(_held(session, job_id).spec)
-        whole = settled(spec.recipe, steps)
+        whole = with_steps(spec.recipe, steps)
         minutes = spec.recipe.budget.minutes
         span = "1 minute is" if minutes == 1 else f"{minutes:g} minutes are"
         sentence = f"At the pace measured here {span} {steps} steps; these are the budget from now on."

@@ -231,7 +231,7 @@ def extend(job_id: str, steps: int, answer: Answer | None = None) -> JobView:
 def _require_plugins(recipe: Recipe) -> None:
     """Raises Conflict where the recipe takes parts from a plugin that is not there as it was."""
     try:
-        plugins.require(recipe)
+        plugins.require_loaded(recipe)
     except PluginMissing as error:
         raise Conflict(str(error), code="plugin_missing") from error
 
@@ -256,7 +256,7 @@ def _longer(spec: Train, made: int, steps: int) -> Train:
     if total > most:
         sentence = f"A job has at most {most:,} steps (max_steps), and this one has made {made:,}: add fewer."
         raise Invalid(sentence, code="limit_exceeded", errors=(FieldError("/budget/steps", sentence),))
-    recipe = upgrade.read(spec.recipe.model_dump(mode="json") | {"budget": {"steps": total}})
+    recipe = upgrade.read_recipe(spec.recipe.model_dump(mode="json") | {"budget": {"steps": total}})
     estimates.require(recipe, spec.devices, recipe_at="/budget", budget_at="/budget")
     durations.require(recipe, spec.family, "/budget/steps", durations.experience(), share=steps / total)
     return spec.model_copy(update={"recipe": recipe, "extended_at": made})

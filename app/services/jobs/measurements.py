@@ -19,7 +19,7 @@ from app.services.views import JobView
 from forger.wire import TRAIN
 from models.spec.games import Paired
 from models.spec.recipe import Recipe
-from models.spec.watch import FIGURES, Figure
+from models.spec.watch import FIGURES, FigureInfo
 
 Json = dict[str, Any]
 Better = Literal["low", "high"]
@@ -69,7 +69,7 @@ class FigureHead:
         return f"{self.title}{source}{f' on {data}' if data else ''}; {how}{own}"
 
 
-def _catalogued(name: str) -> Figure | None:
+def _catalogued(name: str) -> FigureInfo | None:
     """That of one direction of a translation is that of both."""
     return FIGURES.get(name.removesuffix("_a2b").removesuffix("_b2a"))
 

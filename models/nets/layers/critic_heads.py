@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from models.duel import Verdict
 from models.nets.layers.minibatch import build_batch_layer
 from models.nets.layers.spectral import add_spectral_norm, add_spectral_norms
-from models.spec.nets import Mixing
+from models.spec.nets import BatchLayer
 
 
 class HeadedCritic(nn.Module):
@@ -15,7 +15,7 @@ class HeadedCritic(nn.Module):
     project: nn.Embedding | None
     name: nn.Linear | None
 
-    def add_heads(self, features: int, minibatch: Mixing, projected: int, named: int) -> None:
+    def add_heads(self, features: int, minibatch: BatchLayer, projected: int, named: int) -> None:
         """Add the heads. `projected` and `named` are numbers of classes, 0 for no projection or no class logits."""
         self.batch_score = build_batch_layer(minibatch, features)
         self.project = nn.Embedding(projected, features) if projected else None

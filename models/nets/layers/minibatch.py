@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models import distributed
-from models.spec.nets import KERNEL_NUMBERS, KERNELS, Mixing
+from models.spec.nets import KERNEL_SIZE, KERNELS, BatchLayer
 
 
 class MinibatchDiscrimination(nn.Module):
@@ -18,11 +18,11 @@ class MinibatchDiscrimination(nn.Module):
 
     def __init__(self, features: int) -> None:
         super().__init__()
-        self.kernels = nn.Linear(features, KERNELS * KERNEL_NUMBERS, bias=False)
+        self.kernels = nn.Linear(features, KERNELS * KERNEL_SIZE, bias=False)
         self.score = nn.Linear(KERNELS, 1, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        points = self.kernels(features).float().view(len(features), KERNELS, KERNEL_NUMBERS)
+        points = self.kernels(features).float().view(len(features), KERNELS, KERNEL_SIZE)
         all_points = distributed.all_gather(points)
         similarity = (-(points[:, None] - all_points[None]).abs().sum(3)).exp()
         score: Tensor = self.score((similarity.sum(1) - 1) / max(len(all_points) - 1, 1))
@@ -44,7 +44,7 @@ class MinibatchDeviation(nn.Module):
         return (self.score * deviation).expand(len(features))
 
 
-def build_batch_layer(kind: Mixing, features: int) -> nn.Module | None:
+def build_batch_layer(kind: BatchLayer, features: int) -> nn.Module | None:
     """Build the layer whose output [n] is added to a critic's scores; None if examples are judged separately."""
     match kind:
         case "none":

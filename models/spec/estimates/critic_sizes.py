@@ -7,15 +7,15 @@ from typing import assert_never
 from models.spec import nets
 from models.spec.estimates.network_size import (
     Size,
+    alternatives,
     attention,
     batch_norm,
     conv,
-    either,
     embedding,
-    held,
     linear,
     maps,
     mlp,
+    spectral,
     total,
 )
 from models.spec.nets import halvings, widths
@@ -24,7 +24,7 @@ from models.spec.recipe import Recipe
 
 def critic_size(recipe: Recipe) -> Size:
     """Of one critic, of both where the objective has two; the unpaired game has a critic for each pile."""
-    spec, form, classes = recipe.critic, recipe.judged_shape, recipe.classes
+    spec, form, classes = recipe.critic, recipe.critic_input_shape, recipe.classes
     named = classes if recipe.penalty("auxiliary") is not None else 0
     if spec is None:
         return Size()
@@ -66,11 +66,11 @@ def _critic(spec: nets.CriticSpec, form: tuple[int, ...], classes: int, named: i
             channels, side, _ = form
             half = -(-side // 2)
             sketch = _residual_critic(each, (channels, half, half), classes, named)
-            return either(sketch, _residual_critic(each, form, classes, named))
+            return alternatives(sketch, _residual_critic(each, form, classes, named))
         case nets.AutoencoderCritic():
             return _autoencoder_critic(spec, form)
         case nets.SequenceCritic():
-            wide = nets.SEQUENCE_WIDER * spec.width
+            wide = nets.SEQUENCE_CRITIC_WIDENING * spec.width
             layers = pairwise((math.prod(form), wide, wide, wide))
             return maps(math.prod(form)) + total(linear(*pair) + maps(wide) for pair in layers) + linear(wide, 1)
         case nets.PatchCritic():
@@ -91,18 +91,18 @@ def _dcgan_critic(spec: nets.DcganCritic, form: tuple[int, ...], classes: int, n
     size += linear(width * side**2, 1, bias=bias)
     projected = classes if spec.conditioning == "projection" else 0
     size += _heads(width * side**2, spec.minibatch, projected, named)
-    return held(size) if spec.norm == "spectral" else size
+    return spectral(size) if spec.norm == "spectral" else size
 
 
-def _heads(features: int, minibatch: nets.Mixing, projected: int, named: int) -> Size:
+def _heads(features: int, minibatch: nets.BatchLayer, projected: int, named: int) -> Size:
     size = maps(features)
     size += embedding(projected, features) + Size(rows=projected) if projected else Size()
     size += linear(features, named) if named else Size()
     match minibatch:
         case "discrimination":
-            numbers = nets.KERNELS * nets.KERNEL_NUMBERS
+            numbers = nets.KERNELS * nets.KERNEL_SIZE
             mixed = linear(features, numbers, bias=False) + linear(nets.KERNELS, 1, bias=False)
-            return size + mixed + Size(pairs=3 * numbers + nets.KERNELS)
+            return size + mixed + Size(saved_per_pair=3 * numbers + nets.KERNELS)
         case "deviation":
             return size + Size(weights=1) + maps(features)
         case "none":
@@ -124,7 +124,7 @@ def _residual_critic(spec: nets.ResidualCritic, form: tuple[int, ...], classes: 
     features = wide[-1] * sides[-1] ** 2
     projected = classes if spec.conditioning == "projection" else 0
     size += linear(features, 1) + _heads(features, spec.minibatch, projected, named)
-    return held(size) if spec.norm == "spectral" else size
+    return spectral(size) if spec.norm == "spectral" else size
 
 
 def _progressive_critic(spec: nets.ProgressiveCritic, form: tuple[int, ...]) -> Size:
@@ -139,7 +139,7 @@ def _progressive_critic(spec: nets.ProgressiveCritic, form: tuple[int, ...]) -> 
         size += maps(before, max(1, at // 2))
     flat = wide[0] * sides[0] ** 2
     size += linear(flat, wide[0]) + maps(wide[0]) + linear(wide[0], 1)
-    return size + _heads(flat, spec.minibatch, 0, 0) + Size(anew=size.weights)
+    return size + _heads(flat, spec.minibatch, 0, 0) + Size(recomputed=size.weights)
 
 
 def _autoencoder_critic(spec: nets.AutoencoderCritic, form: tuple[int, ...]) -> Size:

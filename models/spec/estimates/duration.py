@@ -12,17 +12,17 @@ from models.spec.estimates.network_size import Size
 from models.spec.games import Synthesis
 from models.spec.recipe import Recipe
 
-FORWARD, BOTH, THROUGH = 1, 3, 2
+FORWARD, FORWARD_BACKWARD, INPUT_GRADIENT = 1, 3, 2
 """passes' worth of a pass alone, of one with its gradients, and of one whose gradients go through to what is before"""
-SLOPE = 5
+GRADIENT_PENALTY_PASSES = 5
 """of a penalty on the critic's slope: a pass there and back, which is differentiated"""
-MOMENTS = 8
+NUMBERS_PER_UPDATE = 8
 """numbers read and written of each weight when it moves"""
-TURNS = 4
+ROTATIONS = 4
 """ways that a picture is turned for the network to learn from that compares contents"""
-PARTLY = {"progressive": 0.6, "stacked": 0.65}
+WORK_SHARE = {"progressive": 0.6, "stacked": 0.65}
 """of the work of the whole network, by kinds of generators of which most steps use a part"""
-SMALL = ("mlp", "mlp_autoencoder", "sequence")
+FP32_GENERATORS = ("mlp", "mlp_autoencoder", "sequence")
 """kinds of generators that lose precision under bf16 and gain no speed, from it or from a second thread"""
 
 
@@ -37,7 +37,7 @@ class Speed:
     """whether it multiplies numbers of 16 bits"""
 
 
-REFERENCE = Speed(products=4.35e10, numbers=8e9, calls=1.04e6, bf16=True)
+REFERENCE_SPEED = Speed(products=4.35e10, numbers=8e9, calls=1.04e6, bf16=True)
 """the machine on which the seconds below were found, by the steps of all families"""
 START_S = 5.0
 """before the first step and after the last one: to start a process and to learn to judge, to measure and to publish"""
@@ -62,20 +62,23 @@ class Work:
 
 def training_s(recipe: Recipe, speed: Speed) -> float:
     """Estimate the seconds from the start to the end of a training on a CPU of this speed."""
-    done, bf16 = work(recipe), speed.bf16 and recipe.precision != "fp32" and recipe.generator.kind not in SMALL
-    product = (PRODUCT_BF16_S if bf16 else PRODUCT_S) * REFERENCE.products / speed.products
-    number = NUMBER_S * REFERENCE.numbers / speed.numbers
-    slower = REFERENCE.calls / speed.calls
+    done, bf16 = (
+        work(recipe),
+        speed.bf16 and recipe.precision != "fp32" and recipe.generator.kind not in FP32_GENERATORS,
+    )
+    product = (PRODUCT_BF16_S if bf16 else PRODUCT_S) * REFERENCE_SPEED.products / speed.products
+    number = NUMBER_S * REFERENCE_SPEED.numbers / speed.numbers
+    slower = REFERENCE_SPEED.calls / speed.calls
     return slower * (START_S + CALL_S * done.calls) + product * done.products + number * done.numbers
 
 
 def work(recipe: Recipe) -> Work:
     """Count the work of a whole training. Evaluations are left out: they take a few hundredths of the time."""
     game = recipe.game
-    steps = _step(recipe) * (recipe.budget.steps * PARTLY.get(recipe.generator.kind, 1))
+    steps = _step(recipe) * (recipe.budget.steps * WORK_SHARE.get(recipe.generator.kind, 1))
     if game.kind != "paired" or game.features != "own":
         return steps
-    learned = _passes(features_size(recipe), TURNS * recipe.batch_size, BOTH)
+    learned = _passes(features_size(recipe), ROTATIONS * recipe.batch_size, FORWARD_BACKWARD)
     return steps + learned * game.features_steps
 
 
@@ -85,22 +88,22 @@ def _step(recipe: Recipe) -> Work:
     judged = recipe.batch_size // (recipe.game.packing if isinstance(recipe.game, Synthesis) else 1)
     passes = _passes(generator, recipe.batch_size, pair * _generator_passes(recipe))
     passes += _passes(critic, judged, pair * _critic_passes(recipe))
-    passes += _passes(features, recipe.batch_size, FORWARD + THROUGH)
+    passes += _passes(features, recipe.batch_size, FORWARD + INPUT_GRADIENT)
     moves = pair * (generator.weights + recipe.turns.critic_steps * critic.weights)
-    return passes + Work(numbers=MOMENTS * moves + critic.pairs * judged**2)
+    return passes + Work(numbers=NUMBERS_PER_UPDATE * moves + critic.saved_per_pair * judged**2)
 
 
 def _passes(size: Size, batch: int, passes: float) -> Work:
-    return Work(passes * size.products * batch, passes * (size.kept * batch + size.anew), passes * size.layers)
+    return Work(passes * size.products * batch, passes * (size.saved * batch + size.recomputed), passes * size.layers)
 
 
 def _generator_passes(recipe: Recipe) -> float:
     """Passes' worth of one network in a step."""
     game, kinds = recipe.game, {penalty.kind for penalty in recipe.penalties}
     if game.kind == "unpaired":
-        return BOTH * (1 + (game.cycle > 0) + (game.identity > 0))
+        return FORWARD_BACKWARD * (1 + (game.cycle > 0) + (game.identity > 0))
     alone = 0 if recipe.critic is None else FORWARD * (recipe.turns.critic_steps - 1)
-    return alone + BOTH * (1 + 2 * ("jacobian_clamping" in kinds) + ("mode_regulariser" in kinds))
+    return alone + FORWARD_BACKWARD * (1 + 2 * ("jacobian_clamping" in kinds) + ("mode_regulariser" in kinds))
 
 
 def _critic_passes(recipe: Recipe) -> float:
@@ -108,7 +111,9 @@ def _critic_passes(recipe: Recipe) -> float:
     if recipe.critic is None:
         return 0
     slopes = sum(
-        SLOPE / penalty.every for penalty in recipe.penalties if penalty.kind in ("gradient_penalty", "r1", "r2")
+        GRADIENT_PENALTY_PASSES / penalty.every
+        for penalty in recipe.penalties
+        if penalty.kind in ("gradient_penalty", "r1", "r2")
     )
-    moves = recipe.turns.critic_steps * (2 * BOTH + slopes)
-    return moves + THROUGH + recipe.turns.unrolled * 2 * (BOTH + SLOPE)
+    moves = recipe.turns.critic_steps * (2 * FORWARD_BACKWARD + slopes)
+    return moves + INPUT_GRADIENT + recipe.turns.unrolled * 2 * (FORWARD_BACKWARD + GRADIENT_PENALTY_PASSES)

@@ -7,19 +7,19 @@ from typing import assert_never
 from models.spec import nets
 from models.spec.estimates.network_size import (
     Size,
+    alternatives,
     attention,
     batch_norm,
     conditional_norm,
     conv,
-    either,
     embedding,
-    fed_norm,
-    held,
     linear,
     maps,
     mlp,
-    passing,
+    spectral,
     total,
+    transient,
+    vector_norm,
 )
 from models.spec.nets import halvings, widths
 from models.spec.recipe import Recipe
@@ -47,11 +47,11 @@ def generator_size(recipe: Recipe) -> Size:
         case nets.SequenceGenerator():
             return _sequence_generator(spec, latent, form)
         case nets.ResnetGenerator():
-            return _resnet(spec, recipe.given_channels, form)
+            return _resnet(spec, recipe.input_channels, form)
         case nets.UnetGenerator():
-            return _unet(spec, recipe.given_channels, form)
+            return _unet(spec, recipe.input_channels, form)
         case nets.SrresnetGenerator():
-            return _srresnet(spec, recipe.enlarges, form)
+            return _srresnet(spec, recipe.upscaling, form)
         case _:
             assert_never(spec)
 
@@ -105,7 +105,7 @@ def _residual_generator(spec: nets.ResidualGenerator, latent: int, form: tuple[i
     size += attention(wide[-2], sides[-2]) if spec.attention else Size()
     size += (batch_norm(wide[-1]) if spec.norm == "batch" else Size()) + maps(wide[-1], side)
     size += conv(wide[-1], channels, 3, side)
-    return held(size) if spec.spectral else size
+    return spectral(size) if spec.spectral else size
 
 
 def _up_block(
@@ -114,12 +114,12 @@ def _up_block(
     norms = Size()
     for channels, at in ((before, side), (after, target)):
         norms += (
-            fed_norm(channels, fed, at) if fed and spec.norm == "batch" else _norm(spec.norm, channels, classes, at)
+            vector_norm(channels, fed, at) if fed and spec.norm == "batch" else _norm(spec.norm, channels, classes, at)
         )
     bridge = conv(before, after, 1, side, bias=False) if before != after else Size()
     # Kept: both ReLUs, what was enlarged, both convolutions, and the sum with the bridge.
     ways = maps(before, side) + maps(before, target) + conv(before, after, 3, target) + maps(after, target)
-    return norms + ways + conv(after, after, 3, target) + bridge + passing(after, target)
+    return norms + ways + conv(after, after, 3, target) + bridge + transient(after, target)
 
 
 def _progressive_generator(spec: nets.ProgressiveGenerator, latent: int, form: tuple[int, ...]) -> Size:
@@ -133,7 +133,7 @@ def _progressive_generator(spec: nets.ProgressiveGenerator, latent: int, form: t
         size += conv(before, after, 3, at) + maps(after, at, times=2) if number else Size()
         size += conv(after, after, 3, at) + maps(after, at, times=2)
         size += Size(weights=after * channels * 9 + channels)
-    return size + maps(channels, side, times=4) + Size(anew=size.weights)
+    return size + maps(channels, side, times=4) + Size(recomputed=size.weights)
 
 
 def _stacked_generator(spec: nets.StackedGenerator, latent: int, form: tuple[int, ...], classes: int) -> Size:
@@ -141,7 +141,7 @@ def _stacked_generator(spec: nets.StackedGenerator, latent: int, form: tuple[int
     condition = total(embedding(classes, spec.condition) for _ in range(4))
     half = -(-side // 2)
     sketch = _sketch(spec.width, latent, half, channels) + maps(channels, side)
-    return condition + either(sketch, _redraw(spec.width, spec.condition, side, channels))
+    return condition + alternatives(sketch, _redraw(spec.width, spec.condition, side, channels))
 
 
 def _convolve(before: int, after: int, side: int) -> Size:

@@ -16,13 +16,13 @@ class Size:
     """trained"""
     buffers: int = 0
     """kept beside the weights: running statistics, singular vectors"""
-    kept: int = 0
+    saved: int = 0
     """for the backward pass, per example"""
-    widest: int = 0
+    largest_map: int = 0
     """of the largest map, per example: a pass without gradients holds a few of these"""
-    pairs: int = 0
+    saved_per_pair: int = 0
     """for the backward pass, per pair of examples of a batch"""
-    anew: int = 0
+    recomputed: int = 0
     """weights that every pass computes anew, such as normalised ones"""
     rows: int = 0
     """of the matrices that the spectral norm holds, where it does"""
@@ -36,10 +36,10 @@ class Size:
         return Size(
             self.weights + other.weights,
             self.buffers + other.buffers,
-            self.kept + other.kept,
-            max(self.widest, other.widest),
-            self.pairs + other.pairs,
-            self.anew + other.anew,
+            self.saved + other.saved,
+            max(self.largest_map, other.largest_map),
+            self.saved_per_pair + other.saved_per_pair,
+            self.recomputed + other.recomputed,
             self.rows + other.rows,
             self.products + other.products,
             self.layers + other.layers,
@@ -50,22 +50,22 @@ def total(sizes: Iterable[Size]) -> Size:
     return sum(sizes, Size())
 
 
-def either(first: Size, second: Size) -> Size:
+def alternatives(first: Size, second: Size) -> Size:
     """Two networks of which each pass uses one."""
     larger = max(first, second, key=lambda size: size.products)
     both = first + second
-    return replace(both, kept=max(first.kept, second.kept), products=larger.products, layers=larger.layers)
+    return replace(both, saved=max(first.saved, second.saved), products=larger.products, layers=larger.layers)
 
 
 def maps(channels: int, side: int = 1, times: int = 1) -> Size:
     """Maps that are kept, `times` over: of an activation, a padding, an enlargement."""
     numbers = channels * side**2
-    return Size(kept=times * numbers, widest=numbers)
+    return Size(saved=times * numbers, largest_map=numbers)
 
 
-def passing(channels: int, side: int = 1) -> Size:
+def transient(channels: int, side: int = 1) -> Size:
     """Maps that no backward pass needs."""
-    return Size(widest=channels * side**2)
+    return Size(largest_map=channels * side**2)
 
 
 def conv(before: int, after: int, kernel: int, side: int, *, bias: bool = True, given: int | None = None) -> Size:
@@ -95,7 +95,7 @@ def conditional_norm(channels: int, classes: int, side: int) -> Size:
     return batch_norm(channels, affine=False) + Size(weights=2 * classes * channels) + maps(channels, side)
 
 
-def fed_norm(channels: int, fed: int, side: int) -> Size:
+def vector_norm(channels: int, fed: int, side: int) -> Size:
     """Gains and biases that are a linear function of `fed` numbers, on maps that are kept."""
     return (
         batch_norm(channels, affine=False) + Size(weights=2 * fed * channels, rows=2 * channels) + maps(channels, side)
@@ -108,7 +108,7 @@ def attention(channels: int, side: int) -> Size:
     narrow, half_wide, half = max(channels // 8, 1), max(channels // 2, 1), -(-side // 2)
     shares = side**2 * half**2
     return (
-        Size(weights=1, kept=shares, widest=shares, products=shares * (narrow + half_wide), layers=1)
+        Size(weights=1, saved=shares, largest_map=shares, products=shares * (narrow + half_wide), layers=1)
         + maps(channels, half)
         + conv(channels, narrow, 1, side, bias=False)
         + conv(channels, narrow, 1, half, bias=False)
@@ -119,9 +119,9 @@ def attention(channels: int, side: int) -> Size:
     )
 
 
-def held(size: Size) -> Size:
+def spectral(size: Size) -> Size:
     """The same under the spectral norm: a singular vector for each matrix, and weights that every pass normalises."""
-    return size + Size(buffers=size.rows, anew=2 * size.weights)
+    return size + Size(buffers=size.rows, recomputed=2 * size.weights)
 
 
 def mlp(before: int, hidden: Sequence[int], after: int, *, norm: bool = False, dropout: bool = False) -> Size:

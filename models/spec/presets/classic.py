@@ -5,7 +5,7 @@ from models.spec.games import Synthesis
 from models.spec.nets import DcganCritic, DcganGenerator, MlpCritic, MlpGenerator
 from models.spec.objectives import LeastSquares, NonSaturating, Wasserstein
 from models.spec.penalties import R1, Auxiliary, GradientPenalty
-from models.spec.presets.common import Fields, on_points, small, synthesis
+from models.spec.presets.common import Fields, is_small, on_points, synthesis
 from models.spec.training import Adam, Budget, Latent, Linear, RmsProp, Turns
 
 
@@ -46,7 +46,7 @@ def cdcgan(data: DataSpec) -> Fields:
         generator_optimizer=Adam(rate=5e-4, beta1=0, beta2=0.99),
         critic_optimizer=Adam(rate=1e-3, beta1=0, beta2=0.99),
         schedule=Linear(flat=0.5),
-        budget=Budget(steps=1200 if small(data) else 6000),
+        budget=Budget(steps=1200 if is_small(data) else 6000),
     )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from models.spec.data import DataSpec, Images, Points
 from models.spec.games import Synthesis
-from models.spec.nets import DcganCritic, DcganGenerator, Mixing, MlpCritic, MlpGenerator
+from models.spec.nets import BatchLayer, DcganCritic, DcganGenerator, MlpCritic, MlpGenerator
 from models.spec.objectives import NonSaturating
 from models.spec.training import Adam, Budget, Constant, Ema, Latent, Linear, Turns
 
@@ -33,15 +33,15 @@ def synthesis(**fields: Any) -> Fields:
     } | fields
 
 
-LAYERS = (128, 128, 128)
-REACH = {"grid25": 4.0}
+POINT_LAYERS = (128, 128, 128)
+POINT_EXTENT = {"grid25": 4.0}
 """how far from the middle a dataset's points lie, where that is not about 1"""
 
 
-def points_critic(data: DataSpec, minibatch: Mixing = "none") -> MlpCritic:
+def points_critic(data: DataSpec, minibatch: BatchLayer = "none") -> MlpCritic:
     """A critic that sees points which reach to about 4, however large the dataset's own unit is."""
-    scale = 4 / REACH.get(data.dataset, 1.0)
-    return MlpCritic(hidden=LAYERS, activation="relu", input_scale=scale, minibatch=minibatch)
+    scale = 4 / POINT_EXTENT.get(data.dataset, 1.0)
+    return MlpCritic(hidden=POINT_LAYERS, activation="relu", input_scale=scale, minibatch=minibatch)
 
 
 def on_points(data: DataSpec, fields: Fields, **own: Any) -> Fields:
@@ -49,9 +49,9 @@ def on_points(data: DataSpec, fields: Fields, **own: Any) -> Fields:
     if not isinstance(data, Points):
         return fields
     adam = Adam(rate=1e-3, beta1=0, beta2=0.99)
-    small: Fields = {
+    is_small: Fields = {
         "latent": Latent(size=2, scale=4),
-        "generator": MlpGenerator(hidden=LAYERS, activation="relu"),
+        "generator": MlpGenerator(hidden=POINT_LAYERS, activation="relu"),
         "critic": points_critic(data),
         "generator_optimizer": adam,
         "critic_optimizer": adam,
@@ -59,9 +59,9 @@ def on_points(data: DataSpec, fields: Fields, **own: Any) -> Fields:
         "batch_size": 256,
         "ema": Ema(decay=0.99),
     }
-    return fields | small | own
+    return fields | is_small | own
 
 
-def small(data: DataSpec) -> bool:
+def is_small(data: DataSpec) -> bool:
     """Pictures of 16 px at most, for which less is enough."""
     return isinstance(data, Images) and data.side <= 16

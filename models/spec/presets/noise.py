@@ -19,7 +19,7 @@ from models.spec.nets import (
 )
 from models.spec.objectives import Began, D2gan, Hinge, Relativistic
 from models.spec.penalties import R1, R2, Auxiliary, GradientPenalty
-from models.spec.presets.common import Fields, on_points, small, synthesis
+from models.spec.presets.common import Fields, is_small, on_points, synthesis
 from models.spec.training import Adam, Budget, Ema, Latent, Linear
 
 
@@ -53,7 +53,7 @@ def began(data: DataSpec) -> Fields:
         # code of 32 those of MNIST were black after 500 steps.
         generator=DcganGenerator(width=16, refine=True),
         critic=AutoencoderCritic(width=16, code=16),
-        objective=Began(diversity=0.9, pace=0.05) if small(data) else Began(diversity=1, pace=0.3),
+        objective=Began(diversity=0.9, pace=0.05) if is_small(data) else Began(diversity=1, pace=0.3),
         generator_optimizer=adam,
         critic_optimizer=adam,
         schedule=Linear(flat=0.5),
@@ -182,10 +182,10 @@ def _residual(**fields: object) -> Fields:
 
 def _steps(data: DataSpec, few: int, many: int) -> int:
     """Some two minutes of one core for pictures of 16 px, some five for those of MNIST."""
-    return few if small(data) else many
+    return few if is_small(data) else many
 
 
-CODE = 8
+GUMBEL_CODE_SIZE = 8
 """numbers of the latent that are no Gumbel noise"""
 
 
@@ -193,7 +193,7 @@ def gumbel_gan(data: DataSpec) -> Fields:
     noise = data.length * data.symbols if isinstance(data, Sequences) else 0
     adam = Adam(rate=2e-3, beta1=0, beta2=0.99)
     return synthesis(
-        latent=Latent(size=CODE + noise),
+        latent=Latent(size=GUMBEL_CODE_SIZE + noise),
         generator=SequenceGenerator(hot=1, cold=0.5, hard=True),
         critic=SequenceCritic(),
         objective=Hinge(),

@@ -5,7 +5,7 @@ from typing import Any
 from models.spec.data import DataSpec, Points
 from models.spec.games import Reconstruction
 from models.spec.nets import DcganAutoencoder, MlpAutoencoder
-from models.spec.presets.common import Fields, small, synthesis
+from models.spec.presets.common import Fields, is_small, synthesis
 from models.spec.training import Adam, Budget, Ema, Latent, Linear
 
 
@@ -20,13 +20,13 @@ def beta_vae(data: DataSpec) -> Fields:
 
 def autoencoder(data: DataSpec) -> Fields:
     if isinstance(data, Points):
-        return _alone(latent=Latent(size=1), generator=MlpAutoencoder(hidden=(128, 128)))
-    return _alone(
+        return _without_critic(latent=Latent(size=1), generator=MlpAutoencoder(hidden=(128, 128)))
+    return _without_critic(
         latent=Latent(size=32),
         generator=DcganAutoencoder(width=32),
         schedule=Linear(flat=0.5),
         batch_size=64,
-        budget=Budget(steps=1500 if small(data) else 4000),
+        budget=Budget(steps=1500 if is_small(data) else 4000),
     )
 
 
@@ -35,8 +35,8 @@ def linear_autoencoder(data: DataSpec) -> Fields:
 
     Of more pixels each must move less: at .04 directions of MNIST were missed altogether.
     """
-    few = isinstance(data, Points) or small(data)
-    return _alone(
+    few = isinstance(data, Points) or is_small(data)
+    return _without_critic(
         latent=Latent(size=1 if isinstance(data, Points) else 10),
         generator=MlpAutoencoder(hidden=()),
         generator_optimizer=Adam(rate=0.04 if few else 0.006, beta1=0.9),
@@ -51,16 +51,16 @@ def _variational(data: DataSpec, divergence: float) -> Fields:
     if isinstance(data, Points):
         # Squared errors count as those of a normal noise of deviation .05, whose likelihood weighs 1 / (2 x .05^2).
         game = Reconstruction(loss="squared", divergence=divergence * 2 * 0.05**2)
-        return _alone(game=game, latent=Latent(size=2), generator=MlpAutoencoder(hidden=(128, 128)))
-    return _alone(
+        return _without_critic(game=game, latent=Latent(size=2), generator=MlpAutoencoder(hidden=(128, 128)))
+    return _without_critic(
         game=Reconstruction(loss="cross_entropy", divergence=divergence),
         latent=Latent(size=20),
         generator=MlpAutoencoder(hidden=(400,)),
-        budget=Budget(steps=2000 if small(data) else 4690),
+        budget=Budget(steps=2000 if is_small(data) else 4690),
     )
 
 
-def _alone(**fields: Any) -> Fields:
+def _without_critic(**fields: Any) -> Fields:
     """A generator and nobody beside it."""
     return synthesis(
         **{

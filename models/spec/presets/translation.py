@@ -9,7 +9,7 @@ from models.spec.penalties import R1
 from models.spec.presets.common import Fields, synthesis
 from models.spec.training import Adam, Budget, Ema, Latent, Linear, Turns
 
-DEEPEST = 8
+MAX_HALVINGS = 8
 """halvings of pix2pix's generator"""
 
 
@@ -68,7 +68,7 @@ def pix2pix(data: DataSpec) -> Fields:
     published = synthesis(
         game=PairedGame(task="edges" if isinstance(data, Images) else "given"),
         latent=Latent(size=1),
-        generator=UnetGenerator(depth=_halvings(side, DEEPEST, least=1), dropout=0.5),
+        generator=UnetGenerator(depth=_halvings(side, MAX_HALVINGS, least=1), dropout=0.5),
         critic=PatchCritic(),
         schedule=Linear(flat=0.5),
         batch_size=1,
@@ -79,7 +79,7 @@ def pix2pix(data: DataSpec) -> Fields:
     game: PairedGame = published["game"]
     return published | _small(data, steps=3000) | {
         "game": game.model_copy(update={"pixel": 30.0}),
-        "generator": UnetGenerator(width=32, depth=_halvings(side, DEEPEST), norm="none"),
+        "generator": UnetGenerator(width=32, depth=_halvings(side, MAX_HALVINGS), norm="none"),
         "batch_size": 16 if side <= 32 else 8 if side < 128 else 2,
     }  # fmt: skip
 

@@ -147,7 +147,7 @@ def test_a_training_is_extended_once_however_often_it_is_asked(client: TestClien
     assert "only a training that has succeeded can be extended" in again.json()["detail"]
 
 
-@pytest.mark.parametrize("steps", [0, -5, MOST_STEPS, MOST_STEPS + 1, "5", 1.5, None])
+@pytest.mark.parametrize("steps", [0, -5, MAX_STEPS, MAX_STEPS + 1, "5", 1.5, None])
 def test_steps_are_a_whole_number_within_the_most(client: TestClient, steps: Any) -> None:
     refused = extend(client, trained().id, steps)
     assert refused.status_code == 422, refused.text

@@ -54,7 +54,7 @@ def lift(recipe: Json) -> Json:
 
 @pytest.fixture(autouse=True)
 def _version_0(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(upgrade.LIFTS, 0, lift)
+    monkeypatch.setitem(upgrade.UPGRADES, 0, lift)
 
 
 def age_rows() -> None:

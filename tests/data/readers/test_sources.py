@@ -18,7 +18,7 @@ from data.readers.builtin import Data, DatasetMissing, load
 from data.readers.drawn import balanced_strings
 from data.toy import MIXTURES, balanced
 from models.spec.data import Images, Paired, Points, Sequences
-from models.spec.datasets import CIFAR, DATASETS
+from models.spec.datasets import CIFAR_CLASSES, DATASETS
 from models.spec.resolve import resolve
 from tests.data.readers.test_builtin import write_small_mnist
 
@@ -171,7 +171,7 @@ def test_class_folders_of_cifar10_are_read(tmp_path: Path) -> None:
         Image.fromarray(colour[place]).save(folder / file)
     (folder / "notes.txt").write_text("no picture")
     train, labels = images_of(CIFAR10, tmp_path)
-    assert labels == [0, 0, CIFAR.index("truck")]
+    assert labels == [0, 0, CIFAR_CLASSES.index("truck")]
     assert (train.permute(0, 2, 3, 1).numpy() == colour[[2, 1, 0]]).all()
     grey, _ = images_of(Images(dataset="cifar10", side=16, channels=1, classes=10), tmp_path)
     by_hand = Image.fromarray(colour[2]).convert("L").resize((16, 16), Image.Resampling.BICUBIC)
@@ -209,7 +209,7 @@ def test_real_photographs_in_class_folders(tmp_path: Path) -> None:
     (tmp_path / "cifar10").symlink_to(FILES / "cifar10-subset")
     photographs, labels = images_of(CIFAR10, tmp_path, "test")
     assert Counter(labels) == dict.fromkeys(range(10), 60)
-    red, _, blue = photographs[torch.tensor(labels) == CIFAR.index("ship")].float().mean((0, 2, 3)).tolist()
+    red, _, blue = photographs[torch.tensor(labels) == CIFAR_CLASSES.index("ship")].float().mean((0, 2, 3)).tolist()
     assert blue > red + 5, "ships lie before sea and sky"
 
 

@@ -16,7 +16,7 @@ from models.rng import Rng, Stream
 from models.spec import games as spec
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from models.spec.weight_compat import misfits
+from models.spec.weight_compat import incompatibilities
 
 SMALL: dict[str, dict[str, Any]] = {
     "pix2pix": {"generator": {"width": 4, "depth": 2}, "critic": {"width": 4, "layers": 1}},
@@ -159,7 +159,7 @@ def test_the_feature_network_is_the_games_own_and_is_frozen() -> None:
     ],
 )
 def test_what_changes_the_weights_is_named(learned: Recipe, wanted: Recipe, part: str) -> None:
-    assert any(sentence.startswith(f"{part} is ") for sentence in misfits(learned, wanted))
+    assert any(sentence.startswith(f"{part} is ") for sentence in incompatibilities(learned, wanted))
     shapes = [
         [
             weight.shape
@@ -173,4 +173,4 @@ def test_what_changes_the_weights_is_named(learned: Recipe, wanted: Recipe, part
 
 
 def test_masks_of_another_kind_fit() -> None:
-    assert misfits(recipe("inpaint"), recipe("inpaint", game={"mask": "left"})) == []
+    assert incompatibilities(recipe("inpaint"), recipe("inpaint", game={"mask": "left"})) == []

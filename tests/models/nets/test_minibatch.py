@@ -10,7 +10,7 @@ from models.nets.mlp import MlpCritic
 from models.nets.progressive import ProgressiveCritic
 from models.nets.residual import ResidualCritic
 from models.spec import nets
-from models.spec.nets import Mixing
+from models.spec.nets import BatchLayer
 
 
 def test_discrimination_is_the_mean_nearness_to_the_others() -> None:
@@ -36,7 +36,7 @@ def test_deviation_is_that_of_the_batch() -> None:
 
 @pytest.mark.parametrize("mixing", ["none", "discrimination", "deviation"])
 @pytest.mark.parametrize("kind", ["mlp", "dcgan", "residual", "progressive"])
-def test_a_critic_scores_the_same_picture_by_its_company(kind: str, mixing: Mixing) -> None:
+def test_a_critic_scores_the_same_picture_by_its_company(kind: str, mixing: BatchLayer) -> None:
     torch.manual_seed(1)
     critics: dict[str, nn.Module] = {
         "mlp": MlpCritic(nets.MlpCritic(minibatch=mixing), (1, 8, 8)),

@@ -52,7 +52,7 @@ def test_the_lectures_mlp_has_the_published_parameters() -> None:
 @pytest.mark.parametrize("family", ["dcgan", "cdcgan", "wgan_gp"])
 def test_dcgan_players_fit_every_side(family: str, side: int) -> None:
     whole = recipe(family, overrides={"data": {"side": side, "channels": 3}})
-    label = torch.zeros(2, dtype=torch.long) if whole.labelled else None
+    label = torch.zeros(2, dtype=torch.long) if whole.class_conditional else None
     pictures = build_generator(whole)(torch.randn(2, whole.latent.size), label)
     assert pictures.shape == (2, 3, side, side)
     assert pictures.abs().max() <= 1

@@ -140,13 +140,13 @@ def test_a_recipe_tells_how_far_its_network_reaches(name: str) -> None:
     with noted(network) as seen:
         network(x)
     reached = 0
-    for place in range(96, 96 + recipe.multiple):
+    for place in range(96, 96 + recipe.side_multiple):
         spoilt = x.clone()
         spoilt[..., 5, place] = torch.nan
         with frozen(seen):
-            columns = network(spoilt).isnan().any(dim=2).any(dim=1)[0].nonzero()[:, 0] // recipe.enlarges
+            columns = network(spoilt).isnan().any(dim=2).any(dim=1)[0].nonzero()[:, 0] // recipe.upscaling
         reached = max(reached, int((columns - place).abs().max()))
-    assert recipe.reach - 5 <= reached <= recipe.reach
+    assert recipe.receptive_radius - 5 <= reached <= recipe.receptive_radius
 
 
 @pytest.mark.parametrize("name", ["unet 3", "resnet"])

@@ -18,7 +18,7 @@ from models.nets.autoencoder import Autoencoder
 from models.nets.layers.common import set_progress
 from models.spec.estimates.critic_sizes import critic_size
 from models.spec.estimates.generator_sizes import generator_size
-from models.spec.estimates.resources import Parameters, estimate, parameters
+from models.spec.estimates.resources import ParameterCounts, count_parameters, estimate
 from models.spec.families import FAMILIES
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
@@ -90,13 +90,13 @@ def test_weights_are_those_of_the_networks(family: str, dataset: str, overrides:
     pair = 2 if recipe.game.kind == "unpaired" else 1
     sizes = generator_size(recipe), critic_size(recipe)
     assert [(pair * size.weights, pair * size.buffers) for size in sizes] == list(built)
-    assert parameters(recipe).total == counted(recipe), "with the network that compares contents"
+    assert count_parameters(recipe).total == counted(recipe), "with the network that compares contents"
 
 
 def test_ninety_six_billion_weights_are_counted_at_once() -> None:
     wide = {"data": {"side": 512}, "latent": {"size": 4096}, "generator": {"width": 1024}, "critic": {"width": 1024}}
     found = estimate(recipe_of("dcgan", "digits", wide))
-    assert found.parameters == Parameters(generator=50_097_043_456, critic=45_803_122_688, features=0)
+    assert found.parameters == ParameterCounts(generator=50_097_043_456, critic=45_803_122_688, features=0)
     assert found.memory_bytes > 4 * 4 * found.parameters.total
 
 
@@ -144,20 +144,20 @@ def test_what_is_kept_for_the_backward_pass_is_what_autograd_keeps(
     generator = alone(build_generator(recipe), "a2b")
     label = torch.arange(N) % recipe.classes if recipe.classes else None
     size, keeps = generator_size(recipe), saved(generator, lambda: made(generator, recipe, label))
-    says = N * size.kept + size.anew
+    says = N * size.saved + size.recomputed
     assert keeps / SAVED <= says <= max(2 * keeps, FEW * N)
     if recipe.critic is None:
         return
     critic, size = alone(build_critic(recipe), "a"), critic_size(recipe)
-    judged = torch.randn(N, *recipe.judged_shape)
+    judged = torch.randn(N, *recipe.critic_input_shape)
     keeps = saved(critic, lambda: critic(judged, label))
-    assert keeps / SAVED <= N * size.kept + N * N * size.pairs + size.anew <= max(2 * keeps, FEW * N)
+    assert keeps / SAVED <= N * size.saved + N * N * size.saved_per_pair + size.recomputed <= max(2 * keeps, FEW * N)
 
 
 def made(generator: nn.Module, recipe: Recipe, label: Tensor | None) -> object:
     if recipe.translates:
-        side = recipe.shape[1] // recipe.enlarges
-        return generator(torch.randn(N, recipe.given_channels, side, side))
+        side = recipe.shape[1] // recipe.upscaling
+        return generator(torch.randn(N, recipe.input_channels, side, side))
     if isinstance(generator, Autoencoder):
         return generator(torch.randn(N, recipe.latent.size)), generator.encode(torch.randn(N, *recipe.shape))
     return generator(torch.randn(N, recipe.latent.size), label)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from models.spec.datasets import DATASETS, PREPARED, DatasetInfo
+from models.spec.datasets import DATASETS, MAX_PREPARED_BYTES, DatasetInfo
 from models.spec.families import FAMILIES
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
@@ -40,8 +40,8 @@ def test_many_photographs_are_prepared_smaller_before_a_disk_is_full() -> None:
     many = replace(STREETS, size=10_000)
     data: Any = recipe_on(many).data
     assert data.load == 267
-    assert many.size * 3 * data.load**2 <= PREPARED < many.size * 3 * (data.load + 1) ** 2
-    assert recipe_on(replace(STREETS, size=100_000)).data.prepared == 64  # type: ignore[union-attr]
+    assert many.size * 3 * data.load**2 <= MAX_PREPARED_BYTES < many.size * 3 * (data.load + 1) ** 2
+    assert recipe_on(replace(STREETS, size=100_000)).data.prepared_side == 64  # type: ignore[union-attr]
     data = recipe_on(replace(PAIRS, size=5_000), "pix2pix").data
     assert data.load == 267
 

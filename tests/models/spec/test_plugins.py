@@ -13,11 +13,11 @@ from models import checkpoint
 from models.build import build
 from models.duel import Scores, Verdict
 from models.spec import plugins
-from models.spec.families import FAMILIES, OWN
+from models.spec.families import BUILT_IN, FAMILIES
 from models.spec.plugins import PluginFailed, PluginMissing
 from models.spec.recipe import Recipe
 from models.spec.resolve import RecipeRefused, resolve
-from models.spec.upgrade import read
+from models.spec.upgrade import read_recipe
 from tests.support.plugins import write_pearson
 from worker.training.trainer import Trainer
 
@@ -48,7 +48,7 @@ def test_a_recipe_names_the_plugin_and_holds_its_settings_whole(file: Path) -> N
 
 
 def test_a_family_of_a_plugin_is_named_too(file: Path) -> None:
-    assert set(FAMILIES) - set(OWN) == {"pearson_gan"}
+    assert set(FAMILIES) - set(BUILT_IN) == {"pearson_gan"}
     name, made = resolve("pearson_gan")
     assert (name, [used.name for used in made.plugins]) == ("pearson_gan", ["pearson"])
     assert resolve(made.model_dump(mode="json"))[1] == made, "sent whole it is the same"
@@ -82,17 +82,17 @@ def test_what_it_does_not_bring_is_pointed_at(file: Path, objective: Any, pointe
 
 def test_a_stored_recipe_is_read_without_its_plugin_and_refused_where_it_would_train(file: Path) -> None:
     stored = recipe().model_dump(mode="json")
-    plugins.require(read(stored))
+    plugins.require_loaded(read_recipe(stored))
     plugins.load([])
-    kept = read(stored)
+    kept = read_recipe(stored)
     with pytest.raises(PluginMissing, match=r"plugin 'pearson' \(sha256:\w+\), which is not loaded"):
-        plugins.require(kept)
+        plugins.require_loaded(kept)
     with pytest.raises(RecipeRefused, match="'pearson'"):
         resolve(stored)
     write_pearson(file.parent, "changed")
     plugins.load([str(file)])
     with pytest.raises(PluginMissing, match="now it is sha256:"):
-        plugins.require(kept)
+        plugins.require_loaded(kept)
 
 
 def test_files_that_were_changed_after_they_were_loaded_make_no_job(file: Path) -> None:
@@ -100,7 +100,7 @@ def test_files_that_were_changed_after_they_were_loaded_make_no_job(file: Path) 
     made = recipe()
     file.write_text(file.read_text() + "# a comment\n")
     with pytest.raises(PluginMissing, match="start the service again"):
-        plugins.require(made)
+        plugins.require_loaded(made)
     with pytest.raises(RecipeRefused, match="start the service again"):
         recipe()
     plugins.load([str(file)])

@@ -43,8 +43,8 @@ BROKEN: list[tuple[str, str, Json, str, str]] = [
     ),
     ("game_fits_data", "day2night", {}, "/game", "cannot be played on 'day2night'"),
     ("game_fits_data", "dyck", RECONSTRUCTION, "/game", "it takes images or points"),
-    ("critic_where_one_judges", "digits", {"critic": None}, "/critic", "must not be null"),
-    ("critic_where_one_judges", "digits", {"objective": None}, "/objective", "must not be null"),
+    ("critic_unless_reconstruction", "digits", {"critic": None}, "/critic", "must not be null"),
+    ("critic_unless_reconstruction", "digits", {"objective": None}, "/objective", "must not be null"),
     (
         "critic_where_one_judges",
         "digits",
@@ -52,7 +52,7 @@ BROKEN: list[tuple[str, str, Json, str, str]] = [
         "/critic",
         "set critic to null",
     ),
-    ("critic_where_one_judges", "digits", RECONSTRUCTION | {"critic_clip": 0.1}, "/critic_clip", "Nobody judges"),
+    ("critic_unless_reconstruction", "digits", RECONSTRUCTION | {"critic_clip": 0.1}, "/critic_clip", "Nobody judges"),
     (
         "critic_where_one_judges",
         "digits",
@@ -60,7 +60,7 @@ BROKEN: list[tuple[str, str, Json, str, str]] = [
         "/penalties",
         "score duels",
     ),
-    ("critic_where_one_judges", "digits", RECONSTRUCTION | {"turns": {"unrolled": 1}}, "/turns", "one player"),
+    ("critic_unless_reconstruction", "digits", RECONSTRUCTION | {"turns": {"unrolled": 1}}, "/turns", "one player"),
     (
         "cross_entropy_of_probabilities",
         "digits",
@@ -112,8 +112,14 @@ BROKEN: list[tuple[str, str, Json, str, str]] = [
         "/critic/conditioning",
         "add the penalty auxiliary",
     ),
-    ("classes_where_told", "digits", {"penalties": [{"kind": "auxiliary"}]}, "/penalties", "names classes"),
-    ("classes_where_told", "digits", {"generator": {"kind": "stacked"}}, "/game/conditional", "is told a class"),
+    ("classes_only_if_conditional", "digits", {"penalties": [{"kind": "auxiliary"}]}, "/penalties", "names classes"),
+    (
+        "classes_only_if_conditional",
+        "digits",
+        {"generator": {"kind": "stacked"}},
+        "/game/conditional",
+        "is told a class",
+    ),
     (
         "classes_where_told",
         "digits",
@@ -121,8 +127,14 @@ BROKEN: list[tuple[str, str, Json, str, str]] = [
         "/game/conditional",
         "is told a class",
     ),
-    ("began_rebuilds", "digits", {"objective": {"kind": "began"}}, "/critic", "kind autoencoder"),
-    ("began_rebuilds", "digits", {"critic": {"kind": "autoencoder"}}, "/objective", "set the objective to began"),
+    ("began_with_autoencoder_critic", "digits", {"objective": {"kind": "began"}}, "/critic", "kind autoencoder"),
+    (
+        "began_with_autoencoder_critic",
+        "digits",
+        {"critic": {"kind": "autoencoder"}},
+        "/objective",
+        "set the objective to began",
+    ),
     ("wasserstein_is_lipschitz", "digits", {"objective": {"kind": "wasserstein"}}, "/objective", "critic_clip"),
     (
         "wasserstein_is_lipschitz",
@@ -131,7 +143,13 @@ BROKEN: list[tuple[str, str, Json, str, str]] = [
         "/objective",
         "add a gradient_penalty",
     ),
-    ("slopes_without_batch_norm", "digits", {"penalties": [{"kind": "r2"}]}, "/critic/norm", "mixes the batch"),
+    (
+        "gradient_penalty_without_batch_norm",
+        "digits",
+        {"penalties": [{"kind": "r2"}]},
+        "/critic/norm",
+        "mixes the batch",
+    ),
     (
         "penalties_fit_game",
         "digits",
@@ -206,7 +224,7 @@ BROKEN: list[tuple[str, str, Json, str, str]] = [
         "/penalties",
         "single examples",
     ),
-    ("altered_as_possible", "dyck", STRINGS | {"game": {"augment": {}}}, "/game/augment", "things of pictures"),
+    ("augment_only_images", "dyck", STRINGS | {"game": {"augment": {}}}, "/game/augment", "things of pictures"),
     (
         "looks_ahead_one_way",
         "digits",
@@ -221,7 +239,7 @@ BROKEN: list[tuple[str, str, Json, str, str]] = [
         "/turns/order",
         "critic_first",
     ),
-    ("looks_ahead_one_way", "digits", {"turns": {"unrolled": 1}}, "/critic/norm", "leave no trace"),
+    ("one_kind_of_lookahead", "digits", {"turns": {"unrolled": 1}}, "/critic/norm", "leave no trace"),
     (
         "looks_ahead_one_way",
         "digits",
@@ -314,7 +332,7 @@ BROKEN: list[tuple[str, str, Json, str, str]] = [
         "/watch/metric",
         "frechet, coverage or agreement",
     ),
-    ("watched_by_what_there_is", "digits", {"watch": {"metric": "agreement"}}, "/watch/metric", "a conditional game"),
+    ("watch_metric_fits_game", "digits", {"watch": {"metric": "agreement"}}, "/watch/metric", "a conditional game"),
     ("evaluated_at_checkpoints", "digits", {"checkpoint_every": 50, "watch": {"every": 75}}, "/watch/every", "50"),
 ]
 

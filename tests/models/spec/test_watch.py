@@ -6,7 +6,7 @@ import pytest
 
 from models.spec.families import FAMILIES
 from models.spec.recipe import Recipe
-from models.spec.resolve import RecipeRefused, resolve, settled
+from models.spec.resolve import RecipeRefused, resolve, with_steps
 from models.spec.watch import FIGURES, METRICS, Watch
 
 
@@ -58,7 +58,7 @@ def test_a_watch_follows_minutes_once_they_are_steps(
 ) -> None:
     """A cadence of one's own becomes a multiple of checkpoint_every."""
     recipe = resolve("cdcgan", budget={"minutes": 1}, overrides={"watch": watch} if watch else None)[1]
-    whole = settled(recipe, steps)
+    whole = with_steps(recipe, steps)
     assert Recipe.model_validate(whole.model_dump()) == whole
     for name, value in expected.items():
         assert getattr(whole.watch, name) == value

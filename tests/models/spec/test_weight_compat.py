@@ -9,7 +9,7 @@ from models.build import build_critic, build_generator
 from models.spec.families import FAMILIES
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from models.spec.weight_compat import misfits
+from models.spec.weight_compat import incompatibilities
 
 SMALL: dict[str, Any] = {"generator": {"width": 4}, "critic": {"width": 4}}
 
@@ -31,7 +31,7 @@ def loads(learned: Recipe, wanted: Recipe) -> bool:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_fits_itself_under_another_seed_objective_and_budget(family: str) -> None:
     learned, wanted = (resolve(family, seed=seed, budget={"steps": seed})[1] for seed in (1, 2))
-    assert misfits(learned, wanted) == []
+    assert incompatibilities(learned, wanted) == []
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_family_fits_itself_under_another_seed_objective_and_budget(family: st
     ],
 )
 def test_what_differs_is_named_and_torch_agrees(learned: Recipe, wanted: Recipe, part: str) -> None:
-    assert any(sentence.startswith(f"{part} is ") for sentence in misfits(learned, wanted))
+    assert any(sentence.startswith(f"{part} is ") for sentence in incompatibilities(learned, wanted))
     assert not loads(learned, wanted)
 
 
@@ -64,13 +64,13 @@ def test_what_differs_is_named_and_torch_agrees(learned: Recipe, wanted: Recipe,
     ],
 )
 def test_what_changes_no_weight_may_differ(learned: Recipe, wanted: Recipe) -> None:
-    assert misfits(learned, wanted) == []
+    assert incompatibilities(learned, wanted) == []
     with torch.device("meta"):
         assert loads(learned, wanted)
 
 
 def test_a_translator_fits_no_generator() -> None:
-    assert misfits(recipe("cyclegan", "day2night"), recipe()) == [
+    assert incompatibilities(recipe("cyclegan", "day2night"), recipe()) == [
         "critic.kind is patch in the checkpoint and dcgan here.",
         "game.kind is unpaired in the checkpoint and synthesis here.",
         "generator.kind is resnet in the checkpoint and dcgan here.",

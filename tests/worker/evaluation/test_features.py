@@ -141,7 +141,7 @@ def test_minutes_hold_the_preparation_too(tmp_path: Path) -> None:
     minutes = small().model_copy(update={"budget": small().budget.model_copy(update={"minutes": 1.0})})
     assert throughput.steps_within(minutes, throughput.Pace(1, 0, 0, prepare=20)) == 40
     beats: list[int] = []
-    short = settled(small(), 1).model_copy(update={"budget": minutes.budget.model_copy(update={"minutes": 0.001})})
+    short = with_steps(small(), 1).model_copy(update={"budget": minutes.budget.model_copy(update={"minutes": 0.001})})
     measured = throughput.measure(
         short, load(short.data, None), measure("cpu", short, 1), lambda: beats.append(0), folder=tmp_path
     )

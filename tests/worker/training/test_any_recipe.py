@@ -102,7 +102,7 @@ def test_a_recipe_at_random_is_refused_or_exact_and_served(number: int, tmp_path
     last = checkpoint.save(whole.state_dict(), tmp_path, attempt=2)
     export_checkpoint(recipe, last.path, tmp_path / "export.safetensors")
     served = load_export(tmp_path / "export.safetensors")
-    if recipe.draws:
+    if recipe.generates:
         z = draw_latent(recipe.latent, Rng(0).stream("picture"), 2)
-        labels = torch.zeros(2, dtype=torch.int64) if recipe.labelled else None
+        labels = torch.zeros(2, dtype=torch.int64) if recipe.class_conditional else None
         assert served.networks["generator"](z, labels).isfinite().all()

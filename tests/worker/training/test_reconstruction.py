@@ -114,5 +114,5 @@ def test_what_is_not_bounded_is_no_probability() -> None:
 
 
 def test_only_what_has_a_prior_can_draw() -> None:
-    draws = {name: resolve(name)[1].draws for name in ("vae", "beta_vae", "autoencoder", "linear_autoencoder")}
+    draws = {name: resolve(name)[1].generates for name in ("vae", "beta_vae", "autoencoder", "linear_autoencoder")}
     assert draws == {"vae": True, "beta_vae": True, "autoencoder": False, "linear_autoencoder": False}

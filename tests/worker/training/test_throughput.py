@@ -12,7 +12,7 @@ from models import checkpoint
 from models.checkpoint import SavedCheckpoint
 from models.export import export_checkpoint
 from models.spec.recipe import Recipe
-from models.spec.resolve import resolve, settled
+from models.spec.resolve import resolve, with_steps
 from worker.training.listener import Quiet
 from worker.training.loop import train
 from worker.training.numerics import apply, measure
@@ -52,7 +52,7 @@ def test_steps_reports_and_checkpoints_fit_into_the_minutes(
 
 
 def test_cadences_that_were_left_to_us_follow_the_steps_and_others_stay() -> None:
-    recipe = settled(timed(1, report_every=7), 1000)
+    recipe = with_steps(timed(1, report_every=7), 1000)
     assert (recipe.budget.steps, recipe.budget.minutes) == (1000, None)
     assert (recipe.checkpoint_every, recipe.report_every) == (50, 7)
     assert recipe == resolve("gan", dataset="ring8", seed=3, budget={"steps": 1000}, overrides={"report_every": 7})[1]
@@ -69,7 +69,7 @@ def test_what_was_measured_leaves_no_trace_in_the_weights(tmp_path: Path) -> Non
     assert min(pace.step, pace.report, pace.save) > 0
     assert len(beats) >= 3
     assert list(tmp_path.iterdir()) == [trial]
-    whole = settled(recipe, 12)
+    whole = with_steps(recipe, 12)
     exports = []
     for name in ("measured", "given"):
         newest = Newest()
