@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Spec(BaseModel):
-    """A frozen pydantic value. Unknown fields, NaN and infinities are refused."""
+    """Base class: a frozen pydantic value that refuses unknown fields, NaN and infinities."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
@@ -18,15 +18,15 @@ class FromPlugin(Spec):
     kind: Literal["plugin"] = "plugin"
     name: str = Field(max_length=100)
     settings: dict[str, Any] = Field({})
-    """what the plugin wants to know"""
+    """the part's settings, as the plugin defines them"""
 
     def __hash__(self) -> int:
         return hash((self.name, json.dumps(self.settings, sort_keys=True)))
 
 
 class PluginUsed(Spec):
-    """A plugin that a recipe takes parts from, as it was when the recipe was made."""
+    """A plugin whose parts a recipe uses, in the version at the recipe's creation."""
 
     name: str = Field(max_length=100)
     version: str = Field(max_length=200)
-    """of its distribution; or sha256: and the beginning of its files' sum"""
+    """name and version of its distribution; or sha256: and the first digits of its files' checksum"""

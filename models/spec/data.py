@@ -1,4 +1,4 @@
-"""The shape of what is learned: pictures, points, strings, or two piles of pictures, paired or not."""
+"""The shape of the training data: pictures, points, strings, or pictures of two domains, paired or not."""
 
 from typing import Annotated, Literal
 
@@ -21,12 +21,12 @@ class Images(Spec):
 
     @property
     def prepared_side(self) -> int:
-        """Pixels of a side at which pictures are prepared."""
+        """Side in pixels at which pictures are prepared."""
         return self.side
 
 
 class Points(Spec):
-    """Points on a line or in the plane, for figures in which every mode can be seen."""
+    """Points on a line or in the plane."""
 
     kind: Literal["points"] = "points"
     dataset: str
@@ -43,35 +43,35 @@ class Sequences(Spec):
 
 
 class TwoDomains(Spec):
-    """Two piles of square pictures, `a` and `b`, of which the networks see crops.
+    """Square pictures of two domains, `a` and `b`, or random crops of them.
 
-    Where `load` and `flip` are at their defaults they stay out of the JSON: what has been written stays as it was.
+    `load` and `flip` are left out of the JSON at their defaults, so that older recipes keep their bytes.
     """
 
     kind: Literal["unpaired", "paired"]
     dataset: str
     side: Side
-    """pixels of a side that the networks see: of a random crop where `load` is larger"""
+    """side in pixels of the networks' pictures: of a random crop if `load` is larger"""
     channels: Channels
     load: Side | None = Field(default=None, exclude_if=lambda load: load is None)
-    """pixels of a side at which pictures are prepared, at least `side`; null: `side`, and nothing is cropped"""
+    """side in pixels at which pictures are prepared, at least `side`; null: `side`, without crops"""
     flip: bool = Field(default=False, exclude_if=lambda flip: not flip)
-    """mirror every second picture, by chance"""
+    """mirror each picture with probability 1/2"""
 
     @property
     def prepared_side(self) -> int:
-        """Pixels of a side at which pictures are prepared."""
+        """Side in pixels at which pictures are prepared."""
         return self.load or self.side
 
 
 class Unpaired(TwoDomains):
-    """Two piles of pictures without known counterparts."""
+    """Pictures of two domains without known counterparts."""
 
     kind: Literal["unpaired"] = "unpaired"
 
 
 class Paired(TwoDomains):
-    """Two piles of pictures, picture i of `a` being the counterpart of picture i of `b`."""
+    """Pictures of two domains; picture i of `a` is the counterpart of picture i of `b`."""
 
     kind: Literal["paired"] = "paired"
 

@@ -1,4 +1,4 @@
-"""Datasets as facts that need no file and no torch, and the built-in ones."""
+"""Descriptions of datasets, and the table of built-in ones."""
 
 import math
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ FASHION_CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
 PHOTOGRAPH_EDGE, CROP_SIDE, MAX_LOAD_SIDE = 160, 128, 512
-"""pixels: the shorter edge from which on pictures are learned from in crops, these, and the largest prepared side"""
+"""pixels: the shortest edge of pictures that are cropped by default, the crop's side, the largest prepared side"""
 MAX_PREPARED_BYTES = 2 << 30
-"""bytes of prepared pictures that a family asks for by itself, at most"""
+"""most bytes of prepared pictures by default"""
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 STACKED_CLASSES = tuple(f"{number:03d}" for number in range(1000))
 
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """One dataset: its shape, its classes (empty = unlabelled), its number of examples; `uploaded` by a person."""
+    """One dataset: shape, classes (empty: unlabelled), number of examples, and whether a person uploaded it."""
 
     name: str
     title: str
@@ -34,15 +34,15 @@ class DatasetInfo:
     source: str
     uploaded: bool = False
     other_kinds: tuple[DataKind, ...] = ()
-    """further kinds that it can be had as"""
+    """further kinds of data that it can provide"""
     dimension: Literal[1, 2] = 2
-    """of points"""
+    """numbers of a point"""
     length: int = 0
-    """of strings"""
+    """symbols of a string"""
     alphabet: str = ""
     """the symbols of strings"""
     shorter_edge: int = 0
-    """of the pictures of an upload, the median in pixels; 0 where it is not known"""
+    """median shorter edge of an upload's pictures, in pixels; 0 if unknown"""
 
     @property
     def classes(self) -> int:
@@ -50,11 +50,11 @@ class DatasetInfo:
 
     @property
     def kinds(self) -> tuple[DataKind, ...]:
-        """All kinds that it can be had as, its own first."""
+        """All kinds of data that it can provide, the preferred one first."""
         return (self.kind, *self.other_kinds)
 
     def spec(self, kind: DataKind | None = None) -> DataSpec:
-        """The dataset at its own size, as the `data` part of a recipe; `kind` is one of its kinds."""
+        """Return the `data` part of a recipe, at the dataset's own size; `kind` is one of its kinds."""
         match kind or self.kind:
             case "images":
                 return Images(dataset=self.name, side=self.side, channels=self.channels, classes=self.classes)
@@ -68,18 +68,18 @@ class DatasetInfo:
                 return Paired(dataset=self.name, side=self.side, channels=self.channels)
 
     def default_spec(self, kind: DataKind | None = None) -> DataSpec:
-        """As `spec`, but two piles of photographs in random crops of CROP pixels, at the scale of the photographs.
+        """Return `spec`, but with random crops of CROP_SIDE pixels for large photographs of two domains.
 
-        Crops of two piles are mirrored by chance too.
+        The crops have the scale of the photographs; unpaired ones are also mirrored at random.
         """
-        own = self.spec(kind)
-        if not isinstance(own, Unpaired | Paired):
-            return own
+        spec = self.spec(kind)
+        if not isinstance(spec, Unpaired | Paired):
+            return spec
         pictures = max(1, self.size * (2 if self.kind == "paired" else 1))
         load = min(MAX_LOAD_SIDE, self.shorter_edge, math.isqrt(MAX_PREPARED_BYTES // (pictures * self.channels)))
         if load < PHOTOGRAPH_EDGE:
-            return own
-        return own.model_copy(update={"side": CROP_SIDE, "load": load, "flip": isinstance(own, Unpaired)})
+            return spec
+        return spec.model_copy(update={"side": CROP_SIDE, "load": load, "flip": isinstance(spec, Unpaired)})
 
 
 _ALL = (

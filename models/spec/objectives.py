@@ -1,4 +1,4 @@
-"""Objectives as values. The formulas stand in models/objectives.py."""
+"""Objectives as values. models/objectives.py computes them."""
 
 from typing import Annotated, Literal
 
@@ -32,24 +32,24 @@ class LeastSquares(Spec):
     smoothing: Smoothing = 0.0
     """one-sided label smoothing: the critic's target for real pictures is 1 - smoothing"""
     scale: float = Field(default=0.5, gt=0, le=10)
-    """the paper has 1/2; CycleGAN's code has 1, which matters beside its cycle weight"""
+    """the paper has 1/2; CycleGAN's code has 1, which matters relative to its cycle weight"""
 
 
 class Wasserstein(Spec):
-    """Arjovsky et al. 2017: difference of mean scores; needs a Lipschitz device."""
+    """Arjovsky et al. 2017: difference of mean scores; the critic must be kept Lipschitz."""
 
     kind: Literal["wasserstein"] = "wasserstein"
 
 
 class Hinge(Spec):
-    """Lim and Ye 2017: the critic stops caring beyond a margin of 1."""
+    """Lim and Ye 2017: the critic's loss is zero beyond a margin of 1."""
 
     kind: Literal["hinge"] = "hinge"
 
 
 class MaximumLikelihood(Spec):
-    """Goodfellow 2014 (arXiv:1412.6515): with an optimal critic its slope is that of the likelihood: the generator
-    minimises -D / (1 - D)."""
+    """Goodfellow 2014 (arXiv:1412.6515): the generator minimises -D / (1 - D). With an optimal critic the gradient is
+    that of the data's likelihood."""
 
     kind: Literal["maximum_likelihood"] = "maximum_likelihood"
 
@@ -67,29 +67,29 @@ class ReverseKl(Spec):
 
 
 class Relativistic(Spec):
-    """Jolicoeur-Martineau 2019: each real example shall look more real than the fake beside it, and the other way."""
+    """Jolicoeur-Martineau 2019: the critic compares each real example with a fake."""
 
     kind: Literal["relativistic"] = "relativistic"
 
 
 class Began(Spec):
-    """Berthelot et al. 2017: the critic's scores are reconstruction errors, and k balances the two sides."""
+    """Berthelot et al. 2017: the critic's scores are reconstruction errors, and k balances real and fake."""
 
     kind: Literal["began"] = "began"
     diversity: float = Field(default=0.5, gt=0, le=1)
-    """gamma: the fakes' error over that of real pictures; smaller is sharper and less varied"""
+    """gamma: target ratio of the fakes' error to that of real pictures; smaller is sharper and less varied"""
     pace: float = Field(default=0.001, gt=0, le=1)
-    """how fast k follows"""
+    """learning rate of k"""
 
 
 class D2gan(Spec):
-    """Nguyen et al. 2017: a second critic rewards fakes; together both divergences, KL and reverse KL, are held."""
+    """Nguyen et al. 2017: a second critic rewards fakes; together they bound the KL and the reverse KL divergence."""
 
     kind: Literal["d2gan"] = "d2gan"
     alpha: float = Field(default=0.2, gt=0, le=1)
-    """weight of the first critic's logarithm, and so of KL"""
+    """weight of the first critic's logarithm: of the KL divergence"""
     beta: float = Field(default=0.1, gt=0, le=1)
-    """weight of the second critic's logarithm, and so of reverse KL"""
+    """weight of the second critic's logarithm: of the reverse KL divergence"""
 
 
 ObjectiveSpec = Annotated[

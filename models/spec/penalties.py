@@ -1,4 +1,4 @@
-"""Penalties as values: further terms that score a duel. The formulas stand in models/penalties.py."""
+"""Penalties as values: further loss terms of a duel. models/penalties.py computes them."""
 
 from typing import Annotated, Literal
 
@@ -11,7 +11,7 @@ Every = Annotated[int, Field(ge=1, le=1000)]
 
 
 class GradientPenalty(Spec):
-    """Gulrajani et al. 2017: the critic's slope between real and fake is held at 1."""
+    """Gulrajani et al. 2017: (|gradient| - 1)^2 of the critic between real and fake."""
 
     kind: Literal["gradient_penalty"] = "gradient_penalty"
     weight: Weight = 10.0
@@ -19,9 +19,9 @@ class GradientPenalty(Spec):
 
 
 class R1(Spec):
-    """Mescheder et al. 2018: half the squared slope of the critic at real pictures.
+    """Mescheder et al. 2018: half the squared gradient of the critic at real pictures.
 
-    With `every` > 1 it is due at every such step only, and weighs that many times more.
+    With `every` > 1 it applies at every such step only, and weighs that many times more.
     """
 
     kind: Literal["r1"] = "r1"
@@ -38,7 +38,7 @@ class R2(Spec):
 
 
 class Auxiliary(Spec):
-    """Odena et al. 2016: the critic also names the class; both players are paid when the name is right."""
+    """Odena et al. 2016: the critic also classifies; both players minimise the classification error."""
 
     kind: Literal["auxiliary"] = "auxiliary"
     critic_weight: float = Field(default=1.0, gt=0, le=100)
@@ -46,21 +46,21 @@ class Auxiliary(Spec):
 
 
 class FeatureMatching(Spec):
-    """Salimans et al. 2016: the generator is to hit the mean of the critic's features of real pictures."""
+    """Salimans et al. 2016: the generator matches the mean of the critic's features of real pictures."""
 
     kind: Literal["feature_matching"] = "feature_matching"
     weight: Weight = 1.0
 
 
 class HistoricalAveraging(Spec):
-    """Salimans et al. 2016: both players are held near the mean of their own past weights."""
+    """Salimans et al. 2016: squared distance of both players' weights from the mean of their past weights."""
 
     kind: Literal["historical_averaging"] = "historical_averaging"
     weight: Weight = 1.0
 
 
 class JacobianClamping(Spec):
-    """Odena et al. 2018: how far a picture moves per step of its latent is held between `least` and `most`."""
+    """Odena et al. 2018: keeps the change of a picture per step of its latent between `least` and `most`."""
 
     kind: Literal["jacobian_clamping"] = "jacobian_clamping"
     weight: Weight = 1.0
@@ -71,9 +71,9 @@ class JacobianClamping(Spec):
 
 
 class ModeRegulariser(Spec):
-    """Che et al. 2017: real pictures, encoded and drawn again, shall be near themselves and look real.
+    """Che et al. 2017: encoded and decoded real pictures must stay similar and look real.
 
-    Needs a generator with an encoder.
+    It needs a generator with an encoder.
     """
 
     kind: Literal["mode_regulariser"] = "mode_regulariser"

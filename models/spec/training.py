@@ -1,4 +1,4 @@
-"""Optimisers, learning-rate schedules, turns, prior, average and budget, as values."""
+"""Optimisers, schedules, turns, latent prior, weight average and budget, as values."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ Rate = Annotated[float, Field(gt=0, le=10)]
 
 
 class Adam(Spec):
-    """Kingma and Ba 2014."""
+    """Adam (Kingma and Ba 2014)."""
 
     kind: Literal["adam"] = "adam"
     rate: Rate = 2e-4
@@ -26,7 +26,7 @@ class RmsProp(Spec):
 
 
 class Sgd(Spec):
-    """Plain descent with momentum."""
+    """Stochastic gradient descent with momentum."""
 
     kind: Literal["sgd"] = "sgd"
     rate: Rate = 0.01
@@ -37,20 +37,20 @@ OptimizerSpec = Annotated[Adam | RmsProp | Sgd, Field(discriminator="kind")]
 
 
 class Constant(Spec):
-    """The learning rate stays."""
+    """A constant learning rate."""
 
     kind: Literal["constant"] = "constant"
 
 
 class Linear(Spec):
-    """The learning rate stays for the share `flat` of the budget, then falls in a line to 0."""
+    """A learning rate that is constant for the share `flat` of the budget, then falls linearly to 0."""
 
     kind: Literal["linear"] = "linear"
     flat: float = Field(default=0.5, ge=0, lt=1)
 
 
 class Cosine(Spec):
-    """The learning rate falls along half a cosine to the share `floor` of itself."""
+    """A learning rate that falls along half a cosine to `floor` times its start."""
 
     kind: Literal["cosine"] = "cosine"
     floor: float = Field(default=0.0, ge=0, le=1)
@@ -60,21 +60,24 @@ ScheduleSpec = Annotated[Constant | Linear | Cosine, Field(discriminator="kind")
 
 
 class Turns(Spec):
-    """Who moves when, within one step. `simultaneous` takes both gradients before either player moves."""
+    """Order and number of the players' updates in one step.
+
+    `simultaneous` computes both gradients before either player is updated.
+    """
 
     order: Literal["critic_first", "generator_first", "simultaneous"] = "critic_first"
     critic_steps: int = Field(default=1, ge=1, le=100)
-    """how often the critic moves for each move of the generator"""
+    """updates of the critic per update of the generator"""
     unrolled: int = Field(default=0, ge=0, le=50)
-    """moves of the critic that the generator looks ahead, and learns through (Metz et al. 2017)"""
+    """future updates of the critic through which the generator's gradient passes (Metz et al. 2017)"""
     unrolled_rate: Rate = 0.005
-    """of the plain gradient moves looked ahead"""
+    """learning rate of the unrolled updates, which are plain gradient steps"""
     prediction: bool = False
-    """the generator faces the critic where its last move, made once more, would take it (Yadav et al. 2018)"""
+    """the generator faces the critic extrapolated by its last update (Yadav et al. 2018)"""
 
 
 class Latent(Spec):
-    """What the generator is fed: independent numbers, normal or uniform in [-1, 1], times `scale`."""
+    """The generator's input: independent numbers, normal or uniform in [-1, 1], times `scale`."""
 
     kind: Literal["normal", "uniform"] = "normal"
     size: int = Field(default=100, ge=1, le=4096)
@@ -82,9 +85,10 @@ class Latent(Spec):
 
 
 class Ema(Spec):
-    """The served weights: an exponential moving average of the generator's.
+    """The exponential moving average of the generator's weights, which is served.
 
-    The decay grows as (1 + step) / (10 + step) up to `decay`, so that short runs do not lag. 0 serves the last weights.
+    The decay grows as (1 + step) / (10 + step) up to `decay`, so that short trainings do not lag. 0 serves the last
+    weights.
     """
 
     decay: float = Field(default=0.999, ge=0, lt=1)
@@ -94,8 +98,8 @@ MAX_STEPS = 100_000_000
 
 
 class Budget(Spec):
-    """How long to train, in steps: one step is one move of the generator."""
+    """Length of the training in steps; one step is one update of the generator."""
 
     steps: int = Field(default=2000, ge=1, le=MAX_STEPS)
     minutes: float | None = Field(default=None, gt=0, le=60 * 24 * 30)
-    """how long to train instead: the first attempt measures its pace and puts the steps that fit in place of this"""
+    """length in minutes instead: the first attempt measures its speed and replaces this by the steps that fit"""

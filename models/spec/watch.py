@@ -1,4 +1,4 @@
-"""Settings of evaluations while training, and the meaning of each figure."""
+"""Settings of evaluations during training, and the meaning of each figure."""
 
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -21,7 +21,7 @@ METRICS: MappingProxyType[tuple[str, str], tuple[Metric, ...]] = MappingProxyTyp
     ("reconstruction", "images"): ("psnr",),
     ("reconstruction", "points"): ("divergence",),
 })  # fmt: skip
-"""by kind of game and of data what the best checkpoint can be told by; the first is the default"""
+"""by kind of game and of data, the metrics that can choose the best checkpoint; the first is the default"""
 
 EXAMPLES_BETWEEN, EXAMPLES_BETWEEN_TRANSLATION, EXAMPLES_BETWEEN_MLP_GENERATOR, EXAMPLES_BETWEEN_MLPS = (
     3_200,
@@ -29,42 +29,42 @@ EXAMPLES_BETWEEN, EXAMPLES_BETWEEN_TRANSLATION, EXAMPLES_BETWEEN_MLP_GENERATOR, 
     12_800,
     64_000,
 )
-"""examples shown between two evaluations at least: many where learning from one costs less than judging it"""
+"""least training examples between two evaluations: more if training is cheap compared with an evaluation"""
 SAMPLES_SHARE, SAMPLES_SHARE_TRANSLATION = 0.05, 0.1
-"""examples made for an evaluation, of those shown since the last one: less than three hundredths of the time"""
+"""generated examples of an evaluation, as a share of training examples since the last: under 3% of the time"""
 MIN_SAMPLES, MAX_SAMPLES = 64, 256
 
 
 class Watch(Spec):
-    """An evaluation every so often: the best checkpoint is kept and served, and trouble is told.
+    """Regular evaluations: the best checkpoint is kept and served, and problems are reported.
 
-    What is found is told in events whatever the policy. `stop` ends the job at trouble that does not pass by itself
-    and publishes its best checkpoint; `roll_back` goes on from there at a lower learning rate.
+    Problems are reported as events under every policy. `stop` also ends the job at a lasting problem and publishes its
+    best checkpoint; `roll_back` continues from there at a lower learning rate.
     """
 
     metric: Metric
-    """the figure that tells which checkpoint is best"""
+    """the figure that decides which checkpoint is best"""
     every: int = Field(ge=1)
-    """steps between evaluations, a multiple of checkpoint_every; the end is always evaluated"""
+    """steps between evaluations, a multiple of checkpoint_every; the last step is always evaluated"""
     samples: int = Field(ge=16, le=10_000)
-    """examples made for each"""
+    """generated examples per evaluation"""
     policy: Literal["warn", "stop", "roll_back"] = "warn"
     roll_backs: int = Field(default=2, ge=1, le=20)
-    """how often at most; then trouble only warns"""
+    """most roll backs; after them problems only warn"""
     slower: float = Field(default=0.5, gt=0, le=1)
-    """what the learning rates are multiplied by at each roll back"""
+    """factor of the learning rates at each roll back"""
     patience: int | None = Field(default=None, ge=1, le=10_000)
-    """evaluations in a row that bring nothing better, after which training ends early; null: never"""
+    """evaluations without improvement after which training ends early; null: never"""
 
 
 @dataclass(frozen=True)
 class FigureInfo:
-    """What a figure's name stands for, and which way is better."""
+    """A figure's title, and which direction is better."""
 
     title: str
     better: Literal["low", "high"]
     source: str = ""
-    """the paper that brought it, as it is cited; none for what every textbook has"""
+    """citation of the paper that introduced it; empty for textbook figures"""
 
 
 _IMPROVED = "Kynkäänniemi et al. 2019, arXiv:1904.06991"
@@ -137,9 +137,9 @@ def default_watch(
     batch_size: int,
     checkpoint_every: int,
 ) -> dict[str, Any] | None:
-    """The watch of a job that does not say how it is to be watched; None for a game that cannot be played on the data.
+    """Return the default fields of a recipe's watch; None for a game that cannot be played on the data.
 
-    The first four are kinds of the recipe's parts; that of no critic is none. A budget shorter than `every` is
+    The first four arguments are kinds of the recipe's parts, "none" without a critic. A budget shorter than `every` is
     evaluated once, at its end.
     """
     metrics, between = METRICS.get((game, data)), _examples_between(game, generator, critic)

@@ -6,41 +6,44 @@ from models.spec.games import Paired
 from models.spec.recipe import Recipe
 
 SHAPELESS_FIELDS = frozenset({"activation", "input_scale", "first", "divergence", "hot", "cold", "hard"})
-"""fields of a network that change what it computes and not which weights it has"""
+"""fields of a network that change its computation but not the names and shapes of its weights"""
 
 
-def incompatibilities(learned: Recipe, wanted: Recipe) -> list[str]:
-    """A sentence for each part in which weights of `learned` do not fit the players of `wanted`; [] where they fit."""
-    theirs, ours = _weight_layout(learned), _weight_layout(wanted)
-    different = [part for part in sorted(theirs.keys() | ours.keys()) if theirs.get(part) != ours.get(part)]
-    kinds = [part for part in different if part.endswith(".kind")]  # where they differ, what they hold tells nothing
+def incompatibilities(source: Recipe, target: Recipe) -> list[str]:
+    """Return a sentence per reason why weights of `source` do not fit the networks of `target`; [] if they fit."""
+    old, new = _weight_layout(source), _weight_layout(target)
+    different = [part for part in sorted(old.keys() | new.keys()) if old.get(part) != new.get(part)]
+    # If kinds differ, differences of their fields mean nothing.
+    kinds = [part for part in different if part.endswith(".kind")]
     return [
-        f"{part} is {_shown(theirs.get(part))} in the checkpoint and {_shown(ours.get(part))} here."
+        f"{part} is {_shown(old.get(part))} in the checkpoint and {_shown(new.get(part))} here."
         for part in kinds or different
     ]
 
 
 def _weight_layout(recipe: Recipe) -> dict[str, Any]:
-    """All that decides names and shapes of the players' weights."""
-    form = {
+    """Return all settings that decide names and shapes of the players' weights."""
+    layout = {
         "game.kind": recipe.game.kind,
         "data.channels": getattr(recipe.data, "channels", None),
         "two critics": recipe.objective is not None and recipe.objective.kind == "d2gan",
     }
     for name, network in (("generator", recipe.generator), ("critic", recipe.critic)):
         if network is None:
-            form[f"{name}.kind"] = None
+            layout[f"{name}.kind"] = None
             continue
         fields = {
             field: value for field, value in network.model_dump(mode="json").items() if field not in SHAPELESS_FIELDS
         }
         if not recipe.classes:
             fields.pop("conditioning", None)
-        if fields.get("dropout"):  # a layer without weights that nevertheless numbers those after it
+        # A dropout layer has no weights, but shifts the indices of later layers.
+        if fields.get("dropout"):
             fields["dropout"] = "above 0"
-        form |= {f"{name}.{field}": value for field, value in fields.items()}
-    if not recipe.translates:  # translators take pictures of any side, and no latent
-        form |= {
+        layout |= {f"{name}.{field}": value for field, value in fields.items()}
+    # Translators take pictures of any side, and no latent.
+    if not recipe.translates:
+        layout |= {
             **{f"data.{name}": getattr(recipe.data, name, None) for name in ("side", "dimension", "length", "symbols")},
             "latent.size": recipe.latent.size,
             "number of classes": recipe.classes,
@@ -49,20 +52,21 @@ def _weight_layout(recipe: Recipe) -> dict[str, Any]:
             "game.packing": getattr(recipe.game, "packing", 1),
         }
     if isinstance(recipe.game, Paired):
-        form |= _paired_layout(recipe, recipe.game)
-    return form
+        layout |= _paired_layout(recipe, recipe.game)
+    return layout
 
 
 def _paired_layout(recipe: Recipe, game: Paired) -> dict[str, Any]:
     channels = getattr(recipe.data, "channels", 0)
-    form: dict[str, Any] = {
+    layout: dict[str, Any] = {
         "number of channels given": game.input_channels(channels),
         "number of channels judged": game.critic_input_channels(channels),
         "game.factor": recipe.upscaling,
     }
-    if recipe.critic is not None and recipe.critic.kind == "dcgan":  # it scores whole pictures
-        form["data.side"] = getattr(recipe.data, "side", None)
-    return form
+    # A DCGAN critic scores whole pictures of one side; a patch critic takes any.
+    if recipe.critic is not None and recipe.critic.kind == "dcgan":
+        layout["data.side"] = getattr(recipe.data, "side", None)
+    return layout
 
 
 def _shown(value: Any) -> str:
