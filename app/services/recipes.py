@@ -53,7 +53,8 @@ def _require_room(data: DataSpec, info: DatasetInfo, pointer: str) -> None:
     if needed > most and not isinstance(data, Points | Sequences):
         name = "load" if data.prepared_side > data.side else "side"
         sentence = (
-            f"At {name} {data.prepared_side} '{info.name}' takes {needed} bytes, more than {most} (max_prepared_bytes). "
+            f"At {name} {data.prepared_side} '{info.name}' takes {needed} bytes, "
+            f"more than {most} (max_prepared_bytes). "
             f"Choose a smaller data.{name}."
         )
         raise RecipeRefused(Refusal(f"{pointer}/data/{name}", sentence))

@@ -58,7 +58,8 @@ def _few(laid: Laid) -> Iterable[str]:
 def _crops(laid: Laid, edge: float) -> Iterable[str]:
     """Where translators do not take the square of which `transform` tells."""
     if laid.layout not in ("classes", "flat") and edge >= PHOTOGRAPH_EDGE:
-        yield f"These are photographs: by default translators learn from random crops of {CROP_SIDE} px at their own scale."
+        crops = f"random crops of {CROP_SIDE} px at their own scale"
+        yield f"These are photographs: by default translators learn from {crops}."
 
 
 def _alike(facts: Sequence[Facts]) -> Iterable[str]:

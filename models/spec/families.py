@@ -1,4 +1,4 @@
-"""Families: named recipes. A family is a function from the data's shape to a whole recipe, never a class."""
+"""Families: named recipes. A family maps the data's shape to the fields of a recipe."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from models.spec.recipe import Recipe
 
 @dataclass(frozen=True)
 class Dial:
-    """One setting a person would turn, by its JSON pointer in the recipe. Its bounds are those of the field."""
+    """An important setting of a family, by its JSON pointer in the recipe, with the field's bounds."""
 
     path: str
     title: str
@@ -32,24 +32,24 @@ class Dial:
 
 @dataclass(frozen=True)
 class Family:
-    """A named recipe. `preset` answers the fields for data of a given shape."""
+    """A named recipe. `preset` returns the recipe's fields for data of a given shape."""
 
     name: str
     title: str
     use: str
-    """what it is and when to choose it"""
+    """description, and when to choose it"""
     paper: str
     game: Literal["synthesis", "unpaired", "paired", "reconstruction"]
     conditional: bool
     default_dataset: str
     kinds: tuple[DataKind, ...]
-    """of data it is for, the preferred one first: some datasets can be had as several"""
+    """kinds of data that it learns from, the preferred one first: some datasets provide several"""
     preset: Callable[[DataSpec], Fields]
     dials: tuple[Dial, ...]
 
 
 def _dial(path: str, title: str, fields: Fields) -> Dial:
-    """The field that a path leads to in a family's fields, with its bounds."""
+    """Return the dial of the field at a path, with its bounds and default."""
     part, name = path.removeprefix("/").rpartition("/")[::2]
     holder: type[BaseModel] = type(fields[part]) if part else Recipe
     default = getattr(fields[part], name) if part else fields[name]
@@ -61,8 +61,8 @@ def _dial(path: str, title: str, fields: Fields) -> Dial:
 
 @lru_cache
 def _properties(holder: type[BaseModel]) -> dict[str, Any]:
-    found: dict[str, Any] = holder.model_json_schema()["properties"]
-    return found
+    properties: dict[str, Any] = holder.model_json_schema()["properties"]
+    return properties
 
 
 def _bounds(schema: Mapping[str, Any]) -> tuple[float, float]:
@@ -73,25 +73,25 @@ def _bounds(schema: Mapping[str, Any]) -> tuple[float, float]:
 
 def _dials(preset: Callable[[DataSpec], Fields], data: DataSpec) -> tuple[Dial, ...]:
     fields = preset(data)
-    named = {
+    titles = {
         "/budget/steps": "Steps",
         "/batch_size": "Batch size",
         "/generator_optimizer/rate": "Learning rate of the generator",
     }
     if fields["critic"] is not None:
-        named |= {
+        titles |= {
             "/critic_optimizer/rate": "Learning rate of the critic",
             "/turns/critic_steps": "Critic moves per generator move",
         }
     if hasattr(fields["generator"], "width"):
-        named["/generator/width"] = "Width of the generator"
+        titles["/generator/width"] = "Width of the generator"
     if getattr(fields["game"], "task", "") == "downscaling":
-        named["/game/factor"] = "How many times larger: 2 or 4"
-    return tuple(_dial(path, title, fields) for path, title in named.items())
+        titles["/game/factor"] = "How many times larger: 2 or 4"
+    return tuple(_dial(path, title, fields) for path, title in titles.items())
 
 
 def _crop_dials(data: DataSpec) -> tuple[Dial, ...]:
-    """Of a family that learns from two piles."""
+    """Return the dials of crops; none unless the data have two domains."""
     if not isinstance(data, Unpaired | Paired):
         return ()
     return (
@@ -116,7 +116,7 @@ def family(
     data: DataSpec = _DIGITS,
     kinds: tuple[DataKind, ...] = ("images", "points"),
 ) -> Family:
-    """A family by what it says of itself, with the dials that its fields have. `data` are its default dataset's."""
+    """Create a family; its dials follow from its fields. `data` is the data part of its default dataset."""
     game = preset(data)["game"]
     conditional = isinstance(game, Synthesis) and game.conditional
     dials = (*_dials(preset, data), *_crop_dials(data))
@@ -125,124 +125,121 @@ def family(
 
 _ALL = (
     family("gan", "GAN: the MLP of the lectures",
-           "Two small MLPs and nothing else. Begin here to see the game itself, and how it fails.",
+           "Two small MLPs and nothing else. Start here to see the game itself, and how it fails.",
            "Goodfellow et al. 2014, arXiv:1406.2661", classic.gan),
     family("dcgan", "DCGAN",
-           "Convolutions and BatchNorm on both sides. The plain choice for unlabelled pictures.",
+           "Convolutions and BatchNorm in both networks. The plain choice for unlabelled pictures.",
            "Radford et al. 2015, arXiv:1511.06434", classic.dcgan),
-    family("cgan", "Conditional GAN: the MLP told a class",
-           "The first GAN that draws what is asked for: the class stands beside noise and picture. To see the idea at "
-           "its simplest; cdcgan draws better.",
+    family("cgan", "Conditional GAN: the MLP with a class",
+           "The first GAN with classes: the class is appended to noise and picture. To see the idea at its simplest; "
+           "cdcgan draws better.",
            "Mirza and Osindero 2014, arXiv:1411.1784; settings ours", noise.cgan, kinds=("images",)),
     family("cdcgan", "Class-conditional DCGAN",
-           "Draws the class that is asked for, with projection, auxiliary classes and R1. Best for labelled pictures.",
+           "Draws the requested class, with projection, auxiliary classes and R1. Best for labelled pictures.",
            "Miyato and Koyama 2018, arXiv:1802.05637; Mescheder et al. 2018, arXiv:1801.04406; settings ours",
            classic.cdcgan),
-    family("acgan", "AC-GAN: a critic that names the class",
-           "The critic is not told the class and has to name it. To compare with cdcgan, which does both.",
+    family("acgan", "AC-GAN: a critic that predicts the class",
+           "The critic does not get the class but predicts it. To compare with cdcgan, whose critic does both.",
            "Odena et al. 2016, arXiv:1610.09585; settings ours", noise.acgan, kinds=("images",)),
     family("wgan", "WGAN with weight clipping",
-           "The critic estimates a distance, and clipping bounds its slope. To compare with wgan_gp, which is better.",
+           "The critic estimates a distance; clipping bounds its gradient. To compare with wgan_gp, which is better.",
            "Arjovsky et al. 2017, arXiv:1701.07875", classic.wgan),
     family("wgan_gp", "WGAN with gradient penalty",
-           "As wgan, with the slope held where it matters. Steady on small data, and slower by its five critic moves.",
+           "As wgan, with a gradient penalty instead of clipping. Stable on small data; slow: five critic updates per "
+           "step.",
            "Gulrajani et al. 2017, arXiv:1704.00028", classic.wgan_gp),
     family("lsgan", "LSGAN: least squares",
-           "Squared errors instead of logarithms, so that slopes do not vanish. As quick as dcgan.",
+           "Squared errors instead of logarithms, so that gradients do not vanish. As fast as dcgan.",
            "Mao et al. 2017, arXiv:1611.04076", classic.lsgan),
-    family("began", "BEGAN: a critic that rebuilds",
-           "The critic is an autoencoder, and a balance keeps the players level. Smooth pictures, less variety, and a "
-           "measure of convergence that can be read.",
+    family("began", "BEGAN: a critic that is an autoencoder",
+           "The critic is an autoencoder, and a control variable balances the players. Smooth pictures, less variety, "
+           "and a measure of convergence.",
            "Berthelot et al. 2017, arXiv:1703.10717; settings ours", noise.began, kinds=("images",)),
     family("sngan", "SNGAN: spectral norm",
-           "Residual networks whose critic cannot be steep anywhere, by its weights alone. Steady, without a penalty.",
+           "Residual networks; the spectral norm bounds the critic's gradient. Stable without a penalty.",
            "Miyato et al. 2018, arXiv:1802.05957; settings ours", noise.sngan, kinds=("images",)),
     family("sagan", "SAGAN: self-attention",
-           "SNGAN that is told the class, with a layer that relates distant places, and a faster critic. For pictures "
-           "whose parts must agree.",
+           "SNGAN with classes, self-attention between distant pixels, and a faster critic. For pictures whose parts "
+           "must agree.",
            "Zhang et al. 2018, arXiv:1805.08318; settings ours", noise.sagan, kinds=("images",)),
     family("biggan", "BigGAN, small",
-           "SAGAN whose every block is fed its own share of the noise. Truncation trades variety for quality when "
-           "sampling.",
+           "SAGAN whose blocks each get a part of the noise. Truncation trades variety for quality when sampling.",
            "Brock et al. 2019, arXiv:1809.11096; settings ours", noise.biggan, kinds=("images",)),
-    family("progan", "ProGAN: grows while it trains",
-           "Begins with tiny pictures and doubles their side, so that the whole is learned before the detail. Pays "
+    family("progan", "ProGAN: grows during training",
+           "Starts with tiny pictures and doubles their side, so that the whole is learned before the detail. Useful "
            "from 32 px on.",
            "Karras et al. 2018, arXiv:1710.10196; settings ours", noise.progan, kinds=("images",)),
     family("stackgan", "StackGAN: two stages",
-           "One network sketches the class at half the side, a second one redraws the sketch. To see coarse to fine "
-           "with classes.",
+           "One network draws the class at half the side, a second one refines it. To see coarse to fine with classes.",
            "Zhang et al. 2017, arXiv:1612.03242; settings ours", noise.stackgan, kinds=("images",)),
     family("d2gan", "D2GAN: two critics",
            "One critic rewards real pictures, the other fakes: missing a mode costs, and so does inventing one. To "
            "see what a second critic changes.",
            "Nguyen et al. 2017, arXiv:1709.03831; settings ours", noise.d2gan),
     family("r3gan", "R3GAN: the modern baseline",
-           "Each real example against the fake beside it, slopes held on both sides, no further tricks. Steady "
-           "without classes.",
+           "Each real example against a fake, gradient penalties at both, no further tricks. Stable without classes.",
            "Huang et al. 2024, arXiv:2501.05441; settings ours", noise.r3gan),
     family("unrolled", "Unrolled GAN: a generator that looks ahead",
-           "The generator learns through moves that the critic has yet to make. Slow; for points and small pictures, "
-           "to see what looking ahead changes.",
+           "The generator learns through future updates of the critic. Slow; for points and small pictures, to see "
+           "what looking ahead changes.",
            "Metz et al. 2017, arXiv:1611.02163; settings ours", collapse.unrolled),
     family("pacgan", "PacGAN: examples judged in pairs",
-           "DCGAN whose critic judges two examples at once, so that sameness shows. Costs next to nothing; to try "
-           "when variety is lost.",
+           "DCGAN whose critic judges two examples at once, which exposes a lack of variety. Costs almost nothing; to "
+           "try when variety is lost.",
            "Lin et al. 2018, arXiv:1712.04086", collapse.pacgan),
     family("minibatch", "Minibatch discrimination",
-           "DCGAN whose critic is told how near each example is to the rest of its batch. To compare with pacgan.",
+           "DCGAN whose critic sees how similar each example is to the rest of its batch. To compare with pacgan.",
            "Salimans et al. 2016, arXiv:1606.03498; networks of dcgan", collapse.minibatch),
     family("mdgan", "Mode-regularised GAN",
-           "An encoder beside the generator: real examples, drawn again, must be near and look real. To try when "
-           "whole kinds of pictures are missing.",
+           "A generator with an encoder: encoded and decoded real examples must stay similar and look real. To try "
+           "when whole kinds of pictures are missing.",
            "Che et al. 2017, arXiv:1612.02136; settings ours", collapse.mdgan),
     family("cyclegan", "CycleGAN: one style into another, without pairs",
-           "Two translators that undo each other. For two piles of pictures of which no two belong together.",
+           "Two translators that undo each other. For pictures of two domains without pairs.",
            "Zhu et al. 2017, arXiv:1703.10593; below 128 px settings ours", translation.cyclegan, _SCENES,
            ("unpaired", "paired")),
     family("pix2pix", "pix2pix: one picture into another, from pairs",
-           "A U-Net learns the right answer to each picture. For pairs of pictures; of single ones it learns to paint "
-           "their edges.",
+           "A U-Net learns the target of each picture. For pairs of pictures; from single ones it learns to turn edges "
+           "into pictures.",
            "Isola et al. 2016, arXiv:1611.07004; below 128 px settings ours", translation.pix2pix, _PAIRS,
            ("paired", "images")),
     family("srgan", "SRGAN: small pictures made larger",
-           "Enlarges two or four times, with the fine detail that averaging leaves out.",
+           "Enlarges two or four times, with the fine detail that averaging loses.",
            "Ledig et al. 2017, arXiv:1609.04802; below 96 px settings ours", translation.srgan, kinds=("images",)),
-    family("inpaint", "Context encoder: what is missing is painted",
+    family("inpaint", "Context encoder: fills missing parts",
            "Fills holes in pictures: boxes anywhere, the middle or the left half.",
            "Pathak et al. 2016, arXiv:1604.07379; below 128 px settings ours", translation.inpaint,
            kinds=("images",)),
     family("vae", "Variational autoencoder",
-           "No critic: a code held near the standard normal, so that new pictures can be drawn from it. Blurred and "
-           "quick, and it never collapses.",
+           "No critic: a code close to the standard normal, so that new pictures can be drawn from it. Blurred and "
+           "fast, and it never collapses.",
            "Kingma and Welling 2014, arXiv:1312.6114", reconstruction.vae),
     family("beta_vae", "Beta-VAE",
-           "A VAE whose code is held four times as hard: fewer numbers say more, and pictures are softer. To look at "
-           "what single numbers of the code mean.",
+           "A VAE with four times the divergence: fewer numbers of the code carry more, and pictures are softer. To "
+           "see what single numbers of the code mean.",
            "Higgins et al. 2017, OpenReview Sy2fzU9gl; settings ours", reconstruction.beta_vae),
     family("autoencoder", "Autoencoder",
-           "Convolutions down to a short code and back. To compress and rebuild pictures; it cannot draw new ones.",
+           "Convolutions down to a short code and back. To compress and restore pictures; it cannot draw new ones.",
            "Hinton and Salakhutdinov 2006, Science 313; settings ours", reconstruction.autoencoder),
     family("linear_autoencoder", "Linear autoencoder: PCA",
-           "One linear layer each way: it learns the subspace that principal component analysis computes. To see that "
-           "it does.",
+           "A linear encoder and decoder: they learn the subspace that principal component analysis computes.",
            "Baldi and Hornik 1989, Neural Networks 2; settings ours", reconstruction.linear_autoencoder),
     family("gumbel_gan", "Gumbel-softmax GAN: strings",
-           "Draws strings of symbols: whole ones forward, slopes through soft ones. For data that are sequences; to "
-           "see how a GAN learns what is discrete.",
+           "Draws strings of symbols: one-hot symbols forward, gradients through soft ones. For sequences; to see how "
+           "a GAN learns discrete data.",
            "Kusner and Hernandez-Lobato 2016, arXiv:1611.04051; Jang et al. 2017, arXiv:1611.01144; settings ours",
            noise.gumbel_gan, _BRACKETS, ("sequences",)),
 )  # fmt: skip
 
 BUILT_IN: Mapping[str, Family] = MappingProxyType({one.name: one for one in _ALL})
-"""those of the checkout"""
+"""Forger's own families by name"""
 _FAMILIES = dict(BUILT_IN)
 FAMILIES: Mapping[str, Family] = MappingProxyType(_FAMILIES)
-"""and those that plugins bring"""
+"""all families by name, with those of plugins"""
 
 
-def set_plugin_families(brought: Iterable[Family]) -> None:
-    """Know these beside our own, and no others."""
+def set_plugin_families(plugin_families: Iterable[Family]) -> None:
+    """Replace the plugins' families by these."""
     _FAMILIES.clear()
     _FAMILIES.update(BUILT_IN)
-    _FAMILIES.update({one.name: one for one in brought})
+    _FAMILIES.update({family.name: family for family in plugin_families})

@@ -1,4 +1,4 @@
-"""Networks as values. Sizes that follow from the data (side, channels, classes) are not repeated here."""
+"""Networks as values. Sizes that follow from the data (side, channels, classes) are not fields."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -20,21 +20,21 @@ Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
 CLASS_EMBEDDING = 32
-"""numbers of the class embedding that all blocks of a hierarchical generator share"""
+"""size of the class embedding that all blocks of a hierarchical generator share"""
 
 
 KERNELS, KERNEL_SIZE = 32, 4
-"""of minibatch discrimination: kernels, and numbers of each"""
+"""minibatch discrimination: number of kernels, and numbers per kernel"""
 
 
 SEQUENCE_CRITIC_WIDENING = 4
-"""how many times wider a sequence critic's layers are than its `width`"""
+"""factor between a sequence critic's `width` and the width of its layers"""
 
 
 class MlpGenerator(Spec):
-    """Latent vector through fully connected layers to a picture (tanh) or a point (linear).
+    """Fully connected layers from the latent to a picture (tanh) or a point (linear).
 
-    In a conditional game the class is concatenated to the latent (Mirza and Osindero 2014).
+    In a conditional game the class is appended to the latent (Mirza and Osindero 2014).
     """
 
     kind: Literal["mlp"] = "mlp"
@@ -48,7 +48,7 @@ class DcganGenerator(Spec):
     """Transposed convolutions from a 4-7 px map, doubling to the data's side (Radford et al. 2015).
 
     `width` is the number of channels before the picture; each layer before has twice as many.
-    With `refine` the last doubling keeps `width` channels and a 3x3 convolution paints the picture.
+    With `refine` the last doubling keeps `width` channels, and a 3x3 convolution outputs the picture.
     """
 
     kind: Literal["dcgan"] = "dcgan"
@@ -62,22 +62,22 @@ class ResidualGenerator(Spec):
 
     kind: Literal["residual"] = "residual"
     width: Width = 64
-    """channels before the picture; twice as many on each smaller map, four times at most"""
+    """channels before the picture; twice as many on each smaller map, at most four times as many"""
     norm: Literal["none", "batch"] = "batch"
-    """batch: class-conditional in a conditional game; none: scaled down at the start instead (Zhang et al. 2019)"""
+    """batch: class-conditional in a conditional game; none: initial weights are scaled down (Zhang et al. 2019)"""
     spectral: bool = False
-    """hold the largest singular value of each layer at 1 (Zhang et al. 2018)"""
+    """spectral norm: divide each layer's weights by their largest singular value (Zhang et al. 2018)"""
     attention: bool = False
     """one layer of self-attention at half the side (Zhang et al. 2018)"""
     hierarchical: bool = False
-    """BigGAN: every block is fed its own share of the latent beside a shared embedding of the class"""
+    """BigGAN: every block gets a part of the latent and a shared embedding of the class"""
 
 
 class ProgressiveGenerator(Spec):
-    """ProGAN (Karras et al. 2018): begins at 4-7 px and doubles up to the data's side while it trains.
+    """ProGAN (Karras et al. 2018): starts at 4-7 px and doubles up to the data's side during training.
 
-    All layers exist from the start. The budget is cut into as many equal stages as there are sides; in the first half
-    of each the new layers fade in.
+    All layers exist from the start. The budget is divided into as many equal stages as there are sides; in the first
+    half of each stage the new layers fade in.
     """
 
     kind: Literal["progressive"] = "progressive"
@@ -85,32 +85,32 @@ class ProgressiveGenerator(Spec):
 
 
 class StackedGenerator(Spec):
-    """StackGAN (Zhang et al. 2017): a first stage draws at half the side, a second one redraws that in full.
+    """StackGAN (Zhang et al. 2017): stage one draws at half the side, stage two refines it at the full side.
 
-    The first learns during the share `first` of the budget and is frozen afterwards. Classes are fed through
-    conditioning augmentation: a Gaussian whose mean and spread follow from the class.
+    Stage one trains during the share `first` of the budget and is frozen afterwards. Classes enter through
+    conditioning augmentation: a Gaussian whose mean and variance follow from the class.
     """
 
     kind: Literal["stacked"] = "stacked"
     width: Width = 64
     condition: int = Field(default=32, ge=1, le=512)
-    """size of the vector that carries the class; the last so many numbers of the latent are its noise"""
+    """size of the class's vector; as many last numbers of the latent are its noise"""
     divergence: float = Field(default=2.0, ge=0, le=100)
-    """weight of that Gaussian's divergence from the standard one"""
+    """weight of that Gaussian's KL divergence from the standard one"""
     first: float = Field(default=0.5, gt=0, lt=1)
 
 
 class MlpAutoencoder(Spec):
-    """An MLP from the latent to the data and its mirror image back; without hidden layers both ways are linear."""
+    """An MLP decoder from latent to data and its mirrored encoder; without hidden layers both are linear."""
 
     kind: Literal["mlp_autoencoder"] = "mlp_autoencoder"
     hidden: Hidden = (400,)
-    """from the latent towards the data"""
+    """widths from the latent to the data"""
     activation: Activation = "relu"
 
 
 class DcganAutoencoder(Spec):
-    """DCGAN's generator as the decoder, and its mirror image as the encoder."""
+    """DCGAN's generator as the decoder, and a mirrored encoder."""
 
     kind: Literal["dcgan_autoencoder"] = "dcgan_autoencoder"
     width: Width = 64
@@ -118,11 +118,11 @@ class DcganAutoencoder(Spec):
 
 
 class SequenceGenerator(Spec):
-    """Latent to strings of symbols by the Gumbel-softmax (Jang et al. 2017; Kusner and Hernandez-Lobato 2016).
+    """Latent to strings of symbols by Gumbel-softmax (Jang et al. 2017; Kusner and Hernandez-Lobato 2016).
 
-    A recurrent network chooses symbol after symbol, knowing the one before. Training sees soft symbols whose
-    temperature falls in a line over the budget; served strings are whole symbols. The last length x symbols numbers of
-    the latent become the Gumbel noise, so that a string follows from its latent.
+    A recurrent network chooses symbol after symbol, each with knowledge of the previous one. Training uses soft symbols
+    whose temperature falls linearly over the budget; served strings have one-hot symbols. The last length x symbols
+    numbers of the latent become the Gumbel noise, so that a string follows from its latent.
     """
 
     kind: Literal["sequence"] = "sequence"
@@ -132,13 +132,13 @@ class SequenceGenerator(Spec):
     cold: float = Field(default=0.5, gt=0, le=100)
     """temperature at the end"""
     hard: bool = False
-    """show the critic whole symbols, and let slopes pass as if they were soft"""
+    """straight-through: the critic gets one-hot symbols, and gradients pass as if they were soft"""
 
 
 class UnetGenerator(Spec):
-    """Pix2pix (Isola et al. 2016): down by strided convolutions, up again, with bridges between maps of one size.
+    """Pix2pix's U-Net (Isola et al. 2016): down by strided convolutions, up again, with skips between equal sizes.
 
-    Without bridges it is the context encoder of Pathak et al. 2016.
+    Without skips it is the context encoder of Pathak et al. 2016.
     """
 
     kind: Literal["unet"] = "unet"
@@ -147,22 +147,22 @@ class UnetGenerator(Spec):
     """halvings; sides must be divisible by 2^depth"""
     norm: Literal["none", "batch", "instance"] = "instance"
     dropout: Dropout = 0.0
-    """in the innermost three blocks of the way up; off when served"""
+    """dropout in the innermost three decoder blocks; off when served"""
     skips: bool = True
 
     @property
     def side_multiple(self) -> int:
-        """What sides of pictures must be divisible by."""
+        """The number by which the sides of pictures must be divisible."""
         return 1 << self.depth
 
     @property
     def receptive_radius(self) -> int:
-        """Pixels of what is given beyond which nothing plays a part in a pixel of what is made."""
+        """Distance in input pixels beyond which no pixel influences an output pixel."""
         return 3 * (self.side_multiple - 1)
 
 
 class SrresnetGenerator(Spec):
-    """SRGAN's generator (Ledig et al. 2017): residual blocks at the small side, then sub-pixel convolutions."""
+    """SRGAN's generator (Ledig et al. 2017): residual blocks at the low resolution, then sub-pixel convolutions."""
 
     kind: Literal["srresnet"] = "srresnet"
     width: Width = 64
@@ -171,71 +171,71 @@ class SrresnetGenerator(Spec):
 
     @property
     def side_multiple(self) -> int:
-        """Any side will do."""
+        """The number by which sides must be divisible: any side fits."""
         return 1
 
     @property
     def receptive_radius(self) -> int:
-        """As of a U-Net: two for each block, 4 for the first convolution, 1 and 3 for those after the blocks."""
+        """Receptive radius: 2 per block, 4 for the first convolution, 1 and 3 for those after the blocks."""
         return 2 * self.blocks + 8
 
 
 class ResnetGenerator(Spec):
-    """CycleGAN's picture to picture (Johnson et al. 2016; Zhu et al. 2017): two halvings, blocks, two doublings."""
+    """CycleGAN's generator (Johnson et al. 2016; Zhu et al. 2017): two halvings, residual blocks, two doublings."""
 
     kind: Literal["resnet"] = "resnet"
     width: Width = 64
     blocks: int = Field(default=9, ge=0, le=16)
     norm: Literal["none", "instance"] = "instance"
     upsample: Literal["transposed", "nearest"] = "transposed"
-    """nearest: enlarge, then convolve; slower, and free of checkerboards"""
+    """nearest: upsample, then convolve; slower, and without checkerboard artefacts"""
     skips: bool = False
-    """add the maps of the way down to those of the same size on the way up, so that outlines stay where they are"""
+    """add the encoder's maps to the decoder's maps of the same size, so that outlines stay in place"""
 
     @property
     def side_multiple(self) -> int:
-        """What sides of pictures must be divisible by."""
+        """The number by which the sides of pictures must be divisible."""
         return 4
 
     @property
     def receptive_radius(self) -> int:
-        """As of a U-Net: a block's two convolutions reach over two pixels of a quarter of the side."""
+        """Receptive radius: each block's two convolutions cover two pixels at a quarter of the side."""
         return 8 * self.blocks + 16
 
 
 TranslatingGenerator = UnetGenerator | SrresnetGenerator | ResnetGenerator
-"""generators that are given pictures"""
+"""generators whose input is a picture"""
 
 
 MIN_TRANSLATED_SIDE = 16
-"""the shortest side of a picture that leaves a translator's innermost maps something to reflect"""
+"""shortest input side of a translator: its innermost maps need pixels for reflection padding"""
 
 
 def padded_side(side: int, multiple: int) -> int:
-    """The side at which a translator is given a picture."""
+    """Return the side to which a translator's input is padded."""
     return -(-max(MIN_TRANSLATED_SIDE, side) // multiple) * multiple
 
 
 Projection = Literal["projection", "none"]
-"""How a critic of a conditional game sees the class: its embedding times the features, or not at all (AC-GAN)."""
+"""how a critic of a conditional game gets the class: inner product of embedding and features, or not at all (AC-GAN)"""
 
 
 BatchLayer = Literal["none", "discrimination", "deviation"]
-"""A layer that shows a critic its whole batch: minibatch discrimination (Salimans et al. 2016), or one more map that
-holds the batch's standard deviation (Karras et al. 2018)."""
+"""critic layer over the whole batch: minibatch discrimination (Salimans et al. 2016), or the batch's standard deviation
+(Karras et al. 2018)"""
 
 
 class MlpCritic(Spec):
-    """A picture or a point through fully connected layers to one score."""
+    """Fully connected layers from a picture or a point to one score."""
 
     kind: Literal["mlp"] = "mlp"
     hidden: Hidden = (128,)
     activation: Activation = "leaky_relu"
     dropout: Dropout = 0.0
     input_scale: float = Field(default=1.0, gt=0, le=100)
-    """what the input is multiplied by; points of small spread are told apart sooner with 4"""
+    """factor of the input; 4 helps to distinguish points of small spread"""
     conditioning: Literal["concatenation", "none"] = "concatenation"
-    """how the class is seen in a conditional game: beside the input (Mirza and Osindero 2014), or not at all"""
+    """how the class enters in a conditional game: appended to the input (Mirza and Osindero 2014), or not at all"""
     minibatch: BatchLayer = "none"
 
 
@@ -245,15 +245,17 @@ class DcganCritic(Spec):
     kind: Literal["dcgan"] = "dcgan"
     width: Width = 64
     norm: Literal["none", "batch", "spectral"] = "batch"
-    """spectral: the largest singular value of each layer is held at 1 (Miyato et al. 2018)"""
+    """spectral: each layer's weights are divided by their largest singular value (Miyato et al. 2018)"""
     dropout: Dropout = 0.0
     conditioning: Projection = "projection"
     minibatch: BatchLayer = "none"
 
 
 class ResidualCritic(Spec):
-    """Residual blocks down to a 4-7 px map, then one score (Miyato et al. 2018; they sum the map over its places,
-    where here each place keeps weights of its own)."""
+    """Residual blocks down to a 4-7 px map, then one score (Miyato et al. 2018).
+
+    The paper sums the map over its pixels; here each pixel has separate weights.
+    """
 
     kind: Literal["residual"] = "residual"
     width: Width = 64
@@ -265,7 +267,7 @@ class ResidualCritic(Spec):
 
 
 class ProgressiveCritic(Spec):
-    """ProGAN's critic: sees pictures at the side that its generator has reached (Karras et al. 2018)."""
+    """ProGAN's critic: judges pictures at the side that its generator has reached (Karras et al. 2018)."""
 
     kind: Literal["progressive"] = "progressive"
     width: Width = 64
@@ -273,7 +275,7 @@ class ProgressiveCritic(Spec):
 
 
 class StackedCritic(Spec):
-    """StackGAN's two critics: one sees pictures at half the side; from `first` of the budget on one sees whole ones."""
+    """StackGAN's two critics: one at half the side; after the share `first` of the budget one at the full side."""
 
     kind: Literal["stacked"] = "stacked"
     width: Width = 64
@@ -282,23 +284,23 @@ class StackedCritic(Spec):
 
 
 class AutoencoderCritic(Spec):
-    """BEGAN's critic rebuilds what it is shown; the score is the mean absolute error (Berthelot et al. 2017)."""
+    """BEGAN's autoencoder critic: the score is the mean absolute reconstruction error (Berthelot et al. 2017)."""
 
     kind: Literal["autoencoder"] = "autoencoder"
     width: Width = 64
     code: int = Field(default=64, ge=1, le=4096)
-    """numbers at its waist"""
+    """numbers of the code"""
 
 
 class SequenceCritic(Spec):
-    """A whole string of symbols through fully connected layers to one score."""
+    """Fully connected layers from a whole string of symbols to one score."""
 
     kind: Literal["sequence"] = "sequence"
     width: Width = 64
 
 
 class PatchCritic(Spec):
-    """PatchGAN (Isola et al. 2016): a map of scores, each for one patch; 3 layers see 70 px."""
+    """PatchGAN (Isola et al. 2016): a map of scores, one per patch; with 3 layers a patch has 70 px."""
 
     kind: Literal["patch"] = "patch"
     width: Width = 64
@@ -336,9 +338,9 @@ CriticSpec = Annotated[
 
 
 def halvings(side: int) -> list[int]:
-    """The sides from the smallest map (4 to 7 px) up to `side`: 28 -> [7, 14, 28], 64 -> [4, 8, 16, 32, 64].
+    """Return the sides from the smallest map (4 to 7 px) up to `side`: 28 -> [7, 14, 28], 64 -> [4, 8, 16, 32, 64].
 
-    Odd sides are rounded up on the way down: 30 -> [4, 8, 15, 30]. The network is len - 1 doublings deep.
+    Halves of odd sides are rounded up: 30 -> [4, 8, 15, 30]. The network has len - 1 doublings.
     """
     sides = [side]
     while sides[0] > 7:
@@ -347,5 +349,5 @@ def halvings(side: int) -> list[int]:
 
 
 def widths(width: int, sides: Sequence[int]) -> list[int]:
-    """Channels of the maps of each side: `width` on the largest, twice as many on each smaller, four times at most."""
+    """Return the channels at each side: `width` at the largest, doubled at each smaller one, at most 4 x `width`."""
     return [width * min(2**steps, 4) for steps in reversed(range(len(sides)))]

@@ -1,4 +1,4 @@
-"""Rules: which parts of a recipe go together, and what to change where they do not."""
+"""Rules: which parts of a recipe fit together, and what to change if they do not."""
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -47,12 +47,12 @@ CONDITIONAL_NETWORKS = {
 PACKING_CRITICS = ("mlp", "dcgan", "residual")
 FEATURE_CRITICS = ("mlp", "dcgan", "residual", "progressive", "sequence", "patch")
 LOGIT_OBJECTIVES = ("minimax", "non_saturating", "maximum_likelihood", "hinge", "reverse_kl")
-"""objectives under which a score of 0 means undecided"""
+"""objectives whose scores are logits: 0 means undecided"""
 GRADIENT_PENALTIES = ("gradient_penalty", "r1", "r2")
 
 
 def data_kinds_of(game: str, task: str = "given") -> tuple[str, ...]:
-    """The kinds of data that a game can be played on."""
+    """Return the kinds of data for a game."""
     match game:
         case "synthesis":
             return ("images", "points", "sequences")
@@ -71,36 +71,37 @@ def _game_fits_data(recipe: "Recipe") -> Violation | None:
         return None
     if isinstance(game, PairedGame):
         return "/game/task", (
-            f"The task '{task}' takes data of kind {_alternatives(kinds)}, and '{data.dataset}' is here of kind {data.kind}: "
+            f"The task '{task}' takes data of kind {_alternatives(kinds)}, "
+            f"and '{data.dataset}' is here of kind {data.kind}: "
             f"choose given for pairs; edges, downscaling or masks for images.{_two_domains_hint('paired', data)}"
         )
     return "/game", (
         f"The game '{game.kind}' cannot be played on '{data.dataset}' ({data.kind}); it takes {_alternatives(kinds)}. "
-        "Choose the game synthesis for images, points and sequences, unpaired for two piles of pictures."
+        "Choose the game synthesis for images, points and sequences, unpaired for pictures of two domains."
         f"{_two_domains_hint('unpaired', data) if game.kind == 'unpaired' else ''}"
     )
 
 
 def _two_domains_hint(layout: str, data: DataSpec) -> str:
-    """How pictures that were taken as classes, or as one pile, become two piles."""
+    """Return a sentence on how to upload two folders as two domains; empty unless the data are images."""
     if data.kind != "images":
         return ""
     return (
-        f" If '{data.dataset}' is an upload whose two folders are two piles, upload it again under another name with "
+        f" If '{data.dataset}' is an upload whose two folders are two domains, upload it again under another name with "
         f"`--layout {layout}` (layout={layout})."
     )
 
 
 def _critic_unless_reconstruction(recipe: "Recipe") -> Violation | None:
-    judged = {name: getattr(recipe, name) for name in ("critic", "objective", "critic_optimizer")}
+    parts = {name: getattr(recipe, name) for name in ("critic", "objective", "critic_optimizer")}
     if not isinstance(recipe.game, Reconstruction):
-        for name, part in judged.items():
+        for name, part in parts.items():
             if part is None:
-                return f"/{name}", f"The game '{recipe.game.kind}' is judged: {name} must not be null."
+                return f"/{name}", f"The game '{recipe.game.kind}' has a critic: {name} must not be null."
         return None
-    for name, part in (judged | {"critic_clip": recipe.critic_clip}).items():
+    for name, part in (parts | {"critic_clip": recipe.critic_clip}).items():
         if part is not None:
-            return f"/{name}", f"Nobody judges in the reconstruction game: set {name} to null."
+            return f"/{name}", f"The reconstruction game has no critic: set {name} to null."
     if recipe.penalties:
         return "/penalties", "Penalties score duels, and the reconstruction game has none: set penalties to []."
     if recipe.turns.critic_steps > 1 or recipe.turns.unrolled or recipe.turns.prediction:
@@ -114,8 +115,8 @@ def _cross_entropy_of_probabilities(recipe: "Recipe") -> Violation | None:
     linear = isinstance(recipe.generator, MlpAutoencoder) and not recipe.generator.hidden
     if recipe.data.kind == "images" and not linear:
         return None
-    what = "Pictures that leave a linear generator" if linear else f"Data of kind {recipe.data.kind}"
-    return "/game/loss", f"{what} are not bounded as probabilities are: set game.loss to squared or absolute."
+    what = "The pictures of a linear generator" if linear else f"Data of kind {recipe.data.kind}"
+    return "/game/loss", f"{what} are not bounded like probabilities: set game.loss to squared or absolute."
 
 
 def _networks_fit_game(recipe: "Recipe") -> Violation | None:
@@ -144,7 +145,7 @@ def _networks_fit_data(recipe: "Recipe") -> Violation | None:
 
 
 def _sides_divide(recipe: "Recipe") -> Violation | None:
-    """The generator's multiple is that of what it is given, the small picture where it enlarges."""
+    """The generator's side_multiple is that of its input, the small picture if it enlarges."""
     side, generator = getattr(recipe.data, "side", 0), recipe.generator
     multiple = recipe.upscaling * generator.side_multiple if isinstance(generator, TranslatingGenerator) else 1
     if side % multiple:
@@ -171,7 +172,7 @@ def _upscaling_by_srresnet(recipe: "Recipe") -> Violation | None:
         return "/generator", f"The task '{recipe.game.task}' needs a generator of kind {wanted}."
     if smaller and recipe.game.conditional:
         return "/game/conditional", (
-            "What the generator was given is smaller than what the critic sees: set game.conditional to false."
+            "The generator's input is smaller than the critic's: set game.conditional to false."
         )
     return None
 
@@ -179,7 +180,7 @@ def _upscaling_by_srresnet(recipe: "Recipe") -> Violation | None:
 def _patches_fit_side(recipe: "Recipe") -> Violation | None:
     if not isinstance(recipe.critic, PatchCritic) or not isinstance(recipe.data, Unpaired | Paired | Images):
         return None
-    # After `layers` halvings two 4x4 convolutions of stride 1 each take one pixel off.
+    # After `layers` halvings two 4x4 convolutions of stride 1 each remove one pixel.
     side, layers = recipe.data.side, recipe.critic.layers
     if side // 2**layers < 3:
         return (
@@ -207,13 +208,13 @@ def _conditional_has_labels(recipe: "Recipe") -> Violation | None:
     for name, kinds in CONDITIONAL_NETWORKS.items():
         network = getattr(recipe, name)
         if network.kind not in kinds:
-            sentence = f"A {name} of kind {network.kind} cannot be told a class"
+            sentence = f"A {name} of kind {network.kind} takes no class"
             return f"/{name}", f"{sentence}: choose {_alternatives(kinds)}, or set game.conditional to false."
     if recipe.generator.kind in ("dcgan", "residual") and getattr(recipe.generator, "norm", "") != "batch":
-        return "/generator/norm", "This generator is told the class through BatchNorm: set generator.norm to batch."
+        return "/generator/norm", "This generator takes the class through BatchNorm: set generator.norm to batch."
     if getattr(recipe.critic, "conditioning", "") == "none" and recipe.penalty("auxiliary") is None:
         return "/critic/conditioning", (
-            "The critic of a conditional game must see the class or name it: "
+            "The critic of a conditional game must get the class or predict it: "
             "choose another conditioning, or add the penalty auxiliary."
         )
     return None
@@ -223,11 +224,11 @@ def _classes_only_if_conditional(recipe: "Recipe") -> Violation | None:
     if recipe.class_conditional:
         return None
     if recipe.penalty("auxiliary"):
-        return "/penalties", "The auxiliary penalty names classes: set game.conditional to true or remove it."
+        return "/penalties", "The auxiliary penalty needs classes: set game.conditional to true or remove it."
     if recipe.generator.kind == "stacked":
-        return "/game/conditional", "The stacked generator is told a class: set game.conditional to true."
+        return "/game/conditional", "The stacked generator needs a class: set game.conditional to true."
     if isinstance(recipe.generator, ResidualGenerator) and recipe.generator.hierarchical:
-        return "/game/conditional", "The hierarchical generator is told a class: set game.conditional to true."
+        return "/game/conditional", "The hierarchical generator needs a class: set game.conditional to true."
     return None
 
 
@@ -235,8 +236,9 @@ def _wasserstein_is_lipschitz(recipe: "Recipe") -> Violation | None:
     if recipe.objective is None or recipe.objective.kind != "wasserstein":
         return None
     critic = recipe.critic
-    held = getattr(critic, "minibatch", "none") == "none" and not getattr(critic, "attention", False)
-    spectral = held and getattr(critic, "norm", "") == "spectral"
+    # Batch layers and attention are not Lipschitz under the spectral norm.
+    plain = getattr(critic, "minibatch", "none") == "none" and not getattr(critic, "attention", False)
+    spectral = plain and getattr(critic, "norm", "") == "spectral"
     if recipe.critic_clip is None and not spectral and recipe.penalty("gradient_penalty") is None:
         return "/objective", (
             "The Wasserstein objective grows without bound unless the critic is Lipschitz: "
@@ -246,21 +248,21 @@ def _wasserstein_is_lipschitz(recipe: "Recipe") -> Violation | None:
 
 
 def _gradient_penalty_without_batch_norm(recipe: "Recipe") -> Violation | None:
-    sloped = any(recipe.penalty(kind) for kind in GRADIENT_PENALTIES)
-    if sloped and getattr(recipe.critic, "norm", "") == "batch":
+    penalised = any(recipe.penalty(kind) for kind in GRADIENT_PENALTIES)
+    if penalised and getattr(recipe.critic, "norm", "") == "batch":
         return "/critic/norm", (
-            "A gradient penalty holds the slope at each picture alone, and BatchNorm mixes the batch: "
+            "A gradient penalty bounds the gradient at each picture separately, and BatchNorm mixes the batch: "
             "set critic.norm to none."
         )
     return None
 
 
 def _began_with_autoencoder_critic(recipe: "Recipe") -> Violation | None:
-    rebuilds = recipe.critic is not None and recipe.critic.kind == "autoencoder"
-    if rebuilds == (recipe.objective is not None and recipe.objective.kind == "began"):
+    is_autoencoder = recipe.critic is not None and recipe.critic.kind == "autoencoder"
+    if is_autoencoder == (recipe.objective is not None and recipe.objective.kind == "began"):
         return None
-    if rebuilds:
-        return "/objective", "A critic that rebuilds pictures scores by its error: set the objective to began."
+    if is_autoencoder:
+        return "/objective", "An autoencoder critic scores by its reconstruction error: set the objective to began."
     return "/critic", "The objective began needs reconstruction errors as scores: choose a critic of kind autoencoder."
 
 
@@ -276,20 +278,24 @@ def _penalties_fit_game(recipe: "Recipe") -> Violation | None:
         )
     kind = recipe.objective.kind if recipe.objective else ""
     if recipe.penalty("mode_regulariser") and kind in ("began", "d2gan"):
-        sentence = f"The mode regulariser wants high scores, and {kind} means something else by them"
+        sentence = f"The mode regulariser raises scores, and under {kind} high scores mean something else"
         return "/penalties", f"{sentence}: remove it, or choose another objective."
-    if kind == "d2gan" and (sloped := [kind for kind in GRADIENT_PENALTIES if recipe.penalty(kind)]):
-        return "/penalties", f"The two critics of d2gan have slopes of their own: remove {_alternatives(sloped)}."
+    if kind == "d2gan" and (gradient_penalties := [kind for kind in GRADIENT_PENALTIES if recipe.penalty(kind)]):
+        sentence = "The two critics of d2gan have separate gradients"
+        return "/penalties", f"{sentence}: remove {_alternatives(gradient_penalties)}."
     if recipe.penalty("historical_averaging") and generator.kind == "stacked":
-        return "/penalties", "Historical averaging would move the stage that is frozen: remove it."
+        return "/penalties", "Historical averaging would change the frozen stage: remove it."
     if recipe.penalty("feature_matching") and critic and critic.kind not in FEATURE_CRITICS:
-        sentence = f"A critic of kind {critic.kind} shows no features to match"
+        sentence = f"A critic of kind {critic.kind} returns no features to match"
         return "/penalties", f"{sentence}: choose {_alternatives(FEATURE_CRITICS)}, or remove feature_matching."
     if (clamp := recipe.penalty("jacobian_clamping")) and clamp.kind == "jacobian_clamping":
         if clamp.least >= clamp.most:
-            return "/penalties", "Jacobian clamping holds slopes between two bounds: `least` must be below `most`."
+            return (
+                "/penalties",
+                "Jacobian clamping keeps a rate of change between two bounds: `least` must be below `most`.",
+            )
         if recipe.data.kind == "sequences":
-            return "/penalties", "Strings do not move by small steps: remove the penalty jacobian_clamping."
+            return "/penalties", "Strings do not change by small steps: remove the penalty jacobian_clamping."
     return None
 
 
@@ -313,20 +319,20 @@ def _packs_are_whole(recipe: "Recipe") -> Violation | None:
 
 def _augment_only_images(recipe: "Recipe") -> Violation | None:
     if isinstance(recipe.game, Synthesis) and recipe.game.augment and recipe.data.kind != "images":
-        return "/game/augment", "Colour, place and cutout are things of pictures: set game.augment to null."
+        return "/game/augment", "Augmentations are for pictures: set game.augment to null."
     return None
 
 
 def _one_kind_of_lookahead(recipe: "Recipe") -> Violation | None:
     turns = recipe.turns
     if turns.unrolled and turns.prediction:
-        return "/turns", "The generator looks ahead by unrolled moves or by prediction: choose one of them."
+        return "/turns", "The generator looks ahead by unrolled updates or by prediction: choose one of them."
     if turns.prediction and turns.order != "critic_first":
-        return "/turns/order", "Prediction repeats the critic's last move: set turns.order to critic_first."
+        return "/turns/order", "Prediction repeats the critic's last update: set turns.order to critic_first."
     if turns.unrolled and not isinstance(recipe.game, Synthesis):
-        return "/turns/unrolled", "Unrolled moves are for the game synthesis: set turns.unrolled to 0."
+        return "/turns/unrolled", "Unrolled updates are for the game synthesis: set turns.unrolled to 0."
     if turns.unrolled and getattr(recipe.critic, "norm", "") in ("batch", "spectral"):
-        return "/critic/norm", "Moves that are only looked ahead must leave no trace in the critic: set norm to none."
+        return "/critic/norm", "Unrolled updates must not change the critic's buffers: set norm to none."
     return None
 
 
@@ -346,7 +352,7 @@ def _latent_holds_noise(recipe: "Recipe") -> Violation | None:
             f"make latent.size larger than {recipe.generator.condition}, or generator.condition smaller."
         )
     if isinstance(recipe.generator, ResidualGenerator) and recipe.generator.hierarchical and recipe.latent.size < 8:
-        return "/latent/size", "Every block is fed its own share of the latent: make latent.size 8 or more."
+        return "/latent/size", "Every block gets a part of the latent: make latent.size 8 or more."
     return None
 
 
@@ -359,7 +365,7 @@ def _stages_switch_together(recipe: "Recipe") -> Violation | None:
     ):
         return (
             "/critic/first",
-            f"Both players go over to their second stage at once: set critic.first to {generator.first}.",
+            f"Both players must switch to their second stage together: set critic.first to {generator.first}.",
         )
     return None
 
@@ -371,7 +377,7 @@ def _latent_is_standard_normal(recipe: "Recipe") -> Violation | None:
     if isinstance(recipe.generator, SequenceGenerator | StackedGenerator):
         what = f"A part of this latent is the noise of a generator of kind {recipe.generator.kind}"
     elif isinstance(game, Reconstruction) and game.divergence:
-        what = "The code is held near the standard normal"
+        what = "The code is compared with the standard normal"
     else:
         return None
     return "/latent", f"{what}: make the latent normal, with a scale of 1."
@@ -387,7 +393,7 @@ def _batch_norm_needs_two_examples(recipe: "Recipe") -> Violation | None:
 def _paired_game_has_a_loss(recipe: "Recipe") -> Violation | None:
     game = recipe.game
     if isinstance(game, PairedGame) and not (game.adversarial or game.pixel or game.content):
-        return "/game", "Nothing is asked of the generator: set game.adversarial, game.pixel or game.content above 0."
+        return "/game", "The generator has no loss: set game.adversarial, game.pixel or game.content above 0."
     return None
 
 
@@ -395,7 +401,7 @@ def _adaptive_augment_needs_logits(recipe: "Recipe") -> Violation | None:
     augment = recipe.game.augment if isinstance(recipe.game, Synthesis) else None
     if augment and augment.target is not None and recipe.objective and recipe.objective.kind not in LOGIT_OBJECTIVES:
         return "/game/augment/target", (
-            f"Adaptive augmentation counts scores above 0, which says nothing under {recipe.objective.kind}: "
+            f"Adaptive augmentation counts scores above 0, which mean nothing under {recipe.objective.kind}: "
             f"choose {_alternatives(LOGIT_OBJECTIVES)}, or set the target to null."
         )
     return None
@@ -403,7 +409,10 @@ def _adaptive_augment_needs_logits(recipe: "Recipe") -> Violation | None:
 
 def _simultaneous_is_one_to_one(recipe: "Recipe") -> Violation | None:
     if recipe.turns.order == "simultaneous" and recipe.turns.critic_steps != 1:
-        return "/turns/critic_steps", "Players that move simultaneously move equally often: set critic_steps to 1."
+        return (
+            "/turns/critic_steps",
+            "Players that are updated simultaneously are updated equally often: set critic_steps to 1.",
+        )
     return None
 
 
@@ -418,23 +427,24 @@ def _each_penalty_once(recipe: "Recipe") -> Violation | None:
 def _watch_metric_fits_game(recipe: "Recipe") -> Violation | None:
     if recipe.watch is None:
         return None
-    metric, known = recipe.watch.metric, METRICS.get((recipe.game.kind, recipe.data.kind), ())
+    metric, metrics = recipe.watch.metric, METRICS.get((recipe.game.kind, recipe.data.kind), ())
     if metric == "agreement" and not recipe.classes:
-        return "/watch/metric", "Agreement is that of classes asked for: choose frechet, or a conditional game."
-    if metric not in known:
-        sentence = f"In the {recipe.game.kind} game on {recipe.data.kind} the metric can be {_alternatives(known)}, not {metric}."
-        return "/watch/metric", sentence
+        return "/watch/metric", "Agreement needs requested classes: choose frechet, or a conditional game."
+    if metric not in metrics:
+        played = f"In the {recipe.game.kind} game on {recipe.data.kind}"
+        return "/watch/metric", f"{played} the metric can be {_alternatives(metrics)}, not {metric}."
     return None
 
 
 def _evaluated_at_checkpoints(recipe: "Recipe") -> Violation | None:
-    measured = recipe.budget.minutes is not None  # both cadences follow the steps once these are known
-    if recipe.watch is None or measured or recipe.watch.every % recipe.checkpoint_every == 0:
+    # Of a budget in minutes both intervals follow later, with the steps.
+    in_minutes = recipe.budget.minutes is not None
+    if recipe.watch is None or in_minutes or recipe.watch.every % recipe.checkpoint_every == 0:
         return None
     every = recipe.checkpoint_every
     return (
         "/watch/every",
-        f"What is evaluated is also kept: set watch.every to a multiple of checkpoint_every, {every}.",
+        f"Every evaluation needs a checkpoint: set watch.every to a multiple of checkpoint_every, {every}.",
     )
 
 

@@ -1,7 +1,7 @@
-"""Word the refusal of a value: the field, the value, what is allowed, and the nearest name.
+"""Word the refusal of a value: the field, the value, the allowed values, and the nearest name.
 
-What is allowed is told from the JSON Schema that the value was held against, so it is never another thing than what is
-checked, and no sentence depends on how the checking library words it.
+The allowed values are read from the JSON Schema that validated the value, so the sentence always agrees with the
+check, and no sentence depends on the validation library's words.
 """
 
 import difflib
@@ -17,19 +17,19 @@ from pydantic import TypeAdapter
 Json = Mapping[str, Any]
 PointerSteps = tuple[int | str, ...]
 DESCRIPTION_KEY = "x-words"
-"""in a schema: what a text must be, in words, where a pattern checks it"""
+"""key in a schema whose value describes in words a text that a pattern checks"""
 FILE_DESCRIPTION = "a file, as a part of a form that has a filename: curl -F file=@photo.jpg sends one"
 MAX_VALUE_CHARACTERS = 60
-"""characters told of a value that was sent"""
+"""most characters of a sent value in a sentence"""
 MAX_NAMES = 40
-"""names told of those that are allowed"""
+"""most names of allowed values in a sentence"""
 OWN_ERROR_TYPES = frozenset({"incoherent", "unknown_kind", "value_error"})
-"""types of errors whose sentences we write ourselves where the rule stands"""
+"""types of errors whose sentences the failing rule writes itself"""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """What is wrong and where: a JSON pointer into the request, and a sentence that says what to change."""
+    """A refused value: a JSON pointer into the request, and a sentence that says what to change."""
 
     pointer: str
     message: str
@@ -37,20 +37,20 @@ class Refusal:
 
 @lru_cache
 def schema_of(kind: TypeAdapter[Any]) -> dict[str, Any]:
-    """Return the JSON Schema of what a type takes."""
+    """Return the JSON Schema of a type."""
     return kind.json_schema()
 
 
 def refusals(errors: Iterable[Json], schema: Json, inside: PointerSteps = ()) -> list[Refusal]:
-    """Word pydantic's errors about a value that was held against `schema`, each once.
+    """Word pydantic's errors about a value validated by `schema`, each once.
 
-    `inside` are the steps that lead to the value from where pointers begin.
+    `inside` are the steps from the start of pointers to the value.
     """
     return list(dict.fromkeys(_worded(error, schema, inside) for error in errors))
 
 
 def without_null(schema: Json) -> Json:
-    """Return what an object takes whose values are sent as text, in which null cannot be written."""
+    """Return the schema without null fields, for objects whose values are sent as text, which cannot express null."""
     fields = {name: _without_null_arm(field, schema) for name, field in schema.get("properties", {}).items()}
     return {**schema, "properties": fields}
 
@@ -66,14 +66,14 @@ def steps_of(pointer: str) -> list[str]:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is spelled most alike, if one is much alike."""
+    """Return the known name with the most similar spelling, or None if none is similar."""
     by_case = {name.casefold(): name for name in known}
-    found = difflib.get_close_matches(word[:100].casefold(), by_case, 1, 0.6)
-    return by_case[found[0]] if found else None
+    matches = difflib.get_close_matches(word[:100].casefold(), by_case, 1, 0.6)
+    return by_case[matches[0]] if matches else None
 
 
 def unknown(word: str, known: Iterable[str], sentence: str) -> str:
-    """Return the sentence that refuses an unknown name, with the nearest one and those that are known."""
+    """Return `sentence` with the nearest known name and a list of known names."""
     names = list(known)
     meant = nearest(word, names)
     near = f" Did you mean '{meant}'?" if meant else ""
@@ -81,14 +81,14 @@ def unknown(word: str, known: Iterable[str], sentence: str) -> str:
 
 
 def listed(names: Sequence[str], last: str = "and") -> str:
-    """Return the names between commas, the first `MAX_NAMES` of them."""
+    """Return the names separated by commas, at most MAX_NAMES of them."""
     if len(names) > MAX_NAMES:
         return f"{', '.join(names[:MAX_NAMES])} {last} {len(names) - MAX_NAMES} more"
     return f"{', '.join(names[:-1])} {last} {names[-1]}" if len(names) > 1 else "".join(names)
 
 
 def shown(value: Any) -> str:
-    """Return a value as a sentence tells it: short, and without what is inside lists and objects."""
+    """Return a value as a short phrase, without the contents of lists and objects."""
     match value:
         case str():
             return f"'{_short(value)}'"
@@ -107,7 +107,7 @@ def shown(value: Any) -> str:
 
 
 def allowed(schema: Json, root: Json | None = None) -> str:
-    """Return in words what a JSON Schema takes. `root` holds the definitions that it refers to."""
+    """Return in words the values that a JSON Schema allows. `root` holds the definitions that it refers to."""
     node = _dereferenced(schema, root or schema)
     if arms := _arms(node):
         kinds = [kind for arm in arms if (kind := _kind(_dereferenced(arm, root or schema))) is not None]
@@ -145,33 +145,33 @@ def _worded(error: Json, schema: Json, inside: PointerSteps) -> Refusal:
     steps, node, parent = _located(error["loc"], schema)
     if "pointer" in (ctx := error.get("ctx", {})):
         return Refusal(ctx["pointer"], error["msg"])
-    at = (*inside, *steps)
+    path = (*inside, *steps)
     if error["type"] in OWN_ERROR_TYPES and not _is_file(node):
-        return Refusal(pointer(at), str(ctx.get("error", error["msg"])))
-    return Refusal(pointer(at), _sentence(error, at, node, parent, schema))
+        return Refusal(pointer(path), str(ctx.get("error", error["msg"])))
+    return Refusal(pointer(path), _sentence(error, path, node, parent, schema))
 
 
-def _sentence(error: Json, at: PointerSteps, node: Json, parent: Json, root: Json) -> str:
-    name = _field_name(at)
+def _sentence(error: Json, path: PointerSteps, node: Json, parent: Json, root: Json) -> str:
+    name = _field_name(path)
     match error["type"]:
         case "extra_forbidden":
             known = list(parent.get("properties", ()))
-            meant = nearest(str(at[-1]), known)
+            meant = nearest(str(path[-1]), known)
             near = f"; did you mean '{meant}'?" if meant else "."
-            beside = f"Allowed there: {listed(known)}." if known else "No field is allowed there."
-            return f"'{name}' ({shown(error.get('input'))}) is no field here{near} {beside}"
+            siblings = f"Allowed there: {listed(known)}." if known else "No field is allowed there."
+            return f"'{name}' ({shown(error.get('input'))}) is no field here{near} {siblings}"
         case "missing":
             return f"'{name}' is missing: write {allowed(node, root)}."
         case "union_tag_not_found" | "union_tag_invalid":
-            return _kind_refused(error, at, node, root)
+            return _kind_refused(error, path, node, root)
         case _:
-            value = "is not what is taken" if _is_secret(node) else f"is {shown(error.get('input'))}"
+            value = "is not allowed" if _is_secret(node) else f"is {shown(error.get('input'))}"
             return f"'{name}' {value}: write {allowed(node, root)}."
 
 
-def _kind_refused(error: Json, at: PointerSteps, node: Json, root: Json) -> str:
+def _kind_refused(error: Json, path: PointerSteps, node: Json, root: Json) -> str:
     kinds = [str(_kind(_dereferenced(arm, root))) for arm in _arms(_without_null_arm(node, root))]
-    name, value = _field_name((*at, "kind")), error.get("input")
+    name, value = _field_name((*path, "kind")), error.get("input")
     if not isinstance(value, Mapping) or "kind" not in value:
         return f"'{name}' is missing: write {listed(kinds, 'or')}."
     meant = nearest(str(value["kind"]), kinds)
@@ -180,9 +180,9 @@ def _kind_refused(error: Json, at: PointerSteps, node: Json, root: Json) -> str:
 
 
 def _located(location: Sequence[int | str], schema: Json) -> tuple[PointerSteps, Json, Json]:
-    """The steps of a location that a person wrote, the schema where they lead, and the one around it.
+    """Return the steps of pydantic's location that are in the request, the schema there, and its parent's schema.
 
-    Others are tags: after a union the first step says which of its kinds was tried.
+    The location also holds tags, which are dropped: after a union, the first step names the arm that was tried.
     """
     steps: list[int | str] = []
     node = parent = _dereferenced(schema, schema)
@@ -190,7 +190,8 @@ def _located(location: Sequence[int | str], schema: Json) -> tuple[PointerSteps,
     while rest:
         step = rest.pop(0)
         node = _without_null_arm(node, schema)
-        if step == "[key]":  # of an object whose names are checked, after the name
+        # "[key]" follows the name of a field if the name itself is invalid.
+        if step == "[key]":
             node = {"type": "string", **_without_null_arm(parent, schema).get("propertyNames", {})}
             continue
         if (arms := _arms(node)) and (arm := _arm(arms, step, rest, schema)) is not None:
@@ -202,7 +203,8 @@ def _located(location: Sequence[int | str], schema: Json) -> tuple[PointerSteps,
             and not isinstance(step, int)
             and all(_kind(_dereferenced(arm, schema)) is None for arm in arms)
         ):
-            continue  # the name of a type that the value is not
+            # The step is the name of a type that the value does not have.
+            continue
         parent = node
         steps.append(step)
         node = _dereferenced(_child(node, step), schema)
@@ -210,26 +212,26 @@ def _located(location: Sequence[int | str], schema: Json) -> tuple[PointerSteps,
 
 
 def _arm(arms: Sequence[Json], tag: int | str, rest: Sequence[int | str], root: Json) -> Json | None:
-    """The arm that a tag names: by its kind, else the one that has the next step."""
-    known = [_dereferenced(arm, root) for arm in arms]
-    named = [arm for arm in known if _kind(arm) == tag]
-    if named or all(_kind(arm) is not None for arm in known):
+    """Return the union's arm that a tag names by its kind, else the one that can hold the next step."""
+    schemas = [_dereferenced(arm, root) for arm in arms]
+    named = [arm for arm in schemas if _kind(arm) == tag]
+    if named or all(_kind(arm) is not None for arm in schemas):
         return named[0] if named else None
-    wanted = ("array",) if rest and isinstance(rest[0], int) else ("object",) if rest else ()
-    return next((arm for arm in known if arm.get("type") in wanted), None)
+    types = ("array",) if rest and isinstance(rest[0], int) else ("object",) if rest else ()
+    return next((arm for arm in schemas if arm.get("type") in types), None)
 
 
 def _child(node: Json, step: int | str) -> Json:
-    """The schema of a field, an entry or a value."""
+    """Return the schema of a field, or of a list's entry; {} if there is none."""
     if isinstance(step, int):
-        found: Any = node.get("items") or next(iter(node.get("prefixItems", ())), {})
+        child: Any = node.get("items") or next(iter(node.get("prefixItems", ())), {})
     else:
-        found = node.get("properties", {}).get(step) or node.get("additionalProperties")
-    return found if isinstance(found, Mapping) else {}
+        child = node.get("properties", {}).get(step) or node.get("additionalProperties")
+    return child if isinstance(child, Mapping) else {}
 
 
 def _dereferenced(node: Json, root: Json) -> Json:
-    """Without references, and without a union that has one arm."""
+    """Follow references, and unions that have one arm."""
     while True:
         if "$ref" in node:
             target: Any = root
@@ -243,7 +245,7 @@ def _dereferenced(node: Json, root: Json) -> Json:
 
 
 def _without_null_arm(node: Json, root: Json) -> Json:
-    """Without null, where there is one other thing that it may be: a location has no step for it."""
+    """Return the other arm of a union of null and one more: a location has no step for it."""
     others = [arm for arm in _arms(node) if arm.get("type") != "null"]
     return _dereferenced(others[0], root) if len(others) == 1 else node
 
@@ -253,10 +255,10 @@ def _arms(node: Json) -> list[Json]:
 
 
 def _kind(node: Json) -> str | None:
-    """The kind that an object of a union goes by."""
+    """Return the value of `kind` that selects an object of a union."""
     kind = node.get("properties", {}).get("kind", {})
-    found = kind.get("const", kind.get("default"))
-    return None if found is None else str(found)
+    value = kind.get("const", kind.get("default"))
+    return None if value is None else str(value)
 
 
 def _is_file(node: Json) -> bool:
@@ -268,7 +270,7 @@ def _is_secret(node: Json) -> bool:
 
 
 def _field_name(steps: PointerSteps) -> str:
-    """A field as `--set` names it."""
+    """Return a field's path as `--set` writes it."""
     return ".".join(_short(str(step)) for step in steps) or "the body"
 
 
@@ -306,11 +308,11 @@ def _text(node: Json) -> str:
     return "text" + _count(node, "characters")
 
 
-def _count(node: Json, of: str) -> str:
+def _count(node: Json, unit: str) -> str:
     low = next((node[name] for name in ("minLength", "minItems", "minProperties") if name in node), None)
     high = next((node[name] for name in ("maxLength", "maxItems", "maxProperties") if name in node), None)
     if low is None and high is None:
         return ""
     if low is None:
-        return f" of at most {high} {of}"
-    return f" of {low} to {high} {of}" if high is not None else f" of {low} {of} or more"
+        return f" of at most {high} {unit}"
+    return f" of {low} to {high} {unit}" if high is not None else f" of {low} {unit} or more"

@@ -1,4 +1,4 @@
-"""The size of each critic, from its spec, and of the networks that compare contents."""
+"""The size of each critic, and of the content loss's networks, counted from their specs."""
 
 import math
 from itertools import pairwise
@@ -23,17 +23,17 @@ from models.spec.recipe import Recipe
 
 
 def critic_size(recipe: Recipe) -> Size:
-    """Of one critic, of both where the objective has two; the unpaired game has a critic for each pile."""
+    """Return the size of one critic (of both for d2gan); the unpaired game has one per domain."""
     spec, form, classes = recipe.critic, recipe.critic_input_shape, recipe.classes
     named = classes if recipe.penalty("auxiliary") is not None else 0
     if spec is None:
         return Size()
-    one = _critic(spec, form, classes, named)
-    return one + one if recipe.objective is not None and recipe.objective.kind == "d2gan" else one
+    critic = _critic(spec, form, classes, named)
+    return critic + critic if recipe.objective is not None and recipe.objective.kind == "d2gan" else critic
 
 
 def features_size(recipe: Recipe) -> Size:
-    """Of the network that compares contents in the paired game."""
+    """Return the size of the network of the paired game's content loss."""
     game = recipe.game
     if game.kind != "paired" or not game.content:
         return Size()
@@ -51,9 +51,9 @@ def features_size(recipe: Recipe) -> Size:
 def _critic(spec: nets.CriticSpec, form: tuple[int, ...], classes: int, named: int) -> Size:
     match spec:
         case nets.MlpCritic():
-            told = classes if spec.conditioning == "concatenation" else 0
-            features = spec.hidden[-1] if spec.hidden else math.prod(form) + told
-            body = mlp(math.prod(form) + told, spec.hidden, 1, dropout=spec.dropout > 0)
+            inputs = math.prod(form) + (classes if spec.conditioning == "concatenation" else 0)
+            features = spec.hidden[-1] if spec.hidden else inputs
+            body = mlp(inputs, spec.hidden, 1, dropout=spec.dropout > 0)
             return body + _heads(features, spec.minibatch, 0, named)
         case nets.DcganCritic():
             return _dcgan_critic(spec, form, classes, named)
@@ -62,11 +62,11 @@ def _critic(spec: nets.CriticSpec, form: tuple[int, ...], classes: int, named: i
         case nets.ProgressiveCritic():
             return _progressive_critic(spec, form)
         case nets.StackedCritic():
-            each = nets.ResidualCritic(width=spec.width, norm="none", conditioning=spec.conditioning)
+            stage = nets.ResidualCritic(width=spec.width, norm="none", conditioning=spec.conditioning)
             channels, side, _ = form
             half = -(-side // 2)
-            sketch = _residual_critic(each, (channels, half, half), classes, named)
-            return alternatives(sketch, _residual_critic(each, form, classes, named))
+            first = _residual_critic(stage, (channels, half, half), classes, named)
+            return alternatives(first, _residual_critic(stage, form, classes, named))
         case nets.AutoencoderCritic():
             return _autoencoder_critic(spec, form)
         case nets.SequenceCritic():

@@ -1,7 +1,6 @@
-"""Estimates how long a training takes: its work, counted from the recipe, divided by the speed of the machine.
+"""Estimate how long a training takes: its work, counted from the recipe, divided by the machine's speed.
 
-Trainings that have ended correct what this misses, such as how well a layer suits a processor:
-app.services.capacity.durations.
+app.services.capacity.durations corrects this by finished trainings, for example for how well a layer suits a processor.
 """
 
 from dataclasses import dataclass
@@ -13,41 +12,41 @@ from models.spec.games import Synthesis
 from models.spec.recipe import Recipe
 
 FORWARD, FORWARD_BACKWARD, INPUT_GRADIENT = 1, 3, 2
-"""passes' worth of a pass alone, of one with its gradients, and of one whose gradients go through to what is before"""
+"""cost in forward passes: of a forward pass, of one with gradients, of the gradient by the input alone"""
 GRADIENT_PENALTY_PASSES = 5
-"""of a penalty on the critic's slope: a pass there and back, which is differentiated"""
+"""cost in forward passes of a gradient penalty: forward and backward pass, both differentiated"""
 NUMBERS_PER_UPDATE = 8
-"""numbers read and written of each weight when it moves"""
+"""numbers read and written per weight in an update"""
 ROTATIONS = 4
-"""ways that a picture is turned for the network to learn from that compares contents"""
+"""rotations of a picture from which the feature network learns"""
 WORK_SHARE = {"progressive": 0.6, "stacked": 0.65}
-"""of the work of the whole network, by kinds of generators of which most steps use a part"""
+"""mean share of the network's work, by kind of generator that uses only a part of the network in most steps"""
 FP32_GENERATORS = ("mlp", "mlp_autoencoder", "sequence")
-"""kinds of generators that lose precision under bf16 and gain no speed, from it or from a second thread"""
+"""kinds of generators that lose precision in bf16 and gain no speed from it or from a second thread"""
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What one core does in a second: multiplications, numbers copied through memory, and passes of a short loop."""
+    """One core's speed per second: multiplications, numbers copied in memory, and iterations of a short loop."""
 
     products: float
     numbers: float
     calls: float
     bf16: bool
-    """whether it multiplies numbers of 16 bits"""
+    """whether it multiplies in bf16"""
 
 
 REFERENCE_SPEED = Speed(products=4.35e10, numbers=8e9, calls=1.04e6, bf16=True)
-"""the machine on which the seconds below were found, by the steps of all families"""
+"""speed of the machine on which the seconds below were measured, over all families"""
 START_S = 5.0
-"""before the first step and after the last one: to start a process and to learn to judge, to measure and to publish"""
+"""seconds outside the steps: start the process, train the judge, evaluate, publish"""
 PRODUCT_S, PRODUCT_BF16_S, NUMBER_S, CALL_S = 4e-12, 0.5e-12, 0.9e-9, 3.2e-5
-"""of one, on two cores"""
+"""seconds of one multiplication, one number and one call, on two cores"""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Multiplications, numbers of maps and weights that go through memory, and calls of layers."""
+    """An amount of computation: multiplications, numbers moved through memory, and calls of layers."""
 
     products: float = 0.0
     numbers: float = 0.0
@@ -61,25 +60,23 @@ class Work:
 
 
 def training_s(recipe: Recipe, speed: Speed) -> float:
-    """Estimate the seconds from the start to the end of a training on a CPU of this speed."""
-    done, bf16 = (
-        work(recipe),
-        speed.bf16 and recipe.precision != "fp32" and recipe.generator.kind not in FP32_GENERATORS,
-    )
+    """Estimate the seconds from start to end of a training on a CPU of this speed."""
+    amount = work(recipe)
+    bf16 = speed.bf16 and recipe.precision != "fp32" and recipe.generator.kind not in FP32_GENERATORS
     product = (PRODUCT_BF16_S if bf16 else PRODUCT_S) * REFERENCE_SPEED.products / speed.products
     number = NUMBER_S * REFERENCE_SPEED.numbers / speed.numbers
     slower = REFERENCE_SPEED.calls / speed.calls
-    return slower * (START_S + CALL_S * done.calls) + product * done.products + number * done.numbers
+    return slower * (START_S + CALL_S * amount.calls) + product * amount.products + number * amount.numbers
 
 
 def work(recipe: Recipe) -> Work:
-    """Count the work of a whole training. Evaluations are left out: they take a few hundredths of the time."""
+    """Count the work of a whole training, without evaluations, which take a few percent of the time."""
     game = recipe.game
     steps = _step(recipe) * (recipe.budget.steps * WORK_SHARE.get(recipe.generator.kind, 1))
     if game.kind != "paired" or game.features != "own":
         return steps
-    learned = _passes(features_size(recipe), ROTATIONS * recipe.batch_size, FORWARD_BACKWARD)
-    return steps + learned * game.features_steps
+    feature_step = _passes(features_size(recipe), ROTATIONS * recipe.batch_size, FORWARD_BACKWARD)
+    return steps + feature_step * game.features_steps
 
 
 def _step(recipe: Recipe) -> Work:
@@ -89,8 +86,8 @@ def _step(recipe: Recipe) -> Work:
     passes = _passes(generator, recipe.batch_size, pair * _generator_passes(recipe))
     passes += _passes(critic, judged, pair * _critic_passes(recipe))
     passes += _passes(features, recipe.batch_size, FORWARD + INPUT_GRADIENT)
-    moves = pair * (generator.weights + recipe.turns.critic_steps * critic.weights)
-    return passes + Work(numbers=NUMBERS_PER_UPDATE * moves + critic.saved_per_pair * judged**2)
+    updated = pair * (generator.weights + recipe.turns.critic_steps * critic.weights)
+    return passes + Work(numbers=NUMBERS_PER_UPDATE * updated + critic.saved_per_pair * judged**2)
 
 
 def _passes(size: Size, batch: int, passes: float) -> Work:
@@ -98,22 +95,24 @@ def _passes(size: Size, batch: int, passes: float) -> Work:
 
 
 def _generator_passes(recipe: Recipe) -> float:
-    """Passes' worth of one network in a step."""
+    """Return the cost of one generator in a step, in forward passes."""
     game, kinds = recipe.game, {penalty.kind for penalty in recipe.penalties}
     if game.kind == "unpaired":
         return FORWARD_BACKWARD * (1 + (game.cycle > 0) + (game.identity > 0))
-    alone = 0 if recipe.critic is None else FORWARD * (recipe.turns.critic_steps - 1)
-    return alone + FORWARD_BACKWARD * (1 + 2 * ("jacobian_clamping" in kinds) + ("mode_regulariser" in kinds))
+    without_gradients = 0 if recipe.critic is None else FORWARD * (recipe.turns.critic_steps - 1)
+    return without_gradients + FORWARD_BACKWARD * (
+        1 + 2 * ("jacobian_clamping" in kinds) + ("mode_regulariser" in kinds)
+    )
 
 
 def _critic_passes(recipe: Recipe) -> float:
-    """Passes' worth of one network in a step: real and fake of each of its moves, penalties, the generator's move."""
+    """Return the cost of one critic in a step, in forward passes: its updates, penalties, the generator's update."""
     if recipe.critic is None:
         return 0
-    slopes = sum(
+    penalties = sum(
         GRADIENT_PENALTY_PASSES / penalty.every
         for penalty in recipe.penalties
         if penalty.kind in ("gradient_penalty", "r1", "r2")
     )
-    moves = recipe.turns.critic_steps * (2 * FORWARD_BACKWARD + slopes)
-    return moves + INPUT_GRADIENT + recipe.turns.unrolled * 2 * (FORWARD_BACKWARD + GRADIENT_PENALTY_PASSES)
+    updates = recipe.turns.critic_steps * (2 * FORWARD_BACKWARD + penalties)
+    return updates + INPUT_GRADIENT + recipe.turns.unrolled * 2 * (FORWARD_BACKWARD + GRADIENT_PENALTY_PASSES)

@@ -1,4 +1,4 @@
-"""The size of each generator, from its spec: what models/nets builds, counted without building it."""
+"""The size of each generator of models/nets, counted from its spec without building it."""
 
 import math
 from itertools import pairwise
@@ -26,7 +26,7 @@ from models.spec.recipe import Recipe
 
 
 def generator_size(recipe: Recipe) -> Size:
-    """Of one generator; the unpaired game has two."""
+    """Return the size of one generator; the unpaired game has two."""
     spec, latent, form = recipe.generator, recipe.latent.size, recipe.shape
     match spec:
         case nets.MlpGenerator():
@@ -63,7 +63,7 @@ def _mlp_autoencoder(spec: nets.MlpAutoencoder, latent: int, data: int, code: in
 
 
 def _norm(kind: str, channels: int, classes: int, side: int) -> Size:
-    """The norm of a layer of a generator that is told the class, if any."""
+    """Return the size of a norm, conditional if there are classes."""
     if kind == "none":
         return Size()
     return conditional_norm(channels, classes, side) if classes else batch_norm(channels)
@@ -77,17 +77,17 @@ def _dcgan_generator(spec: nets.DcganGenerator, latent: int, form: tuple[int, ..
     size = conv(latent, wide[0], sides[0], 1, bias=bias)
     for number, after in enumerate(wide):
         if number:
-            before, given = wide[number - 1], sides[number - 1]
-            size += conv(before, after, _kernel(sides[number]), sides[number], bias=bias, given=given)
+            before, input_side = wide[number - 1], sides[number - 1]
+            size += conv(before, after, _kernel(sides[number]), sides[number], bias=bias, input_side=input_side)
         size += maps(after, sides[number], times=2 if number == 0 else 1)
         size += _norm(spec.norm, after, classes, sides[number])
     if spec.refine:
         return size + conv(wide[-1], channels, 3, side)
-    return size + conv(wide[-1], channels, _kernel(side), side, bias=bias, given=sides[-2])
+    return size + conv(wide[-1], channels, _kernel(side), side, bias=bias, input_side=sides[-2])
 
 
 def _kernel(side: int) -> int:
-    """Of a doubling to this side."""
+    """Return the kernel size of a doubling to this side."""
     return 3 if side % 2 else 4
 
 
@@ -95,13 +95,13 @@ def _residual_generator(spec: nets.ResidualGenerator, latent: int, form: tuple[i
     channels, side, _ = form
     sides = halvings(side)
     wide, steps = widths(spec.width, sides), len(sides) - 1
-    shares = [(latent + place) // (steps + 1) for place in reversed(range(steps + 1))]
-    first = shares[0] if spec.hierarchical else latent
+    chunks = [(latent + index) // (steps + 1) for index in reversed(range(steps + 1))]
+    first = chunks[0] if spec.hierarchical else latent
     size = maps(latent) + linear(first, wide[0] * sides[0] ** 2)
     size += Size(weights=classes * nets.CLASS_EMBEDDING) if spec.hierarchical else Size()
     for number in range(steps):
-        fed = nets.CLASS_EMBEDDING + shares[number + 1] if spec.hierarchical else 0
-        size += _up_block(spec, wide[number], wide[number + 1], sides[number], sides[number + 1], classes, fed)
+        condition = nets.CLASS_EMBEDDING + chunks[number + 1] if spec.hierarchical else 0
+        size += _up_block(spec, wide[number], wide[number + 1], sides[number], sides[number + 1], classes, condition)
     size += attention(wide[-2], sides[-2]) if spec.attention else Size()
     size += (batch_norm(wide[-1]) if spec.norm == "batch" else Size()) + maps(wide[-1], side)
     size += conv(wide[-1], channels, 3, side)
@@ -109,17 +109,19 @@ def _residual_generator(spec: nets.ResidualGenerator, latent: int, form: tuple[i
 
 
 def _up_block(
-    spec: nets.ResidualGenerator, before: int, after: int, side: int, target: int, classes: int, fed: int
+    spec: nets.ResidualGenerator, before: int, after: int, side: int, target: int, classes: int, condition: int
 ) -> Size:
     norms = Size()
     for channels, at in ((before, side), (after, target)):
         norms += (
-            vector_norm(channels, fed, at) if fed and spec.norm == "batch" else _norm(spec.norm, channels, classes, at)
+            vector_norm(channels, condition, at)
+            if condition and spec.norm == "batch"
+            else _norm(spec.norm, channels, classes, at)
         )
-    bridge = conv(before, after, 1, side, bias=False) if before != after else Size()
-    # Kept: both ReLUs, what was enlarged, both convolutions, and the sum with the bridge.
-    ways = maps(before, side) + maps(before, target) + conv(before, after, 3, target) + maps(after, target)
-    return norms + ways + conv(after, after, 3, target) + bridge + transient(after, target)
+    shortcut = conv(before, after, 1, side, bias=False) if before != after else Size()
+    # Saved maps: both ReLUs, the upsampled map, both convolutions, and the sum with the shortcut.
+    branch = maps(before, side) + maps(before, target) + conv(before, after, 3, target) + maps(after, target)
+    return norms + branch + conv(after, after, 3, target) + shortcut + transient(after, target)
 
 
 def _progressive_generator(spec: nets.ProgressiveGenerator, latent: int, form: tuple[int, ...]) -> Size:
@@ -129,7 +131,7 @@ def _progressive_generator(spec: nets.ProgressiveGenerator, latent: int, form: t
     size = maps(latent, times=2) + linear(latent, wide[0] * sides[0] ** 2) + maps(wide[0], sides[0], times=3)
     for number, (before, after) in enumerate(zip([wide[0], *wide], wide, strict=False)):
         at = sides[number]
-        size += maps(before, at) if number else Size()  # enlarged
+        size += maps(before, at) if number else Size()  # the upsampled map
         size += conv(before, after, 3, at) + maps(after, at, times=2) if number else Size()
         size += conv(after, after, 3, at) + maps(after, at, times=2)
         size += Size(weights=after * channels * 9 + channels)
@@ -145,27 +147,27 @@ def _stacked_generator(spec: nets.StackedGenerator, latent: int, form: tuple[int
 
 
 def _convolve(before: int, after: int, side: int) -> Size:
-    """Convolution, BatchNorm and ReLU."""
+    """Return the size of a convolution, BatchNorm and ReLU."""
     return conv(before, after, 3, side, bias=False) + batch_norm(after) + maps(after, side)
 
 
 def _sketch(width: int, size: int, side: int, channels: int) -> Size:
     sides = halvings(side)
     wide = widths(width, sides) if len(sides) > 1 else [2 * width]
-    found = linear(size, wide[0] * sides[0] ** 2) + batch_norm(wide[0]) + maps(wide[0], sides[0])
+    total_size = linear(size, wide[0] * sides[0] ** 2) + batch_norm(wide[0]) + maps(wide[0], sides[0])
     for number, (before, after) in enumerate(pairwise(wide), start=1):
-        found += maps(before, sides[number]) + _convolve(before, after, sides[number])
-    return found + _convolve(wide[-1], wide[-1], side) + conv(wide[-1], channels, 3, side)
+        total_size += maps(before, sides[number]) + _convolve(before, after, sides[number])
+    return total_size + _convolve(wide[-1], wide[-1], side) + conv(wide[-1], channels, 3, side)
 
 
 def _redraw(width: int, size: int, side: int, channels: int) -> Size:
     half, wide = -(-side // 2), 2 * width
-    found = conv(channels, wide, 3, half) + maps(wide, half) + maps(wide + size, half)
-    found += _convolve(wide + size, wide, half)
+    total_size = conv(channels, wide, 3, half) + maps(wide, half) + maps(wide + size, half)
+    total_size += _convolve(wide + size, wide, half)
     for _ in range(2):
-        found += _convolve(wide, wide, half) + conv(wide, wide, 3, half, bias=False) + batch_norm(wide)
-        found += maps(wide, half)
-    return found + maps(wide, side) + _convolve(wide, width, side) + conv(width, channels, 3, side)
+        total_size += _convolve(wide, wide, half) + conv(wide, wide, 3, half, bias=False) + batch_norm(wide)
+        total_size += maps(wide, half)
+    return total_size + maps(wide, side) + _convolve(wide, width, side) + conv(width, channels, 3, side)
 
 
 def _dcgan_autoencoder(spec: nets.DcganAutoencoder, latent: int, form: tuple[int, ...], code: int) -> Size:
@@ -185,16 +187,16 @@ def _sequence_generator(spec: nets.SequenceGenerator, latent: int, form: tuple[i
     code = latent - length * symbols
     cell = 3 * spec.width * (code + symbols + spec.width) + 6 * spec.width
     size = Size(weights=cell) + linear(code, spec.width) + Size(weights=spec.width * symbols + symbols)
-    # As many layers as a step has of gates, of what is read off, and of symbols drawn.
+    # Layers of a step: gates, output layer and symbol choice.
     step = Size(products=cell + spec.width * symbols, layers=9)
     step += maps(code + symbols) + maps(spec.width, times=9) + maps(symbols, times=6)
     return size + total(step for _ in range(length)) + maps(latent, times=3)
 
 
-def _resnet(spec: nets.ResnetGenerator, given: int, form: tuple[int, ...]) -> Size:
+def _resnet(spec: nets.ResnetGenerator, input_channels: int, form: tuple[int, ...]) -> Size:
     channels, side, _ = form
     wide, half, quarter = spec.width, side // 2, side // 4
-    size = maps(given, side + 6) + conv(given, wide, 7, side) + maps(wide, side)
+    size = maps(input_channels, side + 6) + conv(input_channels, wide, 7, side) + maps(wide, side)
     size += conv(wide, 2 * wide, 3, half) + maps(2 * wide, half)
     size += conv(2 * wide, 4 * wide, 3, quarter) + maps(4 * wide, quarter)
     padded = maps(4 * wide, quarter + 2)
@@ -204,26 +206,26 @@ def _resnet(spec: nets.ResnetGenerator, given: int, form: tuple[int, ...]) -> Si
     nearest = spec.upsample == "nearest"
     for before, after, at in ((4 * wide, 2 * wide, half), (2 * wide, wide, side)):
         size += maps(before, at) if nearest else Size()
-        size += conv(before, after, 3, at, given=None if nearest else at // 2) + maps(after, at)
+        size += conv(before, after, 3, at, input_side=None if nearest else at // 2) + maps(after, at)
         size += maps(after, at) if spec.skips else Size()
     return size + maps(wide, side + 6) + conv(wide, channels, 7, side)
 
 
-def _unet(spec: nets.UnetGenerator, given: int, form: tuple[int, ...]) -> Size:
+def _unet(spec: nets.UnetGenerator, input_channels: int, form: tuple[int, ...]) -> Size:
     channels, side, _ = form
     wide = [spec.width * min(2**level, 8) for level in range(spec.depth)]
-    size, last, bias = maps(given, side), spec.depth - 1, spec.norm != "batch"
-    for level, (before, after) in enumerate(pairwise([given, *wide])):
+    size, last, bias = maps(input_channels, side), spec.depth - 1, spec.norm != "batch"
+    for level, (before, after) in enumerate(pairwise([input_channels, *wide])):
         at = side >> (level + 1)
-        size += conv(before, after, 4, at, bias=bias) + maps(after, at)  # and what its activation gives
+        size += conv(before, after, 4, at, bias=bias) + maps(after, at)  # convolution and activation
         size += _map_norm(spec.norm, after, at) if 0 < level < last else Size()
     for level in range(last, 0, -1):
         before, after, at = wide[level] * (2 if spec.skips and level < last else 1), wide[level - 1], side >> level
-        size += conv(before, after, 4, at, bias=bias, given=at // 2) + _map_norm(spec.norm, after, at)
+        size += conv(before, after, 4, at, bias=bias, input_side=at // 2) + _map_norm(spec.norm, after, at)
         size += maps(after, at, times=2) if spec.dropout else Size()
-        size += maps(2 * after if spec.skips else after, at, times=2)  # beside the way down, and its ReLU
+        size += maps(2 * after if spec.skips else after, at, times=2)  # the concatenation, and its ReLU
     outermost = wide[0] * (2 if spec.skips and last else 1)
-    return size + conv(outermost, channels, 4, side, given=side // 2)
+    return size + conv(outermost, channels, 4, side, input_side=side // 2)
 
 
 def _map_norm(kind: str, channels: int, side: int) -> Size:

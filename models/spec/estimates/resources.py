@@ -1,7 +1,7 @@
 """Estimate a training's weights, memory and disk from its recipe.
 
-Memory is that of a runner on a CPU in fp32, at its peak. Where a device computes in bf16 maps take half of theirs.
-Estimates are upper bounds. docs/benchmarks.md holds them against measured peaks for every family.
+Memory is the peak of a runner on a CPU in fp32. In bf16 maps take half as much. Estimates are upper bounds;
+docs/benchmarks.md compares them with measured peaks for every family.
 """
 
 import math
@@ -19,39 +19,39 @@ from models.spec.recipe import Recipe
 from models.spec.training import Adam, OptimizerSpec, Sgd
 
 NUMBER_BYTES = 4
-"""bytes of one"""
+"""bytes of one number"""
 PROCESS_BYTES = 480 << 20
-"""bytes of a runner before it computes: Python, torch, and the libraries of the service"""
+"""bytes of a runner before it computes: Python, torch and the service's libraries"""
 JUDGE_BYTES = 64 << 20
-"""bytes that the network takes by which pictures are compared while it learns them, apart from these"""
+"""bytes of the judge, the network that compares pictures, during its training, without its pictures"""
 JUDGE_MAX_PICTURES, JUDGE_MAX_SIDE = 20_000, 32
-"""pictures that it learns, at most, and their side, at most"""
+"""most pictures that the judge learns from, and their largest side"""
 MEMORY_MAP_BYTES = 1 << 30
-"""bytes of a built-in dataset's pictures above which they lie in a mapped file"""
+"""bytes of a built-in dataset's pictures above which they are memory-mapped"""
 GRADIENT_PENALTY_PASSES = 3
-"""times that a pass is kept of which a penalty takes the slope: the pass, and its way back, which is differentiated"""
+"""copies of a pass's maps that a gradient penalty keeps: the pass, and its backward pass, which is differentiated"""
 TRANSIENT_MAPS = 4
-"""largest maps that a pass without gradients holds at once, and a backward pass beside what is kept"""
+"""largest maps in memory at once during a pass without gradients, or during a backward pass beside the saved maps"""
 FRAGMENTATION = 1.15
-"""of a step's memory: what the allocator loses between tensors of many sizes"""
+"""factor of a step's memory: allocator losses between tensors of many sizes"""
 MAX_CHUNK, COMPARED_PIXELS, GENERATED_PIXELS = 128, 1 << 23, 1 << 19
-"""examples that an evaluation or a sheet makes or looks at together, at most, and the pixels of each kind"""
+"""most examples that an evaluation or a sheet processes at once; most pixels compared, and generated, at once"""
 CALIBRATION_BATCH_SIZE, MAX_LAYER_NUMBERS = 128, 1 << 27
-"""examples of a batch that BatchNorm's statistics are taken of, and the numbers that a layer is given at once"""
+"""batch size of BatchNorm's recalibration, and the most input numbers of a layer in one run"""
 SHEET_PICTURES, SHEET_POINTS = 80, 2000
-"""pictures that a sample sheet shows, at most, and points or strings"""
+"""most pictures, and most points or strings, on a sample sheet"""
 MAX_SHEETS = 40
-"""sheets that a job keeps, at most"""
+"""most sheets that a job keeps"""
 CURVE_VALUE_BYTES = 160
-"""bytes of one value of one report in the database, with its share of the event"""
+"""bytes of one value of a report in the database, with its part of the event"""
 VALUES_PER_REPORT = 20
-"""values of a report, at most as many as any family has"""
+"""most values of a report of any family"""
 MIN_DISK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class ParameterCounts:
-    """Number of weights of each player, of both where the game has two; and of the network that compares contents."""
+    """Number of weights of generator and critic (of both in the unpaired game) and of the content loss's network."""
 
     generator: int
     critic: int
@@ -64,18 +64,20 @@ class ParameterCounts:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
+    """A training's estimated weights, peak memory and disk."""
+
     parameters: ParameterCounts
     memory_bytes: int
-    """at the peak, of all devices' processes together"""
+    """peak over all devices' processes together"""
     disk_bytes: int
-    """at most, while the job runs"""
+    """peak while the job runs"""
 
 
 @lru_cache(maxsize=1024)
 def estimate(recipe: Recipe, *, devices: int = 1, checkpoints: int = 3) -> Estimate:
-    """`checkpoints`: how many a job keeps, beside its best one."""
-    take = _Footprint(recipe, devices)
-    return Estimate(count_parameters(recipe), devices * take.memory(), take.disk(checkpoints))
+    """Estimate a training; `checkpoints` is the number that a job keeps beside its best one."""
+    footprint = _Footprint(recipe, devices)
+    return Estimate(count_parameters(recipe), devices * footprint.memory(), footprint.disk(checkpoints))
 
 
 @lru_cache(maxsize=1024)
@@ -87,7 +89,7 @@ def count_parameters(recipe: Recipe) -> ParameterCounts:
 
 
 class _Footprint:
-    """What one process of a training takes, in numbers of four bytes where nothing else is said."""
+    """Memory and disk of one process of a training. Methods return numbers of four bytes unless they say bytes."""
 
     def __init__(self, recipe: Recipe, devices: int) -> None:
         self.recipe = recipe
@@ -99,32 +101,32 @@ class _Footprint:
         self.penalties = {penalty.kind for penalty in recipe.penalties}
 
     def memory(self) -> int:
-        """Bytes at the peak: what stays, a step, and what takes most of the rest.
+        """Return the peak in bytes: permanent tensors, a step, and the largest other task.
 
-        What a step gives back lies in pieces, of which large maps of another kind of work find none that is large
-        enough: so both count.
+        Both a step and the other task count, since the memory that a step frees is fragmented: large maps of another
+        task do not fit into it.
         """
-        others = self._evaluation(), self._sheet(), self._recalibration(), self._saving(), self._turns()
-        numbers = self._staying() + self._step() + max(others)
+        others = self._evaluation(), self._sheet(), self._recalibration(), self._saving(), self._feature_training()
+        numbers = self._permanent() + self._step() + max(others)
         return PROCESS_BYTES + self._data() + self._judge() + NUMBER_BYTES * int(numbers)
 
     def disk(self, checkpoints: int) -> int:
-        """Bytes: the checkpoints kept, the best one and one under way; the export in two places; samples and curves."""
-        kept = checkpoints + 1 + (self.recipe.watch is not None)
+        """Return the bytes of checkpoints (kept, best, one being written), two exports, samples and curves."""
+        stored = checkpoints + 1 + (self.recipe.watch is not None)
         export = NUMBER_BYTES * self.pair * _all_numbers(self.generator)
         sheets = MAX_SHEETS * SHEET_PICTURES * 3 * self.example if len(self.recipe.shape) == 3 else MAX_SHEETS << 20
         reports = self.recipe.budget.steps // self.recipe.report_every + 1
         curves = 0 if self.recipe.budget.minutes is not None else reports * VALUES_PER_REPORT * CURVE_VALUE_BYTES
-        return MIN_DISK_BYTES + kept * NUMBER_BYTES * self._state() + 2 * export + sheets + curves
+        return MIN_DISK_BYTES + stored * NUMBER_BYTES * self._state() + 2 * export + sheets + curves
 
     def _state(self) -> int:
-        """Of a checkpoint."""
+        """Return the numbers of a checkpoint."""
         game = 2 * self.recipe.game.pool * self.example if self.recipe.game.kind == "unpaired" else 0
         past = self._weights() if "historical_averaging" in self.penalties else 0
         return self._players() + self._optimizer_numbers() + _all_numbers(self.features) + game + past
 
     def _players(self) -> int:
-        """Weights and buffers of both players, and the generator's average."""
+        """Return weights and buffers of both players and of the generator's average."""
         return self.pair * (2 * _all_numbers(self.generator) + _all_numbers(self.critic))
 
     def _weights(self) -> int:
@@ -137,34 +139,34 @@ class _Footprint:
             moments += _optimizer_numbers(recipe.critic_optimizer) * self.critic.weights
         return self.pair * moments
 
-    def _staying(self) -> int:
-        """The state and the gradients."""
+    def _permanent(self) -> int:
+        """Return the numbers of the state and the gradients."""
         return self._state() + self._weights()
 
     def _step(self) -> float:
-        """Beside what stays: maps of all passes of one turn, the weights that passes compute anew, and the batch."""
+        """Return the further numbers of a step: maps of one turn's passes, recomputed weights, and the batch."""
         generator, critic = self._generator_passes(), self._critic_passes()
         largest = max(self.generator.largest_map, self.critic.largest_map, self.features.largest_map)
         maps = self.batch * (generator * self.generator.saved + self._features() + TRANSIENT_MAPS * largest)
-        anew = self.pair * generator * self.generator.recomputed + critic * self.critic.recomputed
+        recomputed = self.pair * generator * self.generator.recomputed + critic * self.critic.recomputed
         judged = self._judged
         maps += critic * (judged * self.critic.saved + judged * self.recipe.batch_size * self.critic.saved_per_pair)
-        return FRAGMENTATION * (maps + anew + self._pictures() + self._lookahead() + self._copies())
+        return FRAGMENTATION * (maps + recomputed + self._pictures() + self._lookahead() + self._copies())
 
     @property
     def _judged(self) -> int:
-        """Examples or packs that the critic sees at once."""
+        """Number of examples or packs in the critic's batch."""
         return self.batch // self.recipe.game.packing if isinstance(self.recipe.game, Synthesis) else self.batch
 
     def _generator_passes(self) -> int:
-        """Of one network, kept at once."""
+        """Return the number of passes of one generator whose maps are saved at once."""
         game = self.recipe.game
         if game.kind == "unpaired":
             return 2 + 2 * (game.cycle > 0) + 2 * (game.identity > 0)
         return 1 + 2 * ("jacobian_clamping" in self.penalties) + ("mode_regulariser" in self.penalties)
 
     def _critic_passes(self) -> int:
-        """Of one network, kept at once: real and fake of each duel, and those that penalties add."""
+        """Return the number of passes of one critic whose maps are saved at once: real, fake, and penalties'."""
         passes = 2 + GRADIENT_PENALTY_PASSES * ("gradient_penalty" in self.penalties)
         passes += (GRADIENT_PENALTY_PASSES - 1) * len(self.penalties & {"r1", "r2"}) + (
             "mode_regulariser" in self.penalties
@@ -172,51 +174,53 @@ class _Footprint:
         return self.pair * passes
 
     def _features(self) -> int:
-        """Of the network that compares contents: once with gradients."""
+        """Return the saved maps of the content loss's network: one pass has gradients."""
         return self.features.saved
 
     def _pictures(self) -> int:
-        """The batch and what is made of it; for a critic also real and fake, and their alterations on the way to it."""
+        """Return the numbers of real and generated batches; with a critic also of its inputs and augmentations."""
         game = self.recipe.game
         if self.recipe.critic is None:
             return 2 * self.batch * self.example
-        altered = 0
+        augmented = 0
         if isinstance(game, Synthesis):
-            altered = 4 * len(game.augment.transforms) if game.augment else 0
-            altered += 2 if game.instance_noise else 0
+            augmented = 4 * len(game.augment.transforms) if game.augment else 0
+            augmented += 2 if game.instance_noise else 0
         judged = math.prod(self.recipe.critic_input_shape)
-        return self.batch * (self.pair * 6 * self.example + 2 * altered * self.example) + 2 * self._judged * judged
+        return self.batch * (self.pair * 6 * self.example + 2 * augmented * self.example) + 2 * self._judged * judged
 
     def _lookahead(self) -> int:
-        """Moves of the critic that the generator learns through."""
-        moves = self.recipe.turns.unrolled
-        return moves * (
+        """Return the numbers of the critic's unrolled updates."""
+        updates = self.recipe.turns.unrolled
+        return updates * (
             2 * GRADIENT_PENALTY_PASSES * self._judged * self.critic.saved
             + GRADIENT_PENALTY_PASSES * self.critic.weights
         )
 
     def _copies(self) -> int:
-        """Weights in one row, or set aside."""
+        """Return the numbers of copied weights."""
         prediction = 3 * self.critic.weights if self.recipe.turns.prediction else 0
         return prediction + (2 * self._weights() if "historical_averaging" in self.penalties else 0)
 
-    def _part(self, pixels: int) -> int:
-        """Examples that are made, or looked at, together."""
+    def _chunk(self, pixels: int) -> int:
+        """Return how many examples are processed at once, at most `pixels` together."""
         shape = self.recipe.shape
         return MAX_CHUNK if len(shape) < 3 else max(1, min(MAX_CHUNK, pixels // shape[-1] ** 2))
 
     def _evaluation(self) -> int:
-        """A part that is made and one that is compared, and all that is made, as uint8; where nothing compares
-        them also what it was made of."""
+        """Return the numbers of an evaluation: generated and compared chunks, and all generated examples in uint8.
+
+        Without a judge the inputs of the generated examples stay in memory too.
+        """
         watch = self.recipe.watch
         if watch is None:
             return 0
-        held = 3 * self._part(COMPARED_PIXELS) + watch.samples / 4 if self._compares else 4 * watch.samples
-        return int(held * self.example) + self._making(self._part(GENERATED_PIXELS))
+        examples = 3 * self._chunk(COMPARED_PIXELS) + watch.samples / 4 if self._has_judge else 4 * watch.samples
+        return int(examples * self.example) + self._generation(self._chunk(GENERATED_PIXELS))
 
     def _sheet(self) -> int:
         shown = SHEET_PICTURES if len(self.recipe.shape) == 3 else SHEET_POINTS
-        return self._making(self._part(GENERATED_PIXELS)) + 3 * shown * self.example
+        return self._generation(self._chunk(GENERATED_PIXELS)) + 3 * shown * self.example
 
     def _recalibration(self) -> int:
         if not self.recipe.generates:
@@ -226,42 +230,42 @@ class _Footprint:
         )
         return TRANSIENT_MAPS * together + CALIBRATION_BATCH_SIZE * self.example + self.generator.recomputed
 
-    def _making(self, n: int) -> int:
-        """`n` examples made at once, without gradients."""
+    def _generation(self, n: int) -> int:
+        """Return the numbers to generate `n` examples at once, without gradients."""
         return n * (TRANSIENT_MAPS * self.generator.largest_map + self.example) + self.generator.recomputed
 
     def _saving(self) -> int:
-        """A checkpoint as bytes, and the buffer that grew to hold it; or, when it is read, its tensors beside it."""
+        """Return the numbers of a checkpoint's bytes and their buffer; or, when it is read, bytes and tensors."""
         return 2 * self._state()
 
-    def _turns(self) -> int:
-        """The game's own feature network learns from a batch turned four ways."""
-        learns = self.recipe.game.kind == "paired" and self.recipe.game.features == "own"
-        return 4 * self.batch * (self.features.saved + 2 * self.example) if learns else 0
+    def _feature_training(self) -> int:
+        """Return the numbers to train the game's own feature network on a batch in four rotations."""
+        trained = self.recipe.game.kind == "paired" and self.recipe.game.features == "own"
+        return 4 * self.batch * (self.features.saved + 2 * self.example) if trained else 0
 
     @property
-    def _compares(self) -> bool:
-        """Whether a judge compares pictures while the job trains."""
+    def _has_judge(self) -> bool:
+        """Whether a judge compares pictures during the training."""
         kinds = self.recipe.game.kind, self.recipe.data.kind
         return self.recipe.watch is not None and (kinds[0] == "unpaired" or kinds == ("synthesis", "images"))
 
     def _judge(self) -> int:
-        """Bytes: of the network that compares pictures, and of those that it learns, twice."""
-        if not self._compares:
+        """Return the bytes of the judge and of two copies of the pictures that it learns from."""
+        if not self._has_judge:
             return 0
-        count = sum(min(size, JUDGE_MAX_PICTURES) for size in self._piles())
+        count = sum(min(size, JUDGE_MAX_PICTURES) for size in self._domain_sizes())
         channels, side, _ = self.recipe.shape
         return JUDGE_BYTES + 2 * count * channels * min(side, JUDGE_MAX_SIDE) ** 2
 
-    def _piles(self) -> Iterator[int]:
-        """Examples of each pile of the dataset; an unknown one may be large."""
+    def _domain_sizes(self) -> Iterator[int]:
+        """Yield the number of examples of each domain; an unknown dataset counts as large."""
         info, data = DATASETS.get(self.recipe.data.dataset), self.recipe.data
-        piles = 2 if isinstance(data, Unpaired | Paired) else 1
-        for _ in range(piles):
-            yield JUDGE_MAX_PICTURES if info is None else info.size // piles
+        domains = 2 if isinstance(data, Unpaired | Paired) else 1
+        for _ in range(domains):
+            yield JUDGE_MAX_PICTURES if info is None else info.size // domains
 
     def _data(self) -> int:
-        """Bytes of a built-in dataset that stay in memory. An uploaded one is mapped: its pages can be given back."""
+        """Return the bytes of a built-in dataset in memory. An uploaded one is memory-mapped and counts as 0."""
         info, data = DATASETS.get(self.recipe.data.dataset), self.recipe.data
         match data:
             case _ if info is None:
@@ -281,7 +285,7 @@ def _all_numbers(size: Size) -> int:
 
 
 def _optimizer_numbers(optimizer: OptimizerSpec) -> int:
-    """Numbers that an optimiser keeps for each weight."""
+    """Return how many numbers an optimiser keeps per weight."""
     match optimizer:
         case Adam():
             return 2

@@ -1,4 +1,4 @@
-"""The spine: the lectures' first GANs and their critics' leashes."""
+"""Presets of the first GANs: GAN, DCGAN, class-conditional DCGAN, WGAN, WGAN-GP, LSGAN."""
 
 from models.spec.data import DataSpec
 from models.spec.games import Synthesis
@@ -10,7 +10,7 @@ from models.spec.training import Adam, Budget, Latent, Linear, RmsProp, Turns
 
 
 def gan(data: DataSpec) -> Fields:
-    # With the lectures' Adam (beta1 .9) and dropout (.5) 1,500 steps on MNIST leave fog; with these they leave digits.
+    # With beta1 .9 and dropout .5, 1,500 steps on MNIST give blurred noise; with these settings they give digits.
     mlp = synthesis(
         latent=Latent(kind="uniform", size=100),
         generator=MlpGenerator(hidden=(128,)),

@@ -1,4 +1,4 @@
-"""Against collapse: the generator looks ahead, or the critic sees more than one example, or reals are drawn again."""
+"""Presets against mode collapse: unrolled GAN, PacGAN, minibatch discrimination, mode-regularised GAN."""
 
 from models.spec.data import DataSpec
 from models.spec.games import Synthesis
@@ -9,7 +9,7 @@ from models.spec.training import Adam, Budget, Linear, Turns
 
 
 def unrolled(data: DataSpec) -> Fields:
-    """Five moves ahead, as in the paper; networks, rates and R1 are ours: without it the critic ran away."""
+    """Unroll five updates, as in the paper. Networks, rates and R1 are ours: without R1 the critic diverged."""
     ahead = synthesis(
         generator=DcganGenerator(width=32, refine=True),
         critic=DcganCritic(width=16, norm="none"),
@@ -25,22 +25,22 @@ def unrolled(data: DataSpec) -> Fields:
 
 
 def pacgan(data: DataSpec) -> Fields:
-    """DCGAN with pairs judged together: Adam 2e-4 (.5), batches of 64, a latent of 100, as in the paper."""
+    """Use DCGAN with pairs judged together: Adam 2e-4 (.5), batches of 64, a latent of 100, as in the paper."""
     return on_points(data, synthesis(game=Synthesis(packing=2)))
 
 
 def minibatch(data: DataSpec) -> Fields:
     mixing = points_critic(data, minibatch="discrimination")
-    # Pairs within a batch are compared: a quarter of the batch is a sixteenth of the work.
+    # All pairs within a batch are compared: a quarter of the batch is a sixteenth of the work.
     return on_points(data, synthesis(critic=DcganCritic(minibatch="discrimination")), critic=mixing, batch_size=64)
 
 
 def mdgan(data: DataSpec) -> Fields:
-    """Weights .2 and .4 as in the paper's experiments on MNIST; the rest is ours."""
+    """Use weights .2 and .4 as in the paper's experiments on MNIST; other settings are ours."""
     adam = Adam(rate=5e-4)
     encoding = synthesis(
         generator=DcganAutoencoder(width=32),
-        # It judges real, drawn and redrawn pictures in batches of their own, which BatchNorm would tell apart.
+        # It judges real, generated and reconstructed pictures in separate batches, which BatchNorm would reveal.
         critic=DcganCritic(width=32, norm="none"),
         penalties=(ModeRegulariser(),),
         generator_optimizer=adam,

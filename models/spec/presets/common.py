@@ -1,4 +1,4 @@
-"""Helpers of presets. A preset maps the data's shape to the fields of a recipe."""
+"""Helpers of presets: default fields, and settings for points. A preset maps the data's shape to a recipe's fields."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from models.spec.objectives import NonSaturating
 from models.spec.training import Adam, Budget, Constant, Ema, Latent, Linear, Turns
 
 Fields = dict[str, Any]
-"""The fields of a Recipe but for seed, data and what follows from the budget."""
+"""the fields of a Recipe except seed, data and the intervals that follow from the budget"""
 
 
 def synthesis(**fields: Any) -> Fields:
-    """What the families of the synthesis game share unless they say otherwise: DCGAN's settings."""
+    """Return DCGAN's settings, changed by `fields`: the defaults of all families of the synthesis game."""
     return {
         "game": Synthesis(),
         "latent": Latent(size=100),
@@ -35,21 +35,21 @@ def synthesis(**fields: Any) -> Fields:
 
 POINT_LAYERS = (128, 128, 128)
 POINT_EXTENT = {"grid25": 4.0}
-"""how far from the middle a dataset's points lie, where that is not about 1"""
+"""largest coordinate of a dataset's points, if it is not about 1"""
 
 
 def points_critic(data: DataSpec, minibatch: BatchLayer = "none") -> MlpCritic:
-    """A critic that sees points which reach to about 4, however large the dataset's own unit is."""
+    """Return a critic that scales points to coordinates up to about 4, whatever the dataset's unit is."""
     scale = 4 / POINT_EXTENT.get(data.dataset, 1.0)
     return MlpCritic(hidden=POINT_LAYERS, activation="relu", input_scale=scale, minibatch=minibatch)
 
 
-def on_points(data: DataSpec, fields: Fields, **own: Any) -> Fields:
-    """The same game between small MLPs when the data are points (settings ours: docs/recipes.md)."""
+def on_points(data: DataSpec, fields: Fields, **point_fields: Any) -> Fields:
+    """Replace the networks by small MLPs if the data are points, and apply `point_fields` (ours: docs/recipes.md)."""
     if not isinstance(data, Points):
         return fields
     adam = Adam(rate=1e-3, beta1=0, beta2=0.99)
-    is_small: Fields = {
+    small_networks: Fields = {
         "latent": Latent(size=2, scale=4),
         "generator": MlpGenerator(hidden=POINT_LAYERS, activation="relu"),
         "critic": points_critic(data),
@@ -59,9 +59,9 @@ def on_points(data: DataSpec, fields: Fields, **own: Any) -> Fields:
         "batch_size": 256,
         "ema": Ema(decay=0.99),
     }
-    return fields | is_small | own
+    return fields | small_networks | point_fields
 
 
 def is_small(data: DataSpec) -> bool:
-    """Pictures of 16 px at most, for which less is enough."""
+    """Return whether the data are pictures of at most 16 px, for which fewer steps are enough."""
     return isinstance(data, Images) and data.side <= 16

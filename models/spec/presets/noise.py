@@ -1,4 +1,4 @@
-"""Noise to picture: what came after DCGAN."""
+"""Presets of generators from noise after DCGAN, from the conditional GAN to R3GAN and Gumbel-softmax."""
 
 from models.spec.data import DataSpec, Sequences
 from models.spec.games import Synthesis
@@ -49,8 +49,8 @@ def began(data: DataSpec) -> Fields:
     adam = Adam(rate=1e-3)
     return synthesis(
         latent=Latent(kind="uniform", size=64),
-        # The paper has no norm and a lower diversity: digits then became one picture. With diversity .9, pace .05 and a
-        # code of 32 those of MNIST were black after 500 steps.
+        # The paper has no norm and a lower diversity: all digits then became one picture. With diversity .9, pace .05
+        # and a code of 32, MNIST's digits were black after 500 steps.
         generator=DcganGenerator(width=16, refine=True),
         critic=AutoencoderCritic(width=16, code=16),
         objective=Began(diversity=0.9, pace=0.05) if is_small(data) else Began(diversity=1, pace=0.3),
@@ -127,7 +127,7 @@ def stackgan(data: DataSpec) -> Fields:
 
 def d2gan(data: DataSpec) -> Fields:
     fields = synthesis(
-        # Critics with BatchNorm judge a batch by contrast alone, and left backgrounds grey.
+        # Critics with BatchNorm judge only contrast within a batch, and left backgrounds grey.
         generator=DcganGenerator(width=32, refine=True),
         critic=DcganCritic(width=32, norm="none"),
         objective=D2gan(),
@@ -157,7 +157,7 @@ def r3gan(data: DataSpec) -> Fields:
     return on_points(
         data,
         fields,
-        # Points between two modes are the width of the generator's jump from one to the other, which shrinks with time.
+        # Points between two modes come from the generator's transition between them, which narrows with training.
         generator=MlpGenerator(hidden=(256, 256, 256), activation="relu"),
         penalties=(R1(weight=2), R2(weight=2)),
         generator_optimizer=faster,
@@ -169,24 +169,24 @@ def r3gan(data: DataSpec) -> Fields:
 
 
 def _residual(**fields: object) -> Fields:
-    """SNGAN's line: hinge between residual networks, the critic under the spectral norm."""
-    usual: Fields = {
+    """Return SNGAN's settings, changed by `fields`: residual networks, hinge loss, a critic with spectral norm."""
+    defaults: Fields = {
         "latent": Latent(size=64),
         "generator": ResidualGenerator(width=16),
         "objective": Hinge(),
         "schedule": Linear(flat=0.5),
         "batch_size": 32,
     }
-    return synthesis(**(usual | fields))
+    return synthesis(**(defaults | fields))
 
 
-def _steps(data: DataSpec, few: int, many: int) -> int:
-    """Some two minutes of one core for pictures of 16 px, some five for those of MNIST."""
-    return few if is_small(data) else many
+def _steps(data: DataSpec, small: int, large: int) -> int:
+    """Choose the steps by the pictures' side: about two minutes of one core for 16 px, about five for MNIST."""
+    return small if is_small(data) else large
 
 
 GUMBEL_CODE_SIZE = 8
-"""numbers of the latent that are no Gumbel noise"""
+"""numbers of the latent that are not Gumbel noise"""
 
 
 def gumbel_gan(data: DataSpec) -> Fields:

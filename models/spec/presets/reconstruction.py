@@ -1,4 +1,4 @@
-"""Nobody judges: autoencoders, variational and plain."""
+"""Presets without a critic: autoencoders, variational and plain."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from models.spec.training import Adam, Budget, Ema, Latent, Linear
 
 
 def vae(data: DataSpec) -> Fields:
-    """784-400-20-400-784, Adam 1e-3, batches of 128, as in PyTorch's example; sizes follow the data."""
+    """Use 784-400-20-400-784, Adam 1e-3 and batches of 128, as in PyTorch's example; sizes follow the data."""
     return _variational(data, 1)
 
 
@@ -31,25 +31,25 @@ def autoencoder(data: DataSpec) -> Fields:
 
 
 def linear_autoencoder(data: DataSpec) -> Fields:
-    """Rates that fall in a line to 0: the slowest of the principal directions turns into place last.
+    """Use rates that fall linearly to 0, since the last principal directions converge slowly.
 
-    Of more pixels each must move less: at .04 directions of MNIST were missed altogether.
+    More pixels need a lower rate: at .04 some directions of MNIST were not learned at all.
     """
-    few = isinstance(data, Points) or is_small(data)
+    small = isinstance(data, Points) or is_small(data)
     return _without_critic(
         latent=Latent(size=1 if isinstance(data, Points) else 10),
         generator=MlpAutoencoder(hidden=()),
-        generator_optimizer=Adam(rate=0.04 if few else 0.006, beta1=0.9),
+        generator_optimizer=Adam(rate=0.04 if small else 0.006, beta1=0.9),
         schedule=Linear(flat=0),
-        ema=Ema(decay=0.99 if few else 0.999),
+        ema=Ema(decay=0.99 if small else 0.999),
         batch_size=256,
-        budget=Budget(steps=4000 if few else 16_000),
+        budget=Budget(steps=4000 if small else 16_000),
     )
 
 
 def _variational(data: DataSpec, divergence: float) -> Fields:
     if isinstance(data, Points):
-        # Squared errors count as those of a normal noise of deviation .05, whose likelihood weighs 1 / (2 x .05^2).
+        # Squared errors are weighed as normal noise of standard deviation .05, whose weight is 1 / (2 x .05^2).
         game = Reconstruction(loss="squared", divergence=divergence * 2 * 0.05**2)
         return _without_critic(game=game, latent=Latent(size=2), generator=MlpAutoencoder(hidden=(128, 128)))
     return _without_critic(
@@ -61,7 +61,7 @@ def _variational(data: DataSpec, divergence: float) -> Fields:
 
 
 def _without_critic(**fields: Any) -> Fields:
-    """A generator and nobody beside it."""
+    """Return the settings of an autoencoder without a critic, changed by `fields`."""
     return synthesis(
         **{
             "game": Reconstruction(),

@@ -1,4 +1,4 @@
-"""Picture to picture."""
+"""Presets of translators: CycleGAN, pix2pix, SRGAN, inpainting."""
 
 from models.spec.data import DataSpec, Images, Paired, Unpaired
 from models.spec.games import Paired as PairedGame
@@ -10,7 +10,7 @@ from models.spec.presets.common import Fields, synthesis
 from models.spec.training import Adam, Budget, Ema, Latent, Linear, Turns
 
 MAX_HALVINGS = 8
-"""halvings of pix2pix's generator"""
+"""most halvings of pix2pix's generator"""
 
 
 def cyclegan(data: DataSpec) -> Fields:
@@ -30,22 +30,21 @@ def cyclegan(data: DataSpec) -> Fields:
 
 
 def _as_published(data: DataSpec) -> bool:
-    """Whether pictures are as large as the papers' and GPUs: 128 px, or crops of 256 px, of which 286 is the load."""
+    """Return whether pictures are large enough for the papers' networks: 128 px, or crops of 256 px."""
     return _side(data) >= (256 if _load(data) else 128)
 
 
 def _load(data: DataSpec) -> int | None:
-    """The side of the pictures that crops are cut from; None where whole pictures are learned from."""
+    """Return the side of the pictures that crops are cut from; None without crops."""
     return data.load if isinstance(data, Unpaired | Paired) else None
 
 
 def _small_cyclegan(side: int, *, crops: bool) -> Fields:
-    """Ours, for pictures smaller than the published ones and an hour of two cores at most: docs/recipes.md.
+    """Return our settings for pictures below the published sizes and at most an hour of two cores: docs/recipes.md.
 
-    A critic of three layers sees 70 px, a scene of day2night at once; under one of two, windows stay dark by night.
-    With InstanceNorm in the critic and without R1, photographs become grain; with a width of 32 they get fringes. A
-    critic of crops sees parts of a scene and cannot tell that the whole is too dark or too bright; a small identity
-    term keeps the brightness.
+    A critic of three layers judges patches of 70 px, a whole scene of day2night; with two layers, windows stay dark at
+    night. With InstanceNorm in the critic and without R1, photographs become grainy; with a width of 32 they get
+    fringes. A critic of crops cannot judge the brightness of the whole scene; a small identity term preserves it.
     """
     adam = Adam(rate=4e-4, beta1=0, beta2=0.99)
     return {
@@ -63,12 +62,12 @@ def _small_cyclegan(side: int, *, crops: bool) -> Fields:
 
 
 def pix2pix(data: DataSpec) -> Fields:
-    """Pairs as they are given; of single pictures, from their edges."""
+    """Translate between pairs; from single pictures, learn to turn their edges into pictures."""
     side = _side(data)
     published = synthesis(
         game=PairedGame(task="edges" if isinstance(data, Images) else "given"),
         latent=Latent(size=1),
-        generator=UnetGenerator(depth=_halvings(side, MAX_HALVINGS, least=1), dropout=0.5),
+        generator=UnetGenerator(depth=_halvings(side, MAX_HALVINGS, smallest=1), dropout=0.5),
         critic=PatchCritic(),
         schedule=Linear(flat=0.5),
         batch_size=1,
@@ -85,8 +84,10 @@ def pix2pix(data: DataSpec) -> Fields:
 
 
 def srgan(data: DataSpec) -> Fields:
-    """The paper's weights; without its pre-training, pixels keep a small one beside them. The critic judges real and
-    made pictures in batches of their own, where BatchNorm would tell them apart by their batch: its norm is spectral.
+    """Use the paper's loss weights, and a small pixel loss in place of its pre-training.
+
+    The critic's norm is spectral: it judges real and generated pictures in separate batches, and BatchNorm would reveal
+    which batch is which.
     """
     game = PairedGame(task="downscaling", conditional=False, adversarial=1e-3, pixel=0.1, content=1)
     adam = Adam(rate=1e-4, beta1=0.9)
@@ -128,10 +129,10 @@ def inpaint(data: DataSpec) -> Fields:
 
 
 def _small(data: DataSpec, steps: int) -> Fields:
-    """Ours, for small pictures and minutes of two cores: docs/recipes.md.
+    """Return our settings for small pictures and minutes of two cores: docs/recipes.md.
 
-    The waist of a U-Net that halves twice sees little: after 600 steps residual blocks filled holes of MNIST at 24.8 dB
-    against its 21.9. On 64 px it halves four times, and lights the windows of day2night.
+    A U-Net that halves twice has a small receptive field: after 600 steps residual blocks filled holes of MNIST at
+    24.8 dB, the U-Net at 21.9 dB. At 64 px it halves four times, and lights the windows of day2night.
     """
     adam = Adam(rate=5e-4, beta1=0, beta2=0.99)
     return {
@@ -151,9 +152,9 @@ def _side(data: DataSpec) -> int:
     return data.side if isinstance(data, Images | Unpaired | Paired) else 256
 
 
-def _halvings(side: int, most: int, least: int = 4) -> int:
-    """As many as leave whole maps of `least` pixels or more; at least one."""
+def _halvings(side: int, limit: int, smallest: int = 4) -> int:
+    """Return the number of halvings, from 1 to `limit`, that leave whole maps of at least `smallest` pixels."""
     depth = 1
-    while depth < most and side % 2 ** (depth + 1) == 0 and side // 2 ** (depth + 1) >= least:
+    while depth < limit and side % 2 ** (depth + 1) == 0 and side // 2 ** (depth + 1) >= smallest:
         depth += 1
     return depth
