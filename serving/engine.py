@@ -1,8 +1,8 @@
 """The engine: one thread that owns the served networks and answers requests for pictures.
 
-A free engine starts at once. While it is busy requests collect, and those of one model run together: no waiting window.
-Picture i depends on (export, label, seed, i, temperature) alone, whatever else runs: latents are drawn per picture, and
-only batch sizes whose outputs were seen to be bit-equal to each other are used.
+An idle engine starts at once. While it is busy, requests collect in the queue, and those for one model run as a batch;
+there is no waiting window. Picture i depends on (export, label, seed, i, temperature) alone, whatever else runs:
+latents are drawn per picture, and only batch sizes whose outputs are bit-equal to each other are used.
 """
 
 import threading
@@ -19,9 +19,9 @@ import torch
 
 from models.export import export_checkpoint, load_export
 from models.spec.recipe import Recipe
-from serving.loaded import TOGETHER_PIXELS, TURN, Item, Loaded
-from serving.protocol import Array, Backlog, Direction, ExportFlawed, Kind, Pick, weight
-from serving.thread_priority import yield_to_others
+from serving.loaded import MAX_BATCHED_PIXELS, PICTURES_PER_TURN, Item, LoadedModel
+from serving.protocol import Array, Backlog, Direction, ExportFlawed, Pick, WorkKind, queue_weight
+from serving.thread_priority import use_batch_scheduling
 
 
 @dataclass(eq=False)
@@ -33,11 +33,11 @@ class _Sampling:
     future: Future[Array] = field(default_factory=Future)
     parts: list[Array] = field(default_factory=list)
     done: int = 0
-    kind: ClassVar[Kind] = "sample"
+    kind: ClassVar[WorkKind] = "sample"
 
     @property
-    def left(self) -> int:
-        """Pictures that are still to be made."""
+    def remaining(self) -> int:
+        """Number of pictures not generated yet."""
         return len(self.picks) - self.done
 
     def next(self, n: int) -> list[Item]:
@@ -50,14 +50,15 @@ class _Translation:
     image: Array
     direction: Direction
     pixels: int
-    left: int
+    remaining: int
+    """its weight in the queue, in pictures"""
     future: Future[Array] = field(default_factory=Future)
-    way: Iterator[Array | None] | None = None
+    tiles: Iterator[Array | None] | None = None
     seconds: float = 0.0
-    kind: ClassVar[Kind] = "translate"
+    kind: ClassVar[WorkKind] = "translate"
 
-    def goes_with(self, other: "_Translation") -> bool:
-        """Whether both could be one batch."""
+    def can_batch_with(self, other: "_Translation") -> bool:
+        """Return whether both can be in one batch."""
         return (self.path, self.direction, self.image.shape) == (other.path, other.direction, other.image.shape)
 
 
@@ -65,10 +66,10 @@ _Work = _Sampling | _Translation
 
 
 class Engine:
-    """Start it, ask it from any thread, close it. A request whose future is cancelled never reaches a network again."""
+    """An engine in this process. Its methods may be called from any thread; a cancelled request is not computed."""
 
     deadline = None
-    """an answer is sure to come"""
+    """an answer is certain"""
 
     def __init__(
         self,
@@ -79,9 +80,10 @@ class Engine:
         memory: int = 2 << 30,
         flaw: Callable[[str], str | None] = lambda _: None,
     ) -> None:
-        """`bound`: pictures that may wait; `memory`: bytes of networks kept, the least recently used go first.
+        """Start the engine's thread.
 
-        `flaw`: what is wrong with the file of an export, by its name; asked before it is loaded.
+        `bound`: most pictures in the queue. `memory`: most bytes of networks in memory; the least recently used are
+        removed first. `flaw`: returns what is wrong with an export's file by its name, or None; called before loading.
         """
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -89,50 +91,51 @@ class Engine:
         self._threads = threads or torch.get_num_threads()
         self._memory = memory
         self._flaw = flaw
-        self._loaded: OrderedDict[Path, Loaded] = OrderedDict()
+        self._models: OrderedDict[Path, LoadedModel] = OrderedDict()
         self._change = threading.Condition()
         self._samplings: deque[_Sampling] = deque()
         self._translations: deque[_Translation] = deque()
         self._backlog = Backlog(bound)
-        self._withdrawn = False
-        """whether a future was cancelled since the last look"""
-        self._turns = [0] * (TURN + 1)
+        self._has_cancelled = False
+        """whether a future was cancelled since the queue was last cleaned"""
+        self._turns = [0] * (PICTURES_PER_TURN + 1)
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
     def sample(self, path: Path, picks: Sequence[Pick], *, seed: int, temperature: float = 1.0) -> Future[Array]:
-        """As `Loaded.sample`, when its turn has come. Raises Overloaded.
+        """Queue pictures for `LoadedModel.sample`. Raises Overloaded.
 
-        Truncation multiplies the latent: a normal one comes nearer to the mode, a uniform one is narrowed.
+        `temperature` multiplies the latent (truncation): below 1 a normal latent comes nearer to the mode, and a
+        uniform one is narrowed.
         """
         return self._enter(_Sampling(path, picks, seed, temperature))
 
     def translate(self, path: Path, image: Array, direction: Direction, *, pixels: int = 0) -> Future[Array]:
-        """uint8 [h, w, channels] in, as high and wide out, or larger as the export's recipe has it.
+        """Queue a picture uint8 [h, w, channels]; the result has its size, or is larger if the recipe enlarges.
 
-        One that fills holes may be given the hole as one more channel, 255 inside. In the queue it counts by the
-        `pixels` of its canvas (Recipe.canvas), at the least by its own. Raises Overloaded.
+        A model that fills holes takes the hole as one more channel, 255 inside. In the queue the picture counts by the
+        `pixels` of its canvas (Recipe.canvas), or by its own if these are more. Raises Overloaded.
         """
         pixels = max(pixels, image.shape[0] * image.shape[1])
-        return self._enter(_Translation(path, image, direction, pixels, weight(image, pixels)))
+        return self._enter(_Translation(path, image, direction, pixels, queue_weight(image, pixels)))
 
     def check(self) -> None:
-        """Raises Overloaded where not one more picture may wait."""
+        """Raise Overloaded if the queue has no room for one more picture."""
         with self._change:
             self._backlog.check(1)
 
     def export(self, recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
-        """The export of a checkpoint. Runs on the caller's thread, with the number of threads its job has."""
+        """Write the export of a checkpoint on the caller's thread, with its job's number of threads."""
         torch.set_num_threads(threads)
         export_checkpoint(recipe, saved, out)
 
     def load(self) -> tuple[int, tuple[int, ...]]:
-        """Pictures that wait; and at place n, how many turns made n pictures since the start."""
+        """Return the number of waiting pictures; and at index n, how many turns generated n pictures."""
         return self._backlog.pictures, tuple(self._turns)
 
     def close(self) -> None:
-        """Finish the turn in hand, cancel what waits, end the thread."""
+        """Finish the current turn, cancel the waiting requests, end the thread."""
         with self._change:
             self._closed = True
             self._change.notify()
@@ -145,26 +148,26 @@ class Engine:
         with self._change:
             if self._closed:
                 raise RuntimeError("The engine is closed.")
-            self._backlog.check(work.left)
-            self._backlog.enter(work.kind, work.left)
+            self._backlog.check(work.remaining)
+            self._backlog.enter(work.kind, work.remaining)
             if isinstance(work, _Sampling):
                 self._samplings.append(work)
             else:
                 self._translations.append(work)
             self._change.notify()
-        work.future.add_done_callback(self._notice)
+        work.future.add_done_callback(self._note_cancelled)
         return work.future
 
-    def _notice(self, future: Future[Array]) -> None:
-        """On the thread that ends it, so it only leaves a note."""
+    def _note_cancelled(self, future: Future[Array]) -> None:
+        """Set a flag only: this runs on the thread that ends the future."""
         if future.cancelled():
-            self._withdrawn = True
+            self._has_cancelled = True
 
     @torch.inference_mode()
     def _run(self) -> None:
-        yield_to_others()
+        use_batch_scheduling()
         while self._wait():
-            # Turn by turn, so that neither a thousand pictures nor one huge one keeps the others waiting.
+            # Turns alternate, so that neither a thousand pictures nor one huge one keeps the others waiting.
             if self._samplings:
                 self._sample_turn()
             if self._translations:
@@ -173,85 +176,91 @@ class Engine:
     def _wait(self) -> bool:
         with self._change:
             self._change.wait_for(lambda: self._closed or self._samplings or self._translations)
-            if self._withdrawn:
-                self._withdrawn = False  # first: what is cancelled from here on is seen the next time
-                self._drop_withdrawn()
+            if self._has_cancelled:
+                # Reset first: a request cancelled from here on sets the flag again.
+                self._has_cancelled = False
+                self._drop_cancelled()
             return not self._closed
 
-    def _drop_withdrawn(self) -> None:
+    def _drop_cancelled(self) -> None:
         waiting: list[_Work] = [*self._samplings, *self._translations]
         for work in waiting:
             if work.future.cancelled():
                 self._remove(work)
 
     def _sample_turn(self) -> None:
-        """Up to a turn of pictures for the model that waits longest, shared among all who ask it."""
+        """Generate up to PICTURES_PER_TURN pictures for the oldest request's model, shared among its requests."""
         with self._change:
             first = self._samplings[0]
-            together = [work for work in self._samplings if work.path == first.path][:TURN]
-        shares = _shares([work.left for work in together], TURN)
-        items = [item for work, n in zip(together, shares, strict=True) for item in work.next(n)]
+            batch = [work for work in self._samplings if work.path == first.path][:PICTURES_PER_TURN]
+        shares = _deal([work.remaining for work in batch], PICTURES_PER_TURN)
+        items = [item for work, n in zip(batch, shares, strict=True) for item in work.next(n)]
         try:
             model = self._model(first.path)
-            began = time.monotonic()  # loading comes once and would spoil the pace
+            # Started after loading, which happens once and would distort the speed.
+            began = time.monotonic()
             pictures = model.sample(items)
-        except Exception as error:  # the engine outlives any one request: who asked is told
-            for work in together:
+        except Exception as error:  # the engine survives any failed request; its future gets the error
+            for work in batch:
                 self._leave(work, error)
             return
         self._measure(first.kind, time.monotonic() - began, len(items))
         self._turns[len(items)] += 1
-        for work, n in zip(together, shares, strict=True):
+        for work, n in zip(batch, shares, strict=True):
             work.parts.append(pictures[:n])
             pictures = pictures[n:]
             self._advance(work, n)
 
     def _advance(self, work: _Sampling, n: int) -> None:
-        """It leaves, or joins the queue's end."""
+        """Finish the request if all its pictures are generated, else move it to the queue's end."""
         with self._change:
             self._backlog.leave(work.kind, n)
             work.done += n
-            if work.left:
+            if work.remaining:
                 self._samplings.remove(work)
                 self._samplings.append(work)
-        if not work.left:
+        if not work.remaining:
             self._leave(work, np.concatenate(work.parts))
 
     def _translate_turn(self) -> None:
-        """Small ones of a kind together, else one tile of the oldest translation: one large one is in memory."""
+        """Translate a batch of small pictures of one shape, else one tile of the oldest translation.
+
+        Only one large picture is in memory at a time.
+        """
         with self._change:
             first = self._translations[0]
-            alike = [work for work in self._translations if work.goes_with(first)]
-        places = min(len(alike), TOGETHER_PIXELS // first.pixels)
-        if places < 2:
+            same_shape = [work for work in self._translations if work.can_batch_with(first)]
+        size = min(len(same_shape), MAX_BATCHED_PIXELS // first.pixels)
+        if size < 2:
             self._translate_tile(first)
         else:
-            self._translate_together(alike[: 1 << places.bit_length() - 1])  # few sizes: each is tried out once
+            # Powers of 2 only: each size is compared once with single pictures.
+            self._translate_together(same_shape[: 1 << size.bit_length() - 1])
 
     def _translate_together(self, works: list[_Translation]) -> None:
         first, began = works[0], time.monotonic()
         try:
-            made = self._model(first.path).translate_together([work.image for work in works], first.direction)
+            pictures = self._model(first.path).translate_together([work.image for work in works], first.direction)
         except Exception as error:  # as above
             for work in works:
                 self._leave(work, error)
             return
-        self._measure(first.kind, time.monotonic() - began, sum(work.left for work in works))
-        for work, picture in zip(works, made, strict=True):
+        self._measure(first.kind, time.monotonic() - began, sum(work.remaining for work in works))
+        for work, picture in zip(works, pictures, strict=True):
             self._leave(work, picture)
 
     def _translate_tile(self, work: _Translation) -> None:
         try:
-            if work.way is None:
-                work.way = self._model(work.path).translate(work.image, work.direction)
+            if work.tiles is None:
+                work.tiles = self._model(work.path).translate(work.image, work.direction)
             began = time.monotonic()
-            result = next(work.way)
+            result = next(work.tiles)
         except Exception as error:  # as above
             self._leave(work, error)
             return
         work.seconds += time.monotonic() - began
         if result is not None:
-            self._measure(work.kind, work.seconds, work.left)
+            self._measure(work.kind, work.seconds, work.remaining)
             self._leave(work, result)
 
     def _leave(self, work: _Work, outcome: Array | Exception) -> None:
@@ -265,35 +274,35 @@ class Engine:
             work.future.set_result(outcome)
 
     def _remove(self, work: _Work) -> None:
-        """The caller holds the lock."""
+        """Remove the request from the queue. The caller holds the lock."""
         if isinstance(work, _Sampling):
             self._samplings.remove(work)
         else:
             self._translations.remove(work)
-        self._backlog.leave(work.kind, work.left)
+        self._backlog.leave(work.kind, work.remaining)
 
-    def _measure(self, kind: Kind, seconds: float, pictures: int) -> None:
+    def _measure(self, kind: WorkKind, seconds: float, pictures: int) -> None:
         with self._change:
             self._backlog.measure(kind, seconds, pictures)
 
-    def _model(self, path: Path) -> Loaded:
-        if path not in self._loaded:
+    def _model(self, path: Path) -> LoadedModel:
+        if path not in self._models:
             if (how := self._flaw(path.name)) is not None:
                 raise ExportFlawed(path.name, how)
-            self._loaded[path] = Loaded(load_export(path), self._device, self._threads)
-        self._loaded.move_to_end(path)
-        while len(self._loaded) > 1 and sum(model.bytes for model in self._loaded.values()) > self._memory:
-            self._loaded.popitem(last=False)
-        return self._loaded[path]
+            self._models[path] = LoadedModel(load_export(path), self._device, self._threads)
+        self._models.move_to_end(path)
+        while len(self._models) > 1 and sum(model.bytes for model in self._models.values()) > self._memory:
+            self._models.popitem(last=False)
+        return self._models[path]
 
 
-def _shares(wanted: Sequence[int], places: int) -> list[int]:
-    """`places` dealt evenly among the askers, none getting more than it wants."""
+def _deal(wanted: Sequence[int], total: int) -> list[int]:
+    """Divide `total` evenly among requests; none gets more than it wants."""
     shares = [0] * len(wanted)
-    while places and (hungry := [i for i, want in enumerate(wanted) if shares[i] < want]):
-        portion = max(1, places // len(hungry))
-        for i in hungry:
-            given = min(portion, wanted[i] - shares[i], places)
-            shares[i] += given
-            places -= given
+    while total and (unsatisfied := [i for i, want in enumerate(wanted) if shares[i] < want]):
+        portion = max(1, total // len(unsatisfied))
+        for i in unsatisfied:
+            addition = min(portion, wanted[i] - shares[i], total)
+            shares[i] += addition
+            total -= addition
     return shares

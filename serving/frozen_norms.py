@@ -6,38 +6,38 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-Statistics = dict[nn.InstanceNorm2d, tuple[Tensor, Tensor]]
+NormStatistics = dict[nn.InstanceNorm2d, tuple[Tensor, Tensor]]
 """mean and variance of each channel, by layer"""
 
 
 @contextmanager
-def noted(network: nn.Module) -> Iterator[Statistics]:
-    """Meanwhile what each InstanceNorm of `network` sees is noted; of several runs the last."""
-    seen: Statistics = {}
+def recording(network: nn.Module) -> Iterator[NormStatistics]:
+    """Yield a dict that gets the input statistics of each InstanceNorm run inside the block; the last run counts."""
+    statistics: NormStatistics = {}
 
     def note(norm: nn.Module, args: tuple[Tensor]) -> None:
         assert isinstance(norm, nn.InstanceNorm2d)
         variance, mean = torch.var_mean(args[0], dim=(0, 2, 3), correction=0)
-        seen[norm] = mean, variance
+        statistics[norm] = mean, variance
 
     norms = [module for module in network.modules() if isinstance(module, nn.InstanceNorm2d)]
     hooks = [norm.register_forward_pre_hook(note) for norm in norms]
     try:
-        yield seen
+        yield statistics
     finally:
         for hook in hooks:
             hook.remove()
 
 
 @contextmanager
-def frozen(seen: Statistics) -> Iterator[None]:
-    """Meanwhile the layers, in eval mode, norm with what was `seen`. Between two uses others may use the network."""
-    for norm, statistics in seen.items():
-        norm.running_mean, norm.running_var = statistics
+def frozen(statistics: NormStatistics) -> Iterator[None]:
+    """Let the layers, in eval mode, normalise with these statistics inside the block, and remove them afterwards."""
+    for norm, (mean, variance) in statistics.items():
+        norm.running_mean, norm.running_var = mean, variance
         norm.track_running_stats = True
     try:
         yield
     finally:
-        for norm in seen:
+        for norm in statistics:
             norm.running_mean = norm.running_var = None
             norm.track_running_stats = False

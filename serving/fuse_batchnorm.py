@@ -11,31 +11,31 @@ _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
 @runtime_checkable
-class Folds(Protocol):
-    """A network whose convolutions and norms stand apart, so that it must be told which follow each other."""
+class HasConvolutionNormPairs(Protocol):
+    """A network that keeps convolutions and norms in separate lists, and says which follow each other."""
 
     def pairs(self) -> list[tuple[nn.ModuleList, nn.ModuleList]]:
-        """Convolutions, and beside each the norm that follows it."""
+        """Return lists of convolutions and of the norms that follow them."""
         ...
 
 
-def fold(network: nn.Module) -> None:
-    """In eval mode, in place, and for good: such a network computes the same up to rounding, and can no longer learn.
+def fuse_batch_norms(network: nn.Module) -> None:
+    """Fuse BatchNorms into convolutions, in place. The network must be in eval mode and cannot be trained afterwards.
 
-    Of a norm that listens to the class the statistics are folded, and its gains and biases stay.
+    Its outputs stay equal up to rounding. Of a conditional norm only the statistics are fused; gains and biases stay.
     """
     for module in list(network.modules()):
-        if isinstance(module, Folds):
+        if isinstance(module, HasConvolutionNormPairs):
             for convolutions, norms in module.pairs():
-                for place, (convolution, norm) in enumerate(zip(convolutions, norms, strict=True)):
-                    convolutions[place], norms[place] = _folded(convolution, norm)
+                for index, (convolution, norm) in enumerate(zip(convolutions, norms, strict=True)):
+                    convolutions[index], norms[index] = _fused(convolution, norm)
         elif isinstance(module, nn.Sequential):
-            for place in range(len(module) - 1):
-                module[place], module[place + 1] = _folded(module[place], module[place + 1])
+            for index in range(len(module) - 1):
+                module[index], module[index + 1] = _fused(module[index], module[index + 1])
 
 
-def _folded(convolution: nn.Module, norm: nn.Module) -> tuple[nn.Module, nn.Module]:
-    """Both again where they do not fit together."""
+def _fused(convolution: nn.Module, norm: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """Return a fused convolution and the rest of the norm, or both unchanged if they cannot be fused."""
     if not isinstance(convolution, _CONVOLUTIONS):
         return convolution, norm
     transposed = isinstance(convolution, nn.ConvTranspose2d)

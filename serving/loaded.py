@@ -1,4 +1,4 @@
-"""A published network in memory: it draws and translates, alone or in batches of fixed sizes."""
+"""A published model in memory: it samples and translates, in batches of fixed sizes."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,29 +15,29 @@ from models.games import degrade
 from models.latent import cycling_labels, draw_seeded_latents
 from models.rng import stream_seed
 from models.spec.games import Paired
-from serving.fuse_batchnorm import fold
-from serving.matmul_deconv import as_products
+from serving.fuse_batchnorm import fuse_batch_norms
+from serving.matmul_deconv import use_matrix_products
 from serving.protocol import Array, Direction
-from serving.tiling import Translator, at_once, restyle, tile_of
+from serving.tiling import Translator, tile_side, translate_in_tiles, translate_whole
 
-SIZES = (32, 16, 8, 4, 2, 1)
-
-
-TURN = SIZES[0]
-"""pictures the engine makes before it looks at the queue again"""
+BATCH_SIZES = (32, 16, 8, 4, 2, 1)
 
 
-SMALL = 2_000_000
-"""weights below which a generator is quicker on one thread than on several"""
+PICTURES_PER_TURN = BATCH_SIZES[0]
+"""most pictures that the engine generates before it looks at the queue again"""
 
 
-TOGETHER_PIXELS = 8 * 64 * 64
-"""of the translations of one batch: on a CPU larger pictures are no quicker in company"""
+SINGLE_THREAD_WEIGHTS = 2_000_000
+"""number of weights below which a generator is faster on one thread than on several"""
+
+
+MAX_BATCHED_PIXELS = 8 * 64 * 64
+"""most pixels of a batch of translations: on a CPU larger pictures gain nothing from batching"""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A pick with what its request says of all of them."""
+    """One picture to sample: a pick and the settings of its request."""
 
     label: int | None
     index: int
@@ -45,57 +45,60 @@ class Item:
     temperature: float
 
 
-class Loaded:
-    """An export on the device, with the batch sizes it is run at."""
+class LoadedModel:
+    """An export on the device, with the batch sizes at which it runs."""
 
     def __init__(self, export: Export, device: torch.device, threads: int) -> None:
         self.recipe = export.recipe
         self.device = device
         self.networks = {name: network.to(device) for name, network in export.networks.items()}
         for network in self.networks.values():
-            fold(network)
+            fuse_batch_norms(network)
         weights = sum(count_parameters(network) for network in self.networks.values())
-        self.bytes = sum(_held(network) for network in self.networks.values())
-        self.threads = 1 if self.recipe.generates and weights < SMALL else threads
-        self._tile = tile_of(export.recipe) if export.recipe.translates else 0
-        self._alike: dict[tuple[Direction, tuple[int, ...], int], bool] = {}
-        """whether so many pictures of a shape come out of one batch as they do alone, bit for bit"""
+        self.bytes = sum(_bytes_of(network) for network in self.networks.values())
+        self.threads = 1 if self.recipe.generates and weights < SINGLE_THREAD_WEIGHTS else threads
+        self._tile = tile_side(export.recipe) if export.recipe.translates else 0
+        self._batch_is_exact: dict[tuple[Direction, tuple[int, ...], int], bool] = {}
+        """by direction, shape and number of pictures, whether a batch gives the same bits as single pictures"""
         if self.recipe.generates:
-            # Both are quicker, and most convolutions then compute a picture alike in every batch.
-            as_products(self.networks["generator"])
+            # Both are faster, and most convolutions then compute the same bits for a picture in every batch.
+            use_matrix_products(self.networks["generator"])
             self.networks["generator"].to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             torch.set_num_threads(self.threads)
             self.sizes = self._bit_equal_sizes()
 
     def sample(self, items: Sequence[Item]) -> Array:
-        """uint8 [n, side, side, channels]; of points float32 [n, dimension]; of strings int64 [n, length], symbols."""
+        """Sample uint8 [n, side, side, channels], points float32 [n, dimension] or symbols int64 [n, length]."""
         torch.set_num_threads(self.threads)
         seeds = [stream_seed(item.seed, "picture", item.index) for item in items]
         z = draw_seeded_latents(self.recipe.latent, seeds) * torch.tensor([[item.temperature] for item in items])
         labels = torch.tensor([item.label for item in items]) if self.recipe.class_conditional else None
-        return self._to_array(self._cut(z, labels, self.sizes))
+        return self._to_array(self._generate_in_batches(z, labels, self.sizes))
 
     def translate(self, image: Array, direction: Direction) -> Iterator[Array | None]:
-        """As serving.tiling.restyle; a hole that `image` does not bring is where the training had it."""
+        """Translate as serving.tiling.translate_in_tiles. A missing hole is put where the training had it."""
         torch.set_num_threads(self.threads)
-        for piece in restyle(self._translator(direction), self._given(image), self.device, tile=self._tile):
-            yield piece
-            torch.set_num_threads(self.threads)  # another model may have had its turn since
+        translator, image = self._translator(direction), self._with_hole(image)
+        for result in translate_in_tiles(translator, image, self.device, tile=self._tile):
+            yield result
+            # Another model may have set the number of threads since.
+            torch.set_num_threads(self.threads)
 
     def translate_together(self, images: Sequence[Array], direction: Direction) -> list[Array]:
-        """Pictures of one shape that fit into one piece, each as `translate` gives it.
+        """Translate small pictures of one shape, each with the same bits as by `translate`.
 
-        So many of a shape are one batch only after that was seen to change no bit: the first ones are made both ways.
+        The first time a number of pictures of a shape comes, batch and single results are compared; the batch is used
+        from then on only if they are equal.
         """
         torch.set_num_threads(self.threads)
-        translator, given = self._translator(direction), [self._given(image) for image in images]
-        key = direction, given[0].shape, len(given)
-        if self._alike.get(key):
-            return list(levels(at_once(translator, given, self.device)))
-        alone = np.concatenate([at_once(translator, [image], self.device) for image in given])
-        if key not in self._alike:
-            self._alike[key] = np.array_equal(alone, at_once(translator, given, self.device))
-        return list(levels(alone))
+        translator, inputs = self._translator(direction), [self._with_hole(image) for image in images]
+        key = direction, inputs[0].shape, len(inputs)
+        if self._batch_is_exact.get(key):
+            return list(levels(translate_whole(translator, inputs, self.device)))
+        single = np.concatenate([translate_whole(translator, [image], self.device) for image in inputs])
+        if key not in self._batch_is_exact:
+            self._batch_is_exact[key] = np.array_equal(single, translate_whole(translator, inputs, self.device))
+        return list(levels(single))
 
     def _translator(self, direction: Direction) -> Translator:
         network = self.networks[direction if self.recipe.game.kind == "unpaired" else "generator"]
@@ -107,19 +110,19 @@ class Loaded:
             self.recipe.receptive_radius,
         )
 
-    def _given(self, image: Array) -> Array:
+    def _with_hole(self, image: Array) -> Array:
         game = self.recipe.game
         if isinstance(game, Paired) and self.recipe.fills_holes and image.shape[2] == self.recipe.shape[0]:
-            return _with_hole(image, game)
+            return _append_training_hole(image, game)
         return image
 
-    def _cut(self, z: Tensor, labels: Tensor | None, sizes: Sequence[int]) -> Tensor:
-        """Run in pieces of the given sizes, the largest first; what is left is filled up to the smallest."""
+    def _generate_in_batches(self, z: Tensor, labels: Tensor | None, sizes: Sequence[int]) -> Tensor:
+        """Run batches of the given sizes, the largest first; the last rows are padded to the smallest size."""
         outputs, start = [], 0
-        while left := len(z) - start:
-            size = next((size for size in sizes if size <= left), sizes[-1])
-            label = None if labels is None else _piece(labels, start, size)
-            outputs.append(self._generate(_piece(z, start, size), label)[:left])
+        while remaining := len(z) - start:
+            size = next((size for size in sizes if size <= remaining), sizes[-1])
+            label = None if labels is None else _padded_rows(labels, start, size)
+            outputs.append(self._generate(_padded_rows(z, start, size), label)[:remaining])
             start = min(start + size, len(z))
         return torch.cat(outputs)
 
@@ -129,22 +132,22 @@ class Loaded:
         return output.float().cpu()
 
     def _bit_equal_sizes(self) -> tuple[int, ...]:
-        """The most sizes whose outputs on fixed latents equal each other bit for bit, the largest first.
+        """Return the largest group of batch sizes with bit-equal outputs on fixed latents, the largest size first.
 
-        Matrix products of one row often take another way than those of several: then 1 is not among them.
+        Matrix products of one row are often computed differently from those of several: then 1 is not among them.
         """
-        z = draw_seeded_latents(self.recipe.latent, range(TURN))
-        labels = cycling_labels(self.recipe.classes, TURN)
+        z = draw_seeded_latents(self.recipe.latent, range(PICTURES_PER_TURN))
+        labels = cycling_labels(self.recipe.classes, PICTURES_PER_TURN)
         groups: list[tuple[Tensor, list[int]]] = []
-        for size in SIZES:
-            output = self._cut(z, labels, (size,))
-            alike = next((sizes for seen, sizes in groups if torch.equal(seen, output)), None)
-            if alike is None:
+        for size in BATCH_SIZES:
+            output = self._generate_in_batches(z, labels, (size,))
+            equal = next((sizes for other, sizes in groups if torch.equal(other, output)), None)
+            if equal is None:
                 groups.append((output, [size]))
             else:
-                alike.append(size)
-        _, most = max(groups, key=lambda group: len(group[1]))
-        return tuple(most)
+                equal.append(size)
+        _, largest = max(groups, key=lambda group: len(group[1]))
+        return tuple(largest)
 
     def _to_array(self, output: Tensor) -> Array:
         if self.recipe.data.kind == "points":
@@ -154,20 +157,23 @@ class Loaded:
         return levels(output.permute(0, 2, 3, 1).contiguous().numpy())
 
 
-def _piece(rows: Tensor, start: int, size: int) -> Tensor:
-    """[size, ...] from `start` on; the last row is repeated where there are too few."""
-    piece = rows[start : start + size]
-    return piece if len(piece) == size else piece[torch.arange(size).clamp(max=len(piece) - 1)]
+def _padded_rows(rows: Tensor, start: int, size: int) -> Tensor:
+    """Return rows [size, ...] from `start` on, with the last row repeated if there are too few."""
+    part = rows[start : start + size]
+    return part if len(part) == size else part[torch.arange(size).clamp(max=len(part) - 1)]
 
 
-def _held(network: nn.Module) -> int:
-    """Bytes of its weights and buffers."""
+def _bytes_of(network: nn.Module) -> int:
+    """Return the bytes of the network's weights and buffers."""
     return sum(tensor.numel() * tensor.element_size() for tensor in chain(network.parameters(), network.buffers()))
 
 
-def _with_hole(image: Array, game: Paired) -> Array:
-    """[h, w, c] -> [h, w, c + 1]: the hole of the training, 255 inside."""
+def _append_training_hole(image: Array, game: Paired) -> Array:
+    """Append the training's hole as a channel, 255 inside: [h, w, c] -> [h, w, c + 1].
+
+    Raises ValueError if the training's holes were random.
+    """
     if game.mask == "random":
-        raise ValueError("A model trained on holes anywhere must be told where this one is.")
+        raise ValueError("This model was trained with random holes: mark the hole by transparent pixels.")
     hole = degrade.hole_mask(game.mask, 1, image.shape[0], image.shape[1], torch.Generator())[0]
     return np.concatenate([image, (255 * hole).to(torch.uint8).permute(1, 2, 0).numpy()], axis=2)

@@ -1,4 +1,4 @@
-"""Requests to an engine, local or remote, and the limits of its queue. Without torch."""
+"""Requests to an engine, local or remote, and the limits of its queue."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -11,17 +11,17 @@ from models.spec.recipe import Recipe
 
 Array = NDArray[Any]
 Direction = Literal["a2b", "b2a"]
-Kind = Literal["sample", "translate"]
+WorkKind = Literal["sample", "translate"]
 Pick = tuple[int | None, int]
-"""one picture asked for: its class (None when the model knows none), and its number under the request's seed"""
+"""one requested picture: its class (None for models without classes), and its number under the request's seed"""
 PICTURE_PIXELS = 128 * 128
-"""of a translation count as one picture in the queue's bound"""
-FADE = 0.9
-"""what an older measurement counts for beside the next one"""
+"""pixels of a translation that count as one picture in the queue's bound"""
+MEASUREMENT_DECAY = 0.9
+"""factor of older measurements at each new one"""
 
 
 class Overloaded(Exception):
-    """More pictures wait than the bound allows; `retry_after` is when those will have been made, in seconds."""
+    """The error of a full queue; `retry_after` is the estimated time in seconds until the waiting ones are done."""
 
     def __init__(self, retry_after: float) -> None:
         super().__init__(f"The engine's queue is full; try again in {retry_after:.0f} s.")
@@ -29,7 +29,7 @@ class Overloaded(Exception):
 
 
 class ExportFlawed(Exception):
-    """The file of an export, named by its sha256, is "missing" or "damaged"."""
+    """The error of an export's file, named by its sha256, that is "missing" or "damaged"."""
 
     def __init__(self, sha256: str, how: str) -> None:
         super().__init__(f"The export {sha256} is {how}.")
@@ -37,51 +37,51 @@ class ExportFlawed(Exception):
 
 
 class AnyEngine(Protocol):
-    """Asked from any thread. A future that is cancelled withdraws its request, and frees its place."""
+    """An engine; its methods may be called from any thread. Cancelling a future removes its request from the queue."""
 
     @property
     def deadline(self) -> float | None:
-        """Seconds that an answer may take; None where it is sure to come."""
+        """Most seconds until an answer; None if an answer is certain."""
 
     def check(self) -> None:
-        """Raises Overloaded where not one more picture may wait."""
+        """Raise Overloaded if the queue has no room for one more picture."""
 
     def sample(self, path: Path, picks: Sequence[Pick], *, seed: int, temperature: float = 1.0) -> Future[Array]:
-        """uint8 [n, side, side, channels]; of points float32 [n, dimension]; of strings int64 [n, length].
+        """Sample uint8 [n, side, side, channels], points float32 [n, dimension] or symbols int64 [n, length].
 
         Raises Overloaded.
         """
 
     def translate(self, path: Path, image: Array, direction: Direction, *, pixels: int = 0) -> Future[Array]:
-        """uint8 [h, w, channels] in and out; it counts by the `pixels` of its canvas. Raises Overloaded."""
+        """Translate uint8 [h, w, channels]; the queue counts the `pixels` of the canvas. Raises Overloaded."""
 
     def export(self, recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
-        """The export of a checkpoint."""
+        """Write the export of a checkpoint to `out`."""
 
     def load(self) -> tuple[int, tuple[int, ...]]:
-        """Pictures that wait; and at place n, how many turns made n pictures since the start."""
+        """Return the number of waiting pictures; and at index n, how many turns generated n pictures."""
 
     def close(self) -> None:
-        """Cancels what waits."""
+        """Cancel the waiting requests."""
 
 
-def weight(image: Array, pixels: int) -> int:
-    """Pictures that a translation counts as."""
-    own: int = image.shape[0] * image.shape[1]
-    return 1 + max(pixels, own) // PICTURE_PIXELS
+def queue_weight(image: Array, pixels: int) -> int:
+    """Return the number of pictures that a translation counts as in the queue."""
+    image_pixels: int = image.shape[0] * image.shape[1]
+    return 1 + max(pixels, image_pixels) // PICTURE_PIXELS
 
 
 class Backlog:
-    """Pictures that wait, and the time they will take by what others took. Its owner's lock guards it.
+    """The number of waiting pictures and an estimate of their time, from past pictures. Its owner's lock guards it.
 
-    Drawing and translating are measured apart: a picture of the one may take a thousand times as long as of the other.
+    Sampling and translating are measured separately: a translation may take a thousand times as long as a sample.
     """
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
-        self._waiting: dict[Kind, int] = {"sample": 0, "translate": 0}
-        self._took: dict[Kind, tuple[float, float]] = dict.fromkeys(self._waiting, (0.01, 1.0))
-        """seconds, and the pictures made in them"""
+        self._waiting: dict[WorkKind, int] = {"sample": 0, "translate": 0}
+        self._took: dict[WorkKind, tuple[float, float]] = dict.fromkeys(self._waiting, (0.01, 1.0))
+        """seconds, and the pictures generated in them"""
 
     @property
     def pictures(self) -> int:
@@ -89,20 +89,20 @@ class Backlog:
 
     @property
     def seconds(self) -> float:
-        """Until all that waits has been made."""
+        """Estimated seconds until all waiting pictures are done."""
         return sum(self._waiting[kind] * seconds / pictures for kind, (seconds, pictures) in self._took.items())
 
     def check(self, pictures: int) -> None:
-        """Raises Overloaded; where nothing waits, any number may."""
+        """Raise Overloaded if `pictures` do not fit into the queue. An empty queue takes any number."""
         if self.pictures and self.pictures + pictures > self._bound:
             raise Overloaded(self.seconds)
 
-    def enter(self, kind: Kind, pictures: int) -> None:
+    def enter(self, kind: WorkKind, pictures: int) -> None:
         self._waiting[kind] += pictures
 
-    def leave(self, kind: Kind, pictures: int) -> None:
+    def leave(self, kind: WorkKind, pictures: int) -> None:
         self._waiting[kind] -= pictures
 
-    def measure(self, kind: Kind, seconds: float, pictures: int) -> None:
-        before, made = self._took[kind]
-        self._took[kind] = (FADE * before + seconds, FADE * made + pictures)
+    def measure(self, kind: WorkKind, seconds: float, pictures: int) -> None:
+        old_seconds, old_pictures = self._took[kind]
+        self._took[kind] = (MEASUREMENT_DECAY * old_seconds + seconds, MEASUREMENT_DECAY * old_pictures + pictures)

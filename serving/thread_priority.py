@@ -3,11 +3,11 @@
 import os
 
 
-def yield_to_others() -> None:
-    """From here on this thread, when it wakes up, waits until whoever runs on its core pauses. Changes no number.
+def use_batch_scheduling() -> None:
+    """Schedule this thread with SCHED_BATCH: a wake-up does not preempt the thread that runs on its core.
 
-    Else every order placed with it takes the core away from the thread that has more of them to place: so it wakes
-    once for many. Linux alone knows this; elsewhere it does nothing.
+    So one wake-up of the engine serves many requests; otherwise each request would interrupt the thread that submits
+    them. Results do not change. Only Linux supports this; elsewhere the call does nothing.
     """
     if hasattr(os, "SCHED_BATCH"):
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))

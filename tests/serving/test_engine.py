@@ -14,8 +14,8 @@ import torch
 
 from models.export import NotAnExport, load_export
 from models.spec.resolve import resolve
-from serving.engine import Engine, _shares
-from serving.loaded import Loaded
+from serving.engine import Engine, _deal
+from serving.loaded import LoadedModel
 from serving.protocol import Overloaded, Pick
 from tests.support.exports import write_vivid
 from tests.support.wait import until
@@ -82,7 +82,7 @@ def test_a_picture_is_the_same_in_every_company(engine: Engine, export: MakeExpo
 
 @pytest.mark.parametrize(("family", "dataset"), SYNTHESIS)
 def test_there_is_something_to_gain_from_company(export: MakeExport, family: str, dataset: str) -> None:
-    sizes = Loaded(load_export(export(family, dataset)), CPU, threads=1).sizes
+    sizes = LoadedModel(load_export(export(family, dataset)), CPU, threads=1).sizes
     assert max(sizes) >= 8
     assert list(sizes) == sorted(sizes, reverse=True)
 
@@ -180,13 +180,13 @@ def test_small_translations_of_a_shape_run_together_unharmed(engine: Engine, exp
 @torch.inference_mode()
 @pytest.mark.parametrize("shape", [(64, 64, 3), (30, 50, 3)])
 def test_a_batch_is_used_only_where_it_changes_no_bit(export: MakeExport, shape: tuple[int, ...]) -> None:
-    loaded = Loaded(load_export(export("cyclegan", "day2night", seed=4)), CPU, threads=1)
+    loaded = LoadedModel(load_export(export("cyclegan", "day2night", seed=4)), CPU, threads=1)
     images = list(np.random.default_rng(1).integers(0, 256, (8, *shape), np.uint8))
     alone = np.array([made for image in images for made in loaded.translate(image, "a2b")], np.int16)
     for _ in range(2):
         assert np.array_equal(loaded.translate_together(images, "a2b"), alone)
     for alike in (False, True):
-        loaded._alike = dict.fromkeys(loaded._alike, alike)
+        loaded._batch_is_exact = dict.fromkeys(loaded._alike, alike)
         together = np.array(loaded.translate_together(images, "a2b"), np.int16)
         assert np.abs(together - alone).max() <= 1
 
@@ -197,7 +197,7 @@ def test_the_least_recently_used_model_goes_first(export: MakeExport) -> None:
     first = [engine.sample(path, picks(2), seed=1).result() for path in paths * 2]
     assert (first[0] == first[2]).all()
     assert not (first[0] == first[1]).all()
-    assert list(engine._loaded) == [paths[1]]
+    assert list(engine._models) == [paths[1]]
     engine.close()
 
 
@@ -212,7 +212,7 @@ def test_what_is_withdrawn_never_reaches_a_network(engine: Engine, export: MakeE
     assert len(kept.result()) == 7
     assert made(engine) == 7
     assert engine.load()[0] == 0
-    assert night not in engine._loaded
+    assert night not in engine._models
 
 
 def test_what_is_withdrawn_half_way_is_dropped(engine: Engine, export: MakeExport) -> None:
@@ -248,7 +248,7 @@ def test_a_place_that_was_given_back_is_free(export: MakeExport) -> None:
 
 
 def test_all_that_is_held_counts(export: MakeExport) -> None:
-    model = Loaded(load_export(export("sngan", "digits")), CPU, threads=1)
+    model = LoadedModel(load_export(export("sngan", "digits")), CPU, threads=1)
     held = [*model.networks["generator"].state_dict().values()]
     assert any("running_mean" in name for name in model.networks["generator"].state_dict())
     assert model.bytes == sum(tensor.numel() * tensor.element_size() for tensor in held)
@@ -274,7 +274,7 @@ def test_closing_cancels_what_waits(export: MakeExport) -> None:
 
 
 def test_places_are_dealt_evenly() -> None:
-    assert _shares([5], 32) == [5]
-    assert _shares([1, 1000, 3], 32) == [1, 28, 3]
-    assert _shares([100, 100, 100], 32) == [11, 11, 10]
-    assert sum(_shares([1] * 40, 32)) == 32
+    assert _deal([5], 32) == [5]
+    assert _deal([1, 1000, 3], 32) == [1, 28, 3]
+    assert _deal([100, 100, 100], 32) == [11, 11, 10]
+    assert sum(_deal([1] * 40, 32)) == 32

@@ -14,8 +14,8 @@ from models.recalibration import recalibrate
 from models.rng import Rng
 from models.spec.families import FAMILIES
 from models.spec.resolve import resolve
-from serving.fuse_batchnorm import fold
-from serving.matmul_deconv import FEW, as_products
+from serving.fuse_batchnorm import fuse_batch_norms
+from serving.matmul_deconv import MAX_OUTPUT_CHANNELS, use_matrix_products
 
 ONE_LEVEL = 1 / 127.5
 SHOWN = [name for name in FAMILIES if resolve(name, seed=1)[1].translates]
@@ -36,7 +36,7 @@ def test_a_folded_generator_draws_the_same(family: str) -> None:
     generator = build_generator(recipe).eval()
     recalibrate(generator, recipe, batches=2, batch_size=16)
     folded = copy.deepcopy(generator)
-    fold(folded)
+    fuse_batch_norms(folded)
     z, labels = draw_latent(recipe.latent, Rng(1).stream("folding"), 8), cycling_labels(recipe.classes, 8)
     with torch.inference_mode():
         assert (folded(z, labels) - generator(z, labels)).abs().max() < ONE_LEVEL / 4
@@ -58,9 +58,9 @@ def test_products_draw_the_same(family: str, dataset: str, overrides: dict[str, 
     _, recipe = resolve(family, dataset=dataset, seed=1, overrides=overrides)
     generator = build_generator(recipe).eval()
     recalibrate(generator, recipe, batches=2, batch_size=16)
-    fold(generator)
+    fuse_batch_norms(generator)
     products = copy.deepcopy(generator).requires_grad_(False)
-    as_products(products)
+    use_matrix_products(products)
     z, labels = draw_latent(recipe.latent, Rng(1).stream("products"), n), cycling_labels(recipe.classes, n)
     with torch.inference_mode():
         before, after = generator(z, labels), products(z, labels)
@@ -68,7 +68,7 @@ def test_products_draw_the_same(family: str, dataset: str, overrides: dict[str, 
     assert after.shape == before.shape
     assert (after - before).abs().max() < 1e-5
     left = [module for module in products.modules() if isinstance(module, nn.ConvTranspose2d)]
-    assert all(layer.out_channels > FEW for layer in left)
+    assert all(layer.out_channels > MAX_OUTPUT_CHANNELS for layer in left)
 
 
 @pytest.mark.parametrize("n", [1, 3, 32])
@@ -90,7 +90,7 @@ def test_a_layer_from_one_pixel_is_its_transposed_convolution(layout: torch.memo
 def test_no_statistics_are_left_to_apply(family: str) -> None:
     generator = build_generator(resolve(family, seed=1)[1]).eval()
     assert any(isinstance(module, nn.BatchNorm2d) for module in generator.modules())
-    fold(generator)
+    fuse_batch_norms(generator)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in generator.modules())
 
 
@@ -100,7 +100,7 @@ def test_a_folded_translator_makes_the_same_of_a_picture(family: str, generator:
     for network in made.values() if isinstance(made, nn.ModuleDict) else [made]:
         unsettle(network)
         folded = copy.deepcopy(network)
-        fold(folded)
+        fuse_batch_norms(folded)
         first = next(weight for weight in network.parameters() if weight.ndim > 1)
         x = torch.rand(4, first.shape[1], 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
         with torch.inference_mode():

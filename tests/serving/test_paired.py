@@ -113,5 +113,5 @@ def test_without_a_hole_it_is_where_the_training_had_it(
 
 
 def test_holes_anywhere_must_be_shown(engine: Engine, export: MakeExport) -> None:
-    with pytest.raises(ValueError, match="must be told where"):
+    with pytest.raises(ValueError, match="mark the hole"):
         engine.translate(export("inpaint"), noise(32, 20, 1), "a2b").result()

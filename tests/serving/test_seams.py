@@ -12,8 +12,8 @@ from torch import nn
 
 from models.build import build_generator
 from models.spec.resolve import resolve
-from serving.frozen_norms import Statistics, noted
-from serving.tiling import TILE, Translator, Window, _windows, restyle
+from serving.frozen_norms import NormStatistics, recording
+from serving.tiling import TILE_SIDE, Translator, Window, _windows, translate_in_tiles
 
 CPU = torch.device("cpu")
 Array = NDArray[Any]
@@ -63,15 +63,17 @@ def given(translator: Translator, height: int, width: int) -> Array:
 
 
 @torch.inference_mode()
-def made(translator: Translator, image: Array, tile: int = TILE, statistics: Statistics | None = None) -> Array:
-    *_, picture = restyle(translator, image, CPU, tile=tile, statistics=statistics)
+def made(
+    translator: Translator, image: Array, tile: int = TILE_SIDE, statistics: NormStatistics | None = None
+) -> Array:
+    *_, picture = translate_in_tiles(translator, image, CPU, tile=tile, statistics=statistics)
     assert picture is not None
     return picture
 
 
-def whole(translator: Translator, image: Array) -> tuple[Array, Statistics]:
+def whole(translator: Translator, image: Array) -> tuple[Array, NormStatistics]:
     """The picture made in one piece, and what its norms saw."""
-    with noted(translator.network) as seen:
+    with recording(translator.network) as seen:
         return made(translator, image, WHOLE), seen
 
 
@@ -156,7 +158,7 @@ def test_translations_between_each_other_s_tiles_do_not_meet() -> None:
     small = images[0][:90, :90]
     alone = [made(translator, image, TILED) for image in images]
     untouched = made(translator, small)
-    ways = [restyle(translator, image, CPU, tile=TILED) for image in images]
+    ways = [translate_in_tiles(translator, image, CPU, tile=TILED) for image in images]
     ends: list[Array] = []
     with torch.inference_mode():
         while len(ends) < len(ways):

@@ -13,7 +13,7 @@ import torch
 
 from models.build import build_generator
 from models.spec.resolve import resolve
-from serving.tiling import TILE, Translator, restyle
+from serving.tiling import TILE_SIDE, Translator, translate_in_tiles
 
 
 def main(height: int, width: int) -> None:
@@ -22,14 +22,14 @@ def main(height: int, width: int) -> None:
     translator = Translator(network, recipe.side_multiple, receptive_radius=recipe.receptive_radius)
     image = np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
     with torch.inference_mode():
-        translate(translator, image[:TILE, :TILE])
+        translate(translator, image[:TILE_SIDE, :TILE_SIDE])
         before = peak()
         translate(translator, image)
     print(peak() - before)
 
 
 def translate(translator: Translator, image: np.ndarray) -> None:
-    *_, made = restyle(translator, image, torch.device("cpu"))
+    *_, made = translate_in_tiles(translator, image, torch.device("cpu"))
     assert made is not None
     assert made.shape == image.shape
 

@@ -17,7 +17,7 @@ from app.core.store import Store
 from app.services.inference import redis_codec
 from app.services.inference.redis_codec import AWAY
 from serving.protocol import AnyEngine, Array, ExportFlawed, Overloaded
-from serving.thread_priority import yield_to_others
+from serving.thread_priority import use_batch_scheduling
 
 log = get_logger(__name__)
 
@@ -46,7 +46,7 @@ class Answering:
         self._store = Store(settings.artifacts)
         self._redis = redis_codec.connect(settings, retries=1)
         self._waiting: dict[str, Future[Array]] = {}
-        self._replier = Gatherer("replier", self._reply, most=MOST, initializer=yield_to_others)
+        self._replier = Gatherer("replier", self._reply, most=MOST, initializer=use_batch_scheduling)
         self._large = ThreadPoolExecutor(REPLIERS, thread_name_prefix="large-replier")
         self._stop = threading.Event()
         self._minder = threading.Thread(target=self._mind, name="minder", daemon=True)

@@ -21,7 +21,7 @@ from worker.runners.supervisor_link import CalledOff, Lifeline
 from worker.runners.timing import Remaining
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
-    from serving.loaded import Loaded
+    from serving.loaded import LoadedModel
 
 
 class Bulk:
@@ -68,19 +68,19 @@ class Bulk:
                 self._write(folder, writer, made, start, min(self._spec.shard, making.total - start))
         shards.finish(self._job.id, self._fence)
 
-    def _loaded(self) -> "Loaded":
+    def _loaded(self) -> "LoadedModel":
         """The model as the engine has it, so that it computes the same."""
         import torch
 
         from models.export import load_export
-        from serving.loaded import Loaded
+        from serving.loaded import LoadedModel
 
         settled = settle(self._job, self._fence)
         export = load_export(inputs.verified_weights(self._job.id, self._spec.weights, self._beat))
-        return Loaded(export, torch.device(settled.device), settled.threads)
+        return LoadedModel(export, torch.device(settled.device), settled.threads)
 
     @contextmanager
-    def _making(self, loaded: "Loaded") -> Iterator[Making]:
+    def _making(self, loaded: "LoadedModel") -> Iterator[Making]:
         if isinstance(self._spec, Generate):
             yield Drawing(loaded, self._spec)
             return

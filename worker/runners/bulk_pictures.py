@@ -16,7 +16,7 @@ from worker.runners.bulk_sources import Source
 from worker.runners.shard_writer import Made
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
-    from serving.loaded import Loaded
+    from serving.loaded import LoadedModel
 
 
 NOTHING = np.empty(0, np.uint8)
@@ -40,7 +40,7 @@ class Making(Protocol):
 class Drawing:
     """Pictures, points or strings from noise, each as /sample draws it."""
 
-    def __init__(self, loaded: "Loaded", spec: Generate) -> None:
+    def __init__(self, loaded: "LoadedModel", spec: Generate) -> None:
         kind = loaded.recipe.data.kind
         self.total = spec.n
         self.of: str = kind if kind in ("points", "sequences") else "images"
@@ -49,11 +49,11 @@ class Drawing:
         self._spec = spec
 
     def made(self, start: int) -> Iterator[Made]:
-        from serving.loaded import TURN, Item
+        from serving.loaded import PICTURES_PER_TURN, Item
 
         spec = self._spec
         picks = islice(round_robin(counts(spec)), start, None)
-        while turn := list(islice(picks, TURN)):
+        while turn := list(islice(picks, PICTURES_PER_TURN)):
             drawn = self._loaded.sample([Item(*pick, spec.seed, spec.temperature) for pick in turn])
             for (label, index), array in zip(turn, drawn, strict=True):
                 yield Made(array, label, index)
@@ -64,7 +64,7 @@ class Restyling:
 
     of = "images"
 
-    def __init__(self, loaded: "Loaded", spec: Translate, source: Source, beat: Callable[[], None]) -> None:
+    def __init__(self, loaded: "LoadedModel", spec: Translate, source: Source, beat: Callable[[], None]) -> None:
         self.total = len(source.names)
         self.class_names = source.class_names
         self._source = source

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from app.api.replies.images import Array, threads
 from app.core.micro_batcher import Gatherer
-from serving.thread_priority import yield_to_others
+from serving.thread_priority import use_batch_scheduling
 
 T = TypeVar("T")
 Tell = Callable[[], None]
@@ -78,4 +78,4 @@ def _tell_all(tells: list[Tell]) -> None:
         tell()
 
 
-_small: Gatherer[_Order[Any]] = Gatherer("finishing", _fill, most=MOST, initializer=yield_to_others)
+_small: Gatherer[_Order[Any]] = Gatherer("finishing", _fill, most=MOST, initializer=use_batch_scheduling)

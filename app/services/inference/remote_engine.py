@@ -25,8 +25,8 @@ from app.services import broker, queue
 from app.services.inference import redis_codec
 from app.services.inference.redis_codec import AWAY, Unreadable
 from models.spec.recipe import Recipe
-from serving.protocol import Array, Backlog, Direction, ExportFlawed, Kind, Overloaded, Pick, weight
-from serving.thread_priority import yield_to_others
+from serving.protocol import Array, Backlog, Direction, ExportFlawed, Overloaded, Pick, WorkKind, queue_weight
+from serving.thread_priority import use_batch_scheduling
 
 log = get_logger(__name__)
 
@@ -45,7 +45,7 @@ WITHOUT_NETWORKS = (
 
 @dataclass(eq=False)
 class _Asked:
-    kind: Kind
+    kind: WorkKind
     pictures: int
     told: dict[str, Any]
     """its parameters"""
@@ -66,7 +66,7 @@ class RemoteEngine:
         self._waiting: dict[str, _Asked] = {}
         self._backlog = Backlog(settings.queue_pictures)
         self._answers = redis_codec.answers(secrets.token_hex(16))
-        self._sender = Gatherer("inference-sender", self._send, most=TOGETHER, initializer=yield_to_others)
+        self._sender = Gatherer("inference-sender", self._send, most=TOGETHER, initializer=use_batch_scheduling)
         self._carriers = ThreadPoolExecutor(CARRIERS, thread_name_prefix="inference-carrier")
         # Without a retry of its own: a list that was lost with its server must be noticed.
         self._inbox = redis_codec.connect(settings, retries=0)
@@ -89,7 +89,7 @@ class RemoteEngine:
     def translate(self, path: Path, image: Array, direction: Direction, *, pixels: int = 0) -> Future[Array]:
         """As `sample`."""
         told = {"export": path.name, "direction": direction, "pixels": pixels}
-        asked = self._enter(_Asked("translate", weight(image, pixels), told))
+        asked = self._enter(_Asked("translate", queue_weight(image, pixels), told))
         self._carriers.submit(self._send, [asked], image)
         return asked.future
 

@@ -13,7 +13,7 @@ from models.nets.unet import UnetGenerator
 from models.nets.vgg import Vgg19
 from models.spec import nets as spec
 from models.spec.resolve import RecipeRefused, resolve
-from serving.frozen_norms import frozen, noted
+from serving.frozen_norms import frozen, recording
 
 
 def test_unet_256_has_the_published_parameters() -> None:
@@ -137,7 +137,7 @@ def test_a_recipe_tells_how_far_its_network_reaches(name: str) -> None:
     network = (made["a2b"] if isinstance(made, torch.nn.ModuleDict) else made).double()
     channels = next(weight for weight in network.parameters() if weight.ndim > 1).shape[1]
     x = pictures(32, 224, channels)[:1].double()
-    with noted(network) as seen:
+    with recording(network) as seen:
         network(x)
     reached = 0
     for place in range(96, 96 + recipe.side_multiple):
@@ -156,7 +156,7 @@ def test_frozen_norms_are_those_that_were_noted(name: str) -> None:
     made = build_generator(resolve(family, overrides=overrides)[1]).eval()
     network = made["a2b"] if isinstance(made, torch.nn.ModuleDict) else made
     names, x, other = list(network.state_dict()), pictures(32, 32)[:1], pictures(32, 64)[1:]
-    with noted(network) as seen:
+    with recording(network) as seen:
         expected = network(x)
     alone = network(other)
     with frozen(seen):

@@ -16,7 +16,7 @@ from models.recalibration import recalibrate
 from models.rng import Rng
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from serving.loaded import Item, Loaded
+from serving.loaded import Item, LoadedModel
 from worker.training.trainer import Trainer
 
 CPU = torch.device("cpu")
@@ -50,7 +50,7 @@ def test_an_export_draws_what_the_average_draws(family: str, steps: int, tmp_pat
     with torch.no_grad():
         assert torch.equal(served.networks["generator"](z, labels), average.eval()(z, labels))
 
-    loaded = Loaded(served, CPU, 1)
+    loaded = LoadedModel(served, CPU, 1)
     items = [Item(i if recipe.classes else None, i, 5, 1.0) for i in range(5)]
     alone = np.concatenate([loaded.sample([item]) for item in items])
     assert np.array_equal(loaded.sample(items), alone)
@@ -69,7 +69,7 @@ def test_temperature_reaches_the_served_pictures(tmp_path: Path) -> None:
     recipe, trainer = trained("biggan", 2)
     saved = checkpoint.save(trainer.state_dict(), tmp_path, attempt=1)
     export_checkpoint(recipe, saved.path, tmp_path / "export")
-    loaded = Loaded(load_export(tmp_path / "export"), CPU, 1)
+    loaded = LoadedModel(load_export(tmp_path / "export"), CPU, 1)
     spreads = [
         loaded.sample([Item(3, i, 5, temperature) for i in range(32)]).astype(float).std(0).mean()
         for temperature in (1.0, 0.5, 0.0)
