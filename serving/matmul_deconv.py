@@ -13,7 +13,7 @@ MAX_OUTPUT_CHANNELS = 4
 
 
 def use_matrix_products(network: nn.Module) -> None:
-    """Replace transposed convolutions to few channels, in place, after fusing. The network cannot be trained afterwards."""
+    """Replace transposed convolutions to few channels, in place, after fusing. Training is impossible afterwards."""
     for module in list(network.modules()):
         for name, layer in module.named_children():
             if isinstance(layer, nn.ConvTranspose2d) and layer.out_channels <= MAX_OUTPUT_CHANNELS and _plain(layer):

@@ -186,7 +186,7 @@ def test_a_batch_is_used_only_where_it_changes_no_bit(export: MakeExport, shape:
     for _ in range(2):
         assert np.array_equal(loaded.translate_together(images, "a2b"), alone)
     for alike in (False, True):
-        loaded._batch_is_exact = dict.fromkeys(loaded._alike, alike)
+        loaded._batch_is_exact = dict.fromkeys(loaded._batch_is_exact, alike)
         together = np.array(loaded.translate_together(images, "a2b"), np.int16)
         assert np.abs(together - alone).max() <= 1
 
