@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from bench.runs import trained
 from data.batches import scaled
 from data.images import encode, sheet
-from data.prepare import How, prepare
+from data.prepare import Preparation, prepare
 from data.readers.builtin import Data
 from models.spec.datasets import DATASETS, DatasetInfo
 from models.spec.recipe import Recipe
@@ -91,4 +91,6 @@ def _coloured(classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _prepared(pictures: Iterable[Image.Image]) -> Tensor:
     """uint8 [n, 3, SIDE, SIDE], cut and resized as uploads are."""
-    return torch.from_numpy(np.stack([prepare(picture, How(SIDE, 3)) for picture in pictures])).permute(0, 3, 1, 2)
+    return torch.from_numpy(np.stack([prepare(picture, Preparation(SIDE, 3)) for picture in pictures])).permute(
+        0, 3, 1, 2
+    )

@@ -22,7 +22,7 @@ from PIL import Image
 from app.core.settings import get_settings
 from bench.results import RESULTS, Row, show, write
 from data.images import encode, sheet
-from data.prepare import How, prepare
+from data.prepare import Preparation, prepare
 from examples.demo import DEMO, bars, follow, post, service
 from forger import Forger
 from forger.client import Layout
@@ -124,7 +124,7 @@ def _listed(folder: Path, name: str) -> Sequence[Path]:
 def _translated(forger: Forger, path: Path, direction: Literal["a2b", "b2a"]) -> Iterator[NDArray[np.uint8]]:
     """A photograph as training would see it, and in the other style."""
     with Image.open(path) as photo:
-        square = prepare(photo.convert("RGB"), How(SIDE, 3))
+        square = prepare(photo.convert("RGB"), Preparation(SIDE, 3))
     yield square
     yield np.asarray(forger.translate(encode(square), model="cyclegan-streets", direction=direction).image())
 

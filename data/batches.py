@@ -6,7 +6,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from data.readers.base import centred
+from data.readers.base import centre_crop
 from data.readers.builtin import Data
 from models.games.game import Batch
 from models.rng import Rng, Stream, draw_on
@@ -28,13 +28,13 @@ class Batches:
         self.rng = Rng(recipe.seed)
         self.size = recipe.batch_size
         self.symbols = recipe.data.symbols if isinstance(recipe.data, Sequences) else 0
-        self._real = _resident(data.images, data.points, data.sequences, data.a).to(device)
+        self._real = _first_present(data.images, data.points, data.sequences, data.a).to(device)
         self._other = None if data.b is None else data.b.to(device)
         self._crops = _crops(recipe, self._real)
         self.real, self.other = self._real, self._other
         if self._crops is not None:
-            self.real = centred(self._real, self._crops.side)
-            self.other = None if self._other is None else centred(self._other, self._crops.side)
+            self.real = centre_crop(self._real, self._crops.side)
+            self.other = None if self._other is None else centre_crop(self._other, self._crops.side)
         self.label = None if data.labels is None else data.labels.to(device)
         self.other_pile = "a" if recipe.game.kind == "paired" else "b"
         self._order = lru_cache(maxsize=4)(self._permutation)
@@ -125,7 +125,7 @@ def _crops(recipe: Recipe, pile: Tensor) -> Crops | None:
     return Crops(data.side, pile.shape[-1], data.flip, recipe.batch_size)
 
 
-def _resident(*candidates: Tensor | None) -> Tensor:
+def _first_present(*candidates: Tensor | None) -> Tensor:
     """The one that the dataset has."""
     return next(tensor for tensor in candidates if tensor is not None)
 

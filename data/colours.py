@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageCms
 
-SPACES = {"RGB": ("RGB", "RGBA"), "GRAY": ("L", "LA"), "CMYK": ("CMYK",)}
+PROFILE_MODES = {"RGB": ("RGB", "RGBA"), "GRAY": ("L", "LA"), "CMYK": ("CMYK",)}
 """modes that a profile of each colour space is for"""
-SAME = 2
+MAX_SRGB_DIFFERENCE = 2
 """levels by which a profile may differ from sRGB and still is it: profiles and their readers round"""
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 _SRGB = ImageCms.createProfile("sRGB")
@@ -27,9 +27,9 @@ def to_srgb(image: Image.Image, profile: bytes) -> Converted:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         space = source.profile.xcolor_space.strip()
-        if image.mode not in SPACES.get(space, ()):
+        if image.mode not in PROFILE_MODES.get(space, ()):
             return Converted(image, flaw=f"ICC profile (it is for {space or 'nothing'} and not for {image.mode})")
-        colour = image.convert(SPACES[space][0])
+        colour = image.convert(PROFILE_MODES[space][0])
         transform = ImageCms.buildTransform(source, _SRGB, colour.mode, "RGB", _INTENT)
         if _is_same(transform, colour.mode):
             return Converted(image)
@@ -53,7 +53,7 @@ def _is_same(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
     picture = Image.fromarray(lattice if mode == "L" else lattice[None])
     made = ImageCms.applyTransform(picture, transform)
     before = np.asarray(picture.convert("RGB"), np.int16)
-    return made is not None and bool(np.abs(np.asarray(made, np.int16) - before).max() <= SAME)
+    return made is not None and bool(np.abs(np.asarray(made, np.int16) - before).max() <= MAX_SRGB_DIFFERENCE)
 
 
 def _name(source: ImageCms.ImageCmsProfile) -> str:

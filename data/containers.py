@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 PNG, RIFF = b"\x89PNG\r\n\x1a\n", b"RIFF"
-LARGEST_PROFILE = 16 << 20
+MAX_PROFILE_BYTES = 16 << 20
 """bytes of a colour profile, unpacked"""
 _ORIENTATION = 0x0112
 
 
 @dataclass
-class Bare:
+class StrippedFile:
     """A file without what it says beside its pixels. `skipped` names parts that were damaged, in words.
 
     `orientation` is EXIF's, 1 to 8. `level` is the transparent level of a PNG, of as many samples as it has colours,
@@ -37,19 +37,19 @@ class Damaged(Exception):
     """The pixels' own parts are not as they were written."""
 
 
-def bare(data: bytes) -> Bare:
+def strip_metadata(data: bytes) -> StrippedFile:
     """Files that are not understood are left as they are: their decoder says what is wrong. Raises Damaged."""
-    found = Bare(data)
+    found = StrippedFile(data)
     strip = _stripper(data)
     if strip is not None:
         try:
             strip(data, found)
         except (struct.error, IndexError, ValueError):  # cut short: the decoder says so
-            return Bare(data)
+            return StrippedFile(data)
     return found
 
 
-def _stripper(data: bytes) -> Callable[[bytes, Bare], None] | None:
+def _stripper(data: bytes) -> Callable[[bytes, StrippedFile], None] | None:
     if data.startswith(PNG):
         return _png
     if data.startswith(b"\xff\xd8\xff"):
@@ -66,7 +66,7 @@ def _stripper(data: bytes) -> Callable[[bytes, Bare], None] | None:
 _KEPT = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND"))
 
 
-def _png(data: bytes, found: Bare) -> None:
+def _png(data: bytes, found: StrippedFile) -> None:
     """Of ancillary chunks tRNS, iCCP and eXIf mean something; one that is damaged is skipped, as are all others."""
     kept, colour = [PNG], -1
     for kind, body, whole, crc in _chunks(data):
@@ -74,10 +74,10 @@ def _png(data: bytes, found: Bare) -> None:
             found.depth, colour = body[8], body[9]
         if not kind[0] & 0x20:
             if crc != zlib.crc32(kind + body):
-                raise Damaged(f"the checksum of {_named(kind)} is wrong")
+                raise Damaged(f"the checksum of {_chunk_name(kind)} is wrong")
             kept.append(whole)
         elif crc != zlib.crc32(kind + body):
-            found.skipped.append(f"{_named(kind)} (its checksum is wrong)")
+            found.skipped.append(f"{_chunk_name(kind)} (its checksum is wrong)")
         elif kind == b"tRNS" and colour == 3:
             kept.append(whole)
         elif kind == b"tRNS":
@@ -87,7 +87,7 @@ def _png(data: bytes, found: Bare) -> None:
         elif kind == b"eXIf":
             found.orientation = _orientation(body, "eXIf", found)
         elif kind in _LENGTHS and len(body) not in _LENGTHS[kind]:
-            found.skipped.append(f"{_named(kind)} (it has {len(body)} bytes)")
+            found.skipped.append(f"{_chunk_name(kind)} (it has {len(body)} bytes)")
     found.data = b"".join(kept)
 
 
@@ -110,7 +110,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes, int]]:
             return
 
 
-def _level(body: bytes, colour: int, found: Bare) -> tuple[int, ...] | None:
+def _level(body: bytes, colour: int, found: StrippedFile) -> tuple[int, ...] | None:
     """Of grey (0) one sample, of colour (2) three; only as many bits of them count as the picture has."""
     samples = {0: 1, 2: 3}.get(colour, 0)
     if len(body) < 2 * samples or not samples:
@@ -119,11 +119,11 @@ def _level(body: bytes, colour: int, found: Bare) -> tuple[int, ...] | None:
     return tuple(value & ((1 << found.depth) - 1) for value in struct.unpack_from(f">{samples}H", body))
 
 
-def _unpacked_profile(body: bytes, found: Bare) -> bytes | None:
+def _unpacked_profile(body: bytes, found: StrippedFile) -> bytes | None:
     name, _, packed = body.partition(b"\0")
     try:
         unpacker = zlib.decompressobj()
-        profile = unpacker.decompress(packed[1:], LARGEST_PROFILE)
+        profile = unpacker.decompress(packed[1:], MAX_PROFILE_BYTES)
         if not name or not unpacker.eof:
             raise ValueError
     except (zlib.error, ValueError):
@@ -132,26 +132,26 @@ def _unpacked_profile(body: bytes, found: Bare) -> bytes | None:
     return profile
 
 
-def _named(kind: bytes) -> str:
+def _chunk_name(kind: bytes) -> str:
     return kind.decode("ascii", "backslashreplace")
 
 
 # ---- JPEG
 
 _MARKER = re.compile(rb"\xff+([^\x00\xff])")
-_ALONE = frozenset((0x01, *range(0xD0, 0xD9)))
+_WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
 """markers that no length follows"""
 _APP0, _APP1, _APP2, _APP14, _APP15, _COMMENT, _SCAN = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE, 0xDA
 _EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
 
 
-def _jpeg(data: bytes, found: Bare) -> None:
+def _jpeg(data: bytes, found: StrippedFile) -> None:
     """Of what applications add, JFIF's and Adobe's segments say how colours are stored; the rest is taken off."""
     kept, place, profile = [data[:2]], 2, dict[int, bytes]()
     count = 0
     while segment := _MARKER.search(data, place):
         marker, start = segment[1][0], segment.end()
-        if marker in _ALONE:
+        if marker in _WITHOUT_LENGTH:
             kept.append(data[place:start])
             place = start
             continue
@@ -165,7 +165,7 @@ def _jpeg(data: bytes, found: Bare) -> None:
             profile[body[12]], count = body[14:], body[13]
         elif marker == _APP0 and body.startswith(b"JFIF\0") and len(body) >= 14:
             kept.append(_segment(marker, body[:12] + b"\0\0"))  # without its thumbnail
-        elif _says_how(marker, body):
+        elif _is_needed(marker, body):
             kept.append(whole)
         place = end
     found.data = b"".join([*kept, data[place:]])
@@ -175,7 +175,7 @@ def _jpeg(data: bytes, found: Bare) -> None:
         found.skipped.append("ICC profile (parts of it are missing)")
 
 
-def _says_how(marker: int, body: bytes) -> bool:
+def _is_needed(marker: int, body: bytes) -> bool:
     """Whether a segment belongs to the pixels."""
     if marker == _APP14:
         return body.startswith(b"Adobe") and len(body) >= 12
@@ -191,7 +191,7 @@ def _segment(marker: int, body: bytes) -> bytes:
 _ICC_FLAG, _EXIF_FLAG, _XMP_FLAG = 0x20, 0x08, 0x04
 
 
-def _webp(data: bytes, found: Bare) -> None:
+def _webp(data: bytes, found: StrippedFile) -> None:
     kept, place = [], 12
     while place + 8 <= len(data):
         kind, (size,) = data[place : place + 4], struct.unpack_from("<I", data, place + 4)
@@ -245,7 +245,7 @@ class _Layout:
         return struct.Struct(self.order + ("HHQ8s" if self.large else "HHI4s"))
 
 
-def _tiff(data: bytes, found: Bare) -> None:
+def _tiff(data: bytes, found: StrippedFile) -> None:
     """A list of the tags that pixels need, of the first page, is put behind the file and named at its beginning."""
     layout = _Layout(*_TIFF[data[:4]])
     head = 8 if layout.large else 4
@@ -267,12 +267,12 @@ def _entries(data: bytes, place: int, layout: _Layout) -> list[tuple[int, int, i
     return [layout.entry.unpack_from(data, start + number * layout.entry.size) for number in range(count)]
 
 
-def _tiff_profile(data: bytes, layout: _Layout, place: int, found: Bare) -> bytes | None:
+def _tiff_profile(data: bytes, layout: _Layout, place: int, found: StrippedFile) -> bytes | None:
     for tag, kind, count, value in _entries(data, place, layout):
         if tag == _PROFILE:
             size = count * _SIZES.get(kind, 1)
             at = layout.offset.unpack(value)[0]
-            if at + size <= len(data) and size <= LARGEST_PROFILE:
+            if at + size <= len(data) and size <= MAX_PROFILE_BYTES:
                 return data[at : at + size]
             found.skipped.append("ICC profile (it lies beyond the end of the file)")
     return None
@@ -283,7 +283,7 @@ def _tiff_profile(data: bytes, layout: _Layout, place: int, found: Bare) -> byte
 _EXIF_ITEM = re.compile(rb"(infe[\x02\x03].{3}(?:.{4}|.{6}))Exif", re.DOTALL)
 
 
-def _boxes(data: bytes, found: Bare) -> None:
+def _boxes(data: bytes, found: StrippedFile) -> None:
     """The list of items calls EXIF something else: which way is up is a property of the picture in these formats."""
     place = 0
     while place + 8 <= len(data):
@@ -299,7 +299,7 @@ def _boxes(data: bytes, found: Bare) -> None:
 # ---- EXIF
 
 
-def _orientation(block: bytes, name: str, found: Bare) -> int:
+def _orientation(block: bytes, name: str, found: StrippedFile) -> int:
     """Return the orientation of an EXIF block, 1 to 8; 1 where it is absent or invalid."""
     if block[:4] not in _TIFF:
         found.skipped.append(f"{name} (it is none)")

@@ -16,31 +16,31 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from data import colours, containers
-from data.containers import Bare
+from data.containers import StrippedFile
 
-HEIC = find_spec("pillow_heif") is not None
+HAS_HEIC = find_spec("pillow_heif") is not None
 """whether the library is there that reads HEIC; Pillow itself does not"""
-if HEIC:
+if HAS_HEIC:
     import_module("pillow_heif").register_heif_opener()
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF", "AVIF", *(("HEIF",) if HEIC else ()))
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF", "AVIF", *(("HEIF",) if HAS_HEIC else ()))
 """what is decoded (PPM is PGM and PBM too): each other decoder of Pillow is one more way in"""
 SUFFIXES = frozenset((
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm",
-    ".gif", ".avif", *((".heic", ".heif") if HEIC else ()),
+    ".gif", ".avif", *((".heic", ".heif") if HAS_HEIC else ()),
 ))  # fmt: skip
-FOREIGN = frozenset((
+UNREAD_SUFFIXES = frozenset((
     ".heic", ".heif", ".jp2", ".j2k", ".jxl", ".tga", ".ico", ".psd", ".svg", ".exr", ".hdr", ".dng", ".cr2", ".cr3",
     ".nef", ".arw", ".orf", ".rw2", ".raf", ".eps", ".pcx",
 )) - SUFFIXES  # fmt: skip
 """pictures by their names that are not decoded"""
 Samples = NDArray[np.uint16]
 NO_LIMIT = 1 << 62
-SCANS = 64
+MAX_JPEG_SCANS = 64
 """of one JPEG: each goes over all pixels once more, and a hundred bytes are enough for it; encoders make some ten"""
-DEEPEST = 16
+MAX_BITS = 16
 """bits of a sample at most"""
 _OTHER_ORDER = "B" if sys.byteorder == "little" else "L"
-_SUSPECT = 14
+_SUSPICIOUS_BITS = 14
 """bits with which a sample of 16 is taken for one of fewer"""
 _OTHER_BYTE = {
     "RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B", "RGB;16N": f"RGB;16{_OTHER_ORDER}",
@@ -52,7 +52,7 @@ _OTHER_BYTE = {
 """how Pillow is told to take the lower byte of each sample instead of the upper one"""
 _MARKER = re.compile(rb"\xff+([^\x00\xff])")
 _SCAN, _END = 0xDA, 0xD9
-_BARE = frozenset((0x01, *range(0xD0, 0xD9)))
+_WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
 """markers that no length follows"""
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
 _ORIENTATION = 0x0112
@@ -76,7 +76,7 @@ class Fault(StrEnum):
     DAMAGED = "unreadable_picture"
 
 
-class Unreadable(ValueError):
+class UnreadablePicture(ValueError):
     """The message is a sentence."""
 
     def __init__(self, fault: Fault, sentence: str) -> None:
@@ -97,11 +97,11 @@ class Reading:
     bits: int | None = None
 
 
-NOW = Reading()
+CURRENT_READING = Reading()
 
 
 @dataclass(frozen=True)
-class Picture:
+class DecodedPicture:
     """`image` is upright, of mode L, LA, RGB or RGBA, eight bits a sample; of several frames the first.
 
     `reach` is the largest value of a sample of more than 8 bits whose file does not say how many count, None of
@@ -116,45 +116,53 @@ class Picture:
     notes: tuple[str, ...] = ()
 
 
-def read_picture(data: bytes, max_pixels: int = NO_LIMIT, reading: Reading = NOW) -> Picture:
+def read_picture(data: bytes, max_pixels: int = NO_LIMIT, reading: Reading = CURRENT_READING) -> DecodedPicture:
     """Decodes a file whose header is within the limit. Raises Unreadable, or MemoryError, whatever the bytes are."""
     try:
-        return _as_once(data, max_pixels) if reading.rules == 1 else _read(containers.bare(data), max_pixels, reading)
+        return (
+            _read_by_first_rules(data, max_pixels)
+            if reading.rules == 1
+            else _read(containers.strip_metadata(data), max_pixels, reading)
+        )
     except UnidentifiedImageError:
-        raise Unreadable(Fault.FORMAT, f"It is no picture we read: send {', '.join(FORMATS)}.") from None
+        raise UnreadablePicture(Fault.FORMAT, f"It is no picture we read: send {', '.join(FORMATS)}.") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_many("It", max_pixels) from None
-    except (Unreadable, MemoryError):
+    except (UnreadablePicture, MemoryError):
         raise
     except Exception as error:  # decoders raise whatever they like; it is the bytes that are wrong
-        raise Unreadable(Fault.DAMAGED, f"It cannot be decoded, it is damaged or cut short ({error}).") from error
+        raise UnreadablePicture(
+            Fault.DAMAGED, f"It cannot be decoded, it is damaged or cut short ({error})."
+        ) from error
 
 
-def _as_once(data: bytes, max_pixels: int) -> Picture:
+def _read_by_first_rules(data: bytes, max_pixels: int) -> DecodedPicture:
     """By the first rules, for datasets that were uploaded under them."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         _check_header(image, max_pixels)
         _check_scans(image, data)
         deep = _is_deep(image)
         image.load()
-        return Picture(_eight_bits(_turned(image, image.getexif().get(_ORIENTATION, 1))), image.format or "", deep)
+        return DecodedPicture(
+            _eight_bits(_rotated(image, image.getexif().get(_ORIENTATION, 1))), image.format or "", deep
+        )
 
 
-def _read(file: Bare, max_pixels: int, reading: Reading) -> Picture:
+def _read(file: StrippedFile, max_pixels: int, reading: Reading) -> DecodedPicture:
     with Image.open(io.BytesIO(file.data), formats=FORMATS) as image:
         _check_header(image, max_pixels)
         _check_scans(image, file.data)
         deep = _is_deep(image)
-        bits, white_is_zero = _told_by(image)
+        bits, white_is_zero = _stated_bits(image)
         image.load()
         notes = [f"Skipped: {what}." for what in file.skipped]
         reach: int | None = None
         shown: Image.Image = image
         if deep:
-            shown, reach = _shallow(file, image, bits or reading.bits or DEEPEST, white_is_zero)
+            shown, reach = _to_eight_bits(file, image, bits or reading.bits or MAX_BITS, white_is_zero)
         elif file.level is not None:
-            shown = _with_level(image, file)
-        shown = _plain(shown)
+            shown = _with_transparent_level(image, file)
+        shown = _simple_mode(shown)
         if image.format == "BMP" and shown.mode == "RGBA" and shown.getchannel("A").getextrema() == (0, 0):
             shown = shown.convert("RGB")
             notes.append("Taken as opaque: its alpha is 0 everywhere.")
@@ -165,20 +173,20 @@ def _read(file: Bare, max_pixels: int, reading: Reading) -> Picture:
         said = image.getexif().get(_ORIENTATION, 1) if image.format in ("AVIF", "HEIF") else file.orientation
         colour = converted.image.convert("RGB") if converted.image.mode == "CMYK" else converted.image
         told = reach if bits is None else None
-        upright = _turned(colour, said)
-        return Picture(upright, image.format or "", deep, told, converted.profile, tuple(notes))
+        upright = _rotated(colour, said)
+        return DecodedPicture(upright, image.format or "", deep, told, converted.profile, tuple(notes))
 
 
-def _told_by(image: Image.Image) -> tuple[int | None, bool]:
+def _stated_bits(image: Image.Image) -> tuple[int | None, bool]:
     """Bits of a deep sample that a file says, and whether its least level is white."""
     tags = getattr(image, "tag_v2", {})
     if image.format == "PPM":
-        return DEEPEST, False  # Pillow scales by the largest value that the file says
+        return MAX_BITS, False  # Pillow scales by the largest value that the file says
     said = tags.get(_BITS_PER_SAMPLE, ())
-    return said[0] if said and 8 < said[0] < DEEPEST else None, tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    return said[0] if said and 8 < said[0] < MAX_BITS else None, tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
 
 
-def _shallow(file: Bare, image: Image.Image, bits: int, white_is_zero: bool) -> tuple[Image.Image, int]:
+def _to_eight_bits(file: StrippedFile, image: Image.Image, bits: int, white_is_zero: bool) -> tuple[Image.Image, int]:
     """Eight bits a sample, the upper ones of those that count; and the largest value of a colour."""
     samples, has_alpha = _samples(file, image, bits)
     colour = samples[..., : samples.shape[2] - has_alpha]
@@ -187,7 +195,7 @@ def _shallow(file: Bare, image: Image.Image, bits: int, white_is_zero: bool) -> 
     shown = ((full - seen if white_is_zero else seen) >> (bits - 8)).astype(np.uint8)
     if has_alpha:
         alpha = samples[..., -1:]
-        own = bits if alpha.max(initial=0) <= full else DEEPEST
+        own = bits if alpha.max(initial=0) <= full else MAX_BITS
         shown = np.concatenate([shown, (alpha >> (own - 8)).astype(np.uint8)], axis=2)
     elif file.level is not None:
         clear = (colour == np.array(file.level, colour.dtype)).all(axis=2, keepdims=True)
@@ -195,7 +203,7 @@ def _shallow(file: Bare, image: Image.Image, bits: int, white_is_zero: bool) -> 
     return _image(shown, "CMYK" if image.mode == "CMYK" else None), reach
 
 
-def _samples(file: Bare, image: Image.Image, bits: int) -> tuple[Samples, bool]:
+def _samples(file: StrippedFile, image: Image.Image, bits: int) -> tuple[Samples, bool]:
     """[h, w, c] of 16 bits, and whether the last of them is alpha.
 
     Of colours Pillow gives the upper byte; where the lower ones matter, the file is read once more for them.
@@ -205,12 +213,12 @@ def _samples(file: Bare, image: Image.Image, bits: int) -> tuple[Samples, bool]:
     upper = np.asarray(image).astype(np.uint16)
     has_alpha = image.mode.endswith("A")
     colour = upper[..., :3]
-    exact = bits < DEEPEST or file.level is not None or int(colour.max(initial=0)) < 1 << (_SUSPECT - 8)
-    lower = _lower(file.data) if exact else None
+    exact = bits < MAX_BITS or file.level is not None or int(colour.max(initial=0)) < 1 << (_SUSPICIOUS_BITS - 8)
+    lower = _lower_bytes(file.data) if exact else None
     return np.asarray((upper << 8) | (upper if lower is None else lower), np.uint16), has_alpha
 
 
-def _lower(data: bytes) -> Samples | None:
+def _lower_bytes(data: bytes) -> Samples | None:
     """The lower bytes, by telling Pillow the other order of bytes; None where it has no such decoder."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         args = image.tile[0].args
@@ -227,7 +235,7 @@ def _lower(data: bytes) -> Samples | None:
     return lower[..., [1, 1, 1, 3]] if raw == "LA;16B" else lower
 
 
-def _with_level(image: Image.Image, file: Bare) -> Image.Image:
+def _with_transparent_level(image: Image.Image, file: StrippedFile) -> Image.Image:
     """With what has the transparent level made transparent; of fewer than 8 bits Pillow has spread the levels."""
     assert file.level is not None
     plain = image.convert("L" if len(file.level) == 1 else "RGB")
@@ -245,7 +253,7 @@ def _image(pixels: NDArray[np.uint8], mode: str | None = None) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
 
 
-def _plain(image: Image.Image) -> Image.Image:
+def _simple_mode(image: Image.Image) -> Image.Image:
     """Of mode L, LA, RGB, RGBA or CMYK."""
     if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK") and "transparency" not in image.info:
         return image
@@ -257,13 +265,13 @@ def _check_header(image: Image.Image, max_pixels: int) -> None:
     if image.width * image.height > max_pixels:
         raise _too_many(f"{image.width} x {image.height}", max_pixels)
     if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
-        raise Unreadable(Fault.DAMAGED, "It has 32 bits a sample: send 8 or 16.")
+        raise UnreadablePicture(Fault.DAMAGED, "It has 32 bits a sample: send 8 or 16.")
 
 
 def _check_scans(image: Image.Image, data: bytes) -> None:
-    if image.format in ("JPEG", "MPO") and (number := _scans(data)) > SCANS:
-        sentence = f"It draws its pixels {number} times, more than {SCANS} (scans). Save it as a baseline JPEG."
-        raise Unreadable(Fault.SCANS, sentence)
+    if image.format in ("JPEG", "MPO") and (number := _scans(data)) > MAX_JPEG_SCANS:
+        sentence = f"It draws its pixels {number} times, more than {MAX_JPEG_SCANS} (scans). Save it as a baseline JPEG."
+        raise UnreadablePicture(Fault.SCANS, sentence)
 
 
 def _scans(data: bytes) -> int:
@@ -273,14 +281,14 @@ def _scans(data: bytes) -> int:
         place, marker = found.end(), found[1][0]
         if marker == _END:
             break
-        if marker not in _BARE:
+        if marker not in _WITHOUT_LENGTH:
             number += marker == _SCAN
             place += int.from_bytes(data[place : place + 2])
     return number
 
 
-def _too_many(what: str, limit: int) -> Unreadable:
-    return Unreadable(Fault.PIXELS, f"{what} is larger than {limit} pixels (max_pixels). Make it smaller.")
+def _too_many(what: str, limit: int) -> UnreadablePicture:
+    return UnreadablePicture(Fault.PIXELS, f"{what} is larger than {limit} pixels (max_pixels). Make it smaller.")
 
 
 def _is_deep(image: Image.Image) -> bool:
@@ -294,7 +302,7 @@ def _is_deep(image: Image.Image) -> bool:
     return 16 in bits or any(";16" in str(part) for raw in raws for part in raw)
 
 
-def _turned(image: Image.Image, orientation: int) -> Image.Image:
+def _rotated(image: Image.Image, orientation: int) -> Image.Image:
     turn = _UPRIGHT.get(orientation)
     return image if turn is None else image.transpose(turn)
 

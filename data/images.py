@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
-POINT, TRUTH, MODE = "#1f5fbf", "#969696", "#c8553d"
+POINT_COLOUR, TRUTH_COLOUR, MODE_COLOUR = "#1f5fbf", "#969696", "#c8553d"
 """colours of what is drawn, of what is true, and of the true modes"""
 INK = "#333333"
-GOOD, BAD = ("#eaf6ea", "#2e8b57"), ("#fbeaea", "#c0392b")
+VALID_COLOURS, INVALID_COLOURS = ("#eaf6ea", "#2e8b57"), ("#fbeaea", "#c0392b")
 """paper and mark of strings that are valid and of those that are not"""
 LETTER, LINE, MARGIN, MARK = 11, 26, 10, 24
 """pixels of a sheet of strings: of a letter across, of a line down, around a string, and for its mark"""
-PLOT, DPI = (7.2, 4.8), 100
+PLOT_INCHES, DPI = (7.2, 4.8), 100
 """size of a plot of points on a line, in inches, and its pixels per inch"""
-plotting = Lock()
+matplotlib_lock = Lock()
 """matplotlib shares its fonts between figures, and does not guard them"""
 
 
@@ -58,7 +58,7 @@ def scatter(
 
     Axes are equal and the origin is in the middle.
     """
-    layers = [(points, f"{POINT}70")] if truth is None else [(truth, f"{TRUTH}40"), (points, f"{POINT}70")]
+    layers = [(points, f"{POINT_COLOUR}70")] if truth is None else [(truth, f"{TRUTH_COLOUR}40"), (points, f"{POINT_COLOUR}70")]
     clouds = [(cloud[np.isfinite(cloud).all(axis=1)], colour) for cloud, colour in layers]
     rings = np.empty((0, 2)) if modes is None else modes
     reach = 1.1 * max(1e-6, *(float(np.abs(cloud).max(initial=0)) for cloud in (*(c for c, _ in clouds), rings)))
@@ -68,14 +68,14 @@ def scatter(
     pen.line((0, side // 2, side, side // 2), fill="#dddddd")
     dot, ring = side / 200, side / 40
     for cloud, colour in clouds:
-        for x, y in _placed(cloud, reach, side):
+        for x, y in _to_pixels(cloud, reach, side):
             pen.ellipse((x - dot, y - dot, x + dot, y + dot), fill=colour)
-    for x, y in _placed(rings, reach, side):
-        pen.ellipse((x - ring, y - ring, x + ring, y + ring), outline=MODE, width=max(1, side // 256))
+    for x, y in _to_pixels(rings, reach, side):
+        pen.ellipse((x - ring, y - ring, x + ring, y + ring), outline=MODE_COLOUR, width=max(1, side // 256))
     return np.asarray(canvas)
 
 
-def _placed(cloud: NDArray[Any], reach: float, side: int) -> NDArray[Any]:
+def _to_pixels(cloud: NDArray[Any], reach: float, side: int) -> NDArray[Any]:
     placed: NDArray[Any] = (cloud * (1, -1) / reach + 1) / 2 * (side - 1)
     return placed
 
@@ -94,8 +94,8 @@ def line_plot(
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and few draw with it
     from matplotlib.figure import Figure
 
-    with plotting:
-        figure = Figure(figsize=PLOT, dpi=DPI * scale, layout="constrained")
+    with matplotlib_lock:
+        figure = Figure(figsize=PLOT_INCHES, dpi=DPI * scale, layout="constrained")
         canvas = FigureCanvasAgg(figure)
         if judged:
             upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
@@ -112,7 +112,7 @@ def line_plot(
 
 def line_size(scale: int = 1) -> tuple[int, int]:
     """Width and height of a plot of points on a line, in pixels."""
-    width, height = (round(inches * DPI) * scale for inches in PLOT)
+    width, height = (round(inches * DPI) * scale for inches in PLOT_INCHES)
     return width, height
 
 
@@ -122,22 +122,24 @@ def _draw_densities(axes: "Axes", points: NDArray[Any], x: Floats, truth: Floats
     inside = points[(points >= x[0]) & (points <= x[-1])]
     bars, edges = np.histogram(inside, bins=64, range=(x[0], x[-1]))
     heights = bars / max(1, len(points)) / (edges[1] - edges[0])
-    axes.plot(x, kernel_density(points, x), color=POINT, linewidth=1.5, zorder=2, label="$p_g$, smoothed")
+    axes.plot(x, kernel_density(points, x), color=POINT_COLOUR, linewidth=1.5, zorder=2, label="$p_g$, smoothed")
     label = f"$p_g$, of {len(points):,} points"
-    axes.bar(edges[:-1], heights, np.diff(edges), align="edge", color=POINT, alpha=0.35, linewidth=0, label=label)
+    axes.bar(
+        edges[:-1], heights, np.diff(edges), align="edge", color=POINT_COLOUR, alpha=0.35, linewidth=0, label=label
+    )
     axes.set(ylabel="density", ylim=(0, None))
-    _dress(axes)
+    _style_axes(axes)
 
 
 def _draw_judged(axes: "Axes", x: Floats, judged: Mapping[str, Floats]) -> None:
-    for (label, curve), colour, dashes in zip(judged.items(), (MODE, INK), ("-", "--"), strict=False):
+    for (label, curve), colour, dashes in zip(judged.items(), (MODE_COLOUR, INK), ("-", "--"), strict=False):
         axes.plot(x, curve, color=colour, linestyle=dashes, linewidth=2, label=label)
-    axes.axhline(0.5, color=TRUTH, linewidth=0.8)
+    axes.axhline(0.5, color=TRUTH_COLOUR, linewidth=0.8)
     axes.set(ylabel="critic", ylim=(-0.03, 1.03), yticks=(0, 0.5, 1))
-    _dress(axes)
+    _style_axes(axes)
 
 
-def _dress(axes: "Axes") -> None:
+def _style_axes(axes: "Axes") -> None:
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
@@ -168,7 +170,7 @@ def text_size(n: int, length: int, scale: int = 1) -> tuple[int, int, int]:
 
 
 def _mark(pen: ImageDraw.ImageDraw, left: int, top: int, across: int, scale: int, valid: bool) -> None:
-    paper, colour = GOOD if valid else BAD
+    paper, colour = VALID_COLOURS if valid else INVALID_COLOURS
     edge = scale
     pen.rectangle((left + edge, top + edge, left + across - 2 * edge, top + LINE * scale - 2 * edge), fill=paper)
     x, y, arm = left + across - (MARGIN + 8) * scale, top + LINE * scale // 2, 4 * scale

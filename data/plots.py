@@ -8,18 +8,18 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from data.images import INK, plotting
+from data.images import INK, matplotlib_lock
 
 Picture = Image.Image
-SMALL = 15
+LETTER_PIXELS = 15
 """pixels of a letter on a sheet"""
-PAD = 14
+PADDING = 14
 """pixels around a picture on a sheet"""
 PAPER, RULE, BEST = "white", "#c9ccd1", "#e2f3e4"
 GREY = "#5d6269"
-WIDTH = 1100
+SHEET_WIDTH = 1100
 """pixels across a sheet of samples"""
-CURVES = (11, 4.2)
+CURVES_INCHES = (11, 4.2)
 """inches"""
 
 
@@ -35,7 +35,7 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[Cell]], notes
     from matplotlib.figure import Figure
 
     out = io.BytesIO()
-    with plotting:
+    with matplotlib_lock:
         figure = Figure(figsize=(1, 1), dpi=100)
         canvas = FigureCanvasAgg(figure)
         axes = figure.add_axes((0, 0, 1, 1))
@@ -66,24 +66,24 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[Cell]], notes
 
 def sheet(samples: Sequence[tuple[str, str, Picture]], curves: Picture | None) -> Picture:
     """Pictures with a name and a note above, from left to right and then below; the curves at the bottom."""
-    made = [_named(name, note, picture) for name, note, picture in samples]
+    made = [_captioned(name, note, picture) for name, note, picture in samples]
     if curves is not None:
         made.append(curves)
     places, x, y, deep = [], 0, 0, 0
     for picture in made:
-        if x and x + picture.width > WIDTH:
-            x, y, deep = 0, y + deep + PAD, 0
+        if x and x + picture.width > SHEET_WIDTH:
+            x, y, deep = 0, y + deep + PADDING, 0
         places.append((x, y))
-        x, deep = x + picture.width + PAD, max(deep, picture.height)
+        x, deep = x + picture.width + PADDING, max(deep, picture.height)
     wide = max(x + picture.width for (x, _), picture in zip(places, made, strict=True))
-    canvas = Image.new("RGB", (wide + 2 * PAD, y + deep + 2 * PAD), PAPER)
+    canvas = Image.new("RGB", (wide + 2 * PADDING, y + deep + 2 * PADDING), PAPER)
     for (x, y), picture in zip(places, made, strict=True):
-        canvas.paste(picture, (x + PAD, y + PAD))
+        canvas.paste(picture, (x + PADDING, y + PADDING))
     return canvas
 
 
-def _named(name: str, note: str, picture: Picture) -> Picture:
-    bold, font, line = _font(SMALL, bold=True), _font(SMALL - 2), SMALL + 5
+def _captioned(name: str, note: str, picture: Picture) -> Picture:
+    bold, font, line = _font(LETTER_PIXELS, bold=True), _font(LETTER_PIXELS - 2), LETTER_PIXELS + 5
     wide = max(picture.width, round(max(bold.getlength(name), font.getlength(note))) + 2)
     canvas = Image.new("RGB", (wide, picture.height + 2 * line + 2), PAPER)
     pen = ImageDraw.Draw(canvas)
@@ -99,8 +99,8 @@ def plot(title: str, curves: Mapping[str, Sequence[tuple[int, float | None]]]) -
     from matplotlib.figure import Figure
 
     out = io.BytesIO()
-    with plotting:
-        figure = Figure(figsize=CURVES, dpi=100, layout="constrained")
+    with matplotlib_lock:
+        figure = Figure(figsize=CURVES_INCHES, dpi=100, layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots()
         for name, points in curves.items():

@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from data.decode import NOW, Reading
+from data.decode import CURRENT_READING, Reading
 
 Fit = Literal["crop", "pad", "tiles"]
 Pixels = NDArray[np.uint8]
 FILTER = Image.Resampling.BICUBIC
-VERSION = 1
+PREPARE_VERSION = 1
 """counted up when equal pictures come out otherwise than before"""
 
 
 @dataclass(frozen=True)
-class How:
+class Preparation:
     """What a picture becomes: a square of `side` pixels with 1 or 3 `channels`.
 
     `fit` says what happens to what is not square; `nearest` resizes label maps, whose levels must not be mixed.
@@ -28,7 +28,7 @@ class How:
     channels: int
     fit: Fit = "crop"
     nearest: bool = False
-    reading: Reading = NOW
+    reading: Reading = CURRENT_READING
 
 
 class Tile(NamedTuple):
@@ -38,21 +38,21 @@ class Tile(NamedTuple):
     of: int
 
 
-WHOLE = Tile(0, 1)
+WHOLE_SQUARE = Tile(0, 1)
 """the only one: the centred square"""
 
 
-def prepare(image: Image.Image, how: How, tile: Tile = WHOLE) -> Pixels:
+def prepare(image: Image.Image, how: Preparation, tile: Tile = WHOLE_SQUARE) -> Pixels:
     """An image of mode L, LA, RGB or RGBA as uint8 [side, side, channels]."""
     side, resample = how.side, Image.Resampling.NEAREST if how.nearest else FILTER
     if how.fit == "pad":
-        whole = _padded(_of(on_white(image), how.channels), side, resample)
+        whole = _padded(_with_channels(on_white(image), how.channels), side, resample)
     else:
-        whole = _of(on_white(_square(image, tile)), how.channels).resize((side, side), resample)
+        whole = _with_channels(on_white(_square(image, tile)), how.channels).resize((side, side), resample)
     return np.asarray(whole).reshape(side, side, how.channels)
 
 
-def tiles_of(width: int, height: int, fit: Fit) -> int:
+def tile_count(width: int, height: int, fit: Fit) -> int:
     """Into how many squares a picture is cut."""
     return -(-max(width, height) // min(width, height)) if fit == "tiles" else 1
 
@@ -66,7 +66,7 @@ def right_half(image: Image.Image) -> Image.Image:
     return image.crop((image.width - image.width // 2, 0, image.width, image.height))
 
 
-def described(how: How, *, halved: bool = False, labels: Sequence[str] = ()) -> dict[str, Any]:
+def describe(how: Preparation, *, halved: bool = False, labels: Sequence[str] = ()) -> dict[str, Any]:
     """What `prepare` does, in words and values. `labels` are the piles that are resized as label maps."""
     half, side, grey = " of the half" if halved else "", how.side, how.channels == 1
     fits = {
@@ -122,5 +122,5 @@ def on_white(image: Image.Image) -> Image.Image:
     return over.convert("L" if image.mode == "LA" else "RGB")
 
 
-def _of(image: Image.Image, channels: int) -> Image.Image:
+def _with_channels(image: Image.Image, channels: int) -> Image.Image:
     return image.convert("L" if channels == 1 else "RGB")

@@ -56,7 +56,7 @@ def kernel_density(points: NDArray[Any], at: NDArray[Any]) -> Floats:
     return np.asarray(bumps.mean(axis=1) / (width * np.sqrt(2 * np.pi)))
 
 
-def line_of(mixture: Mixture, count: int = 400) -> Floats:
+def line_through(mixture: Mixture, count: int = 400) -> Floats:
     """Places [count] on a line where all but a ten-thousandth of the mixture lies."""
     reach = 4 * mixture.spreads[:, None]
     return np.linspace((mixture.modes - reach).min(), (mixture.modes + reach).max(), count)
@@ -79,6 +79,6 @@ VALID: Mapping[str, Callable[[NDArray[np.int64]], NDArray[np.bool_]]] = MappingP
 """which strings [n, length] of a dataset are valid, where that is known"""
 
 
-def spelled(strings: NDArray[np.int64], alphabet: str) -> list[str]:
+def spell(strings: NDArray[np.int64], alphabet: str) -> list[str]:
     """Strings [n, length] of symbol numbers as text."""
     return ["".join(alphabet[symbol] for symbol in string) for string in strings.tolist()]

@@ -24,7 +24,7 @@ class Table:
 def encode(table: Table, format_: TableFormat) -> bytes:
     match format_:
         case "csv":
-            return csv_text.text(list(table.columns), (map(_plain, row) for row in table.rows)).encode()
+            return csv_text.to_csv(list(table.columns), (map(_plain, row) for row in table.rows)).encode()
         case "parquet":
             return _parquet(table)
 

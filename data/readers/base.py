@@ -13,7 +13,7 @@ Beat = Callable[[], None]
 """called all along while something long is read or drawn; what it raises ends that"""
 
 
-def unheard() -> None:
+def no_heartbeat() -> None:
     """A beat that nobody listens to."""
 
 
@@ -39,19 +39,19 @@ class Data:
     a: Tensor | None = None
     b: Tensor | None = None
 
-    def centred(self, side: int) -> "Data":
+    def centre_crop(self, side: int) -> "Data":
         """Views of the middle of both piles' pictures; all of them where they are no larger."""
         if self.a is None or self.b is None:
             return self
-        return replace(self, a=centred(self.a, side), b=centred(self.b, side))
+        return replace(self, a=centre_crop(self.a, side), b=centre_crop(self.b, side))
 
 
-def centred(pile: Tensor, side: int) -> Tensor:
+def centre_crop(pile: Tensor, side: int) -> Tensor:
     """A view [n, c, side, side] of the middle of pictures [n, c, s, s]."""
     start = (pile.shape[-1] - side) // 2
     return pile[..., start : start + side, start : start + side]
 
 
-def unknown(name: str, known: Iterable[str]) -> DatasetMissing:
+def unknown_dataset(name: str, known: Iterable[str]) -> DatasetMissing:
     choice = ", ".join(sorted(known)) or "those you upload"
     return DatasetMissing(f"There is no dataset '{name}' of this kind; choose one of {choice}.")

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from data.readers import cifar10, digits, drawn, idx, scenes, stacked, usps
-from data.readers.base import Beat, Data, DatasetMissing, Split, unheard, unknown
-from data.readers.pictures import sized, with_channels
+from data.readers.base import Beat, Data, DatasetMissing, Split, no_heartbeat, unknown_dataset
+from data.readers.pictures import resize_all, to_channels
 from models.spec.data import DataSpec, Images, Paired, Points, Sequences, Unpaired
 
 __all__ = ["Data", "DatasetMissing", "Split", "load"]
 
-SCENES = {"train": 1_000, "test": 200}
+SCENE_COUNTS = {"train": 1_000, "test": 200}
 
 
 def load(
@@ -26,7 +26,7 @@ def load(
     split: Split = "train",
     *,
     downloads: Path | None = None,
-    beat: Beat = unheard,
+    beat: Beat = no_heartbeat,
 ) -> Data:
     """Read the dataset that `spec` names, at the size it is prepared at and its channels.
 
@@ -49,23 +49,23 @@ def load(
 def _scenes(spec: Unpaired | Paired, split: Split, beat: Beat) -> Data:
     """day2night: for training the same days, with their own nights where pairs are wanted, else with other nights."""
     if spec.dataset != "day2night":
-        raise unknown(spec.dataset, ["day2night"])
+        raise unknown_dataset(spec.dataset, ["day2night"])
     if split == "test":
-        a, b = scenes.pairs(spec.prepared_side, SCENES["test"], beat)
+        a, b = scenes.pairs(spec.prepared_side, SCENE_COUNTS["test"], beat)
     else:
         nights = scenes.DAY_SEEDS if isinstance(spec, Paired) else scenes.NIGHT_SEEDS
-        days = range(scenes.DAY_SEEDS, scenes.DAY_SEEDS + SCENES["train"])
+        days = range(scenes.DAY_SEEDS, scenes.DAY_SEEDS + SCENE_COUNTS["train"])
         a = scenes.pictures(days, spec.prepared_side, night=False, beat=beat)
-        b = scenes.pictures(range(nights, nights + SCENES["train"]), spec.prepared_side, night=True, beat=beat)
-    return Data(a=with_channels(a, spec.channels), b=with_channels(b, spec.channels))
+        b = scenes.pictures(range(nights, nights + SCENE_COUNTS["train"]), spec.prepared_side, night=True, beat=beat)
+    return Data(a=to_channels(a, spec.channels), b=to_channels(b, spec.channels))
 
 
 def _images(spec: Images, root: Path | None, split: Split, downloads: Path | None, beat: Beat) -> Data:
-    images, labels = _labelled(spec, root, split, downloads, beat)
+    images, labels = _images_and_labels(spec, root, split, downloads, beat)
     return Data(images=images, labels=labels if spec.classes else None)
 
 
-def _labelled(
+def _images_and_labels(
     spec: Images, root: Path | None, split: Split, downloads: Path | None, beat: Beat
 ) -> tuple[Tensor, Tensor]:
     match spec.dataset:
@@ -80,5 +80,5 @@ def _labelled(
         case "cifar10":
             raw, labels = cifar10.read(split, root, downloads, beat)
         case _:
-            raise unknown(spec.dataset, ["digits", *idx.IDX_SETS, "stacked_mnist", "usps", "cifar10"])
-    return sized(raw, spec.side, spec.channels, beat), torch.from_numpy(labels.astype(np.int64))
+            raise unknown_dataset(spec.dataset, ["digits", *idx.IDX_SETS, "stacked_mnist", "usps", "cifar10"])
+    return resize_all(raw, spec.side, spec.channels, beat), torch.from_numpy(labels.astype(np.int64))

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from data.decode import SUFFIXES, Unreadable, read_picture
-from data.prepare import How, prepare
-from data.readers.base import Beat, DatasetMissing, Split, unheard
-from data.readers.pictures import Pixels, folders_of
+from data.decode import SUFFIXES, UnreadablePicture, read_picture
+from data.prepare import Preparation, prepare
+from data.readers.base import Beat, DatasetMissing, Split, no_heartbeat
+from data.readers.pictures import Pixels, dataset_folders
 from models.spec.datasets import CIFAR_CLASSES
 
 FOLDER = "cifar10"
@@ -17,9 +17,9 @@ SIDE = 32
 ROW = 1 + 3 * SIDE * SIDE
 
 
-def read(split: Split, root: Path | None, downloads: Path | None, beat: Beat = unheard) -> tuple[Pixels, Pixels]:
+def read(split: Split, root: Path | None, downloads: Path | None, beat: Beat = no_heartbeat) -> tuple[Pixels, Pixels]:
     """Colour pictures uint8 [N, 3, 32, 32] and labels uint8 [N]; N is what the files hold."""
-    for folder in folders_of(FOLDER, root, downloads):
+    for folder in dataset_folders(FOLDER, root, downloads):
         for place in (folder, folder / BATCHES):
             if files := [path for name in FILES[split] if (path := place / name).is_file()]:
                 return _batches(files)
@@ -65,6 +65,6 @@ def _class_folders(folder: Path, beat: Beat) -> tuple[Pixels, Pixels]:
 
 def _picture(path: Path) -> Pixels:
     try:
-        return prepare(read_picture(path.read_bytes()).image, How(SIDE, 3))
-    except (OSError, Unreadable) as error:
+        return prepare(read_picture(path.read_bytes()).image, Preparation(SIDE, 3))
+    except (OSError, UnreadablePicture) as error:
         raise DatasetMissing(f"{path} cannot be read ({error}); replace it or remove it.") from error

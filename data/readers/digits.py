@@ -9,7 +9,7 @@ from data.readers.base import DatasetMissing, Split
 from data.readers.pictures import Pixels
 
 SIDE = 8
-LEVELS = 16
+INK_LEVELS = 16
 """of ink; 0 is none"""
 
 
@@ -19,7 +19,7 @@ def read(split: Split) -> tuple[Pixels, Pixels]:
         raise DatasetMissing("The digits have no test split; use the whole set.")
     table = np.loadtxt(_file(), delimiter=",", dtype=np.uint8)
     ink = table[:, :-1].reshape(-1, SIDE, SIDE)
-    return np.round(ink * (255 / LEVELS)).astype(np.uint8), table[:, -1]
+    return np.round(ink * (255 / INK_LEVELS)).astype(np.uint8), table[:, -1]
 
 
 def _file() -> Path:

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from data.readers.base import Split, unknown
+from data.readers.base import Split, unknown_dataset
 from data.toy import MIXTURES
 from models.spec.data import Points, Sequences
 from models.spec.datasets import DATASETS
@@ -16,7 +16,7 @@ SEEDS = {"train": 0, "test": 1}
 def points(spec: Points, split: Split) -> Tensor:
     """float32 [N, dimension]: a normal distribution around each mode, each mode equally often."""
     if spec.dataset not in MIXTURES:
-        raise unknown(spec.dataset, MIXTURES)
+        raise unknown_dataset(spec.dataset, MIXTURES)
     count, mixture = DATASETS[spec.dataset].size, MIXTURES[spec.dataset]
     modes, spreads = torch.from_numpy(mixture.modes).float(), torch.from_numpy(mixture.spreads).float()
     own = torch.arange(count) % len(modes)
@@ -26,7 +26,7 @@ def points(spec: Points, split: Split) -> Tensor:
 def sequences(spec: Sequences, split: Split) -> Tensor:
     """int64 [N, length]: balanced brackets, every valid string as likely as any other."""
     if spec.dataset != "dyck":
-        raise unknown(spec.dataset, ["dyck"])
+        raise unknown_dataset(spec.dataset, ["dyck"])
     return balanced_strings(DATASETS[spec.dataset].size, spec.length, spec.symbols // 2, _rng(split))
 
 

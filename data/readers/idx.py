@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data.readers.base import Beat, DatasetMissing, Split, unheard
-from data.readers.pictures import Pixels, first_file, folders_of
+from data.readers.base import Beat, DatasetMissing, Split, no_heartbeat
+from data.readers.pictures import Pixels, dataset_folders, first_existing_file
 from models import durable
 
 
@@ -49,26 +49,26 @@ IDX_SETS = {
     ),
 }
 DOWNLOAD_TIMEOUT_S = 30
-LARGEST_DOWNLOAD, READ_BYTES = 64 << 20, 1 << 18
+MAX_DOWNLOAD_BYTES, READ_BYTES = 64 << 20, 1 << 18
 
 
 def read_pair(
-    name: str, split: Split, root: Path | None, downloads: Path | None, beat: Beat = unheard
+    name: str, split: Split, root: Path | None, downloads: Path | None, beat: Beat = no_heartbeat
 ) -> tuple[Pixels, Pixels]:
     """Grey pictures uint8 [N, H, W] and labels uint8 [N] of one of IDX_SETS."""
     idx = IDX_SETS[name]
     prefix = "train" if split == "train" else "t10k"
-    folders = folders_of(idx.folder, root, downloads)
-    images = read_idx(_find(idx, f"{prefix}-images-idx3-ubyte", folders, beat), dimensions=3)
-    labels = read_idx(_find(idx, f"{prefix}-labels-idx1-ubyte", folders, beat), dimensions=1)
+    folders = dataset_folders(idx.folder, root, downloads)
+    images = read_idx(_file_of(idx, f"{prefix}-images-idx3-ubyte", folders, beat), dimensions=3)
+    labels = read_idx(_file_of(idx, f"{prefix}-labels-idx1-ubyte", folders, beat), dimensions=1)
     if len(images) != len(labels):
         raise DatasetMissing(f"{idx.title} has {len(images)} pictures but {len(labels)} labels; fetch its files again.")
     return images, labels
 
 
-def _find(idx: IdxSet, name: str, folders: list[Path], beat: Beat) -> Path:
+def _file_of(idx: IdxSet, name: str, folders: list[Path], beat: Beat) -> Path:
     """The first of the files that is there, plain or gzipped; else it is fetched into the last folder."""
-    if (path := first_file(folders, name, f"{name}.gz")) is not None:
+    if (path := first_existing_file(folders, name, f"{name}.gz")) is not None:
         return path
     advice = (
         f"Put the four idx files of {idx.title} (plain or .gz) into the folder {idx.folder}/ of your datasets "
@@ -77,18 +77,18 @@ def _find(idx: IdxSet, name: str, folders: list[Path], beat: Beat) -> Path:
     if not folders:
         raise DatasetMissing(f"{idx.title} is not here. {advice}")
     try:
-        return _fetch(idx.host + f"{name}.gz", idx.sums[name], folders[-1] / f"{name}.gz", beat)
+        return _download(idx.host + f"{name}.gz", idx.sums[name], folders[-1] / f"{name}.gz", beat)
     except (OSError, ValueError) as error:
         raise DatasetMissing(
             f"{idx.title} is not in {folders[-1]} and could not be fetched ({error}). {advice}"
         ) from error
 
 
-def _fetch(url: str, sha256: str, target: Path, beat: Beat = unheard) -> Path:
+def _download(url: str, sha256: str, target: Path, beat: Beat = no_heartbeat) -> Path:
     """Download once, check, then put in place whole."""
     content = bytearray()
     with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_S) as answer:
-        while len(content) < LARGEST_DOWNLOAD and (part := answer.read(READ_BYTES)):
+        while len(content) < MAX_DOWNLOAD_BYTES and (part := answer.read(READ_BYTES)):
             content += part
             beat()
     if hashlib.sha256(content).hexdigest() != sha256:

@@ -11,22 +11,22 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from data.readers.base import Beat, DatasetMissing, unheard
+from data.readers.base import Beat, DatasetMissing, no_heartbeat
 
 Pixels = NDArray[np.uint8]
-MODE = {1: "L", 3: "RGB"}
-TOGETHER = 16
+PILLOW_MODES = {1: "L", 3: "RGB"}
+PICTURES_PER_CHUNK = 16
 """pictures whose colours are mixed at a time"""
 MEMORY_BUDGET = 1 << 30
 """pictures above this many bytes are memory-mapped"""
-GREY = (0.299, 0.587, 0.114)
+LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 """shares of red, green and blue"""
 
 
-def sized(pictures: Pixels, side: int, channels: int, beat: Beat = unheard) -> Tensor:
+def resize_all(pictures: Pixels, side: int, channels: int, beat: Beat = no_heartbeat) -> Tensor:
     """Pictures uint8 [N, H, W] (grey) or [N, 3, H, W] (colour) as uint8 [N, channels, side, side]; a beat for each."""
-    mode = mode_of(channels)
-    out = room((len(pictures), channels, side, side))
+    mode = pillow_mode(channels)
+    out = allocate((len(pictures), channels, side, side))
     grey = pictures.ndim == 3
     if pictures.shape[-2:] == (side, side) and (grey or channels == 3):
         return out.copy_(torch.from_numpy(pictures[:, None].copy() if grey else pictures.copy()))
@@ -38,22 +38,22 @@ def sized(pictures: Pixels, side: int, channels: int, beat: Beat = unheard) -> T
     return out
 
 
-def with_channels(colour: Tensor, channels: int) -> Tensor:
+def to_channels(colour: Tensor, channels: int) -> Tensor:
     """uint8 [N, 3, S, S] as it is, or as grey [N, 1, S, S]."""
-    if mode_of(channels) == "RGB":
+    if pillow_mode(channels) == "RGB":
         return colour
-    shares, parts = torch.tensor(GREY).view(1, 3, 1, 1), torch.split(colour, TOGETHER)
+    shares, parts = torch.tensor(LUMA_WEIGHTS).view(1, 3, 1, 1), torch.split(colour, PICTURES_PER_CHUNK)
     return torch.cat([(part * shares).sum(dim=1, keepdim=True).round().to(torch.uint8) for part in parts])
 
 
-def mode_of(channels: int) -> str:
+def pillow_mode(channels: int) -> str:
     """Pillow's."""
-    if channels not in MODE:
+    if channels not in PILLOW_MODES:
         raise DatasetMissing(f"The built-in pictures have 1 or 3 channels, not {channels}; change data.channels.")
-    return MODE[channels]
+    return PILLOW_MODES[channels]
 
 
-def room(shape: tuple[int, ...]) -> Tensor:
+def allocate(shape: tuple[int, ...]) -> Tensor:
     """An empty uint8 tensor: in memory, or above the budget in a mapped file that leaves no name behind."""
     size = math.prod(shape)
     if size <= MEMORY_BUDGET:
@@ -62,11 +62,11 @@ def room(shape: tuple[int, ...]) -> Tensor:
         return torch.from_file(file.name, shared=True, size=size, dtype=torch.uint8).view(shape)
 
 
-def folders_of(folder: str, *roots: Path | None) -> list[Path]:
+def dataset_folders(folder: str, *roots: Path | None) -> list[Path]:
     """Where a dataset's folder may be."""
     return [root / folder for root in roots if root is not None]
 
 
-def first_file(folders: Sequence[Path], *names: str) -> Path | None:
+def first_existing_file(folders: Sequence[Path], *names: str) -> Path | None:
     """The first of these files that is there."""
     return next((path for folder in folders for name in names if (path := folder / name).is_file()), None)

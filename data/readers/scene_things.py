@@ -234,7 +234,7 @@ class House:
         left, right, top = self.x - self.width / 2, self.x + self.width / 2, self.y - self.height
         brush.box(left, top, right, self.y, self.wall)
         # The side away from the light gives the block some body.
-        brush.box(right - self.width * 0.16, top, right, self.y, mixed(self.wall, (40, 40, 60), 0.25))
+        brush.box(right - self.width * 0.16, top, right, self.y, mix(self.wall, (40, 40, 60), 0.25))
         self._roof(brush, left, right, top)
         for row in range(self.rows):
             for column in range(self.columns):
@@ -269,9 +269,9 @@ class Tree:
 
     def paint(self, brush: Brush) -> None:
         x, y, height = self.x, self.y, self.height
-        brush.disc(x, y, height * 0.28, mixed((70, 90, 60), self.colour, 0.3), flat=0.22)
+        brush.disc(x, y, height * 0.28, mix((70, 90, 60), self.colour, 0.3), flat=0.22)
         brush.box(x - height * 0.05, y - height * 0.4, x + height * 0.05, y, (104, 74, 48))
-        light = mixed(self.colour, (255, 255, 190), 0.2)
+        light = mix(self.colour, (255, 255, 190), 0.2)
         if self.conifer:
             for base, half in ((0.15, 0.30), (0.38, 0.24), (0.6, 0.17)):
                 foot = y - base * height
@@ -328,7 +328,7 @@ class Car:
         cabin = [(-0.32, -0.28), (-0.2, -0.5), (0.16, -0.5), (0.3, -0.28)]
         brush.polygon(
             [(x + dx * length, y + dy * length) for dx, dy in cabin],
-            mixed(self.colour, (180, 220, 240), 0.5),
+            mix(self.colour, (180, 220, 240), 0.5),
         )
         for side in (-0.28, 0.28):
             brush.disc(x + side * length, y - 0.07 * length, 0.09 * length, (40, 40, 46))
@@ -337,6 +337,6 @@ class Car:
             brush.lamp(x - 0.46 * length, y - 0.2 * length, 0.06 * length, (255, 248, 214))
 
 
-def mixed(one: Colour, other: Colour, share: float) -> Colour:
+def mix(one: Colour, other: Colour, share: float) -> Colour:
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue

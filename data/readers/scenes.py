@@ -15,8 +15,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from data.readers.base import Beat, unheard
-from data.readers.pictures import room
+from data.readers.base import Beat, no_heartbeat
+from data.readers.pictures import allocate
 from data.readers.scene_things import (
     DAY,
     NIGHT,
@@ -37,7 +37,7 @@ from data.readers.scene_things import (
     StreetLamp,
     Thing,
     Tree,
-    mixed,
+    mix,
 )
 
 #: First scene seeds of the three disjoint sets. Training pictures by day and by night never show the same scene.
@@ -106,7 +106,7 @@ ROOFS = ((176, 72, 56), (132, 76, 60), (92, 96, 114), (72, 84, 102), (150, 60, 7
 BRIGHT = ((206, 60, 58), (58, 108, 190), (240, 190, 60), (238, 238, 238), (72, 156, 112), (150, 84, 168))
 
 
-def _varied(rng: Random, colour: Colour, by: int = 12) -> Colour:
+def _vary(rng: Random, colour: Colour, by: int = 12) -> Colour:
     red, green, blue = (max(0, min(255, value + rng.randint(-by, by))) for value in colour)
     return red, green, blue
 
@@ -117,13 +117,13 @@ def layout(seed: int) -> tuple[Thing, ...]:
     horizon = rng.uniform(0.42, 0.72)
     season = rng.choice(SEASONS)
     return (
-        *_heaven(rng, horizon),
+        *_sky(rng, horizon),
         *_background(rng, horizon, season),
         *_foreground(rng, horizon, season),
     )
 
 
-def _heaven(rng: Random, horizon: float) -> list[Thing]:
+def _sky(rng: Random, horizon: float) -> list[Thing]:
     stars = tuple(
         (rng.random(), rng.uniform(0, horizon), rng.uniform(0.004, 0.010)) for _ in range(rng.randint(10, 28))
     )
@@ -149,13 +149,13 @@ def _background(rng: Random, horizon: float, season: Palette) -> list[Thing]:
     if rng.random() < 0.3:
         things += [_tower(rng, horizon, slot) for slot in range(rng.randint(3, 7))]
     for layer in range(rng.randint(1, 3)):
-        things.append(_hills(rng, horizon, layer, _varied(rng, rng.choice(season.hills))))
+        things.append(_hills(rng, horizon, layer, _vary(rng, rng.choice(season.hills))))
     return things
 
 
 def _mountains(rng: Random, horizon: float) -> Ridge:
     count = rng.randint(2, 4)
-    colour, snow = _varied(rng, rng.choice(MOUNTAINS)), rng.random() < 0.6
+    colour, snow = _vary(rng, rng.choice(MOUNTAINS)), rng.random() < 0.6
     line: list[Point] = [(0.0, horizon - rng.uniform(0.02, 0.12))]
     peaks: list[tuple[float, float, float]] = []
     for index in range(count):
@@ -177,14 +177,14 @@ def _hills(rng: Random, horizon: float, layer: int, colour: Colour) -> Ridge:
 def _tower(rng: Random, horizon: float, slot: int) -> House:
     width, height = rng.uniform(0.08, 0.13), rng.uniform(0.16, 0.34)
     x = (slot * 0.15 + rng.uniform(0.0, 0.1)) % 1.0
-    wall = mixed(_varied(rng, rng.choice(WALLS)), (150, 165, 190), 0.45)
+    wall = mix(_vary(rng, rng.choice(WALLS)), (150, 165, 190), 0.45)
     return House(x, horizon + 0.02, width, height, wall, (110, 116, 132), True, round(height / 0.055), 2)
 
 
 def _foreground(rng: Random, horizon: float, season: Palette) -> list[Thing]:
-    colour = _varied(rng, rng.choice(season.ground))
+    colour = _vary(rng, rng.choice(season.ground))
     stripes = tuple(sorted(rng.uniform(0.1, 0.95) for _ in range(rng.choice((0, 0, 2, 4)))))
-    things: list[Thing] = [Ground(horizon, colour, mixed(colour, (90, 80, 40), 0.14), stripes)]
+    things: list[Thing] = [Ground(horizon, colour, mix(colour, (90, 80, 40), 0.14), stripes)]
     if rng.random() < 0.25:
         things.append(
             Lake(rng.uniform(0.2, 0.8), _lower(rng, horizon, 0.3, 0.7), rng.uniform(0.16, 0.32), (84, 150, 204))
@@ -195,7 +195,7 @@ def _foreground(rng: Random, horizon: float, season: Palette) -> list[Thing]:
 
 
 def _road(rng: Random, horizon: float) -> Road:
-    grey = _varied(rng, (128, 126, 132))
+    grey = _vary(rng, (128, 126, 132))
     bend = rng.uniform(-0.25, 0.25)
     return Road(rng.uniform(0.2, 0.8), rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.2), horizon, bend, grey)
 
@@ -226,13 +226,13 @@ def _house(rng: Random, y: float, near: float) -> Thing:
     size = 0.13 + 0.16 * near
     height = size * rng.uniform(0.6, 1.1)
     rows, columns = (2, 2) if height > 0.9 * size else (1, 3)
-    wall, roof = _varied(rng, rng.choice(WALLS)), _varied(rng, rng.choice(ROOFS))
+    wall, roof = _vary(rng, rng.choice(WALLS)), _vary(rng, rng.choice(ROOFS))
     return House(rng.uniform(0.08, 0.92), y, size, height, wall, roof, False, rows, columns)
 
 
 def _tree(rng: Random, y: float, near: float, season: Palette, conifers: float) -> Thing:
     height = (0.12 + 0.26 * near) * rng.uniform(0.8, 1.2)
-    return Tree(rng.random(), y, height, _varied(rng, rng.choice(season.trees)), rng.random() < conifers)
+    return Tree(rng.random(), y, height, _vary(rng, rng.choice(season.trees)), rng.random() < conifers)
 
 
 def _street_lamp(rng: Random, y: float, near: float) -> Thing:
@@ -255,16 +255,16 @@ def draw(seed: int, side: int, *, night: bool) -> Image.Image:
     return brush.image.reduce(SUPERSAMPLING)
 
 
-def pictures(seeds: Sequence[int], side: int, *, night: bool, beat: Beat = unheard) -> Tensor:
+def pictures(seeds: Sequence[int], side: int, *, night: bool, beat: Beat = no_heartbeat) -> Tensor:
     """Many scenes as uint8 [N, 3, side, side]; `beat` is called after each."""
-    out = room((len(seeds), 3, side, side))
+    out = allocate((len(seeds), 3, side, side))
     for row, seed in zip(out, seeds, strict=True):
         row.copy_(torch.from_numpy(np.array(draw(seed, side, night=night))).permute(2, 0, 1))
         beat()
     return out
 
 
-def pairs(side: int, n: int, beat: Beat = unheard) -> tuple[Tensor, Tensor]:
+def pairs(side: int, n: int, beat: Beat = no_heartbeat) -> tuple[Tensor, Tensor]:
     """`n` held-out scenes by day and the same ones by night, for scoring only."""
     seeds = range(HELD_OUT_SEEDS, HELD_OUT_SEEDS + n)
     return pictures(seeds, side, night=False, beat=beat), pictures(seeds, side, night=True, beat=beat)

@@ -5,44 +5,48 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from data.readers.base import Beat, Split, unheard
-from data.readers.pictures import Pixels, mode_of, room, sized
+from data.readers.base import Beat, Split, no_heartbeat
+from data.readers.pictures import Pixels, allocate, pillow_mode, resize_all
 from models.spec.data import Images
 from models.spec.datasets import DATASETS
 
 SEEDS = {"train": 0, "test": 1}
 TEST_SIZE = 26_000
-CHUNK = 4096
+PICTURES_PER_CHUNK = 4096
 
 
-def stack(spec: Images, digits: Pixels, labels: Pixels, split: Split, beat: Beat = unheard) -> tuple[Tensor, Tensor]:
+def stack(
+    spec: Images, digits: Pixels, labels: Pixels, split: Split, beat: Beat = no_heartbeat
+) -> tuple[Tensor, Tensor]:
     """Pictures uint8 [N, channels, side, side] and their classes int64 [N], from digits uint8 [M, 28, 28].
 
     Class 100 a + 10 b + c has the digits a in red, b in green, c in blue. Three digits are drawn for each picture from
     the seed of the split, with replacement.
     """
-    mode_of(spec.channels)
+    pillow_mode(spec.channels)
     count = DATASETS["stacked_mnist"].size if split == "train" else TEST_SIZE
     rng = torch.Generator().manual_seed(SEEDS[split])
     picks = torch.randint(len(digits), (count, 3), generator=rng)
     classes = torch.from_numpy(labels.astype(np.int64))[picks] @ torch.tensor([100, 10, 1])
     if spec.channels == 3:  # channels are resized apart, so each digit need be resized only once
-        small = sized(digits, spec.side, 1, beat).squeeze(1)
-        out = room((count, 3, spec.side, spec.side))
-        for start in range(0, count, CHUNK):
-            torch.index_select(small, 0, picks[start : start + CHUNK].flatten(), out=_flat(out, start))
+        small = resize_all(digits, spec.side, 1, beat).squeeze(1)
+        out = allocate((count, 3, spec.side, spec.side))
+        for start in range(0, count, PICTURES_PER_CHUNK):
+            torch.index_select(
+                small, 0, picks[start : start + PICTURES_PER_CHUNK].flatten(), out=_channels_view(out, start)
+            )
             beat()
         return out, classes
     return _grey(digits, picks, spec.side, beat), classes
 
 
-def _flat(out: Tensor, start: int) -> Tensor:
+def _channels_view(out: Tensor, start: int) -> Tensor:
     """Part of `out` as single channels."""
-    return out[start : start + CHUNK].flatten(0, 1)
+    return out[start : start + PICTURES_PER_CHUNK].flatten(0, 1)
 
 
 def _grey(digits: Pixels, picks: Tensor, side: int, beat: Beat) -> Tensor:
-    out = room((len(picks), 1, side, side))
+    out = allocate((len(picks), 1, side, side))
     for row, three in zip(out, picks.tolist(), strict=True):
         colour = Image.merge("RGB", [Image.fromarray(digits[digit]) for digit in three])
         resized = colour.convert("L").resize((side, side), Image.Resampling.BICUBIC)

@@ -16,18 +16,18 @@ import torch
 from numpy.lib.format import dtype_to_descr, open_memmap, write_array_header_1_0
 from torch import Tensor
 
-from data.archive import PILES, Index, Part, Pick, mark
-from data.decode import Unreadable
-from data.prepare import VERSION, How, Pixels
+from data.archive import DOMAINS, ArchiveIndex, MemberPart, SplitMembers, prepared_prefix
+from data.decode import UnreadablePicture
+from data.prepare import PREPARE_VERSION, Pixels, Preparation
 from data.readers.builtin import Data, DatasetMissing, Split
 from models import durable
 from models.errors import JobFailure
 from models.spec.data import Images, Paired, Unpaired
 
 Beat = Callable[[], None]
-Read = Callable[[Path, Sequence[Pick], How], Pixels]
+ReadPictures = Callable[[Path, Sequence[MemberPart], Preparation], Pixels]
 """(archive, picks, how): the first of these pictures, at least one; raises Unreadable"""
-BATCH = 64
+PICKS_PER_READ = 64
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Upload:
     index: Path
     prepared: Path
     beat: Beat
-    read: Read
+    read: ReadPictures
 
 
-class NoRoom(JobFailure):
+class NoDiskSpace(JobFailure):
     """The disk cannot hold what was made. The message says what to change."""
 
     code = "no_room"
@@ -53,7 +53,7 @@ class NoRoom(JobFailure):
 def load_upload(spec: Images | Unpaired | Paired, upload: Upload, split: Split = "train") -> Data:
     """What training sees, or what is kept for evaluation ("test"). Raises DatasetMissing, NoRoom."""
     try:
-        index = Index.from_bytes(upload.index.read_bytes())
+        index = ArchiveIndex.from_bytes(upload.index.read_bytes())
         part = index.train if split == "train" else index.held
         if part is None:
             raise DatasetMissing(f"The uploaded dataset '{spec.dataset}' has no {split} split; use the whole set.")
@@ -61,19 +61,21 @@ def load_upload(spec: Images | Unpaired | Paired, upload: Upload, split: Split =
             labels = index.labels(part) if spec.classes else None
             pictures = _pictures(index, part, 0, spec, upload)
             return Data(images=pictures, labels=None if labels is None else torch.tensor(labels))
-        a, b = (_pictures(index, part, pile, spec, upload) for pile in range(len(PILES)))
+        a, b = (_pictures(index, part, pile, spec, upload) for pile in range(len(DOMAINS)))
         return Data(a=a, b=b)
-    except (FileNotFoundError, Unreadable) as error:
+    except (FileNotFoundError, UnreadablePicture) as error:
         raise DatasetMissing(
             f"The files of '{spec.dataset}' are missing or damaged ({error}). Upload it again under another name."
         ) from error
 
 
-def _pictures(index: Index, part: Part, pile: int, spec: Images | Unpaired | Paired, upload: Upload) -> Tensor:
+def _pictures(
+    index: ArchiveIndex, part: SplitMembers, pile: int, spec: Images | Unpaired | Paired, upload: Upload
+) -> Tensor:
     """uint8 [N, channels, prepared, prepared], mapped from the prepared file, which is made where it is missing."""
     kept = "held-" if part is index.held else ""
-    own = f"{kept}{PILES[pile]}-{spec.prepared_side}x{spec.prepared_side}x{spec.channels}-{VERSION}.npy"
-    path = upload.prepared / (mark(upload.archive.name, upload.index.name) + own)
+    own = f"{kept}{DOMAINS[pile]}-{spec.prepared_side}x{spec.prepared_side}x{spec.channels}-{PREPARE_VERSION}.npy"
+    path = upload.prepared / (prepared_prefix(upload.archive.name, upload.index.name) + own)
     if not path.is_file():
         how = index.how(pile, spec.prepared_side, spec.channels)
         _prepare(index.picks(part, pile), how, path, upload)
@@ -81,13 +83,13 @@ def _pictures(index: Index, part: Part, pile: int, spec: Images | Unpaired | Pai
     return torch.from_numpy(np.load(path, mmap_mode="c"))
 
 
-def _prepare(picks: Sequence[Pick], how: How, path: Path, upload: Upload) -> None:
+def _prepare(picks: Sequence[MemberPart], how: Preparation, path: Path, upload: Upload) -> None:
     """Attempts that prepare at once do not disturb each other."""
     with durable.atomic_write(path) as incoming:
         _reserve(incoming, (len(picks), how.channels, how.side, how.side))
         out, done = open_memmap(incoming, mode="r+"), 0
         while done < len(picks):
-            ready = upload.read(upload.archive, picks[done : done + BATCH], how)
+            ready = upload.read(upload.archive, picks[done : done + PICKS_PER_READ], how)
             out[done : done + len(ready)] = ready.transpose(0, 3, 1, 2)
             done += len(ready)
             upload.beat()
@@ -104,7 +106,7 @@ def _reserve(path: Path, shape: tuple[int, ...]) -> None:
             file.flush()
             os.posix_fallocate(file.fileno(), file.tell(), needed)
     except OSError as error:
-        raise NoRoom(
+        raise NoDiskSpace(
             f"The prepared pictures need {needed} bytes and the disk has no room ({error.strerror}): "
             "choose a smaller data.side or data.load, or make room in FORGER_HOME."
         ) from error

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from data.readers.base import DatasetMissing, Split
-from data.readers.pictures import Pixels, first_file, folders_of
+from data.readers.pictures import Pixels, dataset_folders, first_existing_file
 
 FOLDER, FILE = "usps", "usps_all.mat"
 SIDE = 16
@@ -15,7 +15,7 @@ TEST_EVERY = 5
 
 def read(split: Split, root: Path | None, downloads: Path | None) -> tuple[Pixels, Pixels]:
     """Grey pictures uint8 [N, 16, 16] and labels uint8 [N]."""
-    path = first_file(folders_of(FOLDER, root, downloads), FILE)
+    path = first_existing_file(dataset_folders(FOLDER, root, downloads), FILE)
     if path is None:
         raise DatasetMissing(
             f"USPS is not here. Put {FILE} into the folder {FOLDER}/ of your datasets "

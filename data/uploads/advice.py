@@ -3,22 +3,27 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from data.archive import PILES, Index
-from data.uploads.layout import Laid
+from data.archive import DOMAINS, ArchiveIndex
+from data.uploads.layout import ArchiveLayout
 from models.spec.datasets import CROP_SIDE, PHOTOGRAPH_EDGE
 
 Facts = Mapping[str, Any]
-FEW = 16
+MIN_PICTURES = 16
 """pictures below which a pile is learned by heart"""
-MUCH = 0.25
+NOTED_CUT = 0.25
 """share of the median picture that is cut away and worth a word"""
-SHAPES = 0.03
+ASPECT_TOLERANCE = 0.03
 """by which the shapes of a pair may differ"""
-FULL = 65535
+MAX_16_BIT = 65535
 
 
 def notes(
-    laid: Laid, known: Mapping[str, Facts], facts: Sequence[Facts], index: Index, cut: float, edge: float
+    laid: ArchiveLayout,
+    known: Mapping[str, Facts],
+    facts: Sequence[Facts],
+    index: ArchiveIndex,
+    cut: float,
+    edge: float,
 ) -> Iterable[str]:
     """`known` are facts by member, `facts` those of the pictures that are used.
 
@@ -29,7 +34,7 @@ def notes(
     yield from _alike(facts)
     yield from _depths(facts, index)
     yield from _colours(facts)
-    if cut > MUCH:
+    if cut > NOTED_CUT:
         yield (
             f"The centre square leaves away {cut:.0%} of the median picture. "
             "Upload with fit=pad to keep all of it in a white square, or fit=tiles to cut it into squares."
@@ -46,16 +51,16 @@ def notes(
         )
 
 
-def _few(laid: Laid) -> Iterable[str]:
-    names = PILES if len(laid.piles) == 2 else ("",)
+def _few(laid: ArchiveLayout) -> Iterable[str]:
+    names = DOMAINS if len(laid.piles) == 2 else ("",)
     for name, pile in zip(names, laid.piles, strict=True):
-        if len(pile) < FEW:
+        if len(pile) < MIN_PICTURES:
             where = f" in '{name}'" if name else ""
             count = "is one picture" if len(pile) == 1 else f"are {len(pile)} pictures"
             yield f"There {count}{where}: training learns so few by heart and makes little else."
 
 
-def _crops(laid: Laid, edge: float) -> Iterable[str]:
+def _crops(laid: ArchiveLayout, edge: float) -> Iterable[str]:
     """Where translators do not take the square of which `transform` tells."""
     if laid.layout not in ("classes", "flat") and edge >= PHOTOGRAPH_EDGE:
         crops = f"random crops of {CROP_SIDE} px at their own scale"
@@ -70,14 +75,14 @@ def _alike(facts: Sequence[Facts]) -> Iterable[str]:
         yield f"All {len(facts)} pictures are equal: they count as one."
 
 
-def _depths(facts: Sequence[Facts], index: Index) -> Iterable[str]:
+def _depths(facts: Sequence[Facts], index: ArchiveIndex) -> Iterable[str]:
     """Where samples of 16 bits do not use them, though no file says so."""
-    reach = max((fact["reach"] for fact in facts if fact["reach"] is not None), default=FULL)
+    reach = max((fact["reach"] for fact in facts if fact["reach"] is not None), default=MAX_16_BIT)
     bits = max(8, reach.bit_length())
     if index.reading.bits is None and bits <= 14:
         as_bits = min((known for known in (10, 12, 14) if known >= bits), default=14)
         yield (
-            f"Of pictures with 16 bits a sample, values reach {reach} of {FULL}: looks like {as_bits} bits, "
+            f"Of pictures with 16 bits a sample, values reach {reach} of {MAX_16_BIT}: looks like {as_bits} bits, "
             f"and nearly black as it is. Upload with depth={as_bits} if so."
         )
 
@@ -91,11 +96,11 @@ def _colours(facts: Sequence[Facts]) -> Iterable[str]:
         yield f"{passed} pictures hold damaged or odd parts beside their pixels, which were passed over (`skipped`)."
 
 
-def _shapes(laid: Laid, known: Mapping[str, Facts]) -> Iterable[str]:
+def _shapes(laid: ArchiveLayout, known: Mapping[str, Facts]) -> Iterable[str]:
     if laid.layout != "paired":
         return
     shapes = [[known[name]["width"] / known[name]["height"] for name in pair] for pair in zip(*laid.piles, strict=True)]
-    odd = [number for number, (a, b) in enumerate(shapes) if abs(a / b - 1) > SHAPES]
+    odd = [number for number, (a, b) in enumerate(shapes) if abs(a / b - 1) > ASPECT_TOLERANCE]
     if odd:
         first = " and ".join(f"'{laid.called(pile[odd[0]])[:80]}'" for pile in laid.piles)
         yield f"{len(odd)} pairs are of two shapes, the first is {first}: their squares may not show the same."

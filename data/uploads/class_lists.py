@@ -16,7 +16,7 @@ LABEL_COLUMNS = ("label", "class", "class_name", "label_name", "category", "targ
 
 
 @dataclass(frozen=True)
-class Labels:
+class ClassList:
     """The class of each member, and all classes in their order, () for none; `source` is the file that says so."""
 
     source: str
@@ -25,13 +25,13 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class Unused:
+class UnusedTables:
     """A table that says no classes, and why."""
 
     note: str
 
 
-def read(tables: Mapping[str, Any], places: Rooted, pictures: Rooted) -> Labels | Unused | None:
+def read(tables: Mapping[str, Any], places: Rooted, pictures: Rooted) -> ClassList | UnusedTables | None:
     """What the tables say of the pictures; `tables` holds rows by member, `places` where these lie."""
     of: dict[str, str] = {}
     ranks: dict[str, Any] = {}
@@ -46,14 +46,14 @@ def read(tables: Mapping[str, Any], places: Rooted, pictures: Rooted) -> Labels 
         used = used or path
         known = _by_path(pictures, places[name][:-1])
         if rows is None:
-            return Labels(path, (), {})
+            return ClassList(path, (), {})
         for file, label, rank in rows:
             for member in known.get(_key(file), ()) if label else ():
                 of[member] = unicodedata.normalize("NFC", label)
                 ranks[of[member]] = rank
     if not of:
-        return Unused(" ".join(notes)) if notes else None
-    return Labels(used, tuple(sorted(ranks, key=lambda label: (ranks[label], natural_key(label)))), of)
+        return UnusedTables(" ".join(notes)) if notes else None
+    return ClassList(used, tuple(sorted(ranks, key=lambda label: (ranks[label], natural_key(label)))), of)
 
 
 def _rows(table: Any) -> list[tuple[str, str, float]] | str | None:
@@ -73,7 +73,7 @@ def _rows(table: Any) -> list[tuple[str, str, float]] | str | None:
     named = _column(head, ("class", "class_name", "label_name"))
     numbers = all(row[label].strip().isdecimal() for row in rows)
     if numbers and named is not None:
-        read = csv_text.unmarked if tuple(head) == csv_text.LABELLED else str.strip
+        read = csv_text.unescape if tuple(head) == csv_text.LABEL_COLUMNS else str.strip
         return [(row[file], read(row[named]), int(row[label])) for row in rows]
     return [(row[file], row[label].strip(), int(row[label]) if numbers else 0) for row in rows]
 

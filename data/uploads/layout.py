@@ -6,30 +6,41 @@ from itertools import takewhile
 from typing import Any, Literal
 
 from data.uploads import class_lists
-from data.uploads.class_lists import Labels, Unused
-from data.uploads.members import Listing, Parts, Rooted, Sorted, counted, in_order, is_litter, refused, sort_out, suffix
-from data.uploads.splits import Split, parted
+from data.uploads.class_lists import ClassList, UnusedTables
+from data.uploads.members import (
+    Listing,
+    Parts,
+    Rooted,
+    SortedMembers,
+    count_by_format,
+    in_order,
+    is_litter,
+    refused,
+    sort_members,
+    suffix,
+)
+from data.uploads.splits import Split, by_split
 from data.uploads.zip_names import natural_key
 
 Layout = Literal["classes", "flat", "unpaired", "paired", "side_by_side"]
-Asked = Literal["auto", "classes", "flat", "unpaired", "paired", "side_by_side"]
-Piles = tuple[tuple[str, ...], ...]
-LONGEST_CLASS = 100
-MOST_CLASSES = 10_000
-_NAMED = 5
+RequestedLayout = Literal["auto", "classes", "flat", "unpaired", "paired", "side_by_side"]
+MemberLists = tuple[tuple[str, ...], ...]
+MAX_CLASS_NAME = 100
+MAX_CLASSES = 10_000
+_MAX_FOLDERS_IN_NOTE = 5
 """folders that a note names"""
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldOutSplit:
     """What a split of the dataset holds that training does not see, in the layout of the training split."""
 
     split: Split
-    piles: Piles
+    piles: MemberLists
     labels: tuple[int, ...] | None = None
 
-    def without(self, layout: Layout, lost: set[str]) -> "Held":
-        return Held(self.split, *_left(layout, self.piles, self.labels, lost))
+    def without(self, layout: Layout, lost: set[str]) -> "HeldOutSplit":
+        return HeldOutSplit(self.split, *_without(layout, self.piles, self.labels, lost))
 
     @property
     def pictures(self) -> list[str]:
@@ -37,7 +48,7 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Laid:
+class ArchiveLayout:
     """Members as they will be used: one pile or two, each in its order; `labels` of the first, numbers of `classes`.
 
     `held` is what is kept for evaluation. `paths` are what to call members, where that is not their name in the zip.
@@ -45,12 +56,12 @@ class Laid:
     """
 
     layout: Layout
-    piles: Piles
+    piles: MemberLists
     classes: tuple[str, ...] = ()
     labels: tuple[int, ...] | None = None
     ignored: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    held: Held | None = None
+    held: HeldOutSplit | None = None
     paths: Mapping[str, str] | None = None
     folders: tuple[str, ...] = ()
 
@@ -66,19 +77,19 @@ class Laid:
     def called(self, name: str) -> str:
         return (self.paths or {}).get(name, name)
 
-    def without(self, lost: set[str]) -> "Laid":
+    def without(self, lost: set[str]) -> "ArchiveLayout":
         """With the unreadable ones left out; of pairs the other half goes too."""
-        piles, labels = _left(self.layout, self.piles, self.labels, lost)
+        piles, labels = _without(self.layout, self.piles, self.labels, lost)
         held = None if self.held is None else self.held.without(self.layout, lost)
         return replace(self, piles=piles, labels=labels, held=held if held and all(held.piles) else None)
 
-    def noting(self, notes: Iterable[str]) -> "Laid":
+    def noting(self, notes: Iterable[str]) -> "ArchiveLayout":
         return replace(self, notes=(*self.notes, *notes))
 
 
-def _left(
-    layout: Layout, piles: Piles, labels: tuple[int, ...] | None, lost: set[str]
-) -> tuple[Piles, tuple[int, ...] | None]:
+def _without(
+    layout: Layout, piles: MemberLists, labels: tuple[int, ...] | None, lost: set[str]
+) -> tuple[MemberLists, tuple[int, ...] | None]:
     if layout == "paired":
         kept = [pair for pair in zip(*piles, strict=True) if lost.isdisjoint(pair)]
         return (tuple(zip(*kept, strict=True)) if kept else ((), ())), None
@@ -87,22 +98,22 @@ def _left(
     return own, None if labels is None else tuple(labels[place] for place in places[0])
 
 
-def lay_out(listing: Listing, asked: Asked, said: Mapping[str, Any] | None = None) -> Laid:
+def infer_layout(listing: Listing, asked: RequestedLayout, said: Mapping[str, Any] | None = None) -> ArchiveLayout:
     """Decided over all folders and pictures, also those that cannot be read; then these are left out by name.
 
     `said` is what the tables among the members say, by member. Raises Refused where the names do not say what was
     asked for, and where a class or a pile would be left without pictures.
     """
-    found = sort_out(listing)
+    found = sort_members(listing)
     labels = _labels(found, said or {}, asked)
-    everything = found.pictures | found.foreign | _that_count(found, asked, labels)
+    everything = found.pictures | found.foreign | _relevant_empty_folders(found, asked, labels)
     wrapped, rooted = _unwrapped(everything)
-    splits = parted(rooted, classes=asked == "classes")
+    splits = by_split(rooted, classes=asked == "classes")
     more, rooted = _unwrapped({name: parts for split in splits.values() for name, parts in split.items()})
     train = {name: rooted[name] for name in splits["train"]}
-    laid = _laid(train, asked, labels if isinstance(labels, Labels) else None)
-    laid = laid.noting(_told(found, listing, laid, wrapped + more, train if asked == "auto" else {}))
-    if isinstance(labels, Unused):
+    laid = _lay_out(train, asked, labels if isinstance(labels, ClassList) else None)
+    laid = laid.noting(_notes(found, listing, laid, wrapped + more, train if asked == "auto" else {}))
+    if isinstance(labels, UnusedTables):
         laid = laid.noting([labels.note])
     laid = _with_held(laid, splits, rooted, found, labels)
     laid = _readable(laid, found)
@@ -110,16 +121,16 @@ def lay_out(listing: Listing, asked: Asked, said: Mapping[str, Any] | None = Non
     return replace(laid, ignored=in_order(found.ignored | found.tables | found.foreign), paths=paths)
 
 
-def _labels(found: Sorted, said: Mapping[str, Any], asked: Asked) -> Labels | Unused | None:
+def _labels(found: SortedMembers, said: Mapping[str, Any], asked: RequestedLayout) -> ClassList | UnusedTables | None:
     if not said or asked not in ("auto", "classes"):
         return None
     labels = class_lists.read(said, found.tables, found.pictures | found.foreign)
-    return None if asked == "classes" and isinstance(labels, Labels) and not labels.classes else labels
+    return None if asked == "classes" and isinstance(labels, ClassList) and not labels.classes else labels
 
 
-def _that_count(found: Sorted, asked: Asked, labels: object) -> Rooted:
+def _relevant_empty_folders(found: SortedMembers, asked: RequestedLayout, labels: object) -> Rooted:
     """Empty folders beside folders of pictures, where folders matter."""
-    if asked in ("flat", "side_by_side") or isinstance(labels, Labels):
+    if asked in ("flat", "side_by_side") or isinstance(labels, ClassList):
         return {}
     _, rooted = _unwrapped(found.pictures | found.foreign)
     beside = _unwrapped(found.pictures | found.foreign | found.empty)[1]
@@ -137,15 +148,15 @@ def _unwrapped(members: Rooted) -> tuple[Parts, dict[str, Parts]]:
     return folders[0][:shared], {name: parts[shared:] for name, parts in members.items()}
 
 
-def _laid(rooted: Rooted, asked: Asked, labels: Labels | None) -> Laid:
+def _lay_out(rooted: Rooted, asked: RequestedLayout, labels: ClassList | None) -> ArchiveLayout:
     folders = _folders(rooted)
     if labels is not None:
         return _labelled(rooted, labels)
     match asked if asked != "auto" else _guess(folders):
         case "flat":
-            return Laid("flat", (in_order(rooted),))
+            return ArchiveLayout("flat", (in_order(rooted),))
         case "side_by_side":
-            return Laid("side_by_side", (in_order(rooted),))
+            return ArchiveLayout("side_by_side", (in_order(rooted),))
         case "classes":
             return _classes(folders)
         case _:
@@ -166,7 +177,7 @@ def _guess(folders: Mapping[str, Rooted]) -> Layout:
     return "flat" if set(folders) == {""} else "classes"
 
 
-def _classes(folders: Mapping[str, Rooted]) -> Laid:
+def _classes(folders: Mapping[str, Rooted]) -> ArchiveLayout:
     if "" in folders and len(folders) > 1:
         stray = "/".join(next(iter(folders[""].values())))
         raise refused(
@@ -177,15 +188,19 @@ def _classes(folders: Mapping[str, Rooted]) -> Laid:
         raise refused("layout=classes needs two folders or more, one for each class.", pointer="/layout")
     _check_names(folders, "folder")
     used = [(name, number) for number, own in enumerate(folders.values()) for name in in_order(own)]
-    return Laid("classes", (tuple(name for name, _ in used),), tuple(folders), tuple(number for _, number in used))
+    return ArchiveLayout(
+        "classes", (tuple(name for name, _ in used),), tuple(folders), tuple(number for _, number in used)
+    )
 
 
-def _labelled(rooted: Rooted, labels: Labels) -> Laid:
+def _labelled(rooted: Rooted, labels: ClassList) -> ArchiveLayout:
     """Classes that a table says. One that says there are none makes one pile."""
     note = f"Classes are those of '{labels.source[:80]}', not those of folders."
     order = in_order(rooted)
     if len(labels.classes) < 2:
-        return Laid("flat", (order,), notes=(f"'{labels.source[:80]}' says of no picture which of two classes it is.",))
+        return ArchiveLayout(
+            "flat", (order,), notes=(f"'{labels.source[:80]}' says of no picture which of two classes it is.",)
+        )
     _check_names(labels.classes, "class")
     if lacking := [name for name in order if name not in labels.of]:
         first = "/".join(rooted[lacking[0]])
@@ -199,24 +214,24 @@ def _labelled(rooted: Rooted, labels: Labels) -> Laid:
     numbers = {name: number for number, name in enumerate(labels.classes)}
     pairs = sorted(((numbers[labels.of[name]], place, name) for place, name in enumerate(order)))
     piles = (tuple(name for *_, name in pairs),)
-    return Laid("classes", piles, labels.classes, tuple(number for number, *_ in pairs), notes=(note,))
+    return ArchiveLayout("classes", piles, labels.classes, tuple(number for number, *_ in pairs), notes=(note,))
 
 
 def _check_names(classes: Iterable[str], what: str) -> None:
     names = list(classes)
-    if len(names) > MOST_CLASSES:
-        raise refused(f"There are {len(names)} class{' folders' * (what == 'folder')}; {MOST_CLASSES} are the most.")
+    if len(names) > MAX_CLASSES:
+        raise refused(f"There are {len(names)} class{' folders' * (what == 'folder')}; {MAX_CLASSES} are the most.")
     for name in names:
-        if len(name) > LONGEST_CLASS or name.casefold() == "each":
+        if len(name) > MAX_CLASS_NAME or name.casefold() == "each":
             raise refused(
                 f"A class cannot be called '{name[:80]}': "
-                f"take at most {LONGEST_CLASS} characters, and not 'each', which asks for all. Rename the {what}."
+                f"take at most {MAX_CLASS_NAME} characters, and not 'each', which asks for all. Rename the {what}."
             )
     if len({name.casefold() for name in names}) < len(names):
         raise refused("Two class folders differ in capital letters only. Rename or join them.")
 
 
-def _paired(a: Rooted, b: Rooted) -> Laid:
+def _paired(a: Rooted, b: Rooted) -> ArchiveLayout:
     left, right = _stems(a), _stems(b)
     if len(left) < len(a) or len(right) < len(b):
         raise refused("Two pictures of one folder differ in their endings only. Rename one.", pointer="/layout")
@@ -227,10 +242,10 @@ def _paired(a: Rooted, b: Rooted) -> Laid:
             pointer="/layout",
         )
     order = sorted(left, key=natural_key)
-    return Laid("paired", (tuple(left[stem] for stem in order), tuple(right[stem] for stem in order)))
+    return ArchiveLayout("paired", (tuple(left[stem] for stem in order), tuple(right[stem] for stem in order)))
 
 
-def _a_and_b(folders: Mapping[str, Rooted], asked: Asked) -> Laid:
+def _a_and_b(folders: Mapping[str, Rooted], asked: RequestedLayout) -> ArchiveLayout:
     """Two folders as two piles."""
     if len(folders) != 2 or "" in folders:
         there = ", ".join(f"'{folder[:80]}'" for folder in list(folders)[:8] if folder) or "none"
@@ -241,7 +256,7 @@ def _a_and_b(folders: Mapping[str, Rooted], asked: Asked) -> Laid:
     if asked == "paired" or (asked == "auto" and _alike(a, b)):
         laid = _paired(a, b)
     else:
-        laid = Laid("unpaired", (in_order(a), in_order(b)))
+        laid = ArchiveLayout("unpaired", (in_order(a), in_order(b)))
     return replace(laid, folders=tuple(folders))
 
 
@@ -263,8 +278,12 @@ def _bare(name: str) -> str:
 
 
 def _with_held(
-    laid: Laid, splits: Mapping[Split, Rooted], rooted: Rooted, found: Sorted, labels: Labels | Unused | None
-) -> Laid:
+    laid: ArchiveLayout,
+    splits: Mapping[Split, Rooted],
+    rooted: Rooted,
+    found: SortedMembers,
+    labels: ClassList | UnusedTables | None,
+) -> ArchiveLayout:
     """The test split is kept for evaluation, or the validation split where there is no other."""
     splits = {split: {name: own[name] for name in own if name not in found.empty} for split, own in splits.items()}
     kept: Split | None = "test" if splits["test"] else "val" if splits["val"] else None
@@ -283,36 +302,40 @@ def _with_held(
 
 
 def _held(
-    laid: Laid, split: Split, own: Rooted, trained: Mapping[str, Rooted], labels: Labels | Unused | None
-) -> Held | None:
+    laid: ArchiveLayout,
+    split: Split,
+    own: Rooted,
+    trained: Mapping[str, Rooted],
+    labels: ClassList | UnusedTables | None,
+) -> HeldOutSplit | None:
     """Members of a held-out split as the training split is laid out; None where they are laid out otherwise."""
     if laid.layout in ("flat", "side_by_side"):
-        return Held(split, (in_order(own),))
+        return HeldOutSplit(split, (in_order(own),))
     if laid.layout == "classes":
         numbers = {name.casefold(): number for number, name in enumerate(laid.classes)}
-        by_table = labels.of if isinstance(labels, Labels) else None
+        by_table = labels.of if isinstance(labels, ClassList) else None
         said = {name: parts[0] if by_table is None else by_table.get(name, "") for name, parts in own.items()}
         pairs = sorted(
             (numbers[said[name].casefold()], place, name)
             for place, name in enumerate(in_order(own))
             if said[name].casefold() in numbers
         )
-        return Held(split, (tuple(name for *_, name in pairs),), tuple(number for number, *_ in pairs))
+        return HeldOutSplit(split, (tuple(name for *_, name in pairs),), tuple(number for number, *_ in pairs))
     folders = {folder.casefold(): members for folder, members in _folders(own).items()}
     if {folder.casefold() for folder in trained} != set(folders):
         return None
     a, b = (folders[folder.casefold()] for folder in trained)
     if laid.layout == "unpaired":
-        return Held(split, (in_order(a), in_order(b)))
+        return HeldOutSplit(split, (in_order(a), in_order(b)))
     left, right = _stems(a), _stems(b)
     order = sorted(left.keys() & right.keys(), key=natural_key)
-    return Held(split, (tuple(left[stem] for stem in order), tuple(right[stem] for stem in order)))
+    return HeldOutSplit(split, (tuple(left[stem] for stem in order), tuple(right[stem] for stem in order)))
 
 
 # ---- what is left out, and what is said
 
 
-def _readable(laid: Laid, found: Sorted) -> Laid:
+def _readable(laid: ArchiveLayout, found: SortedMembers) -> ArchiveLayout:
     """Without what cannot be read and empty folders. Raises Refused where a class or a pile loses all its pictures."""
     lost = found.foreign.keys() | found.empty.keys()
     left = laid.without(set(lost))
@@ -326,12 +349,12 @@ def _readable(laid: Laid, found: Sorted) -> Laid:
     return left
 
 
-def _nothing_in(folder: str, members: set[str], found: Sorted) -> Exception:
+def _nothing_in(folder: str, members: set[str], found: SortedMembers) -> Exception:
     foreign = {name: parts for name, parts in found.foreign.items() if name in members}
     if foreign:
         where = folder or "/".join(next(iter(foreign.values()))[:-1])
         return refused(
-            f"The folder '{where[:80]}' holds nothing but {counted(foreign)}, which cannot be read here. "
+            f"The folder '{where[:80]}' holds nothing but {count_by_format(foreign)}, which cannot be read here. "
             "Save them as PNG or JPEG, or leave the folder away.",
             "no_pictures",
         )
@@ -339,20 +362,20 @@ def _nothing_in(folder: str, members: set[str], found: Sorted) -> Exception:
     return refused(f"The folder '{where[:80]}' is empty. Put pictures into it, or leave it away.", "no_pictures")
 
 
-def _told(found: Sorted, listing: Listing, laid: Laid, wrap: Parts, guessed: Rooted) -> Iterable[str]:
+def _notes(found: SortedMembers, listing: Listing, laid: ArchiveLayout, wrap: Parts, guessed: Rooted) -> Iterable[str]:
     """Sentences on what was guessed, and on what was left out. `guessed` is {} where the layout was asked for."""
     if guessed:
         yield from _guesses(laid, wrap, _folders(guessed))
     yield from _mixed(laid, found)
     if found.foreign:
         verb = "was" if len(found.foreign) == 1 else "were"
-        yield f"{counted(found.foreign)} {verb} not read: save {'it' if verb == 'was' else 'them'} as PNG or JPEG."
+        yield f"{count_by_format(found.foreign)} {verb} not read: save {'it' if verb == 'was' else 'them'} as PNG or JPEG."
     yield from _passed_over(found, laid)
     if listing.guessed is not None:
         yield f"The zip does not say how names beyond ASCII are written: they were read as {listing.guessed}."
 
 
-def _guesses(laid: Laid, wrap: Parts, folders: Mapping[str, Rooted]) -> Iterable[str]:
+def _guesses(laid: ArchiveLayout, wrap: Parts, folders: Mapping[str, Rooted]) -> Iterable[str]:
     if laid.layout == "flat" and wrap and not laid.notes:
         yield f"All pictures lie in one folder, '{'/'.join(wrap)[:80]}': they are one pile, without classes."
     if laid.layout == "paired":
@@ -371,7 +394,7 @@ def _guesses(laid: Laid, wrap: Parts, folders: Mapping[str, Rooted]) -> Iterable
             yield f"{names} were taken as classes. If they are two piles to translate, upload with layout=unpaired."
 
 
-def _mixed(laid: Laid, found: Sorted) -> Iterable[str]:
+def _mixed(laid: ArchiveLayout, found: SortedMembers) -> Iterable[str]:
     """Where folders inside a class or a pile were taken together, though they may mean something."""
     parts = found.pictures | found.foreign
     piles = [[parts[name] for name in pile if name in parts] for pile in laid.piles]
@@ -380,12 +403,12 @@ def _mixed(laid: Laid, found: Sorted) -> Iterable[str]:
     for pile in piles:
         inside = sorted({"/".join(member[:-1]) for member in pile}, key=natural_key)
         if len(inside) > 1:
-            names = ", ".join(f"'{folder[:80]}'" for folder in inside[:_NAMED])
-            more = f" and {len(inside) - _NAMED} more" if len(inside) > _NAMED else ""
+            names = ", ".join(f"'{folder[:80]}'" for folder in inside[:_MAX_FOLDERS_IN_NOTE])
+            more = f" and {len(inside) - _MAX_FOLDERS_IN_NOTE} more" if len(inside) > _MAX_FOLDERS_IN_NOTE else ""
             yield f"Pictures of several folders are one pile: {names}{more}. Upload only those that are meant."
 
 
-def _passed_over(found: Sorted, laid: Laid) -> Iterable[str]:
+def _passed_over(found: SortedMembers, laid: ArchiveLayout) -> Iterable[str]:
     """Folders without a picture, by name, where folders are classes or piles."""
     if laid.layout not in ("flat", "side_by_side"):
         pictures = {parts[:depth] for parts in (found.pictures | found.foreign).values() for depth in range(len(parts))}
@@ -394,5 +417,5 @@ def _passed_over(found: Sorted, laid: Laid) -> Iterable[str]:
     else:
         idle = sorted("/".join(parts[:-1]) for parts in found.empty.values())
     if idle:
-        names = ", ".join(f"'{folder[:80]}'" for folder in idle[:_NAMED])
+        names = ", ".join(f"'{folder[:80]}'" for folder in idle[:_MAX_FOLDERS_IN_NOTE])
         yield f"{'A folder holds' if len(idle) == 1 else f'{len(idle)} folders hold'} no pictures: {names}."

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from data.decode import FOREIGN, SUFFIXES
+from data.decode import SUFFIXES, UNREAD_SUFFIXES
 from data.errors import Refused
 from data.uploads.read_untrusted import parts_of
 from data.uploads.zip_names import natural_key
@@ -33,7 +33,7 @@ class Listing:
 
 
 @dataclass(frozen=True)
-class Sorted:
+class SortedMembers:
     """Members by what they are. `foreign` are pictures that cannot be read here, `empty` folders without a file."""
 
     pictures: Rooted
@@ -43,7 +43,7 @@ class Sorted:
     ignored: Rooted
 
 
-def sort_out(listing: Listing) -> Sorted:
+def sort_members(listing: Listing) -> SortedMembers:
     """An archive among the members is refused: it would hide what it holds. Raises Refused."""
     kinds: dict[str, dict[str, Parts]] = {"picture": {}, "foreign": {}, "table": {}, "ignored": {}}
     filled = set[Parts]()
@@ -58,7 +58,7 @@ def sort_out(listing: Listing) -> Sorted:
     if not kinds["picture"]:
         raise _no_pictures(kinds["foreign"])
     empty = _empty(listing.folders, filled)
-    return Sorted(kinds["picture"], kinds["foreign"], empty, kinds["table"], kinds["ignored"])
+    return SortedMembers(kinds["picture"], kinds["foreign"], empty, kinds["table"], kinds["ignored"])
 
 
 def is_litter(parts: Parts) -> bool:
@@ -72,7 +72,7 @@ def suffix(name: str) -> str:
     return name[dot:].casefold() if dot > 0 else ""
 
 
-def counted(foreign: Rooted) -> str:
+def count_by_format(foreign: Rooted) -> str:
     """'3 HEIC and 1 TGA pictures'."""
     kinds = [suffix(parts[-1])[1:].upper() for parts in foreign.values()]
     each = [f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds))]
@@ -89,7 +89,7 @@ def _kind(name: str) -> str:
         return "table"
     if ending in _ARCHIVES:
         return "archive"
-    return "picture" if ending in SUFFIXES else "foreign" if ending in FOREIGN else "ignored"
+    return "picture" if ending in SUFFIXES else "foreign" if ending in UNREAD_SUFFIXES else "ignored"
 
 
 def _empty(folders: Sequence[str], filled: set[Parts]) -> dict[str, Parts]:
@@ -104,7 +104,7 @@ def _empty(folders: Sequence[str], filled: set[Parts]) -> dict[str, Parts]:
 def _no_pictures(foreign: Rooted) -> Refused:
     endings = ", ".join(sorted(SUFFIXES))
     if foreign:
-        sentence = f"The zip holds no pictures that can be read here, but {counted(foreign)}. Send {endings}."
+        sentence = f"The zip holds no pictures that can be read here, but {count_by_format(foreign)}. Send {endings}."
     else:
         sentence = f"The zip holds no pictures: no member's name ends in {endings}."
     return refused(sentence, "no_pictures")

@@ -17,33 +17,33 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from data.archive import Pick, half_of
-from data.decode import NOW, Fault, Picture, Reading, Unreadable, read_picture
+from data.archive import MemberPart, half_of
+from data.decode import CURRENT_READING, DecodedPicture, Fault, Reading, UnreadablePicture, read_picture
 from data.errors import Refused, WrongMedia
-from data.prepare import How, on_white, prepare
+from data.prepare import Preparation, on_white, prepare
 from data.uploads import zip_names
 
 Json = dict[str, Any]
-LEAST_SIDE = 16
+MIN_SIDE = 16
 """pixels of the shorter side of a picture that can be translated"""
-NAME_CHARACTERS = 512
-RATIO = 100
+MAX_NAME_CHARACTERS = 512
+MAX_UNPACK_RATIO = 100
 """how many times its packed size a large archive may unpack to; pictures are packed already"""
-LARGE = 64 << 20
+UNCHECKED_RATIO_BYTES = 64 << 20
 """unpacked bytes below which the ratio does not matter"""
-PATIENCE_S = 4.0
+SURVEY_S = 4.0
 """after which a survey answers what it has"""
 BATCH_S = 1.0
 BATCH_BYTES = 32 << 20
 """beyond either of which a batch of prepared pictures is whole"""
-TABLE_BYTES = 16 << 20
+MAX_TABLE_BYTES = 16 << 20
 """of a file that says the classes of pictures, at most"""
-FLAT = 2.0
+NEAR_CONSTANT_DEVIATION = 2.0
 """standard deviation, of 255, below which a picture is near-constant"""
 _FLAT_SIDE = 64
-PALETTE = 64
+MAX_PALETTE = 64
 """colours that a label map has at most"""
-_GLANCE = 4096
+_PALETTE_SAMPLE = 4096
 """pixels that show whether there may be so few colours"""
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
@@ -51,17 +51,22 @@ _DOS_FOLDER = 0x10
 
 
 @dataclass(frozen=True)
-class Looking:
+class SurveyOptions:
     """How an intake looks at pictures: `palettes` where they may be label maps, `halved` where each is two."""
 
     max_pixels: int
     halved: bool = False
     palettes: bool = False
-    reading: Reading = NOW
+    reading: Reading = CURRENT_READING
 
 
 def decode(
-    data: bytes, channels: int, max_pixels: int, masked: bool, reading: Reading = NOW, half: int | None = None
+    data: bytes,
+    channels: int,
+    max_pixels: int,
+    masked: bool,
+    reading: Reading = CURRENT_READING,
+    half: int | None = None,
 ) -> tuple[NDArray[np.uint8], list[str]]:
     """Decode a picture to translate: uint8 [h, w, channels], plus one channel if it has alpha; and notes on it.
 
@@ -70,12 +75,12 @@ def decode(
     """
     try:
         picture = read_picture(data, max_pixels, reading)
-    except Unreadable as error:
+    except UnreadablePicture as error:
         raise _refusal(error) from None
     image = _part_of(picture.image, half)
-    if min(image.size) < LEAST_SIDE:
+    if min(image.size) < MIN_SIDE:
         sentence = (
-            f"The picture is {image.width} x {image.height}; {LEAST_SIDE} pixels a side are the least (min_side)."
+            f"The picture is {image.width} x {image.height}; {MIN_SIDE} pixels a side are the least (min_side)."
         )
         raise Refused(sentence, "too_few_pixels")
     shown = (image.convert("RGB") if masked else on_white(image)).convert({1: "L", 3: "RGB"}[channels])
@@ -91,7 +96,7 @@ def members(path: Path, max_members: int, max_unpacked: int) -> Json:
 
     Raises Refused naming what is wrong.
     """
-    infos = _opened(path).infolist()
+    infos = _open(path).infolist()
     if len(infos) > max_members:
         raise _archive_limit(f"It has {len(infos)} members, more than {max_members} (max_dataset_members).")
     unpacked = sum(info.file_size for info in infos)
@@ -99,10 +104,10 @@ def members(path: Path, max_members: int, max_unpacked: int) -> Json:
         raise _archive_limit(f"It unpacks to {unpacked} bytes, more than {max_unpacked} (max_dataset_unpacked_bytes).")
     packed = path.stat().st_size
     _check_sizes(infos, packed)
-    if unpacked > LARGE and unpacked > RATIO * packed:
-        raise _archive_limit(f"It unpacks to {unpacked // packed} times its size; {RATIO} times is the limit.")
+    if unpacked > UNCHECKED_RATIO_BYTES and unpacked > MAX_UNPACK_RATIO * packed:
+        raise _archive_limit(f"It unpacks to {unpacked // packed} times its size; {MAX_UNPACK_RATIO} times is the limit.")
     seen: set[tuple[str, ...]] = set()
-    paths, guessed = zip_names.named(infos)
+    paths, guessed = zip_names.decode_names(infos)
     files, folders = {}, []
     for info, called in zip(infos, paths, strict=True):
         _check_member(info, called)
@@ -120,12 +125,12 @@ def members(path: Path, max_members: int, max_unpacked: int) -> Json:
 
 def tables(path: Path, names: Sequence[str]) -> Json:
     """What some of a zip's files say of classes: {name: rows of a CSV, {"labels": ...} of JSON, or why it is none}."""
-    return {name: _table(_opened(path), name) for name in names}
+    return {name: _table(_open(path), name) for name in names}
 
 
 def _table(archive: zipfile.ZipFile, name: str) -> Any:
-    if (size := archive.getinfo(name).file_size) > TABLE_BYTES:
-        return f"it has {size} bytes, more than {TABLE_BYTES}."
+    if (size := archive.getinfo(name).file_size) > MAX_TABLE_BYTES:
+        return f"it has {size} bytes, more than {MAX_TABLE_BYTES}."
     try:
         text = _bytes_of(archive, name).decode("utf-8-sig")
         if not name.casefold().endswith(".json"):
@@ -152,12 +157,12 @@ def _is_folder(info: zipfile.ZipInfo, called: str) -> bool:
     return called.endswith(("/", "\\")) or (by_mode and not info.file_size)
 
 
-def survey(path: Path, names: Sequence[str], looking: Looking) -> tuple[list[Json], float]:
+def survey(path: Path, names: Sequence[str], looking: SurveyOptions) -> tuple[list[Json], float]:
     """Facts about some of a zip's pictures, or {"name", "reason"} of one that cannot be read; and processor time, in s.
 
     Stops after a while: the answer is about the first of the names, at least one.
     """
-    until, began = time.monotonic() + PATIENCE_S, time.process_time()
+    until, began = time.monotonic() + SURVEY_S, time.process_time()
     facts: list[Json] = []
     for name in names:
         facts.append({"name": name} | _facts(path, name, looking))
@@ -166,12 +171,12 @@ def survey(path: Path, names: Sequence[str], looking: Looking) -> tuple[list[Jso
     return facts, time.process_time() - began
 
 
-def prepared(path: Path, pick: Pick, how: How) -> NDArray[np.uint8]:
+def prepared(path: Path, pick: MemberPart, how: Preparation) -> NDArray[np.uint8]:
     """One of a zip's pictures, or a part of it, as training will see it: [side, side, channels]."""
     return prepare(_part_of(_read(path, pick.name, how.reading), pick.half), how, pick.tile)
 
 
-def batch(path: Path, picks: Sequence[Pick], how: How) -> NDArray[np.uint8]:
+def batch(path: Path, picks: Sequence[MemberPart], how: Preparation) -> NDArray[np.uint8]:
     """The first of these pictures, at least one, as `prepared`: [n, side, side, channels].
 
     Raises Refused naming the member that cannot be read.
@@ -194,23 +199,23 @@ def batch(path: Path, picks: Sequence[Pick], how: How) -> NDArray[np.uint8]:
 
 
 def member(
-    path: Path, pick: Pick, channels: int, max_pixels: int, masked: bool, reading: Reading
+    path: Path, pick: MemberPart, channels: int, max_pixels: int, masked: bool, reading: Reading
 ) -> tuple[NDArray[np.uint8], list[str]]:
     """Decode one picture of a zip, or a half of it, as `decode` does."""
-    return decode(_bytes_of(_opened(path), pick.name), channels, max_pixels, masked, reading, pick.half)
+    return decode(_bytes_of(_open(path), pick.name), channels, max_pixels, masked, reading, pick.half)
 
 
 def _read(path: Path, name: str, reading: Reading) -> Image.Image:
-    return read_picture(_bytes_of(_opened(path), name), reading=reading).image
+    return read_picture(_bytes_of(_open(path), name), reading=reading).image
 
 
 def _part_of(image: Image.Image, half: int | None) -> Image.Image:
     return image if half is None else half_of(image, half)
 
 
-def forget() -> None:
+def close_archives() -> None:
     """Closes the archives that are still open, so that their space is free once they are removed."""
-    _opened.cache_clear()
+    _open.cache_clear()
 
 
 def parts_of(name: str) -> tuple[str, ...]:
@@ -218,15 +223,15 @@ def parts_of(name: str) -> tuple[str, ...]:
     return tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
 
 
-def _facts(path: Path, name: str, looking: Looking) -> Json:
-    archive, max_pixels = _opened(path), looking.max_pixels
+def _facts(path: Path, name: str, looking: SurveyOptions) -> Json:
+    archive, max_pixels = _open(path), looking.max_pixels
     if (size := archive.getinfo(name).file_size) > (most := 8 * max_pixels + (1 << 20)):
         return {
             "reason": f"It unpacks to {size} bytes; a picture of {max_pixels} pixels (max_pixels) has at most {most}."
         }
     try:
         picture = read_picture(_bytes_of(archive, name), max_pixels, looking.reading)
-    except Unreadable as error:
+    except UnreadablePicture as error:
         return {"reason": str(error)}
     except (MemoryError, Refused):
         raise
@@ -235,7 +240,7 @@ def _facts(path: Path, name: str, looking: Looking) -> Json:
     return _described(picture, looking)
 
 
-def _described(picture: Picture, looking: Looking) -> Json:
+def _described(picture: DecodedPicture, looking: SurveyOptions) -> Json:
     image = picture.image
     parts = [half_of(image, half) for half in (0, 1)] if looking.halved else [image]
     if min(parts[0].size) < 1:
@@ -261,18 +266,18 @@ def _described(picture: Picture, looking: Looking) -> Json:
 
 
 def _is_flat(image: Image.Image) -> bool:
-    return bool(prepare(image, How(_FLAT_SIDE, 3)).std(axis=(0, 1)).max() < FLAT)
+    return bool(prepare(image, Preparation(_FLAT_SIDE, 3)).std(axis=(0, 1)).max() < NEAR_CONSTANT_DEVIATION)
 
 
 def _palette(image: Image.Image) -> list[int] | None:
     """The colours of a picture over white, as numbers; None where there are more than PALETTE."""
     colours = np.asarray(on_white(image).convert("RGB")).reshape(-1, 3) @ np.array([1 << 16, 1 << 8, 1])
-    few = np.unique(colours[:: max(1, len(colours) // _GLANCE)])
-    return None if len(few) > PALETTE or len(few := np.unique(colours)) > PALETTE else [int(one) for one in few]
+    few = np.unique(colours[:: max(1, len(colours) // _PALETTE_SAMPLE)])
+    return None if len(few) > MAX_PALETTE or len(few := np.unique(colours)) > MAX_PALETTE else [int(one) for one in few]
 
 
 @lru_cache(maxsize=4)
-def _opened(path: Path) -> zipfile.ZipFile:
+def _open(path: Path) -> zipfile.ZipFile:
     """The newest archives stay open: their lists of members are long to read."""
     try:
         return zipfile.ZipFile(path)
@@ -301,8 +306,8 @@ def _check_sizes(infos: Sequence[zipfile.ZipInfo], packed: int) -> None:
 
 def _check_member(info: zipfile.ZipInfo, called: str) -> None:
     name, mode = called, info.external_attr >> 16
-    if len(name) > NAME_CHARACTERS:
-        trouble = f"has a name of more than {NAME_CHARACTERS} characters"
+    if len(name) > MAX_NAME_CHARACTERS:
+        trouble = f"has a name of more than {MAX_NAME_CHARACTERS} characters"
     elif any(_leads_out(way) for way in (called, info.filename)) or "\0" in info.orig_filename:
         trouble = "has a name that leads out of the archive"
     elif stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -329,7 +334,7 @@ def _archive_limit(sentence: str) -> Refused:
     return Refused(f"{sentence} Send a smaller archive.", "archive_limit")
 
 
-def _refusal(error: Unreadable) -> Refused:
+def _refusal(error: UnreadablePicture) -> Refused:
     if error.fault is Fault.FORMAT:
         return WrongMedia(f"The file cannot be used. {error}")
     return Refused(f"The picture cannot be used. {error}", error.fault.value)

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
-LISTED = 50
+MAX_LISTED = 50
 """entries of a long list that a report names"""
 
 
@@ -20,7 +20,7 @@ class Listed(Generic[T]):
     @classmethod
     def of(cls, items: Iterable[T]) -> "Listed[T]":
         whole = list(items)
-        return cls(len(whole), list(islice(whole, LISTED)))
+        return cls(len(whole), list(islice(whole, MAX_LISTED)))
 
 
 @dataclass(frozen=True)

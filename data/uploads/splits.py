@@ -14,32 +14,32 @@ _BY_WORD: dict[str, Split] = {
     **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation", "holdout", "heldout"), "test"),
 }
 _WORDS = "|".join(sorted(_BY_WORD, key=len, reverse=True))
-_THINGS = "set|split|data|images|imgs|img|pictures|photos"
-_AFTER = re.compile(rf"({_WORDS})({_THINGS})?(\d{{4}})?([ab])?")
+_CONTENT_WORDS = "set|split|data|images|imgs|img|pictures|photos"
+_AFTER = re.compile(rf"({_WORDS})({_CONTENT_WORDS})?(\d{{4}})?([ab])?")
 _BEFORE = re.compile(rf"([ab])({_WORDS})")
 _BETWEEN = re.compile(r"[\s._-]+")
 """train, Training Set, train_images, val2017, trainA, test-B, A_train"""
 
 
 @dataclass(frozen=True)
-class Said:
+class FolderMeaning:
     """What a folder's name says: a split, and perhaps the pile ('A' or 'B') of which it is one."""
 
     split: Split
     pile: str | None
 
 
-def said_by(folder: str) -> Said | None:
+def meaning_of(folder: str) -> FolderMeaning | None:
     """None where a folder is no split by its name."""
     bare = _BETWEEN.sub("", folder.casefold())
     if found := _AFTER.fullmatch(bare):
-        return Said(_BY_WORD[found[1]], found[4] and found[4].upper())
+        return FolderMeaning(_BY_WORD[found[1]], found[4] and found[4].upper())
     if found := _BEFORE.fullmatch(bare):
-        return Said(_BY_WORD[found[2]], found[1].upper())
+        return FolderMeaning(_BY_WORD[found[2]], found[1].upper())
     return None
 
 
-def parted(rooted: Rooted, *, classes: bool = False) -> dict[Split, dict[str, Parts]]:
+def by_split(rooted: Rooted, *, classes: bool = False) -> dict[Split, dict[str, Parts]]:
     """Members by split, without the folder that said so. What no folder says anything of is for training.
 
     With `classes` folders are meant as classes where both can be. Raises Refused where only held-out pictures are
@@ -48,7 +48,7 @@ def parted(rooted: Rooted, *, classes: bool = False) -> dict[Split, dict[str, Pa
     found: dict[Split, dict[str, Parts]] = {"train": {}, "val": {}, "test": {}}
     places = _places(rooted, classes)
     for name, parts in rooted.items():
-        split, rest = _of(parts, places)
+        split, rest = _split_of(parts, places)
         found[split][name] = rest
     if not found["train"] and rooted:
         there = " and ".join(split for split, members in found.items() if members)
@@ -59,7 +59,7 @@ def parted(rooted: Rooted, *, classes: bool = False) -> dict[Split, dict[str, Pa
     return found
 
 
-def _of(parts: Parts, places: Mapping[Parts, Mapping[str, Said]]) -> tuple[Split, Parts]:
+def _split_of(parts: Parts, places: Mapping[Parts, Mapping[str, FolderMeaning]]) -> tuple[Split, Parts]:
     for depth, folder in enumerate(parts[:-1]):
         if said := places.get(parts[:depth], {}).get(folder):
             pile = () if said.pile is None else (said.pile,)
@@ -67,7 +67,7 @@ def _of(parts: Parts, places: Mapping[Parts, Mapping[str, Said]]) -> tuple[Split
     return "train", parts
 
 
-def _places(rooted: Rooted, classes: bool) -> dict[Parts, dict[str, Said]]:
+def _places(rooted: Rooted, classes: bool) -> dict[Parts, dict[str, FolderMeaning]]:
     """Of each folder those of its folders that are splits."""
     inside: dict[Parts, set[str]] = {}
     for parts in rooted.values():
@@ -76,12 +76,12 @@ def _places(rooted: Rooted, classes: bool) -> dict[Parts, dict[str, Said]]:
     return {place: splits for place in inside if (splits := _splits(place, inside, classes))}
 
 
-def _splits(place: Parts, inside: Mapping[Parts, set[str]], classes: bool) -> dict[str, Said]:
+def _splits(place: Parts, inside: Mapping[Parts, set[str]], classes: bool) -> dict[str, FolderMeaning]:
     """Neighbours decide: a train among cars and ships is a class, and so is what is valid beside what is invalid.
 
     `inside` names the folders of each place, '' standing for files.
     """
-    said = {folder: words for folder in inside[place] if folder and (words := said_by(folder))}
+    said = {folder: words for folder in inside[place] if folder and (words := meaning_of(folder))}
     others = sorted(inside[place] - said.keys())
     kinds = {words.split for words in said.values()}
     if not said or (kinds == {"train"} and others) or any(folder.casefold() == "invalid" for folder in others):

@@ -6,26 +6,26 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Literal
 
-from data.archive import PILES, Index, Part, Piles
+from data.archive import DOMAINS, ArchiveIndex, MemberLists, SplitMembers
 from data.decode import Reading
-from data.prepare import Fit, How, described, tiles_of
+from data.prepare import Fit, Preparation, describe, tile_count
 from data.uploads import advice
-from data.uploads.layout import Held, Laid
+from data.uploads.layout import ArchiveLayout, HeldOutSplit
 from data.uploads.report import Class, Corrupt, Listed, Report, Span, Transform
 from data.uploads.zip_names import natural_key
 
 Facts = dict[str, Any]
-SIDES = (16, 32, 64)
+DEFAULT_SIDES = (16, 32, 64)
 """what a dataset's own side is chosen from, where its pictures do not share one"""
-LEAST_SIDE = 8
-HALVED_TWICE = 4
+MIN_SHARED_SIDE = 8
+TRANSLATOR_MULTIPLE = 4
 """what the sides of translators are multiples of"""
-PALETTE = 256
+MAX_DOMAIN_PALETTE = 256
 """colours that the label maps of a pile have at most"""
 
 
 @dataclass(frozen=True)
-class Wish:
+class UploadOptions:
     """How pictures are to be read and prepared, as the upload says; `bits` are those of deep samples."""
 
     fit: Fit = "crop"
@@ -45,53 +45,55 @@ class Survey:
     reasons: Mapping[str, str] = field(default_factory=dict)
 
 
-def index_of(laid: Laid, survey: Survey, wish: Wish) -> Index:
+def build_index(laid: ArchiveLayout, survey: Survey, wish: UploadOptions) -> ArchiveIndex:
     halved = laid.layout == "side_by_side"
     held = None if laid.held is None else _part(laid.held, survey, wish.fit, halved)
     train = _part(laid, survey, wish.fit, halved)
-    return Index(train, held, halved, wish.fit, _label_maps(laid, survey, wish), wish.reading)
+    return ArchiveIndex(train, held, halved, wish.fit, _label_maps(laid, survey, wish), wish.reading)
 
 
-def _part(laid: Laid | Held, survey: Survey, fit: Fit, halved: bool) -> Part:
-    return Part(laid.piles, laid.labels, _tiles(laid, survey, fit, halved) if fit == "tiles" else None)
+def _part(laid: ArchiveLayout | HeldOutSplit, survey: Survey, fit: Fit, halved: bool) -> SplitMembers:
+    return SplitMembers(laid.piles, laid.labels, _tiles(laid, survey, fit, halved) if fit == "tiles" else None)
 
 
-def _tiles(laid: Laid | Held, survey: Survey, fit: Fit, halved: bool) -> tuple[tuple[int, ...], ...]:
+def _tiles(laid: ArchiveLayout | HeldOutSplit, survey: Survey, fit: Fit, halved: bool) -> tuple[tuple[int, ...], ...]:
     """Into how many squares each picture is cut: both of a pair into as many as the first."""
-    counts = tuple(tuple(tiles_of(*_size(survey.facts[name], halved), fit) for name in pile) for pile in laid.piles)
+    counts = tuple(tuple(tile_count(*_size(survey.facts[name], halved), fit) for name in pile) for pile in laid.piles)
     paired = getattr(laid, "layout", "") == "paired"
     return (counts[0], counts[0]) if paired else counts
 
 
-def _label_maps(laid: Laid, survey: Survey, wish: Wish) -> tuple[str, ...]:
+def _label_maps(laid: ArchiveLayout, survey: Survey, wish: UploadOptions) -> tuple[str, ...]:
     """The piles whose pictures have so few colours that these must be labels."""
     if wish.labels != "auto" or laid.layout in ("classes", "flat"):
-        return (wish.labels,) if wish.labels in PILES else ()
+        return (wish.labels,) if wish.labels in DOMAINS else ()
     halved = laid.layout == "side_by_side"
     palettes = {
         pile: [survey.facts[name]["palettes"][place if halved else 0] for name in laid.piles[0 if halved else place]]
-        for place, pile in enumerate(PILES)
+        for place, pile in enumerate(DOMAINS)
     }
     return tuple(
         pile
         for pile, own in palettes.items()
-        if None not in own and 1 < len({colour for colours in own for colour in colours}) <= PALETTE
+        if None not in own and 1 < len({colour for colours in own for colour in colours}) <= MAX_DOMAIN_PALETTE
     )
 
 
-def report_on(laid: Laid, survey: Survey, index: Index, pictures: int, size: int, sha256: str) -> Report:
+def build_report(
+    laid: ArchiveLayout, survey: Survey, index: ArchiveIndex, pictures: int, size: int, sha256: str
+) -> Report:
     """On the pictures that `laid` uses of so many."""
     halved = laid.layout == "side_by_side"
     facts = [survey.facts[name] | {"name": laid.called(name)} for name in laid.pictures]
     sizes = [_size(fact, halved) for fact in facts]
     edges = [min(own) for own in sizes]
-    side = default_side(sizes, 1 if laid.layout in ("classes", "flat") else HALVED_TWICE)
+    side = default_side(sizes, 1 if laid.layout in ("classes", "flat") else TRANSLATOR_MULTIPLE)
     grey = sum(fact["grey"] for fact in facts)
     channels = 1 if grey == len(facts) else 3
     counts = Counter(laid.labels or ())
     classes = [Class(name, counts[number]) for number, name in enumerate(laid.classes)]
     cut = median(1 - min(own) / max(own) for own in sizes) if index.fit == "crop" else 0.0
-    said = described(How(side, channels, index.fit, reading=index.reading), halved=halved, labels=index.nearest)
+    said = describe(Preparation(side, channels, index.fit, reading=index.reading), halved=halved, labels=index.nearest)
     skipped = [Corrupt(fact["name"], note) for fact in facts for note in fact["notes"]]
     return Report(
         layout=laid.layout,
@@ -121,7 +123,7 @@ def report_on(laid: Laid, survey: Survey, index: Index, pictures: int, size: int
         cut=round(cut, 4),
         profiles=dict(sorted(Counter(fact["profile"] for fact in facts if fact["profile"]).items())),
         skipped=Listed.of(skipped),
-        folders=dict(zip(PILES, laid.folders, strict=False)),
+        folders=dict(zip(DOMAINS, laid.folders, strict=False)),
     )
 
 
@@ -131,13 +133,13 @@ def default_side(sizes: Sequence[tuple[int, int]], step: int = 1) -> int:
     Else the largest of SIDES that is not above the median of the shorter edges, or the least of them.
     """
     shared = sizes[0][0]
-    if LEAST_SIDE <= shared <= SIDES[-1] and shared % step == 0 and set(sizes) == {(shared, shared)}:
+    if MIN_SHARED_SIDE <= shared <= DEFAULT_SIDES[-1] and shared % step == 0 and set(sizes) == {(shared, shared)}:
         return shared
     middle = median(min(size) for size in sizes)
-    return max([side for side in SIDES if side <= middle], default=SIDES[0])
+    return max([side for side in DEFAULT_SIDES if side <= middle], default=DEFAULT_SIDES[0])
 
 
-def _of(piles: Piles) -> list[str]:
+def _of(piles: MemberLists) -> list[str]:
     return [name for pile in piles for name in pile]
 
 
@@ -150,12 +152,12 @@ def _span(values: Sequence[int]) -> Span:
     return Span(min(values), float(median(values)), max(values))
 
 
-def _piles(laid: Laid) -> dict[str, int]:
+def _piles(laid: ArchiveLayout) -> dict[str, int]:
     match laid.layout:
         case "side_by_side":
-            return dict.fromkeys(PILES, len(laid.piles[0]))
+            return dict.fromkeys(DOMAINS, len(laid.piles[0]))
         case "unpaired" | "paired":
-            return {name: len(pile) for name, pile in zip(PILES, laid.piles, strict=True)}
+            return {name: len(pile) for name, pile in zip(DOMAINS, laid.piles, strict=True)}
     return {}
 
 

@@ -25,25 +25,25 @@ _EXTRA = struct.Struct("<HH")
 _LETTERS = ("LATIN", "HIRAGANA", "KATAKANA", "HANGUL", "CJK UNIFIED", "CYRILLIC", "GREEK", "FULLWIDTH")
 
 
-class Named(NamedTuple):
+class DecodedNames(NamedTuple):
     """The names in their order, and the encoding that was guessed for some of them."""
 
     paths: list[str]
     guessed: str | None
 
 
-def named(infos: Sequence[ZipInfo]) -> Named:
-    said = [_said(info) for info in infos]
+def decode_names(infos: Sequence[ZipInfo]) -> DecodedNames:
+    said = [_stated_name(info) for info in infos]
     legacy = [info.filename.encode("cp437") for info, name in zip(infos, said, strict=True) if name is None]
     encoding = _guess(legacy) if legacy else None
     paths = [
         info.filename.encode("cp437").decode(encoding) if name is None and encoding else name or ""
         for info, name in zip(infos, said, strict=True)
     ]
-    return Named([unicodedata.normalize("NFC", path) for path in paths], encoding)
+    return DecodedNames([unicodedata.normalize("NFC", path) for path in paths], encoding)
 
 
-def _said(info: ZipInfo) -> str | None:
+def _stated_name(info: ZipInfo) -> str | None:
     """The name where the zip says how it is written; None where that has to be guessed."""
     if info.flag_bits & _UTF8 or info.filename.isascii():
         return _unicode_path(info) or info.filename

@@ -25,7 +25,7 @@ def few_small_scenes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def load(spec: DataSpec, root: Path | None, split: Split = "train") -> Data:
         return datasets.load(spec.model_copy(update={"side": 16}), root, split)
 
-    monkeypatch.setattr(datasets, "SCENES", {"train": 12, "test": 6})
+    monkeypatch.setattr(datasets, "SCENE_COUNTS", {"train": 12, "test": 6})
     monkeypatch.setattr(translate_quality, "load", load)
     monkeypatch.setattr(runs, "load", load)
     monkeypatch.setattr(runs, "CACHE", tmp_path / "runs")

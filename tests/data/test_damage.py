@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from data.containers import bare
-from data.decode import Fault, Picture, Unreadable, read_picture
+from data.containers import strip_metadata
+from data.decode import DecodedPicture, Fault, UnreadablePicture, read_picture
 from tests.support.files import ADOBE_RGB, COLOUR, PNG, chunk, png
 from tests.support.zips import noise, saved
 
@@ -70,7 +70,7 @@ def test_damage_to_the_picture_stays_damage(kind: bytes, way: str) -> None:
     place = data.index(kind)
     (size,) = struct.unpack_from(">I", data, place - 4)
     data[place + 4 + (size if way == "checksum" else size // 2)] ^= 0x40
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(UnreadablePicture) as refused:
         read_picture(bytes(data))
     assert refused.value.fault in (Fault.DAMAGED, Fault.FORMAT)
 
@@ -78,7 +78,7 @@ def test_damage_to_the_picture_stays_damage(kind: bytes, way: str) -> None:
 @pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF"])
 def test_a_file_that_is_cut_short_is_damaged(format_: str) -> None:
     data = saved(noise(64, 64, 1), format_)
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadablePicture):
         read_picture(data[: len(data) // 2])
 
 
@@ -195,7 +195,7 @@ def test_what_is_taken_off_leaves_a_file_that_others_read() -> None:
         exif = Image.Exif()
         exif[0x0112] = 6
         data = saved(noise(40, 30, 1), format_, exif=exif, icc_profile=ADOBE_RGB)
-        with Image.open(io.BytesIO(bare(data).data)) as image:
+        with Image.open(io.BytesIO(strip_metadata(data).data)) as image:
             image.load()
             assert image.size in ((40, 30), (30, 40))
 
@@ -212,12 +212,12 @@ def test_bytes_changed_by_chance_give_a_picture_or_a_sentence(format_: str, seed
         data[place] = rng.integers(0, 256)
     cut = bytes(data[: len(data) - (seed % 3) * int(rng.integers(0, 40))])
     try:
-        found: Picture | Unreadable = read_picture(cut, 1_000_000)
-    except Unreadable as error:
+        found: DecodedPicture | UnreadablePicture = read_picture(cut, 1_000_000)
+    except UnreadablePicture as error:
         found = error
-    assert isinstance(found, Picture) or str(found).endswith(".")
+    assert isinstance(found, DecodedPicture) or str(found).endswith(".")
 
 
 def test_a_png_inside_out_is_no_picture() -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadablePicture):
         read_picture(PNG + chunk(b"tEXt", b"x"))

@@ -7,7 +7,7 @@ from PIL import ImageFile
 
 from bench.hostile import jpeg_of_scans
 from data import decode
-from data.decode import SCANS, Fault, Unreadable, read_picture
+from data.decode import MAX_JPEG_SCANS, Fault, UnreadablePicture, read_picture
 from tests.support.zips import noise, saved
 
 PLAIN = saved(noise(64, 48, 1), "JPEG")
@@ -32,9 +32,9 @@ def test_scans_are_counted_where_a_decoder_meets_them(data: bytes, number: int) 
 
 
 def test_too_many_are_refused_before_anything_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = jpeg_of_scans(64, 48, SCANS + 1)
+    data = jpeg_of_scans(64, 48, MAX_JPEG_SCANS + 1)
     monkeypatch.setattr(ImageFile.ImageFile, "load", None)
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(UnreadablePicture) as refused:
         read_picture(data)
     assert refused.value.fault is Fault.SCANS
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data.toy import MIXTURES, balanced, kernel_density, line_of, spelled
+from data.toy import MIXTURES, balanced, kernel_density, line_through, spell
 
 ALPHABET = "()[]"
 
@@ -14,7 +14,7 @@ def numbers(*strings: str) -> np.ndarray:
 
 def test_the_density_on_a_line_is_the_closed_form_and_integrates_to_one() -> None:
     mixture = MIXTURES["gaussian1d"]
-    x = line_of(mixture, 2000)
+    x = line_through(mixture, 2000)
 
     def normal(mean: float, spread: float) -> np.ndarray:
         return np.asarray(np.exp(-((x - mean) ** 2) / (2 * spread**2)) / (spread * np.sqrt(2 * np.pi)))
@@ -37,7 +37,7 @@ def test_a_kernel_density_comes_near_the_truth() -> None:
     mixture, rng = MIXTURES["gaussian1d"], np.random.default_rng(0)
     own = rng.integers(0, 2, 20_000)
     points = mixture.modes[own, 0] + mixture.spreads[own] * rng.standard_normal(20_000)
-    x = line_of(mixture)
+    x = line_through(mixture)
     estimate = kernel_density(points, x)
     assert np.trapezoid(estimate, x) == pytest.approx(1, abs=0.01)
     assert np.abs(estimate - mixture.density(x[:, None])).max() < 0.02
@@ -64,5 +64,5 @@ def test_every_string_of_four_is_judged_as_by_taking_pairs_away() -> None:
             string = shorter
         return not string
 
-    assert balanced(every).tolist() == [by_hand(string) for string in spelled(every, ALPHABET)]
+    assert balanced(every).tolist() == [by_hand(string) for string in spell(every, ALPHABET)]
     assert balanced(every).sum() == 40

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from data.images import Pixels, encode, scatter, sheet, text_sheet
 from data.readers.builtin import Data, Split
-from data.toy import VALID, spelled
+from data.toy import VALID, spell
 from models.spec.datasets import DATASETS
 from models.spec.recipe import Recipe
 from worker.evaluation.chunked import small
@@ -125,7 +125,7 @@ def _text(c: Comparison) -> Pixels:
     """Strings, the valid ones ticked."""
     name = c.test.recipe.data.dataset
     ticked = c.valid[:STRINGS].tolist() if name in VALID else None
-    return text_sheet(spelled(c.symbols[:STRINGS].numpy(), DATASETS[name].alphabet), ticked)
+    return text_sheet(spell(c.symbols[:STRINGS].numpy(), DATASETS[name].alphabet), ticked)
 
 
 def _beside_nearest(c: Comparison) -> Pixels:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from data.batches import as_bytes, scaled
-from data.readers.base import Beat, unheard
+from data.readers.base import Beat, no_heartbeat
 from data.readers.builtin import Data, DatasetMissing, Split
 from models.errors import JobFailure
 from models.games.paired import PairedExamples
@@ -147,7 +147,7 @@ class GeneratorUnderTest:
     seed: int = 0
     weights: Path | None = None
     """the folder that may hold Inception"""
-    beat: Beat = unheard
+    beat: Beat = no_heartbeat
     """called after each part of the work; what it raises ends the evaluation"""
 
     @cached_property
@@ -172,7 +172,7 @@ class GeneratorUnderTest:
 
     def _loaded(self, split: Split) -> Data:
         """The middle of what training cuts crops from."""
-        return self.load(split).centred(self.recipe.shape[-1])
+        return self.load(split).centre_crop(self.recipe.shape[-1])
 
     @cached_property
     def judge(self) -> FeatureNetwork:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
-from data.readers.base import Beat, unheard
+from data.readers.base import Beat, no_heartbeat
 from data.readers.builtin import Data, DatasetMissing, Split
 from models.spec.recipe import Recipe
 from worker.evaluation.comparison import Comparison
@@ -35,7 +35,7 @@ class Inspector:
     """Measures the averaged generator of a training, beside its training data."""
 
     def __init__(
-        self, recipe: Recipe, generator: nn.Module, data: Data, judges: Path | None, beat: Beat = unheard
+        self, recipe: Recipe, generator: nn.Module, data: Data, judges: Path | None, beat: Beat = no_heartbeat
     ) -> None:
         """`judges` is the folder that keeps judges: one may learn at the first look. `beat` is called all along."""
         self._data = data

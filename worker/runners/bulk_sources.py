@@ -19,8 +19,8 @@ from app.services.creation.translate import INPUT_FILE
 from app.services.datasets import catalog
 from app.services.inference import translation
 from app.services.job_spec import Translate
-from data.archive import Index, Pick
-from data.decode import NOW, Reading
+from data.archive import ArchiveIndex, MemberPart
+from data.decode import CURRENT_READING, Reading
 from data.uploads import read_untrusted
 from forger.wire import LABELS, LEFT_OUT
 from models.errors import JobFailure
@@ -62,7 +62,7 @@ def source_of(spec: Translate, folder: Path, beat: Beat) -> Iterator[Source]:
             raise CannotTranslate("The pictures that were sent are missing or damaged. Send them again.")
         with closing(Sandbox(1, readable=(archive,))) as sandbox:
             sent = sandbox.run(read_untrusted.members, archive, SENT_MOST, get_settings().max_dataset_unpacked_bytes)
-            yield Archived(archive, sandbox, [Pick(name) for name in sent["files"]], spec.recipe)
+            yield Archived(archive, sandbox, [MemberPart(name) for name in sent["files"]], spec.recipe)
     elif (files := catalog.files(spec.dataset)) is None:
         yield BuiltIn(spec.dataset, spec, beat)
     elif spec.format == "npz":  # as versions allowed that made all pictures of one size
@@ -73,7 +73,7 @@ def source_of(spec: Translate, folder: Path, beat: Beat) -> Iterator[Source]:
             if (how := store.flaw(path.name)) is not None:
                 sentence = f"The files of '{spec.dataset}' are missing or damaged (one is {how})."
                 raise CannotTranslate(f"{sentence} Upload it again under another name.")
-        index = Index.from_bytes(files.index.read_bytes())
+        index = ArchiveIndex.from_bytes(files.index.read_bytes())
         pile = int(spec.direction == "b2a" and (len(index.train.piles) > 1 or index.halved))
         parts = [part for part in (index.train, index.held) if part is not None]
         picks = [pick for part in parts for pick in index.pictures(part, pile)]
@@ -116,9 +116,9 @@ class Archived:
         self,
         archive: Path,
         sandbox: Sandbox,
-        picks: Sequence[Pick],
+        picks: Sequence[MemberPart],
         recipe: Recipe,
-        reading: Reading = NOW,
+        reading: Reading = CURRENT_READING,
         labels: Sequence[int] | None = None,
         class_names: tuple[str, ...] = (),
     ) -> None:

@@ -12,9 +12,9 @@ from app.core.settings import get_settings
 from app.core.store import Store
 from app.services.datasets import catalog
 from app.services.datasets.catalog import Files
-from data.archive import Pick
-from data.decode import Fault, Unreadable
-from data.prepare import How, Pixels
+from data.archive import MemberPart
+from data.decode import Fault, UnreadablePicture
+from data.prepare import Pixels, Preparation
 from data.uploads import read_untrusted
 from forger.schemas.specs import Weights
 from models.errors import JobFailure
@@ -65,7 +65,7 @@ class Reader:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
 
-    def __call__(self, archive: Path, picks: Sequence[Pick], how: How) -> Pixels:
+    def __call__(self, archive: Path, picks: Sequence[MemberPart], how: Preparation) -> Pixels:
         archive.stat()  # a file that is missing is told as such; in the child it is closed
         args = archive, picks, how
         try:
@@ -74,7 +74,7 @@ class Reader:
             )
             return pictures
         except (Invalid, UnsupportedMedia) as error:
-            raise Unreadable(Fault.DAMAGED, error.detail) from error
+            raise UnreadablePicture(Fault.DAMAGED, error.detail) from error
 
 
 class WeightsDamaged(JobFailure):

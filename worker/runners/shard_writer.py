@@ -58,9 +58,9 @@ class Writer:
             if one.label is not None:
                 rows.append((name, one.label, self.class_names[one.label], one.index))
         if rows:
-            archive.writestr(ZipInfo(LABELS, _LONG_AGO), csv_text.text(csv_text.LABELLED, rows))
+            archive.writestr(ZipInfo(LABELS, _LONG_AGO), csv_text.to_csv(csv_text.LABEL_COLUMNS, rows))
         if left_out:
-            archive.writestr(ZipInfo(LEFT_OUT, _LONG_AGO), csv_text.text(("file", "reason"), left_out))
+            archive.writestr(ZipInfo(LEFT_OUT, _LONG_AGO), csv_text.to_csv(("file", "reason"), left_out))
 
     def _write_npz(self, archive: ZipFile, made: Iterable[Made], first: int, count: int) -> None:
         labels: list[int] = []

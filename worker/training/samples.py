@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from data.batches import Batches, scaled
 from data.images import Pixels, encode, levels, line_plot, scatter, sheet, text_sheet
-from data.toy import MIXTURES, VALID, kernel_density, line_of, spelled
+from data.toy import MIXTURES, VALID, kernel_density, line_through, spell
 from models.games.paired import paired_examples
 from models.latent import cycling_labels, draw_latent
 from models.nets.autoencoder import Autoencoder
@@ -99,7 +99,7 @@ def _points(trainer: Trainer, beat: Callable[[], None]) -> Callable[[], bytes]:
     if points.shape[1] == 2:
         truth = trainer.batches.real[:wanted].cpu().numpy()
         return lambda: encode(scatter(points, SCATTER, truth, mixture.modes))
-    x = line_of(mixture)
+    x = line_through(mixture)
     density, made = mixture.density(x[:, None]), kernel_density(points[:, 0], x)
     seen = density + made > SEEN
     optimal = np.divide(density, density + made, out=np.full_like(x, np.nan), where=seen)
@@ -135,7 +135,7 @@ def _strings(trainer: Trainer, beat: Callable[[], None]) -> Sheet:
     valid = VALID[name](symbols) if name in VALID else None
     if valid is not None:
         values["sample/valid"] = float(valid.mean())
-    shown = spelled(symbols[:STRINGS_SHOWN], DATASETS[name].alphabet)
+    shown = spell(symbols[:STRINGS_SHOWN], DATASETS[name].alphabet)
     return Sheet.of(text_sheet(shown, None if valid is None else valid[:STRINGS_SHOWN].tolist()), values)
 
 

@@ -93,7 +93,7 @@ def _points(data: spec.Points, points: Array, scale: int, said: Said) -> Drawing
         truth = MIXTURES[data.dataset]
         if data.dimension == 2:
             return scatter(points, images.SCATTER * scale, modes=truth.modes)
-        x = line_of(truth)
+        x = line_through(truth)
         return line_plot(points[:, 0], x, truth.density(x[:, None]), scale=scale)
 
     made = Drawing(
@@ -106,7 +106,7 @@ def _points(data: spec.Points, points: Array, scale: int, said: Said) -> Drawing
 
 
 def _strings(data: spec.Sequences, symbols: Array, scale: int, said: Said) -> Drawing:
-    strings = spelled(symbols, DATASETS[data.dataset].alphabet)
+    strings = spell(symbols, DATASETS[data.dataset].alphabet)
 
     def picture() -> Pixels:
         valid = VALID[data.dataset](symbols).tolist() if data.dataset in VALID else None

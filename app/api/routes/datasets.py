@@ -92,8 +92,8 @@ def delete_dataset(name: str) -> None:
     catalog.delete(name)
 
 
-def _wish(asked: DatasetIn) -> Wish:
-    return Wish(asked.fit, None if asked.depth == "auto" else int(asked.depth), asked.labels)
+def _wish(asked: DatasetIn) -> UploadOptions:
+    return UploadOptions(asked.fit, None if asked.depth == "auto" else int(asked.depth), asked.labels)
 
 
 def _asked(fields: dict[str, str]) -> DatasetIn:

@@ -45,8 +45,8 @@ FIXED = (
     ("body_rate", limits.BODY_RATE, "bytes/s", "Least rate at which a body comes."),
     ("body_seconds", limits.BODY_SECONDS, "seconds", "Time over which that rate is averaged."),
     ("seed", limits.SEED_LIMIT - 1, "", "Greatest seed; the least is 0."),
-    ("min_side", LEAST_SIDE, "pixels", "Shortest side of a picture that is translated."),
-    ("scans", SCANS, "scans", "Most scans of one uploaded JPEG: how often it draws its pixels."),
+    ("min_side", MIN_SIDE, "pixels", "Shortest side of a picture that is translated."),
+    ("scans", MAX_JPEG_SCANS, "scans", "Most scans of one uploaded JPEG: how often it draws its pixels."),
     ("reading_cpu_seconds", limits.READING_CPU_S, "seconds", "Most processor time to read one uploaded picture."),
     (
         "intake_cpu_seconds",

@@ -33,7 +33,7 @@ from app.core.limits import READING_CPU_S
 from app.core.logging import get_logger
 from app.core.sandbox import environment, private
 from app.core.sandbox.child import HEADER, TASK
-from data.decode import SCANS
+from data.decode import MAX_JPEG_SCANS
 from data.errors import Refused, WrongMedia
 
 log = get_logger(__name__)
@@ -246,7 +246,9 @@ def _wait(fd: int, event: int, deadline: float) -> None:
 
 def _environment() -> dict[str, str]:
     """No key and no address of a database for a process that reads what strangers send."""
-    bounds = {"LIBTIFF_JPEG_MAX_ALLOWED_SCAN_NUMBER": str(SCANS)}  # libtiff itself decodes the JPEGs inside a TIFF
+    bounds = {
+        "LIBTIFF_JPEG_MAX_ALLOWED_SCAN_NUMBER": str(MAX_JPEG_SCANS)
+    }  # libtiff itself decodes the JPEGs inside a TIFF
     threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     path = environment.python_path(_CHECKOUT)
     return environment.only(environment.READER, PYTHONPATH=path, **threads, **bounds)

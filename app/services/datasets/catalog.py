@@ -18,7 +18,7 @@ from app.core.store import Store, old_entries
 from app.db.repositories import datasets as rows
 from app.db.session import unit_of_work
 from app.services.capacity import admission
-from data.archive import mark
+from data.archive import prepared_prefix
 from data.uploads.report import Report
 from models.spec.datasets import DATASETS, DatasetInfo
 from models.spec.recipe import Recipe
@@ -108,7 +108,7 @@ def sweep(older_than_s: float) -> None:
     settings = get_settings()
     old = [*old_entries(settings.incoming, older_than_s), *old_entries(settings.prepared, older_than_s)]
     with unit_of_work(read_only=True) as session:
-        marks = {mark(*sha256s) for sha256s in rows.files(session)}
+        marks = {prepared_prefix(*sha256s) for sha256s in rows.files(session)}
     for path in old:
         if not any(path.name.startswith(own) for own in marks):
             path.unlink(missing_ok=True)

@@ -17,15 +17,15 @@ from app.core.settings import Settings
 from app.core.store import Store, sha256_of
 from app.services.datasets import catalog
 from app.services.datasets.catalog import Detail
-from data.archive import Index, Pick
+from data.archive import ArchiveIndex, MemberPart
 from data.errors import Refused
 from data.images import encode, sheet
 from data.uploads import read_untrusted
-from data.uploads.layout import Asked, Laid, lay_out
-from data.uploads.members import Listing, sort_out
-from data.uploads.read_untrusted import Looking
+from data.uploads.layout import ArchiveLayout, RequestedLayout, infer_layout
+from data.uploads.members import Listing, sort_members
+from data.uploads.read_untrusted import SurveyOptions
 from data.uploads.report import Report
-from data.uploads.survey import Facts, Survey, Wish, index_of, report_on
+from data.uploads.survey import Facts, Survey, UploadOptions, build_index, build_report
 from models.spec.datasets import DataKind, DatasetInfo
 
 log = get_logger(__name__)
@@ -40,7 +40,7 @@ SHEET_CELL = 64
 Place = tuple[str, int | None] | None
 """on the contact sheet: a member and which half of it, None for all of it; no place is empty"""
 _LISTING_S = 60.0
-_SURVEY_CPU_S = read_untrusted.PATIENCE_S + READING_CPU_S
+_SURVEY_CPU_S = read_untrusted.SURVEY_S + READING_CPU_S
 _READING_S = 30.0
 _KINDS: dict[str, DataKind] = {
     "classes": "images", "flat": "images", "unpaired": "unpaired", "paired": "paired", "side_by_side": "paired",
@@ -61,11 +61,11 @@ class Intake:
     def close(self) -> None:
         self._sandbox.close()
 
-    def take(self, path: Path, name: str, asked: Asked, wish: Wish | None = None) -> Detail:
+    def take(self, path: Path, name: str, asked: RequestedLayout, wish: UploadOptions | None = None) -> Detail:
         """Raises Conflict where the name is taken, else Invalid or UnsupportedMedia; then nothing is kept."""
         catalog.require_free(name)
         try:
-            self._take(path, name, asked, wish or Wish())
+            self._take(path, name, asked, wish or UploadOptions())
             return catalog.find(name)
         finally:
             self._forget()
@@ -73,16 +73,16 @@ class Intake:
     def _forget(self) -> None:
         """What became of the upload is decided already: a child that breaks over this changes nothing."""
         try:
-            self._sandbox.run(read_untrusted.forget)
+            self._sandbox.run(read_untrusted.close_archives)
         except Exception:
             log.warning("archive_not_forgotten", exc_info=True)
 
-    def _take(self, path: Path, name: str, asked: Asked, wish: Wish) -> None:
+    def _take(self, path: Path, name: str, asked: RequestedLayout, wish: UploadOptions) -> None:
         laid = self._laid(path, asked)
         survey = self._survey(path, laid, wish)
         used = _readable(laid, survey)
-        index = index_of(used, survey, wish)
-        report = report_on(used, survey, index, len(laid.pictures), path.stat().st_size, sha256_of(path))
+        index = build_index(used, survey, wish)
+        report = build_report(used, survey, index, len(laid.pictures), path.stat().st_size, sha256_of(path))
         info = _info(name, used, report, index)
         drawn = self._sheet(path, used, info, index)
         catalog.require_free(name)  # taken meanwhile, perhaps; what is put from here on stays until a sweep
@@ -94,22 +94,22 @@ class Intake:
             archive_sha256=self._store.put_file(path),  # last, so that a full disk is left little to sweep
         )
 
-    def _laid(self, path: Path, asked: Asked) -> Laid:
+    def _laid(self, path: Path, asked: RequestedLayout) -> ArchiveLayout:
         limits = self._settings.max_dataset_members, self._settings.max_dataset_unpacked_bytes
         listing = Listing(**self._listed(read_untrusted.members, path, *limits))
         try:
-            tables = list(sort_out(listing).tables)
-            return lay_out(listing, asked, self._listed(read_untrusted.tables, path, tables) if tables else {})
+            tables = list(sort_members(listing).tables)
+            return infer_layout(listing, asked, self._listed(read_untrusted.tables, path, tables) if tables else {})
         except Refused as error:
             raise refused_file(error) from None
 
     def _listed(self, function: Callable[..., Any], *args: Any) -> Any:
         return self._sandbox.run(function, *args, seconds=_LISTING_S, cpu_seconds=_LISTING_S, code="unreadable_archive")
 
-    def _survey(self, path: Path, laid: Laid, wish: Wish) -> Survey:
+    def _survey(self, path: Path, laid: ArchiveLayout, wish: UploadOptions) -> Survey:
         """Facts about the readable pictures, and the others with the reason."""
         until = time.monotonic() + self._settings.max_intake_seconds
-        looking = Looking(
+        looking = SurveyOptions(
             self._settings.max_pixels,
             halved=laid.layout == "side_by_side",
             palettes=_KINDS[laid.layout] != "images" and wish.labels == "auto",
@@ -139,12 +139,12 @@ class Intake:
             {fact["name"]: fact["reason"] for fact in facts if "reason" in fact},
         )
 
-    def _look(self, path: Path, names: Sequence[str], looking: Looking) -> tuple[list[Facts], float]:
+    def _look(self, path: Path, names: Sequence[str], looking: SurveyOptions) -> tuple[list[Facts], float]:
         args = path, names, looking
         found, took_s = self._sandbox.run(read_untrusted.survey, *args, seconds=_READING_S, cpu_seconds=_SURVEY_CPU_S)
         return found, took_s
 
-    def _sheet(self, path: Path, laid: Laid, info: DatasetInfo, index: Index) -> bytes:
+    def _sheet(self, path: Path, laid: ArchiveLayout, info: DatasetInfo, index: ArchiveIndex) -> bytes:
         """A PNG of pictures as training will see them, each read by itself, small ones enlarged by whole pixels."""
         places, columns = sheet_plan(laid)
         cells = np.zeros((len(places), info.side, info.side, info.channels), np.uint8)
@@ -153,13 +153,13 @@ class Intake:
             if place is not None:
                 name, half = place
                 how = index.how(int(name in second) if half is None else half, info.side, info.channels)
-                args = path, Pick(name, half, index.middle(name)), how
+                args = path, MemberPart(name, half, index.middle(name)), how
                 cell[:] = self._sandbox.run(read_untrusted.prepared, *args, seconds=_READING_S)
         scale = max(1, SHEET_CELL // info.side)
         return encode(sheet(cells.repeat(scale, 1).repeat(scale, 2), columns, gap=2))
 
 
-def sheet_plan(laid: Laid) -> tuple[list[Place], int]:
+def sheet_plan(laid: ArchiveLayout) -> tuple[list[Place], int]:
     """What stands on the contact sheet, row by row, and how many columns it has.
 
     A row is a class, or pictures of a and then of b, or pairs of both, or simply pictures.
@@ -199,7 +199,7 @@ def _spread(items: Sequence[Any], count: int) -> list[Any]:
     return [items[number * len(items) // count] for number in range(count)]
 
 
-def _readable(laid: Laid, survey: Survey) -> Laid:
+def _readable(laid: ArchiveLayout, survey: Survey) -> ArchiveLayout:
     """Without what cannot be read. Raises Invalid where too little is left."""
     used = laid.without(set(survey.reasons))
     emptied = [name for number, name in enumerate(used.classes) if number not in set(used.labels or ())]
@@ -211,7 +211,7 @@ def _readable(laid: Laid, survey: Survey) -> Laid:
     raise Invalid(sentence, code="no_pictures", errors=(FieldError("/file", sentence),))
 
 
-def _info(name: str, laid: Laid, report: Report, index: Index) -> DatasetInfo:
+def _info(name: str, laid: ArchiveLayout, report: Report, index: ArchiveIndex) -> DatasetInfo:
     examples = [len(index.picks(index.train, pile)) for pile in range(len(laid.piles))]
     return DatasetInfo(
         name=name,

@@ -235,7 +235,7 @@ def test_styleganʼs_zip_has_the_classes_of_its_json(uploads: Uploads) -> None:
 
 @pytest.mark.parametrize("head", [("file_name", "label"), ("Path", "Class"), ("image", "category")])
 def test_a_csv_says_classes(uploads: Uploads, head: tuple[str, str]) -> None:
-    table = csv_text.text(head, [(f"x/{number}.png", "ab"[number % 2]) for number in range(3)])
+    table = csv_text.to_csv(head, [(f"x/{number}.png", "ab"[number % 2]) for number in range(3)])
     body = uploads.take({f"x/{number}.png": picture(number) for number in range(3)} | {"metadata.csv": table.encode()})
     assert (body["class_names"], body["report"]["layout"]) == (["a", "b"], "classes")
 

@@ -199,7 +199,7 @@ def test_the_index_names_what_is_used_in_a_fixed_order(client: TestClient) -> No
 
     files = catalog.files("mixed")
     assert files is not None
-    index = Index.from_bytes(files.index.read_bytes())
+    index = ArchiveIndex.from_bytes(files.index.read_bytes())
     assert index.train.piles == (
         ("cat/clear.png", "cat/deep.png", "cat/grey.pgm", "cat/turned.jpg",
          "dog/colour.webp", "dog/flat.png", "dog/same.bmp"),

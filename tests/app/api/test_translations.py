@@ -235,7 +235,7 @@ BAD = {
     "a tiff of packed nothing": (tiff(900, 900, _259=5), 422),
     "a tiff of huge tiles": (tiff(900, 900, _322=1 << 30, _323=1 << 30, _324=8, _325=1 << 31), 422),
     "a tiff that is huge": (tiff(60_000, 60_000), 422),
-    "a jpeg of many scans": (jpeg_of_scans(64, 64, SCANS + 1), 422),
+    "a jpeg of many scans": (jpeg_of_scans(64, 64, MAX_JPEG_SCANS + 1), 422),
     "a tiff of many samples": (tiff(900, 900, _277=60_000), 415),
 }
 INFLATED = {
@@ -265,7 +265,9 @@ def test_of_several_frames_the_first_is_taken(client: TestClient, format_: str) 
     assert size_of(translate(client, animated(format_))) == (64, 64)
 
 
-@pytest.mark.parametrize("data", [jpeg_of_scans(200, 120, SCANS), interlaced_png(200, 120)], ids=["jpeg", "png"])
+@pytest.mark.parametrize(
+    "data", [jpeg_of_scans(200, 120, MAX_JPEG_SCANS), interlaced_png(200, 120)], ids=["jpeg", "png"]
+)
 def test_progressive_and_interlaced_pictures_are_read(client: TestClient, data: bytes) -> None:
     assert size_of(translate(client, data)) == (200, 120)
     assert size_of(translate(client, saved(scene(200, 120), "JPEG", progressive=True))) == (200, 120)
@@ -273,7 +275,7 @@ def test_progressive_and_interlaced_pictures_are_read(client: TestClient, data: 
 
 def test_limits_are_named(client: TestClient) -> None:
     refused = translate(client, BAD["a jpeg of many scans"][0]).json()
-    assert (refused["code"], f"more than {SCANS} (scans)" in refused["detail"]) == ("too_many_scans", True)
+    assert (refused["code"], f"more than {MAX_JPEG_SCANS} (scans)" in refused["detail"]) == ("too_many_scans", True)
     assert "16 pixels a side" in translate(client, BAD["too small"][0]).json()["detail"]
     assert "2000000" in translate(client, BAD["too many bytes"][0]).json()["detail"]
     assert "1000000" in translate(client, BAD["bomb"][0]).json()["detail"]

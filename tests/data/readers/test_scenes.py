@@ -50,7 +50,7 @@ def _outlines(pictures: torch.Tensor) -> torch.Tensor:
 
 def test_the_two_piles_and_the_held_out_pairs_share_no_scene() -> None:
     starts = sorted([scenes.DAY_SEEDS, scenes.NIGHT_SEEDS, scenes.HELD_OUT_SEEDS])
-    assert min(b - a for a, b in itertools.pairwise(starts)) > max(builtin.SCENES.values())
+    assert min(b - a for a, b in itertools.pairwise(starts)) > max(builtin.SCENE_COUNTS.values())
 
 
 def test_scenes_vary_widely() -> None:

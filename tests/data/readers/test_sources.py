@@ -49,7 +49,7 @@ def images_of(spec: Images, root: Path | None, split: Any = "train") -> tuple[to
 @pytest.fixture
 def few_stacks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stacked, "TEST_SIZE", 40)
-    monkeypatch.setattr(stacked, "CHUNK", 16)
+    monkeypatch.setattr(stacked, "PICTURES_PER_CHUNK", 16)
 
 
 STACKED = DATASETS["stacked_mnist"].spec()
@@ -76,7 +76,7 @@ def test_stacks_are_resized_as_pictures_are(channels: int) -> None:
     digits, labels = noise(10, 28, 28), np.arange(10, dtype=np.uint8)
     whole, _ = stacked.stack(Images(dataset="stacked_mnist", side=28, channels=3), digits, labels, "test")
     small, _ = stacked.stack(Images(dataset="stacked_mnist", side=16, channels=channels), digits, labels, "test")
-    assert torch.equal(small, pictures.sized(whole.numpy(), 16, channels))
+    assert torch.equal(small, pictures.resize_all(whole.numpy(), 16, channels))
 
 
 def test_stacks_are_made_of_the_files_of_mnist(tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_data_that_are_unknown_are_refused() -> None:
 
 
 def test_a_day_and_its_own_night_are_a_pair(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(builtin.SCENES, "train", 12)
+    monkeypatch.setitem(builtin.SCENE_COUNTS, "train", 12)
     paired = load(Paired(dataset="day2night", side=32, channels=3), None)
     unpaired = load(DATASETS["day2night"].spec().model_copy(update={"side": 32}), None)
     assert paired.a is not None

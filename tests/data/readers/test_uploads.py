@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.core.sandbox.parent import Sandbox
-from data.archive import Index, Part
+from data.archive import ArchiveIndex, SplitMembers
 from data.decode import Reading
-from data.prepare import How, Pixels, described
+from data.prepare import Pixels, Preparation, describe
 from data.readers.builtin import DatasetMissing
-from data.readers.uploads import NoRoom, Upload, load_upload
+from data.readers.uploads import NoDiskSpace, Upload, load_upload
 from models.spec.data import Images, Paired, Unpaired
 from tests.support.zips import noise, saved, zipped
 from worker.runners.inputs import Reader
@@ -26,7 +26,7 @@ from worker.runners.inputs import Reader
 WIDE, TALL = noise(50, 31, 1), noise(20, 47, 2)
 
 
-def given(tmp_path: Path, members: dict[str, bytes], index: Index, beats: list[int] | None = None) -> Upload:
+def given(tmp_path: Path, members: dict[str, bytes], index: ArchiveIndex, beats: list[int] | None = None) -> Upload:
     (tmp_path / "archive").write_bytes(zipped(members))
     (tmp_path / "index").write_bytes(index.to_bytes())
     counted = [] if beats is None else beats
@@ -38,8 +38,8 @@ def in_child(archive: Path, *asked: Any) -> Pixels:
         return Reader(sandbox)(archive, *asked)
 
 
-def of(*names: str, labels: tuple[int, ...] | None = None) -> Index:
-    return Index(Part((names,), labels))
+def of(*names: str, labels: tuple[int, ...] | None = None) -> ArchiveIndex:
+    return ArchiveIndex(SplitMembers((names,), labels))
 
 
 def by_hand(image: Image.Image, left: int, top: int, short: int, side: int, mode: str) -> NDArray[np.uint8]:
@@ -79,7 +79,7 @@ def test_transparency_lies_over_white_and_the_upper_bits_of_sixteen_are_kept(tmp
 
 
 def test_the_words_say_what_was_done() -> None:
-    grey, halved = described(How(16, 1)), described(How(64, 3), halved=True)
+    grey, halved = describe(Preparation(16, 1)), describe(Preparation(64, 3), halved=True)
     assert "0.299 R" in grey["steps"][5]
     assert grey["steps"][-1] == "resize to 16 x 16 with Pillow's bicubic filter"
     assert "left half" in halved["steps"][3]
@@ -96,7 +96,9 @@ def test_labels_come_from_the_index_where_they_are_asked_for(tmp_path: Path) -> 
 
 def test_piles_are_kept_apart(tmp_path: Path) -> None:
     upload = given(
-        tmp_path, {"A/1.png": saved(WIDE), "B/1.png": saved(TALL)}, Index(Part((("A/1.png",), ("B/1.png",))))
+        tmp_path,
+        {"A/1.png": saved(WIDE), "B/1.png": saved(TALL)},
+        ArchiveIndex(SplitMembers((("A/1.png",), ("B/1.png",)))),
     )
     for spec in (Unpaired(dataset="x", side=8, channels=3), Paired(dataset="x", side=8, channels=3)):
         loaded = load_upload(spec, upload)
@@ -107,7 +109,7 @@ def test_piles_are_kept_apart(tmp_path: Path) -> None:
 
 
 def test_pictures_side_by_side_are_split(tmp_path: Path) -> None:
-    upload = given(tmp_path, {"1.png": saved(noise(41, 20, 6))}, Index(Part((("1.png",),)), halved=True))
+    upload = given(tmp_path, {"1.png": saved(noise(41, 20, 6))}, ArchiveIndex(SplitMembers((("1.png",),)), halved=True))
     loaded = load_upload(Paired(dataset="x", side=8, channels=3), upload)
     assert loaded.a is not None
     assert loaded.b is not None
@@ -163,7 +165,7 @@ def test_a_disk_without_room_is_told_before_a_picture_is_read(tmp_path: Path, ro
     beats: list[int] = []
     upload = given(tmp_path, {"a.png": saved(WIDE), "b.png": saved(TALL)}, of("a.png", "b.png"), beats)
     spec = Images(dataset="x", side=64, channels=3)
-    with files_at_most(room), pytest.raises(NoRoom, match=r"need 24576 bytes and .* smaller data\.side"):
+    with files_at_most(room), pytest.raises(NoDiskSpace, match=r"need 24576 bytes and .* smaller data\.side"):
         load_upload(spec, upload)
     assert (beats, list(upload.prepared.iterdir())) == ([], [])
     assert load_upload(spec, upload).images is not None
@@ -186,11 +188,11 @@ def test_equal_archives_packed_otherwise_give_equal_tensors(tmp_path: Path) -> N
 
 
 def test_an_index_survives_its_bytes() -> None:
-    held = Part((("d",), ("e",)), tiles=((2,), (1,)))
+    held = SplitMembers((("d",), ("e",)), tiles=((2,), (1,)))
     for index in (
         of("a", "é", labels=(0, 1)),
-        Index(Part((("a",), ("b", "c")))),
-        Index(Part((("a",),)), halved=True),
-        Index(Part((("a",), ("b",))), held, False, "tiles", ("b",), Reading(bits=12)),
+        ArchiveIndex(SplitMembers((("a",), ("b", "c")))),
+        ArchiveIndex(SplitMembers((("a",),)), halved=True),
+        ArchiveIndex(SplitMembers((("a",), ("b",))), held, False, "tiles", ("b",), Reading(bits=12)),
     ):
-        assert Index.from_bytes(index.to_bytes()) == index
+        assert ArchiveIndex.from_bytes(index.to_bytes()) == index

@@ -8,7 +8,7 @@ import pytest
 
 from app.services.datasets.intake import sheet_plan
 from data.errors import Refused
-from data.uploads.layout import Asked, Held, Laid, lay_out
+from data.uploads.layout import ArchiveLayout, HeldOutSplit, RequestedLayout, infer_layout
 from data.uploads.members import Listing
 from data.uploads.zip_names import natural_key
 
@@ -19,13 +19,13 @@ def listing(*names: str) -> Listing:
     return Listing(files, [name for name in names if name.endswith("/")])
 
 
-def laid(*names: str, asked: Asked = "auto") -> Laid:
-    return lay_out(listing(*names), asked)
+def laid(*names: str, asked: RequestedLayout = "auto") -> ArchiveLayout:
+    return infer_layout(listing(*names), asked)
 
 
-def refusal(names: Sequence[str], asked: Asked = "auto") -> str:
+def refusal(names: Sequence[str], asked: RequestedLayout = "auto") -> str:
     with pytest.raises(Refused) as caught:
-        lay_out(listing(*names), asked)
+        infer_layout(listing(*names), asked)
     assert caught.value.pointer in ("/file", "/layout")
     return caught.value.detail
 
@@ -78,7 +78,7 @@ def test_held_out_pictures_beside_two_piles_are_kept_for_evaluation() -> None:
     found = laid("trainA/1.png", "trainB/2.png", "testA/3.png", "testB/4.png")
     assert found.layout == "unpaired"
     assert found.pictures == ["trainA/1.png", "trainB/2.png"]
-    assert found.held == Held("test", (("testA/3.png",), ("testB/4.png",)))
+    assert found.held == HeldOutSplit("test", (("testA/3.png",), ("testB/4.png",)))
     assert found.members == ["trainA/1.png", "trainB/2.png", "testA/3.png", "testB/4.png"]
 
 
@@ -202,7 +202,7 @@ def test_a_pile_and_a_split_may_be_one_folder(a: str) -> None:
 
 def test_the_test_split_is_evaluated_on_and_the_others_are_said() -> None:
     found = laid("train/1.png", "val/2.png", "test/3.png")
-    assert found.held == Held("test", (("test/3.png",),))
+    assert found.held == HeldOutSplit("test", (("test/3.png",),))
     assert any("'val' is not used" in note for note in found.notes)
     odd = laid("train/cat/1.png", "train/dog/2.png", "test/3.png")
     assert odd.held is None
@@ -277,17 +277,17 @@ def test_names_are_composed(form: Literal["NFC", "NFD"]) -> None:
 
     cafe = unicodedata.normalize(form, "Café")
     names = [f"{cafe}/1.png", "Café/2.png", "Bar/3.png", "Café/3.png"]
-    found = lay_out(Listing({name: said(name) for name in names}), "auto")
+    found = infer_layout(Listing({name: said(name) for name in names}), "auto")
     assert found.classes == ("Bar", "Café")
     pairs = [f"A/{cafe}.png", f"B/{unicodedata.normalize('NFD', 'Café')}.png"]
-    assert lay_out(Listing({name: said(name) for name in pairs}), "auto").layout == "paired"
+    assert infer_layout(Listing({name: said(name) for name in pairs}), "auto").layout == "paired"
 
 
 # ---- classes that a file says
 
 
-def of_table(table: object, name: str = "labels.csv", *names: str, asked: Asked = "auto") -> Laid:
-    return lay_out(listing(*names, name), asked, {name: table})
+def of_table(table: object, name: str = "labels.csv", *names: str, asked: RequestedLayout = "auto") -> ArchiveLayout:
+    return infer_layout(listing(*names, name), asked, {name: table})
 
 
 @pytest.mark.parametrize("file", ["file", "file_name", "Filename", "image", "path"])

@@ -10,12 +10,12 @@ import pytest
 from bench.hostile import zip_of_false_sizes
 from data.errors import Refused
 from data.uploads import read_untrusted
-from data.uploads.read_untrusted import Looking
+from data.uploads.read_untrusted import SurveyOptions
 from tests.support.zips import picture
 
 
 def listed(path: Path) -> list[str]:
-    read_untrusted.forget()
+    read_untrusted.close_archives()
     return list(read_untrusted.members(path, 1000, 8 << 30)["files"])
 
 
@@ -50,9 +50,9 @@ def test_members_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
 
 def test_no_more_is_unpacked_than_a_member_says_it_has(tmp_path: Path) -> None:
     path = zipped(tmp_path / "zip", {"big.png": bytes(200 << 20)}, file_size=100)
-    read_untrusted.forget()
+    read_untrusted.close_archives()
     tracemalloc.start()
-    ((fact,), seconds) = read_untrusted.survey(path, ["big.png"], Looking(1_000_000))
+    ((fact,), seconds) = read_untrusted.survey(path, ["big.png"], SurveyOptions(1_000_000))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert "damaged" in fact["reason"]
@@ -63,5 +63,5 @@ def test_no_more_is_unpacked_than_a_member_says_it_has(tmp_path: Path) -> None:
 def test_a_true_zip_is_read(tmp_path: Path) -> None:
     path = zipped(tmp_path / "zip", {"a.png": picture(1), "b/": b"", "b/empty.png": b""})
     assert listed(path) == ["a.png", "b/empty.png"]
-    facts, _ = read_untrusted.survey(path, listed(path), Looking(1_000_000))
+    facts, _ = read_untrusted.survey(path, listed(path), SurveyOptions(1_000_000))
     assert ["reason" in fact for fact in facts] == [False, True]

@@ -48,7 +48,7 @@ def test_class_names_are_no_formulas_and_can_be_read_back(tmp_path: Path) -> Non
     with ZipFile(tmp_path / "shard") as archive:
         rows = list(csv.DictReader(io.StringIO(archive.read("labels.csv").decode())))
     assert [row["class"] for row in rows] == ["'=cmd|' /C calc'!A0", "''quoted'"]
-    assert tuple(csv_text.unmarked(row["class"]) for row in rows) == names
+    assert tuple(csv_text.unescape(row["class"]) for row in rows) == names
 
 
 def test_without_labels_there_is_no_table(tmp_path: Path) -> None:

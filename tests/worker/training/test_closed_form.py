@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from data.batches import Batches
 from data.readers.builtin import load
-from data.toy import MIXTURES, Mixture, kernel_density, line_of
+from data.toy import MIXTURES, Mixture, kernel_density, line_through
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from worker.training.trainer import Trainer
 
 DATA = MIXTURES["gaussian1d"]
-X = line_of(DATA)
+X = line_through(DATA)
 STILL = Mixture(np.array([[0.5]]), np.array([1.5]))
 """what a generator that never learns draws from"""
 

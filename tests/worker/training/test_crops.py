@@ -76,7 +76,7 @@ def test_sheets_judges_and_figures_see_the_middle_without_a_copy() -> None:
     data = Data(a=numbered(3), b=numbered(5))
     batches = Batches(recipe_of("cyclegan", flip=True), data, CPU)
     middle = (LOAD - SIDE) // 2
-    for pile, whole in ((batches.real, data.a), (batches.other, data.b), (data.centred(SIDE).a, data.a)):
+    for pile, whole in ((batches.real, data.a), (batches.other, data.b), (data.centre_crop(SIDE).a, data.a)):
         assert pile is not None
         assert whole is not None
         assert torch.equal(pile, whole[..., middle : middle + SIDE, middle : middle + SIDE])
@@ -117,7 +117,7 @@ def test_a_captured_step_is_given_other_crops_each_time() -> None:
 
 
 def test_scenes_are_drawn_at_the_side_that_they_are_prepared_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data.readers.builtin.SCENES", {"train": 2, "test": 2})
+    monkeypatch.setattr("data.readers.builtin.SCENE_COUNTS", {"train": 2, "test": 2})
     for family in ("cyclegan", "pix2pix"):
         for split in get_args(Split):
             drawn = load(recipe_of(family).data, None, split)

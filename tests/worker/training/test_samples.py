@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
 from data.batches import Batches
-from data.images import MODE, line_size, text_size
+from data.images import MODE_COLOUR, line_size, text_size
 from data.readers.builtin import load
-from data.toy import MIXTURES, line_of
+from data.toy import MIXTURES, line_through
 from models.spec.resolve import resolve
 from worker.training import samples
 from worker.training.loop import SAMPLES, sample_every
@@ -54,16 +54,16 @@ def test_a_sheet_is_the_same_again_and_leaves_no_trace(family: str, dataset: str
 def test_points_in_the_plane_lie_among_their_ringed_modes() -> None:
     picture = pixels(sample_sheet(begun("gan", "grid25")))
     assert picture.shape == (512, 512, 3)
-    assert has(picture, MODE)
+    assert has(picture, MODE_COLOUR)
 
 
 def test_points_on_a_line_are_the_figure_of_the_lectures() -> None:
     picture = pixels(sample_sheet(begun("gan", "gaussian1d")))
     assert picture.shape == (*line_size()[::-1], 3)
-    assert has(picture[300:], MODE), "the critic, below"
+    assert has(picture[300:], MODE_COLOUR), "the critic, below"
 
 
-X = line_of(MIXTURES["gaussian1d"])
+X = line_through(MIXTURES["gaussian1d"])
 
 
 @pytest.mark.parametrize(

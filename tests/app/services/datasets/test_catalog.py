@@ -18,7 +18,7 @@ from app.services.datasets import catalog
 from app.services.datasets.intake import Intake
 from app.services.jobs import lifecycle
 from app.services.system import garbage
-from data.archive import mark
+from data.archive import prepared_prefix
 from data.uploads import survey
 from models.spec.data import Unpaired
 from models.spec.datasets import DATASETS
@@ -157,7 +157,7 @@ def test_sweeps_take_what_dead_uploads_and_deleted_datasets_left(database: Path)
     made = []
     for file in files:
         assert file is not None
-        made.append(settings.prepared / f"{mark(file.archive.name, file.index.name)}a-16x16x3-1.npy")
+        made.append(settings.prepared / f"{prepared_prefix(file.archive.name, file.index.name)}a-16x16x3-1.npy")
         made[-1].touch()
     dead, live = settings.incoming / "upload-dead", settings.incoming / "upload-live"
     for path in (dead, live):
