@@ -1,4 +1,4 @@
-"""An uploaded archive and its index: which members are used, as what, in which order. Without torch."""
+"""The index of an uploaded archive: which members are used, for what, and in which order."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -16,7 +16,7 @@ Tiles = tuple[tuple[int, ...], ...]
 
 
 class MemberPart(NamedTuple):
-    """A member, or a half of it, or a tile of that."""
+    """A member, a half of it (0 left, 1 right), or a tile of either."""
 
     name: str
     half: int | None = None
@@ -25,9 +25,9 @@ class MemberPart(NamedTuple):
 
 @dataclass(frozen=True)
 class SplitMembers:
-    """Members of one split. `piles` holds one pile of pictures, or a and b. `labels` are those of the first pile.
+    """Members of one split. `piles` lists those of the only domain, or of a and b; `labels` are those of the first.
 
-    `tiles` says into how many squares each picture is cut, where some are.
+    `tiles` holds into how many squares each picture is cut; None if none is.
     """
 
     piles: MemberLists
@@ -37,10 +37,10 @@ class SplitMembers:
 
 @dataclass(frozen=True)
 class ArchiveIndex:
-    """What a dataset is made of. `held` is kept for evaluation.
+    """The members of a dataset and how they are prepared. `held` is the split held out for evaluation.
 
-    `halved`: there is one pile, and each picture's left half belongs to a, its right half to b. `nearest` names the
-    piles that are label maps.
+    `halved`: there is one list of members; the left half of each belongs to domain a, the right half to b. `nearest`
+    names the domains that are label maps.
     """
 
     train: SplitMembers
@@ -55,21 +55,21 @@ class ArchiveIndex:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "ArchiveIndex":
-        """Also one that an older version wrote: its pictures are read as that version read them."""
-        said: dict[str, Any] = json.loads(data)
-        if "train" not in said:
-            return cls(_split_members(said), halved=said["halved"], reading=Reading(rules=1))
+        """Read a stored index. Pictures of an older version's index are decoded by that version's rules."""
+        stored: dict[str, Any] = json.loads(data)
+        if "train" not in stored:
+            return cls(_split_members(stored), halved=stored["halved"], reading=Reading(rules=1))
         return cls(
-            _split_members(said["train"]),
-            said["held"] and _split_members(said["held"]),
-            said["halved"],
-            said["fit"],
-            tuple(said["nearest"]),
-            Reading(**said["reading"]),
+            _split_members(stored["train"]),
+            stored["held"] and _split_members(stored["held"]),
+            stored["halved"],
+            stored["fit"],
+            tuple(stored["nearest"]),
+            Reading(**stored["reading"]),
         )
 
     def picks(self, part: SplitMembers, pile: int) -> list[MemberPart]:
-        """What the examples of a pile are, in their order."""
+        """Return the examples of a domain in order: pictures or their tiles."""
         pictures = self.pictures(part, pile)
         if part.tiles is None:
             return pictures
@@ -81,39 +81,39 @@ class ArchiveIndex:
         ]
 
     def pictures(self, part: SplitMembers, pile: int) -> list[MemberPart]:
-        """The pictures of a pile, uncut, in their order."""
-        place, half = (0, pile) if self.halved else (pile, None)
-        return [MemberPart(name, half) for name in part.piles[place]]
+        """Return the pictures of a domain in order, without tiles."""
+        index, half = (0, pile) if self.halved else (pile, None)
+        return [MemberPart(name, half) for name in part.piles[index]]
 
     def labels(self, part: SplitMembers) -> list[int] | None:
-        """Of the examples of the first pile."""
+        """Return the labels of the first domain's examples, or None."""
         if part.labels is None or part.tiles is None:
             return None if part.labels is None else list(part.labels)
         return list(chain.from_iterable(map(repeat, part.labels, part.tiles[0])))
 
     def middle(self, name: str) -> Tile:
-        """Of the tiles of a picture the one in the middle."""
+        """Return the middle tile of a picture."""
         for pile, counts in zip(self.train.piles, self.train.tiles or (), strict=False):
             if name in pile:
                 count = counts[pile.index(name)]
                 return Tile(count // 2, count)
         return WHOLE_SQUARE
 
-    def how(self, pile: int, side: int, channels: int) -> Preparation:
+    def preparation(self, pile: int, side: int, channels: int) -> Preparation:
         return Preparation(side, channels, self.fit, DOMAINS[pile] in self.nearest, self.reading)
 
 
-def _split_members(said: dict[str, Any]) -> SplitMembers:
-    labels, tiles = said["labels"], said.get("tiles")
+def _split_members(stored: dict[str, Any]) -> SplitMembers:
+    labels, tiles = stored["labels"], stored.get("tiles")
     return SplitMembers(
-        tuple(tuple(pile) for pile in said["piles"]),
+        tuple(tuple(pile) for pile in stored["piles"]),
         None if labels is None else tuple(labels),
         None if tiles is None else tuple(tuple(counts) for counts in tiles),
     )
 
 
 def prepared_prefix(archive_sha256: str, index_sha256: str) -> str:
-    """How names of files begin that were made from an archive and its index."""
+    """Return the prefix of the names of prepared files of an archive and its index."""
     return f"{archive_sha256[:16]}-{index_sha256[:16]}-"
 
 

@@ -1,4 +1,4 @@
-"""Which examples stand in which batch: a function of (seed, number of the draw)."""
+"""The examples of each batch, as a function of (seed, number of the draw)."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,13 +15,13 @@ from models.spec.recipe import Recipe
 
 
 class Batches:
-    """Batches gathered by index from tensors that stay on the device.
+    """Batches selected by index from tensors that stay on the device.
 
-    Examples are taken in a fresh order each epoch; a batch may straddle two epochs, so none is left out. Two piles
-    have orders of their own, except in the paired game.
+    Each epoch has a new random order; a batch may span two epochs, so that no example is left out. Two domains have
+    separate orders, except in the paired game.
 
-    Of piles that are prepared larger than the networks see, each batch shows random crops; in the paired game both
-    pictures of a pair are cut and mirrored alike. `real` and `other` show the middle.
+    If pictures are prepared larger than the networks' input, each batch holds random crops; in the paired game both
+    pictures of a pair are cropped and mirrored alike. `real` and `other` hold the centre crops.
     """
 
     def __init__(self, recipe: Recipe, data: Data, device: torch.device) -> None:
@@ -36,105 +36,105 @@ class Batches:
             self.real = centre_crop(self._real, self._crops.side)
             self.other = None if self._other is None else centre_crop(self._other, self._crops.side)
         self.label = None if data.labels is None else data.labels.to(device)
-        self.other_pile = "a" if recipe.game.kind == "paired" else "b"
+        self.other_domain = "a" if recipe.game.kind == "paired" else "b"
         self._order = lru_cache(maxsize=4)(self._permutation)
 
     def batch(self, draw: int) -> Batch:
-        """Pictures scaled to [-1, 1]; points as they are; strings one-hot [n, length, symbols]."""
+        """Return a batch: pictures scaled to [-1, 1], points unchanged, strings one-hot [n, length, symbols]."""
         rows = self._rows("a", draw)
         label = None if self.label is None else self.label[rows]
         other = None
         if self._other is not None:
-            pile = self.other_pile
-            other = scaled(self._taken(self._other, self._rows(pile, draw), pile, draw))
-        return Batch(self._shown(self._taken(self._real, rows, "a", draw)), label, other)
+            domain = self.other_domain
+            other = scaled(self._select(self._other, self._rows(domain, draw), domain, draw))
+        return Batch(self._encode(self._select(self._real, rows, "a", draw)), label, other)
 
     def first(self, n: int) -> Batch:
-        """The first examples of the data, the same ones each time."""
+        """Return the first n examples of the data, centre-cropped."""
         other = None if self.other is None else scaled(self.other[:n])
-        return Batch(self._shown(self.real[:n]), None if self.label is None else self.label[:n], other)
+        return Batch(self._encode(self.real[:n]), None if self.label is None else self.label[:n], other)
 
     def answers(self, draw: int) -> Tensor:
-        """What the generator of the paired game shall give back: the second picture of a pair, or the only one."""
+        """Return the targets of the paired game: the second pictures of pairs, or the pictures themselves."""
         batch = self.batch(draw)
         return batch.real if batch.other is None else batch.other
 
-    def _taken(self, pile: Tensor, rows: Tensor, name: str, draw: int) -> Tensor:
-        """The rows, cut and mirrored where the recipe has it."""
+    def _select(self, examples: Tensor, rows: Tensor, domain: str, draw: int) -> Tensor:
+        """Return the rows, cropped and mirrored if the recipe says so."""
         if self._crops is None:
-            return pile[rows]
-        stream = self.rng.stream(f"crops/{name}", draw)
-        return self._crops.of(pile, rows, draw_on(stream, self._crops.places, pile.device))
+            return examples[rows]
+        stream = self.rng.stream(f"crops/{domain}", draw)
+        return self._crops.cut(examples, rows, draw_on(stream, self._crops.draw_offsets, examples.device))
 
-    def _shown(self, real: Tensor) -> Tensor:
+    def _encode(self, real: Tensor) -> Tensor:
         if not self.symbols:
             return scaled(real)
         return (real[..., None] == torch.arange(self.symbols, device=real.device)).float()
 
-    def _rows(self, pile: str, draw: int) -> Tensor:
-        """The same rows on the device."""
-        stream = self.rng.stream(f"rows/{pile}", draw)
-        return draw_on(stream, lambda own: self.indices(own.step, pile), self.real.device)
+    def _rows(self, domain: str, draw: int) -> Tensor:
+        """Return `indices` on the device."""
+        stream = self.rng.stream(f"rows/{domain}", draw)
+        return draw_on(stream, lambda g: self.indices(g.step, domain), self.real.device)
 
-    def indices(self, draw: int, pile: str = "a") -> Tensor:
-        """Rows [batch_size] of the given draw."""
-        count = len(self.real) if pile == "a" or self.other is None else len(self.other)
+    def indices(self, draw: int, domain: str = "a") -> Tensor:
+        """Return the rows [batch_size] of a draw, on the CPU."""
+        count = len(self.real) if domain == "a" or self.other is None else len(self.other)
         start, end = draw * self.size, (draw + 1) * self.size
         parts = []
         while start < end:
-            epoch, place = divmod(start, count)
-            part = self._order(pile, epoch, count)[place : place + end - start]
+            epoch, position = divmod(start, count)
+            part = self._order(domain, epoch, count)[position : position + end - start]
             parts.append(part)
             start += len(part)
         return torch.cat(parts)
 
-    def _permutation(self, pile: str, epoch: int, count: int) -> Tensor:
-        return torch.randperm(count, generator=Rng(self.rng.seed).stream(f"order/{pile}", epoch))
+    def _permutation(self, domain: str, epoch: int, count: int) -> Tensor:
+        return torch.randperm(count, generator=Rng(self.rng.seed).stream(f"order/{domain}", epoch))
 
 
 @dataclass(frozen=True)
 class Crops:
-    """Random squares of `side` pixels out of pictures of `load`; mirrored, every second one by chance, where `flip`."""
+    """Random square crops of `side` pixels from pictures of `load` pixels; with `flip` half of them are mirrored."""
 
     side: int
     load: int
     flip: bool
     count: int
-    """of a batch"""
+    """crops per batch"""
 
-    def places(self, stream: Stream) -> Tensor:
-        """int64 [count, 3]: top, left, and 1 where it is mirrored."""
+    def draw_offsets(self, stream: Stream) -> Tensor:
+        """Draw int64 [count, 3]: top, left, and 1 for a mirrored crop."""
         corners = torch.randint(self.load - self.side + 1, (self.count, 2), generator=stream)
         mirrored = torch.randint(1 + self.flip, (self.count, 1), generator=stream)
         return torch.cat([corners, mirrored], dim=1)
 
-    def of(self, pile: Tensor, rows: Tensor, places: Tensor) -> Tensor:
-        """uint8 [count, c, side, side]. By indices alone, so that a captured step can repeat it."""
-        top, left, mirrored = places.unsqueeze(2).unbind(1)
-        along = torch.arange(self.side, device=pile.device)
-        down, across = top + along, left + torch.where(mirrored > 0, self.side - 1 - along, along)
-        channels = torch.arange(pile.shape[1], device=pile.device)
-        return pile[rows[:, None, None, None], channels[:, None, None], down[:, None, :, None], across[:, None, None]]
+    def cut(self, pictures: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
+        """Return crops uint8 [count, c, side, side]. It only indexes tensors, so a CUDA graph can capture it."""
+        top, left, mirrored = offsets.unsqueeze(2).unbind(1)
+        index = torch.arange(self.side, device=pictures.device)
+        y, x = top + index, left + torch.where(mirrored > 0, self.side - 1 - index, index)
+        channels = torch.arange(pictures.shape[1], device=pictures.device)
+        return pictures[rows[:, None, None, None], channels[:, None, None], y[:, None, :, None], x[:, None, None]]
 
 
-def _crops(recipe: Recipe, pile: Tensor) -> Crops | None:
-    """None where batches show pictures as they are."""
+def _crops(recipe: Recipe, pictures: Tensor) -> Crops | None:
+    """Return the recipe's crops, or None if batches hold whole pictures."""
     data = recipe.data
     if not isinstance(data, Unpaired | Paired) or (data.prepared_side == data.side and not data.flip):
         return None
-    return Crops(data.side, pile.shape[-1], data.flip, recipe.batch_size)
+    return Crops(data.side, pictures.shape[-1], data.flip, recipe.batch_size)
 
 
 def _first_present(*candidates: Tensor | None) -> Tensor:
-    """The one that the dataset has."""
+    """Return the first tensor that is not None."""
     return next(tensor for tensor in candidates if tensor is not None)
 
 
 def scaled(x: Tensor) -> Tensor:
-    """Pictures of bytes to [-1, 1]; points as they are."""
+    """Scale uint8 pictures to [-1, 1]; return points unchanged."""
     return x.float().div_(127.5).sub_(1) if x.dtype == torch.uint8 else x
 
 
 def as_bytes(x: Tensor) -> Tensor:
-    """Pictures in [-1, 1] as uint8, as they are served; the inverse of `scaled`. What lies outside is cut off."""
+    """Convert pictures in [-1, 1] to uint8, as they are served: the inverse of `scaled`. Values outside are clamped."""
     return x.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)

@@ -7,15 +7,15 @@ import numpy as np
 from PIL import Image, ImageCms
 
 PROFILE_MODES = {"RGB": ("RGB", "RGBA"), "GRAY": ("L", "LA"), "CMYK": ("CMYK",)}
-"""modes that a profile of each colour space is for"""
+"""by the colour space of a profile, the modes of images to which it applies"""
 MAX_SRGB_DIFFERENCE = 2
-"""levels by which a profile may differ from sRGB and still is it: profiles and their readers round"""
+"""largest difference in levels at which a profile counts as sRGB: profiles and their readers round"""
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 _SRGB = ImageCms.createProfile("sRGB")
 
 
 class Converted(NamedTuple):
-    """`profile` is what the profile calls itself, None where colours were sRGB's already or it cannot be used."""
+    """A converted image; `profile` is the profile's name, None if colours were sRGB already or it cannot be used."""
 
     image: Image.Image
     profile: str | None = None
@@ -23,7 +23,7 @@ class Converted(NamedTuple):
 
 
 def to_srgb(image: Image.Image, profile: bytes) -> Converted:
-    """An image of mode L, LA, RGB, RGBA or CMYK by relative colorimetry; alpha stays as it is."""
+    """Convert an image of mode L, LA, RGB, RGBA or CMYK to sRGB by relative colorimetry; alpha is unchanged."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         space = source.profile.xcolor_space.strip()
@@ -33,31 +33,31 @@ def to_srgb(image: Image.Image, profile: bytes) -> Converted:
         transform = ImageCms.buildTransform(source, _SRGB, colour.mode, "RGB", _INTENT)
         if _is_same(transform, colour.mode):
             return Converted(image)
-        made = ImageCms.applyTransform(colour, transform)
+        converted = ImageCms.applyTransform(colour, transform)
     except (ImageCms.PyCMSError, OSError, ValueError):
         return Converted(image, flaw="ICC profile (it is none, or damaged)")
-    if made is None:
+    if converted is None:
         return Converted(image, flaw="ICC profile (it cannot be applied)")
-    made = made.getchannel("G") if space == "GRAY" else made
+    converted = converted.getchannel("G") if space == "GRAY" else converted
     if image.mode.endswith("A"):
-        made.putalpha(image.getchannel("A"))
-    return Converted(made, _name(source))
+        converted.putalpha(image.getchannel("A"))
+    return Converted(converted, _name(source))
 
 
 def _is_same(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
-    """Whether it changes nothing that can be seen, by a lattice of colours."""
+    """Return whether the transform changes a lattice of colours by at most MAX_SRGB_DIFFERENCE levels."""
     levels = np.arange(0, 256, 15).astype(np.uint8)
     if mode == "CMYK":
         return False
     lattice = levels[:, None] if mode == "L" else np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, 3)
     picture = Image.fromarray(lattice if mode == "L" else lattice[None])
-    made = ImageCms.applyTransform(picture, transform)
+    after = ImageCms.applyTransform(picture, transform)
     before = np.asarray(picture.convert("RGB"), np.int16)
-    return made is not None and bool(np.abs(np.asarray(made, np.int16) - before).max() <= MAX_SRGB_DIFFERENCE)
+    return after is not None and bool(np.abs(np.asarray(after, np.int16) - before).max() <= MAX_SRGB_DIFFERENCE)
 
 
 def _name(source: ImageCms.ImageCmsProfile) -> str:
-    """As much of its own words as fits into a line."""
-    said = (source.profile.profile_description or "").split("\n")[0]
-    bare = "".join(character for character in said if character.isascii() and character.isprintable())
-    return bare.strip()[:60] or "an unnamed profile"
+    """Return the profile's description, shortened to printable ASCII of one line."""
+    description = (source.profile.profile_description or "").split("\n")[0]
+    printable = "".join(character for character in description if character.isascii() and character.isprintable())
+    return printable.strip()[:60] or "an unnamed profile"

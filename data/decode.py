@@ -270,7 +270,9 @@ def _check_header(image: Image.Image, max_pixels: int) -> None:
 
 def _check_scans(image: Image.Image, data: bytes) -> None:
     if image.format in ("JPEG", "MPO") and (number := _scans(data)) > MAX_JPEG_SCANS:
-        sentence = f"It draws its pixels {number} times, more than {MAX_JPEG_SCANS} (scans). Save it as a baseline JPEG."
+        sentence = (
+            f"It draws its pixels {number} times, more than {MAX_JPEG_SCANS} (scans). Save it as a baseline JPEG."
+        )
         raise UnreadablePicture(Fault.SCANS, sentence)
 
 

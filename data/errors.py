@@ -1,8 +1,8 @@
-"""Refusals of what was uploaded, as sentences for the person who sent it. The API gives each its HTTP status."""
+"""Errors of unusable uploads, as sentences for the person who sent them. The API gives each its HTTP status."""
 
 
 class Refused(Exception):
-    """The bytes cannot be used. `code` is a word for programs; `pointer` names the part of the request."""
+    """The error of unusable bytes. `code` is for programs; `pointer` names the part of the request."""
 
     def __init__(self, detail: str, code: str, pointer: str = "/file") -> None:
         super().__init__(detail)
@@ -10,7 +10,7 @@ class Refused(Exception):
 
 
 class WrongMedia(Refused):
-    """The bytes are of another type than those that can be read."""
+    """The error of bytes of a type that cannot be read."""
 
     def __init__(self, detail: str, code: str = "unsupported_media", pointer: str = "/file") -> None:
         super().__init__(detail, code, pointer)

@@ -1,4 +1,4 @@
-"""Draw sheets of pictures, points and strings, as arrays and as files. Without torch."""
+"""Draw sheets of pictures, points and strings, as arrays and as files."""
 
 import io
 import math
@@ -18,30 +18,33 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 POINT_COLOUR, TRUTH_COLOUR, MODE_COLOUR = "#1f5fbf", "#969696", "#c8553d"
-"""colours of what is drawn, of what is true, and of the true modes"""
+"""colours of generated points, of the true distribution, and of its modes"""
 INK = "#333333"
 VALID_COLOURS, INVALID_COLOURS = ("#eaf6ea", "#2e8b57"), ("#fbeaea", "#c0392b")
-"""paper and mark of strings that are valid and of those that are not"""
+"""colours of paper and mark of valid and of invalid strings"""
 LETTER, LINE, MARGIN, MARK = 11, 26, 10, 24
-"""pixels of a sheet of strings: of a letter across, of a line down, around a string, and for its mark"""
+"""pixels of a sheet of strings: width of a letter, height of a line, margin of a string, width of its mark"""
 PLOT_INCHES, DPI = (7.2, 4.8), 100
 """size of a plot of points on a line, in inches, and its pixels per inch"""
 matplotlib_lock = Lock()
-"""matplotlib shares its fonts between figures, and does not guard them"""
+"""matplotlib's fonts are shared between figures and not thread-safe"""
 
 
 def levels(values: NDArray[Any]) -> Pixels:
-    """float32 of any shape, in [-1, 1], as levels from 0 to 255; what lies outside is cut off."""
+    """Convert float32 values in [-1, 1] of any shape to levels from 0 to 255; values outside are clipped."""
     rounded: Pixels = np.clip(np.rint((values + 1) * 127.5), 0, 255).astype(np.uint8)
     return rounded
 
 
 def sheet(pictures: Pixels, columns: int | None = None, gap: int = 0) -> Pixels:
-    """[n, h, w, c] row by row in one picture; near-square unless told, `gap` grey pixels apart, blanks black."""
+    """Arrange pictures [n, h, w, c] row by row in one picture, near-square by default.
+
+    `gap` grey pixels separate them; empty cells are black.
+    """
     n, height, width, channels = pictures.shape
     if n == 1 and columns in (None, 1):
-        alone: Pixels = pictures[0]
-        return alone
+        single: Pixels = pictures[0]
+        return single
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
     cells = np.zeros((rows * columns, height + gap, width + gap, channels), np.uint8)
@@ -54,11 +57,15 @@ def sheet(pictures: Pixels, columns: int | None = None, gap: int = 0) -> Pixels:
 def scatter(
     points: NDArray[Any], side: int, truth: NDArray[Any] | None = None, modes: NDArray[Any] | None = None
 ) -> Pixels:
-    """Points [n, 2] in blue, over true ones in grey, with a ring around each true mode; [side, side, 3].
+    """Plot points [n, 2] in blue over true ones in grey, with a ring around each true mode: [side, side, 3].
 
-    Axes are equal and the origin is in the middle.
+    Axes have equal scales, with the origin in the middle.
     """
-    layers = [(points, f"{POINT_COLOUR}70")] if truth is None else [(truth, f"{TRUTH_COLOUR}40"), (points, f"{POINT_COLOUR}70")]
+    layers = (
+        [(points, f"{POINT_COLOUR}70")]
+        if truth is None
+        else [(truth, f"{TRUTH_COLOUR}40"), (points, f"{POINT_COLOUR}70")]
+    )
     clouds = [(cloud[np.isfinite(cloud).all(axis=1)], colour) for cloud, colour in layers]
     rings = np.empty((0, 2)) if modes is None else modes
     reach = 1.1 * max(1e-6, *(float(np.abs(cloud).max(initial=0)) for cloud in (*(c for c, _ in clouds), rings)))
@@ -87,9 +94,10 @@ def line_plot(
     judged: Mapping[str, Floats] | None = None,
     scale: int = 1,
 ) -> Pixels:
-    """Points on a line [n] as a histogram over `x` [m], beside the true density there.
+    """Plot points on a line [n] as a histogram over `x` [m], with the true density.
 
-    `judged` holds up to two curves over x in [0, 1], by name, that are drawn below: the critic's, and the best one's.
+    `judged` holds up to two curves with values in [0, 1], by name, that are drawn below: the critic's and the best
+    critic's.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and few draw with it
     from matplotlib.figure import Figure
@@ -111,7 +119,7 @@ def line_plot(
 
 
 def line_size(scale: int = 1) -> tuple[int, int]:
-    """Width and height of a plot of points on a line, in pixels."""
+    """Return width and height of a `line_plot`, in pixels."""
     width, height = (round(inches * DPI) * scale for inches in PLOT_INCHES)
     return width, height
 
@@ -146,16 +154,16 @@ def _style_axes(axes: "Axes") -> None:
 
 
 def text_sheet(strings: Sequence[str], valid: Sequence[bool] | None = None, scale: int = 1) -> Pixels:
-    """Strings of one length in columns, row by row; those that are `valid` have a tick, the others a cross."""
+    """Draw strings of one length in columns, row by row; valid ones have a tick, others a cross."""
     width, height, columns = text_size(len(strings), len(strings[0]), scale)
     canvas = Image.new("RGB", (width, height), "white")
     pen = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(LETTER * 1.6 * scale)
     across = width // columns
-    for place, string in enumerate(strings):
-        left, top = place % columns * across, place // columns * LINE * scale
+    for index, string in enumerate(strings):
+        left, top = index % columns * across, index // columns * LINE * scale
         if valid is not None:
-            _mark(pen, left, top, across, scale, valid[place])
+            _mark(pen, left, top, across, scale, valid[index])
         for number, letter in enumerate(string):
             middle = left + (MARGIN + (number + 0.5) * LETTER) * scale
             pen.text((middle, top + LINE * scale / 2), letter, fill=INK, font=font, anchor="mm")
@@ -163,7 +171,7 @@ def text_sheet(strings: Sequence[str], valid: Sequence[bool] | None = None, scal
 
 
 def text_size(n: int, length: int, scale: int = 1) -> tuple[int, int, int]:
-    """Width and height of a sheet of n strings in pixels, and its number of columns: about as high as wide."""
+    """Return width and height in pixels, and the columns, of a near-square sheet of n strings."""
     across = 2 * MARGIN + length * LETTER + MARK
     columns = min(n, max(1, round(math.sqrt(n * LINE / across))))
     return columns * across * scale, -(-n // columns) * LINE * scale, columns
@@ -182,7 +190,7 @@ def _mark(pen: ImageDraw.ImageDraw, left: int, top: int, across: int, scale: int
 
 
 def encode(pixels: Pixels, format: str = "PNG", **options: Any) -> bytes:
-    """[h, w, c] as a file, c = 1 to 4 (grey or colour, with or without alpha); the same pixels give the same bytes."""
+    """Encode pixels [h, w, c] as a file, c = 1 to 4 (grey or colour, with or without alpha), deterministically."""
     squeezed = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
     out = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(squeezed)).save(out, format, **options)

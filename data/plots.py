@@ -1,4 +1,4 @@
-"""Draw tables, curves and samples in one picture, for a page or a slide."""
+"""Draw tables, curves and samples as pictures for pages and slides."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -12,15 +12,15 @@ from data.images import INK, matplotlib_lock
 
 Picture = Image.Image
 LETTER_PIXELS = 15
-"""pixels of a letter on a sheet"""
+"""height of a letter on a sheet, in pixels"""
 PADDING = 14
 """pixels around a picture on a sheet"""
 PAPER, RULE, BEST = "white", "#c9ccd1", "#e2f3e4"
 GREY = "#5d6269"
 SHEET_WIDTH = 1100
-"""pixels across a sheet of samples"""
+"""width of a sheet of samples, in pixels"""
 CURVES_INCHES = (11, 4.2)
-"""inches"""
+"""width and height of a plot of curves, in inches"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Cell:
 
 
 def table(title: str, head: Sequence[str], rows: Sequence[Sequence[Cell]], notes: Sequence[str]) -> Picture:
-    """Draw a table: the first column to the left, the others to the right, the best cells bold on green."""
+    """Draw a table: first column aligned left, others right, best cells bold on green."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and few draw with it
     from matplotlib.figure import Figure
 
@@ -55,7 +55,7 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[Cell]], notes
                 horizontalalignment="right" if column else "left",
                 parse_math=False,
             )
-        canvas.draw()  # type: ignore[no-untyped-call]  # gives the table its place
+        canvas.draw()  # type: ignore[no-untyped-call]  # computes the table's position
         place = drawn.get_window_extent().transformed(axes.transAxes.inverted())
         axes.text(place.x0, place.y1 + 0.12, title, fontsize=16, weight="bold", color=INK, parse_math=False)
         below = "\n".join(notes)
@@ -65,19 +65,19 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[Cell]], notes
 
 
 def sheet(samples: Sequence[tuple[str, str, Picture]], curves: Picture | None) -> Picture:
-    """Pictures with a name and a note above, from left to right and then below; the curves at the bottom."""
-    made = [_captioned(name, note, picture) for name, note, picture in samples]
+    """Draw pictures with a name and a note above each, row by row, and the curves at the bottom."""
+    pictures = [_captioned(name, note, picture) for name, note, picture in samples]
     if curves is not None:
-        made.append(curves)
+        pictures.append(curves)
     places, x, y, deep = [], 0, 0, 0
-    for picture in made:
+    for picture in pictures:
         if x and x + picture.width > SHEET_WIDTH:
             x, y, deep = 0, y + deep + PADDING, 0
         places.append((x, y))
         x, deep = x + picture.width + PADDING, max(deep, picture.height)
-    wide = max(x + picture.width for (x, _), picture in zip(places, made, strict=True))
+    wide = max(x + picture.width for (x, _), picture in zip(places, pictures, strict=True))
     canvas = Image.new("RGB", (wide + 2 * PADDING, y + deep + 2 * PADDING), PAPER)
-    for (x, y), picture in zip(places, made, strict=True):
+    for (x, y), picture in zip(places, pictures, strict=True):
         canvas.paste(picture, (x + PADDING, y + PADDING))
     return canvas
 
@@ -94,7 +94,7 @@ def _captioned(name: str, note: str, picture: Picture) -> Picture:
 
 
 def plot(title: str, curves: Mapping[str, Sequence[tuple[int, float | None]]]) -> Picture:
-    """Curves by name over steps; what was not finite leaves a gap."""
+    """Plot curves by name over steps; values that are not finite leave a gap."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and few draw with it
     from matplotlib.figure import Figure
 
@@ -125,7 +125,7 @@ Font = ImageFont.FreeTypeFont
 
 @lru_cache
 def _font(size: int, *, bold: bool = False) -> Font:
-    """matplotlib brings a family that has every sign we write; Pillow's own has not."""
+    """Load matplotlib's font, which has all the characters that are needed; Pillow's default has not."""
     import matplotlib
 
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"

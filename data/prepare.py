@@ -1,4 +1,4 @@
-"""Prepare a picture for training: crop, resize, channels. The one implementation, without torch."""
+"""Prepare a picture for training: crop, resize, convert channels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ Fit = Literal["crop", "pad", "tiles"]
 Pixels = NDArray[np.uint8]
 FILTER = Image.Resampling.BICUBIC
 PREPARE_VERSION = 1
-"""counted up when equal pictures come out otherwise than before"""
+"""increased when `prepare` changes its result for a picture: part of the names of prepared files"""
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """What a picture becomes: a square of `side` pixels with 1 or 3 `channels`.
+    """The settings of `prepare`: a square of `side` pixels with 1 or 3 `channels`.
 
-    `fit` says what happens to what is not square; `nearest` resizes label maps, whose levels must not be mixed.
+    `fit` decides how pictures become square; `nearest` is for label maps, whose levels must not be mixed.
     """
 
     side: int
@@ -32,28 +32,28 @@ class Preparation:
 
 
 class Tile(NamedTuple):
-    """One of `of` squares that lie evenly along the longer edge of a picture."""
+    """One of `of` squares, evenly spaced along the longer edge of a picture."""
 
     number: int
     of: int
 
 
 WHOLE_SQUARE = Tile(0, 1)
-"""the only one: the centred square"""
+"""the only tile: the centred square"""
 
 
 def prepare(image: Image.Image, how: Preparation, tile: Tile = WHOLE_SQUARE) -> Pixels:
-    """An image of mode L, LA, RGB or RGBA as uint8 [side, side, channels]."""
+    """Prepare an image of mode L, LA, RGB or RGBA: uint8 [side, side, channels]."""
     side, resample = how.side, Image.Resampling.NEAREST if how.nearest else FILTER
     if how.fit == "pad":
-        whole = _padded(_with_channels(on_white(image), how.channels), side, resample)
+        square = _padded(_with_channels(on_white(image), how.channels), side, resample)
     else:
-        whole = _with_channels(on_white(_square(image, tile)), how.channels).resize((side, side), resample)
-    return np.asarray(whole).reshape(side, side, how.channels)
+        square = _with_channels(on_white(_square(image, tile)), how.channels).resize((side, side), resample)
+    return np.asarray(square).reshape(side, side, how.channels)
 
 
 def tile_count(width: int, height: int, fit: Fit) -> int:
-    """Into how many squares a picture is cut."""
+    """Return into how many squares a picture is cut."""
     return -(-max(width, height) // min(width, height)) if fit == "tiles" else 1
 
 
@@ -62,12 +62,12 @@ def left_half(image: Image.Image) -> Image.Image:
 
 
 def right_half(image: Image.Image) -> Image.Image:
-    """As wide as the left one: of an odd width the middle column is in neither."""
+    """Return the right half, as wide as the left one: of an odd width the middle column is in neither."""
     return image.crop((image.width - image.width // 2, 0, image.width, image.height))
 
 
 def describe(how: Preparation, *, halved: bool = False, labels: Sequence[str] = ()) -> dict[str, Any]:
-    """What `prepare` does, in words and values. `labels` are the piles that are resized as label maps."""
+    """Describe what `prepare` does, for reports. `labels` are the domains that are resized as label maps."""
     half, side, grey = " of the half" if halved else "", how.side, how.channels == 1
     fits = {
         "crop": f"crop the centred square whose side is the shorter edge{half}",
@@ -99,7 +99,7 @@ def describe(how: Preparation, *, halved: bool = False, labels: Sequence[str] = 
 
 
 def _square(image: Image.Image, tile: Tile) -> Image.Image:
-    """The centred square, or one of several."""
+    """Crop the centred square, or one of several tiles."""
     short, long = sorted(image.size)
     place = (long - short) // 2 if tile.of == 1 else (long - short) * tile.number // (tile.of - 1)
     left, top = (place, 0) if image.width > image.height else (0, place)
@@ -107,7 +107,7 @@ def _square(image: Image.Image, tile: Tile) -> Image.Image:
 
 
 def _padded(image: Image.Image, side: int, resample: Image.Resampling) -> Image.Image:
-    """The whole picture in the middle of a white square."""
+    """Put the whole picture into the middle of a white square."""
     width, height = (max(1, round(edge * side / max(image.size))) for edge in image.size)
     paper = Image.new(image.mode, (side, side), "white")
     paper.paste(image.resize((width, height), resample), ((side - width) // 2, (side - height) // 2))

@@ -1,4 +1,4 @@
-"""The toy distributions: where points lie, how densely, and which strings are valid. Without torch."""
+"""The toy distributions: modes and densities of points, and validity of strings."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """Equally likely normal distributions: `modes` [k, d], with a standard deviation each [k], in every direction."""
+    """Equally weighted isotropic normal distributions: means `modes` [k, d], standard deviations `spreads` [k]."""
 
     modes: Floats
     spreads: Floats
 
     def density(self, x: NDArray[Any]) -> Floats:
-        """[n], of points x [n, d]."""
+        """Return the density [n] at points x [n, d]."""
         dimension = self.modes.shape[1]
         squares = np.square(x[:, None] - self.modes).sum(axis=2)
         heights = (2 * np.pi * self.spreads**2) ** (-dimension / 2)
@@ -41,13 +41,13 @@ MIXTURES: Mapping[str, Mixture] = MappingProxyType({
     "grid25": _grid(np.arange(-4.0, 5.0, 2.0), 0.05),
     "gaussian1d": Mixture(np.array([[-1.5], [1.5]]), np.array([0.5, 1.0])),
 })  # fmt: skip
-"""the distributions that the built-in points are drawn from"""
+"""the distributions of the built-in points, by dataset"""
 
 
 def kernel_density(points: NDArray[Any], at: NDArray[Any]) -> Floats:
-    """The density [m] at `at` [m] that points on a line [n] suggest: the mean of a normal bump each.
+    """Estimate the density [m] at `at` [m] from points on a line [n] by Gaussian kernels.
 
-    Half as wide as Silverman's rule says (1986, equation 3.31), which is for one mode and would fill valleys.
+    The bandwidth is half of Silverman's rule (1986, equation 3.31), which is for one mode and would fill valleys.
     """
     quartiles = np.subtract(*np.percentile(points, (75, 25))) / 1.34
     spread = min(float(points.std()), float(quartiles) or np.inf)
@@ -57,28 +57,28 @@ def kernel_density(points: NDArray[Any], at: NDArray[Any]) -> Floats:
 
 
 def line_through(mixture: Mixture, count: int = 400) -> Floats:
-    """Places [count] on a line where all but a ten-thousandth of the mixture lies."""
-    reach = 4 * mixture.spreads[:, None]
-    return np.linspace((mixture.modes - reach).min(), (mixture.modes + reach).max(), count)
+    """Return positions [count] on a line that cover all but a ten-thousandth of the mixture."""
+    margin = 4 * mixture.spreads[:, None]
+    return np.linspace((mixture.modes - margin).min(), (mixture.modes + margin).max(), count)
 
 
 def balanced(strings: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """[n], of strings [n, length] of brackets: symbol 2k opens kind k and 2k + 1 closes it, the last opened first."""
+    """Return for strings [n, length] whether brackets balance: symbol 2k opens kind k, 2k + 1 closes it."""
     n, length = strings.shape
     rows, opened = np.arange(n), np.zeros((n, length + 1), np.int64)
     depth, good = np.zeros(n, np.int64), np.ones(n, bool)
     for symbol in strings.T:
         kind, closes = symbol // 2, symbol % 2 == 1
         good &= ~closes | ((depth > 0) & (opened[rows, depth - 1] == kind))
-        opened[rows, np.where(closes, length, depth)] = kind  # the last place is for what is not kept
+        opened[rows, np.where(closes, length, depth)] = kind  # column `length` is scratch space
         depth = np.maximum(depth + np.where(closes, -1, 1), 0)
     return np.asarray(good & (depth == 0))
 
 
 VALID: Mapping[str, Callable[[NDArray[np.int64]], NDArray[np.bool_]]] = MappingProxyType({"dyck": balanced})
-"""which strings [n, length] of a dataset are valid, where that is known"""
+"""by dataset, the function that returns which strings [n, length] are valid"""
 
 
 def spell(strings: NDArray[np.int64], alphabet: str) -> list[str]:
-    """Strings [n, length] of symbol numbers as text."""
+    """Return strings [n, length] of symbol numbers as text."""
     return ["".join(alphabet[symbol] for symbol in string) for string in strings.tolist()]

@@ -10,26 +10,26 @@ from models.errors import JobFailure
 
 Split = Literal["train", "test"]
 Beat = Callable[[], None]
-"""called all along while something long is read or drawn; what it raises ends that"""
+"""heartbeat, called regularly during long work; an exception that it raises ends the work"""
 
 
 def no_heartbeat() -> None:
-    """A beat that nobody listens to."""
+    """Do nothing: the default heartbeat."""
 
 
 class DatasetMissing(JobFailure):
-    """The files of a dataset are absent or damaged. The message says where to put them."""
+    """The error of a dataset whose files are missing or damaged. The message says where to put them."""
 
     code = "dataset_missing"
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """A dataset in memory. What a kind of data does not have is None.
+    """A dataset in memory; fields of other kinds of data are None.
 
-    images: uint8 [N, C, S, S] with labels int64 [N] (None when unlabelled); points: float32 [N, 1 or 2];
-    sequences: int64 [N, L], numbers of symbols; unpaired: a uint8 [N, C, S, S] and b uint8 [M, C, S, S]; paired: the
-    same with N = M. Where crops are learned from, S of the piles is the side that they are prepared at.
+    images: uint8 [N, C, S, S] with labels int64 [N] (None if unlabelled); points: float32 [N, 1 or 2]; sequences:
+    symbol numbers int64 [N, L]; unpaired: a uint8 [N, C, S, S] and b uint8 [M, C, S, S]; paired: the same with N = M.
+    With random crops, S of a and b is the prepared side.
     """
 
     images: Tensor | None = None
@@ -40,18 +40,19 @@ class Data:
     b: Tensor | None = None
 
     def centre_crop(self, side: int) -> "Data":
-        """Views of the middle of both piles' pictures; all of them where they are no larger."""
+        """Return the dataset with centre crops of a and b, as views."""
         if self.a is None or self.b is None:
             return self
         return replace(self, a=centre_crop(self.a, side), b=centre_crop(self.b, side))
 
 
-def centre_crop(pile: Tensor, side: int) -> Tensor:
-    """A view [n, c, side, side] of the middle of pictures [n, c, s, s]."""
-    start = (pile.shape[-1] - side) // 2
-    return pile[..., start : start + side, start : start + side]
+def centre_crop(pictures: Tensor, side: int) -> Tensor:
+    """Return the centre [n, c, side, side] of pictures [n, c, s, s], as a view."""
+    start = (pictures.shape[-1] - side) // 2
+    return pictures[..., start : start + side, start : start + side]
 
 
 def unknown_dataset(name: str, known: Iterable[str]) -> DatasetMissing:
+    """Return the error for a name that is not among the known datasets."""
     choice = ", ".join(sorted(known)) or "those you upload"
     return DatasetMissing(f"There is no dataset '{name}' of this kind; choose one of {choice}.")

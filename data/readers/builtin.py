@@ -1,6 +1,6 @@
-"""Load a built-in dataset: a data spec in, tensors out.
+"""Load a built-in dataset as tensors.
 
-Pictures stay uint8 until they are used; what would fill the memory lies in a mapped file instead.
+Pictures stay uint8; large datasets are memory-mapped.
 """
 
 from pathlib import Path
@@ -28,10 +28,9 @@ def load(
     downloads: Path | None = None,
     beat: Beat = no_heartbeat,
 ) -> Data:
-    """Read the dataset that `spec` names, at the size it is prepared at and its channels.
+    """Read the dataset that `spec` names, at its prepared side and channels. Raises DatasetMissing.
 
-    `root` is the person's folder of datasets; `downloads` (default: `root`) is where missing files are put. `beat` is
-    called all along.
+    `root` is the user's folder of datasets; missing files are downloaded into `downloads`. `beat` is called regularly.
     """
     match spec:
         case Images():
@@ -47,7 +46,7 @@ def load(
 
 
 def _scenes(spec: Unpaired | Paired, split: Split, beat: Beat) -> Data:
-    """day2night: for training the same days, with their own nights where pairs are wanted, else with other nights."""
+    """Draw day2night: nights of the same scenes for pairs, of other scenes for unpaired training; tests have pairs."""
     if spec.dataset != "day2night":
         raise unknown_dataset(spec.dataset, ["day2night"])
     if split == "test":

@@ -1,4 +1,4 @@
-"""CIFAR-10: the published binary batches, or a folder of pictures for each class."""
+"""Reader of CIFAR-10: the published binary batches, or a folder of pictures per class."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ ROW = 1 + 3 * SIDE * SIDE
 
 
 def read(split: Split, root: Path | None, downloads: Path | None, beat: Beat = no_heartbeat) -> tuple[Pixels, Pixels]:
-    """Colour pictures uint8 [N, 3, 32, 32] and labels uint8 [N]; N is what the files hold."""
+    """Read colour pictures uint8 [N, 3, 32, 32] and labels uint8 [N]. Raises DatasetMissing."""
     for folder in dataset_folders(FOLDER, root, downloads):
         for place in (folder, folder / BATCHES):
             if files := [path for name in FILES[split] if (path := place / name).is_file()]:
@@ -26,14 +26,14 @@ def read(split: Split, root: Path | None, downloads: Path | None, beat: Beat = n
         if any((folder / split / name).is_dir() for name in CIFAR_CLASSES):
             return _class_folders(folder / split, beat)
     raise DatasetMissing(
-        f"CIFAR-10 is not here. Put its binary batches ({FILES[split][0]}, ...), or pictures in {split}/airplane/, "
-        f"{split}/automobile/, ..., into the folder {FOLDER}/ of your datasets and set FORGER_DATA to the folder that "
-        "holds it."
+        f"The files of CIFAR-10 are missing. Put its binary batches ({FILES[split][0]}, ...), or pictures in "
+        f"{split}/airplane/, {split}/automobile/, ..., into the folder {FOLDER}/ of your datasets and set FORGER_DATA to "
+        "the folder that holds it."
     )
 
 
 def _batches(files: list[Path]) -> tuple[Pixels, Pixels]:
-    """Rows of a label and 1,024 red, green and blue pixels."""
+    """Read binary batches: rows of a label and 1,024 red, green and blue pixels each."""
     rows = np.concatenate([_rows(path) for path in files])
     return rows[:, 1:].reshape(-1, 3, SIDE, SIDE), rows[:, 0]
 
@@ -47,7 +47,7 @@ def _rows(path: Path) -> Pixels:
 
 
 def _class_folders(folder: Path, beat: Beat) -> tuple[Pixels, Pixels]:
-    """Every picture of every class, in the order of their names."""
+    """Read the pictures of all class folders, ordered by class and name."""
     files = [
         (path, number)
         for number, name in enumerate(CIFAR_CLASSES)

@@ -1,4 +1,4 @@
-"""The handwritten digits of scikit-learn, read without importing it: that alone would take a second."""
+"""Reader of scikit-learn's handwritten digits, without the import of scikit-learn, which takes a second."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,11 +10,11 @@ from data.readers.pictures import Pixels
 
 SIDE = 8
 INK_LEVELS = 16
-"""of ink; 0 is none"""
+"""largest value of a pixel; 0 is white paper"""
 
 
 def read(split: Split) -> tuple[Pixels, Pixels]:
-    """uint8 [1797, 8, 8] and labels uint8 [1797]. Raises DatasetMissing."""
+    """Read pictures uint8 [1797, 8, 8] and labels uint8 [1797]. Raises DatasetMissing."""
     if split == "test":
         raise DatasetMissing("The digits have no test split; use the whole set.")
     table = np.loadtxt(_file(), delimiter=",", dtype=np.uint8)
@@ -23,8 +23,8 @@ def read(split: Split) -> tuple[Pixels, Pixels]:
 
 
 def _file() -> Path:
-    """A row a digit: its pixels, then its class."""
-    package = find_spec("sklearn")  # looks where it lies, and runs none of it
+    """Return the path of a CSV with one row per digit: its pixels, then its class."""
+    package = find_spec("sklearn")  # locates the package without running it
     for folder in package.submodule_search_locations or () if package else ():
         path = Path(folder) / "datasets" / "data" / "digits.csv.gz"
         if path.is_file():

@@ -1,4 +1,4 @@
-"""The idx files of MNIST and Fashion-MNIST."""
+"""Reader of the idx files of MNIST and Fashion-MNIST."""
 
 import gzip
 import hashlib
@@ -16,7 +16,7 @@ from models import durable
 
 @dataclass(frozen=True)
 class IdxSet:
-    """Where four idx files live: their folder, a host that has them, their sha256 when gzipped."""
+    """The source of a dataset's four idx files: folder, download URL, and sha256 of the gzipped files."""
 
     title: str
     folder: str
@@ -55,19 +55,21 @@ MAX_DOWNLOAD_BYTES, READ_BYTES = 64 << 20, 1 << 18
 def read_pair(
     name: str, split: Split, root: Path | None, downloads: Path | None, beat: Beat = no_heartbeat
 ) -> tuple[Pixels, Pixels]:
-    """Grey pictures uint8 [N, H, W] and labels uint8 [N] of one of IDX_SETS."""
+    """Read grey pictures uint8 [N, H, W] and labels uint8 [N] of one of IDX_SETS. Raises DatasetMissing."""
     idx = IDX_SETS[name]
     prefix = "train" if split == "train" else "t10k"
     folders = dataset_folders(idx.folder, root, downloads)
     images = read_idx(_file_of(idx, f"{prefix}-images-idx3-ubyte", folders, beat), dimensions=3)
     labels = read_idx(_file_of(idx, f"{prefix}-labels-idx1-ubyte", folders, beat), dimensions=1)
     if len(images) != len(labels):
-        raise DatasetMissing(f"{idx.title} has {len(images)} pictures but {len(labels)} labels; fetch its files again.")
+        raise DatasetMissing(
+            f"{idx.title} has {len(images)} pictures but {len(labels)} labels; download its files again."
+        )
     return images, labels
 
 
 def _file_of(idx: IdxSet, name: str, folders: list[Path], beat: Beat) -> Path:
-    """The first of the files that is there, plain or gzipped; else it is fetched into the last folder."""
+    """Return the file's path, plain or gzipped; download it into the last folder if it is in none."""
     if (path := first_existing_file(folders, name, f"{name}.gz")) is not None:
         return path
     advice = (
@@ -75,31 +77,31 @@ def _file_of(idx: IdxSet, name: str, folders: list[Path], beat: Beat) -> Path:
         "and set FORGER_DATA to the folder that holds it."
     )
     if not folders:
-        raise DatasetMissing(f"{idx.title} is not here. {advice}")
+        raise DatasetMissing(f"The files of {idx.title} are missing. {advice}")
     try:
         return _download(idx.host + f"{name}.gz", idx.sums[name], folders[-1] / f"{name}.gz", beat)
     except (OSError, ValueError) as error:
         raise DatasetMissing(
-            f"{idx.title} is not in {folders[-1]} and could not be fetched ({error}). {advice}"
+            f"{idx.title} is not in {folders[-1]} and could not be downloaded ({error}). {advice}"
         ) from error
 
 
 def _download(url: str, sha256: str, target: Path, beat: Beat = no_heartbeat) -> Path:
-    """Download once, check, then put in place whole."""
+    """Download a file, verify its sha256, and write it atomically. Raises ValueError for another checksum."""
     content = bytearray()
     with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_S) as answer:
         while len(content) < MAX_DOWNLOAD_BYTES and (part := answer.read(READ_BYTES)):
             content += part
             beat()
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise ValueError(f"{url} answered other bytes than expected")
+        raise ValueError(f"{url} returned other bytes than expected")
     with durable.atomic_write(target) as incoming:
         incoming.write_bytes(content)
     return target
 
 
 def read_idx(path: Path, *, dimensions: int) -> Pixels:
-    """An idx file of bytes, plain or gzipped, as a read-only uint8 array of so many dimensions."""
+    """Read an idx file of bytes, plain or gzipped, as a read-only uint8 array. Raises DatasetMissing."""
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         magic, *shape = struct.unpack_from(f">{dimensions + 1}I", content)
@@ -107,4 +109,4 @@ def read_idx(path: Path, *, dimensions: int) -> Pixels:
             raise ValueError(f"its first number is {magic:#x}")
         return np.frombuffer(content, np.uint8, offset=4 * (dimensions + 1)).reshape(shape)
     except (OSError, EOFError, ValueError, struct.error) as error:
-        raise DatasetMissing(f"{path} is not a whole idx file ({error}); replace it or remove it.") from error
+        raise DatasetMissing(f"{path} is not a complete idx file ({error}); replace it or remove it.") from error

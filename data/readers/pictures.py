@@ -1,4 +1,4 @@
-"""Helpers of readers of pictures: sizes, channels, free disk."""
+"""Helpers of readers of pictures: resizing, channels, memory, files."""
 
 import math
 import tempfile
@@ -16,15 +16,18 @@ from data.readers.base import Beat, DatasetMissing, no_heartbeat
 Pixels = NDArray[np.uint8]
 PILLOW_MODES = {1: "L", 3: "RGB"}
 PICTURES_PER_CHUNK = 16
-"""pictures whose colours are mixed at a time"""
+"""pictures that are converted to grey at a time"""
 MEMORY_BUDGET = 1 << 30
-"""pictures above this many bytes are memory-mapped"""
+"""bytes above which pictures are memory-mapped"""
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
-"""shares of red, green and blue"""
+"""weights of red, green and blue in grey"""
 
 
 def resize_all(pictures: Pixels, side: int, channels: int, beat: Beat = no_heartbeat) -> Tensor:
-    """Pictures uint8 [N, H, W] (grey) or [N, 3, H, W] (colour) as uint8 [N, channels, side, side]; a beat for each."""
+    """Resize pictures uint8 [N, H, W] (grey) or [N, 3, H, W] (colour) to uint8 [N, channels, side, side].
+
+    Calls `beat` after each picture.
+    """
     mode = pillow_mode(channels)
     out = allocate((len(pictures), channels, side, side))
     grey = pictures.ndim == 3
@@ -39,7 +42,7 @@ def resize_all(pictures: Pixels, side: int, channels: int, beat: Beat = no_heart
 
 
 def to_channels(colour: Tensor, channels: int) -> Tensor:
-    """uint8 [N, 3, S, S] as it is, or as grey [N, 1, S, S]."""
+    """Return colour pictures uint8 [N, 3, S, S] unchanged, or as grey [N, 1, S, S]."""
     if pillow_mode(channels) == "RGB":
         return colour
     shares, parts = torch.tensor(LUMA_WEIGHTS).view(1, 3, 1, 1), torch.split(colour, PICTURES_PER_CHUNK)
@@ -47,14 +50,14 @@ def to_channels(colour: Tensor, channels: int) -> Tensor:
 
 
 def pillow_mode(channels: int) -> str:
-    """Pillow's."""
+    """Return Pillow's mode for 1 or 3 channels. Raises DatasetMissing for others."""
     if channels not in PILLOW_MODES:
         raise DatasetMissing(f"The built-in pictures have 1 or 3 channels, not {channels}; change data.channels.")
     return PILLOW_MODES[channels]
 
 
 def allocate(shape: tuple[int, ...]) -> Tensor:
-    """An empty uint8 tensor: in memory, or above the budget in a mapped file that leaves no name behind."""
+    """Allocate a uint8 tensor: in memory, or above MEMORY_BUDGET in a memory-mapped, already unlinked file."""
     size = math.prod(shape)
     if size <= MEMORY_BUDGET:
         return torch.empty(shape, dtype=torch.uint8)
@@ -63,10 +66,10 @@ def allocate(shape: tuple[int, ...]) -> Tensor:
 
 
 def dataset_folders(folder: str, *roots: Path | None) -> list[Path]:
-    """Where a dataset's folder may be."""
+    """Return the possible folders of a dataset, one per root."""
     return [root / folder for root in roots if root is not None]
 
 
 def first_existing_file(folders: Sequence[Path], *names: str) -> Path | None:
-    """The first of these files that is there."""
+    """Return the first of these files that exists, or None."""
     return next((path for folder in folders for name in names if (path := folder / name).is_file()), None)

@@ -1,4 +1,4 @@
-"""Things of a drawn scene, from the sky to a car, that look the same by day and by night but for their light."""
+"""The things of a painted scene, from the sky to a car, under the light of day or night."""
 
 import math
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ SUPERSAMPLING = 4
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """How a time of day shows a colour: scaled and tinted, with lamps on or off."""
+    """A time of day: it scales and tints colours, and turns lamps on or off."""
 
     night: bool
     scale: tuple[float, float, float]
@@ -38,14 +38,14 @@ NIGHT = Light(night=True, scale=(0.20, 0.24, 0.36), tint=(4.0, 7.0, 20.0))
 
 @lru_cache(maxsize=1)
 def _halo() -> Image.Image:
-    """A soft round mask, strongest in the middle."""
+    """Return a soft round mask, strongest in the middle."""
     axis = np.linspace(-1, 1, 64)
     distance = np.hypot(axis[:, None], axis[None, :])
     return Image.fromarray((np.clip(1 - distance, 0, 1) ** 2 * 255).astype(np.uint8))
 
 
 class Brush:
-    """Paints unit coordinates on a canvas of `size` pixels under one light."""
+    """Painter in unit coordinates on a canvas of `size` pixels under one light."""
 
     def __init__(self, size: int, light: Light) -> None:
         self.size, self.light = size, light
@@ -62,26 +62,26 @@ class Brush:
         self._ellipse(x, y, radius, radius * flat, self.light.shade(colour))
 
     def lamp(self, x: float, y: float, radius: float, colour: Colour) -> None:
-        """A disc that shines by itself: its colour is not shaded."""
+        """Paint a luminous disc: its colour is not shaded."""
         self._ellipse(x, y, radius, radius, colour)
 
     def lit_box(self, left: float, top: float, right: float, bottom: float, colour: Colour) -> None:
         self._draw.rectangle([v * self.size for v in (left, top, right, bottom)], fill=colour)
 
     def glow(self, x: float, y: float, radius: float, colour: Colour, strength: float) -> None:
-        """Light that fades outwards."""
+        """Paint light that fades outwards."""
         width = max(2, round(2 * radius * self.size))
         mask = _halo().resize((width, width)).point(lambda value: value * strength)
         corner = round((x - radius) * self.size), round((y - radius) * self.size)
         self.image.paste(colour, (*corner, corner[0] + width, corner[1] + width), mask)
 
     def sky(self, top: Colour, bottom: Colour, until: float) -> None:
-        """A vertical gradient from the upper edge down to `until`. Its colours are not shaded."""
+        """Paint a vertical gradient from the upper edge down to `until`. Its colours are not shaded."""
         ends = Image.new("RGB", (1, 2))
         ends.putpixel((0, 0), top)
         ends.putpixel((0, 1), bottom)
         height = math.ceil(until * self.size)
-        # Only the stretch between the two pixel centres is a gradient; the rest would be flat.
+        # Only the part between the two pixel centres is a gradient.
         self.image.paste(ends.resize((self.size, height), Image.Resampling.BILINEAR, box=(0, 0.5, 1, 1.5)))
 
     def _ellipse(self, x: float, y: float, rx: float, ry: float, colour: Colour) -> None:
@@ -112,7 +112,7 @@ class Sky:
 
 @dataclass(frozen=True, slots=True)
 class Orb:
-    """The sun by day, the moon by night, at the same place."""
+    """The sun by day, the moon by night, at the same position."""
 
     x: float
     y: float
@@ -195,7 +195,7 @@ class Road:
     colour: Colour
 
     def _at(self, depth: float) -> tuple[float, float, float]:
-        """Centre, y and half width at a depth of 0 (horizon) to 1 (lower edge)."""
+        """Return centre x, y and half width at a depth from 0 (horizon) to 1 (lower edge)."""
         x = self.far + (self.near - self.far) * depth + self.bend * math.sin(math.pi * depth) * depth
         return x, self.horizon + (1 - self.horizon) * depth, 0.008 + self.width * depth
 
@@ -214,7 +214,7 @@ class Road:
 
 
 def _window(brush: Brush, x: float, y: float, half: float) -> None:
-    """Blue glass by day, warm light by night."""
+    """Paint a window: blue glass by day, warm light by night."""
     brush.lit_box(x - half, y - half, x + half, y + half, LAMPLIGHT if brush.light.night else GLASS)
 
 
@@ -233,7 +233,7 @@ class House:
     def paint(self, brush: Brush) -> None:
         left, right, top = self.x - self.width / 2, self.x + self.width / 2, self.y - self.height
         brush.box(left, top, right, self.y, self.wall)
-        # The side away from the light gives the block some body.
+        # A darker side, away from the light, makes the house look solid.
         brush.box(right - self.width * 0.16, top, right, self.y, mix(self.wall, (40, 40, 60), 0.25))
         self._roof(brush, left, right, top)
         for row in range(self.rows):

@@ -1,8 +1,8 @@
-"""Little painted landscapes for the `day2night` data, drawn from a seed alone.
+"""Painted landscapes of the `day2night` dataset, each drawn from a seed.
 
-`layout(seed)` decides the geometry and the local colours; a `Light` decides how they look. The same
-layout under `DAY` and under `NIGHT` is one scene at two times: its true pair. Coordinates run from 0
-to 1 with y downwards; everything is painted four times too large and reduced, so edges are smooth.
+`layout(seed)` decides the geometry and the local colours; a `Light` decides how they look. The same layout under `DAY`
+and under `NIGHT` is a true pair. Coordinates run from 0 to 1 with y downwards; pictures are painted four times too
+large and reduced, so edges are smooth.
 """
 
 import math
@@ -46,7 +46,7 @@ DAY_SEEDS, NIGHT_SEEDS, HELD_OUT_SEEDS = 0, 1_000_000, 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """The season: what grows, and what it looks like from afar."""
+    """The colours of a season."""
 
     ground: tuple[Colour, ...]
     hills: tuple[Colour, ...]
@@ -112,7 +112,7 @@ def _vary(rng: Random, colour: Colour, by: int = 12) -> Colour:
 
 
 def layout(seed: int) -> tuple[Thing, ...]:
-    """All that stands in scene `seed`, from far to near."""
+    """Return the things of scene `seed`, from far to near."""
     rng = Random(seed)
     horizon = rng.uniform(0.42, 0.72)
     season = rng.choice(SEASONS)
@@ -201,12 +201,12 @@ def _road(rng: Random, horizon: float) -> Road:
 
 
 def _lower(rng: Random, horizon: float, start: float, end: float) -> float:
-    """A height on the ground, between two depths of 0 (horizon) to 1 (lower edge)."""
+    """Draw a y on the ground between two depths, from 0 (horizon) to 1 (lower edge)."""
     return horizon + (1 - horizon) * rng.uniform(start, end)
 
 
 def _standing(rng: Random, horizon: float, season: Palette) -> list[Thing]:
-    """Houses, trees, lamps, people and cars, the farther ones first."""
+    """Return houses, trees, lamps, people and cars, from far to near."""
     conifers = rng.random()
     placed: list[tuple[float, Thing]] = []
     for make, numbers in (
@@ -248,7 +248,7 @@ def _car(rng: Random, y: float, near: float) -> Thing:
 
 
 def draw(seed: int, side: int, *, night: bool) -> Image.Image:
-    """Scene `seed` as an RGB picture of `side` x `side` pixels."""
+    """Paint scene `seed` as an RGB picture of `side` x `side` pixels."""
     brush = Brush(side * SUPERSAMPLING, NIGHT if night else DAY)
     for thing in layout(seed):
         thing.paint(brush)
@@ -256,7 +256,7 @@ def draw(seed: int, side: int, *, night: bool) -> Image.Image:
 
 
 def pictures(seeds: Sequence[int], side: int, *, night: bool, beat: Beat = no_heartbeat) -> Tensor:
-    """Many scenes as uint8 [N, 3, side, side]; `beat` is called after each."""
+    """Paint scenes as uint8 [N, 3, side, side]; `beat` is called after each."""
     out = allocate((len(seeds), 3, side, side))
     for row, seed in zip(out, seeds, strict=True):
         row.copy_(torch.from_numpy(np.array(draw(seed, side, night=night))).permute(2, 0, 1))
@@ -265,6 +265,6 @@ def pictures(seeds: Sequence[int], side: int, *, night: bool, beat: Beat = no_he
 
 
 def pairs(side: int, n: int, beat: Beat = no_heartbeat) -> tuple[Tensor, Tensor]:
-    """`n` held-out scenes by day and the same ones by night, for scoring only."""
+    """Paint `n` held-out scenes by day and by night, for evaluation only."""
     seeds = range(HELD_OUT_SEEDS, HELD_OUT_SEEDS + n)
     return pictures(seeds, side, night=False, beat=beat), pictures(seeds, side, night=True, beat=beat)

@@ -1,4 +1,4 @@
-"""Stacked MNIST: three digits in three channels, so that a thousand modes can be counted (Metz et al. 2017)."""
+"""Stacked MNIST: three digits in three channels, which give a thousand modes to count (Metz et al. 2017)."""
 
 import numpy as np
 import torch
@@ -18,17 +18,18 @@ PICTURES_PER_CHUNK = 4096
 def stack(
     spec: Images, digits: Pixels, labels: Pixels, split: Split, beat: Beat = no_heartbeat
 ) -> tuple[Tensor, Tensor]:
-    """Pictures uint8 [N, channels, side, side] and their classes int64 [N], from digits uint8 [M, 28, 28].
+    """Stack digits uint8 [M, 28, 28] into pictures uint8 [N, channels, side, side] with classes int64 [N].
 
     Class 100 a + 10 b + c has the digits a in red, b in green, c in blue. Three digits are drawn for each picture from
-    the seed of the split, with replacement.
+    the split's seed, with replacement.
     """
     pillow_mode(spec.channels)
     count = DATASETS["stacked_mnist"].size if split == "train" else TEST_SIZE
     rng = torch.Generator().manual_seed(SEEDS[split])
     picks = torch.randint(len(digits), (count, 3), generator=rng)
     classes = torch.from_numpy(labels.astype(np.int64))[picks] @ torch.tensor([100, 10, 1])
-    if spec.channels == 3:  # channels are resized apart, so each digit need be resized only once
+    # In colour the channels are resized separately, so each digit is resized only once.
+    if spec.channels == 3:
         small = resize_all(digits, spec.side, 1, beat).squeeze(1)
         out = allocate((count, 3, spec.side, spec.side))
         for start in range(0, count, PICTURES_PER_CHUNK):
@@ -41,14 +42,14 @@ def stack(
 
 
 def _channels_view(out: Tensor, start: int) -> Tensor:
-    """Part of `out` as single channels."""
+    """Return a chunk of `out` as a view of single channels."""
     return out[start : start + PICTURES_PER_CHUNK].flatten(0, 1)
 
 
 def _grey(digits: Pixels, picks: Tensor, side: int, beat: Beat) -> Tensor:
     out = allocate((len(picks), 1, side, side))
-    for row, three in zip(out, picks.tolist(), strict=True):
-        colour = Image.merge("RGB", [Image.fromarray(digits[digit]) for digit in three])
+    for row, triple in zip(out, picks.tolist(), strict=True):
+        colour = Image.merge("RGB", [Image.fromarray(digits[digit]) for digit in triple])
         resized = colour.convert("L").resize((side, side), Image.Resampling.BICUBIC)
         row[0] = torch.from_numpy(np.array(resized))
         beat()

@@ -1,8 +1,8 @@
-"""Reader of uploaded datasets: an archive and its index in, tensors out, by way of a cache.
+"""Reader of uploaded datasets: tensors from an archive and its index, cached in prepared files.
 
-A prepared file holds the pictures of one pile at one side and number of channels. It is written whole or not at all,
-and its name says all that decides its content: whether it is there changes nothing but the time. Pictures are
-bytes from strangers, so `Upload.read` decodes them in a process of its own.
+A prepared file holds the pictures of one domain at one side and number of channels. It is written atomically, and its
+name identifies its content: a missing file only costs time. Uploaded bytes are untrusted, so `Upload.read` decodes
+them in a separate process.
 """
 
 import math
@@ -26,7 +26,7 @@ from models.spec.data import Images, Paired, Unpaired
 
 Beat = Callable[[], None]
 ReadPictures = Callable[[Path, Sequence[MemberPart], Preparation], Pixels]
-"""(archive, picks, how): the first of these pictures, at least one; raises Unreadable"""
+"""(archive, parts, preparation) -> the first pictures, at least one; raises UnreadablePicture"""
 PICKS_PER_READ = 64
 
 
@@ -34,7 +34,7 @@ PICKS_PER_READ = 64
 class Upload:
     """An uploaded dataset's files, and the folder of its prepared pictures.
 
-    The files' names are the sha256 of their bytes. `beat` is called now and then while pictures are read.
+    The files' names are the sha256 of their bytes. `beat` is called regularly while pictures are read.
     """
 
     archive: Path
@@ -45,13 +45,13 @@ class Upload:
 
 
 class NoDiskSpace(JobFailure):
-    """The disk cannot hold what was made. The message says what to change."""
+    """The error of a full disk. The message says what to change."""
 
     code = "no_room"
 
 
 def load_upload(spec: Images | Unpaired | Paired, upload: Upload, split: Split = "train") -> Data:
-    """What training sees, or what is kept for evaluation ("test"). Raises DatasetMissing, NoRoom."""
+    """Load the training split, or the split held out for evaluation ("test"). Raises DatasetMissing, NoDiskSpace."""
     try:
         index = ArchiveIndex.from_bytes(upload.index.read_bytes())
         part = index.train if split == "train" else index.held
@@ -72,19 +72,19 @@ def load_upload(spec: Images | Unpaired | Paired, upload: Upload, split: Split =
 def _pictures(
     index: ArchiveIndex, part: SplitMembers, pile: int, spec: Images | Unpaired | Paired, upload: Upload
 ) -> Tensor:
-    """uint8 [N, channels, prepared, prepared], mapped from the prepared file, which is made where it is missing."""
+    """Return uint8 [N, channels, prepared_side, prepared_side], memory-mapped; write the prepared file if missing."""
     kept = "held-" if part is index.held else ""
     own = f"{kept}{DOMAINS[pile]}-{spec.prepared_side}x{spec.prepared_side}x{spec.channels}-{PREPARE_VERSION}.npy"
     path = upload.prepared / (prepared_prefix(upload.archive.name, upload.index.name) + own)
     if not path.is_file():
-        how = index.how(pile, spec.prepared_side, spec.channels)
+        how = index.preparation(pile, spec.prepared_side, spec.channels)
         _prepare(index.picks(part, pile), how, path, upload)
-    # Copied on write, which nobody does: torch takes no read-only memory.
+    # Copy on write, since torch takes no read-only memory; nothing writes to it.
     return torch.from_numpy(np.load(path, mmap_mode="c"))
 
 
 def _prepare(picks: Sequence[MemberPart], how: Preparation, path: Path, upload: Upload) -> None:
-    """Attempts that prepare at once do not disturb each other."""
+    """Write the prepared file. Several attempts may write it at the same time."""
     with durable.atomic_write(path) as incoming:
         _reserve(incoming, (len(picks), how.channels, how.side, how.side))
         out, done = open_memmap(incoming, mode="r+"), 0
@@ -97,7 +97,10 @@ def _prepare(picks: Sequence[MemberPart], how: Preparation, path: Path, upload: 
 
 
 def _reserve(path: Path, shape: tuple[int, ...]) -> None:
-    """Write an empty uint8 array with all its room on the disk: running out of it in a mapping kills the process."""
+    """Write an empty uint8 array and allocate its disk space: a full disk under a memory map kills the process.
+
+    Raises NoDiskSpace.
+    """
     header = {"descr": dtype_to_descr(np.dtype(np.uint8)), "fortran_order": False, "shape": shape}
     needed = math.prod(shape)
     try:
@@ -108,5 +111,5 @@ def _reserve(path: Path, shape: tuple[int, ...]) -> None:
     except OSError as error:
         raise NoDiskSpace(
             f"The prepared pictures need {needed} bytes and the disk has no room ({error.strerror}): "
-            "choose a smaller data.side or data.load, or make room in FORGER_HOME."
+            "choose a smaller data.side or data.load, or free space in FORGER_HOME."
         ) from error

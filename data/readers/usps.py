@@ -1,4 +1,4 @@
-"""USPS digits: one MATLAB file."""
+"""Reader of the USPS digits: one MATLAB file."""
 
 from pathlib import Path
 
@@ -10,15 +10,15 @@ from data.readers.pictures import Pixels, dataset_folders, first_existing_file
 FOLDER, FILE = "usps", "usps_all.mat"
 SIDE = 16
 TEST_EVERY = 5
-"""the file is not split: its rows 4, 9, 14, ... are the test split, the others the training split"""
+"""the file has no splits: its rows 4, 9, 14, ... are the test split, the others the training split"""
 
 
 def read(split: Split, root: Path | None, downloads: Path | None) -> tuple[Pixels, Pixels]:
-    """Grey pictures uint8 [N, 16, 16] and labels uint8 [N]."""
+    """Read grey pictures uint8 [N, 16, 16] and labels uint8 [N]. Raises DatasetMissing."""
     path = first_existing_file(dataset_folders(FOLDER, root, downloads), FILE)
     if path is None:
         raise DatasetMissing(
-            f"USPS is not here. Put {FILE} into the folder {FOLDER}/ of your datasets "
+            f"The file of USPS is missing. Put {FILE} into the folder {FOLDER}/ of your datasets "
             "and set FORGER_DATA to the folder that holds it."
         )
     table = _table(path)
@@ -28,7 +28,7 @@ def read(split: Split, root: Path | None, downloads: Path | None) -> tuple[Pixel
 
 
 def _table(path: Path) -> Pixels:
-    """uint8 [N, 257]: sixteen rows of sixteen pixels, then the digit plus 1."""
+    """Read the table uint8 [N, 257]: sixteen rows of sixteen pixels, then the digit plus 1."""
     from scipy.io import loadmat  # slow to import, and only USPS needs it
 
     try:
@@ -38,5 +38,5 @@ def _table(path: Path) -> Pixels:
         if not ((table[:, -1] >= 1) & (table[:, -1] <= 10)).all():
             raise ValueError("a label is not 1 to 10")
         return table
-    except Exception as error:  # the parser raises whatever it likes; it is the file that is wrong
+    except Exception as error:  # the parser raises any exception for a damaged file
         raise DatasetMissing(f"{path} is not the file of USPS ({error}); replace it or remove it.") from error

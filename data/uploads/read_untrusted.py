@@ -79,9 +79,7 @@ def decode(
         raise _refusal(error) from None
     image = _part_of(picture.image, half)
     if min(image.size) < MIN_SIDE:
-        sentence = (
-            f"The picture is {image.width} x {image.height}; {MIN_SIDE} pixels a side are the least (min_side)."
-        )
+        sentence = f"The picture is {image.width} x {image.height}; {MIN_SIDE} pixels a side are the least (min_side)."
         raise Refused(sentence, "too_few_pixels")
     shown = (image.convert("RGB") if masked else on_white(image)).convert({1: "L", 3: "RGB"}[channels])
     if image.mode.endswith("A"):
@@ -105,7 +103,9 @@ def members(path: Path, max_members: int, max_unpacked: int) -> Json:
     packed = path.stat().st_size
     _check_sizes(infos, packed)
     if unpacked > UNCHECKED_RATIO_BYTES and unpacked > MAX_UNPACK_RATIO * packed:
-        raise _archive_limit(f"It unpacks to {unpacked // packed} times its size; {MAX_UNPACK_RATIO} times is the limit.")
+        raise _archive_limit(
+            f"It unpacks to {unpacked // packed} times its size; {MAX_UNPACK_RATIO} times is the limit."
+        )
     seen: set[tuple[str, ...]] = set()
     paths, guessed = zip_names.decode_names(infos)
     files, folders = {}, []

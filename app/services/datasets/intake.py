@@ -152,7 +152,7 @@ class Intake:
         for cell, place in zip(cells, places, strict=True):
             if place is not None:
                 name, half = place
-                how = index.how(int(name in second) if half is None else half, info.side, info.channels)
+                how = index.preparation(int(name in second) if half is None else half, info.side, info.channels)
                 args = path, MemberPart(name, half, index.middle(name)), how
                 cell[:] = self._sandbox.run(read_untrusted.prepared, *args, seconds=_READING_S)
         scale = max(1, SHEET_CELL // info.side)

@@ -145,7 +145,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, damage: str) -> None:
     content = write_idx(path, torch.arange(100))
     changed = {"cut": content[:-20], "magic": gzip.compress(b"\0" * 64), "gzip": b"not gzip"}[damage]
     path.write_bytes(changed)
-    with pytest.raises(DatasetMissing, match=r"labels\.gz is not a whole idx file"):
+    with pytest.raises(DatasetMissing, match=r"labels\.gz is not a complete idx file"):
         read_idx(path, dimensions=1)
 
 
