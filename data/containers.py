@@ -1,8 +1,8 @@
-"""Parse picture files' containers: the parts that decide the pixels, and metadata. Decodes nothing.
+"""Strip metadata from picture files before they are decoded.
 
-What a file says beside its pixels cannot make it unreadable: `bare` takes it off before a decoder sees it. Kept are
-the pixels' own parts as they are, so that damage to them is still found, and what changes how they look: a colour
-profile, which way is up, which level is transparent.
+So damaged metadata cannot make a picture unreadable. `strip_metadata` keeps the parts of the pixels unchanged, so that
+damage to them is still detected, and returns the metadata that changes how they look: colour profile, orientation and
+transparent level.
 """
 
 import re
@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 
 PNG, RIFF = b"\x89PNG\r\n\x1a\n", b"RIFF"
 MAX_PROFILE_BYTES = 16 << 20
-"""bytes of a colour profile, unpacked"""
+"""most bytes of a colour profile, unpacked"""
 _ORIENTATION = 0x0112
 
 
 @dataclass
 class StrippedFile:
-    """A file without what it says beside its pixels. `skipped` names parts that were damaged, in words.
+    """A file without metadata. `skipped` describes damaged parts that were left out.
 
-    `orientation` is EXIF's, 1 to 8. `level` is the transparent level of a PNG, of as many samples as it has colours,
-    of `depth` bits each. `profile` is an ICC profile.
+    `orientation` is EXIF's, 1 to 8. `level` is a PNG's transparent level, one sample of `depth` bits per colour
+    channel. `profile` is an ICC profile.
     """
 
     data: bytes
@@ -34,17 +34,17 @@ class StrippedFile:
 
 
 class Damaged(Exception):
-    """The pixels' own parts are not as they were written."""
+    """The error of damaged parts of the pixels."""
 
 
 def strip_metadata(data: bytes) -> StrippedFile:
-    """Files that are not understood are left as they are: their decoder says what is wrong. Raises Damaged."""
+    """Strip a file's metadata. Unknown files stay unchanged: their decoder reports the problem. Raises Damaged."""
     found = StrippedFile(data)
     strip = _stripper(data)
     if strip is not None:
         try:
             strip(data, found)
-        except (struct.error, IndexError, ValueError):  # cut short: the decoder says so
+        except (struct.error, IndexError, ValueError):  # truncated: the decoder reports it
             return StrippedFile(data)
     return found
 
@@ -67,7 +67,7 @@ _KEPT = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND"))
 
 
 def _png(data: bytes, found: StrippedFile) -> None:
-    """Of ancillary chunks tRNS, iCCP and eXIf mean something; one that is damaged is skipped, as are all others."""
+    """Keep critical chunks, and tRNS of palettes; read tRNS, iCCP and eXIf; skip all other ancillary chunks."""
     kept, colour = [PNG], -1
     for kind, body, whole, crc in _chunks(data):
         if kind == b"IHDR":
@@ -95,13 +95,13 @@ _LENGTHS = {b"cHRM": (32,), b"gAMA": (4,), b"pHYs": (9,), b"sRGB": (1,), b"tIME"
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes, int]]:
-    """Kind, body, the whole chunk, and the checksum that it has."""
+    """Yield kind, body, whole chunk, and stored checksum of each chunk."""
     place = len(PNG)
     while place + 8 <= len(data):
         (size,), kind = struct.unpack_from(">I", data, place), data[place + 4 : place + 8]
         whole = data[place : place + 12 + size]
         body = whole[8 : 8 + size]
-        if len(whole) < 12 + size:  # cut short: what is there may be enough for its decoder
+        if len(whole) < 12 + size:  # truncated: the rest may be enough for the decoder
             yield kind, body, whole, zlib.crc32(kind + body)
             return
         yield kind, body, whole, int.from_bytes(whole[-4:])
@@ -111,7 +111,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes, int]]:
 
 
 def _level(body: bytes, colour: int, found: StrippedFile) -> tuple[int, ...] | None:
-    """Of grey (0) one sample, of colour (2) three; only as many bits of them count as the picture has."""
+    """Return the transparent level: one sample for grey (0), three for colour (2), of the picture's depth."""
     samples = {0: 1, 2: 3}.get(colour, 0)
     if len(body) < 2 * samples or not samples:
         found.skipped.append("tRNS (it does not fit the picture)")
@@ -140,13 +140,13 @@ def _chunk_name(kind: bytes) -> str:
 
 _MARKER = re.compile(rb"\xff+([^\x00\xff])")
 _WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
-"""markers that no length follows"""
+"""markers without a length"""
 _APP0, _APP1, _APP2, _APP14, _APP15, _COMMENT, _SCAN = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE, 0xDA
 _EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
 
 
 def _jpeg(data: bytes, found: StrippedFile) -> None:
-    """Of what applications add, JFIF's and Adobe's segments say how colours are stored; the rest is taken off."""
+    """Keep the segments of the pixels, and JFIF and Adobe segments, which say how colours are stored."""
     kept, place, profile = [data[:2]], 2, dict[int, bytes]()
     count = 0
     while segment := _MARKER.search(data, place):
@@ -176,7 +176,7 @@ def _jpeg(data: bytes, found: StrippedFile) -> None:
 
 
 def _is_needed(marker: int, body: bytes) -> bool:
-    """Whether a segment belongs to the pixels."""
+    """Return whether a segment is needed to decode the pixels."""
     if marker == _APP14:
         return body.startswith(b"Adobe") and len(body) >= 12
     return not _APP0 <= marker <= _APP15 and marker != _COMMENT
@@ -218,7 +218,7 @@ _PIXELS = frozenset((
     256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325, 332, 334, 338,
     339, 347, 512, 513, 514, 515, 517, 518, 519, 520, 521, 529, 530, 531, 532,
 ))  # fmt: skip
-"""tags that say how pixels are stored"""
+"""tags that describe how pixels are stored"""
 _PROFILE = 34675
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """bytes of a value, by its type"""
@@ -226,7 +226,7 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 
 @dataclass(frozen=True)
 class _Layout:
-    """How a TIFF writes numbers: 4 bytes for an offset, or 8 in a BigTIFF."""
+    """The byte order and number sizes of a TIFF: offsets have 4 bytes, 8 in a BigTIFF."""
 
     order: str
     large: bool
@@ -241,12 +241,12 @@ class _Layout:
 
     @property
     def entry(self) -> struct.Struct:
-        """Tag, type, count, and the values or where they are."""
+        """Tag, type, count, and the values or their offset."""
         return struct.Struct(self.order + ("HHQ8s" if self.large else "HHI4s"))
 
 
 def _tiff(data: bytes, found: StrippedFile) -> None:
-    """A list of the tags that pixels need, of the first page, is put behind the file and named at its beginning."""
+    """Append a list of the first page's pixel tags to the file, and let the header point to it."""
     layout = _Layout(*_TIFF[data[:4]])
     head = 8 if layout.large else 4
     entries = [
@@ -284,7 +284,7 @@ _EXIF_ITEM = re.compile(rb"(infe[\x02\x03].{3}(?:.{4}|.{6}))Exif", re.DOTALL)
 
 
 def _boxes(data: bytes, found: StrippedFile) -> None:
-    """The list of items calls EXIF something else: which way is up is a property of the picture in these formats."""
+    """Rename the EXIF item, so that decoders ignore it: in these formats orientation is a property of the picture."""
     place = 0
     while place + 8 <= len(data):
         size = int.from_bytes(data[place : place + 4])
@@ -302,7 +302,7 @@ def _boxes(data: bytes, found: StrippedFile) -> None:
 def _orientation(block: bytes, name: str, found: StrippedFile) -> int:
     """Return the orientation of an EXIF block, 1 to 8; 1 where it is absent or invalid."""
     if block[:4] not in _TIFF:
-        found.skipped.append(f"{name} (it is none)")
+        found.skipped.append(f"{name} (it is invalid)")
         return 1
     layout = _Layout(*_TIFF[block[:4]])
     try:
@@ -312,6 +312,6 @@ def _orientation(block: bytes, name: str, found: StrippedFile) -> int:
         return 1
     for tag, kind, _, value in entries:
         if tag == _ORIENTATION and kind == 3:
-            said = struct.unpack_from(layout.order + "H", value)[0]
-            return said if 1 <= said <= 8 else 1
+            orientation = struct.unpack_from(layout.order + "H", value)[0]
+            return orientation if 1 <= orientation <= 8 else 1
     return 1

@@ -1,6 +1,6 @@
-"""Decode picture files to upright pixels of eight bits. Without torch.
+"""Decode picture files to upright pixels of eight bits.
 
-A caller that reads bytes from strangers does so in a process with limits: app.core.sandbox.parent.
+Callers decode untrusted bytes in a sandboxed process: app.core.sandbox.parent.
 """
 
 import io
@@ -19,11 +19,11 @@ from data import colours, containers
 from data.containers import StrippedFile
 
 HAS_HEIC = find_spec("pillow_heif") is not None
-"""whether the library is there that reads HEIC; Pillow itself does not"""
+"""whether pillow_heif is installed, which reads HEIC; Pillow itself does not"""
 if HAS_HEIC:
     import_module("pillow_heif").register_heif_opener()
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF", "AVIF", *(("HEIF",) if HAS_HEIC else ()))
-"""what is decoded (PPM is PGM and PBM too): each other decoder of Pillow is one more way in"""
+"""formats that are decoded (PPM includes PGM and PBM); Pillow's other decoders would add attack surface"""
 SUFFIXES = frozenset((
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm",
     ".gif", ".avif", *((".heic", ".heif") if HAS_HEIC else ()),
@@ -32,16 +32,16 @@ UNREAD_SUFFIXES = frozenset((
     ".heic", ".heif", ".jp2", ".j2k", ".jxl", ".tga", ".ico", ".psd", ".svg", ".exr", ".hdr", ".dng", ".cr2", ".cr3",
     ".nef", ".arw", ".orf", ".rw2", ".raf", ".eps", ".pcx",
 )) - SUFFIXES  # fmt: skip
-"""pictures by their names that are not decoded"""
+"""suffixes of pictures that are not decoded"""
 Samples = NDArray[np.uint16]
 NO_LIMIT = 1 << 62
 MAX_JPEG_SCANS = 64
-"""of one JPEG: each goes over all pixels once more, and a hundred bytes are enough for it; encoders make some ten"""
+"""most scans of a JPEG: each is a pass over all pixels that costs an attacker 100 bytes; encoders write about ten"""
 MAX_BITS = 16
-"""bits of a sample at most"""
+"""most bits of a sample"""
 _OTHER_ORDER = "B" if sys.byteorder == "little" else "L"
 _SUSPICIOUS_BITS = 14
-"""bits with which a sample of 16 is taken for one of fewer"""
+"""bits at or below which 16-bit samples probably use fewer bits"""
 _OTHER_BYTE = {
     "RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B", "RGB;16N": f"RGB;16{_OTHER_ORDER}",
     "RGBA;16B": "RGBA;16L", "RGBA;16L": "RGBA;16B", "RGBA;16N": f"RGBA;16{_OTHER_ORDER}",
@@ -49,11 +49,11 @@ _OTHER_BYTE = {
     "CMYK;16B": "CMYK;16L", "CMYK;16L": "CMYK;16B", "CMYK;16N": f"CMYK;16{_OTHER_ORDER}",
     "LA;16B": "RGBA",
 }  # fmt: skip
-"""how Pillow is told to take the lower byte of each sample instead of the upper one"""
+"""raw modes of the opposite byte order: with them Pillow reads the lower byte of each sample instead of the upper"""
 _MARKER = re.compile(rb"\xff+([^\x00\xff])")
 _SCAN, _END = 0xDA, 0xD9
 _WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
-"""markers that no length follows"""
+"""markers without a length"""
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -68,7 +68,7 @@ _UPRIGHT = {
 
 
 class Fault(StrEnum):
-    """Why a file is no picture for us."""
+    """Why a file cannot be used as a picture: the error codes."""
 
     FORMAT = "unsupported_media"
     PIXELS = "too_many_pixels"
@@ -77,7 +77,7 @@ class Fault(StrEnum):
 
 
 class UnreadablePicture(ValueError):
-    """The message is a sentence."""
+    """The error of a file that cannot be decoded. The message is a sentence."""
 
     def __init__(self, fault: Fault, sentence: str) -> None:
         super().__init__(sentence)
@@ -86,11 +86,10 @@ class UnreadablePicture(ValueError):
 
 @dataclass(frozen=True)
 class Reading:
-    """How files are read. A dataset keeps the one that it was uploaded under, so that it stays what it was.
+    """How files are decoded. A dataset keeps the reading of its upload, so that its pictures never change.
 
-    Rules of 1: the upper 8 bits of 16, colours as they are stored, everything beside the pixels read by Pillow. Of 2:
-    `bits` are those that count of a deep sample whose file does not say, None for all 16; colours become those of
-    sRGB; what lies beside the pixels is taken off before.
+    Rules 1: the upper 8 of 16 bits, colours as stored, metadata read by Pillow. Rules 2: `bits` are the used bits of a
+    16-bit sample if the file does not say, None for all 16; colours are converted to sRGB; metadata is stripped before.
     """
 
     rules: int = 2
@@ -102,10 +101,10 @@ CURRENT_READING = Reading()
 
 @dataclass(frozen=True)
 class DecodedPicture:
-    """`image` is upright, of mode L, LA, RGB or RGBA, eight bits a sample; of several frames the first.
+    """A decoded picture: `image` is upright, of mode L, LA, RGB or RGBA, 8 bits a sample; of several frames the first.
 
-    `reach` is the largest value of a sample of more than 8 bits whose file does not say how many count, None of
-    others. `profile` names the colours that were turned into sRGB's. `notes` are sentences on what was passed over.
+    `reach` is the largest value of deep samples whose used bits the file does not state, else None. `profile` names the
+    ICC profile whose colours were converted to sRGB. `notes` are sentences on skipped parts.
     """
 
     image: Image.Image
@@ -117,7 +116,7 @@ class DecodedPicture:
 
 
 def read_picture(data: bytes, max_pixels: int = NO_LIMIT, reading: Reading = CURRENT_READING) -> DecodedPicture:
-    """Decodes a file whose header is within the limit. Raises Unreadable, or MemoryError, whatever the bytes are."""
+    """Decode a picture of at most `max_pixels`. Raises only UnreadablePicture or MemoryError, for any bytes."""
     try:
         return (
             _read_by_first_rules(data, max_pixels)
@@ -125,19 +124,21 @@ def read_picture(data: bytes, max_pixels: int = NO_LIMIT, reading: Reading = CUR
             else _read(containers.strip_metadata(data), max_pixels, reading)
         )
     except UnidentifiedImageError:
-        raise UnreadablePicture(Fault.FORMAT, f"It is no picture we read: send {', '.join(FORMATS)}.") from None
+        raise UnreadablePicture(
+            Fault.FORMAT, f"It is not a picture of a supported format: send {', '.join(FORMATS)}."
+        ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_many("It", max_pixels) from None
     except (UnreadablePicture, MemoryError):
         raise
-    except Exception as error:  # decoders raise whatever they like; it is the bytes that are wrong
+    except Exception as error:  # decoders raise any exception for damaged bytes
         raise UnreadablePicture(
             Fault.DAMAGED, f"It cannot be decoded, it is damaged or cut short ({error})."
         ) from error
 
 
 def _read_by_first_rules(data: bytes, max_pixels: int) -> DecodedPicture:
-    """By the first rules, for datasets that were uploaded under them."""
+    """Decode by rules 1, for datasets that were uploaded under them."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         _check_header(image, max_pixels)
         _check_scans(image, data)
@@ -170,33 +171,33 @@ def _read(file: StrippedFile, max_pixels: int, reading: Reading) -> DecodedPictu
         converted = colours.Converted(shown) if profile is None else colours.to_srgb(shown, profile)
         if converted.flaw is not None:
             notes.append(f"Skipped: {converted.flaw}.")
-        said = image.getexif().get(_ORIENTATION, 1) if image.format in ("AVIF", "HEIF") else file.orientation
+        orientation = image.getexif().get(_ORIENTATION, 1) if image.format in ("AVIF", "HEIF") else file.orientation
         colour = converted.image.convert("RGB") if converted.image.mode == "CMYK" else converted.image
-        told = reach if bits is None else None
-        upright = _rotated(colour, said)
-        return DecodedPicture(upright, image.format or "", deep, told, converted.profile, tuple(notes))
+        unstated_reach = reach if bits is None else None
+        upright = _rotated(colour, orientation)
+        return DecodedPicture(upright, image.format or "", deep, unstated_reach, converted.profile, tuple(notes))
 
 
 def _stated_bits(image: Image.Image) -> tuple[int | None, bool]:
-    """Bits of a deep sample that a file says, and whether its least level is white."""
+    """Return the used bits of a deep sample that the file states, or None, and whether level 0 is white."""
     tags = getattr(image, "tag_v2", {})
     if image.format == "PPM":
-        return MAX_BITS, False  # Pillow scales by the largest value that the file says
-    said = tags.get(_BITS_PER_SAMPLE, ())
-    return said[0] if said and 8 < said[0] < MAX_BITS else None, tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+        return MAX_BITS, False  # Pillow scales by the largest value that the file states
+    bits = tags.get(_BITS_PER_SAMPLE, ())
+    return bits[0] if bits and 8 < bits[0] < MAX_BITS else None, tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
 
 
 def _to_eight_bits(file: StrippedFile, image: Image.Image, bits: int, white_is_zero: bool) -> tuple[Image.Image, int]:
-    """Eight bits a sample, the upper ones of those that count; and the largest value of a colour."""
+    """Return the picture with the upper 8 of the used bits, and the largest value of a colour sample."""
     samples, has_alpha = _samples(file, image, bits)
     colour = samples[..., : samples.shape[2] - has_alpha]
     full, reach = (1 << bits) - 1, int(colour.max(initial=0))
-    seen = np.minimum(colour, full)
-    shown = ((full - seen if white_is_zero else seen) >> (bits - 8)).astype(np.uint8)
+    clipped = np.minimum(colour, full)
+    shown = ((full - clipped if white_is_zero else clipped) >> (bits - 8)).astype(np.uint8)
     if has_alpha:
         alpha = samples[..., -1:]
-        own = bits if alpha.max(initial=0) <= full else MAX_BITS
-        shown = np.concatenate([shown, (alpha >> (own - 8)).astype(np.uint8)], axis=2)
+        alpha_bits = bits if alpha.max(initial=0) <= full else MAX_BITS
+        shown = np.concatenate([shown, (alpha >> (alpha_bits - 8)).astype(np.uint8)], axis=2)
     elif file.level is not None:
         clear = (colour == np.array(file.level, colour.dtype)).all(axis=2, keepdims=True)
         shown = np.concatenate([shown, np.where(clear, 0, 255).astype(np.uint8)], axis=2)
@@ -204,9 +205,9 @@ def _to_eight_bits(file: StrippedFile, image: Image.Image, bits: int, white_is_z
 
 
 def _samples(file: StrippedFile, image: Image.Image, bits: int) -> tuple[Samples, bool]:
-    """[h, w, c] of 16 bits, and whether the last of them is alpha.
+    """Return 16-bit samples [h, w, c], and whether the last channel is alpha.
 
-    Of colours Pillow gives the upper byte; where the lower ones matter, the file is read once more for them.
+    Of colours Pillow returns the upper byte; if the lower ones matter, the file is decoded again for them.
     """
     if image.mode.startswith("I"):
         return np.asarray(image).astype(np.uint16)[..., None], False
@@ -219,7 +220,7 @@ def _samples(file: StrippedFile, image: Image.Image, bits: int) -> tuple[Samples
 
 
 def _lower_bytes(data: bytes) -> Samples | None:
-    """The lower bytes, by telling Pillow the other order of bytes; None where it has no such decoder."""
+    """Decode the lower bytes by the opposite byte order; None if Pillow has no such decoder."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         args = image.tile[0].args
         raw = args[0] if isinstance(args, tuple) else args
@@ -236,7 +237,7 @@ def _lower_bytes(data: bytes) -> Samples | None:
 
 
 def _with_transparent_level(image: Image.Image, file: StrippedFile) -> Image.Image:
-    """With what has the transparent level made transparent; of fewer than 8 bits Pillow has spread the levels."""
+    """Make pixels of the transparent level transparent. Below 8 bits Pillow has scaled the levels."""
     assert file.level is not None
     plain = image.convert("L" if len(file.level) == 1 else "RGB")
     pixels = np.asarray(plain).reshape(image.height, image.width, len(file.level))
@@ -247,21 +248,21 @@ def _with_transparent_level(image: Image.Image, file: StrippedFile) -> Image.Ima
 
 
 def _image(pixels: NDArray[np.uint8], mode: str | None = None) -> Image.Image:
-    """[h, w, c] as L, LA, RGB, RGBA, or as the mode that is named."""
+    """Return pixels [h, w, c] as an image of mode L, LA, RGB or RGBA, or of the given mode."""
     if mode is not None:
         return Image.frombytes(mode, pixels.shape[1::-1], np.ascontiguousarray(pixels).tobytes())
     return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
 
 
 def _simple_mode(image: Image.Image) -> Image.Image:
-    """Of mode L, LA, RGB, RGBA or CMYK."""
+    """Convert an image to mode L, LA, RGB, RGBA or CMYK."""
     if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK") and "transparency" not in image.info:
         return image
     return _eight_bits(image)
 
 
 def _check_header(image: Image.Image, max_pixels: int) -> None:
-    """Before anything is decoded."""
+    """Check size and depth before anything is decoded. Raises UnreadablePicture."""
     if image.width * image.height > max_pixels:
         raise _too_many(f"{image.width} x {image.height}", max_pixels)
     if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
@@ -270,17 +271,15 @@ def _check_header(image: Image.Image, max_pixels: int) -> None:
 
 def _check_scans(image: Image.Image, data: bytes) -> None:
     if image.format in ("JPEG", "MPO") and (number := _scans(data)) > MAX_JPEG_SCANS:
-        sentence = (
-            f"It draws its pixels {number} times, more than {MAX_JPEG_SCANS} (scans). Save it as a baseline JPEG."
-        )
+        sentence = f"It has {number} scans, more than {MAX_JPEG_SCANS}. Save it as a baseline JPEG."
         raise UnreadablePicture(Fault.SCANS, sentence)
 
 
 def _scans(data: bytes) -> int:
-    """How many scans a JPEG has, as its decoder finds them: by the next marker, whatever lies before it."""
+    """Count a JPEG's scans as its decoder does: by the next marker, skipping other bytes."""
     place = number = 0
-    while found := _MARKER.search(data, place):
-        place, marker = found.end(), found[1][0]
+    while match := _MARKER.search(data, place):
+        place, marker = match.end(), match[1][0]
         if marker == _END:
             break
         if marker not in _WITHOUT_LENGTH:
@@ -294,7 +293,7 @@ def _too_many(what: str, limit: int) -> UnreadablePicture:
 
 
 def _is_deep(image: Image.Image) -> bool:
-    """Whether the file has sixteen bits a sample. Pillow itself takes the upper eight where there is colour."""
+    """Return whether the file has 16 bits a sample. Pillow itself keeps the upper 8 of colours."""
     if image.mode.startswith("I"):
         return True
     bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, ())

@@ -27,8 +27,8 @@ def read(split: Split, root: Path | None, downloads: Path | None, beat: Beat = n
             return _class_folders(folder / split, beat)
     raise DatasetMissing(
         f"The files of CIFAR-10 are missing. Put its binary batches ({FILES[split][0]}, ...), or pictures in "
-        f"{split}/airplane/, {split}/automobile/, ..., into the folder {FOLDER}/ of your datasets and set FORGER_DATA to "
-        "the folder that holds it."
+        f"{split}/airplane/, {split}/automobile/, ..., into the folder {FOLDER}/ of your datasets and set FORGER_DATA "
+        "to the folder that holds it."
     )
 
 

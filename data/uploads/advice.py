@@ -1,4 +1,4 @@
-"""Write notes on a dataset for its owner: what was lost or guessed, and what will not train well."""
+"""Write notes on a dataset for its owner: losses, guesses, and obstacles to training."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,11 +9,11 @@ from models.spec.datasets import CROP_SIDE, PHOTOGRAPH_EDGE
 
 Facts = Mapping[str, Any]
 MIN_PICTURES = 16
-"""pictures below which a pile is learned by heart"""
+"""pictures below which training memorises a domain"""
 NOTED_CUT = 0.25
-"""share of the median picture that is cut away and worth a word"""
+"""share of the median picture above which cropping is noted"""
 ASPECT_TOLERANCE = 0.03
-"""by which the shapes of a pair may differ"""
+"""largest relative difference of a pair's aspect ratios without a note"""
 MAX_16_BIT = 65535
 
 
@@ -25,25 +25,25 @@ def notes(
     cut: float,
     edge: float,
 ) -> Iterable[str]:
-    """`known` are facts by member, `facts` those of the pictures that are used.
+    """Yield notes; `known` holds facts by member, `facts` those of the used pictures.
 
-    `cut` is the share of the median picture that its centre square leaves away, `edge` the median shorter edge in px.
+    `cut` is the share of the median picture outside its centre square, `edge` the median shorter edge in px.
     """
-    yield from _few(laid)
+    yield from _too_few(laid)
     yield from _crops(laid, edge)
-    yield from _alike(facts)
+    yield from _too_similar(facts)
     yield from _depths(facts, index)
     yield from _colours(facts)
     if cut > NOTED_CUT:
         yield (
-            f"The centre square leaves away {cut:.0%} of the median picture. "
+            f"The centre square cuts away {cut:.0%} of the median picture. "
             "Upload with fit=pad to keep all of it in a white square, or fit=tiles to cut it into squares."
         )
     yield from _shapes(laid, known)
     for pile in index.nearest:
         yield (
             f"Pictures of '{pile}' have few colours and are resized as label maps, by nearest. "
-            "Upload with labels=none if they are none."
+            "Upload with labels=none if they are not label maps."
         )
     if laid.layout == "flat" and all(fact["width"] == 2 * fact["height"] for fact in facts):
         yield (
@@ -51,36 +51,36 @@ def notes(
         )
 
 
-def _few(laid: ArchiveLayout) -> Iterable[str]:
+def _too_few(laid: ArchiveLayout) -> Iterable[str]:
     names = DOMAINS if len(laid.piles) == 2 else ("",)
     for name, pile in zip(names, laid.piles, strict=True):
         if len(pile) < MIN_PICTURES:
             where = f" in '{name}'" if name else ""
             count = "is one picture" if len(pile) == 1 else f"are {len(pile)} pictures"
-            yield f"There {count}{where}: training learns so few by heart and makes little else."
+            yield f"There {count}{where}: training memorises so few and generates little else."
 
 
 def _crops(laid: ArchiveLayout, edge: float) -> Iterable[str]:
-    """Where translators do not take the square of which `transform` tells."""
+    """Yield a note if translators use crops in place of the square that `transform` describes."""
     if laid.layout not in ("classes", "flat") and edge >= PHOTOGRAPH_EDGE:
         crops = f"random crops of {CROP_SIDE} px at their own scale"
         yield f"These are photographs: by default translators learn from {crops}."
 
 
-def _alike(facts: Sequence[Facts]) -> Iterable[str]:
+def _too_similar(facts: Sequence[Facts]) -> Iterable[str]:
     flat = sum(fact["flat"] for fact in facts)
     if flat == len(facts):
-        yield "All pictures hardly vary: there is nothing to learn from them."
+        yield "All pictures are nearly constant: there is nothing to learn from them."
     if len(facts) > 1 and len({fact["hash"] for fact in facts}) == 1:
         yield f"All {len(facts)} pictures are equal: they count as one."
 
 
 def _depths(facts: Sequence[Facts], index: ArchiveIndex) -> Iterable[str]:
-    """Where samples of 16 bits do not use them, though no file says so."""
+    """Yield a note if 16-bit samples use fewer bits though no file states it."""
     reach = max((fact["reach"] for fact in facts if fact["reach"] is not None), default=MAX_16_BIT)
     bits = max(8, reach.bit_length())
     if index.reading.bits is None and bits <= 14:
-        as_bits = min((known for known in (10, 12, 14) if known >= bits), default=14)
+        as_bits = min((depth for depth in (10, 12, 14) if depth >= bits), default=14)
         yield (
             f"Of pictures with 16 bits a sample, values reach {reach} of {MAX_16_BIT}: looks like {as_bits} bits, "
             f"and nearly black as it is. Upload with depth={as_bits} if so."
@@ -91,9 +91,9 @@ def _colours(facts: Sequence[Facts]) -> Iterable[str]:
     converted = [fact["profile"] for fact in facts if fact["profile"]]
     if converted:
         names = ", ".join(sorted(set(converted))[:3])
-        yield f"Colours of {len(converted)} pictures were turned into sRGB, by their ICC profiles ({names})."
-    if passed := sum(bool(fact["notes"]) for fact in facts):
-        yield f"{passed} pictures hold damaged or odd parts beside their pixels, which were passed over (`skipped`)."
+        yield f"Colours of {len(converted)} pictures were converted to sRGB by their ICC profiles ({names})."
+    if count := sum(bool(fact["notes"]) for fact in facts):
+        yield f"{count} pictures have damaged or unusual metadata, which was skipped (`skipped`)."
 
 
 def _shapes(laid: ArchiveLayout, known: Mapping[str, Facts]) -> Iterable[str]:
@@ -103,4 +103,4 @@ def _shapes(laid: ArchiveLayout, known: Mapping[str, Facts]) -> Iterable[str]:
     odd = [number for number, (a, b) in enumerate(shapes) if abs(a / b - 1) > ASPECT_TOLERANCE]
     if odd:
         first = " and ".join(f"'{laid.called(pile[odd[0]])[:80]}'" for pile in laid.piles)
-        yield f"{len(odd)} pairs are of two shapes, the first is {first}: their squares may not show the same."
+        yield f"{len(odd)} pairs differ in shape, the first is {first}: their squares may not show the same."

@@ -12,12 +12,12 @@ from data.uploads.zip_names import natural_key
 
 FILE_COLUMNS = ("file", "file_name", "filename", "path", "image", "image_path", "image_name", "name")
 LABEL_COLUMNS = ("label", "class", "class_name", "label_name", "category", "target")
-"""the first that is there is meant"""
+"""possible column names; the first one present is used"""
 
 
 @dataclass(frozen=True)
 class ClassList:
-    """The class of each member, and all classes in their order, () for none; `source` is the file that says so."""
+    """The class of each member, and all classes in order, () for none; `source` is the table's path."""
 
     source: str
     classes: tuple[str, ...]
@@ -26,13 +26,13 @@ class ClassList:
 
 @dataclass(frozen=True)
 class UnusedTables:
-    """A table that says no classes, and why."""
+    """Tables without classes, with a note on the reason."""
 
     note: str
 
 
 def read(tables: Mapping[str, Any], places: Rooted, pictures: Rooted) -> ClassList | UnusedTables | None:
-    """What the tables say of the pictures; `tables` holds rows by member, `places` where these lie."""
+    """Read the classes of the pictures from tables; `tables` holds rows by member, `places` the tables' paths."""
     of: dict[str, str] = {}
     ranks: dict[str, Any] = {}
     notes = []
@@ -44,11 +44,11 @@ def read(tables: Mapping[str, Any], places: Rooted, pictures: Rooted) -> ClassLi
             notes.append(f"'{path[:80]}' says no classes: {rows}")
             continue
         used = used or path
-        known = _by_path(pictures, places[name][:-1])
+        by_path = _by_path(pictures, places[name][:-1])
         if rows is None:
             return ClassList(path, (), {})
         for file, label, rank in rows:
-            for member in known.get(_key(file), ()) if label else ():
+            for member in by_path.get(_key(file), ()) if label else ():
                 of[member] = unicodedata.normalize("NFC", label)
                 ranks[of[member]] = rank
     if not of:
@@ -57,7 +57,7 @@ def read(tables: Mapping[str, Any], places: Rooted, pictures: Rooted) -> ClassLi
 
 
 def _rows(table: Any) -> list[tuple[str, str, float]] | str | None:
-    """(file, class, place in the order of classes); why there are none; or None where it says that there are none."""
+    """Return (file, class, rank of the class) rows; a reason if there are none; None for a table without classes."""
     if isinstance(table, str):
         return table
     if isinstance(table, Mapping):
@@ -83,15 +83,15 @@ def _column(head: Sequence[str], wanted: Sequence[str]) -> int | None:
 
 
 def _by_path(pictures: Rooted, folder: Parts) -> dict[Parts, list[str]]:
-    """Pictures below a folder by their path from it, with and without the ending."""
-    found: dict[Parts, list[str]] = {}
+    """Return the pictures below a folder by relative path, with and without the suffix."""
+    by_path: dict[Parts, list[str]] = {}
     for name, parts in pictures.items():
         if parts[: len(folder)] == folder:
             rest = parts[len(folder) :]
             bare = rest[-1][: -len(suffix(rest[-1])) or None]
             for key in {rest, (*rest[:-1], bare)}:
-                found.setdefault(key, []).append(name)
-    return found
+                by_path.setdefault(key, []).append(name)
+    return by_path
 
 
 def _key(file: str) -> Parts:

@@ -1,4 +1,4 @@
-"""Infer an archive's layout from its members' names: classes, one pile, or two."""
+"""Infer an archive's layout from its members' names: classes, one domain, or two."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -28,12 +28,12 @@ MemberLists = tuple[tuple[str, ...], ...]
 MAX_CLASS_NAME = 100
 MAX_CLASSES = 10_000
 _MAX_FOLDERS_IN_NOTE = 5
-"""folders that a note names"""
+"""most folders in a note"""
 
 
 @dataclass(frozen=True)
 class HeldOutSplit:
-    """What a split of the dataset holds that training does not see, in the layout of the training split."""
+    """A split that is held out for evaluation, in the layout of the training split."""
 
     split: Split
     piles: MemberLists
@@ -49,10 +49,10 @@ class HeldOutSplit:
 
 @dataclass(frozen=True)
 class ArchiveLayout:
-    """Members as they will be used: one pile or two, each in its order; `labels` of the first, numbers of `classes`.
+    """The used members: of one domain or two, each in order; `labels` of the first are indices of `classes`.
 
-    `held` is what is kept for evaluation. `paths` are what to call members, where that is not their name in the zip.
-    `folders` are those that two piles were.
+    `held` is the split held out for evaluation. `paths` are decoded names of members that differ from those in the
+    zip. `folders` are the folders of two domains.
     """
 
     layout: Layout
@@ -71,14 +71,14 @@ class ArchiveLayout:
 
     @property
     def members(self) -> list[str]:
-        """The pictures, and those that are kept for evaluation."""
+        """The pictures of the training split and of the held-out one."""
         return self.pictures + ([] if self.held is None else self.held.pictures)
 
     def called(self, name: str) -> str:
         return (self.paths or {}).get(name, name)
 
     def without(self, lost: set[str]) -> "ArchiveLayout":
-        """With the unreadable ones left out; of pairs the other half goes too."""
+        """Return the layout without the `lost` members; of pairs both pictures are removed."""
         piles, labels = _without(self.layout, self.piles, self.labels, lost)
         held = None if self.held is None else self.held.without(self.layout, lost)
         return replace(self, piles=piles, labels=labels, held=held if held and all(held.piles) else None)
@@ -93,26 +93,28 @@ def _without(
     if layout == "paired":
         kept = [pair for pair in zip(*piles, strict=True) if lost.isdisjoint(pair)]
         return (tuple(zip(*kept, strict=True)) if kept else ((), ())), None
-    places = [[place for place, name in enumerate(pile) if name not in lost] for pile in piles]
-    own = tuple(tuple(pile[place] for place in left) for pile, left in zip(piles, places, strict=True))
-    return own, None if labels is None else tuple(labels[place] for place in places[0])
+    remaining = [[index for index, name in enumerate(pile) if name not in lost] for pile in piles]
+    members = tuple(tuple(pile[index] for index in indices) for pile, indices in zip(piles, remaining, strict=True))
+    return members, None if labels is None else tuple(labels[index] for index in remaining[0])
 
 
-def infer_layout(listing: Listing, asked: RequestedLayout, said: Mapping[str, Any] | None = None) -> ArchiveLayout:
-    """Decided over all folders and pictures, also those that cannot be read; then these are left out by name.
+def infer_layout(
+    listing: Listing, requested: RequestedLayout, tables: Mapping[str, Any] | None = None
+) -> ArchiveLayout:
+    """Infer the layout from all folders and pictures, then leave out pictures that cannot be read.
 
-    `said` is what the tables among the members say, by member. Raises Refused where the names do not say what was
-    asked for, and where a class or a pile would be left without pictures.
+    `tables` holds the contents of tables of classes, by member. Raises Refused if the names do not fit the requested
+    layout, or if a class or a domain would have no pictures.
     """
     found = sort_members(listing)
-    labels = _labels(found, said or {}, asked)
-    everything = found.pictures | found.foreign | _relevant_empty_folders(found, asked, labels)
+    labels = _labels(found, tables or {}, requested)
+    everything = found.pictures | found.foreign | _relevant_empty_folders(found, requested, labels)
     wrapped, rooted = _unwrapped(everything)
-    splits = by_split(rooted, classes=asked == "classes")
+    splits = by_split(rooted, classes=requested == "classes")
     more, rooted = _unwrapped({name: parts for split in splits.values() for name, parts in split.items()})
     train = {name: rooted[name] for name in splits["train"]}
-    laid = _lay_out(train, asked, labels if isinstance(labels, ClassList) else None)
-    laid = laid.noting(_notes(found, listing, laid, wrapped + more, train if asked == "auto" else {}))
+    laid = _lay_out(train, requested, labels if isinstance(labels, ClassList) else None)
+    laid = laid.noting(_notes(found, listing, laid, wrapped + more, train if requested == "auto" else {}))
     if isinstance(labels, UnusedTables):
         laid = laid.noting([labels.note])
     laid = _with_held(laid, splits, rooted, found, labels)
@@ -121,38 +123,40 @@ def infer_layout(listing: Listing, asked: RequestedLayout, said: Mapping[str, An
     return replace(laid, ignored=in_order(found.ignored | found.tables | found.foreign), paths=paths)
 
 
-def _labels(found: SortedMembers, said: Mapping[str, Any], asked: RequestedLayout) -> ClassList | UnusedTables | None:
-    if not said or asked not in ("auto", "classes"):
+def _labels(
+    found: SortedMembers, tables: Mapping[str, Any], requested: RequestedLayout
+) -> ClassList | UnusedTables | None:
+    if not tables or requested not in ("auto", "classes"):
         return None
-    labels = class_lists.read(said, found.tables, found.pictures | found.foreign)
-    return None if asked == "classes" and isinstance(labels, ClassList) and not labels.classes else labels
+    labels = class_lists.read(tables, found.tables, found.pictures | found.foreign)
+    return None if requested == "classes" and isinstance(labels, ClassList) and not labels.classes else labels
 
 
-def _relevant_empty_folders(found: SortedMembers, asked: RequestedLayout, labels: object) -> Rooted:
-    """Empty folders beside folders of pictures, where folders matter."""
-    if asked in ("flat", "side_by_side") or isinstance(labels, ClassList):
+def _relevant_empty_folders(found: SortedMembers, requested: RequestedLayout, labels: object) -> Rooted:
+    """Return the empty folders beside folders of pictures, if folders have a meaning."""
+    if requested in ("flat", "side_by_side") or isinstance(labels, ClassList):
         return {}
     _, rooted = _unwrapped(found.pictures | found.foreign)
-    beside = _unwrapped(found.pictures | found.foreign | found.empty)[1]
+    with_empty = _unwrapped(found.pictures | found.foreign | found.empty)[1]
     loose = all(len(parts) == 1 for parts in rooted.values()) and any(
-        len(beside[name]) == 1 for name in found.pictures | found.foreign
+        len(with_empty[name]) == 1 for name in found.pictures | found.foreign
     )
     return {} if loose else found.empty
 
 
 def _unwrapped(members: Rooted) -> tuple[Parts, dict[str, Parts]]:
-    """The folders that all members share, and the members without them."""
+    """Return the parent folders that all members share, and the members without them."""
     folders = [parts[:-1] for parts in members.values()]
-    ends = zip(min(folders), max(folders), strict=False)  # what the first and the last share, all do
+    ends = zip(min(folders), max(folders), strict=False)  # a common prefix of the first and the last is common to all
     shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], ends))
     return folders[0][:shared], {name: parts[shared:] for name, parts in members.items()}
 
 
-def _lay_out(rooted: Rooted, asked: RequestedLayout, labels: ClassList | None) -> ArchiveLayout:
+def _lay_out(rooted: Rooted, requested: RequestedLayout, labels: ClassList | None) -> ArchiveLayout:
     folders = _folders(rooted)
     if labels is not None:
         return _labelled(rooted, labels)
-    match asked if asked != "auto" else _guess(folders):
+    match requested if requested != "auto" else _guess(folders):
         case "flat":
             return ArchiveLayout("flat", (in_order(rooted),))
         case "side_by_side":
@@ -160,15 +164,15 @@ def _lay_out(rooted: Rooted, asked: RequestedLayout, labels: ClassList | None) -
         case "classes":
             return _classes(folders)
         case _:
-            return _a_and_b(folders, asked)
+            return _two_domains(folders, requested)
 
 
 def _folders(rooted: Rooted) -> dict[str, dict[str, Parts]]:
-    """Members by their first folder ('' for none), folders in natural order."""
-    found: dict[str, dict[str, Parts]] = {}
+    """Group members by their first folder ('' for none), in natural order."""
+    folders: dict[str, dict[str, Parts]] = {}
     for name, parts in rooted.items():
-        found.setdefault(parts[0] if len(parts) > 1 else "", {})[name] = parts[1:] if len(parts) > 1 else parts
-    return {folder: found[folder] for folder in sorted(found, key=natural_key)}
+        folders.setdefault(parts[0] if len(parts) > 1 else "", {})[name] = parts[1:] if len(parts) > 1 else parts
+    return {folder: folders[folder] for folder in sorted(folders, key=natural_key)}
 
 
 def _guess(folders: Mapping[str, Rooted]) -> Layout:
@@ -187,14 +191,14 @@ def _classes(folders: Mapping[str, Rooted]) -> ArchiveLayout:
     if len(folders) < 2:
         raise refused("layout=classes needs two folders or more, one for each class.", pointer="/layout")
     _check_names(folders, "folder")
-    used = [(name, number) for number, own in enumerate(folders.values()) for name in in_order(own)]
+    used = [(name, number) for number, members in enumerate(folders.values()) for name in in_order(members)]
     return ArchiveLayout(
         "classes", (tuple(name for name, _ in used),), tuple(folders), tuple(number for _, number in used)
     )
 
 
 def _labelled(rooted: Rooted, labels: ClassList) -> ArchiveLayout:
-    """Classes that a table says. One that says there are none makes one pile."""
+    """Lay out the classes of a table. A table without classes gives a flat layout."""
     note = f"Classes are those of '{labels.source[:80]}', not those of folders."
     order = in_order(rooted)
     if len(labels.classes) < 2:
@@ -202,10 +206,10 @@ def _labelled(rooted: Rooted, labels: ClassList) -> ArchiveLayout:
             "flat", (order,), notes=(f"'{labels.source[:80]}' says of no picture which of two classes it is.",)
         )
     _check_names(labels.classes, "class")
-    if lacking := [name for name in order if name not in labels.of]:
-        first = "/".join(rooted[lacking[0]])
+    if unlabelled := [name for name in order if name not in labels.of]:
+        first = "/".join(rooted[unlabelled[0]])
         raise refused(
-            f"'{labels.source[:80]}' says no class of {len(lacking)} pictures, the first is '{first[:80]}'. "
+            f"'{labels.source[:80]}' says no class of {len(unlabelled)} pictures, the first is '{first[:80]}'. "
             "Add them to it, or send layout=flat."
         )
     present = {labels.of[name] for name in order}
@@ -245,28 +249,28 @@ def _paired(a: Rooted, b: Rooted) -> ArchiveLayout:
     return ArchiveLayout("paired", (tuple(left[stem] for stem in order), tuple(right[stem] for stem in order)))
 
 
-def _a_and_b(folders: Mapping[str, Rooted], asked: RequestedLayout) -> ArchiveLayout:
-    """Two folders as two piles."""
+def _two_domains(folders: Mapping[str, Rooted], requested: RequestedLayout) -> ArchiveLayout:
+    """Lay out two folders as two domains."""
     if len(folders) != 2 or "" in folders:
         there = ", ".join(f"'{folder[:80]}'" for folder in list(folders)[:8] if folder) or "none"
         raise refused(
-            f"layout={asked} needs exactly two folders, such as A and B; there are: {there}.", pointer="/layout"
+            f"layout={requested} needs exactly two folders, such as A and B; there are: {there}.", pointer="/layout"
         )
     a, b = folders.values()
-    if asked == "paired" or (asked == "auto" and _alike(a, b)):
+    if requested == "paired" or (requested == "auto" and _same_names(a, b)):
         laid = _paired(a, b)
     else:
         laid = ArchiveLayout("unpaired", (in_order(a), in_order(b)))
     return replace(laid, folders=tuple(folders))
 
 
-def _alike(a: Rooted, b: Rooted) -> bool:
-    """Whether the names make pairs."""
+def _same_names(a: Rooted, b: Rooted) -> bool:
+    """Return whether the names form pairs."""
     return len(a) == len(b) == len(_stems(a)) and _stems(a).keys() == _stems(b).keys()
 
 
 def _stems(pile: Rooted) -> dict[str, str]:
-    """Members by path and name without the ending."""
+    """Return members by path without the suffix."""
     return {"/".join(parts).removesuffix(parts[-1][len(_bare(parts[-1])) :]): name for name, parts in pile.items()}
 
 
@@ -284,44 +288,46 @@ def _with_held(
     found: SortedMembers,
     labels: ClassList | UnusedTables | None,
 ) -> ArchiveLayout:
-    """The test split is kept for evaluation, or the validation split where there is no other."""
-    splits = {split: {name: own[name] for name in own if name not in found.empty} for split, own in splits.items()}
+    """Hold out the test split for evaluation, or the validation split if there is no test split."""
+    splits = {
+        split: {name: members[name] for name in members if name not in found.empty} for split, members in splits.items()
+    }
     kept: Split | None = "test" if splits["test"] else "val" if splits["val"] else None
     if kept is None:
         return laid
-    own = {name: rooted[name] for name in splits[kept]}
-    held = _held(laid, kept, own, _folders({name: rooted[name] for name in splits["train"]}), labels)
+    members = {name: rooted[name] for name in splits[kept]}
+    held = _held(laid, kept, members, _folders({name: rooted[name] for name in splits["train"]}), labels)
     there = [split for split in ("train", "val", "test") if splits[split]]
-    said = f"Folders are splits ({', '.join(there)}): 'train' is trained on"
+    note = f"Folders are splits ({', '.join(there)}): 'train' is trained on"
     if held is None or not all(held.piles):
-        return laid.noting([f"{said}; pictures of '{kept}' do not go with it and are left out."])
-    fewer = len(own) - len(held.pictures)
-    rest = [f"{fewer} of its pictures do not go with 'train' and are left out."] if fewer else []
+        return laid.noting([f"{note}; pictures of '{kept}' do not go with it and are left out."])
+    dropped = len(members) - len(held.pictures)
+    rest = [f"{dropped} of its pictures do not go with 'train' and are left out."] if dropped else []
     unused = [f"'{split}' is not used." for split in there[1:] if split != kept]
-    return replace(laid, held=held).noting([f"{said}, '{kept}' is kept for evaluation.", *rest, *unused])
+    return replace(laid, held=held).noting([f"{note}, '{kept}' is kept for evaluation.", *rest, *unused])
 
 
 def _held(
     laid: ArchiveLayout,
     split: Split,
-    own: Rooted,
+    members: Rooted,
     trained: Mapping[str, Rooted],
     labels: ClassList | UnusedTables | None,
 ) -> HeldOutSplit | None:
-    """Members of a held-out split as the training split is laid out; None where they are laid out otherwise."""
+    """Lay out a held-out split like the training split; None if its folders differ."""
     if laid.layout in ("flat", "side_by_side"):
-        return HeldOutSplit(split, (in_order(own),))
+        return HeldOutSplit(split, (in_order(members),))
     if laid.layout == "classes":
         numbers = {name.casefold(): number for number, name in enumerate(laid.classes)}
         by_table = labels.of if isinstance(labels, ClassList) else None
-        said = {name: parts[0] if by_table is None else by_table.get(name, "") for name, parts in own.items()}
+        classes = {name: parts[0] if by_table is None else by_table.get(name, "") for name, parts in members.items()}
         pairs = sorted(
-            (numbers[said[name].casefold()], place, name)
-            for place, name in enumerate(in_order(own))
-            if said[name].casefold() in numbers
+            (numbers[classes[name].casefold()], index, name)
+            for index, name in enumerate(in_order(members))
+            if classes[name].casefold() in numbers
         )
         return HeldOutSplit(split, (tuple(name for *_, name in pairs),), tuple(number for number, *_ in pairs))
-    folders = {folder.casefold(): members for folder, members in _folders(own).items()}
+    folders = {folder.casefold(): inside for folder, inside in _folders(members).items()}
     if {folder.casefold() for folder in trained} != set(folders):
         return None
     a, b = (folders[folder.casefold()] for folder in trained)
@@ -332,21 +338,21 @@ def _held(
     return HeldOutSplit(split, (tuple(left[stem] for stem in order), tuple(right[stem] for stem in order)))
 
 
-# ---- what is left out, and what is said
+# ---- left-out members, and notes
 
 
 def _readable(laid: ArchiveLayout, found: SortedMembers) -> ArchiveLayout:
-    """Without what cannot be read and empty folders. Raises Refused where a class or a pile loses all its pictures."""
+    """Remove unreadable pictures and empty folders. Raises Refused if a class or a domain loses all its pictures."""
     lost = found.foreign.keys() | found.empty.keys()
-    left = laid.without(set(lost))
+    readable = laid.without(set(lost))
     for number, name in enumerate(laid.classes):
-        if number not in (left.labels or ()):
-            own = {member for member, label in zip(laid.piles[0], laid.labels or (), strict=True) if label == number}
-            raise _nothing_in(name, own, found)
-    if not all(left.piles):
-        lacking = [set(pile) for pile in laid.piles if set(pile) <= lost]
-        raise _nothing_in("", next(iter(lacking), set(lost)), found)
-    return left
+        if number not in (readable.labels or ()):
+            labelled = zip(laid.piles[0], laid.labels or (), strict=True)
+            raise _nothing_in(name, {member for member, label in labelled if label == number}, found)
+    if not all(readable.piles):
+        unreadable = [set(pile) for pile in laid.piles if set(pile) <= lost]
+        raise _nothing_in("", next(iter(unreadable), set(lost)), found)
+    return readable
 
 
 def _nothing_in(folder: str, members: set[str], found: SortedMembers) -> Exception:
@@ -355,29 +361,29 @@ def _nothing_in(folder: str, members: set[str], found: SortedMembers) -> Excepti
         where = folder or "/".join(next(iter(foreign.values()))[:-1])
         return refused(
             f"The folder '{where[:80]}' holds nothing but {count_by_format(foreign)}, which cannot be read here. "
-            "Save them as PNG or JPEG, or leave the folder away.",
+            "Save them as PNG or JPEG, or remove the folder.",
             "no_pictures",
         )
     where = folder or next(iter(members), "").rstrip("/")
-    return refused(f"The folder '{where[:80]}' is empty. Put pictures into it, or leave it away.", "no_pictures")
+    return refused(f"The folder '{where[:80]}' is empty. Put pictures into it, or remove it.", "no_pictures")
 
 
 def _notes(found: SortedMembers, listing: Listing, laid: ArchiveLayout, wrap: Parts, guessed: Rooted) -> Iterable[str]:
-    """Sentences on what was guessed, and on what was left out. `guessed` is {} where the layout was asked for."""
+    """Yield notes on guesses and left-out members. `guessed` is {} if the layout was requested."""
     if guessed:
         yield from _guesses(laid, wrap, _folders(guessed))
     yield from _mixed(laid, found)
     if found.foreign:
-        verb = "was" if len(found.foreign) == 1 else "were"
-        yield f"{count_by_format(found.foreign)} {verb} not read: save {'it' if verb == 'was' else 'them'} as PNG or JPEG."
+        verb, pronoun = ("was", "it") if len(found.foreign) == 1 else ("were", "them")
+        yield f"{count_by_format(found.foreign)} {verb} not read: save {pronoun} as PNG or JPEG."
     yield from _passed_over(found, laid)
     if listing.guessed is not None:
-        yield f"The zip does not say how names beyond ASCII are written: they were read as {listing.guessed}."
+        yield f"The zip does not state the encoding of non-ASCII names: they were read as {listing.guessed}."
 
 
 def _guesses(laid: ArchiveLayout, wrap: Parts, folders: Mapping[str, Rooted]) -> Iterable[str]:
     if laid.layout == "flat" and wrap and not laid.notes:
-        yield f"All pictures lie in one folder, '{'/'.join(wrap)[:80]}': they are one pile, without classes."
+        yield f"All pictures lie in one folder, '{'/'.join(wrap)[:80]}': they are taken together, without classes."
     if laid.layout == "paired":
         yield (
             "'A' and 'B' hold files of the same names and were taken as pairs. "
@@ -385,17 +391,17 @@ def _guesses(laid: ArchiveLayout, wrap: Parts, folders: Mapping[str, Rooted]) ->
         )
     if laid.layout == "classes" and len(folders) == 2 and not laid.notes:
         names = " and ".join(f"'{name[:80]}'" for name in folders)
-        if _alike(*folders.values()):
+        if _same_names(*folders.values()):
             yield (
                 f"{names} hold files of the same names and were taken as classes. "
                 "If they are pairs, upload them with layout=paired."
             )
         else:
-            yield f"{names} were taken as classes. If they are two piles to translate, upload with layout=unpaired."
+            yield f"{names} were taken as classes. If they are two domains to translate, upload with layout=unpaired."
 
 
 def _mixed(laid: ArchiveLayout, found: SortedMembers) -> Iterable[str]:
-    """Where folders inside a class or a pile were taken together, though they may mean something."""
+    """Yield a note if folders inside a domain were joined, though they may have a meaning."""
     parts = found.pictures | found.foreign
     piles = [[parts[name] for name in pile if name in parts] for pile in laid.piles]
     if laid.layout == "classes":
@@ -405,17 +411,17 @@ def _mixed(laid: ArchiveLayout, found: SortedMembers) -> Iterable[str]:
         if len(inside) > 1:
             names = ", ".join(f"'{folder[:80]}'" for folder in inside[:_MAX_FOLDERS_IN_NOTE])
             more = f" and {len(inside) - _MAX_FOLDERS_IN_NOTE} more" if len(inside) > _MAX_FOLDERS_IN_NOTE else ""
-            yield f"Pictures of several folders are one pile: {names}{more}. Upload only those that are meant."
+            yield f"Pictures of several folders were joined: {names}{more}. Upload only the ones you want."
 
 
 def _passed_over(found: SortedMembers, laid: ArchiveLayout) -> Iterable[str]:
-    """Folders without a picture, by name, where folders are classes or piles."""
+    """Yield a note on folders without pictures."""
     if laid.layout not in ("flat", "side_by_side"):
         pictures = {parts[:depth] for parts in (found.pictures | found.foreign).values() for depth in range(len(parts))}
-        beside = {parts[:-1] for parts in found.ignored.values() if len(parts) > 1}
-        idle = sorted("/".join(parts) for parts in beside - pictures if not is_litter(parts))
+        ignored = {parts[:-1] for parts in found.ignored.values() if len(parts) > 1}
+        unused = sorted("/".join(parts) for parts in ignored - pictures if not is_litter(parts))
     else:
-        idle = sorted("/".join(parts[:-1]) for parts in found.empty.values())
-    if idle:
-        names = ", ".join(f"'{folder[:80]}'" for folder in idle[:_MAX_FOLDERS_IN_NOTE])
-        yield f"{'A folder holds' if len(idle) == 1 else f'{len(idle)} folders hold'} no pictures: {names}."
+        unused = sorted("/".join(parts[:-1]) for parts in found.empty.values())
+    if unused:
+        names = ", ".join(f"'{folder[:80]}'" for folder in unused[:_MAX_FOLDERS_IN_NOTE])
+        yield f"{'A folder holds' if len(unused) == 1 else f'{len(unused)} folders hold'} no pictures: {names}."

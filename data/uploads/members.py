@@ -1,4 +1,4 @@
-"""Sort an archive's members by their names: pictures, unread formats, tables, litter."""
+"""Sort an archive's members by name into pictures, unread formats, tables and litter."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from data.uploads.zip_names import natural_key
 
 Parts = tuple[str, ...]
 Rooted = dict[str, Parts]
-"""Members, by what the zip calls them, with their folders and file name; an empty folder's file name is ''."""
+"""members by their names in the zip, with folders and file name; an empty folder's file name is ''"""
 TABLES = ("labels.csv", "metadata.csv", "dataset.json")
-"""files that may say the classes of pictures"""
+"""files that may list the classes of pictures"""
 _ARCHIVES = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"))
 _LITTER = frozenset((
     "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "#recycle", "$recycle.bin", "lost+found",
@@ -22,9 +22,9 @@ _LITTER = frozenset((
 
 @dataclass(frozen=True)
 class Listing:
-    """What a zip holds: of each file its path, composed (NFC), by the name that the zip has for it; and its folders.
+    """A zip's files, as paths in NFC by their names in the zip, and its folders.
 
-    `guessed` is the encoding in which names were read that do not say theirs.
+    `guessed` is the guessed encoding of names that do not state theirs.
     """
 
     files: Mapping[str, str]
@@ -34,7 +34,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class SortedMembers:
-    """Members by what they are. `foreign` are pictures that cannot be read here, `empty` folders without a file."""
+    """Members by kind. `foreign` are pictures of unread formats, `empty` are folders without a file."""
 
     pictures: Rooted
     foreign: Rooted
@@ -44,7 +44,7 @@ class SortedMembers:
 
 
 def sort_members(listing: Listing) -> SortedMembers:
-    """An archive among the members is refused: it would hide what it holds. Raises Refused."""
+    """Sort the members by kind. Raises Refused for an archive among them, or if there are no pictures."""
     kinds: dict[str, dict[str, Parts]] = {"picture": {}, "foreign": {}, "table": {}, "ignored": {}}
     filled = set[Parts]()
     for name, path in listing.files.items():
@@ -62,21 +62,21 @@ def sort_members(listing: Listing) -> SortedMembers:
 
 
 def is_litter(parts: Parts) -> bool:
-    """Whether a member is hidden, or left behind by an operating system or a tool, wherever it lies."""
+    """Return whether a member is hidden, or written by an operating system or a tool, at any depth."""
     return any(part.startswith((".", "~$")) or part.casefold() in _LITTER for part in parts)
 
 
 def suffix(name: str) -> str:
-    """The ending, in small letters, with its dot."""
+    """Return the suffix in lower case, with its dot."""
     dot = name.rfind(".")
     return name[dot:].casefold() if dot > 0 else ""
 
 
 def count_by_format(foreign: Rooted) -> str:
-    """'3 HEIC and 1 TGA pictures'."""
+    """Return a phrase such as '3 HEIC and 1 TGA pictures'."""
     kinds = [suffix(parts[-1])[1:].upper() for parts in foreign.values()]
-    each = [f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds))]
-    return f"{' and '.join(each)} picture{'s' if len(kinds) > 1 else ''}"
+    counts = [f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds))]
+    return f"{' and '.join(counts)} picture{'s' if len(kinds) > 1 else ''}"
 
 
 def refused(sentence: str, code: str = "unclear_layout", pointer: str = "/file") -> Refused:
@@ -93,12 +93,11 @@ def _kind(name: str) -> str:
 
 
 def _empty(folders: Sequence[str], filled: set[Parts]) -> dict[str, Parts]:
-    """Folders in which nothing lies, the innermost ones."""
-    said = {parts_of(folder) for folder in folders}
-    above = {parts[:depth] for parts in said for depth in range(len(parts))}
-    return {
-        "/".join(parts) + "/": (*parts, "") for parts in sorted(said - filled - above) if parts and not is_litter(parts)
-    }
+    """Return the innermost empty folders."""
+    all_folders = {parts_of(folder) for folder in folders}
+    parents = {parts[:depth] for parts in all_folders for depth in range(len(parts))}
+    empty = sorted(all_folders - filled - parents)
+    return {"/".join(parts) + "/": (*parts, "") for parts in empty if parts and not is_litter(parts)}
 
 
 def _no_pictures(foreign: Rooted) -> Refused:
@@ -111,5 +110,5 @@ def _no_pictures(foreign: Rooted) -> Refused:
 
 
 def in_order(names: Mapping[str, Parts]) -> tuple[str, ...]:
-    """Members in the natural order of their paths."""
+    """Return members in the natural order of their paths."""
     return tuple(sorted(names, key=lambda name: (natural_key("/".join(names[name])), name)))

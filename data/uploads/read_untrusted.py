@@ -1,4 +1,4 @@
-"""Read bytes that strangers sent. Run these functions in a Sandbox. Pillow, numpy and zipfile only."""
+"""Read untrusted uploads. Run these functions in a Sandbox. They use Pillow, numpy and zipfile only."""
 
 import csv
 import hashlib
@@ -25,26 +25,26 @@ from data.uploads import zip_names
 
 Json = dict[str, Any]
 MIN_SIDE = 16
-"""pixels of the shorter side of a picture that can be translated"""
+"""least pixels of the shorter side of a picture to translate"""
 MAX_NAME_CHARACTERS = 512
 MAX_UNPACK_RATIO = 100
-"""how many times its packed size a large archive may unpack to; pictures are packed already"""
+"""largest ratio of unpacked to packed size of a large archive; pictures are compressed already"""
 UNCHECKED_RATIO_BYTES = 64 << 20
-"""unpacked bytes below which the ratio does not matter"""
+"""unpacked bytes up to which the ratio is not checked"""
 SURVEY_S = 4.0
-"""after which a survey answers what it has"""
+"""seconds after which a survey returns its facts so far"""
 BATCH_S = 1.0
 BATCH_BYTES = 32 << 20
-"""beyond either of which a batch of prepared pictures is whole"""
+"""seconds, and bytes, after either of which a batch of prepared pictures is returned"""
 MAX_TABLE_BYTES = 16 << 20
-"""of a file that says the classes of pictures, at most"""
+"""most bytes of a table of classes"""
 NEAR_CONSTANT_DEVIATION = 2.0
 """standard deviation, of 255, below which a picture is near-constant"""
 _FLAT_SIDE = 64
 MAX_PALETTE = 64
-"""colours that a label map has at most"""
+"""most colours of a label map"""
 _PALETTE_SAMPLE = 4096
-"""pixels that show whether there may be so few colours"""
+"""pixels that are checked first for too many colours"""
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
 _DOS_FOLDER = 0x10
@@ -52,7 +52,7 @@ _DOS_FOLDER = 0x10
 
 @dataclass(frozen=True)
 class SurveyOptions:
-    """How an intake looks at pictures: `palettes` where they may be label maps, `halved` where each is two."""
+    """Options of a survey: `palettes` if pictures may be label maps, `halved` if each holds two side by side."""
 
     max_pixels: int
     halved: bool = False
@@ -90,9 +90,9 @@ def decode(
 
 
 def members(path: Path, max_members: int, max_unpacked: int) -> Json:
-    """What is in a zip, if it can be read without danger: {"files": {name: path}, "folders": [path], "guessed"}.
+    """List a zip's members after safety checks: {"files": {name: path}, "folders": [path], "guessed": encoding}.
 
-    Raises Refused naming what is wrong.
+    Raises Refused with the problem.
     """
     infos = _open(path).infolist()
     if len(infos) > max_members:
@@ -106,14 +106,14 @@ def members(path: Path, max_members: int, max_unpacked: int) -> Json:
         raise _archive_limit(
             f"It unpacks to {unpacked // packed} times its size; {MAX_UNPACK_RATIO} times is the limit."
         )
-    seen: set[tuple[str, ...]] = set()
+    listed: set[tuple[str, ...]] = set()
     paths, guessed = zip_names.decode_names(infos)
     files, folders = {}, []
     for info, called in zip(infos, paths, strict=True):
         _check_member(info, called)
-        if (parts := parts_of(info.filename)) in seen:
+        if (parts := parts_of(info.filename)) in listed:
             raise Refused(f"The zip has two members called '{_short(called)}'.", "unsafe_archive")
-        seen.add(parts)
+        listed.add(parts)
         if _is_folder(info, called):
             folders.append(called)
         else:
@@ -124,7 +124,7 @@ def members(path: Path, max_members: int, max_unpacked: int) -> Json:
 
 
 def tables(path: Path, names: Sequence[str]) -> Json:
-    """What some of a zip's files say of classes: {name: rows of a CSV, {"labels": ...} of JSON, or why it is none}."""
+    """Read tables of classes: {name: rows of a CSV, {"labels": ...} of JSON, or the reason why it cannot be used}."""
     return {name: _table(_open(path), name) for name in names}
 
 
@@ -138,13 +138,13 @@ def _table(archive: zipfile.ZipFile, name: str) -> Any:
         labels = json.loads(text)["labels"]
     except MemoryError:
         raise
-    except Exception as error:  # whatever csv, json and zipfile like
+    except Exception as error:  # csv, json and zipfile raise any exception for damaged bytes
         return f"it cannot be read ({error})."
     if labels is None:
         return {"labels": None}
     if isinstance(labels, list) and all(_is_label(pair) for pair in labels):
         return {"labels": labels}
-    return 'its "labels" are no list of pairs of a file and a number.'
+    return 'its "labels" are not a list of pairs of a file and a number.'
 
 
 def _is_label(pair: Any) -> bool:
@@ -152,15 +152,15 @@ def _is_label(pair: Any) -> bool:
 
 
 def _is_folder(info: zipfile.ZipInfo, called: str) -> bool:
-    """Also where a tool wrote a backslash, or said so in the attributes alone."""
+    """Return whether a member is a folder, also if a tool wrote a backslash or set only the attributes."""
     by_mode = stat.S_ISDIR(info.external_attr >> 16) or bool(info.external_attr & _DOS_FOLDER)
     return called.endswith(("/", "\\")) or (by_mode and not info.file_size)
 
 
 def survey(path: Path, names: Sequence[str], looking: SurveyOptions) -> tuple[list[Json], float]:
-    """Facts about some of a zip's pictures, or {"name", "reason"} of one that cannot be read; and processor time, in s.
+    """Return facts about a zip's pictures, or {"name", "reason"} for unreadable ones; and the processor time in s.
 
-    Stops after a while: the answer is about the first of the names, at least one.
+    Stops after SURVEY_S: the result covers the first names, at least one.
     """
     until, began = time.monotonic() + SURVEY_S, time.process_time()
     facts: list[Json] = []
@@ -172,26 +172,26 @@ def survey(path: Path, names: Sequence[str], looking: SurveyOptions) -> tuple[li
 
 
 def prepared(path: Path, pick: MemberPart, how: Preparation) -> NDArray[np.uint8]:
-    """One of a zip's pictures, or a part of it, as training will see it: [side, side, channels]."""
+    """Prepare a picture of a zip, or a part of it, for training: [side, side, channels]."""
     return prepare(_part_of(_read(path, pick.name, how.reading), pick.half), how, pick.tile)
 
 
 def batch(path: Path, picks: Sequence[MemberPart], how: Preparation) -> NDArray[np.uint8]:
-    """The first of these pictures, at least one, as `prepared`: [n, side, side, channels].
+    """Prepare the first of these pictures, at least one, until a limit is reached: [n, side, side, channels].
 
-    Raises Refused naming the member that cannot be read.
+    Raises Refused with the name of an unreadable member.
     """
     until = time.monotonic() + BATCH_S
     ready: list[NDArray[np.uint8]] = []
     read, image = "", Image.new("L", (1, 1))
     for pick in picks:
         try:
-            if pick.name != read:  # tiles of one picture follow each other
+            if pick.name != read:  # tiles of one picture are consecutive
                 read, image = pick.name, _read(path, pick.name, how.reading)
             ready.append(prepare(_part_of(image, pick.half), how, pick.tile))
         except (MemoryError, Refused):
             raise
-        except Exception as error:  # a damaged member raises whatever zipfile and zlib like
+        except Exception as error:  # zipfile and zlib raise any exception for a damaged member
             raise Refused(f"{pick.name}: {error}", "unreadable_picture") from error
         if time.monotonic() > until or sum(picture.nbytes for picture in ready) > BATCH_BYTES:
             break
@@ -214,12 +214,12 @@ def _part_of(image: Image.Image, half: int | None) -> Image.Image:
 
 
 def close_archives() -> None:
-    """Closes the archives that are still open, so that their space is free once they are removed."""
+    """Close open archives, so that their disk space is freed when they are removed."""
     _open.cache_clear()
 
 
 def parts_of(name: str) -> tuple[str, ...]:
-    """A member's folders and file name, also where they are parted by backslashes."""
+    """Return a member's folders and file name, separated by slashes or backslashes."""
     return tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
 
 
@@ -235,7 +235,7 @@ def _facts(path: Path, name: str, looking: SurveyOptions) -> Json:
         return {"reason": str(error)}
     except (MemoryError, Refused):
         raise
-    except Exception as error:  # a damaged member raises whatever zipfile and zlib like
+    except Exception as error:  # zipfile and zlib raise any exception for a damaged member
         return {"reason": f"Its bytes in the zip are damaged ({error})."}
     return _described(picture, looking)
 
@@ -270,7 +270,7 @@ def _is_flat(image: Image.Image) -> bool:
 
 
 def _palette(image: Image.Image) -> list[int] | None:
-    """The colours of a picture over white, as numbers; None where there are more than PALETTE."""
+    """Return the colours of a picture over white as numbers; None for more than MAX_PALETTE."""
     colours = np.asarray(on_white(image).convert("RGB")).reshape(-1, 3) @ np.array([1 << 16, 1 << 8, 1])
     few = np.unique(colours[:: max(1, len(colours) // _PALETTE_SAMPLE)])
     return None if len(few) > MAX_PALETTE or len(few := np.unique(colours)) > MAX_PALETTE else [int(one) for one in few]
@@ -278,7 +278,7 @@ def _palette(image: Image.Image) -> list[int] | None:
 
 @lru_cache(maxsize=4)
 def _open(path: Path) -> zipfile.ZipFile:
-    """The newest archives stay open: their lists of members are long to read."""
+    """Open a zip. The newest stay open, since their lists of members are slow to read. Raises Refused, WrongMedia."""
     try:
         return zipfile.ZipFile(path)
     except MemoryError:
@@ -286,29 +286,29 @@ def _open(path: Path) -> zipfile.ZipFile:
     except Exception as error:
         with path.open("rb") as file:
             if file.read(2) != b"PK":
-                sentence = "The file is no zip. Pack the pictures, or folders of them, into one."
+                sentence = "The file is not a zip. Pack the pictures, or folders of them, into one."
                 raise WrongMedia(sentence) from None
         raise Refused(f"The zip cannot be read, it is damaged or cut short ({error}).", "unreadable_archive") from None
 
 
 def _bytes_of(archive: zipfile.ZipFile, name: str) -> bytes:
-    """No more than the size that the member says it has: `ZipFile.read` unpacks all and then cuts."""
+    """Read a member, at most its stated size: `ZipFile.read` would unpack everything and then cut it."""
     with archive.open(name) as member:
         return member.read(archive.getinfo(name).file_size)
 
 
 def _check_sizes(infos: Sequence[zipfile.ZipInfo], packed: int) -> None:
-    """Members lie in the file one behind the other: a size that says otherwise is false, or has bytes read twice."""
+    """Raise Refused if sizes are false or members overlap: their packed sizes must fit into the file."""
     beyond = any(info.header_offset + info.compress_size > packed for info in infos)
     if beyond or sum(info.compress_size for info in infos) > packed:
-        raise Refused("Its members are larger than the zip itself. Pack the pictures anew.", "unsafe_archive")
+        raise Refused("Its members are larger than the zip itself. Pack the pictures again.", "unsafe_archive")
 
 
 def _check_member(info: zipfile.ZipInfo, called: str) -> None:
     name, mode = called, info.external_attr >> 16
     if len(name) > MAX_NAME_CHARACTERS:
         trouble = f"has a name of more than {MAX_NAME_CHARACTERS} characters"
-    elif any(_leads_out(way) for way in (called, info.filename)) or "\0" in info.orig_filename:
+    elif any(_leads_out(name) for name in (called, info.filename)) or "\0" in info.orig_filename:
         trouble = "has a name that leads out of the archive"
     elif stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
         trouble = "is a link or a device, not a file"
@@ -318,12 +318,12 @@ def _check_member(info: zipfile.ZipInfo, called: str) -> None:
         trouble = "is packed by a method other than store and deflate"
     else:
         return
-    raise Refused(f"The member '{_short(name)}' {trouble}. Pack the pictures anew without it.", "unsafe_archive")
+    raise Refused(f"The member '{_short(name)}' {trouble}. Pack the pictures again without it.", "unsafe_archive")
 
 
 def _leads_out(name: str) -> bool:
-    bare = name.replace("\\", "/")
-    return not parts_of(name) or bare.startswith("/") or bare[1:2] == ":" or ".." in bare.split("/")
+    path = name.replace("\\", "/")
+    return not parts_of(name) or path.startswith("/") or path[1:2] == ":" or ".." in path.split("/")
 
 
 def _short(name: str) -> str:

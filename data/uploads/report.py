@@ -1,4 +1,4 @@
-"""The report on an uploaded dataset, as it is stored and answered."""
+"""The report on an uploaded dataset, as it is stored and returned."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -7,12 +7,12 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 MAX_LISTED = 50
-"""entries of a long list that a report names"""
+"""most entries of a list in a report"""
 
 
 @dataclass(frozen=True)
 class Listed(Generic[T]):
-    """The first of a list, and how many there are in all."""
+    """The first entries of a list, and its length."""
 
     total: int
     first: list[T]
@@ -25,7 +25,7 @@ class Listed(Generic[T]):
 
 @dataclass(frozen=True)
 class Span:
-    """Pixels."""
+    """Least, median and largest value, in pixels."""
 
     least: int
     median: float
@@ -40,7 +40,7 @@ class Class:
 
 @dataclass(frozen=True)
 class Corrupt:
-    """A member that was left out, and why."""
+    """A member that was left out, with the reason."""
 
     name: str
     reason: str
@@ -48,7 +48,7 @@ class Corrupt:
 
 @dataclass(frozen=True)
 class Transform:
-    """What training will apply to each picture, in order; a job's data.side and data.channels change the values."""
+    """The preparation of each picture, step by step; a job's data.side and data.channels change the values."""
 
     side: int
     channels: int
@@ -60,15 +60,13 @@ class Transform:
 
 @dataclass(frozen=True)
 class Report:
-    """Figures are of the pictures that are used. Names are those of the archive's members.
+    """A report: counts cover the used pictures; names are those of the archive's members.
 
-    `shorter_edge` is the median, which reports of older versions lack.
-
-    `balance` is the smallest class over the largest; `enlarged` counts pictures smaller than the transform's side.
-    `held_out` counts those that are kept for evaluation; `cut` is the share of pixels that no example shows, the median
-    of the pictures; `profiles` counts colours that were turned into sRGB's, by the profile's own name; `skipped` names
-    parts of files that were damaged and are no part of the picture; `folders` says which folder each of two piles was.
-    Reports of older versions lack these five.
+    `balance` is the size of the smallest class over the largest; `enlarged` counts pictures smaller than the
+    transform's side. `held_out` counts pictures held out for evaluation; `cut` is the median share of a picture's
+    pixels outside all examples; `profiles` counts pictures converted to sRGB by ICC profile; `skipped` names damaged
+    metadata; `shorter_edge` is the median; `folders` names the folder of each domain. Reports of older versions lack
+    the fields with defaults.
     """
 
     layout: str

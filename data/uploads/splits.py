@@ -1,4 +1,4 @@
-"""Recognise train and test folders by their names, at any depth."""
+"""Recognise train, validation and test folders by their names, at any depth."""
 
 import re
 from collections.abc import Mapping
@@ -18,57 +18,57 @@ _CONTENT_WORDS = "set|split|data|images|imgs|img|pictures|photos"
 _AFTER = re.compile(rf"({_WORDS})({_CONTENT_WORDS})?(\d{{4}})?([ab])?")
 _BEFORE = re.compile(rf"([ab])({_WORDS})")
 _BETWEEN = re.compile(r"[\s._-]+")
-"""train, Training Set, train_images, val2017, trainA, test-B, A_train"""
+"""examples: train, Training Set, train_images, val2017, trainA, test-B, A_train"""
 
 
 @dataclass(frozen=True)
 class FolderMeaning:
-    """What a folder's name says: a split, and perhaps the pile ('A' or 'B') of which it is one."""
+    """The meaning of a folder's name: a split, and perhaps its domain ('A' or 'B')."""
 
     split: Split
     pile: str | None
 
 
 def meaning_of(folder: str) -> FolderMeaning | None:
-    """None where a folder is no split by its name."""
-    bare = _BETWEEN.sub("", folder.casefold())
-    if found := _AFTER.fullmatch(bare):
-        return FolderMeaning(_BY_WORD[found[1]], found[4] and found[4].upper())
-    if found := _BEFORE.fullmatch(bare):
-        return FolderMeaning(_BY_WORD[found[2]], found[1].upper())
+    """Return the meaning of a folder's name; None if it names no split."""
+    word = _BETWEEN.sub("", folder.casefold())
+    if match := _AFTER.fullmatch(word):
+        return FolderMeaning(_BY_WORD[match[1]], match[4] and match[4].upper())
+    if match := _BEFORE.fullmatch(word):
+        return FolderMeaning(_BY_WORD[match[2]], match[1].upper())
     return None
 
 
 def by_split(rooted: Rooted, *, classes: bool = False) -> dict[Split, dict[str, Parts]]:
-    """Members by split, without the folder that said so. What no folder says anything of is for training.
+    """Group members by split, without the split's folder in their paths. Members without a split are for training.
 
-    With `classes` folders are meant as classes where both can be. Raises Refused where only held-out pictures are
-    there, or what could belong to no split or to any.
+    With `classes` an ambiguous folder is a class. Raises Refused if all pictures are held out, or if a member could
+    belong to no split or to any.
     """
-    found: dict[Split, dict[str, Parts]] = {"train": {}, "val": {}, "test": {}}
+    members: dict[Split, dict[str, Parts]] = {"train": {}, "val": {}, "test": {}}
     places = _places(rooted, classes)
     for name, parts in rooted.items():
         split, rest = _split_of(parts, places)
-        found[split][name] = rest
-    if not found["train"] and rooted:
-        there = " and ".join(split for split, members in found.items() if members)
+        members[split][name] = rest
+    if not members["train"] and rooted:
+        there = " and ".join(split for split, held_out in members.items() if held_out)
         raise refused(
             f"Its folders say that all pictures are held out ({there}): nothing is left to train on. "
             "Add a folder 'train', or rename these."
         )
-    return found
+    return members
 
 
 def _split_of(parts: Parts, places: Mapping[Parts, Mapping[str, FolderMeaning]]) -> tuple[Split, Parts]:
     for depth, folder in enumerate(parts[:-1]):
-        if said := places.get(parts[:depth], {}).get(folder):
-            pile = () if said.pile is None else (said.pile,)
-            return said.split, (*parts[:depth], *pile, *parts[depth + 1 :])
+        if meaning := places.get(parts[:depth], {}).get(folder):
+            domain = () if meaning.pile is None else (meaning.pile,)
+            return meaning.split, (*parts[:depth], *domain, *parts[depth + 1 :])
     return "train", parts
 
 
 def _places(rooted: Rooted, classes: bool) -> dict[Parts, dict[str, FolderMeaning]]:
-    """Of each folder those of its folders that are splits."""
+    """Return for each folder those of its subfolders that are splits."""
     inside: dict[Parts, set[str]] = {}
     for parts in rooted.values():
         for depth in range(len(parts)):
@@ -77,24 +77,25 @@ def _places(rooted: Rooted, classes: bool) -> dict[Parts, dict[str, FolderMeanin
 
 
 def _splits(place: Parts, inside: Mapping[Parts, set[str]], classes: bool) -> dict[str, FolderMeaning]:
-    """Neighbours decide: a train among cars and ships is a class, and so is what is valid beside what is invalid.
+    """Return the subfolders that are splits, judged by their neighbours.
 
-    `inside` names the folders of each place, '' standing for files.
+    'train' beside 'car' and 'ship' is a class, and so is 'valid' beside 'invalid'. `inside` holds the subfolders of
+    each place, '' for files.
     """
-    said = {folder: words for folder in inside[place] if folder and (words := meaning_of(folder))}
-    others = sorted(inside[place] - said.keys())
-    kinds = {words.split for words in said.values()}
-    if not said or (kinds == {"train"} and others) or any(folder.casefold() == "invalid" for folder in others):
+    splits = {folder: meaning for folder in inside[place] if folder and (meaning := meaning_of(folder))}
+    others = sorted(inside[place] - splits.keys())
+    kinds = {meaning.split for meaning in splits.values()}
+    if not splits or (kinds == {"train"} and others) or any(folder.casefold() == "invalid" for folder in others):
         return {}
-    named = ", ".join(f"'{folder[:80]}'" for folder in sorted(said))
+    named = ", ".join(f"'{folder[:80]}'" for folder in sorted(splits))
     if "train" in kinds and others:
-        raise refused(f"{_named(others, place)} beside {named}. Move it into one of these, or away.")
-    if others in ([], [""]) or all(inside[*place, folder] & set(others) for folder in said):
-        return said
+        raise refused(f"{_named(others, place)} beside {named}. Move it into one of these, or remove it.")
+    if others in ([], [""]) or all(inside[*place, folder] & set(others) for folder in splits):
+        return splits
     if classes:
         return {}
     raise refused(
-        f"{named} may be held out, or may be a class like '{others[-1][:80]}'. Put what is to train on into a folder "
+        f"{named} may be held out, or may be a class like '{others[-1][:80]}'. Put the training pictures into a folder "
         "'train' beside it, rename it, or send layout=classes."
     )
 

@@ -16,17 +16,17 @@ from data.uploads.zip_names import natural_key
 
 Facts = dict[str, Any]
 DEFAULT_SIDES = (16, 32, 64)
-"""what a dataset's own side is chosen from, where its pictures do not share one"""
+"""possible default sides of a dataset whose pictures do not share one"""
 MIN_SHARED_SIDE = 8
 TRANSLATOR_MULTIPLE = 4
-"""what the sides of translators are multiples of"""
+"""default sides of translators' data are multiples of this"""
 MAX_DOMAIN_PALETTE = 256
-"""colours that the label maps of a pile have at most"""
+"""most colours of all label maps of a domain"""
 
 
 @dataclass(frozen=True)
 class UploadOptions:
-    """How pictures are to be read and prepared, as the upload says; `bits` are those of deep samples."""
+    """An upload's options for reading and preparing pictures; `bits` are the used bits of 16-bit samples."""
 
     fit: Fit = "crop"
     bits: int | None = None
@@ -39,7 +39,7 @@ class UploadOptions:
 
 @dataclass(frozen=True)
 class Survey:
-    """Facts about the readable members, and why others cannot be read."""
+    """Facts about the readable members, and the reasons why others cannot be read."""
 
     facts: Mapping[str, Facts]
     reasons: Mapping[str, str] = field(default_factory=dict)
@@ -57,42 +57,42 @@ def _part(laid: ArchiveLayout | HeldOutSplit, survey: Survey, fit: Fit, halved: 
 
 
 def _tiles(laid: ArchiveLayout | HeldOutSplit, survey: Survey, fit: Fit, halved: bool) -> tuple[tuple[int, ...], ...]:
-    """Into how many squares each picture is cut: both of a pair into as many as the first."""
+    """Return into how many squares each picture is cut; for pairs the first picture decides."""
     counts = tuple(tuple(tile_count(*_size(survey.facts[name], halved), fit) for name in pile) for pile in laid.piles)
     paired = getattr(laid, "layout", "") == "paired"
     return (counts[0], counts[0]) if paired else counts
 
 
 def _label_maps(laid: ArchiveLayout, survey: Survey, wish: UploadOptions) -> tuple[str, ...]:
-    """The piles whose pictures have so few colours that these must be labels."""
+    """Return the domains whose pictures have so few colours that they must be label maps."""
     if wish.labels != "auto" or laid.layout in ("classes", "flat"):
         return (wish.labels,) if wish.labels in DOMAINS else ()
     halved = laid.layout == "side_by_side"
     palettes = {
-        pile: [survey.facts[name]["palettes"][place if halved else 0] for name in laid.piles[0 if halved else place]]
-        for place, pile in enumerate(DOMAINS)
+        domain: [survey.facts[name]["palettes"][index if halved else 0] for name in laid.piles[0 if halved else index]]
+        for index, domain in enumerate(DOMAINS)
     }
     return tuple(
-        pile
-        for pile, own in palettes.items()
-        if None not in own and 1 < len({colour for colours in own for colour in colours}) <= MAX_DOMAIN_PALETTE
+        domain
+        for domain, colours in palettes.items()
+        if None not in colours and 1 < len({one for picture in colours for one in picture}) <= MAX_DOMAIN_PALETTE
     )
 
 
 def build_report(
     laid: ArchiveLayout, survey: Survey, index: ArchiveIndex, pictures: int, size: int, sha256: str
 ) -> Report:
-    """On the pictures that `laid` uses of so many."""
+    """Build the report on a dataset; `pictures` counts those in the archive, also unused ones."""
     halved = laid.layout == "side_by_side"
     facts = [survey.facts[name] | {"name": laid.called(name)} for name in laid.pictures]
     sizes = [_size(fact, halved) for fact in facts]
-    edges = [min(own) for own in sizes]
+    edges = [min(size) for size in sizes]
     side = default_side(sizes, 1 if laid.layout in ("classes", "flat") else TRANSLATOR_MULTIPLE)
     grey = sum(fact["grey"] for fact in facts)
     channels = 1 if grey == len(facts) else 3
     counts = Counter(laid.labels or ())
     classes = [Class(name, counts[number]) for number, name in enumerate(laid.classes)]
-    cut = median(1 - min(own) / max(own) for own in sizes) if index.fit == "crop" else 0.0
+    cut = median(1 - min(size) / max(size) for size in sizes) if index.fit == "crop" else 0.0
     said = describe(Preparation(side, channels, index.fit, reading=index.reading), halved=halved, labels=index.nearest)
     skipped = [Corrupt(fact["name"], note) for fact in facts for note in fact["notes"]]
     return Report(
@@ -128,9 +128,9 @@ def build_report(
 
 
 def default_side(sizes: Sequence[tuple[int, int]], step: int = 1) -> int:
-    """The side that square pictures share, where it is small and a multiple of `step`.
+    """Return the shared side of square pictures if it is small and a multiple of `step`.
 
-    Else the largest of SIDES that is not above the median of the shorter edges, or the least of them.
+    Otherwise return the largest of DEFAULT_SIDES up to the median shorter edge, or the smallest of them.
     """
     shared = sizes[0][0]
     if MIN_SHARED_SIDE <= shared <= DEFAULT_SIDES[-1] and shared % step == 0 and set(sizes) == {(shared, shared)}:
@@ -162,12 +162,12 @@ def _piles(laid: ArchiveLayout) -> dict[str, int]:
 
 
 def _duplicates(facts: Sequence[Facts]) -> list[list[str]]:
-    """Groups of pictures whose pixels are equal."""
+    """Return groups of pictures with equal pixels."""
     groups: dict[str, list[str]] = {}
     for fact in facts:
         groups.setdefault(fact["hash"], []).append(fact["name"])
-    found = [_sorted(group) for group in groups.values() if len(group) > 1]
-    return sorted(found, key=lambda group: natural_key(group[0]))
+    duplicates = [_sorted(group) for group in groups.values() if len(group) > 1]
+    return sorted(duplicates, key=lambda group: natural_key(group[0]))
 
 
 def _sorted(names: Iterable[str]) -> list[str]:

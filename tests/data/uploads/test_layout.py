@@ -263,7 +263,7 @@ def test_litter_is_nowhere_a_class_or_a_picture(litter: str, place: str) -> None
 
 
 def test_uncertain_guesses_are_notes() -> None:
-    assert "one pile" in laid("cat/1.png", "cat/2.png").notes[0]
+    assert "taken together" in laid("cat/1.png", "cat/2.png").notes[0]
     assert "taken as pairs" in laid("A/1.png", "B/1.png").notes[0]
     assert "several folders" in laid("A/imgs/1.png", "A/bbox/2.png", "B/1.png").notes[0]
     assert "'a_day' and 'b_night' were taken as classes" in laid("a_day/1.png", "b_night/2.png").notes[0]

@@ -35,7 +35,7 @@ UPLOADS = {
 def test_a_job_on_few_pictures_succeeds(database: Path, family: str, count: int) -> None:
     upload = take("few", UPLOADS[family](count))
     assert upload.report is not None
-    assert any("learns so few by heart" in note for note in upload.report.notes)
+    assert any("memorises so few" in note for note in upload.report.notes)
     own = {"generator": {"width": 4, "depth": 2}} if family == "pix2pix" else {}
     overrides = {**SMALL, **own, "report_every": 2, "watch": None}
     if family != "dcgan":
