@@ -28,7 +28,7 @@ from app.services.jobs import attempts, lifecycle
 from bench.options import parser_of
 from bench.results import Row, show, write
 from forger.wire import JobState
-from models.build import build, parameters
+from models.build import build, count_parameters
 from models.spec.families import FAMILIES
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve

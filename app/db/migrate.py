@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from app.core.settings import CHECKOUT, get_settings
 from app.db.session import engine
 from forger.wire import VERSION
-from models.durable import whole
+from models.durable import atomic_write
 
 
 def config() -> Config:

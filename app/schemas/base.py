@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.limits import SEED_LIMIT
 from forger.wire import NAME_LENGTH
-from models.spec.wording import WORDS
+from models.spec.wording import DESCRIPTION_KEY
 
 Seed = Annotated[int, Field(ge=0, lt=SEED_LIMIT)]
 Name = Annotated[

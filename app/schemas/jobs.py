@@ -10,8 +10,8 @@ from app.schemas.base import In, Name
 from app.schemas.bulk import GenerateIn, TranslateIn
 from forger.schemas.base import Json
 from forger.schemas.specs import Features
-from models.spec.training import MOST_STEPS
-from models.spec.wording import WORDS, listed, nearest, shown
+from models.spec.training import MAX_STEPS
+from models.spec.wording import DESCRIPTION_KEY, listed, nearest, shown
 
 
 class Resources(In):

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.core.limits import SCALE
 from app.schemas.base import Seed
 from forger.schemas.samples import Format
-from models.spec.wording import WORDS
+from models.spec.wording import DESCRIPTION_KEY
 
 Reference = Annotated[
     str,

@@ -52,7 +52,7 @@ def test_samples_stand_beside_each_other_and_then_below() -> None:
     red, blue = (Image.new("RGB", (300, 100), colour) for colour in ("red", "blue"))
     picture = plots.sheet([("a", "x", red), ("b", "", blue), ("c", "", red), ("d", "", blue)], None)
     assert has(picture, (255, 0, 0)) == has(picture, (0, 0, 255)) == 2 * 300 * 100
-    assert picture.width <= plots.WIDTH + 2 * plots.PAD
+    assert picture.width <= plots.SHEET_WIDTH + 2 * plots.PADDING
     first, last = np.argwhere((np.asarray(picture) == (0, 0, 255)).all(axis=2))[[0, -1]]
     assert last[0] > first[0] + 100, "the fourth does not fit beside the others"
     assert last[1] < first[1] + 300

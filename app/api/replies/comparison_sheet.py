@@ -25,7 +25,7 @@ def row(recipe: Recipe, drawn: Array) -> Picture:
     """
     pixels = drawing(recipe.data, drawn, scale(recipe), DRAWN, {}).picture()
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    picture.thumbnail((plots.WIDTH, picture.height))
+    picture.thumbnail((plots.SHEET_WIDTH, picture.height))
     return picture
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from app.api.replies import images
 from data.images import Pixels, line_plot, line_size, scatter, sheet, text_sheet, text_size
-from data.toy import MIXTURES, VALID, line_of, spelled
+from data.toy import MIXTURES, VALID, line_through, spell
 from forger.schemas.samples import Drawn, Format, Pictures, PointSamples, Strings
 from models.spec import data as spec
 from models.spec.data import DataSpec

@@ -30,7 +30,7 @@ from app.services.jobs import lifecycle
 from app.services.views import JobView
 from forger.schemas.jobs import JobOut, PlanOut, Refusal
 from forger.wire import KEY_LENGTH
-from models.spec.wording import WORDS
+from models.spec.wording import DESCRIPTION_KEY
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=JsonRoute)
 

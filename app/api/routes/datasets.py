@@ -19,7 +19,7 @@ from app.schemas.catalog import DatasetIn
 from app.schemas.catalog_replies import dataset_detail
 from app.services.capacity import admission
 from app.services.datasets import catalog
-from data.uploads.survey import Wish
+from data.uploads.survey import UploadOptions
 from forger.schemas.catalog import DatasetDetail, DatasetList, DatasetOut
 from models.spec.wording import refusals, schema_of
 

@@ -5,8 +5,8 @@ from fastapi import APIRouter
 from app.api.deps import TheSettings
 from app.core import limits
 from app.core.settings import Settings
-from data.decode import SCANS
-from data.uploads.read_untrusted import LEAST_SIDE
+from data.decode import MAX_JPEG_SCANS
+from data.uploads.read_untrusted import MIN_SIDE
 from forger import wire
 from forger.schemas.catalog import LimitList, LimitOut
 

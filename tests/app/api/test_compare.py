@@ -58,7 +58,7 @@ def test_a_comparison_is_one_picture_of_samples_and_curves(client: TestClient, p
     asked = client.get("/compare", params={"jobs": jobs}, headers={"Accept": "image/png"})
     assert asked.content == drawn.content
     with Image.open(io.BytesIO(drawn.content)) as picture:
-        assert picture.width <= plots.WIDTH + 2 * plots.PAD
+        assert picture.width <= plots.SHEET_WIDTH + 2 * plots.PADDING
         assert picture.height > 2 * 64, "two rows of digits of 16 px, enlarged four times"
     a_problem(client.get("/compare", params={"jobs": jobs}, headers={"Accept": "text/csv"}), 406)
 

@@ -20,7 +20,7 @@ from app.api.requests import uploads
 from app.core.settings import get_settings
 from app.core.store import Store
 from app.main import create_app
-from data.archive import Index
+from data.archive import ArchiveIndex
 from data.uploads import report as intake_report
 from forger.cli.datasets import findings
 from forger.schemas.dataset_report import Report, Span, Transform

@@ -10,7 +10,7 @@ from app.core.ids import new_id
 from app.core.settings import get_settings
 from app.services.jobs import attempts, lifecycle
 from app.services.views import JobView
-from models.spec.training import MOST_STEPS
+from models.spec.training import MAX_STEPS
 from tests.app.api.conftest import Publish
 from tests.support.jobs import export_file, make_job
 

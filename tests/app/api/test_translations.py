@@ -20,7 +20,7 @@ from app.api.replies import images
 from app.core.settings import get_settings
 from app.services.jobs import lifecycle
 from bench.hostile import interlaced_png, jpeg_of_scans
-from data.decode import SCANS
+from data.decode import MAX_JPEG_SCANS
 from tests.app.api.conftest import Publish
 from tests.support.files import SWAPPED, converted
 from tests.support.zips import noise, saved

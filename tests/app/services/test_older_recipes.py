@@ -22,7 +22,7 @@ from app.services.job_spec import Train
 from app.services.jobs import attempts, lifecycle
 from app.services.models import registry
 from forger.wire import JobState
-from models.export import HEADER, export_checkpoint, load_export
+from models.export import METADATA_KEY, export_checkpoint, load_export
 from models.spec import upgrade
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve

@@ -15,7 +15,7 @@ from models.checkpoint import SavedCheckpoint
 from models.nets.rotation import RotationNet
 from models.nets.vgg import Vgg19
 from models.spec.recipe import Recipe
-from models.spec.resolve import resolve, settled
+from models.spec.resolve import resolve, with_steps
 from tests.worker.training.test_exactness import run
 from worker.evaluation.features import WeightsMissing, all_turns, learn_turns, read_vgg19
 from worker.training import throughput
