@@ -132,5 +132,5 @@ def test_an_unknown_layer_that_mixes_a_batch_is_no_silent_one(monkeypatch: pytes
     monkeypatch.setattr(distributed, "world_size", lambda: 2)
     with pytest.raises(TypeError, match="BatchNorm3d has no version"):
         sync_across_ranks(nn.Sequential(nn.BatchNorm3d(3)))
-    with pytest.raises(ValueError, match="3 rows cannot be shared out"):
+    with pytest.raises(ValueError, match="3 rows cannot be divided"):
         distributed.rank_rows(3)
