@@ -25,8 +25,8 @@ def test_a_flat_picture_is_white_paper_and_a_step_is_a_black_line() -> None:
 
 
 def test_edges_are_found_alike_across_and_down() -> None:
-    x = torch.rand(1, 1, 9, 9) * 2 - 1
-    assert torch.allclose(degrade.edges(x).mT, degrade.edges(x.mT))
+    x = torch.rand(1, 1, 9, 9, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    torch.testing.assert_close(degrade.edges(x).mT, degrade.edges(x.mT), rtol=0, atol=1e-6)  # sums in another order
 
 
 @pytest.mark.parametrize("factor", [2, 4])
