@@ -39,14 +39,14 @@ class Damaged(Exception):
 
 def strip_metadata(data: bytes) -> StrippedFile:
     """Strip a file's metadata. Unknown files stay unchanged: their decoder reports the problem. Raises Damaged."""
-    found = StrippedFile(data)
+    file = StrippedFile(data)
     strip = _stripper(data)
     if strip is not None:
         try:
-            strip(data, found)
+            strip(data, file)
         except (struct.error, IndexError, ValueError):  # truncated: the decoder reports it
             return StrippedFile(data)
-    return found
+    return file
 
 
 def _stripper(data: bytes) -> Callable[[bytes, StrippedFile], None] | None:
@@ -66,29 +66,29 @@ def _stripper(data: bytes) -> Callable[[bytes, StrippedFile], None] | None:
 _KEPT = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND"))
 
 
-def _png(data: bytes, found: StrippedFile) -> None:
+def _png(data: bytes, file: StrippedFile) -> None:
     """Keep critical chunks, and tRNS of palettes; read tRNS, iCCP and eXIf; skip all other ancillary chunks."""
     kept, colour = [PNG], -1
     for kind, body, whole, crc in _chunks(data):
         if kind == b"IHDR":
-            found.depth, colour = body[8], body[9]
+            file.depth, colour = body[8], body[9]
         if not kind[0] & 0x20:
             if crc != zlib.crc32(kind + body):
                 raise Damaged(f"the checksum of {_chunk_name(kind)} is wrong")
             kept.append(whole)
         elif crc != zlib.crc32(kind + body):
-            found.skipped.append(f"{_chunk_name(kind)} (its checksum is wrong)")
+            file.skipped.append(f"{_chunk_name(kind)} (its checksum is wrong)")
         elif kind == b"tRNS" and colour == 3:
             kept.append(whole)
         elif kind == b"tRNS":
-            found.level = _level(body, colour, found)
+            file.level = _level(body, colour, file)
         elif kind == b"iCCP":
-            found.profile = _unpacked_profile(body, found)
+            file.profile = _unpacked_profile(body, file)
         elif kind == b"eXIf":
-            found.orientation = _orientation(body, "eXIf", found)
+            file.orientation = _orientation(body, "eXIf", file)
         elif kind in _LENGTHS and len(body) not in _LENGTHS[kind]:
-            found.skipped.append(f"{_chunk_name(kind)} (it has {len(body)} bytes)")
-    found.data = b"".join(kept)
+            file.skipped.append(f"{_chunk_name(kind)} (it has {len(body)} bytes)")
+    file.data = b"".join(kept)
 
 
 _LENGTHS = {b"cHRM": (32,), b"gAMA": (4,), b"pHYs": (9,), b"sRGB": (1,), b"tIME": (7,), b"bKGD": (1, 2, 6)}
@@ -110,16 +110,16 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes, int]]:
             return
 
 
-def _level(body: bytes, colour: int, found: StrippedFile) -> tuple[int, ...] | None:
+def _level(body: bytes, colour: int, file: StrippedFile) -> tuple[int, ...] | None:
     """Return the transparent level: one sample for grey (0), three for colour (2), of the picture's depth."""
     samples = {0: 1, 2: 3}.get(colour, 0)
     if len(body) < 2 * samples or not samples:
-        found.skipped.append("tRNS (it does not fit the picture)")
+        file.skipped.append("tRNS (it does not fit the picture)")
         return None
-    return tuple(value & ((1 << found.depth) - 1) for value in struct.unpack_from(f">{samples}H", body))
+    return tuple(value & ((1 << file.depth) - 1) for value in struct.unpack_from(f">{samples}H", body))
 
 
-def _unpacked_profile(body: bytes, found: StrippedFile) -> bytes | None:
+def _unpacked_profile(body: bytes, file: StrippedFile) -> bytes | None:
     name, _, packed = body.partition(b"\0")
     try:
         unpacker = zlib.decompressobj()
@@ -127,7 +127,7 @@ def _unpacked_profile(body: bytes, found: StrippedFile) -> bytes | None:
         if not name or not unpacker.eof:
             raise ValueError
     except (zlib.error, ValueError):
-        found.skipped.append("iCCP (it cannot be unpacked)")
+        file.skipped.append("iCCP (it cannot be unpacked)")
         return None
     return profile
 
@@ -145,7 +145,7 @@ _APP0, _APP1, _APP2, _APP14, _APP15, _COMMENT, _SCAN = 0xE0, 0xE1, 0xE2, 0xEE, 0
 _EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
 
 
-def _jpeg(data: bytes, found: StrippedFile) -> None:
+def _jpeg(data: bytes, file: StrippedFile) -> None:
     """Keep the segments of the pixels, and JFIF and Adobe segments, which say how colours are stored."""
     kept, place, profile = [data[:2]], 2, dict[int, bytes]()
     count = 0
@@ -160,7 +160,7 @@ def _jpeg(data: bytes, found: StrippedFile) -> None:
         end = start + int.from_bytes(data[start : start + 2])
         body, whole = data[start + 2 : end], data[place:end]
         if marker == _APP1 and body.startswith(_EXIF):
-            found.orientation = _orientation(body[len(_EXIF) :], "EXIF", found)
+            file.orientation = _orientation(body[len(_EXIF) :], "EXIF", file)
         elif marker == _APP2 and body.startswith(_ICC) and len(body) > 14:
             profile[body[12]], count = body[14:], body[13]
         elif marker == _APP0 and body.startswith(b"JFIF\0") and len(body) >= 14:
@@ -168,11 +168,11 @@ def _jpeg(data: bytes, found: StrippedFile) -> None:
         elif _is_needed(marker, body):
             kept.append(whole)
         place = end
-    found.data = b"".join([*kept, data[place:]])
+    file.data = b"".join([*kept, data[place:]])
     if profile and sorted(profile) == list(range(1, count + 1)):
-        found.profile = b"".join(profile[number] for number in sorted(profile))
+        file.profile = b"".join(profile[number] for number in sorted(profile))
     elif profile:
-        found.skipped.append("ICC profile (parts of it are missing)")
+        file.skipped.append("ICC profile (parts of it are missing)")
 
 
 def _is_needed(marker: int, body: bytes) -> bool:
@@ -191,7 +191,7 @@ def _segment(marker: int, body: bytes) -> bytes:
 _ICC_FLAG, _EXIF_FLAG, _XMP_FLAG = 0x20, 0x08, 0x04
 
 
-def _webp(data: bytes, found: StrippedFile) -> None:
+def _webp(data: bytes, file: StrippedFile) -> None:
     kept, place = [], 12
     while place + 8 <= len(data):
         kind, (size,) = data[place : place + 4], struct.unpack_from("<I", data, place + 4)
@@ -201,14 +201,14 @@ def _webp(data: bytes, found: StrippedFile) -> None:
             flags = body[0] & ~(_ICC_FLAG | _EXIF_FLAG | _XMP_FLAG)
             kept.append(whole[:8] + bytes((flags,)) + whole[9:])
         elif kind == b"ICCP":
-            found.profile = body
+            file.profile = body
         elif kind == b"EXIF":
-            found.orientation = _orientation(body.removeprefix(_EXIF), "EXIF", found)
+            file.orientation = _orientation(body.removeprefix(_EXIF), "EXIF", file)
         elif kind in (b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"):
             kept.append(whole)
         place += len(whole)
     chunks = b"".join(kept)
-    found.data = RIFF + struct.pack("<I", 4 + len(chunks)) + b"WEBP" + chunks
+    file.data = RIFF + struct.pack("<I", 4 + len(chunks)) + b"WEBP" + chunks
 
 
 # ---- TIFF
@@ -245,18 +245,18 @@ class _Layout:
         return struct.Struct(self.order + ("HHQ8s" if self.large else "HHI4s"))
 
 
-def _tiff(data: bytes, found: StrippedFile) -> None:
+def _tiff(data: bytes, file: StrippedFile) -> None:
     """Append a list of the first page's pixel tags to the file, and let the header point to it."""
     layout = _Layout(*_TIFF[data[:4]])
     head = 8 if layout.large else 4
     entries = [
         entry for entry in _entries(data, layout.offset.unpack_from(data, head)[0], layout) if entry[0] in _PIXELS
     ]
-    found.profile = _tiff_profile(data, layout, layout.offset.unpack_from(data, head)[0], found)
+    file.profile = _tiff_profile(data, layout, layout.offset.unpack_from(data, head)[0], file)
     block = layout.count.pack(len(entries)) + b"".join(layout.entry.pack(*entry) for entry in entries)
     padding = bytes(len(data) % 2)
     place = layout.offset.pack(len(data) + len(padding))
-    found.data = b"".join((data[:head], place, data[head + len(place) :], padding, block, layout.offset.pack(0)))
+    file.data = b"".join((data[:head], place, data[head + len(place) :], padding, block, layout.offset.pack(0)))
 
 
 def _entries(data: bytes, place: int, layout: _Layout) -> list[tuple[int, int, int, bytes]]:
@@ -267,14 +267,14 @@ def _entries(data: bytes, place: int, layout: _Layout) -> list[tuple[int, int, i
     return [layout.entry.unpack_from(data, start + number * layout.entry.size) for number in range(count)]
 
 
-def _tiff_profile(data: bytes, layout: _Layout, place: int, found: StrippedFile) -> bytes | None:
+def _tiff_profile(data: bytes, layout: _Layout, place: int, file: StrippedFile) -> bytes | None:
     for tag, kind, count, value in _entries(data, place, layout):
         if tag == _PROFILE:
             size = count * _SIZES.get(kind, 1)
             at = layout.offset.unpack(value)[0]
             if at + size <= len(data) and size <= MAX_PROFILE_BYTES:
                 return data[at : at + size]
-            found.skipped.append("ICC profile (it lies beyond the end of the file)")
+            file.skipped.append("ICC profile (it lies beyond the end of the file)")
     return None
 
 
@@ -283,14 +283,14 @@ def _tiff_profile(data: bytes, layout: _Layout, place: int, found: StrippedFile)
 _EXIF_ITEM = re.compile(rb"(infe[\x02\x03].{3}(?:.{4}|.{6}))Exif", re.DOTALL)
 
 
-def _boxes(data: bytes, found: StrippedFile) -> None:
+def _boxes(data: bytes, file: StrippedFile) -> None:
     """Rename the EXIF item, so that decoders ignore it: in these formats orientation is a property of the picture."""
     place = 0
     while place + 8 <= len(data):
         size = int.from_bytes(data[place : place + 4])
         if data[place + 4 : place + 8] == b"meta":
             items = _EXIF_ITEM.sub(rb"\1skip", data[place : place + size])
-            found.data = data[:place] + items + data[place + size :]
+            file.data = data[:place] + items + data[place + size :]
         if size < 8:
             return
         place += size
@@ -299,16 +299,16 @@ def _boxes(data: bytes, found: StrippedFile) -> None:
 # ---- EXIF
 
 
-def _orientation(block: bytes, name: str, found: StrippedFile) -> int:
+def _orientation(block: bytes, name: str, file: StrippedFile) -> int:
     """Return the orientation of an EXIF block, 1 to 8; 1 where it is absent or invalid."""
     if block[:4] not in _TIFF:
-        found.skipped.append(f"{name} (it is invalid)")
+        file.skipped.append(f"{name} (it is invalid)")
         return 1
     layout = _Layout(*_TIFF[block[:4]])
     try:
         entries = _entries(block, layout.offset.unpack_from(block, 8 if layout.large else 4)[0], layout)
     except (struct.error, ValueError):
-        found.skipped.append(f"{name} (it is cut short)")
+        file.skipped.append(f"{name} (it is cut short)")
         return 1
     for tag, kind, _, value in entries:
         if tag == _ORIENTATION and kind == 3:

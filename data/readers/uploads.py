@@ -73,9 +73,9 @@ def _pictures(
     index: ArchiveIndex, part: SplitMembers, pile: int, spec: Images | Unpaired | Paired, upload: Upload
 ) -> Tensor:
     """Return uint8 [N, channels, prepared_side, prepared_side], memory-mapped; write the prepared file if missing."""
-    kept = "held-" if part is index.held else ""
-    own = f"{kept}{DOMAINS[pile]}-{spec.prepared_side}x{spec.prepared_side}x{spec.channels}-{PREPARE_VERSION}.npy"
-    path = upload.prepared / (prepared_prefix(upload.archive.name, upload.index.name) + own)
+    split = "held-" if part is index.held else ""
+    name = f"{split}{DOMAINS[pile]}-{spec.prepared_side}x{spec.prepared_side}x{spec.channels}-{PREPARE_VERSION}.npy"
+    path = upload.prepared / (prepared_prefix(upload.archive.name, upload.index.name) + name)
     if not path.is_file():
         how = index.preparation(pile, spec.prepared_side, spec.channels)
         _prepare(index.picks(part, pile), how, path, upload)

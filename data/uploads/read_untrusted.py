@@ -272,8 +272,10 @@ def _is_flat(image: Image.Image) -> bool:
 def _palette(image: Image.Image) -> list[int] | None:
     """Return the colours of a picture over white as numbers; None for more than MAX_PALETTE."""
     colours = np.asarray(on_white(image).convert("RGB")).reshape(-1, 3) @ np.array([1 << 16, 1 << 8, 1])
-    few = np.unique(colours[:: max(1, len(colours) // _PALETTE_SAMPLE)])
-    return None if len(few) > MAX_PALETTE or len(few := np.unique(colours)) > MAX_PALETTE else [int(one) for one in few]
+    unique = np.unique(colours[:: max(1, len(colours) // _PALETTE_SAMPLE)])
+    if len(unique) > MAX_PALETTE or len(unique := np.unique(colours)) > MAX_PALETTE:
+        return None
+    return [int(colour) for colour in unique]
 
 
 @lru_cache(maxsize=4)

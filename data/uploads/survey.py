@@ -45,11 +45,11 @@ class Survey:
     reasons: Mapping[str, str] = field(default_factory=dict)
 
 
-def build_index(laid: ArchiveLayout, survey: Survey, wish: UploadOptions) -> ArchiveIndex:
+def build_index(laid: ArchiveLayout, survey: Survey, options: UploadOptions) -> ArchiveIndex:
     halved = laid.layout == "side_by_side"
-    held = None if laid.held is None else _part(laid.held, survey, wish.fit, halved)
-    train = _part(laid, survey, wish.fit, halved)
-    return ArchiveIndex(train, held, halved, wish.fit, _label_maps(laid, survey, wish), wish.reading)
+    held = None if laid.held is None else _part(laid.held, survey, options.fit, halved)
+    train = _part(laid, survey, options.fit, halved)
+    return ArchiveIndex(train, held, halved, options.fit, _label_maps(laid, survey, options), options.reading)
 
 
 def _part(laid: ArchiveLayout | HeldOutSplit, survey: Survey, fit: Fit, halved: bool) -> SplitMembers:
@@ -63,10 +63,10 @@ def _tiles(laid: ArchiveLayout | HeldOutSplit, survey: Survey, fit: Fit, halved:
     return (counts[0], counts[0]) if paired else counts
 
 
-def _label_maps(laid: ArchiveLayout, survey: Survey, wish: UploadOptions) -> tuple[str, ...]:
+def _label_maps(laid: ArchiveLayout, survey: Survey, options: UploadOptions) -> tuple[str, ...]:
     """Return the domains whose pictures have so few colours that they must be label maps."""
-    if wish.labels != "auto" or laid.layout in ("classes", "flat"):
-        return (wish.labels,) if wish.labels in DOMAINS else ()
+    if options.labels != "auto" or laid.layout in ("classes", "flat"):
+        return (options.labels,) if options.labels in DOMAINS else ()
     halved = laid.layout == "side_by_side"
     palettes = {
         domain: [survey.facts[name]["palettes"][index if halved else 0] for name in laid.piles[0 if halved else index]]
@@ -93,7 +93,9 @@ def build_report(
     counts = Counter(laid.labels or ())
     classes = [Class(name, counts[number]) for number, name in enumerate(laid.classes)]
     cut = median(1 - min(size) / max(size) for size in sizes) if index.fit == "crop" else 0.0
-    said = describe(Preparation(side, channels, index.fit, reading=index.reading), halved=halved, labels=index.nearest)
+    description = describe(
+        Preparation(side, channels, index.fit, reading=index.reading), halved=halved, labels=index.nearest
+    )
     skipped = [Corrupt(fact["name"], note) for fact in facts for note in fact["notes"]]
     return Report(
         layout=laid.layout,
@@ -118,7 +120,7 @@ def build_report(
         duplicates=Listed.of(_duplicates(facts)),
         ignored=Listed.of(laid.called(name) for name in laid.ignored),
         notes=[*laid.notes, *advice.notes(laid, survey.facts, facts, index, cut, median(edges))],
-        transform=Transform(**said),
+        transform=Transform(**description),
         held_out=0 if laid.held is None else len(_of(laid.held.piles)),
         cut=round(cut, 4),
         profiles=dict(sorted(Counter(fact["profile"] for fact in facts if fact["profile"]).items())),
