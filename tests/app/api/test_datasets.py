@@ -117,7 +117,7 @@ def test_the_report_counts_what_is_there(mixed: Body) -> None:
     assert report["duplicates"] == {"total": 1, "first": [["dog/colour.webp", "dog/same.bmp"]]}
     corrupt = {item["name"]: item["reason"] for item in report["corrupt"]["first"]}
     assert report["corrupt"]["total"] == len(corrupt) == 3
-    assert "no picture we read" in corrupt["dog/text.png"]
+    assert "not a picture of a supported format" in corrupt["dog/text.png"]
     assert "cut short" in corrupt["dog/cut.png"]
     assert "max_pixels" in corrupt["dog/large.png"]
     transform = report["transform"]
@@ -264,9 +264,9 @@ def bomb() -> bytes:
 GOOD = zipped(classes("cat", "dog"))
 LINK = stat.S_IFLNK | 0o777
 REFUSALS: dict[str, tuple[bytes | Callable[[], bytes], int, str, str]] = {
-    "nothing": (b"", 415, "unsupported_media", "no zip"),
-    "a text": (b"a text", 415, "unsupported_media", "no zip"),
-    "a picture": (picture(), 415, "unsupported_media", "no zip"),
+    "nothing": (b"", 415, "unsupported_media", "not a zip"),
+    "a text": (b"a text", 415, "unsupported_media", "not a zip"),
+    "a picture": (picture(), 415, "unsupported_media", "not a zip"),
     "cut short": (GOOD[:-30], 422, "unreadable_archive", "cut short"),
     "a damaged list": (GOOD.replace(b"PK\1\2", b"PK\1\3"), 422, "unreadable_archive", "damaged"),
     "empty": (zipped({}), 422, "no_pictures", "empty"),

@@ -170,7 +170,7 @@ def test_a_folder_is_uploaded_looked_at_learned_from_and_deleted(run: Run, servi
     good(run("datasets", "delete", "pets-2"))
     (tmp_path / "Pets (2)").rename(tmp_path / "pets")
     said = good(run("datasets", "upload", "pets"))
-    assert "If they are two piles to translate" in said
+    assert "If they are two domains to translate" in said
     assert "`--layout unpaired`" in refused(run("train", "cyclegan", "--dataset", "pets"))
     assert said.startswith("dataset        pets\n")
     assert "12 used, 1 left out" in said
