@@ -437,7 +437,7 @@ def _watch_metric_fits_game(recipe: "Recipe") -> Violation | None:
 
 
 def _evaluated_at_checkpoints(recipe: "Recipe") -> Violation | None:
-    # Of a budget in minutes both intervals follow later, with the steps.
+    # With a budget in minutes both intervals follow later, with the steps.
     in_minutes = recipe.budget.minutes is not None
     if recipe.watch is None or in_minutes or recipe.watch.every % recipe.checkpoint_every == 0:
         return None

@@ -98,7 +98,7 @@ REFUSALS: dict[str, tuple[Send, int, str | None, str]] = {
     "a zip in the zip": (upload({"a.zip": zipped({"0.png": picture()})}), 422, "/file", "a.zip"),
     "an empty zip": (upload({}), 422, "/file", "empty"),
     "a zip without pictures": (upload({"notes.txt": b"none"}), 422, "/file", "no pictures"),
-    "no zip": (upload(picture()), 415, "/file", "no zip"),
+    "no zip": (upload(picture()), 415, "/file", "not a zip"),
 }  # fmt: skip
 
 
