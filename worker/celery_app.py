@@ -29,9 +29,8 @@ def _logging(**_: Any) -> None:
 
 def _starting(**_: Any) -> None:
     celery_process.prepare()
-    reaper.run_once(
-        reaper.free_lost_attempts
-    )  # before this worker takes messages: jobs of a dead worker may block queued ones
+    # Before this worker takes messages: jobs of a dead worker may block queued ones.
+    reaper.run_once(reaper.free_lost_attempts)
     _reaper.start()
 
 

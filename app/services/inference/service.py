@@ -113,28 +113,28 @@ class Inference:
         self._mark: registry.ChangeMark | None = None
         self._datasets: Mapping[str, DatasetInfo] = DATASETS
         self._engine: Future[AnyEngine] = Future()
-        self._exporting = threading.Lock()
-        self._rebuilding = threading.Lock()
-        self._refreshing = threading.Lock()
+        self._export_lock = threading.Lock()
+        self._rebuild_lock = threading.Lock()
+        self._refresh_lock = threading.Lock()
         full = f"{MAX_PUBLISHING} checkpoints are being published already. Send this one later."
-        self._publishing = Gate(MAX_PUBLISHING, full, retry_after=10)
+        self._publish_limiter = Gate(MAX_PUBLISHING, full, retry_after=10)
         self._stop = threading.Event()
-        self._wanted = threading.Event()
+        self._engine_needed = threading.Event()
         """set when the engine is needed"""
-        self._idle = False
+        self._ready_without_engine = False
         """whether the process was ready without an engine: it stays ready, and later requests wait for the engine"""
         self._loader = threading.Thread(target=self._load, name="engine-loader", daemon=True)
-        self._refresher = threading.Thread(target=self._watch, name="model-snapshot", daemon=True)
+        self._refresher = threading.Thread(target=self._refresh_periodically, name="model-snapshot", daemon=True)
 
     def start(self) -> None:
         if self._settings.inference == "workers" or find_spec("torch") is None:
-            self._wanted.set()  # loading costs nothing then, and shows at once what is missing
+            self._engine_needed.set()  # loading costs nothing then, and shows at once what is missing
         self._loader.start()
         self._refresher.start()
 
     def stop(self) -> None:
         self._stop.set()
-        self._wanted.set()
+        self._engine_needed.set()
         self._refresher.join()
         self._loader.join()
         if self._engine.exception() is None:
@@ -143,7 +143,7 @@ class Inference:
     def health(self) -> str | None:
         """Return why the engine does not answer; None if it does, or need not."""
         if not self._engine.done():
-            return None if self._idle else "The engine is loading."
+            return None if self._ready_without_engine else "The engine is loading."
         error = self._engine.exception()
         return None if error is None or isinstance(error, NoEngine) else str(error)
 
@@ -165,7 +165,7 @@ class Inference:
 
     def refresh(self) -> None:
         """Read the model versions and datasets from the database."""
-        with self._refreshing:  # otherwise an older snapshot could replace a newer one
+        with self._refresh_lock:  # otherwise an older snapshot could replace a newer one
             mark, versions = registry.versions_since(self._mark)
             self._datasets = (
                 catalog.all_datasets()
@@ -173,9 +173,9 @@ class Inference:
             if versions is not None:
                 self._mark, self._versions = mark, tuple(versions)
         if self._versions:
-            self._wanted.set()
-        elif not self._wanted.is_set():
-            self._idle = True
+            self._engine_needed.set()
+        elif not self._engine_needed.is_set():
+            self._ready_without_engine = True
 
     def class_names(self, version: VersionView) -> tuple[str, ...]:
         """Return the names of the version's classes, in order of their numbers."""
@@ -231,7 +231,7 @@ class Inference:
         return await self._request_once(request)
 
     def _rebuild(self, version: VersionView, how: str) -> None:
-        with self._rebuilding:
+        with self._rebuild_lock:
             if self._store.flaw(version.export_sha256) is not None:
                 log.error("export_damaged", model=version.reference, how=how)
                 registry.rebuild(version, how, self.export)
@@ -253,7 +253,7 @@ class Inference:
         """Return the engine; wait for it if torch is not imported yet. Raises NotReady."""
         if self._engine.done() and self._engine.exception() is None:
             return self._engine.result()
-        self._wanted.set()
+        self._engine_needed.set()
         waiting: Awaitable[AnyEngine] = asyncio.shield(asyncio.wrap_future(self._engine))
         try:
             return await asyncio.wait_for(waiting, LOAD_TIMEOUT_S)
@@ -299,17 +299,17 @@ class Inference:
 
     def publishing(self) -> AbstractContextManager[None]:
         """Return the context in which a checkpoint is published. Raises Busy if too many are."""
-        return self._publishing.entered()
+        return self._publish_limiter.entered()
 
     def export(self, recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
         """Export a checkpoint on the caller's thread, one at a time. Raises NotReady."""
         engine = self._wait_for_engine()
-        with self._exporting:
+        with self._export_lock:
             engine.export(recipe, saved, out, threads=threads)
 
     def _wait_for_engine(self, seconds: float = LOAD_TIMEOUT_S) -> AnyEngine:
         """Return the engine as `_await_engine` does, for a thread that may block."""
-        self._wanted.set()
+        self._engine_needed.set()
         try:
             return self._engine.result(seconds)
         except TimeoutError:
@@ -318,7 +318,7 @@ class Inference:
             raise type(reason)(reason.detail) from None
 
     def _load(self) -> None:
-        self._wanted.wait()
+        self._engine_needed.wait()
         if self._stop.is_set():
             self._engine.set_exception(NotReady("The service is stopping."))
             return
@@ -328,7 +328,7 @@ class Inference:
         except Exception as error:  # any error must reach the waiting requests
             self._engine.set_exception(_no_engine(error))
 
-    def _watch(self) -> None:
+    def _refresh_periodically(self) -> None:
         while not self._stop.is_set():
             try:
                 self.refresh()

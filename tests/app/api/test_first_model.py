@@ -95,7 +95,7 @@ def test_a_service_that_was_ready_stays_so_while_the_engine_loads(database: Path
         statuses: list[int] = []
         early = threading.Thread(target=lambda: statuses.append(client.get("/sample").status_code))
         early.start()
-        until(lambda: engine_of(client)._wanted.is_set())
+        until(lambda: engine_of(client)._engine_needed.is_set())
         assert ready(client)
         assert statuses == []
         held_up.set()
@@ -106,7 +106,7 @@ def test_a_service_that_was_ready_stays_so_while_the_engine_loads(database: Path
 def test_with_a_model_it_is_ready_when_the_engine_is(database: Path, held_up: threading.Event) -> None:
     publish_vivid("gan", "ring8")
     with api() as client:
-        until(lambda: engine_of(client)._wanted.is_set())
+        until(lambda: engine_of(client)._engine_needed.is_set())
         assert not ready(client)
         held_up.set()
         until(lambda: ready(client))
