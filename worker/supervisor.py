@@ -128,6 +128,6 @@ class Attempt:
         try:
             end(job_id, fence, code, message)
         except OperationalError:  # the lease expires, and the reaper records the loss then
-            log.warning("attempt_lost", code=code, message=message, told=False)
+            log.warning("attempt_lost", code=code, message=message, recorded=False)
             raise
         log.warning("attempt_lost", code=code, message=message)

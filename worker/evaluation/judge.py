@@ -133,9 +133,9 @@ def _train(judge: Judge, pictures: Tensor, labels: Tensor | None, steps: int) ->
         rows = torch.randint(
             len(pictures), (BATCH_SIZE if labels is not None else BATCH_SIZE // QUARTER_TURNS,), generator=stream
         )
-        shown = pictures[rows].float() / 127.5 - 1
-        shown, wanted = all_turns(shown) if labels is None else (_random_shift(shown, stream), labels[rows])
-        loss = F.cross_entropy(judge(shown), wanted)
+        batch = pictures[rows].float() / 127.5 - 1
+        batch, targets = all_turns(batch) if labels is None else (_random_shift(batch, stream), labels[rows])
+        loss = F.cross_entropy(judge(batch), targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -9,9 +9,10 @@ from app.core.errors import Invalid, UnsupportedMedia
 from app.core.limits import READING_CPU_S
 from app.core.sandbox.parent import Sandbox
 from app.core.settings import get_settings
-from app.core.store import Store
+from app.core.store import Store, sha256_of
 from app.services.datasets import catalog
 from app.services.datasets.catalog import DatasetFiles
+from app.services.models.source_weights import SOURCE_FILE
 from data.archive import MemberPart
 from data.decode import Fault, UnreadablePicture
 from data.prepare import Pixels, Preparation
@@ -22,8 +23,6 @@ from models.spec.data import DataSpec
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from data.readers.builtin import Data, Split
-from app.core.store import sha256_of
-from app.services.models.source_weights import SOURCE_FILE
 
 BATCH_WALL_S = 300.0
 """wall-clock seconds in which one batch of pictures must be read; long, since jobs may keep the machine busy"""

@@ -23,11 +23,11 @@ from models.errors import JobFailure
 from models.spec.plugins import PluginFailed, PluginMissing
 from worker.runners.memory import lift_memory_limit, limit_memory
 from worker.runners.supervisor_link import EXIT_DATABASE_LOST, SupervisorLink
+from worker.runners.train import TrainRunner
 
 if TYPE_CHECKING:  # torch takes seconds to import; the first heartbeat comes before it
     from worker.runners.bulk import BulkRunner
     from worker.runners.evaluate import EvaluateRunner
-from worker.runners.train import TrainRunner
 
 log = get_logger(__name__)
 
