@@ -1,33 +1,39 @@
-"""`forger recipes`: the families, and what one of them decides."""
+"""Run `forger recipes`: list the families, and show recipe."""
 
 import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forger.cli import ask, complete
+from forger.cli import common, complete, printing
 
 if TYPE_CHECKING:
     from forger.schemas.catalog import DialOut
 
-group = typer.Typer(help="The families that can be trained.")
+group = typer.Typer(help="List and show the recipe families.")
 
 
 @group.callback(invoke_without_command=True)
 @group.command("list")
-def list_(ctx: typer.Context, as_json: ask.AsJson = False) -> None:
+def list_(ctx: typer.Context, as_json: common.AsJson = False) -> None:
     """List the families."""
     if ctx.invoked_subcommand is not None:
         return
-    known = ask.forger(ctx).recipes()
+    recipes = common.client(ctx).recipes()
     if as_json:
-        ask.put_json(known)
+        printing.print_json(recipes)
         return
-    ask.table(
+    printing.print_table(
         ("FAMILY", "GAME", "CLASSES", "DATASET", "TITLE"),
         (
-            (one.name, one.game, "yes" if one.conditional else None, one.defaults["data"]["dataset"], one.title)
-            for one in known
+            (
+                recipe.name,
+                recipe.game,
+                "yes" if recipe.conditional else None,
+                recipe.defaults["data"]["dataset"],
+                recipe.title,
+            )
+            for recipe in recipes
         ),
     )
 
@@ -36,21 +42,23 @@ def list_(ctx: typer.Context, as_json: ask.AsJson = False) -> None:
 def show(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="A family.", autocompletion=complete.families)],
-    as_json: ask.AsJson = False,
+    as_json: common.AsJson = False,
 ) -> None:
-    """A family's whole recipe and the settings one would turn. --json: also the schema."""
-    known = ask.forger(ctx).recipe(name)
+    """Show a family's whole recipe and its main settings; --json adds the schema."""
+    recipe = common.client(ctx).recipe(name)
     if as_json:
-        ask.put_json(known)
+        printing.print_json(recipe)
         return
-    ask.pairs({"family": known.name, "title": known.title, "use": known.use, "paper": known.paper, "game": known.game})
-    typer.echo("\nSettings to turn, with --set:")
-    ask.table(("SETTING", "DEFAULT", "FROM", "TO", "WHAT"), map(_row, known.dials))
-    typer.echo(
-        f"\nThe whole recipe on {known.defaults['data']['dataset']}, as --recipe takes it; that on another dataset:"
+    printing.print_facts(
+        {"family": recipe.name, "title": recipe.title, "use": recipe.use, "paper": recipe.paper, "game": recipe.game}
     )
-    typer.echo(f"forger train {known.name} --dataset NAME --dry-run --json")
-    typer.echo(json.dumps(known.defaults, indent=2, ensure_ascii=False))
+    typer.echo("\nSettings to turn, with --set:")
+    printing.print_table(("SETTING", "DEFAULT", "FROM", "TO", "WHAT"), map(_row, recipe.dials))
+    typer.echo(
+        f"\nThe whole recipe on {recipe.defaults['data']['dataset']}, as --recipe takes it; that on another dataset:"
+    )
+    typer.echo(f"forger train {recipe.name} --dataset NAME --dry-run --json")
+    typer.echo(json.dumps(recipe.defaults, indent=2, ensure_ascii=False))
 
 
 def _row(dial: "DialOut") -> tuple[str, ...]:

@@ -1,0 +1,66 @@
+"""Words that may not come back: identifiers that say nothing of the thing, and docstrings that begin without it."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from app.core.settings import CHECKOUT
+from tests.support.packages import PACKAGES
+
+IDENTIFIERS = re.compile(
+    r"(asked|told|making|wish|said|heed|settle|lifeline|slopes?|cast|in_turn|no_less|told_apart|subject)"
+)
+"""whole identifiers: functions, classes, arguments and variables"""
+OPENINGS = re.compile(r"(Of|What|Who|Whoever|Whom|Whose|Whatever|So) ")
+FILES = [path for package in PACKAGES for path in sorted((CHECKOUT / package).rglob("*.py"))]
+
+
+def _names(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield node.lineno, name
+            case ast.arg(arg=name):
+                yield node.lineno, name
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                yield node.lineno, name
+
+
+def _docstrings(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+                yield getattr(node, "lineno", 1), ast.get_docstring(node) or ""
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_identifier_is_a_word_that_says_nothing(package: str) -> None:
+    found = [
+        f"{path.relative_to(CHECKOUT)}:{line}: {name}"
+        for path in FILES
+        if path.is_relative_to(CHECKOUT / package)
+        for line, name in _names(ast.parse(path.read_text()))
+        if IDENTIFIERS.fullmatch(name.strip("_").lower())
+    ]
+    assert not found, "Name the thing itself:\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_docstrings_begin_with_a_verb_or_the_thing(package: str) -> None:
+    found = [
+        f"{path.relative_to(CHECKOUT)}:{line}: {text.partition(chr(10))[0]}"
+        for path in FILES
+        if path.is_relative_to(CHECKOUT / package)
+        for line, text in _docstrings(ast.parse(path.read_text()))
+        if OPENINGS.match(text)
+    ]
+    assert not found, "Begin with a verb, or with the thing:\n" + "\n".join(found)
+
+
+def test_the_words_are_seen() -> None:
+    """The patterns find what they are for."""
+    tree = ast.parse('def told(asked: int) -> None:\n    """Of a job."""\n    self.cast = slope = 1')
+    assert [name for _, name in _names(tree) if IDENTIFIERS.fullmatch(name)] == ["told", "asked", "cast", "slope"]
+    assert [text for _, text in _docstrings(tree) if OPENINGS.match(text)] == ["Of a job."]
