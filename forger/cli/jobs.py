@@ -165,7 +165,7 @@ def figures_(
     else:
         printing.print_table(
             ("FIGURE", "VALUE", "BETTER", "STEP", "MEASURED"),
-            ((one.name, rounded(one.value, 4), one.better, one.step, one.told) for one in measured),
+            ((one.name, rounded(one.value, 4), one.better, one.step, one.provenance_text) for one in measured),
         )
 
 

@@ -32,7 +32,7 @@ class Column(Measured, Protocol):
     @property
     def better(self) -> str | None: ...
     @property
-    def told(self) -> str: ...
+    def provenance_text(self) -> str: ...
 
 
 def labels(figures: Sequence[Column]) -> list[str]:
@@ -47,7 +47,7 @@ def labels(figures: Sequence[Column]) -> list[str]:
 
 def sources(figures: Sequence[Column]) -> list[str]:
     """Return a line for each provenance, with its mark if there are several."""
-    by_key = {provenance_key(figure): figure.told for figure in figures}
+    by_key = {provenance_key(figure): figure.provenance_text for figure in figures}
     if len(by_key) == 1:
         return [f"Measured {line}." for line in by_key.values()]
     return [f"[{mark}] {by_key[key]}" for key, mark in _marks(figures).items()]

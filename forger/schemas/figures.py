@@ -14,7 +14,7 @@ class FigureHead(Out):
     title: str
     better: Literal["low", "high"] | None
     provenance: Json
-    told: str = Field(description="The provenance in a few words.")
+    provenance_text: str = Field(description="The provenance in a few words.")
     citation: str = Field(description="A line that cites the figure.")
 
 

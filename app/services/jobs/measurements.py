@@ -47,7 +47,7 @@ class FigureOfProvenance:
         return figure.better if figure else None
 
     @property
-    def told(self) -> str:
+    def provenance_text(self) -> str:
         """The provenance in a few words, for a line below a table."""
         details = {name: value for name, value in self.provenance.items() if name not in ("by", "data")}
         set_ones = {name: value for name, value in details.items() if value not in (None, "none")}
@@ -63,7 +63,7 @@ class FigureOfProvenance:
         figure = _catalogue_entry(self.name)
         source = f" ({figure.source})" if figure and figure.source else ""
         data = self.provenance.get("data", {}).get("dataset")
-        how = self.told.replace("seed ", "evaluation seed ")
+        how = self.provenance_text.replace("seed ", "evaluation seed ")
         own_features = (
             " (features of a small network that learned this dataset, not Inception's)" if "features own" in how else ""
         )

@@ -91,8 +91,8 @@ def test_errors_of_different_tasks_are_different_things() -> None:
 
 
 def test_provenance_is_told_in_words() -> None:
-    assert one("a", 1).told == "while training, n_fake 64"
-    assert one("a", 1, provenance=LATER | {"features": "none"}).told == "evaluated, n_fake 5000, seed 0"
+    assert one("a", 1).provenance_text == "while training, n_fake 64"
+    assert one("a", 1, provenance=LATER | {"features": "none"}).provenance_text == "evaluated, n_fake 5000, seed 0"
 
 
 @pytest.mark.parametrize(
