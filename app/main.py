@@ -1,21 +1,22 @@
-"""The HTTP application. Importing this module never imports torch."""
+"""Build the HTTP application. Importing this module never imports torch."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from app.core.gc_freeze import uncollected
+from app.core.gc_freeze import import_without_gc
 
-with uncollected("fastapi"):  # a fourth of the time that all this takes
+# This saves a quarter of the import time.
+with import_without_gc("fastapi"):
     import anyio.to_thread
     from fastapi import Depends, FastAPI
 
     from app.api import problems
-    from app.api.deps import name_job
-    from app.api.headers import Head, Prefix
-    from app.api.middleware.access import Access
-    from app.api.middleware.guard import Edge
-    from app.api.openapi.document import openapi_of, operation_id
-    from app.api.requests.unknown_names import only_known_parameters
+    from app.api.deps import bind_job_to_log
+    from app.api.headers import HeadMethod, PathPrefix
+    from app.api.middleware.access import AccessLog
+    from app.api.middleware.guard import Guard
+    from app.api.openapi.document import build_openapi, operation_id
+    from app.api.requests.unknown_names import refuse_unknown_parameters
     from app.api.routes import (
         compare,
         create_job,
@@ -43,7 +44,7 @@ with uncollected("fastapi"):  # a fourth of the time that all this takes
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """A server calls it without settings: it then takes those of the environment, and the process's log."""
+    """Return the application. Without settings, read them from the environment and configure the process's log."""
     if settings is None:
         settings = get_settings()
         configure(settings.log_level, "api")
@@ -52,31 +53,32 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         summary="Trains generative adversarial networks as jobs and serves what they learn.",
         version=VERSION,
         lifespan=_lifespan,
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # else it is looked for at each request
+        # Otherwise FastAPI looks for telemetry at each request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         docs_url=None,
         redoc_url=None,
         servers=[{"url": settings.root_path}] if settings.root_path else None,
         redirect_slashes=False,
-        dependencies=[Depends(name_job), Depends(only_known_parameters)],
+        dependencies=[Depends(bind_job_to_log), Depends(refuse_unknown_parameters)],
         generate_unique_id_function=operation_id,
     )
     load_plugins(settings)
     app.state.settings = settings
     app.state.metrics = Metrics(VERSION, lambda: app.state.inference.load())
-    app.add_middleware(samples.Direct)
-    app.add_middleware(Head)
-    app.add_middleware(Edge, settings=settings)
-    app.add_middleware(Access, metrics=app.state.metrics)
+    app.add_middleware(samples.SampleFastPath)
+    app.add_middleware(HeadMethod)
+    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(AccessLog, metrics=app.state.metrics)
     if settings.root_path:
-        app.add_middleware(Prefix, path=settings.root_path)
-    problems.install(app)
-    app.openapi = lambda: openapi_of(app)  # type: ignore[method-assign]
-    rooms = (
+        app.add_middleware(PathPrefix, path=settings.root_path)
+    problems.install_handlers(app)
+    app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
+    route_modules = (
         create_job, jobs, events, experiments, compare, samples, translations, models, datasets, recipes, limits,
         health,
     )  # fmt: skip
-    for room in rooms:
-        app.include_router(room.router)
+    for module in route_modules:
+        app.include_router(module.router)
     return app
 
 
@@ -84,7 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.inference = Inference(app.state.settings)
     app.state.inference.start()
-    app.state.feed = EventStream(events.written)
+    app.state.feed = EventStream(events.encode_event)
     app.state.sandbox = Sandbox()
     app.state.intake = Intake(app.state.settings)
     reaper = Reaper().start()

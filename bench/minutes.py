@@ -51,9 +51,9 @@ def _told(forger: Forger, family: str) -> float:
 
 
 def _took(job: Any) -> float:
-    seen = job.seen
-    assert seen.state == "succeeded", seen.status_reason
-    minutes: float = (seen.finished_at - seen.started_at) / 60
+    reply = job.reply
+    assert reply.state == "succeeded", reply.status_reason
+    minutes: float = (reply.finished_at - reply.started_at) / 60
     return minutes
 
 

@@ -73,7 +73,7 @@ def ask(port: int, seeds: Iterator[int], seconds: float) -> Answers:
 def training(forger: Forger) -> Iterator[Job]:
     """A job that has trained for a while already."""
     job = forger.train(**TRAINING)
-    while not job.refresh().seen.progress.step:
+    while not job.refresh().reply.progress.step:
         time.sleep(0.2)
     time.sleep(WARM_S)
     try:
@@ -85,9 +85,9 @@ def training(forger: Forger) -> Iterator[Job]:
 
 def pace(job: Job, meanwhile: Callable[[], None]) -> float:
     """Steps a second."""
-    before, began = job.refresh().seen.progress.step, time.perf_counter()
+    before, began = job.refresh().reply.progress.step, time.perf_counter()
     meanwhile()
-    return (job.refresh().seen.progress.step - before) / (time.perf_counter() - began)
+    return (job.refresh().reply.progress.step - before) / (time.perf_counter() - began)
 
 
 def rows(alone: list[Answers], beside: list[Answers], unasked: list[float], asked: list[float]) -> Iterator[Row]:

@@ -99,7 +99,7 @@ def started(home: Path, process: "subprocess.Popen[bytes]") -> str:
     """The service's address, once it has said it."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and process.poll() is None:
-        if url := wire.running_at(home):
+        if url := wire.running_service_url(home):
             return url
         time.sleep(0.1)
     raise SystemExit(f"The service did not start. Its log is {home / 'serve.log'}.")
@@ -125,15 +125,15 @@ def bars() -> Progress:
 
 def follow(job: Job, progress: Progress) -> str:
     """Show how far the job is until it ends; the name@version it published."""
-    bar = progress.add_task(f"{job.seen.family} on {job.seen.dataset}", total=None, told="")
+    bar = progress.add_task(f"{job.reply.family} on {job.reply.dataset}", total=None, told="")
     while not job.ended:
         time.sleep(LOOK_S)
         job.refresh()
-        at, best = job.seen.progress, job.seen.best
+        at, best = job.reply.progress, job.reply.best
         told = f"best frechet {best.value:.3g}" if best else "" if at.total else "measuring its pace"
         progress.update(bar, total=at.total, completed=at.step, told=told)
     if job.state != JobState.SUCCEEDED or job.model is None:
-        raise SystemExit(f"{job!r}: {job.seen.status_reason}. See logs/ in the service's home.")
+        raise SystemExit(f"{job!r}: {job.reply.status_reason}. See logs/ in the service's home.")
     return job.model
 
 

@@ -1,10 +1,19 @@
-"""The client of a Forger service: `from forger import Forger`."""
+"""Export the client of a Forger service: `from forger import Forger`."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from forger.client import Forger
-    from forger.events import CheckpointSaved, Event, Metrics, Rewound, SampleDrawn, ShardWritten, StateChanged, Told
+    from forger.events import (
+        CheckpointSaved,
+        Event,
+        Metrics,
+        OtherEvent,
+        Rewound,
+        SampleDrawn,
+        ShardWritten,
+        StateChanged,
+    )
     from forger.experiment import Experiment
     from forger.job import Job, Jobs
     from forger.picture import Picture
@@ -19,17 +28,17 @@ __all__ = [
     "Job",
     "Jobs",
     "Metrics",
+    "OtherEvent",
     "Picture",
     "Rewound",
     "SampleDrawn",
     "ShardWritten",
     "StateChanged",
-    "Told",
     "Unreachable",
 ]
 
 
-# The names come when they are asked for: help and completion load neither pydantic nor httpx2.
+# Names are imported on first use: help and completion load neither pydantic nor httpx2.
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'forger' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""`python -m forger.cli` is `forger`."""
+"""Run the command line: `python -m forger` is `forger`."""
 
 from forger.cli.root import main
 

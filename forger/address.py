@@ -1,4 +1,4 @@
-"""Find the service's address: the one that is set, else the usual port on this machine."""
+"""Find the service's address: from the settings, else the default port on this machine."""
 
 import ipaddress
 import os
@@ -7,13 +7,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from forger.problems import Unreachable
-from forger.wire import running_at
+from forger.wire import running_service_url
 
-USUAL = "http://127.0.0.1:8000"
-GIVEN = "the address that was given"
+DEFAULT_URL = "http://127.0.0.1:8000"
+FROM_ARGUMENT = "the address in the argument"
 _HOST, _PORT = "127.0.0.1", 8000
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-"""where what listens on every address of its machine is asked from that machine"""
+"""loopback address to use on a machine whose service listens on all its addresses"""
 
 
 def _checkout() -> Path | None:
@@ -22,34 +22,34 @@ def _checkout() -> Path | None:
 
 
 CHECKOUT = _checkout()
-"""the folder that holds the service's code beside this package; None where the client alone is installed"""
+"""the folder with the service's code and this package; None if only the client is installed"""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a service is asked, and which setting says so."""
+class ServiceAddress:
+    """The address of a service, and the setting that it comes from."""
 
     url: str
     source: str
 
 
 def setting(name: str) -> str | None:
-    """Return FORGER_<name> of the environment; an empty value is as none."""
+    """Return FORGER_<name> of the environment; None if it is unset or empty."""
     return os.environ.get(f"FORGER_{name}") or None
 
 
-def find() -> Place:
-    """FORGER_URL; else the service that runs from FORGER_HOME; else what FORGER_HOST and FORGER_PORT say.
+def find_service() -> ServiceAddress:
+    """Return FORGER_URL; else the service that runs from FORGER_HOME; else that of FORGER_HOST and FORGER_PORT.
 
-    Only where none of them is set is it the service of the usual home, or the usual port. Raises Unreachable where
-    nothing runs from the home that is set, and where home and port name two services.
+    If none of them is set, return the service of the default home, or the default port. Raises Unreachable if no
+    service runs from FORGER_HOME, and if FORGER_HOME and FORGER_PORT name two services.
     """
-    if (given := setting("URL")) is not None:
-        return Place(given, "FORGER_URL")
+    if (url := setting("URL")) is not None:
+        return ServiceAddress(url, "FORGER_URL")
     home, listening, port = _home(), _listening(), _port()
-    if home is not None and (url := running_at(home)):
+    if home is not None and (url := running_service_url(home)):
         if listening is None or port is None or urlsplit(url).port == port:
-            return Place(url, f"what runs from FORGER_HOME={home}")
+            return ServiceAddress(url, f"what runs from FORGER_HOME={home}")
         if setting("HOME") is None:
             return listening
         raise Unreachable(
@@ -59,11 +59,11 @@ def find() -> Place:
         return listening
     if setting("HOME") is not None:
         raise Unreachable(f"No Forger runs from FORGER_HOME={home}: start one with `forger serve`, or set FORGER_URL.")
-    return Place(USUAL, "the usual address")
+    return ServiceAddress(DEFAULT_URL, "the default address")
 
 
 def _home() -> Path | None:
-    """FORGER_HOME, else the checkout's `var`. A relative one lies in the checkout, without one in this folder."""
+    """Return FORGER_HOME, else the checkout's `var`. A relative path starts at the checkout, or at this folder."""
     named = setting("HOME")
     if named is None:
         return None if CHECKOUT is None else CHECKOUT / "var"
@@ -71,7 +71,7 @@ def _home() -> Path | None:
 
 
 def _port() -> int | None:
-    """Raises Unreachable where FORGER_PORT is no port."""
+    """Return FORGER_PORT, or None if it is unset. Raises Unreachable if it is no port."""
     named = setting("PORT")
     if named is None:
         return None
@@ -80,31 +80,32 @@ def _port() -> int | None:
     return int(named)
 
 
-def _listening() -> Place | None:
-    """Where a service listens that is started with the same FORGER_HOST and FORGER_PORT, if one of them is set."""
+def _listening() -> ServiceAddress | None:
+    """Return the address of a service with this FORGER_HOST and FORGER_PORT; None if neither is set."""
     host, port = setting("HOST"), _port()
-    if (host is None and port is None) or port == 0:  # a free port: only the home knows which
+    # Port 0 is any free one: only the home's file knows which.
+    if (host is None and port is None) or port == 0:
         return None
     named = _LOOPBACK.get(host or _HOST, host or _HOST)
     spelled = f"[{named}]" if ":" in named else named
     source = " and ".join(f"FORGER_{name}" for name, value in (("HOST", host), ("PORT", port)) if value is not None)
-    return Place(f"http://{spelled}:{_PORT if port is None else port}", source)
+    return ServiceAddress(f"http://{spelled}:{_PORT if port is None else port}", source)
 
 
-def checked(url: str) -> str:
-    """The address, or ValueError with a sentence."""
+def validated_url(url: str) -> str:
+    """Return the address without a final slash. Raises ValueError with a sentence if it is none."""
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         good = False
     if not good:
-        raise ValueError(f"'{url}' is no address of a Forger: write it like {USUAL}.")
+        raise ValueError(f"'{url}' is no address of a Forger: write it like {DEFAULT_URL}.")
     return url.rstrip("/")
 
 
-def bearer(key: str | None) -> dict[str, str]:
-    """The header that carries the key, or ValueError with a sentence."""
+def auth_header(key: str | None) -> dict[str, str]:
+    """Return the header with the key. Raises ValueError with a sentence if the key cannot be sent."""
     if not key:
         return {}
     if not (key.isascii() and key.isprintable()):
@@ -113,7 +114,7 @@ def bearer(key: str | None) -> dict[str, str]:
 
 
 def is_local(url: str) -> bool:
-    """Whether the address is this machine's own: no proxy lies on the way."""
+    """Return whether the address is this machine's own, so that there is no proxy on the way."""
     name = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(name).is_loopback

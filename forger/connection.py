@@ -1,4 +1,4 @@
-"""One connection to a Forger: requests repeated where that is safe, replies read as the service's own types."""
+"""Send requests to a service, repeat them where that is safe, and parse the replies."""
 
 import ssl
 import time
@@ -13,48 +13,48 @@ from httpx2 import EventSource, Response
 from pydantic import BaseModel, ValidationError
 
 from forger import address
-from forger.address import Place
+from forger.address import ServiceAddress
 from forger.problems import Broken, ForgerProblem, Unreachable
 from forger.schemas.base import Problem
-from forger.wire import KEY_LENGTH
+from forger.wire import MAX_KEY_CHARACTERS
 
-Read = TypeVar("Read", bound=BaseModel)
+ReplyT = TypeVar("ReplyT", bound=BaseModel)
 
 TRIES = 4
 KEYED_TRIES = 250
-"""more than a minute: so long a service that died over a request keeps its key"""
+"""tries for more than a minute: a service that died during a request holds the key that long"""
 PAUSE_S = 0.3
 CONNECT_S, TIMEOUT_S = 5.0, 120.0
-"""to reach a service, and for its reply"""
-UPLOAD = httpx.Timeout(900, connect=CONNECT_S)
+"""seconds to connect to a service, and to wait for its reply"""
+UPLOAD_TIMEOUT = httpx.Timeout(900, connect=CONNECT_S)
 SILENCE_S = 45.0
-"""without even a comment, after which a stream counts as dropped: the service sends one each 15 s"""
-KEY = "Idempotency-Key"
+"""seconds of silence after which a stream counts as dropped: the service sends a comment every 15 s"""
+KEY_HEADER = "Idempotency-Key"
 IN_PROGRESS = "idempotency_in_progress"
 UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})
-"""OpenSSL's codes for a certificate that nobody known has signed (X509_V_ERR_...)"""
+"""OpenSSL's codes for a certificate of an unknown issuer (X509_V_ERR_...)"""
 
 
-def once(key: str | None) -> dict[str, str]:
-    """The header by which what is sent twice is made once: a key of the caller's, or a new one. Raises ValueError."""
-    if key is not None and not (0 < len(key) <= KEY_LENGTH and key.isascii() and key.isprintable()):
-        raise ValueError(f"An idempotency key is 1 to {KEY_LENGTH} printable ASCII characters.")
-    return {KEY: key or uuid.uuid4().hex}
+def idempotency_header(key: str | None) -> dict[str, str]:
+    """Return the Idempotency-Key header, with the caller's key or a new one. Raises ValueError for a malformed key."""
+    if key is not None and not (0 < len(key) <= MAX_KEY_CHARACTERS and key.isascii() and key.isprintable()):
+        raise ValueError(f"An idempotency key is 1 to {MAX_KEY_CHARACTERS} printable ASCII characters.")
+    return {KEY_HEADER: key or uuid.uuid4().hex}
 
 
 class Connection:
-    """Raises ForgerProblem when the service refuses, Unreachable when none answers."""
+    """A connection to a service. Its methods raise ForgerProblem for a refusal, Unreachable if no service answers."""
 
-    def __init__(self, place: Place, key: str | None, timeout: float = TIMEOUT_S) -> None:
+    def __init__(self, place: ServiceAddress, key: str | None, timeout: float = TIMEOUT_S) -> None:
         self._source = place.source
         try:
-            self.url = address.checked(place.url)
-            headers = address.bearer(key)
+            self.url = address.validated_url(place.url)
+            headers = address.auth_header(key)
         except ValueError as error:
             raise Unreachable(str(error)) from None
         secure = urlsplit(self.url).scheme == "https"
         try:
-            # A transport of its own asks no proxy: none lies on the way to this machine's own addresses.
+            # An explicit transport uses no proxy: there is none on the way to this machine's own addresses.
             direct = httpx.HTTPTransport(trust_env=secure) if address.is_local(self.url) else None
             limits = httpx.Timeout(timeout, connect=min(CONNECT_S, timeout))
             self._http = httpx.Client(base_url=self.url, headers=headers, timeout=limits, transport=direct)
@@ -68,46 +68,47 @@ class Connection:
         self._http.close()
 
     def path(self, href: str) -> str:
-        """A link of a reply as a path below our address, which may hold a proxy's prefix that links hold too."""
-        own = urlsplit(self.url).path
-        return href.removeprefix(own) if href.startswith(f"{own}/") else href
+        """Return a reply's link as a path below `url`: both may contain a proxy's prefix."""
+        prefix = urlsplit(self.url).path
+        return href.removeprefix(prefix) if href.startswith(f"{prefix}/") else href
 
-    def read(self, kind: type[Read], path: str, method: str = "GET", **asked: Any) -> Read:
-        """The reply's body as one of the service's own types."""
-        return self.parse(kind, self.ask(method, path, **asked))
+    def read(self, kind: type[ReplyT], path: str, method: str = "GET", **options: Any) -> ReplyT:
+        """Return the body of the reply as the reply type `kind`."""
+        return self.parse(kind, self.request(method, path, **options))
 
-    def parse(self, kind: type[Read], reply: Response) -> Read:
+    def parse(self, kind: type[ReplyT], reply: Response) -> ReplyT:
         try:
             return kind.model_validate_json(reply.content)
         except ValidationError as error:
             raise self._stranger() from error
 
-    def ask(self, method: str, path: str, **asked: Any) -> Response:
-        """Asked again when the connection breaks on the way, but only where twice is the same as once."""
-        keyed = KEY in asked.get("headers", {})
+    def request(self, method: str, path: str, **options: Any) -> Response:
+        """Send a request. Repeat it after a broken connection if it is idempotent: a GET, or one with a key."""
+        keyed = KEY_HEADER in options.get("headers", {})
         tries = KEYED_TRIES if keyed else TRIES if method == "GET" else 1
         broke = False
         while True:
             tries -= 1
             try:
                 with self._named():
-                    return self._accepted(self._http.request(method, path, **asked))
+                    return self._accepted(self._http.request(method, path, **options))
             except (Unreachable, ForgerProblem) as error:
-                broke = broke or isinstance(error, Broken)  # from then on it may be starting again
-                passing = broke if isinstance(error, Unreachable) else error.code == IN_PROGRESS
-                if not passing or not tries:
+                # After a broken connection the service may be restarting.
+                broke = broke or isinstance(error, Broken)
+                transient = broke if isinstance(error, Unreachable) else error.code == IN_PROGRESS
+                if not transient or not tries:
                     raise
             time.sleep(PAUSE_S)
 
     @contextmanager
     def stream(self, path: str) -> Iterator[Response]:
-        """The reply while its body is still coming."""
+        """Yield the reply while its body is still arriving."""
         with self._named(), self._http.stream("GET", path) as reply:
             yield self._accepted(reply)
 
     @contextmanager
     def events(self, path: str, after: int) -> Iterator[EventSource]:
-        """The stream of events after `after`."""
+        """Yield the stream of the events after `after`."""
         timeout = httpx.Timeout(SILENCE_S, connect=CONNECT_S)
         with self._named(), self._http.sse(path, headers={"Last-Event-ID": str(after)}, timeout=timeout) as source:
             self._accepted(source.response)
@@ -115,7 +116,7 @@ class Connection:
 
     @contextmanager
     def _named(self) -> Iterator[None]:
-        """A failed connection as Unreachable."""
+        """Raise Unreachable, or Broken, for a failed connection in the block."""
         try:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -155,7 +156,7 @@ class Connection:
 
 
 def _tls_error(error: BaseException) -> ssl.SSLError | None:
-    """The failure of TLS behind a failed connection, if it was one."""
+    """Return the TLS error that caused a failed connection; None if there was none."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):

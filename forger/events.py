@@ -1,4 +1,4 @@
-"""Events of a job as types, and a stream of them that survives broken connections."""
+"""Define the types of a job's events, and follow them over broken connections."""
 
 import json
 import time
@@ -11,10 +11,10 @@ from forger.problems import ForgerProblem, Unreachable
 from forger.wire import TERMINAL, JobState
 
 PATIENCE_S = 120.0
-"""how long a lost connection is tried again before the follower gives up"""
+"""seconds for which a lost connection is tried again"""
 PAUSE_S = 0.5
-NOTHING_MORE = 204
-_PASSING = (429, 500, 502, 503, 504)
+NO_CONTENT = 204
+_TRANSIENT_STATUSES = (429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class CheckpointSaved:
 
 @dataclass(frozen=True, slots=True)
 class SampleDrawn:
-    """The fixed noise was drawn; `artifact` is the picture's id."""
+    """A picture of the fixed noise was drawn; `artifact` is its id."""
 
     seq: int
     step: int
@@ -65,15 +65,15 @@ class ShardWritten:
 
 @dataclass(frozen=True, slots=True)
 class Rewound:
-    """A later attempt goes on from this step."""
+    """A new attempt continues from this step."""
 
     seq: int
     to_step: int
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """Any other event: `type` names it, `message` is its sentence if it has one."""
+class OtherEvent:
+    """An event of any other type: `type` names it, `message` is its sentence if it has one."""
 
     seq: int
     type: str
@@ -84,10 +84,10 @@ class Told:
         return str(self.data.get("message") or self.data.get("reason") or self.type)
 
 
-Event = StateChanged | Metrics | CheckpointSaved | SampleDrawn | ShardWritten | Rewound | Told
+Event = StateChanged | Metrics | CheckpointSaved | SampleDrawn | ShardWritten | Rewound | OtherEvent
 
 
-def typed(seq: int, type_: str, data: Mapping[str, Any]) -> Event:
+def parse_event(seq: int, type_: str, data: Mapping[str, Any]) -> Event:
     match type_:
         case "state":
             reason = data.get("reason")
@@ -103,24 +103,25 @@ def typed(seq: int, type_: str, data: Mapping[str, Any]) -> Event:
         case "rewound":
             return Rewound(seq, data["to_step"])
         case _:
-            return Told(seq, type_, data)
+            return OtherEvent(seq, type_, data)
 
 
 def follow(connection: Connection, job_id: str, after: int = 0) -> Iterator[Event]:
-    """Every event after `after`, once and in order, until the job ends. A dropped connection is taken up again."""
+    """Yield every event after `after`, once and in order, until the job ends. Reconnect after a dropped connection."""
     patience = _Patience()
     while True:
         try:
             with connection.events(f"/jobs/{job_id}/events", after) as source:
                 patience.renew()
-                if source.response.status_code == NOTHING_MORE:
+                if source.response.status_code == NO_CONTENT:
                     return
                 last = None
                 for received in source:
-                    last = typed(int(received.id), received.event, json.loads(received.data))
+                    last = parse_event(int(received.id), received.event, json.loads(received.data))
                     after = last.seq
                     yield last
-                if isinstance(last, StateChanged) and last.last:  # a job that was extended has such an event inside
+                # An extended job has terminal events before its last, so only the last of a stream counts.
+                if isinstance(last, StateChanged) and last.last:
                     return
         except (Unreachable, ForgerProblem) as error:
             patience.spend(error)
@@ -128,7 +129,7 @@ def follow(connection: Connection, job_id: str, after: int = 0) -> Iterator[Even
 
 
 class _Patience:
-    """None before the service has answered once; then it lasts PATIENCE_S from each answer."""
+    """The time for reconnecting: none before the first reply, then PATIENCE_S from each reply."""
 
     def __init__(self) -> None:
         self._until = 0.0
@@ -137,6 +138,6 @@ class _Patience:
         self._until = time.monotonic() + PATIENCE_S
 
     def spend(self, error: Unreachable | ForgerProblem) -> None:
-        passing = isinstance(error, Unreachable) or error.status in _PASSING
-        if not passing or time.monotonic() > self._until:
+        transient = isinstance(error, Unreachable) or error.status in _TRANSIENT_STATUSES
+        if not transient or time.monotonic() > self._until:
             raise error

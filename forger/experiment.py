@@ -1,4 +1,4 @@
-"""An experiment as its client holds it: what was last read of it, and what can be asked of it."""
+"""Represent an experiment: its newest reply, and the requests about it."""
 
 import time
 from collections.abc import Iterator
@@ -14,38 +14,38 @@ PAUSE_S = 1.0
 
 
 class Experiment:
-    """`seen` is the newest reading; `refresh`, `follow`, `wait` and `cancel` renew it."""
+    """An experiment. `reply` is the service's newest reply; `refresh`, `follow`, `wait` and `cancel` replace it."""
 
-    def __init__(self, connection: Connection, seen: ExperimentDetail) -> None:
+    def __init__(self, connection: Connection, reply: ExperimentDetail) -> None:
         self._connection = connection
-        self._path = f"/experiments/{seen.id}"
-        self.seen = seen
+        self._path = f"/experiments/{reply.id}"
+        self.reply = reply
 
     def __repr__(self) -> str:
-        states = ", ".join(f"{count} {state}" for state, count in self.seen.states.items())
-        return f"<Experiment {self.seen.id}: {self.seen.name or 'unnamed'}, {states}>"
+        states = ", ".join(f"{count} {state}" for state, count in self.reply.states.items())
+        return f"<Experiment {self.reply.id}: {self.reply.name or 'unnamed'}, {states}>"
 
     @property
     def id(self) -> str:
-        return self.seen.id
+        return self.reply.id
 
     @property
     def ended(self) -> bool:
-        return all(state in TERMINAL for state in self.seen.states)
+        return all(state in TERMINAL for state in self.reply.states)
 
     def refresh(self) -> "Experiment":
         """Read the experiment again."""
-        self.seen = self._connection.read(ExperimentDetail, self._path)
+        self.reply = self._connection.read(ExperimentDetail, self._path)
         return self
 
     def follow(self) -> Iterator[ExperimentDetail]:
-        """Yield a reading whenever jobs have changed their states; the last one when all have ended."""
-        told = None
+        """Yield the reply whenever jobs have changed their states, until all have ended."""
+        last_states = None
         while True:
             self.refresh()
-            if self.seen.states != told:
-                told = self.seen.states
-                yield self.seen
+            if self.reply.states != last_states:
+                last_states = self.reply.states
+                yield self.reply
             if self.ended:
                 return
             time.sleep(PAUSE_S)
@@ -57,22 +57,22 @@ class Experiment:
         return self
 
     def jobs(self) -> Iterator[Job]:
-        """Read each of its jobs that is still there, oldest first."""
-        for job in self.seen.jobs:
+        """Yield its jobs that still exist, oldest first."""
+        for job in self.reply.jobs:
             yield Job(self._connection, self._connection.read(JobOut, self._connection.path(job.href)))
 
     def cancel(self) -> "Experiment":
         """Cancel every job that has not ended."""
-        self.seen = self._connection.read(ExperimentDetail, f"{self._path}/cancel", "POST")
+        self.reply = self._connection.read(ExperimentDetail, f"{self._path}/cancel", "POST")
         return self
 
     def delete(self) -> None:
-        """Forget the experiment, when every job has ended; the jobs stay."""
-        self._connection.ask("DELETE", self._path)
+        """Delete the experiment, after every job has ended; the jobs stay."""
+        self._connection.request("DELETE", self._path)
 
     def picture(self) -> Picture:
         """Draw the table."""
-        return Picture.of(self._connection.ask("GET", self._path, params={"format": "png"}))
+        return Picture.of(self._connection.request("GET", self._path, params={"format": "png"}))
 
     def csv(self) -> str:
         """Read the table as CSV, a line for each case and figure."""
@@ -80,12 +80,12 @@ class Experiment:
 
     def table(self, format_: TableFormat) -> bytes:
         """Read the table as a file, a line for each case and figure."""
-        return self._connection.ask("GET", self._path, params={"format": format_}).content
+        return self._connection.request("GET", self._path, params={"format": format_}).content
 
     def measured(self) -> list[MeasuredJob]:
-        """Read its jobs, each with its own figures."""
+        """Read its jobs, each with its figures."""
         return self._connection.read(MeasuredJobList, f"{self._path}/jobs").data
 
     def table_of_jobs(self, format_: TableFormat) -> bytes:
-        """Read the same as a file, a line for each figure of each job."""
-        return self._connection.ask("GET", f"{self._path}/jobs", params={"format": format_}).content
+        """Read the jobs and their figures as a file, a line for each figure of each job."""
+        return self._connection.request("GET", f"{self._path}/jobs", params={"format": format_}).content

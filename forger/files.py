@@ -1,4 +1,4 @@
-"""Files on the client's side: written whole or not at all, and folders as zips."""
+"""Write files whole or not at all, and pack folders as zips."""
 
 import errno
 import hashlib
@@ -18,15 +18,17 @@ def sha256_of(path: Path) -> str:
 
 
 def write_whole(path: Path, chunks: Iterable[bytes]) -> None:
-    """The file appears at once with all its bytes, or an OSError is raised and what was there stays."""
+    """Replace the file at once with all its bytes, or raise OSError and leave the existing file."""
     try:
         _write(path.resolve(), chunks)
-    except OSError as error:  # names the file that was asked for, not the one beside it
+    # Name the requested file, not the temporary one.
+    except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _write(path: Path, chunks: Iterable[bytes]) -> None:
-    if path.exists() and not path.is_file():  # a device or a pipe is written to; a folder refuses by itself
+    # Devices and pipes are written directly; a folder raises an error of its own.
+    if path.exists() and not path.is_file():
         with path.open("wb") as out:
             out.writelines(chunks)
         return
@@ -41,7 +43,7 @@ def _write(path: Path, chunks: Iterable[bytes]) -> None:
 
 @contextmanager
 def archive(path: Path) -> Iterator[BinaryIO]:
-    """A zip as it is; a folder as a zip that lies in a temporary file as long as the block runs."""
+    """Yield a zip as it is, or a folder packed as a zip in a temporary file that lasts for the block."""
     if not path.is_dir():
         with path.open("rb") as file:
             yield file
@@ -53,7 +55,7 @@ def archive(path: Path) -> Iterator[BinaryIO]:
 
 
 def _pack(folder: Path, into: BinaryIO) -> None:
-    """Every file below the folder but hidden ones, stored as it is: pictures are compressed already."""
+    """Pack every file below the folder except hidden ones, uncompressed: pictures are compressed already."""
     with zipfile.ZipFile(into, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
         for file in _files(folder, (folder.resolve(),)):
             name = _as_text(file, file.relative_to(folder))
@@ -61,10 +63,10 @@ def _pack(folder: Path, into: BinaryIO) -> None:
                 shutil.copyfileobj(source, member)
 
 
-def _files(folder: Path, way: tuple[Path, ...]) -> Iterator[Path]:
-    """Files in order, without hidden ones. `way` are the real folders from the uploaded one to this one.
+def _files(folder: Path, ancestors: tuple[Path, ...]) -> Iterator[Path]:
+    """Yield files in order, without hidden ones. `ancestors` are the real folders from the uploaded one to this one.
 
-    Links to folders inside the uploaded one are followed. Raises OSError that names any other.
+    Links to folders inside the uploaded one are followed. Raises OSError for any other link to a folder.
     """
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
@@ -73,17 +75,17 @@ def _files(folder: Path, way: tuple[Path, ...]) -> Iterator[Path]:
         if path.is_symlink() and not path.exists():
             raise _refused(path, f"is a link to {real}, which is not there. Remove or mend it")
         if path.is_dir():
-            if not real.is_relative_to(way[0]):
+            if not real.is_relative_to(ancestors[0]):
                 raise _refused(path, f"is a link to a folder outside, {real}. Put a copy of that folder in its place")
-            if real in way:
-                raise _refused(path, "is a link to a folder that it lies in. Remove it")
-            yield from _files(path, (*way, real))
+            if real in ancestors:
+                raise _refused(path, "is a link to a folder that contains it. Remove it")
+            yield from _files(path, (*ancestors, real))
         elif path.is_file():
             yield path
 
 
 def _as_text(file: Path, name: Path) -> str:
-    """A zip's names are text. Raises OSError that names a file whose name is none."""
+    """Return the name for the zip. Raises OSError if the file's name is no UTF-8."""
     try:
         str(name).encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""A job as its client holds it: what was last read of it, and what can be asked of it."""
+"""Represent a job: its newest reply, and the requests about it."""
 
 import csv
 import errno
@@ -10,7 +10,7 @@ from typing import Any
 from zipfile import ZipFile
 
 from forger import events, notebook
-from forger.connection import Connection, once
+from forger.connection import Connection, idempotency_header
 from forger.events import Event
 from forger.files import sha256_of, write_whole
 from forger.picture import Picture
@@ -28,33 +28,41 @@ from forger.schemas.jobs import (
     SampleList,
     SampleOut,
 )
-from forger.wire import LABELS, LEFT_OUT, REPLY_POINTS, REPLY_POINTS_MOST, TERMINAL, JobState, TableFormat
+from forger.wire import (
+    DEFAULT_REPLY_POINTS,
+    LABELS_FILE,
+    LEFT_OUT_FILE,
+    MAX_REPLY_POINTS,
+    TERMINAL,
+    JobState,
+    TableFormat,
+)
 
 PAGE = 50
-"""jobs read at once"""
+"""jobs of one page"""
 NEWEST = 20
 """jobs that a notebook shows"""
 
 
 class Job:
-    """`seen` is the newest reading; `refresh`, `wait` and the verbs renew it."""
+    """A job. `reply` is the service's newest reply; `refresh`, `wait`, `cancel`, `pause` and `resume` replace it."""
 
-    def __init__(self, connection: Connection, seen: JobOut) -> None:
+    def __init__(self, connection: Connection, reply: JobOut) -> None:
         self._connection = connection
-        self._path = f"/jobs/{seen.id}"
-        self.seen = seen
+        self._path = f"/jobs/{reply.id}"
+        self.reply = reply
 
     def __repr__(self) -> str:
-        seen = self.seen
-        return f"<Job {seen.id}: {seen.family or 'custom'} on {seen.dataset}, {seen.state}, {self.course}>"
+        reply = self.reply
+        return f"<Job {reply.id}: {reply.family or 'custom'} on {reply.dataset}, {reply.state}, {self.course}>"
 
     @property
     def id(self) -> str:
-        return self.seen.id
+        return self.reply.id
 
     @property
     def state(self) -> JobState:
-        return self.seen.state
+        return self.reply.state
 
     @property
     def ended(self) -> bool:
@@ -62,26 +70,26 @@ class Job:
 
     @property
     def course(self) -> str:
-        """How far it has come: `5 of 20`."""
-        return notebook.course(self.seen.progress.step, self.seen.progress.total)
+        """Return the steps so far and in all, such as `5 of 20`."""
+        return notebook.progress_text(self.reply.progress.step, self.reply.progress.total)
 
     @property
     def figures(self) -> dict[str, float | None]:
-        """What was measured of what it published, or of what it evaluated; empty before."""
-        return self.seen.result.figures if self.seen.result else {}
+        """Return the figures of the model that it published or evaluated; empty before."""
+        return self.reply.result.figures if self.reply.result else {}
 
     @property
     def model(self) -> str | None:
-        """name@version of what it published; None until it has."""
-        return self.seen.result.model if self.seen.result else None
+        """Return name@version of the model that it published; None before."""
+        return self.reply.result.model if self.reply.result else None
 
     def refresh(self) -> "Job":
         """Read the job again."""
-        self.seen = self._connection.read(JobOut, self._path)
+        self.reply = self._connection.read(JobOut, self._path)
         return self
 
     def follow(self, after: int = 0) -> Iterator[Event]:
-        """Yield every event past `after` as it comes, once and in order, over dropped connections too; until it ends.
+        """Yield every event after `after`, once and in order, until the job ends; reconnect after dropped connections.
 
         >>> for event in job.follow():
         ...     print(event)
@@ -97,59 +105,59 @@ class Job:
 
     def cancel(self) -> "Job":
         """End the job at its next step."""
-        return self._told("cancel")
+        return self._post("cancel")
 
     def pause(self) -> "Job":
         """Save the job at its next step and free the device."""
-        return self._told("pause")
+        return self._post("pause")
 
     def resume(self) -> "Job":
         """Go on with a paused job."""
-        return self._told("resume")
+        return self._post("resume")
 
     def extend(self, steps: int, *, idempotency_key: str | None = None) -> "Job":
-        """Train so many steps more, of a training that has succeeded. However bad the line, one call adds them once.
+        """Extend a succeeded training by `steps`. One call adds them once, also over a bad network.
 
-        So do calls of one `idempotency_key`.
+        Calls with one `idempotency_key` also add them once.
         """
         body = {"budget": {"steps": steps}}
-        self.seen = self._connection.read(
-            JobOut, f"{self._path}/extend", "POST", json=body, headers=once(idempotency_key)
+        self.reply = self._connection.read(
+            JobOut, f"{self._path}/extend", "POST", json=body, headers=idempotency_header(idempotency_key)
         )
         return self
 
     def delete(self) -> None:
-        """Delete the job with all it left but what it published. Only when it has ended."""
-        self._connection.ask("DELETE", self._path)
+        """Delete a job that has ended, with all its files; published models stay."""
+        self._connection.request("DELETE", self._path)
 
     def events(self, after: int = 0) -> Iterator[EventOut]:
-        """Read the log as it is now."""
+        """Yield the events that exist now."""
         while page := self._connection.read(EventList, f"{self._path}/events", params={"after": after}).data:
             yield from page
             after = page[-1].seq
 
     def metrics(
-        self, *names: str, after_step: int = -1, points: int = REPLY_POINTS
+        self, *names: str, after_step: int = -1, points: int = DEFAULT_REPLY_POINTS
     ) -> dict[str, list[tuple[int, float | None]]]:
-        """Read curves by name, as (step, value); a value that was not finite is None. Those of more points are thinned.
+        """Read curves by name, as (step, value); a value that was not finite is None. Longer curves are thinned.
 
         >>> steps, values = zip(*job.metrics("figure/frechet")["figure/frechet"])
         """
-        asked = {"name": list(names), "after_step": after_step, "points": points}
-        curves = self._connection.read(CurveList, f"{self._path}/metrics", params=asked).data
+        fields = {"name": list(names), "after_step": after_step, "points": points}
+        curves = self._connection.read(CurveList, f"{self._path}/metrics", params=fields).data
         return {curve.name: curve.points for curve in curves}
 
-    def curves(self, format_: TableFormat, *names: str, points: int = REPLY_POINTS_MOST) -> bytes:
-        """Read the same as a file, a line for each point: curve, step, value, and whether the curve is thinned."""
-        asked = {"name": list(names), "points": points, "format": format_}
-        return self._connection.ask("GET", f"{self._path}/metrics", params=asked).content
+    def curves(self, format_: TableFormat, *names: str, points: int = MAX_REPLY_POINTS) -> bytes:
+        """Read curves as a file, a line for each point: curve, step, value, and whether the curve is thinned."""
+        fields = {"name": list(names), "points": points, "format": format_}
+        return self._connection.request("GET", f"{self._path}/metrics", params=fields).content
 
     def measured(self) -> list[JobFigure]:
-        """Read its figures, where they come from and how to cite each; of a training those of evaluations too."""
+        """Read its figures with provenance and citation; a training also has those of its evaluations."""
         return self._connection.read(JobFigureList, f"{self._path}/figures").data
 
     def checkpoints(self) -> list[CheckpointOut]:
-        """List the checkpoints that are kept, newest first."""
+        """List the checkpoints, newest first."""
         return self._connection.read(CheckpointList, f"{self._path}/checkpoints").data
 
     def samples(self) -> list[SampleOut]:
@@ -157,14 +165,14 @@ class Job:
         return self._connection.read(SampleList, f"{self._path}/samples").data
 
     def artifacts(self, kind: str | None = None) -> list[ArtifactOut]:
-        """List the files that the job left: shard, export, sample or evaluation."""
-        asked = {} if kind is None else {"kind": kind}
-        return self._connection.read(ArtifactList, f"{self._path}/artifacts", params=asked).data
+        """List the job's files, or those of one kind: shard, export, sample or evaluation."""
+        fields = {} if kind is None else {"kind": kind}
+        return self._connection.read(ArtifactList, f"{self._path}/artifacts", params=fields).data
 
     def picture(self, sample: SampleOut | None = None) -> Picture | None:
-        """Fetch that sample, or the newest; None when there is none."""
+        """Fetch a sample, by default the newest; return None if there is none."""
         known = [sample] if sample else self.samples()
-        return Picture.of(self._connection.ask("GET", self._connection.path(known[-1].href))) if known else None
+        return Picture.of(self._connection.request("GET", self._connection.path(known[-1].href))) if known else None
 
     def save(self, artifact: ArtifactOut, path: str | Path) -> Path:
         """Save the artifact's bytes as a file, whole or not at all."""
@@ -173,9 +181,9 @@ class Job:
         return Path(path)
 
     def save_all(self, folder: str | Path, kind: str | None = None) -> list[Path]:
-        """Save every artifact, or those of a kind, under their names in the folder; what is there is not fetched.
+        """Save every artifact, or those of a kind, under their names in the folder; skip existing ones.
 
-        Raises FileExistsError where something else lies there: files of two jobs look alike.
+        Raises FileExistsError if the folder contains other files, because files of two jobs have equal names.
         """
         into = Path(folder)
         into.mkdir(parents=True, exist_ok=True)
@@ -183,7 +191,7 @@ class Job:
         there = {path for path in into.iterdir() if not path.name.startswith(".")}
         for path in sorted(there):
             if path not in places or not path.is_file() or sha256_of(path) != places[path].sha256:
-                why = f"holds {path.name}, which is not what job {self.id} left; name another folder"
+                why = f"holds {path.name}, which is no file of job {self.id}; name another folder"
                 raise FileExistsError(errno.EEXIST, why, str(into))
         wanted = [path for path, artifact in places.items() if kind in (None, artifact.kind)]
         for path in wanted:
@@ -192,9 +200,9 @@ class Job:
         return wanted
 
     def save_pictures(self, folder: str | Path) -> tuple[list[Path], dict[str, str]]:
-        """Save the pictures of a job that leaves zips, each under its own name; what is in the folder is replaced.
+        """Save the pictures of a job that writes zips, each under its name; replace existing files.
 
-        Return their paths, and the reasons of those that were left out, by name.
+        Return their paths, and the reasons for pictures that were left out, by name.
         """
         into, saved, left_out = Path(folder), list[Path](), dict[str, str]()
         into.mkdir(parents=True, exist_ok=True)
@@ -204,10 +212,10 @@ class Job:
                 ZipFile(self.save(shard, Path(beside) / "x")) as packed,
             ):
                 for name in packed.namelist():
-                    if name == LEFT_OUT:
+                    if name == LEFT_OUT_FILE:
                         rows = csv.DictReader(packed.read(name).decode().splitlines())
                         left_out |= {row["file"]: row["reason"] for row in rows}
-                    elif name != LABELS:
+                    elif name != LABELS_FILE:
                         saved.append(Path(packed.extract(name, into)))
         return saved, left_out
 
@@ -215,33 +223,33 @@ class Job:
         """Return the address of an artifact's bytes."""
         return f"{self._connection.url}{self._path}/artifacts/{artifact}"
 
-    def _told(self, verb: str) -> "Job":
-        self.seen = self._connection.read(JobOut, f"{self._path}/{verb}", "POST")
+    def _post(self, verb: str) -> "Job":
+        self.reply = self._connection.read(JobOut, f"{self._path}/{verb}", "POST")
         return self
 
     def _repr_html_(self) -> str:
-        return notebook.job(self.refresh().seen, self.picture())
+        return notebook.job(self.refresh().reply, self.picture())
 
 
 class Jobs:
-    """Jobs, newest first. Each time it is iterated, pages are read from the service while they are asked for."""
+    """An iterable of jobs, newest first. Each iteration reads pages from the service as needed."""
 
     def __init__(self, connection: Connection, filters: Mapping[str, str]) -> None:
         self._connection = connection
         self._filters = filters
 
     def __iter__(self) -> Iterator[Job]:
-        asked: dict[str, Any] = {"limit": PAGE, **self._filters}
+        fields: dict[str, Any] = {"limit": PAGE, **self._filters}
         while True:
-            page = self._connection.read(JobPage, "/jobs", params=asked)
-            yield from (Job(self._connection, seen) for seen in page.data)
+            page = self._connection.read(JobPage, "/jobs", params=fields)
+            yield from (Job(self._connection, reply) for reply in page.data)
             if not page.has_more:
                 return
-            asked["after"] = page.next_cursor
+            fields["after"] = page.next_cursor
 
     def __repr__(self) -> str:
         which = ", ".join(f"{name} {value}" for name, value in self._filters.items())
         return f"<Jobs at {self._connection.url}{f': {which}' if which else ''}>"
 
     def _repr_html_(self) -> str:
-        return notebook.jobs([job.seen for job in islice(self, NEWEST)])
+        return notebook.jobs([job.reply for job in islice(self, NEWEST)])

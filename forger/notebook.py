@@ -1,4 +1,4 @@
-"""HTML for notebooks. Imports nothing of Jupyter, which calls `_repr_html_` by itself."""
+"""Write HTML for notebooks. Needs no Jupyter, which calls `_repr_html_` by itself."""
 
 import base64
 from collections.abc import Sequence
@@ -9,38 +9,38 @@ from forger.picture import PNG, Picture
 from forger.schemas.jobs import JobOut
 
 
-def job(seen: JobOut, picture: Picture | None) -> str:
-    """A small table, and the newest sample below it."""
-    at = seen.progress
+def job(reply: JobOut, picture: Picture | None) -> str:
+    """Return a small table with the newest sample below it."""
+    at = reply.progress
     rows = {
-        "job": seen.id,
-        "recipe": f"{seen.family or 'custom'} on {seen.dataset}",
-        "state": seen.state if seen.status_reason is None else f"{seen.state}: {seen.status_reason.message}",
-        **({"health": f"{seen.health.kind or seen.health.state}: {seen.health.message}"} if seen.health else {}),
-        "step": course(at.step, at.total),
-        "model": seen.result.model or seen.model if seen.result else f"{seen.model} (not yet)",
+        "job": reply.id,
+        "recipe": f"{reply.family or 'custom'} on {reply.dataset}",
+        "state": reply.state if reply.status_reason is None else f"{reply.state}: {reply.status_reason.message}",
+        **({"health": f"{reply.health.kind or reply.health.state}: {reply.health.message}"} if reply.health else {}),
+        "step": progress_text(at.step, at.total),
+        "model": reply.result.model or reply.model if reply.result else f"{reply.model} (not yet)",
     }
     cells = "".join(f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in rows.items())
     return f"<table>{cells}</table>{'' if picture is None else image(picture)}"
 
 
-def jobs(seen: Sequence[JobOut]) -> str:
-    """A row for each job."""
+def jobs(reply: Sequence[JobOut]) -> str:
+    """Return a table with a row for each job."""
     head = ("job", "kind", "recipe", "state", "step", "health", "model", "created")
-    rows = "".join(_row("td", _cells(one)) for one in seen)
+    rows = "".join(_row("td", _cells(one)) for one in reply)
     return f"<table>{_row('th', head)}{rows}</table>"
 
 
-def _cells(seen: JobOut) -> Sequence[str]:
+def _cells(reply: JobOut) -> Sequence[str]:
     return (
-        seen.id,
-        seen.kind,
-        f"{seen.family or 'custom'} on {seen.dataset}",
-        str(seen.state),
-        course(seen.progress.step, seen.progress.total),
-        (seen.health.kind or seen.health.state) if seen.health else "",
-        (seen.result.model if seen.result else None) or seen.model,
-        f"{datetime.fromtimestamp(seen.created_at):%Y-%m-%d %H:%M:%S}",
+        reply.id,
+        reply.kind,
+        f"{reply.family or 'custom'} on {reply.dataset}",
+        str(reply.state),
+        progress_text(reply.progress.step, reply.progress.total),
+        (reply.health.kind or reply.health.state) if reply.health else "",
+        (reply.result.model if reply.result else None) or reply.model,
+        f"{datetime.fromtimestamp(reply.created_at):%Y-%m-%d %H:%M:%S}",
     )
 
 
@@ -48,8 +48,8 @@ def _row(tag: str, cells: Sequence[str]) -> str:
     return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
 
 
-def course(step: int, total: int | None) -> str:
-    """How far a job has come; how long it is, is not known before a budget in minutes has been measured."""
+def progress_text(step: int, total: int | None) -> str:
+    """Return a job's progress; the total is None until a budget in minutes has been measured."""
     return str(step) if total is None else f"{step} of {total}"
 
 

@@ -1,4 +1,4 @@
-"""A picture that the service drew, with its response headers."""
+"""Represent a picture of the service, with the facts of its reply's headers."""
 
 import io
 from dataclasses import dataclass, field
@@ -25,31 +25,31 @@ class Picture:
     seed: int | None = None
     class_: str | None = None
     note: str | None = None
-    """what the service has to say about a translation"""
+    """the service's notes on a translation"""
     health: str | None = None
-    """what is known of the model's training, as `troubled; kind=collapse; step=400`; None where nothing is"""
+    """health of the model's training, such as `troubled; kind=collapse; step=400`; None if unknown"""
 
     @classmethod
     def of(cls, reply: Response) -> "Picture":
-        said = reply.headers
-        seed = said.get("x-forger-seed")
+        headers = reply.headers
+        seed = headers.get("x-forger-seed")
         return cls(
             data=reply.content,
-            media_type=said.get("content-type", "").partition(";")[0],
-            model=said.get("x-forger-model"),
+            media_type=headers.get("content-type", "").partition(";")[0],
+            model=headers.get("x-forger-model"),
             seed=None if seed is None else int(seed),
-            class_=said.get("x-forger-class"),
-            note=said.get("forger-note"),
-            health=said.get("forger-health"),
+            class_=headers.get("x-forger-class"),
+            note=headers.get("forger-note"),
+            health=headers.get("forger-health"),
         )
 
     def save(self, path: str | Path) -> Path:
-        """Writes the file whole or not at all."""
+        """Write the file whole or not at all."""
         write_whole(Path(path), [self.data])
         return Path(path)
 
     def image(self) -> "Image":
-        """Open it with Pillow; the media type must be a picture's. Raises ModuleNotFoundError without Pillow.
+        """Open the picture with Pillow; the media type must be a picture's. Raises ModuleNotFoundError without Pillow.
 
         >>> forger.sample(class_=7).image().show()
         """
@@ -65,7 +65,7 @@ class Picture:
         return Image.open(io.BytesIO(self.data))
 
     def text(self) -> str:
-        """Strings, a line each, where the model learned strings; or JSON, where that was asked for."""
+        """Return the data as text: strings, one per line, of a model of strings; or JSON, if it was requested."""
         return self.data.decode()
 
     def _repr_png_(self) -> bytes | None:
@@ -73,7 +73,7 @@ class Picture:
 
 
 def bytes_of(picture: "str | Path | bytes | Image") -> bytes:
-    """Return a file's bytes: of a path, as they are, or of a picture of Pillow's as PNG."""
+    """Return a file's bytes: of a path, as they are, or of a Pillow image as PNG."""
     if isinstance(picture, bytes):
         return picture
     if isinstance(picture, str | Path):

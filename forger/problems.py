@@ -1,10 +1,10 @@
-"""The client's two exceptions. The text of each is a sentence for the person."""
+"""Define the client's exceptions. The text of each is a sentence for the person."""
 
 from forger.schemas.base import Problem, Refused
 
 
 class ForgerProblem(Exception):
-    """The service refused. `code` is a word for programs; `errors` name the parts refused."""
+    """The service refused. `code` is a word for programs; `errors` name the refused parts."""
 
     def __init__(self, problem: Problem) -> None:
         several = problem.errors if len(problem.errors) > 1 else ()
@@ -17,8 +17,8 @@ class ForgerProblem(Exception):
 
 
 class Unreachable(Exception):
-    """No Forger answers, or what answers is none; the text says what to do."""
+    """No Forger answers, or another program does; the text says what to do."""
 
 
 class Broken(Unreachable):
-    """The connection broke on the way: what was asked may or may not have been done."""
+    """The connection broke: the service may or may not have performed the request."""

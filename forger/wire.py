@@ -1,4 +1,4 @@
-"""What the client and the service agree on: versions, states, limits, names of files, and where a service is found."""
+"""Define what client and service share: version, job states, limits, file names, and the file with the address."""
 
 import json
 import os
@@ -21,34 +21,34 @@ class JobState(StrEnum):
 
 
 TERMINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
-"""Ends: nothing happens to such a job by itself."""
+"""states in which a job has ended"""
 TRAIN, EVALUATE, GENERATE, TRANSLATE = "train", "evaluate", "generate", "translate"
 """the kinds of job"""
 TableFormat = Literal["csv", "parquet"]
 
-KEY_LENGTH = 255
+MAX_KEY_CHARACTERS = 255
 """characters of an Idempotency-Key"""
-NAME_LENGTH = 63
-"""characters of what a client names"""
-REPLY_POINTS, REPLY_POINTS_LEAST, REPLY_POINTS_MOST = 500, 10, 5000
-"""points of a curve in one reply, unless it says how many"""
+MAX_NAME_CHARACTERS = 63
+"""characters of a name that a client chooses"""
+DEFAULT_REPLY_POINTS, MIN_REPLY_POINTS, MAX_REPLY_POINTS = 500, 10, 5000
+"""points of a curve in one reply: the default, the least and the most"""
 
-ID_END = 8
-"""characters at the end of an id that mostly tell it apart"""
+ID_SUFFIX_LENGTH = 8
+"""characters at the end of an id that usually identify it"""
 
-LABELS, LEFT_OUT = "labels.csv", "left_out.csv"
-"""tables beside the pictures of a shard: their classes; and those that could not be translated, with the reason"""
+LABELS_FILE, LEFT_OUT_FILE = "labels.csv", "left_out.csv"
+"""tables in a shard: the pictures' classes; the pictures that could not be translated, with the reason"""
 SERVICE_FILE = "service.json"
-"""in a service's home, as long as it runs: {"url", "pid"}"""
+"""file in a home while a service runs from it: {"url", "pid"}"""
 
 
-def running_at(home: Path) -> str | None:
-    """Return the address of the service that runs from this home; None when none does."""
+def running_service_url(home: Path) -> str | None:
+    """Return the address of the service that runs from this home; None if none does."""
     try:
-        told = json.loads((home / SERVICE_FILE).read_text())
-        os.kill(told["pid"], 0)
+        service = json.loads((home / SERVICE_FILE).read_text())
+        os.kill(service["pid"], 0)
     except PermissionError:  # it runs, as another user
-        return str(told["url"])
+        return str(service["url"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return str(told["url"])
+    return str(service["url"])

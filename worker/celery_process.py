@@ -9,7 +9,7 @@ from app.core.sandbox import private
 
 def prepare() -> None:
     """Set up a Celery process, and close its stdout: Celery writes plain text there when it ends, among JSON lines."""
-    private.begin()
+    private.harden_process()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 

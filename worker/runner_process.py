@@ -124,4 +124,4 @@ def _error_in(line: str) -> str:
 
 def _environment() -> dict[str, str]:
     """Return the runner's environment: the database and paths, but neither the API's keys nor the broker's address."""
-    return environment.only(environment.RUNNER, PYTHONPATH=environment.python_path(CHECKOUT)) | TUNING_ENVIRONMENT
+    return environment.select(environment.RUNNER, PYTHONPATH=environment.python_path(CHECKOUT)) | TUNING_ENVIRONMENT

@@ -31,7 +31,7 @@ _ORDERS = {JobState.PAUSING: "pause", JobState.CANCELLING: "cancel"}
 
 def supervise(job_id: str, closing: threading.Event) -> None:
     """Run attempts of a queued job, the next at once after a runner's death, until it ends or `closing` is set."""
-    while not closing.is_set() and (claim := attempts.claim(job_id, owner.here())):
+    while not closing.is_set() and (claim := attempts.claim(job_id, owner.this_process())):
         with bound_contextvars(job=job_id, attempt=claim.fence):
             log.info("attempt_started")
             with _report_full_disk(claim):

@@ -1,4 +1,4 @@
-"""Dependencies of routes: the application's services, and values read from the request's headers."""
+"""Define dependencies of routes: the application's services, and checks of a request's headers."""
 
 from functools import lru_cache
 from typing import Annotated
@@ -8,7 +8,7 @@ from structlog.contextvars import bind_contextvars
 
 from app.api.requests.json_bodies import MEDIA_TYPE, media_type
 from app.core.errors import NotAcceptable, UnsupportedMedia
-from app.core.limits import ID_LENGTH, PAGE
+from app.core.limits import MAX_ID_CHARACTERS, MAX_PAGE_ENTRIES
 from app.core.sandbox.parent import Sandbox
 from app.core.settings import Settings
 from app.services.datasets.intake import Intake
@@ -16,7 +16,7 @@ from app.services.inference.service import Inference
 from app.services.jobs.event_stream import EventStream
 
 
-# Coroutines, though they wait for nothing: FastAPI sends a plain function through a pool of threads.
+# Coroutines although they await nothing: FastAPI runs plain functions on a pool of threads.
 async def settings_of(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
@@ -42,33 +42,33 @@ async def intake_of(request: Request) -> Intake:
     return intake
 
 
-TheSettings = Annotated[Settings, Depends(settings_of)]
-TheInference = Annotated[Inference, Depends(inference_of)]
-TheFeed = Annotated[EventStream, Depends(feed_of)]
-TheIntake = Annotated[Intake, Depends(intake_of)]
-TheSandbox = Annotated[Sandbox, Depends(sandbox_of)]
-Limit = Annotated[int, Query(ge=1, le=PAGE, description="Most entries in one reply.")]
+SettingsDep = Annotated[Settings, Depends(settings_of)]
+InferenceDep = Annotated[Inference, Depends(inference_of)]
+FeedDep = Annotated[EventStream, Depends(feed_of)]
+IntakeDep = Annotated[Intake, Depends(intake_of)]
+SandboxDep = Annotated[Sandbox, Depends(sandbox_of)]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_ENTRIES, description="Most entries in one reply.")]
 
 
-async def name_job(request: Request) -> None:
-    """Lines logged for a request about one job name it."""
+async def bind_job_to_log(request: Request) -> None:
+    """Add the job's id to all log lines of a request about one job."""
     if job_id := request.path_params.get("job_id"):
-        bind_contextvars(job=job_id[:ID_LENGTH])
+        bind_contextvars(job=job_id[:MAX_ID_CHARACTERS])
 
 
-async def json_body(request: Request) -> None:
-    if (given := media_type(request)) != MEDIA_TYPE:
-        raise UnsupportedMedia(f"Send the body as {MEDIA_TYPE}, not as {given[:80] or 'nothing named'}.")
+async def require_json(request: Request) -> None:
+    if (sent := media_type(request)) != MEDIA_TYPE:
+        raise UnsupportedMedia(f"Send the body as {MEDIA_TYPE}, not as {sent[:80] or 'nothing named'}.")
 
 
 @lru_cache(256)
 def negotiate(accept: str | None, offers: tuple[str, ...]) -> str:
-    """The offer that the Accept header likes best; of equals the first. Raises NotAcceptable."""
+    """Return the offered media type that the Accept header prefers; the first of equals. Raises NotAcceptable."""
     if not accept:
         return offers[0]
     ranges = [_media_range(part) for part in accept.split(",")]
-    best = max(offers, key=lambda offer: _liking(offer, ranges))
-    if _liking(best, ranges) <= 0:
+    best = max(offers, key=lambda offer: _preference(offer, ranges))
+    if _preference(best, ranges) <= 0:
         raise NotAcceptable(f"This address answers {', '.join(offers)}; name one of them in Accept.")
     return best
 
@@ -82,8 +82,8 @@ def _media_range(part: str) -> tuple[str, float]:
         return media, 0.0
 
 
-def _liking(offer: str, ranges: list[tuple[str, float]]) -> float:
-    """By the most specific range that matches (RFC 9110 section 12.5.1)."""
+def _preference(offer: str, ranges: list[tuple[str, float]]) -> float:
+    """Return the quality of an offer: that of the most specific matching range (RFC 9110 section 12.5.1)."""
     kind = offer.partition("/")[0]
     for pattern in (offer, f"{kind}/*", "*/*"):
         for media, quality in ranges:

@@ -1,4 +1,4 @@
-"""Headers where every request passes: one of a request, and those that every reply has."""
+"""Read and describe HTTP headers, and answer HEAD and prefixed paths."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,52 +6,52 @@ from typing import Any
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """methods that change nothing (RFC 9110)"""
 
 
-OPEN = frozenset({"/livez", "/readyz"})
-"""addresses that ask for no key"""
+OPEN_PATHS = frozenset({"/livez", "/readyz"})
+"""paths that need no key"""
 
 
-TOLD: Mapping[str, tuple[str, str]] = {
-    "X-Forger-Model": ("string", "The version that answered, as name@version."),
+REPLY_HEADERS: Mapping[str, tuple[str, str]] = {
+    "X-Forger-Model": ("string", "The version that drew the picture, as name@version."),
     "X-Forger-Seed": ("integer", "The seed; the same model, seed and class give the same bytes again."),
-    "X-Forger-Class": ("string", "The class's number, or each; where one was asked for."),
+    "X-Forger-Class": ("string", "The number of the requested class, or each; absent if none was requested."),
     "Forger-Health": (
         "string",
-        "What is known of the model's training, as `troubled; kind=collapse; step=400`; where it was noted.",
+        "Health of the model's training, such as `troubled; kind=collapse; step=400`, if it was recorded.",
     ),
-    "Forger-Note": ("string", "Sentences on what was passed over of the picture, or does not fit the model; if any."),
+    "Forger-Note": ("string", "Sentences on ignored parts of the picture and on a mismatch with the model, if any."),
 }
-"""what replies that pictures come in say of themselves: the type, and what it means"""
+"""headers of replies with pictures: type and description"""
 
 
-PROTECTIVE = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
-"""of every reply: no guessing of its type, and no page of another origin embeds it"""
+PROTECTIVE_HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
+"""headers of every reply: browsers must not guess its type, and pages of other origins must not embed it"""
 
 
 def header(scope: Scope, name: bytes) -> str | None:
-    """Return the first header of that name, which is given in lower case.
+    """Return the first header of that name, in lower case; None if there is none.
 
-    starlette's Headers decodes all of them for each question.
+    starlette's Headers decodes all headers at each look-up.
     """
-    for known, value in scope["headers"]:
-        if known == name:
+    for candidate, value in scope["headers"]:
+        if candidate == name:
             text: str = value.decode("latin-1")
             return text
     return None
 
 
-def described(*names: str) -> dict[str, Any]:
-    """Headers of a reply, for the OpenAPI document."""
-    return {name: {"schema": {"type": TOLD[name][0]}, "description": TOLD[name][1]} for name in names}
+def header_docs(*names: str) -> dict[str, Any]:
+    """Return the description of a reply's headers for the OpenAPI document."""
+    return {name: {"schema": {"type": REPLY_HEADERS[name][0]}, "description": REPLY_HEADERS[name][1]} for name in names}
 
 
-class Head:
-    """Pure ASGI: answers HEAD as GET, on every route that knows GET, and sends nothing of the body.
+class HeadMethod:
+    """Pure ASGI middleware: answer HEAD like GET on every route that has GET, without the body.
 
-    The reply is ended with its head, so that no file is read and no stream of events stays open.
+    The request is cancelled after the head of its reply: no file is read, and no event stream stays open.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -61,24 +61,25 @@ class Head:
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
-        asked = {**scope, "method": "GET"}
-        with anyio.CancelScope() as rest:
+        get_scope = {**scope, "method": "GET"}
+        with anyio.CancelScope() as request:
 
-            async def headed(message: Message) -> None:
-                if rest.cancel_called:
+            async def send_head(message: Message) -> None:
+                if request.cancel_called:
                     return
-                scope["route"] = asked.get("route")  # for the log and the metrics
+                # The log and the metrics need the route.
+                scope["route"] = get_scope.get("route")
                 await send(message)
                 await send({"type": "http.response.body"})
-                rest.cancel()
+                request.cancel()
 
-            await self._app(asked, receive, headed)
+            await self._app(get_scope, receive, send_head)
 
 
-class Prefix:
-    """Pure ASGI, outermost. Requests are answered with the prefix and without: a proxy may take it off or leave it.
+class PathPrefix:
+    """Pure ASGI middleware, outermost: remove the prefix from a path, if a proxy has not removed it already.
 
-    So our own links also work for a client that asks without the proxy.
+    So the service's links also work for a client that does not use the proxy.
     """
 
     def __init__(self, app: ASGIApp, path: str) -> None:

@@ -16,9 +16,9 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import Scope
 
-from app.api.headers import PROTECTIVE
-from app.api.openapi.refusals import MEDIA_TYPE
-from app.api.openapi.signature import taken
+from app.api.headers import PROTECTIVE_HEADERS
+from app.api.openapi.refusals import PROBLEM_MEDIA_TYPE
+from app.api.openapi.signature import accepted_input
 from app.core import errors as errors_
 from app.core.disk_full import no_room
 from app.core.errors import FieldError, ForgerError, Invalid, NoRoom
@@ -28,14 +28,14 @@ from models.spec.wording import Refusal
 
 log = get_logger(__name__)
 
-CLIENT_LEFT = 499
-"""what servers write where the client hung up; no reply has it"""
+CLIENT_DISCONNECTED = 499
+"""status that servers log for a client that has disconnected; no reply has it"""
 REQUEST_ID = "X-Request-Id"
-_KINDS = "urn:forger:problem:"
+_TYPE_PREFIX = "urn:forger:problem:"
 _SENTENCES = {
-    404: "Nothing is here; GET / names the addresses.",
-    503: "The database does not answer; jobs that run go on, ask again soon.",
-    500: "Something failed on our side; the log tells what, under this request id.",
+    404: "This address does not exist; GET / lists the addresses.",
+    503: "The database does not answer; running jobs go on. Try again soon.",
+    500: "Something failed in the service; its log says what, under this request id.",
 }
 _CODES = {413: "too_large", 415: "unsupported_media", 422: "invalid", 500: "internal_error"}
 
@@ -51,12 +51,12 @@ def problem(
     headers: Mapping[str, str] | None = None,
     **extra: Any,
 ) -> Response:
-    """`extra` are extension members of the document."""
+    """Return a problem document as a reply; `extra` are its extension members."""
     phrase = HTTPStatus(status).phrase
     code = code or _CODES.get(status) or phrase.lower().replace(" ", "_").replace("-", "_")
     request_id = request_id_of(scope)
     body = {
-        "type": _KINDS + code,
+        "type": _TYPE_PREFIX + code,
         "title": title or phrase,
         "status": int(status),
         "detail": detail,
@@ -65,31 +65,33 @@ def problem(
         "errors": [{"pointer": error.pointer, "message": error.message} for error in errors],
         **extra,
     }
-    # ASCII only: what a client sent and we echo may hold code points that UTF-8 cannot carry.
+    # ASCII only: repeated input of a client may contain code points that UTF-8 cannot encode.
     content = json.dumps(body, ensure_ascii=True).encode()
-    return Response(content, status, {REQUEST_ID: request_id, **PROTECTIVE, **(headers or {})}, MEDIA_TYPE)
+    return Response(
+        content, status, {REQUEST_ID: request_id, **PROTECTIVE_HEADERS, **(headers or {})}, PROBLEM_MEDIA_TYPE
+    )
 
 
 def request_id_of(scope: Scope) -> str:
     return str(scope.get("state", {}).get("request_id", ""))
 
 
-def install(app: FastAPI) -> None:
-    """Handle every exception, including starlette's own HTTPException (404, 405, 413)."""
+def install_handlers(app: FastAPI) -> None:
+    """Handle every exception, including starlette's HTTPException (404, 405, 413)."""
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
-    app.add_exception_handler(Exception, _unforeseen)
+    app.add_exception_handler(Exception, _internal_error)
 
 
-async def answer(request: Request, error: Exception) -> Response:
-    """The reply to what was raised outside of FastAPI's own way. Raises it again where it was not foreseen."""
+async def problem_for(request: Request, error: Exception) -> Response:
+    """Return the reply to an error that was raised outside FastAPI's routing. Raises the error if it has no handler."""
     for kind in type(error).__mro__:
         if kind in _HANDLERS:
             return await _HANDLERS[kind](request, error)
     raise error
 
 
-async def _forger(request: Request, error: Exception) -> Response:
+async def _forger_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ForgerError)
     return problem(
         request.scope,
@@ -104,23 +106,27 @@ async def _forger(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    # FastAPI says 400 whatever stopped it while it read a form.
+    # FastAPI raises 400 for any error while it reads a form.
     if (refusal := no_room(error)) is not None:
         return await _full(request, refusal, error)
-    plain = error.detail.rstrip(".") + "."
+    sentence = error.detail.rstrip(".") + "."
     headers = dict(error.headers or {})
     if error.status_code == 405:
         headers["Allow"] = _allowed(request) or headers["Allow"]
-        plain = f"This address does not take that method; it takes {headers['Allow']}."
-    return problem(request.scope, error.status_code, _SENTENCES.get(error.status_code, plain), headers=headers)
+        sentence = f"This address does not accept that method; it accepts {headers['Allow']}."
+    return problem(request.scope, error.status_code, _SENTENCES.get(error.status_code, sentence), headers=headers)
 
 
 def _allowed(request: Request) -> str:
-    """Each of our routes knows one method; the header names those of all at this address (RFC 9110)."""
+    """Return the Allow header: the methods of all routes at this address (RFC 9110), for each route has only one."""
     paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
-    here = [room for path, room in paths.items() if compile_path(path)[0].match(request.scope["path"])]
-    known = {method.upper() for operations in here for method in operations}
-    return ", ".join(sorted(known | ({"HEAD"} if "GET" in known else set())))
+    matching = [operations for path, operations in paths.items() if _matches(path, request)]
+    methods = {method.upper() for operations in matching for method in operations}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+
+
+def _matches(path: str, request: Request) -> bool:
+    return compile_path(path)[0].match(request.scope["path"]) is not None
 
 
 async def _database_away(request: Request, error: Exception) -> Response:
@@ -138,31 +144,31 @@ async def _system(request: Request, error: Exception) -> Response:
 
 async def _full(request: Request, refusal: NoRoom, error: Exception) -> Response:
     log.error("no_room", error=str(error))
-    return await _forger(request, refusal)
+    return await _forger_error(request, refusal)
 
 
 async def _client_left(request: Request, error: Exception) -> Response:
-    """For the log and the metrics: nobody reads it."""
-    return Response(status_code=CLIENT_LEFT)
+    """Return a reply for the log and the metrics only: the client has disconnected."""
+    return Response(status_code=CLIENT_DISCONNECTED)
 
 
-async def _unforeseen(request: Request, error: Exception) -> Response:
+async def _internal_error(request: Request, error: Exception) -> Response:
     return problem(request.scope, 500, _SENTENCES[500])
 
 
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    known = taken(request.scope["route"])
-    found = (
-        wording.refusals([{**item, "loc": steps}], known[where])
+    schemas = accepted_input(request.scope["route"])
+    refusals = (
+        wording.refusals([{**item, "loc": steps}], schemas[place])
         for item in error.errors()
-        for where, *steps in [item["loc"]]
+        for place, *steps in [item["loc"]]
     )
-    return await _forger(request, as_invalid(chain.from_iterable(found)))
+    return await _forger_error(request, as_invalid(chain.from_iterable(refusals)))
 
 
 _HANDLERS: Mapping[type, Callable[[Request, Exception], Awaitable[Response]]] = {
-    ForgerError: _forger,
+    ForgerError: _forger_error,
     RequestValidationError: _validation,
     HTTPException: _http,
     OperationalError: _database_away,
@@ -174,5 +180,7 @@ _HANDLERS: Mapping[type, Callable[[Request, Exception], Awaitable[Response]]] = 
 
 
 def as_invalid(refusals: Iterable[Refusal]) -> Invalid:
-    """Return refused values as an error of ours."""
-    return errors_.refused("The request was refused.", (FieldError(one.pointer, one.message) for one in refusals))
+    """Return refused values as one Invalid."""
+    return errors_.invalid_request(
+        "The request was refused.", (FieldError(one.pointer, one.message) for one in refusals)
+    )

@@ -1,6 +1,6 @@
-"""HTTP/1.1 as uvicorn speaks it through httptools, with bounds on how much a client sends and how slowly.
+"""Bound how much a client sends and how slowly, in uvicorn's HTTP/1.1 protocol of httptools.
 
-httptools has none: heads, trailers and chunk extensions may have any length, and may take for ever.
+httptools has no bounds: heads, trailers and chunk extensions may have any length and take any time.
 """
 
 import secrets
@@ -9,45 +9,45 @@ from asyncio import BaseTransport, TimerHandle
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.api.problems import problem
-from app.core.limits import BODY_RATE, BODY_SECONDS, HEAD_BYTES, HEAD_SECONDS
+from app.core.limits import BODY_RATE_WINDOW_S, HEAD_TIMEOUT_S, MAX_HEAD_BYTES, MIN_BODY_BYTES_PER_S
 from app.core.logging import get_logger
 
 log = get_logger(__name__)
 
-PIPELINED = 16
+MAX_PIPELINED = 16
 """requests that may wait on one connection for the reply to an earlier one"""
 LINGER_S = 5.0
-"""Seconds that a client may go on sending a body whose reply it has."""
+"""seconds that a client may still send a body after its reply"""
 STALLED_S = 120.0
-"""Seconds after which a client that takes nothing of its reply is dropped."""
-LOOK_S = 1.0
-"""Seconds between two looks at a connection's deadlines: one timer for each costs less than one for each request."""
+"""seconds after which a client that reads nothing of its reply is disconnected"""
+CHECK_INTERVAL_S = 1.0
+"""seconds between checks of a connection's deadlines: a timer per connection costs less than one per request"""
 
 
 class TooLong(Exception):
-    """Raised to the parser, which ends the message."""
+    """The head is too long, or too many requests are pipelined. Raised to the parser, which stops."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Given to uvicorn by name. Answers 400 to what is too long and 408 to what is too slow, and closes."""
+    """uvicorn's protocol with bounds: it answers 400 to what is too long and 408 to what is too slow, and closes."""
 
     _timer: TimerHandle | None = None
     _in_head = _in_body = False
     _progressed = False
-    """whether the piece that is being read ended a head or held bytes of a body"""
+    """whether the received data ended a head or contained bytes of a body"""
     _outside = 0
-    """bytes since the last progress: of a head, a trailer, a chunk's extension"""
+    """bytes since the last progress: of a head, a trailer or a chunk extension"""
     _idle_since = 0.0
-    """when the connection was made, or its last reply sent"""
+    """loop time of the connection's start or of its last reply's end"""
     _rate_since, _rate_bytes = 0.0, 0
-    """since when the rate of the body is measured, and the bytes that came"""
+    """loop time since when the body's rate is measured, and the bytes received since"""
     _stalled_since, _unsent = 0.0, 0
-    """since when the client takes nothing of its reply, and the bytes that wait for it"""
+    """loop time since when the client reads nothing of its reply, and the bytes that wait for it"""
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
         self._idle_since = self.loop.time()
-        self._timer = self.loop.call_later(LOOK_S, self._look)
+        self._timer = self.loop.call_later(CHECK_INTERVAL_S, self._check)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
@@ -58,24 +58,24 @@ class BoundedProtocol(HttpToolsProtocol):
         self._progressed = False
         super().data_received(data)
         self._outside = 0 if self._progressed else self._outside + len(data)
-        if self._outside > HEAD_BYTES and not self.transport.is_closing():
-            self._refuse(400, f"The address and headers are longer than {HEAD_BYTES} bytes (head). Send less.")
+        if self._outside > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self._refuse(400, f"The address and headers are longer than {MAX_HEAD_BYTES} bytes (head). Send less.")
 
     def on_message_begin(self) -> None:
         self._in_head = True
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # A trailer comes here too. It is no header: the host, the key and the length were read before it came.
+        # Trailers arrive here too. They are no headers: host, key and length were read before.
         if self._in_head:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._in_head, self._in_body, self._progressed = False, True, True
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        if size > HEAD_BYTES or len(self.pipeline) >= PIPELINED:
+        if size > MAX_HEAD_BYTES or len(self.pipeline) >= MAX_PIPELINED:
             raise TooLong
-        self._measure_anew()
+        self._restart_rate()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -92,42 +92,44 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, "The request is no HTTP that is read here, or its head is too long (head). Correct it.")
+        self._refuse(400, "The request is no valid HTTP/1.1, or its head is too long (head). Correct it.")
 
-    def _look(self) -> None:
-        """Close the connection if a deadline has passed; look again in a while."""
+    def _check(self) -> None:
+        """Close the connection if a deadline has passed; check again after CHECK_INTERVAL_S."""
         if self._stalled():
             self.transport.abort()
         elif not self.transport.is_closing():
-            self._hurry()
-        self._timer = self.loop.call_later(LOOK_S, self._look)
+            self._enforce_deadlines()
+        self._timer = self.loop.call_later(CHECK_INTERVAL_S, self._check)
 
-    def _hurry(self) -> None:
+    def _enforce_deadlines(self) -> None:
         waited = self.loop.time() - self._idle_since
         replied = self.cycle is None or self.cycle.response_complete
         if replied and self._in_body and waited > LINGER_S:
             self.transport.close()
-        elif replied and not self._in_body and waited > HEAD_SECONDS:
-            self._refuse(408, f"The head of a request took longer than {HEAD_SECONDS} s (head_seconds). Send it again.")
+        elif replied and not self._in_body and waited > HEAD_TIMEOUT_S:
+            self._refuse(
+                408, f"The head of a request took longer than {HEAD_TIMEOUT_S} s (head_seconds). Send it again."
+            )
         elif not replied and self._in_body and self._too_slow():
-            least = f"{BODY_RATE} bytes/s over {BODY_SECONDS} s (body_rate, body_seconds)"
+            least = f"{MIN_BODY_BYTES_PER_S} bytes/s over {BODY_RATE_WINDOW_S} s (body_rate, body_seconds)"
             self._refuse(408, f"The body came more slowly than {least}. Send it again over a faster connection.")
 
     def _too_slow(self) -> bool:
-        """Whether too little of a body came. Time in which we did not read it does not count."""
+        """Return whether too little of a body came. Time in which the server did not read does not count."""
         if self.flow.read_paused or self.cycle.waiting_for_100_continue:
-            self._measure_anew()
-        if self.loop.time() - self._rate_since < BODY_SECONDS:
+            self._restart_rate()
+        if self.loop.time() - self._rate_since < BODY_RATE_WINDOW_S:
             return False
-        slow = self._rate_bytes < BODY_RATE * BODY_SECONDS
-        self._measure_anew()
+        slow = self._rate_bytes < MIN_BODY_BYTES_PER_S * BODY_RATE_WINDOW_S
+        self._restart_rate()
         return slow
 
-    def _measure_anew(self) -> None:
+    def _restart_rate(self) -> None:
         self._rate_since, self._rate_bytes = self.loop.time(), 0
 
     def _stalled(self) -> bool:
-        """Whether the client has taken nothing of what waits for it, for too long."""
+        """Return whether the client has read nothing of its waiting reply for too long."""
         now, unsent = self.loop.time(), self.transport.get_write_buffer_size()
         if not self.flow.write_paused or unsent < self._unsent:
             self._stalled_since = now
@@ -145,6 +147,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _replying(self) -> bool:
-        """Whether a reply is under way, in which another must not be written."""
+        """Return whether a reply is being written, so that no other may be written."""
         begun = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
         return begun or bool(self.pipeline)

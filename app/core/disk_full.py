@@ -9,13 +9,13 @@ from pathlib import Path
 from app.core.errors import NoRoom
 from app.core.settings import get_settings
 
-DISK = "The disk has no room left: make room where FORGER_HOME (or TMPDIR) lies, then try again."
-DATABASE = "The database has no room left: make room on its disk, then try again."
-BROKER = "The broker cannot save to its disk and takes no more: make room there, then try again."
+DISK_FULL = "The disk has no room left: make room where FORGER_HOME (or TMPDIR) lies, then try again."
+DATABASE_FULL = "The database has no room left: make room on its disk, then try again."
+BROKER_FULL = "The broker cannot save to its disk and takes no more: make room there, then try again."
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_WORDS = {"No space left on device": DISK, "Disk quota exceeded": DISK, "MISCONF": BROKER}
-"""in the messages of libraries that keep no error number; the last is how Redis begins"""
+_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_SENTENCES_BY_MESSAGE = {"No space left on device": DISK_FULL, "Disk quota exceeded": DISK_FULL, "MISCONF": BROKER_FULL}
+"""sentences by a part of the message, for libraries that keep no error number; Redis begins with MISCONF"""
 _POSTGRESQL_DISK_FULL = "53100"
 _SQLITE_UNCLEAR = frozenset(
     {
@@ -25,36 +25,37 @@ _SQLITE_UNCLEAR = frozenset(
         sqlite3.SQLITE_IOERR_SHMMAP,
     }
 )
-"""what opening a database answers also where its disk has no room for the files beside it"""
-_LEAST_BYTES = 64 << 10
-"""that SQLite needs beside a database to open it, twice over"""
+"""codes of a failed open, which SQLite also returns if the disk has no room for its -wal and -shm files"""
+_SQLITE_MIN_FREE_BYTES = 64 << 10
+"""free bytes below which SQLite cannot open a database: twice what its -wal and -shm files need"""
 
 
 def no_room(error: BaseException) -> NoRoom | None:
-    """The refusal for a failure that ran out of room; None for any other failure."""
-    found = next((said for cause in _causes(error) if (said := _said(cause)) is not None), None)
-    return NoRoom(found) if isinstance(found, str) else found
+    """Return the refusal for a failure that ran out of room; None for any other failure."""
+    refusals = (refusal for cause in _causes(error) if (refusal := _refusal_for(cause)) is not None)
+    refusal = next(refusals, None)
+    return NoRoom(refusal) if isinstance(refusal, str) else refusal
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, what the database's driver said where it wraps that, and what it was raised from."""
-    found: object = error
-    while isinstance(found, BaseException):
-        yield found
-        found = getattr(found, "orig", None) or found.__cause__
+    """Yield the error and its causes: SQLAlchemy keeps the driver's error as `orig`, Python others as `__cause__`."""
+    cause: object = error
+    while isinstance(cause, BaseException):
+        yield cause
+        cause = getattr(cause, "orig", None) or cause.__cause__
 
 
-def _said(error: BaseException) -> NoRoom | str | None:
+def _refusal_for(error: BaseException) -> NoRoom | str | None:
     match error:
         case NoRoom():
             return error
         case sqlite3.Error():
-            return DATABASE if _sqlite_is_full(getattr(error, "sqlite_errorcode", None)) else None
+            return DATABASE_FULL if _sqlite_is_full(getattr(error, "sqlite_errorcode", None)) else None
         case OSError(errno=int() as number):
-            return DISK if number in _FULL else None
+            return DISK_FULL if number in _FULL_ERRNOS else None
     if getattr(error, "sqlstate", None) == _POSTGRESQL_DISK_FULL:
-        return DATABASE
-    return next((sentence for words, sentence in _WORDS.items() if words in str(error)), None)
+        return DATABASE_FULL
+    return next((sentence for part, sentence in _SENTENCES_BY_MESSAGE.items() if part in str(error)), None)
 
 
 def _sqlite_is_full(code: int | None) -> bool:
@@ -72,4 +73,4 @@ def _is_full(folder: Path) -> bool:
     except OSError:
         return False
     no_files = disk.f_files > 0 and disk.f_favail == 0
-    return no_files or disk.f_bavail * disk.f_frsize < _LEAST_BYTES
+    return no_files or disk.f_bavail * disk.f_frsize < _SQLITE_MIN_FREE_BYTES

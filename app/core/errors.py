@@ -1,4 +1,4 @@
-"""Errors that a person can act on. The HTTP side turns each into a problem document."""
+"""Define the errors that a person can act on. The API answers each as a problem document."""
 
 import math
 from collections.abc import Iterable
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import ClassVar
 
-from app.core.limits import ERRORS
+from app.core.limits import MAX_REPORTED_ERRORS
 from data.errors import Refused, WrongMedia
 
-POINTER_LENGTH, MESSAGE_LENGTH = 300, 1000
-"""characters told of a pointer and of a message: both may repeat what a client sent"""
+MAX_POINTER_CHARACTERS, MAX_MESSAGE_CHARACTERS = 300, 1000
+"""characters kept of a pointer and of a message: both may repeat input of the client"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class FieldError:
 
 
 class ForgerError(Exception):
-    """`detail` is a sentence for the person; `code` a word for the program."""
+    """An error that the API reports: `detail` is a sentence for the person, `code` a word for the program."""
 
     status: ClassVar[int] = HTTPStatus.INTERNAL_SERVER_ERROR
     default_code: ClassVar[str] = "internal_error"
@@ -39,7 +39,7 @@ class ForgerError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.code = code or self.default_code
-        self.errors = told(errors)
+        self.errors = shortened(errors)
         self.headers = headers or {}
 
 
@@ -61,29 +61,31 @@ class Invalid(ForgerError):
     title = "Invalid request"
 
 
-def told(errors: Iterable[FieldError]) -> tuple[FieldError, ...]:
-    """Return each error once, at most ERRORS of them, none of them long."""
-    return tuple(_cut(error) for error in tuple(dict.fromkeys(errors))[:ERRORS])
+def shortened(errors: Iterable[FieldError]) -> tuple[FieldError, ...]:
+    """Return each error once, at most MAX_REPORTED_ERRORS of them, with long texts cut."""
+    return tuple(_shortened_error(error) for error in tuple(dict.fromkeys(errors))[:MAX_REPORTED_ERRORS])
 
 
-def _cut(error: FieldError) -> FieldError:
-    return FieldError(_shorter(error.pointer, POINTER_LENGTH), _shorter(error.message, MESSAGE_LENGTH))
+def _shortened_error(error: FieldError) -> FieldError:
+    return FieldError(
+        _truncated(error.pointer, MAX_POINTER_CHARACTERS), _truncated(error.message, MAX_MESSAGE_CHARACTERS)
+    )
 
 
-def _shorter(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+def _truncated(text: str, max_characters: int) -> str:
+    return text if len(text) <= max_characters else text[: max_characters - 1] + "…"
 
 
-def refused(intro: str, errors: Iterable[FieldError], code: str | None = None) -> Invalid:
-    """Return an Invalid whose detail holds the error where it is the only one, else their number."""
+def invalid_request(intro: str, errors: Iterable[FieldError], code: str | None = None) -> Invalid:
+    """Return an Invalid whose detail names the error if there is only one, else their number."""
     distinct = tuple(dict.fromkeys(errors))
     if len(distinct) == 1:
-        (only,) = told(distinct)
-        named = f"{only.pointer or 'The body'}: {only.message.rstrip('.')}."
+        (only,) = shortened(distinct)
+        summary = f"{only.pointer or 'The body'}: {only.message.rstrip('.')}."
     else:
-        listed = f"the first {ERRORS}" if len(distinct) > ERRORS else "them"
-        named = f"{len(distinct)} parts of it are wrong: `errors` lists {listed}."
-    return Invalid(f"{intro} {named}", code=code, errors=distinct)
+        listed = f"the first {MAX_REPORTED_ERRORS}" if len(distinct) > MAX_REPORTED_ERRORS else "them"
+        summary = f"{len(distinct)} parts of it are wrong: `errors` lists {listed}."
+    return Invalid(f"{intro} {summary}", code=code, errors=distinct)
 
 
 class TooLarge(ForgerError):
@@ -98,8 +100,8 @@ class UnsupportedMedia(ForgerError):
     title = "Unsupported media type"
 
 
-def refused_file(error: Refused) -> Invalid | UnsupportedMedia:
-    """Return the error to answer with where an uploaded file is refused."""
+def file_refusal(error: Refused) -> Invalid | UnsupportedMedia:
+    """Return the API's error for a refused file of an upload."""
     kind = UnsupportedMedia if isinstance(error, WrongMedia) else Invalid
     return kind(error.detail, code=error.code, errors=(FieldError(error.pointer, error.detail),))
 
@@ -117,7 +119,7 @@ class NotReady(ForgerError):
 
 
 class NoEngine(NotReady):
-    """This process will never draw; another one may."""
+    """This process has no inference engine and never gets one; another process may have one."""
 
     default_code = "no_engine"
 
@@ -141,4 +143,4 @@ class NoRoom(ForgerError):
 
 
 class FencedOut(Exception):
-    """Another attempt holds the job, or it has ended: the caller must leave without another write."""
+    """Another attempt owns the job, or the job has ended: the caller must stop without another write."""

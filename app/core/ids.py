@@ -1,4 +1,4 @@
-"""Identifiers: a prefix and a UUIDv7, so that ids sort by time of birth."""
+"""Create identifiers: a prefix and a UUIDv7, so that ids sort by creation time."""
 
 import re
 import secrets
@@ -11,7 +11,7 @@ _counter = 0
 
 
 def _tick() -> tuple[int, int]:
-    """Milliseconds and a 12-bit counter that together never go back within this process."""
+    """Return milliseconds and a 12-bit counter; the pair never decreases within this process."""
     global _last_ms, _counter
     with _lock:
         now = time.time_ns() // 1_000_000
@@ -25,14 +25,14 @@ def _tick() -> tuple[int, int]:
 
 
 def uuid7_hex() -> str:
-    """RFC 9562 version 7 as 32 hex digits."""
+    """Return a UUID of version 7 (RFC 9562) as 32 hex digits."""
     ms, counter = _tick()
     value = (ms << 80) | (0x7 << 76) | (counter << 64) | (0b10 << 62) | secrets.randbits(62)
     return f"{value:032x}"
 
 
 def is_id(prefix: str, text: str) -> bool:
-    """Whether `text` is written as the ids of that prefix are."""
+    """Return whether `text` has the form of an id with this prefix."""
     return re.fullmatch(rf"{prefix}_[0-9a-f]{{32}}", text) is not None
 
 

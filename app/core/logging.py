@@ -1,7 +1,7 @@
-"""One JSON object per log line, on stderr, for our own and for library loggers alike.
+"""Write one JSON object per log line to stderr, for the loggers of the service and of libraries alike.
 
-Lines of one request share its `request_id`, lines of one job its `job` and `attempt`: they are bound once, as context
-variables, and stand in every line that is written under them.
+All lines of a request have its `request_id`, all lines of a job its `job` and `attempt`: these are bound once, as
+context variables.
 """
 
 import logging
@@ -14,16 +14,16 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 _NOISY = ("uvicorn", "uvicorn.error", "celery")
-"""loggers that their libraries set up for themselves; uvicorn's of requests stays off, for a request has its line"""
+"""loggers that their libraries configure; uvicorn's access log stays off, because each request has a line of ours"""
 _CHATTY = ("alembic", *_NOISY)
-"""loggers whose news, as that a migration was run or a server has started, are for debugging"""
+"""loggers whose information lines, such as a migration or a server's start, are for debugging"""
 
 
 def configure(level: str, process: str) -> None:
-    """Idempotent. Warnings and errors that nobody caught are lines too; `process` says whose.
+    """Configure the log of this process; may be called again. Warnings and uncaught errors are logged too.
 
-    Our own lines are written at once: by way of the standard library's loggers, as those of libraries are, a line costs
-    three times as much, and every request has one.
+    `process` is a field of every line. The service's own lines bypass the standard library's loggers, which take three
+    times as long per line: every request has a line.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -61,9 +61,9 @@ def get_logger(name: str) -> FilteringBoundLogger:
 
 
 class _Writer(structlog.WriteLogger):
-    """Writes lines to stderr, whole ones whatever thread they come from.
+    """A writer of whole lines to stderr, from any thread.
 
-    A line that cannot be written is lost, as with the standard library: no work ends because nobody reads its log.
+    A line that cannot be written is dropped, as in the standard library: a log without a reader stops no work.
     """
 
     def __init__(self, name: str = "") -> None:

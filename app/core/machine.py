@@ -1,4 +1,4 @@
-"""The machine's cores, memory and GPUs, and the order in which the kernel ends processes when memory runs out."""
+"""Read this machine's memory and GPUs, and set which processes the kernel kills first when memory runs out."""
 
 import os
 import sys
@@ -6,40 +6,42 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-FIRST_TO_DIE = 800
-"""oom_score_adj of runners and decoders: the kernel ends them before API, worker and databases"""
-_GROUPS = Path("/sys/fs/cgroup")
+OOM_SCORE_ADJ = 800
+"""oom_score_adj of runners and decoders: the kernel kills them before API, worker and databases"""
+_CGROUPS = Path("/sys/fs/cgroup")
 
 
 def memory_bytes() -> int:
-    """Memory that this process may use: the machine's, or less where its control group has a limit."""
-    if not hasattr(os, "sysconf"):  # a client's machine need not be one that serves
+    """Return the bytes that this process may use: the machine's memory, or less if its control group has a limit."""
+    # A client may run on a machine that cannot serve, such as Windows.
+    if not hasattr(os, "sysconf"):
         return sys.maxsize
-    return min(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *_limits())
+    return min(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *_cgroup_limits())
 
 
-def gpus() -> int:
-    """That the driver shows. Without torch, which an API may not have."""
+def gpu_count() -> int:
+    """Return the number of GPUs that the NVIDIA driver lists. Needs no torch, which an API may not have."""
     return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
 
 
-def die_first() -> None:
-    """When memory runs out the kernel shall end this process, and what it starts, before others."""
+def prefer_as_oom_victim() -> None:
+    """Let the kernel kill this process and its children before others when memory runs out."""
     if sys.platform == "linux":
-        with suppress(OSError):  # a container may have no /proc to write to: then the kernel chooses by size alone
-            Path("/proc/self/oom_score_adj").write_text(str(FIRST_TO_DIE))
+        # A container may have a read-only /proc: then the kernel chooses by size alone.
+        with suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE_ADJ))
 
 
-def _limits() -> Iterator[int]:
-    """Of the control groups that hold this process, of version 2 and of version 1."""
+def _cgroup_limits() -> Iterator[int]:
+    """Yield the memory limits, in bytes, of this process's control groups, of version 2 and of version 1."""
     for line in _lines(Path("/proc/self/cgroup")):
         _, controllers, name = line.split(":", 2)
-        folder, file = (_GROUPS, "memory.max") if not controllers else (_GROUPS / "memory", "memory.limit_in_bytes")
+        folder, file = (_CGROUPS, "memory.max") if not controllers else (_CGROUPS / "memory", "memory.limit_in_bytes")
         if controllers and "memory" not in controllers.split(","):
             continue
-        own = folder / name.lstrip("/")
-        # Inside a container the group that the kernel names may not be there: then the root is the container's.
-        for group in (own, *own.parents):
+        innermost = folder / name.lstrip("/")
+        # Inside a container the named group may not exist: then the root group is the container's.
+        for group in (innermost, *innermost.parents):
             if group.is_relative_to(folder):
                 yield from (int(limit) for limit in _lines(group / file) if limit.isdecimal())
 

@@ -1,13 +1,13 @@
-"""Names that several processes must agree on."""
+"""Define the names of tasks and queues on which several processes must agree."""
 
 from types import MappingProxyType
 
 from forger.wire import EVALUATE, GENERATE, TRAIN, TRANSLATE
 
 TASKS = MappingProxyType({kind: f"forger.{kind}" for kind in (TRAIN, EVALUATE, GENERATE, TRANSLATE)})
-"""Celery's task for each kind"""
+"""Celery task by the kind of job"""
 QUEUES = MappingProxyType({TRAIN: "training", EVALUATE: "evaluate", GENERATE: "evaluate", TRANSLATE: "evaluate"})
-"""and the queue it is rung in: kinds that share one share its places and its order"""
-INFER, INFERENCE = "forger.infer", "inference"
-"""the task that asks an engine elsewhere, which is no job, and its queue"""
+"""Celery queue by the kind of job: kinds of one queue share its slots and its order"""
+INFER_TASK, INFERENCE_QUEUE = "forger.infer", "inference"
+"""the task that requests pictures of an inference worker, which is no job, and its queue"""
 BROKER_PREFIX = "forger:"

@@ -1,4 +1,4 @@
-"""Every setting of the service, read once from the environment."""
+"""Define every setting of the service, read once from the environment."""
 
 import hashlib
 import os
@@ -17,11 +17,11 @@ from app.core import machine
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-DOORS = (
+ROOT_SEGMENTS = (
     "jobs", "experiments", "compare", "sample", "translate", "models", "datasets", "recipes", "limits",
     "livez", "readyz", "metrics", "version", "openapi.json",
 )  # fmt: skip
-"""the first segments of the service's addresses"""
+"""first path segments of the service's addresses"""
 
 
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
@@ -35,15 +35,15 @@ def _sqlite_in_home(values: dict[str, Any]) -> str:
 
 
 def _devices_here(values: dict[str, Any]) -> int:
-    """GPUs, else cores."""
-    if values["device"] != "cpu" and (gpus := machine.gpus()):
+    """Return the number of GPUs, or of cores if there is none."""
+    if values["device"] != "cpu" and (gpus := machine.gpu_count()):
         return gpus
-    # A client's machine need not be one that serves: only Linux tells which cores a process may use.
+    # A client may run on another system: only Linux reports the cores that a process may use.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _listed(names: str | None) -> list[str]:
-    """What stands between commas, in lower case."""
+def _comma_separated(names: str | None) -> list[str]:
+    """Return the comma-separated names, in lower case."""
     return [name.strip().lower() for name in (names or "").split(",") if name.strip()]
 
 
@@ -52,13 +52,13 @@ def _is_path(name: str) -> bool:
 
 
 def _disk_here(values: dict[str, Any]) -> int:
-    """Bytes of the disk that holds the home, or will."""
-    there = next(folder for folder in (values["home"], *values["home"].parents) if folder.exists())
-    return shutil.disk_usage(there).total
+    """Return the size, in bytes, of the disk that holds the home or will hold it."""
+    existing = next(folder for folder in (values["home"], *values["home"].parents) if folder.exists())
+    return shutil.disk_usage(existing).total
 
 
 class Settings(BaseSettings):
-    """FORGER_<NAME> sets each field; DATABASE_URL and REDIS_URL are read without the prefix."""
+    """The settings of the service: FORGER_<NAME> sets a field; DATABASE_URL and REDIS_URL have no prefix."""
 
     model_config = SettingsConfigDict(
         env_prefix="FORGER_", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
@@ -68,12 +68,12 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     url: str | None = Field(
         None,
-        description="Address that the command line and the client speak to; unset means what serves from FORGER_HOME, "
-        "or listens at FORGER_HOST and FORGER_PORT.",
+        description="Address that the command line and the client use; unset means the service that runs from "
+        "FORGER_HOME, or listens at FORGER_HOST and FORGER_PORT.",
     )
     hosts: str | None = Field(
         None,
-        description="Host names to answer to besides loopback, comma-separated; unset means any when a key is set.",
+        description="Host names to answer besides loopback, comma-separated; unset means any if a key is set.",
     )
     root_path: str = Field(
         "",
@@ -81,43 +81,43 @@ class Settings(BaseSettings):
     )
     cors_origins: str | None = Field(
         None,
-        description="Origins of web pages that may use the service, comma-separated, as https://lab.example; "
-        "unset means none but its own.",
+        description="Origins of web pages that may use the service, comma-separated, such as https://lab.example; "
+        "unset means only its own.",
     )
     home: Path = Field(
         Path("var"),
-        description="Folder of database, artifacts, checkpoints and logs; relative to the checkout.",
+        description="Folder of database, artifacts, checkpoints and logs; a relative path starts at the checkout.",
     )
     plugins: str | None = Field(
         None,
-        description="Modules that bring objectives, penalties and families, comma-separated, beside installed ones: "
-        "importable names, or paths, relative to the checkout, of Python files or packages.",
+        description="Modules that add objectives, penalties and families to the installed ones, comma-separated: "
+        "importable names, or paths of Python files or packages, relative to the checkout.",
     )
     data: Path | None = Field(None, description="Folder that holds mnist/ and fashion-mnist/ (the idx files).")
     device: str = Field("auto", description="Where jobs train: auto, cpu or cuda.")
     threads: int | None = Field(
-        None, ge=1, description="Threads a job computes with; unset means as many as suit its recipe."
+        None, ge=1, description="Threads that a job computes with; unset means as many as suit its recipe."
     )
     cuda_graphs: bool = Field(
-        True, description="Whether a GPU repeats a job's steps as CUDA graphs; the weights are the same without."
+        True, description="Whether a GPU replays a job's steps as CUDA graphs; the weights are the same without them."
     )
     max_devices: int = Field(
         default_factory=_devices_here,
         ge=1,
-        description="Most devices that one job computes on; unset means this machine's GPUs, else its cores.",
+        description="Most devices that one job uses; unset means this machine's GPUs, or its cores if it has none.",
     )
-    slots: int = Field(1, ge=1, le=64, description="Jobs one worker process trains at the same time.")
+    slots: int = Field(1, ge=1, le=64, description="Jobs that one worker process trains at the same time.")
     lease_s: float = Field(15.0, gt=0, description="Seconds after which a silent worker loses its job.")
     silence_s: float = Field(300.0, gt=0, description="Seconds without a heartbeat before a runner is killed.")
     cancel_grace_s: float = Field(
         10.0,
         gt=0,
-        description="Seconds a cancelled job has to reach a step's end before its runner is killed.",
+        description="Seconds that a cancelled job has to finish its step before its runner is killed.",
     )
     stop_grace_s: float = Field(
-        20.0, gt=0, description="Seconds a stopping worker lets its jobs finish a step and save."
+        20.0, gt=0, description="Seconds that a stopping worker gives its jobs to finish a step and save."
     )
-    ring_interval_s: float = Field(5.0, gt=0, description="Seconds a queued job waits before its worker is rung again.")
+    ring_interval_s: float = Field(5.0, gt=0, description="Seconds until a queued job is announced to workers again.")
     keep_checkpoints: int = Field(3, ge=2, description="Checkpoints kept per job, the newest ones.")
     api_key: SecretStr | None = Field(None, description="Key that clients send as 'Authorization: Bearer <key>'.")
     database_url: str = Field(
@@ -178,7 +178,7 @@ class Settings(BaseSettings):
     @field_validator("database_url", mode="after")
     @classmethod
     def _with_driver(cls, url: str) -> str:
-        """PostgreSQL is spelled in two ways elsewhere, and here spoken through psycopg."""
+        """Name psycopg as the driver of a PostgreSQL URL, which may begin with postgres: or postgresql:."""
         return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
 
     @field_validator("root_path", mode="after")
@@ -187,14 +187,14 @@ class Settings(BaseSettings):
         path = path.rstrip("/")
         if path and not _ROOT_PATH.fullmatch(path):
             raise ValueError(f"'{path}' is no path: write it like /forger, in letters, digits, '-', '_', '.' and '~'")
-        if (first := path[1:].partition("/")[0]) in DOORS:
+        if (first := path[1:].partition("/")[0]) in ROOT_SEGMENTS:
             raise ValueError(f"'/{first}' is an address of the service itself: choose another name, as /forger")
         return path
 
     @field_validator("cors_origins", mode="after")
     @classmethod
     def _are_origins(cls, origins: str | None) -> str | None:
-        wrong = [origin for origin in _listed(origins) if not _ORIGIN.fullmatch(origin)]
+        wrong = [origin for origin in _comma_separated(origins) if not _ORIGIN.fullmatch(origin)]
         if wrong:
             raise ValueError(
                 f"'{wrong[0]}' is no origin: write scheme, host and port alone, as https://lab.example:8443"
@@ -207,20 +207,20 @@ class Settings(BaseSettings):
         return None if path is None else (CHECKOUT / path.expanduser()).resolve()
 
     @property
-    def names(self) -> frozenset[str]:
-        """Host names to answer to besides loopback; empty where none is set."""
-        return frozenset(_listed(self.hosts))
+    def host_names(self) -> frozenset[str]:
+        """Return the host names to answer besides loopback; empty if none is set."""
+        return frozenset(_comma_separated(self.hosts))
 
     @property
     def origins(self) -> frozenset[str]:
-        """Return the origins of web pages that may use the service."""
-        return frozenset(_listed(self.cors_origins))
+        """Return the origins of other web pages that may use the service."""
+        return frozenset(_comma_separated(self.cors_origins))
 
     @property
     def plugin_names(self) -> list[str]:
-        """Modules by their names, files and packages by their whole paths."""
-        named = [name.strip() for name in (self.plugins or "").split(",") if name.strip()]
-        return [str(CHECKOUT / Path(name).expanduser()) if _is_path(name) else name for name in named]
+        """Return the plugins: names of modules, and absolute paths of files and packages."""
+        plugins = [name.strip() for name in (self.plugins or "").split(",") if name.strip()]
+        return [str(CHECKOUT / Path(name).expanduser()) if _is_path(name) else name for name in plugins]
 
     @property
     def artifacts(self) -> Path:
@@ -228,17 +228,17 @@ class Settings(BaseSettings):
 
     @property
     def incoming(self) -> Path:
-        """Uploads under way."""
+        """Return the folder of unfinished uploads."""
         return self.home / "incoming"
 
     @property
     def prepared(self) -> Path:
-        """Uploaded datasets as training reads them: a cache."""
+        """Return the cache of uploaded datasets in the form that training reads."""
         return self.home / "data" / "prepared"
 
     @property
     def judges(self) -> Path:
-        """Feature networks learned on datasets: a cache."""
+        """Return the cache of feature networks that were trained on datasets."""
         return self.home / "data" / "judges"
 
     @property
@@ -250,14 +250,14 @@ class Settings(BaseSettings):
 
     @property
     def redis_socket(self) -> Path:
-        """Socket of the embedded Redis: the same for every process of one user and one home."""
+        """Return the socket of the embedded Redis: the same for every process of one user and one home."""
         base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
         mark = hashlib.sha256(str(self.home).encode()).hexdigest()[:12]
         return base / f"forger-{os.getuid()}-{mark}" / "redis.sock"
 
     @property
     def broker_url(self) -> str:
-        """The broker in kombu's spelling."""
+        """Return the broker's URL as kombu spells it."""
         url = self.redis_url or f"unix://{self.redis_socket}"
         if not url.startswith("unix://"):
             return url
@@ -270,5 +270,5 @@ def get_settings() -> Settings:
 
 
 def link(path: str) -> str:
-    """The address of a path of ours as clients reach it, behind a proxy or not."""
+    """Return a path of this service as clients must request it: behind a proxy with its prefix."""
     return get_settings().root_path + path

@@ -1,4 +1,4 @@
-"""Measures how fast this machine computes, in a third of a second and without torch: training times follow from it."""
+"""Measure how fast this machine computes, in 0.3 s and without torch, to estimate training times."""
 
 import os
 import time
@@ -10,19 +10,19 @@ import numpy as np
 
 from models.spec.estimates.duration import Speed
 
-PART_S, PARTS = 0.02, 5
-"""how long each kind of work is measured, and how often: the best counts, for other work comes and goes"""
-SIDE = 60
-"""of the matrices multiplied: small enough for the cache, and for a library to stay on one core"""
-NUMBERS = 4 << 20
-"""of an array that no cache holds"""
+MEASUREMENT_S, REPETITIONS = 0.02, 5
+"""seconds per measurement, and measurements per kind of work: the best one counts, because other load varies"""
+MATRIX_SIDE = 60
+"""side of the multiplied matrices: they fit into the cache, and the library stays on one core"""
+ARRAY_LENGTH = 4 << 20
+"""numbers of an array that is larger than any cache"""
 _BF16 = {"avx512_bf16", "amx_bf16"}
 
 
 @lru_cache
-def measured() -> Speed:
+def measure_speed() -> Speed:
     """Return the speed of one core, measured once per process."""
-    matrix, far = np.ones((SIDE, SIDE), np.float32), np.ones(NUMBERS, np.float32)
+    matrix, far = np.ones((MATRIX_SIDE, MATRIX_SIDE), np.float32), np.ones(ARRAY_LENGTH, np.float32)
     out, copy, some = np.empty_like(matrix), np.empty_like(far), [0]
 
     def call() -> None:
@@ -30,29 +30,30 @@ def measured() -> Speed:
             some[0] = number
 
     return Speed(
-        products=SIDE**3 * _rate(lambda: np.matmul(matrix, matrix, out=out)),
-        numbers=NUMBERS * _rate(lambda: np.copyto(copy, far)),
+        products=MATRIX_SIDE**3 * _rate(lambda: np.matmul(matrix, matrix, out=out)),
+        numbers=ARRAY_LENGTH * _rate(lambda: np.copyto(copy, far)),
         calls=_rate(call),
         bf16=_has_bf16(),
     )
 
 
 def _rate(work: Callable[[], object]) -> float:
-    """Return how many times a second `work` can be done."""
-    work()  # finds its memory
-    return max(_timed(work) for _ in range(PARTS))
+    """Return how many times per second `work` can run."""
+    # The first call allocates memory.
+    work()
+    return max(_timed(work) for _ in range(REPETITIONS))
 
 
 def _timed(work: Callable[[], object]) -> float:
     began, done = time.perf_counter(), 0
-    while (took := time.perf_counter() - began) < PART_S:
+    while (took := time.perf_counter() - began) < MEASUREMENT_S:
         work()
         done += 1
     return done / took
 
 
 def _has_bf16() -> bool:
-    """Whether oneDNN would compute in bf16 here."""
+    """Return whether oneDNN computes in bf16 on this machine."""
     if "ONEDNN_MAX_CPU_ISA" in os.environ:
         return False
     flags = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")), "")

@@ -1,15 +1,16 @@
-"""Every legal move between the states of a job."""
+"""Define every legal transition between the states of a job."""
 
 from forger.wire import JobState
 
-# A job that was asked to pause or cancel may still end by itself first: that end stands.
-MOVES: dict[JobState, frozenset[JobState]] = {
+# A job that shall pause or stop may still end by itself first: that end stands.
+TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.RUNNING, JobState.PAUSED, JobState.CANCELLED}),
     JobState.RUNNING: frozenset(
         {
             JobState.QUEUED,
             JobState.PAUSING,
-            JobState.PAUSED,  # held: it cannot go on before a person has done something
+            # Paused by the service: it cannot continue until a person has acted.
+            JobState.PAUSED,
             JobState.CANCELLING,
             JobState.SUCCEEDED,
             JobState.FAILED,
@@ -18,15 +19,16 @@ MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.PAUSING: frozenset({JobState.PAUSED, JobState.CANCELLING, JobState.SUCCEEDED, JobState.FAILED}),
     JobState.PAUSED: frozenset({JobState.QUEUED, JobState.CANCELLED}),
     JobState.CANCELLING: frozenset({JobState.CANCELLED, JobState.SUCCEEDED, JobState.FAILED}),
-    JobState.SUCCEEDED: frozenset({JobState.QUEUED}),  # extended: it trains on
+    # An extended job is queued again.
+    JobState.SUCCEEDED: frozenset({JobState.QUEUED}),
     JobState.FAILED: frozenset(),
     JobState.CANCELLED: frozenset(),
 }
 
 ACTIVE = frozenset({JobState.RUNNING, JobState.PAUSING, JobState.CANCELLING})
-"""States in which an attempt holds the job under a lease."""
+"""states in which an attempt runs the job under a lease"""
 
 
-def sources(target: JobState) -> frozenset[JobState]:
-    """The states from which `target` may be reached."""
-    return frozenset(state for state, targets in MOVES.items() if target in targets)
+def predecessors(target: JobState) -> frozenset[JobState]:
+    """Return the states with a transition to `target`."""
+    return frozenset(state for state, targets in TRANSITIONS.items() if target in targets)

@@ -1,4 +1,4 @@
-"""Tables as files that other programs read: CSV as text, Parquet with a type for each column."""
+"""Encode tables for other programs: CSV as text, Parquet with a type for each column."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -8,34 +8,35 @@ from typing import Any
 from data import csv_text
 from forger.wire import TableFormat
 
-MEDIA: Mapping[str, TableFormat] = {"text/csv": "csv", "application/vnd.apache.parquet": "parquet"}
+MEDIA_TYPES: Mapping[str, TableFormat] = {"text/csv": "csv", "application/vnd.apache.parquet": "parquet"}
 
-Kind = type[str] | type[int] | type[float] | type[bool]
+ColumnType = type[str] | type[int] | type[float] | type[bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`columns` are names with the type of their values. None, in any column, stands for no value."""
+    """A table: `columns` maps names to the type of their values; None in a row means no value."""
 
-    columns: Mapping[str, Kind]
+    columns: Mapping[str, ColumnType]
     rows: Sequence[Sequence[object]]
 
 
 def encode(table: Table, format_: TableFormat) -> bytes:
     match format_:
         case "csv":
-            return csv_text.to_csv(list(table.columns), (map(_plain, row) for row in table.rows)).encode()
+            return csv_text.to_csv(list(table.columns), (map(_csv_value, row) for row in table.rows)).encode()
         case "parquet":
             return _parquet(table)
 
 
-def _plain(value: object) -> object:
-    """`yes` or nothing for what is true or false."""
+def _csv_value(value: object) -> object:
+    """Return `yes` for True and nothing for False; other values as they are."""
     return ("yes" if value else "") if isinstance(value, bool) else value
 
 
 def _parquet(table: Table) -> bytes:
-    import arro3.core as arrow  # slow to import, and few ask for it
+    # Imported here because it is slow and rarely needed.
+    import arro3.core as arrow
     import arro3.io
 
     types = {
@@ -44,9 +45,10 @@ def _parquet(table: Table) -> bytes:
         float: arrow.DataType.float64(),
         bool: arrow.DataType.bool(),
     }
-    arrays: dict[str, Any] = {  # arro3 takes its own arrays, its types say so of mappings only
-        name: arrow.Array([row[place] for row in table.rows], type=types[kind])
-        for place, (name, kind) in enumerate(table.columns.items())
+    # Any: from_pydict accepts arro3's arrays, but its annotation does not say so.
+    arrays: dict[str, Any] = {
+        name: arrow.Array([row[index] for row in table.rows], type=types[column_type])
+        for index, (name, column_type) in enumerate(table.columns.items())
     }
     out = io.BytesIO()
     arro3.io.write_parquet(arrow.Table.from_pydict(arrays), out, compression="zstd(3)", created_by="forger")

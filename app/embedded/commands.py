@@ -1,4 +1,4 @@
-"""The service's side of `forger serve`, `forger doctor` and `forger migrate`, and the sentences of what they refuse."""
+"""Run `forger serve`, `forger doctor` and `forger migrate`, and word their errors."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,14 +13,14 @@ from app.embedded.doctor import Finding, examine
 from app.embedded.processes import CannotServe
 from models.spec import wording
 
-FOLLOWS = "default_factory_not_called"
-"""a setting that is only wrong because another is"""
+DEPENDENT_ERROR = "default_factory_not_called"
+"""pydantic's error type of a setting that is wrong only because another one is"""
 
 
 def serve(only: service.Part | None, announce: Callable[[str], None]) -> None:
     """Run the service until it is stopped, or turn this process into one part of it."""
     if only is not None:
-        service.become(get_settings(), only)
+        service.run_part(get_settings(), only)
     service.serve(get_settings(), announce)
 
 
@@ -29,11 +29,11 @@ def doctor() -> list[Finding]:
 
 
 def migrate() -> None:
-    service.migrated()
+    service.migrate_database()
 
 
-def told(error: Exception) -> str | None:
-    """Return the sentence for a refusal, the settings, or the database; None for any other error."""
+def error_sentence(error: Exception) -> str | None:
+    """Return the sentence for a refusal, a wrong setting or a database error; None for any other error."""
     match error:
         case CannotServe():
             return str(error)
@@ -48,16 +48,16 @@ def told(error: Exception) -> str | None:
 
 
 def _settings_refused(error: ValidationError) -> str:
-    wrong: list[Any] = [part for part in error.errors(include_url=False) if part["type"] != FOLLOWS]
-    named = [{**part, "loc": (_variable(part["loc"]), *part["loc"][1:])} for part in wrong]
-    own = Settings.model_json_schema(by_alias=False)
-    fields = {_variable((name,)): field for name, field in own["properties"].items()}
-    schema = wording.without_null({**own, "properties": fields})
-    return " ".join(_naming(refusal) for refusal in wording.refusals(named, schema))
+    wrong: list[Any] = [part for part in error.errors(include_url=False) if part["type"] != DEPENDENT_ERROR]
+    by_variable = [{**part, "loc": (_variable(part["loc"]), *part["loc"][1:])} for part in wrong]
+    settings = Settings.model_json_schema(by_alias=False)
+    fields = {_variable((name,)): field for name, field in settings["properties"].items()}
+    schema = wording.without_null({**settings, "properties": fields})
+    return " ".join(_with_variable(refusal) for refusal in wording.refusals(by_variable, schema))
 
 
-def _naming(refusal: wording.Refusal) -> str:
-    """A sentence that names the variable."""
+def _with_variable(refusal: wording.Refusal) -> str:
+    """Return a sentence that names the environment variable."""
     name, message = refusal.pointer[1:], refusal.message.rstrip(".") + "."
     return message if name in message else f"{name}: {message}"
 

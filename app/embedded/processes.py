@@ -1,4 +1,4 @@
-"""Child processes that are restarted when they die and never outlive their parent."""
+"""Run child processes that restart when they die and never outlive their parent."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.core.logging import get_logger
-from app.core.sandbox.private import die_with
+from app.core.sandbox.private import die_with_parent
 from app.core.settings import CHECKOUT
 
 log = get_logger(__name__)
@@ -21,21 +21,21 @@ _HEALTHY_AFTER_S = 60.0
 
 @dataclass
 class Child:
-    """One program of the group and the process that runs it now."""
+    """One program of the service and the process that runs it now."""
 
     name: str
     command: Callable[[], Sequence[str]]
     env: Mapping[str, str]
     pass_fds: tuple[int, ...] = ()
     mute: bool = False
-    """whether what it prints is dropped"""
+    """whether its output is dropped"""
     process: subprocess.Popen[bytes] | None = None
     _started: float = 0.0
     _failures: int = 0
     _restart_at: float = field(default=0.0)
 
     def start(self) -> None:
-        """Only from the main thread: the kernel counts the end of the starting thread as the parent's."""
+        """Start the process. Call it from the main thread: the kernel kills the child when the starting thread ends."""
         parent = os.getpid()
         self.process = subprocess.Popen(
             self.command(),
@@ -44,13 +44,14 @@ class Child:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL if self.mute else None,
             pass_fds=self.pass_fds,
-            start_new_session=True,  # Ctrl-C reaches the parent alone, which stops its children in order
-            preexec_fn=lambda: die_with(parent),
+            # Ctrl-C reaches the parent alone, which stops its children in order.
+            start_new_session=True,
+            preexec_fn=lambda: die_with_parent(parent),
         )
         self._started = time.monotonic()
 
     def watch(self) -> None:
-        """Restarts a dead process, after a pause that grows while it keeps dying."""
+        """Restart the process if it has died, after a pause that grows while it keeps dying."""
         now = time.monotonic()
         if self.process is None:
             if now >= self._restart_at:
@@ -69,7 +70,7 @@ class Child:
             self.process.terminate()
 
     def wait(self, deadline: float) -> None:
-        """Kills the process when it is still there at the deadline."""
+        """Wait for the end of the process; kill it at the deadline."""
         if self.process is None:
             return
         try:
@@ -81,7 +82,7 @@ class Child:
 
 
 def stop(children: Sequence[Child], grace_s: float) -> None:
-    """Stops all at once and returns when none is left."""
+    """Stop all children at the same time; return when all have ended."""
     deadline = time.monotonic() + grace_s
     for child in children:
         child.ask_to_stop()

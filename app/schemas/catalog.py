@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from app.core.limits import ID_LENGTH
+from app.core.limits import MAX_ID_CHARACTERS
 from app.schemas.base import Name, RequestBody
 
 
@@ -12,7 +12,7 @@ class ModelIn(RequestBody):
     """A checkpoint to publish, and the model's name."""
 
     name: Name
-    checkpoint: str = Field(max_length=ID_LENGTH, description="Id of a checkpoint of any job.")
+    checkpoint: str = Field(max_length=MAX_ID_CHARACTERS, description="Id of a checkpoint of any job.")
 
 
 class DatasetIn(RequestBody):

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from app.core.limits import EXPERIMENT_JOBS
+from app.core.limits import MAX_EXPERIMENT_JOBS
 from app.schemas.base import Name, RequestBody, Seed
 from app.schemas.jobs import FamilyOrRecipe
 from forger.schemas.base import Json
@@ -26,8 +26,8 @@ class ExperimentIn(RequestBody):
     dataset: str | None = Field(None, max_length=100)
     budget: Json | None = Field(None, description='For example {"steps": 1200}.')
     overrides: Json | None = Field(None, description="Changes to every case's family (RFC 7396).")
-    cases: list[CaseIn] | None = Field(None, min_length=1, max_length=EXPERIMENT_JOBS)
-    grid: dict[str, Annotated[list[Any], Field(min_length=1, max_length=EXPERIMENT_JOBS)]] | None = Field(
+    cases: list[CaseIn] | None = Field(None, min_length=1, max_length=MAX_EXPERIMENT_JOBS)
+    grid: dict[str, Annotated[list[Any], Field(min_length=1, max_length=MAX_EXPERIMENT_JOBS)]] | None = Field(
         None,
         min_length=1,
         max_length=16,
@@ -35,8 +35,8 @@ class ExperimentIn(RequestBody):
         "every combination is a case.",
     )
     seeds: (
-        Annotated[int, Field(ge=1, le=EXPERIMENT_JOBS)]
-        | Annotated[list[Seed], Field(min_length=1, max_length=EXPERIMENT_JOBS)]
+        Annotated[int, Field(ge=1, le=MAX_EXPERIMENT_JOBS)]
+        | Annotated[list[Seed], Field(min_length=1, max_length=MAX_EXPERIMENT_JOBS)]
     ) = Field(1, description="Seeds of every case, or the number of seeds: 3 stands for 1, 2 and 3.")
     model: Name | None = Field(None, description="First part of the models' names; default the experiment's name.")
     dry_run: bool = Field(False, description="Reply with the jobs that would be created, and create nothing.")

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Discriminator, Field, RootModel, Tag, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.core.limits import EVALUATED_LEAST, EVALUATED_MOST, ID_LENGTH, SEED_LIMIT
+from app.core.limits import MAX_EVALUATED_EXAMPLES, MAX_ID_CHARACTERS, MIN_EVALUATED_EXAMPLES, SEED_LIMIT
 from app.schemas.base import Name, RequestBody
 from app.schemas.bulk import GenerateIn, TranslateIn
 from forger.schemas.base import Json
@@ -39,7 +39,7 @@ class TrainIn(RequestBody):
     )
     start_from: str | None = Field(
         None,
-        max_length=ID_LENGTH,
+        max_length=MAX_ID_CHARACTERS,
         description="Id of a checkpoint of any job: the training starts with its weights, at step 0.",
     )
     resources: Resources = Field(default_factory=Resources, description="The hardware to use; default one device.")
@@ -51,9 +51,12 @@ class EvaluateIn(RequestBody):
 
     kind: Literal["evaluate"]
     model: str | None = Field(None, max_length=100, description="name@version, or name for the newest.")
-    checkpoint: str | None = Field(None, max_length=ID_LENGTH, description="Id of a checkpoint of any job.")
+    checkpoint: str | None = Field(None, max_length=MAX_ID_CHARACTERS, description="Id of a checkpoint of any job.")
     n: int = Field(
-        5000, ge=EVALUATED_LEAST, le=EVALUATED_MOST, description="Number of examples to generate and compare."
+        5000,
+        ge=MIN_EVALUATED_EXAMPLES,
+        le=MAX_EVALUATED_EXAMPLES,
+        description="Number of examples to generate and compare.",
     )
     features: Features = Field(
         "own",

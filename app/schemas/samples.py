@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.core.limits import SCALE
+from app.core.limits import MAX_SCALE
 from app.schemas.base import Seed
 from forger.schemas.samples import Format
 from models.spec.wording import DESCRIPTION_KEY
@@ -39,5 +39,5 @@ class SampleQuery(BaseModel):
     seed: Seed | None = Field(None, description="Default: a random seed, which the reply names.")
     model: Reference | None = Field(None, description="Default: the newest model that can serve the request.")
     temperature: Temperature = 1.0
-    scale: int = Field(1, ge=1, le=SCALE, description="Factor by which to enlarge, by whole pixels.")
+    scale: int = Field(1, ge=1, le=MAX_SCALE, description="Factor by which to enlarge, by whole pixels.")
     format: Format | None = Field(None, description="Takes precedence over Accept; txt is for strings only.")

@@ -16,9 +16,9 @@ from kombu.message import Message
 from kombu.transport import TRANSPORT_ALIASES, redis
 from redis.exceptions import RedisError, ResponseError
 
-from app.core.limits import ID_LENGTH
+from app.core.limits import MAX_ID_CHARACTERS
 from app.core.logging import get_logger
-from app.core.names import INFER, QUEUES, TASKS
+from app.core.names import INFER_TASK, QUEUES, TASKS
 
 log = get_logger(__name__)
 
@@ -96,9 +96,9 @@ def _known_headers(headers: Any) -> dict[str, str]:
 
     Other headers would delay it, or let it expire by the worker's clock, which may differ from the sender's.
     """
-    if headers["task"] not in (*TASKS.values(), INFER):
+    if headers["task"] not in (*TASKS.values(), INFER_TASK):
         raise ValueError("no task of ours")
-    return {"task": headers["task"], "id": str(headers["id"])[:ID_LENGTH]}
+    return {"task": headers["task"], "id": str(headers["id"])[:MAX_ID_CHARACTERS]}
 
 
 def _skip(queue: str | None, error: Exception, headers: Any) -> None:

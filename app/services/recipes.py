@@ -5,10 +5,10 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from app.core.errors import FieldError, NotFound, refused
+from app.core.errors import FieldError, NotFound, invalid_request
 from app.core.settings import get_settings
 from app.services.datasets.catalog import all_datasets
-from forger.wire import NAME_LENGTH
+from forger.wire import MAX_NAME_CHARACTERS
 from models.spec.data import DataSpec, Points, Sequences
 from models.spec.datasets import DatasetInfo
 from models.spec.families import FAMILIES, Dial, Family
@@ -36,7 +36,7 @@ def complete(
         _require_room(resolved.data, datasets[resolved.data.dataset], "/overrides" if family else "/recipe")
     except RecipeRefused as error:
         errors = [FieldError(refusal.pointer, refusal.message) for refusal in error.refusals]
-        raise refused("The recipe was refused.", errors, "recipe_refused") from error
+        raise invalid_request("The recipe was refusal_responses.", errors, "recipe_refused") from error
     return family, resolved
 
 
@@ -61,7 +61,7 @@ def _require_room(data: DataSpec, info: DatasetInfo, pointer: str) -> None:
 
 def default_model(family: str | None, recipe: Recipe) -> str:
     """Return the name under which a job publishes if the client gives none."""
-    return f"{family or 'custom'}-{recipe.data.dataset}"[:NAME_LENGTH]
+    return f"{family or 'custom'}-{recipe.data.dataset}"[:MAX_NAME_CHARACTERS]
 
 
 def find(name: str) -> Family:

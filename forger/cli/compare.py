@@ -1,4 +1,4 @@
-"""`forger compare`: jobs beside each other, as tables, and as the picture that the service draws."""
+"""Compare jobs for `forger compare`: as tables, and as the picture that the service draws."""
 
 import math
 from collections.abc import Mapping
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forger.cli import ask, complete, tabled
-from forger.cli.pictures import PNG, by_ending
+from forger.cli import common, complete, printing
+from forger.cli.pictures import PNG_ONLY, value_by_ending
+from forger.cli.printing import Cell
 from forger.cli.refusals import Refusal
-from forger.cli.tabled import Cell
 
 if TYPE_CHECKING:
     from forger.schemas.compare import ComparisonOut, Ranking
@@ -20,43 +20,47 @@ def compare(
     ctx: typer.Context,
     ids: Annotated[
         list[str],
-        typer.Argument(metavar="ID...", help="Two jobs or more: ids, their ends.", autocompletion=complete.jobs),
+        typer.Argument(
+            metavar="ID...", help="Two jobs or more: their ids, or the ends of these.", autocompletion=complete.jobs
+        ),
     ],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also one picture: samples and curves.")] = None,
-    as_json: ask.AsJson = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also save a picture: samples and curves.")] = None,
+    as_json: common.AsJson = False,
 ) -> None:
     """Compare jobs: `forger compare 1a2b3c4d 5e6f7a8b --out two.png`."""
-    forger = ask.forger(ctx)
+    forger = common.client(ctx)
     if len(ids) < 2:
         raise Refusal("Name two jobs or more; `forger jobs` lists them.")
     if out is not None:
-        by_ending(out, PNG)
-    compared = forger.compare(*(ask.find_job(forger, word).id for word in ids))
+        value_by_ending(out, PNG_ONLY)
+    compared = forger.compare(*(common.find_job(forger, word).id for word in ids))
     if as_json:
-        ask.put_json(compared)
+        printing.print_json(compared)
     else:
         _print(compared)
     if out is not None:
         picture = forger.compare_picture(*(job.id for job in compared.jobs))
         picture.save(out)
         typer.echo(
-            f"{out}: {len(compared.jobs)} jobs, of the same noise where their latents have one shape", err=as_json
+            f"{out}: {len(compared.jobs)} jobs, from the same noise if their latents have one shape", err=as_json
         )
 
 
 def _print(compared: "ComparisonOut") -> None:
     from forger.schemas import experiment_tables
 
-    names = experiment_tables.called(compared)
+    names = experiment_tables.short_names(compared)
     jobs = [
         [Cell(name), *map(Cell, (job.id, job.dataset, job.state, str(job.step), job.model or "-"))]
         for name, job in zip(names.values(), compared.jobs, strict=True)
     ]
-    tabled.show(("JOB", "ID", "DATASET", "STATE", "STEP", "MODEL"), jobs)
+    printing.print_marked_table(("JOB", "ID", "DATASET", "STATE", "STEP", "MODEL"), jobs)
     head = list(names.values())
-    rows = [[Cell(one.path), *(Cell(tabled.setting(value)) for value in one.values)] for one in compared.differences]
+    rows = [
+        [Cell(one.path), *(Cell(printing.setting_text(value)) for value in one.values)] for one in compared.differences
+    ]
     if rows:
-        tabled.show(["SETTING", *head], rows, "Where the recipes differ")
+        printing.print_marked_table(["SETTING", *head], rows, "Where the recipes differ")
     else:
         typer.echo("The recipes are equal.")
     if not compared.figures:
@@ -64,14 +68,14 @@ def _print(compared: "ComparisonOut") -> None:
         return
     labels = experiment_tables.labels(compared.figures)
     figures = [_row(label, one, names) for label, one in zip(labels, compared.figures, strict=True)]
-    tabled.show(["FIGURE", *head], figures, "Figures, of the best checkpoints")
+    printing.print_marked_table(["FIGURE", *head], figures, "Figures, of the best checkpoints")
     _print_repeated(compared, labels, names)
     for note in experiment_tables.sources(compared.figures):
         typer.echo(note)
 
 
 def _print_repeated(compared: "ComparisonOut", labels: list[str], names: Mapping[str, str]) -> None:
-    """A column for each recipe that was trained with several seeds, where there is one."""
+    """Print a column for each recipe that was trained with several seeds, if there is any."""
     from forger.schemas import experiment_tables
 
     found = [{cell.case: cell for cell in one.cases} for one in compared.figures]
@@ -81,16 +85,16 @@ def _print_repeated(compared: "ComparisonOut", labels: list[str], names: Mapping
     rows = [
         [
             Cell(label),
-            *(Cell(experiment_tables.words(cells.get(job)), job in cells and cells[job].best) for job in firsts),
+            *(Cell(experiment_tables.cell_text(cells.get(job)), job in cells and cells[job].best) for job in firsts),
         ]
         for label, cells in zip(labels, found, strict=True)
     ]
-    tabled.show(["FIGURE", *(f"as {names[job]}" for job in firsts)], rows, "Over seeds")
-    typer.echo(experiment_tables.READING)
+    printing.print_marked_table(["FIGURE", *(f"as {names[job]}" for job in firsts)], rows, "Over seeds")
+    typer.echo(experiment_tables.READING_NOTE)
 
 
 def _row(label: str, ranking: "Ranking", names: Mapping[str, str]) -> list[Cell]:
-    """A star at the best, where they are not all the same."""
+    """Return a figure's row, with the best value marked unless all are equal."""
     values = {one.job: one.value for one in ranking.jobs}
     finite = [one.value for one in ranking.jobs if one.value is not None]
     best = finite[0] if ranking.better and len(set(finite)) > 1 else math.nan

@@ -1,4 +1,4 @@
-"""`forger datasets`: list, show, sheet, upload, delete; and the report on an upload in words."""
+"""Run `forger datasets`: list, show, sheet, upload, delete; and print the report on an upload."""
 
 import re
 import unicodedata
@@ -8,94 +8,95 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from forger.cli import ask, complete
-from forger.cli.pictures import PNG, Out, by_ending, write
+from forger.cli import common, complete, printing
+from forger.cli.pictures import PNG_ONLY, Out, save_picture, value_by_ending
 from forger.cli.refusals import Refusal
-from forger.wire import NAME_LENGTH
+from forger.wire import MAX_NAME_CHARACTERS
 
 if TYPE_CHECKING:
     from forger.schemas.catalog import DatasetDetail
     from forger.schemas.dataset_report import Report, Span
 
-group = typer.Typer(help="What a job can learn from: the built-in datasets and your own.")
+group = typer.Typer(help="List, show and upload datasets.")
 
-SHOWN = 8
-"""entries of a list that are named; --json has more"""
+MAX_LISTED = 8
+"""entries of a list that are printed; --json has more"""
 Layout = Literal["auto", "classes", "flat", "unpaired", "paired", "side_by_side"]
 Name = Annotated[str, typer.Argument(help="A dataset.", autocompletion=complete.datasets)]
 
 
 @group.callback(invoke_without_command=True)
 @group.command("list")
-def list_(ctx: typer.Context, as_json: ask.AsJson = False) -> None:
+def list_(ctx: typer.Context, as_json: common.AsJson = False) -> None:
     """List datasets."""
     if ctx.invoked_subcommand is not None:
         return
-    known = ask.forger(ctx).datasets()
+    known = common.client(ctx).datasets()
     if as_json:
-        ask.put_json(known)
+        printing.print_json(known)
         return
     rows = (
         (one.name, one.kind, one.side or None, one.channels or None, one.classes or None, one.size, one.title)
         for one in known
     )
-    ask.table(("DATASET", "KIND", "SIDE", "CHANNELS", "CLASSES", "EXAMPLES", "TITLE"), rows)
+    printing.print_table(("DATASET", "KIND", "SIDE", "CHANNELS", "CLASSES", "EXAMPLES", "TITLE"), rows)
 
 
 @group.command(no_args_is_help=True)
-def show(ctx: typer.Context, name: Name, as_json: ask.AsJson = False) -> None:
-    """What a dataset is; of an uploaded one also what its intake found."""
-    _show(ask.forger(ctx).dataset(name), as_json=as_json)
+def show(ctx: typer.Context, name: Name, as_json: common.AsJson = False) -> None:
+    """Show a dataset; for an uploaded one also the report of its intake."""
+    _show(common.client(ctx).dataset(name), as_json=as_json)
 
 
 @group.command(no_args_is_help=True)
 def upload(
     ctx: typer.Context,
     path: Annotated[Path, typer.Argument(help="A zip of pictures, or a folder, which is sent as one.")],
-    name: Annotated[str | None, typer.Option(help="What it is called; default: as the file or folder.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the dataset; default: that of the file or folder.")] = None,
     layout: Annotated[
-        Layout | None, typer.Option(help="What its members are to each other; default: by the names of folders.")
+        Layout | None, typer.Option(help="How its members belong together; default: by the names of folders.")
     ] = None,
     fit: Annotated[
-        Literal["crop", "pad", "tiles"] | None, typer.Option(help="Of what is not square: its middle unless named.")
+        Literal["crop", "pad", "tiles"] | None,
+        typer.Option(help="How pictures become square; default: crop the middle."),
     ] = None,
     depth: Annotated[
-        Literal["auto", "10", "12", "14", "16"] | None, typer.Option(help="Bits that count in samples of 16.")
+        Literal["auto", "10", "12", "14", "16"] | None, typer.Option(help="Bits that are used of 16-bit samples.")
     ] = None,
     labels: Annotated[
-        Literal["auto", "none", "a", "b"] | None, typer.Option(help="The pile that is label maps.")
+        Literal["auto", "none", "a", "b"] | None, typer.Option(help="The domain, a or b, that holds label maps.")
     ] = None,
-    as_json: ask.AsJson = False,
+    as_json: common.AsJson = False,
 ) -> None:
     """Upload pictures to learn from: `forger datasets upload photos/ --name photos`."""
     if not path.exists():
-        raise Refusal(f"{path} is not there: name a zip or a folder of pictures.")
+        raise Refusal(f"{path} does not exist: name a zip or a folder of pictures.")
     called = name or name_of(path)
     if name is None and called != _own_name(path):
         typer.echo(f"{path.name} is uploaded as {called}; --name chooses another name.", err=True)
-    _show(ask.forger(ctx).upload(path, called, layout, fit=fit, depth=depth, labels=labels), as_json=as_json)
+    _show(common.client(ctx).upload(path, called, layout, fit=fit, depth=depth, labels=labels), as_json=as_json)
 
 
 @group.command(no_args_is_help=True)
 def sheet(ctx: typer.Context, name: Name, output: Out = Path("sheet.png")) -> None:
-    """Some pictures of an uploaded dataset, as training will see them."""
-    by_ending(output, PNG)
-    write(ask.forger(ctx).sheet(name), output, f"pictures of {name}")
+    """Save some pictures of an uploaded dataset in the form that training reads."""
+    value_by_ending(output, PNG_ONLY)
+    save_picture(common.client(ctx).sheet(name), output, f"pictures of {name}")
 
 
 @group.command(no_args_is_help=True)
 def delete(ctx: typer.Context, name: Name) -> None:
-    """Delete an uploaded dataset that no job and no model needs."""
-    forger = ask.forger(ctx)
+    """Delete an uploaded dataset. The service refuses while a job or a model needs it."""
+    forger = common.client(ctx)
     forger.delete_dataset(name)
     typer.echo(f"{name} is deleted at {forger.url}.")
 
 
 def name_of(path: Path) -> str:
-    """A name that a dataset may have, as much like that of its folder or zip as can be."""
+    """Return a valid dataset name that is as close as possible to the name of the folder or zip."""
     plain = unicodedata.normalize("NFKD", _own_name(path)).encode("ascii", "ignore").decode()
     spelled = re.sub(r"[^a-z0-9._-]+", "-", plain.lower()).strip("-._")
-    return spelled[:NAME_LENGTH].rstrip("-._") or "pictures"
+    return spelled[:MAX_NAME_CHARACTERS].rstrip("-._") or "pictures"
 
 
 def _own_name(path: Path) -> str:
@@ -105,7 +106,7 @@ def _own_name(path: Path) -> str:
 
 def _show(dataset: "DatasetDetail", *, as_json: bool) -> None:
     if as_json:
-        ask.put_json(dataset)
+        printing.print_json(dataset)
         return
     shape = f"{dataset.side} x {dataset.side} px, channels: {dataset.channels}" if dataset.side else None
     facts = {
@@ -118,11 +119,11 @@ def _show(dataset: "DatasetDetail", *, as_json: bool) -> None:
         "source": dataset.source,
     }
     told = {} if dataset.report is None else findings(dataset.report)
-    ask.pairs({name: value for name, value in (facts | told).items() if value is not None})
+    printing.print_facts({name: value for name, value in (facts | told).items() if value is not None})
 
 
 def findings(report: "Report") -> dict[str, object]:
-    """A sentence for each thing worth knowing; None where there is nothing to tell."""
+    """Return the lines of a report by name; None if a line does not apply."""
     kinds = {
         "grey": report.grey,
         "colour": report.colour,
@@ -167,7 +168,7 @@ def _classes(report: "Report") -> str | None:
 
 
 def _piles(report: "Report") -> str:
-    """`a: dusk (41), b: day (40)`; halves of one picture, and piles of older reports, have no folder to name."""
+    """Return `a: dusk (41), b: day (40)`; halves of one picture, and domains of older reports, have no folder."""
     known = report.folders
     return ", ".join(
         f"{pile}: {known[pile]} ({count})" if pile in known else f"{pile}: {count}"
@@ -183,5 +184,5 @@ def _corrupt(report: "Report") -> str | None:
 def _listed(total: int, words: Sequence[str]) -> str | None:
     if not total:
         return None
-    more = total - min(SHOWN, len(words))
-    return f"{total}: {', '.join(words[:SHOWN])}{f' and {more} more' if more else ''}"
+    more = total - min(MAX_LISTED, len(words))
+    return f"{total}: {', '.join(words[:MAX_LISTED])}{f' and {more} more' if more else ''}"

@@ -1,52 +1,52 @@
-"""`forger experiment FILE.json` starts one; `forger experiments` lists, shows, cancels and deletes them."""
+"""Run `forger experiment FILE.json` and `forger experiments`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forger.cli import ask, tabled
-from forger.cli.pictures import VALUES, by_ending, write, write_bytes
+from forger.cli import common, printing
+from forger.cli.live_view import rounded
+from forger.cli.pictures import TABLE_FORMATS, save_bytes, save_picture, value_by_ending
+from forger.cli.printing import Cell
 from forger.cli.refusals import Refusal
-from forger.cli.tabled import Cell
 from forger.cli.train import read_json
-from forger.cli.watched import figure
 
 if TYPE_CHECKING:
     from forger.client import Forger
     from forger.experiment import Experiment
     from forger.schemas.experiments import ExperimentDetail, MeasuredJob
 
-group = typer.Typer(help="Requests that became many jobs: cases times seeds.")
+group = typer.Typer(help="List, show, cancel and delete experiments: many jobs, cases times seeds.")
 
-TOLD = 5
-"""jobs that did not succeed that are named"""
+MAX_NAMED_JOBS = 5
+"""unsuccessful jobs that are named"""
 Which = Annotated[str, typer.Argument(metavar="ID", help="An id, its beginning or end, or `last`.", show_default=False)]
 
 
 def experiment(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="JSON, as POST /experiments takes it.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which jobs there would be, or why not.")] = False,
+    file: Annotated[Path, typer.Argument(help="JSON, a body of POST /experiments.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the planned jobs, or the refusals.")] = False,
     following: Annotated[bool, typer.Option("--follow", "-f", help="Wait until every job has ended.")] = False,
-    as_json: ask.AsJson = False,
+    as_json: common.AsJson = False,
 ) -> None:
     """Start an experiment: `forger experiment examples/experiments/objectives_on_ring8.json --follow`."""
-    forger = ask.forger(ctx)
+    forger = common.client(ctx)
     asked = _read(file)
     if dry_run:
-        _try(forger, asked, as_json=as_json)
+        _dry_run(forger, asked, as_json=as_json)
         return
     made = forger.start_experiment(asked)
     if following:
         _follow(made, quiet=as_json)
     if as_json:
-        ask.put_json(made.seen)
+        printing.print_json(made.reply)
     elif following:
-        _conclude(made.seen)
+        _conclude(made.reply)
     else:
-        typer.echo(f"{made.id} has {len(made.seen.jobs)} jobs: {len(made.seen.cases)} cases.")
-        typer.echo(f"Watch it with: forger experiments follow {ask.end(made.id)}")
+        typer.echo(f"{made.id} has {len(made.reply.jobs)} jobs: {len(made.reply.cases)} cases.")
+        typer.echo(f"Watch it with: forger experiments follow {common.id_suffix(made.id)}")
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -56,19 +56,19 @@ def _read(file: Path) -> dict[str, Any]:
     return read
 
 
-def _try(forger: "Forger", asked: dict[str, Any], *, as_json: bool) -> None:
-    """Exit code 1 where it would be refused."""
+def _dry_run(forger: "Forger", asked: dict[str, Any], *, as_json: bool) -> None:
+    """Print the plan of the experiment; exit code 1 if it is refused."""
     plan = forger.try_experiment(asked)
     if as_json:
-        ask.put_json(plan)
+        printing.print_json(plan)
     elif plan.refusals:
         for refused in plan.refusals:
             typer.echo(f"{refused.pointer or 'experiment'}: {refused.message}")
     else:
         rows = [(job.case, job.seed, job.family, job.dataset, job.model) for job in plan.jobs]
-        ask.table(("CASE", "SEED", "FAMILY", "DATASET", "MODEL"), rows)
+        printing.print_table(("CASE", "SEED", "FAMILY", "DATASET", "MODEL"), rows)
         if plan.minutes is not None:
-            typer.echo(f"One after the other its jobs take {ask.lasting(60 * plan.minutes)}.")
+            typer.echo(f"One after the other its jobs take {printing.duration_words(60 * plan.minutes)}.")
         for note in plan.notes:
             typer.echo(note)
     if plan.refusals:
@@ -76,57 +76,57 @@ def _try(forger: "Forger", asked: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _follow(made: "Experiment", *, quiet: bool) -> None:
-    """A line whenever jobs change their states. Ctrl-C leaves them training."""
+    """Print a line whenever jobs change their states. Ctrl-C does not stop the jobs."""
     from forger.schemas import experiment_tables
 
     try:
-        for seen in made.follow():
+        for reply in made.follow():
             if not quiet:
-                typer.echo(experiment_tables.title(seen))
+                typer.echo(experiment_tables.title(reply))
     except KeyboardInterrupt:
-        typer.echo(f"{made.id} goes on. Watch it again with: forger experiments follow {ask.end(made.id)}")
+        typer.echo(f"{made.id} goes on. Watch it again with: forger experiments follow {common.id_suffix(made.id)}")
         raise typer.Exit(130) from None
 
 
-def _conclude(seen: "ExperimentDetail") -> None:
-    """The table, and the next line to type; exit code 1 unless every job has succeeded."""
-    put_table(seen)
-    typer.echo(f"Draw it with: forger experiments show {ask.end(seen.id)} --out table.png")
-    lost = [job for job in seen.jobs if job.state != "succeeded"]
-    for job in lost[:TOLD]:
+def _conclude(reply: "ExperimentDetail") -> None:
+    """Print the table and the next command; exit code 1 unless every job has succeeded."""
+    print_experiment(reply)
+    typer.echo(f"Draw it with: forger experiments show {common.id_suffix(reply.id)} --out table.png")
+    lost = [job for job in reply.jobs if job.state != "succeeded"]
+    for job in lost[:MAX_NAMED_JOBS]:
         typer.echo(f"{job.case}, seed {job.seed}, {job.state}: forger jobs show {job.id}", err=True)
     if lost:
         raise typer.Exit(1)
 
 
-def put_table(seen: "ExperimentDetail") -> None:
-    """By case the mean and spread of each figure."""
+def print_experiment(reply: "ExperimentDetail") -> None:
+    """Print the mean and spread of each figure by case."""
     from forger.schemas import experiment_tables
 
     rows = [
-        [Cell(case), *(Cell(experiment_tables.words(cell), cell is not None and cell.best) for cell in cells)]
-        for case, cells in experiment_tables.rows(seen)
+        [Cell(case), *(Cell(experiment_tables.cell_text(cell), cell is not None and cell.best) for cell in cells)]
+        for case, cells in experiment_tables.rows(reply)
     ]
-    tabled.show(
-        [name.upper() if name == "case" else name for name in experiment_tables.head(seen)],
+    printing.print_marked_table(
+        [name.upper() if name == "case" else name for name in experiment_tables.head(reply)],
         rows,
-        experiment_tables.title(seen),
+        experiment_tables.title(reply),
     )
-    for note in experiment_tables.notes(seen):
+    for note in experiment_tables.notes(reply):
         typer.echo(note)
 
 
 @group.callback(invoke_without_command=True)
 @group.command("list")
-def list_(ctx: typer.Context, as_json: ask.AsJson = False) -> None:
+def list_(ctx: typer.Context, as_json: common.AsJson = False) -> None:
     """List experiments, newest first."""
     if ctx.invoked_subcommand is not None:
         return
-    known = [one for one, _ in zip(ask.forger(ctx).experiments(), range(ask.RECENT), strict=False)]
+    known = [one for one, _ in zip(common.client(ctx).experiments(), range(common.MAX_SEARCHED), strict=False)]
     if as_json:
-        ask.put_json(known)
+        printing.print_json(known)
         return
-    short = ask.short([one.id for one in known])
+    short = common.short_ids([one.id for one in known])
     rows = (
         (
             short[one.id],
@@ -134,11 +134,11 @@ def list_(ctx: typer.Context, as_json: ask.AsJson = False) -> None:
             len(one.cases),
             sum(one.states.values()),
             _states(one.states),
-            ask.when(one.created_at),
+            printing.local_time(one.created_at),
         )
         for one in known
     )
-    ask.table(("ID", "NAME", "CASES", "JOBS", "STATES", "CREATED"), rows)
+    printing.print_table(("ID", "NAME", "CASES", "JOBS", "STATES", "CREATED"), rows)
 
 
 def _states(states: Any) -> str:
@@ -150,27 +150,28 @@ def show(
     ctx: typer.Context,
     id_: Which,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write the table instead: .png, or values as .csv or .parquet.")
+        Path | None,
+        typer.Option("--out", "-o", help="Save the table instead: as .png, or its values as .csv or .parquet."),
     ] = None,
-    as_json: ask.AsJson = False,
+    as_json: common.AsJson = False,
 ) -> None:
-    """The table of an experiment: by case the mean and spread of each figure over the seeds."""
-    found = find(ask.forger(ctx), id_)
+    """Show an experiment's table: by case the mean and spread of each figure over the seeds."""
+    found = find_experiment(common.client(ctx), id_)
     if out is not None:
         _write(found, out)
     elif as_json:
-        ask.put_json(found.seen)
+        printing.print_json(found.reply)
     else:
-        put_table(found.seen)
+        print_experiment(found.reply)
 
 
 def _write(found: "Experiment", out: Path) -> None:
-    what = f"the table of {found.seen.name or found.id}"
-    match by_ending(out, {"png": None, **VALUES}):
+    what = f"the table of {found.reply.name or found.id}"
+    match value_by_ending(out, {"png": None, **TABLE_FORMATS}):
         case None:
-            write(found.picture(), out, what)
+            save_picture(found.picture(), out, what)
         case format_:
-            write_bytes(found.table(format_), out, what)
+            save_bytes(found.table(format_), out, what)
 
 
 @group.command(no_args_is_help=True)
@@ -178,38 +179,38 @@ def jobs(
     ctx: typer.Context,
     id_: Which,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write them instead, a line for each figure (.csv, .parquet).")
+        Path | None, typer.Option("--out", "-o", help="Save them instead, a line for each figure (.csv, .parquet).")
     ] = None,
-    as_json: ask.AsJson = False,
+    as_json: common.AsJson = False,
 ) -> None:
-    """The jobs of an experiment, each with its own figures."""
-    found = find(ask.forger(ctx), id_)
+    """Show the jobs of an experiment with their figures."""
+    found = find_experiment(common.client(ctx), id_)
     if out is not None:
-        format_ = by_ending(out, VALUES)
-        write_bytes(found.table_of_jobs(format_), out, f"the jobs of {found.seen.name or found.id}")
+        format_ = value_by_ending(out, TABLE_FORMATS)
+        save_bytes(found.table_of_jobs(format_), out, f"the jobs of {found.reply.name or found.id}")
     elif as_json:
-        ask.put_json(found.measured())
+        printing.print_json(found.measured())
     else:
-        _put_jobs(found.measured())
+        _print_jobs(found.measured())
 
 
-def _put_jobs(found: "list[MeasuredJob]") -> None:
-    """A figure of several provenances has a column for the first."""
+def _print_jobs(found: "list[MeasuredJob]") -> None:
+    """Print jobs with their figures; of several provenances of a figure the first is shown."""
     names = dict.fromkeys(one.name for job in found for one in job.figures)
     rows = []
     for job in found:
-        values = {one.name: figure(one.value, 4) for one in reversed(job.figures)}
-        own = (job.case, str(job.seed), ask.end(job.id), job.state, ask.health(job.health) or "")
+        values = {one.name: rounded(one.value, 4) for one in reversed(job.figures)}
+        own = (job.case, str(job.seed), common.id_suffix(job.id), job.state, printing.health_word(job.health) or "")
         rows.append([Cell(word) for word in (*own, *(values.get(name, "-") for name in names))])
-    tabled.show(["CASE", "SEED", "JOB", "STATE", "HEALTH", *names], rows)
+    printing.print_marked_table(["CASE", "SEED", "JOB", "STATE", "HEALTH", *names], rows)
 
 
 @group.command("follow", no_args_is_help=True)
 def follow_(ctx: typer.Context, id_: Which) -> None:
-    """Wait until every job of an experiment has ended, then show its table; Ctrl-C leaves them training."""
-    found = find(ask.forger(ctx), id_)
+    """Wait until every job of an experiment has ended, then show its table; Ctrl-C does not stop the jobs."""
+    found = find_experiment(common.client(ctx), id_)
     _follow(found, quiet=False)
-    _conclude(found.seen)
+    _conclude(found.reply)
 
 
 @group.command(no_args_is_help=True)
@@ -217,22 +218,22 @@ def cancel(ctx: typer.Context, id_: Which) -> None:
     """Cancel every job of an experiment that has not ended."""
     from forger.schemas import experiment_tables
 
-    forger = ask.forger(ctx)
-    typer.echo(f"{experiment_tables.title(find(forger, id_).cancel().seen)}, at {forger.url}.")
+    forger = common.client(ctx)
+    typer.echo(f"{experiment_tables.title(find_experiment(forger, id_).cancel().reply)}, at {forger.url}.")
 
 
 @group.command(no_args_is_help=True)
 def delete(ctx: typer.Context, id_: Which) -> None:
-    """Forget an experiment whose jobs have all ended; the jobs stay."""
-    forger = ask.forger(ctx)
-    found = find(forger, id_)
+    """Delete an experiment whose jobs have all ended; the jobs stay."""
+    forger = common.client(ctx)
+    found = find_experiment(forger, id_)
     found.delete()
     typer.echo(f"{found.id} is deleted at {forger.url}; its jobs stay.")
 
 
-def find(forger: "Forger", word: str) -> "Experiment":
-    """By id, by the beginning or end of an id that only one has, or `last` for the newest."""
-    if ask.is_whole(word, "exp_"):
+def find_experiment(forger: "Forger", word: str) -> "Experiment":
+    """Return the experiment with this id, this unique beginning or end of one, or the newest for `last`."""
+    if common.is_full_id(word, "exp_"):
         return forger.experiment(word)
-    known = [one.id for one, _ in zip(forger.experiments(), range(ask.RECENT), strict=False)]
-    return forger.experiment(ask.pick(word, known, "experiment", "forger experiments"))
+    known = [one.id for one, _ in zip(forger.experiments(), range(common.MAX_SEARCHED), strict=False)]
+    return forger.experiment(common.match_id(word, known, "experiment", "forger experiments"))

@@ -1,4 +1,4 @@
-"""Watching a job: a picture of it that is drawn anew, or plain lines where no terminal is."""
+"""Watch a job: as a live view in a terminal, else as plain lines."""
 
 import shlex
 import sys
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from forger.cli import ask
-from forger.cli.watched import Watched, by_player, figure
+from forger.cli import common, printing
+from forger.cli.live_view import LiveView, by_player, rounded
 from forger.wire import EVALUATE, GENERATE, TERMINAL, TRAIN, TRANSLATE, JobState
 
 if TYPE_CHECKING:
@@ -19,98 +19,100 @@ if TYPE_CHECKING:
     from forger.job import Job
     from forger.schemas.jobs import JobOut
 
-EACH = 20
-"""classes up to which some pictures of each are shown"""
-MANY = (GENERATE, TRANSLATE)
-"""kinds of jobs that leave files of pictures"""
-TRANSLATING = ("unpaired", "paired")
-"""kinds of games whose generator turns a picture into another"""
-READ_S = 1.0
-"""the job itself is read again after this time, for the time left"""
+MAX_CLASSES_SHOWN = 20
+"""most classes for which the suggested command draws pictures of each"""
+BULK_KINDS = (GENERATE, TRANSLATE)
+"""kinds of jobs that write shards of pictures"""
+TRANSLATING_GAMES = ("unpaired", "paired")
+"""kinds of games whose generator translates pictures"""
+REFRESH_S = 1.0
+"""seconds after which the job is read again, to update the remaining time"""
 
 
-def expectation(seen: "JobOut") -> str | None:
-    """How long a job takes that has not ended, and when it starts where it waits."""
-    if seen.state in TERMINAL or seen.estimate is None or seen.estimate.minutes is None:
+def expectation(reply: "JobOut") -> str | None:
+    """Return a sentence on the time that an unfinished job takes, and on its start if it waits."""
+    if reply.state in TERMINAL or reply.estimate is None or reply.estimate.minutes is None:
         return None
-    takes = f"It takes {ask.lasting(60 * seen.estimate.minutes)}"
-    return takes + (f" and starts in {ask.lasting(seen.starts_in_s)}." if seen.starts_in_s else ".")
+    takes = f"It takes {printing.duration_words(60 * reply.estimate.minutes)}"
+    return takes + (f" and starts in {printing.duration_words(reply.starts_in_s)}." if reply.starts_in_s else ".")
 
 
 def follow(job: "Job") -> None:
-    """Until the job ends, and how it ended; exit code 1 unless it succeeded. Ctrl-C leaves it training."""
+    """Watch the job until it ends, then print its result; exit code 1 unless it succeeded. Ctrl-C does not stop it."""
     watch(job)
     conclude(job)
 
 
 def watch(job: "Job") -> None:
-    """As `follow`, and nothing of what it came to."""
-    if (sentence := expectation(job.seen)) is not None:
+    """Watch the job as `follow` does, without its result."""
+    if (sentence := expectation(job.reply)) is not None:
         typer.echo(sentence)
     try:
         if sys.stdout.isatty():
             _draw(job)
         else:
-            _tell(job)
+            _print_events(job)
     except KeyboardInterrupt:
-        doing = "training" if job.seen.kind == TRAIN else "working"
-        typer.echo(f"{job.id} goes on {doing}. Watch it again with: forger jobs follow {ask.end(job.id)}")
+        doing = "training" if job.reply.kind == TRAIN else "working"
+        typer.echo(f"{job.id} goes on {doing}. Watch it again with: forger jobs follow {common.id_suffix(job.id)}")
         raise typer.Exit(130) from None
     _require_success(job)
 
 
 def wait(job: "Job") -> None:
-    """As `follow`, without a word."""
+    """Wait for the job without output; exit code 1 unless it succeeded."""
     if job.wait().state != JobState.SUCCEEDED:
         raise typer.Exit(1)
 
 
 def _require_success(job: "Job") -> None:
-    reason = job.seen.status_reason
+    reason = job.reply.status_reason
     if job.state != JobState.SUCCEEDED:
         typer.echo(f"{job.id} {job.state}" + (f": {reason.message}" if reason else "."), err=True)
         raise typer.Exit(1)
 
 
 def conclude(job: "Job") -> None:
-    """What a job that succeeded came to: what was measured, or the next line to type."""
-    reason = job.seen.status_reason
-    if job.seen.kind == EVALUATE:
-        typer.echo(f"{job.id} has measured {weights(job)}:")
-        figures(job)
+    """Print the result of a succeeded job: its figures, or the next command."""
+    reason = job.reply.status_reason
+    if job.reply.kind == EVALUATE:
+        typer.echo(f"{job.id} has measured {weights_name(job)}:")
+        print_figures(job)
         return
-    if job.seen.kind in MANY:
-        shards = job.seen.result.shards if job.seen.result else 0
-        typer.echo(f"{job.id} has made {job.seen.progress.step} in {shards} files, by {weights(job)}. Save them with:")
-        typer.echo(f"  forger jobs save {ask.end(job.id)} -o {shlex.quote(job.seen.dataset)}")
+    if job.reply.kind in BULK_KINDS:
+        shards = job.reply.result.shards if job.reply.result else 0
+        typer.echo(
+            f"{job.id} has made {job.reply.progress.step} in {shards} files, by {weights_name(job)}. Save them with:"
+        )
+        typer.echo(f"  forger jobs save {common.id_suffix(job.id)} -o {shlex.quote(job.reply.dataset)}")
         return
     if reason is not None:
         typer.echo(reason.message)
-    if (health := job.seen.health) is not None and health.state != "healthy":
-        typer.echo(f"Health: {ask.health(health)}. {health.message}")
+    if (health := job.reply.health) is not None and health.state != "healthy":
+        typer.echo(f"Health: {printing.health_word(health)}. {health.message}")
     typer.echo(f"{job.id} succeeded and published {job.model}. Try it with:")
-    typer.echo(f"  {next_line(job)}")
+    typer.echo(f"  {next_command(job)}")
 
 
-def weights(job: "Job") -> str:
+def weights_name(job: "Job") -> str:
     """Name the trained weights that the job uses."""
-    spec = job.seen.spec
+    spec = job.reply.spec
     assert spec.kind != "train"
     return f"{spec.weights.model or spec.weights.checkpoint}, of step {spec.weights.step}"
 
 
-def figures(job: "Job") -> None:
-    """What was measured, with the better way and the meaning of each."""
+def print_figures(job: "Job") -> None:
+    """Print the job's figures, each with its better direction and its meaning."""
     known = {one.name: (one.better, one.title) for one in job.measured() if one.source == job.id}
-    rows = ((name, figure(value), *known.get(name, (None, None))) for name, value in job.figures.items())
-    ask.table(("FIGURE", "VALUE", "BETTER", "MEANS"), rows)
+    rows = ((name, rounded(value), *known.get(name, (None, None))) for name, value in job.figures.items())
+    printing.print_table(("FIGURE", "VALUE", "BETTER", "MEANS"), rows)
 
 
-def next_line(job: "Job") -> str:
-    """The command that shows what the job has learned."""
-    model, recipe = shlex.quote(job.model or ""), job.seen.recipe
+def next_command(job: "Job") -> str:
+    """Return the command that tries the job's model."""
+    model, recipe = shlex.quote(job.model or ""), job.reply.recipe
     game, data = recipe["game"], recipe["data"]
-    if game["kind"] in TRANSLATING:
+    if game["kind"] in TRANSLATING_GAMES:
         photo = "hole.png" if game.get("task") == "masks" else "photo.jpg"
         return f"forger translate {photo} -o translated.png --model {model}"
     if game["kind"] == "reconstruction" and not game["divergence"]:  # it has no noise to draw from
@@ -123,67 +125,70 @@ def next_line(job: "Job") -> str:
             asked = f"-n 20 -o {name}.txt"
         case _:
             scale = max(1, 128 // data["side"])
-            count = "--class each -n 10" if game.get("conditional") and data["classes"] <= EACH else "-n 64"
+            count = (
+                "--class each -n 10" if game.get("conditional") and data["classes"] <= MAX_CLASSES_SHOWN else "-n 64"
+            )
             asked = f"{count} --scale {scale} -o {name}.png"
     return f"forger sample {asked} --model {model}"
 
 
-def _tell(job: "Job") -> None:
+def _print_events(job: "Job") -> None:
     for event in _events(job):
-        line = sentence(job, event)
+        line = event_line(job, event)
         if line is not None:
             typer.echo(line)
 
 
-def sentence(job: "Job", event: "Event") -> str | None:
-    """One line for an event that a person wants to read."""
-    from forger.events import CheckpointSaved, Metrics, Rewound, SampleDrawn, ShardWritten, StateChanged, Told
-    from forger.notebook import course
+def event_line(job: "Job", event: "Event") -> str | None:
+    """Return the line of an event; None if it is of no interest to a person."""
+    from forger.events import CheckpointSaved, Metrics, OtherEvent, Rewound, SampleDrawn, ShardWritten, StateChanged
+    from forger.notebook import progress_text
 
     match event:
         case StateChanged(state=state, reason=reason):
             return f"{state}: {reason}" if reason else str(state)
         case Metrics(step=step, values=values):
-            figures = "  ".join(f"{name} {figure(value)}" for name, value in by_player(values).items())
-            return f"step {course(step, job.seen.progress.total)}  {figures}"
+            values_text = "  ".join(f"{name} {rounded(value)}" for name, value in by_player(values).items())
+            return f"step {progress_text(step, job.reply.progress.total)}  {values_text}"
         case Rewound(to_step=step):
             return f"goes on from step {step}"
         case ShardWritten(step=step, name=name):
-            return f"step {course(step, job.seen.progress.total)}  {name}"
+            return f"step {progress_text(step, job.reply.progress.total)}  {name}"
         case CheckpointSaved() | SampleDrawn():
             return None
-        case Told(type="best", data=data):
-            return f"the best so far: step {data['step']}, {data['metric']} {figure(data['value'])}"
+        case OtherEvent(type="best", data=data):
+            return f"the best so far: step {data['step']}, {data['metric']} {rounded(data['value'])}"
         case _:
             return event.message
 
 
 def _draw(job: "Job") -> None:
-    """States and what the job tells scroll by; the picture stays below."""
+    """Print states and messages above a live view that stays at the bottom."""
     from rich.console import Console
     from rich.live import Live
 
-    from forger.events import StateChanged, Told
+    from forger.events import OtherEvent, StateChanged
 
-    watched = Watched(job)
+    watched = LiveView(job)
     console = Console(highlight=False, markup=False)
     with _refreshed(job), Live(watched, console=console, refresh_per_second=4) as live:
         for event in _events(job):
             watched.take(event)
-            if isinstance(event, StateChanged | Told):
-                live.console.print(sentence(job, event))
-    job.refresh()  # what the reader has read last may be older than the end
+            if isinstance(event, StateChanged | OtherEvent):
+                live.console.print(event_line(job, event))
+    # The last reading of the thread may be older than the end.
+    job.refresh()
 
 
 @contextmanager
 def _refreshed(job: "Job") -> Iterator[None]:
-    """Read the job now and then: its step and the time left change with its heartbeats, of which no event tells."""
+    """Refresh the job regularly during the block: no event reports heartbeats, which change step and time left."""
     from forger.problems import ForgerProblem, Unreachable
 
     over = threading.Event()
 
     def read() -> None:
-        while not over.wait(READ_S):
+        while not over.wait(REFRESH_S):
             with suppress(Unreachable, ForgerProblem):  # the stream of events has more patience, and tells why
                 job.refresh()
 
@@ -197,13 +202,13 @@ def _refreshed(job: "Job") -> Iterator[None]:
 
 
 def _events(job: "Job") -> "Iterator[Event]":
-    """Of the job, which is read again with each change of it and once a second: its length and the time left."""
-    from forger.events import StateChanged, Told
+    """Yield the job's events; refresh it at each change and once per second, for its steps and remaining time."""
+    from forger.events import OtherEvent, StateChanged
     from forger.problems import Unreachable
 
     read_at = 0.0
     for event in job.follow():
-        if isinstance(event, StateChanged | Told) or time.monotonic() - read_at > READ_S:
+        if isinstance(event, StateChanged | OtherEvent) or time.monotonic() - read_at > REFRESH_S:
             read_at = time.monotonic()
             with suppress(Unreachable):  # the stream has more patience than one request
                 job.refresh()

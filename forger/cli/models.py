@@ -1,31 +1,31 @@
-"""`forger models`: list, show, publish, delete."""
+"""Run `forger models`: list, show, publish, delete."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forger.cli import ask, complete
+from forger.cli import common, complete, printing
 
 if TYPE_CHECKING:
     from forger.schemas.catalog import VersionOut
 
-group = typer.Typer(help="What jobs have published.")
+group = typer.Typer(help="List, show, publish and delete models.")
 
 Name = Annotated[str, typer.Argument(help="A model's name.", autocompletion=complete.models)]
 
 
 @group.callback(invoke_without_command=True)
 @group.command("list")
-def list_(ctx: typer.Context, as_json: ask.AsJson = False) -> None:
+def list_(ctx: typer.Context, as_json: common.AsJson = False) -> None:
     """List models by name, with their newest version."""
     if ctx.invoked_subcommand is not None:
         return
-    known = ask.forger(ctx).models()
+    known = common.client(ctx).models()
     if as_json:
-        ask.put_json(known)
+        printing.print_json(known)
         return
     rows = (_row(one.latest, len(one.versions)) for one in known)
-    ask.table(("MODEL", "GAME", "DATASET", "CLASSES", "STEP", "HEALTH", "CREATED", "VERSIONS"), rows)
+    printing.print_table(("MODEL", "GAME", "DATASET", "CLASSES", "STEP", "HEALTH", "CREATED", "VERSIONS"), rows)
 
 
 def _row(newest: "VersionOut", count: int) -> tuple[object, ...]:
@@ -35,34 +35,41 @@ def _row(newest: "VersionOut", count: int) -> tuple[object, ...]:
         newest.dataset,
         newest.classes or None,
         newest.step,
-        ask.health(newest.health),
-        ask.when(newest.created_at),
+        printing.health_word(newest.health),
+        printing.local_time(newest.created_at),
         count,
     )
 
 
 @group.command()
-def show(ctx: typer.Context, name: Name, as_json: ask.AsJson = False) -> None:
-    """Every version of a model, with its card."""
-    model = ask.forger(ctx).model(name)
+def show(ctx: typer.Context, name: Name, as_json: common.AsJson = False) -> None:
+    """Show every version of a model, with its card."""
+    model = common.client(ctx).model(name)
     if as_json:
-        ask.put_json(model)
+        printing.print_json(model)
         return
     for number, one in enumerate(model.versions):
         if number:
             typer.echo()
-        facts = {"model": one.model, "step": str(one.step), "job": one.job, "created": ask.when(one.created_at)}
-        ask.pairs({name: value for name, value in (facts | ask.lines(one.card)).items() if value is not None})
+        facts = {
+            "model": one.model,
+            "step": str(one.step),
+            "job": one.job,
+            "created": printing.local_time(one.created_at),
+        }
+        printing.print_facts(
+            {name: value for name, value in (facts | printing.flatten(one.card)).items() if value is not None}
+        )
 
 
 @group.command(no_args_is_help=True)
 def publish(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="The name it gets.", autocompletion=complete.models)],
+    name: Annotated[str, typer.Argument(help="Name of the model.", autocompletion=complete.models)],
     checkpoint: Annotated[str, typer.Argument(help="A checkpoint's id; `forger jobs show ID` lists them.")],
 ) -> None:
     """Publish a checkpoint as the next version of a name."""
-    forger = ask.forger(ctx)
+    forger = common.client(ctx)
     version = forger.publish(name, checkpoint)
     typer.echo(f"{version.model} is published at {forger.url}, from step {version.step}.")
 
@@ -70,9 +77,11 @@ def publish(
 @group.command(no_args_is_help=True)
 def delete(
     ctx: typer.Context,
-    reference: Annotated[str, typer.Argument(help="name@version, or name for all.", autocompletion=complete.models)],
+    reference: Annotated[
+        str, typer.Argument(help="name@version, or name for all its versions.", autocompletion=complete.models)
+    ],
 ) -> None:
     """Withdraw a version, or every version of a name."""
-    forger = ask.forger(ctx)
+    forger = common.client(ctx)
     forger.delete_model(reference)
     typer.echo(f"{reference} is deleted at {forger.url}.")

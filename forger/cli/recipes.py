@@ -1,29 +1,29 @@
-"""`forger recipes`: the families, and what one of them decides."""
+"""Run `forger recipes`: list the families, and show one."""
 
 import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forger.cli import ask, complete
+from forger.cli import common, complete, printing
 
 if TYPE_CHECKING:
     from forger.schemas.catalog import DialOut
 
-group = typer.Typer(help="The families that can be trained.")
+group = typer.Typer(help="List and show the recipe families.")
 
 
 @group.callback(invoke_without_command=True)
 @group.command("list")
-def list_(ctx: typer.Context, as_json: ask.AsJson = False) -> None:
+def list_(ctx: typer.Context, as_json: common.AsJson = False) -> None:
     """List the families."""
     if ctx.invoked_subcommand is not None:
         return
-    known = ask.forger(ctx).recipes()
+    known = common.client(ctx).recipes()
     if as_json:
-        ask.put_json(known)
+        printing.print_json(known)
         return
-    ask.table(
+    printing.print_table(
         ("FAMILY", "GAME", "CLASSES", "DATASET", "TITLE"),
         (
             (one.name, one.game, "yes" if one.conditional else None, one.defaults["data"]["dataset"], one.title)
@@ -36,16 +36,18 @@ def list_(ctx: typer.Context, as_json: ask.AsJson = False) -> None:
 def show(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="A family.", autocompletion=complete.families)],
-    as_json: ask.AsJson = False,
+    as_json: common.AsJson = False,
 ) -> None:
-    """A family's whole recipe and the settings one would turn. --json: also the schema."""
-    known = ask.forger(ctx).recipe(name)
+    """Show a family's whole recipe and its main settings; --json adds the schema."""
+    known = common.client(ctx).recipe(name)
     if as_json:
-        ask.put_json(known)
+        printing.print_json(known)
         return
-    ask.pairs({"family": known.name, "title": known.title, "use": known.use, "paper": known.paper, "game": known.game})
+    printing.print_facts(
+        {"family": known.name, "title": known.title, "use": known.use, "paper": known.paper, "game": known.game}
+    )
     typer.echo("\nSettings to turn, with --set:")
-    ask.table(("SETTING", "DEFAULT", "FROM", "TO", "WHAT"), map(_row, known.dials))
+    printing.print_table(("SETTING", "DEFAULT", "FROM", "TO", "WHAT"), map(_row, known.dials))
     typer.echo(
         f"\nThe whole recipe on {known.defaults['data']['dataset']}, as --recipe takes it; that on another dataset:"
     )

@@ -1,6 +1,6 @@
-"""The command line: global options, the commands, and every failure as one sentence.
+"""Define the command line: global options and the commands.
 
-A command imports what it needs when it runs, so that help and completion come at once.
+A command imports its modules when it runs, so that help and completion are fast.
 """
 
 import io
@@ -10,11 +10,11 @@ from typing import Annotated
 import typer
 
 from forger.cli import (
-    apply,
     compare,
     datasets,
     experiments,
     jobs,
+    model_jobs,
     models,
     pictures,
     recipes,
@@ -22,10 +22,10 @@ from forger.cli import (
     service,
     train,
 )
-from forger.cli.ask import Target
+from forger.cli.common import Target
 
 cli = typer.Typer(
-    cls=refusals.Refusing,
+    cls=refusals.RefusingGroup,
     help="Trains generative adversarial networks as jobs and serves what they learn.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -34,14 +34,14 @@ cli.command("serve")(service.serve)
 cli.command("train", no_args_is_help=True)(train.train)
 cli.add_typer(jobs.group, name="jobs")
 cli.command("extend", no_args_is_help=True)(jobs.extend)
-cli.command("evaluate", no_args_is_help=True)(apply.evaluate)
+cli.command("evaluate", no_args_is_help=True)(model_jobs.evaluate)
 cli.command("compare", no_args_is_help=True)(compare.compare)
 cli.command("experiment", no_args_is_help=True)(experiments.experiment)
 cli.add_typer(experiments.group, name="experiments")
 cli.command("sample")(pictures.sample)
 cli.command("translate", no_args_is_help=True)(pictures.translate)
-cli.command("generate", no_args_is_help=True)(apply.generate)
-cli.command("translate-dataset", no_args_is_help=True)(apply.translate_dataset)
+cli.command("generate", no_args_is_help=True)(model_jobs.generate)
+cli.command("translate-dataset", no_args_is_help=True)(model_jobs.translate_dataset)
 cli.add_typer(models.group, name="models")
 cli.add_typer(datasets.group, name="datasets")
 cli.add_typer(recipes.group, name="recipes")
@@ -57,14 +57,15 @@ def options(
         str | None, typer.Option(envvar="FORGER_API_KEY", help="Its key.", show_default=False, show_envvar=True)
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", callback=service.version, is_eager=True, help="Say the version.")
+        bool, typer.Option("--version", callback=service.version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     ctx.obj = Target(url or None, key or None)
 
 
 def main() -> None:
-    for stream in (sys.stdout, sys.stderr):  # names of files may hold what the terminal cannot show
+    # File names may contain characters that the terminal cannot show.
+    for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     cli(prog_name="forger")

@@ -1,4 +1,4 @@
-"""`forger serve`, `forger doctor`, `forger migrate`, which need the service's code; `forger --version`."""
+"""Run `forger serve`, `forger doctor` and `forger migrate`, which need the service's code, and `--version`."""
 
 import os
 import sys
@@ -17,22 +17,23 @@ LEVEL = "FORGER_LOG_LEVEL"
 def serve(
     only: Annotated[
         Literal["api", "worker", "inference"] | None,
-        typer.Option(help="One part, in this very process, as in a container."),
+        typer.Option(help="Run one part in this process, as in a container."),
     ] = None,
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None,
-        typer.Option(envvar=LEVEL, help="Least severe line written; debug: also those of migrations and Redis."),
+        typer.Option(envvar=LEVEL, help="Least severe log line; debug adds those of migrations and Redis."),
     ] = None,
 ) -> None:
-    """Run the service: API, workers and, without REDIS_URL, an embedded Redis. Its address is the last line."""
-    if log_level is not None:  # its parts read it from the environment too
+    """Run the service: API, workers and, without REDIS_URL, an embedded Redis. The last line names its address."""
+    # The parts read it from the environment.
+    if log_level is not None:
         os.environ[LEVEL] = log_level
     with _commands("serve") as commands:
         commands.serve(only, typer.echo)
 
 
 def doctor() -> None:
-    """Say what this machine offers, what is missing, and what to do about it."""
+    """Check this machine: what it offers, what is missing, and what to do about it."""
     with _commands("doctor") as commands:
         findings = commands.doctor()
     for finding in findings:
@@ -42,14 +43,14 @@ def doctor() -> None:
 
 
 def migrate() -> None:
-    """Bring the database to the newest migration."""
+    """Migrate the database to the newest revision."""
     with _commands("migrate") as commands:
         commands.migrate()
     typer.echo("The database is at the newest migration.")
 
 
 def version(wanted: bool) -> None:
-    """Prints the version and ends, before any command."""
+    """Print the version and exit, before any command."""
     if wanted:
         from forger.wire import VERSION
 
@@ -59,9 +60,9 @@ def version(wanted: bool) -> None:
 
 @contextmanager
 def _commands(name: str) -> Iterator[Any]:
-    """Yield the service's side of these commands. Raises Refusal where it is not here, and for its own refusals.
+    """Yield the service's module of these commands. Raises Refusal if it is not installed, and for its refusals.
 
-    The code lies beside this package, and is looked for there first: a folder may have an `app` of its own.
+    Its code is imported from this package's checkout first: the current folder may have an `app` of its own.
     """
     from forger.address import CHECKOUT
 
@@ -75,7 +76,7 @@ def _commands(name: str) -> Iterator[Any]:
     try:
         yield commands
     except Exception as error:
-        sentence = commands.told(error)
+        sentence = commands.error_sentence(error)
         if sentence is None:
             raise
         raise Refusal(sentence) from error

@@ -1,4 +1,4 @@
-"""`forger train`: one job from a family's name, or from a recipe in a file."""
+"""Run `forger train`: start a training from a family's name, or from a file with a recipe or a request."""
 
 import json
 import math
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict, cast
 
 import typer
 
-from forger.cli import ask, complete, follow
+from forger.cli import common, complete, follow, printing
 from forger.cli.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
-class Asked(TypedDict):
-    """How a family or a recipe is to be trained, as Forger.train takes it."""
+class TrainArguments(TypedDict):
+    """The keyword arguments of Forger.train."""
 
     dataset: str | None
     seed: int | None
@@ -35,28 +35,31 @@ def train(
         str | None, typer.Argument(help="A family; `forger recipes` lists them.", autocompletion=complete.families)
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option(help="What it learns from; a family has a default.", autocompletion=complete.datasets)
+        str | None, typer.Option(help="The dataset; each family has a default.", autocompletion=complete.datasets)
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Train so many steps,")] = None,
-    epochs: Annotated[float | None, typer.Option(help="or so many passes over the data,")] = None,
-    minutes: Annotated[float | None, typer.Option(help="or so long.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Decides everything random.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Budget: a number of steps,")] = None,
+    epochs: Annotated[float | None, typer.Option(help="or of passes over the data,")] = None,
+    minutes: Annotated[float | None, typer.Option(help="or of minutes.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything random.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change the recipe: batch_size=32.")
     ] = None,
     recipe: Annotated[Path | None, typer.Option(help="A file with a whole recipe, instead of a family.")] = None,
     request: Annotated[
-        Path | None, typer.Option(help="A file with a body of POST /jobs, instead of a family; options change it.")
+        Path | None,
+        typer.Option(help="A file with a body of POST /jobs, instead of a family; other options override it."),
     ] = None,
     model: Annotated[str | None, typer.Option(help="The name to publish; default {family}-{dataset}.")] = None,
     start_from: Annotated[str | None, typer.Option(help="Begin with the weights of this checkpoint.")] = None,
-    devices: Annotated[int | None, typer.Option(min=1, help="Compute on so many devices at once.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be trained, or refused.")] = False,
+    devices: Annotated[int | None, typer.Option(min=1, help="Number of devices to train on.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only print the plan of the job, or its refusals.")
+    ] = False,
     following: Annotated[bool, typer.Option("--follow", "-f", help="Watch until it ends.")] = False,
-    as_json: ask.AsJson = False,
+    as_json: common.AsJson = False,
 ) -> None:
     """Train a GAN: `forger train cdcgan --dataset mnist --follow`."""
-    asked: Asked = {
+    asked: TrainArguments = {
         "dataset": dataset,
         "seed": seed,
         "budget": _budget(steps=steps, epochs=epochs, minutes=minutes),
@@ -65,22 +68,24 @@ def train(
         "start_from": start_from,
         "resources": None if devices is None else {"devices": devices},
     }
-    what, asked = _asked(family, recipe, request, asked)
-    forger = ask.forger(ctx)
+    what, asked = _recipe_and_arguments(family, recipe, request, asked)
+    forger = common.client(ctx)
     if dry_run:
-        _try(forger, what, asked, as_json=as_json)
+        _dry_run(forger, what, asked, as_json=as_json)
         return
     job = forger.train(what, **asked)
     if as_json:
-        ask.put_json(job.seen)
+        printing.print_json(job.reply)
     if following:
         follow.follow(job)
     elif not as_json:
-        _say_queued(job)
+        _print_queued(job)
 
 
-def _asked(family: str | None, recipe: Path | None, request: Path | None, given: Asked) -> tuple[str | Json, Asked]:
-    """What is to be trained, and how: as a family, a file with a recipe or one with a request, changed by `given`."""
+def _recipe_and_arguments(
+    family: str | None, recipe: Path | None, request: Path | None, given: TrainArguments
+) -> tuple[str | Json, TrainArguments]:
+    """Return family or recipe, and the arguments: of the family, the recipe file or the request file."""
     named = [one for one in (family, recipe, request) if one is not None]
     if len(named) != 1:
         raise Refusal(
@@ -98,18 +103,18 @@ def _asked(family: str | None, recipe: Path | None, request: Path | None, given:
     if strange := sorted(body.keys() - given.keys() - {"kind", "recipe"}):
         raise Refusal(f"{request} holds more than a training takes: {', '.join(strange)}. Send it with curl.")
     changed: Json = {name: value for name, value in given.items() if value is not None}
-    changed["overrides"] = merged(body.get("overrides") or {}, changed.get("overrides") or {}) or None
-    return body.get("recipe", ""), cast(Asked, {name: changed.get(name, body.get(name)) for name in given})
+    changed["overrides"] = merge_overrides(body.get("overrides") or {}, changed.get("overrides") or {}) or None
+    return body.get("recipe", ""), cast(TrainArguments, {name: changed.get(name, body.get(name)) for name in given})
 
 
-def merged(base: Json, change: Json) -> Json:
-    """Join two changes of a recipe into one (RFC 7396), except that a changed `kind` replaces its object."""
+def merge_overrides(base: Json, change: Json) -> Json:
+    """Merge two changes of a recipe into one (RFC 7396), except that a changed `kind` replaces its object."""
     if "kind" in change and change["kind"] != base.get("kind"):
         return change
     made = dict(base)
     for name, value in change.items():
         old = made.get(name)
-        made[name] = merged(old if isinstance(old, dict) else {}, value) if isinstance(value, dict) else value
+        made[name] = merge_overrides(old if isinstance(old, dict) else {}, value) if isinstance(value, dict) else value
     return made
 
 
@@ -138,7 +143,7 @@ def _budget(**ways: float | None) -> Json | None:
 
 
 def overrides(settings: list[str]) -> Json:
-    """`a.b=1` as {"a": {"b": 1}}; a value that is no JSON is a word."""
+    """Return `a.b=1` as {"a": {"b": 1}}; a value that is no JSON is a string."""
     made: Json = {}
     for setting in settings:
         path, equals, value = setting.partition("=")
@@ -162,7 +167,7 @@ def _value(text: str) -> Any:
 
 
 def _json(text: str) -> Any:
-    """Raises ValueError also for numbers that JSON cannot carry."""
+    """Parse JSON. Raises ValueError also for numbers that JSON cannot represent."""
     return json.loads(text, parse_float=_finite, parse_constant=_finite)
 
 
@@ -172,11 +177,11 @@ def _finite(number: str) -> float:
     return float(number)
 
 
-def _try(forger: "Forger", what: str | Json, asked: Asked, *, as_json: bool) -> None:
-    """Exit code 1 where the job would be refused."""
+def _dry_run(forger: "Forger", what: str | Json, asked: TrainArguments, *, as_json: bool) -> None:
+    """Print the plan of the job; exit code 1 if it is refused."""
     answer = forger.dry_run(what, **asked)
     if as_json:
-        ask.put_json(answer)
+        printing.print_json(answer)
     elif answer.refusals:
         for refused in answer.refusals:
             typer.echo(f"{refused.pointer or 'recipe'}: {refused.message}")
@@ -187,17 +192,17 @@ def _try(forger: "Forger", what: str | Json, asked: Asked, *, as_json: bool) -> 
             typer.echo(f"Weights: generator {sizes.generator:,}, critic {sizes.critic:,}.")
             typer.echo(f"It takes at most {memory:.1f} GB of memory and {disk:.2f} GB on the disk.")
             if taken.minutes is not None:
-                typer.echo(f"It takes {ask.lasting(60 * taken.minutes)} on this service.")
+                typer.echo(f"It takes {printing.duration_words(60 * taken.minutes)} on this service.")
         for note in answer.notes:
             typer.echo(note)
     if answer.refusals:
         raise typer.Exit(1)
 
 
-def _say_queued(job: "Job") -> None:
-    seen = job.seen
-    place = f" (number {seen.queue_position} in the queue)" if seen.queue_position else ""
-    typer.echo(f"{job.id} is {seen.state}{place}: {seen.family or 'a recipe'} on {seen.dataset}.")
-    if (sentence := follow.expectation(seen)) is not None:
+def _print_queued(job: "Job") -> None:
+    reply = job.reply
+    place = f" (number {reply.queue_position} in the queue)" if reply.queue_position else ""
+    typer.echo(f"{job.id} is {reply.state}{place}: {reply.family or 'a recipe'} on {reply.dataset}.")
+    if (sentence := follow.expectation(reply)) is not None:
         typer.echo(sentence)
-    typer.echo(f"Watch it with: forger jobs follow {ask.end(job.id)}")
+    typer.echo(f"Watch it with: forger jobs follow {common.id_suffix(job.id)}")

@@ -1,4 +1,4 @@
-"""What replies are made of: their base class, times, JSON, health; and the problem that every error is."""
+"""Define the parts of replies: base class, times, JSON, health, and the problem document of errors."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -6,34 +6,34 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 Json = dict[str, Any]
-MARK = "x-schema"
-"""in a JSON schema: the name of the schema that the service's OpenAPI document puts there"""
-Recipe = Annotated[Json, Field(json_schema_extra={MARK: "Recipe"})]
-"""a whole recipe: to the client a JSON object"""
+SCHEMA_MARK = "x-schema"
+"""key in a JSON schema: the name of the schema that the service's OpenAPI document refers to there"""
+Recipe = Annotated[Json, Field(json_schema_extra={SCHEMA_MARK: "Recipe"})]
+"""a whole recipe: for the client a JSON object"""
 
 
 class Out(BaseModel):
-    """A response body. No field has a default: a reply says everything."""
+    """A response body. No field has a default: a reply contains every field."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
 class Health(Out):
-    """What is known of a training, or of the weights that were published of it."""
+    """The health of a training, or of the weights that it published."""
 
     state: Literal["healthy", "troubled", "unwatched"]
-    kind: str | None = Field(description="Of the gravest trouble, for example collapse; null where there is none.")
-    step: int | None = Field(description="Of the newest evaluation that it tells of.")
-    message: str = Field(description="What was seen, and what to try.")
+    kind: str | None = Field(description="The gravest trouble, for example collapse; null if there is none.")
+    step: int | None = Field(description="Step of the newest evaluation that it describes.")
+    message: str = Field(description="The observation, and what to try.")
 
 
 def rfc3339(at: float) -> str:
-    """Epoch seconds as '2026-01-02T03:04:05.678Z'."""
+    """Return epoch seconds as '2026-01-02T03:04:05.678Z'."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def epoch(at: object) -> object:
-    """What `rfc3339` wrote, back as epoch seconds; anything else as it is."""
+    """Return a string of `rfc3339` as epoch seconds; any other value as it is."""
     return datetime.fromisoformat(at).timestamp() if isinstance(at, str) else at
 
 
@@ -43,7 +43,7 @@ Time = Annotated[
     PlainSerializer(rfc3339, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-"""Epoch seconds inside, RFC 3339 UTC with milliseconds on the wire."""
+"""epoch seconds in Python, RFC 3339 UTC with milliseconds in JSON"""
 
 
 class Refused(BaseModel):

@@ -1,4 +1,4 @@
-"""Replies of /models, /datasets, /recipes, /limits and the health addresses."""
+"""Define the replies of /models, /datasets, /recipes, /limits and the health addresses."""
 
 from typing import Literal
 
@@ -14,18 +14,18 @@ class VersionOut(Out):
     version: int
     game: str
     dataset: str
-    classes: int = Field(description="Number of classes that can be asked for; 0: none.")
+    classes: int = Field(description="Number of classes that can be requested; 0: none.")
     step: int
     job: str | None
     export_sha256: str
     card: Json
-    health: Health | None = Field(description="Of its weights; null where nobody noted it.")
+    health: Health | None = Field(description="Health of its weights; null if it was not recorded.")
     created_at: Time
     recipe: Recipe
 
 
 class ModelOut(Out):
-    """A name, its newest version, and the numbers of all."""
+    """A model's name, its newest version, and the numbers of all versions."""
 
     name: str
     latest: VersionOut
@@ -45,17 +45,17 @@ class DatasetOut(Out):
     name: str
     title: str
     kind: Literal["images", "points", "sequences", "unpaired", "paired"]
-    side: int = Field(description="Pixels; 0 of what is no picture.")
+    side: int = Field(description="Pixels; 0 if the examples are no pictures.")
     channels: int
     classes: int
     class_names: tuple[str, ...]
-    size: int = Field(description="Examples; of unpaired piles the pictures of both.")
+    size: int = Field(description="Examples; for unpaired data the pictures of both domains.")
     source: str
     uploaded: bool
 
 
 class DatasetDetail(DatasetOut):
-    report: Report | None = Field(description="What the intake found, of an uploaded dataset.")
+    report: Report | None = Field(description="The report of the intake, for an uploaded dataset.")
     links: dict[str, str]
 
 
@@ -116,7 +116,7 @@ class Ready(Out):
 
 
 class LimitOut(Out):
-    """One limit. A refusal names it by the same word."""
+    """One limit. A refusal uses the same name."""
 
     name: str
     value: int

@@ -1,4 +1,4 @@
-"""Reply of /compare."""
+"""Define the reply of /compare."""
 
 from typing import Any
 
@@ -19,19 +19,19 @@ class ComparedJob(Out):
     case: Json | None
     model: str | None = Field(description="name@version; null until it is published.")
     step: int
-    metric: str | None = Field(description="The figure that tells its best checkpoint.")
+    metric: str | None = Field(description="The figure that selects its best checkpoint.")
     best: Best | None
-    health: Health | None = Field(description="Null until it was evaluated.")
+    health: Health | None = Field(description="Null until the first evaluation.")
 
 
 class DifferenceOut(Out):
     path: str = Field(description="JSON pointer in the recipes.")
-    values: list[Any] = Field(description="Of each job, in their order; null also where a recipe does not name it.")
+    values: list[Any] = Field(description="One value per job, in their order; null also if a recipe does not have it.")
 
 
 class ComparedCurve(Out):
     job: str
-    points: list[tuple[int, float | None]] = Field(description="[step, value]; null was not finite.")
+    points: list[tuple[int, float | None]] = Field(description="[step, value]; a null value was not finite.")
 
 
 class ComparedCurves(Out):
@@ -41,18 +41,18 @@ class ComparedCurves(Out):
 
 class Ranked(Out):
     job: str
-    value: float | None = Field(description="Null was not finite.")
-    step: int | None = Field(description="Of the checkpoint that was measured.")
-    source: str = Field(description="The job that measured it: itself, or one that evaluates.")
+    value: float | None = Field(description="A null value was not finite.")
+    step: int | None = Field(description="Step of the measured checkpoint.")
+    source: str = Field(description="The job that measured it: itself, or an evaluation.")
 
 
 class Ranking(FigureHead):
-    """Figures of one name and one provenance; others never stand in the same ranking."""
+    """Figures of one name and one provenance; others are never ranked together."""
 
-    jobs: list[Ranked] = Field(description="The better first.")
+    jobs: list[Ranked] = Field(description="Better ones first.")
     cases: list[CellOut] = Field(
-        description="Over jobs whose recipes differ in the seed alone; `case` is the id of the first. "
-        "Empty where no two jobs are so."
+        description="Statistics over jobs whose recipes differ only in the seed; `case` is the id of the first. "
+        "Empty if there are no two such jobs."
     )
 
 
@@ -62,10 +62,10 @@ class ReportPicture(Out):
 
 
 class ComparedSample(Out):
-    """What the job's model draws from the noise that the others are given too, where their latents have one shape."""
+    """A sample of the job's model, from the noise that all jobs share if their latents have one shape."""
 
     job: str
-    href: str | None = Field(description="A /sample address; null where there is no model, or none that draws.")
+    href: str | None = Field(description="A /sample address; null without a model, or if it does not draw.")
     report: ReportPicture | None = Field(description="The picture of its newest report.")
 
 

@@ -1,4 +1,4 @@
-"""The report on an uploaded dataset, as the service answers it."""
+"""Define the report on an uploaded dataset."""
 
 from typing import Generic, TypeVar
 
@@ -8,14 +8,14 @@ T = TypeVar("T")
 
 
 class Listed(Out, Generic[T]):
-    """The first of a list, and how many there are in all."""
+    """The first entries of a list, and the number of all."""
 
     total: int
     first: list[T]
 
 
 class Span(Out):
-    """Pixels."""
+    """The least, the median and the most of a length in pixels."""
 
     least: int
     median: float
@@ -28,14 +28,14 @@ class Class(Out):
 
 
 class Corrupt(Out):
-    """A member that was left out, and why."""
+    """A member of the archive that was left out, and why."""
 
     name: str
     reason: str
 
 
 class Transform(Out):
-    """What training will apply to each picture, in order; a job's data.side and data.channels change the values."""
+    """The steps that training applies to each picture, in order; a job's data.side and data.channels change them."""
 
     side: int
     channels: int
@@ -46,13 +46,14 @@ class Transform(Out):
 
 
 class Report(Out):
-    """Figures are of the pictures that are used. Names are those of the archive's members.
+    """A report on the used pictures of an archive, with the names of its members.
 
-    `balance` is the smallest class over the largest; `enlarged` counts pictures smaller than the transform's side.
-    `held_out` counts those that are kept for evaluation; `cut` is the share of pixels that no example shows, the median
-    of the pictures; `profiles` counts colours that were turned into sRGB's, by the profile's own name; `skipped` names
-    parts of files that were damaged and are no part of the picture; `folders` says which folder each of two piles was;
-    `shorter_edge` is the median. Of a dataset that an older version took in, these six are zero or empty.
+    `balance` is the smallest class over the largest; `enlarged` counts pictures smaller than the transform's side;
+    `piles` counts the pictures of each domain or half. `held_out` counts pictures kept for evaluation; `cut` is the
+    share of pixels that no example shows, the median over the pictures; `profiles` counts pictures converted to sRGB,
+    by the name of their profile; `skipped` names damaged parts of files that do not belong to the picture; `folders`
+    maps each of two domains to its folder; `shorter_edge` is the median, in pixels. Datasets of older versions have
+    zero or nothing in the last six.
     """
 
     layout: str

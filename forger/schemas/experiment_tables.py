@@ -1,4 +1,4 @@
-"""The table of an experiment, and figures of a comparison, in words: for a terminal or a picture."""
+"""Format the table of an experiment, and figures of a comparison, as text for a terminal or a picture."""
 
 import json
 from collections import Counter
@@ -9,23 +9,23 @@ from forger.schemas.base import Json
 from forger.schemas.compare import ComparedJob, ComparisonOut
 from forger.schemas.experiments import ExperimentDetail
 from forger.schemas.figures import CellOut
-from forger.wire import ID_END, TERMINAL
+from forger.wire import ID_SUFFIX_LENGTH, TERMINAL
 
 ARROWS = {"low": " ↓", "high": " ↑"}
 
 
-READING = "Mean ± standard deviation [95 % confidence interval of the mean] (number of seeds)."
+READING_NOTE = "Mean ± standard deviation [95 % confidence interval of the mean] (number of seeds)."
 
 
 class Measured(Protocol):
-    """What was measured in one way."""
+    """Anything with a provenance: figures of one provenance were measured in the same way."""
 
     @property
     def provenance(self) -> Json: ...
 
 
 class Column(Measured, Protocol):
-    """One figure with one provenance, of an experiment or a comparison."""
+    """One figure with one provenance: a column of an experiment or a row of a comparison."""
 
     @property
     def name(self) -> str: ...
@@ -36,21 +36,21 @@ class Column(Measured, Protocol):
 
 
 def labels(figures: Sequence[Column]) -> list[str]:
-    """Names with an arrow to where they are better, and a mark where they come from different sources."""
+    """Return names with an arrow in the better direction, and a mark if there are several provenances."""
     marks = _marks(figures)
     several = len(marks) > 1
     return [
-        f"{figure.name}{f' [{marks[key(figure)]}]' if several else ''}{ARROWS.get(figure.better or '', '')}"
+        f"{figure.name}{f' [{marks[provenance_key(figure)]}]' if several else ''}{ARROWS.get(figure.better or '', '')}"
         for figure in figures
     ]
 
 
 def sources(figures: Sequence[Column]) -> list[str]:
-    """A line for each provenance, with its mark where there are several."""
-    told = {key(figure): figure.told for figure in figures}
-    if len(told) == 1:
-        return [f"Measured {line}." for line in told.values()]
-    return [f"[{mark}] {told[key]}" for key, mark in _marks(figures).items()]
+    """Return a line for each provenance, with its mark if there are several."""
+    by_key = {provenance_key(figure): figure.told for figure in figures}
+    if len(by_key) == 1:
+        return [f"Measured {line}." for line in by_key.values()]
+    return [f"[{mark}] {by_key[key]}" for key, mark in _marks(figures).items()]
 
 
 def head(experiment: ExperimentDetail) -> list[str]:
@@ -58,13 +58,13 @@ def head(experiment: ExperimentDetail) -> list[str]:
 
 
 def rows(experiment: ExperimentDetail) -> list[tuple[str, list[CellOut | None]]]:
-    """A line for each case, with its cell of each figure."""
+    """Return a line for each case, with its cell of each figure."""
     columns = [{cell.case: cell for cell in figure.cases} for figure in experiment.figures]
     return [(case, [column.get(case) for column in columns]) for case in experiment.cases]
 
 
-def words(cell: CellOut | None) -> str:
-    """`7.93 ± 0.12 [7.78, 8.08] (5)`: mean, standard deviation, interval of the mean, number of seeds."""
+def cell_text(cell: CellOut | None) -> str:
+    """Return `7.93 ± 0.12 [7.78, 8.08] (5)`: mean, standard deviation, interval of the mean, number of seeds."""
     if cell is None:
         return "–"
     if cell.mean is None:
@@ -75,10 +75,10 @@ def words(cell: CellOut | None) -> str:
 
 
 def notes(experiment: ExperimentDetail) -> list[str]:
-    """What stands below: how to read a cell, and where the figures come from."""
+    """Return the notes below the table: how to read a cell, where the figures come from, troubles."""
     if not experiment.figures:
         return [_unmeasured(experiment), *_troubles(experiment)]
-    reading = f"{READING} The best mean of a column is marked."
+    reading = f"{READING_NOTE} The best mean of a column is marked."
     return [reading, *sources(experiment.figures), *_troubles(experiment)]
 
 
@@ -89,7 +89,7 @@ def _unmeasured(experiment: ExperimentDetail) -> str:
 
 
 def _troubles(experiment: ExperimentDetail) -> list[str]:
-    """How many jobs of each case had which trouble."""
+    """Return a sentence for each trouble of a case, with the number of jobs."""
     kinds = Counter((job.case, job.health.kind) for job in experiment.jobs if job.health and job.health.kind)
     return [f"{case}: {kind} in {count} of its jobs." for (case, kind), count in sorted(kinds.items())]
 
@@ -100,21 +100,21 @@ def title(experiment: ExperimentDetail) -> str:
 
 
 def _marks(figures: Sequence[Column]) -> dict[str, str]:
-    """A letter for each provenance."""
-    keys = dict.fromkeys(key(figure) for figure in figures)
-    return {key: chr(ord("a") + number % 26) for number, key in enumerate(keys)}
+    """Return a letter for each provenance, by its key."""
+    keys = dict.fromkeys(provenance_key(figure) for figure in figures)
+    return {provenance_key: chr(ord("a") + number % 26) for number, provenance_key in enumerate(keys)}
 
 
-def key(figure: Measured) -> str:
-    """Return the provenance as text: figures of one key are measured in one way."""
+def provenance_key(figure: Measured) -> str:
+    """Return the provenance as text: figures with equal keys were measured in the same way."""
     return json.dumps(figure.provenance, sort_keys=True)
 
 
-def called(compared: ComparisonOut) -> dict[str, str]:
-    """A short name for each job's id: its case or family and seed; with the end of the id where two are called so."""
+def short_names(compared: ComparisonOut) -> dict[str, str]:
+    """Return a short name by job id: case or family, and seed; with the end of the id if two names are equal."""
     names = {job.id: _name(job) for job in compared.jobs}
     plain = list(names.values())
-    return {id_: name if plain.count(name) == 1 else f"{name} {id_[-ID_END:]}" for id_, name in names.items()}
+    return {id_: name if plain.count(name) == 1 else f"{name} {id_[-ID_SUFFIX_LENGTH:]}" for id_, name in names.items()}
 
 
 def _name(job: ComparedJob) -> str:

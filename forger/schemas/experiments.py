@@ -1,4 +1,4 @@
-"""Replies of /experiments."""
+"""Define the replies of /experiments."""
 
 from pydantic import Field
 
@@ -17,14 +17,14 @@ class PlannedJob(Out):
 
 
 class ExperimentPlanOut(Out):
-    """What an experiment would be. With refusals there are no jobs."""
+    """The plan of an experiment. With refusals there are no jobs."""
 
     count: int
     jobs: list[PlannedJob]
     minutes: float | None = Field(
-        description="That all its jobs take one after the other, about; null where that is not known of one."
+        description="Estimated minutes of all its jobs, one after the other; null if one job's are unknown."
     )
-    notes: list[str] = Field(description="What is to be known beforehand, by case: what will not be measured.")
+    notes: list[str] = Field(description="Notes by case, such as figures that will not be measured.")
     refusals: list[Refusal]
 
 
@@ -36,12 +36,12 @@ class ExperimentJob(Out):
     step: int
     total: int
     model: str | None = Field(description="name@version; null until it is published.")
-    health: Health | None = Field(description="Null until it was evaluated.")
+    health: Health | None = Field(description="Null until the first evaluation.")
     href: str
 
 
 class MeasuredJob(ExperimentJob):
-    figures: list[JobFigure] = Field(description="What the table is made of; empty until the job has succeeded.")
+    figures: list[JobFigure] = Field(description="The figures behind the table; empty until the job has succeeded.")
 
 
 class MeasuredJobList(Out):
@@ -58,7 +58,7 @@ class ExperimentOut(Out):
     id: str
     name: str | None
     created_at: Time
-    states: dict[JobState, int] = Field(description="How many of its jobs are in each state.")
+    states: dict[JobState, int] = Field(description="Number of its jobs in each state.")
     cases: list[str]
     links: dict[str, str]
 
@@ -72,4 +72,4 @@ class ExperimentPage(Out):
 class ExperimentDetail(ExperimentOut):
     request: Json
     jobs: list[ExperimentJob]
-    figures: list[FigureOut] = Field(description="The table, a figure at a time: of jobs that have succeeded.")
+    figures: list[FigureOut] = Field(description="The columns of the table, over jobs that have succeeded.")

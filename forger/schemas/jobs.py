@@ -1,4 +1,4 @@
-"""Replies of /jobs."""
+"""Define the replies of /jobs."""
 
 from pydantic import Field
 
@@ -8,22 +8,22 @@ from forger.wire import JobState
 
 
 class Parameters(Out):
-    """Number of weights of each player, of both where the game has two."""
+    """Number of weights of each player; of both networks if the game has two per player."""
 
     generator: int
     critic: int
-    features: int = Field(description="Of the network that compares contents in the paired game.")
+    features: int = Field(description="Weights of the network that compares contents in the paired game.")
 
 
 class EstimateOut(Out):
-    """What a training takes, told from its recipe. Bytes are upper bounds."""
+    """The estimated cost of a training, computed from its recipe. Bytes are upper bounds."""
 
     parameters: Parameters
-    memory_bytes: int = Field(description="At its peak, on a CPU and in fp32; on a GPU most of it lies there.")
-    disk_bytes: int = Field(description="That the job may come to keep on the disk while it runs.")
+    memory_bytes: int = Field(description="Peak memory on a CPU in fp32; on a GPU most of it is GPU memory.")
+    disk_bytes: int = Field(description="Most bytes that the job keeps on the disk while it runs.")
     minutes: float | None = Field(
-        description="From its start to its end, about: by the speed of this machine and what trainings of the family "
-        "took on it. Null where neither is known."
+        description="Estimated minutes from start to end, by this machine's speed and earlier trainings of the family "
+        "on it. Null if neither is known."
     )
 
 
@@ -33,7 +33,7 @@ class Refusal(Out):
 
 
 class PlanOut(Out):
-    """What a job would be. With refusals there is no recipe."""
+    """The plan of a job. With refusals there is no recipe."""
 
     kind: str
 
@@ -41,9 +41,9 @@ class PlanOut(Out):
     family: str | None
     dataset: str | None
     model: str | None
-    estimate: EstimateOut | None = Field(description="What a training will take.")
-    spec: SpecOut | None = Field(description="What the job would do, by its kind.")
-    notes: list[str] = Field(description="What is to be known of it beforehand: what will not be measured.")
+    estimate: EstimateOut | None = Field(description="The estimated cost of a training.")
+    spec: SpecOut | None = Field(description="The job's specification, by its kind.")
+    notes: list[str] = Field(description="Notes, such as figures that will not be measured.")
     refusals: list[Refusal]
 
 
@@ -53,7 +53,7 @@ class Reason(Out):
 
 
 class Progress(Out):
-    step: int = Field(description="Of a training; of what generates or translates, pictures made.")
+    step: int = Field(description="Steps of a training; finished pictures of a job that generates or translates.")
     total: int | None = Field(
         description="Null until the first attempt has measured a budget in minutes or read a dataset."
     )
@@ -67,14 +67,14 @@ class Best(Out):
 
 
 class Result(Out):
-    """What a job came to: a training published a model, an evaluation measured one, others left shards."""
+    """The result of a job: a training's published model, an evaluation's figures, other jobs' shards."""
 
     model: str | None
     export_sha256: str | None
-    step: int | None = Field(description="Of the checkpoint that was published: the best, where figures were measured.")
-    figures: dict[str, float | None] = Field(description="By name; null was not finite.")
-    provenance: Json | None = Field(description="What an evaluation's figures were measured with.")
-    shards: int | None = Field(description="Files that a generation or a translation left.")
+    step: int | None = Field(description="Step of the published checkpoint: the best one, if figures were measured.")
+    figures: dict[str, float | None] = Field(description="Values by name; a null value was not finite.")
+    provenance: Json | None = Field(description="How an evaluation's figures were measured.")
+    shards: int | None = Field(description="Number of files of a generation or translation.")
 
 
 class JobOut(Out):
@@ -86,28 +86,28 @@ class JobOut(Out):
     recipe: Recipe
     dataset: str
     model: str
-    spec: SpecOut = Field(description="What the job does, by its kind.")
+    spec: SpecOut = Field(description="The job's specification, by its kind.")
     experiment: str | None
-    case: Json | None = Field(description="What it is among the jobs of its experiment.")
-    estimate: EstimateOut | None = Field(description="What a training takes; null for other kinds.")
+    case: Json | None = Field(description="Its case in its experiment.")
+    estimate: EstimateOut | None = Field(description="The estimated cost of a training; null for other kinds.")
     numerics: Json | None = Field(
-        description="What a training computes with: device, instructions or GPU, threads, precision, torch. Equal "
-        "recipes end with equal bytes where these are equal; null before its first attempt."
+        description="Device, instructions or GPU, threads, precision and torch of a training. Equal recipes give equal "
+        "bytes if these are equal; null before the first attempt."
     )
     attempt: int
     progress: Progress
     queue_position: int | None
     starts_in_s: float | None = Field(
-        description="Until a training begins that waits, about; null where those before it do not say how long they "
-        "take, and where none runs."
+        description="Estimated seconds until a queued training starts; null if the cost of a job before it is unknown, "
+        "or if no job runs."
     )
     created_at: Time
     queued_at: Time | None
     started_at: Time | None
     heartbeat_at: Time | None
     finished_at: Time | None
-    best: Best | None = Field(description="The best checkpoint so far by the metric its recipe watches.")
-    health: Health | None = Field(description="Of a training; null until it was evaluated.")
+    best: Best | None = Field(description="The best checkpoint so far, by the metric of its recipe.")
+    health: Health | None = Field(description="Health of a training; null until the first evaluation.")
     result: Result | None
     links: dict[str, str]
 
@@ -131,10 +131,10 @@ class EventList(Out):
 
 class Curve(Out):
     name: str
-    points: list[tuple[int, float | None]] = Field(description="[step, value]; null was not finite.")
+    points: list[tuple[int, float | None]] = Field(description="[step, value]; a null value was not finite.")
     thinned: bool = Field(
-        description="Whether it has more points than are here. Then these are its first and its last and, of each of "
-        "equal stretches of steps between them, the least, the greatest and the first that was not finite."
+        description="Whether the curve has more points than the reply. Then the reply has the first and the last point "
+        "and, of each of equal ranges of steps between them, the least, the greatest and the first non-finite one."
     )
 
 
@@ -172,7 +172,7 @@ class ArtifactList(Out):
 
 
 class SampleOut(Out):
-    """The pictures of the fixed noise at one report: the same noise at every step."""
+    """The picture of the fixed noise at one report: the noise is the same at every step."""
 
     step: int
     artifact: str

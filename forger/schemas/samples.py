@@ -1,4 +1,4 @@
-"""Replies of /sample that are JSON."""
+"""Define the JSON replies of /sample."""
 
 from typing import Literal
 
@@ -20,7 +20,7 @@ class Pictures(Drawn):
 
 
 class PointSamples(Drawn):
-    points: list[tuple[float] | tuple[float, float]] = Field(description="On a line, or in the plane.")
+    points: list[tuple[float] | tuple[float, float]] = Field(description="Points on a line or in the plane.")
 
 
 class Strings(Drawn):

@@ -1,4 +1,4 @@
-"""What each kind of job does, as replies say it: one class for each kind."""
+"""Define the specification of each kind of job in replies."""
 
 from typing import Annotated, Literal
 
@@ -16,10 +16,10 @@ class Spec(BaseModel):
 class Weights(Spec):
     """Trained weights: those of a model's version or those of a checkpoint."""
 
-    model: str | None = Field(description="name@version; null where a checkpoint was named.")
-    checkpoint: str | None = Field(description="Id of the checkpoint; null where a model was named.")
-    job: str | None = Field(description="The training that made them; it may have been deleted.")
-    step: int = Field(description="The training's step that they are of.")
+    model: str | None = Field(description="name@version; null if a checkpoint was named.")
+    checkpoint: str | None = Field(description="Id of the checkpoint; null if a model was named.")
+    job: str | None = Field(description="The training that produced them; it may have been deleted.")
+    step: int = Field(description="The training's step at which they were saved.")
     sha256: str
 
 
@@ -27,8 +27,8 @@ class TrainSpec(Spec):
     """Train a GAN by the job's recipe, and publish it."""
 
     kind: Literal["train"] = "train"
-    devices: int = Field(description="Devices that share every batch; part of what decides the bytes.")
-    start_from: Weights | None = Field(description="The weights that it began with; null: random ones.")
+    devices: int = Field(description="Devices that share every batch; they affect the bytes.")
+    start_from: Weights | None = Field(description="The initial weights; null: random ones.")
     extended_at: int | None = Field(description="The step at which it was last extended; null: never.")
 
 
@@ -59,15 +59,17 @@ class GenerateSpec(Spec):
 
 
 class TranslateSpec(Spec):
-    """Translate the pictures of a dataset, or those that the request brought, into shards."""
+    """Translate the pictures of a dataset, or those of the request, into shards."""
 
     kind: Literal["translate"] = "translate"
     weights: Weights
-    dataset: str | None = Field(description="Null where the request brought its own pictures.")
-    direction: Direction = Field(description="b2a: the way back, and of a paired dataset the second half.")
+    dataset: str | None = Field(description="Null if the request contained the pictures.")
+    direction: Direction = Field(
+        description="b2a: the reverse direction; it translates the second half of a paired dataset."
+    )
     format: ShardFormat
     shard: int = Field(description="Pictures in one shard.")
-    files: int | None = Field(description="Number of pictures that the request brought.")
+    files: int | None = Field(description="Number of pictures in the request.")
     input: str | None = Field(description="The sha256 of their zip.")
 
 

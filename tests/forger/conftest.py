@@ -18,5 +18,5 @@ def forger(service: Service) -> Iterator[Forger]:
 def trained(forger: Forger) -> Job:
     """A job that has succeeded after a few steps."""
     job = forger.train("cdcgan", dataset="digits", seed=1, budget={"steps": 6}).wait()
-    assert job.state == "succeeded", job.seen.status_reason
+    assert job.state == "succeeded", job.reply.status_reason
     return job

@@ -238,7 +238,7 @@ def test_a_key_that_no_header_carries_is_a_sentence(key: str) -> None:
 
 
 def test_nobody_there_is_a_sentence_that_says_what_to_do() -> None:
-    sentence = r"No Forger answers at http://127\.0\.0\.1:1 \(the address that was given\): start one with"
+    sentence = r"No Forger answers at http://127\.0\.0\.1:1 \(the address in the argument\): start one with"
     with Forger("http://127.0.0.1:1") as forger, pytest.raises(Unreachable, match=sentence):
         forger.models()
 

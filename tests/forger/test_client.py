@@ -41,18 +41,18 @@ def test_every_argument_has_a_name_and_a_type_and_every_method_a_sentence(kind: 
 
 def test_a_job_knows_what_it_published(forger: Forger, trained: Job) -> None:
     again = forger.job(trained.id)
-    assert again.seen == trained.seen
+    assert again.reply == trained.reply
     assert again.ended
     assert again.model == "cdcgan-digits@1"
     assert "cdcgan on digits, succeeded, 6 of 6" in repr(again)
-    assert again.seen.created_at < (again.seen.finished_at or 0)
+    assert again.reply.created_at < (again.reply.finished_at or 0)
 
 
 def test_a_whole_recipe_may_be_sent_back(forger: Forger, trained: Job) -> None:
-    recipe = trained.seen.recipe
+    recipe = trained.reply.recipe
     job = forger.train(recipe, model="again").cancel()
-    assert job.seen.recipe == trained.seen.recipe
-    assert job.seen.family is None
+    assert job.reply.recipe == trained.reply.recipe
+    assert job.reply.family is None
     assert job.state in ("cancelling", "cancelled")
 
 
@@ -69,7 +69,7 @@ def test_jobs_are_listed_and_show_themselves(forger: Forger, trained: Job) -> No
 
 def test_overrides_and_seed_reach_the_recipe(forger: Forger) -> None:
     job = forger.train("dcgan", seed=5, overrides={"batch_size": 16}, budget={"steps": 2}, dataset=None).cancel()
-    recipe = job.seen.recipe
+    recipe = job.reply.recipe
     assert (recipe["seed"], recipe["batch_size"], recipe["budget"]["steps"]) == (5, 16, 2)
 
 
@@ -113,7 +113,7 @@ def test_one_call_makes_one_job_over_a_restart(forger: Forger, monkeypatch: pyte
 
 def test_jobs_are_listed_over_pages_and_filtered(forger: Forger, trained: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     made = [forger.train("gan", dataset="digits", budget={"steps": 1}, model="paged").cancel().id for _ in range(5)]
-    monkeypatch.setattr(client, "PAGE", 2)
+    monkeypatch.setattr(client, "EXPERIMENTS_PER_PAGE", 2)
     assert [job.id for job in forger.jobs(model="paged")] == made[::-1]
     every = [job.id for job in forger.jobs()]
     assert len(every) == len(set(every))
@@ -177,7 +177,7 @@ def test_pictures_come_in_other_formats(forger: Forger, trained: Job) -> None:
 
 def test_strings_are_learned_watched_and_drawn(forger: Forger) -> None:
     job = forger.train("gumbel_gan", seed=1, budget={"steps": 4}).wait()
-    assert job.state == "succeeded", job.seen.status_reason
+    assert job.state == "succeeded", job.reply.status_reason
     assert job.model == "gumbel_gan-dyck@1"
     assert job.metrics().keys() >= {"sample/valid", "sample/distinct"}
     drawn = forger.sample(n=3, model=job.model, seed=1)
@@ -206,7 +206,7 @@ def test_a_picture_is_saved_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_a_picture_is_translated_from_path_bytes_and_pillow(forger: Forger, tmp_path: Path) -> None:
     small = {"data": {"side": 16}}
     job = forger.train("cyclegan", dataset="day2night", budget={"steps": 2}, overrides=small, model="nights").wait()
-    assert job.state == "succeeded", job.seen.status_reason
+    assert job.state == "succeeded", job.reply.status_reason
     photo = Image.effect_mandelbrot((41, 30), (-2, -1, 1, 1), 20).convert("RGB")
     photo.save(tmp_path / "photo.png")
     night = forger.translate(tmp_path / "photo.png")
@@ -232,9 +232,9 @@ def test_a_checkpoint_is_published_begun_from_and_withdrawn(forger: Forger, trai
     forger.delete_model("picked")
     assert "picked" not in [model.name for model in forger.models()]
     job = forger.train("cdcgan", dataset="digits", budget={"steps": 2}, start_from=newest.id).cancel()
-    assert job.seen.spec.kind == "train"
-    assert job.seen.spec.start_from is not None
-    assert job.seen.spec.start_from.checkpoint == newest.id
+    assert job.reply.spec.kind == "train"
+    assert job.reply.spec.start_from is not None
+    assert job.reply.spec.start_from.checkpoint == newest.id
 
 
 def test_the_catalogue_is_read(forger: Forger) -> None:
@@ -282,7 +282,7 @@ def test_an_experiment_is_tried_started_found_and_deleted(forger: Forger, monkey
     assert [one.id for one in forger.experiments()] == [made]
     found = forger.experiment(made).wait()
     assert found.ended
-    assert {job.seen.experiment for job in found.jobs()} == {made}
+    assert {job.reply.experiment for job in found.jobs()} == {made}
     assert "figure" in found.csv()
     assert found.picture().image().width > 100
     found.delete()
@@ -317,9 +317,9 @@ def test_a_key_of_ones_own_makes_one(forger: Forger, trained: Job, tmp_path: Pat
     ]
     for number, ask in enumerate(ways):
         first, again = ask(f"key {number}"), ask(f"key {number}")
-        assert first.seen.id == again.seen.id
+        assert first.reply.id == again.reply.id
         if number < len(ways) - 1:
-            assert ask(f"key {number}, once more").seen.id != first.seen.id
+            assert ask(f"key {number}, once more").reply.id != first.reply.id
     for bad in ("", "two\nlines", "ä", "x" * 256):
         with pytest.raises(ValueError, match="printable ASCII"):
             forger.train("gan", idempotency_key=bad)

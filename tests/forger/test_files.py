@@ -44,9 +44,9 @@ def test_links_to_folders_inside_and_to_files_are_followed(pets: Path, tmp_path:
     [
         ("birds", "../elsewhere", "is a link to a folder outside"),
         ("birds", "nowhere", "which is not there"),
-        ("birds", ".", "a folder that it lies in"),
-        ("cats/again", "..", "a folder that it lies in"),
-        ("cats/again", "../cats", "a folder that it lies in"),
+        ("birds", ".", "a folder that contains it"),
+        ("cats/again", "..", "a folder that contains it"),
+        ("cats/again", "../cats", "a folder that contains it"),
     ],
 )
 def test_other_links_are_refused_by_name(pets: Path, tmp_path: Path, at: str, to: str, why: str) -> None:
@@ -60,7 +60,7 @@ def test_other_links_are_refused_by_name(pets: Path, tmp_path: Path, at: str, to
 def test_links_that_lead_to_each_other_end(pets: Path) -> None:
     (pets / "cats" / "dogs").symlink_to("../dogs")
     (pets / "dogs" / "cats").symlink_to("../cats")
-    with pytest.raises(OSError, match="a folder that it lies in"):
+    with pytest.raises(OSError, match="a folder that contains it"):
         names(pets)
 
 

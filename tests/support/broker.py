@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from app.core.sandbox.private import die_with
+from app.core.sandbox.private import die_with_parent
 from app.core.settings import get_settings
 from app.embedded.redis import find_server
 from tests.support.ports import free_port
@@ -25,7 +25,7 @@ def redis_on_tcp() -> Iterator[str]:
         pytest.skip("No Redis server is installed here.")
     port, parent = free_port(), os.getpid()
     command = [str(server), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=lambda: die_with(parent))
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=lambda: die_with_parent(parent))
     try:
         until(lambda: _answers(port))
         yield f"redis://127.0.0.1:{port}/0"

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from app.core.sandbox.private import die_with
+from app.core.sandbox.private import die_with_parent
 from tests.support.ports import free_port
 from tests.support.wait import until
 
@@ -54,7 +54,12 @@ class Postgres:
         parent = os.getpid()
         with (self._folder / "log").open("ab") as log:
             process = subprocess.Popen(
-                command, user=self._user, cwd=self._folder, stdout=log, stderr=log, preexec_fn=lambda: die_with(parent)
+                command,
+                user=self._user,
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+                preexec_fn=lambda: die_with_parent(parent),
             )
         self._process = process
         until(lambda: process.poll() is not None or self._answers())

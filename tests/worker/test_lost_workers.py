@@ -88,7 +88,7 @@ def test_a_runner_that_lost_the_database_is_not_blamed(database: Path, monkeypat
     job, settings = make_job("gan", "ring8"), get_settings()
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")  # as the runners see it
     for fence in range(1, DEATHS + 1):
-        claim = attempts.claim(job.id, owner.here())
+        claim = attempts.claim(job.id, owner.this_process())
         assert claim is not None
         Attempt(claim, settings, threading.Event()).run()
         assert lifecycle.get(job.id).attempt == fence

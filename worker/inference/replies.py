@@ -10,8 +10,8 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from app.core.concurrency import MicroBatcher
 from app.core.logging import get_logger
-from app.core.micro_batcher import Gatherer
 from app.core.settings import Settings
 from app.core.store import Store
 from app.services.inference import redis_codec
@@ -46,7 +46,9 @@ class Replier:
         self._store = Store(settings.artifacts)
         self._redis = redis_codec.connect(settings, retries=1)
         self._waiting: dict[str, Future[Array]] = {}
-        self._replier = Gatherer("replier", self._reply, most=MAX_REPLIES_PER_PUSH, initializer=use_batch_scheduling)
+        self._replier = MicroBatcher(
+            "replier", self._reply, max_batch=MAX_REPLIES_PER_PUSH, initializer=use_batch_scheduling
+        )
         self._large = ThreadPoolExecutor(LARGE_REPLY_THREADS, thread_name_prefix="large-replier")
         self._stop = threading.Event()
         self._withdrawer = threading.Thread(target=self._withdraw, name="withdrawer", daemon=True)

@@ -9,7 +9,7 @@ from typing import Any
 from celery import signals
 
 from app.core.logging import configure
-from app.core.names import INFER, INFERENCE
+from app.core.names import INFER_TASK, INFERENCE_QUEUE
 from app.core.settings import get_settings
 from app.services.inference.service import local_engine
 from app.services.queue import make_celery
@@ -25,8 +25,8 @@ EXIT_GRACE_S = 5.0
 
 app = make_celery(get_settings())
 app.conf.update(
-    task_queues={INFERENCE: {"exchange": INFERENCE, "routing_key": INFERENCE}},
-    task_default_queue=INFERENCE,
+    task_queues={INFERENCE_QUEUE: {"exchange": INFERENCE_QUEUE, "routing_key": INFERENCE_QUEUE}},
+    task_default_queue=INFERENCE_QUEUE,
     worker_concurrency=INTAKE_THREADS,
     worker_prefetch_multiplier=PREFETCH_PER_THREAD,
 )
@@ -38,7 +38,7 @@ def infer(**message: Any) -> None:
     _replier.take(**message)
 
 
-app.task(infer, name=INFER)
+app.task(infer, name=INFER_TASK)
 
 
 def _logging(**_: Any) -> None:

@@ -91,7 +91,7 @@ class BulkRunner:
         """Count the examples in the intact shards before the first damaged one, and rewind the job to that number."""
         store, done = Store(get_settings().artifacts), 0
         for shard in shards.recorded(self._job.id):
-            if store.flaw(shard.sha256) is not None:
+            if store.defect(shard.sha256) is not None:
                 break
             done = shard.step or 0
         if self._job.step > done:

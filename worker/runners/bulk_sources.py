@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.limits import READING_CPU_S, SENT_MOST
+from app.core.limits import MAX_SENT_PICTURES, PICTURE_CPU_S
 from app.core.sandbox.parent import Sandbox
 from app.core.settings import get_settings
 from app.core.store import Store, sha256_of
@@ -22,7 +22,7 @@ from app.services.job_spec import Translate
 from data.archive import ArchiveIndex, MemberPart
 from data.decode import CURRENT_READING, Reading
 from data.uploads import read_untrusted
-from forger.wire import LABELS, LEFT_OUT
+from forger.wire import LABELS_FILE, LEFT_OUT_FILE
 from models.errors import JobFailure
 from models.spec.data import DataSpec
 from models.spec.recipe import Recipe
@@ -63,7 +63,9 @@ def open_source(spec: Translate, folder: Path, beat: Beat) -> Iterator[PictureSo
         if not archive.is_file() or sha256_of(archive, beat) != spec.input:
             raise CannotTranslate("The pictures that were sent are missing or damaged. Send them again.")
         with closing(Sandbox(1, readable=(archive,))) as sandbox:
-            sent = sandbox.run(read_untrusted.members, archive, SENT_MOST, get_settings().max_dataset_unpacked_bytes)
+            sent = sandbox.run(
+                read_untrusted.members, archive, MAX_SENT_PICTURES, get_settings().max_dataset_unpacked_bytes
+            )
             yield ArchivedPictures(archive, sandbox, [MemberPart(name) for name in sent["files"]], spec.recipe)
     elif (files := catalog.files(spec.dataset)) is None:
         yield BuiltInPictures(spec.dataset, spec, beat)
@@ -72,7 +74,7 @@ def open_source(spec: Translate, folder: Path, beat: Beat) -> Iterator[PictureSo
     else:
         store = Store(get_settings().artifacts)
         for path in (files.archive, files.index):
-            if (flaw := store.flaw(path.name)) is not None:
+            if (flaw := store.defect(path.name)) is not None:
                 sentence = f"The files of '{spec.dataset}' are missing or damaged (one is {flaw})."
                 raise CannotTranslate(f"{sentence} Upload it again under another name.")
         index = ArchiveIndex.from_bytes(files.index.read_bytes())
@@ -141,7 +143,7 @@ class ArchivedPictures:
             self._picks[number],
             *self._how,
             seconds=BATCH_WALL_S,
-            cpu_seconds=READING_CPU_S,
+            cpu_seconds=PICTURE_CPU_S,
         )
         return picture
 
@@ -151,7 +153,7 @@ def png_names(members: Sequence[str]) -> list[str]:
 
     Where two would be equal, .png follows the full name: a.png and a.jpg become a.png and a.jpg.png.
     """
-    taken, names = set(members) | {LABELS, LEFT_OUT}, list[str]()
+    taken, names = set(members) | {LABELS_FILE, LEFT_OUT_FILE}, list[str]()
     for member in members:
         plain = "/".join(read_untrusted.parts_of(member))
         short = str(PurePosixPath(plain).with_suffix(".png"))

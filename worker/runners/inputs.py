@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.core.errors import Invalid, UnsupportedMedia
-from app.core.limits import READING_CPU_S
+from app.core.limits import PICTURE_CPU_S
 from app.core.sandbox.parent import Sandbox
 from app.core.settings import get_settings
 from app.core.store import Store, sha256_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # torch takes seconds to import
 
 BATCH_WALL_S = 300.0
 """wall-clock seconds in which one batch of pictures must be read; long, since jobs may keep the machine busy"""
-BATCH_CPU_S = read_untrusted.BATCH_S + READING_CPU_S
+BATCH_CPU_S = read_untrusted.BATCH_S + PICTURE_CPU_S
 
 
 def load_data(spec: DataSpec, split: "Split", beat: Callable[[], None]) -> "Data":
@@ -36,7 +36,7 @@ def load_data(spec: DataSpec, split: "Split", beat: Callable[[], None]) -> "Data
     files = catalog.files(spec.dataset)
     store = Store(get_settings().artifacts)
     for path in () if files is None else (files.archive, files.index):
-        if (flaw := store.flaw(path.name)) is not None:
+        if (flaw := store.defect(path.name)) is not None:
             raise DatasetMissing(
                 f"The files of '{spec.dataset}' are missing or damaged (one is {flaw}). "
                 "Upload it again under another name."

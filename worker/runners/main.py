@@ -37,8 +37,9 @@ NICENESS = 10
 
 def main(job_id: str, fence: int) -> int:
     """Run the attempt and return the exit status: 0 if the job's row says how the attempt ended."""
-    machine.die_first()  # must come before private.begin, after which this process's files in /proc belong to root
-    private.begin()
+    # Before harden_process, after which this process's files in /proc belong to root.
+    machine.prefer_as_oom_victim()
+    private.harden_process()
     link = SupervisorLink()
     link.open()
     os.nice(NICENESS)

@@ -34,7 +34,7 @@ def limit_memory(job: JobView) -> None:
     driver maps far more memory than it uses, and the job's tensors lie in the GPU's own memory.
     """
     settings = get_settings()
-    if sys.platform != "linux" or (settings.device != "cpu" and machine.gpus()):
+    if sys.platform != "linux" or (settings.device != "cpu" and machine.gpu_count()):
         return
     limit = settings.max_memory_bytes
     if job.estimate is not None:

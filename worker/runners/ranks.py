@@ -86,7 +86,7 @@ class RankProcess:
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "worker.runners.ranks"],
             stdin=subprocess.PIPE,
-            env=environment.only(environment.RANK),
+            env=environment.select(environment.RANK),
         )
         self._watcher = threading.Thread(target=self._watch, name=f"rank-{self._rank}", daemon=True)
         self._watcher.start()
@@ -116,7 +116,7 @@ class RankProcess:
 
 def main() -> int:
     """Run a rank other than 0 and return its exit status: 0 once the budget is spent."""
-    private.begin()
+    private.harden_process()
     orders = json.loads(sys.stdin.readline())
     SupervisorLink().open()
     configure(get_settings().log_level, "runner")

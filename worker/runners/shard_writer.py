@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from data import csv_text
 from data.images import encode
-from forger.wire import LABELS, LEFT_OUT
+from forger.wire import LABELS_FILE, LEFT_OUT_FILE
 
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 MEDIA_TYPES = {"zip": "application/zip", "npz": "application/octet-stream"}
@@ -61,9 +61,9 @@ class ShardWriter:
             if example.label is not None:
                 rows.append((name, example.label, self.class_names[example.label], example.index))
         if rows:
-            archive.writestr(ZipInfo(LABELS, _ZIP_TIME), csv_text.to_csv(csv_text.LABEL_COLUMNS, rows))
+            archive.writestr(ZipInfo(LABELS_FILE, _ZIP_TIME), csv_text.to_csv(csv_text.LABEL_COLUMNS, rows))
         if left_out:
-            archive.writestr(ZipInfo(LEFT_OUT, _ZIP_TIME), csv_text.to_csv(("file", "reason"), left_out))
+            archive.writestr(ZipInfo(LEFT_OUT_FILE, _ZIP_TIME), csv_text.to_csv(("file", "reason"), left_out))
 
     def _write_npz(self, archive: ZipFile, examples: Iterable[ShardExample], first: int, count: int) -> None:
         labels: list[int] = []

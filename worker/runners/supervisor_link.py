@@ -31,7 +31,7 @@ class SupervisorLink:
 
     def open(self) -> None:
         """Start to listen for orders. The process ends at once when its supervisor does."""
-        private.die_with(os.getppid())
+        private.die_with_parent(os.getppid())
         self._beats = os.dup(sys.stdout.fileno())
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not mix with heartbeats
         threading.Thread(target=self._listen, name="supervisor-link", daemon=True).start()

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.core.gc_freeze import uncollected
+from app.core.gc_freeze import import_without_gc
 from app.core.logging import get_logger
 from app.core.settings import get_settings
 from app.core.store import sha256_of
@@ -76,7 +76,7 @@ class TrainRunner:
             attempts.stop(self._job_id, self._fence)
 
     def _run(self) -> None:
-        with uncollected("worker.training.loop"):
+        with import_without_gc("worker.training.loop"):
             from worker.training import numerics
             from worker.training.listener import Finished
             from worker.training.loop import train

@@ -1,4 +1,4 @@
-"""Detect that a client has gone away."""
+"""Cancel work whose client has disconnected."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -10,37 +10,38 @@ from starlette.requests import ClientDisconnect
 T = TypeVar("T")
 
 
-async def while_here(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """What the work makes; it is cancelled when the client hangs up. Raises ClientDisconnect then.
+async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Return the result of `work`. If the client disconnects, cancel it and raise ClientDisconnect.
 
-    The body of the request has been read, or is not wanted; one that is longer than allowed is still refused. Waiting
-    costs a task and no polling.
+    The request's body must be read already, or be unwanted; a body over its limit is still refused. Waiting takes one
+    task and no polling.
     """
-    task, over = asyncio.current_task(), False
+    task, finished = asyncio.current_task(), False
     assert task is not None
 
     def end(_: object) -> None:
-        if not over:
+        if not finished:
             task.cancel()
 
-    leaving = asyncio.create_task(_left(request))
-    leaving.add_done_callback(end)
+    disconnect = asyncio.create_task(_wait_for_disconnect(request))
+    disconnect.add_done_callback(end)
     try:
-        await asyncio.sleep(0)  # whoever has left already is not worked for at all
-        if not leaving.done():
+        # Lets a client that has disconnected already be noticed before the work begins.
+        await asyncio.sleep(0)
+        if not disconnect.done():
             return await work
     except asyncio.CancelledError:
-        if not leaving.done():
+        if not disconnect.done():
             raise
         task.uncancel()
     finally:
-        over = True
-        leaving.cancel()
+        finished = True
+        disconnect.cancel()
         work.close()
-    leaving.result()
+    disconnect.result()
     raise ClientDisconnect
 
 
-async def _left(request: Request) -> None:
+async def _wait_for_disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

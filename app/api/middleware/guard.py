@@ -1,4 +1,4 @@
-"""Middleware that checks each request before any route: its host, its key, the size of its body."""
+"""Check each request before any route: its host, its key, the size of its body."""
 
 import hmac
 import re
@@ -10,30 +10,30 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.headers import OPEN, PROTECTIVE, header
+from app.api.headers import OPEN_PATHS, PROTECTIVE_HEADERS, header
 from app.api.middleware.origins import Origins
 from app.api.problems import REQUEST_ID, problem
-from app.core.limits import PARAMETERS
+from app.core.limits import MAX_QUERY_PARAMETERS
 from app.core.settings import Settings
 
-UPLOADS = {"/translate": "max_upload_bytes", "/datasets": "max_dataset_bytes"}
-"""addresses that take a file, and the setting that limits it"""
+UPLOAD_LIMITS = {"/translate": "max_upload_bytes", "/datasets": "max_dataset_bytes"}
+"""paths that accept a file, and the setting that limits it"""
 MULTIPART_MARGIN = 64 << 10
-"""bytes a multipart body may have beyond its file: boundaries, headers and the small fields"""
-_ID = REQUEST_ID.lower().encode()
-_PROTECTIVE = {name.lower().encode(): value.encode() for name, value in PROTECTIVE.items()}
+"""bytes that a multipart body may have in addition to its file: boundaries, headers and small fields"""
+_REQUEST_ID_HEADER = REQUEST_ID.lower().encode()
+_PROTECTIVE_HEADERS = {name.lower().encode(): value.encode() for name, value in PROTECTIVE_HEADERS.items()}
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?", re.IGNORECASE)
-"""a name or address, and perhaps a port (RFC 9112): nothing before an @, no path"""
+"""a name or address with an optional port (RFC 9112): no user, no path"""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-class Edge:
-    """Pure ASGI, so that it costs little and sees every reply, those of the framework included."""
+class Guard:
+    """Pure ASGI middleware: it costs little and sees every reply, also those of the framework."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._settings = settings
-        self._hosts = _LOOPBACK | {settings.host.lower()} | settings.names
+        self._hosts = _LOOPBACK | {settings.host.lower()} | settings.host_names
         self._origins = Origins(settings)
         self._any_host = settings.api_key is not None and settings.hosts is None
         self._key = settings.api_key.get_secret_value().encode() if settings.api_key else None
@@ -46,12 +46,12 @@ class Edge:
         if reply := self._misdirected(scope) or self._origins.preflight(scope) or self._refusal(scope):
             await reply(scope, receive, send)
         else:
-            await self._app(scope, _Counted(receive, *self._limit(scope)), send)
+            await self._app(scope, _BoundedBody(receive, *self._limit(scope)), send)
 
     def _limit(self, scope: Scope) -> tuple[int, str]:
-        """Bytes that the body may have, and the sentence that refuses more: it tells the setting, as /limits does."""
-        setting = UPLOADS.get(scope["path"], "max_body_bytes")
-        margin = MULTIPART_MARGIN if scope["path"] in UPLOADS else 0
+        """Return the most bytes of the body, and the refusal of more, which names the setting as /limits does."""
+        setting = UPLOAD_LIMITS.get(scope["path"], "max_body_bytes")
+        margin = MULTIPART_MARGIN if scope["path"] in UPLOAD_LIMITS else 0
         if scope["path"] == "/jobs" and (header(scope, b"content-type") or "").lower().startswith("multipart/"):
             setting, margin = "max_dataset_bytes", MULTIPART_MARGIN
         limit = getattr(self._settings, setting)
@@ -61,8 +61,9 @@ class Edge:
         if sum(name == b"host" for name, _ in scope["headers"]) > 1:
             return problem(scope, 400, "A request names one host: send one Host header.")
         host = header(scope, b"host")
-        name = _name(host or "")
-        if self._any_host and (name or host is None):  # HTTP/1.0 has no Host
+        name = _host_name(host or "")
+        # HTTP/1.0 has no Host header.
+        if self._any_host and (name or host is None):
             return None
         if name not in self._hosts:
             names = ", ".join(sorted(self._hosts))
@@ -73,12 +74,15 @@ class Edge:
     def _refusal(self, scope: Scope) -> Response | None:
         if refusal := self._origins.refusal(scope):
             return refusal
-        if self._key is not None and scope["path"] not in OPEN and (refusal := _key_refused(scope, self._key)):
+        if self._key is not None and scope["path"] not in OPEN_PATHS and (refusal := _key_refused(scope, self._key)):
             return refusal
-        if "\0" in scope["path"] or b"%00" in scope["query_string"]:  # PostgreSQL has no text for it
+        # PostgreSQL cannot store NUL in text.
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
             return problem(scope, 400, "An address holds no NUL character (%00): leave it out.")
-        if scope["query_string"].count(b"&") >= PARAMETERS:
-            return problem(scope, 400, f"An address has at most {PARAMETERS} parameters (parameters): send fewer.")
+        if scope["query_string"].count(b"&") >= MAX_QUERY_PARAMETERS:
+            return problem(
+                scope, 400, f"An address has at most {MAX_QUERY_PARAMETERS} parameters (parameters): send fewer."
+            )
         declared = header(scope, b"content-length") or "0"
         limit, sentence = self._limit(scope)
         if declared.isdecimal() and int(declared[:19]) > limit:
@@ -87,55 +91,55 @@ class Edge:
 
 
 def _key_refused(scope: Scope, expected: bytes) -> Response | None:
-    """A client without a key is told how to send one, another that its key is wrong."""
+    """Return the refusal of a missing or wrong key; None if the key is right."""
     scheme, _, key = (header(scope, b"authorization") or "").partition(" ")
-    given = key.strip().encode("latin-1") if scheme.lower() == "bearer" else b""
-    if hmac.compare_digest(given, expected):
+    sent = key.strip().encode("latin-1") if scheme.lower() == "bearer" else b""
+    if hmac.compare_digest(sent, expected):
         return None
     code, sentence = (
         (
             "key_wrong",
             "The key that was sent is not this service's: send the one of FORGER_API_KEY it was started with.",
         )
-        if given
-        else ("key_missing", "This service asks for a key: send FORGER_API_KEY as 'Authorization: Bearer <key>'.")
+        if sent
+        else ("key_missing", "This service requires a key: send FORGER_API_KEY as 'Authorization: Bearer <key>'.")
     )
     return problem(scope, 401, sentence, code=code, headers={"WWW-Authenticate": "Bearer"})
 
 
 @lru_cache(256)
-def _name(host: str) -> str | None:
-    """Return the host that a Host header names, if it is one.
+def _host_name(host: str) -> str | None:
+    """Return the host of a Host header, in lower case; None if the header is malformed.
 
-    A web page must not reach us by a name of its own (DNS rebinding), least of all where no key is asked.
+    Checking it prevents DNS rebinding: a web page that reaches the service by a name of its own.
     """
-    found = _HOST.fullmatch(host)
-    return found and found[1].strip("[]").lower()
+    match = _HOST.fullmatch(host)
+    return match and match[1].strip("[]").lower()
 
 
 def _too_large(limit: int, setting: str) -> str:
-    return f"The body is larger than this address takes: the limit is {limit} bytes ({setting}). Send less."
+    return f"The body is larger than this address accepts: the limit is {limit} bytes ({setting}). Send less."
 
 
-class _Counted:
-    """Receives the body and raises once it is longer than allowed, whatever its headers said."""
+class _BoundedBody:
+    """A receiver of the body: it raises once the body exceeds the limit, whatever its headers say."""
 
     def __init__(self, receive: Receive, limit: int, refusal: str) -> None:
         self._receive = receive
-        self._left = limit
+        self._remaining = limit
         self._refusal = refusal
 
     async def __call__(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.request":
-            self._left -= len(message.get("body", b""))
-            if self._left < 0:
+            self._remaining -= len(message.get("body", b""))
+            if self._remaining < 0:
                 raise HTTPException(413, self._refusal)
         return message
 
 
 class _Reply:
-    """Sends the reply with its request id; a plain-text error of the framework becomes a problem document."""
+    """A sender that adds the request id to a reply, and replaces the framework's plain-text errors by problems."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, origins: Origins) -> None:
         self._scope = scope
@@ -154,16 +158,16 @@ class _Reply:
                     self._scope, self._receive, self._send
                 )
                 return
-            message["headers"] = [*message["headers"], *self._missing(message)]
+            message["headers"] = [*message["headers"], *self._missing_headers(message)]
         await self._send(message)
 
-    def _missing(self, message: Message) -> Iterator[tuple[bytes, bytes]]:
-        given = {name for name, _ in message["headers"]}
-        if _ID not in given:
-            yield _ID, self._scope["state"]["request_id"].encode("latin-1")
-        yield from ((name, value) for name, value in _PROTECTIVE.items() if name not in given)
+    def _missing_headers(self, message: Message) -> Iterator[tuple[bytes, bytes]]:
+        present = {name for name, _ in message["headers"]}
+        if _REQUEST_ID_HEADER not in present:
+            yield _REQUEST_ID_HEADER, self._scope["state"]["request_id"].encode("latin-1")
+        yield from ((name, value) for name, value in _PROTECTIVE_HEADERS.items() if name not in present)
         yield from self._origins.headers(self._scope)
 
     def _as_problem(self, status: int, headers: Headers) -> Response:
         kept = {name: headers[name] for name in ("allow", "content-range", "retry-after") if name in headers}
-        return problem(self._scope, status, "The request cannot be answered as it is asked.", headers=kept)
+        return problem(self._scope, status, "The request cannot be answered as it is written.", headers=kept)

@@ -1,15 +1,15 @@
-"""Which web pages may use the service: those that it serves itself, and those of FORGER_CORS_ORIGINS."""
+"""Decide which web pages may use the service: its own, and those of FORGER_CORS_ORIGINS."""
 
 from starlette.responses import Response
 from starlette.types import Scope
 
-from app.api.headers import SAFE, header
+from app.api.headers import SAFE_METHODS, header
 from app.api.problems import problem
 from app.core.settings import Settings
 
-_OWN = frozenset({"same-origin", "none"})
-"""what browsers say of a request by our own page, or by the person at the address bar"""
-_SHOWN = (
+_OWN_SITES = frozenset({"same-origin", "none"})
+"""Sec-Fetch-Site of requests by the service's own pages, or by the person at the address bar"""
+_EXPOSED_HEADERS = (
     "Content-Disposition, Content-Range, ETag, Idempotency-Replayed, Location, Retry-After, WWW-Authenticate, "
     "Forger-Health, X-Forger-Class, X-Forger-Model, X-Forger-Seed, X-Request-Id"
 )
@@ -23,19 +23,25 @@ _PREFLIGHT = {
 
 
 class Origins:
-    """The rule for requests that a browser sends for a page."""
+    """The rules for requests that a browser sends for a page (CORS, cross-site requests)."""
 
     def __init__(self, settings: Settings) -> None:
         self._open = settings.origins
-        self._guarded = settings.api_key is None  # a page cannot know the key, and no cookie stands for it
+        # With a key no check is needed: a page cannot know the key, and there are no cookies.
+        self._guarded = settings.api_key is None
 
     def preflight(self, scope: Scope) -> Response | None:
-        """Return the answer to a browser that asks whether a page may send its request."""
-        asks = scope["method"] == "OPTIONS" and header(scope, b"access-control-request-method") is not None
-        return Response(status_code=204, headers=_PREFLIGHT) if asks and self._named(scope) else None
+        """Return the reply to a CORS preflight of an allowed origin; None for any other request."""
+        preflight = scope["method"] == "OPTIONS" and header(scope, b"access-control-request-method") is not None
+        return Response(status_code=204, headers=_PREFLIGHT) if preflight and self._is_allowed(scope) else None
 
     def refusal(self, scope: Scope) -> Response | None:
-        if not self._guarded or scope["method"] in SAFE or self._named(scope) or not self._foreign(scope):
+        if (
+            not self._guarded
+            or scope["method"] in SAFE_METHODS
+            or self._is_allowed(scope)
+            or not self._is_foreign(scope)
+        ):
             return None
         sentence = (
             "A page of another origin may not change anything here. FORGER_CORS_ORIGINS names origins that may, "
@@ -44,22 +50,22 @@ class Origins:
         return problem(scope, 403, sentence, code="foreign_origin")
 
     def headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
-        """Return what a reply says about who may read it."""
+        """Return the CORS headers of a reply."""
         if not self._open:
             return []
         vary = (b"vary", b"Origin")
-        if not self._named(scope):
+        if not self._is_allowed(scope):
             return [vary]
         origin = (header(scope, b"origin") or "").encode("latin-1")
-        shown = (b"access-control-expose-headers", _SHOWN.encode())
-        return [vary, (b"access-control-allow-origin", origin), shown]
+        exposed = (b"access-control-expose-headers", _EXPOSED_HEADERS.encode())
+        return [vary, (b"access-control-allow-origin", origin), exposed]
 
-    def _named(self, scope: Scope) -> bool:
+    def _is_allowed(self, scope: Scope) -> bool:
         return bool(self._open) and (header(scope, b"origin") or "").lower() in self._open
 
-    def _foreign(self, scope: Scope) -> bool:
-        """Whether a browser sent this for a page that is not ours. Other clients send neither header."""
+    def _is_foreign(self, scope: Scope) -> bool:
+        """Return whether a browser sent this for a page of another origin. Other clients send neither header."""
         site, origin = header(scope, b"sec-fetch-site"), header(scope, b"origin")
-        if site is not None and site.lower() not in _OWN:
+        if site is not None and site.lower() not in _OWN_SITES:
             return True
         return origin is not None and origin.lower().partition("://")[2] != (header(scope, b"host") or "").lower()

@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's own, with our refusals, examples, and names that generators can use."""
+"""Build the OpenAPI document: FastAPI's, with refusals, examples, and names that generators can use."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,24 +9,24 @@ from fastapi.openapi.models import Schema
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from app.api.headers import OPEN, SAFE
+from app.api.headers import OPEN_PATHS, SAFE_METHODS
 from app.api.openapi import examples
-from app.api.openapi.refusals import refused
-from forger.schemas.base import MARK, Problem
+from app.api.openapi.refusals import refusal_responses
+from forger.schemas.base import SCHEMA_MARK, Problem
 from models.spec.recipe import Recipe
 
 Json = dict[str, Any]
-KEY = {"type": "http", "scheme": "bearer", "description": "FORGER_API_KEY, of services that were started with one."}
+KEY = {"type": "http", "scheme": "bearer", "description": "FORGER_API_KEY, if the service was started with one."}
 TAGS = {
     "jobs": "Train, evaluate, generate and translate; follow, pause, extend and delete jobs.",
     "experiments": "Many jobs by one request, summarised over their seeds.",
-    "compare": "Jobs beside each other.",
+    "compare": "Several jobs compared.",
     "inference": "Draw from a model, and translate pictures.",
     "models": "Published models and their versions.",
-    "catalogue": "Families of recipes, datasets and limits.",
+    "catalogue": "Recipe families, datasets and limits.",
     "health": "The process, its parts and its metrics.",
 }
-NAMES = {
+SCHEMA_NAMES = {
     "Points": "PointsData",
     "models__spec__data__Paired": "PairedData",
     "models__spec__data__Unpaired": "UnpairedData",
@@ -38,13 +38,13 @@ NAMES = {
     "Listed_str_": "ListedNames",
     "Body_translatePicture": "TranslateForm",
 }
-"""public names of schemas whose class names are not unique, or are FastAPI's own"""
+"""public names of schemas whose class names are not unique or come from FastAPI"""
 
 _REF = "#/components/schemas/"
 _VALUES = ("example", "examples", "default", "const", "enum")
-"""hold values, in which a title is a title"""
+"""keywords with values, in which `title` is a plain key"""
 _NAMED = ("properties", "mapping")
-"""hold names of ours"""
+"""keywords whose keys are names, not keywords"""
 
 
 def operation_id(route: APIRoute) -> str:
@@ -53,8 +53,8 @@ def operation_id(route: APIRoute) -> str:
     return first + "".join(map(str.capitalize, rest))
 
 
-def openapi_of(app: FastAPI) -> Json:
-    """Return the application's OpenAPI document; it is built once."""
+def build_openapi(app: FastAPI) -> Json:
+    """Return the application's OpenAPI document, which is built once."""
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title,
@@ -74,64 +74,66 @@ def openapi_of(app: FastAPI) -> Json:
         for model in (Problem, Recipe):
             described = _as_fastapi(model.model_json_schema(ref_template=_REF + "{model}"))
             schemas.update(described.pop("$defs"), **{model.__name__: described})
-        for path, room in document["paths"].items():
-            for method, operation in room.items():
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
                 _describe(path, method, operation)
-        app.openapi_schema = _named(document)
+        app.openapi_schema = _with_public_names(document)
     return app.openapi_schema
 
 
 def _as_fastapi(schema: Json) -> Json:
-    """Write a schema as `get_openapi` writes those of routes."""
+    """Return a schema in the form in which `get_openapi` writes those of routes."""
     written: Json = jsonable_encoder(Schema.model_validate(schema), by_alias=True, exclude_none=True)
     return written
 
 
-def _named(document: Json) -> Json:
-    """Give each schema its public name, which is also its title: generators drop schemas whose titles repeat."""
+def _with_public_names(document: Json) -> Json:
+    """Give each schema its public name, also as its title: generators drop schemas with repeated titles."""
     schemas = document["components"]["schemas"]
-    document["components"]["schemas"] = {NAMES.get(name, name): schema for name, schema in schemas.items()}
-    _refer(document["components"]["schemas"], names=True)
-    _refer(document["paths"], names=True)
+    document["components"]["schemas"] = {SCHEMA_NAMES.get(name, name): schema for name, schema in schemas.items()}
+    _rewrite_references(document["components"]["schemas"], names=True)
+    _rewrite_references(document["paths"], names=True)
     for name, schema in document["components"]["schemas"].items():
         schema["title"] = name
     return document
 
 
-def _refer(part: Any, *, names: bool = False) -> None:
-    """Point references at the public names, and drop the titles that FastAPI makes of fields' names.
+def _rewrite_references(part: Any, *, names: bool = False) -> None:
+    """Point references to the public names, and drop the titles that FastAPI derives from fields' names.
 
-    A JSON object with the mark of a schema becomes a reference to that schema.
+    A JSON object with SCHEMA_MARK becomes a reference to the marked schema.
 
-    `names`: the keys of this mapping are names of ours, not keywords of JSON Schema.
+    `names`: the keys of this mapping are names, not keywords of JSON Schema.
     """
     if isinstance(part, list):
-        for one in part:
-            _refer(one)
+        for item in part:
+            _rewrite_references(item)
     elif isinstance(part, dict):
         if not names:
             part.pop("title", None)
-            if (schema := part.pop(MARK, None)) is not None:
+            if (schema := part.pop(SCHEMA_MARK, None)) is not None:
                 del part["type"], part["additionalProperties"]
                 part["$ref"] = _REF + schema
         for name, value in part.items():
             if name in _VALUES and not names:
                 continue
             if isinstance(value, str) and value.startswith(_REF):
-                part[name] = _REF + NAMES.get(value.removeprefix(_REF), value.removeprefix(_REF))
+                part[name] = _REF + SCHEMA_NAMES.get(value.removeprefix(_REF), value.removeprefix(_REF))
             else:
-                _refer(value, names=name in _NAMED and not names)
+                _rewrite_references(value, names=name in _NAMED and not names)
 
 
 def _describe(path: str, method: str, operation: Json) -> None:
-    """The docstring's first sentence is the summary; every refusal and an example of every body are there."""
+    """Complete an operation: its docstring's first sentence as summary, all refusals, an example of each body."""
     summary, _, rest = " ".join(operation["description"].split()).partition(". ")
     operation |= {"summary": summary.rstrip("."), "description": rest or summary}
-    if path in OPEN:
+    if path in OPEN_PATHS:
         operation["security"] = []
     operation["responses"].pop("422", None)
-    usual = {str(status): reply for status, reply in refused(*_usual(path, method, operation)).items()}
-    operation["responses"] = dict(sorted((usual | operation["responses"]).items()))
+    by_status = {
+        str(status): reply for status, reply in refusal_responses(*_common_statuses(path, method, operation)).items()
+    }
+    operation["responses"] = dict(sorted((by_status | operation["responses"]).items()))
     for parameter in operation.get("parameters", ()):
         if (example := examples.parameter(path, parameter["name"])) is not None:
             parameter["example"] = example
@@ -144,10 +146,10 @@ def _describe(path: str, method: str, operation: Json) -> None:
                 media["example"] = examples.bodies()[name]
 
 
-def _usual(path: str, method: str, operation: Mapping[str, Any]) -> Iterator[int]:
-    """What every operation of this shape may answer."""
+def _common_statuses(path: str, method: str, operation: Mapping[str, Any]) -> Iterator[int]:
+    """Yield the status codes of refusals that every operation of this shape may answer."""
     yield from (400, 401, 421, 500, 507)
-    if method.upper() not in SAFE:
+    if method.upper() not in SAFE_METHODS:
         yield 403
     if "{" in path:
         yield 404

@@ -1,4 +1,4 @@
-"""One example of each body, for the OpenAPI document, built from the schemas so that its shape cannot go wrong."""
+"""Build one example of each body for the OpenAPI document from the schemas, so that its shape is right."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -22,10 +22,10 @@ JOB = "job_01a1f3c2a0b47d1e8f3a5b6c7d8e9f00"
 CHECKPOINT = "ckpt_01a1f3c2d5e6723f9a0b1c2d3e4f5061"
 ARTIFACT = "art_01a1f3c2c9d07a4b8c1d2e3f40516273"
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-AT = 1_795_300_000.0
+CREATED_AT = 1_795_300_000.0
 MODEL = "cdcgan-digits"
 EXPERIMENT = "exp_01a1f3c2a0b47d1e8f3a5b6c7d8e9f11"
-RIVAL = "job_01a1f3c2a0b47d1e8f3a5b6c7d8e9f22"
+OTHER_JOB = "job_01a1f3c2a0b47d1e8f3a5b6c7d8e9f22"
 EXPERIMENT_IN: Json = {
     "name": "objectives",
     "recipe": "gan",
@@ -34,14 +34,14 @@ EXPERIMENT_IN: Json = {
     "grid": {"/objective": [{"kind": "hinge"}, {"kind": "minimax"}]},
     "seeds": 3,
 }
-WATCHED: Json = {"data": {"kind": "points", "dataset": "ring8", "dimension": 2}, "by": "watch", "n_fake": 2500}
+PROVENANCE: Json = {"data": {"kind": "points", "dataset": "ring8", "dimension": 2}, "by": "watch", "n_fake": 2500}
 JOB_IN: Json = {"recipe": "cdcgan", "dataset": "digits", "seed": 1, "budget": {"steps": 1200}}
 
 PARAMETERS: Mapping[str, Any] = {
     "job_id": JOB,
     "artifact_id": ARTIFACT,
     "experiment_id": EXPERIMENT,
-    "jobs": f"{JOB},{RIVAL}",
+    "jobs": f"{JOB},{OTHER_JOB}",
     "version": 1,
     "class": "7",
     "n": 16,
@@ -55,15 +55,15 @@ PARAMETERS: Mapping[str, Any] = {
     "limit": 20,
     "Idempotency-Key": "9b1d6f0e-seven",
 }
-"""by name; a `name` is that of its collection"""
-NAMES: Mapping[str, str] = {"models": MODEL, "datasets": "digits", "recipes": "cdcgan"}
+"""examples of parameters by name; EXAMPLE_NAMES holds those of `name`, by collection"""
+EXAMPLE_NAMES: Mapping[str, str] = {"models": MODEL, "datasets": "digits", "recipes": "cdcgan"}
 
 
 @lru_cache
 def bodies() -> dict[str, Json]:
-    """By the name of the schema."""
-    found = {type(body).__name__: body.model_dump(mode="json", by_alias=True) for body in _replies()}
-    return found | {
+    """Return the examples by the name of the schema."""
+    replies = {type(body).__name__: body.model_dump(mode="json", by_alias=True) for body in _replies()}
+    return replies | {
         "JobIn": JOB_IN,
         "ExtendIn": {"budget": {"steps": 600}},
         "ModelIn": {"name": "sevens", "checkpoint": CHECKPOINT},
@@ -72,8 +72,8 @@ def bodies() -> dict[str, Json]:
 
 
 def parameter(path: str, name: str) -> Any:
-    """None where there is none: most query parameters speak for themselves."""
-    return NAMES.get(path.split("/")[1]) if name == "name" else PARAMETERS.get(name)
+    """Return the example of a parameter; None if it needs none."""
+    return EXAMPLE_NAMES.get(path.split("/")[1]) if name == "name" else PARAMETERS.get(name)
 
 
 def _replies() -> list[Out]:
@@ -102,10 +102,10 @@ def _replies() -> list[Out]:
         progress=jobs.Progress(step=300, total=1200, eta_s=27.5),
         queue_position=None,
         starts_in_s=None,
-        created_at=AT,
-        queued_at=AT,
-        started_at=AT + 1,
-        heartbeat_at=AT + 9,
+        created_at=CREATED_AT,
+        queued_at=CREATED_AT,
+        started_at=CREATED_AT + 1,
+        heartbeat_at=CREATED_AT + 9,
         finished_at=None,
         best=jobs.Best(step=240, metric="frechet", value=4.2),
         health=health,
@@ -124,7 +124,7 @@ def _replies() -> list[Out]:
         export_sha256=SHA256,
         card={"steps": 1200, "seconds": 35.1, "device": "cpu"},
         health=health,
-        created_at=AT + 36,
+        created_at=CREATED_AT + 36,
         recipe=recipe_json(recipe),
     )
     artifact = jobs.ArtifactOut(
@@ -135,11 +135,11 @@ def _replies() -> list[Out]:
         sha256=SHA256,
         size=15_000,
         step=300,
-        created_at=AT + 9,
+        created_at=CREATED_AT + 9,
         href=f"{own}/artifacts/{ARTIFACT}",
     )
     checkpoint = jobs.CheckpointOut(
-        id=CHECKPOINT, step=300, sha256=SHA256, size=4_000_000, attempt=1, created_at=AT + 9
+        id=CHECKPOINT, step=300, sha256=SHA256, size=4_000_000, attempt=1, created_at=CREATED_AT + 9
     )
     plan = jobs.PlanOut(
         kind="train",
@@ -165,7 +165,7 @@ def _replies() -> list[Out]:
         jobs.SampleList(
             data=[jobs.SampleOut(step=300, artifact=ARTIFACT, href=artifact.href, created_at=artifact.created_at)]
         ),
-        jobs.EventList(data=[jobs.EventOut(seq=1, type="state", data={"state": "queued"}, at=AT)]),
+        jobs.EventList(data=[jobs.EventOut(seq=1, type="state", data={"state": "queued"}, at=CREATED_AT)]),
         version,
         catalog.ModelList(data=[catalog.ModelOut(name=MODEL, latest=version, versions=[1])]),
         catalog.ModelDetail(name=MODEL, versions=[version]),
@@ -225,7 +225,7 @@ def _experiment() -> experiments.ExperimentDetail:
     return experiments.ExperimentDetail(
         id=EXPERIMENT,
         name="objectives",
-        created_at=AT,
+        created_at=CREATED_AT,
         states={JobState.SUCCEEDED: 6},
         cases=["hinge", "minimax"],
         links={"self": own, "table": f"{own}?format=csv", "picture": f"{own}?format=png", "jobs": f"{own}/jobs"},
@@ -245,14 +245,14 @@ def _figure() -> figures.JobFigure:
 
 
 def _transport() -> Json:
-    known = measurements.FigureGroup("transport", WATCHED, ())
+    known = measurements.FigureGroup("transport", PROVENANCE, ())
     return figures.FigureHead.model_validate(known).model_dump()
 
 
 def _comparison() -> compare.ComparisonOut:
     ranked = [
         compare.Ranked(job=JOB, value=0.11, step=1900, source=JOB),
-        compare.Ranked(job=RIVAL, value=0.24, step=2000, source=RIVAL),
+        compare.Ranked(job=OTHER_JOB, value=0.24, step=2000, source=OTHER_JOB),
     ]
     jobs_ = [
         compare.ComparedJob(
@@ -268,7 +268,7 @@ def _comparison() -> compare.ComparisonOut:
             best=jobs.Best(step=one.step or 0, metric="transport", value=one.value or 0),
             health=None,
         )
-        for id_, name, one in zip((JOB, RIVAL), ("hinge", "minimax"), ranked, strict=True)
+        for id_, name, one in zip((JOB, OTHER_JOB), ("hinge", "minimax"), ranked, strict=True)
     ]
     return compare.ComparisonOut(
         jobs=jobs_,

@@ -1,4 +1,4 @@
-"""Read a route's parameters off its signature, as JSON schema."""
+"""Derive JSON schemas of a route's parameters from its signature."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Protocol
@@ -12,7 +12,7 @@ from models.spec import wording
 
 
 class _Field(Protocol):
-    """What FastAPI knows of a parameter or of a body."""
+    """FastAPI's description of a parameter or a body."""
 
     @property
     def alias(self) -> str: ...
@@ -21,23 +21,23 @@ class _Field(Protocol):
     def field_info(self) -> FieldInfo: ...
 
 
-def parameters(route: APIRoute) -> set[str]:
-    """The names of its query; those inside of an object are not among them."""
+def query_names(route: APIRoute) -> set[str]:
+    """Return the names of the route's query parameters, without those inside an object."""
     return {field.alias for part in _dependants(route.dependant) for field in part.query_params}
 
 
-def taken(route: APIRoute) -> Mapping[str, Mapping[str, Any]]:
-    """What a route takes in its body, its query and elsewhere, each as the JSON Schema of an object.
+def accepted_input(route: APIRoute) -> Mapping[str, Mapping[str, Any]]:
+    """Return the JSON Schema, of an object, of a route's body, query, path, headers and cookies.
 
-    Of the OpenAPI document it is a small part: made in a millisecond, and the whole in a second.
+    It takes a millisecond; the whole OpenAPI document, which also contains it, takes a second.
     """
-    found: dict[str, list[_Field]] = {where: [] for where in ("query", "path", "header", "cookie")}
+    fields_by_place: dict[str, list[_Field]] = {place: [] for place in ("query", "path", "header", "cookie")}
     for part in _dependants(route.dependant):
-        found["query"] += part.query_params
-        found["path"] += part.path_params
-        found["header"] += part.header_params
-        found["cookie"] += part.cookie_params
-    schemas = {where: wording.without_null(_object(fields)) for where, fields in found.items()}
+        fields_by_place["query"] += part.query_params
+        fields_by_place["path"] += part.path_params
+        fields_by_place["header"] += part.header_params
+        fields_by_place["cookie"] += part.cookie_params
+    schemas = {place: wording.without_null(_object(fields)) for place, fields in fields_by_place.items()}
     return schemas | {"body": _schema(route.body_field) if route.body_field else {}}
 
 
@@ -48,7 +48,7 @@ def _dependants(first: Dependant) -> Iterator[Dependant]:
 
 
 def _object(fields: Iterable[_Field]) -> dict[str, Any]:
-    """Of an object with these fields; one that is an object itself stands for its own."""
+    """Return the schema of an object with these fields; a field that is an object is replaced by its own fields."""
     properties: dict[str, Any] = {}
     definitions: dict[str, Any] = {}
     for field in fields:

@@ -1,4 +1,4 @@
-"""Encode small pictures together, on a thread of its own."""
+"""Encode small pictures in batches on one thread."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,75 +7,79 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from app.api.replies.images import Array, threads
-from app.core.micro_batcher import Gatherer
+from app.api.replies.images import Array, imaging_threads
+from app.core.concurrency import MicroBatcher
 from serving.thread_priority import use_batch_scheduling
 
 T = TypeVar("T")
-Tell = Callable[[], None]
+Delivery = Callable[[], None]
 
-FEW_PIXELS = 1 << 16
-"""of what is finished in one lot: some milliseconds each, so that none waits long for another"""
-MOST = 64
-"""orders of a lot"""
+MAX_BATCHED_PIXELS = 1 << 16
+"""pixels of a picture that is encoded in a batch: it takes some milliseconds, so that no other waits long"""
+MAX_BATCH_TASKS = 64
+"""tasks of one batch"""
 
 
-async def finished(made: Future[Array], work: Callable[[Array], T], pixels: int) -> T:
-    """What `work` makes of pictures that the engine is still making; `pixels` says how large that is.
+async def encode_when_drawn(drawn: Future[Array], encode: Callable[[Array], T], pixels: int) -> T:
+    """Return `encode` of the pictures that the engine is still drawing; `pixels` is their size.
 
-    It follows at once upon them, without a way over the event loop. Who is cancelled here cancels the pictures too.
+    Encoding starts when they are drawn; the event loop is not involved. Cancellation also cancels the drawing.
     """
-    order = _Order(made, work)
-    made.add_done_callback(lambda _: _enter(order, pixels))
+    task = _EncodeTask(drawn, encode)
+    drawn.add_done_callback(lambda _: _submit(task, pixels))
     try:
-        return await order.answer
+        return await task.result
     finally:
-        made.cancel()
+        drawn.cancel()
 
 
-class _Order(Generic[T]):
-    """Pictures, what is to be made of them, and who waits for it."""
+class _EncodeTask(Generic[T]):
+    """Drawn pictures, the function that encodes them, and the future of the result."""
 
-    def __init__(self, made: Future[Array], work: Callable[[Array], T]) -> None:
+    def __init__(self, drawn: Future[Array], encode: Callable[[Array], T]) -> None:
         self.loop = asyncio.get_running_loop()
-        self.answer: asyncio.Future[T] = self.loop.create_future()
-        self._made, self._work = made, work
+        self.result: asyncio.Future[T] = self.loop.create_future()
+        self._drawn, self._encode = drawn, encode
 
-    def fill(self) -> Tell:
-        """What the loop is to call."""
-        if self._made.cancelled():
-            return partial(self._tell, self.answer.cancel)
+    def run(self) -> Delivery:
+        """Encode the pictures; return a function that the loop must call to set the result."""
+        if self._drawn.cancelled():
+            return partial(self._deliver, self.result.cancel)
         try:
-            return partial(self._tell, self.answer.set_result, self._work(self._made.result()))
-        except Exception as error:  # whoever waits must be told, whatever it is
-            return partial(self._tell, self.answer.set_exception, error)
+            return partial(self._deliver, self.result.set_result, self._encode(self._drawn.result()))
+        # Any error goes to the waiting caller.
+        except Exception as error:
+            return partial(self._deliver, self.result.set_exception, error)
 
-    def _tell(self, tell: Callable[..., object], *outcome: Any) -> None:
-        if not self.answer.done():
-            tell(*outcome)
+    def _deliver(self, deliver: Callable[..., object], *outcome: Any) -> None:
+        if not self.result.done():
+            deliver(*outcome)
 
 
-def _enter(order: _Order[Any], pixels: int) -> None:
-    """On the engine's thread, which leaves up to 32 pictures at once."""
-    if pixels > FEW_PIXELS:
-        threads.submit(_fill, [order])
+def _submit(task: _EncodeTask[Any], pixels: int) -> None:
+    """Submit a task, on the engine's thread, which completes up to 32 pictures at the same time."""
+    if pixels > MAX_BATCHED_PIXELS:
+        imaging_threads.submit(_run_batch, [task])
     else:
-        _small.put(order)
+        _batcher.put(task)
 
 
-def _fill(orders: list[_Order[Any]]) -> None:
-    """All of them before any is told: the loop wakes up once, not between one and the next."""
-    told: dict[asyncio.AbstractEventLoop, list[Tell]] = {}
-    for order in orders:
-        told.setdefault(order.loop, []).append(order.fill())
-    for loop, tells in told.items():
-        with suppress(RuntimeError):  # the loop is closed: nobody waits there
-            loop.call_soon_threadsafe(_tell_all, tells)
+def _run_batch(tasks: list[_EncodeTask[Any]]) -> None:
+    """Run all tasks before any result is delivered, so that the event loop wakes up once."""
+    deliveries: dict[asyncio.AbstractEventLoop, list[Delivery]] = {}
+    for task in tasks:
+        deliveries.setdefault(task.loop, []).append(task.run())
+    for loop, loop_deliveries in deliveries.items():
+        # A closed loop raises RuntimeError: nobody waits there.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_deliver_all, loop_deliveries)
 
 
-def _tell_all(tells: list[Tell]) -> None:
-    for tell in tells:
-        tell()
+def _deliver_all(deliveries: list[Delivery]) -> None:
+    for deliver in deliveries:
+        deliver()
 
 
-_small: Gatherer[_Order[Any]] = Gatherer("finishing", _fill, most=MOST, initializer=use_batch_scheduling)
+_batcher: MicroBatcher[_EncodeTask[Any]] = MicroBatcher(
+    "encoding", _run_batch, max_batch=MAX_BATCH_TASKS, initializer=use_batch_scheduling
+)

@@ -1,57 +1,59 @@
-"""The tables of an experiment and of a job's curves, as columns of a file."""
+"""Lay out the tables of an experiment and of a job's curves as columns of a file."""
 
 from collections.abc import Mapping, Sequence
 
 from app.core import tables
 from app.core.tables import Table
-from forger.schemas.experiment_tables import key
+from forger.schemas.experiment_tables import provenance_key
 from forger.schemas.experiments import ExperimentDetail, FigureOut, MeasuredJob
 from forger.schemas.figures import CellOut
 from forger.schemas.jobs import Curve
 
-COLUMNS: Mapping[str, tables.Kind] = {
+CASE_COLUMNS: Mapping[str, tables.ColumnType] = {
     "case": str, "figure": str, "better": str, "mean": float, "deviation": float, "interval_low": float,
     "interval_high": float, "n": int, "best": bool, "provenance": str,
 }  # fmt: skip
 
 
-OF_JOBS: Mapping[str, tables.Kind] = {
+JOB_COLUMNS: Mapping[str, tables.ColumnType] = {
     "job": str, "case": str, "seed": int, "state": str, "step": int, "total": int, "model": str, "health": str,
     "trouble": str, "figure": str, "value": float, "measured_step": int, "source": str, "provenance": str,
 }  # fmt: skip
 
 
-def columns(experiment: ExperimentDetail) -> Table:
-    """A line for each case and figure."""
+def cases_table(experiment: ExperimentDetail) -> Table:
+    """Return a table with a line for each case and figure."""
     rows = [
-        _line(figure, cell)
+        _case_line(figure, cell)
         for case in experiment.cases
         for figure in experiment.figures
         for cell in figure.cases
         if cell.case == case
     ]
-    return Table(COLUMNS, rows)
+    return Table(CASE_COLUMNS, rows)
 
 
-def columns_of_jobs(jobs: Sequence[MeasuredJob]) -> Table:
-    """A line for each figure of each job; one for a job that has none."""
-    return Table(OF_JOBS, [line for job in jobs for line in _lines(job)])
+def jobs_table(jobs: Sequence[MeasuredJob]) -> Table:
+    """Return a table with a line for each figure of each job, and one for each job without figures."""
+    return Table(JOB_COLUMNS, [line for job in jobs for line in _job_lines(job)])
 
 
-def curves(found: Sequence[Curve]) -> Table:
-    """A line for each point; `value` is empty where it was not finite."""
+def curves_table(found: Sequence[Curve]) -> Table:
+    """Return a table with a line for each point; `value` is empty if it was not finite."""
     rows = [(curve.name, step, value, curve.thinned) for curve in found for step, value in curve.points]
     return Table({"curve": str, "step": int, "value": float, "thinned": bool}, rows)
 
 
-def _lines(job: MeasuredJob) -> list[tuple[object, ...]]:
+def _job_lines(job: MeasuredJob) -> list[tuple[object, ...]]:
     health, trouble = (job.health.state, job.health.kind) if job.health else (None, None)
     own = (job.id, job.case, job.seed, str(job.state), job.step, job.total, job.model, health, trouble)
-    found: list[tuple[object, ...]] = [(one.name, one.value, one.step, one.source, key(one)) for one in job.figures]
+    found: list[tuple[object, ...]] = [
+        (one.name, one.value, one.step, one.source, provenance_key(one)) for one in job.figures
+    ]
     return [own + figure for figure in found or [(None,) * 5]]
 
 
-def _line(figure: FigureOut, cell: CellOut) -> tuple[object, ...]:
+def _case_line(figure: FigureOut, cell: CellOut) -> tuple[object, ...]:
     low, high = cell.interval or (None, None)
     own = (cell.mean, cell.deviation, low, high, cell.n, cell.best)
-    return cell.case, figure.name, figure.better, *own, key(figure)
+    return cell.case, figure.name, figure.better, *own, provenance_key(figure)

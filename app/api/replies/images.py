@@ -1,4 +1,4 @@
-"""Pictures in and out of bytes. Runs on threads of its own: never on the event loop, never on the engine's thread."""
+"""Decode and encode pictures on separate threads: never on the event loop or the engine's thread."""
 
 import asyncio
 import base64
@@ -12,8 +12,8 @@ import numpy as np
 from anyio import CapacityLimiter, to_thread
 from numpy.typing import NDArray
 
+from app.core.concurrency import Limiter
 from app.core.errors import FieldError, Invalid, TooLarge
-from app.core.limiter import Gate
 from app.core.sandbox.parent import Sandbox
 from app.core.settings import Settings
 from data.images import encode
@@ -23,35 +23,37 @@ Array = NDArray[Any]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-WEBP_SIDE = 16383
-JPEG_SIDE = 65500
-SCATTER = 256
-"""pixels of a side of a drawing of points, at scale 1"""
-DECODING = 16
-"""uploaded pictures that may be read, or wait for it"""
-_LONG_AGO = (1980, 1, 1, 0, 0, 0)
-# Two at once: what is decoded and encoded at a time is bounded however many ask.
-threads = ThreadPoolExecutor(2, thread_name_prefix="imaging")
-_sandboxed = CapacityLimiter(2)  # threads that wait for the sandbox's child processes
-_decoding = Gate(DECODING, f"{DECODING} pictures are being read already. Send this one later.", retry_after=5)
+MAX_WEBP_SIDE = 16383
+MAX_JPEG_SIDE = 65500
+SCATTER_SIDE = 256
+"""pixels of a side of a scatter plot, at scale 1"""
+MAX_DECODING = 16
+"""uploaded pictures that are read, or wait for it, at the same time"""
+_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+# Two threads: they bound the work at a time, however many requests there are.
+imaging_threads = ThreadPoolExecutor(2, thread_name_prefix="imaging")
+# Limits the threads that wait for the sandbox's child processes.
+_sandboxed = CapacityLimiter(2)
+_decoding = Limiter(
+    MAX_DECODING, f"{MAX_DECODING} pictures are being read already. Send this one later.", retry_after=5
+)
 
 
-async def imaging(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    return await asyncio.get_running_loop().run_in_executor(threads, lambda: work(*args, **kwargs))
+async def on_imaging_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    return await asyncio.get_running_loop().run_in_executor(imaging_threads, lambda: work(*args, **kwargs))
 
 
-async def decode(
+async def decode_upload(
     sandbox: Sandbox, file: BinaryIO, channels: int, settings: Settings, *, masked: bool
 ) -> tuple[Array, list[str]]:
-    """An uploaded picture to translate, uint8 [h, w, c], upright, c being `channels` or with alpha one more.
+    """Return an uploaded picture, uint8 [h, w, c], upright, and notes on changed colours and ignored parts.
 
-    `masked`: its alpha is a mask, and plays no part in its colours.
+    c is `channels`, or one more if the picture has alpha. `masked`: alpha is a mask and does not affect the colours.
 
-    Beside it sentences on what was done to its colours, and on what was passed over.
-
-    Raises a ForgerError whatever the bytes are: they are read in a child process with limits; Busy where too many wait.
+    A child process with limits reads the bytes. Raises a ForgerError for any bytes that are no good picture, Busy if
+    too many pictures wait.
     """
-    with _decoding.entered():
+    with _decoding.place():
         return await to_thread.run_sync(_decoded, sandbox, file, channels, settings, masked, limiter=_sandboxed)
 
 
@@ -67,7 +69,7 @@ def _decoded(
 
 
 def enlarge(pictures: Array, scale: int) -> Array:
-    """[n, h, w, c] by whole pixels."""
+    """Return pictures [n, h, w, c], enlarged by whole pixels."""
     return pictures.repeat(scale, axis=1).repeat(scale, axis=2) if scale > 1 else pictures
 
 
@@ -76,8 +78,8 @@ def png(picture: Array) -> bytes:
 
 
 def jpeg(picture: Array, quality: int) -> bytes:
-    """White where it was transparent. Raises Invalid where a side is too long."""
-    _within("JPEG", JPEG_SIDE, picture)
+    """Encode as JPEG, with transparent parts over white. Raises Invalid if a side is too long."""
+    _require_side("JPEG", MAX_JPEG_SIDE, picture)
     colours = picture.shape[2] - 1 if picture.shape[2] in (2, 4) else picture.shape[2]
     if colours < picture.shape[2]:
         alpha = picture[..., colours:].astype(np.float32) / 255
@@ -86,14 +88,14 @@ def jpeg(picture: Array, quality: int) -> bytes:
 
 
 def webp(picture: Array, quality: int | None = None) -> bytes:
-    """Without loss where no quality is given. Raises Invalid where a side is too long."""
-    _within("WebP", WEBP_SIDE, picture)
+    """Encode as WebP, lossless unless `quality` is set. Raises Invalid if a side is too long."""
+    _require_side("WebP", MAX_WEBP_SIDE, picture)
     return encode(picture, "WEBP", lossless=True) if quality is None else encode(picture, "WEBP", quality=quality)
 
 
-def _within(name: str, side: int, picture: Array) -> None:
+def _require_side(name: str, side: int, picture: Array) -> None:
     if max(picture.shape[:2]) > side:
-        sentence = f"{name} pictures have at most {side} pixels a side; ask for fewer, smaller, or PNG."
+        sentence = f"{name} pictures have at most {side} pixels a side; request fewer, smaller ones, or PNG."
         raise Invalid(sentence, code="too_many_pixels", errors=(FieldError("", sentence),))
 
 
@@ -107,10 +109,10 @@ def npy(array: Array) -> bytes:
     return out.getvalue()
 
 
-def zipped(files: dict[str, bytes]) -> bytes:
-    """Equal files give equal bytes: every entry has the same date."""
+def zip_files(files: dict[str, bytes]) -> bytes:
+    """Return a zip of the files. Equal files give equal bytes: every entry has the same date."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name, data in files.items():
-            archive.writestr(zipfile.ZipInfo(name, _LONG_AGO), data)
+            archive.writestr(zipfile.ZipInfo(name, _ZIP_DATE), data)
     return out.getvalue()

@@ -1,4 +1,4 @@
-"""JSON bodies: read, measured and checked before FastAPI sees them, large ones away from the event loop."""
+"""Parse, bound and validate JSON bodies before FastAPI does, large ones off the event loop."""
 
 import json
 from collections.abc import Awaitable, Callable, Iterable
@@ -13,20 +13,20 @@ from starlette.exceptions import HTTPException
 
 from app.api.problems import as_invalid
 from app.core.errors import FieldError, Invalid
-from app.core.limits import DEPTH, VALUES
+from app.core.limits import MAX_JSON_DEPTH, MAX_JSON_VALUES
 from models.spec.wording import pointer, refusals, schema_of
 
 MEDIA_TYPE = "application/json"
-LARGE = 16 << 10
-"""Bytes from which on a body is checked on a thread."""
-_one = CapacityLimiter(1)
-"""Threads that check bodies: more would only keep the event loop longer from the interpreter's lock."""
+LARGE_BODY_BYTES = 16 << 10
+"""bytes from which on a body is validated on a thread"""
+_one_thread = CapacityLimiter(1)
+"""limits validation to one thread: more would only keep the interpreter's lock from the event loop for longer"""
 
 Steps = tuple[int | str, ...]
 
 
 class JsonRoute(APIRoute):
-    """A route whose body is checked as the type that its signature names."""
+    """A route whose body is validated as the type in its signature."""
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         handle = super().get_route_handler()
@@ -36,8 +36,8 @@ class JsonRoute(APIRoute):
 
         async def checked(request: Request) -> Response:
             if media_type(request) == MEDIA_TYPE and (body := await request.body()):
-                # Where request.json() keeps what it has read: FastAPI takes a value of the right type as it is.
-                request._json = await _aside(checked_body, body, adapter)
+                # request.json() caches its result here; FastAPI accepts a value of the right type as it is.
+                request._json = await _off_loop(validated_body, body, adapter)
             return await handle(request)
 
         return checked
@@ -47,28 +47,28 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def _aside(check: Callable[[bytes, TypeAdapter[Any]], Any], body: bytes, adapter: TypeAdapter[Any]) -> Any:
-    if len(body) < LARGE:
+async def _off_loop(check: Callable[[bytes, TypeAdapter[Any]], Any], body: bytes, adapter: TypeAdapter[Any]) -> Any:
+    if len(body) < LARGE_BODY_BYTES:
         return check(body, adapter)
-    return await anyio.to_thread.run_sync(check, body, adapter, limiter=_one)
+    return await anyio.to_thread.run_sync(check, body, adapter, limiter=_one_thread)
 
 
-def checked_body(body: bytes, adapter: TypeAdapter[Any]) -> Any:
-    """Return the body as the adapter's type. Raises Invalid, and HTTPException as `read` does."""
-    value = read(body)
+def validated_body(body: bytes, adapter: TypeAdapter[Any]) -> Any:
+    """Return the body as the adapter's type. Raises Invalid, or HTTPException as `parse_json` does."""
+    value = parse_json(body)
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
         raise as_invalid(refusals(error.errors(include_url=False), schema_of(adapter))) from None
 
 
-def read(body: bytes) -> Any:
-    """Return the JSON value. Raises Invalid where it is none, names a key twice, is too deep or has too many values.
+def parse_json(body: bytes) -> Any:
+    """Return the JSON value. Raises Invalid if it is no JSON, repeats a key, is too deep or has too many values.
 
-    Raises HTTPException 400 for what is no text and for a number of thousands of digits.
+    Raises HTTPException 400 if the body is no text or contains a number of thousands of digits.
     """
-    # Each value stands behind one of these. Counted before they are parsed, which holds the interpreter's lock.
-    if sum(map(body.count, (b",", b"[", b"{"))) > 2 * VALUES + 1:
+    # One of these precedes each value. They are counted first, because parsing holds the interpreter's lock.
+    if sum(map(body.count, (b",", b"[", b"{"))) > 2 * MAX_JSON_VALUES + 1:
         raise _too_many()
     try:
         value = json.loads(body, object_pairs_hook=_object)
@@ -82,51 +82,53 @@ def read(body: bytes) -> Any:
     return value
 
 
-class _Doubled(dict[str, Any]):
-    """An object that names a key twice."""
+class _RepeatedKey(dict[str, Any]):
+    """A JSON object that repeats a key."""
 
     key: str
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) == len(pairs):
-        return made
-    doubled = _Doubled(made)
-    doubled.key = _first_twice(key for key, _ in pairs)
-    return doubled
+    parsed = dict(pairs)
+    if len(parsed) == len(pairs):
+        return parsed
+    repeated = _RepeatedKey(parsed)
+    repeated.key = _first_repeated(key for key, _ in pairs)
+    return repeated
 
 
-def _first_twice(keys: Iterable[str]) -> str:
-    seen: set[str] = set()
-    return next(key for key in keys if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+def _first_repeated(keys: Iterable[str]) -> str:
+    previous: set[str] = set()
+    return next(key for key in keys if key in previous or previous.add(key))  # type: ignore[func-returns-value]
 
 
 def _measure(value: Any) -> None:
-    """Raises Invalid. The lists and objects are measured here, before anything looks at what is in them."""
+    """Raise Invalid if the value exceeds the bounds. Only lists and objects are visited, not their plain values."""
     waiting: list[tuple[Steps, Any]] = [((), value)]
     count = 0
     while waiting:
         steps, part = waiting.pop()
-        if isinstance(part, _Doubled):
+        if isinstance(part, _RepeatedKey):
             raise _refused((*steps, part.key), "The key is there twice: name it once")
         if not isinstance(part, dict | list):
             continue
         count += len(part)
-        if count > VALUES:
+        if count > MAX_JSON_VALUES:
             raise _too_many()
-        if len(steps) >= DEPTH:
+        if len(steps) >= MAX_JSON_DEPTH:
             raise _too_deep()
         inside = part.items() if isinstance(part, dict) else enumerate(part)
-        waiting.extend(((*steps, step), each) for step, each in inside if isinstance(each, dict | list))
+        waiting.extend(((*steps, step), child) for step, child in inside if isinstance(child, dict | list))
 
 
 def _too_many() -> Invalid:
-    return _refused((), f"A body has at most {VALUES} values (values): send less")
+    return _refused((), f"A body has at most {MAX_JSON_VALUES} values (values): send less")
 
 
 def _too_deep() -> Invalid:
-    return _refused((), f"Lists and objects stand inside each other at most {DEPTH} times (depth): send a flatter body")
+    return _refused(
+        (), f"Lists and objects stand inside each other at most {MAX_JSON_DEPTH} times (depth): send a flatter body"
+    )
 
 
 def _refused(steps: Steps, sentence: str) -> Invalid:

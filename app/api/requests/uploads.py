@@ -1,4 +1,4 @@
-"""Large multipart bodies: a file goes straight to disk, in a folder of our own."""
+"""Receive large multipart bodies: files go straight to disk, into a folder of the service."""
 
 import os
 import shutil
@@ -15,99 +15,102 @@ import anyio.to_thread
 from fastapi import Request
 from starlette.datastructures import FormData, Headers, UploadFile
 
-from app.api.requests.forms import FIELD_BYTES, Parts, named, require_once, without_file
+from app.api.requests.forms import MAX_FIELD_BYTES, BoundedFormParser, field_values, missing_file, require_once
 from app.api.requests.unknown_names import require_known
+from app.core.concurrency import Limiter
 from app.core.errors import FieldError, Invalid, TooLarge
-from app.core.limiter import Gate
-from app.core.limits import SENT_MOST
+from app.core.limits import MAX_SENT_PICTURES
 from app.core.settings import Settings
 from app.core.store import sha256_of
 from app.services.creation.translate import SentPictures
 
-NAME_BYTES = 200
-PLACED = 1 << 20
-"""bytes that must have arrived before an upload takes a place from others"""
+MAX_NAME_BYTES = 200
+MIN_BYTES_FOR_PLACE = 1 << 20
+"""bytes that must have arrived before an upload occupies a place"""
 
 
 @dataclass(frozen=True)
-class Received:
-    """`file` is gone once the block around it ends."""
+class ReceivedFile:
+    """The file and the fields of a form; the file is deleted when the block around it ends."""
 
     file: Path
     fields: dict[str, str]
 
 
 @asynccontextmanager
-async def received(request: Request, folder: Path, max_bytes: int, setting: str, gate: Gate) -> AsyncIterator[Received]:
-    """The body's one file, called `file`, and its small fields. It has a place at the gate for the time of the block.
+async def receive_file(
+    request: Request, folder: Path, max_bytes: int, setting: str, limiter: Limiter
+) -> AsyncIterator[ReceivedFile]:
+    """Yield the body's part `file` and its small fields. The request occupies a place of `limiter` during the block.
 
-    Raises HTTPException 400, Invalid where the file is missing, TooLarge naming the setting, Busy.
+    Raises HTTPException 400, Invalid if the file is missing, TooLarge with the name of the setting, Busy.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as place:
-        body = _placed(request.stream(), gate, place)
+        body = _limited(request.stream(), limiter, place)
         parser = _DiskParser(folder, request.headers, body, "send one zip that holds all pictures.")
         try:
             yield _checked(await parser.parse(), max_bytes, setting)
         finally:
-            with anyio.CancelScope(shield=True):  # a client that leaves must not leave its file here
+            # Shielded: the files of a client that disconnects must be deleted too.
+            with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(parser.close)
 
 
 @asynccontextmanager
-async def received_pictures(
-    request: Request, folder: Path, settings: Settings, gate: Gate, fields: Mapping[str, Any]
+async def receive_pictures(
+    request: Request, folder: Path, settings: Settings, limiter: Limiter, fields: Mapping[str, Any]
 ) -> AsyncIterator[tuple[str, SentPictures]]:
-    """The body's field `job`, and its files, each called `file`, in a zip that is gone once the block ends.
+    """Yield the body's field `job`, and its parts `file` in a zip that is deleted when the block ends.
 
-    `fields` is what the form may hold, as the JSON Schema of an object. Raises HTTPException 400, Invalid where
-    something is missing or unknown or two files have one name, TooLarge, Busy.
+    `fields` is the JSON Schema, of an object, of the form. Raises HTTPException 400, Invalid if a part is missing or
+    unknown or two files have one name, TooLarge, Busy.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as place:
-        body = _placed(request.stream(), gate, place)
+        body = _limited(request.stream(), limiter, place)
         beyond = "send the others with another job."
-        parser = _DiskParser(folder, request.headers, body, beyond, SENT_MOST, settings.max_body_bytes)
+        parser = _DiskParser(folder, request.headers, body, beyond, MAX_SENT_PICTURES, settings.max_body_bytes)
         packed = folder / f"upload-{token_hex(8)}.zip"
         try:
             form = await parser.parse()
-            require_known(named(form), fields)
+            require_known(field_values(form), fields)
             require_once(FormData([(name, part) for name, part in form.multi_items() if isinstance(part, str)]))
             job, files = form.get("job"), [part for part in form.getlist("file") if isinstance(part, UploadFile)]
             if not isinstance(job, str):
-                raise _lacking("/job", 'Send the job as a field called job, as job={"kind": "translate"}.')
+                raise _invalid("/job", 'Send the job as a field called job, as job={"kind": "translate"}.')
             if not files:
-                raise _lacking("/file", "Send at least one picture as a part called file, as -F file=@photo.jpg.")
+                raise _invalid("/file", "Send at least one picture as a part called file, as -F file=@photo.jpg.")
             if len(files) < len(form.getlist("file")):
-                raise without_file("A part 'file' has no filename")
-            yield job, await anyio.to_thread.run_sync(_packed, packed, files, settings.max_upload_bytes)
+                raise missing_file("A part 'file' has no filename")
+            yield job, await anyio.to_thread.run_sync(_pack, packed, files, settings.max_upload_bytes)
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(parser.close)
                 packed.unlink(missing_ok=True)
 
 
-def _packed(path: Path, files: Sequence[UploadFile], most: int) -> SentPictures:
-    """The files, each under its own name, in a zip: equal files in an equal order give equal bytes."""
-    size, taken = 0, set[str]()
+def _pack(path: Path, files: Sequence[UploadFile], max_bytes: int) -> SentPictures:
+    """Write the files into a zip under their names: equal files in equal order give equal bytes."""
+    size, names = 0, set[str]()
     with path.open("xb") as out:
         with ZipFile(out, "w") as archive:
             for file in files:
-                name = _own_name(file.filename)
-                if name in taken:
-                    raise _lacking("/file", f"Two files are called '{name[:80]}': give each a name of its own.")
-                taken.add(name)
-                size += _stored(archive, name, file, most)
+                name = _file_name(file.filename)
+                if name in names:
+                    raise _invalid("/file", f"Two files are called '{name[:80]}': give each a name of its own.")
+                names.add(name)
+                size += _add_member(archive, name, file, max_bytes)
         out.flush()
         os.fsync(out.fileno())
     return SentPictures(path, sha256_of(path), len(files), size)
 
 
-def _stored(archive: ZipFile, name: str, file: UploadFile, most: int) -> int:
-    """How many bytes it has."""
+def _add_member(archive: ZipFile, name: str, file: UploadFile, max_bytes: int) -> int:
+    """Add a file to the zip; return its bytes. Raises TooLarge."""
     path = _path_of(file)
-    if (size := path.stat().st_size) > most:
-        sentence = f"'{name[:80]}' is larger than {most} bytes (max_upload_bytes). Send a smaller one."
+    if (size := path.stat().st_size) > max_bytes:
+        sentence = f"'{name[:80]}' is larger than {max_bytes} bytes (max_upload_bytes). Send a smaller one."
         raise TooLarge(sentence, errors=(FieldError("/file", sentence),))
     with path.open("rb") as source, archive.open(ZipInfo(name), "w", force_zip64=True) as member:
         shutil.copyfileobj(source, member)
@@ -120,35 +123,39 @@ def _path_of(file: UploadFile) -> Path:
     return path
 
 
-def _own_name(filename: str | None) -> str:
-    """The last part of a file's path, without what no file name holds. Raises Invalid."""
+def _file_name(filename: str | None) -> str:
+    """Return the last part of a file's path without unprintable characters. Raises Invalid if it is no file name."""
     last = (filename or "").replace("\\", "/").rpartition("/")[2]
     name = normalize("NFC", "".join(letter for letter in last if letter.isprintable()))
-    if name in ("", ".", "..") or len(name.encode()) > NAME_BYTES:
-        raise _lacking("/file", f"A file needs a name of 1 to {NAME_BYTES} bytes, as in -F 'file=@photo.jpg'.")
+    if name in ("", ".", "..") or len(name.encode()) > MAX_NAME_BYTES:
+        raise _invalid("/file", f"A file needs a name of 1 to {MAX_NAME_BYTES} bytes, as in -F 'file=@photo.jpg'.")
     return name
 
 
-def _lacking(pointer: str, sentence: str) -> Invalid:
+def _invalid(pointer: str, sentence: str) -> Invalid:
     return Invalid(sentence, errors=(FieldError(pointer, sentence),))
 
 
-async def _placed(body: AsyncIterable[bytes], gate: Gate, place: ExitStack) -> AsyncGenerator[bytes, None]:
-    """Pass the body on. Take a place once some of it has arrived, so that one that stalls keeps nobody out."""
-    gate.require_free()  # before gigabytes are sent in vain
-    arrived, held = 0, False
+async def _limited(body: AsyncIterable[bytes], limiter: Limiter, place: ExitStack) -> AsyncGenerator[bytes, None]:
+    """Pass the body on; occupy a place once some of it has arrived, so that a stalled upload blocks nobody.
+
+    Raises Busy if no place is free.
+    """
+    # Refuses before gigabytes are sent in vain.
+    limiter.require_free()
+    arrived, has_place = 0, False
     async for piece in body:
         arrived += len(piece)
-        if not held and arrived >= PLACED:
-            held = True
-            place.enter_context(gate.entered())
+        if not has_place and arrived >= MIN_BYTES_FOR_PLACE:
+            has_place = True
+            place.enter_context(limiter.place())
         yield piece
-    if not held:
-        place.enter_context(gate.entered())
+    if not has_place:
+        place.enter_context(limiter.place())
 
 
 class _OnDisk:
-    """A file that is open only while it is written to: a form may have more of them than a process may open."""
+    """A file that is open only during a write: a form may have more files than a process may open."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / f"upload-{token_hex(8)}"
@@ -159,14 +166,14 @@ class _OnDisk:
             file.write(data)
 
     def seek(self, offset: int) -> None:
-        """Starlette goes back to the start of a part that has ended: whoever reads it opens it there."""
+        """Do nothing: Starlette rewinds each finished part, but readers open the file anew."""
 
     def close(self) -> None:
         self.path.unlink(missing_ok=True)
 
 
-class _DiskParser(Parts):
-    """Starlette's own keeps files in memory and then in the system's temporary folder, which may be memory too."""
+class _DiskParser(BoundedFormParser):
+    """A parser that writes files to the service's folder: Starlette's temporary folder may be in memory."""
 
     def __init__(
         self,
@@ -175,7 +182,7 @@ class _DiskParser(Parts):
         body: AsyncGenerator[bytes, None],
         beyond: str,
         files: int = 1,
-        field_bytes: int = FIELD_BYTES,
+        field_bytes: int = MAX_FIELD_BYTES,
     ) -> None:
         super().__init__(headers, body, beyond, files, field_bytes)
         self._folder = folder
@@ -191,18 +198,18 @@ class _DiskParser(Parts):
             self._on_disk.append(on_disk)
 
     def close(self) -> None:
-        """Removes the files, those of a body that broke off too: on a thread, for large ones take a while."""
+        """Delete the files, also those of an interrupted body. Call it on a thread: large files take a while."""
         for file in self._on_disk:
             file.close()
 
 
-def _checked(form: FormData, max_bytes: int, setting: str) -> Received:
+def _checked(form: FormData, max_bytes: int, setting: str) -> ReceivedFile:
     file = form.get("file")
     if not isinstance(file, UploadFile):
-        raise without_file("'file' is missing")
+        raise missing_file("'file' is missing")
     require_once(form)
     path = _path_of(file)
     if path.stat().st_size > max_bytes:
         sentence = f"The file is larger than {max_bytes} bytes ({setting}). Send a smaller one."
         raise TooLarge(sentence, errors=(FieldError("/file", sentence),))
-    return Received(path, {name: value for name, value in form.multi_items() if isinstance(value, str)})
+    return ReceivedFile(path, {name: value for name, value in form.multi_items() if isinstance(value, str)})

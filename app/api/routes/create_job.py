@@ -1,4 +1,4 @@
-"""POST /jobs: makes a job of any kind, answers the one that the same request made before, or says what it would be."""
+"""Serve POST /jobs: create a job of any kind, return the job of an equal earlier request, or do a dry run."""
 
 from typing import Annotated, Any
 
@@ -9,12 +9,12 @@ from pydantic import TypeAdapter
 from starlette.routing import Match
 from starlette.types import Scope
 
-from app.api.deps import TheInference, TheIntake, TheSettings, json_body
-from app.api.openapi.refusals import refused
-from app.api.requests.json_bodies import JsonRoute, checked_body, media_type
-from app.api.requests.uploads import received_pictures
+from app.api.deps import InferenceDep, IntakeDep, SettingsDep, require_json
+from app.api.openapi.refusals import refusal_responses
+from app.api.requests.json_bodies import JsonRoute, media_type, validated_body
+from app.api.requests.uploads import receive_pictures
 from app.core.errors import FieldError, ForgerError, Invalid
-from app.core.limits import SENT_MOST
+from app.core.limits import MAX_SENT_PICTURES
 from app.core.settings import link
 from app.schemas.bulk import GenerateIn, TranslateIn
 from app.schemas.job_replies import estimate_out, job_out, recipe_json, spec_out
@@ -29,23 +29,23 @@ from app.services.job_spec import JobPlan, JobSpec, Train
 from app.services.jobs import lifecycle
 from app.services.views import JobView
 from forger.schemas.jobs import JobOut, PlanOut, Refusal
-from forger.wire import KEY_LENGTH
+from forger.wire import MAX_KEY_CHARACTERS
 from models.spec.wording import DESCRIPTION_KEY
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=JsonRoute)
 
-FORM = "multipart/form-data"
+FORM_MEDIA_TYPE = "multipart/form-data"
 _JOB = TypeAdapter(JobIn)
-Wish = TrainIn | EvaluateIn | GenerateIn | TranslateIn
-Key = Annotated[
+AnyJobIn = TrainIn | EvaluateIn | GenerateIn | TranslateIn
+IdempotencyKey = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
         min_length=1,
-        max_length=KEY_LENGTH,
+        max_length=MAX_KEY_CHARACTERS,
         pattern=r"^[\x20-\x7e]+$",
-        json_schema_extra={DESCRIPTION_KEY: f"1 to {KEY_LENGTH} printable ASCII characters"},
-        description="The same key with the same body makes one, however often it is sent within a day.",
+        json_schema_extra={DESCRIPTION_KEY: f"1 to {MAX_KEY_CHARACTERS} printable ASCII characters"},
+        description="Requests with the same key and body within a day create one job or experiment.",
     ),
 ]
 
@@ -58,56 +58,58 @@ _FIELDS: dict[str, Any] = {
             "type": "array",
             "items": {"type": "string", "format": "binary"},
             "minItems": 1,
-            "maxItems": SENT_MOST,
+            "maxItems": MAX_SENT_PICTURES,
         },
     },
     "required": ["job", "file"],
 }
-"""what `create_with_pictures` takes, beside the JSON body"""
+"""JSON Schema of the form that `create_with_pictures` accepts"""
 
 
-class FormRoute(APIRoute):
-    """A route that only forms take: other bodies go to the next one of the same address."""
+class MultipartRoute(APIRoute):
+    """A route for multipart forms only: other bodies go to the next route of the same address."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        match, found = super().matches(scope)
-        if match == Match.FULL and media_type(Request(scope)) != FORM:
+        match, child_scope = super().matches(scope)
+        if match == Match.FULL and media_type(Request(scope)) != FORM_MEDIA_TYPE:
             return Match.NONE, {}
-        return match, found
+        return match, child_scope
 
 
 async def create_with_pictures(
     request: Request,
     response: Response,
-    inference: TheInference,
-    intake: TheIntake,
-    settings: TheSettings,
-    key: Key = None,
+    inference: InferenceDep,
+    intake: IntakeDep,
+    settings: SettingsDep,
+    key: IdempotencyKey = None,
 ) -> JobOut:
-    """Translate pictures of the client's own: the field `job` is the job as JSON, each part `file` a picture.
+    """Translate pictures of the client: the field `job` is the job as JSON, each part `file` a picture.
 
-    They are kept with the job and removed with it, so nobody has to wait for the answer.
+    The service keeps the pictures until the job is deleted, so the client need not wait for the job.
     """
     await to_thread.run_sync(admission.require_room)
-    async with received_pictures(request, intake.folder, settings, intake.gate, _FIELDS) as (said, sent):
-        wish = checked_body(said.encode(), _JOB).root
-        if not isinstance(wish, TranslateIn) or wish.dry_run:
-            sentence = "Only a job of kind translate takes pictures, and not a dry run: send others as JSON."
+    async with receive_pictures(request, intake.folder, settings, intake.limiter, _FIELDS) as (job_json, sent):
+        job_in = validated_body(job_json.encode(), _JOB).root
+        if not isinstance(job_in, TranslateIn) or job_in.dry_run:
+            sentence = "Only a job of kind translate accepts pictures, and no dry run: send others as JSON."
             raise Invalid(sentence, errors=(FieldError("/kind", sentence),))
-        job, replayed = await to_thread.run_sync(_restyling, wish, inference, sent, key)
+        job, replayed = await to_thread.run_sync(_translate_once, job_in, inference, sent, key)
     if replayed:
         response.headers["Idempotency-Replayed"] = "true"
     response.headers["Location"] = link(f"/jobs/{job.id}")
     return job_out(job)
 
 
-def _restyling(wish: TranslateIn, inference: Inference, sent: SentPictures, key: str | None) -> tuple[JobView, bool]:
-    """The job, and whether the same request made it before."""
-    mark = idempotency.fingerprint({**wish.model_dump(), "input": sent.sha256})
+def _translate_once(
+    job_in: TranslateIn, inference: Inference, sent: SentPictures, key: str | None
+) -> tuple[JobView, bool]:
+    """Return the job, and whether an equal earlier request created it."""
+    mark = idempotency.fingerprint({**job_in.model_dump(), "input": sent.sha256})
     with idempotency.once(key, mark) as turn:
         if isinstance(turn, Replay):
             return lifecycle.get(turn.id), True
-        return lifecycle.create(_plan(wish, inference, sent), turn), False
+        return lifecycle.create(_plan(job_in, inference, sent), turn), False
 
 
 router.add_api_route(
@@ -115,8 +117,9 @@ router.add_api_route(
     create_with_pictures,
     methods=["POST"],
     status_code=201,
-    include_in_schema=False,  # one address is described once: with the JSON body, below
-    route_class_override=FormRoute,
+    # The address is described once: with the JSON body, below.
+    include_in_schema=False,
+    route_class_override=MultipartRoute,
 )
 
 
@@ -124,48 +127,50 @@ router.add_api_route(
     "",
     status_code=201,
     response_model=JobOut,
-    dependencies=[Depends(json_body)],
-    openapi_extra={"requestBody": {"content": {FORM: {"schema": _FIELDS}}}},
+    dependencies=[Depends(require_json)],
+    openapi_extra={"requestBody": {"content": {FORM_MEDIA_TYPE: {"schema": _FIELDS}}}},
     responses={
-        200: {"model": PlanOut, "description": "With `dry_run`: what the job would be."},
-        **refused(404, 409, 429, 507),
+        200: {"model": PlanOut, "description": "With `dry_run`: the planned job."},
+        **refusal_responses(404, 409, 429, 507),
     },
 )
-def create_job(asked: JobIn, response: Response, inference: TheInference, key: Key = None) -> JobOut | Response:
+def create_job(
+    request_body: JobIn, response: Response, inference: InferenceDep, key: IdempotencyKey = None
+) -> JobOut | Response:
     """Train a GAN, evaluate one, or make many pictures with one.
 
-    The job is durable once this answers; `dry_run` only says what it would be. A form with a field `job` and parts
-    `file` has pictures of the client's own translated.
+    The job is durable once this answers; with `dry_run` the reply only describes it. A form with a field `job` and
+    parts `file` translates pictures of the client.
     """
-    wish = asked.root
-    if wish.dry_run:
-        return Response(_dry_run(wish, inference).model_dump_json(), media_type="application/json")
-    mark = idempotency.fingerprint(wish.model_dump())
+    job_in = request_body.root
+    if job_in.dry_run:
+        return Response(_dry_run(job_in, inference).model_dump_json(), media_type="application/json")
+    mark = idempotency.fingerprint(job_in.model_dump())
     with idempotency.once(key, mark) as turn:
-        job = lifecycle.get(turn.id) if isinstance(turn, Replay) else lifecycle.create(_plan(wish, inference), turn)
+        job = lifecycle.get(turn.id) if isinstance(turn, Replay) else lifecycle.create(_plan(job_in, inference), turn)
     if isinstance(turn, Replay):
         response.headers["Idempotency-Replayed"] = "true"
     response.headers["Location"] = link(f"/jobs/{job.id}")
     return job_out(job)
 
 
-def _plan(wish: Wish, inference: Inference, sent: SentPictures | None = None) -> JobPlan[JobSpec]:
-    """Make a request whole. Raises Invalid with a pointer per refusal, NotFound, Conflict."""
-    match wish:
+def _plan(job_in: AnyJobIn, inference: Inference, sent: SentPictures | None = None) -> JobPlan[JobSpec]:
+    """Return the request as a plan with all settings. Raises Invalid with a pointer per refusal, NotFound, Conflict."""
+    match job_in:
         case TrainIn():
-            how = wish.model_dump(exclude={"kind", "dry_run", "resources"})
-            return train.plan(**how, devices=wish.resources.devices)
+            how = job_in.model_dump(exclude={"kind", "dry_run", "resources"})
+            return train.plan(**how, devices=job_in.resources.devices)
         case EvaluateIn():
-            return evaluate.plan(**wish.model_dump(exclude={"kind", "dry_run"}))
+            return evaluate.plan(**job_in.model_dump(exclude={"kind", "dry_run"}))
         case GenerateIn():
-            return generate.plan(inference, **wish.model_dump(exclude={"kind", "dry_run"}))
+            return generate.plan(inference, **job_in.model_dump(exclude={"kind", "dry_run"}))
         case TranslateIn():
-            return translate.plan(inference, **wish.model_dump(exclude={"kind", "dry_run"}), sent=sent)
+            return translate.plan(inference, **job_in.model_dump(exclude={"kind", "dry_run"}), sent=sent)
 
 
-def _dry_run(wish: Wish, inference: Inference) -> PlanOut:
-    nothing = PlanOut(
-        kind=wish.kind,
+def _dry_run(job_in: AnyJobIn, inference: Inference) -> PlanOut:
+    empty = PlanOut(
+        kind=job_in.kind,
         spec=None,
         recipe=None,
         family=None,
@@ -176,12 +181,12 @@ def _dry_run(wish: Wish, inference: Inference) -> PlanOut:
         refusals=[],
     )
     try:
-        spec = _plan(wish, inference).spec
+        spec = _plan(job_in, inference).spec
     except ForgerError as error:
         fields = error.errors or (FieldError("", error.detail),)
         refusals = [Refusal(pointer=field.pointer, message=field.message) for field in fields]
-        return nothing.model_copy(update={"refusals": refusals})
-    known: dict[str, Any] = {
+        return empty.model_copy(update={"refusals": refusals})
+    fields_of_plan: dict[str, Any] = {
         "spec": spec_out(spec),
         "recipe": recipe_json(spec.recipe),
         "family": spec.family,
@@ -190,17 +195,21 @@ def _dry_run(wish: Wish, inference: Inference) -> PlanOut:
     }
     if isinstance(spec, Train):
         estimate = estimates.of(spec.recipe, spec.devices)
-        known["estimate"] = estimate_out(estimate, durations.expected_s(spec.recipe, spec.family))
-        known["notes"] = train.notes(spec.recipe)
-    return nothing.model_copy(update=known)
+        fields_of_plan["estimate"] = estimate_out(estimate, durations.expected_s(spec.recipe, spec.family))
+        fields_of_plan["notes"] = train.notes(spec.recipe)
+    return empty.model_copy(update=fields_of_plan)
 
 
-@router.post("/{job_id}/extend", dependencies=[Depends(json_body)], responses=refused(409, 429, 507))
-def extend_job(job_id: str, asked: ExtendIn, response: Response, key: Key = None) -> JobOut:
-    """Train a job on that has succeeded. What it published stays; at its new end it publishes the next version."""
-    mark = idempotency.fingerprint({"extend": job_id, **asked.model_dump()})
+@router.post("/{job_id}/extend", dependencies=[Depends(require_json)], responses=refusal_responses(409, 429, 507))
+def extend_job(job_id: str, request_body: ExtendIn, response: Response, key: IdempotencyKey = None) -> JobOut:
+    """Extend a succeeded training by more steps. Its published version stays; at its new end it publishes the next."""
+    mark = idempotency.fingerprint({"extend": job_id, **request_body.model_dump()})
     with idempotency.once(key, mark) as turn:
-        job = lifecycle.get(turn.id) if isinstance(turn, Replay) else lifecycle.extend(job_id, asked.budget.steps, turn)
+        job = (
+            lifecycle.get(turn.id)
+            if isinstance(turn, Replay)
+            else lifecycle.extend(job_id, request_body.budget.steps, turn)
+        )
     if isinstance(turn, Replay):
         response.headers["Idempotency-Replayed"] = "true"
     return job_out(job)

@@ -1,4 +1,4 @@
-"""/datasets: what can be learned from, built in and uploaded."""
+"""Serve /datasets: the built-in datasets and the uploaded ones."""
 
 from typing import Annotated, Any
 
@@ -7,11 +7,11 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import FileResponse
 
-from app.api.deps import TheIntake, TheSettings
-from app.api.openapi.refusals import refused
+from app.api.deps import IntakeDep, SettingsDep
+from app.api.openapi.refusals import refusal_responses
 from app.api.problems import as_invalid
 from app.api.requests.forms import require_form
-from app.api.requests.uploads import received
+from app.api.requests.uploads import receive_file
 from app.core.errors import NotFound
 from app.core.settings import link
 from app.core.store import Store
@@ -28,7 +28,7 @@ _FIELDS = TypeAdapter(DatasetIn)
 
 
 def _form() -> dict[str, Any]:
-    """FastAPI would read the whole body before the route; the route reads it itself, and describes it here."""
+    """Return the form's description. The route reads the body itself: FastAPI would read it whole first."""
     schema = DatasetIn.model_json_schema()
     file = {"type": "string", "format": "binary", "description": "A zip of pictures."}
     schema |= {"properties": {"file": file, **schema["properties"]}, "required": ["file", *schema["required"]]}
@@ -38,20 +38,20 @@ def _form() -> dict[str, Any]:
 @router.post(
     "",
     status_code=201,
-    responses=refused(409, 429, 507),
+    responses=refusal_responses(409, 429, 507),
     dependencies=[Depends(require_form)],
     openapi_extra=_form(),
 )
 async def create_dataset(
-    request: Request, response: Response, intake: TheIntake, settings: TheSettings
+    request: Request, response: Response, intake: IntakeDep, settings: SettingsDep
 ) -> DatasetDetail:
-    """Upload a dataset. A zip of class folders, pictures side by side, or folders A and B; the reply reports on it."""
+    """Upload a dataset. It is a zip of class folders, pictures side by side, or folders A and B."""
     await to_thread.run_sync(admission.require_room)
     limit = settings.max_dataset_bytes, "max_dataset_bytes"
-    async with received(request, intake.folder, *limit, intake.gate) as sent:
-        asked = _asked(sent.fields)
-        detail = await to_thread.run_sync(intake.take, sent.file, asked.name, asked.layout, _wish(asked))
-    response.headers["Location"] = link(f"/datasets/{asked.name}")
+    async with receive_file(request, intake.folder, *limit, intake.limiter) as sent:
+        fields = _validated_fields(sent.fields)
+        detail = await to_thread.run_sync(intake.take, sent.file, fields.name, fields.layout, _layout_options(fields))
+    response.headers["Location"] = link(f"/datasets/{fields.name}")
     return dataset_detail(detail)
 
 
@@ -63,40 +63,40 @@ def list_datasets() -> DatasetList:
 
 @router.get("/{name}")
 def get_dataset(name: str) -> DatasetDetail:
-    """Read one dataset. Of an uploaded one also the report of its intake."""
+    """Read one dataset. An uploaded one also has the report of its intake."""
     return dataset_detail(catalog.find(name))
 
 
 @router.get(
     "/{name}/sheet",
     response_class=FileResponse,
-    responses={200: {"content": {"image/png": {}}}, **refused(409)},
+    responses={200: {"content": {"image/png": {}}}, **refusal_responses(409)},
 )
 def get_dataset_sheet(
-    name: str, settings: TheSettings, if_none_match: Annotated[str | None, Header()] = None
+    name: str, settings: SettingsDep, if_none_match: Annotated[str | None, Header()] = None
 ) -> Response:
-    """Fetch a contact sheet. Some pictures of an uploaded dataset as training will see them."""
+    """Fetch a contact sheet. It shows some pictures of an uploaded dataset in the form that training reads."""
     sha256 = catalog.find(name).sheet_sha256
     if sha256 is None:
         raise NotFound(f"'{name}' is built in and has no contact sheet; uploaded datasets have one.")
     headers = {"ETag": f'"{sha256}"', "Cache-Control": "no-cache"}
     if if_none_match and sha256 in if_none_match:
         return Response(status_code=304, headers=headers)
-    path = Store(settings.artifacts).whole(sha256, f"the contact sheet of '{name}'")
+    path = Store(settings.artifacts).verified_path(sha256, f"the contact sheet of '{name}'")
     return FileResponse(path, media_type="image/png", headers=headers)
 
 
-@router.delete("/{name}", status_code=204, responses=refused(409))
+@router.delete("/{name}", status_code=204, responses=refusal_responses(409))
 def delete_dataset(name: str) -> None:
     """Delete an uploaded dataset. Refused while a job or a model needs it."""
     catalog.delete(name)
 
 
-def _wish(asked: DatasetIn) -> UploadOptions:
-    return UploadOptions(asked.fit, None if asked.depth == "auto" else int(asked.depth), asked.labels)
+def _layout_options(fields: DatasetIn) -> UploadOptions:
+    return UploadOptions(fields.fit, None if fields.depth == "auto" else int(fields.depth), fields.labels)
 
 
-def _asked(fields: dict[str, str]) -> DatasetIn:
+def _validated_fields(fields: dict[str, str]) -> DatasetIn:
     try:
         return DatasetIn.model_validate(fields)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""GET /jobs/{id}/events: the durable log of a job, as JSON or as a stream that resumes exactly."""
+"""Serve GET /jobs/{id}/events: the durable log of a job, as JSON or as a stream that resumes exactly."""
 
 import asyncio
 import json
@@ -11,9 +11,9 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from app.api.deps import TheFeed, TheInference
+from app.api.deps import FeedDep, InferenceDep
 from app.core.errors import FieldError, Invalid
-from app.core.limits import EVENTS
+from app.core.limits import MAX_REPLY_EVENTS
 from app.services.inference.service import Inference
 from app.services.jobs import lifecycle
 from app.services.jobs.event_stream import EventStream, WrittenEvent
@@ -23,8 +23,8 @@ from forger.wire import TERMINAL
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
-PING_S = 15.0
-STREAM = "text/event-stream"
+KEEPALIVE_S = 15.0
+STREAM_MEDIA_TYPE = "text/event-stream"
 
 
 def last_event_id(last_event_id: Annotated[str | None, Header()] = None) -> int | None:
@@ -39,24 +39,27 @@ def last_event_id(last_event_id: Annotated[str | None, Header()] = None) -> int 
 @router.get(
     "/{job_id}/events",
     response_model=EventList,
-    responses={200: {"content": {STREAM: {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {STREAM_MEDIA_TYPE: {"schema": {"type": "string"}}}}},
 )
 async def get_job_events(
     job_id: str,
     request: Request,
-    inference: TheInference,
-    feed: TheFeed,
+    inference: InferenceDep,
+    feed: FeedDep,
     resumed: Annotated[int | None, Depends(last_event_id)],
     after: Annotated[int, Query(ge=0, lt=2**31, description="Only events with a greater seq.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=EVENTS, description="Most events of a JSON reply.")] = EVENTS,
+    limit: Annotated[
+        int, Query(ge=1, le=MAX_REPLY_EVENTS, description="Most events of a JSON reply.")
+    ] = MAX_REPLY_EVENTS,
 ) -> Response:
-    """Follow a job's events. JSON, or a stream where Accept names text/event-stream."""
+    """Follow a job's events. They come as JSON, or as a stream if Accept names text/event-stream."""
     after = after if resumed is None else resumed
-    if STREAM not in request.headers.get("accept", "").lower():
+    if STREAM_MEDIA_TYPE not in request.headers.get("accept", "").lower():
         body = await asyncio.to_thread(_listed, job_id, after, limit)
         return Response(body, media_type="application/json", headers={"Vary": "Accept"})
     if (await feed.log_state(job_id)).ended(after):
-        return Response(status_code=204)  # tells an EventSource that nothing will come: it stops reconnecting
+        # 204 makes an EventSource stop reconnecting: no more events will come.
+        return Response(status_code=204)
     return _Stream(feed, _stream(job_id, after, inference, feed))
 
 
@@ -66,11 +69,11 @@ def _listed(job_id: str, after: int, limit: int) -> bytes:
 
 
 class _Stream(StreamingResponse):
-    """One of a bounded number. Raises Busy before anything is sent."""
+    """A stream of events, one of a bounded number. Raises Busy before anything is sent."""
 
     def __init__(self, feed: EventStream, content: AsyncIterator[bytes]) -> None:
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", "Vary": "Accept"}
-        super().__init__(content, media_type=STREAM, headers=headers)
+        super().__init__(content, media_type=STREAM_MEDIA_TYPE, headers=headers)
         self._feed = feed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,22 +82,22 @@ class _Stream(StreamingResponse):
 
 
 async def _stream(job_id: str, after: int, inference: Inference, feed: EventStream) -> AsyncIterator[bytes]:
-    """Ends after the terminal event that is the last; async, so that a client that leaves ends it at once."""
-    spoke = time.monotonic()
+    """Yield the events up to the last terminal one. Async, so that it ends at once when the client disconnects."""
+    sent_at = time.monotonic()
     with feed.follow(job_id, after) as follower:
         while True:
-            found = await follower.next_events(max(0.0, spoke + PING_S - time.monotonic()))
-            # A job that was extended has terminal events before its last.
+            found = await follower.next_events(max(0.0, sent_at + KEEPALIVE_S - time.monotonic()))
+            # An extended job has terminal events before its last.
             last = any(map(_ends, found)) and (await feed.log_state(job_id)).ended(follower.seq)
             if last:
                 await feed.read(_publish, job_id, inference)
             if found:
-                spoke = time.monotonic()
+                sent_at = time.monotonic()
                 yield b"".join(told.text for told in found)
             if last:
                 return
-            if time.monotonic() - spoke >= PING_S:
-                spoke = time.monotonic()
+            if time.monotonic() - sent_at >= KEEPALIVE_S:
+                sent_at = time.monotonic()
                 yield KEEPALIVE_COMMENT
                 if not found and (await feed.log_state(job_id)).ended(follower.seq):
                     return
@@ -105,13 +108,13 @@ def _ends(told: WrittenEvent) -> bool:
 
 
 def _publish(job_id: str, inference: Inference) -> None:
-    """Who learns that a job succeeded can ask for its model at once."""
+    """Let a client that reads of the job's success use its model at once."""
     result = lifecycle.get(job_id).result
     if result is not None and result.model is not None:
         inference.ensure_version(result.model)
 
 
-def written(event: EventView) -> bytes:
-    """As the streams tell it."""
+def encode_event(event: EventView) -> bytes:
+    """Return the event in the format of server-sent events."""
     data = json.dumps(event.data, separators=(",", ":"))
     return format_sse_event(id=str(event.seq), event=event.type, data_str=data)

@@ -1,14 +1,14 @@
-"""/experiments: one request, many jobs; their tables as JSON, CSV, Parquet or a picture."""
+"""Serve /experiments: many jobs by one request, and their tables as JSON, CSV, Parquet or a picture."""
 
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 
-from app.api.deps import Limit, json_body, negotiate
-from app.api.openapi.refusals import refused
+from app.api.deps import Limit, negotiate, require_json
+from app.api.openapi.refusals import refusal_responses
 from app.api.replies import experiment_columns, formats
 from app.api.requests.json_bodies import JsonRoute
-from app.api.routes.create_job import Key
+from app.api.routes.create_job import IdempotencyKey
 from app.core import tables
 from app.core.errors import FieldError, ForgerError
 from app.core.settings import link
@@ -32,7 +32,7 @@ from forger.schemas.jobs import Refusal
 router = APIRouter(prefix="/experiments", tags=["experiments"], route_class=JsonRoute)
 
 Format = Literal["json", "csv", "parquet", "png"]
-MEDIA: dict[str, Format] = {"application/json": "json", **tables.MEDIA, "image/png": "png"}
+MEDIA: dict[str, Format] = {"application/json": "json", **tables.MEDIA_TYPES, "image/png": "png"}
 MEDIA_OF = {format_: media for media, format_ in MEDIA.items()}
 
 
@@ -40,36 +40,38 @@ MEDIA_OF = {format_: media for media, format_ in MEDIA.items()}
     "",
     status_code=201,
     response_model=ExperimentDetail,
-    dependencies=[Depends(json_body)],
+    dependencies=[Depends(require_json)],
     responses={
-        200: {"model": ExperimentPlanOut, "description": "With `dry_run`: which jobs there would be."},
-        **refused(404, 409, 429, 507),
+        200: {"model": ExperimentPlanOut, "description": "With `dry_run`: the planned jobs."},
+        **refusal_responses(404, 409, 429, 507),
     },
 )
-def create_experiment(asked: ExperimentIn, response: Response, key: Key = None) -> ExperimentDetail | Response:
+def create_experiment(
+    body: ExperimentIn, response: Response, key: IdempotencyKey = None
+) -> ExperimentDetail | Response:
     """Start an experiment. Cases times seeds become jobs, all of them or none."""
-    if asked.dry_run:
-        return Response(_tried(asked).model_dump_json(), media_type="application/json")
-    request = asked.model_dump(exclude={"dry_run"}, exclude_unset=True)
-    mark = idempotency.fingerprint(["experiments", asked.model_dump()])
+    if body.dry_run:
+        return Response(_dry_run(body).model_dump_json(), media_type="application/json")
+    request = body.model_dump(exclude={"dry_run"}, exclude_unset=True)
+    mark = idempotency.fingerprint(["experiments", body.model_dump()])
     with idempotency.once(key, mark) as turn:
         if isinstance(turn, Replay):
-            made = experiments.get(turn.id)
+            experiment = experiments.get(turn.id)
         else:
-            made = experiments.create(asked.name, request, _planned(asked), turn)
+            experiment = experiments.create(body.name, request, _plan(body), turn)
     if isinstance(turn, Replay):
         response.headers["Idempotency-Replayed"] = "true"
-    response.headers["Location"] = link(f"/experiments/{made.id}")
-    return experiment_detail(made)
+    response.headers["Location"] = link(f"/experiments/{experiment.id}")
+    return experiment_detail(experiment)
 
 
-def _planned(asked: ExperimentIn) -> list[MemberPlan]:
-    return experiments.plan(**asked.model_dump(exclude={"dry_run"}))
+def _plan(body: ExperimentIn) -> list[MemberPlan]:
+    return experiments.plan(**body.model_dump(exclude={"dry_run"}))
 
 
-def _tried(asked: ExperimentIn) -> ExperimentPlanOut:
+def _dry_run(body: ExperimentIn) -> ExperimentPlanOut:
     try:
-        planned = _planned(asked)
+        planned = _plan(body)
         return experiment_plan(planned, experiments.takes_s(planned), experiments.notes(planned))
     except ForgerError as error:
         fields = error.errors or (FieldError("", error.detail),)
@@ -91,14 +93,14 @@ def list_experiments(
 @router.get(
     "/{experiment_id}",
     response_model=ExperimentDetail,
-    responses=refused(406) | {200: {"content": {media: {} for media in (*tables.MEDIA, "image/png")}}},
+    responses=refusal_responses(406) | {200: {"content": {media: {} for media in (*tables.MEDIA_TYPES, "image/png")}}},
 )
 def get_experiment(
     experiment_id: str,
-    format: Annotated[Format | None, Query(description="Wins over Accept.")] = None,
+    format: Annotated[Format | None, Query(description="Overrides Accept.")] = None,
     accept: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Read an experiment. Its jobs, and by case the mean and spread of each figure over the seeds."""
+    """Read an experiment. The reply has its jobs, and by case the mean and spread of each figure over the seeds."""
     format_ = format or MEDIA[negotiate(accept, tuple(MEDIA))]
     body = _encoded(experiments.get(experiment_id), format_)
     return Response(body, media_type=MEDIA_OF[format_], headers={"Vary": "Accept", "Cache-Control": "no-cache"})
@@ -110,7 +112,7 @@ def _encoded(experiment: ExperimentView, format_: Format) -> bytes:
         case "json":
             return detail.model_dump_json().encode()
         case "csv" | "parquet":
-            return tables.encode(experiment_columns.columns(detail), format_)
+            return tables.encode(experiment_columns.cases_table(detail), format_)
         case "png":
             return plots.png(picture(detail))
 
@@ -118,22 +120,22 @@ def _encoded(experiment: ExperimentView, format_: Format) -> bytes:
 @router.get(
     "/{experiment_id}/jobs",
     response_model=MeasuredJobList,
-    responses=formats.REPLIES,
+    responses=formats.TABLE_RESPONSES,
 )
 def list_experiment_jobs(
     experiment_id: str,
-    format: Annotated[formats.Format | None, Query(description="Wins over Accept.")] = None,
+    format: Annotated[formats.Format | None, Query(description="Overrides Accept.")] = None,
     accept: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Read an experiment's jobs, each with its own figures. As CSV and Parquet a line for each figure of each job."""
+    """Read an experiment's jobs with their figures. CSV and Parquet have a line for each figure of each job."""
     found = measured_jobs(experiments.figures_of_jobs(experiment_id))
-    return formats.reply(found, lambda: experiment_columns.columns_of_jobs(found.data), format, accept)
+    return formats.table_reply(found, lambda: experiment_columns.jobs_table(found.data), format, accept)
 
 
 def picture(experiment: ExperimentDetail) -> plots.Picture:
-    """The table, drawn."""
+    """Draw the experiment's table."""
     rows = [
-        [Cell(case), *(Cell(experiment_tables.words(cell), cell is not None and cell.best) for cell in cells)]
+        [Cell(case), *(Cell(experiment_tables.cell_text(cell), cell is not None and cell.best) for cell in cells)]
         for case, cells in experiment_tables.rows(experiment)
     ]
     return plots.table(
@@ -150,7 +152,7 @@ def cancel_experiment(experiment_id: str) -> ExperimentDetail:
     return experiment_detail(experiments.cancel(experiment_id))
 
 
-@router.delete("/{experiment_id}", status_code=204, responses=refused(409))
+@router.delete("/{experiment_id}", status_code=204, responses=refusal_responses(409))
 def delete_experiment(experiment_id: str) -> None:
-    """Forget an experiment that has ended. Its jobs stay."""
+    """Delete an experiment that has ended. Its jobs stay."""
     experiments.delete(experiment_id)

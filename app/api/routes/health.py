@@ -1,14 +1,14 @@
-"""/livez, /readyz, /version, and the index."""
+"""Serve /livez, /readyz, /version, /metrics and the index."""
 
 import platform
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from app.api.deps import TheInference
-from app.api.openapi.refusals import refused
+from app.api.deps import InferenceDep
+from app.api.openapi.refusals import refusal_responses
 from app.api.problems import problem
-from app.core.settings import DOORS, link
+from app.core.settings import ROOT_SEGMENTS, link
 from app.services.system import health
 from app.services.system.metrics import Metrics
 from forger.schemas.catalog import Alive, Check, Index, Ready, Version
@@ -22,18 +22,20 @@ NAME = "forger"
 
 @router.get("/")
 def get_index() -> Index:
-    """Name the addresses of this service."""
-    return Index(name=NAME, version=VERSION, links={door.removesuffix(".json"): link(f"/{door}") for door in DOORS})
+    """List the addresses of this service."""
+    return Index(
+        name=NAME, version=VERSION, links={name.removesuffix(".json"): link(f"/{name}") for name in ROOT_SEGMENTS}
+    )
 
 
 @router.get("/livez")
 async def get_livez() -> Alive:
-    """Say that the process lives. It asks nothing of database, broker or engine."""
+    """Say that the process is alive. It does not check database, broker or engine."""
     return Alive(status="ok")
 
 
-@router.get("/readyz", response_model=Ready, responses=refused(503))
-def get_readyz(request: Request, inference: TheInference) -> Ready | Response:
+@router.get("/readyz", response_model=Ready, responses=refusal_responses(503))
+def get_readyz(request: Request, inference: InferenceDep) -> Ready | Response:
     """Check database, broker and engine. 503 names what is missing; a host without torch is ready without an engine."""
     faults = {"database": health.database(), "broker": health.broker(), "engine": inference.health()}
     named = {part: Check(ok=fault is None, detail=fault or "ok") for part, fault in faults.items()}
@@ -60,6 +62,6 @@ def get_version() -> Version:
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def get_metrics(request: Request) -> Response:
-    """Read the metrics, for Prometheus. What this process has answered, its engine, and the jobs."""
-    kept: Metrics = request.app.state.metrics
-    return Response(kept.text(), media_type=CONTENT_TYPE_LATEST)
+    """Read the metrics for Prometheus. They count requests of this process, its engine's work, and the jobs."""
+    metrics: Metrics = request.app.state.metrics
+    return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)

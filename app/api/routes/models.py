@@ -1,12 +1,12 @@
-"""/models: what was learned, by name and version; any checkpoint can be published."""
+"""Serve /models: trained models by name and version; any checkpoint can be published."""
 
 from itertools import groupby
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Response
 
-from app.api.deps import TheInference, json_body
-from app.api.openapi.refusals import refused
+from app.api.deps import InferenceDep, require_json
+from app.api.openapi.refusals import refusal_responses
 from app.api.requests.json_bodies import JsonRoute
 from app.core.settings import link
 from app.schemas.base import Name
@@ -26,19 +26,22 @@ def list_models() -> ModelList:
     versions = sorted(registry.versions(), key=lambda version: (version.name, -version.version))
     data = []
     for name, group in groupby(versions, key=lambda version: version.name):
-        own = list(group)
-        data.append(ModelOut(name=name, latest=version_out(own[0]), versions=[version.version for version in own]))
+        newest_first = list(group)
+        numbers = [version.version for version in newest_first]
+        data.append(ModelOut(name=name, latest=version_out(newest_first[0]), versions=numbers))
     return ModelList(data=data)
 
 
-@router.post("", status_code=201, dependencies=[Depends(json_body)], responses=refused(404, 409, 429, 503, 507))
-def publish_model(asked: ModelIn, response: Response, inference: TheInference) -> VersionOut:
-    """Publish a checkpoint. Any job's, which may still be training; it becomes the next version of the name."""
+@router.post(
+    "", status_code=201, dependencies=[Depends(require_json)], responses=refusal_responses(404, 409, 429, 503, 507)
+)
+def publish_model(body: ModelIn, response: Response, inference: InferenceDep) -> VersionOut:
+    """Publish a checkpoint. It may be of any job, also one that still trains; it becomes the name's next version."""
     with inference.publishing():
-        made = registry.publish(asked.name, asked.checkpoint, inference.export)
+        version = registry.publish(body.name, body.checkpoint, inference.export)
     inference.refresh()
-    response.headers["Location"] = link(f"/models/{made.reference}")
-    return version_out(made)
+    response.headers["Location"] = link(f"/models/{version.reference}")
+    return version_out(version)
 
 
 @router.get("/{name}@{version}")
@@ -57,14 +60,14 @@ def get_model(name: str) -> ModelDetail:
 
 
 @router.delete("/{name}@{version}", status_code=204)
-def delete_model_version(name: Name, version: Number, inference: TheInference) -> None:
-    """Withdraw one version. Its number is not given again."""
+def delete_model_version(name: Name, version: Number, inference: InferenceDep) -> None:
+    """Withdraw one version. Its number is not used again."""
     registry.delete(name, version)
     inference.refresh()
 
 
 @router.delete("/{name}", status_code=204)
-def delete_model(name: Name, inference: TheInference) -> None:
-    """Withdraw every version of a name. The next one published is numbered on."""
+def delete_model(name: Name, inference: InferenceDep) -> None:
+    """Withdraw every version of a name. The next published version gets the next number."""
     registry.delete(name)
     inference.refresh()

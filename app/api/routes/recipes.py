@@ -1,4 +1,4 @@
-"""/recipes: the families, with their defaults and the few settings a person would turn."""
+"""Serve /recipes: the families, with their defaults and the settings that a person usually changes."""
 
 from fastapi import APIRouter
 
@@ -12,7 +12,7 @@ router = APIRouter(prefix="/recipes", tags=["catalogue"])
 
 @router.get("")
 def list_recipes() -> RecipeList:
-    """List the families. Each with its defaults and the few settings a person would turn."""
+    """List the families. Each has its defaults and the settings that a person usually changes."""
     return RecipeList(data=[_out(family) for family in FAMILIES.values()])
 
 

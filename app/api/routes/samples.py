@@ -1,4 +1,4 @@
-"""GET /sample: pictures, points or strings from noise."""
+"""Serve GET /sample: pictures, points or strings from noise."""
 
 import hashlib
 import secrets
@@ -13,12 +13,12 @@ from pydantic import ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api import problems
-from app.api.deps import TheInference, TheSettings, negotiate
-from app.api.headers import described, header
-from app.api.middleware.disconnect import while_here
-from app.api.openapi.refusals import refused
-from app.api.replies import drawings
-from app.api.replies.encode_batch import finished
+from app.api.deps import InferenceDep, SettingsDep, negotiate
+from app.api.headers import header, header_docs
+from app.api.middleware.disconnect import cancel_on_disconnect
+from app.api.openapi.refusals import refusal_responses
+from app.api.replies import rendering
+from app.api.replies.encode_batch import encode_when_drawn
 from app.api.replies.images import Array
 from app.core.errors import FieldError, Invalid
 from app.core.limits import SEED_LIMIT
@@ -34,10 +34,10 @@ from serving.protocol import Pick
 PATH = "/sample"
 
 
-class Direct:
-    """Answer GET /sample before FastAPI's routing: that saves a sixth of its processor time (docs/performance.md).
+class SampleFastPath:
+    """Pure ASGI middleware: answer GET /sample before FastAPI's routing.
 
-    The route of `router` describes the same to clients.
+    It saves a sixth of the processor time (docs/performance.md). The route of `router` describes the same operation.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -47,28 +47,29 @@ class Direct:
         if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
-        scope["route"] = ROUTE  # for the log and the metrics
+        # The log and the metrics need the route.
+        scope["route"] = SAMPLE_ROUTE
         response = await _answer(Request(scope, receive))
         await response(scope, receive, send)
 
 
 async def _answer(request: Request) -> Response:
     state, scope = request.app.state, request.scope
-    accept, known = header(scope, b"accept"), header(scope, b"if-none-match")
+    accept, if_none_match = header(scope, b"accept"), header(scope, b"if-none-match")
     try:
-        return await get_sample(request, _asked(request), state.inference, state.settings, accept, known)
+        return await get_sample(request, _query(request), state.inference, state.settings, accept, if_none_match)
     except Exception as error:
-        return await problems.answer(request, error)
+        return await problems.problem_for(request, error)
 
 
-def _asked(request: Request) -> SampleQuery:
-    """Raises RequestValidationError, as FastAPI words it."""
+def _query(request: Request) -> SampleQuery:
+    """Return the query's parameters. Raises RequestValidationError as FastAPI does."""
     try:
-        # As Starlette reads it, without its dictionary of lists.
-        asked = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        return SampleQuery.model_validate(dict(asked))
+        # Parsed as Starlette does, without its dictionary of lists.
+        pairs = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        return SampleQuery.model_validate(dict(pairs))
     except ValidationError as error:
-        wrong = [{**each, "loc": ("query", *each["loc"])} for each in error.errors()]
+        wrong = [{**detail, "loc": ("query", *detail["loc"])} for detail in error.errors()]
         raise RequestValidationError(wrong) from error
 
 
@@ -88,62 +89,63 @@ MEDIA_OF = {format_: media for media, format_ in MEDIA.items()}
 @router.get(
     PATH,
     response_class=Response,
-    responses=refused(404, 406, 409, 429, 503)
+    responses=refusal_responses(404, 406, 409, 429, 503)
     | {
         200: {
             "model": Pictures | PointSamples | Strings,
             "content": {media: {} for media in MEDIA},
-            "headers": described("X-Forger-Model", "X-Forger-Seed", "X-Forger-Class", "Forger-Health"),
+            "headers": header_docs("X-Forger-Model", "X-Forger-Seed", "X-Forger-Class", "Forger-Health"),
         }
     },
 )
 async def get_sample(
     request: Request,
-    asked: Annotated[SampleQuery, Query()],
-    inference: TheInference,
-    settings: TheSettings,
+    query: Annotated[SampleQuery, Query()],
+    inference: InferenceDep,
+    settings: SettingsDep,
     accept: Annotated[str | None, Header()] = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Draw pictures; or points or strings, where the model learned such. The same seed draws the same, at any load."""
-    if asked.format is None:
-        negotiate(accept, tuple(MEDIA))  # what no model gives is refused before one is looked for
-    version = await inference.sampler(asked.model, asked.class_)
-    format_ = _format(asked.format, accept, version.recipe)
-    seed = secrets.randbelow(SEED_LIMIT) if asked.seed is None else asked.seed
-    label = _label(inference.class_names(version), asked.class_)
-    pixels = _pixels(asked, label, version.recipe, settings)
-    headers = _headers(version, asked, format_, seed, label)
+    """Draw pictures; or points or strings, if the model learned those. Equal seeds draw equal samples, at any load."""
+    if query.format is None:
+        # A format that no model has is refused before a model is looked up.
+        negotiate(accept, tuple(MEDIA))
+    version = await inference.sampler(query.model, query.class_)
+    format_ = _format(query.format, accept, version.recipe)
+    seed = secrets.randbelow(SEED_LIMIT) if query.seed is None else query.seed
+    label = _label(inference.class_names(version), query.class_)
+    pixels = _pixels(query, label, version.recipe, settings)
+    headers = _headers(version, query, format_, seed, label)
     if if_none_match and headers["ETag"] in if_none_match:
         return Response(status_code=304, headers=headers)
-    picks = picks_of(version.recipe, label, asked.n, seed)
-    columns = asked.n if label == "each" else None
+    picks = picks_of(version.recipe, label, query.n, seed)
+    columns = query.n if label == "each" else None
     said = {"model": version.reference, "seed": seed, "class": label}
 
     def encoded(drawn: Array) -> bytes:
-        return drawings.drawing(version.recipe.data, drawn, asked.scale, columns, said).encode(format_)
+        return rendering.render(version.recipe.data, drawn, query.scale, columns, said).encode(format_)
 
-    def then(made: Future[Array]) -> Awaitable[bytes]:
-        return finished(made, encoded, pixels)
+    def then(drawn: Future[Array]) -> Awaitable[bytes]:
+        return encode_when_drawn(drawn, encoded, pixels)
 
-    drawing = inference.sample(version, picks, then, seed=seed, temperature=asked.temperature)
-    body = await while_here(request, drawing)
+    drawing = inference.sample(version, picks, then, seed=seed, temperature=query.temperature)
+    body = await cancel_on_disconnect(request, drawing)
     return Response(body, media_type=MEDIA_OF[format_], headers=headers)
 
 
-ROUTE = router.routes[-1]
-"""the one above"""
+SAMPLE_ROUTE = router.routes[-1]
+"""the route above, of `get_sample`"""
 
 
-def _format(asked: Format | None, accept: str | None, recipe: Recipe) -> Format:
-    """Where none is asked for, the one of those possible that the client likes best."""
-    possible = drawings.formats(recipe.data)
-    if asked is None:
+def _format(requested: Format | None, accept: str | None, recipe: Recipe) -> Format:
+    """Return the requested format, or the possible one that Accept prefers. Raises Invalid, NotAcceptable."""
+    possible = rendering.possible_formats(recipe.data)
+    if requested is None:
         return MEDIA[negotiate(accept, tuple(MEDIA_OF[format_] for format_ in possible))]
-    if asked not in possible:
-        sentence = f"This model's {recipe.data.kind} cannot be had as {asked}; ask for {', '.join(possible)}."
+    if requested not in possible:
+        sentence = f"This model's {recipe.data.kind} cannot be sent as {requested}; request {', '.join(possible)}."
         raise Invalid(sentence, code="no_such_format", errors=(FieldError("/format", sentence),))
-    return asked
+    return requested
 
 
 def _label(names: tuple[str, ...], wanted: str | None) -> int | str | None:
@@ -153,7 +155,7 @@ def _label(names: tuple[str, ...], wanted: str | None) -> int | str | None:
 
 
 def picks_of(recipe: Recipe, label: int | str | None, n: int, seed: int) -> list[Pick]:
-    """Row by row. Where a class is needed and none was asked for, it is a function of the seed and the number."""
+    """Return class and number of each sample, row by row. Without a label, seed and number determine a needed class."""
     if label == "each":
         return [(row, index) for row in range(recipe.classes) for index in range(n)]
     if isinstance(label, int):
@@ -168,12 +170,12 @@ def _any_class(seed: int, index: int, classes: int) -> int:
     return int.from_bytes(digest, "big") % classes
 
 
-def _pixels(asked: SampleQuery, label: int | str | None, recipe: Recipe, settings: Settings) -> int:
-    """Of all that is drawn. Raises Invalid where that is too much."""
-    count = asked.n * (recipe.classes if label == "each" else 1)
+def _pixels(query: SampleQuery, label: int | str | None, recipe: Recipe, settings: Settings) -> int:
+    """Return the pixels of the reply. Raises Invalid if there are too many pictures or pixels."""
+    count = query.n * (recipe.classes if label == "each" else 1)
     if count > settings.max_samples:
         raise _refused("/n", f"{count} pictures are more than {settings.max_samples} (max_samples). Ask for fewer.")
-    pixels = drawings.pixels(recipe.data, count, asked.scale)
+    pixels = rendering.pixel_count(recipe.data, count, query.scale)
     if pixels > settings.max_pixels:
         raise _refused(
             "/scale", f"{pixels} pixels are more than {settings.max_pixels} (max_pixels). Ask for fewer or smaller."
@@ -186,10 +188,10 @@ def _refused(pointer: str, sentence: str) -> Invalid:
 
 
 def _headers(
-    version: VersionView, asked: SampleQuery, format_: Format, seed: int, label: int | str | None
+    version: VersionView, query: SampleQuery, format_: Format, seed: int, label: int | str | None
 ) -> dict[str, str]:
-    parts = (version.reference, version.export_sha256, label, asked.n, seed, asked.temperature, asked.scale, format_)
-    pinned = asked.model == version.reference and asked.seed is not None
+    parts = (version.reference, version.export_sha256, label, query.n, seed, query.temperature, query.scale, format_)
+    pinned = query.model == version.reference and query.seed is not None
     headers = {
         "ETag": '"' + hashlib.sha256(repr(parts).encode()).hexdigest()[:32] + '"',
         "Cache-Control": "private, max-age=31536000, immutable" if pinned else "no-cache",

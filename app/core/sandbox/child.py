@@ -1,6 +1,6 @@
-"""The child process of a sandbox: run one task after the other until stdin ends.
+"""Run the tasks of a sandbox in its child process, one after the other, until stdin ends.
 
-`python -m app.core.sandbox.child MEMORY MODULE PATH...`: MODULE holds the functions of its tasks, PATHs may be read.
+`python -m app.core.sandbox.child MEMORY MODULE PATH...`: MODULE defines the functions of the tasks, PATHs are readable.
 """
 
 import ctypes
@@ -23,27 +23,30 @@ from app.core import machine
 from app.core.sandbox import landlock, private, seccomp
 from data.errors import Refused
 
-HEADER = struct.Struct(">I")
-TASK = struct.Struct(">Idd")
-"""before a task: its bytes, and its seconds by the clock and of processor time"""
+ANSWER_HEADER = struct.Struct(">I")
+TASK_HEADER = struct.Struct(">Idd")
+"""header of a task: its bytes, its seconds by the clock, its seconds of processor time"""
 _PR_SET_NO_NEW_PRIVS = 38
 _CHECKOUT = Path(__file__).resolve().parents[3]
 _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
-"""where code is loaded from that an import brings along late"""
+"""folders of libraries that an import may load late"""
 
 
 def main(memory_bytes: int, module: str, readable: Sequence[Path]) -> None:
-    private.die_with(os.getppid())
-    machine.die_first()
+    private.die_with_parent(os.getppid())
+    machine.prefer_as_oom_victim()
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it writes no file
+    # The child writes no file.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints is no answer
-    importlib.import_module(module)  # before the first task, and before the files close
-    _send(answers, {"value": list(_confined(readable))})
-    while head := sys.stdin.buffer.read(TASK.size):
-        size, seconds, cpu_seconds = TASK.unpack(head)
+    # Output of libraries must not mix with the answers.
+    os.dup2(2, 1)
+    # Imported before the first task, and before the files become unreadable.
+    importlib.import_module(module)
+    _send(answers, {"value": list(_confine(readable))})
+    while head := sys.stdin.buffer.read(TASK_HEADER.size):
+        size, seconds, cpu_seconds = TASK_HEADER.unpack(head)
         signal.setitimer(signal.ITIMER_REAL, seconds)
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
         if not _perform(sys.stdin.buffer.read(size), answers):
@@ -52,43 +55,45 @@ def main(memory_bytes: int, module: str, readable: Sequence[Path]) -> None:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def _confined(readable: Sequence[Path]) -> Iterator[str]:
-    """Give up for good what no task needs; the layers that the kernel lacks, by name."""
+def _confine(readable: Sequence[Path]) -> Iterator[str]:
+    """Drop for good all rights that no task needs; yield the names of the layers that the kernel does not support."""
     if sys.platform != "linux" or ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         yield "no-new-privileges"
-    if not landlock.confine([*_code(), *readable]):
+    if not landlock.confine([*_code_paths(), *readable]):
         yield "landlock"
-    if not seccomp.confine():  # last: it closes the calls that the others need
+    # Last: it forbids the calls that the other layers need.
+    if not seccomp.confine():
         yield "seccomp"
 
 
-def _code() -> list[Path]:
-    """Where Python, its packages and ours lie. Not the checkout: a home may lie in it."""
-    python = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    return [*(_CHECKOUT / room for room in ("app", "data", "models")), *map(Path, python), *map(Path, _LIBRARIES)]
+def _code_paths() -> list[Path]:
+    """Return the folders of Python, its packages and our code. Not the checkout: it may contain a home."""
+    python = {sysconfig.get_path(scheme) for scheme in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return [*(_CHECKOUT / name for name in ("app", "data", "models")), *map(Path, python), *map(Path, _LIBRARIES)]
 
 
 def _perform(task: bytes, answers: BinaryIO) -> bool:
-    """False when this process should not go on."""
+    """Run a task and send its answer; return False if this process must not continue."""
     try:
-        function, args = pickle.loads(task)  # the parent's own words
+        # Only the parent writes to stdin, so unpickling is safe.
+        function, args = pickle.loads(task)
         del task
         _reply(answers, function(*args))
     except Refused as error:
-        said = {"refused": type(error).__name__, "detail": error.detail, "code": error.code, "pointer": error.pointer}
-        _send(answers, said)
+        header = {"refused": type(error).__name__, "detail": error.detail, "code": error.code, "pointer": error.pointer}
+        _send(answers, header)
     except MemoryError:
         _send(answers, {"error": "MemoryError"})
         return False
-    except Exception as error:  # a mistake of ours: the parent tells its log
+    except Exception as error:  # a fault of the service: the parent logs it
         _send(answers, {"broken": f"{type(error).__name__}: {error}"})
     return True
 
 
 def _reply(answers: BinaryIO, value: Any) -> None:
-    """An array alone, or beside what is said of it; bytes; or a JSON value."""
+    """Send a task's result: an array, an array with a JSON value, bytes, or a JSON value."""
     if isinstance(value, tuple) and isinstance(value[0], np.ndarray):
-        _send_array(answers, value[0], {"told": value[1]})
+        _send_array(answers, value[0], {"value": value[1]})
     elif isinstance(value, np.ndarray):
         _send_array(answers, value, {})
     elif isinstance(value, bytes):
@@ -97,14 +102,14 @@ def _reply(answers: BinaryIO, value: Any) -> None:
         _send(answers, {"value": value})
 
 
-def _send_array(answers: BinaryIO, array: "np.ndarray[Any, Any]", told: dict[str, Any]) -> None:
+def _send_array(answers: BinaryIO, array: "np.ndarray[Any, Any]", extra: dict[str, Any]) -> None:
     assert array.dtype == np.uint8
-    _send(answers, {"array": array.shape, **told}, np.ascontiguousarray(array).data.cast("B"))
+    _send(answers, {"array": array.shape, **extra}, np.ascontiguousarray(array).data.cast("B"))
 
 
-def _send(answers: BinaryIO, said: dict[str, Any], payload: bytes | memoryview = b"") -> None:
-    header = json.dumps(said).encode()
-    answers.write(HEADER.pack(len(header)) + header)
+def _send(answers: BinaryIO, header: dict[str, Any], payload: bytes | memoryview = b"") -> None:
+    encoded = json.dumps(header).encode()
+    answers.write(ANSWER_HEADER.pack(len(encoded)) + encoded)
     answers.write(payload)
     answers.flush()
 

@@ -1,6 +1,6 @@
-"""Environment variables of each child process: those that it needs, by name, and no others.
+"""Select the environment variables of each child process: only those that it needs.
 
-A name that ends in * stands for all that begin so. Case does not matter, as it does not in settings.
+A name that ends in * stands for all names with that beginning. Case does not matter, as for settings.
 """
 
 import os
@@ -13,18 +13,18 @@ COMPUTING = (
     "ATEN_*", "CUBLAS_*", "CUDA_*", "CUDNN_*", "DNNL_*", "GLIBC_TUNABLES", "GLOO_*", "GOMP_*", "KMP_*", "MALLOC_*",
     "MKL_*", "NCCL_*", "NVIDIA_*", "OMP_*", "ONEDNN_*", "OPENBLAS_*", "PYTORCH_*", "TORCH*", "TRITON_*",
 )  # fmt: skip
-"""how numbers are computed"""
+"""variables of the numerical libraries"""
 FETCHING = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_*")
-"""the way to datasets that are downloaded"""
+"""variables for downloads of datasets"""
 DATABASE = ("DATABASE_URL", "PG*")
 BROKER = ("REDIS_URL",)
 KEY = ("FORGER_API_KEY",)
 SECRET = frozenset(KEY)
-"""settings that no other group brings along"""
+"""variables that only their own name selects, never a pattern"""
 SETTINGS = ("FORGER_*",)
 
 READER = ("PATH", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH")
-"""of a process that reads what strangers send: no secret, no address"""
+"""variables of a process that reads untrusted uploads: no secret, no address"""
 API = (*PYTHON, *COMPUTING, *SETTINGS, *DATABASE, *BROKER, *KEY)
 WORKER = (*PYTHON, *COMPUTING, *FETCHING, *SETTINGS, *DATABASE, *BROKER)
 INFERENCE = (*PYTHON, *COMPUTING, *SETTINGS, *BROKER)
@@ -33,17 +33,17 @@ RANK = (*PYTHON, *COMPUTING, *FETCHING, *SETTINGS)
 REDIS = PLAIN
 
 
-def only(names: tuple[str, ...], **own: str) -> dict[str, str]:
-    """Of this process's environment what `names` names, and `own` beside it."""
-    return {name: value for name, value in os.environ.items() if _named(name, names)} | own
+def select(names: tuple[str, ...], **extra: str) -> dict[str, str]:
+    """Return the variables of this process's environment that match `names`, together with `extra`."""
+    return {name: value for name, value in os.environ.items() if _matches(name, names)} | extra
 
 
 def python_path(first: Path) -> str:
-    """PYTHONPATH with a folder before the others."""
+    """Return PYTHONPATH with `first` before its other folders."""
     return os.pathsep.join(filter(None, (str(first), os.environ.get("PYTHONPATH"))))
 
 
-def _named(name: str, names: tuple[str, ...]) -> bool:
+def _matches(name: str, names: tuple[str, ...]) -> bool:
     if name.upper() in SECRET:
         return name.upper() in names
     return any(fnmatchcase(name.upper(), pattern) for pattern in names)

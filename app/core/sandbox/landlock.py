@@ -1,6 +1,6 @@
-"""Limit a process for good to a few files and folders, for reading (Linux 5.13 or newer, Landlock).
+"""Limit a process for good to reading a few files and folders (Landlock, Linux 5.13 or newer).
 
-Newer kernels also take TCP, signals to processes outside and abstract sockets away from it.
+Newer kernels also forbid it TCP, signals to other processes, and abstract sockets.
 """
 
 import ctypes
@@ -12,28 +12,28 @@ from pathlib import Path
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 """numbers of system calls, the same on every architecture"""
-_ASK_VERSION, _PATH_BENEATH = 1, 1
+_VERSION_FLAG, _PATH_BENEATH = 1, 1
 _READ_FILE, _READ_FOLDER = 1 << 2, 1 << 3
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 5: 16}
-"""how many rights over files a version knows, each a bit"""
+"""number of file rights, each a bit, from a version of Landlock on"""
 _TCP = 0b11
-"""to bind and to connect: from version 4"""
+"""rights to bind and to connect, from version 4 on"""
 _SCOPES = 0b11
-"""abstract sockets and signals: from version 6"""
+"""abstract sockets and signals, from version 6 on"""
 
 
 def version() -> int:
-    """Of the kernel's Landlock; 0 where it has none."""
-    return max(0, _call(_CREATE_RULESET, None, 0, _ASK_VERSION)) if sys.platform == "linux" else 0
+    """Return the version of the kernel's Landlock; 0 if it has none."""
+    return max(0, _call(_CREATE_RULESET, None, 0, _VERSION_FLAG)) if sys.platform == "linux" else 0
 
 
 def confine(readable: Iterable[Path]) -> bool:
-    """Leave this process, which has no second thread yet, nothing but what it has open and reading below these paths.
+    """Limit this single-threaded process to its open files and to reading below these paths; return whether it worked.
 
-    A path that is not there is left out. False where the kernel cannot do it. It needs no-new-privileges set before.
+    Paths that do not exist are skipped. The process must have set no-new-privileges before.
     """
-    known = version()
-    ruleset = _ruleset(known) if known else -1
+    abi = version()
+    ruleset = _ruleset(abi) if abi else -1
     if ruleset < 0:
         return False
     try:
@@ -44,13 +44,13 @@ def confine(readable: Iterable[Path]) -> bool:
         os.close(ruleset)
 
 
-def _ruleset(known: int) -> int:
-    """A descriptor of an empty set of rules: all that this version can forbid is forbidden; below 0 on failure."""
-    rights = max(count for since, count in _FILE_RIGHTS.items() if since <= known)
+def _ruleset(abi: int) -> int:
+    """Return the descriptor of a rule set that forbids all that version `abi` can forbid; below 0 on failure."""
+    rights = max(count for since, count in _FILE_RIGHTS.items() if since <= abi)
     fields = [(1 << rights) - 1]
-    if known >= 4:
+    if abi >= 4:
         fields.append(_TCP)
-    if known >= 6:
+    if abi >= 6:
         fields.append(_SCOPES)
     attributes = struct.pack(f"={len(fields)}Q", *fields)
     return _call(_CREATE_RULESET, attributes, len(attributes), 0)
@@ -58,18 +58,18 @@ def _ruleset(known: int) -> int:
 
 def _allow(ruleset: int, path: Path) -> None:
     try:
-        place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return
     try:
         rights = _READ_FILE | _READ_FOLDER if path.is_dir() else _READ_FILE
-        if _call(_ADD_RULE, ruleset, _PATH_BENEATH, struct.pack("=Qi", rights, place), 0) != 0:
-            raise OSError(ctypes.get_errno(), "Landlock takes no rule", str(path))
+        if _call(_ADD_RULE, ruleset, _PATH_BENEATH, struct.pack("=Qi", rights, descriptor), 0) != 0:
+            raise OSError(ctypes.get_errno(), "Landlock accepts no rule", str(path))
     finally:
-        os.close(place)
+        os.close(descriptor)
 
 
 def _call(number: int, *arguments: int | bytes | None) -> int:
     libc = ctypes.CDLL(None, use_errno=True)
-    passed = [ctypes.c_long(value) if isinstance(value, int) else ctypes.c_char_p(value) for value in arguments]
-    return int(libc.syscall(ctypes.c_long(number), *passed))
+    converted = [ctypes.c_long(value) if isinstance(value, int) else ctypes.c_char_p(value) for value in arguments]
+    return int(libc.syscall(ctypes.c_long(number), *converted))

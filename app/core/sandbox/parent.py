@@ -1,13 +1,13 @@
-"""Child processes with limits, which read bytes that strangers sent.
+"""Read untrusted bytes in child processes with limits.
 
-A child that dies, is late, computes too long or runs out of memory is replaced, and the caller is told in a sentence.
-Nothing that comes back from a child is unpickled: answers are JSON, bytes or arrays of numbers.
+A child that dies, is late, computes too long or runs out of memory is replaced, and the caller gets an error with a
+sentence. Nothing from a child is unpickled: answers are JSON, bytes or arrays of numbers.
 
-A child is given no secret, and before it reads its first byte it gives up for good what it does not need
-(`app.core.sandbox.child`): sockets, programs, processes, signals to others, writing, and every file but the code and
-what its Sandbox names. Where the kernel lacks a layer of this the others hold, and `lacking` and the log say so. No
-process of the service lets another of its user read its environment or memory (`app.core.sandbox.private`), unless that
-is root.
+A child has no secret. Before it reads its first byte it drops for good all rights that it does not need
+(`app.core.sandbox.child`): sockets, programs, processes, signals to others, writing, and every file except the code and
+the paths of its Sandbox. If the kernel does not support a layer, the others still hold, and `missing_layers` and the
+log name it. No process of the service lets another process of its user, except root, read its environment or memory
+(`app.core.sandbox.private`).
 """
 
 import contextlib
@@ -28,31 +28,31 @@ from typing import Any
 
 import numpy as np
 
-from app.core.errors import FieldError, ForgerError, Invalid, NotReady, refused_file
-from app.core.limits import READING_CPU_S
+from app.core.errors import FieldError, ForgerError, Invalid, NotReady, file_refusal
+from app.core.limits import PICTURE_CPU_S
 from app.core.logging import get_logger
 from app.core.sandbox import environment, private
-from app.core.sandbox.child import HEADER, TASK
+from app.core.sandbox.child import ANSWER_HEADER, TASK_HEADER
 from data.decode import MAX_JPEG_SCANS
 from data.errors import Refused, WrongMedia
 
 log = get_logger(__name__)
-START_S = 30.0
-"""seconds a child has to import what it needs"""
-LARGEST_ANSWER = 512 << 20
+START_TIMEOUT_S = 30.0
+"""seconds that a child has to import its modules"""
+MAX_ANSWER_BYTES = 512 << 20
 _REFUSALS = {kind.__name__: kind for kind in (Refused, WrongMedia)}
 _CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 class Overran(Invalid):
-    """The child died, was late or ran out of memory over the work."""
+    """The child died, was late or ran out of memory during the work."""
 
 
 class Sandbox:
-    """A few warm children, each started when first needed. Safe to use from any thread.
+    """A few warm child processes, each started when first needed. Any thread may use it.
 
-    They can read the files and folders `readable`; `module` holds the functions that they run.
-    Making one closes this process to the others of its user: they cannot read what it knows, nor trace it.
+    They can read the files and folders `readable`; `module` defines the functions that they run. The constructor also
+    forbids other processes of the user to read this process's memory or to trace it.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class Sandbox:
         readable: Sequence[Path] = (),
         module: str = "data.uploads.read_untrusted",
     ) -> None:
-        private.close()
+        private.forbid_inspection()
         self._memory = memory_bytes
-        self._started_with = (str(memory_bytes), module, *map(str, readable))
-        self._own = threading.local()
+        self._child_arguments = (str(memory_bytes), module, *map(str, readable))
+        self._thread_local = threading.local()
         self._all: set[_Child] = set()
-        # Each child belongs to one thread: the kernel ends a child together with the thread that made it.
+        # Each child belongs to one thread: the kernel kills a child together with the thread that started it.
         self._threads = ThreadPoolExecutor(children, thread_name_prefix="sandbox")
 
     def run(
@@ -75,24 +75,24 @@ class Sandbox:
         function: Callable[..., Any],
         *args: Any,
         seconds: float = 20.0,
-        cpu_seconds: float = READING_CPU_S,
+        cpu_seconds: float = PICTURE_CPU_S,
         code: str = "unreadable_picture",
         pointer: str = "/file",
     ) -> Any:
-        """What `function(*args)` answers in a child: a JSON value, bytes, or an array, alone or with a JSON value.
+        """Return `function(*args)` of a child: a JSON value, bytes, an array, or an array with a JSON value.
 
-        Raises Invalid or UnsupportedMedia where it raises Refused; and Overran, with `code` and `pointer`, where it
-        cannot end.
+        Raises Invalid or UnsupportedMedia if the function raises Refused; Overran, with `code` and `pointer`, if it
+        does not end within its limits.
         """
         task = pickle.dumps((function, args))
         return self._threads.submit(self._run, task, (seconds, cpu_seconds), code, pointer).result()
 
-    def lacking(self) -> list[str]:
-        """Layers of the confinement that this machine's kernel does not have."""
-        return self._threads.submit(lambda: self._child().lacking).result()
+    def missing_layers(self) -> list[str]:
+        """Return the layers of the confinement that this machine's kernel does not support."""
+        return self._threads.submit(lambda: self._child().missing_layers).result()
 
     def close(self) -> None:
-        """Ends the children; work under way ends with Overran."""
+        """End the children; running work ends with Overran."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         for child in list(self._all):
             child.end()
@@ -108,30 +108,30 @@ class Sandbox:
             raise
         except BaseException as error:
             self._drop(child)
-            if sentence := _told(error, child, seconds, self._memory):
+            if sentence := _overrun_sentence(error, child, seconds, self._memory):
                 raise Overran(sentence, code=code, errors=(FieldError(pointer, sentence),)) from None
             raise
 
     def _child(self) -> "_Child":
-        """This thread's own, alive."""
-        child: _Child | None = getattr(self._own, "child", None)
+        """Return this thread's child; start one if there is none alive."""
+        child: _Child | None = getattr(self._thread_local, "child", None)
         if child is None or not child.alive:
             if child is not None:
                 self._drop(child)
-            child = self._own.child = _Child(self._started_with)
+            child = self._thread_local.child = _Child(self._child_arguments)
             self._all.add(child)
-            child.greet()
-            if child.lacking:
-                log.warning("sandbox_incomplete", lacking=child.lacking)
+            child.await_ready()
+            if child.missing_layers:
+                log.warning("sandbox_incomplete", lacking=child.missing_layers)
         return child
 
     def _drop(self, child: "_Child") -> None:
         child.kill()
         self._all.discard(child)
-        self._own.child = None
+        self._thread_local.child = None
 
 
-def _told(error: BaseException, child: "_Child", seconds: tuple[float, float], memory: int) -> str | None:
+def _overrun_sentence(error: BaseException, child: "_Child", seconds: tuple[float, float], memory: int) -> str | None:
     match error:
         case TimeoutError():
             return f"Reading the file took longer than {seconds[0]:g} s. Send a smaller or simpler one."
@@ -141,22 +141,23 @@ def _told(error: BaseException, child: "_Child", seconds: tuple[float, float], m
         case MemoryError():
             return f"Reading the file took more than {memory >> 20} MiB of memory. Send a smaller or simpler one."
         case EOFError() | BrokenPipeError():
-            return "The process that read the file broke over it. It may be damaged: save it anew and send that."
+            return "The process that read the file crashed. The file may be damaged: save it again and send that."
     return None
 
 
 class _Child:
-    """One child process: a task goes into its stdin, an answer comes out of its stdout."""
+    """One child process: tasks go to its stdin, answers come from its stdout."""
 
-    def __init__(self, started_with: Sequence[str]) -> None:
-        self.lacking: list[str] = []
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self.missing_layers: list[str] = []
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-W", "ignore", "-m", "app.core.sandbox.child", *started_with],
+            [sys.executable, "-P", "-W", "ignore", "-m", "app.core.sandbox.child", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=_CHECKOUT,
             env=_environment(),
-            start_new_session=True,  # Ctrl-C is for the service, which ends its children itself
+            # Ctrl-C reaches only the service, which ends its children itself.
+            start_new_session=True,
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -169,13 +170,13 @@ class _Child:
 
     @property
     def status(self) -> int | None:
-        """As subprocess tells it, once it has ended."""
+        """Return the exit status as subprocess does; None while the child runs."""
         return self._process.poll()
 
-    def greet(self) -> None:
-        """Waits until it is ready for work."""
+    def await_ready(self) -> None:
+        """Wait until the child is ready for work. Raises NotReady if it does not start in time."""
         try:
-            self.lacking = self._answer(time.monotonic() + START_S)
+            self.missing_layers = self._answer(time.monotonic() + START_TIMEOUT_S)
         except (EOFError, TimeoutError) as error:
             self.kill()
             sentence = "The process that reads files did not start in time; the log may say why. Send this again later."
@@ -183,17 +184,17 @@ class _Child:
 
     def run(self, task: bytes, seconds: float, cpu_seconds: float) -> Any:
         deadline = time.monotonic() + seconds
-        # The kernel ends the child a little later even if nobody is left to do so.
-        self._write(TASK.pack(len(task), seconds + 2, cpu_seconds), deadline)
+        # The kernel kills the child a little later even if this process has died.
+        self._write(TASK_HEADER.pack(len(task), seconds + 2, cpu_seconds), deadline)
         self._write(task, deadline)
         return self._answer(deadline)
 
     def end(self) -> None:
-        """From any thread: the one that reads its answers then sees their end."""
+        """Kill the child, from any thread: the thread that reads its answers then sees their end."""
         self._process.kill()
 
     def kill(self) -> None:
-        """Ends it and closes its pipes: on its own thread, or when that is gone."""
+        """Kill the child and close its pipes: on its own thread, or after that has ended."""
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
@@ -201,40 +202,40 @@ class _Child:
                 pipe.close()  # type: ignore[union-attr]
 
     def _answer(self, deadline: float) -> Any:
-        (length,) = HEADER.unpack(self._read(HEADER.size, deadline))
-        said = json.loads(self._read(length, deadline))
-        match said:
+        (length,) = ANSWER_HEADER.unpack(self._read(ANSWER_HEADER.size, deadline))
+        header = json.loads(self._read(length, deadline))
+        match header:
             case {"error": "MemoryError"}:
                 raise MemoryError
             case {"refused": str(name), "detail": str(detail), "code": str(code), "pointer": str(pointer)}:
-                raise refused_file(_REFUSALS[name](detail, code, pointer))
-            case {"broken": str(words)}:
-                raise RuntimeError(f"Work in a sandbox child failed: {words}")
+                raise file_refusal(_REFUSALS[name](detail, code, pointer))
+            case {"broken": str(message)}:
+                raise RuntimeError(f"Work in a sandbox child failed: {message}")
             case {"bytes": int(size)}:
                 return bytes(self._read(size, deadline))
             case {"array": list(shape)}:
                 pixels = np.frombuffer(self._read(math.prod(shape), deadline), np.uint8).reshape(shape)
-                return (pixels, said["told"]) if "told" in said else pixels
-        return said["value"]
+                return (pixels, header["value"]) if "value" in header else pixels
+        return header["value"]
 
     def _read(self, count: int, deadline: float) -> bytearray:
-        if count > LARGEST_ANSWER:
+        if count > MAX_ANSWER_BYTES:
             raise EOFError
         buffer = bytearray(count)
-        left = memoryview(buffer)
-        while left:
+        remaining = memoryview(buffer)
+        while remaining:
             _wait(self._out, select.POLLIN, deadline)
-            got = os.readv(self._out, [left])
-            if not got:
+            count_read = os.readv(self._out, [remaining])
+            if not count_read:
                 raise EOFError
-            left = left[got:]
+            remaining = remaining[count_read:]
         return buffer
 
     def _write(self, data: bytes, deadline: float) -> None:
-        left = memoryview(data)
-        while left:
+        remaining = memoryview(data)
+        while remaining:
             _wait(self._in, select.POLLOUT, deadline)
-            left = left[os.write(self._in, left) :]
+            remaining = remaining[os.write(self._in, remaining) :]
 
 
 def _wait(fd: int, event: int, deadline: float) -> None:
@@ -245,10 +246,9 @@ def _wait(fd: int, event: int, deadline: float) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """No key and no address of a database for a process that reads what strangers send."""
-    bounds = {
-        "LIBTIFF_JPEG_MAX_ALLOWED_SCAN_NUMBER": str(MAX_JPEG_SCANS)
-    }  # libtiff itself decodes the JPEGs inside a TIFF
+    """Return the child's variables: no key and no database address for a process that reads untrusted bytes."""
+    # libtiff itself decodes the JPEGs inside a TIFF.
+    bounds = {"LIBTIFF_JPEG_MAX_ALLOWED_SCAN_NUMBER": str(MAX_JPEG_SCANS)}
     threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     path = environment.python_path(_CHECKOUT)
-    return environment.only(environment.READER, PYTHONPATH=path, **threads, **bounds)
+    return environment.select(environment.READER, PYTHONPATH=path, **threads, **bounds)

@@ -1,4 +1,4 @@
-"""Keep a process, its environment and its files from other users, and from children that read what strangers send."""
+"""Protect a process, its environment and its files from other users, and from children that read untrusted bytes."""
 
 import ctypes
 import os
@@ -9,49 +9,50 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _libc = ctypes.CDLL(None, use_errno=True)
-_OTHERS = 0o077
-_OWN_NAMES = frozenset((
+_OTHERS_RIGHTS = 0o077
+_HOME_NAMES = frozenset((
     "artifacts", "checkpoints", "data", "database", "forger.db", "forger.db-shm", "forger.db-wal", "incoming", "logs",
     "service.json", "service.lock",
 ))  # fmt: skip
-"""what lies in a home"""
+"""names of the entries of a home"""
 
 
-def begin() -> None:
-    """Keep what this process writes and knows its user's alone: first thing in each process of the service.
+def harden_process() -> None:
+    """Keep this process's files and memory private. Each process of the service calls it first.
 
-    The API has the umask of `forger serve`, and closes itself with its first sandbox.
+    The API inherits the umask of `forger serve`, and forbids inspection when it creates its first sandbox.
     """
-    os.umask(_OTHERS)
-    close()
+    os.umask(_OTHERS_RIGHTS)
+    forbid_inspection()
 
 
-def close() -> None:
-    """Give this process's files in /proc to root, so that no other process of its user reads its memory or environment.
+def forbid_inspection() -> None:
+    """Give this process's files in /proc to root, so that other processes of its user cannot read its memory.
 
-    What it reads of itself by /proc/self/stat and fd stays open to it.
+    It can still read its own /proc/self/stat and /proc/self/fd.
     """
     if sys.platform == "linux":
         _libc.prctl(_PR_SET_DUMPABLE, 0)
 
 
-def die_with(parent: int) -> None:
-    """Let the kernel kill this process when `parent` ends. Loads nothing, so it may run between fork and exec."""
+def die_with_parent(parent: int) -> None:
+    """Let the kernel kill this process when `parent` ends. It imports nothing, so it may run between fork and exec."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before the call
+    # The parent may have ended before the call.
+    if os.getppid() != parent:
         os._exit(1)
 
 
 def private_folder(folder: Path) -> bool:
-    """Make the folder, or take others' rights to it away where it holds nothing but a home's own files.
+    """Create the folder, or remove other users' rights to it if it contains only entries of a home.
 
-    False where others can still enter it.
+    Return False if others can still enter it.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.stat()
-    if not found.st_mode & _OTHERS:
+    status = folder.stat()
+    if not status.st_mode & _OTHERS_RIGHTS:
         return True
-    if found.st_uid != os.geteuid() or not _OWN_NAMES.issuperset(os.listdir(folder)):
+    if status.st_uid != os.geteuid() or not _HOME_NAMES.issuperset(os.listdir(folder)):
         return False
-    folder.chmod(stat.S_IMODE(found.st_mode) & ~_OTHERS)
+    folder.chmod(stat.S_IMODE(status.st_mode) & ~_OTHERS_RIGHTS)
     return True

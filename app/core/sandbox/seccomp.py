@@ -1,8 +1,7 @@
 """Limit a process for good to the system calls that decoding needs (Linux, seccomp filters).
 
-The filter is a list of what is allowed; all else answers EPERM: sockets, programs, processes, signals to others,
-io_uring, ptrace, and whatever a newer kernel brings. Files are opened for reading only;
-app.core.sandbox.landlock says which.
+The filter lists the allowed calls; all others return EPERM: sockets, programs, processes, signals to others, io_uring,
+ptrace, and calls of newer kernels. Files are opened for reading only; app.core.sandbox.landlock limits which.
 """
 
 import ctypes
@@ -20,33 +19,33 @@ _ALLOW, _KILL = 0x7FFF0000, 0x80000000
 _ERRNO = 0x00050000
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
-"""places in the kernel's struct seccomp_data"""
+"""offsets in the kernel's struct seccomp_data"""
 _X32 = 0x40000000
-"""set in the numbers of x86-64's second table, which is closed"""
+"""bit of the numbers of x86-64's second table, which is forbidden"""
 _CLONE_THREAD = 0x10000
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _CONTROLS = (fcntl.F_GETFD, fcntl.F_SETFD, fcntl.F_GETFL, fcntl.F_DUPFD, getattr(fcntl, "F_DUPFD_CLOEXEC", 1030))
-"""not F_SETOWN: it has signals sent to others"""
+"""allowed fcntl commands; not F_SETOWN, which sends signals to others"""
 
 Number = int | None
-"""None where an architecture does without the call"""
+"""number of a system call; None if an architecture has no such call"""
 Instructions = list[bytes]
 
 
 @dataclass(frozen=True)
 class _Table:
-    """Numbers of system calls on one architecture; `audit` is the kernel's own name of it."""
+    """The numbers of system calls on one architecture; `audit` is the kernel's id of the architecture."""
 
     audit: int
-    place: int
+    column: int
 
     def number(self, name: str) -> Number:
-        return _NUMBERS[name][self.place]
+        return _NUMBERS[name][self.column]
 
 
 _TABLES = {"x86_64": _Table(0xC000003E, 0), "aarch64": _Table(0xC00000B7, 1)}
 _PLAIN: dict[str, tuple[Number, Number]] = {
-    # what is open already, and looking for files
+    # open files, and lookup of files
     "read": (0, 63), "write": (1, 64), "readv": (19, 65), "writev": (20, 66), "pread64": (17, 67), "lseek": (8, 62),
     "close": (3, 57), "dup": (32, 23), "dup2": (33, None), "dup3": (292, 24), "poll": (7, None), "ppoll": (271, 73),
     "stat": (4, None), "fstat": (5, 80), "lstat": (6, None), "newfstatat": (262, 79), "statx": (332, 291),
@@ -55,16 +54,16 @@ _PLAIN: dict[str, tuple[Number, Number]] = {
     # memory
     "brk": (12, 214), "mmap": (9, 222), "munmap": (11, 215), "mremap": (25, 216), "mprotect": (10, 226),
     "madvise": (28, 233),
-    # threads of its own, its own signals, its end
+    # its threads, its signals, its exit
     "futex": (202, 98), "set_robust_list": (273, 99), "set_tid_address": (218, 96), "rseq": (334, 293),
     "sched_yield": (24, 124), "sched_getaffinity": (204, 123), "rt_sigaction": (13, 134),
     "rt_sigprocmask": (14, 135), "rt_sigreturn": (15, 139), "sigaltstack": (131, 132), "restart_syscall": (219, 128),
     "exit": (60, 93), "exit_group": (231, 94),
-    # time and chance
+    # time and random numbers
     "alarm": (37, None), "setitimer": (38, 103), "nanosleep": (35, 101), "clock_nanosleep": (230, 115),
     "clock_gettime": (228, 113), "clock_getres": (229, 114), "gettimeofday": (96, 169), "time": (201, None),
     "times": (100, 153), "getrandom": (318, 278),
-    # what it is
+    # its identity
     "getpid": (39, 172), "getppid": (110, 173), "gettid": (186, 178), "getuid": (102, 174), "geteuid": (107, 175),
     "getgid": (104, 176), "getegid": (108, 177), "getrusage": (98, 165), "sysinfo": (99, 179), "uname": (63, 160),
 }  # fmt: skip
@@ -79,9 +78,9 @@ class _Program(ctypes.Structure):
 
 
 def confine() -> bool:
-    """Close every other system call to this process, which has no second thread yet; False where that cannot be done.
+    """Forbid this single-threaded process every other system call; return whether it worked.
 
-    It needs no-new-privileges set before.
+    The process must have set no-new-privileges before.
     """
     table = _TABLES.get(platform.machine())
     if sys.platform != "linux" or table is None:
@@ -92,8 +91,8 @@ def confine() -> bool:
     return bool(libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(program), 0, 0) == 0)
 
 
-def _filter(table: _Table, own: int) -> Instructions:
-    """The program that the kernel runs before each call of the process `own`."""
+def _filter(table: _Table, pid: int) -> Instructions:
+    """Return the program that the kernel runs before each system call of the process `pid`."""
     code = [
         _load(_ARCHITECTURE), _jump(_EQUAL, table.audit, 1, 0), _answer(_KILL),
         _load(_NUMBER), _jump(_AT_LEAST, _X32, 0, 1), _answer(_KILL),
@@ -103,9 +102,9 @@ def _filter(table: _Table, own: int) -> Instructions:
         "clone": _if_any(0, _CLONE_THREAD),
         "fcntl": _if_one_of(1, _CONTROLS),
         "ioctl": _if_one_of(1, (termios.TCGETS, termios.FIOCLEX)),
-        "kill": _if_one_of(0, (own,)),
-        "tgkill": _if_one_of(0, (own,)),
-        # Their arguments lie in memory, where a filter cannot look: libraries then use openat and clone.
+        "kill": _if_one_of(0, (pid,)),
+        "tgkill": _if_one_of(0, (pid,)),
+        # A filter cannot read their arguments, which lie in memory: libraries then use openat and clone.
         "openat2": [_refuse(errno.ENOSYS)],
         "clone3": [_refuse(errno.ENOSYS)],
     }
@@ -133,7 +132,7 @@ def _load(offset: int) -> bytes:
 
 
 def _load_argument(number: int) -> bytes:
-    """Its lower 32 bits: both architectures are little-endian, and no argument looked at here has more."""
+    """Load the lower 32 bits of an argument: both architectures are little-endian, and no larger values are checked."""
     return _load(_ARGUMENTS + 8 * number)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import FencedOut
 from app.core.names import QUEUES
-from app.core.states import ACTIVE, sources
+from app.core.states import ACTIVE, predecessors
 from app.db.repositories import events
 from app.db.repositories.events import Entry
 from app.db.session import epoch_now
@@ -135,7 +135,7 @@ def move(
     `under_fence`. A job that is queued again keeps its place in the queue unless `values` set `queued_at`. Raises
     ValueError for a move that no job may make.
     """
-    if illegal := set(source) - sources(target):
+    if illegal := set(source) - predecessors(target):
         raise ValueError(f"No job may go from {sorted(illegal)} to {target}.")
     conditions: list[ColumnElement[bool]] = [Job.id == job_id, Job.state.in_(source)]
     if under_fence is not None:

@@ -43,7 +43,7 @@ class DurationHistory:
         """Estimate the duration of a training of this recipe."""
         if recipe.budget.minutes is not None:
             return Duration(None, 60 * recipe.budget.minutes)
-        work_s, factor = training_s(recipe, speed.measured()), self._factor(family)
+        work_s, factor = training_s(recipe, speed.measure_speed()), self._factor(family)
         return Duration(work_s, None if factor is None else work_s * factor)
 
     def _factor(self, family: str | None) -> float | None:
@@ -51,7 +51,7 @@ class DurationHistory:
         trainings = [training for training in self._finished if training.family == family] or self._finished
         if trainings:
             return median(training.took_s / training.work_s for training in trainings[:HISTORY_PER_FAMILY])
-        on_gpu = get_settings().device != "cpu" and machine.gpus() > 0
+        on_gpu = get_settings().device != "cpu" and machine.gpu_count() > 0
         return None if on_gpu else 1.0
 
 

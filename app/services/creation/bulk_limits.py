@@ -1,15 +1,17 @@
 """Limits of jobs that write many pictures."""
 
-from app.core.errors import FieldError, refused
-from app.core.limits import GENERATED_MOST, SHARDS_MOST
+from app.core.errors import FieldError, invalid_request
+from app.core.limits import MAX_GENERATED_PICTURES, MAX_SHARDS
 from app.core.settings import get_settings
 
 
 def pictures_refusals(pointer: str, pictures: int) -> list[FieldError]:
     """Return a refusal at `pointer` if a job has too many pictures."""
-    if pictures <= GENERATED_MOST:
+    if pictures <= MAX_GENERATED_PICTURES:
         return []
-    return [FieldError(pointer, f"{pictures} pictures are more than {GENERATED_MOST} (generated). Ask for fewer.")]
+    return [
+        FieldError(pointer, f"{pictures} pictures are more than {MAX_GENERATED_PICTURES} (generated). Ask for fewer.")
+    ]
 
 
 def size_refusals(pointer: str, pictures: int, picture_bytes: int, shard: int) -> list[FieldError]:
@@ -21,9 +23,9 @@ def size_refusals(pointer: str, pictures: int, picture_bytes: int, shard: int) -
             "Ask for fewer or smaller pictures."
         )
         refusals.append(FieldError(pointer, sentence))
-    if (files := -(-pictures // shard)) > SHARDS_MOST:
+    if (files := -(-pictures // shard)) > MAX_SHARDS:
         refusals.append(
-            FieldError("/shard", f"{files} shards are more than {SHARDS_MOST} (shards). Ask for larger ones.")
+            FieldError("/shard", f"{files} shards are more than {MAX_SHARDS} (shards). Ask for larger ones.")
         )
     return refusals
 
@@ -31,4 +33,4 @@ def size_refusals(pointer: str, pictures: int, picture_bytes: int, shard: int) -
 def raise_if_refused(refusals: list[FieldError]) -> None:
     """Raise Invalid if there are refusals."""
     if refusals:
-        raise refused("The job was refused.", refusals, "bulk_refused")
+        raise invalid_request("The job was refusal_responses.", refusals, "bulk_refused")

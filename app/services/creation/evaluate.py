@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from app.core.errors import FieldError, Invalid, NotFound, refused
+from app.core.errors import FieldError, Invalid, NotFound, invalid_request
 from app.core.settings import get_settings
 from app.services.job_spec import Evaluate, JobPlan
 from app.services.models import checkpoints, registry, source_weights
@@ -37,7 +37,7 @@ def plan(
             sentence = "Name either a model or a checkpoint."
             raise Invalid(sentence, errors=(FieldError("/model", sentence),))
     if errors := _refusals(job_plan.spec):
-        raise refused("The evaluation was refused.", errors, "evaluation_refused")
+        raise invalid_request("The evaluation was refusal_responses.", errors, "evaluation_refused")
     return job_plan
 
 

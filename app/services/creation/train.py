@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from app.core.errors import FieldError, Invalid, NotFound, refused
+from app.core.errors import FieldError, Invalid, NotFound, invalid_request
 from app.core.settings import get_settings
 from app.services import recipes
 from app.services.capacity import durations, estimates
@@ -105,7 +105,9 @@ def _find_fitting(checkpoint_id: str, recipe: Recipe) -> tuple[CheckpointView, s
         raise NotFound(error.detail, code=error.code, errors=(FieldError("/start_from", error.detail),)) from None
     if differences := incompatibilities(job.recipe, recipe):
         errors = [FieldError("/start_from", difference) for difference in differences]
-        raise refused("The weights of the checkpoint do not fit the recipe: change it.", errors, "start_refused")
+        raise invalid_request(
+            "The weights of the checkpoint do not fit the recipe: change it.", errors, "start_refused"
+        )
     return checkpoint, job.id
 
 

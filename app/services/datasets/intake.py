@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from app.core.errors import FieldError, Invalid, refused_file
-from app.core.limiter import Gate
-from app.core.limits import INTAKE_CPU_S, INTAKE_CPU_S_PER_MB, READING_CPU_S
+from app.core.concurrency import Limiter
+from app.core.errors import FieldError, Invalid, file_refusal
+from app.core.limits import INTAKE_CPU_S, INTAKE_CPU_S_PER_MB, PICTURE_CPU_S
 from app.core.logging import get_logger
 from app.core.sandbox.parent import Overran, Sandbox
 from app.core.settings import Settings
@@ -40,7 +40,7 @@ SHEET_CELL_PX = 64
 SheetCell = tuple[str, int | None] | None
 """a cell of the contact sheet: a member and the half of it to show, None for all of it; an empty cell is None"""
 _LISTING_TIMEOUT_S = 60.0
-_SURVEY_CPU_S = read_untrusted.SURVEY_S + READING_CPU_S
+_SURVEY_CPU_S = read_untrusted.SURVEY_S + PICTURE_CPU_S
 _READING_TIMEOUT_S = 30.0
 _KINDS: dict[str, DataKind] = {
     "classes": "images", "flat": "images", "unpaired": "unpaired", "paired": "paired", "side_by_side": "paired",
@@ -55,7 +55,7 @@ class Intake:
         self._store = Store(settings.artifacts)
         self._sandbox = Sandbox(1, readable=(settings.incoming,))
         full = f"{MAX_UPLOADS} datasets are being uploaded already. Send this one later."
-        self.gate = Gate(MAX_UPLOADS, full, retry_after=30)
+        self.limiter = Limiter(MAX_UPLOADS, full, retry_after=30)
         self.folder = settings.incoming
 
     def close(self) -> None:
@@ -109,7 +109,7 @@ class Intake:
                 listing, requested, self._run_listing(read_untrusted.tables, path, tables) if tables else {}
             )
         except Refused as error:
-            raise refused_file(error) from None
+            raise file_refusal(error) from None
 
     def _run_listing(self, function: Callable[..., Any], *args: Any) -> Any:
         return self._sandbox.run(
@@ -140,7 +140,7 @@ class Intake:
                 facts += read_facts
                 cpu_s += took_s
             except Overran as error:
-                cpu_s += READING_CPU_S
+                cpu_s += PICTURE_CPU_S
                 if count == 1:
                     facts.append({"name": names[start], "reason": error.detail})
                 # Read each of these pictures by itself, to learn which one it was.

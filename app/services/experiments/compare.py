@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import FieldError, Invalid, NotFound
 from app.core.ids import is_id
-from app.core.limits import COMPARED_JOBS, CURVE_POINTS, SCALE
+from app.core.limits import COMPARED_CURVE_POINTS, MAX_COMPARED_JOBS, MAX_SCALE
 from app.core.settings import link
 from app.db.repositories import files, points
 from app.db.repositories import jobs as rows
@@ -109,8 +109,8 @@ def compare(ids: Sequence[str]) -> Comparison:
 
 
 def _check(ids: Sequence[str]) -> None:
-    if not 2 <= len(ids) <= COMPARED_JOBS:
-        sentence = f"Name 2 to {COMPARED_JOBS} jobs (compared_jobs), separated by commas, not {len(ids)}."
+    if not 2 <= len(ids) <= MAX_COMPARED_JOBS:
+        sentence = f"Name 2 to {MAX_COMPARED_JOBS} jobs (compared_jobs), separated by commas, not {len(ids)}."
         raise Invalid(sentence, errors=(FieldError("/jobs", sentence),))
     for number, job_id in enumerate(ids):
         if job_id in ids[:number]:
@@ -143,7 +143,7 @@ def _curves(session: Session, jobs: Sequence[JobView]) -> list[ComparedCurve]:
     """Return the curves of all jobs, grouped by name and sorted by it."""
     by_name: dict[str, list[JobCurve]] = {}
     for job in jobs:
-        for name, (curve, _) in points.curves(session, job.id, None, -1, CURVE_POINTS).items():
+        for name, (curve, _) in points.curves(session, job.id, None, -1, COMPARED_CURVE_POINTS).items():
             by_name.setdefault(name, []).append(JobCurve(job.id, curve))
     return [ComparedCurve(name, by_name[name]) for name in sorted(by_name)]
 
@@ -187,7 +187,7 @@ def sample_href(job: JobView) -> str | None:
 def scale(recipe: Recipe) -> int:
     """Return the factor by which the recipe's pictures are enlarged to be visible."""
     side = getattr(recipe.data, "side", SHOWN_SIDE)
-    return min(SCALE, max(1, SHOWN_SIDE // side))
+    return min(MAX_SCALE, max(1, SHOWN_SIDE // side))
 
 
 def _training_sample(session: Session, job_id: str) -> TrainingSample | None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.core.errors import FieldError, Invalid
-from app.core.limits import DEPTH, EXPERIMENT_JOBS
-from forger.wire import NAME_LENGTH
+from app.core.limits import MAX_EXPERIMENT_JOBS, MAX_JSON_DEPTH
+from forger.wire import MAX_NAME_CHARACTERS
 from models.spec import wording
 from models.spec.resolve import merge
 
@@ -94,9 +94,9 @@ def _expand(
 def seeds_of(seeds: int | Sequence[int], cases: int) -> list[int]:
     """Return the seeds; a number n stands for 1 to n. Raises Invalid if cases times seeds are too many jobs."""
     count = seeds if isinstance(seeds, int) else len(seeds)
-    if count * cases > EXPERIMENT_JOBS:
+    if count * cases > MAX_EXPERIMENT_JOBS:
         sentence = (
-            f"{cases} cases times {count} seeds are {cases * count} jobs, more than {EXPERIMENT_JOBS} "
+            f"{cases} cases times {count} seeds are {cases * count} jobs, more than {MAX_EXPERIMENT_JOBS} "
             "(experiment_jobs). Ask for fewer seeds or cases."
         )
         raise refusal("/seeds", sentence, code="too_many_jobs")
@@ -131,11 +131,13 @@ def _grid_cases(recipe: str | Json, common: Json, grid: Mapping[str, Any]) -> li
         if not pointer.startswith("/"):
             sentence = "A grid's names are JSON pointers into the recipe, for example /batch_size or /objective/kind."
             raise refusal(wording.pointer(("grid", pointer)), sentence)
-        if pointer.count("/") > DEPTH:
-            sentence = f"A grid's pointer has at most {DEPTH} steps (depth): no recipe is deeper."
+        if pointer.count("/") > MAX_JSON_DEPTH:
+            sentence = f"A grid's pointer has at most {MAX_JSON_DEPTH} steps (depth): no recipe is deeper."
             raise refusal(wording.pointer(("grid", pointer)), sentence)
-    if (count := math.prod(len(values) for values in grid.values())) > EXPERIMENT_JOBS:
-        sentence = f"The grid has {count} cases, more than {EXPERIMENT_JOBS} (experiment_jobs). Leave some values out."
+    if (count := math.prod(len(values) for values in grid.values())) > MAX_EXPERIMENT_JOBS:
+        sentence = (
+            f"The grid has {count} cases, more than {MAX_EXPERIMENT_JOBS} (experiment_jobs). Leave some values out."
+        )
         raise refusal("/grid", sentence, code="too_many_jobs")
     value_names = [
         [_value_name(_last_step(pointer), value)[:MAX_VALUE_LENGTH] for value in values]
@@ -182,9 +184,10 @@ def at_pointer(pointer: str, value: Any) -> Json:
 def model_name(stem: str, case: str) -> str:
     """Return the name of the model that the jobs of a case publish. Raises Invalid if it is too long."""
     name = f"{stem}-{case}"
-    if len(name) > NAME_LENGTH:
+    if len(name) > MAX_NAME_CHARACTERS:
         sentence = (
-            f"'{name}' would be a model's name, and it has more than {NAME_LENGTH} characters (name): shorten it."
+            f"'{name}' would be a model's name, and it has more than {MAX_NAME_CHARACTERS} characters (name): "
+            "shorten it."
         )
         raise refusal("/name", sentence)
     return name

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.core.errors import Conflict, FieldError, Invalid, NotFound, refused
+from app.core.errors import Conflict, FieldError, Invalid, NotFound, invalid_request
 from app.core.ids import is_id, new_id
-from app.core.limits import ERRORS
+from app.core.limits import MAX_REPORTED_ERRORS
 from app.core.settings import link
 from app.db.repositories import experiments as rows
 from app.db.session import unit_of_work
@@ -112,7 +112,7 @@ def plan(
         except Invalid as error:
             for field in error.errors:
                 refusals.setdefault((case.client_pointer(field.pointer), field.message), []).append(case.name)
-            if len(refusals) >= ERRORS:  # a reply lists no more
+            if len(refusals) >= MAX_REPORTED_ERRORS:  # a reply lists no more
                 break
     if refusals:
         raise _refusal(refusals, len(expanded))
@@ -175,7 +175,7 @@ def _refusal(refusals: Mapping[tuple[str, str], Sequence[str]], cases: int) -> I
         FieldError(pointer, message if len(names) == cases else f"{', '.join(names)}: {message}")
         for (pointer, message), names in refusals.items()
     )
-    return refused("The experiment was refused.", errors, "experiment_refused")
+    return invalid_request("The experiment was invalid_request.", errors, "experiment_refused")
 
 
 def create(

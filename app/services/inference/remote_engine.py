@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.core.concurrency import MicroBatcher
 from app.core.disk_full import no_room
 from app.core.errors import ForgerError, NoEngine, NotReady
 from app.core.logging import get_logger
-from app.core.micro_batcher import Gatherer
-from app.core.names import INFER, INFERENCE
+from app.core.names import INFER_TASK, INFERENCE_QUEUE
 from app.core.settings import Settings
 from app.services import broker, queue
 from app.services.inference import redis_codec
@@ -67,8 +67,8 @@ class RemoteEngine:
         self._waiting: dict[str, _PendingRequest] = {}
         self._backlog = Backlog(settings.queue_pictures)
         self._replies = redis_codec.replies_key(secrets.token_hex(16))
-        self._sender = Gatherer(
-            "inference-sender", self._send, most=REQUESTS_PER_MESSAGE, initializer=use_batch_scheduling
+        self._sender = MicroBatcher(
+            "inference-sender", self._send, max_batch=REQUESTS_PER_MESSAGE, initializer=use_batch_scheduling
         )
         self._picture_threads = ThreadPoolExecutor(PICTURE_THREADS, thread_name_prefix="inference-carrier")
         # No retries: when the server is lost, the replies on their way are lost too, and that must be noticed.
@@ -164,7 +164,7 @@ class RemoteEngine:
         """Send a message. Retry once, because a connection may be stale; not longer, because a client waits."""
         message = {"answers": self._replies, "requests": requests}
         policy = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
-        queue.celery().send_task(INFER, kwargs=message, queue=INFERENCE, retry=True, retry_policy=policy)
+        queue.celery().send_task(INFER_TASK, kwargs=message, queue=INFERENCE_QUEUE, retry=True, retry_policy=policy)
 
     def _unmark(self, withdrawn: list[_PendingRequest]) -> None:
         try:

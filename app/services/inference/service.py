@@ -17,9 +17,9 @@ from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.core.concurrency import Limiter
 from app.core.errors import Busy, Conflict, FieldError, ForgerError, Invalid, NoEngine, NotFound, NotReady
-from app.core.gc_freeze import uncollected
-from app.core.limiter import Gate
+from app.core.gc_freeze import import_without_gc
 from app.core.logging import get_logger
 from app.core.settings import Settings, link
 from app.core.store import Store
@@ -117,7 +117,7 @@ class Inference:
         self._rebuild_lock = threading.Lock()
         self._refresh_lock = threading.Lock()
         full = f"{MAX_PUBLISHING} checkpoints are being published already. Send this one later."
-        self._publish_limiter = Gate(MAX_PUBLISHING, full, retry_after=10)
+        self._publish_limiter = Limiter(MAX_PUBLISHING, full, retry_after=10)
         self._stop = threading.Event()
         self._engine_needed = threading.Event()
         """set when the engine is needed"""
@@ -232,7 +232,7 @@ class Inference:
 
     def _rebuild(self, version: VersionView, how: str) -> None:
         with self._rebuild_lock:
-            if self._store.flaw(version.export_sha256) is not None:
+            if self._store.defect(version.export_sha256) is not None:
                 log.error("export_damaged", model=version.reference, how=how)
                 registry.rebuild(version, how, self.export)
 
@@ -299,7 +299,7 @@ class Inference:
 
     def publishing(self) -> AbstractContextManager[None]:
         """Return the context in which a checkpoint is published. Raises Busy if too many are."""
-        return self._publish_limiter.entered()
+        return self._publish_limiter.place()
 
     def export(self, recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
         """Export a checkpoint on the caller's thread, one at a time. Raises NotReady."""
@@ -340,17 +340,17 @@ class Inference:
 def local_engine(settings: Settings) -> AnyEngine:
     """Return an engine in this process; nowhere else does an API process or inference worker import torch."""
     os.environ.setdefault("GOMP_SPINCOUNT", "0")  # otherwise its spinning threads starve a training process
-    with uncollected("serving.engine"):
+    with import_without_gc("serving.engine"):
         from serving.engine import Engine
 
     bound, memory = settings.queue_pictures, settings.loaded_bytes
-    flaw = Store(settings.artifacts).flaw
+    flaw = Store(settings.artifacts).defect
     return Engine(device=settings.device, threads=settings.threads, bound=bound, memory=memory, flaw=flaw)
 
 
 def remote_engine(settings: Settings) -> AnyEngine:
     """Return an engine that sends requests to the inference workers."""
-    with uncollected("app.services.inference.remote_engine"):
+    with import_without_gc("app.services.inference.remote_engine"):
         from app.services.inference.remote_engine import RemoteEngine
 
     return RemoteEngine(settings)

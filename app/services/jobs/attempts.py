@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import FencedOut
 from app.core.settings import get_settings
-from app.core.states import ACTIVE, sources
+from app.core.states import ACTIVE, predecessors
 from app.core.store import Store
 from app.db.repositories import files, models, points
 from app.db.repositories import jobs as rows
@@ -383,6 +383,6 @@ def _locked_row(session: Session, job_id: str) -> Job:
 
 def end(session: Session, job_id: str, fence: int, target: JobState, **values: Any) -> None:
     """End the attempt and move the job to `target`, in the caller's transaction. Raises FencedOut."""
-    legal = ACTIVE & sources(target)
+    legal = ACTIVE & predecessors(target)
     if not rows.move(session, job_id, target, source=legal, under_fence=fence, **values):
         raise FencedOut(f"Attempt {fence} no longer holds {job_id}.")

@@ -15,10 +15,9 @@ from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.coalescing import Coalescer
+from app.core.concurrency import Coalescer, Limiter
 from app.core.errors import NotFound
-from app.core.limiter import Gate
-from app.core.limits import EVENTS, STREAMS
+from app.core.limits import MAX_EVENT_STREAMS, MAX_REPLY_EVENTS
 from app.core.logging import get_logger
 from app.db.repositories import events as event_log
 from app.db.repositories import jobs as rows
@@ -104,14 +103,16 @@ class Follower:
     async def _read_missed(self) -> Sequence[WrittenEvent]:
         """Read a part of the missed events. The reader adds new ones meanwhile; `_take_pending` drops doubles."""
         self._behind = False
-        events = await self._reads.ask(_read_part, self.job_id, self.seq, self._write)
-        self._behind |= len(events) == EVENTS
+        events = await self._reads.run(_read_part, self.job_id, self.seq, self._write)
+        self._behind |= len(events) == MAX_REPLY_EVENTS
         return events
 
 
 def _read_part(job_id: str, after: int, write: Write) -> Sequence[WrittenEvent]:
     """Read a part of the log, and serialise it on the same thread."""
-    return [WrittenEvent(event, write(event)) for event in lifecycle.events(job_id, after=after, limit=EVENTS)]
+    return [
+        WrittenEvent(event, write(event)) for event in lifecycle.events(job_id, after=after, limit=MAX_REPLY_EVENTS)
+    ]
 
 
 @dataclass(slots=True)
@@ -133,23 +134,26 @@ class EventStream:
         self._tails: dict[str, _Tail] = {}
         self._reader: asyncio.Task[Any] | None = None
         self._reads = Coalescer("feed", THREADS)
-        full = f"{STREAMS} streams of events are open already (streams). Close some, or ask for the events as JSON."
-        self._gate = Gate(STREAMS, full, retry_after=5)
+        full = (
+            f"{MAX_EVENT_STREAMS} streams of events are open already (streams). "
+            "Close some, or ask for the events as JSON."
+        )
+        self._gate = Limiter(MAX_EVENT_STREAMS, full, retry_after=5)
 
     def close(self) -> None:
         self._reads.close()
 
     def admit(self) -> AbstractContextManager[None]:
         """Return the context in which a stream is open. Raises Busy if too many are."""
-        return self._gate.entered()
+        return self._gate.place()
 
     async def log_state(self, job_id: str) -> LogState:
         """Return the state of a job's log. Raises NotFound."""
-        return await self._reads.ask(_log_state, job_id)
+        return await self._reads.run(_log_state, job_id)
 
     async def read(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return the result of a database read; equal reads at the same moment run once."""
-        return await self._reads.ask(call, *args, **kwargs)
+        return await self._reads.run(call, *args, **kwargs)
 
     @contextmanager
     def follow(self, job_id: str, after: int) -> Iterator[Follower]:
@@ -211,8 +215,8 @@ def read_new_events(last_read: Mapping[str, int | None]) -> dict[str, tuple[int,
         for job_id, last in newest.items():
             seq = last_read[job_id]
             if seq != last:
-                readable = seq is not None and last - seq <= EVENTS
-                events = event_log.after(session, job_id, seq or 0, EVENTS) if readable else ()
+                readable = seq is not None and last - seq <= MAX_REPLY_EVENTS
+                events = event_log.after(session, job_id, seq or 0, MAX_REPLY_EVENTS) if readable else ()
                 new = [views.event(row) for row in events]
                 # More events may have been added since `newest` was read.
                 news[job_id] = new[-1].seq if new else last, new

@@ -29,7 +29,7 @@ from app.services.jobs import measurements
 from app.services.jobs.attempt_files import remove_files
 from app.services.jobs.measurements import MeasuredFigure
 from app.services.views import ArtifactView, CheckpointView, EventView, JobView
-from forger.wire import REPLY_POINTS, TERMINAL, JobState
+from forger.wire import DEFAULT_REPLY_POINTS, TERMINAL, JobState
 from models.spec import plugins, upgrade
 from models.spec.datasets import DATASETS
 from models.spec.plugins import PluginMissing
@@ -309,7 +309,7 @@ def events(job_id: str, *, after: int = 0, limit: int = 500) -> list[EventView]:
 
 
 def metrics(
-    job_id: str, *, names: Collection[str] | None = None, after_step: int = -1, max_points: int = REPLY_POINTS
+    job_id: str, *, names: Collection[str] | None = None, after_step: int = -1, max_points: int = DEFAULT_REPLY_POINTS
 ) -> dict[str, tuple[Curve, bool]]:
     """Return curves by name, in order: at most `max_points` points (step, value), and whether the curve was thinned.
 

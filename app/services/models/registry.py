@@ -145,7 +145,7 @@ def delete(name: str, version: int | None = None) -> None:
     with unit_of_work() as session:
         removed = rows.remove(session, name, version)
         for sha256 in removed:
-            store.renew(sha256)  # the sweep spares the file, so that running requests can finish
+            store.touch(sha256)  # the sweep spares the file, so that running requests can finish
     if not removed:
         raise not_found(name if version is None else f"{name}@{version}")
 

@@ -30,7 +30,7 @@ def _sweep_files() -> None:
     if not home.is_ours():
         log.warning("home_of_another_database", home=str(get_settings().home), consequence="no file is removed")
         return
-    removed = Store(get_settings().artifacts).sweep(_referenced, older_than_s=GRACE_S)
+    removed = Store(get_settings().artifacts).delete_unreferenced(_referenced, older_than_s=GRACE_S)
     catalog.delete_stale_files(GRACE_S)
     orphans = _job_ids_without_row()
     for job_id in orphans:

@@ -32,7 +32,7 @@ def is_ours() -> bool:
 
 def _may_claim() -> bool:
     settings = get_settings()
-    stored = set(Store(settings.artifacts).names())
+    stored = set(Store(settings.artifacts).sha256s())
     folders = {folder.name for folder in settings.checkpoints("").glob("*")}
     if not stored and not folders:
         return True

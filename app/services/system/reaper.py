@@ -45,7 +45,7 @@ def free_lost_attempts() -> None:
     for attempt in active:
         if attempt.expired:
             _free_attempt(attempt, "The worker that had it stopped answering.")
-        elif owner.gone(attempt.owner):
+        elif owner.has_ended(attempt.owner):
             _free_attempt(attempt, "The worker that had it ended.")
 
 

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from app.api.requests import json_bodies
 from app.api.requests.json_bodies import JsonRoute
-from app.core.limits import DEPTH, ERRORS, VALUES
+from app.core.limits import MAX_JSON_DEPTH, MAX_JSON_VALUES, MAX_REPORTED_ERRORS
 from tests.app.api.test_problems import a_problem
 
 JSON = {"content-type": "application/json"}
@@ -53,7 +53,7 @@ def test_a_field_of_a_form_that_is_there_twice_is_refused(client: TestClient) ->
 
 
 MANY: dict[str, tuple[str, Any, str]] = {
-    "fields": ("/jobs", {f"f{n}": 0 for n in range(VALUES - 1)}, "parts of it are wrong"),
+    "fields": ("/jobs", {f"f{n}": 0 for n in range(MAX_JSON_VALUES - 1)}, "parts of it are wrong"),
     "overrides": ("/jobs", {"recipe": "gan", "overrides": {f"f{n}": 0 for n in range(1000)}}, "parts of it are wrong"),
     "cases": (
         "/experiments",
@@ -74,7 +74,7 @@ def test_few_errors_are_told_and_each_once(client: TestClient, what: str) -> Non
     path, body, words = MANY[what]
     reply = sent(client, path, body)
     told = errors_of(reply)
-    assert len(told) == len(set(told)) == ERRORS
+    assert len(told) == len(set(told)) == MAX_REPORTED_ERRORS
     assert words in reply.json()["detail"]
     assert not any(f"{pointer}: " in reply.json()["detail"] for pointer, _ in told), "they are told in `errors` alone"
     assert len(reply.content) < 20_000
@@ -83,7 +83,7 @@ def test_few_errors_are_told_and_each_once(client: TestClient, what: str) -> Non
 def test_a_dry_run_tells_as_few(client: TestClient) -> None:
     asked = {"recipe": "gan", "overrides": {f"f{n}": 0 for n in range(1000)}, "dry_run": True}
     for path in ("/jobs", "/experiments"):
-        assert len(sent(client, path, asked).json()["refusals"]) == ERRORS
+        assert len(sent(client, path, asked).json()["refusals"]) == MAX_REPORTED_ERRORS
 
 
 def test_a_long_name_is_not_repeated_whole(client: TestClient) -> None:
@@ -105,12 +105,12 @@ def test_a_list_is_measured_before_its_items_are_read(client: TestClient, path: 
 
 
 def test_values_and_depth_are_bounded(client: TestClient) -> None:
-    few = {f"f{n}": 0 for n in range(VALUES)}
+    few = {f"f{n}": 0 for n in range(MAX_JSON_VALUES)}
     assert errors_of(sent(client, "/jobs", few)) != errors_of(sent(client, "/jobs", few | {"more": 0}))
     assert "(values)" in errors_of(sent(client, "/jobs", few | {"more": 0}))[0][1]
     assert "(values)" in errors_of(sent(client, "/jobs", {"recipe": [[0] * 200] * 200}))[0][1]
     nested = b'{"recipe": "gan", "overrides": %b1%b}'
-    for depth, refused in ((DEPTH - 2, False), (DEPTH, True), (5000, True)):
+    for depth, refused in ((MAX_JSON_DEPTH - 2, False), (MAX_JSON_DEPTH, True), (5000, True)):
         told = errors_of(sent(client, "/jobs", nested % (b'{"a":' * depth, b"}" * depth)))
         assert any("(depth)" in message for _, message in told) == refused
 
@@ -153,7 +153,7 @@ def test_large_bodies_are_checked_away_from_the_event_loop(large: bool) -> None:
     app = FastAPI()
     app.include_router(router)
     checked_on.clear()
-    size = json_bodies.LARGE if large else 10
+    size = json_bodies.LARGE_BODY_BYTES if large else 10
     loop, length = TestClient(app).post("/noted", json={"text": "x" * size}).json().split()
     assert int(length) == size
     assert [thread.ident != int(loop) for thread in checked_on] == [large], "checked once, and where it should be"

@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
-from app.api.middleware.disconnect import while_here
+from app.api.middleware.disconnect import cancel_on_disconnect
 
 
 async def forever() -> None:
@@ -29,7 +29,7 @@ async def too_long() -> Message:
 
 def test_a_body_that_is_too_long_is_no_hang_up() -> None:
     with pytest.raises(HTTPException, match="413"):
-        asyncio.run(while_here(Request({"type": "http"}, too_long), forever()))
+        asyncio.run(cancel_on_disconnect(Request({"type": "http"}, too_long), forever()))
 
 
 def test_who_has_left_is_not_worked_for() -> None:
@@ -40,7 +40,7 @@ def test_who_has_left_is_not_worked_for() -> None:
 
     async def ask() -> int:
         with pytest.raises(ClientDisconnect):
-            await while_here(Request({"type": "http"}, leaving), work())
+            await cancel_on_disconnect(Request({"type": "http"}, leaving), work())
         task = asyncio.current_task()
         assert task is not None
         return task.cancelling()
@@ -69,14 +69,14 @@ def test_a_hang_up_ends_the_work_and_nothing_else_does() -> None:
         return "made"
 
     with pytest.raises(ClientDisconnect):
-        asyncio.run(while_here(Request({"type": "http"}, until_gone), work()))
+        asyncio.run(cancel_on_disconnect(Request({"type": "http"}, until_gone), work()))
     assert ended
-    assert asyncio.run(while_here(Request({"type": "http"}, staying), soon())) == "made"
+    assert asyncio.run(cancel_on_disconnect(Request({"type": "http"}, staying), soon())) == "made"
 
 
 def test_a_server_that_stops_is_no_hang_up() -> None:
     async def stopped() -> None:
-        task = asyncio.create_task(while_here(Request({"type": "http"}, staying), forever()))
+        task = asyncio.create_task(cancel_on_disconnect(Request({"type": "http"}, staying), forever()))
         await asyncio.sleep(0.01)
         task.cancel()
         await task

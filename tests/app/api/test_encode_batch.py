@@ -7,10 +7,10 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 
-from app.api.replies.encode_batch import FEW_PIXELS, finished
+from app.api.replies.encode_batch import MAX_BATCHED_PIXELS, encode_when_drawn
 from app.api.replies.images import Array
 
-LARGE = FEW_PIXELS + 1
+LARGE = MAX_BATCHED_PIXELS + 1
 
 
 def shape(pictures: Array) -> tuple[int, ...]:
@@ -21,7 +21,7 @@ def shape(pictures: Array) -> tuple[int, ...]:
 def test_it_ends_as_the_pictures_do(pixels: int) -> None:
     async def ends() -> None:
         made: list[Future[Array]] = [Future() for _ in range(4)]
-        drawn, failed, closed, left = (asyncio.create_task(finished(one, shape, pixels)) for one in made)
+        drawn, failed, closed, left = (asyncio.create_task(encode_when_drawn(one, shape, pixels)) for one in made)
         await asyncio.sleep(0)
         made[0].set_result(np.zeros((2, 3)))
         made[1].set_exception(ValueError("no"))
@@ -45,7 +45,7 @@ def test_what_fails_in_the_work_is_told_and_the_rest_of_its_lot_is_made() -> Non
     async def lot() -> list[object]:
         made: list[Future[Array]] = [Future() for _ in range(33)]
         works = [fail if place == 7 else shape for place in range(33)]
-        waits = [asyncio.create_task(finished(one, work, 1)) for one, work in zip(made, works, strict=True)]
+        waits = [asyncio.create_task(encode_when_drawn(one, work, 1)) for one, work in zip(made, works, strict=True)]
         await asyncio.sleep(0)
         for place, one in enumerate(made):
             one.set_result(np.zeros((place, 2)))
@@ -64,8 +64,8 @@ def test_small_ones_do_not_wait_for_large_ones() -> None:
 
     async def both() -> bool:
         made: list[Future[Array]] = [Future(), Future(), Future()]
-        large = [asyncio.create_task(finished(one, wait, LARGE)) for one in made[:2]]
-        small = asyncio.create_task(finished(made[2], shape, 1))
+        large = [asyncio.create_task(encode_when_drawn(one, wait, LARGE)) for one in made[:2]]
+        small = asyncio.create_task(encode_when_drawn(made[2], shape, 1))
         await asyncio.sleep(0)
         for one in made:
             one.set_result(np.zeros((1, 1)))

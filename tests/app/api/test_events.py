@@ -102,7 +102,7 @@ def test_events_arrive_while_the_job_lives(server: httpx.Client) -> None:
 
 
 def test_a_silent_stream_says_that_it_lives(server: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "PING_S", 0.0)
+    monkeypatch.setattr(events, "KEEPALIVE_S", 0.0)
     job = make_job()
     with server.stream("GET", f"/jobs/{job.id}/events", headers=STREAM) as reply:
         arriving = parse(reply.iter_lines())
@@ -111,7 +111,7 @@ def test_a_silent_stream_says_that_it_lives(server: httpx.Client, monkeypatch: p
 
 
 def test_resuming_beyond_the_log_ends_with_the_job(server: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "PING_S", 0.0)
+    monkeypatch.setattr(events, "KEEPALIVE_S", 0.0)
     job = make_job()
     with server.stream("GET", f"/jobs/{job.id}/events", headers=STREAM | {"last-event-id": "999"}) as reply:
         arriving = parse(reply.iter_lines())
@@ -132,7 +132,7 @@ def test_who_hears_of_success_can_sample_at_once(server: httpx.Client, publish: 
 def test_so_many_streams_are_open_at_once_and_each_gives_its_place_back(
     api_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_stream, "STREAMS", 2)
+    monkeypatch.setattr(event_stream, "MAX_EVENT_STREAMS", 2)
     job, ended = make_job(), make_job()
     put_in(JobState.FAILED, ended.id)
     with serving(create_app(get_settings())) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:

@@ -11,7 +11,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from app.core.ids import new_id
-from app.core.limits import EXPERIMENT_JOBS
+from app.core.limits import MAX_EXPERIMENT_JOBS
 from app.services.experiments import lifecycle as experiments
 from app.services.jobs import lifecycle
 from tests.app.api.test_problems import a_problem
@@ -88,7 +88,7 @@ def test_a_refused_request_makes_nothing_and_frees_its_key(client: TestClient) -
 @pytest.mark.parametrize(
     ("changes", "pointer"),
     [
-        ({"seeds": EXPERIMENT_JOBS}, "/seeds"),
+        ({"seeds": MAX_EXPERIMENT_JOBS}, "/seeds"),
         ({"seeds": 0}, "/seeds"),
         ({"seeds": []}, "/seeds"),
         ({"seeds": [1, 1]}, "/seeds/1"),

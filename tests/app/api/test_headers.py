@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from app.api.headers import header
-from app.core.limits import HEAD_BYTES
+from app.core.limits import MAX_HEAD_BYTES
 from tests.support.service import Service
 
-MOST = 64 * HEAD_BYTES
+MOST = 64 * MAX_HEAD_BYTES
 PIECE = 16 << 10
 CHUNKED = b"POST /jobs HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -54,7 +54,7 @@ def test_a_head_without_end_is_cut_off(service: Service, beginning: bytes, piece
 
 
 def test_a_long_head_that_ends_is_served(service: Service) -> None:
-    reply = service.client.get("/livez", headers={"X-Long": "a" * (HEAD_BYTES // 2)})
+    reply = service.client.get("/livez", headers={"X-Long": "a" * (MAX_HEAD_BYTES // 2)})
     assert reply.status_code == 200
 
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from starlette.testclient import TestClient
 
-from app.api.headers import SAFE
+from app.api.headers import SAFE_METHODS
 from app.core.settings import Settings, get_settings
 from app.main import create_app
 
@@ -45,7 +45,7 @@ def unsafe() -> list[tuple[str, str]]:
     """Every method and address that may change something."""
     app = create_app(get_settings())
     found = [(method, path) for path, room in app.openapi()["paths"].items() for method in room]
-    return [(method.upper(), path) for method, path in found if method.upper() not in SAFE]
+    return [(method.upper(), path) for method, path in found if method.upper() not in SAFE_METHODS]
 
 
 def test_every_unsafe_method_is_refused_to_a_foreign_page(api_home: Path) -> None:

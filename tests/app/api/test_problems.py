@@ -80,8 +80,8 @@ def test_405_names_the_methods(client: TestClient) -> None:
     reply = client.delete("/jobs")
     assert set(reply.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
     told = {path: client.delete(path).json()["detail"] for path in ("/jobs", "/sample")}
-    assert told["/jobs"] == "This address does not take that method; it takes GET, HEAD, POST."
-    assert told["/sample"] == "This address does not take that method; it takes GET, HEAD."
+    assert told["/jobs"] == "This address does not accept that method; it accepts GET, HEAD, POST."
+    assert told["/sample"] == "This address does not accept that method; it accepts GET, HEAD."
 
 
 def test_an_unforeseen_error_is_a_problem_without_its_text(api_home: object) -> None:

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Response
 from pydantic import SecretStr
 
 from app.api import protocol
-from app.core.limits import HEAD_BYTES
+from app.core.limits import MAX_HEAD_BYTES
 from app.core.settings import get_settings
 from app.main import create_app
 from tests.support.jobs import make_job
@@ -43,8 +43,8 @@ def port(api_home: Path) -> Iterator[int]:
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """All deadlines are short."""
-    monkeypatch.setattr(protocol, "LOOK_S", 0.05)
-    for name in ("HEAD_SECONDS", "BODY_SECONDS", "LINGER_S", "STALLED_S"):
+    monkeypatch.setattr(protocol, "CHECK_INTERVAL_S", 0.05)
+    for name in ("HEAD_TIMEOUT_S", "BODY_RATE_WINDOW_S", "LINGER_S", "STALLED_S"):
         monkeypatch.setattr(protocol, name, 1)
 
 
@@ -157,7 +157,11 @@ def test_a_trailer_is_no_header(api_home: Path, trailer: bytes) -> None:
 
 @pytest.mark.parametrize(
     "endless",
-    [b"0\r\n" + b"X-T: aaaa\r\n" * HEAD_BYTES, b"0\r\nX-T: " + b"a" * 8 * HEAD_BYTES, b"1;" + b"a" * 8 * HEAD_BYTES],
+    [
+        b"0\r\n" + b"X-T: aaaa\r\n" * MAX_HEAD_BYTES,
+        b"0\r\nX-T: " + b"a" * 8 * MAX_HEAD_BYTES,
+        b"1;" + b"a" * 8 * MAX_HEAD_BYTES,
+    ],
     ids=["trailers", "a trailer", "a chunk's extension"],
 )
 def test_what_stands_between_the_parts_of_a_body_is_bounded(port: int, endless: bytes) -> None:
@@ -172,7 +176,7 @@ def test_what_stands_between_the_parts_of_a_body_is_bounded(port: int, endless: 
         assert reply == b"" or "(head)" in str(problem_in(reply, 400)["detail"])
 
 
-@pytest.mark.parametrize("padding", [HEAD_BYTES, 3 * HEAD_BYTES])
+@pytest.mark.parametrize("padding", [MAX_HEAD_BYTES, 3 * MAX_HEAD_BYTES])
 def test_a_head_in_one_piece_is_as_long_at_most(port: int, padding: int) -> None:
     with connected(port) as connection:
         connection.sendall(HEAD + b"X-Long: " + b"a" * padding + b"\r\n\r\n")
@@ -182,8 +186,8 @@ def test_a_head_in_one_piece_is_as_long_at_most(port: int, padding: int) -> None
 def test_few_requests_wait_on_one_connection(port: int) -> None:
     one = HEAD + b"\r\n"
     with connected(port) as connection:
-        connection.sendall(one * protocol.PIPELINED + HEAD + b"Connection: close\r\n\r\n")
-        assert reply_of(connection).count(b"HTTP/1.1 200") == protocol.PIPELINED + 1
+        connection.sendall(one * protocol.MAX_PIPELINED + HEAD + b"Connection: close\r\n\r\n")
+        assert reply_of(connection).count(b"HTTP/1.1 200") == protocol.MAX_PIPELINED + 1
     with connected(port) as connection:
-        connection.sendall(one * 10 * protocol.PIPELINED)
-        assert reply_of(connection).count(b"HTTP/1.1 200") <= protocol.PIPELINED + 1
+        connection.sendall(one * 10 * protocol.MAX_PIPELINED)
+        assert reply_of(connection).count(b"HTTP/1.1 200") <= protocol.MAX_PIPELINED + 1

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 from starlette.testclient import TestClient
 
-from app.core.settings import DOORS, Settings, get_settings
+from app.core.settings import ROOT_SEGMENTS, Settings, get_settings
 from app.main import create_app
 from tests.support.experiments import RING
 from tests.support.jobs import make_job
@@ -65,7 +65,9 @@ def test_the_openapi_document_names_the_server(client: TestClient) -> None:
     assert "/jobs" in document["paths"]
 
 
-@pytest.mark.parametrize("path", ["forger", "//forger", "/a b", "/a/../b", "/a?b", *(f"/{door}" for door in DOORS)])
+@pytest.mark.parametrize(
+    "path", ["forger", "//forger", "/a b", "/a/../b", "/a?b", *(f"/{door}" for door in ROOT_SEGMENTS)]
+)
 def test_what_is_no_path_or_an_address_of_ours_is_refused(path: str) -> None:
     with pytest.raises(ValidationError, match=r"write it like /forger|choose another name"):
         Settings(root_path=path)

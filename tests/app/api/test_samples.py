@@ -166,7 +166,7 @@ def test_pictures_are_no_text(client: TestClient) -> None:
     assert client.get("/sample?model=digits", headers={"accept": "text/plain"}).status_code == 406
     error = client.get("/sample?model=digits&format=txt").json()["errors"][0]
     assert error["pointer"] == "/format"
-    assert "ask for png" in error["message"]
+    assert "request png" in error["message"]
 
 
 def test_classes_by_name(client: TestClient) -> None:

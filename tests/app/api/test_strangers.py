@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from app.core.limits import HEAD_SECONDS
+from app.core.limits import HEAD_TIMEOUT_S
 from tests.support.server import connected, reply_of
 from tests.support.service import Service
 from tests.support.wait import until
@@ -67,7 +67,7 @@ def test_half_sent_heads_and_stalled_uploads_are_given_up_in_time(service: Servi
         heads = many(stack, service, HEADS, b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
         assert service.client.get("/livez").status_code == 200
         for connection in (*heads, *stalled):
-            connection.settimeout(4 * HEAD_SECONDS)
+            connection.settimeout(4 * HEAD_TIMEOUT_S)
             assert reply_of(connection).startswith(b"HTTP/1.1 408")
-    assert time.monotonic() - began >= HEAD_SECONDS - 1
+    assert time.monotonic() - began >= HEAD_TIMEOUT_S - 1
     assert uploaded(service) == 415

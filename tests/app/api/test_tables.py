@@ -46,10 +46,10 @@ def experiment(*figures: FigureOut, name: str | None = "ring", jobs: Sequence[Ex
 
 
 def test_cells_say_mean_spread_and_number() -> None:
-    assert experiment_tables.words(cell("a", 7.93333, 0.1234, 5)) == "7.933 ± 0.12 [7.81, 8.057] (5)"
-    assert experiment_tables.words(cell("a", 0.5)) == "0.5 (1)"
-    assert experiment_tables.words(cell("a", None, n=0)) == "not finite"
-    assert experiment_tables.words(None) == "–"
+    assert experiment_tables.cell_text(cell("a", 7.93333, 0.1234, 5)) == "7.933 ± 0.12 [7.81, 8.057] (5)"
+    assert experiment_tables.cell_text(cell("a", 0.5)) == "0.5 (1)"
+    assert experiment_tables.cell_text(cell("a", None, n=0)) == "not finite"
+    assert experiment_tables.cell_text(None) == "–"
 
 
 def test_one_provenance_is_named_below_and_several_have_marks() -> None:

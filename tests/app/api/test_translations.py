@@ -337,14 +337,14 @@ def test_what_waits_to_be_read_is_bounded(client: TestClient, monkeypatch: pytes
         return read(*args)
 
     monkeypatch.setattr(images, "_decoded", late)
-    with ThreadPoolExecutor(images.DECODING + 1) as pool:
-        asked = [pool.submit(translate, client, GOOD) for _ in range(images.DECODING + 1)]
+    with ThreadPoolExecutor(images.MAX_DECODING + 1) as pool:
+        asked = [pool.submit(translate, client, GOOD) for _ in range(images.MAX_DECODING + 1)]
         refused = next(as_completed(asked)).result()
         free.set()
         statuses = Counter(future.result().status_code for future in asked)
     assert (refused.status_code, refused.json()["code"]) == (429, "busy")
     assert int(refused.headers["retry-after"]) >= 1
-    assert statuses == {200: images.DECODING, 429: 1}
+    assert statuses == {200: images.MAX_DECODING, 429: 1}
 
 
 def form(*lines: bytes, data: bytes = GOOD) -> bytes:

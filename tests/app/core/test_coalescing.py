@@ -5,11 +5,11 @@ import threading
 
 import pytest
 
-from app.core.coalescing import Coalescer
+from app.core.concurrency import Coalescer
 
 
-class Asked:
-    """Answers when it is let go, with how often it was asked before."""
+class CountedCall:
+    """Answers when it is let go, with how often it was call before."""
 
     def __init__(self) -> None:
         self.begun, self.go = threading.Event(), threading.Event()
@@ -24,18 +24,18 @@ class Asked:
         return self.times
 
 
-async def begun(asked: Asked) -> None:
-    assert await asyncio.to_thread(asked.begun.wait, 10)
+async def begun(call: CountedCall) -> None:
+    assert await asyncio.to_thread(call.begun.wait, 10)
 
 
 def test_what_waits_is_shared_and_what_has_begun_is_not() -> None:
     async def ask_many() -> tuple[int, list[int]]:
-        coalescer, asked = Coalescer("test", 1), Asked()
-        first = asyncio.create_task(coalescer.ask(asked))
-        await begun(asked)
-        others = [asyncio.create_task(coalescer.ask(asked)) for _ in range(100)]
+        coalescer, call = Coalescer("test", 1), CountedCall()
+        first = asyncio.create_task(coalescer.run(call))
+        await begun(call)
+        others = [asyncio.create_task(coalescer.run(call)) for _ in range(100)]
         await asyncio.sleep(0)
-        asked.go.set()
+        call.go.set()
         answers = await asyncio.gather(*others)
         coalescer.close()
         return await first, answers
@@ -46,7 +46,7 @@ def test_what_waits_is_shared_and_what_has_begun_is_not() -> None:
 def test_other_arguments_are_another_question() -> None:
     async def ask_both() -> list[int]:
         coalescer = Coalescer("test", 1)
-        answers = await asyncio.gather(*(coalescer.ask(len, "ab"[:n]) for n in (1, 2, 1, 2)))
+        answers = await asyncio.gather(*(coalescer.run(len, "ab"[:n]) for n in (1, 2, 1, 2)))
         coalescer.close()
         return answers
 
@@ -55,13 +55,13 @@ def test_other_arguments_are_another_question() -> None:
 
 def test_who_leaves_takes_the_answer_from_nobody() -> None:
     async def leave() -> int:
-        coalescer, asked = Coalescer("test", 1), Asked()
-        blocking = asyncio.create_task(coalescer.ask(asked, False))
-        await begun(asked)
-        leaving, staying = (asyncio.create_task(coalescer.ask(asked)) for _ in range(2))
+        coalescer, call = Coalescer("test", 1), CountedCall()
+        blocking = asyncio.create_task(coalescer.run(call, False))
+        await begun(call)
+        leaving, staying = (asyncio.create_task(coalescer.run(call)) for _ in range(2))
         await asyncio.sleep(0)
         leaving.cancel()
-        asked.go.set()
+        call.go.set()
         await blocking
         answer = await staying
         coalescer.close()
@@ -72,12 +72,12 @@ def test_who_leaves_takes_the_answer_from_nobody() -> None:
 
 def test_an_error_reaches_all_who_asked() -> None:
     async def fail() -> None:
-        coalescer, asked = Coalescer("test", 1), Asked()
-        asked.go.set()
-        for outcome in await asyncio.gather(*(coalescer.ask(asked, True) for _ in range(3)), return_exceptions=True):
+        coalescer, call = Coalescer("test", 1), CountedCall()
+        call.go.set()
+        for outcome in await asyncio.gather(*(coalescer.run(call, True) for _ in range(3)), return_exceptions=True):
             assert isinstance(outcome, ZeroDivisionError)
         with pytest.raises(ZeroDivisionError):
-            await coalescer.ask(asked, fails=True)
+            await coalescer.run(call, fails=True)
         coalescer.close()
 
     asyncio.run(fail())

@@ -77,7 +77,7 @@ def test_a_child_can_do_nothing_to_a_running_service(start_service: StartService
     file = service.home / "service.json"
     targets = Targets(worker.pid, file, str(service.redis_socket), int(service.url.rpartition(":")[2]))
     with closing(Sandbox(1, module=probe.__name__)) as sandbox:
-        lacking, found = sandbox.lacking(), outcomes(sandbox, targets)
+        lacking, found = sandbox.missing_layers(), outcomes(sandbox, targets)
     allowed = (READING if "landlock" in lacking else set()) | (SOCKETS_AND_PROCESSES if "seccomp" in lacking else set())
     assert done(found) <= allowed, found
     assert worker.is_running()
@@ -88,7 +88,7 @@ def test_a_child_can_do_nothing_to_a_running_service(start_service: StartService
 
 def test_seccomp_holds_by_itself_all_but_reading(victims: Targets) -> None:
     with closing(Sandbox(1, module=without_landlock.__name__)) as sandbox:
-        lacking = sandbox.lacking()
+        lacking = sandbox.missing_layers()
         if "seccomp" in lacking:
             pytest.skip("This kernel has no seccomp filters.")
         assert lacking == ["landlock"]
@@ -102,7 +102,7 @@ def test_landlock_holds_by_itself_files_programs_and_tcp(victims: Targets) -> No
     if not version:
         pytest.skip("This kernel has no Landlock.")
     with closing(Sandbox(1, module=without_seccomp.__name__)) as sandbox:
-        assert sandbox.lacking() == ["seccomp"]
+        assert sandbox.missing_layers() == ["seccomp"]
         found = outcomes(sandbox, victims)
     newer = {name for name, since in SINCE.items() if version < since}
     assert done(found) <= SOCKETS_AND_PROCESSES | newer, found

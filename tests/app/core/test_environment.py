@@ -26,6 +26,6 @@ FOUND = {
 def test_each_part_finds_what_it_needs_and_no_more(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in GIVEN.items():
         monkeypatch.setenv(name, value)
-    found = environment.only(getattr(environment, part))
+    found = environment.select(getattr(environment, part))
     assert GIVEN.keys() & found.keys() == FOUND[part]
-    assert environment.only(environment.READER, PATH="/own")["PATH"] == "/own"
+    assert environment.select(environment.READER, PATH="/own")["PATH"] == "/own"

@@ -2,7 +2,7 @@
 
 import threading
 
-from app.core.micro_batcher import Gatherer
+from app.core.concurrency import MicroBatcher
 
 
 def test_what_comes_while_the_thread_is_busy_is_done_together_and_in_order() -> None:
@@ -14,28 +14,28 @@ def test_what_comes_while_the_thread_is_busy_is_done_together_and_in_order() -> 
         began.set()
         assert go.wait(60)
 
-    gatherer = Gatherer("test", work, most=4)
-    gatherer.put(0)
+    batcher = MicroBatcher("test", work, max_batch=4)
+    batcher.put(0)
     assert began.wait(60)
     for thing in range(1, 8):
-        gatherer.put(thing)
+        batcher.put(thing)
     go.set()
-    gatherer.close()
+    batcher.close()
     assert lots == [[0], [1, 2, 3, 4], [5, 6, 7]]
 
 
 def test_nothing_that_many_threads_put_is_lost() -> None:
     done: list[int] = []
-    gatherer = Gatherer("test", done.extend, most=8)
+    batcher = MicroBatcher("test", done.extend, max_batch=8)
 
     def put(start: int) -> None:
         for thing in range(start, start + 2000):
-            gatherer.put(thing)
+            batcher.put(thing)
 
     threads = [threading.Thread(target=put, args=(start,)) for start in range(0, 16000, 2000)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    gatherer.close()
+    batcher.close()
     assert sorted(done) == list(range(16000))

@@ -1,34 +1,36 @@
-from app.core.states import ACTIVE, MOVES, sources
+from app.core.states import ACTIVE, TRANSITIONS, predecessors
 from forger.wire import TERMINAL, JobState
 
 
 def test_every_state_has_its_moves() -> None:
-    assert set(MOVES) == set(JobState)
+    assert set(TRANSITIONS) == set(JobState)
 
 
 def test_of_the_three_ends_only_success_can_be_extended() -> None:
     assert {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED} == TERMINAL
-    assert {state: MOVES[state] for state in TERMINAL if MOVES[state]} == {JobState.SUCCEEDED: {JobState.QUEUED}}
+    assert {state: TRANSITIONS[state] for state in TERMINAL if TRANSITIONS[state]} == {
+        JobState.SUCCEEDED: {JobState.QUEUED}
+    }
 
 
 def test_every_state_is_reached_from_queued() -> None:
     reached, frontier = {JobState.QUEUED}, [JobState.QUEUED]
     while frontier:
-        new = MOVES[frontier.pop()] - reached
+        new = TRANSITIONS[frontier.pop()] - reached
         reached |= new
         frontier += new
     assert reached == set(JobState)
 
 
 def test_a_cancelled_job_never_trains_again() -> None:
-    assert JobState.QUEUED not in MOVES[JobState.CANCELLING]
-    assert JobState.RUNNING not in MOVES[JobState.CANCELLING]
+    assert JobState.QUEUED not in TRANSITIONS[JobState.CANCELLING]
+    assert JobState.RUNNING not in TRANSITIONS[JobState.CANCELLING]
 
 
 def test_sources_are_the_moves_read_backwards() -> None:
     for target in JobState:
-        assert sources(target) == {state for state in JobState if target in MOVES[state]}
+        assert predecessors(target) == {state for state in JobState if target in TRANSITIONS[state]}
 
 
 def test_only_an_active_job_succeeds_or_fails() -> None:
-    assert sources(JobState.SUCCEEDED) == sources(JobState.FAILED) == ACTIVE
+    assert predecessors(JobState.SUCCEEDED) == predecessors(JobState.FAILED) == ACTIVE

@@ -43,7 +43,7 @@ def test_a_sweep_takes_what_is_old_and_unnamed(tmp_path: Path) -> None:
     half = store.path(unnamed).with_name(".incoming-x")
     half.write_bytes(b"half")
     os.utime(half, (0, 0))
-    assert store.sweep(lambda _: {named}, older_than_s=60) == [unnamed]
+    assert store.delete_unreferenced(lambda _: {named}, older_than_s=60) == [unnamed]
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {named, young}
 
 
@@ -51,7 +51,7 @@ def test_what_is_put_again_is_young_again(tmp_path: Path) -> None:
     store = Store(tmp_path)
     aged(store, b"seven")
     store.put_bytes(b"seven")
-    assert store.sweep(lambda _: (), older_than_s=60) == []
+    assert store.delete_unreferenced(lambda _: (), older_than_s=60) == []
 
 
 def test_a_file_put_while_the_sweep_asks_who_names_it_stays(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_file_put_while_the_sweep_asks_who_names_it_stays(tmp_path: Path) -> N
         store.put_bytes(b"seven")  # another process, whose row is not there yet
         return set()
 
-    assert store.sweep(named, older_than_s=60) == []
+    assert store.delete_unreferenced(named, older_than_s=60) == []
     assert store.path(sha256).read_bytes() == b"seven"
 
 
@@ -72,7 +72,7 @@ def test_puts_that_race_with_sweeps_never_lose_a_file(tmp_path: Path) -> None:
 
     def sweeping() -> None:
         while not done.is_set():
-            removed.extend(store.sweep(lambda _: (), older_than_s=60))
+            removed.extend(store.delete_unreferenced(lambda _: (), older_than_s=60))
 
     sweeper = Thread(target=sweeping)
     sweeper.start()
@@ -97,11 +97,11 @@ def test_damage_is_seen_before_and_after_a_first_look_and_mended_by_putting_agai
     store = Store(tmp_path)
     sha256 = store.put_bytes(b"weights")
     flip(store.path(sha256))
-    assert store.flaw(sha256) == "damaged"
+    assert store.defect(sha256) == "damaged"
     assert store.put_bytes(b"weights") == sha256
-    assert (store.flaw(sha256), store.path(sha256).read_bytes()) == (None, b"weights")
+    assert (store.defect(sha256), store.path(sha256).read_bytes()) == (None, b"weights")
     flip(store.path(sha256))
     with pytest.raises(Conflict, match=r"The file of export\.safetensors is damaged"):
-        store.whole(sha256, "export.safetensors")
+        store.verified_path(sha256, "export.safetensors")
     store.path(sha256).unlink()
-    assert store.flaw(sha256) == "missing"
+    assert store.defect(sha256) == "missing"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.core.settings import get_settings
-from app.embedded.doctor import OLDEST_REDIS, older
+from app.embedded.doctor import MIN_REDIS_VERSION, is_older
 from tests.support.service import CHECKOUT, Service
 from tests.support.worker import running_redis
 
@@ -35,7 +35,7 @@ def test_a_healthy_machine_is_told_part_by_part(tmp_path: Path) -> None:
     found = lines(told)
     assert list(found) == ["device", "redis", "database", "disk", "data", "sandbox", "port", "key"]
     assert all(good for good, _ in found.values())
-    assert "is not there yet" in found["database"][1]
+    assert "does not exist yet" in found["database"][1]
     assert not (tmp_path / "forger.db").exists()
 
 
@@ -43,7 +43,7 @@ def test_a_redis_of_ones_own_tells_its_version(tmp_path: Path) -> None:
     with running_redis():
         good, sentence = lines(doctor(tmp_path, REDIS_URL=f"unix://{get_settings().redis_socket}"))["redis"]
     assert good
-    assert not older(sentence.split()[-1].rstrip("."), OLDEST_REDIS)
+    assert not is_older(sentence.split()[-1].rstrip("."), MIN_REDIS_VERSION)
 
 
 VERSIONS = {"5.0.14": True, "6.0-rc1": True, "6.2.0": False, "10.1": False, "7.4-rc1": False}
@@ -51,7 +51,7 @@ VERSIONS = {"5.0.14": True, "6.0-rc1": True, "6.2.0": False, "10.1": False, "7.4
 
 @pytest.mark.parametrize(("version", "old"), VERSIONS.items())
 def test_an_old_redis_is_told(version: str, old: bool) -> None:
-    assert older(version, OLDEST_REDIS) is old
+    assert is_older(version, MIN_REDIS_VERSION) is old
 
 
 def test_what_is_missing_is_told_with_what_to_do(tmp_path: Path) -> None:

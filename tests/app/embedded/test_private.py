@@ -88,7 +88,7 @@ except Exception as error:
     print(repr(error), file=sys.stderr)
 print(Path("/proc/self/oom_score_adj").read_text().strip(), Path("/proc/self/environ").stat().st_uid, file=sys.stderr)
 """
-    env = environment.only(environment.PYTHON, FORGER_HOME=str(tmp_path), PYTHONPATH=str(CHECKOUT))
+    env = environment.select(environment.PYTHON, FORGER_HOME=str(tmp_path), PYTHONPATH=str(CHECKOUT))
     # Its stdin stays open meanwhile: without it a runner ends.
     command = [sys.executable, "-P", "-c", code]
     with subprocess.Popen(
@@ -96,7 +96,7 @@ print(Path("/proc/self/oom_score_adj").read_text().strip(), Path("/proc/self/env
     ) as own:
         assert own.stderr is not None
         said = own.stderr.read()
-    assert said.splitlines()[-1].split() == [str(machine.FIRST_TO_DIE), "0"], said
+    assert said.splitlines()[-1].split() == [str(machine.OOM_SCORE_ADJ), "0"], said
 
 
 def test_a_home_is_closed_where_it_is_ours_alone(tmp_path: Path) -> None:

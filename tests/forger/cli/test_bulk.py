@@ -127,6 +127,6 @@ def test_the_client_asks_the_same(service: Service, tmp_path: Path) -> None:
         for _ in range(2):  # what is there already stays
             assert [path.name for path in job.save_all(tmp_path / "all")] == ["shard-0000.zip", "shard-0001.zip"]
         other = forger.generate({"7": 1}, model="cdcgan-digits", seed=2).wait()
-        with pytest.raises(FileExistsError, match=f"is not what job {other.id} left; name another folder"):
+        with pytest.raises(FileExistsError, match=f"is no file of job {other.id}; name another folder"):
             other.save_all(tmp_path / "all")
-        assert forger.translate_dataset("digits", model="pix2pix-digits").cancel().seen.kind == "translate"
+        assert forger.translate_dataset("digits", model="pix2pix-digits").cancel().reply.kind == "translate"

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from forger.cli.follow import next_line
+from forger.cli.follow import next_command
 from models.spec.resolve import resolve
 
 
@@ -24,5 +24,5 @@ from models.spec.resolve import resolve
 )
 def test_the_next_line_fits_what_was_learned(family: str, dataset: str, line: str) -> None:
     recipe = resolve(family, dataset=dataset)[1].model_dump(mode="json")
-    job = SimpleNamespace(model="a b@2", seen=SimpleNamespace(recipe=recipe))
-    assert next_line(cast(Any, job)) == line
+    job = SimpleNamespace(model="a b@2", reply=SimpleNamespace(recipe=recipe))
+    assert next_command(cast(Any, job)) == line

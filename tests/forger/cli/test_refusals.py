@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from data.decode import SUFFIXES
-from forger.cli.pictures import ENDINGS
-from forger.cli.train import merged, overrides
-from forger.cli.watched import by_player, spark
+from forger.cli.live_view import by_player, sparkline
+from forger.cli.pictures import PICTURE_ENDINGS
+from forger.cli.train import merge_overrides, overrides
 from models.spec.resolve import merge
 from tests.conftest import StartService
 from tests.forger.cli.conftest import COMMAND, Run, forger, good, refused
 from tests.support.service import CHECKOUT, Service
 
 DOWN = (
-    "No Forger answers at http://127.0.0.1:1 (the address that was given): start one with `forger serve`, or set "
+    "No Forger answers at http://127.0.0.1:1 (the address in the argument): start one with `forger serve`, or set "
     "FORGER_URL."
 )
 
@@ -171,20 +171,20 @@ def test_settings_become_overrides() -> None:
     ],
 )
 def test_two_changes_become_one_as_the_service_joins_them(base: dict[str, Any], change: dict[str, Any]) -> None:
-    assert merged(base, change) == merge(base, change)
+    assert merge_overrides(base, change) == merge(base, change)
 
 
 def test_a_folder_is_searched_for_what_services_read() -> None:
-    assert SUFFIXES | {".heic", ".heif"} == ENDINGS
+    assert SUFFIXES | {".heic", ".heif"} == PICTURE_ENDINGS
 
 
 def test_a_curve_is_drawn_in_one_line() -> None:
-    assert spark([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
-    assert spark([5.0, 5.0]) == "▁▁"
-    assert spark([]) == ""
-    assert spark([0.0, None, 1.0]) == "▁!█"
-    assert spark(range(1000), width=8) == "▁▂▃▄▅▆▇█"
-    assert spark([0.0] * 99 + [None], width=10) == "▁▁▁▁▁▁▁▁▁!"
+    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
+    assert sparkline([5.0, 5.0]) == "▁▁"
+    assert sparkline([]) == ""
+    assert sparkline([0.0, None, 1.0]) == "▁!█"
+    assert sparkline(range(1000), width=8) == "▁▂▃▄▅▆▇█"
+    assert sparkline([0.0] * 99 + [None], width=10) == "▁▁▁▁▁▁▁▁▁!"
 
 
 def test_each_player_has_the_sum_of_what_it_minimises() -> None:

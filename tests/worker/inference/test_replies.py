@@ -32,7 +32,7 @@ def redis(home: Path) -> Iterator[Redis]:
 @pytest.fixture
 def engine(home: Path) -> Engine:
     """Closed by whoever answers with it."""
-    return Engine(device="cpu", threads=1, bound=100, flaw=Store(get_settings().artifacts).flaw)
+    return Engine(device="cpu", threads=1, bound=100, flaw=Store(get_settings().artifacts).defect)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.machine import FIRST_TO_DIE
+from app.core.machine import OOM_SCORE_ADJ
 from app.core.settings import get_settings
 from app.services.jobs import attempts, lifecycle
 from bench import estimates
@@ -42,7 +42,7 @@ def test_a_runner_beyond_its_limit_fails_the_job_in_words(database: Path, monkey
     assert ended.status_reason is not None
     assert (status, ended.state, ended.status_reason.code) == (0, JobState.FAILED, "out_of_memory")
     assert "use a smaller batch_size" in ended.status_reason.message
-    assert FIRST_TO_DIE in scores
+    assert OOM_SCORE_ADJ in scores
 
 
 @pytest.mark.processes

@@ -14,7 +14,7 @@ from app.db.session import engine, unit_of_work
 from app.db.tables import Base
 from app.embedded.doctor import examine
 from app.embedded.processes import CannotServe
-from app.embedded.serve import migrated
+from app.embedded.serve import migrate_database
 from app.services.jobs import lifecycle
 from tests.support.jobs import make_job
 
@@ -90,7 +90,7 @@ def newer(database: Path) -> None:
 
 def test_a_database_of_a_newer_version_is_refused_and_stays_as_it_is(newer: None) -> None:
     with pytest.raises(CannotServe, match=r"at migration 9999.*restore the backup made before the upgrade"):
-        migrated()  # what `forger serve`, each of its parts and `forger migrate` begin with
+        migrate_database()  # what `forger serve`, each of its parts and `forger migrate` begin with
     assert _count("jobs") == 1
     assert migrate.revisions()[0] == "9999"
 

@@ -73,7 +73,7 @@ def test_a_training_that_was_interrupted_teaches_nothing(database: Path) -> None
 
 
 def test_a_gpu_is_not_known_before_it_has_trained(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "gpus", lambda: 1)
+    monkeypatch.setattr(machine, "gpu_count", lambda: 1)
     monkeypatch.setenv("FORGER_DEVICE", "auto")
     get_settings.cache_clear()
     assert durations.expected_s(recipe(), "cdcgan") is None

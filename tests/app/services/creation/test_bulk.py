@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.core.errors import Conflict, FencedOut, ForgerError, Invalid, NotFound
-from app.core.limits import GENERATED_MOST
+from app.core.limits import MAX_GENERATED_PICTURES
 from app.core.settings import get_settings
 from app.core.store import Store
 from app.services.creation import evaluate, generate, translate
@@ -95,8 +95,8 @@ def test_without_a_model_the_newest_that_can_is_meant(database: Path) -> None:
         ({"classes": {"7": 5}, "model": "dcgan-digits"}, Invalid, "/classes", "say `n` instead"),
         ({"classes": {"7": 5, "a/b": 1}}, Invalid, "/classes/a~1b", "There is no class 'a/b'; ask for 0 to 9."),
         ({"classes": {"7": 5, "07": 1}}, Invalid, "/classes/07", "Class 7 is named twice"),
-        ({"n": GENERATED_MOST + 1}, Invalid, "/n", r"more than 10000000 \(generated\)"),
-        ({"classes": {"1": GENERATED_MOST, "2": 1}}, Invalid, "/classes", r"\(generated\)"),
+        ({"n": MAX_GENERATED_PICTURES + 1}, Invalid, "/n", r"more than 10000000 \(generated\)"),
+        ({"classes": {"1": MAX_GENERATED_PICTURES, "2": 1}}, Invalid, "/classes", r"\(generated\)"),
         ({"n": 10_001}, Invalid, "/shard", r"1001 shards are more than 1000 \(shards\)"),
         ({"n": 5, "model": "gan-ring8"}, Invalid, "/format", "this model makes points: ask for npz"),
     ],

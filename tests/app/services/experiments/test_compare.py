@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.core.errors import Invalid, NotFound
-from app.core.limits import COMPARED_JOBS, CURVE_POINTS
+from app.core.limits import COMPARED_CURVE_POINTS, MAX_COMPARED_JOBS
 from app.db.repositories import points
 from app.db.session import unit_of_work
 from app.services.experiments.compare import compare
@@ -43,15 +43,15 @@ def test_curves_are_short(database: Path) -> None:
     with unit_of_work() as session:
         points.put(session, one.id, [(1, {"figure/transport": None})])
         points.put(session, other.id, [(1, {"critic/x": 2.0})])
-        points.put(session, one.id, [(step, {"critic/x": 1.0}) for step in range(1, CURVE_POINTS + 60)])
+        points.put(session, one.id, [(step, {"critic/x": 1.0}) for step in range(1, COMPARED_CURVE_POINTS + 60)])
     curves = {
         found.name: {curve.job: curve.points for curve in found.jobs} for found in compare([one.id, other.id]).curves
     }
     assert curves["figure/transport"] == {one.id: [(1, None)]}
     assert curves["critic/x"][other.id] == [(1, 2.0)]
     long = curves["critic/x"][one.id]
-    assert len(long) <= CURVE_POINTS
-    assert (long[0][0], long[-1][0]) == (1, CURVE_POINTS + 59)
+    assert len(long) <= COMPARED_CURVE_POINTS
+    assert (long[0][0], long[-1][0]) == (1, COMPARED_CURVE_POINTS + 59)
 
 
 def test_figures_are_ranked_under_their_provenance(database: Path) -> None:
@@ -142,7 +142,7 @@ def test_what_draws_nothing_has_no_sample(database: Path) -> None:
 
 def test_few_or_too_many_or_the_same_are_refused(database: Path) -> None:
     job = ring().id
-    for ids in ([job], ["job_x"] * (COMPARED_JOBS + 1)):
+    for ids in ([job], ["job_x"] * (MAX_COMPARED_JOBS + 1)):
         with pytest.raises(Invalid, match="compared_jobs"):
             compare(ids)
     with pytest.raises(Invalid, match="twice") as refused:

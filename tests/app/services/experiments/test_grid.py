@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.core.errors import Invalid
-from app.core.limits import EXPERIMENT_JOBS
+from app.core.limits import MAX_EXPERIMENT_JOBS
 from app.services.experiments.grid import at_pointer, cases_of, model_name, seeds_of
 
 HINGE = {"kind": "hinge"}
@@ -109,10 +109,12 @@ def test_seeds_are_named_where_they_belong(asked: tuple[Any, ...], pointer: str)
 def test_a_number_of_seeds_stands_for_the_first() -> None:
     assert seeds_of(3, 1) == [1, 2, 3]
     assert seeds_of([7, 0], 1) == [7, 0]
-    assert len(seeds_of(EXPERIMENT_JOBS // 2, 2)) == EXPERIMENT_JOBS // 2
+    assert len(seeds_of(MAX_EXPERIMENT_JOBS // 2, 2)) == MAX_EXPERIMENT_JOBS // 2
 
 
-@pytest.mark.parametrize(("asked", "cases_"), [(EXPERIMENT_JOBS + 1, 1), (10**15, 2), ([1, 2], EXPERIMENT_JOBS)])
+@pytest.mark.parametrize(
+    ("asked", "cases_"), [(MAX_EXPERIMENT_JOBS + 1, 1), (10**15, 2), ([1, 2], MAX_EXPERIMENT_JOBS)]
+)
 def test_too_many_jobs_name_their_limit(asked: Any, cases_: int) -> None:
     with pytest.raises(Invalid, match="experiment_jobs"):
         seeds_of(asked, cases_)

@@ -103,7 +103,7 @@ def test_a_slow_follower_reads_on_by_itself(job: str, monkeypatch: pytest.Monkey
 
 
 def test_a_burst_is_told_whole(job: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_stream, "EVENTS", 4)
+    monkeypatch.setattr(event_stream, "MAX_REPLY_EVENTS", 4)
 
     async def told(feed: EventStream) -> None:
         with feed.follow(job, 0) as follower:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import Conflict, NotFound
-from app.core.states import MOVES
+from app.core.states import TRANSITIONS
 from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
 from app.services.jobs import attempts, lifecycle
@@ -52,7 +52,7 @@ def test_only_legal_moves_exist(database: Path, state: JobState, target: JobStat
     job = make_job()
     put_in(state, job.id)
     with unit_of_work() as session:
-        if target in MOVES[state]:
+        if target in TRANSITIONS[state]:
             assert rows.move(session, job.id, target, source={state})
         else:
             with pytest.raises(ValueError, match=f"to {target}"):

@@ -104,7 +104,12 @@ def test_the_longest_waiting_are_rung_first(database: Path) -> None:
 
 def test_an_attempt_of_a_process_of_this_machine_that_ended_is_freed_before_its_lease_ends(database: Path) -> None:
     dead = subprocess.run([sys.executable, "-c", NAMED], cwd=CHECKOUT, capture_output=True, text=True, check=True)
-    names = {"ended": dead.stdout.strip(), "alive": owner.here(), "elsewhere": "host/other-boot/1/1", "old": "host:1"}
+    names = {
+        "ended": dead.stdout.strip(),
+        "alive": owner.this_process(),
+        "elsewhere": "host/other-boot/1/1",
+        "old": "host:1",
+    }
     held = {name: make_job().id for name in names}
     for name, job_id in held.items():
         assert attempts.claim(job_id, names[name]) is not None

@@ -1,4 +1,4 @@
-"""Samples in every format that suits them: pictures, points and strings."""
+"""Render samples, which are pictures, points or strings, in every format that suits them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from models.spec.data import DataSpec
 from models.spec.datasets import DATASETS
 
 Array = NDArray[Any]
-Said = dict[str, Any]
-"""what every JSON reply says beside what was drawn"""
+ReplyFields = dict[str, Any]
+"""fields of a JSON reply besides the samples"""
 _PICTURES: tuple[Format, ...] = ("png", "webp", "json", "npy", "zip")
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """The parts that a format may need. Each is made when it is asked for."""
+class Rendering:
+    """Functions that compute the parts that a format may need."""
 
     array: Callable[[], Array]
     reply: Callable[[], Drawn]
@@ -41,7 +41,7 @@ class Drawing:
             case "npy":
                 return images.npy(self.array())
             case "zip":
-                return images.zipped(self.files())
+                return images.zip_files(self.files())
             case "txt":
                 return self.text().encode()
 
@@ -49,18 +49,18 @@ class Drawing:
         return self.reply().model_dump_json(by_alias=True).encode()
 
 
-def formats(data: DataSpec) -> tuple[Format, ...]:
-    """Those that what is drawn can have, the usual one first."""
+def possible_formats(data: DataSpec) -> tuple[Format, ...]:
+    """Return the formats that samples of such data can have, the default first."""
     return ("txt", *_PICTURES) if isinstance(data, spec.Sequences) else _PICTURES
 
 
-def pixels(data: DataSpec, count: int, scale: int) -> int:
-    """Of the picture of so many, with the gap after each."""
+def pixel_count(data: DataSpec, count: int, scale: int) -> int:
+    """Return the pixels of a picture of `count` samples, including the gap after each."""
     match data:
         case spec.Points(dimension=1):
             width, height = line_size(scale)
         case spec.Points():
-            width = height = images.SCATTER * scale
+            width = height = images.SCATTER_SIDE * scale
         case spec.Sequences():
             width, height, _ = text_size(count, data.length, scale)
         case _:
@@ -68,8 +68,8 @@ def pixels(data: DataSpec, count: int, scale: int) -> int:
     return width * height
 
 
-def drawing(data: DataSpec, drawn: Array, scale: int, columns: int | None, said: Said) -> Drawing:
-    """Of what the engine drew for a model of such data."""
+def render(data: DataSpec, drawn: Array, scale: int, columns: int | None, said: ReplyFields) -> Rendering:
+    """Return the rendering of an array that the engine drew for a model of such data."""
     match data:
         case spec.Points():
             return _points(data, drawn, scale, said)
@@ -79,8 +79,8 @@ def drawing(data: DataSpec, drawn: Array, scale: int, columns: int | None, said:
             return _pictures(images.enlarge(drawn, scale), columns, scale, said)
 
 
-def _pictures(pictures: Array, columns: int | None, gap: int, said: Said) -> Drawing:
-    return Drawing(
+def _pictures(pictures: Array, columns: int | None, gap: int, said: ReplyFields) -> Rendering:
+    return Rendering(
         array=lambda: pictures,
         reply=lambda: Pictures.model_validate(said | {"images": images.base64_png(pictures)}),
         picture=lambda: sheet(pictures, columns, gap),
@@ -88,35 +88,35 @@ def _pictures(pictures: Array, columns: int | None, gap: int, said: Said) -> Dra
     )
 
 
-def _points(data: spec.Points, points: Array, scale: int, said: Said) -> Drawing:
+def _points(data: spec.Points, points: Array, scale: int, said: ReplyFields) -> Rendering:
     def picture() -> Pixels:
         truth = MIXTURES[data.dataset]
         if data.dimension == 2:
-            return scatter(points, images.SCATTER * scale, modes=truth.modes)
+            return scatter(points, images.SCATTER_SIDE * scale, modes=truth.modes)
         x = line_through(truth)
         return line_plot(points[:, 0], x, truth.density(x[:, None]), scale=scale)
 
-    made = Drawing(
+    rendering = Rendering(
         array=lambda: points,
         reply=lambda: PointSamples.model_validate(said | {"points": points.tolist()}),
         picture=picture,
-        files=lambda: {"points.json": made.json(), "points.png": made.encode("png")},
+        files=lambda: {"points.json": rendering.json(), "points.png": rendering.encode("png")},
     )
-    return made
+    return rendering
 
 
-def _strings(data: spec.Sequences, symbols: Array, scale: int, said: Said) -> Drawing:
+def _strings(data: spec.Sequences, symbols: Array, scale: int, said: ReplyFields) -> Rendering:
     strings = spell(symbols, DATASETS[data.dataset].alphabet)
 
     def picture() -> Pixels:
         valid = VALID[data.dataset](symbols).tolist() if data.dataset in VALID else None
         return text_sheet(strings, valid, scale)
 
-    made = Drawing(
+    rendering = Rendering(
         array=lambda: symbols,
         reply=lambda: Strings.model_validate(said | {"strings": strings}),
         picture=picture,
-        files=lambda: {"strings.txt": made.encode("txt"), "strings.png": made.encode("png")},
+        files=lambda: {"strings.txt": rendering.encode("txt"), "strings.png": rendering.encode("png")},
         text=lambda: "".join(f"{string}\n" for string in strings),
     )
-    return made
+    return rendering

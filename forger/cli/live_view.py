@@ -1,4 +1,4 @@
-"""Draw a job as text: a bar, a line per curve, the newest sample."""
+"""Draw a running job as text: a progress bar, a line per curve, the newest sample."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 48
 """characters of a curve and of the bar"""
-LOST = "!"
-"""in a curve: a value that was not finite"""
+NOT_FINITE = "!"
+"""character of a curve for a value that was not finite"""
 
 
 def by_player(values: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Each player's sum, which is what it minimises, and each figure by its name; None where a part was not finite.
+    """Return each player's sum of losses, which it minimises, and each figure; None if a part was not finite.
 
-    Gauges of different things make no sum, and are left to the curves.
+    Gauges are left out: they measure different things, so a sum has no meaning.
     """
     sums: dict[str, float | None] = {}
     for name, value in sorted(values.items()):
@@ -34,20 +34,20 @@ def by_player(values: Mapping[str, float | None]) -> dict[str, float | None]:
     return sums
 
 
-def figure(value: float | None, digits: int = 3) -> str:
-    """Round a value to so many digits; None was not finite."""
+def rounded(value: float | None, digits: int = 3) -> str:
+    """Return a value with `digits` significant digits; None was not finite."""
     return "not finite" if value is None else f"{value:.{digits}g}"
 
 
-def spark(values: Sequence[float | None], width: int = WIDTH) -> str:
-    """A curve in one line: its whole course, each character the mean of its share."""
+def sparkline(values: Sequence[float | None], width: int = WIDTH) -> str:
+    """Return a whole curve in one line; each character shows the mean of its share of the values."""
     means = list(values)
     if len(values) > width:
         means = [_mean(values[i * len(values) // width : (i + 1) * len(values) // width]) for i in range(width)]
     finite = [mean for mean in means if mean is not None]
     low, high = min(finite, default=0.0), max(finite, default=0.0)
     steps = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0
-    return "".join(LOST if mean is None else BLOCKS[round((mean - low) * steps)] for mean in means)
+    return "".join(NOT_FINITE if mean is None else BLOCKS[round((mean - low) * steps)] for mean in means)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -55,8 +55,8 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(finite) / len(finite) if len(finite) == len(values) else None
 
 
-class Watched:
-    """What has been seen of a job so far."""
+class LiveView:
+    """The events of a job so far, drawn by rich."""
 
     def __init__(self, job: "Job") -> None:
         self.job = job
@@ -86,19 +86,19 @@ class Watched:
         from rich.table import Table
         from rich.text import Text
 
-        from forger.notebook import course
+        from forger.notebook import progress_text
 
-        seen = self.job.seen
-        at = course(seen.progress.step, seen.progress.total) + _left(seen.progress.eta_s)
+        reply = self.job.reply
+        at = progress_text(reply.progress.step, reply.progress.total) + _time_left(reply.progress.eta_s)
         lines = Table.grid(padding=(0, 2))
-        lines.add_row(str(seen.state), ProgressBar(seen.progress.total, seen.progress.step, WIDTH), at)
+        lines.add_row(str(reply.state), ProgressBar(reply.progress.total, reply.progress.step, WIDTH), at)
         for name, values in self.curves().items():
-            lines.add_row(name, spark(values), figure(values[-1]))
-        head = Text(f"{seen.family or 'a recipe'} on {seen.dataset}  {seen.id}", style="bold")
+            lines.add_row(name, sparkline(values), rounded(values[-1]))
+        head = Text(f"{reply.family or 'a recipe'} on {reply.dataset}  {reply.id}", style="bold")
         return Group(head, lines, *([Text(f"sample  {self.sample}", overflow="fold")] if self.sample else []))
 
 
-def _left(eta_s: float | None) -> str:
+def _time_left(eta_s: float | None) -> str:
     if eta_s is None:
         return ""
     minutes, seconds = divmod(round(eta_s), 60)
