@@ -171,8 +171,8 @@ class Job:
 
     def picture(self, sample: SampleOut | None = None) -> Picture | None:
         """Fetch a sample, by default the newest; return None if there is none."""
-        known = [sample] if sample else self.samples()
-        return Picture.of(self._connection.request("GET", self._connection.path(known[-1].href))) if known else None
+        samples = [sample] if sample else self.samples()
+        return Picture.of(self._connection.request("GET", self._connection.path(samples[-1].href))) if samples else None
 
     def save(self, artifact: ArtifactOut, path: str | Path) -> Path:
         """Save the artifact's bytes as a file, whole or not at all."""
@@ -193,11 +193,11 @@ class Job:
             if path not in places or not path.is_file() or sha256_of(path) != places[path].sha256:
                 why = f"holds {path.name}, which is no file of job {self.id}; name another folder"
                 raise FileExistsError(errno.EEXIST, why, str(into))
-        wanted = [path for path, artifact in places.items() if kind in (None, artifact.kind)]
-        for path in wanted:
+        selected = [path for path, artifact in places.items() if kind in (None, artifact.kind)]
+        for path in selected:
             if path not in there:
                 self.save(places[path], path)
-        return wanted
+        return selected
 
     def save_pictures(self, folder: str | Path) -> tuple[list[Path], dict[str, str]]:
         """Save the pictures of a job that writes zips, each under its name; replace existing files.

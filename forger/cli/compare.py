@@ -78,8 +78,8 @@ def _print_repeated(compared: "ComparisonOut", labels: list[str], names: Mapping
     """Print a column for each recipe that was trained with several seeds, if there is any."""
     from forger.schemas import experiment_tables
 
-    found = [{cell.case: cell for cell in one.cases} for one in compared.figures]
-    firsts = [job for job in names if any(job in cells for cells in found)]
+    cells_by_case = [{cell.case: cell for cell in one.cases} for one in compared.figures]
+    firsts = [job for job in names if any(job in cells for cells in cells_by_case)]
     if not firsts:
         return
     rows = [
@@ -87,7 +87,7 @@ def _print_repeated(compared: "ComparisonOut", labels: list[str], names: Mapping
             Cell(label),
             *(Cell(experiment_tables.cell_text(cells.get(job)), job in cells and cells[job].best) for job in firsts),
         ]
-        for label, cells in zip(labels, found, strict=True)
+        for label, cells in zip(labels, cells_by_case, strict=True)
     ]
     printing.print_marked_table(["FIGURE", *(f"as {names[job]}" for job in firsts)], rows, "Over seeds")
     typer.echo(experiment_tables.READING_NOTE)

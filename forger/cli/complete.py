@@ -19,25 +19,25 @@ MAX_JOBS_OFFERED = 50
 
 def families(ctx: typer.Context, incomplete: str) -> list[str]:
     return _starting_with(
-        incomplete, _names_from_service(ctx, lambda forger: [known.name for known in forger.recipes()])
+        incomplete, _names_from_service(ctx, lambda forger: [entry.name for entry in forger.recipes()])
     )
 
 
 def datasets(ctx: typer.Context, incomplete: str) -> list[str]:
     return _starting_with(
-        incomplete, _names_from_service(ctx, lambda forger: [known.name for known in forger.datasets()])
+        incomplete, _names_from_service(ctx, lambda forger: [entry.name for entry in forger.datasets()])
     )
 
 
 def models(ctx: typer.Context, incomplete: str) -> list[str]:
     return _starting_with(
-        incomplete, _names_from_service(ctx, lambda forger: [known.name for known in forger.models()])
+        incomplete, _names_from_service(ctx, lambda forger: [entry.name for entry in forger.models()])
     )
 
 
 def jobs(ctx: typer.Context, incomplete: str) -> list[str]:
-    known = _names_from_service(ctx, lambda forger: [job.id for job in islice(forger.jobs(), MAX_JOBS_OFFERED)])
-    return _starting_with(incomplete, ["last", *known])
+    ids = _names_from_service(ctx, lambda forger: [job.id for job in islice(forger.jobs(), MAX_JOBS_OFFERED)])
+    return _starting_with(incomplete, ["last", *ids])
 
 
 def states(incomplete: str) -> list[str]:

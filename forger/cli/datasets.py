@@ -31,27 +31,35 @@ def list_(ctx: typer.Context, as_json: common.AsJson = False) -> None:
     """List datasets."""
     if ctx.invoked_subcommand is not None:
         return
-    known = common.client(ctx).datasets()
+    datasets = common.client(ctx).datasets()
     if as_json:
-        printing.print_json(known)
+        printing.print_json(datasets)
         return
     rows = (
-        (one.name, one.kind, one.side or None, one.channels or None, one.classes or None, one.size, one.title)
-        for one in known
+        (
+            dataset.name,
+            dataset.kind,
+            dataset.side or None,
+            dataset.channels or None,
+            dataset.classes or None,
+            dataset.size,
+            dataset.title,
+        )
+        for dataset in datasets
     )
     printing.print_table(("DATASET", "KIND", "SIDE", "CHANNELS", "CLASSES", "EXAMPLES", "TITLE"), rows)
 
 
 @group.command(no_args_is_help=True)
 def show(ctx: typer.Context, name: Name, as_json: common.AsJson = False) -> None:
-    """Show a dataset; for an uploaded one also the report of its intake."""
+    """Show a dataset; for an uploaded dataset also the report of its intake."""
     _show(common.client(ctx).dataset(name), as_json=as_json)
 
 
 @group.command(no_args_is_help=True)
 def upload(
     ctx: typer.Context,
-    path: Annotated[Path, typer.Argument(help="A zip of pictures, or a folder, which is sent as one.")],
+    path: Annotated[Path, typer.Argument(help="A zip of pictures, or a folder, which is sent as dataset.")],
     name: Annotated[str | None, typer.Option(help="Name of the dataset; default: that of the file or folder.")] = None,
     layout: Annotated[
         Layout | None, typer.Option(help="How its members belong together; default: by the names of folders.")
@@ -118,8 +126,8 @@ def _show(dataset: "DatasetDetail", *, as_json: bool) -> None:
         "classes": dataset.classes or None,
         "source": dataset.source,
     }
-    told = {} if dataset.report is None else findings(dataset.report)
-    printing.print_facts({name: value for name, value in (facts | told).items() if value is not None})
+    report = {} if dataset.report is None else findings(dataset.report)
+    printing.print_facts({name: value for name, value in (facts | report).items() if value is not None})
 
 
 def findings(report: "Report") -> dict[str, object]:
@@ -169,9 +177,9 @@ def _classes(report: "Report") -> str | None:
 
 def _piles(report: "Report") -> str:
     """Return `a: dusk (41), b: day (40)`; halves of one picture, and domains of older reports, have no folder."""
-    known = report.folders
+    folders = report.folders
     return ", ".join(
-        f"{pile}: {known[pile]} ({count})" if pile in known else f"{pile}: {count}"
+        f"{pile}: {folders[pile]} ({count})" if pile in folders else f"{pile}: {count}"
         for pile, count in report.piles.items()
     )
 

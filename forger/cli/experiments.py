@@ -33,20 +33,20 @@ def experiment(
 ) -> None:
     """Start an experiment: `forger experiment examples/experiments/objectives_on_ring8.json --follow`."""
     forger = common.client(ctx)
-    asked = _read(file)
+    body = _read(file)
     if dry_run:
-        _dry_run(forger, asked, as_json=as_json)
+        _dry_run(forger, body, as_json=as_json)
         return
-    made = forger.start_experiment(asked)
+    experiment = forger.start_experiment(body)
     if following:
-        _follow(made, quiet=as_json)
+        _follow(experiment, quiet=as_json)
     if as_json:
-        printing.print_json(made.reply)
+        printing.print_json(experiment.reply)
     elif following:
-        _conclude(made.reply)
+        _conclude(experiment.reply)
     else:
-        typer.echo(f"{made.id} has {len(made.reply.jobs)} jobs: {len(made.reply.cases)} cases.")
-        typer.echo(f"Watch it with: forger experiments follow {common.id_suffix(made.id)}")
+        typer.echo(f"{experiment.id} has {len(experiment.reply.jobs)} jobs: {len(experiment.reply.cases)} cases.")
+        typer.echo(f"Watch it with: forger experiments follow {common.id_suffix(experiment.id)}")
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -56,9 +56,9 @@ def _read(file: Path) -> dict[str, Any]:
     return read
 
 
-def _dry_run(forger: "Forger", asked: dict[str, Any], *, as_json: bool) -> None:
+def _dry_run(forger: "Forger", body: dict[str, Any], *, as_json: bool) -> None:
     """Print the plan of the experiment; exit code 1 if it is refused."""
-    plan = forger.try_experiment(asked)
+    plan = forger.try_experiment(body)
     if as_json:
         printing.print_json(plan)
     elif plan.refusals:
@@ -75,16 +75,18 @@ def _dry_run(forger: "Forger", asked: dict[str, Any], *, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _follow(made: "Experiment", *, quiet: bool) -> None:
+def _follow(experiment: "Experiment", *, quiet: bool) -> None:
     """Print a line whenever jobs change their states. Ctrl-C does not stop the jobs."""
     from forger.schemas import experiment_tables
 
     try:
-        for reply in made.follow():
+        for reply in experiment.follow():
             if not quiet:
                 typer.echo(experiment_tables.title(reply))
     except KeyboardInterrupt:
-        typer.echo(f"{made.id} goes on. Watch it again with: forger experiments follow {common.id_suffix(made.id)}")
+        typer.echo(
+            f"{experiment.id} goes on. Watch it again with: forger experiments follow {common.id_suffix(experiment.id)}"
+        )
         raise typer.Exit(130) from None
 
 
@@ -122,21 +124,23 @@ def list_(ctx: typer.Context, as_json: common.AsJson = False) -> None:
     """List experiments, newest first."""
     if ctx.invoked_subcommand is not None:
         return
-    known = [one for one, _ in zip(common.client(ctx).experiments(), range(common.MAX_SEARCHED), strict=False)]
+    experiments = [
+        entry for entry, _ in zip(common.client(ctx).experiments(), range(common.MAX_SEARCHED), strict=False)
+    ]
     if as_json:
-        printing.print_json(known)
+        printing.print_json(experiments)
         return
-    short = common.short_ids([one.id for one in known])
+    short = common.short_ids([entry.id for entry in experiments])
     rows = (
         (
-            short[one.id],
-            one.name,
-            len(one.cases),
-            sum(one.states.values()),
-            _states(one.states),
-            printing.local_time(one.created_at),
+            short[entry.id],
+            entry.name,
+            len(entry.cases),
+            sum(entry.states.values()),
+            _states(entry.states),
+            printing.local_time(entry.created_at),
         )
-        for one in known
+        for entry in experiments
     )
     printing.print_table(("ID", "NAME", "CASES", "JOBS", "STATES", "CREATED"), rows)
 
@@ -156,22 +160,22 @@ def show(
     as_json: common.AsJson = False,
 ) -> None:
     """Show an experiment's table: by case the mean and spread of each figure over the seeds."""
-    found = find_experiment(common.client(ctx), id_)
+    experiment = find_experiment(common.client(ctx), id_)
     if out is not None:
-        _write(found, out)
+        _write(experiment, out)
     elif as_json:
-        printing.print_json(found.reply)
+        printing.print_json(experiment.reply)
     else:
-        print_experiment(found.reply)
+        print_experiment(experiment.reply)
 
 
-def _write(found: "Experiment", out: Path) -> None:
-    what = f"the table of {found.reply.name or found.id}"
+def _write(experiment: "Experiment", out: Path) -> None:
+    what = f"the table of {experiment.reply.name or experiment.id}"
     match value_by_ending(out, {"png": None, **TABLE_FORMATS}):
         case None:
-            save_picture(found.picture(), out, what)
+            save_picture(experiment.picture(), out, what)
         case format_:
-            save_bytes(found.table(format_), out, what)
+            save_bytes(experiment.table(format_), out, what)
 
 
 @group.command(no_args_is_help=True)
@@ -184,33 +188,33 @@ def jobs(
     as_json: common.AsJson = False,
 ) -> None:
     """Show the jobs of an experiment with their figures."""
-    found = find_experiment(common.client(ctx), id_)
+    experiment = find_experiment(common.client(ctx), id_)
     if out is not None:
         format_ = value_by_ending(out, TABLE_FORMATS)
-        save_bytes(found.table_of_jobs(format_), out, f"the jobs of {found.reply.name or found.id}")
+        save_bytes(experiment.table_of_jobs(format_), out, f"the jobs of {experiment.reply.name or experiment.id}")
     elif as_json:
-        printing.print_json(found.measured())
+        printing.print_json(experiment.measured())
     else:
-        _print_jobs(found.measured())
+        _print_jobs(experiment.measured())
 
 
-def _print_jobs(found: "list[MeasuredJob]") -> None:
+def _print_jobs(jobs: "list[MeasuredJob]") -> None:
     """Print jobs with their figures; of several provenances of a figure the first is shown."""
-    names = dict.fromkeys(one.name for job in found for one in job.figures)
+    names = dict.fromkeys(one.name for job in jobs for one in job.figures)
     rows = []
-    for job in found:
+    for job in jobs:
         values = {one.name: rounded(one.value, 4) for one in reversed(job.figures)}
-        own = (job.case, str(job.seed), common.id_suffix(job.id), job.state, printing.health_word(job.health) or "")
-        rows.append([Cell(word) for word in (*own, *(values.get(name, "-") for name in names))])
+        columns = (job.case, str(job.seed), common.id_suffix(job.id), job.state, printing.health_word(job.health) or "")
+        rows.append([Cell(word) for word in (*columns, *(values.get(name, "-") for name in names))])
     printing.print_marked_table(["CASE", "SEED", "JOB", "STATE", "HEALTH", *names], rows)
 
 
 @group.command("follow", no_args_is_help=True)
 def follow_(ctx: typer.Context, id_: Which) -> None:
     """Wait until every job of an experiment has ended, then show its table; Ctrl-C does not stop the jobs."""
-    found = find_experiment(common.client(ctx), id_)
-    _follow(found, quiet=False)
-    _conclude(found.reply)
+    experiment = find_experiment(common.client(ctx), id_)
+    _follow(experiment, quiet=False)
+    _conclude(experiment.reply)
 
 
 @group.command(no_args_is_help=True)
@@ -226,14 +230,14 @@ def cancel(ctx: typer.Context, id_: Which) -> None:
 def delete(ctx: typer.Context, id_: Which) -> None:
     """Delete an experiment whose jobs have all ended; the jobs stay."""
     forger = common.client(ctx)
-    found = find_experiment(forger, id_)
-    found.delete()
-    typer.echo(f"{found.id} is deleted at {forger.url}; its jobs stay.")
+    experiment = find_experiment(forger, id_)
+    experiment.delete()
+    typer.echo(f"{experiment.id} is deleted at {forger.url}; its jobs stay.")
 
 
 def find_experiment(forger: "Forger", word: str) -> "Experiment":
     """Return the experiment with this id, this unique beginning or end of one, or the newest for `last`."""
     if common.is_full_id(word, "exp_"):
         return forger.experiment(word)
-    known = [one.id for one, _ in zip(forger.experiments(), range(common.MAX_SEARCHED), strict=False)]
-    return forger.experiment(common.match_id(word, known, "experiment", "forger experiments"))
+    experiments = [one.id for one, _ in zip(forger.experiments(), range(common.MAX_SEARCHED), strict=False)]
+    return forger.experiment(common.match_id(word, experiments, "experiment", "forger experiments"))

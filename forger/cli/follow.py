@@ -103,8 +103,8 @@ def weights_name(job: "Job") -> str:
 
 def print_figures(job: "Job") -> None:
     """Print the job's figures, each with its better direction and its meaning."""
-    known = {one.name: (one.better, one.title) for one in job.measured() if one.source == job.id}
-    rows = ((name, rounded(value), *known.get(name, (None, None))) for name, value in job.figures.items())
+    details = {one.name: (one.better, one.title) for one in job.measured() if one.source == job.id}
+    rows = ((name, rounded(value), *details.get(name, (None, None))) for name, value in job.figures.items())
     printing.print_table(("FIGURE", "VALUE", "BETTER", "MEANS"), rows)
 
 
@@ -120,16 +120,16 @@ def next_command(job: "Job") -> str:
     name = data["dataset"]
     match data["kind"]:
         case "points":
-            asked = f"-n 1000 -o {name}.png"
+            options = f"-n 1000 -o {name}.png"
         case "sequences":
-            asked = f"-n 20 -o {name}.txt"
+            options = f"-n 20 -o {name}.txt"
         case _:
             scale = max(1, 128 // data["side"])
             count = (
                 "--class each -n 10" if game.get("conditional") and data["classes"] <= MAX_CLASSES_SHOWN else "-n 64"
             )
-            asked = f"{count} --scale {scale} -o {name}.png"
-    return f"forger sample {asked} --model {model}"
+            options = f"{count} --scale {scale} -o {name}.png"
+    return f"forger sample {options} --model {model}"
 
 
 def _print_events(job: "Job") -> None:

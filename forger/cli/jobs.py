@@ -39,12 +39,12 @@ def list_(
     if ctx.invoked_subcommand is not None:
         return
     every = common.client(ctx).jobs(state=state, family=family, dataset=dataset, model=model)
-    found = [job for job, _ in zip(every, range(limit), strict=False)]
+    jobs = [job for job, _ in zip(every, range(limit), strict=False)]
     if as_json:
-        printing.print_json([job.reply for job in found])
+        printing.print_json([job.reply for job in jobs])
         return
-    short = common.short_ids([job.id for job in found])
-    rows = (_row(job, short[job.id]) for job in found)
+    short = common.short_ids([job.id for job in jobs])
+    rows = (_row(job, short[job.id]) for job in jobs)
     printing.print_table(("ID", "KIND", "FAMILY", "DATASET", "STATE", "HEALTH", "STEP", "MODEL", "CREATED"), rows)
 
 
@@ -115,13 +115,13 @@ def _facts(job: "Job") -> dict[str, object]:
 @group.command()
 def events(ctx: typer.Context, id_: Which, as_json: common.AsJson = False) -> None:
     """List the events of a job."""
-    told = list(common.find_job(common.client(ctx), id_).events())
+    events = list(common.find_job(common.client(ctx), id_).events())
     if as_json:
-        printing.print_json(told)
+        printing.print_json(events)
         return
     printing.print_table(
         ("SEQ", "AT", "TYPE", "WHAT"),
-        ((one.seq, printing.local_time(one.at), one.type, printing.one_line(one.data)) for one in told),
+        ((one.seq, printing.local_time(one.at), one.type, printing.one_line(one.data)) for one in events),
     )
 
 

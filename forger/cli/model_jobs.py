@@ -71,9 +71,9 @@ def generate(
     """Draw very many pictures: `forger generate -n 60000 --model cdcgan-mnist -o fakes`."""
     if (n is None) == (not classes):
         raise Refusal("Say how many: -n 60000, or a number for each class: --class 7=5000 --class 8=100.")
-    wanted = n if n is not None else _class_counts(classes or [])
+    count = n if n is not None else _class_counts(classes or [])
     forger = common.client(ctx)
-    job = forger.generate(wanted, model=model, seed=seed, temperature=temperature, format=format_, shard=shard)
+    job = forger.generate(count, model=model, seed=seed, temperature=temperature, format=format_, shard=shard)
     _finish(job, output, following, as_json)
 
 
@@ -98,15 +98,15 @@ def translate_dataset(
 
 def _class_counts(classes: list[str]) -> dict[str, int]:
     """Return the numbers by class from words of the form class=number; the class may contain a =."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for word in classes:
         name, _, n = word.rpartition("=")
         if not name or not (n.isascii() and n.isdecimal()):
             raise Refusal(f"--class {word}: write class=number, as 7=5000.")
-        if name in found:
+        if name in counts:
             raise Refusal(f"--class {word}: class {name} is named twice, name it once.")
-        found[name] = int(n)
-    return found
+        counts[name] = int(n)
+    return counts
 
 
 def _finish(job: "Job", output: Path | None, following: bool, as_json: bool) -> None:

@@ -20,11 +20,11 @@ def list_(ctx: typer.Context, as_json: common.AsJson = False) -> None:
     """List models by name, with their newest version."""
     if ctx.invoked_subcommand is not None:
         return
-    known = common.client(ctx).models()
+    models = common.client(ctx).models()
     if as_json:
-        printing.print_json(known)
+        printing.print_json(models)
         return
-    rows = (_row(one.latest, len(one.versions)) for one in known)
+    rows = (_row(model.latest, len(model.versions)) for model in models)
     printing.print_table(("MODEL", "GAME", "DATASET", "CLASSES", "STEP", "HEALTH", "CREATED", "VERSIONS"), rows)
 
 

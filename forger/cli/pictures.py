@@ -55,9 +55,9 @@ def sample(
     format_: Annotated[Format | None, typer.Option("--format", help="Default: by the file's ending.")] = None,
 ) -> None:
     """Draw pictures: `forger sample --class 7 -n 16 -o sevens.png`; or points, or strings into a .txt."""
-    wanted = _format(format_, output)
+    chosen = _format(format_, output)
     drawn = common.client(ctx).sample(
-        class_, n, model=model, seed=seed, temperature=temperature, scale=scale, format=wanted
+        class_, n, model=model, seed=seed, temperature=temperature, scale=scale, format=chosen
     )
     of_class = f"class {drawn.class_}, " if drawn.class_ is not None else ""
     save_picture(drawn, output, f"{of_class}seed {drawn.seed}, by {drawn.model}")
@@ -66,7 +66,7 @@ def sample(
 
 def _format(format_: Format | None, output: Path) -> Format:
     """Return the requested format, or that of the ending. Raises Refusal if both are set and differ."""
-    endings: dict[str, Format] = {known: known for known in FORMATS}
+    endings: dict[str, Format] = {name: name for name in FORMATS}
     ending = output.suffix.lower().removeprefix(".")
     if format_ is None:
         return value_by_ending(output, endings)
@@ -102,8 +102,8 @@ def translate(
         _require_other([photo], output)
         output.mkdir(parents=True, exist_ok=True)
         output /= f"{photo.stem}.png"
-    wanted, forger = value_by_ending(output, TRANSLATED_FORMATS), common.client(ctx)
-    drawn = forger.translate(photo, model=model, direction=direction, format=wanted, quality=quality)
+    chosen, forger = value_by_ending(output, TRANSLATED_FORMATS), common.client(ctx)
+    drawn = forger.translate(photo, model=model, direction=direction, format=chosen, quality=quality)
     save_picture(drawn, output, f"{photo.name} by {drawn.model}")
     if drawn.note is not None:
         typer.echo(drawn.note, err=True)
@@ -140,14 +140,14 @@ def _translate_many(
 
 def _pictures_in(folder: Path) -> list[Path]:
     """Return the pictures directly in a folder, in order, without hidden ones. Raises Refusal if there are none."""
-    found = [
+    pictures = [
         path for path in folder.iterdir() if path.suffix.lower() in PICTURE_ENDINGS and not path.name.startswith(".")
     ]
-    if not found:
+    if not pictures:
         raise Refusal(
             f"{folder}: there is no picture directly in this folder; name one with pictures, or single pictures."
         )
-    return sorted(found)
+    return sorted(pictures)
 
 
 def _is_folder(path: Path) -> bool:
@@ -168,8 +168,8 @@ def value_by_ending(file: Path, formats: Mapping[str, T]) -> T:
         return next(iter(formats.values()))
     if ending in formats:
         return formats[ending]
-    *most, last = (f".{known}" for known in formats)
-    allowed = f"{', '.join(most)} or {last}" if most else last
+    *others, last = (f".{name}" for name in formats)
+    allowed = f"{', '.join(others)} or {last}" if others else last
     raise Refusal(f"{file}: nothing here is written as .{ending}: end the name in {allowed}.")
 
 

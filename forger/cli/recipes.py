@@ -1,4 +1,4 @@
-"""Run `forger recipes`: list the families, and show one."""
+"""Run `forger recipes`: list the families, and show recipe."""
 
 import json
 from typing import TYPE_CHECKING, Annotated
@@ -19,15 +19,21 @@ def list_(ctx: typer.Context, as_json: common.AsJson = False) -> None:
     """List the families."""
     if ctx.invoked_subcommand is not None:
         return
-    known = common.client(ctx).recipes()
+    recipes = common.client(ctx).recipes()
     if as_json:
-        printing.print_json(known)
+        printing.print_json(recipes)
         return
     printing.print_table(
         ("FAMILY", "GAME", "CLASSES", "DATASET", "TITLE"),
         (
-            (one.name, one.game, "yes" if one.conditional else None, one.defaults["data"]["dataset"], one.title)
-            for one in known
+            (
+                recipe.name,
+                recipe.game,
+                "yes" if recipe.conditional else None,
+                recipe.defaults["data"]["dataset"],
+                recipe.title,
+            )
+            for recipe in recipes
         ),
     )
 
@@ -39,20 +45,20 @@ def show(
     as_json: common.AsJson = False,
 ) -> None:
     """Show a family's whole recipe and its main settings; --json adds the schema."""
-    known = common.client(ctx).recipe(name)
+    recipe = common.client(ctx).recipe(name)
     if as_json:
-        printing.print_json(known)
+        printing.print_json(recipe)
         return
     printing.print_facts(
-        {"family": known.name, "title": known.title, "use": known.use, "paper": known.paper, "game": known.game}
+        {"family": recipe.name, "title": recipe.title, "use": recipe.use, "paper": recipe.paper, "game": recipe.game}
     )
     typer.echo("\nSettings to turn, with --set:")
-    printing.print_table(("SETTING", "DEFAULT", "FROM", "TO", "WHAT"), map(_row, known.dials))
+    printing.print_table(("SETTING", "DEFAULT", "FROM", "TO", "WHAT"), map(_row, recipe.dials))
     typer.echo(
-        f"\nThe whole recipe on {known.defaults['data']['dataset']}, as --recipe takes it; that on another dataset:"
+        f"\nThe whole recipe on {recipe.defaults['data']['dataset']}, as --recipe takes it; that on another dataset:"
     )
-    typer.echo(f"forger train {known.name} --dataset NAME --dry-run --json")
-    typer.echo(json.dumps(known.defaults, indent=2, ensure_ascii=False))
+    typer.echo(f"forger train {recipe.name} --dataset NAME --dry-run --json")
+    typer.echo(json.dumps(recipe.defaults, indent=2, ensure_ascii=False))
 
 
 def _row(dial: "DialOut") -> tuple[str, ...]:

@@ -59,7 +59,7 @@ def train(
     as_json: common.AsJson = False,
 ) -> None:
     """Train a GAN: `forger train cdcgan --dataset mnist --follow`."""
-    asked: TrainArguments = {
+    arguments: TrainArguments = {
         "dataset": dataset,
         "seed": seed,
         "budget": _budget(steps=steps, epochs=epochs, minutes=minutes),
@@ -68,12 +68,12 @@ def train(
         "start_from": start_from,
         "resources": None if devices is None else {"devices": devices},
     }
-    what, asked = _recipe_and_arguments(family, recipe, request, asked)
+    what, arguments = _recipe_and_arguments(family, recipe, request, arguments)
     forger = common.client(ctx)
     if dry_run:
-        _dry_run(forger, what, asked, as_json=as_json)
+        _dry_run(forger, what, arguments, as_json=as_json)
         return
-    job = forger.train(what, **asked)
+    job = forger.train(what, **arguments)
     if as_json:
         printing.print_json(job.reply)
     if following:
@@ -83,7 +83,7 @@ def train(
 
 
 def _recipe_and_arguments(
-    family: str | None, recipe: Path | None, request: Path | None, given: TrainArguments
+    family: str | None, recipe: Path | None, request: Path | None, arguments: TrainArguments
 ) -> tuple[str | Json, TrainArguments]:
     """Return family or recipe, and the arguments: of the family, the recipe file or the request file."""
     named = [one for one in (family, recipe, request) if one is not None]
@@ -92,30 +92,32 @@ def _recipe_and_arguments(
             "Name a family, a --recipe file or a --request file, one of the three; `forger recipes` lists the families."
         )
     if family is not None:
-        return family, given
+        return family, arguments
     if recipe is not None:
         read = _object(recipe, "recipe")
         if "recipe" in read:
             raise Refusal(f"{recipe} holds a request of its own: send it with --request {recipe}.")
-        return read, given
+        return read, arguments
     assert request is not None
     body = _object(request, "request")
-    if strange := sorted(body.keys() - given.keys() - {"kind", "recipe"}):
+    if strange := sorted(body.keys() - arguments.keys() - {"kind", "recipe"}):
         raise Refusal(f"{request} holds more than a training takes: {', '.join(strange)}. Send it with curl.")
-    changed: Json = {name: value for name, value in given.items() if value is not None}
+    changed: Json = {name: value for name, value in arguments.items() if value is not None}
     changed["overrides"] = merge_overrides(body.get("overrides") or {}, changed.get("overrides") or {}) or None
-    return body.get("recipe", ""), cast(TrainArguments, {name: changed.get(name, body.get(name)) for name in given})
+    return body.get("recipe", ""), cast(TrainArguments, {name: changed.get(name, body.get(name)) for name in arguments})
 
 
 def merge_overrides(base: Json, change: Json) -> Json:
     """Merge two changes of a recipe into one (RFC 7396), except that a changed `kind` replaces its object."""
     if "kind" in change and change["kind"] != base.get("kind"):
         return change
-    made = dict(base)
+    merged = dict(base)
     for name, value in change.items():
-        old = made.get(name)
-        made[name] = merge_overrides(old if isinstance(old, dict) else {}, value) if isinstance(value, dict) else value
-    return made
+        old = merged.get(name)
+        merged[name] = (
+            merge_overrides(old if isinstance(old, dict) else {}, value) if isinstance(value, dict) else value
+        )
+    return merged
 
 
 def _object(file: Path, what: str) -> Json:
@@ -133,30 +135,30 @@ def read_json(file: Path) -> Any:
 
 
 def _budget(**ways: float | None) -> Json | None:
-    given = {name: value for name, value in ways.items() if value is not None}
-    for name, value in given.items():
+    budgets = {name: value for name, value in ways.items() if value is not None}
+    for name, value in budgets.items():
         if not math.isfinite(value):
             raise Refusal(f"--{name} takes a finite number, not {value}.")
-    if len(given) > 1:
-        raise Refusal(f"Give one of {' and '.join('--' + name for name in given)}: a job has one budget.")
-    return given or None
+    if len(budgets) > 1:
+        raise Refusal(f"Give one of {' and '.join('--' + name for name in budgets)}: a job has one budget.")
+    return budgets or None
 
 
 def overrides(settings: list[str]) -> Json:
     """Return `a.b=1` as {"a": {"b": 1}}; a value that is no JSON is a string."""
-    made: Json = {}
+    overrides: Json = {}
     for setting in settings:
         path, equals, value = setting.partition("=")
         *way, name = path.strip().split(".")
         if not equals or not all((*way, name)):
             raise Refusal(f"--set takes path.to.field=value, not '{setting}'.")
-        place = made
+        nested = overrides
         for step in way:
-            place = place.setdefault(step, {})
-            if not isinstance(place, dict):
+            nested = nested.setdefault(step, {})
+            if not isinstance(nested, dict):
                 raise Refusal(f"--set {setting}: '{step}' was set to a value before.")
-        place[name] = _value(value)
-    return made
+        nested[name] = _value(value)
+    return overrides
 
 
 def _value(text: str) -> Any:
@@ -177,9 +179,9 @@ def _finite(number: str) -> float:
     return float(number)
 
 
-def _dry_run(forger: "Forger", what: str | Json, asked: TrainArguments, *, as_json: bool) -> None:
+def _dry_run(forger: "Forger", what: str | Json, arguments: TrainArguments, *, as_json: bool) -> None:
     """Print the plan of the job; exit code 1 if it is refused."""
-    answer = forger.dry_run(what, **asked)
+    answer = forger.dry_run(what, **arguments)
     if as_json:
         printing.print_json(answer)
     elif answer.refusals:
@@ -187,12 +189,12 @@ def _dry_run(forger: "Forger", what: str | Json, asked: TrainArguments, *, as_js
             typer.echo(f"{refused.pointer or 'recipe'}: {refused.message}")
     else:
         typer.echo(f"It can be trained: {answer.family or 'a recipe'} on {answer.dataset}, as {answer.model}.")
-        if (taken := answer.estimate) is not None:
-            sizes, memory, disk = taken.parameters, taken.memory_bytes / 1e9, taken.disk_bytes / 1e9
+        if (estimate := answer.estimate) is not None:
+            sizes, memory, disk = estimate.parameters, estimate.memory_bytes / 1e9, estimate.disk_bytes / 1e9
             typer.echo(f"Weights: generator {sizes.generator:,}, critic {sizes.critic:,}.")
             typer.echo(f"It takes at most {memory:.1f} GB of memory and {disk:.2f} GB on the disk.")
-            if taken.minutes is not None:
-                typer.echo(f"It takes {printing.duration_words(60 * taken.minutes)} on this service.")
+            if estimate.minutes is not None:
+                typer.echo(f"It takes {printing.duration_words(60 * estimate.minutes)} on this service.")
         for note in answer.notes:
             typer.echo(note)
     if answer.refusals:

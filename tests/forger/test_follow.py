@@ -10,9 +10,9 @@ from forger import (
     ForgerProblem,
     Job,
     Metrics,
+    OtherEvent,
     SampleDrawn,
     StateChanged,
-    Told,
     Unreachable,
     events,
 )
@@ -29,7 +29,7 @@ def log_of(job: Job) -> list[tuple[int, str]]:
 
 def name_of(event: object) -> str:
     names = {StateChanged: "state", Metrics: "metrics", CheckpointSaved: "checkpoint", SampleDrawn: "sample"}
-    return event.type if isinstance(event, Told) else names[type(event)]
+    return event.type if isinstance(event, OtherEvent) else names[type(event)]
 
 
 def test_events_are_typed_and_are_the_log(forger: Forger, trained: Job) -> None:

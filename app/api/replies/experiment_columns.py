@@ -38,22 +38,22 @@ def jobs_table(jobs: Sequence[MeasuredJob]) -> Table:
     return Table(JOB_COLUMNS, [line for job in jobs for line in _job_lines(job)])
 
 
-def curves_table(found: Sequence[Curve]) -> Table:
+def curves_table(curves: Sequence[Curve]) -> Table:
     """Return a table with a line for each point; `value` is empty if it was not finite."""
-    rows = [(curve.name, step, value, curve.thinned) for curve in found for step, value in curve.points]
+    rows = [(curve.name, step, value, curve.thinned) for curve in curves for step, value in curve.points]
     return Table({"curve": str, "step": int, "value": float, "thinned": bool}, rows)
 
 
 def _job_lines(job: MeasuredJob) -> list[tuple[object, ...]]:
     health, trouble = (job.health.state, job.health.kind) if job.health else (None, None)
-    own = (job.id, job.case, job.seed, str(job.state), job.step, job.total, job.model, health, trouble)
-    found: list[tuple[object, ...]] = [
+    columns = (job.id, job.case, job.seed, str(job.state), job.step, job.total, job.model, health, trouble)
+    figures: list[tuple[object, ...]] = [
         (one.name, one.value, one.step, one.source, provenance_key(one)) for one in job.figures
     ]
-    return [own + figure for figure in found or [(None,) * 5]]
+    return [columns + figure for figure in figures or [(None,) * 5]]
 
 
 def _case_line(figure: FigureOut, cell: CellOut) -> tuple[object, ...]:
     low, high = cell.interval or (None, None)
-    own = (cell.mean, cell.deviation, low, high, cell.n, cell.best)
-    return cell.case, figure.name, figure.better, *own, provenance_key(figure)
+    columns = (cell.mean, cell.deviation, low, high, cell.n, cell.best)
+    return cell.case, figure.name, figure.better, *columns, provenance_key(figure)

@@ -68,27 +68,27 @@ def pixel_count(data: DataSpec, count: int, scale: int) -> int:
     return width * height
 
 
-def render(data: DataSpec, drawn: Array, scale: int, columns: int | None, said: ReplyFields) -> Rendering:
+def render(data: DataSpec, drawn: Array, scale: int, columns: int | None, fields: ReplyFields) -> Rendering:
     """Return the rendering of an array that the engine drew for a model of such data."""
     match data:
         case spec.Points():
-            return _points(data, drawn, scale, said)
+            return _points(data, drawn, scale, fields)
         case spec.Sequences():
-            return _strings(data, drawn, scale, said)
+            return _strings(data, drawn, scale, fields)
         case _:
-            return _pictures(images.enlarge(drawn, scale), columns, scale, said)
+            return _pictures(images.enlarge(drawn, scale), columns, scale, fields)
 
 
-def _pictures(pictures: Array, columns: int | None, gap: int, said: ReplyFields) -> Rendering:
+def _pictures(pictures: Array, columns: int | None, gap: int, fields: ReplyFields) -> Rendering:
     return Rendering(
         array=lambda: pictures,
-        reply=lambda: Pictures.model_validate(said | {"images": images.base64_png(pictures)}),
+        reply=lambda: Pictures.model_validate(fields | {"images": images.base64_png(pictures)}),
         picture=lambda: sheet(pictures, columns, gap),
         files=lambda: {f"{i:04d}.png": images.png(picture) for i, picture in enumerate(pictures)},
     )
 
 
-def _points(data: spec.Points, points: Array, scale: int, said: ReplyFields) -> Rendering:
+def _points(data: spec.Points, points: Array, scale: int, fields: ReplyFields) -> Rendering:
     def picture() -> Pixels:
         truth = MIXTURES[data.dataset]
         if data.dimension == 2:
@@ -98,14 +98,14 @@ def _points(data: spec.Points, points: Array, scale: int, said: ReplyFields) -> 
 
     rendering = Rendering(
         array=lambda: points,
-        reply=lambda: PointSamples.model_validate(said | {"points": points.tolist()}),
+        reply=lambda: PointSamples.model_validate(fields | {"points": points.tolist()}),
         picture=picture,
         files=lambda: {"points.json": rendering.json(), "points.png": rendering.encode("png")},
     )
     return rendering
 
 
-def _strings(data: spec.Sequences, symbols: Array, scale: int, said: ReplyFields) -> Rendering:
+def _strings(data: spec.Sequences, symbols: Array, scale: int, fields: ReplyFields) -> Rendering:
     strings = spell(symbols, DATASETS[data.dataset].alphabet)
 
     def picture() -> Pixels:
@@ -114,7 +114,7 @@ def _strings(data: spec.Sequences, symbols: Array, scale: int, said: ReplyFields
 
     rendering = Rendering(
         array=lambda: symbols,
-        reply=lambda: Strings.model_validate(said | {"strings": strings}),
+        reply=lambda: Strings.model_validate(fields | {"strings": strings}),
         picture=picture,
         files=lambda: {"strings.txt": rendering.encode("txt"), "strings.png": rendering.encode("png")},
         text=lambda: "".join(f"{string}\n" for string in strings),

@@ -64,8 +64,8 @@ async def get_job_events(
 
 
 def _listed(job_id: str, after: int, limit: int) -> bytes:
-    found = lifecycle.events(job_id, after=after, limit=limit)
-    return EventList(data=[EventOut.model_validate(event) for event in found]).model_dump_json().encode()
+    events = lifecycle.events(job_id, after=after, limit=limit)
+    return EventList(data=[EventOut.model_validate(event) for event in events]).model_dump_json().encode()
 
 
 class _Stream(StreamingResponse):
@@ -86,25 +86,25 @@ async def _stream(job_id: str, after: int, inference: Inference, feed: EventStre
     sent_at = time.monotonic()
     with feed.follow(job_id, after) as follower:
         while True:
-            found = await follower.next_events(max(0.0, sent_at + KEEPALIVE_S - time.monotonic()))
+            news = await follower.next_events(max(0.0, sent_at + KEEPALIVE_S - time.monotonic()))
             # An extended job has terminal events before its last.
-            last = any(map(_ends, found)) and (await feed.log_state(job_id)).ended(follower.seq)
+            last = any(map(_ends, news)) and (await feed.log_state(job_id)).ended(follower.seq)
             if last:
                 await feed.read(_publish, job_id, inference)
-            if found:
+            if news:
                 sent_at = time.monotonic()
-                yield b"".join(told.text for told in found)
+                yield b"".join(event.text for event in news)
             if last:
                 return
             if time.monotonic() - sent_at >= KEEPALIVE_S:
                 sent_at = time.monotonic()
                 yield KEEPALIVE_COMMENT
-                if not found and (await feed.log_state(job_id)).ended(follower.seq):
+                if not news and (await feed.log_state(job_id)).ended(follower.seq):
                     return
 
 
-def _ends(told: WrittenEvent) -> bool:
-    return told.event.type == "state" and told.event.data["state"] in TERMINAL
+def _ends(written: WrittenEvent) -> bool:
+    return written.event.type == "state" and written.event.data["state"] in TERMINAL
 
 
 def _publish(job_id: str, inference: Inference) -> None:

@@ -46,10 +46,10 @@ def list_jobs(
     kind: Kind | None = None,
 ) -> JobPage:
     """List jobs, newest first."""
-    found, cursor = lifecycle.list_jobs(
+    jobs, cursor = lifecycle.list_jobs(
         limit=limit, after=after, state=state, family=family, dataset=dataset, model=model, kind=kind
     )
-    return JobPage(data=[job_out(job) for job in found], has_more=cursor is not None, next_cursor=cursor)
+    return JobPage(data=[job_out(job) for job in jobs], has_more=cursor is not None, next_cursor=cursor)
 
 
 @router.get("/{job_id}")
@@ -103,8 +103,10 @@ def get_job_metrics(
     CSV and Parquet have a line for each point.
     """
     curves = lifecycle.metrics(job_id, names=name or None, after_step=after_step, max_points=points)
-    found = [Curve(name=key, points=curve, thinned=more) for key, (curve, more) in curves.items()]
-    return formats.table_reply(CurveList(data=found), lambda: experiment_columns.curves_table(found), format, accept)
+    thinned_curves = [Curve(name=key, points=curve, thinned=more) for key, (curve, more) in curves.items()]
+    return formats.table_reply(
+        CurveList(data=thinned_curves), lambda: experiment_columns.curves_table(thinned_curves), format, accept
+    )
 
 
 @router.get("/{job_id}/figures")
@@ -136,18 +138,18 @@ def get_job_artifact(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Fetch one of the job's files. It never changes; range requests work."""
-    found = next((item for item in lifecycle.artifacts(job_id) if item.id == artifact_id), None)
-    if found is None:
+    artifact = next((item for item in lifecycle.artifacts(job_id) if item.id == artifact_id), None)
+    if artifact is None:
         raise NotFound(f"Job {job_id} has no artifact '{artifact_id}'; GET /jobs/{job_id}/artifacts lists them.")
-    headers = {"ETag": f'"{found.sha256}"', "Cache-Control": IMMUTABLE}
-    if if_none_match and found.sha256 in if_none_match:
+    headers = {"ETag": f'"{artifact.sha256}"', "Cache-Control": IMMUTABLE}
+    if if_none_match and artifact.sha256 in if_none_match:
         return Response(status_code=304, headers=headers)
     return FileResponse(
-        Store(settings.artifacts).verified_path(found.sha256, found.name),
-        media_type=found.media_type,
+        Store(settings.artifacts).verified_path(artifact.sha256, artifact.name),
+        media_type=artifact.media_type,
         headers=headers,
-        filename=found.name,
-        content_disposition_type="inline" if found.media_type.startswith("image/") else "attachment",
+        filename=artifact.name,
+        content_disposition_type="inline" if artifact.media_type.startswith("image/") else "attachment",
     )
 
 

@@ -120,10 +120,10 @@ async def get_sample(
         return Response(status_code=304, headers=headers)
     picks = picks_of(version.recipe, label, query.n, seed)
     columns = query.n if label == "each" else None
-    said = {"model": version.reference, "seed": seed, "class": label}
+    fields = {"model": version.reference, "seed": seed, "class": label}
 
     def encoded(drawn: Array) -> bytes:
-        return rendering.render(version.recipe.data, drawn, query.scale, columns, said).encode(format_)
+        return rendering.render(version.recipe.data, drawn, query.scale, columns, fields).encode(format_)
 
     def then(drawn: Future[Array]) -> Awaitable[bytes]:
         return encode_when_drawn(drawn, encoded, pixels)
