@@ -112,7 +112,7 @@ class Job:
         return self._post("pause")
 
     def resume(self) -> "Job":
-        """Go on with a paused job."""
+        """Resume a paused job."""
         return self._post("resume")
 
     def extend(self, steps: int, *, idempotency_key: str | None = None) -> "Job":

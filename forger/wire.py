@@ -47,7 +47,8 @@ def running_service_url(home: Path) -> str | None:
     try:
         service = json.loads((home / SERVICE_FILE).read_text())
         os.kill(service["pid"], 0)
-    except PermissionError:  # it runs, as another user
+    # The service runs as another user.
+    except PermissionError:
         return str(service["url"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -47,7 +47,8 @@ def _ipv4() -> Iterator[str]:
         for _, name in socket.if_nameindex():
             try:
                 request = fcntl.ioctl(control, _SIOCGIFADDR, struct.pack("256s", name.encode()[: _NAME_BYTES - 1]))
-            except OSError:  # an interface without an address
+            # The interface has no address.
+            except OSError:
                 continue
             yield socket.inet_ntoa(request[20:24])
 

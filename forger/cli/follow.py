@@ -115,7 +115,8 @@ def next_command(job: "Job") -> str:
     if game["kind"] in TRANSLATING_GAMES:
         photo = "hole.png" if game.get("task") == "masks" else "photo.jpg"
         return f"forger translate {photo} -o translated.png --model {model}"
-    if game["kind"] == "reconstruction" and not game["divergence"]:  # it has no noise to draw from
+    # Such a model cannot draw from noise.
+    if game["kind"] == "reconstruction" and not game["divergence"]:
         return f"forger models show {shlex.quote((job.model or '').partition('@')[0])}"
     name = data["dataset"]
     match data["kind"]:
@@ -189,7 +190,8 @@ def _refreshed(job: "Job") -> Iterator[None]:
 
     def read() -> None:
         while not over.wait(REFRESH_S):
-            with suppress(Unreachable, ForgerProblem):  # the stream of events has more patience, and tells why
+            # The stream of events retries for longer, and reports the error.
+            with suppress(Unreachable, ForgerProblem):
                 job.refresh()
 
     reader = threading.Thread(target=read, name="refreshing", daemon=True)
@@ -210,6 +212,7 @@ def _events(job: "Job") -> "Iterator[Event]":
     for event in job.follow():
         if isinstance(event, StateChanged | OtherEvent) or time.monotonic() - read_at > REFRESH_S:
             read_at = time.monotonic()
-            with suppress(Unreachable):  # the stream has more patience than one request
+            # The stream of events retries for longer than one request.
+            with suppress(Unreachable):
                 job.refresh()
         yield event

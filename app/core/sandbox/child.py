@@ -85,7 +85,8 @@ def _perform(task: bytes, answers: BinaryIO) -> bool:
     except MemoryError:
         _send(answers, {"error": "MemoryError"})
         return False
-    except Exception as error:  # a fault of the service: the parent logs it
+    # A fault of the service: the parent logs it.
+    except Exception as error:
         _send(answers, {"broken": f"{type(error).__name__}: {error}"})
     return True
 

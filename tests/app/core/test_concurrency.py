@@ -1,15 +1,15 @@
-"""Equal questions that wait are answered together; one that has begun is never an answer to a later question."""
+"""Equal waiting calls share a result that is newer than each of them; queued items are processed in batches."""
 
 import asyncio
 import threading
 
 import pytest
 
-from app.core.concurrency import Coalescer
+from app.core.concurrency import Coalescer, MicroBatcher
 
 
 class CountedCall:
-    """Answers when it is let go, with how often it was call before."""
+    """A call that blocks until `go` is set; it returns how often it was called."""
 
     def __init__(self) -> None:
         self.begun, self.go = threading.Event(), threading.Event()
@@ -81,3 +81,39 @@ def test_an_error_reaches_all_who_asked() -> None:
         coalescer.close()
 
     asyncio.run(fail())
+
+
+def test_items_put_while_the_thread_is_busy_are_processed_together_in_order() -> None:
+    batches: list[list[int]] = []
+    began, go = threading.Event(), threading.Event()
+
+    def work(items: list[int]) -> None:
+        batches.append(items)
+        began.set()
+        assert go.wait(60)
+
+    batcher = MicroBatcher("test", work, max_batch=4)
+    batcher.put(0)
+    assert began.wait(60)
+    for item in range(1, 8):
+        batcher.put(item)
+    go.set()
+    batcher.close()
+    assert batches == [[0], [1, 2, 3, 4], [5, 6, 7]]
+
+
+def test_no_item_of_many_threads_is_lost() -> None:
+    done: list[int] = []
+    batcher = MicroBatcher("test", done.extend, max_batch=8)
+
+    def put(start: int) -> None:
+        for item in range(start, start + 2000):
+            batcher.put(item)
+
+    threads = [threading.Thread(target=put, args=(start,)) for start in range(0, 16000, 2000)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    batcher.close()
+    assert sorted(done) == list(range(16000))
