@@ -23,7 +23,7 @@ from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import expire, export_file, make_job, put_in
 from tests.support.wait import until
 
-NAMED = "from app.core import owner; print(owner.here())"
+NAMED = "from app.core import owner; print(owner.this_process())"
 LOSSES: tuple[Callable[[str, int], object], ...] = (
     lambda job_id, fence: attempts.record_runner_loss(job_id, fence, "worker_lost", "The runner died."),
     lambda job_id, fence: attempts.record_worker_loss(job_id, fence, "worker_lost", "The worker died."),
