@@ -15,7 +15,13 @@ OWN, LATER = {"by": "watch"}, {"by": "evaluation"}
 def figure(name: str, better: Any, provenance: dict[str, Any], *cells: CellOut) -> FigureOut:
     told = "while training" if provenance is OWN else "evaluated, seed 0"
     return FigureOut(
-        name=name, title=name, better=better, provenance=provenance, provenance_text=told, citation=name, cases=list(cells)
+        name=name,
+        title=name,
+        better=better,
+        provenance=provenance,
+        provenance_text=told,
+        citation=name,
+        cases=list(cells),
     )
 
 
