@@ -1,4 +1,7 @@
-"""Compute the losses of one turn: the objective of each duel and the penalties that are due."""
+"""Compute the losses of one turn: the objective of each duel and the penalties that are due.
+
+The formulas are in models/objectives.py and models/penalties.py.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -53,7 +53,7 @@ class TrainingStep:
             case "generator_first":
                 losses = self.train_generator(draw, step) | self.train_critic(draw, step)
             case "simultaneous":
-                losses = self.critic_gradients(draw, step) | self.generator_gradients(draw, step)
+                losses = self.backward_critic(draw, step) | self.backward_generator(draw, step)
                 for player in filter(None, (self.generator, self.critic)):
                     player.update()
         for penalty in self.penalties:
@@ -62,14 +62,14 @@ class TrainingStep:
 
     def train_critic(self, draw: Draw, step: int) -> Losses:
         """Take one turn of the critic; return {} in games without one."""
-        losses = self.critic_gradients(draw, step)
+        losses = self.backward_critic(draw, step)
         if self.critic:
             self.critic.update()
         return losses
 
     def train_generator(self, draw: Draw, step: int) -> Losses:
         """Take one turn of the generator."""
-        losses = self.generator_gradients(draw, step)
+        losses = self.backward_generator(draw, step)
         self.generator.update()
         return losses
 
@@ -79,7 +79,7 @@ class TrainingStep:
         with self.losses.autocast():
             return self.game.draw(self.batches.batch(number), self.batches.rng, number)
 
-    def critic_gradients(self, draw: Draw, step: int) -> Losses:
+    def backward_critic(self, draw: Draw, step: int) -> Losses:
         """Compute the critic's losses and their gradients, and return the losses."""
         if self.critic is None:
             return {}
@@ -87,7 +87,7 @@ class TrainingStep:
         duels = self.game.critic_duels(draw, self.batches.rng)
         return self.critic.backward(self.losses.compute("critic", duels, draw.number, step))
 
-    def generator_gradients(self, draw: Draw, step: int) -> Losses:
+    def backward_generator(self, draw: Draw, step: int) -> Losses:
         """Compute the generator's losses and their gradients, and return the losses.
 
         The critic's weights need no gradients meanwhile: that saves their computation.
