@@ -52,6 +52,8 @@ def _rounded(values: Figures) -> Figures:
 
 if __name__ == "__main__":
     apply(ONE_THREAD)
-    vars(generator_under_test).update(QUICK=JUDGE_STEPS, FULL=JUDGE_STEPS)
+    shorter = {"QUICK_STEPS": JUDGE_STEPS, "FULL_STEPS": JUDGE_STEPS}
+    assert shorter.keys() <= vars(generator_under_test).keys()
+    vars(generator_under_test).update(shorter)
     with TemporaryDirectory() as folder:
         print(json.dumps({case: figures(case, Path(folder)) for case in sys.argv[1:]}))
