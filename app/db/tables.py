@@ -47,11 +47,11 @@ class Job(Base):
     __tablename__ = "jobs"
     __table_args__ = (
         CheckConstraint(f"state IN ({STATES})", name="state"),
-        # One for each filter of GET /jobs, in the order of the list.
+        # One index per filter of GET /jobs; the list is sorted by id.
         *(Index(None, column, "id") for column in ("state", "kind", "family", "dataset", "model_name")),
         Index(None, "state", "queued_at", "id", "kind"),  # the queues
         Index(None, "state", "lease_expires"),
-        Index(None, "state", "fence"),  # for the metrics
+        Index(None, "state", "fence"),  # for GET /metrics
     )
 
     id: Mapped[str] = mapped_column(ID, primary_key=True)
@@ -68,23 +68,25 @@ class Job(Base):
     case: Mapped[dict[str, Any] | None]  # name and settings of its case in the experiment
     # Bytes on disk: the upper bound while the job has not ended, the kept bytes afterwards.
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", index=True)
-    numerics: Mapped[dict[str, Any] | None]
+    numerics: Mapped[dict[str, Any] | None]  # device, precision, threads and torch of the first attempt
     best: Mapped[dict[str, Any] | None]  # step, metric and value of its best checkpoint
     health: Mapped[dict[str, Any] | None]  # state, kind, step and message of what its newest evaluation shows
     result: Mapped[dict[str, Any] | None]
-    work_s: Mapped[float | None]  # seconds of the training by the machine's speed alone, if known
-    takes_s: Mapped[float | None]  # seconds that the client was told that the training takes
+    work_s: Mapped[float | None]  # estimated seconds of the training, before earlier trainings correct it
+    takes_s: Mapped[float | None]  # the corrected estimate, which the client sees
     step: Mapped[int]
     total: Mapped[int]
     eta_s: Mapped[float | None]
-    last_event: Mapped[int]  # number of the newest event
+    last_event: Mapped[int]  # `seq` of the newest event
     fence: Mapped[int]  # number of the newest attempt: every write of an attempt names it
-    fruitless: Mapped[int]  # attempts in a row whose runner died before a new checkpoint
-    abandoned: Mapped[int] = mapped_column(default=0, server_default="0")  # the same for the worker
+    fruitless: Mapped[int]  # attempts in a row that lost their runner before a new checkpoint
+    abandoned: Mapped[int] = mapped_column(
+        default=0, server_default="0"
+    )  # attempts in a row that lost their worker before one
     owner: Mapped[str | None] = mapped_column(String(255))
     lease_expires: Mapped[float | None]
     heartbeat_at: Mapped[float | None]
-    rung_at: Mapped[float | None]
+    rung_at: Mapped[float | None]  # when workers were last told that it is queued
     created_at: Mapped[float]
     queued_at: Mapped[float]
     started_at: Mapped[float | None]

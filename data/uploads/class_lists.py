@@ -57,7 +57,10 @@ def read(tables: Mapping[str, Any], places: Rooted, pictures: Rooted) -> ClassLi
 
 
 def _rows(table: Any) -> list[tuple[str, str, float]] | str | None:
-    """Return (file, class, rank of the class) rows; a reason if there are none; None for a table without classes."""
+    """Return rows (file, class, rank of the class).
+
+    Return a sentence for a table that cannot be used, and None for one that says that the data have no classes.
+    """
     if isinstance(table, str):
         return table
     if isinstance(table, Mapping):

@@ -1,4 +1,4 @@
-"""Decode and encode pictures on separate threads: never on the event loop or the engine's thread."""
+"""Decode and encode pictures. Encoding blocks: call it by `on_imaging_thread`, never on the event loop."""
 
 import asyncio
 import base64
@@ -50,8 +50,8 @@ async def decode_upload(
 
     c is `channels`, or one more if the picture has alpha. `masked`: alpha is a mask and does not affect the colours.
 
-    A child process with limits reads the bytes. Raises a ForgerError for any bytes that are no good picture, Busy if
-    too many pictures wait.
+    A child process with limits reads the bytes. Raises Busy if too many pictures wait, and another
+    ForgerError for bytes that are no valid picture.
     """
     with _decoding.place():
         return await to_thread.run_sync(_decoded, sandbox, file, channels, settings, masked, limiter=_sandboxed)
