@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from models.spec.data import DataSpec, Images, Paired, Sequences, Unpaired
 from models.spec.datasets import DataKind
 from models.spec.games import Synthesis
-from models.spec.presets import classic, collapse, noise, reconstruction, translation
+from models.spec.presets import classic, collapse, dcgan, noise, reconstruction, translation
 from models.spec.presets.common import Fields
 from models.spec.recipe import Recipe
 
@@ -129,7 +129,7 @@ _ALL = (
            "Goodfellow et al. 2014, arXiv:1406.2661", classic.gan),
     family("dcgan", "DCGAN",
            "Convolutions and BatchNorm in both networks. The plain choice for unlabelled pictures.",
-           "Radford et al. 2015, arXiv:1511.06434", classic.dcgan),
+           "Radford et al. 2015, arXiv:1511.06434", dcgan.dcgan),
     family("cgan", "Conditional GAN: the MLP with a class",
            "The first GAN with classes: the class is appended to noise and picture. To see the idea at its simplest; "
            "cdcgan draws better.",
@@ -137,7 +137,7 @@ _ALL = (
     family("cdcgan", "Class-conditional DCGAN",
            "Draws the requested class, with projection, auxiliary classes and R1. Best for labelled pictures.",
            "Miyato and Koyama 2018, arXiv:1802.05637; Mescheder et al. 2018, arXiv:1801.04406; settings ours",
-           classic.cdcgan),
+           dcgan.cdcgan),
     family("acgan", "AC-GAN: a critic that predicts the class",
            "The critic does not get the class but predicts it. To compare with cdcgan, whose critic does both.",
            "Odena et al. 2016, arXiv:1610.09585; settings ours", noise.acgan, kinds=("images",)),

@@ -1,12 +1,11 @@
-"""Presets of the first GANs: GAN, DCGAN, class-conditional DCGAN, WGAN, WGAN-GP, LSGAN."""
+"""Presets of the first GANs: GAN, WGAN, WGAN-GP, LSGAN."""
 
 from models.spec.data import DataSpec
-from models.spec.games import Synthesis
-from models.spec.nets import DcganCritic, DcganGenerator, MlpCritic, MlpGenerator
-from models.spec.objectives import LeastSquares, NonSaturating, Wasserstein
-from models.spec.penalties import R1, Auxiliary, GradientPenalty
-from models.spec.presets.common import Fields, is_small, on_points, synthesis
-from models.spec.training import Adam, Budget, Latent, Linear, RmsProp, Turns
+from models.spec.nets import DcganCritic, MlpCritic, MlpGenerator
+from models.spec.objectives import LeastSquares, Wasserstein
+from models.spec.penalties import GradientPenalty
+from models.spec.presets.common import Fields, on_points, synthesis
+from models.spec.training import Adam, Latent, RmsProp, Turns
 
 
 def gan(data: DataSpec) -> Fields:
@@ -20,34 +19,6 @@ def gan(data: DataSpec) -> Fields:
         batch_size=128,
     )
     return on_points(data, mlp)
-
-
-def dcgan(data: DataSpec) -> Fields:
-    """Radford et al. 2015; their batch is 128."""
-    adam = Adam(rate=2e-4, beta1=0.5, beta2=0.999)
-    return synthesis(
-        latent=Latent(size=100),
-        generator=DcganGenerator(width=64, norm="batch"),
-        critic=DcganCritic(width=64, norm="batch"),
-        objective=NonSaturating(),
-        generator_optimizer=adam,
-        critic_optimizer=adam,
-        batch_size=64,
-    )
-
-
-def cdcgan(data: DataSpec) -> Fields:
-    return synthesis(
-        game=Synthesis(conditional=True),
-        latent=Latent(size=64),
-        generator=DcganGenerator(width=32, refine=True),
-        critic=DcganCritic(width=32, norm="none"),
-        penalties=(R1(weight=1, every=8), Auxiliary(critic_weight=1, generator_weight=0.2)),
-        generator_optimizer=Adam(rate=5e-4, beta1=0, beta2=0.99),
-        critic_optimizer=Adam(rate=1e-3, beta1=0, beta2=0.99),
-        schedule=Linear(flat=0.5),
-        budget=Budget(steps=1200 if is_small(data) else 6000),
-    )
 
 
 def wgan(data: DataSpec) -> Fields:
