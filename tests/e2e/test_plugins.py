@@ -59,5 +59,5 @@ def test_a_plugin_that_cannot_be_loaded_stops_the_start_with_a_sentence(tmp_path
     command, env = service.command(), service.env()
     ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 2
-    assert f"The plugin {tmp_path / 'absent.py'} is not there" in ended.stderr
+    assert f"The plugin {tmp_path / 'absent.py'} does not exist" in ended.stderr
     assert "Traceback" not in ended.stderr

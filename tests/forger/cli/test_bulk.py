@@ -104,7 +104,7 @@ def test_pictures_that_would_replace_others_are_refused(run: Run, tmp_path: Path
         Image.effect_noise((20, 20), 40).save(tmp_path / place)
     (tmp_path / "empty" / "deeper").mkdir(parents=True)
     Image.effect_noise((20, 20), 40).save(tmp_path / "empty" / "deeper" / "a.png")
-    assert "empty: no picture lies in this folder itself" in refused(run("translate", "empty", "-o", "x"))
+    assert "empty: there is no picture directly in this folder" in refused(run("translate", "empty", "-o", "x"))
     assert "need a folder to go to" in refused(run("translate", "a.png", "b.png", "-o", "x.png"))
     assert "two pictures have this name" in refused(run("translate", "a.png", "other/a.png", "-o", "x"))
     assert "a.png lies there and would be replaced" in refused(run("translate", "a.png", "b.png", "-o", "."))

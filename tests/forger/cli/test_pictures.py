@@ -97,7 +97,7 @@ def test_a_picture_is_enlarged(run: Run, tmp_path: Path) -> None:
         (("sample", "-o", "nowhere/a.png"), "nowhere/a.png: No such file"),
         (("sample", "-o", "."), ".: Is a directory."),
         (("translate", "not-there.jpg"), "not-there.jpg: No such file"),
-        (("translate", "text.jpg"), "no picture"),
+        (("translate", "text.jpg"), "not a picture of a supported format"),
         (("translate", "text.jpg", "--model", "large", "--direction", "b2a"), "one way only"),
         (("translate", "large.bin"), "max_upload_bytes"),
         (("translate", "text.jpg", "-o", "a.tif"), "end the name in .png, .jpg, .jpeg or .webp"),
@@ -113,8 +113,8 @@ def test_a_picture_is_enlarged(run: Run, tmp_path: Path) -> None:
         (("datasets", "show", "nope"), "There is no dataset 'nope'"),
         (("datasets", "delete", "digits"), "built in"),
         (("datasets", "sheet", "digits"), "built in"),
-        (("datasets", "upload", "not-there"), "not-there is not there"),
-        (("datasets", "upload", "text.jpg"), "no zip"),
+        (("datasets", "upload", "not-there"), "not-there does not exist"),
+        (("datasets", "upload", "text.jpg"), "not a zip"),
         (("datasets", "upload", "text.jpg", "--name", "UP"), "name"),
     ],
 )
@@ -183,7 +183,7 @@ def test_a_folder_is_uploaded_looked_at_learned_from_and_deleted(run: Run, servi
     good(run("datasets", "sheet", "pets", "-o", "sheet.png"))
     assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
     good(run("train", "gan", "--dataset", "pets", "--steps", "1", "--follow"))
-    assert "needed by job" in refused(run("datasets", "delete", "pets"))
+    assert "is used by job" in refused(run("datasets", "delete", "pets"))
     good(run("jobs", "delete", "last"))
     assert "needed by the model gan-pets@1" in refused(run("datasets", "delete", "pets"))
     good(run("models", "delete", "gan-pets"))

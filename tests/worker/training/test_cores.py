@@ -20,11 +20,11 @@ from tests.worker.training.test_exactness import Notes, run, small
 from worker.training import numerics
 
 folder, recipe = Path(sys.argv[1]), small("cdcgan")
-settled = numerics.measure("cpu", recipe, len(os.sched_getaffinity(0)))
+settled = numerics.local_numerics("cpu", recipe, len(os.sched_getaffinity(0)))
 numerics.apply(settled)
 if sys.argv[2] == "held":
     before = os.sched_getaffinity(0)
-    numerics.hold_cores(settled)
+    numerics.pin_threads(settled)
     assert len(os.sched_getaffinity(0)) == 1, "the first thread roams"
     held = [os.sched_getaffinity(int(thread)) for thread in os.listdir("/proc/self/task")]
     assert all({core} in held for core in before), held

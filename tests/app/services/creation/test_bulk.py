@@ -92,7 +92,7 @@ def test_without_a_model_the_newest_that_can_is_meant(database: Path) -> None:
         ({"n": 5, "classes": {"7": 5}}, Invalid, "/n", "Name either n"),
         ({"n": 5, "model": "nobody"}, NotFound, None, "There is no model 'nobody'"),
         ({"n": 5, "model": "pix2pix-digits"}, Invalid, "/model", "draws nothing from noise"),
-        ({"classes": {"7": 5}, "model": "dcgan-digits"}, Invalid, "/classes", "say `n` instead"),
+        ({"classes": {"7": 5}, "model": "dcgan-digits"}, Invalid, "/classes", "give `n` instead"),
         ({"classes": {"7": 5, "a/b": 1}}, Invalid, "/classes/a~1b", "There is no class 'a/b'; ask for 0 to 9."),
         ({"classes": {"7": 5, "07": 1}}, Invalid, "/classes/07", "Class 7 is named twice"),
         ({"n": MAX_GENERATED_PICTURES + 1}, Invalid, "/n", r"more than 10000000 \(generated\)"),
