@@ -107,8 +107,8 @@ def test_pictures_that_would_replace_others_are_refused(run: Run, tmp_path: Path
     assert "empty: there is no picture directly in this folder" in refused(run("translate", "empty", "-o", "x"))
     assert "need a folder to go to" in refused(run("translate", "a.png", "b.png", "-o", "x.png"))
     assert "two pictures have this name" in refused(run("translate", "a.png", "other/a.png", "-o", "x"))
-    assert "a.png lies there and would be replaced" in refused(run("translate", "a.png", "b.png", "-o", "."))
-    assert "a.png lies there and would be replaced" in refused(run("translate", "a.png", "-o", "."))
+    assert "a.png is in it and would be replaced" in refused(run("translate", "a.png", "b.png", "-o", "."))
+    assert "a.png is in it and would be replaced" in refused(run("translate", "a.png", "-o", "."))
 
 
 def test_what_cannot_be_asked_is_refused_in_a_sentence(run: Run) -> None:

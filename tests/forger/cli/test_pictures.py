@@ -185,7 +185,7 @@ def test_a_folder_is_uploaded_looked_at_learned_from_and_deleted(run: Run, servi
     good(run("train", "gan", "--dataset", "pets", "--steps", "1", "--follow"))
     assert "is used by job" in refused(run("datasets", "delete", "pets"))
     good(run("jobs", "delete", "last"))
-    assert "needed by the model gan-pets@1" in refused(run("datasets", "delete", "pets"))
+    assert "is used by the model gan-pets@1" in refused(run("datasets", "delete", "pets"))
     good(run("models", "delete", "gan-pets"))
     assert good(run("datasets", "delete", "pets")) == f"pets is deleted at {service.url}.\n"
     assert "pets" not in good(run("datasets", "list", "--json"))
