@@ -36,7 +36,7 @@ def complete(
         _require_room(resolved.data, datasets[resolved.data.dataset], "/overrides" if family else "/recipe")
     except RecipeRefused as error:
         errors = [FieldError(refusal.pointer, refusal.message) for refusal in error.refusals]
-        raise invalid_request("The recipe was refusal_responses.", errors, "recipe_refused") from error
+        raise invalid_request("The recipe was refused.", errors, "recipe_refused") from error
     return family, resolved
 
 

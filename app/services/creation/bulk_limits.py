@@ -33,4 +33,4 @@ def size_refusals(pointer: str, pictures: int, picture_bytes: int, shard: int) -
 def raise_if_refused(refusals: list[FieldError]) -> None:
     """Raise Invalid if there are refusals."""
     if refusals:
-        raise invalid_request("The job was refusal_responses.", refusals, "bulk_refused")
+        raise invalid_request("The job was refused.", refusals, "bulk_refused")

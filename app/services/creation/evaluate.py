@@ -37,7 +37,7 @@ def plan(
             sentence = "Name either a model or a checkpoint."
             raise Invalid(sentence, errors=(FieldError("/model", sentence),))
     if errors := _refusals(job_plan.spec):
-        raise invalid_request("The evaluation was refusal_responses.", errors, "evaluation_refused")
+        raise invalid_request("The evaluation was refused.", errors, "evaluation_refused")
     return job_plan
 
 

@@ -175,7 +175,7 @@ def _refusal(refusals: Mapping[tuple[str, str], Sequence[str]], cases: int) -> I
         FieldError(pointer, message if len(names) == cases else f"{', '.join(names)}: {message}")
         for (pointer, message), names in refusals.items()
     )
-    return invalid_request("The experiment was invalid_request.", errors, "experiment_refused")
+    return invalid_request("The experiment was refused.", errors, "experiment_refused")
 
 
 def create(

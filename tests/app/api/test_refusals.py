@@ -131,3 +131,21 @@ def kept(client: TestClient, home: Path) -> tuple[object, ...]:
     files = {path for path in home.rglob("*") if path.is_file() and not path.name.startswith("forger.db")}
     rooms = [client.get(room).json()["data"] for room in ("/jobs", "/datasets", "/models")]
     return files, *(len(room) for room in rooms)
+
+
+@pytest.mark.parametrize(
+    ("address", "body", "what"),
+    [
+        ("/jobs", {"recipe": "cdcgan", "dataset": "digits", "overrides": {"latent": {"size": 0}}}, "recipe"),
+        ("/jobs", {"kind": "evaluate", "model": "refused", "figures": ["beauty"]}, "evaluation"),
+        ("/jobs", {"kind": "generate", "model": "refused", "n": 10_001, "shard": 10}, "job"),
+        ("/experiments", {"recipe": "gan", "dataset": "ring8", "grid": {"/latent/size": [0]}}, "experiment"),
+    ],
+)
+def test_the_sentence_says_what_was_refused(
+    client: TestClient, publish: Publish, address: str, body: dict[str, Any], what: str
+) -> None:
+    publish(name="refused")
+    detail = client.post(address, json=body).json()["detail"]
+    client.delete("/models/refused")
+    assert detail.startswith(f"The {what} was refused. "), detail
