@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from app.core.settings import link
-from app.services.job_spec import JobSpec
 from app.services.jobs.measurements import MeasuredFigure
 from app.services.views import ArtifactView, JobView
 from forger.schemas.base import Health, Json
@@ -18,7 +17,6 @@ from forger.schemas.jobs import (
     Reason,
     Result,
 )
-from forger.schemas.specs import EvaluateSpec, GenerateSpec, SpecOut, TrainSpec, TranslateSpec
 from models.spec.estimates.resources import Estimate
 from models.spec.recipe import Recipe
 
@@ -41,7 +39,7 @@ def job_out(job: JobView) -> JobOut:
         recipe=recipe_json(job.recipe),
         dataset=job.dataset,
         model=job.model_name,
-        spec=spec_out(job.spec),
+        spec=job.spec,  # written as its base class: the reply has recipe, family and model beside it
         experiment=job.experiment_id,
         case=job.case,
         estimate=job.estimate and estimate_out(job.estimate, job.takes_s),
@@ -60,19 +58,6 @@ def job_out(job: JobView) -> JobOut:
         result=job.result and Result.model_validate(job.result),
         links={"self": href} | {path: f"{href}/{path}" for path in SUBRESOURCES},
     )
-
-
-_SPECS: dict[str, type[TrainSpec | EvaluateSpec | GenerateSpec | TranslateSpec]] = {
-    "train": TrainSpec,
-    "evaluate": EvaluateSpec,
-    "generate": GenerateSpec,
-    "translate": TranslateSpec,
-}
-
-
-def spec_out(spec: JobSpec) -> SpecOut:
-    """Return the spec as in a reply, which has recipe, family, dataset and model elsewhere."""
-    return _SPECS[spec.kind].model_validate(spec)
 
 
 def estimate_out(estimate: Estimate, takes_s: float | None) -> EstimateOut:

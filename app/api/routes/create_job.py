@@ -17,7 +17,7 @@ from app.core.errors import FieldError, ForgerError, Invalid
 from app.core.limits import MAX_SENT_PICTURES
 from app.core.settings import link
 from app.schemas.bulk import GenerateIn, TranslateIn
-from app.schemas.job_replies import estimate_out, job_out, recipe_json, spec_out
+from app.schemas.job_replies import estimate_out, job_out, recipe_json
 from app.schemas.jobs import EvaluateIn, ExtendIn, JobIn, TrainIn
 from app.services import idempotency
 from app.services.capacity import admission, durations, estimates
@@ -187,7 +187,7 @@ def _dry_run(job_in: AnyJobIn, inference: Inference) -> PlanOut:
         refusals = [Refusal(pointer=field.pointer, message=field.message) for field in fields]
         return empty.model_copy(update={"refusals": refusals})
     fields_of_plan: dict[str, Any] = {
-        "spec": spec_out(spec),
+        "spec": spec,
         "recipe": recipe_json(spec.recipe),
         "family": spec.family,
         "dataset": spec.dataset_name,

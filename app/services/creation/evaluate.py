@@ -7,9 +7,9 @@ from typing import Any
 from app.core.errors import FieldError, Invalid, NotFound, invalid_request
 from app.core.settings import get_settings
 from app.services.job_spec import Evaluate, JobPlan
-from app.services.models import checkpoints, registry, source_weights
+from app.services.models import checkpoints, source_weights
 from app.services.views import CheckpointView
-from forger.schemas.specs import Features, Weights
+from forger.schemas.specs import Features
 from models.spec.watch import FIGURES
 from models.spec.wording import unknown
 
@@ -42,12 +42,8 @@ def plan(
 
 
 def _plan_of_model(reference: str, settings: Mapping[str, Any]) -> JobPlan[Evaluate]:
-    version = source_weights.find_model(reference)
-    weights = source_weights.weights_of(version)
-    spec = Evaluate(
-        recipe=version.recipe, family=registry.family_of(version), model_name=version.name, weights=weights, **settings
-    )
-    return JobPlan(spec, MAX_RESULT_BYTES, partial(source_weights.keep_export, weights))
+    spec = Evaluate(**source_weights.spec_fields(source_weights.find_model(reference)), **settings)
+    return JobPlan(spec, MAX_RESULT_BYTES, partial(source_weights.keep_export, spec.weights))
 
 
 def _plan_of_checkpoint(checkpoint_id: str, settings: Mapping[str, Any]) -> JobPlan[Evaluate]:
@@ -55,7 +51,7 @@ def _plan_of_checkpoint(checkpoint_id: str, settings: Mapping[str, Any]) -> JobP
         checkpoint, job = checkpoints.find(checkpoint_id)
     except NotFound as error:
         raise NotFound(error.detail, code=error.code, errors=(FieldError("/checkpoint", error.detail),)) from None
-    weights = Weights(model=None, checkpoint=checkpoint.id, job=job.id, step=checkpoint.step, sha256=checkpoint.sha256)
+    weights = checkpoints.weights_of(checkpoint, job.id)
     spec = Evaluate(recipe=job.recipe, family=job.family, model_name=job.model_name, weights=weights, **settings)
     return JobPlan(spec, MAX_RESULT_BYTES, partial(_keep_checkpoint, checkpoint, job.id))
 

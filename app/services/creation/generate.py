@@ -9,7 +9,7 @@ from app.services.creation.bulk_limits import pictures_refusals, raise_if_refuse
 from app.services.datasets import catalog
 from app.services.inference.service import CLASS_SAMPLING, SAMPLING, Inference
 from app.services.job_spec import Generate, JobPlan
-from app.services.models import registry, source_weights
+from app.services.models import source_weights
 from app.services.views import VersionView
 from forger.schemas.specs import ShardFormat
 from models.spec import wording
@@ -50,10 +50,7 @@ def plan(
         refusals.append(FieldError("/format", f"A zip holds pictures, and this model makes {kind}: ask for npz."))
     raise_if_refused(refusals)
     spec = Generate(
-        recipe=version.recipe,
-        family=registry.family_of(version),
-        model_name=version.name,
-        weights=source_weights.weights_of(version),
+        **source_weights.spec_fields(version),
         n=total,
         classes=numbers,
         seed=seed,

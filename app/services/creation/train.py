@@ -12,7 +12,6 @@ from app.services.job_spec import JobPlan, Train
 from app.services.models import checkpoints
 from app.services.models.source_weights import START_FILE
 from app.services.views import CheckpointView
-from forger.schemas.specs import Weights
 from models.spec.games import Synthesis
 from models.spec.recipe import Recipe
 from models.spec.weight_compat import incompatibilities
@@ -55,7 +54,7 @@ def of_recipe(
     if start_from is None:
         return JobPlan(Train(**common, start_from=None, extended_at=None), stored)
     checkpoint, job_id = _find_fitting(start_from, recipe)
-    weights = Weights(model=None, checkpoint=checkpoint.id, job=job_id, step=checkpoint.step, sha256=checkpoint.sha256)
+    weights = checkpoints.weights_of(checkpoint, job_id)
     return JobPlan(
         Train(**common, start_from=weights, extended_at=None), stored, partial(_keep_checkpoint, checkpoint, job_id)
     )

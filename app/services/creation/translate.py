@@ -11,7 +11,7 @@ from app.services.datasets import catalog
 from app.services.datasets.catalog import CatalogEntry
 from app.services.inference.service import BACK_TRANSLATION, TRANSLATION, Inference
 from app.services.job_spec import JobPlan, Translate
-from app.services.models import registry, source_weights
+from app.services.models import source_weights
 from app.services.views import VersionView
 from forger.schemas.specs import Direction, ShardFormat
 from models.durable import fsync
@@ -58,10 +58,7 @@ def plan(
         if format == "npz":
             raise_if_refused([_npz_refusal()])
     spec = Translate(
-        recipe=version.recipe,
-        family=registry.family_of(version),
-        model_name=version.name,
-        weights=source_weights.weights_of(version),
+        **source_weights.spec_fields(version),
         dataset=dataset,
         direction=direction,
         format=format,

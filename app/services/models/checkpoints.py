@@ -13,6 +13,7 @@ from app.db.repositories import jobs as rows
 from app.db.session import unit_of_work
 from app.services import views
 from app.services.views import CheckpointView, JobView, VersionView
+from forger.schemas.specs import Weights
 from models.durable import fsync
 
 
@@ -25,6 +26,11 @@ def find(checkpoint_id: str) -> tuple[CheckpointView, JobView]:
             sentence = f"There is no checkpoint '{checkpoint_id[:80]}'. GET /jobs/<id>/checkpoints lists those kept."
             raise NotFound(sentence, code="no_checkpoint")
         return views.checkpoint(row), views.job(job)
+
+
+def weights_of(checkpoint: CheckpointView, job_id: str) -> Weights:
+    """Return what a job's spec says about the weights of a checkpoint of the job `job_id`."""
+    return Weights(model=None, checkpoint=checkpoint.id, job=job_id, step=checkpoint.step, sha256=checkpoint.sha256)
 
 
 def of_version(version: VersionView) -> tuple[CheckpointView, JobView]:

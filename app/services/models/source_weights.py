@@ -1,5 +1,7 @@
 """Keep a model's weights in the folder of a job that uses them."""
 
+from typing import Any
+
 from app.core.errors import Conflict, FieldError, NotFound
 from app.core.settings import get_settings
 from app.core.store import Store
@@ -21,15 +23,13 @@ def find_model(reference: str) -> VersionView:
         raise NotFound(error.detail, code=error.code, errors=(FieldError("/model", error.detail),)) from None
 
 
-def weights_of(version: VersionView) -> Weights:
-    """Return what a job's spec says about the version's weights."""
-    return Weights(
-        model=version.reference,
-        checkpoint=None,
-        job=version.job_id,
-        step=version.step,
-        sha256=version.export_sha256,
+def spec_fields(version: VersionView) -> dict[str, Any]:
+    """Return the fields of a job's spec that say which model it uses."""
+    weights = Weights(
+        model=version.reference, checkpoint=None, job=version.job_id, step=version.step, sha256=version.export_sha256
     )
+    family = registry.family_of(version)
+    return {"recipe": version.recipe, "family": family, "model_name": version.name, "weights": weights}
 
 
 def keep_export(weights: Weights, job_id: str) -> None:

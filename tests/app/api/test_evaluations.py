@@ -106,6 +106,7 @@ def test_a_dry_run_says_what_would_be_measured(client: TestClient, model: str) -
         "evaluate", "cdcgan", "digits", "cdcgan-digits",
     )  # fmt: skip
     assert (body["spec"]["weights"]["model"], body["spec"]["n"], body["refusals"]) == (model, 500, [])
+    assert set(body["spec"]) == {"kind", "weights", "n", "features", "seed", "figures"}
     assert len(lifecycle.list_jobs(limit=100)[0]) == before
 
 
