@@ -29,7 +29,7 @@ def _logging(**_: Any) -> None:
 
 def _starting(**_: Any) -> None:
     celery_process.prepare()
-    # Before this worker takes messages: jobs of a dead worker may block queued ones.
+    # This comes before the first message: jobs of a dead worker may block queued ones.
     reaper.run_once(reaper.free_lost_attempts)
     _reaper.start()
 

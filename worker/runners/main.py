@@ -37,7 +37,7 @@ NICENESS = 10
 
 def main(job_id: str, fence: int) -> int:
     """Run the attempt and return the exit status: 0 if the job's row says how the attempt ended."""
-    # Before harden_process, after which this process's files in /proc belong to root.
+    # This comes before harden_process: afterwards the files of this process in /proc belong to root.
     machine.prefer_as_oom_victim()
     private.harden_process()
     link = SupervisorLink()

@@ -6,10 +6,10 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
 STATUS_DESCRIPTIONS = {
-    400: "The request cannot be read as what it says it is.",
+    400: "The request is malformed.",
     401: "The key is missing (key_missing) or wrong (key_wrong).",
-    403: "A page of another origin sent it, and FORGER_CORS_ORIGINS does not name that.",
-    404: "The thing that the address or a parameter names does not exist.",
+    403: "A page of another origin sent the request, and FORGER_CORS_ORIGINS does not name that origin.",
+    404: "The address or a parameter names something that does not exist.",
     406: "None of the media types in Accept can be answered.",
     408: "The head took too long, or the body came too slowly.",
     409: "The current state does not allow it.",
