@@ -111,7 +111,7 @@ def _job(number: int, age: int) -> dict[str, Any]:
         "total": 1000,
         "last_event": EVENTS,
         "fence": int(begun) + (age % 97 == 0),
-        "fruitless": 0,
+        "runner_losses": 0,
         "owner": "bench:1" if state in ACTIVE else None,
         "lease_expires": 1e11 if state in ACTIVE else None,
         "eta_s": 5.0 if state in ACTIVE else None,

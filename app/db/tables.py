@@ -79,10 +79,9 @@ class Job(Base):
     eta_s: Mapped[float | None]
     last_event: Mapped[int]  # `seq` of the newest event
     fence: Mapped[int]  # number of the newest attempt: every write of an attempt names it
-    fruitless: Mapped[int]  # attempts in a row that lost their runner before a new checkpoint
-    abandoned: Mapped[int] = mapped_column(
-        default=0, server_default="0"
-    )  # attempts in a row that lost their worker before one
+    # Attempts in a row that lost their runner, or their worker, before a new checkpoint.
+    runner_losses: Mapped[int]
+    worker_losses: Mapped[int] = mapped_column(default=0, server_default="0")
     owner: Mapped[str | None] = mapped_column(String(255))
     lease_expires: Mapped[float | None]
     heartbeat_at: Mapped[float | None]

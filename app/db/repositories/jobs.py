@@ -19,7 +19,7 @@ from forger.wire import TERMINAL, JobState
 
 Reason = tuple[str, str]
 """code and sentence"""
-RESET_LOSSES: Mapping[str, Any] = MappingProxyType({"fruitless": 0, "abandoned": 0})
+RESET_LOSSES: Mapping[str, Any] = MappingProxyType({"runner_losses": 0, "worker_losses": 0})
 """columns that a job sets when it has made progress: its lost attempts are counted from 0 again"""
 
 
@@ -156,20 +156,20 @@ def move(
     return True
 
 
-def write(
-    session: Session, job_id: str, fence: int, *entries: Entry, only_expired: bool = False, **values: Any
-) -> None:
-    """Set columns and add events if the attempt `fence` holds the job. The row stays locked until commit.
+def lock(session: Session, job_id: str, fence: int, *, only_expired: bool = False) -> None:
+    """Lock the job's row until commit.
 
-    Raises FencedOut if the attempt does not hold it, or if `only_expired` and its lease has not expired.
+    Raises FencedOut if the attempt `fence` does not hold the job, or if `only_expired` and its lease has not expired.
     """
-    conditions = [Job.id == job_id, Job.fence == fence, Job.state.in_(ACTIVE)]
-    if only_expired:
-        conditions.append(Job.lease_expires < epoch_now())
-    seq = _update_counting_events(session, conditions, len(entries), values)
-    if seq is None:
-        raise FencedOut(f"Attempt {fence} no longer holds {job_id}.")
-    events.append(session, job_id, seq, entries)
+    _write(session, job_id, fence, (), {}, only_expired=only_expired)
+
+
+def write(session: Session, job_id: str, fence: int, *entries: Entry, **values: Any) -> None:
+    """Set columns and add events. The row stays locked until commit.
+
+    Raises FencedOut if the attempt `fence` does not hold the job.
+    """
+    _write(session, job_id, fence, entries, values)
 
 
 def first_start() -> ColumnElement[float | None]:
@@ -214,6 +214,24 @@ def next_queued(session: Session, kinds: Collection[str]) -> tuple[str, str] | N
     waiting = select(Job.id, Job.kind).where(Job.state == JobState.QUEUED, Job.kind.in_(kinds))
     row = session.execute(waiting.order_by(Job.queued_at, Job.id).limit(1)).one_or_none()
     return None if row is None else (row.id, row.kind)
+
+
+def _write(
+    session: Session,
+    job_id: str,
+    fence: int,
+    entries: Sequence[Entry],
+    values: Mapping[str, Any],
+    *,
+    only_expired: bool = False,
+) -> None:
+    conditions = [Job.id == job_id, Job.fence == fence, Job.state.in_(ACTIVE)]
+    if only_expired:
+        conditions.append(Job.lease_expires < epoch_now())
+    seq = _update_counting_events(session, conditions, len(entries), values)
+    if seq is None:
+        raise FencedOut(f"Attempt {fence} no longer holds {job_id}.")
+    events.append(session, job_id, seq, entries)
 
 
 def _derived_columns(target: JobState) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def elapsed_s(job_id: str) -> float:
 def agree_numerics(job_id: str, fence: int, numerics: Mapping[str, Any]) -> dict[str, Any]:
     """Store the first attempt's numerics in the job, and return the stored ones to every attempt."""
     with unit_of_work() as session:
-        rows.write(session, job_id, fence)
+        rows.lock(session, job_id, fence)
         stored = _locked_row(session, job_id).numerics
         if stored is None:
             stored = dict(numerics)
@@ -124,7 +124,7 @@ def agree_numerics(job_id: str, fence: int, numerics: Mapping[str, Any]) -> dict
 def fix_budget(job_id: str, fence: int, steps: int) -> Recipe:
     """Replace the minutes of the recipe's budget by the steps that fit into them, with an event; return the recipe."""
     with unit_of_work() as session:
-        rows.write(session, job_id, fence)
+        rows.lock(session, job_id, fence)
         spec = read_spec(_locked_row(session, job_id).spec)
         recipe = with_steps(spec.recipe, steps)
         minutes = spec.recipe.budget.minutes
@@ -144,7 +144,7 @@ def record_best(job_id: str, fence: int, step: int, metric: str, value: float) -
     """
     best = {"step": step, "metric": metric, "value": value}
     with unit_of_work() as session:
-        rows.write(session, job_id, fence)
+        rows.lock(session, job_id, fence)
         if _locked_row(session, job_id).best != best:
             rows.write(session, job_id, fence, ("best", best), best=best)
 
@@ -152,7 +152,7 @@ def record_best(job_id: str, fence: int, step: int, metric: str, value: float) -
 def record_health(job_id: str, fence: int, health: Mapping[str, Any]) -> None:
     """Record what the newest evaluation shows. Add an event if trouble is over: its beginning was one already."""
     with unit_of_work() as session:
-        rows.write(session, job_id, fence)
+        rows.lock(session, job_id, fence)
         before = _locked_row(session, job_id).health or {}
         over = health["state"] == "healthy" and before.get("state") == "troubled"
         entries: list[Entry] = [("health", {**health, "kind": "recovered"})] if over else []
@@ -185,7 +185,7 @@ def record_reports(job_id: str, fence: int, reports: Sequence[StepReport]) -> No
     store = Store(get_settings().artifacts)
     sha256s = [None if report.sample is None else store.put_bytes(report.sample) for report in reports]
     with unit_of_work() as session:
-        rows.write(session, job_id, fence)
+        rows.lock(session, job_id, fence)
         points.put(session, job_id, [(report.step, report.values) for report in reports])
         entries: list[Entry] = []
         for report, sha256 in zip(reports, sha256s, strict=True):
@@ -222,7 +222,7 @@ def record_checkpoint(job_id: str, fence: int, step: int, file: str, sha256: str
 def sweep_files(job_id: str, fence: int) -> None:
     """Remove files of earlier attempts from the job's folder: checkpoints that no row names, and unfinished files."""
     with unit_of_work() as session:
-        rows.write(session, job_id, fence)
+        rows.lock(session, job_id, fence)
         named = files.checkpoint_files(session, job_id)
     attempt_files.sweep(get_settings().checkpoints(job_id), fence, named)
 
@@ -253,7 +253,7 @@ def finish_training(
     size = export.stat().st_size
     sha256 = Store(get_settings().artifacts).put_file(export)
     with unit_of_work() as session:
-        rows.write(session, job_id, fence)
+        rows.lock(session, job_id, fence)
         job = _locked_row(session, job_id)
         files.put_artifact(
             session,
@@ -301,7 +301,7 @@ def finish_evaluation(
     stored = {kind: (store.put_bytes(data), len(data)) for kind, data in contents.items() if data is not None}
     result = {"figures": dict(figures), "provenance": dict(provenance)}
     with unit_of_work() as session:
-        rows.write(session, job_id, fence)
+        rows.lock(session, job_id, fence)
         for (name, media_type), (sha256, size) in stored.items():
             files.put_artifact(
                 session,
@@ -330,7 +330,7 @@ def pause_with_reason(job_id: str, fence: int, code: str, message: str) -> None:
     Cancel it instead if that was requested.
     """
     with unit_of_work() as session:
-        rows.write(session, job_id, fence)
+        rows.lock(session, job_id, fence)
         cancelled = JobState(_locked_row(session, job_id).state) == JobState.CANCELLING
         end(session, job_id, fence, JobState.CANCELLED if cancelled else JobState.PAUSED, reason=(code, message))
 
@@ -338,7 +338,7 @@ def pause_with_reason(job_id: str, fence: int, code: str, message: str) -> None:
 def stop(job_id: str, fence: int) -> JobState:
     """End the attempt as the job's state requests: pause it, cancel it, or queue it again. Return the new state."""
     with unit_of_work() as session:
-        rows.write(session, job_id, fence)
+        rows.lock(session, job_id, fence)
         state = JobState(_locked_row(session, job_id).state)
         end(session, job_id, fence, _STATE_AFTER_STOP[state])
         return _STATE_AFTER_STOP[state]
@@ -346,7 +346,7 @@ def stop(job_id: str, fence: int) -> JobState:
 
 def record_runner_loss(job_id: str, fence: int, code: str, message: str) -> JobState:
     """End an attempt whose runner died. Queue the job again, or fail it after MAX_RUNNER_LOSSES in a row."""
-    return _record_loss(job_id, fence, code, message, "fruitless", MAX_RUNNER_LOSSES)
+    return _record_loss(job_id, fence, code, message, "runner_losses", MAX_RUNNER_LOSSES)
 
 
 def record_worker_loss(job_id: str, fence: int, code: str, message: str, *, only_expired: bool = False) -> JobState:
@@ -355,7 +355,7 @@ def record_worker_loss(job_id: str, fence: int, code: str, message: str, *, only
     Queue the job again, or fail it after MAX_WORKER_LOSSES in a row. With `only_expired`, raise FencedOut if the lease
     was renewed meanwhile.
     """
-    return _record_loss(job_id, fence, code, message, "abandoned", MAX_WORKER_LOSSES, only_expired=only_expired)
+    return _record_loss(job_id, fence, code, message, "worker_losses", MAX_WORKER_LOSSES, only_expired=only_expired)
 
 
 def _record_loss(
@@ -363,7 +363,7 @@ def _record_loss(
 ) -> JobState:
     """Count the loss. Queue the job again at its old place, or fail it at the limit."""
     with unit_of_work() as session:
-        rows.write(session, job_id, fence, only_expired=only_expired)
+        rows.lock(session, job_id, fence, only_expired=only_expired)
         job = _locked_row(session, job_id)
         state, count = JobState(job.state), getattr(job, counter) + 1
         target = _STATE_AFTER_STOP[state]
@@ -375,7 +375,7 @@ def _record_loss(
 
 
 def _locked_row(session: Session, job_id: str) -> Job:
-    """Return the row, which an earlier write of this transaction has locked."""
+    """Return the row, which this transaction has locked."""
     row = rows.find(session, job_id)
     assert row is not None
     return row

@@ -46,6 +46,6 @@ def record(job_id: str, fence: int, step: int, shard: Path, name: str, media_typ
 def finish(job_id: str, fence: int) -> None:
     """End a job whose shards are all recorded."""
     with unit_of_work() as session:
-        rows.write(session, job_id, fence)
+        rows.lock(session, job_id, fence)
         result = {"shards": len(files.artifacts(session, job_id, SHARD_KIND))}
         attempts.end(session, job_id, fence, JobState.SUCCEEDED, result=result)

@@ -100,3 +100,15 @@ def test_the_doctor_says_that_a_database_is_of_a_newer_version(newer: None) -> N
     (found,) = [finding for finding in examine(get_settings()) if finding.name == "database"]
     assert not found.good
     assert "at migration 9999" in found.message
+
+
+def test_counts_of_lost_attempts_survive_a_downgrade_and_an_upgrade(database: Path) -> None:
+    job = make_job()
+    with engine(get_settings().database_url).begin() as connection:
+        connection.execute(text("UPDATE jobs SET runner_losses = 1, worker_losses = 2 WHERE id = :id"), {"id": job.id})
+    migrate.downgrade("0011")
+    with engine(get_settings().database_url).connect() as connection:
+        assert connection.execute(text("SELECT fruitless, abandoned FROM jobs")).one() == (1, 2)
+    migrate.upgrade()
+    with engine(get_settings().database_url).connect() as connection:
+        assert connection.execute(text("SELECT runner_losses, worker_losses FROM jobs")).one() == (1, 2)
