@@ -72,7 +72,7 @@ class Attempt:
                 self._poll()
             self._conclude(status)
         except FencedOut as reason:  # the runner has ended the attempt itself, as it should, or another attempt runs
-            log.debug("attempt_settled", reason=str(reason))
+            log.debug("attempt_already_ended", reason=str(reason))
         finally:
             self._runner.kill()
             self._runner.close()

@@ -153,7 +153,7 @@ def is_loopback(host: str) -> bool:
 def private_home(home: Path) -> None:
     """Make the home private before the first file is written; log a warning if that is not possible."""
     if not private.private_folder(home):
-        log.warning("home_open", home=str(home), advice=f"Other users can enter it: chmod 700 {home}")
+        log.warning("home_readable_by_others", home=str(home), advice=f"Other users can enter it: chmod 700 {home}")
 
 
 @contextmanager

@@ -67,7 +67,7 @@ class Replier:
                     pipe.set(redis_codec.mark_key(request["id"]), b"", xx=True, get=True, keepttl=True)
                 payloads: list[Any] = pipe.execute(raise_on_error=False)
         except REDIS_ERRORS as error:
-            log.warning("requests_not_taken", error=str(error), requests=len(named), consequence="the API says 503")
+            log.warning("requests_not_received", error=str(error), requests=len(named), consequence="the API says 503")
             return
         if len(named) < len(requests):
             log.warning("requests_skipped", requests=len(requests) - len(named), reason="They have no id.")
@@ -121,7 +121,7 @@ class Replier:
                 pipe.delete(*(redis_codec.mark_key(reply.id) for reply in replies))
                 pipe.execute()
         except REDIS_ERRORS as error:
-            log.warning("answers_lost", error=str(error), requests=len(replies), consequence="the API says 503")
+            log.warning("replies_not_sent", error=str(error), requests=len(replies), consequence="the API says 503")
 
     def _withdraw(self) -> None:
         """Cancel queued requests whose mark in Redis is gone: the API no longer waits for them."""
@@ -129,7 +129,7 @@ class Replier:
             waiting = dict(self._waiting)
             gone = self._unmarked(list(waiting))
             if gone:
-                log.info("withdrawn", requests=gone)
+                log.info("requests_cancelled", requests=gone)
             for id_ in gone:
                 waiting[id_].cancel()
 
@@ -166,5 +166,5 @@ def _encode_error(id_: str, error: Exception) -> bytes:
         return redis_codec.pack({"id": id_, "retry_after": error.retry_after})
     if isinstance(error, ExportFlawed):
         return redis_codec.pack({"id": id_, "export": error.sha256, "flaw": error.how})
-    log.error("not_made", error=str(error), exc_info=error)
+    log.error("request_failed", error=str(error), exc_info=error)
     return redis_codec.pack({"id": id_, "error": str(error) or type(error).__name__})

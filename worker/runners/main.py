@@ -92,7 +92,7 @@ def record_failure(job_id: str, fence: int) -> Iterator[None]:
             raise
         lift_memory_limit()
         if isinstance(error, PluginMissing | PluginFailed):
-            log.warning("attempt_held", reason=str(error))
+            log.warning("attempt_paused", reason=str(error))
             attempts.pause_with_reason(job_id, fence, "plugin_missing", str(error))
             return
         code, message = _explain(error)

@@ -143,7 +143,7 @@ class TrainRunner:
         self._reports.add_report(evaluation.step, values)
 
     def trouble(self, step: int, kind: str, message: str) -> None:
-        log.warning("trouble", kind=kind, step=step, message=message)
+        log.warning("training_trouble", kind=kind, step=step, message=message)
         data = {"kind": kind, "step": step, "message": message}
         self._record(attempts.record_event, "health", data)
 

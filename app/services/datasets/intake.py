@@ -73,14 +73,14 @@ class Intake:
             self._add(path, name, requested, options or UploadOptions())
             return catalog.find(name)
         finally:
-            self._forget()
+            self._close_archive()
 
-    def _forget(self) -> None:
+    def _close_archive(self) -> None:
         """Let the sandbox close the archive. Its failure changes nothing: the result of the upload is settled."""
         try:
             self._sandbox.run(read_untrusted.close_archives)
         except Exception:
-            log.warning("archive_not_forgotten", exc_info=True)
+            log.warning("archive_not_closed", exc_info=True)
 
     def _add(self, path: Path, name: str, requested: RequestedLayout, options: UploadOptions) -> None:
         archive_layout = self._infer_layout(path, requested)

@@ -170,7 +170,9 @@ class RemoteEngine:
         try:
             self._redis.delete(*(redis_codec.mark_key(pending.id) for pending in withdrawn))
         except REDIS_ERRORS as error:
-            log.warning("requests_not_withdrawn", error=str(error), consequence="the workers make them for nobody")
+            log.warning(
+                "requests_not_cancelled", error=str(error), consequence="the workers compute them although nobody waits"
+            )
 
     def _read(self) -> None:
         while not self._closed.is_set():
@@ -195,7 +197,7 @@ class RemoteEngine:
         try:
             head, array = redis_codec.unpack(payload)
         except PayloadUnreadable as error:  # a foreign payload must not end the reader
-            log.error("answer_not_read", error=str(error))
+            log.error("reply_not_read", error=str(error))
             return
         self._complete(str(head.get("id")), _outcome(head, array))
 

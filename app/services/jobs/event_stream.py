@@ -182,7 +182,7 @@ class EventStream:
             except SQLAlchemyError as error:  # the database may be restarting: the next round tries again
                 log.warning("events_not_read", error=str(error))
             except Exception:  # all followers depend on the reader: it must go on
-                log.exception("events_not_told")
+                log.exception("events_not_sent")
             await asyncio.sleep(POLL_S)
 
     def _distribute(self, tail: _Tail, newest: int, events: Sequence[WrittenEvent]) -> None:

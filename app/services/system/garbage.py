@@ -36,7 +36,7 @@ def _sweep_files() -> None:
     for job_id in orphans:
         remove_files(job_id)
     if removed or orphans:
-        log.info("swept", files=len(removed), folders=len(orphans))
+        log.info("garbage_deleted", files=len(removed), folders=len(orphans))
 
 
 def _referenced(sha256s: Collection[str]) -> set[str]:

@@ -65,7 +65,7 @@ class _Jobs(Collector):
             with unit_of_work(read_only=True) as session:
                 measured = load.measure(session)
         except SQLAlchemyError as error:  # the process's own metrics are still useful
-            log.warning("jobs_not_measured", error=str(error))
+            log.warning("job_metrics_failed", error=str(error))
             measured = None
         yield _gauge("forger_database_up", "1 when the database answers, else 0.", float(measured is not None))
         if measured is not None:

@@ -56,7 +56,7 @@ def _free_attempt(attempt: ActiveAttempt, sentence: str) -> None:
         )
     except FencedOut:  # renewed, ended or freed by another process in the meantime
         return
-    log.warning("attempt_freed", job=attempt.job_id, attempt=attempt.fence, expired=attempt.expired, state=state)
+    log.warning("attempt_released", job=attempt.job_id, attempt=attempt.fence, expired=attempt.expired, state=state)
     queue.ring(attempt.job_id, attempt.kind)
 
 

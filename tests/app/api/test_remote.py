@@ -188,7 +188,7 @@ def test_without_a_worker_the_deadline_holds(broker: None) -> None:
 
 def test_a_client_that_hangs_up_takes_its_request_along(worker: Process) -> None:
     def withdrawn() -> int:
-        return worker_log().read_text().count("withdrawn")
+        return worker_log().read_text().count("requests_cancelled")
 
     before = withdrawn()  # the log is that of all workers of this module
     with serving(remote()) as port:

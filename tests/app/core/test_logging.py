@@ -85,7 +85,7 @@ def test_supervisor_and_runner_name_job_and_attempt(story: tuple[Service, str]) 
         ("attempt_lost", 1),
         ("attempt_ended", 1),
         ("attempt_started", 2),
-        ("attempt_settled", 2),
+        ("attempt_already_ended", 2),
         ("attempt_ended", 2),
     ]
     assert {line.get("job") for line in lines(service) if line["logger"] == "worker.supervisor"} == {job_id}

@@ -66,7 +66,9 @@ def test_what_it_writes_is_its_users_alone(keyed: Service) -> None:
     given = {"serve.log", "serve.out", "logs"}
     written = [path for path in keyed.home.rglob("*") if path.relative_to(keyed.home).as_posix() not in given]
     assert [path for path in written if path.stat().st_mode & 0o077] == []
-    assert '"event": "home_open"' in keyed.log.read_text(), "with our log in it, the home is not the service's to close"
+    assert '"event": "home_readable_by_others"' in keyed.log.read_text(), (
+        "with our log in it, the home is not the service's to close"
+    )
     assert keyed.redis_socket.stat().st_mode & 0o077 == 0
 
 
