@@ -10,7 +10,7 @@ with import_without_gc("fastapi"):
     import anyio.to_thread
     from fastapi import Depends, FastAPI
 
-    from app.api import problems
+    from app.api import problems, studio
     from app.api.deps import bind_job_to_log
     from app.api.headers import HeadMethod, PathPrefix
     from app.api.middleware.access import AccessLog
@@ -29,6 +29,7 @@ with import_without_gc("fastapi"):
         models,
         recipes,
         samples,
+        session,
         translations,
     )
     from app.core.logging import configure
@@ -75,10 +76,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     route_modules = (
         create_job, jobs, events, experiments, compare, samples, translations, models, datasets, recipes, limits,
-        health,
+        session, health,
     )  # fmt: skip
     for module in route_modules:
         app.include_router(module.router)
+    app.router.routes += studio.routes()
     return app
 
 

@@ -10,8 +10,10 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """methods that change nothing (RFC 9110)"""
 
 
-OPEN_PATHS = frozenset({"/livez", "/readyz"})
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/session"})
 """paths that need no key"""
+OPEN_PREFIXES = ("/studio", "/docs")
+"""beginnings of paths that need no key: the files of the pages, which hold no data"""
 
 
 REPLY_HEADERS: Mapping[str, tuple[str, str]] = {
@@ -27,8 +29,17 @@ REPLY_HEADERS: Mapping[str, tuple[str, str]] = {
 """headers of replies with pictures: type and description"""
 
 
-PROTECTIVE_HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
-"""headers of every reply: browsers must not guess its type, and pages of other origins must not embed it"""
+PROTECTIVE_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'self'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "same-origin",
+}
+"""headers of every reply: browsers must not guess its type, pages of other origins must not embed it, and a page runs
+only scripts and styles that are files of this service"""
 
 
 def header(scope: Scope, name: bytes) -> str | None:
@@ -41,6 +52,11 @@ def header(scope: Scope, name: bytes) -> str | None:
             text: str = value.decode("latin-1")
             return text
     return None
+
+
+def prefers_page(scope: Scope) -> bool:
+    """Return whether the Accept header names HTML first, as that of a browser's address bar does."""
+    return (header(scope, b"accept") or "").lower().startswith("text/html")
 
 
 def header_docs(*names: str) -> dict[str, Any]:

@@ -106,6 +106,17 @@ def file_refusal(error: Refused) -> Invalid | UnsupportedMedia:
     return kind(error.detail, code=error.code, errors=(FieldError(error.pointer, error.detail),))
 
 
+class Unauthorized(ForgerError):
+    """The key is missing or wrong."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    default_code = "key_wrong"
+    title = "Unauthorized"
+
+    def __init__(self, detail: str, *, code: str | None = None) -> None:
+        super().__init__(detail, code=code, headers={"WWW-Authenticate": "Bearer"})
+
+
 class NotAcceptable(ForgerError):
     status = HTTPStatus.NOT_ACCEPTABLE
     default_code = "not_acceptable"

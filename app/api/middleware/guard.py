@@ -1,6 +1,5 @@
 """Check each request before any route: its host, its key, the size of its body."""
 
-import hmac
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -10,9 +9,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.headers import OPEN_PATHS, PROTECTIVE_HEADERS, header
+from app.api.headers import OPEN_PATHS, OPEN_PREFIXES, PROTECTIVE_HEADERS, SAFE_METHODS, header, prefers_page
 from app.api.middleware.origins import Origins
 from app.api.problems import REQUEST_ID, problem
+from app.api.sessions import KEY_MISSING, KEY_WRONG, Sessions, is_key
 from app.core.limits import MAX_QUERY_PARAMETERS
 from app.core.settings import Settings
 
@@ -36,7 +36,7 @@ class Guard:
         self._hosts = _LOOPBACK | {settings.host.lower()} | settings.host_names
         self._origins = Origins(settings)
         self._any_host = settings.api_key is not None and settings.hosts is None
-        self._key = settings.api_key.get_secret_value().encode() if settings.api_key else None
+        self._sessions = Sessions(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,10 +71,21 @@ class Guard:
             return problem(scope, 421, sentence, code="unknown_host")
         return None
 
+    def _key_refusal(self, scope: Scope) -> Response | None:
+        """Return the refusal of a request without the key and without a session; None if it may pass."""
+        if self._settings.api_key is None or not _needs_key(scope):
+            return None
+        scheme, _, key = (header(scope, b"authorization") or "").partition(" ")
+        sent = key.strip().encode("latin-1") if scheme.lower() == "bearer" else b""
+        if is_key(self._settings, sent):
+            return None
+        if not sent and self._sessions.holds(scope):
+            return None if scope["method"] in SAFE_METHODS else self._origins.refusal_of_session(scope)
+        code, sentence = ("key_wrong", KEY_WRONG) if sent else ("key_missing", KEY_MISSING)
+        return problem(scope, 401, sentence, code=code, headers={"WWW-Authenticate": "Bearer"})
+
     def _refusal(self, scope: Scope) -> Response | None:
-        if refusal := self._origins.refusal(scope):
-            return refusal
-        if self._key is not None and scope["path"] not in OPEN_PATHS and (refusal := _key_refused(scope, self._key)):
+        if refusal := self._origins.refusal(scope) or self._key_refusal(scope):
             return refusal
         # PostgreSQL cannot store NUL in text.
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:
@@ -90,21 +101,9 @@ class Guard:
         return None
 
 
-def _key_refused(scope: Scope, expected: bytes) -> Response | None:
-    """Return the refusal of a missing or wrong key; None if the key is right."""
-    scheme, _, key = (header(scope, b"authorization") or "").partition(" ")
-    sent = key.strip().encode("latin-1") if scheme.lower() == "bearer" else b""
-    if hmac.compare_digest(sent, expected):
-        return None
-    code, sentence = (
-        (
-            "key_wrong",
-            "The key that was sent is not this service's: send the one of FORGER_API_KEY it was started with.",
-        )
-        if sent
-        else ("key_missing", "This service requires a key: send FORGER_API_KEY as 'Authorization: Bearer <key>'.")
-    )
-    return problem(scope, 401, sentence, code=code, headers={"WWW-Authenticate": "Bearer"})
+def _needs_key(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return not (path in OPEN_PATHS or path.startswith(OPEN_PREFIXES) or (path == "/" and prefers_page(scope)))
 
 
 @lru_cache(256)

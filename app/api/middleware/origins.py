@@ -9,6 +9,7 @@ from app.core.settings import Settings
 
 _OWN_SITES = frozenset({"same-origin", "none"})
 """Sec-Fetch-Site of requests by the service's own pages, or by the person at the address bar"""
+SESSION_PATH = "/session"
 _EXPOSED_HEADERS = (
     "Content-Disposition, Content-Range, ETag, Idempotency-Replayed, Location, Retry-After, WWW-Authenticate, "
     "Forger-Health, X-Forger-Class, X-Forger-Model, X-Forger-Seed, X-Request-Id"
@@ -27,7 +28,7 @@ class Origins:
 
     def __init__(self, settings: Settings) -> None:
         self._open = settings.origins
-        # With a key no check is needed: a page cannot know the key, and there are no cookies.
+        # With a key this check is needed only for sessions: a page cannot know the key.
         self._guarded = settings.api_key is None
 
     def preflight(self, scope: Scope) -> Response | None:
@@ -36,17 +37,20 @@ class Origins:
         return Response(status_code=204, headers=_PREFLIGHT) if preflight and self._is_allowed(scope) else None
 
     def refusal(self, scope: Scope) -> Response | None:
-        if (
-            not self._guarded
-            or scope["method"] in SAFE_METHODS
-            or self._is_allowed(scope)
-            or not self._is_foreign(scope)
-        ):
+        guarded = self._guarded or scope["path"] == SESSION_PATH
+        if not guarded or scope["method"] in SAFE_METHODS or self._is_allowed(scope) or not self._is_foreign(scope):
             return None
         sentence = (
             "A page of another origin may not change anything here. FORGER_CORS_ORIGINS names origins that may, "
             "and with FORGER_API_KEY set every request needs the key."
         )
+        return problem(scope, 403, sentence, code="foreign_origin")
+
+    def refusal_of_session(self, scope: Scope) -> Response | None:
+        """Return the refusal of an unsafe request with a session's cookie; None if a page of this service sent it."""
+        if header(scope, b"origin") is not None and not self._is_foreign(scope):
+            return None
+        sentence = "A session may change things only from this service's own pages (Origin). Programs send the key."
         return problem(scope, 403, sentence, code="foreign_origin")
 
     def headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:

@@ -4,8 +4,10 @@ import platform
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import RedirectResponse
 
 from app.api.deps import InferenceDep
+from app.api.headers import prefers_page
 from app.api.openapi.refusals import refusal_responses
 from app.api.problems import problem
 from app.core.settings import ROOT_SEGMENTS, link
@@ -20,9 +22,11 @@ router = APIRouter(tags=["health"])
 NAME = "forger"
 
 
-@router.get("/")
-def get_index() -> Index:
-    """List the addresses of this service."""
+@router.get("/", response_model=Index)
+def get_index(request: Request) -> Index | Response:
+    """List the addresses of this service. A browser is sent to the studio."""
+    if prefers_page(request.scope):
+        return RedirectResponse(link("/studio/jobs"), headers={"Vary": "Accept"})
     return Index(
         name=NAME, version=VERSION, links={name.removesuffix(".json"): link(f"/{name}") for name in ROOT_SEGMENTS}
     )

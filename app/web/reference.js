@@ -1,0 +1,9 @@
+// Show the service's OpenAPI document with Swagger UI, which calls the service from this page.
+SwaggerUIBundle({
+  url: new URL("../openapi.json", document.baseURI).href,
+  dom_id: "#reference",
+  deepLinking: true,
+  docExpansion: "none",
+  persistAuthorization: true,
+  tagsSorter: "alpha",
+});
