@@ -34,8 +34,9 @@ _POINTS = (
     "(SELECT n FROM number WHERE n <= {curves}) AS curve, number AS report WHERE jobs.id IN {jobs}"
 )
 _EVENTS = (
-    "INSERT INTO events (job_id, seq, type, data, at) {numbers} "
-    "SELECT jobs.id, n, CASE WHEN n IN (1, :most) THEN 'state' ELSE 'metrics' END, CASE WHEN n IN (1, :most) "
+    "INSERT INTO events (job_id, seq, position, type, data, at) {numbers} "
+    "SELECT jobs.id, n, row_number() OVER (ORDER BY jobs.id, n), "
+    "CASE WHEN n IN (1, :most) THEN 'state' ELSE 'metrics' END, CASE WHEN n IN (1, :most) "
     "THEN '{{\"state\": \"' || jobs.state || '\"}}' ELSE '{{\"step\": ' || n || ', \"values\": {{}}}}' END{json}, "
     "jobs.created_at FROM jobs, number"
 )
@@ -71,6 +72,7 @@ def fill(jobs: int, reports: int, often: int) -> Filled:
         _tell(session, _POINTS, reports, f"(SELECT id FROM jobs WHERE id NOT IN {named})")
         _tell(session, _POINTS, often, named)
         _tell(session, _EVENTS, EVENTS)
+        session.execute(text("UPDATE event_counter SET last = (SELECT count(*) FROM events)"))
     _settle()
     of = {state: [job["id"] for job in made if job["state"] == state] for state in JobState}
     return Filled([job["id"] for job in made], of[JobState.QUEUED], of[JobState.RUNNING], long)

@@ -7,5 +7,5 @@ from app.schemas.base import RequestBody
 MAX_KEY_CHARACTERS = 1024
 
 
-class SessionRequest(RequestBody):
+class SessionIn(RequestBody):
     key: SecretStr = Field(max_length=MAX_KEY_CHARACTERS, description="The service's FORGER_API_KEY.")

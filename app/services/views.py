@@ -92,6 +92,8 @@ class JobView:
 
 @dataclass(frozen=True, slots=True)
 class EventView:
+    job_id: str
+    position: int
     seq: int
     type: str
     data: dict[str, Any]
@@ -175,7 +177,7 @@ def _health(recipe: Recipe, measured: dict[str, Any] | None) -> dict[str, Any] |
 
 
 def event(row: tables.Event) -> EventView:
-    return EventView(row.seq, row.type, row.data, row.at)
+    return EventView(row.job_id, row.position, row.seq, row.type, row.data, row.at)
 
 
 def checkpoint(row: tables.Checkpoint) -> CheckpointView:

@@ -101,6 +101,11 @@ class Version(Out):
     python: str
 
 
+class SessionOut(Out):
+    key_required: bool
+    signed_in: bool = Field(description="Whether the request carries the cookie of a session.")
+
+
 class Alive(Out):
     status: Literal["ok"]
 

@@ -129,6 +129,22 @@ class EventList(Out):
     data: list[EventOut]
 
 
+class LogEvent(Out):
+    """An event of any job; `position` numbers the events of all jobs."""
+
+    position: int
+    job: str
+    seq: int = Field(description="Its number among the events of its job.")
+    type: str
+    data: Json
+    at: Time
+
+
+class LogEventList(Out):
+    data: list[LogEvent]
+    newest: int = Field(description="Position of the newest event. To follow from here, pass it as `after`.")
+
+
 class Curve(Out):
     name: str
     points: list[tuple[int, float | None]] = Field(description="[step, value]; a null value was not finite.")

@@ -24,6 +24,7 @@ TAGS = {
     "inference": "Draw from a model, and translate pictures.",
     "models": "Published models and their versions.",
     "catalogue": "Recipe families, datasets and limits.",
+    "session": "A cookie in place of the key, for browsers.",
     "health": "The process, its parts and its metrics.",
 }
 SCHEMA_NAMES = {

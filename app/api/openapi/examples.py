@@ -68,6 +68,7 @@ def bodies() -> dict[str, Json]:
         "ExtendIn": {"budget": {"steps": 600}},
         "ModelIn": {"name": "sevens", "checkpoint": CHECKPOINT},
         "ExperimentIn": EXPERIMENT_IN,
+        "SessionIn": {"key": "correct-horse-battery-staple"},
     }
 
 
@@ -166,6 +167,11 @@ def _replies() -> list[Out]:
             data=[jobs.SampleOut(step=300, artifact=ARTIFACT, href=artifact.href, created_at=artifact.created_at)]
         ),
         jobs.EventList(data=[jobs.EventOut(seq=1, type="state", data={"state": "queued"}, at=CREATED_AT)]),
+        catalog.SessionOut(key_required=True, signed_in=False),
+        jobs.LogEventList(
+            data=[jobs.LogEvent(position=7, job=JOB, seq=1, type="state", data={"state": "queued"}, at=CREATED_AT)],
+            newest=7,
+        ),
         version,
         catalog.ModelList(data=[catalog.ModelOut(name=MODEL, latest=version, versions=[1])]),
         catalog.ModelDetail(name=MODEL, versions=[version]),

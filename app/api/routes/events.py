@@ -1,10 +1,10 @@
-"""Serve GET /jobs/{id}/events: the durable log of a job, as JSON or as a stream that resumes exactly."""
+"""Serve the durable log of a job and that of all jobs, as JSON or as a stream that resumes exactly."""
 
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
-from typing import Annotated
+from collections.abc import AsyncIterator, Collection
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
@@ -16,30 +16,34 @@ from app.core.errors import FieldError, Invalid
 from app.core.limits import MAX_REPLY_EVENTS
 from app.services.inference.service import Inference
 from app.services.jobs import lifecycle
-from app.services.jobs.event_stream import EventStream, WrittenEvent
+from app.services.jobs.event_stream import EventStream, Followed, WrittenEvent
 from app.services.views import EventView
-from forger.schemas.jobs import EventList, EventOut
+from forger.schemas.jobs import EventList, EventOut, LogEvent, LogEventList
 from forger.wire import TERMINAL
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = APIRouter(tags=["jobs"])
 
 KEEPALIVE_S = 15.0
 STREAM_MEDIA_TYPE = "text/event-stream"
+STREAM_REPLY: dict[int | str, dict[str, Any]] = {200: {"content": {STREAM_MEDIA_TYPE: {"schema": {"type": "string"}}}}}
+MAX_POSITION = 2**53
+MAX_FILTERS = 100
+"""jobs or types that one request may name"""
 
 
 def last_event_id(last_event_id: Annotated[str | None, Header()] = None) -> int | None:
     if last_event_id is None or last_event_id == "":
         return None
-    if not (last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) < 10):
-        sentence = "Last-Event-ID is the id of an event of this job: a whole number."
+    if not (last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) < 16):
+        sentence = "Last-Event-ID is the id of an event of this stream: a whole number."
         raise Invalid(sentence, errors=(FieldError("/Last-Event-ID", sentence),))
     return int(last_event_id)
 
 
 @router.get(
-    "/{job_id}/events",
+    "/jobs/{job_id}/events",
     response_model=EventList,
-    responses={200: {"content": {STREAM_MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+    responses=STREAM_REPLY,
 )
 async def get_job_events(
     job_id: str,
@@ -54,13 +58,82 @@ async def get_job_events(
 ) -> Response:
     """Follow a job's events. They come as JSON, or as a stream if Accept names text/event-stream."""
     after = after if resumed is None else resumed
-    if STREAM_MEDIA_TYPE not in request.headers.get("accept", "").lower():
+    if not _wants_stream(request):
         body = await asyncio.to_thread(_listed, job_id, after, limit)
         return Response(body, media_type="application/json", headers={"Vary": "Accept"})
     if (await feed.log_state(job_id)).ended(after):
         # 204 makes an EventSource stop reconnecting: no more events will come.
         return Response(status_code=204)
     return _Stream(feed, _stream(job_id, after, inference, feed))
+
+
+@router.get("/events", response_model=LogEventList, responses=STREAM_REPLY)
+async def get_events(
+    request: Request,
+    feed: FeedDep,
+    resumed: Annotated[int | None, Depends(last_event_id)],
+    job: Annotated[list[str] | None, Query(max_length=MAX_FILTERS, description="Only events of these jobs.")] = None,
+    type: Annotated[list[str] | None, Query(max_length=MAX_FILTERS, description="Only events of these types.")] = None,
+    after: Annotated[
+        int | None,
+        Query(
+            ge=0,
+            lt=MAX_POSITION,
+            description="Only events with a greater position. A stream begins at the end of "
+            "the log by default, a list at its beginning.",
+        ),
+    ] = None,
+    limit: Annotated[
+        int, Query(ge=0, le=MAX_REPLY_EVENTS, description="Most events of a JSON reply.")
+    ] = MAX_REPLY_EVENTS,
+) -> Response:
+    """Follow the events of all jobs. They come as JSON, or as a stream if Accept names text/event-stream.
+
+    The stream does not end. The id of its events is their position.
+    """
+    jobs, types = frozenset(job or ()), frozenset(type or ())
+    after = after if resumed is None else resumed
+    if not _wants_stream(request):
+        body = await asyncio.to_thread(_log_page, after or 0, limit, jobs, types)
+        return Response(body, media_type="application/json", headers={"Vary": "Accept"})
+    if after is None:
+        _, newest = await feed.read(lifecycle.all_events, after=0, limit=0)
+        after = newest
+    return _Stream(feed, _log_stream(after, jobs, types, feed))
+
+
+def _wants_stream(request: Request) -> bool:
+    return STREAM_MEDIA_TYPE in request.headers.get("accept", "").lower()
+
+
+def _log_page(after: int, limit: int, jobs: Collection[str], types: Collection[str]) -> bytes:
+    events, newest = lifecycle.all_events(after=after, limit=limit, job_ids=jobs, types=types)
+    return LogEventList(data=[_log_event(event) for event in events], newest=newest).model_dump_json().encode()
+
+
+def _log_event(event: EventView) -> LogEvent:
+    return LogEvent(
+        position=event.position, job=event.job_id, seq=event.seq, type=event.type, data=event.data, at=event.at
+    )
+
+
+async def _log_stream(
+    after: int, jobs: Collection[str], types: Collection[str], feed: EventStream
+) -> AsyncIterator[bytes]:
+    """Yield the events of these jobs and types, of all if there are none, until the client disconnects."""
+    yield KEEPALIVE_COMMENT
+    sent_at = time.monotonic()
+    with feed.follow(None, after) as follower:
+        while True:
+            news = await follower.next_events(max(0.0, sent_at + KEEPALIVE_S - time.monotonic()))
+            texts = [
+                one.text
+                for one in news
+                if (not jobs or one.event.job_id in jobs) and (not types or one.event.type in types)
+            ]
+            if texts or time.monotonic() - sent_at >= KEEPALIVE_S:
+                sent_at = time.monotonic()
+                yield b"".join(texts) or KEEPALIVE_COMMENT
 
 
 def _listed(job_id: str, after: int, limit: int) -> bytes:
@@ -114,7 +187,10 @@ def _publish(job_id: str, inference: Inference) -> None:
         inference.ensure_version(result.model)
 
 
-def encode_event(event: EventView) -> bytes:
-    """Return the event in the format of server-sent events."""
+def encode_event(event: EventView, followed: Followed) -> bytes:
+    """Return the event in the format of server-sent events. In the log of all jobs its data name the job."""
+    if followed is None:
+        text = _log_event(event).model_dump_json()
+        return format_sse_event(id=str(event.position), event=event.type, data_str=text)
     data = json.dumps(event.data, separators=(",", ":"))
     return format_sse_event(id=str(event.seq), event=event.type, data_str=data)

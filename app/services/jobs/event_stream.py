@@ -2,18 +2,20 @@
 
 A follower first reads older events from the database, and then gets new ones from the reader. A follower that falls
 behind gets nothing from the reader until it has read the missed events from the database. So each follower gets every
-event once and in order. The followers' database reads run on two threads, and equal reads run once: opening many
-streams at once, or the end of a job that many follow, hardly delays other requests.
+event once and in order. A log is that of one job, whose events are numbered by `seq`, or that of all jobs (None),
+whose events are numbered by `position`. The followers' database reads run on two threads, and equal reads run once:
+opening many streams at once, or the end of a job that many follow, hardly delays other requests.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from app.core.concurrency import Coalescer, Limiter
 from app.core.errors import NotFound
@@ -37,15 +39,19 @@ MAX_PENDING_EVENTS = 1000
 """events that wait for a slow follower at most"""
 
 
+Followed = str | None
+"""the log that is followed: the id of a job, or None for all jobs"""
+Write = Callable[[EventView, Followed], bytes]
+"""a function that serialises an event of a log"""
+
+
 @dataclass(frozen=True, slots=True)
 class WrittenEvent:
-    """An event with its serialised text, which all followers share."""
+    """An event with its number in a log and its serialised text, which all followers of the log share."""
 
     event: EventView
+    number: int
     text: bytes
-
-
-Write = Callable[[EventView], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +67,10 @@ class LogState:
 
 
 class Follower:
-    """One reader of one job's events; `seq` is the number of the last event that it got."""
+    """One reader of one log's events; `seq` is the number of the last event that it got."""
 
-    def __init__(self, job_id: str, seq: int, write: Write, reads: Coalescer) -> None:
-        self.job_id, self.seq, self._write, self._reads = job_id, seq, write, reads
+    def __init__(self, followed: Followed, seq: int, write: Write, reads: Coalescer) -> None:
+        self.followed, self.seq, self._write, self._reads = followed, seq, write, reads
         self._pending: deque[WrittenEvent] = deque()
         self._behind = True
         self._wake = asyncio.Event()
@@ -78,7 +84,7 @@ class Follower:
             except TimeoutError:
                 return ()
         events = await self._read_missed() if self._behind else self._take_pending()
-        self.seq = events[-1].event.seq if events else self.seq
+        self.seq = events[-1].number if events else self.seq
         return events
 
     def add(self, events: Sequence[WrittenEvent]) -> None:
@@ -97,41 +103,50 @@ class Follower:
     def _take_pending(self) -> Sequence[WrittenEvent]:
         """Return the pending events in order, each once: the reader may have added some that were read already."""
         pending, self._pending = self._pending, deque()
-        new: dict[int, WrittenEvent] = {one.event.seq: one for one in pending if one.event.seq > self.seq}
+        new: dict[int, WrittenEvent] = {one.number: one for one in pending if one.number > self.seq}
         return [new[seq] for seq in sorted(new)]
 
     async def _read_missed(self) -> Sequence[WrittenEvent]:
         """Read a part of the missed events. The reader adds new ones meanwhile; `_take_pending` drops doubles."""
         self._behind = False
-        events = await self._reads.run(_read_part, self.job_id, self.seq, self._write)
+        events = await self._reads.run(_read_part, self.followed, self.seq, self._write)
         self._behind |= len(events) == MAX_REPLY_EVENTS
         return events
 
 
-def _read_part(job_id: str, after: int, write: Write) -> Sequence[WrittenEvent]:
+def _read_part(followed: Followed, after: int, write: Write) -> Sequence[WrittenEvent]:
     """Read a part of the log, and serialise it on the same thread."""
+    if followed is None:
+        events, _ = lifecycle.all_events(after=after, limit=MAX_REPLY_EVENTS)
+    else:
+        events = lifecycle.events(followed, after=after, limit=MAX_REPLY_EVENTS)
+    return _written(followed, events, write)
+
+
+def _written(followed: Followed, events: Iterable[EventView], write: Write) -> list[WrittenEvent]:
     return [
-        WrittenEvent(event, write(event)) for event in lifecycle.events(job_id, after=after, limit=MAX_REPLY_EVENTS)
+        WrittenEvent(event, event.position if followed is None else event.seq, write(event, followed))
+        for event in events
     ]
 
 
 @dataclass(slots=True)
 class _Tail:
-    """The followers of a job, and the number of the newest event when the log was last read; None: not read yet."""
+    """The followers of a log, and the number of the newest event when the log was last read; None: not read yet."""
 
     seq: int | None = None
     followers: set[Follower] = field(default_factory=set)
 
 
 class EventStream:
-    """The events of all followed jobs, one object per process and event loop.
+    """The events of all followed logs, one object per process and event loop.
 
-    It polls the log while there are followers; `write` serialises an event.
+    It polls the logs while there are followers; `write` serialises an event.
     """
 
     def __init__(self, write: Write) -> None:
         self._write = write
-        self._tails: dict[str, _Tail] = {}
+        self._tails: dict[Followed, _Tail] = {}
         self._reader: asyncio.Task[Any] | None = None
         self._reads = Coalescer("feed", THREADS)
         full = (
@@ -156,29 +171,28 @@ class EventStream:
         return await self._reads.run(call, *args, **kwargs)
 
     @contextmanager
-    def follow(self, job_id: str, after: int) -> Iterator[Follower]:
-        """Yield a follower of the events after number `after`. Use it in the event loop."""
-        follower = Follower(job_id, after, self._write, self._reads)
-        self._tails.setdefault(job_id, _Tail()).followers.add(follower)
+    def follow(self, followed: Followed, after: int) -> Iterator[Follower]:
+        """Yield a follower of the log's events after number `after`. Use it in the event loop."""
+        follower = Follower(followed, after, self._write, self._reads)
+        self._tails.setdefault(followed, _Tail()).followers.add(follower)
         if self._reader is None or self._reader.done():
             self._reader = asyncio.create_task(self._read())
         try:
             yield follower
         finally:
-            followers = self._tails[job_id].followers
+            followers = self._tails[followed].followers
             followers.remove(follower)
             if not followers:
-                del self._tails[job_id]
+                del self._tails[followed]
 
     async def _read(self) -> None:
         while self._tails:
-            last_read = {job_id: tail.seq for job_id, tail in self._tails.items()}
+            last_read = {followed: tail.seq for followed, tail in self._tails.items()}
             try:
                 news = await asyncio.to_thread(read_new_events, last_read)
-                for job_id, (newest, events) in news.items():
-                    if job_id in self._tails:
-                        written = [WrittenEvent(event, self._write(event)) for event in events]
-                        self._distribute(self._tails[job_id], newest, written)
+                for followed, (newest, events) in news.items():
+                    if followed in self._tails:
+                        self._distribute(self._tails[followed], newest, _written(followed, events, self._write))
             except SQLAlchemyError as error:  # the database may be restarting: the next round tries again
                 log.warning("events_not_read", error=str(error))
             except Exception:  # all followers depend on the reader: it must go on
@@ -204,20 +218,30 @@ def _log_state(job_id: str) -> LogState:
     return LogState(*state)
 
 
-def read_new_events(last_read: Mapping[str, int | None]) -> dict[str, tuple[int, list[EventView]]]:
-    """Return, for each job with new events, the newest number and the events after `last_read`.
+def read_new_events(last_read: Mapping[Followed, int | None]) -> dict[Followed, tuple[int, list[EventView]]]:
+    """Return, for each log with new events, the newest number and the events after `last_read`.
 
-    The events are omitted if there are more than EVENTS, or if `last_read` is None.
+    The events are omitted if there are more than MAX_REPLY_EVENTS, or if `last_read` is None.
     """
     with unit_of_work(read_only=True) as session:
-        newest = rows.newest_events(session, last_read)
+        jobs = [job_id for job_id in last_read if job_id is not None]
+        newest: dict[Followed, int] = dict(rows.newest_events(session, jobs).items())
+        if None in last_read:
+            newest[None] = event_log.newest_position(session)
         news = {}
-        for job_id, last in newest.items():
-            seq = last_read[job_id]
+        for followed, last in newest.items():
+            seq = last_read[followed]
             if seq != last:
                 readable = seq is not None and last - seq <= MAX_REPLY_EVENTS
-                events = event_log.after(session, job_id, seq or 0, MAX_REPLY_EVENTS) if readable else ()
-                new = [views.event(row) for row in events]
+                new = _read_after(session, followed, seq or 0) if readable else []
                 # More events may have been added since `newest` was read.
-                news[job_id] = new[-1].seq if new else last, new
+                news[followed] = (new[-1].position if followed is None else new[-1].seq) if new else last, new
         return news
+
+
+def _read_after(session: Session, followed: Followed, number: int) -> list[EventView]:
+    if followed is None:
+        logged = event_log.after_position(session, number, MAX_REPLY_EVENTS)
+    else:
+        logged = event_log.after(session, followed, number, MAX_REPLY_EVENTS)
+    return [views.event(row) for row in logged]

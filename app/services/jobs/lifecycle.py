@@ -308,6 +308,19 @@ def events(job_id: str, *, after: int = 0, limit: int = 500) -> list[EventView]:
         return [views.event(row) for row in logged]
 
 
+def all_events(
+    *, after: int, limit: int, job_ids: Collection[str] = (), types: Collection[str] = ()
+) -> tuple[list[EventView], int]:
+    """Return at most `limit` events after position `after`, and the position of the newest event.
+
+    If `job_ids` or `types` are given, return only events of these.
+    """
+    with unit_of_work(read_only=True) as session:
+        newest = event_log.newest_position(session)
+        logged = event_log.after_position(session, after, limit, job_ids, types)
+        return [views.event(row) for row in logged], newest
+
+
 def metrics(
     job_id: str, *, names: Collection[str] | None = None, after_step: int = -1, max_points: int = DEFAULT_REPLY_POINTS
 ) -> dict[str, tuple[Curve, bool]]:

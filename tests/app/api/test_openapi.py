@@ -84,7 +84,7 @@ def test_the_key_and_the_headers_of_pictures_are_described(client: TestClient, p
     assert document["security"] == [{"key": []}, {}]  # only some services ask for it
     paths = document["paths"]
     open_ = {path for path, room in paths.items() for operation in room.values() if operation.get("security") == []}
-    assert open_ == {"/livez", "/readyz"}
+    assert open_ == {"/livez", "/readyz", "/session"}
     publish("cdcgan", "digits", name="seen")
     reply = client.get("/sample?model=seen&class=7")
     assert reply.status_code == 200

@@ -34,7 +34,7 @@ def write(job: str, count: int) -> None:
 def run(told: Callable[[EventStream], Coroutine[Any, Any, None]]) -> None:
     async def within() -> None:
         async with asyncio.timeout(PATIENCE_S):
-            await told(EventStream(lambda event: str(event.seq).encode()))
+            await told(EventStream(lambda event, _: str(event.seq).encode()))
 
     asyncio.run(within())
 
