@@ -3,17 +3,17 @@
 import { empty, fill, h, setText } from "./dom.js";
 import { count, number } from "./format.js";
 
-const COMPARED = 64;
 /** pixels a side at which two pictures are compared */
+const COMPARED = 64;
 
 /** @param {{onStep: (step: number) => void, signal: AbortSignal}} options */
 export function film({ onStep, signal }) {
   /** @type {Map<number, string>} */
   const pictures = new Map();
   const large = h("img", { class: "sheet", alt: "" });
-  const caption = h("figcaption", { class: "muted small" });
+  const caption = h("p", { class: "muted small" });
   const strip = h("div", { class: "strip", role: "group", "aria-label": "Pictures by step" });
-  const element = h("div", { class: "stack" }, empty("The first report brings the first picture."));
+  const element = h("div", { class: "film" }, empty("The first report brings the first picture."));
   /** @type {number | null} */
   let wanted = null;
 
@@ -27,7 +27,7 @@ export function film({ onStep, signal }) {
     const known = steps();
     if (!known.length) return;
     const step = /** @type {number} */ (at(wanted));
-    if (!large.isConnected) fill(element, h("figure", { class: "stack", style: { margin: "0" } }, large, caption), strip);
+    if (!large.isConnected) fill(element, large, caption, strip);
     const source = /** @type {string} */ (pictures.get(step));
     if (large.src !== source) large.src = source;
     large.alt = `What the fixed noise becomes at step ${step}`;

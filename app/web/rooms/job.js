@@ -14,6 +14,7 @@ import { actions, linked } from "./jobs.js";
 
 const POINTS = 2000;
 const LN2 = Math.log(2);
+const BALANCE = "gauge/critic_accuracy";
 const ENDED = ["succeeded", "failed", "cancelled"];
 
 /** @type {import("../main.js").Room} */
@@ -36,7 +37,7 @@ export async function room(main, { parts: [id], query, signal }) {
   const charts = h("div", { class: "charts" }, skeleton(true));
   const pictures = film({ onStep: (step) => setStep(step), signal });
   const probes = probe(path, signal);
-  const log = h("ol", { class: "stack small" });
+  const log = h("ol", { class: "events small" });
   const files = h("div", { class: "stack" }, skeleton());
   const slider = h("input", { type: "range", min: 0, max: 1, value: 0, "aria-label": "Step", oninput: () => setStep(slider.valueAsNumber) });
   const stepText = h("output", { class: "number" });
@@ -47,10 +48,10 @@ export async function room(main, { parts: [id], query, signal }) {
   const isTraining = job.kind === "train";
 
   fill(main, head, trouble,
-    isTraining && h("section", { class: "stack" },
-      h("div", { class: "spread" }, h("h2", {}, "Curves"), h("div", { class: "row" }, points, controls())), charts),
     isTraining && h("section", { class: "card" }, h("h2", {}, "The same noise, step by step"), pictures.element),
     isTraining && probes.element,
+    isTraining && h("section", { class: "stack" },
+      h("div", { class: "spread" }, h("h2", {}, "Curves"), h("div", { class: "row" }, points, controls())), charts),
     isTraining && stepper,
     h("div", { class: "grid" },
       h("section", { class: "card" }, h("h2", {}, "What happened"), log), files,
@@ -162,14 +163,19 @@ export async function room(main, { parts: [id], query, signal }) {
   /** The charts, by title, with the curves of each. */
   function groups() {
     const { names } = curves;
-    const losses = names.filter((name) => /^(critic|generator)\//.test(name));
-    /** @type {[string, string[]][]} */
-    const found = [["Losses of the critic", losses.filter((name) => name.startsWith("critic/"))],
-      ["Losses of the generator", losses.filter((name) => name.startsWith("generator/"))],
-      ["Balance: pairs that the critic orders correctly", names.filter((name) => name === "gauge/critic_accuracy")]];
-    for (const name of names.filter((one) => one.startsWith("figure/"))) found.push([label(name), [name]]);
-    const rest = names.filter((name) => !losses.includes(name) && !name.startsWith("figure/") && name !== "gauge/critic_accuracy");
-    for (const name of rest) found.push([label(name), [name]]);
+    const of = (/** @type {string} */ beginning) => names.filter((name) => name.startsWith(beginning));
+    const watched = `figure/${job.recipe.watch?.metric}`;
+    const single = names.filter((name) => !/^(critic|generator)\//.test(name) && name !== BALANCE);
+    single.sort((a, b) => Number(b === watched) - Number(a === watched));
+    const logarithmic = ["minimax", "non_saturating"].includes(job.recipe.objective?.kind);
+    const rest = logarithmic ? [{ value: LN2, text: "ln 2" }] : [];
+    /** @type {[string, string[], {value: number, text: string}[]][]} */
+    const found = [
+      ["Losses of the critic", of("critic/"), logarithmic ? [{ value: 2 * LN2, text: "2 ln 2" }] : []],
+      ["Losses of the generator", of("generator/"), rest],
+      ["Balance: share of pairs that the critic orders correctly", names.filter((name) => name === BALANCE), [{ value: 0.5, text: "guesses" }, { value: 1, text: "always wins" }]],
+      ...single.map((name) => /** @type {[string, string[], []]} */ ([name === watched ? `${label(name)} (decides which checkpoint is best)` : label(name), [name], []])),
+    ];
     return found.filter(([, members]) => members.length);
   }
 
@@ -183,20 +189,18 @@ export async function room(main, { parts: [id], query, signal }) {
       fill(charts, empty(ENDED.includes(job.state) ? "This job left no curves." : "The first report brings the curves."));
       return;
     }
-    for (const [title, names] of groups()) {
+    for (const [title, names, guides] of groups()) {
       let chart = byTitle.get(title);
       if (!chart) {
         if (!byTitle.size) fill(charts);
-        const guides = title.startsWith("Balance") ? [{ value: 0.5, text: "guessing" }, { value: 1, text: "always right" }]
-          : job.recipe.objective?.kind === "minimax" || job.recipe.objective?.kind === "non_saturating" ? [{ value: LN2, text: "ln 2" }] : [];
-        chart = new Chart(title, curves, { view, onStep: setStep, onZoom: zoom, marks, guides: title.startsWith("figure") ? [] : guides, sync: `job-${id}` });
+        chart = new Chart(title, curves, { view, onStep: setStep, onZoom: zoom, marks, guides, sync: `job-${id}` });
         byTitle.set(title, chart);
         charts.append(chart.element);
       }
       chart.show(names);
     }
     plane.draw(curves, job.best?.step ?? null);
-    if (plane.shown && !plane.element.isConnected) charts.append(plane.element);
+    if (plane.shown && !plane.element.isConnected) charts.insertBefore(plane.element, charts.children[3] ?? null);
     points.dataset.points = String(curves.points);
     setText(points, `${count(curves.points)} points${curves.thinned ? "; long curves are thinned, their extremes are kept" : ""}`);
   }
@@ -222,8 +226,8 @@ export async function room(main, { parts: [id], query, signal }) {
   function tell(event) {
     const text = sentence(event);
     if (!text) return;
-    log.prepend(h("li", {}, h("span", { class: "muted" }, `${new Date(event.at).toLocaleTimeString()} `),
-      event.data.step === undefined ? text : h("button", { type: "button", onclick: () => setStep(event.data.step) }, text)));
+    log.prepend(h("li", {}, h("time", { class: "muted number", dateTime: event.at }, new Date(event.at).toLocaleTimeString()),
+      event.data.step === undefined ? h("span", {}, text) : h("button", { type: "button", class: "plain", onclick: () => setStep(event.data.step) }, text)));
   }
 
   async function readFiles() {
