@@ -29,9 +29,9 @@ export async function room(main, { signal }) {
         : h("p", { class: "muted" }, "No worker has a job."));
     fill(disk, h("h2", {}, "Disk"), bar(1 - system.disk.free_bytes / system.disk.total_bytes),
       h("dl", {}, h("dt", {}, "free"), h("dd", {}, `${size(system.disk.free_bytes)} of ${size(system.disk.total_bytes)}`),
-        h("dt", {}, "kept by jobs"), h("dd", {}, size(system.disk.jobs_bytes))));
+        h("dt", {}, "kept by Forger"), h("dd", {}, size(system.disk.stored_bytes))));
     fill(versions, h("h2", {}, "Versions"), h("dl", {}, Object.entries(system.versions).map(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value ?? "not installed"))]),
-      system.device && [h("dt", {}, "device"), h("dd", {}, system.device)]));
+      h("dt", {}, "memory"), h("dd", {}, size(system.memory_bytes)), h("dt", {}, "GPUs"), h("dd", {}, count(system.gpus))));
   }
 
   await draw();
