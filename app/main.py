@@ -20,6 +20,7 @@ with import_without_gc("fastapi"):
     from app.api.routes import (
         compare,
         create_job,
+        dataset_pictures,
         datasets,
         events,
         experiments,
@@ -35,6 +36,7 @@ with import_without_gc("fastapi"):
     from app.core.logging import configure
     from app.core.sandbox.parent import Sandbox
     from app.core.settings import Settings, get_settings
+    from app.services.datasets.examples import Examples
     from app.services.datasets.intake import Intake
     from app.services.inference.service import Inference
     from app.services.jobs.event_stream import EventStream
@@ -75,8 +77,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install_handlers(app)
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     route_modules = (
-        create_job, jobs, events, experiments, compare, samples, translations, models, datasets, recipes, limits,
-        session, health,
+        create_job, jobs, events, experiments, compare, samples, translations, models, datasets,
+        dataset_pictures, recipes, limits, session, health,
     )  # fmt: skip
     for module in route_modules:
         app.include_router(module.router)
@@ -91,6 +93,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.feed = EventStream(events.encode_event)
     app.state.sandbox = Sandbox()
     app.state.intake = Intake(app.state.settings)
+    app.state.examples = Examples(app.state.settings)
     reaper = Reaper().start()
     try:
         yield
@@ -99,4 +102,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await anyio.to_thread.run_sync(app.state.inference.stop)
         await anyio.to_thread.run_sync(app.state.sandbox.close)
         await anyio.to_thread.run_sync(app.state.intake.close)
+        await anyio.to_thread.run_sync(app.state.examples.close)
         await anyio.to_thread.run_sync(app.state.feed.close)

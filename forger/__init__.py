@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from forger.experiment import Experiment
     from forger.job import Job, Jobs
     from forger.picture import Picture
+    from forger.png_text import picture_recipe
     from forger.problems import ForgerProblem, Unreachable
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "ShardWritten",
     "StateChanged",
     "Unreachable",
+    "picture_recipe",
 ]
 
 
@@ -42,9 +44,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'forger' has no attribute {name!r}")
-    from forger import client, events, experiment, job, picture, problems
+    from forger import client, events, experiment, job, picture, png_text, problems
 
-    modules = (client, events, experiment, job, picture, problems)
+    modules = (client, events, experiment, job, picture, png_text, problems)
     return next(getattr(module, name) for module in modules if hasattr(module, name))
 
 

@@ -366,6 +366,26 @@ class Forger:
         """Fetch some of an uploaded dataset's pictures in the form that training reads."""
         return Picture.of(self._connection.request("GET", f"/datasets/{_path_segment(name)}/sheet"))
 
+    def dataset_pictures(
+        self,
+        name: str,
+        class_: int | str | None = None,
+        n: int | None = None,
+        *,
+        seed: int | None = None,
+        domain: Literal["a", "b"] | None = None,
+        format: Format | None = None,
+    ) -> Picture:
+        """Fetch real pictures of a dataset as training sees them; or points, or strings, if it holds those.
+
+        `class_` is a number, a name, or "each" for a row of every class; `n` is 16 by default. Equal seeds show equal
+        pictures. `domain` is for datasets with two.
+
+        >>> forger.dataset_pictures("mnist", class_="each", n=8, seed=1).save("real.png")
+        """
+        fields = _without_none(n=n, seed=seed, domain=domain, format=format) | _without_none(**{"class": class_})
+        return Picture.of(self._connection.request("GET", f"/datasets/{_path_segment(name)}/pictures", params=fields))
+
     def delete_dataset(self, name: str) -> None:
         """Delete an uploaded dataset. The service refuses while a job or a model needs it."""
         self._connection.request("DELETE", f"/datasets/{_path_segment(name)}")

@@ -11,6 +11,7 @@ from app.core.errors import NotAcceptable, UnsupportedMedia
 from app.core.limits import MAX_ID_CHARACTERS, MAX_PAGE_ENTRIES
 from app.core.sandbox.parent import Sandbox
 from app.core.settings import Settings
+from app.services.datasets.examples import Examples
 from app.services.datasets.intake import Intake
 from app.services.inference.service import Inference
 from app.services.jobs.event_stream import EventStream
@@ -42,10 +43,16 @@ async def intake_of(request: Request) -> Intake:
     return intake
 
 
+async def examples_of(request: Request) -> Examples:
+    examples: Examples = request.app.state.examples
+    return examples
+
+
 SettingsDep = Annotated[Settings, Depends(settings_of)]
 InferenceDep = Annotated[Inference, Depends(inference_of)]
 FeedDep = Annotated[EventStream, Depends(feed_of)]
 IntakeDep = Annotated[Intake, Depends(intake_of)]
+ExamplesDep = Annotated[Examples, Depends(examples_of)]
 SandboxDep = Annotated[Sandbox, Depends(sandbox_of)]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_ENTRIES, description="Most entries in one reply.")]
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal
 
 from models.errors import JobFailure
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Split = Literal["train", "test"]
 Beat = Callable[[], None]
@@ -32,12 +33,12 @@ class Data:
     With random crops, S of a and b is the prepared side.
     """
 
-    images: Tensor | None = None
-    labels: Tensor | None = None
-    points: Tensor | None = None
-    sequences: Tensor | None = None
-    a: Tensor | None = None
-    b: Tensor | None = None
+    images: "Tensor | None" = None
+    labels: "Tensor | None" = None
+    points: "Tensor | None" = None
+    sequences: "Tensor | None" = None
+    a: "Tensor | None" = None
+    b: "Tensor | None" = None
 
     def centre_crop(self, side: int) -> "Data":
         """Return the dataset with centre crops of a and b, as views."""
@@ -46,7 +47,7 @@ class Data:
         return replace(self, a=centre_crop(self.a, side), b=centre_crop(self.b, side))
 
 
-def centre_crop(pictures: Tensor, side: int) -> Tensor:
+def centre_crop(pictures: "Tensor", side: int) -> "Tensor":
     """Return the centre [n, c, side, side] of pictures [n, c, s, s], as a view."""
     start = (pictures.shape[-1] - side) // 2
     return pictures[..., start : start + side, start : start + side]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.readers import cifar10, digits, drawn, idx, scenes, stacked, usps
+from data.readers import cifar10, digits, drawn, idx, scene_tensors, scenes, stacked, usps
 from data.readers.base import Beat, Data, DatasetMissing, Split, no_heartbeat, unknown_dataset
 from data.readers.pictures import resize_all, to_channels
 from models.spec.data import DataSpec, Images, Paired, Points, Sequences, Unpaired
@@ -50,12 +50,13 @@ def _scenes(spec: Unpaired | Paired, split: Split, beat: Beat) -> Data:
     if spec.dataset != "day2night":
         raise unknown_dataset(spec.dataset, ["day2night"])
     if split == "test":
-        a, b = scenes.pairs(spec.prepared_side, SCENE_COUNTS["test"], beat)
+        a, b = scene_tensors.pairs(spec.prepared_side, SCENE_COUNTS["test"], beat)
     else:
         nights = scenes.DAY_SEEDS if isinstance(spec, Paired) else scenes.NIGHT_SEEDS
         days = range(scenes.DAY_SEEDS, scenes.DAY_SEEDS + SCENE_COUNTS["train"])
-        a = scenes.pictures(days, spec.prepared_side, night=False, beat=beat)
-        b = scenes.pictures(range(nights, nights + SCENE_COUNTS["train"]), spec.prepared_side, night=True, beat=beat)
+        a = scene_tensors.pictures(days, spec.prepared_side, night=False, beat=beat)
+        seeds = range(nights, nights + SCENE_COUNTS["train"])
+        b = scene_tensors.pictures(seeds, spec.prepared_side, night=True, beat=beat)
     return Data(a=to_channels(a, spec.channels), b=to_channels(b, spec.channels))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from data.decode import SUFFIXES, UnreadablePicture, read_picture
 from data.prepare import Preparation, prepare
 from data.readers.base import Beat, DatasetMissing, Split, no_heartbeat
-from data.readers.pictures import Pixels, dataset_folders
+from data.readers.files import Pixels, dataset_folders
 from models.spec.datasets import CIFAR_CLASSES
 
 FOLDER = "cifar10"
@@ -19,12 +19,18 @@ ROW = 1 + 3 * SIDE * SIDE
 
 def read(split: Split, root: Path | None, downloads: Path | None, beat: Beat = no_heartbeat) -> tuple[Pixels, Pixels]:
     """Read colour pictures uint8 [N, 3, 32, 32] and labels uint8 [N]. Raises DatasetMissing."""
+    found = find(split, root, downloads)
+    return _class_folders(found, beat) if isinstance(found, Path) else _batches(found)
+
+
+def find(split: Split, root: Path | None, downloads: Path | None) -> list[Path] | Path:
+    """Return the binary batches, or the folder that holds the class folders. Raises DatasetMissing."""
     for folder in dataset_folders(FOLDER, root, downloads):
         for place in (folder, folder / BATCHES):
             if files := [path for name in FILES[split] if (path := place / name).is_file()]:
-                return _batches(files)
+                return files
         if any((folder / split / name).is_dir() for name in CIFAR_CLASSES):
-            return _class_folders(folder / split, beat)
+            return folder / split
     raise DatasetMissing(
         f"The files of CIFAR-10 are missing. Put its binary batches ({FILES[split][0]}, ...), or pictures in "
         f"{split}/airplane/, {split}/automobile/, ..., into the folder {FOLDER}/ of your datasets and set FORGER_DATA "
@@ -47,7 +53,17 @@ def _rows(path: Path) -> Pixels:
 
 
 def _class_folders(folder: Path, beat: Beat) -> tuple[Pixels, Pixels]:
-    """Read the pictures of all class folders, ordered by class and name."""
+    """Read the pictures of all class folders, in the order of `class_files`."""
+    files = class_files(folder)
+    pictures = np.empty((len(files), 3, SIDE, SIDE), np.uint8)
+    for row, (path, _) in zip(pictures, files, strict=True):
+        row[:] = read_picture_file(path)
+        beat()
+    return pictures, np.array([number for _, number in files], np.uint8)
+
+
+def class_files(folder: Path) -> list[tuple[Path, int]]:
+    """Return the pictures of all class folders with their classes, ordered by class and name. Raises DatasetMissing."""
     files = [
         (path, number)
         for number, name in enumerate(CIFAR_CLASSES)
@@ -56,15 +72,12 @@ def _class_folders(folder: Path, beat: Beat) -> tuple[Pixels, Pixels]:
     ]
     if not files:
         raise DatasetMissing(f"{folder} holds no pictures; put those of CIFAR-10 into its class folders.")
-    pictures = np.empty((len(files), 3, SIDE, SIDE), np.uint8)
-    for row, (path, _) in zip(pictures, files, strict=True):
-        row[:] = _picture(path).transpose(2, 0, 1)
-        beat()
-    return pictures, np.array([number for _, number in files], np.uint8)
+    return files
 
 
-def _picture(path: Path) -> Pixels:
+def read_picture_file(path: Path) -> Pixels:
+    """Read a picture as uint8 [3, 32, 32]. Raises DatasetMissing."""
     try:
-        return prepare(read_picture(path.read_bytes()).image, Preparation(SIDE, 3))
+        return prepare(read_picture(path.read_bytes()).image, Preparation(SIDE, 3)).transpose(2, 0, 1)
     except (OSError, UnreadablePicture) as error:
         raise DatasetMissing(f"{path} cannot be read ({error}); replace it or remove it.") from error

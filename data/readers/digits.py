@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from data.readers.base import DatasetMissing, Split
-from data.readers.pictures import Pixels
+from data.readers.files import Pixels
 
 SIDE = 8
 INK_LEVELS = 16

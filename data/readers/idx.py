@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from data.readers.base import Beat, DatasetMissing, Split, no_heartbeat
-from data.readers.pictures import Pixels, dataset_folders, first_existing_file
+from data.readers.files import Pixels, dataset_folders, first_existing_file
 from models import durable
 
 
@@ -53,14 +53,23 @@ MAX_DOWNLOAD_BYTES, READ_BYTES = 64 << 20, 1 << 18
 
 
 def read_pair(
-    name: str, split: Split, root: Path | None, downloads: Path | None, beat: Beat = no_heartbeat
+    name: str,
+    split: Split,
+    root: Path | None,
+    downloads: Path | None,
+    beat: Beat = no_heartbeat,
+    *,
+    may_download: bool = True,
 ) -> tuple[Pixels, Pixels]:
     """Read grey pictures uint8 [N, H, W] and labels uint8 [N] of one of IDX_SETS. Raises DatasetMissing."""
     idx = IDX_SETS[name]
     prefix = "train" if split == "train" else "t10k"
     folders = dataset_folders(idx.folder, root, downloads)
-    images = read_idx(_file_of(idx, f"{prefix}-images-idx3-ubyte", folders, beat), dimensions=3)
-    labels = read_idx(_file_of(idx, f"{prefix}-labels-idx1-ubyte", folders, beat), dimensions=1)
+    names = f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"
+    images, labels = (
+        read_idx(_file_of(idx, file, folders, beat, may_download), dimensions=dimensions)
+        for file, dimensions in zip(names, (3, 1), strict=True)
+    )
     if len(images) != len(labels):
         raise DatasetMissing(
             f"{idx.title} has {len(images)} pictures but {len(labels)} labels; download its files again."
@@ -68,15 +77,15 @@ def read_pair(
     return images, labels
 
 
-def _file_of(idx: IdxSet, name: str, folders: list[Path], beat: Beat) -> Path:
-    """Return the file's path, plain or gzipped; download it into the last folder if it is in none."""
+def _file_of(idx: IdxSet, name: str, folders: list[Path], beat: Beat, may_download: bool) -> Path:
+    """Return the file's path, plain or gzipped; download it into the last folder if it is in none and it may be."""
     if (path := first_existing_file(folders, name, f"{name}.gz")) is not None:
         return path
     advice = (
         f"Put the four idx files of {idx.title} (plain or .gz) into the folder {idx.folder}/ of your datasets "
         "and set FORGER_DATA to the folder that holds it."
     )
-    if not folders:
+    if not folders or not may_download:
         raise DatasetMissing(f"The files of {idx.title} are missing. {advice}")
     try:
         return _download(idx.host + f"{name}.gz", idx.sums[name], folders[-1] / f"{name}.gz", beat)

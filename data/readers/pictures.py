@@ -1,20 +1,14 @@
-"""Helpers of readers of pictures: resizing, channels, memory, files."""
+"""Helpers of readers of pictures: resizing, channels, memory."""
 
 import math
 import tempfile
-from collections.abc import Sequence
-from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
-from data.readers.base import Beat, DatasetMissing, no_heartbeat
+from data.readers.base import Beat, no_heartbeat
+from data.readers.files import Pixels, pillow_mode, resized
 
-Pixels = NDArray[np.uint8]
-PILLOW_MODES = {1: "L", 3: "RGB"}
 PICTURES_PER_CHUNK = 16
 """pictures that are converted to grey at a time"""
 MEMORY_BUDGET = 1 << 30
@@ -28,15 +22,13 @@ def resize_all(pictures: Pixels, side: int, channels: int, beat: Beat = no_heart
 
     Calls `beat` after each picture.
     """
-    mode = pillow_mode(channels)
+    pillow_mode(channels)
     out = allocate((len(pictures), channels, side, side))
     grey = pictures.ndim == 3
     if pictures.shape[-2:] == (side, side) and (grey or channels == 3):
         return out.copy_(torch.from_numpy(pictures[:, None].copy() if grey else pictures.copy()))
     for index, picture in enumerate(pictures):
-        image = Image.fromarray(picture if grey else picture.transpose(1, 2, 0)).convert(mode)
-        resized = np.asarray(image.resize((side, side), Image.Resampling.BICUBIC)).reshape(side, side, channels)
-        out[index] = torch.from_numpy(resized.transpose(2, 0, 1).copy())
+        out[index] = torch.from_numpy(resized(picture, side, channels).transpose(2, 0, 1).copy())
         beat()
     return out
 
@@ -49,13 +41,6 @@ def to_channels(colour: Tensor, channels: int) -> Tensor:
     return torch.cat([(part * shares).sum(dim=1, keepdim=True).round().to(torch.uint8) for part in parts])
 
 
-def pillow_mode(channels: int) -> str:
-    """Return Pillow's mode for 1 or 3 channels. Raises DatasetMissing for others."""
-    if channels not in PILLOW_MODES:
-        raise DatasetMissing(f"The built-in pictures have 1 or 3 channels, not {channels}; change data.channels.")
-    return PILLOW_MODES[channels]
-
-
 def allocate(shape: tuple[int, ...]) -> Tensor:
     """Allocate a uint8 tensor: in memory, or above MEMORY_BUDGET in a memory-mapped, already unlinked file."""
     size = math.prod(shape)
@@ -63,13 +48,3 @@ def allocate(shape: tuple[int, ...]) -> Tensor:
         return torch.empty(shape, dtype=torch.uint8)
     with tempfile.NamedTemporaryFile(prefix="forger-pictures-") as file:
         return torch.from_file(file.name, shared=True, size=size, dtype=torch.uint8).view(shape)
-
-
-def dataset_folders(folder: str, *roots: Path | None) -> list[Path]:
-    """Return the possible folders of a dataset, one per root."""
-    return [root / folder for root in roots if root is not None]
-
-
-def first_existing_file(folders: Sequence[Path], *names: str) -> Path | None:
-    """Return the first of these files that exists, or None."""
-    return next((path for folder in folders for name in names if (path := folder / name).is_file()), None)

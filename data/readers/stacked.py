@@ -6,7 +6,8 @@ from PIL import Image
 from torch import Tensor
 
 from data.readers.base import Beat, Split, no_heartbeat
-from data.readers.pictures import Pixels, allocate, pillow_mode, resize_all
+from data.readers.files import Pixels, pillow_mode
+from data.readers.pictures import allocate, resize_all
 from models.spec.data import Images
 from models.spec.datasets import DATASETS
 

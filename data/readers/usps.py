@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from data.readers.base import DatasetMissing, Split
-from data.readers.pictures import Pixels, dataset_folders, first_existing_file
+from data.readers.files import Pixels, dataset_folders, first_existing_file
 
 FOLDER, FILE = "usps", "usps_all.mat"
 SIDE = 16

@@ -1,4 +1,4 @@
-"""Run `forger datasets`: list, show, sheet, upload, delete; and print the report on an upload."""
+"""Run `forger datasets`: list, show, sheet, pictures, upload, delete; and print the report on an upload."""
 
 import re
 import unicodedata
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from forger.cli import common, complete, printing
-from forger.cli.pictures import PNG_ONLY, Out, save_picture, value_by_ending
+from forger.cli.pictures import FORMATS, PNG_ONLY, Out, save_picture, value_by_ending
 from forger.cli.refusals import Refusal
 from forger.wire import MAX_NAME_CHARACTERS
 
@@ -90,6 +90,25 @@ def sheet(ctx: typer.Context, name: Name, output: Out = Path("sheet.png")) -> No
     """Save some pictures of an uploaded dataset in the form that training reads."""
     value_by_ending(output, PNG_ONLY)
     save_picture(common.client(ctx).sheet(name), output, f"pictures of {name}")
+
+
+@group.command(no_args_is_help=True)
+def pictures(
+    ctx: typer.Context,
+    name: Name,
+    class_: Annotated[
+        str | None, typer.Option("--class", "-c", help="A number, a name, or `each` for a row per class.")
+    ] = None,
+    n: Annotated[int | None, typer.Option("-n", min=1, help="Number of examples, of each class; default 16.")] = None,
+    output: Out = Path("pictures.png"),
+    seed: Annotated[int | None, typer.Option(min=0, help="Equal seeds show equal examples.")] = None,
+    domain: Annotated[Literal["a", "b"] | None, typer.Option(help="For datasets with two domains; default a.")] = None,
+) -> None:
+    """Save real pictures as training sees them: `forger datasets pictures mnist -o real.png`; or points, or strings."""
+    chosen = value_by_ending(output, {format_: format_ for format_ in FORMATS})
+    shown = common.client(ctx).dataset_pictures(name, class_, n, seed=seed, domain=domain, format=chosen)
+    of_class = f"class {shown.class_}, " if shown.class_ is not None else ""
+    save_picture(shown, output, f"{of_class}seed {shown.seed}, of {name}")
 
 
 @group.command(no_args_is_help=True)

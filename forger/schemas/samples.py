@@ -1,4 +1,4 @@
-"""Define the JSON replies of /sample."""
+"""Define the JSON replies of /sample and of the pictures of a dataset."""
 
 from typing import Literal
 
@@ -24,4 +24,25 @@ class PointSamples(Drawn):
 
 
 class Strings(Drawn):
+    strings: list[str]
+
+
+class Shown(Out):
+    """Examples of a dataset."""
+
+    dataset: str
+    seed: int
+    class_: int | Literal["each"] | None = Field(alias="class")
+    domain: Literal["a", "b"] | None = Field(description="Of a dataset with two domains.")
+
+
+class DatasetPictures(Shown):
+    images: list[str] = Field(description="PNG files in base64.")
+
+
+class DatasetPoints(Shown):
+    points: list[tuple[float] | tuple[float, float]] = Field(description="Points on a line or in the plane.")
+
+
+class DatasetStrings(Shown):
     strings: list[str]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from data.readers import scenes
+from data.readers import scene_tensors, scenes
 from tests.conftest import StartService
 from tests.support.exports import publish_slow, publish_vivid
 from tests.support.kills import Blow, kill_runner, kill_service, kill_worker
@@ -132,7 +132,7 @@ def test_the_second_pile_is_translated_back(service: Service) -> None:
     service.wait_for(job, "cancelled")
     found = arrays(service, shards_of(service, job)[0])
     assert list(found) == ["images"], "a pile has no labels"
-    nights = scenes.pictures(range(scenes.NIGHT_SEEDS, scenes.NIGHT_SEEDS + 2), 64, night=True)
+    nights = scene_tensors.pictures(range(scenes.NIGHT_SEEDS, scenes.NIGHT_SEEDS + 2), 64, night=True)
     for night, day in zip(nights.permute(0, 2, 3, 1).numpy(), found["images"], strict=True):
         assert np.array_equal(day, translated(service, night, **way))
 

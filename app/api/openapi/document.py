@@ -142,7 +142,9 @@ def _describe(path: str, method: str, operation: Json) -> None:
         for media_type, media in body.get("content", {}).items():
             if media_type.startswith("image/"):
                 media.setdefault("schema", {"type": "string", "format": "binary"})
-            name = media.get("schema", {}).get("$ref", "").rpartition("/")[2]
+            schema = media.get("schema", {})
+            # Of several kinds of body the first has an example.
+            name = schema.get("anyOf", [schema])[0].get("$ref", "").rpartition("/")[2]
             if name in examples.bodies():
                 media["example"] = examples.bodies()[name]
 

@@ -52,6 +52,7 @@ PARAMETERS: Mapping[str, Any] = {
     "state": "running",
     "family": "cdcgan",
     "dataset": "digits",
+    "domain": "a",
     "limit": 20,
     "Idempotency-Key": "9b1d6f0e-seven",
 }
@@ -211,6 +212,9 @@ def _replies() -> list[Out]:
         catalog.Alive(status="ok"),
         catalog.Ready(status="ready", checks={"database": catalog.Check(ok=True, detail="ok")}),
         samples.Pictures.model_validate({"model": f"{MODEL}@1", "seed": 1, "class": 7, "images": ["iVBORw0KGgo="]}),
+        samples.DatasetPictures.model_validate(
+            {"dataset": "digits", "seed": 1, "class": 7, "domain": None, "images": ["iVBORw0KGgo="]}
+        ),
     ]
 
 

@@ -17,7 +17,9 @@ from app.core.errors import FieldError, Invalid, TooLarge
 from app.core.sandbox.parent import Sandbox
 from app.core.settings import Settings
 from data.images import encode
+from data.png_text import with_text
 from data.uploads import read_untrusted
+from forger.wire import PNG_KEYWORD
 
 Array = NDArray[Any]
 P = ParamSpec("P")
@@ -73,8 +75,10 @@ def enlarge(pictures: Array, scale: int) -> Array:
     return pictures.repeat(scale, axis=1).repeat(scale, axis=2) if scale > 1 else pictures
 
 
-def png(picture: Array) -> bytes:
-    return encode(picture)
+def png(picture: Array, text: str | None = None) -> bytes:
+    """Encode as PNG, which carries `text`, ASCII, under the keyword of Forger."""
+    data = encode(picture)
+    return data if text is None else with_text(data, PNG_KEYWORD, text)
 
 
 def jpeg(picture: Array, quality: int) -> bytes:
@@ -99,8 +103,8 @@ def _require_side(name: str, side: int, picture: Array) -> None:
         raise Invalid(sentence, code="too_many_pixels", errors=(FieldError("", sentence),))
 
 
-def base64_png(pictures: Array) -> list[str]:
-    return [base64.b64encode(png(picture)).decode() for picture in pictures]
+def base64_text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def npy(array: Array) -> bytes:

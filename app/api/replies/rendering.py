@@ -1,15 +1,19 @@
 """Render samples, which are pictures, points or strings, in every format that suits them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
+from app.api.deps import negotiate
 from app.api.replies import images
+from app.core.errors import FieldError, Invalid
+from app.core.settings import Settings
 from data.images import Pixels, line_plot, line_size, scatter, sheet, text_sheet, text_size
 from data.toy import MIXTURES, VALID, line_through, spell
-from forger.schemas.samples import Drawn, Format, Pictures, PointSamples, Strings
+from forger.schemas.base import Out
+from forger.schemas.samples import Format, Pictures, PointSamples, Strings
 from models.spec import data as spec
 from models.spec.data import DataSpec
 from models.spec.datasets import DATASETS
@@ -17,6 +21,20 @@ from models.spec.datasets import DATASETS
 Array = NDArray[Any]
 ReplyFields = dict[str, Any]
 """fields of a JSON reply besides the samples"""
+ReplyTypes = tuple[type[Out], type[Out], type[Out]]
+"""types of a JSON reply with pictures, with points, with strings"""
+SAMPLE_TYPES: ReplyTypes = (Pictures, PointSamples, Strings)
+Describe = Callable[[int | None], str]
+"""returns the text that a PNG carries: of the picture with this number, or of all in one (None)"""
+MEDIA: Mapping[str, Format] = {
+    "image/png": "png",
+    "image/webp": "webp",
+    "application/json": "json",
+    "application/x-npy": "npy",
+    "application/zip": "zip",
+    "text/plain": "txt",
+}
+MEDIA_OF: Mapping[Format, str] = {format_: media for media, format_ in MEDIA.items()}
 _PICTURES: tuple[Format, ...] = ("png", "webp", "json", "npy", "zip")
 
 
@@ -25,15 +43,16 @@ class Rendering:
     """Functions that compute the parts that a format may need."""
 
     array: Callable[[], Array]
-    reply: Callable[[], Drawn]
+    reply: Callable[[], Out]
     picture: Callable[[], Pixels]
     files: Callable[[], dict[str, bytes]]
     text: Callable[[], str] = str
+    describe: Describe | None = None
 
     def encode(self, format_: Format) -> bytes:
         match format_:
             case "png":
-                return images.png(self.picture())
+                return images.png(self.picture(), self.describe and self.describe(None))
             case "webp":
                 return images.webp(self.picture())
             case "json":
@@ -68,27 +87,84 @@ def pixel_count(data: DataSpec, count: int, scale: int) -> int:
     return width * height
 
 
-def render(data: DataSpec, drawn: Array, scale: int, columns: int | None, fields: ReplyFields) -> Rendering:
-    """Return the rendering of an array that the engine drew for a model of such data."""
+def choose_format(requested: Format | None, accept: str | None, data: DataSpec, owner: str) -> Format:
+    """Return the requested format, or the possible one that Accept prefers. Raises Invalid, NotAcceptable.
+
+    `owner` is the word for what has such data: model or dataset.
+    """
+    possible = possible_formats(data)
+    if requested is None:
+        return MEDIA[negotiate(accept, tuple(MEDIA_OF[format_] for format_ in possible))]
+    if requested not in possible:
+        sentence = f"This {owner}'s {data.kind} cannot be sent as {requested}; request {', '.join(possible)}."
+        raise Invalid(sentence, code="no_such_format", errors=(FieldError("/format", sentence),))
+    return requested
+
+
+def require_room(data: DataSpec, count: int, scale: int, settings: Settings, pointer: str = "/scale") -> int:
+    """Return the pixels of a reply with `count` samples. Raises Invalid if there are too many samples or pixels.
+
+    `pointer` names the parameter that should change if there are too many pixels.
+    """
+    if count > settings.max_samples:
+        raise _refused("/n", f"{count} pictures are more than {settings.max_samples} (max_samples). Ask for fewer.")
+    pixels = pixel_count(data, count, scale)
+    if pixels > settings.max_pixels:
+        raise _refused(
+            pointer, f"{pixels} pixels are more than {settings.max_pixels} (max_pixels). Ask for fewer or smaller."
+        )
+    return pixels
+
+
+def _refused(pointer: str, sentence: str) -> Invalid:
+    return Invalid(sentence, code="too_much", errors=(FieldError(pointer, sentence),))
+
+
+def render(
+    data: DataSpec,
+    drawn: Array,
+    scale: int,
+    columns: int | None,
+    fields: ReplyFields,
+    types: ReplyTypes = SAMPLE_TYPES,
+    describe: Describe | None = None,
+) -> Rendering:
+    """Return the rendering of an array with samples of such data. Every PNG carries the text of `describe`, if any."""
+    pictures, points, strings = types
     match data:
         case spec.Points():
-            return _points(data, drawn, scale, fields)
+            return _points(data, drawn, scale, _Reply(points, fields), describe)
         case spec.Sequences():
-            return _strings(data, drawn, scale, fields)
+            return _strings(data, drawn, scale, _Reply(strings, fields), describe)
         case _:
-            return _pictures(images.enlarge(drawn, scale), columns, scale, fields)
+            return _pictures(images.enlarge(drawn, scale), columns, scale, _Reply(pictures, fields), describe)
 
 
-def _pictures(pictures: Array, columns: int | None, gap: int, fields: ReplyFields) -> Rendering:
+@dataclass(frozen=True)
+class _Reply:
+    """The type of a JSON reply, and its fields besides the samples."""
+
+    type: type[Out]
+    fields: ReplyFields
+
+    def __call__(self, **samples: Any) -> Out:
+        return self.type.model_validate(self.fields | samples)
+
+
+def _pictures(pictures: Array, columns: int | None, gap: int, reply: _Reply, describe: Describe | None) -> Rendering:
+    def pngs() -> list[bytes]:
+        return [images.png(picture, describe and describe(number)) for number, picture in enumerate(pictures)]
+
     return Rendering(
         array=lambda: pictures,
-        reply=lambda: Pictures.model_validate(fields | {"images": images.base64_png(pictures)}),
+        reply=lambda: reply(images=[images.base64_text(png) for png in pngs()]),
         picture=lambda: sheet(pictures, columns, gap),
-        files=lambda: {f"{i:04d}.png": images.png(picture) for i, picture in enumerate(pictures)},
+        files=lambda: {f"{number:04d}.png": png for number, png in enumerate(pngs())},
+        describe=describe,
     )
 
 
-def _points(data: spec.Points, points: Array, scale: int, fields: ReplyFields) -> Rendering:
+def _points(data: spec.Points, points: Array, scale: int, reply: _Reply, describe: Describe | None) -> Rendering:
     def picture() -> Pixels:
         truth = MIXTURES[data.dataset]
         if data.dimension == 2:
@@ -98,14 +174,15 @@ def _points(data: spec.Points, points: Array, scale: int, fields: ReplyFields) -
 
     rendering = Rendering(
         array=lambda: points,
-        reply=lambda: PointSamples.model_validate(fields | {"points": points.tolist()}),
+        reply=lambda: reply(points=points.tolist()),
         picture=picture,
         files=lambda: {"points.json": rendering.json(), "points.png": rendering.encode("png")},
+        describe=describe,
     )
     return rendering
 
 
-def _strings(data: spec.Sequences, symbols: Array, scale: int, fields: ReplyFields) -> Rendering:
+def _strings(data: spec.Sequences, symbols: Array, scale: int, reply: _Reply, describe: Describe | None) -> Rendering:
     strings = spell(symbols, DATASETS[data.dataset].alphabet)
 
     def picture() -> Pixels:
@@ -114,9 +191,10 @@ def _strings(data: spec.Sequences, symbols: Array, scale: int, fields: ReplyFiel
 
     rendering = Rendering(
         array=lambda: symbols,
-        reply=lambda: Strings.model_validate(fields | {"strings": strings}),
+        reply=lambda: reply(strings=strings),
         picture=picture,
         files=lambda: {"strings.txt": rendering.encode("txt"), "strings.png": rendering.encode("png")},
         text=lambda: "".join(f"{string}\n" for string in strings),
+        describe=describe,
     )
     return rendering

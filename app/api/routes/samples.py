@@ -17,17 +17,17 @@ from app.api.deps import InferenceDep, SettingsDep, negotiate
 from app.api.headers import header, header_docs
 from app.api.middleware.disconnect import cancel_on_disconnect
 from app.api.openapi.refusals import refusal_responses
-from app.api.replies import rendering
+from app.api.replies import picture_recipes, rendering
 from app.api.replies.encode_batch import encode_when_drawn
 from app.api.replies.images import Array
-from app.core.errors import FieldError, Invalid
+from app.api.replies.rendering import MEDIA, MEDIA_OF, choose_format
 from app.core.limits import SEED_LIMIT
-from app.core.settings import Settings
 from app.schemas.samples import SampleQuery
 from app.services.datasets import catalog
 from app.services.inference.service import health_header
 from app.services.views import VersionView
 from forger.schemas.samples import Format, Pictures, PointSamples, Strings
+from forger.wire import VERSION
 from models.spec.recipe import Recipe
 from serving.protocol import Pick
 
@@ -75,16 +75,6 @@ def _query(request: Request) -> SampleQuery:
 
 router = APIRouter(tags=["inference"])
 
-MEDIA: dict[str, Format] = {
-    "image/png": "png",
-    "image/webp": "webp",
-    "application/json": "json",
-    "application/x-npy": "npy",
-    "application/zip": "zip",
-    "text/plain": "txt",
-}
-MEDIA_OF = {format_: media for media, format_ in MEDIA.items()}
-
 
 @router.get(
     PATH,
@@ -111,19 +101,24 @@ async def get_sample(
         # A format that no model has is refused before a model is looked up.
         negotiate(accept, tuple(MEDIA))
     version = await inference.sampler(query.model, query.class_)
-    format_ = _format(query.format, accept, version.recipe)
+    format_ = choose_format(query.format, accept, version.recipe.data, "model")
     seed = secrets.randbelow(SEED_LIMIT) if query.seed is None else query.seed
     label = _label(inference.class_names(version), query.class_)
-    pixels = _pixels(query, label, version.recipe, settings)
+    count = query.n * (version.recipe.classes if label == "each" else 1)
+    pixels = rendering.require_room(version.recipe.data, count, query.scale, settings)
     headers = _headers(version, query, format_, seed, label)
     if if_none_match and headers["ETag"] in if_none_match:
         return Response(status_code=304, headers=headers)
     picks = picks_of(version.recipe, label, query.n, seed)
     columns = query.n if label == "each" else None
     fields = {"model": version.reference, "seed": seed, "class": label}
+    describe = picture_recipes.of_samples(
+        version.reference, picks, label=label, n=query.n, seed=seed, temperature=query.temperature
+    )
 
     def encoded(drawn: Array) -> bytes:
-        return rendering.render(version.recipe.data, drawn, query.scale, columns, fields).encode(format_)
+        drawing = rendering.render(version.recipe.data, drawn, query.scale, columns, fields, describe=describe)
+        return drawing.encode(format_)
 
     def then(drawn: Future[Array]) -> Awaitable[bytes]:
         return encode_when_drawn(drawn, encoded, pixels)
@@ -135,17 +130,6 @@ async def get_sample(
 
 SAMPLE_ROUTE = router.routes[-1]
 """the route above, of `get_sample`"""
-
-
-def _format(requested: Format | None, accept: str | None, recipe: Recipe) -> Format:
-    """Return the requested format, or the possible one that Accept prefers. Raises Invalid, NotAcceptable."""
-    possible = rendering.possible_formats(recipe.data)
-    if requested is None:
-        return MEDIA[negotiate(accept, tuple(MEDIA_OF[format_] for format_ in possible))]
-    if requested not in possible:
-        sentence = f"This model's {recipe.data.kind} cannot be sent as {requested}; request {', '.join(possible)}."
-        raise Invalid(sentence, code="no_such_format", errors=(FieldError("/format", sentence),))
-    return requested
 
 
 def _label(names: tuple[str, ...], wanted: str | None) -> int | str | None:
@@ -170,27 +154,12 @@ def _any_class(seed: int, index: int, classes: int) -> int:
     return int.from_bytes(digest, "big") % classes
 
 
-def _pixels(query: SampleQuery, label: int | str | None, recipe: Recipe, settings: Settings) -> int:
-    """Return the pixels of the reply. Raises Invalid if there are too many pictures or pixels."""
-    count = query.n * (recipe.classes if label == "each" else 1)
-    if count > settings.max_samples:
-        raise _refused("/n", f"{count} pictures are more than {settings.max_samples} (max_samples). Ask for fewer.")
-    pixels = rendering.pixel_count(recipe.data, count, query.scale)
-    if pixels > settings.max_pixels:
-        raise _refused(
-            "/scale", f"{pixels} pixels are more than {settings.max_pixels} (max_pixels). Ask for fewer or smaller."
-        )
-    return pixels
-
-
-def _refused(pointer: str, sentence: str) -> Invalid:
-    return Invalid(sentence, code="too_much", errors=(FieldError(pointer, sentence),))
-
-
 def _headers(
     version: VersionView, query: SampleQuery, format_: Format, seed: int, label: int | str | None
 ) -> dict[str, str]:
-    parts = (version.reference, version.export_sha256, label, query.n, seed, query.temperature, query.scale, format_)
+    # A PNG carries the version of Forger.
+    drawn_by = version.reference, version.export_sha256, f"recipe in the picture, {VERSION}"
+    parts = (*drawn_by, label, query.n, seed, query.temperature, query.scale, format_)
     pinned = query.model == version.reference and query.seed is not None
     headers = {
         "ETag": '"' + hashlib.sha256(repr(parts).encode()).hexdigest()[:32] + '"',

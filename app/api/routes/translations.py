@@ -11,7 +11,7 @@ from app.api.deps import InferenceDep, SandboxDep, SettingsDep, negotiate
 from app.api.headers import header_docs
 from app.api.middleware.disconnect import cancel_on_disconnect
 from app.api.openapi.refusals import refusal_responses
-from app.api.replies import images
+from app.api.replies import images, picture_recipes
 from app.api.replies.encode_batch import encode_when_drawn
 from app.api.replies.images import on_imaging_thread
 from app.api.requests.forms import FormRoute
@@ -70,7 +70,7 @@ async def translate_picture(
     shown, alpha = await on_imaging_thread(translation.split_alpha, image, recipe, name)
 
     def encoded(drawn: images.Array) -> bytes:
-        return _encoded(drawn, alpha, MEDIA[media], quality)
+        return _encoded(drawn, alpha, MEDIA[media], quality, picture_recipes.of_translation(name, direction))
 
     def then(drawn: Future[images.Array]) -> Awaitable[bytes]:
         return encode_when_drawn(drawn, encoded, math.prod(recipe.canvas(*shown.shape[:2])))
@@ -82,8 +82,8 @@ async def translate_picture(
     return Response(body, media_type=media, headers=headers)
 
 
-def _encoded(drawn: images.Array, alpha: images.Array | None, format_: str, quality: int) -> bytes:
-    """Encode the picture with its alpha restored; JPEG, which has no alpha, gets white instead."""
+def _encoded(drawn: images.Array, alpha: images.Array | None, format_: str, quality: int, recipe: str) -> bytes:
+    """Encode the picture with its alpha restored; JPEG, which has none, gets white instead. A PNG has the recipe."""
     picture = translation.join_alpha(drawn, alpha)
     match format_:
         case "jpeg":
@@ -91,4 +91,4 @@ def _encoded(drawn: images.Array, alpha: images.Array | None, format_: str, qual
         case "webp":
             return images.webp(picture, quality)
         case _:
-            return images.png(picture)
+            return images.png(picture, recipe)

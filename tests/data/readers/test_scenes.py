@@ -5,13 +5,13 @@ import itertools
 import pytest
 import torch
 
-from data.readers import builtin, scenes
+from data.readers import builtin, scene_tensors, scenes
 from models.spec.datasets import DATASETS
 
 
 @pytest.mark.parametrize("side", [32, 64])
 def test_a_scene_is_a_function_of_its_seed(side: int) -> None:
-    first, second = (scenes.pictures([5, 6], side, night=True) for _ in range(2))
+    first, second = (scene_tensors.pictures([5, 6], side, night=True) for _ in range(2))
     assert first.shape == (2, 3, side, side)
     assert first.dtype == torch.uint8
     assert torch.equal(first, second)
@@ -19,7 +19,7 @@ def test_a_scene_is_a_function_of_its_seed(side: int) -> None:
 
 
 def test_night_is_dark_and_blue_and_day_is_bright() -> None:
-    day, night = scenes.pairs(32, 60)
+    day, night = scene_tensors.pairs(32, 60)
     assert day.float().mean() > 2.5 * night.float().mean()
     assert (day.float().mean(dim=(1, 2, 3)) > night.float().mean(dim=(1, 2, 3)) + 40).all()
     red, _, blue = night.float().mean(dim=(0, 2, 3)).tolist()
@@ -28,7 +28,7 @@ def test_night_is_dark_and_blue_and_day_is_bright() -> None:
 
 def test_lamps_and_windows_shine_at_night() -> None:
     """Somewhere a pixel is warm and bright, which nothing dark and blue is."""
-    _, night = scenes.pairs(64, 60)
+    _, night = scene_tensors.pairs(64, 60)
     red, _, blue = night.float().unbind(dim=1)
     warm = ((red > 200) & (red > blue + 60)).flatten(1).any(dim=1)
     assert warm.float().mean() > 0.5
@@ -36,7 +36,7 @@ def test_lamps_and_windows_shine_at_night() -> None:
 
 def test_a_pair_shares_its_geometry() -> None:
     """Outlines of a day picture lie where those of its night lie, more than where another night has them."""
-    day, night = (_outlines(pile) for pile in scenes.pairs(64, 40))
+    day, night = (_outlines(pile) for pile in scene_tensors.pairs(64, 40))
     likeness = day @ night.T
     assert (likeness.argmax(dim=1) == torch.arange(40)).float().mean() > 0.9
 
@@ -54,7 +54,7 @@ def test_the_two_piles_and_the_held_out_pairs_share_no_scene() -> None:
 
 
 def test_scenes_vary_widely() -> None:
-    day = scenes.pictures(range(60), 32, night=False).float()
+    day = scene_tensors.pictures(range(60), 32, night=False).float()
     assert day.std(dim=0).mean() > 25
 
 

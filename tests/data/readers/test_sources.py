@@ -15,7 +15,8 @@ from scipy.io import savemat
 from data.batches import Batches
 from data.readers import builtin, pictures, stacked
 from data.readers.builtin import Data, DatasetMissing, load
-from data.readers.drawn import balanced_strings
+from data.readers.drawn_arrays import balanced_strings
+from data.torch_random import TorchRandom
 from data.toy import MIXTURES, balanced
 from models.spec.data import Images, Paired, Points, Sequences
 from models.spec.datasets import CIFAR_CLASSES, DATASETS
@@ -234,8 +235,8 @@ def test_points_on_a_line_are_a_mixture_of_two_normals() -> None:
 
 
 def test_strings_are_balanced_and_each_as_likely_as_any_other() -> None:
-    strings = balanced_strings(28_000, 6, 2, torch.Generator().manual_seed(5))
-    assert balanced(strings.numpy()).all()
+    strings = balanced_strings(28_000, 6, 2, TorchRandom(5))
+    assert balanced(strings).all()
     counted = Counter(tuple(string) for string in strings.tolist())
     assert len(counted) == 5 * 2**3, "Catalan number of 3 pairs, times the kinds of each"
     # Chi-squared with 39 degrees of freedom: above 73 once in a thousand seeds.

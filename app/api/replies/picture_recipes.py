@@ -1,0 +1,38 @@
+"""Write down in a PNG what drew it: the text that `forger.picture_recipe` and the studio read back."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from app.api.replies.rendering import Describe
+from forger.wire import VERSION
+from serving.protocol import Direction, Pick
+
+
+def of_samples(
+    model: str, picks: Sequence[Pick], *, label: int | str | None, n: int, seed: int, temperature: float
+) -> Describe:
+    """Return the function that describes the samples of a request.
+
+    One of several has its own class and `index`: /sample draws it again as the last of index + 1 of that class. A sheet
+    has the request's class, and no index.
+    """
+    common = {"model": model, "seed": seed, "class": label, "temperature": temperature, "version": VERSION, "n": n}
+
+    def describe(number: int | None) -> str:
+        if number is None:
+            return _compact(common | {"index": None})
+        class_, index = picks[number]
+        return _compact(common | {"class": class_, "index": index})
+
+    return describe
+
+
+def of_translation(model: str, direction: Direction) -> str:
+    """Return the description of a translated picture."""
+    return _compact({"model": model, "direction": direction, "version": VERSION})
+
+
+def _compact(recipe: dict[str, Any]) -> str:
+    """Return ASCII: JSON escapes all other characters."""
+    return json.dumps(recipe, separators=(",", ":"))
