@@ -7,7 +7,8 @@ the functions change nothing. Every rank must make the same calls in the same or
 
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -41,9 +42,23 @@ def leave() -> None:
         dist.destroy_process_group()
 
 
+_is_alone = False
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Compute as if there were no other ranks inside the block: it makes no collective call."""
+    global _is_alone
+    before, _is_alone = _is_alone, True
+    try:
+        yield
+    finally:
+        _is_alone = before
+
+
 def world_size() -> int:
-    """Return the number of ranks; 1 without a process group."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+    """Return the number of ranks; 1 without a process group and inside `alone`."""
+    return dist.get_world_size() if not _is_alone and dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:

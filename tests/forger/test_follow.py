@@ -11,6 +11,7 @@ from forger import (
     Job,
     Metrics,
     OtherEvent,
+    ProbeTaken,
     SampleDrawn,
     StateChanged,
     Unreachable,
@@ -29,6 +30,7 @@ def log_of(job: Job) -> list[tuple[int, str]]:
 
 def name_of(event: object) -> str:
     names = {StateChanged: "state", Metrics: "metrics", CheckpointSaved: "checkpoint", SampleDrawn: "sample"}
+    names |= {ProbeTaken: "probe"}
     return event.type if isinstance(event, OtherEvent) else names[type(event)]
 
 

@@ -53,9 +53,16 @@ def put_in(state: JobState, job_id: str) -> None:
         attempts.finish_training(job_id, 1, export_file(), {}, step=20, figures={})
 
 
-def record_report(job_id: str, fence: int, step: int, values: Mapping[str, float | None], sample: bytes | None) -> None:
+def record_report(
+    job_id: str,
+    fence: int,
+    step: int,
+    values: Mapping[str, float | None],
+    sample: bytes | None,
+    probe: bytes | None = None,
+) -> None:
     """One alone."""
-    attempts.record_reports(job_id, fence, [StepReport(step, values, sample)])
+    attempts.record_reports(job_id, fence, [StepReport(step, values, sample, probe)])
 
 
 def export_file() -> Path:

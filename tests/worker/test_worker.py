@@ -60,6 +60,9 @@ def test_a_job_trains_to_its_end(broker: Process) -> None:
     assert [checkpoint.step for checkpoint in lifecycle.checkpoints(job.id)] == [12, 10, 5]
     assert {step for curve, _ in lifecycle.metrics(job.id).values() for step, _ in curve} == {3, 6, 9, 12}
     assert len(lifecycle.artifacts(job.id, "sample")) == 4
+    assert [probe.step for probe in lifecycle.artifacts(job.id, "probe")] == [
+        sample.step for sample in lifecycle.artifacts(job.id, "sample")
+    ]
     assert "rewound" not in {event.type for event in lifecycle.events(job.id)}
     folder = get_settings().checkpoints(job.id)
     assert len(list(folder.iterdir())) == 3, "three checkpoints, no export left behind"

@@ -10,7 +10,7 @@ from data.readers.base import Beat, no_heartbeat
 from data.readers.builtin import Data, DatasetMissing, Split
 from models.spec.recipe import Recipe
 from worker.evaluation.comparison import ExampleComparison
-from worker.evaluation.generator_under_test import GeneratorUnderTest, Sizes, domains
+from worker.evaluation.generator_under_test import FeatureNetwork, GeneratorUnderTest, Sizes, domains
 from worker.evaluation.metric_plan import FRECHET, Figures, MetricPlan, Provenance, plan_metrics
 
 REAL_EXAMPLES = 2_048
@@ -62,6 +62,15 @@ class Inspector:
     def provenance(self) -> Provenance:
         """The origin of the figures."""
         return self._plan().provenance
+
+    def load_judge(self) -> FeatureNetwork:
+        """Load or train the judge, as the first `measure` that needs it does, and return it."""
+        return self._test.judge
+
+    @property
+    def loaded_judge(self) -> FeatureNetwork | None:
+        """The judge, if it is loaded."""
+        return vars(self._test).get("judge")
 
     def _plan(self) -> MetricPlan:
         return plan_metrics(self._test, live=True)

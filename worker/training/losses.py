@@ -64,6 +64,10 @@ class DuelLosses:
                 self.game.update_state(scores)
         return losses
 
+    def score(self, duel: Duel) -> tuple[Duel, Scores]:
+        """Return the duel with both verdicts, in fp32. No state changes."""
+        return self._score("critic", duel, [])
+
     def autocast(self, off: bool = False) -> torch.autocast:
         """Return a context in which networks compute in bf16, if the job uses it and `off` is false."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half and not off)

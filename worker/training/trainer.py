@@ -118,6 +118,11 @@ class Trainer:
         return {f"gauge/{name}": value for name, value in (gauges | self.game.gauges()).items()}
 
     @property
+    def losses(self) -> DuelLosses:
+        """The losses of the recipe's duels."""
+        return self._training_step.losses
+
+    @property
     def penalty_period(self) -> int:
         """Steps in which each penalty is due at least once."""
         return max((penalty.every for penalty in self._penalties()), default=1)

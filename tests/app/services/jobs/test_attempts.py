@@ -219,6 +219,16 @@ def test_a_report_leaves_points_a_sample_and_two_events(database: Path) -> None:
     ]
 
 
+def test_a_probe_is_an_artifact_and_an_event_after_the_sample(database: Path) -> None:
+    job_id = running()
+    record_report(job_id, 1, 5, {}, b"png", b"{}")
+    (probe,) = lifecycle.artifacts(job_id, "probe")
+    assert (probe.name, probe.media_type, probe.size, probe.step) == ("probe-000000005.json", "application/json", 2, 5)
+    events = lifecycle.events(job_id, after=2)
+    assert [event.type for event in events] == ["metrics", "sample", "probe"]
+    assert events[-1].data == {"step": 5, "artifact": probe.id}
+
+
 def test_a_report_made_twice_is_there_once(database: Path) -> None:
     job_id = running()
     record_report(job_id, 1, 5, {"critic": 0.5}, b"one")
