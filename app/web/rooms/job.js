@@ -36,7 +36,7 @@ export async function room(main, { parts: [id], query, signal }) {
   const trouble = h("div", { class: "stack", role: "status" });
   const charts = h("div", { class: "charts" }, skeleton(true));
   const pictures = film({ onStep: (step) => setStep(step), signal });
-  const probes = probe(path, signal);
+  const probes = probe(path, { view, onStep: (step) => setStep(step), onZoom: (from, to) => zoom(from, to), sync: `job-${id}`, signal });
   const log = h("ol", { class: "events small" });
   const files = h("div", { class: "stack" }, skeleton());
   const slider = h("input", { type: "range", min: 0, max: 1, value: 0, "aria-label": "Step", oninput: () => setStep(slider.valueAsNumber) });
