@@ -179,9 +179,9 @@ def test_cancelled_requests_never_reach_a_network(engine: Engine, export: WriteE
     with engine._change:  # the engine's thread waits until the end of this block
         cancelled = [engine.sample(path, picks(5, 1), seed=seed) for seed in range(3)]
         cancelled.append(engine.translate(night, np.zeros((64, 64, 3), np.uint8), "a2b"))
-        kept = engine.sample(path, picks(7, 1), seed=9)
+        remaining = engine.sample(path, picks(7, 1), seed=9)
         assert all(request.cancel() for request in cancelled)
-    assert len(kept.result()) == 7
+    assert len(remaining.result()) == 7
     assert pictures_drawn(engine) == 7
     assert engine.load()[0] == 0
     assert night not in engine._models

@@ -85,7 +85,7 @@ def test_windows_cover_the_side_and_overlap_by_the_receptive_radius(
 
 @pytest.mark.parametrize("multiple", [1, 16, 128, 256])
 @pytest.mark.parametrize("shape", [(17, 30), (300, 1700)])
-def test_tiles_have_sides_that_the_network_divides(shape: tuple[int, int], multiple: int) -> None:
+def test_tiles_have_sides_divisible_by_the_multiple_of_the_network(shape: tuple[int, int], multiple: int) -> None:
     image, network = noise(*shape), IdentityNetwork()
     *_, result = translate_in_tiles(Translator(network, multiple), image, CPU)
     assert result is not None

@@ -149,7 +149,7 @@ def run_generator(generator: nn.Module, recipe: Recipe, label: Tensor | None) ->
 
 @pytest.mark.parametrize("family", ["cdcgan", "wgan", "cyclegan", "srgan", "vae"])
 def test_a_checkpoint_is_as_large_as_estimated(family: str) -> None:
-    """Measured after a step, when optimisers have their moments. Only checkpoints grow with the number that is kept."""
+    """Measured after a step, when optimisers have their moments. The disk estimate grows by one checkpoint each."""
     small = {"data": {"side": 32}} if family == "cyclegan" else {}
     recipe = recipe_of(family, FAMILIES[family].default_dataset, {"batch_size": 2} | small)
     device = torch.device("cpu")

@@ -137,7 +137,7 @@ def test_dials_have_the_same_range_as_their_fields() -> None:
         for dial in family.dials:
             *path, name = dial.path.strip("/").split("/")
             beyond = dial.minimum if dial.exclusive_minimum else dial.minimum - 1
-            for value, good in (
+            for value, valid in (
                 (dial.maximum, True),
                 (dial.maximum * 2 + 1, False),
                 (beyond, False),
@@ -147,10 +147,10 @@ def test_dials_have_the_same_range_as_their_fields() -> None:
                 change: Any = {name: value}
                 for step in reversed(path):
                     change = {step: change}
-                assert _field_is_good(family.name, change, dial.path) == good, (family.name, dial, value)
+                assert _field_is_valid(family.name, change, dial.path) == valid, (family.name, dial, value)
 
 
-def _field_is_good(family: str, change: Mapping[str, Any], path: str) -> bool:
+def _field_is_valid(family: str, change: Mapping[str, Any], path: str) -> bool:
     """Return whether the field itself is not refused: other parts may not fit its value."""
     try:
         resolve(family, overrides=change)
