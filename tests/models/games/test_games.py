@@ -50,7 +50,9 @@ def test_both_turns_share_one_draw_and_only_the_generator_turn_has_a_graph() -> 
 
 def test_generating_for_penalties_changes_no_norm_statistics() -> None:
     components = build(resolve("dcgan", overrides={"generator": {"width": 4}, "critic": {"width": 4}})[1])
-    duels, _ = components.game.generator_duels(components.game.sample(Batch(torch.rand(4, 1, 16, 16)), Rng(0), 0), Rng(0))
+    duels, _ = components.game.generator_duels(
+        components.game.sample(Batch(torch.rand(4, 1, 16, 16)), Rng(0), 0), Rng(0)
+    )
     origin = duels[0].origin
     assert origin is not None
 
