@@ -8,7 +8,7 @@ from typing import assert_never
 import torch
 from torch import nn
 
-from models.duel import Turn
+from models.duel import PlayerName
 from models.games.game import Game
 from models.games.paired import Paired
 from models.games.reconstruction import Reconstruction
@@ -49,7 +49,7 @@ def build(recipe: Recipe) -> Components:
     """Build all components with initial weights from the recipe's seed."""
     generator = build_generator(recipe)
     critic = build_critic(recipe) if recipe.critic else None
-    players: dict[Turn, nn.Module] = {"generator": generator}
+    players: dict[PlayerName, nn.Module] = {"generator": generator}
     if critic is not None:
         players["critic"] = critic
     penalties = [build_penalty(penalty, players) for penalty in recipe.penalties]

@@ -53,11 +53,11 @@ def _stated_name(info: ZipInfo) -> str | None:
 
 def _unicode_path(info: ZipInfo) -> str | None:
     """Return the name of Info-ZIP's extra field, if its checksum matches the member's name."""
-    place, extra = 0, info.extra
-    while place + _EXTRA.size <= len(extra):
-        kind, size = _EXTRA.unpack_from(extra, place)
-        field = extra[place + _EXTRA.size : place + _EXTRA.size + size]
-        place += _EXTRA.size + size
+    offset, extra = 0, info.extra
+    while offset + _EXTRA.size <= len(extra):
+        kind, size = _EXTRA.unpack_from(extra, offset)
+        field = extra[offset + _EXTRA.size : offset + _EXTRA.size + size]
+        offset += _EXTRA.size + size
         if kind == _UNICODE_PATH and len(field) > 5 and field[0] == 1:
             original = info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8 else "cp437")
             if struct.unpack_from("<I", field, 1)[0] == zlib.crc32(original):

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from data.decode import Reading, read_picture
+from data.decode import DecodingRules, read_picture
 from tests.support.files import (
     ADOBE_RGB,
     CHANNELS,
@@ -41,7 +41,7 @@ def samples(channels: int, bits: int, seed: int = 1) -> NDArray[np.uint16]:
 
 def decoded_rgba(data: bytes, bits: int | None = None) -> NDArray[np.uint8]:
     """Decode a file and return it as RGBA [h, w, 4]."""
-    return np.asarray(read_picture(data, reading=Reading(bits=bits)).image.convert("RGBA"))
+    return np.asarray(read_picture(data, decoding=DecodingRules(bits=bits)).image.convert("RGBA"))
 
 
 def as_rgba(values: NDArray[Any]) -> NDArray[np.uint8]:
@@ -240,9 +240,9 @@ def test_gif_is_read_as_its_first_frame() -> None:
 
 def test_datasets_of_reading_rules_1_are_read_as_before() -> None:
     """Rules 1 take the upper 8 of 16 bits, ignore profiles and keep alpha as it is stored."""
-    rules_1 = Reading(rules=1)
+    rules_1 = DecodingRules(rules=1)
     levels = samples(1, 12)
-    assert np.array_equal(np.asarray(read_picture(png(levels, 16, GREY), reading=rules_1).image), levels[..., 0] >> 8)
+    assert np.array_equal(np.asarray(read_picture(png(levels, 16, GREY), decoding=rules_1).image), levels[..., 0] >> 8)
     image = noise(40, 30, 1)
     data = saved(image, icc_profile=SWAPPED)
-    assert np.array_equal(np.asarray(read_picture(data, reading=rules_1).image), np.asarray(image))
+    assert np.array_equal(np.asarray(read_picture(data, decoding=rules_1).image), np.asarray(image))

@@ -82,7 +82,7 @@ CASES: list[tuple[ObjectiveSpec, Form, Form]] = [
 @pytest.mark.parametrize(("spec", "critic", "generator"), CASES, ids=lambda value: getattr(value, "kind", None))
 def test_value_and_gradient_equal_the_closed_form(spec: ObjectiveSpec, critic: Form, generator: Form) -> None:
     objective = build_objective(spec)
-    for loss, form in ((objective.critic, critic), (objective.generator, generator)):
+    for loss, form in ((objective.critic_loss, critic), (objective.generator_loss, generator)):
         r, f = R.clone().requires_grad_(), F.clone().requires_grad_()
         expected = form(r, f)
         expected_gradients = torch.autograd.grad(expected, (r, f), allow_unused=True, materialize_grads=True)
@@ -100,8 +100,8 @@ def test_d2gan_equals_equation_1_of_its_paper() -> None:
     scores = Scores(Verdict(r), Verdict(f))
     d_real, e_real, d_fake, e_fake = (positive(column) for column in (r[:, 0], r[:, 1], f[:, 0], f[:, 1]))
     game = 0.2 * d_real.log().mean() - d_fake.mean() - e_real.mean() + 0.1 * e_fake.log().mean()
-    torch.testing.assert_close(objective.critic(scores), -game)
-    torch.testing.assert_close(objective.generator(scores), -d_fake.mean() + 0.1 * e_fake.log().mean())
+    torch.testing.assert_close(objective.critic_loss(scores), -game)
+    torch.testing.assert_close(objective.generator_loss(scores), -d_fake.mean() + 0.1 * e_fake.log().mean())
 
 
 DATA = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
@@ -121,10 +121,10 @@ def test_optimal_critic_of_three_symbols_measures_the_divergence(
 ) -> None:
     """Nowozin et al. 2016: expectations over three symbols, repeated in proportion to their probabilities."""
     r, f = (optimal.repeat_interleave((10 * weights).round().long()) for weights in (DATA, DRAWN))
-    optimal_loss = build_objective(spec).critic(Scores(Verdict(r), Verdict(f)))
+    optimal_loss = build_objective(spec).critic_loss(Scores(Verdict(r), Verdict(f)))
     torch.testing.assert_close(-optimal_loss, divergence)
     for step in (-0.1, 0.1):
-        loss_nearby = build_objective(spec).critic(Scores(Verdict(r + step), Verdict(f + step)))
+        loss_nearby = build_objective(spec).critic_loss(Scores(Verdict(r + step), Verdict(f + step)))
         assert loss_nearby > optimal_loss
 
 
@@ -135,7 +135,7 @@ def test_maximum_likelihood_has_the_gradient_of_the_likelihood_at_the_optimal_cr
     (expected,) = torch.autograd.grad(-(DATA * p_g.log()).sum(), logits)
     score = (DATA / p_g.detach()).log()
     # The cost of symbol x, weighted by how often it is drawn: sum over p_g(x) J(x), J held fixed.
-    cost = torch.stack([build_objective(MaximumLikelihood()).generator(Scores(None, Verdict(x))) for x in score])
+    cost = torch.stack([build_objective(MaximumLikelihood()).generator_loss(Scores(None, Verdict(x))) for x in score])
     (gradient,) = torch.autograd.grad((logits.softmax(0) * cost.detach()).sum(), logits)
     torch.testing.assert_close(gradient, expected)
 
@@ -148,10 +148,10 @@ def test_began_updates_its_balance_within_bounds_and_measures_convergence() -> N
         "balance": 0.01,
         "convergence": 4.0,
     }
-    assert objective.critic(scores).item() == pytest.approx(3 - 0.01 * 0.5)
+    assert objective.critic_loss(scores).item() == pytest.approx(3 - 0.01 * 0.5)
     restored = build_objective(Began(diversity=0.5, pace=0.01))
     restored.load_state_dict(objective.state_dict())
-    assert torch.equal(restored.critic(scores), objective.critic(scores))
+    assert torch.equal(restored.critic_loss(scores), objective.critic_loss(scores))
     for _ in range(300):
         objective.update_state(scores)
     assert objective.gauges()["balance"].item() == 1.0, "k stays within [0, 1]"
@@ -160,7 +160,7 @@ def test_began_updates_its_balance_within_bounds_and_measures_convergence() -> N
 def test_equilibrium_of_the_minimax_critic_is_two_ln_two() -> None:
     """A critic that cannot tell real from fake (score 0) pays ln 2 on each side."""
     undecided = Verdict(torch.zeros(5, dtype=torch.float64))
-    value = build_objective(Minimax()).critic(Scores(undecided, undecided))
+    value = build_objective(Minimax()).critic_loss(Scores(undecided, undecided))
     assert value.item() == pytest.approx(2 * math.log(2))
 
 
@@ -169,10 +169,10 @@ def test_losses_of_extreme_scores_are_finite() -> None:
     for spec in (Minimax(), NonSaturating(), Relativistic()):
         objective = build_objective(spec)
         scores = Scores(extreme, extreme)
-        assert objective.critic(scores).isfinite()
-        assert objective.generator(scores).isfinite()
+        assert objective.critic_loss(scores).isfinite()
+        assert objective.generator_loss(scores).isfinite()
 
 
 def test_critic_loss_without_scores_of_reals_raises_an_error() -> None:
     with pytest.raises(ValueError, match="needs_real = True"):
-        build_objective(Hinge()).critic(Scores(None, Verdict(F)))
+        build_objective(Hinge()).critic_loss(Scores(None, Verdict(F)))

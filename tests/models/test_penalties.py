@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from models.build import build
-from models.duel import Duel, Origin, Scores, Turn, Verdict
+from models.duel import Duel, Origin, PlayerName, Scores, Verdict
 from models.penalties import Auxiliary, GradientPenalty, build_penalty
 from models.rng import Stream
 from models.spec.penalties import R1, R2, FeatureMatching, HistoricalAveraging, JacobianClamping, ModeRegulariser
@@ -123,7 +123,7 @@ def test_feature_matching_compares_means_not_examples() -> None:
 
 def test_historical_averaging_is_the_distance_from_the_mean_of_all_steps() -> None:
     player = nn.Linear(2, 1, bias=False)
-    players: dict[Turn, nn.Module] = {"generator": player}
+    players: dict[PlayerName, nn.Module] = {"generator": player}
     penalty = build_penalty(HistoricalAveraging(weight=1), players)
     weights = [player.weight.detach().clone()]
     duel = Duel(linear, REAL, FAKE)

@@ -31,7 +31,7 @@ class StackedMnistJudge(nn.Module):
 
 
 def trained_stacked_judge(data: Data, cache: Path | None, steps: int, beat: Callable[[], None]) -> StackedMnistJudge:
-    """Return the judge of single digits that the red channel trains, applied to all three channels."""
+    """Return a judge of single digits, trained on the red channel and applied to all three channels."""
     assert data.images is not None
     assert data.labels is not None
     red = Data(images=data.images[:MAX_EXAMPLES, :1].clone(), labels=data.labels[:MAX_EXAMPLES] // 100)

@@ -20,7 +20,7 @@ from app.services.datasets import catalog
 from app.services.inference import translation
 from app.services.job_spec import Translate
 from data.archive import ArchiveIndex, MemberPart
-from data.decode import CURRENT_READING, Reading
+from data.decode import CURRENT_RULES, DecodingRules
 from data.uploads import read_untrusted
 from forger.wire import LABELS_FILE, LEFT_OUT_FILE
 from models.errors import JobFailure
@@ -78,13 +78,13 @@ def open_source(spec: Translate, folder: Path, beat: Beat) -> Iterator[PictureSo
                 sentence = f"The files of '{spec.dataset}' are missing or damaged (one is {flaw})."
                 raise CannotTranslate(f"{sentence} Upload it again under another name.")
         index = ArchiveIndex.from_bytes(files.index.read_bytes())
-        domain = int(spec.direction == "b2a" and (len(index.train.piles) > 1 or index.halved))
-        parts = [part for part in (index.train, index.held) if part is not None]
+        domain = int(spec.direction == "b2a" and (len(index.train.domains) > 1 or index.halved))
+        parts = [part for part in (index.train, index.held_out) if part is not None]
         picks = [pick for part in parts for pick in index.pictures(part, domain)]
         labels = None if index.train.labels is None else [label for part in parts for label in part.labels or ()]
         with closing(Sandbox(1, readable=(files.archive,))) as sandbox:
             class_names = catalog.find(spec.dataset).info.class_names
-            yield ArchivedPictures(files.archive, sandbox, picks, spec.recipe, index.reading, labels, class_names)
+            yield ArchivedPictures(files.archive, sandbox, picks, spec.recipe, index.decoding, labels, class_names)
 
 
 class BuiltInPictures:
@@ -122,7 +122,7 @@ class ArchivedPictures:
         sandbox: Sandbox,
         picks: Sequence[MemberPart],
         recipe: Recipe,
-        reading: Reading = CURRENT_READING,
+        decoding: DecodingRules = CURRENT_RULES,
         labels: Sequence[int] | None = None,
         class_names: tuple[str, ...] = (),
     ) -> None:
@@ -130,7 +130,7 @@ class ArchivedPictures:
         self.labels, self.class_names = labels, class_names
         self._archive, self._sandbox, self._picks = archive, sandbox, picks
         channels, masked = translation.channels_of(recipe), recipe.fills_holes
-        self._how = channels, get_settings().max_pixels, masked, reading
+        self._how = channels, get_settings().max_pixels, masked, decoding
 
     def original_name(self, number: int) -> str | None:
         return self._picks[number].name

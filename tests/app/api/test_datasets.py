@@ -200,7 +200,7 @@ def test_the_index_names_what_is_used_in_a_fixed_order(client: TestClient) -> No
     files = catalog.files("mixed")
     assert files is not None
     index = ArchiveIndex.from_bytes(files.index.read_bytes())
-    assert index.train.piles == (
+    assert index.train.domains == (
         ("cat/clear.png", "cat/deep.png", "cat/grey.pgm", "cat/turned.jpg",
          "dog/colour.webp", "dog/flat.png", "dog/same.bmp"),
     )  # fmt: skip

@@ -40,7 +40,7 @@ def test_folders_are_classes_in_natural_order() -> None:
     layout = layout_of("s10/1.png", "s2/2.png", "s2/1.png", "s2/deep/3.JPG")
     assert layout.layout == "classes"
     assert layout.classes == ("s2", "s10")
-    assert layout.piles == (("s2/1.png", "s2/2.png", "s2/deep/3.JPG", "s10/1.png"),)
+    assert layout.domains == (("s2/1.png", "s2/2.png", "s2/deep/3.JPG", "s10/1.png"),)
     assert layout.labels == (0, 0, 0, 1)
 
 
@@ -68,17 +68,17 @@ def test_backslashes_separate_folders() -> None:
 def test_folders_a_and_b_are_two_piles_and_pairs_if_their_names_match(a: str, b: str) -> None:
     unpaired = layout_of(f"{b}/1.png", f"{a}/1.png", f"{a}/2.png")
     assert unpaired.layout == "unpaired"
-    assert unpaired.piles == ((f"{a}/1.png", f"{a}/2.png"), (f"{b}/1.png",))
+    assert unpaired.domains == ((f"{a}/1.png", f"{a}/2.png"), (f"{b}/1.png",))
     paired = layout_of(f"{b}/10.jpg", f"{b}/9.jpg", f"{a}/9.png", f"{a}/10.png")
     assert paired.layout == "paired"
-    assert paired.piles == ((f"{a}/9.png", f"{a}/10.png"), (f"{b}/9.jpg", f"{b}/10.jpg"))
+    assert paired.domains == ((f"{a}/9.png", f"{a}/10.png"), (f"{b}/9.jpg", f"{b}/10.jpg"))
 
 
 def test_held_out_pictures_beside_two_piles_are_kept_for_evaluation() -> None:
     layout = layout_of("trainA/1.png", "trainB/2.png", "testA/3.png", "testB/4.png")
     assert layout.layout == "unpaired"
     assert layout.pictures == ["trainA/1.png", "trainB/2.png"]
-    assert layout.held == HeldOutSplit("test", (("testA/3.png",), ("testB/4.png",)))
+    assert layout.held_out == HeldOutSplit("test", (("testA/3.png",), ("testB/4.png",)))
     assert layout.members == ["trainA/1.png", "trainB/2.png", "testA/3.png", "testB/4.png"]
 
 
@@ -89,25 +89,25 @@ def test_equal_names_in_two_other_folders_are_classes_with_a_note() -> None:
     (note,) = layout_of("cat/1.png", "dog/2.png").notes
     assert "layout=unpaired" in note
     assert layout_of("cat/1.png", "dog/2.png", requested="classes").notes == ()
-    assert layout_of("photos/1.png", "maps/1.png", requested="paired").piles == (("maps/1.png",), ("photos/1.png",))
+    assert layout_of("photos/1.png", "maps/1.png", requested="paired").domains == (("maps/1.png",), ("photos/1.png",))
 
 
 def test_requested_layout_overrides_the_inferred_one() -> None:
     names = ("A/1.png", "B/1.png")
     assert layout_of(*names, requested="classes").classes == ("A", "B")
-    assert layout_of(*names, requested="flat").piles == (names,)
+    assert layout_of(*names, requested="flat").domains == (names,)
     assert layout_of(*names, requested="unpaired").layout == "unpaired"
     assert layout_of(*names, requested="side_by_side").layout == "side_by_side"
 
 
 def test_removing_a_member_removes_the_other_half_of_its_pair() -> None:
     paired = layout_of("A/1.png", "A/2.png", "B/1.png", "B/2.png").without({"A/1.png"})
-    assert paired.piles == (("A/2.png",), ("B/2.png",))
+    assert paired.domains == (("A/2.png",), ("B/2.png",))
     labelled = layout_of("x/1.png", "x/2.png", "y/1.png", "y/3.png").without({"x/1.png"})
-    assert labelled.piles == (("x/2.png", "y/1.png", "y/3.png"),)
+    assert labelled.domains == (("x/2.png", "y/1.png", "y/3.png"),)
     assert labelled.labels == (0, 1, 1)
     unpaired = layout_of("A/1.png", "A/2.png", "B/3.png").without({"A/1.png"})
-    assert unpaired.piles == (("A/2.png",), ("B/3.png",))
+    assert unpaired.domains == (("A/2.png",), ("B/3.png",))
 
 
 def test_ambiguous_names_are_refused_with_what_to_do() -> None:
@@ -171,10 +171,10 @@ def test_train_and_held_out_folders_are_recognised_by_their_usual_names(
     archive = layout_of(*train_members, *held_out_members)
     assert archive.layout == layout
     assert sorted(archive.pictures) == sorted(train_members)
-    assert archive.held is not None
-    assert sorted(archive.held.pictures) == sorted(held_out_members)
-    assert archive.held.split == ("val" if held_out in VAL else "test")
-    assert archive.held.labels == archive.labels
+    assert archive.held_out is not None
+    assert sorted(archive.held_out.pictures) == sorted(held_out_members)
+    assert archive.held_out.split == ("val" if held_out in VAL else "test")
+    assert archive.held_out.labels == archive.labels
     assert any("kept for evaluation" in note for note in archive.notes)
 
 
@@ -185,7 +185,7 @@ def test_splits_are_recognised_inside_piles_and_beside_pictures(kind: str, held_
         piles = layout_of("A/1.png", f"A/{held_out}/2.png", "B/3.png", f"B/{held_out}/4.png")
     else:
         piles = layout_of("A/train/1.png", f"A/{held_out}/2.png", "B/train/3.png", f"B/{held_out}/4.png")
-    assert (piles.layout, piles.held and piles.held.piles) == (
+    assert (piles.layout, piles.held_out and piles.held_out.domains) == (
         "unpaired",
         ((f"A/{held_out}/2.png",), (f"B/{held_out}/4.png",)),
     )
@@ -202,15 +202,15 @@ def test_one_folder_may_name_both_a_pile_and_a_split(a: str) -> None:
     names = (f"{a}/1.png", f"{b}/2.png", f"{test_a}/3.png", f"{test_a.replace('A', 'B').replace('_a', '_b')}/4.png")
     layout = layout_of(*names)
     assert (layout.layout, layout.pictures) == ("unpaired", list(names[:2]))
-    assert layout.held is not None
+    assert layout.held_out is not None
 
 
 def test_test_split_is_held_out_and_unused_splits_are_noted() -> None:
     layout = layout_of("train/1.png", "val/2.png", "test/3.png")
-    assert layout.held == HeldOutSplit("test", (("test/3.png",),))
+    assert layout.held_out == HeldOutSplit("test", (("test/3.png",),))
     assert any("'val' is not used" in note for note in layout.notes)
     mismatched = layout_of("train/cat/1.png", "train/dog/2.png", "test/3.png")
-    assert mismatched.held is None
+    assert mismatched.held_out is None
     assert any("left out" in note for note in mismatched.notes)
 
 
@@ -233,7 +233,7 @@ def test_pictures_of_unsupported_formats_do_not_change_the_layout(ending: str) -
     assert ending.upper() in detail
     assert "'B'" in refusal(["A/1.png", f"B/1.{ending}"])
     paired = layout_of("A/1.png", "A/2.png", "B/1.png", f"B/2.{ending}")
-    assert (paired.layout, paired.piles) == ("paired", (("A/1.png",), ("B/1.png",)))
+    assert (paired.layout, paired.domains) == ("paired", (("A/1.png",), ("B/1.png",)))
     flat = layout_of("1.png", *(f"{number}.{ending}" for number in range(3)))
     assert f"3 {ending.upper()} pictures were not read" in flat.notes[0]
     assert len(flat.ignored) == 3
@@ -306,7 +306,7 @@ def test_label_table_overrides_folders(file: str, label: str, name: str) -> None
     rows = [[file, "size", label], *([f"x/{number}.png", "9", "dog" if number else "cat"] for number in range(3))]
     layout = layout_with_table(rows, name, *names)
     assert (layout.layout, layout.classes, layout.labels) == ("classes", ("cat", "dog"), (0, 1, 1))
-    assert layout.piles == (tuple(names),)
+    assert layout.domains == (tuple(names),)
     assert any("not those of folders" in note for note in layout.notes)
     bare_names = [[file, label], *([str(number), "ab"[number % 2]] for number in range(3))]
     without_endings = layout_with_table(bare_names, "labels.csv", "0.png", "1.png", "2.png")
@@ -326,7 +326,7 @@ def test_stylegan_labels_come_from_dataset_json() -> None:
     table = {"labels": [[name, 10 - number] for number, name in enumerate(names)]}
     layout = layout_with_table(table, "dataset.json", *names)
     assert (layout.classes, layout.labels) == (("8", "9", "10"), (0, 1, 2))
-    assert layout.piles == (tuple(reversed(names)),)
+    assert layout.domains == (tuple(reversed(names)),)
     assert layout_with_table({"labels": None}, "dataset.json", *names).layout == "flat"
 
 

@@ -38,9 +38,9 @@ def test_pool_of_size_zero_returns_the_fresh_fakes() -> None:
 def test_both_turns_share_one_draw_and_only_the_generator_turn_has_a_graph() -> None:
     game = small_cyclegan(pool=0)
     batch = Batch(torch.rand(2, 3, 16, 16), other=torch.rand(2, 3, 16, 16))
-    draw = game.draw(batch, Rng(0), 0)
-    for_critic = {duel.tag: duel for duel in game.critic_duels(draw, Rng(0))}
-    for_generator = {duel.tag: duel for duel in game.generator_duels(draw, Rng(0))[0]}
+    draw = game.sample(batch, Rng(0), 0)
+    for_critic = {duel.domain: duel for duel in game.critic_duels(draw, Rng(0))}
+    for_generator = {duel.domain: duel for duel in game.generator_duels(draw, Rng(0))[0]}
     for tag in ("a", "b"):
         assert torch.equal(for_critic[tag].fake, for_generator[tag].fake)
         assert not for_critic[tag].fake.requires_grad
@@ -50,7 +50,9 @@ def test_both_turns_share_one_draw_and_only_the_generator_turn_has_a_graph() -> 
 
 def test_generating_for_penalties_changes_no_norm_statistics() -> None:
     components = build(resolve("dcgan", overrides={"generator": {"width": 4}, "critic": {"width": 4}})[1])
-    duels, _ = components.game.generator_duels(components.game.draw(Batch(torch.rand(4, 1, 16, 16)), Rng(0), 0), Rng(0))
+    duels, _ = components.game.generator_duels(
+        components.game.sample(Batch(torch.rand(4, 1, 16, 16)), Rng(0), 0), Rng(0)
+    )
     origin = duels[0].origin
     assert origin is not None
 
@@ -68,14 +70,14 @@ def test_cycle_and_identity_losses_of_identity_generators_are_zero() -> None:
     game = small_cyclegan(cycle=10, identity=5, pool=0)
     game.players["generator"] = nn.ModuleDict({"a2b": nn.Identity(), "b2a": nn.Identity()})
     batch = Batch(torch.rand(1, 3, 16, 16), other=torch.rand(1, 3, 16, 16))
-    _, losses = game.generator_duels(game.draw(batch, Rng(0), 0), Rng(0))
+    _, losses = game.generator_duels(game.sample(batch, Rng(0), 0), Rng(0))
     assert {name: loss.item() for name, loss in losses.items()} == {"cycle": 0.0, "identity": 0.0}
 
 
 def test_terms_with_a_weight_of_zero_are_left_out() -> None:
     game = small_cyclegan(cycle=0, identity=0)
     batch = Batch(torch.rand(1, 3, 16, 16), other=torch.rand(1, 3, 16, 16))
-    assert game.generator_duels(game.draw(batch, Rng(0), 0), Rng(0))[1] == {}
+    assert game.generator_duels(game.sample(batch, Rng(0), 0), Rng(0))[1] == {}
 
 
 def test_state_of_a_game_holds_its_pools_and_no_weights_of_players() -> None:

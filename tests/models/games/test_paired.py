@@ -47,7 +47,7 @@ def batch(channels: int = 1, side: int = 16) -> Batch:
 @pytest.mark.parametrize(("family", "dataset"), TASKS)
 def test_duels_compare_the_target_with_the_output(family: str, dataset: str) -> None:
     played, examples = game(family, dataset), batch(3 if dataset == "day2night" else 1)
-    draw = played.draw(examples, Rng(0), 5)
+    draw = played.sample(examples, Rng(0), 5)
     target = examples.real if examples.other is None else examples.other
     ((for_critic,), ((for_generator,), _)) = played.critic_duels(draw, Rng(0)), played.generator_duels(draw, Rng(0))
     for duel in (for_critic, for_generator):
@@ -57,7 +57,7 @@ def test_duels_compare_the_target_with_the_output(family: str, dataset: str) -> 
     assert for_critic.fake.shape == target.shape
     assert not for_critic.fake.requires_grad
     assert for_generator.fake.requires_grad
-    assert torch.equal(played.draw(examples, Rng(0), 5).fake[""], draw.fake[""])
+    assert torch.equal(played.sample(examples, Rng(0), 5).fake[""], draw.fake[""])
 
 
 def test_target_is_b_of_a_pair_or_the_picture_itself_if_the_input_is_derived() -> None:
@@ -76,7 +76,7 @@ def test_target_is_b_of_a_pair_or_the_picture_itself_if_the_input_is_derived() -
 
 def test_holes_change_with_the_draw_and_known_pixels_are_kept() -> None:
     played, examples = game("inpaint"), batch()
-    first, second = (played.draw(examples, Rng(0), number) for number in (0, 1))
+    first, second = (played.sample(examples, Rng(0), number) for number in (0, 1))
     assert first.condition is not None
     assert second.condition is not None
     assert not torch.equal(first.condition[:, 1:], second.condition[:, 1:])
@@ -99,7 +99,7 @@ def test_critic_gets_the_input_only_in_a_conditional_game(conditional: bool, tas
     family = "pix2pix" if task == "edges" else "inpaint"
     played, critic = game(family, "digits", game={"conditional": conditional}), RecordingCritic()
     played.players["critic"] = critic
-    draw = played.draw(batch(), Rng(0), 0)
+    draw = played.sample(batch(), Rng(0), 0)
     duel = played.critic_duels(draw, Rng(0))[0]
     duel.critic(duel.fake)
     assert draw.condition is not None
@@ -123,7 +123,7 @@ def test_pixel_and_content_losses_are_zero_only_for_the_target() -> None:
     losses = {}
     for name, output in (("right", examples.real), ("wrong", -examples.real)):
         played.players["generator"] = ConstantNetwork(output)
-        losses[name] = played.generator_duels(played.draw(examples, Rng(0), 0), Rng(0))[1]
+        losses[name] = played.generator_duels(played.sample(examples, Rng(0), 0), Rng(0))[1]
     assert {name: loss.item() for name, loss in losses["right"].items()} == {"pixel": 0.0, "content": 0.0}
     assert losses["wrong"]["pixel"].item() == pytest.approx(10 * 2 * examples.real.abs().mean().item())
     assert losses["wrong"]["content"].item() > 0
@@ -131,7 +131,7 @@ def test_pixel_and_content_losses_are_zero_only_for_the_target() -> None:
 
 def test_losses_with_a_weight_of_zero_are_left_out() -> None:
     played = game("srgan", game={"pixel": 0, "content": 0})
-    assert played.generator_duels(played.draw(batch(), Rng(0), 0), Rng(0))[1] == {}
+    assert played.generator_duels(played.sample(batch(), Rng(0), 0), Rng(0))[1] == {}
     assert played.state_dict() == {}
 
 
@@ -140,7 +140,7 @@ def test_feature_network_belongs_to_the_game_and_is_frozen() -> None:
     assert isinstance(played.features, RotationNet)
     assert {name.split(".")[0] for name in played.state_dict()} == {"features"}
     assert not any(weight.requires_grad for weight in played.parameters())
-    draw = played.draw(batch(), Rng(0), 0)
+    draw = played.sample(batch(), Rng(0), 0)
     played.generator_duels(draw, Rng(0))[1]["content"].backward()  # type: ignore[no-untyped-call]
     assert all(weight.grad is not None for weight in played.players["generator"].parameters())
 

@@ -60,8 +60,8 @@ def test_plugin_objective_equals_its_formula(plugin_file: Path) -> None:
     real, fake = torch.tensor([[1.0], [3.0]]), torch.tensor([[2.0], [-2.0]])
     scores = Scores(Verdict(real), Verdict(fake))
     conjugate = (fake.square() / 4 + fake).mean()
-    torch.testing.assert_close(objective.critic(scores), 2 * (conjugate - real.mean()))
-    torch.testing.assert_close(objective.generator(scores), -2 * conjugate)
+    torch.testing.assert_close(objective.critic_loss(scores), 2 * (conjugate - real.mean()))
+    torch.testing.assert_close(objective.generator_loss(scores), -2 * conjugate)
 
 
 @pytest.mark.parametrize(

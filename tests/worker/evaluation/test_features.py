@@ -17,7 +17,7 @@ from models.nets.vgg import Vgg19
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve, with_steps
 from tests.worker.training.test_exactness import run
-from worker.evaluation.features import WeightsMissing, all_turns, read_vgg19, train_rotation_net
+from worker.evaluation.features import WeightsMissing, all_rotations, read_vgg19, train_rotation_net
 from worker.training import throughput
 from worker.training.listener import Finished, NullListener, StepReport, Stop, Stopped
 from worker.training.numerics import apply, local_numerics
@@ -57,7 +57,7 @@ def same(left: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
 
 def test_turns_are_turns() -> None:
     x = torch.arange(8.0).view(2, 1, 2, 2)
-    turned, turns = all_turns(x)
+    turned, turns = all_rotations(x)
     assert turns.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
     assert torch.equal(turned[:2], x)
     assert torch.equal(turned[4:6], x.flip(2, 3))
@@ -74,7 +74,7 @@ def test_how_digits_are_turned_is_learned_and_features_get_a_size_of_one() -> No
     steps = list(train_rotation_net(network, lambda number: scaled[32 * number : 32 * number + 32], 50))
     assert len(steps) == 50
     unseen = scaled[-100:]
-    turned, turns = all_turns(unseen)
+    turned, turns = all_rotations(unseen)
     assert (network.rotation_logits(turned).argmax(1) == turns).float().mean() > 0.5
     assert network(unseen).square().mean().item() == pytest.approx(1, rel=0.2)
     assert not any(weight.requires_grad for weight in network.parameters())

@@ -106,7 +106,7 @@ def test_figures_of_a_training_are_those_of_a_full_evaluation_of_equal_size(
     recipe = recipe_of(family, dataset)
     generator = build_generator(recipe)
     whole = judged(recipe, generator, cache).figures
-    plan = live(recipe, generator, cache, Sizes(fake=64))
+    plan = live(recipe, generator, cache, Sizes(generated=64))
     figures = plan.measure(plan.names)
     shared = figures.keys() & whole.keys()
     assert shared
@@ -117,13 +117,13 @@ def test_figures_of_a_training_are_those_of_a_full_evaluation_of_equal_size(
 def test_what_is_real_is_looked_at_once_and_what_is_made_each_time(cache: Path) -> None:
     recipe = recipe_of("dcgan", "digits")
     test = GeneratorUnderTest(
-        recipe, build_generator(recipe).eval(), partial(data_of, recipe.data), Sizes(fake=64, real=200), cache
+        recipe, build_generator(recipe).eval(), partial(data_of, recipe.data), Sizes(generated=64, real=200), cache
     )
-    (first,), (second,) = (comparisons(test)["drawn"] for _ in range(2))
+    (first,), (second,) = (comparisons(test)["sampled"] for _ in range(2))
     assert first.real.features is second.real.features
     assert first.real.features.shape == (200, 128)
-    assert torch.equal(first.fake.rows, second.fake.rows)
-    assert first.fake is not second.fake
+    assert torch.equal(first.generated.rows, second.generated.rows)
+    assert first.generated is not second.generated
 
 
 class Oracle(nn.Module):

@@ -87,7 +87,7 @@ def test_sheets_judges_and_figures_see_the_middle_without_a_copy() -> None:
 def test_an_evaluation_sees_the_middle_of_both_splits(tmp_path: Path) -> None:
     data = Data(a=numbered(3), b=numbered(5))
     recipe, nobody = recipe_of("cyclegan"), torch.nn.Identity()
-    test = GeneratorUnderTest(recipe, nobody, lambda split: data, Sizes(fake=8), tmp_path)
+    test = GeneratorUnderTest(recipe, nobody, lambda split: data, Sizes(generated=8), tmp_path)
     for split in (test.train, test.reference):
         assert [pile.shape for pile in domains(split)] == [(3, 3, SIDE, SIDE), (5, 3, SIDE, SIDE)]
 

@@ -43,10 +43,10 @@ def game_of(generator: nn.Module, critic: nn.Module) -> Synthesis:
 def unrolled_loss(generator: Line, critic: LineCritic, moves: int) -> Tensor:
     """The generator's loss against the critic after so many differentiable moves."""
     game, rng = game_of(generator, critic), Rng(0)
-    draw = game.draw(BATCH, rng, 0)
+    draw = game.sample(BATCH, rng, 0)
     with unrolled_critic(game, OBJECTIVE, draw, rng, moves, rate=0.5):
         (duel,), _ = game.generator_duels(draw, rng)
-        return OBJECTIVE.generator(Scores(None, duel.critic(duel.fake)))
+        return OBJECTIVE.generator_loss(Scores(None, duel.critic(duel.fake)))
 
 
 def moved(generator: Line, by: Tensor) -> Line:
@@ -69,12 +69,12 @@ def test_the_slope_runs_through_the_critics_moves() -> None:
 def test_unrolling_reaches_where_plain_gradient_moves_would_and_leaves_the_critic_alone() -> None:
     generator, critic = Line(2), LineCritic(3)
     game, rng = game_of(generator, critic), Rng(0)
-    draw = game.draw(BATCH, rng, 0)
+    draw = game.sample(BATCH, rng, 0)
     before = critic.weight.detach().clone()
     twin = LineCritic(3)
     for _ in range(3):
         fake = draw.fake[""].detach().float()
-        loss = OBJECTIVE.critic(Scores(twin(BATCH.real), twin(fake)))
+        loss = OBJECTIVE.critic_loss(Scores(twin(BATCH.real), twin(fake)))
         (slope,) = torch.autograd.grad(loss, twin.weight)
         with torch.no_grad():
             twin.weight.sub_(0.5 * slope)

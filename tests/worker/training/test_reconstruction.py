@@ -86,7 +86,7 @@ def test_the_posterior_is_drawn_anew_at_each_step_and_again_when_it_is_repeated(
     one = trainer(small("vae"))
     game, batch = one.game, one.batches.batch(0)
     first, again, next_ = (
-        game.generator_duels(game.draw(batch, Rng(0), number), Rng(0))[1]["reconstruction"].item()
+        game.generator_duels(game.sample(batch, Rng(0), number), Rng(0))[1]["reconstruction"].item()
         for number in (0, 0, 1)
     )
     assert first == again != next_

@@ -78,7 +78,7 @@ def test_it_changes_the_steps_and_they_stay_exact(technique: str, tmp_path: Path
 
 def test_instance_noise_falls_to_nothing_when_its_share_of_the_budget_is_done() -> None:
     one = trainer(recipe({"game": {"instance_noise": {"start": 0.5, "until": 0.5}}}))
-    draw = one.game.draw(one.batches.batch(0), Rng(0), 0)
+    draw = one.game.sample(one.batches.batch(0), Rng(0), 0)
 
     def altered(progress: float) -> float:
         set_progress(one.game, progress)

@@ -1,0 +1,20 @@
+"""Classes of pictures that tables name."""
+
+from data.uploads.class_lists import ClassList, read
+
+
+def test_table_without_labels_does_not_discard_the_classes_of_another_table() -> None:
+    pictures = {"cat.png": ("cat.png",), "dog.png": ("dog.png",)}
+    csv = [["file", "label"], ["cat.png", "cat"], ["dog.png", "dog"]]
+    for tables in (
+        {"dataset.json": {"labels": None}, "labels.csv": csv},
+        {"a.csv": csv, "dataset.json": {"labels": None}},
+    ):
+        classes = read(tables, {name: (name,) for name in tables}, pictures)
+        assert isinstance(classes, ClassList)
+        assert (classes.classes, classes.class_of) == (("cat", "dog"), {"cat.png": "cat", "dog.png": "dog"})
+
+
+def test_table_without_labels_alone_says_that_there_are_no_classes() -> None:
+    classes = read({"dataset.json": {"labels": None}}, {"dataset.json": ("dataset.json",)}, {"x/1.png": ("x", "1.png")})
+    assert classes == ClassList("dataset.json", (), {})
