@@ -75,9 +75,7 @@ def assert_equal_steps(trainer: Trainer, other: Trainer, steps: int) -> None:
     for _ in range(steps):
         losses = trainer.advance(), other.advance()
         assert_same(*losses)
-        assert not any(loss.requires_grad for step in losses for loss in step.values()), (
-            "would keep the autograd graph alive"
-        )
+        assert not any(loss.requires_grad for step in losses for loss in step.values()), "it would keep step graphs"
     assert_same(state_of(trainer), state_of(other))
 
 
