@@ -8,7 +8,7 @@ import torch
 from data.batches import Batches
 from data.readers.builtin import load
 from models.spec.training import Budget
-from tests.worker.training.test_exactness import small
+from tests.support.recipes import small_recipe
 from worker.training.numerics import Numerics, apply
 from worker.training.trainer import Trainer
 
@@ -21,7 +21,7 @@ ONE_THREAD = Numerics("cpu", "", threads=1, precision="fp32", torch="", determin
 
 def curve(family: str) -> dict[str, list[float]]:
     """Return each named loss at the recorded steps, with six significant digits."""
-    recipe = small(family).model_copy(update={"budget": Budget(steps=STEPS)})
+    recipe = small_recipe(family).model_copy(update={"budget": Budget(steps=STEPS)})
     device = torch.device("cpu")
     trainer = Trainer(recipe, Batches(recipe, load(recipe.data, None), device), device, "fp32")
     for _ in trainer.prepare():

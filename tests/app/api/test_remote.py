@@ -18,7 +18,7 @@ from app.core.settings import Settings, get_settings
 from app.main import create_app
 from app.services.inference import redis_codec
 from tests.app.api.conftest import Publish
-from tests.support.broker import cannot_save, saves_again
+from tests.support.broker import let_redis_write, make_redis_refuse_writes
 from tests.support.wait import until
 from tests.support.worker import Process, running_redis, running_worker, worker_log
 from tests.support.zips import noise, saved
@@ -169,10 +169,10 @@ def test_answers_that_cannot_be_read_are_skipped(worker: Process) -> None:
 def test_a_broker_that_refuses_is_told_and_asked_again(worker: Process) -> None:
     with api(remote()) as far, redis() as broker:
         assert far.get("/sample?model=ring").status_code == 200
-        cannot_save(broker)
+        make_redis_refuse_writes(broker)
         full = far.get("/sample?model=ring")
         assert (full.status_code, full.json()["code"]) == (507, "no_room")
-        saves_again(broker)
+        let_redis_write(broker)
         assert until(lambda: far.get("/sample?model=ring").status_code == 200)
         broker.config_set("maxmemory", 1)
         refusal(far.get("/sample?model=ring"), "broker_away")

@@ -24,7 +24,7 @@ from app.services.system import reaper
 from bench.filled import Filled, fill
 from tests.support.databases import new_database
 from tests.support.jobs import record_report
-from tests.support.settings import forget
+from tests.support.settings import clear_caches
 
 JOBS, REPORTS, OFTEN = 4_000, 4, 1_000
 FEW = 200
@@ -43,10 +43,10 @@ def filled(tmp_path_factory: pytest.TempPathFactory, backend: str, request: pyte
             patch.delenv(name, raising=False)
         for name, value in {"FORGER_HOME": str(home), **settings}.items():
             patch.setenv(name, value)
-        forget()
+        clear_caches()
         yield fill(JOBS, REPORTS, OFTEN)
         engine(get_settings().database_url).dispose()
-    forget()
+    clear_caches()
 
 
 @contextmanager

@@ -10,7 +10,8 @@ def test_table_without_labels_does_not_discard_the_classes_of_another_table() ->
         {"dataset.json": {"labels": None}, "labels.csv": csv},
         {"a.csv": csv, "dataset.json": {"labels": None}},
     ):
-        classes = read(tables, {name: (name,) for name in tables}, pictures)
+        paths: dict[str, tuple[str, ...]] = {name: (name,) for name in tables}
+        classes = read(tables, paths, pictures)
         assert isinstance(classes, ClassList)
         assert (classes.classes, classes.class_of) == (("cat", "dog"), {"cat.png": "cat", "dog.png": "dog"})
 
