@@ -4,7 +4,7 @@ from data.uploads.class_lists import ClassList, read
 
 
 def test_table_without_labels_does_not_discard_the_classes_of_another_table() -> None:
-    pictures = {"cat.png": ("cat.png",), "dog.png": ("dog.png",)}
+    pictures: dict[str, tuple[str, ...]] = {"cat.png": ("cat.png",), "dog.png": ("dog.png",)}
     csv = [["file", "label"], ["cat.png", "cat"], ["dog.png", "dog"]]
     for tables in (
         {"dataset.json": {"labels": None}, "labels.csv": csv},
