@@ -10,7 +10,7 @@ from app.services.jobs import attempts, lifecycle
 from app.services.models import registry
 from forger.wire import JobState
 from models.spec.resolve import resolve
-from tests.app.services.datasets.test_catalog import take
+from tests.support.datasets import upload_dataset
 from tests.support.zips import picture
 from tests.worker.runners.test_train import Ordered
 from worker.runners.main import build_runner
@@ -33,7 +33,7 @@ UPLOADS = {
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize("family", UPLOADS)
 def test_a_job_on_few_pictures_succeeds(database: Path, family: str, count: int) -> None:
-    upload = take("few", UPLOADS[family](count))
+    upload = upload_dataset("few", UPLOADS[family](count))
     assert upload.report is not None
     assert any("memorises so few" in note for note in upload.report.notes)
     own = {"generator": {"width": 4, "depth": 2}} if family == "pix2pix" else {}
