@@ -34,6 +34,21 @@ def lines(service: Service) -> list[Line]:
     return parsed(service.log.read_text())
 
 
+def runner_log(service: Service, job_id: str) -> str:
+    return (service.home / "logs" / f"{job_id}-1.log").read_text()
+
+
+@pytest.fixture
+def _restore_logging() -> Iterator[None]:
+    """Restore the handlers, level and hooks that `configure` replaces."""
+    root = logging.getLogger()
+    handlers, level, hooks = root.handlers, root.level, (sys.excepthook, threading.excepthook)
+    yield
+    root.handlers, (sys.excepthook, threading.excepthook) = handlers, hooks
+    root.setLevel(level)
+    logging.captureWarnings(False)
+
+
 def test_every_line_is_json_and_names_its_process_and_logger(logged_service: tuple[Service, str]) -> None:
     service, _ = logged_service
     assert {line["process"] for line in lines(service)} == {"serve", "api", "worker"}
@@ -87,21 +102,6 @@ def test_runner_that_fails_logs_json_with_its_traceback(start_service: StartServ
     service.stop()
     assert (line["process"], line["job"], line["attempt"], line["code"]) == ("runner", job_id, 1, "non_finite_loss")
     assert "Traceback" in line["exception"]
-
-
-def runner_log(service: Service, job_id: str) -> str:
-    return (service.home / "logs" / f"{job_id}-1.log").read_text()
-
-
-@pytest.fixture
-def _restore_logging() -> Iterator[None]:
-    """Restore the handlers, level and hooks that `configure` replaces."""
-    root = logging.getLogger()
-    handlers, level, hooks = root.handlers, root.level, (sys.excepthook, threading.excepthook)
-    yield
-    root.handlers, (sys.excepthook, threading.excepthook) = handlers, hooks
-    root.setLevel(level)
-    logging.captureWarnings(False)
 
 
 @pytest.mark.usefixtures("_restore_logging")

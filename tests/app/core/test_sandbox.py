@@ -30,6 +30,10 @@ def sandbox() -> Iterator[Sandbox]:
     created.close()
 
 
+def _env() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+
+
 def test_values_bytes_and_arrays_are_returned(sandbox: Sandbox) -> None:
     assert sandbox.run(strange.echo, {"a": [1, "é", None]}) == {"a": [1, "é", None]}
     assert sandbox.run(strange.echo, b"\x00\xff") == b"\x00\xff"
@@ -167,7 +171,3 @@ def test_children_import_no_heavy_package() -> None:
     code = f"import sys, {child_module}; print([name for name in {names} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, env=_env(), check=True)
     assert done.stdout.strip() == "[]"
-
-
-def _env() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(CHECKOUT)}

@@ -12,6 +12,20 @@ from app.core.errors import Conflict
 from app.core.store import Store, sha256_of
 
 
+def store_old(store: Store, data: bytes) -> str:
+    sha256 = store.put_bytes(data)
+    os.utime(store.path(sha256), (0, 0))
+    return sha256
+
+
+def flip_bit(path: Path) -> None:
+    """Flip one bit; size and modification time stay."""
+    before, data = path.stat(), bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 def test_bytes_and_file_of_equal_content_are_stored_once(tmp_path: Path) -> None:
     store, source = Store(tmp_path / "store"), tmp_path / "source"
     source.write_bytes(b"seven")
@@ -31,12 +45,6 @@ def test_concurrent_writers_of_equal_content_store_one_complete_file(tmp_path: P
 def test_only_a_sha256_becomes_a_path(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="64 lower-case hex digits"):
         Store(tmp_path).path(name)
-
-
-def store_old(store: Store, data: bytes) -> str:
-    sha256 = store.put_bytes(data)
-    os.utime(store.path(sha256), (0, 0))
-    return sha256
 
 
 def test_sweep_deletes_old_unreferenced_files(tmp_path: Path) -> None:
@@ -89,14 +97,6 @@ def test_writes_that_race_with_sweeps_lose_no_file(tmp_path: Path) -> None:
     done.set()
     sweeper.join()
     assert deleted, "no sweep ran between the writes"
-
-
-def flip_bit(path: Path) -> None:
-    """Flip one bit; size and modification time stay."""
-    before, data = path.stat(), bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def test_damaged_file_is_detected_and_repaired_by_storing_it_again(tmp_path: Path) -> None:

@@ -42,6 +42,10 @@ def update_then_fail() -> None:
         session.execute(text("no such statement"))
 
 
+def compiled(url: str) -> str:
+    return str(epoch_now().compile(dialect=make_url(url).get_dialect()()))
+
+
 @pytest.mark.processes
 @on_sqlite
 def test_concurrent_read_then_write_loses_no_update(database: Path) -> None:
@@ -111,7 +115,3 @@ def test_epoch_now_is_the_time_in_epoch_seconds(database: Path) -> None:
 def test_epoch_now_compiles_for_both_databases() -> None:
     assert "julianday" in compiled("sqlite://")
     assert "clock_timestamp" in compiled("postgresql://")
-
-
-def compiled(url: str) -> str:
-    return str(epoch_now().compile(dialect=make_url(url).get_dialect()()))

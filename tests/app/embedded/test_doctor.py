@@ -8,6 +8,7 @@ import pytest
 
 from app.core.settings import get_settings
 from app.embedded.doctor import MIN_REDIS_VERSION, is_older
+from tests.support.forger_command import run_forger
 from tests.support.service import CHECKOUT, Service
 from tests.support.worker import running_redis
 
@@ -15,14 +16,7 @@ pytestmark = pytest.mark.processes
 
 
 def run_doctor(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "forger", "doctor"],
-        env={**Service(home).env(), **settings},
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_forger({**Service(home).env(), **settings}, "doctor")
 
 
 def verdicts(process: subprocess.CompletedProcess[str]) -> dict[str, tuple[bool, str]]:
@@ -84,10 +78,7 @@ def test_old_database_is_reported_and_can_be_migrated(tmp_path: Path) -> None:
     good, sentence = verdicts(run_doctor(tmp_path))["database"]
     assert not good
     assert "forger migrate" in sentence
-    migrated = subprocess.run(
-        [sys.executable, "-P", "-m", "forger", "migrate"], env=env, cwd=CHECKOUT, capture_output=True, check=False
-    )
-    assert migrated.returncode == 0
+    assert run_forger(env, "migrate").returncode == 0
     assert verdicts(run_doctor(tmp_path))["database"][0]
 
 

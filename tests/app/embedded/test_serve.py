@@ -3,16 +3,15 @@
 import json
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import StartService
+from tests.support.forger_command import run_forger
 from tests.support.processes import all_ended
-from tests.support.service import CHECKOUT, Service
+from tests.support.service import Service
 from tests.support.wait import until
 
 pytestmark = pytest.mark.processes
@@ -28,15 +27,7 @@ def service(start_service: StartService) -> Iterator[Service]:
 
 def refused(service: Service, **settings: str) -> str:
     """Return the last line that `forger serve` prints when it exits with status 2."""
-    process = subprocess.run(
-        [sys.executable, "-P", "-m", "forger", "serve"],
-        env={**service.env(), **settings},
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    process = run_forger({**service.env(), **settings}, "serve")
     assert process.returncode == 2, process.stderr
     return process.stderr.strip().splitlines()[-1]
 

@@ -28,6 +28,14 @@ def _tables() -> set[str]:
     return set(inspect(engine(get_settings().database_url)).get_table_names())
 
 
+@pytest.fixture
+def newer_database(database: Path) -> None:
+    """Prepare a database at a migration that this version does not know."""
+    make_job()
+    with engine(get_settings().database_url).begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+
 def test_migrations_run_up_down_and_up_again(empty: Path) -> None:
     migrate.upgrade()
     assert _tables() == {*Base.metadata.tables, "alembic_version"}
@@ -76,14 +84,6 @@ def test_migrated_tables_keep_the_check_of_the_job_state(database: Path) -> None
     migrate.upgrade()
     with pytest.raises(IntegrityError), engine(get_settings().database_url).begin() as connection:
         connection.execute(text("UPDATE jobs SET state = 'lost' WHERE id = :id"), {"id": job.id})
-
-
-@pytest.fixture
-def newer_database(database: Path) -> None:
-    """Prepare a database at a migration that this version does not know."""
-    make_job()
-    with engine(get_settings().database_url).begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
 
 def test_newer_database_is_refused_and_stays_unchanged(newer_database: None) -> None:

@@ -44,10 +44,10 @@ def test_junk_raises_payload_unreadable(name: str) -> None:
 
 
 def test_payload_with_changed_bytes_decodes_or_raises_payload_unreadable() -> None:
-    rng, whole = random.Random(1), pack({"id": "one", "n": [1, 2.5, None]}, ARRAY)
+    rng, payload = random.Random(1), pack({"id": "one", "n": [1, 2.5, None]}, ARRAY)
     unreadable = 0
     for _ in range(3000):
-        changed = bytearray(whole)
+        changed = bytearray(payload)
         for _ in range(rng.randint(1, 4)):
             changed[rng.randrange(len(changed))] = rng.randrange(256)
         try:

@@ -65,6 +65,17 @@ def save_checkpoint(job_id: str, fence: int, step: int, file: str | None = None)
     return path
 
 
+def leave_unfinished(folder: Path, fence: int) -> set[Path]:
+    """Create what a killed attempt may leave: a partial file, an unrecorded checkpoint and a working folder."""
+    partial = folder / f".incoming-step-000000005-a{fence}.pt-x"
+    unrecorded = folder / f"step-000000005-a{fence}.pt"
+    working = folder / f"trial-a{fence}-x"
+    working.mkdir()
+    for path in (partial, unrecorded, working / "step-000000005-a0.pt"):
+        path.write_bytes(b"state")
+    return {partial, unrecorded, working}
+
+
 @pytest.mark.processes
 def test_racing_processes_claim_each_job_once(database: Path) -> None:
     ids = [make_job().id for _ in range(25)]
@@ -343,17 +354,6 @@ def test_pruning_keeps_the_file_of_a_later_unrecorded_checkpoint(database: Path)
     saved.write_bytes(b"state")
     paths += [save_checkpoint(job_id, 1, step) for step in range(1, 6)]
     assert sorted(saved.parent.iterdir()) == [*paths[3:], saved]
-
-
-def leave_unfinished(folder: Path, fence: int) -> set[Path]:
-    """Create what a killed attempt may leave: a partial file, an unrecorded checkpoint and a working folder."""
-    partial = folder / f".incoming-step-000000005-a{fence}.pt-x"
-    unrecorded = folder / f"step-000000005-a{fence}.pt"
-    working = folder / f"trial-a{fence}-x"
-    working.mkdir()
-    for path in (partial, unrecorded, working / "step-000000005-a0.pt"):
-        path.write_bytes(b"state")
-    return {partial, unrecorded, working}
 
 
 def test_sweep_removes_only_files_of_earlier_attempts(database: Path) -> None:

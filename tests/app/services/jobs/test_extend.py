@@ -36,7 +36,9 @@ def test_extended_job_is_queued_with_the_added_steps(database: Path, step: int) 
     done = trained(step)
     job = lifecycle.extend(done.id, 15)
     assert (job.state, job.step, job.total, job.recipe.budget.steps) == (S.QUEUED, step, step + 15, step + 15)
-    assert job.recipe == done.recipe.model_copy(update={"budget": job.recipe.budget}), "cadences stay"
+    assert job.recipe == done.recipe.model_copy(update={"budget": job.recipe.budget}), (
+        "the intervals of reports and checkpoints stay"
+    )
     assert (job.result, job.status_reason, job.finished_at) == (None, None, None)
     assert isinstance(job.spec, Train)
     assert (job.best, job.spec.extended_at) == (done.best, step)

@@ -20,6 +20,10 @@ def figure(
     return MeasuredFigure(job, name, value, WATCHED if provenance is None else provenance, job, 10)
 
 
+def provenance(family: str, **request: Any) -> dict[str, Any]:
+    return watch_provenance(resolve(family, **request)[1])
+
+
 def test_figures_of_different_provenance_are_grouped_apart() -> None:
     groups = group_figures(
         [figure("a", 1), figure("b", 2, provenance=EVALUATED), figure("c", 3), figure("a", 4, "coverage")]
@@ -75,10 +79,6 @@ def test_highest_coverage_is_marked_best() -> None:
 def test_each_provenance_gets_its_own_summary() -> None:
     both = [figure("a", 1), figure("b", 2), figure("a", 9, provenance=EVALUATED)]
     assert [len(summary.cases) for summary in summarise(both, {"a": "a", "b": "b"})] == [2, 1]
-
-
-def provenance(family: str, **request: Any) -> dict[str, Any]:
-    return watch_provenance(resolve(family, **request)[1])
 
 
 def test_watch_provenance_depends_only_on_data_and_samples() -> None:
