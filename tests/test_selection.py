@@ -20,7 +20,7 @@ PROMISES = {
     "nothing uploaded breaks the service": "app/core/test_sandbox.py::test_a_child_that_breaks",
     "overload is shed": "app/api/test_remote.py::test_overload_is_told_by_the_api_and_by_the_worker",
     "a seed gives the same bytes at any load": "app/api/test_remote.py::test_the_same_bytes_come_back",
-    "no key, no address beyond loopback": "app/embedded/test_serve.py::test_a_public_address_without_a_key_is_refused",
+    "no key, no address beyond loopback": "app/embedded/test_serve.py::test_public_address_without_a_key_is_refused",
 }
 """each of a test that starts real processes"""
 TESTS = """

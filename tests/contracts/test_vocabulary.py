@@ -1,4 +1,4 @@
-"""Words that may not come back: identifiers that say nothing of the thing, and docstrings that begin without it."""
+"""Words that may not come back: vague identifiers, and docstrings that do not begin with a verb or the thing."""
 
 import ast
 import re
@@ -72,8 +72,8 @@ def test_docstrings_begin_with_a_verb_or_the_thing(package: str) -> None:
     assert not found, "Begin with a verb, or with the thing:\n" + "\n".join(found)
 
 
-def test_the_words_are_seen() -> None:
-    """The patterns find what they are for."""
+def test_vocabulary_patterns_find_forbidden_words() -> None:
+
     tree = ast.parse('def told(asked: int) -> None:\n    """Of a job."""\n    self.cast = slope = 1')
     assert [name for _, name in _names(tree) if IDENTIFIERS.fullmatch(name)] == ["told", "asked", "cast", "slope"]
     test = ast.parse("def test_b(made: int) -> None:\n    subject, picture = made, [place for place in ()]")
