@@ -29,14 +29,14 @@ def recalibrate(
     recipe: Recipe,
     batches: int = CALIBRATION_BATCHES,
     batch_size: int = CALIBRATION_BATCH_SIZE,
-    beat: Callable[[], None] = lambda: None,
+    heartbeat: Callable[[], None] = lambda: None,
 ) -> None:
     """Set BatchNorm's statistics to their mean over batches of fixed latents. Leaves the generator in eval mode.
 
     The first layers, whose inputs for a batch have at most MAX_LAYER_NUMBERS numbers, are measured in one run. Each
     later layer is measured separately over slices of the batch, while earlier layers use the statistics of the whole
     batch: the result is equal up to rounding. Layers that latents do not reach, such as an encoder's, keep their
-    statistics. `beat` is called after every run.
+    statistics. `heartbeat` is called after every run.
     """
     if not recipe.generates:
         return
@@ -58,13 +58,13 @@ def recalibrate(
             if whole_batch:
                 with _recording(whole_batch if sliced else [], statistics), _stopping_after(whole_batch[-1]):
                     run(z, slice(None))
-                beat()
+                heartbeat()
             for norm in sliced:
                 moments = _Moments()
                 for rows in _row_slices(batch_size, sizes[norm]):
                     with _normalising_with(statistics), moments.of_inputs(norm):
                         run(z, rows)
-                    beat()
+                    heartbeat()
                 statistics[norm] = moments.add_to(norm)
 
 

@@ -82,7 +82,7 @@ def judged(
 def test_every_kind_of_data_and_game_has_its_figures(family: str, dataset: str, cache: Path) -> None:
     recipe = recipe_of(family, dataset)
     beats: list[None] = []
-    found = judged(recipe, build_generator(recipe), cache, beat=lambda: beats.append(None))
+    found = judged(recipe, build_generator(recipe), cache, heartbeat=lambda: beats.append(None))
     assert set(found.figures) == CASES[family, dataset]
     assert all(math.isfinite(value) for value in found.figures.values())
     assert {name.removesuffix("_a2b").removesuffix("_b2a") for name in found.figures} <= set(FIGURES)
@@ -235,7 +235,7 @@ def test_no_whole_pile_of_pictures_is_made_of_floats(
     monkeypatch.setattr(chunked, "CHUNK_EXAMPLES", 16)
     beats: list[None] = []
     with made_meanwhile() as tensors:
-        found = judged(recipe, build_generator(recipe), cache, only=wanted, beat=lambda: beats.append(None))
+        found = judged(recipe, build_generator(recipe), cache, only=wanted, heartbeat=lambda: beats.append(None))
     assert set(found.figures) == wanted
     spec = recipe.data
     assert isinstance(spec, Images | Unpaired)

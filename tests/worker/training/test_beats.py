@@ -26,8 +26,8 @@ from worker.training.numerics import local_numerics
 from worker.training.samples import sample_sheet
 from worker.training.trainer import Trainer
 
-Beat = Callable[[], None]
-Phase = Callable[[Beat, Path], object]
+Heartbeat = Callable[[], None]
+Phase = Callable[[Heartbeat, Path], object]
 CPU = torch.device("cpu")
 LARGE = 128
 
@@ -52,39 +52,41 @@ def trainer(side: int) -> Trainer:
 
 
 def load_phase(family: str, dataset: str, side: int) -> Phase:
-    return lambda beat, _: load(narrow(family, dataset, side=side).data, None, beat=beat)
+    return lambda beat, _: load(narrow(family, dataset, side=side).data, None, heartbeat=beat)
 
 
-def judged(beat: Beat, folder: Path) -> object:
+def judged(beat: Heartbeat, folder: Path) -> object:
     return judge.trained_judge(pictures(16), None, 3, beat)
 
 
-def read_by_a_judge(beat: Beat, folder: Path) -> object:
+def read_by_a_judge(beat: Heartbeat, folder: Path) -> object:
     return judge._training_set(pictures(LARGE, 3 * chunked.CHUNK_EXAMPLES), beat)
 
 
-def looked(beat: Beat, folder: Path) -> object:
+def looked(beat: Heartbeat, folder: Path) -> object:
     recipe = narrow(side=LARGE)
     return Inspector(recipe, build_generator(recipe), pictures(LARGE), folder, beat).measure()
 
 
-def evaluated(beat: Beat, folder: Path) -> object:
+def evaluated(beat: Heartbeat, folder: Path) -> object:
     recipe = narrow(side=16)
     generator = build_generator(recipe).eval()
-    return evaluate(recipe, generator, 1, lambda _: pictures(16, 40), n=40, cache=folder, beat=beat, only=["frechet"])
+    return evaluate(
+        recipe, generator, 1, lambda _: pictures(16, 40), n=40, cache=folder, heartbeat=beat, only=["frechet"]
+    )
 
 
-def drawn(beat: Beat, folder: Path) -> object:
+def drawn(beat: Heartbeat, folder: Path) -> object:
     return sample_sheet(trainer(LARGE * 2), beat)
 
 
-def paced(beat: Beat, folder: Path) -> object:
+def paced(beat: Heartbeat, folder: Path) -> object:
     recipe = narrow(watch=None)
     recipe = recipe.model_copy(update={"budget": recipe.budget.model_copy(update={"minutes": 0.001})})
     return throughput.measure_throughput(recipe, pictures(16), local_numerics("cpu", recipe, 1), beat, folder=folder)
 
 
-def exported(beat: Beat, folder: Path) -> object:
+def exported(beat: Heartbeat, folder: Path) -> object:
     recipe = narrow()
     state = {"step": 1, "average": build_generator(recipe).state_dict()}
     saved = checkpoint.save(state, folder, 1)
@@ -92,7 +94,7 @@ def exported(beat: Beat, folder: Path) -> object:
     return saved
 
 
-def hashed(beat: Beat, folder: Path) -> object:
+def hashed(beat: Heartbeat, folder: Path) -> object:
     path = folder / "large"
     path.write_bytes(bytes(3 << 22))
     return sha256_of(path, beat)
