@@ -31,7 +31,8 @@ def load(
 ) -> Data:
     """Read the dataset that `spec` names, at its prepared side and channels. Raises DatasetMissing.
 
-    `root` is the user's folder of datasets; missing files are downloaded into `downloads`. `heartbeat` is called regularly.
+    `root` is the user's folder of datasets; missing files are downloaded into `downloads`. `heartbeat` is
+    called regularly.
     """
     match spec:
         case Images():

@@ -19,12 +19,12 @@ from torch import Tensor
 from data.archive import DOMAINS, ArchiveIndex, MemberPart, SplitMembers, prepared_prefix
 from data.decode import UnreadablePicture
 from data.prepare import PREPARE_VERSION, Pixels, Preparation
+from data.readers.base import Heartbeat
 from data.readers.builtin import Data, DatasetMissing, Split
 from models import durable
 from models.errors import JobFailure
 from models.spec.data import Images, Paired, Unpaired
 
-Heartbeat = Callable[[], None]
 ReadPictures = Callable[[Path, Sequence[MemberPart], Preparation], Pixels]
 """(archive, parts, preparation) -> the first pictures, at least one; raises UnreadablePicture"""
 PARTS_PER_READ = 64

@@ -29,7 +29,7 @@ def evenly_spaced(x: Tensor, n: int) -> Tensor:
 def run_in_chunks(
     generate: Callable[[slice], Tensor], n: int, size: int, heartbeat: Callable[[], None]
 ) -> Iterator[Tensor]:
-    """Call `generate` for n rows, `size` at a time; yield results on the CPU in fp32, and call `heartbeat` after each."""
+    """Call `generate` for n rows, `size` at a time; yield each result on the CPU in fp32, then call `heartbeat`."""
     for start in range(0, n, size):
         yield generate(slice(start, min(n, start + size))).float().cpu()
         heartbeat()
@@ -53,8 +53,8 @@ def chunks(x: Tensor, n: int | None = None) -> Iterator[Tensor]:
 def downscaled(x: Tensor, n: int | None = None, heartbeat: Callable[[], None] = lambda: None) -> Tensor:
     """Downscale pictures [n, c, s, s] to SMALL_SIDE by averaging; return rows [n, d] in [-1, 1].
 
-    The pictures are uint8, or float in [-1, 1]; with `n` only n evenly spaced ones are used. `heartbeat` is called after
-    each chunk.
+    The pictures are uint8, or float in [-1, 1]; with `n` only n evenly spaced ones are used. `heartbeat` is called
+    after each chunk.
     """
     side = min(SMALL_SIDE, x.shape[-1])
     parts = []

@@ -66,8 +66,8 @@ def evaluate(
 
     They are compared with the test split, or with the training split of a dataset without one; `load` raises
     DatasetMissing for a split that does not exist. `cache` is the folder of stored judges, `weights` the folder that
-    may hold Inception. `only` names the figures to compute; None: all that apply. `heartbeat` is called after each part of
-    the work. Raises CannotMeasure, DatasetMissing and WeightsMissing.
+    may hold Inception. `only` names the figures to compute; None: all that apply. `heartbeat` is called after each part
+    of the work. Raises CannotMeasure, DatasetMissing and WeightsMissing.
     """
     plan = plan_metrics(
         GeneratorUnderTest(recipe, generator, load, Sizes(n), cache, features, seed, weights, heartbeat)
