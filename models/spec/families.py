@@ -81,7 +81,7 @@ def _dials(preset: Callable[[DataSpec], Fields], data: DataSpec) -> tuple[Dial, 
     if fields["critic"] is not None:
         titles |= {
             "/critic_optimizer/rate": "Learning rate of the critic",
-            "/turns/critic_steps": "Critic moves per generator move",
+            "/turns/critic_steps": "Critic updates per step",
         }
     if hasattr(fields["generator"], "width"):
         titles["/generator/width"] = "Width of the generator"
