@@ -33,10 +33,10 @@ class Preparation:
 
 
 class Tile(NamedTuple):
-    """Square `number` of `count` squares that are evenly spaced along the longer edge of a picture."""
+    """Square `number` of `total` squares that are evenly spaced along the longer edge of a picture."""
 
     number: int
-    count: int
+    total: int
 
 
 WHOLE_SQUARE = Tile(0, 1)
@@ -108,7 +108,7 @@ def describe(preparation: Preparation, *, halved: bool = False, label_maps: Sequ
 def _square(image: Image.Image, tile: Tile) -> Image.Image:
     """Crop the tile: the centred square if it is the only one."""
     short, long = sorted(image.size)
-    offset = (long - short) // 2 if tile.count == 1 else (long - short) * tile.number // (tile.count - 1)
+    offset = (long - short) // 2 if tile.total == 1 else (long - short) * tile.number // (tile.total - 1)
     left, top = (offset, 0) if image.width > image.height else (0, offset)
     return image.crop((left, top, left + short, top + short))
 
