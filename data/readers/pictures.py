@@ -16,9 +16,9 @@ from data.readers.base import DatasetMissing, Heartbeat, no_heartbeat
 Pixels = NDArray[np.uint8]
 PILLOW_MODES = {1: "L", 3: "RGB"}
 PICTURES_PER_CHUNK = 16
-"""pictures that are converted to grey at a time"""
+"""number of pictures that are converted to grey at a time"""
 MEMORY_BUDGET = 1 << 30
-"""bytes above which pictures are memory-mapped"""
+"""size of a dataset in bytes above which its pictures are memory-mapped"""
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 """weights of red, green and blue in grey"""
 
@@ -57,7 +57,7 @@ def pillow_mode(channels: int) -> str:
 
 
 def allocate(shape: tuple[int, ...]) -> Tensor:
-    """Allocate a uint8 tensor: in memory, or above MEMORY_BUDGET in a memory-mapped, already unlinked file."""
+    """Allocate a uint8 tensor in memory; above MEMORY_BUDGET bytes in a memory-mapped file that is already deleted."""
     size = math.prod(shape)
     if size <= MEMORY_BUDGET:
         return torch.empty(shape, dtype=torch.uint8)

@@ -1,4 +1,4 @@
-"""Families: named recipes. A family maps the data's shape to the fields of a recipe."""
+"""Families: named recipes. A family maps the shape of the data to the fields of a recipe."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from models.spec.recipe import Recipe
 
 @dataclass(frozen=True)
 class Dial:
-    """An important setting of a family, by its JSON pointer in the recipe, with the field's bounds."""
+    """A recipe field of a family that people usually change: its JSON pointer, and the field's bounds."""
 
     path: str
     title: str
@@ -32,7 +32,7 @@ class Dial:
 
 @dataclass(frozen=True)
 class Family:
-    """A named recipe. `preset` returns the recipe's fields for data of a given shape."""
+    """A named recipe; `preset` returns its fields for data of a given shape."""
 
     name: str
     title: str
@@ -43,13 +43,13 @@ class Family:
     conditional: bool
     default_dataset: str
     kinds: tuple[DataKind, ...]
-    """kinds of data that it learns from, the preferred one first: some datasets provide several"""
+    """kinds of data that it learns from; of a dataset that provides several kinds the first of these is used"""
     preset: Callable[[DataSpec], Fields]
     dials: tuple[Dial, ...]
 
 
 def _dial(path: str, title: str, fields: Fields) -> Dial:
-    """Return the dial of the field at a path, with its bounds and default."""
+    """Return the dial of the field at a JSON pointer, with the field's bounds and default."""
     part, name = path.removeprefix("/").rpartition("/")[::2]
     holder: type[BaseModel] = type(fields[part]) if part else Recipe
     default = getattr(fields[part], name) if part else fields[name]
@@ -204,7 +204,7 @@ _ALL = (
            "into pictures.",
            "Isola et al. 2016, arXiv:1611.07004; below 128 px settings ours", translation.pix2pix, _PAIRS,
            ("paired", "images")),
-    family("srgan", "SRGAN: small pictures made larger",
+    family("srgan", "SRGAN: small pictures enlarged",
            "Enlarges two or four times, with the fine detail that averaging loses.",
            "Ledig et al. 2017, arXiv:1609.04802; below 96 px settings ours", translation.srgan, kinds=("images",)),
     family("inpaint", "Context encoder: fills missing parts",
