@@ -1,7 +1,7 @@
 """Objectives: the losses of critic and generator as functions of the critic's scores.
 
-In the formulas r and f are the critic's scores (logits) of real and fake examples, s is the sigmoid. Tests compare
-each objective with its closed form; docs/objectives.md plots them.
+In the formulas r and f are the critic's scores (logits) of real and fake examples, s is the sigmoid, and means over
+examples are left out. Tests compare each objective with its closed form; docs/objectives.md plots them.
 """
 
 from abc import abstractmethod
@@ -22,7 +22,7 @@ class Objective(nn.Module):
     """Base class. It is a module so that an objective's state (a balance, a running mean) is saved in buffers."""
 
     needs_real = False
-    """whether the generator's loss reads the scores of real examples too"""
+    """whether the generator's loss also reads the scores of real examples"""
 
     @abstractmethod
     def critic_loss(self, scores: Scores) -> Tensor:
@@ -175,7 +175,7 @@ class Began(Objective):
 
 
 class D2gan(Objective):
-    """Two critics in the scores' last dimension; D and E are the softplus of their scores.
+    """Two critics, whose scores are the last dimension of the scores; D and E are the softplus of these.
 
     critics: -alpha log D(r) + D(f) + E(r) - beta log E(f); generator: beta log E(f) - D(f).
     """

@@ -21,13 +21,13 @@ class Penalty(nn.Module):
 
     name: str
     gradient_at: Literal["real", "fake"] | None = None
-    """the batch of the duel by which it differentiates the scores; the whole duel then runs in fp32"""
+    """the batch with respect to which it differentiates the scores; the whole duel then runs in fp32"""
     in_fp32 = True
     """whether it is computed in fp32; else in the job's precision"""
     needs_real = False
     """whether it reads the scores of real examples on the generator's turn too"""
     per_duel = True
-    """whether it is computed for each duel; else once per turn"""
+    """whether it is computed for each duel of a turn; else once per turn"""
 
     def __init__(self, weights: dict[PlayerName, float], every: int = 1) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Penalty(nn.Module):
         return self.weights.get(turn, 0.0) > 0 and step % self.every == 0
 
     def forward(self, turn: PlayerName, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
-        """Return the weighted scalar. A penalty of every k-th step weighs k times more: its mean effect is the same."""
+        """Return the weighted scalar. A penalty of every k-th step weighs k times more, for the same mean effect."""
         return self.weights[turn] * self.every * self.measure(turn, duel, scores, rng)
 
     @abstractmethod
@@ -152,7 +152,7 @@ class HistoricalAveraging(Penalty):
 
 
 class JacobianClamping(Penalty):
-    """Squared excess of |dG/dz| above `most` and below `least` (Odena et al. 2018, algorithm 1)."""
+    """Square of the amount by which |dG/dz| is above `most` or below `least` (Odena et al. 2018, algorithm 1)."""
 
     name = "jacobian_clamping"
 
@@ -176,7 +176,7 @@ class JacobianClamping(Penalty):
 
 
 class ModeRegulariser(Penalty):
-    """Squared error of encoded and decoded real examples, and -log s of their score (Che et al. 2017)."""
+    """Squared error of reconstructed real examples, and -log s of their scores (Che et al. 2017)."""
 
     name = "mode_regulariser"
 
@@ -187,13 +187,13 @@ class ModeRegulariser(Penalty):
     def measure(self, turn: PlayerName, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
         if duel.origin is None or duel.origin.encode is None:
             raise ValueError("This generator has no encoder; choose an autoencoder.")
-        rebuilt = duel.origin.generate(duel.origin.encode(duel.real)).float()
-        loss = F.softplus(-duel.critic(rebuilt).score.float()).mean()
-        return self.distance * F.mse_loss(rebuilt, duel.real) + self.score * loss
+        reconstructed = duel.origin.generate(duel.origin.encode(duel.real)).float()
+        loss = F.softplus(-duel.critic(reconstructed).score.float()).mean()
+        return self.distance * F.mse_loss(reconstructed, duel.real) + self.score * loss
 
 
 def _flat_weights(network: nn.Module) -> Tensor:
-    """Return all weights in one row. torch's parameters_to_vector fails for weights in channels_last order."""
+    """Return all weights as one vector. torch's parameters_to_vector fails for weights in channels_last order."""
     return torch.cat([weight.reshape(-1) for weight in network.parameters()])
 
 

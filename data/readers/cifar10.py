@@ -6,7 +6,7 @@ import numpy as np
 
 from data.decode import SUFFIXES, UnreadablePicture, read_picture
 from data.prepare import Preparation, prepare
-from data.readers.base import Beat, DatasetMissing, Split, no_heartbeat
+from data.readers.base import DatasetMissing, Heartbeat, Split, no_heartbeat
 from data.readers.pictures import Pixels, dataset_folders
 from models.spec.datasets import CIFAR_CLASSES
 
@@ -17,14 +17,16 @@ SIDE = 32
 ROW = 1 + 3 * SIDE * SIDE
 
 
-def read(split: Split, root: Path | None, downloads: Path | None, beat: Beat = no_heartbeat) -> tuple[Pixels, Pixels]:
+def read(
+    split: Split, root: Path | None, downloads: Path | None, heartbeat: Heartbeat = no_heartbeat
+) -> tuple[Pixels, Pixels]:
     """Read colour pictures uint8 [N, 3, 32, 32] and labels uint8 [N]. Raises DatasetMissing."""
     for folder in dataset_folders(FOLDER, root, downloads):
-        for place in (folder, folder / BATCHES):
-            if files := [path for name in FILES[split] if (path := place / name).is_file()]:
+        for location in (folder, folder / BATCHES):
+            if files := [path for name in FILES[split] if (path := location / name).is_file()]:
                 return _batches(files)
         if any((folder / split / name).is_dir() for name in CIFAR_CLASSES):
-            return _class_folders(folder / split, beat)
+            return _class_folders(folder / split, heartbeat)
     raise DatasetMissing(
         f"The files of CIFAR-10 are missing. Put its binary batches ({FILES[split][0]}, ...), or pictures in "
         f"{split}/airplane/, {split}/automobile/, ..., into the folder {FOLDER}/ of your datasets and set FORGER_DATA "
@@ -46,7 +48,7 @@ def _rows(path: Path) -> Pixels:
     return rows
 
 
-def _class_folders(folder: Path, beat: Beat) -> tuple[Pixels, Pixels]:
+def _class_folders(folder: Path, heartbeat: Heartbeat) -> tuple[Pixels, Pixels]:
     """Read the pictures of all class folders, ordered by class and name."""
     files = [
         (path, number)
@@ -59,7 +61,7 @@ def _class_folders(folder: Path, beat: Beat) -> tuple[Pixels, Pixels]:
     pictures = np.empty((len(files), 3, SIDE, SIDE), np.uint8)
     for row, (path, _) in zip(pictures, files, strict=True):
         row[:] = _picture(path).transpose(2, 0, 1)
-        beat()
+        heartbeat()
     return pictures, np.array([number for _, number in files], np.uint8)
 
 

@@ -11,22 +11,22 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from data.readers.base import Beat, DatasetMissing, no_heartbeat
+from data.readers.base import DatasetMissing, Heartbeat, no_heartbeat
 
 Pixels = NDArray[np.uint8]
 PILLOW_MODES = {1: "L", 3: "RGB"}
 PICTURES_PER_CHUNK = 16
-"""pictures that are converted to grey at a time"""
+"""number of pictures that are converted to grey at a time"""
 MEMORY_BUDGET = 1 << 30
-"""bytes above which pictures are memory-mapped"""
+"""size of a dataset in bytes above which its pictures are memory-mapped"""
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 """weights of red, green and blue in grey"""
 
 
-def resize_all(pictures: Pixels, side: int, channels: int, beat: Beat = no_heartbeat) -> Tensor:
+def resize_all(pictures: Pixels, side: int, channels: int, heartbeat: Heartbeat = no_heartbeat) -> Tensor:
     """Resize pictures uint8 [N, H, W] (grey) or [N, 3, H, W] (colour) to uint8 [N, channels, side, side].
 
-    Calls `beat` after each picture.
+    Calls `heartbeat` after each picture.
     """
     mode = pillow_mode(channels)
     out = allocate((len(pictures), channels, side, side))
@@ -37,7 +37,7 @@ def resize_all(pictures: Pixels, side: int, channels: int, beat: Beat = no_heart
         image = Image.fromarray(picture if grey else picture.transpose(1, 2, 0)).convert(mode)
         resized = np.asarray(image.resize((side, side), Image.Resampling.BICUBIC)).reshape(side, side, channels)
         out[index] = torch.from_numpy(resized.transpose(2, 0, 1).copy())
-        beat()
+        heartbeat()
     return out
 
 
@@ -57,7 +57,7 @@ def pillow_mode(channels: int) -> str:
 
 
 def allocate(shape: tuple[int, ...]) -> Tensor:
-    """Allocate a uint8 tensor: in memory, or above MEMORY_BUDGET in a memory-mapped, already unlinked file."""
+    """Allocate a uint8 tensor in memory; above MEMORY_BUDGET bytes in a memory-mapped file that is already deleted."""
     size = math.prod(shape)
     if size <= MEMORY_BUDGET:
         return torch.empty(shape, dtype=torch.uint8)

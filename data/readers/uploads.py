@@ -19,12 +19,12 @@ from torch import Tensor
 from data.archive import DOMAINS, ArchiveIndex, MemberPart, SplitMembers, prepared_prefix
 from data.decode import UnreadablePicture
 from data.prepare import PREPARE_VERSION, Pixels, Preparation
+from data.readers.base import Heartbeat
 from data.readers.builtin import Data, DatasetMissing, Split
 from models import durable
 from models.errors import JobFailure
 from models.spec.data import Images, Paired, Unpaired
 
-Beat = Callable[[], None]
 ReadPictures = Callable[[Path, Sequence[MemberPart], Preparation], Pixels]
 """(archive, parts, preparation) -> the first pictures, at least one; raises UnreadablePicture"""
 PARTS_PER_READ = 64
@@ -35,13 +35,13 @@ PARTS_PER_READ = 64
 class Upload:
     """An uploaded dataset's files, and the folder of its prepared pictures.
 
-    The files' names are the sha256 of their bytes. `beat` is called regularly while pictures are read.
+    The files' names are the sha256 of their bytes. `heartbeat` is called regularly while pictures are read.
     """
 
     archive: Path
     index: Path
     prepared: Path
-    beat: Beat
+    heartbeat: Heartbeat
     read: ReadPictures
 
 
@@ -93,7 +93,7 @@ def _prepare(parts: Sequence[MemberPart], preparation: Preparation, path: Path, 
             ready = upload.read(upload.archive, parts[done : done + PARTS_PER_READ], preparation)
             out[done : done + len(ready)] = ready.transpose(0, 3, 1, 2)
             done += len(ready)
-            upload.beat()
+            upload.heartbeat()
         out.flush()
 
 

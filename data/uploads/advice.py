@@ -1,4 +1,4 @@
-"""Write notes on a dataset for its owner: losses, guesses, and obstacles to training."""
+"""Write notes on a dataset for its owner: what is lost, what was guessed, and what makes training difficult."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,11 +9,11 @@ from models.spec.datasets import CROP_SIDE, PHOTOGRAPH_EDGE
 
 Facts = Mapping[str, Any]
 MIN_PICTURES = 16
-"""pictures below which training memorises a domain"""
+"""number of pictures of a domain below which training memorises them"""
 NOTED_CUT = 0.25
-"""share of the median picture above which cropping is noted"""
+"""share of the median picture outside its centre square above which a note is written"""
 ASPECT_TOLERANCE = 0.03
-"""largest relative difference of a pair's aspect ratios without a note"""
+"""relative difference of the aspect ratios of a pair above which a note is written"""
 MAX_16_BIT = 65535
 
 
@@ -25,7 +25,7 @@ def notes(
     cut: float,
     edge: float,
 ) -> Iterable[str]:
-    """Yield notes; `known` holds facts by member, `facts` those of the used pictures.
+    """Yield the notes. `facts` are those of the used pictures; `facts_by_member` also holds those of other members.
 
     `cut` is the share of the median picture outside its centre square, `edge` the median shorter edge in px.
     """
@@ -61,7 +61,7 @@ def _too_few(archive_layout: ArchiveLayout) -> Iterable[str]:
 
 
 def _crops(archive_layout: ArchiveLayout, edge: float) -> Iterable[str]:
-    """Yield a note if translators use crops in place of the square that `transform` describes."""
+    """Yield a note if translators are trained on crops instead of the square that `transform` describes."""
     if archive_layout.layout not in ("classes", "flat") and edge >= PHOTOGRAPH_EDGE:
         crops = f"random crops of {CROP_SIDE} px at their own scale"
         yield f"These are photographs: by default translators learn from {crops}."
@@ -76,7 +76,7 @@ def _too_similar(facts: Sequence[Facts]) -> Iterable[str]:
 
 
 def _depths(facts: Sequence[Facts], index: ArchiveIndex) -> Iterable[str]:
-    """Yield a note if 16-bit samples use fewer bits though no file states it."""
+    """Yield a note if 16-bit samples seem to use fewer bits, and no file states how many."""
     reach = max((fact["reach"] for fact in facts if fact["reach"] is not None), default=MAX_16_BIT)
     bits = max(8, reach.bit_length())
     if index.decoding.bits is None and bits <= 14:

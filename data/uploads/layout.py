@@ -113,19 +113,19 @@ def infer_layout(
     layout, or if a class or a domain would have no pictures.
     """
     by_kind = sort_members(listing)
-    labels = _read_tables(by_kind, tables or {}, requested)
-    everything = by_kind.pictures | by_kind.unread | _relevant_empty_folders(by_kind, requested, labels)
+    class_list = _read_tables(by_kind, tables or {}, requested)
+    everything = by_kind.pictures | by_kind.unread | _relevant_empty_folders(by_kind, requested, class_list)
     shared, paths = _without_shared_folders(everything)
     splits = by_split(paths, classes=requested == "classes")
     more, paths = _without_shared_folders({name: parts for split in splits.values() for name, parts in split.items()})
     train = {name: paths[name] for name in splits["train"]}
-    archive_layout = _lay_out(train, requested, labels if isinstance(labels, ClassList) else None)
+    archive_layout = _lay_out(train, requested, class_list if isinstance(class_list, ClassList) else None)
     archive_layout = archive_layout.with_notes(
         _notes(by_kind, listing, archive_layout, shared + more, train if requested == "auto" else {})
     )
-    if isinstance(labels, UnusedTables):
-        archive_layout = archive_layout.with_notes([labels.note])
-    archive_layout = _with_held_out(archive_layout, splits, paths, by_kind, labels)
+    if isinstance(class_list, UnusedTables):
+        archive_layout = archive_layout.with_notes([class_list.note])
+    archive_layout = _with_held_out(archive_layout, splits, paths, by_kind, class_list)
     archive_layout = _without_unreadable(archive_layout, by_kind)
     decoded_names = {name: path for name, path in listing.files.items() if name != path}
     return replace(
@@ -136,15 +136,17 @@ def infer_layout(
 def _read_tables(
     by_kind: SortedMembers, tables: Mapping[str, Any], requested: RequestedLayout
 ) -> ClassList | UnusedTables | None:
+    """Return the classes that tables name; None if there are none, or if the requested layout does not use them."""
     if not tables or requested not in ("auto", "classes"):
         return None
-    labels = class_lists.read(tables, by_kind.tables, by_kind.pictures | by_kind.unread)
-    return None if requested == "classes" and isinstance(labels, ClassList) and not labels.classes else labels
+    class_list = class_lists.read(tables, by_kind.tables, by_kind.pictures | by_kind.unread)
+    says_no_classes = isinstance(class_list, ClassList) and not class_list.classes
+    return None if requested == "classes" and says_no_classes else class_list
 
 
-def _relevant_empty_folders(by_kind: SortedMembers, requested: RequestedLayout, labels: object) -> MemberPaths:
+def _relevant_empty_folders(by_kind: SortedMembers, requested: RequestedLayout, class_list: object) -> MemberPaths:
     """Return the empty folders that count as a class or a domain; {} if the folders have no meaning."""
-    if requested in ("flat", "side_by_side") or isinstance(labels, ClassList):
+    if requested in ("flat", "side_by_side") or isinstance(class_list, ClassList):
         return {}
     _, paths = _without_shared_folders(by_kind.pictures | by_kind.unread)
     with_empty = _without_shared_folders(by_kind.pictures | by_kind.unread | by_kind.empty)[1]
@@ -162,10 +164,10 @@ def _without_shared_folders(members: MemberPaths) -> tuple[Parts, dict[str, Part
     return folders[0][:shared], {name: parts[shared:] for name, parts in members.items()}
 
 
-def _lay_out(paths: MemberPaths, requested: RequestedLayout, labels: ClassList | None) -> ArchiveLayout:
+def _lay_out(paths: MemberPaths, requested: RequestedLayout, class_list: ClassList | None) -> ArchiveLayout:
     folders = _folders(paths)
-    if labels is not None:
-        return _labelled(paths, labels)
+    if class_list is not None:
+        return _classes_of_table(paths, class_list)
     match requested if requested != "auto" else _guess(folders):
         case "flat":
             return ArchiveLayout("flat", (in_order(paths),))
@@ -207,28 +209,29 @@ def _classes(folders: Mapping[str, MemberPaths]) -> ArchiveLayout:
     )
 
 
-def _labelled(paths: MemberPaths, labels: ClassList) -> ArchiveLayout:
+def _classes_of_table(paths: MemberPaths, class_list: ClassList) -> ArchiveLayout:
     """Lay out the classes of a table. A table without classes gives a flat layout."""
-    note = f"Classes are those of '{labels.source[:80]}', not those of folders."
+    note = f"Classes are those of '{class_list.source[:80]}', not those of folders."
     order = in_order(paths)
-    if len(labels.classes) < 2:
+    if len(class_list.classes) < 2:
         return ArchiveLayout(
-            "flat", (order,), notes=(f"'{labels.source[:80]}' says of no picture which of two classes it is.",)
+            "flat", (order,), notes=(f"'{class_list.source[:80]}' says of no picture which of two classes it is.",)
         )
-    _check_names(labels.classes, "class")
-    if unlabelled := [name for name in order if name not in labels.class_of]:
+    _check_names(class_list.classes, "class")
+    if unlabelled := [name for name in order if name not in class_list.class_of]:
         first = "/".join(paths[unlabelled[0]])
         raise refusal(
-            f"'{labels.source[:80]}' says no class of {len(unlabelled)} pictures, the first is '{first[:80]}'. "
+            f"'{class_list.source[:80]}' says no class of {len(unlabelled)} pictures, the first is '{first[:80]}'. "
             "Add them to it, or send layout=flat."
         )
-    present = {labels.class_of[name] for name in order}
-    if absent := [name for name in labels.classes if name not in present]:
-        raise refusal(f"No picture that is for training is of the class '{absent[0][:80]}' of '{labels.source[:80]}'.")
-    numbers = {name: number for number, name in enumerate(labels.classes)}
-    pairs = sorted(((numbers[labels.class_of[name]], index, name) for index, name in enumerate(order)))
+    present = {class_list.class_of[name] for name in order}
+    if absent := [name for name in class_list.classes if name not in present]:
+        table = class_list.source[:80]
+        raise refusal(f"No picture that is for training is of the class '{absent[0][:80]}' of '{table}'.")
+    numbers = {name: number for number, name in enumerate(class_list.classes)}
+    pairs = sorted(((numbers[class_list.class_of[name]], index, name) for index, name in enumerate(order)))
     domains = (tuple(name for *_, name in pairs),)
-    return ArchiveLayout("classes", domains, labels.classes, tuple(number for number, *_ in pairs), notes=(note,))
+    return ArchiveLayout("classes", domains, class_list.classes, tuple(number for number, *_ in pairs), notes=(note,))
 
 
 def _check_names(classes: Iterable[str], what: str) -> None:
@@ -299,7 +302,7 @@ def _with_held_out(
     splits: Mapping[Split, MemberPaths],
     paths: MemberPaths,
     by_kind: SortedMembers,
-    labels: ClassList | UnusedTables | None,
+    class_list: ClassList | UnusedTables | None,
 ) -> ArchiveLayout:
     """Add the split held out for evaluation: the test split, or the validation split if there is no test split."""
     splits = {
@@ -311,7 +314,7 @@ def _with_held_out(
         return archive_layout
     members = {name: paths[name] for name in splits[held_out_name]}
     held_out = _held_out_split(
-        archive_layout, held_out_name, members, _folders({name: paths[name] for name in splits["train"]}), labels
+        archive_layout, held_out_name, members, _folders({name: paths[name] for name in splits["train"]}), class_list
     )
     present = [split for split in ("train", "val", "test") if splits[split]]
     note = f"Folders are splits ({', '.join(present)}): 'train' is trained on"
@@ -330,14 +333,14 @@ def _held_out_split(
     split: Split,
     members: MemberPaths,
     trained: Mapping[str, MemberPaths],
-    labels: ClassList | UnusedTables | None,
+    class_list: ClassList | UnusedTables | None,
 ) -> HeldOutSplit | None:
     """Return a held-out split in the layout of the training split; None if its folders differ."""
     if archive_layout.layout in ("flat", "side_by_side"):
         return HeldOutSplit(split, (in_order(members),))
     if archive_layout.layout == "classes":
         numbers = {name.casefold(): number for number, name in enumerate(archive_layout.classes)}
-        by_table = labels.class_of if isinstance(labels, ClassList) else None
+        by_table = class_list.class_of if isinstance(class_list, ClassList) else None
         classes = {name: parts[0] if by_table is None else by_table.get(name, "") for name, parts in members.items()}
         pairs = sorted(
             (numbers[classes[name].casefold()], index, name)

@@ -17,9 +17,9 @@ from models.spec import games as spec
 
 @dataclass(frozen=True, slots=True)
 class PairedExamples:
-    """Inputs [n, c', h', w'] and targets [n, c, h, w], both in [-1, 1].
+    """Inputs [n, c', h', w'] and their targets [n, c, h, w], both in [-1, 1].
 
-    A hole [n, 1, h, w] (1 inside) is also the last channel of the input; the generator paints its inside only.
+    A hole [n, 1, h, w] (1 inside) is also the last channel of the input; the generator fills its inside only.
     """
 
     input: Tensor
@@ -36,7 +36,7 @@ class PairedExamples:
 
 
 def paired_examples(game: spec.Paired, batch: Batch, rng: Stream) -> PairedExamples:
-    """Return a batch's pairs, or compute the inputs from its pictures as the game's task says. `rng` places holes.
+    """Return the pairs of a batch, or compute inputs from its pictures as the game's task says; `rng` places holes.
 
     Raises ValueError if the task is 'given' and the batch holds no pairs.
     """

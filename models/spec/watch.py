@@ -1,4 +1,4 @@
-"""Settings of evaluations during training, and the meaning of each figure."""
+"""Settings of evaluations during training, and a title for each figure."""
 
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -29,10 +29,11 @@ EXAMPLES_BETWEEN, EXAMPLES_BETWEEN_TRANSLATION, EXAMPLES_BETWEEN_MLP_GENERATOR, 
     12_800,
     64_000,
 )
-"""least training examples between two evaluations: more if training is cheap compared with an evaluation"""
+"""least number of training examples between two evaluations; larger where training is cheap beside an evaluation"""
 SAMPLES_SHARE, SAMPLES_SHARE_TRANSLATION = 0.05, 0.1
-"""generated examples of an evaluation, as a share of training examples since the last: under 3% of the time"""
+"""generated examples of an evaluation, as a share of the training examples since the last: under 3% of the time"""
 MIN_SAMPLES, MAX_SAMPLES = 64, 256
+"""bounds of the default number of generated examples"""
 
 
 class Watch(Spec):

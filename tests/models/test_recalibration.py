@@ -57,7 +57,7 @@ def test_recalibration_memory_is_bounded_and_every_part_sends_a_heartbeat(monkey
         recipe, generator = build_seeded("dcgan", data={"side": side}, generator={"width": 4}, critic={"width": 4})
         heartbeats: list[None] = []
         with norm_input_sizes(generator) as sizes:
-            recalibrate(generator, recipe, 1, BATCH, beat=partial(heartbeats.append, None))
+            recalibrate(generator, recipe, 1, BATCH, heartbeat=partial(heartbeats.append, None))
         assert max(sizes) <= limit
         assert len(heartbeats) >= sum(sizes) / limit / len(statistics(generator)), "one after every part"
 

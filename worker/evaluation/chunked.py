@@ -26,11 +26,13 @@ def evenly_spaced(x: Tensor, n: int) -> Tensor:
     return x if len(x) <= n else x[even_indices(len(x), n).to(x.device)]
 
 
-def run_in_chunks(generate: Callable[[slice], Tensor], n: int, size: int, beat: Callable[[], None]) -> Iterator[Tensor]:
-    """Call `generate` for n rows, `size` at a time; yield results on the CPU in fp32, and call `beat` after each."""
+def run_in_chunks(
+    generate: Callable[[slice], Tensor], n: int, size: int, heartbeat: Callable[[], None]
+) -> Iterator[Tensor]:
+    """Call `generate` for n rows, `size` at a time; yield each result on the CPU in fp32, then call `heartbeat`."""
     for start in range(0, n, size):
         yield generate(slice(start, min(n, start + size))).float().cpu()
-        beat()
+        heartbeat()
 
 
 def chunk_size(shape: Sequence[int], pixels: int = EMBEDDED_PIXELS) -> int:
@@ -48,15 +50,15 @@ def chunks(x: Tensor, n: int | None = None) -> Iterator[Tensor]:
         yield x[rows.to(x.device)]
 
 
-def downscaled(x: Tensor, n: int | None = None, beat: Callable[[], None] = lambda: None) -> Tensor:
+def downscaled(x: Tensor, n: int | None = None, heartbeat: Callable[[], None] = lambda: None) -> Tensor:
     """Downscale pictures [n, c, s, s] to SMALL_SIDE by averaging; return rows [n, d] in [-1, 1].
 
-    The pictures are uint8, or float in [-1, 1]; with `n` only n evenly spaced ones are used. `beat` is called after
-    each chunk.
+    The pictures are uint8, or float in [-1, 1]; with `n` only n evenly spaced ones are used. `heartbeat` is called
+    after each chunk.
     """
     side = min(SMALL_SIDE, x.shape[-1])
     parts = []
     for part in chunks(x, n):
         parts.append(F.interpolate(scaled(part), (side, side), mode="area").flatten(1).cpu())
-        beat()
+        heartbeat()
     return torch.cat(parts)

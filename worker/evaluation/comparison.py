@@ -181,7 +181,7 @@ def _paired_examples(test: GeneratorUnderTest, data: Data, name: str) -> Iterato
     for rows in torch.split(indices, chunk_size(first.shape)):
         real, *other = (scaled(not_none(domain)[rows]) for domain in both)
         yield paired_examples(game, Batch(real, other=other[0] if other else None), holes)
-        test.beat()
+        test.heartbeat()
 
 
 def _input_and_target(examples: PairedExamples) -> tuple[Tensor, Tensor]:

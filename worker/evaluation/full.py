@@ -59,17 +59,19 @@ def evaluate(
     features: Features = "own",
     seed: int = 0,
     weights: Path | None = None,
-    beat: Callable[[], None] = lambda: None,
+    heartbeat: Callable[[], None] = lambda: None,
     only: Collection[str] | None = None,
 ) -> FullEvaluation:
     """Measure `generator`, the averaged one in eval mode, with at most `n` generated examples.
 
     They are compared with the test split, or with the training split of a dataset without one; `load` raises
     DatasetMissing for a split that does not exist. `cache` is the folder of stored judges, `weights` the folder that
-    may hold Inception. `only` names the figures to compute; None: all that apply. `beat` is called after each part of
-    the work. Raises CannotMeasure, DatasetMissing and WeightsMissing.
+    may hold Inception. `only` names the figures to compute; None: all that apply. `heartbeat` is called after each part
+    of the work. Raises CannotMeasure, DatasetMissing and WeightsMissing.
     """
-    plan = plan_metrics(GeneratorUnderTest(recipe, generator, load, Sizes(n), cache, features, seed, weights, beat))
+    plan = plan_metrics(
+        GeneratorUnderTest(recipe, generator, load, Sizes(n), cache, features, seed, weights, heartbeat)
+    )
     requested = set(plan.names if only is None else only).intersection(plan.names)
     if not requested:
         raise CannotMeasure(f"None of these figures fits this model; choose from {', '.join(plan.names)}.")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from data.batches import as_bytes, scaled
-from data.readers.base import Beat, no_heartbeat
+from data.readers.base import Heartbeat, no_heartbeat
 from data.readers.builtin import Data, DatasetMissing, Split
 from models.errors import JobFailure
 from models.games.paired import PairedExamples
@@ -127,7 +127,7 @@ class Examples:
     @cached_property
     def pixels(self) -> Tensor:
         """The pictures downscaled to 16 px a side, as rows [n, d]."""
-        return downscaled(self._data, self._n, self._test.beat)
+        return downscaled(self._data, self._n, self._test.heartbeat)
 
     def _parts(self) -> Iterator[Tensor]:
         return chunks(self._data, self._n)
@@ -152,7 +152,7 @@ class GeneratorUnderTest:
     seed: int = 0
     weights: Path | None = None
     """the folder that may hold Inception"""
-    beat: Beat = no_heartbeat
+    heartbeat: Heartbeat = no_heartbeat
     """called after each part of the work; an exception that it raises ends the evaluation"""
 
     @cached_property
@@ -200,7 +200,9 @@ class GeneratorUnderTest:
         max_steps = MAX_JUDGE_EPOCHS * len(images) // BATCH_SIZE
         steps = QUICK_STEPS if self.sizes.quick else min(FULL_STEPS, max(QUICK_STEPS, max_steps))
         stacked = self.recipe.data.dataset == "stacked_mnist" and images.shape[1] == 3 and data.labels is not None
-        return (trained_stacked_judge if stacked else trained_judge)(data, judges, steps, self.beat).to(self.device)
+        return (trained_stacked_judge if stacked else trained_judge)(data, judges, steps, self.heartbeat).to(
+            self.device
+        )
 
     def train_student(self, generated: Examples) -> FeatureNetwork:
         """Train a judge on generated pictures alone, with the classes for which they were generated."""
@@ -211,7 +213,7 @@ class GeneratorUnderTest:
         """Return features [n, d] and logits [n, classes] of pictures that come in chunks."""
         embedded = []
         for part in parts:
-            self.beat()
+            self.heartbeat()
             embedded.append(network.embed(scaled(part)))
         features, logits = zip(*embedded, strict=True)
         return torch.cat(features), None if logits[0] is None else torch.cat(logits)
@@ -240,7 +242,7 @@ class GeneratorUnderTest:
     @cached_property
     def originals(self) -> Tensor:
         """Training pictures of which generated ones may be copies, downscaled to 16 px a side, as rows [n, d]."""
-        return downscaled(not_none(self.train.images), self.sizes.originals, self.beat)
+        return downscaled(not_none(self.train.images), self.sizes.originals, self.heartbeat)
 
     @cached_property
     def originals_spacing(self) -> float:
@@ -291,7 +293,7 @@ class GeneratorUnderTest:
     def generate_rows(self, generate: Callable[[slice], Tensor], n: int) -> Tensor:
         """Call `generate` for n rows in chunks; return pictures as uint8, as they are served. Raises NotFinite."""
         parts = []
-        for part in run_in_chunks(generate, n, chunk_size((n, *self.recipe.shape), GENERATED_PIXELS), self.beat):
+        for part in run_in_chunks(generate, n, chunk_size((n, *self.recipe.shape), GENERATED_PIXELS), self.heartbeat):
             if not part.isfinite().all():
                 raise NotFinite
             parts.append(as_bytes(part) if part.dim() == 4 else part)

@@ -76,19 +76,19 @@ def _downscale(x: Tensor) -> Tensor:
 
 
 def trained_judge(
-    data: Data, cache: Path | None, steps: int = QUICK_STEPS, beat: Callable[[], None] = lambda: None
+    data: Data, cache: Path | None, steps: int = QUICK_STEPS, heartbeat: Callable[[], None] = lambda: None
 ) -> Judge:
     """Return the judge of these pictures from the folder `cache`, or train one and store it there.
 
-    `beat` is called after every chunk that is read and every training step.
+    `heartbeat` is called after every chunk that is read and every training step.
     """
-    pictures, labels = _training_set(data, beat)
+    pictures, labels = _training_set(data, heartbeat)
     judge = _new_judge(pictures.shape[1], 0 if labels is None else int(labels.max()) + 1)
     path = None if cache is None else cache / f"judge-{_content_hash(pictures, labels, steps)}.pt"
     if path is None or not _load(judge, path):
         with _on_one_thread():
             for _ in _train(judge, pictures, labels, steps):
-                beat()
+                heartbeat()
         if path is not None:
             _store(judge, path)
     judge.eval().requires_grad_(False)
@@ -96,22 +96,22 @@ def trained_judge(
     return judge
 
 
-def _training_set(data: Data, beat: Callable[[], None]) -> tuple[Tensor, Tensor | None]:
+def _training_set(data: Data, heartbeat: Callable[[], None]) -> tuple[Tensor, Tensor | None]:
     """Return pictures at the judge's size, uint8 [n, c, s, s], at most MAX_EXAMPLES a domain, and labels if any."""
     if data.images is not None:
         labels = None if data.labels is None else evenly_spaced(data.labels, MAX_EXAMPLES)
-        return _downscaled_bytes(data.images, beat), labels
+        return _downscaled_bytes(data.images, heartbeat), labels
     assert data.a is not None
     assert data.b is not None
-    return torch.cat([_downscaled_bytes(images, beat) for images in (data.a, data.b)]), None
+    return torch.cat([_downscaled_bytes(images, heartbeat) for images in (data.a, data.b)]), None
 
 
-def _downscaled_bytes(images: Tensor, beat: Callable[[], None]) -> Tensor:
+def _downscaled_bytes(images: Tensor, heartbeat: Callable[[], None]) -> Tensor:
     """Downscale pictures chunk by chunk, since they may be larger than the memory."""
     parts = []
     for part in chunks(images, MAX_EXAMPLES):
         parts.append(_downscale(part.float()).round().to(torch.uint8))
-        beat()
+        heartbeat()
     return torch.cat(parts)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
-from data.readers.base import Beat, no_heartbeat
+from data.readers.base import Heartbeat, no_heartbeat
 from data.readers.builtin import Data, DatasetMissing, Split
 from models.spec.recipe import Recipe
 from worker.evaluation.comparison import ExampleComparison
@@ -35,11 +35,13 @@ class Inspector:
     """An evaluator that compares a training's averaged generator with the training data."""
 
     def __init__(
-        self, recipe: Recipe, generator: nn.Module, data: Data, judges: Path | None, beat: Beat = no_heartbeat
+        self, recipe: Recipe, generator: nn.Module, data: Data, judges: Path | None, heartbeat: Heartbeat = no_heartbeat
     ) -> None:
         """Prepare the evaluation. `judges` is the folder of stored judges; the first `measure` may train one."""
         self._data = data
-        self._test = GeneratorUnderTest(recipe, generator, self._load, sizes_of(recipe), judges, seed=SEED, beat=beat)
+        self._test = GeneratorUnderTest(
+            recipe, generator, self._load, sizes_of(recipe), judges, seed=SEED, heartbeat=heartbeat
+        )
 
     def measure(self) -> Figures:
         """Measure the generator with its present weights; leave out figures that are not finite. Raises NotFinite."""

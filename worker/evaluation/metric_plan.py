@@ -142,7 +142,7 @@ def _against_targets(figure: Callable[[Tensor, Tensor], float]) -> Callable[[Exa
         for start in range(0, len(targets), size):
             rows = slice(start, start + size)
             total += figure(c.outputs(rows), scaled(targets[rows])) * len(targets[rows])
-            c.test.beat()
+            c.test.heartbeat()
         return total / len(targets)
 
     return compute
@@ -282,7 +282,7 @@ class MetricPlan:
         for metric, compared in self.rows:
             if set(requested).intersection(metric.figure_names(compared)):
                 figures |= {name: value for name, value in metric.measure(compared).items() if name in requested}
-                self.test.beat()
+                self.test.heartbeat()
         return figures
 
     def too_few(self, requested: Collection[str]) -> dict[str, str]:

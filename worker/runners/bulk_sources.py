@@ -29,7 +29,7 @@ from models.spec.recipe import Recipe
 from worker.runners.inputs import BATCH_WALL_S, load_data
 
 Array = NDArray[Any]
-Beat = Callable[[], None]
+Heartbeat = Callable[[], None]
 
 
 class CannotTranslate(JobFailure):
@@ -56,7 +56,7 @@ class PictureSource(Protocol):
 
 
 @contextmanager
-def open_source(spec: Translate, folder: Path, beat: Beat) -> Iterator[PictureSource]:
+def open_source(spec: Translate, folder: Path, beat: Heartbeat) -> Iterator[PictureSource]:
     """Open the pictures of a job, whose folder is `folder`. Raises CannotTranslate, DatasetMissing."""
     if spec.dataset is None:
         archive = folder / INPUT_FILE
@@ -90,7 +90,7 @@ def open_source(spec: Translate, folder: Path, beat: Beat) -> Iterator[PictureSo
 class BuiltInPictures:
     """The pictures of a built-in dataset, all of one size and without file names."""
 
-    def __init__(self, dataset: str, spec: Translate, beat: Beat) -> None:
+    def __init__(self, dataset: str, spec: Translate, beat: Heartbeat) -> None:
         data = load_data(own_size_spec(dataset, spec.recipe), "train", beat)
         images = data.images if data.images is not None else data.a if spec.direction == "a2b" else data.b
         assert images is not None

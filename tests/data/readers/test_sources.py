@@ -14,7 +14,7 @@ from scipy.io import savemat
 from data.batches import Batches
 from data.readers import builtin, pictures, stacked
 from data.readers.builtin import Data, DatasetMissing, load
-from data.readers.drawn import balanced_strings
+from data.readers.toy import balanced_strings
 from data.toy import MIXTURES, balanced
 from models.spec.data import Images, Paired, Points, Sequences
 from models.spec.datasets import CIFAR_CLASSES, DATASETS

@@ -1,10 +1,11 @@
 """Classes of pictures that tables name."""
 
 from data.uploads.class_lists import ClassList, read
+from data.uploads.members import MemberPaths
 
 
 def test_table_without_labels_does_not_discard_the_classes_of_another_table() -> None:
-    pictures: dict[str, tuple[str, ...]] = {"cat.png": ("cat.png",), "dog.png": ("dog.png",)}
+    pictures: MemberPaths = {"cat.png": ("cat.png",), "dog.png": ("dog.png",)}
     csv = [["file", "label"], ["cat.png", "cat"], ["dog.png", "dog"]]
     for tables in (
         {"dataset.json": {"labels": None}, "labels.csv": csv},

@@ -71,7 +71,7 @@ def test_autoencoder_critic_scores_each_picture_by_its_own_error(side: int) -> N
     x = torch.rand(3, 3, side, side) * 2 - 1
     verdict = critic(x)
     assert verdict.features is None
-    rebuilt = critic.rebuild(x)
+    rebuilt = critic.reconstruct(x)
     assert rebuilt.shape == x.shape
     torch.testing.assert_close(verdict.score[1], (x[1] - rebuilt[1]).abs().mean())
     torch.testing.assert_close(critic(x[1:2]).score, verdict.score[1:2])

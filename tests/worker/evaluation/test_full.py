@@ -85,7 +85,7 @@ def evaluated(
 def test_full_evaluation_has_the_figures_of_each_kind_of_data_and_game(family: str, dataset: str, cache: Path) -> None:
     recipe = recipe_of(family, dataset)
     beats: list[None] = []
-    evaluation = evaluated(recipe, build_generator(recipe), cache, beat=lambda: beats.append(None))
+    evaluation = evaluated(recipe, build_generator(recipe), cache, heartbeat=lambda: beats.append(None))
     assert set(evaluation.figures) == CASES[family, dataset]
     assert all(math.isfinite(value) for value in evaluation.figures.values())
     assert {name.removesuffix("_a2b").removesuffix("_b2a") for name in evaluation.figures} <= set(FIGURES)
@@ -213,7 +213,9 @@ def test_pictures_are_converted_to_floats_in_chunks_only(
     monkeypatch.setattr(chunked, "CHUNK_EXAMPLES", 16)
     beats: list[None] = []
     with record_tensors() as tensors:
-        evaluation = evaluated(recipe, build_generator(recipe), cache, only=requested, beat=lambda: beats.append(None))
+        evaluation = evaluated(
+            recipe, build_generator(recipe), cache, only=requested, heartbeat=lambda: beats.append(None)
+        )
     assert set(evaluation.figures) == requested
     spec = recipe.data
     assert isinstance(spec, Images | Unpaired)

@@ -26,8 +26,8 @@ from worker.training.numerics import local_numerics
 from worker.training.samples import sample_sheet
 from worker.training.trainer import Trainer
 
-Beat = Callable[[], None]
-Phase = Callable[[Beat, Path], object]
+Heartbeat = Callable[[], None]
+Phase = Callable[[Heartbeat, Path], object]
 CPU = torch.device("cpu")
 LARGE = 128
 
@@ -52,35 +52,35 @@ def trainer(side: int) -> Trainer:
 
 
 def loading(family: str, dataset: str, side: int) -> Phase:
-    return lambda beat, _: load(one_step_recipe(family, dataset, side=side).data, None, beat=beat)
+    return lambda beat, _: load(one_step_recipe(family, dataset, side=side).data, None, heartbeat=beat)
 
 
-def train_a_judge(beat: Beat, folder: Path) -> object:
+def train_a_judge(beat: Heartbeat, folder: Path) -> object:
     return judge.trained_judge(random_pictures(16), None, 3, beat)
 
 
-def read_training_set_of_a_judge(beat: Beat, folder: Path) -> object:
+def read_training_set_of_a_judge(beat: Heartbeat, folder: Path) -> object:
     return judge._training_set(random_pictures(LARGE, 3 * chunked.CHUNK_EXAMPLES), beat)
 
 
-def measure_live(beat: Beat, folder: Path) -> object:
+def measure_live(beat: Heartbeat, folder: Path) -> object:
     recipe = one_step_recipe(side=LARGE)
     return Inspector(recipe, build_generator(recipe), random_pictures(LARGE), folder, beat).measure()
 
 
-def evaluate_fully(beat: Beat, folder: Path) -> object:
+def evaluate_fully(beat: Heartbeat, folder: Path) -> object:
     recipe = one_step_recipe(side=16)
     generator = build_generator(recipe).eval()
     return evaluate(
-        recipe, generator, 1, lambda _: random_pictures(16, 40), n=40, cache=folder, beat=beat, only=["frechet"]
+        recipe, generator, 1, lambda _: random_pictures(16, 40), n=40, cache=folder, heartbeat=beat, only=["frechet"]
     )
 
 
-def draw_samples(beat: Beat, folder: Path) -> object:
+def draw_samples(beat: Heartbeat, folder: Path) -> object:
     return sample_sheet(trainer(LARGE * 2), beat)
 
 
-def measure_throughput(beat: Beat, folder: Path) -> object:
+def measure_throughput(beat: Heartbeat, folder: Path) -> object:
     recipe = one_step_recipe(watch=None)
     recipe = recipe.model_copy(update={"budget": recipe.budget.model_copy(update={"minutes": 0.001})})
     return throughput.measure_throughput(
@@ -88,7 +88,7 @@ def measure_throughput(beat: Beat, folder: Path) -> object:
     )
 
 
-def export(beat: Beat, folder: Path) -> object:
+def export(beat: Heartbeat, folder: Path) -> object:
     recipe = one_step_recipe()
     state = {"step": 1, "average": build_generator(recipe).state_dict()}
     saved = checkpoint.save(state, folder, 1)
@@ -96,7 +96,7 @@ def export(beat: Beat, folder: Path) -> object:
     return saved
 
 
-def hash_a_file(beat: Beat, folder: Path) -> object:
+def hash_a_file(beat: Heartbeat, folder: Path) -> object:
     path = folder / "large"
     path.write_bytes(bytes(3 << 22))
     return sha256_of(path, beat)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from data.readers.drawn import points
+from data.readers.toy import points
 from data.toy import MIXTURES
 from models.spec.data import Points
 from worker.evaluation.metrics.mixtures import divergence, modes

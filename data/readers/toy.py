@@ -1,4 +1,4 @@
-"""Reader of toy datasets: points and strings drawn from a fixed seed per split."""
+"""Sample the toy datasets, points and strings, from a fixed seed per split."""
 
 import math
 
@@ -14,7 +14,7 @@ SEEDS = {"train": 0, "test": 1}
 
 
 def points(spec: Points, split: Split) -> Tensor:
-    """Draw points float32 [N, dimension], normally distributed around each mode, equally many per mode."""
+    """Sample points float32 [N, dimension], normally distributed around the modes, equally many per mode."""
     if spec.dataset not in MIXTURES:
         raise unknown_dataset(spec.dataset, MIXTURES)
     count, mixture = DATASETS[spec.dataset].size, MIXTURES[spec.dataset]
@@ -24,16 +24,16 @@ def points(spec: Points, split: Split) -> Tensor:
 
 
 def sequences(spec: Sequences, split: Split) -> Tensor:
-    """Draw strings int64 [N, length] of balanced brackets, uniformly over all valid strings."""
+    """Sample strings int64 [N, length] of balanced brackets, uniformly over all valid strings."""
     if spec.dataset != "dyck":
         raise unknown_dataset(spec.dataset, ["dyck"])
     return balanced_strings(DATASETS[spec.dataset].size, spec.length, spec.symbols // 2, _rng(split))
 
 
 def balanced_strings(n: int, length: int, kinds: int, rng: torch.Generator) -> Tensor:
-    """Draw balanced strings int64 [n, length] uniformly: symbol 2k opens a bracket of kind k, 2k + 1 closes it.
+    """Sample balanced strings int64 [n, length] uniformly: symbol 2k opens a bracket of kind k, 2k + 1 closes it.
 
-    At each position a bracket opens with the share that opening has of all valid continuations.
+    At each position a bracket opens with a probability: the share of the valid continuations that open one.
     """
     rows, height = torch.arange(n), torch.zeros(n, dtype=torch.int64)
     opened, strings = torch.zeros(n, length + 1, dtype=torch.int64), torch.empty(n, length, dtype=torch.int64)
