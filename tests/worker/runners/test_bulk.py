@@ -38,7 +38,7 @@ def test_generations_need_no_training_slot_and_run_one_after_another(broker: Pro
         assert lifecycle.get(training.id).state == S.RUNNING
     assert [job.state for job in done] == [S.SUCCEEDED] * 2, done[0].status_reason
     assert shards_of(first) == shards_of(second), "equal requests give equal bytes"
-    assert (done[1].started_at or 0) >= (done[0].finished_at or 0), "one after the other"
+    assert (done[1].started_at or 0) >= (done[0].finished_at or 0), "they ran at the same time"
 
 
 @sqlite_only
@@ -49,15 +49,15 @@ def test_paused_or_cancelled_generation_keeps_its_shards_and_no_other_files(brok
         until_step(job.id, 100)
         lifecycle.pause(job.id)
         until_state(job.id, S.PAUSED)
-        kept = shards_of(job)
-        assert kept
+        shards = shards_of(job)
+        assert shards
         assert [path.name for path in get_settings().checkpoints(job.id).iterdir()] == [SOURCE_FILE]
         lifecycle.resume(job.id)
         until_step(job.id, lifecycle.get(job.id).step + 50)
         lifecycle.cancel(job.id)
         until_state(job.id, S.CANCELLED)
-    assert shards_of(job)[: len(kept)] == kept
-    assert len(shards_of(job)) > len(kept)
+    assert shards_of(job)[: len(shards)] == shards
+    assert len(shards_of(job)) > len(shards)
 
 
 def truncate(path: Path) -> None:

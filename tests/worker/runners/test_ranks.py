@@ -65,7 +65,7 @@ def listens_on_loopback(process: psutil.Process) -> bool:
 
 
 @pytest.mark.long
-def test_job_with_killed_ranks_and_a_pause_ends_with_the_bytes_of_an_uninterrupted_one(broker: Process) -> None:
+def test_job_with_killed_ranks_and_a_pause_gives_the_bytes_of_an_undisturbed_one(broker: Process) -> None:
     unbroken = job_on_two_devices(STEPS)
     with running_worker():
         whole = until_state(unbroken.id, *TERMINAL, within_s=WITHIN_S)

@@ -38,7 +38,7 @@ def test_family_resumed_from_a_checkpoint_equals_an_uninterrupted_training(famil
     assert_half_equals_whole(small_recipe(family), tmp_path)
 
 
-def test_training_on_random_crops_resumed_from_a_checkpoint_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+def test_training_on_crops_resumed_from_a_checkpoint_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     assert_half_equals_whole(small_recipe("cyclegan", data={"side": 16, "load": 24, "flip": True}), tmp_path)
 
 

@@ -69,7 +69,7 @@ def test_gradient_through_unrolled_updates_equals_finite_differences() -> None:
         torch.testing.assert_close(gradient[i], (above - below) / 2e-3, rtol=1e-3, atol=1e-5)
 
 
-def test_unrolled_critic_equals_plain_gradient_steps_and_the_real_critic_is_unchanged() -> None:
+def test_unrolled_critic_equals_plain_gradient_steps_and_leaves_the_real_one() -> None:
     generator, critic = Line(2), LineCritic(3)
     game, rng = game_of(generator, critic), Rng(0)
     draw = game.sample(BATCH, rng, 0)

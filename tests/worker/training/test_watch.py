@@ -18,11 +18,11 @@ def recipe(**watch: Any) -> Recipe:
     return resolve("cdcgan", dataset="digits", budget={"steps": 1_000}, overrides={"watch": {"every": 50, **watch}})[1]
 
 
-def watched(values: Sequence[float | None], **watch: Any) -> Watch:
-    judge = Watch(recipe(**watch))
+def watched(values: Sequence[float | None], **options: Any) -> Watch:
+    watch = Watch(recipe(**options))
     for number, value in enumerate(values, start=1):
-        judge.add(LiveEvaluation(50 * number, {} if value is None else {"frechet": value, "coverage": 1 / value}))
-    return judge
+        watch.add(LiveEvaluation(50 * number, {} if value is None else {"frechet": value, "coverage": 1 / value}))
+    return watch
 
 
 def test_best_evaluation_has_the_best_metric_and_is_the_latest_of_equals() -> None:
@@ -114,7 +114,7 @@ def test_patience_that_ends_with_the_budget_is_not_an_early_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "found", "goes_back", "code"),
+    ("policy", "troubles", "rolls_back", "code"),
     [
         ("warn", [SERIOUS], False, None),
         ("stop", [SERIOUS], False, "stopped_by_watch"),
@@ -124,10 +124,10 @@ def test_patience_that_ends_with_the_budget_is_not_an_early_end() -> None:
     ],
 )
 def test_only_serious_trouble_triggers_a_policy(
-    policy: str, found: list[Trouble], goes_back: bool, code: str | None
+    policy: str, troubles: list[Trouble], rolls_back: bool, code: str | None
 ) -> None:
     watch = watched([3, 4], policy=policy)
-    assert watch.decide(found) is goes_back
+    assert watch.decide(troubles) is rolls_back
     assert (watch.ending and watch.ending.code) == code
 
 
