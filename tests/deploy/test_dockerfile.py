@@ -103,7 +103,7 @@ def test_entrypoint_and_command_of_the_image_exist(image: Stage) -> None:
     assert image.command == ["serve", "--only", image.name]
 
 
-def test_every_variable_is_a_setting(image: Stage) -> None:
+def test_every_variable_of_the_image_is_a_setting(image: Stage) -> None:
     ours = {name.removeprefix("FORGER_").lower() for name in image.env if name.startswith("FORGER_")}
     assert ours
     assert ours <= Settings.model_fields.keys()

@@ -92,7 +92,7 @@ def test_every_recipe_field_has_its_row(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(kinds(Recipe.model_json_schema())))
-def test_every_kind_of_part_is_described(kind: str) -> None:
+def test_every_kind_of_recipe_part_is_documented(kind: str) -> None:
     assert f"`{kind}`" in text("recipes.md")
 
 

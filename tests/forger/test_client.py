@@ -297,7 +297,7 @@ def test_experiment_is_tried_started_found_and_deleted(forger: Forger, monkeypat
         ended.refresh()
 
 
-def test_jobs_are_compared(forger: Forger, trained: Job) -> None:
+def test_compare_returns_differences_and_samples(forger: Forger, trained: Job) -> None:
     other = forger.train("dcgan", dataset="digits", seed=2, budget={"steps": 2}).cancel()
     comparison = forger.compare(trained.id, other.id)
     assert "/seed" in {difference.path for difference in comparison.differences}

@@ -11,23 +11,18 @@ from redis import Redis
 
 from app.core.names import BROKER_PREFIX, QUEUES
 from app.core.settings import get_settings
-from app.embedded import redis as embedded
 from app.services import queue
 from app.services.broker import MAX_RINGS
 from app.services.jobs import lifecycle
 from forger.wire import EVALUATE, TRAIN, JobState
 from tests.support.jobs import make_job
-from tests.support.wait import until
+from tests.support.worker import running_redis
 
 
 @pytest.fixture
 def server(home: Path) -> Iterator[subprocess.Popen[bytes]]:
-    socket = get_settings().redis_socket
-    process = subprocess.Popen(embedded.command(socket), stdout=subprocess.DEVNULL)
-    until(lambda: embedded.answers(socket))
-    yield process
-    process.kill()
-    process.wait()
+    with running_redis() as process:
+        yield process
 
 
 def queued_messages(kind: str = TRAIN) -> list[bytes]:
@@ -85,11 +80,5 @@ def test_ring_works_again_after_the_broker_restarts(home: Path, server: subproce
     server.kill()
     server.wait()
     assert not queue.ring("job_2")
-    socket = get_settings().redis_socket
-    restarted = subprocess.Popen(embedded.command(socket), stdout=subprocess.DEVNULL)
-    try:
-        until(lambda: embedded.answers(socket))
+    with running_redis():
         assert queue.ring("job_3")
-    finally:
-        restarted.kill()
-        restarted.wait()

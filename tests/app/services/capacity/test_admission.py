@@ -19,10 +19,10 @@ from app.services.inference.service import Inference
 from app.services.jobs import attempts, lifecycle
 from app.services.models import registry
 from forger.wire import JobState
-from models.spec.recipe import Recipe
 from tests.support.checkpoints import write_checkpoint
 from tests.support.datasets import upload_dataset
 from tests.support.experiments import NOTHING
+from tests.support.fake_export import fake_export
 from tests.support.job_requests import EVALUATION, GENERATION
 from tests.support.jobs import export_file, make_job, put_in
 from tests.support.trained_jobs import extendable_job
@@ -147,15 +147,12 @@ def test_publishing_beyond_max_stored_bytes_is_refused(database: Path, monkeypat
     assert attempts.claim(job.id, "tests") is not None
     checkpoint = write_checkpoint(job.id, 20)
 
-    def export(recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
-        out.write_bytes(b"weights")
-
-    registry.publish("mine", checkpoint.id, export)
+    registry.publish("mine", checkpoint.id, fake_export)
     with unit_of_work() as session:
         session.execute(update(ModelVersion).values(export_bytes=10**6))
     set_limits(monkeypatch, max_stored_bytes=bytes_counted())
     with pytest.raises(NoRoom, match="max_stored_bytes"):
-        registry.publish("mine", checkpoint.id, export)
+        registry.publish("mine", checkpoint.id, fake_export)
     assert [version.version for version in registry.versions()] == [1]
 
 

@@ -7,17 +7,13 @@ import pytest
 
 from app.core.errors import Conflict, Invalid
 from app.core.sandbox.parent import Overran, Sandbox
-from app.core.settings import get_settings
 from app.services.datasets import catalog, intake
 from app.services.datasets.intake import Intake
 from data.uploads import read_untrusted
 from models.spec.datasets import DatasetInfo
 from tests.support.datasets import upload_dataset
+from tests.support.stored_files import stored_files
 from tests.support.zips import classes, picture
-
-
-def stored_files() -> set[Path]:
-    return {path for path in get_settings().artifacts.rglob("*") if path.is_file()}
 
 
 def test_refused_upload_leaves_no_file_in_the_store(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:

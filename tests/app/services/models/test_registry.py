@@ -6,14 +6,9 @@ import pytest
 
 from app.services.jobs import attempts
 from app.services.models import registry
-from models.spec.recipe import Recipe
 from tests.support.checkpoints import write_checkpoint
+from tests.support.fake_export import fake_export
 from tests.support.jobs import make_job, record_report
-
-
-def export(recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
-    """Write a file whose content does not matter here."""
-    out.write_bytes(b"weights")
 
 
 @pytest.fixture
@@ -35,7 +30,7 @@ def checkpoints(database: Path) -> dict[int, str]:
 def test_health_of_a_version_is_that_of_its_step(
     checkpoints: dict[int, str], step: int, state: str, kind: str | None
 ) -> None:
-    health = registry.publish("it", checkpoints[step], export).health
+    health = registry.publish("it", checkpoints[step], fake_export).health
     assert health is not None
     assert (health["state"], health["kind"]) == (state, kind)
 
@@ -44,13 +39,13 @@ def test_health_of_a_version_is_that_of_its_step(
 def test_version_before_the_first_evaluation_has_no_health(database: Path) -> None:
     job = make_job("gan", "ring8", watch={"every": 1})
     assert attempts.claim(job.id, "tests") is not None
-    assert registry.publish("it", write_checkpoint(job.id, 2).id, export).health is None
+    assert registry.publish("it", write_checkpoint(job.id, 2).id, fake_export).health is None
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_version_of_a_job_without_a_watch_is_unwatched(database: Path) -> None:
     job = make_job("gan", "ring8", watch=None)
     assert attempts.claim(job.id, "tests") is not None
-    health = registry.publish("it", write_checkpoint(job.id, 2).id, export).health
+    health = registry.publish("it", write_checkpoint(job.id, 2).id, fake_export).health
     assert health is not None
     assert health["state"] == "unwatched"

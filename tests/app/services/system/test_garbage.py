@@ -17,6 +17,7 @@ from app.services.system import garbage, home
 from forger.wire import TERMINAL, JobState
 from tests.support.jobs import make_job, put_in
 from tests.support.row_counts import count_rows
+from tests.support.stored_files import stored_files
 from tests.support.trained_jobs import job_with_every_trace
 
 TABLES = ("jobs", "events", "points", "checkpoints", "artifacts", "idempotency_keys")
@@ -25,10 +26,6 @@ TABLES = ("jobs", "events", "points", "checkpoints", "artifacts", "idempotency_k
 def make_old(*paths: Path) -> None:
     for path in paths:
         os.utime(path, (0, 0))
-
-
-def stored_files() -> list[Path]:
-    return [path for path in get_settings().artifacts.rglob("*") if path.is_file()]
 
 
 def test_deleted_job_leaves_only_its_published_version(database: Path) -> None:
