@@ -162,7 +162,7 @@ def translate(forger: Forger, model: str) -> None:
     columns = []
     for number in range(SCENES):
         day, night = DEMO / f"day_{number}.png", DEMO / f"night_{number}.png"
-        scenes.draw(scenes.HELD_OUT_SEEDS + number, SIDE, night=False).save(day)
+        scenes.render(scenes.HELD_OUT_SEEDS + number, SIDE, night=False).save(day)
         forger.translate(day, model=model).save(night)
         columns.append((day, night))
     large = SIDE * ENLARGED

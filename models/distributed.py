@@ -89,7 +89,7 @@ def all_gather(x: Tensor) -> Tensor:
 
 
 def mean_over_ranks(x: Tensor) -> Tensor:
-    """Return the mean over the ranks, twice differentiable. Of means over equal parts it is the mean over the batch."""
+    """Return the mean over the ranks, twice differentiable. The mean of the parts' means is the mean of the batch."""
     return x if world_size() == 1 else all_gather(x.unsqueeze(0)).mean(0)
 
 
@@ -108,7 +108,7 @@ def all_reduce_mean(tensors: list[Tensor]) -> None:
 
 @torch.no_grad()
 def equal_on_all_ranks(tensors: Iterable[Tensor]) -> bool:
-    """Return whether the tensors' sums are the same on every rank. Synchronises with the device."""
+    """Return whether the sum of each tensor is the same on every rank. It waits for the device."""
     sums = torch.stack([tensor.double().sum() for tensor in tensors]).nan_to_num()
     all_sums = all_gather(sums[None])
     return torch.equal(all_sums, sums.expand_as(all_sums))

@@ -120,8 +120,8 @@ class Disk(Out):
     total_bytes: int
     free_bytes: int
     stored_bytes: int = Field(
-        description="Bytes of jobs, models and uploaded datasets; a job that has not ended counts with the most that it "
-        "may keep."
+        description="Bytes of jobs, models and uploaded datasets; a job that has not ended counts with the most that "
+        "it may keep."
     )
 
 

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -57,7 +58,7 @@ def open_studio(browser: Browser) -> Iterator[Callable[..., Studio]]:
     """Open a page on a service, in a browser profile of its own; every page is checked when the test ends."""
     opened: list[tuple[BrowserContext, Studio]] = []
 
-    def start(url: str, context: BrowserContext | None = None, **options: object) -> Studio:
+    def start(url: str, context: BrowserContext | None = None, **options: Any) -> Studio:
         context = context or browser.new_context(viewport={"width": 1280, "height": 800}, **options)
         context.set_default_timeout(PATIENCE_MS)
         studio = Studio(context.new_page(), url)

@@ -84,12 +84,12 @@ class Prober:
         """Play the generator's turn on the fixed batch; the critic's turn would change a pool of fakes."""
         game, objective, losses = self._trainer.game, self._trainer.objective, self._trainer.losses
         with losses.autocast():
-            duels, extra = game.generator_duels(game.draw(self._batch, self._rng, 0), self._rng)
+            duels, extra = game.generator_duels(game.sample(self._batch, self._rng, 0), self._rng)
         scored = [losses.score(duel) for duel in duels]
         generator_losses, critic_loss = [loss.float() for loss in extra.values()], None
         if objective is not None:
-            generator_losses += [duel.weight * objective.generator(scores) for duel, scores in scored]
-            critic_loss = torch.stack([objective.critic(scores) for _, scores in scored]).sum()
+            generator_losses += [duel.weight * objective.generator_loss(scores) for duel, scores in scored]
+            critic_loss = torch.stack([objective.critic_loss(scores) for _, scores in scored]).sum()
         return _Played(scored, torch.stack(generator_losses).sum(), critic_loss)
 
     def _critic_norm(self, played: _Played) -> float | None:
@@ -105,7 +105,7 @@ class Prober:
             for place, name in enumerate("ab"):
                 yield CriticScores(name, _array(real[..., place].flatten()), _array(fake[..., place].flatten()))
         else:
-            yield CriticScores(duel.tag, _array(real.flatten()), _array(fake.flatten()))
+            yield CriticScores(duel.domain, _array(real.flatten()), _array(fake.flatten()))
 
     def _class_counts(self, judge: FeatureNetwork, played: _Played) -> list[int] | None:
         """Count generated pictures by the class that the judge sees; None for pictures without classes."""

@@ -29,9 +29,10 @@ JUDGE_MAX_PICTURES, JUDGE_MAX_SIDE = 20_000, 32
 MEMORY_MAP_BYTES = 1 << 30
 """bytes of a built-in dataset's pictures above which they are memory-mapped"""
 GRADIENT_PENALTY_PASSES = 3
-"""copies of a pass's maps that a gradient penalty keeps: the pass, and its backward pass, which is differentiated"""
+"""number of copies of a pass's maps that a gradient penalty keeps: of the pass, and of its backward pass, which is
+differentiated"""
 TRANSIENT_MAPS = 4
-"""largest maps in memory at once during a pass without gradients, or during a backward pass beside the saved maps"""
+"""number of largest maps in memory at once in a pass without gradients, or in a backward pass beside saved maps"""
 FRAGMENTATION = 1.15
 """factor of a step's memory: allocator losses between tensors of many sizes"""
 MAX_CHUNK, COMPARED_PIXELS, GENERATED_PIXELS = 128, 1 << 23, 1 << 19

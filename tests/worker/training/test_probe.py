@@ -17,10 +17,10 @@ from models.export import export_checkpoint
 from models.spec.families import FAMILIES
 from models.spec.recipe import Recipe
 from models.spec.resolve import RecipeRefused, merge, resolve
+from tests.support.recipes import SMALL_OVERRIDES, TWISTS, small_recipe
 from tests.support.tape import Tape
+from tests.support.training import RecordingListener, assert_same, new_trainer, run_training
 from tests.worker.training import test_cuda_graphs
-from tests.worker.training.test_any_recipe import TWISTS
-from tests.worker.training.test_exactness import SMALL, Notes, assert_same, run, small, trainer
 from worker.training.listener import Finished, Stopped
 from worker.training.probe import POINTS, Prober
 from worker.training.probe_document import (
@@ -40,7 +40,7 @@ STEPS = 3
 
 
 def begun(recipe: Recipe, steps: int = STEPS) -> Trainer:
-    one = trainer(recipe)
+    one = new_trainer(recipe)
     for _ in one.prepare():
         pass
     for _ in range(steps):
@@ -92,7 +92,7 @@ def assert_untouched(recipe: Recipe) -> ProbeOut:
 @pytest.mark.sampled(8, quick=2)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_is_probed_without_a_trace(family: str) -> None:
-    recipe = small(family)
+    recipe = small_recipe(family)
     probe = assert_untouched(recipe)
     assert probe.step == STEPS
     assert probe.gradients.generator is not None or recipe.data.kind == "sequences"
@@ -111,7 +111,7 @@ def test_every_family_is_probed_without_a_trace(family: str) -> None:
 def test_every_twist_is_probed_without_a_trace(twist: dict[str, Any]) -> None:
     for family in ("dcgan", "gan", "sngan", "vae", "pix2pix", "mdgan"):
         try:
-            assert_untouched(small(family, **merge(SMALL.get(family, {}), twist)))
+            assert_untouched(small_recipe(family, **merge(SMALL_OVERRIDES.get(family, {}), twist)))
         except RecipeRefused:
             continue
         return
@@ -209,9 +209,9 @@ def test_gradient_norms_are_those_of_the_losses() -> None:
     probe = read(prober.take()())
     objective = one.objective
     assert objective is not None
-    (duel,), _ = one.game.generator_duels(one.game.draw(prober._batch, prober._rng, 0), prober._rng)
+    (duel,), _ = one.game.generator_duels(one.game.sample(prober._batch, prober._rng, 0), prober._rng)
     _, scores = one.losses.score(duel)
-    for name, loss in (("critic", objective.critic(scores)), ("generator", objective.generator(scores))):
+    for name, loss in (("critic", objective.critic_loss(scores)), ("generator", objective.generator_loss(scores))):
         found = torch.autograd.grad(loss, list(one.game.players[name].parameters()), retain_graph=True)
         norm = torch.cat([gradient.flatten() for gradient in found]).norm().item()
         assert getattr(probe.gradients, name) == pytest.approx(norm, rel=1e-3)
@@ -274,15 +274,20 @@ def test_positions_run_along_x_first_from_below() -> None:
 @pytest.mark.slow
 def test_a_training_learns_the_same_with_and_without_probes_and_after_a_resume(tmp_path: Path) -> None:
     watched = {"every": 5, "samples": 40}
-    recipe = small("cdcgan", watch=watched)
+    recipe = small_recipe("cdcgan", watch=watched)
     plain = recipe.model_copy(update={"probe": False})
     judges = tmp_path / "judges"
-    with_probes, without, first, second = Notes(), Notes(), Notes(stop_at=8), Notes()
-    assert isinstance(run(recipe, tmp_path / "with", with_probes, judges=judges), Finished)
-    assert isinstance(run(plain, tmp_path / "without", without, judges=judges), Finished)
-    assert isinstance(run(recipe, tmp_path / "paused", first, judges=judges), Stopped)
+    with_probes, without, first, second = (
+        RecordingListener(),
+        RecordingListener(),
+        RecordingListener(stop_at=8),
+        RecordingListener(),
+    )
+    assert isinstance(run_training(recipe, tmp_path / "with", with_probes, judges=judges), Finished)
+    assert isinstance(run_training(plain, tmp_path / "without", without, judges=judges), Finished)
+    assert isinstance(run_training(recipe, tmp_path / "paused", first, judges=judges), Stopped)
     resume = first.checkpoints[-1].path
-    assert isinstance(run(recipe, tmp_path / "paused", second, 2, resume, judges=judges), Finished)
+    assert isinstance(run_training(recipe, tmp_path / "paused", second, 2, resume, judges=judges), Finished)
 
     assert [report.probe for report in without.reports] == [None] * 5
     probes = {report.step: report.probe() for report in with_probes.reports if report.probe}
@@ -306,7 +311,7 @@ def test_a_training_learns_the_same_with_and_without_probes_and_after_a_resume(t
 def test_captured_steps_go_on_alike_after_a_probe(family: str) -> None:
     """A tape replays what a CUDA graph would."""
     recipe = test_cuda_graphs.recipe_of(family)
-    probed, plain = (test_cuda_graphs.trainer(recipe, Tape) for _ in range(2))
+    probed, plain = (test_cuda_graphs.prepared_trainer(recipe, Tape) for _ in range(2))
     prober = Prober(probed)
     for _ in range(test_cuda_graphs.STEPS):
         assert_same(probed.advance(), plain.advance())
@@ -327,7 +332,7 @@ def test_a_recipe_turns_probes_off_and_says_so_only_then() -> None:
 
 def test_a_probe_makes_no_collective_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """As rank 0 of two: the other rank does not take part."""
-    one = begun(small("minibatch"))
+    one = begun(small_recipe("minibatch"))
     alone = Prober(one).take()()
     monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
