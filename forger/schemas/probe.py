@@ -59,7 +59,7 @@ class PlaneProbe(Out):
 
 
 class ProbeOut(Out):
-    """What both players of a training do at a step, on the same latents and examples each time."""
+    """The state of both players of a training at a step, on the same latents and examples each time."""
 
     version: Literal[1]
     step: int

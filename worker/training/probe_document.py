@@ -1,4 +1,4 @@
-"""Write what a probe measured as one small JSON document. No torch: it runs on the thread that writes reports.
+"""Write the measurements of a probe as one small JSON document. No torch: it runs on the thread that writes reports.
 
 docs/api.md ("Probes") explains the fields; forger.schemas.probe has their types.
 """
@@ -47,7 +47,7 @@ class CriticScores:
 
 @dataclass(frozen=True)
 class PointMeasurements:
-    """What is measured on points of d coordinates only."""
+    """The measurements that only points of d coordinates have."""
 
     generated: Floats | None
     """[n, d], for densities and shares; None for a generator that does not draw from noise"""
@@ -65,7 +65,7 @@ class PointMeasurements:
 
 @dataclass(frozen=True)
 class Measurements:
-    """What a probe has measured at a step. None where it does not apply."""
+    """The measurements of a probe at a step. None where one does not apply."""
 
     step: int
     critics: Sequence[CriticScores]
