@@ -54,6 +54,17 @@ def test_the_files_ending_chooses_the_format(run: Run, tmp_path: Path) -> None:
     assert "nothing here is written as .gif" in refused(run("sample", "-o", "a.gif"))
 
 
+def test_real_pictures_are_saved_in_the_format_of_the_ending(run: Run, tmp_path: Path) -> None:
+    assert good(run("datasets", "pictures", "digits", "--seed", "1", "-n", "2", "-o", "real.json")).endswith(
+        "of digits\n"
+    )
+    assert len(json.loads((tmp_path / "real.json").read_text())["images"]) == 2
+    good(run("datasets", "pictures", "day2night", "--domain", "b", "-o", "nights.webp"))
+    good(run("datasets", "pictures", "dyck", "-n", "3", "-o", "real.txt"))
+    assert len((tmp_path / "real.txt").read_text().splitlines()) == 3
+    assert "There is no class '12'" in refused(run("datasets", "pictures", "digits", "--class", "12"))
+
+
 @pytest.mark.usefixtures("trained")
 def test_pictures_go_to_standard_output(service: Service) -> None:
     env = service.env() | {"PYTHONPATH": str(CHECKOUT)}
@@ -182,6 +193,10 @@ def test_a_folder_is_uploaded_looked_at_learned_from_and_deleted(run: Run, servi
     assert json.loads(good(run("datasets", "show", "pets", "--json")))["report"]["pictures"] == 12
     good(run("datasets", "sheet", "pets", "-o", "sheet.png"))
     assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+    said = good(run("datasets", "pictures", "pets", "--class", "dogs", "-n", "3", "--seed", "1", "-o", "real.png"))
+    assert said == "real.png: class 1, seed 1, of pets\n"
+    with Image.open(tmp_path / "real.png") as real:
+        assert real.format == "PNG"
     good(run("train", "gan", "--dataset", "pets", "--steps", "1", "--follow"))
     assert "is used by job" in refused(run("datasets", "delete", "pets"))
     good(run("jobs", "delete", "last"))
