@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from forger import Experiment, Forger, ForgerProblem, Job, Jobs, Picture, client, connection
+from forger import Experiment, Forger, ForgerProblem, Job, Jobs, Picture, client, connection, picture_recipe
 from tests.support.proxy import breaking_line
 from tests.support.service import CHECKOUT
 from tests.support.wait import until
@@ -249,6 +249,17 @@ def test_datasets_recipes_and_limits_are_read(forger: Forger) -> None:
     names = [recipe.name for recipe in forger.recipes()]
     assert forger.recipe(names[0]).name == names[0]
     assert "max_pixels" in [limit.name for limit in forger.limits()]
+
+
+def test_real_pictures_of_a_dataset_are_fetched(forger: Forger, tmp_path: Path) -> None:
+    real = forger.dataset_pictures("digits", class_=7, n=4, seed=1)
+    assert (real.media_type, real.seed, real.class_, real.model) == ("image/png", 1, "7", None)
+    assert real.image().size == (33, 33)
+    assert forger.dataset_pictures("digits", "7", 4, seed=1).data == real.data
+    assert picture_recipe(real.data) is None
+    generated = picture_recipe(forger.sample(class_=7, seed=1).save(tmp_path / "seven.png"))
+    assert generated is not None
+    assert (generated["seed"], generated["class"]) == (1, 7)
 
 
 def test_job_is_rendered_in_a_notebook(trained: Job) -> None:

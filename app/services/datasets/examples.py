@@ -1,12 +1,13 @@
 """Read a few examples of a dataset as training sees them, in child processes, without torch.
 
-Uploaded archives are untrusted: their child reads nothing but the stored files. The files of built-in datasets belong
-to the machine's owner and may be links to any place: their child may read all files, and has no other rights either.
+Uploaded archives are untrusted: the child that reads one can read no other file. The files of built-in datasets belong
+to the machine's owner and may be links to any place: their child can read all files, and has no other rights either.
 """
 
 import time
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -43,14 +44,17 @@ class Examples:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._built_in = Sandbox(1, readable=(Path("/"),), module="data.readers.examples")
-        self._uploads = Sandbox(1, readable=(settings.artifacts,))
+        self._upload_lock = Lock()
+        self._archive: Path | None = None
+        """the archive that `_upload` can read"""
+        self._upload = Sandbox(1)
         self._threads = CapacityLimiter(2)
         full = f"Examples of datasets are being read for {MAX_READING} requests already. Send this one later."
         self._limiter = Limiter(MAX_READING, full, retry_after=5)
 
     def close(self) -> None:
         self._built_in.close()
-        self._uploads.close()
+        self._upload.close()
 
     async def read(self, info: DatasetInfo, choice: Choice) -> Array:
         """Return the chosen examples of the training split, as the default recipe's networks see them.
@@ -90,34 +94,43 @@ class Examples:
         different, places = np.unique(chosen, return_inverse=True)
         how = index.preparation(choice.domain_number, spec.prepared_side, spec.channels)
         try:
-            pictures = self._prepared(files.archive, [picks[row] for row in different], how)
+            with self._upload_lock:
+                pictures = self._prepared(files.archive, [picks[row] for row in different], how)
         except UnreadablePicture as error:
             raise _damaged(info.name, error) from None
-        finally:
-            with suppress(ForgerError):
-                self._uploads.run(read_untrusted.close_archives)
         margin = (spec.prepared_side - spec.side) // 2
         centre = slice(margin, margin + spec.side)
         return pictures[places, centre, centre]
 
     def _prepared(self, archive: Path, picks: list[MemberPart], how: Preparation) -> Array:
         """Return the pictures uint8 [n, side, side, channels]. Raises UnreadablePicture; Invalid if it takes long."""
+        if archive != self._archive:
+            self._upload.close()
+            self._archive, self._upload = archive, Sandbox(1, readable=(archive,))
         until, parts, done = time.monotonic() + READING_S, list[Array](), 0
-        while done < len(picks):
-            if time.monotonic() > until:
-                sentence = f"Reading {len(picks)} pictures takes longer than {READING_S:g} s: ask for fewer."
-                raise Invalid(sentence, code="too_much", errors=(FieldError("/n", sentence),))
-            parts.append(self._batch(archive, picks[done:], how))
-            done += len(parts[-1])
+        try:
+            while done < len(picks):
+                if time.monotonic() > until:
+                    raise _too_slow(len(picks))
+                parts.append(self._batch(archive, picks[done:], how))
+                done += len(parts[-1])
+        finally:
+            # A deleted dataset would keep its disk space.
+            with suppress(ForgerError):
+                self._upload.run(read_untrusted.close_archives)
         return np.concatenate(parts)
 
     def _batch(self, *args: Any) -> Array:
         try:
-            return np.asarray(
-                self._uploads.run(read_untrusted.batch, *args, seconds=READING_S, cpu_seconds=BATCH_CPU_S)
-            )
+            pictures = self._upload.run(read_untrusted.batch, *args, seconds=READING_S, cpu_seconds=BATCH_CPU_S)
+            return np.asarray(pictures)
         except (Invalid, UnsupportedMedia) as error:
             raise UnreadablePicture(Fault.DAMAGED, error.detail) from None
+
+
+def _too_slow(count: int) -> Invalid:
+    sentence = f"Reading {count} pictures takes longer than {READING_S:g} s: ask for fewer."
+    return Invalid(sentence, code="too_much", errors=(FieldError("/n", sentence),))
 
 
 def _damaged(name: str, error: Exception) -> DatasetMissing:

@@ -17,6 +17,7 @@ from app.core.settings import get_settings
 from app.main import create_app
 from tests.app.api.conftest import Publish
 from tests.support.jobs import make_job
+from tests.support.png_chunks import without_text
 
 Array = NDArray[Any]
 
@@ -200,7 +201,7 @@ def test_an_etag_names_the_model(client: TestClient, publish: Publish) -> None:
     twin = publish("cdcgan", "digits", name="twin")
     one, other = (get(client, f"class=7&seed=1&model={model}") for model in ("digits@1", twin))
     client.delete("/models/twin")
-    assert one.content == other.content
+    assert without_text(one.content) == without_text(other.content)
     assert one.headers["etag"] != other.headers["etag"]
 
 
@@ -273,6 +274,6 @@ def test_unknown_and_unfinished_models(client: TestClient) -> None:
 def test_a_new_version_is_found_at_once_and_the_old_one_stays(client: TestClient, publish: Publish) -> None:
     before = get(client, "model=plain@1&seed=1").content
     assert publish("dcgan", "digits", name="plain", seed=2) == "plain@2"
-    assert get(client, "model=plain@2&seed=1").content != before
+    assert without_text(get(client, "model=plain@2&seed=1").content) != without_text(before)
     assert get(client, "model=plain&seed=1").headers["x-forger-model"] == "plain@2"
     assert get(client, "model=plain@1&seed=1").content == before

@@ -54,6 +54,17 @@ def test_file_ending_chooses_the_sample_format(run: Run, tmp_path: Path) -> None
     assert "nothing here is written as .gif" in refusal_of(run("sample", "-o", "a.gif"))
 
 
+def test_real_pictures_are_saved_in_the_format_of_the_ending(run: Run, tmp_path: Path) -> None:
+    assert output_of(run("datasets", "pictures", "digits", "--seed", "1", "-n", "2", "-o", "real.json")).endswith(
+        "of digits\n"
+    )
+    assert len(json.loads((tmp_path / "real.json").read_text())["images"]) == 2
+    output_of(run("datasets", "pictures", "day2night", "--domain", "b", "-o", "nights.webp"))
+    output_of(run("datasets", "pictures", "dyck", "-n", "3", "-o", "real.txt"))
+    assert len((tmp_path / "real.txt").read_text().splitlines()) == 3
+    assert "There is no class '12'" in refusal_of(run("datasets", "pictures", "digits", "--class", "12"))
+
+
 @pytest.mark.usefixtures("trained")
 def test_sample_can_be_written_to_standard_output(service: Service) -> None:
     env = service.env() | {"PYTHONPATH": str(CHECKOUT)}
@@ -184,6 +195,12 @@ def test_folder_is_uploaded_shown_trained_on_and_deleted(run: Run, service: Serv
     assert json.loads(output_of(run("datasets", "show", "pets", "--json")))["report"]["pictures"] == 12
     output_of(run("datasets", "sheet", "pets", "-o", "sheet.png"))
     assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+    shown = output_of(
+        run("datasets", "pictures", "pets", "--class", "dogs", "-n", "3", "--seed", "1", "-o", "real.png")
+    )
+    assert shown == "real.png: class 1, seed 1, of pets\n"
+    with Image.open(tmp_path / "real.png") as real:
+        assert real.format == "PNG"
     output_of(run("train", "gan", "--dataset", "pets", "--steps", "1", "--follow"))
     assert "is used by job" in refusal_of(run("datasets", "delete", "pets"))
     output_of(run("jobs", "delete", "last"))
