@@ -1,12 +1,12 @@
 // Build elements. Text is always a text node: a name that a person gave is never markup.
 
-/** @typedef {Node | string | number | null | undefined | false} Child */
+/** @typedef {any} Child a node, a text, a list of them, or null for nothing */
 
 /**
  * Return an element. `properties` are DOM properties, or attributes where the name holds a dash.
  * @param {string} tag
  * @param {Record<string, any>} [properties]
- * @param {...(Child | Child[])} children
+ * @param {...Child} children
  * @returns {any}
  */
 export function h(tag, properties = {}, ...children) {
@@ -23,13 +23,13 @@ export function h(tag, properties = {}, ...children) {
   return element;
 }
 
-/** @param {(Child | Child[])[]} children */
+/** @param {Child[]} children */
 function nodes(children) {
-  return children.flat().filter((child) => child !== null && child !== undefined && child !== false).map((child) =>
+  return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false).map((child) =>
     child instanceof Node ? child : document.createTextNode(String(child)));
 }
 
-/** Replace what an element holds. @param {Element} element @param {...(Child | Child[])} children */
+/** Replace what an element holds. @param {Element} element @param {...Child} children */
 export function fill(element, ...children) {
   element.replaceChildren(...nodes(children));
   return element;

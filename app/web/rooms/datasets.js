@@ -7,6 +7,7 @@ import { go, keep } from "../main.js";
 
 const LAYOUTS = ["auto", "flat", "classes", "unpaired", "paired", "side_by_side"];
 const SHOWN = 32;
+const SMALL = 32; // pixels: smaller pictures are shown larger
 
 /** @type {import("../main.js").Room} */
 export async function room(main, place) {
@@ -105,7 +106,7 @@ async function showDataset(main, name, { query, signal }) {
     fill(classes, dataset.classes > 1 && dataset.classes <= 100 ? [null, ...dataset.class_names].map((one, index) =>
       h("button", { "aria-pressed": String((one === null ? null : String(index - 1)) === settings.class), onclick: () => change({ class: one === null ? null : String(index - 1) }) }, one ?? "all")) : []);
     const source = address(`${path}/pictures`, { n: SHOWN, ...settings });
-    const image = h("img", { class: "sheet", alt: `Examples of ${dataset.name}`, src: source });
+    const image = h("img", { class: dataset.kind === "images" && dataset.side <= SMALL ? "sheet small-pictures" : "sheet", alt: `Examples of ${dataset.name}`, src: source });
     image.addEventListener("error", async () => {
       const error = await get(`${path}/pictures`, { n: 1, format: "json", ...settings }, signal).catch((problem) => problem);
       fill(pictures, empty(error instanceof Problem ? error.message : "These pictures cannot be shown."));

@@ -7,6 +7,7 @@ import { go } from "../main.js";
 import { linked } from "./jobs.js";
 
 const SHEET = 16;
+const POINTS = 500;
 
 /** @type {import("../main.js").Room} */
 export async function room(main, { parts: [name], signal }) {
@@ -54,7 +55,7 @@ function versionCard(version, changed, signal) {
 /** What the model draws; of a translator the last sample of its training. @param {any} version @param {number} n */
 function picture(version, n) {
   const source = version.game === "synthesis"
-    ? address("/sample", { model: version.model, seed: 1, n, class: null, scale: version.recipe.data.kind === "images" ? Math.max(1, Math.floor(64 / version.recipe.data.side)) : null, format: "png" })
+    ? address("/sample", { model: version.model, seed: 1, n: version.recipe.data.kind === "points" ? POINTS : n, class: null, scale: version.recipe.data.kind === "images" ? Math.max(1, Math.floor(64 / version.recipe.data.side)) : null, format: "png" })
     : version.job && version.card.sample ? address(`/jobs/${version.job}/artifacts/${version.card.sample}`) : null;
   return source && h("img", { class: "sheet", src: source, alt: `Samples of ${version.model}`, loading: "lazy" });
 }
