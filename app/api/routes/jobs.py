@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, PlainTextResponse
 
 from app.api.deps import InferenceDep, Limit, SettingsDep
 from app.api.openapi.refusals import refusal_responses
@@ -13,7 +13,7 @@ from app.core.settings import link
 from app.core.store import Store
 from app.schemas.job_replies import artifact_out, job_figures, job_out
 from app.schemas.jobs import Kind
-from app.services.jobs import lifecycle
+from app.services.jobs import lifecycle, logs
 from app.services.views import JobView
 from forger.schemas.figures import JobFigureList
 from forger.schemas.jobs import (
@@ -28,6 +28,8 @@ from forger.schemas.jobs import (
     SampleOut,
 )
 from forger.wire import DEFAULT_REPLY_POINTS, MAX_REPLY_POINTS, MIN_REPLY_POINTS, JobState
+
+MAX_LOG_LINES = 2000
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -80,6 +82,14 @@ def pause_job(job_id: str) -> JobOut:
 def resume_job(job_id: str) -> JobOut:
     """Queue a paused job again. It continues from the step at which it was paused."""
     return job_out(lifecycle.resume(job_id))
+
+
+@router.get("/{job_id}/log", response_class=PlainTextResponse, responses={200: {"content": {"text/plain": {}}}})
+def get_job_log(
+    job_id: str, lines: Annotated[int, Query(ge=1, le=MAX_LOG_LINES, description="Most lines.")] = 200
+) -> PlainTextResponse:
+    """Read the end of the log of the newest attempt: one JSON object a line, and whatever else the process wrote."""
+    return PlainTextResponse(logs.tail(job_id, lines), headers={"Cache-Control": "no-cache"})
 
 
 @router.get(

@@ -1,6 +1,6 @@
 // One job: what it learns, how well, what went wrong, and what it left. One step cursor drives all of it.
 
-import { get, post } from "../api.js";
+import { get, post, send } from "../api.js";
 import { Chart, label, SCALES } from "../chart.js";
 import { Curves } from "../curves.js";
 import { bar, empty, fill, h, setText, skeleton, stateWord, toast } from "../dom.js";
@@ -55,6 +55,7 @@ export async function room(main, { parts: [id], query, signal }) {
     isTraining && stepper,
     h("div", { class: "grid" },
       h("section", { class: "card" }, h("h2", {}, "What happened"), log), files,
+      h("section", { class: "card wide" }, logPanel(path, signal)),
       h("section", { class: "card wide" }, h("details", {}, h("summary", {}, "Recipe"), h("pre", { tabIndex: 0, "aria-label": "Recipe as JSON" }, JSON.stringify(job.recipe, null, 2))))));
 
   /** @type {Map<string, Chart>} */
@@ -312,6 +313,15 @@ export async function room(main, { parts: [id], query, signal }) {
     if (!document.hidden && !ENDED.includes(job.state)) void refreshJob().catch(() => undefined);
   }, 3000);
   signal.addEventListener("abort", () => clearInterval(timer));
+}
+
+/** The end of the log, read when it is opened. @param {string} path of the job @param {AbortSignal} signal */
+function logPanel(path, signal) {
+  const text = h("pre", { tabIndex: 0, "aria-label": "End of the log" });
+  const read = async () => setText(text, await send("GET", `${path}/log`, { signal }).then((reply) => reply.text(), (problem) => problem.message));
+  const panel = h("details", {}, h("summary", {}, "Log"), h("button", { type: "button", onclick: read }, "Read again"), text);
+  panel.addEventListener("toggle", () => panel.open && void read());
+  return panel;
 }
 
 /** Read the events of a job but for its many reports. @param {string} path @param {AbortSignal} signal @returns {Promise<any[]>} */
