@@ -67,10 +67,18 @@ def test_delete_ends_the_session_of_the_browser(signed_in: TestClient) -> None:
     assert signed_in.get("/version").status_code == 401
 
 
-@pytest.mark.parametrize(
-    "value",
-    ["", "1", "1.x.y", TimestampSigner("another key", salt="forger session").sign("1").decode(), '"', "\\073;;=", "é"],
-)
+FORGED = {
+    "empty": "",
+    "unsigned": "1",
+    "wrong signature": "1.x.y",
+    "another key": TimestampSigner("another key", salt="forger session").sign("1").decode(),
+    "quote": '"',
+    "no cookie syntax": "\\073;;=",
+    "not ASCII": "é",
+}
+
+
+@pytest.mark.parametrize("value", FORGED.values(), ids=FORGED.keys())
 def test_forged_cookie_is_no_session(client: TestClient, value: str) -> None:
     reply = client.get("/version", headers={b"cookie": f"{sessions.COOKIE}={value}".encode()})
     assert (reply.status_code, reply.json()["code"]) == (401, "key_missing")
