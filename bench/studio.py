@@ -123,7 +123,7 @@ def filled_service(home: Path) -> Iterator[Service]:
 
 
 def newest_training(service: Service) -> str:
-    return next(job.id for job in Forger(service.url).jobs(limit=100) if job.reply.kind == "train")
+    return next(job.id for job in Forger(service.url).jobs() if job.reply.kind == "train")
 
 
 def opened(browser: Browser, url: str) -> Page:
@@ -193,7 +193,7 @@ def tasks_while_panning(browser: Browser, url: str) -> dict[str, float]:
 
 
 def task_quantiles(page: Page, work: Any) -> dict[str, float]:
-    """Return the 95th percentile of the main thread's tasks during `work`, and the longest; those below 1 ms are left out."""
+    """Return the 95th percentile of the main thread's tasks of 1 ms or more during `work`, and the longest."""
     session: CDPSession = page.context.new_cdp_session(page)
     events: list[dict[str, Any]] = []
     finished: list[bool] = []
