@@ -47,8 +47,9 @@ setup: .venv/.ready ## create .venv with the pinned versions of everything
 	@touch $@
 	@echo "Ready: everything is in .venv."
 
-demo: setup ## train two jobs, draw a seven, turn day into night; pictures land in demo/
-	@$(BIN)/python -P -m examples.demo
+KEEP ?=
+demo: setup ## train two jobs, draw a seven, turn day into night; pictures land in demo/; KEEP=1 leaves the service up
+	@$(BIN)/python -P -m examples.demo $(if $(KEEP),--keep)
 
 serve: setup ## run the service until Ctrl-C
 	@$(BIN)/forger serve

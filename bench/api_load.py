@@ -41,7 +41,7 @@ from bench.options import parser_of
 from bench.results import Row, show, write
 from bench.sample_latency import CLIENT_CORE, SERVER_CORE, System, free_port, serving
 from tests.support.postgres import CannotStart, Postgres
-from tests.support.settings import forget
+from tests.support.settings import clear_caches
 
 FULL, QUICK = (100_000, 19, 10_000), (5_000, 7, 5_000)
 """jobs, reports of each, and of one in ten thousand: 10 million points of curves; 200,000"""
@@ -203,14 +203,14 @@ def settings_of(settings: dict[str, str]) -> Iterator[None]:
     before = dict(os.environ)
     os.environ.pop("DATABASE_URL", None)
     os.environ.update(settings)
-    forget()
+    clear_caches()
     try:
         yield
     finally:
         engine(get_settings().database_url).dispose()
         os.environ.clear()
         os.environ.update(before)
-        forget()
+        clear_caches()
 
 
 def _options() -> argparse.Namespace:

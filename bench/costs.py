@@ -39,7 +39,7 @@ def cost(objective: spec.ObjectiveSpec, score: Tensor) -> Tensor:
     """What the generator pays for each score [n], one fake at a time, beside a real example of score 0."""
     built = build_objective(objective)
     real = Verdict(torch.zeros(()))
-    return torch.stack([built.generator(Scores(real, Verdict(each))) for each in score])
+    return torch.stack([built.generator_loss(Scores(real, Verdict(each))) for each in score])
 
 
 def slope(objective: spec.ObjectiveSpec, score: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ from app.services.views import JobView
 from bench.options import parser_of
 from bench.results import Row, show, write
 from models.spec.resolve import resolve
-from worker.runners.report_writer import DrawPng, JobWrite, ReportWriter
+from worker.runners.report_writer import DrawJson, DrawPng, JobWrite, ReportWriter
 from worker.runners.supervisor_link import SupervisorLink
 from worker.runners.train import TrainRunner
 
@@ -49,9 +49,15 @@ class Timed(ReportWriter):
 
     spent = behind = 0.0
 
-    def add_report(self, step: int, values: Mapping[str, float | None], draw: DrawPng | None = None) -> None:
+    def add_report(
+        self,
+        step: int,
+        values: Mapping[str, float | None],
+        draw: DrawPng | None = None,
+        probe: DrawJson | None = None,
+    ) -> None:
         began = time.perf_counter()
-        super().add_report(step, values, draw)
+        super().add_report(step, values, draw, probe)
         self.spent += time.perf_counter() - began
 
     def add_write(self, note: JobWrite) -> None:

@@ -25,7 +25,7 @@ from worker.training.trainer import Trainer
 CACHE = Path(__file__).parent / "cache" / "runs"
 VERSION = 1
 """counted up when training or measuring changes, so that no kept run is taken for a new one"""
-NO_PART = {"watch", "checkpoint_every", "report_every"}
+NO_PART = {"watch", "checkpoint_every", "report_every", "probe"}
 """fields of a recipe that decide no weights here, where nothing is watched, saved or reported"""
 Figures = dict[str, float]
 Measure = Callable[[Recipe], Figures]

@@ -1,4 +1,4 @@
-"""The index of an uploaded archive: which members are used, for what, and in which order."""
+"""The index of an uploaded archive: the members that are used, their splits and domains, and their preparation."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from data.decode import CURRENT_READING, Reading
+from data.decode import CURRENT_RULES, DecodingRules
 from data.prepare import WHOLE_SQUARE, Fit, Preparation, Tile, left_half, right_half
 
 DOMAINS = ("a", "b")
@@ -16,7 +16,7 @@ Tiles = tuple[tuple[int, ...], ...]
 
 
 class MemberPart(NamedTuple):
-    """A member, a half of it (0 left, 1 right), or a tile of either."""
+    """A picture in an archive, or its left (0) or right (1) half; and a tile of it."""
 
     name: str
     half: int | None = None
@@ -25,97 +25,113 @@ class MemberPart(NamedTuple):
 
 @dataclass(frozen=True)
 class SplitMembers:
-    """Members of one split. `piles` lists those of the only domain, or of a and b; `labels` are those of the first.
+    """The members of one split, by domain: those of the only domain, or of `a` and `b`.
 
-    `tiles` holds into how many squares each picture is cut; None if none is.
+    `labels` are those of the first domain. `tiles` holds the number of squares into which each picture is cut, by
+    domain; None if pictures are not cut.
     """
 
-    piles: MemberLists
+    domains: MemberLists
     labels: tuple[int, ...] | None = None
     tiles: Tiles | None = None
 
 
 @dataclass(frozen=True)
 class ArchiveIndex:
-    """The members of a dataset and how they are prepared. `held` is the split held out for evaluation.
+    """The members of a dataset and how they are prepared. `held_out` is the split for evaluation.
 
-    `halved`: there is one list of members; the left half of each belongs to domain a, the right half to b. `nearest`
-    names the domains that are label maps.
+    `halved`: there is one list of members; the left half of each belongs to domain `a`, the right half to `b`.
+    `label_maps` names the domains whose pictures are label maps.
     """
 
     train: SplitMembers
-    held: SplitMembers | None = None
+    held_out: SplitMembers | None = None
     halved: bool = False
     fit: Fit = "crop"
-    nearest: tuple[str, ...] = ()
-    reading: Reading = field(default=CURRENT_READING)
+    label_maps: tuple[str, ...] = ()
+    decoding: DecodingRules = field(default=CURRENT_RULES)
 
     def to_bytes(self) -> bytes:
-        return json.dumps(asdict(self), separators=(",", ":")).encode()
+        """Return the index as it is stored. Some stored names are older than those of the fields."""
+        stored = {
+            "train": _to_stored(self.train),
+            "held": self.held_out and _to_stored(self.held_out),
+            "halved": self.halved,
+            "fit": self.fit,
+            "nearest": self.label_maps,
+            "reading": asdict(self.decoding),
+        }
+        return json.dumps(stored, separators=(",", ":")).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "ArchiveIndex":
-        """Read a stored index. Pictures of an older version's index are decoded by that version's rules."""
+        """Read a stored index. Pictures of an index of version 1 are decoded by that version's rules."""
         stored: dict[str, Any] = json.loads(data)
         if "train" not in stored:
-            return cls(_split_members(stored), halved=stored["halved"], reading=Reading(rules=1))
+            return cls(_from_stored(stored), halved=stored["halved"], decoding=DecodingRules(rules=1))
         return cls(
-            _split_members(stored["train"]),
-            stored["held"] and _split_members(stored["held"]),
+            _from_stored(stored["train"]),
+            stored["held"] and _from_stored(stored["held"]),
             stored["halved"],
             stored["fit"],
             tuple(stored["nearest"]),
-            Reading(**stored["reading"]),
+            DecodingRules(**stored["reading"]),
         )
 
-    def picks(self, part: SplitMembers, pile: int) -> list[MemberPart]:
-        """Return the examples of a domain in order: pictures or their tiles."""
-        pictures = self.pictures(part, pile)
-        if part.tiles is None:
+    def examples(self, split: SplitMembers, domain: int) -> list[MemberPart]:
+        """Return the examples of a domain in order: its pictures, or their tiles."""
+        pictures = self.pictures(split, domain)
+        if split.tiles is None:
             return pictures
-        counts = part.tiles[0 if self.halved else pile]
+        counts = split.tiles[0 if self.halved else domain]
         return [
-            pick._replace(tile=Tile(number, count))
-            for pick, count in zip(pictures, counts, strict=True)
+            picture._replace(tile=Tile(number, count))
+            for picture, count in zip(pictures, counts, strict=True)
             for number in range(count)
         ]
 
-    def pictures(self, part: SplitMembers, pile: int) -> list[MemberPart]:
+    def pictures(self, split: SplitMembers, domain: int) -> list[MemberPart]:
         """Return the pictures of a domain in order, without tiles."""
-        index, half = (0, pile) if self.halved else (pile, None)
-        return [MemberPart(name, half) for name in part.piles[index]]
+        index, half = (0, domain) if self.halved else (domain, None)
+        return [MemberPart(name, half) for name in split.domains[index]]
 
-    def labels(self, part: SplitMembers) -> list[int] | None:
+    def labels(self, split: SplitMembers) -> list[int] | None:
         """Return the labels of the first domain's examples, or None."""
-        if part.labels is None or part.tiles is None:
-            return None if part.labels is None else list(part.labels)
-        return list(chain.from_iterable(map(repeat, part.labels, part.tiles[0])))
+        if split.labels is None or split.tiles is None:
+            return None if split.labels is None else list(split.labels)
+        return list(chain.from_iterable(map(repeat, split.labels, split.tiles[0])))
 
-    def middle(self, name: str) -> Tile:
-        """Return the middle tile of a picture."""
-        for pile, counts in zip(self.train.piles, self.train.tiles or (), strict=False):
-            if name in pile:
-                count = counts[pile.index(name)]
+    def middle_tile(self, name: str) -> Tile:
+        """Return the middle tile of a training picture."""
+        for domain, counts in zip(self.train.domains, self.train.tiles or (), strict=False):
+            if name in domain:
+                count = counts[domain.index(name)]
                 return Tile(count // 2, count)
         return WHOLE_SQUARE
 
-    def preparation(self, pile: int, side: int, channels: int) -> Preparation:
-        return Preparation(side, channels, self.fit, DOMAINS[pile] in self.nearest, self.reading)
+    def preparation(self, domain: int, side: int, channels: int) -> Preparation:
+        """Return how pictures of a domain (0 for `a`, 1 for `b`) are prepared at this side and number of channels."""
+        return Preparation(side, channels, self.fit, DOMAINS[domain] in self.label_maps, self.decoding)
 
 
-def _split_members(stored: dict[str, Any]) -> SplitMembers:
+def _to_stored(split: SplitMembers) -> dict[str, Any]:
+    return {"piles": split.domains, "labels": split.labels, "tiles": split.tiles}
+
+
+def _from_stored(stored: dict[str, Any]) -> SplitMembers:
     labels, tiles = stored["labels"], stored.get("tiles")
     return SplitMembers(
-        tuple(tuple(pile) for pile in stored["piles"]),
+        tuple(tuple(domain) for domain in stored["piles"]),
         None if labels is None else tuple(labels),
         None if tiles is None else tuple(tuple(counts) for counts in tiles),
     )
 
 
 def prepared_prefix(archive_sha256: str, index_sha256: str) -> str:
-    """Return the prefix of the names of prepared files of an archive and its index."""
+    """Return the prefix of the names of the files with prepared pictures of an archive and its index."""
     return f"{archive_sha256[:16]}-{index_sha256[:16]}-"
 
 
-def half_of(image: Image.Image, pile: int) -> Image.Image:
-    return right_half(image) if pile else left_half(image)
+def half_of(image: Image.Image, domain: int) -> Image.Image:
+    """Return the half of a picture that belongs to a domain: the left one to 0, the right one to 1."""
+    return right_half(image) if domain else left_half(image)

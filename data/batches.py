@@ -1,4 +1,4 @@
-"""The examples of each batch, as a function of (seed, number of the draw)."""
+"""Choose the examples of each batch, as a function of the seed and the batch's number."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,13 +15,14 @@ from models.spec.recipe import Recipe
 
 
 class Batches:
-    """Batches selected by index from tensors that stay on the device.
+    """Batches of a training, selected by index from tensors that stay on the device.
 
-    Each epoch has a new random order; a batch may span two epochs, so that no example is left out. Two domains have
-    separate orders, except in the paired game.
+    Each epoch has a new random order. A batch may span two epochs, so that no example is left out. The two domains of
+    the unpaired game have separate orders; pairs stay together.
 
-    If pictures are prepared larger than the networks' input, each batch holds random crops; in the paired game both
-    pictures of a pair are cropped and mirrored alike. `real` and `other` hold the centre crops.
+    If pictures are prepared larger than the networks' input, batches hold random crops; both pictures of a pair are
+    cropped and mirrored alike. `real` and `other` are all examples of the first and the second domain, centre-cropped;
+    `other` is None without a second domain.
     """
 
     def __init__(self, recipe: Recipe, data: Data, device: torch.device) -> None:
@@ -37,33 +38,34 @@ class Batches:
             self.other = None if self._other is None else centre_crop(self._other, self._crops.side)
         self.label = None if data.labels is None else data.labels.to(device)
         self.other_domain = "a" if recipe.game.kind == "paired" else "b"
+        """name of the random streams of `other`: those of `a` keep pairs together"""
         self._order = lru_cache(maxsize=4)(self._permutation)
 
-    def batch(self, draw: int) -> Batch:
-        """Return a batch: pictures scaled to [-1, 1], points unchanged, strings one-hot [n, length, symbols]."""
-        rows = self._rows("a", draw)
+    def batch(self, number: int) -> Batch:
+        """Return batch `number`: pictures scaled to [-1, 1], points unchanged, strings one-hot [n, length, symbols]."""
+        rows = self._rows("a", number)
         label = None if self.label is None else self.label[rows]
         other = None
         if self._other is not None:
             domain = self.other_domain
-            other = scaled(self._select(self._other, self._rows(domain, draw), domain, draw))
-        return Batch(self._encode(self._select(self._real, rows, "a", draw)), label, other)
+            other = scaled(self._select(self._other, self._rows(domain, number), domain, number))
+        return Batch(self._encode(self._select(self._real, rows, "a", number)), label, other)
 
     def first(self, n: int) -> Batch:
         """Return the first n examples of the data, centre-cropped."""
         other = None if self.other is None else scaled(self.other[:n])
         return Batch(self._encode(self.real[:n]), None if self.label is None else self.label[:n], other)
 
-    def answers(self, draw: int) -> Tensor:
-        """Return the targets of the paired game: the second pictures of pairs, or the pictures themselves."""
-        batch = self.batch(draw)
+    def targets(self, number: int) -> Tensor:
+        """Return the targets of batch `number` of the paired game: the second pictures of pairs, or the pictures."""
+        batch = self.batch(number)
         return batch.real if batch.other is None else batch.other
 
-    def _select(self, examples: Tensor, rows: Tensor, domain: str, draw: int) -> Tensor:
-        """Return the rows, cropped and mirrored if the recipe says so."""
+    def _select(self, examples: Tensor, rows: Tensor, domain: str, number: int) -> Tensor:
+        """Return the examples of these rows, cropped and mirrored if the recipe says so."""
         if self._crops is None:
             return examples[rows]
-        stream = self.rng.stream(f"crops/{domain}", draw)
+        stream = self.rng.stream(f"crops/{domain}", number)
         return self._crops.cut(examples, rows, draw_on(stream, self._crops.draw_offsets, examples.device))
 
     def _encode(self, real: Tensor) -> Tensor:
@@ -71,15 +73,15 @@ class Batches:
             return scaled(real)
         return (real[..., None] == torch.arange(self.symbols, device=real.device)).float()
 
-    def _rows(self, domain: str, draw: int) -> Tensor:
+    def _rows(self, domain: str, number: int) -> Tensor:
         """Return `indices` on the device."""
-        stream = self.rng.stream(f"rows/{domain}", draw)
+        stream = self.rng.stream(f"rows/{domain}", number)
         return draw_on(stream, lambda g: self.indices(g.step, domain), self.real.device)
 
-    def indices(self, draw: int, domain: str = "a") -> Tensor:
-        """Return the rows [batch_size] of a draw, on the CPU."""
+    def indices(self, number: int, domain: str = "a") -> Tensor:
+        """Return the row [batch_size] of each example of batch `number`, on the CPU."""
         count = len(self.real) if domain == "a" or self.other is None else len(self.other)
-        start, end = draw * self.size, (draw + 1) * self.size
+        start, end = number * self.size, (number + 1) * self.size
         parts = []
         while start < end:
             epoch, position = divmod(start, count)
@@ -100,7 +102,7 @@ class Crops:
     load: int
     flip: bool
     count: int
-    """crops per batch"""
+    """number of crops per batch"""
 
     def draw_offsets(self, stream: Stream) -> Tensor:
         """Draw int64 [count, 3]: top, left, and 1 for a mirrored crop."""

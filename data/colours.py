@@ -1,4 +1,4 @@
-"""Convert a picture with an ICC profile to sRGB."""
+"""Convert pictures with ICC profiles to sRGB."""
 
 import io
 from typing import NamedTuple
@@ -7,15 +7,19 @@ import numpy as np
 from PIL import Image, ImageCms
 
 PROFILE_MODES = {"RGB": ("RGB", "RGBA"), "GRAY": ("L", "LA"), "CMYK": ("CMYK",)}
-"""by the colour space of a profile, the modes of images to which it applies"""
+"""modes of images to which a profile applies, by its colour space"""
 MAX_SRGB_DIFFERENCE = 2
-"""largest difference in levels at which a profile counts as sRGB: profiles and their readers round"""
+"""largest difference in levels at which a profile still counts as sRGB, since profiles and their readers round"""
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 _SRGB = ImageCms.createProfile("sRGB")
 
 
 class Converted(NamedTuple):
-    """A converted image; `profile` is the profile's name, None if colours were sRGB already or it cannot be used."""
+    """A converted image.
+
+    `profile` is the name of the profile; None if the colours were sRGB already, or if it cannot be used. `flaw` then
+    says why.
+    """
 
     image: Image.Image
     profile: str | None = None

@@ -1,8 +1,7 @@
-"""Strip metadata from picture files before they are decoded.
+"""Strip metadata from picture files before they are decoded, so that damaged metadata cannot make them unreadable.
 
-So damaged metadata cannot make a picture unreadable. `strip_metadata` keeps the parts of the pixels unchanged, so that
-damage to them is still detected, and returns the metadata that changes how they look: colour profile, orientation and
-transparent level.
+`strip_metadata` keeps the parts of a file that hold its pixels unchanged, so that damage to them is still detected. It
+returns the metadata that changes how the pixels look: colour profile, orientation and transparent level.
 """
 
 import re
@@ -19,10 +18,10 @@ _ORIENTATION = 0x0112
 
 @dataclass
 class StrippedFile:
-    """A file without metadata. `skipped` describes damaged parts that were left out.
+    """A file without its metadata.
 
-    `orientation` is EXIF's, 1 to 8. `level` is a PNG's transparent level, one sample of `depth` bits per colour
-    channel. `profile` is an ICC profile.
+    `profile` is its ICC profile. `orientation` is EXIF's, 1 to 8. `level` is the transparent colour of a PNG: a sample
+    of `depth` bits for each channel. `skipped` describes damaged metadata that was left out.
     """
 
     data: bytes
@@ -34,7 +33,7 @@ class StrippedFile:
 
 
 class Damaged(Exception):
-    """The error of damaged parts of the pixels."""
+    """The error of a file whose pixels are damaged."""
 
 
 def strip_metadata(data: bytes) -> StrippedFile:
@@ -69,17 +68,17 @@ _KEPT = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND"))
 def _png(data: bytes, file: StrippedFile) -> None:
     """Keep critical chunks, and tRNS of palettes; read tRNS, iCCP and eXIf; skip all other ancillary chunks."""
     kept, colour = [PNG], -1
-    for kind, body, whole, crc in _chunks(data):
+    for kind, body, chunk, crc in _chunks(data):
         if kind == b"IHDR":
             file.depth, colour = body[8], body[9]
         if not kind[0] & 0x20:
             if crc != zlib.crc32(kind + body):
                 raise Damaged(f"the checksum of {_chunk_name(kind)} is wrong")
-            kept.append(whole)
+            kept.append(chunk)
         elif crc != zlib.crc32(kind + body):
             file.skipped.append(f"{_chunk_name(kind)} (its checksum is wrong)")
         elif kind == b"tRNS" and colour == 3:
-            kept.append(whole)
+            kept.append(chunk)
         elif kind == b"tRNS":
             file.level = _level(body, colour, file)
         elif kind == b"iCCP":
@@ -95,23 +94,23 @@ _LENGTHS = {b"cHRM": (32,), b"gAMA": (4,), b"pHYs": (9,), b"sRGB": (1,), b"tIME"
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes, int]]:
-    """Yield kind, body, whole chunk, and stored checksum of each chunk."""
-    place = len(PNG)
-    while place + 8 <= len(data):
-        (size,), kind = struct.unpack_from(">I", data, place), data[place + 4 : place + 8]
-        whole = data[place : place + 12 + size]
-        body = whole[8 : 8 + size]
-        if len(whole) < 12 + size:  # truncated: the rest may be enough for the decoder
-            yield kind, body, whole, zlib.crc32(kind + body)
+    """Yield each chunk's kind, body, complete bytes and stored checksum."""
+    offset = len(PNG)
+    while offset + 8 <= len(data):
+        (size,), kind = struct.unpack_from(">I", data, offset), data[offset + 4 : offset + 8]
+        chunk = data[offset : offset + 12 + size]
+        body = chunk[8 : 8 + size]
+        if len(chunk) < 12 + size:  # truncated: the rest may be enough for the decoder
+            yield kind, body, chunk, zlib.crc32(kind + body)
             return
-        yield kind, body, whole, int.from_bytes(whole[-4:])
-        place += 12 + size
+        yield kind, body, chunk, int.from_bytes(chunk[-4:])
+        offset += 12 + size
         if kind == b"IEND":
             return
 
 
 def _level(body: bytes, colour: int, file: StrippedFile) -> tuple[int, ...] | None:
-    """Return the transparent level: one sample for grey (0), three for colour (2), of the picture's depth."""
+    """Return the transparent colour in a tRNS chunk: one sample for colour type 0 (grey), three for 2 (RGB)."""
     samples = {0: 1, 2: 3}.get(colour, 0)
     if len(body) < 2 * samples or not samples:
         file.skipped.append("tRNS (it does not fit the picture)")
@@ -147,28 +146,28 @@ _EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
 
 def _jpeg(data: bytes, file: StrippedFile) -> None:
     """Keep the segments of the pixels, and JFIF and Adobe segments, which say how colours are stored."""
-    kept, place, profile = [data[:2]], 2, dict[int, bytes]()
+    kept, offset, profile = [data[:2]], 2, dict[int, bytes]()
     count = 0
-    while segment := _MARKER.search(data, place):
-        marker, start = segment[1][0], segment.end()
+    while match := _MARKER.search(data, offset):
+        marker, start = match[1][0], match.end()
         if marker in _WITHOUT_LENGTH:
-            kept.append(data[place:start])
-            place = start
+            kept.append(data[offset:start])
+            offset = start
             continue
         if marker in (_SCAN, 0xD9):
             break
         end = start + int.from_bytes(data[start : start + 2])
-        body, whole = data[start + 2 : end], data[place:end]
+        body, segment = data[start + 2 : end], data[offset:end]
         if marker == _APP1 and body.startswith(_EXIF):
             file.orientation = _orientation(body[len(_EXIF) :], "EXIF", file)
         elif marker == _APP2 and body.startswith(_ICC) and len(body) > 14:
             profile[body[12]], count = body[14:], body[13]
         elif marker == _APP0 and body.startswith(b"JFIF\0") and len(body) >= 14:
-            kept.append(_segment(marker, body[:12] + b"\0\0"))  # without its thumbnail
+            kept.append(_encode_segment(marker, body[:12] + b"\0\0"))  # without its thumbnail
         elif _is_needed(marker, body):
-            kept.append(whole)
-        place = end
-    file.data = b"".join([*kept, data[place:]])
+            kept.append(segment)
+        offset = end
+    file.data = b"".join([*kept, data[offset:]])
     if profile and sorted(profile) == list(range(1, count + 1)):
         file.profile = b"".join(profile[number] for number in sorted(profile))
     elif profile:
@@ -182,7 +181,7 @@ def _is_needed(marker: int, body: bytes) -> bool:
     return not _APP0 <= marker <= _APP15 and marker != _COMMENT
 
 
-def _segment(marker: int, body: bytes) -> bytes:
+def _encode_segment(marker: int, body: bytes) -> bytes:
     return bytes((0xFF, marker)) + struct.pack(">H", len(body) + 2) + body
 
 
@@ -192,21 +191,21 @@ _ICC_FLAG, _EXIF_FLAG, _XMP_FLAG = 0x20, 0x08, 0x04
 
 
 def _webp(data: bytes, file: StrippedFile) -> None:
-    kept, place = [], 12
-    while place + 8 <= len(data):
-        kind, (size,) = data[place : place + 4], struct.unpack_from("<I", data, place + 4)
-        whole = data[place : place + 8 + size + size % 2]
-        body = whole[8 : 8 + size]
+    kept, offset = [], 12
+    while offset + 8 <= len(data):
+        kind, (size,) = data[offset : offset + 4], struct.unpack_from("<I", data, offset + 4)
+        chunk = data[offset : offset + 8 + size + size % 2]
+        body = chunk[8 : 8 + size]
         if kind == b"VP8X" and body:
             flags = body[0] & ~(_ICC_FLAG | _EXIF_FLAG | _XMP_FLAG)
-            kept.append(whole[:8] + bytes((flags,)) + whole[9:])
+            kept.append(chunk[:8] + bytes((flags,)) + chunk[9:])
         elif kind == b"ICCP":
             file.profile = body
         elif kind == b"EXIF":
             file.orientation = _orientation(body.removeprefix(_EXIF), "EXIF", file)
         elif kind in (b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"):
-            kept.append(whole)
-        place += len(whole)
+            kept.append(chunk)
+        offset += len(chunk)
     chunks = b"".join(kept)
     file.data = RIFF + struct.pack("<I", 4 + len(chunks)) + b"WEBP" + chunks
 
@@ -255,25 +254,25 @@ def _tiff(data: bytes, file: StrippedFile) -> None:
     file.profile = _tiff_profile(data, layout, layout.offset.unpack_from(data, head)[0], file)
     block = layout.count.pack(len(entries)) + b"".join(layout.entry.pack(*entry) for entry in entries)
     padding = bytes(len(data) % 2)
-    place = layout.offset.pack(len(data) + len(padding))
-    file.data = b"".join((data[:head], place, data[head + len(place) :], padding, block, layout.offset.pack(0)))
+    pointer = layout.offset.pack(len(data) + len(padding))
+    file.data = b"".join((data[:head], pointer, data[head + len(pointer) :], padding, block, layout.offset.pack(0)))
 
 
-def _entries(data: bytes, place: int, layout: _Layout) -> list[tuple[int, int, int, bytes]]:
-    (count,) = layout.count.unpack_from(data, place)
-    start = place + layout.count.size
+def _entries(data: bytes, offset: int, layout: _Layout) -> list[tuple[int, int, int, bytes]]:
+    (count,) = layout.count.unpack_from(data, offset)
+    start = offset + layout.count.size
     if start + count * layout.entry.size > len(data):
         raise ValueError
     return [layout.entry.unpack_from(data, start + number * layout.entry.size) for number in range(count)]
 
 
-def _tiff_profile(data: bytes, layout: _Layout, place: int, file: StrippedFile) -> bytes | None:
-    for tag, kind, count, value in _entries(data, place, layout):
+def _tiff_profile(data: bytes, layout: _Layout, offset: int, file: StrippedFile) -> bytes | None:
+    for tag, kind, count, value in _entries(data, offset, layout):
         if tag == _PROFILE:
             size = count * _SIZES.get(kind, 1)
-            at = layout.offset.unpack(value)[0]
-            if at + size <= len(data) and size <= MAX_PROFILE_BYTES:
-                return data[at : at + size]
+            start = layout.offset.unpack(value)[0]
+            if start + size <= len(data) and size <= MAX_PROFILE_BYTES:
+                return data[start : start + size]
             file.skipped.append("ICC profile (it lies beyond the end of the file)")
     return None
 
@@ -285,15 +284,15 @@ _EXIF_ITEM = re.compile(rb"(infe[\x02\x03].{3}(?:.{4}|.{6}))Exif", re.DOTALL)
 
 def _boxes(data: bytes, file: StrippedFile) -> None:
     """Rename the EXIF item, so that decoders ignore it: in these formats orientation is a property of the picture."""
-    place = 0
-    while place + 8 <= len(data):
-        size = int.from_bytes(data[place : place + 4])
-        if data[place + 4 : place + 8] == b"meta":
-            items = _EXIF_ITEM.sub(rb"\1skip", data[place : place + size])
-            file.data = data[:place] + items + data[place + size :]
+    offset = 0
+    while offset + 8 <= len(data):
+        size = int.from_bytes(data[offset : offset + 4])
+        if data[offset + 4 : offset + 8] == b"meta":
+            items = _EXIF_ITEM.sub(rb"\1skip", data[offset : offset + size])
+            file.data = data[:offset] + items + data[offset + size :]
         if size < 8:
             return
-        place += size
+        offset += size
 
 
 # ---- EXIF

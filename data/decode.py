@@ -41,7 +41,7 @@ MAX_BITS = 16
 """most bits of a sample"""
 _OTHER_ORDER = "B" if sys.byteorder == "little" else "L"
 _SUSPICIOUS_BITS = 14
-"""bits at or below which 16-bit samples probably use fewer bits"""
+"""if no 16-bit sample has more bits than this, the picture probably uses fewer than 16"""
 _OTHER_BYTE = {
     "RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B", "RGB;16N": f"RGB;16{_OTHER_ORDER}",
     "RGBA;16B": "RGBA;16L", "RGBA;16L": "RGBA;16B", "RGBA;16N": f"RGBA;16{_OTHER_ORDER}",
@@ -85,26 +85,28 @@ class UnreadablePicture(ValueError):
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How files are decoded. A dataset keeps the reading of its upload, so that its pictures never change.
+class DecodingRules:
+    """How files are decoded. A dataset keeps the rules of its upload, so that its pictures never change.
 
-    Rules 1: the upper 8 of 16 bits, colours as stored, metadata read by Pillow. Rules 2: `bits` are the used bits of a
-    16-bit sample if the file does not say, None for all 16; colours are converted to sRGB; metadata is stripped before.
+    Rules 1 take the upper 8 of 16 bits and the colours as stored, and let Pillow read metadata. Rules 2 strip metadata
+    first and convert colours to sRGB. `bits` is then the number of used bits of a 16-bit sample if the file does not
+    state it; None: all 16.
     """
 
     rules: int = 2
     bits: int | None = None
 
 
-CURRENT_READING = Reading()
+CURRENT_RULES = DecodingRules()
 
 
 @dataclass(frozen=True)
 class DecodedPicture:
-    """A decoded picture: `image` is upright, of mode L, LA, RGB or RGBA, 8 bits a sample; of several frames the first.
+    """A decoded picture: `image` is upright, of mode L, LA, RGB or RGBA, with 8 bits a sample.
 
-    `reach` is the largest value of deep samples whose used bits the file does not state, else None. `profile` names the
-    ICC profile whose colours were converted to sRGB. `notes` are sentences on skipped parts.
+    Of a file with several frames it is the first. `reach` is the largest value of 16-bit samples if the file does not
+    state how many bits are used, else None. `profile` names the ICC profile whose colours were converted to sRGB.
+    `notes` are sentences on skipped parts.
     """
 
     image: Image.Image
@@ -115,13 +117,13 @@ class DecodedPicture:
     notes: tuple[str, ...] = ()
 
 
-def read_picture(data: bytes, max_pixels: int = NO_LIMIT, reading: Reading = CURRENT_READING) -> DecodedPicture:
+def read_picture(data: bytes, max_pixels: int = NO_LIMIT, decoding: DecodingRules = CURRENT_RULES) -> DecodedPicture:
     """Decode a picture of at most `max_pixels`. Raises only UnreadablePicture or MemoryError, for any bytes."""
     try:
         return (
             _read_by_first_rules(data, max_pixels)
-            if reading.rules == 1
-            else _read(containers.strip_metadata(data), max_pixels, reading)
+            if decoding.rules == 1
+            else _read(containers.strip_metadata(data), max_pixels, decoding)
         )
     except UnidentifiedImageError:
         raise UnreadablePicture(
@@ -149,18 +151,18 @@ def _read_by_first_rules(data: bytes, max_pixels: int) -> DecodedPicture:
         )
 
 
-def _read(file: StrippedFile, max_pixels: int, reading: Reading) -> DecodedPicture:
+def _read(file: StrippedFile, max_pixels: int, decoding: DecodingRules) -> DecodedPicture:
     with Image.open(io.BytesIO(file.data), formats=FORMATS) as image:
         _check_header(image, max_pixels)
         _check_scans(image, file.data)
         deep = _is_deep(image)
         bits, white_is_zero = _stated_bits(image)
         image.load()
-        notes = [f"Skipped: {what}." for what in file.skipped]
+        notes = [f"Skipped: {reason}." for reason in file.skipped]
         reach: int | None = None
         shown: Image.Image = image
         if deep:
-            shown, reach = _to_eight_bits(file, image, bits or reading.bits or MAX_BITS, white_is_zero)
+            shown, reach = _to_eight_bits(file, image, bits or decoding.bits or MAX_BITS, white_is_zero)
         elif file.level is not None:
             shown = _with_transparent_level(image, file)
         shown = _simple_mode(shown)
@@ -207,7 +209,7 @@ def _to_eight_bits(file: StrippedFile, image: Image.Image, bits: int, white_is_z
 def _samples(file: StrippedFile, image: Image.Image, bits: int) -> tuple[Samples, bool]:
     """Return 16-bit samples [h, w, c], and whether the last channel is alpha.
 
-    Of colours Pillow returns the upper byte; if the lower ones matter, the file is decoded again for them.
+    Of colours Pillow returns the upper bytes; if the lower bytes matter, the file is decoded a second time for them.
     """
     if image.mode.startswith("I"):
         return np.asarray(image).astype(np.uint16)[..., None], False
@@ -237,7 +239,7 @@ def _lower_bytes(data: bytes) -> Samples | None:
 
 
 def _with_transparent_level(image: Image.Image, file: StrippedFile) -> Image.Image:
-    """Make pixels of the transparent level transparent. Below 8 bits Pillow has scaled the levels."""
+    """Make pixels of the file's transparent colour transparent. Pillow has scaled levels of fewer than 8 bits."""
     assert file.level is not None
     plain = image.convert("L" if len(file.level) == 1 else "RGB")
     pixels = np.asarray(plain).reshape(image.height, image.width, len(file.level))
@@ -277,23 +279,23 @@ def _check_scans(image: Image.Image, data: bytes) -> None:
 
 def _scans(data: bytes) -> int:
     """Count a JPEG's scans as its decoder does: by the next marker, skipping other bytes."""
-    place = number = 0
-    while match := _MARKER.search(data, place):
-        place, marker = match.end(), match[1][0]
+    offset = number = 0
+    while match := _MARKER.search(data, offset):
+        offset, marker = match.end(), match[1][0]
         if marker == _END:
             break
         if marker not in _WITHOUT_LENGTH:
             number += marker == _SCAN
-            place += int.from_bytes(data[place : place + 2])
+            offset += int.from_bytes(data[offset : offset + 2])
     return number
 
 
-def _too_many(what: str, limit: int) -> UnreadablePicture:
-    return UnreadablePicture(Fault.PIXELS, f"{what} is larger than {limit} pixels (max_pixels). Make it smaller.")
+def _too_many(picture: str, limit: int) -> UnreadablePicture:
+    return UnreadablePicture(Fault.PIXELS, f"{picture} is larger than {limit} pixels (max_pixels). Make it smaller.")
 
 
 def _is_deep(image: Image.Image) -> bool:
-    """Return whether the file has 16 bits a sample. Pillow itself keeps the upper 8 of colours."""
+    """Return whether the file has 16 bits a sample. Of colours Pillow keeps the upper 8 bits only."""
     if image.mode.startswith("I"):
         return True
     bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, ())
@@ -304,8 +306,8 @@ def _is_deep(image: Image.Image) -> bool:
 
 
 def _rotated(image: Image.Image, orientation: int) -> Image.Image:
-    turn = _UPRIGHT.get(orientation)
-    return image if turn is None else image.transpose(turn)
+    transposition = _UPRIGHT.get(orientation)
+    return image if transposition is None else image.transpose(transposition)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

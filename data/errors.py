@@ -2,7 +2,7 @@
 
 
 class Refused(Exception):
-    """The error of unusable bytes. `code` is for programs; `pointer` names the part of the request."""
+    """The error of bytes that cannot be used. `code` is for programs; `pointer` names the part of the request."""
 
     def __init__(self, detail: str, code: str, pointer: str = "/file") -> None:
         super().__init__(detail)

@@ -1,4 +1,4 @@
-"""Draw sheets of pictures, points and strings, as arrays and as files."""
+"""Render sheets of pictures, points and strings, as arrays and as files."""
 
 import io
 import math
@@ -21,7 +21,7 @@ POINT_COLOUR, TRUTH_COLOUR, MODE_COLOUR = "#1f5fbf", "#969696", "#c8553d"
 """colours of generated points, of the true distribution, and of its modes"""
 INK = "#333333"
 VALID_COLOURS, INVALID_COLOURS = ("#eaf6ea", "#2e8b57"), ("#fbeaea", "#c0392b")
-"""colours of paper and mark of valid and of invalid strings"""
+"""colours of background and mark of valid and of invalid strings"""
 LETTER, LINE, MARGIN, MARK = 11, 26, 10, 24
 """pixels of a sheet of strings: width of a letter, height of a line, margin of a string, width of its mark"""
 PLOT_INCHES, DPI = (7.2, 4.8), 100
@@ -57,9 +57,9 @@ def sheet(pictures: Pixels, columns: int | None = None, gap: int = 0) -> Pixels:
 def scatter(
     points: NDArray[Any], side: int, truth: NDArray[Any] | None = None, modes: NDArray[Any] | None = None
 ) -> Pixels:
-    """Plot points [n, 2] in blue over true ones in grey, with a ring around each true mode: [side, side, 3].
+    """Plot points [n, 2] in blue over true points in grey, with a ring around each true mode: [side, side, 3].
 
-    Axes have equal scales, with the origin in the middle.
+    Both axes have the same scale, and the origin is in the middle. Points that are not finite are left out.
     """
     layers = (
         [(points, f"{POINT_COLOUR}70")]
@@ -83,34 +83,35 @@ def scatter(
 
 
 def _to_pixels(cloud: NDArray[Any], reach: float, side: int) -> NDArray[Any]:
-    placed: NDArray[Any] = (cloud * (1, -1) / reach + 1) / 2 * (side - 1)
-    return placed
+    """Convert coordinates [n, 2] in [-reach, reach] to pixels of a square picture, with y upwards."""
+    pixels: NDArray[Any] = (cloud * (1, -1) / reach + 1) / 2 * (side - 1)
+    return pixels
 
 
 def line_plot(
     points: NDArray[Any],
     x: Floats,
     truth: Floats | None = None,
-    judged: Mapping[str, Floats] | None = None,
+    critic_curves: Mapping[str, Floats] | None = None,
     scale: int = 1,
 ) -> Pixels:
     """Plot points on a line [n] as a histogram over `x` [m], with the true density.
 
-    `judged` holds up to two curves with values in [0, 1], by name, that are drawn below: the critic's and the best
-    critic's.
+    `critic_curves` holds up to two curves over `x` with values in [0, 1], by name: the critic's and the optimal
+    critic's. They are plotted below.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and few draw with it
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and few callers need it
     from matplotlib.figure import Figure
 
     with matplotlib_lock:
         figure = Figure(figsize=PLOT_INCHES, dpi=DPI * scale, layout="constrained")
         canvas = FigureCanvasAgg(figure)
-        if judged:
+        if critic_curves:
             upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-            _draw_judged(lower, x, judged)
+            _plot_critic_curves(lower, x, critic_curves)
         else:
             lower = upper = figure.subplots()
-        _draw_densities(upper, points, x, truth)
+        _plot_densities(upper, points, x, truth)
         lower.set(xlabel="x", xlim=(x[0], x[-1]))
         canvas.draw()  # type: ignore[no-untyped-call]
         buffer = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
@@ -124,7 +125,7 @@ def line_size(scale: int = 1) -> tuple[int, int]:
     return width, height
 
 
-def _draw_densities(axes: "Axes", points: NDArray[Any], x: Floats, truth: Floats | None) -> None:
+def _plot_densities(axes: "Axes", points: NDArray[Any], x: Floats, truth: Floats | None) -> None:
     if truth is not None:
         axes.plot(x, truth, color=INK, linewidth=2, zorder=3, label="$p_{data}$")
     inside = points[(points >= x[0]) & (points <= x[-1])]
@@ -139,8 +140,8 @@ def _draw_densities(axes: "Axes", points: NDArray[Any], x: Floats, truth: Floats
     _style_axes(axes)
 
 
-def _draw_judged(axes: "Axes", x: Floats, judged: Mapping[str, Floats]) -> None:
-    for (label, curve), colour, dashes in zip(judged.items(), (MODE_COLOUR, INK), ("-", "--"), strict=False):
+def _plot_critic_curves(axes: "Axes", x: Floats, curves: Mapping[str, Floats]) -> None:
+    for (label, curve), colour, dashes in zip(curves.items(), (MODE_COLOUR, INK), ("-", "--"), strict=False):
         axes.plot(x, curve, color=colour, linestyle=dashes, linewidth=2, label=label)
     axes.axhline(0.5, color=TRUTH_COLOUR, linewidth=0.8)
     axes.set(ylabel="critic", ylim=(-0.03, 1.03), yticks=(0, 0.5, 1))
@@ -154,7 +155,7 @@ def _style_axes(axes: "Axes") -> None:
 
 
 def text_sheet(strings: Sequence[str], valid: Sequence[bool] | None = None, scale: int = 1) -> Pixels:
-    """Draw strings of one length in columns, row by row; valid ones have a tick, others a cross."""
+    """Render strings of one length in columns, row by row; `valid` ones have a tick, others a cross."""
     width, height, columns = text_size(len(strings), len(strings[0]), scale)
     canvas = Image.new("RGB", (width, height), "white")
     pen = ImageDraw.Draw(canvas)

@@ -1,4 +1,4 @@
-"""Draw tables, curves and samples as pictures for pages and slides."""
+"""Render tables, curves and samples as pictures for pages and slides."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -30,8 +30,8 @@ class Cell:
 
 
 def table(title: str, head: Sequence[str], rows: Sequence[Sequence[Cell]], notes: Sequence[str]) -> Picture:
-    """Draw a table: first column aligned left, others right, best cells bold on green."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and few draw with it
+    """Render a table: the first column is aligned left, others right; best cells are bold on green."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and few callers need it
     from matplotlib.figure import Figure
 
     out = io.BytesIO()
@@ -41,10 +41,10 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[Cell]], notes
         axes = figure.add_axes((0, 0, 1, 1))
         axes.axis("off")
         texts = [[cell.text for cell in row] for row in rows] or [[""] * len(head)]
-        drawn = axes.table(texts, colLabels=head, loc="upper left")
-        drawn.auto_set_font_size(False)
-        drawn.auto_set_column_width(list(range(len(head))))
-        for (row, column), box in drawn.get_celld().items():
+        grid = axes.table(texts, colLabels=head, loc="upper left")
+        grid.auto_set_font_size(False)
+        grid.auto_set_column_width(list(range(len(head))))
+        for (row, column), box in grid.get_celld().items():
             best = 0 < row <= len(rows) and rows[row - 1][column].best
             box.PAD = 0.06
             box.set(height=0.36, edgecolor=RULE, facecolor=BEST if best else PAPER)
@@ -56,36 +56,36 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[Cell]], notes
                 parse_math=False,
             )
         canvas.draw()  # type: ignore[no-untyped-call]  # computes the table's position
-        place = drawn.get_window_extent().transformed(axes.transAxes.inverted())
-        axes.text(place.x0, place.y1 + 0.12, title, fontsize=16, weight="bold", color=INK, parse_math=False)
+        bounds = grid.get_window_extent().transformed(axes.transAxes.inverted())
+        axes.text(bounds.x0, bounds.y1 + 0.12, title, fontsize=16, weight="bold", color=INK, parse_math=False)
         below = "\n".join(notes)
-        axes.text(place.x0, place.y0 - 0.12, below, fontsize=10, color=GREY, va="top", parse_math=False)
+        axes.text(bounds.x0, bounds.y0 - 0.12, below, fontsize=10, color=GREY, va="top", parse_math=False)
         figure.savefig(out, format="png", bbox_inches="tight", pad_inches=0.2)
     return Image.open(out).convert("RGB")
 
 
 def sheet(samples: Sequence[tuple[str, str, Picture]], curves: Picture | None) -> Picture:
-    """Draw pictures with a name and a note above each, row by row, and the curves at the bottom."""
+    """Render pictures with a name and a note above each, row by row, and the curves at the bottom."""
     pictures = [_captioned(name, note, picture) for name, note, picture in samples]
     if curves is not None:
         pictures.append(curves)
-    places, x, y, deep = [], 0, 0, 0
+    corners, x, y, row_height = [], 0, 0, 0
     for picture in pictures:
         if x and x + picture.width > SHEET_WIDTH:
-            x, y, deep = 0, y + deep + PADDING, 0
-        places.append((x, y))
-        x, deep = x + picture.width + PADDING, max(deep, picture.height)
-    wide = max(x + picture.width for (x, _), picture in zip(places, pictures, strict=True))
-    canvas = Image.new("RGB", (wide + 2 * PADDING, y + deep + 2 * PADDING), PAPER)
-    for (x, y), picture in zip(places, pictures, strict=True):
+            x, y, row_height = 0, y + row_height + PADDING, 0
+        corners.append((x, y))
+        x, row_height = x + picture.width + PADDING, max(row_height, picture.height)
+    width = max(x + picture.width for (x, _), picture in zip(corners, pictures, strict=True))
+    canvas = Image.new("RGB", (width + 2 * PADDING, y + row_height + 2 * PADDING), PAPER)
+    for (x, y), picture in zip(corners, pictures, strict=True):
         canvas.paste(picture, (x + PADDING, y + PADDING))
     return canvas
 
 
 def _captioned(name: str, note: str, picture: Picture) -> Picture:
     bold, font, line = _font(LETTER_PIXELS, bold=True), _font(LETTER_PIXELS - 2), LETTER_PIXELS + 5
-    wide = max(picture.width, round(max(bold.getlength(name), font.getlength(note))) + 2)
-    canvas = Image.new("RGB", (wide, picture.height + 2 * line + 2), PAPER)
+    width = max(picture.width, round(max(bold.getlength(name), font.getlength(note))) + 2)
+    canvas = Image.new("RGB", (width, picture.height + 2 * line + 2), PAPER)
     pen = ImageDraw.Draw(canvas)
     pen.text((0, 0), name, fill=INK, font=bold)
     pen.text((0, line), note, fill=GREY, font=font)
@@ -95,7 +95,7 @@ def _captioned(name: str, note: str, picture: Picture) -> Picture:
 
 def plot(title: str, curves: Mapping[str, Sequence[tuple[int, float | None]]]) -> Picture:
     """Plot curves by name over steps; values that are not finite leave a gap."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and few draw with it
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and few callers need it
     from matplotlib.figure import Figure
 
     out = io.BytesIO()
@@ -125,7 +125,7 @@ Font = ImageFont.FreeTypeFont
 
 @lru_cache
 def _font(size: int, *, bold: bool = False) -> Font:
-    """Load matplotlib's font, which has all the characters that are needed; Pillow's default has not."""
+    """Load matplotlib's font: it has all characters that names and figures need, and Pillow's default font has not."""
     import matplotlib
 
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"

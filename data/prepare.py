@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from data.decode import CURRENT_READING, Reading
+from data.decode import CURRENT_RULES, DecodingRules
 
 Fit = Literal["crop", "pad", "tiles"]
 Pixels = NDArray[np.uint8]
@@ -21,39 +21,40 @@ PREPARE_VERSION = 1
 class Preparation:
     """The settings of `prepare`: a square of `side` pixels with 1 or 3 `channels`.
 
-    `fit` decides how pictures become square; `nearest` is for label maps, whose levels must not be mixed.
+    `fit` decides how pictures become square. A `label_map` is resized by nearest neighbour, so that its levels are not
+    mixed. `decoding` says how the picture's file is decoded.
     """
 
     side: int
     channels: int
     fit: Fit = "crop"
-    nearest: bool = False
-    reading: Reading = CURRENT_READING
+    label_map: bool = False
+    decoding: DecodingRules = CURRENT_RULES
 
 
 class Tile(NamedTuple):
-    """One of `of` squares, evenly spaced along the longer edge of a picture."""
+    """Square `number` of `total` squares that are evenly spaced along the longer edge of a picture."""
 
     number: int
-    of: int
+    total: int
 
 
 WHOLE_SQUARE = Tile(0, 1)
 """the only tile: the centred square"""
 
 
-def prepare(image: Image.Image, how: Preparation, tile: Tile = WHOLE_SQUARE) -> Pixels:
+def prepare(image: Image.Image, preparation: Preparation, tile: Tile = WHOLE_SQUARE) -> Pixels:
     """Prepare an image of mode L, LA, RGB or RGBA: uint8 [side, side, channels]."""
-    side, resample = how.side, Image.Resampling.NEAREST if how.nearest else FILTER
-    if how.fit == "pad":
-        square = _padded(_with_channels(on_white(image), how.channels), side, resample)
+    side, resample = preparation.side, Image.Resampling.NEAREST if preparation.label_map else FILTER
+    if preparation.fit == "pad":
+        square = _padded(_with_channels(on_white(image), preparation.channels), side, resample)
     else:
-        square = _with_channels(on_white(_square(image, tile)), how.channels).resize((side, side), resample)
-    return np.asarray(square).reshape(side, side, how.channels)
+        square = _with_channels(on_white(_square(image, tile)), preparation.channels).resize((side, side), resample)
+    return np.asarray(square).reshape(side, side, preparation.channels)
 
 
 def tile_count(width: int, height: int, fit: Fit) -> int:
-    """Return into how many squares a picture is cut."""
+    """Return the number of squares into which a picture is cut."""
     return -(-max(width, height) // min(width, height)) if fit == "tiles" else 1
 
 
@@ -66,32 +67,38 @@ def right_half(image: Image.Image) -> Image.Image:
     return image.crop((image.width - image.width // 2, 0, image.width, image.height))
 
 
-def describe(how: Preparation, *, halved: bool = False, labels: Sequence[str] = ()) -> dict[str, Any]:
-    """Describe what `prepare` does, for reports. `labels` are the domains that are resized as label maps."""
-    half, side, grey = " of the half" if halved else "", how.side, how.channels == 1
+def describe(preparation: Preparation, *, halved: bool = False, label_maps: Sequence[str] = ()) -> dict[str, Any]:
+    """Describe the preparation for the report; the keys are the fields of data.uploads.report.Transform.
+
+    `halved`: each picture is split in two halves. `label_maps` are the domains whose pictures are label maps.
+    """
+    half, side, grey = " of the half" if halved else "", preparation.side, preparation.channels == 1
     fits = {
         "crop": f"crop the centred square whose side is the shorter edge{half}",
         "pad": f"put the whole picture{half} into a white square",
         "tiles": f"cut squares whose side is the shorter edge{half}, evenly along the longer one",
     }
-    bits = how.reading.bits
-    nearest = "".join(f"; pictures of {pile} by nearest" for pile in labels)
+    bits = preparation.decoding.bits
+    exceptions = "".join(f"; pictures of {domain} by nearest" for domain in label_maps)
     steps = [
         "take the first frame, turned upright as its EXIF says",
         f"of more than 8 bits a sample keep the upper 8{f' of {bits}' if bits else ''}",
         "turn the colours of an ICC profile into those of sRGB",
-        fits[how.fit],
+        fits[preparation.fit],
         "lay what is transparent over white",
         "turn colour into grey (0.299 R + 0.587 G + 0.114 B)" if grey else "repeat grey over three channels",
-        f"resize to {side} x {side} with Pillow's bicubic filter{nearest}",
+        f"resize to {side} x {side} with Pillow's bicubic filter{exceptions}",
     ]
     if halved:
         steps.insert(3, "split in the middle: the left half belongs to a, the right half to b")
-    changed_by = "a job's overrides of data.side and data.channels; depth, fit and labels of another upload"
+    changed_by = (
+        "data.side and data.channels in a job's recipe; to change depth, fit or labels, upload the archive again "
+        "under another name"
+    )
     return {
         "side": side,
-        "channels": how.channels,
-        "crop": {"crop": "centre", "pad": "none", "tiles": "tiles"}[how.fit],
+        "channels": preparation.channels,
+        "crop": {"crop": "centre", "pad": "none", "tiles": "tiles"}[preparation.fit],
         "filter": "bicubic",
         "steps": steps,
         "changed_by": changed_by,
@@ -99,10 +106,10 @@ def describe(how: Preparation, *, halved: bool = False, labels: Sequence[str] = 
 
 
 def _square(image: Image.Image, tile: Tile) -> Image.Image:
-    """Crop the centred square, or one of several tiles."""
+    """Crop the tile: the centred square if it is the only one."""
     short, long = sorted(image.size)
-    place = (long - short) // 2 if tile.of == 1 else (long - short) * tile.number // (tile.of - 1)
-    left, top = (place, 0) if image.width > image.height else (0, place)
+    offset = (long - short) // 2 if tile.total == 1 else (long - short) * tile.number // (tile.total - 1)
+    left, top = (offset, 0) if image.width > image.height else (0, offset)
     return image.crop((left, top, left + short, top + short))
 
 

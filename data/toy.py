@@ -1,4 +1,4 @@
-"""The toy distributions: modes and densities of points, and validity of strings."""
+"""The true distributions of the toy datasets: modes and densities of points, and validity of strings."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -41,13 +41,14 @@ MIXTURES: Mapping[str, Mixture] = MappingProxyType({
     "grid25": _grid(np.arange(-4.0, 5.0, 2.0), 0.05),
     "gaussian1d": Mixture(np.array([[-1.5], [1.5]]), np.array([0.5, 1.0])),
 })  # fmt: skip
-"""the distributions of the built-in points, by dataset"""
+"""by dataset, the distribution of its points"""
 
 
 def kernel_density(points: NDArray[Any], at: NDArray[Any]) -> Floats:
     """Estimate the density [m] at `at` [m] from points on a line [n] by Gaussian kernels.
 
-    The bandwidth is half of Silverman's rule (1986, equation 3.31), which is for one mode and would fill valleys.
+    The bandwidth is half of that by Silverman's rule (1986, equation 3.31), which is for one mode and would fill the
+    valleys between several.
     """
     quartiles = np.subtract(*np.percentile(points, (75, 25))) / 1.34
     spread = min(float(points.std()), float(quartiles) or np.inf)

@@ -1,9 +1,11 @@
 """The main job, end to end: start the service, train two GANs over HTTP, draw digits, turn day into night.
 
 Run it with `make demo`, or `python -m examples.demo`. Pictures are left in demo/. The budgets are minutes, so it takes
-about five minutes on any machine, and the faster the machine, the better the pictures.
+about five minutes on any machine, and the faster the machine, the better the pictures. With `--keep` (`make demo
+KEEP=1`) the service stays up afterwards, until Ctrl-C.
 """
 
+import argparse
 import json
 import os
 import signal
@@ -44,19 +46,22 @@ say = Console(highlight=False, soft_wrap=True).print
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m examples.demo", description="Train two GANs and use them.")
+    parser.add_argument("--keep", action="store_true", help="keep the service up afterwards, until Ctrl-C")
+    options = parser.parse_args()
     try:
-        demo()
+        demo(keep=options.keep)
     except KeyboardInterrupt:
         say("\nStopped, with the service: nothing is left running. Begin again with: make demo")
         raise SystemExit(INTERRUPTED) from None
 
 
-def demo() -> None:
+def demo(*, keep: bool = False) -> None:
     started = time.monotonic()
     DEMO.mkdir(exist_ok=True)
     say("[bold]1. Starting Forger[/bold]: API, worker and an embedded Redis, with a home of their own in demo/home.")
     with service(DEMO / "home") as forger:
-        say(f"   It answers at {forger.url}")
+        say(f"   It answers at {forger.url}. Watch it in a browser: [bold]{forger.url}/studio[/bold]")
         say("[bold]2. Training two GANs[/bold], posted to /jobs: four minutes in all, whatever the machine.")
         digits = post(forger, DIGITS)
         nights = post(forger, json.loads((CHECKOUT / NIGHTS).read_text()), f"@{NIGHTS}")
@@ -66,6 +71,9 @@ def demo() -> None:
         draw_digits(forger, models[0])
         say("[bold]4. Turning day into night[/bold] with POST /translate.")
         translate(forger, models[1])
+        if keep:
+            say(f"[bold]5. The service stays up[/bold] at {forger.url}/studio until Ctrl-C.")
+            signal.pause()
         say("[bold]5. Stopping the service.[/bold]")
     say(f"Done in {time.monotonic() - started:.0f} s. Open demo/digits.png and demo/day_to_night.png.")
     say("To start over by hand:")
@@ -154,7 +162,7 @@ def translate(forger: Forger, model: str) -> None:
     columns = []
     for number in range(SCENES):
         day, night = DEMO / f"day_{number}.png", DEMO / f"night_{number}.png"
-        scenes.draw(scenes.HELD_OUT_SEEDS + number, SIDE, night=False).save(day)
+        scenes.render(scenes.HELD_OUT_SEEDS + number, SIDE, night=False).save(day)
         forger.translate(day, model=model).save(night)
         columns.append((day, night))
     large = SIDE * ENLARGED

@@ -54,6 +54,15 @@ class SampleDrawn:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeTaken:
+    """A probe was taken; `artifact` is its id."""
+
+    seq: int
+    step: int
+    artifact: str
+
+
+@dataclass(frozen=True, slots=True)
 class ShardWritten:
     """A shard was written: `artifact` is its id, `step` the number of pictures written so far."""
 
@@ -84,7 +93,7 @@ class OtherEvent:
         return str(self.data.get("message") or self.data.get("reason") or self.type)
 
 
-Event = StateChanged | Metrics | CheckpointSaved | SampleDrawn | ShardWritten | Rewound | OtherEvent
+Event = StateChanged | Metrics | CheckpointSaved | SampleDrawn | ProbeTaken | ShardWritten | Rewound | OtherEvent
 
 
 def parse_event(seq: int, type_: str, data: Mapping[str, Any]) -> Event:
@@ -98,6 +107,8 @@ def parse_event(seq: int, type_: str, data: Mapping[str, Any]) -> Event:
             return CheckpointSaved(seq, data["step"], data["sha256"])
         case "sample":
             return SampleDrawn(seq, data["step"], data["artifact"])
+        case "probe":
+            return ProbeTaken(seq, data["step"], data["artifact"])
         case "shard":
             return ShardWritten(seq, data["step"], data["name"], data["artifact"])
         case "rewound":

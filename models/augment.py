@@ -1,6 +1,6 @@
 """Differentiable augmentations of the pictures that a critic judges (DiffAugment, Zhao et al. 2020).
 
-Each draws its numbers on the CPU for the whole batch of all ranks, whether or not a picture is augmented.
+Each draws its random numbers on the CPU for the whole batch of all ranks, also for pictures that stay unchanged.
 """
 
 from collections.abc import Callable
@@ -65,7 +65,7 @@ def _cutout(x: Tensor, rng: Stream) -> Tensor:
 
 
 def _uniform(rng: Stream, n: int, device: torch.device) -> Tensor:
-    """Draw numbers [n, 1, 1, 1] in [0, 1)."""
+    """Draw uniform numbers [n, 1, 1, 1] in [0, 1)."""
     return draw_on(
         rng, lambda g: distributed.rank_part(torch.rand(distributed.world_size() * n, 1, 1, 1, generator=g)), device
     )

@@ -1,4 +1,4 @@
-"""Build the players, the game, the objective and the penalties of a recipe."""
+"""Build the networks, the game, the objective and the penalties of a recipe, with initial weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import assert_never
 import torch
 from torch import nn
 
-from models.duel import Turn
+from models.duel import PlayerName
 from models.games.game import Game
 from models.games.paired import Paired
 from models.games.reconstruction import Reconstruction
@@ -36,7 +36,7 @@ from models.spec.recipe import Recipe
 
 @dataclass(frozen=True)
 class Components:
-    """The modules of one recipe's training."""
+    """The modules of a recipe's training."""
 
     generator: nn.Module
     critic: nn.Module | None
@@ -49,7 +49,7 @@ def build(recipe: Recipe) -> Components:
     """Build all components with initial weights from the recipe's seed."""
     generator = build_generator(recipe)
     critic = build_critic(recipe) if recipe.critic else None
-    players: dict[Turn, nn.Module] = {"generator": generator}
+    players: dict[PlayerName, nn.Module] = {"generator": generator}
     if critic is not None:
         players["critic"] = critic
     penalties = [build_penalty(penalty, players) for penalty in recipe.penalties]
@@ -73,14 +73,14 @@ def build_critic(recipe: Recipe) -> nn.Module:
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Return the number of trained weights."""
+    """Return a network's number of weights, without buffers."""
     return sum(weight.numel() for weight in network.parameters())
 
 
 def _seeded(recipe: Recipe, player: str, names: tuple[str, str], build_one: Callable[[], nn.Module]) -> nn.Module:
-    """Build one network, or two by name for the unpaired game, with initial weights from the recipe's seed.
+    """Build a player's network with initial weights from the recipe's seed; for the unpaired game two, by these names.
 
-    torch's global generator is left unchanged.
+    torch's global random generator is left unchanged.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(recipe.seed, f"initial/{player}"))

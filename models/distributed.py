@@ -7,7 +7,8 @@ the functions change nothing. Every rank must make the same calls in the same or
 
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -41,9 +42,23 @@ def leave() -> None:
         dist.destroy_process_group()
 
 
+_is_alone = False
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Compute as if there were no other ranks inside the block: it makes no collective call."""
+    global _is_alone
+    before, _is_alone = _is_alone, True
+    try:
+        yield
+    finally:
+        _is_alone = before
+
+
 def world_size() -> int:
-    """Return the number of ranks; 1 without a process group."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+    """Return the number of ranks; 1 without a process group and inside `alone`."""
+    return dist.get_world_size() if not _is_alone and dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:
@@ -74,7 +89,7 @@ def all_gather(x: Tensor) -> Tensor:
 
 
 def mean_over_ranks(x: Tensor) -> Tensor:
-    """Return the mean over the ranks, twice differentiable. Of means over equal parts it is the mean over the batch."""
+    """Return the mean over the ranks, twice differentiable. The mean of the parts' means is the mean of the batch."""
     return x if world_size() == 1 else all_gather(x.unsqueeze(0)).mean(0)
 
 
@@ -93,7 +108,7 @@ def all_reduce_mean(tensors: list[Tensor]) -> None:
 
 @torch.no_grad()
 def equal_on_all_ranks(tensors: Iterable[Tensor]) -> bool:
-    """Return whether the tensors' sums are the same on every rank. Synchronises with the device."""
+    """Return whether the sum of each tensor is the same on every rank. It waits for the device."""
     sums = torch.stack([tensor.double().sum() for tensor in tensors]).nan_to_num()
     all_sums = all_gather(sums[None])
     return torch.equal(all_sums, sums.expand_as(all_sums))

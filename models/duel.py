@@ -6,7 +6,8 @@ from typing import Literal
 
 from torch import Tensor
 
-Turn = Literal["critic", "generator"]
+PlayerName = Literal["critic", "generator"]
+"""the player whose turn it is, or to which something belongs"""
 Losses = dict[str, Tensor]
 """named scalars: a player minimises their sum, and each is reported"""
 
@@ -25,7 +26,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The origin of fakes: latents [n, size], the generator with its label bound, and the encoder if there is one."""
+    """The origin of fakes: their latents [n, size], the generator with the labels bound, and its encoder if any."""
 
     latent: Tensor
     generate: Callable[[Tensor], Tensor]
@@ -36,8 +37,9 @@ class Origin:
 class Duel:
     """One critic that judges a real batch against a fake batch.
 
-    `critic` has label, condition and augmentation bound; `fake` is detached on the critic's turn. `label` [n] int64
-    holds the classes of both batches, or is None. `weight` multiplies the generator's objective.
+    `critic` takes pictures alone: label, condition and augmentation are bound to it. `fake` is detached on the critic's
+    turn. `label` [n] int64 holds the classes of both batches, or is None. `domain` is `a` or `b` in the unpaired game,
+    else empty. `weight` multiplies the generator's objective.
     """
 
     critic: Callable[[Tensor], Verdict]
@@ -45,13 +47,13 @@ class Duel:
     fake: Tensor
     label: Tensor | None = None
     origin: Origin | None = None
-    tag: str = ""
+    domain: str = ""
     weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Both verdicts of a duel. On the generator's turn `real` is None unless an objective or penalty needs it."""
+    """The critic's verdicts of a duel. On the generator's turn `real` is None unless a loss has `needs_real`."""
 
     real: Verdict | None
     fake: Verdict

@@ -45,23 +45,23 @@ def write_export(path: Path, recipe: Recipe, step: int, generator: nn.Module) ->
     save_file(weights, path, metadata={METADATA_KEY: header})
 
 
-def export_checkpoint(recipe: Recipe, saved: Path, out: Path, beat: Callable[[], None] = lambda: None) -> None:
-    """Write the export of a checkpoint, calling `beat` regularly. Raises DamagedCheckpoint.
+def export_checkpoint(recipe: Recipe, saved: Path, out: Path, heartbeat: Callable[[], None] = lambda: None) -> None:
+    """Write the export of a checkpoint, calling `heartbeat` regularly. Raises DamagedCheckpoint.
 
     The last checkpoint reproduces the job's export byte for byte, with the same number of threads: another number may
     round sums differently.
     """
-    step, generator = load_averaged(recipe, saved, beat)
+    step, generator = load_averaged(recipe, saved, heartbeat)
     write_export(out, recipe, step, generator)
 
 
-def load_averaged(recipe: Recipe, saved: Path, beat: Callable[[], None] = lambda: None) -> tuple[int, nn.Module]:
+def load_averaged(recipe: Recipe, saved: Path, heartbeat: Callable[[], None] = lambda: None) -> tuple[int, nn.Module]:
     """Load a checkpoint's step and its averaged, recalibrated generator. Raises DamagedCheckpoint."""
     state = checkpoint.load(saved)
     generator = build_generator(recipe)
     generator.load_state_dict(state["average"])
     set_progress(generator, state["step"] / recipe.budget.steps)
-    recalibrate(generator, recipe, beat=beat)
+    recalibrate(generator, recipe, heartbeat=heartbeat)
     return state["step"], generator.eval().requires_grad_(False)
 
 

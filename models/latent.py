@@ -1,4 +1,4 @@
-"""Latents: draw a generator's inputs from the recipe's prior."""
+"""Draw latents, the generator's inputs, from the recipe's prior."""
 
 from collections.abc import Sequence
 

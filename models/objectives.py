@@ -1,7 +1,7 @@
 """Objectives: the losses of critic and generator as functions of the critic's scores.
 
-In the formulas r and f are the critic's scores (logits) of real and fake examples, s is the sigmoid. Tests compare
-each objective with its closed form; docs/objectives.md plots them.
+In the formulas r and f are the critic's scores (logits) of real and fake examples, s is the sigmoid, and means over
+examples are left out. Tests compare each objective with its closed form; docs/objectives.md plots them.
 """
 
 from abc import abstractmethod
@@ -22,14 +22,14 @@ class Objective(nn.Module):
     """Base class. It is a module so that an objective's state (a balance, a running mean) is saved in buffers."""
 
     needs_real = False
-    """whether the generator's loss reads the scores of real examples too"""
+    """whether the generator's loss also reads the scores of real examples"""
 
     @abstractmethod
-    def critic(self, scores: Scores) -> Tensor:
+    def critic_loss(self, scores: Scores) -> Tensor:
         """Return the scalar that the critic minimises."""
 
     @abstractmethod
-    def generator(self, scores: Scores) -> Tensor:
+    def generator_loss(self, scores: Scores) -> Tensor:
         """Return the scalar that the generator minimises."""
 
     def update_state(self, scores: Scores) -> None:
@@ -47,19 +47,19 @@ class Minimax(Objective):
         super().__init__()
         self.target = 1.0 - smoothing
 
-    def critic(self, scores: Scores) -> Tensor:
+    def critic_loss(self, scores: Scores) -> Tensor:
         # -t log s(r) - (1-t) log(1 - s(r)) = softplus(-r) + (1-t) r
         real = F.softplus(-scores.real_score) + (1 - self.target) * scores.real_score
         return real.mean() + F.softplus(scores.fake.score).mean()
 
-    def generator(self, scores: Scores) -> Tensor:
+    def generator_loss(self, scores: Scores) -> Tensor:
         return -F.softplus(scores.fake.score).mean()
 
 
 class NonSaturating(Minimax):
     """critic: as minimax; generator: -log s(f)."""
 
-    def generator(self, scores: Scores) -> Tensor:
+    def generator_loss(self, scores: Scores) -> Tensor:
         return F.softplus(-scores.fake.score).mean()
 
 
@@ -71,31 +71,31 @@ class LeastSquares(Objective):
         self.target = 1.0 - smoothing
         self.scale = scale
 
-    def critic(self, scores: Scores) -> Tensor:
+    def critic_loss(self, scores: Scores) -> Tensor:
         real = (scores.real_score - self.target).square().mean()
         return self.scale * (real + scores.fake.score.square().mean())
 
-    def generator(self, scores: Scores) -> Tensor:
+    def generator_loss(self, scores: Scores) -> Tensor:
         return self.scale * (scores.fake.score - 1).square().mean()
 
 
 class Wasserstein(Objective):
     """critic: f - r; generator: -f."""
 
-    def critic(self, scores: Scores) -> Tensor:
+    def critic_loss(self, scores: Scores) -> Tensor:
         return scores.fake.score.mean() - scores.real_score.mean()
 
-    def generator(self, scores: Scores) -> Tensor:
+    def generator_loss(self, scores: Scores) -> Tensor:
         return -scores.fake.score.mean()
 
 
 class Hinge(Objective):
     """critic: max(0, 1 - r) + max(0, 1 + f); generator: -f."""
 
-    def critic(self, scores: Scores) -> Tensor:
+    def critic_loss(self, scores: Scores) -> Tensor:
         return F.relu(1 - scores.real_score).mean() + F.relu(1 + scores.fake.score).mean()
 
-    def generator(self, scores: Scores) -> Tensor:
+    def generator_loss(self, scores: Scores) -> Tensor:
         return -scores.fake.score.mean()
 
 
@@ -105,27 +105,27 @@ class MaximumLikelihood(NonSaturating):
     With an optimal critic exp(f) = p_data / p_g, and the gradient is that of the data's likelihood (Goodfellow 2014).
     """
 
-    def generator(self, scores: Scores) -> Tensor:
+    def generator_loss(self, scores: Scores) -> Tensor:
         return -scores.fake.score.exp().mean()
 
 
 class Kl(Objective):
     """critic: exp(f - 1) - r; generator: -exp(f - 1). The negated critic's optimum is KL(data || generated)."""
 
-    def critic(self, scores: Scores) -> Tensor:
+    def critic_loss(self, scores: Scores) -> Tensor:
         return (scores.fake.score - 1).exp().mean() - scores.real_score.mean()
 
-    def generator(self, scores: Scores) -> Tensor:
+    def generator_loss(self, scores: Scores) -> Tensor:
         return -(scores.fake.score - 1).exp().mean()
 
 
 class ReverseKl(Objective):
     """critic: exp(-r) + f - 1; generator: 1 - f. The negated critic's optimum is KL(generated || data)."""
 
-    def critic(self, scores: Scores) -> Tensor:
+    def critic_loss(self, scores: Scores) -> Tensor:
         return (-scores.real_score).exp().mean() + scores.fake.score.mean() - 1
 
-    def generator(self, scores: Scores) -> Tensor:
+    def generator_loss(self, scores: Scores) -> Tensor:
         return 1 - scores.fake.score.mean()
 
 
@@ -134,10 +134,10 @@ class Relativistic(Objective):
 
     needs_real = True
 
-    def critic(self, scores: Scores) -> Tensor:
+    def critic_loss(self, scores: Scores) -> Tensor:
         return F.softplus(scores.fake.score - scores.real_score).mean()
 
-    def generator(self, scores: Scores) -> Tensor:
+    def generator_loss(self, scores: Scores) -> Tensor:
         return F.softplus(scores.real_score - scores.fake.score).mean()
 
 
@@ -157,10 +157,10 @@ class Began(Objective):
         self.register_buffer("balance", torch.zeros(()))
         self.register_buffer("convergence", torch.zeros(()))
 
-    def critic(self, scores: Scores) -> Tensor:
+    def critic_loss(self, scores: Scores) -> Tensor:
         return scores.real_score.mean() - self.balance.clone() * scores.fake.score.mean()
 
-    def generator(self, scores: Scores) -> Tensor:
+    def generator_loss(self, scores: Scores) -> Tensor:
         return scores.fake.score.mean()
 
     @torch.no_grad()
@@ -175,7 +175,7 @@ class Began(Objective):
 
 
 class D2gan(Objective):
-    """Two critics in the scores' last dimension; D and E are the softplus of their scores.
+    """Two critics, whose scores are the last dimension of the scores; D and E are the softplus of these.
 
     critics: -alpha log D(r) + D(f) + E(r) - beta log E(f); generator: beta log E(f) - D(f).
     """
@@ -186,12 +186,12 @@ class D2gan(Objective):
         super().__init__()
         self.alpha, self.beta = alpha, beta
 
-    def critic(self, scores: Scores) -> Tensor:
+    def critic_loss(self, scores: Scores) -> Tensor:
         real, fake = F.softplus(scores.real_score), F.softplus(scores.fake.score)
         first = fake[..., 0].mean() - self.alpha * (real[..., 0] + self.EPSILON).log().mean()
         return first + real[..., 1].mean() - self.beta * (fake[..., 1] + self.EPSILON).log().mean()
 
-    def generator(self, scores: Scores) -> Tensor:
+    def generator_loss(self, scores: Scores) -> Tensor:
         fake = F.softplus(scores.fake.score)
         return self.beta * (fake[..., 1] + self.EPSILON).log().mean() - fake[..., 0].mean()
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models import distributed
-from models.duel import Duel, Scores, Turn
+from models.duel import Duel, PlayerName, Scores
 from models.rng import Stream, draw_on
 from models.spec import penalties as spec
 from models.spec import plugins
@@ -21,29 +21,29 @@ class Penalty(nn.Module):
 
     name: str
     gradient_at: Literal["real", "fake"] | None = None
-    """the batch of the duel by which it differentiates the scores; the whole duel then runs in fp32"""
+    """the batch with respect to which it differentiates the scores; the whole duel then runs in fp32"""
     in_fp32 = True
     """whether it is computed in fp32; else in the job's precision"""
     needs_real = False
     """whether it reads the scores of real examples on the generator's turn too"""
     per_duel = True
-    """whether it is computed for each duel; else once per turn"""
+    """whether it is computed for each duel of a turn; else once per turn"""
 
-    def __init__(self, weights: dict[Turn, float], every: int = 1) -> None:
+    def __init__(self, weights: dict[PlayerName, float], every: int = 1) -> None:
         super().__init__()
         self.weights = weights
         self.every = every
 
-    def due(self, turn: Turn, step: int) -> bool:
+    def due(self, turn: PlayerName, step: int) -> bool:
         """Return whether the penalty applies to this turn of this step."""
         return self.weights.get(turn, 0.0) > 0 and step % self.every == 0
 
-    def forward(self, turn: Turn, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
-        """Return the weighted scalar. A penalty of every k-th step weighs k times more: its mean effect is the same."""
+    def forward(self, turn: PlayerName, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
+        """Return the weighted scalar. A penalty of every k-th step weighs k times more, for the same mean effect."""
         return self.weights[turn] * self.every * self.measure(turn, duel, scores, rng)
 
     @abstractmethod
-    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
+    def measure(self, turn: PlayerName, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
         """Return the unweighted scalar."""
 
     def reset(self) -> None:
@@ -59,7 +59,7 @@ class GradientPenalty(Penalty):
     name = "gradient_penalty"
     in_fp32 = False
 
-    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
+    def measure(self, turn: PlayerName, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
         real = duel.real.detach()
         n = distributed.world_size() * len(real)
         share = draw_on(rng, lambda g: distributed.rank_part(torch.rand(n, generator=g)), real.device)
@@ -76,7 +76,7 @@ class R1(Penalty):
     name = "r1"
     gradient_at = "real"
 
-    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
+    def measure(self, turn: PlayerName, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
         gradient = _input_gradient(scores.real_score, duel.real)
         return gradient.square().sum(1).mean() / 2
 
@@ -87,7 +87,7 @@ class R2(Penalty):
     name = "r2"
     gradient_at = "fake"
 
-    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
+    def measure(self, turn: PlayerName, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
         gradient = _input_gradient(scores.fake.score, duel.fake)
         return gradient.square().sum(1).mean() / 2
 
@@ -97,7 +97,7 @@ class Auxiliary(Penalty):
 
     name = "auxiliary"
 
-    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
+    def measure(self, turn: PlayerName, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
         verdict = scores.real if turn == "critic" else scores.fake
         if verdict is None or verdict.classes is None or duel.label is None:
             raise ValueError("This critic has no class logits; build it with a class head.")
@@ -110,7 +110,7 @@ class FeatureMatching(Penalty):
     name = "feature_matching"
     needs_real = True
 
-    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
+    def measure(self, turn: PlayerName, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
         fake, real = scores.fake.features, None if scores.real is None else scores.real.features
         if real is None or fake is None:
             raise ValueError("This critic returns no features; choose one that does.")
@@ -126,7 +126,7 @@ class HistoricalAveraging(Penalty):
     generator: Tensor
     critic: Tensor
 
-    def __init__(self, weight: float, players: Mapping[Turn, nn.Module]) -> None:
+    def __init__(self, weight: float, players: Mapping[PlayerName, nn.Module]) -> None:
         super().__init__({"critic": weight, "generator": weight})
         # A plain dict: the players' weights are not part of the penalty's state, which is their mean.
         self.players = dict(players)
@@ -139,7 +139,7 @@ class HistoricalAveraging(Penalty):
         for turn, player in self.players.items():
             self.get_buffer(turn).copy_(_flat_weights(player))
 
-    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
+    def measure(self, turn: PlayerName, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
         weights = _flat_weights(self.players[turn])
         return (weights - self.get_buffer(turn)).square().sum()
 
@@ -152,7 +152,7 @@ class HistoricalAveraging(Penalty):
 
 
 class JacobianClamping(Penalty):
-    """Squared excess of |dG/dz| above `most` and below `least` (Odena et al. 2018, algorithm 1)."""
+    """Square of the amount by which |dG/dz| is above `most` or below `least` (Odena et al. 2018, algorithm 1)."""
 
     name = "jacobian_clamping"
 
@@ -160,7 +160,7 @@ class JacobianClamping(Penalty):
         super().__init__({"generator": penalty.weight})
         self.least, self.most, self.step = penalty.least, penalty.most, penalty.step
 
-    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
+    def measure(self, turn: PlayerName, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
         if duel.origin is None:
             raise ValueError("This duel's fakes come from no latent; remove jacobian_clamping.")
         latent = duel.origin.latent
@@ -176,7 +176,7 @@ class JacobianClamping(Penalty):
 
 
 class ModeRegulariser(Penalty):
-    """Squared error of encoded and decoded real examples, and -log s of their score (Che et al. 2017)."""
+    """Squared error of reconstructed real examples, and -log s of their scores (Che et al. 2017)."""
 
     name = "mode_regulariser"
 
@@ -184,16 +184,16 @@ class ModeRegulariser(Penalty):
         super().__init__({"generator": 1.0})
         self.distance, self.score = penalty.distance, penalty.score
 
-    def measure(self, turn: Turn, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
+    def measure(self, turn: PlayerName, duel: Duel, scores: Scores, rng: Stream) -> Tensor:
         if duel.origin is None or duel.origin.encode is None:
             raise ValueError("This generator has no encoder; choose an autoencoder.")
-        rebuilt = duel.origin.generate(duel.origin.encode(duel.real)).float()
-        loss = F.softplus(-duel.critic(rebuilt).score.float()).mean()
-        return self.distance * F.mse_loss(rebuilt, duel.real) + self.score * loss
+        reconstructed = duel.origin.generate(duel.origin.encode(duel.real)).float()
+        loss = F.softplus(-duel.critic(reconstructed).score.float()).mean()
+        return self.distance * F.mse_loss(reconstructed, duel.real) + self.score * loss
 
 
 def _flat_weights(network: nn.Module) -> Tensor:
-    """Return all weights in one row. torch's parameters_to_vector fails for weights in channels_last order."""
+    """Return all weights as one vector. torch's parameters_to_vector fails for weights in channels_last order."""
     return torch.cat([weight.reshape(-1) for weight in network.parameters()])
 
 
@@ -207,7 +207,7 @@ def _input_gradient(score: Tensor, x: Tensor) -> Tensor:
     return gradient.flatten(1)
 
 
-def build_penalty(penalty: spec.PenaltySpec, players: Mapping[Turn, nn.Module]) -> Penalty:
+def build_penalty(penalty: spec.PenaltySpec, players: Mapping[PlayerName, nn.Module]) -> Penalty:
     match penalty:
         case spec.GradientPenalty():
             return GradientPenalty({"critic": penalty.weight}, penalty.every)

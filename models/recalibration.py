@@ -17,8 +17,9 @@ from models.rng import Rng
 from models.spec.recipe import Recipe
 
 CALIBRATION_BATCHES, CALIBRATION_BATCH_SIZE = 32, 128
+"""number and size of the batches over which the statistics are averaged"""
 MAX_LAYER_NUMBERS = 2**27
-"""most input numbers of a layer per run: 512 MiB, twice a batch of any family at its default width and 128 px"""
+"""most input numbers of a layer in a run: 512 MiB, twice a batch of any family at its default width and 128 px"""
 BatchStatistics = dict[_BatchNorm, tuple[Tensor, Tensor]]
 """mean and biased variance of each channel over one batch, by layer"""
 
@@ -29,14 +30,14 @@ def recalibrate(
     recipe: Recipe,
     batches: int = CALIBRATION_BATCHES,
     batch_size: int = CALIBRATION_BATCH_SIZE,
-    beat: Callable[[], None] = lambda: None,
+    heartbeat: Callable[[], None] = lambda: None,
 ) -> None:
     """Set BatchNorm's statistics to their mean over batches of fixed latents. Leaves the generator in eval mode.
 
     The first layers, whose inputs for a batch have at most MAX_LAYER_NUMBERS numbers, are measured in one run. Each
     later layer is measured separately over slices of the batch, while earlier layers use the statistics of the whole
-    batch: the result is equal up to rounding. Layers that latents do not reach, such as an encoder's, keep their
-    statistics. `beat` is called after every run.
+    batch; the result is the same up to rounding. Layers that latents do not reach, such as an encoder's, keep their
+    statistics. `heartbeat` is called after every run.
     """
     if not recipe.generates:
         return
@@ -58,13 +59,13 @@ def recalibrate(
             if whole_batch:
                 with _recording(whole_batch if sliced else [], statistics), _stopping_after(whole_batch[-1]):
                     run(z, slice(None))
-                beat()
+                heartbeat()
             for norm in sliced:
                 moments = _Moments()
                 for rows in _row_slices(batch_size, sizes[norm]):
                     with _normalising_with(statistics), moments.of_inputs(norm):
                         run(z, rows)
-                    beat()
+                    heartbeat()
                 statistics[norm] = moments.add_to(norm)
 
 

@@ -31,11 +31,11 @@ class Stream(torch.Generator):
 
 
 DrawFunction = Callable[[Stream], Tensor]
-"""draws from a stream, on the CPU; it may depend only on the stream, its step and constants"""
+"""draws random numbers from a stream, on the CPU; the result may depend on the stream, its step and constants only"""
 
 
 def draw_on(stream: Stream, draw: DrawFunction, device: torch.device) -> Tensor:
-    """Draw numbers on the CPU and copy them to the device, without waiting for it."""
+    """Draw random numbers on the CPU and copy them to the device, without waiting for it."""
     if stream.tape is not None:
         return stream.tape.draw(stream, draw, device)
     return copy_to(draw(stream), device)
@@ -73,7 +73,7 @@ class Rng:
 
     @contextmanager
     def use_tape(self, tape: "DrawTape") -> Iterator[None]:
-        """Record draws on the tape inside the block, or replay them from it if it was refilled."""
+        """Record draws on the tape inside the block; replay them if the tape was refilled."""
         self.tape = tape
         try:
             yield
@@ -90,9 +90,10 @@ class _TapedDraw:
 
 @dataclass
 class DrawTape:
-    """The draws of one kind of step in order, each in fixed memory of the device, as CUDA graphs need.
+    """The random numbers of one kind of step, in order, each draw in fixed memory of the device, as CUDA graphs need.
 
-    The first such step records its draws. A later step calls `refill`, then replays them: no draw inside the graph.
+    The first such step records its draws. For a later step `refill` draws new numbers into the same memory before the
+    graph runs, and the graph replays them.
     """
 
     first_step: int

@@ -1,8 +1,8 @@
 """The engine: one thread that owns the served networks and answers requests for pictures.
 
-An idle engine starts at once. While it is busy, requests collect in the queue, and those for one model run as a batch;
-there is no waiting window. Picture i depends on (export, label, seed, i, temperature) alone, whatever else runs:
-latents are drawn per picture, and only batch sizes whose outputs are bit-equal to each other are used.
+An idle engine serves a request at once. While it is busy, requests collect in the queue, and requests for one model run
+as a batch; it never waits for more. Picture i depends on (export, label, seed, i, temperature) alone, whatever else
+runs: each picture has its own latent, and only batch sizes whose outputs are bit-equal to each other are used.
 """
 
 import threading
@@ -41,6 +41,7 @@ class _Sampling:
         return len(self.picks) - self.done
 
     def next(self, n: int) -> list[Item]:
+        """Return the next n pictures to generate."""
         return [Item(*pick, self.seed, self.temperature) for pick in self.picks[self.done : self.done + n]]
 
 
@@ -69,7 +70,7 @@ class Engine:
     """An engine in this process. Its methods may be called from any thread; a cancelled request is not computed."""
 
     deadline = None
-    """an answer is certain"""
+    """a reply is certain"""
 
     def __init__(
         self,
@@ -82,8 +83,9 @@ class Engine:
     ) -> None:
         """Start the engine's thread.
 
-        `bound`: most pictures in the queue. `memory`: most bytes of networks in memory; the least recently used are
-        removed first. `flaw`: returns what is wrong with an export's file by its name, or None; called before loading.
+        `bound`: most pictures in the queue. `memory`: most bytes of networks in memory; the least recently used network
+        is removed first. `flaw`: returns what is wrong with an export's file, given its name, or None; it is called
+        before the file is loaded.
         """
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -104,7 +106,7 @@ class Engine:
         self._thread.start()
 
     def sample(self, path: Path, picks: Sequence[Pick], *, seed: int, temperature: float = 1.0) -> Future[Array]:
-        """Queue pictures for `LoadedModel.sample`. Raises Overloaded.
+        """Queue the request and return the future of its pictures (`LoadedModel.sample`). Raises Overloaded.
 
         `temperature` multiplies the latent (truncation): below 1 a normal latent comes nearer to the mode, and a
         uniform one is narrowed.
@@ -112,10 +114,11 @@ class Engine:
         return self._enter(_Sampling(path, picks, seed, temperature))
 
     def translate(self, path: Path, image: Array, direction: Direction, *, pixels: int = 0) -> Future[Array]:
-        """Queue a picture uint8 [h, w, channels]; the result has its size, or is larger if the recipe enlarges.
+        """Queue the translation of a picture uint8 [h, w, channels] and return its future.
 
-        A model that fills holes takes the hole as one more channel, 255 inside. In the queue the picture counts by the
-        `pixels` of its canvas (Recipe.canvas), or by its own if these are more. Raises Overloaded.
+        The result has the picture's size, times the recipe's upscaling. A model that fills holes takes the hole as one
+        more channel, 255 inside. The picture counts in the queue by `pixels`, those of its canvas (Recipe.canvas), or
+        by its own pixels if they are more. Raises Overloaded.
         """
         pixels = max(pixels, image.shape[0] * image.shape[1])
         return self._enter(_Translation(path, image, direction, pixels, queue_weight(image, pixels)))
@@ -131,7 +134,7 @@ class Engine:
         export_checkpoint(recipe, saved, out)
 
     def load(self) -> tuple[int, tuple[int, ...]]:
-        """Return the number of waiting pictures; and at index n, how many turns generated n pictures."""
+        """Return the number of waiting pictures, and at index n the number of turns that generated n pictures."""
         return self._backlog.pictures, tuple(self._turns)
 
     def close(self) -> None:
@@ -159,7 +162,7 @@ class Engine:
         return work.future
 
     def _note_cancelled(self, future: Future[Array]) -> None:
-        """Set a flag only: this runs on the thread that ends the future."""
+        """Note that a future was cancelled. It sets a flag only, since it runs on the thread that cancels."""
         if future.cancelled():
             self._has_cancelled = True
 
@@ -167,7 +170,7 @@ class Engine:
     def _run(self) -> None:
         use_batch_scheduling()
         while self._wait():
-            # Turns alternate, so that neither a thousand pictures nor one huge one keeps the others waiting.
+            # Turns alternate, so that neither a thousand samples nor one huge translation keeps other requests waiting.
             if self._samplings:
                 self._sample_turn()
             if self._translations:
@@ -189,7 +192,7 @@ class Engine:
                 self._remove(work)
 
     def _sample_turn(self) -> None:
-        """Generate up to PICTURES_PER_TURN pictures for the oldest request's model, shared among its requests."""
+        """Generate up to PICTURES_PER_TURN pictures by the oldest request's model, divided among its requests."""
         with self._change:
             first = self._samplings[0]
             batch = [work for work in self._samplings if work.path == first.path][:PICTURES_PER_TURN]
@@ -197,7 +200,7 @@ class Engine:
         items = [item for work, n in zip(batch, shares, strict=True) for item in work.next(n)]
         try:
             model = self._model(first.path)
-            # Started after loading, which happens once and would distort the speed.
+            # The clock starts after loading, which happens once and would distort the measured speed.
             began = time.monotonic()
             pictures = model.sample(items)
         except Exception as error:  # the engine survives any failed request; its future gets the error
@@ -212,7 +215,7 @@ class Engine:
             self._advance(work, n)
 
     def _advance(self, work: _Sampling, n: int) -> None:
-        """Finish the request if all its pictures are generated, else move it to the queue's end."""
+        """Count n more pictures of a request; end it if it has all of them, else move it to the end of the queue."""
         with self._change:
             self._backlog.leave(work.kind, n)
             work.done += n
@@ -234,7 +237,7 @@ class Engine:
         if size < 2:
             self._translate_tile(first)
         else:
-            # Powers of 2 only: each size is compared once with single pictures.
+            # Powers of 2 only, since each batch size is compared once with single pictures.
             self._translate_together(same_shape[: 1 << size.bit_length() - 1])
 
     def _translate_together(self, works: list[_Translation]) -> None:
@@ -297,7 +300,7 @@ class Engine:
 
 
 def _deal(wanted: Sequence[int], total: int) -> list[int]:
-    """Divide `total` evenly among requests; none gets more than it wants."""
+    """Divide `total` pictures evenly among requests; none gets more than it wants."""
     shares = [0] * len(wanted)
     while total and (unsatisfied := [i for i, want in enumerate(wanted) if shares[i] < want]):
         portion = max(1, total // len(unsatisfied))

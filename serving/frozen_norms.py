@@ -1,4 +1,4 @@
-"""InstanceNorm with fixed statistics: a tile uses those of its whole picture."""
+"""InstanceNorm with fixed statistics, so that a tile is normalised by the statistics of its whole picture."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ NormStatistics = dict[nn.InstanceNorm2d, tuple[Tensor, Tensor]]
 
 @contextmanager
 def recording(network: nn.Module) -> Iterator[NormStatistics]:
-    """Yield a dict that gets the input statistics of each InstanceNorm run inside the block; the last run counts."""
+    """Yield a dict that gets the input statistics of each InstanceNorm that runs in the block; the last run counts."""
     statistics: NormStatistics = {}
 
     def note(norm: nn.Module, args: tuple[Tensor]) -> None:

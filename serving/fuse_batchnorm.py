@@ -12,17 +12,17 @@ _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 @runtime_checkable
 class HasConvolutionNormPairs(Protocol):
-    """A network that keeps convolutions and norms in separate lists, and says which follow each other."""
+    """A network that has its convolutions and norms in separate lists."""
 
     def pairs(self) -> list[tuple[nn.ModuleList, nn.ModuleList]]:
-        """Return lists of convolutions and of the norms that follow them."""
+        """Return pairs of lists: convolutions, and the norms that follow each of them."""
         ...
 
 
 def fuse_batch_norms(network: nn.Module) -> None:
     """Fuse BatchNorms into convolutions, in place. The network must be in eval mode and cannot be trained afterwards.
 
-    Its outputs stay equal up to rounding. Of a conditional norm only the statistics are fused; gains and biases stay.
+    Its outputs stay equal up to rounding. A conditional norm keeps its gains and biases; only its statistics are fused.
     """
     for module in list(network.modules()):
         if isinstance(module, HasConvolutionNormPairs):

@@ -1,4 +1,4 @@
-"""A published model in memory: it samples and translates, in batches of fixed sizes."""
+"""A published model in memory, which samples and translates in batches of fixed sizes."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,10 +21,11 @@ from serving.protocol import Array, Direction
 from serving.tiling import Translator, tile_side, translate_in_tiles, translate_whole
 
 BATCH_SIZES = (32, 16, 8, 4, 2, 1)
+"""possible batch sizes of sampling"""
 
 
 PICTURES_PER_TURN = BATCH_SIZES[0]
-"""most pictures that the engine generates before it looks at the queue again"""
+"""most pictures that the engine generates in a turn, before it reads the queue again"""
 
 
 SINGLE_THREAD_WEIGHTS = 2_000_000
@@ -32,12 +33,12 @@ SINGLE_THREAD_WEIGHTS = 2_000_000
 
 
 MAX_BATCHED_PIXELS = 8 * 64 * 64
-"""most pixels of a batch of translations: on a CPU larger pictures gain nothing from batching"""
+"""most pixels of a batch of translations: on a CPU batches of larger pictures are no faster"""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One picture to sample: a pick and the settings of its request."""
+    """One picture to sample: its class, its number, and the seed and temperature of its request."""
 
     label: int | None
     index: int
@@ -46,7 +47,7 @@ class Item:
 
 
 class LoadedModel:
-    """An export on the device, with the batch sizes at which it runs."""
+    """An export's networks on the device, with the batch sizes at which they run."""
 
     def __init__(self, export: Export, device: torch.device, threads: int) -> None:
         self.recipe = export.recipe
@@ -61,7 +62,7 @@ class LoadedModel:
         self._batch_is_exact: dict[tuple[Direction, tuple[int, ...], int], bool] = {}
         """by direction, shape and number of pictures, whether a batch gives the same bits as single pictures"""
         if self.recipe.generates:
-            # Both are faster, and most convolutions then compute the same bits for a picture in every batch.
+            # Both changes are faster, and with them most convolutions compute the same bits in batches of every size.
             use_matrix_products(self.networks["generator"])
             self.networks["generator"].to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             torch.set_num_threads(self.threads)
@@ -76,19 +77,19 @@ class LoadedModel:
         return self._to_array(self._generate_in_batches(z, labels, self.sizes))
 
     def translate(self, image: Array, direction: Direction) -> Iterator[Array | None]:
-        """Translate as serving.tiling.translate_in_tiles. A missing hole is put where the training had it."""
+        """Translate as serving.tiling.translate_in_tiles does. A picture without a hole gets that of the training."""
         torch.set_num_threads(self.threads)
         translator, image = self._translator(direction), self._with_hole(image)
         for result in translate_in_tiles(translator, image, self.device, tile=self._tile):
             yield result
-            # Another model may have set the number of threads since.
+            # Meanwhile another model may have set the number of threads.
             torch.set_num_threads(self.threads)
 
     def translate_together(self, images: Sequence[Array], direction: Direction) -> list[Array]:
         """Translate small pictures of one shape, each with the same bits as by `translate`.
 
-        The first time a number of pictures of a shape comes, batch and single results are compared; the batch is used
-        from then on only if they are equal.
+        For a new shape and number of pictures the results of the batch are compared with single ones. Batches of them
+        are used from then on only if both were equal.
         """
         torch.set_num_threads(self.threads)
         translator, inputs = self._translator(direction), [self._with_hole(image) for image in images]
@@ -117,7 +118,7 @@ class LoadedModel:
         return image
 
     def _generate_in_batches(self, z: Tensor, labels: Tensor | None, sizes: Sequence[int]) -> Tensor:
-        """Run batches of the given sizes, the largest first; the last rows are padded to the smallest size."""
+        """Run batches of these sizes, the largest that fits first; the last rows are padded to the smallest size."""
         outputs, start = [], 0
         while remaining := len(z) - start:
             size = next((size for size in sizes if size <= remaining), sizes[-1])
@@ -132,9 +133,9 @@ class LoadedModel:
         return output.float().cpu()
 
     def _bit_equal_sizes(self) -> tuple[int, ...]:
-        """Return the largest group of batch sizes with bit-equal outputs on fixed latents, the largest size first.
+        """Return the largest group of batch sizes with bit-equal outputs on fixed latents, in descending order.
 
-        Matrix products of one row are often computed differently from those of several: then 1 is not among them.
+        A matrix product of one row is often rounded differently from one of several: then size 1 is not in the group.
         """
         z = draw_seeded_latents(self.recipe.latent, range(PICTURES_PER_TURN))
         labels = cycling_labels(self.recipe.classes, PICTURES_PER_TURN)
@@ -169,7 +170,7 @@ def _bytes_of(network: nn.Module) -> int:
 
 
 def _append_training_hole(image: Array, game: Paired) -> Array:
-    """Append the training's hole as a channel, 255 inside: [h, w, c] -> [h, w, c + 1].
+    """Append the hole of the model's training as a channel, 255 inside: [h, w, c] -> [h, w, c + 1].
 
     Raises ValueError if the training's holes were random.
     """

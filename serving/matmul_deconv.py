@@ -13,7 +13,7 @@ MAX_OUTPUT_CHANNELS = 4
 
 
 def use_matrix_products(network: nn.Module) -> None:
-    """Replace transposed convolutions to few channels, in place, after fusing. Training is impossible afterwards."""
+    """Replace transposed convolutions to few channels, in place, after fusing norms. Training is then impossible."""
     for module in list(network.modules()):
         for name, layer in module.named_children():
             if isinstance(layer, nn.ConvTranspose2d) and layer.out_channels <= MAX_OUTPUT_CHANNELS and _plain(layer):
@@ -25,7 +25,7 @@ def _plain(layer: nn.ConvTranspose2d) -> bool:
 
 
 class _MatmulDeconvolution(nn.Module):
-    """A transposed convolution [n, c, h, w] -> [n, d, ...]: one patch per pixel; overlapping patches are summed."""
+    """A transposed convolution [n, c, h, w] -> [n, d, ...]: each pixel gives a patch; overlapping patches are added."""
 
     weight: Tensor
     bias: Tensor | None

@@ -1,4 +1,4 @@
-"""Requests to an engine, local or remote, and the limits of its queue."""
+"""The interface of an engine, local or remote, and the limit of its queue."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -17,11 +17,11 @@ Pick = tuple[int | None, int]
 PICTURE_PIXELS = 128 * 128
 """pixels of a translation that count as one picture in the queue's bound"""
 MEASUREMENT_DECAY = 0.9
-"""factor of older measurements at each new one"""
+"""factor by which each new measurement reduces the weight of older ones"""
 
 
 class Overloaded(Exception):
-    """The error of a full queue; `retry_after` is the estimated time in seconds until the waiting ones are done."""
+    """The error of a full queue; in about `retry_after` seconds the waiting pictures will be done."""
 
     def __init__(self, retry_after: float) -> None:
         super().__init__(f"The engine's queue is full; try again in {retry_after:.0f} s.")
@@ -29,7 +29,7 @@ class Overloaded(Exception):
 
 
 class ExportFlawed(Exception):
-    """The error of an export's file, named by its sha256, that is "missing" or "damaged"."""
+    """The error of an export whose file is "missing" or "damaged" (`how`)."""
 
     def __init__(self, sha256: str, how: str) -> None:
         super().__init__(f"The export {sha256} is {how}.")
@@ -41,7 +41,7 @@ class AnyEngine(Protocol):
 
     @property
     def deadline(self) -> float | None:
-        """Most seconds until an answer; None if an answer is certain."""
+        """Most seconds until a reply; None if a reply is certain."""
 
     def check(self) -> None:
         """Raise Overloaded if the queue has no room for one more picture."""
@@ -59,29 +59,30 @@ class AnyEngine(Protocol):
         """Write the export of a checkpoint to `out`."""
 
     def load(self) -> tuple[int, tuple[int, ...]]:
-        """Return the number of waiting pictures; and at index n, how many turns generated n pictures."""
+        """Return the number of waiting pictures, and at index n the number of turns that generated n pictures."""
 
     def close(self) -> None:
         """Cancel the waiting requests."""
 
 
 def queue_weight(image: Array, pixels: int) -> int:
-    """Return the number of pictures that a translation counts as in the queue."""
+    """Return as how many pictures a translation counts in the queue."""
     image_pixels: int = image.shape[0] * image.shape[1]
     return 1 + max(pixels, image_pixels) // PICTURE_PIXELS
 
 
 class Backlog:
-    """The number of waiting pictures and an estimate of their time, from past pictures. Its owner's lock guards it.
+    """The number of waiting pictures, and an estimate of their time by the time that earlier pictures took.
 
     Sampling and translating are measured separately: a translation may take a thousand times as long as a sample.
+    Callers hold the engine's lock.
     """
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
         self._waiting: dict[WorkKind, int] = {"sample": 0, "translate": 0}
         self._took: dict[WorkKind, tuple[float, float]] = dict.fromkeys(self._waiting, (0.01, 1.0))
-        """seconds, and the pictures generated in them"""
+        """by kind of work, seconds and the number of pictures generated in them"""
 
     @property
     def pictures(self) -> int:

@@ -1,8 +1,8 @@
 """Translate a picture of any size: pad it to the network's multiple, and cut large ones into tiles.
 
-A tile's input extends beyond the part that is used by the network's receptive radius, so that convolutions compute the
-same as on the whole picture. InstanceNorm's statistics come from one pass over the picture at reduced size and are used
-for all tiles.
+The input of a tile is larger than the part of its output that is used, by the network's receptive radius, so that
+convolutions compute the same as on the whole picture. All tiles use the InstanceNorm statistics of one pass over the
+picture at reduced size.
 """
 
 import math
@@ -25,10 +25,10 @@ from serving.frozen_norms import NormStatistics, frozen, recording
 
 Array = NDArray[Any]
 TILE_SIDE, MAX_TILE_SIDE = 640, 1152
-"""sides in pixels: pictures of at most a tile's area are translated in one piece. Every network can translate the first
-side, and up to the second if its maps are small enough"""
+"""sides of tiles in pixels: that of networks with large maps, and the largest, of networks with small maps. Pictures of
+at most a tile's area are translated in one piece"""
 MAX_MAP_NUMBERS = 64 * MAX_TILE_SIDE**2
-"""most numbers of the largest map of a tile, 340 MB: those of the published networks at a megapixel"""
+"""most numbers of a tile's largest map, 340 MB: as many as the published networks have at a megapixel"""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Translator:
 
     It takes sides that are multiples of `side_multiple` (a power of 2, at most 256) and makes them `factor` times
     larger (1, 2 or 4). Apart from norms, no pixel influences an output pixel beyond `receptive_radius`. If `fills`, the
-    last channel of the input is a hole, 255 inside, and only the hole is painted.
+    last channel of the input is a hole, 255 inside, and only the hole is filled.
     """
 
     network: nn.Module
@@ -55,11 +55,14 @@ def tile_side(recipe: Recipe) -> int:
 
 @dataclass(frozen=True)
 class Window:
-    """A tile along one side: its input pixels, the pixel from which its output is used, and the length of its fade."""
+    """A tile along one edge of the picture."""
 
     shown: slice
+    """its input pixels"""
     start: int = 0
+    """first pixel from which its output is used"""
     fade: int = 0
+    """number of pixels over which its output fades in"""
 
 
 def translate_in_tiles(
@@ -70,10 +73,10 @@ def translate_in_tiles(
     tile: int = TILE_SIDE,
     statistics: NormStatistics | None = None,
 ) -> Iterator[Array | None]:
-    """Translate `image` uint8 [h, w, channels]; yield None after each tile and, last, the picture [h, w, channels].
+    """Translate `image` uint8 [h, w, channels]; yield None after each tile, and finally the picture [h, w, channels].
 
-    The result is `factor` times larger; a hole is a channel of `image` and not of the result. No tile's output is
-    larger than `tile` squared. `statistics` replace those of the picture.
+    The result is `factor` times larger. A hole is a channel of `image` and not of the result. A tile's output has at
+    most `tile` squared pixels. `statistics` replace those of the picture.
     """
     canvas = [translator.factor * padded_side(side, translator.side_multiple) for side in image.shape[:2]]
     if math.prod(canvas) <= tile**2:
@@ -88,7 +91,7 @@ def translate_in_tiles(
 def _translate_tiles(
     translator: Translator, image: Array, device: torch.device, tile: int, statistics: NormStatistics
 ) -> Iterator[Array | None]:
-    """Translate row by row of tiles: memory holds the input, the output and one row of tiles."""
+    """Translate one row of tiles after another; memory holds the input, the output and one row of tiles."""
     height, width, factor = image.shape[0], image.shape[1], translator.factor
     rows, columns = (_reflected_indices(side, translator.side_multiple) for side in (height, width))
     output = np.empty((factor * height, factor * width, image.shape[2] - translator.fills), np.uint8)
@@ -127,7 +130,7 @@ def _select_pixels(image: Array, rows: Array, columns: Array) -> Array:
 def _norm_statistics(translator: Translator, image: Array, device: torch.device, tile: int) -> NormStatistics:
     """Return InstanceNorm's statistics over a subset of evenly spaced pixels that fits into one tile.
 
-    Pixels are selected and not averaged: averages would mix the contents of a hole into its surroundings.
+    Pixels are selected and not averaged, since averages would mix the content of a hole into its surroundings.
     """
     if not any(isinstance(module, nn.InstanceNorm2d) for module in translator.network.modules()):
         return {}
@@ -140,7 +143,7 @@ def _norm_statistics(translator: Translator, image: Array, device: torch.device,
 
 
 def _reduced_size(height: int, width: int, multiple: int, pixels: int) -> tuple[int, int]:
-    """Return valid sides in about the picture's proportion, with at most `pixels` pixels if possible."""
+    """Return sides that are multiples, in about the picture's proportion, with at most `pixels` in all if possible."""
     smallest = padded_side(MIN_TRANSLATED_SIDE, multiple)
     scale = min(1.0, math.sqrt(pixels / (height * width)))
     short = max(smallest, int(scale * min(height, width)) // multiple * multiple)
@@ -156,9 +159,9 @@ def _even_indices(side: int, count: int) -> Array:
 def _windows(side: int, translator: Translator, tile: int) -> list[Window]:
     """Return evenly spaced windows of equal, minimal length that cover `side`; each starts at a multiple.
 
-    Neighbours overlap by twice the receptive radius and meet in the middle of the overlap, where both compute the same
-    as on the whole picture. If that is more than three fifths of a tile, they overlap by three fifths and fade into
-    each other.
+    Neighbours overlap by twice the receptive radius. Each is used up to the middle of the overlap, where both compute
+    the same as on the whole picture. If the overlap would be more than three fifths of a tile, it is three fifths, and
+    the neighbours fade into each other.
     """
     unit = translator.side_multiple
     length = max(2, tile // translator.factor // unit)

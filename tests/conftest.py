@@ -12,7 +12,7 @@ from app.db.session import engine
 from tests.support.databases import BACKENDS, new_database
 from tests.support.postgres import CannotStart, Postgres
 from tests.support.service import Service
-from tests.support.settings import forget
+from tests.support.settings import clear_caches
 
 pytest_plugins = ["tests.selection"]
 StartService = Callable[..., Service]
@@ -51,10 +51,10 @@ def migrate_with(**settings: str) -> None:
         patch.delenv("DATABASE_URL", raising=False)
         for name, value in settings.items():
             patch.setenv(name, value)
-        forget()
+        clear_caches()
         migrate.upgrade()
         engine(get_settings().database_url).dispose()
-    forget()
+    clear_caches()
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
@@ -84,10 +84,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("FORGER_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("FORGER_LEASE_S", "2")
-    forget()
+    clear_caches()
     yield tmp_path / "home"
     engine(get_settings().database_url).dispose()
-    forget()
+    clear_caches()
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def database(
     with new_database(request, backend, home) as settings:
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
-        forget()
+        clear_caches()
         yield home
 
 

@@ -19,7 +19,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 ROOT_SEGMENTS = (
     "jobs", "experiments", "compare", "sample", "translate", "models", "datasets", "recipes", "limits",
-    "events", "session", "livez", "readyz", "metrics", "version", "openapi.json", "docs", "studio",
+    "events", "session", "system", "livez", "readyz", "metrics", "version", "openapi.json", "docs", "studio",
 )  # fmt: skip
 """first path segments of the service's addresses"""
 
@@ -93,7 +93,9 @@ class Settings(BaseSettings):
         description="Modules that add objectives, penalties and families to the installed ones, comma-separated: "
         "importable names, or paths of Python files or packages, relative to the checkout.",
     )
-    data: Path | None = Field(None, description="Folder that holds mnist/ and fashion-mnist/ (the idx files).")
+    data: Path | None = Field(
+        None, description="Folder with the files of built-in datasets, such as mnist/ and fashion-mnist/."
+    )
     device: str = Field("auto", description="Where jobs train: auto, cpu or cuda.")
     threads: int | None = Field(
         None, ge=1, description="Threads that a job computes with; unset means as many as suit its recipe."
@@ -150,26 +152,30 @@ class Settings(BaseSettings):
         description="Most memory that a training may take, in bytes; unset means all of this machine, or of its "
         "control group. Set it where jobs train on another one.",
     )
-    max_job_bytes: int = Field(64 << 30, gt=0, description="Most bytes that one training may come to keep on the disk.")
+    max_job_bytes: int = Field(64 << 30, gt=0, description="Most bytes that one training may need on the disk.")
     max_steps: int = Field(10_000_000, ge=1, description="Most steps of a training.")
     max_minutes: int = Field(525_600, ge=1, description="Most minutes that a training may take by its estimate.")
-    max_queued_jobs: int = Field(1000, ge=1, description="Jobs that may wait in the queue before 429 is answered.")
+    max_queued_jobs: int = Field(1000, ge=1, description="Jobs that may wait in the queue; further requests get 429.")
     max_stored_bytes: int = Field(
         default_factory=_disk_here,
         gt=0,
-        description="Most bytes that jobs, models and uploaded datasets may keep together, with those that unfinished "
-        "jobs may come to keep; unset means the size of the disk that holds FORGER_HOME.",
+        description="Most bytes that jobs, models and uploaded datasets may keep together, counting those that "
+        "unfinished jobs may need; unset means the size of the disk that holds FORGER_HOME.",
     )
-    max_samples: int = Field(1000, ge=1, description="Most pictures one /sample request may ask for.")
-    queue_pictures: int = Field(4000, ge=1, description="Pictures that may wait for the engine before 429 is answered.")
+    max_samples: int = Field(1000, ge=1, description="Most pictures that one /sample request may draw.")
+    queue_pictures: int = Field(
+        4000, ge=1, description="Pictures that may wait for the engine; further requests get 429."
+    )
     loaded_bytes: int = Field(
-        2 << 30, gt=0, description="Networks an engine keeps loaded, in bytes; beyond, the least recently used go."
+        2 << 30,
+        gt=0,
+        description="Networks that an engine keeps loaded, in bytes; beyond this the least recently used are unloaded.",
     )
     inference: Literal["local", "workers"] = Field(
-        "local", description="Where pictures are made: local, in the API; or workers, by inference workers."
+        "local", description="Where pictures are drawn: local, in the API; or workers, in inference workers."
     )
     deadline_s: float = Field(
-        60.0, gt=0, description="Seconds a request waits for an inference worker before 503 is answered."
+        60.0, gt=0, description="Seconds that a request waits for an inference worker before it gets 503."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line written."

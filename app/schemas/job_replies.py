@@ -56,8 +56,12 @@ def job_out(job: JobView) -> JobOut:
         best=job.best and Best.model_validate(job.best),
         health=job.health and Health.model_validate(job.health),
         result=job.result and Result.model_validate(job.result),
-        links={"self": href} | {path: f"{href}/{path}" for path in SUBRESOURCES},
+        links={"self": href} | {path: f"{href}/{path}" for path in SUBRESOURCES} | _sample_link(job, href),
     )
+
+
+def _sample_link(job: JobView, href: str) -> dict[str, str]:
+    return {} if job.newest_sample is None else {"sample": f"{href}/artifacts/{job.newest_sample}"}
 
 
 def estimate_out(estimate: Estimate, takes_s: float | None) -> EstimateOut:

@@ -63,6 +63,8 @@ class JobView:
     health: dict[str, Any] | None
     """only for a training: state, kind, step and message; None until its first evaluation"""
     result: JobResult | None
+    newest_sample: str | None
+    """artifact id of its newest fixed-noise picture; None also where it was not read"""
     created_at: float
     queued_at: float
     started_at: float | None
@@ -142,7 +144,12 @@ class VersionView:
         return f"{self.name}@{self.version}"
 
 
-def job(row: tables.Job, queue_position: int | None = None, starts_in_s: float | None = None) -> JobView:
+def job(
+    row: tables.Job,
+    queue_position: int | None = None,
+    starts_in_s: float | None = None,
+    newest_sample: str | None = None,
+) -> JobView:
     has_reason = row.reason_code is not None and row.reason_message is not None
     spec = read_spec(row.spec)
     return JobView(
@@ -164,6 +171,7 @@ def job(row: tables.Job, queue_position: int | None = None, starts_in_s: float |
         best=row.best,
         health=_health(spec.recipe, row.health) if isinstance(spec, Train) else None,
         result=None if row.result is None else JobResult(**row.result),
+        newest_sample=newest_sample,
         created_at=row.created_at,
         queued_at=row.queued_at,
         started_at=row.started_at,

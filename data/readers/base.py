@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Split = Literal["train", "test"]
-Beat = Callable[[], None]
-"""heartbeat, called regularly during long work; an exception that it raises ends the work"""
+Heartbeat = Callable[[], None]
+"""a heartbeat: it is called regularly during long work, and an exception that it raises ends the work"""
 
 
 def no_heartbeat() -> None:
@@ -29,8 +29,8 @@ class Data:
     """A dataset in memory; fields of other kinds of data are None.
 
     images: uint8 [N, C, S, S] with labels int64 [N] (None if unlabelled); points: float32 [N, 1 or 2]; sequences:
-    symbol numbers int64 [N, L]; unpaired: a uint8 [N, C, S, S] and b uint8 [M, C, S, S]; paired: the same with N = M.
-    With random crops, S of a and b is the prepared side.
+    symbol numbers int64 [N, L]; two domains: a uint8 [N, C, S, S] and b uint8 [M, C, S, S], with N = M if paired. For
+    random crops, S of a and b is the prepared side.
     """
 
     images: "Tensor | None" = None

@@ -6,7 +6,7 @@ import numpy as np
 
 from data.decode import SUFFIXES, UnreadablePicture, read_picture
 from data.prepare import Preparation, prepare
-from data.readers.base import Beat, DatasetMissing, Split, no_heartbeat
+from data.readers.base import DatasetMissing, Heartbeat, Split, no_heartbeat
 from data.readers.files import Pixels, dataset_folders
 from models.spec.datasets import CIFAR_CLASSES
 
@@ -17,10 +17,12 @@ SIDE = 32
 ROW = 1 + 3 * SIDE * SIDE
 
 
-def read(split: Split, root: Path | None, downloads: Path | None, beat: Beat = no_heartbeat) -> tuple[Pixels, Pixels]:
+def read(
+    split: Split, root: Path | None, downloads: Path | None, heartbeat: Heartbeat = no_heartbeat
+) -> tuple[Pixels, Pixels]:
     """Read colour pictures uint8 [N, 3, 32, 32] and labels uint8 [N]. Raises DatasetMissing."""
     found = find(split, root, downloads)
-    return _class_folders(found, beat) if isinstance(found, Path) else _batches(found)
+    return _class_folders(found, heartbeat) if isinstance(found, Path) else _batches(found)
 
 
 def find(split: Split, root: Path | None, downloads: Path | None) -> list[Path] | Path:
@@ -52,13 +54,13 @@ def _rows(path: Path) -> Pixels:
     return rows
 
 
-def _class_folders(folder: Path, beat: Beat) -> tuple[Pixels, Pixels]:
+def _class_folders(folder: Path, heartbeat: Heartbeat) -> tuple[Pixels, Pixels]:
     """Read the pictures of all class folders, in the order of `class_files`."""
     files = class_files(folder)
     pictures = np.empty((len(files), 3, SIDE, SIDE), np.uint8)
     for row, (path, _) in zip(pictures, files, strict=True):
         row[:] = read_picture_file(path)
-        beat()
+        heartbeat()
     return pictures, np.array([number for _, number in files], np.uint8)
 
 

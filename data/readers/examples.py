@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from data.archive import DOMAINS
 from data.errors import Refused
-from data.readers import cifar10, digits, drawn_arrays, idx, scenes, usps
+from data.readers import cifar10, digits, idx, scenes, toy_arrays, usps
 from data.readers.base import DatasetMissing
 from data.readers.files import Pixels, resized
 from models.spec.data import Images, Paired, Points, Sequences, Unpaired
@@ -35,7 +35,7 @@ class Choice:
     domain: str = "a"
 
     @property
-    def pile(self) -> int:
+    def domain_number(self) -> int:
         return DOMAINS.index(self.domain)
 
 
@@ -71,10 +71,10 @@ def read(name: str, choice: Choice, root: Path | None, downloads: Path) -> Pixel
             case Images():
                 return _images(spec, choice, root, downloads)
             case Points():
-                points = drawn_arrays.points(spec, "train")
+                points = toy_arrays.points(spec, "train")
                 return [[float(number) for number in point] for point in points[rows(choice, len(points))]]
             case Sequences():
-                strings = drawn_arrays.sequences(spec, "train")
+                strings = toy_arrays.sequences(spec, "train")
                 return [[int(symbol) for symbol in string] for string in strings[rows(choice, len(strings))]]
             case Unpaired() | Paired():
                 return _scenes(spec, choice)
@@ -113,7 +113,7 @@ def _source(name: str, root: Path | None, downloads: Path) -> tuple[NDArray[Any]
 
 
 def _stacked(pictures: Pixels, labels: Pixels) -> tuple[NDArray[Any], Callable[[int], Pixels]]:
-    digits_of = drawn_arrays.stacked_digits("train", DATASETS["stacked_mnist"].size, len(pictures))
+    digits_of = toy_arrays.stacked_digits("train", DATASETS["stacked_mnist"].size, len(pictures))
     return labels.astype(np.int64)[digits_of] @ np.array([100, 10, 1]), lambda row: pictures[digits_of[row]]
 
 
@@ -121,4 +121,4 @@ def _scenes(spec: Unpaired | Paired, choice: Choice) -> Pixels:
     night = choice.domain == "b"
     first = scenes.NIGHT_SEEDS if night and isinstance(spec, Unpaired) else scenes.DAY_SEEDS
     chosen = rows(choice, DATASETS[spec.dataset].size // len(DOMAINS))
-    return np.stack([np.asarray(scenes.draw(first + row, spec.side, night=night)) for row in chosen.tolist()])
+    return np.stack([np.asarray(scenes.render(first + row, spec.side, night=night)) for row in chosen.tolist()])

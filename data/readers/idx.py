@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.readers.base import Beat, DatasetMissing, Split, no_heartbeat
+from data.readers.base import DatasetMissing, Heartbeat, Split, no_heartbeat
 from data.readers.files import Pixels, dataset_folders, first_existing_file
 from models import durable
 
@@ -50,6 +50,7 @@ IDX_SETS = {
 }
 DOWNLOAD_TIMEOUT_S = 30
 MAX_DOWNLOAD_BYTES, READ_BYTES = 64 << 20, 1 << 18
+"""most bytes of a downloaded file, and bytes that are read at a time"""
 
 
 def read_pair(
@@ -57,7 +58,7 @@ def read_pair(
     split: Split,
     root: Path | None,
     downloads: Path | None,
-    beat: Beat = no_heartbeat,
+    heartbeat: Heartbeat = no_heartbeat,
     *,
     may_download: bool = True,
 ) -> tuple[Pixels, Pixels]:
@@ -67,7 +68,7 @@ def read_pair(
     folders = dataset_folders(idx.folder, root, downloads)
     names = f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"
     images, labels = (
-        read_idx(_file_of(idx, file, folders, beat, may_download), dimensions=dimensions)
+        read_idx(_file_of(idx, file, folders, heartbeat, may_download), dimensions=dimensions)
         for file, dimensions in zip(names, (3, 1), strict=True)
     )
     if len(images) != len(labels):
@@ -77,7 +78,7 @@ def read_pair(
     return images, labels
 
 
-def _file_of(idx: IdxSet, name: str, folders: list[Path], beat: Beat, may_download: bool) -> Path:
+def _file_of(idx: IdxSet, name: str, folders: list[Path], heartbeat: Heartbeat, may_download: bool) -> Path:
     """Return the file's path, plain or gzipped; download it into the last folder if it is in none and it may be."""
     if (path := first_existing_file(folders, name, f"{name}.gz")) is not None:
         return path
@@ -88,20 +89,20 @@ def _file_of(idx: IdxSet, name: str, folders: list[Path], beat: Beat, may_downlo
     if not folders or not may_download:
         raise DatasetMissing(f"The files of {idx.title} are missing. {advice}")
     try:
-        return _download(idx.host + f"{name}.gz", idx.sums[name], folders[-1] / f"{name}.gz", beat)
+        return _download(idx.host + f"{name}.gz", idx.sums[name], folders[-1] / f"{name}.gz", heartbeat)
     except (OSError, ValueError) as error:
         raise DatasetMissing(
             f"{idx.title} is not in {folders[-1]} and could not be downloaded ({error}). {advice}"
         ) from error
 
 
-def _download(url: str, sha256: str, target: Path, beat: Beat = no_heartbeat) -> Path:
+def _download(url: str, sha256: str, target: Path, heartbeat: Heartbeat = no_heartbeat) -> Path:
     """Download a file, verify its sha256, and write it atomically. Raises ValueError for another checksum."""
     content = bytearray()
-    with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_S) as answer:
-        while len(content) < MAX_DOWNLOAD_BYTES and (part := answer.read(READ_BYTES)):
+    with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_S) as response:
+        while len(content) < MAX_DOWNLOAD_BYTES and (part := response.read(READ_BYTES)):
             content += part
-            beat()
+            heartbeat()
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ValueError(f"{url} returned other bytes than expected")
     with durable.atomic_write(target) as incoming:

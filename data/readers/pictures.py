@@ -6,21 +6,21 @@ import tempfile
 import torch
 from torch import Tensor
 
-from data.readers.base import Beat, no_heartbeat
+from data.readers.base import Heartbeat, no_heartbeat
 from data.readers.files import Pixels, pillow_mode, resized
 
 PICTURES_PER_CHUNK = 16
-"""pictures that are converted to grey at a time"""
+"""number of pictures that are converted to grey at a time"""
 MEMORY_BUDGET = 1 << 30
-"""bytes above which pictures are memory-mapped"""
+"""size of a dataset in bytes above which its pictures are memory-mapped"""
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 """weights of red, green and blue in grey"""
 
 
-def resize_all(pictures: Pixels, side: int, channels: int, beat: Beat = no_heartbeat) -> Tensor:
+def resize_all(pictures: Pixels, side: int, channels: int, heartbeat: Heartbeat = no_heartbeat) -> Tensor:
     """Resize pictures uint8 [N, H, W] (grey) or [N, 3, H, W] (colour) to uint8 [N, channels, side, side].
 
-    Calls `beat` after each picture.
+    Calls `heartbeat` after each picture.
     """
     pillow_mode(channels)
     out = allocate((len(pictures), channels, side, side))
@@ -29,7 +29,7 @@ def resize_all(pictures: Pixels, side: int, channels: int, beat: Beat = no_heart
         return out.copy_(torch.from_numpy(pictures[:, None].copy() if grey else pictures.copy()))
     for index, picture in enumerate(pictures):
         out[index] = torch.from_numpy(resized(picture, side, channels).transpose(2, 0, 1).copy())
-        beat()
+        heartbeat()
     return out
 
 
@@ -42,7 +42,7 @@ def to_channels(colour: Tensor, channels: int) -> Tensor:
 
 
 def allocate(shape: tuple[int, ...]) -> Tensor:
-    """Allocate a uint8 tensor: in memory, or above MEMORY_BUDGET in a memory-mapped, already unlinked file."""
+    """Allocate a uint8 tensor in memory; above MEMORY_BUDGET bytes in a memory-mapped file that is already deleted."""
     size = math.prod(shape)
     if size <= MEMORY_BUDGET:
         return torch.empty(shape, dtype=torch.uint8)

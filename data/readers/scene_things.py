@@ -1,4 +1,4 @@
-"""The things of a painted scene, from the sky to a car, under the light of day or night."""
+"""The things in a scene, from the sky to a car, and how they are painted under the light of day or night."""
 
 import math
 from collections.abc import Iterable
@@ -233,7 +233,7 @@ class House:
     def paint(self, brush: Brush) -> None:
         left, right, top = self.x - self.width / 2, self.x + self.width / 2, self.y - self.height
         brush.box(left, top, right, self.y, self.wall)
-        # A darker side, away from the light, makes the house look solid.
+        # A darker wall, away from the light, makes the house look solid.
         brush.box(right - self.width * 0.16, top, right, self.y, mix(self.wall, (40, 40, 60), 0.25))
         self._roof(brush, left, right, top)
         for row in range(self.rows):
@@ -330,13 +330,14 @@ class Car:
             [(x + dx * length, y + dy * length) for dx, dy in cabin],
             mix(self.colour, (180, 220, 240), 0.5),
         )
-        for side in (-0.28, 0.28):
-            brush.disc(x + side * length, y - 0.07 * length, 0.09 * length, (40, 40, 46))
+        for wheel in (-0.28, 0.28):
+            brush.disc(x + wheel * length, y - 0.07 * length, 0.09 * length, (40, 40, 46))
         if brush.light.night:
             brush.glow(x - 0.62 * length, y - 0.2 * length, 0.4 * length, (255, 240, 180), 0.8)
             brush.lamp(x - 0.46 * length, y - 0.2 * length, 0.06 * length, (255, 248, 214))
 
 
 def mix(one: Colour, other: Colour, share: float) -> Colour:
+    """Return the colour at this share of the way from one to the other."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue

@@ -1,8 +1,8 @@
-"""Painted landscapes of the `day2night` dataset, each drawn from a seed.
+"""Rendered landscapes of the `day2night` dataset, each from a seed.
 
 `layout(seed)` decides the geometry and the local colours; a `Light` decides how they look. The same layout under `DAY`
-and under `NIGHT` is a true pair. Coordinates run from 0 to 1 with y downwards; pictures are painted four times too
-large and reduced, so edges are smooth.
+and under `NIGHT` is a true pair. Coordinates run from 0 to 1 with y downwards; pictures are rendered four times too
+large and reduced, so that edges are smooth.
 """
 
 import math
@@ -34,8 +34,8 @@ from data.readers.scene_things import (
     mix,
 )
 
-#: First scene seeds of the three disjoint sets. Training pictures by day and by night never show the same scene.
 DAY_SEEDS, NIGHT_SEEDS, HELD_OUT_SEEDS = 0, 1_000_000, 2_000_000
+"""first seeds of three disjoint sets of scenes: unpaired pictures by day and by night never show the same scene"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,7 @@ BRIGHT = ((206, 60, 58), (58, 108, 190), (240, 190, 60), (238, 238, 238), (72, 1
 
 
 def _vary(rng: Random, colour: Colour, by: int = 12) -> Colour:
+    """Change each channel of a colour at random by at most `by` levels."""
     red, green, blue = (max(0, min(255, value + rng.randint(-by, by))) for value in colour)
     return red, green, blue
 
@@ -195,7 +196,7 @@ def _road(rng: Random, horizon: float) -> Road:
 
 
 def _lower(rng: Random, horizon: float, start: float, end: float) -> float:
-    """Draw a y on the ground between two depths, from 0 (horizon) to 1 (lower edge)."""
+    """Draw a random y on the ground between two depths, from 0 (horizon) to 1 (lower edge)."""
     return horizon + (1 - horizon) * rng.uniform(start, end)
 
 
@@ -203,16 +204,16 @@ def _standing(rng: Random, horizon: float, season: Palette) -> list[Thing]:
     """Return houses, trees, lamps, people and cars, from far to near."""
     conifers = rng.random()
     placed: list[tuple[float, Thing]] = []
-    for make, numbers in (
+    for build, counts in (
         (_house, (0, 1, 1, 2, 3)),
         (lambda r, y, near: _tree(r, y, near, season, conifers), (0, 1, 2, 3, 4, 6)),
         (_street_lamp, (0, 0, 1, 2)),
         (_person, (0, 0, 1, 2)),
         (_car, (0, 0, 0, 1)),
     ):
-        for _ in range(rng.choice(numbers)):
+        for _ in range(rng.choice(counts)):
             y = _lower(rng, horizon, 0.05, 0.9)
-            placed.append((y, make(rng, y, (y - horizon) / (1 - horizon))))
+            placed.append((y, build(rng, y, (y - horizon) / (1 - horizon))))
     return [thing for _, thing in sorted(placed, key=lambda item: item[0])]
 
 
@@ -241,8 +242,8 @@ def _car(rng: Random, y: float, near: float) -> Thing:
     return Car(rng.uniform(0.15, 0.85), y, 0.12 + 0.14 * near, rng.choice(BRIGHT))
 
 
-def draw(seed: int, side: int, *, night: bool) -> Image.Image:
-    """Paint scene `seed` as an RGB picture of `side` x `side` pixels."""
+def render(seed: int, side: int, *, night: bool) -> Image.Image:
+    """Render scene `seed` as an RGB picture of `side` x `side` pixels."""
     brush = Brush(side * SUPERSAMPLING, NIGHT if night else DAY)
     for thing in layout(seed):
         thing.paint(brush)

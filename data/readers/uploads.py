@@ -1,7 +1,7 @@
 """Reader of uploaded datasets: tensors from an archive and its index, cached in prepared files.
 
 A prepared file holds the pictures of one domain at one side and number of channels. It is written atomically, and its
-name identifies its content: a missing file only costs time. Uploaded bytes are untrusted, so `Upload.read` decodes
+name identifies its content; a missing file is prepared again. Uploaded bytes are untrusted, so `Upload.read` decodes
 them in a separate process.
 """
 
@@ -19,28 +19,29 @@ from torch import Tensor
 from data.archive import DOMAINS, ArchiveIndex, MemberPart, SplitMembers, prepared_prefix
 from data.decode import UnreadablePicture
 from data.prepare import PREPARE_VERSION, Pixels, Preparation
+from data.readers.base import Heartbeat
 from data.readers.builtin import Data, DatasetMissing, Split
 from models import durable
 from models.errors import JobFailure
 from models.spec.data import Images, Paired, Unpaired
 
-Beat = Callable[[], None]
 ReadPictures = Callable[[Path, Sequence[MemberPart], Preparation], Pixels]
 """(archive, parts, preparation) -> the first pictures, at least one; raises UnreadablePicture"""
-PICKS_PER_READ = 64
+PARTS_PER_READ = 64
+"""most pictures, or parts of pictures, that one call reads"""
 
 
 @dataclass(frozen=True)
 class Upload:
     """An uploaded dataset's files, and the folder of its prepared pictures.
 
-    The files' names are the sha256 of their bytes. `beat` is called regularly while pictures are read.
+    The files' names are the sha256 of their bytes. `heartbeat` is called regularly while pictures are read.
     """
 
     archive: Path
     index: Path
     prepared: Path
-    beat: Beat
+    heartbeat: Heartbeat
     read: ReadPictures
 
 
@@ -54,14 +55,14 @@ def load_upload(spec: Images | Unpaired | Paired, upload: Upload, split: Split =
     """Load the training split, or the split held out for evaluation ("test"). Raises DatasetMissing, NoDiskSpace."""
     try:
         index = ArchiveIndex.from_bytes(upload.index.read_bytes())
-        part = index.train if split == "train" else index.held
-        if part is None:
+        members = index.train if split == "train" else index.held_out
+        if members is None:
             raise DatasetMissing(f"The uploaded dataset '{spec.dataset}' has no {split} split; use the whole set.")
         if isinstance(spec, Images):
-            labels = index.labels(part) if spec.classes else None
-            pictures = _pictures(index, part, 0, spec, upload)
+            labels = index.labels(members) if spec.classes else None
+            pictures = _pictures(index, members, 0, spec, upload)
             return Data(images=pictures, labels=None if labels is None else torch.tensor(labels))
-        a, b = (_pictures(index, part, pile, spec, upload) for pile in range(len(DOMAINS)))
+        a, b = (_pictures(index, members, domain, spec, upload) for domain in range(len(DOMAINS)))
         return Data(a=a, b=b)
     except (FileNotFoundError, UnreadablePicture) as error:
         raise DatasetMissing(
@@ -70,29 +71,29 @@ def load_upload(spec: Images | Unpaired | Paired, upload: Upload, split: Split =
 
 
 def _pictures(
-    index: ArchiveIndex, part: SplitMembers, pile: int, spec: Images | Unpaired | Paired, upload: Upload
+    index: ArchiveIndex, members: SplitMembers, domain: int, spec: Images | Unpaired | Paired, upload: Upload
 ) -> Tensor:
     """Return uint8 [N, channels, prepared_side, prepared_side], memory-mapped; write the prepared file if missing."""
-    split = "held-" if part is index.held else ""
-    name = f"{split}{DOMAINS[pile]}-{spec.prepared_side}x{spec.prepared_side}x{spec.channels}-{PREPARE_VERSION}.npy"
+    split = "held-" if members is index.held_out else ""
+    name = f"{split}{DOMAINS[domain]}-{spec.prepared_side}x{spec.prepared_side}x{spec.channels}-{PREPARE_VERSION}.npy"
     path = upload.prepared / (prepared_prefix(upload.archive.name, upload.index.name) + name)
     if not path.is_file():
-        how = index.preparation(pile, spec.prepared_side, spec.channels)
-        _prepare(index.picks(part, pile), how, path, upload)
+        preparation = index.preparation(domain, spec.prepared_side, spec.channels)
+        _prepare(index.examples(members, domain), preparation, path, upload)
     # Copy on write, since torch takes no read-only memory; nothing writes to it.
     return torch.from_numpy(np.load(path, mmap_mode="c"))
 
 
-def _prepare(picks: Sequence[MemberPart], how: Preparation, path: Path, upload: Upload) -> None:
+def _prepare(parts: Sequence[MemberPart], preparation: Preparation, path: Path, upload: Upload) -> None:
     """Write the prepared file. Several attempts may write it at the same time."""
     with durable.atomic_write(path) as incoming:
-        _reserve(incoming, (len(picks), how.channels, how.side, how.side))
+        _reserve(incoming, (len(parts), preparation.channels, preparation.side, preparation.side))
         out, done = open_memmap(incoming, mode="r+"), 0
-        while done < len(picks):
-            ready = upload.read(upload.archive, picks[done : done + PICKS_PER_READ], how)
+        while done < len(parts):
+            ready = upload.read(upload.archive, parts[done : done + PARTS_PER_READ], preparation)
             out[done : done + len(ready)] = ready.transpose(0, 3, 1, 2)
             done += len(ready)
-            upload.beat()
+            upload.heartbeat()
         out.flush()
 
 

@@ -1,4 +1,4 @@
-"""Write notes on a dataset for its owner: losses, guesses, and obstacles to training."""
+"""Write notes on a dataset for its owner: what is lost, what was guessed, and what makes training difficult."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,28 +9,28 @@ from models.spec.datasets import CROP_SIDE, PHOTOGRAPH_EDGE
 
 Facts = Mapping[str, Any]
 MIN_PICTURES = 16
-"""pictures below which training memorises a domain"""
+"""number of pictures of a domain below which training memorises them"""
 NOTED_CUT = 0.25
-"""share of the median picture above which cropping is noted"""
+"""share of the median picture outside its centre square above which a note is written"""
 ASPECT_TOLERANCE = 0.03
-"""largest relative difference of a pair's aspect ratios without a note"""
+"""relative difference of the aspect ratios of a pair above which a note is written"""
 MAX_16_BIT = 65535
 
 
 def notes(
-    laid: ArchiveLayout,
-    known: Mapping[str, Facts],
+    archive_layout: ArchiveLayout,
+    facts_by_member: Mapping[str, Facts],
     facts: Sequence[Facts],
     index: ArchiveIndex,
     cut: float,
     edge: float,
 ) -> Iterable[str]:
-    """Yield notes; `known` holds facts by member, `facts` those of the used pictures.
+    """Yield the notes. `facts` are those of the used pictures; `facts_by_member` also holds those of other members.
 
     `cut` is the share of the median picture outside its centre square, `edge` the median shorter edge in px.
     """
-    yield from _too_few(laid)
-    yield from _crops(laid, edge)
+    yield from _too_few(archive_layout)
+    yield from _crops(archive_layout, edge)
     yield from _too_similar(facts)
     yield from _depths(facts, index)
     yield from _colours(facts)
@@ -39,30 +39,30 @@ def notes(
             f"The centre square cuts away {cut:.0%} of the median picture. "
             "Upload with fit=pad to keep all of it in a white square, or fit=tiles to cut it into squares."
         )
-    yield from _shapes(laid, known)
-    for pile in index.nearest:
+    yield from _shapes(archive_layout, facts_by_member)
+    for domain in index.label_maps:
         yield (
-            f"Pictures of '{pile}' have few colours and are resized as label maps, by nearest. "
+            f"Pictures of '{domain}' have few colours and are resized as label maps, by nearest. "
             "Upload with labels=none if they are not label maps."
         )
-    if laid.layout == "flat" and all(fact["width"] == 2 * fact["height"] for fact in facts):
+    if archive_layout.layout == "flat" and all(fact["width"] == 2 * fact["height"] for fact in facts):
         yield (
             "All pictures are twice as wide as high. If they are pairs side by side, upload with layout=side_by_side."
         )
 
 
-def _too_few(laid: ArchiveLayout) -> Iterable[str]:
-    names = DOMAINS if len(laid.piles) == 2 else ("",)
-    for name, pile in zip(names, laid.piles, strict=True):
-        if len(pile) < MIN_PICTURES:
+def _too_few(archive_layout: ArchiveLayout) -> Iterable[str]:
+    names = DOMAINS if len(archive_layout.domains) == 2 else ("",)
+    for name, domain in zip(names, archive_layout.domains, strict=True):
+        if len(domain) < MIN_PICTURES:
             where = f" in '{name}'" if name else ""
-            count = "is one picture" if len(pile) == 1 else f"are {len(pile)} pictures"
+            count = "is one picture" if len(domain) == 1 else f"are {len(domain)} pictures"
             yield f"There {count}{where}: training memorises so few and generates little else."
 
 
-def _crops(laid: ArchiveLayout, edge: float) -> Iterable[str]:
-    """Yield a note if translators use crops in place of the square that `transform` describes."""
-    if laid.layout not in ("classes", "flat") and edge >= PHOTOGRAPH_EDGE:
+def _crops(archive_layout: ArchiveLayout, edge: float) -> Iterable[str]:
+    """Yield a note if translators are trained on crops instead of the square that `transform` describes."""
+    if archive_layout.layout not in ("classes", "flat") and edge >= PHOTOGRAPH_EDGE:
         crops = f"random crops of {CROP_SIDE} px at their own scale"
         yield f"These are photographs: by default translators learn from {crops}."
 
@@ -76,10 +76,10 @@ def _too_similar(facts: Sequence[Facts]) -> Iterable[str]:
 
 
 def _depths(facts: Sequence[Facts], index: ArchiveIndex) -> Iterable[str]:
-    """Yield a note if 16-bit samples use fewer bits though no file states it."""
+    """Yield a note if 16-bit samples seem to use fewer bits, and no file states how many."""
     reach = max((fact["reach"] for fact in facts if fact["reach"] is not None), default=MAX_16_BIT)
     bits = max(8, reach.bit_length())
-    if index.reading.bits is None and bits <= 14:
+    if index.decoding.bits is None and bits <= 14:
         as_bits = min((depth for depth in (10, 12, 14) if depth >= bits), default=14)
         yield (
             f"Of pictures with 16 bits a sample, values reach {reach} of {MAX_16_BIT}: looks like {as_bits} bits, "
@@ -96,11 +96,14 @@ def _colours(facts: Sequence[Facts]) -> Iterable[str]:
         yield f"{count} pictures have damaged or unusual metadata, which was skipped (`skipped`)."
 
 
-def _shapes(laid: ArchiveLayout, known: Mapping[str, Facts]) -> Iterable[str]:
-    if laid.layout != "paired":
+def _shapes(archive_layout: ArchiveLayout, facts_by_member: Mapping[str, Facts]) -> Iterable[str]:
+    if archive_layout.layout != "paired":
         return
-    shapes = [[known[name]["width"] / known[name]["height"] for name in pair] for pair in zip(*laid.piles, strict=True)]
+    shapes = [
+        [facts_by_member[name]["width"] / facts_by_member[name]["height"] for name in pair]
+        for pair in zip(*archive_layout.domains, strict=True)
+    ]
     odd = [number for number, (a, b) in enumerate(shapes) if abs(a / b - 1) > ASPECT_TOLERANCE]
     if odd:
-        first = " and ".join(f"'{laid.called(pile[odd[0]])[:80]}'" for pile in laid.piles)
+        first = " and ".join(f"'{archive_layout.path_of(domain[odd[0]])[:80]}'" for domain in archive_layout.domains)
         yield f"{len(odd)} pairs differ in shape, the first is {first}: their squares may not show the same."

@@ -1,4 +1,4 @@
-"""Read untrusted uploads. Run these functions in a Sandbox. They use Pillow, numpy and zipfile only."""
+"""Read untrusted uploads. Call these functions in a Sandbox only; they use Pillow, numpy and zipfile alone."""
 
 import csv
 import hashlib
@@ -18,21 +18,21 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from data.archive import MemberPart, half_of
-from data.decode import CURRENT_READING, DecodedPicture, Fault, Reading, UnreadablePicture, read_picture
+from data.decode import CURRENT_RULES, DecodedPicture, DecodingRules, Fault, UnreadablePicture, read_picture
 from data.errors import Refused, WrongMedia
 from data.prepare import Preparation, on_white, prepare
 from data.uploads import zip_names
 
 Json = dict[str, Any]
 MIN_SIDE = 16
-"""least pixels of the shorter side of a picture to translate"""
+"""shortest edge, in pixels, of a picture that is translated"""
 MAX_NAME_CHARACTERS = 512
 MAX_UNPACK_RATIO = 100
 """largest ratio of unpacked to packed size of a large archive; pictures are compressed already"""
 UNCHECKED_RATIO_BYTES = 64 << 20
 """unpacked bytes up to which the ratio is not checked"""
 SURVEY_S = 4.0
-"""seconds after which a survey returns its facts so far"""
+"""seconds after which a survey returns the facts that it has"""
 BATCH_S = 1.0
 BATCH_BYTES = 32 << 20
 """seconds, and bytes, after either of which a batch of prepared pictures is returned"""
@@ -41,6 +41,7 @@ MAX_TABLE_BYTES = 16 << 20
 NEAR_CONSTANT_DEVIATION = 2.0
 """standard deviation, of 255, below which a picture is near-constant"""
 _FLAT_SIDE = 64
+"""side in pixels to which a picture is reduced before it is checked for variation"""
 MAX_PALETTE = 64
 """most colours of a label map"""
 _PALETTE_SAMPLE = 4096
@@ -52,12 +53,16 @@ _DOS_FOLDER = 0x10
 
 @dataclass(frozen=True)
 class SurveyOptions:
-    """Options of a survey: `palettes` if pictures may be label maps, `halved` if each holds two side by side."""
+    """Options of a survey.
+
+    `halved`: each picture holds two pictures side by side. `palettes`: pictures may be label maps, so their colours are
+    listed.
+    """
 
     max_pixels: int
     halved: bool = False
     palettes: bool = False
-    reading: Reading = CURRENT_READING
+    decoding: DecodingRules = CURRENT_RULES
 
 
 def decode(
@@ -65,16 +70,17 @@ def decode(
     channels: int,
     max_pixels: int,
     masked: bool,
-    reading: Reading = CURRENT_READING,
+    decoding: DecodingRules = CURRENT_RULES,
     half: int | None = None,
 ) -> tuple[NDArray[np.uint8], list[str]]:
-    """Decode a picture to translate: uint8 [h, w, channels], plus one channel if it has alpha; and notes on it.
+    """Decode a picture that will be translated; return its pixels and notes on it.
 
-    Colours are composited over white, as in training, unless alpha is a mask (`masked`). `half` 0 or 1 takes the left
-    or right half. Raises Refused, WrongMedia.
+    The pixels are uint8 [h, w, channels], with one more channel if the picture has alpha. Colours are composited over
+    white, as in training, unless alpha marks a hole (`masked`). `half` takes the left (0) or right (1) half alone.
+    Raises Refused, WrongMedia.
     """
     try:
-        picture = read_picture(data, max_pixels, reading)
+        picture = read_picture(data, max_pixels, decoding)
     except UnreadablePicture as error:
         raise _refusal(error) from None
     image = _part_of(picture.image, half)
@@ -84,9 +90,9 @@ def decode(
     shown = (image.convert("RGB") if masked else on_white(image)).convert({1: "L", 3: "RGB"}[channels])
     if image.mode.endswith("A"):
         shown.putalpha(image.getchannel("A"))
-    turned = [f"Colours were turned into sRGB by its ICC profile ({picture.profile})."] if picture.profile else []
+    conversion = [f"Colours were turned into sRGB by its ICC profile ({picture.profile})."] if picture.profile else []
     pixels = np.asarray(shown).reshape(image.height, image.width, len(shown.getbands()))
-    return pixels, [*turned, *picture.notes]
+    return pixels, [*conversion, *picture.notes]
 
 
 def members(path: Path, max_members: int, max_unpacked: int) -> Json:
@@ -106,18 +112,18 @@ def members(path: Path, max_members: int, max_unpacked: int) -> Json:
         raise _archive_limit(
             f"It unpacks to {unpacked // packed} times its size; {MAX_UNPACK_RATIO} times is the limit."
         )
-    listed: set[tuple[str, ...]] = set()
+    seen_paths: set[tuple[str, ...]] = set()
     paths, guessed = zip_names.decode_names(infos)
     files, folders = {}, []
-    for info, called in zip(infos, paths, strict=True):
-        _check_member(info, called)
-        if (parts := parts_of(info.filename)) in listed:
-            raise Refused(f"The zip has two members called '{_short(called)}'.", "unsafe_archive")
-        listed.add(parts)
-        if _is_folder(info, called):
-            folders.append(called)
+    for info, path_in_zip in zip(infos, paths, strict=True):
+        _check_member(info, path_in_zip)
+        if (parts := parts_of(info.filename)) in seen_paths:
+            raise Refused(f"The zip has two members called '{_short(path_in_zip)}'.", "unsafe_archive")
+        seen_paths.add(parts)
+        if _is_folder(info, path_in_zip):
+            folders.append(path_in_zip)
         else:
-            files[info.filename] = called
+            files[info.filename] = path_in_zip
     if not files:
         raise Refused("The zip is empty.", "no_pictures")
     return {"files": files, "folders": folders, "guessed": guessed}
@@ -151,62 +157,63 @@ def _is_label(pair: Any) -> bool:
     return isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) and type(pair[1]) is int
 
 
-def _is_folder(info: zipfile.ZipInfo, called: str) -> bool:
-    """Return whether a member is a folder, also if a tool wrote a backslash or set only the attributes."""
+def _is_folder(info: zipfile.ZipInfo, path_in_zip: str) -> bool:
+    """Return whether a member is a folder; some tools end its name with a backslash, or set only its attributes."""
     by_mode = stat.S_ISDIR(info.external_attr >> 16) or bool(info.external_attr & _DOS_FOLDER)
-    return called.endswith(("/", "\\")) or (by_mode and not info.file_size)
+    return path_in_zip.endswith(("/", "\\")) or (by_mode and not info.file_size)
 
 
-def survey(path: Path, names: Sequence[str], looking: SurveyOptions) -> tuple[list[Json], float]:
-    """Return facts about a zip's pictures, or {"name", "reason"} for unreadable ones; and the processor time in s.
+def survey(path: Path, names: Sequence[str], options: SurveyOptions) -> tuple[list[Json], float]:
+    """Return facts about a zip's pictures, and the processor time in seconds.
 
-    Stops after SURVEY_S: the result covers the first names, at least one.
+    An unreadable picture has {"name", "reason"} alone. It stops after SURVEY_S: the facts are those of the first names,
+    at least of one.
     """
-    until, began = time.monotonic() + SURVEY_S, time.process_time()
+    until, started = time.monotonic() + SURVEY_S, time.process_time()
     facts: list[Json] = []
     for name in names:
-        facts.append({"name": name} | _facts(path, name, looking))
+        facts.append({"name": name} | _facts(path, name, options))
         if time.monotonic() > until:
             break
-    return facts, time.process_time() - began
+    return facts, time.process_time() - started
 
 
-def prepared(path: Path, pick: MemberPart, how: Preparation) -> NDArray[np.uint8]:
+def prepared(path: Path, part: MemberPart, preparation: Preparation) -> NDArray[np.uint8]:
     """Prepare a picture of a zip, or a part of it, for training: [side, side, channels]."""
-    return prepare(_part_of(_read(path, pick.name, how.reading), pick.half), how, pick.tile)
+    return prepare(_part_of(_read(path, part.name, preparation.decoding), part.half), preparation, part.tile)
 
 
-def batch(path: Path, picks: Sequence[MemberPart], how: Preparation) -> NDArray[np.uint8]:
-    """Prepare the first of these pictures, at least one, until a limit is reached: [n, side, side, channels].
+def batch(path: Path, parts: Sequence[MemberPart], preparation: Preparation) -> NDArray[np.uint8]:
+    """Prepare the first of these pictures until BATCH_S or BATCH_BYTES is reached: [n, side, side, channels].
 
-    Raises Refused with the name of an unreadable member.
+    n is at least 1. Raises Refused with the name of an unreadable member.
     """
     until = time.monotonic() + BATCH_S
     ready: list[NDArray[np.uint8]] = []
     read, image = "", Image.new("L", (1, 1))
-    for pick in picks:
+    for part in parts:
         try:
-            if pick.name != read:  # tiles of one picture are consecutive
-                read, image = pick.name, _read(path, pick.name, how.reading)
-            ready.append(prepare(_part_of(image, pick.half), how, pick.tile))
+            if part.name != read:  # tiles of one picture are consecutive
+                read, image = part.name, _read(path, part.name, preparation.decoding)
+            ready.append(prepare(_part_of(image, part.half), preparation, part.tile))
         except (MemoryError, Refused):
             raise
         except Exception as error:  # zipfile and zlib raise any exception for a damaged member
-            raise Refused(f"{pick.name}: {error}", "unreadable_picture") from error
+            raise Refused(f"{part.name}: {error}", "unreadable_picture") from error
         if time.monotonic() > until or sum(picture.nbytes for picture in ready) > BATCH_BYTES:
             break
     return np.stack(ready)
 
 
 def member(
-    path: Path, pick: MemberPart, channels: int, max_pixels: int, masked: bool, reading: Reading
+    path: Path, part: MemberPart, channels: int, max_pixels: int, masked: bool, decoding: DecodingRules
 ) -> tuple[NDArray[np.uint8], list[str]]:
     """Decode one picture of a zip, or a half of it, as `decode` does."""
-    return decode(_bytes_of(_open(path), pick.name), channels, max_pixels, masked, reading, pick.half)
+    return decode(_bytes_of(_open(path), part.name), channels, max_pixels, masked, decoding, part.half)
 
 
-def _read(path: Path, name: str, reading: Reading) -> Image.Image:
-    return read_picture(_bytes_of(_open(path), name), reading=reading).image
+def _read(path: Path, name: str, decoding: DecodingRules) -> Image.Image:
+    return read_picture(_bytes_of(_open(path), name), decoding=decoding).image
 
 
 def _part_of(image: Image.Image, half: int | None) -> Image.Image:
@@ -223,32 +230,31 @@ def parts_of(name: str) -> tuple[str, ...]:
     return tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
 
 
-def _facts(path: Path, name: str, looking: SurveyOptions) -> Json:
-    archive, max_pixels = _open(path), looking.max_pixels
-    if (size := archive.getinfo(name).file_size) > (most := 8 * max_pixels + (1 << 20)):
-        return {
-            "reason": f"It unpacks to {size} bytes; a picture of {max_pixels} pixels (max_pixels) has at most {most}."
-        }
+def _facts(path: Path, name: str, options: SurveyOptions) -> Json:
+    archive, max_pixels = _open(path), options.max_pixels
+    if (size := archive.getinfo(name).file_size) > (max_bytes := 8 * max_pixels + (1 << 20)):
+        largest = f"a picture of {max_pixels} pixels (max_pixels) has at most {max_bytes}"
+        return {"reason": f"It unpacks to {size} bytes; {largest}."}
     try:
-        picture = read_picture(_bytes_of(archive, name), max_pixels, looking.reading)
+        picture = read_picture(_bytes_of(archive, name), max_pixels, options.decoding)
     except UnreadablePicture as error:
         return {"reason": str(error)}
     except (MemoryError, Refused):
         raise
     except Exception as error:  # zipfile and zlib raise any exception for a damaged member
         return {"reason": f"Its bytes in the zip are damaged ({error})."}
-    return _described(picture, looking)
+    return _facts_of(picture, options)
 
 
-def _described(picture: DecodedPicture, looking: SurveyOptions) -> Json:
+def _facts_of(picture: DecodedPicture, options: SurveyOptions) -> Json:
     image = picture.image
-    parts = [half_of(image, half) for half in (0, 1)] if looking.halved else [image]
+    parts = [half_of(image, half) for half in (0, 1)] if options.halved else [image]
     if min(parts[0].size) < 1:
         return {"reason": "It is too narrow to be split in two."}
     colour = np.asarray(image.convert("RGB"))
     grey = image.mode.startswith("L") or bool((colour == colour[..., :1]).all())
     canonical = image.convert(("L" if grey else "RGB") + ("A" if image.mode.endswith("A") else ""))
-    mark = hashlib.sha256(f"{canonical.mode} {canonical.size}".encode() + canonical.tobytes())
+    digest = hashlib.sha256(f"{canonical.mode} {canonical.size}".encode() + canonical.tobytes())
     return {
         "width": image.width,
         "height": image.height,
@@ -257,11 +263,11 @@ def _described(picture: DecodedPicture, looking: SurveyOptions) -> Json:
         "alpha": image.mode.endswith("A"),
         "deep": picture.sixteen_bit,
         "flat": any(_is_flat(part) for part in parts),
-        "hash": mark.hexdigest(),
+        "hash": digest.hexdigest(),
         "reach": picture.reach,
         "profile": picture.profile,
         "notes": picture.notes,
-        "palettes": [_palette(part) for part in parts] if looking.palettes else [],
+        "palettes": [_palette(part) for part in parts] if options.palettes else [],
     }
 
 
@@ -300,27 +306,27 @@ def _bytes_of(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _check_sizes(infos: Sequence[zipfile.ZipInfo], packed: int) -> None:
-    """Raise Refused if sizes are false or members overlap: their packed sizes must fit into the file."""
+    """Raise Refused if stated sizes are false or members overlap: the packed sizes must fit into the file."""
     beyond = any(info.header_offset + info.compress_size > packed for info in infos)
     if beyond or sum(info.compress_size for info in infos) > packed:
         raise Refused("Its members are larger than the zip itself. Pack the pictures again.", "unsafe_archive")
 
 
-def _check_member(info: zipfile.ZipInfo, called: str) -> None:
-    name, mode = called, info.external_attr >> 16
+def _check_member(info: zipfile.ZipInfo, path_in_zip: str) -> None:
+    name, mode = path_in_zip, info.external_attr >> 16
     if len(name) > MAX_NAME_CHARACTERS:
-        trouble = f"has a name of more than {MAX_NAME_CHARACTERS} characters"
-    elif any(_leads_out(name) for name in (called, info.filename)) or "\0" in info.orig_filename:
-        trouble = "has a name that leads out of the archive"
+        problem = f"has a name of more than {MAX_NAME_CHARACTERS} characters"
+    elif any(_leads_out(name) for name in (path_in_zip, info.filename)) or "\0" in info.orig_filename:
+        problem = "has a name that leads out of the archive"
     elif stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        trouble = "is a link or a device, not a file"
+        problem = "is a link or a device, not a file"
     elif info.flag_bits & _ENCRYPTED:
-        trouble = "is encrypted"
+        problem = "is encrypted"
     elif info.compress_type not in _METHODS:
-        trouble = "is packed by a method other than store and deflate"
+        problem = "is packed by a method other than store and deflate"
     else:
         return
-    raise Refused(f"The member '{_short(name)}' {trouble}. Pack the pictures again without it.", "unsafe_archive")
+    raise Refused(f"The member '{_short(name)}' {problem}. Pack the pictures again without it.", "unsafe_archive")
 
 
 def _leads_out(name: str) -> bool:

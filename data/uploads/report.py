@@ -1,4 +1,4 @@
-"""The report on an uploaded dataset, as it is stored and returned."""
+"""The report on an uploaded dataset. Names of fields are those stored and returned."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ MAX_LISTED = 50
 
 @dataclass(frozen=True)
 class Listed(Generic[T]):
-    """The first entries of a list, and its length."""
+    """The length of a list, and its first MAX_LISTED entries."""
 
     total: int
     first: list[T]
@@ -25,7 +25,7 @@ class Listed(Generic[T]):
 
 @dataclass(frozen=True)
 class Span:
-    """Least, median and largest value, in pixels."""
+    """Smallest, median and largest value, in pixels."""
 
     least: int
     median: float
@@ -34,13 +34,15 @@ class Span:
 
 @dataclass(frozen=True)
 class Class:
+    """A class and the number of its pictures."""
+
     name: str
     pictures: int
 
 
 @dataclass(frozen=True)
 class Corrupt:
-    """A member that was left out, with the reason."""
+    """A member that was left out, or damaged metadata of one, with the reason."""
 
     name: str
     reason: str
@@ -48,7 +50,7 @@ class Corrupt:
 
 @dataclass(frozen=True)
 class Transform:
-    """The preparation of each picture, step by step; a job's data.side and data.channels change the values."""
+    """How pictures are prepared, step by step, unless a job's recipe has another data.side or data.channels."""
 
     side: int
     channels: int
@@ -60,13 +62,13 @@ class Transform:
 
 @dataclass(frozen=True)
 class Report:
-    """A report: counts cover the used pictures; names are those of the archive's members.
+    """A report. Counts cover the used pictures of the training split; names are those of the archive's members.
 
-    `balance` is the size of the smallest class over the largest; `enlarged` counts pictures smaller than the
-    transform's side. `held_out` counts pictures held out for evaluation; `cut` is the median share of a picture's
-    pixels outside all examples; `profiles` counts pictures converted to sRGB by ICC profile; `skipped` names damaged
-    metadata; `shorter_edge` is the median; `folders` names the folder of each domain. Reports of older versions lack
-    the fields with defaults.
+    `balance` is the size of the smallest class divided by that of the largest. `enlarged` counts pictures smaller than
+    the transform's side. `piles` counts the pictures of each domain. `held_out` counts those held out for evaluation.
+    `cut` is the median share of a picture's pixels that are in no example. `profiles` counts pictures converted to
+    sRGB, by ICC profile. `skipped` lists damaged metadata. `shorter_edge` is the median. `folders` names the folder of
+    each domain. Reports of older versions lack the fields with defaults.
     """
 
     layout: str

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from data.uploads.members import Parts, Rooted, refused
+from data.uploads.members import MemberPaths, Parts, refusal
 
 Split = Literal["train", "val", "test"]
 _BY_WORD: dict[str, Split] = {
@@ -18,15 +18,15 @@ _CONTENT_WORDS = "set|split|data|images|imgs|img|pictures|photos"
 _AFTER = re.compile(rf"({_WORDS})({_CONTENT_WORDS})?(\d{{4}})?([ab])?")
 _BEFORE = re.compile(rf"([ab])({_WORDS})")
 _BETWEEN = re.compile(r"[\s._-]+")
-"""examples: train, Training Set, train_images, val2017, trainA, test-B, A_train"""
+"""separators in names of folders such as train, Training Set, train_images, val2017, trainA, test-B, A_train"""
 
 
 @dataclass(frozen=True)
 class FolderMeaning:
-    """The meaning of a folder's name: a split, and perhaps its domain ('A' or 'B')."""
+    """The meaning of a folder's name: a split, and the domain 'A' or 'B' if the name has one."""
 
     split: Split
-    pile: str | None
+    domain: str | None
 
 
 def meaning_of(folder: str) -> FolderMeaning | None:
@@ -39,67 +39,67 @@ def meaning_of(folder: str) -> FolderMeaning | None:
     return None
 
 
-def by_split(rooted: Rooted, *, classes: bool = False) -> dict[Split, dict[str, Parts]]:
+def by_split(paths: MemberPaths, *, classes: bool = False) -> dict[Split, dict[str, Parts]]:
     """Group members by split, without the split's folder in their paths. Members without a split are for training.
 
-    With `classes` an ambiguous folder is a class. Raises Refused if all pictures are held out, or if a member could
-    belong to no split or to any.
+    With `classes` an ambiguous folder is a class. Raises Refused if all pictures are held out, or if a member's split
+    is ambiguous.
     """
     members: dict[Split, dict[str, Parts]] = {"train": {}, "val": {}, "test": {}}
-    places = _places(rooted, classes)
-    for name, parts in rooted.items():
-        split, rest = _split_of(parts, places)
-        members[split][name] = rest
-    if not members["train"] and rooted:
-        there = " and ".join(split for split, held_out in members.items() if held_out)
-        raise refused(
-            f"Its folders say that all pictures are held out ({there}): nothing is left to train on. "
+    split_folders = _split_folders(paths, classes)
+    for name, parts in paths.items():
+        split, remaining = _split_of(parts, split_folders)
+        members[split][name] = remaining
+    if not members["train"] and paths:
+        held_out_names = " and ".join(split for split, held_out in members.items() if held_out)
+        raise refusal(
+            f"Its folders say that all pictures are held out ({held_out_names}): nothing is left to train on. "
             "Add a folder 'train', or rename these."
         )
     return members
 
 
-def _split_of(parts: Parts, places: Mapping[Parts, Mapping[str, FolderMeaning]]) -> tuple[Split, Parts]:
+def _split_of(parts: Parts, split_folders: Mapping[Parts, Mapping[str, FolderMeaning]]) -> tuple[Split, Parts]:
     for depth, folder in enumerate(parts[:-1]):
-        if meaning := places.get(parts[:depth], {}).get(folder):
-            domain = () if meaning.pile is None else (meaning.pile,)
+        if meaning := split_folders.get(parts[:depth], {}).get(folder):
+            domain = () if meaning.domain is None else (meaning.domain,)
             return meaning.split, (*parts[:depth], *domain, *parts[depth + 1 :])
     return "train", parts
 
 
-def _places(rooted: Rooted, classes: bool) -> dict[Parts, dict[str, FolderMeaning]]:
-    """Return for each folder those of its subfolders that are splits."""
-    inside: dict[Parts, set[str]] = {}
-    for parts in rooted.values():
+def _split_folders(paths: MemberPaths, classes: bool) -> dict[Parts, dict[str, FolderMeaning]]:
+    """Return by folder the meaning of those of its subfolders that are splits."""
+    entries: dict[Parts, set[str]] = {}
+    for parts in paths.values():
         for depth in range(len(parts)):
-            inside.setdefault(parts[:depth], set()).add(parts[depth] if depth < len(parts) - 1 else "")
-    return {place: splits for place in inside if (splits := _splits(place, inside, classes))}
+            entries.setdefault(parts[:depth], set()).add(parts[depth] if depth < len(parts) - 1 else "")
+    return {parent: splits for parent in entries if (splits := _splits(parent, entries, classes))}
 
 
-def _splits(place: Parts, inside: Mapping[Parts, set[str]], classes: bool) -> dict[str, FolderMeaning]:
-    """Return the subfolders that are splits, judged by their neighbours.
+def _splits(parent: Parts, entries: Mapping[Parts, set[str]], classes: bool) -> dict[str, FolderMeaning]:
+    """Return the subfolders of `parent` that are splits, judged by the folders beside them.
 
-    'train' beside 'car' and 'ship' is a class, and so is 'valid' beside 'invalid'. `inside` holds the subfolders of
-    each place, '' for files.
+    'train' beside 'car' and 'ship' is a class, and so is 'valid' beside 'invalid'. `entries` holds the subfolders of
+    each folder, and '' if it has files.
     """
-    splits = {folder: meaning for folder in inside[place] if folder and (meaning := meaning_of(folder))}
-    others = sorted(inside[place] - splits.keys())
+    splits = {folder: meaning for folder in entries[parent] if folder and (meaning := meaning_of(folder))}
+    others = sorted(entries[parent] - splits.keys())
     kinds = {meaning.split for meaning in splits.values()}
     if not splits or (kinds == {"train"} and others) or any(folder.casefold() == "invalid" for folder in others):
         return {}
-    named = ", ".join(f"'{folder[:80]}'" for folder in sorted(splits))
+    names = ", ".join(f"'{folder[:80]}'" for folder in sorted(splits))
     if "train" in kinds and others:
-        raise refused(f"{_named(others, place)} beside {named}. Move it into one of these, or remove it.")
-    if others in ([], [""]) or all(inside[*place, folder] & set(others) for folder in splits):
+        raise refusal(f"{_description(others, parent)} beside {names}. Move it into one of these, or remove it.")
+    if others in ([], [""]) or all(entries[*parent, folder] & set(others) for folder in splits):
         return splits
     if classes:
         return {}
-    raise refused(
-        f"{named} may be held out, or may be a class like '{others[-1][:80]}'. Put the training pictures into a folder "
+    raise refusal(
+        f"{names} may be held out, or may be a class like '{others[-1][:80]}'. Put the training pictures into a folder "
         "'train' beside it, rename it, or send layout=classes."
     )
 
 
-def _named(others: list[str], place: Parts) -> str:
-    where = f" in '{'/'.join(place)[:80]}'" if place else ""
+def _description(others: list[str], parent: Parts) -> str:
+    where = f" in '{'/'.join(parent)[:80]}'" if parent else ""
     return (f"The folder '{others[-1][:80]}'" if others[-1] else "A picture without a split") + f"{where} lies"

@@ -1,7 +1,7 @@
-"""Decode the names of a zip's members, and sort names naturally.
+"""Decode the names of a zip's members, and sort names in natural order.
 
-A zip marks a name as UTF-8, or adds a UTF-8 copy (Info-ZIP's extra field 0x7075), or states nothing: then one encoding
-is guessed for all such names of the archive.
+A zip marks a name as UTF-8, or adds a copy in UTF-8 (Info-ZIP's extra field 0x7075), or states nothing: then one
+encoding is guessed for all such names of the archive.
 """
 
 import re
@@ -13,15 +13,9 @@ from typing import NamedTuple
 from zipfile import ZipInfo
 
 ENCODINGS = ("utf-8", "cp437", "cp932", "gb18030", "euc_kr")
-"""encodings that are guessed; of equally likely ones the first wins"""
-
-
+"""encodings that may be guessed; of equally likely ones the first is chosen"""
 _UTF8, _UNICODE_PATH = 0x800, 0x7075
-
-
 _EXTRA = struct.Struct("<HH")
-
-
 _LETTERS = ("LATIN", "HIRAGANA", "KATAKANA", "HANGUL", "CJK UNIFIED", "CYRILLIC", "GREEK", "FULLWIDTH")
 
 
@@ -53,11 +47,11 @@ def _stated_name(info: ZipInfo) -> str | None:
 
 def _unicode_path(info: ZipInfo) -> str | None:
     """Return the name of Info-ZIP's extra field, if its checksum matches the member's name."""
-    place, extra = 0, info.extra
-    while place + _EXTRA.size <= len(extra):
-        kind, size = _EXTRA.unpack_from(extra, place)
-        field = extra[place + _EXTRA.size : place + _EXTRA.size + size]
-        place += _EXTRA.size + size
+    offset, extra = 0, info.extra
+    while offset + _EXTRA.size <= len(extra):
+        kind, size = _EXTRA.unpack_from(extra, offset)
+        field = extra[offset + _EXTRA.size : offset + _EXTRA.size + size]
+        offset += _EXTRA.size + size
         if kind == _UNICODE_PATH and len(field) > 5 and field[0] == 1:
             original = info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8 else "cp437")
             if struct.unpack_from("<I", field, 1)[0] == zlib.crc32(original):
@@ -71,10 +65,10 @@ def _guess(names: Sequence[bytes]) -> str:
 
 
 def _likelihood(names: Sequence[bytes], encoding: str) -> float:
-    """Return the share of letters among non-ASCII characters; below 0 if a name cannot be decoded.
+    """Return the share of letters among non-ASCII characters, plus a bonus; below 0 if a name cannot be decoded.
 
-    Valid UTF-8, kana, and Hangul alone hardly occur by chance. Half-width and private characters result from decoding
-    text of another encoding.
+    The bonus is for valid UTF-8, kana, and Hangul without other letters, which hardly occur by chance. Half-width and
+    private characters, which result from decoding text of another encoding, do not count as letters.
     """
     decoded = [_decoded(name, encoding) for name in names]
     if None in decoded:

@@ -142,7 +142,16 @@ def _print_events(job: "Job") -> None:
 
 def event_line(job: "Job", event: "Event") -> str | None:
     """Return the line of an event; None if it is of no interest to a person."""
-    from forger.events import CheckpointSaved, Metrics, OtherEvent, Rewound, SampleDrawn, ShardWritten, StateChanged
+    from forger.events import (
+        CheckpointSaved,
+        Metrics,
+        OtherEvent,
+        ProbeTaken,
+        Rewound,
+        SampleDrawn,
+        ShardWritten,
+        StateChanged,
+    )
     from forger.notebook import progress_text
 
     match event:
@@ -155,7 +164,7 @@ def event_line(job: "Job", event: "Event") -> str | None:
             return f"goes on from step {step}"
         case ShardWritten(step=step, name=name):
             return f"step {progress_text(step, job.reply.progress.total)}  {name}"
-        case CheckpointSaved() | SampleDrawn():
+        case CheckpointSaved() | SampleDrawn() | ProbeTaken():
             return None
         case OtherEvent(type="best", data=data):
             return f"the best so far: step {data['step']}, {data['metric']} {rounded(data['value'])}"

@@ -101,6 +101,41 @@ class Version(Out):
     python: str
 
 
+class QueueLoad(Out):
+    name: str
+    queued: int
+    running: int
+
+
+class HeldJob(Out):
+    """A job that a worker holds."""
+
+    job: str
+    kind: str
+    worker: str
+    heartbeat_at: Time | None
+
+
+class Disk(Out):
+    total_bytes: int
+    free_bytes: int
+    stored_bytes: int = Field(
+        description="Bytes of jobs, models and uploaded datasets; a job that has not ended counts with the most that "
+        "it may keep."
+    )
+
+
+class SystemOut(Out):
+    """The service as a whole."""
+
+    queues: list[QueueLoad]
+    attempts: list[HeldJob]
+    disk: Disk
+    versions: dict[str, str | None] = Field(description="By name; null for a package that is not installed here.")
+    memory_bytes: int
+    gpus: int
+
+
 class SessionOut(Out):
     key_required: bool
     signed_in: bool = Field(description="Whether the request carries the cookie of a session.")

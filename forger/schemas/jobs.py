@@ -109,7 +109,7 @@ class JobOut(Out):
     best: Best | None = Field(description="The best checkpoint so far, by the metric of its recipe.")
     health: Health | None = Field(description="Health of a training; null until the first evaluation.")
     result: Result | None
-    links: dict[str, str]
+    links: dict[str, str] = Field(description="Addresses below the job's; `sample` is its newest fixed-noise picture.")
 
 
 class JobPage(Out):

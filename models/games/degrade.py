@@ -1,4 +1,4 @@
-"""Turn a target picture into a translator's input: its edges, fewer pixels, or a hole. Pure functions."""
+"""Compute a translator's input from its target: the edges, a smaller picture, or a picture with a hole."""
 
 from typing import assert_never
 
@@ -9,11 +9,11 @@ from torch import Tensor
 from models.spec.games import Mask
 
 FULL_EDGE = 0.5
-"""gradient of the brightness in [-1, 1], per pixel, that is drawn as fully black"""
+"""gradient of the brightness in [-1, 1], per pixel, from which an edge is black"""
 
 
 def edges(x: Tensor) -> Tensor:
-    """Draw the edges of pictures [n, c, h, w] in [-1, 1] as dark lines on white, in the same shape.
+    """Render the edges of pictures [n, c, h, w] in [-1, 1] as dark lines on white, in the same shape.
 
     The darkness is the Sobel gradient of the brightness: faint edges become faint lines.
     """
@@ -36,7 +36,7 @@ def downscale(x: Tensor, factor: int) -> Tensor:
 def hole_mask(mask: Mask, n: int, height: int, width: int, rng: torch.Generator) -> Tensor:
     """Return masks [n, 1, height, width]: 1 in the hole, 0 elsewhere.
 
-    random: a box anywhere, each side a quarter to a half of the picture's; centre: the middle half of each side;
+    random: a box anywhere whose edges are a quarter to a half of the picture's; centre: the middle half of each edge;
     left: the left half.
     """
     rows, columns = torch.arange(height)[:, None], torch.arange(width)[None, :]
@@ -54,7 +54,7 @@ def hole_mask(mask: Mask, n: int, height: int, width: int, rng: torch.Generator)
 
 
 def cut_hole(x: Tensor, hole: Tensor) -> Tensor:
-    """Paint the hole [n, 1, h, w] grey in pictures [n, c, h, w] and append it as a channel: [n, c + 1, h, w]."""
+    """Make the hole [n, 1, h, w] grey in pictures [n, c, h, w] and append it as a channel: [n, c + 1, h, w]."""
     return torch.cat([x * (1 - hole), hole], dim=1)
 
 
@@ -68,6 +68,6 @@ def _in_span(positions: Tensor, start: int, length: int) -> Tensor:
 
 
 def _random_span(side: int, rng: torch.Generator) -> tuple[int, int]:
-    """Draw start and length of a span within `side`."""
+    """Draw a random start and length of a span within `side`."""
     length = int(torch.randint(max(1, side // 4), max(2, side // 2 + 1), (), generator=rng))
     return int(torch.randint(side - length + 1, (), generator=rng)), length

@@ -1,4 +1,4 @@
-"""The base class of games: run the generators, lay out duels. worker/training/step.py updates the weights."""
+"""The base class of games, which run the generators and build duels. worker/training/step.py updates the weights."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -32,8 +32,12 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
-    """This rank's real examples and the generators' fakes, both by tag. Both turns of a step share one draw."""
+class SampledBatch:
+    """This rank's part of a batch with the fakes that the generators sampled for it.
+
+    `real` and `fake` hold the examples by domain, `a` and `b` in the unpaired game; other games have the one key "".
+    In a step the generator's turn and the last of the critic's turns share one. `number` counts the batches of the job.
+    """
 
     number: int
     batch: Batch
@@ -48,20 +52,20 @@ class Game(Scheduled):
     """Base class. It is a module so that a game's state (an image pool, a probability) is saved in buffers."""
 
     players: dict[str, nn.Module]
-    """generator and critic by name, in a plain dict: their weights are not part of the game's state, and a lookahead
-    can replace the critic for one turn"""
+    """generator and critic by name. The dict is a plain one, so that their weights are not part of the game's state and
+    a lookahead can replace the critic for one turn"""
 
     @abstractmethod
-    def draw(self, batch: Batch, rng: Rng, number: int) -> Draw:
-        """Run the generators once on this rank's rows of the whole batch. `number` counts the job's draws."""
+    def sample(self, batch: Batch, rng: Rng, number: int) -> SampledBatch:
+        """Run the generators once on this rank's rows of the whole batch; `number` is that of the batch."""
 
     @abstractmethod
-    def critic_duels(self, draw: Draw, rng: Rng) -> list[Duel]:
-        """Return the critics' duels, with fakes detached."""
+    def critic_duels(self, sampled: SampledBatch, rng: Rng) -> list[Duel]:
+        """Return the duels of the critics' turn, with fakes detached."""
 
     @abstractmethod
-    def generator_duels(self, draw: Draw, rng: Rng) -> tuple[list[Duel], Losses]:
-        """Return duels with fakes attached, and the losses without a critic (cycle, identity, pixels)."""
+    def generator_duels(self, sampled: SampledBatch, rng: Rng) -> tuple[list[Duel], Losses]:
+        """Return the duels of the generators' turn, and the losses that need no critic (cycle, identity, pixels)."""
 
     def update_state(self, scores: Scores) -> None:
         """Update the game's state. Called once per turn of the critic."""

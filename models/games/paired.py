@@ -10,16 +10,16 @@ from torch import Tensor, nn
 from models import distributed
 from models.duel import Duel, Losses, Verdict
 from models.games import degrade
-from models.games.game import Batch, Draw, Game
+from models.games.game import Batch, Game, SampledBatch
 from models.rng import Rng, Stream, draw_on
 from models.spec import games as spec
 
 
 @dataclass(frozen=True, slots=True)
 class PairedExamples:
-    """Inputs [n, c', h', w'] and targets [n, c, h, w], both in [-1, 1].
+    """Inputs [n, c', h', w'] and their targets [n, c, h, w], both in [-1, 1].
 
-    A hole [n, 1, h, w] (1 inside) is also the last channel of the input; the generator paints its inside only.
+    A hole [n, 1, h, w] (1 inside) is also the last channel of the input; the generator fills its inside only.
     """
 
     input: Tensor
@@ -36,7 +36,7 @@ class PairedExamples:
 
 
 def paired_examples(game: spec.Paired, batch: Batch, rng: Stream) -> PairedExamples:
-    """Return a batch's pairs, or compute the inputs from its pictures as the game's task says. `rng` places holes.
+    """Return the pairs of a batch, or compute inputs from its pictures as the game's task says; `rng` places holes.
 
     Raises ValueError if the task is 'given' and the batch holds no pairs.
     """
@@ -70,18 +70,18 @@ class Paired(Game):
         self.players = {"generator": generator, "critic": critic}
         self.features = None if features is None else features.requires_grad_(False)
 
-    def draw(self, batch: Batch, rng: Rng, number: int) -> Draw:
+    def sample(self, batch: Batch, rng: Rng, number: int) -> SampledBatch:
         pairs = paired_examples(self.game, batch, rng.stream("holes", number)).part(
             distributed.rank_rows(len(batch.real))
         )
         fake = pairs.output_of(self.players["generator"])
-        return Draw(number, batch.rank_part(), {"": pairs.target}, {"": fake}, condition=pairs.input)
+        return SampledBatch(number, batch.rank_part(), {"": pairs.target}, {"": fake}, condition=pairs.input)
 
-    def critic_duels(self, draw: Draw, rng: Rng) -> list[Duel]:
-        return [self._duel(draw, draw.fake[""].detach())]
+    def critic_duels(self, sampled: SampledBatch, rng: Rng) -> list[Duel]:
+        return [self._duel(sampled, sampled.fake[""].detach())]
 
-    def generator_duels(self, draw: Draw, rng: Rng) -> tuple[list[Duel], Losses]:
-        fake, target = draw.fake[""].float(), draw.real[""]
+    def generator_duels(self, sampled: SampledBatch, rng: Rng) -> tuple[list[Duel], Losses]:
+        fake, target = sampled.fake[""].float(), sampled.real[""]
         losses: Losses = {}
         if self.game.pixel:
             losses["pixel"] = self.game.pixel * F.l1_loss(fake, target)
@@ -89,11 +89,11 @@ class Paired(Game):
             with torch.no_grad():
                 target_features = self.features(target).float()
             losses["content"] = self.game.content * F.mse_loss(self.features(fake).float(), target_features)
-        return [self._duel(draw, draw.fake[""])], losses
+        return [self._duel(sampled, sampled.fake[""])], losses
 
-    def _duel(self, draw: Draw, fake: Tensor) -> Duel:
-        critic = partial(_judge, self.players["critic"], draw.condition if self.game.conditional else None)
-        return Duel(critic, draw.real[""], fake, weight=self.game.adversarial)
+    def _duel(self, sampled: SampledBatch, fake: Tensor) -> Duel:
+        critic = partial(_judge, self.players["critic"], sampled.condition if self.game.conditional else None)
+        return Duel(critic, sampled.real[""], fake, weight=self.game.adversarial)
 
 
 def _judge(critic: nn.Module, condition: Tensor | None, x: Tensor) -> Verdict:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from models import distributed
 from models.augment import augment
 from models.duel import Duel, Losses, Origin, Scores, Verdict
-from models.games.game import Batch, Draw, Game
+from models.games.game import Batch, Game, SampledBatch
 from models.latent import draw_latent
 from models.nets.layers.common import keep_running_statistics
 from models.rng import Rng, Stream, draw_on
@@ -44,21 +44,21 @@ class Synthesis(Game):
         if game.augment and game.augment.target is not None:
             self.register_buffer("probability", torch.zeros(()))
 
-    def draw(self, batch: Batch, rng: Rng, number: int) -> Draw:
+    def sample(self, batch: Batch, rng: Rng, number: int) -> SampledBatch:
         n, prior = len(batch.real), self.latent
         noise = rng.stream("noise", number)
         z = draw_on(noise, lambda g: distributed.rank_part(draw_latent(prior, g, n)), batch.real.device)
         batch = batch.rank_part()
         fake = self.players["generator"](z, self._label(batch))
-        return Draw(number, batch, {"": batch.real}, {"": fake}, z)
+        return SampledBatch(number, batch, {"": batch.real}, {"": fake}, z)
 
-    def critic_duels(self, draw: Draw, rng: Rng) -> list[Duel]:
-        return [self._duel(draw, draw.fake[""].detach(), rng.stream("altered/critic", draw.number))]
+    def critic_duels(self, sampled: SampledBatch, rng: Rng) -> list[Duel]:
+        return [self._duel(sampled, sampled.fake[""].detach(), rng.stream("altered/critic", sampled.number))]
 
-    def generator_duels(self, draw: Draw, rng: Rng) -> tuple[list[Duel], Losses]:
+    def generator_duels(self, sampled: SampledBatch, rng: Rng) -> tuple[list[Duel], Losses]:
         generator = self.players["generator"]
-        extra = generator.extra_losses(self._label(draw.batch)) if isinstance(generator, HasExtraLosses) else {}
-        return [self._duel(draw, draw.fake[""], rng.stream("altered/generator", draw.number))], extra
+        extra = generator.extra_losses(self._label(sampled.batch)) if isinstance(generator, HasExtraLosses) else {}
+        return [self._duel(sampled, sampled.fake[""], rng.stream("altered/generator", sampled.number))], extra
 
     @torch.no_grad()
     def update_state(self, scores: Scores) -> None:
@@ -76,14 +76,14 @@ class Synthesis(Game):
     def _label(self, batch: Batch) -> Tensor | None:
         return batch.label if self.game.conditional else None
 
-    def _duel(self, draw: Draw, fake: Tensor, rng: Stream) -> Duel:
-        label = self._label(draw.batch)
+    def _duel(self, sampled: SampledBatch, fake: Tensor, rng: Stream) -> Duel:
+        label = self._label(sampled.batch)
         generator = self.players["generator"]
         encode = generator.encode if isinstance(generator, HasEncoder) else None
-        assert draw.latent is not None
-        origin = Origin(draw.latent, partial(_regenerate, generator, label), encode)
+        assert sampled.latent is not None
+        origin = Origin(sampled.latent, partial(_regenerate, generator, label), encode)
         critic = partial(self._judge, self.players["critic"], label, rng)
-        return Duel(critic, pack(draw.real[""], self.game.packing), pack(fake, self.game.packing), label, origin)
+        return Duel(critic, pack(sampled.real[""], self.game.packing), pack(fake, self.game.packing), label, origin)
 
     def _judge(self, critic: nn.Module, label: Tensor | None, rng: Stream, x: Tensor) -> Verdict:
         """Augment a batch of packs, add instance noise, and return the critic's verdict."""

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from models import distributed
 from models.duel import Duel, Losses
-from models.games.game import Batch, Draw, Game
+from models.games.game import Batch, Game, SampledBatch
 from models.rng import Rng, Stream, draw_on
 from models.spec import games as spec
 
@@ -26,7 +26,7 @@ class Unpaired(Game):
         self.register_buffer("pool_a", torch.zeros(game.pool, *shape))
         self.register_buffer("pool_b", torch.zeros(game.pool, *shape))
 
-    def draw(self, batch: Batch, rng: Rng, number: int) -> Draw:
+    def sample(self, batch: Batch, rng: Rng, number: int) -> SampledBatch:
         if batch.other is None:
             raise ValueError("The unpaired game needs batches of two domains.")
         batch = batch.rank_part()
@@ -34,34 +34,36 @@ class Unpaired(Game):
         nets = self.players["generator"]
         assert isinstance(nets, nn.ModuleDict)
         fake = {"b": nets["a2b"](batch.real), "a": nets["b2a"](batch.other)}
-        return Draw(number, batch, {"a": batch.real, "b": batch.other}, fake)
+        return SampledBatch(number, batch, {"a": batch.real, "b": batch.other}, fake)
 
-    def critic_duels(self, draw: Draw, rng: Rng) -> list[Duel]:
+    def critic_duels(self, sampled: SampledBatch, rng: Rng) -> list[Duel]:
         pools = {"a": self.pool_a, "b": self.pool_b}
         return [
             self._duel(
-                draw, tag, self._from_pool(pool, draw.fake[tag].detach(), rng.stream(f"pool/{tag}", draw.number))
+                sampled,
+                domain,
+                self._from_pool(pool, sampled.fake[domain].detach(), rng.stream(f"pool/{domain}", sampled.number)),
             )
-            for tag, pool in pools.items()
+            for domain, pool in pools.items()
         ]
 
-    def generator_duels(self, draw: Draw, rng: Rng) -> tuple[list[Duel], Losses]:
+    def generator_duels(self, sampled: SampledBatch, rng: Rng) -> tuple[list[Duel], Losses]:
         nets = self.players["generator"]
         assert isinstance(nets, nn.ModuleDict)
-        a, b = draw.real["a"], draw.real["b"]
+        a, b = sampled.real["a"], sampled.real["b"]
         losses: Losses = {}
         if self.game.cycle:
-            cycle = F.l1_loss(nets["b2a"](draw.fake["b"]), a) + F.l1_loss(nets["a2b"](draw.fake["a"]), b)
+            cycle = F.l1_loss(nets["b2a"](sampled.fake["b"]), a) + F.l1_loss(nets["a2b"](sampled.fake["a"]), b)
             losses["cycle"] = self.game.cycle * cycle
         if self.game.identity:
             identity = F.l1_loss(nets["a2b"](b), b) + F.l1_loss(nets["b2a"](a), a)
             losses["identity"] = self.game.identity * identity
-        return [self._duel(draw, tag, draw.fake[tag]) for tag in ("a", "b")], losses
+        return [self._duel(sampled, domain, sampled.fake[domain]) for domain in ("a", "b")], losses
 
-    def _duel(self, draw: Draw, tag: str, fake: Tensor) -> Duel:
+    def _duel(self, sampled: SampledBatch, domain: str, fake: Tensor) -> Duel:
         critics = self.players["critic"]
         assert isinstance(critics, nn.ModuleDict)
-        return Duel(critics[tag], draw.real[tag], fake, tag=tag)
+        return Duel(critics[domain], sampled.real[domain], fake, domain=domain)
 
     def _from_pool(self, pool: Tensor, fakes: Tensor, rng: Stream) -> Tensor:
         """Query the pool for this rank's fakes. Every rank keeps the whole pool, filled from all ranks."""

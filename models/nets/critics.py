@@ -29,15 +29,15 @@ class AutoencoderCritic(nn.Module):
         self.paint = nn.Conv2d(wide[0], channels, 3, padding=1)
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Verdict:
-        return Verdict((x - self.rebuild(x)).abs().flatten(1).mean(1))
+        return Verdict((x - self.reconstruct(x)).abs().flatten(1).mean(1))
 
-    def rebuild(self, x: Tensor) -> Tensor:
+    def reconstruct(self, x: Tensor) -> Tensor:
         """Encode and decode pictures. The output is linear and may leave [-1, 1] slightly."""
         maps = self.first(self.encode(x)).view(len(x), -1, self.sides[0], self.sides[0])
         for convolve, side in zip(self.rise, self.sides[1:], strict=True):
             maps = F.elu(convolve(upsample(maps, side)))
-        rebuilt: Tensor = self.paint(maps)
-        return rebuilt
+        reconstructed: Tensor = self.paint(maps)
+        return reconstructed
 
 
 class DualCritic(nn.Module):

@@ -1,4 +1,4 @@
-"""StackGAN's generator and critic: stage one draws at half the side, stage two refines it (Zhang et al. 2017)."""
+"""StackGAN's generator and critic: stage one generates at half the side, stage two refines (Zhang et al. 2017)."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""The shape of the training data: pictures, points, strings, or pictures of two domains, paired or not."""
+"""The shape of the training data: pictures, points, strings, or pictures of two domains, unpaired or paired."""
 
 from typing import Annotated, Literal
 
@@ -11,7 +11,7 @@ Channels = Annotated[int, Field(ge=1, le=4)]
 
 
 class Images(Spec):
-    """Square pictures, optionally labelled; classes = 0 means unlabelled."""
+    """Square pictures; `classes` is 0 for unlabelled ones."""
 
     kind: Literal["images"] = "images"
     dataset: str

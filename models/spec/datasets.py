@@ -13,7 +13,7 @@ FASHION_CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
 PHOTOGRAPH_EDGE, CROP_SIDE, MAX_LOAD_SIDE = 160, 128, 512
-"""pixels: the shortest edge of pictures that are cropped by default, the crop's side, the largest prepared side"""
+"""in pixels: median shorter edge from which pictures are cropped by default, side of a crop, largest prepared side"""
 MAX_PREPARED_BYTES = 2 << 30
 """most bytes of prepared pictures by default"""
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -22,7 +22,7 @@ STACKED_CLASSES = tuple(f"{number:03d}" for number in range(1000))
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """One dataset: shape, classes (empty: unlabelled), number of examples, and whether a person uploaded it."""
+    """A dataset: its shape, classes (none if it is unlabelled), number of examples, and whether it is an upload."""
 
     name: str
     title: str
@@ -70,7 +70,7 @@ class DatasetInfo:
     def default_spec(self, kind: DataKind | None = None) -> DataSpec:
         """Return `spec`, but with random crops of CROP_SIDE pixels for large photographs of two domains.
 
-        The crops have the scale of the photographs; unpaired ones are also mirrored at random.
+        Photographs are cropped at their own scale, as far as disk space allows; unpaired crops are also mirrored.
         """
         spec = self.spec(kind)
         if not isinstance(spec, Unpaired | Paired):
@@ -90,22 +90,22 @@ _ALL = (
     DatasetInfo("fashion_mnist", "Fashion-MNIST clothes", "images", 28, 1, FASHION_CLASSES, 60_000,
                 "four idx files in FORGER_DATA/fashion-mnist"),
     DatasetInfo("ring8", "Eight Gaussians on a ring", "points", 0, 0, (), 100_000,
-                "drawn: radius 1, standard deviation .01"),
+                "sampled: radius 1, standard deviation .01"),
     DatasetInfo("grid25", "Twenty-five Gaussians on a grid", "points", 0, 0, (), 100_000,
-                "drawn: -4 to 4 in steps of 2, standard deviation .05"),
+                "sampled: -4 to 4 in steps of 2, standard deviation .05"),
     DatasetInfo("day2night", "Scenes by day and by night", "unpaired", 64, 3, (), 2_000,
-                "drawn from a seed; a is day, b is night, no scene is in both; or as true pairs",
+                "rendered from a seed; a is day, b is night, no scene is in both; or as true pairs",
                 other_kinds=("paired",)),
     DatasetInfo("gaussian1d", "Two Gaussians on a line", "points", 0, 0, (), 100_000,
-                "drawn: means -1.5 and 1.5, standard deviations .5 and 1", dimension=1),
+                "sampled: means -1.5 and 1.5, standard deviations .5 and 1", dimension=1),
     DatasetInfo("stacked_mnist", "Stacked MNIST: 1,000 modes", "images", 28, 3, STACKED_CLASSES, 128_000,
-                "three MNIST digits in three channels, drawn from a seed; in class 123 red is 1, green 2, blue 3"),
+                "three MNIST digits in three channels, sampled from a seed; in class 123 red is 1, green 2, blue 3"),
     DatasetInfo("usps", "USPS handwritten digits", "images", 16, 1, DIGIT_CLASSES, 7_439,
                 "usps_all.mat in FORGER_DATA/usps: four rows of five; every fifth is the test split"),
     DatasetInfo("cifar10", "CIFAR-10 small photographs", "images", 32, 3, CIFAR_CLASSES, 50_000,
                 "the binary batches or class folders in FORGER_DATA/cifar10"),
     DatasetInfo("dyck", "Balanced brackets", "sequences", 0, 0, (), 20_000,
-                "drawn from a seed: strings of 12 brackets of two kinds, each closed in order", length=12,
+                "sampled from a seed: strings of 12 brackets of two kinds, each closed in order", length=12,
                 alphabet="()[]"),
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Families: named recipes. A family maps the data's shape to the fields of a recipe."""
+"""Families: named recipes. A family maps the shape of the data to the fields of a recipe."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from models.spec.recipe import Recipe
 
 @dataclass(frozen=True)
 class Dial:
-    """An important setting of a family, by its JSON pointer in the recipe, with the field's bounds."""
+    """A recipe field of a family that people usually change: its JSON pointer, and the field's bounds."""
 
     path: str
     title: str
@@ -32,7 +32,7 @@ class Dial:
 
 @dataclass(frozen=True)
 class Family:
-    """A named recipe. `preset` returns the recipe's fields for data of a given shape."""
+    """A named recipe; `preset` returns its fields for data of a given shape."""
 
     name: str
     title: str
@@ -43,13 +43,13 @@ class Family:
     conditional: bool
     default_dataset: str
     kinds: tuple[DataKind, ...]
-    """kinds of data that it learns from, the preferred one first: some datasets provide several"""
+    """kinds of data that it learns from; of a dataset that provides several kinds the first of these is used"""
     preset: Callable[[DataSpec], Fields]
     dials: tuple[Dial, ...]
 
 
 def _dial(path: str, title: str, fields: Fields) -> Dial:
-    """Return the dial of the field at a path, with its bounds and default."""
+    """Return the dial of the field at a JSON pointer, with the field's bounds and default."""
     part, name = path.removeprefix("/").rpartition("/")[::2]
     holder: type[BaseModel] = type(fields[part]) if part else Recipe
     default = getattr(fields[part], name) if part else fields[name]
@@ -81,7 +81,7 @@ def _dials(preset: Callable[[DataSpec], Fields], data: DataSpec) -> tuple[Dial, 
     if fields["critic"] is not None:
         titles |= {
             "/critic_optimizer/rate": "Learning rate of the critic",
-            "/turns/critic_steps": "Critic moves per generator move",
+            "/turns/critic_steps": "Critic updates per step",
         }
     if hasattr(fields["generator"], "width"):
         titles["/generator/width"] = "Width of the generator"
@@ -132,10 +132,10 @@ _ALL = (
            "Radford et al. 2015, arXiv:1511.06434", dcgan.dcgan),
     family("cgan", "Conditional GAN: the MLP with a class",
            "The first GAN with classes: the class is appended to noise and picture. To see the idea at its simplest; "
-           "cdcgan draws better.",
+           "cdcgan generates better pictures.",
            "Mirza and Osindero 2014, arXiv:1411.1784; settings ours", noise.cgan, kinds=("images",)),
     family("cdcgan", "Class-conditional DCGAN",
-           "Draws the requested class, with projection, auxiliary classes and R1. Best for labelled pictures.",
+           "Generates the requested class, with projection, auxiliary classes and R1. Best for labelled pictures.",
            "Miyato and Koyama 2018, arXiv:1802.05637; Mescheder et al. 2018, arXiv:1801.04406; settings ours",
            dcgan.cdcgan),
     family("acgan", "AC-GAN: a critic that predicts the class",
@@ -170,7 +170,8 @@ _ALL = (
            "from 32 px on.",
            "Karras et al. 2018, arXiv:1710.10196; settings ours", noise.progan, kinds=("images",)),
     family("stackgan", "StackGAN: two stages",
-           "One network draws the class at half the side, a second one refines it. To see coarse to fine with classes.",
+           "One network generates the class at half the side, a second one refines it. To see coarse to fine with "
+           "classes.",
            "Zhang et al. 2017, arXiv:1612.03242; settings ours", noise.stackgan, kinds=("images",)),
     family("d2gan", "D2GAN: two critics",
            "One critic rewards real pictures, the other fakes: missing a mode costs, and so does inventing one. To "
@@ -203,7 +204,7 @@ _ALL = (
            "into pictures.",
            "Isola et al. 2016, arXiv:1611.07004; below 128 px settings ours", translation.pix2pix, _PAIRS,
            ("paired", "images")),
-    family("srgan", "SRGAN: small pictures made larger",
+    family("srgan", "SRGAN: small pictures enlarged",
            "Enlarges two or four times, with the fine detail that averaging loses.",
            "Ledig et al. 2017, arXiv:1609.04802; below 96 px settings ours", translation.srgan, kinds=("images",)),
     family("inpaint", "Context encoder: fills missing parts",
@@ -211,7 +212,7 @@ _ALL = (
            "Pathak et al. 2016, arXiv:1604.07379; below 128 px settings ours", translation.inpaint,
            kinds=("images",)),
     family("vae", "Variational autoencoder",
-           "No critic: a code close to the standard normal, so that new pictures can be drawn from it. Blurred and "
+           "No critic: a code close to the standard normal, so that new pictures can be sampled from it. Blurred and "
            "fast, and it never collapses.",
            "Kingma and Welling 2014, arXiv:1312.6114", reconstruction.vae),
     family("beta_vae", "Beta-VAE",
@@ -219,14 +220,14 @@ _ALL = (
            "see what single numbers of the code mean.",
            "Higgins et al. 2017, OpenReview Sy2fzU9gl; settings ours", reconstruction.beta_vae),
     family("autoencoder", "Autoencoder",
-           "Convolutions down to a short code and back. To compress and restore pictures; it cannot draw new ones.",
+           "Convolutions down to a short code and back. To compress and restore pictures; it cannot generate new ones.",
            "Hinton and Salakhutdinov 2006, Science 313; settings ours", reconstruction.autoencoder),
     family("linear_autoencoder", "Linear autoencoder: PCA",
            "A linear encoder and decoder: they learn the subspace that principal component analysis computes.",
            "Baldi and Hornik 1989, Neural Networks 2; settings ours", reconstruction.linear_autoencoder),
     family("gumbel_gan", "Gumbel-softmax GAN: strings",
-           "Draws strings of symbols: one-hot symbols forward, gradients through soft ones. For sequences; to see how "
-           "a GAN learns discrete data.",
+           "Generates strings of symbols: one-hot symbols forward, gradients through soft ones. For sequences; to see "
+           "how a GAN learns discrete data.",
            "Kusner and Hernandez-Lobato 2016, arXiv:1611.04051; Jang et al. 2017, arXiv:1611.01144; settings ours",
            noise.gumbel_gan, _BRACKETS, ("sequences",)),
 )  # fmt: skip

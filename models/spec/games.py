@@ -39,7 +39,7 @@ class Synthesis(Spec):
     kind: Literal["synthesis"] = "synthesis"
     conditional: bool = False
     packing: int = Field(default=1, ge=1, le=16)
-    """number of examples that the critic judges together (PacGAN: Lin et al. 2018)"""
+    """number of examples that the critic judges together (PacGAN, Lin et al. 2018)"""
     augment: Augment | None = None
     instance_noise: InstanceNoise | None = None
 

@@ -85,7 +85,7 @@ class ProgressiveGenerator(Spec):
 
 
 class StackedGenerator(Spec):
-    """StackGAN (Zhang et al. 2017): stage one draws at half the side, stage two refines it at the full side.
+    """StackGAN (Zhang et al. 2017): stage one generates at half the side, stage two refines at the full side.
 
     Stage one trains during the share `first` of the budget and is frozen afterwards. Classes enter through
     conditioning augmentation: a Gaussian whose mean and variance follow from the class.

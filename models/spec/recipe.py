@@ -50,6 +50,8 @@ class Recipe(Spec):
     """steps between checkpoints; default a twentieth of the budget"""
     report_every: int = Field(ge=1)
     """steps between reports (losses and samples from fixed noise); default a fortieth of the budget"""
+    probe: bool = Field(default=True, exclude_if=lambda probe: probe)
+    """whether a probe comes with each fixed-noise picture (docs/api.md); left out of the JSON if true"""
     watch: Watch | None = None
     """evaluations during training; null: none, and the last checkpoint is served"""
     plugins: tuple[PluginUsed, ...] = Field(default=(), max_length=32, exclude_if=lambda used: not used)

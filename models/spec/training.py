@@ -1,4 +1,4 @@
-"""Optimisers, schedules, turns, latent prior, weight average and budget, as values."""
+"""Values of a recipe: optimisers, schedules, turns, latent prior, weight average and budget."""
 
 from typing import Annotated, Literal
 
@@ -60,7 +60,7 @@ ScheduleSpec = Annotated[Constant | Linear | Cosine, Field(discriminator="kind")
 
 
 class Turns(Spec):
-    """Order and number of the players' updates in one step.
+    """The order and number of the players' updates in one step, and how the generator looks ahead.
 
     `simultaneous` computes both gradients before either player is updated.
     """

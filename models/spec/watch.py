@@ -1,4 +1,4 @@
-"""Settings of evaluations during training, and the meaning of each figure."""
+"""Settings of evaluations during training, and a title for each figure."""
 
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -29,10 +29,11 @@ EXAMPLES_BETWEEN, EXAMPLES_BETWEEN_TRANSLATION, EXAMPLES_BETWEEN_MLP_GENERATOR, 
     12_800,
     64_000,
 )
-"""least training examples between two evaluations: more if training is cheap compared with an evaluation"""
+"""least number of training examples between two evaluations; larger where training is cheap beside an evaluation"""
 SAMPLES_SHARE, SAMPLES_SHARE_TRANSLATION = 0.05, 0.1
-"""generated examples of an evaluation, as a share of training examples since the last: under 3% of the time"""
+"""generated examples of an evaluation, as a share of the training examples since the last: under 3% of the time"""
 MIN_SAMPLES, MAX_SAMPLES = 64, 256
+"""bounds of the default number of generated examples"""
 
 
 class Watch(Spec):
@@ -87,8 +88,8 @@ FIGURES: MappingProxyType[str, FigureInfo] = MappingProxyType(
         "classifier_score": FigureInfo("Inception Score by the judge's classes", "high", f"after {_TRICKS}"),
         "agreement": FigureInfo("class agreement", "high", _ACGAN),
         "spread": FigureInfo("within-class spread over the real one", "high", _THIS_PROJECT),
-        "gan_train": FigureInfo("accuracy of a classifier that learned from made pictures", "high", _HOW_GOOD),
-        "gan_test": FigureInfo("accuracy of a classifier of real pictures on made ones", "high", _HOW_GOOD),
+        "gan_train": FigureInfo("accuracy of a classifier that learned from generated pictures", "high", _HOW_GOOD),
+        "gan_test": FigureInfo("accuracy of a classifier of real pictures on generated ones", "high", _HOW_GOOD),
         "modes": FigureInfo("modes captured", "high", f"{_VEEGAN}; {_PACGAN}"),
         "high_quality": FigureInfo("share of high quality", "high", _VEEGAN),
         "reverse_kl": FigureInfo("reverse KL divergence of the modes", "low", _PACGAN),
@@ -105,20 +106,20 @@ FIGURES: MappingProxyType[str, FigureInfo] = MappingProxyType(
             "share of near copies of training examples", "low", "after Meehan et al. 2020, arXiv:2004.05675"
         ),
         "diversity": FigureInfo(
-            "mean distance of two made examples over that of two real ones", "high", f"after {_ACGAN}"
+            "mean distance of two generated examples over that of two real ones", "high", f"after {_ACGAN}"
         ),
         "variety": FigureInfo(
-            "distance to the nearest other made example over that of real ones",
+            "distance to the nearest other generated example over that of real ones",
             "high",
             "after Arora and Zhang 2017, arXiv:1706.08224",
         ),
         "pixel_variety": FigureInfo(
-            "distance in pixels to the nearest other made example over that of real ones",
+            "distance in pixels to the nearest other generated example over that of real ones",
             "high",
             "after Arora and Zhang 2017, arXiv:1706.08224",
         ),
         "intra_diversity": FigureInfo(
-            "mean distance of two made examples of a class over that of two real ones", "high", f"after {_ACGAN}"
+            "mean distance of two generated examples of a class over that of two real ones", "high", f"after {_ACGAN}"
         ),
         "psnr": FigureInfo("peak signal-to-noise ratio, dB", "high"),
         "ssim": FigureInfo("structural similarity", "high", "Wang et al. 2004, doi:10.1109/TIP.2003.819861"),

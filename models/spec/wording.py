@@ -1,4 +1,4 @@
-"""Word the refusal of a value: the field, the value, the allowed values, and the nearest name.
+"""Write the sentence that refuses a value: the field, the value, the allowed values, and the nearest name.
 
 The allowed values are read from the JSON Schema that validated the value, so the sentence always agrees with the
 check, and no sentence depends on the validation library's words.
@@ -42,15 +42,15 @@ def schema_of(kind: TypeAdapter[Any]) -> dict[str, Any]:
 
 
 def refusals(errors: Iterable[Json], schema: Json, inside: PointerSteps = ()) -> list[Refusal]:
-    """Word pydantic's errors about a value validated by `schema`, each once.
+    """Return a refusal for each of pydantic's errors about a value that `schema` describes, without repetitions.
 
-    `inside` are the steps from the start of pointers to the value.
+    `inside` is the path from the request to the value; pointers begin with it.
     """
     return list(dict.fromkeys(_worded(error, schema, inside) for error in errors))
 
 
 def without_null(schema: Json) -> Json:
-    """Return the schema without null fields, for objects whose values are sent as text, which cannot express null."""
+    """Return the schema with fields that do not allow null, for values that are sent as text: text has no null."""
     fields = {name: _without_null_arm(field, schema) for name, field in schema.get("properties", {}).items()}
     return {**schema, "properties": fields}
 

@@ -1,4 +1,4 @@
-"""The gate: it lets pass what keeps to its bounds, and names what does not."""
+"""The check of benchmark results: it accepts rows within their bounds, and names the others."""
 
 import json
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from bench.results import Row
 from bench.sample_latency import CLIENTS
 
 
-def keeping(bench: str) -> list[Row]:
-    """Rows at their very bounds."""
+def rows_at_the_bounds(bench: str) -> list[Row]:
+    """Return rows whose ratios are exactly at their bounds."""
     rows: dict[tuple[str, str], Row] = {}
     for bound in BOUNDS[bench]:
         row = rows.setdefault((bound.case, bound.figure), Row(bound.case, bound.figure, 1.0))
@@ -22,30 +22,30 @@ def keeping(bench: str) -> list[Row]:
     return list(rows.values())
 
 
-def beyond(bench: str, bound: Bound) -> list[Row]:
-    """The same, but for one ratio, which is a little worse."""
+def rows_beyond(bench: str, bound: Bound) -> list[Row]:
+    """Return the same rows, with one ratio a little worse than its bound."""
     worse = bound.ratio * (0.99 if bound.kind == "at least" else 1.01)
     return [
         replace(row, against=row.against | {bound.against: worse})
         if (row.case, row.figure) == (bound.case, bound.figure)
         else row
-        for row in keeping(bench)
+        for row in rows_at_the_bounds(bench)
     ]
 
 
-def result(path: Path, bench: str, rows: Sequence[Row]) -> str:
+def write_result(path: Path, bench: str, rows: Sequence[Row]) -> str:
     path.write_text(json.dumps({"bench": bench, "rows": [asdict(row) for row in rows]}))
     return str(path)
 
 
 @pytest.mark.parametrize("bench", COMMANDS)
-def test_what_keeps_to_every_bound_passes(bench: str) -> None:
-    assert missed(bench, keeping(bench)) == []
+def test_rows_at_their_bounds_pass(bench: str) -> None:
+    assert missed(bench, rows_at_the_bounds(bench)) == []
 
 
 @pytest.mark.parametrize(("bench", "bound"), [(bench, bound) for bench in BOUNDS for bound in BOUNDS[bench]])
-def test_one_worse_ratio_is_named_alone(bench: str, bound: Bound) -> None:
-    (sentence,) = missed(bench, beyond(bench, bound))
+def test_only_the_ratio_beyond_its_bound_is_named(bench: str, bound: Bound) -> None:
+    (sentence,) = missed(bench, rows_beyond(bench, bound))
     assert sentence.startswith(f"{bench}: '{bound.case}'")
     assert bound.figure in sentence
     assert bound.against in sentence
@@ -53,28 +53,28 @@ def test_one_worse_ratio_is_named_alone(bench: str, bound: Bound) -> None:
 
 
 @pytest.mark.parametrize("bench", COMMANDS)
-def test_a_row_that_is_not_there_is_missed(bench: str) -> None:
+def test_missing_row_is_reported_for_every_bound(bench: str) -> None:
     sentences = missed(bench, [])
     assert len(sentences) == len(BOUNDS[bench])
     assert all("make the bench and BOUNDS agree" in sentence for sentence in sentences)
 
 
-def test_results_that_are_there_are_held_against_the_bounds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    files = [result(tmp_path / f"{bench}.json", bench, keeping(bench)) for bench in COMMANDS]
+def test_given_result_files_are_compared_with_the_bounds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [write_result(tmp_path / f"{bench}.json", bench, rows_at_the_bounds(bench)) for bench in COMMANDS]
     assert main(files) == 0
     assert "Every ratio keeps to its bound" in capsys.readouterr().out
     bound = BOUNDS["start"][0]
-    files.append(result(tmp_path / "slow.json", "start", beyond("start", bound)))
+    files.append(write_result(tmp_path / "slow.json", "start", rows_beyond("start", bound)))
     assert main(files) == 1
     assert capsys.readouterr().out.startswith(f"start: '{bound.case}'")
 
 
-def test_a_result_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_missing_result_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="There is no result"):
         main([str(tmp_path / "start.json")])
 
 
-def test_the_bounds_are_those_of_cases_that_the_benches_measure() -> None:
+def test_bounds_are_for_cases_that_the_benches_measure() -> None:
     cases = {bench: {bound.case for bound in BOUNDS[bench]} for bench in BOUNDS}
     assert BOUNDS.keys() == COMMANDS.keys()
     assert cases["train_speed"] == {f"{case.name}: forger" for case in train_speed.CASES}

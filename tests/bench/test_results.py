@@ -1,4 +1,4 @@
-"""Results as tables of the documentation."""
+"""Results of benches, as files and as tables of the documentation."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from bench.results import Row, markdown, write
 
 
-def test_cases_stand_downwards_and_figures_across_with_their_spread(tmp_path: Path) -> None:
+def test_markdown_table_has_a_row_per_case_and_a_column_per_figure(tmp_path: Path) -> None:
     rows = [Row("ring8 gan", "modes", 7.5, 0.5, 10), Row("ring8 gan", "steps", 10_000), Row("real", "modes", 8)]
     write("modes", rows, tmp_path / "modes.json")
     assert markdown(tmp_path / "modes.json").splitlines() == [
@@ -17,7 +17,7 @@ def test_cases_stand_downwards_and_figures_across_with_their_spread(tmp_path: Pa
     ]
 
 
-def test_a_result_says_what_ran_where_and_when(tmp_path: Path) -> None:
+def test_result_file_holds_bench_commit_device_versions_date_and_rows(tmp_path: Path) -> None:
     write("quality", [Row("3 min", "agreement", 0.98, n=5_000, against={"goal": 0.98})], tmp_path / "deep/a.json", x=1)
     result = json.loads((tmp_path / "deep/a.json").read_text())
     assert list(result) == ["bench", "commit", "device", "versions", "date", "rows"]

@@ -1,4 +1,4 @@
-"""The bench of translations in small: a few scenes of 16 px, two steps."""
+"""The bench of translations, in small: a few scenes of 16 px, and two steps."""
 
 import json
 from pathlib import Path
@@ -32,54 +32,54 @@ def few_small_scenes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tiny(case: str) -> Recipe:
-    made = recipe(case, 1, 2)
-    data = made.data.model_copy(update={"side": 16})
-    generator = made.generator.model_copy(
-        update={"width": 8} | ({"depth": 2} if "depth" in type(made.generator).model_fields else {})
+    full = recipe(case, 1, 2)
+    data = full.data.model_copy(update={"side": 16})
+    generator = full.generator.model_copy(
+        update={"width": 8} | ({"depth": 2} if "depth" in type(full.generator).model_fields else {})
     )
-    assert isinstance(made.critic, PatchCritic)
-    critic = made.critic.model_copy(update={"width": 8, "layers": 1})
-    return made.model_copy(update={"data": data, "batch_size": 2, "generator": generator, "critic": critic})
+    assert isinstance(full.critic, PatchCritic)
+    critic = full.critic.model_copy(update={"width": 8, "layers": 1})
+    return full.model_copy(update={"data": data, "batch_size": 2, "generator": generator, "critic": critic})
 
 
-def test_both_families_resolve_on_the_scenes() -> None:
+def test_cases_resolve_on_paired_or_unpaired_scenes() -> None:
     kinds = {case: recipe(case, 3).data.kind for case in LEARNED}
     assert kinds == {case: "unpaired" if case.startswith("cyclegan") else "paired" for case in LEARNED}
     assert recipe("pix2pix to day", 3).seed == 3
 
 
-def test_an_untouched_picture_is_as_far_from_the_truth_either_way() -> None:
-    found = {(row.case, row.figure): row.value for row in translate_quality.baselines()}
-    assert len(found) == 3 * len(FIGURES)
-    untouched = [found["without learning: untouched", f"psnr to {way}"] for way in WAYS]
+def test_untouched_baseline_is_equal_in_both_directions() -> None:
+    values = {(row.case, row.figure): row.value for row in translate_quality.baselines()}
+    assert len(values) == 3 * len(FIGURES)
+    untouched = [values["without learning: untouched", f"psnr to {way}"] for way in WAYS]
     assert untouched[0] == pytest.approx(untouched[1])
 
 
 @pytest.mark.parametrize("case", LEARNED)
-def test_each_learns_its_own_direction_and_is_told(case: str) -> None:
+def test_learned_case_has_figures_of_its_directions(case: str) -> None:
     rows = list(translate_quality.learned(case, LEARNED[case], [tiny(case)], jobs=1))
-    own = [figure for figure in FIGURES if "pix2pix" not in case or figure.endswith(case.split()[-1])]
-    assert [row.figure for row in rows] == [*own, "seconds", "steps"]
+    expected = [figure for figure in FIGURES if "pix2pix" not in case or figure.endswith(case.split()[-1])]
+    assert [row.figure for row in rows] == [*expected, "seconds", "steps"]
     assert all(np.isfinite(row.value) for row in rows)
 
 
-def test_a_figure_is_held_against_the_best_that_needs_no_learning() -> None:
+def test_figure_is_compared_with_the_best_baseline() -> None:
     rows = [Row("without learning: a", "psnr", 6.0), Row("without learning: b", "psnr", 18.0)]
     rows += [Row("pix2pix", "psnr", 25.0), Row("pix2pix", "steps", 10)]
     against = [row.against for row in translate_quality.held_against_the_best(rows)]
     assert against == [{}, {}, {"best baseline (difference)": 7.0}, {}]
 
 
-def test_pix2pix_to_day_is_given_nights() -> None:
+def test_pix2pix_to_day_gets_night_pictures_as_inputs() -> None:
     scenes = datasets.load(Unpaired(dataset="day2night", side=16, channels=3), None, "test")
-    (day, night), (given, wanted) = (translate_quality._from_to(scenes, way) for way in WAYS)
-    assert torch.equal(day, wanted)
-    assert torch.equal(night, given)
+    (day, night), (to_day_inputs, to_day_targets) = (translate_quality._from_to(scenes, way) for way in WAYS)
+    assert torch.equal(day, to_day_targets)
+    assert torch.equal(night, to_day_inputs)
     assert day.mean() > night.mean()
 
 
-def test_streets_are_drawn_of_what_was_held_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder like CamVid's, of noise; pictures come out, and of label pictures no class is lost."""
+def test_street_pictures_are_drawn_from_held_out_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder is laid out like CamVid and holds noise. Every class of a label picture gets its own colour."""
     monkeypatch.setattr(camvid, "HELD_OUT", 2)
     noise = np.random.default_rng(1)
     for split in ("train", "test"):
@@ -91,9 +91,9 @@ def test_streets_are_drawn_of_what_was_held_out(tmp_path: Path, monkeypatch: pyt
     for name in camvid.LISTS.values():
         (tmp_path / name).write_text("".join(f"train/{number}.png\n" for number in range(4)))
     for draw in (camvid.day_from_dusk, camvid.street_from_labels):
-        drawn = tmp_path / "drawn.png"
-        drawn.write_bytes(draw(tmp_path, 1))
-        with Image.open(drawn) as picture:
+        output = tmp_path / "drawn.png"
+        output.write_bytes(draw(tmp_path, 1))
+        with Image.open(output) as picture:
             assert picture.mode == "RGB"
     assert len(np.unique(camvid._coloured(np.arange(12, dtype=np.uint8)), axis=0)) == 12
     assert json.loads(camvid.recipe("pix2pix", "paired", 5).model_dump_json())["data"]["dataset"] == "camvid"

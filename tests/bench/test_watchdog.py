@@ -1,4 +1,4 @@
-"""The bench of the watch: sixteen runs, and verdicts read off what was measured."""
+"""The bench of the watch: its sixteen runs, and verdicts from recorded evaluations."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from bench.watchdog import EXPECTED, HEALTHY, cases, history, right, told_by
 from worker.training.health import LiveEvaluation
 
 
-def test_the_lectures_six_and_ten_others_are_watched() -> None:
+def test_bench_watches_the_six_lecture_runs_and_ten_healthy_ones() -> None:
     plan = cases(quick=False)
     assert [case.expected for case in plan if case.expected] == [
         EXPECTED[case.name] for case in plan[:6] if case.expected
@@ -17,23 +17,26 @@ def test_the_lectures_six_and_ten_others_are_watched() -> None:
     assert len(cases(quick=True)) == 6 + watchdog.FEW
 
 
-def test_what_is_kept_of_a_run_is_its_history() -> None:
-    kept = {"200/frechet": 3.0, "100/frechet": 4.0, "100/critic_accuracy": 0.7, "cost": 0.02}
-    assert list(history(kept)) == [LiveEvaluation(100, {"frechet": 4.0}, 0.7), LiveEvaluation(200, {"frechet": 3.0})]
+def test_history_is_restored_from_recorded_figures() -> None:
+    recorded = {"200/frechet": 3.0, "100/frechet": 4.0, "100/critic_accuracy": 0.7, "cost": 0.02}
+    assert list(history(recorded)) == [
+        LiveEvaluation(100, {"frechet": 4.0}, 0.7),
+        LiveEvaluation(200, {"frechet": 3.0}),
+    ]
 
 
-def test_a_run_that_repeats_itself_is_told() -> None:
+def test_run_that_repeats_itself_is_reported_as_collapse() -> None:
     recipe = cases(quick=False)[4].recipe
     steps = range(recipe.budget.steps // 10, recipe.budget.steps + 1, recipe.budget.steps // 10)
-    seen = {f"{step}/{name}": value for step in steps for name, value in SEEN.items()}
-    assert list(told_by(recipe, seen | {"cost": 0.0})) == ["collapse"]
+    figures = {f"{step}/{name}": value for step in steps for name, value in REPEATING.items()}
+    assert list(told_by(recipe, figures | {"cost": 0.0})) == ["collapse"]
 
 
-SEEN = {"frechet": 9.0, "coverage": 0.5, "pixel_variety": 0.2, "critic_accuracy": 0.99}
+REPEATING = {"frechet": 9.0, "coverage": 0.5, "pixel_variety": 0.2, "critic_accuracy": 0.99}
 
 
 @pytest.mark.parametrize(
-    ("expected", "told", "is_right"),
+    ("expected", "reported", "is_right"),
     [
         (None, {}, True),
         (None, {"oscillation": 5}, False),
@@ -43,7 +46,7 @@ SEEN = {"frechet": 9.0, "coverage": 0.5, "pixel_variety": 0.2, "critic_accuracy"
         ("converged_but_fails", {"converged_but_fails": 5, "collapse": 4}, False),
     ],
 )
-def test_light_trouble_may_stand_beside_the_expected_one(
-    expected: str | None, told: dict[str, int], is_right: bool
+def test_verdict_allows_light_trouble_beside_the_expected_one(
+    expected: str | None, reported: dict[str, int], is_right: bool
 ) -> None:
-    assert right(expected, told) == is_right
+    assert right(expected, reported) == is_right

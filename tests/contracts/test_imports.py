@@ -1,4 +1,4 @@
-"""Who may import whom, as contracts and in fresh interpreters; what is packaged."""
+"""Imports: the contracts between packages, what fresh interpreters load, and what is packaged."""
 
 import json
 import subprocess
@@ -19,9 +19,15 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
 
 
-def test_the_import_contracts_hold() -> None:
-    done = run(str(Path(sys.executable).with_name("lint-imports")), "--no-logo", "--no-cache")
-    assert done.returncode == 0, done.stdout + done.stderr
+def packages() -> set[str]:
+    folders = (path.parent.relative_to(CHECKOUT) for top in PACKAGES
+             for path in (CHECKOUT / top).rglob("__init__.py"))  # fmt: skip
+    return {".".join(path.parts) for path in folders}
+
+
+def test_import_contracts_hold() -> None:
+    process = run(str(Path(sys.executable).with_name("lint-imports")), "--no-logo", "--no-cache")
+    assert process.returncode == 0, process.stdout + process.stderr
 
 
 @pytest.mark.processes
@@ -38,11 +44,11 @@ def test_the_import_contracts_hold() -> None:
         "models.spec.resolve",
     ],
 )
-def test_torch_stays_out_of(module: str) -> None:
-    """The contracts read source; this sees what a library or a package's own file brings along."""
+def test_module_does_not_load_torch(module: str) -> None:
+    """The contracts read only source; this test also finds what libraries import."""
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
-    done = run(sys.executable, "-c", code)
-    assert done.returncode == 0, done.stderr
+    process = run(sys.executable, "-c", code)
+    assert process.returncode == 0, process.stderr
 
 
 @pytest.mark.processes
@@ -55,46 +61,40 @@ def test_torch_stays_out_of(module: str) -> None:
         ("worker.training.loop, data.readers.builtin", ("celery", "sqlalchemy", "scipy", "sklearn")),
     ],
 )
-def test_what_takes_long_to_import_comes_when_it_is_needed(modules: str, absent: tuple[str, ...]) -> None:
+def test_module_does_not_load_slow_packages(modules: str, absent: tuple[str, ...]) -> None:
     code = f"import sys, {modules}; print([name for name in {absent} if name in sys.modules])"
     assert run(sys.executable, "-c", code).stdout.strip() == "[]"
 
 
 @pytest.mark.processes
-def test_the_client_imports_nothing_of_ours() -> None:
-    """Whatever part of it is imported; that its four dependencies are enough, tests/forger/test_alone.py shows."""
+def test_client_imports_no_package_of_the_service() -> None:
+    """Import every module of the client. tests/forger/test_alone.py shows that its four dependencies suffice."""
     code = (
         "import importlib, json, pkgutil, sys, forger\n"
         "for found in pkgutil.walk_packages(forger.__path__, 'forger.'):\n"
         "    if found.name != 'forger.__main__': importlib.import_module(found.name)\n"
         "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
     )
-    done = run(sys.executable, "-c", code)
-    assert done.returncode == 0, done.stderr
-    loaded = set(json.loads(done.stdout))
+    process = run(sys.executable, "-c", code)
+    assert process.returncode == 0, process.stderr
+    loaded = set(json.loads(process.stdout))
     assert loaded & {*PACKAGES, *HEAVY} == {CLIENT}
 
 
-def test_the_spec_needs_nothing_heavy() -> None:
+def test_recipe_spec_loads_no_heavy_package() -> None:
     code = "import sys, models.spec.resolve; print([n for n in ('numpy', 'PIL', 'sqlalchemy') if n in sys.modules])"
     assert run(sys.executable, "-c", code).stdout.strip() == "[]"
 
 
-def test_migrations_do_not_shadow_the_library() -> None:
+def test_migrations_folder_does_not_shadow_alembic() -> None:
     assert not (CHECKOUT / "alembic" / "__init__.py").exists()
 
 
-def test_tests_shadow_no_package() -> None:
+def test_tests_folder_holds_no_packages() -> None:
     assert list((CHECKOUT / "tests").rglob("__init__.py")) == []
 
 
-def packages() -> set[str]:
-    found = (path.parent.relative_to(CHECKOUT) for top in PACKAGES
-             for path in (CHECKOUT / top).rglob("__init__.py"))  # fmt: skip
-    return {".".join(path.parts) for path in found}
-
-
-def test_the_client_alone_is_packaged_and_all_of_it() -> None:
+def test_wheel_lists_exactly_the_packages_of_the_client() -> None:
     listed = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     assert sorted(listed) == sorted(name for name in packages() if name.partition(".")[0] == CLIENT)
 
@@ -104,13 +104,13 @@ def test_every_folder_of_code_is_a_package() -> None:
     assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
 
 
-def test_packages_are_empty_doors() -> None:
-    """What stands in __init__.py is imported by everyone who wants any part."""
-    full = [name for name in packages() if (CHECKOUT / name.replace(".", "/") / "__init__.py").read_text().strip()]
-    assert full == [CLIENT], "which names what people import, and loads it when they do"
+def test_init_files_are_empty_except_the_clients() -> None:
+    """Code in __init__.py would run with the import of any part of the package."""
+    not_empty = [name for name in packages() if (CHECKOUT / name.replace(".", "/") / "__init__.py").read_text().strip()]
+    assert not_empty == [CLIENT], "it lists the public names and loads them on first use"
 
 
-def test_the_lock_leaves_torch_and_the_machine_out() -> None:
+def test_lock_pins_hashes_and_leaves_out_torch() -> None:
     lock = (CHECKOUT / "requirements" / "project.lock").read_text()
     pins = [line for line in lock.splitlines() if line and not line.startswith((" ", "#"))]
     assert pins

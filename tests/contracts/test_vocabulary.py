@@ -1,4 +1,4 @@
-"""Words that may not come back: identifiers that say nothing of the thing, and docstrings that begin without it."""
+"""Words that may not come back: vague identifiers, and docstrings that do not begin with a verb or the thing."""
 
 import ast
 import re
@@ -13,6 +13,9 @@ IDENTIFIERS = re.compile(
     r"(asked|told|making|wish|said|heed|settle|lifeline|slopes?|cast|in_turn|no_less|told_apart|subject)"
 )
 """whole identifiers: functions, classes, arguments and variables"""
+IDENTIFIERS_OF_TESTS = re.compile(rf"{IDENTIFIERS.pattern}|(made|seen|own|laid|given|beats?|places?)")
+TEST_FOLDERS = ("tests/data", "tests/golden", "tests/models", "tests/serving")
+"""folders of tests whose identifiers are checked"""
 OPENINGS = re.compile(r"(Of|What|Who|Whoever|Whom|Whose|Whatever|So) ")
 FILES = [path for package in PACKAGES for path in sorted((CHECKOUT / package).rglob("*.py"))]
 
@@ -35,15 +38,25 @@ def _docstrings(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield getattr(node, "lineno", 1), ast.get_docstring(node) or ""
 
 
+def _matching_names(folder: str, pattern: re.Pattern[str]) -> list[str]:
+    return [
+        f"{path.relative_to(CHECKOUT)}:{line}: {name}"
+        for path in sorted((CHECKOUT / folder).rglob("*.py"))
+        for line, name in _names(ast.parse(path.read_text()))
+        if pattern.fullmatch(name.strip("_").lower())
+    ]
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_identifier_is_a_word_that_says_nothing(package: str) -> None:
-    found = [
-        f"{path.relative_to(CHECKOUT)}:{line}: {name}"
-        for path in FILES
-        if path.is_relative_to(CHECKOUT / package)
-        for line, name in _names(ast.parse(path.read_text()))
-        if IDENTIFIERS.fullmatch(name.strip("_").lower())
-    ]
+    found = _matching_names(package, IDENTIFIERS)
+    assert not found, "Name the thing itself:\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("folder", TEST_FOLDERS)
+def test_no_identifier_of_a_test_is_a_word_that_says_nothing(folder: str) -> None:
+    assert list((CHECKOUT / folder).rglob("test_*.py"))
+    found = _matching_names(folder, IDENTIFIERS_OF_TESTS)
     assert not found, "Name the thing itself:\n" + "\n".join(found)
 
 
@@ -59,8 +72,11 @@ def test_docstrings_begin_with_a_verb_or_the_thing(package: str) -> None:
     assert not found, "Begin with a verb, or with the thing:\n" + "\n".join(found)
 
 
-def test_the_words_are_seen() -> None:
-    """The patterns find what they are for."""
+def test_vocabulary_patterns_find_forbidden_words() -> None:
+
     tree = ast.parse('def told(asked: int) -> None:\n    """Of a job."""\n    self.cast = slope = 1')
     assert [name for _, name in _names(tree) if IDENTIFIERS.fullmatch(name)] == ["told", "asked", "cast", "slope"]
+    test = ast.parse("def test_b(made: int) -> None:\n    subject, picture = made, [place for place in ()]")
+    names = [name for _, name in _names(test) if IDENTIFIERS_OF_TESTS.fullmatch(name)]
+    assert sorted(names) == ["made", "place", "subject"]
     assert [text for _, text in _docstrings(tree) if OPENINGS.match(text)] == ["Of a job."]

@@ -1,4 +1,4 @@
-"""A picture means its visible colours: whatever its depth, its flags, its profile and its format."""
+"""Pictures are read as their visible colours, whatever their bit depth, flags, colour profile or file format."""
 
 import io
 import struct
@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from data.decode import Reading, read_picture
+from data.decode import DecodingRules, read_picture
 from tests.support.files import (
     ADOBE_RGB,
     CHANNELS,
@@ -33,73 +33,73 @@ TYPES = {"grey": GREY, "colour": COLOUR, "grey with alpha": GREY_ALPHA, "colour 
 
 
 def samples(channels: int, bits: int, seed: int = 1) -> NDArray[np.uint16]:
-    """Of all levels of so many bits, the largest among them."""
+    """Draw samples [9, 13, channels] of `bits` bits each; the largest level is among them."""
     drawn = np.random.default_rng(seed).integers(0, 1 << bits, (9, 13, channels), np.uint16)
     drawn[0, 0] = (1 << bits) - 1
     return drawn
 
 
-def shown(data: bytes, bits: int | None = None) -> NDArray[np.uint8]:
-    """[h, w, 4]: as RGBA."""
-    return np.asarray(read_picture(data, reading=Reading(bits=bits)).image.convert("RGBA"))
+def decoded_rgba(data: bytes, bits: int | None = None) -> NDArray[np.uint8]:
+    """Decode a file and return it as RGBA [h, w, 4]."""
+    return np.asarray(read_picture(data, decoding=DecodingRules(bits=bits)).image.convert("RGBA"))
 
 
 def as_rgba(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """[h, w, c] of 8 bits."""
+    """Return 8-bit samples [h, w, c] of any number of channels as RGBA."""
     colour = values[..., : 1 if values.shape[2] < 3 else 3]
     alpha = values[..., -1:] if values.shape[2] in (2, 4) else np.full_like(values[..., :1], 255)
     return np.concatenate([np.broadcast_to(colour, (*colour.shape[:2], 3)), alpha], axis=2).astype(np.uint8)
 
 
-# ---- depth
+# ---- bit depth
 
 
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("bits", [10, 12, 14, 16])
-def test_a_png_of_16_bits_keeps_the_upper_8_of_those_that_count(kind: str, bits: int) -> None:
-    given = samples(CHANNELS[TYPES[kind]], bits)
-    data = png(given, 16, TYPES[kind])
-    assert np.array_equal(shown(data, bits), as_rgba(given >> (bits - 8)))
+def test_16_bit_png_keeps_the_upper_8_of_its_significant_bits(kind: str, bits: int) -> None:
+    levels = samples(CHANNELS[TYPES[kind]], bits)
+    data = png(levels, 16, TYPES[kind])
+    assert np.array_equal(decoded_rgba(data, bits), as_rgba(levels >> (bits - 8)))
     read = read_picture(data)
     assert read.sixteen_bit
     if bits <= 14:
         assert read.reach == (1 << bits) - 1
-    colour = as_rgba(given >> 8)[..., :3]
-    assert np.array_equal(shown(data)[..., :3], colour), "undeclared: of all 16"
+    colour = as_rgba(levels >> 8)[..., :3]
+    assert np.array_equal(decoded_rgba(data)[..., :3], colour), "without declared bits, the upper 8 of all 16"
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("bits", [12, 16])
-def test_so_does_a_tiff(order: str, channels: int, bits: int) -> None:
-    given = samples(channels, bits)
-    data = tiff(given, order=order)
-    assert np.array_equal(shown(data, bits), as_rgba(given >> (bits - 8)))
-    packed = io.BytesIO()
+def test_16_bit_tiff_keeps_the_upper_8_of_its_significant_bits(order: str, channels: int, bits: int) -> None:
+    levels = samples(channels, bits)
+    data = tiff(levels, order=order)
+    assert np.array_equal(decoded_rgba(data, bits), as_rgba(levels >> (bits - 8)))
+    compressed = io.BytesIO()
     if channels == 1:
-        Image.fromarray(given[..., 0]).save(packed, "TIFF", compression="tiff_lzw")
-        assert np.array_equal(shown(packed.getvalue(), bits), as_rgba(given >> (bits - 8)))
+        Image.fromarray(levels[..., 0]).save(compressed, "TIFF", compression="tiff_lzw")
+        assert np.array_equal(decoded_rgba(compressed.getvalue(), bits), as_rgba(levels >> (bits - 8)))
 
 
-def test_twelve_bits_that_are_declared_are_used_unasked() -> None:
-    given = samples(1, 12)
-    data = tiff(given, bits=12)
-    assert np.array_equal(shown(data), as_rgba(given >> 4))
-    assert np.array_equal(shown(data, 16), as_rgba(given >> 4))
+def test_tiff_that_declares_12_bits_is_read_as_12_bits() -> None:
+    levels = samples(1, 12)
+    data = tiff(levels, bits=12)
+    assert np.array_equal(decoded_rgba(data), as_rgba(levels >> 4))
+    assert np.array_equal(decoded_rgba(data, 16), as_rgba(levels >> 4))
     assert read_picture(data).reach is None
 
 
 @pytest.mark.parametrize("bits", [12, 16])
-def test_least_levels_may_be_white(bits: int) -> None:
-    given = samples(1, bits)
+def test_tiff_with_white_as_zero_is_inverted(bits: int) -> None:
+    levels = samples(1, bits)
     full = (1 << bits) - 1
-    assert np.array_equal(shown(tiff(given, white_is_zero=True), bits), as_rgba((full - given) >> (bits - 8)))
+    assert np.array_equal(decoded_rgba(tiff(levels, white_is_zero=True), bits), as_rgba((full - levels) >> (bits - 8)))
 
 
-def test_a_pgm_says_its_largest_level() -> None:
-    given = samples(1, 12)[..., 0]
-    data = b"P5 13 9 4095\n" + given.astype(">u2").tobytes()
-    assert np.abs(shown(data)[..., 0].astype(int) - np.round(given / 4095 * 255)).max() <= 1
+def test_pgm_is_scaled_by_the_largest_level_in_its_header() -> None:
+    levels = samples(1, 12)[..., 0]
+    data = b"P5 13 9 4095\n" + levels.astype(">u2").tobytes()
+    assert np.abs(decoded_rgba(data)[..., 0].astype(int) - np.round(levels / 4095 * 255)).max() <= 1
     assert read_picture(data).reach is None
 
 
@@ -107,44 +107,44 @@ def test_a_pgm_says_its_largest_level() -> None:
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
-@pytest.mark.parametrize("noisy", [False, True])
-def test_grey_of_one_level_is_transparent_at_every_depth(depth: int, noisy: bool) -> None:
-    """Bits of the level beyond the picture's depth say nothing."""
-    given = samples(1, depth)
-    level = int(given[4, 4, 0])
-    beyond = 0 if depth == 16 or not noisy else 1 << depth
-    data = png(given, depth, GREY, chunk(b"tRNS", struct.pack(">H", level | beyond)))
-    found = shown(data)
-    assert np.array_equal(found[..., 3], np.where(given[..., 0] == level, 0, 255))
-    wanted = given >> 8 if depth == 16 else given * (255 // ((1 << depth) - 1))
-    assert np.array_equal(found[..., 0], wanted[..., 0])
+@pytest.mark.parametrize("extra_bits", [False, True])
+def test_transparent_grey_level_of_a_png_is_applied_at_every_depth(depth: int, extra_bits: bool) -> None:
+    """Bits of the transparent level beyond the bit depth of the picture are ignored."""
+    levels = samples(1, depth)
+    level = int(levels[4, 4, 0])
+    beyond = 0 if depth == 16 or not extra_bits else 1 << depth
+    data = png(levels, depth, GREY, chunk(b"tRNS", struct.pack(">H", level | beyond)))
+    decoded = decoded_rgba(data)
+    assert np.array_equal(decoded[..., 3], np.where(levels[..., 0] == level, 0, 255))
+    expected = levels >> 8 if depth == 16 else levels * (255 // ((1 << depth) - 1))
+    assert np.array_equal(decoded[..., 0], expected[..., 0])
 
 
 @pytest.mark.parametrize("depth", [8, 16])
-@pytest.mark.parametrize("near", [0, 1])
-def test_so_is_one_colour(depth: int, near: int) -> None:
-    """And no colour but it, however near."""
-    given = samples(3, depth)
-    given[2, 2] = given[4, 4] ^ 1
-    level = [int(value) for value in given[4, 4] ^ near]
-    found = shown(png(given, depth, COLOUR, chunk(b"tRNS", struct.pack(">3H", *level))))
-    assert np.array_equal(found[..., 3] == 0, (given == level).all(axis=2))
-    assert (found[..., 3] == 0).any()
+@pytest.mark.parametrize("difference", [0, 1])
+def test_only_the_exact_transparent_colour_of_a_png_is_transparent(depth: int, difference: int) -> None:
+    """A colour that differs in the lowest bit stays opaque."""
+    levels = samples(3, depth)
+    levels[2, 2] = levels[4, 4] ^ 1
+    transparent = [int(value) for value in levels[4, 4] ^ difference]
+    decoded = decoded_rgba(png(levels, depth, COLOUR, chunk(b"tRNS", struct.pack(">3H", *transparent))))
+    assert np.array_equal(decoded[..., 3] == 0, (levels == transparent).all(axis=2))
+    assert (decoded[..., 3] == 0).any()
 
 
 @pytest.mark.parametrize("bits", [12, 16])
-def test_depth_changes_no_level(bits: int) -> None:
-    given = samples(1, 12)
-    data = png(given, 16, GREY, chunk(b"tRNS", struct.pack(">H", int(given[4, 4, 0]))))
-    assert np.array_equal(shown(data, bits)[..., 3] == 0, given[..., 0] == given[4, 4, 0])
+def test_declared_bits_do_not_change_which_level_is_transparent(bits: int) -> None:
+    levels = samples(1, 12)
+    data = png(levels, 16, GREY, chunk(b"tRNS", struct.pack(">H", int(levels[4, 4, 0]))))
+    assert np.array_equal(decoded_rgba(data, bits)[..., 3] == 0, levels[..., 0] == levels[4, 4, 0])
 
 
-def test_a_bmp_without_any_alpha_is_opaque() -> None:
+def test_bmp_whose_alpha_is_all_zero_is_opaque() -> None:
     pixels = np.random.default_rng(3).integers(0, 256, (9, 13, 4), np.uint8)
-    assert np.array_equal(shown(bmp(pixels)), pixels)
+    assert np.array_equal(decoded_rgba(bmp(pixels)), pixels)
     pixels[..., 3] = 0
-    assert np.array_equal(shown(bmp(pixels))[..., :3], pixels[..., :3])
-    assert (shown(bmp(pixels))[..., 3] == 255).all()
+    assert np.array_equal(decoded_rgba(bmp(pixels))[..., :3], pixels[..., :3])
+    assert (decoded_rgba(bmp(pixels))[..., 3] == 255).all()
     assert "opaque" in read_picture(bmp(pixels)).notes[0]
 
 
@@ -170,76 +170,79 @@ def test_colours_of_a_profile_become_srgb(name: str, format_: str, alpha: bool) 
         image.putalpha(Image.linear_gradient("L").resize((40, 30)))
     plain = saved(image, format_, **WITH_PROFILE[format_])
     data = saved(image, format_, icc_profile=PROFILES[name], **WITH_PROFILE[format_])
-    stored, found = read_picture(plain), read_picture(data)
-    before = np.asarray(stored.image.convert("RGB"))
-    assert (stored.profile, stored.notes) == (None, ())
-    assert "RGB" in (found.profile or "") or name == "swapped"
-    wanted = converted(before, PROFILES[name])
-    assert np.abs(np.asarray(found.image.convert("RGB")).astype(int) - wanted).max() <= 1
-    assert np.abs(wanted.astype(int) - before).max() > 5
-    assert found.image.mode == stored.image.mode
+    unprofiled, decoded = read_picture(plain), read_picture(data)
+    before = np.asarray(unprofiled.image.convert("RGB"))
+    assert (unprofiled.profile, unprofiled.notes) == (None, ())
+    assert "RGB" in (decoded.profile or "") or name == "swapped"
+    expected = converted(before, PROFILES[name])
+    assert np.abs(np.asarray(decoded.image.convert("RGB")).astype(int) - expected).max() <= 1
+    assert np.abs(expected.astype(int) - before).max() > 5
+    assert decoded.image.mode == unprofiled.image.mode
     if alpha:
-        assert found.image.getchannel("A").tobytes() == stored.image.getchannel("A").tobytes()
+        assert decoded.image.getchannel("A").tobytes() == unprofiled.image.getchannel("A").tobytes()
 
 
 @pytest.mark.parametrize("depth", [8, 16])
 @pytest.mark.parametrize("colour", [COLOUR, COLOUR_ALPHA])
 def test_a_profile_is_applied_at_every_depth(depth: int, colour: int) -> None:
-    given = samples(CHANNELS[colour], depth)
-    packed = chunk(b"iCCP", b"x\0\0" + zlib.compress(SWAPPED))
-    found = shown(png(given, depth, colour, packed))
-    eight = as_rgba(given >> (depth - 8))
-    assert np.abs(found[..., :3].astype(int) - converted(np.ascontiguousarray(eight[..., :3]), SWAPPED)).max() <= 1
-    assert np.array_equal(found[..., 3], eight[..., 3])
+    levels = samples(CHANNELS[colour], depth)
+    profile_chunk = chunk(b"iCCP", b"x\0\0" + zlib.compress(SWAPPED))
+    decoded = decoded_rgba(png(levels, depth, colour, profile_chunk))
+    eight_bit = as_rgba(levels >> (depth - 8))
+    expected = converted(np.ascontiguousarray(eight_bit[..., :3]), SWAPPED)
+    assert np.abs(decoded[..., :3].astype(int) - expected).max() <= 1
+    assert np.array_equal(decoded[..., 3], eight_bit[..., 3])
 
 
 @pytest.mark.parametrize("format_", WITH_PROFILE)
-def test_srgb_itself_changes_nothing(format_: str) -> None:
+def test_srgb_profile_changes_no_pixel(format_: str) -> None:
     image = noise(40, 30, 1)
-    found = read_picture(saved(image, format_, icc_profile=SRGB, **WITH_PROFILE[format_]))
-    assert (found.profile, found.notes) == (None, ())
+    decoded = read_picture(saved(image, format_, icc_profile=SRGB, **WITH_PROFILE[format_]))
+    assert (decoded.profile, decoded.notes) == (None, ())
     plain = read_picture(saved(image, format_, **WITH_PROFILE[format_])).image
-    assert np.array_equal(np.asarray(found.image), np.asarray(plain))
+    assert np.array_equal(np.asarray(decoded.image), np.asarray(plain))
 
 
 @pytest.mark.parametrize("format_", WITH_PROFILE)
 @pytest.mark.parametrize(
-    "flawed", [b"nonsense", ADOBE_RGB[:200], bytes(3000), b"\0"], ids=["text", "cut", "zeros", "one"]
+    "invalid_profile",
+    [b"nonsense", ADOBE_RGB[:200], bytes(3000), b"\0"],
+    ids=["text", "cut short", "zeros", "one byte"],
 )
-def test_a_profile_that_is_none_is_passed_over(format_: str, flawed: bytes) -> None:
+def test_invalid_profile_is_ignored_with_a_note(format_: str, invalid_profile: bytes) -> None:
     image = noise(40, 30, 1)
-    found = read_picture(saved(image, format_, icc_profile=flawed, **WITH_PROFILE[format_]))
+    decoded = read_picture(saved(image, format_, icc_profile=invalid_profile, **WITH_PROFILE[format_]))
     plain = read_picture(saved(image, format_, **WITH_PROFILE[format_])).image
-    assert np.array_equal(np.asarray(found.image), np.asarray(plain))
-    assert found.profile is None
-    assert ["ICC" in note for note in found.notes] == [True]
+    assert np.array_equal(np.asarray(decoded.image), np.asarray(plain))
+    assert decoded.profile is None
+    assert ["ICC" in note for note in decoded.notes] == [True]
 
 
 @pytest.mark.parametrize("format_", ["PNG", "JPEG"])
-def test_a_profile_for_other_colours_is_passed_over(format_: str) -> None:
+def test_rgb_profile_of_a_grey_picture_is_ignored_with_a_note(format_: str) -> None:
     image = noise(40, 30, 1, "L")
-    found = read_picture(saved(image, format_, icc_profile=ADOBE_RGB))
-    assert np.array_equal(np.asarray(found.image), np.asarray(read_picture(saved(image, format_)).image))
-    assert "not for L" in found.notes[0]
+    decoded = read_picture(saved(image, format_, icc_profile=ADOBE_RGB))
+    assert np.array_equal(np.asarray(decoded.image), np.asarray(read_picture(saved(image, format_)).image))
+    assert "not for L" in decoded.notes[0]
 
 
-# ---- first frames
+# ---- frames, and the first version of the reading rules
 
 
-def test_a_gif_is_its_first_frame() -> None:
+def test_gif_is_read_as_its_first_frame() -> None:
     frames = [noise(40, 30, seed).quantize(64) for seed in (1, 2)]
     out = io.BytesIO()
     frames[0].save(out, "GIF", save_all=True, append_images=frames[1:])
-    found = read_picture(out.getvalue())
-    assert found.format == "GIF"
-    assert np.array_equal(np.asarray(found.image.convert("RGB")), np.asarray(frames[0].convert("RGB")))
+    decoded = read_picture(out.getvalue())
+    assert decoded.format == "GIF"
+    assert np.array_equal(np.asarray(decoded.image.convert("RGB")), np.asarray(frames[0].convert("RGB")))
 
 
-def test_datasets_of_the_first_rules_are_read_as_they_were() -> None:
-    """Upper 8 of 16 bits, no profile, alpha as it is stored."""
-    first = Reading(rules=1)
-    given = samples(1, 12)
-    assert np.array_equal(np.asarray(read_picture(png(given, 16, GREY), reading=first).image), given[..., 0] >> 8)
+def test_datasets_of_reading_rules_1_are_read_as_before() -> None:
+    """Rules 1 take the upper 8 of 16 bits, ignore profiles and keep alpha as it is stored."""
+    rules_1 = DecodingRules(rules=1)
+    levels = samples(1, 12)
+    assert np.array_equal(np.asarray(read_picture(png(levels, 16, GREY), decoding=rules_1).image), levels[..., 0] >> 8)
     image = noise(40, 30, 1)
     data = saved(image, icc_profile=SWAPPED)
-    assert np.array_equal(np.asarray(read_picture(data, reading=first).image), np.asarray(image))
+    assert np.array_equal(np.asarray(read_picture(data, decoding=rules_1).image), np.asarray(image))

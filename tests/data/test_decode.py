@@ -1,4 +1,4 @@
-"""How often a JPEG draws its pixels, as its decoder would find it."""
+"""JPEG scans are counted as a decoder meets them, and too many are refused before decoding."""
 
 import io
 
@@ -15,7 +15,7 @@ PROGRESSIVE = saved(noise(64, 48, 1), "JPEG", progressive=True)
 
 
 @pytest.mark.parametrize(
-    ("data", "number"),
+    ("data", "scans"),
     [
         (PLAIN, 1),
         (PROGRESSIVE, 10),
@@ -25,13 +25,21 @@ PROGRESSIVE = saved(noise(64, 48, 1), "JPEG", progressive=True)
         (PLAIN[:-2] + b"\xff\xff\xda\x00\x02" + PLAIN[-2:], 2),
         (PLAIN[:-2], 1),
     ],
-    ids=["baseline", "progressive", "built", "in a segment", "behind the end", "after fill bytes", "cut short"],
+    ids=[
+        "baseline",
+        "progressive",
+        "built",
+        "markers inside a segment",
+        "markers after the end",
+        "after fill bytes",
+        "cut short",
+    ],
 )
-def test_scans_are_counted_where_a_decoder_meets_them(data: bytes, number: int) -> None:
-    assert decode._scans(data) == number
+def test_only_scans_that_a_decoder_meets_are_counted(data: bytes, scans: int) -> None:
+    assert decode._scans(data) == scans
 
 
-def test_too_many_are_refused_before_anything_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jpeg_with_too_many_scans_is_refused_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     data = jpeg_of_scans(64, 48, MAX_JPEG_SCANS + 1)
     monkeypatch.setattr(ImageFile.ImageFile, "load", None)
     with pytest.raises(UnreadablePicture) as refused:

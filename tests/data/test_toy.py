@@ -1,4 +1,4 @@
-"""What is known of drawn data: densities that are densities, and strings that are valid."""
+"""Toy data: densities integrate to one, and balanced strings are recognised."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from data.toy import MIXTURES, balanced, kernel_density, line_through, spell
 ALPHABET = "()[]"
 
 
-def numbers(*strings: str) -> np.ndarray:
+def as_numbers(*strings: str) -> np.ndarray:
     return np.array([[ALPHABET.index(letter) for letter in string] for string in strings])
 
 
@@ -33,15 +33,15 @@ def test_the_density_in_the_plane_integrates_to_one(name: str) -> None:
     assert mass == pytest.approx(1 / len(mixture.modes), rel=0.001)
 
 
-def test_a_kernel_density_comes_near_the_truth() -> None:
+def test_kernel_density_estimate_is_near_the_true_density() -> None:
     mixture, rng = MIXTURES["gaussian1d"], np.random.default_rng(0)
-    own = rng.integers(0, 2, 20_000)
-    points = mixture.modes[own, 0] + mixture.spreads[own] * rng.standard_normal(20_000)
+    component = rng.integers(0, 2, 20_000)
+    points = mixture.modes[component, 0] + mixture.spreads[component] * rng.standard_normal(20_000)
     x = line_through(mixture)
     estimate = kernel_density(points, x)
     assert np.trapezoid(estimate, x) == pytest.approx(1, abs=0.01)
     assert np.abs(estimate - mixture.density(x[:, None])).max() < 0.02
-    assert np.isfinite(kernel_density(np.zeros(3), x)).all(), "points that are all one place"
+    assert np.isfinite(kernel_density(np.zeros(3), x)).all(), "all points are equal"
 
 
 @pytest.mark.parametrize(
@@ -52,17 +52,17 @@ def test_a_kernel_density_comes_near_the_truth() -> None:
         ("))((", False), ("[)[]", False), ("]]]]", False),
     ],
 )  # fmt: skip
-def test_brackets_are_balanced_when_each_closes_the_last_that_is_open(string: str, valid: bool) -> None:
-    assert balanced(numbers(string)).tolist() == [valid]
+def test_string_is_balanced_when_each_bracket_closes_the_last_open_one(string: str, valid: bool) -> None:
+    assert balanced(as_numbers(string)).tolist() == [valid]
 
 
-def test_every_string_of_four_is_judged_as_by_taking_pairs_away() -> None:
+def test_balanced_equals_removing_pairs_for_every_string_of_six() -> None:
     every = np.stack(np.meshgrid(*[range(4)] * 6, indexing="ij"), axis=-1).reshape(-1, 6)
 
-    def by_hand(string: str) -> bool:
+    def reduces_to_nothing(string: str) -> bool:
         while (shorter := string.replace("()", "").replace("[]", "")) != string:
             string = shorter
         return not string
 
-    assert balanced(every).tolist() == [by_hand(string) for string in spell(every, ALPHABET)]
+    assert balanced(every).tolist() == [reduces_to_nothing(string) for string in spell(every, ALPHABET)]
     assert balanced(every).sum() == 40

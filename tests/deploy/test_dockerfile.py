@@ -1,4 +1,4 @@
-"""The Dockerfile against the code: no engine runs here, so everything it names is looked up."""
+"""The Dockerfile agrees with the code; it is read and not built, so the files and commands it names are looked up."""
 
 import re
 import shlex
@@ -25,19 +25,35 @@ def tracked() -> set[str]:
     return set(listed.stdout.splitlines())
 
 
-def test_continued_lines_and_comments_are_read() -> None:
+def text() -> str:
+    return (CHECKOUT / "Dockerfile").read_text()
+
+
+def bodies() -> dict[str, list[tuple[str, str]]]:
+    """Return the instructions of each stage, without those of its base."""
+    by_stage: dict[str, list[tuple[str, str]]] = {}
+    rest = instructions(text())
+    while rest:
+        (_, first_line), *rest = rest
+        body = list(takewhile(lambda pair: pair[0] != "FROM", rest))
+        by_stage[first_line.split()[-1]] = body
+        rest = rest[len(body) :]
+    return by_stage
+
+
+def test_parser_joins_continued_lines_and_drops_comments() -> None:
     assert instructions("# no\nRUN a \\\n  && b\n\nUSER x") == [("RUN", "a && b"), ("USER", "x")]
 
 
-def test_stages_stand_on_each_other_or_on_a_pinned_image() -> None:
-    seen: list[str] = []
+def test_stages_are_based_on_earlier_stages_or_a_pinned_image() -> None:
+    earlier: list[str] = []
     for stage in STAGES.values():
-        assert stage.base in seen or re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", stage.base), stage.base
-        assert all(copy.origin is None or copy.origin in seen for copy in stage.copies)
-        seen.append(stage.name)
+        assert stage.base in earlier or re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", stage.base), stage.base
+        assert all(copy.origin is None or copy.origin in earlier for copy in stage.copies)
+        earlier.append(stage.name)
 
 
-def test_every_source_exists_and_is_tracked() -> None:
+def test_every_copied_source_is_tracked() -> None:
     known = tracked()
     sources = {
         source for stage in STAGES.values() for copy in stage.copies if not copy.origin for source in copy.sources
@@ -47,18 +63,18 @@ def test_every_source_exists_and_is_tracked() -> None:
     assert missing == []
 
 
-def test_the_context_holds_what_is_copied_and_little_else() -> None:
+def test_build_context_holds_only_what_is_copied() -> None:
     lines = [line for line in (CHECKOUT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
     assert lines[0] == "*"
-    let_in = {line[1:] for line in lines if line.startswith("!")}
+    included = {line[1:] for line in lines if line.startswith("!")}
     sources = {
         source for stage in STAGES.values() for copy in stage.copies if not copy.origin for source in copy.sources
     }
-    assert let_in == {source if source == "deploy/forger" else source.partition("/")[0] for source in sources}
+    assert included == {source if source == "deploy/forger" else source.partition("/")[0] for source in sources}
 
 
-def test_the_code_is_whole(image: Stage) -> None:
-    """The API never imports the worker; both need the rest."""
+def test_image_holds_the_code_it_needs(image: Stage) -> None:
+    """The API never imports the worker; both images need the rest."""
     sources = {source for copy in image.copies if not copy.origin for source in copy.sources}
     assert sources >= {"app", "models", "alembic", "alembic.ini"}
     assert ("worker" in sources) == (image.name == "worker")
@@ -69,7 +85,7 @@ def test_no_image_runs_as_root(image: Stage) -> None:
     assert f" {image.user}" in next(rest for name, rest in instructions(text()) if "useradd" in rest)
 
 
-def test_torch_is_in_one_of_them() -> None:
+def test_only_the_worker_image_installs_torch() -> None:
     runs = {name: [rest for kind, rest in body if kind == "RUN"] for name, body in bodies().items()}
     assert any("torch.txt" in run and "$TORCH_FLAGS" in run for run in runs["worker-packages"])
     assert not any("torch" in run for run in runs["api-packages"])
@@ -78,7 +94,7 @@ def test_torch_is_in_one_of_them() -> None:
     assert len(hashed) == 2
 
 
-def test_what_it_starts_exists(image: Stage) -> None:
+def test_entrypoint_and_command_of_the_image_exist(image: Stage) -> None:
     assert image.entrypoint == ["forger"]
     assert "/usr/local/bin/" in {copy.target for copy in image.copies if copy.sources == ("deploy/forger",)}
     shim = (CHECKOUT / "deploy" / "forger").read_text()
@@ -87,7 +103,7 @@ def test_what_it_starts_exists(image: Stage) -> None:
     assert image.command == ["serve", "--only", image.name]
 
 
-def test_every_variable_is_a_setting(image: Stage) -> None:
+def test_every_variable_of_the_image_is_a_setting(image: Stage) -> None:
     ours = {name.removeprefix("FORGER_").lower() for name in image.env if name.startswith("FORGER_")}
     assert ours
     assert ours <= Settings.model_fields.keys()
@@ -104,22 +120,6 @@ def test_port_home_and_health_agree_with_the_settings(image: Stage) -> None:
         assert address[2] in routes()
 
 
-def test_health_is_asked_of_python(image: Stage) -> None:
+def test_health_check_runs_valid_python(image: Stage) -> None:
     assert image.health[:3] == ["CMD", "python", "-c"] or image.health[:2] == ["python", "-c"]
     compile(image.health[-1], "health", "exec")
-
-
-def text() -> str:
-    return (CHECKOUT / "Dockerfile").read_text()
-
-
-def bodies() -> dict[str, list[tuple[str, str]]]:
-    """The instructions of each stage itself."""
-    found: dict[str, list[tuple[str, str]]] = {}
-    rest = instructions(text())
-    while rest:
-        (_, head), *rest = rest
-        own = list(takewhile(lambda pair: pair[0] != "FROM", rest))
-        found[head.split()[-1]] = own
-        rest = rest[len(own) :]
-    return found

@@ -1,8 +1,7 @@
-"""docs/cli.md, done line by line: every command and every line of Python works as it is written."""
+"""Every command and every line of Python in docs/cli.md works as written."""
 
 import io
 import os
-import re
 import subprocess
 import sys
 from contextlib import redirect_stdout
@@ -10,46 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
-from app.core.settings import CHECKOUT
+from tests.support import cli_page
 from tests.support.service import Service
-
-PAGE = (CHECKOUT / "docs" / "cli.md").read_text()
-FEW = "4"
-"""steps instead of those of the page"""
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-
-
-def quick(line: str) -> str:
-    """What is waited for takes few steps."""
-    return re.sub(r"--steps \d+", f"--steps {FEW}", line) if "--follow" in line else line
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the files that the page speaks of."""
-    folder = tmp_path_factory.mktemp("desk")
-    drawn = Image.effect_mandelbrot((33, 21), (-2, -1, 1, 1), 20)
-    drawn.convert("RGB").save(folder / "photo.jpg")
-    drawn.save(folder / "drawing.png")
-    drawn.save(folder / "small.png")
-    (folder / "examples").symlink_to(CHECKOUT / "examples")
-    (folder / "ring.json").write_text(re.sub(r'"steps": \d+', f'"steps": {FEW}', blocks("json")[0]))
-    Image.merge("LA", (drawn, drawn.point(lambda level: 255 * (level > 20)))).save(folder / "hole.png")
-    for name in ("cats", "dogs"):
-        (folder / "pets" / name).mkdir(parents=True)
-        for number in range(6):
-            Image.effect_noise((20, 16), 40 + number).save(folder / "pets" / name / f"{number}.png")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files that the page names."""
+    folder = tmp_path_factory.mktemp("files")
+    cli_page.write_files(folder)
     return folder
 
 
 @pytest.fixture(scope="module")
-def shell(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A PATH that finds `forger` and our Python."""
+def search_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A PATH with `forger` and the Python of the tests."""
     folder = tmp_path_factory.mktemp("bin")
     command = folder / "forger"
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m forger "$@"\n')
@@ -58,39 +33,23 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def env(service: Service, desk: Path, shell: str) -> dict[str, str]:
-    """A shell's environment, beside a service that has the models that the page speaks of."""
-    env = service.env() | {"PATH": shell}
-    for learned in ("gumbel_gan", "pix2pix --dataset digits", "srgan", "inpaint", "cyclegan --set data.side=16"):
-        do(f"forger train {learned} --steps 1 --follow", desk, env)
+def env(service: Service, folder: Path, search_path: str) -> dict[str, str]:
+    """The environment of a shell, with a running service that has the models that the page names."""
+    env = service.env() | {"PATH": search_path}
+    for options in ("gumbel_gan", "pix2pix --dataset digits", "srgan", "inpaint", "cyclegan --set data.side=16"):
+        run_line(f"forger train {options} --steps 1 --follow", folder, env)
     return env
 
 
-@pytest.mark.long
-def test_every_command_of_the_page_works(service: Service, desk: Path, env: dict[str, str]) -> None:
-    lines = [line for block in blocks("sh") for line in block.splitlines()]
-    assert len(lines) > 25
-    for line in map(quick, lines):
-        do(line, desk, env)
-        if line.startswith(("forger train cdcgan", "forger extend")):
-            env["CHECKPOINT"] = newest_checkpoint(service)
-        if line.startswith("forger experiment ring.json --follow"):
-            env["ONE"], env["OTHER"] = newest_experiment(service)
-        if line.startswith("forger jobs pause"):
-            service.wait_for(newest_job(service), "paused")
-        if line.startswith("forger jobs cancel"):
-            service.wait_for(newest_job(service), "cancelled")
-    for name in ("sevens.png", "night.png", "pets.png", "table.png", "two.png"):
-        assert (desk / name).read_bytes().startswith(b"\x89PNG")
-
-
-def do(line: str, desk: Path, env: dict[str, str]) -> None:
-    done = subprocess.run(line, shell=True, cwd=desk, env=env, capture_output=True, text=True, timeout=180, check=False)
-    assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+def run_line(line: str, folder: Path, env: dict[str, str]) -> None:
+    process = subprocess.run(
+        line, shell=True, cwd=folder, env=env, capture_output=True, text=True, timeout=180, check=False
+    )
+    assert process.returncode == 0, f"{line}\n{process.stdout}{process.stderr}"
 
 
 def newest_experiment(service: Service) -> list[str]:
-    """The ids of its jobs."""
+    """Return the ids of its jobs."""
     newest = service.client.get("/experiments?limit=1").json()["data"][0]
     return [job["id"] for job in service.client.get(newest["links"]["self"]).json()["jobs"]]
 
@@ -104,18 +63,36 @@ def newest_checkpoint(service: Service) -> str:
 
 
 @pytest.mark.long
+def test_every_command_of_the_page_succeeds(service: Service, folder: Path, env: dict[str, str]) -> None:
+    lines = [line for block in cli_page.blocks("sh") for line in block.splitlines()]
+    assert len(lines) > 25
+    for line in map(cli_page.with_few_steps, lines):
+        run_line(line, folder, env)
+        if line.startswith(("forger train cdcgan", "forger extend")):
+            env["CHECKPOINT"] = newest_checkpoint(service)
+        if line.startswith("forger experiment ring.json --follow"):
+            env["ONE"], env["OTHER"] = newest_experiment(service)
+        if line.startswith("forger jobs pause"):
+            service.wait_for(newest_job(service), "paused")
+        if line.startswith("forger jobs cancel"):
+            service.wait_for(newest_job(service), "cancelled")
+    for name in ("sevens.png", "night.png", "pets.png", "table.png", "two.png"):
+        assert (folder / name).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.long
 @pytest.mark.usefixtures("env")
-def test_every_line_of_python_works(service: Service, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_python_block_of_the_page_runs(service: Service, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("FORGER_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("FORGER_HOME", str(service.home))
-    monkeypatch.chdir(desk)
+    monkeypatch.chdir(folder)
     names: dict[str, Any] = {}
-    said = io.StringIO()
-    with redirect_stdout(said):
-        for block in blocks("python"):
-            exec(re.sub(r'"steps": \d+', f'"steps": {FEW}', block), names)
+    output = io.StringIO()
+    with redirect_stdout(output):
+        for block in cli_page.blocks("python"):
+            exec(cli_page.with_few_json_steps(block), names)
     names["forger"].close()
-    assert "succeeded" in said.getvalue()
-    assert "no_such_class" in said.getvalue()
-    assert (desk / "export.safetensors").exists()
+    assert "succeeded" in output.getvalue()
+    assert "no_such_class" in output.getvalue()
+    assert (folder / "export.safetensors").exists()

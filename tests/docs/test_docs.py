@@ -1,4 +1,4 @@
-"""What exists is documented: every setting, family, dataset, recipe field, network part and endpoint."""
+"""The documentation names every setting, family, dataset, recipe field, network part and endpoint."""
 
 import json
 import re
@@ -22,6 +22,7 @@ from models.spec.penalties import PenaltySpec
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 from models.spec.watch import FIGURES
+from tests.support.setting_names import environment_variable
 
 DOCS = CHECKOUT / "docs"
 _KINDS = {
@@ -34,14 +35,16 @@ def text(name: str) -> str:
     return (DOCS / name).read_text()
 
 
-def variable(name: str, field: FieldInfo) -> str:
-    return name.upper() if field.validation_alias else f"FORGER_{name.upper()}"
-
-
 def row(name: str, field: FieldInfo) -> str:
-    """The setting's line in docs/operations.md."""
+    """Return the setting's line of docs/operations.md."""
     default = "unset" if field.default_factory or field.default in (None, "") else f"`{field.default}`"
-    return f"| `{variable(name, field)}` | {default} | {field.description} |"
+    return f"| `{environment_variable(name, field)}` | {default} | {field.description} |"
+
+
+def kinds(schema: dict[str, Any]) -> set[str]:
+    """Return every `kind` that a part of a recipe can have."""
+    parts = schema["$defs"].values()
+    return {part["properties"]["kind"]["const"] for part in parts if "const" in part["properties"].get("kind", {})}
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
@@ -50,15 +53,15 @@ def test_every_setting_is_in_the_table(name: str) -> None:
     assert line in text("operations.md").splitlines(), f"docs/operations.md lacks the line {line}"
 
 
-def test_no_setting_is_named_that_does_not_exist() -> None:
-    known = {variable(name, field) for name, field in Settings.model_fields.items()}
+def test_documented_settings_exist() -> None:
+    known = {environment_variable(name, field) for name, field in Settings.model_fields.items()}
     pages = [*DOCS.glob("*.md"), CHECKOUT / "README.md"]
     named = {word for page in pages for word in re.findall(r"\bFORGER_[A-Z_]+\b", page.read_text())}
     assert named <= known
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_every_family_has_its_row_as_measured(name: str) -> None:
+def test_every_family_has_its_measured_row_and_picture(name: str) -> None:
     if not (gallery.FIGURES / f"{name}.json").is_file():
         pytest.fail(f"{name} was not measured: python -m bench.gallery {name}")
     lines, row = text("recipes.md").splitlines(), gallery.row(FAMILIES[name])
@@ -73,45 +76,39 @@ def test_every_objective_and_penalty_has_its_formula(kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_is_explained_and_which_way_is_better(name: str) -> None:
+def test_every_figure_is_described_with_its_better_direction(name: str) -> None:
     row = next(line for line in text("figures.md").splitlines() if line.startswith(f"| `{name}` | "))
     assert f" | {FIGURES[name].better} | " in row
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_every_dataset_is_described(name: str) -> None:
+def test_every_dataset_has_its_row(name: str) -> None:
     assert re.search(rf"^\| `{name}` \|", text("recipes.md"), re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", Recipe.model_fields)
-def test_every_field_of_a_recipe_is_described(name: str) -> None:
+def test_every_recipe_field_has_its_row(name: str) -> None:
     assert re.search(rf"^\|.*`{name}`.*\|", text("recipes.md"), re.MULTILINE)
 
 
-def kinds(schema: dict[str, Any]) -> set[str]:
-    """Every `kind` that a part of a recipe can have."""
-    parts = schema["$defs"].values()
-    return {part["properties"]["kind"]["const"] for part in parts if "const" in part["properties"].get("kind", {})}
-
-
 @pytest.mark.parametrize("kind", sorted(kinds(Recipe.model_json_schema())))
-def test_every_kind_of_part_is_described(kind: str) -> None:
+def test_every_kind_of_recipe_part_is_documented(kind: str) -> None:
     assert f"`{kind}`" in text("recipes.md")
 
 
-def test_the_example_of_the_recipes_page_resolves() -> None:
+def test_example_of_the_recipes_page_resolves() -> None:
     example = re.search(r'"overrides": (\{.*\})\}', text("recipes.md"))
     assert example
     family, recipe = resolve("dcgan", dataset="mnist", overrides=json.loads(example[1]))
     assert (family, recipe.objective, recipe.batch_size) == ("dcgan", Hinge(), 32)
 
 
-def test_every_endpoint_is_described() -> None:
+def test_every_endpoint_is_in_the_api_page() -> None:
     page = text("api.md")
     paths = create_app(get_settings()).openapi()["paths"]
-    spoken = [f"{method.upper()} {path}" for path, verbs in paths.items() for method in verbs]
-    assert len(spoken) > 15
-    assert [door for door in spoken if f"`{door}`" not in page] == []
+    endpoints = [f"{method.upper()} {path}" for path, verbs in paths.items() for method in verbs]
+    assert len(endpoints) > 15
+    assert [endpoint for endpoint in endpoints if f"`{endpoint}`" not in page] == []
 
 
 BODIES: dict[str, tuple[type[BaseModel], ...]] = {
@@ -129,7 +126,7 @@ BODIES: dict[str, tuple[type[BaseModel], ...]] = {
 
 
 @pytest.mark.parametrize("heading", BODIES)
-def test_every_field_of_a_body_is_in_its_section(heading: str) -> None:
+def test_every_body_field_is_in_the_section_of_its_endpoint(heading: str) -> None:
     (section,) = [part for part in text("api.md").split("\n### ") if part.startswith(f"`{heading}")]
     names = [field.alias or name for body in BODIES[heading] for name, field in body.model_fields.items()]
     assert [name for name in names if not re.search(rf'[`"]{name}[`"]', section)] == []

@@ -27,8 +27,8 @@ def prose(page: Path) -> str:
 
 def links(page: Path) -> Iterator[str]:
     """Yield the targets inside the checkout, as written."""
-    for found in _LINK.finditer(prose(page)):
-        target = found[1] or found[2]
+    for match in _LINK.finditer(prose(page)):
+        target = match[1] or match[2]
         if not re.match(r"[a-z]+:", target):
             yield target
 
@@ -42,17 +42,21 @@ def anchors(page: Path) -> set[str]:
     return set(slugs)
 
 
-def listed(entries: list[Any]) -> Iterator[str]:
+def pages_in(entries: list[Any]) -> Iterator[str]:
     """Yield the pages of a part of the navigation, in order."""
     for entry in entries:
         target = next(iter(entry.values())) if isinstance(entry, dict) else entry
-        yield from listed(target) if isinstance(target, list) else [target]
+        yield from pages_in(target) if isinstance(target, list) else [target]
+
+
+def run(*command: str | Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
 
 
 def test_every_page_is_in_the_navigation_once() -> None:
     navigation = yaml.safe_load((CHECKOUT / "mkdocs.yml").read_text())["nav"]
     names = [str(page.relative_to(DOCS)) for page in PAGES]
-    assert sorted(listed(navigation)) == sorted(names), "give every page its line in mkdocs.yml"
+    assert sorted(pages_in(navigation)) == sorted(names), "give every page its line in mkdocs.yml"
 
 
 @pytest.mark.parametrize("page", [*OUTSIDE, *PAGES], ids=lambda page: page.name)
@@ -66,13 +70,13 @@ def test_links_and_anchors_resolve(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_site_can_show_what_a_page_links_to(page: Path) -> None:
+def test_pages_link_to_no_file_outside_docs(page: Path) -> None:
     outside = [target for target in links(page) if not (page.parent / target).resolve().is_relative_to(DOCS)]
     assert outside == [], "name files outside docs/ by their path: the site does not hold them"
 
 
 @pytest.mark.long
-def test_the_site_is_built_strictly(tmp_path: Path) -> None:
+def test_site_builds_in_strict_mode(tmp_path: Path) -> None:
     environment, site = tmp_path / "venv", tmp_path / "site"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     lock = CHECKOUT / "requirements" / "docs.lock"
@@ -83,7 +87,3 @@ def test_the_site_is_built_strictly(tmp_path: Path) -> None:
     built = run(environment / "bin" / "mkdocs", "build", "--strict", "--site-dir", site)
     assert built.returncode == 0, built.stderr
     assert "POST /jobs" in (site / "api.html").read_text()
-
-
-def run(*command: str | Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)

@@ -1,7 +1,7 @@
-"""Kill a hundred jobs of every kind, by seed: each leaves the bytes that an unbroken run leaves.
+"""A hundred jobs of every kind, each killed at a random time, leave the bytes of an undisturbed run.
 
-Each case kills one job once, with SIGKILL, at a random time between the start of its runner and the end of an
-unbroken run: while torch is imported, during a step, while files are written, while the result is recorded.
+Each case kills one job once, with SIGKILL, at a time drawn by its seed between the start of its runner and the end of
+an undisturbed run: while torch is imported, during a step, while files are written, while the result is recorded.
 """
 
 import functools
@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import StartService
 from tests.support.exports import publish_slow
-from tests.support.kills import JOBS, Blow, body_of, kill_service, kill_worker
+from tests.support.kills import JOBS, Kill, body_of, kill_service, kill_worker
 from tests.support.service import TERMINAL, Service, end
 from tests.support.settings import new_home
 from tests.support.wait import until
@@ -27,7 +27,7 @@ BODIES: dict[str, list[dict[str, Any]]] = {
     "translate": [{"kind": "translate", "model": "slow-pix2pix", "dataset": "digits", "format": "npz", "shard": 200}],
 }
 """the requests of each kind"""
-Unbroken = Callable[[str, int], tuple[object, float]]
+RunUndisturbed = Callable[[str, int], tuple[object, float]]
 
 
 @pytest.fixture(scope="module")
@@ -41,42 +41,26 @@ def service(start_service: StartService, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="module")
-def unbroken(service: Service) -> Unbroken:
+def run_undisturbed(service: Service) -> RunUndisturbed:
     """Run each request once without a kill. Return its outcome, and the seconds from its runner's start to its end."""
 
     @functools.cache
     def run(kind: str, number: int) -> tuple[object, float]:
         job_id = service.post(**BODIES[kind][number])
         assert until(lambda: service.runner(job_id))
-        began = time.monotonic()
+        started = time.monotonic()
         done = service.wait_for(job_id, "succeeded")
-        return outcome(service, done), time.monotonic() - began
+        return outcome(service, done), time.monotonic() - started
 
     return run
 
 
-@pytest.mark.sampled(1)
-@pytest.mark.parametrize("seed", range(SEEDS))
-@pytest.mark.parametrize("kind", BODIES)
-def test_a_killed_job_leaves_the_bytes_of_an_unbroken_run(
-    service: Service, unbroken: Unbroken, kind: str, seed: int
-) -> None:
-    number = seed % len(BODIES[kind])
-    expected, seconds = unbroken(kind, number)
-    draw = random.Random(f"{kind}/{seed}")
-    blow = draw.choice([kill_runner, kill_worker, kill_service])
-    delay_s = draw.random() * seconds
-    while (killed := run_and_kill(service, BODIES[kind][number], blow, delay_s))["attempt"] == 1:
-        delay_s /= 2  # the job had ended before the kill
-    assert outcome(service, killed) == expected
-
-
-def run_and_kill(service: Service, body: dict[str, Any], blow: Blow, delay_s: float) -> dict[str, Any]:
+def run_and_kill(service: Service, body: dict[str, Any], kill: Kill, delay_s: float) -> dict[str, Any]:
     """Kill `delay_s` after the start of the job's runner. Return the job once it has succeeded."""
     job_id = service.post(**body)
     until(lambda: service.runner(job_id) or service.job(job_id)["state"] in TERMINAL)
     time.sleep(delay_s)
-    blow(service, job_id)
+    kill(service, job_id)
     return service.wait_for(job_id, "succeeded")
 
 
@@ -97,3 +81,19 @@ def outcome(service: Service, job: dict[str, Any]) -> object:
         job["result"]["figures"],
         job["result"]["export_sha256"],
     )
+
+
+@pytest.mark.sampled(1)
+@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("kind", BODIES)
+def test_killed_job_leaves_the_bytes_of_an_undisturbed_run(
+    service: Service, run_undisturbed: RunUndisturbed, kind: str, seed: int
+) -> None:
+    number = seed % len(BODIES[kind])
+    expected, seconds = run_undisturbed(kind, number)
+    rng = random.Random(f"{kind}/{seed}")
+    kill = rng.choice([kill_runner, kill_worker, kill_service])
+    delay_s = rng.random() * seconds
+    while (killed := run_and_kill(service, BODIES[kind][number], kill, delay_s))["attempt"] == 1:
+        delay_s /= 2  # the job had ended before the kill
+    assert outcome(service, killed) == expected

@@ -1,4 +1,4 @@
-"""A killed job ends with equal bytes on a machine without AVX512 and bf16 too."""
+"""A killed job also ends with equal bytes on a machine without AVX512 and bf16."""
 
 import json
 import sqlite3
@@ -17,19 +17,19 @@ JOB: dict[str, Any] = {
     "budget": {"steps": 40},
     "overrides": {"checkpoint_every": 5, "report_every": 1, "batch_size": 32, "watch": None},
 }
-"""of a family that is trained in bf16 where the processor has it"""
+"""its family is trained in bf16 where the processor supports it"""
 
 
-def test_a_killed_job_ends_with_the_unbroken_runs_bytes(start_service: StartService) -> None:
+def test_killed_job_without_avx512_ends_with_equal_bytes(start_service: StartService) -> None:
     service = start_service(**AVX2)
-    whole = service.wait_for(service.post(**JOB), "succeeded")
+    undisturbed = service.wait_for(service.post(**JOB), "succeeded")
     job_id = service.post(**JOB)
     watch = Watch(service, job_id)
     watch.until_step(2)
     kill_runner(service, job_id)
     watch.until_next_attempt()
     killed = service.wait_for(job_id, "succeeded")
-    assert killed["result"]["export_sha256"] == whole["result"]["export_sha256"]
+    assert killed["result"]["export_sha256"] == undisturbed["result"]["export_sha256"]
     with closing(sqlite3.connect(service.home / "forger.db")) as database:
         (stored,) = database.execute("SELECT numerics FROM jobs WHERE id = ?", (job_id,)).fetchone()
     numerics = json.loads(stored)

@@ -1,109 +1,66 @@
-"""Which service a client speaks to, and what it says when there is none."""
+"""The address of the service that a client connects to, and the messages when it cannot connect."""
 
 import json
 import os
-import shutil
-import ssl
-import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from forger import Forger, ForgerProblem, Unreachable
 from tests.conftest import StartService
+from tests.support.other_servers import html_server, self_signed_certificate, tls_server
 from tests.support.service import Service
 
 
 @pytest.fixture(autouse=True)
-def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FORGER_URL", "FORGER_API_KEY", "FORGER_HOST", "FORGER_PORT", "FORGER_HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("forger.address.CHECKOUT", tmp_path)  # the usual home lies in it
+    monkeypatch.setattr("forger.address.CHECKOUT", tmp_path)  # the default home is inside it
 
 
-def url_of(*given: str) -> str:
-    with Forger(*given) as forger:
+def url_of(*arguments: str) -> str:
+    with Forger(*arguments) as forger:
         return forger.url
 
 
 @pytest.fixture
-def stranger() -> Iterator[str]:
-    """Another program's server."""
-
-    class Page(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(404 if "lost" in self.path else 200)
-            self.end_headers()
-            self.wfile.write(b"<html>Hello</html>")
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Page) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+def foreign_server() -> Iterator[str]:
+    with html_server() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of localhost, signed by itself; the key stands in the same file."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("Certificates were not tried: openssl is not installed")
-    pem = tmp_path_factory.mktemp("tls") / "cert.pem"
-    asked = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    asked += ["-addext", "subjectAltName=DNS:localhost"]
-    subprocess.run([openssl, *asked, "-keyout", pem, "-out", f"{pem}.own"], check=True, capture_output=True)
-    pem.write_bytes(pem.read_bytes() + Path(f"{pem}.own").read_bytes())
-    return pem
+    return self_signed_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
-def secure(certificate: Path) -> Iterator[int]:
-    """The port of a server that speaks TLS and lists no model."""
-
-    class Models(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b'{"data": []}')
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    with HTTPServer(("127.0.0.1", 0), Models) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        server.handle_error = lambda *_: None  # type: ignore[method-assign]
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
-        server.shutdown()
+def tls_port(certificate: Path) -> Iterator[int]:
+    with tls_server(certificate) as port:
+        yield port
 
 
-def test_a_certificate_that_nobody_signed_is_told_as_such(
-    secure: int, certificate: Path, monkeypatch: pytest.MonkeyPatch
+def test_untrusted_certificate_is_reported_with_its_remedy(
+    tls_port: int, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")  # nothing answers there, and nobody asks
-    url = f"https://localhost:{secure}"
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")  # nothing answers there, and it must not be used
+    url = f"https://localhost:{tls_port}"
     with Forger(url) as forger, pytest.raises(Unreachable, match=r"certificate.*set SSL_CERT_FILE to a PEM file"):
         forger.models()
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with Forger(url) as forger:
         assert forger.models() == []
-    with Forger(f"https://127.0.0.1:{secure}") as forger, pytest.raises(Unreachable, match="name it was made for"):
+    with Forger(f"https://127.0.0.1:{tls_port}") as forger, pytest.raises(Unreachable, match="name it was made for"):
         forger.models()
-    with Forger(f"http://localhost:{secure}") as forger, pytest.raises(Unreachable):
+    with Forger(f"http://localhost:{tls_port}") as forger, pytest.raises(Unreachable):
         forger.models()
 
 
-def test_certificates_that_cannot_be_read_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_certificate_file_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
     with pytest.raises(Unreachable, match="SSL_CERT_FILE"):
         Forger("https://localhost:4")
@@ -111,38 +68,38 @@ def test_certificates_that_cannot_be_read_are_told(tmp_path: Path, monkeypatch: 
         forger.models()
 
 
-def test_tls_where_there_is_none_is_told(stranger: str) -> None:
+def test_https_url_of_an_http_server_is_reported(foreign_server: str) -> None:
     with (
-        Forger(stranger.replace("http:", "https:")) as forger,
+        Forger(foreign_server.replace("http:", "https:")) as forger,
         pytest.raises(Unreachable, match=r"begins with http:// where there is no TLS"),
     ):
         forger.models()
 
 
-def test_without_anything_it_is_the_usual_port() -> None:
+def test_default_address_is_port_8000_on_loopback() -> None:
     assert url_of() == "http://127.0.0.1:8000"
 
 
-def test_the_service_of_the_home_is_found(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_service_of_the_home_is_found(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGER_HOME", str(service.home))
     with Forger() as forger:
         assert forger.url == service.url
         assert list(forger.jobs()) == []
 
 
-def serves(home: Path, url: str, pid: int | None = None) -> None:
+def write_service_file(home: Path, url: str, pid: int | None = None) -> None:
     home.mkdir(exist_ok=True)
     (home / "service.json").write_text(json.dumps({"url": url, "pid": pid or os.getpid()}))
 
 
-def test_a_file_left_by_a_service_that_was_killed_is_not_believed(tmp_path: Path) -> None:
-    gone = os.posix_spawn("/bin/true", ["true"], {})
-    os.waitpid(gone, 0)
-    serves(tmp_path / "var", "http://127.0.0.1:4", gone)
+def test_service_file_of_a_dead_process_is_ignored(tmp_path: Path) -> None:
+    dead_pid = os.posix_spawn("/bin/true", ["true"], {})
+    os.waitpid(dead_pid, 0)
+    write_service_file(tmp_path / "var", "http://127.0.0.1:4", dead_pid)
     assert url_of() == "http://127.0.0.1:8000"
     (tmp_path / "var" / "service.json").write_text("{")
     assert url_of() == "http://127.0.0.1:8000"
-    serves(tmp_path / "var", "http://127.0.0.1:4")
+    write_service_file(tmp_path / "var", "http://127.0.0.1:4")
     assert url_of() == "http://127.0.0.1:4"
 
 
@@ -156,7 +113,7 @@ def test_a_file_left_by_a_service_that_was_killed_is_not_believed(tmp_path: Path
         ({"PORT": "0"}, "http://127.0.0.1:8000"),
     ],
 )
-def test_what_is_set_is_what_is_asked(
+def test_host_and_port_settings_give_the_address(
     settings: dict[str, str], url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in settings.items():
@@ -165,15 +122,15 @@ def test_what_is_set_is_what_is_asked(
 
 
 @pytest.mark.parametrize("port", ["x", "-1", "65536", "8000.0"])
-def test_a_port_that_is_none_is_a_sentence(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_port_raises_unreachable(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGER_PORT", port)
     with pytest.raises(Unreachable, match=f"'FORGER_PORT' is '{port}': write a whole number from 0 to 65535"):
         Forger()
 
 
-def test_without_a_checkout_a_home_lies_in_this_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client alone has no usual home."""
-    serves(tmp_path / "var", "http://127.0.0.1:4")
+def test_without_a_checkout_only_a_set_home_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client installed by itself has no default home."""
+    write_service_file(tmp_path / "var", "http://127.0.0.1:4")
     monkeypatch.setattr("forger.address.CHECKOUT", None)
     monkeypatch.chdir(tmp_path)
     assert url_of() == "http://127.0.0.1:8000"
@@ -182,11 +139,11 @@ def test_without_a_checkout_a_home_lies_in_this_folder(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("port", [None, "0"])
-def test_a_home_that_is_set_and_not_served_is_a_sentence(
+def test_home_without_a_running_service_raises_unreachable(
     port: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Port 8000, and what runs from the usual home, are a stranger's."""
-    serves(tmp_path / "var", "http://127.0.0.1:4")
+    """The service on port 8000 and that of the default home may be somebody else's, so neither is used."""
+    write_service_file(tmp_path / "var", "http://127.0.0.1:4")
     monkeypatch.setenv("FORGER_HOME", str(tmp_path / "other"))
     if port is not None:
         monkeypatch.setenv("FORGER_PORT", port)
@@ -194,8 +151,8 @@ def test_a_home_that_is_set_and_not_served_is_a_sentence(
         Forger()
 
 
-def test_a_port_that_is_set_is_not_left_for_the_usual_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    serves(tmp_path / "var", "http://127.0.0.1:4")
+def test_set_port_takes_precedence_over_the_default_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_service_file(tmp_path / "var", "http://127.0.0.1:4")
     monkeypatch.setenv("FORGER_PORT", "5")
     assert url_of() == "http://127.0.0.1:5"
     monkeypatch.setenv("FORGER_HOME", str(tmp_path / "var"))
@@ -205,7 +162,7 @@ def test_a_port_that_is_set_is_not_left_for_the_usual_home(tmp_path: Path, monke
     assert url_of() == "http://127.0.0.1:4"
 
 
-def test_the_sentence_says_which_service_was_asked_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_message_names_the_address_and_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORGER_PORT", "1")
     with Forger() as forger, pytest.raises(Unreachable, match=r"http://127\.0\.0\.1:1 \(FORGER_PORT\)"):
         forger.models()
@@ -214,7 +171,7 @@ def test_the_sentence_says_which_service_was_asked_and_why(monkeypatch: pytest.M
         forger.models()
 
 
-def test_forger_url_wins_over_the_home_and_an_argument_over_both(
+def test_argument_precedes_forger_url_which_precedes_the_home(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FORGER_HOME", str(service.home))
@@ -226,39 +183,39 @@ def test_forger_url_wins_over_the_home_and_an_argument_over_both(
 @pytest.mark.parametrize(
     "url", ["localhost:8000", "ftp://localhost", "http://", "forger", "http://[::1", "http://h:99999"]
 )
-def test_an_address_that_is_none_is_a_sentence(url: str) -> None:
+def test_invalid_url_raises_unreachable(url: str) -> None:
     with pytest.raises(Unreachable, match=r"write it like http://127\.0\.0\.1:8000"):
         Forger(url)
 
 
 @pytest.mark.parametrize("key", ["schlüssel", "two\nlines"])
-def test_a_key_that_no_header_carries_is_a_sentence(key: str) -> None:
+def test_key_that_fits_no_header_raises_unreachable(key: str) -> None:
     with pytest.raises(Unreachable, match="printable ASCII"):
         Forger(key=key)
 
 
-def test_nobody_there_is_a_sentence_that_says_what_to_do() -> None:
+def test_no_answer_raises_unreachable_with_a_remedy() -> None:
     sentence = r"No Forger answers at http://127\.0\.0\.1:1 \(the address in the argument\): start one with"
     with Forger("http://127.0.0.1:1") as forger, pytest.raises(Unreachable, match=sentence):
         forger.models()
 
 
-def test_a_server_that_is_no_forger_is_told_apart(stranger: str) -> None:
-    with Forger(stranger) as forger:
+def test_server_of_another_program_is_recognised(foreign_server: str) -> None:
+    with Forger(foreign_server) as forger:
         with pytest.raises(Unreachable, match="no Forger"):
             forger.models()
         with pytest.raises(Unreachable, match="no Forger"):
             forger.model("lost")
 
 
-def test_a_key_is_sent_and_a_wrong_one_refused(start_service: StartService, monkeypatch: pytest.MonkeyPatch) -> None:
-    guarded = start_service(FORGER_API_KEY="correct horse")
-    with Forger(guarded.url, key="correct horse") as forger:
+def test_key_is_sent_and_a_wrong_key_is_refused(start_service: StartService, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = start_service(FORGER_API_KEY="correct horse")
+    with Forger(service.url, key="correct horse") as forger:
         assert list(forger.jobs()) == []
     monkeypatch.setenv("FORGER_API_KEY", "correct horse")
-    with Forger(guarded.url) as forger:
+    with Forger(service.url) as forger:
         assert list(forger.jobs()) == []
-    with Forger(guarded.url, key="battery staple") as forger, pytest.raises(ForgerProblem) as refused:
+    with Forger(service.url, key="battery staple") as forger, pytest.raises(ForgerProblem) as refused:
         list(forger.jobs())
     assert (refused.value.status, refused.value.code) == (401, "key_wrong")
     assert "FORGER_API_KEY" in refused.value.detail

@@ -1,4 +1,4 @@
-"""The client against a real service: everything it can be asked for, as its user writes it."""
+"""The Python client against a real service: every method, as a user calls it."""
 
 import hashlib
 import inspect
@@ -24,31 +24,36 @@ from tests.support.wait import until
 HEAVY = ("torch", "sqlalchemy", "fastapi", "starlette", "numpy", "PIL", "rich", "IPython")
 
 
-def test_importing_it_brings_nothing_heavy() -> None:
+def test_import_of_the_client_loads_no_heavy_package() -> None:
     code = f"import sys, forger.client; print([name for name in {HEAVY} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-P", "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    process = subprocess.run(
+        [sys.executable, "-P", "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+    assert process.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("kind", [Forger, Job, Jobs, Experiment, Picture])
-def test_every_argument_has_a_name_and_a_type_and_every_method_a_sentence(kind: type) -> None:
-    methods = {name: found for name, found in vars(kind).items() if inspect.isfunction(found) and name[0] != "_"}
+def test_every_method_has_typed_arguments_and_a_docstring(kind: type) -> None:
+    methods = {name: member for name, member in vars(kind).items() if inspect.isfunction(member) and name[0] != "_"}
     for name, method in methods.items():
-        _, *given = inspect.signature(method).parameters.values()
-        assert all(one.kind != one.VAR_KEYWORD and one.annotation is not one.empty for one in given), name
+        _, *parameters = inspect.signature(method).parameters.values()
+        assert all(
+            parameter.kind != parameter.VAR_KEYWORD and parameter.annotation is not parameter.empty
+            for parameter in parameters
+        ), name
         assert method.__doc__, name
 
 
-def test_a_job_knows_what_it_published(forger: Forger, trained: Job) -> None:
-    again = forger.job(trained.id)
-    assert again.reply == trained.reply
-    assert again.ended
-    assert again.model == "cdcgan-digits@1"
-    assert "cdcgan on digits, succeeded, 6 of 6" in repr(again)
-    assert again.reply.created_at < (again.reply.finished_at or 0)
+def test_job_is_read_with_its_published_model(forger: Forger, trained: Job) -> None:
+    read = forger.job(trained.id)
+    assert read.reply == trained.reply
+    assert read.ended
+    assert read.model == "cdcgan-digits@1"
+    assert "cdcgan on digits, succeeded, 6 of 6" in repr(read)
+    assert read.reply.created_at < (read.reply.finished_at or 0)
 
 
-def test_a_whole_recipe_may_be_sent_back(forger: Forger, trained: Job) -> None:
+def test_whole_recipe_of_a_job_can_be_trained_again(forger: Forger, trained: Job) -> None:
     recipe = trained.reply.recipe
     job = forger.train(recipe, model="again").cancel()
     assert job.reply.recipe == trained.reply.recipe
@@ -56,14 +61,14 @@ def test_a_whole_recipe_may_be_sent_back(forger: Forger, trained: Job) -> None:
     assert job.state in ("cancelling", "cancelled")
 
 
-def test_jobs_are_listed_and_show_themselves(forger: Forger, trained: Job) -> None:
+def test_jobs_are_listed_and_rendered_as_a_table(forger: Forger, trained: Job) -> None:
     jobs = forger.jobs(model="cdcgan-digits")
     assert trained.id in [job.id for job in jobs]
-    assert [job.id for job in jobs] == [job.id for job in jobs], "each time from the start"
+    assert [job.id for job in jobs] == [job.id for job in jobs], "each iteration starts from the beginning"
     assert repr(jobs) == f"<Jobs at {forger.url}: model cdcgan-digits>"
-    shown = jobs._repr_html_()
-    assert shown.count("<tr>") == 1 + len(list(jobs))
-    assert f"<td>{trained.id}</td><td>train</td><td>cdcgan on digits</td><td>succeeded</td><td>6 of 6</td>" in shown
+    html = jobs._repr_html_()
+    assert html.count("<tr>") == 1 + len(list(jobs))
+    assert f"<td>{trained.id}</td><td>train</td><td>cdcgan on digits</td><td>succeeded</td><td>6 of 6</td>" in html
     assert list(forger.jobs(state="failed", kind="translate")) == []
 
 
@@ -73,57 +78,59 @@ def test_overrides_and_seed_reach_the_recipe(forger: Forger) -> None:
     assert (recipe["seed"], recipe["batch_size"], recipe["budget"]["steps"]) == (5, 16, 2)
 
 
-def test_a_dry_run_makes_nothing(forger: Forger) -> None:
+def test_dry_run_creates_no_job(forger: Forger) -> None:
     before = [job.id for job in forger.jobs()]
-    good = forger.dry_run("dcgan", dataset="digits")
-    assert good.refusals == []
-    assert good.recipe is not None
-    assert good.model == "dcgan-digits"
-    bad = forger.dry_run("cdcgan", dataset="ring8")
-    assert bad.recipe is None
-    assert bad.refusals[0].message
+    accepted = forger.dry_run("dcgan", dataset="digits")
+    assert accepted.refusals == []
+    assert accepted.recipe is not None
+    assert accepted.model == "dcgan-digits"
+    refused = forger.dry_run("cdcgan", dataset="ring8")
+    assert refused.recipe is None
+    assert refused.refusals[0].message
     assert [job.id for job in forger.jobs()] == before
 
 
-def test_one_call_makes_one_job_over_a_line_that_breaks(forger: Forger, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reply to the request is lost twice: it has been done, and is not done again."""
+def test_retried_request_creates_one_job_when_replies_are_lost(forger: Forger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reply to the request is lost twice: the client sends it again, and the service repeats its reply."""
     monkeypatch.setattr(connection, "PAUSE_S", 0.0)
     before = {job.id for job in forger.jobs()}
     port = int(forger.url.rpartition(":")[2])
-    with breaking_line(port, [0, 40]) as url, Forger(url) as shaky:
-        job = shaky.train("dcgan", dataset="digits", budget={"steps": 2}).cancel()
+    with breaking_line(port, [0, 40]) as url, Forger(url) as unreliable:
+        job = unreliable.train("dcgan", dataset="digits", budget={"steps": 2}).cancel()
     assert {job.id for job in forger.jobs()} - before == {job.id}
 
 
-def test_one_call_makes_one_job_over_a_restart(forger: Forger, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No reply comes through, then nobody listens for a while: the same key finds the job that was made."""
+def test_retried_request_creates_one_job_over_a_restart(forger: Forger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No reply arrives, then nothing listens for a while: the same key returns the job that was created."""
     monkeypatch.setattr(connection, "PAUSE_S", 0.02)
     before = {job.id for job in forger.jobs()}
     port = int(forger.url.rpartition(":")[2])
     with ThreadPoolExecutor(1) as pool:
         with breaking_line(port, repeat(0)) as url:
-            shaky = Forger(url)
-            asked = pool.submit(shaky.train, "dcgan", dataset="digits", budget={"steps": 2})
+            unreliable = Forger(url)
+            training = pool.submit(unreliable.train, "dcgan", dataset="digits", budget={"steps": 2})
             until(lambda: {job.id for job in forger.jobs()} - before)
         time.sleep(0.5)
-        with breaking_line(port, [], at=int(url.rpartition(":")[2])), shaky:
-            job = asked.result(30).cancel()
+        with breaking_line(port, [], at=int(url.rpartition(":")[2])), unreliable:
+            job = training.result(30).cancel()
     assert {job.id for job in forger.jobs()} - before == {job.id}
 
 
-def test_jobs_are_listed_over_pages_and_filtered(forger: Forger, trained: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = [forger.train("gan", dataset="digits", budget={"steps": 1}, model="paged").cancel().id for _ in range(5)]
+def test_jobs_are_listed_across_pages_and_filtered(
+    forger: Forger, trained: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created = [forger.train("gan", dataset="digits", budget={"steps": 1}, model="paged").cancel().id for _ in range(5)]
     monkeypatch.setattr(client, "EXPERIMENTS_PER_PAGE", 2)
-    assert [job.id for job in forger.jobs(model="paged")] == made[::-1]
-    every = [job.id for job in forger.jobs()]
-    assert len(every) == len(set(every))
-    assert {*made, trained.id} <= set(every)
+    assert [job.id for job in forger.jobs(model="paged")] == created[::-1]
+    all_ids = [job.id for job in forger.jobs()]
+    assert len(all_ids) == len(set(all_ids))
+    assert {*created, trained.id} <= set(all_ids)
     assert trained.id in [job.id for job in forger.jobs(state="succeeded", family="cdcgan", dataset="digits")]
 
 
-def test_a_job_pauses_resumes_and_is_deleted(forger: Forger) -> None:
-    long = forger.train("cdcgan", dataset="digits", budget={"steps": 100_000})
-    job = forger.train("gan", dataset="digits", budget={"steps": 100_000})  # waits behind the long one
+def test_job_can_be_paused_resumed_cancelled_and_deleted(forger: Forger) -> None:
+    running_job = forger.train("cdcgan", dataset="digits", budget={"steps": 100_000})
+    job = forger.train("gan", dataset="digits", budget={"steps": 100_000})  # queued behind the running one
     assert job.pause().state == "paused"
     assert job.resume().state == "queued"
     assert job.cancel().state == "cancelled"
@@ -132,12 +139,12 @@ def test_a_job_pauses_resumes_and_is_deleted(forger: Forger) -> None:
         job.refresh()
     assert gone.value.status == 404
     with pytest.raises(ForgerProblem) as refused:
-        long.delete()
+        running_job.delete()
     assert (refused.value.status, refused.value.code) == (409, "job_state")
-    assert long.cancel().wait().state == "cancelled"
+    assert running_job.cancel().wait().state == "cancelled"
 
 
-def test_what_a_job_left_can_be_read(trained: Job, tmp_path: Path) -> None:
+def test_curves_checkpoints_samples_and_artifacts_of_a_job_are_read(trained: Job, tmp_path: Path) -> None:
     curves = trained.metrics()
     assert curves
     name = next(iter(curves))
@@ -156,38 +163,38 @@ def test_what_a_job_left_can_be_read(trained: Job, tmp_path: Path) -> None:
     assert export in trained.artifacts()
 
 
-def test_a_picture_is_drawn_again_by_its_seed(forger: Forger, trained: Job) -> None:
-    drawn = forger.sample(7, n=4, scale=2)
-    assert drawn.model == trained.model
-    assert drawn.class_ == "7"
-    assert forger.sample("7", n=4, scale=2, seed=drawn.seed, model=drawn.model) == drawn
-    assert drawn.image().size == (66, 66), "two by two, a gap between"
-    assert drawn._repr_png_() == drawn.data
-    assert "data" not in repr(drawn)
+def test_sample_is_reproduced_by_its_seed(forger: Forger, trained: Job) -> None:
+    picture = forger.sample(7, n=4, scale=2)
+    assert picture.model == trained.model
+    assert picture.class_ == "7"
+    assert forger.sample("7", n=4, scale=2, seed=picture.seed, model=picture.model) == picture
+    assert picture.image().size == (66, 66), "two by two, with a gap"
+    assert picture._repr_png_() == picture.data
+    assert "data" not in repr(picture)
 
 
-def test_pictures_come_in_other_formats(forger: Forger, trained: Job) -> None:
+def test_samples_come_in_other_formats(forger: Forger, trained: Job) -> None:
     array = forger.sample("each", n=2, model=trained.model, seed=1, format="npy")
     assert np.load(io.BytesIO(array.data)).shape[0] == 20
     assert array._repr_png_() is None
-    told = json.loads(forger.sample(3, seed=1, format="json", temperature=0.5).data)
-    assert told["class"] == 3
+    sampled = json.loads(forger.sample(3, seed=1, format="json", temperature=0.5).data)
+    assert sampled["class"] == 3
     assert forger.sample(seed=1, format="webp").image().format == "WEBP"
 
 
-def test_strings_are_learned_watched_and_drawn(forger: Forger) -> None:
+def test_strings_are_trained_watched_and_sampled(forger: Forger) -> None:
     job = forger.train("gumbel_gan", seed=1, budget={"steps": 4}).wait()
     assert job.state == "succeeded", job.reply.status_reason
     assert job.model == "gumbel_gan-dyck@1"
     assert job.metrics().keys() >= {"sample/valid", "sample/distinct"}
-    drawn = forger.sample(n=3, model=job.model, seed=1)
-    assert drawn.media_type == "text/plain"
-    assert [len(line) for line in drawn.text().splitlines()] == [12] * 3
-    assert set(drawn.text()) <= set("()[]\n")
+    strings = forger.sample(n=3, model=job.model, seed=1)
+    assert strings.media_type == "text/plain"
+    assert [len(line) for line in strings.text().splitlines()] == [12] * 3
+    assert set(strings.text()) <= set("()[]\n")
     assert forger.sample(n=3, model=job.model, seed=1, format="png").image().mode == "RGB"
 
 
-def test_a_picture_is_saved_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_picture_is_saved_complete_or_not_at_all(tmp_path: Path) -> None:
     picture = Picture(b"new", "image/png")
     file = tmp_path / "picture.png"
     file.write_bytes(b"old")
@@ -203,7 +210,7 @@ def test_a_picture_is_saved_whole_or_not_at_all(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "picture.png"]
 
 
-def test_a_picture_is_translated_from_path_bytes_and_pillow(forger: Forger, tmp_path: Path) -> None:
+def test_translate_accepts_a_path_bytes_and_a_pillow_image(forger: Forger, tmp_path: Path) -> None:
     small = {"data": {"side": 16}}
     job = forger.train("cyclegan", dataset="day2night", budget={"steps": 2}, overrides=small, model="nights").wait()
     assert job.state == "succeeded", job.reply.status_reason
@@ -219,7 +226,7 @@ def test_a_picture_is_translated_from_path_bytes_and_pillow(forger: Forger, tmp_
     assert refused.value.status == 415
 
 
-def test_a_checkpoint_is_published_begun_from_and_withdrawn(forger: Forger, trained: Job) -> None:
+def test_checkpoint_is_published_started_from_and_deleted(forger: Forger, trained: Job) -> None:
     newest, *_, oldest = trained.checkpoints()
     first = forger.publish("picked", oldest.id)
     second = forger.publish("picked", newest.id)
@@ -237,7 +244,7 @@ def test_a_checkpoint_is_published_begun_from_and_withdrawn(forger: Forger, trai
     assert job.reply.spec.start_from.checkpoint == newest.id
 
 
-def test_the_catalogue_is_read(forger: Forger) -> None:
+def test_datasets_recipes_and_limits_are_read(forger: Forger) -> None:
     assert "digits" in [dataset.name for dataset in forger.datasets()]
     names = [recipe.name for recipe in forger.recipes()]
     assert forger.recipe(names[0]).name == names[0]
@@ -250,19 +257,19 @@ def test_real_pictures_of_a_dataset_are_fetched(forger: Forger, tmp_path: Path) 
     assert real.image().size == (33, 33)
     assert forger.dataset_pictures("digits", "7", 4, seed=1).data == real.data
     assert picture_recipe(real.data) is None
-    drawn = picture_recipe(forger.sample(class_=7, seed=1).save(tmp_path / "seven.png"))
-    assert drawn is not None
-    assert (drawn["seed"], drawn["class"]) == (1, 7)
+    generated = picture_recipe(forger.sample(class_=7, seed=1).save(tmp_path / "seven.png"))
+    assert generated is not None
+    assert (generated["seed"], generated["class"]) == (1, 7)
 
 
-def test_a_job_shows_itself_in_a_notebook(trained: Job) -> None:
+def test_job_is_rendered_in_a_notebook(trained: Job) -> None:
     page = trained._repr_html_()
     assert f"<td>{trained.id}</td>" in page
     assert "cdcgan-digits@1" in page
     assert 'src="data:image/png;base64,' in page
 
 
-def test_a_refusal_says_what_and_where(forger: Forger) -> None:
+def test_refusal_has_code_detail_and_pointer(forger: Forger) -> None:
     with pytest.raises(ForgerProblem) as refused:
         forger.sample(10)
     problem = refused.value
@@ -273,64 +280,64 @@ def test_a_refusal_says_what_and_where(forger: Forger) -> None:
 
 
 @pytest.mark.parametrize("name", ["../jobs", "a/b", "a b?", "%2e%2e"])
-def test_a_name_never_becomes_a_path(forger: Forger, name: str) -> None:
+def test_special_characters_in_a_name_are_escaped_in_the_path(forger: Forger, name: str) -> None:
     with pytest.raises(ForgerProblem) as refused:
         forger.model(name)
     assert refused.value.status in (404, 422)
 
 
-def test_an_experiment_is_tried_started_found_and_deleted(forger: Forger, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reply to the request is lost: it has been done, and is not done again."""
+def test_experiment_is_tried_started_found_and_deleted(forger: Forger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reply to the start is lost twice: the client sends it again, and the service repeats its reply."""
     monkeypatch.setattr(connection, "PAUSE_S", 0.0)
-    asked = {"name": "rates", "recipe": "gan", "dataset": "ring8", "grid": {"/batch_size": [32, 64]}, "seeds": 2}
-    plan = forger.try_experiment(asked)
+    request = {"name": "rates", "recipe": "gan", "dataset": "ring8", "grid": {"/batch_size": [32, 64]}, "seeds": 2}
+    plan = forger.try_experiment(request)
     assert (plan.count, plan.refusals) == (4, [])
-    assert forger.try_experiment(asked | {"dataset": "nope"}).refusals[0].pointer == "/dataset"
+    assert forger.try_experiment(request | {"dataset": "nope"}).refusals[0].pointer == "/dataset"
     assert list(forger.experiments()) == []
     port = int(forger.url.rpartition(":")[2])
-    with breaking_line(port, [0, 40]) as url, Forger(url) as shaky:
-        made = shaky.start_experiment(asked).cancel().id
-    assert [one.id for one in forger.experiments()] == [made]
-    found = forger.experiment(made).wait()
-    assert found.ended
-    assert {job.reply.experiment for job in found.jobs()} == {made}
-    assert "figure" in found.csv()
-    assert found.picture().image().width > 100
-    found.delete()
+    with breaking_line(port, [0, 40]) as url, Forger(url) as unreliable:
+        experiment_id = unreliable.start_experiment(request).cancel().id
+    assert [experiment.id for experiment in forger.experiments()] == [experiment_id]
+    ended = forger.experiment(experiment_id).wait()
+    assert ended.ended
+    assert {job.reply.experiment for job in ended.jobs()} == {experiment_id}
+    assert "figure" in ended.csv()
+    assert ended.picture().image().width > 100
+    ended.delete()
     with pytest.raises(ForgerProblem, match="There is no experiment"):
-        found.refresh()
+        ended.refresh()
 
 
-def test_jobs_are_compared(forger: Forger, trained: Job) -> None:
+def test_compare_returns_differences_and_samples(forger: Forger, trained: Job) -> None:
     other = forger.train("dcgan", dataset="digits", seed=2, budget={"steps": 2}).cancel()
-    compared = forger.compare(trained.id, other.id)
-    assert "/seed" in {one.path for one in compared.differences}
-    sample, none = compared.samples
-    assert none.href is None
+    comparison = forger.compare(trained.id, other.id)
+    assert "/seed" in {difference.path for difference in comparison.differences}
+    sample, no_sample = comparison.samples
+    assert no_sample.href is None
     assert sample.href is not None
     assert forger.fetch(sample.href).model == trained.model
 
 
-def test_a_key_of_ones_own_makes_one(forger: Forger, trained: Job, tmp_path: Path) -> None:
-    """What a program asks that was started again is what it asked before."""
-    saved = tmp_path / "a.png"
-    Image.new("RGB", (20, 20)).save(saved)
-    painter = forger.train("pix2pix", dataset="digits", budget={"steps": 1}, overrides={"watch": None}).wait().model
+def test_same_idempotency_key_creates_one_job_or_experiment(forger: Forger, trained: Job, tmp_path: Path) -> None:
+    """A program that is restarted sends the same requests again."""
+    picture = tmp_path / "a.png"
+    Image.new("RGB", (20, 20)).save(picture)
+    translator = forger.train("pix2pix", dataset="digits", budget={"steps": 1}, overrides={"watch": None}).wait().model
     grid = {"recipe": "gan", "dataset": "ring8", "budget": {"steps": 1}, "seeds": 1}
-    ways: list[Callable[[str], Job | Experiment]] = [
+    calls: list[Callable[[str], Job | Experiment]] = [
         lambda key: forger.train("gan", budget={"steps": 1}, idempotency_key=key),
         lambda key: forger.evaluate(trained.model, n=100, idempotency_key=key),
         lambda key: forger.generate(3, model=trained.model, idempotency_key=key),
-        lambda key: forger.translate_dataset("digits", model=painter, idempotency_key=key),
-        lambda key: forger.translate_files([saved], model=painter, idempotency_key=key),
+        lambda key: forger.translate_dataset("digits", model=translator, idempotency_key=key),
+        lambda key: forger.translate_files([picture], model=translator, idempotency_key=key),
         lambda key: forger.start_experiment(grid, idempotency_key=key),
         lambda key: trained.extend(1, idempotency_key=key),
     ]
-    for number, ask in enumerate(ways):
-        first, again = ask(f"key {number}"), ask(f"key {number}")
-        assert first.reply.id == again.reply.id
-        if number < len(ways) - 1:
-            assert ask(f"key {number}, once more").reply.id != first.reply.id
-    for bad in ("", "two\nlines", "ä", "x" * 256):
+    for number, call in enumerate(calls):
+        first, repeated = call(f"key {number}"), call(f"key {number}")
+        assert first.reply.id == repeated.reply.id
+        if number < len(calls) - 1:
+            assert call(f"key {number}, once more").reply.id != first.reply.id
+    for invalid in ("", "two\nlines", "ä", "x" * 256):
         with pytest.raises(ValueError, match="printable ASCII"):
-            forger.train("gan", idempotency_key=bad)
+            forger.train("gan", idempotency_key=invalid)

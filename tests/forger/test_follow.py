@@ -1,4 +1,4 @@
-"""Following a job: every event once and in order, over a line that breaks at any byte."""
+"""Following a job: every event once and in order, also when the connection breaks at any byte."""
 
 from urllib.parse import urlsplit
 
@@ -11,6 +11,7 @@ from forger import (
     Job,
     Metrics,
     OtherEvent,
+    ProbeTaken,
     SampleDrawn,
     StateChanged,
     Unreachable,
@@ -29,20 +30,21 @@ def log_of(job: Job) -> list[tuple[int, str]]:
 
 def name_of(event: object) -> str:
     names = {StateChanged: "state", Metrics: "metrics", CheckpointSaved: "checkpoint", SampleDrawn: "sample"}
+    names |= {ProbeTaken: "probe"}
     return event.type if isinstance(event, OtherEvent) else names[type(event)]
 
 
-def test_events_are_typed_and_are_the_log(forger: Forger, trained: Job) -> None:
-    seen = list(trained.follow())
-    assert [(event.seq, name_of(event)) for event in seen] == log_of(trained)
-    states = [event.state for event in seen if isinstance(event, StateChanged)]
+def test_followed_events_are_typed_and_equal_the_log(forger: Forger, trained: Job) -> None:
+    followed = list(trained.follow())
+    assert [(event.seq, name_of(event)) for event in followed] == log_of(trained)
+    states = [event.state for event in followed if isinstance(event, StateChanged)]
     assert states == ["queued", "running", "succeeded"]
-    steps = [event.step for event in seen if isinstance(event, Metrics)]
-    assert steps == sorted(steps), "those of the last step are of its report and of its evaluation"
+    steps = [event.step for event in followed if isinstance(event, Metrics)]
+    assert steps == sorted(steps), "the last step has a report and an evaluation"
     assert steps[-1] == 6
 
 
-def test_a_job_is_followed_while_it_trains(forger: Forger) -> None:
+def test_job_can_be_followed_while_it_trains(forger: Forger) -> None:
     job = forger.train("dcgan", dataset="digits", budget={"steps": 4})
     *_, last = job.follow()
     assert isinstance(last, StateChanged)
@@ -51,42 +53,44 @@ def test_a_job_is_followed_while_it_trains(forger: Forger) -> None:
     assert job.model == "dcgan-digits@1"
 
 
-def test_following_goes_on_past_an_event(trained: Job) -> None:
-    whole = list(trained.follow())
-    assert list(trained.follow(after=whole[3].seq)) == whole[4:]
-    assert list(trained.follow(after=whole[-1].seq)) == []
+def test_following_can_start_after_an_event(trained: Job) -> None:
+    followed = list(trained.follow())
+    assert list(trained.follow(after=followed[3].seq)) == followed[4:]
+    assert list(trained.follow(after=followed[-1].seq)) == []
 
 
 @pytest.mark.parametrize("step", [400, 701, 1999])
-def test_no_event_is_lost_or_doubled_over_a_line_that_breaks(
+def test_broken_connections_lose_and_repeat_no_event(
     step: int, trained: Job, forger: Forger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The cuts fall into headers, into the middle of events and between them."""
     monkeypatch.setattr(events, "PAUSE_S", 0.0)
-    whole = list(trained.follow())
-    with breaking_line(port_of(forger.url), range(step, 40 * step, step)) as url, Forger(url) as shaky:
-        assert list(events.follow(shaky._connection, trained.id)) == whole
+    expected = list(trained.follow())
+    with breaking_line(port_of(forger.url), range(step, 40 * step, step)) as url, Forger(url) as client:
+        assert list(events.follow(client._connection, trained.id)) == expected
 
 
-def test_a_service_that_never_answered_is_not_waited_for(trained: Job) -> None:
+def test_service_that_never_answered_raises_unreachable(trained: Job) -> None:
     with breaking_line(1, []) as url:
-        dead = url
-    with Forger(dead) as nobody, pytest.raises(Unreachable, match="forger serve"):
-        next(events.follow(nobody._connection, trained.id))
+        closed_url = url
+    with Forger(closed_url) as client, pytest.raises(Unreachable, match="forger serve"):
+        next(events.follow(client._connection, trained.id))
 
 
-def test_a_service_that_stays_away_is_given_up(trained: Job, forger: Forger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_service_that_stays_away_raises_unreachable(
+    trained: Job, forger: Forger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(events, "PAUSE_S", 0.0)
     monkeypatch.setattr(events, "PATIENCE_S", 0.0)
     with breaking_line(port_of(forger.url), [900]) as url:
-        shaky = Forger(url)
-        arriving = events.follow(shaky._connection, trained.id)
-        next(arriving)
-    with shaky, pytest.raises(Unreachable):
-        list(arriving)
+        client = Forger(url)
+        following = events.follow(client._connection, trained.id)
+        next(following)
+    with client, pytest.raises(Unreachable):
+        list(following)
 
 
-def test_a_job_that_is_not_there_is_a_problem(forger: Forger) -> None:
+def test_following_an_unknown_job_raises_not_found(forger: Forger) -> None:
     with pytest.raises(ForgerProblem) as refused:
         next(events.follow(forger._connection, "job_0"))
     assert refused.value.status == 404

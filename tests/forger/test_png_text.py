@@ -1,4 +1,4 @@
-"""The recipe in a PNG: written as the standard has it, read back by Pillow and by us, never out of a hostile file."""
+"""The recipe in a PNG: written as the standard says, read back by Pillow and by us, and never out of a hostile file."""
 
 import io
 import json

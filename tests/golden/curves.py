@@ -8,26 +8,29 @@ import torch
 from data.batches import Batches
 from data.readers.builtin import load
 from models.spec.training import Budget
-from tests.worker.training.test_exactness import small
+from tests.support.recipes import small_recipe
 from worker.training.numerics import Numerics, apply
 from worker.training.trainer import Trainer
 
-KEPT = (1, 2, 5, 10)
-"""the steps whose losses are kept; R1 is due in the ninth again"""
+RECORDED_STEPS = (1, 2, 5, 10)
+"""the steps whose losses are recorded; R1 is computed again in the ninth"""
 STEPS = 20
-"""of the budget, which schedules follow"""
+"""the budget, which schedules follow"""
 ONE_THREAD = Numerics("cpu", "", threads=1, precision="fp32", torch="", deterministic=True)
 
 
 def curve(family: str) -> dict[str, list[float]]:
-    """Each named loss at the kept steps, with six significant digits."""
-    recipe = small(family).model_copy(update={"budget": Budget(steps=STEPS)})
+    """Return each named loss at the recorded steps, with six significant digits."""
+    recipe = small_recipe(family).model_copy(update={"budget": Budget(steps=STEPS)})
     device = torch.device("cpu")
     trainer = Trainer(recipe, Batches(recipe, load(recipe.data, None), device), device, "fp32")
     for _ in trainer.prepare():
         pass
-    seen = [{name: loss.item() for name, loss in trainer.advance().items()} for _ in range(max(KEPT))]
-    return {name: [float(f"{seen[step - 1][name]:.6g}") for step in KEPT if name in seen[step - 1]] for name in seen[0]}
+    losses = [{name: value.item() for name, value in trainer.advance().items()} for _ in range(max(RECORDED_STEPS))]
+    return {
+        name: [float(f"{losses[step - 1][name]:.6g}") for step in RECORDED_STEPS if name in losses[step - 1]]
+        for name in losses[0]
+    }
 
 
 if __name__ == "__main__":

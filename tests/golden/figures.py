@@ -1,6 +1,6 @@
 """Evaluate untrained generators: `python -m tests.golden.figures FAMILY/DATASET ...` prints JSON.
 
-Each case gives the figures of the full evaluation and those that are measured while training.
+Each case holds the figures of the full evaluation and those that are measured during training.
 """
 
 import json
@@ -33,7 +33,7 @@ Figures = dict[str, float]
 
 
 def figures(case: str, cache: Path) -> dict[str, Figures]:
-    """The figures by name, `full` and `live`, with six significant digits."""
+    """Return the figures by name, `full` and `live`, with six significant digits."""
     family, dataset = case.split("/")
     changes = TRANSLATED if dataset == "day2night" else {}
     watch = {"samples": EXAMPLES}

@@ -3,9 +3,9 @@
     python -m tests.golden.record [NAME ...]
 
 Writes tests/golden/curves.json and tests/golden/figures.json: all of both, or only the named families (`dcgan`) and
-cases (`dcgan/digits`) anew. Everything is computed in fp32 on one thread with AVX2 on every machine: with other
-instructions the last digits differ, and after some steps of a GAN all digits. Record again only where a change is
-meant to change them, and look at the difference.
+cases (`dcgan/digits`). Everything is computed in fp32 on one thread with AVX2 on every machine: with other
+instructions the last digits differ, and after some steps of a GAN all digits. Record again only if a change is meant to
+change them, and look at the difference.
 """
 
 import json
@@ -22,30 +22,30 @@ from tests.support.machines import environment
 
 Values = dict[str, Any]
 TABLES: dict[str, Collection[str]] = {"curves": FAMILIES, "figures": CASES}
-"""by the name of the module that computes it and of its JSON file: the names of its entries"""
+"""name of the module that computes a table and of its JSON file: the names of its entries"""
 
 
 def computed(table: str, names: Collection[str]) -> Values:
-    """The named entries of a table, computed anew by a process of their own."""
+    """Compute the named entries of a table in a separate process."""
     command = [sys.executable, "-P", "-m", f"tests.golden.{table}", *names]
-    done = subprocess.run(command, cwd=CHECKOUT, env=environment(), stdout=subprocess.PIPE, check=True)
-    values: Values = json.loads(done.stdout)
+    finished = subprocess.run(command, cwd=CHECKOUT, env=environment(), stdout=subprocess.PIPE, check=True)
+    values: Values = json.loads(finished.stdout)
     return values
 
 
 def recorded(table: str) -> Values:
     file = _file(table)
-    kept: Values = json.loads(file.read_text()) if file.exists() else {}
-    return kept
+    values: Values = json.loads(file.read_text()) if file.exists() else {}
+    return values
 
 
 def main(names: list[str]) -> None:
     for table, known in TABLES.items():
-        wanted = [name for name in names if name in known] if names else known
-        if wanted:
-            merged = recorded(table) | computed(table, wanted)
-            kept = {name: merged[name] for name in known if name in merged}
-            _file(table).write_text(json.dumps(kept, indent=1) + "\n")
+        selected = [name for name in names if name in known] if names else known
+        if selected:
+            merged = recorded(table) | computed(table, selected)
+            in_order = {name: merged[name] for name in known if name in merged}
+            _file(table).write_text(json.dumps(in_order, indent=1) + "\n")
 
 
 def _file(table: str) -> Path:

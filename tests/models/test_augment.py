@@ -1,4 +1,4 @@
-"""Alterations of pictures: each does what it says, to as many as it says, and lets slopes through."""
+"""Augmentations of pictures: each does what it is named for, as often as its probability, and passes gradients."""
 
 from typing import get_args
 
@@ -19,12 +19,12 @@ def rng(seed: int = 5) -> Stream:
 
 
 def changed(x: Tensor) -> Tensor:
-    """Which pictures are no longer those that went in."""
+    """Return which pictures differ from PICTURES."""
     return (x != PICTURES).flatten(1).any(1)
 
 
 @pytest.mark.parametrize("name", get_args(Transform))
-def test_a_transform_happens_as_often_as_the_probability_says_and_follows_from_its_rng(name: Transform) -> None:
+def test_transform_is_applied_with_its_probability_and_is_reproducible(name: Transform) -> None:
     always = augment(PICTURES, (name,), None, rng())
     assert changed(always).float().mean() > 0.9
     assert torch.equal(always, augment(PICTURES, (name,), None, rng()))
@@ -34,21 +34,21 @@ def test_a_transform_happens_as_often_as_the_probability_says_and_follows_from_i
 
 
 @pytest.mark.parametrize("name", get_args(Transform))
-def test_slopes_pass_through(name: Transform) -> None:
+def test_transform_passes_gradients(name: Transform) -> None:
     x = PICTURES.clone().requires_grad_()
-    (slope,) = torch.autograd.grad(augment(x, (name,), None, rng()).square().sum(), x)
-    assert slope.isfinite().all()
-    assert (slope != 0).flatten(1).any(1).all()
+    (gradient,) = torch.autograd.grad(augment(x, (name,), None, rng()).square().sum(), x)
+    assert gradient.isfinite().all()
+    assert (gradient != 0).flatten(1).any(1).all()
 
 
 def test_translation_moves_by_an_eighth_at_most_and_fills_with_grey() -> None:
     dot = torch.zeros(64, 1, 16, 16)
     dot[:, :, 8, 8] = 1
     moved = augment(dot, ("translation",), None, rng())
-    assert moved.sum() == 64, "from the middle nothing is pushed out"
-    places = moved.flatten(1).argmax(1)
-    rows, columns = places // 16 - 8, places % 16 - 8
-    assert [int(way.abs().max()) for way in (rows, columns)] == [2, 2]
+    assert moved.sum() == 64, "a dot in the middle is never moved out"
+    positions = moved.flatten(1).argmax(1)
+    rows, columns = positions // 16 - 8, positions % 16 - 8
+    assert [int(offsets.abs().max()) for offsets in (rows, columns)] == [2, 2]
     assert len(set(zip(rows.tolist(), columns.tolist(), strict=True))) > 12
 
 
@@ -60,7 +60,7 @@ def test_cutout_is_a_square_of_grey() -> None:
     assert ((cut == 0) | (cut == 1)).all()
 
 
-def test_packs_hold_neighbours_and_can_be_undone() -> None:
+def test_packs_concatenate_neighbours_and_unpack_restores_them() -> None:
     packs = pack(PICTURES, 4)
     assert packs.shape == (16, 12, 16, 16)
     assert torch.equal(packs[0, 3:6], PICTURES[1])

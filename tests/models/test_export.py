@@ -1,4 +1,4 @@
-"""Exports: nothing of the job inside, equal bytes for equal weights, statistics of the weights that are served."""
+"""Exports hold nothing of the job, are equal bytes for equal weights, and keep the statistics of their own weights."""
 
 import json
 from pathlib import Path
@@ -30,30 +30,30 @@ def test_equal_weights_give_equal_bytes_and_come_back_equal(tmp_path: Path) -> N
     assert all(torch.equal(weights[name], tensor) for name, tensor in generator.state_dict().items())
 
 
-def test_translators_come_back_by_name(tmp_path: Path) -> None:
+def test_exported_translators_are_loaded_by_direction(tmp_path: Path) -> None:
     recipe = resolve("cyclegan", overrides={"data": {"side": 16}, "generator": {"blocks": 0}})[1]
     write_export(tmp_path / "file", recipe, 1, build_generator(recipe))
     assert set(load_export(tmp_path / "file").networks) == {"a2b", "b2a"}
 
 
-def test_recalibration_sets_the_statistics_of_these_weights_and_no_others() -> None:
+def test_recalibration_replaces_statistics_by_those_of_the_present_weights() -> None:
     generator = build_generator(RECIPE)
     norm = next(module for module in generator.modules() if isinstance(module, nn.BatchNorm2d))
     assert norm.running_mean is not None
-    norm.running_mean.fill_(99)  # what another set of weights left
+    norm.running_mean.fill_(99)  # as left by other weights
     recalibrate(generator, RECIPE, batches=2, batch_size=16)
-    seen: list[torch.Tensor] = []
-    hook = norm.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].mean((0, 2, 3))))
+    batch_means: list[torch.Tensor] = []
+    hook = norm.register_forward_hook(lambda _, inputs, __: batch_means.append(inputs[0].mean((0, 2, 3))))
     with torch.no_grad():
         for number in range(2):
             generator(draw_latent(RECIPE.latent, Rng(RECIPE.seed).stream("recalibrate", number), 16))
     hook.remove()
-    torch.testing.assert_close(norm.running_mean, torch.stack(seen).mean(0))
+    torch.testing.assert_close(norm.running_mean, torch.stack(batch_means).mean(0))
     assert not generator.training
     assert norm.momentum == 0.1
 
 
-def test_what_is_no_export_is_refused_in_a_sentence(tmp_path: Path) -> None:
+def test_file_that_is_no_export_is_refused_with_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello")
     with pytest.raises(NotAnExport, match="text is not an export of Forger"):
         load_export(tmp_path / "text")

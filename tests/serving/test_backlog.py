@@ -1,11 +1,11 @@
-"""What waits for an engine: when it is too much, and how long it takes."""
+"""The backlog of an engine: when it refuses a request, and how long the queued work will take."""
 
 import pytest
 
 from serving.protocol import Backlog, Overloaded
 
 
-def test_any_number_may_come_where_nothing_waits() -> None:
+def test_request_of_any_size_is_accepted_if_nothing_is_queued() -> None:
     backlog = Backlog(10)
     backlog.check(1000)
     backlog.enter("sample", 9)
@@ -16,8 +16,8 @@ def test_any_number_may_come_where_nothing_waits() -> None:
     backlog.check(1000)
 
 
-def test_the_time_is_that_of_what_waits_by_its_kind() -> None:
-    """A picture drawn takes a millisecond here, a translated one half a second: in turns of all sizes."""
+def test_waiting_time_adds_up_the_queued_work_of_each_kind() -> None:
+    """A drawn picture takes 1 ms here and a translated one 0.5 s, in turns of all sizes."""
     backlog = Backlog(1000)
     for n in [1, 32, 7, 32, 2] * 20:
         backlog.measure("sample", n * 0.001, n)
@@ -33,8 +33,8 @@ def test_the_time_is_that_of_what_waits_by_its_kind() -> None:
     assert backlog.seconds == pytest.approx(3, rel=0.01)
 
 
-def test_one_turn_of_a_full_batch_weighs_as_its_pictures_do() -> None:
-    """Small turns are dear by the picture; the mean must not be theirs where full ones make most pictures."""
+def test_measured_time_is_weighted_by_the_pictures_of_a_turn() -> None:
+    """Small turns cost more per picture; the full ones make most pictures and must dominate the mean."""
     backlog = Backlog(1000)
     for _ in range(100):
         backlog.measure("sample", 0.004, 1)
@@ -43,7 +43,7 @@ def test_one_turn_of_a_full_batch_weighs_as_its_pictures_do() -> None:
     assert backlog.seconds == pytest.approx(0.2, rel=0.1)
 
 
-def test_the_pace_follows_a_change() -> None:
+def test_waiting_time_follows_a_change_of_speed() -> None:
     backlog = Backlog(1000)
     backlog.enter("sample", 100)
     for seconds in (0.001, 1.0):

@@ -1,4 +1,4 @@
-"""A folded network computes what it computed."""
+"""Fused batch norms, and matrix products in place of transposed convolutions, change no output visibly."""
 
 import copy
 from typing import Any
@@ -16,30 +16,31 @@ from models.spec.families import FAMILIES
 from models.spec.resolve import resolve
 from serving.fuse_batchnorm import fuse_batch_norms
 from serving.matmul_deconv import MAX_OUTPUT_CHANNELS, use_matrix_products
+from tests.support.networks import randomise_norms
 
 ONE_LEVEL = 1 / 127.5
-SHOWN = [name for name in FAMILIES if resolve(name, seed=1)[1].translates]
-FROM_LATENTS = [name for name in FAMILIES if name not in SHOWN]
+TRANSLATORS = [name for name in FAMILIES if resolve(name, seed=1)[1].translates]
+FROM_LATENTS = [name for name in FAMILIES if name not in TRANSLATORS]
 BATCH: dict[str, Any] = {"norm": "batch"}
-TRANSLATING: list[tuple[str, dict[str, Any]]] = [
-    *((name, {}) for name in SHOWN),
+TRANSLATOR_CASES: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in TRANSLATORS),
     ("pix2pix", BATCH),
     ("pix2pix", BATCH | {"dropout": 0.5}),
     ("srgan", BATCH),
 ]
-"""families, and overrides of their generators"""
+"""families, and overrides of the generator"""
 
 
 @pytest.mark.parametrize("family", FROM_LATENTS)
-def test_a_folded_generator_draws_the_same(family: str) -> None:
+def test_fused_generator_draws_the_same_pictures(family: str) -> None:
     _, recipe = resolve(family, seed=1)
     generator = build_generator(recipe).eval()
     recalibrate(generator, recipe, batches=2, batch_size=16)
-    folded = copy.deepcopy(generator)
-    fuse_batch_norms(folded)
+    fused = copy.deepcopy(generator)
+    fuse_batch_norms(fused)
     z, labels = draw_latent(recipe.latent, Rng(1).stream("folding"), 8), cycling_labels(recipe.classes, 8)
     with torch.inference_mode():
-        assert (folded(z, labels) - generator(z, labels)).abs().max() < ONE_LEVEL / 4
+        assert (fused(z, labels) - generator(z, labels)).abs().max() < ONE_LEVEL / 4
 
 
 @pytest.mark.parametrize("n", [1, 3, 32])
@@ -54,7 +55,9 @@ def test_a_folded_generator_draws_the_same(family: str) -> None:
     ],
     ids=["16 px", "28 px with classes", "an odd side, with biases", "colour", "another network"],
 )
-def test_products_draw_the_same(family: str, dataset: str, overrides: dict[str, Any], n: int) -> None:
+def test_generator_with_matrix_products_draws_the_same_pictures(
+    family: str, dataset: str, overrides: dict[str, Any], n: int
+) -> None:
     _, recipe = resolve(family, dataset=dataset, seed=1, overrides=overrides)
     generator = build_generator(recipe).eval()
     recalibrate(generator, recipe, batches=2, batch_size=16)
@@ -67,60 +70,50 @@ def test_products_draw_the_same(family: str, dataset: str, overrides: dict[str, 
     assert before.std() > ONE_LEVEL
     assert after.shape == before.shape
     assert (after - before).abs().max() < 1e-5
-    left = [module for module in products.modules() if isinstance(module, nn.ConvTranspose2d)]
-    assert all(layer.out_channels > MAX_OUTPUT_CHANNELS for layer in left)
+    transposed = [module for module in products.modules() if isinstance(module, nn.ConvTranspose2d)]
+    assert all(layer.out_channels > MAX_OUTPUT_CHANNELS for layer in transposed)
 
 
 @pytest.mark.parametrize("n", [1, 3, 32])
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["as made", "channels last"])
-def test_a_layer_from_one_pixel_is_its_transposed_convolution(layout: torch.memory_format, bias: bool, n: int) -> None:
-    layer = FromPixel(20, 12, 7, bias=bias).to(memory_format=layout)  # type: ignore[call-overload]
+@pytest.mark.parametrize(
+    "memory_format", [torch.contiguous_format, torch.channels_last], ids=["contiguous", "channels last"]
+)
+def test_layer_from_one_pixel_equals_a_transposed_convolution(
+    memory_format: torch.memory_format, bias: bool, n: int
+) -> None:
+    layer = FromPixel(20, 12, 7, bias=bias).to(memory_format=memory_format)  # type: ignore[call-overload]
     plain = nn.ConvTranspose2d(20, 12, 7, bias=bias)
     plain.load_state_dict(layer.state_dict())
     z = torch.randn(n, 20, 1, 1, generator=torch.Generator().manual_seed(1))
-    out, wanted = layer(z), plain(z)
-    assert (out - wanted).abs().max() < 1e-5
-    slopes = torch.autograd.grad(out.square().sum(), list(layer.parameters()))
-    expected = torch.autograd.grad(wanted.square().sum(), list(plain.parameters()))
-    assert all(torch.allclose(a, b, rtol=1e-4, atol=1e-4) for a, b in zip(slopes, expected, strict=True))
+    out, expected = layer(z), plain(z)
+    assert (out - expected).abs().max() < 1e-5
+    gradients = torch.autograd.grad(out.square().sum(), list(layer.parameters()))
+    expected_gradients = torch.autograd.grad(expected.square().sum(), list(plain.parameters()))
+    assert all(torch.allclose(a, b, rtol=1e-4, atol=1e-4) for a, b in zip(gradients, expected_gradients, strict=True))
 
 
 @pytest.mark.parametrize("family", ["dcgan", "cdcgan"])
-def test_no_statistics_are_left_to_apply(family: str) -> None:
+def test_fused_generator_has_no_batch_norm(family: str) -> None:
     generator = build_generator(resolve(family, seed=1)[1]).eval()
     assert any(isinstance(module, nn.BatchNorm2d) for module in generator.modules())
     fuse_batch_norms(generator)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in generator.modules())
 
 
-@pytest.mark.parametrize(("family", "generator"), TRANSLATING)
-def test_a_folded_translator_makes_the_same_of_a_picture(family: str, generator: dict[str, Any]) -> None:
-    made = build_generator(resolve(family, seed=1, overrides={"generator": generator})[1]).eval()
-    for network in made.values() if isinstance(made, nn.ModuleDict) else [made]:
-        unsettle(network)
-        folded = copy.deepcopy(network)
-        fuse_batch_norms(folded)
+@pytest.mark.parametrize(("family", "generator"), TRANSLATOR_CASES)
+def test_fused_translator_translates_the_same(family: str, generator: dict[str, Any]) -> None:
+    generator_network = build_generator(resolve(family, seed=1, overrides={"generator": generator})[1]).eval()
+    for network in generator_network.values() if isinstance(generator_network, nn.ModuleDict) else [generator_network]:
+        randomise_norms(network)
+        fused = copy.deepcopy(network)
+        fuse_batch_norms(fused)
         first = next(weight for weight in network.parameters() if weight.ndim > 1)
         x = torch.rand(4, first.shape[1], 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
         with torch.inference_mode():
-            before, after = network(x), folded(x)
+            before, after = network(x), fused(x)
         assert before.std() > ONE_LEVEL
         assert (after - before).abs().max() < ONE_LEVEL / 4
         if generator:
             assert any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
-        assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
-
-
-@torch.no_grad()
-def unsettle(network: nn.Module) -> None:
-    """Norms with statistics, gains and biases as a training leaves them: none is 0 or 1."""
-    chance = torch.Generator().manual_seed(2)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            assert module.running_mean is not None
-            assert module.running_var is not None
-            module.running_mean.normal_(0, 0.3, generator=chance)
-            module.running_var.uniform_(0.5, 2, generator=chance)
-            module.weight.uniform_(0.5, 1.5, generator=chance)
-            module.bias.normal_(0, 0.2, generator=chance)
+        assert not any(isinstance(module, nn.BatchNorm2d) for module in fused.modules())

@@ -1,4 +1,4 @@
-"""A Redis server over TCP, as one that somebody else runs."""
+"""A Redis server on TCP, as an operator would run one; and Redis servers that refuse writes."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ from tests.support.wait import until
 
 @contextmanager
 def redis_on_tcp() -> Iterator[str]:
-    """Its URL."""
+    """Run the server; yield its URL."""
     server = find_server()
     if server is None:
         pytest.skip("No Redis server is installed here.")
@@ -34,8 +34,8 @@ def redis_on_tcp() -> Iterator[str]:
         process.wait()
 
 
-def cannot_save(redis: Redis) -> None:
-    """Make the server refuse writes, as where its disk is full: a folder stands where it would save."""
+def make_redis_refuse_writes(redis: Redis) -> None:
+    """Make the server refuse writes, as with a full disk: a folder is in the place of its dump file."""
     folder = get_settings().home / "no-file.rdb"
     folder.mkdir(exist_ok=True)
     redis.config_set("dir", str(folder.parent))
@@ -45,14 +45,14 @@ def cannot_save(redis: Redis) -> None:
     until(lambda: _persistence(redis)["rdb_last_bgsave_status"] == "err")
 
 
-def saves_again(redis: Redis) -> None:
+def let_redis_write(redis: Redis) -> None:
     redis.config_set("save", "")
 
 
 def _persistence(redis: Redis) -> dict[str, Any]:
-    said: Any = redis.info("persistence")
-    found: dict[str, Any] = said
-    return found
+    reply: Any = redis.info("persistence")
+    info: dict[str, Any] = reply
+    return info
 
 
 def _answers(port: int) -> bool:

@@ -1,4 +1,4 @@
-"""Whether what a file names exists: commands with their options, modules, addresses."""
+"""Checks that names in files exist: commands with their options, modules, addresses."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from forger.cli.root import cli
 
 
 def accepted(words: Sequence[str]) -> bool:
-    """Whether `forger` takes these words; it is not run."""
+    """Return True if `forger` accepts these words, else raise; the command is not run."""
     name, *options = words
     command = typer.main.get_command(cli).get_command(None, name)  # type: ignore[attr-defined]
     command.make_context(name, list(options))

@@ -1,4 +1,4 @@
-"""A database for a test, of each kind that the service knows."""
+"""A database for a test, of each kind that the service supports."""
 
 import shutil
 from collections.abc import Iterator
@@ -11,14 +11,16 @@ from tests.support.postgres import Postgres
 
 BACKENDS = ("sqlite", "postgresql")
 MOSTLY_SQLITE = ("sqlite", pytest.param("postgresql", marks=pytest.mark.long))
-"""for tests that reach tables through services alone, whose own tests use both in every run"""
+"""for tests that reach tables only through services, whose own tests use both databases in every run"""
+sqlite_only = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+"""for tests of what does not depend on the database: signals, the broker, failures of the runner itself"""
 
 
 @contextmanager
 def new_database(request: pytest.FixtureRequest, backend: str, home: Path) -> Iterator[dict[str, str]]:
-    """The settings that lead to a migrated database of its own, a copy of one that the whole run shares.
+    """Create a migrated database, as a copy of one that the whole run shares; yield the settings that select it.
 
-    SQLite's lies in the home and needs no settings.
+    SQLite's file lies in the home and needs no settings.
     """
     if backend == "sqlite":
         home.mkdir(parents=True, exist_ok=True)

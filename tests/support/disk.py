@@ -1,4 +1,4 @@
-"""A file system of a few megabytes that is really full, for a service or a command in a mount namespace of its own."""
+"""A full file system of a few megabytes, for a service or a command in its own mount namespace."""
 
 import contextlib
 import subprocess
@@ -14,7 +14,10 @@ BLOCK = 4096
 
 
 def on_disk(folder: Path, size: str, *command: str) -> list[str]:
-    """The command, where the folder is an empty file system of that size. Skips where none can be made."""
+    """Return a command line that runs the command with the folder as an empty file system of that size.
+
+    Skips the test where no file system can be mounted.
+    """
     prefix = ["unshare", "--map-root-user", "--mount", "sh", "-c", _MOUNT, "sh", size, str(folder)]
     try:
         subprocess.run([*prefix, "true"], check=True, capture_output=True)
@@ -24,12 +27,12 @@ def on_disk(folder: Path, size: str, *command: str) -> list[str]:
 
 
 class OnSmallDisk(Service):
-    """A service whose home, with what it writes in TMPDIR, is such a file system; its database is where it is told."""
+    """A service whose home, its TMPDIR included, is such a file system; the settings say where its database is."""
 
     def __init__(self, home: Path, size: str, **settings: str) -> None:
         # The default limit on stored bytes would be reached before the disk is full.
-        room = {"FORGER_MAX_STORED_BYTES": str(1 << 40)}
-        super().__init__(home, TMPDIR=str(home), XDG_RUNTIME_DIR="/tmp", **room | settings)
+        unlimited = {"FORGER_MAX_STORED_BYTES": str(1 << 40)}
+        super().__init__(home, TMPDIR=str(home), XDG_RUNTIME_DIR="/tmp", **unlimited | settings)
         self._size = size
 
     def command(self) -> list[str]:
@@ -41,7 +44,7 @@ class OnSmallDisk(Service):
         return Path(f"/proc/{self.process.pid}/root{self.home}")
 
     def fill(self) -> None:
-        """Until not one block is left."""
+        """Write until no block is free."""
         with (self.files / FILLER).open("ab", buffering=0) as filler, contextlib.suppress(OSError):
             while True:
                 filler.write(bytes(BLOCK))
@@ -50,7 +53,7 @@ class OnSmallDisk(Service):
         (self.files / FILLER).unlink()
 
     def half_written(self) -> list[str]:
-        """Files whose names say that they are not whole."""
+        """Return the files whose names mark them as incomplete."""
         marks = (".incoming", ".tmp", ".part", "upload-")
         names = (str(path.relative_to(self.files)) for path in self.files.rglob("*"))
         return [name for name in names if any(mark in name for mark in marks)]

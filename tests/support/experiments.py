@@ -1,4 +1,4 @@
-"""Experiments and measured jobs for tests, made without HTTP and without training."""
+"""Experiments and measured jobs, created without HTTP and without training."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,32 +25,32 @@ NOTHING: dict[str, Any] = {
 }
 
 
-def make_experiment(**asked: Any) -> ExperimentView:
-    """`asked` is what a request says."""
-    whole = NOTHING | asked
-    return experiments.create(whole["name"], asked, experiments.plan(**whole))
+def make_experiment(**request: Any) -> ExperimentView:
+    """Create the experiment that a request with these members describes."""
+    members = NOTHING | request
+    return experiments.create(members["name"], request, experiments.plan(**members))
 
 
 def succeed(job_id: str, figures: Mapping[str, float | None], step: int = 20) -> None:
-    """As a worker would end a training whose best checkpoint has these figures."""
+    """End a training as a worker would: its best checkpoint has these figures."""
     assert attempts.claim(job_id, "tests") is not None
     attempts.finish_training(job_id, 1, export_file(), {}, step=step, figures=figures)
 
 
-def evaluate(subject: str, figures: Mapping[str, float | None], **provenance: Any) -> str:
-    """A job that has measured what another learned; its id."""
-    learned = lifecycle.get(subject)
+def evaluate(job_id: str, figures: Mapping[str, float | None], **provenance: Any) -> str:
+    """Create an evaluation of the job that has succeeded with these figures; return its id."""
+    training = lifecycle.get(job_id)
     spec = Evaluate(
-        recipe=learned.recipe,
-        family=learned.family,
-        model_name=learned.model_name,
-        weights=Weights(model=None, checkpoint="ckpt", job=subject, step=20, sha256="0" * 64),
+        recipe=training.recipe,
+        family=training.family,
+        model_name=training.model_name,
+        weights=Weights(model=None, checkpoint="ckpt", job=job_id, step=20, sha256="0" * 64),
         n=100,
         features="own",
         seed=0,
         figures=None,
     )
-    made = lifecycle.create(JobPlan(spec, 0))
-    assert attempts.claim(made.id, "tests") is not None
-    attempts.finish_evaluation(made.id, 1, figures, {**EVALUATED, **provenance}, b"{}")
-    return made.id
+    evaluation = lifecycle.create(JobPlan(spec, 0))
+    assert attempts.claim(evaluation.id, "tests") is not None
+    attempts.finish_evaluation(evaluation.id, 1, figures, {**EVALUATED, **provenance}, b"{}")
+    return evaluation.id

@@ -1,4 +1,4 @@
-"""Exports without training, whose pictures nevertheless differ: an untouched network paints everything grey."""
+"""Exports without training whose pictures differ nevertheless: plain initial weights would draw only grey."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from models.spec.resolve import resolve
 
 @torch.no_grad()
 def write_vivid(path: Path, recipe: Recipe) -> None:
-    """The recipe's initial weights, their statistics settled and the last layer made bold."""
+    """Export the recipe's initial weights with calibrated statistics and a last layer scaled up by 10."""
     generator = build_generator(recipe)
     recalibrate(generator, recipe, batches=1)
     last = [weight for weight in generator.parameters() if weight.ndim > 1][-1]
@@ -28,7 +28,7 @@ def write_vivid(path: Path, recipe: Recipe) -> None:
 def publish_vivid(
     family: str = "cdcgan", dataset: str = "digits", name: str | None = None, seed: int = 1, **overrides: object
 ) -> str:
-    """Publishes such a network as the result of a job; answers name@version."""
+    """Publish such a network as the result of a job; return name@version."""
     known, recipe = resolve(
         family, dataset=dataset, seed=seed, budget={"steps": 3}, overrides=overrides, datasets=all_datasets()
     )
@@ -40,5 +40,5 @@ def publish_vivid(
 
 
 def publish_slow(family: str = "cdcgan", width: int = 128) -> str:
-    """slow-<family>, that makes a thousand digits a second at most, so that a test can come in between."""
+    """Publish slow-<family>, which draws at most a thousand digits a second, so that a test can interrupt it."""
     return publish_vivid(family, name=f"slow-{family}", generator={"width": width})

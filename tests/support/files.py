@@ -1,4 +1,4 @@
-"""Picture files made byte by byte, as encoders that Pillow does not imitate make them."""
+"""Picture files written byte by byte, with features that Pillow cannot write."""
 
 import io
 import struct
@@ -23,7 +23,7 @@ def chunk(kind: bytes, body: bytes, crc: int | None = None) -> bytes:
 
 
 def png(samples: NDArray[Any], depth: int, colour: int, *extra: bytes) -> bytes:
-    """Samples [h, w, c] at 1 to 16 bits each; `extra` are whole chunks before the pixels."""
+    """Return a PNG of samples [h, w, c] at 1 to 16 bits each; `extra` are whole chunks before the pixels."""
     height, width, _ = samples.shape
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
     rows = b"".join(b"\0" + packed(row.reshape(-1), depth) for row in samples)
@@ -38,9 +38,9 @@ def packed(values: NDArray[Any], depth: int) -> bytes:
 
 
 def tiff(samples: NDArray[Any], *, order: str = "<", bits: int = 16, white_is_zero: bool = False) -> bytes:
-    """Uncompressed, one strip. Samples [h, w, c] of c = 1, 3 or 4, of 12 or 16 bits."""
+    """Return an uncompressed TIFF of one strip: samples [h, w, c] of c = 1, 3 or 4, of 12 or 16 bits."""
     height, width, channels = samples.shape
-    data = twelve(samples) if bits == 12 else samples.astype(f"{order}u2").tobytes()
+    data = pack_12_bits(samples) if bits == 12 else samples.astype(f"{order}u2").tobytes()
     photometric = 2 if channels > 1 else 0 if white_is_zero else 1
     tags: list[tuple[int, int, Sequence[int]]] = [
         (256, 4, [width]), (257, 4, [height]), (258, 3, [bits] * channels), (259, 3, [1]), (262, 3, [photometric]),
@@ -48,24 +48,24 @@ def tiff(samples: NDArray[Any], *, order: str = "<", bits: int = 16, white_is_ze
         *([(338, 3, [2])] if channels == 4 else []),
     ]  # fmt: skip
     data += bytes(len(data) % 2)
-    place, behind, entries = 8 + len(data), b"", b""
-    after = place + 2 + 12 * len(tags) + 4
+    directory_at, overflow, entries = 8 + len(data), b"", b""
+    overflow_at = directory_at + 2 + 12 * len(tags) + 4
     for tag, kind, values in tags:
         body = struct.pack(f"{order}{len(values)}{'H' if kind == 3 else 'I'}", *values)
         if len(body) > 4:
-            body, behind = struct.pack(f"{order}I", after + len(behind)), behind + body
+            body, overflow = struct.pack(f"{order}I", overflow_at + len(overflow)), overflow + body
         entries += struct.pack(f"{order}HHI", tag, kind, len(values)) + body.ljust(4, b"\0")
-    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", place)
-    return head + data + struct.pack(f"{order}H", len(tags)) + entries + bytes(4) + behind
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", directory_at)
+    return head + data + struct.pack(f"{order}H", len(tags)) + entries + bytes(4) + overflow
 
 
-def twelve(samples: NDArray[Any]) -> bytes:
-    """Rows of 12 bits a sample, each padded to whole bytes."""
+def pack_12_bits(samples: NDArray[Any]) -> bytes:
+    """Return rows of 12 bits a sample, each row padded to whole bytes."""
     return b"".join(packed(row.reshape(-1), 12) for row in samples)
 
 
 def bmp(pixels: NDArray[np.uint8]) -> bytes:
-    """[h, w, 4] as a BMP with a header of version 4, which has a mask for alpha."""
+    """Return [h, w, 4] as a BMP with a header of version 4, which has a mask for alpha."""
     height, width, _ = pixels.shape
     data = pixels[::-1, :, [2, 1, 0, 3]].tobytes()
     masks = struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
@@ -75,7 +75,7 @@ def bmp(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def profile(*primaries: tuple[float, float], gamma: float = 2.2, name: str = "Test RGB") -> bytes:
-    """An ICC profile (version 2) of a display: XYZ of red, green and blue as rows, adapted to D50."""
+    """Return an ICC profile (version 2) of a display with these xy primaries of red, green and blue, adapted to D50."""
     white = np.array([0.9642, 1.0, 0.8249])
     xyz = np.array([[x / y, 1, (1 - x - y) / y] for x, y in primaries]).T
     d65 = np.array([0.9505, 1.0, 1.089])
@@ -89,18 +89,18 @@ def profile(*primaries: tuple[float, float], gamma: float = 2.2, name: str = "Te
 
     curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
     text = name.encode() + b"\0"
-    told = b"desc\0\0\0\0" + struct.pack(">I", len(text)) + text + bytes(4 + 4 + 2 + 1 + 67)
+    description = b"desc\0\0\0\0" + struct.pack(">I", len(text)) + text + bytes(4 + 4 + 2 + 1 + 67)
     parts = {
-        b"desc": told, b"cprt": b"text\0\0\0\0none\0", b"wtpt": fixed(white), b"rXYZ": fixed(adapted[:, 0]),
+        b"desc": description, b"cprt": b"text\0\0\0\0none\0", b"wtpt": fixed(white), b"rXYZ": fixed(adapted[:, 0]),
         b"gXYZ": fixed(adapted[:, 1]), b"bXYZ": fixed(adapted[:, 2]), b"rTRC": curve, b"gTRC": curve, b"bTRC": curve,
     }  # fmt: skip
-    table, body, place = b"", b"", 128 + 4 + 12 * len(parts)
+    table, body, body_at = b"", b"", 128 + 4 + 12 * len(parts)
     for tag, content in parts.items():
         content += bytes(-len(content) % 4)
-        table += tag + struct.pack(">II", place + len(body), len(content))
+        table += tag + struct.pack(">II", body_at + len(body), len(content))
         body += content
     head = bytearray(128)
-    head[:4] = struct.pack(">I", place + len(body))
+    head[:4] = struct.pack(">I", body_at + len(body))
     head[8:12], head[12:24], head[36:40] = b"\x02\x10\0\0", b"mntrRGB XYZ ", b"acsp"
     head[68:80] = b"".join(struct.pack(">i", round(float(value) * 65536)) for value in white)
     return bytes(head) + struct.pack(">I", len(parts)) + table + body
@@ -113,7 +113,7 @@ SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def converted(pixels: NDArray[np.uint8], icc: bytes) -> NDArray[np.uint8]:
-    """[h, w, 3] in sRGB, by Pillow's shortest way."""
+    """Return [h, w, 3] converted from the profile to sRGB by Pillow alone."""
     source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
     image = Image.fromarray(pixels)
     intent = ImageCms.Intent.RELATIVE_COLORIMETRIC

@@ -1,4 +1,4 @@
-"""Train and draw through the generated Python client: `python generated_client.py URL`, beside the package `generated`.
+"""Train and draw with the generated Python client: `python generated_client.py URL`, beside the package `generated`.
 
 Runs in the generator's own environment. Prints the job's state and the first bytes of the sample as JSON.
 """
@@ -23,8 +23,8 @@ def main(url: str) -> None:
     while job.state not in ENDED:
         time.sleep(0.2)
         job = get_job.sync(client=client, job_id=job.id)
-    drawn: Any = get_sample.sync(client=client, model=job.result.model)
-    print(json.dumps({"state": job.state, "sample": drawn.payload.read(8).hex()}))
+    sample: Any = get_sample.sync(client=client, model=job.result.model)
+    print(json.dumps({"state": job.state, "sample": sample.payload.read(8).hex()}))
 
 
 if __name__ == "__main__":

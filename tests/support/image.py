@@ -1,4 +1,4 @@
-"""The Dockerfile, read and laid out without an engine: what an image holds and how it starts."""
+"""The Dockerfile, read without a container engine: the files of each image and how it starts."""
 
 import json
 import os
@@ -17,7 +17,7 @@ Words = list[str]
 
 @dataclass(frozen=True)
 class Copy:
-    """Sources are relative to the context, or to the root of the stage `origin`."""
+    """A COPY instruction. Sources are relative to the context, or to the root of the stage `origin`."""
 
     sources: tuple[str, ...]
     target: str
@@ -26,7 +26,7 @@ class Copy:
 
 @dataclass
 class Stage:
-    """What a stage says itself, after all that the one says on which it stands."""
+    """The instructions of a stage, with those of its base stage before them."""
 
     name: str
     base: str
@@ -43,7 +43,7 @@ class Stage:
 
 
 def instructions(text: str) -> list[tuple[str, str]]:
-    """Name and rest of each, continued lines joined, comments left out."""
+    """Return name and arguments of each instruction; continued lines are joined, comments left out."""
     kept = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     joined = re.sub(r"\s*\\\n\s*", " ", kept)
     pairs = (line.split(maxsplit=1) for line in joined.splitlines() if line.strip())
@@ -51,20 +51,20 @@ def instructions(text: str) -> list[tuple[str, str]]:
 
 
 def stages(text: str | None = None) -> dict[str, Stage]:
-    """By name; raises KeyError for an instruction that is not understood."""
-    found: dict[str, Stage] = {}
+    """Return the stages by name. Raises KeyError for an unknown instruction."""
+    by_name: dict[str, Stage] = {}
     for name, rest in instructions(text or (CHECKOUT / "Dockerfile").read_text()):
         if name == "FROM":
-            base, _, own = rest.split()
-            stage = _upon(found.get(base), own, base)
-            found[own] = stage
+            base, _, stage_name = rest.split()
+            stage = _derive(by_name.get(base), stage_name, base)
+            by_name[stage_name] = stage
         else:
-            _TAKE[name](stage, rest)
-    return found
+            _HANDLERS[name](stage, rest)
+    return by_name
 
 
 def lay_out(stage: Stage, root: Path) -> None:
-    """Copies what the image takes from the context to where it lies in the image, below `root`."""
+    """Copy the files that the image takes from the context to their places in the image, below `root`."""
     for copy in stage.copies:
         if copy.origin is None:
             for source in copy.sources:
@@ -72,17 +72,17 @@ def lay_out(stage: Stage, root: Path) -> None:
 
 
 def _copy(source: Path, root: Path, target: str) -> None:
-    place = root / target.lstrip("/")
+    destination = root / target.lstrip("/")
     if source.is_dir():
-        shutil.copytree(source, place, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(source, destination, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
         return
     if target.endswith("/"):
-        place = place / source.name
-    place.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(source, place)
+        destination = destination / source.name
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, destination)
 
 
-def _upon(base: Stage | None, name: str, base_name: str) -> Stage:
+def _derive(base: Stage | None, name: str, base_name: str) -> Stage:
     return Stage(name, base_name) if base is None else replace(deepcopy(base), name=name, base=base_name)
 
 
@@ -103,7 +103,7 @@ def _expose(stage: Stage, rest: str) -> None:
 
 
 def _run(stage: Stage, rest: str) -> None:
-    """What a shell does is not followed."""
+    """Ignore RUN: shell commands are not interpreted."""
 
 
 def _user(stage: Stage, rest: str) -> None:
@@ -129,15 +129,15 @@ def _take_copy(stage: Stage, rest: str) -> None:
     options = dict(word.removeprefix("--").split("=", 1) for word in words if word.startswith("--"))
     *sources, target = [word for word in words if not word.startswith("--")]
     slash = "/" if target.endswith("/") else ""
-    place = os.path.normpath(os.path.join(stage.workdir, target)) + slash
-    stage.copies.append(Copy(tuple(sources), place, options.get("from")))
+    destination = os.path.normpath(os.path.join(stage.workdir, target)) + slash
+    stage.copies.append(Copy(tuple(sources), destination, options.get("from")))
 
 
 def _health(stage: Stage, rest: str) -> None:
     stage.health = json.loads(rest[rest.index("[") :])
 
 
-_TAKE: dict[str, Callable[[Stage, str], None]] = {
+_HANDLERS: dict[str, Callable[[Stage, str], None]] = {
     "ARG": _arg,
     "CMD": _command,
     "COPY": _take_copy,

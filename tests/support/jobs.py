@@ -1,4 +1,4 @@
-"""Jobs for the tests of the services, made without HTTP."""
+"""Jobs for the tests of the services, created without HTTP."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from app.services.creation import train
 from app.services.idempotency import RecordReply
 from app.services.jobs import attempts, lifecycle
 from app.services.jobs.attempts import StepReport
-from app.services.views import JobView
+from app.services.views import EventView, JobView
 from forger.wire import JobState
 from models.spec.resolve import resolve
 
@@ -34,7 +34,7 @@ def make_job(
 
 
 def put_in(state: JobState, job_id: str) -> None:
-    """Brings a queued job to a state along legal moves, under fence 1 where an attempt holds it."""
+    """Bring a queued job to a state along legal transitions, with fence 1 if an attempt holds it."""
     if state == JobState.QUEUED:
         return
     if state == JobState.PAUSED:
@@ -53,9 +53,21 @@ def put_in(state: JobState, job_id: str) -> None:
         attempts.finish_training(job_id, 1, export_file(), {}, step=20, figures={})
 
 
-def record_report(job_id: str, fence: int, step: int, values: Mapping[str, float | None], sample: bytes | None) -> None:
-    """One alone."""
-    attempts.record_reports(job_id, fence, [StepReport(step, values, sample)])
+def record_report(
+    job_id: str,
+    fence: int,
+    step: int,
+    values: Mapping[str, float | None],
+    sample: bytes | None,
+    probe: bytes | None = None,
+) -> None:
+    """Record a single report."""
+    attempts.record_reports(job_id, fence, [StepReport(step, values, sample, probe)])
+
+
+def events_of(job_id: str, type_: str) -> list[EventView]:
+    """Return the job's events of one type, oldest first."""
+    return [event for event in lifecycle.events(job_id, limit=10_000) if event.type == type_]
 
 
 def export_file() -> Path:
@@ -66,6 +78,6 @@ def export_file() -> Path:
 
 
 def expire(job_id: str) -> None:
-    """Ends the lease now."""
+    """End the job's lease now."""
     with unit_of_work() as session:
         session.execute(text("UPDATE jobs SET lease_expires = 1 WHERE id = :id"), {"id": job_id})

@@ -1,4 +1,4 @@
-"""Messages that no worker of ours sent, made from one of ours."""
+"""Broken messages in the task queue, made from a valid one."""
 
 import base64
 import json
@@ -82,12 +82,12 @@ CHANGES: dict[str, Change] = {
 
 
 def messages(redis: Redis) -> list[bytes]:
-    """Each kind of junk. The queue is empty afterwards."""
+    """Return one message of each kind. The queue is empty afterwards."""
     assert queue.ring("job_1")
-    whole: Any = redis.rpop(QUEUE)
+    valid: Any = redis.rpop(QUEUE)
     changed = []
     for change in CHANGES.values():
-        envelope = json.loads(whole)
+        envelope = json.loads(valid)
         change(envelope)
         changed.append(json.dumps(envelope).encode())
     return [*NO_ENVELOPES.values(), *changed]

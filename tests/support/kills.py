@@ -1,4 +1,4 @@
-"""Blows to a service at random steps of a fixed seed, and what its job must show afterwards."""
+"""Kills of a service's processes at random steps of a fixed seed, and checks of the job that survives them."""
 
 import random
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from tests.support.watch import Watch
 from worker.training.loop import MAX_SAMPLE_SHEETS
 
 STEPS, TAIL = 100, 40
-"""of a job, and those in which no blow falls: a step is told up to half a second later, or with the next checkpoint"""
+"""the steps of a job, and the last steps in which nothing is killed: a step is reported up to half a second late"""
 EVALUATE_EVERY = 5
 SMALL = {"checkpoint_every": 5, "report_every": 1}
 JOBS: dict[str, dict[str, Any]] = {
@@ -24,7 +24,7 @@ JOBS: dict[str, dict[str, Any]] = {
         "overrides": {**SMALL, "batch_size": 1, "data": {"side": 32}, "watch": None},
     },
 }
-Blow = Callable[[Service, str], None]
+Kill = Callable[[Service, str], None]
 
 
 def body_of(family: str) -> dict[str, Any]:
@@ -36,8 +36,8 @@ def post(service: Service, family: str) -> str:
     return service.post(**body_of(family))
 
 
-def unbroken(service: Service, family: str) -> str:
-    """Train the family's job undisturbed; the sha256 of its export."""
+def undisturbed_export(service: Service, family: str) -> str:
+    """Train the family's job undisturbed; return the sha256 of its export."""
     job = service.wait_for(post(service, family), "succeeded")
     return str(job["result"]["export_sha256"])
 
@@ -60,14 +60,14 @@ def kill_service(service: Service, job_id: str) -> None:
 
 
 def random_steps(name: str, count: int) -> list[int]:
-    """One step in each of `count` stretches of the job, from the second step to the tail."""
+    """Draw one step in each of `count` stretches of the job, from the second step to the tail."""
     stride = (STEPS - TAIL - 2) // count
-    draw = random.Random(name)
-    return [2 + stride * number + draw.randrange(stride) for number in range(count)]
+    rng = random.Random(name)
+    return [2 + stride * number + rng.randrange(stride) for number in range(count)]
 
 
 def due(curve: str) -> list[int]:
-    """The steps at which a curve has its points."""
+    """Return the steps at which a curve has its points."""
     if curve.startswith("figure/") or curve == "gauge/critic_accuracy":
         return list(range(EVALUATE_EVERY, STEPS + 1, EVALUATE_EVERY))
     if curve.startswith("sample/"):
@@ -78,9 +78,9 @@ def due(curve: str) -> list[int]:
 
 
 def finish(service: Service, job_id: str, *, attempts: int) -> str:
-    """The export's sha256, after a look at what the job has recorded."""
+    """Wait for the job, check its states and curves, and return the sha256 of its export."""
     job = service.wait_for(job_id, "succeeded")
-    assert job["attempt"] >= attempts, "a starved machine may lose a lease of two seconds once more"
+    assert job["attempt"] >= attempts, "a busy machine may lose a lease of two seconds once more"
     states = Watch(service, job_id).states()
     assert states.count("running") == job["attempt"]
     assert states.count("succeeded") == 1

@@ -1,8 +1,8 @@
-"""Run as a program: by how many bytes does translating a picture raise the peak of this process?
+"""Print by how many bytes the translation of a picture raises the peak memory of this process.
 
     python -m tests.support.memory HEIGHT WIDTH
 
-A picture of one piece comes before, so that what the network itself needs is in the peak already.
+A picture of one tile is translated before, so that the memory of the network itself is already in the peak.
 """
 
 import sys
@@ -29,13 +29,13 @@ def main(height: int, width: int) -> None:
 
 
 def translate(translator: Translator, image: np.ndarray) -> None:
-    *_, made = translate_in_tiles(translator, image, torch.device("cpu"))
-    assert made is not None
-    assert made.shape == image.shape
+    *_, output = translate_in_tiles(translator, image, torch.device("cpu"))
+    assert output is not None
+    assert output.shape == image.shape
 
 
 def peak() -> int:
-    """Bytes; getrusage would begin with those of the process that started this one."""
+    """Return the peak in bytes; getrusage would include the memory of the process that started this one."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     return 1024 * int(line.split()[1])
 

@@ -1,4 +1,4 @@
-"""Parquet files, read back."""
+"""Reading Parquet files back."""
 
 import io
 from typing import Any
@@ -7,6 +7,6 @@ import arro3.io
 
 
 def columns(data: bytes) -> dict[str, list[Any]]:
-    """Each column's values by its name."""
+    """Return each column's values by its name."""
     table = arro3.io.read_parquet(io.BytesIO(data)).read_all()
     return {name: list(table.column(name).to_pylist()) for name in table.column_names}

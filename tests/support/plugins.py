@@ -7,7 +7,7 @@ from app.core.settings import CHECKOUT
 
 
 def write_pearson(folder: Path, comment: str = "") -> Path:
-    """The file; with another comment it is another version."""
+    """Write the plugin's file; another comment makes it another version."""
     page = (CHECKOUT / "docs" / "extending.md").read_text()
     blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     (code,) = (block for block in blocks if "pearson.py" in block)

@@ -1,9 +1,9 @@
-"""A TCP port of loopback for a server that a test starts, and perhaps starts again."""
+"""A free TCP port of loopback for a server that a test starts and may start again."""
 
 import random
 import socket
 
-# Below the range that the kernel hands out to clients, so that nobody takes it between two starts.
+# Below the range from which the kernel gives ports to clients, so that no client takes it between two starts.
 _RANGE = range(20_000, 32_000)
 
 

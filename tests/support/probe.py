@@ -1,4 +1,4 @@
-"""What a child that a stranger has taken over would try. Standard library alone: it runs in a sandbox."""
+"""Attempts that a hijacked child process would make. Uses only the standard library: it runs in a sandbox."""
 
 import ctypes
 import errno
@@ -19,7 +19,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True)
 class Targets:
-    """`process` is another one, `file` lies in the home, `unix` and `port` are listened at."""
+    """Targets of the attempts: another process, a file in the home, and a Unix socket and a port with listeners."""
 
     process: int
     file: Path
@@ -28,9 +28,9 @@ class Targets:
 
 
 def attempts(targets: Targets) -> dict[str, str]:
-    """How each ended: DONE, or the name of the error."""
+    """Make all attempts; return for each DONE or the name of the error."""
     other = targets.process
-    tried: dict[str, Callable[[], object]] = {
+    attempt_by_name: dict[str, Callable[[], object]] = {
         "connect to Redis": lambda: _connect(socket.AF_UNIX, targets.unix),
         "connect TCP": lambda: _connect(socket.AF_INET, ("127.0.0.1", targets.port)),
         "bind TCP": lambda: _bind(("127.0.0.1", 0)),
@@ -54,7 +54,7 @@ def attempts(targets: Targets) -> dict[str, str]:
         "trace another": lambda: _call(_PTRACE[platform.machine()], 16, other, 0, 0),
         "kill another": lambda: os.kill(other, signal.SIGKILL),
     }
-    return {name: _outcome(attempt) for name, attempt in tried.items()}
+    return {name: _outcome(attempt) for name, attempt in attempt_by_name.items()}
 
 
 def _outcome(attempt: Callable[[], object]) -> str:
@@ -89,7 +89,7 @@ def _fork() -> int:
 
 
 def _exec() -> None:
-    """In a child where there can be one, else here."""
+    """Execute a program in a child, or in this process where forking is forbidden."""
     _in_child(lambda: os.execv("/bin/true", ["true"]))
 
 
@@ -115,7 +115,7 @@ def _wait(child: int) -> None:
 
 
 def _set_owner(process: int) -> None:
-    """A pipe that sends its signals to another process."""
+    """Create a pipe whose signals go to another process."""
     read, write = os.pipe()
     try:
         fcntl.fcntl(read, fcntl.F_SETOWN, process)
@@ -128,7 +128,7 @@ def _call(number: int, *arguments: object) -> int:
     return _checked(_libc.syscall(number, *arguments))
 
 
-def _checked(answer: int) -> int:
-    if answer < 0:
+def _checked(result: int) -> int:
+    if result < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return answer
+    return result

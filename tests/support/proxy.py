@@ -1,4 +1,4 @@
-"""A line that breaks: forwards bytes to a server and cuts its connections after so many bytes of the reply."""
+"""An unreliable connection: a proxy that forwards bytes and cuts connections after so many bytes of the reply."""
 
 import contextlib
 import socket
@@ -9,10 +9,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def breaking_line(port: int, cuts: Iterable[int | None], at: int = 0) -> Iterator[str]:
-    """The address of a way to the local port, itself at port `at` (0: a free one).
+    """Run a proxy to the local port, itself at port `at` (0: a free one); yield its address.
 
-    The n-th connection is cut after `cuts[n]` bytes of reply; None: never. When `cuts` is used up, no connection is cut
-    any more.
+    The n-th connection is cut after `cuts[n]` bytes of reply (None: never); connections beyond the list are not cut.
     """
     limits = iter(cuts)
     with socket.create_server(("127.0.0.1", at)) as listener:
@@ -26,23 +25,23 @@ def breaking_line(port: int, cuts: Iterable[int | None], at: int = 0) -> Iterato
 def _accept(listener: socket.socket, port: int, limits: Iterator[int | None]) -> None:
     while True:
         try:
-            near, _ = listener.accept()
+            client, _ = listener.accept()
         except OSError:
             return
-        far = socket.create_connection(("127.0.0.1", port))
-        threading.Thread(target=_serve, args=(near, far, next(limits, None)), daemon=True).start()
+        server = socket.create_connection(("127.0.0.1", port))
+        threading.Thread(target=_serve, args=(client, server, next(limits, None)), daemon=True).start()
 
 
-def _serve(near: socket.socket, far: socket.socket, limit: int | None) -> None:
-    with near, far:
-        asking = threading.Thread(target=_carry, args=(near, far, None), daemon=True)
-        asking.start()
-        _carry(far, near, limit)
-        asking.join()
+def _serve(client: socket.socket, server: socket.socket, limit: int | None) -> None:
+    with client, server:
+        requests = threading.Thread(target=_forward, args=(client, server, None), daemon=True)
+        requests.start()
+        _forward(server, client, limit)
+        requests.join()
 
 
-def _carry(source: socket.socket, sink: socket.socket, limit: int | None) -> None:
-    """Until one side ends or `limit` bytes are through; then both are cut."""
+def _forward(source: socket.socket, sink: socket.socket, limit: int | None) -> None:
+    """Forward bytes until one side ends or `limit` bytes have passed; then cut both."""
     with contextlib.suppress(OSError):
         while limit is None or limit > 0:
             data = source.recv(4096 if limit is None else min(4096, limit))

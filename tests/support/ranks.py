@@ -1,8 +1,8 @@
-"""Recipes trained by one process or by several ranks: `python -m tests.support.ranks TASK RANK OF FOLDER`.
+"""Recipes trained by one process or by several ranks: `python -m tests.support.ranks TASK RANK RANKS FOLDER`.
 
-The folder's `recipes.json` says what is trained. Of the task `courses`, a few steps each, every rank leaves
-`told-RANK.json` there; of `troubles`, one whole training, rank 0 does. Of `alike` each
-says whether equal tensors are found alike, and whether different ones are.
+The folder's `recipes.json` holds the recipes, and each rank writes its result to `result-RANK.json` there. The tasks:
+`losses` takes a few steps of each recipe; `troubles` trains the first recipe to its end, and rank 0 reports;
+`equality` says whether equal tensors are found equal on all ranks, and whether different ones are.
 """
 
 import json
@@ -28,63 +28,63 @@ from worker.training.numerics import Numerics, apply
 from worker.training.trainer import Trainer
 
 STEPS = 3
-LONGEST_S = 1200
-"""ranks wait for each other at every layer: on busy cores a minute becomes ten"""
-Course = list[dict[str, float]]
-"""what each step told"""
+TIMEOUT_S = 1200
+"""Ranks wait for each other at every layer: on busy cores a minute can become ten."""
+LossCurve = list[dict[str, float]]
+"""the losses and gauges of each step by name"""
 
 
-def courses(recipes: Sequence[Recipe]) -> list[Course]:
-    """Computed by this process, as whatever rank it is."""
+def losses_of(recipes: Sequence[Recipe]) -> list[LossCurve]:
+    """Compute the curves in this process, which may be one of several ranks."""
     apply(Numerics("cpu", "", 1, "fp32", "", deterministic=True))
-    return [course(recipe) for recipe in recipes]
+    return [loss_curve(recipe) for recipe in recipes]
 
 
-def course(recipe: Recipe) -> Course:
+def loss_curve(recipe: Recipe) -> LossCurve:
     device = torch.device("cpu")
     trainer = Trainer(recipe, Batches(recipe, load(recipe.data, None), device), device, "fp32")
     for _ in trainer.prepare():
         pass
-    told = [_numbers(trainer.advance() | trainer.gauges()) for _ in range(STEPS)]
-    return [*told, {"critic_accuracy": trainer.critic_accuracy(), "weights": _size(trainer)}]
+    steps = [_numbers(trainer.advance() | trainer.gauges()) for _ in range(STEPS)]
+    return [*steps, {"critic_accuracy": trainer.critic_accuracy(), "weights": _sum_of_weights(trainer)}]
 
 
 def _numbers(losses: Losses) -> dict[str, float]:
     return {name: loss.item() for name, loss in losses.items()}
 
 
-def _size(trainer: Trainer) -> float:
-    """Of all weights and running statistics."""
+def _sum_of_weights(trainer: Trainer) -> float:
+    """Return the sum of the magnitudes of all weights and running statistics."""
     networks = [trainer.average.network, *trainer.game.players.values(), trainer.game]
     tensors: list[Tensor] = [tensor for network in networks for tensor in network.state_dict().values()]
     return float(sum(tensor.double().abs().sum() for tensor in tensors))
 
 
-def courses_by_ranks(recipes: Sequence[Recipe], folder: Path, of: int) -> list[list[Course]]:
-    """Train the recipes in `of` processes; for each process the losses of each recipe's steps."""
-    _together("courses", recipes, folder, of)
-    return [json.loads((folder / f"told-{rank}.json").read_text()) for rank in range(of)]
+def losses_by_ranks(recipes: Sequence[Recipe], folder: Path, ranks: int) -> list[list[LossCurve]]:
+    """Train the recipes in `ranks` processes; return for each process the curve of each recipe."""
+    _run_ranks("losses", recipes, folder, ranks)
+    return [json.loads((folder / f"result-{rank}.json").read_text()) for rank in range(ranks)]
 
 
-def troubles_by_ranks(recipe: Recipe, folder: Path, of: int) -> list[tuple[int, str]]:
-    """Step and kind of each trouble of a whole training, and where it ended."""
-    _together("troubles", [recipe], folder, of)
-    return [(step, kind) for step, kind in json.loads((folder / "told-0.json").read_text())]
+def troubles_by_ranks(recipe: Recipe, folder: Path, ranks: int) -> list[tuple[int, str]]:
+    """Train to the end; return step and kind of each trouble, and where the training ended."""
+    _run_ranks("troubles", [recipe], folder, ranks)
+    return [(step, kind) for step, kind in json.loads((folder / "result-0.json").read_text())]
 
 
 def troubles(recipe: Recipe, folder: Path) -> list[tuple[int, str]]:
-    """By this process, as whatever rank it is; all but the first have none to tell."""
+    """Train in this process, which may be one of several ranks; only rank 0 returns troubles."""
     numerics = Numerics("cpu", "", 1, "fp32", "", deterministic=True)
     apply(numerics)
-    data, notes = load(recipe.data, None), _Notes()
+    data, recorder = load(recipe.data, None), _TroubleRecorder()
     if distributed.rank():
         follow_rank_0(recipe, data, numerics)
         return []
-    ended = train(recipe, data, notes, folder=folder, attempt=1, resume=None, numerics=numerics)
-    return [*notes.troubles, (ended.step, type(ended).__name__)]
+    ended = train(recipe, data, recorder, folder=folder, attempt=1, resume=None, numerics=numerics)
+    return [*recorder.troubles, (ended.step, type(ended).__name__)]
 
 
-class _Notes(NullListener):
+class _TroubleRecorder(NullListener):
     def __init__(self) -> None:
         self.troubles: list[tuple[int, str]] = []
 
@@ -92,45 +92,45 @@ class _Notes(NullListener):
         self.troubles.append((step, kind))
 
 
-def alike_by_ranks(folder: Path, of: int) -> list[list[bool]]:
-    """For each rank."""
-    _together("alike", [], folder, of)
-    return [json.loads((folder / f"told-{rank}.json").read_text()) for rank in range(of)]
+def equality_by_ranks(folder: Path, ranks: int) -> list[list[bool]]:
+    """Return for each rank whether it found equal tensors equal, and different ones."""
+    _run_ranks("equality", [], folder, ranks)
+    return [json.loads((folder / f"result-{rank}.json").read_text()) for rank in range(ranks)]
 
 
-def _alike() -> list[bool]:
+def _equality() -> list[bool]:
     same, other = torch.tensor([1.0, torch.nan]), torch.tensor([1.0, distributed.rank() * 1e-6])
     return [distributed.equal_on_all_ranks([same]), distributed.equal_on_all_ranks([same, other])]
 
 
-def _together(task: str, recipes: Sequence[Recipe], folder: Path, of: int) -> None:
-    """Run this module once for each rank, with the instructions that every machine has."""
+def _run_ranks(task: str, recipes: Sequence[Recipe], folder: Path, ranks: int) -> None:
+    """Run this module once for each rank, limited to instructions that every x86-64 machine of today has."""
     (folder / "recipes.json").write_text(json.dumps([recipe.model_dump(mode="json") for recipe in recipes]))
     command = [sys.executable, "-P", "-m", "tests.support.ranks", task]
     started = [
-        subprocess.Popen([*command, str(rank), str(of), str(folder)], cwd=CHECKOUT, env=environment())
-        for rank in range(of)
+        subprocess.Popen([*command, str(rank), str(ranks), str(folder)], cwd=CHECKOUT, env=environment())
+        for rank in range(ranks)
     ]
     try:
-        assert [process.wait(LONGEST_S) for process in started] == [0] * of
+        assert [process.wait(TIMEOUT_S) for process in started] == [0] * ranks
     finally:
         for process in started:
             process.kill()
             process.wait()
 
 
-def main(task: str, rank: int, of: int, folder: Path) -> None:
+def main(task: str, rank: int, ranks: int, folder: Path) -> None:
     recipes = [Recipe.model_validate(recipe) for recipe in json.loads((folder / "recipes.json").read_text())]
-    if of > 1:
-        distributed.join("cpu", str(folder / "store"), rank, of)
+    if ranks > 1:
+        distributed.join("cpu", str(folder / "store"), rank, ranks)
     match task:
-        case "courses":
-            told: object = courses(recipes)
+        case "losses":
+            result: object = losses_of(recipes)
         case "troubles":
-            told = troubles(recipes[0], folder)
+            result = troubles(recipes[0], folder)
         case _:
-            told = _alike()
-    (folder / f"told-{rank}.json").write_text(json.dumps(told))
+            result = _equality()
+    (folder / f"result-{rank}.json").write_text(json.dumps(result))
     distributed.leave()
 
 

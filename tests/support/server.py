@@ -1,4 +1,4 @@
-"""A real uvicorn in a thread of this process, speaking HTTP as the service does."""
+"""A real uvicorn server in a thread of this process, with the HTTP protocol class of the service."""
 
 import socket
 import threading
@@ -14,7 +14,7 @@ from tests.support.wait import until
 
 @contextmanager
 def serving(app: FastAPI) -> Iterator[int]:
-    """The port, while it serves."""
+    """Run the server; yield its port."""
     config = uvicorn.Config(app, http=BoundedProtocol, timeout_graceful_shutdown=2, log_config=None)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -33,11 +33,11 @@ def connected(port: int) -> socket.socket:
 
 
 def reply_of(connection: socket.socket) -> bytes:
-    """All that comes until the server closes the connection."""
-    found = b""
+    """Return everything that arrives until the server closes the connection."""
+    reply = b""
     try:
         while piece := connection.recv(1 << 16):
-            found += piece
-    except ConnectionResetError:  # what it had not read swept the end away
+            reply += piece
+    except ConnectionResetError:  # the server closed with unread bytes, which discards the end of the reply
         pass
-    return found
+    return reply

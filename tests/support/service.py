@@ -17,11 +17,11 @@ from tests.support.wait import until
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 TERMINAL = {"succeeded", "failed", "cancelled"}
-_OWN = ("FORGER_", "DATABASE_URL", "REDIS_URL")
+_SETTING_NAMES = ("FORGER_", "DATABASE_URL", "REDIS_URL")
 
 
 class Service:
-    """`start` returns once it is ready; `client` speaks to it."""
+    """A service: `start` returns once it is ready; `client` sends requests to it."""
 
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
@@ -47,14 +47,14 @@ class Service:
 
     @property
     def files(self) -> Path:
-        """Its home as this process sees it."""
+        """The path of its home in this process."""
         return self.home
 
     def env(self) -> dict[str, str]:
-        """This process's environment without the settings of any other service."""
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
-        own = {"FORGER_HOME": str(self.home), "FORGER_PORT": "0", "FORGER_LEASE_S": "2", "FORGER_THREADS": "1"}
-        return {**clean, "PYTHONPATH": str(CHECKOUT), "GOMP_SPINCOUNT": "0", **own, **self._settings}
+        """Return this process's environment with the settings of this service only."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(_SETTING_NAMES)}
+        defaults = {"FORGER_HOME": str(self.home), "FORGER_PORT": "0", "FORGER_LEASE_S": "2", "FORGER_THREADS": "1"}
+        return {**clean, "PYTHONPATH": str(CHECKOUT), "GOMP_SPINCOUNT": "0", **defaults, **self._settings}
 
     @property
     def url(self) -> str:
@@ -71,7 +71,7 @@ class Service:
             return False
 
     def stop(self) -> int:
-        """SIGTERM; the exit status."""
+        """Send SIGTERM; return the exit status."""
         self.client.close()
         if self.process is None:
             return 0
@@ -80,7 +80,7 @@ class Service:
         return self.process.wait(60)
 
     def kill(self) -> None:
-        """SIGKILL of `forger serve` itself."""
+        """Send SIGKILL to `forger serve` itself."""
         assert self.process is not None
         self.process.kill()
         self.process.wait()
@@ -92,7 +92,7 @@ class Service:
         return found
 
     def find(self, *words: str) -> psutil.Process | None:
-        """The child whose command line has all the words."""
+        """Return a descendant whose command line has all the words."""
         for process in self.descendants():
             with contextlib.suppress(psutil.NoSuchProcess):
                 if all(word in " ".join(process.cmdline()) for word in words):
@@ -106,7 +106,7 @@ class Service:
         return self.find("worker.runners.main", job_id)
 
     def post(self, **body: Any) -> str:
-        """A new job's id."""
+        """Create a job; return its id."""
         reply = self.client.post("/jobs", json=body)
         assert reply.status_code == 201, reply.text
         return str(reply.json()["id"])
@@ -118,16 +118,16 @@ class Service:
         return body
 
     def wait_for(self, job_id: str, *states: str, within_s: float = 120) -> dict[str, Any]:
-        """The job once it is in one of the states; fails early when it ends in another."""
+        """Wait until the job is in one of the states; return it. Fails at once if the job ends in another."""
 
-        def seen() -> dict[str, Any] | None:
+        def find() -> dict[str, Any] | None:
             job = self.job(job_id)
             if job["state"] in states:
                 return job
             assert job["state"] not in TERMINAL, job
             return None
 
-        found = until(seen, within_s=within_s, every_s=0.05)
+        found = until(find, within_s=within_s, every_s=0.05)
         assert found is not None
         return found
 

@@ -1,4 +1,4 @@
-"""This process's own settings, and what is made from them once."""
+"""The settings of this process, and the objects that are cached for them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +12,8 @@ from app.db.session import engine
 from app.services import queue
 
 
-def forget() -> None:
-    """Both are kept per process; a test that changes the environment has its own."""
+def clear_caches() -> None:
+    """Discard the cached settings, engine and Celery app, so that a changed environment takes effect."""
     get_settings.cache_clear()
     engine.cache_clear()
     queue.celery.cache_clear()
@@ -21,13 +21,13 @@ def forget() -> None:
 
 @contextmanager
 def new_home(home: Path) -> Iterator[None]:
-    """Use `home` with a migrated database as this process's own, before a service is started in it."""
+    """Use `home`, with a migrated database, in this process, before a service is started in it."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("DATABASE_URL", "REDIS_URL"):
             patch.delenv(name, raising=False)
         patch.setenv("FORGER_HOME", str(home))
-        forget()
+        clear_caches()
         migrate.upgrade()
         yield
         engine(get_settings().database_url).dispose()
-    forget()
+    clear_caches()

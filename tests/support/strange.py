@@ -1,4 +1,4 @@
-"""What children of a sandbox are made to do in tests. Imports nothing heavy: it runs in them."""
+"""Functions that tests run in the children of a sandbox. Imports nothing heavy: it is loaded in them."""
 
 import os
 import signal

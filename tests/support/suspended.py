@@ -1,4 +1,4 @@
-"""Real runners that stop themselves (SIGSTOP) before a chosen touch of a file, and go on when they are told to."""
+"""Real runners that stop themselves (SIGSTOP) before a chosen access to a file, and continue when they are woken."""
 
 import os
 import random
@@ -28,12 +28,12 @@ class Runner:
     """One attempt's process."""
 
     process: subprocess.Popen[bytes]
-    notes: Path
+    access_log: Path
 
-    def rests(self) -> bool:
-        """Wait until it has stopped itself, which is the answer, or has ended.
+    def wait_until_suspended(self) -> bool:
+        """Wait until the runner has stopped itself or has ended; return whether it is suspended.
 
-        Wake it where it stopped amidst a write: it holds the database, and with it all others, up.
+        A runner that stopped during a write is woken: its lock on the database would block all others.
         """
         known = psutil.Process(self.process.pid)
         until(lambda: self.process.poll() is not None or known.status() == psutil.STATUS_STOPPED, within_s=300)
@@ -42,31 +42,30 @@ class Runner:
             return False
         return self.process.poll() is None
 
-    def go_on(self) -> None:
-        """Wake it, and wait for its end."""
+    def finish(self) -> None:
+        """Wake the runner, and wait for its end."""
         if self.process.poll() is None:
             psutil.Process(self.process.pid).resume()
         assert self.process.wait(300) == 0, self.process.args
 
-    def touches(self) -> list[str]:
-        return self.notes.read_text().splitlines()
+    def accesses(self) -> list[str]:
+        return self.access_log.read_text().splitlines()
 
 
 @contextmanager
 def running(job_id: str, fence: int, at: int = NEVER) -> Iterator[Runner]:
-    """A runner of this attempt that stops before its touch number `at`."""
+    """Run an attempt that stops before its access number `at`."""
     home = get_settings().home
-    notes = home / f"touches-{job_id}-{fence}"
+    access_log = home / f"accesses-{job_id}-{fence}"
     path = os.pathsep.join((str(FOLDER), str(CHECKOUT)))
-    told = {"TEST_SUSPEND_AT": str(at), "TEST_TOUCHES": str(notes)}
-    env = environment(FORGER_HOME=str(home), PYTHONPATH=path, **told)
+    env = environment(FORGER_HOME=str(home), PYTHONPATH=path, TEST_SUSPEND_AT=str(at), TEST_ACCESS_LOG=str(access_log))
     command = [sys.executable, "-P", "-m", "worker.runners.main", job_id, str(fence)]
     with (home / "runners.log").open("ab") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log, env=env, cwd=CHECKOUT
         )
     try:
-        yield Runner(process, notes)
+        yield Runner(process, access_log)
     finally:
         process.kill()
         process.wait()
@@ -75,27 +74,30 @@ def running(job_id: str, fence: int, at: int = NEVER) -> Iterator[Runner]:
 
 
 def unbroken(create: Callable[[], JobView]) -> tuple[str, list[str]]:
-    """What the job leaves where nobody disturbs it, and its runner's touches."""
+    """Run a job without disturbance; return its results and the file accesses of its runner."""
     job = create()
     with running(job.id, claimed(job.id)) as runner:
-        runner.go_on()
-    return left(job.id), runner.touches()
+        runner.finish()
+    return results_of(job.id), runner.accesses()
 
 
 def overtaken(create: Callable[[], JobView], first: int, second: int) -> str:
-    """Suspend an attempt at its touch `first`; wake it while its successor rests at `second`. What the job leaves."""
+    """Suspend an attempt at its access `first`; wake it while its successor is suspended at `second`.
+
+    Return the job's results.
+    """
     job = create()
     with running(job.id, claimed(job.id), first) as old:
         # A runner removes its working files after it has ended the job: then no attempt follows.
-        if not old.rests() or lifecycle.get(job.id).state in TERMINAL:
-            old.go_on()
-            return left(job.id)
+        if not old.wait_until_suspended() or lifecycle.get(job.id).state in TERMINAL:
+            old.finish()
+            return results_of(job.id)
         attempts.record_runner_loss(job.id, 1, "worker_lost", "The host was suspended.")
         with running(job.id, claimed(job.id), second) as new:
-            new.rests()
-            old.go_on()
-            new.go_on()
-    return left(job.id)
+            new.wait_until_suspended()
+            old.finish()
+            new.finish()
+    return results_of(job.id)
 
 
 def claimed(job_id: str) -> int:
@@ -104,14 +106,14 @@ def claimed(job_id: str) -> int:
     return claim.fence
 
 
-def left(job_id: str) -> str:
-    """The sha256 of all that a job that succeeded gives, by their names."""
+def results_of(job_id: str) -> str:
+    """Check that the job succeeded; return the names and sha256 of its results."""
     job = lifecycle.get(job_id)
     assert job.state == JobState.SUCCEEDED, (job.state, job.status_reason)
     kinds = ("export", "shard", "evaluation", "sample")
     return "\n".join(f"{item.name} {item.sha256}" for item in lifecycle.artifacts(job_id) if item.kind in kinds)
 
 
-def draw(name: str, touches: int) -> int:
-    """A touch of the successor; beyond its last it has ended before the other wakes."""
-    return random.Random(name).randint(1, touches + 2)
+def draw(name: str, accesses: int) -> int:
+    """Draw an access of the successor; beyond its last one it has ended before the other attempt wakes."""
+    return random.Random(name).randint(1, accesses + 2)

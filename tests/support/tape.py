@@ -1,4 +1,4 @@
-"""What a CUDA graph does, on the CPU: every operation of a step is noted, and done again on the same memory."""
+"""A CUDA graph imitated on the CPU: the operations of a step are recorded, and repeated on the same memory."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -10,66 +10,66 @@ from torch.utils._pytree import tree_iter
 
 from models.duel import Losses
 
-WAITING = {"_local_scalar_dense", "nonzero", "equal", "masked_select", "is_nonzero"}
-"""the CPU cannot go on before the device has done them"""
-BRINGING = {"lift_fresh", "lift_fresh_copy"}
-"""of a tensor that was made of Python's numbers"""
+SYNCHRONISING = {"_local_scalar_dense", "nonzero", "equal", "masked_select", "is_nonzero"}
+"""operations for which the CPU waits until the device has finished"""
+FROM_HOST = {"lift_fresh", "lift_fresh_copy"}
+"""operations that copy Python numbers to the device"""
 
 
-class _Done(NamedTuple):
-    operation: Any
+class _Operation(NamedTuple):
+    function: Any
     args: tuple[Any, ...]
-    named: dict[str, Any]
-    made: list[Tensor]
+    kwargs: dict[str, Any]
+    outputs: list[Tensor]
 
 
 class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """As strict as CUDA: a RuntimeError where the work waits for the device, draws, or brings numbers to it."""
+    """As strict as CUDA: raises RuntimeError where the work waits for the device, draws, or copies numbers to it."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._done: list[_Done] = []
-        self._made: set[int] = set()
-        self.found: dict[int, tuple[Tensor, Tensor]] = {}
-        """all memory that was there before and is used, with its bytes as they were"""
+        self._operations: list[_Operation] = []
+        self._created: set[int] = set()
+        self.inputs: dict[int, tuple[Tensor, Tensor]] = {}
+        """by storage: all memory that existed before and is used, and a copy of its bytes"""
 
     def capture(self, work: Callable[[], Losses]) -> Losses:
         with self:
             losses = work()
-        for now, before in self.found.values():
-            now.copy_(before)
+        for memory, before in self.inputs.values():
+            memory.copy_(before)
         return losses
 
     @torch.no_grad()
     def replay(self) -> None:
-        for done in self._done:
-            again = _tensors(done.operation(*done.args, **done.named))
-            for made, new in zip(done.made, again, strict=True):
-                if memory(made) != memory(new):
-                    made.copy_(new)
+        for operation in self._operations:
+            results = _tensors(operation.function(*operation.args, **operation.kwargs))
+            for output, result in zip(operation.outputs, results, strict=True):
+                if storage_id(output) != storage_id(result):
+                    output.copy_(result)
 
     def __torch_dispatch__(
-        self, operation: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        named, name = kwargs or {}, operation.overloadpacket.__name__
-        if operation.namespace == "profiler":
-            return operation(*args, **named)
+        kwargs, name = kwargs or {}, function.overloadpacket.__name__
+        if function.namespace == "profiler":
+            return function(*args, **kwargs)
         masked = name.startswith("index") and any(tensor.dtype == torch.bool for tensor in _tensors(args[1]))
-        if masked or name in WAITING | BRINGING or torch.Tag.nondeterministic_seeded in operation.tags:
+        if masked or name in SYNCHRONISING | FROM_HOST or torch.Tag.nondeterministic_seeded in function.tags:
             raise RuntimeError(f"{name} cannot be captured.")
-        for tensor in _tensors((args, named)):
-            if memory(tensor) not in self._made and memory(tensor) not in self.found:
-                whole = torch.empty(0, dtype=torch.uint8).set_(tensor.untyped_storage())
-                self.found[memory(tensor)] = whole, whole.clone()
-        result = operation(*args, **named)
-        made = list(_tensors(result))
-        self._made |= {memory(tensor) for tensor in made} - self.found.keys()
-        self._done.append(_Done(operation, args, named, made))
+        for tensor in _tensors((args, kwargs)):
+            if storage_id(tensor) not in self._created and storage_id(tensor) not in self.inputs:
+                memory = torch.empty(0, dtype=torch.uint8).set_(tensor.untyped_storage())
+                self.inputs[storage_id(tensor)] = memory, memory.clone()
+        result = function(*args, **kwargs)
+        outputs = list(_tensors(result))
+        self._created |= {storage_id(tensor) for tensor in outputs} - self.inputs.keys()
+        self._operations.append(_Operation(function, args, kwargs, outputs))
         return result
 
 
-def memory(tensor: Tensor) -> int:
-    """The same for all views of one."""
+def storage_id(tensor: Tensor) -> int:
+    """Return the identity of the tensor's memory, which all its views share."""
     return int(tensor.untyped_storage()._cdata)
 
 

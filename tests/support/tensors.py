@@ -1,4 +1,4 @@
-"""Which tensors a computation makes."""
+"""The tensors that a computation creates."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,13 +8,13 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-Made = list[tuple[torch.dtype, torch.Size]]
+TensorTypes = list[tuple[torch.dtype, torch.Size]]
 
 
-class _Noting(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _RecordingMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.made: Made = []
+        self.created: TensorTypes = []
 
     def __torch_dispatch__(
         self,
@@ -24,12 +24,12 @@ class _Noting(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        self.made += [(leaf.dtype, leaf.shape) for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+        self.created += [(leaf.dtype, leaf.shape) for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
         return result
 
 
 @contextmanager
-def made_meanwhile() -> Iterator[Made]:
-    """Type and shape of every tensor that an operation of torch gives back."""
-    with _Noting() as noting:
-        yield noting.made
+def record_tensors() -> Iterator[TensorTypes]:
+    """Record the type and shape of every tensor that an operation of torch returns."""
+    with _RecordingMode() as recording:
+        yield recording.created

@@ -1,4 +1,4 @@
-"""Waiting for a condition instead of sleeping for a time."""
+"""Wait for a condition instead of sleeping for a time."""
 
 import time
 from collections.abc import Callable
@@ -8,10 +8,10 @@ T = TypeVar("T")
 
 
 def until(condition: Callable[[], T], *, within_s: float = 120.0, every_s: float = 0.02) -> T:
-    """The condition's first true answer; fails the test when none comes in time."""
+    """Return the condition's first true result; fail the test when none comes in time."""
     deadline = time.monotonic() + within_s
-    while not (answer := condition()):
+    while not (result := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"Nothing within {within_s:g} s: {condition}")
         time.sleep(every_s)
-    return answer
+    return result

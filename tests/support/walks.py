@@ -1,7 +1,7 @@
-"""Do what docs/extending.md tells its reader: put every block where its sentence says.
+"""Do what docs/extending.md asks its reader to do: put every block where its sentence says.
 
-Sentences name a file and a place: `In FILE, above LINE:`, `In a new file FILE:`, `At the end of FILE:`; in a file that
-was named, `At the end of LIST:` and, where a line stands several times, `In PLACE, above LINE:`. Words need no block:
+Sentences name a file and a place: `In FILE, above LINE:`, `In a new file FILE:`, `At the end of FILE:`. In a file that
+was named: `At the end of LIST:` and, where a line occurs several times, `In PLACE, above LINE:`. Words need no block:
 `import NAME from MODULE` and `WORD after WORD in PLACE`.
 """
 
@@ -24,24 +24,24 @@ _PHRASES = re.compile(
 
 
 def section(title: str) -> str:
-    """The text under the heading of the page that begins so."""
+    """Return the text under the heading that begins with this title."""
     page = (CHECKOUT / "docs" / "extending.md").read_text()
     (text,) = re.findall(rf"^## {title}.*?\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
     return str(text)
 
 
 def commands(text: str) -> list[str]:
-    """The lines of a section's shell blocks."""
+    """Return the lines of a section's shell blocks."""
     blocks = re.findall(r"^ *```sh\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
     return [line.strip() for block in blocks for line in block.splitlines()]
 
 
 def walk(text: str, checkout: Path) -> None:
-    """Change this checkout as a section says. Raises ValueError where a place that it names is not there."""
+    """Change the checkout as a section says. Raises ValueError where a place that it names does not exist."""
     file, place, where = checkout, "", 0
     for phrase in _PHRASES.finditer(text):
-        said = {part: _plain(text) for part, text in phrase.groupdict().items() if text is not None}
-        match said:
+        parts = {part: _plain(text) for part, text in phrase.groupdict().items() if text is not None}
+        match parts:
             case {"block": _, "indent": indent}:
                 _insert(file, where, re.sub(rf"^{indent}", "", phrase["block"], flags=re.MULTILINE))
             case {"new": name}:
@@ -65,7 +65,7 @@ def walk(text: str, checkout: Path) -> None:
 
 
 def _plain(code: str) -> str:
-    """What stands between backticks; between double ones a backtick may stand itself, behind a space."""
+    """Return the code between backticks; between double ones it may contain a backtick, after a space."""
     return re.sub(r"^`` ?(.*?) ?``$|^`(.*)`$", r"\1\2", code)
 
 
@@ -78,7 +78,7 @@ def _find(file: Path, text: str, start: int = 0) -> int:
 
 
 def _line(file: Path, begins: str, start: int = 0) -> int:
-    """Where the first line from `start` on lies that begins so, behind its indent and a `def` or `class`."""
+    """Return the position of the first line from `start` on that begins so, after its indent and a `def` or `class`."""
     pattern = re.compile(rf"^ *(?:def |class )?{re.escape(begins)}", re.MULTILINE)
     found = pattern.search(file.read_text(), start)
     if found is None:

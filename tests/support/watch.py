@@ -1,4 +1,4 @@
-"""What a client learns of a job by reading its event log."""
+"""A job as a client sees it, which reads the event log."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from tests.support.wait import until
 
 
 class Watch:
-    """Follows the log; `attempts` counts the claims, `step` is that of the present attempt, None until it reports."""
+    """A follower of the log. `attempts` counts claims; `step` is that of the current attempt, None until it reports."""
 
     def __init__(self, service: Service, job_id: str) -> None:
         self._service = service

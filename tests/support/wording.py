@@ -1,4 +1,4 @@
-"""What a refusal may say, and values that a JSON Schema does not take."""
+"""Rules for the sentences of refusals, and values that a JSON Schema does not accept."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -10,17 +10,17 @@ FOREIGN = (
     "unable to", "Unable to", "discriminator", "should be", "should have", "not permitted", "^[", "]{", "\\d",
     "NoneType",
 )  # fmt: skip
-"""words of the library that checks, and parts of regular expressions"""
+"""words of the validation library, and parts of regular expressions"""
 
 
 def require_plain(message: str) -> None:
-    """A sentence of ours: it says what may be written, and holds nothing of a library's or of a pattern."""
+    """Check that the message says what may be written, without words of a library and without patterns."""
     assert not [word for word in FOREIGN if word in message], message
     assert "write " in message or "Write " in message or "Allowed there" in message, message
 
 
 def require_told(message: str, name: str, value: Any) -> None:
-    """The field and the value are named, strings and numbers as they were sent."""
+    """Check that the message names the field and the value, strings and numbers as they were sent."""
     require_plain(message)
     assert name in message, (name, message)
     if isinstance(value, str):
@@ -30,28 +30,28 @@ def require_told(message: str, name: str, value: Any) -> None:
 
 
 def wrong_for(schema: Json, root: Json) -> Iterator[Any]:
-    """Values that a schema does not take: of other types, out of its range, none of its names."""
+    """Yield values that the schema does not accept: of other types, out of its range, or not among its names."""
     arms = [followed(arm, root) for arm in (*schema.get("anyOf", ()), *schema.get("oneOf", ()))]
-    kinds = {arm.get("type", "any") for arm in arms} if arms else {schema.get("type", "any")}
-    if "any" in kinds and "enum" not in schema and "const" not in schema:
+    types = {arm.get("type", "any") for arm in arms} if arms else {schema.get("type", "any")}
+    if "any" in types and "enum" not in schema and "const" not in schema:
         return
-    if not kinds & {"null"}:
+    if not types & {"null"}:
         yield None
-    if not kinds & {"array"}:
+    if not types & {"array"}:
         yield [1, 2]
-    if not kinds & {"object"}:
+    if not types & {"object"}:
         yield {"a": 1}
-    if not kinds & {"string"} or "enum" in schema or "pattern" in schema:
+    if not types & {"string"} or "enum" in schema or "pattern" in schema:
         yield "Nonsense!"
     for arm in arms or [schema]:
-        if arm.get("type") in ("integer", "number") and kinds <= {"integer", "number", "null"}:
+        if arm.get("type") in ("integer", "number") and types <= {"integer", "number", "null"}:
             yield from _outside(arm)
-    if kinds <= {"array", "object", "null"}:
+    if types <= {"array", "object", "null"}:
         yield 3
 
 
 def followed(schema: Json, root: Json) -> Json:
-    """The schema behind a reference."""
+    """Return the schema behind a reference."""
     while "$ref" in schema:
         found: Any = root
         for step in schema["$ref"].removeprefix("#/").split("/"):

@@ -1,4 +1,4 @@
-"""Broker and Celery worker in processes of their own, beside the test's own home."""
+"""Redis and a Celery worker in processes of their own, on the test's own home; and what the tests wait for."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from app.core.settings import CHECKOUT, get_settings
 from app.embedded import redis
 from app.services.jobs import lifecycle
 from app.services.views import JobView
-from forger.wire import JobState
+from forger.wire import TERMINAL, JobState
 from tests.support.wait import until
 
 Process = subprocess.Popen[bytes]
@@ -24,7 +24,7 @@ Process = subprocess.Popen[bytes]
 
 @contextmanager
 def running_redis() -> Iterator[Process]:
-    """An embedded Redis for the test's home."""
+    """Run an embedded Redis for the test's home."""
     socket = get_settings().redis_socket
     process = subprocess.Popen(redis.command(socket), stdout=subprocess.DEVNULL)
     try:
@@ -37,7 +37,7 @@ def running_redis() -> Iterator[Process]:
 
 @contextmanager
 def running_worker(module: str = "worker.celery_app", **settings: str) -> Iterator[Process]:
-    """A Celery worker for the test's home; its log is `<home>/worker.log`."""
+    """Run a Celery worker for the test's home; its log is `<home>/worker.log`."""
     env = {**os.environ, "PYTHONPATH": str(CHECKOUT), "GOMP_SPINCOUNT": "0", "FORGER_THREADS": "1", **settings}
     command = [sys.executable, "-P", "-m", "celery", "-q", "-A", module, "worker", "--loglevel", "info"]
     command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
@@ -51,8 +51,23 @@ def running_worker(module: str = "worker.celery_app", **settings: str) -> Iterat
         process.wait()
 
 
+def runner_of(worker: Process, job_id: str | None = None) -> psutil.Process:
+    """Wait until the worker has a runner, or the runner of this job; return it."""
+
+    def find() -> psutil.Process | None:
+        for child in psutil.Process(worker.pid).children():
+            command = child.cmdline()
+            if "worker.runners.main" in command and (job_id is None or job_id in command):
+                return child
+        return None
+
+    found = until(find)
+    assert found is not None
+    return found
+
+
 def suspend(*processes: psutil.Process) -> None:
-    """Stops them, but not amidst a write: SQLite's one lock stays with whoever sleeps, and holds all others up."""
+    """Stop the processes, but not during a write: SQLite's only lock would stay with a stopped process."""
 
     def stopped() -> bool:
         for process in processes:
@@ -68,7 +83,7 @@ def suspend(*processes: psutil.Process) -> None:
 
 
 def writable() -> bool:
-    """PostgreSQL ends connections that hang inside a transaction, so nobody holds it up for long."""
+    """Return whether the database can be written now. PostgreSQL always can: it ends transactions that hang."""
     url = make_url(get_settings().database_url)
     if url.get_backend_name() != "sqlite":
         return True
@@ -88,24 +103,31 @@ def worker_log() -> Path:
 
 
 def until_state(job_id: str, *states: JobState, within_s: float = 60) -> JobView:
-    """The job once it is in one of the states."""
+    """Wait until the job is in one of the states; return it."""
 
-    def seen() -> JobView | None:
+    def find() -> JobView | None:
         job = lifecycle.get(job_id)
         return job if job.state in states else None
 
-    found = until(seen, within_s=within_s)
+    found = until(find, within_s=within_s)
     assert found is not None
     return found
 
 
-def until_step(job_id: str, step: int) -> JobView:
-    """The job once it trains at that step or beyond."""
+def until_succeeded(job_id: str) -> JobView:
+    """Wait until the job has ended; check that it succeeded."""
+    job = until_state(job_id, *TERMINAL)
+    assert job.state == JobState.SUCCEEDED, job.status_reason
+    return job
 
-    def seen() -> JobView | None:
+
+def until_step(job_id: str, step: int) -> JobView:
+    """Wait until the job runs at this step or beyond; return it."""
+
+    def find() -> JobView | None:
         job = lifecycle.get(job_id)
         return job if job.state == JobState.RUNNING and job.step >= step else None
 
-    found = until(seen)
+    found = until(find)
     assert found is not None
     return found

@@ -1,4 +1,4 @@
-"""Fixtures of the tests that start real workers."""
+"""Fixtures for the tests of workers."""
 
 import os
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(autouse=True)
 def _all_cores() -> Iterator[None]:
-    """A runner that works in this process holds one core: the tests after it, and what they start, need the others."""
+    """Restore the CPU affinity: a runner in this process pins its threads, and later tests need all cores."""
     cores = os.sched_getaffinity(0)
     yield
     os.sched_setaffinity(0, cores)
@@ -26,6 +26,6 @@ def _all_cores() -> Iterator[None]:
 
 @pytest.fixture
 def broker(database: Path) -> Iterator[Process]:
-    """A Redis of the test's own, beside a fresh database."""
+    """Run a Redis of the test's own, beside a fresh database."""
     with running_redis() as process:
         yield process

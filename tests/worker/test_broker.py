@@ -1,4 +1,4 @@
-"""Nothing that Redis replies and nothing that lies in its queues ends a worker, stalls it, or disturbs its runners."""
+"""No reply of Redis and no message in its queues ends a worker, stalls it or disturbs its runners."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,15 +13,15 @@ from app.services.jobs import lifecycle
 from app.services.system import health
 from forger.wire import TERMINAL, JobState
 from tests.support import junk
-from tests.support.broker import cannot_save, saves_again
+from tests.support.broker import let_redis_write, make_redis_refuse_writes
 from tests.support.jobs import make_job
 from tests.support.wait import until
 from tests.support.worker import Process, running_worker, until_state, until_step, worker_log
 
 S = JobState
 LONG = 1_000_000
-"""steps that no test waits for"""
-Do = Callable[[Redis], object]
+"""so many steps that no test waits for their end"""
+RedisAction = Callable[[Redis], object]
 
 
 @pytest.fixture(scope="module", params=["sqlite"])
@@ -44,48 +44,51 @@ def short_job() -> str:
     return make_job("gan", "ring8", steps=3).id
 
 
-def locked(redis: Redis) -> None:
+def require_password(redis: Redis) -> None:
     redis.config_set("requirepass", "secret")
     redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
 
-def acl(redis: Redis, *rules: str) -> None:
+def change_permissions(redis: Redis, *rules: str) -> None:
     redis.execute_command("ACL", "SETUSER", "default", *rules)
 
 
-REFUSALS: dict[str, tuple[Do, Do]] = {
+REFUSALS: dict[str, tuple[RedisAction, RedisAction]] = {
     "WRONGTYPE": (lambda redis: redis.set(junk.QUEUE, "a string"), lambda redis: redis.delete(junk.QUEUE)),
-    "MISCONF": (cannot_save, saves_again),
+    "MISCONF": (make_redis_refuse_writes, let_redis_write),
     "maxmemory": (lambda redis: redis.config_set("maxmemory", 1), lambda redis: redis.config_set("maxmemory", 0)),
     "read only": (lambda redis: redis.replicaof("127.0.0.1", "1"), lambda redis: redis.replicaof("NO", "ONE")),
-    "no permissions": (lambda redis: acl(redis, "-brpop", "-lpush"), lambda redis: acl(redis, "+@all")),
-    "Authentication required": (locked, lambda redis: redis.config_set("requirepass", "")),
+    "no permissions": (
+        lambda redis: change_permissions(redis, "-brpop", "-lpush"),
+        lambda redis: change_permissions(redis, "+@all"),
+    ),
+    "Authentication required": (require_password, lambda redis: redis.config_set("requirepass", "")),
 }
-"""by a word of what Redis replies: what makes it refuse, and what undoes that"""
+"""by a word of Redis's reply: an action that makes it refuse, and the action that undoes it"""
 
 
-def test_no_message_stalls_a_worker(redis: Redis) -> None:
-    """Each kind of junk three times in front of a ring: more than the messages that a worker may have at once."""
-    strange = junk.messages(redis)
+def test_junk_messages_do_not_stall_a_worker(redis: Redis) -> None:
+    """Each kind of junk lies three times before a ring: more messages than a worker may prefetch."""
+    messages = junk.messages(redis)
     with running_worker(FORGER_RING_INTERVAL_S="1000") as worker:
         first = short_job()
         until_state(first, *TERMINAL)
-        for message in strange * 3:
+        for message in messages * 3:
             redis.lpush(junk.QUEUE, message)
         job_id = short_job()
         assert until_state(job_id, *TERMINAL).state == S.SUCCEEDED
         assert worker.poll() is None
-    said = worker_log().read_text()
-    assert said.count('"message_skipped"') >= 3 * len(junk.NO_ENVELOPES)
-    assert "Traceback" not in said.split('"message_skipped"')[0]
-    assert max(map(len, said.splitlines())) < 20_000, "a line of the log is bounded whatever was sent"
+    log = worker_log().read_text()
+    assert log.count('"message_skipped"') >= 3 * len(junk.NO_ENVELOPES)
+    assert "Traceback" not in log.split('"message_skipped"')[0]
+    assert max(map(len, log.splitlines())) < 20_000, "a line of the log is bounded whatever was sent"
 
 
-def test_no_refusal_of_redis_ends_a_worker_or_a_runner(redis: Redis) -> None:
-    """One job trains on all the while; another waits, so that a worker also sends."""
-    trains, waits = make_job("gan", "ring8", steps=LONG, checkpoint_every=LONG, report_every=LONG).id, short_job()
+def test_refusals_of_redis_end_no_worker_and_no_runner(redis: Redis) -> None:
+    """One job trains all the time; another is queued, so that the worker also sends rings."""
+    training, queued = make_job("gan", "ring8", steps=LONG, checkpoint_every=LONG, report_every=LONG).id, short_job()
     with running_worker(FORGER_RING_INTERVAL_S="1") as worker:
-        until_step(trains, 1)
+        until_step(training, 1)
         (runner,) = psutil.Process(worker.pid).children()
         for word, (refuse, permit) in REFUSALS.items():
             assert health.broker() is None, word
@@ -97,7 +100,7 @@ def test_no_refusal_of_redis_ends_a_worker_or_a_runner(redis: Redis) -> None:
             until(lambda: not redis.llen(junk.QUEUE))
             assert worker.poll() is None, word
         assert runner.is_running()
-        until_step(trains, lifecycle.get(trains).step + 1)
-        assert lifecycle.get(trains).attempt == 1
-        lifecycle.cancel(trains)
-        assert until_state(waits, *TERMINAL).state == S.SUCCEEDED
+        until_step(training, lifecycle.get(training).step + 1)
+        assert lifecycle.get(training).attempt == 1
+        lifecycle.cancel(training)
+        assert until_state(queued, *TERMINAL).state == S.SUCCEEDED

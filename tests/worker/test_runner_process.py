@@ -1,4 +1,4 @@
-"""A runner as its supervisor sees it."""
+"""A runner's process as its supervisor uses it."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ from worker.runner_process import RunnerProcess
 from worker.runners.supervisor_link import EXIT_DATABASE_LOST
 
 LONG_S = 600.0
-"""that no test waits for"""
+"""longer than any test"""
 
 
 @pytest.mark.processes
-def test_the_end_of_a_runner_is_seen_when_it_comes(home: Path) -> None:
-    """There is no database here: the runner says its first heartbeat, fails, and ends. Nobody sleeps beyond that."""
-    runner = RunnerProcess("job_of_nobody", 1, home / "runner.log")
+def test_wait_returns_as_soon_as_the_runner_ends(home: Path) -> None:
+    """There is no database: the runner sends its first heartbeat, fails and ends."""
+    runner = RunnerProcess("job_unknown", 1, home / "runner.log")
     try:
         while (status := runner.wait(LONG_S)) is None:
             pass

@@ -9,15 +9,15 @@ from torch import Tensor
 from data.batches import scaled
 
 CHUNK_EXAMPLES = 128
-"""examples in a chunk at most"""
+"""most examples in a chunk"""
 EMBEDDED_PIXELS, GENERATED_PIXELS = 2**23, 2**19
-"""pixels in a chunk that is embedded or generated, at most, so that larger pictures take no more memory"""
+"""most pixels in a chunk that is embedded, and in one that is generated: larger pictures take no more memory"""
 SMALL_SIDE = 16
-"""pixels of a side at which pixels are compared"""
+"""side in pixels to which pictures are downscaled before their pixels are compared"""
 
 
 def even_indices(count: int, n: int) -> Tensor:
-    """Return at most n indices, evenly spaced over `count`."""
+    """Return at most n indices, evenly spaced from 0 to count - 1."""
     return torch.linspace(0, count - 1, min(n, count)).long()
 
 
@@ -26,15 +26,17 @@ def evenly_spaced(x: Tensor, n: int) -> Tensor:
     return x if len(x) <= n else x[even_indices(len(x), n).to(x.device)]
 
 
-def run_in_chunks(make: Callable[[slice], Tensor], n: int, size: int, beat: Callable[[], None]) -> Iterator[Tensor]:
-    """Run `make` on n rows, `size` at a time; yield the results on the CPU in fp32, and call `beat` after each."""
+def run_in_chunks(
+    generate: Callable[[slice], Tensor], n: int, size: int, heartbeat: Callable[[], None]
+) -> Iterator[Tensor]:
+    """Call `generate` for n rows, `size` at a time; yield each result on the CPU in fp32, then call `heartbeat`."""
     for start in range(0, n, size):
-        yield make(slice(start, min(n, start + size))).float().cpu()
-        beat()
+        yield generate(slice(start, min(n, start + size))).float().cpu()
+        heartbeat()
 
 
 def chunk_size(shape: Sequence[int], pixels: int = EMBEDDED_PIXELS) -> int:
-    """Return the examples per chunk for data of a shape [n, c, h, w]; CHUNK_EXAMPLES for other shapes."""
+    """Return the number of examples per chunk for pictures of a shape [n, c, h, w]; CHUNK_EXAMPLES for other data."""
     return CHUNK_EXAMPLES if len(shape) < 4 else max(1, min(CHUNK_EXAMPLES, pixels // (shape[-1] * shape[-2])))
 
 
@@ -48,14 +50,15 @@ def chunks(x: Tensor, n: int | None = None) -> Iterator[Tensor]:
         yield x[rows.to(x.device)]
 
 
-def downscaled(x: Tensor, n: int | None = None, beat: Callable[[], None] = lambda: None) -> Tensor:
-    """Average pictures [n, c, s, s], bytes or in [-1, 1], to SMALL_SIDE; return rows [n, d] in [-1, 1].
+def downscaled(x: Tensor, n: int | None = None, heartbeat: Callable[[], None] = lambda: None) -> Tensor:
+    """Downscale pictures [n, c, s, s] to SMALL_SIDE by averaging; return rows [n, d] in [-1, 1].
 
-    Take all of them, or n evenly spaced ones; call `beat` after each chunk.
+    The pictures are uint8, or float in [-1, 1]; with `n` only n evenly spaced ones are used. `heartbeat` is called
+    after each chunk.
     """
     side = min(SMALL_SIDE, x.shape[-1])
     parts = []
     for part in chunks(x, n):
         parts.append(F.interpolate(scaled(part), (side, side), mode="area").flatten(1).cpu())
-        beat()
+        heartbeat()
     return torch.cat(parts)

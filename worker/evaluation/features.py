@@ -18,20 +18,20 @@ VGG19_FILES = ("vgg19.safetensors", "vgg19.pth")
 
 
 class WeightsMissing(DatasetMissing):
-    """The weights of a feature network are absent or damaged. The message says where to put them."""
+    """The error of a feature network whose weights are missing or damaged. The message says where to put them."""
 
 
 def train_rotation_net(network: RotationNet, pictures: Callable[[int], Tensor], steps: int) -> Iterator[None]:
-    """Train the network to classify by how many quarters pictures were turned (Gidaris et al. 2018); yield each step.
+    """Train the network to predict the rotation of pictures (Gidaris et al. 2018); yield after each step.
 
-    `pictures(number)` returns batch `number`, [n, c, s, s] in [-1, 1]. As in the paper, a step sees all four turns of
-    each picture. At the end the features are scaled to a mean square of 1 over the last batch.
+    `pictures(number)` returns batch `number`, [n, c, s, s] in [-1, 1]. As in the paper, a step uses all four rotations
+    of each picture. At the end the features are scaled to a mean square of 1 over one more batch.
     """
     network.requires_grad_(True).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
     for number in range(steps):
-        turned, turns = all_turns(pictures(number))
-        loss = F.cross_entropy(network.rotation_logits(turned), turns)
+        rotated, quarter_turns = all_rotations(pictures(number))
+        loss = F.cross_entropy(network.rotation_logits(rotated), quarter_turns)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -41,10 +41,10 @@ def train_rotation_net(network: RotationNet, pictures: Callable[[int], Tensor], 
         network.scale.copy_(network.features(pictures(steps)).square().mean().clamp(min=1e-12).rsqrt())
 
 
-def all_turns(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Turn pictures [n, c, s, s] by 0 to 3 quarters; return [4 n, c, s, s] and the numbers of quarters [4 n]."""
-    turned = torch.cat([torch.rot90(x, quarters, (2, 3)) for quarters in range(QUARTER_TURNS)])
-    return turned, torch.arange(QUARTER_TURNS, device=x.device).repeat_interleave(len(x))
+def all_rotations(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Rotate pictures [n, c, s, s] by 0 to 3 quarter turns; return [4 n, c, s, s] and the numbers of turns [4 n]."""
+    rotated = torch.cat([torch.rot90(x, quarters, (2, 3)) for quarters in range(QUARTER_TURNS)])
+    return rotated, torch.arange(QUARTER_TURNS, device=x.device).repeat_interleave(len(x))
 
 
 def read_vgg19(network: Vgg19, root: Path | None) -> None:
@@ -52,9 +52,8 @@ def read_vgg19(network: Vgg19, root: Path | None) -> None:
     path = _find_file(root)
     try:
         weights = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-        wanted = network.state_dict()
-        network.load_state_dict({name: weights[name] for name in wanted})
-    except Exception as error:  # the readers raise any error on a damaged file
+        network.load_state_dict({name: weights[name] for name in network.state_dict()})
+    except Exception as error:  # both readers raise any exception for a damaged file
         reason = f"it has no {error}" if isinstance(error, KeyError) else _first_line(error)
         sentence = f"{path.name} does not hold the weights of torchvision's vgg19 ({reason})."
         raise WeightsMissing(f"{sentence} Replace it, or set game.features to own.") from error

@@ -24,27 +24,27 @@ from worker.evaluation.metrics.neighbours import nearest
 from worker.evaluation.metrics.pictures import BASELINES
 
 POINTS_SHOWN, STRINGS_SHOWN, SCATTER_SIDE, PICTURES_SHOWN = 2_500, 64, 512, 16
-"""points, strings, pixels of a side of a scatter plot, and pictures in the report's picture"""
+"""in the report's picture: number of points, number of strings, side of a scatter plot in pixels, number of pictures"""
 UNDEFINED_FIGURE = "It has no value here: the examples that it compares are equal."
 
 
 @dataclass(frozen=True, eq=False)
 class FullEvaluation:
-    """The result of a full evaluation."""
+    """The result of a full evaluation; the names of its fields are those of the stored report."""
 
     figures: Figures
     per_class: dict[str, dict[str, float]]
-    """by figure, then by number of the class"""
+    """for some figures their value for each class, by figure and number of the class"""
     baselines: dict[str, Figures]
-    """by name of a baseline that learns nothing, its figures"""
+    """figures of baselines that learn nothing, by baseline"""
     lacking: dict[str, str]
-    """by name of a requested figure that is missing, the reason"""
+    """why a requested figure is missing, by figure"""
     provenance: dict[str, Any]
     picture: bytes | None
-    """a PNG: fakes beside their nearest training examples, or outputs beside inputs and targets"""
+    """a PNG: generated pictures beside their nearest training pictures, or outputs beside inputs and targets"""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields of the JSON report: all but the picture."""
+        """Return the JSON report: all fields but the picture."""
         return {name: value for name, value in self.__dict__.items() if name != "picture"}
 
 
@@ -59,17 +59,19 @@ def evaluate(
     features: Features = "own",
     seed: int = 0,
     weights: Path | None = None,
-    beat: Callable[[], None] = lambda: None,
+    heartbeat: Callable[[], None] = lambda: None,
     only: Collection[str] | None = None,
 ) -> FullEvaluation:
-    """Measure `generator`, an averaged one in eval mode, with at most `n` generated examples.
+    """Measure `generator`, the averaged one in eval mode, with at most `n` generated examples.
 
-    `load` raises DatasetMissing for a split that does not exist; the reference is the test split, or else the training
-    split. `cache` is the folder that keeps judges, and `weights` the one that may hold Inception. Call `beat` after
-    each part of the work. `only` names the figures to compute; None: all that apply. Raises CannotMeasure,
-    DatasetMissing and WeightsMissing.
+    They are compared with the test split, or with the training split of a dataset without one; `load` raises
+    DatasetMissing for a split that does not exist. `cache` is the folder of stored judges, `weights` the folder that
+    may hold Inception. `only` names the figures to compute; None: all that apply. `heartbeat` is called after each part
+    of the work. Raises CannotMeasure, DatasetMissing and WeightsMissing.
     """
-    plan = plan_metrics(GeneratorUnderTest(recipe, generator, load, Sizes(n), cache, features, seed, weights, beat))
+    plan = plan_metrics(
+        GeneratorUnderTest(recipe, generator, load, Sizes(n), cache, features, seed, weights, heartbeat)
+    )
     requested = set(plan.names if only is None else only).intersection(plan.names)
     if not requested:
         raise CannotMeasure(f"None of these figures fits this model; choose from {', '.join(plan.names)}.")
@@ -92,13 +94,13 @@ def evaluate(
 
 
 def _by_class(c: ExampleComparison) -> dict[str, float]:
-    """Return the class agreement by the number of the class."""
-    shares = agreement_by_class(c.fake.classes, not_none(c.fake.labels))
+    """Return the agreement of each class, by the number of the class."""
+    shares = agreement_by_class(c.generated.classes, not_none(c.generated.labels))
     return {str(number): share for number, share in shares.items()}
 
 
 def _baselines(plan: MetricPlan, wanted: Collection[str]) -> dict[str, Figures]:
-    """Measure baselines that learn nothing against the targets; return {} where nothing is translated."""
+    """Return the figures of the baselines against the targets, by baseline; {} if nothing is translated."""
     if any(c.statistics is None for _, compared in plan.rows for c in compared):
         return {}
     measured = {
@@ -108,44 +110,47 @@ def _baselines(plan: MetricPlan, wanted: Collection[str]) -> dict[str, Figures]:
 
 
 def _picture(compared: list[ExampleComparison]) -> Pixels | None:
-    """Draw some of the compared examples; return None for points on a line."""
+    """Render some of the compared examples; return None for points on a line."""
     first = compared[0]
     match first.kind:
         case "points" if first.mixture.modes.shape[1] == 1:
             return None
         case "points":
-            real, fake = (examples.rows[:POINTS_SHOWN].numpy() for examples in (first.real, first.fake))
-            return scatter(fake, SCATTER_SIDE, real, first.mixture.modes)
+            real, generated = (examples.rows[:POINTS_SHOWN].numpy() for examples in (first.real, first.generated))
+            return scatter(generated, SCATTER_SIDE, real, first.mixture.modes)
         case "strings":
             return _text(first)
-        case "drawn" | "decoded":
+        case "sampled" | "decoded":
             return _beside_nearest(first)
-        case "rebuilt":
-            return _side_by_side([[not_none(first.targets), first.fake.rows]])
+        case "reconstructed":
+            return _side_by_side([[not_none(first.targets), first.generated.rows]])
         case _:
             return _side_by_side([_row(c) for c in compared])
 
 
 def _text(c: ExampleComparison) -> Pixels:
-    """Draw generated strings, the valid ones ticked."""
+    """Render generated strings, the valid ones ticked."""
     name = c.test.recipe.data.dataset
     ticked = c.valid[:STRINGS_SHOWN].tolist() if name in VALID else None
     return text_sheet(spell(c.symbols[:STRINGS_SHOWN].numpy(), DATASETS[name].alphabet), ticked)
 
 
 def _beside_nearest(c: ExampleComparison) -> Pixels:
-    """Draw pairs of a fake and the training picture nearest to it."""
-    shown = c.fake.rows[:PICTURES_SHOWN]
+    """Render generated pictures, each beside the training picture nearest to it."""
+    shown = c.generated.rows[:PICTURES_SHOWN]
     return _side_by_side([[shown, not_none(c.test.train.images)[nearest(c.test.originals, downscaled(shown))]]])
 
 
 def _row(c: ExampleComparison) -> list[Tensor]:
     """Return the inputs, outputs and targets of a comparison, as far as it has them."""
-    return [pictures for pictures in (c.inputs, c.fake.rows, c.targets) if pictures is not None]
+    return [pictures for pictures in (c.inputs, c.generated.rows, c.targets) if pictures is not None]
 
 
 def _side_by_side(directions: list[list[Tensor]]) -> Pixels:
-    """Draw pictures that belong together side by side, two groups a row; PICTURES_SHOWN of each kind in all."""
+    """Render pictures that belong together side by side; each group has one kind per column, and two stand in a row.
+
+    PICTURES_SHOWN of each kind are shown in all, divided among the directions.
+    """
     n = PICTURES_SHOWN // len(directions)
     rows = [torch.stack([pictures[:n] for pictures in group], dim=1).flatten(0, 1) for group in directions]
     pixels = torch.cat(rows).permute(0, 2, 3, 1).contiguous().numpy()

@@ -1,6 +1,6 @@
-"""The generator under test: its examples, the real ones, and the networks that compare them.
+"""The generator under test: its generated examples, the real ones, and the networks that compare them.
 
-Live figures and the full evaluation both use it: they differ in their `Sizes` alone.
+Live figures and the full evaluation both use it; they differ in their `Sizes`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from data.batches import as_bytes, scaled
-from data.readers.base import Beat, no_heartbeat
+from data.readers.base import Heartbeat, no_heartbeat
 from data.readers.builtin import Data, DatasetMissing, Split
 from models.errors import JobFailure
 from models.games.paired import PairedExamples
@@ -29,57 +29,58 @@ from worker.evaluation.metrics.neighbours import typical_spacing
 from worker.evaluation.stacked_mnist_judge import trained_stacked_judge
 
 MAX_JUDGE_EPOCHS = 30
-"""epochs over the dataset that a judge is trained for at most"""
+"""most epochs over the dataset for which a judge is trained"""
 
 Features = Literal["own", "inception"]
 
 
 class CannotMeasure(JobFailure):
-    """This generator, or the requested figures, cannot be measured. The message says why."""
+    """The error of a generator, or of requested figures, that cannot be measured. The message says why."""
 
     code = "cannot_measure"
 
 
 class NotFinite(CannotMeasure):
-    """The generator's output is not finite."""
+    """The error of a generator whose output is not finite."""
 
     def __init__(self) -> None:
         super().__init__("The generator's output is not finite, so nothing can be measured.")
 
 
 class FeatureNetwork(Protocol):
-    """A network whose features compare pictures; see worker.evaluation.judge.Judge."""
+    """A network whose features compare pictures: a Judge, a StackedMnistJudge or Inception."""
 
     mark: str
-    """beginning of the sha256 of its weights"""
+    """first digits of the sha256 of its weights"""
     resize: str
     """how it resizes pictures, for the provenance"""
     classes: int
-    """number of classes of its logits, 0 without"""
+    """number of classes of its logits; 0 without classes"""
 
-    def embed(self, x: Tensor) -> tuple[Tensor, Tensor | None]: ...
+    def embed(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return features [n, d] and logits [n, classes] of pictures [n, c, s, s] in [-1, 1]."""
 
 
 @dataclass(frozen=True)
 class Sizes:
     """The numbers of examples that an evaluation generates and compares, and how long its judge is trained."""
 
-    fake: int
-    """generated examples; for two domains, in each direction"""
+    generated: int
+    """number of generated examples; for two domains, in each direction"""
     real: int | None = None
-    """real examples that are compared, at most; None: as many as are generated; 0: none"""
+    """most real examples that are compared; None: as many as are generated; 0: none"""
     suspects: int = 1_000
-    """fakes that are searched for copies, at most"""
+    """most generated pictures that are searched for copies of training pictures"""
     originals: int | None = None
-    """training pictures that they may be copies of, at most; None: all"""
+    """most training pictures among which the originals of copies are searched; None: all"""
     minimum: int = 16
-    """examples that each side needs to be compared as a distribution"""
+    """least number of generated, and of real examples to compare them as distributions"""
     quick: bool = False
-    """whether the judge is trained for QUICK_STEPS whatever the size of the dataset"""
+    """whether the judge is trained for QUICK_STEPS, however large the dataset is"""
 
 
 class Examples:
-    """Up to n evenly spaced examples of some data [N, ...], with their labels. Each network embeds them once."""
+    """At most n evenly spaced examples of some data [N, ...], with their labels; each network embeds them once."""
 
     def __init__(
         self, test: "GeneratorUnderTest", data: Tensor, labels: Tensor | None = None, n: int | None = None
@@ -94,7 +95,7 @@ class Examples:
 
     @cached_property
     def rows(self) -> Tensor:
-        """The examples [n, ...] in the form of the data."""
+        """The examples [n, ...]: uint8 pictures, points or one-hot strings."""
         return evenly_spaced(self._data, self._n)
 
     @cached_property
@@ -125,8 +126,8 @@ class Examples:
 
     @cached_property
     def pixels(self) -> Tensor:
-        """The pictures at 16 px a side, as rows [n, d]."""
-        return downscaled(self._data, self._n, self._test.beat)
+        """The pictures downscaled to 16 px a side, as rows [n, d]."""
+        return downscaled(self._data, self._n, self._test.heartbeat)
 
     def _parts(self) -> Iterator[Tensor]:
         return chunks(self._data, self._n)
@@ -134,9 +135,10 @@ class Examples:
 
 @dataclass(frozen=True, eq=False)
 class GeneratorUnderTest:
-    """A generator in eval mode, with the data and networks that measure it, which are loaded when first needed.
+    """A generator in eval mode, with the data and networks that measure it.
 
-    Real examples are embedded once. Fakes are generated at each call, always from the same noise.
+    Data and networks are loaded when they are first needed, and real examples are embedded once. Each call of `sample`,
+    `reconstruct` or `translate` runs the generator, always on the same noise or pictures.
     """
 
     recipe: Recipe
@@ -145,12 +147,12 @@ class GeneratorUnderTest:
     """loads a split; raises DatasetMissing if it does not exist"""
     sizes: Sizes
     judges: Path | None
-    """the folder that keeps judges"""
+    """the folder of stored judges; None: they are not stored"""
     features: Features = "own"
     seed: int = 0
     weights: Path | None = None
     """the folder that may hold Inception"""
-    beat: Beat = no_heartbeat
+    heartbeat: Heartbeat = no_heartbeat
     """called after each part of the work; an exception that it raises ends the evaluation"""
 
     @cached_property
@@ -188,28 +190,30 @@ class GeneratorUnderTest:
 
     @property
     def mark(self) -> str:
-        """The mark of the judge, which always predicts the classes, and of Inception if that compares the pictures."""
+        """The name and sha256 of Inception if it compares the pictures, and of the judge, which predicts classes."""
         judge = f"own:{self.judge.mark}"
         return judge if self.network is self.judge else f"inception:{self.network.mark} {judge}"
 
     def train_judge(self, data: Data, judges: Path | None) -> FeatureNetwork:
-        """Return a judge that was trained on these pictures, on the generator's device; `judges` keeps it."""
+        """Return the judge of these pictures on the generator's device, from the folder `judges` or newly trained."""
         images = not_none(data.a if data.images is None else data.images)
         max_steps = MAX_JUDGE_EPOCHS * len(images) // BATCH_SIZE
         steps = QUICK_STEPS if self.sizes.quick else min(FULL_STEPS, max(QUICK_STEPS, max_steps))
         stacked = self.recipe.data.dataset == "stacked_mnist" and images.shape[1] == 3 and data.labels is not None
-        return (trained_stacked_judge if stacked else trained_judge)(data, judges, steps, self.beat).to(self.device)
+        return (trained_stacked_judge if stacked else trained_judge)(data, judges, steps, self.heartbeat).to(
+            self.device
+        )
 
-    def train_student(self, fake: Examples) -> FeatureNetwork:
-        """Return a judge that was trained on fakes alone, with the classes that they were generated for."""
+    def train_student(self, generated: Examples) -> FeatureNetwork:
+        """Train a judge on generated pictures alone, with the classes for which they were generated."""
         with TemporaryDirectory() as folder:
-            return self.train_judge(Data(images=fake.rows, labels=fake.labels), Path(folder))
+            return self.train_judge(Data(images=generated.rows, labels=generated.labels), Path(folder))
 
     def embed(self, network: FeatureNetwork, parts: Iterable[Tensor]) -> tuple[Tensor, Tensor | None]:
         """Return features [n, d] and logits [n, classes] of pictures that come in chunks."""
         embedded = []
         for part in parts:
-            self.beat()
+            self.heartbeat()
             embedded.append(network.embed(scaled(part)))
         features, logits = zip(*embedded, strict=True)
         return torch.cat(features), None if logits[0] is None else torch.cat(logits)
@@ -219,51 +223,51 @@ class GeneratorUnderTest:
 
     @cached_property
     def real(self) -> Examples:
-        """Pictures of the reference split."""
+        """The pictures of the reference split that are compared."""
         return Examples(
-            self, not_none(self.reference.images), self.reference.labels, self.sizes.real or self.sizes.fake
+            self, not_none(self.reference.images), self.reference.labels, self.sizes.real or self.sizes.generated
         )
 
     @cached_property
     def real_domains(self) -> tuple[Examples, Examples]:
-        """Pictures of both domains of the reference split."""
-        a, b = (Examples(self, domain, n=self.sizes.real or self.translated) for domain in domains(self.reference))
+        """The pictures of both domains of the reference split that are compared."""
+        a, b = (Examples(self, domain, n=self.sizes.real or self.n_translated) for domain in domains(self.reference))
         return a, b
 
     @property
-    def translated(self) -> int:
+    def n_translated(self) -> int:
         """Number of pictures that are translated in each direction."""
-        return min(self.sizes.fake, *map(len, domains(self.reference)))
+        return min(self.sizes.generated, *map(len, domains(self.reference)))
 
     @cached_property
     def originals(self) -> Tensor:
-        """Training pictures that fakes may be copies of, at 16 px a side, as rows [n, d]."""
-        return downscaled(not_none(self.train.images), self.sizes.originals, self.beat)
+        """Training pictures of which generated ones may be copies, downscaled to 16 px a side, as rows [n, d]."""
+        return downscaled(not_none(self.train.images), self.sizes.originals, self.heartbeat)
 
     @cached_property
     def originals_spacing(self) -> float:
-        """The median distance of an original to its nearest neighbour."""
+        """The median distance of these training pictures to their nearest neighbour."""
         return typical_spacing(self.originals)
 
-    def drawn(self) -> Examples:
-        """Generate examples from noise; the classes cycle. Raises NotFinite."""
-        n = self.sizes.fake
+    def sample(self) -> Examples:
+        """Sample examples from noise; the classes cycle. Raises NotFinite."""
+        n = self.sizes.generated
         z = draw_latent(self.recipe.latent, self.stream("noise"), n)
         labels = cycling_labels(self.recipe.classes, n)
 
-        def make(rows: slice) -> Tensor:
+        def generate(rows: slice) -> Tensor:
             label = None if labels is None else labels[rows].to(self.device)
-            fake: Tensor = self.generator(z[rows].to(self.device), label)
-            return fake
+            generated: Tensor = self.generator(z[rows].to(self.device), label)
+            return generated
 
-        return Examples(self, self.generate_rows(make, n), labels)
+        return Examples(self, self.generate_rows(generate, n), labels)
 
-    def rebuilt(self, real: Tensor) -> Examples:
+    def reconstruct(self, real: Tensor) -> Examples:
         """Reconstruct examples [n, ...]; a Gaussian code is replaced by its mean. Raises NotFinite."""
         generator, size = self.generator, self.recipe.latent.size
         assert isinstance(generator, Autoencoder)
-        make = lambda rows: generator(generator.encode(self.to_device(real[rows]))[:, :size])  # noqa: E731
-        return Examples(self, self.generate_rows(make, len(real)))
+        decode = lambda rows: generator(generator.encode(self.to_device(real[rows]))[:, :size])  # noqa: E731
+        return Examples(self, self.generate_rows(decode, len(real)))
 
     def translate(self, direction: str, pictures: Tensor) -> Examples:
         """Translate pictures [n, c, s, s]; `direction` is `a2b` or `b2a`. Raises NotFinite."""
@@ -271,13 +275,13 @@ class GeneratorUnderTest:
         net = self.generator[direction]
         return Examples(self, self.generate_rows(lambda rows: net(self.to_device(pictures[rows])), len(pictures)))
 
-    def answer(self, examples: PairedExamples) -> Tensor:
-        """Return the outputs of the paired game's generator, uint8 [n, c, h, w]. Raises NotFinite."""
+    def translate_pairs(self, examples: PairedExamples) -> Tensor:
+        """Return the outputs uint8 [n, c, h, w] of the paired game's generator for these inputs. Raises NotFinite."""
         return self.generate_rows(
-            lambda rows: self._moved(examples.part(rows)).output_of(self.generator), len(examples.target)
+            lambda rows: self._pairs_to_device(examples.part(rows)).output_of(self.generator), len(examples.target)
         )
 
-    def _moved(self, examples: PairedExamples) -> PairedExamples:
+    def _pairs_to_device(self, examples: PairedExamples) -> PairedExamples:
         hole = None if examples.hole is None else examples.hole.to(self.device)
         return PairedExamples(examples.input.to(self.device), examples.target.to(self.device), hole)
 
@@ -286,10 +290,10 @@ class GeneratorUnderTest:
         return scaled(x).to(self.device)
 
     @torch.no_grad()
-    def generate_rows(self, make: Callable[[slice], Tensor], n: int) -> Tensor:
-        """Run `make` on n rows in chunks; return pictures as uint8, as they are served. Raises NotFinite."""
+    def generate_rows(self, generate: Callable[[slice], Tensor], n: int) -> Tensor:
+        """Call `generate` for n rows in chunks; return pictures as uint8, as they are served. Raises NotFinite."""
         parts = []
-        for part in run_in_chunks(make, n, chunk_size((n, *self.recipe.shape), GENERATED_PIXELS), self.beat):
+        for part in run_in_chunks(generate, n, chunk_size((n, *self.recipe.shape), GENERATED_PIXELS), self.heartbeat):
             if not part.isfinite().all():
                 raise NotFinite
             parts.append(as_bytes(part) if part.dim() == 4 else part)
@@ -306,6 +310,6 @@ def domains(data: Data) -> tuple[Tensor, Tensor]:
 
 
 def not_none(value: Tensor | None) -> Tensor:
-    """Return a value that this kind of dataset or comparison always has."""
+    """Assert that a value that this kind of dataset or comparison always has is not None, and return it."""
     assert value is not None
     return value

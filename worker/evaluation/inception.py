@@ -15,13 +15,14 @@ CHUNK_PICTURES = 64
 
 
 class Inception:
-    """A TorchScript network: uint8 pictures [n, 3, h, w] -> features [n, d] with `return_features=True`.
+    """A TorchScript network that embeds uint8 pictures [n, 3, h, w].
 
-    Without this argument it must return probabilities [n, classes]. A network without the argument returns features
-    alone and has no classes.
+    With `return_features=True` it returns features [n, d], without it probabilities [n, classes]. A network that has no
+    such argument returns features alone and has no classes.
     """
 
     def __init__(self, script: torch.jit.ScriptModule, mark: str) -> None:
+        """`mark` is the first 12 hex digits of the file's sha256."""
         self._script, self.mark = script, mark
         self.resize = "by the network itself"
         arguments = script.forward.schema.arguments  # type: ignore[attr-defined]
@@ -31,7 +32,7 @@ class Inception:
 
     @torch.no_grad()
     def embed(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return features [n, d] of pictures [n, c, h, w] in [-1, 1], and log probabilities [n, classes] if any."""
+        """Return features [n, d] of pictures [n, c, h, w] in [-1, 1], and log probabilities [n, classes] or None."""
         parts = [self._run(_rgb_bytes(part)) for part in torch.split(x, CHUNK_PICTURES)]
         features = torch.cat([part for part, _ in parts]).float()
         if not self._has_classes:
@@ -64,7 +65,7 @@ def read_inception(root: Path | None) -> Inception:
 
 
 def _rgb_bytes(x: Tensor) -> Tensor:
-    """Convert to uint8 with three channels: repeat grey, drop alpha."""
+    """Convert pictures to uint8 with three channels: grey is repeated, alpha is dropped."""
     colour = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x[:, :3]
     return as_bytes(colour)
 

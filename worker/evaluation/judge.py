@@ -1,8 +1,8 @@
 """The judge: a small classifier trained on the dataset, whose features compare pictures.
 
-It classifies the labels of labelled pictures, and the rotation of unlabelled ones by quarter turns (Gidaris et al.
-2018). It is trained on one CPU thread from a fixed seed, whatever the job: equal data give an equal judge, which is
-stored.
+It learns to predict the labels of labelled pictures, and the rotation of unlabelled ones by quarter turns (Gidaris et
+al. 2018). It is trained on one CPU thread from a fixed seed, whatever the job is: equal data give an equal judge, so a
+stored judge can be used again.
 """
 
 import hashlib
@@ -21,29 +21,30 @@ from models import durable
 from models.nets.rotation import QUARTER_TURNS
 from models.rng import Rng
 from worker.evaluation.chunked import CHUNK_EXAMPLES, chunks, evenly_spaced
-from worker.evaluation.features import all_turns
+from worker.evaluation.features import all_rotations
 
 log = logging.getLogger(__name__)
 
 MAX_SIDE = 32
-"""pixels of a side of the judge's input at most; larger pictures are averaged by area"""
+"""largest side of the judge's input, in pixels; larger pictures are downscaled by averaging"""
 FEATURES = 128
+"""number of features"""
 QUICK_STEPS, FULL_STEPS = 300, 1_500
-"""training steps: for live figures, and at most for the full evaluation"""
+"""training steps for live figures, and the most for the full evaluation"""
 MAX_EXAMPLES = 20_000
-"""training examples at most, evenly spaced over the dataset"""
+"""most training examples of a domain, evenly spaced over the dataset"""
 BATCH_SIZE, RATE = 128, 4e-3
 VERSION = 1
-"""increase it when the network or its training changes, so that no stored judge of before is used"""
+"""part of the names of stored judges; increase it when the network or its training changes"""
 
 
 class Judge(nn.Module):
-    """Pictures [n, c, s, s] in [-1, 1] -> features [n, 128], and logits [n, classes] or those of four turns [n, 4]."""
+    """Pictures [n, c, s, s] in [-1, 1] -> features [n, 128], and logits [n, classes], or [n, 4] of four rotations."""
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
         self.classes = classes
-        """0 if it classifies turns"""
+        """0 if it predicts rotations"""
         self.mark = ""
         """first 12 hex digits of the sha256 of its weights"""
         self.resize = f"area, to {MAX_SIDE} px at most"
@@ -59,7 +60,7 @@ class Judge(nn.Module):
 
     @torch.no_grad()
     def embed(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features [n, 128] and logits [n, classes] on the CPU; compute them in chunks."""
+        """Compute features [n, 128] and logits [n, classes] in chunks; return them on the CPU."""
         device = next(self.parameters()).device
         parts = [self.body(_downscale(part.to(device).float())) for part in torch.split(x, CHUNK_EXAMPLES)]
         features = torch.cat(parts)
@@ -75,19 +76,19 @@ def _downscale(x: Tensor) -> Tensor:
 
 
 def trained_judge(
-    data: Data, cache: Path | None, steps: int = QUICK_STEPS, beat: Callable[[], None] = lambda: None
+    data: Data, cache: Path | None, steps: int = QUICK_STEPS, heartbeat: Callable[[], None] = lambda: None
 ) -> Judge:
     """Return the judge of these pictures from the folder `cache`, or train one and store it there.
 
-    Call `beat` after every chunk that is read and every training step.
+    `heartbeat` is called after every chunk that is read and every training step.
     """
-    pictures, labels = _training_set(data, beat)
+    pictures, labels = _training_set(data, heartbeat)
     judge = _new_judge(pictures.shape[1], 0 if labels is None else int(labels.max()) + 1)
     path = None if cache is None else cache / f"judge-{_content_hash(pictures, labels, steps)}.pt"
     if path is None or not _load(judge, path):
         with _on_one_thread():
             for _ in _train(judge, pictures, labels, steps):
-                beat()
+                heartbeat()
         if path is not None:
             _store(judge, path)
     judge.eval().requires_grad_(False)
@@ -95,22 +96,22 @@ def trained_judge(
     return judge
 
 
-def _training_set(data: Data, beat: Callable[[], None]) -> tuple[Tensor, Tensor | None]:
+def _training_set(data: Data, heartbeat: Callable[[], None]) -> tuple[Tensor, Tensor | None]:
     """Return pictures at the judge's size, uint8 [n, c, s, s], at most MAX_EXAMPLES a domain, and labels if any."""
     if data.images is not None:
         labels = None if data.labels is None else evenly_spaced(data.labels, MAX_EXAMPLES)
-        return _downscaled_bytes(data.images, beat), labels
+        return _downscaled_bytes(data.images, heartbeat), labels
     assert data.a is not None
     assert data.b is not None
-    return torch.cat([_downscaled_bytes(images, beat) for images in (data.a, data.b)]), None
+    return torch.cat([_downscaled_bytes(images, heartbeat) for images in (data.a, data.b)]), None
 
 
-def _downscaled_bytes(images: Tensor, beat: Callable[[], None]) -> Tensor:
+def _downscaled_bytes(images: Tensor, heartbeat: Callable[[], None]) -> Tensor:
     """Downscale pictures chunk by chunk, since they may be larger than the memory."""
     parts = []
     for part in chunks(images, MAX_EXAMPLES):
         parts.append(_downscale(part.float()).round().to(torch.uint8))
-        beat()
+        heartbeat()
     return torch.cat(parts)
 
 
@@ -134,7 +135,7 @@ def _train(judge: Judge, pictures: Tensor, labels: Tensor | None, steps: int) ->
             len(pictures), (BATCH_SIZE if labels is not None else BATCH_SIZE // QUARTER_TURNS,), generator=stream
         )
         batch = pictures[rows].float() / 127.5 - 1
-        batch, targets = all_turns(batch) if labels is None else (_random_shift(batch, stream), labels[rows])
+        batch, targets = all_rotations(batch) if labels is None else (_random_shift(batch, stream), labels[rows])
         loss = F.cross_entropy(judge(batch), targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -144,7 +145,7 @@ def _train(judge: Judge, pictures: Tensor, labels: Tensor | None, steps: int) ->
 
 
 def _random_shift(x: Tensor, stream: torch.Generator) -> Tensor:
-    """Shift pictures by up to a fourteenth of the side, so that the position matters little."""
+    """Shift pictures by up to a fourteenth of the side, so that the judge ignores small differences in position."""
     reach = max(1, x.shape[-1] // 14)
     down, right = (int(shift) for shift in torch.randint(-reach, reach + 1, (2,), generator=stream))
     return x.roll((down, right), dims=(2, 3))
@@ -158,7 +159,7 @@ def _new_judge(channels: int, classes: int) -> Judge:
 
 @contextmanager
 def _on_one_thread() -> Iterator[None]:
-    """Compute on one thread: several threads would sum in another order and round differently."""
+    """Compute on one thread inside the block: several threads would sum in another order and round differently."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -168,7 +169,7 @@ def _on_one_thread() -> Iterator[None]:
 
 
 def _load(judge: Judge, path: Path) -> bool:
-    """Load a stored judge; return whether there is one and it is intact."""
+    """Load the stored weights; return whether they exist and are intact."""
     if not path.is_file():
         return False
     try:

@@ -1,4 +1,4 @@
-"""Live figures while training: the cheap metrics of the table, on few examples and the same latents each time."""
+"""Live figures, measured while training: the cheap metrics, on few examples and the same latents each time."""
 
 import math
 from functools import cached_property
@@ -6,46 +6,48 @@ from pathlib import Path
 
 from torch import nn
 
-from data.readers.base import Beat, no_heartbeat
+from data.readers.base import Heartbeat, no_heartbeat
 from data.readers.builtin import Data, DatasetMissing, Split
 from models.spec.recipe import Recipe
 from worker.evaluation.comparison import ExampleComparison
-from worker.evaluation.generator_under_test import GeneratorUnderTest, Sizes, domains
-from worker.evaluation.metric_plan import FRECHET, Figures, MetricPlan, Provenance, plan_metrics
+from worker.evaluation.generator_under_test import FeatureNetwork, GeneratorUnderTest, Sizes, domains
+from worker.evaluation.metric_plan import FRECHET_METRIC, Figures, MetricPlan, Provenance, plan_metrics
 
 REAL_EXAMPLES = 2_048
-"""real examples whose features are compared with those of fakes"""
+"""real examples whose features are compared with those of generated examples"""
 MIN_EXAMPLES = 8
-"""examples that each side needs before their features are compared"""
+"""least number of real, and of generated examples whose features are compared"""
 MIN_TRANSLATED = 256
-"""pictures that each domain needs before translations are compared: twice the number of a judge's features. A judge
-trained on fewer ranked blurred translations above sharp ones (docs/photographs.md)"""
+"""least number of pictures of each domain with which translations are compared: twice the number of a judge's features.
+A judge trained on fewer ranked blurred translations above sharp ones (docs/photographs.md)"""
 COPY_SUSPECTS, COPY_ORIGINALS = 64, 8_000
-"""fakes that are searched for copies, and training pictures among which they are searched; a generator that memorises
-only others is not detected"""
+"""generated pictures that are searched for copies, and training pictures of which they may be copies; a generator that
+memorises only others is not detected"""
 MIN_POINTS = 2_500
-"""points that are generated to count modes, as in the papers"""
+"""least number of generated points: the papers count modes with as many"""
 DIVERSITY_FIGURES = {"diversity", "pixel_variety"}
-"""figures that small domains keep, since they do not depend on the judge's ranking"""
+"""figures that are measured below MIN_TRANSLATED too: they do not depend on how the judge ranks pictures"""
 SEED = 0
-"""seed of the latents, the same for every job, so that the figures of different seeds are comparable"""
+"""seed of the latents: the same for every job, so that figures of jobs with different seeds are comparable"""
 
 
 class Inspector:
-    """An evaluator of the averaged generator of a training, against its training data."""
+    """An evaluator that compares a training's averaged generator with the training data."""
 
     def __init__(
-        self, recipe: Recipe, generator: nn.Module, data: Data, judges: Path | None, beat: Beat = no_heartbeat
+        self, recipe: Recipe, generator: nn.Module, data: Data, judges: Path | None, heartbeat: Heartbeat = no_heartbeat
     ) -> None:
-        """Prepare the evaluation. `judges` is the folder that keeps judges: the first `measure` may train one."""
+        """Prepare the evaluation. `judges` is the folder of stored judges; the first `measure` may train one."""
         self._data = data
-        self._test = GeneratorUnderTest(recipe, generator, self._load, sizes_of(recipe), judges, seed=SEED, beat=beat)
+        self._test = GeneratorUnderTest(
+            recipe, generator, self._load, sizes_of(recipe), judges, seed=SEED, heartbeat=heartbeat
+        )
 
     def measure(self) -> Figures:
-        """Compute the figures of the generator as it is now, without those that are not finite. Raises NotFinite."""
+        """Measure the generator with its present weights; leave out figures that are not finite. Raises NotFinite."""
         self._test.generator.eval()
         plan = self._plan()
-        figures = plan.measure(self._wanted(plan))
+        figures = plan.measure(self._measurable(plan))
         return {name: float(value) for name, value in figures.items() if math.isfinite(value)}
 
     @cached_property
@@ -54,20 +56,29 @@ class Inspector:
 
         None for games without two domains, and for domains of too few pictures.
         """
-        if self._test.recipe.game.kind != "unpaired" or "frechet" not in self._wanted(plan := self._plan()):
+        if self._test.recipe.game.kind != "unpaired" or "frechet" not in self._measurable(plan := self._plan()):
             return None
-        return plan.restricted(ExampleComparison.untouched, FRECHET).measure({"frechet"})["frechet"]
+        return plan.restricted(ExampleComparison.of_inputs, FRECHET_METRIC).measure({"frechet"})["frechet"]
 
     @property
     def provenance(self) -> Provenance:
         """The origin of the figures."""
         return self._plan().provenance
 
+    def load_judge(self) -> FeatureNetwork:
+        """Load or train the judge, as the first `measure` that needs it does, and return it."""
+        return self._test.judge
+
+    @property
+    def loaded_judge(self) -> FeatureNetwork | None:
+        """The judge, if it is loaded."""
+        return vars(self._test).get("judge")
+
     def _plan(self) -> MetricPlan:
         return plan_metrics(self._test, live=True)
 
-    def _wanted(self, plan: MetricPlan) -> set[str]:
-        """Return the names of the live figures that have enough examples; for two directions their means alone."""
+    def _measurable(self, plan: MetricPlan) -> set[str]:
+        """Return the names of the live figures that have enough examples; of two directions only the means."""
         names = {name for metric, _ in plan.rows for name in metric.names}
         if "translated" in plan.compared and min(map(len, domains(self._data))) < MIN_TRANSLATED:
             names &= DIVERSITY_FIGURES
@@ -80,11 +91,11 @@ class Inspector:
 
 
 def sizes_of(recipe: Recipe) -> Sizes:
-    """Return the numbers of examples of each live evaluation. Each direction translates half of the samples."""
+    """Return the numbers of examples of a live evaluation. Each direction of two translates half of the samples."""
     assert recipe.watch is not None
-    fake, real = recipe.watch.samples, REAL_EXAMPLES
+    generated, real = recipe.watch.samples, REAL_EXAMPLES
     if recipe.game.kind == "unpaired":
-        fake //= 2
+        generated //= 2
     if recipe.data.kind == "points":  # compared with the true mixture, not with real examples
-        fake, real = max(MIN_POINTS, fake), 0
-    return Sizes(fake, real, suspects=COPY_SUSPECTS, originals=COPY_ORIGINALS, minimum=MIN_EXAMPLES, quick=True)
+        generated, real = max(MIN_POINTS, generated), 0
+    return Sizes(generated, real, suspects=COPY_SUSPECTS, originals=COPY_ORIGINALS, minimum=MIN_EXAMPLES, quick=True)

@@ -30,9 +30,11 @@ class StackedMnistJudge(nn.Module):
         return torch.cat(features, dim=1), (a[:, :, None, None] + b[:, None, :, None] + c[:, None, None, :]).flatten(1)
 
 
-def trained_stacked_judge(data: Data, cache: Path | None, steps: int, beat: Callable[[], None]) -> StackedMnistJudge:
-    """Return the judge of single digits that the red channel trains, applied to all three channels."""
+def trained_stacked_judge(
+    data: Data, cache: Path | None, steps: int, heartbeat: Callable[[], None]
+) -> StackedMnistJudge:
+    """Return a judge of single digits, trained on the red channel and applied to all three channels."""
     assert data.images is not None
     assert data.labels is not None
     red = Data(images=data.images[:MAX_EXAMPLES, :1].clone(), labels=data.labels[:MAX_EXAMPLES] // 100)
-    return StackedMnistJudge(trained_judge(red, cache, steps, beat))
+    return StackedMnistJudge(trained_judge(red, cache, steps, heartbeat))

@@ -20,7 +20,7 @@ from app.services.datasets import catalog
 from app.services.inference import translation
 from app.services.job_spec import Translate
 from data.archive import ArchiveIndex, MemberPart
-from data.decode import CURRENT_READING, Reading
+from data.decode import CURRENT_RULES, DecodingRules
 from data.uploads import read_untrusted
 from forger.wire import LABELS_FILE, LEFT_OUT_FILE
 from models.errors import JobFailure
@@ -29,7 +29,7 @@ from models.spec.recipe import Recipe
 from worker.runners.inputs import BATCH_WALL_S, load_data
 
 Array = NDArray[Any]
-Beat = Callable[[], None]
+Heartbeat = Callable[[], None]
 
 
 class CannotTranslate(JobFailure):
@@ -56,7 +56,7 @@ class PictureSource(Protocol):
 
 
 @contextmanager
-def open_source(spec: Translate, folder: Path, beat: Beat) -> Iterator[PictureSource]:
+def open_source(spec: Translate, folder: Path, beat: Heartbeat) -> Iterator[PictureSource]:
     """Open the pictures of a job, whose folder is `folder`. Raises CannotTranslate, DatasetMissing."""
     if spec.dataset is None:
         archive = folder / INPUT_FILE
@@ -78,19 +78,19 @@ def open_source(spec: Translate, folder: Path, beat: Beat) -> Iterator[PictureSo
                 sentence = f"The files of '{spec.dataset}' are missing or damaged (one is {flaw})."
                 raise CannotTranslate(f"{sentence} Upload it again under another name.")
         index = ArchiveIndex.from_bytes(files.index.read_bytes())
-        domain = int(spec.direction == "b2a" and (len(index.train.piles) > 1 or index.halved))
-        parts = [part for part in (index.train, index.held) if part is not None]
+        domain = int(spec.direction == "b2a" and (len(index.train.domains) > 1 or index.halved))
+        parts = [part for part in (index.train, index.held_out) if part is not None]
         picks = [pick for part in parts for pick in index.pictures(part, domain)]
         labels = None if index.train.labels is None else [label for part in parts for label in part.labels or ()]
         with closing(Sandbox(1, readable=(files.archive,))) as sandbox:
             class_names = catalog.find(spec.dataset).info.class_names
-            yield ArchivedPictures(files.archive, sandbox, picks, spec.recipe, index.reading, labels, class_names)
+            yield ArchivedPictures(files.archive, sandbox, picks, spec.recipe, index.decoding, labels, class_names)
 
 
 class BuiltInPictures:
     """The pictures of a built-in dataset, all of one size and without file names."""
 
-    def __init__(self, dataset: str, spec: Translate, beat: Beat) -> None:
+    def __init__(self, dataset: str, spec: Translate, beat: Heartbeat) -> None:
         data = load_data(own_size_spec(dataset, spec.recipe), "train", beat)
         images = data.images if data.images is not None else data.a if spec.direction == "a2b" else data.b
         assert images is not None
@@ -122,7 +122,7 @@ class ArchivedPictures:
         sandbox: Sandbox,
         picks: Sequence[MemberPart],
         recipe: Recipe,
-        reading: Reading = CURRENT_READING,
+        decoding: DecodingRules = CURRENT_RULES,
         labels: Sequence[int] | None = None,
         class_names: tuple[str, ...] = (),
     ) -> None:
@@ -130,7 +130,7 @@ class ArchivedPictures:
         self.labels, self.class_names = labels, class_names
         self._archive, self._sandbox, self._picks = archive, sandbox, picks
         channels, masked = translation.channels_of(recipe), recipe.fills_holes
-        self._how = channels, get_settings().max_pixels, masked, reading
+        self._how = channels, get_settings().max_pixels, masked, decoding
 
     def original_name(self, number: int) -> str | None:
         return self._picks[number].name

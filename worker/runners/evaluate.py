@@ -56,7 +56,7 @@ class EvaluateRunner:
             seed=spec.seed,
             cache=settings.judges,
             weights=settings.data,
-            beat=self._beat,
+            heartbeat=self._beat,
             only=spec.figures,
         )
         report = json.dumps(null_if_not_finite(evaluation.as_dict()), indent=2).encode()

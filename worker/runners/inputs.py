@@ -51,7 +51,7 @@ def read_data(spec: DataSpec, split: "Split", files: DatasetFiles | None, beat: 
 
     settings = get_settings()
     if files is None or spec.kind == "points" or spec.kind == "sequences":
-        return builtin.load(spec, settings.data, split, downloads=settings.home / "data", beat=beat)
+        return builtin.load(spec, settings.data, split, downloads=settings.home / "data", heartbeat=beat)
     with closing(Sandbox(1, readable=(files.archive,))) as sandbox:
         return load_upload(
             spec, Upload(files.archive, files.index, settings.prepared, beat, SandboxedReader(sandbox)), split

@@ -15,6 +15,8 @@ MAX_QUEUED = 64
 """reports and other writes that may wait"""
 DrawPng = Callable[[], bytes]
 """returns a picture as PNG"""
+DrawJson = Callable[[], bytes]
+"""returns a probe as JSON"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,10 @@ class _QueuedReport:
     step: int
     values: Mapping[str, float | None]
     draw: DrawPng | None
+    probe: DrawJson | None
+
+    def written(self) -> StepReport:
+        return StepReport(self.step, self.values, self.draw and self.draw(), self.probe and self.probe())
 
 
 JobWrite = Callable[[], None]
@@ -59,9 +65,15 @@ class ReportWriter:
                 self._changed.notify_all()
             self._thread.join()
 
-    def add_report(self, step: int, values: Mapping[str, float | None], draw: DrawPng | None = None) -> None:
+    def add_report(
+        self,
+        step: int,
+        values: Mapping[str, float | None],
+        draw: DrawPng | None = None,
+        probe: DrawJson | None = None,
+    ) -> None:
         """Queue a report. Wait only if MAX_QUEUED already wait. Raises the error of an earlier write."""
-        self._append(_QueuedReport(step, values, draw))
+        self._append(_QueuedReport(step, values, draw, probe))
 
     def add_write(self, write: JobWrite) -> None:
         """Queue another write, as `add_report`."""
@@ -115,7 +127,7 @@ class ReportWriter:
 
     def _write_reports(self, reports: list[_QueuedReport]) -> None:
         if reports:
-            self._write([StepReport(report.step, report.values, report.draw and report.draw()) for report in reports])
+            self._write([report.written() for report in reports])
 
     def _take_due(self, due: float) -> list[_QueuedReport | JobWrite]:
         """Wait until `due`, or less if something is urgent, and take the queue; return [] at the end of the block."""

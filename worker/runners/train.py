@@ -132,7 +132,7 @@ class TrainRunner:
             log.info("first_step", step=step, **self._startup.seconds)
 
     def report(self, report: "StepReport") -> None:
-        self._reports.add_report(report.step, report.values, report.draw)
+        self._reports.add_report(report.step, report.values, report.draw, report.probe)
 
     def evaluated(self, evaluation: "LiveEvaluation") -> None:
         values: dict[str, float | None] = {f"figure/{name}": value for name, value in evaluation.figures.items()}

@@ -21,14 +21,16 @@ class Stop(StrEnum):
 
 @dataclass(frozen=True)
 class StepReport:
-    """The losses, gauges and figures of the sample sheet at one step (None where not finite), and the sheet.
+    """The losses, gauges and figures of the sample sheet at one step (None where not finite), the sheet and the probe.
 
-    `draw` returns the sheet as PNG, in any thread and at any time; it is None in reports without a sheet.
+    `draw` returns the sheet as PNG and `probe` the probe as JSON, in any thread and at any time; they are None in
+    reports without one.
     """
 
     step: int
     values: dict[str, float | None]
     draw: Callable[[], bytes] | None
+    probe: Callable[[], bytes] | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch.func import functional_call
 
 from models import distributed
 from models.duel import Scores
-from models.games.game import Draw, Game
+from models.games.game import Game, SampledBatch
 from models.objectives import Objective
 from models.rng import Rng
 
@@ -28,7 +28,9 @@ class UnrolledNetwork(nn.Module):
 
 
 @contextmanager
-def unrolled_critic(game: Game, objective: Objective, draw: Draw, rng: Rng, steps: int, rate: float) -> Iterator[None]:
+def unrolled_critic(
+    game: Game, objective: Objective, sampled: SampledBatch, rng: Rng, steps: int, rate: float
+) -> Iterator[None]:
     """Replace the critic, inside the block, by the critic after `steps` gradient descent steps (Metz et al. 2017).
 
     The generator's gradient runs through these steps, since its fakes change what the critic becomes. The steps use
@@ -41,9 +43,9 @@ def unrolled_critic(game: Game, objective: Objective, draw: Draw, rng: Rng, step
     try:
         for _ in range(steps):
             game.players["critic"] = UnrolledNetwork(critic, weights)
-            duels, _extra = game.generator_duels(draw, rng)
+            duels, _extra = game.generator_duels(sampled, rng)
             losses = [
-                objective.critic(Scores(duel.critic(duel.real), duel.critic(duel.fake.float()))) for duel in duels
+                objective.critic_loss(Scores(duel.critic(duel.real), duel.critic(duel.fake.float()))) for duel in duels
             ]
             gradients = torch.autograd.grad(
                 torch.stack(losses).sum(),

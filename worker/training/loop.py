@@ -16,18 +16,19 @@ from models.checkpoint import DamagedCheckpoint
 from models.duel import Losses
 from models.errors import JobFailure
 from models.spec.recipe import Recipe
-from worker.evaluation.generator_under_test import NotFinite
+from worker.evaluation.generator_under_test import FeatureNetwork, NotFinite
 from worker.evaluation.live import Inspector
 from worker.training.cuda_graphs import graph_class
 from worker.training.health import Health, LiveEvaluation
 from worker.training.listener import Finished, Listener, StepReport, Stop, Stopped
 from worker.training.numerics import Numerics
+from worker.training.probe import DrawJson, Prober
 from worker.training.samples import sample_sheet
 from worker.training.trainer import NonFinite, Trainer
 from worker.training.watch import Watch
 
 MAX_SAMPLE_SHEETS = 40
-"""sample sheets of a job at most: a job with more reports draws sheets at some of them, since one takes as long as
+"""sample sheets, and probes, of a job at most: a job with more reports draws them at some, since one takes as long as
 several fast steps"""
 
 
@@ -161,10 +162,22 @@ class _TrainingRun:
         """The inspector of a training with a watch."""
         return Inspector(self._recipe, self._trainer.average.network, self._data, self._judges, self._beat_or_stop)
 
+    @cached_property
+    def _prober(self) -> Prober:
+        return Prober(self._trainer)
+
+    @property
+    def _judge(self) -> FeatureNetwork | None:
+        """The judge of the pictures, once an evaluation has loaded it. A probe never trains one."""
+        return None if self._watch is None else self._inspector.loaded_judge
+
     def start(self, resume: Path | None, start: Path | None, weights: Path | None, extended_at: int | None) -> None:
         """Load or prepare the state before the first step, and share it with the other ranks. Raises _Interrupted."""
         if resume is not None:
-            self._load(checkpoint.load(resume), extended_at)
+            state = checkpoint.load(resume)
+            self._load(state, extended_at)
+            if state.get("judge_loaded"):  # probes need it too
+                self._inspector.load_judge()
         if resume is None:
             if start is not None:
                 self._trainer.start_from_weights(checkpoint.load(start))
@@ -193,7 +206,8 @@ class _TrainingRun:
         with self._recovering():
             if self.due(self._recipe.report_every):
                 sampled = self.due(sample_every(self._recipe))
-                self._listener.report(_step_report(self._trainer, losses, sampled, self._beat))
+                take_probe = self._take_probe if sampled and self._recipe.probe else None
+                self._listener.report(_step_report(self._trainer, losses, sampled, take_probe, self._beat))
             if self._recipe.watch and self.due(self._recipe.watch.every):
                 self._evaluate()
             elif self.due(self._recipe.checkpoint_every):
@@ -233,6 +247,8 @@ class _TrainingRun:
         extra: dict[str, Any] = {} if self._watch is None else {"watch": self._watch.state_dict()}
         if self._evaluation_pending:
             extra["owes_evaluation"] = True
+        if self._judge is not None:
+            extra["judge_loaded"] = True
         state = self._trainer.state_dict() | extra
         self._listener.saved(checkpoint.save(state, self._folder, self._attempt))
         if self._watch is not None and self._watch.best is not None and self._watch.best.step == self._trainer.step:
@@ -297,6 +313,9 @@ class _TrainingRun:
         if trainer.step < self._recipe.budget.steps and self._watch.decide(new_troubles):
             self._roll_back()
 
+    def _take_probe(self) -> DrawJson:
+        return self._prober.take(self._judge)
+
     def _roll_back(self) -> bool:
         """Load the best checkpoint but keep the current step; return whether that was possible.
 
@@ -332,12 +351,22 @@ def sample_every(recipe: Recipe) -> int:
     return recipe.report_every * -(-recipe.budget.steps // (MAX_SAMPLE_SHEETS * recipe.report_every))
 
 
-def _step_report(trainer: Trainer, losses: Losses, sampled: bool, beat: Callable[[], None]) -> StepReport:
-    """Collect the losses, gauges and, if `sampled`, the sample sheet of a step. Synchronises with the device."""
+def _step_report(
+    trainer: Trainer,
+    losses: Losses,
+    sampled: bool,
+    take_probe: Callable[[], DrawJson] | None,
+    beat: Callable[[], None],
+) -> StepReport:
+    """Collect the losses, gauges and, if wanted, the sample sheet and the probe of a step.
+
+    Synchronises with the device.
+    """
     trainer.check_finite()
     scalars = losses | trainer.gauges()
     numbers = torch.stack([value.detach().float() for value in scalars.values()]).tolist()
     sheet = sample_sheet(trainer, beat) if sampled else None
     values = dict(zip(scalars, numbers, strict=True)) | (sheet.values if sheet else {})
     finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
-    return StepReport(trainer.step, finite, sheet.draw if sheet else None)
+    probe = take_probe() if take_probe else None
+    return StepReport(trainer.step, finite, sheet.draw if sheet else None, probe)

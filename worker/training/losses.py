@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from models import distributed
-from models.duel import Duel, Losses, Scores, Turn, Verdict
+from models.duel import Duel, Losses, PlayerName, Scores, Verdict
 from models.games.game import Game
 from models.objectives import Objective
 from models.penalties import Penalty
@@ -24,7 +24,7 @@ from models.spec.recipe import Recipe
 class DuelLosses:
     """The losses of a recipe.
 
-    `half`: networks compute in bf16. Objectives compute in fp32, and so do penalties unless `in_fp32` is false.
+    `bf16`: networks compute in bf16. Objectives compute in fp32, and so do penalties unless `in_fp32` is false.
     """
 
     recipe: Recipe
@@ -33,25 +33,25 @@ class DuelLosses:
     penalties: Sequence[Penalty]
     rng: Rng
     device: torch.device
-    half: bool
+    bf16: bool
     critic_accuracy: Tensor
     """[2]: the sum over the critic's turns of the share of pairs that it ordered rightly, and the number of turns"""
 
-    def compute(self, turn: Turn, duels: list[Duel], number: int, step: int) -> Losses:
+    def compute(self, turn: PlayerName, duels: list[Duel], number: int, step: int) -> Losses:
         """Score the duels and return the turn's losses by name.
 
-        `number` is that of the draw; `step` decides which penalties are due.
+        `number` is that of the sampled batch; `step` decides which penalties are due.
         """
         losses: Losses = {}
         if self.objective is None or self.recipe.objective is None:
             return losses
         due = [penalty for penalty in self.penalties if penalty.due(turn, step)]
         for position, duel in enumerate(duels):
-            suffix = f"_{duel.tag}" if duel.tag else ""
+            suffix = f"_{duel.domain}" if duel.domain else ""
             duel, scores = self._score(turn, duel, due)
             weight = duel.weight if turn == "generator" else 1.0
             name = f"{turn}/{_objective_name(self.recipe.objective)}{suffix}"
-            losses[name] = weight * getattr(self.objective, turn)(scores)
+            losses[name] = weight * getattr(self.objective, f"{turn}_loss")(scores)
             for penalty in due:
                 if penalty.per_duel or position == 0:
                     name = penalty.name + (suffix if penalty.per_duel else "")
@@ -64,16 +64,20 @@ class DuelLosses:
                 self.game.update_state(scores)
         return losses
 
+    def score(self, duel: Duel) -> tuple[Duel, Scores]:
+        """Return the duel with both verdicts, in fp32. No state changes."""
+        return self._score("critic", duel, [])
+
     def autocast(self, off: bool = False) -> torch.autocast:
         """Return a context in which networks compute in bf16, if the job uses it and `off` is false."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half and not off)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16 and not off)
 
     @property
     def _unrolls(self) -> bool:
         """Whether the generator's gradient runs through unrolled critic steps, which need fp32."""
         return self.recipe.turns.unrolled > 0
 
-    def _score(self, turn: Turn, duel: Duel, due: list[Penalty]) -> tuple[Duel, Scores]:
+    def _score(self, turn: PlayerName, duel: Duel, due: list[Penalty]) -> tuple[Duel, Scores]:
         """Return the duel and both verdicts in fp32; the critic itself runs in fp32 if a penalty takes its gradient."""
         gradients = {penalty.gradient_at for penalty in due if penalty.gradient_at}
         with self.autocast(off=bool(gradients) or self._unrolls):

@@ -20,8 +20,10 @@ from models.nets.autoencoder import Autoencoder
 from models.rng import Rng
 from models.spec.datasets import DATASETS
 from models.spec.games import Paired
+from models.spec.recipe import Recipe
 from worker.evaluation.chunked import GENERATED_PIXELS, chunk_size, run_in_chunks
 from worker.evaluation.metrics.pictures import psnr
+from worker.training.probe_document import LOGIT_OBJECTIVES
 from worker.training.trainer import Trainer
 
 SCATTER_SIDE = 512
@@ -32,8 +34,6 @@ STRINGS_COUNTED, STRINGS_SHOWN = 1000, 64
 """generated strings that the figures count, and those that the sheet shows"""
 MIN_DENSITY = 2e-3
 """density of real and generated points together above which the optimal critic is drawn"""
-LOGIT_OBJECTIVES = {"minimax", "non_saturating", "maximum_likelihood"}
-"""objectives whose scores are logits: the sigmoid of a score is a probability"""
 OPTIMAL_CURVE = "$p_{data}\\,/\\,(p_{data}+p_g)$,\nthe optimal $D$"
 """legend of the optimal critic's curve"""
 SHEET_ROWS = 8
@@ -116,6 +116,12 @@ def _points_plot(trainer: Trainer, beat: Callable[[], None]) -> Callable[[], byt
     return lambda: encode(line_plot(points[:, 0], x, density, curves))
 
 
+def judges_single_examples(recipe: Recipe) -> bool:
+    """Return whether the critic, if there is one, judges each example by itself."""
+    packed = recipe.game.kind == "synthesis" and recipe.game.packing > 1
+    return not packed and getattr(recipe.critic, "minibatch", "none") == "none"
+
+
 def _critic_curves(
     trainer: Trainer, x: NDArray[np.float64], optimal: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float64]]:
@@ -123,10 +129,8 @@ def _critic_curves(
 
     Return {} for a game without a critic, and for a critic that looks at several examples at once.
     """
-    recipe = trainer.recipe
-    game, objective = recipe.game, recipe.objective
-    batchwise = getattr(recipe.critic, "minibatch", "none") != "none" or (game.kind == "synthesis" and game.packing > 1)
-    if trainer.critic is None or objective is None or batchwise:
+    objective = trainer.recipe.objective
+    if trainer.critic is None or objective is None or not judges_single_examples(trainer.recipe):
         return {}
     critic = trainer.critic.network.eval()
     score: Tensor = critic(torch.from_numpy(x).float()[:, None].to(trainer.device)).score

@@ -18,6 +18,7 @@ from models.spec.training import MAX_STEPS
 from worker.evaluation.live import Inspector
 from worker.training.cuda_graphs import EAGER_STEPS, graph_class
 from worker.training.numerics import Numerics
+from worker.training.probe import Prober
 from worker.training.samples import sample_sheet
 from worker.training.trainer import Trainer
 
@@ -87,6 +88,8 @@ def measure_throughput(
             break
     began = time.perf_counter()
     sample_sheet(trainer, beat).draw()
+    if recipe.probe:
+        Prober(trainer).take()()
     reported = time.perf_counter()
     checkpoint.save(trainer.state_dict(), folder, 0)
     saved = time.perf_counter()

@@ -77,7 +77,7 @@ class Trainer:
         """share of the budget in [0, 1] that replaces that of `step` while throughput is measured"""
         self._bad_step = torch.tensor(-1, device=device)
         self._critic_accuracy = torch.zeros(2, device=device)
-        self._training_step = self._build_step(half=precision == "bf16")
+        self._training_step = self._build_step(bf16=precision == "bf16")
         self._captured_steps = self._capture(graph)
 
     def prepare(self, weights: Path | None = None) -> Iterator[None]:
@@ -89,7 +89,7 @@ class Trainer:
         game = self.recipe.game
         match getattr(self.game, "features", None):
             case RotationNet() as network if game.kind == "paired":
-                yield from train_rotation_net(network, self.batches.answers, game.features_steps)
+                yield from train_rotation_net(network, self.batches.targets, game.features_steps)
             case Vgg19() as network:
                 read_vgg19(network, weights)
             case _:
@@ -116,6 +116,11 @@ class Trainer:
         """Return the gauges of the objective and the game, by name, on the device."""
         gauges = self.objective.gauges() if self.objective else {}
         return {f"gauge/{name}": value for name, value in (gauges | self.game.gauges()).items()}
+
+    @property
+    def losses(self) -> DuelLosses:
+        """The losses of the recipe's duels."""
+        return self._training_step.losses
 
     @property
     def penalty_period(self) -> int:
@@ -202,10 +207,10 @@ class Trainer:
     def _progress(self) -> float:
         return self.step / self.recipe.budget.steps if self.assumed_progress is None else self.assumed_progress
 
-    def _build_step(self, half: bool) -> TrainingStep:
+    def _build_step(self, bf16: bool) -> TrainingStep:
         recipe, penalties = self.recipe, self._penalties()
         losses = DuelLosses(
-            recipe, self.game, self.objective, penalties, self.rng, self.device, half, self._critic_accuracy
+            recipe, self.game, self.objective, penalties, self.rng, self.device, bf16, self._critic_accuracy
         )
         return TrainingStep(
             recipe.turns, self.batches, self.game, self.objective, penalties, losses, self.generator, self.critic

@@ -168,6 +168,14 @@ def _replies() -> list[Out]:
             data=[jobs.SampleOut(step=300, artifact=ARTIFACT, href=artifact.href, created_at=artifact.created_at)]
         ),
         jobs.EventList(data=[jobs.EventOut(seq=1, type="state", data={"state": "queued"}, at=CREATED_AT)]),
+        catalog.SystemOut(
+            queues=[catalog.QueueLoad(name="training", queued=1, running=1)],
+            attempts=[catalog.HeldJob(job=JOB, kind="train", worker="worker@lab", heartbeat_at=CREATED_AT)],
+            disk=catalog.Disk(total_bytes=500_000_000_000, free_bytes=320_000_000_000, stored_bytes=48_097_644),
+            versions={"forger": "1.0.0", "torch": "2.13.0"},
+            memory_bytes=25_769_803_776,
+            gpus=0,
+        ),
         catalog.SessionOut(key_required=True, signed_in=False),
         jobs.LogEventList(
             data=[jobs.LogEvent(position=7, job=JOB, seq=1, type="state", data={"state": "queued"}, at=CREATED_AT)],

@@ -188,9 +188,11 @@ def _publish(job_id: str, inference: Inference) -> None:
 
 
 def encode_event(event: EventView, followed: Followed) -> bytes:
-    """Return the event in the format of server-sent events. In the log of all jobs its data name the job."""
+    """Return the event in the format of server-sent events.
+
+    In the log of all jobs it has no name, so that one listener gets events of every type; its data say job and type.
+    """
     if followed is None:
-        text = _log_event(event).model_dump_json()
-        return format_sse_event(id=str(event.position), event=event.type, data_str=text)
+        return format_sse_event(id=str(event.position), data_str=_log_event(event).model_dump_json())
     data = json.dumps(event.data, separators=(",", ":"))
     return format_sse_event(id=str(event.seq), event=event.type, data_str=data)

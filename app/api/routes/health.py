@@ -11,9 +11,9 @@ from app.api.headers import prefers_page
 from app.api.openapi.refusals import refusal_responses
 from app.api.problems import problem
 from app.core.settings import ROOT_SEGMENTS, link
-from app.services.system import health
+from app.services.system import health, overview
 from app.services.system.metrics import Metrics
-from forger.schemas.catalog import Alive, Check, Index, Ready, Version
+from forger.schemas.catalog import Alive, Check, Index, Ready, SystemOut, Version
 from forger.wire import VERSION
 
 router = APIRouter(tags=["health"])
@@ -62,6 +62,12 @@ def get_readyz(request: Request, inference: InferenceDep) -> Ready | Response:
 def get_version() -> Version:
     """Name the version that runs."""
     return Version(name=NAME, version=VERSION, python=platform.python_version())
+
+
+@router.get("/system")
+def get_system() -> SystemOut:
+    """Describe queues, workers that hold jobs, disk, versions and machine."""
+    return SystemOut.model_validate(overview.describe())
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

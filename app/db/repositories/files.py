@@ -23,6 +23,20 @@ def _last_sample(session: Session, job_id: str, step: int) -> str | None:
     return session.scalar(samples.order_by(Artifact.step.desc()).limit(1))
 
 
+def newest_samples(session: Session, job_ids: Collection[str]) -> dict[str, str]:
+    """Return the artifact id of the newest fixed-noise picture of each job that has one, by job id."""
+    found: dict[str, str] = {}
+    for part in in_parts(job_ids):
+        samples = (Artifact.job_id.in_(part), Artifact.kind == "sample")
+        newest = select(Artifact.job_id, func.max(Artifact.step).label("step")).where(*samples)
+        steps = newest.group_by(Artifact.job_id).subquery()
+        joined = select(Artifact.job_id, Artifact.id).join(
+            steps, (Artifact.job_id == steps.c.job_id) & (Artifact.step == steps.c.step)
+        )
+        found |= {row.job_id: row.id for row in session.execute(joined.where(Artifact.kind == "sample"))}
+    return found
+
+
 def put_checkpoint(session: Session, job_id: str, **values: Any) -> None:
     """Add a checkpoint; replace one at the same step."""
     row = {"id": new_id("ckpt"), "job_id": job_id, "created_at": epoch_now(), **values}

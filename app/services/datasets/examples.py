@@ -88,11 +88,11 @@ class Examples:
             index = ArchiveIndex.from_bytes(files.index.read_bytes())
         except FileNotFoundError as error:
             raise _damaged(info.name, error) from None
-        picks, labels = index.picks(index.train, choice.pile), index.labels(index.train)
+        picks, labels = index.examples(index.train, choice.domain_number), index.labels(index.train)
         chosen = examples.rows(choice, len(picks), None if labels is None else np.array(labels), info.classes)
         # A picture that comes twice is read once, and tiles of one picture one after the other.
         different, places = np.unique(chosen, return_inverse=True)
-        how = index.preparation(choice.pile, spec.prepared_side, spec.channels)
+        how = index.preparation(choice.domain_number, spec.prepared_side, spec.channels)
         try:
             with self._upload_lock:
                 pictures = self._prepared(files.archive, [picks[row] for row in different], how)

@@ -122,8 +122,8 @@ class Intake:
         survey_options = SurveyOptions(
             self._settings.max_pixels,
             halved=archive_layout.layout == "side_by_side",
-            palettes=_KINDS[archive_layout.layout] != "images" and options.labels == "auto",
-            reading=options.reading,
+            palettes=_KINDS[archive_layout.layout] != "images" and options.label_maps == "auto",
+            decoding=options.decoding,
         )
         names, facts, singly_until = archive_layout.members, list[Facts](), 0
         cpu_s, max_cpu_s = 0.0, INTAKE_CPU_S + INTAKE_CPU_S_PER_MB * path.stat().st_size / 1e6
@@ -161,12 +161,12 @@ class Intake:
         """Draw the contact sheet as PNG: pictures as a training reads them, small ones enlarged by whole pixels."""
         sheet_cells, columns = sheet_plan(archive_layout)
         cells = np.zeros((len(sheet_cells), info.side, info.side, info.channels), np.uint8)
-        second = set(archive_layout.piles[-1]) if len(archive_layout.piles) > 1 else set[str]()
+        second = set(archive_layout.domains[-1]) if len(archive_layout.domains) > 1 else set[str]()
         for pixels, cell in zip(cells, sheet_cells, strict=True):
             if cell is not None:
                 name, half = cell
                 how = index.preparation(int(name in second) if half is None else half, info.side, info.channels)
-                args = path, MemberPart(name, half, index.middle(name)), how
+                args = path, MemberPart(name, half, index.middle_tile(name)), how
                 pixels[:] = self._sandbox.run(read_untrusted.prepared, *args, seconds=_READING_TIMEOUT_S)
         scale = max(1, SHEET_CELL_PX // info.side)
         return encode(sheet(cells.repeat(scale, 1).repeat(scale, 2), columns, gap=2))
@@ -178,7 +178,7 @@ def sheet_plan(archive_layout: ArchiveLayout) -> tuple[list[SheetCell], int]:
     A row shows one class, or pictures of domain a and then of domain b, or pairs of both, or any pictures.
     """
     cell_count = SHEET_ROWS * SHEET_COLUMNS
-    first = archive_layout.piles[0]
+    first = archive_layout.domains[0]
     match archive_layout.layout:
         case "classes":
             classes = [[name for name, label in zip(first, archive_layout.labels or (), strict=True) if label == number]
@@ -191,10 +191,10 @@ def sheet_plan(archive_layout: ArchiveLayout) -> tuple[list[SheetCell], int]:
             names = _evenly_spaced(first, cell_count // 2)
             return [(name, half) for name in names for half in (0, 1)], min(SHEET_COLUMNS, 2 * len(names))
         case "paired":
-            pairs = _evenly_spaced(list(zip(*archive_layout.piles, strict=True)), cell_count // 2)
+            pairs = _evenly_spaced(list(zip(*archive_layout.domains, strict=True)), cell_count // 2)
             return [(name, None) for pair in pairs for name in pair], min(SHEET_COLUMNS, 2 * len(pairs))
     half = SHEET_COLUMNS // 2
-    a, b = (_evenly_spaced(domain, SHEET_ROWS * half) for domain in archive_layout.piles)
+    a, b = (_evenly_spaced(domain, SHEET_ROWS * half) for domain in archive_layout.domains)
     starts = range(0, max(len(a), len(b)), half)
     rows = (_row(domain[start : start + half], half) for start in starts for domain in (a, b))
     return list(chain.from_iterable(rows)), SHEET_COLUMNS
@@ -216,7 +216,7 @@ def _readable_layout(archive_layout: ArchiveLayout, survey: Survey) -> ArchiveLa
     """Return the layout without unreadable pictures. Raises Invalid if a class or a domain becomes empty."""
     used = archive_layout.without(set(survey.reasons))
     empty_classes = [name for number, name in enumerate(used.classes) if number not in set(used.labels or ())]
-    if all(used.piles) and not empty_classes:
+    if all(used.domains) and not empty_classes:
         return used
     where = (
         f"the class '{empty_classes[0]}'"
@@ -226,12 +226,12 @@ def _readable_layout(archive_layout: ArchiveLayout, survey: Survey) -> ArchiveLa
         else "a domain or side"
     )
     member, reason = next(iter(survey.reasons.items()))
-    sentence = f"No picture of {where} can be read; '{archive_layout.called(member)[:80]}': {reason}"
+    sentence = f"No picture of {where} can be read; '{archive_layout.path_of(member)[:80]}': {reason}"
     raise Invalid(sentence, code="no_pictures", errors=(FieldError("/file", sentence),))
 
 
 def _info(name: str, archive_layout: ArchiveLayout, report: Report, index: ArchiveIndex) -> DatasetInfo:
-    examples = [len(index.picks(index.train, side)) for side in range(len(archive_layout.piles))]
+    examples = [len(index.examples(index.train, domain)) for domain in range(len(archive_layout.domains))]
     return DatasetInfo(
         name=name,
         title=f"Uploaded: {name}",

@@ -49,13 +49,35 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """The curves' values at a step, and a sample sheet if one was drawn then."""
+    """The curves' values at a step, and the sample sheet and the probe of that step if there are any."""
 
     step: int
     values: Mapping[str, float | None]
     """by the curves' names"""
     sample: bytes | None = None
     """PNG"""
+    probe: bytes | None = None
+    """JSON"""
+
+    @property
+    def files(self) -> "list[_ReportFile]":
+        """The files that come with it, in the order of their events."""
+        contents = {"sample": (self.sample, "png", "image/png"), "probe": (self.probe, "json", "application/json")}
+        return [
+            _ReportFile(kind, f"{kind}-{self.step:09d}.{suffix}", media_type, content)
+            for kind, (content, suffix, media_type) in contents.items()
+            if content is not None
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _ReportFile:
+    """A file that comes with a report. `kind` is that of its artifact, and the type of its event."""
+
+    kind: str
+    name: str
+    media_type: str
+    content: bytes
 
 
 def claim(job_id: str, owner: str) -> Claim | None:
@@ -183,22 +205,30 @@ def record_reports(job_id: str, fence: int, reports: Sequence[StepReport]) -> No
     The job's step is never lowered: a heartbeat may have recorded a later one meanwhile.
     """
     store = Store(get_settings().artifacts)
-    sha256s = [None if report.sample is None else store.put_bytes(report.sample) for report in reports]
+    stored = [[(file, store.put_bytes(file.content)) for file in report.files] for report in reports]
     with unit_of_work() as session:
         rows.lock(session, job_id, fence)
         points.put(session, job_id, [(report.step, report.values) for report in reports])
         entries: list[Entry] = []
-        for report, sha256 in zip(reports, sha256s, strict=True):
+        for report, with_sha256 in zip(reports, stored, strict=True):
             entries.append(("metrics", {"step": report.step, "values": dict(report.values)}))
-            if report.sample is not None:
-                artifact = _put_sample(session, job_id, report.step, sha256=sha256, size=len(report.sample))
-                entries.append(("sample", {"step": report.step, "artifact": artifact}))
+            for file, sha256 in with_sha256:
+                artifact = _put_report_file(session, job_id, report.step, file, sha256)
+                entries.append((file.kind, {"step": report.step, "artifact": artifact}))
         rows.write(session, job_id, fence, *entries, step=rows.at_least(reports[-1].step))
 
 
-def _put_sample(session: Session, job_id: str, step: int, **file: Any) -> str:
-    name = f"sample-{step:09d}.png"
-    return files.put_artifact(session, job_id, name=name, kind="sample", media_type="image/png", step=step, **file)
+def _put_report_file(session: Session, job_id: str, step: int, file: _ReportFile, sha256: str) -> str:
+    return files.put_artifact(
+        session,
+        job_id,
+        name=file.name,
+        kind=file.kind,
+        media_type=file.media_type,
+        sha256=sha256,
+        size=len(file.content),
+        step=step,
+    )
 
 
 def record_checkpoint(job_id: str, fence: int, step: int, file: str, sha256: str, size: int) -> None:

@@ -175,7 +175,11 @@ def list_jobs(
 
 def _to_views(session: Session, jobs: Sequence[Job]) -> list[JobView]:
     positions, starts_in_s = rows.positions(session, jobs), durations.starts_in_s(session, jobs)
-    return [views.job(row, positions.get(row.id), starts_in_s.get(row.id)) for row in jobs]
+    samples = files.newest_samples(session, [row.id for row in jobs])
+    return [
+        views.job(row, positions.get(row.id), starts_in_s.get(row.id), newest_sample=samples.get(row.id))
+        for row in jobs
+    ]
 
 
 def cancel(job_id: str) -> JobView:

@@ -79,13 +79,15 @@ def _job_metrics(measured: Load) -> Iterator[Metric]:
     yield jobs
     yield _gauge(
         "forger_oldest_queued_seconds",
-        "Time the longest waiting job has been queued; 0 when none is.",
+        "Time that the longest waiting job has been queued; 0 if none is.",
         measured.oldest_s,
     )
     yield _gauge(
-        "forger_takeovers", "Attempts beyond the first of all jobs kept: after a loss or a pause.", measured.takeovers
+        "forger_takeovers",
+        "Attempts beyond the first, over all jobs that are kept: after a loss or a pause.",
+        measured.takeovers,
     )
-    speed = GaugeMetricFamily("forger_steps_per_second", "Pace of the jobs that train now.", labels=["family"])
+    speed = GaugeMetricFamily("forger_steps_per_second", "Speed of the jobs that train now.", labels=["family"])
     for family, rate in measured.steps_per_s.items():
         speed.add_metric([family], rate)
     yield speed
@@ -106,7 +108,7 @@ class _Engine(Collector):
         yield _gauge("forger_engine_waiting_pictures", "Pictures in the engine's queue.", waiting)
         yield HistogramMetricFamily(
             "forger_engine_batch_pictures",
-            "Pictures the engine made together in one turn.",
+            "Pictures that the engine drew in one batch.",
             buckets=[
                 *((str(float(limit)), sum(batches[: limit + 1])) for limit in _BATCH_BUCKETS),
                 ("+Inf", sum(batches)),

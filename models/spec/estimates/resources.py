@@ -29,9 +29,10 @@ JUDGE_MAX_PICTURES, JUDGE_MAX_SIDE = 20_000, 32
 MEMORY_MAP_BYTES = 1 << 30
 """bytes of a built-in dataset's pictures above which they are memory-mapped"""
 GRADIENT_PENALTY_PASSES = 3
-"""copies of a pass's maps that a gradient penalty keeps: the pass, and its backward pass, which is differentiated"""
+"""number of copies of a pass's maps that a gradient penalty keeps: of the pass, and of its backward pass, which is
+differentiated"""
 TRANSIENT_MAPS = 4
-"""largest maps in memory at once during a pass without gradients, or during a backward pass beside the saved maps"""
+"""number of largest maps in memory at once in a pass without gradients, or in a backward pass beside saved maps"""
 FRAGMENTATION = 1.15
 """factor of a step's memory: allocator losses between tensors of many sizes"""
 MAX_CHUNK, COMPARED_PIXELS, GENERATED_PIXELS = 128, 1 << 23, 1 << 19
@@ -47,6 +48,8 @@ CURVE_VALUE_BYTES = 160
 VALUES_PER_REPORT = 20
 """most values of a report of any family"""
 MIN_DISK_BYTES = 1 << 20
+MAX_POINTS_PROBE_BYTES, MIN_PROBE_BYTES, CLASS_SHARE_BYTES = 1 << 18, 1 << 12, 32
+"""bytes of a probe at most: of points; of anything else, and more for each class"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +114,21 @@ class _Footprint:
         return PROCESS_BYTES + self._data() + self._judge() + NUMBER_BYTES * int(numbers)
 
     def disk(self, checkpoints: int) -> int:
-        """Return the bytes of checkpoints (kept, best, one being written), two exports, samples and curves."""
+        """Return the bytes of checkpoints (kept, best, one being written), two exports, samples, probes and curves."""
         stored = checkpoints + 1 + (self.recipe.watch is not None)
         export = NUMBER_BYTES * self.pair * _all_numbers(self.generator)
         sheets = MAX_SHEETS * SHEET_PICTURES * 3 * self.example if len(self.recipe.shape) == 3 else MAX_SHEETS << 20
         reports = self.recipe.budget.steps // self.recipe.report_every + 1
+        probes = MAX_SHEETS * self._probe() if self.recipe.probe else 0
         curves = 0 if self.recipe.budget.minutes is not None else reports * VALUES_PER_REPORT * CURVE_VALUE_BYTES
-        return MIN_DISK_BYTES + stored * NUMBER_BYTES * self._state() + 2 * export + sheets + curves
+        return MIN_DISK_BYTES + stored * NUMBER_BYTES * self._state() + 2 * export + sheets + probes + curves
+
+    def _probe(self) -> int:
+        """Return the bytes of a probe: of points it has a landscape, of pictures the shares of their classes."""
+        if self.recipe.data.kind == "points":
+            return MAX_POINTS_PROBE_BYTES
+        classes = self.recipe.data.classes if self.recipe.data.kind == "images" else 0
+        return MIN_PROBE_BYTES + CLASS_SHARE_BYTES * classes
 
     def _state(self) -> int:
         """Return the numbers of a checkpoint."""

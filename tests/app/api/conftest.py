@@ -15,7 +15,7 @@ from app.main import create_app
 from app.services.system import home as homes
 from tests.support.databases import MOSTLY_SQLITE, new_database
 from tests.support.exports import publish_vivid
-from tests.support.settings import forget
+from tests.support.settings import clear_caches
 
 Publish = Callable[..., str]
 
@@ -37,11 +37,11 @@ def api_home(tmp_path_factory: pytest.TempPathFactory, backend: str, request: py
         patch.setenv("FORGER_HOME", str(home))
         patch.setenv("FORGER_MAX_UPLOAD_BYTES", "2000000")
         patch.setenv("FORGER_MAX_PIXELS", "1000000")
-        forget()
+        clear_caches()
         assert homes.is_ours(), "Write the home's mark now: the API's sweep would write it while a test counts files."
         yield home
         engine(get_settings().database_url).dispose()
-    forget()
+    clear_caches()
 
 
 @pytest.fixture(scope="module")

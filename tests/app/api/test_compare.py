@@ -8,9 +8,9 @@ from starlette.testclient import TestClient
 
 from data import plots
 from tests.app.api.conftest import Publish
-from tests.app.api.test_problems import a_problem
 from tests.support.experiments import RING, make_experiment, succeed
 from tests.support.png_chunks import without_text
+from tests.support.problems import assert_problem
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_the_figures_of_one_job_say_where_they_come_from_and_how_to_cite_them(
     assert (one["name"], one["value"], one["better"], one["source"]) == ("transport", 0.5, "low", pair[0])
     assert one["citation"].startswith("earth mover's distance (Rubner et al. 2000, doi:10.1023/A:1026543900054) on ")
     assert one["citation"].endswith(f"; measured by Forger, job {pair[0]} at step {one['step']}")
-    a_problem(client.get("/jobs/job_x/figures"), 404)
+    assert_problem(client.get("/jobs/job_x/figures"), 404)
 
 
 def test_the_samples_it_links_are_of_one_noise(client: TestClient, publish: Publish) -> None:
@@ -62,13 +62,13 @@ def test_a_comparison_is_one_picture_of_samples_and_curves(client: TestClient, p
     with Image.open(io.BytesIO(drawn.content)) as picture:
         assert picture.width <= plots.SHEET_WIDTH + 2 * plots.PADDING
         assert picture.height > 2 * 64, "two rows of digits of 16 px, enlarged four times"
-    a_problem(client.get("/compare", params={"jobs": jobs}, headers={"Accept": "text/csv"}), 406)
+    assert_problem(client.get("/compare", params={"jobs": jobs}, headers={"Accept": "text/csv"}), 406)
 
 
 def test_without_samples_and_curves_there_is_nothing_to_draw(client: TestClient) -> None:
     made = make_experiment(cases=[{"name": "c"}, {"name": "d", "overrides": {"objective": {"kind": "hinge"}}}], **RING)
     reply = client.get("/compare", params={"jobs": ",".join(job.id for job in made.jobs), "format": "png"})
-    a_problem(reply, 409)
+    assert_problem(reply, 409)
     assert reply.json()["code"] == "nothing_to_draw"
 
 
@@ -83,5 +83,5 @@ def test_what_cannot_be_compared_is_pointed_at(client: TestClient, pair: list[st
         ("x," * 5000, 422, "/jobs"),
     ):
         reply = client.get("/compare", params={} if jobs is None else {"jobs": jobs})
-        a_problem(reply, status)
+        assert_problem(reply, status)
         assert [error["pointer"] for error in reply.json()["errors"]] == [pointer]

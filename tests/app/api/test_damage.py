@@ -10,9 +10,9 @@ from app.core.settings import get_settings
 from app.core.store import Store, sha256_of
 from app.services.jobs import attempts, lifecycle
 from app.services.models import registry
-from tests.app.api.test_problems import a_problem
 from tests.support.checkpoints import write_checkpoint
 from tests.support.jobs import make_job, record_report
+from tests.support.problems import assert_problem
 
 OTHERS = itertools.count(8)
 """each job has its own recipe, and so an export that no engine holds yet"""
@@ -63,7 +63,7 @@ def test_a_damaged_export_without_a_checkpoint_is_refused_by_name(
     assert version.job_id is not None
     flip(version.export_sha256)
     lifecycle.delete(version.job_id)
-    body = a_problem(client.get(f"/sample?model=damaged@{version.version}&seed=1"), 409)
+    body = assert_problem(client.get(f"/sample?model=damaged@{version.version}&seed=1"), 409)
     assert body["code"] == "model_damaged"
     assert f"damaged@{version.version} is damaged" in body["detail"]
 
@@ -82,7 +82,7 @@ def test_a_damaged_picture_of_a_job_is_refused(client: TestClient, version: regi
     at = f"/jobs/{version.job_id}/artifacts/{picture.id}"
     assert client.get(at).status_code == 200
     flip(picture.sha256)
-    body = a_problem(client.get(at), 409)
+    body = assert_problem(client.get(at), 409)
     assert (body["code"], body["detail"].split(":")[0]) == (
         "file_damaged",
         "The file of sample-000000003.png is damaged",

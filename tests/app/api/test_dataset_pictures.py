@@ -22,7 +22,7 @@ from data.readers.base import no_heartbeat
 from data.readers.examples import Choice
 from data.toy import balanced
 from models.spec.data import Unpaired
-from tests.data.readers.test_builtin import write_small_mnist
+from tests.support.mnist import write_small_mnist
 from tests.support.zips import noise, picture, saved, zipped
 from worker.runners.inputs import load_data
 
@@ -70,7 +70,7 @@ def trained_on(name: str, choice: Choice) -> Array:
     info = catalog.find(name).info
     spec = info.default_spec()
     data = load_data(spec, "train", no_heartbeat).centre_crop(getattr(spec, "side", 0))
-    tensor = next(each for each in (data.images, (data.a, data.b)[choice.pile]) if each is not None)
+    tensor = next(each for each in (data.images, (data.a, data.b)[choice.domain_number]) if each is not None)
     labels = None if data.labels is None else data.labels.numpy()
     chosen: Array = tensor[examples.rows(choice, len(tensor), labels, info.classes)].numpy()
     return chosen.transpose(0, 2, 3, 1)

@@ -25,7 +25,7 @@ from data.uploads import report as intake_report
 from forger.cli.datasets import findings
 from forger.schemas.dataset_report import Report, Span, Transform
 from tests.app.api.conftest import Publish
-from tests.app.api.test_problems import a_problem
+from tests.support.problems import assert_problem
 from tests.support.zips import classes, noise, picture, saved, zipped
 
 Body = dict[str, Any]
@@ -189,8 +189,8 @@ def test_the_sheet_shows_pictures_as_training_sees_them(client: TestClient) -> N
     assert (sheet[:64, 3 * cell :][:, :64] == 0).all()
     again = client.get("/datasets/pets/sheet", headers={"if-none-match": reply.headers["etag"]})
     assert again.status_code == 304
-    a_problem(client.get("/datasets/digits/sheet"), 404)
-    a_problem(client.get("/datasets/none/sheet"), 404)
+    assert_problem(client.get("/datasets/digits/sheet"), 404)
+    assert_problem(client.get("/datasets/none/sheet"), 404)
 
 
 @pytest.mark.usefixtures("mixed")
@@ -200,7 +200,7 @@ def test_the_index_names_what_is_used_in_a_fixed_order(client: TestClient) -> No
     files = catalog.files("mixed")
     assert files is not None
     index = ArchiveIndex.from_bytes(files.index.read_bytes())
-    assert index.train.piles == (
+    assert index.train.domains == (
         ("cat/clear.png", "cat/deep.png", "cat/grey.pgm", "cat/turned.jpg",
          "dog/colour.webp", "dog/flat.png", "dog/same.bmp"),
     )  # fmt: skip
@@ -210,7 +210,7 @@ def test_the_index_names_what_is_used_in_a_fixed_order(client: TestClient) -> No
 @pytest.mark.usefixtures("pets")
 def test_names_are_taken_once(client: TestClient) -> None:
     for name in ("pets", "digits"):
-        body = a_problem(upload(client, classes("a", "b"), name), 409)
+        body = assert_problem(upload(client, classes("a", "b"), name), 409)
         assert body["code"] == "dataset_exists"
         assert body["errors"][0]["pointer"] == "/name"
 
@@ -307,7 +307,7 @@ def test_what_is_no_dataset_is_refused_in_words_and_nothing_is_left(client: Test
     content, status, code, words = REFUSALS[way]
     data = content() if callable(content) else content
     before = everything(client)
-    body = a_problem(upload(client, data, "refused"), status)
+    body = assert_problem(upload(client, data, "refused"), status)
     assert (body["code"], words in body["detail"]) == (code, True), body
     assert everything(client) == before
 
@@ -325,7 +325,7 @@ def test_what_is_no_dataset_is_refused_in_words_and_nothing_is_left(client: Test
 )
 def test_wrong_fields_are_named(client: TestClient, fields: dict[str, str], pointer: str) -> None:
     before = everything(client)
-    body = a_problem(client.post("/datasets", files={"file": GOOD + b""}, data=fields), 422)
+    body = assert_problem(client.post("/datasets", files={"file": GOOD + b""}, data=fields), 422)
     assert [error["pointer"] for error in body["errors"]] == [pointer]
     assert everything(client) == before
 
@@ -333,14 +333,14 @@ def test_wrong_fields_are_named(client: TestClient, fields: dict[str, str], poin
 def test_wrong_bodies_are_refused(client: TestClient) -> None:
     before = everything(client)
     for files in ({"other": GOOD}, {"file": (None, "x")}):
-        missing = a_problem(client.post("/datasets", files=files, data={"name": "x"}), 422)
+        missing = assert_problem(client.post("/datasets", files=files, data={"name": "x"}), 422)
         assert [error["pointer"] for error in missing["errors"]] == ["/file"]
-    a_problem(client.post("/datasets", json={"name": "x"}), 415)
-    a_problem(client.post("/datasets", files=[("file", GOOD), ("file", GOOD)], data={"name": "x"}), 400)
+    assert_problem(client.post("/datasets", json={"name": "x"}), 415)
+    assert_problem(client.post("/datasets", files=[("file", GOOD), ("file", GOOD)], data={"name": "x"}), 400)
     head = {"content-type": "multipart/form-data; boundary=x"}
     cut = b'--x\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n' + GOOD
-    a_problem(client.post("/datasets", content=cut, headers=head), 422)
-    a_problem(client.post("/datasets", content=b"--y", headers=head), 400)
+    assert_problem(client.post("/datasets", content=cut, headers=head), 422)
+    assert_problem(client.post("/datasets", content=b"--y", headers=head), 400)
     assert everything(client) == before
 
 
@@ -353,7 +353,7 @@ def test_received_files_are_removed_beside_the_event_loop(client: TestClient, mo
         close(parser)
 
     monkeypatch.setattr(uploads._DiskParser, "close", closing)
-    a_problem(upload(client, b"a text", "refused"), 415)
+    assert_problem(upload(client, b"a text", "refused"), 415)
     assert on_loop == [False]
 
 
@@ -377,7 +377,7 @@ def test_a_picture_that_breaks_its_reader_is_left_out(client: TestClient, monkey
 def test_an_intake_that_takes_too_long_is_refused(api_home: Path) -> None:
     settings = get_settings().model_copy(update={"max_intake_seconds": 0})
     with TestClient(create_app(settings), base_url="http://127.0.0.1") as hasty:
-        body = a_problem(upload(hasty, GOOD, "late"), 422)
+        body = assert_problem(upload(hasty, GOOD, "late"), 422)
     assert (body["code"], "max_intake_seconds" in body["detail"]) == ("archive_limit", True)
 
 
@@ -392,14 +392,14 @@ def test_a_dataset_in_use_cannot_be_deleted(client: TestClient, publish: Publish
     assert job.json()["recipe"]["data"] == {
         "kind": "images", "dataset": "used", "side": 20, "channels": 3, "classes": 2,
     }  # fmt: skip
-    body = a_problem(client.delete("/datasets/used"), 409)
+    body = assert_problem(client.delete("/datasets/used"), 409)
     assert (body["code"], job.json()["id"] in body["detail"]) == ("dataset_in_use", True)
     client.post(f"/jobs/{job.json()['id']}/cancel")
-    a_problem(client.delete("/datasets/used"), 409)
+    assert_problem(client.delete("/datasets/used"), 409)
     assert client.delete(f"/jobs/{job.json()['id']}").status_code == 204
     assert client.delete("/datasets/used").status_code == 204
-    a_problem(client.get("/datasets/used"), 404)
-    a_problem(client.delete("/datasets/used"), 404)
+    assert_problem(client.get("/datasets/used"), 404)
+    assert_problem(client.delete("/datasets/used"), 404)
 
 
 def test_a_dataset_that_a_model_learned_from_cannot_be_deleted(client: TestClient, publish: Publish) -> None:
@@ -407,7 +407,7 @@ def test_a_dataset_that_a_model_learned_from_cannot_be_deleted(client: TestClien
     model = publish("cdcgan", "learned", name="animals")
     job = client.get("/models/animals").json()["versions"][0]["job"]
     assert client.delete(f"/jobs/{job}").status_code == 204
-    body = a_problem(client.delete("/datasets/learned"), 409)
+    body = assert_problem(client.delete("/datasets/learned"), 409)
     assert (body["code"], model in body["detail"]) == ("dataset_in_use", True)
 
 
@@ -422,18 +422,18 @@ def test_classes_are_asked_for_by_the_names_of_folders(client: TestClient, publi
 
     assert drawn("cat") == drawn("CAT") == drawn("1") != drawn("0")
     assert drawn("7") == drawn("0"), "the class called 7 is the first"
-    assert "(7 and cat)" in a_problem(client.get("/sample?model=animals&class=dog"), 422)["detail"]
+    assert "(7 and cat)" in assert_problem(client.get("/sample?model=animals&class=dog"), 422)["detail"]
 
 
 def test_built_in_datasets_stay(client: TestClient) -> None:
-    assert a_problem(client.delete("/datasets/digits"), 409)["code"] == "dataset_built_in"
-    a_problem(client.delete("/datasets/none"), 404)
+    assert assert_problem(client.delete("/datasets/digits"), 409)["code"] == "dataset_built_in"
+    assert_problem(client.delete("/datasets/none"), 404)
 
 
 @pytest.mark.usefixtures("pets", "grey")
 def test_jobs_name_what_does_not_fit_an_upload(client: TestClient) -> None:
     def refusal(**body: Any) -> tuple[str, str]:
-        errors = a_problem(client.post("/jobs", json=body), 422)["errors"]
+        errors = assert_problem(client.post("/jobs", json=body), 422)["errors"]
         return errors[0]["pointer"], errors[0]["message"]
 
     pointer, message = refusal(recipe="dcgan", dataset="cats")

@@ -1,4 +1,4 @@
-"""Work for a client that may leave."""
+"""Work is cancelled when its client disconnects, and for no other reason."""
 
 import asyncio
 
@@ -14,72 +14,72 @@ async def forever() -> None:
     await asyncio.Event().wait()
 
 
-async def staying() -> Message:
+async def stay_connected() -> Message:
     await forever()
     raise AssertionError
 
 
-async def leaving() -> Message:
+async def disconnect() -> Message:
     return {"type": "http.disconnect"}
 
 
-async def too_long() -> Message:
+async def refuse_body() -> Message:
     raise HTTPException(413)
 
 
-def test_a_body_that_is_too_long_is_no_hang_up() -> None:
+def test_too_long_body_is_not_taken_for_a_disconnect() -> None:
     with pytest.raises(HTTPException, match="413"):
-        asyncio.run(cancel_on_disconnect(Request({"type": "http"}, too_long), forever()))
+        asyncio.run(cancel_on_disconnect(Request({"type": "http"}, refuse_body), forever()))
 
 
-def test_who_has_left_is_not_worked_for() -> None:
-    begun = []
+def test_work_does_not_start_if_the_client_has_disconnected() -> None:
+    started = []
 
     async def work() -> None:
-        begun.append(True)
+        started.append(True)
 
-    async def ask() -> int:
+    async def run() -> int:
         with pytest.raises(ClientDisconnect):
-            await cancel_on_disconnect(Request({"type": "http"}, leaving), work())
+            await cancel_on_disconnect(Request({"type": "http"}, disconnect), work())
         task = asyncio.current_task()
         assert task is not None
         return task.cancelling()
 
-    assert asyncio.run(ask()) == 0, "the task may go on"
-    assert not begun
+    assert asyncio.run(run()) == 0, "the task may go on"
+    assert not started
 
 
-def test_a_hang_up_ends_the_work_and_nothing_else_does() -> None:
-    gone, ended = asyncio.Event(), []
+def test_disconnect_cancels_the_work_and_otherwise_it_returns() -> None:
+    work_started, cancelled = asyncio.Event(), []
 
-    async def until_gone() -> Message:
-        await gone.wait()
-        return await leaving()
+    async def disconnect_after_start() -> Message:
+        await work_started.wait()
+        return await disconnect()
 
     async def work() -> str:
-        gone.set()
+        work_started.set()
         try:
             await forever()
         finally:
-            ended.append(True)
+            cancelled.append(True)
         return ""
 
-    async def soon() -> str:
+    async def finish() -> str:
         await asyncio.sleep(0)
-        return "made"
+        return "finished"
 
     with pytest.raises(ClientDisconnect):
-        asyncio.run(cancel_on_disconnect(Request({"type": "http"}, until_gone), work()))
-    assert ended
-    assert asyncio.run(cancel_on_disconnect(Request({"type": "http"}, staying), soon())) == "made"
+        asyncio.run(cancel_on_disconnect(Request({"type": "http"}, disconnect_after_start), work()))
+    assert cancelled
+    assert asyncio.run(cancel_on_disconnect(Request({"type": "http"}, stay_connected), finish())) == "finished"
 
 
-def test_a_server_that_stops_is_no_hang_up() -> None:
-    async def stopped() -> None:
-        task = asyncio.create_task(cancel_on_disconnect(Request({"type": "http"}, staying), forever()))
+def test_server_shutdown_is_not_taken_for_a_disconnect() -> None:
+    async def cancel_server_task() -> None:
+        task = asyncio.create_task(cancel_on_disconnect(Request({"type": "http"}, stay_connected), forever()))
         await asyncio.sleep(0.01)
         task.cancel()
         await task
 
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(stopped())
+        asyncio.run(cancel_server_task())

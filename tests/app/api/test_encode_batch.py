@@ -1,4 +1,4 @@
-"""What becomes of pictures once the engine leaves them."""
+"""Encoding of pictures after the engine has drawn them."""
 
 import asyncio
 import threading
@@ -18,59 +18,62 @@ def shape(pictures: Array) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("pixels", [1, LARGE])
-def test_it_ends_as_the_pictures_do(pixels: int) -> None:
-    async def ends() -> None:
-        made: list[Future[Array]] = [Future() for _ in range(4)]
-        drawn, failed, closed, left = (asyncio.create_task(encode_when_drawn(one, shape, pixels)) for one in made)
+def test_encoding_succeeds_fails_and_is_cancelled_with_its_pictures(pixels: int) -> None:
+    async def encode_four() -> None:
+        drawings: list[Future[Array]] = [Future() for _ in range(4)]
+        tasks = [asyncio.create_task(encode_when_drawn(drawing, shape, pixels)) for drawing in drawings]
         await asyncio.sleep(0)
-        made[0].set_result(np.zeros((2, 3)))
-        made[1].set_exception(ValueError("no"))
-        made[2].cancel()
-        left.cancel()
-        assert await drawn == (2, 3)
+        drawings[0].set_result(np.zeros((2, 3)))
+        drawings[1].set_exception(ValueError("no"))
+        drawings[2].cancel()
+        tasks[3].cancel()
+        assert await tasks[0] == (2, 3)
         with pytest.raises(ValueError, match="no"):
-            await failed
-        for over in (closed, left):
+            await tasks[1]
+        for cancelled in tasks[2:]:
             with pytest.raises(asyncio.CancelledError):
-                await over
-        assert made[3].cancelled()
+                await cancelled
+        assert drawings[3].cancelled()
 
-    asyncio.run(asyncio.wait_for(ends(), 60))
+    asyncio.run(asyncio.wait_for(encode_four(), 60))
 
 
-def test_what_fails_in_the_work_is_told_and_the_rest_of_its_lot_is_made() -> None:
+def test_task_that_fails_raises_and_the_rest_of_its_batch_is_encoded() -> None:
     def fail(pictures: Array) -> tuple[int, ...]:
         raise ValueError("no")
 
-    async def lot() -> list[object]:
-        made: list[Future[Array]] = [Future() for _ in range(33)]
-        works = [fail if place == 7 else shape for place in range(33)]
-        waits = [asyncio.create_task(encode_when_drawn(one, work, 1)) for one, work in zip(made, works, strict=True)]
+    async def encode_batch() -> list[object]:
+        drawings: list[Future[Array]] = [Future() for _ in range(33)]
+        encoders = [fail if number == 7 else shape for number in range(33)]
+        tasks = [
+            asyncio.create_task(encode_when_drawn(drawing, encode, 1))
+            for drawing, encode in zip(drawings, encoders, strict=True)
+        ]
         await asyncio.sleep(0)
-        for place, one in enumerate(made):
-            one.set_result(np.zeros((place, 2)))
-        return list(await asyncio.gather(*waits, return_exceptions=True))
+        for number, drawing in enumerate(drawings):
+            drawing.set_result(np.zeros((number, 2)))
+        return list(await asyncio.gather(*tasks, return_exceptions=True))
 
-    outcomes = asyncio.run(asyncio.wait_for(lot(), 60))
+    outcomes = asyncio.run(asyncio.wait_for(encode_batch(), 60))
     assert isinstance(outcomes.pop(7), ValueError)
-    assert outcomes == [(place, 2) for place in range(33) if place != 7]
+    assert outcomes == [(number, 2) for number in range(33) if number != 7]
 
 
-def test_small_ones_do_not_wait_for_large_ones() -> None:
-    small_is_there = threading.Event()
+def test_small_pictures_do_not_wait_for_large_ones() -> None:
+    small_is_encoded = threading.Event()
 
     def wait(pictures: Array) -> bool:
-        return small_is_there.wait(60)
+        return small_is_encoded.wait(60)
 
-    async def both() -> bool:
-        made: list[Future[Array]] = [Future(), Future(), Future()]
-        large = [asyncio.create_task(encode_when_drawn(one, wait, LARGE)) for one in made[:2]]
-        small = asyncio.create_task(encode_when_drawn(made[2], shape, 1))
+    async def encode_small_and_large() -> bool:
+        drawings: list[Future[Array]] = [Future(), Future(), Future()]
+        large = [asyncio.create_task(encode_when_drawn(drawing, wait, LARGE)) for drawing in drawings[:2]]
+        small = asyncio.create_task(encode_when_drawn(drawings[2], shape, 1))
         await asyncio.sleep(0)
-        for one in made:
-            one.set_result(np.zeros((1, 1)))
+        for drawing in drawings:
+            drawing.set_result(np.zeros((1, 1)))
         await small
-        small_is_there.set()
+        small_is_encoded.set()
         return all(await asyncio.gather(*large))
 
-    assert asyncio.run(both())
+    assert asyncio.run(encode_small_and_large())

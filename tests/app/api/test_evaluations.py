@@ -1,4 +1,4 @@
-"""POST /jobs of kind evaluate, and POST /jobs/{id}/extend: bodies, refusals, keys, dry runs."""
+"""POST /jobs of kind evaluate, and POST /jobs/{id}/extend: bodies, refusals, idempotency keys, dry runs."""
 
 from typing import Any
 
@@ -12,6 +12,7 @@ from app.services.jobs import attempts, lifecycle
 from app.services.views import JobView
 from models.spec.training import MAX_STEPS
 from tests.app.api.conftest import Publish
+from tests.support.idempotent_requests import post_with_key
 from tests.support.jobs import export_file, make_job
 
 EVALUATE = {"kind": "evaluate", "model": "cdcgan-digits", "n": 500}
@@ -23,12 +24,10 @@ def model(publish: Publish) -> str:
 
 
 def send(client: TestClient, key: str | None = None, **body: Any) -> httpx.Response:
-    headers = {} if key is None else {"Idempotency-Key": key}
-    reply: httpx.Response = client.post("/jobs", json=EVALUATE | body, headers=headers)
-    return reply
+    return post_with_key(client, "/jobs", EVALUATE | body, key)
 
 
-def test_a_job_that_evaluates_says_what_it_was_asked(client: TestClient, model: str) -> None:
+def test_created_evaluation_replies_with_its_whole_spec(client: TestClient, model: str) -> None:
     reply = send(client, seed=7, figures=["frechet"])
     assert reply.status_code == 201, reply.text
     job = reply.json()
@@ -36,10 +35,9 @@ def test_a_job_that_evaluates_says_what_it_was_asked(client: TestClient, model: 
     assert (job["kind"], job["state"], job["dataset"], job["model"]) == (
         "evaluate", "queued", "digits", "cdcgan-digits",
     )  # fmt: skip
-    how = {"n": 500, "features": "own", "seed": 7, "figures": ["frechet"]}
-    spec = job["spec"]
-    weights = spec["weights"]
-    assert spec == how | {"kind": "evaluate", "weights": weights}
+    settings = {"n": 500, "features": "own", "seed": 7, "figures": ["frechet"]}
+    weights = job["spec"]["weights"]
+    assert job["spec"] == settings | {"kind": "evaluate", "weights": weights}
     assert (weights["model"], weights["checkpoint"], weights["step"]) == (model, None, 3)
     assert job["progress"] == {"step": 0, "total": None, "eta_s": None}
     assert lifecycle.get(weights["job"]).model_name == "cdcgan-digits"
@@ -72,32 +70,35 @@ def test_a_job_that_evaluates_says_what_it_was_asked(client: TestClient, model: 
         ([], [""]),
     ],
 )
-def test_a_body_that_is_wrong_is_refused_by_name(client: TestClient, body: Any, pointers: list[str]) -> None:
+def test_invalid_body_is_refused_with_a_pointer_to_each_wrong_field(
+    client: TestClient, body: Any, pointers: list[str]
+) -> None:
     refused = client.post("/jobs", json=body)
     assert refused.status_code == 422, refused.text
-    found = [error["pointer"] for error in refused.json()["errors"]]
-    assert sorted(found) == pointers
+    assert sorted(error["pointer"] for error in refused.json()["errors"]) == pointers
 
 
-def test_an_unknown_kind_is_told_which_there_are(client: TestClient) -> None:
+def test_unknown_kind_is_refused_with_the_list_of_kinds(client: TestClient) -> None:
     detail = client.post("/jobs", json={"kind": "paint"}).json()["detail"]
     sentence = "'kind' is 'paint'; did you mean 'train'? Write train, evaluate, generate or translate."
     assert detail == f"The request was refused. /kind: {sentence}"
 
 
 @pytest.mark.parametrize(
-    ("named", "pointer"), [({"model": "nobody@2"}, "/model"), ({"model": None, "checkpoint": "x"}, "/checkpoint")]
+    ("fields", "pointer"), [({"model": "nobody@2"}, "/model"), ({"model": None, "checkpoint": "x"}, "/checkpoint")]
 )
-def test_what_is_not_there_is_a_404_with_a_sentence(client: TestClient, named: dict[str, Any], pointer: str) -> None:
-    missing = send(client, **named)
+def test_unknown_model_or_checkpoint_is_a_404_that_points_at_the_field(
+    client: TestClient, fields: dict[str, Any], pointer: str
+) -> None:
+    missing = send(client, **fields)
     assert missing.status_code == 404
     assert [error["pointer"] for error in missing.json()["errors"]] == [pointer]
     assert missing.json()["detail"].startswith("There is no ")
-    planned = send(client, **named, dry_run=True)
-    assert [refusal["pointer"] for refusal in planned.json()["refusals"]] == [pointer]
+    plan = send(client, **fields, dry_run=True)
+    assert [refusal["pointer"] for refusal in plan.json()["refusals"]] == [pointer]
 
 
-def test_a_dry_run_says_what_would_be_measured(client: TestClient, model: str) -> None:
+def test_dry_run_replies_with_the_plan_and_creates_no_job(client: TestClient, model: str) -> None:
     before = len(lifecycle.list_jobs(limit=100)[0])
     plan = send(client, dry_run=True)
     assert plan.status_code == 200
@@ -110,7 +111,7 @@ def test_a_dry_run_says_what_would_be_measured(client: TestClient, model: str) -
     assert len(lifecycle.list_jobs(limit=100)[0]) == before
 
 
-def test_a_key_makes_one_evaluation(client: TestClient) -> None:
+def test_idempotency_key_creates_one_evaluation(client: TestClient) -> None:
     key = new_id("key")
     first, second = send(client, key), send(client, key)
     assert first.json()["id"] == second.json()["id"]
@@ -118,7 +119,8 @@ def test_a_key_makes_one_evaluation(client: TestClient) -> None:
     assert send(client, key, seed=9).json()["code"] == "idempotency_mismatch"
 
 
-def trained() -> JobView:
+def trained_job() -> JobView:
+    """Create a training that has succeeded, with one checkpoint."""
     job = make_job()
     assert attempts.claim(job.id, "tests") is not None
     path = get_settings().checkpoints(job.id) / "last.pt"
@@ -130,14 +132,11 @@ def trained() -> JobView:
 
 
 def extend(client: TestClient, job_id: str, steps: Any, key: str | None = None) -> httpx.Response:
-    headers = {} if key is None else {"Idempotency-Key": key}
-    body = {"budget": {"steps": steps}}
-    reply: httpx.Response = client.post(f"/jobs/{job_id}/extend", json=body, headers=headers)
-    return reply
+    return post_with_key(client, f"/jobs/{job_id}/extend", {"budget": {"steps": steps}}, key)
 
 
-def test_a_training_is_extended_once_however_often_it_is_asked(client: TestClient) -> None:
-    job, key = trained(), new_id("key")
+def test_training_is_extended_once_by_repeated_requests(client: TestClient) -> None:
+    job, key = trained_job(), new_id("key")
     for _ in range(2):
         reply = extend(client, job.id, 30, key)
         assert reply.status_code == 200, reply.text
@@ -149,19 +148,19 @@ def test_a_training_is_extended_once_however_often_it_is_asked(client: TestClien
 
 
 @pytest.mark.parametrize("steps", [0, -5, MAX_STEPS, MAX_STEPS + 1, "5", 1.5, None])
-def test_steps_are_a_whole_number_within_the_most(client: TestClient, steps: Any) -> None:
-    refused = extend(client, trained().id, steps)
+def test_extension_by_invalid_steps_is_refused(client: TestClient, steps: Any) -> None:
+    refused = extend(client, trained_job().id, steps)
     assert refused.status_code == 422, refused.text
     assert [error["pointer"] for error in refused.json()["errors"]] == ["/budget/steps"]
 
 
-def test_only_a_job_that_is_there_is_extended(client: TestClient) -> None:
+def test_extending_an_unknown_job_or_by_minutes_is_refused(client: TestClient) -> None:
     assert extend(client, "job_none", 5).status_code == 404
-    assert client.post(f"/jobs/{trained().id}/extend", json={"budget": {"minutes": 5}}).status_code == 422
+    assert client.post(f"/jobs/{trained_job().id}/extend", json={"budget": {"minutes": 5}}).status_code == 422
 
 
-def test_the_stream_of_an_extended_job_goes_beyond_its_first_end(client: TestClient) -> None:
-    job = trained()
+def test_event_stream_of_an_extended_job_continues_after_its_first_end(client: TestClient) -> None:
+    job = trained_job()
     assert extend(client, job.id, 5).status_code == 200
     lifecycle.cancel(job.id)
     text = client.get(f"/jobs/{job.id}/events", headers={"Accept": "text/event-stream"}).text

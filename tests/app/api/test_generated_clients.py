@@ -1,4 +1,4 @@
-"""Other people's generators make whole clients of the OpenAPI document, in Python and in TypeScript."""
+"""Generators of Python and TypeScript clients accept the OpenAPI document, and the Python client trains and samples."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ from tests.conftest import StartService
 
 SUPPORT = CHECKOUT / "tests" / "support"
 PNG = "89504e470d0a1a0a"
-BINARY = ("image/png", "image/jpeg", "image/webp", "application/zip", "application/vnd.apache.parquet")
+BINARY_MEDIA = ("image/png", "image/jpeg", "image/webp", "application/zip", "application/vnd.apache.parquet")
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def document(tmp_path: Path) -> dict[str, Any]:
     return create_app(Settings(home=tmp_path)).openapi()
 
 
-def test_names_are_public_and_unique(document: dict[str, Any]) -> None:
+def test_schema_and_operation_names_are_public_and_unique(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     assert [name for name in schemas if not name.isalnum()] == []
     assert {name: schema["title"] for name, schema in schemas.items()} == {name: name for name in schemas}
@@ -33,7 +33,7 @@ def test_names_are_public_and_unique(document: dict[str, Any]) -> None:
     assert [name for name, count in ids.items() if count > 1 or not name.isalpha()] == []
 
 
-def test_tags_keys_and_servers_are_described(document: dict[str, Any]) -> None:
+def test_tags_api_key_and_servers_are_described(document: dict[str, Any]) -> None:
     used = {tag for path in document["paths"].values() for operation in path.values() for tag in operation["tags"]}
     assert used == {tag["name"] for tag in document["tags"]}
     assert all(tag["description"] for tag in document["tags"])
@@ -42,28 +42,32 @@ def test_tags_keys_and_servers_are_described(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.long
-def test_a_python_client_trains_and_draws(
+def test_generated_python_client_trains_and_samples(
     document: dict[str, Any], tmp_path: Path, start_service: StartService
 ) -> None:
-    venv, source, config = tmp_path / "venv", tmp_path / "openapi.json", tmp_path / "config.json"
-    source.write_text(json.dumps(document))
-    # The generator knows one binary media type; these are bytes too.
-    config.write_text(json.dumps({"content_type_overrides": dict.fromkeys(BINARY, "application/octet-stream")}))
+    venv, document_path, config_path = tmp_path / "venv", tmp_path / "openapi.json", tmp_path / "config.json"
+    document_path.write_text(json.dumps(document))
+    # The generator knows one binary media type: it must be told that these are bytes too.
+    config_path.write_text(
+        json.dumps({"content_type_overrides": dict.fromkeys(BINARY_MEDIA, "application/octet-stream")})
+    )
     run(sys.executable, "-m", "venv", venv)
     lock = CHECKOUT / "requirements" / "clients.lock"
     run(venv / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", lock)
     generator = venv / "bin" / "openapi-python-client"
-    made = run(generator, "generate", "--path", source, "--output-path", tmp_path / "generated", "--meta", "none",
-               "--config", config, "--fail-on-warning", env={"PATH": f"{venv / 'bin'}:/usr/bin:/bin"})  # fmt: skip
-    assert "WARNING" not in made
+    output = run(
+        generator, "generate", "--path", document_path, "--output-path", tmp_path / "generated", "--meta", "none",
+        "--config", config_path, "--fail-on-warning", env={"PATH": f"{venv / 'bin'}:/usr/bin:/bin"},
+    )  # fmt: skip
+    assert "WARNING" not in output
     shutil.copy(SUPPORT / "generated_client.py", tmp_path)
-    told = json.loads(run(venv / "bin" / "python", tmp_path / "generated_client.py", start_service().url))
-    assert told == {"state": "succeeded", "sample": PNG}
+    result = json.loads(run(venv / "bin" / "python", tmp_path / "generated_client.py", start_service().url))
+    assert result == {"state": "succeeded", "sample": PNG}
 
 
 @pytest.mark.long
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
-def test_a_typescript_client_compiles(document: dict[str, Any], tmp_path: Path) -> None:
+def test_generated_typescript_client_compiles(document: dict[str, Any], tmp_path: Path) -> None:
     shutil.copytree(SUPPORT / "typescript", tmp_path, dirs_exist_ok=True)
     (tmp_path / "openapi.json").write_text(json.dumps(document))
     (tmp_path / "use.ts").write_text(

@@ -1,4 +1,4 @@
-"""What the API process is made of before the first request."""
+"""Modules that the API process imports before its first request."""
 
 import subprocess
 import sys

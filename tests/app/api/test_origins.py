@@ -1,4 +1,4 @@
-"""What a web page may do: of another origin nothing that changes anything, unless the service has a key or names it."""
+"""Pages of other origins may change nothing, unless the service has a key or its settings list the origin."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ FOREIGN = (
     {"sec-fetch-site": "same-site"},
     {"sec-fetch-site": "cross-site", "origin": f"http://{HOST}"},
 )
-OWN: tuple[dict[str, str], ...] = (
+NOT_FOREIGN: tuple[dict[str, str], ...] = (
     {},
     {"origin": f"http://{HOST}"},
     {"sec-fetch-site": "same-origin", "origin": f"http://{HOST}"},
@@ -33,84 +33,87 @@ OWN: tuple[dict[str, str], ...] = (
 
 @pytest.fixture(scope="module")
 def backend() -> str:
-    """What is tested here asks the database for nothing."""
+    """Use one database: these tests store nothing."""
     return "sqlite"
 
 
-def client(**settings: object) -> TestClient:
+def client_with(**settings: object) -> TestClient:
     return TestClient(create_app(get_settings().model_copy(update=settings)), base_url=f"http://{HOST}")
 
 
-def unsafe() -> list[tuple[str, str]]:
-    """Every method and address that may change something."""
+def unsafe_operations() -> list[tuple[str, str]]:
+    """Return method and path of every operation that may change something."""
     app = create_app(get_settings())
-    found = [(method, path) for path, room in app.openapi()["paths"].items() for method in room]
-    return [(method.upper(), path) for method, path in found if method.upper() not in SAFE_METHODS]
+    operations = [(method, path) for path, methods in app.openapi()["paths"].items() for method in methods]
+    return [(method.upper(), path) for method, path in operations if method.upper() not in SAFE_METHODS]
 
 
-def test_every_unsafe_method_is_refused_to_a_foreign_page(api_home: Path) -> None:
-    ways = unsafe()
-    assert ("POST", "/translate") in ways
-    assert ("DELETE", "/jobs/{job_id}") in ways
-    asked = client()
-    for method, path in ways:
+def test_unsafe_methods_are_refused_to_foreign_origins(api_home: Path) -> None:
+    operations = unsafe_operations()
+    assert ("POST", "/translate") in operations
+    assert ("DELETE", "/jobs/{job_id}") in operations
+    client = client_with()
+    for method, path in operations:
         for headers in FOREIGN:
-            reply = asked.request(method, path, headers=headers, content=b"{}")
+            reply = client.request(method, path, headers=headers, content=b"{}")
             assert (reply.status_code, reply.json()["code"]) == (403, "foreign_origin"), (method, path, headers)
 
 
-@pytest.mark.parametrize("headers", OWN, ids=str)
-def test_our_own_page_and_other_clients_are_let_in(api_home: Path, headers: dict[str, str]) -> None:
-    with client() as asked:
-        assert asked.post("/jobs/job_none/cancel", headers=headers).status_code == 404
+@pytest.mark.parametrize("headers", NOT_FOREIGN, ids=str)
+def test_own_origin_and_requests_without_origin_are_accepted(api_home: Path, headers: dict[str, str]) -> None:
+    with client_with() as client:
+        assert client.post("/jobs/job_none/cancel", headers=headers).status_code == 404
 
 
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
-def test_a_page_may_read_or_has_the_key(api_home: Path, headers: dict[str, str]) -> None:
-    """Its browser lets it see nothing of a reply; and it cannot know the key."""
-    assert client().get("/version", headers=headers).status_code == 200
-    with client(api_key=SecretStr("s3cret")) as guarded:
+def test_foreign_origin_may_read_and_with_the_key_may_write(api_home: Path, headers: dict[str, str]) -> None:
+    """A foreign page cannot see the reply, because its browser hides it, and cannot know the key."""
+    assert client_with().get("/version", headers=headers).status_code == 200
+    with client_with(api_key=SecretStr("s3cret")) as guarded:
         keyed = headers | {"authorization": "Bearer s3cret"}
         assert guarded.post("/jobs/job_none/cancel", headers=headers).status_code == 401
         assert guarded.post("/jobs/job_none/cancel", headers=keyed).status_code == 404
 
 
 @pytest.mark.parametrize("key", [None, SecretStr("s3cret")], ids=["no key", "a key"])
-def test_a_named_origin_may_ask_and_read(api_home: Path, key: SecretStr | None) -> None:
+def test_origin_listed_in_cors_origins_may_send_and_read(api_home: Path, key: SecretStr | None) -> None:
     page = {"origin": LAB, "sec-fetch-site": "cross-site"}
-    asks = page | {"access-control-request-method": "POST", "access-control-request-headers": "content-type"}
+    preflight_headers = page | {
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "content-type",
+    }
     keyed = page | ({"authorization": "Bearer s3cret"} if key else {})
-    with client(cors_origins=f"http://other.example, {LAB}", api_key=key) as asked:
-        preflight = asked.options("/jobs", headers=asks)
+    with client_with(cors_origins=f"http://other.example, {LAB}", api_key=key) as client:
+        preflight = client.options("/jobs", headers=preflight_headers)
         assert preflight.status_code == 204
         assert "content-type" in preflight.headers["access-control-allow-headers"].lower()
         assert "POST" in preflight.headers["access-control-allow-methods"]
-        reply = asked.post("/jobs/job_none/cancel", headers=keyed)
+        reply = client.post("/jobs/job_none/cancel", headers=keyed)
         assert reply.status_code == 404
-        for told in (preflight, reply, asked.get("/version", headers=keyed)):
-            assert told.headers["access-control-allow-origin"] == LAB
-            assert "Origin" in told.headers["vary"]
-        stranger = {"origin": "https://evil.example"}
-        assert asked.options("/jobs", headers=asks | stranger).status_code in (401, 405)
-        refused = asked.post("/jobs", headers=keyed | stranger, json={})
+        for allowed in (preflight, reply, client.get("/version", headers=keyed)):
+            assert allowed.headers["access-control-allow-origin"] == LAB
+            assert "Origin" in allowed.headers["vary"]
+        foreign = {"origin": "https://evil.example"}
+        assert client.options("/jobs", headers=preflight_headers | foreign).status_code in (401, 405)
+        refused = client.post("/jobs", headers=keyed | foreign, json={})
         assert refused.status_code == (422 if key else 403)
         assert "access-control-allow-origin" not in refused.headers
 
 
-def test_no_origin_is_named_unless_the_setting_does(api_home: Path) -> None:
-    asks = {"origin": LAB, "access-control-request-method": "POST"}
-    reply = client().options("/jobs", headers=asks)
+def test_no_cors_headers_are_sent_without_the_setting(api_home: Path) -> None:
+    headers = {"origin": LAB, "access-control-request-method": "POST"}
+    reply = client_with().options("/jobs", headers=headers)
     assert reply.status_code == 405
     assert not any(name.startswith("access-control") for name in reply.headers)
 
 
 @pytest.mark.parametrize("origins", ["*", "lab.example", "https://lab.example/", "https://a.example, ftp://b.example"])
-def test_what_is_no_origin_is_refused_at_the_start(origins: str) -> None:
+def test_invalid_cors_origins_setting_is_refused(origins: str) -> None:
     with pytest.raises(ValidationError, match="is no origin"):
         Settings(cors_origins=origins)
 
 
-ANY: tuple[tuple[str, str, dict[str, str]], ...] = (
+REQUESTS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("GET", "/livez", {}),
     ("GET", "/nowhere", {}),
     ("DELETE", "/jobs", {}),
@@ -121,14 +124,16 @@ ANY: tuple[tuple[str, str, dict[str, str]], ...] = (
 )
 
 
-@pytest.mark.parametrize(("method", "path", "headers"), ANY)
-def test_no_other_origin_embeds_any_reply(api_home: Path, method: str, path: str, headers: dict[str, str]) -> None:
+@pytest.mark.parametrize(("method", "path", "headers"), REQUESTS)
+def test_every_reply_forbids_embedding_by_other_origins(
+    api_home: Path, method: str, path: str, headers: dict[str, str]
+) -> None:
     def broken() -> None:
         raise ZeroDivisionError
 
     app = create_app(get_settings())
     app.add_api_route("/broken", broken)
-    with TestClient(app, base_url=f"http://{HOST}", raise_server_exceptions=False) as asked:
-        reply = asked.request(method, path, headers=headers)
+    with TestClient(app, base_url=f"http://{HOST}", raise_server_exceptions=False) as client:
+        reply = client.request(method, path, headers=headers)
     assert reply.headers["cross-origin-resource-policy"] == "same-origin"
     assert reply.headers["x-content-type-options"] == "nosniff"

@@ -1,8 +1,7 @@
-"""Every way in which an error can arise answers one shape."""
+"""Every error reply is a problem document of one shape."""
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -11,37 +10,25 @@ from starlette.testclient import TestClient
 
 from app.core.settings import get_settings
 from app.main import create_app
+from tests.support.problems import assert_problem
 
-MEMBERS = {"type", "title", "status", "detail", "code", "request_id", "errors"}
-Ask = Callable[[TestClient], Response]
-
-
-def a_problem(reply: Response, status: int) -> dict[str, Any]:
-    assert reply.status_code == status, reply.text
-    assert reply.headers["content-type"] == "application/problem+json"
-    body: dict[str, Any] = reply.json()
-    assert body.keys() >= MEMBERS
-    assert body["status"] == status
-    assert body["type"].endswith(body["code"])
-    assert body["request_id"] == reply.headers["x-request-id"]
-    assert body["detail"].rstrip().endswith((".", "'", ")")), body["detail"]
-    return body
+SendRequest = Callable[[TestClient], Response]
 
 
 def in_pieces() -> Iterator[bytes]:
-    """A body without a Content-Length."""
+    """Yield a body without a Content-Length."""
     yield from (b" " * 100_000 for _ in range(40))
 
 
 JSON = {"content-type": "application/json"}
-WAYS: dict[str, tuple[Ask, int]] = {
+ERRORS: dict[str, tuple[SendRequest, int]] = {
     "unknown address": (lambda c: c.get("/nowhere"), 404),
     "unknown job": (lambda c: c.get("/jobs/job_none"), 404),
-    "unknown job's rooms": (lambda c: c.get("/jobs/job_none/metrics"), 404),
+    "unknown job's metrics": (lambda c: c.get("/jobs/job_none/metrics"), 404),
     "unknown job's events": (lambda c: c.get("/jobs/job_none/events"), 404),
     "unknown job's stream": (lambda c: c.get("/jobs/job_none/events", headers={"accept": "text/event-stream"}), 404),
-    "bad resume": (lambda c: c.get("/jobs/job_none/events", headers={"last-event-id": "x"}), 422),
-    "unknown job's verb": (lambda c: c.post("/jobs/job_none/cancel"), 404),
+    "invalid Last-Event-ID": (lambda c: c.get("/jobs/job_none/events", headers={"last-event-id": "x"}), 422),
+    "cancelling an unknown job": (lambda c: c.post("/jobs/job_none/cancel"), 404),
     "unknown model": (lambda c: c.get("/models/none"), 404),
     "unknown dataset": (lambda c: c.get("/datasets/none"), 404),
     "unknown recipe": (lambda c: c.get("/recipes/none"), 404),
@@ -54,7 +41,7 @@ WAYS: dict[str, tuple[Ask, int]] = {
     "wrong media type": (lambda c: c.post("/jobs", content=b"a=1", headers={"content-type": "text/plain"}), 415),
     "no media type": (lambda c: c.post("/jobs", content=b"{}"), 415),
     "JSON to an upload": (lambda c: c.post("/translate", json={}), 415),
-    "no JSON": (lambda c: c.post("/jobs", content=b"{", headers=JSON), 422),
+    "invalid JSON": (lambda c: c.post("/jobs", content=b"{", headers=JSON), 422),
     "deep JSON": (lambda c: c.post("/jobs", content=b"[" * 100_000, headers=JSON), 422),
     "empty body": (lambda c: c.post("/jobs", content=b"", headers=JSON), 422),
     "wrong field": (lambda c: c.post("/jobs", json={"recipe": "dcgan", "seed": "1"}), 422),
@@ -70,21 +57,21 @@ WAYS: dict[str, tuple[Ask, int]] = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_each_way_is_a_problem(client: TestClient, way: str) -> None:
-    ask, status = WAYS[way]
-    a_problem(ask(client), status)
+@pytest.mark.parametrize("error", ERRORS)
+def test_each_error_is_a_problem_document(client: TestClient, error: str) -> None:
+    send, status = ERRORS[error]
+    assert_problem(send(client), status)
 
 
-def test_405_names_the_methods(client: TestClient) -> None:
+def test_405_names_the_accepted_methods(client: TestClient) -> None:
     reply = client.delete("/jobs")
     assert set(reply.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
-    told = {path: client.delete(path).json()["detail"] for path in ("/jobs", "/sample")}
-    assert told["/jobs"] == "This address does not accept that method; it accepts GET, HEAD, POST."
-    assert told["/sample"] == "This address does not accept that method; it accepts GET, HEAD."
+    details = {path: client.delete(path).json()["detail"] for path in ("/jobs", "/sample")}
+    assert details["/jobs"] == "This address does not accept that method; it accepts GET, HEAD, POST."
+    assert details["/sample"] == "This address does not accept that method; it accepts GET, HEAD."
 
 
-def test_an_unforeseen_error_is_a_problem_without_its_text(api_home: object) -> None:
+def test_unexpected_exception_is_a_500_problem_without_its_message(api_home: object) -> None:
     app: FastAPI = create_app(get_settings())
 
     @app.get("/broken")
@@ -92,43 +79,45 @@ def test_an_unforeseen_error_is_a_problem_without_its_text(api_home: object) -> 
         raise ZeroDivisionError("a secret")
 
     with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
-        body = a_problem(client.get("/broken"), 500)
+        body = assert_problem(client.get("/broken"), 500)
     assert "secret" not in str(body)
 
 
-def test_a_sane_request_id_is_kept_and_another_is_not(client: TestClient) -> None:
+def test_valid_request_id_is_kept_and_an_invalid_one_is_replaced(client: TestClient) -> None:
     assert client.get("/livez", headers={"x-request-id": "abc-1.2"}).headers["x-request-id"] == "abc-1.2"
-    given = client.get("/nowhere", headers={"x-request-id": "a b<script>"}).headers["x-request-id"]
-    assert re.fullmatch("[0-9a-f]{24}", given)
+    replacement = client.get("/nowhere", headers={"x-request-id": "a b<script>"}).headers["x-request-id"]
+    assert re.fullmatch("[0-9a-f]{24}", replacement)
 
 
-def test_refused_fields_are_named(client: TestClient) -> None:
-    body = a_problem(client.post("/jobs", json={"recipe": ["dcgan"], "seed": 2**63, "sed": 1, "model": "../x"}), 422)
+def test_problem_points_at_each_refused_field(client: TestClient) -> None:
+    body = assert_problem(
+        client.post("/jobs", json={"recipe": ["dcgan"], "seed": 2**63, "sed": 1, "model": "../x"}), 422
+    )
     assert {error["pointer"] for error in body["errors"]} == {"/recipe", "/seed", "/sed", "/model"}
-    assert [error["pointer"] for error in a_problem(client.post("/jobs", json={}), 422)["errors"]] == ["/recipe"]
+    assert [error["pointer"] for error in assert_problem(client.post("/jobs", json={}), 422)["errors"]] == ["/recipe"]
 
 
-def test_refused_recipes_are_named(client: TestClient) -> None:
-    asked = {"recipe": "dcgan", "overrides": {"batch_size": 0}, "budget": {"steps": 0}}
-    pointers = {error["pointer"] for error in a_problem(client.post("/jobs", json=asked), 422)["errors"]}
+def test_problem_points_into_a_refused_recipe(client: TestClient) -> None:
+    request = {"recipe": "dcgan", "overrides": {"batch_size": 0}, "budget": {"steps": 0}}
+    pointers = {error["pointer"] for error in assert_problem(client.post("/jobs", json=request), 422)["errors"]}
     assert pointers == {"/overrides/batch_size", "/budget/steps"}
-    unknown = a_problem(client.post("/jobs", json={"recipe": "dcgan", "dataset": "cats"}), 422)
+    unknown = assert_problem(client.post("/jobs", json={"recipe": "dcgan", "dataset": "cats"}), 422)
     assert [error["pointer"] for error in unknown["errors"]] == ["/dataset"]
     assert "digits" in unknown["detail"]
 
 
-def test_pointers_leave_union_tags_out(client: TestClient) -> None:
+def test_pointers_do_not_contain_union_tags(client: TestClient) -> None:
     overrides = {"game": {"kind": "synthesis", "a/b": 1}, "penalties": [{"kind": "r1", "weight": -1}]}
-    refused = a_problem(client.post("/jobs", json={"recipe": "dcgan", "overrides": overrides}), 422)["errors"]
-    assert {error["pointer"] for error in refused} == {"/overrides/game/a~1b", "/overrides/penalties/0/weight"}
-    seeds = a_problem(client.post("/experiments", json={"recipe": "gan", "seeds": [1, "x"]}), 422)["errors"]
-    assert {error["pointer"] for error in seeds} >= {"/seeds/1"}
+    errors = assert_problem(client.post("/jobs", json={"recipe": "dcgan", "overrides": overrides}), 422)["errors"]
+    assert {error["pointer"] for error in errors} == {"/overrides/game/a~1b", "/overrides/penalties/0/weight"}
+    seed_errors = assert_problem(client.post("/experiments", json={"recipe": "gan", "seeds": [1, "x"]}), 422)["errors"]
+    assert {error["pointer"] for error in seed_errors} >= {"/seeds/1"}
 
 
-def test_openapi_tells_of_problems_only(client: TestClient) -> None:
+def test_openapi_document_describes_errors_as_problems_only(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
     assert "HTTPValidationError" not in str(document)
     reply = document["paths"]["/jobs"]["post"]["responses"]["422"]["content"]
     assert reply == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    named = set(re.findall(r"#/components/schemas/(\w+)", str(document)))
-    assert named <= document["components"]["schemas"].keys()
+    referenced = set(re.findall(r"#/components/schemas/(\w+)", str(document)))
+    assert referenced <= document["components"]["schemas"].keys()

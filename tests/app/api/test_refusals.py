@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from app.services.jobs import lifecycle
 from tests.app.api.conftest import Publish
-from tests.app.api.test_problems import a_problem
+from tests.support.problems import assert_problem
 from tests.support.zips import noise, picture, saved, zipped
 
 JSON = {"content-type": "application/json"}
@@ -114,7 +114,7 @@ def models(publish: Publish) -> None:
 def test_it_is_refused_by_name_and_leaves_nothing(client: TestClient, api_home: Path, what: str) -> None:
     send, status, pointer, word = REFUSALS[what]
     before = kept(client, api_home)
-    problem = a_problem(send(client), status)
+    problem = assert_problem(send(client), status)
     assert word in problem["detail"], problem
     assert pointer is None or pointer in [error["pointer"] for error in problem["errors"]], problem
     assert kept(client, api_home) == before
@@ -122,7 +122,7 @@ def test_it_is_refused_by_name_and_leaves_nothing(client: TestClient, api_home: 
 
 def test_a_job_that_has_ended_is_not_cancelled(client: TestClient) -> None:
     ended = next(job for job in lifecycle.list_jobs()[0] if job.state == "succeeded")
-    problem = a_problem(client.post(f"/jobs/{ended.id}/cancel"), 409)
+    problem = assert_problem(client.post(f"/jobs/{ended.id}/cancel"), 409)
     assert "is succeeded and cannot be cancelled" in problem["detail"]
 
 

@@ -13,7 +13,7 @@ from app.core.settings import ROOT_SEGMENTS, Settings, get_settings
 from app.main import create_app
 from tests.support.experiments import RING
 from tests.support.jobs import make_job
-from tests.support.settings import forget
+from tests.support.settings import clear_caches
 
 ROOT = "/lab/forger"
 LINK = re.compile(r'"(/[a-z][^"]*)"')
@@ -22,7 +22,7 @@ LINK = re.compile(r'"(/[a-z][^"]*)"')
 @pytest.fixture
 def client(database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     monkeypatch.setenv("FORGER_ROOT_PATH", f"{ROOT}/")
-    forget()
+    clear_caches()
     with TestClient(create_app(get_settings()), base_url="http://127.0.0.1") as client:
         yield client
 

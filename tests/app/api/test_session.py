@@ -72,7 +72,7 @@ def test_delete_ends_the_session_of_the_browser(signed_in: TestClient) -> None:
     ["", "1", "1.x.y", TimestampSigner("another key", salt="forger session").sign("1").decode(), '"', "\\073;;=", "é"],
 )
 def test_forged_cookie_is_no_session(client: TestClient, value: str) -> None:
-    reply = client.get("/version", headers={"cookie": f"{sessions.COOKIE}={value}".encode()})
+    reply = client.get("/version", headers={b"cookie": f"{sessions.COOKIE}={value}".encode()})
     assert (reply.status_code, reply.json()["code"]) == (401, "key_missing")
 
 

@@ -14,7 +14,7 @@ from app.schemas.bulk import GenerateIn, TranslateIn
 from app.schemas.catalog import ModelIn
 from app.schemas.experiments import ExperimentIn
 from app.schemas.jobs import EvaluateIn, ExtendIn, TrainIn
-from tests.app.api.test_problems import a_problem
+from tests.support.problems import assert_problem
 from tests.support.wording import FOREIGN, followed, require_told, wrong_for
 
 CASES: dict[str, tuple[type[Any], str, dict[str, Any]]] = {
@@ -39,7 +39,7 @@ def fields(schema: Mapping[str, Any], root: Mapping[str, Any], way: tuple[str, .
 
 
 def messages(reply: Response) -> dict[str, str]:
-    body = a_problem(reply, 422)
+    body = assert_problem(reply, 422)
     assert not [word for word in FOREIGN if word in reply.text], reply.text
     return {error["pointer"]: error["message"] for error in body["errors"]}
 
@@ -174,7 +174,9 @@ def test_files_under_an_unknown_name(client: TestClient, path: str) -> None:
     ("path", "meant"), [("/translate", "send many pictures to POST /jobs"), ("/datasets", "send one zip")]
 )
 def test_more_files_than_one(client: TestClient, path: str, meant: str) -> None:
-    detail = a_problem(client.post(path, files=[("file", ("a.png", b"x")), ("file", ("b.png", b"x"))]), 400)["detail"]
+    detail = assert_problem(client.post(path, files=[("file", ("a.png", b"x")), ("file", ("b.png", b"x"))]), 400)[
+        "detail"
+    ]
     assert "at most 1 file here" in detail
     assert meant in detail
 
@@ -194,7 +196,7 @@ def test_an_unknown_kind_of_job(client: TestClient, kind: Any) -> None:
 def test_unknown_names_are_told_with_the_nearest(client: TestClient, publish: Any, address: str, meant: str) -> None:
     if client.get("/models/sevens").status_code == 404:
         publish(name="sevens")
-    detail = a_problem(client.get(address), 404)["detail"]
+    detail = assert_problem(client.get(address), 404)["detail"]
     assert meant in detail
     assert "There" in detail
     assert "/jobs" not in detail, "Who misspells a name wants no training."
@@ -202,5 +204,5 @@ def test_unknown_names_are_told_with_the_nearest(client: TestClient, publish: An
 
 def test_an_unknown_class_is_told_with_the_nearest(client: TestClient, publish: Any) -> None:
     publish(dataset="fashion_mnist", name="clothes")
-    detail = a_problem(client.get("/sample?model=clothes&class=sandel"), 422)["detail"]
+    detail = assert_problem(client.get("/sample?model=clothes&class=sandel"), 422)["detail"]
     assert "did you mean 'Sandal'" in detail

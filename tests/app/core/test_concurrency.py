@@ -6,72 +6,57 @@ import threading
 import pytest
 
 from app.core.concurrency import Coalescer, MicroBatcher
+from tests.support.counted_call import CountedCall
 
 
-class CountedCall:
-    """A call that blocks until `go` is set; it returns how often it was called."""
-
-    def __init__(self) -> None:
-        self.begun, self.go = threading.Event(), threading.Event()
-        self.times = 0
-
-    def __call__(self, fails: bool = False) -> int:
-        self.times += 1
-        self.begun.set()
-        self.go.wait(10)
-        if fails:
-            raise ZeroDivisionError
-        return self.times
-
-
-async def begun(call: CountedCall) -> None:
+async def wait_until_begun(call: CountedCall) -> None:
     assert await asyncio.to_thread(call.begun.wait, 10)
 
 
-def test_what_waits_is_shared_and_what_has_begun_is_not() -> None:
-    async def ask_many() -> tuple[int, list[int]]:
+def test_coalescer_shares_waiting_calls_but_not_running_ones() -> None:
+    async def call_many() -> tuple[int, list[int]]:
         coalescer, call = Coalescer("test", 1), CountedCall()
         first = asyncio.create_task(coalescer.run(call))
-        await begun(call)
+        await wait_until_begun(call)
         others = [asyncio.create_task(coalescer.run(call)) for _ in range(100)]
         await asyncio.sleep(0)
         call.go.set()
-        answers = await asyncio.gather(*others)
+        results = await asyncio.gather(*others)
         coalescer.close()
-        return await first, answers
+        return await first, results
 
-    assert asyncio.run(ask_many()) == (1, [2] * 100)
+    assert asyncio.run(call_many()) == (1, [2] * 100)
 
 
-def test_other_arguments_are_another_question() -> None:
-    async def ask_both() -> list[int]:
+def test_coalescer_keeps_calls_with_different_arguments_apart() -> None:
+    async def call_both() -> list[int]:
         coalescer = Coalescer("test", 1)
-        answers = await asyncio.gather(*(coalescer.run(len, "ab"[:n]) for n in (1, 2, 1, 2)))
+        results = await asyncio.gather(*(coalescer.run(len, "ab"[:n]) for n in (1, 2, 1, 2)))
         coalescer.close()
-        return answers
+        return results
 
-    assert asyncio.run(ask_both()) == [1, 2, 1, 2]
+    assert asyncio.run(call_both()) == [1, 2, 1, 2]
 
 
-def test_who_leaves_takes_the_answer_from_nobody() -> None:
-    async def leave() -> int:
+def test_coalescer_cancelling_one_waiter_leaves_the_result_to_the_others() -> None:
+    async def cancel_one() -> int:
         coalescer, call = Coalescer("test", 1), CountedCall()
         blocking = asyncio.create_task(coalescer.run(call, False))
-        await begun(call)
+        await wait_until_begun(call)
         leaving, staying = (asyncio.create_task(coalescer.run(call)) for _ in range(2))
         await asyncio.sleep(0)
         leaving.cancel()
         call.go.set()
         await blocking
-        answer = await staying
+        result = await staying
         coalescer.close()
-        return answer
+        return result
 
-    assert asyncio.run(leave()) == 2
+    assert asyncio.run(cancel_one()) == 2
 
 
-def test_an_error_reaches_all_who_asked() -> None:
-    async def fail() -> None:
+def test_coalescer_raises_an_error_in_every_waiter() -> None:
+    async def call_and_fail() -> None:
         coalescer, call = Coalescer("test", 1), CountedCall()
         call.go.set()
         for outcome in await asyncio.gather(*(coalescer.run(call, True) for _ in range(3)), return_exceptions=True):
@@ -80,10 +65,10 @@ def test_an_error_reaches_all_who_asked() -> None:
             await coalescer.run(call, fails=True)
         coalescer.close()
 
-    asyncio.run(fail())
+    asyncio.run(call_and_fail())
 
 
-def test_items_put_while_the_thread_is_busy_are_processed_together_in_order() -> None:
+def test_micro_batcher_batches_items_put_while_busy_in_order() -> None:
     batches: list[list[int]] = []
     began, go = threading.Event(), threading.Event()
 
@@ -102,18 +87,18 @@ def test_items_put_while_the_thread_is_busy_are_processed_together_in_order() ->
     assert batches == [[0], [1, 2, 3, 4], [5, 6, 7]]
 
 
-def test_no_item_of_many_threads_is_lost() -> None:
-    done: list[int] = []
-    batcher = MicroBatcher("test", done.extend, max_batch=8)
+def test_micro_batcher_loses_no_item_of_concurrent_threads() -> None:
+    processed: list[int] = []
+    batcher = MicroBatcher("test", processed.extend, max_batch=8)
 
-    def put(start: int) -> None:
+    def put_items(start: int) -> None:
         for item in range(start, start + 2000):
             batcher.put(item)
 
-    threads = [threading.Thread(target=put, args=(start,)) for start in range(0, 16000, 2000)]
+    threads = [threading.Thread(target=put_items, args=(start,)) for start in range(0, 16000, 2000)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     batcher.close()
-    assert sorted(done) == list(range(16000))
+    assert sorted(processed) == list(range(16000))

@@ -1,4 +1,4 @@
-"""A child that a stranger has taken over tries what it could gain by, against real processes, sockets and files."""
+"""Confinement of sandboxed children: attacks by a hijacked child on real processes, sockets and files fail."""
 
 import json
 import os
@@ -25,21 +25,21 @@ pytestmark = [
 ]
 KEY = "a-secret-key"
 READING = {"read another's environment", "read a file outside", "read the accounts", "list a folder outside"}
-"""which seccomp cannot tell from reading code"""
+"""attacks that seccomp cannot tell from reading code"""
 SOCKETS_AND_PROCESSES = {
     "connect to Redis", "bind an abstract socket", "change a mode", "fork", "use io_uring", "make a user namespace",
     "have signals sent", "hold a handle of another",
 }  # fmt: skip
-"""which no Landlock forbids"""
+"""attacks that no version of Landlock forbids"""
 SINCE = {"connect TCP": 4, "bind TCP": 4, "kill another": 6}
 """the version of Landlock that first forbids it"""
 NOT_EVERYWHERE = {"use io_uring", "make a user namespace", "trace another"}
-"""which a machine may forbid to everybody"""
+"""attacks that a machine may forbid to every process"""
 
 
 @pytest.fixture
-def victims(tmp_path: Path) -> Iterator[Targets]:
-    """Stands in for the service, so that what succeeds harms nobody."""
+def targets(tmp_path: Path) -> Iterator[Targets]:
+    """Return stand-ins for a service's process, files and sockets: a successful attack does no harm."""
     for name in ("file", "spare"):
         (tmp_path / name).write_text("theirs")
     unix = str(tmp_path / "socket")
@@ -53,62 +53,62 @@ def victims(tmp_path: Path) -> Iterator[Targets]:
 
 
 def outcomes(sandbox: Sandbox, targets: Targets) -> dict[str, str]:
-    found: dict[str, str] = sandbox.run(probe.attempts, targets)
-    return found
+    results: dict[str, str] = sandbox.run(probe.attempts, targets)
+    return results
 
 
-def done(found: dict[str, str]) -> set[str]:
-    return {name for name, outcome in found.items() if outcome == DONE}
+def succeeded(results: dict[str, str]) -> set[str]:
+    return {name for name, outcome in results.items() if outcome == DONE}
 
 
-def test_the_probe_can_do_all_of_it_where_nothing_holds_it(victims: Targets) -> None:
-    code = f"import json; from tests.support.probe import *; print(json.dumps(attempts({victims!r})))"
+def test_probe_succeeds_at_every_attack_when_unconfined(targets: Targets) -> None:
+    code = f"import json; from tests.support.probe import *; print(json.dumps(attempts({targets!r})))"
     code = code.replace("PosixPath", "Path")
     env = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
-    told = subprocess.run([sys.executable, "-P", "-c", code], env=env, capture_output=True, text=True, check=True)
-    found: dict[str, str] = json.loads(told.stdout)
-    assert set(found) - done(found) <= NOT_EVERYWHERE, found
+    process = subprocess.run([sys.executable, "-P", "-c", code], env=env, capture_output=True, text=True, check=True)
+    results: dict[str, str] = json.loads(process.stdout)
+    assert set(results) - succeeded(results) <= NOT_EVERYWHERE, results
 
 
-def test_a_child_can_do_nothing_to_a_running_service(start_service: StartService, tmp_path: Path) -> None:
+def test_child_cannot_attack_a_running_service(start_service: StartService, tmp_path: Path) -> None:
     service = start_service(FORGER_API_KEY=KEY)
     worker = service.worker()
     assert worker is not None
     file = service.home / "service.json"
     targets = Targets(worker.pid, file, str(service.redis_socket), int(service.url.rpartition(":")[2]))
     with closing(Sandbox(1, module=probe.__name__)) as sandbox:
-        lacking, found = sandbox.missing_layers(), outcomes(sandbox, targets)
-    allowed = (READING if "landlock" in lacking else set()) | (SOCKETS_AND_PROCESSES if "seccomp" in lacking else set())
-    assert done(found) <= allowed, found
+        missing, results = sandbox.missing_layers(), outcomes(sandbox, targets)
+    allowed = (READING if "landlock" in missing else set()) | (SOCKETS_AND_PROCESSES if "seccomp" in missing else set())
+    assert succeeded(results) <= allowed, results
     assert worker.is_running()
     assert service.ready()
-    if lacking:
-        pytest.skip(f"This kernel lacks {lacking}: the other layers held what they can.")
+    if missing:
+        pytest.skip(f"This kernel lacks {missing}; the other layers blocked what they can.")
 
 
-def test_seccomp_holds_by_itself_all_but_reading(victims: Targets) -> None:
+def test_seccomp_alone_blocks_everything_but_reading(targets: Targets) -> None:
     with closing(Sandbox(1, module=without_landlock.__name__)) as sandbox:
-        lacking = sandbox.missing_layers()
-        if "seccomp" in lacking:
+        missing = sandbox.missing_layers()
+        if "seccomp" in missing:
             pytest.skip("This kernel has no seccomp filters.")
-        assert lacking == ["landlock"]
-        found = outcomes(sandbox, victims)
-    assert done(found) == READING, found
-    assert {outcome for outcome in found.values() if outcome != DONE} == {"EPERM"}
+        assert missing == ["landlock"]
+        results = outcomes(sandbox, targets)
+    assert succeeded(results) == READING, results
+    assert {outcome for outcome in results.values() if outcome != DONE} == {"EPERM"}
 
 
-def test_landlock_holds_by_itself_files_programs_and_tcp(victims: Targets) -> None:
+def test_landlock_alone_blocks_files_programs_and_tcp(targets: Targets) -> None:
     version = landlock.version()
     if not version:
         pytest.skip("This kernel has no Landlock.")
     with closing(Sandbox(1, module=without_seccomp.__name__)) as sandbox:
         assert sandbox.missing_layers() == ["seccomp"]
-        found = outcomes(sandbox, victims)
-    newer = {name for name, since in SINCE.items() if version < since}
-    assert done(found) <= SOCKETS_AND_PROCESSES | newer, found
+        results = outcomes(sandbox, targets)
+    not_yet_forbidden = {name for name, since in SINCE.items() if version < since}
+    assert succeeded(results) <= SOCKETS_AND_PROCESSES | not_yet_forbidden, results
 
 
-def test_a_child_reads_what_its_sandbox_names_and_not_beside_it(tmp_path: Path) -> None:
+def test_child_reads_only_the_paths_its_sandbox_allows(tmp_path: Path) -> None:
     if not landlock.version():
         pytest.skip("This kernel has no Landlock.")
     for name in ("own", "beside"):
@@ -123,9 +123,9 @@ def test_a_child_reads_what_its_sandbox_names_and_not_beside_it(tmp_path: Path) 
             sandbox.run(Path.read_bytes, tmp_path / "beside" / "file")
 
 
-def test_a_child_has_one_thread_when_it_confines_itself() -> None:
-    """Landlock binds the thread that asks for it and those it starts."""
+def test_child_has_one_thread_before_it_confines_itself() -> None:
+    """Landlock binds the calling thread and the threads it starts."""
     code = "import os; from data.uploads import read_untrusted; print(len(os.listdir('/proc/self/task')))"
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    told = subprocess.run([sys.executable, "-P", "-c", code], env=env, capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "1"
+    process = subprocess.run([sys.executable, "-P", "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "1"

@@ -1,17 +1,17 @@
-"""What children find in their environment."""
+"""The environment variables that each kind of child process gets."""
 
 import pytest
 
 from app.core.sandbox import environment
 
-GIVEN = {
+ENVIRONMENT = {
     "FORGER_API_KEY": "k", "forger_api_key": "k", "FORGER_HOME": "/h", "forger_slots": "2",
     "DATABASE_URL": "d", "PGPASSWORD": "p", "REDIS_URL": "r",
     "AWS_SECRET_ACCESS_KEY": "s", "GITHUB_TOKEN": "t", "PATH": "/bin", "OMP_NUM_THREADS": "1", "http_proxy": "x",
 }  # fmt: skip
 COMMON = {"FORGER_HOME", "forger_slots", "PATH", "OMP_NUM_THREADS"}
 DATABASE, BROKER, KEY = {"DATABASE_URL", "PGPASSWORD"}, {"REDIS_URL"}, {"FORGER_API_KEY", "forger_api_key"}
-FOUND = {
+EXPECTED = {
     "API": COMMON | DATABASE | BROKER | KEY,
     "WORKER": COMMON | DATABASE | BROKER | {"http_proxy"},
     "INFERENCE": COMMON | BROKER,
@@ -22,10 +22,10 @@ FOUND = {
 }
 
 
-@pytest.mark.parametrize("part", FOUND)
-def test_each_part_finds_what_it_needs_and_no_more(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in GIVEN.items():
+@pytest.mark.parametrize("part", EXPECTED)
+def test_each_part_gets_only_the_variables_it_needs(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    found = environment.select(getattr(environment, part))
-    assert GIVEN.keys() & found.keys() == FOUND[part]
+    selected = environment.select(getattr(environment, part))
+    assert ENVIRONMENT.keys() & selected.keys() == EXPECTED[part]
     assert environment.select(environment.READER, PATH="/own")["PATH"] == "/own"

@@ -1,4 +1,4 @@
-"""Children with limits: what crosses over, and what becomes of those that break."""
+"""Sandboxed child processes: the values they return, their limits, and their replacement when they break."""
 
 import contextlib
 import os
@@ -25,75 +25,79 @@ from tests.support.wait import until
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    made = Sandbox(1, memory_bytes=512 << 20, module=strange.__name__)
-    yield made
-    made.close()
+    created = Sandbox(1, memory_bytes=512 << 20, module=strange.__name__)
+    yield created
+    created.close()
 
 
-def test_values_bytes_and_arrays_come_back(sandbox: Sandbox) -> None:
+def _env() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+
+
+def test_values_bytes_and_arrays_are_returned(sandbox: Sandbox) -> None:
     assert sandbox.run(strange.echo, {"a": [1, "é", None]}) == {"a": [1, "é", None]}
     assert sandbox.run(strange.echo, b"\x00\xff") == b"\x00\xff"
     pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
     assert np.array_equal(sandbox.run(strange.echo, pixels), pixels)
 
 
-def test_a_child_dies_before_its_parent_where_the_machine_has_no_memory_left(sandbox: Sandbox) -> None:
+def test_child_is_a_likelier_oom_victim_than_its_parent(sandbox: Sandbox) -> None:
     sandbox.run(strange.echo, 1)
     (child,) = (child for child in psutil.Process().children() if "app.core.sandbox.child" in child.cmdline())
-    scores = [int(Path(f"/proc/{pid}/oom_score_adj").read_text()) for pid in (os.getpid(), child.pid)]
-    assert scores[0] < scores[1] == OOM_SCORE_ADJ
+    oom_scores = [int(Path(f"/proc/{pid}/oom_score_adj").read_text()) for pid in (os.getpid(), child.pid)]
+    assert oom_scores[0] < oom_scores[1] == OOM_SCORE_ADJ
 
 
-def test_a_large_array_comes_back_whole(sandbox: Sandbox) -> None:
+def test_large_array_is_returned_complete(sandbox: Sandbox) -> None:
     pixels = sandbox.run(strange.pixels, 5000)
     assert pixels.shape == (5000, 5000, 3)
     assert (pixels == 7).all()
 
 
-def test_errors_for_people_cross_over(sandbox: Sandbox) -> None:
+def test_errors_for_clients_are_raised_in_the_parent(sandbox: Sandbox) -> None:
     with pytest.raises(UnsupportedMedia) as caught:
         sandbox.run(strange.refuse)
     assert (caught.value.detail, caught.value.code) == ("No picture.", "none")
     assert caught.value.errors == (FieldError("/here", "No picture."),)
 
 
-def test_mistakes_of_ours_are_not_told_to_clients(sandbox: Sandbox) -> None:
+def test_bug_in_a_child_raises_runtime_error(sandbox: Sandbox) -> None:
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         sandbox.run(strange.mistake)
 
 
 @pytest.mark.parametrize(
-    ("work", "words"), [(strange.hang, "longer than 0.5 s"), (strange.eat, "512 MiB"), (strange.die, "crashed")]
+    ("work", "message"), [(strange.hang, "longer than 0.5 s"), (strange.eat, "512 MiB"), (strange.die, "crashed")]
 )
-def test_a_child_that_breaks_is_told_of_and_replaced(sandbox: Sandbox, work: strange.Work, words: str) -> None:
-    before = sandbox.run(strange.who)
+def test_child_that_breaks_is_reported_and_replaced(sandbox: Sandbox, work: strange.Work, message: str) -> None:
+    old_pid = sandbox.run(strange.who)
     seconds = 0.5 if work is strange.hang else 20
-    with pytest.raises(Overran, match=words) as caught:
+    with pytest.raises(Overran, match=message) as caught:
         sandbox.run(work, seconds=seconds, code="bad", pointer="/here")
     assert isinstance(caught.value, Invalid)
     assert (caught.value.code, caught.value.errors[0].pointer) == ("bad", "/here")
-    assert sandbox.run(strange.who) != before
-    assert not psutil.pid_exists(before)
+    assert sandbox.run(strange.who) != old_pid
+    assert not psutil.pid_exists(old_pid)
 
 
-def test_work_that_computes_too_long_is_ended_by_its_processor_time(sandbox: Sandbox) -> None:
+def test_work_over_the_processor_time_limit_is_ended(sandbox: Sandbox) -> None:
     with pytest.raises(Overran, match=r"more than 0\.3 s of processor time \(reading_cpu_seconds\)"):
         sandbox.run(strange.compute, seconds=60, cpu_seconds=0.3)
     assert sandbox.run(strange.echo, 1) == 1
 
 
-def test_a_child_killed_while_idle_is_not_missed(sandbox: Sandbox) -> None:
+def test_child_killed_while_idle_is_replaced(sandbox: Sandbox) -> None:
     child = psutil.Process(sandbox.run(strange.who))
     child.kill()
     until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
     assert sandbox.run(strange.echo, 1) == 1
 
 
-def test_children_stay_warm(sandbox: Sandbox) -> None:
+def test_one_child_serves_several_calls(sandbox: Sandbox) -> None:
     assert sandbox.run(strange.who) == sandbox.run(strange.who)
 
 
-def test_children_can_neither_write_files_nor_are_given_secrets(
+def test_children_cannot_write_files_and_get_no_secrets(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FORGER_API_KEY", "secret")
@@ -106,14 +110,14 @@ def test_children_can_neither_write_files_nor_are_given_secrets(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
-def test_processes_of_the_same_user_cannot_read_the_secrets_of_one_with_a_sandbox() -> None:
-    """Root could: as root the test becomes nobody, and stays as open as a process is at its start."""
+def test_environment_of_a_process_with_a_sandbox_is_unreadable_to_its_user() -> None:
+    """Root can read everything, so a test run by root becomes the user nobody and makes its process dumpable again."""
     code = """
 import ctypes, os, subprocess
 from prometheus_client import ProcessCollector
 from app.core.sandbox.parent import Sandbox
 
-def found():
+def secret_readable():
     grep = ["grep", "-q", "-s", "a-secret", f"/proc/{os.getpid()}/environ"]
     return subprocess.run(grep).returncode == 0
 
@@ -122,16 +126,16 @@ if os.geteuid() == 0:
     os.setresgid(65534, 65534, 65534)
     os.setresuid(65534, 65534, 65534)
     ctypes.CDLL(None).prctl(4, 1)
-before = found()
+before = secret_readable()
 Sandbox(1)
-print(before, found(), len(list(ProcessCollector(registry=None).collect())))
+print(before, secret_readable(), len(list(ProcessCollector(registry=None).collect())))
 """
     env = _env() | {"FORGER_API_KEY": "a-secret"}
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, env=env, check=True)
-    assert done.stdout.split() == ["True", "False", "6"], "and what /metrics tells of the process is still read"
+    assert done.stdout.split() == ["True", "False", "6"], "/metrics must still show the process's own figures"
 
 
-def test_closing_ends_the_children_and_their_work() -> None:
+def test_close_ends_children_and_their_work() -> None:
     closed = Sandbox(1, module=strange.__name__)
     pid = closed.run(strange.who)
 
@@ -150,8 +154,8 @@ def test_closing_ends_the_children_and_their_work() -> None:
 def test_children_end_with_their_parent() -> None:
     code = (
         "import threading; from app.core.sandbox.parent import Sandbox; from tests.support import strange\n"
-        "made = Sandbox(1, module=strange.__name__)\n"
-        "print(made.run(strange.who), flush=True); made.run(strange.hang, seconds=100)"
+        "sandbox = Sandbox(1, module=strange.__name__)\n"
+        "print(sandbox.run(strange.who), flush=True); sandbox.run(strange.hang, seconds=100)"
     )
     parent = subprocess.Popen([sys.executable, "-P", "-c", code], stdout=subprocess.PIPE, env=_env(), cwd=CHECKOUT)
     assert parent.stdout is not None
@@ -162,12 +166,8 @@ def test_children_end_with_their_parent() -> None:
     until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
 
-def test_children_import_pillow_and_numpy_alone() -> None:
+def test_children_import_no_heavy_package() -> None:
     names = ("torch", "sqlalchemy", "fastapi", "starlette", "pydantic", "celery")
     code = f"import sys, {child_module}; print([name for name in {names} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, env=_env(), check=True)
     assert done.stdout.strip() == "[]"
-
-
-def _env() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(CHECKOUT)}

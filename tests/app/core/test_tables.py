@@ -1,4 +1,4 @@
-"""Tables as CSV and as Parquet hold the same."""
+"""Tables encoded as CSV and as Parquet."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ TABLE = Table(
 )
 
 
-def test_parquet_has_types_and_every_value_as_it_is() -> None:
+def test_parquet_keeps_types_and_exact_values() -> None:
     packed = encode(TABLE, "parquet")
     assert (packed[:4], packed[-4:]) == (b"PAR1", b"PAR1")
     assert columns(packed) == {
@@ -23,13 +23,13 @@ def test_parquet_has_types_and_every_value_as_it_is() -> None:
     }
 
 
-def test_csv_marks_what_a_spreadsheet_would_compute() -> None:
+def test_csv_escapes_formulas() -> None:
     head, *lines = csv.reader(io.StringIO(encode(TABLE, "csv").decode(), newline=""))
     assert head == ["word", "number", "value", "flag"]
     assert lines == [["'=1+1", "3", "0.1", "yes"], ['ü, "x"\n', str(-(2**40)), "", ""], ["", "0", "1e-300", ""]]
 
 
-def test_a_table_without_lines_has_its_columns() -> None:
+def test_empty_table_keeps_its_columns() -> None:
     empty = Table(TABLE.columns, [])
     assert columns(encode(empty, "parquet")) == {name: [] for name in TABLE.columns}
     assert encode(empty, "csv") == b"word,number,value,flag\r\n"

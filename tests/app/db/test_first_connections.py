@@ -1,4 +1,4 @@
-"""A new file of SQLite's, opened by many at the same moment."""
+"""A new SQLite file that several connections open at the same moment."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -8,21 +8,21 @@ from sqlalchemy import text
 
 from app.db.session import engine
 
-AT_ONCE, FILES = 6, 30
+CONNECTIONS, FILES = 6, 30
 
 
-def test_all_who_open_a_new_file_at_once_get_in(tmp_path: Path) -> None:
-    barrier = threading.Barrier(AT_ONCE)
+def test_concurrent_first_connections_all_succeed(tmp_path: Path) -> None:
+    barrier = threading.Barrier(CONNECTIONS)
 
-    def mode(url: str) -> str:
-        made = engine.__wrapped__(url)  # one for each, as in processes of their own
+    def journal_mode(url: str) -> str:
+        own_engine = engine.__wrapped__(url)  # uncached: one engine for each, as in separate processes
         barrier.wait(60)
-        with made.connect() as connection:
-            found: str = connection.execute(text("PRAGMA journal_mode")).scalar_one()
-        made.dispose()
-        return found
+        with own_engine.connect() as connection:
+            journal: str = connection.execute(text("PRAGMA journal_mode")).scalar_one()
+        own_engine.dispose()
+        return journal
 
-    with ThreadPoolExecutor(AT_ONCE) as threads:
+    with ThreadPoolExecutor(CONNECTIONS) as threads:
         for number in range(FILES):
-            urls = [f"sqlite:///{tmp_path}/{number}.db"] * AT_ONCE
-            assert list(threads.map(mode, urls)) == ["wal"] * AT_ONCE
+            urls = [f"sqlite:///{tmp_path}/{number}.db"] * CONNECTIONS
+            assert list(threads.map(journal_mode, urls)) == ["wal"] * CONNECTIONS

@@ -1,17 +1,15 @@
-"""Every statement that is run often finds its rows by an index, as the database itself explains it.
+"""Every frequent statement finds its rows by an index, according to the database's own query plan.
 
-The statements are those that the services really send: they are caught on their way, and explained on a filled
-database. A statement may look through the whole of an index only where it counts all there is.
+The statements are those that the services really send: they are recorded and explained on a filled database. Only a
+statement that counts all rows may scan a whole index.
 """
 
-import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Index, PrimaryKeyConstraint, UniqueConstraint, event, select
+from sqlalchemy import Index, PrimaryKeyConstraint, UniqueConstraint, select
 from sqlalchemy.orm import Session
 
 from app.core.settings import get_settings
@@ -24,15 +22,10 @@ from app.services.system import reaper
 from bench.filled import Filled, fill
 from tests.support.databases import new_database
 from tests.support.jobs import record_report
-from tests.support.settings import forget
+from tests.support.query_plans import costly_steps, record_statements
+from tests.support.settings import clear_caches
 
 JOBS, REPORTS, OFTEN = 4_000, 4, 1_000
-FEW = 200
-"""rows that may be sorted"""
-LARGE = Base.metadata.tables.keys() - {"datasets", "identity", "event_counter"}
-"""the others hold a row for each dataset that somebody uploaded, or one row"""
-Sent = tuple[str, Any]
-"""A statement and its parameters."""
 
 
 @pytest.fixture(scope="module")
@@ -43,110 +36,56 @@ def filled(tmp_path_factory: pytest.TempPathFactory, backend: str, request: pyte
             patch.delenv(name, raising=False)
         for name, value in {"FORGER_HOME": str(home), **settings}.items():
             patch.setenv(name, value)
-        forget()
+        clear_caches()
         yield fill(JOBS, REPORTS, OFTEN)
         engine(get_settings().database_url).dispose()
-    forget()
+    clear_caches()
 
 
-@contextmanager
-def caught() -> Iterator[list[Sent]]:
-    sent: list[Sent] = []
-
-    def catch(connection: object, cursor: object, statement: str, parameters: Any, *more: object) -> None:
-        if re.match(r"\s*(SELECT|WITH|UPDATE|DELETE|INSERT)", statement):
-            sent.append((statement, parameters))
-
-    source = engine(get_settings().database_url)
-    event.listen(source, "before_cursor_execute", catch)
-    try:
-        yield sent
-    finally:
-        event.remove(source, "before_cursor_execute", catch)
-
-
-def explained(sent: Sent) -> list[str]:
-    """What of its plan would grow with the database: tables looked through whole, and long sorts."""
-    statement, parameters = sent
-    one = parameters[0] if isinstance(parameters, list) else parameters
-    with engine(get_settings().database_url).connect() as connection:
-        explain = _by_sqlite if connection.dialect.name == "sqlite" else _by_postgresql
-        return list(explain(connection, statement, one))
-
-
-def _by_sqlite(connection: Connection, statement: str, parameters: Any) -> Iterator[str]:
-    """A walk along an index that ends after a page is as good as a search. It does not say how long a sort is."""
-    limited = "LIMIT" in statement
-    for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters):
-        step = str(row[-1])
-        whole = step.startswith("SCAN") and step.split()[1] in LARGE and not (limited and "INDEX" in step)
-        if whole or "TEMP B-TREE" in step:
-            yield step
-
-
-def _by_postgresql(connection: Connection, statement: str, parameters: Any) -> Iterator[str]:
-    """Whoever may not look through a table and does so all the same has no index to go by."""
-    connection.exec_driver_sql("SET enable_seqscan = off")
-    plan = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters).scalar_one()
-    for node in _nodes(plan[0]["Plan"]):
-        kind = node["Node Type"]
-        whole = "Index" in kind and "Index Cond" not in node and "LIMIT" not in statement
-        if (
-            (kind == "Seq Scan" and node["Relation Name"] in LARGE)
-            or whole
-            or (kind == "Sort" and node["Plan Rows"] > FEW)
-        ):
-            yield f"{kind} {node.get('Relation Name', node.get('Sort Key'))}"
-
-
-def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield node
-    for below in node.get("Plans", ()):
-        yield from _nodes(below)
-
-
-def _in_session(ask: Callable[[Session], object]) -> None:
+def _in_session(query: Callable[[Session], object]) -> None:
     with unit_of_work(read_only=True) as session:
-        ask(session)
+        query(session)
 
 
-def _listed(name: str, value: str, after: bool, has: Filled) -> object:
+def _listed(name: str, value: str, after: bool, rows: Filled) -> object:
     filters: dict[str, Any] = {name: value}
-    return lifecycle.list_jobs(limit=100, after=has.jobs[3000] if after else None, **filters)
+    return lifecycle.list_jobs(limit=100, after=rows.jobs[3000] if after else None, **filters)
 
 
-HOT: dict[str, Callable[[Filled], object]] = {
-    "the list": lambda _: lifecycle.list_jobs(),
-    "its next page": lambda has: lifecycle.list_jobs(after=has.jobs[1000]),
+FREQUENT: dict[str, Callable[[Filled], object]] = {
+    "list": lambda _: lifecycle.list_jobs(),
+    "list, next page": lambda filled: lifecycle.list_jobs(after=filled.jobs[1000]),
     **{
-        f"the list by {name}, {place}": partial(_listed, name, value, after)
+        f"list by {name}, {page}": partial(_listed, name, value, after)
         for name, value in {
             "state": "failed", "family": "dcgan", "dataset": "digits", "model": "gan-ring8", "kind": "evaluate",
         }.items()
-        for place, after in (("first page", False), ("next page", True))
+        for page, after in (("first page", False), ("next page", True))
     },
-    "the list by all": lambda _: lifecycle.list_jobs(
+    "list by every filter": lambda _: lifecycle.list_jobs(
         state="failed", family="dcgan", dataset="digits", model="dcgan-digits", kind="train"
     ),
-    "who waits": lambda _: lifecycle.list_jobs(state="queued", limit=100),
-    "a job that waits": lambda has: lifecycle.get(has.queued[-1]),
-    "a job": lambda has: lifecycle.get(has.jobs[17]),
-    "short curves": lambda has: lifecycle.metrics(has.jobs[17]),
-    "long curves": lambda has: lifecycle.metrics(has.often[0], max_points=50),
-    "events": lambda has: lifecycle.events(has.jobs[17], after=2),
-    "what followers are told": lambda has: event_stream.read_new_events({has.jobs[17]: 3, has.jobs[18]: None}),
-    "artifacts": lambda has: lifecycle.artifacts(has.jobs[17], "sample"),
-    "checkpoints": lambda has: lifecycle.checkpoints(has.jobs[17]),
-    "the reaper": lambda _: reaper.reap(),
-    "the next to start": lambda _: lifecycle.ring_oldest("train"),
-    "a heartbeat": lambda has: attempts.renew(has.running[0], 1, 500, 0.1),
-    "a report": lambda has: record_report(has.running[0], 1, 600, {"a": 1.0, "b": None}, b"png"),
-    "a checkpoint": lambda has: attempts.record_checkpoint(has.running[0], 1, 600, "x", "0" * 64, 1),
-    "a rewind": lambda has: attempts.rewind(has.running[0], 1, 400),
-    "a model": lambda _: _in_session(lambda session: model_rows.find(session, "gan-ring8", 7)),
-    "a dataset's newest job": lambda _: _in_session(lambda session: datasets.job_on(session, "digits")),
-    "files that a row names": lambda _: _in_session(lambda session: files.referenced(session, ["0" * 64])),
-    "a job is deleted": lambda has: lifecycle.delete(has.jobs[31]),
+    "queued jobs": lambda _: lifecycle.list_jobs(state="queued", limit=100),
+    "queued job": lambda filled: lifecycle.get(filled.queued[-1]),
+    "job": lambda filled: lifecycle.get(filled.jobs[17]),
+    "short curves": lambda filled: lifecycle.metrics(filled.jobs[17]),
+    "long curves": lambda filled: lifecycle.metrics(filled.often[0], max_points=50),
+    "events": lambda filled: lifecycle.events(filled.jobs[17], after=2),
+    "new events of followed jobs": lambda filled: event_stream.read_new_events(
+        {filled.jobs[17]: 3, filled.jobs[18]: None}
+    ),
+    "artifacts": lambda filled: lifecycle.artifacts(filled.jobs[17], "sample"),
+    "checkpoints": lambda filled: lifecycle.checkpoints(filled.jobs[17]),
+    "reaper": lambda _: reaper.reap(),
+    "ring of the oldest queued job": lambda _: lifecycle.ring_oldest("train"),
+    "heartbeat": lambda filled: attempts.renew(filled.running[0], 1, 500, 0.1),
+    "step report": lambda filled: record_report(filled.running[0], 1, 600, {"a": 1.0, "b": None}, b"png"),
+    "checkpoint recorded": lambda filled: attempts.record_checkpoint(filled.running[0], 1, 600, "x", "0" * 64, 1),
+    "rewind": lambda filled: attempts.rewind(filled.running[0], 1, 400),
+    "model version": lambda _: _in_session(lambda session: model_rows.find(session, "gan-ring8", 7)),
+    "newest job on a dataset": lambda _: _in_session(lambda session: datasets.job_on(session, "digits")),
+    "referenced files": lambda _: _in_session(lambda session: files.referenced(session, ["0" * 64])),
+    "job deleted": lambda filled: lifecycle.delete(filled.jobs[31]),
 }  # fmt: skip
 
 
@@ -154,43 +93,43 @@ SORT = "USE TEMP B-TREE FOR ORDER BY"
 SORTED = {
     "long curves": {SORT, "USE TEMP B-TREE FOR GROUP BY"},  # the points of one curve
     "artifacts": {SORT},  # of one job
-    "a checkpoint": {SORT},  # of one job
+    "checkpoint recorded": {SORT},  # of one job
 }
-"""what SQLite sorts and need not be feared"""
+"""sorts of SQLite over few rows"""
 
 
-@pytest.mark.parametrize("name", HOT)
-def test_what_is_asked_often_is_found_by_an_index(filled: Filled, name: str) -> None:
-    with caught() as sent:
-        HOT[name](filled)
+@pytest.mark.parametrize("name", FREQUENT)
+def test_frequent_statement_uses_an_index(filled: Filled, name: str) -> None:
+    with record_statements() as sent:
+        FREQUENT[name](filled)
     assert sent
-    feared = {
-        statement: set(explained((statement, parameters))) - SORTED.get(name, set()) for statement, parameters in sent
+    costly_by_statement = {
+        statement: set(costly_steps((statement, parameters))) - SORTED.get(name, set())
+        for statement, parameters in sent
     }
-    assert {statement: found for statement, found in feared.items() if found} == {}
+    assert {statement: steps for statement, steps in costly_by_statement.items() if steps} == {}
 
 
-def test_what_counts_all_there_is_reads_an_index_and_no_table(filled: Filled) -> None:
-    """For Prometheus: the states of all jobs."""
-    with caught() as sent, unit_of_work(read_only=True) as session:
+def test_count_of_job_states_scans_an_index_and_no_table(filled: Filled) -> None:
+    """Prometheus metrics count the states of all jobs."""
+    with record_statements() as sent, unit_of_work(read_only=True) as session:
         load.measure(session)
-    by_state, *others = [explained(one) for one in sent]
+    by_state, *others = [costly_steps(statement) for statement in sent]
     assert by_state in (["SCAN jobs USING COVERING INDEX ix_jobs_state_fence"], ["Index Only Scan jobs"])
-    assert {step for found in others for step in found} <= {"USE TEMP B-TREE FOR GROUP BY"}, "of the few that run"
+    assert {step for steps in others for step in steps} <= {"USE TEMP B-TREE FOR GROUP BY"}, "the running jobs are few"
 
 
-def test_a_statement_that_has_no_index_to_go_by_is_seen(filled: Filled) -> None:
-    """This test would see it."""
-    with caught() as sent, unit_of_work(read_only=True) as session:
+def test_statement_without_an_index_is_detected(filled: Filled) -> None:
+    with record_statements() as sent, unit_of_work(read_only=True) as session:
         session.scalars(select(Job.id).where(Job.owner == "nobody")).all()
         session.scalars(select(Job.id).order_by(Job.finished_at)).all()
-    assert all(explained(one) for one in sent)
+    assert all(costly_steps(statement) for statement in sent)
 
 
-def test_every_reference_has_an_index() -> None:
-    """Else whoever deletes a row looks through every table that may refer to it. No plan tells of that."""
+def test_every_foreign_key_has_an_index() -> None:
+    """Without one, deleting a row scans every table that may refer to it, which no query plan shows."""
     for table in Base.metadata.sorted_tables:
-        unique = [one for one in table.constraints if isinstance(one, UniqueConstraint)]
+        unique = [constraint for constraint in table.constraints if isinstance(constraint, UniqueConstraint)]
         keys: list[Index | UniqueConstraint | PrimaryKeyConstraint] = [*unique, *table.indexes, table.primary_key]
-        led = {next(iter(key.columns)).name for key in keys}
-        assert {key.parent.name for key in table.foreign_keys} <= led, table.name
+        first_columns = {next(iter(key.columns)).name for key in keys}
+        assert {key.parent.name for key in table.foreign_keys} <= first_columns, table.name

@@ -1,4 +1,4 @@
-"""The databases as we open them: nothing lost, nothing half done, nobody waits for ever."""
+"""Database sessions: lost updates, rollback, constraints, lock time-outs and durability."""
 
 import subprocess
 import sys
@@ -30,38 +30,42 @@ on_sqlite = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 on_postgresql = pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
 
 
-def shown(session: Session, name: str) -> str:
-    """A setting of the server, as it holds in the session."""
+def server_setting(session: Session, name: str) -> str:
+    """Return the value of a server setting in this session."""
     value: str = session.execute(text(f"SHOW {name}")).scalar_one()
     return value
 
 
-def half_done() -> None:
+def update_then_fail() -> None:
     with unit_of_work() as session:
         session.execute(text("UPDATE jobs SET step = 7"))
         session.execute(text("no such statement"))
 
 
+def compiled(url: str) -> str:
+    return str(epoch_now().compile(dialect=make_url(url).get_dialect()()))
+
+
 @pytest.mark.processes
 @on_sqlite
-def test_read_then_write_from_four_processes_loses_no_update(database: Path) -> None:
+def test_concurrent_read_then_write_loses_no_update(database: Path) -> None:
     job = make_job()
     counters = [subprocess.Popen([sys.executable, "-c", COUNT], cwd=CHECKOUT) for _ in range(4)]
     assert [counter.wait() for counter in counters] == [0] * 4
     with unit_of_work(read_only=True) as session:
-        found = rows.find(session, job.id)
-        assert found is not None
-        assert found.step == 400
+        row = rows.find(session, job.id)
+        assert row is not None
+        assert row.step == 400
 
 
-def test_an_error_undoes_the_whole_unit(database: Path) -> None:
+def test_error_rolls_back_the_whole_unit_of_work(database: Path) -> None:
     job = make_job()
     with pytest.raises(DatabaseError):
-        half_done()
+        update_then_fail()
     with unit_of_work(read_only=True) as session:
-        found = rows.find(session, job.id)
-        assert found is not None
-        assert found.step == 0
+        row = rows.find(session, job.id)
+        assert row is not None
+        assert row.step == 0
 
 
 def test_readers_do_not_wait_for_a_writer(database: Path) -> None:
@@ -72,7 +76,7 @@ def test_readers_do_not_wait_for_a_writer(database: Path) -> None:
             assert reader.execute(text("SELECT step FROM jobs")).scalar_one() == 0
 
 
-def test_the_database_refuses_an_unknown_state_and_a_dangling_row(database: Path) -> None:
+def test_database_refuses_an_unknown_state_and_a_missing_reference(database: Path) -> None:
     make_job()
     with pytest.raises(IntegrityError, match=r"(?i)check constraint"), unit_of_work() as session:
         session.execute(text("UPDATE jobs SET state = 'dreaming'"))
@@ -81,37 +85,33 @@ def test_the_database_refuses_an_unknown_state_and_a_dangling_row(database: Path
 
 
 @on_postgresql
-def test_nobody_waits_for_ever_for_a_process_that_hangs_with_a_lock(database: Path) -> None:
+def test_lock_of_a_hanging_process_times_out(database: Path) -> None:
     job = make_job()
     with unit_of_work() as hanging:
         rows.find(hanging, job.id, lock=True)
         with unit_of_work() as other:
-            assert shown(other, "lock_timeout") == "15s"
+            assert server_setting(other, "lock_timeout") == "15s"
             other.execute(text("SET LOCAL lock_timeout = '100ms'"))
             with pytest.raises(OperationalError, match="lock timeout"):
                 rows.find(other, job.id, lock=True)
             other.rollback()
-        assert shown(hanging, "idle_in_transaction_session_timeout") == "30s"
+        assert server_setting(hanging, "idle_in_transaction_session_timeout") == "30s"
 
 
 @on_sqlite
-def test_the_journal_survives_a_power_cut(database: Path) -> None:
+def test_sqlite_journal_is_wal_with_full_sync(database: Path) -> None:
     with unit_of_work(read_only=True) as session:
         pragmas = [session.execute(text(f"PRAGMA {name}")).scalar_one() for name in ("journal_mode", "synchronous")]
     assert pragmas == ["wal", 2]
 
 
-def test_the_clock_is_the_databases_in_epoch_seconds(database: Path) -> None:
+def test_epoch_now_is_the_time_in_epoch_seconds(database: Path) -> None:
     before = time.time()
     with unit_of_work(read_only=True) as session:
-        told = session.execute(select(epoch_now())).scalar_one()
-    assert before - 1 < told < time.time() + 1
+        now = session.execute(select(epoch_now())).scalar_one()
+    assert before - 1 < now < time.time() + 1
 
 
-def test_the_clock_is_spelled_for_both_databases() -> None:
-    assert "julianday" in spelled("sqlite://")
-    assert "clock_timestamp" in spelled("postgresql://")
-
-
-def spelled(url: str) -> str:
-    return str(epoch_now().compile(dialect=make_url(url).get_dialect()()))
+def test_epoch_now_compiles_for_both_databases() -> None:
+    assert "julianday" in compiled("sqlite://")
+    assert "clock_timestamp" in compiled("postgresql://")

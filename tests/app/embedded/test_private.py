@@ -1,4 +1,4 @@
-"""A service keeps its secrets and its files to itself: real processes, and what they hold."""
+"""Secrets and files of a service are private: each child's environment, file modes, and the home's."""
 
 import os
 import subprocess
@@ -19,8 +19,8 @@ KEY = "a-secret-key"
 SECRETS = {"FORGER_API_KEY": KEY, "AWS_SECRET_ACCESS_KEY": "the-key-of-a-store"}
 
 
-def finds(process: psutil.Process) -> set[str]:
-    """The secrets in its environment. Where root's eyes are needed to see it, none is seen."""
+def visible_secrets(process: psutil.Process) -> set[str]:
+    """Return the names of the secrets in its environment; none where only root may read it."""
     try:
         environment = process.environ()
     except psutil.AccessDenied:
@@ -30,8 +30,8 @@ def finds(process: psutil.Process) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def keyed(start_service: StartService, tmp_path_factory: pytest.TempPathFactory) -> Service:
-    """In a home that others could enter, as one of an older version is."""
+def service(start_service: StartService, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    """A service with an API key, in a home that others can enter, as older versions left it."""
     home = tmp_path_factory.mktemp("open") / "home"
     (home / "logs").mkdir(parents=True)
     home.chmod(0o755)
@@ -40,40 +40,40 @@ def keyed(start_service: StartService, tmp_path_factory: pytest.TempPathFactory)
     return service
 
 
-def test_no_child_has_a_secret_that_it_does_not_need(keyed: Service) -> None:
-    job = keyed.post(recipe="gan", dataset="ring8", budget={"steps": 1_000_000})
-    keyed.client.post("/datasets", files={"file": b"no zip"}, data={"name": "none"})  # starts a child that reads
-    runner = until(lambda: keyed.runner(job))
-    until(lambda: keyed.job(job)["progress"]["step"] > 0)
-    api, worker, redis = keyed.find("uvicorn"), keyed.worker(), keyed.find("redis-server")
+def test_child_processes_get_only_the_secrets_they_need(service: Service) -> None:
+    job = service.post(recipe="gan", dataset="ring8", budget={"steps": 1_000_000})
+    service.client.post("/datasets", files={"file": b"no zip"}, data={"name": "none"})  # starts a child that reads
+    runner = until(lambda: service.runner(job))
+    until(lambda: service.job(job)["progress"]["step"] > 0)
+    api, worker, redis = service.find("uvicorn"), service.worker(), service.find("redis-server")
     assert runner is not None
     assert api is not None
     assert worker is not None
     assert redis is not None
-    assert finds(api) == ({"FORGER_API_KEY"} if os.geteuid() == 0 else set())
+    assert visible_secrets(api) == ({"FORGER_API_KEY"} if os.geteuid() == 0 else set())
     readers = api.children(recursive=True)
     assert readers
     for process in (worker, runner, redis, *readers, *runner.children(recursive=True)):
-        assert finds(process) == set(), process.cmdline()
-    keyed.client.post(f"/jobs/{job}/cancel")
-    keyed.wait_for(job, "cancelled")
+        assert visible_secrets(process) == set(), process.cmdline()
+    service.client.post(f"/jobs/{job}/cancel")
+    service.wait_for(job, "cancelled")
 
 
-def test_what_it_writes_is_its_users_alone(keyed: Service) -> None:
-    job = keyed.post(recipe="gan", dataset="ring8", budget={"steps": 2})
-    keyed.wait_for(job, "succeeded")
-    assert {"artifacts", "checkpoints", "logs", "forger.db"} <= {path.name for path in keyed.home.iterdir()}
-    given = {"serve.log", "serve.out", "logs"}
-    written = [path for path in keyed.home.rglob("*") if path.relative_to(keyed.home).as_posix() not in given]
+def test_files_of_the_service_are_private_to_its_user(service: Service) -> None:
+    job = service.post(recipe="gan", dataset="ring8", budget={"steps": 2})
+    service.wait_for(job, "succeeded")
+    assert {"artifacts", "checkpoints", "logs", "forger.db"} <= {path.name for path in service.home.iterdir()}
+    not_ours = {"serve.log", "serve.out", "logs"}
+    written = [path for path in service.home.rglob("*") if path.relative_to(service.home).as_posix() not in not_ours]
     assert [path for path in written if path.stat().st_mode & 0o077] == []
-    assert '"event": "home_readable_by_others"' in keyed.log.read_text(), (
-        "with our log in it, the home is not the service's to close"
+    assert '"event": "home_readable_by_others"' in service.log.read_text(), (
+        "a home with a foreign file (the test's log) stays open"
     )
-    assert keyed.redis_socket.stat().st_mode & 0o077 == 0
+    assert service.redis_socket.stat().st_mode & 0o077 == 0
 
 
-def test_a_runner_of_an_ordinary_user_starts(tmp_path: Path) -> None:
-    """What a process has closed to others it can no longer write itself, unless it is root: as root become nobody."""
+def test_runner_of_an_ordinary_user_starts(tmp_path: Path) -> None:
+    """A hardened process may write its own /proc files only as root, so a test run by root becomes the user nobody."""
     code = """
 import ctypes, os, sys
 from pathlib import Path
@@ -95,13 +95,13 @@ print(Path("/proc/self/oom_score_adj").read_text().strip(), Path("/proc/self/env
     command = [sys.executable, "-P", "-c", code]
     with subprocess.Popen(
         command, env=env, cwd=CHECKOUT, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as own:
-        assert own.stderr is not None
-        said = own.stderr.read()
-    assert said.splitlines()[-1].split() == [str(machine.OOM_SCORE_ADJ), "0"], said
+    ) as runner:
+        assert runner.stderr is not None
+        output = runner.stderr.read()
+    assert output.splitlines()[-1].split() == [str(machine.OOM_SCORE_ADJ), "0"], output
 
 
-def test_a_home_is_closed_where_it_is_ours_alone(tmp_path: Path) -> None:
+def test_private_folder_closes_only_a_home_of_its_own(tmp_path: Path) -> None:
     new, old, shared = tmp_path / "a" / "new", tmp_path / "old", tmp_path / "shared"
     assert private_folder(new)
     for folder, file in ((old, "forger.db"), (shared, "somebody's")):
@@ -109,5 +109,5 @@ def test_a_home_is_closed_where_it_is_ours_alone(tmp_path: Path) -> None:
         folder.chmod(0o755)
         (folder / file).touch()
     assert private_folder(old)
-    assert not private_folder(shared), "it holds what is not ours: said, not changed"
+    assert not private_folder(shared), "a folder with foreign files is reported and not changed"
     assert [folder.stat().st_mode & 0o777 for folder in (new, old, shared)] == [0o700, 0o700, 0o755]

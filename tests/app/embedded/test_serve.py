@@ -1,94 +1,84 @@
-"""`forger serve` as its user meets it: starts, refuses in a sentence, restarts its children, leaves none behind."""
+"""`forger serve`: it starts, refuses with one sentence, restarts its children and leaves no process behind."""
 
 import json
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.conftest import StartService
-from tests.support.service import CHECKOUT, Service
+from tests.support.forger_command import run_forger
+from tests.support.processes import all_ended
+from tests.support.service import Service
 from tests.support.wait import until
 
 pytestmark = pytest.mark.processes
 
 
 @pytest.fixture
-def own(start_service: StartService) -> Iterator[Service]:
-    """A service that the test may hurt."""
+def service(start_service: StartService) -> Iterator[Service]:
+    """A service that the test may kill."""
     service = start_service()
     yield service
     service.stop()
 
 
 def refused(service: Service, **settings: str) -> str:
-    """What `forger serve` prints when it exits with status 2."""
-    ended = subprocess.run(
-        [sys.executable, "-P", "-m", "forger", "serve"],
-        env={**service.env(), **settings},
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ended.returncode == 2, ended.stderr
-    return ended.stderr.strip().splitlines()[-1]
-
-
-def all_gone(processes: list[psutil.Process]) -> bool:
-    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+    """Return the last line that `forger serve` prints when it exits with status 2."""
+    process = run_forger({**service.env(), **settings}, "serve")
+    assert process.returncode == 2, process.stderr
+    return process.stderr.strip().splitlines()[-1]
 
 
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_in_order_and_leaves_nothing(own: Service, number: signal.Signals) -> None:
-    children = own.descendants()
+def test_signal_stops_the_service_and_its_children(service: Service, number: signal.Signals) -> None:
+    children = service.descendants()
     assert len(children) >= 3
-    assert own.process is not None
-    own.process.send_signal(number)
-    assert own.process.wait(60) == 0
-    assert all_gone(children)
-    assert not (own.home / "service.json").exists()
+    assert service.process is not None
+    service.process.send_signal(number)
+    assert service.process.wait(60) == 0
+    assert all_ended(children)
+    assert not (service.home / "service.json").exists()
 
 
-def test_service_json_says_where_it_is(own: Service) -> None:
-    assert own.process is not None
-    assert json.loads((own.home / "service.json").read_text()) == {"url": own.url, "pid": own.process.pid}
-    until(lambda: own.said.read_text().endswith(f"Forger serves at {own.url} (home {own.home}).\n"))
-    assert own.said.read_text().count("\n") == 1
-    assert "Running upgrade" not in own.log.read_text()
+def test_service_json_and_output_name_the_address(service: Service) -> None:
+    assert service.process is not None
+    assert json.loads((service.home / "service.json").read_text()) == {
+        "url": service.url,
+        "pid": service.process.pid,
+    }
+    until(lambda: service.said.read_text().endswith(f"Forger serves at {service.url} (home {service.home}).\n"))
+    assert service.said.read_text().count("\n") == 1
+    assert "Running upgrade" not in service.log.read_text()
 
 
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("words", [("uvicorn",), ("worker.celery_app",), ("redis-server",)])
-def test_a_dead_child_is_started_again(own: Service, words: tuple[str, ...]) -> None:
-    first = until(lambda: own.find(*words))
+def test_dead_child_is_restarted(service: Service, words: tuple[str, ...]) -> None:
+    first = until(lambda: service.find(*words))
     assert first is not None
     first.kill()
-    second = until(lambda: (found := own.find(*words)) is not None and found.pid != first.pid and found)
+    second = until(lambda: (found := service.find(*words)) is not None and found.pid != first.pid and found)
     assert second
-    until(own.ready)
+    until(service.ready)
 
 
-def test_no_child_survives_a_killed_parent_and_the_home_is_free_at_once(own: Service) -> None:
-    children = own.descendants()
-    own.kill()
-    until(lambda: all_gone(children), within_s=5)
-    own.start()
+def test_children_of_a_killed_service_end_and_its_home_is_free(service: Service) -> None:
+    children = service.descendants()
+    service.kill()
+    until(lambda: all_ended(children), within_s=5)
+    service.start()
 
 
-def test_a_second_service_on_the_same_home_is_refused(own: Service) -> None:
-    assert "Another forger serves from" in refused(own)
-    assert own.ready()
+def test_second_service_on_the_same_home_is_refused(service: Service) -> None:
+    assert "Another forger serves from" in refused(service)
+    assert service.ready()
 
 
-def test_a_port_in_use_is_refused_before_anything_starts(tmp_path: Path) -> None:
+def test_port_in_use_is_refused_before_anything_starts(tmp_path: Path) -> None:
     service = Service(tmp_path / "home")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -98,20 +88,20 @@ def test_a_port_in_use_is_refused_before_anything_starts(tmp_path: Path) -> None
     assert not (tmp_path / "home" / "forger.db").exists()
 
 
-def test_a_public_address_without_a_key_is_refused(tmp_path: Path) -> None:
+def test_public_address_without_a_key_is_refused(tmp_path: Path) -> None:
     assert "set FORGER_API_KEY first" in refused(Service(tmp_path / "home"), FORGER_HOST="0.0.0.0")
 
 
-def test_a_socket_path_too_long_for_redis_is_refused(tmp_path: Path) -> None:
+def test_socket_path_too_long_for_redis_is_refused(tmp_path: Path) -> None:
     deep = tmp_path / ("x" * 90)
     deep.mkdir()
     assert "longer than 100 characters" in refused(Service(tmp_path / "home"), XDG_RUNTIME_DIR=str(deep))
 
 
-def test_two_services_run_side_by_side(own: Service, start_service: StartService) -> None:
+def test_two_services_run_on_one_machine(service: Service, start_service: StartService) -> None:
     other = start_service()
-    assert own.ready()
+    assert service.ready()
     assert other.ready()
-    assert own.url != other.url
+    assert service.url != other.url
     assert other.stop() == 0
-    assert own.ready()
+    assert service.ready()

@@ -1,4 +1,4 @@
-"""One key, one job: whoever asks, however often, whoever dies."""
+"""Idempotency keys: one key creates one job, however often it is sent and whichever process dies."""
 
 from pathlib import Path
 
@@ -12,108 +12,108 @@ from app.services import idempotency
 from app.services.idempotency import Replay, fingerprint, once
 from app.services.jobs import lifecycle
 from tests.support.jobs import make_job
+from tests.support.row_counts import count_rows
 
 
-def keep(key: str = "k", mark: str = "a") -> str:
-    """A job under the key, or the one that is there; its id."""
-    with once(key, mark) as turn:
+def create_or_replay(key: str = "k", body_fingerprint: str = "a") -> str:
+    """Return the id of the job under the key; create the job if there is none."""
+    with once(key, body_fingerprint) as turn:
         if isinstance(turn, Replay):
             return turn.id
         return make_job(answer=turn).id
 
 
-def die_answering(key: str = "k", mark: str = "a") -> None:
-    """What a process leaves that is killed between taking the key and making the job."""
+def leave_key_without_reply(key: str = "k", body_fingerprint: str = "a") -> None:
+    """Leave what a process leaves that is killed between taking the key and creating the job."""
     with unit_of_work() as session:
-        keys.take(session, key, mark)
+        keys.take(session, key, body_fingerprint)
 
 
-def age(seconds: float) -> None:
+def age_keys(seconds: float) -> None:
     with unit_of_work() as session:
         session.execute(text("UPDATE idempotency_keys SET created_at = created_at - :s"), {"s": seconds})
 
 
-def count() -> int:
-    with unit_of_work(read_only=True) as session:
-        return int(session.execute(text("SELECT count(*) FROM idempotency_keys")).scalar_one())
+def count_keys() -> int:
+    return count_rows("idempotency_keys")
 
 
-def test_a_key_answers_the_job_it_made(database: Path) -> None:
-    assert keep() == keep()
-    assert keep("another") != keep()
+def test_same_key_returns_the_same_job(database: Path) -> None:
+    assert create_or_replay() == create_or_replay()
+    assert create_or_replay("another") != create_or_replay()
     assert len(lifecycle.list_jobs()[0]) == 2
 
 
-def test_without_a_key_every_request_is_new(database: Path) -> None:
+def test_request_without_a_key_stores_no_key(database: Path) -> None:
     with once(None, "a") as turn:
         assert turn is None
-    assert count() == 0
+    assert count_keys() == 0
 
 
-def test_a_key_with_another_body_is_refused(database: Path) -> None:
-    keep()
+def test_key_with_another_body_is_refused(database: Path) -> None:
+    create_or_replay()
     with pytest.raises(Invalid) as refused:
-        keep(mark="b")
+        create_or_replay(body_fingerprint="b")
     assert refused.value.code == "idempotency_mismatch"
 
 
-def test_while_the_first_is_being_answered_the_second_is_told_to_wait(database: Path) -> None:
+def test_second_request_during_the_first_is_refused_with_retry_after(database: Path) -> None:
     with once("k", "a") as turn:
         assert not isinstance(turn, Replay)
         with pytest.raises(Conflict) as refused:
-            keep()
+            create_or_replay()
         assert (refused.value.code, refused.value.headers) == ("idempotency_in_progress", {"Retry-After": "1"})
         with pytest.raises(Invalid):
-            keep(mark="b")
+            create_or_replay(body_fingerprint="b")
 
 
-def test_a_refused_request_frees_its_key(database: Path) -> None:
+def test_refused_request_frees_its_key(database: Path) -> None:
     with pytest.raises(Invalid, match="no"), once("k", "a"):
         raise Invalid("no")
-    assert count() == 0
-    keep(mark="b")
+    assert count_keys() == 0
+    create_or_replay(body_fingerprint="b")
 
 
-def test_a_key_whose_answerer_died_is_taken_over_after_a_minute(database: Path) -> None:
-    die_answering()
-    age(idempotency.REPLY_TIMEOUT_S - 5)
+def test_key_of_a_dead_process_is_taken_over_after_the_time_out(database: Path) -> None:
+    leave_key_without_reply()
+    age_keys(idempotency.REPLY_TIMEOUT_S - 5)
     with pytest.raises(Conflict):
-        keep()
-    age(10)
-    assert keep() == keep()
+        create_or_replay()
+    age_keys(10)
+    assert create_or_replay() == create_or_replay()
 
 
-def test_who_was_taken_over_makes_no_second_job(database: Path) -> None:
-    made: list[str] = []
+def test_process_that_lost_its_key_creates_no_second_job(database: Path) -> None:
+    created: list[str] = []
 
-    def be_late() -> None:
+    def reply_late() -> None:
         with once("k", "a") as turn:
             assert turn is not None
             assert not isinstance(turn, Replay)
-            age(idempotency.REPLY_TIMEOUT_S + 5)
-            made.append(keep())
+            age_keys(idempotency.REPLY_TIMEOUT_S + 5)
+            created.append(create_or_replay())
             make_job(answer=turn)
 
     with pytest.raises(Conflict):
-        be_late()
-    (job_id,) = made
+        reply_late()
+    (job_id,) = created
     assert [job.id for job in lifecycle.list_jobs()[0]] == [job_id]
-    assert keep() == job_id, "the one who was late has not freed the key either"
+    assert create_or_replay() == job_id, "the late process did not free the key either"
 
 
-def test_keys_are_forgotten_after_a_day(database: Path) -> None:
-    first = keep()
-    age(idempotency.KEY_LIFETIME_S - 5)
+def test_keys_expire_after_their_lifetime(database: Path) -> None:
+    first = create_or_replay()
+    age_keys(idempotency.KEY_LIFETIME_S - 5)
     idempotency.delete_expired()
-    assert keep() == first
-    age(10)
-    assert keep() != first
-    age(idempotency.KEY_LIFETIME_S + 5)
+    assert create_or_replay() == first
+    age_keys(10)
+    assert create_or_replay() != first
+    age_keys(idempotency.KEY_LIFETIME_S + 5)
     idempotency.delete_expired()
-    assert count() == 0
+    assert count_keys() == 0
 
 
-def test_a_fingerprint_is_of_the_value_and_not_of_its_spelling() -> None:
+def test_fingerprint_depends_on_the_value_and_not_on_member_order() -> None:
     assert fingerprint({"a": 1, "b": [1, {"x": None}]}) == fingerprint({"b": [1, {"x": None}], "a": 1})
     others: list[object] = [{}, [], None, {"a": 1}, {"a": "1"}, {"a": [1]}, "\ud800", float("nan")]
     assert len({fingerprint(value) for value in others}) == len(others)

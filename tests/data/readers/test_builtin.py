@@ -1,9 +1,6 @@
-"""Every built-in dataset is what its catalogue entry says."""
+"""Built-in datasets have the shape, range, labels and counts of their catalogue entries."""
 
 import gzip
-import hashlib
-import os
-import struct
 import sys
 from pathlib import Path
 
@@ -12,39 +9,23 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from data.readers import digits, idx, pictures
+from data.readers import digits, pictures
 from data.readers.builtin import DatasetMissing, load
 from data.readers.idx import read_idx
 from data.toy import MIXTURES
 from models.spec.data import Images, Points
 from models.spec.datasets import DATASETS
+from tests.support.mnist import serve_folder, write_idx, write_small_mnist
+from tests.support.real_files import FILES
 
-FILES = Path(os.environ["FORGER_DATA"]) if os.environ.get("FORGER_DATA") else None
 needs_files = pytest.mark.skipif(FILES is None, reason="MNIST is not here: set FORGER_DATA to its folder")
-
-
-def write_idx(path: Path, values: torch.Tensor) -> bytes:
-    """An idx file of bytes, gzipped when its name ends so; what it holds."""
-    header = struct.pack(f">{1 + values.dim()}I", 0x800 + values.dim(), *values.shape)
-    content = header + bytes(values.flatten().tolist())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    packed = gzip.compress(content) if path.suffix == ".gz" else content
-    path.write_bytes(packed)
-    return packed
-
-
-def write_small_mnist(folder: Path, count: int = 6, suffix: str = "") -> torch.Tensor:
-    pictures = torch.randint(0, 256, (count, 28, 28), generator=torch.Generator().manual_seed(3))
-    write_idx(folder / f"train-images-idx3-ubyte{suffix}", pictures)
-    write_idx(folder / f"train-labels-idx1-ubyte{suffix}", torch.arange(count) % 10)
-    return pictures
 
 
 MNIST = Images(dataset="mnist", side=28, channels=1, classes=10)
 
 
 def test_digits_are_those_of_scikit_learn() -> None:
-    """Bit for bit what its own reader gives."""
+    """The pixels equal those of scikit-learn's own reader bit for bit; there is no test split."""
     pixels, labels = digits.read("train")
     bunch = load_digits()
     assert np.array_equal(pixels, np.round(bunch.images * (255 / 16)).astype(np.uint8))
@@ -53,7 +34,7 @@ def test_digits_are_those_of_scikit_learn() -> None:
         digits.read("test")
 
 
-def test_without_scikit_learn_the_digits_say_where_they_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_digits_without_scikit_learn_are_refused_with_where_they_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(DatasetMissing, match="come with scikit-learn"):
         digits.read("train")
@@ -70,17 +51,17 @@ def test_digits_are_sixteen_pixels_and_use_the_whole_range() -> None:
 
 
 @pytest.mark.parametrize(("side", "channels"), [(8, 1), (28, 3), (33, 1)])
-def test_digits_come_at_any_side(side: int, channels: int) -> None:
+def test_digits_are_resized_to_any_side_and_channels(side: int, channels: int) -> None:
     loaded = load(Images(dataset="digits", side=side, channels=channels, classes=10), None)
     assert loaded.images is not None
     assert loaded.images.shape == (1797, channels, side, side)
 
 
-def test_unlabelled_data_have_no_labels() -> None:
+def test_spec_without_classes_loads_no_labels() -> None:
     assert load(Images(dataset="digits", side=8, channels=1), None).labels is None
 
 
-def test_a_number_of_channels_that_pictures_do_not_have_is_refused() -> None:
+def test_pictures_of_two_channels_are_refused() -> None:
     with pytest.raises(DatasetMissing, match="1 or 3 channels"):
         load(Images(dataset="digits", side=8, channels=2), None)
 
@@ -108,7 +89,7 @@ def test_the_grid_has_25_modes_two_apart() -> None:
     assert np.abs(MIXTURES["grid25"].modes).max() == 4
 
 
-def test_points_are_the_same_every_time_and_another_draw_for_tests() -> None:
+def test_points_are_reproducible_and_the_test_split_differs() -> None:
     first, second = (load(Points(dataset="ring8"), None).points for _ in range(2))
     other = load(Points(dataset="ring8"), None, "test").points
     assert first is not None
@@ -128,19 +109,19 @@ def test_idx_files_are_read_plain_and_gzipped(tmp_path: Path, suffix: str) -> No
     assert loaded.labels.tolist() == [0, 1, 2, 3, 4, 5]
 
 
-def test_pictures_above_the_budget_are_mapped_and_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_above_the_memory_budget_are_mapped_and_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_small_mnist(tmp_path / "mnist")
     spec = Images(dataset="mnist", side=32, channels=3, classes=10)
-    here = load(spec, tmp_path).images
+    in_memory = load(spec, tmp_path).images
     monkeypatch.setattr(pictures, "MEMORY_BUDGET", 0)
     mapped = load(spec, tmp_path).images
-    assert here is not None
+    assert in_memory is not None
     assert mapped is not None
-    assert torch.equal(here, mapped)
+    assert torch.equal(in_memory, mapped)
 
 
 @pytest.mark.parametrize("damage", ["cut", "magic", "gzip"])
-def test_a_damaged_file_is_named(tmp_path: Path, damage: str) -> None:
+def test_damaged_idx_file_is_refused_by_name(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "labels.gz"
     content = write_idx(path, torch.arange(100))
     changed = {"cut": content[:-20], "magic": gzip.compress(b"\0" * 64), "gzip": b"not gzip"}[damage]
@@ -156,34 +137,27 @@ def test_pictures_and_labels_must_be_equally_many(tmp_path: Path) -> None:
         load(MNIST, tmp_path)
 
 
-def test_without_a_folder_the_sentence_says_where_to_put_the_files() -> None:
+def test_mnist_without_a_folder_is_refused_with_where_to_put_its_files() -> None:
     with pytest.raises(DatasetMissing, match=r"folder mnist/ .* FORGER_DATA"):
         load(MNIST, None)
 
 
-def serve_folder(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Downloads of MNIST come from a folder, with the sums of its files."""
-    sums = {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
-    source = idx.IdxSet("MNIST", "mnist", f"{folder.as_uri()}/", sums)
-    monkeypatch.setitem(idx.IDX_SETS, "mnist", source)
-
-
-def test_missing_files_are_fetched_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_files_are_downloaded_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = write_small_mnist(tmp_path / "host", suffix=".gz")
     serve_folder(monkeypatch, tmp_path / "host")
     load(MNIST, tmp_path / "mine", downloads=tmp_path / "kept")
     for path in (tmp_path / "host").iterdir():
         path.unlink()
-    again = load(MNIST, tmp_path / "mine", downloads=tmp_path / "kept").images
-    assert again is not None
-    assert torch.equal(again[:, 0].long(), written)
+    images = load(MNIST, tmp_path / "mine", downloads=tmp_path / "kept").images
+    assert images is not None
+    assert torch.equal(images[:, 0].long(), written)
     assert sorted(path.name for path in (tmp_path / "kept/mnist").iterdir()) == [
         "train-images-idx3-ubyte.gz",
         "train-labels-idx1-ubyte.gz",
     ]
 
 
-def test_a_download_with_other_bytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_download_with_a_wrong_checksum_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_small_mnist(tmp_path / "host", suffix=".gz")
     serve_folder(monkeypatch, tmp_path / "host")
     write_idx(tmp_path / "host/train-images-idx3-ubyte.gz", torch.zeros(6, 28, 28, dtype=torch.long))
@@ -193,7 +167,7 @@ def test_a_download_with_other_bytes_is_refused(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("folder", ["mnist", "fashion-mnist"])
-def test_without_network_an_empty_folder_says_where_to_put_the_files(
+def test_missing_files_without_network_are_refused_with_where_to_put_them(
     folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for scheme in ("http_proxy", "https_proxy"):  # nothing listens on the discard port
@@ -207,7 +181,7 @@ def test_without_network_an_empty_folder_says_where_to_put_the_files(
 @pytest.mark.slow
 @needs_files
 @pytest.mark.parametrize(("name", "mean"), [("mnist", 0.1307), ("fashion_mnist", 0.2860)])
-def test_the_real_files_have_their_published_mean(name: str, mean: float) -> None:
+def test_real_mnist_files_have_their_published_mean(name: str, mean: float) -> None:
     loaded = load(DATASETS[name].spec(), FILES)
     assert loaded.images is not None
     assert loaded.labels is not None
@@ -218,7 +192,7 @@ def test_the_real_files_have_their_published_mean(name: str, mean: float) -> Non
 
 
 @needs_files
-def test_the_test_split_is_another_file() -> None:
+def test_real_mnist_test_split_comes_from_its_own_file() -> None:
     loaded = load(MNIST, FILES, "test")
     assert loaded.labels is not None
     assert loaded.labels.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]

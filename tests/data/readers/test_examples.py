@@ -18,7 +18,7 @@ from data.readers import builtin, cifar10, examples
 from data.readers.builtin import load
 from data.readers.examples import Choice, Label
 from models.spec.datasets import CIFAR_CLASSES, DATASETS
-from tests.data.readers.test_builtin import write_small_mnist
+from tests.support.mnist import write_small_mnist
 
 Array = NDArray[Any]
 
@@ -50,7 +50,7 @@ def shown(name: str, root: Path | None, choice: Choice) -> Array:
 def trained_on(name: str, root: Path | None, choice: Choice) -> Array:
     """The same examples out of the tensors of a training."""
     data = load(DATASETS[name].default_spec(), root)
-    candidates = data.images, data.points, data.sequences, (data.a, data.b)[choice.pile]
+    candidates = data.images, data.points, data.sequences, (data.a, data.b)[choice.domain_number]
     tensor = next(each for each in candidates if each is not None)
     labels = None if data.labels is None else data.labels.numpy()
     chosen: Array = tensor[examples.rows(choice, len(tensor), labels, DATASETS[name].classes)].numpy()

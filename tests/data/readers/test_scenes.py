@@ -1,4 +1,4 @@
-"""Drawn scenes: the same geometry at both times, no scene in both piles, night dark and day bright."""
+"""Drawn scenes: a pair shares its geometry, no scene is in two splits, night is dark and day is bright."""
 
 import itertools
 
@@ -27,7 +27,7 @@ def test_night_is_dark_and_blue_and_day_is_bright() -> None:
 
 
 def test_lamps_and_windows_shine_at_night() -> None:
-    """Somewhere a pixel is warm and bright, which nothing dark and blue is."""
+    """Most nights have a bright warm pixel, which nothing dark and blue has."""
     _, night = scene_tensors.pairs(64, 60)
     red, _, blue = night.float().unbind(dim=1)
     warm = ((red > 200) & (red > blue + 60)).flatten(1).any(dim=1)
@@ -35,7 +35,7 @@ def test_lamps_and_windows_shine_at_night() -> None:
 
 
 def test_a_pair_shares_its_geometry() -> None:
-    """Outlines of a day picture lie where those of its night lie, more than where another night has them."""
+    """The outlines of a day are more like those of its own night than like those of any other."""
     day, night = (_outlines(pile) for pile in scene_tensors.pairs(64, 40))
     likeness = day @ night.T
     assert (likeness.argmax(dim=1) == torch.arange(40)).float().mean() > 0.9
@@ -59,7 +59,7 @@ def test_scenes_vary_widely() -> None:
 
 
 @pytest.mark.slow
-def test_the_dataset_has_as_many_pictures_as_its_entry_says() -> None:
+def test_dataset_has_as_many_scenes_as_its_entry_says() -> None:
     info = DATASETS["day2night"]
     loaded = builtin.load(info.spec().model_copy(update={"side": 16}), None)
     assert loaded.a is not None
@@ -68,7 +68,7 @@ def test_the_dataset_has_as_many_pictures_as_its_entry_says() -> None:
     assert loaded.a.shape[1:] == (3, 16, 16)
 
 
-def test_one_channel_is_grey() -> None:
+def test_test_split_in_one_channel_has_200_grey_scenes() -> None:
     loaded = builtin.load(DATASETS["day2night"].spec().model_copy(update={"side": 8, "channels": 1}), None, "test")
     assert loaded.a is not None
     assert loaded.a.shape == (200, 1, 8, 8)

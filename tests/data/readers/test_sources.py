@@ -1,6 +1,5 @@
-"""Readers of USPS, CIFAR-10 and stacked MNIST over files in the published layouts; drawn points and strings."""
+"""Readers of USPS, CIFAR-10 and stacked MNIST read the published layouts; drawn points and strings are as described."""
 
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,20 +14,14 @@ from scipy.io import savemat
 from data.batches import Batches
 from data.readers import builtin, pictures, stacked
 from data.readers.builtin import Data, DatasetMissing, load
-from data.readers.drawn_arrays import balanced_strings
+from data.readers.toy_arrays import balanced_strings
 from data.torch_random import TorchRandom
 from data.toy import MIXTURES, balanced
 from models.spec.data import Images, Paired, Points, Sequences
 from models.spec.datasets import CIFAR_CLASSES, DATASETS
 from models.spec.resolve import resolve
-from tests.data.readers.test_builtin import write_small_mnist
-
-FILES = Path(os.environ["FORGER_DATA"]) if os.environ.get("FORGER_DATA") else None
-
-
-def needs(*parts: str) -> pytest.MarkDecorator:
-    there = FILES is not None and FILES.joinpath(*parts).exists()
-    return pytest.mark.skipif(not there, reason=f"{'/'.join(parts)} is not in FORGER_DATA")
+from tests.support.mnist import write_small_mnist
+from tests.support.real_files import FILES, needs_file
 
 
 def noise(*shape: int) -> NDArray[np.uint8]:
@@ -57,18 +50,18 @@ STACKED = DATASETS["stacked_mnist"].spec()
 
 
 @pytest.mark.usefixtures("few_stacks")
-def test_a_stack_holds_three_digits_and_its_class_their_names(tmp_path: Path) -> None:
+def test_stack_holds_three_digits_and_its_class_name_lists_them(tmp_path: Path) -> None:
     assert isinstance(STACKED, Images)
     digits, labels = noise(10, 28, 28), np.arange(10, dtype=np.uint8)
     stacks, classes = stacked.stack(STACKED, digits, labels, "test")
     assert stacks.shape == (40, 3, 28, 28)
     for stack, number in zip(stacks.numpy(), classes.tolist(), strict=True):
-        named = [int(digit) for digit in DATASETS["stacked_mnist"].class_names[number]]
-        assert (stack == digits[named]).all()
+        digits_of_class = [int(digit) for digit in DATASETS["stacked_mnist"].class_names[number]]
+        assert (stack == digits[digits_of_class]).all()
     assert len(set(classes.tolist())) > 30
-    again, other = (stacked.stack(STACKED, digits, labels, split)[1] for split in ("test", "train"))
-    assert torch.equal(again, classes)
-    assert not torch.equal(other[:40], classes)
+    repeated, train = (stacked.stack(STACKED, digits, labels, split)[1] for split in ("test", "train"))
+    assert torch.equal(repeated, classes)
+    assert not torch.equal(train[:40], classes)
 
 
 @pytest.mark.usefixtures("few_stacks")
@@ -80,7 +73,7 @@ def test_stacks_are_resized_as_pictures_are(channels: int) -> None:
     assert torch.equal(small, pictures.resize_all(whole.numpy(), 16, channels))
 
 
-def test_stacks_are_made_of_the_files_of_mnist(tmp_path: Path) -> None:
+def test_stacked_mnist_is_built_from_the_files_of_mnist(tmp_path: Path) -> None:
     with pytest.raises(DatasetMissing, match="four idx files of MNIST"):
         load(STACKED, None)
     write_small_mnist(tmp_path / "mnist")
@@ -115,7 +108,7 @@ def test_usps_is_read_and_every_fifth_row_held_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["bytes", "columns", "labels", "type"])
-def test_a_damaged_usps_is_named(tmp_path: Path, damage: str) -> None:
+def test_damaged_usps_file_is_refused_by_name(tmp_path: Path, damage: str) -> None:
     table = np.ones((3, 257), np.uint8)
     changed = {"columns": table[:, 1:], "labels": table * 0, "type": table * 1.0}.get(damage, table)
     write_usps(tmp_path / "usps", changed)
@@ -125,20 +118,20 @@ def test_a_damaged_usps_is_named(tmp_path: Path, damage: str) -> None:
         load(USPS, tmp_path)
 
 
-def test_without_usps_the_sentence_says_where_to_put_it(tmp_path: Path) -> None:
+def test_missing_usps_is_refused_with_where_to_put_it(tmp_path: Path) -> None:
     for root in (None, tmp_path):
         with pytest.raises(DatasetMissing, match=r"usps_all\.mat .* folder usps/ .* FORGER_DATA"):
             load(USPS, root)
 
 
-@needs("usps", "usps_all.mat")
+@needs_file("usps", "usps_all.mat")
 def test_the_real_usps_has_its_published_counts() -> None:
     train, labels = images_of(USPS, FILES)
     test, held_out = images_of(USPS, FILES, "test")
     assert (len(train), len(train) + len(test)) == (DATASETS["usps"].size, 9298)
-    counted = Counter(labels + held_out)
-    assert [counted[digit] for digit in range(10)] == [1553, 1269, 929, 824, 852, 716, 834, 792, 708, 821]
-    shares = [held_out.count(digit) / counted[digit] for digit in range(10)]
+    counts = Counter(labels + held_out)
+    assert [counts[digit] for digit in range(10)] == [1553, 1269, 929, 824, 852, 716, 834, 792, 708, 821]
+    shares = [held_out.count(digit) / counts[digit] for digit in range(10)]
     assert 0.15 < min(shares) <= max(shares) < 0.25
 
 
@@ -166,28 +159,28 @@ def test_the_binary_batches_of_cifar10_are_read(tmp_path: Path, inside: str) -> 
 
 def test_class_folders_of_cifar10_are_read(tmp_path: Path) -> None:
     colour = noise(3, 32, 32, 3)
-    for place, (name, file) in enumerate((("truck", "1.png"), ("airplane", "b.png"), ("airplane", "a.png"))):
+    for index, (name, file) in enumerate((("truck", "1.png"), ("airplane", "b.png"), ("airplane", "a.png"))):
         folder = tmp_path / "cifar10/train" / name
         folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(colour[place]).save(folder / file)
+        Image.fromarray(colour[index]).save(folder / file)
     (folder / "notes.txt").write_text("no picture")
     train, labels = images_of(CIFAR10, tmp_path)
     assert labels == [0, 0, CIFAR_CLASSES.index("truck")]
     assert (train.permute(0, 2, 3, 1).numpy() == colour[[2, 1, 0]]).all()
     grey, _ = images_of(Images(dataset="cifar10", side=16, channels=1, classes=10), tmp_path)
-    by_hand = Image.fromarray(colour[2]).convert("L").resize((16, 16), Image.Resampling.BICUBIC)
-    assert (grey[0, 0].numpy() == np.asarray(by_hand)).all()
+    expected = Image.fromarray(colour[2]).convert("L").resize((16, 16), Image.Resampling.BICUBIC)
+    assert (grey[0, 0].numpy() == np.asarray(expected)).all()
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 3072, b"\x0a" + b"\0" * 3072])
-def test_a_damaged_batch_of_cifar10_is_named(tmp_path: Path, content: bytes) -> None:
+def test_damaged_cifar10_batch_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "cifar10").mkdir()
     (tmp_path / "cifar10/data_batch_1.bin").write_bytes(content)
     with pytest.raises(DatasetMissing, match=r"data_batch_1\.bin is not a whole batch"):
         load(CIFAR10, tmp_path)
 
 
-def test_a_picture_of_cifar10_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_unreadable_cifar10_picture_is_refused_by_name(tmp_path: Path) -> None:
     folder = tmp_path / "cifar10/train/cat"
     folder.mkdir(parents=True)
     (folder / "1.jpg").write_bytes(b"nothing")
@@ -198,14 +191,14 @@ def test_a_picture_of_cifar10_that_cannot_be_read_is_named(tmp_path: Path) -> No
         load(CIFAR10, tmp_path)
 
 
-def test_without_cifar10_the_sentence_says_where_to_put_it(tmp_path: Path) -> None:
+def test_missing_cifar10_is_refused_with_where_to_put_it(tmp_path: Path) -> None:
     for root in (None, tmp_path):
         with pytest.raises(DatasetMissing, match=r"binary batches .* folder cifar10/ .* FORGER_DATA"):
             load(CIFAR10, root)
 
 
-@needs("cifar10-subset", "test")
-def test_real_photographs_in_class_folders(tmp_path: Path) -> None:
+@needs_file("cifar10-subset", "test")
+def test_real_cifar10_photographs_in_class_folders_are_read(tmp_path: Path) -> None:
     assert FILES is not None
     (tmp_path / "cifar10").symlink_to(FILES / "cifar10-subset")
     photographs, labels = images_of(CIFAR10, tmp_path, "test")
@@ -234,31 +227,31 @@ def test_points_on_a_line_are_a_mixture_of_two_normals() -> None:
 # ---- strings
 
 
-def test_strings_are_balanced_and_each_as_likely_as_any_other() -> None:
+def test_drawn_strings_are_balanced_and_uniformly_distributed() -> None:
     strings = balanced_strings(28_000, 6, 2, TorchRandom(5))
     assert balanced(strings).all()
-    counted = Counter(tuple(string) for string in strings.tolist())
-    assert len(counted) == 5 * 2**3, "Catalan number of 3 pairs, times the kinds of each"
+    counts = Counter(tuple(string) for string in strings.tolist())
+    assert len(counts) == 5 * 2**3, "Catalan number of 3 pairs, times the kinds of each"
     # Chi-squared with 39 degrees of freedom: above 73 once in a thousand seeds.
-    assert sum((count - 700) ** 2 / 700 for count in counted.values()) < 73
+    assert sum((count - 700) ** 2 / 700 for count in counts.values()) < 73
 
 
-def test_the_built_in_strings_are_as_their_entry_says_and_another_draw_for_tests() -> None:
+def test_dyck_strings_match_their_entry_and_the_test_split_differs() -> None:
     info = DATASETS["dyck"]
     spec = info.spec()
     assert isinstance(spec, Sequences)
-    first, again, other = (load(spec, None, split).sequences for split in ("train", "train", "test"))
+    first, repeated, test = (load(spec, None, split).sequences for split in ("train", "train", "test"))
     assert first is not None
-    assert again is not None
-    assert other is not None
+    assert repeated is not None
+    assert test is not None
     assert first.shape == (info.size, 12)
     assert first.dtype == torch.int64
     assert [int(bound) for bound in first.aminmax()] == [0, len(info.alphabet) - 1]
     assert len({tuple(string) for string in first.tolist()}) == 7666
     assert balanced(first.numpy()).all()
-    assert balanced(other.numpy()).all()
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
+    assert balanced(test.numpy()).all()
+    assert torch.equal(first, repeated)
+    assert not torch.equal(first, test)
 
 
 def test_a_batch_of_strings_is_one_hot() -> None:
@@ -272,7 +265,7 @@ def test_a_batch_of_strings_is_one_hot() -> None:
     assert (real.sum(2) == 1).all()
 
 
-def test_data_that_are_unknown_are_refused() -> None:
+def test_unknown_dataset_is_refused() -> None:
     for spec in (Points(dataset="x"), Sequences(dataset="x", length=4, symbols=2)):
         with pytest.raises(DatasetMissing, match="no dataset 'x' of this kind"):
             load(spec, None)
@@ -281,7 +274,7 @@ def test_data_that_are_unknown_are_refused() -> None:
 # ---- pairs of scenes
 
 
-def test_a_day_and_its_own_night_are_a_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paired_scenes_keep_the_days_and_get_their_own_nights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(builtin.SCENE_COUNTS, "train", 12)
     paired = load(Paired(dataset="day2night", side=32, channels=3), None)
     unpaired = load(DATASETS["day2night"].spec().model_copy(update={"side": 32}), None)

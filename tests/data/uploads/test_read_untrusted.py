@@ -1,4 +1,4 @@
-"""Zips that lie about what is in them."""
+"""Zips whose directory contradicts their content are refused."""
 
 import io
 import tracemalloc
@@ -14,42 +14,42 @@ from data.uploads.read_untrusted import SurveyOptions
 from tests.support.zips import picture
 
 
-def listed(path: Path) -> list[str]:
+def list_files(path: Path) -> list[str]:
     read_untrusted.close_archives()
     return list(read_untrusted.members(path, 1000, 8 << 30)["files"])
 
 
-def zipped(path: Path, members: dict[str, bytes], **told: int) -> Path:
-    """With a directory that says of every member what is told."""
+def write_zip(path: Path, members: dict[str, bytes], **stated: int) -> Path:
+    """Write a zip whose directory states these fields for every member."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
         for name, data in members.items():
             file.writestr(name, data)
         for info in file.infolist():
-            for field, value in told.items():
+            for field, value in stated.items():
                 setattr(info, field, value)
     path.write_bytes(out.getvalue())
     return path
 
 
-def test_sizes_beyond_the_file_are_refused_before_a_member_is_read(tmp_path: Path) -> None:
+def test_stated_sizes_beyond_the_zip_are_refused_before_a_member_is_read(tmp_path: Path) -> None:
     (tmp_path / "zip").write_bytes(zip_of_false_sizes(20))
     with pytest.raises(Refused, match="larger than the zip itself") as refused:
-        listed(tmp_path / "zip")
+        list_files(tmp_path / "zip")
     assert refused.value.code == "unsafe_archive"
 
 
-def test_members_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
+def test_overlapping_members_are_refused_if_together_larger_than_the_zip(tmp_path: Path) -> None:
     members = {f"{number}.png": picture(number) for number in range(20)}
-    path = zipped(tmp_path / "zip", members, header_offset=0)
-    assert listed(path)
+    path = write_zip(tmp_path / "zip", members, header_offset=0)
+    assert list_files(path)
     size = path.stat().st_size
     with pytest.raises(Refused, match="larger than the zip itself"):
-        listed(zipped(path, members, header_offset=0, compress_size=size // 2))
+        list_files(write_zip(path, members, header_offset=0, compress_size=size // 2))
 
 
-def test_no_more_is_unpacked_than_a_member_says_it_has(tmp_path: Path) -> None:
-    path = zipped(tmp_path / "zip", {"big.png": bytes(200 << 20)}, file_size=100)
+def test_unpacking_stops_at_the_stated_size_of_a_member(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "zip", {"big.png": bytes(200 << 20)}, file_size=100)
     read_untrusted.close_archives()
     tracemalloc.start()
     ((fact,), seconds) = read_untrusted.survey(path, ["big.png"], SurveyOptions(1_000_000))
@@ -60,8 +60,8 @@ def test_no_more_is_unpacked_than_a_member_says_it_has(tmp_path: Path) -> None:
     assert peak < 20 << 20
 
 
-def test_a_true_zip_is_read(tmp_path: Path) -> None:
-    path = zipped(tmp_path / "zip", {"a.png": picture(1), "b/": b"", "b/empty.png": b""})
-    assert listed(path) == ["a.png", "b/empty.png"]
-    facts, _ = read_untrusted.survey(path, listed(path), SurveyOptions(1_000_000))
+def test_honest_zip_is_listed_and_surveyed(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "zip", {"a.png": picture(1), "b/": b"", "b/empty.png": b""})
+    assert list_files(path) == ["a.png", "b/empty.png"]
+    facts, _ = read_untrusted.survey(path, list_files(path), SurveyOptions(1_000_000))
     assert ["reason" in fact for fact in facts] == [False, True]

@@ -1,4 +1,4 @@
-"""Commands as a person runs them: in a process of their own, without a terminal, beside a real service."""
+"""Commands as a user runs them: in their own process, without a terminal, with a real service."""
 
 import subprocess
 import sys
@@ -9,19 +9,19 @@ import pytest
 
 from tests.support.service import CHECKOUT, Service
 
-Ran = subprocess.CompletedProcess[str]
-Run = Callable[..., Ran]
+Completed = subprocess.CompletedProcess[str]
+Run = Callable[..., Completed]
 COMMAND = [sys.executable, "-P", "-m", "forger"]
 
 
 @pytest.fixture
 def run(service: Service, tmp_path: Path) -> Run:
-    """Runs `forger ...` in a folder of the test's own; it finds the service by its home."""
-    return lambda *words, **env: forger(tmp_path, service.env() | env, *words)
+    """Return a function that runs `forger ...` in the test's own folder; it finds the service by its home."""
+    return lambda *words, **env: run_forger(tmp_path, service.env() | env, *words)
 
 
-def forger(folder: Path, env: dict[str, str], *words: str) -> Ran:
-    done = subprocess.run(
+def run_forger(folder: Path, env: dict[str, str], *words: str) -> Completed:
+    completed = subprocess.run(
         [*COMMAND, *words],
         cwd=folder,
         env=env | {"PYTHONPATH": str(CHECKOUT)},
@@ -30,18 +30,18 @@ def forger(folder: Path, env: dict[str, str], *words: str) -> Ran:
         timeout=180,
         check=False,
     )
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
+    assert "Traceback" not in completed.stderr, completed.stderr
+    return completed
 
 
-def good(done: Ran) -> str:
-    """What a command said that did what it was asked."""
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def output_of(completed: Completed) -> str:
+    """Return the standard output of a command that succeeded."""
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    return completed.stdout
 
 
-def refused(done: Ran) -> str:
-    """The one line of a command that could not."""
-    assert done.returncode == 2, done.stdout + done.stderr
-    (sentence,) = done.stderr.splitlines()
+def refusal_of(completed: Completed) -> str:
+    """Return the one line that a refused command writes to standard error."""
+    assert completed.returncode == 2, completed.stdout + completed.stderr
+    (sentence,) = completed.stderr.splitlines()
     return sentence

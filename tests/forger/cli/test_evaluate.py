@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.forger.cli.conftest import Run, good, refused
+from tests.forger.cli.conftest import Run, output_of, refusal_of
 from tests.support.service import Service
 
 
@@ -14,35 +14,35 @@ def model(service: Service) -> str:
     return str(service.wait_for(job, "succeeded")["result"]["model"])
 
 
-def test_figures_come_as_a_table(run: Run, model: str) -> None:
-    asked = ("-n", "200", "--figure", "modes", "--figure", "high_quality", "--figure", "transport")
-    assert f"it evaluates {model}, of step 5." in good(run("evaluate", "gan-ring8", *asked))
-    said = good(run("jobs", "follow", "last")).splitlines()
-    assert said[:3] == ["queued", "running", "succeeded"]
-    assert said[3].endswith(f" has measured {model}, of step 5:")
-    assert said[4].split() == ["FIGURE", "VALUE", "BETTER", "MEANS"]
-    assert {line.split()[0]: line.split()[2] for line in said[5:]} == {
+def test_evaluate_prints_figures_as_a_table(run: Run, model: str) -> None:
+    options = ("-n", "200", "--figure", "modes", "--figure", "high_quality", "--figure", "transport")
+    assert f"it evaluates {model}, of step 5." in output_of(run("evaluate", "gan-ring8", *options))
+    lines = output_of(run("jobs", "follow", "last")).splitlines()
+    assert lines[:3] == ["queued", "running", "succeeded"]
+    assert lines[3].endswith(f" has measured {model}, of step 5:")
+    assert lines[4].split() == ["FIGURE", "VALUE", "BETTER", "MEANS"]
+    assert {line.split()[0]: line.split()[2] for line in lines[5:]} == {
         "transport": "low",
         "modes": "high",
         "high_quality": "high",
     }
-    shown = good(run("jobs", "show", "last"))
+    shown = output_of(run("jobs", "show", "last"))
     assert f"{model}, of step 5" in shown
     assert "modes captured" in shown
-    told = json.loads(good(run("jobs", "show", "last", "--json")))
-    assert (told["kind"], sorted(told["result"]["figures"])) == ("evaluate", ["high_quality", "modes", "transport"])
-    assert "it has no steps" in refused(run("extend", "last", "--steps", "4"))
+    reply = json.loads(output_of(run("jobs", "show", "last", "--json")))
+    assert (reply["kind"], sorted(reply["result"]["figures"])) == ("evaluate", ["high_quality", "modes", "transport"])
+    assert "it has no steps" in refusal_of(run("extend", "last", "--steps", "4"))
 
 
-def test_what_cannot_be_evaluated_is_refused_in_a_sentence(run: Run) -> None:
-    assert "There is no model 'nobody'" in refused(run("evaluate", "nobody"))
-    assert "either a model or a checkpoint" in refused(run("evaluate", "gan-ring8", "--checkpoint", "ckpt_1"))
+def test_invalid_evaluations_are_refused_with_one_sentence(run: Run) -> None:
+    assert "There is no model 'nobody'" in refusal_of(run("evaluate", "nobody"))
+    assert "either a model or a checkpoint" in refusal_of(run("evaluate", "gan-ring8", "--checkpoint", "ckpt_1"))
 
 
-def test_a_training_goes_on(run: Run, service: Service) -> None:
+def test_extend_continues_a_training_to_the_next_version(run: Run, service: Service) -> None:
     (trained,) = (job["id"] for job in service.client.get("/jobs?kind=train").json()["data"])
-    said = good(run("extend", trained, "--steps", "4", "--follow")).splitlines()
-    assert said[0] == f"{trained} goes on to step 9, at {service.url}."
-    assert sum(line == "succeeded" for line in said) == 2, "its first end is part of its story"
-    assert any(line.startswith("Training goes on from step 5 to step 9.") for line in said)
-    assert said[-2].endswith("succeeded and published gan-ring8@2. Try it with:")
+    lines = output_of(run("extend", trained, "--steps", "4", "--follow")).splitlines()
+    assert lines[0] == f"{trained} goes on to step 9, at {service.url}."
+    assert sum(line == "succeeded" for line in lines) == 2, "the log contains its first end too"
+    assert any(line.startswith("Training goes on from step 5 to step 9.") for line in lines)
+    assert lines[-2].endswith("succeeded and published gan-ring8@2. Try it with:")

@@ -1,4 +1,4 @@
-"""The line that a job's end offers is one that its model can answer."""
+"""The command that is suggested at a job's end fits its model."""
 
 from types import SimpleNamespace
 from typing import Any, cast
@@ -22,7 +22,7 @@ from models.spec.resolve import resolve
         ("autoencoder", "digits", "forger models show 'a b'"),
     ],
 )
-def test_the_next_line_fits_what_was_learned(family: str, dataset: str, line: str) -> None:
+def test_suggested_command_fits_family_and_dataset(family: str, dataset: str, line: str) -> None:
     recipe = resolve(family, dataset=dataset)[1].model_dump(mode="json")
     job = SimpleNamespace(model="a b@2", reply=SimpleNamespace(recipe=recipe))
     assert next_command(cast(Any, job)) == line

@@ -1,11 +1,11 @@
-"""A real collapse, and what every place that a person looks at says of it."""
+"""A training that really collapses, and how jobs, models, headers and commands report it."""
 
 from typing import Any
 
 import pytest
 
 from forger import Forger
-from tests.forger.cli.conftest import Run, good
+from tests.forger.cli.conftest import Run, output_of
 from tests.support.service import Service
 
 COLLAPSING: dict[str, Any] = {
@@ -22,7 +22,7 @@ COLLAPSING: dict[str, Any] = {
     },
     "model": "one-mode",
 }
-"""The generator runs to the one point that a critic which hardly learns likes best."""
+"""The critic hardly learns, so the generator collapses to the point that the critic scores highest."""
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +32,11 @@ def collapsed(service: Service) -> str:
     return job
 
 
-def test_a_collapse_is_told_by_jobs_models_cards_and_headers(service: Service, collapsed: str) -> None:
+def test_collapse_is_reported_by_jobs_models_cards_and_headers(service: Service, collapsed: str) -> None:
     job = service.job(collapsed)
     assert (job["health"]["state"], job["health"]["kind"], job["health"]["step"]) == ("troubled", "collapse", 100)
     assert job["health"]["message"].startswith("The generator repeats itself")
-    (listed,) = (one for one in service.client.get("/jobs").json()["data"] if one["id"] == collapsed)
+    (listed,) = (entry for entry in service.client.get("/jobs").json()["data"] if entry["id"] == collapsed)
     assert listed["health"] == job["health"]
     (version,) = service.client.get("/models/one-mode").json()["versions"]
     assert version["health"] == version["card"]["health"]
@@ -45,31 +45,33 @@ def test_a_collapse_is_told_by_jobs_models_cards_and_headers(service: Service, c
     assert reply.headers["Forger-Health"].startswith("troubled; kind=")
 
 
-def test_a_collapse_is_told_on_the_command_line(run: Run, collapsed: str) -> None:
-    (line,) = (line for line in good(run("jobs")).splitlines() if "one-mode@1" in line)
+def test_collapse_is_reported_on_the_command_line(run: Run, collapsed: str) -> None:
+    (line,) = (line for line in output_of(run("jobs")).splitlines() if "one-mode@1" in line)
     assert "collapse" in line.split()
-    assert "collapse: The generator repeats itself" in good(run("jobs", "show", collapsed))
-    ending = good(run("jobs", "follow", collapsed)).splitlines()
+    assert "collapse: The generator repeats itself" in output_of(run("jobs", "show", collapsed))
+    ending = output_of(run("jobs", "follow", collapsed)).splitlines()
     assert any(line.startswith("Health: collapse. The generator repeats itself") for line in ending)
-    assert "HEALTH" in good(run("models"))
+    assert "HEALTH" in output_of(run("models"))
 
 
-def test_a_picture_of_a_troubled_model_says_so_once(run: Run, service: Service, collapsed: str) -> None:
-    drawn = run("sample", "--model", "one-mode", "-n", "4", "-o", "a.png")
-    good(drawn)
-    (line,) = drawn.stderr.splitlines()
+def test_sample_of_a_troubled_model_warns_once(run: Run, service: Service, collapsed: str) -> None:
+    completed = run("sample", "--model", "one-mode", "-n", "4", "-o", "a.png")
+    output_of(completed)
+    (line,) = completed.stderr.splitlines()
     assert line.startswith("one-mode@1 is troubled (kind=collapse; step=100): `forger models show one-mode`")
-    assert "collapse" in good(run("models", "show", "one-mode"))
+    assert "collapse" in output_of(run("models", "show", "one-mode"))
     with Forger(service.url) as client:
         assert client.sample(model="one-mode").health == "troubled; kind=collapse; step=100"
 
 
-def test_whoever_opts_out_is_told_that_nothing_is_known(run: Run, service: Service) -> None:
-    quick = {"recipe": "gan", "dataset": "ring8", "budget": {"steps": 3}, "overrides": {"watch": None}}
-    job = service.wait_for(service.post(**quick), "succeeded")
+def test_training_without_a_watch_is_reported_as_unwatched(run: Run, service: Service) -> None:
+    request = {"recipe": "gan", "dataset": "ring8", "budget": {"steps": 3}, "overrides": {"watch": None}}
+    job = service.wait_for(service.post(**request), "succeeded")
     assert (job["health"]["state"], job["health"]["kind"]) == ("unwatched", None)
     assert run("sample", "--model", job["model"], "-o", "b.png").stderr == ""
-    assert "Nothing will be measured" in good(
+    assert "Nothing will be measured" in output_of(
         run("train", "gan", "--dataset", "ring8", "--set", "watch=null", "--dry-run")
     )
-    assert "evaluated only at its end" in good(run("train", "gan", "--dataset", "ring8", "--steps", "3", "--dry-run"))
+    assert "evaluated only at its end" in output_of(
+        run("train", "gan", "--dataset", "ring8", "--steps", "3", "--dry-run")
+    )

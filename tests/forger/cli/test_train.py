@@ -12,24 +12,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.forger.cli.conftest import COMMAND, Run, good, refused
+from tests.forger.cli.conftest import COMMAND, Run, output_of, refusal_of
 from tests.support.service import CHECKOUT, TERMINAL, Service
 from tests.support.wait import until
 
-LONG = ("train", "cdcgan", "--dataset", "digits", "--steps", "3000")
+LONG_TRAINING = ("train", "cdcgan", "--dataset", "digits", "--steps", "3000")
 
 
-def newest(run: Run) -> str:
-    return str(json.loads(good(run("jobs", "show", "last", "--json")))["id"])
+def newest_id(run: Run) -> str:
+    return str(json.loads(output_of(run("jobs", "show", "last", "--json")))["id"])
 
 
-def ids(run: Run) -> list[str]:
-    return [job["id"] for job in json.loads(good(run("jobs", "--json")))["data"]]
+def job_ids(run: Run) -> list[str]:
+    return [job["id"] for job in json.loads(output_of(run("jobs", "--json")))["data"]]
 
 
 @pytest.fixture(autouse=True)
 def idle(service: Service) -> Iterator[None]:
-    """No job of one test keeps the worker from the next."""
+    """Cancel the jobs of a test, so that the worker is free for the next test."""
     yield
     for job in service.client.get("/jobs").json()["data"]:
         if job["state"] not in TERMINAL:
@@ -37,91 +37,93 @@ def idle(service: Service) -> Iterator[None]:
             service.wait_for(job["id"], *TERMINAL)
 
 
-def test_a_job_is_followed_to_its_model_and_the_next_line_works(run: Run, tmp_path: Path) -> None:
-    said = good(run("train", "cdcgan", "--dataset", "digits", "--steps", "6", "--seed", "1", "--follow")).splitlines()
-    assert said[0].startswith("It takes ")
-    assert said[1:3] == ["queued", "running"]
-    assert said[-4] == "succeeded"
-    assert said[-3].startswith("Health: "), "six steps are too few, and that is said"
-    assert said[-2].endswith("succeeded and published cdcgan-digits@1. Try it with:")
-    steps = [line for line in said if line.startswith("step ")]
+def test_followed_training_ends_with_a_command_that_works(run: Run, tmp_path: Path) -> None:
+    lines = output_of(
+        run("train", "cdcgan", "--dataset", "digits", "--steps", "6", "--seed", "1", "--follow")
+    ).splitlines()
+    assert lines[0].startswith("It takes ")
+    assert lines[1:3] == ["queued", "running"]
+    assert lines[-4] == "succeeded"
+    assert lines[-3].startswith("Health: "), "six steps are too few, which is reported"
+    assert lines[-2].endswith("succeeded and published cdcgan-digits@1. Try it with:")
+    steps = [line for line in lines if line.startswith("step ")]
     reported, evaluated = steps[-2:]
     assert reported.startswith("step 6 of 6  critic ")
     assert "generator " in reported
     assert evaluated.startswith("step 6 of 6  ")
     assert "frechet " in evaluated
-    words = said[-1].split()
+    words = lines[-1].split()
     assert words[0] == "forger"
-    assert "digits.png" in good(run(*words[1:]))
+    assert "digits.png" in output_of(run(*words[1:]))
     assert (tmp_path / "digits.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.long
-def test_a_budget_in_minutes_gets_its_length_when_it_is_measured(run: Run) -> None:
-    said = good(run("train", "gan", "--dataset", "digits", "--minutes", "0.02", "--follow")).splitlines()
-    assert any(line.startswith("At the pace measured here") for line in said)
-    steps = [line for line in said if line.startswith("step ")]
+def test_budget_in_minutes_is_converted_to_steps(run: Run) -> None:
+    lines = output_of(run("train", "gan", "--dataset", "digits", "--minutes", "0.02", "--follow")).splitlines()
+    assert any(line.startswith("At the pace measured here") for line in lines)
+    steps = [line for line in lines if line.startswith("step ")]
     assert steps
     assert all(line.split()[2] == "of" and line.split()[3].isdecimal() for line in steps)
 
 
-def test_a_job_that_fails_ends_with_its_reason_and_code_1(run: Run) -> None:
-    good(run("train", "dcgan", "--dataset", "digits", "--steps", "9999"))
-    job = newest(run)
-    good(run("jobs", "cancel", job))
-    done = run("jobs", "follow", job)
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"{job} cancelled")
+def test_follow_of_a_cancelled_job_exits_with_code_1(run: Run) -> None:
+    output_of(run("train", "dcgan", "--dataset", "digits", "--steps", "9999"))
+    job = newest_id(run)
+    output_of(run("jobs", "cancel", job))
+    completed = run("jobs", "follow", job)
+    assert completed.returncode == 1
+    assert completed.stderr.startswith(f"{job} cancelled")
 
 
-def test_the_recipe_is_set_by_paths_or_taken_from_a_file(run: Run, tmp_path: Path) -> None:
+def test_recipe_is_changed_by_set_options_or_read_from_a_file(run: Run, tmp_path: Path) -> None:
     settings = ("--set", "batch_size=16", "--set", "objective.kind=hinge", "--set", "penalties=[]")
-    job = json.loads(good(run("train", "dcgan", "--steps", "100000", "--model", "mine", "--json", *settings)))
+    job = json.loads(output_of(run("train", "dcgan", "--steps", "100000", "--model", "mine", "--json", *settings)))
     assert (job["recipe"]["batch_size"], job["recipe"]["objective"]["kind"], job["model"]) == (16, "hinge", "mine")
     (tmp_path / "recipe.json").write_text(json.dumps(job["recipe"]))
-    again = json.loads(good(run("train", "--recipe", "recipe.json", "--json", "--seed", "0")))
-    assert (again["recipe"], again["family"]) == (job["recipe"], None)
-    for made in (job, again):
-        good(run("jobs", "cancel", made["id"]))
+    from_file = json.loads(output_of(run("train", "--recipe", "recipe.json", "--json", "--seed", "0")))
+    assert (from_file["recipe"], from_file["family"]) == (job["recipe"], None)
+    for created in (job, from_file):
+        output_of(run("jobs", "cancel", created["id"]))
 
 
-def test_a_dry_run_makes_no_job(run: Run) -> None:
-    before = ids(run)
-    assert "It can be trained: dcgan on digits" in good(run("train", "dcgan", "--dataset", "digits", "--dry-run"))
-    bad = run("train", "cdcgan", "--dataset", "ring8", "--dry-run")
-    assert bad.returncode == 1
-    assert "Points need a generator" in bad.stdout
+def test_dry_run_creates_no_job(run: Run) -> None:
+    before = job_ids(run)
+    assert "It can be trained: dcgan on digits" in output_of(run("train", "dcgan", "--dataset", "digits", "--dry-run"))
+    refused = run("train", "cdcgan", "--dataset", "ring8", "--dry-run")
+    assert refused.returncode == 1
+    assert "Points need a generator" in refused.stdout
     assert json.loads(run("train", "cdcgan", "--dataset", "ring8", "--dry-run", "--json").stdout)["refusals"]
-    assert ids(run) == before
+    assert job_ids(run) == before
 
 
-def test_a_checkpoint_is_begun_from(run: Run) -> None:
-    good(run("train", "gan", "--dataset", "digits", "--steps", "2", "--follow"))
-    shown = good(run("jobs", "show", "last")).splitlines()
+def test_training_starts_from_a_checkpoint(run: Run) -> None:
+    output_of(run("train", "gan", "--dataset", "digits", "--steps", "2", "--follow"))
+    shown = output_of(run("jobs", "show", "last")).splitlines()
     checkpoint = shown[-1].split()[0]
-    begun = json.loads(good(run("train", "gan", "--dataset", "digits", "--start-from", checkpoint, "--json")))
-    assert begun["spec"]["start_from"]["checkpoint"] == checkpoint
-    good(run("jobs", "cancel", begun["id"]))
+    started = json.loads(output_of(run("train", "gan", "--dataset", "digits", "--start-from", checkpoint, "--json")))
+    assert started["spec"]["start_from"]["checkpoint"] == checkpoint
+    output_of(run("jobs", "cancel", started["id"]))
 
 
-def test_a_request_in_a_file_is_sent_and_changed_by_options(run: Run, tmp_path: Path) -> None:
+def test_request_from_a_file_is_sent_with_changes_by_options(run: Run, tmp_path: Path) -> None:
     body = {"kind": "train", "recipe": "gan", "dataset": "mnist", "model": "theirs", "overrides": {"batch_size": 16}}
     (tmp_path / "body.json").write_text(json.dumps(body))
-    asked = ("--request", "body.json", "--dataset", "digits", "--set", "ema.decay=0", "--dry-run", "--json")
-    plan = json.loads(good(run("train", *asked)))
+    options = ("--request", "body.json", "--dataset", "digits", "--set", "ema.decay=0", "--dry-run", "--json")
+    plan = json.loads(output_of(run("train", *options)))
     assert (plan["dataset"], plan["model"]) == ("digits", "theirs")
     assert (plan["recipe"]["batch_size"], plan["recipe"]["ema"]["decay"]) == (16, 0)
 
 
-def test_devices_are_asked_for_and_shown(run: Run) -> None:
-    made = json.loads(good(run("train", "dcgan", "--dataset", "digits", "--devices", "2", "--json")))
-    assert made["spec"]["devices"] == 2
-    assert re.search(r"devices +2", good(run("jobs", "show", made["id"])))
-    good(run("jobs", "cancel", made["id"]))
+def test_devices_option_is_sent_and_shown(run: Run) -> None:
+    job = json.loads(output_of(run("train", "dcgan", "--dataset", "digits", "--devices", "2", "--json")))
+    assert job["spec"]["devices"] == 2
+    assert re.search(r"devices +2", output_of(run("jobs", "show", job["id"])))
+    output_of(run("jobs", "cancel", job["id"]))
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("nope",), "No family is called 'nope'"),
         (("dcgan", "--dataset", "nope"), "No dataset is called 'nope'"),
@@ -143,85 +145,91 @@ def test_devices_are_asked_for_and_shown(run: Run) -> None:
         (("dcgan", "--set", "batch_size=NaN"), "batch_size"),
     ],
 )
-def test_what_cannot_be_trained_is_one_sentence(words: tuple[str, ...], said: str, run: Run, tmp_path: Path) -> None:
+def test_invalid_training_is_refused_with_one_sentence(
+    words: tuple[str, ...], message: str, run: Run, tmp_path: Path
+) -> None:
     (tmp_path / "text.json").write_text("no")
     (tmp_path / "list.json").write_text("[]")
     (tmp_path / "request.json").write_text('{"recipe": "gan"}')
     (tmp_path / "strange.json").write_text('{"recipe": "gan", "colour": 1}')
-    assert said in refused(run("train", *words))
+    assert message in refusal_of(run("train", *words))
 
 
-def test_jobs_are_listed_and_named_by_their_ends(service: Service, run: Run) -> None:
-    good(run(*LONG, "--model", "waits"))
-    job = newest(run)
-    head, first, *_ = good(run("jobs")).splitlines()
+def test_jobs_are_listed_shown_paused_and_deleted_by_short_id(service: Service, run: Run) -> None:
+    output_of(run(*LONG_TRAINING, "--model", "waits"))
+    job = newest_id(run)
+    head, first, *_ = output_of(run("jobs")).splitlines()
     assert head.split() == ["ID", "KIND", "FAMILY", "DATASET", "STATE", "HEALTH", "STEP", "MODEL", "CREATED"]
     assert first.startswith(f"{job[-8:]}  train  cdcgan  digits")
-    assert good(run("jobs", "list", "--model", "waits", "-n", "1")).splitlines()[1:] == [first] or "running" in first
-    assert json.loads(good(run("jobs", "--json")))["data"][0]["id"] == job
-    assert good(run("jobs", "show", job[-12:])).split()[:2] == ["id", job]
-    assert "queued" in good(run("jobs", "events", "last"))
-    assert json.loads(good(run("jobs", "events", "last", "--json")))["data"][0]["data"] == {"state": "queued"}
-    assert "409" not in refused(run("jobs", "delete", "last"))
-    said = good(run("jobs", "pause", job[-12:]))
-    assert "is paus" in said
-    assert said.endswith(f" at {service.url}.\n")
+    assert (
+        output_of(run("jobs", "list", "--model", "waits", "-n", "1")).splitlines()[1:] == [first] or "running" in first
+    )
+    assert json.loads(output_of(run("jobs", "--json")))["data"][0]["id"] == job
+    assert output_of(run("jobs", "show", job[-12:])).split()[:2] == ["id", job]
+    assert "queued" in output_of(run("jobs", "events", "last"))
+    assert json.loads(output_of(run("jobs", "events", "last", "--json")))["data"][0]["data"] == {"state": "queued"}
+    assert "409" not in refusal_of(run("jobs", "delete", "last"))
+    output = output_of(run("jobs", "pause", job[-12:]))
+    assert "is paus" in output
+    assert output.endswith(f" at {service.url}.\n")
     service.wait_for(job, "paused")
-    assert "is queued" in good(run("jobs", "resume", "last"))
-    assert "is cancel" in good(run("jobs", "cancel", "last"))
+    assert "is queued" in output_of(run("jobs", "resume", "last"))
+    assert "is cancel" in output_of(run("jobs", "cancel", "last"))
     service.wait_for(job, "cancelled")
-    assert "cancelled" in refused(run("jobs", "pause", "last"))
-    deleted = good(run("jobs", "delete", "last"))
+    assert "cancelled" in refusal_of(run("jobs", "pause", "last"))
+    deleted = output_of(run("jobs", "delete", "last"))
     assert deleted == f"{job} (train cdcgan on digits, waits) is deleted at {service.url}.\n"
-    assert job in refused(run("jobs", "show", job))
+    assert job in refusal_of(run("jobs", "show", job))
 
 
-def test_an_end_that_many_ids_have_or_none_is_refused(service: Service, run: Run) -> None:
+def test_ambiguous_or_unknown_id_is_refused(service: Service, run: Run) -> None:
     ends = Counter(service.post(recipe="gan", dataset="digits", budget={"steps": 999})[-1] for _ in range(17))
-    assert "Write more of the id" in refused(run("jobs", "show", ends.most_common(1)[0][0]))
-    assert "`forger jobs` lists them" in refused(run("jobs", "show", ""))
-    assert "`forger jobs` lists them" in refused(run("jobs", "show", "zzz"))
-    assert "job_zzz" in refused(run("jobs", "show", "job_zzz"))
+    assert "Write more of the id" in refusal_of(run("jobs", "show", ends.most_common(1)[0][0]))
+    assert "`forger jobs` lists them" in refusal_of(run("jobs", "show", ""))
+    assert "`forger jobs` lists them" in refusal_of(run("jobs", "show", "zzz"))
+    assert "job_zzz" in refusal_of(run("jobs", "show", "job_zzz"))
 
 
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("terminal", [False, True])
-def test_ctrl_c_leaves_the_job_training(terminal: bool, service: Service, run: Run, tmp_path: Path) -> None:
-    """With a terminal it is drawn, with a bar and curves; without one it is told in lines."""
-    ours, theirs = pty.openpty()
+def test_ctrl_c_ends_the_command_and_the_job_trains_on(
+    terminal: bool, service: Service, run: Run, tmp_path: Path
+) -> None:
+    """With a terminal the command draws a bar and curves; without one it prints lines."""
+    terminal_end, process_end = pty.openpty()
     out = tmp_path / "out"
     with out.open("wb") as file:
         process = subprocess.Popen(
-            [*COMMAND, *LONG, "--follow"],
+            [*COMMAND, *LONG_TRAINING, "--follow"],
             env=service.env() | {"PYTHONPATH": str(CHECKOUT), "TERM": "xterm", "COLUMNS": "100"},
             cwd=tmp_path,
-            stdin=theirs,
-            stdout=theirs if terminal else file,
+            stdin=process_end,
+            stdout=process_end if terminal else file,
             stderr=subprocess.STDOUT,
             # A suite that was started in the background ignores Ctrl-C, and its children with it.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
-    os.close(theirs)
-    seen = b""
+    os.close(process_end)
+    drawn = b""
 
-    def said() -> bytes:
-        nonlocal seen
+    def output() -> bytes:
+        nonlocal drawn
         if terminal:
-            seen += os.read(ours, 65536)
-            return seen
+            drawn += os.read(terminal_end, 65536)
+            return drawn
         return out.read_bytes()
 
-    until(lambda: b"generator" in said())
+    until(lambda: b"generator" in output())
     process.send_signal(signal.SIGINT)
     if terminal:
-        until(lambda: b"goes on training" in said())
+        until(lambda: b"goes on training" in output())
     assert process.wait(30) == 130
-    text = said() if not terminal else seen
-    os.close(ours)
-    assert b"goes on training. Watch it again with: forger jobs follow" in text
-    assert b"Traceback" not in text
+    final_output = output() if not terminal else drawn
+    os.close(terminal_end)
+    assert b"goes on training. Watch it again with: forger jobs follow" in final_output
+    assert b"Traceback" not in final_output
     if terminal:
-        assert "▁".encode() in text or "█".encode() in text
-        assert b"of 3000" in text
-        assert b"/artifacts/" in text
-    assert service.job(newest(run))["state"] == "running"
+        assert "▁".encode() in final_output or "█".encode() in final_output
+        assert b"of 3000" in final_output
+        assert b"/artifacts/" in final_output
+    assert service.job(newest_id(run))["state"] == "running"

@@ -1,4 +1,4 @@
-"""Games: the pool of older fakes, and what the two turns of CycleGAN are made of."""
+"""Games: the pool of older fakes, and the duels of both turns of CycleGAN."""
 
 import torch
 from torch import nn
@@ -12,9 +12,9 @@ from models.spec.resolve import resolve
 
 def small_cyclegan(**game: float) -> Unpaired:
     overrides = {"data": {"side": 16}, "game": game, "generator": {"blocks": 0, "width": 4}, "critic": {"layers": 1}}
-    cast = build(resolve("cyclegan", overrides=overrides)[1])
-    assert isinstance(cast.game, Unpaired)
-    return cast.game
+    components = build(resolve("cyclegan", overrides=overrides)[1])
+    assert isinstance(components.game, Unpaired)
+    return components.game
 
 
 def test_pool_fills_first_then_shows_older_fakes_about_every_second_time() -> None:
@@ -30,17 +30,17 @@ def test_pool_fills_first_then_shows_older_fakes_about_every_second_time() -> No
     assert (pool > 100).any(), "older fakes are replaced"
 
 
-def test_no_pool_shows_only_fresh_fakes() -> None:
+def test_pool_of_size_zero_returns_the_fresh_fakes() -> None:
     fresh = torch.ones(3, 2)
     assert _query_pool(torch.zeros(0, 2), fresh, Rng(0).stream("pool", 5)) is fresh
 
 
-def test_both_turns_share_one_draw_and_only_the_generators_turn_has_a_graph() -> None:
+def test_both_turns_share_one_draw_and_only_the_generator_turn_has_a_graph() -> None:
     game = small_cyclegan(pool=0)
     batch = Batch(torch.rand(2, 3, 16, 16), other=torch.rand(2, 3, 16, 16))
-    draw = game.draw(batch, Rng(0), 0)
-    for_critic = {duel.tag: duel for duel in game.critic_duels(draw, Rng(0))}
-    for_generator = {duel.tag: duel for duel in game.generator_duels(draw, Rng(0))[0]}
+    draw = game.sample(batch, Rng(0), 0)
+    for_critic = {duel.domain: duel for duel in game.critic_duels(draw, Rng(0))}
+    for_generator = {duel.domain: duel for duel in game.generator_duels(draw, Rng(0))[0]}
     for tag in ("a", "b"):
         assert torch.equal(for_critic[tag].fake, for_generator[tag].fake)
         assert not for_critic[tag].fake.requires_grad
@@ -48,35 +48,37 @@ def test_both_turns_share_one_draw_and_only_the_generators_turn_has_a_graph() ->
     assert torch.equal(for_critic["a"].real, batch.real)
 
 
-def test_what_penalties_draw_leaves_no_trace_in_the_generator() -> None:
-    cast = build(resolve("dcgan", overrides={"generator": {"width": 4}, "critic": {"width": 4}})[1])
-    duels, _ = cast.game.generator_duels(cast.game.draw(Batch(torch.rand(4, 1, 16, 16)), Rng(0), 0), Rng(0))
+def test_generating_for_penalties_changes_no_norm_statistics() -> None:
+    components = build(resolve("dcgan", overrides={"generator": {"width": 4}, "critic": {"width": 4}})[1])
+    duels, _ = components.game.generator_duels(
+        components.game.sample(Batch(torch.rand(4, 1, 16, 16)), Rng(0), 0), Rng(0)
+    )
     origin = duels[0].origin
     assert origin is not None
 
     def statistics() -> list[torch.Tensor]:
-        return [buffer.clone() for name, buffer in cast.generator.named_buffers() if "running" in name]
+        return [buffer.clone() for name, buffer in components.generator.named_buffers() if "running" in name]
 
     before = statistics()
     origin.generate(5 * origin.latent)
     assert all(map(torch.equal, before, statistics()))
-    cast.generator(5 * origin.latent)
+    components.generator(5 * origin.latent)
     assert not any(map(torch.equal, before, statistics()))
 
 
-def test_cycle_and_identity_of_perfect_generators_are_zero() -> None:
+def test_cycle_and_identity_losses_of_identity_generators_are_zero() -> None:
     game = small_cyclegan(cycle=10, identity=5, pool=0)
     game.players["generator"] = nn.ModuleDict({"a2b": nn.Identity(), "b2a": nn.Identity()})
     batch = Batch(torch.rand(1, 3, 16, 16), other=torch.rand(1, 3, 16, 16))
-    _, losses = game.generator_duels(game.draw(batch, Rng(0), 0), Rng(0))
+    _, losses = game.generator_duels(game.sample(batch, Rng(0), 0), Rng(0))
     assert {name: loss.item() for name, loss in losses.items()} == {"cycle": 0.0, "identity": 0.0}
 
 
-def test_weights_of_zero_leave_the_terms_out() -> None:
+def test_terms_with_a_weight_of_zero_are_left_out() -> None:
     game = small_cyclegan(cycle=0, identity=0)
     batch = Batch(torch.rand(1, 3, 16, 16), other=torch.rand(1, 3, 16, 16))
-    assert game.generator_duels(game.draw(batch, Rng(0), 0), Rng(0))[1] == {}
+    assert game.generator_duels(game.sample(batch, Rng(0), 0), Rng(0))[1] == {}
 
 
-def test_players_own_their_weights_and_the_game_its_pools() -> None:
+def test_state_of_a_game_holds_its_pools_and_no_weights_of_players() -> None:
     assert set(small_cyclegan(pool=3).state_dict()) == {"pool_a", "pool_b"}

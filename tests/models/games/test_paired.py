@@ -1,4 +1,4 @@
-"""The paired game: what is asked, what the critic sees, and what is compared."""
+"""The paired game: its inputs and targets, the inputs of its critic, and its losses."""
 
 from typing import Any
 
@@ -33,9 +33,9 @@ def recipe(family: str, dataset: str | None = None, side: int = 16, **overrides:
 
 
 def game(*args: Any, **overrides: Any) -> Paired:
-    made = build(recipe(*args, **overrides)).game
-    assert isinstance(made, Paired)
-    return made
+    built = build(recipe(*args, **overrides)).game
+    assert isinstance(built, Paired)
+    return built
 
 
 def batch(channels: int = 1, side: int = 16) -> Batch:
@@ -45,26 +45,26 @@ def batch(channels: int = 1, side: int = 16) -> Batch:
 
 
 @pytest.mark.parametrize(("family", "dataset"), TASKS)
-def test_the_right_answer_faces_what_was_made_of_what_was_given(family: str, dataset: str) -> None:
+def test_duels_compare_the_target_with_the_output(family: str, dataset: str) -> None:
     played, examples = game(family, dataset), batch(3 if dataset == "day2night" else 1)
-    draw = played.draw(examples, Rng(0), 5)
-    answer = examples.real if examples.other is None else examples.other
+    draw = played.sample(examples, Rng(0), 5)
+    target = examples.real if examples.other is None else examples.other
     ((for_critic,), ((for_generator,), _)) = played.critic_duels(draw, Rng(0)), played.generator_duels(draw, Rng(0))
     for duel in (for_critic, for_generator):
-        assert torch.equal(duel.real, answer)
+        assert torch.equal(duel.real, target)
         assert duel.weight == played.game.adversarial
         assert duel.critic(duel.fake).score.isfinite().all()
-    assert for_critic.fake.shape == answer.shape
+    assert for_critic.fake.shape == target.shape
     assert not for_critic.fake.requires_grad
     assert for_generator.fake.requires_grad
-    assert torch.equal(played.draw(examples, Rng(0), 5).fake[""], draw.fake[""])
+    assert torch.equal(played.sample(examples, Rng(0), 5).fake[""], draw.fake[""])
 
 
-def test_the_answer_is_b_of_a_pair_and_the_picture_itself_where_the_question_is_made_of_it() -> None:
+def test_target_is_b_of_a_pair_or_the_picture_itself_if_the_input_is_derived() -> None:
     pairs, single = batch(3), batch()
-    given = paired_examples(spec.Paired(), pairs, Stream(0))
-    assert given.input is pairs.real
-    assert given.target is pairs.other
+    paired = paired_examples(spec.Paired(), pairs, Stream(0))
+    assert paired.input is pairs.real
+    assert paired.target is pairs.other
     edges = paired_examples(spec.Paired(task="edges"), single, Stream(0))
     assert torch.equal(edges.input, degrade.edges(single.real))
     small = paired_examples(spec.Paired(task="downscaling", factor=4), single, Stream(0))
@@ -74,9 +74,9 @@ def test_the_answer_is_b_of_a_pair_and_the_picture_itself_where_the_question_is_
         paired_examples(spec.Paired(), single, Stream(0))
 
 
-def test_holes_move_with_the_draw_and_what_is_known_is_kept() -> None:
+def test_holes_change_with_the_draw_and_known_pixels_are_kept() -> None:
     played, examples = game("inpaint"), batch()
-    first, second = (played.draw(examples, Rng(0), number) for number in (0, 1))
+    first, second = (played.sample(examples, Rng(0), number) for number in (0, 1))
     assert first.condition is not None
     assert second.condition is not None
     assert not torch.equal(first.condition[:, 1:], second.condition[:, 1:])
@@ -85,8 +85,8 @@ def test_holes_move_with_the_draw_and_what_is_known_is_kept() -> None:
     assert not torch.equal(first.fake[""][~known], examples.real[~known])
 
 
-class Seen(nn.Module):
-    """A critic that remembers what it was shown."""
+class RecordingCritic(nn.Module):
+    """A critic that records its input."""
 
     def forward(self, x: Tensor) -> Verdict:
         self.x = x
@@ -95,11 +95,11 @@ class Seen(nn.Module):
 
 @pytest.mark.parametrize("conditional", [True, False])
 @pytest.mark.parametrize("task", ["edges", "masks"])
-def test_the_critic_sees_what_was_given_when_the_game_is_conditional(conditional: bool, task: str) -> None:
+def test_critic_gets_the_input_only_in_a_conditional_game(conditional: bool, task: str) -> None:
     family = "pix2pix" if task == "edges" else "inpaint"
-    played, critic = game(family, "digits", game={"conditional": conditional}), Seen()
+    played, critic = game(family, "digits", game={"conditional": conditional}), RecordingCritic()
     played.players["critic"] = critic
-    draw = played.draw(batch(), Rng(0), 0)
+    draw = played.sample(batch(), Rng(0), 0)
     duel = played.critic_duels(draw, Rng(0))[0]
     duel.critic(duel.fake)
     assert draw.condition is not None
@@ -107,46 +107,46 @@ def test_the_critic_sees_what_was_given_when_the_game_is_conditional(conditional
     assert torch.equal(critic.x, expected)
 
 
-class Perfect(nn.Module):
-    """Knows the answer."""
+class ConstantNetwork(nn.Module):
+    """Returns the same output for every input."""
 
-    def __init__(self, answer: Tensor) -> None:
+    def __init__(self, output: Tensor) -> None:
         super().__init__()
-        self.answer = answer
+        self.output = output
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.answer
+        return self.output
 
 
-def test_pixels_and_contents_of_a_perfect_answer_differ_by_nothing_and_of_another_by_something() -> None:
+def test_pixel_and_content_losses_are_zero_only_for_the_target() -> None:
     played, examples = game("srgan", game={"pixel": 10, "content": 2}), batch()
     losses = {}
-    for name, answer in (("right", examples.real), ("wrong", -examples.real)):
-        played.players["generator"] = Perfect(answer)
-        losses[name] = played.generator_duels(played.draw(examples, Rng(0), 0), Rng(0))[1]
+    for name, output in (("right", examples.real), ("wrong", -examples.real)):
+        played.players["generator"] = ConstantNetwork(output)
+        losses[name] = played.generator_duels(played.sample(examples, Rng(0), 0), Rng(0))[1]
     assert {name: loss.item() for name, loss in losses["right"].items()} == {"pixel": 0.0, "content": 0.0}
     assert losses["wrong"]["pixel"].item() == pytest.approx(10 * 2 * examples.real.abs().mean().item())
     assert losses["wrong"]["content"].item() > 0
 
 
-def test_weights_of_zero_leave_the_terms_out() -> None:
+def test_losses_with_a_weight_of_zero_are_left_out() -> None:
     played = game("srgan", game={"pixel": 0, "content": 0})
-    assert played.generator_duels(played.draw(batch(), Rng(0), 0), Rng(0))[1] == {}
+    assert played.generator_duels(played.sample(batch(), Rng(0), 0), Rng(0))[1] == {}
     assert played.state_dict() == {}
 
 
-def test_the_feature_network_is_the_games_own_and_is_frozen() -> None:
+def test_feature_network_belongs_to_the_game_and_is_frozen() -> None:
     played = game("srgan")
     assert isinstance(played.features, RotationNet)
     assert {name.split(".")[0] for name in played.state_dict()} == {"features"}
     assert not any(weight.requires_grad for weight in played.parameters())
-    draw = played.draw(batch(), Rng(0), 0)
+    draw = played.sample(batch(), Rng(0), 0)
     played.generator_duels(draw, Rng(0))[1]["content"].backward()  # type: ignore[no-untyped-call]
     assert all(weight.grad is not None for weight in played.players["generator"].parameters())
 
 
 @pytest.mark.parametrize(
-    ("learned", "wanted", "part"),
+    ("source", "target", "field"),
     [
         (recipe("srgan"), recipe("srgan", game={"factor": 4}), "game.factor"),
         (recipe("inpaint"), recipe("inpaint", side=32), "data.side"),
@@ -158,19 +158,19 @@ def test_the_feature_network_is_the_games_own_and_is_frozen() -> None:
         (recipe("pix2pix", "digits"), recipe("pix2pix", "digits", game={"task": "masks"}), "number of channels given"),
     ],
 )
-def test_what_changes_the_weights_is_named(learned: Recipe, wanted: Recipe, part: str) -> None:
-    assert any(sentence.startswith(f"{part} is ") for sentence in incompatibilities(learned, wanted))
+def test_incompatibility_names_the_field_that_changes_weights(source: Recipe, target: Recipe, field: str) -> None:
+    assert any(sentence.startswith(f"{field} is ") for sentence in incompatibilities(source, target))
     shapes = [
         [
             weight.shape
-            for network in (build_generator(one), build_critic(one))
+            for network in (build_generator(recipe_), build_critic(recipe_))
             if network
             for weight in network.parameters()
         ]
-        for one in (learned, wanted)
+        for recipe_ in (source, target)
     ]
     assert shapes[0] != shapes[1]
 
 
-def test_masks_of_another_kind_fit() -> None:
+def test_recipes_with_different_masks_are_compatible() -> None:
     assert incompatibilities(recipe("inpaint"), recipe("inpaint", game={"mask": "left"})) == []

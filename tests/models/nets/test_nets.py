@@ -1,4 +1,4 @@
-"""Networks: published parameter counts, every side, and that classes and layers are where they should be."""
+"""Networks: published parameter counts, every side, names of layers, classes and seeds."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def test_cyclegan_256_has_the_published_parameters() -> None:
     assert count_parameters(medium) == 2 * 7_837_699
 
 
-def test_cyclegan_layers_stand_where_the_authors_code_has_them() -> None:
+def test_cyclegan_layers_have_the_names_and_shapes_of_the_authors_code() -> None:
     generator = build_generator(recipe("cyclegan", overrides={"data": {"side": 256}}))
     assert isinstance(generator, nn.ModuleDict)
     shapes = {name: tuple(value.shape) for name, value in generator["a2b"].state_dict().items()}
@@ -42,7 +42,7 @@ def test_cyclegan_layers_stand_where_the_authors_code_has_them() -> None:
     assert shapes["model.26.weight"] == (3, 64, 7, 7)
 
 
-def test_the_lectures_mlp_has_the_published_parameters() -> None:
+def test_mlp_has_the_parameters_of_the_lecture() -> None:
     mlp = recipe("gan", dataset="mnist")
     assert count_parameters(build_generator(mlp)) == 114_064
     assert count_parameters(build_critic(mlp)) == 100_609

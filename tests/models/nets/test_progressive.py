@@ -1,4 +1,4 @@
-"""ProGAN's players: stages follow from the progress, fade in without a jump, and cost what they need."""
+"""ProGAN's players: stages follow from the progress, fade in continuously, and use only the layers they need."""
 
 import pytest
 import torch
@@ -22,51 +22,52 @@ def players(side: int = 16) -> tuple[ProgressiveGenerator, ProgressiveCritic]:
     return generator, ProgressiveCritic(nets.ProgressiveCritic(width=4), side, 3)
 
 
-def at(network: torch.nn.Module, progress: float, x: Tensor) -> Tensor:
+def output_at(network: torch.nn.Module, progress: float, x: Tensor) -> Tensor:
+    """Return the pictures or scores of a network at this progress."""
     set_progress(network, progress)
     out = network(x)
     return out if isinstance(out, Tensor) else out.score
 
 
 def test_stages_are_equal_shares_and_fade_in_over_their_first_half() -> None:
-    places = [0.0, 0.3, 1 / 3, 0.4, 0.5, 0.65, 2 / 3, 0.75, 1.0]
-    seen = [growth(place, 3) for place in places]
-    assert [stage for stage, _ in seen] == [0, 0, 1, 1, 1, 1, 2, 2, 2]
-    assert [round(fade, 3) for _, fade in seen] == [1, 1, 0, 0.4, 1, 1, 0, 0.5, 1]
+    progresses = [0.0, 0.3, 1 / 3, 0.4, 0.5, 0.65, 2 / 3, 0.75, 1.0]
+    stages = [growth(progress, 3) for progress in progresses]
+    assert [stage for stage, _ in stages] == [0, 0, 1, 1, 1, 1, 2, 2, 2]
+    assert [round(fade, 3) for _, fade in stages] == [1, 1, 0, 0.4, 1, 1, 0, 0.5, 1]
 
 
 @pytest.mark.parametrize("side", [8, 9, 13, 28, 30])
 def test_players_fit_every_side_at_every_stage(side: int) -> None:
     generator, critic = players(side)
     for progress in (0.0, 0.5, 0.7, 1.0):
-        pictures = at(generator, progress, torch.randn(2, 10))
+        pictures = output_at(generator, progress, torch.randn(2, 10))
         assert pictures.shape == (2, 3, side, side)
         assert pictures.abs().max() <= 1
-        assert at(critic, progress, pictures).shape == (2,)
+        assert output_at(critic, progress, pictures).shape == (2,)
 
 
-def test_nothing_jumps_when_a_stage_begins_or_has_faded_in() -> None:
+def test_output_is_continuous_when_a_stage_begins_or_has_faded_in() -> None:
     generator, critic = players()
     z, x = torch.randn(2, 10), torch.randn(2, 3, 16, 16)
-    for place in (1 / 3, 0.5, 2 / 3, 5 / 6):
-        for network, given in ((generator, z), (critic, x)):
-            before, after = (at(network, place + step, given) for step in (-1e-6, 1e-6))
+    for progress in (1 / 3, 0.5, 2 / 3, 5 / 6):
+        for network, network_input in ((generator, z), (critic, x)):
+            before, after = (output_at(network, progress + step, network_input) for step in (-1e-6, 1e-6))
             torch.testing.assert_close(before, after, atol=1e-3, rtol=1e-3)
-    assert not torch.allclose(at(generator, 0.3, z), at(generator, 1.0, z), atol=1e-2)
+    assert not torch.allclose(output_at(generator, 0.3, z), output_at(generator, 1.0, z), atol=1e-2)
 
 
-def test_low_stages_draw_and_see_large_pixels_and_give_other_layers_no_slope() -> None:
+def test_early_stages_use_large_pixels_and_give_later_layers_no_gradient() -> None:
     generator, critic = players()
-    pictures = at(generator, 0.2, torch.randn(2, 10))
+    pictures = output_at(generator, 0.2, torch.randn(2, 10))
     blocks = pictures.unfold(2, 4, 4).unfold(3, 4, 4).flatten(4)
     assert torch.equal(blocks, blocks[..., :1].expand_as(blocks))
-    torch.autograd.backward(at(critic, 0.2, pictures).sum())
+    torch.autograd.backward(output_at(critic, 0.2, pictures).sum())
     for network, stages in ((generator.blocks, 3), (critic.blocks, 3)):
         used = [any(weight.grad is not None for weight in network[stage].parameters()) for stage in range(stages)]
         assert used == [True, False, False]
 
 
-def test_every_layer_keeps_the_spread_and_learns_at_one_pace() -> None:
+def test_equalised_layers_and_pixel_norm_keep_unit_variance() -> None:
     torch.manual_seed(1)
     for width in (4, 64):
         linear, convolution = EqualLinear(width, 256, gain=1), EqualConv2d(width, 256, 3, gain=1)

@@ -1,4 +1,4 @@
-"""Residual players: every side, where classes and noise enter, attention, and how they begin."""
+"""Residual players: every side, where class and latent enter, attention, spectral norm, and their initialisation."""
 
 from typing import Any
 
@@ -38,36 +38,36 @@ def test_players_fit_every_side(side: int, large: bool) -> None:
     assert (verdict.classes is not None) == large
 
 
-def test_each_share_of_a_hierarchical_latent_reaches_the_picture_and_so_does_the_class() -> None:
-    made = generator(16, 5, latent=11, hierarchical=True).eval()
-    assert made.chunks == [4, 4, 3]
+def test_every_chunk_of_a_hierarchical_latent_and_the_class_change_the_picture() -> None:
+    network = generator(16, 5, latent=11, hierarchical=True).eval()
+    assert network.chunks == [4, 4, 3]
     z = torch.zeros(1, 11)
-    plain = made(z, LABELS[:1])
-    for place in (0, 4, 10):
+    picture = network(z, LABELS[:1])
+    for index in (0, 4, 10):
         moved = z.clone()
-        moved[0, place] = 3
-        assert not torch.allclose(made(moved, LABELS[:1]), plain)
-    assert not torch.allclose(made(z, LABELS[1:2]), plain)
+        moved[0, index] = 3
+        assert not torch.allclose(network(moved, LABELS[:1]), picture)
+    assert not torch.allclose(network(z, LABELS[1:2]), picture)
 
 
-def test_temperature_narrows_what_a_hierarchical_generator_draws() -> None:
-    made = generator(8, 5, hierarchical=True).eval()
+def test_temperature_reduces_the_variety_of_a_hierarchical_generator() -> None:
+    network = generator(8, 5, hierarchical=True).eval()
     z, labels = torch.randn(32, 20), torch.zeros(32, dtype=torch.long)
-    spreads = [made(z * temperature, labels).std(0).mean() for temperature in (1.0, 0.5, 0.1)]
+    spreads = [network(z * temperature, labels).std(0).mean() for temperature in (1.0, 0.5, 0.1)]
     assert spreads[0] > spreads[1] > spreads[2]
 
 
-def test_attention_begins_as_nothing_and_then_sees_far() -> None:
+def test_attention_starts_as_identity_and_then_reaches_the_whole_picture() -> None:
     torch.manual_seed(1)
     layer, x = SelfAttention(8), torch.randn(2, 8, 6, 6, requires_grad=True)
     assert torch.equal(layer(x), x)
     layer.gain.data.fill_(1)
-    (slope,) = torch.autograd.grad(layer(x)[0, :, 0, 0].sum(), x)
-    assert slope[0, :, 5, 5].abs().sum() > 0, "the opposite corner counts"
-    assert slope[1].abs().sum() == 0, "another picture does not"
+    (gradient,) = torch.autograd.grad(layer(x)[0, :, 0, 0].sum(), x)
+    assert gradient[0, :, 5, 5].abs().sum() > 0, "the opposite corner counts"
+    assert gradient[1].abs().sum() == 0, "another picture does not"
 
 
-def test_without_norms_blocks_begin_as_their_bridges() -> None:
+def test_blocks_without_norms_start_as_their_shortcuts() -> None:
     for network in (generator(16, norm="none"), critic(16, norm="none")):
         for block in network.blocks:
             assert isinstance(block, UpBlock | DownBlock)
@@ -78,20 +78,20 @@ def test_without_norms_blocks_begin_as_their_bridges() -> None:
     assert with_norms.last.weight.any()
 
 
-def test_spectral_players_hold_every_layer_and_projections_too() -> None:
+def test_spectral_players_normalise_every_layer_and_the_projection() -> None:
     for network in (generator(spectral=True, attention=True, classes=5), critic(classes=5, names=True)):
         layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-        held = [module for module in network.modules() if isinstance(module, SpectralNorm)]
-        assert len(held) == len(layers) + isinstance(network, ResidualCritic)
+        norms = [module for module in network.modules() if isinstance(module, SpectralNorm)]
+        assert len(norms) == len(layers) + isinstance(network, ResidualCritic)
         gains = [module for module in network.modules() if isinstance(module, VectorBatchNorm2d)]
-        assert not gains, "this generator is told the class itself"
+        assert not gains, "this generator gets the class itself"
     assert not [module for module in critic(norm="none").modules() if isinstance(module, SpectralNorm)]
 
 
-def test_the_class_is_seen_by_projection_or_not_at_all() -> None:
+def test_critic_uses_the_class_by_projection_or_not_at_all() -> None:
     x = torch.randn(1, 3, 8, 8)
-    for conditioning, alike in (("projection", False), ("none", True)):
-        judge = critic(8, 5, True, conditioning=conditioning).eval()
-        first, second = judge(x, LABELS[:1]), judge(x, LABELS[1:2])
-        assert torch.equal(first.score, second.score) == alike
+    for conditioning, equal_scores in (("projection", False), ("none", True)):
+        network = critic(8, 5, True, conditioning=conditioning).eval()
+        first, second = network(x, LABELS[:1]), network(x, LABELS[1:2])
+        assert torch.equal(first.score, second.score) == equal_scores
         assert torch.equal(first.classes, second.classes)

@@ -1,14 +1,12 @@
-"""Estimates are told without torch, and hold against the networks themselves: their weights and what they keep."""
+"""Estimates need no torch, and agree with the networks: their weights, and the tensors kept for the backward pass."""
 
 import subprocess
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import saved_tensors_hooks
 
 from bench.estimates import counted
 from data.batches import Batches
@@ -22,6 +20,7 @@ from models.spec.estimates.resources import ParameterCounts, count_parameters, e
 from models.spec.families import FAMILIES
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
+from tests.support.autograd import count_saved_numbers
 from worker.training.players import memory_format_of
 from worker.training.trainer import Trainer
 
@@ -60,44 +59,44 @@ CHANGED: list[tuple[str, str, dict[str, Any]]] = [
     ("srgan", "mnist", {"data": {"side": 96}}),
     ("inpaint", "mnist", {"data": {"side": 128}, "game": {"mask": "left"}}),
 ]  # fmt: skip
-EVERY = [*((name, family.default_dataset, {}) for name, family in FAMILIES.items()), *CHANGED]
-KEPT = [
+ALL_CASES = [*((name, family.default_dataset, {}) for name, family in FAMILIES.items()), *CHANGED]
+SMALL_CASES = [
     *(
         (name, "digits", {"data": {"side": 32}}) if "images" in family.kinds else (name, family.default_dataset, {})
         for name, family in FAMILIES.items()
     ),
     *(case for case in CHANGED if case[1] == "digits"),
 ]
-"""small ones, of which all maps fit into memory"""
+"""cases so small that all feature maps fit into memory"""
 
 
 def recipe_of(family: str, dataset: str, overrides: dict[str, Any]) -> Recipe:
     return resolve(family, dataset=dataset, seed=1, overrides=overrides)[1]
 
 
-def numbers(network: nn.Module | None) -> tuple[int, int]:
-    """Trained weights, and all else that is kept with them."""
+def count_numbers(network: nn.Module | None) -> tuple[int, int]:
+    """Return the number of trained weights, and of all other values that the network keeps."""
     if network is None:
         return 0, 0
-    return sum(weight.numel() for weight in network.parameters()), sum(own.numel() for own in network.buffers())
+    return sum(weight.numel() for weight in network.parameters()), sum(buffer.numel() for buffer in network.buffers())
 
 
-@pytest.mark.parametrize(("family", "dataset", "overrides"), EVERY)
-def test_weights_are_those_of_the_networks(family: str, dataset: str, overrides: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("family", "dataset", "overrides"), ALL_CASES)
+def test_counted_weights_equal_those_of_the_networks(family: str, dataset: str, overrides: dict[str, Any]) -> None:
     recipe = recipe_of(family, dataset, overrides)
     with torch.device("meta"):
-        built = numbers(build_generator(recipe)), numbers(build_critic(recipe) if recipe.critic else None)
+        built = count_numbers(build_generator(recipe)), count_numbers(build_critic(recipe) if recipe.critic else None)
     pair = 2 if recipe.game.kind == "unpaired" else 1
     sizes = generator_size(recipe), critic_size(recipe)
     assert [(pair * size.weights, pair * size.buffers) for size in sizes] == list(built)
-    assert count_parameters(recipe).total == counted(recipe), "with the network that compares contents"
+    assert count_parameters(recipe).total == counted(recipe), "with the network of the content loss"
 
 
-def test_ninety_six_billion_weights_are_counted_at_once() -> None:
+def test_ninety_six_billion_weights_are_counted_without_building_them() -> None:
     wide = {"data": {"side": 512}, "latent": {"size": 4096}, "generator": {"width": 1024}, "critic": {"width": 1024}}
-    found = estimate(recipe_of("dcgan", "digits", wide))
-    assert found.parameters == ParameterCounts(generator=50_097_043_456, critic=45_803_122_688, features=0)
-    assert found.memory_bytes > 4 * 4 * found.parameters.total
+    estimated = estimate(recipe_of("dcgan", "digits", wide))
+    assert estimated.parameters == ParameterCounts(generator=50_097_043_456, critic=45_803_122_688, features=0)
+    assert estimated.memory_bytes > 4 * 4 * estimated.parameters.total
 
 
 def test_estimates_need_no_torch() -> None:
@@ -105,67 +104,52 @@ def test_estimates_need_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-SAVED = 1.03
-"""what the rules leave out, means and deviations of norms, is less than this"""
-N = 4
-FEW = 10_000
-"""numbers below which the batch itself, which may or may not be kept, is a large part"""
+TOLERANCE = 1.03
+"""factor for what the estimate leaves out: means and deviations of norms"""
+BATCH = 4
+MIN_NUMBERS = 10_000
+"""numbers per example below which the batch itself, which may or may not be kept, is a large part"""
 
 
-def saved(network: nn.Module, run: Callable[[], object]) -> float:
-    """Numbers that autograd keeps for the backward pass of what `run` computes, the network's own tensors apart."""
-    own = {tensor.data_ptr() for tensor in (*network.parameters(), *network.buffers())}
-    kept: dict[int, torch.UntypedStorage] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage
-        return tensor
-
-    with saved_tensors_hooks(keep, lambda tensor: tensor):
-        result = run()
-    del result
-    return sum(storage.nbytes() for storage in kept.values()) / 4
-
-
-def alone(network: nn.Module, name: str) -> nn.Module:
-    """One of two, in training, at the end of its schedule, its weights as the trainer lays them."""
+def single_network(network: nn.Module, name: str) -> nn.Module:
+    """Return the network, or the named one of a pair: in training, at the end of its schedule, laid out for it."""
     one = network[name] if isinstance(network, nn.ModuleDict) else network
     set_progress(one, 1.0)
     return one.to(memory_format=memory_format_of(one)).train()  # type: ignore[call-overload, no-any-return]
 
 
-@pytest.mark.parametrize(("family", "dataset", "overrides"), KEPT)
-def test_what_is_kept_for_the_backward_pass_is_what_autograd_keeps(
+@pytest.mark.parametrize(("family", "dataset", "overrides"), SMALL_CASES)
+def test_estimate_of_tensors_for_the_backward_pass_agrees_with_autograd(
     family: str, dataset: str, overrides: dict[str, Any]
 ) -> None:
     recipe = recipe_of(family, dataset, overrides)
-    generator = alone(build_generator(recipe), "a2b")
-    label = torch.arange(N) % recipe.classes if recipe.classes else None
-    size, keeps = generator_size(recipe), saved(generator, lambda: made(generator, recipe, label))
-    says = N * size.saved + size.recomputed
-    assert keeps / SAVED <= says <= max(2 * keeps, FEW * N)
+    generator = single_network(build_generator(recipe), "a2b")
+    label = torch.arange(BATCH) % recipe.classes if recipe.classes else None
+    size = generator_size(recipe)
+    saved = count_saved_numbers(generator, lambda: run_generator(generator, recipe, label))
+    estimated = BATCH * size.saved + size.recomputed
+    assert saved / TOLERANCE <= estimated <= max(2 * saved, MIN_NUMBERS * BATCH)
     if recipe.critic is None:
         return
-    critic, size = alone(build_critic(recipe), "a"), critic_size(recipe)
-    judged = torch.randn(N, *recipe.critic_input_shape)
-    keeps = saved(critic, lambda: critic(judged, label))
-    assert keeps / SAVED <= N * size.saved + N * N * size.saved_per_pair + size.recomputed <= max(2 * keeps, FEW * N)
+    critic, size = single_network(build_critic(recipe), "a"), critic_size(recipe)
+    examples = torch.randn(BATCH, *recipe.critic_input_shape)
+    saved = count_saved_numbers(critic, lambda: critic(examples, label))
+    estimated = BATCH * size.saved + BATCH * BATCH * size.saved_per_pair + size.recomputed
+    assert saved / TOLERANCE <= estimated <= max(2 * saved, MIN_NUMBERS * BATCH)
 
 
-def made(generator: nn.Module, recipe: Recipe, label: Tensor | None) -> object:
+def run_generator(generator: nn.Module, recipe: Recipe, label: Tensor | None) -> object:
     if recipe.translates:
         side = recipe.shape[1] // recipe.upscaling
-        return generator(torch.randn(N, recipe.input_channels, side, side))
+        return generator(torch.randn(BATCH, recipe.input_channels, side, side))
     if isinstance(generator, Autoencoder):
-        return generator(torch.randn(N, recipe.latent.size)), generator.encode(torch.randn(N, *recipe.shape))
-    return generator(torch.randn(N, recipe.latent.size), label)
+        return generator(torch.randn(BATCH, recipe.latent.size)), generator.encode(torch.randn(BATCH, *recipe.shape))
+    return generator(torch.randn(BATCH, recipe.latent.size), label)
 
 
 @pytest.mark.parametrize("family", ["cdcgan", "wgan", "cyclegan", "srgan", "vae"])
 def test_a_checkpoint_is_as_large_as_estimated(family: str) -> None:
-    """After a step, when optimisers have their moments. Nothing else grows with the number of checkpoints kept."""
+    """Measured after a step, when optimisers have their moments. The disk estimate grows by one checkpoint each."""
     small = {"data": {"side": 32}} if family == "cyclegan" else {}
     recipe = recipe_of(family, FAMILIES[family].default_dataset, {"batch_size": 2} | small)
     device = torch.device("cpu")

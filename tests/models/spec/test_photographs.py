@@ -1,4 +1,4 @@
-"""What a family does by default with two piles of photographs: crops at their scale, as many as a disk should hold."""
+"""Defaults for photographs: crops at their own scale, and no more prepared pixels than a disk should hold."""
 
 from dataclasses import replace
 from typing import Any
@@ -30,13 +30,13 @@ def recipe_on(info: DatasetInfo, family: str = "cyclegan", **overrides: Any) -> 
         (PAIRS, (128, 360, False)),
     ],
 )
-def test_photographs_are_learned_from_in_crops(info: DatasetInfo, crops: tuple[int, int | None, bool]) -> None:
+def test_photographs_are_trained_on_in_crops(info: DatasetInfo, crops: tuple[int, int | None, bool]) -> None:
     family = {"unpaired": "cyclegan", "paired": "pix2pix", "images": "dcgan"}[info.kind]
     data: Any = recipe_on(info, family).data
     assert (data.side, getattr(data, "load", None), getattr(data, "flip", False)) == crops
 
 
-def test_many_photographs_are_prepared_smaller_before_a_disk_is_full() -> None:
+def test_many_photographs_are_prepared_smaller_to_stay_below_the_disk_limit() -> None:
     many = replace(STREETS, size=10_000)
     data: Any = recipe_on(many).data
     assert data.load == 267
@@ -46,14 +46,14 @@ def test_many_photographs_are_prepared_smaller_before_a_disk_is_full() -> None:
     assert data.load == 267
 
 
-def test_a_cpu_trains_a_small_network_on_them_and_the_published_dials_the_published_one() -> None:
+def test_default_network_is_small_and_published_sizes_give_the_published_one() -> None:
     small, published = recipe_on(STREETS), recipe_on(STREETS, data={"side": 256, "load": 286})
     assert small.generator.width == 16  # type: ignore[union-attr]
     assert small.budget.steps == 3000
     assert published.generator.blocks == 9  # type: ignore[union-attr]
     assert (published.batch_size, published.budget.steps) == (1, 100_000)
     whole = recipe_on(STREETS, data={"side": 128, "load": None, "flip": False})
-    assert whole.generator.blocks == 6, "the paper's, for pictures of 128 px"  # type: ignore[union-attr]
+    assert whole.generator.blocks == 6, "as in the paper, for pictures of 128 px"  # type: ignore[union-attr]
     assert recipe_on(PAIRS, "pix2pix").generator.width == 32  # type: ignore[union-attr]
 
 
@@ -63,7 +63,7 @@ def test_load_and_side_are_dials_of_the_translators() -> None:
         assert ({"/data/side", "/data/load"} <= paths) == (name in {"cyclegan", "pix2pix"}), name
 
 
-def test_a_recipe_sent_whole_takes_a_dataset_at_its_own_size() -> None:
+def test_whole_recipe_takes_the_size_of_the_dataset_it_is_sent_with() -> None:
     sent = resolve("cyclegan")[1].model_dump(mode="json")
     taken = resolve(sent, dataset="streets", datasets=DATASETS | {"streets": STREETS})[1]
     assert taken.data == STREETS.spec()

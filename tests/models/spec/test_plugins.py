@@ -1,4 +1,4 @@
-"""Plugins: what they bring is known, recipes name them, and what cannot be loaded is one sentence."""
+"""Plugins: their parts and families are known, recipes name them, and a plugin that cannot be loaded is named."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,11 +25,11 @@ OBJECTIVE: dict[str, Any] = {"kind": "plugin", "name": "pearson", "settings": {"
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Iterator[Path]:
-    """A plugin that is loaded, and none afterwards."""
-    made = write_pearson(tmp_path)
-    plugins.load([str(made)])
-    yield made
+def plugin_file(tmp_path: Path) -> Iterator[Path]:
+    """Load the plugin of the documentation; afterwards no plugin is loaded."""
+    path = write_pearson(tmp_path)
+    plugins.load([str(path)])
+    yield path
     plugins.load([])
 
 
@@ -37,78 +37,80 @@ def recipe(**overrides: Any) -> Recipe:
     return resolve("gan", dataset="ring8", budget={"steps": 4}, overrides={"objective": OBJECTIVE} | overrides)[1]
 
 
-def test_a_recipe_names_the_plugin_and_holds_its_settings_whole(file: Path) -> None:
-    made = recipe()
-    (used,) = made.plugins
+def test_recipe_names_its_plugin_and_holds_all_settings(plugin_file: Path) -> None:
+    whole_recipe = recipe()
+    (used,) = whole_recipe.plugins
     assert (used.name, used.version.partition(":")[0]) == ("pearson", "sha256")
-    assert made.model_dump(mode="json")["objective"] == OBJECTIVE | {"settings": {"scale": 2.0}}
+    assert whole_recipe.model_dump(mode="json")["objective"] == OBJECTIVE | {"settings": {"scale": 2.0}}
     plain = recipe(objective={"kind": "plugin", "name": "pearson"}).model_dump()
     assert plain["objective"]["settings"] == {"scale": 1.0}
-    assert "plugins" not in resolve("gan")[1].model_dump(mode="json"), "recipes without plugins stay as they were"
+    assert "plugins" not in resolve("gan")[1].model_dump(mode="json"), "recipes without plugins have no such field"
 
 
-def test_a_family_of_a_plugin_is_named_too(file: Path) -> None:
+def test_family_of_a_plugin_is_known_and_its_recipe_names_the_plugin(plugin_file: Path) -> None:
     assert set(FAMILIES) - set(BUILT_IN) == {"pearson_gan"}
-    name, made = resolve("pearson_gan")
-    assert (name, [used.name for used in made.plugins]) == ("pearson_gan", ["pearson"])
-    assert resolve(made.model_dump(mode="json"))[1] == made, "sent whole it is the same"
+    name, whole_recipe = resolve("pearson_gan")
+    assert (name, [used.name for used in whole_recipe.plugins]) == ("pearson_gan", ["pearson"])
+    assert resolve(whole_recipe.model_dump(mode="json"))[1] == whole_recipe, "sent as a whole recipe, it is the same"
 
 
-def test_what_it_builds_is_the_formula(file: Path) -> None:
+def test_plugin_objective_equals_its_formula(plugin_file: Path) -> None:
     objective = build(recipe()).objective
     assert objective is not None
     real, fake = torch.tensor([[1.0], [3.0]]), torch.tensor([[2.0], [-2.0]])
     scores = Scores(Verdict(real), Verdict(fake))
     conjugate = (fake.square() / 4 + fake).mean()
-    torch.testing.assert_close(objective.critic(scores), 2 * (conjugate - real.mean()))
-    torch.testing.assert_close(objective.generator(scores), -2 * conjugate)
+    torch.testing.assert_close(objective.critic_loss(scores), 2 * (conjugate - real.mean()))
+    torch.testing.assert_close(objective.generator_loss(scores), -2 * conjugate)
 
 
 @pytest.mark.parametrize(
-    ("objective", "pointer", "said"),
+    ("objective", "pointer", "message"),
     [
         ({"kind": "plugin", "name": "pearsn"}, "/overrides/objective/name", "Did you mean 'pearson'?"),
         (OBJECTIVE | {"settings": {"scale": -1}}, "/overrides/objective/settings/scale", "above 0"),
         (OBJECTIVE | {"settings": {"scales": 1}}, "/overrides/objective/settings/scales", "scale"),
     ],
 )
-def test_what_it_does_not_bring_is_pointed_at(file: Path, objective: Any, pointer: str, said: str) -> None:
+def test_unknown_plugin_name_or_setting_is_refused_at_its_pointer(
+    plugin_file: Path, objective: Any, pointer: str, message: str
+) -> None:
     with pytest.raises(RecipeRefused) as refused:
         recipe(objective=objective)
     (refusal,) = refused.value.refusals
     assert refusal.pointer == pointer
-    assert said in refusal.message
+    assert message in refusal.message
 
 
-def test_a_stored_recipe_is_read_without_its_plugin_and_refused_where_it_would_train(file: Path) -> None:
+def test_stored_recipe_without_its_plugin_can_be_read_but_not_trained(plugin_file: Path) -> None:
     stored = recipe().model_dump(mode="json")
     plugins.require_loaded(read_recipe(stored))
     plugins.load([])
-    kept = read_recipe(stored)
+    read = read_recipe(stored)
     with pytest.raises(PluginMissing, match=r"plugin 'pearson' \(sha256:\w+\), which is not loaded"):
-        plugins.require_loaded(kept)
+        plugins.require_loaded(read)
     with pytest.raises(RecipeRefused, match="'pearson'"):
         resolve(stored)
-    write_pearson(file.parent, "changed")
-    plugins.load([str(file)])
+    write_pearson(plugin_file.parent, "changed")
+    plugins.load([str(plugin_file)])
     with pytest.raises(PluginMissing, match="the loaded one is sha256:"):
-        plugins.require_loaded(kept)
+        plugins.require_loaded(read)
 
 
-def test_files_that_were_changed_after_they_were_loaded_make_no_job(file: Path) -> None:
-    """Whoever trains would load them as they are now, and the recipe name them as they were."""
-    made = recipe()
-    file.write_text(file.read_text() + "# a comment\n")
+def test_plugin_file_that_changed_after_loading_is_refused(plugin_file: Path) -> None:
+    """A runner would load the file as it is now, but the recipe would name the loaded version."""
+    whole_recipe = recipe()
+    plugin_file.write_text(plugin_file.read_text() + "# a comment\n")
     with pytest.raises(PluginMissing, match="start the service again"):
-        plugins.require_loaded(made)
+        plugins.require_loaded(whole_recipe)
     with pytest.raises(RecipeRefused, match="start the service again"):
         recipe()
-    plugins.load([str(file)])
-    assert recipe().plugins != made.plugins
+    plugins.load([str(plugin_file)])
+    assert recipe().plugins != whole_recipe.plugins
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     [
         ("1 / 0", "ZeroDivisionError"),
         ("x = 1", "has no attribute `plugin`"),
@@ -116,14 +118,14 @@ def test_files_that_were_changed_after_they_were_loaded_make_no_job(file: Path) 
          "plugin = Plugin(families=[FAMILIES['gan']])", "'gan' of the plugin 'broken' is one of Forger already"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_loaded_is_named_and_changes_nothing(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, said: str
+def test_plugin_that_cannot_be_loaded_is_named_and_changes_nothing(
+    plugin_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, message: str
 ) -> None:
     (tmp_path / "broken.py").write_text(code)
     before = dict(plugins.LOADED)
     with pytest.raises(PluginFailed, match="broken") as refused:
         plugins.load([str(tmp_path / "broken.py")])
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert before == plugins.LOADED
     with pytest.raises(PluginFailed, match="no_such_module"):
         plugins.load(["no_such_module"])
@@ -135,10 +137,10 @@ def test_what_cannot_be_loaded_is_named_and_changes_nothing(
         plugins.load(["bare_folder"])
 
 
-def test_an_installed_plugin_goes_by_its_distributions_version(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_installed_plugin_has_the_version_of_its_distribution(
+    plugin_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A real distribution on the path: its metadata name the entry point."""
+    """A real distribution is on the path; its metadata name the entry point."""
     site = tmp_path / "site"
     info = site / "forger_pearson-1.5.dist-info"
     info.mkdir(parents=True)
@@ -150,10 +152,10 @@ def test_an_installed_plugin_goes_by_its_distributions_version(
     assert plugins.LOADED["pearson"].used.version == "forger-pearson 1.5"
 
 
-def test_checkpoints_name_the_plugin(file: Path, tmp_path: Path) -> None:
-    made = recipe()
+def test_checkpoint_names_the_plugin(plugin_file: Path, tmp_path: Path) -> None:
+    whole_recipe = recipe()
     device = torch.device("cpu")
-    trainer = Trainer(made, Batches(made, load(made.data, None), device), device, "fp32")
+    trainer = Trainer(whole_recipe, Batches(whole_recipe, load(whole_recipe.data, None), device), device, "fp32")
     assert {"critic/pearson", "generator/pearson"} <= trainer.advance().keys()
     saved = checkpoint.save(trainer.state_dict(), tmp_path, 1)
-    assert checkpoint.load(saved.path)["plugins"] == {"pearson": made.plugins[0].version}
+    assert checkpoint.load(saved.path)["plugins"] == {"pearson": whole_recipe.plugins[0].version}

@@ -1,4 +1,4 @@
-"""Recipes: merging, refusals with pointers, and that every family is whole on its default dataset."""
+"""Recipes: merging, refusals with pointers, and that every family is complete on its default dataset."""
 
 from typing import Any
 
@@ -20,12 +20,12 @@ def refusal(recipe: Any = "cdcgan", **request: Any) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_is_whole_and_travels_as_json(family: str) -> None:
+def test_every_family_is_complete_and_round_trips_through_json(family: str) -> None:
     name, recipe = resolve(family, seed=2**63 - 1)
     assert name == family
     assert recipe.seed == 2**63 - 1
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
-    assert resolve(recipe.model_dump(mode="json")) == (None, recipe), "a whole recipe is answered unchanged"
+    assert resolve(recipe.model_dump(mode="json")) == (None, recipe), "a whole recipe is returned unchanged"
     assert upgrade(recipe.model_dump(mode="json")) == recipe.model_dump(mode="json")
 
 
@@ -39,7 +39,7 @@ def test_every_synthesis_family_fits_every_image_dataset(family: str) -> None:
 
 
 @pytest.mark.parametrize("family", ["gan", "wgan", "wgan_gp", "lsgan"])
-def test_fully_connected_players_on_points(family: str) -> None:
+def test_points_get_mlp_players(family: str) -> None:
     recipe = resolve(family, dataset="ring8")[1]
     assert recipe.critic is not None
     assert (recipe.generator.kind, recipe.critic.kind, recipe.data.kind) == ("mlp", "mlp", "points")
@@ -79,10 +79,10 @@ def test_an_epoch_of_two_piles_shows_a_batch_of_both_at_each_move() -> None:
     assert (recipe.batch_size, recipe.budget.steps) == (4, 500), "1,000 pictures by day and 1,000 by night"
 
 
-def test_minutes_wait_to_be_measured() -> None:
+def test_budget_in_minutes_stays_until_it_is_measured() -> None:
     recipe = resolve("dcgan", budget={"minutes": 3})[1]
     assert (recipe.budget.minutes, recipe.budget.steps) == (3, 100_000_000)
-    assert resolve(recipe.model_dump(mode="json"))[1] == recipe, "it comes back as it was answered"
+    assert resolve(recipe.model_dump(mode="json"))[1] == recipe, "the returned recipe resolves to itself"
     assert resolve("dcgan", overrides={"budget": {"minutes": 3}})[1] == recipe
     assert resolve(recipe.model_dump(mode="json"), budget={"steps": 5})[1].budget.steps == 5
 
@@ -103,7 +103,7 @@ def test_changing_a_kind_takes_the_new_kinds_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "pointer", "says"),
+    ("request_", "pointer", "text"),
     [
         ({"overrides": {"batch_size": 0}}, "/overrides/batch_size", "from 1 to 8192"),
         ({"overrides": {"critic": {"kind": "mlp", "wrong": 1}}}, "/overrides/critic/wrong", "no field"),
@@ -153,10 +153,10 @@ def test_changing_a_kind_takes_the_new_kinds_defaults() -> None:
         ),
     ],
 )
-def test_what_cannot_be_is_refused_where_it_stands(request_: dict[str, Any], pointer: str, says: str) -> None:
-    found, message = refusal(**{"recipe": "cdcgan"} | request_)
-    assert found == pointer
-    assert says in message
+def test_invalid_request_is_refused_at_its_pointer(request_: dict[str, Any], pointer: str, text: str) -> None:
+    refused_at, message = refusal(**{"recipe": "cdcgan"} | request_)
+    assert refused_at == pointer
+    assert text in message
 
 
 def test_a_whole_recipe_is_refused_at_its_own_pointer_and_takes_no_overrides() -> None:
@@ -165,6 +165,6 @@ def test_a_whole_recipe_is_refused_at_its_own_pointer_and_takes_no_overrides() -
     assert refusal(whole, overrides={"batch_size": 2})[0] == "/overrides"
 
 
-def test_a_recipe_of_the_future_is_refused() -> None:
+def test_recipe_of_a_newer_version_is_refused() -> None:
     with pytest.raises(ValueError, match="newer Forger"):
         upgrade({"version": 2})

@@ -1,4 +1,4 @@
-"""Every rule, by a recipe that breaks it and nothing else; and what the rules let pass."""
+"""Every rule refuses a recipe that breaks it and nothing else; combinations that make sense pass."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ STRINGS: Json = {"latent": {"size": 60}, "generator": {"kind": "sequence"}, "cri
 UNPAIRED: Json = {"game": {"kind": "unpaired"}, "generator": {"kind": "resnet"}, "critic": {"kind": "patch"}}
 
 BROKEN: list[tuple[str, str, Json, str, str]] = [
-    # rule, dataset, overrides of dcgan, pointer, what is said
+    # rule, dataset, overrides of dcgan, pointer, part of the message
     ("crops_fit", "day2night", UNPAIRED | {"data": {"load": 32}}, "/data/load", "cannot be cut from pictures of 32"),
     (
         "game_fits_data",
@@ -349,18 +349,18 @@ BROKEN: list[tuple[str, str, Json, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "dataset", "overrides", "pointer", "says"), BROKEN)
+@pytest.mark.parametrize(("rule", "dataset", "overrides", "pointer", "text"), BROKEN)
 def test_a_broken_rule_says_where_and_what_to_change(
-    rule: str, dataset: str, overrides: Json, pointer: str, says: str
+    rule: str, dataset: str, overrides: Json, pointer: str, text: str
 ) -> None:
     with pytest.raises(RecipeRefused) as caught:
         resolve("dcgan", dataset=dataset, overrides=overrides)
     (refusal,) = caught.value.refusals
     assert refusal.pointer == f"/overrides{pointer}"
-    assert says in refusal.message
+    assert text in refusal.message
 
 
-def test_every_rule_is_broken_once() -> None:
+def test_every_rule_has_a_recipe_that_breaks_it() -> None:
     assert {rule.__name__ for rule in RULES} == {f"_{name}" for name, *_ in BROKEN}
 
 
@@ -377,5 +377,5 @@ def test_every_rule_is_broken_once() -> None:
         ("digits", {"game": {"packing": 4, "augment": {"target": 0.6}, "instance_noise": {}}}),
     ],
 )
-def test_techniques_combine_where_it_makes_sense(dataset: str, overrides: Json) -> None:
+def test_techniques_that_fit_each_other_pass_the_rules(dataset: str, overrides: Json) -> None:
     resolve("dcgan", dataset=dataset, overrides=overrides)

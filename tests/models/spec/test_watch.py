@@ -1,4 +1,4 @@
-"""How a recipe is watched that does not say so, or says a part."""
+"""The watch of a recipe that leaves it out or gives only a part of it."""
 
 from typing import Any
 
@@ -28,19 +28,19 @@ def test_every_metric_is_a_figure() -> None:
 
 
 def test_a_short_budget_is_watched_too() -> None:
-    own = watch_of(budget={"steps": 40})
-    assert own == Watch(metric="frechet", every=50, samples=160)
-    assert watch_of(budget={"steps": 40}, watch={"patience": 3}) == own.model_copy(update={"patience": 3})
+    default = watch_of(budget={"steps": 40})
+    assert default == Watch(metric="frechet", every=50, samples=160)
+    assert watch_of(budget={"steps": 40}, watch={"patience": 3}) == default.model_copy(update={"patience": 3})
 
 
-def test_whoever_wants_no_watch_says_so() -> None:
+def test_null_turns_the_watch_off() -> None:
     assert watch_of(watch=None) is None
 
 
-def test_what_is_left_out_of_a_watch_is_ours() -> None:
-    own = watch_of()
-    assert own is not None
-    assert watch_of(watch={"policy": "stop"}) == own.model_copy(update={"policy": "stop"})
+def test_missing_fields_of_a_watch_take_their_defaults() -> None:
+    default = watch_of()
+    assert default is not None
+    assert watch_of(watch={"policy": "stop"}) == default.model_copy(update={"policy": "stop"})
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,10 @@ def test_what_is_left_out_of_a_watch_is_ours() -> None:
         ({"samples": 99}, 1_200, {"every": 60, "samples": 99}),
     ],
 )
-def test_a_watch_follows_minutes_once_they_are_steps(
+def test_watch_is_adjusted_when_minutes_become_steps(
     watch: dict[str, Any], steps: int, expected: dict[str, Any]
 ) -> None:
-    """A cadence of one's own becomes a multiple of checkpoint_every."""
+    """A requested `every` is rounded to a multiple of checkpoint_every."""
     recipe = resolve("cdcgan", budget={"minutes": 1}, overrides={"watch": watch} if watch else None)[1]
     whole = with_steps(recipe, steps)
     assert Recipe.model_validate(whole.model_dump()) == whole
@@ -64,7 +64,7 @@ def test_a_watch_follows_minutes_once_they_are_steps(
         assert getattr(whole.watch, name) == value
 
 
-def test_old_recipes_have_none() -> None:
+def test_recipe_stored_without_a_watch_has_none() -> None:
     stored = resolve("cdcgan")[1].model_dump(mode="json")
     del stored["watch"]
     assert Recipe.model_validate(stored).watch is None
@@ -73,7 +73,7 @@ def test_old_recipes_have_none() -> None:
 @pytest.mark.parametrize(
     "watch", [{"every": 0}, {"samples": 3}, {"policy": "pray"}, {"roll_backs": 0}, {"often": 3}, 7]
 )
-def test_what_makes_no_sense_is_refused_where_it_stands(watch: Any) -> None:
+def test_invalid_watch_is_refused_at_its_pointer(watch: Any) -> None:
     with pytest.raises(RecipeRefused) as caught:
         watch_of(watch=watch)
     assert caught.value.refusals[0].pointer.startswith("/overrides/watch")

@@ -1,4 +1,4 @@
-"""Which weights can begin which training."""
+"""Which stored weights a training can start from."""
 
 from typing import Any
 
@@ -18,24 +18,24 @@ def recipe(family: str = "dcgan", dataset: str = "digits", **overrides: Any) -> 
     return resolve(family, dataset=dataset, overrides=overrides)[1]
 
 
-def loads(learned: Recipe, wanted: Recipe) -> bool:
-    """What torch thinks of it."""
+def loads(source: Recipe, target: Recipe) -> bool:
+    """Return whether torch loads the weights of one recipe into the networks of the other."""
     try:
         for build in (build_generator, build_critic):
-            build(wanted).load_state_dict(build(learned).state_dict())
+            build(target).load_state_dict(build(source).state_dict())
     except RuntimeError:
         return False
     return True
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_family_fits_itself_under_another_seed_objective_and_budget(family: str) -> None:
-    learned, wanted = (resolve(family, seed=seed, budget={"steps": seed})[1] for seed in (1, 2))
-    assert incompatibilities(learned, wanted) == []
+def test_family_is_compatible_with_itself_under_another_seed_and_budget(family: str) -> None:
+    source, target = (resolve(family, seed=seed, budget={"steps": seed})[1] for seed in (1, 2))
+    assert incompatibilities(source, target) == []
 
 
 @pytest.mark.parametrize(
-    ("learned", "wanted", "part"),
+    ("source", "target", "field"),
     [
         (recipe(**SMALL), recipe(generator={"width": 8}, critic={"width": 4}), "generator.width"),
         (recipe(**SMALL), recipe(generator={"width": 4}, critic={"width": 8}), "critic.width"),
@@ -50,26 +50,26 @@ def test_a_family_fits_itself_under_another_seed_objective_and_budget(family: st
         (recipe(**SMALL), recipe("gan"), "generator.kind"),
     ],
 )
-def test_what_differs_is_named_and_torch_agrees(learned: Recipe, wanted: Recipe, part: str) -> None:
-    assert any(sentence.startswith(f"{part} is ") for sentence in incompatibilities(learned, wanted))
-    assert not loads(learned, wanted)
+def test_incompatible_field_is_named_and_torch_refuses_the_weights(source: Recipe, target: Recipe, field: str) -> None:
+    assert any(sentence.startswith(f"{field} is ") for sentence in incompatibilities(source, target))
+    assert not loads(source, target)
 
 
 @pytest.mark.parametrize(
-    ("learned", "wanted"),
+    ("source", "target"),
     [
         (recipe("gan"), recipe("gan", generator={"activation": "relu"}, critic={"dropout": 0.1})),
         (recipe(**SMALL), recipe("lsgan", **SMALL)),
         (recipe("cyclegan", "day2night"), recipe("cyclegan", "day2night", data={"side": 96})),
     ],
 )
-def test_what_changes_no_weight_may_differ(learned: Recipe, wanted: Recipe) -> None:
-    assert incompatibilities(learned, wanted) == []
+def test_fields_that_change_no_weight_are_compatible(source: Recipe, target: Recipe) -> None:
+    assert incompatibilities(source, target) == []
     with torch.device("meta"):
-        assert loads(learned, wanted)
+        assert loads(source, target)
 
 
-def test_a_translator_fits_no_generator() -> None:
+def test_translator_weights_are_incompatible_with_a_generator() -> None:
     assert incompatibilities(recipe("cyclegan", "day2night"), recipe()) == [
         "critic.kind is patch in the checkpoint and dcgan here.",
         "game.kind is unpaired in the checkpoint and synthesis here.",

@@ -1,4 +1,4 @@
-"""Every field of every part of a recipe is refused in words of ours: field, value, what is allowed, nearest name."""
+"""Every field of a recipe is refused in plain words: field, value, what is allowed, nearest name."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,13 +13,13 @@ from models.spec.resolve import RecipeRefused, resolve
 from tests.support.wording import followed, require_plain, require_told, wrong_for
 
 SCHEMA = Recipe.model_json_schema()
-Way = tuple[str | int, ...]
-Place = tuple[Way, Mapping[str, Any], Mapping[str, Any]]
-"""The way to an object in a recipe, what must stand in it that it is of this kind, and its schema."""
+RecipePath = tuple[str | int, ...]
+RecipeObject = tuple[RecipePath, Mapping[str, Any], Mapping[str, Any]]
+"""The path to an object in a recipe, the fields that give it its kind, and its schema."""
 
 
 def arms(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Each object that a value may be."""
+    """Yield the schema of each object that a value may be."""
     node = followed(schema, SCHEMA)
     for arm in (*node.get("oneOf", ()), *node.get("anyOf", ())):
         yield from arms(arm)
@@ -27,66 +27,68 @@ def arms(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield node
 
 
-def objects(schema: Mapping[str, Any], way: Way = ()) -> Iterator[Place]:
-    """Every object of a recipe, of each kind that it may have."""
+def objects(schema: Mapping[str, Any], path: RecipePath = ()) -> Iterator[RecipeObject]:
+    """Yield every object of a recipe, once for each kind that it may have."""
     for arm in arms(schema):
         kind = arm["properties"].get("kind", {}).get("const")
-        yield way, {} if kind is None else {"kind": kind}, arm
+        yield path, {} if kind is None else {"kind": kind}, arm
         for name, field in arm["properties"].items():
-            if name != "data":  # its override comes before the family's preset, and has a test of its own
-                yield from objects(field, (*way, name))
+            if name != "data":  # it is overridden before the family's preset, and has a separate test
+                yield from objects(field, (*path, name))
             if "items" in field:
-                yield from objects(field["items"], (*way, name, 0))
+                yield from objects(field["items"], (*path, name, 0))
 
 
-PLACES = list(objects(SCHEMA))
-NAMES = ["/".join(map(str, [*way, *own.values()])) or "recipe" for way, own, _ in PLACES]
+OBJECTS = list(objects(SCHEMA))
+NAMES = ["/".join(map(str, [*path, *kind_fields.values()])) or "recipe" for path, kind_fields, _ in OBJECTS]
 
 
-def refusals(way: Way, own: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, str]:
-    """Messages by pointers, where the object at the end of the way is changed so."""
-    value: Any = {**own, **change}
-    for step in reversed(way):
+def refusals(path: RecipePath, kind_fields: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, str]:
+    """Return messages by pointer for a recipe whose object at this path is changed."""
+    value: Any = {**kind_fields, **change}
+    for step in reversed(path):
         value = [value] if isinstance(step, int) else {step: value}
     with pytest.raises(RecipeRefused) as refused:
         resolve("dcgan", overrides=value)
     return {refusal.pointer: refusal.message for refusal in refused.value.refusals}
 
 
-def test_the_walk_reaches_every_part() -> None:
-    assert len(PLACES) > 50
+def test_walk_reaches_every_object_of_a_recipe() -> None:
+    assert len(OBJECTS) > 50
     assert {"recipe", "generator/unet", "critic/patch", "penalties/0/r1", "watch"} <= set(NAMES)
 
 
-@pytest.mark.parametrize("place", PLACES, ids=NAMES)
-def test_wrong_values_are_refused_by_field_value_and_what_is_allowed(place: Place) -> None:
-    way, own, schema = place
+@pytest.mark.parametrize("recipe_object", OBJECTS, ids=NAMES)
+def test_wrong_values_are_refused_by_field_value_and_what_is_allowed(recipe_object: RecipeObject) -> None:
+    path, kind_fields, schema = recipe_object
     tried = 0
     for name, field in schema["properties"].items():
         if name in ("kind", "version", "data"):
             continue
         for value in wrong_for(followed(field, SCHEMA), SCHEMA):
-            if way == ("budget",) and value is None:  # a unit that is null is one that is not given
+            if path == ("budget",) and value is None:  # a unit that is null counts as missing
                 continue
-            found = refusals(way, own, {name: value})
-            pointer = "/overrides" + wording.pointer((*way, name))
-            at = next((spot for spot in found if spot == pointer or spot.startswith(f"{pointer}/")), None)
-            assert at, (name, value, found)
-            for message in found.values():
+            messages = refusals(path, kind_fields, {name: value})
+            pointer = "/overrides" + wording.pointer((*path, name))
+            refused_at = next(
+                (refused for refused in messages if refused == pointer or refused.startswith(f"{pointer}/")), None
+            )
+            assert refused_at, (name, value, messages)
+            for message in messages.values():
                 require_plain(message)
-            if at == pointer:
-                require_told(found[at], ".".join(map(str, (*way, name))), value)
+            if refused_at == pointer:
+                require_told(messages[refused_at], ".".join(map(str, (*path, name))), value)
             tried += 1
     assert tried or set(schema["properties"]) <= {"kind", "dataset"}
 
 
-@pytest.mark.parametrize("place", PLACES, ids=NAMES)
-def test_an_unknown_field_is_refused_with_the_nearest_name(place: Place) -> None:
-    way, own, schema = place
+@pytest.mark.parametrize("recipe_object", OBJECTS, ids=NAMES)
+def test_an_unknown_field_is_refused_with_the_nearest_name(recipe_object: RecipeObject) -> None:
+    path, kind_fields, schema = recipe_object
     for name in schema["properties"]:
         wrong = f"{name}_"
-        message = refusals(way, own, {wrong: 5})["/overrides" + wording.pointer((*way, wrong))]
-        require_told(message, ".".join(map(str, (*way, wrong))), 5)
+        message = refusals(path, kind_fields, {wrong: 5})["/overrides" + wording.pointer((*path, wrong))]
+        require_told(message, ".".join(map(str, (*path, wrong))), 5)
         assert f"did you mean '{name}'?" in message
         assert all(known in message for known in schema["properties"])
 
@@ -102,7 +104,7 @@ def test_an_unknown_kind_is_refused_with_the_nearest_name() -> None:
 
 
 @pytest.mark.parametrize("change", [{"side": 7}, {"side": "x"}, {"channels": 9}, {"sied": 8}, {"kind": "image"}, 3])
-def test_the_data_part_is_worded_too(change: Any) -> None:
+def test_invalid_data_is_refused_in_plain_words(change: Any) -> None:
     with pytest.raises(RecipeRefused) as refused:
         resolve("dcgan", overrides={"data": change})
     for refusal in refused.value.refusals:
@@ -111,7 +113,7 @@ def test_the_data_part_is_worded_too(change: Any) -> None:
 
 
 @pytest.mark.parametrize("budget", [{"epochs": 0}, {"minutes": "x"}, {"steps": 0}, {"step": 3}, {"steps": 1.5}])
-def test_a_budget_is_worded_in_each_unit(budget: dict[str, Any]) -> None:
+def test_invalid_budget_is_refused_in_plain_words(budget: dict[str, Any]) -> None:
     with pytest.raises(RecipeRefused) as refused:
         resolve("dcgan", budget=budget)
     (name, value), (refusal, *_) = next(iter(budget.items())), refused.value.refusals
@@ -119,7 +121,7 @@ def test_a_budget_is_worded_in_each_unit(budget: dict[str, Any]) -> None:
     require_told(refusal.message, name, value)
 
 
-def test_names_of_families_and_datasets_have_their_nearest() -> None:
+def test_unknown_family_or_dataset_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(RecipeRefused, match="Did you mean 'cyclegan'"):
         resolve("cycelgan")
     with pytest.raises(RecipeRefused, match="Did you mean 'digits'"):
@@ -129,13 +131,13 @@ def test_names_of_families_and_datasets_have_their_nearest() -> None:
     assert "Did you mean" not in str(refused.value)
 
 
-def test_dials_are_as_wide_as_the_fields_that_they_turn() -> None:
-    """What a dial offers is taken, and nothing beyond it."""
+def test_dials_have_the_same_range_as_their_fields() -> None:
+    """Values in the range of a dial are accepted, and none beyond it."""
     for family in FAMILIES.values():
         for dial in family.dials:
-            *way, name = dial.path.strip("/").split("/")
+            *path, name = dial.path.strip("/").split("/")
             beyond = dial.minimum if dial.exclusive_minimum else dial.minimum - 1
-            for value, good in (
+            for value, valid in (
                 (dial.maximum, True),
                 (dial.maximum * 2 + 1, False),
                 (beyond, False),
@@ -143,13 +145,13 @@ def test_dials_are_as_wide_as_the_fields_that_they_turn() -> None:
                 (dial.minimum + (1e-9 if dial.exclusive_minimum else 0), True),
             ):
                 change: Any = {name: value}
-                for step in reversed(way):
+                for step in reversed(path):
                     change = {step: change}
-                assert _field_is_good(family.name, change, dial.path) == good, (family.name, dial, value)
+                assert _field_is_valid(family.name, change, dial.path) == valid, (family.name, dial, value)
 
 
-def _field_is_good(family: str, change: Mapping[str, Any], path: str) -> bool:
-    """Whether the field itself is not refused: other parts may not go together with its value."""
+def _field_is_valid(family: str, change: Mapping[str, Any], path: str) -> bool:
+    """Return whether the field itself is not refused: other parts may not fit its value."""
     try:
         resolve(family, overrides=change)
     except RecipeRefused as error:
@@ -160,8 +162,8 @@ def _field_is_good(family: str, change: Mapping[str, Any], path: str) -> bool:
     return True
 
 
-def test_types_are_told_in_words() -> None:
-    told: dict[Any, str] = {
+def test_types_are_described_in_words() -> None:
+    descriptions: dict[Any, str] = {
         int: "a whole number",
         float: "a finite number",
         bool: "true or false",
@@ -169,5 +171,5 @@ def test_types_are_told_in_words() -> None:
         dict[str, Any]: "an object",
         int | None: "a whole number, or null",
     }
-    for kind, words in told.items():
-        assert wording.allowed(TypeAdapter(kind).json_schema()) == words
+    for kind, description in descriptions.items():
+        assert wording.allowed(TypeAdapter(kind).json_schema()) == description

@@ -1,4 +1,4 @@
-"""Python reads this at its start where the folder is on PYTHONPATH: the process's clock goes wrong by TEST_CLOCK_S."""
+"""Shift the clock of a process by TEST_CLOCK_S seconds. Python imports this at start if the folder is on PYTHONPATH."""
 
 import datetime
 import os

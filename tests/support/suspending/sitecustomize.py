@@ -1,4 +1,4 @@
-"""Suspends a runner before one of its touches of a file: TEST_SUSPEND_AT=3 is the third. TEST_TOUCHES gets them all.
+"""Suspend a runner before an access to a file: TEST_SUSPEND_AT=3 is the third. All are logged to TEST_ACCESS_LOG.
 
 Python imports this by itself in a process whose PYTHONPATH holds this folder.
 """
@@ -7,25 +7,25 @@ import os
 import signal
 import sys
 
-TOUCHES = {"os.remove", "os.rename", "os.rmdir", "os.link", "os.mkdir", "shutil.rmtree"}
-HOME, NOTES = os.environ["FORGER_HOME"], os.environ["TEST_TOUCHES"]
+CHANGES = {"os.remove", "os.rename", "os.rmdir", "os.link", "os.mkdir", "shutil.rmtree"}
+HOME, ACCESS_LOG = os.environ["FORGER_HOME"], os.environ["TEST_ACCESS_LOG"]
 AT = int(os.environ["TEST_SUSPEND_AT"])
-touches = 0
+count = 0
 
 
-def touch(event: str, args: tuple[object, ...]) -> None:
-    """Removing, renaming, making; and opening a file of the job's folder, be it to read what another might remove."""
-    global touches
+def note_access(event: str, args: tuple[object, ...]) -> None:
+    """Log removing, renaming and creating; and opening a file of the job's folder, even to read it."""
+    global count
     path = str(args[0]) if args else ""
     opens = event == "open" and "/checkpoints/" in path
-    if not (event in TOUCHES and HOME in path) and not opens:
+    if not (event in CHANGES and HOME in path) and not opens:
         return
-    touches += 1
-    with open(NOTES, "a") as notes:  # its own opening is not below the home
-        notes.write(f"{event} {path.removeprefix(HOME)}\n")
-    if touches == AT:
+    count += 1
+    with open(ACCESS_LOG, "a") as log:  # opening the log is not itself an access: its path has no /checkpoints/
+        log.write(f"{event} {path.removeprefix(HOME)}\n")
+    if count == AT:
         os.kill(os.getpid(), signal.SIGSTOP)
 
 
 if "worker.runners.main" in sys.orig_argv:
-    sys.addaudithook(touch)
+    sys.addaudithook(note_access)

@@ -1,4 +1,4 @@
-"""The judge: equal data give an equal judge, whatever runs beside it; it is kept, and knows its dataset."""
+"""The judge: it reads its dataset, depends on the data alone, and is cached by content."""
 
 from pathlib import Path
 
@@ -19,16 +19,16 @@ def digits() -> Data:
 
 
 @pytest.mark.slow
-def test_it_reads_digits_that_it_has_not_seen(digits: Data) -> None:
+def test_judge_reads_unseen_digits(digits: Data) -> None:
     assert digits.images is not None
     assert digits.labels is not None
     judge = trained_judge(Data(images=digits.images[:1_200], labels=digits.labels[:1_200]), None, QUICK_STEPS)
-    said = judge.embed(digits.images[1_200:].float() / 127.5 - 1)[1].argmax(1)
-    assert (said == digits.labels[1_200:]).float().mean() > 0.93
+    predicted = judge.embed(digits.images[1_200:].float() / 127.5 - 1)[1].argmax(1)
+    assert (predicted == digits.labels[1_200:]).float().mean() > 0.93
     assert judge.embed(digits.images[:7].float() / 127.5 - 1)[0].shape == (7, 128)
 
 
-def test_the_same_data_give_the_same_judge_with_any_threads_and_seed(digits: Data, tmp_path: Path) -> None:
+def test_judge_depends_on_the_data_and_not_on_threads_or_the_global_seed(digits: Data, tmp_path: Path) -> None:
     threads = torch.get_num_threads()
     marks = set()
     for number in (1, 2):
@@ -42,22 +42,22 @@ def test_the_same_data_give_the_same_judge_with_any_threads_and_seed(digits: Dat
     assert len(marks) == 1
 
 
-def test_it_is_kept_by_content_and_a_damaged_one_learns_anew(digits: Data, tmp_path: Path) -> None:
+def test_judge_is_cached_by_content_and_trained_again_if_damaged(digits: Data, tmp_path: Path) -> None:
     assert digits.images is not None
-    read, beats = len(list(chunks(digits.images, MAX_EXAMPLES))), list[int]()
+    chunk_count, beats = len(list(chunks(digits.images, MAX_EXAMPLES))), list[int]()
     first = trained_judge(digits, tmp_path, 3, lambda: beats.append(1))
-    assert len(beats) == read + 3
+    assert len(beats) == chunk_count + 3
     assert trained_judge(digits, tmp_path, 3, lambda: beats.append(1)).mark == first.mark
-    assert len(beats) == 2 * read + 3, "it learns nothing"
-    (kept,) = tmp_path.iterdir()
-    kept.write_bytes(kept.read_bytes()[:1000])
+    assert len(beats) == 2 * chunk_count + 3, "the cached judge does not train"
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:1000])
     assert trained_judge(digits, tmp_path, 3, lambda: beats.append(1)).mark == first.mark
-    assert len(beats) == 3 * read + 6
-    other = Data(images=digits.images.flip(0), labels=digits.labels)
-    assert trained_judge(other, tmp_path, 3).mark != first.mark
+    assert len(beats) == 3 * chunk_count + 6
+    other_data = Data(images=digits.images.flip(0), labels=digits.labels)
+    assert trained_judge(other_data, tmp_path, 3).mark != first.mark
 
 
-def test_unlabelled_pictures_and_piles_are_learned_by_their_turns(digits: Data) -> None:
+def test_judge_of_unlabelled_pictures_learns_their_rotations(digits: Data) -> None:
     assert digits.images is not None
     a, b = digits.images[:40], digits.images[40:100]
     for data in (Data(images=digits.images), Data(a=a, b=b)):
@@ -66,7 +66,7 @@ def test_unlabelled_pictures_and_piles_are_learned_by_their_turns(digits: Data) 
         assert judge.embed(torch.zeros(3, 1, 16, 16))[1].shape == (3, 4)
 
 
-def test_large_pictures_are_looked_at_small() -> None:
+def test_judge_scales_large_pictures_down() -> None:
     pictures = torch.randint(0, 256, (8, 3, 64, 64), dtype=torch.uint8)
     judge = trained_judge(Data(images=pictures), None, 1)
     x = pictures.float() / 127.5 - 1

@@ -1,4 +1,4 @@
-"""Names of translated pictures: their own, with the ending of what they are, and never two alike."""
+"""Names of translated pictures: the original name with the ending png, and no name twice."""
 
 import pytest
 
@@ -16,6 +16,6 @@ from worker.runners.bulk_sources import png_names
         (["A\\1.jpg", "A/1.webp"], ["A/1.png", "A/1.webp.png"]),
     ],
 )
-def test_names_end_in_png_and_stay_apart(members: list[str], names: list[str]) -> None:
+def test_png_names_are_unique_and_end_in_png(members: list[str], names: list[str]) -> None:
     assert png_names(members) == names
     assert len(set(names)) == len(members)

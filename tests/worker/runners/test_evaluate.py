@@ -1,4 +1,4 @@
-"""Evaluating with real workers: beside a training that has the only slot, of a checkpoint, and called off."""
+"""Evaluations with real workers: beside a training, of a checkpoint, paused and cancelled, and failing."""
 
 import io
 import json
@@ -10,13 +10,14 @@ from PIL import Image
 
 from app.core.settings import get_settings
 from app.core.store import Store
-from app.services.creation import evaluate
 from app.services.jobs import attempts, lifecycle
 from app.services.models.source_weights import SOURCE_FILE
 from app.services.views import JobView
 from forger.wire import TERMINAL, TRAIN, JobState
 from tests.support.checkpoints import checkpoint_of
+from tests.support.databases import sqlite_only
 from tests.support.jobs import make_job
+from tests.support.model_jobs import make_evaluation
 from tests.support.worker import Process, running_worker, until_state, until_step
 from worker import tasks
 from worker.evaluation import full
@@ -27,31 +28,24 @@ from worker.runners.supervisor_link import SupervisorLink
 S = JobState
 
 
-once = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-
-
-def ask(**how: Any) -> JobView:
-    usual = {"model": None, "checkpoint": None, "n": 200, "features": "own", "seed": 3, "figures": None}
-    return lifecycle.create(evaluate.plan(**usual | how))
-
-
 def evaluation_of(job: JobView) -> dict[str, Any]:
-    report = next(left for left in lifecycle.artifacts(job.id, "evaluation") if left.name == "evaluation.json")
-    read: dict[str, Any] = json.loads(Store(get_settings().artifacts).path(report.sha256).read_bytes())
-    return read
+    """Return the job's evaluation.json."""
+    (artifact,) = (item for item in lifecycle.artifacts(job.id, "evaluation") if item.name == "evaluation.json")
+    evaluation: dict[str, Any] = json.loads(Store(get_settings().artifacts).path(artifact.sha256).read_bytes())
+    return evaluation
 
 
-@once
+@sqlite_only
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
-def test_an_evaluation_without_memory_says_what_to_ask_for(
+def test_evaluation_that_runs_out_of_memory_suggests_a_smaller_n(
     database: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
     monkeypatch.setattr(full, "evaluate", fail)
-    monkeypatch.setattr(SupervisorLink, "beat", lambda *_, **__: None)  # nobody listens
-    job = ask(checkpoint=checkpoint_of("gan", "ring8"))
+    monkeypatch.setattr(SupervisorLink, "beat", lambda *_, **__: None)  # there is no supervisor
+    job = make_evaluation(checkpoint=checkpoint_of("gan", "ring8"))
     assert attempts.claim(job.id, "tests") is not None
     with record_failure(job.id, 1):
         build_runner(job, 1, SupervisorLink()).run()
@@ -61,16 +55,16 @@ def test_an_evaluation_without_memory_says_what_to_ask_for(
 
 
 @pytest.mark.long
-@once
-def test_an_evaluation_runs_while_a_training_has_the_only_slot(broker: Process) -> None:
+@sqlite_only
+def test_evaluation_runs_while_a_training_has_the_only_slot(broker: Process) -> None:
     checkpoint = checkpoint_of("gan", "ring8")
     with running_worker():
         training = make_job("gan", "ring8", steps=1_000_000, report_every=100_000, checkpoint_every=100_000)
         until_step(training.id, 1)
         waiting = make_job("gan", "ring8", steps=3)
-        done = until_state(ask(checkpoint=checkpoint).id, *TERMINAL)
+        done = until_state(make_evaluation(checkpoint=checkpoint).id, *TERMINAL)
         assert lifecycle.get(training.id).state == S.RUNNING
-        assert lifecycle.get(waiting.id).state == S.QUEUED, "an evaluation's place is no slot"
+        assert lifecycle.get(waiting.id).state == S.QUEUED, "an evaluation takes no training slot"
     assert done.state == S.SUCCEEDED, done.status_reason
     assert done.result is not None
     assert {"transport", "modes", "sliced_wasserstein"} <= done.result.figures.keys()
@@ -80,37 +74,37 @@ def test_an_evaluation_runs_while_a_training_has_the_only_slot(broker: Process) 
 
 
 @pytest.mark.long
-@once
-def test_a_checkpoint_of_pictures_is_evaluated_with_the_figures_named(broker: Process) -> None:
+@sqlite_only
+def test_evaluation_of_a_checkpoint_has_the_requested_figures_and_a_picture(broker: Process) -> None:
     small = {"generator": {"width": 4}, "critic": {"width": 4}}
-    job = ask(checkpoint=checkpoint_of("cdcgan", "digits", **small), figures=["frechet", "agreement"])
+    job = make_evaluation(checkpoint=checkpoint_of("cdcgan", "digits", **small), figures=["frechet", "agreement"])
     with running_worker():
         done = until_state(job.id, *TERMINAL, within_s=120)
     assert done.result is not None, done.status_reason
     assert done.result.figures.keys() == {"frechet", "agreement"}
-    (picture,) = (left for left in lifecycle.artifacts(job.id) if left.media_type == "image/png")
+    (picture,) = (artifact for artifact in lifecycle.artifacts(job.id) if artifact.media_type == "image/png")
     Image.open(io.BytesIO(Store(get_settings().artifacts).path(picture.sha256).read_bytes())).verify()
     assert [path.name for path in get_settings().checkpoints(job.id).iterdir()] == [SOURCE_FILE]
 
 
-@once
-def test_what_cannot_be_evaluated_fails_with_a_sentence(broker: Process) -> None:
+@sqlite_only
+def test_evaluation_without_fitting_figures_or_with_damaged_weights_fails(broker: Process) -> None:
     checkpoint = checkpoint_of("gan", "ring8")
-    senseless = ask(checkpoint=checkpoint, figures=["agreement"])
-    damaged = ask(checkpoint=checkpoint)
+    unfitting = make_evaluation(checkpoint=checkpoint, figures=["agreement"])
+    damaged = make_evaluation(checkpoint=checkpoint)
     (get_settings().checkpoints(damaged.id) / SOURCE_FILE).unlink()
     with running_worker():
-        ended = [until_state(job.id, *TERMINAL) for job in (senseless, damaged)]
+        ended = [until_state(job.id, *TERMINAL) for job in (unfitting, damaged)]
     reasons = [job.status_reason for job in ended]
     assert [reason and reason.code for reason in reasons] == ["cannot_measure", "weights_damaged"]
     assert reasons[0] is not None
     assert "choose from" in reasons[0].message
 
 
-@once
-def test_an_evaluation_can_be_paused_and_cancelled(broker: Process) -> None:
+@sqlite_only
+def test_evaluation_can_be_paused_and_cancelled(broker: Process) -> None:
     checkpoint = checkpoint_of("cdcgan", "digits", generator={"width": 4}, critic={"width": 4})
-    job = ask(checkpoint=checkpoint, n=2000)
+    job = make_evaluation(checkpoint=checkpoint, n=2000)
     with running_worker():
         until_state(job.id, S.RUNNING)
         lifecycle.pause(job.id)
@@ -119,32 +113,34 @@ def test_an_evaluation_can_be_paused_and_cancelled(broker: Process) -> None:
     assert lifecycle.artifacts(job.id) == []
 
 
-@once
-def test_whoever_has_waited_longest_is_let_in(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever rings. Who comes while the place is taken is sent away, and rung for once it is free."""
-    seen, rung = [], []
+@sqlite_only
+def test_oldest_queued_job_runs_first_and_a_job_without_a_slot_is_rung_later(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever job a ring names, the oldest runs; rings that find no free slot are sent again once there is one."""
+    supervised, rung = [], []
     older, newer = make_job(), make_job()
 
     def supervise(job_id: str, _: object) -> None:
-        seen.append(job_id)
+        supervised.append(job_id)
         assert attempts.claim(job_id, "tests") is not None
-        doors["forger.train"](newer.id)
-        doors["forger.evaluate"](newer.id)
+        tasks_by_name["forger.train"](newer.id)
+        tasks_by_name["forger.evaluate"](newer.id)
 
-    doors: dict[str, Any] = {}
+    tasks_by_name: dict[str, Any] = {}
 
     class App:
         def task(self, work: Any, name: str) -> None:
-            doors[name] = work
+            tasks_by_name[name] = work
 
     monkeypatch.setattr(tasks, "supervise", supervise)
     monkeypatch.setattr("app.services.queue.ring", lambda job_id, kind=TRAIN: rung.append((job_id, kind)))
     tasks.register(App())
-    doors["forger.train"](newer.id)
-    assert seen == [older.id], "no evaluation waits"
+    tasks_by_name["forger.train"](newer.id)
+    assert supervised == [older.id], "no evaluation is queued"
     assert rung == [(newer.id, TRAIN)]
 
 
-def test_what_was_not_finite_is_null() -> None:
+def test_non_finite_numbers_become_null() -> None:
     value = {"a": float("nan"), "b": [float("inf"), 1.5], "c": ({"d": -1.0},), "e": "nan", "f": 3, "g": None}
     assert null_if_not_finite(value) == {"a": None, "b": [None, 1.5], "c": [{"d": -1.0}], "e": "nan", "f": 3, "g": None}

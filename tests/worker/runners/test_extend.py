@@ -1,45 +1,37 @@
-"""A training that goes on after its end, with real workers."""
+"""Extensions with real workers: a training that continues after its end."""
 
 from typing import Any
 
-import psutil
 import pytest
 
 from app.services.jobs import lifecycle
 from app.services.models import registry
-from app.services.views import JobView
-from forger.wire import TERMINAL, JobState
+from forger.wire import JobState
 from models.spec.watch import METRICS
+from tests.support.databases import sqlite_only
 from tests.support.jobs import make_job
 from tests.support.wait import until
-from tests.support.worker import Process, running_worker, until_state
+from tests.support.worker import Process, runner_of, running_worker, until_succeeded
 
-FAST: dict[str, Any] = {"checkpoint_every": 100, "report_every": 400, "schedule": {"kind": "linear"}, "watch": None}
-
-
-def finished(job: JobView) -> JobView:
-    done = until_state(job.id, *TERMINAL)
-    assert done.state == JobState.SUCCEEDED, done.status_reason
-    return done
-
-
-def kill_runner(worker: Process, job_id: str) -> None:
-    for child in psutil.Process(worker.pid).children():
-        if job_id in child.cmdline():
-            child.kill()
+OVERRIDES: dict[str, Any] = {
+    "checkpoint_every": 100,
+    "report_every": 400,
+    "schedule": {"kind": "linear"},
+    "watch": None,
+}
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_an_extension_that_is_killed_gives_the_same_bytes(broker: Process) -> None:
-    made = [make_job("gan", "ring8", steps=20, **FAST) for _ in range(2)]
+@sqlite_only
+def test_extension_whose_runner_is_killed_gives_the_same_bytes(broker: Process) -> None:
+    jobs = [make_job("gan", "ring8", steps=20, **OVERRIDES) for _ in range(2)]
     with running_worker(FORGER_SLOTS="2") as worker:
-        first = [finished(job) for job in made]
-        broken, whole = (lifecycle.extend(job.id, 800) for job in made)
-        assert (broken.state, broken.total) == (JobState.QUEUED, 820)
-        until(lambda: lifecycle.get(broken.id).step >= 110)
-        kill_runner(worker, broken.id)
-        second = [finished(job) for job in (broken, whole)]
+        first = [until_succeeded(job.id) for job in jobs]
+        killed, whole = (lifecycle.extend(job.id, 800) for job in jobs)
+        assert (killed.state, killed.total) == (JobState.QUEUED, 820)
+        until(lambda: lifecycle.get(killed.id).step >= 110)
+        runner_of(worker, killed.id).kill()
+        second = [until_succeeded(job.id) for job in (killed, whole)]
     assert [job.attempt for job in second] == [3, 2]
     assert [job.step for job in second] == [820, 820]
     results = [job.result for job in (*first, *second)]
@@ -56,14 +48,14 @@ def test_an_extension_that_is_killed_gives_the_same_bytes(broker: Process) -> No
     assert steps == [20, 400, 800, 820]
 
 
-@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_a_training_that_ended_early_goes_on_when_it_is_extended(broker: Process) -> None:
+@sqlite_only
+def test_training_that_ended_early_continues_when_it_is_extended(broker: Process) -> None:
     watch = {"metric": METRICS["synthesis", "points"][0], "every": 10, "samples": 16, "patience": 1}
     job = make_job("gan", "ring8", steps=100_000, report_every=10, checkpoint_every=10, watch=watch)
     with running_worker():
-        early = finished(job)
+        early = until_succeeded(job.id)
         assert early.status_reason is not None
         assert early.status_reason.code == "stopped_early"
         assert early.step < early.total
-        done = finished(lifecycle.extend(job.id, 10))
+        done = until_succeeded(lifecycle.extend(job.id, 10).id)
     assert (done.step, done.total, done.status_reason) == (early.step + 10, early.step + 10, None)

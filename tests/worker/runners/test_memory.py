@@ -1,4 +1,4 @@
-"""Real runners under a memory limit: one that needs more says so, and the kernel would end it before others."""
+"""Runners under a memory limit: one that needs more fails with a sentence, and estimates are not exceeded."""
 
 from pathlib import Path
 
@@ -16,17 +16,19 @@ from worker.runner_process import RunnerProcess
 
 @pytest.fixture(scope="module")
 def backend() -> str:
-    """What is tested here is the runner's own."""
+    """Nothing here depends on the database."""
     return "sqlite"
 
 
-def score(pid: int) -> int:
+def oom_score(pid: int) -> int:
     return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
 
 
 @pytest.mark.processes
-def test_a_runner_beyond_its_limit_fails_the_job_in_words(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker on a machine of little memory, and a job that an API elsewhere let in."""
+def test_runner_beyond_its_memory_limit_fails_the_job_with_a_sentence(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker's machine has less memory than the job that an API elsewhere admitted needs."""
     monkeypatch.setenv("FORGER_MAX_MEMORY_BYTES", str(256 << 20))
     job = make_job("gan", steps=3, generator={"hidden": [8192, 8192]}, critic={"hidden": [8192, 8192]})
     assert attempts.claim(job.id, "tests") is not None
@@ -34,7 +36,7 @@ def test_a_runner_beyond_its_limit_fails_the_job_in_words(database: Path, monkey
     try:
         while (status := runner.wait(0.05)) is None:
             if Path(f"/proc/{runner.pid}").exists():
-                scores.add(score(runner.pid))
+                scores.add(oom_score(runner.pid))
     finally:
         runner.kill()
         runner.close()
@@ -46,21 +48,21 @@ def test_a_runner_beyond_its_limit_fails_the_job_in_words(database: Path, monkey
 
 
 @pytest.mark.processes
-def test_a_family_at_its_own_size_takes_no_more_than_estimated(database: Path) -> None:
-    holds("cdcgan", {})
+def test_family_with_its_defaults_takes_no_more_than_estimated(database: Path) -> None:
+    assert_within_estimate("cdcgan", {})
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("larger", [False, True])
-def test_no_family_takes_more_than_estimated_nor_less_than_half(database: Path, family: str, larger: bool) -> None:
-    holds(family, estimates.LARGER[family] if larger else {})
+def test_every_family_takes_between_half_and_all_of_its_estimate(database: Path, family: str, larger: bool) -> None:
+    assert_within_estimate(family, estimates.LARGER[family] if larger else {})
 
 
-def holds(family: str, overrides: estimates.Overrides) -> None:
-    """Another torch, or more threads, may take tens of MiB more before it computes."""
+def assert_within_estimate(family: str, overrides: estimates.Overrides) -> None:
+    """Train and compare the peaks. Another torch, or more threads, may need tens of MiB more before any computation."""
     peak, job = estimates.run(estimates.recipe_of(family, overrides))
-    told = lifecycle.get(job).estimate
-    assert told is not None
-    assert peak.memory_bytes <= told.memory_bytes <= 2 * peak.memory_bytes
-    assert peak.disk_bytes <= told.disk_bytes
+    estimate = lifecycle.get(job).estimate
+    assert estimate is not None
+    assert peak.memory_bytes <= estimate.memory_bytes <= 2 * peak.memory_bytes
+    assert peak.disk_bytes <= estimate.disk_bytes

@@ -1,4 +1,4 @@
-"""Jobs on two devices, with real workers: two processes on the CPU, of which only the first is anybody's business."""
+"""Jobs on two devices with real workers: two processes on the CPU, of which the worker knows only the first."""
 
 import os
 from ipaddress import ip_address
@@ -10,7 +10,9 @@ from app.core.settings import get_settings
 from app.services.jobs import lifecycle
 from app.services.views import JobView
 from forger.wire import TERMINAL, JobState
+from tests.support.databases import sqlite_only
 from tests.support.jobs import make_job
+from tests.support.processes import all_ended
 from tests.support.wait import until
 from tests.support.worker import Process, running_worker, until_state, until_step
 
@@ -18,106 +20,103 @@ S = JobState
 STEPS = 150
 WITHIN_S = 300
 LONG = 100_000
-"""Steps that no test waits for."""
-pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+"""so many steps that no test waits for their end"""
+pytestmark = sqlite_only
 
 
-def on_two(steps: int) -> JobView:
+def job_on_two_devices(steps: int) -> JobView:
     return make_job("dcgan", steps=steps, devices=2, checkpoint_every=5, report_every=1, batch_size=8)
 
 
 def ranks_of(worker: Process) -> list[psutil.Process]:
-    """Rank 0 first."""
+    """Wait until the worker has a runner with ranks; return its processes, rank 0 first."""
 
-    def seen() -> list[psutil.Process] | None:
-        below = psutil.Process(worker.pid).children(recursive=True)
+    def find() -> list[psutil.Process] | None:
+        children = psutil.Process(worker.pid).children(recursive=True)
         first, others = (
-            [one for one in below if name in one.cmdline()] for name in ("worker.runners.main", "worker.runners.ranks")
+            [child for child in children if name in child.cmdline()]
+            for name in ("worker.runners.main", "worker.runners.ranks")
         )
         return [*first, *others] if first and others else None
 
-    found = until(seen)
+    found = until(find)
     assert found is not None
     return found
 
 
-def told_steps(job_id: str) -> list[int]:
+def reported_steps(job_id: str) -> list[int]:
     curve, _ = lifecycle.metrics(job_id).get("generator/non_saturating", ([], False))
     return [step for step, _ in curve]
 
 
-def until_told(job_id: str, step: int) -> None:
-    """By the runner itself, at once: the supervisor tells its steps now and then."""
-    until(lambda: step in told_steps(job_id))
+def until_reported(job_id: str, step: int) -> None:
+    """Wait until the runner itself has reported the step: the supervisor records steps only now and then."""
+    until(lambda: step in reported_steps(job_id))
 
 
-def gone(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-
-
-def all_gone(processes: list[psutil.Process]) -> None:
-    until(lambda: all(gone(process) for process in processes), within_s=10)
+def until_all_ended(processes: list[psutil.Process]) -> None:
+    until(lambda: all_ended(processes), within_s=10)
 
 
 def listens_on_loopback(process: psutil.Process) -> bool:
-    """On something, and on nothing else."""
-    heard = [one.laddr.ip for one in process.net_connections("inet") if one.status == psutil.CONN_LISTEN]
-    return bool(heard) and all(ip_address(ip).is_loopback for ip in heard)
+    """Return whether the process listens on loopback addresses, and on no others."""
+    listening = [one.laddr.ip for one in process.net_connections("inet") if one.status == psutil.CONN_LISTEN]
+    return bool(listening) and all(ip_address(ip).is_loopback for ip in listening)
 
 
 @pytest.mark.long
-def test_killed_ranks_paused_and_stopped_jobs_end_with_the_unbroken_runs_bytes(broker: Process) -> None:
-    unbroken = on_two(STEPS)
+def test_job_with_killed_ranks_and_a_pause_gives_the_bytes_of_an_undisturbed_one(broker: Process) -> None:
+    unbroken = job_on_two_devices(STEPS)
     with running_worker():
         whole = until_state(unbroken.id, *TERMINAL, within_s=WITHIN_S)
         assert whole.state == S.SUCCEEDED, whole.status_reason
     assert whole.numerics is not None
     assert whole.numerics["devices"] == 2
-    broken = on_two(STEPS)
+    broken = job_on_two_devices(STEPS)
     with running_worker() as worker:
         for rank, step in ((0, 7), (1, 18)):
-            until_told(broken.id, step)
+            until_reported(broken.id, step)
             ranks = ranks_of(worker)
             ranks[rank].kill()
-            all_gone(ranks)
-        until_told(broken.id, 26)
+            until_all_ended(ranks)
+        until_reported(broken.id, 26)
         ranks = ranks_of(worker)
         lifecycle.pause(broken.id)
         until_state(broken.id, S.PAUSED)
-        all_gone(ranks)
+        until_all_ended(ranks)
         lifecycle.resume(broken.id)
-        mended = until_state(broken.id, *TERMINAL, within_s=WITHIN_S)
-        assert mended.state == S.SUCCEEDED, mended.status_reason
+        resumed = until_state(broken.id, *TERMINAL, within_s=WITHIN_S)
+        assert resumed.state == S.SUCCEEDED, resumed.status_reason
     assert whole.result is not None
-    assert mended.result is not None
-    assert mended.attempt == 4
-    assert mended.result.export_sha256 == whole.result.export_sha256
+    assert resumed.result is not None
+    assert resumed.attempt == 4
+    assert resumed.result.export_sha256 == whole.result.export_sha256
     reasons = [event.data["reason"]["message"] for event in lifecycle.events(broken.id) if "reason" in event.data]
     assert "killed (signal 9)" in reasons[0]
     assert "Rank 1 of the job was ended by SIGKILL" in reasons[1]
-    assert told_steps(broken.id) == list(range(1, STEPS + 1)), "no step twice, none missing"
-    left = {path.name for path in get_settings().checkpoints(broken.id).iterdir()}
-    assert all(name.endswith(".pt") for name in left), left
+    assert reported_steps(broken.id) == list(range(1, STEPS + 1)), "no step twice, none missing"
+    files = {path.name for path in get_settings().checkpoints(broken.id).iterdir()}
+    assert all(name.endswith(".pt") for name in files), files
 
 
 @pytest.mark.long
-def test_no_rank_outlives_a_cancel_or_a_killed_worker(broker: Process) -> None:
-    job = on_two(LONG)
+def test_ranks_listen_on_loopback_and_end_with_a_cancel_or_their_worker(broker: Process) -> None:
+    job = job_on_two_devices(LONG)
     with running_worker() as worker:
         until_step(job.id, 3)
         ranks = ranks_of(worker)
         assert all(listens_on_loopback(rank) for rank in ranks)
         lifecycle.cancel(job.id)
         until_state(job.id, S.CANCELLED)
-        all_gone(ranks)
-        orphan = on_two(LONG)
+        until_all_ended(ranks)
+        orphan = job_on_two_devices(LONG)
         until_step(orphan.id, 3)
         ranks = ranks_of(worker)
         worker.kill()
-        all_gone(ranks)
+        until_all_ended(ranks)
 
 
-def test_a_machine_with_fewer_devices_says_so_and_changes_nothing(broker: Process) -> None:
+def test_job_on_a_machine_with_too_few_devices_fails(broker: Process) -> None:
     many = len(os.sched_getaffinity(0)) + 1
     job = make_job("dcgan", steps=5, devices=many, batch_size=8)
     with running_worker():

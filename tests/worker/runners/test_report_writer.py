@@ -1,4 +1,4 @@
-"""Reports written behind the training's back: all, in order, in few transactions; and what goes wrong is told."""
+"""The ReportWriter: all reports in order and in few transactions, and errors reach the training thread."""
 
 import threading
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ from worker.runners.report_writer import MAX_QUEUED, ReportWriter
 
 @pytest.fixture
 def job(database: Path) -> str:
-    made = make_job().id
-    assert attempts.claim(made, "tests") is not None
-    return made
+    job_id = make_job().id
+    assert attempts.claim(job_id, "tests") is not None
+    return job_id
 
 
-def test_what_is_added_is_recorded_once_and_in_order(job: str) -> None:
+def test_reports_are_recorded_once_in_order_and_in_few_transactions(job: str) -> None:
     sizes: list[int] = []
 
     def write(reports: Sequence[StepReport]) -> None:
@@ -37,11 +37,11 @@ def test_what_is_added_is_recorded_once_and_in_order(job: str) -> None:
         attempts.record_event(job, 1, "health", {"step": 200})
     assert sum(sizes) == 200
     assert max(sizes) > 1
-    told = lifecycle.events(job, after=2)
-    assert [event.seq for event in told] == list(range(3, 3 + 205))
-    assert [event.data["step"] for event in told if event.type == "metrics"] == list(range(1, 201))
-    assert [event.data["step"] for event in told if event.type == "sample"] == [50, 100, 150, 200]
-    assert told[-1].type == "health"
+    events = lifecycle.events(job, after=2)
+    assert [event.seq for event in events] == list(range(3, 3 + 205))
+    assert [event.data["step"] for event in events if event.type == "metrics"] == list(range(1, 201))
+    assert [event.data["step"] for event in events if event.type == "sample"] == [50, 100, 150, 200]
+    assert events[-1].type == "health"
     assert lifecycle.metrics(job) == {
         "loss": ([(step, 1 / step) for step in range(1, 201)], False),
         "lost": ([(step, None) for step in range(1, 201)], False),
@@ -49,29 +49,29 @@ def test_what_is_added_is_recorded_once_and_in_order(job: str) -> None:
     assert [sample.step for sample in lifecycle.artifacts(job, "sample")] == [50, 100, 150, 200]
 
 
-def test_notes_keep_their_place_and_nobody_waits_for_them(job: str) -> None:
-    """The thread that writes is held up until all has been told."""
-    told: list[object] = []
-    all_told = threading.Event()
+def test_writes_keep_their_place_among_reports_and_do_not_block(job: str) -> None:
+    """The writing thread is blocked until everything has been added."""
+    calls: list[object] = []
+    all_added = threading.Event()
 
     def write(reports: Sequence[StepReport]) -> None:
-        assert all_told.wait(60)
-        told.append([report.step for report in reports])
+        assert all_added.wait(60)
+        calls.append([report.step for report in reports])
 
     with ReportWriter(write) as reports:
         for step in range(1, 31):
             reports.add_report(step, {})
             if step % 10 == 0:
-                reports.add_write(partial(told.append, f"checkpoint {step}"))
-        all_told.set()
-    steps = [step for one in told if isinstance(one, list) for step in one]
+                reports.add_write(partial(calls.append, f"checkpoint {step}"))
+        all_added.set()
+    steps = [step for call in calls if isinstance(call, list) for step in call]
     assert steps == list(range(1, 31))
     for step in (10, 20, 30):
-        before = told[: told.index(f"checkpoint {step}")]
-        assert sum(len(one) for one in before if isinstance(one, list)) == step
+        before = calls[: calls.index(f"checkpoint {step}")]
+        assert sum(len(call) for call in before if isinstance(call, list)) == step
 
 
-def test_a_note_that_fails_is_told_to_whoever_goes_on(job: str) -> None:
+def test_failed_write_raises_in_the_training_thread(job: str) -> None:
     def train() -> None:
         with ReportWriter(partial(attempts.record_reports, job, 1)) as reports:
             reports.add_write(partial(attempts.record_event, job, 2, "health", {}))
@@ -81,7 +81,7 @@ def test_a_note_that_fails_is_told_to_whoever_goes_on(job: str) -> None:
         train()
 
 
-def test_what_was_added_before_an_error_is_recorded(job: str) -> None:
+def test_reports_before_an_error_of_the_training_are_recorded(job: str) -> None:
     def train() -> None:
         with ReportWriter(partial(attempts.record_reports, job, 1)) as reports:
             reports.add_report(1, {"loss": 1.0})
@@ -92,14 +92,14 @@ def test_what_was_added_before_an_error_is_recorded(job: str) -> None:
     assert lifecycle.metrics(job) == {"loss": ([(1, 1.0)], False)}
 
 
-def test_a_fenced_out_attempt_hears_of_it_and_records_nothing(job: str) -> None:
+def test_fenced_out_attempt_raises_and_records_nothing(job: str) -> None:
     attempts.record_runner_loss(job, 1, "worker_lost", "It went.")
     with pytest.raises(FencedOut), ReportWriter(partial(attempts.record_reports, job, 1)) as reports:
         reports.add_report(1, {"loss": 1.0})
     assert (lifecycle.metrics(job), lifecycle.get(job).state) == ({}, JobState.QUEUED)
 
 
-def test_who_adds_hears_of_what_went_wrong_and_waits_for_nothing(job: str) -> None:
+def test_failing_writer_raises_instead_of_blocking_the_training(job: str) -> None:
     def fail(reports: Sequence[StepReport]) -> None:
         raise ZeroDivisionError
 
@@ -112,7 +112,7 @@ def test_who_adds_hears_of_what_went_wrong_and_waits_for_nothing(job: str) -> No
         train()
 
 
-def test_a_picture_that_cannot_be_drawn_is_told_of(job: str) -> None:
+def test_error_while_drawing_a_sample_is_raised(job: str) -> None:
     def draw() -> bytes:
         raise ZeroDivisionError
 
@@ -121,24 +121,24 @@ def test_a_picture_that_cannot_be_drawn_is_told_of(job: str) -> None:
     assert lifecycle.metrics(job) == {}
 
 
-def test_reports_wait_in_bounded_number() -> None:
-    begun, go_on = threading.Event(), threading.Event()
+def test_queue_of_reports_is_bounded() -> None:
+    started, go_on = threading.Event(), threading.Event()
     written: list[int] = []
 
     def write(reports: Sequence[StepReport]) -> None:
-        begun.set()
+        started.set()
         go_on.wait(20)
         written.extend(report.step for report in reports)
 
     with ReportWriter(write) as reports:
         reports.add_report(0, {})
-        assert begun.wait(20)
+        assert started.wait(20)
         for step in range(1, MAX_QUEUED + 1):
             reports.add_report(step, {})
-        late = threading.Thread(target=reports.add_report, args=(MAX_QUEUED + 1, {}))
-        late.start()
-        late.join(0.2)
-        assert late.is_alive(), "it waits for room"
+        blocked = threading.Thread(target=reports.add_report, args=(MAX_QUEUED + 1, {}))
+        blocked.start()
+        blocked.join(0.2)
+        assert blocked.is_alive(), "the queue is full"
         go_on.set()
-        late.join(20)
+        blocked.join(20)
     assert written == list(range(MAX_QUEUED + 2))

@@ -1,4 +1,4 @@
-"""Files of many pictures: what is in them, and that equal pictures give equal bytes."""
+"""Shards: the pictures and labels in them, and that equal pictures give equal bytes."""
 
 import csv
 import io
@@ -23,13 +23,15 @@ def pictures(n: int, *, labelled: bool = True) -> Iterator[ShardExample]:
         yield ShardExample(array, number % 2 if labelled else None, number // 2)
 
 
-def written(path: Path, format_: Literal["zip", "npz"], count: int, first: int = 0, *, labelled: bool = True) -> bytes:
+def written_shard(
+    path: Path, format_: Literal["zip", "npz"], count: int, first: int = 0, *, labelled: bool = True
+) -> bytes:
     ShardWriter(format_, "images", NAMES).write(path, pictures(9, labelled=labelled), first, count)
     return path.read_bytes()
 
 
-def test_a_zip_holds_pictures_and_a_table_of_labels(tmp_path: Path) -> None:
-    data = written(tmp_path / "shard", "zip", 3, 40)
+def test_zip_shard_holds_pictures_and_a_table_of_labels(tmp_path: Path) -> None:
+    data = written_shard(tmp_path / "shard", "zip", 3, 40)
     with ZipFile(io.BytesIO(data)) as archive:
         assert archive.namelist() == ["0000040_0.png", "0000041_1.png", "0000042_0.png", "labels.csv"]
         assert archive.read("labels.csv").decode().splitlines() == [
@@ -38,11 +40,11 @@ def test_a_zip_holds_pictures_and_a_table_of_labels(tmp_path: Path) -> None:
             '0000041_1.png,1,"a ""b"", c",0',
             "0000042_0.png,0,T-shirt/top,1",
         ]
-        for one, name in zip(pictures(3), archive.namelist(), strict=False):
-            assert np.array_equal(np.asarray(Image.open(archive.open(name))), one.array)
+        for example, name in zip(pictures(3), archive.namelist(), strict=False):
+            assert np.array_equal(np.asarray(Image.open(archive.open(name))), example.array)
 
 
-def test_class_names_are_no_formulas_and_can_be_read_back(tmp_path: Path) -> None:
+def test_class_names_are_escaped_against_formulas_and_can_be_restored(tmp_path: Path) -> None:
     names = ("=cmd|' /C calc'!A0", "'quoted'")
     ShardWriter("zip", "images", names).write(tmp_path / "shard", pictures(2), 0, 2)
     with ZipFile(tmp_path / "shard") as archive:
@@ -51,26 +53,26 @@ def test_class_names_are_no_formulas_and_can_be_read_back(tmp_path: Path) -> Non
     assert tuple(csv_text.unescape(row["class"]) for row in rows) == names
 
 
-def test_without_labels_there_is_no_table(tmp_path: Path) -> None:
-    with ZipFile(io.BytesIO(written(tmp_path / "zip", "zip", 2, labelled=False))) as archive:
+def test_shard_without_labels_has_no_table(tmp_path: Path) -> None:
+    with ZipFile(io.BytesIO(written_shard(tmp_path / "zip", "zip", 2, labelled=False))) as archive:
         assert archive.namelist() == ["0000000.png", "0000001.png"]
-    assert list(np.load(io.BytesIO(written(tmp_path / "npz", "npz", 2, labelled=False)))) == ["images"]
+    assert list(np.load(io.BytesIO(written_shard(tmp_path / "npz", "npz", 2, labelled=False)))) == ["images"]
 
 
-def test_arrays_are_read_by_numpy(tmp_path: Path) -> None:
-    found = np.load(io.BytesIO(written(tmp_path / "shard", "npz", 6)), allow_pickle=False)
-    assert np.array_equal(found["images"], np.stack([one.array for one in pictures(6)]))
-    assert found["labels"].tolist() == [0, 1, 0, 1, 0, 1]
-    assert str(found["labels"].dtype) == "int64"
+def test_npz_shard_is_read_by_numpy(tmp_path: Path) -> None:
+    arrays = np.load(io.BytesIO(written_shard(tmp_path / "shard", "npz", 6)), allow_pickle=False)
+    assert np.array_equal(arrays["images"], np.stack([example.array for example in pictures(6)]))
+    assert arrays["labels"].tolist() == [0, 1, 0, 1, 0, 1]
+    assert str(arrays["labels"].dtype) == "int64"
 
 
 @pytest.mark.parametrize("format_", ["zip", "npz"])
-def test_equal_pictures_give_equal_bytes(tmp_path: Path, format_: Literal["zip", "npz"]) -> None:
-    assert written(tmp_path / "one", format_, 9) == written(tmp_path / "other", format_, 9)
+def test_equal_pictures_give_equal_shards(tmp_path: Path, format_: Literal["zip", "npz"]) -> None:
+    assert written_shard(tmp_path / "one", format_, 9) == written_shard(tmp_path / "other", format_, 9)
 
 
-def test_a_shard_takes_no_more_than_its_share(tmp_path: Path) -> None:
-    made = pictures(9)
+def test_shard_takes_no_more_examples_than_its_count(tmp_path: Path) -> None:
+    examples = pictures(9)
     for first in (0, 4):
-        ShardWriter("npz", "images", NAMES).write(tmp_path / "shard", made, first, 4)
-    assert next(made).index == 4, "the ninth picture is still to come"
+        ShardWriter("npz", "images", NAMES).write(tmp_path / "shard", examples, first, 4)
+    assert next(examples).index == 4, "the ninth example is still unread"

@@ -1,4 +1,4 @@
-"""Everything of a runner that is longer than a step beats all along, and ends where a beat says so."""
+"""Heartbeats: every phase of a runner that is longer than a step sends them, and ends where one raises."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,107 +26,111 @@ from worker.training.numerics import local_numerics
 from worker.training.samples import sample_sheet
 from worker.training.trainer import Trainer
 
-Beat = Callable[[], None]
-Phase = Callable[[Beat, Path], object]
+Heartbeat = Callable[[], None]
+Phase = Callable[[Heartbeat, Path], object]
 CPU = torch.device("cpu")
 LARGE = 128
 
 
-class Enough(Exception):
-    """What a beat raises where the attempt is to end."""
+class BeatRaised(Exception):
+    """Raised by a heartbeat, as where the attempt is to end."""
 
 
-def narrow(family: str = "dcgan", dataset: str = "digits", side: int = 16, **more: Any) -> Recipe:
+def one_step_recipe(family: str = "dcgan", dataset: str = "digits", side: int = 16, **overrides: Any) -> Recipe:
     small = {"generator": {"width": 4}, "critic": {"width": 4}, "batch_size": 4, "data": {"side": side}}
-    asked = {"watch": {"every": 1, "samples": 40}, "checkpoint_every": 1, **more}
-    return resolve(family, dataset=dataset, seed=3, budget={"steps": 1}, overrides=small | asked)[1]
+    options = {"watch": {"every": 1, "samples": 40}, "checkpoint_every": 1, **overrides}
+    return resolve(family, dataset=dataset, seed=3, budget={"steps": 1}, overrides=small | options)[1]
 
 
-def pictures(side: int, n: int = 24) -> Data:
+def random_pictures(side: int, n: int = 24) -> Data:
     return Data(images=torch.randint(256, (n, 1, side, side), dtype=torch.uint8), labels=torch.arange(n) % 10)
 
 
 def trainer(side: int) -> Trainer:
-    recipe = narrow(side=side)
-    return Trainer(recipe, Batches(recipe, pictures(side), CPU), CPU, "fp32")
+    recipe = one_step_recipe(side=side)
+    return Trainer(recipe, Batches(recipe, random_pictures(side), CPU), CPU, "fp32")
 
 
-def load_phase(family: str, dataset: str, side: int) -> Phase:
-    return lambda beat, _: load(narrow(family, dataset, side=side).data, None, beat=beat)
+def loading(family: str, dataset: str, side: int) -> Phase:
+    return lambda beat, _: load(one_step_recipe(family, dataset, side=side).data, None, heartbeat=beat)
 
 
-def judged(beat: Beat, folder: Path) -> object:
-    return judge.trained_judge(pictures(16), None, 3, beat)
+def train_a_judge(beat: Heartbeat, folder: Path) -> object:
+    return judge.trained_judge(random_pictures(16), None, 3, beat)
 
 
-def read_by_a_judge(beat: Beat, folder: Path) -> object:
-    return judge._training_set(pictures(LARGE, 3 * chunked.CHUNK_EXAMPLES), beat)
+def read_training_set_of_a_judge(beat: Heartbeat, folder: Path) -> object:
+    return judge._training_set(random_pictures(LARGE, 3 * chunked.CHUNK_EXAMPLES), beat)
 
 
-def looked(beat: Beat, folder: Path) -> object:
-    recipe = narrow(side=LARGE)
-    return Inspector(recipe, build_generator(recipe), pictures(LARGE), folder, beat).measure()
+def measure_live(beat: Heartbeat, folder: Path) -> object:
+    recipe = one_step_recipe(side=LARGE)
+    return Inspector(recipe, build_generator(recipe), random_pictures(LARGE), folder, beat).measure()
 
 
-def evaluated(beat: Beat, folder: Path) -> object:
-    recipe = narrow(side=16)
+def evaluate_fully(beat: Heartbeat, folder: Path) -> object:
+    recipe = one_step_recipe(side=16)
     generator = build_generator(recipe).eval()
-    return evaluate(recipe, generator, 1, lambda _: pictures(16, 40), n=40, cache=folder, beat=beat, only=["frechet"])
+    return evaluate(
+        recipe, generator, 1, lambda _: random_pictures(16, 40), n=40, cache=folder, heartbeat=beat, only=["frechet"]
+    )
 
 
-def drawn(beat: Beat, folder: Path) -> object:
+def draw_samples(beat: Heartbeat, folder: Path) -> object:
     return sample_sheet(trainer(LARGE * 2), beat)
 
 
-def paced(beat: Beat, folder: Path) -> object:
-    recipe = narrow(watch=None)
+def measure_throughput(beat: Heartbeat, folder: Path) -> object:
+    recipe = one_step_recipe(watch=None)
     recipe = recipe.model_copy(update={"budget": recipe.budget.model_copy(update={"minutes": 0.001})})
-    return throughput.measure_throughput(recipe, pictures(16), local_numerics("cpu", recipe, 1), beat, folder=folder)
+    return throughput.measure_throughput(
+        recipe, random_pictures(16), local_numerics("cpu", recipe, 1), beat, folder=folder
+    )
 
 
-def exported(beat: Beat, folder: Path) -> object:
-    recipe = narrow()
+def export(beat: Heartbeat, folder: Path) -> object:
+    recipe = one_step_recipe()
     state = {"step": 1, "average": build_generator(recipe).state_dict()}
     saved = checkpoint.save(state, folder, 1)
     export_checkpoint(recipe, saved.path, folder / "out.safetensors", beat)
     return saved
 
 
-def hashed(beat: Beat, folder: Path) -> object:
+def hash_a_file(beat: Heartbeat, folder: Path) -> object:
     path = folder / "large"
     path.write_bytes(bytes(3 << 22))
     return sha256_of(path, beat)
 
 
 PHASES: dict[str, Phase] = {
-    "reading digits": load_phase("dcgan", "digits", 16),
-    "drawing scenes": load_phase("cyclegan", "day2night", 32),
-    "reading for a judge": read_by_a_judge,
-    "learning a judge": judged,
-    "looking while training": looked,
-    "evaluating": evaluated,
-    "drawing samples": drawn,
-    "measuring the pace": paced,
-    "exporting": exported,
-    "hashing": hashed,
+    "reading digits": loading("dcgan", "digits", 16),
+    "drawing scenes": loading("cyclegan", "day2night", 32),
+    "reading the training set of a judge": read_training_set_of_a_judge,
+    "training a judge": train_a_judge,
+    "evaluating during training": measure_live,
+    "evaluating fully": evaluate_fully,
+    "drawing samples": draw_samples,
+    "measuring the throughput": measure_throughput,
+    "exporting": export,
+    "hashing": hash_a_file,
 }
 
 
 @pytest.mark.parametrize("phase", PHASES)
-def test_every_long_phase_beats_and_ends_where_a_beat_says_so(phase: str, tmp_path: Path) -> None:
+def test_long_phase_sends_heartbeats_and_ends_when_one_raises(phase: str, tmp_path: Path) -> None:
     beats = 0
 
     def beat() -> None:
         nonlocal beats
         beats += 1
         if beats == 2:
-            raise Enough
+            raise BeatRaised
 
-    with pytest.raises(Enough):
+    with pytest.raises(BeatRaised):
         PHASES[phase](beat, tmp_path)
 
 
-def test_parts_of_pictures_take_no_more_memory_at_a_larger_side() -> None:
+def test_chunk_size_shrinks_so_that_larger_pictures_take_no_more_memory() -> None:
     sizes = {side: chunked.chunk_size((9, 3, side, side)) for side in (8, 64, 256, 512, 1024, 8192)}
     assert {side: size for side, size in sizes.items() if side <= 256} == dict.fromkeys(
         (8, 64, 256), chunked.CHUNK_EXAMPLES
@@ -136,15 +140,15 @@ def test_parts_of_pictures_take_no_more_memory_at_a_larger_side() -> None:
 
 
 @pytest.mark.parametrize("n", [None, 5, 24, 100])
-def test_shares_are_what_is_wanted_of_a_pile_in_its_order(n: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_cover_evenly_spaced_rows_in_order(n: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunked, "CHUNK_EXAMPLES", 4)
-    pile: Tensor = torch.arange(24)[:, None].float()
-    whole = pile if n is None else chunked.evenly_spaced(pile, n)
-    assert torch.equal(torch.cat(list(chunked.chunks(pile, n))), whole)
-    assert max(len(part) for part in chunked.chunks(pile, n)) <= 4
+    rows: Tensor = torch.arange(24)[:, None].float()
+    expected = rows if n is None else chunked.evenly_spaced(rows, n)
+    assert torch.equal(torch.cat(list(chunked.chunks(rows, n))), expected)
+    assert max(len(chunk) for chunk in chunked.chunks(rows, n)) <= 4
 
 
-def test_a_stop_is_obeyed_while_a_judge_learns(tmp_path: Path) -> None:
+def test_stop_request_ends_the_training_of_a_judge(tmp_path: Path) -> None:
     class Stopping(NullListener):
         beats = 0
 
@@ -154,10 +158,10 @@ def test_a_stop_is_obeyed_while_a_judge_learns(tmp_path: Path) -> None:
         def should_stop(self) -> Stop | None:
             return Stop.CANCEL if self.beats > 3 else None
 
-    recipe, listener = narrow(), Stopping()
+    recipe, listener = one_step_recipe(), Stopping()
     ended = train(
         recipe,
-        pictures(16),
+        random_pictures(16),
         listener,
         folder=tmp_path,
         attempt=1,
@@ -165,4 +169,4 @@ def test_a_stop_is_obeyed_while_a_judge_learns(tmp_path: Path) -> None:
         numerics=local_numerics("cpu", recipe, 1),
     )
     assert ended == Stopped(Stop.CANCEL, 1)
-    assert listener.beats < 10, "a judge learns 300 steps"
+    assert listener.beats < 10, "the judge would train for 300 steps"

@@ -1,4 +1,4 @@
-"""How many threads a job takes, and that neither a runner's environment nor cores of their own change a number."""
+"""Threads: how many a job gets, and that neither pinned cores nor a runner's environment change a number."""
 
 import os
 import subprocess
@@ -13,43 +13,44 @@ from worker.runner_process import TUNING_ENVIRONMENT
 from worker.training import numerics
 
 CORES = len(os.sched_getaffinity(0))
-TRAINING = """
+TRAINING_PROGRAM = """
 import os, sys
 from pathlib import Path
-from tests.worker.training.test_exactness import Notes, run, small
+from tests.support.recipes import small_recipe
+from tests.support.training import RecordingListener, run_training
 from worker.training import numerics
 
-folder, recipe = Path(sys.argv[1]), small("cdcgan")
-settled = numerics.local_numerics("cpu", recipe, len(os.sched_getaffinity(0)))
-numerics.apply(settled)
-if sys.argv[2] == "held":
-    before = os.sched_getaffinity(0)
-    numerics.pin_threads(settled)
-    assert len(os.sched_getaffinity(0)) == 1, "the first thread roams"
-    held = [os.sched_getaffinity(int(thread)) for thread in os.listdir("/proc/self/task")]
-    assert all({core} in held for core in before), held
-notes = Notes()
-run(recipe, folder, notes)
-print(notes.checkpoints[-1].sha256)
+folder, recipe = Path(sys.argv[1]), small_recipe("cdcgan")
+here = numerics.local_numerics("cpu", recipe, len(os.sched_getaffinity(0)))
+numerics.apply(here)
+if sys.argv[2] == "pinned":
+    cores = os.sched_getaffinity(0)
+    numerics.pin_threads(here)
+    assert len(os.sched_getaffinity(0)) == 1, "the main thread is not pinned"
+    by_thread = [os.sched_getaffinity(int(thread)) for thread in os.listdir("/proc/self/task")]
+    assert all({core} in by_thread for core in cores), by_thread
+listener = RecordingListener()
+run_training(recipe, folder, listener)
+print(listener.checkpoints[-1].sha256)
 """
 
 
 @pytest.mark.processes
-@pytest.mark.skipif(CORES == 1, reason="one core is nobody's own")
-def test_held_cores_and_the_environment_of_a_runner_change_no_number(tmp_path: Path) -> None:
-    plain = trained(tmp_path / "plain", "free", {})
-    assert trained(tmp_path / "held", "held", TUNING_ENVIRONMENT) == plain
+@pytest.mark.skipif(CORES == 1, reason="with one core there is nothing to pin")
+def test_pinned_threads_and_the_runners_environment_change_no_weight(tmp_path: Path) -> None:
+    unpinned = train_in_child(tmp_path / "unpinned", "unpinned", {})
+    assert train_in_child(tmp_path / "pinned", "pinned", TUNING_ENVIRONMENT) == unpinned
 
 
-def trained(folder: Path, way: str, environment: dict[str, str]) -> str:
-    """The hash of the last checkpoint."""
-    command = [sys.executable, "-c", TRAINING, str(folder), way]
+def train_in_child(folder: Path, placement: str, environment: dict[str, str]) -> str:
+    """Return the sha256 of the last checkpoint."""
+    command = [sys.executable, "-c", TRAINING_PROGRAM, str(folder), placement]
     env = {"PYTHONPATH": str(CHECKOUT), "PATH": "/usr/bin:/bin"} | environment
     folder.mkdir()
     return subprocess.run(command, check=True, env=env, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True).stdout
 
 
-def test_threads_suit_the_recipe_and_are_shared_out_among_slots() -> None:
+def test_thread_count_follows_recipe_slots_and_setting() -> None:
     def threads(family: str, dataset: str = "digits", slots: int = 1, given: int | None = None) -> int:
         recipe = resolve(family, dataset=dataset, seed=1)[1]
         return numerics.local_numerics("cpu", recipe, given, slots=slots).threads

@@ -1,4 +1,4 @@
-"""Each trouble is told from evaluations that show it, and not from those of runs that only look like it."""
+"""Health: each kind of trouble is found in evaluations that show it, and not in those that only look similar."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,101 +11,112 @@ GOOD: dict[str, float] = {"frechet": 10, "coverage": 0.6, "pixel_variety": 1.0, 
 POOR: dict[str, float] = {"frechet": 400, "coverage": 0.05, "pixel_variety": 0.9, "copies": 0.0}
 
 
-def history(*seen: tuple[dict[str, float], float | None]) -> list[LiveEvaluation]:
-    return [LiveEvaluation(100 * number, figures, apart) for number, (figures, apart) in enumerate(seen, start=1)]
+def history(*evaluations: tuple[dict[str, float], float | None]) -> list[LiveEvaluation]:
+    """Return evaluations with these figures and critic accuracies, at steps 100, 200, ..."""
+    return [
+        LiveEvaluation(100 * number, figures, critic_accuracy)
+        for number, (figures, critic_accuracy) in enumerate(evaluations, start=1)
+    ]
 
 
 def kinds(evaluations: list[LiveEvaluation], metric: str = "frechet", steps: int = 1_000) -> list[str]:
     return [trouble.kind for trouble in troubles(evaluations, metric, steps)]
 
 
-def many(figures: dict[str, float], apart: float | None, count: int = 8) -> list[LiveEvaluation]:
-    return history(*[(figures, apart)] * count)
+def repeated(figures: dict[str, float], critic_accuracy: float | None, count: int = 8) -> list[LiveEvaluation]:
+    return history(*[(figures, critic_accuracy)] * count)
 
 
 REPEATING = GOOD | {"pixel_variety": 0.3}
 
 
 @pytest.mark.parametrize(
-    ("evaluations", "metric", "told"),
+    ("evaluations", "metric", "expected"),
     [
-        (many(GOOD, 0.7), "frechet", []),
-        (many(GOOD, 0.999), "frechet", []),
-        (many(GOOD, 0.5), "frechet", []),
-        (many(REPEATING, 0.99), "frechet", ["collapse"]),
-        (many(REPEATING, 0.8), "frechet", []),
+        (repeated(GOOD, 0.7), "frechet", []),
+        (repeated(GOOD, 0.999), "frechet", []),
+        (repeated(GOOD, 0.5), "frechet", []),
+        (repeated(REPEATING, 0.99), "frechet", ["collapse"]),
+        (repeated(REPEATING, 0.8), "frechet", []),
         (history((GOOD, 0.8), (GOOD, 0.8), (GOOD, 0.8), (REPEATING, 0.8)), "frechet", []),
         (history((GOOD, 0.8), (GOOD, 0.8), (REPEATING, 0.8), (REPEATING, 0.8)), "frechet", ["collapse"]),
-        (many({"divergence": 2.1, "modes": 1, "high_quality": 1, "reverse_kl": 2.08}, 0.7), "divergence", ["collapse"]),
-        (many({"valid": 0.9, "distinct": 0.01}, 0.7), "valid", ["collapse"]),
-        (many(POOR, 0.51), "frechet", ["converged_but_fails", "critic_too_weak", "no_progress"]),
-        (many(POOR, 0.999), "frechet", ["critic_saturated", "no_progress"]),
-        (many(POOR, None), "frechet", ["no_progress"]),
-        (many(GOOD | {"copies": 0.5}, 0.7), "frechet", ["memorising"]),
-        (many({"psnr": 20}, 0.7), "psnr", []),
+        (
+            repeated({"divergence": 2.1, "modes": 1, "high_quality": 1, "reverse_kl": 2.08}, 0.7),
+            "divergence",
+            ["collapse"],
+        ),
+        (repeated({"valid": 0.9, "distinct": 0.01}, 0.7), "valid", ["collapse"]),
+        (repeated(POOR, 0.51), "frechet", ["converged_but_fails", "critic_too_weak", "no_progress"]),
+        (repeated(POOR, 0.999), "frechet", ["critic_saturated", "no_progress"]),
+        (repeated(POOR, None), "frechet", ["no_progress"]),
+        (repeated(GOOD | {"copies": 0.5}, 0.7), "frechet", ["memorising"]),
+        (repeated({"psnr": 20}, 0.7), "psnr", []),
     ],
 )
-def test_troubles_are_told_by_what_is_drawn(evaluations: list[LiveEvaluation], metric: str, told: list[str]) -> None:
-    assert kinds(evaluations, metric) == told
+def test_troubles_follow_from_figures_and_critic_accuracy(
+    evaluations: list[LiveEvaluation], metric: str, expected: list[str]
+) -> None:
+    assert kinds(evaluations, metric) == expected
 
 
-def test_what_still_gets_better_is_not_saturated() -> None:
+def test_critic_is_not_saturated_while_the_metric_improves() -> None:
     falling = [(POOR | {"frechet": 800 * 0.8**number}, 0.999) for number in range(8)]
     assert kinds(history(*falling)) == []
 
 
-def test_a_figure_that_swings_is_told_when_it_is_far_off() -> None:
+def test_oscillation_is_reported_only_far_from_the_data() -> None:
     swinging: list[tuple[dict[str, float], float | None]] = [
         (POOR | {"frechet": value}, 0.8) for value in (900, 300, 800, 250, 900, 240, 880)
     ]
     assert kinds(history(*swinging)) == ["oscillation"]
-    assert kinds(history(*[(GOOD | {"frechet": seen["frechet"] / 100}, apart) for seen, apart in swinging])) == []
+    near_the_data = [(GOOD | {"frechet": figures["frechet"] / 100}, accuracy) for figures, accuracy in swinging]
+    assert kinds(history(*near_the_data)) == []
 
 
-def test_the_young_may_draw_one_thing_only() -> None:
-    assert kinds(many(REPEATING, 0.99, 2)) == []
-    assert kinds(many(REPEATING, 0.99, 3)) == ["collapse"]
+def test_collapse_is_reported_only_after_the_first_evaluations() -> None:
+    assert kinds(repeated(REPEATING, 0.99, 2)) == []
+    assert kinds(repeated(REPEATING, 0.99, 3)) == ["collapse"]
 
 
-def test_a_budget_with_one_evaluation_is_judged_by_it() -> None:
+def test_only_evaluation_of_a_budget_can_report_collapse_or_undertraining() -> None:
     assert kinds(history((REPEATING, 0.99)), steps=100) == ["collapse"]
     assert kinds(history((POOR, 0.99)), steps=100) == ["undertrained"]
     assert kinds(history((POOR | {"pixel_variety": 0.1}, 0.99)), steps=100) == ["undertrained"]
     assert kinds(history((GOOD, 0.99)), steps=100) == []
 
 
-def test_who_is_far_from_the_data_at_the_end_is_told_so_unless_the_cause_is_known() -> None:
+def test_undertrained_is_reported_at_the_end_unless_another_trouble_explains_it() -> None:
     improving = history((POOR | {"frechet": 900}, 0.9), (POOR, 0.9))
     assert kinds(improving, steps=200) == ["undertrained"]
     assert kinds(improving) == []
-    assert kinds(many(POOR, None), steps=800) == ["no_progress"]
+    assert kinds(repeated(POOR, None), steps=800) == ["no_progress"]
 
 
-def test_what_was_seen_before_a_roll_back_is_over() -> None:
-    collapsed = many(REPEATING, 0.99, 5)
-    taken_back = [*collapsed[:-1], LiveEvaluation(500, REPEATING, 0.99, rolled_back=True)]
-    assert kinds(taken_back) == []
-    assert kinds([*taken_back, LiveEvaluation(600, REPEATING, 0.99)]) == []
-    assert kinds([*taken_back, LiveEvaluation(600, REPEATING, 0.99), LiveEvaluation(700, REPEATING, 0.99)]) == [
+def test_evaluations_before_a_roll_back_do_not_count() -> None:
+    collapsed = repeated(REPEATING, 0.99, 5)
+    rolled_back = [*collapsed[:-1], LiveEvaluation(500, REPEATING, 0.99, rolled_back=True)]
+    assert kinds(rolled_back) == []
+    assert kinds([*rolled_back, LiveEvaluation(600, REPEATING, 0.99)]) == []
+    assert kinds([*rolled_back, LiveEvaluation(600, REPEATING, 0.99), LiveEvaluation(700, REPEATING, 0.99)]) == [
         "collapse"
     ]
 
 
 @pytest.mark.parametrize(
-    ("figures", "apart"), [(REPEATING, 0.99), (POOR, 0.5), (POOR, 1.0), (GOOD | {"copies": 1}, 0.7)]
+    ("figures", "critic_accuracy"), [(REPEATING, 0.99), (POOR, 0.5), (POOR, 1.0), (GOOD | {"copies": 1}, 0.7)]
 )
-def test_every_trouble_says_what_was_seen_and_what_to_try(figures: dict[str, Any], apart: float) -> None:
-    for trouble in troubles(many(figures, apart), "frechet", 1_000):
+def test_every_trouble_has_a_message_in_whole_sentences(figures: dict[str, Any], critic_accuracy: float) -> None:
+    for trouble in troubles(repeated(figures, critic_accuracy), "frechet", 1_000):
         assert trouble.message.endswith(".")
         assert len(trouble.message) > 60
         assert "nan" not in trouble.message
 
 
-def test_translations_are_far_where_they_come_no_nearer_than_untouched() -> None:
-    """They show other scenes than the pile they are held against, and cover little of it however good they are."""
+def test_translations_are_far_from_the_data_if_no_nearer_than_untouched_inputs() -> None:
+    """Their scenes differ from those of the compared pile, so even good translations cover little of it."""
     near = [LiveEvaluation(100 * number, POOR | {"frechet": 90.0}, 0.7, untouched=150.0) for number in range(1, 11)]
     assert kinds(near) == []
-    far = [replace(seen, untouched=60.0) for seen in near]
+    far = [replace(evaluation, untouched=60.0) for evaluation in near]
     assert kinds(far) == ["no_progress"]
     (trouble,) = troubles(far[-1:], "frechet", 1_000)
     assert trouble.kind == "undertrained"

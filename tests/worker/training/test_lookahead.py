@@ -1,4 +1,4 @@
-"""The critic that the generator will find: after unrolled moves, and after its last move made again."""
+"""Lookahead: the critic after unrolled updates, and the critic with its last update repeated."""
 
 import copy
 
@@ -28,7 +28,7 @@ class Line(nn.Module):
 
 class LineCritic(Line):
     def forward(self, x: Tensor, label: Tensor | None = None) -> Verdict:  # type: ignore[override]
-        # The trainer shows fakes in fp32; here they keep their digits.
+        # The trainer passes fakes in fp32; here they keep their float64 digits.
         return Verdict(super().forward(x).sum(1))
 
 
@@ -40,57 +40,60 @@ def game_of(generator: nn.Module, critic: nn.Module) -> Synthesis:
     return Synthesis(spec.Synthesis(), generator, critic, Latent(size=2))
 
 
-def unrolled_loss(generator: Line, critic: LineCritic, moves: int) -> Tensor:
-    """The generator's loss against the critic after so many differentiable moves."""
+def unrolled_loss(generator: Line, critic: LineCritic, updates: int) -> Tensor:
+    """Return the generator's loss against the critic after so many differentiable updates."""
     game, rng = game_of(generator, critic), Rng(0)
-    draw = game.draw(BATCH, rng, 0)
-    with unrolled_critic(game, OBJECTIVE, draw, rng, moves, rate=0.5):
+    draw = game.sample(BATCH, rng, 0)
+    with unrolled_critic(game, OBJECTIVE, draw, rng, updates, rate=0.5):
         (duel,), _ = game.generator_duels(draw, rng)
-        return OBJECTIVE.generator(Scores(None, duel.critic(duel.fake)))
+        return OBJECTIVE.generator_loss(Scores(None, duel.critic(duel.fake)))
 
 
-def moved(generator: Line, by: Tensor) -> Line:
+def with_changed_weights(generator: Line, change: Tensor) -> Line:
     other = copy.deepcopy(generator)
     with torch.no_grad():
-        other.weight.add_(by)
+        other.weight.add_(change)
     return other
 
 
-def test_the_slope_runs_through_the_critics_moves() -> None:
+def test_gradient_through_unrolled_updates_equals_finite_differences() -> None:
     generator, critic = Line(2), LineCritic(3)
-    (slope,) = torch.autograd.grad(unrolled_loss(generator, critic, 2), generator.weight)
+    (gradient,) = torch.autograd.grad(unrolled_loss(generator, critic, 2), generator.weight)
     for i in range(2):
-        step = torch.zeros(2, dtype=torch.float64)
-        step[i] = 1e-3  # the fakes pass through fp32 on their way: smaller steps drown
-        above, below = (unrolled_loss(moved(generator, by), critic, 2).detach() for by in (step, -step))
-        torch.testing.assert_close(slope[i], (above - below) / 2e-3, rtol=1e-3, atol=1e-5)
+        change = torch.zeros(2, dtype=torch.float64)
+        change[i] = 1e-3  # fakes pass through fp32 on their way: a smaller change would be lost in rounding
+        above, below = (
+            unrolled_loss(with_changed_weights(generator, difference), critic, 2).detach()
+            for difference in (change, -change)
+        )
+        torch.testing.assert_close(gradient[i], (above - below) / 2e-3, rtol=1e-3, atol=1e-5)
 
 
-def test_unrolling_reaches_where_plain_gradient_moves_would_and_leaves_the_critic_alone() -> None:
+def test_unrolled_critic_equals_plain_gradient_steps_and_leaves_the_real_one() -> None:
     generator, critic = Line(2), LineCritic(3)
     game, rng = game_of(generator, critic), Rng(0)
-    draw = game.draw(BATCH, rng, 0)
+    draw = game.sample(BATCH, rng, 0)
     before = critic.weight.detach().clone()
-    twin = LineCritic(3)
+    reference = LineCritic(3)
     for _ in range(3):
         fake = draw.fake[""].detach().float()
-        loss = OBJECTIVE.critic(Scores(twin(BATCH.real), twin(fake)))
-        (slope,) = torch.autograd.grad(loss, twin.weight)
+        loss = OBJECTIVE.critic_loss(Scores(reference(BATCH.real), reference(fake)))
+        (gradient,) = torch.autograd.grad(loss, reference.weight)
         with torch.no_grad():
-            twin.weight.sub_(0.5 * slope)
+            reference.weight.sub_(0.5 * gradient)
     with unrolled_critic(game, OBJECTIVE, draw, rng, 3, rate=0.5):
-        foreseen = game.players["critic"](BATCH.real)
-    torch.testing.assert_close(foreseen.score, twin(BATCH.real).score)
+        unrolled = game.players["critic"](BATCH.real)
+    torch.testing.assert_close(unrolled.score, reference(BATCH.real).score)
     assert torch.equal(critic.weight, before)
     assert game.players["critic"] is critic
 
 
-def test_prediction_makes_the_last_move_again_and_takes_it_back() -> None:
+def test_predicted_critic_repeats_the_last_update_and_restores_it_afterwards() -> None:
     critic = LineCritic(3)
     before = [weight.detach().clone() for weight in critic.parameters()]
     with torch.no_grad():
         critic.weight.add_(torch.tensor([0.5, -1.0]))
-    now = critic.weight.detach().clone()
+    current = critic.weight.detach().clone()
     with predicted_critic(critic, before):
-        assert torch.equal(critic.weight.detach(), now + torch.tensor([0.5, -1.0], dtype=torch.float64))
-    assert torch.equal(critic.weight.detach(), now)
+        assert torch.equal(critic.weight.detach(), current + torch.tensor([0.5, -1.0], dtype=torch.float64))
+    assert torch.equal(critic.weight.detach(), current)

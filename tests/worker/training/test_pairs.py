@@ -37,26 +37,26 @@ CONDITIONINGS: dict[str, Json] = {
     "projection": DCGAN,
     "auxiliary": DCGAN | {"critic": DCGAN["critic"] | {"conditioning": "none"}},
 }
-"""the players of each way to tell or ask the class; what does not concern them is the same"""
+"""the networks for each way to condition on the class"""
 
 
-def request(objective: str, penalty: str | None, conditioning: str) -> Json:
-    """Overrides of dcgan at 8 px, with what the parts themselves need: a critic that rebuilds, one that is bounded."""
+def overrides_for(objective: str, penalty: str | None, conditioning: str) -> Json:
+    """Return overrides of dcgan at 8 px, with the networks and the clipping that the objective and penalty need."""
     conditional = conditioning != "none"
-    listed = [{"kind": penalty}] if penalty else []
+    penalties = [{"kind": penalty}] if penalty else []
     if conditioning == "auxiliary" and penalty != "auxiliary":
-        listed.append({"kind": "auxiliary"})
-    players = dict(CONDITIONINGS[conditioning])
+        penalties.append({"kind": "auxiliary"})
+    networks = dict(CONDITIONINGS[conditioning])
     if objective == "began":
-        players["critic"] = {"kind": "autoencoder", "width": 4, "code": 4}
+        networks["critic"] = {"kind": "autoencoder", "width": 4, "code": 4}
     if penalty == "mode_regulariser" and not conditional:
-        players["generator"] = {"kind": "dcgan_autoencoder", "width": 4}
-    return players | {
+        networks["generator"] = {"kind": "dcgan_autoencoder", "width": 4}
+    return networks | {
         "data": {"side": 8},
         "game": {"kind": "synthesis", "conditional": conditional},
         "latent": {"size": 4},
         "objective": {"kind": objective},
-        "penalties": listed,
+        "penalties": penalties,
         "critic_clip": 0.1 if objective == "wasserstein" and penalty != "gradient_penalty" else None,
         "batch_size": 4,
         "precision": "fp32",
@@ -68,7 +68,7 @@ def digits() -> Data:
     return load(resolve("dcgan", overrides={"data": {"side": 8}})[1].data, None)
 
 
-def losses(recipe: Recipe) -> dict[str, float]:
+def losses_of_a_step(recipe: Recipe) -> dict[str, float]:
     device = torch.device("cpu")
     trainer = Trainer(recipe, Batches(recipe, digits(), device), device, "fp32")
     return {name: loss.item() for name, loss in trainer.advance().items()}
@@ -82,35 +82,37 @@ def _one_thread() -> None:
 @pytest.mark.sampled(quick=6)
 @pytest.mark.parametrize("conditioning", CONDITIONINGS)
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_each_is_refused_with_a_sentence_or_takes_a_finite_exact_step(objective: str, conditioning: str) -> None:
-    taken = set()
+def test_combination_is_refused_with_a_sentence_or_takes_a_finite_reproducible_step(
+    objective: str, conditioning: str
+) -> None:
+    accepted = set()
     for penalty in PENALTIES:
         try:
-            recipe = resolve("dcgan", overrides=request(objective, penalty, conditioning))[1]
+            recipe = resolve("dcgan", overrides=overrides_for(objective, penalty, conditioning))[1]
         except RecipeRefused as refused:
             for refusal in refused.refusals:
                 assert refusal.pointer.startswith("/overrides/"), (penalty, refusal)
                 assert refusal.message.endswith("."), (penalty, refusal)
             continue
-        first = losses(recipe)
+        first = losses_of_a_step(recipe)
         assert all(math.isfinite(loss) for loss in first.values()), (penalty, first)
-        assert first == losses(recipe), penalty
+        assert first == losses_of_a_step(recipe), penalty
         assert penalty is None or any(name.endswith(penalty) for name in first), (penalty, first)
-        taken.add(penalty)
-    assert taken >= least(objective, conditioning), "the rules refuse what was legal"
+        accepted.add(penalty)
+    assert accepted >= legal_penalties(objective, conditioning), "the rules refuse a legal combination"
 
 
 COMMON = {None, "gradient_penalty", "r1", "r2", "feature_matching", "historical_averaging", "jacobian_clamping"}
 
 
-def least(objective: str, conditioning: str) -> set[str | None]:
-    """The penalties that must be legal here."""
-    if objective == "began":  # its critic shows no features and is told no class
+def legal_penalties(objective: str, conditioning: str) -> set[str | None]:
+    """Return the penalties that must be legal."""
+    if objective == "began":  # its critic gives no features and is not conditional
         return COMMON - {"feature_matching"} if conditioning == "none" else set()
-    if objective == "d2gan":  # each of its critics has a slope of its own
+    if objective == "d2gan":  # gradient penalties would need one for each of its two critics
         return (COMMON - {"gradient_penalty", "r1", "r2"}) | ({"auxiliary"} if conditioning != "none" else set())
     return COMMON | {"mode_regulariser" if conditioning == "none" else "auxiliary"}
 
 
-def test_the_walk_is_of_everything_there_is() -> None:
+def test_combinations_cover_all_objectives_penalties_and_conditionings() -> None:
     assert len(list(product(OBJECTIVES, PENALTIES, CONDITIONINGS))) >= 11 * 9 * 4

@@ -1,4 +1,4 @@
-"""Players, schedules and the average, against what one can work out by hand."""
+"""Players, learning rate schedules and the weight average, against values worked out by hand."""
 
 import itertools
 import math
@@ -11,7 +11,7 @@ from models.spec.training import Adam, Constant, Cosine, Linear, RmsProp, Sgd
 from worker.training.players import Average, Player, build_optimizer, rate_factor
 
 
-def test_schedules() -> None:
+def test_schedules_give_their_rate_factors() -> None:
     assert rate_factor(Constant(), 70, 100) == 1
     assert [rate_factor(Linear(flat=0.5), step, 100) for step in (0, 50, 75, 100)] == [1, 1, 0.5, 0]
     assert rate_factor(Cosine(), 0, 100) == 1
@@ -19,7 +19,7 @@ def test_schedules() -> None:
     assert rate_factor(Cosine(floor=0.2), 100, 100) == pytest.approx(0.2)
 
 
-def test_a_move_goes_down_the_sum_of_losses_at_the_scheduled_rate_and_is_clipped() -> None:
+def test_update_descends_the_summed_losses_at_the_scaled_rate_and_clips_weights() -> None:
     layer = nn.Linear(2, 1, bias=False)
     nn.init.constant_(layer.weight, 0.5)
     player = Player(layer, build_optimizer(Sgd(rate=0.1, momentum=0), layer.parameters()), rate=0.1, clip=0.48)
@@ -31,7 +31,7 @@ def test_a_move_goes_down_the_sum_of_losses_at_the_scheduled_rate_and_is_clipped
 
 
 @pytest.mark.parametrize("spec", [Adam(rate=0.1), RmsProp(rate=0.1), Sgd(rate=0.1)])
-def test_every_optimizer_goes_downhill(spec: Adam | RmsProp | Sgd) -> None:
+def test_optimizer_step_lowers_the_weight(spec: Adam | RmsProp | Sgd) -> None:
     layer = nn.Linear(1, 1, bias=False)
     player = Player(layer, build_optimizer(spec, layer.parameters()), spec.rate)
     before = layer.weight.item()
@@ -40,7 +40,7 @@ def test_every_optimizer_goes_downhill(spec: Adam | RmsProp | Sgd) -> None:
     assert layer.weight.item() < before
 
 
-def test_average_warms_up_and_takes_running_statistics_along() -> None:
+def test_average_decay_warms_up_and_running_statistics_are_averaged() -> None:
     network = nn.BatchNorm1d(1)
     average = Average(network, decay=0.9)
     decays = []
@@ -57,5 +57,5 @@ def test_average_warms_up_and_takes_running_statistics_along() -> None:
     assert average.network.running_mean.item() > 0.5  # type: ignore[operator]
 
 
-def test_cosine_is_half_a_cosine() -> None:
+def test_cosine_schedule_is_half_a_cosine() -> None:
     assert rate_factor(Cosine(), 25, 100) == pytest.approx((1 + math.cos(math.pi / 4)) / 2)

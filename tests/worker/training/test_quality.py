@@ -1,4 +1,4 @@
-"""The default recipe learns: a judge that took no part in training reads what was asked for."""
+"""The default recipe learns digits: an independent classifier reads the requested classes."""
 
 from pathlib import Path
 
@@ -21,17 +21,17 @@ SAMPLES = 1000
 
 
 def spread_within_classes(pictures: Tensor, labels: Tensor) -> float:
-    """Mean over classes and pixels of the standard deviation; one prototype a class would give 0."""
+    """Return the standard deviation, averaged over classes and pixels; one prototype per class would give 0."""
     by_class = [pictures[labels == label].flatten(1).std(0).mean() for label in sorted(set(labels.tolist()))]
     return torch.stack(by_class).mean().item()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("budget", [{"steps": 300}, pytest.param(None, marks=pytest.mark.long)])
-def test_cdcgan_on_digits_draws_what_is_asked_and_not_one_prototype_each(
+def test_cdcgan_on_digits_draws_the_requested_classes_with_variety(
     tmp_path: Path, budget: dict[str, int] | None
 ) -> None:
-    """With a quarter of the default budget, and with the whole."""
+    """Both with a quarter of the default budget and with all of it."""
     recipe = resolve("cdcgan", dataset="digits", seed=1, budget=budget)[1]
     numerics = local_numerics("cpu", recipe, threads=1)
     apply(numerics)
@@ -44,16 +44,16 @@ def test_cdcgan_on_digits_draws_what_is_asked_and_not_one_prototype_each(
     )
 
     generator = load_export(tmp_path / "export.safetensors").networks["generator"]
-    asked = cycling_labels(10, SAMPLES)
+    labels = cycling_labels(10, SAMPLES)
     with torch.no_grad():
-        fakes = generator(draw_latent(recipe.latent, Rng(5).stream("test"), SAMPLES), asked)
+        fakes = generator(draw_latent(recipe.latent, Rng(5).stream("test"), SAMPLES), labels)
     assert data.images is not None
     assert data.labels is not None
-    assert asked is not None
+    assert labels is not None
     real = data.images.float() / 127.5 - 1
-    judge = SVC(C=10).fit(real.flatten(1).numpy(), data.labels.numpy())
-    agreement = (judge.predict(fakes.flatten(1).numpy()) == asked.numpy()).mean()
-    spread = spread_within_classes(fakes, asked) / spread_within_classes(real, data.labels)
+    classifier = SVC(C=10).fit(real.flatten(1).numpy(), data.labels.numpy())
+    agreement = (classifier.predict(fakes.flatten(1).numpy()) == labels.numpy()).mean()
+    spread = spread_within_classes(fakes, labels) / spread_within_classes(real, data.labels)
     print(f"agreement {agreement:.3f}, spread {spread:.3f}")
     assert agreement >= 0.95
     assert spread >= 0.6

@@ -1,4 +1,4 @@
-"""Two ranks take the steps of one process but for the rounding: every family, objective, penalty and technique."""
+"""Ranks: two processes take the steps of one, up to rounding, in every family and with every objective and penalty."""
 
 import json
 from contextlib import suppress
@@ -16,69 +16,75 @@ from models.spec.objectives import ObjectiveSpec
 from models.spec.penalties import PenaltySpec
 from models.spec.recipe import Recipe
 from models.spec.resolve import RecipeRefused, merge, resolve
-from tests.support.ranks import STEPS, Course, alike_by_ranks, courses_by_ranks, troubles_by_ranks
-from tests.worker.training.test_any_recipe import TWISTS
-from tests.worker.training.test_exactness import SMALL
+from tests.support.ranks import STEPS, LossCurve, equality_by_ranks, losses_by_ranks, troubles_by_ranks
+from tests.support.recipes import SMALL_OVERRIDES, TWISTS
 
 BASES = ("dcgan", "gan", "sngan", "vae", "pix2pix", "mdgan")
-MORE: tuple[dict[str, Any], ...] = (
+MORE_TWISTS: tuple[dict[str, Any], ...] = (
     {"game": {"augment": {}}},
     {"objective": {"kind": "maximum_likelihood"}},
     {"critic": {"kind": "mlp", "hidden": [8], "dropout": 0.3}},
 )
-"""beside the twists of recipes at random"""
-SLOW: dict[str, Any] = {"kind": "sgd", "rate": 1e-3}
-"""plain descent: Adam would hide slopes that are too large by the number of ranks"""
-PLAIN: dict[str, Any] = {"cyclegan": {"critic": {"norm": "none"}}}
-"""InstanceNorm of the tiny critic's all but constant maps makes much of the last digits"""
+
+SGD: dict[str, Any] = {"kind": "sgd", "rate": 1e-3}
+"""plain gradient descent: Adam would hide gradients that are too large by the number of ranks"""
+NO_NORM: dict[str, Any] = {"cyclegan": {"critic": {"norm": "none"}}}
+"""InstanceNorm amplifies the rounding of the tiny critic's nearly constant maps"""
 
 
-def kinds(union: Any) -> set[str]:
-    """Of our own: what plugins bring, their tests try."""
+def built_in_kinds(union: Any) -> set[str]:
+    """Return all kinds but the one that stands for parts of plugins."""
     return {arm.model_fields["kind"].default for arm in get_args(get_args(union)[0])} - {"plugin"}
 
 
-def recipe(family: str, changes: dict[str, Any]) -> Recipe:
-    own: dict[str, Any] = {"generator_optimizer": SLOW, "batch_size": 8, "precision": "fp32"}
+def sgd_recipe(family: str, changes: dict[str, Any]) -> Recipe:
+    options: dict[str, Any] = {"generator_optimizer": SGD, "batch_size": 8, "precision": "fp32"}
     if FAMILIES[family].game != "reconstruction":
-        own["critic_optimizer"] = SLOW
-    return resolve(family, seed=3, budget={"steps": STEPS}, overrides=merge(changes, own))[1]
+        options["critic_optimizer"] = SGD
+    return resolve(family, seed=3, budget={"steps": STEPS}, overrides=merge(changes, options))[1]
 
 
-def recipes() -> dict[str, Recipe]:
-    """By name: every family, and each twist of the first of BASES that it fits."""
-    made = {family: recipe(family, merge(SMALL.get(family, {}), PLAIN.get(family, {}))) for family in FAMILIES}
-    for twist in (*TWISTS, *MORE):
+def all_recipes() -> dict[str, Recipe]:
+    """Return by name: every family, and each twist of the first family of BASES that accepts it."""
+    recipes = {
+        family: sgd_recipe(family, merge(SMALL_OVERRIDES.get(family, {}), NO_NORM.get(family, {})))
+        for family in FAMILIES
+    }
+    for twist in (*TWISTS, *MORE_TWISTS):
         for family in BASES:
             with suppress(RecipeRefused):
-                made[f"{family} {json.dumps(twist)}"] = recipe(family, merge(SMALL.get(family, {}), twist))
+                recipes[f"{family} {json.dumps(twist)}"] = sgd_recipe(
+                    family, merge(SMALL_OVERRIDES.get(family, {}), twist)
+                )
                 break
         else:
             raise AssertionError(f"No family takes {twist}: add one to BASES.")
-    return made
+    return recipes
 
 
-RECIPES = recipes()
+RECIPES = all_recipes()
 
 
 @pytest.fixture(scope="module")
-def told(
+def losses(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, tuple[Course, list[Course]]]:
-    """By name, for the cases that this run takes: what one process was told, and what each of two ranks was."""
+) -> dict[str, tuple[LossCurve, list[LossCurve]]]:
+    """Return by name, for the cases of this run: the losses of one process, and those of each of two ranks."""
     parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
     names = [name for name in RECIPES if {"name": name} in parameters]
-    taken = [RECIPES[name] for name in names]
-    both = courses_by_ranks(taken, tmp_path_factory.mktemp("ranks"), 2)
-    (alone,) = courses_by_ranks(taken, tmp_path_factory.mktemp("alone"), 1)
-    return {name: (alone[place], [rank[place] for rank in both]) for place, name in enumerate(names)}
+    recipes = [RECIPES[name] for name in names]
+    by_rank = losses_by_ranks(recipes, tmp_path_factory.mktemp("ranks"), 2)
+    (alone,) = losses_by_ranks(recipes, tmp_path_factory.mktemp("alone"), 1)
+    return {name: (alone[index], [rank[index] for rank in by_rank]) for index, name in enumerate(names)}
 
 
 @pytest.mark.processes
 @pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", RECIPES)
-def test_two_ranks_take_the_steps_of_one_process(name: str, told: dict[str, tuple[Course, list[Course]]]) -> None:
-    alone, (first, second) = told[name]
+def test_two_ranks_take_the_steps_of_one_process(
+    name: str, losses: dict[str, tuple[LossCurve, list[LossCurve]]]
+) -> None:
+    alone, (first, second) = losses[name]
     assert [[str(value) for value in step.values()] for step in first] == [
         [str(value) for value in step.values()] for step in second
     ], "ranks differ from each other"
@@ -86,39 +92,38 @@ def test_two_ranks_take_the_steps_of_one_process(name: str, told: dict[str, tupl
         assert there == pytest.approx(here, rel=1e-4, abs=1e-5, nan_ok=True)
 
 
-def test_every_objective_and_penalty_is_among_them() -> None:
-    """Else the test above would say nothing of it."""
-    objectives = {made.objective.kind for made in RECIPES.values() if made.objective}
-    penalties = {penalty.kind for made in RECIPES.values() for penalty in made.penalties}
-    assert objectives == kinds(ObjectiveSpec)
-    assert penalties == kinds(PenaltySpec)
+def test_compared_recipes_cover_every_objective_and_penalty() -> None:
+    objectives = {recipe.objective.kind for recipe in RECIPES.values() if recipe.objective}
+    penalties = {penalty.kind for recipe in RECIPES.values() for penalty in recipe.penalties}
+    assert objectives == built_in_kinds(ObjectiveSpec)
+    assert penalties == built_in_kinds(PenaltySpec)
 
 
 @pytest.mark.processes
-def test_weights_that_one_rank_takes_back_all_take_back(tmp_path: Path) -> None:
-    """They overflow, and with much smaller steps they do not. A rank that was left behind would spoil the others."""
-    wild = {"kind": "sgd", "rate": 0.3}
+def test_ranks_roll_back_together(tmp_path: Path) -> None:
+    """The weights overflow, and after the roll back the rate is so small that they do not."""
+    diverging = {"kind": "sgd", "rate": 0.3}
     changes = {
-        "generator_optimizer": wild, "critic_optimizer": wild, "objective": {"kind": "least_squares"},
+        "generator_optimizer": diverging, "critic_optimizer": diverging, "objective": {"kind": "least_squares"},
         "checkpoint_every": 2, "report_every": 60, "batch_size": 8, "precision": "fp32",
         "watch": {"every": 2, "samples": 40, "policy": "roll_back", "slower": 0.001},
     }  # fmt: skip
-    made = resolve("gan", dataset="ring8", seed=7, budget={"steps": 60}, overrides=changes)[1]
+    recipe = resolve("gan", dataset="ring8", seed=7, budget={"steps": 60}, overrides=changes)[1]
     for name in ("alone", "ranks"):
         (tmp_path / name).mkdir()
-    alone = troubles_by_ranks(made, tmp_path / "alone", 1)
+    alone = troubles_by_ranks(recipe, tmp_path / "alone", 1)
     kinds = [kind for _, kind in alone]
     assert kinds[:2] == ["non_finite", "rolled_back"]
     assert kinds[-1] == "Finished"
-    assert troubles_by_ranks(made, tmp_path / "ranks", 2) == alone
+    assert troubles_by_ranks(recipe, tmp_path / "ranks", 2) == alone
 
 
 @pytest.mark.processes
-def test_ranks_that_have_drifted_apart_are_found(tmp_path: Path) -> None:
-    assert alike_by_ranks(tmp_path, 2) == [[True, False]] * 2
+def test_difference_between_ranks_is_detected(tmp_path: Path) -> None:
+    assert equality_by_ranks(tmp_path, 2) == [[True, False]] * 2
 
 
-def test_alone_nothing_is_spread() -> None:
+def test_single_process_keeps_its_layers_and_tensors() -> None:
     network = nn.Sequential(nn.BatchNorm1d(3), nn.Dropout(0.5))
     sync_across_ranks(network)
     assert [type(layer) for layer in network] == [nn.BatchNorm1d, nn.Dropout]
@@ -128,7 +133,7 @@ def test_alone_nothing_is_spread() -> None:
     assert distributed.world_size() == 1
 
 
-def test_an_unknown_layer_that_mixes_a_batch_is_no_silent_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_layer_without_a_version_for_ranks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distributed, "world_size", lambda: 2)
     with pytest.raises(TypeError, match="BatchNorm3d has no version"):
         sync_across_ranks(nn.Sequential(nn.BatchNorm3d(3)))

@@ -1,4 +1,4 @@
-"""Each technique against collapse, switched on by an override: it changes the step, and stays exact."""
+"""Techniques against collapse: each is switched on by an override, changes the steps, and resumes exactly."""
 
 import math
 from pathlib import Path
@@ -12,9 +12,7 @@ from models.nets.layers.common import set_progress
 from models.rng import Rng
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
-from tests.worker.training.test_exactness import advance, assert_same
-from tests.worker.training.test_exactness import trainer as on_threads
-from worker.training.trainer import Trainer
+from tests.support.training import advance, assert_same, new_trainer
 
 Json = dict[str, Any]
 STEPS = 4
@@ -25,7 +23,7 @@ BASE: Json = {
     "critic": {"width": 4, "norm": "none"},
     "batch_size": 8,
 }
-ENCODING: Json = {"generator": {"kind": "dcgan_autoencoder", "width": 4}}
+WITH_ENCODER: Json = {"generator": {"kind": "dcgan_autoencoder", "width": 4}}
 TECHNIQUES: dict[str, Json] = {
     "unrolled": {"turns": {"unrolled": 2, "unrolled_rate": 0.1}},
     "packing": {"game": {"packing": 2}},
@@ -33,7 +31,7 @@ TECHNIQUES: dict[str, Json] = {
     "minibatch deviation": {"critic": BASE["critic"] | {"minibatch": "deviation"}},
     "feature matching": {"penalties": [{"kind": "feature_matching"}]},
     "historical averaging": {"penalties": [{"kind": "historical_averaging"}]},
-    "mode regulariser": ENCODING | {"penalties": [{"kind": "mode_regulariser"}]},
+    "mode regulariser": WITH_ENCODER | {"penalties": [{"kind": "mode_regulariser"}]},
     "jacobian clamping": {"penalties": [{"kind": "jacobian_clamping"}]},
     "prediction": {"turns": {"prediction": True}},
     "label smoothing": {"objective": {"smoothing": 0.1}},
@@ -43,12 +41,8 @@ TECHNIQUES: dict[str, Json] = {
     "differentiable augmentation": {"game": {"augment": {}}},
     "adaptive augmentation": {"game": {"augment": {"target": 0.1, "pace": 100}}},
 }
-WITHOUT = {"mode regulariser": ENCODING}
-"""what a technique is compared with, where that is not the bare recipe"""
-
-
-def trainer(recipe: Recipe) -> Trainer:
-    return on_threads(recipe, 1)
+COMPARED_WITH = {"mode regulariser": WITH_ENCODER}
+"""by technique: the overrides that it is compared with, where those are not BASE alone"""
 
 
 def recipe(changes: Json, seed: int = 3) -> Recipe:
@@ -57,45 +51,45 @@ def recipe(changes: Json, seed: int = 3) -> Recipe:
 
 @pytest.mark.sampled(quick=4)
 @pytest.mark.parametrize("technique", TECHNIQUES)
-def test_it_changes_the_steps_and_they_stay_exact(technique: str, tmp_path: Path) -> None:
+def test_technique_changes_the_steps_and_resumes_exactly(technique: str, tmp_path: Path) -> None:
     with_it = recipe(TECHNIQUES[technique])
-    whole, bare = trainer(with_it), trainer(recipe(WITHOUT.get(technique, {})))
+    whole, bare = new_trainer(with_it), new_trainer(recipe(COMPARED_WITH.get(technique, {})))
     losses = advance(whole, STEPS)
     advance(bare, STEPS)
     assert all(math.isfinite(loss) for loss in losses)
-    ours, theirs = (one.generator.network.state_dict() for one in (whole, bare))
-    assert any(not torch.equal(ours[name], theirs[name]) for name in ours)
+    weights, bare_weights = (trainer.generator.network.state_dict() for trainer in (whole, bare))
+    assert any(not torch.equal(weights[name], bare_weights[name]) for name in weights)
 
-    half = trainer(with_it)
+    half = new_trainer(with_it)
     first = advance(half, STEPS // 2)
     saved = checkpoint.save(half.state_dict(), tmp_path, attempt=1)
-    torch.manual_seed(99)  # what the global generator holds must not matter
-    rest = trainer(with_it)
-    rest.load_state_dict(checkpoint.load(saved.path))
-    assert first + advance(rest, STEPS // 2) == losses
-    assert_same(rest.state_dict(), whole.state_dict())
+    torch.manual_seed(99)  # the state of the global generator must not matter
+    resumed = new_trainer(with_it)
+    resumed.load_state_dict(checkpoint.load(saved.path))
+    assert first + advance(resumed, STEPS // 2) == losses
+    assert_same(resumed.state_dict(), whole.state_dict())
 
 
-def test_instance_noise_falls_to_nothing_when_its_share_of_the_budget_is_done() -> None:
-    one = trainer(recipe({"game": {"instance_noise": {"start": 0.5, "until": 0.5}}}))
-    draw = one.game.draw(one.batches.batch(0), Rng(0), 0)
+def test_instance_noise_fades_to_zero_within_its_share_of_the_budget() -> None:
+    trainer = new_trainer(recipe({"game": {"instance_noise": {"start": 0.5, "until": 0.5}}}))
+    draw = trainer.game.sample(trainer.batches.batch(0), Rng(0), 0)
 
-    def altered(progress: float) -> float:
-        set_progress(one.game, progress)
-        (duel,) = one.game.critic_duels(draw, Rng(0))
-        assert one.critic is not None
-        difference = duel.critic(duel.real).score - one.critic.network(duel.real).score
+    def change_of_scores(progress: float) -> float:
+        set_progress(trainer.game, progress)
+        (duel,) = trainer.game.critic_duels(draw, Rng(0))
+        assert trainer.critic is not None
+        difference = duel.critic(duel.real).score - trainer.critic.network(duel.real).score
         return float(difference.detach().abs().mean())
 
-    assert altered(0) > altered(0.4) > 0
-    assert altered(0.5) == altered(1) == 0
+    assert change_of_scores(0) > change_of_scores(0.4) > 0
+    assert change_of_scores(0.5) == change_of_scores(1) == 0
 
 
-def test_adaptive_augmentation_moves_with_the_critics_certainty() -> None:
-    one = trainer(recipe(TECHNIQUES["adaptive augmentation"]))
-    seen = []
+def test_adaptive_augmentation_changes_its_probability_within_zero_and_one() -> None:
+    trainer = new_trainer(recipe(TECHNIQUES["adaptive augmentation"]))
+    probabilities = []
     for _ in range(STEPS):
-        one.advance()
-        seen.append(float(one.gauges()["gauge/augment"]))
-    assert all(0 <= probability <= 1 for probability in seen)
-    assert len(set(seen)) > 1
+        trainer.advance()
+        probabilities.append(float(trainer.gauges()["gauge/augment"]))
+    assert all(0 <= probability <= 1 for probability in probabilities)
+    assert len(set(probabilities)) > 1

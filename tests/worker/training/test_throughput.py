@@ -1,4 +1,4 @@
-"""Minutes become steps once, at the pace of a trainer that is thrown away."""
+"""Throughput: a budget in minutes becomes steps once, measured with a trainer that is thrown away."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from worker.training.throughput import Throughput, measure_throughput, steps_wit
 from worker.training.trainer import NonFinite, Trainer
 
 
-class Newest(NullListener):
+class NewestCheckpoint(NullListener):
     """A listener that keeps the newest checkpoint."""
 
     path: Path
@@ -29,7 +29,7 @@ class Newest(NullListener):
         self.path = saved.path
 
 
-def timed(minutes: float, **overrides: Any) -> Recipe:
+def recipe_in_minutes(minutes: float, **overrides: Any) -> Recipe:
     return resolve("gan", dataset="ring8", seed=3, budget={"minutes": minutes}, overrides=overrides)[1]
 
 
@@ -37,7 +37,7 @@ def timed(minutes: float, **overrides: Any) -> Recipe:
     ("minutes", "overrides", "throughput", "steps"),
     [
         (1, {}, Throughput(0.06, 0, 0), 1000),
-        (1, {}, Throughput(0.01, 0.5, 1.0), 1900),  # 60 s less 40 reports and 21 checkpoints
+        (1, {}, Throughput(0.01, 0.5, 1.0), 1900),  # 60 s minus 40 reports and 21 checkpoints
         (1, {"report_every": 1}, Throughput(0.01, 0.05, 0), 1000),  # a report at each step
         (
             1,
@@ -49,22 +49,22 @@ def timed(minutes: float, **overrides: Any) -> Recipe:
         (60 * 24 * 30, {}, Throughput(1e-9, 0, 0), 100_000_000),
     ],
 )
-def test_steps_reports_and_checkpoints_fit_into_the_minutes(
+def test_steps_with_their_reports_and_checkpoints_fit_into_the_minutes(
     minutes: float, overrides: dict[str, Any], throughput: Throughput, steps: int
 ) -> None:
-    assert steps_within(timed(minutes, **overrides), throughput) == pytest.approx(steps, rel=0.02)
+    assert steps_within(recipe_in_minutes(minutes, **overrides), throughput) == pytest.approx(steps, rel=0.02)
 
 
-def test_cadences_that_were_left_to_us_follow_the_steps_and_others_stay() -> None:
-    recipe = with_steps(timed(1, report_every=7), 1000)
+def test_default_intervals_follow_the_steps_and_requested_ones_stay() -> None:
+    recipe = with_steps(recipe_in_minutes(1, report_every=7), 1000)
     assert (recipe.budget.steps, recipe.budget.minutes) == (1000, None)
     assert (recipe.checkpoint_every, recipe.report_every) == (50, 7)
     assert recipe == resolve("gan", dataset="ring8", seed=3, budget={"steps": 1000}, overrides={"report_every": 7})[1]
 
 
-def test_what_was_measured_leaves_no_trace_in_the_weights(tmp_path: Path) -> None:
-    """The settled recipe alone decides: a job that measured equals one that was given the steps."""
-    recipe = timed(0.01)
+def test_measuring_throughput_does_not_change_the_trained_weights(tmp_path: Path) -> None:
+    """A job that measured its throughput equals one whose request named the steps."""
+    recipe = recipe_in_minutes(0.01)
     data, numerics = load(recipe.data, None), local_numerics("cpu", recipe, 1)
     apply(numerics)
     beats: list[None] = []
@@ -76,8 +76,8 @@ def test_what_was_measured_leaves_no_trace_in_the_weights(tmp_path: Path) -> Non
     whole = with_steps(recipe, 12)
     exports = []
     for name in ("measured", "given"):
-        newest = Newest()
-        torch.manual_seed(len(name))  # what the global generator holds must not matter
+        newest = NewestCheckpoint()
+        torch.manual_seed(len(name))  # the state of the global generator must not matter
         train(whole, data, newest, folder=tmp_path / name, attempt=1, resume=None, numerics=numerics)
         if name == "measured":
             measure_throughput(recipe, data, numerics, lambda: None, folder=trial)
@@ -86,8 +86,8 @@ def test_what_was_measured_leaves_no_trace_in_the_weights(tmp_path: Path) -> Non
     assert exports[0] == exports[1]
 
 
-def test_the_pace_is_that_of_the_weights_and_the_disk_that_the_job_begins_with(tmp_path: Path) -> None:
-    recipe = timed(0.01)
+def test_throughput_is_measured_in_the_given_folder_with_the_given_weights(tmp_path: Path) -> None:
+    recipe = recipe_in_minutes(0.01)
     data, numerics = load(recipe.data, None), local_numerics("cpu", recipe, 1)
     apply(numerics)
     device = torch.device("cpu")

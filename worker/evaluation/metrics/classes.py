@@ -20,12 +20,12 @@ def inception_score(logits: Tensor) -> float:
 
 
 def agreement(predicted: Tensor, labels: Tensor) -> float:
-    """Return the share of examples [n] that a classifier predicts the class they were generated for, in [0, 1]."""
+    """Return the share of examples whose predicted class [n] is the one they were generated for [n], in [0, 1]."""
     return float((predicted == labels).double().mean())
 
 
 def agreement_by_class(predicted: Tensor, labels: Tensor) -> dict[int, float]:
-    """Return the agreement of the examples of each class."""
+    """Return the agreement of each class, by its number."""
     return {
         int(label): agreement(predicted[labels == label], labels[labels == label]) for label in torch.unique(labels)
     }
@@ -46,14 +46,14 @@ def pairwise_diversity(x: Tensor) -> float:
     return float(total) / (len(x) * (len(x) - 1))
 
 
-def relative(figure: Callable[..., float], fake: tuple[Tensor, ...], real: tuple[Tensor, ...]) -> float:
-    """Return a figure of fakes [n, ...] (and their labels) divided by that of real examples.
+def relative(figure: Callable[..., float], generated: tuple[Tensor, ...], real: tuple[Tensor, ...]) -> float:
+    """Return a figure of generated examples [n, ...] (and their labels), divided by that of real examples.
 
     nan if the real examples are equal up to rounding, which grows with the size of their numbers.
     """
     of_real = figure(*real)
     size = float(real[0].flatten(1).double().norm(dim=1).mean())
-    return figure(*fake) / of_real if of_real > ROUNDING * size else math.nan
+    return figure(*generated) / of_real if of_real > ROUNDING * size else math.nan
 
 
 def intra_diversity(x: Tensor, labels: Tensor) -> float:

@@ -6,15 +6,15 @@ from torch import Tensor
 from worker.evaluation.metrics.neighbours import blocks
 
 
-def frechet(real: Tensor, fake: Tensor) -> float:
+def frechet(real: Tensor, generated: Tensor) -> float:
     """Return the Fréchet distance of the Gaussians fitted to two sets of features [n, d] (Heusel et al. 2017).
 
     |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), in the features' unit squared; 0 is best. It falls with the number of
     examples, so only distances of equally many examples are comparable.
     """
-    real, fake = real.double(), fake.double()
-    means = (real.mean(dim=0) - fake.mean(dim=0)).square().sum()
-    one, other = real.T.cov(), fake.T.cov()
+    real, generated = real.double(), generated.double()
+    means = (real.mean(dim=0) - generated.mean(dim=0)).square().sum()
+    one, other = real.T.cov(), generated.T.cov()
     root = _root(one)
     # The eigenvalues of C1 C2 are those of the symmetric root(C1) C2 root(C1).
     cross = torch.linalg.eigvalsh(root @ other @ root).clamp(min=0).sqrt().sum()
@@ -28,16 +28,16 @@ def _root(covariance: Tensor) -> Tensor:
     return root
 
 
-def kid(real: Tensor, fake: Tensor) -> float:
+def kid(real: Tensor, generated: Tensor) -> float:
     """Return the squared maximum mean discrepancy of features [n, d], kernel (x.y / d + 1)^3 (Binkowski et al. 2018).
 
     Unbiased: equal distributions give 0 on average whatever n is, and single figures may be negative.
     """
-    real, fake = real.double(), fake.double()
+    real, generated = real.double(), generated.double()
     within = [
-        (_kernels(x, x) - _kernel(x.square().sum(dim=1), x).sum()) / (len(x) * (len(x) - 1)) for x in (real, fake)
+        (_kernels(x, x) - _kernel(x.square().sum(dim=1), x).sum()) / (len(x) * (len(x) - 1)) for x in (real, generated)
     ]
-    return float(sum(within) - 2 * _kernels(real, fake) / (len(real) * len(fake)))
+    return float(sum(within) - 2 * _kernels(real, generated) / (len(real) * len(generated)))
 
 
 def _kernels(x: Tensor, y: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ HIGH_QUALITY_SIGMAS = 3.0
 LINE_CELLS = 20
 """number of cells of equal mass on a line"""
 LINE_RANGE = (-20.0, 20.0)
-"""range in which the bounds of these cells are computed"""
+"""range of the line in which the bounds of these cells are searched"""
 
 
 class Modes(NamedTuple):
@@ -25,7 +25,7 @@ class Modes(NamedTuple):
     high_quality: float
     """share of points within three standard deviations of their nearest mode"""
     reverse_kl: float
-    """KL(histogram of nearest modes || uniform) in nats; 0 is best"""
+    """KL(histogram of the points' nearest modes || uniform) in nats; 0 is best"""
 
 
 def modes(points: Tensor, mixture: Mixture) -> Modes:

@@ -15,48 +15,50 @@ MAX_DISTANCES = 1 << 25
 MAX_DOUBLE_WIDTH = 512
 """numbers per example up to which distances use double precision"""
 ROUNDING = 1e-5
-"""distances below this share of the examples' length are rounding errors"""
+"""distances below this share of the examples' length count as rounding errors"""
 SPACING_EXAMPLES = 2_000
-"""training examples whose distance to their neighbours is measured"""
+"""number of training examples whose distance to their nearest neighbour is measured"""
 
 
-def precision(real: Tensor, fake: Tensor, k: int = 3) -> float:
-    """Return the share of fakes inside the data, in [0, 1]; 1 is best.
+def precision(real: Tensor, generated: Tensor, k: int = 3) -> float:
+    """Return the share of generated examples inside the data, in [0, 1]; 1 is best (Kynkaanniemi et al. 2019).
 
-    A fake is inside if it is nearer to a real example than the k-th real neighbour of that (Kynkaanniemi et al. 2019).
+    A generated example is inside if it is as near to some real example as that one's k-th real neighbour.
     """
-    real, fake = _rows(real), _rows(fake)
-    return _share(_in_balls(fake, real, _radii(real, k))[0] > 0)
+    real, generated = _rows(real), _rows(generated)
+    return _share(_in_balls(generated, real, _radii(real, k))[0] > 0)
 
 
-def recall(real: Tensor, fake: Tensor, k: int = 3) -> float:
-    """Return the share of real examples inside the fakes, in [0, 1]; 1 is best (Kynkaanniemi et al. 2019)."""
-    return precision(fake, real, k)
+def recall(real: Tensor, generated: Tensor, k: int = 3) -> float:
+    """Return the share of real examples inside the generated ones, in [0, 1]; 1 is best (Kynkaanniemi et al. 2019)."""
+    return precision(generated, real, k)
 
 
-def density_coverage(real: Tensor, fake: Tensor, k: int = 5) -> tuple[float, float]:
+def density_coverage(real: Tensor, generated: Tensor, k: int = 5) -> tuple[float, float]:
     """Return density and coverage (Naeem et al. 2020).
 
-    A ball around a real example reaches to its k-th neighbour. Density is the mean number of balls that hold a fake,
-    over k, and may exceed 1; coverage is the share of balls that hold any fake, in [0, 1].
+    A ball around each real example reaches to its k-th real neighbour. Density is the mean number of balls in which a
+    generated example lies, divided by k; it may exceed 1. Coverage is the share of balls that hold a generated example,
+    in [0, 1].
     """
-    real, fake = _rows(real), _rows(fake)
-    balls, covered = _in_balls(fake, real, _radii(real, k))
+    real, generated = _rows(real), _rows(generated)
+    balls, covered = _in_balls(generated, real, _radii(real, k))
     return float(balls.double().mean()) / k, _share(covered)
 
 
-def variety(real: Tensor, fake: Tensor) -> float:
-    """Return the median distance of fakes to their nearest fake, over that of as many real examples; both [n, ...].
+def variety(real: Tensor, generated: Tensor) -> float:
+    """Return the median distance of generated examples to the nearest other one, divided by that of real examples.
 
-    About 1 if fakes repeat themselves no more than the data; near 0 if the same few are drawn again and again, over
-    however many modes: an automatic birthday test (Arora and Zhang 2018). nan if most real examples are equal.
+    Both are [n, ...]. It is about 1 if generated examples repeat no more often than real ones, and near 0 if a few are
+    generated again and again, over however many modes: an automatic birthday test (Arora and Zhang 2018). nan if most
+    real examples are equal.
     """
-    of_fake, of_real = (_radii(_rows(x), 1).median() for x in (fake, real))
-    return float(of_fake / of_real) if float(of_real) > ROUNDING * _length(real) else math.nan
+    of_generated, of_real = (_radii(_rows(x), 1).median() for x in (generated, real))
+    return float(of_generated / of_real) if float(of_real) > ROUNDING * _length(real) else math.nan
 
 
-def copies(train: Tensor, fake: Tensor, near: float = 0.4, spacing: float | None = None) -> float:
-    """Return the share of fakes that are near copies of a training example, in [0, 1]; 0 is best.
+def copies(train: Tensor, generated: Tensor, near: float = 0.4, spacing: float | None = None) -> float:
+    """Return the share of generated examples that are near copies of a training example, in [0, 1]; 0 is best.
 
     A near copy is nearer to a training example than `near` times `spacing`, by default their `typical_spacing`. nan if
     most training examples are equal.
@@ -64,23 +66,23 @@ def copies(train: Tensor, fake: Tensor, near: float = 0.4, spacing: float | None
     spacing = typical_spacing(train) if spacing is None else spacing
     if spacing <= ROUNDING * _length(train):
         return math.nan
-    return _share(_nearest(_rows(fake), _rows(train), 1)[0] < near * spacing)
+    return _share(_nearest(_rows(generated), _rows(train), 1)[0] < near * spacing)
 
 
 def typical_spacing(train: Tensor) -> float:
-    """Return the median distance of training examples to their nearest neighbour, for some of them."""
+    """Return the median distance of about SPACING_EXAMPLES training examples to their nearest neighbour."""
     train = _rows(train)
     rows = torch.arange(0, len(train), max(1, len(train) // SPACING_EXAMPLES))
     return float(_nearest(train[rows], train, 1, excluded=rows)[0].median())
 
 
-def nearest(train: Tensor, fake: Tensor) -> Tensor:
-    """Return for each fake the number [n] of the nearest training example."""
-    return _nearest(_rows(fake), _rows(train), 1)[1][:, 0]
+def nearest(train: Tensor, generated: Tensor) -> Tensor:
+    """Return the row [n] of the training example nearest to each generated example."""
+    return _nearest(_rows(generated), _rows(train), 1)[1][:, 0]
 
 
 def blocks(x: Tensor, width: int) -> Iterator[Tensor]:
-    """Split the rows of x into blocks of at most MAX_DISTANCES distances to `width` others."""
+    """Split the rows of x into blocks that have at most MAX_DISTANCES distances to `width` other rows."""
     return iter(torch.split(x, max(1, MAX_DISTANCES // width)))
 
 
@@ -92,7 +94,10 @@ def _radii(x: Tensor, k: int) -> Tensor:
 
 
 def _nearest(x: Tensor, among: Tensor, k: int, excluded: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Return distances and numbers [n, k] of the nearest, nearest first; `excluded` [n] leaves out one for each row."""
+    """Return distance and row [n, k] of each x's k nearest examples, the nearest first.
+
+    `excluded` [n] names a row of `among` that is left out for each x.
+    """
     results, start = [], 0
     for part in blocks(x, len(among)):
         distances = torch.cdist(part, among)
@@ -104,12 +109,13 @@ def _nearest(x: Tensor, among: Tensor, k: int, excluded: Tensor | None = None) -
 
 
 def _in_balls(x: Tensor, centres: Tensor, radii: Tensor) -> tuple[Tensor, Tensor]:
-    """Return in how many balls each x lies [n], and whether each ball holds any [m]."""
+    """Return in how many balls each x lies [n], and whether each ball holds any x [m]."""
     inside = [torch.cdist(part, centres) <= radii for part in blocks(x, len(centres))]
     return torch.cat([part.sum(dim=1) for part in inside]), torch.stack([part.any(dim=0) for part in inside]).any(dim=0)
 
 
 def _length(x: Tensor) -> float:
+    """Return the mean Euclidean length of the examples."""
     return float(_rows(x).double().norm(dim=1).mean())
 
 

@@ -10,9 +10,9 @@ from torch import Tensor
 RANGE = 2.0
 """difference between the largest and the smallest value of a pixel"""
 WINDOW_SIDE, WINDOW_SIGMA = 11, 1.5
-"""side in pixels and standard deviation of the window of the paper"""
+"""side in pixels and standard deviation of SSIM's window, as in the paper"""
 CHUNK_PIXELS = 2**18
-"""numbers of each side in a chunk, at least one picture's: the windows take some hundred times their bytes"""
+"""most numbers of outputs in a chunk of more than one picture: the windows take some hundred times their bytes"""
 
 
 def psnr(output: Tensor, target: Tensor) -> float:
@@ -26,9 +26,9 @@ def _decibels(output: Tensor, target: Tensor) -> Tensor:
 
 
 def ssim(output: Tensor, target: Tensor) -> float:
-    """Return the structural similarity (Wang et al. 2004), the mean over pictures, channels and places; 1 is equal.
+    """Return the structural similarity (Wang et al. 2004), the mean over pictures, channels and windows; 1 is equal.
 
-    Windows lie inside the picture; a picture with a side shorter than a window's is one window along it.
+    Windows lie inside the picture; where its edge is shorter than a window's, the window is as short.
     """
     return _mean(_similarity(x, y) for x, y in _chunks(output, target))
 
@@ -58,8 +58,8 @@ def _mean(parts: Iterable[Tensor]) -> float:
 
 
 def _window(side: int) -> Tensor:
-    places = torch.arange(min(WINDOW_SIDE, side), dtype=torch.float64)
-    heights = torch.exp(-((places - places.mean()) ** 2) / (2 * WINDOW_SIGMA**2))
+    positions = torch.arange(min(WINDOW_SIDE, side), dtype=torch.float64)
+    heights = torch.exp(-((positions - positions.mean()) ** 2) / (2 * WINDOW_SIGMA**2))
     return heights / heights.sum()
 
 
@@ -78,9 +78,9 @@ class PictureStatistics:
         for part in parts:
             x = part.double()
             count, total, squares = count + len(x), total + x.sum(0), squares + x.square().sum((0, 2, 3))
-        places = count * total[0].numel()
-        mean = total.sum((1, 2)) / places
-        deviation = ((squares - places * mean**2) / (places - 1)).clamp(min=0).sqrt()
+        pixels = count * total[0].numel()
+        mean = total.sum((1, 2)) / pixels
+        deviation = ((squares - pixels * mean**2) / (pixels - 1)).clamp(min=0).sqrt()
         return cls((total / count).float(), mean[:, None, None].float(), deviation[:, None, None].float())
 
 
@@ -90,7 +90,7 @@ def identity(x: Tensor, source: PictureStatistics, target: PictureStatistics) ->
 
 
 def mean_picture(x: Tensor, source: PictureStatistics, target: PictureStatistics) -> Tensor:
-    """Return the mean of the target domain for every input: a baseline of translation."""
+    """Return the mean picture of the target domain for every input: a baseline of translation."""
     return target.picture.expand_as(x)
 
 
@@ -101,4 +101,4 @@ def statistics_transfer(x: Tensor, source: PictureStatistics, target: PictureSta
 
 
 BASELINES = {"untouched": identity, "mean_picture": mean_picture, "statistics_transfer": statistics_transfer}
-"""translations of x [n, c, h, w] that learn nothing but the statistics of two unpaired domains"""
+"""translations of x [n, c, h, w] that use nothing but the statistics of the source and the target domain"""

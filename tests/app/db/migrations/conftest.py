@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.postgres import Postgres
-from tests.support.settings import forget
+from tests.support.settings import clear_caches
 
 
 @pytest.fixture
@@ -16,6 +16,6 @@ def empty(home: Path, backend: str, request: pytest.FixtureRequest, monkeypatch:
     postgres: Postgres = request.getfixturevalue("postgres")
     name = postgres.create()
     monkeypatch.setenv("DATABASE_URL", postgres.url(name))
-    forget()
+    clear_caches()
     yield home
     postgres.drop(name)

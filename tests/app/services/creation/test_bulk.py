@@ -1,4 +1,4 @@
-"""Requests to generate and to translate: which pictures are meant, what is refused, and what the job keeps."""
+"""Requests to generate and to translate: the model they choose, what is refused, and what the job keeps."""
 
 from collections import Counter
 from pathlib import Path
@@ -16,38 +16,26 @@ from app.services.job_spec import Generate, JobPlan, Translate
 from app.services.jobs import attempts, lifecycle, shards
 from app.services.models import registry
 from app.services.models.source_weights import SOURCE_FILE
-from app.services.views import JobView
 from forger.schemas.specs import Weights
 from forger.wire import JobState
 from models.spec.data import Images
 from models.spec.resolve import resolve
-from tests.support.jobs import export_file, make_job, put_in
+from tests.support.job_requests import EVALUATION, GENERATION, TRANSLATION
+from tests.support.jobs import export_file, make_job
+from tests.support.trained_jobs import succeeded_job
 from worker.runners.bulk_pictures import class_counts, round_robin
 from worker.runners.bulk_sources import own_size_spec
 
-DRAW: dict[str, Any] = {
-    "model": None, "n": None, "classes": None, "seed": 3, "temperature": 1.0, "format": "zip", "shard": 10,
-}  # fmt: skip
-RESTYLE: dict[str, Any] = {
-    "model": None, "dataset": "digits", "direction": "a2b", "format": "zip", "shard": 500,
-}  # fmt: skip
+
+def generation_plan(**changes: Any) -> JobPlan[Generate]:
+    return generate.plan(Inference(get_settings()), **GENERATION | changes)
 
 
-def generation(**asked: Any) -> JobPlan[Generate]:
-    return generate.plan(Inference(get_settings()), **DRAW | asked)
+def translation_plan(**changes: Any) -> JobPlan[Translate]:
+    return translate.plan(Inference(get_settings()), **TRANSLATION | changes)
 
 
-def translation(**asked: Any) -> JobPlan[Translate]:
-    return translate.plan(Inference(get_settings()), **RESTYLE | asked)
-
-
-def trained(family: str = "cdcgan", dataset: str = "digits", **overrides: Any) -> JobView:
-    job = make_job(family, dataset, **overrides)
-    put_in(JobState.SUCCEEDED, job.id)
-    return lifecycle.get(job.id)
-
-
-def spec(n: int, classes: dict[str, int] | None = None, *, family: str = "cdcgan") -> Generate:
+def generation_spec(n: int, classes: dict[str, int] | None = None, *, family: str = "cdcgan") -> Generate:
     recipe = resolve(family, dataset="digits")[1]
     weights = Weights(model="m@1", checkpoint=None, job=None, step=1, sha256="0" * 64)
     return Generate(
@@ -56,37 +44,37 @@ def spec(n: int, classes: dict[str, int] | None = None, *, family: str = "cdcgan
     )  # fmt: skip
 
 
-def test_the_classes_take_turns_each_until_it_has_its_pictures() -> None:
+def test_round_robin_alternates_classes_until_each_has_its_count() -> None:
     assert list(round_robin({3: 1, 7: 3, 9: 2})) == [(3, 0), (7, 0), (9, 0), (7, 1), (9, 1), (7, 2)]
     assert list(round_robin({None: 3})) == [(None, 0), (None, 1), (None, 2)]
 
 
-def test_a_number_alone_is_dealt_out_to_all_classes() -> None:
-    dealt = class_counts(spec(23))
-    assert dealt == {label: 3 if label < 3 else 2 for label in range(10)}
-    assert Counter(label for label, _ in round_robin(dealt)) == dealt
-    assert class_counts(spec(7))[9] == 0
-    assert class_counts(spec(7, family="dcgan")) == {None: 7}
-    assert class_counts(spec(7, {"2": 7})) == {2: 7}
+def test_number_without_classes_is_split_over_all_classes() -> None:
+    counts = class_counts(generation_spec(23))
+    assert counts == {label: 3 if label < 3 else 2 for label in range(10)}
+    assert Counter(label for label, _ in round_robin(counts)) == counts
+    assert class_counts(generation_spec(7))[9] == 0
+    assert class_counts(generation_spec(7, family="dcgan")) == {None: 7}
+    assert class_counts(generation_spec(7, {"2": 7})) == {2: 7}
 
 
-def test_without_a_model_the_newest_that_can_is_meant(database: Path) -> None:
-    trained("gan", "ring8")
-    trained()
-    assert generation(n=5).spec.weights.model == "cdcgan-digits@1"
-    trained("dcgan")
-    trained("pix2pix")
-    trained("cyclegan", "day2night")
-    assert generation(n=5).spec.weights.model == "dcgan-digits@1"
-    made = generation(classes={"7": 5, "0": 2})
-    assert (made.spec.weights.model, made.spec.n, made.spec.classes) == ("cdcgan-digits@1", 7, {"0": 2, "7": 5})
-    assert translation().spec.weights.model == "cyclegan-day2night@1"
-    assert translation(model="pix2pix-digits").spec.dataset_name == "digits"
+def test_request_without_a_model_uses_the_newest_capable_one(database: Path) -> None:
+    succeeded_job("gan", "ring8")
+    succeeded_job()
+    assert generation_plan(n=5).spec.weights.model == "cdcgan-digits@1"
+    succeeded_job("dcgan")
+    succeeded_job("pix2pix")
+    succeeded_job("cyclegan", "day2night")
+    assert generation_plan(n=5).spec.weights.model == "dcgan-digits@1"
+    plan = generation_plan(classes={"7": 5, "0": 2})
+    assert (plan.spec.weights.model, plan.spec.n, plan.spec.classes) == ("cdcgan-digits@1", 7, {"0": 2, "7": 5})
+    assert translation_plan().spec.weights.model == "cyclegan-day2night@1"
+    assert translation_plan(model="pix2pix-digits").spec.dataset_name == "digits"
 
 
 @pytest.mark.sampled(quick=3)
 @pytest.mark.parametrize(
-    ("wish", "error", "pointer", "said"),
+    ("request_changes", "error", "pointer", "message"),
     [
         ({}, Invalid, "/n", "Name either n"),
         ({"n": 5, "classes": {"7": 5}}, Invalid, "/n", "Name either n"),
@@ -101,18 +89,18 @@ def test_without_a_model_the_newest_that_can_is_meant(database: Path) -> None:
         ({"n": 5, "model": "gan-ring8"}, Invalid, "/format", "this model makes points: ask for npz"),
     ],
 )
-def test_what_cannot_be_generated_is_pointed_at(
-    database: Path, wish: dict[str, Any], error: type[ForgerError], pointer: str | None, said: str
+def test_invalid_generation_is_refused_at_its_pointer(
+    database: Path, request_changes: dict[str, Any], error: type[ForgerError], pointer: str | None, message: str
 ) -> None:
     for family, dataset in (("gan", "ring8"), ("pix2pix", "digits"), ("dcgan", "digits"), ("cdcgan", "digits")):
-        trained(family, dataset)
-    with pytest.raises(error, match=said) as refused:
-        generation(**wish)
+        succeeded_job(family, dataset)
+    with pytest.raises(error, match=message) as refused:
+        generation_plan(**request_changes)
     assert [field.pointer for field in refused.value.errors] == ([] if pointer is None else [pointer])
 
 
 @pytest.mark.parametrize(
-    ("wish", "error", "pointer", "said"),
+    ("request_changes", "error", "pointer", "message"),
     [
         ({"model": "cdcgan-digits"}, Invalid, "/model", "translates nothing"),
         ({"model": "pix2pix-digits", "direction": "b2a"}, Invalid, "/direction", "translates one way only"),
@@ -122,29 +110,29 @@ def test_what_cannot_be_generated_is_pointed_at(
         ({"model": "inpaint-digits"}, Invalid, "/model", "needs a hole in each picture"),
     ],
 )
-def test_what_cannot_be_translated_is_pointed_at(
-    database: Path, wish: dict[str, Any], error: type[ForgerError], pointer: str, said: str
+def test_invalid_translation_is_refused_at_its_pointer(
+    database: Path, request_changes: dict[str, Any], error: type[ForgerError], pointer: str, message: str
 ) -> None:
-    trained(), trained("inpaint"), trained("pix2pix")
-    with pytest.raises(error, match=said) as refused:
-        translation(**wish)
+    succeeded_job(), succeeded_job("inpaint"), succeeded_job("pix2pix")
+    with pytest.raises(error, match=message) as refused:
+        translation_plan(**request_changes)
     assert [field.pointer for field in refused.value.errors] == [pointer]
 
 
-def test_as_many_bytes_as_the_setting_allows(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trained("dcgan"), trained("srgan")
+def test_output_size_is_limited_by_max_bulk_bytes(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    succeeded_job("dcgan"), succeeded_job("srgan")
     monkeypatch.setenv("FORGER_MAX_BULK_BYTES", str(256 * 7))
     get_settings.cache_clear()
-    assert generation(n=7).spec.format == "zip"
+    assert generation_plan(n=7).spec.format == "zip"
     with pytest.raises(Invalid, match=r"8 times 256 bytes are more than 1792 \(max_bulk_bytes\)"):
-        generation(n=8)
+        generation_plan(n=8)
     with pytest.raises(Invalid, match=r"1797 times \d+ bytes are more than"):
-        translation()
+        translation_plan()
 
 
-def test_the_job_keeps_the_weights_and_says_what_it_was_asked(database: Path) -> None:
-    source = trained()
-    job = lifecycle.create(generation(n=25))
+def test_job_keeps_its_weights_and_its_request(database: Path) -> None:
+    source = succeeded_job()
+    job = lifecycle.create(generation_plan(n=25))
     registry.delete("cdcgan-digits")
     lifecycle.delete(source.id)
     assert (job.kind, job.state, job.total, job.spec.source_job) == ("generate", JobState.QUEUED, 25, source.id)
@@ -152,50 +140,51 @@ def test_the_job_keeps_the_weights_and_says_what_it_was_asked(database: Path) ->
     assert isinstance(job.spec, Generate)
     assert job.spec.weights.model == "cdcgan-digits@1"
     assert job.spec.weights.step == 20
-    told = {name: getattr(job.spec, name) for name in DRAW if name != "model"}
-    assert told | {"model": None} == DRAW | {"n": 25}
-    held = get_settings().checkpoints(job.id) / SOURCE_FILE
-    assert held.read_bytes() == export_file().read_bytes()
+    stored = {name: getattr(job.spec, name) for name in GENERATION if name != "model"}
+    assert stored | {"model": None} == GENERATION | {"n": 25}
+    kept_file = get_settings().checkpoints(job.id) / SOURCE_FILE
+    assert kept_file.read_bytes() == export_file().read_bytes()
 
 
-def test_a_dataset_is_read_at_its_own_size_in_the_models_channels(database: Path) -> None:
-    trained("pix2pix", "cifar10")
-    job = lifecycle.create(translation(dataset="digits"))
+def test_dataset_is_read_at_its_own_size_in_the_models_channels(database: Path) -> None:
+    succeeded_job("pix2pix", "cifar10")
+    job = lifecycle.create(translation_plan(dataset="digits"))
     assert (job.kind, job.dataset, job.recipe.data.dataset, job.total) == ("translate", "digits", "cifar10", 0)
     assert own_size_spec("digits", job.recipe) == Images(dataset="digits", side=16, channels=3, classes=10)
 
 
-def test_damaged_weights_are_refused_and_leave_nothing(database: Path) -> None:
-    trained()
-    made = generation(n=5)
-    Store(get_settings().artifacts).path(made.spec.weights.sha256).unlink()
+def test_missing_weights_are_refused_without_traces(database: Path) -> None:
+    succeeded_job()
+    plan = generation_plan(n=5)
+    Store(get_settings().artifacts).path(plan.spec.weights.sha256).unlink()
     before = sorted(get_settings().checkpoints("").glob("*"))
     with pytest.raises(Conflict, match="The file of cdcgan-digits@1 is missing"):
-        lifecycle.create(made)
+        lifecycle.create(plan)
     assert len(lifecycle.list_jobs()[0]) == 1
     assert sorted(get_settings().checkpoints("").glob("*")) == before
 
 
-def test_they_wait_in_one_queue_with_evaluations(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trained(), trained("pix2pix")
+def test_generations_translations_and_evaluations_share_a_queue(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    succeeded_job(), succeeded_job("pix2pix")
     waiting = make_job()
-    how: dict[str, Any] = {"checkpoint": None, "n": 500, "features": "own", "seed": 3, "figures": None}
-    beside = [
-        lifecycle.create(generation(n=5)),
-        lifecycle.create(evaluate.plan(model="cdcgan-digits", **how)),
-        lifecycle.create(translation()),
+    others = [
+        lifecycle.create(generation_plan(n=5)),
+        lifecycle.create(evaluate.plan(**EVALUATION | {"model": "cdcgan-digits"})),
+        lifecycle.create(translation_plan()),
     ]
-    assert [lifecycle.get(job.id).queue_position for job in (waiting, *beside)] == [1, 1, 2, 3]
+    assert [lifecycle.get(job.id).queue_position for job in (waiting, *others)] == [1, 1, 2, 3]
     rung: list[tuple[str, str]] = []
     monkeypatch.setattr("app.services.queue.ring", lambda job_id, kind: rung.append((job_id, kind)))
     for kind in ("train", "evaluate", "translate"):
         lifecycle.ring_oldest(kind)
-    assert rung == [(waiting.id, "train"), (beside[0].id, "generate"), (beside[0].id, "generate")]
+    assert rung == [(waiting.id, "train"), (others[0].id, "generate"), (others[0].id, "generate")]
 
 
-def test_shards_are_recorded_under_the_fence_and_end_the_job(database: Path, tmp_path: Path) -> None:
-    trained()
-    job = lifecycle.create(generation(n=15))
+def test_shards_are_fenced_and_finish_ends_the_job(database: Path, tmp_path: Path) -> None:
+    succeeded_job()
+    job = lifecycle.create(generation_plan(n=15))
     assert attempts.claim(job.id, "tests") is not None
     for number, step in enumerate((10, 15)):
         (tmp_path / "part").write_bytes(bytes([number]))
@@ -209,5 +198,5 @@ def test_shards_are_recorded_under_the_fence_and_end_the_job(database: Path, tmp
         ("shard-0000.zip", 10, 1),
         ("shard-0001.zip", 15, 1),
     ]
-    told = [event.data for event in lifecycle.events(job.id) if event.type == "shard"]
-    assert [(one["step"], one["name"]) for one in told] == [(10, "shard-0000.zip"), (15, "shard-0001.zip")]
+    events = [event.data for event in lifecycle.events(job.id) if event.type == "shard"]
+    assert [(event["step"], event["name"]) for event in events] == [(10, "shard-0000.zip"), (15, "shard-0001.zip")]

@@ -1,4 +1,4 @@
-"""From a request for an experiment to its cases, and from a refused case back to what the client wrote."""
+"""The cases of an experiment: built from the request, and mapped back to its pointers in refusals."""
 
 from typing import Any
 
@@ -11,19 +11,19 @@ from app.services.experiments.grid import at_pointer, cases_of, model_name, seed
 HINGE = {"kind": "hinge"}
 
 
-def test_a_recipe_alone_is_one_case() -> None:
+def test_single_recipe_is_one_case() -> None:
     (case,) = cases_of("wgan", {"batch_size": 8}, None, None)
     assert (case.name, case.recipe, case.overrides) == ("wgan", "wgan", {"batch_size": 8})
     assert case.client_pointer("/overrides/batch_size") == "/overrides/batch_size"
 
 
-def test_cases_change_what_is_common() -> None:
+def test_cases_are_merged_over_the_common_overrides() -> None:
     common = {"batch_size": 8, "objective": {"kind": "minimax", "smoothing": 0.1}}
-    given: list[dict[str, Any]] = [
+    requested: list[dict[str, Any]] = [
         {"name": "own", "overrides": {"objective": HINGE}},
         {"recipe": "wgan_gp", "overrides": None},
     ]
-    own, other = cases_of("gan", common, given, None)
+    own, other = cases_of("gan", common, requested, None)
     assert own.overrides == {"batch_size": 8, "objective": HINGE}
     assert (other.name, other.recipe, other.overrides) == ("wgan_gp", "wgan_gp", common)
     assert own.client_pointer("/overrides/objective/kind") == "/cases/0/overrides/objective/kind"
@@ -32,16 +32,16 @@ def test_cases_change_what_is_common() -> None:
     assert own.client_pointer("/overridesque") == "/overridesque"
 
 
-def test_a_grid_is_crossed_and_its_cases_are_called_by_their_values() -> None:
+def test_grid_is_crossed_and_cases_are_named_by_their_values() -> None:
     grid: dict[str, Any] = {"/objective": [HINGE, {"kind": "minimax"}], "/generator_optimizer/rate": [0.001, 0.01]}
-    made = cases_of("gan", {"batch_size": 8}, None, grid)
-    assert [case.name for case in made] == ["hinge-rate-0.001", "hinge-rate-0.01", "minimax-rate-0.001",
+    cases = cases_of("gan", {"batch_size": 8}, None, grid)
+    assert [case.name for case in cases] == ["hinge-rate-0.001", "hinge-rate-0.01", "minimax-rate-0.001",
                                             "minimax-rate-0.01"]  # fmt: skip
-    assert made[1].overrides == {"batch_size": 8, "objective": HINGE, "generator_optimizer": {"rate": 0.01}}
-    assert made[1].settings == {"/objective": HINGE, "/generator_optimizer/rate": 0.01}
-    assert made[1].client_pointer("/overrides/generator_optimizer/rate") == "/grid/~1generator_optimizer~1rate/1"
-    assert made[1].client_pointer("/overrides/objective/kind") == "/grid/~1objective/0/kind"
-    assert made[1].client_pointer("/overrides/batch_size") == "/overrides/batch_size"
+    assert cases[1].overrides == {"batch_size": 8, "objective": HINGE, "generator_optimizer": {"rate": 0.01}}
+    assert cases[1].settings == {"/objective": HINGE, "/generator_optimizer/rate": 0.01}
+    assert cases[1].client_pointer("/overrides/generator_optimizer/rate") == "/grid/~1generator_optimizer~1rate/1"
+    assert cases[1].client_pointer("/overrides/objective/kind") == "/grid/~1objective/0/kind"
+    assert cases[1].client_pointer("/overrides/batch_size") == "/overrides/batch_size"
 
 
 @pytest.mark.parametrize(
@@ -56,12 +56,12 @@ def test_a_grid_is_crossed_and_its_cases_are_called_by_their_values() -> None:
         (["x" * 100], ["x" * 40]),
     ],
 )
-def test_names_are_what_models_may_be_called(values: list[Any], names: list[str]) -> None:
+def test_case_names_are_valid_model_names(values: list[Any], names: list[str]) -> None:
     assert [case.name for case in cases_of("gan", None, None, {"/at": values})] == names
 
 
 @pytest.mark.parametrize(
-    ("asked", "pointer"),
+    ("arguments", "pointer"),
     [
         (("gan", None, [{"name": "a"}], {"/x": [1]}), "/grid"),
         ((None, None, None, None), "/recipe"),
@@ -73,13 +73,13 @@ def test_names_are_what_models_may_be_called(values: list[Any], names: list[str]
         (("gan", None, None, {"/a": list(range(20)), "/b": list(range(20))}), "/grid"),
     ],
 )
-def test_what_makes_no_cases_is_refused_where_it_stands(asked: tuple[Any, ...], pointer: str) -> None:
+def test_invalid_cases_are_refused_at_their_pointer(arguments: tuple[Any, ...], pointer: str) -> None:
     with pytest.raises(Invalid) as refused:
-        cases_of(*asked)
+        cases_of(*arguments)
     assert [error.pointer for error in refused.value.errors] == [pointer]
 
 
-def test_a_budget_of_its_own_stands_in_place_of_the_common_one() -> None:
+def test_budget_of_a_case_replaces_the_common_budget() -> None:
     common = {"batch_size": 8, "budget": {"epochs": 3}}
     own_budget = {"name": "own", "overrides": {"budget": {"steps": 5}}}
     own, other = cases_of("gan", common, [own_budget, {"name": "other"}], None)
@@ -92,7 +92,7 @@ def test_a_budget_of_its_own_stands_in_place_of_the_common_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "pointer"),
+    ("arguments", "pointer"),
     [
         (("gan", None, None, {"/batch_size": [8], "/seed": [1, 2]}), "/grid/~1seed/0"),
         (("gan", None, [{"name": "a"}, {"name": "b", "overrides": {"seed": 2}}], None), "/cases/1/overrides/seed"),
@@ -100,37 +100,37 @@ def test_a_budget_of_its_own_stands_in_place_of_the_common_one() -> None:
         (("gan", {"seed": 2}, None, None), "/overrides/seed"),
     ],
 )
-def test_seeds_are_named_where_they_belong(asked: tuple[Any, ...], pointer: str) -> None:
+def test_seed_outside_seeds_is_refused_at_its_pointer(arguments: tuple[Any, ...], pointer: str) -> None:
     with pytest.raises(Invalid, match="`seeds`") as refused:
-        cases_of(*asked)
+        cases_of(*arguments)
     assert [error.pointer for error in refused.value.errors] == [pointer]
 
 
-def test_a_number_of_seeds_stands_for_the_first() -> None:
+def test_number_of_seeds_means_the_first_seeds() -> None:
     assert seeds_of(3, 1) == [1, 2, 3]
     assert seeds_of([7, 0], 1) == [7, 0]
     assert len(seeds_of(MAX_EXPERIMENT_JOBS // 2, 2)) == MAX_EXPERIMENT_JOBS // 2
 
 
 @pytest.mark.parametrize(
-    ("asked", "cases_"), [(MAX_EXPERIMENT_JOBS + 1, 1), (10**15, 2), ([1, 2], MAX_EXPERIMENT_JOBS)]
+    ("seeds", "n_cases"), [(MAX_EXPERIMENT_JOBS + 1, 1), (10**15, 2), ([1, 2], MAX_EXPERIMENT_JOBS)]
 )
-def test_too_many_jobs_name_their_limit(asked: Any, cases_: int) -> None:
+def test_too_many_jobs_are_refused_with_the_limit(seeds: Any, n_cases: int) -> None:
     with pytest.raises(Invalid, match="experiment_jobs"):
-        seeds_of(asked, cases_)
+        seeds_of(seeds, n_cases)
 
 
-def test_a_seed_is_named_once() -> None:
+def test_repeated_seed_is_refused() -> None:
     with pytest.raises(Invalid) as refused:
         seeds_of([4, 5, 4], 1)
     assert refused.value.errors[0].pointer == "/seeds/2"
 
 
-def test_a_pointer_makes_the_objects_around_its_value() -> None:
+def test_at_pointer_nests_the_value() -> None:
     assert at_pointer("/a/b~1c/~0", 1) == {"a": {"b/c": {"~": 1}}}
 
 
-def test_names_of_models_have_room() -> None:
+def test_model_name_joins_names_and_refuses_long_ones() -> None:
     assert model_name("mine", "hinge") == "mine-hinge"
     with pytest.raises(Invalid, match="name"):
         model_name("m" * 40, "h" * 40)

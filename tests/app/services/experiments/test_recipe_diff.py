@@ -1,4 +1,4 @@
-"""Where JSON values differ."""
+"""Differences between JSON values and between recipes."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from app.services.experiments.recipe_diff import differences
 from models.spec.resolve import resolve
 
 
-def paths(*values: Any) -> dict[str, list[Any]]:
-    return {found.path: found.values for found in differences(values)}
+def values_by_path(*values: Any) -> dict[str, list[Any]]:
+    return {difference.path: difference.values for difference in differences(values)}
 
 
 @pytest.mark.parametrize(
@@ -32,15 +32,15 @@ def paths(*values: Any) -> dict[str, list[Any]]:
         (({"x": 1}, {"x": 1}, {"x": 2}), {"/x": [1, 1, 2]}),
     ],
 )
-def test_only_what_differs_is_listed(values: tuple[Any, ...], expected: dict[str, list[Any]]) -> None:
-    assert paths(*values) == expected
+def test_only_differing_values_are_listed(values: tuple[Any, ...], expected: dict[str, list[Any]]) -> None:
+    assert values_by_path(*values) == expected
 
 
-def test_recipes_differ_where_their_overrides_do() -> None:
+def test_recipes_differ_in_seed_and_overrides() -> None:
     one = resolve("gan", dataset="ring8", seed=1)[1].model_dump(mode="json")
     overrides = {"objective": {"kind": "hinge"}, "generator_optimizer": {"rate": 0.5}}
     other = resolve("gan", dataset="ring8", seed=2, overrides=overrides)[1].model_dump(mode="json")
-    assert paths(one, other) == {
+    assert values_by_path(one, other) == {
         "/seed": [1, 2],
         "/objective": [{"kind": "non_saturating", "smoothing": 0.0}, {"kind": "hinge"}],
         "/generator_optimizer/rate": [1e-3, 0.5],

@@ -1,4 +1,4 @@
-"""What lies in Redis is a parcel or Unreadable, whatever the bytes are."""
+"""Payloads in Redis: any bytes either decode or raise PayloadUnreadable."""
 
 import json
 import random
@@ -29,7 +29,7 @@ JUNK = {
 }
 
 
-def test_an_array_comes_out_as_it_went_in() -> None:
+def test_packed_array_is_unpacked_unchanged() -> None:
     head, array = unpack(pack({"id": "one"}, ARRAY))
     assert head["id"] == "one"
     assert array is not None
@@ -38,16 +38,16 @@ def test_an_array_comes_out_as_it_went_in() -> None:
 
 
 @pytest.mark.parametrize("name", JUNK)
-def test_junk_is_unreadable(name: str) -> None:
+def test_junk_raises_payload_unreadable(name: str) -> None:
     with pytest.raises(PayloadUnreadable):
         unpack(JUNK[name])
 
 
-def test_a_parcel_with_wrong_bytes_is_a_parcel_or_unreadable() -> None:
-    rng, whole = random.Random(1), pack({"id": "one", "n": [1, 2.5, None]}, ARRAY)
+def test_payload_with_changed_bytes_decodes_or_raises_payload_unreadable() -> None:
+    rng, payload = random.Random(1), pack({"id": "one", "n": [1, 2.5, None]}, ARRAY)
     unreadable = 0
     for _ in range(3000):
-        changed = bytearray(whole)
+        changed = bytearray(payload)
         for _ in range(rng.randint(1, 4)):
             changed[rng.randrange(len(changed))] = rng.randrange(256)
         try:

@@ -1,4 +1,4 @@
-"""One attempt at a time, fenced; whatever it leaves unsaid is settled by others."""
+"""Attempts: one at a time per job, fenced; others record the end of an attempt that is lost."""
 
 import subprocess
 import sys
@@ -21,15 +21,15 @@ from models.spec.resolve import resolve
 from tests.support.jobs import export_file, make_job, put_in, record_report
 
 S = JobState
-CLAIM = """
+CLAIM_SCRIPT = """
 import sys
 from app.services.jobs import attempts
 for job_id in sys.argv[1:]:
     if attempts.claim(job_id, "racer"):
         print(job_id)
 """
-WELL: dict[str, Any] = {"state": "healthy", "kind": None, "step": 8, "message": "No trouble was seen."}
-ILL: dict[str, Any] = {"state": "troubled", "kind": "collapse", "step": 4, "message": "It repeats itself."}
+HEALTHY: dict[str, Any] = {"state": "healthy", "kind": None, "step": 8, "message": "No trouble was seen."}
+TROUBLED: dict[str, Any] = {"state": "troubled", "kind": "collapse", "step": 4, "message": "It repeats itself."}
 WRITES: dict[str, Callable[[str, int], object]] = {
     "renew": lambda job, fence: attempts.renew(job, fence, 1, None),
     "held": attempts.current_job,
@@ -37,7 +37,7 @@ WRITES: dict[str, Callable[[str, int], object]] = {
     "budget": lambda job, fence: attempts.fix_budget(job, fence, 9),
     "event": lambda job, fence: attempts.record_event(job, fence, "health", {}),
     "best": lambda job, fence: attempts.record_best(job, fence, 1, "frechet", 4.0),
-    "health": lambda job, fence: attempts.record_health(job, fence, WELL),
+    "health": lambda job, fence: attempts.record_health(job, fence, HEALTHY),
     "measured": lambda job, fence: attempts.finish_evaluation(job, fence, {"frechet": 4.0}, {}, b"{}"),
     "rewind": lambda job, fence: attempts.rewind(job, fence, 0),
     "report": lambda job, fence: record_report(job, fence, 1, {"loss": 1.0}, b"png"),
@@ -50,14 +50,14 @@ WRITES: dict[str, Callable[[str, int], object]] = {
 }
 
 
-def running() -> str:
+def running_job() -> str:
     job = make_job()
     assert attempts.claim(job.id, "tests") is not None
     return job.id
 
 
-def save(job_id: str, fence: int, step: int, file: str | None = None) -> Path:
-    """A checkpoint's file and row."""
+def save_checkpoint(job_id: str, fence: int, step: int, file: str | None = None) -> Path:
+    """Save the file and the row of a checkpoint; return the file."""
     path = get_settings().checkpoints(job_id) / (file or f"step-{step:09d}-a{fence}.pt")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"state")
@@ -65,11 +65,22 @@ def save(job_id: str, fence: int, step: int, file: str | None = None) -> Path:
     return path
 
 
+def leave_unfinished(folder: Path, fence: int) -> set[Path]:
+    """Create what a killed attempt may leave: a partial file, an unrecorded checkpoint and a working folder."""
+    partial = folder / f".incoming-step-000000005-a{fence}.pt-x"
+    unrecorded = folder / f"step-000000005-a{fence}.pt"
+    working = folder / f"trial-a{fence}-x"
+    working.mkdir()
+    for path in (partial, unrecorded, working / "step-000000005-a0.pt"):
+        path.write_bytes(b"state")
+    return {partial, unrecorded, working}
+
+
 @pytest.mark.processes
-def test_of_four_racing_processes_one_claims_each_job(database: Path) -> None:
+def test_racing_processes_claim_each_job_once(database: Path) -> None:
     ids = [make_job().id for _ in range(25)]
     racers = [
-        subprocess.Popen([sys.executable, "-c", CLAIM, *ids], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen([sys.executable, "-c", CLAIM_SCRIPT, *ids], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
         for _ in range(4)
     ]
     won = [line for racer in racers for line in racer.communicate()[0].split()]
@@ -78,7 +89,7 @@ def test_of_four_racing_processes_one_claims_each_job(database: Path) -> None:
 
 
 @pytest.mark.parametrize("state", sorted(set(JobState) - {S.QUEUED}))
-def test_only_a_waiting_job_is_claimed(database: Path, state: JobState) -> None:
+def test_only_a_queued_job_can_be_claimed(database: Path, state: JobState) -> None:
     job = make_job()
     put_in(state, job.id)
     assert attempts.claim(job.id, "tests") is None
@@ -86,7 +97,7 @@ def test_only_a_waiting_job_is_claimed(database: Path, state: JobState) -> None:
 
 @pytest.mark.sampled(24, quick=8)
 @pytest.mark.parametrize(("write", "state"), [*product(WRITES, sorted(set(JobState) - ACTIVE))])
-def test_no_write_reaches_a_job_that_is_not_held(database: Path, write: str, state: JobState) -> None:
+def test_writes_to_a_job_without_an_attempt_are_fenced_out(database: Path, write: str, state: JobState) -> None:
     job = make_job()
     put_in(state, job.id)
     before = lifecycle.get(job.id), lifecycle.events(job.id), lifecycle.metrics(job.id), lifecycle.artifacts(job.id)
@@ -101,8 +112,8 @@ def test_no_write_reaches_a_job_that_is_not_held(database: Path, write: str, sta
 
 
 @pytest.mark.parametrize("write", WRITES)
-def test_no_write_of_an_older_attempt_is_taken(database: Path, write: str) -> None:
-    job_id = running()
+def test_writes_of_an_older_attempt_are_fenced_out(database: Path, write: str) -> None:
+    job_id = running_job()
     attempts.record_runner_loss(job_id, 1, "worker_lost", "It went.")
     assert attempts.claim(job_id, "the next") is not None
     before = lifecycle.get(job_id), lifecycle.events(job_id)
@@ -111,8 +122,8 @@ def test_no_write_of_an_older_attempt_is_taken(database: Path, write: str) -> No
     assert (lifecycle.get(job_id), lifecycle.events(job_id)) == before
 
 
-def test_a_renewal_tells_what_is_asked(database: Path) -> None:
-    job_id = running()
+def test_renewal_records_progress_and_returns_the_requested_state(database: Path) -> None:
+    job_id = running_job()
     assert attempts.renew(job_id, 1, 3, 1.5) == S.RUNNING
     assert (lifecycle.get(job_id).step, lifecycle.get(job_id).eta_s) == (3, 1.5)
     lifecycle.pause(job_id)
@@ -121,28 +132,28 @@ def test_a_renewal_tells_what_is_asked(database: Path) -> None:
     assert attempts.renew(job_id, 1, 3, 1.5) == S.CANCELLING
 
 
-def test_a_late_heartbeat_does_not_turn_progress_back(database: Path) -> None:
-    job_id = running()
+def test_late_heartbeat_does_not_lower_the_step(database: Path) -> None:
+    job_id = running_job()
     record_report(job_id, 1, 9, {}, None)
     attempts.renew(job_id, 1, 7, None)
     assert lifecycle.get(job_id).step == 9
 
 
 @pytest.mark.parametrize(
-    ("asked", "left"), [(None, S.QUEUED), (lifecycle.pause, S.PAUSED), (lifecycle.cancel, S.CANCELLED)]
+    ("order", "state"), [(None, S.QUEUED), (lifecycle.pause, S.PAUSED), (lifecycle.cancel, S.CANCELLED)]
 )
-@pytest.mark.parametrize("how", ["stopped", "lost", "abandoned"])
-def test_an_attempt_that_ends_leaves_what_was_asked(
-    database: Path, asked: Callable[[str], object] | None, left: JobState, how: str
+@pytest.mark.parametrize("ending", ["stopped", "lost", "abandoned"])
+def test_attempt_that_ends_puts_the_job_in_the_requested_state(
+    database: Path, order: Callable[[str], object] | None, state: JobState, ending: str
 ) -> None:
-    job_id = running()
-    if asked is not None:
-        asked(job_id)
-    assert WRITES[how](job_id, 1) == left
-    assert lifecycle.get(job_id).state == left
+    job_id = running_job()
+    if order is not None:
+        order(job_id)
+    assert WRITES[ending](job_id, 1) == state
+    assert lifecycle.get(job_id).state == state
 
 
-def test_three_fruitless_attempts_in_a_row_are_the_end(database: Path) -> None:
+def test_three_lost_runners_in_a_row_fail_the_job(database: Path) -> None:
     job_id = make_job().id
     for fence in (1, 2, 3):
         assert attempts.claim(job_id, "tests") is not None
@@ -154,60 +165,65 @@ def test_three_fruitless_attempts_in_a_row_are_the_end(database: Path) -> None:
     assert "3 attempts in a row" in job.status_reason.message
 
 
-def test_attempts_lost_with_their_worker_are_no_fault_of_the_job_until_there_are_many(database: Path) -> None:
+def test_job_fails_only_after_many_lost_workers_in_a_row(database: Path) -> None:
     job_id = make_job().id
     for fence in range(1, attempts.MAX_WORKER_LOSSES):
         assert attempts.claim(job_id, "tests") is not None
         assert attempts.record_worker_loss(job_id, fence, "worker_lost", "The worker ended.") == S.QUEUED
     assert attempts.claim(job_id, "tests") is not None
-    save(job_id, attempts.MAX_WORKER_LOSSES, 1)
+    save_checkpoint(job_id, attempts.MAX_WORKER_LOSSES, 1)
     for more in range(attempts.MAX_WORKER_LOSSES):
         state = attempts.record_worker_loss(
             job_id, attempts.MAX_WORKER_LOSSES + more, "worker_lost", "The worker ended."
         )
-        assert state == (S.FAILED if more == attempts.MAX_WORKER_LOSSES - 1 else S.QUEUED), "counted anew"
+        assert state == (S.FAILED if more == attempts.MAX_WORKER_LOSSES - 1 else S.QUEUED), "the count restarted"
         attempts.claim(job_id, "tests")
     reason = lifecycle.get(job_id).status_reason
     assert reason is not None
     assert f"{attempts.MAX_WORKER_LOSSES} attempts in a row" in reason.message
 
 
-def test_a_new_checkpoint_starts_the_count_again_and_an_old_one_does_not(database: Path) -> None:
+def test_only_a_later_checkpoint_resets_the_count_of_lost_runners(database: Path) -> None:
     job_id = make_job().id
-    for fence in range(1, 6):  # each one saves further on
+    for fence in range(1, 6):  # each saves a later checkpoint
         assert attempts.claim(job_id, "tests") is not None
-        save(job_id, fence, fence)
+        save_checkpoint(job_id, fence, fence)
         assert attempts.record_runner_loss(job_id, fence, "worker_lost", "It went.") == S.QUEUED
     for fence in (6, 7):
         assert attempts.claim(job_id, "tests") is not None
-        save(job_id, fence, 5)
+        save_checkpoint(job_id, fence, 5)
         state = attempts.record_runner_loss(job_id, fence, "worker_lost", "It went.")
     assert state == S.FAILED
 
 
-def test_numerics_are_those_of_the_first_attempt(database: Path) -> None:
-    job_id = running()
+def test_first_attempt_fixes_the_numerics(database: Path) -> None:
+    job_id = running_job()
     assert attempts.agree_numerics(job_id, 1, {"threads": 2}) == {"threads": 2}
     assert attempts.agree_numerics(job_id, 1, {"threads": 4}) == {"threads": 2}
     assert lifecycle.get(job_id).numerics == {"threads": 2}
 
 
 @pytest.mark.parametrize(("minutes", "span"), [(1, "1 minute is"), (2, "2 minutes are")])
-def test_a_budget_in_minutes_is_settled_in_row_recipe_and_event(database: Path, minutes: int, span: str) -> None:
+def test_budget_in_minutes_is_fixed_in_row_recipe_and_event(database: Path, minutes: int, span: str) -> None:
     name, recipe = resolve("gan", dataset="ring8", budget={"minutes": minutes}, overrides={"report_every": 7})
     job = lifecycle.create(train.of_recipe(recipe, name, "timed"))
     assert job.total == 0
     assert attempts.claim(job.id, "tests") is not None
-    whole = attempts.fix_budget(job.id, 1, 900)
-    assert (whole.budget.steps, whole.budget.minutes, whole.checkpoint_every, whole.report_every) == (900, None, 45, 7)
-    assert (lifecycle.get(job.id).recipe, lifecycle.get(job.id).total) == (whole, 900)
+    fixed = attempts.fix_budget(job.id, 1, 900)
+    assert (
+        fixed.budget.steps,
+        fixed.budget.minutes,
+        fixed.checkpoint_every,
+        fixed.report_every,
+    ) == (900, None, 45, 7)
+    assert (lifecycle.get(job.id).recipe, lifecycle.get(job.id).total) == (fixed, 900)
     event = lifecycle.events(job.id)[-1]
     sentence = f"At the pace measured here {span} 900 steps; these are the budget from now on."
     assert (event.type, event.data) == ("budget", {"minutes": minutes, "steps": 900, "message": sentence})
 
 
-def test_a_report_leaves_points_a_sample_and_two_events(database: Path) -> None:
-    job_id = running()
+def test_report_records_points_a_sample_and_two_events(database: Path) -> None:
+    job_id = running_job()
     record_report(job_id, 1, 5, {"critic": 0.5, "generator": None}, b"png")
     assert lifecycle.metrics(job_id) == {"critic": ([(5, 0.5)], False), "generator": ([(5, None)], False)}
     assert lifecycle.metrics(job_id, names=["critic"], after_step=5) == {}
@@ -219,8 +235,18 @@ def test_a_report_leaves_points_a_sample_and_two_events(database: Path) -> None:
     ]
 
 
-def test_a_report_made_twice_is_there_once(database: Path) -> None:
-    job_id = running()
+def test_probe_is_an_artifact_and_an_event_after_the_sample(database: Path) -> None:
+    job_id = running_job()
+    record_report(job_id, 1, 5, {}, b"png", b"{}")
+    (probe,) = lifecycle.artifacts(job_id, "probe")
+    assert (probe.name, probe.media_type, probe.size, probe.step) == ("probe-000000005.json", "application/json", 2, 5)
+    events = lifecycle.events(job_id, after=2)
+    assert [event.type for event in events] == ["metrics", "sample", "probe"]
+    assert events[-1].data == {"step": 5, "artifact": probe.id}
+
+
+def test_second_report_of_a_step_replaces_the_first(database: Path) -> None:
+    job_id = running_job()
     record_report(job_id, 1, 5, {"critic": 0.5}, b"one")
     (first,) = lifecycle.artifacts(job_id)
     record_report(job_id, 1, 5, {"critic": 0.25}, b"two")
@@ -230,11 +256,11 @@ def test_a_report_made_twice_is_there_once(database: Path) -> None:
     assert first.sha256 != second.sha256
 
 
-def test_a_rewind_forgets_what_lies_past_it(database: Path) -> None:
-    job_id = running()
+def test_rewind_deletes_later_points_and_samples(database: Path) -> None:
+    job_id = running_job()
     for step in (2, 4, 6):
         record_report(job_id, 1, step, {"critic": 1.0}, b"png")
-    save(job_id, 1, 4)
+    save_checkpoint(job_id, 1, 4)
     attempts.rewind(job_id, 1, 4)
     assert lifecycle.metrics(job_id) == {"critic": ([(2, 1.0), (4, 1.0)], False)}
     assert [artifact.step for artifact in lifecycle.artifacts(job_id)] == [2, 4]
@@ -243,71 +269,71 @@ def test_a_rewind_forgets_what_lies_past_it(database: Path) -> None:
     assert lifecycle.events(job_id)[-1].data == {"to_step": 4}
 
 
-def test_the_newest_checkpoints_are_kept_with_their_files_and_no_others(database: Path) -> None:
-    job_id = running()
-    paths = [save(job_id, 1, step) for step in range(5)]
+def test_only_the_newest_checkpoints_and_their_files_are_kept(database: Path) -> None:
+    job_id = running_job()
+    paths = [save_checkpoint(job_id, 1, step) for step in range(5)]
     assert [checkpoint.step for checkpoint in lifecycle.checkpoints(job_id)] == [4, 3, 2]
     assert sorted(paths[0].parent.iterdir()) == paths[2:]
 
 
-def test_the_best_checkpoint_is_never_pruned_nor_swept(database: Path) -> None:
-    job_id = running()
+def test_best_checkpoint_is_kept_until_a_better_one(database: Path) -> None:
+    job_id = running_job()
     attempts.record_best(job_id, 1, 1, "frechet", 4.0)
-    paths = [save(job_id, 1, step) for step in range(6)]
+    paths = [save_checkpoint(job_id, 1, step) for step in range(6)]
     assert [checkpoint.step for checkpoint in lifecycle.checkpoints(job_id)] == [5, 4, 3, 1]
     attempts.sweep_files(job_id, 1)
     assert sorted(paths[0].parent.iterdir()) == [paths[1], *paths[3:]]
     attempts.record_best(job_id, 1, 6, "frechet", 3.0)
-    save(job_id, 1, 6)
-    assert [checkpoint.step for checkpoint in lifecycle.checkpoints(job_id)] == [6, 5, 4], "a better one frees it"
+    save_checkpoint(job_id, 1, 6)
+    assert [checkpoint.step for checkpoint in lifecycle.checkpoints(job_id)] == [6, 5, 4], "no longer the best"
     best = {"step": 6, "metric": "frechet", "value": 3.0}
     assert lifecycle.get(job_id).best == best
     assert [event.data for event in lifecycle.events(job_id) if event.type == "best"][-1] == best
 
 
-def test_a_best_that_is_told_again_is_no_event(database: Path) -> None:
-    job_id = running()
+def test_best_reported_again_writes_no_event(database: Path) -> None:
+    job_id = running_job()
     for step, value in ((1, 4.0), (1, 4.0), (2, 4.0), (2, 3.5), (2, 3.5)):
         attempts.record_best(job_id, 1, step, "frechet", value)
-    told = [event.data for event in lifecycle.events(job_id) if event.type == "best"]
-    assert [(best["step"], best["value"]) for best in told] == [(1, 4.0), (2, 4.0), (2, 3.5)]
+    reported = [event.data for event in lifecycle.events(job_id) if event.type == "best"]
+    assert [(best["step"], best["value"]) for best in reported] == [(1, 4.0), (2, 4.0), (2, 3.5)]
 
 
-def test_health_is_the_newest_and_its_return_is_an_event(database: Path) -> None:
-    job_id = running()
+def test_health_is_the_newest_and_recovery_is_an_event(database: Path) -> None:
+    job_id = running_job()
     assert lifecycle.get(job_id).health is None
-    for health in (WELL, ILL, WELL, WELL):
+    for health in (HEALTHY, TROUBLED, HEALTHY, HEALTHY):
         attempts.record_health(job_id, 1, health)
         assert lifecycle.get(job_id).health == health
-    told = [event.data for event in lifecycle.events(job_id) if event.type == "health"]
-    assert [(data["kind"], data["step"]) for data in told] == [("recovered", 8)]
+    events = [event.data for event in lifecycle.events(job_id) if event.type == "health"]
+    assert [(data["kind"], data["step"]) for data in events] == [("recovered", 8)]
 
 
 @pytest.mark.parametrize(("to", "kept"), [(4, True), (3, False)])
-def test_a_rewind_past_an_evaluation_forgets_what_it_showed(database: Path, to: int, kept: bool) -> None:
-    job_id = running()
-    attempts.record_health(job_id, 1, ILL)
+def test_rewind_past_an_evaluation_clears_its_health(database: Path, to: int, kept: bool) -> None:
+    job_id = running_job()
+    attempts.record_health(job_id, 1, TROUBLED)
     attempts.rewind(job_id, 1, to)
     assert (lifecycle.get(job_id).health is not None) == kept
 
 
-def test_a_job_without_a_watch_says_that_nobody_knows(database: Path) -> None:
+def test_job_without_a_watch_is_unwatched(database: Path) -> None:
     health = lifecycle.get(make_job(watch=None).id).health
     assert health is not None
     assert (health["state"], health["kind"]) == ("unwatched", None)
 
 
 @pytest.mark.parametrize(("to", "kept"), [(4, True), (3, False)])
-def test_a_rewind_past_the_best_checkpoint_forgets_it(database: Path, to: int, kept: bool) -> None:
-    job_id = running()
+def test_rewind_past_the_best_checkpoint_clears_it(database: Path, to: int, kept: bool) -> None:
+    job_id = running_job()
     attempts.record_best(job_id, 1, 4, "frechet", 4.0)
     attempts.rewind(job_id, 1, to)
     assert (lifecycle.get(job_id).best is not None) == kept
 
 
-def test_what_is_published_is_the_best_and_the_job_says_why_it_ended(database: Path) -> None:
-    job_id = running()
-    save(job_id, 1, 12)
+def test_early_end_publishes_the_best_checkpoint_and_states_the_reason(database: Path) -> None:
+    job_id = running_job()
+    save_checkpoint(job_id, 1, 12)
     reason = ("stopped_early", "Nothing better came.")
     model = attempts.finish_training(
         job_id, 1, export_file(), {"steps": 8}, step=8, figures={"frechet": 4.0}, reason=reason
@@ -323,43 +349,32 @@ def test_what_is_published_is_the_best_and_the_job_says_why_it_ended(database: P
     assert lifecycle.events(job_id)[-1].data["reason"]["code"] == "stopped_early"
 
 
-def test_a_checkpoint_recorded_twice_replaces_the_first(database: Path) -> None:
-    job_id = running()
-    first = save(job_id, 1, 5, "step-5-a1.pt")
-    second = save(job_id, 1, 5, "step-5-a2.pt")
+def test_second_checkpoint_of_a_step_replaces_the_first(database: Path) -> None:
+    job_id = running_job()
+    first = save_checkpoint(job_id, 1, 5, "step-5-a1.pt")
+    second = save_checkpoint(job_id, 1, 5, "step-5-a2.pt")
     assert [checkpoint.file for checkpoint in lifecycle.checkpoints(job_id)] == [second.name]
     assert not first.exists()
 
 
-def test_recording_a_checkpoint_leaves_a_later_one_that_is_saved_already(database: Path) -> None:
-    job_id = running()
-    paths = [save(job_id, 1, 0)]
+def test_pruning_keeps_the_file_of_a_later_unrecorded_checkpoint(database: Path) -> None:
+    job_id = running_job()
+    paths = [save_checkpoint(job_id, 1, 0)]
     saved = paths[0].with_name("step-000000009-a1.pt")
     saved.write_bytes(b"state")
-    paths += [save(job_id, 1, step) for step in range(1, 6)]
+    paths += [save_checkpoint(job_id, 1, step) for step in range(1, 6)]
     assert sorted(saved.parent.iterdir()) == [*paths[3:], saved]
 
 
-def leave_unfinished(folder: Path, fence: int) -> set[Path]:
-    """What an attempt that dies may leave: a file half written, one never recorded, a working folder."""
-    half = folder / f".incoming-step-000000005-a{fence}.pt-x"
-    unrecorded = folder / f"step-000000005-a{fence}.pt"
-    working = folder / f"trial-a{fence}-x"
-    working.mkdir()
-    for path in (half, unrecorded, working / "step-000000005-a0.pt"):
-        path.write_bytes(b"state")
-    return {half, unrecorded, working}
-
-
-def test_an_attempt_removes_what_earlier_ones_left_and_never_its_own_or_a_later_ones(database: Path) -> None:
-    job_id = running()
-    kept = save(job_id, 1, 0)
+def test_sweep_removes_only_files_of_earlier_attempts(database: Path) -> None:
+    job_id = running_job()
+    kept = save_checkpoint(job_id, 1, 0)
     attempts.record_runner_loss(job_id, 1, "worker_lost", "The runner died.")
     assert attempts.claim(job_id, "tests") is not None
     leave_unfinished(kept.parent, 1)
-    own, later = leave_unfinished(kept.parent, 2), leave_unfinished(kept.parent, 3)
+    current, later = leave_unfinished(kept.parent, 2), leave_unfinished(kept.parent, 3)
     attempts.sweep_files(job_id, 2)
-    assert set(kept.parent.iterdir()) == {kept} | own | later
+    assert set(kept.parent.iterdir()) == {kept} | current | later
     with pytest.raises(FencedOut):
         attempts.sweep_files(job_id, 1)
     with pytest.raises(ValueError, match=r"Attempt 2 may not remove step-000000005-a3\.pt"):
@@ -368,7 +383,7 @@ def test_an_attempt_removes_what_earlier_ones_left_and_never_its_own_or_a_later_
         attempt_files.remove(kept.parent / "start.pt", 2)
 
 
-def test_working_files_that_vanish_lose_the_attempt(tmp_path: Path) -> None:
+def test_vanished_working_files_raise_files_lost(tmp_path: Path) -> None:
     def work() -> None:
         with attempt_files.scratch(tmp_path, "export", 1) as folder:
             attempt_files.sweep(tmp_path, 2, ())
@@ -379,9 +394,9 @@ def test_working_files_that_vanish_lose_the_attempt(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_success_publishes_the_next_version(database: Path) -> None:
+def test_each_success_publishes_the_next_version(database: Path) -> None:
     for version in (1, 2):
-        job_id = running()
+        job_id = running_job()
         record_report(job_id, 1, 10, {"critic": 1.0}, b"png")
         record_report(job_id, 1, 20, {"critic": 0.5}, b"better png")
         model = attempts.finish_training(job_id, 1, export_file(), {"steps": 20}, step=20, figures={})
@@ -398,19 +413,19 @@ def test_success_publishes_the_next_version(database: Path) -> None:
     assert export.sha256 == newest.export_sha256 == job.result.export_sha256
 
 
-@pytest.mark.parametrize("asked", [lifecycle.pause, lifecycle.cancel])
-def test_an_end_that_comes_before_the_stop_stands(database: Path, asked: Callable[[str], object]) -> None:
-    job_id = running()
-    asked(job_id)
+@pytest.mark.parametrize("order", [lifecycle.pause, lifecycle.cancel])
+def test_training_that_ends_before_a_requested_stop_succeeds(database: Path, order: Callable[[str], object]) -> None:
+    job_id = running_job()
+    order(job_id)
     attempts.finish_training(job_id, 1, export_file(), {}, step=20, figures={})
     assert lifecycle.get(job_id).state == S.SUCCEEDED
 
 
-def test_events_are_numbered_without_gaps(database: Path) -> None:
-    job_id = running()
+def test_event_numbers_have_no_gaps(database: Path) -> None:
+    job_id = running_job()
     for step in range(4):
         record_report(job_id, 1, step, {"critic": 1.0}, b"png")
-        save(job_id, 1, step)
+        save_checkpoint(job_id, 1, step)
     attempts.finish_training(job_id, 1, export_file(), {}, step=20, figures={})
     seqs = [event.seq for event in lifecycle.events(job_id)]
     assert seqs == list(range(1, len(seqs) + 1))

@@ -1,4 +1,4 @@
-"""Student's t against printed tables, against scipy, and against what an interval promises."""
+"""Student's t: quantiles and intervals against printed tables, scipy and simulation."""
 
 import random
 from statistics import fmean
@@ -13,17 +13,17 @@ TABLE = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 9: 2.262, 10: 2.228,
 
 
 @pytest.mark.parametrize(("degrees", "printed"), TABLE.items())
-def test_quantiles_are_those_of_printed_tables(degrees: int, printed: float) -> None:
+def test_quantiles_equal_printed_tables(degrees: int, printed: float) -> None:
     assert round(quantile(0.95, degrees), 3) == printed
 
 
 @pytest.mark.parametrize("level", [0.01, 0.5, 0.9, 0.95, 0.99, 0.999])
 @pytest.mark.parametrize("degrees", [1, 2, 3, 4, 7, 8, 29, 199, 1000])
-def test_quantiles_are_those_of_scipy(level: float, degrees: int) -> None:
+def test_quantiles_equal_scipy(level: float, degrees: int) -> None:
     assert quantile(level, degrees) == pytest.approx(stats.t.ppf((1 + level) / 2, degrees), rel=1e-9)
 
 
-def test_intervals_are_those_of_scipy_and_below_two_values_there_is_none() -> None:
+def test_intervals_equal_scipy_and_need_two_values() -> None:
     values = [0.31, 0.27, 0.4, 0.33, 0.29]
     expected = stats.t.interval(0.95, 4, loc=fmean(values), scale=stats.sem(values))
     assert interval(values) == pytest.approx(expected, rel=1e-9)
@@ -32,14 +32,14 @@ def test_intervals_are_those_of_scipy_and_below_two_values_there_is_none() -> No
     assert interval([]) is None
 
 
-def test_95_of_100_intervals_hold_the_true_mean() -> None:
-    draw = random.Random(1)
-    found = [interval([draw.gauss(3, 2) for _ in range(3)]) for _ in range(4000)]
-    held = sum(low <= 3 <= high for low, high in filter(None, found))
-    assert 0.94 < held / 4000 < 0.96, "five deviations of such a share are .017; the seed is fixed"
+def test_95_percent_of_intervals_contain_the_true_mean() -> None:
+    rng = random.Random(1)
+    intervals = [interval([rng.gauss(3, 2) for _ in range(3)]) for _ in range(4000)]
+    containing = sum(low <= 3 <= high for low, high in filter(None, intervals))
+    assert 0.94 < containing / 4000 < 0.96, "five deviations of such a share are .017; the seed is fixed"
 
 
 @pytest.mark.parametrize(("level", "degrees"), [(0.0, 3), (1.0, 3), (0.95, 0)])
-def test_what_has_no_quantile_is_refused(level: float, degrees: int) -> None:
+def test_arguments_without_a_quantile_are_refused(level: float, degrees: int) -> None:
     with pytest.raises(ValueError, match="No quantile"):
         quantile(level, degrees)

@@ -1,4 +1,4 @@
-"""More steps for a training that has succeeded: when it may be, what it changes, and what stays."""
+"""Extending a training that has succeeded: when it is allowed, what it changes and what stays."""
 
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ from tests.support.jobs import export_file, make_job, put_in, record_report
 S = JobState
 
 
-def trained(step: int = 20, **how: Any) -> JobView:
-    """A job that succeeded at `step` of its 20, with its last checkpoint."""
-    job = make_job(**how)
+def trained(step: int = 20, **options: Any) -> JobView:
+    """Return a job that succeeded at `step` of its 20 steps, with its last checkpoint."""
+    job = make_job(**options)
     assert attempts.claim(job.id, "tests") is not None
     path = get_settings().checkpoints(job.id) / "last.pt"
     path.parent.mkdir(parents=True)
@@ -32,11 +32,13 @@ def trained(step: int = 20, **how: Any) -> JobView:
 
 
 @pytest.mark.parametrize("step", [20, 12])
-def test_it_is_queued_with_the_steps_it_has_made_and_those_added(database: Path, step: int) -> None:
+def test_extended_job_is_queued_with_the_added_steps(database: Path, step: int) -> None:
     done = trained(step)
     job = lifecycle.extend(done.id, 15)
     assert (job.state, job.step, job.total, job.recipe.budget.steps) == (S.QUEUED, step, step + 15, step + 15)
-    assert job.recipe == done.recipe.model_copy(update={"budget": job.recipe.budget}), "cadences stay"
+    assert job.recipe == done.recipe.model_copy(update={"budget": job.recipe.budget}), (
+        "the intervals of reports and checkpoints stay"
+    )
     assert (job.result, job.status_reason, job.finished_at) == (None, None, None)
     assert isinstance(job.spec, Train)
     assert (job.best, job.spec.extended_at) == (done.best, step)
@@ -46,7 +48,7 @@ def test_it_is_queued_with_the_steps_it_has_made_and_those_added(database: Path,
     assert state.data == {"state": "queued"}
 
 
-def test_it_publishes_the_next_version_at_its_new_end(database: Path) -> None:
+def test_extended_job_publishes_the_next_version(database: Path) -> None:
     job = lifecycle.extend(trained().id, 5)
     assert attempts.claim(job.id, "tests") is not None
     record_report(job.id, 2, 25, {}, None)
@@ -58,7 +60,7 @@ def test_it_publishes_the_next_version_at_its_new_end(database: Path) -> None:
 
 
 @pytest.mark.parametrize("state", sorted(set(JobState) - {S.SUCCEEDED}))
-def test_only_success_is_extended(database: Path, state: JobState) -> None:
+def test_only_a_succeeded_job_can_be_extended(database: Path, state: JobState) -> None:
     job = make_job()
     put_in(state, job.id)
     with pytest.raises(Conflict, match=f"is {state}: only a training that has succeeded"):
@@ -66,7 +68,7 @@ def test_only_success_is_extended(database: Path, state: JobState) -> None:
     assert lifecycle.get(job.id).total == 20
 
 
-def test_the_last_checkpoint_must_be_there(database: Path) -> None:
+def test_extension_needs_the_last_checkpoint(database: Path) -> None:
     done = trained()
     (get_settings().checkpoints(done.id) / "last.pt").unlink()
     with pytest.raises(Conflict, match=r"its checkpoint of step 20 is missing"):
@@ -77,19 +79,19 @@ def test_the_last_checkpoint_must_be_there(database: Path) -> None:
         lifecycle.extend(unsaved.id, 5)
 
 
-def test_networks_that_grow_with_the_budget_are_refused(database: Path) -> None:
+def test_networks_that_grow_with_the_budget_cannot_be_extended(database: Path) -> None:
     with pytest.raises(Conflict, match="grow over its budget"):
         lifecycle.extend(trained(family="progan").id, 5)
 
 
-def test_a_job_stays_within_the_most_steps(database: Path) -> None:
-    most = get_settings().max_steps
-    with pytest.raises(Invalid, match=f"at most {most:,} steps \\(max_steps\\)"):
-        lifecycle.extend(trained().id, most - 19)
-    assert lifecycle.extend(trained().id, most - 20).total == most
+def test_extension_stays_within_max_steps(database: Path) -> None:
+    max_steps = get_settings().max_steps
+    with pytest.raises(Invalid, match=f"at most {max_steps:,} steps \\(max_steps\\)"):
+        lifecycle.extend(trained().id, max_steps - 19)
+    assert lifecycle.extend(trained().id, max_steps - 20).total == max_steps
 
 
-def test_what_answers_a_key_is_written_with_the_extension(database: Path) -> None:
-    answered = []
-    job = lifecycle.extend(trained().id, 5, lambda _, job_id: answered.append(job_id))
-    assert answered == [job.id]
+def test_idempotency_reply_is_recorded_with_the_extension(database: Path) -> None:
+    recorded = []
+    job = lifecycle.extend(trained().id, 5, lambda _, job_id: recorded.append(job_id))
+    assert recorded == [job.id]

@@ -1,4 +1,4 @@
-"""What a client may ask of a job, in every state."""
+"""The life of a job: what cancel, pause and resume do in every state, lists, the queue and events."""
 
 from collections.abc import Callable
 from itertools import product
@@ -16,7 +16,7 @@ from forger.wire import TERMINAL, JobState
 from tests.support.jobs import make_job, put_in
 
 S = JobState
-ANSWERS: dict[Callable[[str], JobView], dict[JobState, JobState]] = {
+TARGETS: dict[Callable[[str], JobView], dict[JobState, JobState]] = {
     lifecycle.cancel: {
         S.QUEUED: S.CANCELLED,
         S.PAUSED: S.CANCELLED,
@@ -31,24 +31,26 @@ ANSWERS: dict[Callable[[str], JobView], dict[JobState, JobState]] = {
 
 
 @pytest.mark.sampled(quick=8)
-@pytest.mark.parametrize(("verb", "state"), [*product(ANSWERS, JobState)])
-def test_a_verb_moves_the_job_or_says_why_not(database: Path, verb: Callable[[str], JobView], state: JobState) -> None:
+@pytest.mark.parametrize(("order", "state"), [*product(TARGETS, JobState)])
+def test_order_moves_the_job_or_is_refused_with_its_state(
+    database: Path, order: Callable[[str], JobView], state: JobState
+) -> None:
     job = make_job()
     put_in(state, job.id)
-    told = len(lifecycle.events(job.id))
-    if (target := ANSWERS[verb].get(state)) is None:
+    events_before = len(lifecycle.events(job.id))
+    if (target := TARGETS[order].get(state)) is None:
         with pytest.raises(Conflict, match=f"is {state} and cannot be"):
-            verb(job.id)
+            order(job.id)
         target = state
     else:
-        assert verb(job.id).state == target
+        assert order(job.id).state == target
     assert lifecycle.get(job.id).state == target
-    assert len(lifecycle.events(job.id)) == told + (target != state), "each move is one event, no move is none"
+    assert len(lifecycle.events(job.id)) == events_before + (target != state), "one event for each move"
 
 
 @pytest.mark.sampled(24, quick=8)
 @pytest.mark.parametrize(("state", "target"), [*product(JobState, JobState)])
-def test_only_legal_moves_exist(database: Path, state: JobState, target: JobState) -> None:
+def test_only_legal_transitions_are_accepted(database: Path, state: JobState, target: JobState) -> None:
     job = make_job()
     put_in(state, job.id)
     with unit_of_work() as session:
@@ -59,14 +61,14 @@ def test_only_legal_moves_exist(database: Path, state: JobState, target: JobStat
                 rows.move(session, job.id, target, source={state})
 
 
-def test_a_move_from_another_state_than_the_jobs_changes_nothing(database: Path) -> None:
+def test_move_from_another_source_state_changes_nothing(database: Path) -> None:
     job = make_job()
     with unit_of_work() as session:
         assert not rows.move(session, job.id, S.SUCCEEDED, source={S.RUNNING})
     assert lifecycle.get(job.id) == job
 
 
-def test_a_new_job_is_whole(database: Path) -> None:
+def test_new_job_has_its_initial_values(database: Path) -> None:
     job = make_job(steps=20)
     assert (job.state, job.attempt, job.step, job.total, job.queue_position) == (S.QUEUED, 0, 0, 20, 1)
     assert (job.kind, job.family, job.dataset, job.model_name) == ("train", "cdcgan", "digits", "cdcgan-digits")
@@ -80,24 +82,24 @@ def test_a_new_job_is_whole(database: Path) -> None:
     "call",
     [lifecycle.get, lifecycle.events, lifecycle.metrics, lifecycle.checkpoints, lifecycle.artifacts, lifecycle.cancel],
 )
-def test_an_unknown_job_is_not_found(database: Path, call: Callable[[str], object]) -> None:
+def test_unknown_job_is_not_found(database: Path, call: Callable[[str], object]) -> None:
     with pytest.raises(NotFound, match="There is no job 'job_x'"):
         call("job_x")
 
 
-def test_lists_are_newest_first_and_page_without_gaps(database: Path) -> None:
-    made = [make_job().id for _ in range(5)]
-    seen: list[str] = []
+def test_pages_are_newest_first_without_gaps(database: Path) -> None:
+    created = [make_job().id for _ in range(5)]
+    listed: list[str] = []
     cursor = None
     while True:
         page, cursor = lifecycle.list_jobs(limit=2, after=cursor)
-        seen += [job.id for job in page]
+        listed += [job.id for job in page]
         if cursor is None:
             break
-    assert seen == made[::-1]
+    assert listed == created[::-1]
 
 
-def test_lists_are_filtered(database: Path) -> None:
+def test_list_is_filtered_by_each_field(database: Path) -> None:
     digits, points = make_job(), make_job("gan", "ring8")
     lifecycle.pause(points.id)
     assert [job.id for job in lifecycle.list_jobs(state="paused")[0]] == [points.id]
@@ -116,24 +118,24 @@ def test_queue_positions_follow_the_time_of_queueing(database: Path) -> None:
     assert [lifecycle.get(job.id).queue_position for job in (first, second, third)] == [None, 2, 1]
 
 
-def test_every_place_in_a_long_queue_is_known_on_every_page(database: Path) -> None:
-    made = [make_job().id for _ in range(30)]
-    for job_id in made[3:30:3]:
+def test_queue_positions_are_right_on_every_page(database: Path) -> None:
+    created = [make_job().id for _ in range(30)]
+    for job_id in created[3:30:3]:
         lifecycle.cancel(job_id)
-    waiting = [job_id for job_id in made if lifecycle.get(job_id).state == S.QUEUED]
-    places = {job_id: place for place, job_id in enumerate(waiting, 1)}
-    assert {job_id: lifecycle.get(job_id).queue_position for job_id in waiting} == places
-    seen: dict[str, int | None] = {}
+    waiting = [job_id for job_id in created if lifecycle.get(job_id).state == S.QUEUED]
+    positions = {job_id: position for position, job_id in enumerate(waiting, 1)}
+    assert {job_id: lifecycle.get(job_id).queue_position for job_id in waiting} == positions
+    listed: dict[str, int | None] = {}
     cursor = None
     while True:
         page, cursor = lifecycle.list_jobs(limit=7, after=cursor)
-        seen |= {job.id: job.queue_position for job in page}
+        listed |= {job.id: job.queue_position for job in page}
         if cursor is None:
             break
-    assert seen == {job_id: places.get(job_id) for job_id in made}
+    assert listed == {job_id: positions.get(job_id) for job_id in created}
 
 
-def test_events_are_read_from_any_point(database: Path) -> None:
+def test_events_can_be_read_after_any_number(database: Path) -> None:
     job = make_job()
     lifecycle.pause(job.id)
     lifecycle.resume(job.id)
@@ -142,7 +144,7 @@ def test_events_are_read_from_any_point(database: Path) -> None:
 
 
 @pytest.mark.parametrize("state", sorted(TERMINAL))
-def test_an_ended_job_has_an_end_and_no_owner(database: Path, state: JobState) -> None:
+def test_ended_job_has_an_end_time_and_no_owner(database: Path, state: JobState) -> None:
     job = make_job()
     put_in(state, job.id)
     with unit_of_work(read_only=True) as session:

@@ -1,4 +1,4 @@
-"""Figures are ranked and averaged only among those that were measured alike."""
+"""Figures are ranked and averaged only among those of equal provenance."""
 
 import re
 from typing import Any
@@ -10,18 +10,24 @@ from app.services.jobs.measurements import MeasuredFigure, group_figures, rank_f
 from models.spec.resolve import resolve
 from models.spec.watch import FIGURES
 
-WATCH: dict[str, Any] = {"by": "watch", "n_fake": 64}
-LATER: dict[str, Any] = {"by": "evaluation", "n_fake": 5000, "seed": 0}
+WATCHED: dict[str, Any] = {"by": "watch", "n_fake": 64}
+EVALUATED: dict[str, Any] = {"by": "evaluation", "n_fake": 5000, "seed": 0}
 
 
-def one(
+def figure(
     job: str, value: float | None, name: str = "frechet", provenance: dict[str, Any] | None = None
 ) -> MeasuredFigure:
-    return MeasuredFigure(job, name, value, WATCH if provenance is None else provenance, job, 10)
+    return MeasuredFigure(job, name, value, WATCHED if provenance is None else provenance, job, 10)
 
 
-def test_figures_of_different_provenance_stand_in_no_ranking_together() -> None:
-    groups = group_figures([one("a", 1), one("b", 2, provenance=LATER), one("c", 3), one("a", 4, "coverage")])
+def provenance(family: str, **request: Any) -> dict[str, Any]:
+    return watch_provenance(resolve(family, **request)[1])
+
+
+def test_figures_of_different_provenance_are_grouped_apart() -> None:
+    groups = group_figures(
+        [figure("a", 1), figure("b", 2, provenance=EVALUATED), figure("c", 3), figure("a", 4, "coverage")]
+    )
     assert [(group.name, [each.job for each in group.measured]) for group in groups] == [
         ("frechet", ["a", "c"]),
         ("frechet", ["b"]),
@@ -29,22 +35,24 @@ def test_figures_of_different_provenance_stand_in_no_ranking_together() -> None:
     ]
 
 
-def test_provenance_is_the_same_whatever_the_order_of_its_members() -> None:
-    turned = dict(reversed(LATER.items()))
-    (group,) = group_figures([one("a", 1, provenance=LATER), one("b", 2, provenance=turned)])
+def test_provenance_ignores_the_order_of_its_members() -> None:
+    reordered = dict(reversed(EVALUATED.items()))
+    (group,) = group_figures([figure("a", 1, provenance=EVALUATED), figure("b", 2, provenance=reordered)])
     assert len(group.measured) == 2
 
 
 @pytest.mark.parametrize(("name", "order"), [("frechet", "bacd"), ("coverage", "cabd"), ("own_invention", "abcd")])
-def test_the_better_comes_first(name: str, order: str) -> None:
-    (group,) = group_figures([one("a", 2, name), one("b", 1, name), one("c", 3, name), one("d", None, name)])
+def test_better_figures_rank_first(name: str, order: str) -> None:
+    (group,) = group_figures(
+        [figure("a", 2, name), figure("b", 1, name), figure("c", 3, name), figure("d", None, name)]
+    )
     assert "".join(each.job for each in rank_figures(group)) == order
 
 
-def test_a_table_has_mean_spread_and_number_of_each_case() -> None:
+def test_summary_has_mean_deviation_interval_and_count_of_each_case() -> None:
     case_of = {"a1": "a", "b1": "b", "a2": "a", "b2": "b", "c1": "c"}
     values = {"a1": 1.0, "a2": 3.0, "b1": 5.0, "b2": None, "c1": None}
-    (summary,) = summarise([one(job, value) for job, value in values.items()], case_of)
+    (summary,) = summarise([figure(job, value) for job, value in values.items()], case_of)
     assert [(cell.case, cell.mean, cell.deviation, cell.interval, cell.n, cell.best) for cell in summary.cases] == [
         ("a", 2.0, pytest.approx(2**0.5), pytest.approx((2 - 12.706204736, 2 + 12.706204736)), 2, True),
         ("b", 5.0, None, None, 1, False),
@@ -52,47 +60,45 @@ def test_a_table_has_mean_spread_and_number_of_each_case() -> None:
     ]
 
 
-def test_the_best_of_one_is_not_marked_nor_where_nobody_knows_which_way_is_better() -> None:
-    (alone,) = summarise([one("a1", 1.0)], {"a1": "a"})
+def test_best_is_not_marked_for_one_case_ties_or_unknown_figures() -> None:
+    (alone,) = summarise([figure("a1", 1.0)], {"a1": "a"})
     assert not alone.cases[0].best
-    (equal,) = summarise([one("a", 1.0), one("b", 1.0)], {"a": "a", "b": "b"})
+    (equal,) = summarise([figure("a", 1.0), figure("b", 1.0)], {"a": "a", "b": "b"})
     assert [cell.best for cell in equal.cases] == [False, False]
-    (lost,) = summarise([one("a", None)], {"a": "a"})
-    assert [(cell.mean, cell.n, cell.best) for cell in lost.cases] == [(None, 0, False)]
-    (odd,) = summarise([one("a", 1, "own_invention"), one("b", 2, "own_invention")], {"a": "a", "b": "b"})
-    assert [cell.best for cell in odd.cases] == [False, False]
+    (missing,) = summarise([figure("a", None)], {"a": "a"})
+    assert [(cell.mean, cell.n, cell.best) for cell in missing.cases] == [(None, 0, False)]
+    (unknown,) = summarise([figure("a", 1, "own_invention"), figure("b", 2, "own_invention")], {"a": "a", "b": "b"})
+    assert [cell.best for cell in unknown.cases] == [False, False]
 
 
-def test_high_is_better_for_coverage() -> None:
-    (summary,) = summarise([one("a", 0.5, "coverage"), one("b", 0.9, "coverage")], {"a": "a", "b": "b"})
+def test_highest_coverage_is_marked_best() -> None:
+    (summary,) = summarise([figure("a", 0.5, "coverage"), figure("b", 0.9, "coverage")], {"a": "a", "b": "b"})
     assert [cell.best for cell in summary.cases] == [False, True]
 
 
-def test_each_provenance_has_a_column_of_its_own() -> None:
-    both = [one("a", 1), one("b", 2), one("a", 9, provenance=LATER)]
+def test_each_provenance_gets_its_own_summary() -> None:
+    both = [figure("a", 1), figure("b", 2), figure("a", 9, provenance=EVALUATED)]
     assert [len(summary.cases) for summary in summarise(both, {"a": "a", "b": "b"})] == [2, 1]
 
 
-def provenance(family: str, **asked: Any) -> dict[str, Any]:
-    return watch_provenance(resolve(family, **asked)[1])
-
-
-def test_what_was_measured_while_training_is_the_same_thing_where_data_and_samples_are() -> None:
+def test_watch_provenance_depends_only_on_data_and_samples() -> None:
     assert provenance("dcgan") == provenance("dcgan", seed=5, overrides={"objective": {"kind": "hinge"}})
-    assert provenance("dcgan") != provenance("sngan"), "other batches: an evaluation has other samples"
+    assert provenance("dcgan") != provenance("sngan"), "another batch size draws other samples"
     assert provenance("dcgan") != provenance("dcgan", dataset="mnist")
     assert provenance("dcgan") != provenance("dcgan", overrides={"data": {"side": 32}})
 
 
-def test_errors_of_different_tasks_are_different_things() -> None:
-    kinds = [provenance("srgan", dataset="digits"), provenance("inpaint", dataset="digits"), provenance("vae")]
-    assert len({measurements.provenance_key(kind) for kind in kinds}) == 3
-    assert "game" not in provenance("vae", dataset="ring8"), "distances of points are alike, whoever drew them"
+def test_watch_provenance_differs_between_tasks() -> None:
+    provenances = [provenance("srgan", dataset="digits"), provenance("inpaint", dataset="digits"), provenance("vae")]
+    assert len({measurements.provenance_key(one) for one in provenances}) == 3
+    assert "game" not in provenance("vae", dataset="ring8"), "errors of points are comparable between games"
 
 
-def test_provenance_is_told_in_words() -> None:
-    assert one("a", 1).provenance_text == "while training, n_fake 64"
-    assert one("a", 1, provenance=LATER | {"features": "none"}).provenance_text == "evaluated, n_fake 5000, seed 0"
+def test_provenance_text_names_source_and_settings() -> None:
+    assert figure("a", 1).provenance_text == "while training, n_fake 64"
+    assert (
+        figure("a", 1, provenance=EVALUATED | {"features": "none"}).provenance_text == "evaluated, n_fake 5000, seed 0"
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,17 +109,17 @@ def test_provenance_is_told_in_words() -> None:
         ("own_invention", "own_invention on digits; "),
     ],
 )
-def test_a_figure_has_a_line_to_cite_it_by(name: str, line: str) -> None:
-    measured = one("a", 1, name, LATER | {"data": {"dataset": "digits"}})
-    how = "evaluated, n_fake 5000, evaluation seed 0; measured by Forger, job a at step 10"
-    assert measured.citation == line + how
+def test_citation_names_figure_dataset_and_settings(name: str, line: str) -> None:
+    measured = figure("a", 1, name, EVALUATED | {"data": {"dataset": "digits"}})
+    settings = "evaluated, n_fake 5000, evaluation seed 0; measured by Forger, job a at step 10"
+    assert measured.citation == line + settings
 
 
-def test_a_citation_says_that_features_are_not_inceptions() -> None:
-    assert "not Inception's" in one("a", 1, provenance=LATER | {"features": "own:1f2e"}).citation
+def test_citation_says_when_features_are_not_inception() -> None:
+    assert "not Inception's" in figure("a", 1, provenance=EVALUATED | {"features": "own:1f2e"}).citation
 
 
 @pytest.mark.parametrize("name", [name for name, figure in FIGURES.items() if figure.source])
-def test_the_source_of_a_figure_names_a_year_and_where_to_find_it(name: str) -> None:
+def test_source_of_each_figure_has_a_year_and_an_identifier(name: str) -> None:
     for source in FIGURES[name].source.split("; "):
         assert source == "this project" or re.search(r" (19|20)\d\d, (arXiv:\d{4}\.\d{4,5}|doi:10\.\S+)$", source)

@@ -1,4 +1,4 @@
-"""The health of a published checkpoint is what its job had told by that step."""
+"""The health of a published checkpoint is that of its job at its step."""
 
 from pathlib import Path
 
@@ -6,19 +6,14 @@ import pytest
 
 from app.services.jobs import attempts
 from app.services.models import registry
-from models.spec.recipe import Recipe
 from tests.support.checkpoints import write_checkpoint
+from tests.support.fake_export import fake_export
 from tests.support.jobs import make_job, record_report
-
-
-def export(recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
-    """What is in it is nothing to these tests."""
-    out.write_bytes(b"weights")
 
 
 @pytest.fixture
 def checkpoints(database: Path) -> dict[int, str]:
-    """Ids by step, of a job that collapsed at step 6 and was well again at step 9."""
+    """Checkpoint ids by step, of a job that collapsed at step 6 and recovered at step 9."""
     job = make_job("gan", "ring8", watch={"every": 1})
     assert attempts.claim(job.id, "tests") is not None
     record_report(job.id, 1, 3, {"figure/divergence": 0.1}, None)
@@ -32,23 +27,25 @@ def checkpoints(database: Path) -> dict[int, str]:
 @pytest.mark.parametrize(
     ("step", "state", "kind"), [(5, "healthy", None), (8, "troubled", "collapse"), (10, "healthy", None)]
 )
-def test_it_is_that_of_its_step(checkpoints: dict[int, str], step: int, state: str, kind: str | None) -> None:
-    health = registry.publish("it", checkpoints[step], export).health
+def test_health_of_a_version_is_that_of_its_step(
+    checkpoints: dict[int, str], step: int, state: str, kind: str | None
+) -> None:
+    health = registry.publish("it", checkpoints[step], fake_export).health
     assert health is not None
     assert (health["state"], health["kind"]) == (state, kind)
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_before_the_first_evaluation_nothing_is_known(database: Path) -> None:
+def test_version_before_the_first_evaluation_has_no_health(database: Path) -> None:
     job = make_job("gan", "ring8", watch={"every": 1})
     assert attempts.claim(job.id, "tests") is not None
-    assert registry.publish("it", write_checkpoint(job.id, 2).id, export).health is None
+    assert registry.publish("it", write_checkpoint(job.id, 2).id, fake_export).health is None
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_a_version_without_a_watch_is_unwatched(database: Path) -> None:
+def test_version_of_a_job_without_a_watch_is_unwatched(database: Path) -> None:
     job = make_job("gan", "ring8", watch=None)
     assert attempts.claim(job.id, "tests") is not None
-    health = registry.publish("it", write_checkpoint(job.id, 2).id, export).health
+    health = registry.publish("it", write_checkpoint(job.id, 2).id, fake_export).health
     assert health is not None
     assert health["state"] == "unwatched"

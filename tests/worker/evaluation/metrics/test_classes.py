@@ -1,4 +1,4 @@
-"""Figures of classes against sums written out."""
+"""Figures of classes, against their formulas written out."""
 
 import math
 
@@ -23,25 +23,25 @@ X = torch.randn(90, 5, generator=torch.Generator().manual_seed(2))
 LABELS = torch.arange(90) % 3
 
 
-def test_inception_score_is_the_exponential_of_mean_relative_entropy() -> None:
-    each = softmax(LOGITS.double().numpy(), axis=1)
-    wanted = math.exp(entropy(each, each.mean(axis=0)[None], axis=1).mean())
-    assert inception_score(LOGITS) == pytest.approx(wanted, rel=1e-4)
+def test_inception_score_is_the_exponential_of_the_mean_relative_entropy() -> None:
+    probabilities = softmax(LOGITS.double().numpy(), axis=1)
+    expected = math.exp(entropy(probabilities, probabilities.mean(axis=0)[None], axis=1).mean())
+    assert inception_score(LOGITS) == pytest.approx(expected, rel=1e-4)
 
 
-def test_inception_score_goes_from_one_to_the_number_of_classes() -> None:
+def test_inception_score_ranges_from_one_to_the_number_of_classes() -> None:
     assert inception_score(torch.zeros(50, 10)) == pytest.approx(1)
     assert inception_score(1000 * torch.eye(10).repeat(5, 1)) == pytest.approx(10)
     assert inception_score(1000 * torch.eye(10)[:1].repeat(5, 1)) == pytest.approx(1)
 
 
-def test_agreement_over_all_and_by_class() -> None:
-    said, asked = torch.tensor([0, 0, 1, 3, 3]), torch.tensor([0, 1, 1, 3, 3])
-    assert agreement(said, asked) == 0.8
-    assert agreement_by_class(said, asked) == {0: 1, 1: 0.5, 3: 1}, "nobody asked for a two"
+def test_agreement_is_the_share_of_requested_classes_overall_and_by_class() -> None:
+    predicted, requested = torch.tensor([0, 0, 1, 3, 3]), torch.tensor([0, 1, 1, 3, 3])
+    assert agreement(predicted, requested) == 0.8
+    assert agreement_by_class(predicted, requested) == {0: 1, 1: 0.5, 3: 1}, "class 2 was not requested"
 
 
-def test_spread_is_the_deviation_within_classes_and_prototypes_have_none() -> None:
+def test_within_class_spread_is_a_standard_deviation_and_zero_for_prototypes() -> None:
     deviations = [math.sqrt(X[label == LABELS].numpy().var(axis=0, ddof=1).mean()) for label in range(3)]
     assert within_class_spread(X, LABELS) == pytest.approx(sum(deviations) / 3, abs=1e-4)
     assert within_class_spread(X[LABELS], LABELS) == 0
@@ -56,7 +56,7 @@ def test_diversity_is_the_mean_distance_of_pairs() -> None:
     assert pairwise_diversity(X[:1].expand(20, -1)) == 0
 
 
-def test_a_class_that_is_missing_or_alone_is_left_out() -> None:
+def test_classes_with_fewer_than_two_examples_are_left_out() -> None:
     labels = torch.where(LABELS == 1, 7, LABELS)
     assert intra_diversity(X, labels) == pytest.approx(intra_diversity(X, LABELS))
     labels = torch.cat([labels, torch.tensor([4])])
@@ -65,9 +65,9 @@ def test_a_class_that_is_missing_or_alone_is_left_out() -> None:
         within_class_spread(X[:3], LABELS[:3])
 
 
-def test_modes_of_classes_and_how_far_their_histogram_is_from_uniform() -> None:
-    said = torch.tensor([0] * 6 + [1] * 3 + [3])
-    wanted = entropy([0.6, 0.3, 0, 0.1], [0.25] * 4)
-    assert class_modes(said, 4) == pytest.approx((3, wanted), abs=1e-4)
+def test_class_modes_counts_classes_and_their_divergence_from_uniform() -> None:
+    predicted = torch.tensor([0] * 6 + [1] * 3 + [3])
+    divergence = entropy([0.6, 0.3, 0, 0.1], [0.25] * 4)
+    assert class_modes(predicted, 4) == pytest.approx((3, divergence), abs=1e-4)
     assert class_modes(torch.arange(1000).repeat(26), 1000) == pytest.approx((1000, 0), abs=1e-9)
     assert class_modes(torch.zeros(50, dtype=torch.int64), 1000) == pytest.approx((1, math.log(1000)))

@@ -1,18 +1,18 @@
-"""Reader of toy datasets: points and strings drawn from a fixed seed per split."""
+"""Sample the toy datasets, points and strings, from a fixed seed per split."""
 
 import torch
 from torch import Tensor
 
-from data.readers import drawn_arrays
+from data.readers import toy_arrays
 from data.readers.base import Split, unknown_dataset
-from data.readers.drawn_arrays import SEEDS
+from data.readers.toy_arrays import SEEDS
 from data.toy import MIXTURES
 from models.spec.data import Points, Sequences
 from models.spec.datasets import DATASETS
 
 
 def points(spec: Points, split: Split) -> Tensor:
-    """Draw points float32 [N, dimension], normally distributed around each mode, equally many per mode."""
+    """Sample points float32 [N, dimension], normally distributed around the modes, equally many per mode."""
     if spec.dataset not in MIXTURES:
         raise unknown_dataset(spec.dataset, MIXTURES)
     count, mixture = DATASETS[spec.dataset].size, MIXTURES[spec.dataset]
@@ -23,7 +23,7 @@ def points(spec: Points, split: Split) -> Tensor:
 
 
 def sequences(spec: Sequences, split: Split) -> Tensor:
-    """Draw strings int64 [N, length] of balanced brackets, uniformly over all valid strings."""
+    """Sample strings int64 [N, length] of balanced brackets, uniformly over all valid strings."""
     if spec.dataset != "dyck":
         raise unknown_dataset(spec.dataset, ["dyck"])
-    return torch.from_numpy(drawn_arrays.sequences(spec, split))
+    return torch.from_numpy(toy_arrays.sequences(spec, split))

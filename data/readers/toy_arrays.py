@@ -15,7 +15,7 @@ SEEDS = {"train": 0, "test": 1}
 
 
 def points(spec: Points, split: Split) -> NDArray[np.float32]:
-    """Draw the points of `data.readers.drawn.points`, to float32 rounding: [N, dimension]."""
+    """Draw the points of `data.readers.toy.points`, to float32 rounding: [N, dimension]."""
     count, mixture = DATASETS[spec.dataset].size, MIXTURES[spec.dataset]
     modes, spreads = mixture.modes.astype(np.float32), mixture.spreads.astype(np.float32)
     mode = np.arange(count) % len(modes)

@@ -1,0 +1,48 @@
+// Small drawings that are no line charts: histograms, ribbons, and the plane of 2-D data.
+
+import { h } from "./dom.js";
+
+/** The value of a custom property of the design. @param {string} name */
+export const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+/** Channels of a CSS colour, from 0 to 255. @param {string} colour @returns {[number, number, number]} */
+export function channels(colour) {
+  const context = /** @type {CanvasRenderingContext2D} */ (h("canvas", { width: 1, height: 1 }).getContext("2d"));
+  context.fillStyle = colour;
+  context.fillRect(0, 0, 1, 1);
+  const [red, green, blue] = context.getImageData(0, 0, 1, 1).data;
+  return [red, green, blue];
+}
+
+/**
+ * A canvas that is sharp on every screen. `paint` draws in CSS pixels; it is called again when asked to.
+ * @param {number} width @param {number} height @param {(context: CanvasRenderingContext2D) => void} paint
+ */
+export function drawing(width, height, paint) {
+  const canvas = h("canvas", { role: "img" });
+  canvas.style.width = "100%";
+  canvas.style.maxWidth = `${width}px`;
+  canvas.style.aspectRatio = `${width} / ${height}`;
+  return {
+    /** @type {HTMLCanvasElement} */
+    element: canvas,
+    /** @param {string} words what the picture shows, for those who cannot see it */
+    draw(words) {
+      const ratio = devicePixelRatio;
+      canvas.width = width * ratio;
+      canvas.height = height * ratio;
+      const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+      context.scale(ratio, ratio);
+      context.font = `11px ${token("--sans")}`;
+      paint(context);
+      canvas.setAttribute("aria-label", words);
+    },
+  };
+}
+
+/** A legend of colours and words. @param {[string, string][]} entries property and text */
+export const legend = (entries) => h("div", { class: "legend" }, entries.map(([property, text]) => {
+  const swatch = h("i");
+  swatch.style.background = `var(${property})`;
+  return h("span", { class: "state-free" }, swatch, ` ${text}`);
+}));

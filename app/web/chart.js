@@ -1,0 +1,216 @@
+// Line charts on uPlot: one step cursor, one zoom and one set of choices for all charts of a room.
+
+import { smoothed } from "./curves.js";
+import { fill, h } from "./dom.js";
+import { number } from "./format.js";
+
+/* global uPlot */
+const COLOURS = 6;
+export const SCALES = ["linear", "log", "asinh"];
+
+/** @param {string} name of a custom property */
+const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+/**
+ * What all charts of a room share. `from` and `to` are the steps in view; null: all of them.
+ * @typedef {{scale: string, smoothing: number, step: number | null, from: number | null, to: number | null}} View
+ */
+
+/** A figure with a title, its lines, a legend whose entries hide lines, and a table for those who cannot see it. */
+export class Chart {
+  /**
+   * @param {string} title
+   * @param {import("./curves.js").Curves} curves
+   * @param {{view: View, onStep: (step: number) => void, onZoom: (from: number | null, to: number | null) => void, marks?: () => {step: number, text: string, colour: string}[], guides?: {value: number, text: string}[], sync: string}} options
+   */
+  constructor(title, curves, options) {
+    this.title = title;
+    this.curves = curves;
+    this.options = options;
+    /** @type {string[]} */
+    this.names = [];
+    /** @type {Set<string>} */
+    this.hidden = new Set();
+    this.plot = h("div", { class: "plot", role: "img" });
+    this.legend = h("div", { class: "legend" });
+    this.element = h("section", { class: "card chart", "aria-label": title }, h("h3", {}, title), this.plot, this.legend);
+    this.visible = false;
+    this.stale = true;
+    this.observer = new IntersectionObserver(([entry]) => {
+      this.visible = entry.isIntersecting;
+      if (this.visible && this.stale) this.draw();
+    }, { rootMargin: "200px" });
+    this.observer.observe(this.element);
+    this.resizer = new ResizeObserver(() => this.uplot?.setSize(this.#size()));
+    this.resizer.observe(this.plot);
+  }
+
+  destroy() {
+    this.observer.disconnect();
+    this.resizer.disconnect();
+    this.uplot?.destroy();
+  }
+
+  /** Show these curves. @param {string[]} names */
+  show(names) {
+    if (names.join() === this.names.join()) return this.refresh();
+    this.names = names;
+    this.#rebuild();
+  }
+
+  /** Draw what has changed, if it is in view; else when it comes into view. */
+  refresh() {
+    this.stale = true;
+    if (this.visible) this.draw();
+  }
+
+  /** Build the chart anew: its scale, its lines or its colours have changed. */
+  #rebuild() {
+    this.uplot?.destroy();
+    this.uplot = undefined;
+    fill(this.legend, this.names.length > 1 && this.names.map((name, index) => this.#entry(name, index)));
+    this.refresh();
+  }
+
+  restyle() {
+    this.#rebuild();
+  }
+
+  draw() {
+    this.stale = false;
+    const data = this.#data();
+    if (!this.uplot) this.uplot = new uPlot(this.#settings(), data, this.plot);
+    else {
+      const { min, max } = this.uplot.scales.x;
+      this.uplot.setData(data, false);
+      const { from, to } = this.options.view;
+      const steps = data[0];
+      // A new point never moves what a person looks at: only a chart without a zoom grows.
+      this.uplot.setScale("x", from === null ? { min: steps[0] ?? 0, max: Math.max(steps[steps.length - 1] ?? 1, 1) } : { min: from ?? min, max: to ?? max });
+    }
+    this.#describe();
+  }
+
+  /** Mark the shared step. */
+  mark() {
+    this.uplot?.redraw(false, false);
+  }
+
+  #data() {
+    const [steps, ...columns] = this.curves.aligned(this.names);
+    const { smoothing } = this.options.view;
+    return [steps, ...columns.map((column) => (smoothing ? smoothed(column, smoothing) : column))];
+  }
+
+  #size() {
+    return { width: Math.max(120, this.plot.clientWidth), height: 190 };
+  }
+
+  #settings() {
+    const { view, onZoom, onStep, sync, guides = [], marks } = this.options;
+    const axis = {
+      stroke: token("--muted"), grid: { stroke: token("--line"), width: 1 }, ticks: { show: false }, font: `11px ${token("--sans")}`,
+    };
+    const distributions = { linear: 1, log: 3, asinh: 4 };
+    return {
+      ...this.#size(),
+      padding: [8, 8, 0, 0],
+      cursor: { sync: { key: sync, setSeries: false }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
+      scales: {
+        x: { time: false, range: (/** @type {any} */ _, /** @type {number} */ min, /** @type {number} */ max) => [min, max > min ? max : min + 1] },
+        y: { distr: distributions[/** @type {keyof typeof distributions} */ (view.scale)] ?? 1, asinh: 0.01 },
+      },
+      series: [{ label: "step" }, ...this.names.map((name, index) => ({
+        label: name,
+        stroke: token(`--curve-${(index % COLOURS) + 1}`),
+        width: 1.5,
+        show: !this.hidden.has(name),
+        spanGaps: true,
+        value: (/** @type {any} */ _, /** @type {number} */ value) => number(value),
+        points: { show: this.curves.byName.get(name)?.size === 1 || undefined, size: 5 },
+      }))],
+      axes: [{ ...axis, size: 28 }, { ...axis, size: 56, values: (/** @type {any} */ _, /** @type {number[]} */ values) => values.map((value) => (value === null ? "" : number(value))) }],
+      hooks: {
+        setSelect: [(/** @type {any} */ plot) => {
+          const { left, width } = plot.select;
+          if (width < 4) return;
+          onZoom(Math.round(plot.posToVal(left, "x")), Math.round(plot.posToVal(left + width, "x")));
+          plot.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+        }],
+        draw: [(/** @type {any} */ plot) => {
+          for (const guide of guides) line(plot, "y", guide.value, token("--muted"), [3, 3]);
+          for (const mark of marks?.() ?? []) line(plot, "x", mark.step, token(mark.colour), [2, 3]);
+          if (view.step !== null) line(plot, "x", view.step, token("--accent"), []);
+        }],
+        ready: [(/** @type {any} */ plot) => {
+          plot.over.addEventListener("click", () => {
+            const { idx } = plot.cursor;
+            if (idx !== null && idx !== undefined) onStep(plot.data[0][idx]);
+          });
+          plot.over.addEventListener("dblclick", () => onZoom(null, null));
+        }],
+        setCursor: [(/** @type {any} */ plot) => this.#values(plot.cursor.idx)],
+      },
+    };
+  }
+
+  /** Write the values at the cursor into the legend. @param {number | null | undefined} index */
+  #values(index) {
+    if (!this.uplot) return;
+    for (const [place, name] of this.names.entries()) {
+      const value = index === null || index === undefined ? undefined : this.uplot.data[place + 1][index];
+      const text = this.legend.children[place]?.lastChild;
+      if (text) text.textContent = value === undefined || value === null ? "" : number(value);
+    }
+  }
+
+  /** @param {string} name @param {number} index */
+  #entry(name, index) {
+    const swatch = h("i");
+    swatch.style.background = `var(--curve-${(index % COLOURS) + 1})`;
+    const button = h("button", {
+      type: "button", "aria-pressed": String(!this.hidden.has(name)),
+      onclick: () => {
+        const shown = this.hidden.delete(name);
+        if (!shown) this.hidden.add(name);
+        button.setAttribute("aria-pressed", String(shown));
+        this.uplot?.setSeries(index + 1, { show: shown });
+      },
+    }, swatch, label(name), h("span", { class: "number" }));
+    return button;
+  }
+
+  /** Say in words what the picture shows. */
+  #describe() {
+    const words = this.names.map((name) => {
+      const values = [...(this.curves.byName.get(name)?.values() ?? [])].filter((value) => typeof value === "number");
+      return values.length ? `${label(name)}: ${values.length} points, now ${number(values[values.length - 1])}` : label(name);
+    });
+    this.plot.setAttribute("aria-label", `${this.title}. ${words.join("; ")}.`);
+  }
+}
+
+/** The part of a curve's name that differs from its neighbours'. @param {string} name */
+export const label = (name) => name.replace(/^(figure|gauge)\//, "").replaceAll("_", " ");
+
+/** @param {any} plot @param {"x" | "y"} scale @param {number} value @param {string} colour @param {number[]} dash */
+function line(plot, scale, value, colour, dash) {
+  const { ctx, bbox } = plot;
+  const at = Math.round(plot.valToPos(value, scale, true));
+  const [low, high] = scale === "x" ? [bbox.left, bbox.left + bbox.width] : [bbox.top, bbox.top + bbox.height];
+  if (!(at >= low && at <= high)) return;
+  ctx.save();
+  ctx.beginPath();
+  ctx.strokeStyle = colour;
+  ctx.lineWidth = devicePixelRatio;
+  ctx.setLineDash(dash.map((part) => part * devicePixelRatio));
+  if (scale === "x") {
+    ctx.moveTo(at, bbox.top);
+    ctx.lineTo(at, bbox.top + bbox.height);
+  } else {
+    ctx.moveTo(bbox.left, at);
+    ctx.lineTo(bbox.left + bbox.width, at);
+  }
+  ctx.stroke();
+  ctx.restore();
+}

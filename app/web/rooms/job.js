@@ -1,0 +1,345 @@
+// One job: what it learns, how well, what went wrong, and what it left. One step cursor drives all of it.
+
+import { get, post } from "../api.js";
+import { Chart, label, SCALES } from "../chart.js";
+import { Curves } from "../curves.js";
+import { bar, empty, fill, h, setText, skeleton, stateWord, toast } from "../dom.js";
+import { ago, clock, count, duration, number, size } from "../format.js";
+import { film } from "../film.js";
+import { follow } from "../log.js";
+import { go, keep } from "../main.js";
+import { probe } from "../probe.js";
+import { scatter } from "../scatter.js";
+import { actions, linked } from "./jobs.js";
+
+const POINTS = 2000;
+const LN2 = Math.log(2);
+const BALANCE = "gauge/critic_accuracy";
+const ENDED = ["succeeded", "failed", "cancelled"];
+
+/** @type {import("../main.js").Room} */
+export async function room(main, { parts: [id], query, signal }) {
+  const path = `/jobs/${encodeURIComponent(id)}`;
+  const numberOf = (/** @type {string} */ name) => (query.get(name) === null ? null : Number(query.get(name)));
+  /** @type {import("../chart.js").View} */
+  const view = {
+    scale: SCALES.includes(query.get("scale") ?? "") ? /** @type {string} */ (query.get("scale")) : "linear",
+    smoothing: numberOf("smoothing") ?? 0, step: numberOf("step"), from: numberOf("from"), to: numberOf("to"),
+  };
+  const curves = new Curves();
+  /** @type {any[]} */
+  const events = [];
+  let job = await get(path, {}, signal);
+  document.title = `${job.family ?? job.kind} on ${job.dataset} · Forger`;
+
+  const head = h("section", { class: "stack" });
+  const trouble = h("div", { class: "stack", role: "status" });
+  const charts = h("div", { class: "charts" }, skeleton(true));
+  const pictures = film({ onStep: (step) => setStep(step), signal });
+  const probes = probe(path, { view, onStep: (step) => setStep(step), onZoom: (from, to) => zoom(from, to), sync: `job-${id}`, signal });
+  const log = h("ol", { class: "events small" });
+  const files = h("div", { class: "stack" }, skeleton());
+  const slider = h("input", { type: "range", min: 0, max: 1, value: 0, "aria-label": "Step", oninput: () => setStep(slider.valueAsNumber) });
+  const stepText = h("output", { class: "number" });
+  const play = h("button", { type: "button", onclick: () => playSteps(), "aria-pressed": "false" }, "Play");
+  const points = h("span", { class: "muted small", data: { points: "0" } });
+  const followNewest = h("button", { type: "button", onclick: () => setStep(null) }, "Newest");
+  const stepper = h("section", { class: "card step", "aria-label": "Step cursor" }, play, slider, stepText, followNewest);
+  const isTraining = job.kind === "train";
+
+  fill(main, head, trouble,
+    isTraining && h("section", { class: "card" }, h("h2", {}, "The same noise, step by step"), pictures.element),
+    isTraining && probes.element,
+    isTraining && h("section", { class: "stack" },
+      h("div", { class: "spread" }, h("h2", {}, "Curves"), h("div", { class: "row" }, points, controls())), charts),
+    isTraining && stepper,
+    h("div", { class: "grid" },
+      h("section", { class: "card" }, h("h2", {}, "What happened"), log), files,
+      h("section", { class: "card wide" }, h("details", {}, h("summary", {}, "Recipe"), h("pre", { tabIndex: 0, "aria-label": "Recipe as JSON" }, JSON.stringify(job.recipe, null, 2))))));
+
+  /** @type {Map<string, Chart>} */
+  const byTitle = new Map();
+  const plane = scatter({ onStep: (step) => setStep(step) });
+
+  /** Choices that all charts share. */
+  function controls() {
+    const scale = h("select", { "aria-label": "Scale", onchange: () => change({ scale: scale.value }) },
+      SCALES.map((name) => h("option", { value: name, selected: view.scale === name }, name)));
+    const smoothing = h("input", {
+      type: "range", min: 0, max: 0.98, step: 0.02, value: view.smoothing, "aria-label": "Smoothing",
+      onchange: () => change({ smoothing: smoothing.valueAsNumber }),
+    });
+    return [scale, h("label", { class: "small" }, "Smoothing", smoothing),
+      h("button", { type: "button", onclick: () => zoom(null, null) }, "Whole run")];
+  }
+
+  /** @param {Partial<import("../chart.js").View>} values */
+  function change(values) {
+    Object.assign(view, values);
+    keep({ scale: view.scale === "linear" ? null : view.scale, smoothing: view.smoothing || null });
+    for (const chart of byTitle.values()) chart.restyle();
+  }
+
+  /** @param {number | null} from @param {number | null} to */
+  function zoom(from, to) {
+    Object.assign(view, { from, to });
+    keep({ from, to });
+    for (const chart of byTitle.values()) chart.refresh();
+  }
+
+  /** Move the step cursor; null follows the newest step. @param {number | null} step */
+  function setStep(step) {
+    view.step = step;
+    keep({ step });
+    slider.value = String(step ?? job.progress.step);
+    setText(stepText, `step ${count(step ?? job.progress.step)}`);
+    followNewest.setAttribute("aria-pressed", String(step === null));
+    pictures.show(step);
+    probes.show(step);
+    plane.mark(step);
+    for (const chart of byTitle.values()) chart.mark();
+  }
+
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  let playing;
+  function playSteps() {
+    play.setAttribute("aria-pressed", String(!playing));
+    setText(play, playing ? "Play" : "Stop");
+    if (playing) {
+      clearInterval(playing);
+      playing = undefined;
+      return;
+    }
+    if (view.step === null || view.step >= pictures.last()) setStep(pictures.next(-1) ?? 0);
+    playing = setInterval(() => {
+      const next = pictures.next(view.step ?? -1);
+      if (next === null) playSteps();
+      else setStep(next);
+    }, 250);
+  }
+  signal.addEventListener("abort", () => {
+    clearInterval(playing);
+    for (const chart of byTitle.values()) chart.destroy();
+  });
+
+  function drawHead() {
+    const { step, total, eta_s: eta } = job.progress;
+    const versions = job.result?.model;
+    const facts = [
+      ["step", `${count(step)} of ${count(total)}`], ["left", job.state === "running" ? duration(eta) : "–"],
+      ["best", job.best ? `${job.best.metric.replaceAll("_", " ")} ${number(job.best.value)} at ${count(job.best.step)}` : "–"],
+      ["attempt", job.attempt], ["device", job.numerics ? `${job.numerics.device ?? ""} ${job.numerics.precision ?? ""}` : "–"],
+      ["created", ago(job.created_at)],
+    ];
+    const starts = job.queue_position
+      ? `Number ${job.queue_position} in the queue${job.starts_in_s === null ? "" : `; starts in about ${duration(job.starts_in_s)}`}.` : null;
+    fill(head,
+      h("div", { class: "spread" },
+        h("div", { class: "row" }, h("h1", {}, `${job.family ?? job.kind} on ${job.dataset}`), stateWord(job.state),
+          job.health && stateWord(job.health.state)),
+        actions(job, (now) => {
+          if (now === null) return go("jobs");
+          job = now;
+          drawAll();
+        })),
+      bar(total ? step / total : 0),
+      h("div", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("span", {}, name), h("b", {}, value)))),
+      starts && h("p", { class: "muted" }, starts),
+      versions && h("p", {}, "Published as ", h("a", { href: `models/${versions.split("@")[0]}` }, versions), ". ",
+        h("a", { href: `sample?model=${encodeURIComponent(versions)}` }, "Sample it")),
+      job.experiment && h("p", { class: "muted" }, `Part of the experiment ${job.experiment}.`));
+    slider.max = String(Math.max(1, total ?? step, step));
+  }
+
+  function drawTrouble() {
+    const reason = job.status_reason && job.state !== "succeeded";
+    fill(trouble,
+      reason && h("div", { class: "notice bad" }, h("b", {}, `Why it ${job.state === "failed" ? "failed" : "stopped"}: `), job.status_reason.message),
+      job.status_reason && job.state === "succeeded" && h("div", { class: "notice" }, job.status_reason.message),
+      job.health && h("div", { class: `notice ${job.health.state === "troubled" ? "warn" : ""}` },
+        h("b", {}, job.health.kind ? `${job.health.kind.replaceAll("_", " ")}: ` : ""), job.health.message));
+  }
+
+  /** The charts, by title, with the curves of each. */
+  function groups() {
+    const { names } = curves;
+    const of = (/** @type {string} */ beginning) => names.filter((name) => name.startsWith(beginning));
+    const watched = `figure/${job.recipe.watch?.metric}`;
+    const single = names.filter((name) => !/^(critic|generator)\//.test(name) && name !== BALANCE);
+    single.sort((a, b) => Number(b === watched) - Number(a === watched));
+    const logarithmic = ["minimax", "non_saturating"].includes(job.recipe.objective?.kind);
+    const rest = logarithmic ? [{ value: LN2, text: "ln 2" }] : [];
+    /** @type {[string, string[], {value: number, text: string}[]][]} */
+    const found = [
+      ["Losses of the critic", of("critic/"), logarithmic ? [{ value: 2 * LN2, text: "2 ln 2" }] : []],
+      ["Losses of the generator", of("generator/"), rest],
+      ["Balance: share of pairs that the critic orders correctly", names.filter((name) => name === BALANCE), [{ value: 0.5, text: "guesses" }, { value: 1, text: "always wins" }]],
+      ...single.map((name) => /** @type {[string, string[], []]} */ ([name === watched ? `${label(name)} (decides which checkpoint is best)` : label(name), [name], []])),
+    ];
+    return found.filter(([, members]) => members.length);
+  }
+
+  const marks = () => [
+    ...events.filter((event) => event.type === "health").map((event) => ({ step: event.data.step, text: event.data.message, colour: "--warn" })),
+    ...(job.best ? [{ step: job.best.step, text: "best", colour: "--good" }] : []),
+  ];
+
+  function drawCharts() {
+    if (!curves.names.length) {
+      fill(charts, empty(ENDED.includes(job.state) ? "This job left no curves." : "The first report brings the curves."));
+      return;
+    }
+    for (const [title, names, guides] of groups()) {
+      let chart = byTitle.get(title);
+      if (!chart) {
+        if (!byTitle.size) fill(charts);
+        chart = new Chart(title, curves, { view, onStep: setStep, onZoom: zoom, marks, guides, sync: `job-${id}` });
+        byTitle.set(title, chart);
+        charts.append(chart.element);
+      }
+      chart.show(names);
+    }
+    plane.draw(curves, job.best?.step ?? null);
+    if (plane.shown && !plane.element.isConnected) charts.insertBefore(plane.element, charts.children[3] ?? null);
+    points.dataset.points = String(curves.points);
+    setText(points, `${count(curves.points)} points${curves.thinned ? "; long curves are thinned, their extremes are kept" : ""}`);
+  }
+
+  let due = false;
+  function drawSoon() {
+    if (due) return;
+    due = true;
+    requestAnimationFrame(() => {
+      due = false;
+      if (!signal.aborted) drawAll();
+    });
+  }
+
+  function drawAll() {
+    drawHead();
+    drawTrouble();
+    if (isTraining) drawCharts();
+    if (view.step === null) setStep(null);
+  }
+
+  /** Add an event to the list. @param {any} event */
+  function tell(event) {
+    const text = sentence(event);
+    if (!text) return;
+    log.prepend(h("li", {}, h("time", { class: "muted number", dateTime: event.at }, new Date(event.at).toLocaleTimeString()),
+      event.data.step === undefined ? h("span", {}, text) : h("button", { type: "button", class: "plain", onclick: () => setStep(event.data.step) }, text)));
+  }
+
+  async function readFiles() {
+    const [artifacts, checkpoints] = await Promise.all([get(`${path}/artifacts`, {}, signal), get(`${path}/checkpoints`, {}, signal)]);
+    const left = artifacts.data.filter((/** @type {any} */ file) => !["sample", "probe"].includes(file.kind));
+    fill(files,
+      h("section", { class: "card" }, h("h2", {}, "Checkpoints"), checkpoints.data.length ? checkpointTable(checkpoints.data) : h("p", { class: "muted" }, "None yet.")),
+      h("section", { class: "card" }, h("h2", {}, "Files"), left.length
+        ? h("table", { class: "table" }, h("tbody", {}, left.map((/** @type {any} */ file) => h("tr", {},
+          h("td", {}, h("a", { href: linked(file.href), download: file.name }, file.name)), h("td", { class: "muted" }, file.kind), h("td", { class: "number" }, size(file.size))))))
+        : h("p", { class: "muted" }, "None yet.")));
+  }
+
+  /** @param {any[]} checkpoints */
+  function checkpointTable(checkpoints) {
+    const metric = job.recipe.watch?.metric;
+    return h("table", { class: "table" },
+      h("thead", {}, h("tr", {}, h("th", { class: "number" }, "step"), metric && h("th", { class: "number" }, metric), h("th", { class: "number" }, "size"), h("th", {}, ""))),
+      h("tbody", {}, checkpoints.map((one) => h("tr", {},
+        h("td", { class: "number" }, one.step === job.best?.step && h("span", { title: "the best" }, "★ "), count(one.step)),
+        metric && h("td", { class: "number" }, number(curves.byName.get(`figure/${metric}`)?.get(one.step))),
+        h("td", { class: "number" }, size(one.size)),
+        h("td", { class: "number" }, h("button", { type: "button", onclick: () => publish(one) }, "Publish"))))));
+  }
+
+  /** @param {any} checkpoint */
+  async function publish(checkpoint) {
+    try {
+      const version = await post("/models", { name: job.model, checkpoint: checkpoint.id });
+      const name = `${version.name}@${version.version}`;
+      toast(`Step ${checkpoint.step} is ${name}.`, ["Sample it", () => go(`sample?model=${encodeURIComponent(name)}`)]);
+    } catch (error) {
+      toast(/** @type {Error} */ (error).message);
+    }
+  }
+
+  const refreshJob = async () => {
+    job = await get(path, {}, signal);
+    drawSoon();
+  };
+
+  follow((event) => {
+    if (event.job !== job.id) return;
+    events.push(event);
+    tell(event);
+    const { data } = event;
+    if (event.type === "metrics") {
+      curves.report(data.step, data.values);
+      job.progress.step = Math.max(job.progress.step, data.step);
+    } else if (event.type === "sample") pictures.add(data.step, linked(`${job.links.artifacts}/${data.artifact}`));
+    else if (event.type === "probe") probes.add(data.step, data.artifact);
+    else if (event.type === "best") job.best = data;
+    else if (event.type === "rewound") {
+      curves.rewind(data.to_step);
+      pictures.rewind(data.to_step);
+      probes.rewind(data.to_step);
+    } else if (event.type === "state") void refreshJob().then(readFiles).catch(() => undefined);
+    else if (event.type === "health") void refreshJob().catch(() => undefined);
+    drawSoon();
+  }, signal);
+
+  drawHead();
+  drawTrouble();
+  const [metrics, samples, logged, artifacts] = await Promise.all([
+    isTraining ? get(`${path}/metrics`, { points: POINTS }, signal) : { data: [] },
+    isTraining ? get(`${path}/samples`, {}, signal) : { data: [] },
+    readEvents(path, signal),
+    get(`${path}/artifacts`, { kind: "probe" }, signal).catch(() => ({ data: [] })),
+  ]);
+  curves.read(metrics.data);
+  for (const one of samples.data) pictures.add(one.step, linked(one.href));
+  for (const one of artifacts.data) probes.add(one.step, one.id);
+  const known = new Set(events.map((event) => event.seq));
+  const earlier = logged.filter((event) => !known.has(event.seq));
+  log.replaceChildren();
+  events.unshift(...earlier);
+  events.forEach(tell);
+  drawAll();
+  setStep(view.step);
+  await readFiles();
+  const timer = setInterval(() => {
+    if (!document.hidden && !ENDED.includes(job.state)) void refreshJob().catch(() => undefined);
+  }, 3000);
+  signal.addEventListener("abort", () => clearInterval(timer));
+}
+
+/** Read the events of a job but for its many reports. @param {string} path @param {AbortSignal} signal @returns {Promise<any[]>} */
+async function readEvents(path, signal) {
+  const found = [];
+  let after = 0;
+  for (;;) {
+    const { data } = await get(`${path}/events`, { after, limit: 500 }, signal);
+    found.push(...data.filter((/** @type {any} */ event) => !["metrics", "sample", "probe"].includes(event.type)));
+    if (data.length < 500) return found;
+    after = data[data.length - 1].seq;
+  }
+}
+
+/** An event as a sentence; null for those that the curves and pictures show. @param {any} event */
+function sentence({ type, data }) {
+  switch (type) {
+    case "state":
+      return data.reason ? `${data.state}: ${data.reason.message}` : data.state;
+    case "health":
+      return `${data.kind.replaceAll("_", " ")} at step ${count(data.step)}: ${data.message}`;
+    case "best":
+      return `best so far at step ${count(data.step)}: ${data.metric.replaceAll("_", " ")} ${number(data.value)}`;
+    case "rewound":
+      return `went on from step ${count(data.to_step)}`;
+    case "metrics": case "sample": case "checkpoint": case "probe":
+      return null;
+    default:
+      return data.message ?? type.replaceAll("_", " ");
+  }
+}

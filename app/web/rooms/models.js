@@ -1,0 +1,85 @@
+// Published models: what each can do, how well it was measured, its versions and its files.
+
+import { address, get, remove } from "../api.js";
+import { confirmed, empty, fill, h, stateWord, toast } from "../dom.js";
+import { clock, count, number } from "../format.js";
+import { go } from "../main.js";
+import { linked } from "./jobs.js";
+
+const SHEET = 16;
+
+/** @type {import("../main.js").Room} */
+export async function room(main, { parts: [name], signal }) {
+  if (name) return showModel(main, name, signal);
+  const { data } = await get("/models", {}, signal);
+  fill(main, h("h1", {}, "Models"), data.length
+    ? h("div", { class: "grid" }, data.map((/** @type {any} */ model) => h("a", { class: "card", href: `models/${model.name}` },
+      h("div", { class: "spread" }, h("h2", {}, model.name), model.latest.health && stateWord(model.latest.health.state)),
+      picture(model.latest, 8),
+      h("p", { class: "muted small" }, `${model.latest.game} on ${model.latest.dataset}; ${count(model.versions.length)} ${model.versions.length === 1 ? "version" : "versions"}`),
+      figures(model.latest.card, 3))))
+    : empty("No model is published yet. Each training that ends well publishes one:", "forger train cdcgan", h("a", { class: "button", href: "new" }, "New job")));
+}
+
+/** @param {HTMLElement} main @param {string} name @param {AbortSignal} signal */
+async function showModel(main, name, signal) {
+  const model = await get(`/models/${encodeURIComponent(name)}`, {}, signal);
+  fill(main,
+    h("div", { class: "spread" }, h("h1", {}, model.name),
+      h("button", { class: "danger", onclick: () => erase(`/models/${model.name}`, `Delete ${model.name} with all its versions?`, () => go("models")) }, "Delete the model")),
+    model.versions.map((/** @type {any} */ version) => versionCard(version, () => showModel(main, name, signal), signal)));
+}
+
+/** @param {any} version @param {() => void} changed @param {AbortSignal} signal */
+function versionCard(version, changed, signal) {
+  const { card } = version;
+  return h("section", { class: "card", "aria-label": version.model },
+    h("div", { class: "spread" }, h("div", { class: "row" }, h("h2", {}, version.model), version.health && stateWord(version.health.state)),
+      h("div", { class: "row" },
+        version.game === "synthesis" && h("a", { class: "button", href: `sample?model=${encodeURIComponent(version.model)}` }, "Sample"),
+        version.job && h("button", { onclick: () => download(version, signal) }, "Download the weights"),
+        h("button", { class: "danger", onclick: () => erase(`/models/${version.model}`, `Delete ${version.model}?`, changed) }, "Delete"))),
+    version.health && h("p", { class: version.health.state === "troubled" ? "notice warn" : "muted" }, version.health.message),
+    h("div", { class: "grid" }, picture(version, SHEET), figures(card, 99),
+      h("dl", {},
+        h("dt", {}, "game"), h("dd", {}, version.game),
+        h("dt", {}, "dataset"), h("dd", {}, h("a", { href: `datasets/${version.dataset}` }, version.dataset)),
+        h("dt", {}, "step"), h("dd", {}, `${count(version.step)}${card.steps ? ` of ${count(card.steps)}` : ""}`),
+        card.best && [h("dt", {}, "why this one"), h("dd", {}, card.best.message)],
+        version.job && [h("dt", {}, "trained by"), h("dd", {}, h("a", { href: `jobs/${version.job}` }, version.job))],
+        h("dt", {}, "published"), h("dd", {}, clock(version.created_at)),
+        h("dt", {}, "sha256"), h("dd", { class: "mono" }, version.export_sha256))));
+}
+
+/** What the model draws; of a translator the last sample of its training. @param {any} version @param {number} n */
+function picture(version, n) {
+  const source = version.game === "synthesis"
+    ? address("/sample", { model: version.model, seed: 1, n, class: null, scale: version.recipe.data.kind === "images" ? Math.max(1, Math.floor(64 / version.recipe.data.side)) : null, format: "png" })
+    : version.job && version.card.sample ? address(`/jobs/${version.job}/artifacts/${version.card.sample}`) : null;
+  return source && h("img", { class: "sheet", src: source, alt: `Samples of ${version.model}`, loading: "lazy" });
+}
+
+/** @param {any} card @param {number} most */
+function figures(card, most) {
+  const listed = Object.entries(card.figures ?? {}).slice(0, most);
+  return h("div", { class: "facts" }, listed.map(([name, value]) => h("div", {}, h("span", {}, name.replaceAll("_", " ")), h("b", {}, number(/** @type {number} */ (value))))));
+}
+
+/** Download the file of a version, which is a file of the job that trained it. @param {any} version @param {AbortSignal} signal */
+async function download(version, signal) {
+  const { data } = await get(`/jobs/${version.job}/artifacts`, { kind: "export" }, signal).catch(() => ({ data: [] }));
+  const file = data.find((/** @type {any} */ one) => one.sha256 === version.export_sha256);
+  if (!file) toast("The job that trained this version is deleted, and its file with it.");
+  else h("a", { href: linked(file.href), download: `${version.model}.safetensors` }).click();
+}
+
+/** @param {string} path @param {string} question @param {() => void} done */
+async function erase(path, question, done) {
+  if (!(await confirmed(question, "Requests for it are refused from then on. The job that trained it stays.", "Delete it"))) return;
+  try {
+    await remove(path);
+    done();
+  } catch (error) {
+    toast(/** @type {Error} */ (error).message);
+  }
+}

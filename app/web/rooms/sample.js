@@ -1,0 +1,205 @@
+// Draw from a model: the address holds every setting, so a link draws the same pictures.
+
+import { address, get, Problem, send } from "../api.js";
+import { copyButton, empty, fill, h, setText, skeleton, stateWord, toast } from "../dom.js";
+import { keep } from "../main.js";
+import { pictureSettings } from "../png.js";
+
+const SIZES = [1, 4, 16, 64];
+const SWEEP = [0.25, 0.5, 0.75, 1, 1.25, 1.5];
+const ROWS_OF_CLASSES = 8;
+const WAIT_MS = 120;
+
+/** @type {import("../main.js").Room} */
+export async function room(main, { query, signal }) {
+  const [models, datasets] = await Promise.all([get("/models", {}, signal), get("/datasets", {}, signal)]);
+  const usable = models.data.filter((/** @type {any} */ model) => ["synthesis", "reconstruction"].includes(model.latest.game));
+  if (!usable.length) {
+    fill(main, h("h1", {}, "Sample"), empty("No model can be sampled yet. Train one; this takes a minute:", "forger train cdcgan", h("a", { class: "button", href: "new?family=cdcgan" }, "Train one here")));
+    return;
+  }
+  const settings = {
+    model: query.get("model") ?? usable[0].latest.model, class: query.get("class"), n: query.get("n") ?? "16",
+    seed: query.get("seed") ?? "1", temperature: query.get("temperature") ?? "1", view: query.get("view") ?? "pictures",
+  };
+  /** @type {any} */
+  let version;
+  /** @type {Record<string, any>[]} */
+  const pins = [];
+
+  const chosen = h("select", { id: "model", onchange: () => change({ model: chosen.value, class: null }) },
+    usable.map((/** @type {any} */ model) => h("optgroup", { label: model.name }, model.versions.map((/** @type {number} */ number) =>
+      h("option", { value: `${model.name}@${number}` }, `${model.name}@${number}`)).reverse())));
+  const classes = h("div", { class: "row", role: "group", "aria-label": "Class" });
+  const health = h("span");
+  const seed = h("input", { id: "seed", inputMode: "numeric", pattern: "[0-9]{1,19}", size: 12, onchange: () => change({ seed: seed.value }) });
+  const temperature = h("input", { id: "temperature", type: "range", min: 0, max: 2, step: 0.05, oninput: () => change({ temperature: temperature.value }) });
+  const temperatureText = h("output", { class: "number" });
+  const amount = h("select", { id: "n", onchange: () => change({ n: amount.value }) });
+  const views = h("div", { class: "tabs", role: "group", "aria-label": "View" });
+  const result = h("div", { class: "stack", "aria-live": "polite" }, skeleton(true));
+  const refusal = h("p", { class: "refusal", role: "alert" });
+  const pinned = h("div", { class: "grid narrow" });
+  const latents = h("div"); // tools of the latent space stand here
+  const page = h("section", { class: "card" },
+    h("div", { class: "row bottom" },
+      h("label", { class: "field", for: "model" }, "Model", chosen), health,
+      h("label", { class: "field", for: "n" }, "Pictures", amount),
+      h("label", { class: "field", for: "seed" }, "Seed", seed),
+      h("button", { type: "button", title: "Another seed", "aria-label": "Another seed", onclick: () => change({ seed: dice() }) }, "⚄ Dice"),
+      h("label", { class: "field", for: "temperature" }, "Temperature", h("span", { class: "row" }, temperature, temperatureText))),
+    classes);
+  fill(main,
+    h("div", { class: "spread" }, h("h1", {}, "Sample"), views), page, refusal, result,
+    h("div", { class: "row" },
+      h("button", { type: "button", onclick: pin }, "Pin these"),
+      copyButton(asCurl, "curl"), copyButton(asCommand, "CLI"), copyButton(asPython, "Python"),
+      h("label", { class: "button" }, "Open a picture's settings", h("input", {
+        type: "file", accept: "image/png", "aria-label": "Open a picture's settings", class: "unseen",
+        onchange: (/** @type {any} */ event) => void open(event.target.files[0]),
+      }))),
+    h("p", { class: "hint" }, "Every PNG carries its model, seed, class and temperature. Drop one on this page to have them back."),
+    latents, pinned);
+
+  main.addEventListener("dragover", (event) => event.preventDefault(), { signal });
+  main.addEventListener("drop", (event) => {
+    event.preventDefault();
+    void open(event.dataTransfer?.files[0]);
+  }, { signal });
+
+  /** Take the settings of a picture that Forger drew. @param {File | undefined} file */
+  async function open(file) {
+    const found = file && (await pictureSettings(file));
+    if (!found?.model) toast("This file carries no settings of Forger. Only its PNG files do.");
+    else if (found.direction) toast(`This picture was translated by ${found.model}.`);
+    else {
+      await change({
+        model: found.model, class: found.class === null || found.class === undefined ? null : String(found.class), seed: String(found.seed),
+        temperature: String(found.temperature ?? 1), n: String(found.n ?? 1),
+      });
+      toast(`These are the settings of ${file.name}.`);
+    }
+  }
+
+  /** @param {Partial<typeof settings>} values */
+  async function change(values) {
+    const other = values.model !== undefined && values.model !== settings.model;
+    Object.assign(settings, values);
+    keep(settings);
+    if (other) await readModel();
+    else showSettings();
+    drawSoon();
+  }
+
+  async function readModel() {
+    const [name, number] = settings.model.split("@");
+    try {
+      version = number ? await get(`/models/${settings.model}`, {}, signal) : (await get(`/models/${name}`, {}, signal)).versions[0];
+      settings.model = version.model;
+      setText(refusal, "");
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      setText(refusal, error.message);
+      version = usable[0].latest;
+      settings.model = version.model;
+    }
+    if (!version.classes) settings.class = null;
+    showSettings();
+  }
+
+  function showSettings() {
+    chosen.value = settings.model;
+    seed.value = settings.seed;
+    temperature.value = settings.temperature;
+    setText(temperatureText, Number(settings.temperature).toFixed(2));
+    fill(amount, [...new Set([...SIZES, Number(settings.n)])].sort((a, b) => a - b).map((size) => h("option", { value: size, selected: String(size) === settings.n }, size)));
+    fill(health, version.health && stateWord(version.health.state));
+    health.title = version.health?.message ?? "";
+    const names = datasets.data.find((/** @type {any} */ one) => one.name === version.dataset)?.class_names ?? [];
+    const conditional = version.classes && version.recipe.game.conditional;
+    fill(classes, conditional ? [null, ...Array(Math.min(version.classes, 100)).keys(), "each"].map((value) =>
+      h("button", { type: "button", "aria-pressed": String(String(value) === String(settings.class)), onclick: () => change({ class: value === null ? null : String(value) }) },
+        value === null ? "any" : value === "each" ? "each" : names[value] ?? value)) : []);
+    const choices = [["pictures", "Pictures"], ...(conditional ? [["grid", "Classes × variations"]] : []), ["sweep", "Temperature sweep"]];
+    if (!choices.some(([value]) => value === settings.view)) settings.view = "pictures";
+    fill(views, choices.map(([value, title]) => h("button", { type: "button", "aria-pressed": String(value === settings.view), onclick: () => change({ view: value }) }, title)));
+    amount.disabled = settings.view === "grid";
+  }
+
+  /** The parameters of GET /sample. @param {Record<string, any>} [changes] */
+  const parameters = (changes = {}) => {
+    const { model, n, seed: from, temperature: heat } = settings;
+    return { model, class: settings.class, n, seed: from, temperature: heat === "1" ? null : heat, ...changes };
+  };
+
+  /** @param {Record<string, any>} asked @param {string} title */
+  const sheet = (asked, title) => {
+    const points = version.recipe.data.kind !== "images";
+    const scale = points ? null : Math.max(1, Math.min(8, Math.floor(64 / version.recipe.data.side)));
+    const source = address("/sample", { ...asked, scale, format: "png" });
+    const name = `${asked.model}-${asked.class ?? "any"}-${asked.seed}.png`;
+    return h("figure", { class: "stack", style: { margin: "0" } },
+      h("a", { href: source, download: name, title: "Download" }, h("img", { class: "sheet", src: source, alt: title })),
+      h("figcaption", { class: "muted small" }, title));
+  };
+
+  async function draw() {
+    const words = `${settings.class === null ? "" : `class ${settings.class}, `}seed ${settings.seed}`;
+    try {
+      if (settings.view === "sweep") {
+        const n = String(Math.min(16, Number(settings.n)));
+        await check(parameters({ n }));
+        fill(result, h("div", { class: "grid narrow" }, SWEEP.map((heat) => sheet(parameters({ n, temperature: heat }), `temperature ${heat}, ${words}`))));
+      } else {
+        const asked = settings.view === "grid" ? parameters({ class: "each", n: ROWS_OF_CLASSES }) : parameters();
+        await check(asked);
+        fill(result, sheet(asked, `${settings.model}, ${settings.view === "grid" ? `each class, seed ${settings.seed}` : words}`));
+      }
+      setText(refusal, "");
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      setText(refusal, error.message);
+    }
+  }
+
+  /** Ask for the pictures once, so that a refusal is a sentence. @param {Record<string, any>} asked */
+  const check = (asked) => send("HEAD", "/sample", { query: { ...asked, format: "png" }, signal });
+
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  function drawSoon() {
+    clearTimeout(timer);
+    timer = setTimeout(() => void draw().catch((error) => signal.aborted || console.error(error)), WAIT_MS);
+  }
+
+  function pin() {
+    const asked = parameters();
+    pins.push(asked);
+    const card = h("div", { class: "card" }, sheet(asked, `${asked.model}, seed ${asked.seed}`),
+      h("div", { class: "row" },
+        h("button", { type: "button", onclick: () => change({ ...settings, ...asked, temperature: asked.temperature ?? "1" }) }, "Use"),
+        h("button", { type: "button", onclick: () => card.remove() }, "Unpin")));
+    pinned.prepend(card);
+  }
+
+  /** @returns {[string, any][]} */
+  const given = () => Object.entries(parameters()).filter(([, value]) => value !== null && value !== undefined);
+  function asCurl() {
+    return `curl -o sample.png '${address("/sample", parameters())}'`;
+  }
+  function asCommand() {
+    const { model, class: of, n, seed: from, temperature: heat } = settings;
+    return ["forger sample", of === null ? null : `--class ${of}`, `-n ${n}`, `--seed ${from}`, heat === "1" ? null : `--temperature ${heat}`, `--model ${model}`, "--out sample.png"]
+      .filter(Boolean).join(" ");
+  }
+  function asPython() {
+    const named = given().map(([name, value]) => `${name === "class" ? "class_" : name}=${/^[0-9.]+$/.test(value) ? value : JSON.stringify(value)}`);
+    return `from forger import Forger\n\nForger(${JSON.stringify(new URL(".", address("/")).href)}).sample(${named.join(", ")})`;
+  }
+
+  await readModel();
+  await draw();
+}
+
+/** A random seed below 2^53. */
+const dice = () => String(Math.floor(Math.random() * Number.MAX_SAFE_INTEGER));

@@ -1,0 +1,43 @@
+// The machine: its parts, its workers and what they do, its disk, its versions and limits.
+
+import { get } from "../api.js";
+import { bar, fill, h, stateWord } from "../dom.js";
+import { ago, count, size } from "../format.js";
+
+const EVERY_MS = 5000;
+
+/** @type {import("../main.js").Room} */
+export async function room(main, { signal }) {
+  const parts = h("section", { class: "card" });
+  const work = h("section", { class: "card" });
+  const disk = h("section", { class: "card" });
+  const versions = h("section", { class: "card" });
+  const limits = h("section", { class: "card wide" });
+  fill(main, h("h1", {}, "System"), h("div", { class: "grid" }, parts, disk, versions, work), limits);
+
+  async function draw() {
+    const [ready, system] = await Promise.all([get("/readyz", {}, signal).catch((problem) => problem), get("/system", {}, signal)]);
+    const checks = ready.checks ?? {};
+    fill(parts, h("h2", {}, "Parts"), ready.checks
+      ? h("dl", {}, Object.entries(checks).map(([name, check]) => [h("dt", {}, name), h("dd", {}, stateWord(/** @type {any} */ (check).ok ? "ok" : "missing"), /** @type {any} */ (check).detail === "ok" ? "" : ` ${/** @type {any} */ (check).detail}`)]))
+      : h("p", { class: "refusal" }, ready.message));
+    fill(work, h("h2", {}, "Work"),
+      h("dl", {}, system.queues.map((/** @type {any} */ queue) => [h("dt", {}, `queue ${queue.name}`), h("dd", {}, `${count(queue.queued)} queued, ${count(queue.running)} running`)])),
+      system.attempts.length
+        ? h("table", { class: "table" }, h("thead", {}, h("tr", {}, ["job", "worker", "heartbeat"].map((name) => h("th", {}, name)))),
+          h("tbody", {}, system.attempts.map((/** @type {any} */ one) => h("tr", {}, h("td", {}, h("a", { href: `jobs/${one.job}` }, one.kind)), h("td", {}, one.worker), h("td", {}, ago(one.heartbeat_at))))))
+        : h("p", { class: "muted" }, "No worker has a job."));
+    fill(disk, h("h2", {}, "Disk"), bar(1 - system.disk.free_bytes / system.disk.total_bytes),
+      h("dl", {}, h("dt", {}, "free"), h("dd", {}, `${size(system.disk.free_bytes)} of ${size(system.disk.total_bytes)}`),
+        h("dt", {}, "kept by Forger"), h("dd", {}, size(system.disk.stored_bytes))));
+    fill(versions, h("h2", {}, "Versions"), h("dl", {}, Object.entries(system.versions).map(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value ?? "not installed"))]),
+      h("dt", {}, "memory"), h("dd", {}, size(system.memory_bytes)), h("dt", {}, "GPUs"), h("dd", {}, count(system.gpus))));
+  }
+
+  await draw();
+  const { data } = await get("/limits", {}, signal);
+  fill(limits, h("h2", {}, "Limits"), h("div", { class: "scroll" }, h("table", { class: "table" },
+    h("tbody", {}, data.map((/** @type {any} */ one) => h("tr", {}, h("td", {}, one.name), h("td", { class: "number" }, count(one.value)), h("td", { class: "muted" }, one.unit), h("td", {}, one.meaning)))))));
+  const timer = setInterval(() => document.hidden || void draw().catch(() => undefined), EVERY_MS);
+  signal.addEventListener("abort", () => clearInterval(timer));
+}

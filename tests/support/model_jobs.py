@@ -1,0 +1,26 @@
+"""Jobs that use trained weights, created without HTTP: evaluations and generations."""
+
+from typing import Any
+
+from app.core.settings import get_settings
+from app.services.creation import evaluate, generate
+from app.services.inference.service import Inference
+from app.services.jobs import lifecycle
+from app.services.views import JobView
+
+EVALUATION: dict[str, Any] = {
+    "model": None, "checkpoint": None, "n": 200, "features": "own", "seed": 3, "figures": None,
+}  # fmt: skip
+GENERATION: dict[str, Any] = {
+    "model": None, "n": 30, "classes": None, "seed": 3, "temperature": 1.0, "format": "npz", "shard": 10,
+}  # fmt: skip
+
+
+def make_evaluation(**request: Any) -> JobView:
+    """Create an evaluation; `request` changes members of EVALUATION."""
+    return lifecycle.create(evaluate.plan(**EVALUATION | request))
+
+
+def make_generation(**request: Any) -> JobView:
+    """Create a generation; `request` changes members of GENERATION. Without a model it uses the newest."""
+    return lifecycle.create(generate.plan(Inference(get_settings()), **GENERATION | request))
