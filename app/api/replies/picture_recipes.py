@@ -8,6 +8,9 @@ from app.api.replies.rendering import Describe
 from forger.wire import VERSION
 from serving.protocol import Direction, Pick
 
+# json.dumps builds a new one at each call.
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
 
 def of_samples(
     model: str, picks: Sequence[Pick], *, label: int | str | None, n: int, seed: int, temperature: float
@@ -35,4 +38,4 @@ def of_translation(model: str, direction: Direction) -> str:
 
 def _compact(recipe: dict[str, Any]) -> str:
     """Return ASCII: JSON escapes all other characters."""
-    return json.dumps(recipe, separators=(",", ":"))
+    return _ENCODER.encode(recipe)
