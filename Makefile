@@ -14,7 +14,7 @@ TORCH_FLAGS ?=
 export TORCH_FLAGS
 PYTHONS := python3.11 python3.12 python3.13 python3
 
-.PHONY: help setup demo serve test test-quick test-all test-rest lint bench bench-check docs lock clean
+.PHONY: help setup demo serve test test-quick test-all test-rest lint bench bench-check pictures docs lock clean
 
 help: ## list the commands
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 18
@@ -86,6 +86,9 @@ bench-check: setup ## hold speed, start and memory against their bounds (ten min
 .venv-docs/.ready: requirements/docs.lock | .venv-docs/bin/python
 	@.venv-docs/bin/python -m pip install --quiet --require-hashes -r requirements/docs.lock
 	@touch $@
+
+pictures: setup ## take the screenshots of the studio for docs/ (needs Chromium)
+	@$(BIN)/python -P -m bench.pictures
 
 docs: .venv-docs/.ready ## build the site of docs/ into site/; a broken link is an error
 	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
