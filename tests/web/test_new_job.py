@@ -26,7 +26,7 @@ def create(page: Page, client: httpx.Client) -> dict[str, Any]:
 
 
 def choose_steps(page: Page, steps: int) -> None:
-    page.get_by_label("Budget", exact=True).fill(str(steps))
+    page.get_by_role("spinbutton", name="Budget").fill(str(steps))
 
 
 def read_text(page: Page, kind: str) -> str:
