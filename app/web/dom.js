@@ -35,6 +35,20 @@ export function fill(element, ...children) {
   return element;
 }
 
+/** @type {WeakMap<Element, string>} */
+const filledFor = new WeakMap();
+
+/**
+ * Fill an element anew only if what it shows has changed, so that a refresh takes neither the focus nor a click.
+ * @param {Element} element @param {any} shown what the children follow from @param {() => Child} build
+ */
+export function refill(element, shown, build) {
+  const key = JSON.stringify(shown);
+  if (filledFor.get(element) === key) return;
+  filledFor.set(element, key);
+  fill(element, build());
+}
+
 /** Set an element's text if it differs. @param {Element} element @param {string | number} text */
 export function setText(element, text) {
   if (element.textContent !== String(text)) element.textContent = String(text);

@@ -19,7 +19,8 @@ export async function pictureSettings(file) {
       const end = text.indexOf("\0");
       if (text.slice(0, end) === KEYWORD) {
         try {
-          return JSON.parse(text.slice(end + 1));
+          // A seed may be larger than a number of JavaScript can hold: it is kept as text.
+          return JSON.parse(text.slice(end + 1).replace(/("seed":\s*)(\d+)/, '$1"$2"'));
         } catch {
           return null;
         }

@@ -127,3 +127,15 @@ def test_unknown_job_says_so(studio: Studio) -> None:
     studio.expected = ("404",)
     page = studio.goto("jobs/job_nothing")
     expect(page.get_by_role("alert")).to_contain_text("There is no job")
+
+
+def test_lab_moves_as_the_training_goes_on(service: Service, open_studio: Callable[..., Studio]) -> None:
+    job_id = create(service.client, recipe="gan", dataset="ring8", budget={"steps": 3000})
+    page = open_studio(service.url).goto(f"jobs/{job_id}")
+    canvas = page.locator(".lab canvas")
+    expect(canvas).to_be_visible()
+    probe, first = page.locator("[data-probe]"), canvas.screenshot()
+    step = int(probe.get_attribute("data-probe") or 0)
+    until(lambda: int(probe.get_attribute("data-probe") or 0) > step)
+    assert canvas.screenshot() != first
+    service.client.post(f"/jobs/{job_id}/cancel")

@@ -15,6 +15,7 @@ from tests.support.service import Service
 from tests.web.conftest import Studio
 
 KEY = "a key for the tests of the studio"
+HOSTILE = "<img src=x onerror=alert(1)>"
 ROOMS = ("jobs", "new", "sample", "models", "datasets", "datasets/digits", "system")
 
 
@@ -46,10 +47,12 @@ def test_class_seven_is_sampled_and_its_link_shows_the_same(studio: Studio, serv
 
 def test_dropped_picture_brings_its_settings_back(studio: Studio, service: Service, model: str, tmp_path: Path) -> None:
     file = tmp_path / "seven.png"
-    file.write_bytes(service.client.get(f"/sample?model={model}&class=7&n=4&seed=42&temperature=0.5").content)
+    seed = 2**53 + 1
+    query = f"model={model}&class=7&n=4&seed={seed}&temperature=0.5"
+    file.write_bytes(service.client.get(f"/sample?{query}").content)
     page = studio.goto("sample")
     page.get_by_label("Open a picture's settings").set_input_files(file)
-    expect(page.get_by_label("Seed", exact=True)).to_have_value("42")
+    expect(page.get_by_label("Seed", exact=True)).to_have_value(str(seed))
     expect(page.get_by_role("button", name="7", exact=True)).to_have_attribute("aria-pressed", "true")
     expect(page).to_have_url(re.compile(r"temperature=0\.5"))
 
@@ -76,13 +79,13 @@ def test_dataset_shows_real_pictures_of_a_class(studio: Studio) -> None:
     expect(page).to_have_url(re.compile("class=3"))
 
 
-def test_upload_ends_at_the_page_of_the_dataset(studio: Studio, tmp_path: Path) -> None:
+def test_upload_ends_at_its_page_where_hostile_names_are_text(studio: Studio, tmp_path: Path) -> None:
     archive = tmp_path / "Two Colours.zip"
     with zipfile.ZipFile(archive, "w") as file:
         for number in range(12):
             content = io.BytesIO()
             Image.new("RGB", (32, 32), (20 * number, 90, 160)).save(content, "PNG")
-            file.writestr(f"{'warm' if number % 2 else 'cold'}/{number}.png", content.getvalue())
+            file.writestr(f"{'warm' if number % 2 else HOSTILE}/{number}.png", content.getvalue())
     page = studio.goto("datasets")
     page.get_by_text("Upload a dataset").click()
     page.get_by_label("Choose a ZIP").set_input_files(archive)
@@ -90,6 +93,8 @@ def test_upload_ends_at_the_page_of_the_dataset(studio: Studio, tmp_path: Path) 
     page.get_by_role("button", name="Upload", exact=True).click()
     expect(page).to_have_url(re.compile("datasets/two-colours"))
     expect(page.get_by_role("heading", name="What was found")).to_be_visible()
+    expect(page.get_by_role("button", name=HOSTILE)).to_be_visible()
+    assert page.locator("img[onerror]").count() == 0
 
 
 def test_system_names_parts_queues_and_limits(studio: Studio) -> None:

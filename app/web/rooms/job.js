@@ -3,7 +3,7 @@
 import { get, post, send } from "../api.js";
 import { Chart, label, SCALES } from "../chart.js";
 import { Curves } from "../curves.js";
-import { bar, empty, fill, h, setText, skeleton, stateWord, toast } from "../dom.js";
+import { bar, empty, fill, h, refill, setText, skeleton, stateWord, toast } from "../dom.js";
 import { ago, clock, count, duration, number, size } from "../format.js";
 import { film } from "../film.js";
 import { follow } from "../log.js";
@@ -123,42 +123,46 @@ export async function room(main, { parts: [id], query, signal }) {
     for (const chart of byTitle.values()) chart.destroy();
   });
 
+  const titleRow = h("div", { class: "spread" });
+  const progress = bar(0);
+  const facts = h("div", { class: "facts" });
+  const notes = h("div", { class: "stack" });
+  fill(head, titleRow, progress, facts, notes);
+
   function drawHead() {
     const { step, total, eta_s: eta } = job.progress;
-    const versions = job.result?.model;
-    const facts = [
+    refill(titleRow, [job.state, job.health?.state], () => [
+      h("div", { class: "row" }, h("h1", {}, `${job.family ?? job.kind} on ${job.dataset}`), stateWord(job.state), job.health && stateWord(job.health.state)),
+      actions(job, (now) => {
+        if (now === null) return go("jobs");
+        job = now;
+        drawAll();
+      })]);
+    progress.firstChild.style.width = `${total ? (100 * step) / total : 0}%`;
+    const shown = [
       ["step", `${count(step)} of ${count(total)}`], ["left", job.state === "running" ? duration(eta) : "–"],
       ["best", job.best ? `${job.best.metric.replaceAll("_", " ")} ${number(job.best.value)} at ${count(job.best.step)}` : "–"],
       ["attempt", job.attempt], ["device", job.numerics ? `${job.numerics.device ?? ""} ${job.numerics.precision ?? ""}` : "–"],
       ["created", ago(job.created_at)],
     ];
-    const starts = job.queue_position
-      ? `Number ${job.queue_position} in the queue${job.starts_in_s === null ? "" : `; starts in about ${duration(job.starts_in_s)}`}.` : null;
-    fill(head,
-      h("div", { class: "spread" },
-        h("div", { class: "row" }, h("h1", {}, `${job.family ?? job.kind} on ${job.dataset}`), stateWord(job.state),
-          job.health && stateWord(job.health.state)),
-        actions(job, (now) => {
-          if (now === null) return go("jobs");
-          job = now;
-          drawAll();
-        })),
-      bar(total ? step / total : 0),
-      h("div", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("span", {}, name), h("b", {}, value)))),
-      starts && h("p", { class: "muted" }, starts),
-      versions && h("p", {}, "Published as ", h("a", { href: `models/${versions.split("@")[0]}` }, versions), ". ",
-        h("a", { href: `sample?model=${encodeURIComponent(versions)}` }, "Sample it")),
-      job.experiment && h("p", { class: "muted" }, `Part of the experiment ${job.experiment}.`));
+    refill(facts, shown, () => shown.map(([name, value]) => h("div", {}, h("span", {}, name), h("b", {}, value))));
+    const { queue_position: place, starts_in_s: starts, experiment } = job;
+    const version = job.result?.model;
+    refill(notes, [place, starts, version, experiment], () => [
+      place && h("p", { class: "muted" }, `Number ${place} in the queue${starts === null ? "" : `; starts in about ${duration(starts)}`}.`),
+      version && h("p", {}, "Published as ", h("a", { href: `models/${version.split("@")[0]}` }, version), ". ",
+        h("a", { href: `sample?model=${encodeURIComponent(version)}` }, "Sample it")),
+      experiment && h("p", { class: "muted" }, `Part of the experiment ${experiment}.`)]);
     slider.max = String(Math.max(1, total ?? step, step));
   }
 
   function drawTrouble() {
-    const reason = job.status_reason && job.state !== "succeeded";
-    fill(trouble,
-      reason && h("div", { class: "notice bad" }, h("b", {}, `Why it ${job.state === "failed" ? "failed" : "stopped"}: `), job.status_reason.message),
-      job.status_reason && job.state === "succeeded" && h("div", { class: "notice" }, job.status_reason.message),
-      job.health && h("div", { class: `notice ${job.health.state === "troubled" ? "warn" : ""}` },
-        h("b", {}, job.health.kind ? `${job.health.kind.replaceAll("_", " ")}: ` : ""), job.health.message));
+    const { state, status_reason: reason, health } = job;
+    refill(trouble, [state, reason, health], () => [
+      reason && state !== "succeeded" && h("div", { class: "notice bad" }, h("b", {}, `Why it ${state === "failed" ? "failed" : "stopped"}: `), reason.message),
+      reason && state === "succeeded" && h("div", { class: "notice" }, reason.message),
+      health && h("div", { class: `notice ${health.state === "troubled" ? "warn" : ""}` },
+        h("b", {}, health.kind ? `${health.kind.replaceAll("_", " ")}: ` : ""), health.message)]);
   }
 
   /** The charts, by title, with the curves of each. */
