@@ -47,18 +47,18 @@ export function lab() {
         context.stroke();
       }
     }
-    if (shown.has("real")) dots(context, plane.real, token("--curve-3"));
+    if (shown.has("real")) dots(context, plane.real, token("--curve-3"), 3.5);
     if (shown.has("gradients") && plane.gradient && plane.fake) arrows(context, plane);
-    if (shown.has("generated") && plane.fake) dots(context, plane.fake, token("--curve-2"));
+    if (shown.has("generated") && plane.fake) dots(context, plane.fake, token("--curve-2"), 1.8);
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {any[]} points @param {string} colour */
-  function dots(context, points, colour) {
+  /** @param {CanvasRenderingContext2D} context @param {any[]} points @param {string} colour @param {number} radius */
+  function dots(context, points, colour, radius) {
     context.fillStyle = colour;
     for (const [left, up] of points) {
       if (left === null) continue;
       context.beginPath();
-      context.arc(x(left), y(up), 2, 0, 2 * Math.PI);
+      context.arc(x(left), y(up), radius, 0, 2 * Math.PI);
       context.fill();
     }
   }

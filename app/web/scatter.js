@@ -5,7 +5,7 @@ import { number } from "./format.js";
 
 const WIDTH = 400;
 const HEIGHT = 220;
-const MARGIN = { left: 44, right: 12, top: 10, bottom: 34 };
+const MARGIN = { left: 62, right: 12, top: 10, bottom: 34 };
 
 /** @param {{onStep: (step: number) => void}} options */
 export function scatter({ onStep }) {

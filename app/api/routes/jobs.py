@@ -88,7 +88,10 @@ def resume_job(job_id: str) -> JobOut:
 def get_job_log(
     job_id: str, lines: Annotated[int, Query(ge=1, le=MAX_LOG_LINES, description="Most lines.")] = 200
 ) -> PlainTextResponse:
-    """Read the end of the log of the newest attempt: one JSON object a line, and whatever else the process wrote."""
+    """Read the end of the log of the newest attempt.
+
+    Most lines are JSON objects; the process may have written others.
+    """
     return PlainTextResponse(logs.tail(job_id, lines), headers={"Cache-Control": "no-cache"})
 
 

@@ -98,7 +98,8 @@ export async function room(main, { query, signal }) {
       return;
     }
     if (!table.isConnected) fill(place, table);
-    spacer.style.height = `${jobs.length * ROW}px`;
+    body.style.height = `${jobs.length * ROW}px`; // up to its greatest height
+    spacer.style.height = body.style.height;
     const first = Math.max(0, Math.floor(body.scrollTop / ROW) - EXTRA_ROWS);
     const last = Math.min(jobs.length, Math.ceil((body.scrollTop + body.clientHeight) / ROW) + EXTRA_ROWS);
     const seen = new Set();
