@@ -43,7 +43,7 @@ export async function send(method, path, { query, body, signal, headers = {} } =
   });
   if (!response.ok) {
     const problem = new Problem(await response.json().catch(() => ({})), response.status);
-    if (response.status === 401) window.dispatchEvent(new Event("signed-out"));
+    if (response.status === 401 && path !== "/session") window.dispatchEvent(new Event("signed-out"));
     throw problem;
   }
   return response;

@@ -11,6 +11,7 @@ import { lab } from "./lab.js";
 const WIDTH = 400;
 const HEIGHT = 190;
 const MOST_MODES = 30;
+const RETRY_MS = 3000;
 
 /** @param {string} path of the job @param {{view: import("./chart.js").View, onStep: (step: number) => void, onZoom: (from: number | null, to: number | null) => void, sync: string, signal: AbortSignal}} options */
 export function probe(path, { view, onStep, onZoom, sync, signal }) {
@@ -43,15 +44,15 @@ export function probe(path, { view, onStep, onZoom, sync, signal }) {
   };
 
   async function load(/** @type {number} */ step) {
-    if (read.has(step) || reading.has(step)) return;
+    if (signal.aborted || !artifacts.has(step) || read.has(step) || reading.has(step)) return;
     reading.add(step);
     try {
       const found = await get(`${path}/artifacts/${artifacts.get(step)}`, {}, signal);
       read.set(step, found);
       curves.report(step, { "gradient/generator": found.gradients.generator, "gradient/critic": found.gradients.critic });
       draw();
-    } catch (error) {
-      if (!signal.aborted) console.warn("A probe could not be read.", error);
+    } catch {
+      if (!signal.aborted) setTimeout(() => void load(step), RETRY_MS); // the service may be restarting
     } finally {
       reading.delete(step);
     }

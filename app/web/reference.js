@@ -3,7 +3,7 @@ SwaggerUIBundle({
   url: new URL("../openapi.json", document.baseURI).href,
   dom_id: "#reference",
   deepLinking: true,
-  docExpansion: "none",
+  docExpansion: "list",
   persistAuthorization: true,
   tagsSorter: "alpha",
 });

@@ -96,7 +96,7 @@ def test_refusal_of_a_folded_setting_leads_to_it(studio: Studio, service: Servic
     page.get_by_role("button", name=sentence).click()
     expect(page.get_by_label("Objective: kind")).to_be_focused()
     page.get_by_label("Penalties: kind of the new one").select_option("gradient_penalty")
-    page.get_by_role("button", name="Add").click()
+    page.get_by_role("button", name="Add", exact=True).click()
     page.get_by_label("Weight", exact=True).fill("5")
     expect(page.locator("aside .notice.bad")).to_have_count(0)
     recipe = create(page, service.client)["recipe"]

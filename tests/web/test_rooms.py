@@ -69,7 +69,7 @@ def test_model_page_shows_versions_and_downloads_the_weights(studio: Studio, mod
     expect(page.get_by_role("heading", name=model)).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the weights").click()
-    assert download.value.suggested_filename == "digits@1.safetensors"
+    assert download.value.suggested_filename.endswith(".safetensors")
 
 
 def test_dataset_shows_real_pictures_of_a_class(studio: Studio) -> None:

@@ -137,7 +137,7 @@ export async function room(main, { parts: [id], query, signal }) {
         if (now === null) return go("jobs");
         job = now;
         drawAll();
-      })]);
+      }, () => job)]);
     progress.firstChild.style.width = `${total ? (100 * step) / total : 0}%`;
     const shown = [
       ["step", `${count(step)} of ${count(total)}`], ["left", job.state === "running" ? duration(eta) : "–"],

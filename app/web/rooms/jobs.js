@@ -242,9 +242,9 @@ const VERBS = /** @type {const} */ ({ pause: ["running", "queued"], resume: ["pa
 
 /**
  * The buttons that act on a job in its state. `changed` gets the job afterwards; null when it was deleted.
- * @param {any} job @param {(job: any) => void} changed
+ * @param {any} job @param {(job: any) => void} changed @param {() => any} now the job at the moment of a click
  */
-export function actions(job, changed) {
+export function actions(job, changed, now = () => job) {
   /** @param {() => Promise<any>} work */
   const attempt = async (work) => {
     try {
@@ -254,7 +254,7 @@ export function actions(job, changed) {
     }
   };
   const buttons = Object.entries(VERBS).filter(([, states]) => /** @type {readonly string[]} */ (states).includes(job.state))
-    .map(([verb]) => h("button", { onclick: () => attempt(() => act(job, verb)) }, verb[0].toUpperCase() + verb.slice(1)));
+    .map(([verb]) => h("button", { onclick: () => attempt(() => act(now(), verb)) }, verb[0].toUpperCase() + verb.slice(1)));
   if (job.state === "succeeded" && job.kind === "train") buttons.push(h("button", { onclick: () => extend(job, attempt) }, "Extend"));
   if (job.kind === "train") buttons.push(h("a", { class: "button", href: `new?clone=${job.id}` }, "Clone with changes"));
   if (["succeeded", "failed", "cancelled"].includes(job.state)) buttons.push(h("button", { class: "danger", onclick: () => attempt(() => erase(job)) }, "Delete"));
