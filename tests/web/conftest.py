@@ -17,7 +17,7 @@ FLAGS = (
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync",
     "--disable-component-update", *(("--no-sandbox",) if os.geteuid() == 0 else ()),
 )  # fmt: skip
-PATIENCE_MS = 60_000
+PATIENCE_MS = 180_000
 LOOPBACK = {"127.0.0.1", "localhost"}
 expect.set_options(timeout=PATIENCE_MS)
 
