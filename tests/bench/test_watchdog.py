@@ -3,7 +3,7 @@
 import pytest
 
 from bench import watchdog
-from bench.watchdog import EXPECTED, HEALTHY, cases, history, right, told_by
+from bench.watchdog import EXPECTED, HEALTHY, cases, history, reports_of, right
 from worker.training.health import LiveEvaluation
 
 
@@ -22,18 +22,18 @@ def test_what_is_kept_of_a_run_is_its_history() -> None:
     assert list(history(kept)) == [LiveEvaluation(100, {"frechet": 4.0}, 0.7), LiveEvaluation(200, {"frechet": 3.0})]
 
 
-def test_a_run_that_repeats_itself_is_told() -> None:
+def test_a_run_that_repeats_itself_is_reported() -> None:
     recipe = cases(quick=False)[4].recipe
     steps = range(recipe.budget.steps // 10, recipe.budget.steps + 1, recipe.budget.steps // 10)
     seen = {f"{step}/{name}": value for step in steps for name, value in SEEN.items()}
-    assert list(told_by(recipe, seen | {"cost": 0.0})) == ["collapse"]
+    assert list(reports_of(recipe, seen | {"cost": 0.0})) == ["collapse"]
 
 
 SEEN = {"frechet": 9.0, "coverage": 0.5, "pixel_variety": 0.2, "critic_accuracy": 0.99}
 
 
 @pytest.mark.parametrize(
-    ("expected", "told", "is_right"),
+    ("expected", "reported", "is_right"),
     [
         (None, {}, True),
         (None, {"oscillation": 5}, False),
@@ -44,6 +44,6 @@ SEEN = {"frechet": 9.0, "coverage": 0.5, "pixel_variety": 0.2, "critic_accuracy"
     ],
 )
 def test_light_trouble_may_stand_beside_the_expected_one(
-    expected: str | None, told: dict[str, int], is_right: bool
+    expected: str | None, reported: dict[str, int], is_right: bool
 ) -> None:
-    assert right(expected, told) == is_right
+    assert right(expected, reported) == is_right
