@@ -110,7 +110,7 @@ async def load(port: int, requests: Iterator[bytes], clients: int, seconds: floa
 
 
 async def steady(port: int, requests: Iterator[bytes], rate: float, seconds: float) -> Answers:
-    """Send requests at a steady rate, each on a separate connection and timed from when it was due; return the replies."""
+    """Send requests at a steady rate, each on a new connection and timed from when it was due; return the replies."""
     answers, began = Answers(), time.perf_counter()
     async with asyncio.TaskGroup() as group:
         for number in range(int(rate * seconds)):
