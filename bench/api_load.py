@@ -2,19 +2,20 @@
 
     python -m bench.api_load [--quick] [--only WORD] [--json FILE]
 
-An API serves a database of 100,000 jobs and 10 million points of curves (bench/filled.py), another one one of 200 jobs
-of the same kinds; both on SQLite and on PostgreSQL. The two share one core and take turns at each question, the clients
-have another core. Figures, medians over the turns, with half the distance between quartiles of p99 as spread:
+One API serves a database of 100,000 jobs and 10 million points of curves (bench/filled.py), another API a database of
+200 jobs of the same kinds; both on SQLite and on PostgreSQL. The two APIs share one core and are measured alternately
+for each request; the clients have another core. Figures, medians over the turns, with half the distance between
+quartiles of p99 as spread:
 
-- p50, p99: milliseconds, of 4 clients that ask again as soon as they are answered
+- p50, p99: milliseconds, for 4 clients that send the next request as soon as they have a reply
 
-`against` holds the ratio of the full database to the almost empty one. Then 1 and 200 clients in turns follow ten jobs
-as streams while each writes four reports a second:
+`against` is the ratio of the full database to the almost empty one. Then 1 and 200 clients alternately follow the event
+streams of ten jobs, while each job writes four reports per second:
 
 - p50, p99: milliseconds from writing an event to its arrival at a follower
-- cpu: processor seconds of the API in a second
+- cpu: processor seconds of the API per second
 
-and `against` holds their ratios to those of one follower. Every event must arrive.
+Here `against` is the ratio to one follower. Every event must arrive.
 """
 
 import argparse
@@ -52,19 +53,19 @@ FOLLOWERS = (1, 200)
 FOLLOWED = 10
 """jobs"""
 GET = "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-Ask = Callable[[Filled, random.Random], str]
-"""The address of one question."""
+PathOf = Callable[[Filled, random.Random], str]
+"""returns the path of one request"""
 
 
-def _list(query: str) -> Ask:
+def _list(query: str) -> PathOf:
     return lambda has, chance: f"/jobs?limit=10&{query}"
 
 
-def _next_page(query: str) -> Ask:
+def _next_page(query: str) -> PathOf:
     return lambda has, chance: f"/jobs?limit=10&after={chance.choice(has.jobs[len(has.jobs) // 2 :])}&{query}"
 
 
-ASKS: dict[str, Ask] = {
+PATHS: dict[str, PathOf] = {
     "GET /jobs": _list(""),
     "GET /jobs, any page": _next_page(""),
     "GET /jobs of a state": _list("state=succeeded"),
@@ -92,8 +93,8 @@ class Place:
 
     def turn(self, name: str, seconds: float) -> None:
         chance = random.Random(len(self.answers.get(name, ())))
-        asks = (GET.format(path=ASKS[name](self.has, chance)).encode() for _ in itertools.count())
-        answers = asyncio.run(load(self.system.port, asks, CLIENTS, seconds))
+        requests = (GET.format(path=PATHS[name](self.has, chance)).encode() for _ in itertools.count())
+        answers = asyncio.run(load(self.system.port, requests, CLIENTS, seconds))
         if answers.refused or not answers.seconds:
             raise SystemExit(f"{name}: {self.system.name} refused {len(answers.refused)} requests.")
         self.answers.setdefault(name, []).append(answers)
@@ -104,14 +105,14 @@ def main() -> None:
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise SystemExit("This bench needs two cores: one for the servers, one for the clients.")
-    found: list[Row] = []
+    rows: list[Row] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         for backend in ("sqlite", "postgresql"):
             if options.only in backend:
-                found += measured(backend, folder / backend, cores, options.quick)
-    show("The API, full against almost empty", found)
-    write("api_load", found, options.json, quick=options.quick, clients=CLIENTS)
+                rows += measured(backend, folder / backend, cores, options.quick)
+    show("The API, full against almost empty", rows)
+    write("api_load", rows, options.json, quick=options.quick, clients=CLIENTS)
     print(f"Written to {options.json}")
 
 
@@ -124,18 +125,18 @@ def measured(backend: str, folder: Path, cores: list[int], quick: bool) -> Itera
             place(backend, "almost empty", folder, (ALMOST_EMPTY, *reports), cores[SERVER_CORE])
         )
         os.sched_setaffinity(0, {cores[CLIENT_CORE]})
-        for name in ASKS:
+        for name in PATHS:
             for number in range(turns + 1):
                 for one in (full, empty) if number % 2 else (empty, full):
                     one.turn(name, seconds)
             for one in (full, empty):
                 del one.answers[name][0]  # it warmed up
-            yield from asked(backend, name, full, empty)
+            yield from request_rows(backend, name, full, empty)
         yield from followed(backend, full, 5.0 if quick else 20.0, 1 if quick else 3)
         os.sched_setaffinity(0, cores)
 
 
-def asked(backend: str, name: str, full: Place, empty: Place) -> Iterator[Row]:
+def request_rows(backend: str, name: str, full: Place, empty: Place) -> Iterator[Row]:
     for figure, share in (("p50 ms", 0.5), ("p99 ms", 0.99)):
         each = {one.system.name: [1000 * turn.quantile(share) for turn in one.answers[name]] for one in (full, empty)}
         ratio = median(each["full"]) / median(each["almost empty"])
@@ -147,7 +148,7 @@ def asked(backend: str, name: str, full: Place, empty: Place) -> Iterator[Row]:
 
 
 def followed(backend: str, full: Place, seconds: float, turns: int) -> Iterator[Row]:
-    """Of the full database alone: a stream asks for a job's newest events, whatever else there is."""
+    """Measure streams of the full database only: their queries depend on one job's events, not on the other jobs."""
     runs: dict[int, list[Followed]] = {count: [] for count in FOLLOWERS}
     with settings_of(full.settings):
         for _, count in itertools.product(range(turns), FOLLOWERS):
@@ -158,7 +159,7 @@ def followed(backend: str, full: Place, seconds: float, turns: int) -> Iterator[
         "p99 ms": lambda run: 1000 * run.quantile(0.99),
         "cpu": lambda run: run.cpu,
     }.items():
-        values = {count: median(map(of, found)) for count, found in runs.items()}
+        values = {count: median(map(of, rows)) for count, rows in runs.items()}
         for count, value in values.items():
             against = {"1 follower": value / values[1]} if count > 1 else {}
             yield Row(f"{backend}: {count} followers", figure, value, n=turns, against=against)
@@ -215,7 +216,7 @@ def settings_of(settings: dict[str, str]) -> Iterator[None]:
 
 def _options() -> argparse.Namespace:
     parser = parser_of("api_load", __doc__, "5,000 jobs, 200,000 points, 3 turns of 1 s")
-    parser.add_argument("--only", metavar="WORD", default="", help="databases whose names hold it")
+    parser.add_argument("--only", metavar="WORD", default="", help="databases whose names contain it")
     return parser.parse_args()
 
 

@@ -1,6 +1,6 @@
-"""Clients that break the rules of the protocol, or keep them and ask for too much. Each answers a status; 0: none came.
+"""Clients that break the protocol, or request too much. Each returns the status of the reply; 0 if there was none.
 
-They speak to a loopback service that the bench has started itself.
+They connect to a loopback service that the bench itself has started.
 """
 
 import json
@@ -18,7 +18,7 @@ Attack = Callable[[Client], int]
 
 HEADS, STALLED, STREAMS = 300, 4, 500
 PATIENCE_S = 75.0
-"""in which a server that has deadlines closes what has stalled"""
+"""in which a server with deadlines closes a stalled connection"""
 _JSON = {"Content-Type": "application/json"}
 _CHUNKED = (
     b"POST /jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -31,7 +31,7 @@ _UPLOAD = (
 
 
 def status_of(send: Callable[[], Any]) -> int:
-    """A server may hang up on a body that is too long before it is sent: that counts as its 413."""
+    """Send a body that is too long. If the server closes the connection before it is sent, that counts as a 413."""
     try:
         return int(send().status_code)
     except (WriteError, RemoteProtocolError, ReadError):
@@ -76,35 +76,35 @@ def _posted(path: str, body: Any) -> Attack:
 
 
 def half_sent_heads(client: Client) -> int:
-    """The worst of what the connections come to."""
+    """Open connections with unfinished headers; return the worst of their statuses."""
     with ExitStack() as stack:
-        held = [stack.enter_context(connected(client)) for _ in range(HEADS)]
-        for connection in held:
+        connections = [stack.enter_context(connected(client)) for _ in range(HEADS)]
+        for connection in connections:
             connection.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
-        return _worst(held)
+        return _worst(connections)
 
 
 def stalled_uploads(client: Client) -> int:
-    """What a fifth client is answered that uploads no zip: 415 where it was let in."""
+    """Stall uploads; return the status of a fifth client, which uploads no zip: 415 if the server accepted it."""
     with ExitStack() as stack:
-        held = [stack.enter_context(connected(client)) for _ in range(STALLED)]
-        for connection in held:
+        connections = [stack.enter_context(connected(client)) for _ in range(STALLED)]
+        for connection in connections:
             connection.sendall(_UPLOAD + bytes(1000))
         time.sleep(1.0)  # they have their places by now, if they get any
         fifth = client.post("/datasets", files={"file": ("x.zip", b"no zip")}, data={"name": "fifth"}).status_code
-        return fifth if _worst(held) == 408 else 0
+        return fifth if _worst(connections) == 408 else 0
 
 
 def event_streams(job: str) -> Attack:
-    """All are opened at once, of a job with a long log, and read to their end."""
+    """Open many event streams of a job with a long log, and read them to their end."""
 
     def opened(client: Client) -> int:
-        ask = f"GET /jobs/{job}/events HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n".encode()
+        request = f"GET /jobs/{job}/events HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n".encode()
         with ExitStack() as stack:
-            held = [stack.enter_context(connected(client)) for _ in range(STREAMS)]
-            for connection in held:
-                connection.sendall(ask)
-            return max(map(_read_all, held))
+            connections = [stack.enter_context(connected(client)) for _ in range(STREAMS)]
+            for connection in connections:
+                connection.sendall(request)
+            return max(map(_read_all, connections))
 
     return opened
 
@@ -113,9 +113,9 @@ def connected(client: Client) -> socket.socket:
     return socket.create_connection((client.base_url.host, client.base_url.port), timeout=PATIENCE_S)
 
 
-def _worst(held: list[socket.socket]) -> int:
-    """The status that all of them are closed with; else 0."""
-    statuses = {_status(connection) for connection in held}
+def _worst(connections: list[socket.socket]) -> int:
+    """Return the status with which all of them are closed; 0 if they differ."""
+    statuses = {_status(connection) for connection in connections}
     return statuses.pop() if len(statuses) == 1 else 0
 
 
@@ -136,7 +136,7 @@ def _read_all(connection: socket.socket) -> int:
 
 
 class Alive:
-    """Asks /livez again and again while the block runs; `worst` is the longest answer, in seconds."""
+    """Request /livez again and again while the block runs; `worst` is the longest response time, in seconds."""
 
     EVERY_S = 0.02
 
@@ -144,7 +144,7 @@ class Alive:
         self._connection = HTTPConnection(client.base_url.host, client.base_url.port, timeout=PATIENCE_S)
         self.worst = 0.0
 
-    def ask(self) -> None:
+    def send_request(self) -> None:
         began = time.perf_counter()
         self._connection.request("GET", "/livez")
         reply = self._connection.getresponse()

@@ -1,7 +1,7 @@
 """CamVid's street scenes as two games: dusk into day without pairs, and label pictures into photographs.
 
 Read from FORGER_DATA/camvid: SPLIT/NAME.png (photographs), SPLITannot/NAME.png (a class in each pixel), and the lists
-unpaired_A_dusk.txt and unpaired_B_day.txt. What is drawn holds generated pictures alone.
+unpaired_A_dusk.txt and unpaired_B_day.txt. The pictures that it draws contain only generated pictures.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ SHOWN = 12
 COLUMNS = 6
 ENLARGED = 2
 HELD_OUT = 12
-"""photographs at the end of each list that are not learned: neighbours in a list are neighbours in the film"""
+"""photographs at the end of each list that are not trained on: neighbours in a list are neighbours in the film"""
 LISTS = {"dusk": "unpaired_A_dusk.txt", "day": "unpaired_B_day.txt"}
 COLOURS = np.array(
     [
@@ -42,7 +42,7 @@ COLOURS = np.array(
 
 
 def day_from_dusk(folder: Path, steps: int | None) -> bytes:
-    """PNG of held-out streets at dusk, as cyclegan makes them by day."""
+    """Return a PNG of held-out streets at dusk that cyclegan translated to day."""
     dusk, day = (_listed(folder, name) for name in LISTS.values())
     data = Data(a=_photographs(dusk[:-HELD_OUT]), b=_photographs(day[:-HELD_OUT]))
     nets = trained(recipe("cyclegan", "unpaired", steps), data).average.network
@@ -51,12 +51,12 @@ def day_from_dusk(folder: Path, steps: int | None) -> bytes:
 
 
 def street_from_labels(folder: Path, steps: int | None) -> bytes:
-    """PNG of streets that pix2pix draws from label pictures of the test split."""
+    """Return a PNG of streets that pix2pix drew from label maps of the test split."""
     photographs = sorted((folder / "train").glob("*.png"))
     data = Data(a=_labels(folder / "trainannot" / path.name for path in photographs), b=_photographs(photographs))
     generator = trained(recipe("pix2pix", "paired", steps), data).average.network
-    asked = sorted((folder / "testannot").glob("*.png"))
-    return _drawn(generator, _labels(asked[:: max(1, len(asked) // SHOWN)][:SHOWN]))
+    labels = sorted((folder / "testannot").glob("*.png"))
+    return _drawn(generator, _labels(labels[:: max(1, len(labels) // SHOWN)][:SHOWN]))
 
 
 def recipe(family: str, kind: Literal["unpaired", "paired"], steps: int | None) -> Recipe:

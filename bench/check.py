@@ -1,10 +1,10 @@
-"""Is anything slower than it was? Ratios of quick benches, held against bounds.
+"""Is anything slower than before? Compare ratios of quick benches with bounds.
 
     python -m bench.check            # runs the benches: some ten minutes of a quiet machine
-    python -m bench.check FILE...    # holds results that are there against the bounds
+    python -m bench.check FILE...    # compares existing results with the bounds
 
-Ratios, since whatever slows this machine down slows down both sides of one. A bench that misses a bound is run once
-more, and counts as it is then. Ends with status 1 and a sentence for each bound that was missed.
+The bounds are on ratios, because other load slows down both sides of a ratio. A bench that misses a bound is run once
+more, and its second result counts. Ends with status 1 and a sentence for each bound that was missed.
 """
 
 import json
@@ -23,7 +23,7 @@ Kind = Literal["at least", "at most"]
 
 @dataclass(frozen=True)
 class Bound:
-    """Of the ratio of a row's figure to what it is held against."""
+    """A bound on the ratio of a row's figure to the same figure of another system."""
 
     case: str
     figure: str
@@ -32,26 +32,26 @@ class Bound:
     ratio: float
 
     def missed_by(self, rows: Iterable[Row]) -> str | None:
-        """A sentence, unless the ratio keeps to the bound."""
+        """Return a sentence if the ratio misses the bound; else None."""
         row = next((row for row in rows if (row.case, row.figure) == (self.case, self.figure)), None)
         if row is None or self.against not in row.against:
             return f"'{self.case}' has no {self.figure} against {self.against}: make the bench and BOUNDS agree."
-        found = row.against[self.against]
-        if found >= self.ratio if self.kind == "at least" else found <= self.ratio:
+        ratio = row.against[self.against]
+        if ratio >= self.ratio if self.kind == "at least" else ratio <= self.ratio:
             return None
         return (
-            f"'{self.case}': {self.figure} are {found:.2f} of {self.against}, and {self.kind} {self.ratio:g} is wanted."
+            f"'{self.case}': {self.figure} are {ratio:.2f} of {self.against}; the bound is {self.kind} {self.ratio:g}."
         )
 
 
 def _speed(case: str, plain: float, limit: float) -> tuple[Bound, Bound]:
-    told = f"{case}: forger", "pictures per second"
-    return Bound(*told, "plain loop", "at least", plain), Bound(*told, "limit", "at least", limit)
+    row = f"{case}: forger", "pictures per second"
+    return Bound(*row, "plain loop", "at least", plain), Bound(*row, "limit", "at least", limit)
 
 
 def _rate(clients: int, fastapi: float, limit: float) -> tuple[Bound, Bound]:
-    told = f"forger, {clients} clients", "requests per second"
-    return Bound(*told, "fastapi", "at least", fastapi), Bound(*told, "limit", "at least", limit)
+    row = f"forger, {clients} clients", "requests per second"
+    return Bound(*row, "fastapi", "at least", fastapi), Bound(*row, "limit", "at least", limit)
 
 
 COMMANDS: dict[str, tuple[str, ...]] = {
@@ -83,24 +83,24 @@ BOUNDS: dict[str, tuple[Bound, ...]] = {
         Bound("cdcgan on digits", "seconds", "import torch", "at most", 3.3),
     ),
 }
-"""What was measured, less a quarter or so: a bound is missed by what somebody did, not by the weather."""
+"""measured values less about a quarter, so that a change of the code misses a bound, but noise does not"""
 
 
 def missed(bench: str, rows: Sequence[Row]) -> list[str]:
-    """A sentence for each bound of the bench that its rows miss."""
+    """Return a sentence for each bound of the bench that its rows miss."""
     return [f"{bench}: {sentence}" for bound in BOUNDS[bench] if (sentence := bound.missed_by(rows))]
 
 
 def main(files: Sequence[str]) -> int:
-    """The exit status."""
-    found = [missed(*read(Path(file))) for file in files] if files else [run(bench) for bench in COMMANDS]
-    sentences = [sentence for several in found for sentence in several]
-    print("\n".join(sentences) or "Every ratio keeps to its bound.")
+    """Check the files, or run the benches; return the exit status."""
+    results = [missed(*read(Path(file))) for file in files] if files else [run(bench) for bench in COMMANDS]
+    sentences = [sentence for several in results for sentence in several]
+    print("\n".join(sentences) or "Every ratio is within its bound.")
     return int(bool(sentences))
 
 
 def run(bench: str) -> list[str]:
-    """What the bench misses, twice in a row."""
+    """Run the bench, once more if it misses a bound; return a sentence for each bound missed in the last run."""
     sentences = missed(bench, measured(bench))
     if sentences:
         print("\n".join([*sentences, f"{bench} is run once more."]), flush=True)
@@ -117,11 +117,11 @@ def measured(bench: str) -> list[Row]:
 
 
 def read(path: Path) -> tuple[str, list[Row]]:
-    """The bench's name and the rows of a result."""
+    """Return the bench's name and the rows of a result."""
     if not path.is_file():
         raise SystemExit(f"There is no result {path}: run the bench first, or leave the files out.")
-    told = json.loads(path.read_text())
-    return told["bench"], [Row(**row) for row in told["rows"]]
+    result = json.loads(path.read_text())
+    return result["bench"], [Row(**row) for row in result["rows"]]
 
 
 if __name__ == "__main__":

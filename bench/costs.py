@@ -1,9 +1,9 @@
-"""Draws what generators pay: docs/pictures/costs.png, from the objectives themselves.
+"""Plot the generators' losses into docs/pictures/costs.png, computed by the objectives themselves.
 
     python -m bench.costs [--out FILE]
 
-On the left the lectures' figure (Goodfellow 2016, figure 16): the cost of one fake against D, the probability of being
-real that the critic gives it. On the right every objective that scores one fake by itself, against the critic's score.
+Left: the plot of the lectures (Goodfellow 2016, figure 16), the loss of one fake over D, the critic's probability that
+it is real. Right: every objective that scores a single fake, over the critic's score.
 """
 
 import argparse
@@ -36,14 +36,14 @@ COLOURS = ("#1f5fbf", "#c8442e", "#2e8b57", "#8a5bb5", "#c98a1b", "#4a4a4a", "#2
 
 
 def cost(objective: spec.ObjectiveSpec, score: Tensor) -> Tensor:
-    """What the generator pays for each score [n], one fake at a time, beside a real example of score 0."""
+    """Return the generator's loss for each score [n] of a single fake, with a real example of score 0."""
     built = build_objective(objective)
     real = Verdict(torch.zeros(()))
     return torch.stack([built.generator_loss(Scores(real, Verdict(each))) for each in score])
 
 
 def slope(objective: spec.ObjectiveSpec, score: Tensor) -> Tensor:
-    """How fast the cost changes with the score: what the generator learns from."""
+    """Return the gradient of the loss with respect to the score, from which the generator learns."""
     score = score.clone().requires_grad_()
     (slopes,) = torch.autograd.grad(cost(objective, score).sum(), score)
     return slopes

@@ -1,15 +1,15 @@
-"""Do estimates hold what a training takes, and how much more do they say?
+"""Are estimates upper bounds of a training's cost, and how far above it are they?
 
     python -m bench.estimates [--quick] [--json FILE]
 
 Every family, as it is and at a larger size, is trained for a few steps by a real runner process, with a checkpoint and
 an evaluation halfway and at the end; its peak of resident memory is read from /proc. Figures of each case:
 
-- weights: of all networks, as estimated; `against` holds the quotient to those of the networks themselves, 1 if exact
-- estimated MiB, measured MiB: memory, and the quotient of both
-- disk estimated MB, disk kept MB: the second is what lies there at the end
+- weights: of all networks, as estimated; `against` is the ratio to the weights of the built networks, 1 if exact
+- estimated MiB, measured MiB: memory, and the ratio of both
+- disk estimated MB, disk kept MB: the second is the size of the files at the end
 
-The process before it computes, some 380 MiB of it, is in both.
+Both include the process before it computes, some 380 MiB.
 """
 
 import os
@@ -123,7 +123,7 @@ def counted(recipe: Recipe) -> int:
 
 
 def run(recipe: Recipe) -> tuple[Peak, str]:
-    """The peak of a real runner process that trains it to its end, and the job's id."""
+    """Train to the end in a real runner process; return its peak of memory and the job's id."""
     job = lifecycle.create(train.of_recipe(recipe, None, "estimated"))
     claim = attempts.claim(job.id, "bench")
     assert claim is not None
@@ -144,7 +144,7 @@ def run(recipe: Recipe) -> tuple[Peak, str]:
 
 
 def resident(pid: int) -> int:
-    """Bytes: the process's own peak so far; 0 once it is gone."""
+    """Return the process's peak so far, in bytes; 0 if it has ended."""
     path = Path(f"/proc/{pid}/status")
     lines = path.read_text().splitlines() if path.exists() else []
     return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)

@@ -1,4 +1,4 @@
-"""A database as it is after years of use: jobs in every state, their events and their curves, inserted in bulk."""
+"""Fill a database as after years of use: jobs in every state, their events and their curves, inserted in bulk."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ EVENTS = 6
 
 @dataclass(frozen=True)
 class Filled:
-    """What was put in: ids, oldest first."""
+    """The ids of the inserted jobs, oldest first."""
 
     jobs: list[str]
     queued: list[str]
@@ -56,15 +56,15 @@ class Filled:
 
 
 def fill(jobs: int, reports: int, often: int) -> Filled:
-    """Into the database of the settings, which is migrated and empty: so many jobs, with so many reports each.
+    """Insert so many jobs, with so many reports each, into the database of the settings, which is migrated and empty.
 
     One in ten thousand, the oldest first, has made `often` reports. Each report is a point of each of five curves.
     """
-    made = [_job(number, jobs - 1 - number) for number in range(jobs)]
-    long = [job["id"] for job in made[::10_000]]
+    rows = [_job(number, jobs - 1 - number) for number in range(jobs)]
+    long = [job["id"] for job in rows[::10_000]]
     for first in range(0, jobs, BATCH):
         with unit_of_work() as session:
-            session.execute(insert(Job), made[first : first + BATCH])
+            session.execute(insert(Job), rows[first : first + BATCH])
     with unit_of_work() as session:
         if session.get_bind().dialect.name == "postgresql":  # else each row is looked up in the jobs
             session.execute(text("SET LOCAL session_replication_role = replica"))
@@ -74,8 +74,8 @@ def fill(jobs: int, reports: int, often: int) -> Filled:
         _tell(session, _EVENTS, EVENTS)
         session.execute(text("UPDATE event_counter SET last = (SELECT count(*) FROM events)"))
     _settle()
-    of = {state: [job["id"] for job in made if job["state"] == state] for state in JobState}
-    return Filled([job["id"] for job in made], of[JobState.QUEUED], of[JobState.RUNNING], long)
+    of = {state: [job["id"] for job in rows if job["state"] == state] for state in JobState}
+    return Filled([job["id"] for job in rows], of[JobState.QUEUED], of[JobState.RUNNING], long)
 
 
 def _tell(session: Session, statement: str, most: int, jobs: str = "") -> None:
@@ -85,7 +85,7 @@ def _tell(session: Session, statement: str, most: int, jobs: str = "") -> None:
 
 
 def _settle() -> None:
-    """What PostgreSQL does by itself after a while. SQLite has it never done here, and plans without."""
+    """Collect statistics, as PostgreSQL does after a while. SQLite never collects them here, and plans without."""
     source = engine(get_settings().database_url)
     if source.dialect.name == "postgresql":
         with source.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -1,11 +1,11 @@
-"""What each family draws after its default run, and what that costs: the table of docs/recipes.md.
+"""Make the default run of each family: its pictures and its cost, for the table of docs/recipes.md.
 
     python -m bench.gallery [NAME ...]      trains the named families, or all, on one thread
-    python -m bench.gallery --table [NAME ...]    prints their lines of the table from what was measured
+    python -m bench.gallery --table [NAME ...]    prints their lines of the table from the recorded runs
 
-A run is `forger train NAME` with nothing else said: the family's own dataset, networks and budget, seed 1. It leaves
-its last sample in docs/pictures/recipes and its figures in bench/results/gallery. Seconds are those that one core
-computed from the first step to the last report, so that it does not matter what else the machine was doing.
+A run is `forger train NAME` without options: the family's default dataset, networks and budget, seed 1. It writes
+its last sample into docs/pictures/recipes and its figures into bench/results/gallery. Seconds are the processor time of
+one core from the first step to the last report, so that other load on the machine does not matter.
 """
 
 import argparse
@@ -40,7 +40,7 @@ say = partial(print, flush=True)
 
 
 class Last(NullListener):
-    """A listener that keeps the last report and what training has computed until then, in seconds of one core."""
+    """A listener that keeps the last report and the processor time of the training until then, in seconds."""
 
     def __init__(self) -> None:
         self.began = time.process_time()
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def measure(name: str) -> None:
-    """One default run: its picture and its figures."""
+    """Make one default run: write its picture and its figures."""
     _, recipe = resolve(name, seed=SEED)
     numerics = numerics_module.local_numerics("cpu", recipe, threads=1)
     numerics_module.apply(numerics)
@@ -84,7 +84,7 @@ def measure(name: str) -> None:
 
 
 def row(family: Family) -> str:
-    """The family's line of the table."""
+    """Return the family's line of the table."""
     _, recipe = resolve(family.name, seed=SEED)
     dials = "<br>".join(f"`{dial.path}` {dial.default:g}" for dial in family.dials)
     command = f"`forger train {family.name}`"

@@ -1,14 +1,14 @@
-"""How much memory does the API need while strangers attack it, and does it answer others meanwhile?
+"""How much memory does the API need while clients attack it, and does it serve others meanwhile?
 
     python -m bench.hostile [--quick] [--json FILE]
 
-A real service; every attack comes from several clients at once, again and again. Figures of each case:
+Each attack on a real service comes from several clients at the same time, again and again. Figures of each case:
 
-- seconds: until all of them were answered or cut off
-- livez_ms: the longest answer of /livez meanwhile, to one more client that asks fifty times a second
-- api_mb: peak resident memory of the API process, in MB of 10^6 bytes (the first case is its rest)
-- decoder_mb: the same of the largest of the child processes that decode
-- status: what it answered; a case whose replies differ shows the largest; 0 is no answer in time
+- seconds: until all of them had a reply or were disconnected
+- livez_ms: the longest response time of /livez meanwhile, for another client that sends fifty requests per second
+- api_mb: peak resident memory of the API process, in MB of 10^6 bytes (the first case is the API at rest)
+- decoder_mb: the same for the largest of the child processes that decode
+- status: the status of the replies, the largest if they differ; 0 means no reply in time
 """
 
 import argparse
@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def cases(times: int, log: str) -> Iterator[Case]:
-    """Every attack `times` times; `at rest` first, which also warms the model. `log` is a job with a long one."""
+    """Make every attack `times` times; `at rest` comes first and warms the model. `log` is a job with many events."""
     yield Case("at rest: a small picture", translated(encoded(Image.new("RGB", (64, 64), "teal"))), times)
     yield Case("13000 x 13000 PNG", translated(flat_png(13_000, 13_000)), times)
     yield Case("60000 x 60000 TIFF header", translated(tiff_header(60_000, 60_000)), times)
@@ -238,12 +238,12 @@ def measure(case: Case, client: httpx2.Client, api: psutil.Process) -> Iterator[
 
 
 class Watch:
-    """Peak resident bytes of a process and of the largest of its children, and whether it answers meanwhile."""
+    """Measure peak resident bytes of a process and of its largest child, and whether it responds meanwhile."""
 
     def __init__(self, process: psutil.Process, alive: Alive) -> None:
         self._process, self.alive = process, alive
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=each, daemon=True) for each in (self._measure, self._ask)]
+        self._threads = [threading.Thread(target=each, daemon=True) for each in (self._measure, self._send_requests)]
         self.api = self.child = 0
         self.seconds = 0.0
         self._began = time.monotonic()
@@ -260,9 +260,9 @@ class Watch:
             thread.join()
         self.alive.close()
 
-    def _ask(self) -> None:
+    def _send_requests(self) -> None:
         while not self._stop.is_set():
-            self.alive.ask()
+            self.alive.send_request()
 
     def _measure(self) -> None:
         stopped = False
@@ -288,7 +288,7 @@ def _api() -> psutil.Process:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", dest="times", action="store_const", const=4, default=20, help="4 of each, not 20")
-    parser.add_argument("--json", type=Path, default=RESULTS / "hostile.json", help="where the figures are written")
+    parser.add_argument("--json", type=Path, default=RESULTS / "hostile.json", help="file for the figures")
     return parser.parse_args()
 
 

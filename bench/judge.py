@@ -1,7 +1,7 @@
-"""The judge: a small classifier of digits, trained on real ones, that no GAN here ever sees.
+"""The judge: a small classifier of digits, trained on real ones, that is never used in the training of a GAN.
 
-Its class tells whether a drawn digit is the one that was asked for; its last hidden layer is the space in which
-distributions are compared. The same network, trained on drawn digits alone, answers what they are good for (GAN-train).
+Its class says whether a generated digit is the requested one; its last hidden layer gives the features in which
+distributions are compared. The same network, trained only on generated digits, measures their use (GAN-train).
 """
 
 import hashlib
@@ -17,7 +17,7 @@ CACHE = Path(__file__).parent / "cache"
 FEATURES = 128
 BATCH = 128
 VERSION = 1
-"""counted up when the judge's network or training changes, so that no cached one is taken for it"""
+"""raised when the judge's network or training changes, so that no older cached judge is used"""
 
 
 class Judge(nn.Module):
@@ -46,7 +46,7 @@ def _block(channels: int, out: int, stride: int) -> tuple[nn.Module, ...]:
 
 
 def trained(pictures: Tensor, labels: Tensor, *, epochs: int, seed: int = 0) -> Judge:
-    """A judge that learned from uint8 pictures [n, 1, 28, 28] and their labels, shifted by up to two pixels."""
+    """Train a judge on uint8 pictures [n, 1, 28, 28] and their labels, shifted by up to two pixels."""
     torch.manual_seed(seed)
     judge = Judge().train()
     steps = math.ceil(len(pictures) / BATCH) * epochs
@@ -63,7 +63,7 @@ def trained(pictures: Tensor, labels: Tensor, *, epochs: int, seed: int = 0) -> 
 
 
 def real_judge(pictures: Tensor, labels: Tensor, *, epochs: int) -> Judge:
-    """The judge of the real training digits, kept in bench/cache between runs."""
+    """Return the judge of the real training digits, kept in bench/cache between runs."""
     taught = f"{VERSION}/{torch.__version__}/{epochs}/".encode() + labels.numpy().tobytes()
     mark = hashlib.sha256(taught).hexdigest()[:12]
     path = CACHE / f"judge-{mark}.pt"
@@ -78,7 +78,7 @@ def real_judge(pictures: Tensor, labels: Tensor, *, epochs: int) -> Judge:
 
 
 def in_parts(rows: Tensor, size: int = 500) -> Iterator[Tensor]:
-    """Rows in pieces, so that memory stays bounded."""
+    """Yield rows in parts, so that memory stays bounded."""
     return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
@@ -93,13 +93,13 @@ def _shifted(batch: Tensor) -> Tensor:
 
 @torch.no_grad()
 def classes(judge: Judge, pictures: Tensor) -> Tensor:
-    """The class [n] that each uint8 picture looks like."""
+    """Return the class [n] of each uint8 picture."""
     return torch.cat([judge(as_input(part)).argmax(dim=1) for part in in_parts(pictures)])
 
 
 @torch.no_grad()
 def features(judge: Judge, pictures: Tensor) -> Tensor:
-    """The last hidden layer [n, FEATURES] of uint8 pictures."""
+    """Return the last hidden layer [n, FEATURES] for uint8 pictures."""
     return torch.cat([judge.body(as_input(part)) for part in in_parts(pictures)])
 
 

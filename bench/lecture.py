@@ -1,9 +1,9 @@
-"""The six runs of the lecture on MNIST: their losses by epoch, and what they draw at the end.
+"""Make the six runs of the lecture on MNIST: their losses by epoch, and their pictures at the end.
 
     python -m bench.lecture [NAME ...] [--epochs N]
 
-Each run is the body of a `POST /jobs` in examples/lecture, trained here without a service on one thread. It leaves its
-last sample in docs/pictures/lecture and its figures in bench/results/lecture. Read docs/lecture.md beside it.
+Each run is the body of a `POST /jobs` in examples/lecture, trained here without a service on one thread. It writes its
+last sample into docs/pictures/lecture and its figures into bench/results/lecture. docs/lecture.md explains the runs.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def names() -> list[str]:
 
 
 def recipe(name: str, **instead: Any) -> Recipe:
-    """The whole recipe of a run; `instead` replaces parts of its body: dataset, budget."""
+    """Return the whole recipe of a run; `instead` replaces parts of its body: dataset, budget."""
     body = json.loads((BODIES / f"{name}.json").read_text()) | instead
     return resolve(
         body["recipe"],
@@ -57,16 +57,16 @@ def main() -> None:
 
 
 def run(name: str, instead: dict[str, Any]) -> None:
-    made = recipe(name, **instead)
-    numerics = numerics_module.local_numerics("cpu", made, 1)
+    whole = recipe(name, **instead)
+    numerics = numerics_module.local_numerics("cpu", whole, 1)
     numerics_module.apply(numerics)
     device = torch.device("cpu")
-    trainer = Trainer(made, Batches(made, load(made.data, get_settings().data), device), device, numerics.precision)
-    rows, epoch = [], EXAMPLES // made.batch_size
+    trainer = Trainer(whole, Batches(whole, load(whole.data, get_settings().data), device), device, numerics.precision)
+    rows, epoch = [], EXAMPLES // whole.batch_size
     began, seen = time.perf_counter(), list[Tensor]()
-    while trainer.step < made.budget.steps:
+    while trainer.step < whole.budget.steps:
         seen.append(_both(trainer.advance()))
-        if trainer.step % epoch == 0 or trainer.step == made.budget.steps:
+        if trainer.step % epoch == 0 or trainer.step == whole.budget.steps:
             rows += _rows(trainer.step, torch.stack(seen).mean(0).tolist())
             say(f"{name}: step {trainer.step}, generator {rows[-2].value:.4f}, critic {rows[-1].value:.4f}")
             seen.clear()
@@ -75,11 +75,11 @@ def run(name: str, instead: dict[str, Any]) -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
     (PICTURES / f"{name}.png").write_bytes(sample_sheet(trainer).draw())
     write(name, rows, FIGURES / f"{name}.json", **numerics.as_dict())
-    say(f"{name}: {made.budget.steps} steps in {seconds:.0f} s")
+    say(f"{name}: {whole.budget.steps} steps in {seconds:.0f} s")
 
 
 def _both(losses: Losses) -> Tensor:
-    """The generator's loss beside half the critic's: the course takes the mean over real and fake, we the sum."""
+    """Return the generator's loss and half the critic's: the course takes the mean over real and fake, we the sum."""
     by_player = {player: [loss for name, loss in losses.items() if name.startswith(player)] for player in PLAYERS}
     return torch.stack([torch.stack(by_player[player]).sum().detach() * share for player, share in PLAYERS.items()])
 
@@ -93,7 +93,7 @@ def _rows(step: int, means: list[float]) -> list[Row]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which; all when none is named")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="runs to make (default: all)")
     parser.add_argument("--epochs", type=float, help="instead of the run's own")
     options = parser.parse_args()
     if unknown := set(options.names) - set(names()):

@@ -1,11 +1,11 @@
-"""Do trainings take the minutes that a dry run tells?
+"""Do trainings take the minutes that a dry run estimates?
 
     python -m bench.minutes [--quick] [--json FILE] [FAMILY ...]
 
-A service with a new home tells the minutes of ten families, each with its own budget: none has been trained there, so
-they come from the machine's speed alone. Then it trains them one after the other. Figures:
+A service with a new home estimates the minutes of ten families, each with its default budget. No family has been
+trained there, so the estimates come only from the machine's speed. Then it trains them one after the other. Figures:
 
-- told, took: minutes from a job's start to its end
+- estimated, took: minutes from a job's start to its end
 - ratio: the larger over the smaller
 """
 
@@ -27,26 +27,26 @@ def main() -> None:
     parser.add_argument("families", nargs="*", metavar="FAMILY")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, service(Path(folder)) as forger:
-        found = measure(forger, options.families or (FEW if options.quick else TEN))
-    show("Minutes told and taken", found)
-    write("minutes", found, options.json)
-    print(f"Within a factor of {max(row.value for row in found if row.figure == 'ratio'):.2f}. In {options.json}")
+        rows = measure(forger, options.families or (FEW if options.quick else TEN))
+    show("Minutes estimated and taken", rows)
+    write("minutes", rows, options.json)
+    print(f"Within a factor of {max(row.value for row in rows if row.figure == 'ratio'):.2f}. In {options.json}")
 
 
 def measure(forger: Forger, families: tuple[str, ...]) -> list[Row]:
     rows = []
-    for family, told in {family: _told(forger, family) for family in families}.items():
+    for family, estimated in {family: _estimated(forger, family) for family in families}.items():
         took = _took(forger.train(family).wait())
-        print(f"{family}: {told:.2f} minutes told, {took:.2f} taken", flush=True)
-        ratio = max(told, took) / min(told, took)
-        rows += [Row(family, name, value) for name, value in (("told", told), ("took", took), ("ratio", ratio))]
+        print(f"{family}: {estimated:.2f} minutes estimated, {took:.2f} taken", flush=True)
+        figures = {"estimated": estimated, "took": took, "ratio": max(estimated, took) / min(estimated, took)}
+        rows += [Row(family, name, value) for name, value in figures.items()]
     return rows
 
 
-def _told(forger: Forger, family: str) -> float:
+def _estimated(forger: Forger, family: str) -> float:
     estimate = forger.dry_run(family).estimate
     assert estimate is not None
-    assert estimate.minutes is not None, "it is not told on a GPU that has trained nothing"
+    assert estimate.minutes is not None, "there is no estimate on a GPU that has trained nothing"
     return estimate.minutes
 
 

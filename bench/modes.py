@@ -1,22 +1,22 @@
-"""How many modes do GANs capture: of a ring of 8 and a grid of 25 Gaussians, of the 1,000 of stacked MNIST?
+"""How many modes do GANs capture on a ring of 8 and a grid of 25 Gaussians, and of the 1,000 of stacked MNIST?
 
     python -m bench.modes [--quick] [--jobs N] [--json FILE]
     FORGER_DATA=<folder> python -m bench.modes --stacked [--quick] [--jobs N] [--json FILE]
 
-Each run is one recipe on one thread, from a seed of its own; figures are means over seeds and standard deviations
-between them. Finished runs are kept in bench/cache. Figures, counted as the papers do (gaussians: Srivastava et al.
-2017, Lin et al. 2018; 2,500 points of the averaged generator):
+Each run trains one recipe with one seed on one thread; figures are means over seeds and standard deviations between
+them. Finished runs are kept in bench/cache. Figures, counted as in the papers (gaussians: Srivastava et al. 2017, Lin
+et al. 2018; 2,500 points of the averaged generator):
 
-- modes: those that are nearest to at least one point of high quality
-- high_quality: share of points within three standard deviations of their nearest mode (true points: 0.989)
-- reverse_kl: of the histogram of nearest modes from the uniform one, in nats
+- modes: number of modes that are the nearest mode of at least one point of high quality
+- high_quality: share of points within three standard deviations of their nearest mode (true distribution: 0.989)
+- reverse_kl: divergence of the histogram of nearest modes from the uniform one, in nats
 
-and with --stacked, of 26,000 pictures whose three digits a classifier of single digits reads:
+and with --stacked, from 26,000 pictures whose three digits a classifier of single digits reads:
 
-- modes: how many of the 1,000 triples are seen
-- kl: of their histogram from the uniform one, in nats
+- modes: number of the 1,000 triples that occur
+- kl: divergence of their histogram from the uniform one, in nats
 
-`against` holds the ratio of our value to the published one that its name ends with.
+`against` is the ratio of our value to the published one that its name ends with.
 """
 
 import argparse
@@ -60,7 +60,7 @@ Overrides = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the table: a family, and what of its defaults is changed."""
+    """One row of the table: a family, and the changes to its defaults."""
 
     name: str
     family: str
@@ -70,7 +70,7 @@ class Case:
         return resolve(self.family, dataset=dataset, seed=seed, overrides=self.overrides)[1]
 
     def within(self, steps: int) -> "Case":
-        """The same with another budget."""
+        """Return the same case with another budget."""
         return replace(self, overrides={**self.overrides, "budget": {"steps": steps}})
 
 
@@ -82,14 +82,14 @@ def _as_published(
     rates: tuple[float, float],
     beta1: float,
 ) -> dict[str, Any]:
-    """A GAN without what our own defaults add: no scaling, no schedule, no average. `rates` are G's and D's."""
-    made, judging = ({"kind": "adam", "rate": rate, "beta1": beta1, "beta2": 0.999} for rate in rates)
+    """Return a plain GAN without our scaling, schedule and average. `rates` are those of generator and critic."""
+    of_generator, of_critic = ({"kind": "adam", "rate": rate, "beta1": beta1, "beta2": 0.999} for rate in rates)
     return {
         "latent": {"kind": "normal", "size": latent, "scale": 1},
         "generator": {"kind": "mlp", "hidden": list(generator), "activation": activation},
         "critic": {"kind": "mlp", "hidden": list(critic), "activation": activation, "input_scale": 1},
-        "generator_optimizer": made,
-        "critic_optimizer": judging,
+        "generator_optimizer": of_generator,
+        "critic_optimizer": of_critic,
         "schedule": {"kind": "constant"},
         "ema": {"decay": 0},
     }
@@ -99,12 +99,12 @@ PACGAN_SETTING: Overrides = _as_published(2, (400, 400), (200, 200, 200), "relu"
     "batch_size": 100,
     "budget": {"steps": 10_000},
 }
-"""PacGAN's networks and rates; ReLU in place of maxout, and 10 epochs in place of 400"""
+"""PacGAN's networks and rates; ReLU instead of maxout, and 10 epochs instead of 400"""
 UNROLLED_SETTING: Overrides = _as_published(256, (128, 128), (128, 128), "tanh", (1e-3, 1e-4), beta1=0.5) | {
     "batch_size": 512,
     "budget": {"steps": 5_000},
 }
-"""what collapses in the unrolled GAN's paper; our own first weights, and 5,000 steps in place of 25,000"""
+"""the GAN that collapses in the unrolled GAN's paper; our initial weights, and 5,000 steps instead of 25,000"""
 GAUSSIANS = (
     Case("gan, PacGAN's setting", "gan", PACGAN_SETTING),
     Case("gan, unrolled's setting", "gan", UNROLLED_SETTING),
@@ -152,14 +152,14 @@ def gaussians(options: argparse.Namespace) -> list[Row]:
 
 def stacked(options: argparse.Namespace) -> list[Row]:
     if get_settings().data is None:
-        raise SystemExit("Set FORGER_DATA to the folder that holds mnist/.")
+        raise SystemExit("Set FORGER_DATA to the folder that contains mnist/.")
     reader()  # learned once, before processes would each learn it
     cases = [case.within(QUICK_STEPS) for case in STACKED] if options.quick else STACKED
     return table(cases, "stacked_mnist", options.seeds or 1, triples_captured, options.jobs)
 
 
 def table(cases: Sequence[Case], dataset: str, seeds: int, measure: Measure, jobs: int) -> list[Row]:
-    """Every case over all seeds; its rows are printed as they come."""
+    """Run every case with all seeds; print its rows as they come."""
     recipes = [case.recipe(dataset, seed) for case in cases for seed in range(1, seeds + 1)]
     runs, found = measured(recipes, measure, jobs), list[Row]()
     for case in cases:
@@ -173,7 +173,7 @@ def table(cases: Sequence[Case], dataset: str, seeds: int, measure: Measure, job
 
 
 def rows(case: str, dataset: str, runs: Sequence[Figures], steps: int) -> Iterator[Row]:
-    """Means over runs with the standard deviations between them, and the steps of each run."""
+    """Yield means over runs with the standard deviations between them, and the steps of each run."""
     for figure in runs[0]:
         values = [run[figure] for run in runs]
         published = PUBLISHED[dataset].get(figure, {})
@@ -183,7 +183,7 @@ def rows(case: str, dataset: str, runs: Sequence[Figures], steps: int) -> Iterat
 
 
 def true_points(dataset: str) -> Iterator[Row]:
-    """What points of the distribution itself would have: the most that can be reached."""
+    """Yield the figures of points of the true distribution: the best that is possible."""
     recipe = Case("gan", "gan").recipe(dataset, 1)
     points = load(recipe.data, None, "test").points
     assert points is not None
@@ -192,7 +192,7 @@ def true_points(dataset: str) -> Iterator[Row]:
 
 
 def points_captured(recipe: Recipe) -> Figures:
-    """Trains on a mixture and counts its modes. A run whose losses were not finite captured nothing."""
+    """Train on a mixture and count the captured modes. A run whose losses were not finite captured none."""
     began, dataset = time.process_time(), recipe.data.dataset
     try:
         trainer = trained(recipe)
@@ -205,7 +205,7 @@ def points_captured(recipe: Recipe) -> Figures:
 
 
 def triples_captured(recipe: Recipe) -> Figures:
-    """Trains on stacked MNIST and counts the triples of digits that are drawn."""
+    """Train on stacked MNIST and count the triples of digits that are generated."""
     began = time.process_time()
     trainer = trained(recipe)
     seconds = time.process_time() - began
@@ -214,7 +214,7 @@ def triples_captured(recipe: Recipe) -> Figures:
 
 
 def read(judge: Judge, pictures: Tensor) -> Tensor:
-    """The number 0 to 999 that three stacked digits [n, 3, 28, 28] in [-1, 1] show, the first channel's digit first."""
+    """Return the numbers 0 to 999 of stacked digits [n, 3, 28, 28] in [-1, 1], the first channel's digit first."""
     levels = torch.from_numpy(to_pixels(pictures)).permute(0, 3, 1, 2)
     hundreds, tens, ones = (judging.classes(judge, levels[:, [channel]]) for channel in range(3))
     return 100 * hundreds + 10 * tens + ones
@@ -222,7 +222,7 @@ def read(judge: Judge, pictures: Tensor) -> Tensor:
 
 @cache
 def reader() -> Judge:
-    """The classifier of single digits, learned from MNIST."""
+    """Return the classifier of single digits, trained on MNIST."""
     digits = load(Images(dataset="mnist", side=28, channels=1, classes=10), get_settings().data)
     assert digits.images is not None
     assert digits.labels is not None
@@ -236,7 +236,7 @@ def _counted(points: Tensor, dataset: str) -> Figures:
 
 @torch.no_grad()
 def _drawn(trainer: Trainer, n: int) -> Tensor:
-    """Examples of the averaged generator; the noise is that of the run's seed."""
+    """Draw examples with the averaged generator; the noise is that of the run's seed."""
     z = draw_latent(trainer.recipe.latent, Rng(trainer.recipe.seed).stream("modes"), n)
     return torch.cat([trainer.average.network(part).float() for part in torch.split(z, DRAWN_AT_ONCE)])
 
@@ -245,9 +245,9 @@ def _options(arguments: Iterable[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stacked", action="store_true", help="stacked MNIST instead of gaussians")
     parser.add_argument("--quick", action="store_true", help=f"3 seeds instead of 10; {QUICK_STEPS} steps of --stacked")
-    parser.add_argument("--seeds", type=int, help="how many instead")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at once (default 1)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures are written")
+    parser.add_argument("--seeds", type=int, help="number of seeds")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at the same time (default 1)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="file for the figures")
     return parser.parse_args(None if arguments is None else list(arguments))
 
 

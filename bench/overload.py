@@ -1,15 +1,16 @@
-"""How soon does a service that is asked for too much say so, and what of those who ask for little?
+"""How soon does an overloaded service refuse requests, and how does it serve small requests meanwhile?
 
     python -m bench.overload [--quick] [--json FILE]
 
-Clients ask a DCGAN for 28 px for 20 grids of 1,000 pictures a second, several times what it can make, while others ask
-for 50 single pictures a second; that takes turns with the single pictures alone. The service has its default
-settings: at most 4,000 pictures wait, and what would be more is answered 429. All questions come at a steady rate,
-whatever the server does, each on a connection of its own. Figures, p50 and p99 in milliseconds:
+Clients request 20 grids of 1,000 pictures per second from a DCGAN for 28 px, several times the number that it can draw,
+while other clients request 50 single pictures per second. For comparison, turns with only the single pictures
+alternate with these. The service has its default settings: at most 4,000 pictures wait, and further requests get 429.
+All requests come at a steady rate, whatever the server does, each on a separate connection. Figures, p50 and p99 in
+milliseconds:
 
 - of the single pictures, alone and beside the grids
-- of the grids that were refused, and which share of these heard so within 10 ms, the goal: `against` holds the ratios
-  to single pictures alone
+- of the grids that were refused, with the share that was refused within 10 ms, the goal: `against` is the ratio to
+  single pictures alone
 """
 
 import asyncio
@@ -28,7 +29,7 @@ from bench.trained import dcgan_of_noise
 from examples.demo import service
 
 GRIDS, GRID, SINGLES = 20, 1000, 50
-"""grids a second, pictures in each, single pictures a second"""
+"""grids per second, pictures in each, single pictures per second"""
 GOAL_MS = 10.0
 WARM_S, FULL_S = 5.0, 2.0
 """before anything is measured: of single pictures, and of grids until the queue is full"""
@@ -41,35 +42,35 @@ def main() -> None:
         home, _ = dcgan_of_noise(Path(folder))
         with service(home) as forger:
             measured = asyncio.run(measure(urlsplit(forger.url).port or 80, seconds, turns))
-    found = list(rows(*measured))
-    show(f"{GRIDS} grids of {GRID} and {SINGLES} pictures a second", found)
-    write("overload", found, options.json, grids=GRIDS, grid=GRID, singles=SINGLES, quick=options.quick)
+    results = list(rows(*measured))
+    show(f"{GRIDS} grids of {GRID} and {SINGLES} pictures per second", results)
+    write("overload", results, options.json, grids=GRIDS, grid=GRID, singles=SINGLES, quick=options.quick)
     print(f"Written to {options.json}")
 
 
 async def measure(port: int, seconds: float, turns: int) -> tuple[list[Answers], list[Answers], list[Answers]]:
-    """Single pictures alone, single pictures beside grids, and the grids."""
+    """Return the replies to single pictures alone, to single pictures beside grids, and to the grids."""
     seeds = itertools.count(1)
     alone, beside, grids = list[Answers](), list[Answers](), list[Answers]()
-    await steady(port, asks(1, seeds), SINGLES, WARM_S)
+    await steady(port, requests(1, seeds), SINGLES, WARM_S)
     for _ in range(turns):
-        alone.append(await steady(port, asks(1, seeds), SINGLES, seconds))
-        overload = asyncio.create_task(steady(port, asks(GRID, seeds), GRIDS, FULL_S + seconds))
+        alone.append(await steady(port, requests(1, seeds), SINGLES, seconds))
+        overload = asyncio.create_task(steady(port, requests(GRID, seeds), GRIDS, FULL_S + seconds))
         await asyncio.sleep(FULL_S)
-        beside.append(await steady(port, asks(1, seeds), SINGLES, seconds))
+        beside.append(await steady(port, requests(1, seeds), SINGLES, seconds))
         grids.append(await overload)
     return alone, beside, grids
 
 
-def asks(pictures: int, seeds: Iterator[int]) -> Iterator[bytes]:
+def requests(pictures: int, seeds: Iterator[int]) -> Iterator[bytes]:
     return (GET.format(path=f"/sample?model=dcgan-noise&n={pictures}&seed={seed}").encode() for seed in seeds)
 
 
 def rows(alone: list[Answers], beside: list[Answers], grids: list[Answers]) -> Iterator[Row]:
     if unlike := {status for turn in (*alone, *beside, *grids) for status, _ in turn.refused} - {429}:
-        raise SystemExit(f"The service answered {unlike}: only 200 and 429 say anything about overload.")
+        raise SystemExit(f"The service replied {unlike}: only 200 and 429 say anything about overload.")
     if not all(turn.refused for turn in grids):
-        raise SystemExit("No grid was refused in a turn: raise GRIDS, this machine makes them all.")
+        raise SystemExit("No grid was refused in a turn: raise GRIDS, this machine draws them all.")
     cases = {
         "pictures alone": (alone, [turn.seconds for turn in alone]),
         "pictures beside grids": (beside, [turn.seconds for turn in beside]),
@@ -87,7 +88,7 @@ def rows(alone: list[Answers], beside: list[Answers], grids: list[Answers]) -> I
 
 
 def _refused(turns: list[Answers]) -> float:
-    """A share of what was asked."""
+    """Return the share of requests that were refused."""
     refused = sum(len(turn.refused) for turn in turns)
     return refused / (refused + sum(len(turn.seconds) for turn in turns))
 

@@ -2,12 +2,12 @@
 
     FORGER_DATA=<folder> python -m bench.parity [--quick] [--only WORD] [--jobs N] [--json FILE]
 
-Families are trained on digits and on MNIST, translations on day2night, in both precisions, over the same 3 seeds
-(1 with --quick), a thread a run; the figures are those that a job's watch computes of the averaged generator at the
-end, of more pictures: means over the seeds with the standard deviations between them. Runs that were finished are kept
-in bench/cache.
+Families are trained on digits and on MNIST, translators on day2night, in both precisions, with the same 3 seeds (1 with
+--quick), one thread for each run. The figures are those of a job's watch, measured on more pictures of the averaged
+generator at the end: means over the seeds with the standard deviations between them. Finished runs are kept in
+bench/cache.
 
-`against` holds the ratio to fp32, and by how many standard deviations of one run the means are apart.
+`against` is the ratio to fp32, and the difference of the means in standard deviations of one run.
 """
 
 import argparse
@@ -42,19 +42,19 @@ def main() -> None:
     chosen = [case for case in CASES if options.only in " on ".join(case)]
     cases = [(*case, precision) for case in chosen for precision in PRECISIONS]
     recipes = [_recipe(*case, seed, options.quick) for case in cases for seed in seeds]
-    runs, found = measured(recipes, looked_at, options.jobs), list[Row]()
+    runs, results = measured(recipes, looked_at, options.jobs), list[Row]()
     for family, dataset in chosen:
         both = {precision: [next(runs) for _ in seeds] for precision in PRECISIONS}
         own = list(rows(f"{family} on {dataset}", both))
         print(*(f"{row.case} {row.figure} {row.value:.4g}" for row in own), sep="\n", flush=True)
-        found += own
-    show("bf16 and fp32", found)
-    write("parity", found, options.json, threads=1, quick=options.quick)
+        results += own
+    show("bf16 and fp32", results)
+    write("parity", results, options.json, threads=1, quick=options.quick)
     print(f"Written to {options.json}")
 
 
 def looked_at(recipe: Recipe) -> Figures:
-    """Trains, and looks as the watch does."""
+    """Train, and measure the figures of the watch."""
     trainer = trained(recipe)
     data = load(recipe.data, get_settings().data)
     return Inspector(recipe, trainer.average.network, data, CACHE.parent).measure()
@@ -87,8 +87,8 @@ def _recipe(family: str, dataset: str, precision: str, seed: int, quick: bool) -
 
 def _options() -> argparse.Namespace:
     parser = parser_of("parity", __doc__, "one seed and a few steps")
-    parser.add_argument("--only", metavar="WORD", default="", help="cases whose names hold it")
-    parser.add_argument("--jobs", type=int, default=1, help="runs at once")
+    parser.add_argument("--only", metavar="WORD", default="", help="cases whose names contain it")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
     return parser.parse_args()
 
 

@@ -1,20 +1,20 @@
-"""How good do digits get? Conditional families by what was asked for, and the DCGAN networks under each objective.
+"""How good do generated digits get? Conditional families by requested class, and DCGAN's networks by objective.
 
     FORGER_DATA=<folder> python -m bench.quality [--quick] [--jobs N] [--seeds N] [--json FILE]
 
-Each run is one recipe on MNIST on one thread. Conditional families train for as long as is told below, and their
-figures are means over 3 seeds (1 with --quick) with the standard deviations between them; objectives have 1,500 steps
-each and one seed. Finished runs are kept in bench/cache, so that a bench that was interrupted goes on. Figures, of
-pictures of the averaged generator:
+Each run trains one recipe on MNIST on one thread. Conditional families have the budgets below, and their figures are
+means over 3 seeds (1 with --quick) with the standard deviations between them; objectives have 1,500 steps each and one
+seed. Finished runs are kept in bench/cache, so that an interrupted bench continues. Figures, of pictures of the
+averaged generator:
 
-- agreement: share of 5,000 digits, 500 a class, that a classifier of real digits reads as the class that was asked for
-- spread: within-class standard deviation of pixels over that of real digits (1 is right; prototypes have little)
-- gan_train: accuracy on real test digits of a classifier that learned from 20,000 drawn digits alone
-- frechet: Fréchet distance of 5,000 digits to the real test digits in that classifier's features
+- agreement: share of 5,000 digits, 500 a class, that a classifier of real digits reads as the requested class
+- spread: within-class standard deviation of pixels over that of real digits (target 1; prototypes have a low one)
+- gan_train: accuracy on real test digits of a classifier that learned only from 20,000 generated digits
+- frechet: Fréchet distance of 5,000 digits to the real test digits in the first classifier's features
 
-`against` holds the ratio of our value to the one that its name tells. Published are 99.55 % agreement (Mycsina's
-conditional GAN) and 98.37 % for training on drawn digits (Toubassi's, one GAN for each digit). A run whose losses were
-not finite draws grey.
+`against` is the ratio of our value to the one that its name says. Published are 99.55% agreement (Mycsina's
+conditional GAN) and 98.37% for training on generated digits (Toubassi's, one GAN for each digit). A run whose losses
+were not finite counts as grey pictures.
 """
 
 import argparse
@@ -65,14 +65,14 @@ SCORES = (
     "non_saturating", "minimax", "maximum_likelihood", "least_squares", "hinge", "relativistic", "kl", "reverse_kl",
     "d2gan",
 )  # fmt: skip
-"""objectives that DCGAN's critic can be trained with as it is"""
+"""objectives with which DCGAN's critic can be trained unchanged"""
 OBJECTIVES = (
     *(Case(f"dcgan, {kind}", "dcgan", {"objective": {"kind": kind}}) for kind in SCORES),
     Case("dcgan, wasserstein, clipped", "wgan"),
     Case("dcgan, wasserstein, gradient penalty", "wgan_gp"),
     Case("began", "began"),
 )
-"""Wasserstein's two with the optimisers and critic steps of their families; began has networks of its own"""
+"""the two Wasserstein objectives with their families' optimisers and critic updates; began with its own networks"""
 OBJECTIVE_STEPS = 1_500
 """half of dcgan's own budget on MNIST: two to five minutes of one core each"""
 
@@ -95,7 +95,7 @@ def main() -> None:
 
 
 def table(cases: Sequence[Case], measure: Measure, real: Figures, seeds: int, jobs: int) -> list[Row]:
-    """Every case over all seeds; a line is printed as each comes."""
+    """Run every case with all seeds; print a line for each."""
     recipes = [case.recipe("mnist", seed) for case in cases for seed in range(1, seeds + 1)]
     runs, found = measured(recipes, measure, jobs), list[Row]()
     for case in cases:
@@ -106,7 +106,7 @@ def table(cases: Sequence[Case], measure: Measure, real: Figures, seeds: int, jo
 
 
 def rows(case: Case, runs: Sequence[Figures], real: Figures) -> Iterator[Row]:
-    """Means over runs with the standard deviations between them, and the steps of each run."""
+    """Yield means over runs with the standard deviations between them, and the steps of each run."""
     for figure in runs[0]:
         values = [run[figure] for run in runs]
         known = PUBLISHED.get(figure, {}) | ({"real": real[figure]} if figure in real else {})
@@ -116,7 +116,7 @@ def rows(case: Case, runs: Sequence[Figures], real: Figures) -> Iterator[Row]:
 
 
 def real_digits() -> Figures:
-    """What a perfect forger would get, of real training digits: 5,000 of them, and all for what can be learned."""
+    """Return the figures of real training digits, the best that is possible: 5,000 of them, for gan_train all."""
     pictures, labels = digits("train")
     reads = judging.accuracy(reader(), *digits("test"))
     spread = within_class_spread(pictures[:DRAWN], labels[:DRAWN]) / within_class_spread(pictures, labels)
@@ -124,15 +124,15 @@ def real_digits() -> Figures:
 
 
 def as_asked(recipe: Recipe) -> Figures:
-    """Trains a conditional family and judges what it draws."""
+    """Train a conditional family and measure its digits."""
     began = time.process_time()
     network = _learned(recipe)
     seconds = time.process_time() - began
-    drawn, asked = draw(network, recipe, DRAWN)
+    drawn, requested = draw(network, recipe, DRAWN)
     student = judging.trained(*draw(network, recipe, DRAWN_FOR_STUDENT), epochs=STUDENT_EPOCHS)
     return {
-        "agreement": judging.accuracy(reader(), drawn, asked),
-        "spread": within_class_spread(drawn, asked) / within_class_spread(*digits("train")),
+        "agreement": judging.accuracy(reader(), drawn, requested),
+        "spread": within_class_spread(drawn, requested) / within_class_spread(*digits("train")),
         "gan_train": judging.accuracy(student, *digits("test")),
         "frechet": _distance(drawn),
         "seconds": seconds,
@@ -140,7 +140,7 @@ def as_asked(recipe: Recipe) -> Figures:
 
 
 def apart(recipe: Recipe) -> Figures:
-    """Trains without classes and measures the distance alone."""
+    """Train without classes and measure only the distance."""
     began = time.process_time()
     network = _learned(recipe)
     seconds = time.process_time() - began
@@ -148,7 +148,7 @@ def apart(recipe: Recipe) -> Figures:
 
 
 def _learned(recipe: Recipe) -> nn.Module | None:
-    """The averaged generator at the end; None where losses were not finite."""
+    """Return the averaged generator at the end; None if losses were not finite."""
     images, labels = digits("train")
     try:
         return trained(recipe, Data(images=images, labels=labels)).average.network
@@ -158,13 +158,13 @@ def _learned(recipe: Recipe) -> nn.Module | None:
 
 @torch.no_grad()
 def draw(network: nn.Module | None, recipe: Recipe, n: int) -> tuple[Tensor, Tensor]:
-    """Digits uint8 [n, 1, 28, 28] with the classes that were asked for, each equally often; grey without a network."""
-    asked = torch.arange(n) % CLASSES
+    """Draw digits uint8 [n, 1, 28, 28], equally many of each class, and their classes; grey without a network."""
+    requested = torch.arange(n) % CLASSES
     if network is None:
-        return torch.full((n, *digits("test")[0].shape[1:]), 128, dtype=torch.uint8), asked
+        return torch.full((n, *digits("test")[0].shape[1:]), 128, dtype=torch.uint8), requested
     z = draw_latent(recipe.latent, Rng(recipe.seed).stream("quality", n), n)
-    parts = zip(judging.in_parts(z), judging.in_parts(asked), strict=True)
-    return torch.cat([as_bytes(network(part, label if recipe.classes else None)) for part, label in parts]), asked
+    parts = zip(judging.in_parts(z), judging.in_parts(requested), strict=True)
+    return torch.cat([as_bytes(network(part, label if recipe.classes else None)) for part, label in parts]), requested
 
 
 def _distance(pictures: Tensor) -> float:
@@ -178,13 +178,13 @@ def _real_features() -> Tensor:
 
 @cache
 def reader() -> Judge:
-    """The classifier of digits, learned from MNIST."""
+    """Return the classifier of digits, trained on MNIST."""
     return judging.real_judge(*digits("train"), epochs=JUDGE_EPOCHS)
 
 
 @cache
 def digits(split: Split) -> tuple[Tensor, Tensor]:
-    """MNIST: uint8 [n, 1, 28, 28] and labels [n]. Raises DatasetMissing."""
+    """Return MNIST: uint8 [n, 1, 28, 28] and labels [n]. Raises DatasetMissing."""
     spec = Images(dataset="mnist", side=28, channels=1, classes=CLASSES)
     data = load(spec, get_settings().data, split, downloads=judging.CACHE)
     return not_none(data.images), not_none(data.labels)
@@ -193,9 +193,9 @@ def digits(split: Split) -> tuple[Tensor, Tensor]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help=f"one seed and {QUICK_STEPS} steps")
-    parser.add_argument("--seeds", type=int, help="how many, instead of those")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at once (default 1)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures are written")
+    parser.add_argument("--seeds", type=int, help="number of seeds")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at the same time (default 1)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="file for the figures")
     options = parser.parse_args()
     options.json = options.json or (judging.CACHE / "quality-quick.json" if options.quick else RESULTS / "quality.json")
     return options

@@ -2,12 +2,12 @@
 
     python -m bench.reporting [--quick] [--json FILE]
 
-A runner trains `gan` on ring8 in this process, on a database of its own and with nothing else to do: with forty reports
-in all, as is the default, and with a report every ten steps, in turns. Figures, medians over the runs:
+A runner trains `gan` on ring8 in this process, with a separate database and no other load: alternately with forty
+reports in all, the default, and with a report every ten steps. Figures, medians over the runs:
 
 - steps per second
-- reporting: share of the run's time in which the training makes reports and hands them on, waits included
-- behind: processor seconds in which they are drawn and written, in a thread of their own, over the run's seconds
+- reporting: share of the run's time in which the training creates reports and passes them on, waits included
+- behind: processor seconds in which a separate thread draws and writes them, over the run's seconds
 """
 
 import os
@@ -38,14 +38,14 @@ CADENCES: dict[str, dict[str, Any]] = {"forty reports": {}, "a report every ten 
 
 
 class Alone(SupervisorLink):
-    """Of a runner that no supervisor watches."""
+    """The link of a runner without a supervisor."""
 
     def beat(self, step: int, *, now: bool = False) -> None:
         pass
 
 
 class Timed(ReportWriter):
-    """`spent` is what whoever tells has waited, `behind` the thread's processor time, both in seconds."""
+    """`spent` is the training's time for reports, `behind` the processor time of the thread, both in seconds."""
 
     spent = behind = 0.0
 
@@ -76,7 +76,7 @@ class Timed(ReportWriter):
 
 
 class Watched(TrainRunner):
-    """The loop beats after each step and reports next: what lies between is the making of the report."""
+    """Measure the creation of a report: the loop sends a heartbeat after each step, and reports next."""
 
     def __init__(self, job: JobView) -> None:
         assert isinstance(job.spec, Train)
@@ -112,7 +112,7 @@ def main() -> None:
 
 
 def run(steps: int, overrides: dict[str, Any]) -> dict[str, float]:
-    """The figures of one run."""
+    """Make one run and return its figures."""
     own = overrides | {"watch": None}
     family, recipe = resolve("gan", dataset="ring8", seed=1, budget={"steps": steps}, overrides=own)
     job = lifecycle.create(train.of_recipe(recipe, family, "reporting"))

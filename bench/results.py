@@ -1,4 +1,4 @@
-"""What a bench leaves: one JSON object, and the same rows as a table.
+"""Write the result of a bench as one JSON object, and print its rows as a table.
 
 python -m bench.results FILE    prints the table of a result as Markdown, for docs/benchmarks.md
 """
@@ -21,11 +21,13 @@ from rich.table import Table
 
 RESULTS = Path(__file__).parent / "results"
 CHECKOUT = Path(__file__).parents[1]
+OLD_FIGURES = {"told": "estimated", "told_at": "reported_at"}
+"""by name in recorded results, the name now"""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of one case: its value over n trials, its standard error where known, what it is held against."""
+    """One figure of one case: its value over n trials, its standard error if known, and the values to compare with."""
 
     case: str
     figure: str
@@ -36,7 +38,7 @@ class Row:
 
 
 def write(bench: str, rows: Sequence[Row], path: Path, **settings: Any) -> None:
-    """One JSON object: what was run, where, when, and the rows."""
+    """Write one JSON object: the bench, its commit, machine, versions and date, and the rows."""
     result = {
         "bench": bench,
         "commit": _commit(),
@@ -50,7 +52,7 @@ def write(bench: str, rows: Sequence[Row], path: Path, **settings: Any) -> None:
 
 
 def show(title: str, rows: Sequence[Row]) -> None:
-    """Cases downwards, figures across, and what each is held against below."""
+    """Print a table with a row for each case and a column for each figure."""
     figures = list(dict.fromkeys(row.figure for row in rows))
     table = Table("case", *figures, title=title)
     for case in dict.fromkeys(row.case for row in rows):
@@ -60,8 +62,9 @@ def show(title: str, rows: Sequence[Row]) -> None:
 
 
 def markdown(path: Path) -> str:
-    """Of a result's file: cases downwards, figures across, each with the spread behind it."""
-    rows = [Row(**row) for row in json.loads(path.read_text())["rows"]]
+    """Return a result's table: a row for each case, a column for each figure, each value with its spread."""
+    stored = json.loads(path.read_text())["rows"]
+    rows = [Row(**row | {"figure": OLD_FIGURES.get(row["figure"], row["figure"])}) for row in stored]
     figures = list(dict.fromkeys(row.figure for row in rows))
     lines = [f"| case | {' | '.join(figures)} |", "|---" * (1 + len(figures)) + "|"]
     for case in dict.fromkeys(row.case for row in rows):
@@ -91,7 +94,7 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    """The commit that was measured, with a plus sign when files had changed since."""
+    """Return the commit that was measured, with a plus sign if files have changed since."""
     command = ["git", "-C", str(CHECKOUT), "describe", "--always", "--dirty=+", "--abbrev=12"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     return answer.stdout.strip() or "unknown"

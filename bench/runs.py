@@ -1,7 +1,7 @@
-"""Training runs that a bench keeps: each is one recipe on one thread, and what was measured of its end.
+"""Training runs of a bench: each trains one recipe on one thread and measures the result.
 
-A finished run lies in bench/cache, so that a bench that was interrupted goes on where it was. It is found again by its
-recipe, by what was measured and by VERSION; of the recipe only what decides the weights counts.
+A finished run is kept in bench/cache, so that an interrupted bench continues where it stopped. Its key is made of the
+recipe, the function that measures and VERSION. Only the fields of the recipe that decide the weights are used.
 """
 
 import hashlib
@@ -24,22 +24,22 @@ from worker.training.trainer import Trainer
 
 CACHE = Path(__file__).parent / "cache" / "runs"
 VERSION = 1
-"""counted up when training or measuring changes, so that no kept run is taken for a new one"""
+"""raised when training or measuring changes, so that no older run is used"""
 NO_PART = {"watch", "checkpoint_every", "report_every", "probe"}
-"""fields of a recipe that decide no weights here, where nothing is watched, saved or reported"""
+"""fields of a recipe that do not affect the weights here, because nothing is evaluated, saved or reported"""
 Figures = dict[str, float]
 Measure = Callable[[Recipe], Figures]
 """trains and measures; a function of a module, so that another process finds it"""
 
 
 def measured(recipes: Sequence[Recipe], measure: Measure, jobs: int = 1) -> Iterator[Figures]:
-    """The figures of each run, in order, from up to `jobs` processes at once."""
+    """Yield the figures of each run, in order, from up to `jobs` processes at the same time."""
     with _processes(jobs) as processes:
         yield from (processes.map if processes else map)(partial(_kept, measure), recipes)
 
 
 def trained(recipe: Recipe, data: Data | None = None) -> Trainer:
-    """The trainer at the end of the budget, on the recipe's own data unless given. Raises NonFinite, DatasetMissing."""
+    """Train to the end of the budget, on the recipe's data unless given. Raises NonFinite, DatasetMissing."""
     numerics = numerics_module.local_numerics("cpu", recipe, threads=1)
     numerics_module.apply(numerics)
     device = torch.device("cpu")
@@ -55,7 +55,7 @@ def trained(recipe: Recipe, data: Data | None = None) -> Trainer:
 
 
 def mark(measure: Measure, recipe: Recipe) -> str:
-    """What a run is found by: 16 hex digits."""
+    """Return the key of a run: 16 hex digits."""
     deciding = recipe.model_dump_json(exclude=NO_PART)
     named = f"{VERSION}/{measure.__name__}/{deciding}"
     return hashlib.sha256(named.encode()).hexdigest()[:16]
@@ -64,8 +64,8 @@ def mark(measure: Measure, recipe: Recipe) -> str:
 def _kept(measure: Measure, recipe: Recipe) -> Figures:
     path = CACHE / f"{mark(measure, recipe)}.json"
     if path.is_file():
-        found: Figures = json.loads(path.read_text())
-        return found
+        kept: Figures = json.loads(path.read_text())
+        return kept
     figures = measure(recipe)
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
@@ -75,5 +75,5 @@ def _kept(measure: Measure, recipe: Recipe) -> Figures:
 
 
 def _processes(jobs: int) -> Executor | nullcontext[None]:
-    """Fresh processes, since torch's threads do not survive a fork; none where one job at a time is enough."""
+    """Return new processes, because torch's threads do not survive a fork; none if one job at a time is enough."""
     return ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) if jobs > 1 else nullcontext()

@@ -1,22 +1,22 @@
-"""How many pictures a second does /sample give, and how soon, beside LitServe, BentoML and plain FastAPI?
+"""How many pictures per second does /sample serve, and how soon, compared with LitServe, BentoML and plain FastAPI?
 
     python -m bench.sample_latency [--quick] [--uninstalled] [--json FILE]
 
-Every system serves the same weights, a DCGAN for 28 px, from one core; the clients have another. Each client asks
-again as soon as it is answered, each time with a new seed; nothing is cached. The systems take turns of some seconds,
-so that all meet the same noise; those whose turn it is not are stopped meanwhile (SIGSTOP). Peers are installed into
-bench/cache/peers, their code is in bench/peers, one file each; with --uninstalled there is only plain FastAPI, in
-Forger's own environment.
-Figures, at 1, 8, 32 and 128 clients, medians over the turns with half the distance between quartiles as spread:
+Every system serves the same weights, a DCGAN for 28 px, from one core; the clients have another. Each client sends the
+next request as soon as it has a reply, each time with a new seed; nothing is cached. The systems take turns of some
+seconds, so that other load affects all alike; the others are stopped meanwhile (SIGSTOP). Peers are installed into
+bench/cache/peers; their code is in bench/peers, one file each. With --uninstalled the only peer is plain FastAPI, in
+Forger's own environment. Figures, at 1, 8, 32 and 128 clients, medians over the turns with half the distance between
+quartiles as spread:
 
 - requests per second
 - p50, p99: milliseconds
 - cpu: milliseconds of the server's processes per picture
 - memory: megabytes of the server's processes (PSS) after the load
 
-`against` holds the ratios of forger's requests per second to those of the others. The limit is the generator in
-batches of 32 and PNG encoding in a loop, on the same core, in turns of its own. `forger remote` is the service whose
-pictures come from an inference worker by way of Redis.
+`against` is the ratio of forger's requests per second to those of the others. The limit is the generator in batches of
+32 and PNG encoding in a loop, on the same core, in separate turns. `forger remote` is the service whose pictures are
+drawn by an inference worker, through Redis.
 """
 
 import argparse
@@ -48,7 +48,7 @@ PEERS = Path(__file__).parent / "cache" / "peers"
 INSTALLED = ("litserve==0.2.19", "bentoml==1.4.39", "fastapi", "uvicorn", "safetensors", "pydantic", "numpy", "pillow")
 CLIENTS = (1, 8, 32, 128)
 SERVER_CORE, CLIENT_CORE = 0, 1
-"""of those that this process may use, by place"""
+"""indices into the cores that this process may use"""
 Limit = Callable[[float], float]
 GET = "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: image/png\r\n\r\n"
 POST = (
@@ -59,20 +59,20 @@ POST = (
 
 @dataclass
 class System:
-    """A server's process, how it is asked, and what it answered by number of clients."""
+    """A server's process, its requests, and its replies by number of clients."""
 
     name: str
     process: psutil.Process
     port: int
-    ask: Callable[[int], str]
+    request_of: Callable[[int], str]
     answers: dict[int, list[Answers]] = field(default_factory=dict)
     cpu: dict[int, list[float]] = field(default_factory=dict)
     memory: dict[int, float] = field(default_factory=dict)
 
     def turn(self, clients: int, seconds: float, seeds: Iterator[int]) -> None:
         before = self.cpu_seconds()
-        asks = (self.ask(seed).encode() for seed in seeds)
-        answers = asyncio.run(load(self.port, asks, clients, seconds))
+        requests = (self.request_of(seed).encode() for seed in seeds)
+        answers = asyncio.run(load(self.port, requests, clients, seconds))
         if answers.refused or answers.lost or not answers.seconds:
             raise SystemExit(f"{self.name}, {clients} clients: {len(answers.refused)} refused, {answers.lost} lost.")
         self.answers.setdefault(clients, []).append(answers)
@@ -96,7 +96,8 @@ def main() -> None:
         raise SystemExit("This bench needs two cores: one for the server, one for the clients.")
     if not options.uninstalled:
         install()
-    python, names = (sys.executable, ["fastapi"]) if options.uninstalled else (str(PEERS / "bin" / "python"), [*ASKS])
+    installed = str(PEERS / "bin" / "python"), [*REQUESTS]
+    python, names = (sys.executable, ["fastapi"]) if options.uninstalled else installed
     seconds, turns = (1.5, 3) if options.quick else (3.0, 5)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -108,14 +109,14 @@ def main() -> None:
             start.append(remote(home, core))
         systems = [stack.enter_context(server) for server in start]
         raw = measure(systems, stack.enter_context(limit(export, core)), seconds, turns)
-    found = list(rows(systems, raw))
-    show("GET /sample, one core", found)
-    write("sample_latency", found, options.json, server_cores=1, client_cores=1, quick=options.quick)
+    results = list(rows(systems, raw))
+    show("GET /sample, one core", results)
+    write("sample_latency", results, options.json, server_cores=1, client_cores=1, quick=options.quick)
     print(f"Written to {options.json}")
 
 
 def measure(systems: list[System], most: Limit, seconds: float, turns: int) -> dict[int, list[float]]:
-    """Every system in turn, and in the same turns the limit: pictures a second, by the clients that the others had."""
+    """Measure every system alternately, and the limit too: return its pictures per second by number of clients."""
     seeds, raw = itertools.count(1), dict[int, list[float]]()
     for clients in CLIENTS:
         for system in systems:
@@ -135,7 +136,7 @@ def measure(systems: list[System], most: Limit, seconds: float, turns: int) -> d
 
 @contextmanager
 def others_still(systems: list[System], busy: System | None = None) -> Iterator[None]:
-    """All but the busy one are stopped meanwhile: some look at their queues thousands of times a second."""
+    """Stop all systems but the busy one during the block: some poll their queues thousands of times per second."""
     still = [process for system in systems if system is not busy for process in system.processes()]
     for process in still:
         process.suspend()
@@ -166,14 +167,14 @@ def rows(systems: list[System], raw: dict[int, list[float]]) -> Iterator[Row]:
 
 @contextmanager
 def forger(home: Path, core: int) -> Iterator[System]:
-    """The API alone, as in a container."""
+    """Start the API alone, as in a container."""
     with _forger("forger", home, core, "serve", "--only", "api") as system:
         yield system
 
 
 @contextmanager
 def remote(home: Path, core: int) -> Iterator[System]:
-    """The whole service, with Redis and an inference worker that makes the pictures; all on the one core."""
+    """Start the whole service, with Redis and an inference worker that draws the pictures, all on the one core."""
     with _forger("forger remote", home, core, "serve", FORGER_INFERENCE="workers") as system:
         yield system
 
@@ -198,7 +199,7 @@ def _sample(seed: int) -> str:
     return GET.format(path=f"/sample?seed={seed}")
 
 
-ASKS = {"litserve": _litserve, "bentoml": _bentoml, "fastapi": _sample}
+REQUESTS = {"litserve": _litserve, "bentoml": _bentoml, "fastapi": _sample}
 COMMANDS = {
     "litserve": ["-m", "bench.peers.litserve_server"],
     "bentoml": ["-m", "bentoml", "serve", "bench.peers.bentoml_service:Sampler", "--port", "{port}"],
@@ -211,15 +212,15 @@ def peer(name: str, python: str, export: Path, core: int) -> Iterator[System]:
     port = free_port()
     settings = {"PEER_EXPORT": str(export), "PEER_PORT": str(port), "BENTOML_DO_NOT_TRACK": "True"}
     command = [python, *(word.format(port=port) for word in COMMANDS[name])]
-    with serving(name, command, settings, core, port, ASKS[name]) as system:
+    with serving(name, command, settings, core, port, REQUESTS[name]) as system:
         yield system
 
 
 @contextmanager
 def serving(
-    name: str, command: list[str], settings: dict[str, str], core: int, port: int, ask: Callable[[int], str]
+    name: str, command: list[str], settings: dict[str, str], core: int, port: int, request_of: Callable[[int], str]
 ) -> Iterator[System]:
-    """On one core, from its first to its last moment."""
+    """Run a server on one core, from its start to its end."""
     own = {"PYTHONPATH": str(CHECKOUT), "GOMP_SPINCOUNT": "0", "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
@@ -231,8 +232,8 @@ def serving(
             start_new_session=True,
         )
         try:
-            _wait(name, process, port, ask)
-            yield System(name, psutil.Process(process.pid), port, ask)
+            _wait(name, process, port, request_of)
+            yield System(name, psutil.Process(process.pid), port, request_of)
         except SystemExit:
             log.seek(0)
             print(log.read().decode()[-4000:])
@@ -242,12 +243,12 @@ def serving(
             process.wait(60)
 
 
-def _wait(name: str, process: "subprocess.Popen[bytes]", port: int, ask: Callable[[int], str]) -> None:
-    """Until a picture comes."""
+def _wait(name: str, process: "subprocess.Popen[bytes]", port: int, request_of: Callable[[int], str]) -> None:
+    """Wait until a picture comes. Raises SystemExit."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            answers = asyncio.run(load(port, itertools.repeat(ask(0).encode()), 1, 0))
+            answers = asyncio.run(load(port, itertools.repeat(request_of(0).encode()), 1, 0))
         except OSError:
             answers = Answers()
         if answers.seconds:
@@ -258,25 +259,25 @@ def _wait(name: str, process: "subprocess.Popen[bytes]", port: int, ask: Callabl
 
 @contextmanager
 def limit(export: Path, core: int) -> Iterator[Limit]:
-    """Measures pictures a second for so many seconds when it is called."""
+    """Yield a function that measures the limit for so many seconds, in pictures per second."""
     command = ["taskset", "-c", str(core), sys.executable, "-P", "-m", "bench.peers.limit", str(export)]
     env = os.environ | {"PYTHONPATH": str(CHECKOUT), "OMP_NUM_THREADS": "1"}
     pipe = subprocess.PIPE
     with subprocess.Popen(command, env=env, cwd=CHECKOUT, stdin=pipe, stdout=pipe, text=True) as process:
-        said, told = process.stdin, process.stdout
-        assert said
-        assert told
+        orders, output = process.stdin, process.stdout
+        assert orders
+        assert output
 
         def measured(seconds: float) -> float:
-            print(seconds, file=said, flush=True)
-            return float(told.readline())
+            print(seconds, file=orders, flush=True)
+            return float(output.readline())
 
         yield measured
-        said.close()
+        orders.close()
 
 
 def install() -> None:
-    """The peers, once, into an environment of their own."""
+    """Install the peers, once, into a separate environment."""
     if (PEERS / "installed").exists():
         return
     print("Installing the peers into bench/cache/peers.")

@@ -1,18 +1,18 @@
-"""How soon is the service there, and a job's first step?
+"""How soon is the service ready, and how soon does a job make its first step?
 
     python -m bench.start [--quick] [--json FILE]
 
-Each round sets up a service in a new home: `forger serve` until /readyz says 200, jobs until their first steps, a model
-and the first /sample, and `forger serve` again, now with a model. Figures, medians over the rounds with half the
+Each round starts a service in a new home: `forger serve` until /readyz replies 200, jobs until their first steps, a
+model and the first /sample, and `forger serve` again, now with a model. Figures, medians over the rounds with half the
 distance between quartiles as spread:
 
-- seconds: by the clock of the wall. Of a job, from POST /jobs to the first step; its parts stand below it, from the
-  job's events and from the line `first_step` in the runner's log
+- seconds: wall-clock time. For a job, from POST /jobs to the first step; its parts are listed below it, from the job's
+  events and from the line `first_step` in the runner's log
 - cpu seconds: of the import, in a fresh interpreter
 - PSS MB, RSS MB: of the API's process alone
 
-`against` holds ratios: to the goals, and to what `import torch` and `import fastapi, uvicorn` take in the same rounds,
-which a busy machine slows down as well.
+`against` is the ratio to the goal, and to the time of `import torch` and of `import fastapi, uvicorn` in the same
+rounds, which a busy machine slows down as well.
 """
 
 import json
@@ -72,14 +72,14 @@ def main() -> None:
         for key, value in a_round():
             measured[key].append(value)
         print(f"round {number + 1}:", *(f"{key[0]} {measured[key][-1]:.2f}" for key in GOALS if key in measured))
-    found = list(rows(measured))
-    show("Start", found)
-    write("start", found, options.json, quick=options.quick)
+    results = list(rows(measured))
+    show("Start", results)
+    write("start", results, options.json, quick=options.quick)
     print(f"Written to {options.json}")
 
 
 def rows(measured: Mapping[Key, Sequence[float]]) -> Iterator[Row]:
-    """One of each case and figure, of two rounds at least."""
+    """Yield a row for each case and figure; needs at least two rounds."""
     for (case, figure), values in measured.items():
         low, _, high = quantiles(values, n=4)
         value, against = median(values), dict[str, float]()
@@ -91,7 +91,7 @@ def rows(measured: Mapping[Key, Sequence[float]]) -> Iterator[Row]:
 
 
 def a_round() -> Iterator[tuple[Key, float]]:
-    """What was found, as it is found."""
+    """Make one round and yield each figure as soon as it is measured."""
     for name, modules in IMPORTS.items():
         seconds, cpu = imported(modules)
         yield (name, "seconds"), seconds
@@ -113,12 +113,12 @@ def a_round() -> Iterator[tuple[Key, float]]:
 
 
 def imported(modules: str) -> tuple[float, float]:
-    """Seconds, and those of the processor, that a fresh interpreter takes to import them."""
+    """Return the seconds and the processor seconds that a fresh interpreter takes to import the modules."""
     clocks = "time.perf_counter(), time.process_time()"
     program = f"import time; a, b = {clocks}; import {modules}; c, d = {clocks}; print(c - a, d - b)"
     command = [sys.executable, "-P", "-c", program]
-    told = subprocess.run(command, cwd=CHECKOUT, env=_path(), check=True, stdout=subprocess.PIPE, text=True).stdout
-    seconds, cpu = map(float, told.split())
+    output = subprocess.run(command, cwd=CHECKOUT, env=_path(), check=True, stdout=subprocess.PIPE, text=True).stdout
+    seconds, cpu = map(float, output.split())
     return seconds, cpu
 
 
@@ -128,7 +128,7 @@ def _path() -> dict[str, str]:
 
 @contextmanager
 def serving(home: Path) -> Iterator[tuple[Forger, float]]:
-    """The service, and the seconds it took to be ready."""
+    """Start the service; yield its client and the seconds until it was ready."""
     began = time.perf_counter()
     with service(home) as forger:
         _until_ready(forger.url)
@@ -149,18 +149,18 @@ def _until_ready(url: str) -> None:
 
 
 def memory(case: str, home: Path) -> Iterator[tuple[Key, float]]:
-    """Of the API. The kernel tells the proportional share (PSS) of a process that closed itself to root alone."""
-    told = json.loads((home / wire.SERVICE_FILE).read_text())
-    api = next(child for child in psutil.Process(told["pid"]).children() if "uvicorn" in child.cmdline())
+    """Yield the memory of the API. Its proportional share (PSS) can be read only by root."""
+    service_file = json.loads((home / wire.SERVICE_FILE).read_text())
+    api = next(child for child in psutil.Process(service_file["pid"]).children() if "uvicorn" in child.cmdline())
     yield (case, "RSS MB"), api.memory_info().rss / 1e6
     try:
         yield (case, "PSS MB"), api.memory_full_info().pss / 1e6
     except psutil.AccessDenied:
-        print("PSS is left out: only root may read it of this process.")
+        print("PSS is left out: only root may read that of this process.")
 
 
 def until_the_first_step(case: str, job: Job, home: Path) -> Iterator[tuple[Key, float]]:
-    """From the job's creation, and the parts of the way; then the job is cancelled."""
+    """Yield the seconds from the job's creation to its first step, and their parts; then cancel the job."""
     line = _first_step(home / "logs" / f"{job.id}-1.log")
     job.cancel()
     job.wait()
@@ -175,15 +175,15 @@ def until_the_first_step(case: str, job: Job, home: Path) -> Iterator[tuple[Key,
 
 
 def _first_step(log: Path) -> dict[str, str]:
-    """The runner's line of that name."""
+    """Return the line of that name in the runner's log."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         for line in log.read_text().splitlines() if log.exists() else ():
             if '"first_step"' in line and line.endswith("}"):
-                found: dict[str, str] = json.loads(line)
-                return found
+                results: dict[str, str] = json.loads(line)
+                return results
         time.sleep(LOOK_S)
-    raise SystemExit(f"The job took no step within {PATIENCE_S} s; its log is {log}.")
+    raise SystemExit(f"The job made no step within {PATIENCE_S} s; its log is {log}.")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,17 @@
-"""How fast does training go, beside the plain loop and beside the bare mathematics?
+"""How fast is training, compared with the plain loop and with the bare limit?
 
     python -m bench.train_speed [--quick] [--precision fp32] [--device cuda] [--json FILE]
 
-Pictures a second of each contender, a process each. They take turns of a few steps, so that all meet the same noise:
-medians over the rounds, with half the distance between quartiles as spread. Contenders:
+Measures pictures per second of each contender, which are separate processes. They take turns of a few steps, so that
+other load affects all alike: medians over the turns, with half the distance between quartiles as spread. Contenders:
 
-- forger: worker.training.loop.train itself, whole: data, beats, and a report each turn
-- forger, not deterministic: the same without torch's deterministic algorithms, which is no option of Forger's
-- plain: bench/peers/plain_loop.py in fp32, with two loader processes and with none, whichever is quicker
-- limit: forward and backward of the same networks in the same precision, alone; on a GPU captured as a CUDA graph
+- forger: the whole worker.training.loop.train: data, heartbeats, and a report in each turn
+- forger, not deterministic: the same without torch's deterministic algorithms, which Forger does not offer
+- plain: bench/peers/plain_loop.py in fp32, the faster of two loader processes and none
+- limit: only forward and backward of the same networks in the same precision; on a GPU captured as a CUDA graph
 
-`against` holds the ratios of forger to the others. Pictures are random; each case's recipe is the family's own, but for
-what CASES says. Forger and limit have the threads and the environment that a runner has, the plain loop has what torch
-takes by itself.
+`against` is the ratio of forger to the others. Pictures are random; each case's recipe is the family's default with the
+changes in CASES. Forger and limit have the threads and the environment of a runner; the plain loop has torch's default.
 """
 
 import argparse
@@ -53,9 +52,9 @@ PICTURES = 2_048
 LOOSE = "forger, not deterministic"
 CONTENDERS = ("forger", LOOSE, "limit", "plain 0 loaders", "plain 2 loaders")
 SETTLE_S = 0.4
-"""after each turn: the loaders of the plain loop read some batches ahead, in the next one's time"""
+"""pause after each turn: the plain loop's loaders read some batches ahead, which would take time from the next turn"""
 LONG = 10_000_000
-"""steps of a budget that no run comes to the end of"""
+"""steps of a budget that no run reaches"""
 
 
 @dataclass(frozen=True)
@@ -65,21 +64,21 @@ class Case:
     side: int
     channels: int
     steps: int
-    """of a turn"""
+    """steps of a turn"""
     classes: int = 0
     overrides: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def piles(self) -> bool:
+    def two_domains(self) -> bool:
         return self.family == "cyclegan"
 
     def recipe(self, precision: str) -> Recipe:
         names = tuple(map(str, range(self.classes)))
-        kind: Any = "unpaired" if self.piles else "images"
+        kind: Any = "unpaired" if self.two_domains else "images"
         info = DatasetInfo("noise", "Random pictures", kind, self.side, self.channels, names, PICTURES, "")
         fixed = {"budget": {"steps": LONG}, "checkpoint_every": LONG, "report_every": self.steps, "watch": None}
-        told = self.overrides | fixed | {"precision": precision}
-        return resolve(self.family, dataset="noise", seed=1, overrides=told, datasets={"noise": info})[1]
+        overrides = self.overrides | fixed | {"precision": precision}
+        return resolve(self.family, dataset="noise", seed=1, overrides=overrides, datasets={"noise": info})[1]
 
 
 CASES = (
@@ -94,7 +93,7 @@ CASES = (
 
 
 class Contender:
-    """A process of its own that takes a case's steps when it is told to, and the seconds that its turns took."""
+    """A process that makes a case's steps on request, and the seconds of its turns."""
 
     def __init__(self, case: Case, name: str, precision: str, device: str) -> None:
         own = {"PYTHONPATH": str(CHECKOUT), **({} if name.startswith("plain") else TUNING_ENVIRONMENT)}
@@ -114,35 +113,35 @@ class Contender:
         self.seconds.append(float(self._process.stdout.readline()))
 
     def close(self) -> None:
-        """A training of a huge budget has no other end."""
+        """Kill the process: a training with a huge budget does not end by itself."""
         self._process.kill()
         self._process.wait()
 
 
 class Paced(NullListener):
-    """A listener that lets the training go on for one turn at a time."""
+    """A listener that lets the training continue for one turn at a time."""
 
     def __init__(self, steps: int) -> None:
         self._steps, self._step = steps, 0
-        self._began = told_to_go()
+        self._began = wait_for_turn()
 
     def beat(self, step: int) -> None:
         self._step = step
 
     def should_stop(self) -> Stop | None:
-        """Asked after each step, when it has been reported."""
+        """End the turn if its steps are done; called after each step, when it has been reported."""
         if self._step % self._steps == 0:
-            tell(time.perf_counter() - self._began)
-            self._began = told_to_go()
+            report_seconds(time.perf_counter() - self._began)
+            self._began = wait_for_turn()
         return None
 
 
-def tell(seconds: float) -> None:
+def report_seconds(seconds: float) -> None:
     print(seconds, flush=True)
 
 
-def told_to_go() -> float:
-    """When; the process ends with the parent."""
+def wait_for_turn() -> float:
+    """Wait for the next turn and return when it began; the process ends with its parent."""
     if not sys.stdin.readline():
         raise SystemExit
     return time.perf_counter()
@@ -157,13 +156,13 @@ def main() -> None:
     rows: list[Row] = []
     for case in cases:
         rows += measured(case, options.precision, options.device, 3 if options.quick else 15)
-    show("Training: pictures a second", rows)
+    show("Training: pictures per second", rows)
     write("train_speed", rows, options.json, precision=options.precision, device=options.device, quick=options.quick)
     print(f"Written to {options.json}")
 
 
 def measured(case: Case, precision: str, device: str, rounds: int) -> Iterator[Row]:
-    """The case's rows."""
+    """Return the case's rows."""
     with ExitStack() as stack:
         contenders = {
             name: stack.enter_context(closing(Contender(case, name, precision, device))) for name in CONTENDERS
@@ -185,7 +184,7 @@ def measured(case: Case, precision: str, device: str, rounds: int) -> Iterator[R
 
 
 def contend(case: Case, name: str, precision: str, device: str) -> None:
-    """What a contender's process does: a turn for each line of its input."""
+    """Run a contender's process: make a turn for each line of the input."""
     recipe, data = case.recipe(precision), pictures(case)
     if name.startswith("plain"):
         take_turns(plain(recipe, data, int(name.split()[1]), device).step, case.steps)
@@ -202,7 +201,7 @@ def contend(case: Case, name: str, precision: str, device: str) -> None:
 
 
 def captured(loop: Loop) -> Callable[[], None]:
-    """The loop's step as a CUDA graph."""
+    """Return the loop's step as a CUDA graph."""
 
     def work() -> Losses:
         loop.step()
@@ -217,26 +216,26 @@ def captured(loop: Loop) -> Callable[[], None]:
 
 def take_turns(step: Callable[[], None], steps: int) -> NoReturn:
     while True:
-        began = told_to_go()
+        began = wait_for_turn()
         for _ in range(steps):
             step()
         if torch.cuda.is_available():
             torch.cuda.synchronize()
-        tell(time.perf_counter() - began)
+        report_seconds(time.perf_counter() - began)
 
 
 def pictures(case: Case) -> Data:
-    """Noise, as a dataset."""
+    """Return noise as a dataset."""
     shape = (PICTURES, case.channels, case.side, case.side)
     chance = torch.Generator().manual_seed(1)
     first, second = (torch.randint(0, 256, shape, generator=chance, dtype=torch.uint8) for _ in range(2))
-    if case.piles:
+    if case.two_domains:
         return Data(a=first, b=second)
     return Data(images=first, labels=torch.arange(PICTURES) % case.classes if case.classes else None)
 
 
 def limit(recipe: Recipe, data: Data, numerics: Numerics) -> Loop:
-    """One batch, again and again."""
+    """Yield one batch, again and again."""
     real = data.images if data.a is None else data.a
     assert real is not None
     beside = data.labels if data.b is None else scaled(data.b[: recipe.batch_size])
@@ -249,8 +248,8 @@ def limit(recipe: Recipe, data: Data, numerics: Numerics) -> Loop:
 
 def plain(recipe: Recipe, data: Data, workers: int, device: str) -> Loop:
     first, second = (
-        None if pile is None else pile.permute(0, 2, 3, 1).numpy()
-        for pile in (data.images if data.a is None else data.a, data.b)
+        None if array is None else array.permute(0, 2, 3, 1).numpy()
+        for array in (data.images if data.a is None else data.a, data.b)
     )
     assert first is not None
     labels = np.zeros(len(first), np.int64) if data.labels is None else data.labels.numpy()
@@ -264,7 +263,7 @@ def _options() -> argparse.Namespace:
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="forger's and the limit's"
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--only", metavar="WORD", default="", help="cases whose names hold it")
+    parser.add_argument("--only", metavar="WORD", default="", help="cases whose names contain it")
     parser.add_argument("--contend", choices=CONTENDERS, help=argparse.SUPPRESS)  # what the bench's own processes are
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""A home in which a service has trained what a bench needs, and the export of it."""
+"""Create a home in which a service has trained the model of a bench."""
 
 import io
 import zipfile
@@ -11,18 +11,18 @@ from examples.demo import service
 
 SIDE, PICTURES = 28, 64
 WIDTH = 64
-"""of the generator: that of DCGAN's paper and of PyTorch's example"""
+"""width of the generator, as in DCGAN's paper and in PyTorch's example"""
 
 
 def dcgan_of_noise(folder: Path, steps: int = 20) -> tuple[Path, Path]:
-    """The home of a service that has trained a DCGAN for 28 px, on noise; and the export that it serves."""
+    """Return the home of a service that has trained a DCGAN for 28 px on noise, and the export that it serves."""
     home, upload = folder / "home", folder / "noise.zip"
     upload.write_bytes(_noise())
     with service(home) as forger:
         forger.upload(upload, name="noise")
         # Left to itself a dataset is trained on at the next lower power of two.
-        asked = {"generator": {"width": WIDTH}, "data": {"side": SIDE}}
-        job = forger.train("dcgan", dataset="noise", budget={"steps": steps}, seed=1, overrides=asked)
+        overrides = {"generator": {"width": WIDTH}, "data": {"side": SIDE}}
+        job = forger.train("dcgan", dataset="noise", budget={"steps": steps}, seed=1, overrides=overrides)
         job.wait()
         if (drawn := forger.sample(seed=1).image().size) != (SIDE, SIDE):
             raise SystemExit(f"The service draws pictures of {drawn}, not of {SIDE} px: the bench would mislead.")

@@ -1,13 +1,14 @@
-"""How long does a translation take beside the bare network on the same pixels?
+"""How long does a translation take, compared with the bare network on the same pixels?
 
     python -m bench.translate_speed [--quick] [--json FILE]
 
-Untrained translators of a few families; the engine and the bare network take turns in one process, with equal threads.
-Figures of each case, medians over the rounds, with half the distance between quartiles as spread:
+Measures untrained translators of a few families. The engine and the bare network take turns in one process, with the
+same number of threads. Figures of each case, medians over the rounds, with half the distance between quartiles as
+spread:
 
-- seconds: by the engine, from the picture's bytes in memory to those of the answer, without decoding and encoding
-- bare s: the network alone, on a tensor of all pixels at once
-- ratio: the quotient of both, of which the goal at a megapixel is 1.3
+- seconds: of the engine, from the picture's bytes in memory to those of the result, without decoding and encoding
+- bare s: of the network alone, on one tensor of all pixels
+- ratio: seconds over bare s; the goal for one megapixel is 1.3
 """
 
 import tempfile
@@ -49,7 +50,7 @@ def main() -> None:
     for name, family, overrides, shape in cases:
         recipe = resolve(family, dataset="day2night", overrides=overrides)[1]
         rows += _measured(name, recipe, shape, QUICK if name in SLOW else rounds)
-    show("translations beside the bare network", rows)
+    show("translations compared with the bare network", rows)
     write("translate_speed", rows, options.json, threads=torch.get_num_threads())
 
 

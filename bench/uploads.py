@@ -1,10 +1,10 @@
-"""What do uploaded photographs become: faces drawn by a `dcgan`, and dusk turned into day by a `cyclegan`?
+"""Train on uploaded photographs: faces with a `dcgan`, and streets from dusk to day with a `cyclegan`.
 
     FORGER_DATA=<folder> python -m bench.uploads [--faces] [--streets] [--quick] [--out FOLDER] [--json FILE]
 
 Needs FORGER_DATA/att_faces (sN/M.pgm) and FORGER_DATA/camvid (with unpaired_A_dusk.txt and unpaired_B_day.txt).
-The zips are made of these files, uploaded to a real service with a home of its own, and learned there at 64 px.
-Pictures: contact sheets of the uploads, drawn faces, and streets that were held out, each beside its translation.
+The zips are written from these files and uploaded to a separate real service, which trains on them at 64 px. It leaves
+contact sheets of the uploads, generated faces, and held-out streets, each beside its translation.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from forger.client import Layout
 
 SIDE = 64
 HELD_OUT = 6
-"""photographs at the end of each list that are not uploaded: neighbours in a list are neighbours in the film"""
+"""photographs at the end of each list that are not uploaded; neighbours in a list are neighbours in the film"""
 LISTS = {"A": "unpaired_A_dusk.txt", "B": "unpaired_B_day.txt"}
 Files = dict[str, Path]
 FAST = {"beta1": 0, "beta2": 0.99}
@@ -48,14 +48,14 @@ FACES: dict[str, Any] = {
         "schedule": {"kind": "linear"},
     },
 }
-"""cdcgan's players, penalty and rates, without classes"""
+"""cdcgan's networks, penalty and rates, without classes"""
 
 
 def main() -> None:
     options = _options()
     data = get_settings().data
     if data is None:
-        raise SystemExit("Set FORGER_DATA to the folder that holds att_faces/ and camvid/.")
+        raise SystemExit("Set FORGER_DATA to the folder that contains att_faces/ and camvid/.")
     options.out.mkdir(parents=True, exist_ok=True)
     both = not (options.faces or options.streets)
     rows: list[Row] = []
@@ -64,13 +64,13 @@ def main() -> None:
             rows += faces(forger, data / "att_faces", options.steps, options.out)
         if options.streets or both:
             rows += streets(forger, data / "camvid", options.steps, options.out)
-    show("Uploads, learned", rows)
+    show("Trainings on uploads", rows)
     write("uploads", rows, options.json)
     print(f"Pictures are in {options.out}, figures in {options.json}")
 
 
 def faces(forger: Forger, folder: Path, steps: int, out: Path) -> Iterator[Row]:
-    """Grey portraits of 92 x 112 pixels, all in one pile; 40 drawn ones."""
+    """Train on grey portraits of 92 x 112 pixels without classes; draw 40."""
     files = {f"faces/{path.parent.name}-{path.name}": path for path in sorted(folder.glob("s*/*.pgm"))}
     yield from uploaded(forger, "faces", files, out, "flat")
     yield from trained(forger, "faces", {**FACES, "budget": {"steps": steps}})
@@ -78,20 +78,20 @@ def faces(forger: Forger, folder: Path, steps: int, out: Path) -> Iterator[Row]:
 
 
 def streets(forger: Forger, folder: Path, steps: int, out: Path) -> Iterator[Row]:
-    """Photographs of 480 x 360 pixels: A at dusk, B by day, of other streets; held-out ones of both, translated."""
-    piles = {pile: _listed(folder, name) for pile, name in LISTS.items()}
-    used = {f"streets/{pile}/{path.name}": path for pile, paths in piles.items() for path in paths[:-HELD_OUT]}
+    """Train on photographs of 480 x 360 pixels (A at dusk, B other streets by day); translate held-out ones of both."""
+    domains = {domain: _listed(folder, name) for domain, name in LISTS.items()}
+    used = {f"streets/{domain}/{path.name}": path for domain, paths in domains.items() for path in paths[:-HELD_OUT]}
     yield from uploaded(forger, "streets", used, out, "unpaired")
     job = {"recipe": "cyclegan", "dataset": "streets", "seed": 1, "budget": {"steps": steps}}
     yield from trained(forger, "streets", job)
-    dusk = [pair for path in piles["A"][-HELD_OUT:] for pair in _translated(forger, path, "a2b")]
-    day = [pair for path in piles["B"][-HELD_OUT:] for pair in _translated(forger, path, "b2a")]
+    dusk = [pair for path in domains["A"][-HELD_OUT:] for pair in _translated(forger, path, "a2b")]
+    day = [pair for path in domains["B"][-HELD_OUT:] for pair in _translated(forger, path, "b2a")]
     cells = np.stack([*dusk, *day]).repeat(3, axis=1).repeat(3, axis=2)
     (out / "streets.png").write_bytes(encode(sheet(cells, columns=4, gap=4)))
 
 
 def uploaded(forger: Forger, name: str, files: Files, out: Path, layout: Layout) -> Iterator[Row]:
-    """Zips and uploads the files; keeps the contact sheet."""
+    """Zip and upload the files; save the contact sheet."""
     if not files:
         raise SystemExit(f"The files of the {name} are not below FORGER_DATA; the first lines of this bench name them.")
     archive = out / f"{name}.zip"
@@ -122,7 +122,7 @@ def _listed(folder: Path, name: str) -> Sequence[Path]:
 
 
 def _translated(forger: Forger, path: Path, direction: Literal["a2b", "b2a"]) -> Iterator[NDArray[np.uint8]]:
-    """A photograph as training would see it, and in the other style."""
+    """Return a photograph as training sees it, and its translation."""
     with Image.open(path) as photo:
         square = prepare(photo.convert("RGB"), Preparation(SIDE, 3))
     yield square
@@ -134,8 +134,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--faces", action="store_true", help="only the faces")
     parser.add_argument("--streets", action="store_true", help="only the streets")
     parser.add_argument("--quick", dest="steps", action="store_const", const=300, default=3000, help="300 steps")
-    parser.add_argument("--out", type=Path, default=DEMO / "uploads", metavar="FOLDER", help="where pictures go")
-    parser.add_argument("--json", type=Path, default=RESULTS / "uploads.json", help="where the figures are written")
+    parser.add_argument("--out", type=Path, default=DEMO / "uploads", metavar="FOLDER", help="folder for the pictures")
+    parser.add_argument("--json", type=Path, default=RESULTS / "uploads.json", help="file for the figures")
     return parser.parse_args()
 
 

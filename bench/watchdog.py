@@ -2,12 +2,13 @@
 
     FORGER_DATA=<folder> python -m bench.watchdog [--quick] [--jobs N] [--json FILE]
 
-Each run trains one recipe on one thread and is evaluated as a job would be; the rules of worker.training.health then
-say what they would have told, and when. Finished runs are kept in bench/cache, without what was told: a change of the
-rules needs no new training. --quick cuts the lecture's runs to two epochs and takes four of the ten. Rows:
+Each run trains one recipe on one thread and is evaluated as a job would be. The rules of worker.training.health are
+then applied to the evaluations, to see what a job would have reported, and when. Finished runs are kept in bench/cache,
+without the reports: a change of the rules needs no new training. --quick cuts the lecture's runs to two epochs and
+takes four of the ten. Rows:
 
-- right: 1 when of grave troubles exactly the expected one was told, and of healthy runs none at all, grave or not
-- told_at: step of the first trouble over the steps of the run
+- right: 1 if exactly the expected grave trouble was reported, and for healthy runs no trouble at all, grave or not
+- reported_at: step of the first report over the steps of the run
 - cost: evaluations' share of the time of one core
 - the declared metric at the end
 """
@@ -61,16 +62,17 @@ def main() -> None:
     plan = cases(options.quick)
     rows: list[Row] = []
     for case, figures in zip(plan, measured([case.recipe for case in plan], evaluated, options.jobs), strict=True):
-        told = told_by(case.recipe, figures)
-        rows += _rows(case, told, figures)
-        say(f"{case.name}: {', '.join(f'{kind} at {step:,}' for kind, step in told.items()) or 'nothing told'}")
-    show("What the watch says", rows)
+        reported = reports_of(case.recipe, figures)
+        rows += _rows(case, reported, figures)
+        kinds = ", ".join(f"{kind} at {step:,}" for kind, step in reported.items())
+        say(f"{case.name}: {kinds or 'nothing reported'}")
+    show("Reports of the watch", rows)
     write("watchdog", rows, options.json)
     say(f"Right in {sum(row.value for row in rows if row.figure == 'right'):.0f} of {len(plan)}. In {options.json}")
 
 
 def cases(quick: bool) -> list[Case]:
-    """Every run, of its default budget or the lecture's."""
+    """Return every run, with its default budget or the lecture's."""
     budget = {"budget": {"epochs": 2}} if quick else {}
     six = [Case(name, lecture.recipe(name, **budget), EXPECTED.get(name)) for name in lecture.names()]
     few = list(HEALTHY.items())[: FEW if quick else None]
@@ -78,7 +80,7 @@ def cases(quick: bool) -> list[Case]:
 
 
 def evaluated(recipe: Recipe) -> Figures:
-    """By `step/figure` what the evaluations of a training saw, and what they cost."""
+    """Train, and return the figures of all evaluations by `step/figure`, and their cost."""
     assert recipe.watch is not None
     numerics.apply(numerics.local_numerics("cpu", recipe, threads=1))
     device = torch.device("cpu")
@@ -101,19 +103,19 @@ def evaluated(recipe: Recipe) -> Figures:
     return figures | {COST: looking / (time.process_time() - began)}
 
 
-def told_by(recipe: Recipe, figures: Figures) -> dict[str, int]:
-    """Each trouble that the rules find in these evaluations, with the step at which it is told first."""
+def reports_of(recipe: Recipe, figures: Figures) -> dict[str, int]:
+    """Return each trouble that the rules detect in these evaluations, with the step of its first report."""
     assert recipe.watch is not None
-    seen, told = list[LiveEvaluation](), dict[str, int]()
+    seen, reported = list[LiveEvaluation](), dict[str, int]()
     for evaluation in history(figures):
         seen.append(evaluation)
         for trouble in troubles(seen, recipe.watch.metric, recipe.budget.steps):
-            told.setdefault(trouble.kind, evaluation.step)
-    return told
+            reported.setdefault(trouble.kind, evaluation.step)
+    return reported
 
 
 def history(figures: Figures) -> Iterator[LiveEvaluation]:
-    """The evaluations, in order, of what `evaluated` gave."""
+    """Yield the evaluations in the result of `evaluated`, in the order of their steps."""
     by_step: dict[int, Figures] = {}
     for key, value in figures.items():
         if key != COST:
@@ -125,17 +127,17 @@ def history(figures: Figures) -> Iterator[LiveEvaluation]:
         )
 
 
-def right(expected: str | None, told: Mapping[str, int]) -> bool:
-    """Lighter troubles may stand beside a grave one: a critic that guesses is also too weak."""
-    return set(told) - LIGHT == {expected} if expected else not told
+def right(expected: str | None, reported: Mapping[str, int]) -> bool:
+    """Return whether the reports are right. Light trouble may come with the grave one."""
+    return set(reported) - LIGHT == {expected} if expected else not reported
 
 
-def _rows(case: Case, told: Mapping[str, int], figures: Figures) -> Iterator[Row]:
+def _rows(case: Case, reported: Mapping[str, int], figures: Figures) -> Iterator[Row]:
     assert case.recipe.watch is not None
     metric, steps = case.recipe.watch.metric, case.recipe.budget.steps
-    yield Row(case.name, "right", float(right(case.expected, told)))
-    if told:
-        yield Row(case.name, "told_at", min(told.values()) / steps)
+    yield Row(case.name, "right", float(right(case.expected, reported)))
+    if reported:
+        yield Row(case.name, "reported_at", min(reported.values()) / steps)
     yield Row(case.name, COST, figures[COST])
     yield Row(case.name, metric, figures[f"{steps}/{metric}"])
 
@@ -143,8 +145,8 @@ def _rows(case: Case, told: Mapping[str, int], figures: Figures) -> Iterator[Row
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="two epochs of the lecture's runs, four healthy ones")
-    parser.add_argument("--jobs", type=int, default=1, help="runs at once, each on one thread")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the result goes")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at the same time, each on one thread")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="file for the result")
     options = parser.parse_args()
     name = "watchdog-quick" if options.quick else "watchdog"
     options.json = options.json or (judging.CACHE if options.quick else RESULTS) / f"{name}.json"

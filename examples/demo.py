@@ -1,7 +1,7 @@
-"""The main job, end to end: start the service, train two GANs over HTTP, draw digits, turn day into night.
+"""Show Forger from end to end: start the service, train two GANs over HTTP, draw digits, turn day into night.
 
-Run it with `make demo`, or `python -m examples.demo`. Pictures are left in demo/. The budgets are minutes, so it takes
-about five minutes on any machine, and the faster the machine, the better the pictures. With `--keep` (`make demo
+Run it with `make demo`, or `python -m examples.demo`. It leaves its pictures in demo/. The budgets are minutes, so it
+takes about five minutes on any machine; the faster the machine, the better the pictures. With `--keep` (`make demo
 KEEP=1`) the service stays up afterwards, until Ctrl-C.
 """
 
@@ -30,17 +30,17 @@ PATIENCE_S = 60
 
 DIGITS: dict[str, Any] = {"recipe": "cdcgan", "dataset": "digits", "seed": 1, "budget": {"minutes": 1}}
 NIGHTS = "examples/day2night.json"
-"""The critic and objective of CycleGAN's paper: they light windows and stars of painted scenes. The family's own
-defaults suit photographs.
+"""uses the critic and objective of CycleGAN's paper, with which painted scenes get lit windows and stars; the family's
+defaults suit photographs
 """
-LOOK_S = 0.5
-"""between two looks at a job"""
+POLL_S = 0.5
+"""between two requests for a job's state"""
 INTERRUPTED = 130
 """the exit status of a program that Ctrl-C ended"""
 SIDE = 64
 """pixels of a side of the dataset's scenes, at which the translator learns"""
 SCENES, ENLARGED, GAP = 5, 3, 8
-"""how many held-out scenes are translated, the first ones; how much larger they are shown, and px between them"""
+"""number of held-out scenes that are translated; factor by which they are enlarged; px between them"""
 
 say = Console(highlight=False, soft_wrap=True).print
 
@@ -82,7 +82,7 @@ def demo(*, keep: bool = False) -> None:
 
 @contextmanager
 def service(home: Path) -> Iterator[Forger]:
-    """`forger serve` on a free port, stopped at the end; a client of it."""
+    """Run `forger serve` on a free port during the block; yield a client of it."""
     home.mkdir(parents=True, exist_ok=True)
     own = {"FORGER_HOME": str(home), "FORGER_PORT": "0", "FORGER_HOST": "127.0.0.1", "GOMP_SPINCOUNT": "0"}
     others = ("DATABASE_URL", "REDIS_URL", "FORGER_URL", "FORGER_API_KEY")
@@ -104,7 +104,7 @@ def service(home: Path) -> Iterator[Forger]:
 
 
 def started(home: Path, process: "subprocess.Popen[bytes]") -> str:
-    """The service's address, once it has said it."""
+    """Wait until the service has started, and return its address."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and process.poll() is None:
         if url := wire.running_service_url(home):
@@ -113,10 +113,10 @@ def started(home: Path, process: "subprocess.Popen[bytes]") -> str:
     raise SystemExit(f"The service did not start. Its log is {home / 'serve.log'}.")
 
 
-def post(forger: Forger, asked: Mapping[str, Any], shown: str | None = None) -> Job:
-    say(f"   POST /jobs {shown or json.dumps(asked)}")
+def post(forger: Forger, request: Mapping[str, Any], shown: str | None = None) -> Job:
+    say(f"   POST /jobs {shown or json.dumps(request)}")
     try:
-        return forger.train(**asked)
+        return forger.train(**request)
     except ForgerProblem as refusal:
         raise SystemExit(str(refusal)) from refusal
 
@@ -127,19 +127,19 @@ def bars() -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[told]}"),
+        TextColumn("{task.fields[note]}"),
     )
 
 
 def follow(job: Job, progress: Progress) -> str:
-    """Show how far the job is until it ends; the name@version it published."""
-    bar = progress.add_task(f"{job.reply.family} on {job.reply.dataset}", total=None, told="")
+    """Show the job's progress until it ends; return the name@version that it published."""
+    bar = progress.add_task(f"{job.reply.family} on {job.reply.dataset}", total=None, note="")
     while not job.ended:
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
         job.refresh()
         at, best = job.reply.progress, job.reply.best
-        told = f"best frechet {best.value:.3g}" if best else "" if at.total else "measuring its pace"
-        progress.update(bar, total=at.total, completed=at.step, told=told)
+        note = f"best frechet {best.value:.3g}" if best else "" if at.total else "measuring its speed"
+        progress.update(bar, total=at.total, completed=at.step, note=note)
     if job.state != JobState.SUCCEEDED or job.model is None:
         raise SystemExit(f"{job!r}: {job.reply.status_reason}. See logs/ in the service's home.")
     return job.model
@@ -156,7 +156,7 @@ def keep(picture: Picture, request: str, name: str) -> None:
 
 
 def translate(forger: Forger, model: str) -> None:
-    """Send the first held-out scenes through the model; day_to_night.png shows them above the replies."""
+    """Translate the first held-out scenes; day_to_night.png shows each scene above its translation."""
     from data.readers import scenes  # imports torch: late, so that the first line appears at once
 
     columns = []

@@ -18,8 +18,8 @@ PROMISES = {
     "a cancel frees the device": "worker/test_worker.py::test_cancel_ends_the_runner",
     "bad input is refused": "forger/cli/test_pictures.py::test_what_cannot_be_done_is_one_sentence",
     "nothing uploaded breaks the service": "app/core/test_sandbox.py::test_a_child_that_breaks",
-    "overload is shed": "app/api/test_remote.py::test_overload_is_told_by_the_api_and_by_the_worker",
-    "a seed gives the same bytes at any load": "app/api/test_remote.py::test_the_same_bytes_come_back",
+    "overload is shed": "app/api/test_remote.py::test_overload_is_refused_with_429",
+    "a seed gives the same bytes at any load": "app/api/test_remote.py::test_inference_worker_returns_the_same_bytes",
     "no key, no address beyond loopback": "app/embedded/test_serve.py::test_public_address_without_a_key_is_refused",
 }
 """each of a test that starts real processes"""

@@ -1,6 +1,6 @@
-"""What one core can do at most with weights as they are: batches of 32, and PNG.
+"""The most pictures per second that one core can draw with the unchanged weights: batches of 32, and PNG encoding.
 
-Measures for so many seconds as each line of its input says, and prints pictures a second.
+Each line of the input is a number of seconds to measure; for each it prints pictures per second.
 """
 
 import os
@@ -31,10 +31,10 @@ def main() -> None:
 
     for line in sys.stdin:
         batch()  # warms up
-        made, began = 0, time.perf_counter()
+        drawn, began = 0, time.perf_counter()
         while time.perf_counter() < began + float(line):
-            made += batch()
-        print(made / (time.perf_counter() - began), flush=True)
+            drawn += batch()
+        print(drawn / (time.perf_counter() - began), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The plain loop: what PyTorch's own tutorials teach, on the project's networks, and the bare mathematics of it.
+"""The plain loop of PyTorch's own tutorials, on the project's networks, and the bare limit: forward and backward alone.
 
-As taught (the tutorial "DCGAN" and those on data): a Dataset of pictures with transforms, a DataLoader that shuffles,
-fp32, torch.optim.Adam as it comes, all gradients taken, `.item()` of the losses every step. The families that no
-tutorial shows are written in the same manner. The bare loop takes the same losses of one batch that never changes,
-without a data loader, an optimiser or a look at any number: what no trainer of these networks can do without.
+The plain loop follows the tutorial "DCGAN" and those on data: a Dataset of pictures with transforms, a DataLoader that
+shuffles, fp32, torch.optim.Adam with its defaults, all gradients computed, `.item()` of the losses at every step. The
+families without a tutorial are written in the same style. The bare loop computes the same losses on one batch that
+never changes, without a data loader, an optimiser or `.item()`: the work that every trainer of these networks must do.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,11 +23,11 @@ from models.build import build
 from models.spec.recipe import Recipe
 
 Batch = tuple[Tensor, Tensor]
-"""pictures in [-1, 1], and what stands beside them: labels, or the other pile"""
+"""pictures in [-1, 1], and their labels or the pictures of the other domain"""
 
 
 class Pictures(Dataset[Batch]):
-    """uint8 [n, h, w, c] with labels [n] or another pile [n, h, w, c], transformed one at a time."""
+    """uint8 [n, h, w, c] with labels [n] or the other domain [n, h, w, c], transformed one at a time."""
 
     def __init__(self, pictures: NDArray[np.uint8], beside: NDArray[Any]) -> None:
         self.pictures, self.beside = pictures, beside
@@ -41,14 +41,14 @@ class Pictures(Dataset[Batch]):
 
 
 def transformed(picture: NDArray[np.uint8]) -> Tensor:
-    """What ToTensor and Normalize(.5, .5) make of a PIL picture."""
+    """Apply ToTensor and Normalize(.5, .5) to a PIL picture."""
     image = Image.fromarray(picture.squeeze())
     levels = torch.from_numpy(np.array(image)).view(image.height, image.width, -1)
     return levels.permute(2, 0, 1).contiguous().float().div(255).sub(0.5).div(0.5)
 
 
 def batches(data: Dataset[Batch], size: int, workers: int) -> Iterator[Batch]:
-    """Epoch after epoch."""
+    """Yield batches, epoch after epoch."""
     loader = DataLoader(data, size, shuffle=True, num_workers=workers, drop_last=True, persistent_workers=workers > 0)
     while True:
         yield from loader
@@ -56,7 +56,7 @@ def batches(data: Dataset[Batch], size: int, workers: int) -> Iterator[Batch]:
 
 @dataclass
 class Loop:
-    """Players, where their batches come from, and how they move."""
+    """The networks, the source of their batches, and their updates."""
 
     recipe: Recipe
     data: Iterator[Batch]
@@ -94,11 +94,11 @@ class Loop:
         return self.networks["critic"](x.to(memory_format=self.memory), label)
 
     def make(self, n: int, label: Tensor | None = None) -> Tensor:
-        made: Tensor = self.networks["generator"](self.noise(n), label)
-        return made
+        fake: Tensor = self.networks["generator"](self.noise(n), label)
+        return fake
 
     def move(self, name: str, loss: Tensor) -> float:
-        """Gradients and a step; bare, gradients alone, and only those that the player needs."""
+        """Compute gradients and update; in the bare loop only the gradients that the network needs."""
         mover = self.movers[name]
         mover.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -108,7 +108,7 @@ class Loop:
         return loss.item()
 
     def spare_critic(self, spare: bool) -> None:
-        """Bare, the critic's own gradients are not taken on the generator's turn."""
+        """In the bare loop, the critic's own gradients are not computed for the generator's loss."""
         if self.bare:
             self.networks["critic"].requires_grad_(not spare)
 
@@ -124,11 +124,12 @@ def dcgan(loop: Loop) -> None:
 
 
 def cdcgan(loop: Loop) -> None:
-    """With the class named, as an auxiliary loss of both players."""
+    """Update both networks, with the class as an auxiliary loss of both."""
     real, label = loop.batch()
     fake = loop.make(len(real), label)
-    told, faked = loop.judge(real, label), loop.judge(fake.detach(), label)
-    loop.move("critic", _says(told.score, 1) + _says(faked.score, 0) + F.cross_entropy(told.classes.float(), label))
+    of_real, of_fake = loop.judge(real, label), loop.judge(fake.detach(), label)
+    classes = F.cross_entropy(of_real.classes.float(), label)
+    loop.move("critic", _says(of_real.score, 1) + _says(of_fake.score, 0) + classes)
     loop.spare_critic(True)
     verdict = loop.judge(fake, label)
     loop.move("generator", _says(verdict.score, 1) + 0.2 * F.cross_entropy(verdict.classes.float(), label))
@@ -149,7 +150,7 @@ def wgan_gp(loop: Loop) -> None:
 
 
 def cyclegan(loop: Loop) -> None:
-    """Without the pool of older fakes."""
+    """Update CycleGAN, without the pool of older fakes."""
     a, b = loop.batch()
     nets: Any = loop.networks["generator"]
     critics: Any = loop.networks["critic"]
@@ -160,12 +161,12 @@ def cyclegan(loop: Loop) -> None:
     fooled = _squares(critics["a"](fake_a).score, 1) + _squares(critics["b"](fake_b).score, 1)
     loop.move("generator", fooled + 10 * cycle + 5 * same)
     loop.spare_critic(False)
-    told = sum(
+    loss = sum(
         _squares(critics[tag](real).score, 1) + _squares(critics[tag](fake.detach()).score, 0)
         for tag, real, fake in (("a", a, fake_a), ("b", b, fake_b))
     )
-    assert isinstance(told, Tensor)
-    loop.move("critic", told / 2)
+    assert isinstance(loss, Tensor)
+    loop.move("critic", loss / 2)
 
 
 STEPS: dict[str, Callable[[Loop], None]] = {

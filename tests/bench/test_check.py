@@ -49,7 +49,7 @@ def test_only_the_ratio_beyond_its_bound_is_named(bench: str, bound: Bound) -> N
     assert sentence.startswith(f"{bench}: '{bound.case}'")
     assert bound.figure in sentence
     assert bound.against in sentence
-    assert f"{bound.kind} {bound.ratio:g} is wanted" in sentence
+    assert f"the bound is {bound.kind} {bound.ratio:g}" in sentence
 
 
 @pytest.mark.parametrize("bench", COMMANDS)
@@ -62,7 +62,7 @@ def test_missing_row_is_reported_for_every_bound(bench: str) -> None:
 def test_given_result_files_are_compared_with_the_bounds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = [write_result(tmp_path / f"{bench}.json", bench, rows_at_the_bounds(bench)) for bench in COMMANDS]
     assert main(files) == 0
-    assert "Every ratio keeps to its bound" in capsys.readouterr().out
+    assert "Every ratio is within its bound" in capsys.readouterr().out
     bound = BOUNDS["start"][0]
     files.append(write_result(tmp_path / "slow.json", "start", rows_beyond("start", bound)))
     assert main(files) == 1

@@ -3,7 +3,7 @@
 import pytest
 
 from bench import watchdog
-from bench.watchdog import EXPECTED, HEALTHY, cases, history, right, told_by
+from bench.watchdog import EXPECTED, HEALTHY, cases, history, reports_of, right
 from worker.training.health import LiveEvaluation
 
 
@@ -29,7 +29,7 @@ def test_run_that_repeats_itself_is_reported_as_collapse() -> None:
     recipe = cases(quick=False)[4].recipe
     steps = range(recipe.budget.steps // 10, recipe.budget.steps + 1, recipe.budget.steps // 10)
     figures = {f"{step}/{name}": value for step in steps for name, value in REPEATING.items()}
-    assert list(told_by(recipe, figures | {"cost": 0.0})) == ["collapse"]
+    assert list(reports_of(recipe, figures | {"cost": 0.0})) == ["collapse"]
 
 
 REPEATING = {"frechet": 9.0, "coverage": 0.5, "pixel_variety": 0.2, "critic_accuracy": 0.99}

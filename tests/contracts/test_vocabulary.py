@@ -14,7 +14,7 @@ IDENTIFIERS = re.compile(
 )
 """whole identifiers: functions, classes, arguments and variables"""
 IDENTIFIERS_OF_TESTS = re.compile(rf"{IDENTIFIERS.pattern}|(made|seen|own|laid|given|beats?|places?)")
-TEST_FOLDERS = ("tests/data", "tests/golden", "tests/models", "tests/serving")
+TEST_FOLDERS = ("tests",)
 """folders of tests whose identifiers are checked"""
 OPENINGS = re.compile(r"(Of|What|Who|Whoever|Whom|Whose|Whatever|So) ")
 FILES = [path for package in PACKAGES for path in sorted((CHECKOUT / package).rglob("*.py"))]

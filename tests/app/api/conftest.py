@@ -1,4 +1,4 @@
-"""The HTTP application in this process, on a migrated database of its own, with real exports."""
+"""Fixtures: the HTTP application in this process, with its own migrated database and real exports."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -38,7 +38,9 @@ def api_home(tmp_path_factory: pytest.TempPathFactory, backend: str, request: py
         patch.setenv("FORGER_MAX_UPLOAD_BYTES", "2000000")
         patch.setenv("FORGER_MAX_PIXELS", "1000000")
         clear_caches()
-        assert homes.is_ours(), "Write the home's mark now: the API's sweep would write it while a test counts files."
+        assert homes.is_ours(), (
+            "The home's mark is written here, because the API would write it while a test counts files."
+        )
         yield home
         engine(get_settings().database_url).dispose()
     clear_caches()
@@ -52,5 +54,5 @@ def client(api_home: Path) -> Iterator[TestClient]:
 
 @pytest.fixture(scope="module")
 def publish(api_home: Path) -> Publish:
-    """Publishes an untrained network as the result of a job; answers name@version."""
+    """Return the function that publishes an untrained network as the result of a job and returns its name@version."""
     return publish_vivid

@@ -1,4 +1,4 @@
-"""POST /jobs of the kinds generate and translate: bodies, refusals, keys, dry runs."""
+"""POST /jobs of the kinds generate and translate: bodies, refusals, idempotency keys, dry runs."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 from app.core.ids import new_id
 from app.services.jobs import lifecycle
 from tests.app.api.conftest import Publish
+from tests.support.idempotent_requests import post_with_key
 
 GENERATE = {"kind": "generate", "n": 50}
 TRANSLATE = {"kind": "translate", "dataset": "digits"}
@@ -22,12 +23,10 @@ def models(publish: Publish) -> None:
 
 
 def send(client: TestClient, body: dict[str, Any], key: str | None = None, **more: Any) -> httpx.Response:
-    headers = {} if key is None else {"Idempotency-Key": key}
-    reply: httpx.Response = client.post("/jobs", json=body | more, headers=headers)
-    return reply
+    return post_with_key(client, "/jobs", body | more, key)
 
 
-def test_a_generation_says_what_it_was_asked(client: TestClient) -> None:
+def test_created_generation_replies_with_its_whole_spec(client: TestClient) -> None:
     reply = send(client, GENERATE, seed=7, temperature=1)
     assert reply.status_code == 201, reply.text
     job = reply.json()
@@ -37,20 +36,20 @@ def test_a_generation_says_what_it_was_asked(client: TestClient) -> None:
         "digits",
         "cdcgan-digits",
     )
-    how = {"n": 50, "classes": None, "seed": 7, "temperature": 1.0, "format": "zip", "shard": 10_000}
+    settings = {"n": 50, "classes": None, "seed": 7, "temperature": 1.0, "format": "zip", "shard": 10_000}
     weights = job["spec"]["weights"]
-    assert job["spec"] == how | {"kind": "generate", "weights": weights}
+    assert job["spec"] == settings | {"kind": "generate", "weights": weights}
     assert (weights["model"], weights["step"]) == ("cdcgan-digits@1", 3)
     assert job["progress"] == {"step": 0, "total": 50, "eta_s": None}
     listed = client.get("/jobs?kind=generate").json()["data"]
     assert job["id"] in [one["id"] for one in listed]
 
 
-def test_a_translation_says_what_it_was_asked(client: TestClient) -> None:
+def test_created_translation_replies_with_its_whole_spec(client: TestClient) -> None:
     job = send(client, TRANSLATE).json()
-    how = {"dataset": "digits", "direction": "a2b", "format": "zip", "shard": 10_000, "files": None, "input": None}
+    settings = {"dataset": "digits", "direction": "a2b", "format": "zip", "shard": 10_000, "files": None, "input": None}
     weights = job["spec"]["weights"]
-    assert job["spec"] == how | {"kind": "translate", "weights": weights}
+    assert job["spec"] == settings | {"kind": "translate", "weights": weights}
     assert (weights["model"], weights["step"]) == ("pix2pix-digits@1", 3)
     assert job["progress"]["total"] is None
 
@@ -85,7 +84,7 @@ def test_a_translation_says_what_it_was_asked(client: TestClient) -> None:
         ({**TRANSLATE, "n": 5}, ["/n"]),
     ],
 )
-def test_what_is_wrong_is_refused_by_name_and_leaves_nothing(
+def test_invalid_body_is_refused_with_a_pointer_and_creates_no_job(
     client: TestClient, body: dict[str, Any], pointers: list[str]
 ) -> None:
     before = [job.id for job in lifecycle.list_jobs(limit=100)[0]]
@@ -96,7 +95,7 @@ def test_what_is_wrong_is_refused_by_name_and_leaves_nothing(
 
 
 @pytest.mark.slow
-def test_a_number_over_the_limit_names_the_limit(client: TestClient) -> None:
+def test_number_over_a_limit_is_refused_with_the_name_of_the_limit(client: TestClient) -> None:
     limits = {limit["name"]: limit["value"] for limit in client.get("/limits").json()["data"]}
     assert "(generated)" in send(client, GENERATE, n=limits["generated"] + 1, shard=limits["shard"]).json()["detail"]
     assert "(shards)" in send(client, GENERATE, n=limits["shards"] + 1, shard=1).json()["detail"]
@@ -111,7 +110,7 @@ def test_a_number_over_the_limit_names_the_limit(client: TestClient) -> None:
         ({**TRANSLATE, "model": "wgan-digits"}, 409, "still_training"),
     ],
 )
-def test_what_is_not_there_is_told_apart_from_what_will_be(
+def test_missing_model_or_dataset_replies_404_and_a_model_in_training_409(
     client: TestClient, body: dict[str, Any], status: int, code: str
 ) -> None:
     client.post("/jobs", json={"recipe": "wgan", "dataset": "digits"})
@@ -119,7 +118,7 @@ def test_what_is_not_there_is_told_apart_from_what_will_be(
     assert (reply.status_code, reply.json()["code"]) == (status, code)
 
 
-def test_a_dry_run_says_what_would_be_made(client: TestClient) -> None:
+def test_dry_run_replies_with_the_plan_and_creates_no_job(client: TestClient) -> None:
     before = len(lifecycle.list_jobs(limit=100)[0])
     plan = send(client, TRANSLATE, dataset="day2night", dry_run=True)
     assert plan.status_code == 200, plan.text
@@ -131,7 +130,7 @@ def test_a_dry_run_says_what_would_be_made(client: TestClient) -> None:
     assert len(lifecycle.list_jobs(limit=100)[0]) == before
 
 
-def test_a_key_makes_one_job(client: TestClient) -> None:
+def test_idempotency_key_creates_one_job(client: TestClient) -> None:
     key = new_id("key")
     first, second = send(client, GENERATE, key), send(client, GENERATE, key)
     assert first.json()["id"] == second.json()["id"]

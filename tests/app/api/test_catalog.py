@@ -1,4 +1,4 @@
-"""Models, datasets, recipes, health, and the key."""
+"""Lists of models, datasets and recipes; health, the API key and host names."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.app.api.conftest import Publish
 from tests.support.wait import until
 
 
-def test_models_and_their_versions(client: TestClient, publish: Publish) -> None:
+def test_models_are_listed_with_their_versions(client: TestClient, publish: Publish) -> None:
     assert client.get("/models").json() == {"data": []}
     publish("gan", "digits", name="b")
     publish("gan", "digits", name="a")
@@ -32,7 +32,7 @@ def test_models_and_their_versions(client: TestClient, publish: Publish) -> None
     assert job["result"] == published | {"figures": {}, "provenance": None, "shards": None}
 
 
-def test_datasets(client: TestClient) -> None:
+def test_built_in_datasets_are_listed(client: TestClient) -> None:
     listed = client.get("/datasets").json()["data"]
     assert [dataset["name"] for dataset in listed] == list(DATASETS)
     digits = client.get("/datasets/digits").json()
@@ -52,13 +52,13 @@ def test_recipes_can_be_posted_as_they_are_listed(client: TestClient) -> None:
         assert client.post("/jobs", json={"recipe": recipe["defaults"]}).status_code == 201
 
 
-def test_every_door_of_the_index_is_a_route(client: TestClient) -> None:
-    doors = client.get("/").json()["links"].values()
+def test_every_link_of_the_index_is_a_route(client: TestClient) -> None:
+    links = client.get("/").json()["links"].values()
     paths = client.get("/openapi.json").json()["paths"].keys()
-    assert set(doors) <= paths | {"/openapi.json", "/docs", "/studio"}
+    assert set(links) <= paths | {"/openapi.json", "/docs", "/studio"}
 
 
-def test_health(client: TestClient) -> None:
+def test_livez_version_and_readyz_report_health(client: TestClient) -> None:
     assert client.get("/livez").json() == {"status": "ok"}
     assert client.get("/version").json()["name"] == "forger"
 
@@ -66,21 +66,21 @@ def test_health(client: TestClient) -> None:
         reply = client.get("/readyz")
         assert reply.status_code == 503  # no broker runs here
         assert reply.headers["content-type"] == "application/problem+json"
-        found: dict[str, dict[str, object]] = reply.json()["checks"]
-        return found
+        by_name: dict[str, dict[str, object]] = reply.json()["checks"]
+        return by_name
 
     until(lambda: checks()["engine"]["ok"])
     assert checks()["database"]["ok"]
     assert not checks()["broker"]["ok"]
 
 
-@pytest.mark.parametrize("sent", ["", "Bearer key-2", "key-1", "Bearer", "Bearer \xe9", "Basic key-1"])
-def test_a_key_closes_all_but_health(api_home: Path, sent: str) -> None:
+@pytest.mark.parametrize("authorization", ["", "Bearer key-2", "key-1", "Bearer", "Bearer \xe9", "Basic key-1"])
+def test_api_key_is_required_for_everything_but_livez(api_home: Path, authorization: str) -> None:
     settings = get_settings().model_copy(update={"api_key": SecretStr("key-1")})
     with TestClient(create_app(settings), base_url="http://forger.example") as client:
         assert client.get("/livez").status_code == 200
-        for address in ("/jobs", "/nowhere", "/openapi.json", "/"):
-            reply = client.get(address, headers=[(b"authorization", sent.encode("latin-1"))])
+        for path in ("/jobs", "/nowhere", "/openapi.json", "/"):
+            reply = client.get(path, headers=[(b"authorization", authorization.encode("latin-1"))])
             assert reply.status_code == 401
             assert reply.headers["www-authenticate"] == "Bearer"
             assert reply.headers["content-type"] == "application/problem+json"
@@ -88,10 +88,10 @@ def test_a_key_closes_all_but_health(api_home: Path, sent: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "[::1]:1", "LOCALHOST:80"])
-def test_loopback_names_are_answered(client: TestClient, host: str) -> None:
+def test_loopback_host_names_are_accepted(client: TestClient, host: str) -> None:
     assert client.get("/livez", headers={"host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "[::1", ""])
-def test_other_names_are_not(client: TestClient, host: str) -> None:
+def test_other_host_names_are_refused(client: TestClient, host: str) -> None:
     assert client.get("/livez", headers={"host": host}).status_code == 421

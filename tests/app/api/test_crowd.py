@@ -1,4 +1,4 @@
-"""Whoever asks gets the bytes that he would get alone, whatever else is asked, and however short the memory is."""
+"""Concurrent clients get the same bytes as a single client, also if memory holds only one model at a time."""
 
 import random
 import time
@@ -17,9 +17,9 @@ from app.main import create_app
 from tests.app.api.conftest import Publish
 from tests.support.zips import picture
 
-Ask = Callable[[TestClient], httpx.Response]
-CLIENTS, EACH = 64, 4
-"""clients, and questions of each"""
+SendRequest = Callable[[TestClient], httpx.Response]
+CLIENTS, REQUESTS_EACH = 64, 4
+"""the number of clients, and of the requests that each sends"""
 SAMPLES = (
     "model=digits&class=7&seed=1",
     "model=digits&class=7&seed=2",
@@ -40,7 +40,7 @@ SIZES = (64, 64), (40, 24), (90, 70)
 
 @pytest.fixture(scope="module")
 def backend() -> str:
-    """What is tested here asks the database for versions alone."""
+    """Use one database: these tests read nothing but model versions from it."""
     return "sqlite"
 
 
@@ -54,53 +54,55 @@ def models(publish: Publish) -> None:
 
 
 @pytest.fixture(params=["all models fit", "one model fits"])
-def crowded(request: pytest.FixtureRequest, api_home: Path) -> Iterator[TestClient]:
-    """An API; one whose memory is short drops a model whenever another is asked."""
-    few: dict[str, Any] = {} if request.param == "all models fit" else {"loaded_bytes": 1}
-    settings = get_settings().model_copy(update=few)
+def crowded_client(request: pytest.FixtureRequest, api_home: Path) -> Iterator[TestClient]:
+    """Run an API that keeps all models in memory, and one that keeps only the model used last."""
+    memory: dict[str, Any] = {} if request.param == "all models fit" else {"loaded_bytes": 1}
+    settings = get_settings().model_copy(update=memory)
     with TestClient(create_app(settings), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         yield client
 
 
-def sampled(query: str) -> Ask:
+def sample_request(query: str) -> SendRequest:
     return lambda client: client.get(f"/sample?{query}")
 
 
-def translated(width: int, height: int, direction: str) -> Ask:
-    sent = {"file": ("a.png", picture(width, width, height))}
-    return lambda client: client.post("/translate", files=sent, data={"model": "night", "direction": direction})
+def translation_request(width: int, height: int, direction: str) -> SendRequest:
+    files = {"file": ("a.png", picture(width, width, height))}
+    return lambda client: client.post("/translate", files=files, data={"model": "night", "direction": direction})
 
 
-def answered(client: TestClient, ask: Ask) -> httpx.Response:
-    """Few pictures are read at a time; who comes when there are more is asked to come again."""
-    while (reply := ask(client)).status_code == 429:
+def send_until_accepted(client: TestClient, send: SendRequest) -> httpx.Response:
+    """Send the request again while too many pictures are being read (429)."""
+    while (reply := send(client)).status_code == 429:
         time.sleep(0.05)
     return reply
 
 
-ASKS: list[Ask] = [
-    *map(sampled, SAMPLES),
-    *(translated(*size, direction) for size in SIZES for direction in ("a2b", "b2a")),
+REQUESTS: list[SendRequest] = [
+    *map(sample_request, SAMPLES),
+    *(translation_request(*size, direction) for size in SIZES for direction in ("a2b", "b2a")),
 ]
 
 
 @pytest.mark.slow
-def test_64_clients_of_every_kind_get_what_each_gets_alone(client: TestClient, crowded: TestClient) -> None:
-    alone = [ask(client) for ask in ASKS]
+def test_64_concurrent_clients_get_the_bytes_that_each_gets_alone(
+    client: TestClient, crowded_client: TestClient
+) -> None:
+    alone = [send(client) for send in REQUESTS]
     assert {reply.status_code for reply in alone} == {200}
-    assert len({reply.content for reply in alone}) == len(ASKS)
-    together = Barrier(CLIENTS)
+    assert len({reply.content for reply in alone}) == len(REQUESTS)
+    barrier = Barrier(CLIENTS)
 
-    def ask_some(number: int) -> list[tuple[int, httpx.Response]]:
-        chosen = random.Random(number).sample(range(len(ASKS)), EACH)
-        together.wait()
-        return [(which, answered(crowded, ASKS[which])) for which in chosen]
+    def send_some(number: int) -> list[tuple[int, httpx.Response]]:
+        chosen = random.Random(number).sample(range(len(REQUESTS)), REQUESTS_EACH)
+        barrier.wait()
+        return [(index, send_until_accepted(crowded_client, REQUESTS[index])) for index in chosen]
 
     with ThreadPoolExecutor(CLIENTS) as crowd:
-        replies = [reply for several in crowd.map(ask_some, range(CLIENTS)) for reply in several]
+        replies = [reply for several in crowd.map(send_some, range(CLIENTS)) for reply in several]
     assert {reply.status_code for _, reply in replies} == {200}
-    assert {which for which, _ in replies} == set(range(len(ASKS)))
-    differing = {which for which, reply in replies if reply.content != alone[which].content}
+    assert {index for index, _ in replies} == set(range(len(REQUESTS)))
+    differing = {index for index, reply in replies if reply.content != alone[index].content}
     assert differing == set()
-    turns = crowded.app.state.inference.load()[1]  # type: ignore[attr-defined]
-    assert sum(turns) < sum(n * count for n, count in enumerate(turns)), "some were made together"
+    batches = crowded_client.app.state.inference.load()[1]  # type: ignore[attr-defined]
+    assert sum(batches) < sum(n * count for n, count in enumerate(batches)), "some samples were drawn in one batch"

@@ -33,7 +33,7 @@ def test_random_requests_never_cause_a_server_error(
     known += ["fuzzed", "night", "digits", "cdcgan", lifecycle.list_jobs()[0][0].id]
     operations = operations_of(client)
     statuses: Counter[int] = Counter()
-    job_ids = {job.id for job in lifecycle.list_jobs(limit=100)[0]}
+    job_ids = {job.id for job in lifecycle.list_jobs(limit=1000)[0]}
 
     @seed(20261122 + seed_offset)
     @settings(SEEDED, max_examples=REQUESTS)
@@ -57,4 +57,4 @@ def test_random_requests_never_cause_a_server_error(
     print(dict(sorted(statuses.items())))
     assert sum(statuses.values()) > REQUESTS * 0.9
     assert min(statuses[status] for status in (200, 201, 404, 405, 415, 422)) > 2, statuses
-    assert {job.id for job in lifecycle.list_jobs(limit=100)[0]} == job_ids, "a refused request left a job behind"
+    assert {job.id for job in lifecycle.list_jobs(limit=1000)[0]} == job_ids, "a refused request left a job behind"

@@ -1,4 +1,4 @@
-"""/jobs over a real database; no worker runs here, so jobs stay where they are put."""
+"""/jobs with a real database; no worker runs here, so jobs stay in their states."""
 
 import re
 from typing import Any
@@ -26,7 +26,7 @@ def post(client: TestClient, **body: Any) -> dict[str, Any]:
     return job
 
 
-def test_a_created_job_says_everything(client: TestClient) -> None:
+def test_created_job_has_every_field(client: TestClient) -> None:
     job = post(client, seed=2**63 - 1, overrides={"batch_size": 16})
     assert job.keys() == FIELDS
     assert (job["kind"], job["state"], job["family"], job["dataset"]) == ("train", "queued", "cdcgan", "digits")
@@ -40,34 +40,34 @@ def test_a_created_job_says_everything(client: TestClient) -> None:
     assert all(client.get(link).status_code == 200 for link in job["links"].values())
 
 
-def test_a_whole_recipe_is_taken_back(client: TestClient) -> None:
-    whole = post(client)["recipe"]
-    job = post(client, recipe=whole, dataset=None, budget=None, model="mine")
-    assert (job["family"], job["model"], job["recipe"]) == (None, "mine", whole)
+def test_recipe_of_a_job_can_be_posted_again(client: TestClient) -> None:
+    recipe = post(client)["recipe"]
+    job = post(client, recipe=recipe, dataset=None, budget=None, model="mine")
+    assert (job["family"], job["model"], job["recipe"]) == (None, "mine", recipe)
 
 
-def test_a_whole_recipe_on_an_unknown_dataset_is_refused(client: TestClient) -> None:
-    whole = post(client)["recipe"]
-    whole["data"]["dataset"] = "cats"
-    reply = client.post("/jobs", json={"recipe": whole})
+def test_whole_recipe_with_an_unknown_dataset_is_refused(client: TestClient) -> None:
+    recipe = post(client)["recipe"]
+    recipe["data"]["dataset"] = "cats"
+    reply = client.post("/jobs", json={"recipe": recipe})
     assert reply.status_code == 422
     assert [error["pointer"] for error in reply.json()["errors"]] == ["/recipe/data/dataset"]
 
 
-def test_pages_follow_one_another(client: TestClient) -> None:
-    made = [post(client, dataset="mnist", recipe="dcgan")["id"] for _ in range(5)]
-    seen, cursor = [], None
+def test_jobs_are_listed_in_pages_newest_first(client: TestClient) -> None:
+    created = [post(client, dataset="mnist", recipe="dcgan")["id"] for _ in range(5)]
+    listed, cursor = [], None
     while True:
         after = f"&after={cursor}" if cursor else ""
         page = client.get(f"/jobs?limit=2&dataset=mnist{after}").json()
         assert page["has_more"] == (page["next_cursor"] is not None)
-        seen += [job["id"] for job in page["data"]]
+        listed += [job["id"] for job in page["data"]]
         if not (cursor := page["next_cursor"]):
             break
-    assert seen == made[::-1]
+    assert listed == created[::-1]
 
 
-def test_lists_are_filtered(client: TestClient) -> None:
+def test_jobs_are_filtered_by_family_state_model_and_kind(client: TestClient) -> None:
     post(client, recipe="wgan")
     assert {job["family"] for job in client.get("/jobs?family=wgan").json()["data"]} == {"wgan"}
     assert client.get("/jobs?family=wgan&state=running").json()["data"] == []
@@ -76,58 +76,58 @@ def test_lists_are_filtered(client: TestClient) -> None:
     assert client.get("/jobs?model=filtered&kind=evaluate").json()["data"] == []
 
 
-def test_an_unknown_kind_is_refused_by_name(client: TestClient) -> None:
+def test_unknown_kind_filter_is_refused_with_the_list_of_kinds(client: TestClient) -> None:
     reply = client.get("/jobs?kind=x")
     assert reply.status_code == 422
     kinds = {"train", "evaluate", "generate", "translate"}
     assert all(kind in reply.json()["detail"] for kind in kinds)
-    described = client.get("/openapi.json").json()["paths"]["/jobs"]["get"]["parameters"]
-    schema = next(parameter["schema"] for parameter in described if parameter["name"] == "kind")
+    parameters = client.get("/openapi.json").json()["paths"]["/jobs"]["get"]["parameters"]
+    schema = next(parameter["schema"] for parameter in parameters if parameter["name"] == "kind")
     assert kinds in [set(arm.get("enum", ())) for arm in schema["anyOf"]]
 
 
-def test_verbs_move_the_job_and_repeat_themselves(client: TestClient) -> None:
-    at = f"/jobs/{post(client)['id']}"
+def test_pause_resume_and_cancel_can_be_repeated(client: TestClient) -> None:
+    url = f"/jobs/{post(client)['id']}"
     for verb, state in (("pause", "paused"), ("resume", "queued"), ("cancel", "cancelled")):
         for _ in range(2):
-            reply = client.post(f"{at}/{verb}")
+            reply = client.post(f"{url}/{verb}")
             assert (reply.status_code, reply.json()["state"]) == (200, state)
-    refused = client.post(f"{at}/resume")
+    refused = client.post(f"{url}/resume")
     assert refused.status_code == 409
     assert "cancelled" in refused.json()["detail"]
 
 
-def test_what_a_job_leaves_is_listed(client: TestClient) -> None:
+def test_metrics_checkpoints_and_samples_of_a_job_are_listed(client: TestClient) -> None:
     job = make_job()
     assert attempts.claim(job.id, "tests") is not None
     record_report(job.id, 1, 0, {"loss": 0.5, "score": None}, b"first")
     record_report(job.id, 1, 10, {"loss": 0.25}, b"second")
     attempts.record_checkpoint(job.id, 1, 10, "step-10", "0" * 64, 3)
-    at = f"/jobs/{job.id}"
+    url = f"/jobs/{job.id}"
 
-    curves = client.get(f"{at}/metrics").json()["data"]
+    curves = client.get(f"{url}/metrics").json()["data"]
     assert curves == [
         {"name": "loss", "points": [[0, 0.5], [10, 0.25]], "thinned": False},
         {"name": "score", "points": [[0, None]], "thinned": False},
     ]
-    assert client.get(f"{at}/metrics?name=score&after_step=0").json()["data"] == []
-    text = client.get(f"{at}/metrics", headers={"Accept": "text/csv"})
-    assert (text.headers["content-type"], text.headers["vary"]) == ("text/csv; charset=utf-8", "Accept")
-    assert text.text == "curve,step,value,thinned\r\nloss,0,0.5,\r\nloss,10,0.25,\r\nscore,0,,\r\n"
-    packed = client.get(f"{at}/metrics?name=loss", headers={"Accept": "application/vnd.apache.parquet"})
-    assert columns(packed.content) == {
+    assert client.get(f"{url}/metrics?name=score&after_step=0").json()["data"] == []
+    csv_reply = client.get(f"{url}/metrics", headers={"Accept": "text/csv"})
+    assert (csv_reply.headers["content-type"], csv_reply.headers["vary"]) == ("text/csv; charset=utf-8", "Accept")
+    assert csv_reply.text == "curve,step,value,thinned\r\nloss,0,0.5,\r\nloss,10,0.25,\r\nscore,0,,\r\n"
+    parquet_reply = client.get(f"{url}/metrics?name=loss", headers={"Accept": "application/vnd.apache.parquet"})
+    assert columns(parquet_reply.content) == {
         "curve": ["loss", "loss"], "step": [0, 10], "value": [0.5, 0.25], "thinned": [False, False],
     }  # fmt: skip
-    assert client.get(f"{at}/metrics", headers={"Accept": "image/png"}).status_code == 406
-    assert [kept["step"] for kept in client.get(f"{at}/checkpoints").json()["data"]] == [10]
+    assert client.get(f"{url}/metrics", headers={"Accept": "image/png"}).status_code == 406
+    assert [checkpoint["step"] for checkpoint in client.get(f"{url}/checkpoints").json()["data"]] == [10]
 
-    samples = client.get(f"{at}/samples").json()["data"]
+    samples = client.get(f"{url}/samples").json()["data"]
     assert [sample["step"] for sample in samples] == [0, 10]
     assert [client.get(sample["href"]).content for sample in samples] == [b"first", b"second"]
-    assert len(client.get(f"{at}/artifacts?kind=sample").json()["data"]) == 2
+    assert len(client.get(f"{url}/artifacts?kind=sample").json()["data"]) == 2
 
 
-def test_artifacts_are_bytes_that_never_change(client: TestClient) -> None:
+def test_artifacts_are_immutable_and_served_in_ranges(client: TestClient) -> None:
     job = make_job()
     assert attempts.claim(job.id, "tests") is not None
     record_report(job.id, 1, 0, {}, b"0123456789")
@@ -145,11 +145,11 @@ def test_artifacts_are_bytes_that_never_change(client: TestClient) -> None:
     assert client.get(href.replace(job.id, other.id)).status_code == 404
 
 
-def test_a_refusal_leaves_nothing_behind(client: TestClient) -> None:
-    def there() -> list[tuple[str, str]]:
+def test_refused_jobs_leave_nothing_behind(client: TestClient) -> None:
+    def job_states() -> list[tuple[str, str]]:
         return [(job.id, job.state) for job in lifecycle.list_jobs(limit=100)[0]]
 
-    before = there()
+    before = job_states()
     for body in ({"recipe": "nothing"}, {"recipe": "cdcgan", "dataset": "ring8"}, {"recipe": "gan", "extra": 1}):
         assert client.post("/jobs", json=body).status_code == 422
-    assert there() == before
+    assert job_states() == before

@@ -1,4 +1,4 @@
-"""The OpenAPI document is true: what it describes is what the service does."""
+"""The OpenAPI document describes what the service does."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,9 +19,9 @@ CONFIG = {
     "base-url": "http://127.0.0.1",
     "seed": 20261122,
     "generation": {"max-examples": 12, "deterministic": True, "database": "none"},
-    # Without a broker it tells the truth: 503.
+    # Without a broker /readyz replies 503, as it should.
     "operations": [{"include-path": "/readyz", "checks": {"not_a_server_error": {"enabled": False}}}],
-    # What a schema allows may still be refused: a recipe nobody knows, a class the model has not.
+    # A request that a schema allows may still be refused: an unknown recipe, a class that the model does not have.
     "checks": {"positive_data_acceptance": {"enabled": False}},
 }
 
@@ -38,15 +38,15 @@ def document(publish: Publish) -> Iterator[Any]:
 
 @pytest.mark.slow
 @pytest.mark.sampled(1)
-def test_every_operation_keeps_its_word(document: Any) -> None:
-    broken, scenarios = set(), 0
+def test_every_operation_conforms_to_the_document(document: Any) -> None:
+    failures, scenarios = set(), 0
     for event in engine.from_schema(document).execute():
         if isinstance(event, events.ScenarioFinished):
             scenarios += 1
-            broken |= set(_failures(event))
+            failures |= set(_failures(event))
         assert not isinstance(event, events.NonFatalError | events.FatalError), event
     assert scenarios > 60
-    assert not broken, "\n\n".join(sorted(broken))
+    assert not failures, "\n\n".join(sorted(failures))
 
 
 def _failures(event: events.ScenarioFinished) -> Iterator[str]:
@@ -58,10 +58,10 @@ def _failures(event: events.ScenarioFinished) -> Iterator[str]:
                 yield f"{request.method} {request.uri}: {failure.title}: {failure.message}"
 
 
-def test_every_operation_is_described_with_an_example_of_its_shape(client: TestClient) -> None:
+def test_every_operation_has_a_description_and_valid_examples(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
-    for path, room in document["paths"].items():
-        for method, operation in room.items():
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
             name = f"{method} {path}"
             assert 5 < len(operation["summary"]) < 80, name
             assert operation["description"].endswith("."), name
@@ -77,21 +77,26 @@ def test_every_operation_is_described_with_an_example_of_its_shape(client: TestC
                 assert parameter["in"] != "path" or "example" in parameter, (name, parameter["name"])
 
 
-def test_the_key_and_the_headers_of_pictures_are_described(client: TestClient, publish: Publish) -> None:
+def test_api_key_and_headers_of_pictures_are_described(client: TestClient, publish: Publish) -> None:
     document = client.get("/openapi.json").json()
     (scheme,) = document["components"]["securitySchemes"].values()
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
-    assert document["security"] == [{"key": []}, {}]  # only some services ask for it
+    assert document["security"] == [{"key": []}, {}]  # only some services require it
     paths = document["paths"]
-    open_ = {path for path, room in paths.items() for operation in room.values() if operation.get("security") == []}
-    assert open_ == {"/livez", "/readyz", "/session"}
-    publish("cdcgan", "digits", name="seen")
-    reply = client.get("/sample?model=seen&class=7")
+    open_paths = {
+        path
+        for path, operations in paths.items()
+        for operation in operations.values()
+        if operation.get("security") == []
+    }
+    assert open_paths == {"/livez", "/readyz", "/session"}
+    publish("cdcgan", "digits", name="sampled")
+    reply = client.get("/sample?model=sampled&class=7")
     assert reply.status_code == 200
-    said = {name.lower() for name in paths["/sample"]["get"]["responses"]["200"]["headers"]}
+    described = {name.lower() for name in paths["/sample"]["get"]["responses"]["200"]["headers"]}
     sent = {name for name in reply.headers if name.startswith(("x-forger", "forger"))}
-    assert sent <= said
+    assert sent <= described
     assert "x-forger-seed" in sent
-    answers = paths["/translate"]["post"]["responses"]["200"]["headers"]
-    assert answers.keys() == {"X-Forger-Model", "Forger-Health", "Forger-Note"}
-    assert all(each["description"].endswith(".") for each in answers.values())
+    translation_headers = paths["/translate"]["post"]["responses"]["200"]["headers"]
+    assert translation_headers.keys() == {"X-Forger-Model", "Forger-Health", "Forger-Note"}
+    assert all(each["description"].endswith(".") for each in translation_headers.values())

@@ -1,4 +1,4 @@
-"""Every part of a message has a bound and a deadline, and a client that keeps to them is not hurried."""
+"""Each part of an HTTP message has a size limit and a deadline, and a client that keeps to them is not cut off."""
 
 import json
 import socket
@@ -15,22 +15,17 @@ from app.core.limits import MAX_HEAD_BYTES
 from app.core.settings import get_settings
 from app.main import create_app
 from tests.support.jobs import make_job
+from tests.support.raw_requests import CHUNKED_JOB, upload_beginning
 from tests.support.server import connected, reply_of, serving
 from tests.support.wait import until
 
 KEY = "s3cret"
 HEAD = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n"
-CHUNKED = b"POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
-UPLOAD = (
-    b"POST /datasets HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
-    b"Content-Length: 1000000\r\n\r\n"
-    b'--x\r\nContent-Disposition: form-data; name="file"; filename="x.zip"\r\n\r\n'
-)
 
 
 @pytest.fixture(scope="module")
 def backend() -> str:
-    """What is tested here asks the database for nothing."""
+    """Use one database: these tests read hardly anything from it."""
     return "sqlite"
 
 
@@ -41,27 +36,28 @@ def port(api_home: Path) -> Iterator[int]:
 
 
 @pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All deadlines are short."""
+def short_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make all deadlines short."""
     monkeypatch.setattr(protocol, "CHECK_INTERVAL_S", 0.05)
     for name in ("HEAD_TIMEOUT_S", "BODY_RATE_WINDOW_S", "LINGER_S", "STALLED_S"):
         monkeypatch.setattr(protocol, name, 1)
 
 
 def problem_in(reply: bytes, status: int) -> dict[str, object]:
+    """Check that the bytes are a problem document with this status; return the document."""
     head, _, body = reply.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 %d " % status), reply
     assert b"content-type: application/problem+json" in head.lower()
     assert b"cross-origin-resource-policy: same-origin" in head.lower()
-    told: dict[str, object] = json.loads(body)
-    assert told["status"] == status
-    return told
+    problem: dict[str, object] = json.loads(body)
+    assert problem["status"] == status
+    return problem
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("short_deadlines")
 @pytest.mark.parametrize("beginning", [b"", b"\r\n", b"GET", HEAD, HEAD + b"\r\n" + HEAD], ids=repr)
-def test_a_head_that_does_not_end_is_given_up(port: int, beginning: bytes) -> None:
+def test_unfinished_head_times_out_with_408(port: int, beginning: bytes) -> None:
     with connected(port) as connection:
         connection.sendall(beginning)
         *served, last = reply_of(connection).split(b"HTTP/1.1 ")[1:]
@@ -70,22 +66,22 @@ def test_a_head_that_does_not_end_is_given_up(port: int, beginning: bytes) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("hurried")
-def test_an_upload_that_stalls_is_given_up_and_its_file_goes(port: int) -> None:
+@pytest.mark.usefixtures("short_deadlines")
+def test_upload_that_stalls_times_out_and_its_file_is_deleted(port: int) -> None:
     with connected(port) as connection:
-        connection.sendall(UPLOAD + bytes(100_000))
+        connection.sendall(upload_beginning(1_000_000) + bytes(100_000))
         until(lambda: list(get_settings().incoming.glob("*")))
         assert "(body_rate, body_seconds)" in str(problem_in(reply_of(connection), 408)["detail"])
     until(lambda: not list(get_settings().incoming.glob("*")))
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("hurried")
-def test_a_body_that_keeps_coming_is_read_to_its_end(port: int) -> None:
-    """For longer than any deadline, at ten times the least rate."""
+@pytest.mark.usefixtures("short_deadlines")
+def test_slow_body_above_the_minimum_rate_is_read_to_its_end(port: int) -> None:
+    """It takes longer than any deadline, at ten times the minimum rate."""
     body = json.dumps({"recipe": "none"}).encode() + b" " * 30_000
     with connected(port) as connection:
-        connection.sendall(CHUNKED + b"Connection: close\r\n\r\n")
+        connection.sendall(CHUNKED_JOB + b"Connection: close\r\n\r\n")
         for start in range(0, len(body), 1000):
             piece = body[start : start + 1000]
             connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
@@ -95,28 +91,28 @@ def test_a_body_that_keeps_coming_is_read_to_its_end(port: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("hurried")
-def test_a_stream_is_not_cut_off(port: int) -> None:
-    """Its head came in time and it has no body: nothing is due from its client."""
+@pytest.mark.usefixtures("short_deadlines")
+def test_event_stream_is_not_cut_off_at_a_deadline(port: int) -> None:
+    """Its head arrived in time and it has no body: the client need not send anything more."""
 
     def read(connection: socket.socket) -> None:
         while piece := connection.recv(1 << 16):
-            found.append(piece)
+            received.append(piece)
 
-    found: list[bytes] = []
+    received: list[bytes] = []
     job = make_job()
     with connected(port) as connection:
-        ask = f"GET /jobs/{job.id}/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"
-        connection.sendall(ask.encode())
+        request = f"GET /jobs/{job.id}/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"
+        connection.sendall(request.encode())
         connection.settimeout(3)
         with pytest.raises(TimeoutError):
             read(connection)
-    assert b"event: state" in b"".join(found)
+    assert b"event: state" in b"".join(received)
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("hurried")
-def test_who_goes_on_sending_after_the_reply_is_cut_off(port: int) -> None:
+@pytest.mark.usefixtures("short_deadlines")
+def test_client_that_keeps_sending_after_the_reply_is_disconnected(port: int) -> None:
     def send(connection: socket.socket) -> None:
         for _ in range(300):
             connection.sendall(b"x" * 1000)
@@ -129,47 +125,47 @@ def test_who_goes_on_sending_after_the_reply_is_cut_off(port: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("hurried")
-def test_who_takes_nothing_of_a_reply_is_dropped() -> None:
-    much, app = 64 << 20, FastAPI()
-    app.add_api_route("/much", lambda: Response(bytes(much)))
+@pytest.mark.usefixtures("short_deadlines")
+def test_client_that_does_not_read_its_reply_is_disconnected() -> None:
+    size, app = 64 << 20, FastAPI()
+    app.add_api_route("/much", lambda: Response(bytes(size)))
     with serving(app) as port, socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(30)
         connection.connect(("127.0.0.1", port))
         connection.sendall(b"GET /much HTTP/1.1\r\nHost: localhost\r\n\r\n")
         time.sleep(4)
-        assert len(reply_of(connection)) < much
+        assert len(reply_of(connection)) < size
 
 
 @pytest.mark.parametrize(
     "trailer", [b"Authorization: Bearer s3cret\r\n", b"Host: localhost\r\n", b"Content-Type: text/plain\r\n"], ids=repr
 )
-def test_a_trailer_is_no_header(api_home: Path, trailer: bytes) -> None:
-    guarded = get_settings().model_copy(update={"api_key": SecretStr(KEY)})
-    asked = CHUNKED + b"Connection: close\r\n%b\r\n0\r\n" + trailer + b"\r\n"
-    with serving(create_app(guarded)) as port:
+def test_trailers_are_not_read_as_headers(api_home: Path, trailer: bytes) -> None:
+    settings = get_settings().model_copy(update={"api_key": SecretStr(KEY)})
+    request = CHUNKED_JOB + b"Connection: close\r\n%b\r\n0\r\n" + trailer + b"\r\n"
+    with serving(create_app(settings)) as port:
         for key, status in ((b"", 401), (b"Authorization: Bearer s3cret\r\n", 422)):
             with connected(port) as connection:
-                connection.sendall(asked % key)
+                connection.sendall(request % key)
                 problem_in(reply_of(connection), status)
 
 
 @pytest.mark.parametrize(
-    "endless",
+    "addition",
     [
         b"0\r\n" + b"X-T: aaaa\r\n" * MAX_HEAD_BYTES,
         b"0\r\nX-T: " + b"a" * 8 * MAX_HEAD_BYTES,
         b"1;" + b"a" * 8 * MAX_HEAD_BYTES,
     ],
-    ids=["trailers", "a trailer", "a chunk's extension"],
+    ids=["many trailers", "a long trailer", "a long chunk extension"],
 )
-def test_what_stands_between_the_parts_of_a_body_is_bounded(port: int, endless: bytes) -> None:
+def test_trailers_and_chunk_extensions_are_bounded(port: int, addition: bytes) -> None:
     with connected(port) as connection:
-        connection.sendall(CHUNKED + b"\r\n")
+        connection.sendall(CHUNKED_JOB + b"\r\n")
         try:
-            for start in range(0, len(endless), 10_000):
-                connection.sendall(endless[start : start + 10_000])
+            for start in range(0, len(addition), 10_000):
+                connection.sendall(addition[start : start + 10_000])
         except (BrokenPipeError, ConnectionResetError):
             return
         reply = reply_of(connection)
@@ -177,17 +173,17 @@ def test_what_stands_between_the_parts_of_a_body_is_bounded(port: int, endless: 
 
 
 @pytest.mark.parametrize("padding", [MAX_HEAD_BYTES, 3 * MAX_HEAD_BYTES])
-def test_a_head_in_one_piece_is_as_long_at_most(port: int, padding: int) -> None:
+def test_head_over_the_limit_in_one_piece_is_refused(port: int, padding: int) -> None:
     with connected(port) as connection:
         connection.sendall(HEAD + b"X-Long: " + b"a" * padding + b"\r\n\r\n")
         problem_in(reply_of(connection), 400)
 
 
-def test_few_requests_wait_on_one_connection(port: int) -> None:
-    one = HEAD + b"\r\n"
+def test_pipelined_requests_on_one_connection_are_bounded(port: int) -> None:
+    request = HEAD + b"\r\n"
     with connected(port) as connection:
-        connection.sendall(one * protocol.MAX_PIPELINED + HEAD + b"Connection: close\r\n\r\n")
+        connection.sendall(request * protocol.MAX_PIPELINED + HEAD + b"Connection: close\r\n\r\n")
         assert reply_of(connection).count(b"HTTP/1.1 200") == protocol.MAX_PIPELINED + 1
     with connected(port) as connection:
-        connection.sendall(one * 10 * protocol.MAX_PIPELINED)
+        connection.sendall(request * 10 * protocol.MAX_PIPELINED)
         assert reply_of(connection).count(b"HTTP/1.1 200") <= protocol.MAX_PIPELINED + 1

@@ -1,4 +1,4 @@
-"""Behind a proxy with a path of its own every link holds it, and every link can be followed."""
+"""Behind a proxy with a path prefix every link has the prefix, and every link can be followed."""
 
 import json
 import re
@@ -27,47 +27,47 @@ def client(database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClie
         yield client
 
 
-def test_location_and_every_link_of_a_reply_hold_the_prefix_and_can_be_followed(client: TestClient) -> None:
-    made = client.post(f"{ROOT}/jobs", json={"kind": "train", **RING})
-    assert made.status_code == 201, made.text
-    assert made.headers["location"] == f"{ROOT}/jobs/{made.json()['id']}"
-    assert client.get(made.headers["location"]).json()["id"] == made.json()["id"]
+def test_location_and_links_have_the_prefix_and_can_be_followed(client: TestClient) -> None:
+    job = client.post(f"{ROOT}/jobs", json={"kind": "train", **RING})
+    assert job.status_code == 201, job.text
+    assert job.headers["location"] == f"{ROOT}/jobs/{job.json()['id']}"
+    assert client.get(job.headers["location"]).json()["id"] == job.json()["id"]
     experiment = client.post("/experiments", json=RING | {"seeds": 2})
     assert experiment.status_code == 201, experiment.text
-    followed = 0
-    for door in ("/", "/jobs", made.headers["location"], experiment.headers["location"], "/datasets/digits"):
-        for link in LINK.findall(client.get(door).text):
-            assert link.startswith(f"{ROOT}/"), f"{door} links to {link}"
+    n_followed = 0
+    for path in ("/", "/jobs", job.headers["location"], experiment.headers["location"], "/datasets/digits"):
+        for link in LINK.findall(client.get(path).text):
+            assert link.startswith(f"{ROOT}/"), f"{path} links to {link}"
             if not link.endswith(("/events", "/metrics", "/translate", "/sample", "format=png", "/compare", "/readyz")):
                 assert client.get(link).status_code == 200, link
-                followed += 1
-    assert followed > 10
+                n_followed += 1
+    assert n_followed > 10
 
 
-def test_a_proxy_may_take_the_prefix_off_or_leave_it(client: TestClient) -> None:
+def test_requests_are_served_with_and_without_the_prefix(client: TestClient) -> None:
     job = make_job()
     assert client.get(f"/jobs/{job.id}").json() == client.get(f"{ROOT}/jobs/{job.id}").json()
     assert client.get(f"{ROOT}{ROOT}/jobs").status_code == 404
 
 
-def test_where_no_model_is_the_published_address_that_trains_one_is_told(client: TestClient) -> None:
-    for asked in ("/sample", "/sample?model=sevens", "/sample?class=7"):
-        detail = client.get(asked).json()["detail"]
+def test_sampling_without_a_model_names_the_request_that_trains_one(client: TestClient) -> None:
+    for path in ("/sample", "/sample?model=sevens", "/sample?class=7"):
+        detail = client.get(path).json()["detail"]
         assert f"POST {ROOT}/jobs trains one" in detail
         assert "127.0.0.1" not in detail
         body = json.loads(detail[detail.index("{") : detail.rindex("}") + 1])
         assert client.post("/jobs", json=body | {"dry_run": True}).json()["refusals"] == []
 
 
-def test_the_openapi_document_names_the_server(client: TestClient) -> None:
+def test_openapi_document_has_the_prefix_as_server(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
     assert document["servers"] == [{"url": ROOT}]
     assert "/jobs" in document["paths"]
 
 
 @pytest.mark.parametrize(
-    "path", ["forger", "//forger", "/a b", "/a/../b", "/a?b", *(f"/{door}" for door in ROOT_SEGMENTS)]
+    "path", ["forger", "//forger", "/a b", "/a/../b", "/a?b", *(f"/{segment}" for segment in ROOT_SEGMENTS)]
 )
-def test_what_is_no_path_or_an_address_of_ours_is_refused(path: str) -> None:
+def test_invalid_or_reserved_prefix_is_refused(path: str) -> None:
     with pytest.raises(ValidationError, match=r"write it like /forger|choose another name"):
         Settings(root_path=path)

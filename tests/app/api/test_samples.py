@@ -1,4 +1,4 @@
-"""GET /sample over real exports."""
+"""GET /sample with real exports."""
 
 import base64
 import io
@@ -24,7 +24,7 @@ Array = NDArray[Any]
 
 @pytest.fixture(scope="module", autouse=True)
 def models(publish: Publish) -> dict[str, str]:
-    made = {
+    versions = {
         name: publish(family, dataset, name=name)
         for name, family, dataset in (
             ("points", "gan", "ring8"),
@@ -38,8 +38,8 @@ def models(publish: Publish) -> dict[str, str]:
             ("digits", "cdcgan", "digits"),
         )
     }
-    assert made["digits"] == "digits@1"
-    return made
+    assert versions["digits"] == "digits@1"
+    return versions
 
 
 def picture(content: bytes) -> Array:
@@ -52,7 +52,7 @@ def get(client: TestClient, query: str, **headers: str) -> Any:
     return reply
 
 
-def test_one_picture(client: TestClient) -> None:
+def test_single_sample_is_a_png_with_model_seed_and_class_headers(client: TestClient) -> None:
     reply = get(client, "class=7&seed=1")
     assert reply.headers["content-type"] == "image/png"
     assert picture(reply.content).shape == (16, 16)
@@ -73,7 +73,7 @@ def test_a_grid_holds_the_pictures_row_by_row(client: TestClient) -> None:
     assert picture(get(client, "n=5&model=plain").content).shape == (33, 50)
 
 
-def test_a_row_for_each_class(client: TestClient) -> None:
+def test_class_each_draws_a_row_for_each_class(client: TestClient) -> None:
     grid = picture(get(client, "class=each&n=4&seed=3").content)
     assert grid.shape == (169, 67)
     row = picture(get(client, "class=6&n=4&seed=3").content)
@@ -97,34 +97,34 @@ def test_the_same_seed_gives_the_same_bytes_under_load(client: TestClient) -> No
     assert together == alone * 2
 
 
-def test_without_a_seed_one_is_drawn_and_named(client: TestClient) -> None:
+def test_without_a_seed_a_random_one_is_used_and_reported(client: TestClient) -> None:
     first, second = get(client, "class=7"), get(client, "class=7")
     assert first.headers["x-forger-seed"] != second.headers["x-forger-seed"]
     assert get(client, f"class=7&seed={first.headers['x-forger-seed']}").content == first.content
 
 
-def test_formats(client: TestClient) -> None:
-    pinned = "class=7&seed=1&n=3&scale=2"
-    grid = picture(get(client, pinned).content)
+def test_every_output_format_holds_the_same_pictures(client: TestClient) -> None:
+    query = "class=7&seed=1&n=3&scale=2"
+    grid = picture(get(client, query).content)
     assert grid.shape == (66, 66)
-    webp = get(client, pinned, accept="image/webp")
+    webp = get(client, query, accept="image/webp")
     assert webp.headers["content-type"] == "image/webp"
     assert (picture(webp.content)[..., 0] == grid).all()
-    body = get(client, pinned, accept="application/json;q=0.9, image/webp;q=0.5").json()
+    body = get(client, query, accept="application/json;q=0.9, image/webp;q=0.5").json()
     assert {"model": body["model"], "seed": body["seed"], "class": body["class"]} == {
         "model": "digits@1", "seed": 1, "class": 7,
     }  # fmt: skip
     pictures = [picture(base64.b64decode(image)) for image in body["images"]]
     assert (grid[:32, :32] == pictures[0]).all()
-    with zipfile.ZipFile(io.BytesIO(get(client, pinned, accept="application/zip").content)) as archive:
+    with zipfile.ZipFile(io.BytesIO(get(client, query, accept="application/zip").content)) as archive:
         assert archive.namelist() == ["0000.png", "0001.png", "0002.png"]
         assert (picture(archive.read("0002.png")) == pictures[2]).all()
     for format_ in ("png", "webp", "json", "npy", "zip"):
-        replies = {get(client, f"{pinned}&format={format_}").content for _ in range(2)}
+        replies = {get(client, f"{query}&format={format_}").content for _ in range(2)}
         assert len(replies) == 1
 
 
-def test_points(client: TestClient) -> None:
+def test_points_come_as_json_png_or_npy(client: TestClient) -> None:
     body = get(client, "model=points&n=50&seed=1&format=json").json()
     assert body.keys() == {"model", "seed", "class", "points"}
     assert np.asarray(body["points"]).shape == (50, 2)
@@ -132,7 +132,7 @@ def test_points(client: TestClient) -> None:
     assert np.load(io.BytesIO(get(client, "model=points&n=50&format=npy").content)).shape == (50, 2)
 
 
-def test_points_on_a_line(client: TestClient) -> None:
+def test_points_on_a_line_come_as_json_npy_or_png(client: TestClient) -> None:
     points = np.asarray(get(client, "model=line&n=50&seed=1&format=json").json()["points"])
     assert points.shape == (50, 1)
     assert (np.load(io.BytesIO(get(client, "model=line&n=50&seed=1&format=npy").content)) == points).all()
@@ -141,7 +141,7 @@ def test_points_on_a_line(client: TestClient) -> None:
     assert client.get("/sample?model=line&scale=2").json()["errors"][0]["pointer"] == "/scale"
 
 
-def test_strings(client: TestClient) -> None:
+def test_strings_come_as_text_json_npy_png_or_zip(client: TestClient) -> None:
     reply = get(client, "model=brackets&n=5&seed=1")
     assert reply.headers["content-type"] == "text/plain; charset=utf-8"
     strings = reply.text.splitlines()
@@ -152,32 +152,32 @@ def test_strings(client: TestClient) -> None:
     symbols = np.load(io.BytesIO(get(client, "model=brackets&n=5&seed=1&format=npy").content))
     assert symbols.dtype == np.int64
     assert ["".join("()[]"[symbol] for symbol in row) for row in symbols] == strings
-    drawn = picture(get(client, "model=brackets&n=5&seed=1", accept="image/png").content)
+    png = picture(get(client, "model=brackets&n=5&seed=1", accept="image/png").content)
     assert picture(get(client, "model=brackets&n=5&seed=1&scale=2&format=webp").content).shape == (
-        2 * drawn.shape[0], 2 * drawn.shape[1], 3,
+        2 * png.shape[0], 2 * png.shape[1], 3,
     )  # fmt: skip
     with zipfile.ZipFile(io.BytesIO(get(client, "model=brackets&n=5&seed=1&format=zip").content)) as archive:
         assert archive.read("strings.txt").decode() == reply.text
-        assert (picture(archive.read("strings.png")) == drawn).all()
+        assert (picture(archive.read("strings.png")) == png).all()
     few = get(client, "model=brackets&n=2&seed=1").text.splitlines()
     assert few == strings[:2]
 
 
-def test_pictures_are_no_text(client: TestClient) -> None:
+def test_pictures_as_text_are_refused(client: TestClient) -> None:
     assert client.get("/sample?model=digits", headers={"accept": "text/plain"}).status_code == 406
     error = client.get("/sample?model=digits&format=txt").json()["errors"][0]
     assert error["pointer"] == "/format"
     assert "request png" in error["message"]
 
 
-def test_classes_by_name(client: TestClient) -> None:
+def test_class_name_selects_the_class_and_the_model_that_has_it(client: TestClient) -> None:
     by_name = get(client, "class=sneaker&seed=1")
     assert by_name.headers["x-forger-model"] == "clothes@1"
     assert by_name.headers["x-forger-class"] == "7"
     assert by_name.content == get(client, "model=clothes&class=7&seed=1").content
 
 
-def test_temperature_narrows(client: TestClient) -> None:
+def test_low_temperature_narrows_the_spread_of_points(client: TestClient) -> None:
     def spread(temperature: float) -> float:
         body = get(client, f"model=points&n=200&seed=1&format=json&temperature={temperature}").json()
         return float(np.asarray(body["points"]).std(axis=0).max())
@@ -185,7 +185,7 @@ def test_temperature_narrows(client: TestClient) -> None:
     assert spread(1e-9) < 1e-6 < spread(1)
 
 
-def test_caching(client: TestClient) -> None:
+def test_only_pinned_samples_are_cached_and_etags_are_honoured(client: TestClient) -> None:
     pinned = get(client, "class=7&seed=1&model=digits@1")
     assert "immutable" in pinned.headers["cache-control"]
     assert pinned.headers["vary"] == "Accept"
@@ -196,16 +196,16 @@ def test_caching(client: TestClient) -> None:
     assert get(client, "class=7&seed=1&scale=2").headers["etag"] != pinned.headers["etag"]
 
 
-def test_an_etag_names_the_model(client: TestClient, publish: Publish) -> None:
-    """The headers name it too, so equal pictures of equal weights are different answers."""
+def test_etag_differs_between_models(client: TestClient, publish: Publish) -> None:
+    """The headers name the model, so equal pictures of two models are different replies."""
     twin = publish("cdcgan", "digits", name="twin")
-    one, other = (get(client, f"class=7&seed=1&model={model}") for model in ("digits@1", twin))
+    first, second = (get(client, f"class=7&seed=1&model={model}") for model in ("digits@1", twin))
     client.delete("/models/twin")
-    assert without_text(one.content) == without_text(other.content)
-    assert one.headers["etag"] != other.headers["etag"]
+    assert without_text(first.content) == without_text(second.content)
+    assert first.headers["etag"] != second.headers["etag"]
 
 
-def test_a_variational_autoencoder_draws(client: TestClient) -> None:
+def test_variational_autoencoder_can_be_sampled(client: TestClient) -> None:
     pictures = np.load(io.BytesIO(get(client, "model=variational&n=3&seed=1&format=npy").content))
     assert pictures.shape == (3, 16, 16, 1)
     assert (pictures[0] != pictures[1]).any()
@@ -246,7 +246,7 @@ def test_refusals_name_the_field_and_the_limit(client: TestClient, query: str, p
     assert word in error["message"]
 
 
-def test_overload_is_shed_and_passes(api_home: Path) -> None:
+def test_overload_is_refused_with_429_and_passes(api_home: Path) -> None:
     settings = get_settings().model_copy(update={"queue_pictures": 1})
     with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
         with ThreadPoolExecutor(8) as crowd:
@@ -259,7 +259,7 @@ def test_overload_is_shed_and_passes(api_home: Path) -> None:
         assert client.get("/sample").status_code == 200
 
 
-def test_unknown_and_unfinished_models(client: TestClient) -> None:
+def test_unknown_model_replies_404_and_a_model_in_training_409(client: TestClient) -> None:
     for model in ("nobody", "digits@2"):
         reply = client.get(f"/sample?model={model}")
         assert reply.status_code == 404
@@ -271,7 +271,7 @@ def test_unknown_and_unfinished_models(client: TestClient) -> None:
     assert job.id in reply.json()["detail"]
 
 
-def test_a_new_version_is_found_at_once_and_the_old_one_stays(client: TestClient, publish: Publish) -> None:
+def test_new_version_is_served_at_once_and_the_old_one_stays(client: TestClient, publish: Publish) -> None:
     before = get(client, "model=plain@1&seed=1").content
     assert publish("dcgan", "digits", name="plain", seed=2) == "plain@2"
     assert without_text(get(client, "model=plain@2&seed=1").content) != without_text(before)

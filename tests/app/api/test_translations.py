@@ -1,4 +1,4 @@
-"""POST /translate: any size, any allowed format, and what bad files are told."""
+"""POST /translate: pictures of every size and format, and refusals of invalid files."""
 
 import io
 import struct
@@ -23,6 +23,7 @@ from bench.hostile import interlaced_png, jpeg_of_scans
 from data.decode import MAX_JPEG_SCANS
 from tests.app.api.conftest import Publish
 from tests.support.files import SWAPPED, converted
+from tests.support.invalid_pictures import png_declaring, png_of, png_with_inflating_chunk, tiff_directory
 from tests.support.png_chunks import chunks, without_text
 from tests.support.zips import noise, saved
 
@@ -44,7 +45,7 @@ def translate(client: TestClient, data: bytes, **fields: str) -> Any:
     return client.post("/translate", files={"file": ("../../etc/x.png", data)}, data=fields)
 
 
-def opened(reply: Any, mode: str = "RGB") -> Image.Image:
+def open_reply(reply: Any, mode: str = "RGB") -> Image.Image:
     assert reply.status_code == 200, reply.text
     assert reply.headers["content-type"] == "image/png"
     image = Image.open(io.BytesIO(reply.content))
@@ -53,7 +54,7 @@ def opened(reply: Any, mode: str = "RGB") -> Image.Image:
 
 
 def size_of(reply: Any) -> tuple[int, int]:
-    return opened(reply).size
+    return open_reply(reply).size
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 200), (64, 64), (65, 33), (127, 90), (900, 700)])
@@ -62,12 +63,12 @@ def test_the_picture_keeps_its_size(client: TestClient, size: tuple[int, int]) -
 
 
 @pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF", "AVIF"])
-def test_formats(client: TestClient, format_: str) -> None:
+def test_every_picture_format_is_read(client: TestClient, format_: str) -> None:
     assert size_of(translate(client, saved(scene(40, 24), format_))) == (40, 24)
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "CMYK", "1", "I;16"])
-def test_modes(client: TestClient, mode: str) -> None:
+def test_every_pixel_mode_is_read(client: TestClient, mode: str) -> None:
     if mode == "I;16":
         image = Image.fromarray(np.arange(600, dtype=np.uint16).reshape(20, 30) * 100)
     else:
@@ -76,19 +77,19 @@ def test_modes(client: TestClient, mode: str) -> None:
 
 
 def deep_png(colour: int, samples: int) -> bytes:
-    """30 x 20 pixels of 16 bits whose upper bytes are those of `scene`: Pillow writes no such colour."""
+    """Return a PNG of 30 x 20 pixels of 16 bits whose upper bytes are those of `scene`; Pillow cannot write one."""
     pixels = np.asarray(scene(30, 20))[..., :samples].astype(np.uint16) * 256 + 17
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
     return png_of(struct.pack(">IIBBBBB", 30, 20, 16, colour, 0, 0, 0), zlib.compress(rows))
 
 
-def test_sixteen_bits_of_colour_are_read_as_their_upper_eight(client: TestClient) -> None:
+def test_16_bit_png_is_read_by_its_upper_8_bits(client: TestClient) -> None:
     deep, plain = translate(client, deep_png(2, 3)), translate(client, saved(scene(30, 20)))
     assert size_of(deep) == (30, 20)
     assert deep.content == plain.content
 
 
-def test_a_16_bit_pgm_is_read(client: TestClient) -> None:
+def test_16_bit_pgm_is_read_by_its_upper_8_bits(client: TestClient) -> None:
     grey = np.asarray(scene(30, 20).convert("L"))
     deep = b"P5 30 20 65535\n" + (grey.astype(np.uint16) * 256 + 9).astype(">u2").tobytes()
     assert translate(client, deep).content == translate(client, saved(Image.fromarray(grey))).content
@@ -98,33 +99,36 @@ def test_a_16_bit_pgm_is_read(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("format_", "options"), [("PNG", {}), ("WEBP", {"lossless": True, "exact": True}), ("TIFF", {})]
 )
-def test_what_alpha_hides_changes_no_answer(
+def test_colours_hidden_by_alpha_do_not_change_the_result(
     client: TestClient, format_: str, options: dict[str, Any], alpha: int
 ) -> None:
-    """Pictures that look equal over white are answered equally, whatever lies under alpha 0."""
-    place = Image.fromarray(np.where(np.arange(600).reshape(20, 30) % 5, 255, alpha).astype(np.uint8))
-    hidden = [scene(30, 20), Image.composite(scene(30, 20), noise(30, 20, 9), place) if alpha == 0 else scene(30, 20)]
-    answers = []
-    for image in hidden:
-        image.putalpha(place)
-        answers.append(translate(client, saved(image, format_, **options)))
-    assert opened(answers[0], "RGBA").getchannel("A").tobytes() == place.tobytes()
-    assert answers[0].content == answers[1].content
-    white = Image.alpha_composite(Image.new("RGBA", (30, 20), "white"), hidden[0]).convert("RGB")
-    flat = opened(translate(client, saved(white)))
-    assert opened(answers[0], "RGBA").convert("RGB").tobytes() == flat.tobytes()
+    """Pictures that look equal over white have equal translations, whatever colour lies under alpha 0."""
+    alpha_channel = Image.fromarray(np.where(np.arange(600).reshape(20, 30) % 5, 255, alpha).astype(np.uint8))
+    images = [
+        scene(30, 20),
+        Image.composite(scene(30, 20), noise(30, 20, 9), alpha_channel) if alpha == 0 else scene(30, 20),
+    ]
+    replies = []
+    for image in images:
+        image.putalpha(alpha_channel)
+        replies.append(translate(client, saved(image, format_, **options)))
+    assert open_reply(replies[0], "RGBA").getchannel("A").tobytes() == alpha_channel.tobytes()
+    assert replies[0].content == replies[1].content
+    white = Image.alpha_composite(Image.new("RGBA", (30, 20), "white"), images[0]).convert("RGB")
+    opaque = open_reply(translate(client, saved(white)))
+    assert open_reply(replies[0], "RGBA").convert("RGB").tobytes() == opaque.tobytes()
 
 
-def test_colours_are_turned_into_srgb_and_that_is_said(client: TestClient) -> None:
+def test_colours_are_converted_to_srgb_and_a_note_says_so(client: TestClient) -> None:
     image = scene(30, 20)
-    wide = translate(client, saved(image, icc_profile=SWAPPED))
-    plain = translate(client, saved(Image.fromarray(converted(np.asarray(image), SWAPPED))))
-    assert "sRGB" in wide.headers["forger-note"]
-    assert opened(wide).tobytes() == opened(plain).tobytes()
-    assert "sRGB" not in plain.headers.get("forger-note", "")
-    flawed = translate(client, saved(image, icc_profile=b"nonsense"))
-    assert "ICC" in flawed.headers["forger-note"]
-    assert opened(flawed).tobytes() == opened(translate(client, saved(image))).tobytes()
+    with_profile = translate(client, saved(image, icc_profile=SWAPPED))
+    in_srgb = translate(client, saved(Image.fromarray(converted(np.asarray(image), SWAPPED))))
+    assert "sRGB" in with_profile.headers["forger-note"]
+    assert open_reply(with_profile).tobytes() == open_reply(in_srgb).tobytes()
+    assert "sRGB" not in in_srgb.headers.get("forger-note", "")
+    with_invalid_profile = translate(client, saved(image, icc_profile=b"nonsense"))
+    assert "ICC" in with_invalid_profile.headers["forger-note"]
+    assert open_reply(with_invalid_profile).tobytes() == open_reply(translate(client, saved(image))).tobytes()
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
@@ -136,44 +140,44 @@ def test_alpha_is_kept(client: TestClient, mode: str) -> None:
     if mode == "PA":
         file = saved(colour.quantize(16), "PNG")
         alpha = Image.open(io.BytesIO(file)).convert("RGBA").getchannel("A")
-    painted = opened(translate(client, file), "RGBA")
-    assert painted.getchannel("A").tobytes() == alpha.tobytes()
+    translated = open_reply(translate(client, file), "RGBA")
+    assert translated.getchannel("A").tobytes() == alpha.tobytes()
     if mode != "PA":
         opaque = Image.alpha_composite(Image.new("RGBA", colour.size, "white"), colour.convert("RGBA")).convert("RGB")
-        assert painted.convert("RGB").tobytes() == opened(translate(client, saved(opaque))).tobytes()
+        assert translated.convert("RGB").tobytes() == open_reply(translate(client, saved(opaque))).tobytes()
 
 
 def test_a_transparent_colour_is_kept_transparent(client: TestClient) -> None:
     palette = scene(30, 20).convert("P")
-    one = int(np.asarray(palette)[0, 0])
-    painted = opened(translate(client, saved(palette, transparency=one)), "RGBA")
-    assert set(painted.getchannel("A").tobytes()) == {0, 255}
+    colour = int(np.asarray(palette)[0, 0])
+    translated = open_reply(translate(client, saved(palette, transparency=colour)), "RGBA")
+    assert set(translated.getchannel("A").tobytes()) == {0, 255}
 
 
-def test_both_directions_and_the_model_are_named(client: TestClient) -> None:
+def test_directions_differ_and_the_model_is_named(client: TestClient) -> None:
     data = saved(scene(32, 32))
-    there, back = translate(client, data), translate(client, data, direction="b2a", model="night@1")
-    assert there.headers["x-forger-model"] == back.headers["x-forger-model"] == "night@1"
-    assert without_text(there.content) != without_text(back.content)
-    assert translate(client, data).content == there.content
+    forward, backward = translate(client, data), translate(client, data, direction="b2a", model="night@1")
+    assert forward.headers["x-forger-model"] == backward.headers["x-forger-model"] == "night@1"
+    assert without_text(forward.content) != without_text(backward.content)
+    assert translate(client, data).content == forward.content
 
 
 @pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_pictures_are_turned_upright(client: TestClient, orientation: int, format_: str) -> None:
-    """As Pillow's own tool turns them."""
+    """The orientation of the EXIF data is applied as Pillow applies it."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"lossless": True} if format_ == "WEBP" else {}
     file = saved(scene(40, 24), format_, exif=exif, **options)
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(file)))
-    turned = opened(translate(client, file))
-    assert turned.size == upright.size == ((40, 24) if orientation < 5 else (24, 40))
+    translated = open_reply(translate(client, file))
+    assert translated.size == upright.size == ((40, 24) if orientation < 5 else (24, 40))
     upright.info.clear()
-    assert turned.tobytes() == opened(translate(client, saved(Image.fromarray(np.asarray(upright))))).tobytes()
+    assert translated.tobytes() == open_reply(translate(client, saved(Image.fromarray(np.asarray(upright))))).tobytes()
 
 
-def test_metadata_are_dropped(client: TestClient) -> None:
+def test_metadata_is_dropped(client: TestClient) -> None:
     exif = Image.Exif()
     exif[0x010F] = "a maker"
     text = PngInfo()
@@ -185,85 +189,55 @@ def test_metadata_are_dropped(client: TestClient) -> None:
     assert b"at home" not in reply.content
 
 
-def chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def png_of(header: bytes, packed: bytes, *before: bytes) -> bytes:
-    parts = chunk(b"IHDR", header) + b"".join(before) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + parts
-
-
-def bomb(width: int, height: int) -> bytes:
-    """A small PNG that says it is huge."""
-    return png_of(struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0), zlib.compress(bytes(1_000_000), 9))
-
-
-def with_inflated(kind: bytes, prefix: bytes) -> bytes:
-    """A good picture beside a chunk of 500 KB that unpacks to 500 MB."""
-    header = struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0)
-    packer = zlib.compressobj(9)
-    zeros = b"".join([*(packer.compress(bytes(1 << 20)) for _ in range(500)), packer.flush()])
-    return png_of(header, zlib.compress(bytes(64 * (1 + 64 * 3))), chunk(kind, prefix + zeros))
-
-
-def tiff(width: int, height: int, **entries: int) -> bytes:
-    """A TIFF of little but its directory."""
-    tags = {256: width, 257: height, 258: 8, 259: 1, 262: 1, 273: 8, 278: height, 279: 1 << 31}
-    tags |= {int(tag[1:]): value for tag, value in entries.items()}
-    body = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags.items()))
-    return b"II*\x00" + struct.pack("<IH", 8, len(tags)) + body + bytes(4)
-
-
 def animated(format_: str) -> bytes:
     return saved(scene(64, 64), format_, save_all=True, append_images=[scene(64, 64)] * 20)
 
 
-GOOD = saved(scene(64, 64))
-BAD = {
+VALID = saved(scene(64, 64))
+INVALID = {
     "empty": (b"", 415),
     "text": (b"not a picture", 415),
     "jpeg 2000": (saved(scene(30, 30), "JPEG2000"), 415),
-    "cut short": (GOOD[: len(GOOD) // 2], 422),
-    "damaged": (GOOD[:60] + b"\0" * 40 + GOOD[100:], 422),
+    "cut short": (VALID[: len(VALID) // 2], 422),
+    "damaged": (VALID[:60] + b"\0" * 40 + VALID[100:], 422),
     "cut jpeg": (saved(scene(64, 64), "JPEG")[:800], 422),
     "32 bits": (saved(Image.fromarray(np.zeros((4, 4), np.float32)), "TIFF"), 422),
     "too many pixels": (saved(Image.new("L", (1001, 1000))), 422),
-    "bomb": (bomb(13_000, 13_000), 422),
-    "greater bomb": (bomb(100_000, 100_000), 422),
+    "bomb": (png_declaring(13_000, 13_000), 422),
+    "larger bomb": (png_declaring(100_000, 100_000), 422),
     "too many bytes": (b"x" * 2_000_001, 413),
     "too small": (saved(scene(15, 400)), 422),
-    "a tiff of nothing": (tiff(900, 900), 422),
-    "a tiff of packed nothing": (tiff(900, 900, _259=5), 422),
-    "a tiff of huge tiles": (tiff(900, 900, _322=1 << 30, _323=1 << 30, _324=8, _325=1 << 31), 422),
-    "a tiff that is huge": (tiff(60_000, 60_000), 422),
+    "a tiff without pixels": (tiff_directory(900, 900), 422),
+    "a compressed tiff without pixels": (tiff_directory(900, 900, _259=5), 422),
+    "a tiff of huge tiles": (tiff_directory(900, 900, _322=1 << 30, _323=1 << 30, _324=8, _325=1 << 31), 422),
+    "a tiff that is huge": (tiff_directory(60_000, 60_000), 422),
     "a jpeg of many scans": (jpeg_of_scans(64, 64, MAX_JPEG_SCANS + 1), 422),
-    "a tiff of many samples": (tiff(900, 900, _277=60_000), 415),
+    "a tiff of many samples": (tiff_directory(900, 900, _277=60_000), 415),
 }
 INFLATED = {
     "text": (b"zTXt", b"Comment\0\0"),
     "international text": (b"iTXt", b"Comment\0\1\0\0\0"),
     "profile": (b"iCCP", b"icc\0\0"),
 }
-"""chunks and what they begin with"""
+"""chunk types, and the bytes before the compressed data"""
 
 
-@pytest.mark.parametrize("way", BAD)
-def test_bad_files_are_refused_in_words(client: TestClient, way: str) -> None:
-    data, status = BAD[way]
+@pytest.mark.parametrize("case", INVALID)
+def test_invalid_files_are_refused_with_a_problem(client: TestClient, case: str) -> None:
+    data, status = INVALID[case]
     reply = translate(client, data)
     assert reply.status_code == status, reply.text
     assert reply.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", INFLATED)
-def test_chunks_that_unpack_to_much_are_bounded(client: TestClient, way: str) -> None:
-    assert translate(client, with_inflated(*INFLATED[way])).status_code in (200, 422)
+@pytest.mark.parametrize("kind", INFLATED)
+def test_png_chunk_that_inflates_to_500_mb_is_bounded(client: TestClient, kind: str) -> None:
+    assert translate(client, png_with_inflating_chunk(*INFLATED[kind])).status_code in (200, 422)
 
 
 @pytest.mark.parametrize("format_", ["PNG", "WEBP", "TIFF"])
-def test_of_several_frames_the_first_is_taken(client: TestClient, format_: str) -> None:
+def test_first_frame_of_an_animation_is_translated(client: TestClient, format_: str) -> None:
     assert size_of(translate(client, animated(format_))) == (64, 64)
 
 
@@ -275,30 +249,26 @@ def test_progressive_and_interlaced_pictures_are_read(client: TestClient, data: 
     assert size_of(translate(client, saved(scene(200, 120), "JPEG", progressive=True))) == (200, 120)
 
 
-def test_limits_are_named(client: TestClient) -> None:
-    refused = translate(client, BAD["a jpeg of many scans"][0]).json()
+def test_refusals_name_the_limit(client: TestClient) -> None:
+    refused = translate(client, INVALID["a jpeg of many scans"][0]).json()
     assert (refused["code"], f"scans, more than {MAX_JPEG_SCANS}." in refused["detail"]) == ("too_many_scans", True)
-    assert "16 pixels a side" in translate(client, BAD["too small"][0]).json()["detail"]
-    assert "2000000" in translate(client, BAD["too many bytes"][0]).json()["detail"]
-    assert "1000000" in translate(client, BAD["bomb"][0]).json()["detail"]
+    assert "16 pixels a side" in translate(client, INVALID["too small"][0]).json()["detail"]
+    assert "2000000" in translate(client, INVALID["too many bytes"][0]).json()["detail"]
+    assert "1000000" in translate(client, INVALID["bomb"][0]).json()["detail"]
 
 
-def test_a_bomb_takes_no_memory(client: TestClient) -> None:
+def test_decompression_bomb_takes_no_memory(client: TestClient) -> None:
     tracemalloc.start()
-    translate(client, BAD["bomb"][0])
+    translate(client, INVALID["bomb"][0])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 50_000_000
 
 
-def test_a_body_without_length_is_cut_off(client: TestClient) -> None:
-    taken = 0
-
+def test_endless_body_without_a_length_replies_413(client: TestClient) -> None:
     def endless() -> Iterator[bytes]:
-        nonlocal taken
         yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
         for _ in range(1000):
-            taken += 100_000
             yield b"\0" * 100_000
 
     reply = client.post("/translate", content=endless(), headers={"content-type": MULTIPART})
@@ -310,47 +280,47 @@ def test_a_body_without_length_is_cut_off(client: TestClient) -> None:
     ("fields", "pointer"),
     [({"direction": "up"}, "/direction"), ({"model": "a/b"}, "/model"), ({"model": "plain"}, "/model")],
 )
-def test_bad_fields_are_named(client: TestClient, fields: dict[str, str], pointer: str) -> None:
-    reply = translate(client, GOOD, **fields)
+def test_invalid_fields_are_refused_with_a_pointer(client: TestClient, fields: dict[str, str], pointer: str) -> None:
+    reply = translate(client, VALID, **fields)
     assert reply.status_code == 422
     assert [error["pointer"] for error in reply.json()["errors"]] == [pointer]
 
 
-def test_too_many_parts_are_refused(client: TestClient) -> None:
-    reply = client.post("/translate", files=[("file", GOOD), ("file", GOOD)])
+def test_second_file_and_long_field_are_refused(client: TestClient) -> None:
+    reply = client.post("/translate", files=[("file", VALID), ("file", VALID)])
     assert reply.status_code == 400
-    assert client.post("/translate", files={"file": GOOD}, data={"model": "x" * 5000}).status_code == 400
+    assert client.post("/translate", files={"file": VALID}, data={"model": "x" * 5000}).status_code == 400
 
 
 def test_refusals_leave_nothing_behind(client: TestClient) -> None:
     home = get_settings().home
-    translate(client, GOOD)
+    translate(client, VALID)
     before = (sorted(home.rglob("*")), lifecycle.list_jobs(limit=100)[0])
-    for data, _ in BAD.values():
+    for data, _ in INVALID.values():
         translate(client, data)
     assert (sorted(home.rglob("*")), lifecycle.list_jobs(limit=100)[0]) == before
 
 
-def test_what_waits_to_be_read_is_bounded(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    free, read = threading.Event(), images._decoded
+def test_pictures_waiting_to_be_decoded_are_bounded(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    release, decode = threading.Event(), images._decoded
 
-    def late(*args: Any) -> Any:
-        assert free.wait(60)
-        return read(*args)
+    def decode_when_released(*args: Any) -> Any:
+        assert release.wait(60)
+        return decode(*args)
 
-    monkeypatch.setattr(images, "_decoded", late)
+    monkeypatch.setattr(images, "_decoded", decode_when_released)
     with ThreadPoolExecutor(images.MAX_DECODING + 1) as pool:
-        asked = [pool.submit(translate, client, GOOD) for _ in range(images.MAX_DECODING + 1)]
-        refused = next(as_completed(asked)).result()
-        free.set()
-        statuses = Counter(future.result().status_code for future in asked)
+        replies = [pool.submit(translate, client, VALID) for _ in range(images.MAX_DECODING + 1)]
+        refused = next(as_completed(replies)).result()
+        release.set()
+        statuses = Counter(future.result().status_code for future in replies)
     assert (refused.status_code, refused.json()["code"]) == (429, "busy")
     assert int(refused.headers["retry-after"]) >= 1
     assert statuses == {200: images.MAX_DECODING, 429: 1}
 
 
-def form(*lines: bytes, data: bytes = GOOD) -> bytes:
-    """One part called `file` under these headers."""
+def form(*lines: bytes, data: bytes = VALID) -> bytes:
+    """Return a form of one part with these headers."""
     return b"--x\r\n" + b"\r\n".join(lines) + b"\r\n\r\n" + data + b"\r\n--x--\r\n"
 
 
@@ -362,14 +332,14 @@ BOUNDARY = {"content-type": "multipart/form-data; boundary=x"}
     "name", [b"; filename*=UTF-8''caf%C3%A9.png", b"; filename*=UTF-8''" + b"%C3%A9" * 50 + b".png", b'; filename=""',
              b'; filename*="UTF-8\'de\'a.png"', b"; filename=a.png; filename*=UTF-8''b%22.png"]
 )  # fmt: skip
-def test_a_part_with_any_spelling_of_a_filename_is_a_file(client: TestClient, name: bytes) -> None:
+def test_part_with_any_spelling_of_a_filename_is_a_file(client: TestClient, name: bytes) -> None:
     reply = client.post("/translate", content=form(DISPOSITION + name), headers=BOUNDARY)
-    assert size_of(reply) == Image.open(io.BytesIO(GOOD)).size
+    assert size_of(reply) == Image.open(io.BytesIO(VALID)).size
 
 
 @pytest.mark.parametrize("path", ["/translate", "/datasets"])
-@pytest.mark.parametrize("data", [GOOD, b"x" * 5000, b"x"])
-def test_a_part_without_a_filename_is_told_what_to_send(client: TestClient, path: str, data: bytes) -> None:
+@pytest.mark.parametrize("data", [VALID, b"x" * 5000, b"x"])
+def test_part_without_a_filename_is_refused_with_an_example(client: TestClient, path: str, data: bytes) -> None:
     reply = client.post(path, content=form(DISPOSITION, data=data), headers=BOUNDARY)
     assert reply.status_code == 422
     (error,) = reply.json()["errors"]
@@ -379,8 +349,8 @@ def test_a_part_without_a_filename_is_told_what_to_send(client: TestClient, path
 
 @pytest.mark.parametrize("path", ["/translate", "/datasets"])
 @pytest.mark.parametrize("media", ["application/x-www-form-urlencoded", "image/png", None])
-def test_a_body_that_is_no_form_is_told_what_to_send(client: TestClient, path: str, media: str | None) -> None:
-    data = GOOD + b"&=" * 2000
+def test_body_that_is_no_form_is_refused_with_an_example(client: TestClient, path: str, media: str | None) -> None:
+    data = VALID + b"&=" * 2000
     reply = client.post(path, content=data, headers={} if media is None else {"content-type": media})
     assert reply.status_code == 415
     assert "curl -F file=@photo.jpg" in reply.json()["detail"]
@@ -390,32 +360,32 @@ def test_a_body_that_is_no_form_is_told_what_to_send(client: TestClient, path: s
     ("accept", "format_"),
     [("image/jpeg", "JPEG"), ("image/webp", "WEBP"), ("image/*", "PNG"), ("image/png;q=0.1, image/jpeg", "JPEG")],
 )
-def test_accept_chooses_the_format(client: TestClient, accept: str, format_: str) -> None:
+def test_accept_header_chooses_the_output_format(client: TestClient, accept: str, format_: str) -> None:
     files = {"file": ("a.png", saved(scene(40, 24)))}
     best, worst = (
         client.post("/translate", files=files, data={"quality": quality}, headers={"accept": accept})
         for quality in ("95", "5")
     )
-    picture = Image.open(io.BytesIO(best.content))
-    assert (picture.format, picture.size) == (format_, (40, 24))
+    translated = Image.open(io.BytesIO(best.content))
+    assert (translated.format, translated.size) == (format_, (40, 24))
     assert best.headers["content-type"] == f"image/{format_.lower()}"
     assert best.headers["vary"] == "Accept"
     assert (len(worst.content) < len(best.content)) == (format_ != "PNG")
 
 
-def test_no_other_format_is_answered(client: TestClient) -> None:
-    reply = client.post("/translate", files={"file": GOOD}, headers={"accept": "image/tiff"})
+def test_unsupported_output_format_replies_406(client: TestClient) -> None:
+    reply = client.post("/translate", files={"file": VALID}, headers={"accept": "image/tiff"})
     assert reply.status_code == 406
 
 
-def test_what_is_transparent_is_white_in_a_jpeg_and_transparent_in_webp(client: TestClient) -> None:
+def test_transparency_becomes_white_in_jpeg_and_is_kept_in_webp(client: TestClient) -> None:
     image = scene(40, 24, "RGBA")
     image.putalpha(0)
     for accept, mode in (("image/jpeg", "RGB"), ("image/webp", "RGBA")):
         reply = client.post("/translate", files={"file": saved(image)}, headers={"accept": accept})
-        painted = Image.open(io.BytesIO(reply.content))
-        assert painted.mode == mode
+        translated = Image.open(io.BytesIO(reply.content))
+        assert translated.mode == mode
         if mode == "RGB":
-            assert painted.getextrema() == ((255, 255),) * 3
+            assert translated.getextrema() == ((255, 255),) * 3
         else:
-            assert painted.getchannel("A").getextrema() == (0, 0)
+            assert translated.getchannel("A").getextrema() == (0, 0)

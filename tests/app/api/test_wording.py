@@ -1,4 +1,4 @@
-"""Every field of every request is refused in words of ours: field, value, what is allowed, nearest name."""
+"""Refusals of every field of every request are clear: they name field, value, what is allowed and the nearest name."""
 
 import copy
 import math
@@ -26,74 +26,84 @@ CASES: dict[str, tuple[type[Any], str, dict[str, Any]]] = {
     "experiment": (ExperimentIn, "/experiments", {"recipe": "gan", "dry_run": True}),
     "model": (ModelIn, "/models", {"name": "sevens", "checkpoint": "ckpt_none"}),
 }
-"""of each body: its type, where it is sent, and one that is good"""
-BODIES = {path.replace("job_none", "{job_id}"): good for _, path, good in CASES.values()}
+"""of each body: its type, the path it is sent to, and a valid example"""
+BODIES = {path.replace("job_none", "{job_id}"): valid for _, path, valid in CASES.values()}
 
 
-def fields(schema: Mapping[str, Any], root: Mapping[str, Any], way: tuple[str, ...] = ()) -> Iterator[Any]:
-    """Every field with the way to it, those inside of objects too."""
+def fields(schema: Mapping[str, Any], root: Mapping[str, Any], path_to_field: tuple[str, ...] = ()) -> Iterator[Any]:
+    """Yield every field with the path to it, also fields of objects inside."""
     for name, field in schema.get("properties", {}).items():
         node = followed(field, root)
-        yield (*way, name), node
-        yield from fields(node, root, (*way, name))
+        yield (*path_to_field, name), node
+        yield from fields(node, root, (*path_to_field, name))
 
 
 def messages(reply: Response) -> dict[str, str]:
+    """Return the messages of a refusal by pointer; check that none uses words of a library."""
     body = assert_problem(reply, 422)
     assert not [word for word in FOREIGN if word in reply.text], reply.text
     return {error["pointer"]: error["message"] for error in body["errors"]}
 
 
-def changed(good: dict[str, Any], way: tuple[str, ...], value: Any) -> dict[str, Any]:
-    body = copy.deepcopy(good)
-    here = body
-    for step in way[:-1]:
-        here = here.setdefault(step, {})
-    here[way[-1]] = value
+def changed(valid: dict[str, Any], path_to_field: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """Return a copy of the body with one value replaced."""
+    body = copy.deepcopy(valid)
+    parent = body
+    for step in path_to_field[:-1]:
+        parent = parent.setdefault(step, {})
+    parent[path_to_field[-1]] = value
     return body
 
 
-def test_every_body_of_the_service_is_among_them(client: TestClient) -> None:
+def test_cases_cover_every_json_body_of_the_service(client: TestClient) -> None:
     assert isinstance(client.app, FastAPI)
     paths = client.app.openapi()["paths"]
-    takes = {path for path, room in paths.items() if "application/json" in str(room.get("post", {}).get("requestBody"))}
-    assert takes == {"/jobs", "/jobs/{job_id}/extend", "/experiments", "/models"}
+    json_paths = {
+        path
+        for path, operations in paths.items()
+        if "application/json" in str(operations.get("post", {}).get("requestBody"))
+    }
+    assert json_paths == {"/jobs", "/jobs/{job_id}/extend", "/experiments", "/models"}
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_wrong_values_in_a_body(client: TestClient, case: str) -> None:
-    kind, path, good = CASES[case]
+def test_invalid_value_in_a_body_is_refused_naming_field_and_value(client: TestClient, case: str) -> None:
+    kind, path, valid = CASES[case]
     schema = kind.model_json_schema()
     tried = 0
-    for way, field in fields(schema, schema):
+    for path_to_field, field in fields(schema, schema):
         for value in wrong_for(field, schema):
-            if way == ("kind",) or (isinstance(value, float) and math.isnan(value)):  # JSON has no NaN
+            if path_to_field == ("kind",) or (isinstance(value, float) and math.isnan(value)):  # JSON has no NaN
                 continue
-            found = messages(client.post(path, json=changed(good, way, value)))
-            told = {at: message for at, message in found.items() if at.startswith("/" + "/".join(way))}
-            assert told, (way, value, found)
-            if (at := "/" + "/".join(way)) in told:
-                require_told(told[at], ".".join(way), value)
+            refusal = messages(client.post(path, json=changed(valid, path_to_field, value)))
+            field_messages = {
+                pointer: message
+                for pointer, message in refusal.items()
+                if pointer.startswith("/" + "/".join(path_to_field))
+            }
+            assert field_messages, (path_to_field, value, refusal)
+            if (pointer := "/" + "/".join(path_to_field)) in field_messages:
+                require_told(field_messages[pointer], ".".join(path_to_field), value)
             tried += 1
     assert tried >= 4
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_unknown_fields_of_a_body(client: TestClient, case: str) -> None:
-    kind, path, good = CASES[case]
+def test_unknown_field_of_a_body_is_refused_with_the_nearest_name(client: TestClient, case: str) -> None:
+    kind, path, valid = CASES[case]
     for name in kind.model_json_schema()["properties"]:
-        wrong = f"{name}s" if f"{name}s" not in kind.model_json_schema()["properties"] else f"{name}_"
-        message = messages(client.post(path, json={**good, wrong: 7}))[f"/{wrong}"]
-        require_told(message, wrong, 7)
+        unknown = f"{name}s" if f"{name}s" not in kind.model_json_schema()["properties"] else f"{name}_"
+        message = messages(client.post(path, json={**valid, unknown: 7}))[f"/{unknown}"]
+        require_told(message, unknown, 7)
         assert f"did you mean '{name}'?" in message
 
 
-def test_wrong_parameters_of_every_address(client: TestClient) -> None:
+def test_invalid_query_parameter_is_refused_naming_it_and_its_value(client: TestClient) -> None:
     assert isinstance(client.app, FastAPI)
     document = client.app.openapi()
     tried = 0
-    for path, room in document["paths"].items():
-        for parameter in room.get("get", {}).get("parameters", ()):
+    for path, operations in document["paths"].items():
+        for parameter in operations.get("get", {}).get("parameters", ()):
             if parameter["in"] != "query":
                 continue
             schema, name = followed(parameter["schema"], document), parameter["name"]
@@ -110,8 +120,8 @@ def test_wrong_parameters_of_every_address(client: TestClient) -> None:
     assert tried > 20
 
 
-def test_wrong_fields_of_forms(client: TestClient) -> None:
-    sent: list[tuple[str, dict[str, str], str]] = [
+def test_invalid_form_field_is_refused_naming_it_and_its_value(client: TestClient) -> None:
+    forms: list[tuple[str, dict[str, str], str]] = [
         ("/datasets", {"name": "My Pets"}, "name"),
         ("/datasets", {"name": "pets", "layout": "clases"}, "layout"),
         ("/datasets", {"name": "pets", "lay": "flat"}, "lay"),
@@ -119,34 +129,34 @@ def test_wrong_fields_of_forms(client: TestClient) -> None:
         ("/translate", {"direction": "up"}, "direction"),
         ("/translate", {"quality": "0"}, "quality"),
     ]
-    for path, data, name in sent:
-        found = messages(client.post(path, files={"file": ("a.zip", b"x")}, data=data))
-        require_told(found[f"/{name}"], name, data[name])
+    for path, data, name in forms:
+        refusal = messages(client.post(path, files={"file": ("a.zip", b"x")}, data=data))
+        require_told(refusal[f"/{name}"], name, data[name])
 
 
-def test_unknown_parameters_of_every_address(client: TestClient) -> None:
+def test_unknown_query_parameter_is_refused_with_the_nearest_name(client: TestClient) -> None:
     assert isinstance(client.app, FastAPI)
     tried = 0
-    for path, room in client.app.openapi()["paths"].items():
-        for method, operation in room.items():
+    for path, operations in client.app.openapi()["paths"].items():
+        for method, operation in operations.items():
             known = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
-            wrong = f"{known[0]}_" if known else "verbose"
-            takes = operation.get("requestBody", {}).get("content", {})
-            bodies: list[dict[str, Any]] = [{"json": BODIES[path]}] if "application/json" in takes else []
-            bodies += [{"files": {"file": b"x"}}] if "multipart/form-data" in takes else []
+            unknown = f"{known[0]}_" if known else "verbose"
+            media_types = operation.get("requestBody", {}).get("content", {})
+            bodies: list[dict[str, Any]] = [{"json": BODIES[path]}] if "application/json" in media_types else []
+            bodies += [{"files": {"file": b"x"}}] if "multipart/form-data" in media_types else []
             for body in bodies or [{}]:
-                message = messages(client.request(method, path, params={wrong: "7"}, **body))[f"/{wrong}"]
-                assert message.startswith(f"'{wrong}' ('7') is no field here")
+                message = messages(client.request(method, path, params={unknown: "7"}, **body))[f"/{unknown}"]
+                assert message.startswith(f"'{unknown}' ('7') is no field here")
                 assert all(name in message for name in known)
                 assert not known or f"did you mean '{known[0]}'?" in message
             if method == "get":
-                assert client.head(path, params={wrong: "7"}).status_code == 422
+                assert client.head(path, params={unknown: "7"}).status_code == 422
             tried += 1
     assert tried > 40
 
 
 @pytest.mark.parametrize(
-    ("path", "good", "wrong", "meant"),
+    ("path", "valid", "unknown", "nearest"),
     [
         ("/translate", {"direction": "a2b"}, "directon", "direction"),
         ("/translate", {}, "n", None),
@@ -154,55 +164,57 @@ def test_unknown_parameters_of_every_address(client: TestClient) -> None:
         ("/jobs", {"job": '{"kind": "translate"}'}, "jobs", "job"),
     ],
 )
-def test_unknown_fields_of_forms(
-    client: TestClient, path: str, good: dict[str, str], wrong: str, meant: str | None
+def test_unknown_form_field_is_refused_with_the_nearest_name(
+    client: TestClient, path: str, valid: dict[str, str], unknown: str, nearest: str | None
 ) -> None:
-    reply = client.post(path, files={"file": ("a.png", b"x")}, data={**good, wrong: "b2a"})
-    message = messages(reply)[f"/{wrong}"]
-    require_told(message, wrong, "b2a")
-    assert (f"did you mean '{meant}'?" in message) is (meant is not None)
+    reply = client.post(path, files={"file": ("a.png", b"x")}, data={**valid, unknown: "b2a"})
+    message = messages(reply)[f"/{unknown}"]
+    require_told(message, unknown, "b2a")
+    assert (f"did you mean '{nearest}'?" in message) is (nearest is not None)
 
 
 @pytest.mark.parametrize("path", ["/translate", "/jobs"])
-def test_files_under_an_unknown_name(client: TestClient, path: str) -> None:
+def test_file_under_an_unknown_field_is_refused_with_the_nearest_name(client: TestClient, path: str) -> None:
     message = messages(client.post(path, files={"fil": ("a.png", b"x")}))["/fil"]
     require_told(message, "fil", "a.png")
     assert "did you mean 'file'?" in message
 
 
 @pytest.mark.parametrize(
-    ("path", "meant"), [("/translate", "send many pictures to POST /jobs"), ("/datasets", "send one zip")]
+    ("path", "alternative"), [("/translate", "send many pictures to POST /jobs"), ("/datasets", "send one zip")]
 )
-def test_more_files_than_one(client: TestClient, path: str, meant: str) -> None:
+def test_second_file_is_refused_with_the_alternative(client: TestClient, path: str, alternative: str) -> None:
     detail = assert_problem(client.post(path, files=[("file", ("a.png", b"x")), ("file", ("b.png", b"x"))]), 400)[
         "detail"
     ]
     assert "at most 1 file here" in detail
-    assert meant in detail
+    assert alternative in detail
 
 
 @pytest.mark.parametrize("kind", ["trian", 3, None, ["train"], {}])
-def test_an_unknown_kind_of_job(client: TestClient, kind: Any) -> None:
+def test_unknown_kind_of_job_is_refused_with_the_list_of_kinds(client: TestClient, kind: Any) -> None:
     message = messages(client.post("/jobs", json={"kind": kind, "recipe": "gan"}))["/kind"]
     require_told(message, "kind", kind)
     assert "train, evaluate, generate or translate" in message
 
 
 @pytest.mark.parametrize(
-    ("address", "meant"),
+    ("path", "nearest"),
     [("/recipes/cycelgan", "cyclegan"), ("/datasets/diggits", "digits"), ("/models/sevns", "sevens"),
      ("/sample?model=sevns", "sevens"), ("/sample?model=sevens@7", "There is no version '7' of 'sevens'")],
 )  # fmt: skip
-def test_unknown_names_are_told_with_the_nearest(client: TestClient, publish: Any, address: str, meant: str) -> None:
+def test_unknown_recipe_dataset_or_model_is_a_404_with_the_nearest_name(
+    client: TestClient, publish: Any, path: str, nearest: str
+) -> None:
     if client.get("/models/sevens").status_code == 404:
         publish(name="sevens")
-    detail = assert_problem(client.get(address), 404)["detail"]
-    assert meant in detail
+    detail = assert_problem(client.get(path), 404)["detail"]
+    assert nearest in detail
     assert "There" in detail
-    assert "/jobs" not in detail, "Who misspells a name wants no training."
+    assert "/jobs" not in detail, "A misspelled name is no reason to suggest a training."
 
 
-def test_an_unknown_class_is_told_with_the_nearest(client: TestClient, publish: Any) -> None:
+def test_unknown_class_is_refused_with_the_nearest_name(client: TestClient, publish: Any) -> None:
     publish(dataset="fashion_mnist", name="clothes")
     detail = assert_problem(client.get("/sample?model=clothes&class=sandel"), 422)["detail"]
     assert "did you mean 'Sandal'" in detail
