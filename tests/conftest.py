@@ -71,10 +71,10 @@ def judges(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def share(judges: Path, home: Path) -> None:
-    place = home / "data" / "judges"
-    if not place.exists():
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        place.symlink_to(judges)
+    link = home / "data" / "judges"
+    if not link.exists():
+        link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        link.symlink_to(judges)
 
 
 @pytest.fixture

@@ -46,8 +46,8 @@ def collect(folder: Path, *options: str) -> set[str]:
     """The names of the tests that a run in the folder would take."""
     command = [sys.executable, "-P", "-m", "pytest", "--collect-only", "-q", *options]
     env = os.environ | {"PYTHONPATH": str(CHECKOUT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    said = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=True).stdout
-    return {line for line in said.splitlines() if "::" in line}
+    output = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=True).stdout
+    return {line for line in output.splitlines() if "::" in line}
 
 
 @pytest.fixture
@@ -82,6 +82,6 @@ def test_parts_share_out_the_rest_and_another_seed_draws_another_sample(take: Ta
 
 @pytest.mark.processes
 def test_every_promise_is_tested_in_make_test() -> None:
-    places = {promise: f"tests/{place}" for promise, place in PROMISES.items()}
-    taken = collect(CHECKOUT, "--take", "usual", *sorted({place.partition("::")[0] for place in places.values()}))
-    assert [promise for promise, place in places.items() if not any(line.startswith(place) for line in taken)] == []
+    nodes = {promise: f"tests/{node}" for promise, node in PROMISES.items()}
+    taken = collect(CHECKOUT, "--take", "usual", *sorted({node.partition("::")[0] for node in nodes.values()}))
+    assert [promise for promise, node in nodes.items() if not any(line.startswith(node) for line in taken)] == []

@@ -13,7 +13,7 @@ IDENTIFIERS = re.compile(
     r"(asked|told|making|wish|said|heed|settle|lifeline|slopes?|cast|in_turn|no_less|told_apart|subject)"
 )
 """whole identifiers: functions, classes, arguments and variables"""
-IDENTIFIERS_OF_TESTS = re.compile(rf"{IDENTIFIERS.pattern}|(made|seen|own|laid|given|beats?|places?)")
+IDENTIFIERS_OF_TESTS = re.compile(rf"{IDENTIFIERS.pattern}|(made|seen|own|laid|given|places?)")
 TEST_FOLDERS = ("tests",)
 """folders of tests whose identifiers are checked"""
 OPENINGS = re.compile(r"(Of|What|Who|Whoever|Whom|Whose|Whatever|So) ")

@@ -26,15 +26,15 @@ class Service:
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
         self.log = home / "serve.log"
-        self.said = home / "serve.out"
+        self.output = home / "serve.out"
         self._settings = settings
         self.process: subprocess.Popen[bytes] | None = None
         self.client = httpx.Client()
 
     def start(self) -> Self:
         self.home.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log, self.said.open("ab") as said:
-            self.process = subprocess.Popen(self.command(), env=self.env(), cwd=CHECKOUT, stdout=said, stderr=log)
+        with self.log.open("ab") as log, self.output.open("ab") as output:
+            self.process = subprocess.Popen(self.command(), env=self.env(), cwd=CHECKOUT, stdout=output, stderr=log)
         started = self.process
         until(lambda: started.poll() is not None or self._published() == started.pid)
         assert started.poll() is None, self.log.read_text()

@@ -18,7 +18,7 @@ _PHRASES = re.compile(
     |(?P<word>{_CODE})\ after\ (?P<before>{_CODE})\ in\ (?P<within>{_CODE})
     |[Aa]t\ the\ end\ of\ (?P<end>{_CODE})
     |above\ (?P<above>{_CODE})
-    |[Ii]n\ (?P<place>{_CODE})""",
+    |[Ii]n\ (?P<anchor>{_CODE})""",
     re.VERBOSE | re.MULTILINE | re.DOTALL,
 )
 
@@ -38,14 +38,14 @@ def commands(text: str) -> list[str]:
 
 def walk(text: str, checkout: Path) -> None:
     """Change the checkout as a section says. Raises ValueError where a place that it names does not exist."""
-    file, place, where = checkout, "", 0
+    file, anchor, where = checkout, "", 0
     for phrase in _PHRASES.finditer(text):
         parts = {part: _plain(text) for part, text in phrase.groupdict().items() if text is not None}
         match parts:
             case {"block": _, "indent": indent}:
                 _insert(file, where, re.sub(rf"^{indent}", "", phrase["block"], flags=re.MULTILINE))
             case {"new": name}:
-                file, place, where = checkout / name, "", 0
+                file, anchor, where = checkout / name, "", 0
                 file.touch(exist_ok=False)
             case {"name": name, "module": module}:
                 _insert(file, _line(file, "from models"), f"from {module} import {name}\n")
@@ -53,15 +53,15 @@ def walk(text: str, checkout: Path) -> None:
                 end = _find(file, before, _line(file, within)) + len(before)
                 _insert(file, end, word if word.startswith(",") else f" {word}")
             case {"end": name} if _is_file(name):
-                file, place, where = checkout / name, "", len((checkout / name).read_text())
+                file, anchor, where = checkout / name, "", len((checkout / name).read_text())
             case {"end": name}:
                 where = _find(file, "\n]", _line(file, name)) + 1
             case {"above": line}:
-                where = _line(file, line, _line(file, place) if place else 0)
-            case {"place": name} if _is_file(name):
-                file, place = checkout / name, ""
-            case {"place": name}:
-                place = name
+                where = _line(file, line, _line(file, anchor) if anchor else 0)
+            case {"anchor": name} if _is_file(name):
+                file, anchor = checkout / name, ""
+            case {"anchor": name}:
+                anchor = name
 
 
 def _plain(code: str) -> str:

@@ -31,10 +31,10 @@ def choose_steps(page: Page, steps: int) -> None:
 
 def read_text(page: Page, kind: str) -> str:
     """Return the request as text: curl, CLI or Python."""
-    place = page.get_by_label(f"The request as {kind}")
-    if not place.is_visible():
+    text = page.get_by_label(f"The request as {kind}")
+    if not text.is_visible():
         page.get_by_text("Read them").click()
-    return place.inner_text()
+    return text.inner_text()
 
 
 @pytest.fixture(scope="module")

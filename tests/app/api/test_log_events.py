@@ -75,8 +75,8 @@ def test_stream_resumes_after_its_last_event_without_a_gap_or_a_double(server: h
         lifecycle.cancel(job.id)
     with follow(server, **{"last-event-id": str(first[-1][0])}) as events:
         rest = [next(events) for _ in range(33)]
-    seen = [(data["job"], data["seq"]) for _, data in first + rest]
-    assert seen == [(job.id, seq) for seq in (1, 2) for job in jobs]
+    received = [(data["job"], data["seq"]) for _, data in first + rest]
+    assert received == [(job.id, seq) for seq in (1, 2) for job in jobs]
     assert [number for number, _ in first + rest] == list(range(start + 1, start + 41))
 
 

@@ -50,8 +50,8 @@ def test_service_json_and_output_name_the_address(service: Service) -> None:
         "url": service.url,
         "pid": service.process.pid,
     }
-    until(lambda: service.said.read_text().endswith(f"Forger serves at {service.url} (home {service.home}).\n"))
-    assert service.said.read_text().count("\n") == 1
+    until(lambda: service.output.read_text().endswith(f"Forger serves at {service.url} (home {service.home}).\n"))
+    assert service.output.read_text().count("\n") == 1
     assert "Running upgrade" not in service.log.read_text()
 
 

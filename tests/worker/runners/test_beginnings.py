@@ -41,9 +41,9 @@ def test_budget_in_minutes_is_measured_once_and_equals_a_job_of_its_steps(broker
         assert (done.step, done.total, done.recipe.budget.steps) == (steps, steps, steps)
         assert done.recipe == resolve("gan", dataset="ring8", seed=5, budget={"steps": steps})[1]
         assert registry.versions()[0].recipe == done.recipe
-        given = until_succeeded(create_job(done.recipe).id)
-    assert events_of(given.id, "budget") == []
-    assert export_of(given) == export_of(done)
+        in_steps = until_succeeded(create_job(done.recipe).id)
+    assert events_of(in_steps.id, "budget") == []
+    assert export_of(in_steps) == export_of(done)
 
 
 def test_publishing_the_last_checkpoint_gives_the_jobs_own_export(broker: Process) -> None:

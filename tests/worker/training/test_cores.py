@@ -51,13 +51,13 @@ def train_in_child(folder: Path, placement: str, environment: dict[str, str]) ->
 
 
 def test_thread_count_follows_recipe_slots_and_setting() -> None:
-    def threads(family: str, dataset: str = "digits", slots: int = 1, given: int | None = None) -> int:
+    def threads(family: str, dataset: str = "digits", slots: int = 1, requested: int | None = None) -> int:
         recipe = resolve(family, dataset=dataset, seed=1)[1]
-        return numerics.local_numerics("cpu", recipe, given, slots=slots).threads
+        return numerics.local_numerics("cpu", recipe, requested, slots=slots).threads
 
     assert threads("gan", "ring8") == 1
     assert threads("cdcgan") == min(2, CORES)
     assert threads("cyclegan", "day2night", slots=CORES) == 1
     assert threads("cdcgan", slots=CORES) == 1
     assert threads("cdcgan", slots=CORES + 1) == 1
-    assert threads("cdcgan", slots=CORES, given=3) == 3
+    assert threads("cdcgan", slots=CORES, requested=3) == 3

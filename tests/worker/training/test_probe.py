@@ -162,8 +162,8 @@ def test_a_probe_on_the_line_shows_the_known_density_and_the_critic() -> None:
 
 @pytest.mark.parametrize("objective", ["hinge", "least_squares", "wasserstein"])
 def test_a_score_that_is_no_logit_is_shown_as_it_is(objective: str) -> None:
-    own = {"objective": {"kind": objective}, "critic_clip": 0.1}
-    one = points("gan", "gaussian1d", **own)
+    overrides = {"objective": {"kind": objective}, "critic_clip": 0.1}
+    one = points("gan", "gaussian1d", **overrides)
     probe = probe_of(one)
     assert probe.critic_scale == "score"
     assert probe.line is not None
@@ -172,14 +172,14 @@ def test_a_score_that_is_no_logit_is_shown_as_it_is(objective: str) -> None:
     assert probe.line.critic[0] == pytest.approx(score.item(), rel=1e-3)
 
 
-@pytest.mark.parametrize("own", [{"game": {"packing": 2}}, {"critic": {"minibatch": "discrimination"}}])
-def test_a_critic_that_sees_several_at_once_has_no_landscape(own: dict[str, Any]) -> None:
-    probe = probe_of(points("gan", "ring8", **own))
+@pytest.mark.parametrize("overrides", [{"game": {"packing": 2}}, {"critic": {"minibatch": "discrimination"}}])
+def test_a_critic_that_sees_several_at_once_has_no_landscape(overrides: dict[str, Any]) -> None:
+    probe = probe_of(points("gan", "ring8", **overrides))
     assert probe.plane is not None
     assert probe.plane.critic is None
     assert probe.plane.gradient is not None
     assert len(probe.plane.gradient) == POINTS
-    assert sum(probe.critics[0].fake) == POINTS // (2 if "game" in own else 1)
+    assert sum(probe.critics[0].fake) == POINTS // (2 if "game" in overrides else 1)
 
 
 def test_points_without_a_critic_have_a_plane_without_its_parts() -> None:

@@ -23,13 +23,13 @@ def test_cases_are_merged_over_the_common_overrides() -> None:
         {"name": "own", "overrides": {"objective": HINGE}},
         {"recipe": "wgan_gp", "overrides": None},
     ]
-    own, other = cases_of("gan", common, requested, None)
-    assert own.overrides == {"batch_size": 8, "objective": HINGE}
+    first, other = cases_of("gan", common, requested, None)
+    assert first.overrides == {"batch_size": 8, "objective": HINGE}
     assert (other.name, other.recipe, other.overrides) == ("wgan_gp", "wgan_gp", common)
-    assert own.client_pointer("/overrides/objective/kind") == "/cases/0/overrides/objective/kind"
-    assert (own.client_pointer("/recipe"), other.client_pointer("/recipe")) == ("/recipe", "/cases/1/recipe")
-    assert own.client_pointer("/dataset") == "/dataset"
-    assert own.client_pointer("/overridesque") == "/overridesque"
+    assert first.client_pointer("/overrides/objective/kind") == "/cases/0/overrides/objective/kind"
+    assert (first.client_pointer("/recipe"), other.client_pointer("/recipe")) == ("/recipe", "/cases/1/recipe")
+    assert first.client_pointer("/dataset") == "/dataset"
+    assert first.client_pointer("/overridesque") == "/overridesque"
 
 
 def test_grid_is_crossed_and_cases_are_named_by_their_values() -> None:
@@ -81,11 +81,11 @@ def test_invalid_cases_are_refused_at_their_pointer(arguments: tuple[Any, ...], 
 
 def test_budget_of_a_case_replaces_the_common_budget() -> None:
     common = {"batch_size": 8, "budget": {"epochs": 3}}
-    own_budget = {"name": "own", "overrides": {"budget": {"steps": 5}}}
-    own, other = cases_of("gan", common, [own_budget, {"name": "other"}], None)
-    assert own.overrides == {"batch_size": 8, "budget": {"steps": 5}}
+    case_budget = {"name": "own", "overrides": {"budget": {"steps": 5}}}
+    first, other = cases_of("gan", common, [case_budget, {"name": "other"}], None)
+    assert first.overrides == {"batch_size": 8, "budget": {"steps": 5}}
     assert other.overrides == common
-    assert (own.has_budget, other.has_budget) == (True, False)
+    assert (first.has_budget, other.has_budget) == (True, False)
     (crossed,) = cases_of("gan", common, None, {"/budget/steps": [7]})
     assert crossed.overrides == {"batch_size": 8, "budget": {"steps": 7}}
     assert crossed.has_budget

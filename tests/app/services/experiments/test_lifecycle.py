@@ -107,9 +107,9 @@ def test_cases_share_a_watch_unless_they_set_their_own(database: Path) -> None:
     assert all(watch is not None for watch in watches)
     assert len({watch.samples for watch in watches if watch is not None}) == 1
     request["cases"][0]["overrides"] = {"watch": {"samples": 333}}
-    own = experiments.plan(**(NOTHING | request))[0].spec.recipe.watch
-    assert own is not None
-    assert own.samples == 333
+    watch = experiments.plan(**(NOTHING | request))[0].spec.recipe.watch
+    assert watch is not None
+    assert watch.samples == 333
 
 
 @on_sqlite
@@ -160,9 +160,9 @@ def test_shared_value_is_refused_once_at_its_pointer(database: Path) -> None:
     assert shared.keys() == {"/overrides/generator_optimizer/rate"}
     assert "plain" not in shared["/overrides/generator_optimizer/rate"]
     cases = [{"name": "own", "overrides": {"generator_optimizer": {"rate": -1}}}, {"name": "other"}]
-    own = refusals(**RING, cases=cases, overrides={"generator_optimizer": {"rate": 0.1}})
-    assert own.keys() == {"/cases/0/overrides/generator_optimizer/rate"}
-    assert own["/cases/0/overrides/generator_optimizer/rate"].startswith("own: ")
+    pointers = refusals(**RING, cases=cases, overrides={"generator_optimizer": {"rate": 0.1}})
+    assert pointers.keys() == {"/cases/0/overrides/generator_optimizer/rate"}
+    assert pointers["/cases/0/overrides/generator_optimizer/rate"].startswith("own: ")
 
 
 def test_jobs_are_created_all_or_none(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
