@@ -16,7 +16,7 @@ Tiles = tuple[tuple[int, ...], ...]
 
 
 class MemberPart(NamedTuple):
-    """A picture in an archive, or its left (0) or right (1) half; and a tile of it."""
+    """A tile of a picture in an archive, or of one half of the picture: `half` 0 is the left half, 1 the right one."""
 
     name: str
     half: int | None = None

@@ -22,7 +22,7 @@ POINT_COLOUR, TRUTH_COLOUR, MODE_COLOUR = "#1f5fbf", "#969696", "#c8553d"
 INK = "#333333"
 VALID_COLOURS, INVALID_COLOURS = ("#eaf6ea", "#2e8b57"), ("#fbeaea", "#c0392b")
 """colours of background and mark of valid and of invalid strings"""
-LETTER, LINE, MARGIN, MARK = 11, 26, 10, 24
+LETTER_WIDTH, LINE_HEIGHT, MARGIN, MARK_WIDTH = 11, 26, 10, 24
 """pixels of a sheet of strings: width of a letter, height of a line, margin of a string, width of its mark"""
 PLOT_INCHES, DPI = (7.2, 4.8), 100
 """size of a plot of points on a line, in inches, and its pixels per inch"""
@@ -159,30 +159,32 @@ def text_sheet(strings: Sequence[str], valid: Sequence[bool] | None = None, scal
     width, height, columns = text_size(len(strings), len(strings[0]), scale)
     canvas = Image.new("RGB", (width, height), "white")
     pen = ImageDraw.Draw(canvas)
-    font = ImageFont.load_default(LETTER * 1.6 * scale)
-    across = width // columns
+    font = ImageFont.load_default(LETTER_WIDTH * 1.6 * scale)
+    column_width = width // columns
     for index, string in enumerate(strings):
-        left, top = index % columns * across, index // columns * LINE * scale
+        left, top = index % columns * column_width, index // columns * LINE_HEIGHT * scale
         if valid is not None:
-            _mark(pen, left, top, across, scale, valid[index])
+            _mark(pen, left, top, column_width, scale, valid[index])
         for number, letter in enumerate(string):
-            middle = left + (MARGIN + (number + 0.5) * LETTER) * scale
-            pen.text((middle, top + LINE * scale / 2), letter, fill=INK, font=font, anchor="mm")
+            middle = left + (MARGIN + (number + 0.5) * LETTER_WIDTH) * scale
+            pen.text((middle, top + LINE_HEIGHT * scale / 2), letter, fill=INK, font=font, anchor="mm")
     return np.asarray(canvas)
 
 
 def text_size(n: int, length: int, scale: int = 1) -> tuple[int, int, int]:
     """Return width and height in pixels, and the columns, of a near-square sheet of n strings."""
-    across = 2 * MARGIN + length * LETTER + MARK
-    columns = min(n, max(1, round(math.sqrt(n * LINE / across))))
-    return columns * across * scale, -(-n // columns) * LINE * scale, columns
+    column_width = 2 * MARGIN + length * LETTER_WIDTH + MARK_WIDTH
+    columns = min(n, max(1, round(math.sqrt(n * LINE_HEIGHT / column_width))))
+    return columns * column_width * scale, -(-n // columns) * LINE_HEIGHT * scale, columns
 
 
-def _mark(pen: ImageDraw.ImageDraw, left: int, top: int, across: int, scale: int, valid: bool) -> None:
+def _mark(pen: ImageDraw.ImageDraw, left: int, top: int, column_width: int, scale: int, valid: bool) -> None:
     paper, colour = VALID_COLOURS if valid else INVALID_COLOURS
     edge = scale
-    pen.rectangle((left + edge, top + edge, left + across - 2 * edge, top + LINE * scale - 2 * edge), fill=paper)
-    x, y, arm = left + across - (MARGIN + 8) * scale, top + LINE * scale // 2, 4 * scale
+    pen.rectangle(
+        (left + edge, top + edge, left + column_width - 2 * edge, top + LINE_HEIGHT * scale - 2 * edge), fill=paper
+    )
+    x, y, arm = left + column_width - (MARGIN + 8) * scale, top + LINE_HEIGHT * scale // 2, 4 * scale
     if valid:
         pen.line((x - arm, y, x - arm // 3, y + arm, x + arm, y - arm), fill=colour, width=2 * scale, joint="curve")
     else:

@@ -81,12 +81,12 @@ def describe(preparation: Preparation, *, halved: bool = False, label_maps: Sequ
     bits = preparation.decoding.bits
     exceptions = "".join(f"; pictures of {domain} by nearest" for domain in label_maps)
     steps = [
-        "take the first frame, turned upright as its EXIF says",
-        f"of more than 8 bits a sample keep the upper 8{f' of {bits}' if bits else ''}",
-        "turn the colours of an ICC profile into those of sRGB",
+        "take the first frame and turn it upright as its EXIF says",
+        f"reduce samples of more than 8 bits to their upper 8{f' of {bits}' if bits else ''}",
+        "convert the colours of an ICC profile to sRGB",
         fits[preparation.fit],
-        "lay what is transparent over white",
-        "turn colour into grey (0.299 R + 0.587 G + 0.114 B)" if grey else "repeat grey over three channels",
+        "blend transparency with white",
+        "convert colour to grey (0.299 R + 0.587 G + 0.114 B)" if grey else "repeat grey in three channels",
         f"resize to {side} x {side} with Pillow's bicubic filter{exceptions}",
     ]
     if halved:

@@ -66,12 +66,12 @@ def line_through(mixture: Mixture, count: int = 400) -> Floats:
 def balanced(strings: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return for strings [n, length] whether brackets balance: symbol 2k opens kind k, 2k + 1 closes it."""
     n, length = strings.shape
-    rows, opened = np.arange(n), np.zeros((n, length + 1), np.int64)
+    rows, open_kinds = np.arange(n), np.zeros((n, length + 1), np.int64)
     depth, good = np.zeros(n, np.int64), np.ones(n, bool)
     for symbol in strings.T:
         kind, closes = symbol // 2, symbol % 2 == 1
-        good &= ~closes | ((depth > 0) & (opened[rows, depth - 1] == kind))
-        opened[rows, np.where(closes, length, depth)] = kind  # column `length` is scratch space
+        good &= ~closes | ((depth > 0) & (open_kinds[rows, depth - 1] == kind))
+        open_kinds[rows, np.where(closes, length, depth)] = kind  # column `length` is scratch space
         depth = np.maximum(depth + np.where(closes, -1, 1), 0)
     return np.asarray(good & (depth == 0))
 

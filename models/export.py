@@ -12,13 +12,13 @@ from torch import nn
 
 from models import checkpoint
 from models.build import build_generator
-from models.nets.layers.common import set_progress
-from models.recalibration import recalibrate
+from models.nets.layers.common import set_training_progress
+from models.recalibration import recalibrate_batchnorm
 from models.spec.recipe import Recipe
 from models.spec.upgrade import read_recipe
 
 METADATA_KEY = "forger"
-"""the only metadata key: safetensors writes several in random order"""
+"""the only metadata key: safetensors writes several keys in random order, so equal exports would differ in bytes"""
 EXPORT_FORMAT = 1
 """version of the header's fields"""
 
@@ -37,7 +37,7 @@ class Export:
 
 
 def write_export(path: Path, recipe: Recipe, step: int, generator: nn.Module) -> None:
-    """Write the averaged, recalibrated generator with its recipe. Equal weights give equal bytes."""
+    """Write a generator's weights with its recipe. Equal weights give equal bytes."""
     header = json.dumps(
         {"format": EXPORT_FORMAT, "recipe": recipe.model_dump(mode="json"), "step": step}, sort_keys=True
     )
@@ -45,23 +45,30 @@ def write_export(path: Path, recipe: Recipe, step: int, generator: nn.Module) ->
     save_file(weights, path, metadata={METADATA_KEY: header})
 
 
-def export_checkpoint(recipe: Recipe, saved: Path, out: Path, heartbeat: Callable[[], None] = lambda: None) -> None:
+def export_checkpoint(
+    recipe: Recipe, checkpoint_file: Path, out: Path, heartbeat: Callable[[], None] = lambda: None
+) -> None:
     """Write the export of a checkpoint, calling `heartbeat` regularly. Raises DamagedCheckpoint.
 
-    The last checkpoint reproduces the job's export byte for byte, with the same number of threads: another number may
-    round sums differently.
+    The last checkpoint reproduces the job's export byte for byte, with the same number of threads: with another
+    number of threads, sums may be rounded differently.
     """
-    step, generator = load_averaged(recipe, saved, heartbeat)
+    step, generator = load_averaged(recipe, checkpoint_file, heartbeat)
     write_export(out, recipe, step, generator)
 
 
-def load_averaged(recipe: Recipe, saved: Path, heartbeat: Callable[[], None] = lambda: None) -> tuple[int, nn.Module]:
-    """Load a checkpoint's step and its averaged, recalibrated generator. Raises DamagedCheckpoint."""
-    state = checkpoint.load(saved)
+def load_averaged(
+    recipe: Recipe, checkpoint_file: Path, heartbeat: Callable[[], None] = lambda: None
+) -> tuple[int, nn.Module]:
+    """Load a checkpoint's step and its generator for serving. Raises DamagedCheckpoint.
+
+    Its weights are the exponential moving average (EMA); BatchNorm's statistics are computed again for them.
+    """
+    state = checkpoint.load(checkpoint_file)
     generator = build_generator(recipe)
     generator.load_state_dict(state["average"])
-    set_progress(generator, state["step"] / recipe.budget.steps)
-    recalibrate(generator, recipe, heartbeat=heartbeat)
+    set_training_progress(generator, state["step"] / recipe.budget.steps)
+    recalibrate_batchnorm(generator, recipe, heartbeat=heartbeat)
     return state["step"], generator.eval().requires_grad_(False)
 
 
@@ -92,5 +99,5 @@ def load_generator(path: Path) -> tuple[Recipe, int, nn.Module]:
     with safe_open(path, framework="pt") as file:
         generator.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     generator.eval().requires_grad_(False)
-    set_progress(generator, header["step"] / recipe.budget.steps)
+    set_training_progress(generator, header["step"] / recipe.budget.steps)
     return recipe, header["step"], generator

@@ -1,6 +1,6 @@
-"""Recompute BatchNorm's statistics for averaged weights, in bounded memory.
+"""Recompute BatchNorm's statistics for the exponential moving average (EMA) of the weights, in bounded memory.
 
-The running statistics of training belong to the trained weights, not to their average.
+The running statistics of training belong to the trained weights, not to their EMA.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ BatchStatistics = dict[_BatchNorm, tuple[Tensor, Tensor]]
 
 
 @torch.no_grad()
-def recalibrate(
+def recalibrate_batchnorm(
     generator: nn.Module,
     recipe: Recipe,
     batches: int = CALIBRATION_BATCHES,

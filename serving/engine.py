@@ -128,10 +128,10 @@ class Engine:
         with self._change:
             self._backlog.check(1)
 
-    def export(self, recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
+    def export(self, recipe: Recipe, checkpoint_file: Path, out: Path, *, threads: int) -> None:
         """Write the export of a checkpoint on the caller's thread, with its job's number of threads."""
         torch.set_num_threads(threads)
-        export_checkpoint(recipe, saved, out)
+        export_checkpoint(recipe, checkpoint_file, out)
 
     def load(self) -> tuple[int, tuple[int, ...]]:
         """Return the number of waiting pictures, and at index n the number of turns that generated n pictures."""

@@ -55,7 +55,7 @@ class AnyEngine(Protocol):
     def translate(self, path: Path, image: Array, direction: Direction, *, pixels: int = 0) -> Future[Array]:
         """Translate uint8 [h, w, channels]; the queue counts the `pixels` of the canvas. Raises Overloaded."""
 
-    def export(self, recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
+    def export(self, recipe: Recipe, checkpoint_file: Path, out: Path, *, threads: int) -> None:
         """Write the export of a checkpoint to `out`."""
 
     def load(self) -> tuple[int, tuple[int, ...]]:

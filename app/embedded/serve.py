@@ -42,7 +42,7 @@ WORKER_EXTRA_GRACE_S = 8.0
 
 
 @contextmanager
-def refuse_without_room() -> Iterator[None]:
+def refuse_if_disk_full() -> Iterator[None]:
     """Raise CannotServe if the block runs out of disk space."""
     try:
         yield
@@ -52,7 +52,7 @@ def refuse_without_room() -> Iterator[None]:
         raise CannotServe(refusal.detail) from error
 
 
-@refuse_without_room()
+@refuse_if_disk_full()
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Run the service until SIGTERM, SIGINT or SIGHUP, then stop every child. Raises CannotServe with a sentence."""
     private.harden_process()
@@ -64,17 +64,17 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         port = listener.getsockname()[1]
         url = f"http://{url_host(WILDCARD_ADDRESSES.get(settings.host, settings.host))}:{port}"
         migrate_database()
-        front, broker = _children(settings, listener)
-        with _published(settings.home / wire.SERVICE_FILE, url):
+        parts, broker = _children(settings, listener)
+        with _service_file(settings.home / wire.SERVICE_FILE, url):
             try:
-                for child in (*broker, *front):
+                for child in (*broker, *parts):
                     child.start()
-                _watch((*broker, *front), stop, until=lambda: _answers(settings.host, listener))
+                _watch((*broker, *parts), stop, until=lambda: _answers(settings.host, listener))
                 if not stop.is_set():
                     announce(f"Forger serves at {' and '.join(urls(settings, port))} (home {settings.home}).")
-                _watch((*broker, *front), stop, until=lambda: False)
+                _watch((*broker, *parts), stop, until=lambda: False)
             finally:
-                processes.stop(front, settings.stop_grace_s + WORKER_EXTRA_GRACE_S)
+                processes.stop(parts, settings.stop_grace_s + WORKER_EXTRA_GRACE_S)
                 processes.stop(broker, 3.0)
 
 
@@ -86,7 +86,7 @@ def _watch(children: Sequence[Child], stop: threading.Event, *, until: Callable[
 
 
 def _answers(host: str, listener: socket.socket) -> bool:
-    """Return whether the API answers: its socket exists earlier and queues the requests."""
+    """Return whether the API answers a request. A connection proves nothing: the socket listens before it starts."""
     name, port = WILDCARD_ADDRESSES.get(host, host), listener.getsockname()[1]
     connection = http.client.HTTPConnection(name, port, timeout=PROBE_TIMEOUT_S)
     try:
@@ -98,7 +98,7 @@ def _answers(host: str, listener: socket.socket) -> bool:
         connection.close()
 
 
-@refuse_without_room()
+@refuse_if_disk_full()
 def run_part(settings: Settings, part: Part) -> NoReturn:
     """Turn this process into one part of a service whose other parts run elsewhere. Raises CannotServe."""
     private.harden_process()
@@ -176,7 +176,7 @@ def listening(settings: Settings) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Accepted connections inherit it; uvicorn takes --fd for a unix socket and would not set it.
+        # Accepted connections inherit it. uvicorn assumes that --fd is a unix socket, so it would not set TCP_NODELAY.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             listener.bind((settings.host, settings.port))
@@ -194,20 +194,20 @@ def _children(settings: Settings, listener: socket.socket) -> tuple[list[Child],
     port, fd = listener.getsockname()[1], listener.fileno()
     api = _api(settings, "--fd", str(fd))
     worker = _worker(settings, "worker")
-    front = [
+    parts = [
         Child("api", lambda: api, _environment("api", settings, port), pass_fds=(fd,)),
         Child("worker", lambda: worker, _environment("worker", settings, port)),
     ]
     if settings.inference == "workers":
         inference = _worker(settings, "inference")
-        front.append(Child("inference", lambda: inference, _environment("inference", settings, port)))
+        parts.append(Child("inference", lambda: inference, _environment("inference", settings, port)))
     if settings.redis_url is not None:
-        return front, []
+        return parts, []
     mute = settings.log_level != "debug"
     broker = Child(
         "redis", lambda: redis.command(settings.redis_socket), environment.select(environment.REDIS), mute=mute
     )
-    return front, [broker]
+    return parts, [broker]
 
 
 def _api(settings: Settings, *address: str) -> list[str]:
@@ -236,8 +236,8 @@ def _environment(part: Part, settings: Settings, port: int) -> dict[str, str]:
 
 
 @contextmanager
-def _published(file: Path, url: str) -> Iterator[None]:
-    """Write the service's address for clients and scripts, as {"url", "pid"}, during the block."""
+def _service_file(file: Path, url: str) -> Iterator[None]:
+    """Keep a file with the service's address, {"url", "pid"}, for clients and scripts until the block ends."""
     incoming = file.with_suffix(".incoming")
     incoming.write_text(json.dumps({"url": url, "pid": os.getpid()}))
     incoming.replace(file)

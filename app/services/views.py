@@ -164,7 +164,7 @@ def job(
         takes_s=row.takes_s,
         queue_position=queue_position,
         starts_in_s=starts_in_s,
-        estimate=estimates.of(spec.recipe, spec.devices) if isinstance(spec, Train) else None,
+        estimate=estimates.estimate(spec.recipe, spec.devices) if isinstance(spec, Train) else None,
         numerics=row.numerics,
         experiment_id=row.experiment_id,
         case=row.case,

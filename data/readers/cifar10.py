@@ -20,7 +20,10 @@ ROW = 1 + 3 * SIDE * SIDE
 def read(
     split: Split, root: Path | None, downloads: Path | None, heartbeat: Heartbeat = no_heartbeat
 ) -> tuple[Pixels, Pixels]:
-    """Read colour pictures uint8 [N, 3, 32, 32] and labels uint8 [N]. Raises DatasetMissing."""
+    """Read colour pictures uint8 [N, 3, 32, 32] and labels uint8 [N]. Raises DatasetMissing.
+
+    `root` is the user's folder of datasets, `downloads` that of downloaded ones.
+    """
     found = find(split, root, downloads)
     return _class_folders(found, heartbeat) if isinstance(found, Path) else _batches(found)
 
@@ -34,14 +37,14 @@ def find(split: Split, root: Path | None, downloads: Path | None) -> list[Path] 
         if any((folder / split / name).is_dir() for name in CIFAR_CLASSES):
             return folder / split
     raise DatasetMissing(
-        f"The files of CIFAR-10 are missing. Put its binary batches ({FILES[split][0]}, ...), or pictures in "
-        f"{split}/airplane/, {split}/automobile/, ..., into the folder {FOLDER}/ of your datasets and set FORGER_DATA "
-        "to the folder that holds it."
+        f"The files of CIFAR-10 are missing. Create a folder {FOLDER}/ that contains its binary batches "
+        f"({FILES[split][0]}, ...), or its pictures in {split}/airplane/, {split}/automobile/ and so on. Then set "
+        f"FORGER_DATA to the folder that contains {FOLDER}/."
     )
 
 
 def _batches(files: list[Path]) -> tuple[Pixels, Pixels]:
-    """Read binary batches: rows of a label and 1,024 red, green and blue pixels each."""
+    """Read binary batches. Each row: 1 label byte, then 1,024 red, 1,024 green and 1,024 blue bytes."""
     rows = np.concatenate([_rows(path) for path in files])
     return rows[:, 1:].reshape(-1, 3, SIDE, SIDE), rows[:, 0]
 
@@ -61,14 +64,14 @@ def _class_folders(folder: Path, heartbeat: Heartbeat) -> tuple[Pixels, Pixels]:
     for row, (path, _) in zip(pictures, files, strict=True):
         row[:] = read_picture_file(path)
         heartbeat()
-    return pictures, np.array([number for _, number in files], np.uint8)
+    return pictures, np.array([label for _, label in files], np.uint8)
 
 
 def class_files(folder: Path) -> list[tuple[Path, int]]:
     """Return the pictures of all class folders with their classes, ordered by class and name. Raises DatasetMissing."""
     files = [
-        (path, number)
-        for number, name in enumerate(CIFAR_CLASSES)
+        (path, label)
+        for label, name in enumerate(CIFAR_CLASSES)
         for path in sorted((folder / name).glob("*"))
         if path.suffix.lower() in SUFFIXES
     ]

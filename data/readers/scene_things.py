@@ -58,8 +58,9 @@ class Brush:
     def box(self, left: float, top: float, right: float, bottom: float, colour: Colour) -> None:
         self.polygon([(left, top), (right, top), (right, bottom), (left, bottom)], colour)
 
-    def disc(self, x: float, y: float, radius: float, colour: Colour, flat: float = 1.0) -> None:
-        self._ellipse(x, y, radius, radius * flat, self.light.shade(colour))
+    def disc(self, x: float, y: float, radius: float, colour: Colour, height_ratio: float = 1.0) -> None:
+        """Paint an ellipse whose width is 2 x `radius`, and whose height is `height_ratio` times its width."""
+        self._ellipse(x, y, radius, radius * height_ratio, self.light.shade(colour))
 
     def lamp(self, x: float, y: float, radius: float, colour: Colour) -> None:
         """Paint a luminous disc: its colour is not shaded."""
@@ -137,7 +138,7 @@ class Cloud:
     def paint(self, brush: Brush) -> None:
         for shift, colour in ((0.012, (214, 224, 238)), (0.0, (252, 253, 255))):
             for x, y, radius in self.puffs:
-                brush.disc(x, y + shift, radius, colour, flat=0.55)
+                brush.disc(x, y + shift, radius, colour, height_ratio=0.55)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +178,8 @@ class Lake:
     colour: Colour
 
     def paint(self, brush: Brush) -> None:
-        brush.disc(self.x, self.y, self.radius * 1.06, (203, 189, 140), flat=0.25)
-        brush.disc(self.x, self.y, self.radius, self.colour, flat=0.23)
+        brush.disc(self.x, self.y, self.radius * 1.06, (203, 189, 140), height_ratio=0.25)
+        brush.disc(self.x, self.y, self.radius, self.colour, height_ratio=0.23)
         shine = (214, 238, 250)
         for dx, dy, half in ((-0.3, -0.05, 0.25), (0.2, 0.04, 0.3), (-0.1, 0.12, 0.15)):
             x, y = self.x + dx * self.radius, self.y + dy * self.radius
@@ -269,7 +270,7 @@ class Tree:
 
     def paint(self, brush: Brush) -> None:
         x, y, height = self.x, self.y, self.height
-        brush.disc(x, y, height * 0.28, mix((70, 90, 60), self.colour, 0.3), flat=0.22)
+        brush.disc(x, y, height * 0.28, mix((70, 90, 60), self.colour, 0.3), height_ratio=0.22)
         brush.box(x - height * 0.05, y - height * 0.4, x + height * 0.05, y, (104, 74, 48))
         light = mix(self.colour, (255, 255, 190), 0.2)
         if self.conifer:

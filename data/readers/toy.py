@@ -23,7 +23,7 @@ def points(spec: Points, split: Split) -> Tensor:
 
 
 def sequences(spec: Sequences, split: Split) -> Tensor:
-    """Sample strings int64 [N, length] of balanced brackets, uniformly over all valid strings."""
+    """Sample strings int64 [N, length] of balanced brackets; every valid string is equally likely."""
     if spec.dataset != "dyck":
         raise unknown_dataset(spec.dataset, ["dyck"])
     return torch.from_numpy(toy_arrays.sequences(spec, split))

@@ -24,7 +24,7 @@ def points(spec: Points, split: Split) -> NDArray[np.float32]:
 
 
 def sequences(spec: Sequences, split: Split) -> NDArray[np.int64]:
-    """Draw strings [N, length] of balanced brackets, uniformly over all valid strings."""
+    """Draw strings [N, length] of balanced brackets; every valid string is equally likely."""
     return balanced_strings(DATASETS[spec.dataset].size, spec.length, spec.symbols // 2, TorchRandom(SEEDS[split]))
 
 
@@ -36,24 +36,25 @@ def stacked_digits(split: Split, count: int, digits: int) -> NDArray[np.int64]:
 def balanced_strings(n: int, length: int, kinds: int, rng: TorchRandom) -> NDArray[np.int64]:
     """Draw balanced strings [n, length] uniformly: symbol 2k opens a bracket of kind k, 2k + 1 closes it.
 
-    At each position a bracket opens with the share that opening has of all valid continuations.
+    P(the next symbol opens) = valid completions that begin with an opening bracket / all valid completions. A row of
+    `open_kinds` is the stack of the kinds of the brackets that are open in a string.
     """
     rows, height = np.arange(n), np.zeros(n, np.int64)
-    opened, strings = np.zeros((n, length + 1), np.int64), np.empty((n, length), np.int64)
+    open_kinds, strings = np.zeros((n, length + 1), np.int64), np.empty((n, length), np.int64)
     for position in range(length):
         remaining = length - position
         share = np.array([_opening_share(level, remaining) for level in range(length + 1)])
         opens = rng.doubles(n) < share[height]
         fresh = rng.integers(kinds, n)
-        kind = np.where(opens, fresh, opened[rows, np.maximum(height - 1, 0)])
-        opened[rows, height] = np.where(opens, kind, opened[rows, height])
+        kind = np.where(opens, fresh, open_kinds[rows, np.maximum(height - 1, 0)])
+        open_kinds[rows, height] = np.where(opens, kind, open_kinds[rows, height])
         strings[:, position] = 2 * kind + ~opens
         height += np.where(opens, 1, -1)
     return strings
 
 
 def _opening_share(height: int, remaining: int) -> float:
-    """Return the share of continuations that open a bracket, from `height` open ones to none in `remaining` symbols."""
+    """Return P(the next symbol opens) if `height` brackets are open and `remaining` symbols are left."""
     opening, closing = _ways(height + 1, remaining - 1), _ways(height - 1, remaining - 1)
     return opening / max(1, opening + closing)
 

@@ -184,17 +184,17 @@ def prepared(path: Path, part: MemberPart, preparation: Preparation) -> NDArray[
 
 
 def batch(path: Path, parts: Sequence[MemberPart], preparation: Preparation) -> NDArray[np.uint8]:
-    """Prepare the first of these pictures until BATCH_S or BATCH_BYTES is reached: [n, side, side, channels].
+    """Prepare the pictures in order, and stop after BATCH_S or BATCH_BYTES: [n, side, side, channels].
 
     n is at least 1. Raises Refused with the name of an unreadable member.
     """
     until = time.monotonic() + BATCH_S
     ready: list[NDArray[np.uint8]] = []
-    read, image = "", Image.new("L", (1, 1))
+    last_name, image = "", Image.new("L", (1, 1))
     for part in parts:
         try:
-            if part.name != read:  # tiles of one picture are consecutive
-                read, image = part.name, _read(path, part.name, preparation.decoding)
+            if part.name != last_name:  # tiles of one picture are consecutive
+                last_name, image = part.name, _read(path, part.name, preparation.decoding)
             ready.append(prepare(_part_of(image, part.half), preparation, part.tile))
         except (MemoryError, Refused):
             raise

@@ -176,7 +176,7 @@ def findings(report: "Report") -> dict[str, object]:
         "duplicates": _listed(report.duplicates.total, [" = ".join(same) for same in report.duplicates.first]),
         "ignored": _listed(report.ignored.total, report.ignored.first),
         "note": " ".join(report.notes) or None,
-        "training sees": "; ".join(report.transform.steps),
+        "preprocessing": "; ".join(report.transform.steps),
     }
 
 

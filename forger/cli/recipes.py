@@ -24,7 +24,7 @@ def list_(ctx: typer.Context, as_json: common.AsJson = False) -> None:
         printing.print_json(recipes)
         return
     printing.print_table(
-        ("FAMILY", "GAME", "CLASSES", "DATASET", "TITLE"),
+        ("FAMILY", "GAME", "CONDITIONAL", "DATASET", "TITLE"),
         (
             (
                 recipe.name,

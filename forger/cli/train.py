@@ -108,7 +108,7 @@ def _recipe_and_arguments(
 
 
 def merge_overrides(base: Json, change: Json) -> Json:
-    """Merge two changes of a recipe into one (RFC 7396), except that a changed `kind` replaces its object."""
+    """Merge two changes of a recipe into one as in RFC 7396; exception: a changed `kind` replaces its whole object."""
     if "kind" in change and change["kind"] != base.get("kind"):
         return change
     merged = dict(base)

@@ -36,8 +36,8 @@ def downscale(x: Tensor, factor: int) -> Tensor:
 def hole_mask(mask: Mask, n: int, height: int, width: int, rng: torch.Generator) -> Tensor:
     """Return masks [n, 1, height, width]: 1 in the hole, 0 elsewhere.
 
-    random: a box anywhere whose edges are a quarter to a half of the picture's; centre: the middle half of each edge;
-    left: the left half.
+    random: a box at a random position, whose edges are a quarter to a half of the picture's; centre: the middle half of
+    each edge; left: the left half.
     """
     rows, columns = torch.arange(height)[:, None], torch.arange(width)[None, :]
     match mask:

@@ -116,7 +116,10 @@ def family(
     data: DataSpec = _DIGITS,
     kinds: tuple[DataKind, ...] = ("images", "points"),
 ) -> Family:
-    """Create a family; its dials follow from its fields. `data` is the data part of its default dataset."""
+    """Create a family. `data` is the recipe's data section for the family's default dataset.
+
+    The dials are derived from the fields that `preset` returns for it.
+    """
     game = preset(data)["game"]
     conditional = isinstance(game, Synthesis) and game.conditional
     dials = (*_dials(preset, data), *_crop_dials(data))
@@ -208,7 +211,7 @@ _ALL = (
            "Enlarges two or four times, with the fine detail that averaging loses.",
            "Ledig et al. 2017, arXiv:1609.04802; below 96 px settings ours", translation.srgan, kinds=("images",)),
     family("inpaint", "Context encoder: fills missing parts",
-           "Fills holes in pictures: boxes anywhere, the middle or the left half.",
+           "Fills holes in pictures: boxes at random positions, the middle or the left half.",
            "Pathak et al. 2016, arXiv:1604.07379; below 128 px settings ours", translation.inpaint,
            kinds=("images",)),
     family("vae", "Variational autoencoder",

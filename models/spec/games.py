@@ -69,7 +69,7 @@ class Paired(Spec):
     factor: Literal[2, 4] = 2
     """downscaling: how many times smaller each side is"""
     mask: Mask = "random"
-    """masks: place of the hole: a box anywhere, the middle quarter, or the left half"""
+    """masks: place of the hole: a box at a random position, the middle quarter, or the left half"""
     conditional: bool = True
     """whether the critic also sees the generator's input (Isola et al. 2016)"""
     adversarial: float = Field(default=1.0, ge=0, le=1000)

@@ -106,7 +106,7 @@ def _default_watch(recipe: Recipe) -> Json | None:
 
 
 def merge(base: Json, change: Mapping[str, Any]) -> Json:
-    """Merge as RFC 7396 says, except that a changed `kind` replaces its object; lists are replaced whole."""
+    """Merge as in RFC 7396 (lists are replaced whole); exception: a changed `kind` replaces its whole object."""
     if "kind" in change and change["kind"] != base.get("kind"):
         return dict(change)
     merged = dict(base)

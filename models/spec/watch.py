@@ -86,8 +86,8 @@ FIGURES: MappingProxyType[str, FigureInfo] = MappingProxyType(
         "coverage": FigureInfo("coverage", "high", _RELIABLE),
         "inception_score": FigureInfo("Inception Score", "high", _TRICKS),
         "classifier_score": FigureInfo("Inception Score by the judge's classes", "high", f"after {_TRICKS}"),
-        "agreement": FigureInfo("class agreement", "high", _ACGAN),
-        "spread": FigureInfo("within-class spread over the real one", "high", _THIS_PROJECT),
+        "agreement": FigureInfo("share of pictures that the judge puts into the requested class", "high", _ACGAN),
+        "spread": FigureInfo("within-class spread, divided by that of real pictures", "high", _THIS_PROJECT),
         "gan_train": FigureInfo("accuracy of a classifier that learned from generated pictures", "high", _HOW_GOOD),
         "gan_test": FigureInfo("accuracy of a classifier of real pictures on generated ones", "high", _HOW_GOOD),
         "modes": FigureInfo("modes captured", "high", f"{_VEEGAN}; {_PACGAN}"),
@@ -106,20 +106,22 @@ FIGURES: MappingProxyType[str, FigureInfo] = MappingProxyType(
             "share of near copies of training examples", "low", "after Meehan et al. 2020, arXiv:2004.05675"
         ),
         "diversity": FigureInfo(
-            "mean distance of two generated examples over that of two real ones", "high", f"after {_ACGAN}"
+            "mean distance of two generated examples, divided by that of two real ones", "high", f"after {_ACGAN}"
         ),
         "variety": FigureInfo(
-            "distance to the nearest other generated example over that of real ones",
+            "distance to the nearest other generated example, divided by that of real ones",
             "high",
             "after Arora and Zhang 2017, arXiv:1706.08224",
         ),
         "pixel_variety": FigureInfo(
-            "distance in pixels to the nearest other generated example over that of real ones",
+            "distance in pixels to the nearest other generated example, divided by that of real ones",
             "high",
             "after Arora and Zhang 2017, arXiv:1706.08224",
         ),
         "intra_diversity": FigureInfo(
-            "mean distance of two generated examples of a class over that of two real ones", "high", f"after {_ACGAN}"
+            "mean distance of two generated examples of a class, divided by that of two real ones",
+            "high",
+            f"after {_ACGAN}",
         ),
         "psnr": FigureInfo("peak signal-to-noise ratio, dB", "high"),
         "ssim": FigureInfo("structural similarity", "high", "Wang et al. 2004, doi:10.1109/TIP.2003.819861"),

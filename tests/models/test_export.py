@@ -11,7 +11,7 @@ from torch import nn
 from models.build import build_generator
 from models.export import NotAnExport, load_export, read_header, write_export
 from models.latent import draw_latent
-from models.recalibration import recalibrate
+from models.recalibration import recalibrate_batchnorm
 from models.rng import Rng
 from models.spec.resolve import resolve
 
@@ -41,7 +41,7 @@ def test_recalibration_replaces_statistics_by_those_of_the_present_weights() -> 
     norm = next(module for module in generator.modules() if isinstance(module, nn.BatchNorm2d))
     assert norm.running_mean is not None
     norm.running_mean.fill_(99)  # as left by other weights
-    recalibrate(generator, RECIPE, batches=2, batch_size=16)
+    recalibrate_batchnorm(generator, RECIPE, batches=2, batch_size=16)
     batch_means: list[torch.Tensor] = []
     hook = norm.register_forward_hook(lambda _, inputs, __: batch_means.append(inputs[0].mean((0, 2, 3))))
     with torch.no_grad():

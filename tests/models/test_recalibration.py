@@ -10,7 +10,7 @@ from torch import nn
 
 from models import recalibration
 from models.build import build_generator
-from models.recalibration import recalibrate
+from models.recalibration import recalibrate_batchnorm
 from models.spec.families import FAMILIES
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
@@ -38,11 +38,11 @@ def statistics(network: nn.Module) -> dict[str, torch.Tensor]:
 def test_recalibration_in_parts_equals_that_of_whole_batches(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe, generator = build_seeded(family, data={"side": 16})
     whole, plain = copy.deepcopy(generator), copy.deepcopy(generator)
-    recalibrate(whole, recipe, BATCHES, BATCH)
+    recalibrate_batchnorm(whole, recipe, BATCHES, BATCH)
     counters = [name for name, value in statistics(whole).items() if "tracked" in name and value == BATCHES]
     recalibrate_plainly(plain, recipe, BATCHES, BATCH)
     monkeypatch.setattr(recalibration, "MAX_LAYER_NUMBERS", SMALL_PART)
-    recalibrate(generator, recipe, BATCHES, BATCH)
+    recalibrate_batchnorm(generator, recipe, BATCHES, BATCH)
     assert not generator.training
     for name, value in statistics(generator).items():
         if name.rpartition(".")[0] in {counter.rpartition(".")[0] for counter in counters}:
@@ -57,7 +57,7 @@ def test_recalibration_memory_is_bounded_and_every_part_sends_a_heartbeat(monkey
         recipe, generator = build_seeded("dcgan", data={"side": side}, generator={"width": 4}, critic={"width": 4})
         heartbeats: list[None] = []
         with norm_input_sizes(generator) as sizes:
-            recalibrate(generator, recipe, 1, BATCH, heartbeat=partial(heartbeats.append, None))
+            recalibrate_batchnorm(generator, recipe, 1, BATCH, heartbeat=partial(heartbeats.append, None))
         assert max(sizes) <= limit
         assert len(heartbeats) >= sum(sizes) / limit / len(statistics(generator)), "one after every part"
 
@@ -66,5 +66,5 @@ def test_recalibration_does_not_compute_layers_behind_the_last_norm() -> None:
     recipe, generator = build_seeded("dcgan", data={"side": 32})
     calls: list[int] = []
     generator.paint.register_forward_hook(lambda *_: calls.append(1))  # type: ignore[union-attr]
-    recalibrate(generator, recipe, BATCHES, BATCH)
+    recalibrate_batchnorm(generator, recipe, BATCHES, BATCH)
     assert len(calls) == 1, "once, with one picture, to find the layers"

@@ -10,7 +10,7 @@ from torch import nn
 from models.build import build_generator
 from models.latent import cycling_labels, draw_latent
 from models.nets.layers.common import FromPixel
-from models.recalibration import recalibrate
+from models.recalibration import recalibrate_batchnorm
 from models.rng import Rng
 from models.spec.families import FAMILIES
 from models.spec.resolve import resolve
@@ -35,7 +35,7 @@ TRANSLATOR_CASES: list[tuple[str, dict[str, Any]]] = [
 def test_fused_generator_draws_the_same_pictures(family: str) -> None:
     _, recipe = resolve(family, seed=1)
     generator = build_generator(recipe).eval()
-    recalibrate(generator, recipe, batches=2, batch_size=16)
+    recalibrate_batchnorm(generator, recipe, batches=2, batch_size=16)
     fused = copy.deepcopy(generator)
     fuse_batch_norms(fused)
     z, labels = draw_latent(recipe.latent, Rng(1).stream("folding"), 8), cycling_labels(recipe.classes, 8)
@@ -60,7 +60,7 @@ def test_generator_with_matrix_products_draws_the_same_pictures(
 ) -> None:
     _, recipe = resolve(family, dataset=dataset, seed=1, overrides=overrides)
     generator = build_generator(recipe).eval()
-    recalibrate(generator, recipe, batches=2, batch_size=16)
+    recalibrate_batchnorm(generator, recipe, batches=2, batch_size=16)
     fuse_batch_norms(generator)
     products = copy.deepcopy(generator).requires_grad_(False)
     use_matrix_products(products)

@@ -10,7 +10,7 @@ from app.services.datasets.catalog import all_datasets
 from app.services.jobs import attempts, lifecycle
 from models.build import build_generator
 from models.export import write_export
-from models.recalibration import recalibrate
+from models.recalibration import recalibrate_batchnorm
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
 
@@ -19,7 +19,7 @@ from models.spec.resolve import resolve
 def write_vivid(path: Path, recipe: Recipe) -> None:
     """Export the recipe's initial weights with calibrated statistics and a last layer scaled up by 10."""
     generator = build_generator(recipe)
-    recalibrate(generator, recipe, batches=1)
+    recalibrate_batchnorm(generator, recipe, batches=1)
     last = [weight for weight in generator.parameters() if weight.ndim > 1][-1]
     last.mul_(10)
     write_export(path, recipe, 0, generator)

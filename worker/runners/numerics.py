@@ -15,7 +15,8 @@ if TYPE_CHECKING:  # torch takes seconds to import
 def agree_numerics(job: JobView, fence: int) -> "Numerics":
     """Return the job's numerics and set this process up for them. Call it before any tensor is computed.
 
-    Record an event `exactness_lost` if this machine cannot give the bytes of the first attempt. Raises TooFewDevices.
+    Record an event `exactness_lost` if this machine cannot reproduce the first attempt's results bit for bit. Raises
+    TooFewDevices.
     """
     from worker.training import numerics
 

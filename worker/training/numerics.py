@@ -1,4 +1,4 @@
-"""Numerics: the device, precision and threads of a job. With equal numerics equal jobs give equal bytes."""
+"""Numerics: the device, precision and threads of a job. With equal numerics, equal jobs give the same bits."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from models.spec.estimates.resources import count_parameters
 from models.spec.recipe import Recipe
 
 MANY_WEIGHTS = 2_000_000
-"""weights of all networks above which a job uses every core"""
+"""number of weights, of generator and critic together, above which a job uses every core"""
 _THREADS_FOLDER = "/proc/self/task"
 
 
@@ -47,8 +47,8 @@ class TooFewDevices(JobFailure):
 def local_numerics(device: str, recipe: Recipe, threads: int | None, devices: int = 1, slots: int = 1) -> Numerics:
     """Return the numerics that this machine would use. `device` is "auto", "cpu" or "cuda".
 
-    `threads` None: choose by the recipe, within this job's share of the cores where `slots` jobs train at once. The
-    devices share the threads.
+    If `threads` is None, the recipe decides their number, within this job's share of the cores if `slots` jobs train at
+    once. The threads are divided among the devices.
     """
     kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     if kind == "cuda":
@@ -77,19 +77,19 @@ def require_devices(numerics: Numerics) -> None:
     if numerics.devices > 1 and numerics.devices > available:
         raise TooFewDevices(
             f"This job computes on {numerics.devices} devices, and this worker's machine has {available} "
-            f"({'cores' if on_cpu else 'GPUs'}). Its bytes depend on their number, so it is not changed: "
-            "train it on a machine that has as many, or create it again for fewer."
+            f"({'cores' if on_cpu else 'GPUs'}). Its results depend on the number of devices, so "
+            "that number is fixed: train the job on a machine that has as many, or create it again for fewer."
         )
 
 
 def reconcile(stored: Numerics, here: Numerics) -> tuple[Numerics, str | None]:
-    """Return the numerics to continue with, and a sentence that says why bytes may differ; None if they do not."""
+    """Return the numerics to continue with, and why the results may differ; None if they cannot."""
     reason = difference(stored, here)
     return replace(stored, device=here.device, capability=here.capability, torch=here.torch), reason
 
 
 def difference(stored: Numerics, here: Numerics) -> str | None:
-    """Return a sentence if this machine cannot give the bytes of the first attempt's machine, else None.
+    """Return a sentence if this machine cannot reproduce the first attempt's results bit for bit, else None.
 
     Threads, precision and the number of devices are settings that any attempt can use; device, capability and torch
     are properties of the machine.
@@ -103,7 +103,12 @@ def difference(stored: Numerics, here: Numerics) -> str | None:
         )
         if was != now
     ]
-    return f"The job continues, but its last digits may differ: {', '.join(parts)}." if parts else None
+    if not parts:
+        return None
+    return (
+        "The job continues, but its results may differ by rounding from those of an uninterrupted run: "
+        f"{', '.join(parts)}."
+    )
 
 
 def apply(numerics: Numerics) -> None:
@@ -124,11 +129,11 @@ def pin_threads(numerics: Numerics) -> None:
 
     Otherwise the scheduler may put two of the threads on one core when another process needs the other core. The
     threads wait for each other at every layer, and a waiting thread keeps its core busy: a step took 25 times as long.
-    Threads that the calling thread starts later stay on its core too. Changes no number. Does nothing where the system
-    is not Linux.
+    Threads that the calling thread starts later stay on its core too. The results are not affected. Does nothing where
+    the system is not Linux.
     """
-    alone = numerics.threads == 1 or numerics.devices > 1 or numerics.device != "cpu"
-    if sys.platform != "linux" or alone or numerics.threads != len(cores := sorted(os.sched_getaffinity(0))):
+    one_cpu_team = numerics.device == "cpu" and numerics.devices == 1 and numerics.threads > 1
+    if sys.platform != "linux" or not one_cpu_team or numerics.threads != len(cores := sorted(os.sched_getaffinity(0))):
         return
     before = set(os.listdir(_THREADS_FOLDER))
     torch.ones(numerics.threads << 16).add_(1)  # the first work starts the OpenMP threads

@@ -13,7 +13,7 @@ from data.batches import Batches
 from models.build import build
 from models.duel import Losses
 from models.errors import JobFailure
-from models.nets.layers.common import set_progress
+from models.nets.layers.common import set_training_progress
 from models.nets.layers.sync_layers import sync_across_ranks
 from models.nets.rotation import RotationNet
 from models.nets.vgg import Vgg19
@@ -109,7 +109,7 @@ class Trainer:
         self.average.update(self.step)
         self._note_non_finite(losses)
         self.step += 1
-        set_progress(self.average.network, self._progress)
+        set_training_progress(self.average.network, self._progress)
         return losses
 
     def gauges(self) -> Losses:
@@ -199,9 +199,9 @@ class Trainer:
         """Pass the share of the budget done to every module that depends on it."""
         progress = self._progress
         for network in (self.generator.network, self.average.network, self.game):
-            set_progress(network, progress)
+            set_training_progress(network, progress)
         if self.critic:
-            set_progress(self.critic.network, progress)
+            set_training_progress(self.critic.network, progress)
 
     @property
     def _progress(self) -> float:

@@ -42,8 +42,8 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        send = _Reply(scope, receive, send, self._origins)
-        if reply := self._misdirected(scope) or self._origins.preflight(scope) or self._refusal(scope):
+        send = _SendWrapper(scope, receive, send, self._origins)
+        if reply := self._host_refusal(scope) or self._origins.preflight(scope) or self._refusal(scope):
             await reply(scope, receive, send)
         else:
             await self._app(scope, _BoundedBody(receive, *self._limit(scope)), send)
@@ -57,7 +57,8 @@ class Guard:
         limit = getattr(self._settings, setting)
         return limit + margin, _too_large(limit, setting)
 
-    def _misdirected(self, scope: Scope) -> Response | None:
+    def _host_refusal(self, scope: Scope) -> Response | None:
+        """Return the refusal of a request for another host name; None if it may pass."""
         if sum(name == b"host" for name, _ in scope["headers"]) > 1:
             return problem(scope, 400, "A request names one host: send one Host header.")
         host = header(scope, b"host")
@@ -137,8 +138,8 @@ class _BoundedBody:
         return message
 
 
-class _Reply:
-    """A sender that adds the request id to a reply, and replaces the framework's plain-text errors by problems."""
+class _SendWrapper:
+    """A wrapper of `send`: it adds missing headers, and replaces the framework's plain-text errors by problems."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, origins: Origins) -> None:
         self._scope = scope

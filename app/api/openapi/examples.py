@@ -82,7 +82,7 @@ def _replies() -> list[Out]:
     recipe = recipes.defaults("cdcgan")
     family = FAMILIES["cdcgan"]
     own = f"/jobs/{JOB}"
-    estimate = estimate_out(estimates.of(recipe), takes_s=51)
+    estimate = estimate_out(estimates.estimate(recipe), takes_s=51)
     message = "No trouble is seen after 5 evaluations: its Fréchet distance of features is 4.3."
     health = Health(state="healthy", kind=None, step=300, message=message)
     spec = TrainSpec(devices=1, start_from=None, extended_at=None)

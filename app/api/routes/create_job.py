@@ -194,7 +194,7 @@ def _dry_run(job_in: AnyJobIn, inference: Inference) -> PlanOut:
         "model": spec.model_name,
     }
     if isinstance(spec, Train):
-        estimate = estimates.of(spec.recipe, spec.devices)
+        estimate = estimates.estimate(spec.recipe, spec.devices)
         fields_of_plan["estimate"] = estimate_out(estimate, durations.expected_s(spec.recipe, spec.family))
         fields_of_plan["notes"] = train.notes(spec.recipe)
     return empty.model_copy(update=fields_of_plan)

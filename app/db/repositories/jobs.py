@@ -118,7 +118,7 @@ def state_and_newest_event(session: Session, job_id: str) -> tuple[str, int] | N
     return None if row is None else (row.state, row.last_event)
 
 
-def move(
+def change_state(
     session: Session,
     job_id: str,
     target: JobState,
@@ -172,8 +172,8 @@ def write(session: Session, job_id: str, fence: int, *entries: Entry, **values: 
     _write(session, job_id, fence, entries, values)
 
 
-def first_start() -> ColumnElement[float | None]:
-    """Return the expression that sets started_at in the first attempt and keeps it in later ones."""
+def started_at_or_now() -> ColumnElement[float | None]:
+    """Return the expression `started_at`, or the present time if it is null: the first attempt alone sets it."""
     return func.coalesce(Job.started_at, epoch_now())
 
 

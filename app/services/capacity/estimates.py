@@ -9,11 +9,12 @@ from models.spec.estimates.resources import Estimate
 from models.spec.recipe import Recipe
 
 
-def of(recipe: Recipe, devices: int = 1) -> Estimate:
+def estimate(recipe: Recipe, devices: int = 1) -> Estimate:
+    """Estimate a training that keeps as many checkpoints as the settings say."""
     return resources.estimate(recipe, devices=devices, checkpoints=get_settings().keep_checkpoints)
 
 
-def require(recipe: Recipe, devices: int, *, recipe_at: str, budget_at: str) -> None:
+def check_limits(recipe: Recipe, devices: int, *, recipe_at: str, budget_at: str) -> None:
     """Raise Invalid with a sentence for each exceeded limit.
 
     `recipe_at` and `budget_at` are JSON pointers to the recipe and the budget in the client's request.
@@ -24,8 +25,8 @@ def require(recipe: Recipe, devices: int, *, recipe_at: str, budget_at: str) -> 
 
 
 def _refusals(recipe: Recipe, devices: int, recipe_at: str, budget_at: str) -> Iterator[FieldError]:
-    settings, estimate = get_settings(), of(recipe, devices)
-    weights, steps = estimate.parameters.total, recipe.budget.steps
+    settings, needed = get_settings(), estimate(recipe, devices)
+    weights, steps = needed.parameters.total, recipe.budget.steps
     if recipe.budget.minutes is None and steps > settings.max_steps:
         yield FieldError(
             f"{budget_at}/steps", f"{steps:,} steps are more than {settings.max_steps:,} (max_steps): train fewer."
@@ -36,15 +37,15 @@ def _refusals(recipe: Recipe, devices: int, recipe_at: str, budget_at: str) -> I
             f"Its networks have {weights:,} weights, more than {settings.max_parameters:,} (max_parameters): make them "
             "narrower, or the pictures smaller.",
         )
-    if estimate.memory_bytes > settings.max_memory_bytes:
+    if needed.memory_bytes > settings.max_memory_bytes:
         yield FieldError(
             recipe_at,
-            f"Training takes {estimate.memory_bytes:,} bytes of memory, more than {settings.max_memory_bytes:,} "
+            f"Training takes {needed.memory_bytes:,} bytes of memory, more than {settings.max_memory_bytes:,} "
             "(max_memory_bytes): make batch_size, the networks or the pictures smaller.",
         )
-    if estimate.disk_bytes > settings.max_job_bytes:
+    if needed.disk_bytes > settings.max_job_bytes:
         yield FieldError(
             recipe_at,
-            f"The job may keep up to {estimate.disk_bytes:,} bytes on the disk, more than {settings.max_job_bytes:,} "
-            "(max_job_bytes): make the networks smaller, or report_every larger.",
+            f"The job could need up to {needed.disk_bytes:,} bytes of disk space; the limit is "
+            f"{settings.max_job_bytes:,} (max_job_bytes): make the networks smaller, or report_every larger.",
         )

@@ -39,7 +39,7 @@ def plan(
     _require_devices(resolved, devices)
     recipe_at = "/overrides" if overrides else "/recipe"
     budget_at = "/budget" if budget else f"{recipe_at}/budget"
-    estimates.require(resolved, devices, recipe_at=recipe_at, budget_at=budget_at)
+    estimates.check_limits(resolved, devices, recipe_at=recipe_at, budget_at=budget_at)
     durations.require(resolved, family, budget_at, history or durations.read_history())
     name = model or recipes.default_model(family, resolved)
     return of_recipe(resolved, family, name, devices=devices, start_from=start_from)
@@ -49,7 +49,7 @@ def of_recipe(
     recipe: Recipe, family: str | None, model_name: str, *, devices: int = 1, start_from: str | None = None
 ) -> JobPlan[Train]:
     """Plan the training of a complete recipe. Raises Invalid or NotFound if the checkpoint `start_from` is unusable."""
-    stored = estimates.of(recipe, devices).disk_bytes
+    stored = estimates.estimate(recipe, devices).disk_bytes
     common: dict[str, Any] = {"recipe": recipe, "family": family, "model_name": model_name, "devices": devices}
     if start_from is None:
         return JobPlan(Train(**common, start_from=None, extended_at=None), stored)

@@ -183,7 +183,7 @@ def create(
 ) -> ExperimentView:
     """Create the experiment with all its jobs in one transaction. Raises Busy, NoRoom, Conflict."""
     experiment_id = new_id("exp")
-    stored_bytes = [estimates.of(one.spec.recipe, one.spec.devices).disk_bytes for one in planned]
+    stored_bytes = [estimates.estimate(one.spec.recipe, one.spec.devices).disk_bytes for one in planned]
     with unit_of_work() as session:
         admission.admit(session, jobs=len(planned), stored=sum(stored_bytes))
         rows.add(session, experiment_id, name=name, request=request)

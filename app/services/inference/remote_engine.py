@@ -99,7 +99,7 @@ class RemoteEngine:
         self._picture_threads.submit(self._send, [pending], image)
         return pending.future
 
-    def export(self, recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
+    def export(self, recipe: Recipe, checkpoint_file: Path, out: Path, *, threads: int) -> None:
         """Raise NoEngine: this process has no networks."""
         raise NoEngine(NO_NETWORKS)
 

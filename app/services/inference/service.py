@@ -301,11 +301,11 @@ class Inference:
         """Return the context in which a checkpoint is published. Raises Busy if too many are."""
         return self._publish_limiter.place()
 
-    def export(self, recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
+    def export(self, recipe: Recipe, checkpoint_file: Path, out: Path, *, threads: int) -> None:
         """Export a checkpoint on the caller's thread, one at a time. Raises NotReady."""
         engine = self._wait_for_engine()
         with self._export_lock:
-            engine.export(recipe, saved, out, threads=threads)
+            engine.export(recipe, checkpoint_file, out, threads=threads)
 
     def _wait_for_engine(self, seconds: float = LOAD_TIMEOUT_S) -> AnyEngine:
         """Return the engine as `_await_engine` does, for a thread that may block."""

@@ -83,7 +83,7 @@ class _ReportFile:
 def claim(job_id: str, owner: str) -> Claim | None:
     """Claim a queued job. Return None if it is not queued: another attempt has it, or it was paused or has ended."""
     with unit_of_work() as session:
-        moved = rows.move(
+        moved = rows.change_state(
             session,
             job_id,
             JobState.RUNNING,
@@ -92,7 +92,7 @@ def claim(job_id: str, owner: str) -> Claim | None:
             fence=Job.fence + 1,
             lease_expires=epoch_now() + get_settings().lease_s,
             heartbeat_at=epoch_now(),
-            started_at=rows.first_start(),
+            started_at=rows.started_at_or_now(),
         )
         row = rows.find(session, job_id) if moved else None
         return None if row is None else Claim(job_id, row.fence)
@@ -414,5 +414,5 @@ def _locked_row(session: Session, job_id: str) -> Job:
 def end(session: Session, job_id: str, fence: int, target: JobState, **values: Any) -> None:
     """End the attempt and move the job to `target`, in the caller's transaction. Raises FencedOut."""
     legal = ACTIVE & predecessors(target)
-    if not rows.move(session, job_id, target, source=legal, under_fence=fence, **values):
+    if not rows.change_state(session, job_id, target, source=legal, under_fence=fence, **values):
         raise FencedOut(f"Attempt {fence} no longer holds {job_id}.")

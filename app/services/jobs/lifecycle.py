@@ -213,11 +213,11 @@ def extend(job_id: str, steps: int, record_reply: RecordReply | None = None) -> 
             raise Conflict(obstacle, code="not_extended")
         extended = _extended_spec(spec, row.step, steps)
         _require_plugins(extended.recipe)
-        stored_bytes = estimates.of(extended.recipe, extended.devices).disk_bytes
+        stored_bytes = estimates.estimate(extended.recipe, extended.devices).disk_bytes
         admission.admit(session, jobs=1, stored=stored_bytes - row.stored_bytes)
         message = f"Training goes on from step {row.step} to step {extended.total}. {EXTEND_NOTE}"
         event = {"from": row.step, "to": extended.total, "message": message}
-        rows.move(
+        rows.change_state(
             session,
             job_id,
             JobState.QUEUED,
@@ -268,7 +268,7 @@ def _extended_spec(spec: Train, done: int, steps: int) -> Train:
         sentence = f"A job has at most {max_steps:,} steps (max_steps), and this one has done {done:,}: add fewer."
         raise Invalid(sentence, code="limit_exceeded", errors=(FieldError("/budget/steps", sentence),))
     recipe = upgrade.read_recipe(spec.recipe.model_dump(mode="json") | {"budget": {"steps": total}})
-    estimates.require(recipe, spec.devices, recipe_at="/budget", budget_at="/budget")
+    estimates.check_limits(recipe, spec.devices, recipe_at="/budget", budget_at="/budget")
     durations.require(recipe, spec.family, "/budget/steps", durations.read_history(), share=steps / total)
     return spec.model_copy(update={"recipe": recipe, "extended_at": done})
 
@@ -377,7 +377,7 @@ def _request_move(job_id: str, verb: str, moves: Mapping[JobState, JobState], *,
             if moves[state] == JobState.QUEUED:
                 admission.admit(session, jobs=1)
             queued: dict[str, Any] = {"queued_at": epoch_now()} if moves[state] == JobState.QUEUED else {}
-            rows.move(session, job_id, moves[state], source={state}, **queued)
+            rows.change_state(session, job_id, moves[state], source={state}, **queued)
     return get(job_id)
 
 

@@ -35,9 +35,9 @@ ChangeMark = tuple[int, int]
 
 
 class Exporter(Protocol):
-    """A function that exports the checkpoint `saved` to the file `out`."""
+    """A function that writes the export of a checkpoint to the file `out`."""
 
-    def __call__(self, recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None: ...
+    def __call__(self, recipe: Recipe, checkpoint_file: Path, out: Path, *, threads: int) -> None: ...
 
 
 def versions() -> list[VersionView]:
@@ -109,9 +109,9 @@ def publish(name: str, checkpoint_id: str, export: Exporter) -> VersionView:
     checkpoint, job = checkpoints.find(checkpoint_id)
     admission.require_room()
     with _scratch() as folder:
-        saved, out = folder / "checkpoint.pt", folder / "export.safetensors"
-        checkpoints.keep(checkpoint, job.id, saved)
-        export(job.recipe, saved, out, threads=(job.numerics or {}).get("threads", 1))
+        checkpoint_file, out = folder / "checkpoint.pt", folder / "export.safetensors"
+        checkpoints.keep(checkpoint, job.id, checkpoint_file)
+        export(job.recipe, checkpoint_file, out, threads=(job.numerics or {}).get("threads", 1))
         sha256, size = Store(get_settings().artifacts).put_file(out), out.stat().st_size
     return _register(name, checkpoint, job, sha256, size)
 
@@ -122,11 +122,11 @@ def rebuild(version: VersionView, how: str, export: Exporter) -> None:
     Raises Conflict unless the new file is equal to the byte.
     """
     with _scratch() as folder:
-        saved, out = folder / "checkpoint.pt", folder / "export.safetensors"
+        checkpoint_file, out = folder / "checkpoint.pt", folder / "export.safetensors"
         try:
             checkpoint, job = checkpoints.of_version(version)
-            checkpoints.keep(checkpoint, job.id, saved)
-            export(job.recipe, saved, out, threads=(job.numerics or {}).get("threads", 1))
+            checkpoints.keep(checkpoint, job.id, checkpoint_file)
+            export(job.recipe, checkpoint_file, out, threads=(job.numerics or {}).get("threads", 1))
             rebuilt = sha256_of(out) == version.export_sha256
         except (NotFound, Conflict, NotReady):
             rebuilt = False

@@ -30,7 +30,7 @@ def broker() -> str | None:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
             connection.default_channel.probe()
     except ResponseError as error:
-        return f"The broker refuses what a job's message needs ({error}); jobs wait, none is lost."
+        return f"The broker refuses the commands that send a job's message ({error}); jobs wait, none is lost."
     except transport.ERRORS as error:
         return f"The broker does not answer ({type(error).__name__}); jobs wait, none is lost."
     return None

@@ -110,13 +110,13 @@ def initialise(network: nn.Module) -> None:
 class Scheduled(nn.Module):
     """Base class of modules that depend on `progress`, the finished share of the budget, from 0 to 1.
 
-    It follows from the step: `set_progress` sets it, and it is never saved. Final weights are served at 1.
+    It follows from the step: `set_training_progress` sets it, and it is never saved. Final weights are served at 1.
     """
 
     progress: float = 1.0
 
 
-def set_progress(network: nn.Module, progress: float) -> None:
+def set_training_progress(network: nn.Module, progress: float) -> None:
     """Set `progress` of every Scheduled module inside."""
     for module in network.modules():
         if isinstance(module, Scheduled):

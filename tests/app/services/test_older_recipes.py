@@ -84,7 +84,7 @@ def test_old_rows_are_read_trained_extended_and_published(database: Path) -> Non
     assert lifecycle.extend(job.id, 5).recipe.budget.steps == 25
     downgrade_rows()
     published = registry.publish(
-        "again", kept.id, lambda recipe, saved, out, threads: export_checkpoint(recipe, saved, out)
+        "again", kept.id, lambda recipe, file, out, threads: export_checkpoint(recipe, file, out)
     )
     assert published.recipe == lifecycle.get(job.id).recipe
     spec = lifecycle.get(make_job("gan", "ring8", start_from=kept.id).id).spec

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.nets.layers.common import set_progress
+from models.nets.layers.common import set_training_progress
 from models.nets.progressive import (
     EqualConv2d,
     EqualLinear,
@@ -24,7 +24,7 @@ def players(side: int = 16) -> tuple[ProgressiveGenerator, ProgressiveCritic]:
 
 def output_at(network: torch.nn.Module, progress: float, x: Tensor) -> Tensor:
     """Return the pictures or scores of a network at this progress."""
-    set_progress(network, progress)
+    set_training_progress(network, progress)
     out = network(x)
     return out if isinstance(out, Tensor) else out.score
 

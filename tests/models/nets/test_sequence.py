@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from models.build import build_critic, build_generator
 from models.latent import draw_latent
-from models.nets.layers.common import set_progress
+from models.nets.layers.common import set_training_progress
 from models.nets.sequence import SequenceGenerator, gumbel, one_hot_argmax
 from models.spec.recipe import Recipe
 from models.spec.resolve import RecipeRefused, resolve
@@ -73,7 +73,7 @@ def test_temperature_falls_linearly_and_symbols_become_harder() -> None:
     assert isinstance(generator, SequenceGenerator)
     highest_values = []
     for progress, temperature in ((0.0, 4.0), (0.5, 2.25), (1.0, 0.5)):
-        set_progress(generator, progress)
+        set_training_progress(generator, progress)
         assert generator.temperature == temperature
         highest_values.append(generator(latents(whole_recipe)).max(2).values.mean().item())
     assert highest_values == sorted(highest_values)

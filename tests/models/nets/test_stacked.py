@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from models.nets.layers.common import set_progress
+from models.nets.layers.common import set_training_progress
 from models.nets.stacked import ConditioningAugmentation, StackedCritic, StackedGenerator
 from models.spec import nets
 
@@ -21,8 +21,8 @@ def generator(side: int = 8, **fields: Any) -> StackedGenerator:
 def test_players_fit_every_side_in_both_stages(side: int) -> None:
     network, critic = generator(side), StackedCritic(nets.StackedCritic(width=4), side, 3, 5, True)
     for progress in (0.0, 1.0):
-        set_progress(network, progress)
-        set_progress(critic, progress)
+        set_training_progress(network, progress)
+        set_training_progress(critic, progress)
         pictures = network(torch.randn(3, 16), LABELS)
         assert pictures.shape == (3, 3, side, side)
         verdict = critic(pictures, LABELS)
@@ -45,7 +45,7 @@ def test_second_stage_gives_the_first_no_gradient() -> None:
     network = generator(first=0.5)
     stages = {"sketch": [network.sketch, network.conditions[0]], "redraw": [network.redraw, network.conditions[1]]}
     for progress, trained in ((0.4, "sketch"), (0.5, "redraw")):
-        set_progress(network, progress)
+        set_training_progress(network, progress)
         network.zero_grad(set_to_none=True)
         (network(torch.randn(3, 16), LABELS).sum() + sum(network.extra_losses(LABELS).values())).backward()
         for name, parts in stages.items():

@@ -13,7 +13,7 @@ from data.batches import Batches
 from data.readers.builtin import load
 from models.build import build_critic, build_generator
 from models.nets.autoencoder import Autoencoder
-from models.nets.layers.common import set_progress
+from models.nets.layers.common import set_training_progress
 from models.spec.estimates.critic_sizes import critic_size
 from models.spec.estimates.generator_sizes import generator_size
 from models.spec.estimates.resources import ParameterCounts, count_parameters, estimate
@@ -114,7 +114,7 @@ MIN_NUMBERS = 10_000
 def single_network(network: nn.Module, name: str) -> nn.Module:
     """Return the network, or the named one of a pair: in training, at the end of its schedule, laid out for it."""
     one = network[name] if isinstance(network, nn.ModuleDict) else network
-    set_progress(one, 1.0)
+    set_training_progress(one, 1.0)
     return one.to(memory_format=memory_format_of(one)).train()  # type: ignore[call-overload, no-any-return]
 
 

@@ -12,7 +12,7 @@ from data.readers.builtin import load
 from models import checkpoint
 from models.export import export_checkpoint, load_export
 from models.latent import cycling_labels, draw_latent
-from models.recalibration import recalibrate
+from models.recalibration import recalibrate_batchnorm
 from models.rng import Rng
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
@@ -45,7 +45,7 @@ def test_export_draws_the_pictures_of_the_weight_average(family: str, steps: int
     export_checkpoint(recipe, saved.path, tmp_path / "export")
     export = load_export(tmp_path / "export")
     average = trainer.average.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    recalibrate(average, recipe)
+    recalibrate_batchnorm(average, recipe)
     z, labels = draw_latent(recipe.latent, Rng(1).stream("z"), 12), cycling_labels(recipe.classes, 12)
     with torch.no_grad():
         assert torch.equal(export.networks["generator"](z, labels), average.eval()(z, labels))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from models import checkpoint
-from models.nets.layers.common import set_progress
+from models.nets.layers.common import set_training_progress
 from models.rng import Rng
 from models.spec.recipe import Recipe
 from models.spec.resolve import resolve
@@ -75,7 +75,7 @@ def test_instance_noise_fades_to_zero_within_its_share_of_the_budget() -> None:
     draw = trainer.game.sample(trainer.batches.batch(0), Rng(0), 0)
 
     def change_of_scores(progress: float) -> float:
-        set_progress(trainer.game, progress)
+        set_training_progress(trainer.game, progress)
         (duel,) = trainer.game.critic_duels(draw, Rng(0))
         assert trainer.critic is not None
         difference = duel.critic(duel.real).score - trainer.critic.network(duel.real).score

@@ -113,7 +113,7 @@ def test_concurrent_requests_fill_the_queue_exactly(database: Path, monkeypatch:
 
 def test_job_counts_its_estimate_until_it_ends_and_its_files_afterwards(database: Path) -> None:
     job = make_job()
-    estimate = estimates.of(job.recipe).disk_bytes
+    estimate = estimates.estimate(job.recipe).disk_bytes
     assert bytes_counted() == estimate
     assert attempts.claim(job.id, "tests") is not None
     checkpoint = write_checkpoint(job.id, 20)
@@ -122,7 +122,7 @@ def test_job_counts_its_estimate_until_it_ends_and_its_files_afterwards(database
     kept_bytes = checkpoint.size + export_file().stat().st_size
     assert bytes_counted() == kept_bytes < estimate
     extended = lifecycle.extend(job.id, 5)
-    assert bytes_counted() == estimates.of(extended.recipe).disk_bytes
+    assert bytes_counted() == estimates.estimate(extended.recipe).disk_bytes
     lifecycle.cancel(job.id)
     assert bytes_counted() == kept_bytes
     lifecycle.delete(job.id)

@@ -55,16 +55,16 @@ def test_only_legal_transitions_are_accepted(database: Path, state: JobState, ta
     put_in(state, job.id)
     with unit_of_work() as session:
         if target in TRANSITIONS[state]:
-            assert rows.move(session, job.id, target, source={state})
+            assert rows.change_state(session, job.id, target, source={state})
         else:
             with pytest.raises(ValueError, match=f"to {target}"):
-                rows.move(session, job.id, target, source={state})
+                rows.change_state(session, job.id, target, source={state})
 
 
 def test_move_from_another_source_state_changes_nothing(database: Path) -> None:
     job = make_job()
     with unit_of_work() as session:
-        assert not rows.move(session, job.id, S.SUCCEEDED, source={S.RUNNING})
+        assert not rows.change_state(session, job.id, S.SUCCEEDED, source={S.RUNNING})
     assert lifecycle.get(job.id) == job
 
 

@@ -40,10 +40,10 @@ def damage(checkpoint: CheckpointView, job: JobView) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 
 
-def export(recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
+def export(recipe: Recipe, checkpoint_file: Path, out: Path, *, threads: int) -> None:
     """Export as the engine does."""
     assert threads == 1
-    export_checkpoint(recipe, saved, out)
+    export_checkpoint(recipe, checkpoint_file, out)
 
 
 def start_weights(job: JobView) -> Weights:
@@ -146,7 +146,7 @@ def test_published_checkpoint_becomes_the_next_version(database: Path) -> None:
 def test_failing_export_leaves_no_file_and_no_version(database: Path) -> None:
     _, checkpoint = source_job()
 
-    def broken(recipe: Recipe, saved: Path, out: Path, *, threads: int) -> None:
+    def broken(recipe: Recipe, checkpoint_file: Path, out: Path, *, threads: int) -> None:
         out.write_bytes(b"half")
         raise OSError("disk full")
 
