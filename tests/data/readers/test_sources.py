@@ -193,7 +193,7 @@ def test_unreadable_cifar10_picture_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_missing_cifar10_is_refused_with_where_to_put_it(tmp_path: Path) -> None:
     for root in (None, tmp_path):
-        with pytest.raises(DatasetMissing, match=r"binary batches .* folder cifar10/ .* FORGER_DATA"):
+        with pytest.raises(DatasetMissing, match=r"folder cifar10/ .* binary batches .* FORGER_DATA"):
             load(CIFAR10, root)
 
 
