@@ -25,6 +25,8 @@ _LIBRARIES = {
     "swagger-ui.css": ("fastapi_offline", "static/swagger-ui.css"),
 }
 """files of pinned packages: name under /studio/lib, package, path inside it"""
+_FAMILY_PICTURES = Path(__file__).parents[2] / "docs" / "pictures" / "recipes"
+"""what each family draws; an image of the service alone has no documentation, and then the page shows no pictures"""
 # A browser asks each time whether a file has changed: an upgrade is seen at once.
 _CACHING = {"Cache-Control": "no-cache"}
 
@@ -48,6 +50,7 @@ def routes() -> list[BaseRoute]:
         *(Route(f"/studio/{page}", studio) for page in PAGES),
         Route("/docs", reference),
         *(Route(f"/studio/lib/{name}", _library(*place)) for name, place in _LIBRARIES.items()),
+        Route("/studio/families/{name}.png", _family_pictures(_FAMILY_PICTURES)),
         *(Route(path, _to_first_room) for path in ("/studio", "/studio/")),
         Mount("/studio", _Files(directory=WEB)),
     ]
@@ -66,3 +69,14 @@ def _document(name: str) -> Endpoint:
 def _library(package: str, path: str) -> Endpoint:
     file = Path(str(files(package) / path))
     return lambda _: FileResponse(file, headers=_CACHING)
+
+
+def _family_pictures(folder: Path) -> Endpoint:
+    """Return the endpoint that answers the picture of a family, or an empty reply where the folder has none."""
+    pictures = {file.stem: file for file in folder.glob("*.png")}
+
+    def answer(request: Request) -> Response:
+        file = pictures.get(request.path_params["name"])
+        return FileResponse(file, headers=_CACHING) if file else Response(status_code=204, headers=_CACHING)
+
+    return answer

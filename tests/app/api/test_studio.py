@@ -82,3 +82,10 @@ def test_links_hold_the_prefix_of_a_proxy(client: TestClient, monkeypatch: pytes
         assert behind.get("/lab/forger/", headers=BROWSER).headers["location"] == "/lab/forger/studio/jobs"
     finally:
         get_settings.cache_clear()
+
+
+def test_picture_of_a_family_is_served_and_a_missing_one_is_empty(client: TestClient) -> None:
+    reply = client.get("/studio/families/gan.png")
+    assert (reply.status_code, reply.headers["content-type"]) == (200, "image/png")
+    for name in ("nothing", "..%2Fcosts", "..%2F..%2Findex"):
+        assert client.get(f"/studio/families/{name}.png").status_code in (204, 404), name
