@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.service import Service
 from tests.web.conftest import Studio
@@ -172,6 +172,23 @@ def test_changed_setting_goes_back_to_its_default_and_leaves_the_request(studio:
     expect(batch).to_have_value("256")
     expect(page).not_to_have_url(re.compile("overrides"))
     expect(page.locator(".differences")).to_contain_text("Nothing.")
+
+
+def test_edit_before_the_first_plan_counts_as_a_change(studio: Studio) -> None:
+    plans = 0
+
+    def hold_second(route: Route) -> None:
+        """Let the defaults through, and leave the first plan without an answer."""
+        nonlocal plans
+        plans += 1
+        if plans != 2:
+            route.continue_()
+
+    studio.page.route("**/jobs", hold_second)
+    page = studio.goto("new?family=gan&dataset=ring8")
+    page.get_by_text("All settings").click()
+    page.locator("fieldset", has_text="Generator").get_by_label("Hidden").first.fill("16, 16")
+    expect(page.locator(".differences li")).to_have_text(["generator.hidden 128, 128, 128 → 16, 16"])
 
 
 def test_hostile_name_of_a_model_is_text(studio: Studio) -> None:

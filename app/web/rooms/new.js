@@ -66,7 +66,9 @@ async function trainingForm(main, { family, job }, query, signal) {
   await rebase();
   if (job) await changesOfJob();
   if (query.get("overrides")) draft.overrides = read(query.get("overrides"));
-  draft.recipe = merge(draft.base, draft.overrides);
+  // The form writes into the recipe and the overrides: they share nothing with what they are compared with.
+  draft.overrides = structuredClone(draft.overrides);
+  draft.recipe = structuredClone(merge(draft.base, draft.overrides));
 
   /** Fill the top fields with the job's values, where the address does not say others. */
   function fromJob() {
@@ -141,7 +143,8 @@ async function trainingForm(main, { family, job }, query, signal) {
   setText(devices.hint, "share every batch");
   refusals.places.set("/data", { focus: dataset.control, refuse: () => undefined });
 
-  const others = h("details", { hidden: true }, h("summary", { class: "small" }, "Why not the others?"));
+  // Its place is kept while the datasets are tried, so that nothing moves under the pointer.
+  const others = h("details", { style: { visibility: "hidden" } }, h("summary", { class: "small" }, "Why not the others?"));
   dataset.element.append(others);
   const panel = h("div", { class: "stack", role: "status" });
   const create = h("button", { class: "main" }, "Create the job");
@@ -242,7 +245,7 @@ async function trainingForm(main, { family, job }, query, signal) {
     if (!offered.some((/** @type {any} */ one) => one.name === asked.dataset)) offered.unshift({ name: asked.dataset });
     fill(dataset.control, offered.map((/** @type {any} */ one) => h("option", { value: one.name, selected: one.name === asked.dataset }, described(one))));
     const refused = tried.filter(({ refusal }) => refusal !== null);
-    others.hidden = !refused.length;
+    others.style.visibility = refused.length ? "visible" : "hidden";
     fill(others, others.firstChild, h("ul", { class: "hint" }, refused.map(({ name, refusal }) => h("li", {}, h("b", {}, name), `: ${refusal}`))));
   }
 
