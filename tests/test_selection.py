@@ -11,13 +11,13 @@ import pytest
 from app.core.settings import CHECKOUT
 
 PROMISES = {
-    "a killed job goes on with the same bytes": "e2e/test_kill.py::test_a_killed_job_ends",
-    "one terminal state, over kills of broker and API": "e2e/test_kill.py::test_pauses_a_wiped_broker",
-    "one terminal state, over kills of the database": "e2e/test_kill_postgresql.py::test_a_database_that_dies",
+    "a killed job goes on with the same bytes": "e2e/test_kill.py::test_killed_job_ends",
+    "one terminal state, over kills of broker and API": "e2e/test_kill.py::test_job_survives_pauses_a_wiped_broker",
+    "one terminal state, over kills of the database": "e2e/test_kill_postgresql.py::test_crash_of_the_database",
     "a checkpoint is verified when it is loaded": "worker/test_worker.py::test_damaged_checkpoint_is_reported",
     "a cancel frees the device": "worker/test_worker.py::test_cancel_ends_the_runner",
-    "bad input is refused": "forger/cli/test_pictures.py::test_what_cannot_be_done_is_one_sentence",
-    "nothing uploaded breaks the service": "app/core/test_sandbox.py::test_a_child_that_breaks",
+    "bad input is refused": "forger/cli/test_pictures.py::test_invalid_command_is_refused_with_one_sentence",
+    "nothing uploaded breaks the service": "app/core/test_sandbox.py::test_child_that_breaks",
     "overload is shed": "app/api/test_remote.py::test_overload_is_refused_with_429",
     "a seed gives the same bytes at any load": "app/api/test_remote.py::test_inference_worker_returns_the_same_bytes",
     "no key, no address beyond loopback": "app/embedded/test_serve.py::test_public_address_without_a_key_is_refused",

@@ -196,7 +196,7 @@ export function recipeForm(schema, draft, refusals, onChange) {
     const kinds = Object.keys(shapeOf(shape.schema.items, schema).kinds);
     const entries = h("div", { class: "stack" });
     const select = h("select", { "aria-label": `${title}: kind of the new one` }, kinds.map((kind) => h("option", { value: kind }, kind.replaceAll("_", " "))));
-    const add = h("button", { type: "button", onclick: () => set(path, [...(at(draft.recipe, path) ?? []), { kind: select.value }]) }, "Add");
+    const add = h("button", { type: "button", onclick: () => set(path, [...(at(draft.recipe, path) ?? []), { kind: select.value }]) }, `Add to ${title.toLowerCase()}`);
     const refusal = h("p", { class: "refusal", hidden: true });
     const element = h("fieldset", {}, h("legend", {}, title), refusal, entries, h("div", { class: "row" }, select, add));
     refusals.places.set(path, { focus: select, refuse: (message) => { setText(refusal, message ?? ""); refusal.hidden = !message; } });

@@ -11,7 +11,7 @@ from app.core.settings import get_settings
 from app.db.session import engine
 from app.db.tables import Base
 
-LARGE_TABLES = Base.metadata.tables.keys() - {"datasets", "identity"}
+LARGE_TABLES = Base.metadata.tables.keys() - {"datasets", "identity", "event_counter"}
 """the others hold one row for each uploaded dataset, and one row"""
 MAX_SORTED_ROWS = 200
 """a sort of at most so many rows is acceptable"""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import httpx2 as httpx
 from fastapi import FastAPI
 
+from app.core.settings import get_settings
 from app.services.jobs import lifecycle
 from tests.support.experiments import make_experiment
 from tests.support.exports import publish_vivid
@@ -15,6 +16,9 @@ def create_path_values(client: httpx.Client) -> dict[str, str]:
     """Create a model, a job, a dataset and an experiment; return what replaces each part of a route's path."""
     publish_vivid(name="sevens")
     job = next(job for job in lifecycle.list_jobs()[0] if job.model_name == "sevens")
+    log = get_settings().logs / f"{job.id}-1.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("a line\n")
     archive = zipped({f"{n}.png": picture(n) for n in range(3)})
     reply = client.post("/datasets", files={"file": ("a.zip", archive)}, data={"name": "threes"})
     assert reply.status_code == 201, reply.text

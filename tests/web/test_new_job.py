@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.service import Service
 from tests.web.conftest import Studio
@@ -26,7 +26,7 @@ def create(page: Page, client: httpx.Client) -> dict[str, Any]:
 
 
 def choose_steps(page: Page, steps: int) -> None:
-    page.get_by_role("spinbutton", name="Budget").fill(str(steps))
+    page.get_by_label("Budget: amount").fill(str(steps))
 
 
 def read_text(page: Page, kind: str) -> str:
@@ -81,7 +81,7 @@ def test_refusal_stands_beside_its_field_and_leaves_with_its_cause(studio: Studi
     batch.fill("64")
     expect(field.locator(".refusal")).to_be_hidden()
     choose_steps(page, 0)
-    expect(page.locator(".setting", has=page.get_by_label("Budget", exact=True)).locator(".refusal")).to_contain_text(
+    expect(page.locator(".setting", has=page.get_by_label("Budget: amount")).locator(".refusal")).to_contain_text(
         "'budget.steps' is 0"
     )
 
@@ -96,7 +96,7 @@ def test_refusal_of_a_folded_setting_leads_to_it(studio: Studio, service: Servic
     page.get_by_role("button", name=sentence).click()
     expect(page.get_by_label("Objective: kind")).to_be_focused()
     page.get_by_label("Penalties: kind of the new one").select_option("gradient_penalty")
-    page.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_role("button", name="Add to penalties").click()
     page.get_by_label("Weight", exact=True).fill("5")
     expect(page.locator("aside .notice.bad")).to_have_count(0)
     recipe = create(page, service.client)["recipe"]
@@ -172,6 +172,23 @@ def test_changed_setting_goes_back_to_its_default_and_leaves_the_request(studio:
     expect(batch).to_have_value("256")
     expect(page).not_to_have_url(re.compile("overrides"))
     expect(page.locator(".differences")).to_contain_text("Nothing.")
+
+
+def test_edit_before_the_first_plan_counts_as_a_change(studio: Studio) -> None:
+    plans = 0
+
+    def hold_second(route: Route) -> None:
+        """Let the defaults through, and leave the first plan without an answer."""
+        nonlocal plans
+        plans += 1
+        if plans != 2:
+            route.continue_()
+
+    studio.page.route("**/jobs", hold_second)
+    page = studio.goto("new?family=gan&dataset=ring8")
+    page.get_by_text("All settings").click()
+    page.locator("fieldset", has_text="Generator").get_by_label("Hidden").first.fill("16, 16")
+    expect(page.locator(".differences li")).to_have_text(["generator.hidden 128, 128, 128 → 16, 16"])
 
 
 def test_hostile_name_of_a_model_is_text(studio: Studio) -> None:

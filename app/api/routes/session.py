@@ -4,12 +4,13 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from app.api.deps import SettingsDep, require_json
 from app.api.openapi.refusals import refusal_responses
+from app.api.requests.json_bodies import JsonRoute
 from app.api.sessions import KEY_WRONG, Sessions, is_key
 from app.core.errors import Unauthorized
 from app.schemas.session import SessionIn
 from forger.schemas.catalog import SessionOut
 
-router = APIRouter(prefix="/session", tags=["session"])
+router = APIRouter(prefix="/session", tags=["session"], route_class=JsonRoute)
 
 
 @router.post("", status_code=204, dependencies=[Depends(require_json)], responses=refusal_responses(401))

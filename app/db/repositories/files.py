@@ -33,7 +33,7 @@ def newest_samples(session: Session, job_ids: Collection[str]) -> dict[str, str]
         joined = select(Artifact.job_id, Artifact.id).join(
             steps, (Artifact.job_id == steps.c.job_id) & (Artifact.step == steps.c.step)
         )
-        found |= {row.job_id: row.id for row in session.execute(joined.where(Artifact.kind == "sample"))}
+        found |= {row.job_id: row.id for row in session.execute(joined.where(*samples))}
     return found
 
 

@@ -66,7 +66,9 @@ async function trainingForm(main, { family, job }, query, signal) {
   await rebase();
   if (job) await changesOfJob();
   if (query.get("overrides")) draft.overrides = read(query.get("overrides"));
-  draft.recipe = merge(draft.base, draft.overrides);
+  // The form writes into the recipe and the overrides: they share nothing with what they are compared with.
+  draft.overrides = structuredClone(draft.overrides);
+  draft.recipe = structuredClone(merge(draft.base, draft.overrides));
 
   /** Fill the top fields with the job's values, where the address does not say others. */
   function fromJob() {
@@ -132,8 +134,8 @@ async function trainingForm(main, { family, job }, query, signal) {
   const model = top("Name of the model", "/model", h("input", { type: "text", value: asked.model, autocomplete: "off", spellcheck: false }), (value) => { asked.model = value; });
   const seed = top("Seed", "/seed", h("input", { type: "number", min: 0, step: 1, value: asked.seed, placeholder: "0" }), (value) => { asked.seed = value; });
   setText(seed.hint, "decides everything random");
-  const units = h("select", { "aria-label": "Unit of the budget", onchange: () => { asked.unit = units.value; changed(); } }, UNITS.map((one) => h("option", { selected: one === asked.unit }, one)));
-  const amountInput = h("input", { type: "number", min: 0, step: "any", value: asked.amount, "aria-label": "Budget" });
+  const units = h("select", { "aria-label": "Budget: unit", onchange: () => { asked.unit = units.value; changed(); } }, UNITS.map((one) => h("option", { selected: one === asked.unit }, one)));
+  const amountInput = h("input", { type: "number", min: 0, step: "any", value: asked.amount, "aria-label": "Budget: amount" });
   const amount = top("Budget", "/budget", amountInput, (value) => { asked.amount = value; }, h("div", { class: "amount" }, amountInput, units));
   const startFrom = top("Start from a checkpoint", "/start_from", h("input", { type: "text", value: asked.startFrom, autocomplete: "off", spellcheck: false, placeholder: "random weights" }), (value) => { asked.startFrom = value; });
   setText(startFrom.hint, "the id of a checkpoint of any job");
@@ -141,7 +143,8 @@ async function trainingForm(main, { family, job }, query, signal) {
   setText(devices.hint, "share every batch");
   refusals.places.set("/data", { focus: dataset.control, refuse: () => undefined });
 
-  const others = h("details", { hidden: true }, h("summary", { class: "small" }, "Why not the others?"));
+  // Its place is kept while the datasets are tried, so that nothing moves under the pointer.
+  const others = h("details", { style: { visibility: "hidden" } }, h("summary", { class: "small" }, "Why not the others?"));
   dataset.element.append(others);
   const panel = h("div", { class: "stack", role: "status" });
   const create = h("button", { class: "main" }, "Create the job");
@@ -205,7 +208,7 @@ async function trainingForm(main, { family, job }, query, signal) {
   function show() {
     if (!plan) return;
     const listed = refusals.show(plan.refusals);
-    model.control.placeholder = plan.model ?? "";
+    if (plan.model) model.control.placeholder = plan.model;
     const against = job ? job.recipe : draft.base;
     fill(panel, h("h2", {}, "What it takes"), listed.length > 0 && refusalList(listed), ...facts(plan),
       differenceList(job ? "Changed against the job" : "Changed against the defaults", differences(against, plan.recipe ?? draft.recipe).filter(({ path }) => path !== "/plugins")));
@@ -242,7 +245,7 @@ async function trainingForm(main, { family, job }, query, signal) {
     if (!offered.some((/** @type {any} */ one) => one.name === asked.dataset)) offered.unshift({ name: asked.dataset });
     fill(dataset.control, offered.map((/** @type {any} */ one) => h("option", { value: one.name, selected: one.name === asked.dataset }, described(one))));
     const refused = tried.filter(({ refusal }) => refusal !== null);
-    others.hidden = !refused.length;
+    others.style.visibility = refused.length ? "visible" : "hidden";
     fill(others, others.firstChild, h("ul", { class: "hint" }, refused.map(({ name, refusal }) => h("li", {}, h("b", {}, name), `: ${refusal}`))));
   }
 

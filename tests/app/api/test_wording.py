@@ -14,6 +14,7 @@ from app.schemas.bulk import GenerateIn, TranslateIn
 from app.schemas.catalog import ModelIn
 from app.schemas.experiments import ExperimentIn
 from app.schemas.jobs import EvaluateIn, ExtendIn, TrainIn
+from app.schemas.session import SessionIn
 from tests.support.problems import assert_problem
 from tests.support.wording import FOREIGN, followed, require_told, wrong_for
 
@@ -25,6 +26,7 @@ CASES: dict[str, tuple[type[Any], str, dict[str, Any]]] = {
     "extend": (ExtendIn, "/jobs/job_none/extend", {"budget": {"steps": 3}}),
     "experiment": (ExperimentIn, "/experiments", {"recipe": "gan", "dry_run": True}),
     "model": (ModelIn, "/models", {"name": "sevens", "checkpoint": "ckpt_none"}),
+    "session": (SessionIn, "/session", {"key": "a key"}),
 }
 """of each body: its type, the path it is sent to, and a valid example"""
 BODIES = {path.replace("job_none", "{job_id}"): valid for _, path, valid in CASES.values()}
@@ -63,7 +65,7 @@ def test_cases_cover_every_json_body_of_the_service(client: TestClient) -> None:
         for path, operations in paths.items()
         if "application/json" in str(operations.get("post", {}).get("requestBody"))
     }
-    assert json_paths == {"/jobs", "/jobs/{job_id}/extend", "/experiments", "/models"}
+    assert json_paths == {"/jobs", "/jobs/{job_id}/extend", "/experiments", "/models", "/session"}
 
 
 @pytest.mark.parametrize("case", CASES)
