@@ -38,7 +38,7 @@ def get_paths(app: FastAPI, path_values: dict[str, str]) -> Iterator[str]:
     for path, operations in app.openapi()["paths"].items():
         if "get" not in operations:
             continue
-        path = f"{path}?model=sevens&seed=1&n=2" if path == "/sample" else path
+        query = {"/sample": "?model=sevens&seed=1&n=2", "/datasets/{name}/pictures": "?seed=1"}.get(path, "")
         for part, value in path_values.items():
             path = path.replace(part, value)
-        yield f"/compare?jobs={path_values['{job_id}']},job_none" if path == "/compare" else path
+        yield f"/compare?jobs={path_values['{job_id}']},job_none" if path == "/compare" else path + query
