@@ -88,7 +88,7 @@ def main() -> None:
 
 
 def take(browser: Browser, url: str, shot: Shot, ids: dict[str, str]) -> None:
-    """Save the picture with 256 colours, which a page needs no more of."""
+    """Open the page, wait until it has settled, and save what is in view."""
     page = browser.new_context(viewport=shot.size, color_scheme="dark" if shot.dark else "light").new_page()  # type: ignore[arg-type]
     page.goto(f"{url}/studio/{shot.path.format_map(ids)}")
     page.wait_for_timeout(SETTLED_MS)
