@@ -96,9 +96,7 @@ def take(browser: Browser, url: str, shot: Shot, ids: dict[str, str]) -> None:
         page.get_by_role("heading", name=shot.scroll_to, exact=True).evaluate("heading => heading.scrollIntoView()")
         page.wait_for_timeout(SETTLED_MS)
     with Image.open(io.BytesIO(page.screenshot())) as picture:
-        picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(
-            FOLDER / f"{shot.name}.png", optimize=True
-        )
+        picture.convert("RGB").save(FOLDER / f"{shot.name}.png", optimize=True)
     page.context.close()
 
 
