@@ -8,8 +8,6 @@ the pictures stands the hash of the page's files, which a test compares with the
 
 import hashlib
 import io
-import os
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from app.api.studio import WEB
 from forger import Forger
+from tests.support.chromium import FLAGS, find_chromium
 from tests.support.service import Service
 
 FOLDER = Path(__file__).parents[1] / "docs/pictures/studio"
@@ -66,7 +65,6 @@ SHOTS = (
 
 
 def main() -> None:
-    program = next(found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name)))
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home, sync_playwright() as driver:
         service = Service(Path(home)).start()
@@ -76,8 +74,7 @@ def main() -> None:
             for job in jobs[:-1]:
                 job.wait()
             ids = {f"{job.reply.family}-{job.reply.dataset}": job.id for job in jobs}
-            root = ["--no-sandbox"] if os.geteuid() == 0 else []
-            browser = driver.chromium.launch(executable_path=program, args=["--disable-gpu", *root])
+            browser = driver.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
             for shot in SHOTS:
                 take(browser, service.url, shot, ids)
             browser.close()

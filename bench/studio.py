@@ -16,7 +16,6 @@ A service runs in processes of its own with 500 jobs in its database, and Chromi
 import gzip
 import json
 import os
-import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -33,10 +32,10 @@ from bench.filled import fill
 from bench.options import parser_of
 from bench.results import Row, show, write
 from forger import Forger
+from tests.support.chromium import FLAGS, find_chromium
 from tests.support.service import Service
 
 JOBS, CHARTS, POINTS, HOUR = 500, 8, 10_000, 3_600
-FLAGS = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
 LIST_SHOWN = "document.querySelectorAll('.jobs-row').length > 5"
 PAN = """
 async ({charts, points}) => {
@@ -90,10 +89,8 @@ SCROLL = """
 def main() -> None:
     options = parser_of("studio", __doc__ or "", "3 loads instead of 9").parse_args()
     loads = 3 if options.quick else 9
-    program = next(found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name)))
     with tempfile.TemporaryDirectory() as folder, filled_service(Path(folder)) as service, sync_playwright() as driver:
-        root = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = driver.chromium.launch(executable_path=program, args=FLAGS + root)
+        browser = driver.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
         job = newest_training(service)
         measured = {
             "first paint of the list, ms": first_paint(browser, service.url, loads),

@@ -1,7 +1,5 @@
 """A real Chromium on a real service. A page fails its test by what it should never do: see `Studio.check`."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,13 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
+from tests.support.chromium import FLAGS, find_chromium
 from tests.support.service import Service
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = (
-    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync",
-    "--disable-component-update", *(("--no-sandbox",) if os.geteuid() == 0 else ()),
-)  # fmt: skip
 PATIENCE_MS = 180_000
 LOOPBACK = {"127.0.0.1", "localhost"}
 expect.set_options(timeout=PATIENCE_MS)
@@ -44,7 +38,7 @@ class Studio:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
+    program = find_chromium()
     if program is None:
         pytest.skip("No Chromium is installed here: install it to test the studio (on Debian: apt install chromium).")
     with sync_playwright() as playwright:

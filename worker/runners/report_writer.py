@@ -26,7 +26,8 @@ class _QueuedReport:
     draw: DrawPng | None
     probe: DrawJson | None
 
-    def written(self) -> StepReport:
+    def to_step_report(self) -> StepReport:
+        """Render the picture and the probe; return the report with their bytes."""
         return StepReport(self.step, self.values, self.draw and self.draw(), self.probe and self.probe())
 
 
@@ -127,7 +128,7 @@ class ReportWriter:
 
     def _write_reports(self, reports: list[_QueuedReport]) -> None:
         if reports:
-            self._write([report.written() for report in reports])
+            self._write([report.to_step_report() for report in reports])
 
     def _take_due(self, due: float) -> list[_QueuedReport | JobWrite]:
         """Wait until `due`, or less if something is urgent, and take the queue; return [] at the end of the block."""

@@ -80,20 +80,20 @@ async def get_dataset_pictures(
     return Response(data, media_type=MEDIA_OF[format_], headers=headers)
 
 
-def _label(info: DatasetInfo, wanted: str | None) -> Label:
+def _label(info: DatasetInfo, requested: str | None) -> Label:
     """Return the requested class. Raises Invalid if the dataset does not have it."""
-    if wanted is None:
+    if requested is None:
         return None
     if not info.classes:
         raise _refused("/class", f"'{info.name}' has no classes; leave `class` out.", "no_such_class")
-    return "each" if wanted == "each" else catalog.class_number(info.class_names, wanted)
+    return "each" if requested == "each" else catalog.class_number(info.class_names, requested)
 
 
-def _domain(info: DatasetInfo, wanted: str | None) -> str | None:
+def _domain(info: DatasetInfo, requested: str | None) -> str | None:
     """Return the domain that is shown; None if there is only one. Raises Invalid if one is requested then."""
     if isinstance(info.spec(), TwoDomains):
-        return wanted or "a"
-    if wanted is not None:
+        return requested or "a"
+    if requested is not None:
         raise _refused("/domain", f"'{info.name}' has one domain only; leave `domain` out.", "no_such_domain")
     return None
 

@@ -67,18 +67,18 @@ class Examples:
 
     def _read(self, info: DatasetInfo, choice: Choice) -> Array:
         try:
-            return self._uploaded(info, choice) if info.uploaded else self._drawn_or_filed(info, choice)
+            return self._read_upload(info, choice) if info.uploaded else self._read_built_in(info, choice)
         except DatasetMissing as error:
             raise Conflict(str(error), code=MISSING) from None
 
-    def _drawn_or_filed(self, info: DatasetInfo, choice: Choice) -> Array:
+    def _read_built_in(self, info: DatasetInfo, choice: Choice) -> Array:
         args = info.name, choice, self._settings.data, self._settings.home / "data"
         try:
             return np.asarray(self._built_in.run(examples.read, *args, seconds=READING_S, cpu_seconds=READING_S))
         except Invalid as error:
             raise DatasetMissing(error.detail) from None
 
-    def _uploaded(self, info: DatasetInfo, choice: Choice) -> Array:
+    def _read_upload(self, info: DatasetInfo, choice: Choice) -> Array:
         spec, files = info.default_spec(), catalog.files(info.name)
         assert isinstance(spec, Images | Unpaired | Paired)
         if files is None:
@@ -88,31 +88,31 @@ class Examples:
             index = ArchiveIndex.from_bytes(files.index.read_bytes())
         except FileNotFoundError as error:
             raise _damaged(info.name, error) from None
-        picks, labels = index.examples(index.train, choice.domain_number), index.labels(index.train)
-        chosen = examples.rows(choice, len(picks), None if labels is None else np.array(labels), info.classes)
+        members, labels = index.examples(index.train, choice.domain_number), index.labels(index.train)
+        chosen = examples.rows(choice, len(members), None if labels is None else np.array(labels), info.classes)
         # A picture that comes twice is read once, and tiles of one picture one after the other.
-        different, places = np.unique(chosen, return_inverse=True)
-        how = index.preparation(choice.domain_number, spec.prepared_side, spec.channels)
+        distinct, positions = np.unique(chosen, return_inverse=True)
+        preparation = index.preparation(choice.domain_number, spec.prepared_side, spec.channels)
         try:
             with self._upload_lock:
-                pictures = self._prepared(files.archive, [picks[row] for row in different], how)
+                pictures = self._prepared(files.archive, [members[row] for row in distinct], preparation)
         except UnreadablePicture as error:
             raise _damaged(info.name, error) from None
         margin = (spec.prepared_side - spec.side) // 2
         centre = slice(margin, margin + spec.side)
-        return pictures[places, centre, centre]
+        return pictures[positions, centre, centre]
 
-    def _prepared(self, archive: Path, picks: list[MemberPart], how: Preparation) -> Array:
+    def _prepared(self, archive: Path, members: list[MemberPart], preparation: Preparation) -> Array:
         """Return the pictures uint8 [n, side, side, channels]. Raises UnreadablePicture; Invalid if it takes long."""
         if archive != self._archive:
             self._upload.close()
             self._archive, self._upload = archive, Sandbox(1, readable=(archive,))
         until, parts, done = time.monotonic() + READING_S, list[Array](), 0
         try:
-            while done < len(picks):
+            while done < len(members):
                 if time.monotonic() > until:
-                    raise _too_slow(len(picks))
-                parts.append(self._batch(archive, picks[done:], how))
+                    raise _too_slow(len(members))
+                parts.append(self._batch(archive, members[done:], preparation))
                 done += len(parts[-1])
         finally:
             # A deleted dataset would keep its disk space.
@@ -129,7 +129,7 @@ class Examples:
 
 
 def _too_slow(count: int) -> Invalid:
-    sentence = f"Reading {count} pictures takes longer than {READING_S:g} s: ask for fewer."
+    sentence = f"Reading {count} pictures takes longer than {READING_S:g} s: request fewer."
     return Invalid(sentence, code="too_much", errors=(FieldError("/n", sentence),))
 
 

@@ -124,10 +124,12 @@ def _read_part(followed: Followed, after: int, write: Write) -> Sequence[Written
 
 
 def _written(followed: Followed, events: Iterable[EventView], write: Write) -> list[WrittenEvent]:
-    return [
-        WrittenEvent(event, event.position if followed is None else event.seq, write(event, followed))
-        for event in events
-    ]
+    return [WrittenEvent(event, _number(followed, event), write(event, followed)) for event in events]
+
+
+def _number(followed: Followed, event: EventView) -> int:
+    """Return the event's number in the followed log."""
+    return event.position if followed is None else event.seq
 
 
 @dataclass(slots=True)
@@ -151,7 +153,7 @@ class EventStream:
         self._reads = Coalescer("feed", THREADS)
         full = (
             f"{MAX_EVENT_STREAMS} streams of events are open already (streams). "
-            "Close some, or ask for the events as JSON."
+            "Close some, or request the events as JSON."
         )
         self._gate = Limiter(MAX_EVENT_STREAMS, full, retry_after=5)
 
@@ -235,7 +237,7 @@ def read_new_events(last_read: Mapping[Followed, int | None]) -> dict[Followed, 
                 readable = seq is not None and last - seq <= MAX_REPLY_EVENTS
                 new = _read_after(session, followed, seq or 0) if readable else []
                 # More events may have been added since `newest` was read.
-                news[followed] = (new[-1].position if followed is None else new[-1].seq) if new else last, new
+                news[followed] = _number(followed, new[-1]) if new else last, new
         return news
 
 

@@ -1,4 +1,4 @@
-"""What the studio asks of the API besides the jobs themselves: logs, newest pictures, and the system."""
+"""Endpoints that the studio needs beside those of jobs: the log, the newest sample, and the system."""
 
 from starlette.testclient import TestClient
 

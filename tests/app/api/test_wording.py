@@ -87,7 +87,7 @@ def test_invalid_value_in_a_body_is_refused_naming_field_and_value(client: TestC
             if (pointer := "/" + "/".join(path_to_field)) in field_messages:
                 require_told(field_messages[pointer], ".".join(path_to_field), value)
             tried += 1
-    assert tried >= 3
+    assert tried >= (3 if path == "/session" else 4)
 
 
 @pytest.mark.parametrize("case", CASES)
