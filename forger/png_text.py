@@ -1,4 +1,4 @@
-"""Read back what drew a picture of /sample or /translate: the text in its PNG. It needs nothing but Python."""
+"""Read the recipe in a PNG of /sample or /translate, with the standard library alone."""
 
 import io
 import json
@@ -14,15 +14,15 @@ _HEAD = struct.Struct(">I4s")
 """head of a chunk: the number of its bytes, and its type"""
 _CRC = struct.Struct(">I")
 MAX_CHUNKS = 10_000
-"""chunks that are looked at"""
+"""most chunks that are read"""
 MAX_TEXT_BYTES = 4096
-"""bytes of a text that is read"""
+"""most bytes of a text; a longer one is skipped"""
 
 
 def picture_recipe(picture: str | Path | bytes) -> dict[str, Any] | None:
-    """Return the recipe in a PNG, of its path or its bytes: model, seed, class and so on; None if there is none.
+    """Return the recipe in a PNG (its path or its bytes): model, seed, class and so on. Return None if it has none.
 
-    Bytes that are no PNG, or a damaged one, have none. Raises OSError if the file cannot be read.
+    Other files and damaged ones have none. Raises OSError if the file cannot be read.
 
     >>> forger.picture_recipe("sevens.png")["seed"]
     """

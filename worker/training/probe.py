@@ -1,4 +1,4 @@
-"""Take a probe of a training: how both players do on fixed latents and examples.
+"""Take a probe of a training: scores, gradients and samples of both players on fixed latents and examples.
 
 A probe changes nothing that is learned: networks compute in eval mode, gradients are never stored in `.grad`, and
 torch's random numbers stay as they were. It depends on the weights and the seed alone, so a resumed training takes the
@@ -55,7 +55,7 @@ class _Played:
 
 
 class Prober:
-    """A taker of a training's probes, all on the same latents and examples."""
+    """Takes the probes of a training, all on the same latents and examples."""
 
     def __init__(self, trainer: Trainer) -> None:
         self._trainer, self._recipe, self._device = trainer, trainer.recipe, trainer.device
@@ -102,8 +102,8 @@ class Prober:
         """Yield the scores of a duel's critic. D2GAN has two critics in one: "a" rewards real examples, "b" fakes."""
         real, fake = scores.real_score.detach(), scores.fake.score.detach()
         if self._recipe.objective is not None and self._recipe.objective.kind == "d2gan":
-            for place, name in enumerate("ab"):
-                yield CriticScores(name, _array(real[..., place].flatten()), _array(fake[..., place].flatten()))
+            for column, name in enumerate("ab"):
+                yield CriticScores(name, _array(real[..., column].flatten()), _array(fake[..., column].flatten()))
         else:
             yield CriticScores(duel.domain, _array(real.flatten()), _array(fake.flatten()))
 
@@ -117,7 +117,7 @@ class Prober:
         return None if logits is None else torch.bincount(logits.argmax(dim=1), minlength=judge.classes).tolist()
 
     def _points(self, fakes: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> PointMeasurements:
-        """Measure what is known of points only; `fakes` and their gradients are those of the duel, if there is one."""
+        """Measure what only points have; `fakes` and `gradients` come from the duel, if there is one."""
         generated = self._generate(self._latents) if self._recipe.generates else None
         fake, gradient = generated if generated is None else generated[:POINTS], None
         if fakes:

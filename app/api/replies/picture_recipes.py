@@ -1,4 +1,4 @@
-"""Write down in a PNG what drew it: the text that `forger.picture_recipe` and the studio read back."""
+"""Describe the request in its PNG: the text that `forger.picture_recipe` and the studio read back."""
 
 import json
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ def of_samples(
 ) -> Describe:
     """Return the function that describes the samples of a request.
 
-    One of several has its own class and `index`: /sample draws it again as the last of index + 1 of that class. A sheet
-    has the request's class, and no index.
+    One picture of several has its own class and `index`: /sample with n = index + 1 of that class returns it last. A
+    sheet has the class of the request and no index.
     """
     common = {"model": model, "seed": seed, "class": label, "temperature": temperature, "version": VERSION, "n": n}
 
