@@ -32,6 +32,7 @@ COPY data data
 COPY serving serving
 COPY forger forger
 COPY app app
+COPY docs/pictures/recipes docs/pictures/recipes
 ENV PYTHONPATH=/opt/forger \
     FORGER_HOME=/var/lib/forger \
     FORGER_HOST=0.0.0.0 \

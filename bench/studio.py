@@ -37,13 +37,14 @@ from tests.support.service import Service
 
 JOBS, CHARTS, POINTS, HOUR = 500, 8, 10_000, 3_600
 LIST_SHOWN = "document.querySelectorAll('.jobs-row').length > 5"
+JOB_SHOWN = "document.querySelector('nav .state.ok') && document.querySelector('[data-points]')?.dataset.points > 0"
 PAN = """
 async ({charts, points}) => {
   const { Chart } = await import(new URL('chart.js', document.baseURI).href);
   const { Curves } = await import(new URL('curves.js', document.baseURI).href);
   const main = document.querySelector('main');
   main.replaceChildren();
-  const view = {scale: 'linear', smoothing: 0, step: null, from: null, to: null};
+  const view = {scale: 'linear', smoothing: 0, step: null, from: null, to: null, hidden: new Set()};
   const all = [];
   for (let number = 0; number < charts; number += 1) {
     const curves = new Curves();
@@ -99,7 +100,11 @@ def main() -> None:
             f"tasks while {CHARTS} charts of {POINTS} points are panned, ms": tasks_while_panning(browser, service.url),
             "heap while following, MB": following(browser, service, job, 300 if options.quick else HOUR),
         }
-        rows = [Row(case, figure, value) for case, values in measured.items() for figure, value in values.items()]
+        rows = [
+            Row(f"{case}: {figure}", "value", value)
+            for case, values in measured.items()
+            for figure, value in values.items()
+        ]
         browser.close()
     show("The studio", rows)
     write("studio", rows, options.json, jobs=JOBS, loads=loads)
@@ -212,6 +217,7 @@ def task_quantiles(page: Page, work: Any) -> dict[str, float]:
 def following(browser: Browser, service: Service, job: str, reports: int) -> dict[str, float]:
     """Report to a running job in the database, and watch the heap of its page."""
     page = opened(browser, f"{service.url}/studio/jobs/{job}")
+    wait_for(page, JOB_SHOWN)
     session = page.context.new_cdp_session(page)
     heaps: dict[str, float] = {}
     with sqlite3.connect(service.home / "forger.db", timeout=30) as database:

@@ -26,7 +26,7 @@ _LIBRARIES = {
 }
 """files of pinned packages: name under /studio/lib, package, path inside it"""
 _FAMILY_PICTURES = Path(__file__).parents[2] / "docs" / "pictures" / "recipes"
-"""samples of the families; a container image without docs/ has none, and the page then shows no pictures"""
+"""samples of the families"""
 # A browser asks each time whether a file has changed: an upgrade is seen at once.
 _CACHING = {"Cache-Control": "no-cache"}
 

@@ -1,10 +1,9 @@
 // Line charts on uPlot: one step cursor, one zoom and one set of choices for all charts of a room.
 
 import { smoothed } from "./curves.js";
-import { fill, h } from "./dom.js";
-import { number } from "./format.js";
+import { fill, h, setText } from "./dom.js";
+import { count, number } from "./format.js";
 
-/* global uPlot */
 const COLOURS = 6;
 export const SCALES = ["linear", "log", "asinh"];
 
@@ -12,8 +11,8 @@ export const SCALES = ["linear", "log", "asinh"];
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 /**
- * What all charts of a room share. `from` and `to` are the steps in view; null: all of them.
- * @typedef {{scale: string, smoothing: number, step: number | null, from: number | null, to: number | null}} View
+ * What all charts of a room share. `from` and `to` are the steps in view; null: all of them. `hidden` names curves.
+ * @typedef {{scale: string, smoothing: number, step: number | null, from: number | null, to: number | null, hidden: Set<string>}} View
  */
 
 /** A figure with a title, its lines, a legend whose entries hide lines, and a table for those who cannot see it. */
@@ -21,7 +20,7 @@ export class Chart {
   /**
    * @param {string} title
    * @param {import("./curves.js").Curves} curves
-   * @param {{view: View, onStep: (step: number) => void, onZoom: (from: number | null, to: number | null) => void, marks?: () => {step: number, text: string, colour: string}[], guides?: {value: number, text: string}[], sync: string}} options
+   * @param {{view: View, scale?: string, onStep: (step: number) => void, onZoom: (from: number | null, to: number | null) => void, onHide?: () => void, marks?: () => {step: number, text: string, colour: string}[], guides?: {value: number, text: string}[], sync: string}} options
    */
   constructor(title, curves, options) {
     this.title = title;
@@ -29,11 +28,12 @@ export class Chart {
     this.options = options;
     /** @type {string[]} */
     this.names = [];
-    /** @type {Set<string>} */
-    this.hidden = new Set();
     this.plot = h("div", { class: "plot", role: "img" });
     this.legend = h("div", { class: "legend" });
+    this.at = h("span", { class: "muted number" });
     this.element = h("section", { class: "card chart", "aria-label": title }, h("h3", {}, title), this.plot, this.legend);
+    /** @type {any} */
+    this.uplot = undefined;
     this.visible = false;
     this.stale = true;
     this.observer = new IntersectionObserver(([entry]) => {
@@ -68,7 +68,7 @@ export class Chart {
   #rebuild() {
     this.uplot?.destroy();
     this.uplot = undefined;
-    fill(this.legend, this.names.length > 1 && this.names.map((name, index) => this.#entry(name, index)));
+    fill(this.legend, this.names.map((name, index) => this.#entry(name, index)), this.at, this.options.guides?.length ? h("span", { class: "muted" }, `dashed: ${this.options.guides.map(({ text }) => text).join(", ")}`) : null);
     this.refresh();
   }
 
@@ -79,21 +79,24 @@ export class Chart {
   draw() {
     this.stale = false;
     const data = this.#data();
-    if (!this.uplot) this.uplot = new uPlot(this.#settings(), data, this.plot);
-    else {
-      const { min, max } = this.uplot.scales.x;
-      this.uplot.setData(data, false);
-      const { from, to } = this.options.view;
-      const steps = data[0];
-      // A new point never moves what a person looks at: only a chart without a zoom grows.
-      this.uplot.setScale("x", from === null ? { min: steps[0] ?? 0, max: Math.max(steps[steps.length - 1] ?? 1, 1) } : { min: from ?? min, max: to ?? max });
-    }
+    this.uplot ??= new (/** @type {any} */ (globalThis).uPlot)(this.#settings(), null, this.plot);
+    this.uplot.setData(data, false);
+    this.uplot.setScale("x", this.#span(data[0]));
+    this.#values();
     this.#describe();
+  }
+
+  /** The steps in view. A new point never moves a zoomed chart. @param {any[]} steps */
+  #span(steps) {
+    const { from, to } = this.options.view;
+    const last = Math.max(steps[steps.length - 1] ?? 1, 1);
+    return { min: from ?? steps[0] ?? 0, max: to ?? last };
   }
 
   /** Mark the shared step. */
   mark() {
     this.uplot?.redraw(false, false);
+    this.#values();
   }
 
   #data() {
@@ -107,7 +110,7 @@ export class Chart {
   }
 
   #settings() {
-    const { view, onZoom, onStep, sync, guides = [], marks } = this.options;
+    const { view, onZoom, onStep, sync, guides = [], marks, scale = view.scale } = this.options;
     const axis = {
       stroke: token("--muted"), grid: { stroke: token("--line"), width: 1 }, ticks: { show: false }, font: `11px ${token("--sans")}`,
     };
@@ -115,16 +118,16 @@ export class Chart {
     return {
       ...this.#size(),
       padding: [8, 18, 0, 0],
-      cursor: { sync: { key: sync, setSeries: false }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
+      cursor: { y: false, sync: { key: sync, setSeries: false }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
       scales: {
         x: { time: false, range: (/** @type {any} */ _, /** @type {number} */ min, /** @type {number} */ max) => [min, max > min ? max : min + 1] },
-        y: { distr: distributions[/** @type {keyof typeof distributions} */ (view.scale)] ?? 1, asinh: 0.01 },
+        y: { distr: distributions[/** @type {keyof typeof distributions} */ (scale)] ?? 1, asinh: 0.01, ...(scale === "linear" && { range: padded }) },
       },
       series: [{ label: "step" }, ...this.names.map((name, index) => ({
         label: name,
         stroke: token(`--curve-${(index % COLOURS) + 1}`),
         width: 1.5,
-        show: !this.hidden.has(name),
+        show: !view.hidden.has(name),
         spanGaps: true,
         value: (/** @type {any} */ _, /** @type {number} */ value) => number(value),
         points: { show: this.curves.byName.get(name)?.size === 1 || undefined, size: 5 },
@@ -154,27 +157,33 @@ export class Chart {
     };
   }
 
-  /** Write the values at the cursor into the legend. @param {number | null | undefined} index */
-  #values(index) {
+  /** Write values into the legend: those under the pointer; without one the last ones up to the chosen step. @param {number | null} [index] under the pointer */
+  #values(index = this.uplot?.cursor.idx) {
     if (!this.uplot) return;
-    for (const [place, name] of this.names.entries()) {
-      const value = index === null || index === undefined ? undefined : this.uplot.data[place + 1][index];
-      const text = this.legend.children[place]?.lastChild;
-      if (text) text.textContent = value === undefined || value === null ? "" : number(value);
+    const [steps, ...columns] = this.uplot.data;
+    const pointed = index !== null && index !== undefined;
+    const { step } = this.options.view;
+    setText(this.at, pointed ? `step ${count(steps[index])}` : "");
+    for (const [place, column] of columns.entries()) {
+      const value = pointed ? column[index] : column.findLast((/** @type {any} */ one, /** @type {number} */ at) => typeof one === "number" && (step === null || steps[at] <= step));
+      const text = this.legend.children[place]?.lastElementChild;
+      if (text) setText(text, typeof value === "number" ? number(value) : "");
     }
   }
 
   /** @param {string} name @param {number} index */
   #entry(name, index) {
+    const { view: { hidden }, onHide } = this.options;
     const swatch = h("i");
     swatch.style.background = `var(--curve-${(index % COLOURS) + 1})`;
     const button = h("button", {
-      type: "button", "aria-pressed": String(!this.hidden.has(name)),
+      type: "button", "aria-pressed": String(!hidden.has(name)),
       onclick: () => {
-        const shown = this.hidden.delete(name);
-        if (!shown) this.hidden.add(name);
+        const shown = hidden.delete(name);
+        if (!shown) hidden.add(name);
         button.setAttribute("aria-pressed", String(shown));
         this.uplot?.setSeries(index + 1, { show: shown });
+        onHide?.();
       },
     }, swatch, label(name), h("span", { class: "number" }));
     return button;
@@ -188,6 +197,13 @@ export class Chart {
     });
     this.plot.setAttribute("aria-label", `${this.title}. ${words.join("; ")}.`);
   }
+}
+
+/** The range of an axis: the values with some air; a flat line lies in the middle. @param {any} _ @param {number | null} low @param {number | null} high @returns {[number, number]} */
+function padded(_, low, high) {
+  if (low === null || high === null) return [0, 1];
+  const air = (high - low) * 0.05 || Math.abs(low) * 0.1 || 1;
+  return [low >= 0 && low < air ? 0 : low - air, high + air];
 }
 
 /** The part of a curve's name that differs from its neighbours'. @param {string} name */

@@ -103,6 +103,6 @@ export const copyButton = (text, label) => h("button", {
   type: "button",
   onclick: async () => {
     await navigator.clipboard.writeText(text());
-    toast(`${label} is in the clipboard.`);
+    toast(`The ${label} is in the clipboard.`);
   },
-}, `Copy as ${label}`);
+}, label === "link" ? "Copy link" : `Copy as ${label}`);

@@ -41,7 +41,7 @@ export function familyCards(families, { search, link, onSearch, signal }) {
     const parts = input.value.toLowerCase().split(/\s+/).filter(Boolean);
     for (const card of cards) card.element.hidden = !parts.every((/** @type {string} */ part) => card.words.includes(part));
     const count = cards.filter((card) => !card.element.hidden).length;
-    setText(found, count ? `${count} of ${cards.length} families` : "No family matches. Search for a word of its title, its paper or its game.");
+    setText(found, count ? `${count} of ${cards.length} families` : "No family matches. Search for a word of its title, its paper or its game. The data are chosen in the next step.");
   }
 
   /** Ask for the costs one after the other, in the order of the cards. */

@@ -27,7 +27,7 @@ export function film({ onStep, signal }) {
     const known = steps();
     if (!known.length) return;
     const step = /** @type {number} */ (at(wanted));
-    if (!large.isConnected) fill(element, large, caption, strip);
+    if (!large.isConnected) fill(element, h("div", { class: "stack" }, large, caption), strip);
     const source = /** @type {string} */ (pictures.get(step));
     if (large.src !== source) large.src = source;
     large.alt = `What the fixed noise becomes at step ${step}`;
@@ -36,7 +36,13 @@ export function film({ onStep, signal }) {
     if (before !== undefined) void churn(/** @type {string} */ (pictures.get(before)), source, signal).then((share) => {
       if (at(wanted) === step && share !== null) setText(caption, `step ${count(step)}; the pictures differ from those of step ${count(before)} by ${number(100 * share)} % of the range`);
     });
-    for (const button of strip.children) button.setAttribute("aria-pressed", String(Number(/** @type {HTMLElement} */ (button).dataset.step) === step));
+    for (const one of strip.children) {
+      const button = /** @type {HTMLElement} */ (one);
+      const chosen = Number(button.dataset.step) === step;
+      button.setAttribute("aria-pressed", String(chosen));
+      if (chosen) strip.scrollTop = button.offsetTop - strip.offsetTop - strip.clientHeight / 2; // the page itself stays
+      if (chosen) strip.scrollLeft = button.offsetLeft - strip.offsetLeft - strip.clientWidth / 2;
+    }
   }
 
   return {

@@ -9,9 +9,14 @@ const SIDE = 400;
 const ARROW = 22;
 const LAYERS = /** @type {const} */ (["landscape", "real", "generated", "gradients", "grid"]);
 
-export function lab() {
-  /** @type {Set<string>} */
-  const shown = new Set(["landscape", "real", "generated", "gradients"]);
+const DEFAULT_LAYERS = "landscape,real,generated,gradients";
+
+/**
+ * @param {string | null} layers that are shown, separated by commas; null: those of a newcomer
+ * @param {(layers: string | null) => void} onLayers
+ */
+export function lab(layers, onLayers) {
+  const shown = new Set((layers ?? DEFAULT_LAYERS).split(","));
   /** @type {any} */
   let probe;
   const picture = drawing(SIDE, SIDE, paint);
@@ -19,13 +24,16 @@ export function lab() {
     const box = h("input", { type: "checkbox", checked: shown.has(layer), onchange: () => {
       if (box.checked) shown.add(layer);
       else shown.delete(layer);
+      const now = LAYERS.filter((one) => shown.has(one)).join();
+      onLayers(now === DEFAULT_LAYERS ? null : now || "none");
       draw();
     } });
     return h("label", {}, box, layer);
   }));
+  const missing = h("p", { class: "small", hidden: true }, "There is no landscape: this critic judges several points at once, or there is no critic.");
   const element = h("section", { class: "card chart lab", hidden: true, "aria-label": "Lab" },
     h("h3", {}, "The plane: critic, points and where they would move"), picture.element, choices,
-    legend([["--curve-3", "real"], ["--curve-2", "generated"]]),
+    legend([["--curve-3", "real"], ["--curve-2", "generated"]]), missing,
     h("p", { class: "muted small" }, "Where the ground is light the critic takes a point for real. A line at a generated point shows where its gradient pulls it. The grid is what the generator makes of a regular grid of latents."));
 
   const x = (/** @type {number} */ value) => ((value - probe.plane.x[0]) / (probe.plane.x[1] - probe.plane.x[0])) * SIDE;
@@ -65,11 +73,11 @@ export function lab() {
 
   /** Lines from the generated points, the longest of ARROW pixels. @param {CanvasRenderingContext2D} context @param {any} plane */
   function arrows(context, plane) {
-    const lengths = plane.gradient.map(([dx, dy]) => Math.hypot(dx ?? 0, dy ?? 0)).sort((/** @type {number} */ a, /** @type {number} */ b) => a - b);
+    const lengths = plane.gradient.map((/** @type {(number | null)[]} */ [dx, dy]) => Math.hypot(dx ?? 0, dy ?? 0)).sort((/** @type {number} */ a, /** @type {number} */ b) => a - b);
     const long = lengths[Math.floor(0.95 * (lengths.length - 1))] || 1;
     context.strokeStyle = token("--curve-1");
     context.lineWidth = 1;
-    plane.fake.forEach(([left, up], /** @type {number} */ index) => {
+    plane.fake.forEach((/** @type {any} */ [left, up], /** @type {number} */ index) => {
       const [dx, dy] = plane.gradient[index];
       if (left === null || dx === null) return;
       const scale = Math.min(1, Math.hypot(dx, dy) / long) * ARROW / (Math.hypot(dx, dy) || 1);
@@ -83,8 +91,9 @@ export function lab() {
   function draw() {
     element.hidden = !probe?.plane;
     if (element.hidden) return;
+    missing.hidden = Boolean(probe.plane.critic);
     const scores = probe.plane.critic?.flat().filter((/** @type {any} */ value) => value !== null) ?? [];
-    picture.draw(`Step ${probe.step}: ${probe.plane.real.length} real and ${probe.plane.fake?.length ?? 0} generated points; scores of the critic from ${number(Math.min(...scores))} to ${number(Math.max(...scores))}.`);
+    picture.draw(`Step ${probe.step}: ${probe.plane.real.length} real and ${probe.plane.fake?.length ?? 0} generated points${scores.length ? `; scores of the critic from ${number(Math.min(...scores))} to ${number(Math.max(...scores))}` : ""}.`);
   }
 
   return {
@@ -102,7 +111,8 @@ function landscape({ critic, n }) {
   const values = critic.flat();
   const known = values.filter((/** @type {any} */ value) => value !== null).sort((/** @type {number} */ a, /** @type {number} */ b) => a - b);
   const [low, high] = [known[Math.floor(0.02 * known.length)], known[Math.ceil(0.98 * (known.length - 1))]];
-  const [dark, light] = [channels(token("--line")), channels(token("--surface"))];
+  const brightness = (/** @type {number[]} */ colour) => colour[0] + colour[1] + colour[2];
+  const [dark, light] = [channels(token("--line")), channels(token("--surface"))].sort((a, b) => brightness(a) - brightness(b));
   const canvas = h("canvas", { width: n, height: n });
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const image = context.createImageData(n, n);

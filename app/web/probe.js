@@ -13,8 +13,8 @@ const HEIGHT = 190;
 const MOST_MODES = 30;
 const RETRY_MS = 3000;
 
-/** @param {string} path of the job @param {{view: import("./chart.js").View, onStep: (step: number) => void, onZoom: (from: number | null, to: number | null) => void, sync: string, signal: AbortSignal}} options */
-export function probe(path, { view, onStep, onZoom, sync, signal }) {
+/** @param {string} path of the job @param {{view: import("./chart.js").View, onStep: (step: number) => void, onZoom: (from: number | null, to: number | null) => void, onHide: () => void, sync: string, layers: string | null, onLayers: (layers: string | null) => void, signal: AbortSignal}} options */
+export function probe(path, { view, onStep, onZoom, onHide, sync, layers, onLayers, signal }) {
   /** @type {Map<number, string>} artifacts by step */
   const artifacts = new Map();
   /** @type {Map<number, any>} */
@@ -29,8 +29,8 @@ export function probe(path, { view, onStep, onZoom, sync, signal }) {
   const histograms = h("section", { class: "card chart", hidden: true, "aria-label": "Scores of the critic" });
   const ribbons = h("section", { class: "card chart", hidden: true, "aria-label": "Share of each mode" });
   const line = h("section", { class: "card chart", hidden: true, "aria-label": "Densities and critic" });
-  const plane = lab();
-  const gradients = new Chart("Gradient norms of both players", curves, { view: { ...view, scale: "log" }, onStep, onZoom, sync });
+  const plane = lab(layers, onLayers);
+  const gradients = new Chart("Gradient norms of both players", curves, { view, scale: "log", onStep, onZoom, onHide, sync });
   gradients.element.hidden = true;
   const element = h("section", { class: "stack", hidden: true, "aria-label": "Inside the game" },
     h("div", { class: "spread" }, h("h2", {}, "Inside the game"), caption),
@@ -70,7 +70,7 @@ export function probe(path, { view, onStep, onZoom, sync, signal }) {
     const shown = step === undefined ? undefined : read.get(step);
     if (!shown) return;
     element.hidden = false;
-    setText(caption, `probe of step ${count(shown.step)}`);
+    setText(caption, `weights in training at step ${count(shown.step)}; the pictures above are of the averaged weights, if the recipe averages`);
     caption.dataset.probe = String(shown.step);
     drawHistograms(histograms, shown);
     drawLine(line, shown);
@@ -106,6 +106,8 @@ export function probe(path, { view, onStep, onZoom, sync, signal }) {
       draw();
       gradients.mark();
     },
+    restyle: () => gradients.restyle(),
+    refresh: () => gradients.refresh(),
   };
 }
 
@@ -198,8 +200,12 @@ function drawRibbons(place, probes, step) {
     context.fillStyle = token("--text");
     context.fillRect(Math.max(0, Math.min(WIDTH - 1, ((step - known[0].step) / span) * WIDTH)), 0, 1.5, HEIGHT);
   });
+  const now = known.findLast((one) => one.step <= step) ?? known[0];
+  const modes = names.filter((/** @type {string} */ name) => name !== "none");
+  const found = modes.filter((/** @type {string} */ name) => now.shares.counts[names.indexOf(name)] > 0).length;
   const counts = last.shares.names.map((/** @type {string} */ name, /** @type {number} */ index) => `${name} ${last.shares.counts[index]}`).join(", ");
   picture.draw(`Share of each mode over the steps. At step ${last.step}: ${counts}.`);
   fill(place, h("h3", {}, "Share of each mode"), picture.element,
+    h("p", { class: "small number" }, `step ${count(known[0].step)} to ${count(last.step)}; at ${count(now.step)} ${found} of ${modes.length} have examples`),
     h("p", { class: "muted small" }, "Equal ribbons are equal shares; a ribbon that vanishes is a lost mode; grey is near no mode."));
 }

@@ -331,15 +331,15 @@ function controlOf({ schema, type, nullable }, changed) {
     case "number": {
       const fallback = Math.abs(schema.default ?? 1) || 1;
       const element = h("input", {
-        type: "number", step: schema.type === "integer" ? 1 : 10 ** Math.floor(Math.log10(fallback) - 0.01), min: schema.minimum ?? schema.exclusiveMinimum, max: schema.maximum,
+        type: "number", step: schema.type === "integer" ? 1 : 10 ** Math.floor(Math.log10(fallback) - 0.01), min: schema.minimum ?? schema.exclusiveMinimum, max: schema.maximum <= Number.MAX_SAFE_INTEGER ? schema.maximum : undefined,
         placeholder: nullable ? NONE : "", oninput: changed, onblur: () => !nullable && element.value === "" && changed(),
       });
       return { element, read: () => (element.value === "" ? null : element.valueAsNumber), write: (value) => { element.value = value === null ? "" : value; } };
     }
     case "numbers": {
       const element = h("input", { type: "text", inputMode: "numeric", oninput: changed });
-      const read = () => element.value.split(/[\s,]+/).filter(Boolean).map((one) => (Number.isNaN(Number(one)) ? one : Number(one)));
-      return { element, read, write: (value) => { element.value = (value ?? []).join(", "); } };
+      const read = () => element.value.split(/[\s,]+/).filter(Boolean).map((/** @type {string} */ one) => (Number.isNaN(Number(one)) ? one : Number(one)));
+      return { element, read, write: (/** @type {any} */ value) => { element.value = (value ?? []).join(", "); } };
     }
     case "choices": {
       /** @type {HTMLInputElement[]} */

@@ -1,5 +1,5 @@
 // Show the service's OpenAPI document with Swagger UI, which calls the service from this page.
-SwaggerUIBundle({
+/** @type {any} */ (globalThis).SwaggerUIBundle({
   url: new URL("../openapi.json", document.baseURI).href,
   dom_id: "#reference",
   deepLinking: true,

@@ -80,7 +80,9 @@ class RecipeOut(Out):
     paper: str
     game: str
     conditional: bool
-    schema_: Json = Field(alias="schema", description="JSON Schema of a whole recipe.")
+    schema_: Json | None = Field(
+        alias="schema", description="JSON Schema of a whole recipe; null in a list that was requested without."
+    )
     defaults: Recipe = Field(description="The whole recipe on the family's default dataset.")
     dials: tuple[DialOut, ...]
 

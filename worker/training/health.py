@@ -182,7 +182,8 @@ def _collapses(history: EvaluationHistory) -> Trouble | None:
         return None
     message = (
         f"The generator repeats itself: {_collapse_evidence(history.now)}. Try another objective or a penalty "
-        "(wgan_gp, r3gan), packing or minibatch features, or a lower learning rate."
+        "(as the families wgan_gp and r3gan have), packing or minibatch features, or a lower learning rate of the "
+        "generator."
     )
     return Trouble("collapse", message, serious=True)
 
@@ -201,7 +202,8 @@ def _collapse_evidence(now: LiveEvaluation) -> str:
         return f"generated pictures lie {now.variety:.2f} times as far from each other as real ones"
     if now.get("distinct") < LOW_DISTINCT:
         return f"{now.get('distinct'):.0%} of its strings are different"
-    return f"nearly all of its points lie at a few of the modes (reverse KL divergence {now.get('reverse_kl'):.2f})"
+    where = "near none of the modes" if now.get("modes") == 0 else "at a few of the modes"
+    return f"nearly all of its points lie {where} (reverse KL divergence {now.get('reverse_kl'):.2f})"
 
 
 def _critic_saturates(history: EvaluationHistory) -> Trouble | None:

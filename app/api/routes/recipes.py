@@ -1,6 +1,8 @@
 """Serve /recipes: the families, with their defaults and the settings that a person usually changes."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from app.schemas.catalog_replies import recipe_out
 from app.services import recipes
@@ -11,9 +13,16 @@ router = APIRouter(prefix="/recipes", tags=["catalogue"])
 
 
 @router.get("")
-def list_recipes() -> RecipeList:
+def list_recipes(
+    schema: Annotated[
+        bool, Query(description="Whether each family repeats the JSON Schema of a recipe, which is the same for all.")
+    ] = True,
+) -> RecipeList:
     """List the families. Each has its defaults and the settings that a person usually changes."""
-    return RecipeList(data=[_out(family) for family in FAMILIES.values()])
+    families = [_out(family) for family in FAMILIES.values()]
+    if not schema:
+        families = [family.model_copy(update={"schema_": None}) for family in families]
+    return RecipeList(data=families)
 
 
 @router.get("/{name}")

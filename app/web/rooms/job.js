@@ -3,12 +3,13 @@
 import { get, post, send } from "../api.js";
 import { Chart, label, SCALES } from "../chart.js";
 import { Curves } from "../curves.js";
-import { bar, empty, fill, h, refill, setText, skeleton, stateWord, toast } from "../dom.js";
+import { bar, copyButton, empty, fill, h, refill, setText, skeleton, stateWord, toast } from "../dom.js";
 import { ago, clock, count, duration, number, size } from "../format.js";
 import { film } from "../film.js";
 import { follow } from "../log.js";
 import { go, keep } from "../main.js";
 import { probe } from "../probe.js";
+import { commandLine, curl, python } from "../request_text.js";
 import { scatter } from "../scatter.js";
 import { actions, linked } from "./jobs.js";
 
@@ -25,6 +26,7 @@ export async function room(main, { parts: [id], query, signal }) {
   const view = {
     scale: SCALES.includes(query.get("scale") ?? "") ? /** @type {string} */ (query.get("scale")) : "linear",
     smoothing: numberOf("smoothing") ?? 0, step: numberOf("step"), from: numberOf("from"), to: numberOf("to"),
+    hidden: new Set(query.get("hidden")?.split(",")),
   };
   const curves = new Curves();
   /** @type {any[]} */
@@ -36,7 +38,7 @@ export async function room(main, { parts: [id], query, signal }) {
   const trouble = h("div", { class: "stack", role: "status" });
   const charts = h("div", { class: "charts" }, skeleton(true));
   const pictures = film({ onStep: (step) => setStep(step), signal });
-  const probes = probe(path, { view, onStep: (step) => setStep(step), onZoom: (from, to) => zoom(from, to), sync: `job-${id}`, signal });
+  const probes = probe(path, { view, onStep: (step) => setStep(step), onZoom: (from, to) => zoom(from, to), onHide, sync: `job-${id}`, layers: query.get("layers"), onLayers: (layers) => keep({ layers }), signal });
   const log = h("ol", { class: "events small" });
   const files = h("div", { class: "stack" }, skeleton());
   const slider = h("input", { type: "range", min: 0, max: 1, value: 0, "aria-label": "Step", oninput: () => setStep(slider.valueAsNumber) });
@@ -45,22 +47,31 @@ export async function room(main, { parts: [id], query, signal }) {
   const points = h("span", { class: "muted small", data: { points: "0" } });
   const followNewest = h("button", { type: "button", onclick: () => setStep(null) }, "Newest");
   const stepper = h("section", { class: "card step", "aria-label": "Step cursor" }, play, slider, stepText, followNewest);
+  const whole = h("button", { type: "button", disabled: view.from === null, onclick: () => zoom(null, null) }, "Whole run");
   const isTraining = job.kind === "train";
 
   fill(main, head, trouble,
     isTraining && h("section", { class: "card" }, h("h2", {}, "The same noise, step by step"), pictures.element),
     isTraining && probes.element,
     isTraining && h("section", { class: "stack" },
-      h("div", { class: "spread" }, h("h2", {}, "Curves"), h("div", { class: "row" }, points, controls())), charts),
+      h("div", { class: "spread" }, h("h2", {}, "Curves"), h("div", { class: "row" }, points, controls())),
+      h("p", { class: "hint" }, "Click in a chart to choose a step, drag to zoom, click a curve's name to hide it. The address keeps all of it."), charts),
     isTraining && stepper,
-    h("div", { class: "grid" },
+    h("div", { class: "charts" },
       h("section", { class: "card" }, h("h2", {}, "What happened"), log), files,
       h("section", { class: "card wide" }, logPanel(path, signal)),
-      h("section", { class: "card wide" }, h("details", {}, h("summary", {}, "Recipe"), h("pre", { tabIndex: 0, "aria-label": "Recipe as JSON" }, JSON.stringify(job.recipe, null, 2))))));
+      h("section", { class: "card wide" }, h("details", {}, h("summary", {}, "Recipe"), h("div", { class: "row" }, copies()), h("pre", { tabIndex: 0, "aria-label": "Recipe as JSON" }, JSON.stringify(job.recipe, null, 2))))));
 
   /** @type {Map<string, Chart>} */
   const byTitle = new Map();
   const plane = scatter({ onStep: (step) => setStep(step) });
+
+  /** The job's request, to train the same again elsewhere. */
+  function copies() {
+    const body = { recipe: job.recipe, model: job.model };
+    return [copyButton(() => JSON.stringify(job.recipe, null, 2), "JSON"),
+      ...isTraining ? [copyButton(() => curl(body), "curl"), copyButton(() => commandLine(body), "CLI"), copyButton(() => python(body), "Python")] : []];
+  }
 
   /** Choices that all charts share. */
   function controls() {
@@ -71,21 +82,26 @@ export async function room(main, { parts: [id], query, signal }) {
       onchange: () => change({ smoothing: smoothing.valueAsNumber }),
     });
     return [scale, h("label", { class: "small" }, "Smoothing", smoothing),
-      h("button", { type: "button", onclick: () => zoom(null, null) }, "Whole run")];
+      whole];
   }
 
   /** @param {Partial<import("../chart.js").View>} values */
   function change(values) {
     Object.assign(view, values);
     keep({ scale: view.scale === "linear" ? null : view.scale, smoothing: view.smoothing || null });
-    for (const chart of byTitle.values()) chart.restyle();
+    for (const chart of [...byTitle.values(), probes]) chart.restyle();
+  }
+
+  function onHide() {
+    keep({ hidden: [...view.hidden].join() });
   }
 
   /** @param {number | null} from @param {number | null} to */
   function zoom(from, to) {
     Object.assign(view, { from, to });
+    whole.disabled = from === null;
     keep({ from, to });
-    for (const chart of byTitle.values()) chart.refresh();
+    for (const chart of [...byTitle.values(), probes]) chart.refresh();
   }
 
   /** Move the step cursor; null follows the newest step. @param {number | null} step */
@@ -133,17 +149,17 @@ export async function room(main, { parts: [id], query, signal }) {
     const { step, total, eta_s: eta } = job.progress;
     refill(titleRow, [job.state, job.health?.state], () => [
       h("div", { class: "row" }, h("h1", {}, `${job.family ?? job.kind} on ${job.dataset}`), stateWord(job.state), job.health && stateWord(job.health.state)),
-      actions(job, (now) => {
+      h("div", { class: "row" }, copyButton(() => location.href, "link"), actions(job, (now) => {
         if (now === null) return go("jobs");
         job = now;
         drawAll();
-      }, () => job)]);
+      }, () => job))]);
     progress.firstChild.style.width = `${total ? (100 * step) / total : 0}%`;
     const shown = [
       ["step", `${count(step)} of ${count(total)}`], ["left", job.state === "running" ? duration(eta) : "–"],
       ["best", job.best ? `${job.best.metric.replaceAll("_", " ")} ${number(job.best.value)} at ${count(job.best.step)}` : "–"],
       ["attempt", job.attempt], ["device", job.numerics ? `${job.numerics.device ?? ""} ${job.numerics.precision ?? ""}` : "–"],
-      ["created", ago(job.created_at)],
+      ["created", ago(job.created_at)], ["model", job.model],
     ];
     refill(facts, shown, () => shown.map(([name, value]) => h("div", {}, h("span", {}, name), h("b", {}, value))));
     const { queue_position: place, starts_in_s: starts, experiment } = job;
@@ -162,7 +178,8 @@ export async function room(main, { parts: [id], query, signal }) {
       reason && state !== "succeeded" && h("div", { class: "notice bad" }, h("b", {}, `Why it ${state === "failed" ? "failed" : "stopped"}: `), reason.message),
       reason && state === "succeeded" && h("div", { class: "notice" }, reason.message),
       health && h("div", { class: `notice ${health.state === "troubled" ? "warn" : ""}` },
-        h("b", {}, health.kind ? `${health.kind.replaceAll("_", " ")}: ` : ""), health.message)]);
+        h("b", {}, health.kind ? `${health.kind.replaceAll("_", " ")}: ` : ""), health.message,
+        health.state === "troubled" && [" ", h("a", { href: `new?clone=${job.id}` }, "Clone it with changes"), "."])]);
   }
 
   /** The charts, by title, with the curves of each. */
@@ -198,7 +215,7 @@ export async function room(main, { parts: [id], query, signal }) {
       let chart = byTitle.get(title);
       if (!chart) {
         if (!byTitle.size) fill(charts);
-        chart = new Chart(title, curves, { view, onStep: setStep, onZoom: zoom, marks, guides, sync: `job-${id}` });
+        chart = new Chart(title, curves, { view, onStep: setStep, onZoom: zoom, onHide, marks, guides, sync: `job-${id}` });
         byTitle.set(title, chart);
         charts.append(chart.element);
       }
@@ -276,7 +293,7 @@ export async function room(main, { parts: [id], query, signal }) {
 
   follow((event) => {
     if (event.job !== job.id) return;
-    events.push(event);
+    if (sentence(event)) events.push(event);
     tell(event);
     const { data } = event;
     if (event.type === "metrics") {
@@ -314,7 +331,9 @@ export async function room(main, { parts: [id], query, signal }) {
   setStep(view.step);
   await readFiles();
   const timer = setInterval(() => {
-    if (!document.hidden && !ENDED.includes(job.state)) void refreshJob().catch(() => undefined);
+    if (document.hidden) return;
+    if (ENDED.includes(job.state)) drawHead(); // how long ago it was created
+    else void refreshJob().catch(() => undefined);
   }, 3000);
   signal.addEventListener("abort", () => clearInterval(timer));
 }

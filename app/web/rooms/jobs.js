@@ -9,6 +9,7 @@ import { keep } from "../main.js";
 const ROW = 52;
 const PAGE = 100;
 const EXTRA_ROWS = 6;
+const PAUSE_MS = 300;
 const ACTIVE = ["queued", "running", "pausing", "cancelling"];
 const FILTERS = /** @type {const} */ ({
   state: ["queued", "running", "pausing", "paused", "cancelling", "succeeded", "failed", "cancelled"],
@@ -47,11 +48,15 @@ export async function room(main, { query, signal }) {
     return select;
   }
 
+  let pause = 0;
   /** @param {string} name */
   function text(name) {
     const input = h("input", {
       type: "search", size: 12, placeholder: name, value: filters[name], "aria-label": `Filter by ${name}`,
-      onchange: () => filter(name, input.value.trim()),
+      oninput: () => {
+        clearTimeout(pause);
+        pause = setTimeout(() => void filter(name, input.value.trim()), PAUSE_MS);
+      },
     });
     return input;
   }
@@ -163,6 +168,19 @@ export async function room(main, { query, signal }) {
     drawSoon();
   }, signal);
 
+  /** Drop jobs that somebody else has deleted. */
+  async function dropDeleted() {
+    const before = jobs.map((job) => job.id);
+    const first = await page(null);
+    const oldest = first.next_cursor === null ? "" : first.data[first.data.length - 1].id;
+    const left = new Set(first.data.map((/** @type {any} */ job) => job.id));
+    const gone = new Set(before.filter((id) => id >= oldest && !left.has(id)));
+    if (!gone.size) return;
+    jobs = jobs.filter((job) => !gone.has(job.id));
+    drawSoon();
+  }
+
+  const sweep = setInterval(() => document.hidden || void dropDeleted().catch(() => undefined), 15_000);
   const refresh = setInterval(async () => {
     if (document.hidden || !jobs.some((job) => ACTIVE.includes(job.state))) return;
     const running = await get("/jobs", { state: "running", limit: PAGE }, signal).catch(() => null);
@@ -172,7 +190,7 @@ export async function room(main, { query, signal }) {
     }
     drawSoon();
   }, 3000);
-  signal.addEventListener("abort", () => clearInterval(refresh));
+  signal.addEventListener("abort", () => [refresh, sweep].forEach(clearInterval));
   body.addEventListener("scroll", drawSoon, { passive: true });
   window.addEventListener("resize", drawSoon, { signal });
   body.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => moveFocus(event));
@@ -217,7 +235,8 @@ function jobRow(job) {
   function update(now) {
     const { step, total, eta_s: eta } = now.progress;
     setText(name, now.family ?? now.model);
-    setText(kind, now.kind === "train" ? `seed ${now.recipe.seed}` : now.kind);
+    const ownName = now.family && now.model !== `${now.family}-${now.dataset}` ? now.model : "";
+    setText(kind, [ownName, now.kind === "train" ? `seed ${now.recipe.seed}` : now.kind].filter(Boolean).join(" · "));
     if (words !== now.state + now.health?.state) {
       words = now.state + now.health?.state;
       fill(state, stateWord(now.state));
@@ -288,6 +307,7 @@ function extend(job, attempt) {
 async function erase(job) {
   if (!(await confirmed("Delete this job?", "Its curves, pictures and checkpoints are deleted. Models that it published stay.", "Delete the job"))) return job;
   await remove(`/jobs/${job.id}`);
+  toast(job.result?.model ? `The job is deleted. Its model ${job.result.model} stays.` : "The job is deleted.");
   return null;
 }
 

@@ -26,7 +26,7 @@ export async function room(main, { query, signal }) {
   if (clone) return trainingForm(main, await source(clone, signal), query, signal);
   if (name) return trainingForm(main, { family: await get(`/recipes/${encodeURIComponent(name)}`, {}, signal), job: null }, query, signal);
   const dataset = query.get("dataset");
-  const { data } = await get("/recipes", {}, signal);
+  const { data } = await get("/recipes", { schema: false }, signal);
   fill(main, h("h1", {}, "New job"), h("p", { class: "muted" }, dataset ? `Choose what to train on ${dataset}.` : "Choose what to train. Everything can be changed afterwards."),
     familyCards(data, {
       search: query.get("search") ?? "", signal, onSearch: (search) => keep({ search }),
@@ -38,9 +38,10 @@ export async function room(main, { query, signal }) {
 async function source(id, signal) {
   const job = await get(`/jobs/${encodeURIComponent(id)}`, {}, signal);
   if (job.kind !== "train") throw new Problem({ detail: `Only trainings are cloned; ${id} is of kind ${job.kind}.` }, 0);
-  const { data } = await get("/recipes", {}, signal);
-  const family = data.find((/** @type {any} */ one) => one.name === job.family) ?? null;
-  return { job, family: family ?? { name: null, title: "A recipe of its own", schema: data[0].schema, dials: [], defaults: job.recipe } };
+  const { data } = await get("/recipes", { schema: false }, signal);
+  const known = data.find((/** @type {any} */ one) => one.name === job.family);
+  const { schema } = await get(`/recipes/${(known ?? data[0]).name}`, {}, signal);
+  return { job, family: known ? { ...known, schema } : { name: null, title: "A recipe of its own", schema, dials: [], defaults: job.recipe } };
 }
 
 /**
@@ -75,6 +76,7 @@ async function trainingForm(main, { family, job }, query, signal) {
     const { steps, minutes } = job.recipe.budget;
     const measured = minutes === null || steps !== UNKNOWN_STEPS;
     asked.seed ||= String(job.recipe.seed);
+    if (!query.has("model") && job.model !== `${job.family ?? "custom"}-${job.dataset}`) asked.model = job.model;
     if (!unit) Object.assign(asked, measured ? { unit: "steps", amount: String(steps) } : { unit: "minutes", amount: String(minutes) });
     asked.startFrom ||= job.spec?.start_from?.checkpoint ?? "";
     if (job.spec?.devices > 1) asked.devices ||= String(job.spec.devices);

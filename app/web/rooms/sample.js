@@ -69,7 +69,8 @@ export async function room(main, { query, signal }) {
 
   /** Take the settings of a picture that Forger drew. @param {File | undefined} file */
   async function open(file) {
-    const found = file && (await pictureSettings(file));
+    if (!file) return;
+    const found = await pictureSettings(file);
     if (!found?.model) toast("This file carries no settings of Forger. Only its PNG files do.");
     else if (found.direction) toast(`This picture was translated by ${found.model}.`);
     else {

@@ -18,7 +18,8 @@ export async function room(main, { signal }) {
   async function draw() {
     const [ready, system] = await Promise.all([get("/readyz", {}, signal).catch((problem) => problem), get("/system", {}, signal)]);
     const checks = ready.checks ?? {};
-    fill(parts, h("h2", {}, "Parts"), ready.checks
+    const broken = Object.values(checks).filter((/** @type {any} */ check) => !check.ok).length;
+    fill(parts, h("h2", {}, "Parts"), ready.checks && h("p", {}, broken ? `${broken} of ${Object.keys(checks).length} parts do not work. The line says why.` : "All parts work."), ready.checks
       ? h("dl", {}, Object.entries(checks).map(([name, check]) => [h("dt", {}, name), h("dd", {}, stateWord(/** @type {any} */ (check).ok ? "ok" : "missing"), /** @type {any} */ (check).detail === "ok" ? "" : ` ${/** @type {any} */ (check).detail}`)]))
       : h("p", { class: "refusal" }, ready.message));
     fill(work, h("h2", {}, "Work"),
@@ -28,7 +29,7 @@ export async function room(main, { signal }) {
           h("tbody", {}, system.attempts.map((/** @type {any} */ one) => h("tr", {}, h("td", {}, h("a", { href: `jobs/${one.job}` }, one.kind)), h("td", {}, one.worker), h("td", {}, ago(one.heartbeat_at))))))
         : h("p", { class: "muted" }, "No worker has a job."));
     fill(disk, h("h2", {}, "Disk"), bar(1 - system.disk.free_bytes / system.disk.total_bytes),
-      h("dl", {}, h("dt", {}, "free"), h("dd", {}, `${size(system.disk.free_bytes)} of ${size(system.disk.total_bytes)}`),
+      h("dl", {}, h("dt", {}, "free"), h("dd", {}, `${size(system.disk.free_bytes)} of ${size(system.disk.total_bytes)} (${Math.round((100 * system.disk.free_bytes) / system.disk.total_bytes)} %)`),
         h("dt", {}, "kept by Forger"), h("dd", {}, size(system.disk.stored_bytes))));
     fill(versions, h("h2", {}, "Versions"), h("dl", {}, Object.entries(system.versions).map(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value ?? "not installed"))]),
       h("dt", {}, "memory"), h("dd", {}, size(system.memory_bytes)), h("dt", {}, "GPUs"), h("dd", {}, count(system.gpus))));

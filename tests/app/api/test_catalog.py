@@ -52,6 +52,11 @@ def test_recipes_can_be_posted_as_they_are_listed(client: TestClient) -> None:
         assert client.post("/jobs", json={"recipe": recipe["defaults"]}).status_code == 201
 
 
+def test_a_list_of_recipes_without_schemas_is_otherwise_the_same(client: TestClient) -> None:
+    whole = client.get("/recipes").json()["data"]
+    assert client.get("/recipes?schema=false").json()["data"] == [{**recipe, "schema": None} for recipe in whole]
+
+
 def test_every_link_of_the_index_is_a_route(client: TestClient) -> None:
     links = client.get("/").json()["links"].values()
     paths = client.get("/openapi.json").json()["paths"].keys()
