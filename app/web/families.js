@@ -23,9 +23,9 @@ export const traits = ({ game, conditional }) => [GAMES[game] ?? game, condition
 
 /**
  * Cards of all families, with a search.
- * @param {Family[]} families @param {{search: string, link: (name: string) => string, onSearch: (text: string) => void, signal: AbortSignal}} options
+ * @param {Family[]} families @param {{dataset: string | null, search: string, link: (name: string) => string, onSearch: (text: string) => void, signal: AbortSignal}} options
  */
-export function familyCards(families, { search, link, onSearch, signal }) {
+export function familyCards(families, { dataset, search, link, onSearch, signal }) {
   const found = h("span", { class: "muted small", role: "status" });
   const input = h("input", { type: "search", value: search, placeholder: "for example conditional, collapse, 2014", oninput: () => { filter(); onSearch(input.value.trim()); } });
   const cards = families.map((family) => {
@@ -48,9 +48,10 @@ export function familyCards(families, { search, link, onSearch, signal }) {
   async function tellCosts() {
     for (const { family, cost } of cards) {
       if (signal.aborted) return;
-      let minutes = costs.get(family.name);
-      if (!minutes) costs.set(family.name, (minutes = dryRun({ recipe: family.name }).then(({ estimate }) => estimate?.minutes ?? null)));
-      const known = await minutes.catch(() => costs.delete(family.name) && null);
+      const key = `${family.name} ${dataset ?? ""}`;
+      let minutes = costs.get(key);
+      if (!minutes) costs.set(key, (minutes = dryRun({ recipe: family.name, ...(dataset && { dataset }) }).then(({ estimate }) => estimate?.minutes ?? null)));
+      const known = await minutes.catch(() => costs.delete(key) && null);
       if (typeof known === "number") setText(cost, `about ${duration(60 * known)} here by default`);
     }
   }

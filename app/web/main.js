@@ -43,8 +43,10 @@ async function show() {
   const parts = location.pathname.slice(here.pathname.length).split("/").map(decodeURIComponent);
   const [name] = parts;
   for (const link of document.querySelectorAll("nav a")) {
-    if (/** @type {HTMLAnchorElement} */ (link).dataset.room === name) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (/** @type {HTMLAnchorElement} */ (link).dataset.room === name) {
+      link.setAttribute("aria-current", "page");
+      link.scrollIntoView({ block: "nearest", inline: "center" });
+    } else link.removeAttribute("aria-current");
   }
   document.title = `${ROOMS.find(([room]) => room === name)?.[1] ?? "Studio"} · Forger`;
   fill(main, skeleton(true));

@@ -80,7 +80,7 @@ def test_curves_hold_every_point_after_reload_and_lost_connection(
 
 def test_step_cursor_moves_the_picture_and_stays_in_the_address(studio: Studio, finished: str) -> None:
     page = studio.goto(f"jobs/{finished}")
-    picture = page.locator(".film > img")
+    picture = page.locator(".film .sheet")
     expect(picture).to_be_visible()
     newest = picture.get_attribute("src")
     slider = page.get_by_label("Step", exact=True)
@@ -90,7 +90,7 @@ def test_step_cursor_moves_the_picture_and_stays_in_the_address(studio: Studio, 
     expect(page).to_have_url(re.compile(r"step=0"))
     earliest = picture.get_attribute("src")
     page.reload()
-    expect(page.locator(".film > img")).to_have_attribute("src", earliest or "")
+    expect(page.locator(".film .sheet")).to_have_attribute("src", earliest or "")
 
 
 def test_keyboard_alone_opens_a_job_and_comes_back(studio: Studio, finished: str) -> None:

@@ -14,8 +14,12 @@ from app.db.tables import Artifact, Base, Checkpoint
 
 
 def last_report(session: Session, job_id: str, step: int) -> dict[str, Any]:
-    """Return `figures` and `sample` (an artifact's id) of the last report at `step` or before."""
-    return {"figures": points.newest(session, job_id, step), "sample": _last_sample(session, job_id, step)}
+    """Return `figures` and `sample` (an artifact's id) of the last report at `step` or before.
+
+    The figures are those of an evaluation, by their names; the losses if the report is of a step without one.
+    """
+    values = points.newest(session, job_id, step)
+    return {"figures": points.figures(values) or values, "sample": _last_sample(session, job_id, step)}
 
 
 def _last_sample(session: Session, job_id: str, step: int) -> str | None:

@@ -16,6 +16,8 @@ Values = Mapping[str, float | None]
 """the values of one step by the names of the curves; a value of None was not finite"""
 Curve = list[tuple[int, float | None]]
 """(step, value), in order of the steps"""
+FIGURE_CURVE_PREFIX = "figure/"
+"""prefix of the names of the curves that the evaluations during a training write"""
 
 
 def put(session: Session, job_id: str, reports: Iterable[tuple[int, Values]]) -> None:
@@ -49,6 +51,12 @@ def last_step(session: Session, job_id: str, prefix: str, until: int) -> int | N
 def delete_after(session: Session, job_id: str, step: int) -> None:
     """Delete the points after `step`."""
     session.execute(delete(Point).where(Point.job_id == job_id, Point.step > step))
+
+
+def figures(values: Values) -> dict[str, float | None]:
+    """Return the values of an evaluation by the names of their figures; without losses and gauges."""
+    prefix = FIGURE_CURVE_PREFIX
+    return {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
 
 
 def names(session: Session, job_id: str) -> Sequence[str]:

@@ -23,8 +23,6 @@ from models.spec.watch import FIGURES, FigureInfo
 
 Json = dict[str, Any]
 Better = Literal["low", "high"]
-FIGURE_CURVE_PREFIX = "figure/"
-"""prefix of the names of the curves that the evaluations during a training write"""
 
 
 class FigureOfProvenance:
@@ -162,12 +160,7 @@ def _training_figures(session: Session, job: JobView) -> list[MeasuredFigure]:
     figures, step = (job.result.figures, job.result.step) if job.result else ({}, None)
     if not figures and job.best is not None:
         step = int(job.best["step"])
-        values = points.at(session, job.id, step)
-        figures = {
-            name.removeprefix(FIGURE_CURVE_PREFIX): value
-            for name, value in values.items()
-            if name.startswith(FIGURE_CURVE_PREFIX)
-        }
+        figures = points.figures(points.at(session, job.id, step))
     reported = (job.result.provenance if job.result else None) or {}
     provenance = watch_provenance(job.recipe) | reported
     return [MeasuredFigure(job.id, name, value, provenance, job.id, step) for name, value in figures.items()]

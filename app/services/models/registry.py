@@ -156,7 +156,7 @@ def _register(name: str, checkpoint: CheckpointView, job: JobView, sha256: str, 
         if job_rows.find(session, job.id, lock=True) is None:
             raise NotFound(f"Job {job.id} was deleted meanwhile, with its checkpoints.", code="no_checkpoint")
         card: dict[str, Any] = {
-            "steps": checkpoint.step,
+            "steps": max(job.step, checkpoint.step),
             "from_checkpoint": checkpoint.id,
             "device": (job.numerics or {}).get("device"),
         }
@@ -183,7 +183,7 @@ def _health_at(session: Session, job_id: str, step: int) -> dict[str, Any] | Non
     last = next((data for data in reversed(troubles) if data["kind"] not in NON_PICTURE_TROUBLE), None)
     if last is not None and last["kind"] != "recovered":
         return {"state": "troubled", **last}
-    if (measured := points.last_step(session, job_id, "figure/", step)) is None:
+    if (measured := points.last_step(session, job_id, points.FIGURE_CURVE_PREFIX, step)) is None:
         return None
     message = f"No trouble was reported up to step {step}."
     return {"state": "healthy", "kind": None, "step": measured, "message": message}

@@ -30,7 +30,7 @@ function summary(dataset) {
 /** @param {(name: string) => void} done */
 function uploadForm(done) {
   const file = h("input", { type: "file", accept: ".zip,application/zip", required: true, id: "file", class: "unseen", onchange: () => chosen(file.files[0]) });
-  const name = h("input", { id: "name", required: true, pattern: "[a-z0-9][a-z0-9._\\-]*", placeholder: "my-pictures" });
+  const name = h("input", { id: "name", required: true, pattern: "[a-z0-9][a-z0-9._\\-]*", placeholder: "my-pictures", title: "Small letters, digits, dots, dashes and underscores; a letter or digit first" });
   const layout = h("select", { id: "layout" }, LAYOUTS.map((one) => h("option", { value: one }, one)));
   const words = h("p", { class: "muted" }, "Drop a ZIP of pictures here, or ");
   const progress = h("div");
@@ -82,6 +82,7 @@ async function showDataset(main, name, { query, signal }) {
   const settings = { class: query.get("class"), seed: query.get("seed") ?? "1", domain: query.get("domain") };
   const pictures = h("div");
   const classes = h("div", { class: "row", role: "group", "aria-label": "Class" });
+  const domains = h("div", { class: "row", role: "group", "aria-label": "Domain" });
   const twoDomains = ["unpaired", "paired"].includes(dataset.kind);
   fill(main,
     h("div", { class: "spread" }, h("h1", {}, dataset.name), h("div", { class: "row" },
@@ -90,8 +91,8 @@ async function showDataset(main, name, { query, signal }) {
     h("p", {}, dataset.title), h("p", { class: "muted" }, summary(dataset)), dataset.source && h("p", { class: "muted small" }, dataset.source),
     h("section", { class: "card" },
       h("div", { class: "spread" }, h("h2", {}, "As training sees it"), h("div", { class: "row" },
-        twoDomains && ["a", "b"].map((one) => h("button", { onclick: () => change({ domain: one }) }, one)),
-        h("button", { onclick: () => change({ seed: String(Number(settings.seed) + 1) }) }, "Others"))),
+        domains,
+        h("button", { onclick: () => change({ seed: String(Number(settings.seed) + 1) }) }, "Other examples"))),
       classes, pictures),
     dataset.report && report(dataset, path));
 
@@ -103,6 +104,7 @@ async function showDataset(main, name, { query, signal }) {
   }
 
   function draw() {
+    fill(domains, twoDomains && ["a", "b"].map((one) => h("button", { "aria-pressed": String((settings.domain ?? "a") === one), onclick: () => change({ domain: one }) }, `domain ${one}`)));
     fill(classes, dataset.classes > 1 && dataset.classes <= 100 ? [null, ...dataset.class_names].map((one, index) =>
       h("button", { "aria-pressed": String((one === null ? null : String(index - 1)) === settings.class), onclick: () => change({ class: one === null ? null : String(index - 1) }) }, one ?? "all")) : []);
     const source = address(`${path}/pictures`, { n: SHOWN, ...settings });
@@ -130,7 +132,11 @@ async function showDataset(main, name, { query, signal }) {
 function report(dataset, path) {
   const { report: found } = dataset;
   const plain = Object.entries(found).filter(([, value]) => typeof value !== "object" || value === null);
+  const leftOut = [["left out, damaged", found.corrupt], ["left out, no pictures", found.ignored], ["nearly one colour", found.near_constant]];
   return h("section", { class: "card" }, h("h2", {}, "What was found"),
+    leftOut.filter(([, listed]) => listed?.total).map(([words, listed]) => h("div", {}, h("h3", {}, `${count(listed.total)} ${words}`),
+      h("ul", { class: "small" }, listed.first.map((/** @type {any} */ one) => h("li", {}, one.name ? [h("b", {}, one.name), `: ${one.reason}`] : one))))),
+    found.classes?.total > 0 && h("p", {}, found.classes.first.map((/** @type {any} */ one) => `${one.name} ${count(one.pictures)}`).join(", "), found.classes.total > found.classes.first.length && ", …"),
     found.notes?.length > 0 && h("ul", {}, found.notes.map((/** @type {string} */ note) => h("li", {}, note))),
     h("dl", {}, plain.map(([name, value]) => [h("dt", {}, name.replaceAll("_", " ")), h("dd", {}, String(value ?? "–"))])),
     h("details", {}, h("summary", {}, "Contact sheet"), h("img", { class: "sheet", loading: "lazy", alt: `Contact sheet of ${dataset.name}`, src: address(`${path}/sheet`) })),

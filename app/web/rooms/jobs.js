@@ -224,10 +224,11 @@ function jobRow(job) {
   const data = h("span", { role: "cell", class: "wide-only" });
   const progress = h("span", { class: "small number" });
   const inner = bar(0);
+  const narrow = h("span", { class: "muted small narrow-only" });
   const left = h("span", { role: "cell", class: "number wide-only" });
   const created = h("span", { role: "cell", class: "number small muted wide-only" });
   const element = h("a", { class: "jobs-row", role: "row", href: `jobs/${job.id}`, data: { job: job.id } },
-    h("span", { role: "cell" }, thumb), h("span", { role: "cell" }, name, h("br"), kind), state, health, data,
+    h("span", { role: "cell" }, thumb), h("span", { role: "cell" }, name, h("br"), narrow, kind), state, health, data,
     h("span", { role: "cell", class: "wide-only" }, inner, progress), left, created);
   let words = "";
 
@@ -246,6 +247,7 @@ function jobRow(job) {
     setText(data, now.dataset);
     inner.firstChild.style.width = `${total ? (100 * step) / total : 0}%`;
     setText(progress, now.queue_position ? `number ${now.queue_position} in the queue` : `${count(step)} of ${count(total)}`);
+    setText(narrow, `${now.dataset} · ${count(step)} of ${count(total)}${now.state === "running" ? ` · ${duration(eta)} left` : ""} · `);
     setText(left, now.state === "running" ? duration(eta) : "");
     setText(created, ago(now.created_at));
     if (now.links.sample) {

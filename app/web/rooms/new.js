@@ -26,13 +26,16 @@ export async function room(main, { query, signal }) {
   if (clone) return trainingForm(main, await source(clone, signal), query, signal);
   if (name) return trainingForm(main, { family: await get(`/recipes/${encodeURIComponent(name)}`, {}, signal), job: null }, query, signal);
   const dataset = query.get("dataset");
-  const { data } = await get("/recipes", { schema: false }, signal);
+  const [{ data }, kind] = await Promise.all([get("/recipes", { schema: false }, signal), dataset && get(`/datasets/${encodeURIComponent(dataset)}`, {}, signal).then((one) => one.kind)]);
   fill(main, h("h1", {}, "New job"), h("p", { class: "muted" }, dataset ? `Choose what to train on ${dataset}.` : "Choose what to train. Everything can be changed afterwards."),
-    familyCards(data, {
-      search: query.get("search") ?? "", signal, onSearch: (search) => keep({ search }),
+    familyCards(data.filter((/** @type {any} */ one) => fits(one.game, kind)), {
+      dataset, search: query.get("search") ?? "", signal, onSearch: (search) => keep({ search }),
       link: (family) => `new?${new URLSearchParams({ family, ...(dataset && { dataset }) })}`,
     }));
 }
+
+/** Whether a game can be played on a kind of data; null: any. @param {string} game @param {string | null} kind */
+const fits = (game, kind) => !kind || (["unpaired", "paired"].includes(kind) ? game === kind : !["unpaired", "paired"].includes(game));
 
 /** The job to clone, and its family. @param {string} id @param {AbortSignal} signal */
 async function source(id, signal) {

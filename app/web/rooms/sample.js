@@ -6,7 +6,7 @@ import { keep } from "../main.js";
 import { pictureSettings } from "../png.js";
 
 const SIZES = [1, 4, 16, 64];
-const SWEEP = [0.25, 0.5, 0.75, 1, 1.25, 1.5];
+const SWEEP = [0.1, 0.25, 0.4, 0.6, 0.8, 1];
 const ROWS_OF_CLASSES = 8;
 const WAIT_MS = 120;
 
@@ -32,8 +32,8 @@ export async function room(main, { query, signal }) {
       h("option", { value: `${model.name}@${number}` }, `${model.name}@${number}`)).reverse())));
   const classes = h("div", { class: "row", role: "group", "aria-label": "Class" });
   const health = h("span");
-  const seed = h("input", { id: "seed", inputMode: "numeric", pattern: "[0-9]{1,19}", size: 12, onchange: () => change({ seed: seed.value }) });
-  const temperature = h("input", { id: "temperature", type: "range", min: 0, max: 2, step: 0.05, oninput: () => change({ temperature: temperature.value }) });
+  const seed = h("input", { id: "seed", inputMode: "numeric", pattern: "[0-9]{1,19}", title: "A whole number of at most 19 digits", size: 16, onchange: () => (seed.reportValidity() ? change({ seed: seed.value }) : undefined) });
+  const temperature = h("input", { id: "temperature", type: "range", min: 0.05, max: 1, step: 0.05, oninput: () => change({ temperature: temperature.value }) });
   const temperatureText = h("output", { class: "number" });
   const amount = h("select", { id: "n", onchange: () => change({ n: amount.value }) });
   const views = h("div", { class: "tabs", role: "group", "aria-label": "View" });
@@ -108,6 +108,13 @@ export async function room(main, { query, signal }) {
     showSettings();
   }
 
+  /** Fill a group of buttons anew; the one with the focus keeps it. @param {HTMLElement} group @param {any[]} buttons */
+  function refocus(group, buttons) {
+    const place = [...group.children].indexOf(/** @type {Element} */ (document.activeElement));
+    fill(group, buttons);
+    /** @type {HTMLElement | undefined} */ (group.children[place])?.focus();
+  }
+
   function showSettings() {
     chosen.value = settings.model;
     seed.value = settings.seed;
@@ -118,12 +125,12 @@ export async function room(main, { query, signal }) {
     health.title = version.health?.message ?? "";
     const names = datasets.data.find((/** @type {any} */ one) => one.name === version.dataset)?.class_names ?? [];
     const conditional = version.classes && version.recipe.game.conditional;
-    fill(classes, conditional ? [null, ...Array(Math.min(version.classes, 100)).keys(), "each"].map((value) =>
+    refocus(classes, conditional ? [null, ...Array(Math.min(version.classes, 100)).keys(), "each"].map((value) =>
       h("button", { type: "button", "aria-pressed": String(String(value) === String(settings.class)), onclick: () => change({ class: value === null ? null : String(value) }) },
         value === null ? "any" : value === "each" ? "each" : names[value] ?? value)) : []);
     const choices = [["pictures", "Pictures"], ...(conditional ? [["grid", "Classes × variations"]] : []), ["sweep", "Temperature sweep"]];
     if (!choices.some(([value]) => value === settings.view)) settings.view = "pictures";
-    fill(views, choices.map(([value, title]) => h("button", { type: "button", "aria-pressed": String(value === settings.view), onclick: () => change({ view: value }) }, title)));
+    refocus(views, choices.map(([value, title]) => h("button", { type: "button", "aria-pressed": String(value === settings.view), onclick: () => change({ view: value }) }, title)));
     amount.disabled = settings.view === "grid";
   }
 
@@ -140,12 +147,12 @@ export async function room(main, { query, signal }) {
     const source = address("/sample", { ...asked, scale, format: "png" });
     const name = `${asked.model}-${asked.class ?? "any"}-${asked.seed}.png`;
     return h("figure", { class: "stack", style: { margin: "0" } },
-      h("a", { href: source, download: name, title: "Download" }, h("img", { class: "sheet", src: source, alt: title })),
-      h("figcaption", { class: "muted small" }, title));
+      h("img", { class: "sheet", src: source, alt: title }),
+      h("figcaption", { class: "row muted small" }, title, h("a", { href: source, download: name }, "Download")));
   };
 
   async function draw() {
-    const words = `${settings.class === null ? "" : `class ${settings.class}, `}seed ${settings.seed}`;
+    const words = inWords(parameters());
     try {
       if (settings.view === "sweep") {
         const n = String(Math.min(16, Number(settings.n)));
@@ -164,7 +171,8 @@ export async function room(main, { query, signal }) {
   }
 
   /** Ask for the pictures once, so that a refusal is a sentence. @param {Record<string, any>} asked */
-  const check = (asked) => send("HEAD", "/sample", { query: { ...asked, format: "png" }, signal });
+  const check = (asked) => send("HEAD", "/sample", { query: { ...asked, format: "png" }, signal })
+    .catch(() => send("GET", "/sample", { query: { ...asked, format: "png" }, signal })); // only a GET says why
 
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
@@ -176,10 +184,18 @@ export async function room(main, { query, signal }) {
   function pin() {
     const asked = parameters();
     pins.push(asked);
-    const card = h("div", { class: "card" }, sheet(asked, `${asked.model}, seed ${asked.seed}`),
+    savePins();
+    showPin(asked);
+  }
+
+  const savePins = () => sessionStorage.setItem("pins", JSON.stringify(pins));
+
+  /** @param {Record<string, any>} asked */
+  function showPin(asked) {
+    const card = h("div", { class: "card" }, sheet(asked, `${asked.model}, ${inWords(asked)}`),
       h("div", { class: "row" },
         h("button", { type: "button", onclick: () => change({ ...settings, ...asked, temperature: asked.temperature ?? "1" }) }, "Use"),
-        h("button", { type: "button", onclick: () => card.remove() }, "Unpin")));
+        h("button", { type: "button", onclick: () => { card.remove(); pins.splice(pins.indexOf(asked), 1); savePins(); } }, "Unpin")));
     pinned.prepend(card);
   }
 
@@ -200,7 +216,14 @@ export async function room(main, { query, signal }) {
 
   await readModel();
   await draw();
+  for (const asked of JSON.parse(sessionStorage.getItem("pins") ?? "[]")) {
+    pins.push(asked);
+    showPin(asked);
+  }
 }
+
+/** The settings of pictures, but for their model. @param {Record<string, any>} asked */
+const inWords = (asked) => [asked.class === null ? null : `class ${asked.class}`, `seed ${asked.seed}`, asked.temperature && `temperature ${asked.temperature}`].filter(Boolean).join(", ");
 
 /** A random seed below 2^53. */
 const dice = () => String(Math.floor(Math.random() * Number.MAX_SAFE_INTEGER));

@@ -130,14 +130,14 @@ def test_unknown_checkpoint_is_not_found(database: Path, unknown: str) -> None:
 
 def test_published_checkpoint_becomes_the_next_version(database: Path) -> None:
     job, checkpoint = source_job()
-    record_report(job.id, 1, 4, {"critic": 0.5}, b"png")
+    record_report(job.id, 1, 4, {"critic": 0.5, "figure/modes": 8.0}, b"png")
     record_report(job.id, 1, 6, {"critic": 0.1}, b"later png")
     first, second = (registry.publish("mine", checkpoint.id, export) for _ in range(2))
     assert (first.name, first.version, second.version, first.step) == ("mine", 1, 2, 5)
     assert first.export_sha256 == second.export_sha256
     (sample, _) = lifecycle.artifacts(job.id, "sample")
-    origin = {"steps": 5, "from_checkpoint": checkpoint.id, "device": "cpu"}
-    assert first.card == {**origin, "figures": {"critic": 0.5}, "sample": sample.id}
+    origin = {"steps": 6, "from_checkpoint": checkpoint.id, "device": "cpu"}
+    assert first.card == {**origin, "figures": {"modes": 8.0}, "sample": sample.id}
     header = read_header(get_settings().artifacts / first.export_sha256[:2] / first.export_sha256)
     assert (header["step"], header["recipe"]) == (5, job.recipe.model_dump(mode="json"))
     assert len(list(get_settings().checkpoints("").iterdir())) == 1, "no scratch folder is left"
