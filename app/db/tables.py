@@ -217,6 +217,18 @@ class IdempotencyKey(Base):
     created_at: Mapped[float]
 
 
+class Link(Base):
+    """An address that shows one job, one experiment or one model to people without the key, until it expires."""
+
+    __tablename__ = "links"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))  # job, experiment or model
+    target: Mapped[str] = mapped_column(String(255))  # an id; of a model name@version
+    created_at: Mapped[float]
+    expires_at: Mapped[float]
+
+
 class Identity(Base):
     """The identity of the database, one row: a copy has the same, a new database another."""
 

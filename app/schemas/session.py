@@ -8,4 +8,7 @@ MAX_KEY_CHARACTERS = 1024
 
 
 class SessionIn(RequestBody):
-    key: SecretStr = Field(max_length=MAX_KEY_CHARACTERS, description="The service's FORGER_API_KEY.")
+    """The key, or the token of a link."""
+
+    key: SecretStr | None = Field(None, max_length=MAX_KEY_CHARACTERS, description="The service's FORGER_API_KEY.")
+    link: str | None = Field(None, max_length=MAX_KEY_CHARACTERS, description="The parameter `link` of a link's href.")

@@ -138,9 +138,18 @@ class SystemOut(Out):
     gpus: int
 
 
+class SharedOut(Out):
+    """A link through which a browser reads one thing."""
+
+    kind: Literal["job", "experiment", "model"]
+    target: str
+    expires_at: Time
+
+
 class SessionOut(Out):
     key_required: bool
     signed_in: bool = Field(description="Whether the request carries the cookie of a session.")
+    link: SharedOut | None = Field(description="The link whose session the request carries, in place of the key's.")
 
 
 class Alive(Out):

@@ -1,5 +1,6 @@
 """Check each request before any route: its host, its key, the size of its body."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -12,9 +13,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.headers import OPEN_PATHS, OPEN_PREFIXES, PROTECTIVE_HEADERS, SAFE_METHODS, header, prefers_page
 from app.api.middleware.origins import Origins
 from app.api.problems import REQUEST_ID, problem
-from app.api.sessions import KEY_MISSING, KEY_WRONG, Sessions, is_key
+from app.api.sessions import KEY_MISSING, KEY_WRONG, LINK_ENDED, NOT_SHARED, Sessions, is_key
+from app.api.shared import is_shared
 from app.core.limits import MAX_QUERY_PARAMETERS
 from app.core.settings import Settings
+from app.services import links
 
 UPLOAD_LIMITS = {"/translate": "max_upload_bytes", "/datasets": "max_dataset_bytes"}
 """paths that accept a file, and the setting that limits it"""
@@ -43,7 +46,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         send = _SendWrapper(scope, receive, send, self._origins)
-        if reply := self._host_refusal(scope) or self._origins.preflight(scope) or self._refusal(scope):
+        if reply := self._host_refusal(scope) or self._origins.preflight(scope) or await self._refusal(scope):
             await reply(scope, receive, send)
         else:
             await self._app(scope, _BoundedBody(receive, *self._limit(scope)), send)
@@ -72,7 +75,7 @@ class Guard:
             return problem(scope, 421, sentence, code="unknown_host")
         return None
 
-    def _key_refusal(self, scope: Scope) -> Response | None:
+    async def _key_refusal(self, scope: Scope) -> Response | None:
         """Return the refusal of a request without the key and without a session; None if it may pass."""
         if self._settings.api_key is None or not _needs_key(scope):
             return None
@@ -82,11 +85,22 @@ class Guard:
             return None
         if not sent and self._sessions.holds(scope):
             return None if scope["method"] in SAFE_METHODS else self._origins.refusal_of_session(scope)
+        if not sent and (link_id := self._sessions.link(scope)) is not None:
+            return await self._link_refusal(scope, link_id)
         code, sentence = ("key_wrong", KEY_WRONG) if sent else ("key_missing", KEY_MISSING)
         return problem(scope, 401, sentence, code=code, headers={"WWW-Authenticate": "Bearer"})
 
-    def _refusal(self, scope: Scope) -> Response | None:
-        if refusal := self._origins.refusal(scope) or self._key_refusal(scope):
+    async def _link_refusal(self, scope: Scope, link_id: str) -> Response | None:
+        """Return the refusal of a request with the session of a link; None if the link shows what it requests."""
+        shared = await asyncio.to_thread(links.shared_by, link_id)
+        if shared is None:
+            return problem(scope, 401, LINK_ENDED, code="link_ended", headers={"WWW-Authenticate": "Bearer"})
+        if not is_shared(scope, shared):
+            return problem(scope, 403, NOT_SHARED, code="not_shared")
+        return None if scope["method"] in SAFE_METHODS else self._origins.refusal_of_session(scope)
+
+    async def _refusal(self, scope: Scope) -> Response | None:
+        if refusal := self._origins.refusal(scope) or await self._key_refusal(scope):
             return refusal
         # PostgreSQL cannot store NUL in text.
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:

@@ -10,7 +10,7 @@ from app.services import recipes
 from app.services.capacity import estimates
 from app.services.jobs import measurements
 from data.uploads import report as uploads
-from forger.schemas import catalog, compare, experiments, figures, jobs, samples
+from forger.schemas import catalog, compare, experiments, figures, jobs, links, samples
 from forger.schemas.base import Health, Json, Out
 from forger.schemas.dataset_report import Report
 from forger.schemas.specs import TrainSpec
@@ -24,6 +24,7 @@ ARTIFACT = "art_01a1f3c2c9d07a4b8c1d2e3f40516273"
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 CREATED_AT = 1_795_300_000.0
 MODEL = "cdcgan-digits"
+LINK = "link_01a1f3c2a0b47d1e8f3a5b6c7d8e9f12"
 EXPERIMENT = "exp_01a1f3c2a0b47d1e8f3a5b6c7d8e9f11"
 OTHER_JOB = "job_01a1f3c2a0b47d1e8f3a5b6c7d8e9f22"
 EXPERIMENT_IN: Json = {
@@ -41,6 +42,7 @@ PARAMETERS: Mapping[str, Any] = {
     "job_id": JOB,
     "artifact_id": ARTIFACT,
     "experiment_id": EXPERIMENT,
+    "link_id": LINK,
     "jobs": f"{JOB},{OTHER_JOB}",
     "version": 1,
     "class": "7",
@@ -70,6 +72,7 @@ def bodies() -> dict[str, Json]:
         "ModelIn": {"name": "sevens", "checkpoint": CHECKPOINT},
         "ExperimentIn": EXPERIMENT_IN,
         "SessionIn": {"key": "correct-horse-battery-staple"},
+        "LinkIn": {"kind": "job", "target": JOB, "hours": 24},
     }
 
 
@@ -176,7 +179,9 @@ def _replies() -> list[Out]:
             memory_bytes=25_769_803_776,
             gpus=0,
         ),
-        catalog.SessionOut(key_required=True, signed_in=False),
+        links.LinkList(data=[_link()]),
+        _link(),
+        catalog.SessionOut(key_required=True, signed_in=False, link=None),
         jobs.LogEventList(
             data=[jobs.LogEvent(position=7, job=JOB, seq=1, type="state", data={"state": "queued"}, at=CREATED_AT)],
             newest=7,
@@ -309,6 +314,17 @@ def _comparison() -> compare.ComparisonOut:
             compare.ComparedSample(job=job.id, href=f"/sample?model={job.model}&n=16&seed=1&scale=1", report=None)
             for job in jobs_
         ],
+    )
+
+
+def _link() -> links.LinkOut:
+    return links.LinkOut(
+        id=LINK,
+        kind="job",
+        target=JOB,
+        href=f"/studio/jobs/{JOB}?link={LINK}.2xq0Y3mJf1c7",
+        created_at=CREATED_AT,
+        expires_at=CREATED_AT,
     )
 
 

@@ -40,13 +40,13 @@ def signed_in(client: TestClient) -> TestClient:
 
 
 def test_key_gives_a_cookie_that_scripts_and_other_sites_cannot_use(client: TestClient) -> None:
-    assert client.get("/session").json() == {"key_required": True, "signed_in": False}
+    assert client.get("/session").json() == {"key_required": True, "signed_in": False, "link": None}
     reply = client.post("/session", json={"key": KEY})
     (cookie,) = SimpleCookie(reply.headers["set-cookie"]).values()
     assert cookie.key == sessions.COOKIE
     assert (cookie["httponly"], cookie["samesite"], cookie["path"], cookie["secure"]) == (True, "Strict", "/", "")
     assert KEY not in reply.headers["set-cookie"]
-    assert client.get("/session").json() == {"key_required": True, "signed_in": True}
+    assert client.get("/session").json() == {"key_required": True, "signed_in": True, "link": None}
     assert client.get("/version").status_code == 200
 
 
@@ -128,6 +128,6 @@ def test_foreign_page_cannot_sign_a_browser_in(client: TestClient) -> None:
 
 def test_service_without_a_key_needs_no_session(api_home: Path) -> None:
     client = TestClient(create_app(get_settings()), base_url=HOST)
-    assert client.get("/session").json() == {"key_required": False, "signed_in": False}
+    assert client.get("/session").json() == {"key_required": False, "signed_in": False, "link": None}
     reply = client.post("/session", json={"key": "anything"})
     assert (reply.status_code, "set-cookie" in reply.headers) == (204, False)

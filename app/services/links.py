@@ -1,0 +1,79 @@
+"""Share one job, one experiment or one model with people without the key, for some time."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from app.core.errors import NotFound
+from app.db.repositories import experiments, links
+from app.db.repositories import jobs as job_rows
+from app.db.session import unit_of_work
+from app.db.tables import Link
+from app.services.models import registry
+
+
+@dataclass(frozen=True, slots=True)
+class LinkView:
+    """A link; `target` is an id, of a model name@version."""
+
+    id: str
+    kind: str
+    target: str
+    created_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What a link shows: the jobs, and the dataset of a model."""
+
+    link: LinkView
+    jobs: frozenset[str] = frozenset()
+    dataset: str | None = None
+
+
+def create(kind: str, target: str, lifetime_s: float) -> LinkView:
+    """Create a link to something that exists. Raises NotFound."""
+    with unit_of_work() as session:
+        if kind == "model":
+            target = registry.find(target).reference
+        elif kind == "job" and job_rows.find(session, target) is None:
+            raise NotFound(f"There is no job '{target[:80]}'. GET /jobs lists them.")
+        elif kind == "experiment" and experiments.find(session, target) is None:
+            raise NotFound(f"There is no experiment '{target[:80]}'. GET /experiments lists them.")
+        return _view(links.add(session, kind, target, lifetime_s))
+
+
+def valid_links() -> list[LinkView]:
+    """Return the links that have not expired, newest first."""
+    with unit_of_work(read_only=True) as session:
+        return [_view(row) for row in links.valid(session)]
+
+
+def shared_by(link_id: str) -> Shared | None:
+    """Return what a link shows; None if it has expired or was revoked, or if its target was deleted."""
+    with unit_of_work(read_only=True) as session:
+        row = links.find(session, link_id)
+        return None if row is None else _shared(session, _view(row))
+
+
+def revoke(link_id: str) -> None:
+    """Delete a link: it shows nothing from then on. Raises NotFound."""
+    with unit_of_work() as session:
+        if not links.remove(session, link_id):
+            raise NotFound(f"There is no link '{link_id[:80]}'. GET /links lists those that have not expired.")
+
+
+def _shared(session: Session, link: LinkView) -> Shared | None:
+    if link.kind == "job":
+        return Shared(link, jobs=frozenset({link.target}))
+    if link.kind == "experiment":
+        return Shared(link, jobs=frozenset(job.id for job in experiments.jobs(session, link.target)))
+    try:
+        return Shared(link, dataset=registry.find(link.target).recipe.data.dataset)
+    except NotFound:
+        return None
+
+
+def _view(row: Link) -> LinkView:
+    return LinkView(row.id, row.kind, row.target, row.created_at, row.expires_at)
