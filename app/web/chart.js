@@ -1,11 +1,17 @@
 // Line charts on uPlot: one step cursor, one zoom and one set of choices for all charts of a room.
 
 import { smoothed } from "./curves.js";
-import { fill, h } from "./dom.js";
+import { fill, h, setText } from "./dom.js";
 import { number } from "./format.js";
 
 /* global uPlot */
 const COLOURS = 6;
+const HEIGHT = 190;
+/** points of a curve up to which each has a dot: a reader sees where it was measured */
+const DOTTED = 30;
+const BAND_ALPHA = "30"; // of 255, in hexadecimal
+/** pixels drawn and left out: the seventh curve has the first colour again, and dashes */
+const DASHES = [[], [8, 4], [2, 3]];
 export const SCALES = ["linear", "log", "asinh"];
 
 /** @param {string} name of a custom property */
@@ -16,12 +22,19 @@ const token = (name) => getComputedStyle(document.documentElement).getPropertyVa
  * @typedef {{scale: string, smoothing: number, step: number | null, from: number | null, to: number | null}} View
  */
 
+/**
+ * What a chart may do differently. `text` names a curve in the legend; `value` writes its value at a step there, and the
+ * legend then shows the values at the shared step while no pointer is in the chart. `hidden` are the curves that all
+ * charts of the room hide. `bands` are the curves below and above a curve, between which the chart is shaded.
+ * @typedef {{text?: (name: string) => string, value?: (name: string, step: number) => {text: string, value: number | null | undefined}, hidden?: Set<string>, onHide?: (name: string, shown: boolean) => void, bands?: (name: string) => [string, string] | null, height?: number}} Extras
+ */
+
 /** A figure with a title, its lines, a legend whose entries hide lines, and a table for those who cannot see it. */
 export class Chart {
   /**
    * @param {string} title
    * @param {import("./curves.js").Curves} curves
-   * @param {{view: View, onStep: (step: number) => void, onZoom: (from: number | null, to: number | null) => void, marks?: () => {step: number, text: string, colour: string}[], guides?: {value: number, text: string}[], sync: string}} options
+   * @param {{view: View, onStep: (step: number) => void, onZoom: (from: number | null, to: number | null) => void, marks?: () => {step: number, text: string, colour: string}[], guides?: {value: number, text: string}[], sync: string} & Extras} options
    */
   constructor(title, curves, options) {
     this.title = title;
@@ -30,8 +43,10 @@ export class Chart {
     /** @type {string[]} */
     this.names = [];
     /** @type {Set<string>} */
-    this.hidden = new Set();
+    this.hidden = options.hidden ?? new Set();
+    this.text = options.text ?? label;
     this.plot = h("div", { class: "plot", role: "img" });
+    this.plot.style.height = `${options.height ?? HEIGHT}px`;
     this.legend = h("div", { class: "legend" });
     this.element = h("section", { class: "card chart", "aria-label": title }, h("h3", {}, title), this.plot, this.legend);
     this.visible = false;
@@ -68,7 +83,7 @@ export class Chart {
   #rebuild() {
     this.uplot?.destroy();
     this.uplot = undefined;
-    fill(this.legend, this.names.length > 1 && this.names.map((name, index) => this.#entry(name, index)));
+    fill(this.legend, (this.names.length > 1 || this.options.value) && this.names.map((name, index) => this.#entry(name, index)));
     this.refresh();
   }
 
@@ -88,22 +103,39 @@ export class Chart {
       // A new point never moves what a person looks at: only a chart without a zoom grows.
       this.uplot.setScale("x", from === null ? { min: steps[0] ?? 0, max: Math.max(steps[steps.length - 1] ?? 1, 1) } : { min: from ?? min, max: to ?? max });
     }
+    if (this.options.value) this.#values(this.uplot.cursor.idx);
     this.#describe();
   }
 
   /** Mark the shared step. */
   mark() {
     this.uplot?.redraw(false, false);
+    if (this.options.value) this.#values(null);
+  }
+
+  /** Show or hide a curve. @param {string} name @param {boolean} shown */
+  setShown(name, shown) {
+    const index = this.names.indexOf(name);
+    if (shown) this.hidden.delete(name);
+    else this.hidden.add(name);
+    this.legend.children[index]?.setAttribute("aria-pressed", String(shown));
+    for (const [place, one] of this.#drawn().entries()) if (one.of === name) this.uplot?.setSeries(place + 1, { show: shown });
+  }
+
+  /** The lines in order: a curve, or an edge of its band. @returns {{name: string, of: string, edge: boolean}[]} */
+  #drawn() {
+    const edges = this.names.flatMap((of) => (this.options.bands?.(of) ?? []).map((name) => ({ name, of, edge: true })));
+    return [...this.names.map((name) => ({ name, of: name, edge: false })), ...edges];
   }
 
   #data() {
-    const [steps, ...columns] = this.curves.aligned(this.names);
+    const [steps, ...columns] = this.curves.aligned(this.#drawn().map(({ name }) => name));
     const { smoothing } = this.options.view;
     return [steps, ...columns.map((column) => (smoothing ? smoothed(column, smoothing) : column))];
   }
 
   #size() {
-    return { width: Math.max(120, this.plot.clientWidth), height: 190 };
+    return { width: Math.max(120, this.plot.clientWidth), height: this.options.height ?? HEIGHT };
   }
 
   #settings() {
@@ -111,6 +143,8 @@ export class Chart {
     const axis = {
       stroke: token("--muted"), grid: { stroke: token("--line"), width: 1 }, ticks: { show: false }, font: `11px ${token("--sans")}`,
     };
+    const drawn = this.#drawn();
+    const colour = (/** @type {string} */ name) => token(`--curve-${(this.names.indexOf(name) % COLOURS) + 1}`);
     const distributions = { linear: 1, log: 3, asinh: 4 };
     return {
       ...this.#size(),
@@ -120,15 +154,20 @@ export class Chart {
         x: { time: false, range: (/** @type {any} */ _, /** @type {number} */ min, /** @type {number} */ max) => [min, max > min ? max : min + 1] },
         y: { distr: distributions[/** @type {keyof typeof distributions} */ (view.scale)] ?? 1, asinh: 0.01 },
       },
-      series: [{ label: "step" }, ...this.names.map((name, index) => ({
+      series: [{ label: "step" }, ...drawn.map(({ name, of, edge }) => ({
         label: name,
-        stroke: token(`--curve-${(index % COLOURS) + 1}`),
-        width: 1.5,
-        show: !this.hidden.has(name),
+        stroke: edge ? undefined : colour(of),
+        width: edge ? 0 : 1.5,
+        dash: DASHES[Math.floor(this.names.indexOf(of) / COLOURS) % DASHES.length],
+        show: !this.hidden.has(of),
         spanGaps: true,
         value: (/** @type {any} */ _, /** @type {number} */ value) => number(value),
-        points: { show: this.curves.byName.get(name)?.size === 1 || undefined, size: 5 },
+        points: { show: edge ? false : (this.curves.byName.get(name)?.size ?? 0) <= DOTTED || undefined, size: 5 },
       }))],
+      bands: this.names.flatMap((name) => {
+        const [low, high] = (this.options.bands?.(name) ?? []).map((edge) => 1 + drawn.findIndex((one) => one.name === edge));
+        return high ? [{ series: [high, low], fill: `${colour(name)}${BAND_ALPHA}` }] : [];
+      }),
       axes: [{ ...axis, size: 28 }, { ...axis, size: 56, values: (/** @type {any} */ _, /** @type {number[]} */ values) => values.map((value) => (value === null ? "" : number(value))) }],
       hooks: {
         setSelect: [(/** @type {any} */ plot) => {
@@ -157,26 +196,35 @@ export class Chart {
   /** Write the values at the cursor into the legend. @param {number | null | undefined} index */
   #values(index) {
     if (!this.uplot) return;
+    const { value: read, view } = this.options;
+    const none = index === null || index === undefined;
+    const step = none ? view.step ?? this.uplot.data[0].at(-1) : this.uplot.data[0][index];
     for (const [place, name] of this.names.entries()) {
-      const value = index === null || index === undefined ? undefined : this.uplot.data[place + 1][index];
-      const text = this.legend.children[place]?.lastChild;
-      if (text) text.textContent = value === undefined || value === null ? "" : number(value);
+      const output = this.legend.children[place]?.lastElementChild;
+      if (!output) continue;
+      if (read && step !== undefined) {
+        const { text, value } = read(name, step);
+        setText(output, text);
+        output.setAttribute("data-value", String(value));
+        continue;
+      }
+      const value = none ? undefined : this.uplot.data[place + 1][index];
+      setText(output, value === undefined || value === null ? "" : number(value));
     }
   }
 
   /** @param {string} name @param {number} index */
   #entry(name, index) {
     const swatch = h("i");
-    swatch.style.background = `var(--curve-${(index % COLOURS) + 1})`;
+    paint(swatch, index);
     const button = h("button", {
       type: "button", "aria-pressed": String(!this.hidden.has(name)),
       onclick: () => {
-        const shown = this.hidden.delete(name);
-        if (!shown) this.hidden.add(name);
-        button.setAttribute("aria-pressed", String(shown));
-        this.uplot?.setSeries(index + 1, { show: shown });
+        const shown = this.hidden.has(name);
+        this.setShown(name, shown);
+        this.options.onHide?.(name, shown);
       },
-    }, swatch, label(name), h("span", { class: "number" }));
+    }, swatch, this.text(name), h("span", { class: "number" }));
     return button;
   }
 
@@ -184,10 +232,16 @@ export class Chart {
   #describe() {
     const words = this.names.map((name) => {
       const values = [...(this.curves.byName.get(name)?.values() ?? [])].filter((value) => typeof value === "number");
-      return values.length ? `${label(name)}: ${values.length} points, now ${number(values[values.length - 1])}` : label(name);
+      return values.length ? `${this.text(name)}: ${values.length} points, now ${number(values[values.length - 1])}` : this.text(name);
     });
     this.plot.setAttribute("aria-label", `${this.title}. ${words.join("; ")}.`);
   }
+}
+
+/** Give a swatch the colour and the dashes of a curve. @param {HTMLElement} swatch @param {number} index */
+export function paint(swatch, index) {
+  swatch.style.color = `var(--curve-${(index % COLOURS) + 1})`;
+  swatch.classList.toggle("dashed", index >= COLOURS);
 }
 
 /** The part of a curve's name that differs from its neighbours'. @param {string} name */

@@ -1,7 +1,8 @@
 // One job: what it learns, how well, what went wrong, and what it left. One step cursor drives all of it.
 
 import { get, post, send } from "../api.js";
-import { Chart, label, SCALES } from "../chart.js";
+import { Chart, label } from "../chart.js";
+import { chartControls, readView } from "../chart_view.js";
 import { Curves } from "../curves.js";
 import { bar, empty, fill, h, refill, setText, skeleton, stateWord, toast } from "../dom.js";
 import { ago, clock, count, duration, number, size } from "../format.js";
@@ -20,12 +21,10 @@ const ENDED = ["succeeded", "failed", "cancelled"];
 /** @type {import("../main.js").Room} */
 export async function room(main, { parts: [id], query, signal }) {
   const path = `/jobs/${encodeURIComponent(id)}`;
-  const numberOf = (/** @type {string} */ name) => (query.get(name) === null ? null : Number(query.get(name)));
-  /** @type {import("../chart.js").View} */
-  const view = {
-    scale: SCALES.includes(query.get("scale") ?? "") ? /** @type {string} */ (query.get("scale")) : "linear",
-    smoothing: numberOf("smoothing") ?? 0, step: numberOf("step"), from: numberOf("from"), to: numberOf("to"),
-  };
+  const view = readView(query);
+  /** @type {Map<string, Chart>} */
+  const byTitle = new Map();
+  const controls = chartControls(view, () => byTitle.values());
   const curves = new Curves();
   /** @type {any[]} */
   const events = [];
@@ -36,7 +35,7 @@ export async function room(main, { parts: [id], query, signal }) {
   const trouble = h("div", { class: "stack", role: "status" });
   const charts = h("div", { class: "charts" }, skeleton(true));
   const pictures = film({ onStep: (step) => setStep(step), signal });
-  const probes = probe(path, { view, onStep: (step) => setStep(step), onZoom: (from, to) => zoom(from, to), sync: `job-${id}`, signal });
+  const probes = probe(path, { view, onStep: (step) => setStep(step), onZoom: controls.zoom, sync: `job-${id}`, signal });
   const log = h("ol", { class: "events small" });
   const files = h("div", { class: "stack" }, skeleton());
   const slider = h("input", { type: "range", min: 0, max: 1, value: 0, "aria-label": "Step", oninput: () => setStep(slider.valueAsNumber) });
@@ -51,42 +50,14 @@ export async function room(main, { parts: [id], query, signal }) {
     isTraining && h("section", { class: "card" }, h("h2", {}, "The same noise, step by step"), pictures.element),
     isTraining && probes.element,
     isTraining && h("section", { class: "stack" },
-      h("div", { class: "spread" }, h("h2", {}, "Curves"), h("div", { class: "row" }, points, controls())), charts),
+      h("div", { class: "spread" }, h("h2", {}, "Curves"), h("div", { class: "row" }, points, controls.element)), charts),
     isTraining && stepper,
     h("div", { class: "grid" },
       h("section", { class: "card" }, h("h2", {}, "What happened"), log), files,
       h("section", { class: "card wide" }, logPanel(path, signal)),
       h("section", { class: "card wide" }, h("details", {}, h("summary", {}, "Recipe"), h("pre", { tabIndex: 0, "aria-label": "Recipe as JSON" }, JSON.stringify(job.recipe, null, 2))))));
 
-  /** @type {Map<string, Chart>} */
-  const byTitle = new Map();
   const plane = scatter({ onStep: (step) => setStep(step) });
-
-  /** Choices that all charts share. */
-  function controls() {
-    const scale = h("select", { "aria-label": "Scale", onchange: () => change({ scale: scale.value }) },
-      SCALES.map((name) => h("option", { value: name, selected: view.scale === name }, name)));
-    const smoothing = h("input", {
-      type: "range", min: 0, max: 0.98, step: 0.02, value: view.smoothing, "aria-label": "Smoothing",
-      onchange: () => change({ smoothing: smoothing.valueAsNumber }),
-    });
-    return [scale, h("label", { class: "small" }, "Smoothing", smoothing),
-      h("button", { type: "button", onclick: () => zoom(null, null) }, "Whole run")];
-  }
-
-  /** @param {Partial<import("../chart.js").View>} values */
-  function change(values) {
-    Object.assign(view, values);
-    keep({ scale: view.scale === "linear" ? null : view.scale, smoothing: view.smoothing || null });
-    for (const chart of byTitle.values()) chart.restyle();
-  }
-
-  /** @param {number | null} from @param {number | null} to */
-  function zoom(from, to) {
-    Object.assign(view, { from, to });
-    keep({ from, to });
-    for (const chart of byTitle.values()) chart.refresh();
-  }
 
   /** Move the step cursor; null follows the newest step. @param {number | null} step */
   function setStep(step) {
@@ -152,7 +123,7 @@ export async function room(main, { parts: [id], query, signal }) {
       place && h("p", { class: "muted" }, `Number ${place} in the queue${starts === null ? "" : `; starts in about ${duration(starts)}`}.`),
       version && h("p", {}, "Published as ", h("a", { href: `models/${version.split("@")[0]}` }, version), ". ",
         h("a", { href: `sample?model=${encodeURIComponent(version)}` }, "Sample it")),
-      experiment && h("p", { class: "muted" }, `Part of the experiment ${experiment}.`)]);
+      experiment && h("p", { class: "muted" }, h("a", { href: `experiments/${experiment}` }, "Part of an experiment"), `: case ${job.case?.name ?? "of no name"}, seed ${job.recipe.seed}.`)]);
     slider.max = String(Math.max(1, total ?? step, step));
   }
 
@@ -198,7 +169,7 @@ export async function room(main, { parts: [id], query, signal }) {
       let chart = byTitle.get(title);
       if (!chart) {
         if (!byTitle.size) fill(charts);
-        chart = new Chart(title, curves, { view, onStep: setStep, onZoom: zoom, marks, guides, sync: `job-${id}` });
+        chart = new Chart(title, curves, { view, onStep: setStep, onZoom: controls.zoom, marks, guides, sync: `job-${id}` });
         byTitle.set(title, chart);
         charts.append(chart.element);
       }
