@@ -36,7 +36,7 @@ export async function comparison(place, { ids, view, hidden, query, onRemove, si
   const curves = new Map();
   /** @type {Map<string, Chart>} */
   const charts = new Map();
-  let figure = Number(query.get("figure") ?? 0);
+  let figure = query.get("figure") ?? compared.jobs[0].metric ?? "";
 
   const jobs = h("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": "Compared trainings" });
   const samples = sampleCards({ seed: query.get("seed") ?? "1", nameOf, ofPoints: new Set(whole.filter((job) => job.recipe.data.kind === "points").map((job) => job.id)) });
@@ -109,7 +109,7 @@ export async function comparison(place, { ids, view, hidden, query, onRemove, si
       valueTable(compared.figures, ids, nameOf),
       repeated.length > 0 && h("section", { class: "stack" }, h("h3", {}, "Over the seeds"),
         h("p", { class: "hint" }, "Trainings whose recipes differ only in the seed count as one case."),
-        rankingPanel(repeated, { chosen: figure, name: variantOf, onChoose: (index) => { figure = index; keep({ figure: index || null }); drawFigures(); } }),
+        rankingPanel(repeated, { chosen: figure, name: variantOf, onChoose: (key) => { figure = key; keep({ figure }); drawFigures(); } }),
         table(repeated, cases, variantOf))]);
   }
 

@@ -47,9 +47,11 @@ export function verdict(figure, name) {
   const cells = ranked(figure);
   if (!cells.length) return "No value is finite yet.";
   const [best, ...others] = cells;
+  const equal = cells.filter((cell) => cell.mean === best.mean);
   const leader = name(best.case);
   if (!others.length) return best.interval ? `The true mean of ${leader} is in ${range(best.interval)} with 95 % confidence.` : "One value has nothing to be compared with.";
   if (figure.better === null) return "No side of this figure is better: the cases are listed, not ranked.";
+  if (equal.length > 1) return `${listed(equal.map((cell) => name(cell.case)))} have the same best mean, ${number(best.mean)}: this figure ranks none of them first.`;
   if (!best.interval) return `${leader} has the best value, ${number(best.mean)}, of one seed. One seed has no interval: another seed may turn the order.`;
   const spoken = `${number(best.mean)} ${range(best.interval)}`;
   const single = others.filter((cell) => !cell.interval).map((cell) => name(cell.case));
@@ -69,7 +71,7 @@ export function ranking(figure, name) {
     h("thead", {}, h("tr", {}, ["", "case"].map((title) => h("th", {}, title)), h("th", { class: "wide-only" }, `${number(low)} to ${number(high)}`),
       ["mean", "deviation", "95 % interval", "seeds"].map((title) => h("th", { class: "number" }, title)))),
     h("tbody", {}, cells.map((cell, index) => h("tr", { data: { rank: index + 1, case: cell.case } },
-      h("td", { class: "number" }, figure.better ? index + 1 : "–"), h("th", { scope: "row" }, name(cell.case)), h("td", { class: "wide-only" }, whisker(cell, share)),
+      h("td", { class: "number" }, figure.better ? 1 + cells.findIndex((one) => one.mean === cell.mean) : "–"), h("th", { scope: "row" }, name(cell.case)), h("td", { class: "wide-only" }, whisker(cell, share)),
       h("td", { class: "number" }, number(cell.mean)), h("td", { class: "number" }, number(cell.deviation)),
       h("td", { class: "number" }, cell.interval ? range(cell.interval) : "–"), h("td", { class: "number" }, cell.n))))));
 }
@@ -102,14 +104,21 @@ function tableCell(cell) {
     h("br"), h("span", { class: "muted small" }, `${cell.interval ? `${range(cell.interval)} ` : ""}(${cell.n})`));
 }
 
+/** What the address calls a figure. @param {Figure} figure */
+export const figureKey = ({ name, provenance_text: text }) => `${name}, ${text}`;
+
+/** The figure of a key, else the first of that name, else the first. @param {Figure[]} figures @param {string} key */
+export const chosenFigure = (figures, key) =>
+  figures.find((figure) => figureKey(figure) === key) ?? figures.find(({ name }) => name === key.split(",")[0]) ?? figures[0];
+
 /**
  * Choose a figure; see its ranking, what may be concluded, and its provenance.
- * @param {Figure[]} figures @param {{chosen: number, onChoose: (index: number) => void, name: (one: string) => string, link?: Naming}} options
+ * @param {Figure[]} figures @param {{chosen: string, onChoose: (key: string) => void, name: (one: string) => string, link?: Naming}} options
  */
 export function rankingPanel(figures, { chosen, onChoose, name, link = name }) {
   const known = provenances(figures);
-  const figure = figures[chosen] ?? figures[0];
-  const select = h("select", { "aria-label": "Figure", onchange: () => onChoose(select.selectedIndex) },
+  const figure = chosenFigure(figures, chosen);
+  const select = h("select", { "aria-label": "Figure", onchange: () => onChoose(figureKey(figures[select.selectedIndex])) },
     figures.map((one) => h("option", { selected: one === figure }, `${one.title}${known.mark(one)}${ARROWS[/** @type {"low" | "high"} */ (one.better)] ?? ""}`)));
   return h("div", { class: "stack" }, h("div", { class: "row" }, select), h("p", { class: "notice", data: { verdict: figure.name } }, verdict(figure, name)),
     ranking(figure, link), h("p", { class: "hint" }, figure.citation, "."));

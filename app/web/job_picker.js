@@ -10,9 +10,9 @@ const SHOWN = 50;
 /** pages that one search reads */
 const PAGES = 10;
 
-/** The words by which a job is found. @param {any} job */
+/** The words by which a job is found, each from its beginning. @param {any} job */
 const wordsOf = ({ id, family, dataset, model, state, recipe, case: of }) =>
-  [id, family, dataset, model, state, `seed ${recipe.seed}`, of?.name].join(" ").toLowerCase();
+  [id, id.slice(-6), family, dataset, ...model.split(/\W/), state, "seed", recipe.seed, of?.name].map((word) => String(word ?? "").toLowerCase());
 
 /**
  * The list of trainings, each with a tick box.
@@ -33,7 +33,10 @@ export function jobPicker({ chosen, most, onChange, signal }) {
 
   const matches = () => {
     const parts = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    return jobs.filter((job) => parts.every((/** @type {string} */ part) => wordsOf(job).includes(part)));
+    return jobs.filter((job) => {
+      const words = wordsOf(job);
+      return parts.every((/** @type {string} */ part) => words.some((word) => word.startsWith(part)));
+    });
   };
 
   async function read() {
