@@ -96,12 +96,11 @@ export class Chart {
     const data = this.#data();
     if (!this.uplot) this.uplot = new uPlot(this.#settings(), data, this.plot);
     else {
-      const { min, max } = this.uplot.scales.x;
       this.uplot.setData(data, false);
       const { from, to } = this.options.view;
       const steps = data[0];
       // A new point never moves what a person looks at: only a chart without a zoom grows.
-      this.uplot.setScale("x", from === null ? { min: steps[0] ?? 0, max: Math.max(steps[steps.length - 1] ?? 1, 1) } : { min: from ?? min, max: to ?? max });
+      this.uplot.setScale("x", from === null ? { min: steps[0] ?? 0, max: Math.max(steps[steps.length - 1] ?? 1, 1) } : { min: from, max: to ?? Math.max(from + 1, steps[steps.length - 1] ?? 1) });
     }
     if (this.options.value) this.#values(this.uplot.cursor.idx);
     this.#describe();

@@ -33,16 +33,34 @@ export function chartControls(view, charts) {
     for (const chart of charts()) chart.restyle();
   }
 
+  const bound = (/** @type {string} */ title, /** @type {"from" | "to"} */ end) => {
+    const input = h("input", {
+      type: "number", min: 0, step: 1, class: "bound", "aria-label": title, value: view[end] ?? "",
+      onchange: () => zoom(...edges({ ...view, [end]: input.value === "" ? null : input.valueAsNumber })),
+    });
+    return input;
+  };
+  const [first, last] = [bound("First step in view", "from"), bound("Last step in view", "to")];
+
   /** Show these steps; null: all of them. @param {number | null} from @param {number | null} to */
   function zoom(from, to) {
     Object.assign(view, { from, to });
     keep({ from, to });
+    first.value = from ?? "";
+    last.value = to ?? "";
     for (const chart of charts()) chart.refresh();
   }
 
   return {
     zoom,
     element: h("div", { class: "row" }, scale, h("label", { class: "small" }, "Smoothing", smoothing),
-      h("button", { type: "button", onclick: () => zoom(null, null) }, "Whole run")),
+      h("span", { class: "row small" }, "Steps", first, "to", last), h("button", { type: "button", onclick: () => zoom(null, null) }, "Whole run")),
   };
+}
+
+/** The steps in view, the smaller one first; both or none. @param {{from: number | null, to: number | null}} view @returns {[number | null, number | null]} */
+function edges({ from, to }) {
+  if (from === null && to === null) return [null, null];
+  const low = from ?? 0;
+  return to === null ? [low, null] : [Math.min(low, to), Math.max(low, to)];
 }

@@ -9,6 +9,7 @@ import { fanOf } from "./fan.js";
 import { count, number } from "./format.js";
 import { follow } from "./log.js";
 import { keep } from "./main.js";
+import { stepCursor } from "./step_cursor.js";
 
 const POINTS = 2000;
 const AT_ONCE = 6;
@@ -33,8 +34,9 @@ export function fanChart({ jobs, cases, wanted, view, signal }) {
   const note = h("p", { class: "hint" });
   const place = h("div", { class: "charts" }, empty("The first report of a training brings its curves."));
   const controls = chartControls(view, () => (chart ? [chart] : []));
+  const cursor = stepCursor(view, () => chart?.mark());
   const element = h("section", { class: "stack" },
-    h("div", { class: "spread" }, h("div", { class: "row" }, h("h2", {}, "Over the seeds"), select), controls.element), place, note);
+    h("div", { class: "spread" }, h("div", { class: "row" }, h("h2", {}, "Over the seeds"), select), controls.element), place, cursor.element, note);
 
   const caseOf = new Map(jobs.map((job) => [job.id, job.case]));
   signal.addEventListener("abort", () => chart?.destroy());
@@ -77,15 +79,16 @@ export function fanChart({ jobs, cases, wanted, view, signal }) {
       }
     }));
     if (chosen !== name) return;
-    setText(note, `Line: mean over the seeds. Band: ± one sample standard deviation. Only steps at which every seed was measured are drawn.${thinned ? ` Curves longer than ${count(POINTS)} points are thinned, which leaves fewer such steps.` : ""}`);
+    setText(note, `Line: mean over the seeds. Band: ± one sample standard deviation. Only steps at which every seed that has come so far was measured are drawn; the number in brackets says how many these are.${thinned ? ` Curves longer than ${count(POINTS)} points are thinned, which leaves fewer such steps.` : ""}`);
     chart?.destroy();
     chart = new Chart(label(name).replace("/", ": "), curves, {
-      view, sync: "fan", height: HEIGHT, onStep: (step) => { view.step = step; keep({ step }); chart?.mark(); }, onZoom: controls.zoom,
+      view, sync: "fan", height: HEIGHT, onStep: cursor.set, onZoom: controls.zoom,
       text: (of) => of, bands: (of) => [of + LOW, of + HIGH], value: reading,
     });
     chart.element.classList.add("whole");
     fill(place, chart.element);
     cases.forEach(join);
+    cursor.reach(curves.last);
     chart.show(cases);
   }
 
@@ -123,6 +126,7 @@ export function fanChart({ jobs, cases, wanted, view, signal }) {
       if (signal.aborted) return;
       changed.forEach(join);
       changed.clear();
+      cursor.reach(curves.last);
       chart?.refresh();
     });
   }, signal);

@@ -108,6 +108,18 @@ def test_address_holds_scale_smoothing_zoom_and_hidden_curves(studio: Studio, pa
         expect(button).to_have_attribute("aria-pressed", "false")
 
 
+def test_steps_in_view_are_typed_as_well_as_dragged(studio: Studio, pair: tuple[str, str]) -> None:
+    page = studio.goto(f"compare?jobs={','.join(pair)}")
+    shown(page)
+    page.get_by_label("First step in view").fill("30")
+    page.get_by_label("Last step in view").fill("60")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("from=30&to=60"))
+    page.get_by_role("button", name="Whole run").click()
+    expect(page.get_by_label("First step in view")).to_have_value("")
+    expect(page).not_to_have_url(re.compile("from="))
+
+
 def test_recipes_samples_and_figures_stand_side_by_side(
     studio: Studio, service: Service, pair: tuple[str, str]
 ) -> None:

@@ -2,10 +2,12 @@
 
 import csv
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.support.service import Service
@@ -55,7 +57,7 @@ def test_experiment_from_the_form_ends_in_a_ranking(studio: Studio, service: Ser
     page.get_by_label("Seeds").fill("2")
     page.get_by_label("Setting to vary").select_option("/batch_size")
     page.get_by_role("button", name="Vary this").click()
-    expect(page.get_by_label("Batch size")).to_be_focused()
+    expect(page.get_by_label("Batch size", exact=True)).to_be_focused()
     page.keyboard.type("32, 64")
     expect(page.get_by_role("complementary")).to_contain_text("4: 2 cases, 2 seeds")
     page.get_by_role("button", name="Start the experiment").click()
@@ -201,3 +203,23 @@ def test_families_become_cases(studio: Studio) -> None:
     expect(page).to_have_url(re.compile("families=gan(,|%2C)dcgan"))
     page.reload()
     expect(page.get_by_role("checkbox", name="dcgan", exact=True)).to_be_checked()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_has_no_barrier_and_fits_a_phone(
+    service: Service, open_studio: Callable[..., Studio], experiment: dict[str, Any], scheme: str
+) -> None:
+    studio = open_studio(service.url, color_scheme=scheme)
+    jobs = ",".join(job["id"] for job in experiment["jobs"])
+    for path in (f"experiments/{experiment['id']}", f"compare?jobs={jobs}"):
+        page = studio.goto(path)
+        expect(page.locator(".chart").first).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        found = Axe().run(page).response["violations"]
+        barriers = [f"{one['id']} {[node['target'] for node in one['nodes']]}" for one in found]
+        assert not barriers, f"{path}: {barriers}"
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.reload()
+        expect(page.locator(".chart").first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+        page.set_viewport_size({"width": 1280, "height": 800})
