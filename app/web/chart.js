@@ -45,7 +45,7 @@ export class Chart {
     /** @type {Set<string>} */
     this.hidden = options.hidden ?? new Set();
     this.text = options.text ?? label;
-    this.plot = h("div", { class: "plot", role: "img" });
+    this.plot = h("div", { class: "plot", role: "img", "aria-label": title });
     this.plot.style.height = `${options.height ?? HEIGHT}px`;
     this.legend = h("div", { class: "legend" });
     this.element = h("section", { class: "card chart", "aria-label": title }, h("h3", {}, title), this.plot, this.legend);
@@ -95,13 +95,12 @@ export class Chart {
     this.stale = false;
     const data = this.#data();
     if (!this.uplot) this.uplot = new uPlot(this.#settings(), data, this.plot);
-    else {
-      this.uplot.setData(data, false);
-      const { from, to } = this.options.view;
-      const steps = data[0];
-      // A new point never moves what a person looks at: only a chart without a zoom grows.
-      this.uplot.setScale("x", from === null ? { min: steps[0] ?? 0, max: Math.max(steps[steps.length - 1] ?? 1, 1) } : { min: from, max: to ?? Math.max(from + 1, steps[steps.length - 1] ?? 1) });
-    }
+    else this.uplot.setData(data, false);
+    const { from, to } = this.options.view;
+    const steps = data[0];
+    const last = Math.max(steps[steps.length - 1] ?? 1, 1);
+    // A new point never moves what a person looks at: only a chart without a zoom grows.
+    this.uplot.setScale("x", from === null ? { min: steps[0] ?? 0, max: last } : { min: from, max: to ?? Math.max(from + 1, last) });
     if (this.options.value) this.#values(this.uplot.cursor.idx);
     this.#describe();
   }

@@ -18,7 +18,7 @@ const SEEDS = Number.MAX_SAFE_INTEGER;
  */
 export function jobTable(jobs, { nameOf, onRemove, paint }) {
   return h("table", { class: "table" },
-    h("thead", {}, h("tr", {}, ["", "training", "data", "state"].map((title) => h("th", {}, title)), h("th", { class: "number" }, "step"), h("th", {}, "best checkpoint"), h("th", {}, "model"), h("th", {}, ""))),
+    h("thead", {}, h("tr", {}, ["line", "training", "data", "state"].map((title) => h("th", {}, title)), h("th", { class: "number" }, "step"), h("th", {}, "best checkpoint"), h("th", {}, "model"), h("th", {}, h("span", { class: "unseen" }, "remove")))),
     h("tbody", {}, jobs.map((job, index) => {
       const swatch = h("i", { class: "swatch" });
       paint(swatch, index);

@@ -68,7 +68,7 @@ export function ranking(figure, name) {
   const [low, high] = [Math.min(...ends), Math.max(...ends)];
   const share = (/** @type {number} */ value) => (high > low ? (100 * (value - low)) / (high - low) : 50);
   return h("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": `Ranking by ${figure.title}` }, h("table", { class: "table ranking" },
-    h("thead", {}, h("tr", {}, ["", "case"].map((title) => h("th", {}, title)), h("th", { class: "wide-only" }, `${number(low)} to ${number(high)}`),
+    h("thead", {}, h("tr", {}, ["rank", "case"].map((title) => h("th", {}, title)), h("th", { class: "wide-only" }, `${number(low)} to ${number(high)}`),
       ["mean", "deviation", "95 % interval", "seeds"].map((title) => h("th", { class: "number" }, title)))),
     h("tbody", {}, cells.map((cell, index) => h("tr", { data: { rank: index + 1, case: cell.case } },
       h("td", { class: "number" }, figure.better ? 1 + cells.findIndex((one) => one.mean === cell.mean) : "–"), h("th", { scope: "row" }, name(cell.case)), h("td", { class: "wide-only" }, whisker(cell, share)),

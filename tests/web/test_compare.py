@@ -108,13 +108,19 @@ def test_address_holds_scale_smoothing_zoom_and_hidden_curves(studio: Studio, pa
         expect(button).to_have_attribute("aria-pressed", "false")
 
 
-def test_steps_in_view_are_typed_as_well_as_dragged(studio: Studio, pair: tuple[str, str]) -> None:
+def test_steps_in_view_are_typed_as_well_as_dragged(studio: Studio, service: Service, pair: tuple[str, str]) -> None:
     page = studio.goto(f"compare?jobs={','.join(pair)}")
     shown(page)
     page.get_by_label("First step in view").fill("30")
     page.get_by_label("Last step in view").fill("60")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("from=30&to=60"))
+    for _ in range(2):
+        plot = page.get_by_role("region", name=TITLE).locator(".u-over")
+        plot.hover(position={"x": 1, "y": 40})
+        expect(legend(page).nth(0)).to_have_attribute("data-value", str(stored(service, pair[0])[30]))
+        page.reload()
+        shown(page)
     page.get_by_role("button", name="Whole run").click()
     expect(page.get_by_label("First step in view")).to_have_value("")
     expect(page).not_to_have_url(re.compile("from="))

@@ -50,7 +50,7 @@ async function list(main, signal) {
       return;
     }
     fill(place, h("div", { class: "scroll card", tabIndex: 0, role: "group", "aria-label": "Experiments" }, h("table", { class: "table" },
-      h("thead", {}, h("tr", {}, ["experiment", "cases", "jobs", ""].map((title) => h("th", {}, title)), h("th", { class: "number" }, "created"))),
+      h("thead", {}, h("tr", {}, ["experiment", "cases", "jobs", "ended"].map((title) => h("th", {}, title)), h("th", { class: "number" }, "created"))),
       h("tbody", {}, experiments.map((one) => h("tr", { data: { experiment: one.id } },
         h("th", { scope: "row" }, h("a", { href: `experiments/${one.id}` }, one.name ?? one.id)),
         h("td", {}, caseWords(one.cases)), h("td", {}, h("div", { class: "row" }, stateWords(one.states))),
