@@ -53,10 +53,9 @@ export function valueTable(figures, ids, nameOf) {
 
 /** @param {any} figure @param {string} id */
 function valueCell(figure, id) {
-  const place = figure.jobs.findIndex((/** @type {any} */ one) => one.job === id);
-  const found = figure.jobs[place];
+  const found = figure.jobs.find((/** @type {any} */ one) => one.job === id);
   if (!found) return h("td", { class: "number muted" }, "–");
-  const best = place === 0 && figure.better && figure.jobs.length > 1 && found.value !== null;
+  const best = figure.better && found.value === figure.jobs[0].value && figure.jobs.some((/** @type {any} */ one) => one.value !== found.value);
   return h("td", { class: "number" }, best && h("span", { title: "the best value" }, "★ "), found.value === null ? "not finite" : number(found.value),
     h("br"), h("span", { class: "muted small" }, found.step !== null && `step ${count(found.step)}`));
 }

@@ -221,5 +221,6 @@ def test_page_has_no_barrier_and_fits_a_phone(
         page.set_viewport_size({"width": 390, "height": 844})
         page.reload()
         expect(page.locator(".chart").first).to_be_visible()
+        expect(page.locator("table").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
         page.set_viewport_size({"width": 1280, "height": 800})
