@@ -43,6 +43,6 @@ export function drawing(width, height, paint) {
 /** A legend of colours and words. @param {[string, string][]} entries property and text */
 export const legend = (entries) => h("div", { class: "legend" }, entries.map(([property, text]) => {
   const swatch = h("i");
-  swatch.style.background = `var(${property})`;
+  swatch.style.color = `var(${property})`;
   return h("span", { class: "state-free" }, swatch, ` ${text}`);
 }));

@@ -5,6 +5,12 @@ import { fill, h, setText } from "./dom.js";
 import { count, number } from "./format.js";
 
 const COLOURS = 6;
+const HEIGHT = 190;
+/** points of a curve up to which each has a dot: a reader sees where it was measured */
+const DOTTED = 30;
+const BAND_ALPHA = "30"; // of 255, in hexadecimal
+/** pixels drawn and left out: the seventh curve has the first colour again, and dashes */
+const DASHES = [[], [8, 4], [2, 3]];
 export const SCALES = ["linear", "log", "asinh"];
 
 /** @param {string} name of a custom property */
@@ -15,12 +21,18 @@ const token = (name) => getComputedStyle(document.documentElement).getPropertyVa
  * @typedef {{scale: string, smoothing: number, step: number | null, from: number | null, to: number | null, hidden: Set<string>}} View
  */
 
+/**
+ * What a chart may do differently. `text` names a curve in the legend; `value` writes its value at a step there.
+ * `scale` is one that the room's choice does not change. `bands` are the curves below and above a curve, between which the chart is shaded.
+ * @typedef {{text?: (name: string) => string, value?: (name: string, step: number) => {text: string, value: number | null | undefined}, scale?: string, onHide?: (name: string, shown: boolean) => void, bands?: (name: string) => [string, string] | null, height?: number}} Extras
+ */
+
 /** A figure with a title, its lines, a legend whose entries hide lines, and a table for those who cannot see it. */
 export class Chart {
   /**
    * @param {string} title
    * @param {import("./curves.js").Curves} curves
-   * @param {{view: View, scale?: string, onStep: (step: number) => void, onZoom: (from: number | null, to: number | null) => void, onHide?: () => void, marks?: () => {step: number, text: string, colour: string}[], guides?: {value: number, text: string}[], sync: string}} options
+   * @param {{view: View, onStep: (step: number) => void, onZoom: (from: number | null, to: number | null) => void, marks?: () => {step: number, text: string, colour: string}[], guides?: {value: number, text: string}[], sync: string} & Extras} options
    */
   constructor(title, curves, options) {
     this.title = title;
@@ -28,7 +40,10 @@ export class Chart {
     this.options = options;
     /** @type {string[]} */
     this.names = [];
-    this.plot = h("div", { class: "plot", role: "img" });
+    this.hidden = options.view.hidden;
+    this.text = options.text ?? label;
+    this.plot = h("div", { class: "plot", role: "img", "aria-label": title });
+    this.plot.style.height = `${options.height ?? HEIGHT}px`;
     this.legend = h("div", { class: "legend" });
     this.at = h("span", { class: "muted number" });
     this.element = h("section", { class: "card chart", "aria-label": title }, h("h3", {}, title), this.plot, this.legend);
@@ -68,7 +83,9 @@ export class Chart {
   #rebuild() {
     this.uplot?.destroy();
     this.uplot = undefined;
-    fill(this.legend, this.names.map((name, index) => this.#entry(name, index)), this.at, this.options.guides?.length ? h("span", { class: "muted" }, `dashed: ${this.options.guides.map(({ text }) => text).join(", ")}`) : null);
+    const { guides = [] } = this.options;
+    fill(this.legend, this.names.map((name, index) => this.#entry(name, index)), this.at,
+      guides.length > 0 && h("span", { class: "muted" }, `dashed: ${guides.map(({ text }) => text).join(", ")}`));
     this.refresh();
   }
 
@@ -81,32 +98,44 @@ export class Chart {
     const data = this.#data();
     this.uplot ??= new (/** @type {any} */ (globalThis).uPlot)(this.#settings(), null, this.plot);
     this.uplot.setData(data, false);
-    this.uplot.setScale("x", this.#span(data[0]));
-    this.#values();
-    this.#describe();
-  }
-
-  /** The steps in view. A new point never moves a zoomed chart. @param {any[]} steps */
-  #span(steps) {
     const { from, to } = this.options.view;
+    const steps = data[0];
     const last = Math.max(steps[steps.length - 1] ?? 1, 1);
-    return { min: from ?? steps[0] ?? 0, max: to ?? last };
+    // A new point never moves what a person looks at: only a chart without a zoom grows.
+    this.uplot.setScale("x", from === null ? { min: steps[0] ?? 0, max: last } : { min: from, max: to ?? Math.max(from + 1, last) });
+    this.#values(this.uplot.cursor.idx);
+    this.#describe();
   }
 
   /** Mark the shared step. */
   mark() {
     this.uplot?.redraw(false, false);
-    this.#values();
+    this.#values(null);
+  }
+
+  /** Show or hide a curve. @param {string} name @param {boolean} shown */
+  setShown(name, shown) {
+    const index = this.names.indexOf(name);
+    if (shown) this.hidden.delete(name);
+    else this.hidden.add(name);
+    this.legend.children[index]?.setAttribute("aria-pressed", String(shown));
+    for (const [place, one] of this.#drawn().entries()) if (one.of === name) this.uplot?.setSeries(place + 1, { show: shown });
+  }
+
+  /** The lines in order: a curve, or an edge of its band. @returns {{name: string, of: string, edge: boolean}[]} */
+  #drawn() {
+    const edges = this.names.flatMap((of) => (this.options.bands?.(of) ?? []).map((name) => ({ name, of, edge: true })));
+    return [...this.names.map((name) => ({ name, of: name, edge: false })), ...edges];
   }
 
   #data() {
-    const [steps, ...columns] = this.curves.aligned(this.names);
+    const [steps, ...columns] = this.curves.aligned(this.#drawn().map(({ name }) => name));
     const { smoothing } = this.options.view;
     return [steps, ...columns.map((column) => (smoothing ? smoothed(column, smoothing) : column))];
   }
 
   #size() {
-    return { width: Math.max(120, this.plot.clientWidth), height: 190 };
+    return { width: Math.max(120, this.plot.clientWidth), height: this.options.height ?? HEIGHT };
   }
 
   #settings() {
@@ -114,6 +143,8 @@ export class Chart {
     const axis = {
       stroke: token("--muted"), grid: { stroke: token("--line"), width: 1 }, ticks: { show: false }, font: `11px ${token("--sans")}`,
     };
+    const drawn = this.#drawn();
+    const colour = (/** @type {string} */ name) => token(`--curve-${(this.names.indexOf(name) % COLOURS) + 1}`);
     const distributions = { linear: 1, log: 3, asinh: 4 };
     return {
       ...this.#size(),
@@ -123,15 +154,20 @@ export class Chart {
         x: { time: false, range: (/** @type {any} */ _, /** @type {number} */ min, /** @type {number} */ max) => [min, max > min ? max : min + 1] },
         y: { distr: distributions[/** @type {keyof typeof distributions} */ (scale)] ?? 1, asinh: 0.01, ...(scale === "linear" && { range: padded }) },
       },
-      series: [{ label: "step" }, ...this.names.map((name, index) => ({
+      series: [{ label: "step" }, ...drawn.map(({ name, of, edge }) => ({
         label: name,
-        stroke: token(`--curve-${(index % COLOURS) + 1}`),
-        width: 1.5,
-        show: !view.hidden.has(name),
+        stroke: edge ? undefined : colour(of),
+        width: edge ? 0 : 1.5,
+        dash: DASHES[Math.floor(this.names.indexOf(of) / COLOURS) % DASHES.length],
+        show: !this.hidden.has(of),
         spanGaps: true,
         value: (/** @type {any} */ _, /** @type {number} */ value) => number(value),
-        points: { show: this.curves.byName.get(name)?.size === 1 || undefined, size: 5 },
+        points: { show: edge ? false : (this.curves.byName.get(name)?.size ?? 0) <= DOTTED || undefined, size: 5 },
       }))],
+      bands: this.names.flatMap((name) => {
+        const [low, high] = (this.options.bands?.(name) ?? []).map((edge) => 1 + drawn.findIndex((one) => one.name === edge));
+        return high ? [{ series: [high, low], fill: `${colour(name)}${BAND_ALPHA}` }] : [];
+      }),
       axes: [{ ...axis, size: 28 }, { ...axis, size: 56, values: (/** @type {any} */ _, /** @type {number[]} */ values) => values.map((value) => (value === null ? "" : number(value))) }],
       hooks: {
         setSelect: [(/** @type {any} */ plot) => {
@@ -157,35 +193,41 @@ export class Chart {
     };
   }
 
-  /** Write values into the legend: those under the pointer; without one the last ones up to the chosen step. @param {number | null} [index] under the pointer */
-  #values(index = this.uplot?.cursor.idx) {
+  /** Write the values under the pointer into the legend; without one those at the shared step. @param {number | null | undefined} index under the pointer */
+  #values(index) {
     if (!this.uplot) return;
+    const { value: read, view } = this.options;
     const [steps, ...columns] = this.uplot.data;
-    const pointed = index !== null && index !== undefined;
-    const { step } = this.options.view;
-    setText(this.at, pointed ? `step ${count(steps[index])}` : "");
-    for (const [place, column] of columns.entries()) {
-      const value = pointed ? column[index] : column.findLast((/** @type {any} */ one, /** @type {number} */ at) => typeof one === "number" && (step === null || steps[at] <= step));
-      const text = this.legend.children[place]?.lastElementChild;
-      if (text) setText(text, typeof value === "number" ? number(value) : "");
+    const none = index === null || index === undefined;
+    const step = none ? view.step ?? steps.at(-1) : steps[index];
+    setText(this.at, none ? "" : `step ${count(step)}`);
+    for (const [place, name] of this.names.entries()) {
+      const output = this.legend.children[place]?.lastElementChild;
+      if (!output) continue;
+      if (read && step !== undefined) {
+        const { text, value } = read(name, step);
+        setText(output, text);
+        output.setAttribute("data-value", String(value));
+        continue;
+      }
+      // Without a pointer: the last value up to the chosen step.
+      const value = none ? columns[place].findLast((/** @type {any} */ one, /** @type {number} */ at) => typeof one === "number" && steps[at] <= step) : columns[place][index];
+      setText(output, typeof value === "number" ? number(value) : "");
     }
   }
 
   /** @param {string} name @param {number} index */
   #entry(name, index) {
-    const { view: { hidden }, onHide } = this.options;
     const swatch = h("i");
-    swatch.style.background = `var(--curve-${(index % COLOURS) + 1})`;
+    paint(swatch, index);
     const button = h("button", {
-      type: "button", "aria-pressed": String(!hidden.has(name)),
+      type: "button", "aria-pressed": String(!this.hidden.has(name)),
       onclick: () => {
-        const shown = hidden.delete(name);
-        if (!shown) hidden.add(name);
-        button.setAttribute("aria-pressed", String(shown));
-        this.uplot?.setSeries(index + 1, { show: shown });
-        onHide?.();
+        const shown = this.hidden.has(name);
+        this.setShown(name, shown);
+        this.options.onHide?.(name, shown);
       },
-    }, swatch, label(name), h("span", { class: "number" }));
+    }, swatch, this.text(name), h("span", { class: "number" }));
     return button;
   }
 
@@ -193,7 +235,7 @@ export class Chart {
   #describe() {
     const words = this.names.map((name) => {
       const values = [...(this.curves.byName.get(name)?.values() ?? [])].filter((value) => typeof value === "number");
-      return values.length ? `${label(name)}: ${values.length} points, now ${number(values[values.length - 1])}` : label(name);
+      return values.length ? `${this.text(name)}: ${values.length} points, now ${number(values[values.length - 1])}` : this.text(name);
     });
     this.plot.setAttribute("aria-label", `${this.title}. ${words.join("; ")}.`);
   }
@@ -204,6 +246,12 @@ function padded(_, low, high) {
   if (low === null || high === null) return [0, 1];
   const air = (high - low) * 0.05 || Math.abs(low) * 0.1 || 1;
   return [low >= 0 && low < air ? 0 : low - air, high + air];
+}
+
+/** Give a swatch the colour and the dashes of a curve. @param {HTMLElement} swatch @param {number} index */
+export function paint(swatch, index) {
+  swatch.style.color = `var(--curve-${(index % COLOURS) + 1})`;
+  swatch.classList.toggle("dashed", index >= COLOURS);
 }
 
 /** The part of a curve's name that differs from its neighbours'. @param {string} name */

@@ -23,10 +23,11 @@ export class Curves {
     for (const [name, value] of Object.entries(values)) this.#curve(name).set(step, value);
   }
 
-  /** Forget what lies after a step: training goes on from there. @param {number} step */
-  rewind(step) {
-    for (const curve of this.byName.values()) {
-      for (const known of [...curve.keys()]) if (known > step) curve.delete(known);
+  /** Forget what lies after a step: training goes on from there. @param {number} step @param {string} [name] of one curve; else all */
+  rewind(step, name) {
+    for (const [known, curve] of this.byName) {
+      if (name !== undefined && known !== name) continue;
+      for (const later of [...curve.keys()]) if (later > step) curve.delete(later);
     }
   }
 
@@ -50,18 +51,24 @@ export class Curves {
     })];
   }
 
+  /** The last step at or before a step at which a curve was measured; null if there is none. @param {string} name @param {number} step @returns {number | null} */
+  stepBefore(name, step) {
+    let best = -1;
+    for (const known of this.byName.get(name)?.keys() ?? []) if (known <= step && known > best) best = known;
+    return best < 0 ? null : best;
+  }
+
   /** The value at a step, or at the last step before it. @param {string} name @param {number} step */
   at(name, step) {
-    let best = -1;
-    /** @type {number | null | undefined} */
-    let found;
-    for (const [known, value] of this.byName.get(name) ?? []) {
-      if (known <= step && known > best) {
-        best = known;
-        found = value;
-      }
-    }
-    return found;
+    const known = this.stepBefore(name, step);
+    return known === null ? undefined : this.byName.get(name)?.get(known);
+  }
+
+  /** The last step of all curves; 0 without points. */
+  get last() {
+    let last = 0;
+    for (const curve of this.byName.values()) for (const step of curve.keys()) if (step > last) last = step;
+    return last;
   }
 
   /** @param {string} name */

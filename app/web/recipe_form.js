@@ -261,7 +261,7 @@ function titleOf(property, name) {
 const followed = ({ $ref, ...beside }, root) => ($ref ? { ...root.$defs[$ref.split("/").pop() ?? ""], ...beside } : beside);
 
 /** What kind of control a schema takes. @param {Json} of @param {Json} root @returns {Shape} */
-function shapeOf(of, root) {
+export function shapeOf(of, root) {
   let schema = followed(of, root);
   const nullable = schema.anyOf?.some((/** @type {Json} */ one) => one.type === "null") ?? false;
   if (schema.anyOf) {
@@ -288,7 +288,7 @@ function typeOf(schema, root) {
 }
 
 /** The schema at a path in this recipe; undefined where its kinds have no such field. @param {Json} root @param {Json} recipe @param {string} path @returns {Json | undefined} */
-function schemaAt(root, recipe, path) {
+export function schemaAt(root, recipe, path) {
   /** @type {Json | undefined} */
   let of = root;
   let way = "";

@@ -1,7 +1,8 @@
 // One job: what it learns, how well, what went wrong, and what it left. One step cursor drives all of it.
 
 import { get, post, send } from "../api.js";
-import { Chart, label, SCALES } from "../chart.js";
+import { Chart, label } from "../chart.js";
+import { chartControls, readView } from "../chart_view.js";
 import { Curves } from "../curves.js";
 import { bar, copyButton, empty, fill, h, refill, setText, skeleton, stateWord, toast } from "../dom.js";
 import { ago, clock, count, duration, number, size } from "../format.js";
@@ -21,13 +22,11 @@ const ENDED = ["succeeded", "failed", "cancelled"];
 /** @type {import("../main.js").Room} */
 export async function room(main, { parts: [id], query, signal }) {
   const path = `/jobs/${encodeURIComponent(id)}`;
-  const numberOf = (/** @type {string} */ name) => (query.get(name) === null ? null : Number(query.get(name)));
-  /** @type {import("../chart.js").View} */
-  const view = {
-    scale: SCALES.includes(query.get("scale") ?? "") ? /** @type {string} */ (query.get("scale")) : "linear",
-    smoothing: numberOf("smoothing") ?? 0, step: numberOf("step"), from: numberOf("from"), to: numberOf("to"),
-    hidden: new Set(query.get("hidden")?.split(",")),
-  };
+  const view = readView(query);
+  /** @type {Map<string, Chart>} */
+  const byTitle = new Map();
+  const controls = chartControls(view, () => [...byTitle.values(), probes]);
+  const onHide = () => keep({ hidden: [...view.hidden].join() });
   const curves = new Curves();
   /** @type {any[]} */
   const events = [];
@@ -38,7 +37,7 @@ export async function room(main, { parts: [id], query, signal }) {
   const trouble = h("div", { class: "stack", role: "status" });
   const charts = h("div", { class: "charts" }, skeleton(true));
   const pictures = film({ onStep: (step) => setStep(step), signal });
-  const probes = probe(path, { view, onStep: (step) => setStep(step), onZoom: (from, to) => zoom(from, to), onHide, sync: `job-${id}`, layers: query.get("layers"), onLayers: (layers) => keep({ layers }), signal });
+  const probes = probe(path, { view, onStep: (step) => setStep(step), onZoom: controls.zoom, onHide, sync: `job-${id}`, layers: query.get("layers"), onLayers: (layers) => keep({ layers }), signal });
   const log = h("ol", { class: "events small" });
   const files = h("div", { class: "stack" }, skeleton());
   const slider = h("input", { type: "range", min: 0, max: 1, value: 0, "aria-label": "Step", oninput: () => setStep(slider.valueAsNumber) });
@@ -47,14 +46,13 @@ export async function room(main, { parts: [id], query, signal }) {
   const points = h("span", { class: "muted small", data: { points: "0" } });
   const followNewest = h("button", { type: "button", onclick: () => setStep(null) }, "Newest");
   const stepper = h("section", { class: "card step", "aria-label": "Step cursor" }, play, slider, stepText, followNewest);
-  const whole = h("button", { type: "button", disabled: view.from === null, onclick: () => zoom(null, null) }, "Whole run");
   const isTraining = job.kind === "train";
 
   fill(main, head, trouble,
     isTraining && h("section", { class: "card" }, h("h2", {}, "The same noise, step by step"), pictures.element),
     isTraining && probes.element,
     isTraining && h("section", { class: "stack" },
-      h("div", { class: "spread" }, h("h2", {}, "Curves"), h("div", { class: "row" }, points, controls())),
+      h("div", { class: "spread" }, h("h2", {}, "Curves"), h("div", { class: "row" }, points, controls.element)),
       h("p", { class: "hint" }, "Click in a chart to choose a step, drag to zoom, click a curve's name to hide it. The address keeps all of it."), charts),
     isTraining && stepper,
     h("div", { class: "charts" },
@@ -62,8 +60,6 @@ export async function room(main, { parts: [id], query, signal }) {
       h("section", { class: "card wide" }, logPanel(path, signal)),
       h("section", { class: "card wide" }, h("details", {}, h("summary", {}, "Recipe"), h("div", { class: "row" }, copies()), h("pre", { tabIndex: 0, "aria-label": "Recipe as JSON" }, JSON.stringify(job.recipe, null, 2))))));
 
-  /** @type {Map<string, Chart>} */
-  const byTitle = new Map();
   const plane = scatter({ onStep: (step) => setStep(step) });
 
   /** The job's request, to train the same again elsewhere. */
@@ -71,37 +67,6 @@ export async function room(main, { parts: [id], query, signal }) {
     const body = { recipe: job.recipe, model: job.model };
     return [copyButton(() => JSON.stringify(job.recipe, null, 2), "JSON"),
       ...isTraining ? [copyButton(() => curl(body), "curl"), copyButton(() => commandLine(body), "CLI"), copyButton(() => python(body), "Python")] : []];
-  }
-
-  /** Choices that all charts share. */
-  function controls() {
-    const scale = h("select", { "aria-label": "Scale", onchange: () => change({ scale: scale.value }) },
-      SCALES.map((name) => h("option", { value: name, selected: view.scale === name }, name)));
-    const smoothing = h("input", {
-      type: "range", min: 0, max: 0.98, step: 0.02, value: view.smoothing, "aria-label": "Smoothing",
-      onchange: () => change({ smoothing: smoothing.valueAsNumber }),
-    });
-    return [scale, h("label", { class: "small" }, "Smoothing", smoothing),
-      whole];
-  }
-
-  /** @param {Partial<import("../chart.js").View>} values */
-  function change(values) {
-    Object.assign(view, values);
-    keep({ scale: view.scale === "linear" ? null : view.scale, smoothing: view.smoothing || null });
-    for (const chart of [...byTitle.values(), probes]) chart.restyle();
-  }
-
-  function onHide() {
-    keep({ hidden: [...view.hidden].join() });
-  }
-
-  /** @param {number | null} from @param {number | null} to */
-  function zoom(from, to) {
-    Object.assign(view, { from, to });
-    whole.disabled = from === null;
-    keep({ from, to });
-    for (const chart of [...byTitle.values(), probes]) chart.refresh();
   }
 
   /** Move the step cursor; null follows the newest step. @param {number | null} step */
@@ -168,7 +133,7 @@ export async function room(main, { parts: [id], query, signal }) {
       place && h("p", { class: "muted" }, `Number ${place} in the queue${starts === null ? "" : `; starts in about ${duration(starts)}`}.`),
       version && h("p", {}, "Published as ", h("a", { href: `models/${version.split("@")[0]}` }, version), ". ",
         h("a", { href: `sample?model=${encodeURIComponent(version)}` }, "Sample it")),
-      experiment && h("p", { class: "muted" }, `Part of the experiment ${experiment}.`)]);
+      experiment && h("p", { class: "muted" }, h("a", { href: `experiments/${experiment}` }, "Part of an experiment"), `: case ${job.case?.name ?? "of no name"}, seed ${job.recipe.seed}.`)]);
     slider.max = String(Math.max(1, total ?? step, step));
   }
 
@@ -215,7 +180,7 @@ export async function room(main, { parts: [id], query, signal }) {
       let chart = byTitle.get(title);
       if (!chart) {
         if (!byTitle.size) fill(charts);
-        chart = new Chart(title, curves, { view, onStep: setStep, onZoom: zoom, onHide, marks, guides, sync: `job-${id}` });
+        chart = new Chart(title, curves, { view, onStep: setStep, onZoom: controls.zoom, onHide, marks, guides, sync: `job-${id}` });
         byTitle.set(title, chart);
         charts.append(chart.element);
       }

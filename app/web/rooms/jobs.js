@@ -26,16 +26,20 @@ export async function room(main, { query, signal }) {
   let loading = false;
   /** @type {Map<string, any>} pictures and steps that came after the list was read */
   const rows = new Map();
+  /** @type {Set<string>} ids of trainings to compare */
+  const ticked = new Set();
 
+  const compare = h("a", { class: "button", hidden: true });
+  const clear = h("button", { type: "button", hidden: true, onclick: () => { ticked.clear(); tick(); } }, "Clear ticks");
   const total = h("span", { class: "muted" });
   const spacer = h("div");
   const body = h("div", { class: "jobs-body", role: "rowgroup" }, spacer);
   const table = h("div", { class: "jobs", role: "table", "aria-label": "Jobs" },
-    h("div", { class: "jobs-head", role: "row" }, ["", "Job", "State", "Health", "Data", "Progress", "Left", "Created"].map((name) =>
+    h("div", { class: "jobs-head", role: "row" }, ["", "", "Job", "State", "Health", "Data", "Progress", "Left", "Created"].map((name) =>
       h("span", { role: "columnheader" }, name))), body);
   const place = h("div");
   fill(main,
-    h("div", { class: "spread" }, h("h1", {}, "Jobs"), h("div", { class: "row" }, total, h("a", { class: "button", href: "new" }, "New job"))),
+    h("div", { class: "spread" }, h("h1", {}, "Jobs"), h("div", { class: "row" }, total, compare, clear, h("a", { class: "button", href: "new" }, "New job"))),
     h("form", { class: "row", "aria-label": "Filters", onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
       Object.entries(FILTERS).map(([name, values]) => choice(name, values)),
       ["family", "dataset", "model"].map((name) => text(name))),
@@ -113,7 +117,7 @@ export async function room(main, { query, signal }) {
       seen.add(job.id);
       let row = rows.get(job.id);
       if (!row) {
-        row = jobRow(job);
+        row = jobRow(job, ticked, tick);
         rows.set(job.id, row);
         body.append(row.element);
       }
@@ -127,6 +131,14 @@ export async function room(main, { query, signal }) {
       }
     }
     if (last > jobs.length - EXTRA_ROWS) void readOn();
+  }
+
+  /** Show what is ticked, and the way to compare it. */
+  function tick() {
+    compare.hidden = clear.hidden = !ticked.size;
+    compare.href = `compare?jobs=${[...ticked].join(",")}`;
+    setText(compare, `Compare ${ticked.size}`);
+    draw();
   }
 
   let due = false;
@@ -194,6 +206,12 @@ export async function room(main, { query, signal }) {
   body.addEventListener("scroll", drawSoon, { passive: true });
   window.addEventListener("resize", drawSoon, { signal });
   body.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => moveFocus(event));
+  body.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    const row = /** @type {HTMLElement} */ (event.target);
+    if (event.key !== " " || !row.dataset.job) return;
+    event.preventDefault();
+    row.querySelector("input")?.click();
+  });
 
   /** Arrow keys go from row to row, also to rows that are not drawn yet. @param {KeyboardEvent} event */
   function moveFocus(event) {
@@ -213,8 +231,19 @@ export async function room(main, { query, signal }) {
   await read();
 }
 
-/** One row, which changes only what differs. @param {any} job */
-function jobRow(job) {
+/** One row, which changes only what differs. @param {any} job @param {Set<string>} ticked @param {() => void} onTick */
+function jobRow(job, ticked, onTick) {
+  const box = h("input", {
+    type: "checkbox", disabled: job.kind !== "train", title: "Tick to compare",
+    onchange: () => {
+      if (box.checked) ticked.add(job.id);
+      else ticked.delete(job.id);
+      onTick();
+    },
+    // The row is a link: a click on its box goes nowhere.
+    onclick: (/** @type {Event} */ event) => event.stopPropagation(),
+  });
+
   const picture = h("img", { alt: "", loading: "lazy", hidden: true });
   const thumb = h("div", { class: job.recipe.data.kind === "points" ? "thumb" : "thumb corner" }, picture);
   const name = h("b");
@@ -228,7 +257,7 @@ function jobRow(job) {
   const left = h("span", { role: "cell", class: "number wide-only" });
   const created = h("span", { role: "cell", class: "number small muted wide-only" });
   const element = h("a", { class: "jobs-row", role: "row", href: `jobs/${job.id}`, data: { job: job.id } },
-    h("span", { role: "cell" }, thumb), h("span", { role: "cell" }, name, h("br"), narrow, kind), state, health, data,
+    h("span", { role: "cell" }, box), h("span", { role: "cell" }, thumb), h("span", { role: "cell" }, name, h("br"), narrow, kind), state, health, data,
     h("span", { role: "cell", class: "wide-only" }, inner, progress), left, created);
   let words = "";
 
@@ -237,7 +266,10 @@ function jobRow(job) {
     const { step, total, eta_s: eta } = now.progress;
     setText(name, now.family ?? now.model);
     const ownName = now.family && now.model !== `${now.family}-${now.dataset}` ? now.model : "";
-    setText(kind, [ownName, now.kind === "train" ? `seed ${now.recipe.seed}` : now.kind].filter(Boolean).join(" · "));
+    const about = [ownName, now.kind === "train" ? `seed ${now.recipe.seed}` : now.kind].filter(Boolean).join(" · ");
+    box.checked = ticked.has(job.id);
+    box.setAttribute("aria-label", `Compare ${now.family ?? now.model}, ${about}`);
+    setText(kind, about);
     if (words !== now.state + now.health?.state) {
       words = now.state + now.health?.state;
       fill(state, stateWord(now.state));
@@ -277,7 +309,9 @@ export function actions(job, changed, now = () => job) {
   const buttons = Object.entries(VERBS).filter(([, states]) => /** @type {readonly string[]} */ (states).includes(job.state))
     .map(([verb]) => h("button", { onclick: () => attempt(() => act(now(), verb)) }, verb[0].toUpperCase() + verb.slice(1)));
   if (job.state === "succeeded" && job.kind === "train") buttons.push(h("button", { onclick: () => extend(job, attempt) }, "Extend"));
-  if (job.kind === "train") buttons.push(h("a", { class: "button", href: `new?clone=${job.id}` }, "Clone with changes"));
+  if (job.kind === "train") {
+    buttons.push(h("a", { class: "button", href: `new?clone=${job.id}` }, "Clone with changes"), h("a", { class: "button", href: `compare?jobs=${job.id}` }, "Compare"));
+  }
   if (["succeeded", "failed", "cancelled"].includes(job.state)) buttons.push(h("button", { class: "danger", onclick: () => attempt(() => erase(job)) }, "Delete"));
   return h("div", { class: "row" }, buttons);
 }

@@ -152,6 +152,7 @@ async function trainingForm(main, { family, job }, query, signal) {
   const others = h("details", { style: { visibility: "hidden" } }, h("summary", { class: "small" }, "Why not the others?"));
   dataset.element.append(others);
   const panel = h("div", { class: "stack", role: "status" });
+  const repeat = h("a", { class: "button", hidden: !family.name }, "Repeat over seeds");
   const create = h("button", { class: "main" }, "Create the job");
   const texts = /** @type {[string, () => string][]} */ ([
     ["curl", () => curl(body(), { keyRequired: session.key_required })], ["CLI", () => commandLine(body())], ["Python", () => python(body())],
@@ -163,7 +164,7 @@ async function trainingForm(main, { family, job }, query, signal) {
       dials.length > 0 && h("section", { class: "card" }, h("h2", {}, "Dials"), h("div", { class: "settings" }, dials)),
       h("section", { class: "card" }, h("details", { open: !dials.length }, h("summary", {}, "All settings"),
         h("div", { class: "stack" }, h("fieldset", {}, h("legend", {}, "Start"), h("div", { class: "settings" }, startFrom.element, devices.element)), settings)))),
-    h("aside", { class: "card", "aria-label": "What it takes" }, panel, h("div", { class: "row" }, create),
+    h("aside", { class: "card", "aria-label": "What it takes" }, panel, h("div", { class: "row" }, create, repeat),
       h("div", { class: "row" }, texts.map(([name, text]) => copyButton(text, name))),
       h("details", {}, h("summary", { class: "small" }, "Read them"), h("div", { class: "stack" }, written.map(({ place }) => place)))));
   fill(main, header(family, job), element);
@@ -207,6 +208,7 @@ async function trainingForm(main, { family, job }, query, signal) {
   /** Write the request as text. */
   function tell() {
     for (const { text, place } of written) setText(place, text());
+    repeat.href = `experiments/new?${experimentOf(body())}`;
     amount.control.placeholder = asked.unit === "steps" ? String(draft.base.budget.steps) : "";
   }
 
@@ -282,6 +284,11 @@ function header(family, job) {
     h("div", { class: "card family" }, family.name && familyPicture(family.name), h("div", { class: "stack" }, h("h2", {}, family.title),
       family.use && h("p", {}, family.use), family.paper && h("p", { class: "hint" }, traits(family), h("br"), family.paper),
       job && h("p", {}, "The recipe of ", h("a", { href: `jobs/${job.id}` }, `${job.family ?? "the job"} on ${job.dataset}, seed ${job.recipe.seed}`), "."))));
+}
+
+/** The address of an experiment that repeats a training. @param {Json} request */
+function experimentOf({ recipe, dataset, budget = {}, overrides }) {
+  return new URLSearchParams({ family: recipe, dataset, ...budget, ...(overrides && { overrides: JSON.stringify(overrides) }) });
 }
 
 /** A dataset in one line. @param {any} dataset */

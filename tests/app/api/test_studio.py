@@ -39,7 +39,7 @@ def test_root_sends_a_browser_to_the_studio_and_answers_json_to_programs(client:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_is_a_document_without_inline_script_or_style(client: TestClient, page: str) -> None:
-    reply = client.get(f"/studio/{page.format(job_id='job_1', name='faces')}?step=3")
+    reply = client.get(f"/studio/{page.format(job_id='job_1', experiment_id='exp_1', name='faces')}?step=3")
     assert (reply.status_code, reply.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert '<base href="/studio/">' in reply.text
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=", reply.text)
