@@ -22,6 +22,7 @@ from data.readers.base import no_heartbeat
 from data.readers.examples import Choice
 from data.toy import balanced
 from models.spec.data import Unpaired
+from models.spec.datasets import DATASETS
 from tests.support.mnist import write_small_mnist
 from tests.support.zips import noise, picture, saved, zipped
 from worker.runners.inputs import load_data
@@ -81,7 +82,9 @@ def test_a_sheet_of_a_class_with_its_headers(client: TestClient) -> None:
     assert reply.headers["content-type"] == "image/png"
     assert (reply.headers["x-forger-seed"], reply.headers["x-forger-class"]) == ("3", "7")
     assert (reply.headers["cache-control"], reply.headers["vary"]) == ("no-cache", "Accept")
-    expected = np.asarray(examples.read("mnist", Choice(4, 3, 7), client.app.state.settings.data, Path("/")))  # type: ignore[attr-defined]
+    expected = np.asarray(
+        examples.read(DATASETS["mnist"].default_spec(), Choice(4, 3, 7), client.app.state.settings.data, Path("/"))
+    )  # type: ignore[attr-defined]
     sheet = pixels(reply.content)
     assert sheet.shape == (57, 57)
     assert (sheet[:28, :28] == expected[0, ..., 0]).all()
