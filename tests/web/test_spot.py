@@ -24,7 +24,7 @@ def model(service: Service) -> str:
 
 
 def start(page: Page, judge: str) -> None:
-    page.get_by_label("Judge").fill(judge)
+    page.get_by_role("textbox", name="Judge").fill(judge)
     page.get_by_role("button", name="Start").click()
 
 

@@ -24,6 +24,7 @@ export async function room(main, { query, signal }) {
     return;
   }
   const view = { model: query.get("model") ?? usable[0].latest.model, n: query.get("n") ?? "20", seed: query.get("seed") ?? "1" };
+  view.model = usable.find((/** @type {any} */ one) => one.name === view.model)?.latest.model ?? view.model;
   const place = h("div", { class: "stack" });
   fill(main, h("h1", {}, "Spot the fake"), place);
   setUp();
