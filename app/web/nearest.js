@@ -1,7 +1,7 @@
 // The nearest training picture beside a sample, so that a person sees whether a model has memorised it.
 
 import { get, Problem, send } from "./api.js";
-import { fill, h, setText, skeleton } from "./dom.js";
+import { fill, h, skeleton } from "./dom.js";
 import { count, number } from "./format.js";
 
 const SHOWN = 4;
@@ -21,19 +21,21 @@ export async function showNearest(place, { version, asked, picked, onPick, signa
   const { images } = await get("/sample", { ...asked, format: "json" }, signal);
   const shown = h("aside", { class: "card", "aria-label": "Nearest training picture", "aria-live": "polite" });
   const tiles = images.map((/** @type {string} */ png, /** @type {number} */ index) => h("button", {
-    type: "button", class: "tile", "aria-label": `Sample ${index + 1}`, onclick: () => pick(index),
+    type: "button", class: "tile", "aria-label": `Sample ${index + 1}`, onclick: () => pick(index, true),
   }, h("img", { class: "pixels", src: source(png), alt: "" })));
   let newest = 0;
+  /** @param {unknown} error */
+  const failed = (error) => signal.aborted || console.error(error);
 
-  /** @param {number} index */
-  function pick(index) {
+  /** @param {number} index @param {boolean} [bySomebody] whether a person chose it */
+  function pick(index, bySomebody = false) {
     tiles.forEach((/** @type {HTMLElement} */ tile, /** @type {number} */ other) => tile.setAttribute("aria-pressed", String(other === index)));
     onPick(index);
-    void compare(asFile(images[index]), `sample ${index + 1}`, source(images[index]));
+    void compare(asFile(images[index]), `sample ${index + 1}`, source(images[index]), bySomebody).catch(failed);
   }
 
-  /** @param {Blob} file @param {string} name @param {string} picture */
-  async function compare(file, name, picture) {
+  /** @param {Blob} file @param {string} name @param {string} picture @param {boolean} bySomebody */
+  async function compare(file, name, picture, bySomebody) {
     const own = ++newest;
     fill(shown, h("h2", {}, "Nearest training picture"), skeleton(true));
     const form = new FormData();
@@ -42,14 +44,15 @@ export async function showNearest(place, { version, asked, picked, onPick, signa
     form.append("channels", String(version.recipe.data.channels));
     try {
       const found = await (await send("POST", `/datasets/${encodeURIComponent(version.dataset)}/nearest`, { body: form, signal })).json();
-      if (own === newest) fill(shown, comparison(found, name, picture));
+      if (own !== newest) return;
+      fill(shown, comparison(found, name, picture));
+      if (bySomebody) shown.scrollIntoView({ block: "nearest" });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       if (own === newest) fill(shown, h("h2", {}, "Nearest training picture"), h("p", { class: "refusal", role: "alert" }, error.message));
     }
   }
 
-  const refusal = h("p", { class: "refusal", role: "alert" });
   const file = h("label", { class: "button" }, "Compare a file", h("input", {
     type: "file", accept: "image/*", "aria-label": "Compare a file", class: "unseen",
     onchange: (/** @type {any} */ event) => {
@@ -58,11 +61,11 @@ export async function showNearest(place, { version, asked, picked, onPick, signa
       tiles.forEach((/** @type {HTMLElement} */ tile) => tile.setAttribute("aria-pressed", "false"));
       const picture = URL.createObjectURL(chosen);
       signal.addEventListener("abort", () => URL.revokeObjectURL(picture));
-      void compare(chosen, chosen.name, picture).catch((error) => setText(refusal, String(error)));
+      void compare(chosen, chosen.name, picture, true).catch(failed);
     },
   }));
   fill(place, h("div", { class: "training" },
-    h("div", { class: "stack" }, h("div", { class: "tiles" }, tiles), h("div", { class: "row" }, file), refusal), shown));
+    h("div", { class: "stack" }, h("div", { class: "tiles" }, tiles), h("div", { class: "row" }, file)), shown));
   pick(Math.min(images.length - 1, Math.max(0, picked || 0)));
 }
 
@@ -74,7 +77,7 @@ function comparison({ data, typical, searched, dataset, side }, name, picture) {
     h("div", { class: "pair" }, figure(picture, name), figure(source(first.image), `training picture ${count(first.row)}`)),
     h("dl", {},
       h("dt", {}, "distance"), h("dd", {}, h("b", {}, number(first.distance))),
-      typical && [h("dt", {}, "between real ones"), h("dd", {}, `${number(typical.median)}, the median of ${typical.n}`)]),
+      typical && [h("dt", {}, "between real ones"), h("dd", {}, `${number(typical.median)} (median of ${typical.n})`)]),
     h("p", { class: "muted" }, verdict(first.distance, typical)),
     others.length > 0 && h("div", { class: "pair small" }, others.map((/** @type {any} */ one) => figure(source(one.image), number(one.distance)))),
     h("p", { class: "hint" }, `Distance: root mean square difference of pixels in [0, 1]. All ${count(searched)} training pictures of ${dataset} were compared at ${side} × ${side} pixels. “Between real ones” is the distance of a real picture to the nearest other one.`),
@@ -91,5 +94,5 @@ function verdict(distance, typical) {
   const share = distance / typical.median;
   if (share < 0.5) return "Much nearer than real pictures are to each other. Look at both: this may be a copy.";
   if (share < 1) return "Somewhat nearer than real pictures usually are to each other. Look at both.";
-  return "As far from the training pictures as real pictures are from each other: no sign of a copy.";
+  return "At least as far from the training pictures as real pictures are from each other: no sign of a copy.";
 }

@@ -14,8 +14,9 @@ from app.db.tables import Judgement
 
 def add(session: Session, version_id: str, judge: str, seed: int, **values: Any) -> str | None:
     """Add a round and return its id; None if this judge has judged the version's pictures of the seed before."""
-    row = {"id": new_id("judge"), "version_id": version_id, "judge": judge, "seed": seed, "created_at": epoch_now()}
-    return row["id"] if insert_missing(session, Judgement, row | values) else None
+    id_ = new_id("judge")
+    row = {"id": id_, "version_id": version_id, "judge": judge, "seed": seed, "created_at": epoch_now(), **values}
+    return id_ if insert_missing(session, Judgement, row) else None
 
 
 def count(session: Session, version_id: str) -> int:
