@@ -5,6 +5,7 @@ import { fill, h, skeleton } from "./dom.js";
 import { count, number } from "./format.js";
 
 const SHOWN = 4;
+const NEAR_COPY = 0.4; // of the typical distance, as in the figure `copies`
 
 /** @param {string} png in base64 */
 const source = (png) => `data:image/png;base64,${png}`;
@@ -92,7 +93,7 @@ function verdict(distance, typical) {
   if (distance === 0) return "This is a training picture, equal to the pixel.";
   if (!typical) return "";
   const share = distance / typical.median;
-  if (share < 0.5) return "Much nearer than real pictures are to each other. Look at both: this may be a copy.";
+  if (share < NEAR_COPY) return "Much nearer than real pictures are to each other. Look at both: this may be a copy.";
   if (share < 1) return "Somewhat nearer than real pictures usually are to each other. Look at both.";
   return "At least as far from the training pictures as real pictures are from each other: no sign of a copy.";
 }

@@ -7,7 +7,7 @@ import { showNearest } from "../nearest.js";
 import { pictureSettings } from "../png.js";
 
 const SIZES = [1, 4, 16, 64];
-const SWEEP = [0.25, 0.5, 0.75, 1, 1.25, 1.5];
+const SWEEP = [0.1, 0.3, 0.5, 0.7, 0.85, 1];
 const ROWS_OF_CLASSES = 8;
 const WAIT_MS = 120;
 
@@ -35,7 +35,7 @@ export async function room(main, { query, signal }) {
   const classes = h("div", { class: "row", role: "group", "aria-label": "Class" });
   const health = h("span");
   const seed = h("input", { id: "seed", inputMode: "numeric", pattern: "[0-9]{1,19}", size: 12, onchange: () => change({ seed: seed.value }) });
-  const temperature = h("input", { id: "temperature", type: "range", min: 0, max: 2, step: 0.05, oninput: () => change({ temperature: temperature.value }) });
+  const temperature = h("input", { id: "temperature", type: "range", min: 0.05, max: 1, step: 0.05, oninput: () => change({ temperature: temperature.value }) });
   const temperatureText = h("output", { class: "number" });
   const amount = h("select", { id: "n", onchange: () => change({ n: amount.value }) });
   const views = h("div", { class: "tabs", role: "group", "aria-label": "View" });
