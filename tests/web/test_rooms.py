@@ -16,7 +16,7 @@ from tests.web.conftest import Studio
 
 KEY = "a key for the tests of the studio"
 HOSTILE = "<img src=x onerror=alert(1)>"
-ROOMS = ("jobs", "new", "sample", "models", "datasets", "datasets/digits", "system")
+ROOMS = ("jobs", "new", "sample", "spot", "models", "datasets", "datasets/digits", "system")
 
 
 @pytest.fixture(scope="module")
