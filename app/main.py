@@ -26,9 +26,11 @@ with import_without_gc("fastapi"):
         experiments,
         health,
         jobs,
+        judgements,
         limits,
         links,
         models,
+        nearest,
         recipes,
         samples,
         session,
@@ -39,6 +41,7 @@ with import_without_gc("fastapi"):
     from app.core.settings import Settings, get_settings
     from app.services.datasets.examples import Examples
     from app.services.datasets.intake import Intake
+    from app.services.datasets.nearest import NearestPictures
     from app.services.inference.service import Inference
     from app.services.jobs.event_stream import EventStream
     from app.services.plugins import load as load_plugins
@@ -78,8 +81,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install_handlers(app)
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     route_modules = (
-        create_job, jobs, events, experiments, compare, samples, translations, models, datasets,
-        dataset_pictures, recipes, limits, session, links, health,
+        create_job, jobs, events, experiments, compare, samples, translations, models, judgements, datasets,
+        dataset_pictures, nearest, recipes, limits, session, links, health,
     )  # fmt: skip
     for module in route_modules:
         app.include_router(module.router)
@@ -95,6 +98,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.sandbox = Sandbox()
     app.state.intake = Intake(app.state.settings)
     app.state.examples = Examples(app.state.settings)
+    app.state.nearest = NearestPictures(app.state.settings)
     reaper = Reaper().start()
     try:
         yield
@@ -104,4 +108,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await anyio.to_thread.run_sync(app.state.sandbox.close)
         await anyio.to_thread.run_sync(app.state.intake.close)
         await anyio.to_thread.run_sync(app.state.examples.close)
+        await anyio.to_thread.run_sync(app.state.nearest.close)
         await anyio.to_thread.run_sync(app.state.feed.close)

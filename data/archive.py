@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from data.decode import CURRENT_RULES, DecodingRules
-from data.prepare import WHOLE_SQUARE, Fit, Preparation, Tile, left_half, right_half
+from data.prepare import PREPARE_VERSION, WHOLE_SQUARE, Fit, Preparation, Tile, left_half, right_half
+from models.spec.data import Images, TwoDomains
 
 DOMAINS = ("a", "b")
 MemberLists = tuple[tuple[str, ...], ...]
@@ -130,6 +131,12 @@ def _from_stored(stored: dict[str, Any]) -> SplitMembers:
 def prepared_prefix(archive_sha256: str, index_sha256: str) -> str:
     """Return the prefix of the names of the files with prepared pictures of an archive and its index."""
     return f"{archive_sha256[:16]}-{index_sha256[:16]}-"
+
+
+def prepared_name(archive_sha256: str, index_sha256: str, domain: str, spec: Images | TwoDomains) -> str:
+    """Return the name of the file with the prepared pictures of a domain, such as `a`, for such data."""
+    size = f"{spec.prepared_side}x{spec.prepared_side}x{spec.channels}"
+    return f"{prepared_prefix(archive_sha256, index_sha256)}{domain}-{size}-{PREPARE_VERSION}.npy"
 
 
 def half_of(image: Image.Image, domain: int) -> Image.Image:

@@ -21,6 +21,8 @@ from forger.schemas import catalog
 from forger.schemas.compare import ComparisonOut
 from forger.schemas.experiments import ExperimentDetail, ExperimentOut, ExperimentPage, ExperimentPlanOut
 from forger.schemas.jobs import JobOut, PlanOut
+from forger.schemas.judgements import JudgementOut, JudgementPage
+from forger.schemas.nearest import NearestOut
 from forger.schemas.samples import Format
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 Json = Mapping[str, Any]
 Layout = Literal["auto", "classes", "flat", "unpaired", "paired", "side_by_side"]
+JUDGEMENTS_PER_PAGE = 100
+"""rounds of judgements of one page"""
 EXPERIMENTS_PER_PAGE = 50
 """experiments of one page"""
 PICTURES_PER_SHARD = 20
@@ -332,6 +336,25 @@ class Forger:
         """Delete `name@version`, or every version of `name`."""
         self._connection.request("DELETE", f"/models/{_path_segment(reference)}")
 
+    def judge(self, reference: str, answers: Sequence[Json], *, seed: int, judge: str) -> JudgementOut:
+        """Send a round in which a person told real pictures from those of `name@version`.
+
+        Each answer has `truth` and `said`, both "real" or "fake", `index` and `ms`; docs/api.md says what they mean.
+        `judge` is a name that tells judges apart.
+
+        >>> forger.judge("cdcgan-digits@1", answers, seed=3, judge="ada").hits
+        """
+        body = {"seed": seed, "judge": judge, "answers": [dict(answer) for answer in answers]}
+        return self._connection.read(JudgementOut, _judgements_path(reference), "POST", json=body)
+
+    def judgements(self, reference: str, *, after: str | None = None) -> JudgementPage:
+        """Read the newest rounds of `name@version`, and the figure of all rounds; `after` is the cursor of a page.
+
+        >>> forger.judgements("cdcgan-digits@1").figure.accuracy
+        """
+        fields = _without_none(limit=JUDGEMENTS_PER_PAGE, after=after)
+        return self._connection.read(JudgementPage, _judgements_path(reference), params=fields)
+
     def datasets(self) -> list[catalog.DatasetOut]:
         """List the datasets, built-in and uploaded."""
         return self._connection.read(catalog.DatasetList, "/datasets").data
@@ -374,17 +397,40 @@ class Forger:
         *,
         seed: int | None = None,
         domain: Literal["a", "b"] | None = None,
+        side: int | None = None,
+        channels: Literal[1, 3] | None = None,
         format: Format | None = None,
     ) -> Picture:
         """Fetch real pictures of a dataset as training sees them; or points, or strings, if it holds those.
 
         `class_` is a number, a name, or "each" for a row of every class; `n` is 16 by default. Equal seeds show equal
-        pictures. `domain` is for datasets with two.
+        pictures. `domain` is for datasets with two. `side`, in pixels, and `channels` are those of the dataset.
 
         >>> forger.dataset_pictures("mnist", class_="each", n=8, seed=1).save("real.png")
         """
-        fields = _without_none(n=n, seed=seed, domain=domain, format=format) | _without_none(**{"class": class_})
+        fields = _without_none(n=n, seed=seed, domain=domain, side=side, channels=channels, format=format)
+        fields |= _without_none(**{"class": class_})
         return Picture.of(self._connection.request("GET", f"/datasets/{_path_segment(name)}/pictures", params=fields))
+
+    def nearest(
+        self,
+        name: str,
+        picture: "str | Path | bytes | Image",
+        n: int | None = None,
+        *,
+        channels: Literal[1, 3] | None = None,
+    ) -> NearestOut:
+        """Find the training pictures nearest to a square picture: a path, a file's bytes, or a Pillow image.
+
+        The distance is the root mean square difference of pixels in [0, 1]. `typical` of the reply says how far real
+        pictures are from the nearest other one. `n` is 1 by default; `channels` are those of the dataset.
+
+        >>> sample = forger.sample(class_=7, model="cdcgan-digits", seed=1)
+        >>> forger.nearest("digits", sample.data).data[0].distance
+        """
+        fields = {field: str(value) for field, value in _without_none(n=n, channels=channels).items()}
+        sent = {"data": fields, "files": {"file": ("picture", bytes_of(picture), "application/octet-stream")}}
+        return self._connection.read(NearestOut, f"/datasets/{_path_segment(name)}/nearest", "POST", **sent)
 
     def delete_dataset(self, name: str) -> None:
         """Delete an uploaded dataset. The service refuses while a job or a model needs it."""
@@ -414,6 +460,10 @@ class Forger:
 
 def _without_none(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _judgements_path(reference: str) -> str:
+    return f"/models/{_path_segment(reference)}/judgements"
 
 
 def _path_segment(name: str) -> str:

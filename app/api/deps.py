@@ -13,6 +13,7 @@ from app.core.sandbox.parent import Sandbox
 from app.core.settings import Settings
 from app.services.datasets.examples import Examples
 from app.services.datasets.intake import Intake
+from app.services.datasets.nearest import NearestPictures
 from app.services.inference.service import Inference
 from app.services.jobs.event_stream import EventStream
 
@@ -48,11 +49,17 @@ async def examples_of(request: Request) -> Examples:
     return examples
 
 
+async def nearest_of(request: Request) -> NearestPictures:
+    nearest: NearestPictures = request.app.state.nearest
+    return nearest
+
+
 SettingsDep = Annotated[Settings, Depends(settings_of)]
 InferenceDep = Annotated[Inference, Depends(inference_of)]
 FeedDep = Annotated[EventStream, Depends(feed_of)]
 IntakeDep = Annotated[Intake, Depends(intake_of)]
 ExamplesDep = Annotated[Examples, Depends(examples_of)]
+NearestDep = Annotated[NearestPictures, Depends(nearest_of)]
 SandboxDep = Annotated[Sandbox, Depends(sandbox_of)]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_ENTRIES, description="Most entries in one reply.")]
 

@@ -27,6 +27,16 @@ MAX_COMPARED_JOBS = 16
 """jobs compared in one reply"""
 COMPARED_CURVE_POINTS = 200
 """points of a curve in a comparison"""
+MIN_ROUND_PICTURES, MAX_ROUND_PICTURES = 10, 200
+"""pictures of a round in which a person tells real ones from fakes"""
+MIN_ANSWER_MS, MAX_ANSWER_MS = 100, 600_000
+"""milliseconds from a picture to the answer of a person"""
+MAX_ROUNDS = 1000
+"""rounds that are kept for one version of a model"""
+MAX_NEAREST = 20
+"""training pictures that one search for the nearest returns"""
+MAX_SEARCHED_BYTES = 1 << 30
+"""bytes of a dataset's pictures, at the side that is compared, that are searched"""
 MAX_HEAD_BYTES = 64 << 10
 """bytes of an address with its headers, and of the text between two parts of a body"""
 HEAD_TIMEOUT_S = 30

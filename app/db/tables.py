@@ -190,6 +190,21 @@ class ModelVersion(Base):
     created_at: Mapped[float]
 
 
+class Judgement(Base):
+    """A round in which a person told real pictures from those of a version. A judge judges a seed's pictures once."""
+
+    __tablename__ = "judgements"
+    __table_args__ = (UniqueConstraint("version_id", "judge", "seed"),)
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    version_id: Mapped[str] = mapped_column(ID, ForeignKey("model_versions.id", ondelete="CASCADE"))
+    judge: Mapped[str] = mapped_column(NAME)
+    seed: Mapped[int] = mapped_column(BigInteger)
+    hits: Mapped[int]
+    answers: Mapped[list[dict[str, Any]]] = mapped_column(JSON)  # truth, index, said and ms of each picture, as shown
+    created_at: Mapped[float]
+
+
 class Dataset(Base):
     """An uploaded dataset. Its archive never changes; `index` names the members that are used."""
 

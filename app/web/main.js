@@ -10,8 +10,9 @@ import * as log from "./log.js";
  */
 
 const ROOMS = [
-  ["jobs", "Jobs"], ["new", "New job"], ["compare", "Compare"], ["experiments", "Experiments"], ["sample", "Sample"], ["models", "Models"], ["datasets", "Datasets"],
-  ["system", "System"],
+  ["jobs", "Jobs", "j"], ["new", "New job", "n"], ["compare", "Compare", "c"], ["experiments", "Experiments", "e"], ["sample", "Sample", "s"],
+  ["spot", "Spot the fake", "f"], ["models", "Models", "m"], ["datasets", "Datasets", "d"],
+  ["system", "System", "y"],
 ];
 const here = new URL(document.baseURI);
 const main = h("main", { tabIndex: -1, id: "main" });
@@ -81,12 +82,12 @@ function onClick(event) {
   go(link.href);
 }
 
-/** Go to a room with `g` and its first letter, as in "g j" for the jobs. */
+/** Go to a room with `g` and its letter, as in "g j" for the jobs. */
 let waiting = false;
 /** @param {KeyboardEvent} event */
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || /** @type {Element} */ (event.target).closest?.("input, select, textarea, dialog")) return;
-  const room = waiting && ROOMS.find(([, title]) => title[0].toLowerCase() === event.key);
+  const room = waiting && ROOMS.find(([, , key]) => key === event.key);
   waiting = event.key === "g";
   if (room) go(room[0]);
 }

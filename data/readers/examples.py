@@ -16,7 +16,7 @@ from data.errors import Refused
 from data.readers import cifar10, digits, idx, scenes, toy_arrays, usps
 from data.readers.base import DatasetMissing
 from data.readers.files import Pixels, resized
-from models.spec.data import Images, Paired, Points, Sequences, Unpaired
+from models.spec.data import DataSpec, Images, Paired, Points, Sequences, Unpaired
 from models.spec.datasets import DATASETS
 
 Rows = NDArray[np.int64]
@@ -59,13 +59,14 @@ def _shuffled(choice: Choice, candidates: Rows) -> Rows:
     return np.asarray(order[np.arange(choice.n) % len(order)])
 
 
-def read(name: str, choice: Choice, root: Path | None, downloads: Path) -> Pixels | list[list[float]] | list[list[int]]:
-    """Read examples of the training split of a built-in dataset, at its default side and channels.
+def read(
+    spec: DataSpec, choice: Choice, root: Path | None, downloads: Path
+) -> Pixels | list[list[float]] | list[list[int]]:
+    """Read examples of the training split of a built-in dataset, at the side and channels of `spec`.
 
     Pictures are uint8 [n, side, side, channels], points and strings are lists [n, dimension or length]. `root` and
     `downloads` are the folders of files. Raises Refused with the code MISSING.
     """
-    spec = DATASETS[name].default_spec()
     try:
         match spec:
             case Images():
@@ -85,12 +86,12 @@ def read(name: str, choice: Choice, root: Path | None, downloads: Path) -> Pixel
 
 
 def _images(spec: Images, choice: Choice, root: Path | None, downloads: Path) -> Pixels:
-    labels, picture = _source(spec.dataset, root, downloads)
+    labels, picture = source(spec.dataset, root, downloads)
     chosen = rows(choice, len(labels), labels, spec.classes)
     return np.stack([resized(picture(row), spec.side, spec.channels) for row in chosen.tolist()])
 
 
-def _source(name: str, root: Path | None, downloads: Path) -> tuple[NDArray[Any], Callable[[int], Pixels]]:
+def source(name: str, root: Path | None, downloads: Path) -> tuple[NDArray[Any], Callable[[int], Pixels]]:
     """Return the labels of all pictures, and a function that returns a picture [h, w] or [3, h, w] by its number."""
     match name:
         case "digits":

@@ -16,9 +16,9 @@ import torch
 from numpy.lib.format import dtype_to_descr, open_memmap, write_array_header_1_0
 from torch import Tensor
 
-from data.archive import DOMAINS, ArchiveIndex, MemberPart, SplitMembers, prepared_prefix
+from data.archive import DOMAINS, ArchiveIndex, MemberPart, SplitMembers, prepared_name
 from data.decode import UnreadablePicture
-from data.prepare import PREPARE_VERSION, Pixels, Preparation
+from data.prepare import Pixels, Preparation
 from data.readers.base import Heartbeat
 from data.readers.builtin import Data, DatasetMissing, Split
 from models import durable
@@ -75,8 +75,7 @@ def _pictures(
 ) -> Tensor:
     """Return uint8 [N, channels, prepared_side, prepared_side], memory-mapped; write the prepared file if missing."""
     split = "held-" if members is index.held_out else ""
-    name = f"{split}{DOMAINS[domain]}-{spec.prepared_side}x{spec.prepared_side}x{spec.channels}-{PREPARE_VERSION}.npy"
-    path = upload.prepared / (prepared_prefix(upload.archive.name, upload.index.name) + name)
+    path = upload.prepared / prepared_name(upload.archive.name, upload.index.name, f"{split}{DOMAINS[domain]}", spec)
     if not path.is_file():
         preparation = index.preparation(domain, spec.prepared_side, spec.channels)
         _prepare(index.examples(members, domain), preparation, path, upload)

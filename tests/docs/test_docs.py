@@ -12,9 +12,12 @@ from app.core.settings import CHECKOUT, Settings, get_settings
 from app.main import create_app
 from app.schemas.bulk import GenerateIn, TranslateIn
 from app.schemas.jobs import EvaluateIn, TrainIn
+from app.schemas.judgements import AnswerIn, JudgementIn
 from bench import gallery
 from forger.schemas.catalog import DatasetOut, DialOut, RecipeOut, VersionOut
 from forger.schemas.jobs import ArtifactOut, CheckpointOut, JobOut, Progress, Result
+from forger.schemas.judgements import HumanFigure, HumanProvenance, JudgementOut
+from forger.schemas.nearest import NearestOut, NearestPicture, TypicalDistance
 from models.spec.datasets import DATASETS
 from models.spec.families import FAMILIES
 from models.spec.objectives import Hinge, ObjectiveSpec
@@ -120,6 +123,8 @@ BODIES: dict[str, tuple[type[BaseModel], ...]] = {
     "GET /jobs/{job_id}/checkpoints": (CheckpointOut,),
     "GET /jobs/{job_id}/artifacts": (ArtifactOut,),
     "GET /models`": (VersionOut,),
+    "POST /models/{name}@{version}/judgements": (JudgementIn, AnswerIn, JudgementOut, HumanFigure, HumanProvenance),
+    "POST /datasets/{name}/nearest": (NearestOut, NearestPicture, TypicalDistance),
     "GET /datasets`": (DatasetOut,),
     "GET /recipes`": (RecipeOut, DialOut),
 }

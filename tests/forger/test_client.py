@@ -262,6 +262,25 @@ def test_real_pictures_of_a_dataset_are_fetched(forger: Forger, tmp_path: Path) 
     assert (generated["seed"], generated["class"]) == (1, 7)
 
 
+def test_nearest_training_picture_of_a_real_picture_is_itself(forger: Forger) -> None:
+    real = forger.dataset_pictures("digits", class_=7, n=1, seed=1)
+    found = forger.nearest("digits", real.data, 2, channels=1)
+    assert [one.distance == 0 for one in found.data] == [True, False]
+    assert found.data[0].class_ == 7
+    assert found.typical is not None
+    assert forger.dataset_pictures("digits", n=1, side=32, channels=3, seed=1).image().size == (32, 32)
+
+
+def test_judged_round_is_read_back(forger: Forger, trained: Job) -> None:
+    answers = [{"truth": truth, "index": n, "said": "real", "ms": 700} for n in range(5) for truth in ("real", "fake")]
+    assert trained.model is not None
+    sent = forger.judge(trained.model, answers, seed=1, judge="ada")
+    page = forger.judgements(trained.model)
+    assert page.data == [sent]
+    assert page.figure is not None
+    assert (page.figure.accuracy, page.figure.fooling_rate) == (0.5, 1)
+
+
 def test_job_is_rendered_in_a_notebook(trained: Job) -> None:
     page = trained._repr_html_()
     assert f"<td>{trained.id}</td>" in page

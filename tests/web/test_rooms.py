@@ -17,8 +17,8 @@ from tests.web.conftest import Studio
 KEY = "a key for the tests of the studio"
 HOSTILE = "<img src=x onerror=alert(1)>"
 ROOMS = (
-    "jobs", "new", "compare", "experiments", "experiments/new", "sample", "models", "datasets", "datasets/digits",
-    "system",
+    "jobs", "new", "compare", "experiments", "experiments/new", "sample", "spot", "models", "datasets",
+    "datasets/digits", "system",
 )  # fmt: skip
 
 

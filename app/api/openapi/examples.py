@@ -10,7 +10,7 @@ from app.services import recipes
 from app.services.capacity import estimates
 from app.services.jobs import measurements
 from data.uploads import report as uploads
-from forger.schemas import catalog, compare, experiments, figures, jobs, links, samples
+from forger.schemas import catalog, compare, experiments, figures, jobs, judgements, links, nearest, samples
 from forger.schemas.base import Health, Json, Out
 from forger.schemas.dataset_report import Report
 from forger.schemas.specs import TrainSpec
@@ -21,6 +21,7 @@ from models.spec.families import FAMILIES
 JOB = "job_01a1f3c2a0b47d1e8f3a5b6c7d8e9f00"
 CHECKPOINT = "ckpt_01a1f3c2d5e6723f9a0b1c2d3e4f5061"
 ARTIFACT = "art_01a1f3c2c9d07a4b8c1d2e3f40516273"
+JUDGEMENT = "judge_01a1f3c2e4b58c6d7f9a0b1c2d3e4f50"
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 CREATED_AT = 1_795_300_000.0
 MODEL = "cdcgan-digits"
@@ -36,6 +37,11 @@ EXPERIMENT_IN: Json = {
     "seeds": 3,
 }
 PROVENANCE: Json = {"data": {"kind": "points", "dataset": "ring8", "dimension": 2}, "by": "watch", "n_fake": 2500}
+ANSWERS: list[Json] = [
+    {"truth": truth, "index": index, "said": "real", "ms": 900 + index}
+    for index in range(5)
+    for truth in ("real", "fake")
+]
 JOB_IN: Json = {"recipe": "cdcgan", "dataset": "digits", "seed": 1, "budget": {"steps": 1200}}
 
 PARAMETERS: Mapping[str, Any] = {
@@ -71,6 +77,7 @@ def bodies() -> dict[str, Json]:
         "ExtendIn": {"budget": {"steps": 600}},
         "ModelIn": {"name": "sevens", "checkpoint": CHECKPOINT},
         "ExperimentIn": EXPERIMENT_IN,
+        "JudgementIn": {"seed": 3, "judge": "ada", "answers": ANSWERS},
         "SessionIn": {"key": "correct-horse-battery-staple"},
         "LinkIn": {"kind": "job", "target": JOB, "hours": 24},
     }
@@ -212,6 +219,9 @@ def _replies() -> list[Out]:
             refusals=[],
         ),
         _comparison(),
+        _judgements(),
+        _judgements().data[0],
+        _nearest(),
         catalog.Index(name="forger", version="0.1.0", links={"jobs": "/jobs", "sample": "/sample"}),
         catalog.Version(name="forger", version="0.1.0", python="3.11.7"),
         catalog.Alive(status="ok"),
@@ -221,6 +231,46 @@ def _replies() -> list[Out]:
             {"dataset": "digits", "seed": 1, "class": 7, "domain": None, "images": ["iVBORw0KGgo="]}
         ),
     ]
+
+
+def _judgements() -> judgements.JudgementPage:
+    judged = judgements.JudgementOut(
+        id=JUDGEMENT,
+        model=f"{MODEL}@1",
+        judge="ada",
+        seed=3,
+        n=len(ANSWERS),
+        hits=5,
+        answers=tuple(judgements.Answer.model_validate(answer) for answer in ANSWERS),
+        created_at=CREATED_AT,
+    )
+    figure = judgements.HumanFigure(
+        n=10,
+        hits=5,
+        accuracy=0.5,
+        interval=(0.237, 0.763),
+        fakes=5,
+        fakes_taken_for_real=5,
+        fooling_rate=1.0,
+        median_ms=902.0,
+        judges=1,
+        rounds=1,
+        provenance=judgements.HumanProvenance(dataset="digits", split="train", seeds=(3,), side=16, channels=1),
+    )
+    return judgements.JudgementPage(figure=figure, data=[judged], has_more=False, next_cursor=None)
+
+
+def _nearest() -> nearest.NearestOut:
+    found = {"row": 1052, "distance": 0.083, "class": 7, "image": "iVBORw0KGgo="}
+    return nearest.NearestOut(
+        dataset="digits",
+        side=16,
+        channels=1,
+        measure="rms",
+        searched=1797,
+        data=[nearest.NearestPicture.model_validate(found)],
+        typical=nearest.TypicalDistance(median=0.101, n=50),
+    )
 
 
 def _experiment() -> experiments.ExperimentDetail:

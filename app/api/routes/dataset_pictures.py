@@ -20,7 +20,7 @@ from app.schemas.dataset_pictures import DatasetPicturesQuery
 from app.services.datasets import catalog
 from data.readers.examples import Choice, Label
 from forger.schemas.samples import DatasetPictures, DatasetPoints, DatasetStrings
-from models.spec.data import TwoDomains
+from models.spec.data import DataSpec, Images, TwoDomains
 from models.spec.datasets import DatasetInfo
 
 router = APIRouter(prefix="/datasets", tags=["catalogue"])
@@ -54,7 +54,7 @@ async def get_dataset_pictures(
     """
     negotiate(accept, tuple(MEDIA))
     info = (await to_thread.run_sync(catalog.find, name)).info
-    spec = info.default_spec()
+    spec = _spec(info, query.side, query.channels)
     format_ = rendering.choose_format(query.format, accept, spec, "dataset")
     label, domain = _label(info, query.class_), _domain(info, query.domain)
     rendering.require_room(spec, query.n * (info.classes if label == "each" else 1), 1, settings, "/n")
@@ -63,7 +63,7 @@ async def get_dataset_pictures(
     columns = query.n if label == "each" else None
 
     async def body() -> bytes:
-        array = await examples.read(info, Choice(query.n, seed, label, domain or "a"))
+        array = await examples.read(info, Choice(query.n, seed, label, domain or "a"), spec)
         return await on_imaging_thread(rendering.render(spec, array, 1, columns, fields, TYPES).encode, format_)
 
     data = await cancel_on_disconnect(request, body())
@@ -96,6 +96,17 @@ def _domain(info: DatasetInfo, requested: str | None) -> str | None:
     if requested is not None:
         raise _refused("/domain", f"'{info.name}' has one domain only; leave `domain` out.", "no_such_domain")
     return None
+
+
+def _spec(info: DatasetInfo, side: int | None, channels: str | None) -> DataSpec:
+    """Return the shape in which the examples are shown. Raises Invalid if they have no size to choose."""
+    spec = info.default_spec()
+    chosen = {"side": side, "channels": channels and int(channels)}
+    changes = {name: value for name, value in chosen.items() if value is not None}
+    if changes and not isinstance(spec, Images):
+        name = next(iter(changes))
+        raise _refused(f"/{name}", f"'{info.name}' is shown at its own size; leave `{name}` out.", "no_such_size")
+    return spec.model_copy(update=changes)
 
 
 def _refused(pointer: str, sentence: str, code: str) -> Invalid:

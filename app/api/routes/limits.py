@@ -74,6 +74,20 @@ FIXED_LIMITS = (
     ("shards", limits.MAX_SHARDS, "files", "Most shards of one job."),
     ("experiment_jobs", limits.MAX_EXPERIMENT_JOBS, "jobs", "Most jobs of one experiment: cases times seeds."),
     ("compared_jobs", limits.MAX_COMPARED_JOBS, "jobs", "Most jobs that are compared at once; the least is 2."),
+    (
+        "round",
+        limits.MAX_ROUND_PICTURES,
+        "pictures",
+        f"Most pictures of a round of judgements; least {limits.MIN_ROUND_PICTURES}.",
+    ),
+    ("rounds", limits.MAX_ROUNDS, "rounds", "Most rounds of judgements of one version of a model."),
+    ("nearest", limits.MAX_NEAREST, "pictures", "Most training pictures that one search for the nearest returns."),
+    (
+        "searched_bytes",
+        limits.MAX_SEARCHED_BYTES,
+        "bytes",
+        "Largest dataset that is searched for the nearest picture, uncompressed at that picture's side.",
+    ),
     ("idempotency_key", wire.MAX_KEY_CHARACTERS, "characters", "Longest Idempotency-Key, in printable ASCII."),
 )
 

@@ -34,9 +34,11 @@ def change_mark(session: Session) -> tuple[int, int]:
     return added, session.scalar(select(func.count(ModelVersion.id))) or 0
 
 
-def find(session: Session, name: str, version: int | None = None) -> ModelVersion | None:
-    """Return that version of the model, or its newest; None if there is none."""
+def find(session: Session, name: str, version: int | None = None, *, lock: bool = False) -> ModelVersion | None:
+    """Return that version of the model, or its newest; None if there is none. `lock`: nobody else changes it."""
     query = select(ModelVersion).where(ModelVersion.name == name).order_by(ModelVersion.version.desc()).limit(1)
+    if lock:
+        query = query.with_for_update()
     return session.scalars(query if version is None else query.where(ModelVersion.version == version)).one_or_none()
 
 
@@ -56,6 +58,13 @@ def note_evaluation(session: Session, model: str, evaluation: dict[str, Any]) ->
     card = session.scalar(select(ModelVersion.card).where(*row).with_for_update())
     if card is not None:
         session.execute(update(ModelVersion).where(*row).values(card={**card, "evaluation": evaluation}))
+
+
+def write_on_card(session: Session, id_: str, key: str, value: dict[str, Any]) -> None:
+    """Write a part of the card of a version, which the caller has locked."""
+    card = session.scalar(select(ModelVersion.card).where(ModelVersion.id == id_))
+    if card is not None:
+        session.execute(update(ModelVersion).where(ModelVersion.id == id_).values(card={**card, key: value}))
 
 
 def remove(session: Session, name: str, version: int | None) -> Sequence[str]:

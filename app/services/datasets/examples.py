@@ -27,7 +27,7 @@ from data.readers import examples
 from data.readers.base import DatasetMissing
 from data.readers.examples import MISSING, Choice
 from data.uploads import read_untrusted
-from models.spec.data import Images, Paired, Unpaired
+from models.spec.data import DataSpec, Images, Paired, Unpaired
 from models.spec.datasets import DatasetInfo
 
 Array = NDArray[Any]
@@ -56,30 +56,34 @@ class Examples:
         self._built_in.close()
         self._upload.close()
 
-    async def read(self, info: DatasetInfo, choice: Choice) -> Array:
-        """Return the chosen examples of the training split, as the default recipe's networks see them.
+    async def read(self, info: DatasetInfo, choice: Choice, spec: DataSpec | None = None) -> Array:
+        """Return the chosen examples of the training split, as networks of a recipe with that `spec` see them.
+
+        Without `spec` it is that of the default recipe.
 
         Pictures are uint8 [n, side, side, channels], points float [n, dimension], strings int64 [n, length].
         Raises Conflict with the code MISSING if files are missing or damaged, and Busy.
         """
         with self._limiter.place():
-            return await to_thread.run_sync(self._read, info, choice, limiter=self._threads)
+            return await to_thread.run_sync(
+                self._read, info, choice, spec or info.default_spec(), limiter=self._threads
+            )
 
-    def _read(self, info: DatasetInfo, choice: Choice) -> Array:
+    def _read(self, info: DatasetInfo, choice: Choice, spec: DataSpec) -> Array:
         try:
-            return self._read_upload(info, choice) if info.uploaded else self._read_built_in(info, choice)
+            return self._read_upload(info, choice, spec) if info.uploaded else self._read_built_in(choice, spec)
         except DatasetMissing as error:
             raise Conflict(str(error), code=MISSING) from None
 
-    def _read_built_in(self, info: DatasetInfo, choice: Choice) -> Array:
-        args = info.name, choice, self._settings.data, self._settings.home / "data"
+    def _read_built_in(self, choice: Choice, spec: DataSpec) -> Array:
+        args = spec, choice, self._settings.data, self._settings.home / "data"
         try:
             return np.asarray(self._built_in.run(examples.read, *args, seconds=READING_S, cpu_seconds=READING_S))
         except Invalid as error:
             raise DatasetMissing(error.detail) from None
 
-    def _read_upload(self, info: DatasetInfo, choice: Choice) -> Array:
-        spec, files = info.default_spec(), catalog.files(info.name)
+    def _read_upload(self, info: DatasetInfo, choice: Choice, spec: DataSpec) -> Array:
+        files = catalog.files(info.name)
         assert isinstance(spec, Images | Unpaired | Paired)
         if files is None:
             raise catalog.not_found(info.name)

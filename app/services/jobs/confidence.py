@@ -1,9 +1,9 @@
-"""Student's t: the confidence interval of a mean of few values. Standard library only."""
+"""Confidence intervals: of a mean of few values by Student's t, of a share by Wilson. Standard library only."""
 
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from statistics import fmean, stdev
+from statistics import NormalDist, fmean, stdev
 
 LEVEL = 0.95
 _BISECTIONS = 60
@@ -21,6 +21,15 @@ def interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, floa
     half_width = quantile(level, n - 1) * stdev(values) / math.sqrt(n)
     mean = fmean(values)
     return mean - half_width, mean + half_width
+
+
+def share_interval(hits: int, n: int, level: float = LEVEL) -> tuple[float, float]:
+    """Return the score interval of a share, `hits` of n > 0 independent trials: Wilson 1927, within [0, 1]."""
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    share, spread = hits / n, z * z / n
+    middle = (share + spread / 2) / (1 + spread)
+    half_width = z * math.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
+    return max(0.0, middle - half_width), min(1.0, middle + half_width)
 
 
 @lru_cache(1024)

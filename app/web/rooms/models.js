@@ -3,8 +3,10 @@
 import { address, get, remove } from "../api.js";
 import { confirmed, empty, fill, h, stateWord, toast } from "../dom.js";
 import { clock, count, number } from "../format.js";
+import { humanFigure } from "../human.js";
 import { go } from "../main.js";
 import { linked } from "./jobs.js";
+import { judged } from "./spot.js";
 
 const SHEET = 16;
 const POINTS = 500;
@@ -38,6 +40,7 @@ function versionCard(version, changed, signal) {
     h("div", { class: "spread" }, h("div", { class: "row" }, h("h2", {}, version.model), version.health && stateWord(version.health.state)),
       h("div", { class: "row" },
         version.game === "synthesis" && h("a", { class: "button", href: `sample?model=${encodeURIComponent(version.model)}` }, "Sample"),
+        judged(version) && h("a", { class: "button", href: `spot?model=${encodeURIComponent(version.model)}` }, "Spot the fake"),
         version.job && h("button", { onclick: () => download(version, signal) }, "Download the weights"),
         h("button", { class: "danger", onclick: () => erase(`/models/${version.model}`, `Delete ${version.model}?`, changed) }, "Delete"))),
     version.health && h("p", { class: version.health.state === "troubled" ? "notice warn" : "muted" }, version.health.message),
@@ -49,7 +52,8 @@ function versionCard(version, changed, signal) {
         card.best && [h("dt", {}, "why this one"), h("dd", {}, card.best.message)],
         version.job && [h("dt", {}, "trained by"), h("dd", {}, h("a", { href: `jobs/${version.job}` }, version.job))],
         h("dt", {}, "published"), h("dd", {}, clock(version.created_at)),
-        h("dt", {}, "sha256"), h("dd", { class: "mono" }, version.export_sha256))));
+        h("dt", {}, "sha256"), h("dd", { class: "mono" }, version.export_sha256))),
+    card.human && humanFigure(card.human, "Judged by people"));
 }
 
 /** What the model draws; of a translator the last sample of its training. @param {any} version @param {number} n */

@@ -3,6 +3,7 @@
 import { address, get, Problem, send } from "../api.js";
 import { copyButton, empty, fill, h, setText, skeleton, stateWord, toast } from "../dom.js";
 import { keep } from "../main.js";
+import { showNearest } from "../nearest.js";
 import { pictureSettings } from "../png.js";
 
 const SIZES = [1, 4, 16, 64];
@@ -21,6 +22,7 @@ export async function room(main, { query, signal }) {
   const settings = {
     model: query.get("model") ?? usable[0].latest.model, class: query.get("class"), n: query.get("n") ?? "16",
     seed: query.get("seed") ?? "1", temperature: query.get("temperature") ?? "1", view: query.get("view") ?? "pictures",
+    picked: query.get("picked"),
   };
   /** @type {any} */
   let version;
@@ -128,7 +130,8 @@ export async function room(main, { query, signal }) {
     refocus(classes, conditional ? [null, ...Array(Math.min(version.classes, 100)).keys(), "each"].map((value) =>
       h("button", { type: "button", "aria-pressed": String(String(value) === String(settings.class)), onclick: () => change({ class: value === null ? null : String(value) }) },
         value === null ? "any" : value === "each" ? "each" : names[value] ?? value)) : []);
-    const choices = [["pictures", "Pictures"], ...(conditional ? [["grid", "Classes × variations"]] : []), ["sweep", "Temperature sweep"]];
+    const choices = [["pictures", "Pictures"], ...(conditional ? [["grid", "Classes × variations"]] : []), ["sweep", "Temperature sweep"],
+      ...(version.recipe.data.kind === "images" ? [["nearest", "Nearest training picture"]] : [])];
     if (!choices.some(([value]) => value === settings.view)) settings.view = "pictures";
     refocus(views, choices.map(([value, title]) => h("button", { type: "button", "aria-pressed": String(value === settings.view), onclick: () => change({ view: value }) }, title)));
     amount.disabled = settings.view === "grid";
@@ -154,7 +157,9 @@ export async function room(main, { query, signal }) {
   async function draw() {
     const words = inWords(parameters());
     try {
-      if (settings.view === "sweep") {
+      if (settings.view === "nearest") {
+        await showNearest(result, { version, asked: parameters(), picked: Number(settings.picked), onPick, signal });
+      } else if (settings.view === "sweep") {
         const n = String(Math.min(16, Number(settings.n)));
         await check(parameters({ n }));
         fill(result, h("div", { class: "grid narrow" }, SWEEP.map((heat) => sheet(parameters({ n, temperature: heat }), `temperature ${heat}, ${words}`))));
@@ -168,6 +173,12 @@ export async function room(main, { query, signal }) {
       if (!(error instanceof Problem)) throw error;
       setText(refusal, error.message);
     }
+  }
+
+  /** @param {number} picked */
+  function onPick(picked) {
+    settings.picked = String(picked);
+    keep({ picked });
   }
 
   /** Ask for the pictures once, so that a refusal is a sentence. @param {Record<string, any>} asked */

@@ -22,6 +22,7 @@ from data.readers.base import no_heartbeat
 from data.readers.examples import Choice
 from data.toy import balanced
 from models.spec.data import Unpaired
+from models.spec.datasets import DATASETS
 from tests.support.mnist import write_small_mnist
 from tests.support.zips import noise, picture, saved, zipped
 from worker.runners.inputs import load_data
@@ -81,7 +82,8 @@ def test_a_sheet_of_a_class_with_its_headers(client: TestClient) -> None:
     assert reply.headers["content-type"] == "image/png"
     assert (reply.headers["x-forger-seed"], reply.headers["x-forger-class"]) == ("3", "7")
     assert (reply.headers["cache-control"], reply.headers["vary"]) == ("no-cache", "Accept")
-    expected = np.asarray(examples.read("mnist", Choice(4, 3, 7), client.app.state.settings.data, Path("/")))  # type: ignore[attr-defined]
+    spec, data = DATASETS["mnist"].default_spec(), client.app.state.settings.data  # type: ignore[attr-defined]
+    expected = np.asarray(examples.read(spec, Choice(4, 3, 7), data, Path("/")))
     sheet = pixels(reply.content)
     assert sheet.shape == (57, 57)
     assert (sheet[:28, :28] == expected[0, ..., 0]).all()
@@ -171,6 +173,18 @@ def test_tiles_are_shown_as_training_sees_them(client: TestClient) -> None:
     assert (arrays(client, "strips", "n=9") == trained_on("strips", Choice(9, 3))).all()
 
 
+def test_pictures_are_shown_at_the_size_of_a_model(client: TestClient) -> None:
+    assert arrays(client, "digits", "n=3&side=32&channels=3").shape == (3, 32, 32, 3)
+    info = catalog.find("digits").info
+    spec = info.spec().model_copy(update={"side": 32, "channels": 3})
+    trained = load_data(spec, "train", no_heartbeat).images
+    assert trained is not None
+    chosen = examples.rows(Choice(3, 3), len(trained))
+    assert (arrays(client, "digits", "n=3&side=32&channels=3").transpose(0, 3, 1, 2) == trained[chosen].numpy()).all()
+    upload(client, "sized", {f"{n}.png": saved(noise(40, 40, n)) for n in range(3)})
+    assert arrays(client, "sized", "n=2&side=16").shape[1:3] == (16, 16)
+
+
 def test_an_unchanged_reply_is_not_sent_again(client: TestClient) -> None:
     address = "digits/pictures?seed=3&n=2"
     first = get(client, address)
@@ -195,6 +209,9 @@ def test_without_a_seed_one_is_drawn_and_named(client: TestClient) -> None:
         ("digits/pictures?class=10", 422, "no_such_class", "/class", "0 to 9"),
         ("ring8/pictures?class=1", 422, "no_such_class", "/class", "leave `class` out"),
         ("digits/pictures?domain=b", 422, "no_such_domain", "/domain", "leave `domain` out"),
+        ("ring8/pictures?side=32", 422, "no_such_size", "/side", "leave `side` out"),
+        ("day2night/pictures?channels=1", 422, "no_such_size", "/channels", "leave `channels` out"),
+        ("digits/pictures?side=4", 422, "invalid", "/side", "side"),
         ("digits/pictures?n=201", 422, "too_much", "/n", "max_samples"),
         ("digits/pictures?class=each&n=21", 422, "too_much", "/n", "210 pictures"),
         ("digits/pictures?format=txt", 422, "no_such_format", "/format", "request png"),

@@ -14,10 +14,12 @@ from app.schemas.bulk import GenerateIn, TranslateIn
 from app.schemas.catalog import ModelIn
 from app.schemas.experiments import ExperimentIn
 from app.schemas.jobs import EvaluateIn, ExtendIn, TrainIn
+from app.schemas.judgements import JudgementIn
 from app.schemas.session import SessionIn
 from tests.support.problems import assert_problem
 from tests.support.wording import FOREIGN, followed, require_told, wrong_for
 
+ANSWERS = [{"truth": truth, "index": n, "said": "real", "ms": 900} for n in range(5) for truth in ("real", "fake")]
 CASES: dict[str, tuple[type[Any], str, dict[str, Any]]] = {
     "train": (TrainIn, "/jobs", {"recipe": "gan", "dry_run": True}),
     "evaluate": (EvaluateIn, "/jobs", {"kind": "evaluate", "model": "none", "dry_run": True}),
@@ -26,10 +28,15 @@ CASES: dict[str, tuple[type[Any], str, dict[str, Any]]] = {
     "extend": (ExtendIn, "/jobs/job_none/extend", {"budget": {"steps": 3}}),
     "experiment": (ExperimentIn, "/experiments", {"recipe": "gan", "dry_run": True}),
     "model": (ModelIn, "/models", {"name": "sevens", "checkpoint": "ckpt_none"}),
+    "judgement": (JudgementIn, "/models/none@1/judgements", {"seed": 3, "judge": "ada", "answers": ANSWERS}),
     "session": (SessionIn, "/session", {"key": "a key"}),
 }
 """of each body: its type, the path it is sent to, and a valid example"""
-BODIES = {path.replace("job_none", "{job_id}"): valid for _, path, valid in CASES.values()}
+JUDGEMENTS = "/models/{name}@{version}/judgements"
+BODIES = {
+    path.replace("job_none", "{job_id}").replace("none@1", "{name}@{version}"): valid
+    for _, path, valid in CASES.values()
+}
 
 
 def fields(schema: Mapping[str, Any], root: Mapping[str, Any], path_to_field: tuple[str, ...] = ()) -> Iterator[Any]:
@@ -65,7 +72,7 @@ def test_cases_cover_every_json_body_of_the_service(client: TestClient) -> None:
         for path, operations in paths.items()
         if "application/json" in str(operations.get("post", {}).get("requestBody"))
     }
-    assert json_paths == {"/jobs", "/jobs/{job_id}/extend", "/experiments", "/models", "/session"}
+    assert json_paths == {"/jobs", "/jobs/{job_id}/extend", "/experiments", "/models", JUDGEMENTS, "/session"}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -130,6 +137,8 @@ def test_invalid_form_field_is_refused_naming_it_and_its_value(client: TestClien
         ("/translate", {"model": "A B"}, "model"),
         ("/translate", {"direction": "up"}, "direction"),
         ("/translate", {"quality": "0"}, "quality"),
+        ("/datasets/digits/nearest", {"n": "0"}, "n"),
+        ("/datasets/digits/nearest", {"channels": "2"}, "channels"),
     ]
     for path, data, name in forms:
         refusal = messages(client.post(path, files={"file": ("a.zip", b"x")}, data=data))

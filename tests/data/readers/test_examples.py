@@ -44,7 +44,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def shown(name: str, root: Path | None, choice: Choice) -> Array:
-    return np.asarray(examples.read(name, choice, root, Path("/nowhere")))
+    return np.asarray(examples.read(DATASETS[name].default_spec(), choice, root, Path("/nowhere")))
 
 
 def trained_on(name: str, root: Path | None, choice: Choice) -> Array:

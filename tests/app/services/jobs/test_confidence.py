@@ -1,4 +1,4 @@
-"""Student's t: quantiles and intervals against printed tables, scipy and simulation."""
+"""Confidence intervals against printed tables, scipy and simulation: Student's t and Wilson."""
 
 import random
 from statistics import fmean
@@ -6,7 +6,7 @@ from statistics import fmean
 import pytest
 from scipy import stats
 
-from app.services.jobs.confidence import interval, quantile
+from app.services.jobs.confidence import interval, quantile, share_interval
 
 TABLE = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 9: 2.262, 10: 2.228, 30: 2.042, 60: 2.000, 120: 1.980}
 """two-sided 95 % points, as textbooks print them"""
@@ -43,3 +43,9 @@ def test_95_percent_of_intervals_contain_the_true_mean() -> None:
 def test_arguments_without_a_quantile_are_refused(level: float, degrees: int) -> None:
     with pytest.raises(ValueError, match="No quantile"):
         quantile(level, degrees)
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 10), (5, 10), (10, 10), (31, 40), (700, 1000)])
+def test_interval_of_a_share_is_that_of_wilson(hits: int, n: int) -> None:
+    expected = stats.binomtest(hits, n).proportion_ci(0.95, method="wilson")
+    assert share_interval(hits, n) == pytest.approx((expected.low, expected.high))
