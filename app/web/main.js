@@ -10,7 +10,7 @@ import * as log from "./log.js";
  */
 
 const ROOMS = [
-  ["jobs", "Jobs"], ["new", "New job"], ["sample", "Sample"], ["models", "Models"], ["datasets", "Datasets"],
+  ["jobs", "Jobs"], ["new", "New job"], ["sample", "Sample"], ["translate", "Translate"], ["models", "Models"], ["datasets", "Datasets"],
   ["system", "System"],
 ];
 const here = new URL(document.baseURI);
