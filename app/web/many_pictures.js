@@ -23,7 +23,8 @@ export function manyPictures({ asked, onJob, signal }) {
   const forget = h("button", { type: "button", onclick: () => setFiles([]) }, "Remove all");
   const sent = h("div", { role: "status" });
   const result = h("div", { class: "stack", role: "status" });
-  const element = h("section", { class: "card", "aria-label": "Many pictures" }, h("h2", {}, "Many pictures"), words, list, h("div", { class: "row" }, send, forget), sent, refusal, result);
+  const source = h("div");
+  const element = h("section", { class: "card", "aria-label": "Many pictures" }, h("h2", {}, "Many pictures"), source, words, list, h("div", { class: "row" }, send, forget), sent, refusal, result);
 
   /** @param {File[]} chosen */
   function setFiles(chosen) {
@@ -103,6 +104,8 @@ export function manyPictures({ asked, onJob, signal }) {
   setFiles([]);
   return {
     element,
+    /** The place of what chooses pictures. */
+    source,
     setFiles,
     /** Go on with a job of the address. @param {string} id */
     follow: (id) => void watch(id).catch((error) => {

@@ -3,6 +3,7 @@
 import { get, Problem } from "./api.js";
 import { cameraButton } from "./camera.js";
 import { fill, h, setText } from "./dom.js";
+import { fileUrls } from "./pixels.js";
 
 const EXAMPLES = 8;
 
@@ -58,14 +59,12 @@ export function pictureSource(main, { onFiles, signal }) {
  * @param {{onPicture: (picture: File) => void, signal: AbortSignal}} options
  */
 export function exampleStrip({ onPicture, signal }) {
-  const strip = h("div", { class: "strip examples", role: "group", "aria-label": "Examples" });
+  const strip = h("div", { class: "examples", role: "group", "aria-label": "Examples" });
   const note = h("span", { class: "hint" });
   const others = h("button", { type: "button", class: "plain", onclick: () => void read(shown.dataset, shown.domain, shown.seed + 1) }, "Others");
   const element = h("div", { class: "stack", hidden: true }, h("div", { class: "row small" }, note, others), strip);
   let shown = { dataset: "", domain: /** @type {string | null} */ (null), seed: 1 };
-  /** @type {string[]} */
-  let urls = [];
-  signal.addEventListener("abort", () => urls.forEach(URL.revokeObjectURL));
+  const urls = fileUrls(signal);
 
   /** @param {string} dataset @param {string | null} domain @param {number} seed */
   async function read(dataset, domain, seed) {
@@ -75,12 +74,11 @@ export function exampleStrip({ onPicture, signal }) {
       const { images } = await get(`/datasets/${encodeURIComponent(dataset)}/pictures`, { format: "json", n: EXAMPLES, domain, seed }, signal);
       if (shown.dataset !== dataset || shown.domain !== domain || shown.seed !== seed) return;
       const files = images.map((/** @type {string} */ text, /** @type {number} */ index) => pngOf(text, `${dataset}${domain ? `-${domain}` : ""}-${seed}-${index}.png`));
-      urls.forEach(URL.revokeObjectURL);
-      urls = files.map((/** @type {File} */ file) => URL.createObjectURL(file));
+      const sources = urls(files);
       setText(note, `Examples of ${dataset}${domain ? `, domain ${domain}` : ""}: one click translates.`);
       others.hidden = false;
       fill(strip, files.map((/** @type {File} */ file, /** @type {number} */ index) =>
-        h("button", { type: "button", "aria-label": `Example ${index + 1}`, onclick: () => onPicture(file) }, h("img", { src: urls[index], alt: "", class: "pixels" }))));
+        h("button", { type: "button", "aria-label": `Example ${index + 1}`, onclick: () => onPicture(file) }, h("img", { src: sources[index], alt: "", class: "pixels" }))));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       fill(strip);

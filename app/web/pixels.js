@@ -19,6 +19,22 @@ export function sheet(width, height, white = false) {
   return { canvas, context };
 }
 
+/**
+ * Make addresses of files for `<img>` and downloads; each call frees those of the call before, and the signal the last ones.
+ * @param {AbortSignal} signal @returns {(files: Blob[]) => string[]}
+ */
+export function fileUrls(signal) {
+  /** @type {string[]} */
+  let urls = [];
+  const free = () => urls.forEach((url) => URL.revokeObjectURL(url));
+  signal.addEventListener("abort", free);
+  return (files) => {
+    free();
+    urls = files.map((file) => URL.createObjectURL(file));
+    return urls;
+  };
+}
+
 /** Decode a picture, upright and in sRGB, as the service reads it; null if this browser cannot. @param {Blob} file */
 export const decode = (file) => createImageBitmap(file).catch(() => null);
 
@@ -65,8 +81,8 @@ export function traced(picture) {
   const lines = context.getImageData(0, 0, width, height);
   for (let y = 0; y < height; y += 1) {
     for (let x = 0; x < width; x += 1) {
-      const across = (side) => level(x + side, y - 1) + 2 * level(x + side, y) + level(x + side, y + 1);
-      const down = (side) => level(x - 1, y + side) + 2 * level(x, y + side) + level(x + 1, y + side);
+      const across = (/** @type {number} */ side) => level(x + side, y - 1) + 2 * level(x + side, y) + level(x + side, y + 1);
+      const down = (/** @type {number} */ side) => level(x - 1, y + side) + 2 * level(x, y + side) + level(x + 1, y + side);
       const strength = Math.hypot(across(1) - across(-1), down(1) - down(-1)) / 8 / FULL_EDGE;
       const at = 4 * (y * width + x);
       lines.data.fill(Math.round(255 * (1 - Math.min(1, strength))), at, at + 3);

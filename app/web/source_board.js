@@ -14,6 +14,8 @@ export function sourceBoard({ onChange }) {
   /** @type {Translator | undefined} */
   let translator;
   let small = false;
+  /** side of the white pad that a person draws on */
+  let blankSide = 0;
   const board = pad({ onChange });
   const title = h("h2");
   const tracing = h("button", { type: "button", onclick: () => void trace() }, "Trace its edges");
@@ -30,6 +32,8 @@ export function sourceBoard({ onChange }) {
     if (element.hidden) return;
     fill(title, reads === "lines" ? "Draw" : "Paint the hole");
     tracing.hidden = reads !== "lines" || !source;
+    if (reads === "lines" && !source && blankSide === side) return;
+    blankSide = reads === "lines" && !source ? side : 0;
     const picture = source?.bitmap && (small ? await resized(source.bitmap, side) : source.bitmap);
     if (reads === "lines") board.start("lines", picture ? (asLines ? traced(draw(picture)) : picture) : { width: side, height: side });
     else if (picture) {

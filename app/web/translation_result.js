@@ -3,7 +3,7 @@
 import { address, Problem, send } from "./api.js";
 import { copyButton, empty, h, setText } from "./dom.js";
 import { number } from "./format.js";
-import { decode } from "./pixels.js";
+import { decode, fileUrls } from "./pixels.js";
 import { beforeAfter } from "./slider.js";
 import { wayBack } from "./way_back.js";
 
@@ -24,8 +24,8 @@ async function translate(picture, { model, direction }, signal) {
 
 /** @param {{signal: AbortSignal}} options */
 export function translationResult({ signal }) {
-  const slider = beforeAfter({ label: "Before and after" });
-  const journey = wayBack();
+  const slider = beforeAfter({ label: "Before and after", signal });
+  const journey = wayBack({ signal });
   const refusal = h("p", { class: "refusal", role: "alert" });
   const note = h("p", { class: "hint", role: "status" });
   const download = h("a", { class: "button" }, "Download PNG");
@@ -36,13 +36,13 @@ export function translationResult({ signal }) {
   const element = h("section", { class: "card", "aria-label": "Result" }, h("h2", {}, "Before and after"), refusal, nothing, slider.element, note, tools);
   /** @type {AbortController | undefined} */
   let running;
-  let url = "";
+  const urls = fileUrls(signal);
 
   /** Translate a picture and show it. @param {Blob} picture @param {string} name of its file @param {Asked} asked */
   async function run(picture, name, asked) {
     running?.abort();
-    running = new AbortController();
-    const stop = AbortSignal.any([signal, running.signal]);
+    const own = (running = new AbortController());
+    const stop = AbortSignal.any([signal, own.signal]);
     element.setAttribute("aria-busy", "true");
     try {
       const started = performance.now();
@@ -65,7 +65,7 @@ export function translationResult({ signal }) {
       if (!(error instanceof Problem)) throw error;
       setText(refusal, error.message);
     } finally {
-      if (!running.signal.aborted) element.setAttribute("aria-busy", "false");
+      if (running === own) element.setAttribute("aria-busy", "false");
     }
   }
 
@@ -75,14 +75,12 @@ export function translationResult({ signal }) {
     const last = await decode(back);
     if (stop.aborted || !last) return;
     const [a, b] = asked.names;
-    journey.show({ first: picture, there, back, bitmaps: [first, last], grey: asked.grey, titles: [a, `${a} → ${b}`, `${a} → ${b} → ${a}`] });
+    journey.show({ first: picture, there, back, bitmaps: [first, last], grey: asked.grey, titles: [`${a}, the original`, `${a} → ${b}`, `${a} → ${b} → ${a}`] });
   }
 
   /** @param {Blob} picture */
   function keepFile(picture) {
-    URL.revokeObjectURL(url);
-    url = URL.createObjectURL(picture);
-    download.href = url;
+    [download.href] = urls([picture]);
     download.download = `${shown.name.replace(/\.[^.]*$/, "")}-${shown.model}.png`;
   }
 
@@ -99,12 +97,11 @@ export function translationResult({ signal }) {
 
   return {
     element, journey, run,
-    /** Stop a translation that is under way. */
-    stop: () => running?.abort(),
-    /** Say why nothing is translated. @param {string} words */
-    wait(words) {
+    /** Stop a translation that is under way, and say why nothing is translated. */
+    stop(words = "") {
       running?.abort();
-      setText(note, words);
+      element.setAttribute("aria-busy", "false");
+      if (words) setText(note, words);
     },
   };
 }

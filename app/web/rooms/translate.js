@@ -20,7 +20,7 @@ export async function room(main, { query, signal }) {
   if (!usable.length) return nothing(main);
   const settings = {
     model: query.get("model") ?? usable[0].latest.model, direction: /** @type {"a2b" | "b2a"} */ (query.get("direction") === "b2a" ? "b2a" : "a2b"),
-    back: query.get("back"), size: query.get("size"), view: query.get("view"), job: query.get("job"),
+    back: query.get("back"), size: query.get("size") === "training" ? "training" : null, view: query.get("view") === "many" ? "many" : null, job: query.get("job"),
   };
   /** @type {any} */
   let version;
@@ -50,13 +50,15 @@ export async function room(main, { query, signal }) {
       keep({ job });
     },
   });
-  const one = h("div", { class: "stack" }, h("div", { class: "halves" }, h("div", { class: "stack" }, examples.element, board.element), result.element), result.journey.element);
+  const pictures = pictureSource(main, { onFiles: (files) => void takeAll(files), signal });
+  const source = h("div");
+  const one = h("div", { class: "stack" }, h("div", { class: "halves" }, h("div", { class: "stack" }, board.element, h("section", { class: "card", "aria-label": "Pictures" }, source, examples.element)), result.element), result.journey.element);
   fill(main,
     h("div", { class: "spread" }, h("h1", {}, "Translate"), views),
     h("section", { class: "card", "aria-label": "Translator" },
       h("div", { class: "row bottom" }, h("label", { class: "field", for: "model" }, "Model", chosen), health, directions,
         h("label", { class: "field", for: "size" }, "Size of the picture", size), backLabel), hint, refusal),
-    pictureSource(main, { onFiles: (files) => void takeAll(files), signal }), one, many.element);
+    one, many.element);
 
   /** @param {File[]} files */
   async function takeAll(files) {
@@ -71,7 +73,7 @@ export async function room(main, { query, signal }) {
     const found = await pictureSettings(file);
     if (found?.direction) {
       await change({ model: found.model, direction: found.direction === "b2a" ? "b2a" : "a2b" });
-      toast(`These are the settings of ${file.name}.`, ["Translate this picture", () => void use(file, false)], 12);
+      if (settings.model === found.model) toast(`These are the settings of ${file.name}.`, ["Translate this picture", () => void use(file, false)], 12);
     } else {
       await use(file, false);
       if (found?.model) toast(`${file.name} is a sample of ${found.model}.`, ["Open its settings", () => go(sampleAddress(found))], 12);
@@ -82,6 +84,7 @@ export async function room(main, { query, signal }) {
   async function use(file, example) {
     await board.use(file, example);
     translateSoon(0);
+    if (result.element.getBoundingClientRect().top > 0.8 * innerHeight) result.element.scrollIntoView({ block: "nearest" });
   }
 
   /** @param {Partial<typeof settings>} values */
@@ -131,6 +134,7 @@ export async function room(main, { query, signal }) {
       h("button", { type: "button", "aria-pressed": String(value === view), onclick: () => void change({ view: value }) }, title)));
     many.element.hidden = view !== "many";
     one.hidden = view === "many";
+    (view === "many" ? many.source : source).append(pictures);
     examples.show(translator.dataset, translator.twoDomains ? (direction === "a2b" ? "a" : "b") : null);
   }
 
@@ -146,7 +150,7 @@ export async function room(main, { query, signal }) {
     if (settings.view === "many" || signal.aborted) return;
     const picture = await board.picture();
     const { model, direction } = settings;
-    if (!picture) return result.wait(board.drawing() ? (translator.reads === "hole" ? "Paint over the part that the model should fill." : "Draw a line, and it is translated.") : "");
+    if (!picture) return result.stop(board.drawing() ? (translator.reads === "hole" ? "Paint over the part that the model should fill." : "Draw a line, and it is translated.") : "");
     await result.run(picture, board.name(), {
       model, direction, back: settings.back !== null && translator.both, grey: translator.grey,
       names: direction === "a2b" ? names : [names[1], names[0]],
