@@ -21,7 +21,7 @@ export function manyPictures({ asked, onJob, signal }) {
   const refusal = h("p", { class: "refusal", role: "alert" });
   const send = h("button", { type: "button", class: "main", onclick: () => void start().catch(report) });
   const forget = h("button", { type: "button", onclick: () => setFiles([]) }, "Remove all");
-  const sent = h("div", { role: "status" });
+  const sent = h("div", { class: "sent", role: "status" });
   const result = h("div", { class: "stack", role: "status" });
   const source = h("div");
   const element = h("section", { class: "card", "aria-label": "Many pictures" }, h("h2", {}, "Many pictures"), source, words, list, h("div", { class: "row" }, send, forget), sent, refusal, result);
@@ -94,7 +94,8 @@ export function manyPictures({ asked, onJob, signal }) {
     refill(result, [job.id], () => [state, progress, ending]);
     refill(ending, [job.id, ended], () => [
       job.status_reason && h("p", { class: "refusal" }, job.status_reason.message),
-      shards.map((/** @type {any} */ shard) => h("a", { class: "button main", href: address(shard.href), download: `${job.model ?? "translated"}-${shard.name}` }, `Download ${shard.name} (${size(shard.size)})`)),
+      h("div", { class: "row" }, shards.map((/** @type {any} */ shard) =>
+        h("a", { class: "button", href: address(shard.href), download: shard.name }, `Download the ZIP${shards.length > 1 ? ` ${shard.name}` : ""} (${size(shard.size)})`))),
       job.state === "succeeded" && h("p", { class: "hint" }, "Each picture has its own name in the ZIP. If a picture could not be translated, left_out.csv in the ZIP says why."),
       h("div", { class: "row" }, h("a", { class: "button", href: `jobs/${job.id}` }, "Open the job"),
         !ended && h("button", { type: "button", onclick: () => void post(`/jobs/${job.id}/cancel`).catch(report) }, "Cancel")),

@@ -42,6 +42,11 @@ export function beforeAfter({ label, signal }) {
 
   return {
     element,
+    /** Put the line at a share of the width. @param {number} percent */
+    set(percent) {
+      range.value = String(percent);
+      place();
+    },
     /**
      * Show two pictures at one place; without the first, the second alone.
      * @param {{before: Blob | null, after: Blob, width: number, height: number, words: [string, string]}} pictures `width` and `height` in pixels of the result

@@ -97,7 +97,14 @@ export function translationResult({ signal }) {
 
   return {
     element, journey, run,
-    /** Stop a translation that is under way, and say why nothing is translated. */
+    /** Show the result whole where the pad beside it already shows the picture, else half of each. @param {boolean} whole */
+    begin: (whole) => slider.set(whole ? 0 : 50),
+    /** Stop what is under way: another translation comes soon. */
+    wait() {
+      running?.abort();
+      element.setAttribute("aria-busy", "true");
+    },
+    /** Stop what is under way, and say why nothing is translated. @param {string} [words] */
     stop(words = "") {
       running?.abort();
       element.setAttribute("aria-busy", "false");

@@ -1,7 +1,7 @@
 // Translate pictures: one at once, with the way back, a drawing or a hole; or many by a job.
 
 import { get, Problem } from "../api.js";
-import { empty, fill, h, setText, stateWord, toast } from "../dom.js";
+import { empty, fill, h, refill, setText, stateWord, toast } from "../dom.js";
 import { go, keep } from "../main.js";
 import { manyPictures } from "../many_pictures.js";
 import { exampleStrip, pictureSource } from "../picture_source.js";
@@ -29,20 +29,24 @@ export async function room(main, { query, signal }) {
   /** @type {[string, string]} */
   let names = ["a", "b"];
 
-  const chosen = h("select", { id: "model", onchange: () => void change({ model: chosen.value }) },
+  /** Let an act of the person fail in silence only when the room was left. @param {Promise<void>} act */
+  const attempt = (act) => void act.catch((error) => signal.aborted || console.error(error));
+
+  const chosen = h("select", { id: "model", onchange: () => attempt(change({ model: chosen.value })) },
     usable.map((/** @type {any} */ model) => h("optgroup", { label: model.name }, model.versions.map((/** @type {number} */ number) =>
       h("option", { value: `${model.name}@${number}` }, `${model.name}@${number}`)).reverse())));
   const health = h("span");
   const directions = h("div", { class: "row", role: "group", "aria-label": "Direction" });
-  const back = h("input", { type: "checkbox", onchange: () => void change({ back: back.checked ? "on" : null }) });
+  const back = h("input", { type: "checkbox", onchange: () => attempt(change({ back: back.checked ? "on" : null })) });
   const backLabel = h("label", {}, back, "The way back");
-  const size = h("select", { id: "size", onchange: () => void change({ size: size.value || null }) });
+  const size = h("select", { id: "size", onchange: () => attempt(change({ size: size.value || null })) });
   const hint = h("p", { class: "hint" });
-  const views = h("div", { class: "tabs", role: "group", "aria-label": "View" });
+  const views = h("div", { class: "tabs", role: "group", "aria-label": "View" }, [["", "One picture"], ["many", "Many pictures"]].map(([value, title]) =>
+    h("button", { type: "button", value, onclick: () => attempt(change({ view: value || null })) }, title)));
   const refusal = h("p", { class: "refusal", role: "alert" });
   const board = sourceBoard({ onChange: () => translateSoon() });
   const result = translationResult({ signal });
-  const examples = exampleStrip({ onPicture: (file) => void use(file, true), signal });
+  const examples = exampleStrip({ onPicture: (file) => attempt(use(file, true)), signal });
   const many = manyPictures({
     asked: () => ({ model: settings.model, direction: settings.direction }), signal,
     onJob: (job) => {
@@ -50,7 +54,7 @@ export async function room(main, { query, signal }) {
       keep({ job });
     },
   });
-  const pictures = pictureSource(main, { onFiles: (files) => void takeAll(files), signal });
+  const pictures = pictureSource(main, { onFiles: (files) => attempt(takeAll(files)), signal });
   const source = h("div");
   const one = h("div", { class: "stack" }, h("div", { class: "halves" }, h("div", { class: "stack" }, board.element, h("section", { class: "card", "aria-label": "Pictures" }, source, examples.element)), result.element), result.journey.element);
   fill(main,
@@ -73,7 +77,7 @@ export async function room(main, { query, signal }) {
     const found = await pictureSettings(file);
     if (found?.direction) {
       await change({ model: found.model, direction: found.direction === "b2a" ? "b2a" : "a2b" });
-      if (settings.model === found.model) toast(`These are the settings of ${file.name}.`, ["Translate this picture", () => void use(file, false)], 12);
+      if (settings.model === found.model) toast(`These are the settings of ${file.name}.`, ["Translate this picture", () => attempt(use(file, false))], 12);
     } else {
       await use(file, false);
       if (found?.model) toast(`${file.name} is a sample of ${found.model}.`, ["Open its settings", () => go(sampleAddress(found))], 12);
@@ -82,6 +86,7 @@ export async function room(main, { query, signal }) {
 
   /** @param {File} file @param {boolean} example */
   async function use(file, example) {
+    await ready;
     await board.use(file, example);
     translateSoon(0);
     if (result.element.getBoundingClientRect().top > 0.8 * innerHeight) result.element.scrollIntoView({ block: "nearest" });
@@ -89,26 +94,32 @@ export async function room(main, { query, signal }) {
 
   /** @param {Partial<typeof settings>} values */
   async function change(values) {
+    await ready;
     const other = values.model !== undefined && values.model !== settings.model;
     Object.assign(settings, values);
     if (other) await readModel();
     else show();
     if (other || "size" in values) await board.follow(translator, settings.size !== null);
+    if (other) result.begin(["lines", "hole"].includes(translator.reads));
     translateSoon(0);
   }
 
   async function readModel() {
-    const [name, number] = settings.model.split("@");
-    setText(refusal, "");
+    const wanted = settings.model;
+    const [name, number] = wanted.split("@");
+    let [found, refused] = [usable[0].latest, ""];
     try {
-      version = number ? await get(`/models/${settings.model}`, {}, signal) : (await get(`/models/${name}`, {}, signal)).versions[0];
-      if (!translates(version)) throw new Problem({ detail: `${version.model} does not translate pictures. ${usable[0].latest.model} is chosen.` }, 0);
+      const named = number ? await get(`/models/${wanted}`, {}, signal) : (await get(`/models/${name}`, {}, signal)).versions[0];
+      if (translates(named)) found = named;
+      else refused = `${named.model} does not translate pictures. ${found.model} is chosen.`;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      setText(refusal, error.message);
-      version = usable[0].latest;
+      refused = error.message;
     }
+    if (settings.model !== wanted) return; // another was chosen since
+    version = found;
     settings.model = version.model;
+    setText(refusal, refused);
     translator = translatorOf(version);
     if (!translator.both) settings.direction = "a2b";
     names = translator.twoDomains ? domainNames(await get(`/datasets/${encodeURIComponent(translator.dataset)}`, {}, signal).catch(() => null)) : ["a", "b"];
@@ -123,15 +134,15 @@ export async function room(main, { query, signal }) {
     fill(health, version.health && stateWord(version.health.state));
     health.title = version.health?.message ?? "";
     const [a, b] = names;
-    fill(directions, translator.both && [["a2b", `${a} → ${b}`], ["b2a", `${b} → ${a}`]].map(([value, title]) =>
-      h("button", { type: "button", "aria-pressed": String(value === direction), onclick: () => void change({ direction: /** @type {any} */ (value) }) }, title)));
+    refill(directions, [translator.both, names], () => translator.both && [["a2b", `${a} → ${b}`], ["b2a", `${b} → ${a}`]].map(([value, title]) =>
+      h("button", { type: "button", value, onclick: () => attempt(change({ direction: /** @type {any} */ (value) })) }, title)));
+    press(directions, direction);
     backLabel.hidden = !translator.both || view === "many";
     back.checked = settings.back !== null;
     fill(size, [["", "its own"], ["training", `that of training, ${translator.side} px`]].map(([value, title]) => h("option", { value, selected: value === (chosenSize ?? "") }, title)));
     size.parentElement.hidden = view === "many";
     setText(hint, request(translator));
-    fill(views, [[null, "One picture"], ["many", "Many pictures"]].map(([value, title]) =>
-      h("button", { type: "button", "aria-pressed": String(value === view), onclick: () => void change({ view: value }) }, title)));
+    press(views, view ?? "");
     many.element.hidden = view !== "many";
     one.hidden = view === "many";
     (view === "many" ? many.source : source).append(pictures);
@@ -142,13 +153,12 @@ export async function room(main, { query, signal }) {
   let timer;
   function translateSoon(wait = WAIT_MS) {
     clearTimeout(timer);
-    result.stop();
-    timer = setTimeout(() => void translate().catch((error) => signal.aborted || console.error(error)), wait);
+    result.wait();
+    timer = setTimeout(() => attempt(translate()), wait);
   }
 
   async function translate() {
-    if (settings.view === "many" || signal.aborted) return;
-    const picture = await board.picture();
+    const picture = settings.view === "many" ? null : await board.picture();
     const { model, direction } = settings;
     if (!picture) return result.stop(board.drawing() ? (translator.reads === "hole" ? "Paint over the part that the model should fill." : "Draw a line, and it is translated.") : "");
     await result.run(picture, board.name(), {
@@ -157,9 +167,16 @@ export async function room(main, { query, signal }) {
     });
   }
 
-  await readModel();
-  await board.follow(translator, settings.size !== null);
+  /** The first model, for which every act of the person waits. */
+  const ready = readModel().then(() => board.follow(translator, settings.size !== null));
+  await ready;
+  result.begin(["lines", "hole"].includes(translator.reads));
   if (settings.job) many.follow(settings.job);
+}
+
+/** Mark the button of a value. @param {Element} group @param {string} value */
+function press(group, value) {
+  for (const button of group.children) button.setAttribute("aria-pressed", String(/** @type {HTMLButtonElement} */ (button).value === value));
 }
 
 /** The address of the sample room with the settings of a picture. @param {any} found */
