@@ -23,7 +23,7 @@ from tests.web.conftest import Studio
 
 Pixels = NDArray[np.int16]
 SCENES, DRAWN, HOLES = "scenes@1", "drawn@1", "holes@1"
-SMALL = {"generator": {"width": 4, "blocks": 1}}
+SMALL = {"generator": {"width": 4, "blocks": 1}, "watch": None}
 TRANSFER = """(files) => {
   const transfer = new DataTransfer();
   for (const [name, text] of files) {
@@ -56,8 +56,12 @@ def translators(service: Service) -> None:
     """Train a translator of scenes both ways, one that paints drawings and one that fills holes."""
     jobs = [
         service.post(recipe="cyclegan", dataset="day2night", budget={"steps": 4}, model="scenes", overrides=SMALL),
-        service.post(recipe="pix2pix", dataset="digits", budget={"steps": 20}, model="drawn"),
-        service.post(recipe="inpaint", dataset="digits", budget={"steps": 20}, model="holes"),
+        service.post(
+            recipe="pix2pix", dataset="digits", budget={"steps": 20}, model="drawn", overrides={"watch": None}
+        ),
+        service.post(
+            recipe="inpaint", dataset="digits", budget={"steps": 20}, model="holes", overrides={"watch": None}
+        ),
     ]
     for job in jobs:
         service.wait_for(job, "succeeded")

@@ -97,10 +97,9 @@ export async function room(main, { query, signal }) {
     await ready;
     const other = values.model !== undefined && values.model !== settings.model;
     Object.assign(settings, values);
-    if (other) await readModel();
+    if (other) await follow();
     else show();
-    if (other || "size" in values) await board.follow(translator, settings.size !== null);
-    if (other) result.begin(["lines", "hole"].includes(translator.reads));
+    if ("size" in values) await board.follow(translator, settings.size !== null);
     translateSoon(0);
   }
 
@@ -167,10 +166,16 @@ export async function room(main, { query, signal }) {
     });
   }
 
-  /** The first model, for which every act of the person waits. */
-  const ready = readModel().then(() => board.follow(translator, settings.size !== null));
+  /** Follow the model that was chosen. */
+  async function follow() {
+    await readModel();
+    await board.follow(translator, settings.size !== null);
+    result.begin(["lines", "hole"].includes(translator.reads));
+  }
+
+  /** every act of the person waits for the first model */
+  const ready = follow();
   await ready;
-  result.begin(["lines", "hole"].includes(translator.reads));
   if (settings.job) many.follow(settings.job);
 }
 
