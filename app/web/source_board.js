@@ -19,7 +19,7 @@ export function sourceBoard({ onChange }) {
   const board = pad({ onChange });
   const title = h("h2");
   const tracing = h("button", { type: "button", onclick: () => void trace() }, "Trace its edges");
-  const element = h("section", { class: "card", hidden: true, "aria-label": "Your picture" }, h("div", { class: "spread" }, title, tracing), board.element);
+  const element = h("section", { class: "card board", hidden: true, "aria-label": "Your picture" }, h("div", { class: "spread" }, title, tracing), board.element);
 
   const onPad = () => !element.hidden;
 
