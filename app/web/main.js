@@ -11,7 +11,7 @@ import * as log from "./log.js";
 
 const ROOMS = [
   ["jobs", "Jobs", "j"], ["new", "New job", "n"], ["compare", "Compare", "c"], ["experiments", "Experiments", "e"], ["sample", "Sample", "s"],
-  ["spot", "Spot the fake", "f"], ["models", "Models", "m"], ["datasets", "Datasets", "d"],
+  ["translate", "Translate", "t"], ["spot", "Spot the fake", "f"], ["models", "Models", "m"], ["datasets", "Datasets", "d"],
   ["system", "System", "y"],
 ];
 const here = new URL(document.baseURI);

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Page, expect
 
 from tests.support.service import Service
@@ -17,7 +18,7 @@ from tests.web.conftest import Studio
 KEY = "a key for the tests of the studio"
 HOSTILE = "<img src=x onerror=alert(1)>"
 ROOMS = (
-    "jobs", "new", "compare", "experiments", "experiments/new", "sample", "spot", "models", "datasets",
+    "jobs", "new", "compare", "experiments", "experiments/new", "sample", "translate", "spot", "models", "datasets",
     "datasets/digits", "system",
 )  # fmt: skip
 
@@ -58,6 +59,17 @@ def test_dropped_picture_brings_its_settings_back(studio: Studio, service: Servi
     expect(page.get_by_label("Seed", exact=True)).to_have_value(str(seed))
     expect(page.get_by_role("button", name="7", exact=True)).to_have_attribute("aria-pressed", "true")
     expect(page).to_have_url(re.compile(r"temperature=0\.5"))
+
+
+def test_translated_picture_dropped_on_sample_opens_the_room_that_translates(
+    studio: Studio, model: str, tmp_path: Path
+) -> None:
+    file, settings = tmp_path / "night.png", PngInfo()
+    settings.add_text("forger", '{"model": "scenes@1", "direction": "b2a"}')
+    Image.new("RGB", (16, 16)).save(file, pnginfo=settings)
+    page = studio.goto("sample")
+    page.get_by_label("Open a picture's settings").set_input_files(file)
+    expect(page).to_have_url(re.compile(r"/studio/translate\?model=scenes%401&direction=b2a"))
 
 
 def test_refused_seed_is_a_sentence_on_the_page(studio: Studio, model: str) -> None:
@@ -129,8 +141,8 @@ def test_every_room_is_reached_by_keyboard(studio: Studio, model: str) -> None:
     page = studio.goto("jobs")
     expect(page.locator("h1")).to_have_text("Jobs")
     for key, title in (
-        ("n", "New job"), ("c", "Compare"), ("e", "Experiments"), ("s", "Sample"), ("m", "Models"), ("d", "Datasets"),
-        ("j", "Jobs"),
+        ("n", "New job"), ("c", "Compare"), ("e", "Experiments"), ("s", "Sample"), ("t", "Translate"),
+        ("f", "Spot the fake"), ("m", "Models"), ("d", "Datasets"), ("y", "System"), ("j", "Jobs"),
     ):  # fmt: skip
         page.keyboard.press("g")
         page.keyboard.press(key)

@@ -2,7 +2,7 @@
 
 import { address, get, Problem, send } from "../api.js";
 import { copyButton, empty, fill, h, setText, skeleton, stateWord, toast } from "../dom.js";
-import { keep } from "../main.js";
+import { go, keep } from "../main.js";
 import { showNearest } from "../nearest.js";
 import { pictureSettings } from "../png.js";
 
@@ -74,7 +74,7 @@ export async function room(main, { query, signal }) {
     if (!file) return;
     const found = await pictureSettings(file);
     if (!found?.model) toast("This file carries no settings of Forger. Only its PNG files do.");
-    else if (found.direction) toast(`This picture was translated by ${found.model}.`);
+    else if (found.direction) go(`translate?model=${encodeURIComponent(found.model)}&direction=${found.direction}`);
     else {
       await change({
         model: found.model, class: found.class === null || found.class === undefined ? null : String(found.class), seed: String(found.seed),

@@ -1,0 +1,201 @@
+// Translate pictures: one at once, with the way back, a drawing or a hole; or many by a job.
+
+import { get, Problem } from "../api.js";
+import { empty, fill, h, refill, setText, stateWord, toast } from "../dom.js";
+import { go, keep } from "../main.js";
+import { manyPictures } from "../many_pictures.js";
+import { exampleStrip, pictureSource } from "../picture_source.js";
+import { pictureSettings } from "../png.js";
+import { sourceBoard } from "../source_board.js";
+import { translationResult } from "../translation_result.js";
+import { domainNames, request, translates, translatorOf } from "../translators.js";
+
+/** milliseconds after the last stroke */
+const WAIT_MS = 150;
+
+/** @type {import("../main.js").Room} */
+export async function room(main, { query, signal }) {
+  const models = (await get("/models", {}, signal)).data;
+  const usable = models.filter((/** @type {any} */ model) => translates(model.latest));
+  if (!usable.length) return nothing(main);
+  const settings = {
+    model: query.get("model") ?? usable[0].latest.model, direction: /** @type {"a2b" | "b2a"} */ (query.get("direction") === "b2a" ? "b2a" : "a2b"),
+    back: query.get("back"), size: query.get("size") === "training" ? "training" : null, view: query.get("view") === "many" ? "many" : null, job: query.get("job"),
+  };
+  /** @type {any} */
+  let version;
+  /** @type {import("../translators.js").Translator} */
+  let translator;
+  /** @type {[string, string]} */
+  let names = ["a", "b"];
+
+  /** Let an act of the person fail in silence only when the room was left. @param {Promise<void>} act */
+  const attempt = (act) => void act.catch((error) => signal.aborted || console.error(error));
+
+  const chosen = h("select", { id: "model", onchange: () => attempt(change({ model: chosen.value })) },
+    usable.map((/** @type {any} */ model) => h("optgroup", { label: model.name }, model.versions.map((/** @type {number} */ number) =>
+      h("option", { value: `${model.name}@${number}` }, `${model.name}@${number}`)).reverse())));
+  const health = h("span");
+  const directions = h("div", { class: "row", role: "group", "aria-label": "Direction" });
+  const back = h("input", { type: "checkbox", onchange: () => attempt(change({ back: back.checked ? "on" : null })) });
+  const backLabel = h("label", {}, back, "The way back");
+  const size = h("select", { id: "size", onchange: () => attempt(change({ size: size.value || null })) });
+  const hint = h("p", { class: "hint" });
+  const views = h("div", { class: "tabs", role: "group", "aria-label": "View" }, [["", "One picture"], ["many", "Many pictures"]].map(([value, title]) =>
+    h("button", { type: "button", value, onclick: () => attempt(change({ view: value || null })) }, title)));
+  const refusal = h("p", { class: "refusal", role: "alert" });
+  const board = sourceBoard({ onChange: () => translateSoon() });
+  const result = translationResult({ signal });
+  const examples = exampleStrip({ onPicture: (file) => attempt(use(file, true)), signal });
+  const many = manyPictures({
+    asked: () => ({ model: settings.model, direction: settings.direction }), signal,
+    onJob: (job) => {
+      settings.job = job;
+      keep({ job });
+    },
+  });
+  const pictures = pictureSource(main, { onFiles: (files) => attempt(takeAll(files)), signal });
+  const source = h("div");
+  const one = h("div", { class: "stack" }, h("div", { class: "halves" }, h("div", { class: "stack" }, board.element, h("section", { class: "card", "aria-label": "Pictures" }, source, examples.element)), result.element), result.journey.element);
+  fill(main,
+    h("div", { class: "spread" }, h("h1", {}, "Translate"), views),
+    h("section", { class: "card", "aria-label": "Translator" },
+      h("div", { class: "row bottom" }, h("label", { class: "field", for: "model" }, "Model", chosen), health, directions,
+        h("label", { class: "field", for: "size" }, "Size of the picture", size), backLabel), hint, refusal),
+    one, many.element);
+
+  /** @param {File[]} files */
+  async function takeAll(files) {
+    if (files.length > 1 || settings.view === "many") {
+      await change({ view: "many" });
+      many.setFiles(files);
+    } else await take(files[0]);
+  }
+
+  /** Take one picture; a PNG of Forger brings its settings. @param {File} file */
+  async function take(file) {
+    const found = await pictureSettings(file);
+    if (found?.direction) {
+      await change({ model: found.model, direction: found.direction === "b2a" ? "b2a" : "a2b" });
+      if (settings.model === found.model) toast(`These are the settings of ${file.name}.`, ["Translate this picture", () => attempt(use(file, false))], 12);
+    } else {
+      await use(file, false);
+      if (found?.model) toast(`${file.name} is a sample of ${found.model}.`, ["Open its settings", () => go(sampleAddress(found))], 12);
+    }
+  }
+
+  /** @param {File} file @param {boolean} example */
+  async function use(file, example) {
+    await ready;
+    await board.use(file, example);
+    translateSoon(0);
+    if (result.element.getBoundingClientRect().top > 0.8 * innerHeight) result.element.scrollIntoView({ block: "nearest" });
+  }
+
+  /** @param {Partial<typeof settings>} values */
+  async function change(values) {
+    await ready;
+    const other = values.model !== undefined && values.model !== settings.model;
+    Object.assign(settings, values);
+    if (other) await follow();
+    else show();
+    if ("size" in values) await board.follow(translator, settings.size !== null);
+    translateSoon(0);
+  }
+
+  async function readModel() {
+    const wanted = settings.model;
+    const [name, number] = wanted.split("@");
+    let [found, refused] = [usable[0].latest, ""];
+    try {
+      const named = number ? await get(`/models/${wanted}`, {}, signal) : (await get(`/models/${name}`, {}, signal)).versions[0];
+      if (translates(named)) found = named;
+      else refused = `${named.model} does not translate pictures. ${found.model} is chosen.`;
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      refused = error.message;
+    }
+    if (settings.model !== wanted) return; // another was chosen since
+    version = found;
+    settings.model = version.model;
+    setText(refusal, refused);
+    translator = translatorOf(version);
+    if (!translator.both) settings.direction = "a2b";
+    names = translator.twoDomains ? domainNames(await get(`/datasets/${encodeURIComponent(translator.dataset)}`, {}, signal).catch(() => null)) : ["a", "b"];
+    show();
+  }
+
+  /** Show the settings, and keep them in the address. */
+  function show() {
+    const { model, direction, size: chosenSize, view } = settings;
+    keep({ ...settings, direction: direction === "a2b" ? null : direction });
+    chosen.value = model;
+    fill(health, version.health && stateWord(version.health.state));
+    health.title = version.health?.message ?? "";
+    const [a, b] = names;
+    refill(directions, [translator.both, names], () => translator.both && [["a2b", `${a} → ${b}`], ["b2a", `${b} → ${a}`]].map(([value, title]) =>
+      h("button", { type: "button", value, onclick: () => attempt(change({ direction: /** @type {any} */ (value) })) }, title)));
+    press(directions, direction);
+    backLabel.hidden = !translator.both || view === "many";
+    back.checked = settings.back !== null;
+    fill(size, [["", "its own"], ["training", `that of training, ${translator.side} px`]].map(([value, title]) => h("option", { value, selected: value === (chosenSize ?? "") }, title)));
+    size.parentElement.hidden = view === "many";
+    setText(hint, request(translator));
+    press(views, view ?? "");
+    many.element.hidden = view !== "many";
+    one.hidden = view === "many";
+    (view === "many" ? many.source : source).append(pictures);
+    examples.show(translator.dataset, translator.twoDomains ? (direction === "a2b" ? "a" : "b") : null);
+  }
+
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  function translateSoon(wait = WAIT_MS) {
+    clearTimeout(timer);
+    result.wait();
+    timer = setTimeout(() => attempt(translate()), wait);
+  }
+
+  async function translate() {
+    const picture = settings.view === "many" ? null : await board.picture();
+    const { model, direction } = settings;
+    if (!picture) return result.stop(board.drawing() ? (translator.reads === "hole" ? "Paint over the part that the model should fill." : "Draw a line, and it is translated.") : "");
+    await result.run(picture, board.name(), {
+      model, direction, back: settings.back !== null && translator.both, grey: translator.grey,
+      names: direction === "a2b" ? names : [names[1], names[0]],
+    });
+  }
+
+  /** Follow the model that was chosen. */
+  async function follow() {
+    await readModel();
+    await board.follow(translator, settings.size !== null);
+    result.begin(["lines", "hole"].includes(translator.reads));
+  }
+
+  /** every act of the person waits for the first model */
+  const ready = follow();
+  await ready;
+  if (settings.job) many.follow(settings.job);
+}
+
+/** Mark the button of a value. @param {Element} group @param {string} value */
+function press(group, value) {
+  for (const button of group.children) button.setAttribute("aria-pressed", String(/** @type {HTMLButtonElement} */ (button).value === value));
+}
+
+/** The address of the sample room with the settings of a picture. @param {any} found */
+function sampleAddress({ model, seed, n, temperature, class: of }) {
+  const query = new URLSearchParams({ model, seed: String(seed), n: String(n ?? 1) });
+  if (of !== null && of !== undefined) query.set("class", String(of));
+  if (temperature) query.set("temperature", String(temperature));
+  return `sample?${query}`;
+}
+
+/** Say how to get a translator. @param {HTMLElement} main */
+function nothing(main) {
+  fill(main, h("h1", {}, "Translate"), empty("No model translates pictures yet. Train one; this takes six minutes:", "forger train cyclegan",
+    h("p", {}, "In a minute instead: a model that paints drawings, or one that fills holes."),
+    h("div", { class: "row" }, h("a", { class: "button", href: "new?family=cyclegan" }, "Train one here"),
+      h("a", { class: "button", href: "new?family=pix2pix&dataset=digits" }, "Paint drawings"), h("a", { class: "button", href: "new?family=inpaint" }, "Fill holes"))));
+}
