@@ -22,6 +22,7 @@ from forger.schemas.compare import ComparisonOut
 from forger.schemas.experiments import ExperimentDetail, ExperimentOut, ExperimentPage, ExperimentPlanOut
 from forger.schemas.jobs import JobOut, PlanOut
 from forger.schemas.judgements import JudgementOut, JudgementPage
+from forger.schemas.links import LinkKind, LinkList, LinkOut
 from forger.schemas.nearest import NearestOut
 from forger.schemas.samples import Format
 
@@ -354,6 +355,24 @@ class Forger:
         """
         fields = _without_none(limit=JUDGEMENTS_PER_PAGE, after=after)
         return self._connection.read(JudgementPage, _judgements_path(reference), params=fields)
+
+    def share(self, kind: LinkKind, target: str, hours: float = 168) -> LinkOut:
+        """Create a link that shows one job, experiment or model (name@version) without the key, for some hours.
+
+        Raises Conflict if the service has no key: then every address can be opened anyway.
+
+        >>> forger.share("job", job.id, hours=24).href
+        """
+        body = {"kind": kind, "target": target, "hours": hours}
+        return self._connection.read(LinkOut, "/links", "POST", json=body)
+
+    def links(self) -> list[LinkOut]:
+        """List the links that have not expired, newest first."""
+        return self._connection.read(LinkList, "/links").data
+
+    def delete_link(self, link_id: str) -> None:
+        """Revoke a link: it shows nothing from then on."""
+        self._connection.request("DELETE", f"/links/{_path_segment(link_id)}")
 
     def datasets(self) -> list[catalog.DatasetOut]:
         """List the datasets, built-in and uploaded."""

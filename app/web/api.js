@@ -43,7 +43,7 @@ export async function send(method, path, { query, body, signal, headers = {} } =
   });
   if (!response.ok) {
     const problem = new Problem(await response.json().catch(() => ({})), response.status);
-    if (response.status === 401 && path !== "/session") window.dispatchEvent(new Event("signed-out"));
+    if (response.status === 401 && path !== "/session") window.dispatchEvent(new CustomEvent("signed-out", { detail: problem.code === "link_ended" ? problem.message : "" }));
     throw problem;
   }
   return response;

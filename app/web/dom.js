@@ -105,4 +105,4 @@ export const copyButton = (text, label) => h("button", {
     await navigator.clipboard.writeText(text());
     toast(`The ${label} is in the clipboard.`);
   },
-}, label === "link" ? "Copy link" : `Copy as ${label}`);
+}, `Copy as ${label}`);

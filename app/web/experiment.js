@@ -8,6 +8,7 @@ import { chosenFigure, rankingPanel, table } from "./figures.js";
 import { ago, count, number } from "./format.js";
 import { follow } from "./log.js";
 import { go, keep } from "./main.js";
+import { shareButton } from "./share.js";
 import { stateWords } from "./rooms/experiments.js";
 
 const PAUSE_MS = 400;
@@ -42,7 +43,7 @@ export async function page(main, { id, query, signal }) {
   function drawHead() {
     const { jobs, states } = experiment;
     const open = jobs.some((/** @type {any} */ job) => !ENDED.includes(job.state));
-    refill(title, [open, jobs.length], () => [h("h1", {}, experiment.name ?? id), h("div", { class: "row" },
+    refill(title, [open, jobs.length], () => [h("h1", {}, experiment.name ?? id), h("div", { class: "row writes" }, shareButton("experiment", () => experiment.id),
       jobs.length > 1 && h("a", { class: "button", href: compareFirst() }, "Compare the first seeds"),
       open && h("button", { type: "button", onclick: () => void attempt(cancel) }, "Cancel"),
       !open && h("button", { type: "button", class: "danger", onclick: () => void attempt(erase) }, "Delete"))]);

@@ -14,15 +14,18 @@ const listeners = new Set();
 const watchers = new Set();
 const channel = new BroadcastChannel("forger-events");
 let position = -1;
+/** @type {string[]} jobs that are followed; none: all */
+let only = [];
 let live = false;
 let holder = false;
 /** @type {Promise<void>} */
 let queue = Promise.resolve();
 
-/** Start to follow, from the end of the log. Returns when the position is known. */
-export async function start() {
+/** Start to follow, from the end of the log, only some jobs if they are named. Returns when the position is known. @param {string[]} [jobs] */
+export async function start(jobs = []) {
   if (position >= 0) return;
-  position = (await get("/events", { limit: 0 })).newest;
+  only = jobs;
+  position = (await get("/events", { limit: 0, job: only })).newest;
   channel.onmessage = ({ data }) => {
     if (data.event) enqueue(data.event);
     else if (!holder) setLive(data.live ?? live);
@@ -51,7 +54,7 @@ function hold() {
 }
 
 function connect() {
-  const source = new EventSource(address("/events", { after: position }));
+  const source = new EventSource(address("/events", { after: position, job: only }));
   const say = (/** @type {boolean} */ value) => {
     setLive(value);
     channel.postMessage({ live: value });
@@ -78,7 +81,7 @@ function enqueue(event) {
 
 /** @param {LogEvent} event */
 async function take(event) {
-  if (event.position > position + 1) await catchUp();
+  if (event.position > position + 1 && !only.length) await catchUp();
   deliver(event);
 }
 
@@ -86,7 +89,7 @@ async function take(event) {
 async function catchUp() {
   let page;
   do {
-    page = await get("/events", { after: position, limit: PAGE });
+    page = await get("/events", { after: position, limit: PAGE, job: only });
     page.data.forEach(deliver);
   } while (page.data.length === PAGE);
 }

@@ -2,6 +2,7 @@
 
 import { get, post, Problem, remove } from "./api.js";
 import { fill, h, setText, skeleton } from "./dom.js";
+import { clock } from "./format.js";
 import * as log from "./log.js";
 
 /**
@@ -14,12 +15,17 @@ const ROOMS = [
   ["translate", "Translate", "t"], ["spot", "Spot the fake", "f"], ["models", "Models", "m"], ["datasets", "Datasets", "d"],
   ["system", "System", "y"],
 ];
+/** jobs that a stream of some jobs names at most */
+const MOST_FOLLOWED = 100;
 const here = new URL(document.baseURI);
 const main = h("main", { tabIndex: -1, id: "main" });
 const connection = h("span", { class: "state" }, "connecting");
 const account = h("div");
 /** @type {AbortController | undefined} */
 let leaving;
+/** @typedef {{kind: string, target: string, expires_at: string}} Shared */
+/** what a link shows to a browser without the key @type {Shared | null} */
+export let shared = null;
 
 /** Go to a room. @param {string} path relative to the studio, such as `jobs/job_1?step=3` */
 export function go(path) {
@@ -92,10 +98,11 @@ function onKey(event) {
   if (room) go(room[0]);
 }
 
-async function signIn() {
+/** @param {string} [reason] why the person has to sign in */
+async function signIn(reason = "") {
   document.querySelector("dialog.sign-in")?.remove();
   const key = h("input", { type: "password", autocomplete: "current-password", required: true, id: "key" });
-  const refusal = h("p", { class: "refusal", role: "alert" });
+  const refusal = h("p", { class: "refusal", role: "alert" }, reason);
   const dialog = h("dialog", { class: "sign-in", "aria-label": "Sign in" });
   const form = h("form", {
     class: "stack",
@@ -119,8 +126,20 @@ async function signIn() {
 }
 
 async function begin() {
-  const session = await get("/session");
-  if (session.key_required && !session.signed_in) return signIn();
+  let session = await get("/session");
+  const token = new URLSearchParams(location.search).get("link");
+  if (session.key_required && !session.signed_in) {
+    if (token) {
+      try {
+        await post("/session", { link: token });
+      } catch (error) {
+        return signIn(/** @type {Error} */ (error).message);
+      }
+      session = await get("/session");
+    }
+    if (!session.link) return signIn();
+    return beginShared(session.link);
+  }
   fill(account, session.signed_in && h("button", {
     onclick: async () => {
       await remove("/session");
@@ -128,6 +147,19 @@ async function begin() {
     },
   }, "Sign out"));
   await log.start();
+  await show();
+}
+
+/** Show what a link shares, and nothing else. @param {Shared} link */
+async function beginShared(link) {
+  shared = link;
+  document.body.dataset.shared = link.kind;
+  fill(account, h("p", {}, `Shared with you until ${clock(link.expires_at)}.`), h("button", { onclick: () => signIn() }, "Sign in"));
+  if (link.kind === "job") await log.start([link.target]);
+  if (link.kind === "experiment") {
+    const { jobs } = await get(`/experiments/${link.target}`);
+    await log.start(jobs.slice(0, MOST_FOLLOWED).map((/** @type {any} */ job) => job.id));
+  }
   await show();
 }
 
@@ -146,5 +178,5 @@ log.watchConnection((live) => {
 document.addEventListener("click", onClick);
 document.addEventListener("keydown", onKey);
 window.addEventListener("popstate", () => void show());
-window.addEventListener("signed-out", () => void signIn());
+window.addEventListener("signed-out", (event) => void signIn(/** @type {CustomEvent<string>} */ (event).detail));
 begin().catch((error) => showError(main, error));

@@ -12,6 +12,7 @@ import { go, keep } from "../main.js";
 import { probe } from "../probe.js";
 import { commandLine, curl, python } from "../request_text.js";
 import { scatter } from "../scatter.js";
+import { shareButton } from "../share.js";
 import { actions, linked } from "./jobs.js";
 
 const POINTS = 2000;
@@ -114,7 +115,7 @@ export async function room(main, { parts: [id], query, signal }) {
     const { step, total, eta_s: eta } = job.progress;
     refill(titleRow, [job.state, job.health?.state], () => [
       h("div", { class: "row" }, h("h1", {}, `${job.family ?? job.kind} on ${job.dataset}`), stateWord(job.state), job.health && stateWord(job.health.state)),
-      h("div", { class: "row" }, copyButton(() => location.href, "link"), actions(job, (now) => {
+      h("div", { class: "row writes" }, shareButton("job", () => job.id), actions(job, (now) => {
         if (now === null) return go("jobs");
         job = now;
         drawAll();
@@ -144,7 +145,7 @@ export async function room(main, { parts: [id], query, signal }) {
       reason && state === "succeeded" && h("div", { class: "notice" }, reason.message),
       health && h("div", { class: `notice ${health.state === "troubled" ? "warn" : ""}` },
         h("b", {}, health.kind ? `${health.kind.replaceAll("_", " ")}: ` : ""), health.message,
-        health.state === "troubled" && [" ", h("a", { href: `new?clone=${job.id}` }, "Clone it with changes"), "."])]);
+        health.state === "troubled" && h("span", { class: "writes" }, " ", h("a", { href: `new?clone=${job.id}` }, "Clone it with changes"), "."))]);
   }
 
   /** The charts, by title, with the curves of each. */
@@ -237,7 +238,7 @@ export async function room(main, { parts: [id], query, signal }) {
         h("td", { class: "number" }, one.step === job.best?.step && h("span", { title: "the best" }, "★ "), count(one.step)),
         metric && h("td", { class: "number" }, number(curves.byName.get(`figure/${metric}`)?.get(one.step))),
         h("td", { class: "number" }, size(one.size)),
-        h("td", { class: "number" }, h("button", { type: "button", onclick: () => publish(one) }, "Publish"))))));
+        h("td", { class: "number" }, h("button", { type: "button", class: "writes", onclick: () => publish(one) }, "Publish"))))));
   }
 
   /** @param {any} checkpoint */

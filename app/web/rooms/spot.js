@@ -4,7 +4,8 @@ import { get, post, Problem } from "../api.js";
 import { bar, empty, fill, h, setText, skeleton, toast } from "../dom.js";
 import { count } from "../format.js";
 import { humanFigure } from "../human.js";
-import { keep } from "../main.js";
+import { keep, shared } from "../main.js";
+import { shareButton } from "../share.js";
 import { answered, LEAST_MS, median, orderOf, picturesOf } from "../round.js";
 
 /** @typedef {import("../round.js").Answer} Answer */
@@ -17,7 +18,7 @@ const KEYS = /** @type {Record<string, Word>} */ ({ ArrowLeft: "real", ArrowRigh
 
 /** @type {import("../main.js").Room} */
 export async function room(main, { query, signal }) {
-  const { data } = await get("/models", {}, signal);
+  const data = shared ? [await sharedModel(shared.target, signal)] : (await get("/models", {}, signal)).data;
   const usable = data.filter((/** @type {any} */ model) => judged(model.latest));
   if (!usable.length) {
     fill(main, h("h1", {}, "Spot the fake"), empty("No model draws pictures yet. Train one; this takes a minute:", "forger train cdcgan", h("a", { class: "button", href: "new?family=cdcgan" }, "Train one here")));
@@ -59,7 +60,7 @@ export async function room(main, { query, signal }) {
       h("button", { type: "button", "aria-label": "Another seed", title: "Another seed", onclick: () => { seed.value = dice(); changed(); } }, "⚄ Dice"),
       h("label", { class: "field", for: "judge" }, "Judge", judge)),
     refusal,
-    h("div", { class: "row" }, h("button", { class: "main" }, "Start"), classLink()),
+    h("div", { class: "row" }, h("button", { class: "main" }, "Start"), classLink(), h("span", { class: "writes" }, shareButton("model", () => view.model))),
     h("p", { class: "hint" }, "The link gives everybody the same round. The judge is any name that tells people apart; a judge counts once for each model and seed."));
     fill(place, form);
     if (!model.value) setText(refusal, `There is no model ${view.model} that draws pictures. Choose another one.`);
@@ -115,6 +116,12 @@ export async function room(main, { query, signal }) {
     };
     await send();
   }
+}
+
+/** The one version that a link shows, as a model of one version. @param {string} reference @param {AbortSignal} signal */
+async function sharedModel(reference, signal) {
+  const latest = await get(`/models/${reference}`, {}, signal);
+  return { name: latest.name, latest, versions: [latest.version] };
 }
 
 /** Whether people can judge a version: it draws pictures from noise. @param {any} version */

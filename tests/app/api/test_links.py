@@ -53,7 +53,8 @@ def job_of(client: TestClient) -> str:
 
 
 def token_of(link: dict[str, Any]) -> str:
-    return parse_qs(urlsplit(link["href"]).query)["link"][0]
+    token: str = parse_qs(urlsplit(link["href"]).query)["link"][0]
+    return token
 
 
 def open_link(client: TestClient, link: dict[str, Any]) -> None:
