@@ -340,7 +340,7 @@ class Forger:
     def judge(self, reference: str, answers: Sequence[Json], *, seed: int, judge: str) -> JudgementOut:
         """Send a round in which a person told real pictures from those of `name@version`.
 
-        Each answer has `truth` and `said`, both "real" or "fake", `index` and `ms`; docs/api.md says what they mean.
+        Each answer has `truth` and `guess`, both "real" or "fake", `index` and `ms`; docs/api.md says what they mean.
         `judge` is a name that tells judges apart.
 
         >>> forger.judge("cdcgan-digits@1", answers, seed=3, judge="ada").hits

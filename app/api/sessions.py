@@ -2,7 +2,7 @@
 
 EventSource, <img> and downloads cannot send an Authorization header, so a browser needs a cookie. It holds a signed
 time and whether it stands for the key or for a link. No process stores it: it is valid in all of them, until it
-expires or the key changes. A link can also be revoked.
+expires or the key changes. That of a link shows something only while the link's row is there.
 """
 
 import hmac
@@ -41,13 +41,13 @@ class Sessions:
         self._link_signer = None if key is None else Signer(key, salt=_LINK_SALT)
         self._path = settings.root_path + "/"
 
-    def start(self, scheme: str, link_id: str | None = None, max_age_s: int = MAX_AGE_S) -> str:
+    def start(self, scheme: str, link_id: str | None = None) -> str:
         """Return the Set-Cookie header of a new session, that of a link if there is one.
 
         The cookie is Secure if `scheme` is https.
         """
         assert self._signer is not None
-        return self._cookie(self._signer.sign(link_id or _SESSION).decode(), max_age_s, scheme)
+        return self._cookie(self._signer.sign(link_id or _SESSION).decode(), MAX_AGE_S, scheme)
 
     def token(self, link_id: str) -> str:
         """Return the signed form of a link's id, which its address carries."""

@@ -201,7 +201,7 @@ class Judgement(Base):
     judge: Mapped[str] = mapped_column(NAME)
     seed: Mapped[int] = mapped_column(BigInteger)
     hits: Mapped[int]
-    answers: Mapped[list[dict[str, Any]]] = mapped_column(JSON)  # truth, index, said and ms of each picture, as shown
+    answers: Mapped[list[dict[str, Any]]] = mapped_column(JSON)  # truth, index, guess and ms of each picture, as shown
     created_at: Mapped[float]
 
 

@@ -11,11 +11,11 @@ HALF_ROUND = MAX_ROUND_PICTURES // 2
 
 
 class AnswerIn(RequestBody):
-    """One picture of a round, and what the person said."""
+    """One picture of a round, and what the person took it for."""
 
     truth: Literal["real", "fake"] = Field(description="Whether it came from the dataset or from the model.")
     index: int = Field(ge=0, lt=HALF_ROUND, description="Its number among those that the seed gives, from 0.")
-    said: Literal["real", "fake"]
+    guess: Literal["real", "fake"]
     ms: int = Field(
         ge=MIN_ANSWER_MS, le=MAX_ANSWER_MS, description="Milliseconds from the picture's appearance to the answer."
     )

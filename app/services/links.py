@@ -25,7 +25,7 @@ class LinkView:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What a link shows: the jobs, and the dataset of a model."""
+    """The jobs that a link shows, or the dataset of its model."""
 
     link: LinkView
     jobs: frozenset[str] = frozenset()

@@ -4,7 +4,7 @@ import { get } from "./api.js";
 
 /** @typedef {"real" | "fake"} Word */
 /** @typedef {{truth: Word, index: number}} Shown a picture: number `index` of those that the seed gives */
-/** @typedef {Shown & {said: Word, ms: number}} Answer */
+/** @typedef {Shown & {guess: Word, ms: number}} Answer */
 
 export const LEAST_MS = 100;
 const MOST_MS = 600_000;
@@ -53,8 +53,8 @@ export function decoded(png) {
   return createImageBitmap(new Blob([Uint8Array.from(atob(png), (letter) => letter.charCodeAt(0))], { type: "image/png" }));
 }
 
-/** @param {Shown} shown @param {Word} said @param {number} ms @returns {Answer} longer waits count as ten minutes */
-export const answered = (shown, said, ms) => ({ ...shown, said, ms: Math.min(MOST_MS, Math.max(LEAST_MS, Math.round(ms))) });
+/** @param {Shown} shown @param {Word} guess @param {number} ms @returns {Answer} longer waits count as ten minutes */
+export const answered = (shown, guess, ms) => ({ ...shown, guess, ms: Math.min(MOST_MS, Math.max(LEAST_MS, Math.round(ms))) });
 
 /** The middle of some numbers. @param {number[]} values at least one */
 export function median(values) {

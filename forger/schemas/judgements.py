@@ -8,11 +8,11 @@ from forger.schemas.base import Out, Time
 
 
 class Answer(Out):
-    """One picture of a round, and what the person said."""
+    """One picture of a round, and what the person took it for."""
 
     truth: Literal["real", "fake"]
     index: int = Field(description="Its number among those that the seed gives, from 0.")
-    said: Literal["real", "fake"]
+    guess: Literal["real", "fake"]
     ms: int = Field(description="Milliseconds from the picture's appearance to the answer.")
 
 
@@ -40,7 +40,7 @@ class HumanProvenance(Out):
 
 
 class HumanFigure(Out):
-    """What all rounds of a version say together. People who guess have an accuracy of 0.5."""
+    """The answers of all rounds of a version. People who see no difference have an accuracy of 0.5."""
 
     n: int = Field(description="Answers.")
     hits: int = Field(description="Right answers.")

@@ -63,7 +63,7 @@ def test_ten_judgements_end_in_a_figure_on_the_card(studio: Studio, service: Ser
     expect(page.get_by_role("region", name="Judged by people")).to_contain_text("5 of 10")
     (judged,) = judgements(service, model)["data"]
     assert (judged["judge"], judged["seed"], judged["hits"]) == ("ada", 3, 5)
-    assert {answer["said"] for answer in judged["answers"]} == {"fake"}
+    assert {answer["guess"] for answer in judged["answers"]} == {"fake"}
     assert service.client.get(f"/models/{model}").json()["card"]["human"]["rounds"] == 1
 
 

@@ -38,6 +38,7 @@ SCHEMA_NAMES = {
     "Listed_list_str__": "ListedGroups",
     "Listed_str_": "ListedNames",
     "Body_translatePicture": "TranslateForm",
+    "Body_findNearestPictures": "NearestForm",
 }
 """public names of schemas whose class names are not unique or come from FastAPI"""
 

@@ -38,7 +38,7 @@ EXPERIMENT_IN: Json = {
 }
 PROVENANCE: Json = {"data": {"kind": "points", "dataset": "ring8", "dimension": 2}, "by": "watch", "n_fake": 2500}
 ANSWERS: list[Json] = [
-    {"truth": truth, "index": index, "said": "real", "ms": 900 + index}
+    {"truth": truth, "index": index, "guess": "real", "ms": 900 + index}
     for index in range(5)
     for truth in ("real", "fake")
 ]

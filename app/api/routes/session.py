@@ -1,7 +1,6 @@
 """Serve /session: exchange the API key, or the token of a link, for a cookie."""
 
 import asyncio
-import time
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -38,7 +37,7 @@ async def start_session(body: SessionIn, request: Request, settings: SettingsDep
 
 @router.get("")
 async def get_session(request: Request, settings: SettingsDep) -> SessionOut:
-    """Say whether the service requires a key, and whether this browser has a session, of the key or of a link."""
+    """Say whether the service requires a key, and which session this browser has."""
     sessions = Sessions(settings)
     return SessionOut(
         key_required=settings.api_key is not None,
@@ -54,13 +53,12 @@ async def end_session(request: Request, settings: SettingsDep) -> Response:
 
 
 async def _start_of_link(token: str, sessions: Sessions, scheme: str) -> str:
-    """Return the cookie of a link's session, which ends with the link. Raises Unauthorized."""
+    """Return the cookie of a link's session. Raises Unauthorized."""
     link_id = sessions.link_of(token)
     shared = None if link_id is None else await asyncio.to_thread(links.shared_by, link_id)
     if shared is None:
         raise Unauthorized(LINK_ENDED, code="link_ended")
-    left_s = max(1, int(shared.link.expires_at - time.time()))
-    return sessions.start(scheme, shared.link.id, left_s)
+    return sessions.start(scheme, shared.link.id)  # each request reads whether the link has ended
 
 
 async def _shared(link_id: str | None) -> SharedOut | None:

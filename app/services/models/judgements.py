@@ -48,7 +48,7 @@ def add(reference: str, judge: str, seed: int, answers: Sequence[Mapping[str, An
         _require_pictures(view)
         if rows.count(session, row.id) >= MAX_ROUNDS:
             raise _full(view.reference)
-        hits = sum(answer["truth"] == answer["said"] for answer in answers)
+        hits = sum(answer["truth"] == answer["guess"] for answer in answers)
         id_ = rows.add(session, row.id, judge, seed, hits=hits, answers=list(answers))
         if id_ is None:
             raise _seen(view.reference, judge, seed)
@@ -76,7 +76,7 @@ def summarise(view: VersionView, rounds: Sequence[Judgement]) -> HumanFigure:
     assert isinstance(data, Images)
     answers = [answer for each in rounds for answer in each.answers]
     fakes = [answer for answer in answers if answer["truth"] == "fake"]
-    n, hits, taken = len(answers), sum(each.hits for each in rounds), sum(fake["said"] == "real" for fake in fakes)
+    n, hits, taken = len(answers), sum(each.hits for each in rounds), sum(fake["guess"] == "real" for fake in fakes)
     return HumanFigure(
         n=n,
         hits=hits,

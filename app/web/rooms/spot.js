@@ -178,8 +178,8 @@ function own(answers) {
   const hits = answers.filter(right).length;
   const fakes = answers.filter(({ truth }) => truth === "fake");
   const facts = [
-    ["fakes taken for real", `${fakes.filter(({ said }) => said === "real").length} of ${fakes.length}`],
-    ["real taken for fake", `${answers.filter(({ truth, said }) => truth === "real" && said === "fake").length} of ${fakes.length}`],
+    ["fakes taken for real", `${fakes.filter(({ guess }) => guess === "real").length} of ${fakes.length}`],
+    ["real taken for fake", `${answers.filter(({ truth, guess }) => truth === "real" && guess === "fake").length} of ${fakes.length}`],
     ["median time", `${count(Math.round(median(answers.map(({ ms }) => ms))))} ms`],
   ];
   return h("section", { class: "card", "aria-label": "Your round" },
@@ -189,13 +189,13 @@ function own(answers) {
 }
 
 /** @param {Answer} answer */
-const right = ({ truth, said }) => truth === said;
+const right = ({ truth, guess }) => truth === guess;
 
 /** A picture of the round with its truth. @param {Answer} answer @param {ImageBitmap} picture */
 function tile(answer, picture) {
   return h("figure", { class: right(answer) ? "tile" : "tile wrong" },
     drawn(h("canvas", { class: "pixels", role: "img", "aria-label": `A ${answer.truth} picture` }), picture),
-    h("figcaption", { class: "small" }, h("b", {}, answer.truth), h("br"), right(answer) ? "right" : `you said ${answer.said}`));
+    h("figcaption", { class: "small" }, h("b", {}, answer.truth), h("br"), right(answer) ? "right" : `you took it for ${answer.guess}`));
 }
 
 /** Draw real pictures and fakes alike. @param {any} canvas @param {ImageBitmap} picture */

@@ -25,8 +25,8 @@ def answers(hits: int, n: int = 10, ms: int = 800) -> Answers:
     order = [(truth, index) for index in range(n // 2) for truth in ("fake", "real")]
     wrong = {"real": "fake", "fake": "real"}
     return [
-        {"truth": truth, "index": index, "said": truth if place < hits else wrong[truth], "ms": ms + place}
-        for place, (truth, index) in enumerate(order)
+        {"truth": truth, "index": index, "guess": truth if position < hits else wrong[truth], "ms": ms + position}
+        for position, (truth, index) in enumerate(order)
     ]
 
 
@@ -86,9 +86,9 @@ def test_judge_counts_once_for_each_seed(client: TestClient, model: str) -> None
     assert judge(client, model, judge="grace").status_code == 201
 
 
-def altered(place: int, **changes: Any) -> Answers:
+def altered(position: int, **changes: Any) -> Answers:
     changed = answers(7)
-    changed[place] |= changes
+    changed[position] |= changes
     return changed
 
 
@@ -102,7 +102,7 @@ def altered(place: int, **changes: Any) -> Answers:
         ({"answers": altered(4, index=0)}, "/answers/4/index", "twice"),
         ({"answers": altered(3, ms=20)}, "/answers/3/ms", "100"),
         ({"answers": altered(3, ms=600_001)}, "/answers/3/ms", "600000"),
-        ({"answers": altered(3, said="perhaps")}, "/answers/3/said", "perhaps"),
+        ({"answers": altered(3, guess="perhaps")}, "/answers/3/guess", "perhaps"),
         ({"seed": 2**63}, "/seed", str(2**63)),
         ({"judge": "Ada Lovelace"}, "/judge", "Ada Lovelace"),
     ],

@@ -40,8 +40,8 @@ def create(client: TestClient) -> Create:
     def created(body: dict[str, Any]) -> dict[str, Any]:
         reply = client.post("/links", json=body, headers=WITH_KEY)
         assert reply.status_code == 201, reply.text
-        made: dict[str, Any] = reply.json()
-        return made
+        link: dict[str, Any] = reply.json()
+        return link
 
     return created
 

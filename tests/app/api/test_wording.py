@@ -15,11 +15,12 @@ from app.schemas.catalog import ModelIn
 from app.schemas.experiments import ExperimentIn
 from app.schemas.jobs import EvaluateIn, ExtendIn, TrainIn
 from app.schemas.judgements import JudgementIn
+from app.schemas.links import LinkIn
 from app.schemas.session import SessionIn
 from tests.support.problems import assert_problem
 from tests.support.wording import FOREIGN, followed, require_told, wrong_for
 
-ANSWERS = [{"truth": truth, "index": n, "said": "real", "ms": 900} for n in range(5) for truth in ("real", "fake")]
+ANSWERS = [{"truth": truth, "index": n, "guess": "real", "ms": 900} for n in range(5) for truth in ("real", "fake")]
 CASES: dict[str, tuple[type[Any], str, dict[str, Any]]] = {
     "train": (TrainIn, "/jobs", {"recipe": "gan", "dry_run": True}),
     "evaluate": (EvaluateIn, "/jobs", {"kind": "evaluate", "model": "none", "dry_run": True}),
@@ -29,6 +30,7 @@ CASES: dict[str, tuple[type[Any], str, dict[str, Any]]] = {
     "experiment": (ExperimentIn, "/experiments", {"recipe": "gan", "dry_run": True}),
     "model": (ModelIn, "/models", {"name": "sevens", "checkpoint": "ckpt_none"}),
     "judgement": (JudgementIn, "/models/none@1/judgements", {"seed": 3, "judge": "ada", "answers": ANSWERS}),
+    "link": (LinkIn, "/links", {"kind": "job", "target": "job_none"}),
     "session": (SessionIn, "/session", {"key": "a key"}),
 }
 """of each body: its type, the path it is sent to, and a valid example"""
@@ -72,7 +74,7 @@ def test_cases_cover_every_json_body_of_the_service(client: TestClient) -> None:
         for path, operations in paths.items()
         if "application/json" in str(operations.get("post", {}).get("requestBody"))
     }
-    assert json_paths == {"/jobs", "/jobs/{job_id}/extend", "/experiments", "/models", JUDGEMENTS, "/session"}
+    assert json_paths == {"/jobs", "/jobs/{job_id}/extend", "/experiments", "/models", JUDGEMENTS, "/links", "/session"}
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -137,7 +137,7 @@ def test_published_checkpoint_becomes_the_next_version(database: Path) -> None:
     assert first.export_sha256 == second.export_sha256
     (sample, _) = lifecycle.artifacts(job.id, "sample")
     origin = {"steps": 6, "from_checkpoint": checkpoint.id, "device": "cpu"}
-    assert first.card == {**origin, "figures": {"modes": 8.0}, "sample": sample.id}
+    assert first.card | {"health": None} == {**origin, "health": None, "figures": {"modes": 8.0}, "sample": sample.id}
     header = read_header(get_settings().artifacts / first.export_sha256[:2] / first.export_sha256)
     assert (header["step"], header["recipe"]) == (5, job.recipe.model_dump(mode="json"))
     assert len(list(get_settings().checkpoints("").iterdir())) == 1, "no scratch folder is left"
