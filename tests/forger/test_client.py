@@ -272,7 +272,7 @@ def test_nearest_training_picture_of_a_real_picture_is_itself(forger: Forger) ->
 
 
 def test_judged_round_is_read_back(forger: Forger, trained: Job) -> None:
-    answers = [{"truth": truth, "index": n, "said": "real", "ms": 700} for n in range(5) for truth in ("real", "fake")]
+    answers = [{"truth": truth, "index": n, "guess": "real", "ms": 700} for n in range(5) for truth in ("real", "fake")]
     assert trained.model is not None
     sent = forger.judge(trained.model, answers, seed=1, judge="ada")
     page = forger.judgements(trained.model)

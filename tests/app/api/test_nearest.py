@@ -2,6 +2,8 @@
 
 import base64
 import io
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,12 +11,22 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from app.core.settings import get_settings
+from app.main import create_app
 from app.services.datasets import catalog
 from app.services.datasets import nearest as service
 from data.readers.base import no_heartbeat
 from models.spec.data import Images
 from tests.support.zips import noise, picture, saved, zipped
 from worker.runners.inputs import load_data
+
+
+@pytest.fixture(scope="module")
+def client(api_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A service without files of datasets."""
+    settings = get_settings().model_copy(update={"data": tmp_path_factory.mktemp("datasets")})
+    with TestClient(create_app(settings), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        yield client
 
 
 def real(client: TestClient, query: str) -> bytes:
