@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from forger import events, notebook
 from forger.course import Course
 from forger.events import Event, OtherEvent, Patience, StateChanged, parse_event
+from forger.notebook import Bundle
 from forger.problems import ForgerProblem, Unreachable
 
 if TYPE_CHECKING:
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 
 REFRESH_S = 1.0
 """seconds after which the job is read again, for its steps and remaining time"""
-Bundle = dict[str, Any]
-"""one output in several media types, by media type, as Jupyter takes it"""
+NO_LONGER_WATCHED = "No longer watched. The job goes on; job.follow() shows it again."
 
 
 class Following(Iterator[Event]):
@@ -55,7 +55,8 @@ class Following(Iterator[Event]):
     def _display(self) -> None:
         from IPython.display import display
 
-        handle, shown = None, None
+        handle: Any = None
+        shown: Bundle = {}
         try:
             for bundle in views(self._job, self._after):
                 if handle is None:
@@ -65,8 +66,7 @@ class Following(Iterator[Event]):
                 shown = bundle
         except KeyboardInterrupt:
             if handle is not None:
-                note = "No longer watched. The job goes on; job.follow() shows it again."
-                handle.update(notebook.following(self._job.reply, {}, None, self._job.studio, note), raw=True)
+                handle.update(notebook.noted(shown, NO_LONGER_WATCHED), raw=True)
             raise
 
 

@@ -4,7 +4,6 @@ import base64
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from html import escape
-from typing import Any
 
 from forger.picture import PNG, Picture
 from forger.schemas import experiment_tables
@@ -16,6 +15,11 @@ from forger.schemas.experiments import ExperimentDetail
 from forger.schemas.figures import CellOut
 from forger.schemas.jobs import JobOut
 from forger.text import health_word, progress_text, rounded, setting_text, sparkline, time_left
+
+Bundle = dict[str, str]
+"""one output in several media types, by media type, as Jupyter takes it"""
+PLAYERS = ("critic", "generator")
+"""names of the curves of losses"""
 
 
 class Html(str):
@@ -61,24 +65,33 @@ def following(
     curves: Mapping[str, Sequence[float | None]],
     picture: Picture | None,
     studio: str,
-    note: str | None = None,
-) -> dict[str, Any]:
-    """Return a running job as HTML and as text, by media type: bar, time left, sparklines, health, newest picture."""
+) -> Bundle:
+    """Return a running job as HTML and as text, by media type: bar, time left, sparklines, health, newest picture.
+
+    The sparklines are those of the losses and of the figure that decides the best checkpoint.
+    """
     at = reply.progress
     course = progress_text(at.step, at.total) + time_left(at.eta_s)
     health, reason = _health(reply.health), reply.status_reason and reply.status_reason.message
-    sentences = [sentence for sentence in (reason, health, note) if sentence]
-    lines = [(name, sparkline(values), rounded(values[-1])) for name, values in curves.items()]
+    sentences = [sentence for sentence in (reason, health) if sentence]
+    metric = str((reply.recipe.get("watch") or {}).get("metric"))
+    names = [name for name in (*PLAYERS, metric) if name in curves]
+    lines = [(name, sparkline(curves[name]), rounded(curves[name][-1])) for name in names]
     total = "" if at.total is None else f' max="{at.total}" value="{at.step}"'
     html = (
         f"<div><b>{escape(_title(reply))}</b> {escape(reply.state)}, {escape(course)} {_link(studio)}</div>"
         f'<progress{total} style="width: 100%; max-width: 40em"></progress>'
         + (_table((), [(name, Html(f"<code>{line}</code>"), value) for name, line, value in lines]) if lines else "")
-        + "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
+        + "".join(map(_sentence, sentences))
         + (_image(picture, "the newest picture of the fixed noise") if picture else "")
     )
     plain = [f"{_title(reply)}, {reply.state}, {course}", *map("  ".join, lines), *sentences]
     return {"text/html": html, "text/plain": "\n".join(plain)}
+
+
+def noted(bundle: Bundle, note: str) -> Bundle:
+    """Return the output with a sentence at its end."""
+    return {"text/html": bundle["text/html"] + _sentence(note), "text/plain": f"{bundle['text/plain']}\n{note}"}
 
 
 def version(reply: VersionOut, studio: str) -> str:
@@ -100,11 +113,6 @@ def version(reply: VersionOut, studio: str) -> str:
         "studio": _link(studio),
     }
     return _facts(rows)
-
-
-def versions(replies: Sequence[VersionOut], studio: str) -> str:
-    """Return the cards of a model's versions, newest first."""
-    return "".join(version(reply, studio) for reply in replies)
 
 
 def dataset(reply: DatasetOut, report: Report | None, studio: str) -> str:

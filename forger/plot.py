@@ -15,11 +15,11 @@ Points = Sequence[tuple[int, float | None]]
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9")
 """of the curves of a panel, told apart also by readers who are colour-blind (Okabe and Ito)"""
 BEST_COLOUR = "#009e73"
-WIDTH, HEIGHT = 440, 230
+WIDTH, HEIGHT = 320, 200
 """px of a panel"""
 LEFT, RIGHT, TOP, BOTTOM = 56, 16, 44, 30
 """px of a panel around its axes"""
-COLUMNS = 2
+COLUMNS = 3
 """panels in one row"""
 TICKS = 4
 """least number of intervals that the ticks of an axis aim at"""
