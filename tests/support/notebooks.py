@@ -26,12 +26,17 @@ class Runner(NotebookClient):
         self.messages: list[tuple[int, str]] = []
         self._interrupt = interrupt
 
+    @property
+    def kernel_pid(self) -> int:
+        manager: Any = self.km
+        return int(manager.provisioner.pid)
+
     def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
         kind = msg["msg_type"]
         self.messages.append((cell_index, kind))
         if kind == "update_display_data" and cell_index == self._interrupt:
             self._interrupt = None
-            os.kill(self.km.provisioner.pid, signal.SIGINT)
+            os.kill(self.kernel_pid, signal.SIGINT)
         output: NotebookNode | None = super().process_message(msg, cell, cell_index)
         return output
 
