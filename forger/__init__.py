@@ -16,28 +16,37 @@ if TYPE_CHECKING:
         StateChanged,
     )
     from forger.experiment import Experiment
+    from forger.following import Following
     from forger.job import Job, Jobs
     from forger.picture import Picture
+    from forger.plot import Plot
     from forger.png_text import picture_recipe
     from forger.problems import ForgerProblem, Unreachable
+    from forger.replies import Comparison, Dataset, Model, Version
 
 __all__ = [
     "CheckpointSaved",
+    "Comparison",
+    "Dataset",
     "Event",
     "Experiment",
+    "Following",
     "Forger",
     "ForgerProblem",
     "Job",
     "Jobs",
     "Metrics",
+    "Model",
     "OtherEvent",
     "Picture",
+    "Plot",
     "ProbeTaken",
     "Rewound",
     "SampleDrawn",
     "ShardWritten",
     "StateChanged",
     "Unreachable",
+    "Version",
     "picture_recipe",
 ]
 
@@ -46,9 +55,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'forger' has no attribute {name!r}")
-    from forger import client, events, experiment, job, picture, png_text, problems
+    from forger import client, events, experiment, following, job, picture, plot, png_text, problems, replies
 
-    modules = (client, events, experiment, job, picture, png_text, problems)
+    modules = (client, events, experiment, following, job, picture, plot, png_text, problems, replies)
     return next(getattr(module, name) for module in modules if hasattr(module, name))
 
 

@@ -17,8 +17,8 @@ from forger.experiment import Experiment
 from forger.files import archive
 from forger.job import Job, Jobs
 from forger.picture import Picture, bytes_of
+from forger.replies import Comparison, Dataset, DatasetList, Model, ModelList, ReportedDataset, Version, Versions
 from forger.schemas import catalog
-from forger.schemas.compare import ComparisonOut
 from forger.schemas.experiments import ExperimentDetail, ExperimentOut, ExperimentPage, ExperimentPlanOut
 from forger.schemas.jobs import JobOut, PlanOut
 from forger.schemas.judgements import JudgementOut, JudgementPage
@@ -69,6 +69,11 @@ class Forger:
     @property
     def url(self) -> str:
         return self._connection.url
+
+    @property
+    def studio(self) -> str:
+        """Return the address of the studio, the service's page."""
+        return self._connection.studio()
 
     def close(self) -> None:
         """Close the connection. `with Forger() as forger:` does it automatically."""
@@ -204,12 +209,12 @@ class Forger:
         fields = _without_none(state=state, family=family, dataset=dataset, model=model, kind=kind)
         return Jobs(self._connection, fields)
 
-    def compare(self, *jobs: str) -> ComparisonOut:
+    def compare(self, *jobs: str) -> Comparison:
         """Compare two or more training jobs, by their ids.
 
         >>> forger.compare(first.id, second.id).differences
         """
-        return self._connection.read(ComparisonOut, "/compare", params={"jobs": ",".join(jobs)})
+        return self._connection.read(Comparison, "/compare", params={"jobs": ",".join(jobs)})
 
     def compare_picture(self, *jobs: str) -> Picture:
         """Draw two or more training jobs in one picture: samples from the same noise, and curves.
@@ -317,21 +322,31 @@ class Forger:
         """Fetch the picture at a link of a reply, such as a comparison."""
         return Picture.of(self._connection.request("GET", self._connection.path(href)))
 
-    def models(self) -> list[catalog.ModelOut]:
+    def models(self) -> list[Model]:
         """List models by name, each with its newest version."""
-        return self._connection.read(catalog.ModelList, "/models").data
+        return self._connection.read(ModelList, "/models").data
 
-    def model(self, name: str) -> catalog.ModelDetail:
+    def model(self, name: str) -> Versions:
         """Read every version of a model."""
-        return self._connection.read(catalog.ModelDetail, f"/models/{_path_segment(name)}")
+        return self._connection.read(Versions, f"/models/{_path_segment(name)}")
 
-    def publish(self, name: str, checkpoint: str) -> catalog.VersionOut:
+    def version(self, reference: str) -> Version:
+        """Read one version of a model with its quality card, by name@version, as `Job.model` names it.
+
+        >>> forger.version("cdcgan-digits@1").card["figures"]
+        """
+        name, at, number = reference.partition("@")
+        if not (name and at and number):
+            raise ValueError(f"'{reference}' names no version: write name@version, such as cdcgan-digits@1.")
+        return self._connection.read(Version, f"/models/{_path_segment(reference)}")
+
+    def publish(self, name: str, checkpoint: str) -> Version:
         """Publish a checkpoint's weights as the next version of `name`.
 
         >>> forger.publish("sevens", job.checkpoints()[0].id)
         """
         body = {"name": name, "checkpoint": checkpoint}
-        return self._connection.read(catalog.VersionOut, "/models", "POST", json=body)
+        return self._connection.read(Version, "/models", "POST", json=body)
 
     def delete_model(self, reference: str) -> None:
         """Delete `name@version`, or every version of `name`."""
@@ -374,13 +389,13 @@ class Forger:
         """Revoke a link: it shows nothing from then on."""
         self._connection.request("DELETE", f"/links/{_path_segment(link_id)}")
 
-    def datasets(self) -> list[catalog.DatasetOut]:
+    def datasets(self) -> list[Dataset]:
         """List the datasets, built-in and uploaded."""
-        return self._connection.read(catalog.DatasetList, "/datasets").data
+        return self._connection.read(DatasetList, "/datasets").data
 
-    def dataset(self, name: str) -> catalog.DatasetDetail:
+    def dataset(self, name: str) -> ReportedDataset:
         """Read a dataset; an uploaded one has the report of its intake."""
-        return self._connection.read(catalog.DatasetDetail, f"/datasets/{_path_segment(name)}")
+        return self._connection.read(ReportedDataset, f"/datasets/{_path_segment(name)}")
 
     def upload(
         self,
@@ -391,7 +406,7 @@ class Forger:
         fit: Literal["crop", "pad", "tiles"] | None = None,
         depth: Literal["auto", "10", "12", "14", "16"] | None = None,
         labels: Literal["auto", "none", "a", "b"] | None = None,
-    ) -> catalog.DatasetDetail:
+    ) -> ReportedDataset:
         """Upload a zip of pictures, or a folder, which is sent as one.
 
         `layout` says how its members belong together; `fit` how pictures become square; `depth` how many bits of 16-bit
@@ -402,7 +417,7 @@ class Forger:
         sent = _without_none(name=name, layout=layout, fit=fit, depth=depth, labels=labels)
         with archive(Path(path)) as file:
             form = {"files": {"file": ("pictures.zip", file)}, "data": sent}
-            return self._connection.read(catalog.DatasetDetail, "/datasets", "POST", timeout=UPLOAD_TIMEOUT, **form)
+            return self._connection.read(ReportedDataset, "/datasets", "POST", timeout=UPLOAD_TIMEOUT, **form)
 
     def sheet(self, name: str) -> Picture:
         """Fetch some of an uploaded dataset's pictures in the form that training reads."""

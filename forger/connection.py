@@ -72,13 +72,17 @@ class Connection:
         prefix = urlsplit(self.url).path
         return href.removeprefix(prefix) if href.startswith(f"{prefix}/") else href
 
+    def studio(self, path: str = "") -> str:
+        """Return the address of the studio, or of one of its pages: `jobs/job_1`."""
+        return f"{self.url}/studio{path and f'/{path}'}"
+
     def read(self, kind: type[ReplyT], path: str, method: str = "GET", **options: Any) -> ReplyT:
         """Return the body of the reply as the reply type `kind`."""
         return self.parse(kind, self.request(method, path, **options))
 
     def parse(self, kind: type[ReplyT], reply: Response) -> ReplyT:
         try:
-            return kind.model_validate_json(reply.content)
+            return kind.model_validate_json(reply.content, context=self.studio())
         except ValidationError as error:
             raise self._stranger() from error
 

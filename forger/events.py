@@ -8,6 +8,7 @@ from typing import Any
 
 from forger.connection import Connection
 from forger.problems import ForgerProblem, Unreachable
+from forger.text import by_player, progress_text, rounded
 from forger.wire import TERMINAL, JobState
 
 PATIENCE_S = 120.0
@@ -119,7 +120,7 @@ def parse_event(seq: int, type_: str, data: Mapping[str, Any]) -> Event:
 
 def follow(connection: Connection, job_id: str, after: int = 0) -> Iterator[Event]:
     """Yield every event after `after`, once and in order, until the job ends. Reconnect after a dropped connection."""
-    patience = _Patience()
+    patience = Patience()
     while True:
         try:
             with connection.events(f"/jobs/{job_id}/events", after) as source:
@@ -139,7 +140,27 @@ def follow(connection: Connection, job_id: str, after: int = 0) -> Iterator[Even
         time.sleep(PAUSE_S)
 
 
-class _Patience:
+def line(event: Event, total: int | None) -> str | None:
+    """Return the line of an event of a job of `total` steps; None if it is of no interest to a person."""
+    match event:
+        case StateChanged(state=state, reason=reason):
+            return f"{state}: {reason}" if reason else str(state)
+        case Metrics(step=step, values=values):
+            values_text = "  ".join(f"{name} {rounded(value)}" for name, value in by_player(values).items())
+            return f"step {progress_text(step, total)}  {values_text}"
+        case Rewound(to_step=step):
+            return f"goes on from step {step}"
+        case ShardWritten(step=step, name=name):
+            return f"step {progress_text(step, total)}  {name}"
+        case CheckpointSaved() | SampleDrawn() | ProbeTaken():
+            return None
+        case OtherEvent(type="best", data=data):
+            return f"the best so far: step {data['step']}, {data['metric']} {rounded(data['value'])}"
+        case _:
+            return event.message
+
+
+class Patience:
     """The time for reconnecting: none before the first reply, then PATIENCE_S from each reply."""
 
     def __init__(self) -> None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 
+from forger import notebook
 from forger.connection import Connection
 from forger.job import Job
 from forger.picture import Picture
@@ -28,6 +29,11 @@ class Experiment:
     @property
     def id(self) -> str:
         return self.reply.id
+
+    @property
+    def studio(self) -> str:
+        """Return the address of its page in the studio."""
+        return self._connection.studio(f"experiments/{self.id}")
 
     @property
     def ended(self) -> bool:
@@ -89,3 +95,6 @@ class Experiment:
     def table_of_jobs(self, format_: TableFormat) -> bytes:
         """Read the jobs and their figures as a file, a line for each figure of each job."""
         return self._connection.request("GET", f"{self._path}/jobs", params={"format": format_}).content
+
+    def _repr_html_(self) -> str:
+        return notebook.experiment(self.reply, self.studio)

@@ -3,6 +3,7 @@
 import csv
 import errno
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,10 @@ from forger import events, notebook
 from forger.connection import Connection, idempotency_header
 from forger.events import Event
 from forger.files import sha256_of, write_whole
+from forger.following import Following
 from forger.picture import Picture
+from forger.plot import Plot, plot
+from forger.problems import ForgerProblem, Unreachable
 from forger.schemas.figures import JobFigure, JobFigureList
 from forger.schemas.jobs import (
     ArtifactList,
@@ -28,6 +32,7 @@ from forger.schemas.jobs import (
     SampleList,
     SampleOut,
 )
+from forger.text import progress_text
 from forger.wire import (
     DEFAULT_REPLY_POINTS,
     LABELS_FILE,
@@ -71,12 +76,17 @@ class Job:
     @property
     def course(self) -> str:
         """Return the steps so far and in all, such as `5 of 20`."""
-        return notebook.progress_text(self.reply.progress.step, self.reply.progress.total)
+        return progress_text(self.reply.progress.step, self.reply.progress.total)
 
     @property
     def figures(self) -> dict[str, float | None]:
         """Return the figures of the model that it published or evaluated; empty before."""
         return self.reply.result.figures if self.reply.result else {}
+
+    @property
+    def studio(self) -> str:
+        """Return the address of its page in the studio."""
+        return self._connection.studio(f"jobs/{self.id}")
 
     @property
     def model(self) -> str | None:
@@ -88,12 +98,18 @@ class Job:
         self.reply = self._connection.read(JobOut, self._path)
         return self
 
-    def follow(self, after: int = 0) -> Iterator[Event]:
-        """Yield every event after `after`, once and in order, until the job ends; reconnect after dropped connections.
+    def follow(self, after: int = 0) -> Following:
+        """Follow the job until it ends; reconnect after dropped connections.
+
+        At the end of a notebook's cell, it is one display that is updated. In a loop, it is every event after `after`,
+        once and in order:
 
         >>> for event in job.follow():
         ...     print(event)
         """
+        return Following(self, self._stream(after), after)
+
+    def _stream(self, after: int) -> Iterator[Event]:
         yield from events.follow(self._connection, self.id, after)
         self.refresh()
 
@@ -147,6 +163,16 @@ class Job:
         curves = self._connection.read(CurveList, f"{self._path}/metrics", params=fields).data
         return {curve.name: curve.points for curve in curves}
 
+    def plot(self, *names: str) -> Plot:
+        """Plot curves by name, by default all: losses and figures over steps, with a line at the best checkpoint.
+
+        >>> job.plot("generator/non_saturating", "figure/frechet").save("curves.svg")
+        """
+        self.refresh()
+        best = self.reply.best
+        title = f"{self.reply.family or 'custom'} on {self.reply.dataset}, {self.id}"
+        return plot(title, self.metrics(*names), None if best is None else best.step)
+
     def curves(self, format_: TableFormat, *names: str, points: int = MAX_REPLY_POINTS) -> bytes:
         """Read curves as a file, a line for each point: curve, step, value, and whether the curve is thinned."""
         fields = {"name": list(names), "points": points, "format": format_}
@@ -172,7 +198,11 @@ class Job:
     def picture(self, sample: SampleOut | None = None) -> Picture | None:
         """Fetch a sample, by default the newest; return None if there is none."""
         samples = [sample] if sample else self.samples()
-        return Picture.of(self._connection.request("GET", self._connection.path(samples[-1].href))) if samples else None
+        return self.artifact(samples[-1].artifact) if samples else None
+
+    def artifact(self, artifact: str) -> Picture:
+        """Fetch the picture that is the artifact of this id."""
+        return Picture.of(self._connection.request("GET", f"{self._path}/artifacts/{artifact}"))
 
     def save(self, artifact: ArtifactOut, path: str | Path) -> Path:
         """Save the artifact's bytes as a file, whole or not at all."""
@@ -228,7 +258,11 @@ class Job:
         return self
 
     def _repr_html_(self) -> str:
-        return notebook.job(self.refresh().reply, self.picture())
+        picture = None
+        # Also a job that was deleted, and one whose service is away, shows what is known of it.
+        with suppress(Unreachable, ForgerProblem):
+            picture = self.refresh().picture()
+        return notebook.job(self.reply, picture, self.studio)
 
 
 class Jobs:

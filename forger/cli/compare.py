@@ -11,6 +11,7 @@ from forger.cli import common, complete, printing
 from forger.cli.pictures import PNG_ONLY, value_by_ending
 from forger.cli.printing import Cell
 from forger.cli.refusals import Refusal
+from forger.text import setting_text
 
 if TYPE_CHECKING:
     from forger.schemas.compare import ComparisonOut, Ranking
@@ -56,9 +57,7 @@ def _print(compared: "ComparisonOut") -> None:
     ]
     printing.print_marked_table(("JOB", "ID", "DATASET", "STATE", "STEP", "MODEL"), jobs)
     head = list(names.values())
-    rows = [
-        [Cell(one.path), *(Cell(printing.setting_text(value)) for value in one.values)] for one in compared.differences
-    ]
+    rows = [[Cell(one.path), *(Cell(setting_text(value)) for value in one.values)] for one in compared.differences]
     if rows:
         printing.print_marked_table(["SETTING", *head], rows, "Where the recipes differ")
     else:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forger.cli import common, printing
-from forger.cli.live_view import rounded
 from forger.cli.pictures import TABLE_FORMATS, save_bytes, save_picture, value_by_ending
 from forger.cli.printing import Cell
 from forger.cli.refusals import Refusal
 from forger.cli.train import read_json
+from forger.text import health_word, rounded
 
 if TYPE_CHECKING:
     from forger.client import Forger
@@ -204,7 +204,7 @@ def _print_jobs(jobs: "list[MeasuredJob]") -> None:
     rows = []
     for job in jobs:
         values = {one.name: rounded(one.value, 4) for one in reversed(job.figures)}
-        columns = (job.case, str(job.seed), common.id_suffix(job.id), job.state, printing.health_word(job.health) or "")
+        columns = (job.case, str(job.seed), common.id_suffix(job.id), job.state, health_word(job.health) or "")
         rows.append([Cell(word) for word in (*columns, *(values.get(name, "-") for name in names))])
     printing.print_marked_table(["CASE", "SEED", "JOB", "STATE", "HEALTH", *names], rows)
 

@@ -3,7 +3,6 @@
 import shlex
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -11,11 +10,11 @@ from typing import TYPE_CHECKING
 import typer
 
 from forger.cli import common, printing
-from forger.cli.live_view import LiveView, by_player, rounded
+from forger.cli.live_view import LiveView
+from forger.text import health_word, rounded
 from forger.wire import EVALUATE, GENERATE, TERMINAL, TRAIN, TRANSLATE, JobState
 
 if TYPE_CHECKING:
-    from forger.events import Event
     from forger.job import Job
     from forger.schemas.jobs import JobOut
 
@@ -25,8 +24,6 @@ BULK_KINDS = (GENERATE, TRANSLATE)
 """kinds of jobs that write shards of pictures"""
 TRANSLATING_GAMES = ("unpaired", "paired")
 """kinds of games whose generator translates pictures"""
-REFRESH_S = 1.0
-"""seconds after which the job is read again, to update the remaining time"""
 
 
 def expectation(reply: "JobOut") -> str | None:
@@ -89,7 +86,7 @@ def conclude(job: "Job") -> None:
     if reason is not None:
         typer.echo(reason.message)
     if (health := job.reply.health) is not None and health.state != "healthy":
-        typer.echo(f"Health: {printing.health_word(health)}. {health.message}")
+        typer.echo(f"Health: {health_word(health)}. {health.message}")
     typer.echo(f"{job.id} succeeded and published {job.model}. Try it with:")
     typer.echo(f"  {next_command(job)}")
 
@@ -134,42 +131,10 @@ def next_command(job: "Job") -> str:
 
 
 def _print_events(job: "Job") -> None:
-    for event in _events(job):
-        line = event_line(job, event)
-        if line is not None:
-            typer.echo(line)
+    from forger.following import lines
 
-
-def event_line(job: "Job", event: "Event") -> str | None:
-    """Return the line of an event; None if it is of no interest to a person."""
-    from forger.events import (
-        CheckpointSaved,
-        Metrics,
-        OtherEvent,
-        ProbeTaken,
-        Rewound,
-        SampleDrawn,
-        ShardWritten,
-        StateChanged,
-    )
-    from forger.notebook import progress_text
-
-    match event:
-        case StateChanged(state=state, reason=reason):
-            return f"{state}: {reason}" if reason else str(state)
-        case Metrics(step=step, values=values):
-            values_text = "  ".join(f"{name} {rounded(value)}" for name, value in by_player(values).items())
-            return f"step {progress_text(step, job.reply.progress.total)}  {values_text}"
-        case Rewound(to_step=step):
-            return f"goes on from step {step}"
-        case ShardWritten(step=step, name=name):
-            return f"step {progress_text(step, job.reply.progress.total)}  {name}"
-        case CheckpointSaved() | SampleDrawn() | ProbeTaken():
-            return None
-        case OtherEvent(type="best", data=data):
-            return f"the best so far: step {data['step']}, {data['metric']} {rounded(data['value'])}"
-        case _:
-            return event.message
+    for line in lines(job):
+        typer.echo(line)
 
 
 def _draw(job: "Job") -> None:
@@ -177,15 +142,16 @@ def _draw(job: "Job") -> None:
     from rich.console import Console
     from rich.live import Live
 
-    from forger.events import OtherEvent, StateChanged
+    from forger.events import OtherEvent, StateChanged, line
+    from forger.following import refreshed
 
     watched = LiveView(job)
     console = Console(highlight=False, markup=False)
     with _refreshed(job), Live(watched, console=console, refresh_per_second=4) as live:
-        for event in _events(job):
-            watched.take(event)
+        for event in refreshed(job):
+            watched.course.take(event)
             if isinstance(event, StateChanged | OtherEvent):
-                live.console.print(event_line(job, event))
+                live.console.print(line(event, job.reply.progress.total))
     # The last reading of the thread may be older than the end.
     job.refresh()
 
@@ -193,6 +159,7 @@ def _draw(job: "Job") -> None:
 @contextmanager
 def _refreshed(job: "Job") -> Iterator[None]:
     """Refresh the job regularly during the block: no event reports heartbeats, which change step and time left."""
+    from forger.following import REFRESH_S
     from forger.problems import ForgerProblem, Unreachable
 
     over = threading.Event()
@@ -210,18 +177,3 @@ def _refreshed(job: "Job") -> Iterator[None]:
     finally:
         over.set()
         reader.join()
-
-
-def _events(job: "Job") -> "Iterator[Event]":
-    """Yield the job's events; refresh it at each change and once per second, for its steps and remaining time."""
-    from forger.events import OtherEvent, StateChanged
-    from forger.problems import Unreachable
-
-    read_at = 0.0
-    for event in job.follow():
-        if isinstance(event, StateChanged | OtherEvent) or time.monotonic() - read_at > REFRESH_S:
-            read_at = time.monotonic()
-            # The stream of events retries for longer than one request.
-            with suppress(Unreachable):
-                job.refresh()
-        yield event

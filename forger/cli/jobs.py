@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forger.cli import common, complete, follow, printing
-from forger.cli.live_view import rounded
 from forger.cli.pictures import TABLE_FORMATS, save_bytes, value_by_ending
+from forger.text import health_word, rounded
 from forger.wire import TRAIN
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _row(job: "Job", short: str) -> tuple[object, ...]:
         reply.family,
         reply.dataset,
         reply.state,
-        printing.health_word(reply.health),
+        health_word(reply.health),
         job.course if reply.starts_in_s is None else f"in {max(1, round(reply.starts_in_s / 60))} min",
         job.model or reply.model,
         printing.local_time(reply.created_at),
@@ -98,7 +98,7 @@ def _facts(job: "Job") -> dict[str, object]:
             else {f"{reply.kind}s": follow.weights_name(job)}
         ),
         "best": reply.best and f"step {reply.best.step}, {reply.best.metric} {reply.best.value:.4g}",
-        "health": reply.health and f"{printing.health_word(reply.health)}: {reply.health.message}",
+        "health": reply.health and f"{health_word(reply.health)}: {reply.health.message}",
         "place in queue": reply.queue_position,
         "takes": reply.estimate and reply.estimate.minutes and printing.duration_words(60 * reply.estimate.minutes),
         "starts in": reply.starts_in_s and printing.duration_words(reply.starts_in_s),

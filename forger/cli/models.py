@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forger.cli import common, complete, printing
+from forger.text import health_word
 
 if TYPE_CHECKING:
     from forger.schemas.catalog import VersionOut
@@ -35,7 +36,7 @@ def _row(newest: "VersionOut", count: int) -> tuple[object, ...]:
         newest.dataset,
         newest.classes or None,
         newest.step,
-        printing.health_word(newest.health),
+        health_word(newest.health),
         printing.local_time(newest.created_at),
         count,
     )

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from forger.schemas.base import Health
 
 PIPE_WIDTH = 100
 """characters of a line where the output is no terminal"""
@@ -114,11 +113,6 @@ def duration_words(seconds: float) -> str:
     return f"about {seconds / 3600:.1f} hours"
 
 
-def health_word(health: "Health | None") -> str | None:
-    """Return the kind of trouble, or the state if there is none."""
-    return None if health is None else health.kind or health.state
-
-
 def flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Return an object as facts: a nested value is named by its path, as outer.inner."""
     facts: dict[str, str] = {}
@@ -133,29 +127,6 @@ def flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 def one_line(data: Mapping[str, Any]) -> str:
     """Return an object in one line, with short numbers."""
     return "  ".join(f"{name}={_short(value)}" for name, value in data.items())
-
-
-def setting_text(value: Any) -> str:
-    """Return a part of a recipe as short text: an object with a kind as kind(its other settings)."""
-    match value:
-        case None:
-            return "-"
-        case bool():
-            return str(value).lower()
-        case float():
-            return f"{value:.6g}"
-        case list():
-            return ", ".join(map(setting_text, value)) or "none"
-        case {"kind": str(kind), **rest}:
-            return kind + (f"({_parts(rest)})" if rest else "")
-        case dict():
-            return f"({_parts(value)})"
-        case _:
-            return str(value)
-
-
-def _parts(parts: Mapping[Any, Any]) -> str:
-    return ", ".join(f"{name}={setting_text(part)}" for name, part in parts.items())
 
 
 def _short(value: Any) -> str:

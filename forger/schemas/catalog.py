@@ -1,5 +1,6 @@
 """Define the replies of /models, /datasets, /recipes, /limits and the health addresses."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -38,7 +39,7 @@ class ModelList(Out):
 
 class ModelDetail(Out):
     name: str
-    versions: list[VersionOut]
+    versions: Sequence[VersionOut]
 
 
 class DatasetOut(Out):

@@ -16,7 +16,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from forger import Experiment, Forger, ForgerProblem, Job, Jobs, Picture, client, connection, picture_recipe
+from forger import (
+    Experiment,
+    Following,
+    Forger,
+    ForgerProblem,
+    Job,
+    Jobs,
+    Picture,
+    Plot,
+    Version,
+    client,
+    connection,
+    picture_recipe,
+)
 from tests.support.proxy import breaking_line
 from tests.support.service import CHECKOUT
 from tests.support.wait import until
@@ -32,7 +45,7 @@ def test_import_of_the_client_loads_no_heavy_package() -> None:
     assert process.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("kind", [Forger, Job, Jobs, Experiment, Picture])
+@pytest.mark.parametrize("kind", [Forger, Job, Jobs, Experiment, Picture, Following, Plot, Version])
 def test_every_method_has_typed_arguments_and_a_docstring(kind: type) -> None:
     methods = {name: member for name, member in vars(kind).items() if inspect.isfunction(member) and name[0] != "_"}
     for name, method in methods.items():

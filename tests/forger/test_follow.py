@@ -1,5 +1,7 @@
 """Following a job: every event once and in order, also when the connection breaks at any byte."""
 
+from collections.abc import Iterator
+from itertools import chain, repeat
 from urllib.parse import urlsplit
 
 import pytest
@@ -15,9 +17,12 @@ from forger import (
     SampleDrawn,
     StateChanged,
     Unreachable,
+    connection,
     events,
+    following,
 )
 from tests.support.proxy import breaking_line
+from tests.support.wait import until
 
 
 def port_of(url: str) -> int:
@@ -94,3 +99,46 @@ def test_following_an_unknown_job_raises_not_found(forger: Forger) -> None:
     with pytest.raises(ForgerProblem) as refused:
         next(events.follow(forger._connection, "job_0"))
     assert refused.value.status == 404
+
+
+def test_terminal_shows_a_line_for_each_event(trained: Job, capsys: pytest.CaptureFixture[str]) -> None:
+    trained.follow().show()
+    lines = capsys.readouterr().out.splitlines()
+    assert [lines[0], lines[1], lines[-1]] == ["queued", "running", "succeeded"]
+    assert any(line.startswith("step 6 of 6  critic ") for line in lines)
+
+
+@pytest.fixture
+def paused(forger: Forger) -> Iterator[Job]:
+    """A job that changes only if a test does something."""
+    job = forger.train("gan", dataset="ring8", budget={"steps": 4}).pause()
+    until(lambda: job.refresh().state == "paused")
+    yield job
+    job.cancel()
+
+
+def test_display_goes_on_after_broken_connections(paused: Job, forger: Forger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "REFRESH_S", 0.0)
+    monkeypatch.setattr(connection, "TRIES", 1)
+    cuts = iter([12_000, 0, 500, 900, 4000])
+    with breaking_line(port_of(forger.url), cuts) as url, Forger(url) as client:
+        views = following.views(client.job(paused.id))
+        shown = [next(views)["text/plain"] for _ in range(20)]
+        assert list(cuts) == [], "every connection of the list was cut"
+        assert set(shown) == {"gan on ring8, paused, 0 of 4"}
+        paused.cancel()
+        *_, last = views
+    assert last["text/plain"].startswith("gan on ring8, cancelled, 0 of 4")
+
+
+def test_display_of_a_service_that_stays_away_raises_unreachable(
+    paused: Job, forger: Forger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "REFRESH_S", 0.0)
+    monkeypatch.setattr(connection, "TRIES", 1)
+    monkeypatch.setattr(events, "PATIENCE_S", 0.0)
+    with breaking_line(port_of(forger.url), chain([12_000], repeat(0))) as url, Forger(url) as client:
+        views = following.views(client.job(paused.id))
+        next(views)
+        with pytest.raises(Unreachable):
+            list(views)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from data.decode import SUFFIXES
-from forger.cli.live_view import by_player, sparkline
 from forger.cli.pictures import PICTURE_ENDINGS
 from forger.cli.train import merge_overrides, overrides
+from forger.text import by_player, sparkline
 from models.spec.resolve import merge
 from tests.conftest import StartService
 from tests.forger.cli.conftest import COMMAND, Run, output_of, refusal_of, run_forger
