@@ -26,6 +26,7 @@ with import_without_gc("fastapi"):
         experiments,
         health,
         jobs,
+        lectures,
         limits,
         models,
         recipes,
@@ -78,7 +79,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     route_modules = (
         create_job, jobs, events, experiments, compare, samples, translations, models, datasets,
-        dataset_pictures, recipes, limits, session, health,
+        dataset_pictures, recipes, lectures, limits, session, health,
     )  # fmt: skip
     for module in route_modules:
         app.include_router(module.router)

@@ -15,7 +15,8 @@ from app.core.settings import link
 
 WEB = Path(__file__).parents[1] / "web"
 PAGES = (
-    "jobs", "jobs/{job_id}", "new", "sample", "models", "models/{name}", "datasets", "datasets/{name}", "system",
+    "jobs", "jobs/{job_id}", "new", "sample", "models", "models/{name}", "datasets", "datasets/{name}", "lectures",
+    "system",
 )  # fmt: skip
 """addresses under /studio/ that answer the one document, in which main.js shows the room"""
 _LIBRARIES = {

@@ -10,7 +10,7 @@ import * as log from "./log.js";
  */
 
 const ROOMS = [
-  ["jobs", "Jobs"], ["new", "New job"], ["sample", "Sample"], ["models", "Models"], ["datasets", "Datasets"],
+  ["jobs", "Jobs"], ["new", "New job"], ["sample", "Sample"], ["models", "Models"], ["datasets", "Datasets"], ["lectures", "Lectures"],
   ["system", "System"],
 ];
 const here = new URL(document.baseURI);
