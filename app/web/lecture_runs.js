@@ -5,7 +5,7 @@ import { Chart } from "./chart.js";
 import { Curves } from "./curves.js";
 import { fill, h, refill, setText, stateWord, toast } from "./dom.js";
 import { count, duration, number } from "./format.js";
-import { fittingSteps, sized } from "./lecture_size.js";
+import { fittingSteps, LEAST, sized } from "./lecture_size.js";
 import { follow } from "./log.js";
 import { go, keep } from "./main.js";
 import { dryRun } from "./plan.js";
@@ -63,7 +63,7 @@ const missing = (dataset, signal) => get(`/datasets/${dataset}/pictures`, { n: 1
 function card(lecture, signal) {
   const chart = lossChart(lecture);
   const cost = h("span", { class: "muted small", role: "status" });
-  const start = h("button", { type: "button", class: "main", disabled: true, onclick: () => void begin() }, "Start");
+  const start = h("button", { type: "button", class: "main", disabled: true, onclick: () => void begin(), "aria-label": `Start ${lecture.title}` }, "Start");
   const change = h("a", { class: "button", href: "new" }, "Change it first");
   const own = h("div", { class: "small" });
   /** @type {Record<string, any> | null} */
@@ -78,11 +78,11 @@ function card(lecture, signal) {
 
   /** Ask for the estimate of a size that fits. @param {string} dataset @param {number | null} minutes */
   async function ask(dataset, minutes) {
-    const whole = sized(lecture.request, dataset, lecture.steps);
-    const first = await dryRun(whole, signal);
-    const steps = fittingSteps(lecture.steps, first.estimate?.minutes ?? null, minutes);
+    const plans = await Promise.all([LEAST, lecture.steps].map((steps) => dryRun(sized(lecture.request, dataset, steps), signal)));
+    const [few, all] = plans.map((one, index) => ({ steps: [LEAST, lecture.steps][index], minutes: one.estimate?.minutes ?? null }));
+    const steps = fittingSteps(few, all, minutes);
     body = sized(lecture.request, dataset, steps);
-    const plan = steps === lecture.steps ? first : await dryRun(body, signal);
+    const plan = await dryRun(body, signal);
     const known = plan.estimate?.minutes;
     const { recipe, seed, overrides, model } = body;
     change.href = `new?${new URLSearchParams({ family: recipe, dataset, seed, model, steps: String(steps), overrides: JSON.stringify(overrides) })}`;
