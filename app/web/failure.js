@@ -9,7 +9,7 @@ import { lossChart, lossTable, picture } from "./lecture_runs.js";
 import { follow } from "./log.js";
 import { keep } from "./main.js";
 import { linked } from "./rooms/jobs.js";
-import { courseCurves, factsOf, isLogarithmic } from "./run_facts.js";
+import { courseCurves, factsOf, isNonSaturating } from "./run_facts.js";
 import { nearest, ranked, reason } from "./signature.js";
 
 /** @typedef {import("./lecture_runs.js").Lecture} Lecture */
@@ -92,7 +92,7 @@ export async function failure(place, lectures, { query, signal }) {
 function chart(run) {
   const made = new Chart("Losses of your run, at each report", courseCurves(run), {
     view: { scale: "linear", smoothing: 0, step: null, from: null, to: null, hidden: new Set() },
-    onStep: () => undefined, onZoom: () => undefined, guides: isLogarithmic(run) ? [{ value: Math.log(2), text: "ln 2" }] : [], sync: "own-run",
+    onStep: () => undefined, onZoom: () => undefined, guides: isNonSaturating(run) ? [{ value: Math.log(2), text: "ln 2" }] : [], sync: "own-run",
   });
   made.show(["critic", "generator"]);
   return made;

@@ -114,7 +114,7 @@ function card(lecture, signal) {
       h("a", { href: `lectures?view=failure&job=${job.id}` }, "Is this the same?")));
   }
 
-  return { element, ask, refresh: (/** @type {string} */ changed) => refresh(changed).catch(() => undefined), destroy: () => chart.destroy() };
+  return { element, ask, refresh: (/** @type {string | undefined} */ changed = undefined) => refresh(changed).catch(() => undefined), destroy: () => chart.destroy() };
 }
 
 /** The recorded losses by epoch. @param {Lecture} lecture */

@@ -13,8 +13,8 @@ export const points = ({ curves }, name) => [...(curves.byName.get(name) ?? [])]
 /** The newest value of a curve; null if it has none. @param {Run} run @param {string} name */
 export const last = (run, name) => points(run, name).pop()?.[1] ?? null;
 
-/** Whether the losses are logarithms of probabilities, which ln 2 means something for. @param {Run} run */
-export const isLogarithmic = ({ job }) => ["minimax", "non_saturating"].includes(job.recipe.objective?.kind);
+/** Whether the losses are those of the lecture's runs, which rest at ln 2. With minimax the generator's goes to minus ln 2. @param {Run} run */
+export const isNonSaturating = ({ job }) => job.recipe.objective?.kind === "non_saturating";
 
 /** A player's loss by step, the sum over its duels. @param {Run} run @param {"generator" | "critic"} player @returns {[number, number][]} */
 export function losses(run, player) {
@@ -45,13 +45,13 @@ export function courseCurves(run) {
  */
 export function factsOf(run) {
   const { health, recipe } = run.job;
-  const logarithmic = isLogarithmic(run);
+  const comparable = isNonSaturating(run);
   const critic = endLoss(run, "critic");
   const far = /** @type {[string, number][]} */ ([["coverage", 0.2], ["high_quality", 0.3], ["valid", 0.2]])
     .map(([name, least]) => [last(run, `figure/${name}`), least]).filter(([value]) => value !== null);
   return {
     kind: health?.kind ?? null, state: health?.state ?? null,
-    generatorLoss: logarithmic ? endLoss(run, "generator") : null, criticLoss: logarithmic && critic !== null ? critic / 2 : null,
+    generatorLoss: comparable ? endLoss(run, "generator") : null, criticLoss: comparable && critic !== null ? critic / 2 : null,
     accuracy: last(run, "gauge/critic_accuracy"), variety: last(run, "figure/pixel_variety"), reverseKl: last(run, "figure/reverse_kl"),
     far: far.length ? far.some(([value, least]) => Number(value) < Number(least)) : null,
     images: recipe.data.kind === "images", generator: recipe.generator, critic: recipe.critic ?? null, smoothing: recipe.objective?.smoothing ?? 0,

@@ -2,6 +2,7 @@
 
 import { get } from "../api.js";
 import { fill, h } from "../dom.js";
+import { exercises } from "../exercises.js";
 import { failure } from "../failure.js";
 import { runs } from "../lecture_runs.js";
 
@@ -14,5 +15,5 @@ export async function room(main, { query, signal }) {
   const place = h("div", { class: "stack" });
   fill(main, h("div", { class: "spread" }, h("h1", {}, "Lectures"),
     h("div", { class: "tabs" }, VIEWS.map(([name, title]) => h("a", { class: "button", href: `lectures?view=${name}`, "aria-current": name === view ? "true" : "false" }, title)))), place);
-  await (view === "failure" ? failure : runs)(place, lectures, { query, signal });
+  await (view === "failure" ? failure : view === "exercises" ? exercises : runs)(place, lectures, { query, signal });
 }
