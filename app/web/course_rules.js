@@ -13,6 +13,9 @@ const READING = 0.03;
 const TELLING = 0.2;
 /** what the watch calls a collapse of pictures (docs/health.md): they repeat themselves, and the critic sees through them */
 const LOW_VARIETY = 0.6;
+const HIGH_REVERSE_KL = 0.65;
+/** of the ring */
+const MODES = 8;
 
 /** @param {string} text @returns {Verdict} */
 const right = (text) => ({ right: true, text });
@@ -38,7 +41,7 @@ export function fooledCritic(answer, [run]) {
 }
 
 /** The first evaluation that draws all modes and puts half of the points near them. @param {Run} run @param {number} modes @returns {{covered: number | null, good: number | null}} */
-export function firstSteps(run, modes = 8) {
+export function firstSteps(run, modes = MODES) {
   const quality = new Map(points(run, "figure/high_quality"));
   const covered = points(run, "figure/modes").filter(([, value]) => value >= modes).map(([step]) => step);
   return { covered: covered[0] ?? null, good: covered.find((step) => (quality.get(step) ?? 0) >= 0.5) ?? null };
@@ -103,20 +106,21 @@ export function varietyOf(answer, [run]) {
   return wrong("Read the last value of pixel variety. Real pictures have 1.");
 }
 
-/** Whether a run on pictures has collapsed at its end, by the watch or by its last evaluation. @param {Run} run */
-export const collapsed = (run) => run.job.health?.kind === "collapse" || (last(run, "figure/pixel_variety") ?? 1) < LOW_VARIETY;
+/** What the watch calls a collapse of points (docs/health.md): about half of the modes get none. @param {Run} run */
+export const losesModes = (run) => run.job.health?.kind === "collapse" || (last(run, "figure/reverse_kl") ?? 0) > HIGH_REVERSE_KL;
 
-/** Which change mended the collapse: the first run is the collapsed one. @param {string} answer number of the run from 1 on, or none @param {Run[]} runs @param {string[]} changes by run @returns {Verdict} */
-export function mended(answer, runs, changes) {
-  const [before, ...tries] = runs;
-  if (!collapsed(before)) return wrong("The first run has not collapsed, so nothing can be mended. Choose the run of exercise 6.");
-  const told = [before, ...tries].map((run, index) => `${index ? changes[index - 1] : "before"}: ${short(last(run, "figure/pixel_variety"))}`).join("; ");
-  const good = tries.flatMap((run, index) => (collapsed(run) ? [] : [String(index + 1)]));
-  const seen = `Pixel variety at the end, ${told}`;
-  if (good.includes(answer) || (answer === "none" && !good.length)) {
-    return right(`${seen}. ${good.length ? "Above 0.6, and the watch reports no collapse any more." : "All stay below 0.6."} ${good.length > 1 ? "More than one change did it." : "One seed each: another may decide otherwise."}`);
-  }
-  return wrong(`${seen}. ${answer === "none" ? "At least one of them is above 0.6 without a report of collapse." : "This run still repeats itself: below 0.6, or the watch reports collapse."}`);
+/** Whether a run draws all modes at its end, and the watch reports no collapse. @param {Run} run */
+export const keepsModes = (run) => !losesModes(run) && (last(run, "figure/modes") ?? 0) >= MODES;
+
+/** Which change mended the collapse of the first run. @param {string} answer the place of a run from 1 on, or none @param {Run[]} runs @param {string[]} changes in the order of the other runs @returns {Verdict} */
+export function mended(answer, [before, ...tries], changes) {
+  if (!losesModes(before)) return wrong("The first run has not collapsed at its end, so nothing can be mended. Train it as it stands, or choose another.");
+  const modes = (/** @type {Run} */ run) => short(last(run, "figure/modes"));
+  const seen = `Modes at the end: ${modes(before)} before; ${tries.map((run, index) => `${modes(run)} with ${changes[index]}`).join("; ")}`;
+  const good = tries.flatMap((run, index) => (keepsModes(run) ? [String(index + 1)] : []));
+  if (answer === "none") return good.length ? wrong(`${seen}. At least one run draws all ${MODES} without a report of collapse.`) : right(`${seen}. None draws all ${MODES} without a report of collapse.`);
+  if (!good.includes(answer)) return wrong(`${seen}. That run does not draw all ${MODES}, or the watch still reports collapse.`);
+  return right(`${seen}. ${good.length > 1 ? "More than one change did it here" : "Only this change did it here"}, with one seed each: train more seeds before you trust it.`);
 }
 
 /** The least loss of a critic whose target for real examples is below 1: the entropy of the target. @param {number} target */

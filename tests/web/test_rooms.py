@@ -16,7 +16,10 @@ from tests.web.conftest import Studio
 
 KEY = "a key for the tests of the studio"
 HOSTILE = "<img src=x onerror=alert(1)>"
-ROOMS = ("jobs", "new", "sample", "models", "datasets", "datasets/digits", "system")
+ROOMS = (
+    "jobs", "new", "sample", "models", "datasets", "datasets/digits", "system", "lectures",
+    "lectures?view=failure", "lectures?view=exercises",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +128,14 @@ def test_no_room_has_a_serious_barrier(
 def test_every_room_is_reached_by_keyboard(studio: Studio, model: str) -> None:
     page = studio.goto("jobs")
     expect(page.locator("h1")).to_have_text("Jobs")
-    for key, title in (("n", "New job"), ("s", "Sample"), ("m", "Models"), ("d", "Datasets"), ("j", "Jobs")):
+    for key, title in (
+        ("n", "New job"),
+        ("s", "Sample"),
+        ("m", "Models"),
+        ("d", "Datasets"),
+        ("l", "Lectures"),
+        ("j", "Jobs"),
+    ):
         page.keyboard.press("g")
         page.keyboard.press(key)
         expect(page.locator("h1")).to_have_text(title)
