@@ -9,8 +9,6 @@ import { endLoss, isNonSaturating, last, losses, points } from "./run_facts.js";
 const LN2 = Math.log(2);
 /** how far a number that is read off a chart may lie from the stored one, as a share of it */
 const READING = 0.03;
-/** the least share by which two figures differ that one seed each may tell apart */
-const TELLING = 0.2;
 /** what the watch calls a collapse of pictures (docs/health.md): they repeat themselves, and the critic sees through them */
 const LOW_VARIETY = 0.6;
 const HIGH_REVERSE_KL = 0.65;
@@ -73,17 +71,21 @@ export function seedDifference(answer, runs) {
   return wrong(`Subtract the last value of one run's divergence from that of the other. The first run ends at ${short(first)}.`);
 }
 
-/** Which of two runs has the lower divergence, if one can say so. @param {string} answer first, second or neither @param {Run[]} runs @returns {Verdict} */
+/**
+ * Which of two objectives ends with the lower divergence, by more than the seed moves it.
+ * @param {string} answer first, second or neither @param {Run[]} runs the first objective with two seeds, and the second one @returns {Verdict}
+ */
 export function lowerDivergence(answer, runs) {
-  const [first, second] = runs.map((run) => last(run, "figure/divergence"));
-  if (first === null || second === null) return wrong("One of the runs has no divergence. Train both for their whole budget.");
-  const kinds = runs.map((run) => run.job.recipe.objective?.kind);
-  if (kinds[0] === kinds[1]) return wrong(`Both runs have the objective ${kinds[0]}. Choose two with different ones.`);
-  const near = Math.abs(first - second) < TELLING * Math.max(first, second);
-  const truth = near ? "neither" : first < second ? "first" : "second";
-  const told = `The divergence ends at ${short(first)} (${kinds[0].replaceAll("_", " ")}) and at ${short(second)} (${kinds[1].replaceAll("_", " ")})`;
-  if (answer !== truth) return wrong(`${told}. ${near ? "They differ by less than a fifth: less than two seeds may." : "Lower is better."}`);
-  return right(`${told}. ${near ? "They differ by less than a fifth, which two seeds may do too." : "With one seed each this is a sign, no proof: train more seeds as an experiment before you believe it."}`);
+  const [first, again, second] = runs.map((run) => last(run, "figure/divergence"));
+  if (first === null || again === null || second === null) return wrong("One of the runs has no divergence. Train all three for their whole budget.");
+  const [one, repeated, other] = runs.map((run) => run.job.recipe.objective?.kind.replaceAll("_", " "));
+  if (one === other || one !== repeated) return wrong(`The objectives are ${one}, ${repeated} and ${other}. Choose two runs of one objective that differ in their seed, and one of another.`);
+  const luck = Math.abs(first - again);
+  const gain = Math.abs(first - second);
+  const truth = gain <= luck ? "neither" : first < second ? "first" : "second";
+  const told = `The divergence ends at ${short(first)} (${one}) and ${short(second)} (${other}): ${short(gain)} apart. The seed alone moves it by ${short(luck)}`;
+  if (answer !== truth) return wrong(`${told}. ${truth === "neither" ? "That is as much or more." : "Lower is better, and the gap is wider than that."}`);
+  return right(`${told}. ${truth === "neither" ? "So these runs say nothing about the objectives." : "That speaks for one of them, but two seeds are few: train an experiment over more seeds before you believe it."}`);
 }
 
 /** What equal losses prove. @param {string} answer good, fooled or collapsed @param {Run[]} runs @returns {Verdict} */

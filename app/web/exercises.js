@@ -63,7 +63,7 @@ export async function exercises(place, _lectures, { query, signal }) {
   fill(place,
     h("p", {}, "Eight exercises. Each trains within about a minute and ends in a question that your own run answers. Answers stay in this browser."), links,
     h("h2", {}, `${at + 1}. ${exercise.title}`), h("p", {}, h("b", {}, "Aim: "), exercise.aim),
-    h("section", { class: "card", "aria-label": "Train" }, h("h3", {}, "Train"), h("div", { class: "grid" }, slots.map((one) => one.element))),
+    h("section", { class: "card", "aria-label": "Train" }, h("h3", {}, "Train"), h("div", { class: slots.length > 2 ? "grid narrow" : "grid" }, slots.map((one) => one.element))),
     h("section", { class: "card", "aria-label": "Watch" }, h("h3", {}, "Watch"), h("p", {}, exercise.watch), shown.element),
     question(exercise, runs, drawLinks, EXERCISES[at + 1]));
 

@@ -45,7 +45,7 @@ export async function failure(place, lectures, { query, signal }) {
   /** @type {Chart[]} */
   let charts = [];
   fill(place, h("p", {}, "Choose a training. The page puts the lecture's run beside it whose signs its figures show."),
-    h("label", { class: "field" }, "Your training", chosen), verdict, result);
+    h("label", { class: "field whole" }, "Your training", chosen), verdict, result);
   const clear = () => { for (const chart of charts) chart.destroy(); charts = []; };
   signal.addEventListener("abort", clear);
 

@@ -33,8 +33,8 @@ const reported = ({ state, kind }, kinds, words) => sign(4, state === null || st
 
 /** @param {Facts} facts @param {number} weight */
 function repeats({ variety, reverseKl }, weight) {
-  if (variety !== null) return sign(weight, variety < LOW_VARIETY, `generated pictures lie ${number(variety)} times as far from each other as real ones`);
-  return sign(weight, reverseKl === null ? null : reverseKl > HIGH_REVERSE_KL, reverseKl === null ? "how different the generated examples are" : `the reverse KL divergence of the modes is ${number(reverseKl)}`);
+  if (variety !== null) return sign(weight, variety < LOW_VARIETY, `generated pictures lie ${variety.toFixed(2)} times as far from each other as real ones`);
+  return sign(weight, reverseKl === null ? null : reverseKl > HIGH_REVERSE_KL, reverseKl === null ? "how different the generated examples are" : `the reverse KL divergence of the modes is ${reverseKl.toFixed(2)}`);
 }
 
 /** @param {Sign} one */

@@ -22,6 +22,8 @@ const ring = (model, changes = {}, seed = 1) => ({
 });
 const RING = { title: "The ring", request: ring("course-ring") };
 
+const RING_2 = { title: "The ring, seed 2", request: ring("course-ring-2", {}, 2) };
+
 /** The ring with latents of a smaller spread and a faster pair of players: it loses modes. @param {string} model @param {Record<string, any>} [changes] */
 const lost = (model, changes = {}) => ({
   ...ring(model, {
@@ -49,7 +51,7 @@ export const EXERCISES = [
     name: "balance", title: "A game in balance", aim: "Know the number at which a fooled critic rests.",
     trainings: [RING],
     watch: "The critic's loss. It starts near a number, leaves it while the critic learns faster, and comes back as the generator catches up.",
-    shown: [{ title: "Loss of the critic", curves: [CRITIC], guides: [{ value: 2 * LN2, text: "2 ln 2" }] }],
+    shown: [{ title: "Loss of the critic", curves: [CRITIC] }],
     question: "A critic that is fooled and makes the best of it says 1/2 to every example. What is its loss then, as this curve counts it: real and generated examples together?",
     check: (answer, runs) => fooledCritic(answer, runs),
   },
@@ -63,7 +65,7 @@ export const EXERCISES = [
   },
   {
     name: "seeds", title: "Only the seed", aim: "See how much luck is in one run.",
-    trainings: [RING, { title: "The ring, seed 2", request: ring("course-ring-2", {}, 2) }],
+    trainings: [RING, RING_2],
     watch: "The divergence of both runs at their end. Nothing differs but the seed.",
     shown: [{ title: "Divergence", curves: [DIVERGENCE] }],
     question: "How far apart are the two divergences at the end?",
@@ -71,11 +73,11 @@ export const EXERCISES = [
   },
   {
     name: "objectives", title: "Two objectives", aim: "Compare two runs without claiming more than they show.",
-    trainings: [RING, { title: "The ring, minimax", request: ring("course-minimax", { objective: { kind: "minimax" } }) }],
-    watch: "The divergence of both runs at their end, and how it fell. Think of exercise 3.",
+    trainings: [RING, RING_2, { title: "The ring, minimax", request: ring("course-minimax", { objective: { kind: "minimax" } }) }],
+    watch: "The divergence of the three runs at their end: two of one objective, which differ in their seed, and one of the other.",
     shown: [{ title: "Divergence", curves: [DIVERGENCE] }],
-    question: "Which run ends with the lower divergence? Two values that differ by less than a fifth count as equal.",
-    choices: [["first", "The ring (non-saturating)"], ["second", "The ring, minimax"], ["neither", "They cannot be told apart"]],
+    question: "With seed 1, which objective ends with the lower divergence, by more than the seed alone moves it?",
+    choices: [["first", "Non-saturating"], ["second", "Minimax"], ["neither", "These runs cannot say"]],
     check: (answer, runs) => lowerDivergence(answer, runs),
   },
   {

@@ -19,7 +19,7 @@ export function slot({ title, request }, { jobs, chosen, onChosen, signal }) {
   const cost = h("span", { class: "muted small" });
   const refusal = h("p", { class: "refusal", role: "alert", hidden: true });
   const state = h("div", { class: "stack" });
-  const start = h("button", { type: "button", class: "main", "aria-label": `Train: ${title}`, onclick: () => void begin() }, "Train");
+  const start = h("button", { type: "button", class: "main", onclick: () => void begin() }, "Train");
   const select = h("select", { "aria-label": `Your training for: ${title}`, onchange: () => choose(select.value || null) });
   const element = h("div", { class: "stack slot", data: { slot: request.model } },
     h("div", { class: "row" }, h("b", {}, title), start, cost), h("label", { class: "small" }, "or", select), refusal, state,
@@ -31,6 +31,7 @@ export function slot({ title, request }, { jobs, chosen, onChosen, signal }) {
   };
 
   function options() {
+    showStart();
     const own = jobs.filter((job) => job.dataset === request.dataset);
     fill(select, h("option", { value: "" }, own.length ? "a training of yours" : `no training on ${request.dataset} yet`),
       own.map((job) => h("option", { value: job.id, selected: job.id === id }, inOneLine(job))));
@@ -57,6 +58,13 @@ export function slot({ title, request }, { jobs, chosen, onChosen, signal }) {
     } finally {
       start.disabled = false;
     }
+  }
+
+  /** The start stands out only while there is no run. */
+  function showStart() {
+    start.className = id ? "" : "main";
+    setText(start, id ? "Train again" : "Train");
+    start.setAttribute("aria-label", `${start.textContent}: ${title}`);
   }
 
   options();

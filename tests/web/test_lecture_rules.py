@@ -77,7 +77,7 @@ def test_reason_names_what_fits_what_does_not_and_what_was_not_measured(call: Ca
     collapsed = run(figures(0.8, 0.6, pixel_variety=0.3), "collapse")
     match = call("signature", "nearest", call("run_facts", "factsOf", collapsed))
     sentence = call("signature", "reason", "Mode collapse", match)
-    assert "the watch reports collapse; generated pictures lie 0.3 times as far from each other" in sentence
+    assert "the watch reports collapse; generated pictures lie 0.30 times as far from each other" in sentence
     assert "What does not fit: the losses at the end, generator / critic, are 0.8 / 0.6" in sentence
     assert "Not measured: how many pairs the critic orders correctly." in sentence
 
@@ -174,14 +174,17 @@ def test_distance_of_two_seeds_is_read_from_the_own_runs(call: Call) -> None:
     assert "different seeds" in verdict(call, "seedDifference", 0.15, pair[0], pair[0])[1]
 
 
-def test_lower_divergence_is_told_only_where_the_runs_differ_enough(call: Call) -> None:
+def test_lower_divergence_is_told_only_where_it_exceeds_what_the_seed_does(call: Call) -> None:
     minimax = {"objective": {"kind": "minimax"}}
-    assert verdict(call, "lowerDivergence", "second", divergence(1.2), divergence(0.4, **minimax))[0]
-    assert not verdict(call, "lowerDivergence", "first", divergence(1.2), divergence(0.4, **minimax))[0]
-    near = divergence(1.2), divergence(1.1, **minimax)
-    assert verdict(call, "lowerDivergence", "neither", *near)[0]
-    assert "less than a fifth" in verdict(call, "lowerDivergence", "second", *near)[1]
-    assert "different ones" in verdict(call, "lowerDivergence", "first", divergence(1.2), divergence(0.4))[1]
+    seeds = divergence(0.4), divergence(0.6, seed=2)
+    good, text = verdict(call, "lowerDivergence", "first", *seeds, divergence(0.8, **minimax))
+    assert good
+    assert "0.4 apart. The seed alone moves it by 0.2. That speaks for one of them, but" in text
+    assert "wider than that" in verdict(call, "lowerDivergence", "second", *seeds, divergence(0.8, **minimax))[1]
+    assert verdict(call, "lowerDivergence", "second", *seeds, divergence(0.1, **minimax))[0]
+    assert verdict(call, "lowerDivergence", "neither", *seeds, divergence(0.5, **minimax))[0]
+    assert "as much or more" in verdict(call, "lowerDivergence", "first", *seeds, divergence(0.5, **minimax))[1]
+    assert "one of another" in verdict(call, "lowerDivergence", "first", *seeds, divergence(0.8))[1]
 
 
 def test_equal_losses_prove_a_fooled_critic_only(call: Call) -> None:
