@@ -28,7 +28,7 @@ export class Chart {
     this.options = options;
     /** @type {string[]} */
     this.names = [];
-    this.plot = h("div", { class: "plot", role: "img" });
+    this.plot = h("div", { class: "plot", role: "img", "aria-label": title });
     this.legend = h("div", { class: "legend" });
     this.at = h("span", { class: "muted number" });
     this.element = h("section", { class: "card chart", "aria-label": title }, h("h3", {}, title), this.plot, this.legend);

@@ -6,7 +6,7 @@ import { fill, h } from "./dom.js";
 import { count } from "./format.js";
 import { follow } from "./log.js";
 import { keep } from "./main.js";
-import { readRun } from "./failure.js";
+import { readRun } from "./own_runs.js";
 import { EXERCISES } from "./syllabus.js";
 import { slot } from "./training_slot.js";
 import { watched } from "./watched_curves.js";
@@ -118,6 +118,6 @@ function question(exercise, runs, onAnswered, next) {
 
   return h("form", { class: "card", "aria-label": "Question", onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); check(); } },
     h("h3", {}, "Question"),
-    input ? h("label", { class: "field question" }, h("span", {}, exercise.question), input) : h("fieldset", {}, h("legend", {}, exercise.question), radios),
+    input ? h("label", { class: "field question" }, h("span", {}, exercise.question), input) : h("fieldset", { class: "question" }, h("legend", {}, exercise.question), radios),
     h("div", { class: "row" }, h("button", { class: "main" }, "Check the answer")), feedback);
 }

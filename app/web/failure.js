@@ -2,12 +2,12 @@
 
 import { get } from "./api.js";
 import { Chart } from "./chart.js";
-import { Curves } from "./curves.js";
 import { empty, fill, h, setText, skeleton, stateWord } from "./dom.js";
-import { ago, count } from "./format.js";
+import { count } from "./format.js";
 import { lossChart, lossTable, picture } from "./lecture_runs.js";
 import { follow } from "./log.js";
 import { keep } from "./main.js";
+import { inOneLine, readRun } from "./own_runs.js";
 import { linked } from "./rooms/jobs.js";
 import { courseCurves, factsOf, isNonSaturating } from "./run_facts.js";
 import { nearest, ranked, reason } from "./signature.js";
@@ -15,21 +15,8 @@ import { nearest, ranked, reason } from "./signature.js";
 /** @typedef {import("./lecture_runs.js").Lecture} Lecture */
 /** @typedef {import("./run_facts.js").Run} Run */
 
-const POINTS = 2000;
 const NEWEST = 100;
 const REFRESH_MS = 2000;
-
-/** A job and its curves. @param {string} id @param {AbortSignal} signal @returns {Promise<Run>} */
-export async function readRun(id, signal) {
-  const path = `/jobs/${encodeURIComponent(id)}`;
-  const [job, metrics] = await Promise.all([get(path, {}, signal), get(`${path}/metrics`, { points: POINTS }, signal)]);
-  const curves = new Curves();
-  curves.read(metrics.data);
-  return { job, curves };
-}
-
-/** A training in one line, for lists. @param {any} job */
-export const inOneLine = (job) => `${job.model} · ${count(job.progress.total)} steps on ${job.dataset}, seed ${job.recipe.seed} · ${job.state}, ${ago(job.created_at)}`;
 
 /** @param {HTMLElement} place @param {Lecture[]} lectures @param {{query: URLSearchParams, signal: AbortSignal}} options */
 export async function failure(place, lectures, { query, signal }) {
@@ -66,7 +53,7 @@ export async function failure(place, lectures, { query, signal }) {
     const lecture = lectures.find((one) => one.name === match?.name);
     const { job } = run;
     if (!match || !lecture) {
-      fill(verdict, h("p", { class: "notice" }, run.curves.names.length ? "None of the six runs is near: too few of their signs hold." : "Nothing is measured yet. The first report brings the losses, the first evaluation the rest."));
+      fill(verdict, h("p", { class: "notice" }, run.curves.names.length ? "None of the six runs is near: against each of them more signs speak than for it. The table below lists them." : "Nothing is measured yet. The first report brings the losses, the first evaluation the rest."));
     } else {
       fill(verdict, h("div", { class: "notice", data: { nearest: lecture.name } }, h("p", {}, reason(lecture.title, match)),
         h("p", { class: "hint" }, "Signs that agree are no proof of the same cause. One look at the pictures decides more than all losses.")));
@@ -101,7 +88,7 @@ function chart(run) {
 /** @param {Run} run @param {Chart} losses */
 function ownCard({ job }, losses) {
   const { health } = job;
-  return h("section", { class: "card lecture", "aria-label": "Your training" }, h("h2", {}, "Your training: ", h("a", { href: `jobs/${job.id}` }, `${job.family ?? "a recipe of its own"} on ${job.dataset}`)),
+  return h("section", { class: "card lecture", "aria-label": "Your run" }, h("h2", {}, "Your training: ", h("a", { href: `jobs/${job.id}` }, `${job.family ?? "a recipe of its own"} on ${job.dataset}`)),
     h("div", { class: "row" }, stateWord(job.state), health && stateWord(health.state), h("span", { class: "muted small" }, `step ${count(job.progress.step)} of ${count(job.progress.total)}`)),
     job.links.sample ? h("img", { class: "sheet", src: linked(job.links.sample), alt: "What your training drew last" }) : h("p", { class: "muted" }, "No picture yet."),
     losses.element, health && h("p", {}, h("b", {}, health.kind ? `${health.kind.replaceAll("_", " ")}: ` : "Health: "), health.message));
@@ -123,6 +110,6 @@ function signTable(facts, lectures) {
   return h("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Signs of each run" }, h("table", { class: "table small" },
     h("thead", {}, h("tr", {}, h("th", {}, "run"), h("th", {}, "sign"), h("th", {}, "here"), h("th", { class: "number" }, "counts"))),
     h("tbody", {}, ranked(facts).flatMap(({ name, signs, score }) => [
-      h("tr", {}, h("td", {}, h("b", {}, lectures.find((one) => one.name === name)?.title ?? name)), h("td", { colspan: "2" }), h("td", { class: "number" }, h("b", {}, score))),
-      ...signs.map(({ text, holds, weight }) => h("tr", {}, h("td", {}), h("td", {}, text), h("td", {}, word(holds)), h("td", { class: "number" }, holds === null ? "0" : holds ? `+${weight}` : `−${weight}`)))]))));
+      h("tr", {}, h("td", {}, h("b", {}, lectures.find((one) => one.name === name)?.title ?? name)), h("td", { colspan: "2" }), h("td", { class: "number" }, h("b", {}, String(score).replace("-", "−")))),
+      ...signs.map(({ text, holds, counts }) => h("tr", {}, h("td", {}), h("td", {}, text), h("td", {}, word(holds)), h("td", { class: "number" }, counts > 0 ? `+${counts}` : String(counts).replace("-", "−"))))]))));
 }

@@ -16,11 +16,12 @@ export const last = (run, name) => points(run, name).pop()?.[1] ?? null;
 /** Whether the losses are those of the lecture's runs, which rest at ln 2. With minimax the generator's goes to minus ln 2. @param {Run} run */
 export const isNonSaturating = ({ job }) => job.recipe.objective?.kind === "non_saturating";
 
-/** A player's loss by step, the sum over its duels. @param {Run} run @param {"generator" | "critic"} player @returns {[number, number][]} */
+/** A player's loss of the objective by step, without penalties; the mean over both domains, if the game has two. @param {Run} run @param {"generator" | "critic"} player @returns {[number, number][]} */
 export function losses(run, player) {
-  const names = run.curves.names.filter((name) => name.startsWith(`${player}/`));
+  const whole = `${player}/${run.job.recipe.objective?.kind}`;
+  const names = run.curves.names.filter((name) => name === whole || name.startsWith(`${whole}_`));
   return points(run, names[0] ?? "").map(([step, value]) =>
-    [step, names.slice(1).reduce((sum, name) => sum + (run.curves.byName.get(name)?.get(step) ?? 0), value)]);
+    [step, names.slice(1).reduce((sum, name) => sum + (run.curves.byName.get(name)?.get(step) ?? value), value) / names.length]);
 }
 
 /** A player's mean loss over the last fifth of the reports; null without one. @param {Run} run @param {"generator" | "critic"} player */

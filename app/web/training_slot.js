@@ -3,7 +3,7 @@
 import { post } from "./api.js";
 import { bar, copyButton, fill, h, setText, stateWord } from "./dom.js";
 import { count, duration } from "./format.js";
-import { inOneLine } from "./failure.js";
+import { inOneLine } from "./own_runs.js";
 import { dryRun } from "./plan.js";
 import { curl } from "./request_text.js";
 import { linked } from "./rooms/jobs.js";
