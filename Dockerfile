@@ -33,6 +33,9 @@ COPY serving serving
 COPY forger forger
 COPY app app
 COPY docs/pictures/recipes docs/pictures/recipes
+COPY docs/pictures/lecture docs/pictures/lecture
+COPY examples/lecture examples/lecture
+COPY bench/results/lecture bench/results/lecture
 ENV PYTHONPATH=/opt/forger \
     FORGER_HOME=/var/lib/forger \
     FORGER_HOST=0.0.0.0 \

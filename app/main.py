@@ -27,6 +27,7 @@ with import_without_gc("fastapi"):
         health,
         jobs,
         judgements,
+        lectures,
         limits,
         links,
         models,
@@ -82,7 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     route_modules = (
         create_job, jobs, events, experiments, compare, samples, translations, models, judgements, datasets,
-        dataset_pictures, nearest, recipes, limits, session, links, health,
+        dataset_pictures, nearest, recipes, lectures, limits, session, links, health,
     )  # fmt: skip
     for module in route_modules:
         app.include_router(module.router)

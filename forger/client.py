@@ -22,6 +22,7 @@ from forger.schemas import catalog
 from forger.schemas.experiments import ExperimentDetail, ExperimentOut, ExperimentPage, ExperimentPlanOut
 from forger.schemas.jobs import JobOut, PlanOut
 from forger.schemas.judgements import JudgementOut, JudgementPage
+from forger.schemas.lectures import LectureList, LectureOut
 from forger.schemas.links import LinkKind, LinkList, LinkOut
 from forger.schemas.nearest import NearestOut
 from forger.schemas.samples import Format
@@ -477,6 +478,18 @@ class Forger:
     def recipe(self, name: str) -> catalog.RecipeOut:
         """Read a family: its whole recipe, its JSON Schema, and the settings that a person usually changes."""
         return self._connection.read(catalog.RecipeOut, f"/recipes/{_path_segment(name)}")
+
+    def lectures(self) -> list[LectureOut]:
+        """List the six runs of the lecture, each with the request that trains it.
+
+        >>> run = forger.lectures()[2].request
+        >>> forger.train(**run | {"dataset": "digits", "budget": {"steps": 600}})
+        """
+        return self._connection.read(LectureList, "/lectures").data
+
+    def lecture_picture(self, name: str) -> Picture:
+        """Fetch the picture that our run of a lecture drew at its end."""
+        return Picture.of(self._connection.request("GET", f"/lectures/{_path_segment(name)}/picture"))
 
     def limits(self) -> list[catalog.LimitOut]:
         """List the service's limits."""

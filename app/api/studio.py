@@ -16,7 +16,7 @@ from app.core.settings import link
 WEB = Path(__file__).parents[1] / "web"
 PAGES = (
     "jobs", "jobs/{job_id}", "new", "compare", "experiments", "experiments/{experiment_id}", "sample", "translate",
-    "spot", "models", "models/{name}", "datasets", "datasets/{name}", "system",
+    "spot", "models", "models/{name}", "datasets", "datasets/{name}", "lectures", "system",
 )  # fmt: skip
 """addresses under /studio/ that answer the one document, in which main.js shows the room"""
 _LIBRARIES = {

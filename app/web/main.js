@@ -13,7 +13,7 @@ import * as log from "./log.js";
 const ROOMS = [
   ["jobs", "Jobs", "j"], ["new", "New job", "n"], ["compare", "Compare", "c"], ["experiments", "Experiments", "e"], ["sample", "Sample", "s"],
   ["translate", "Translate", "t"], ["spot", "Spot the fake", "f"], ["models", "Models", "m"], ["datasets", "Datasets", "d"],
-  ["system", "System", "y"],
+  ["lectures", "Lectures", "l"], ["system", "System", "y"],
 ];
 /** jobs that a stream of some jobs names at most */
 const MOST_FOLLOWED = 100;

@@ -13,7 +13,9 @@ from tests.support.image import Stage, instructions, stages
 
 TARGETS = ("api", "worker")
 STAGES = stages()
-PARTS = {"deploy/forger", "docs/pictures/recipes"}
+PARTS = {
+    "bench/results/lecture", "deploy/forger", "docs/pictures/lecture", "docs/pictures/recipes", "examples/lecture",
+}  # fmt: skip
 """sources whose folder stays out"""
 
 

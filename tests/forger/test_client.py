@@ -264,6 +264,12 @@ def test_datasets_recipes_and_limits_are_read(forger: Forger) -> None:
     assert "max_pixels" in [limit.name for limit in forger.limits()]
 
 
+def test_lectures_are_read_and_their_requests_can_be_trained(forger: Forger) -> None:
+    good = next(lecture for lecture in forger.lectures() if lecture.name == "good")
+    assert forger.dry_run(**good.request | {"dataset": "digits"}).refusals == []
+    assert forger.lecture_picture("good").media_type == "image/png"
+
+
 def test_real_pictures_of_a_dataset_are_fetched(forger: Forger, tmp_path: Path) -> None:
     real = forger.dataset_pictures("digits", class_=7, n=4, seed=1)
     assert (real.media_type, real.seed, real.class_, real.model) == ("image/png", 1, "7", None)

@@ -30,6 +30,7 @@ def create_path_values(client: httpx.Client) -> dict[str, str]:
         "/models/{name}": "/models/sevens",
         "/datasets/{name}": "/datasets/threes",
         "/recipes/{name}": "/recipes/gan",
+        "/lectures/{name}": "/lectures/good",
     }
 
 

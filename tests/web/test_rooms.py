@@ -19,7 +19,7 @@ KEY = "a key for the tests of the studio"
 HOSTILE = "<img src=x onerror=alert(1)>"
 ROOMS = (
     "jobs", "new", "compare", "experiments", "experiments/new", "sample", "translate", "spot", "models", "datasets",
-    "datasets/digits", "system",
+    "datasets/digits", "lectures", "lectures?view=failure", "lectures?view=exercises", "system",
 )  # fmt: skip
 
 
@@ -142,7 +142,7 @@ def test_every_room_is_reached_by_keyboard(studio: Studio, model: str) -> None:
     expect(page.locator("h1")).to_have_text("Jobs")
     for key, title in (
         ("n", "New job"), ("c", "Compare"), ("e", "Experiments"), ("s", "Sample"), ("t", "Translate"),
-        ("f", "Spot the fake"), ("m", "Models"), ("d", "Datasets"), ("y", "System"), ("j", "Jobs"),
+        ("f", "Spot the fake"), ("m", "Models"), ("d", "Datasets"), ("l", "Lectures"), ("y", "System"), ("j", "Jobs"),
     ):  # fmt: skip
         page.keyboard.press("g")
         page.keyboard.press(key)

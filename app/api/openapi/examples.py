@@ -10,7 +10,7 @@ from app.services import recipes
 from app.services.capacity import estimates
 from app.services.jobs import measurements
 from data.uploads import report as uploads
-from forger.schemas import catalog, compare, experiments, figures, jobs, judgements, links, nearest, samples
+from forger.schemas import catalog, compare, experiments, figures, jobs, judgements, lectures, links, nearest, samples
 from forger.schemas.base import Health, Json, Out
 from forger.schemas.dataset_report import Report
 from forger.schemas.specs import TrainSpec
@@ -65,7 +65,7 @@ PARAMETERS: Mapping[str, Any] = {
     "Idempotency-Key": "9b1d6f0e-seven",
 }
 """examples of parameters by name; EXAMPLE_NAMES holds those of `name`, by collection"""
-EXAMPLE_NAMES: Mapping[str, str] = {"models": MODEL, "datasets": "digits", "recipes": "cdcgan"}
+EXAMPLE_NAMES: Mapping[str, str] = {"models": MODEL, "datasets": "digits", "recipes": "cdcgan", "lectures": "good"}
 
 
 @lru_cache
@@ -200,6 +200,7 @@ def _replies() -> list[Out]:
         catalog.DatasetDetail(**dict(_faces(dataset)), report=_report(), links={"self": "/datasets/faces"}),
         recipe_out,
         catalog.RecipeList(data=[recipe_out]),
+        lectures.LectureList(data=[_lecture()]),
         catalog.LimitList(
             data=[catalog.LimitOut(name="max_samples", value=1000, unit="pictures", meaning="Most pictures at once.")]
         ),
@@ -270,6 +271,21 @@ def _nearest() -> nearest.NearestOut:
         searched=1797,
         data=[nearest.NearestPicture.model_validate(found)],
         typical=nearest.TypicalDistance(median=0.101, n=50),
+    )
+
+
+def _lecture() -> lectures.LectureOut:
+    return lectures.LectureOut(
+        name="mode_collapse",
+        title="Mode collapse",
+        look_for="The same few shapes again and again.",
+        went_wrong="The critic nearly always wins.",
+        request=JOB_IN,
+        losses=[lectures.LossesOut(step=468, generator=3.0, critic=0.15)],
+        course=None,
+        steps=2344,
+        seconds=315.0,
+        picture="/lectures/mode_collapse/picture",
     )
 
 
