@@ -28,8 +28,18 @@ JOBS: tuple[dict[str, Any], ...] = (
     {"recipe": "gan", "dataset": "ring8", "budget": {"steps": 1500}},
     {"recipe": "gan", "dataset": "gaussian1d", "budget": {"steps": 1000}},
     {"recipe": "cdcgan", "dataset": "digits", "budget": {"steps": 600}},
-    {"recipe": "wgan_gp", "dataset": "ring8", "budget": {"steps": 100_000}},
+    {"recipe": "cyclegan", "dataset": "day2night", "budget": {"steps": 400}, "overrides": {"watch": None}},
 )
+UNENDING: dict[str, Any] = {"recipe": "wgan_gp", "dataset": "ring8", "budget": {"steps": 100_000}}
+"""a job that trains while the pictures are taken"""
+EXPERIMENT: dict[str, Any] = {
+    "recipe": "gan",
+    "dataset": "ring8",
+    "name": "packing",
+    "budget": {"steps": 600},
+    "seeds": 3,
+    "cases": [{"name": "plain"}, {"name": "packed", "overrides": {"game": {"packing": 2}}}],
+}
 SETTLED_MS = 2500
 
 
@@ -42,6 +52,7 @@ class Shot:
     size: dict[str, int]
     dark: bool = False
     scroll_to: str | None = None
+    click: str | None = None
 
 
 SHOTS = (
@@ -58,6 +69,12 @@ SHOTS = (
     Shot("new-phone", "new?family=cdcgan", PHONE),
     Shot("sample", "sample?model=cdcgan-digits&view=grid&seed=1", DESKTOP),
     Shot("sample-phone", "sample?model=cdcgan-digits&class=7&seed=1", PHONE),
+    Shot("compare", "compare?jobs={gan-ring8},{wgan_gp-ring8}", DESKTOP, scroll_to="Curves"),
+    Shot("experiment", "experiments/{experiment}", DESKTOP),
+    Shot("translate", "translate?way_back=1", DESKTOP, click=".examples button"),
+    Shot("spot", "spot?model=cdcgan-digits@1&n=10&seed=3", DESKTOP, click="form button.main"),
+    Shot("lectures", "lectures", DESKTOP),
+    Shot("exercises", "lectures?view=exercises", DESKTOP),
     Shot("models", "models", DESKTOP),
     Shot("datasets", "datasets/digits?class=3", DESKTOP),
     Shot("system", "system", DESKTOP),
@@ -71,9 +88,11 @@ def main() -> None:
         try:
             forger = Forger(service.url)
             jobs = [forger.train(**body) for body in JOBS]
-            for job in jobs[:-1]:
+            for job in jobs:
                 job.wait()
-            ids = {f"{job.reply.family}-{job.reply.dataset}": job.id for job in jobs}
+            experiment = forger.start_experiment(EXPERIMENT).wait()
+            jobs.append(forger.train(**UNENDING))
+            ids = {"experiment": experiment.id} | {f"{job.reply.family}-{job.reply.dataset}": job.id for job in jobs}
             browser = driver.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
             for shot in SHOTS:
                 take(browser, service.url, shot, ids)
@@ -89,6 +108,9 @@ def take(browser: Browser, url: str, shot: Shot, ids: dict[str, str]) -> None:
     page = browser.new_context(viewport=shot.size, color_scheme="dark" if shot.dark else "light").new_page()  # type: ignore[arg-type]
     page.goto(f"{url}/studio/{shot.path.format_map(ids)}")
     page.wait_for_timeout(SETTLED_MS)
+    if shot.click is not None:
+        page.locator(shot.click).first.click()
+        page.wait_for_timeout(SETTLED_MS)
     if shot.scroll_to is not None:
         page.get_by_role("heading", name=shot.scroll_to, exact=True).evaluate("heading => heading.scrollIntoView()")
         page.wait_for_timeout(SETTLED_MS)
