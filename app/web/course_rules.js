@@ -65,8 +65,8 @@ export function seedDifference(answer, runs) {
   const [one, other] = runs.map((run) => run.job.recipe.seed);
   if (one === other) return wrong(`Both runs have the seed ${one}. Choose two with different seeds.`);
   const difference = Math.abs(first - second);
-  const told = `${short(first)} with seed ${one} and ${short(second)} with seed ${other}`;
-  if (reads(answer, difference)) return right(`${told}: ${short(difference)} apart, and nothing but the seed differs. A change of the recipe that gains less than this has shown nothing with one seed.`);
+  const observed = `${short(first)} with seed ${one} and ${short(second)} with seed ${other}`;
+  if (reads(answer, difference)) return right(`${observed}: ${short(difference)} apart, and nothing but the seed differs. A change of the recipe that gains less than this has shown nothing with one seed.`);
   if (answer < 0 && reads(-answer, difference)) return wrong("Give the distance, without a sign.");
   return wrong(`Subtract the last value of one run's divergence from that of the other. The first run ends at ${short(first)}.`);
 }
@@ -83,9 +83,9 @@ export function lowerDivergence(answer, runs) {
   const luck = Math.abs(first - again);
   const gain = Math.abs(first - second);
   const truth = gain <= luck ? "neither" : first < second ? "first" : "second";
-  const told = `The divergence ends at ${short(first)} (${one}) and ${short(second)} (${other}): ${short(gain)} apart. The seed alone moves it by ${short(luck)}`;
-  if (answer !== truth) return wrong(`${told}. ${truth === "neither" ? "That is as much or more." : "Lower is better, and the gap is wider than that."}`);
-  return right(`${told}. ${truth === "neither" ? "So these runs say nothing about the objectives." : "That speaks for one of them, but two seeds are few: train an experiment over more seeds before you believe it."}`);
+  const observed = `The divergence ends at ${short(first)} (${one}) and ${short(second)} (${other}): ${short(gain)} apart. The seed alone moves it by ${short(luck)}`;
+  if (answer !== truth) return wrong(`${observed}. ${truth === "neither" ? "That is as much or more." : "Lower is better, and the gap is wider than that."}`);
+  return right(`${observed}. ${truth === "neither" ? "So these runs say nothing about the objectives." : "That speaks for one of them, but two seeds are few: train an experiment over more seeds before you believe it."}`);
 }
 
 /** What equal losses prove. @param {string} answer good, fooled or collapsed @param {Run[]} runs @returns {Verdict} */
@@ -102,8 +102,8 @@ export function varietyOf(answer, [run]) {
   const variety = last(run, "figure/pixel_variety");
   if (variety === null) return wrong("This run has no pixel variety. Choose a run on pictures that has ended.");
   const accuracy = last(run, "gauge/critic_accuracy");
-  const told = `the pictures lie ${short(variety)} times as far from their nearest neighbour as real ones, while the critic orders ${percent(accuracy)} of pairs correctly`;
-  if (reads(answer, variety, 0.015)) return right(variety < LOW_VARIETY ? `Yes: ${told}. Below 0.6 while the critic sees through them is what the watch calls a collapse.` : `Yes: ${told}. That is above 0.6: this run has not collapsed. Compare it with the lecture's.`);
+  const observed = `the pictures lie ${short(variety)} times as far from their nearest neighbour as real ones, while the critic orders ${percent(accuracy)} of pairs correctly`;
+  if (reads(answer, variety, 0.015)) return right(variety < LOW_VARIETY ? `Yes: ${observed}. Below 0.6 while the critic sees through them is what the watch calls a collapse.` : `Yes: ${observed}. That is above 0.6: this run has not collapsed. Compare it with the lecture's.`);
   if (accuracy !== null && reads(answer, accuracy)) return wrong("That is the critic's share of correct pairs. The question is about the pictures: read pixel variety.");
   return wrong("Read the last value of pixel variety. Real pictures have 1.");
 }

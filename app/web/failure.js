@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { Chart } from "./chart.js";
-import { empty, fill, h, setText, skeleton, stateWord } from "./dom.js";
+import { empty, fill, h, refill, stateWord } from "./dom.js";
 import { count } from "./format.js";
 import { lossChart, lossTable, picture } from "./lecture_runs.js";
 import { follow } from "./log.js";
@@ -27,43 +27,44 @@ export async function failure(place, lectures, { query, signal }) {
   let id = known ?? jobs[0].id;
   const chosen = h("select", { onchange: () => { id = chosen.value; keep({ job: id }); void read(); } },
     jobs.map((/** @type {any} */ job) => h("option", { value: job.id, selected: job.id === id }, inOneLine(job))));
-  const verdict = h("div", { class: "stack", role: "status" });
-  const result = h("div", { class: "stack" });
-  /** @type {Chart[]} */
-  let charts = [];
+  const verdict = h("div", { role: "status" });
+  const mine = h("div");
+  const theirs = h("div");
+  const signs = h("div");
+  const detail = h("section", { class: "card", hidden: true }, h("details", {}, h("summary", {}, "How near each of the six runs is"), signs));
+  /** @type {ReturnType<typeof ownCard> | null} */
+  let own = null;
+  /** @type {ReturnType<typeof lectureCard> | null} */
+  let beside = null;
   fill(place, h("p", {}, "Choose a training. The page puts the lecture's run beside it whose signs its figures show."),
-    h("label", { class: "field whole" }, "Your training", chosen), verdict, result);
-  const clear = () => { for (const chart of charts) chart.destroy(); charts = []; };
-  signal.addEventListener("abort", clear);
+    h("label", { class: "field whole" }, "Your training", chosen), verdict, h("div", { class: "charts" }, mine, theirs), detail);
+  signal.addEventListener("abort", () => { own?.destroy(); beside?.destroy(); });
 
-  let shown = "";
   async function read() {
-    if (shown !== id) fill(result, skeleton(true));
     const run = await readRun(id, signal);
-    if (run.job.id !== id || signal.aborted) return;
-    shown = id;
-    draw(run);
+    if (run.job.id === id && !signal.aborted) draw(run);
   }
 
-  /** @param {Run} run */
+  /** Show a run. What has not changed stays, so that a report moves nothing that a person looks at. @param {Run} run */
   function draw(run) {
-    clear();
     const facts = factsOf(run);
     const match = run.curves.names.length ? nearest(facts) : null;
-    const lecture = lectures.find((one) => one.name === match?.name);
-    const { job } = run;
-    if (!match || !lecture) {
-      fill(verdict, h("p", { class: "notice" }, run.curves.names.length ? "None of the six runs is near: against each of them more signs speak than for it. The table below lists them." : "Nothing is measured yet. The first report brings the losses, the first evaluation the rest."));
-    } else {
-      fill(verdict, h("div", { class: "notice", data: { nearest: lecture.name } }, h("p", {}, reason(lecture.title, match)),
-        h("p", { class: "hint" }, "Signs that agree are no proof of the same cause. One look at the pictures decides more than all losses.")));
+    const lecture = lectures.find((one) => one.name === match?.name) ?? null;
+    refill(verdict, [match, run.curves.names.length > 0], () => verdictOn(match, lecture, run));
+    if (own?.id !== run.job.id) {
+      own?.destroy();
+      own = ownCard(run);
+      fill(mine, own.element);
     }
-    const own = chart(run);
-    charts = [own];
-    const [mine, theirs] = [ownCard(run, own), lecture && lectureCard(lecture, match)];
-    if (lecture) charts.push(theirs?.chart ?? own);
-    fill(result, h("div", { class: "charts" }, mine, theirs?.element), h("section", { class: "card" }, h("details", {}, h("summary", {}, "How near each of the six runs is"), signTable(facts, lectures))));
-    document.title = `${job.model} beside the lectures · Forger`;
+    own?.update(run);
+    if (beside?.lecture !== lecture) {
+      beside?.destroy();
+      beside = lecture && lectureCard(lecture);
+      fill(theirs, beside?.element);
+    }
+    refill(signs, facts, () => signTable(facts, lectures));
+    detail.hidden = false;
+    document.title = `${run.job.model} beside the lectures · Forger`;
   }
 
   let due = 0;
@@ -75,33 +76,53 @@ export async function failure(place, lectures, { query, signal }) {
   await read();
 }
 
-/** The losses of one's own run, as a course writes them. @param {Run} run */
-function chart(run) {
-  const made = new Chart("Losses of your run, at each report", courseCurves(run), {
+/** Which run is nearest and why, or why none is. @param {import("./signature.js").Match | null} match @param {Lecture | null} lecture @param {Run} run */
+function verdictOn(match, lecture, { curves }) {
+  if (match && lecture) {
+    return h("div", { class: "notice", data: { nearest: lecture.name } }, h("p", {}, reason(lecture.title, match)),
+      h("p", { class: "hint" }, "Signs that agree are no proof of the same cause. One look at the pictures decides more than all losses."));
+  }
+  return h("p", { class: "notice" }, curves.names.length
+    ? "None of the six runs is near: against each of them more signs speak than for it. The table below lists them."
+    : "Nothing is measured yet. The first report brings the losses, the first evaluation the rest.");
+}
+
+/** One's own training: its state, its newest picture, and its losses as a course writes them. @param {Run} run */
+function ownCard(run) {
+  const { job } = run;
+  const chart = new Chart("Losses of your run, at each report", courseCurves(run), {
     view: { scale: "linear", smoothing: 0, step: null, from: null, to: null, hidden: new Set() },
     onStep: () => undefined, onZoom: () => undefined, guides: isNonSaturating(run) ? [{ value: Math.log(2), text: "ln 2" }] : [], sync: "own-run",
   });
-  made.show(["critic", "generator"]);
-  return made;
+  const state = h("div", { class: "row" });
+  const drawn = h("div");
+  const health = h("div");
+  const element = h("section", { class: "card lecture", "aria-label": "Your run" },
+    h("h2", {}, "Your training: ", h("a", { href: `jobs/${job.id}` }, `${job.family ?? "a recipe of its own"} on ${job.dataset}`)), state, drawn, chart.element, health);
+  return {
+    id: job.id,
+    element,
+    destroy: () => chart.destroy(),
+    /** @param {Run} next */
+    update({ job: now, curves }) {
+      refill(state, [now.state, now.health?.state, now.progress], () => [stateWord(now.state), now.health && stateWord(now.health.state),
+        h("span", { class: "muted small" }, `step ${count(now.progress.step)} of ${count(now.progress.total)}`)]);
+      refill(drawn, now.links.sample, () => (now.links.sample ? h("img", { class: "sheet", src: linked(now.links.sample), alt: "What your training drew last" }) : h("p", { class: "muted" }, "No picture yet.")));
+      refill(health, now.health, () => now.health && h("p", {}, h("b", {}, now.health.kind ? `${now.health.kind.replaceAll("_", " ")}: ` : "Health: "), now.health.message));
+      chart.curves = courseCurves({ job: now, curves });
+      chart.show(chart.curves.names);
+    },
+  };
 }
 
-/** @param {Run} run @param {Chart} losses */
-function ownCard({ job }, losses) {
-  const { health } = job;
-  return h("section", { class: "card lecture", "aria-label": "Your run" }, h("h2", {}, "Your training: ", h("a", { href: `jobs/${job.id}` }, `${job.family ?? "a recipe of its own"} on ${job.dataset}`)),
-    h("div", { class: "row" }, stateWord(job.state), health && stateWord(health.state), h("span", { class: "muted small" }, `step ${count(job.progress.step)} of ${count(job.progress.total)}`)),
-    job.links.sample ? h("img", { class: "sheet", src: linked(job.links.sample), alt: "What your training drew last" }) : h("p", { class: "muted" }, "No picture yet."),
-    losses.element, health && h("p", {}, h("b", {}, health.kind ? `${health.kind.replaceAll("_", " ")}: ` : "Health: "), health.message));
-}
-
-/** @param {Lecture} lecture @param {import("./signature.js").Match | null} match */
-function lectureCard(lecture, match) {
+/** @param {Lecture} lecture */
+function lectureCard(lecture) {
   const losses = lossChart(lecture);
   const element = h("section", { class: "card lecture", "aria-label": `The lecture's run: ${lecture.title}` }, h("h2", {}, `The lecture's run: ${lecture.title}`),
     h("div", { class: "row muted small" }, `${count(lecture.steps)} steps on ${lecture.request.dataset}`), picture(lecture), losses.element,
     h("p", {}, h("b", {}, "Look for: "), lecture.look_for), lecture.went_wrong && h("p", {}, h("b", {}, "What went wrong: "), lecture.went_wrong), lossTable(lecture),
-    match && h("p", { class: "hint" }, "Losses are compared as a course writes them: the critic's is halved."));
-  return { element, chart: losses };
+    h("p", { class: "hint" }, "Losses are compared as a course writes them: the critic's is halved."));
+  return { lecture, element, destroy: () => losses.destroy() };
 }
 
 /** Every run with its signs. @param {import("./run_facts.js").Facts} facts @param {Lecture[]} lectures */

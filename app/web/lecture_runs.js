@@ -133,7 +133,7 @@ export function lossChart(lecture) {
 /** Losses as a course writes them: generator / critic. @param {Lecture} lecture */
 export function lossTable({ losses, course }) {
   const row = (/** @type {string} */ name, /** @type {Losses[]} */ pairs) => h("tr", {}, h("td", {}, name),
-    [pairs[0], pairs[pairs.length - 1]].map((one) => h("td", { class: "number" }, `${number(Number(one.generator.toFixed(3)))} / ${number(Number(one.critic.toFixed(3)))}`)));
+    [pairs[0], pairs[pairs.length - 1]].map((one) => h("td", { class: "number" }, `${number(Number(one.generator.toPrecision(3)))} / ${number(Number(one.critic.toPrecision(3)))}`)));
   return h("table", { class: "table small" },
     h("thead", {}, h("tr", {}, h("th", {}, "generator / critic"), h("th", { class: "number" }, "first epoch"), h("th", { class: "number" }, "last epoch"))),
     h("tbody", {}, row("our run", losses), course && row("the course", course)));

@@ -22,7 +22,7 @@ export function slot({ title, request }, { jobs, chosen, onChosen, signal }) {
   const start = h("button", { type: "button", class: "main", onclick: () => void begin() }, "Train");
   const select = h("select", { "aria-label": `Your training for: ${title}`, onchange: () => choose(select.value || null) });
   const element = h("div", { class: "stack slot", data: { slot: request.model } },
-    h("div", { class: "row" }, h("b", {}, title), start, cost), h("label", { class: "small" }, "or", select), refusal, state,
+    h("h4", {}, title), h("div", { class: "row" }, start, cost), h("label", { class: "small" }, "or", select), refusal, state,
     h("details", { class: "small" }, h("summary", {}, "The request"), h("div", { class: "stack" }, h("pre", { tabIndex: 0, "aria-label": `The request: ${title}` }, JSON.stringify(request, null, 2)), h("div", { class: "row" }, copyButton(() => curl(request), "curl")))));
 
   const say = (/** @type {string} */ sentence) => {

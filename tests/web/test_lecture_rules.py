@@ -150,32 +150,32 @@ def test_steps_fit_into_the_minutes_that_the_service_estimates(
 
 
 def verdict(call: Call, rule: str, answer: Any, *runs: Any, more: tuple[Any, ...] = ()) -> tuple[bool, str]:
-    said = call("course_rules", rule, answer, list(runs), *more)
-    return said["right"], said["text"]
+    reply = call("course_rules", rule, answer, list(runs), *more)
+    return reply["right"], reply["text"]
 
 
 def test_loss_of_a_fooled_critic_is_twice_ln_2(call: Call) -> None:
-    own = run({CRITIC: [[10, 1.31]]})
-    good, text = verdict(call, "fooledCritic", round(2 * math.log(2), 3), own)
+    trained = run({CRITIC: [[10, 1.31]]})
+    good, text = verdict(call, "fooledCritic", round(2 * math.log(2), 3), trained)
     assert good
     assert "your run the critic's loss is 1.31: below it" in text
     for answer, hint in ((0.693, "adds the losses on real and on generated"), (1.31, "ideal critic"), (7, "D = 1/2")):
-        good, text = verdict(call, "fooledCritic", answer, own)
+        good, text = verdict(call, "fooledCritic", answer, trained)
         assert not good
         assert hint in text
 
 
 def test_modes_are_covered_well_when_half_of_the_points_lie_near_one(call: Call) -> None:
-    own = run({
+    trained = run({
         "figure/modes": [[100, 6], [200, 8], [300, 8], [400, 8]],
         "figure/high_quality": [[100, 0.01], [200, 0.1], [300, 0.55], [400, 0.7]],
     })  # fmt: skip
-    good, text = verdict(call, "coveredWell", 300, own)
+    good, text = verdict(call, "coveredWell", 300, trained)
     assert good
     assert "At step 200 all 8 were drawn too, but only 10 % of the points" in text
-    assert "only 10 % of the points" in verdict(call, "coveredWell", 200, own)[1]
-    assert "not the first" in verdict(call, "coveredWell", 400, own)[1]
-    assert "evaluated at 100, 200, 300, 400" in verdict(call, "coveredWell", 150, own)[1]
+    assert "only 10 % of the points" in verdict(call, "coveredWell", 200, trained)[1]
+    assert "not the first" in verdict(call, "coveredWell", 400, trained)[1]
+    assert "evaluated at 100, 200, 300, 400" in verdict(call, "coveredWell", 150, trained)[1]
     never = run({"figure/modes": [[100, 7]], "figure/high_quality": [[100, 0.9]]})
     assert "Train longer" in verdict(call, "coveredWell", 100, never)[1]
 
@@ -206,26 +206,26 @@ def test_lower_divergence_is_told_only_where_it_exceeds_what_the_seed_does(call:
 
 
 def test_equal_losses_prove_a_fooled_critic_only(call: Call) -> None:
-    own = run(figures(0.69, 0.69, critic_accuracy=0.6, coverage=0.03))
-    good, text = verdict(call, "equalLosses", "fooled", own)
+    trained = run(figures(0.69, 0.69, critic_accuracy=0.6, coverage=0.03))
+    good, text = verdict(call, "equalLosses", "fooled", trained)
     assert good
     assert "orders 60 % of pairs correctly, and coverage is 0.03" in text
-    assert "far from the data" in verdict(call, "equalLosses", "good", own)[1]
-    assert not verdict(call, "equalLosses", "collapsed", own)[0]
+    assert "far from the data" in verdict(call, "equalLosses", "good", trained)[1]
+    assert not verdict(call, "equalLosses", "collapsed", trained)[0]
 
 
 def test_variety_is_read_from_the_own_run(call: Call) -> None:
-    own = run(figures(1.9, 0.2, pixel_variety=0.204, critic_accuracy=0.999), "collapse")
-    assert verdict(call, "varietyOf", 0.2, own)[0]
-    assert "share of correct pairs" in verdict(call, "varietyOf", 1.0, own)[1]
-    assert not verdict(call, "varietyOf", 0.5, own)[0]
+    trained = run(figures(1.9, 0.2, pixel_variety=0.204, critic_accuracy=0.999), "collapse")
+    assert verdict(call, "varietyOf", 0.2, trained)[0]
+    assert "share of correct pairs" in verdict(call, "varietyOf", 1.0, trained)[1]
+    assert not verdict(call, "varietyOf", 0.5, trained)[0]
     healthy = run(figures(0.8, 0.6, pixel_variety=0.9, critic_accuracy=0.7))
     assert "has not collapsed" in verdict(call, "varietyOf", 0.9, healthy)[1]
 
 
 def test_floor_of_a_smoothed_critic_is_the_entropy_of_its_target(call: Call) -> None:
-    own = run({CRITIC: [[10, 1.2], [20, 0.8], [30, 1.3]]}, **SMOOTHED)
-    good, text = verdict(call, "floorOfSmoothing", 0.325, own)
+    trained = run({CRITIC: [[10, 1.2], [20, 0.8], [30, 1.3]]}, **SMOOTHED)
+    good, text = verdict(call, "floorOfSmoothing", 0.325, trained)
     assert good
     assert "−0.9 ln 0.9 − 0.1 ln 0.1 = 0.325" in text
     assert "The least loss of your critic is 0.8." in text
@@ -235,7 +235,7 @@ def test_floor_of_a_smoothed_critic_is_the_entropy_of_its_target(call: Call) -> 
         (0, "without smoothing"),
         (5, "−t ln"),
     ):
-        good, text = verdict(call, "floorOfSmoothing", answer, own)
+        good, text = verdict(call, "floorOfSmoothing", answer, trained)
         assert not good
         assert hint in text
     assert "not smoothed" in verdict(call, "floorOfSmoothing", 0.325, run({CRITIC: [[10, 1.2]]}))[1]

@@ -52,9 +52,9 @@ def test_six_runs_show_their_pictures_losses_and_minutes(studio: Studio) -> None
 def test_run_starts_with_one_click_at_the_size_that_was_said(studio: Studio, service: Service) -> None:
     page = studio.goto("lectures")
     card = page.locator('[data-lecture="mlp"]')
-    said = card.locator("[role=status]")
-    expect(said).to_contain_text("steps on digits")
-    steps = int(re.sub(r"\D", "", said.inner_text().split(" steps")[0]))
+    status = card.locator("[role=status]")
+    expect(status).to_contain_text("steps on digits")
+    steps = int(re.sub(r"\D", "", status.inner_text().split(" steps")[0]))
     card.get_by_role("button", name="Start MLP").click()
     expect(card).to_contain_text(f"Newest here: {steps:,} steps on digits")
     (job,) = service.client.get("/jobs", params={"model": "lecture-mlp"}).json()["data"]

@@ -41,8 +41,8 @@ def test_losses_agree_with_the_table_of_the_page(client: TestClient, name: str) 
     losses, course = lecture["losses"], lecture["course"]
     assert (int(steps.replace(",", "")), int(seconds)) == (lecture["steps"], round(lecture["seconds"]))
     written = [[float(number) for number in re.findall(r"\d*\.\d+", pair)] for pair in pairs]
-    told = [[one["generator"], one["critic"]] for one in (losses[0], losses[-1], *(course or ()))]
-    for pair, expected in zip(told, [pair for pair in written if pair], strict=True):
+    shown = [[one["generator"], one["critic"]] for one in (losses[0], losses[-1], *(course or ()))]
+    for pair, expected in zip(shown, [pair for pair in written if pair], strict=True):
         assert pair == pytest.approx(expected, abs=0.006)
 
 
