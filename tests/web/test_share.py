@@ -64,6 +64,15 @@ def test_shared_job_is_read_without_the_key_until_it_is_revoked(
     assert KEY not in str(shown.context.storage_state())
 
 
+def test_link_that_has_ended_says_so(keyed: Service, forger: Forger, open_studio: Callable[..., Studio]) -> None:
+    job = forger.train("gan", dataset="ring8", budget={"steps": 20}, overrides={"watch": None}).wait()
+    guest = open_studio(keyed.url)
+    guest.expected = ("401",)
+    guest.page.goto(keyed.url + forger.share("job", job.id, hours=1e-9).href)
+    expect(guest.page.get_by_role("alert")).to_contain_text("This link has ended")
+    expect(guest.page.locator("h1")).to_have_text("Sign in")
+
+
 def test_shared_model_is_judged_without_the_key(
     keyed: Service, forger: Forger, open_studio: Callable[..., Studio]
 ) -> None:
