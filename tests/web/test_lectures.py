@@ -49,7 +49,7 @@ def test_six_runs_show_their_pictures_losses_and_minutes(studio: Studio) -> None
     expect(page).to_have_url(re.compile("minutes=10"))
 
 
-def test_run_starts_with_one_click_at_the_size_that_was_said(studio: Studio, service: Service) -> None:
+def test_run_starts_with_one_click_at_the_size_on_its_card(studio: Studio, service: Service) -> None:
     page = studio.goto("lectures")
     card = page.locator('[data-lecture="mlp"]')
     status = card.locator("[role=status]")
