@@ -35,7 +35,7 @@ class PlayerLosses:
 
 @dataclass(frozen=True)
 class Words:
-    """What a run shows, in words, and its losses in the course: first epoch and last."""
+    """The words on a run, and its losses in the course: first epoch and last."""
 
     title: str
     look_for: str
