@@ -105,9 +105,10 @@ def views(job: "Job", after: int = 0) -> Iterator[Bundle]:
             for event in job.events(after):
                 course.take(parse_event(event.seq, event.type, event.data))
                 after = event.seq
-            if course.sample != drawn:
-                drawn = course.sample
-                picture = job.artifact(drawn) if drawn else None
+            if (newest := job.reply.links.get("sample")) != drawn:
+                # The picture of an attempt that was lost is deleted; the next attempt draws another one.
+                with suppress(ForgerProblem):
+                    picture, drawn = job.fetch(newest) if newest else None, newest
             patience.renew()
         except (Unreachable, ForgerProblem) as error:
             patience.spend(error)

@@ -198,11 +198,11 @@ class Job:
     def picture(self, sample: SampleOut | None = None) -> Picture | None:
         """Fetch a sample, by default the newest; return None if there is none."""
         samples = [sample] if sample else self.samples()
-        return self.artifact(samples[-1].artifact) if samples else None
+        return self.fetch(samples[-1].href) if samples else None
 
-    def artifact(self, artifact: str) -> Picture:
-        """Fetch the picture that is the artifact of this id."""
-        return Picture.of(self._connection.request("GET", f"{self._path}/artifacts/{artifact}"))
+    def fetch(self, href: str) -> Picture:
+        """Fetch the picture at a link of the job's replies, such as `reply.links["sample"]`."""
+        return Picture.of(self._connection.request("GET", self._connection.path(href)))
 
     def save(self, artifact: ArtifactOut, path: str | Path) -> Path:
         """Save the artifact's bytes as a file, whole or not at all."""
