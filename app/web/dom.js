@@ -75,7 +75,7 @@ const toasts = h("div", { class: "toasts", role: "status" });
 
 /** Say something for a few seconds, with an action if there is one. @param {string} text @param {[string, () => void]} [action] */
 export function toast(text, action, seconds = 6) {
-  if (!toasts.isConnected) document.body.append(toasts);
+  (document.querySelector("dialog[open]") ?? document.body).append(toasts); // a dialog covers what is not in it
   const box = h("div", { class: "toast" }, text);
   const remove = () => box.remove();
   if (action) box.append(h("button", { onclick: () => { remove(); action[1](); } }, action[0]));

@@ -127,7 +127,7 @@ function lectureCard(lecture) {
 
 /** Every run with its signs. @param {import("./run_facts.js").Facts} facts @param {Lecture[]} lectures */
 function signTable(facts, lectures) {
-  const word = (/** @type {boolean | null} */ holds) => (holds === null ? "not measured" : holds ? "holds" : "does not hold");
+  const word = (/** @type {boolean | null} */ holds) => (holds === null ? "not measured" : holds ? "speaks for it" : "speaks against it");
   return h("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Signs of each run" }, h("table", { class: "table small" },
     h("thead", {}, h("tr", {}, h("th", {}, "run"), h("th", {}, "sign"), h("th", {}, "here"), h("th", { class: "number" }, "counts"))),
     h("tbody", {}, ranked(facts).flatMap(({ name, signs, score }) => [

@@ -37,7 +37,7 @@ export async function runs(place, lectures, { query, signal }) {
   fill(place,
     h("p", {}, "A course trains six GANs one after the other. Look at the pictures before the losses: one of the failed runs has the losses of a good one."),
     h("div", { class: "row bottom" }, select("Train on", "data", DATA), select("For about", "minutes", MINUTES), refusal),
-    h("p", { class: "hint" }, "A run that is too short looks like a failure: on digits our good run repeated itself until about step 400, and came near the data at about step 800."),
+    h("p", { class: "hint" }, "A run that is too short looks like a failure: on digits our good run repeated itself until about step 400, and came near the data at about step 800. The critic's losses here are halved, as courses write them: a job's own page shows the sum, which rests at 2 ln 2."),
     h("div", { class: "grid lectures" }, cards.map(({ element }) => element)));
   signal.addEventListener("abort", () => cards.forEach((one) => one.destroy()));
 

@@ -86,7 +86,7 @@ def test_collapsed_job_is_nearest_to_mode_collapse(studio: Studio, collapsed: st
     expect(page.get_by_role("heading", name="The lecture's run: Mode collapse")).to_be_visible()
     expect(page.get_by_alt_text("What your training drew last")).to_have_js_property("complete", True)
     page.get_by_text("How near each of the six runs is").click()
-    expect(page.get_by_role("row", name=re.compile("the watch reports collapse holds"))).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("the watch reports collapse speaks for it"))).to_be_visible()
 
 
 def test_another_job_is_chosen_and_stays_in_the_address(studio: Studio, service: Service, collapsed: str) -> None:

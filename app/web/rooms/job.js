@@ -8,7 +8,7 @@ import { bar, copyButton, empty, fill, h, refill, setText, skeleton, stateWord, 
 import { ago, clock, count, duration, number, size } from "../format.js";
 import { film } from "../film.js";
 import { follow } from "../log.js";
-import { go, keep } from "../main.js";
+import { go, keep, shared } from "../main.js";
 import { probe } from "../probe.js";
 import { commandLine, curl, python } from "../request_text.js";
 import { scatter } from "../scatter.js";
@@ -48,9 +48,10 @@ export async function room(main, { parts: [id], query, signal }) {
   const followNewest = h("button", { type: "button", onclick: () => setStep(null) }, "Newest");
   const stepper = h("section", { class: "card step", "aria-label": "Step cursor" }, play, slider, stepText, followNewest);
   const isTraining = job.kind === "train";
+  const isTranslator = ["unpaired", "paired"].includes(job.recipe.game?.kind);
 
   fill(main, head, trouble,
-    isTraining && h("section", { class: "card" }, h("h2", {}, "The same noise, step by step"), pictures.element),
+    isTraining && h("section", { class: "card" }, h("h2", {}, isTranslator ? "The same pictures, step by step" : "The same noise, step by step"), pictures.element),
     isTraining && probes.element,
     isTraining && h("section", { class: "stack" },
       h("div", { class: "spread" }, h("h2", {}, "Curves"), h("div", { class: "row" }, points, controls.element)),
@@ -132,8 +133,8 @@ export async function room(main, { parts: [id], query, signal }) {
     const version = job.result?.model;
     refill(notes, [place, starts, version, experiment], () => [
       place && h("p", { class: "muted" }, `Number ${place} in the queue${starts === null ? "" : `; starts in about ${duration(starts)}`}.`),
-      version && h("p", {}, "Published as ", h("a", { href: `models/${version.split("@")[0]}` }, version), ". ",
-        h("a", { href: `sample?model=${encodeURIComponent(version)}` }, "Sample it")),
+      version && h("p", {}, "Published as ", shared ? version : h("a", { href: `models/${version.split("@")[0]}` }, version), ". ",
+        h("span", { class: "writes" }, isTranslator ? h("a", { href: `translate?model=${encodeURIComponent(version)}` }, "Translate with it") : h("a", { href: `sample?model=${encodeURIComponent(version)}` }, "Sample it"))),
       experiment && h("p", { class: "muted" }, h("a", { href: `experiments/${experiment}` }, "Part of an experiment"), `: case ${job.case?.name ?? "of no name"}, seed ${job.recipe.seed}.`)]);
     slider.max = String(Math.max(1, total ?? step, step));
   }
@@ -246,7 +247,7 @@ export async function room(main, { parts: [id], query, signal }) {
     try {
       const version = await post("/models", { name: job.model, checkpoint: checkpoint.id });
       const name = `${version.name}@${version.version}`;
-      toast(`Step ${checkpoint.step} is ${name}.`, ["Sample it", () => go(`sample?model=${encodeURIComponent(name)}`)]);
+      toast(`Step ${checkpoint.step} is ${name}.`, ["Open it", () => go(`models/${version.name}`)]);
     } catch (error) {
       toast(/** @type {Error} */ (error).message);
     }

@@ -1,7 +1,7 @@
 // Spot the fake: a person tells real pictures from those of a model; the round counts in the model's human figure.
 
 import { get, post, Problem } from "../api.js";
-import { bar, empty, fill, h, setText, skeleton, toast } from "../dom.js";
+import { bar, empty, fill, h, setText, skeleton } from "../dom.js";
 import { count } from "../format.js";
 import { humanFigure } from "../human.js";
 import { keep, shared } from "../main.js";
@@ -60,22 +60,14 @@ export async function room(main, { query, signal }) {
       h("button", { type: "button", "aria-label": "Another seed", title: "Another seed", onclick: () => { seed.value = dice(); changed(); } }, "⚄ Dice"),
       h("label", { class: "field", for: "judge" }, "Judge", judge)),
     refusal,
-    h("div", { class: "row" }, h("button", { class: "main" }, "Start"), classLink(), h("span", { class: "writes" }, shareButton("model", () => view.model))),
-    h("p", { class: "hint" }, "The link gives everybody the same round. The judge is any name that tells people apart; a judge counts once for each model and seed."));
+    h("div", { class: "row" }, h("button", { class: "main" }, "Start"), classLink()),
+    h("p", { class: "hint" }, "A link gives everybody the same round. The judge is any name that tells people apart; a judge counts once for each model and seed."));
     fill(place, form);
     if (!model.value) setText(refusal, `There is no model ${view.model} that draws pictures. Choose another one.`);
   }
 
-  function classLink() {
-    return h("button", {
-      type: "button",
-      onclick: async () => {
-        keep(view);
-        await navigator.clipboard.writeText(location.href);
-        toast("The link to this round is in the clipboard.");
-      },
-    }, "Copy the link for a class");
-  }
+  /** A link to this round for a class. */
+  const classLink = () => h("span", { class: "writes" }, shareButton("model", () => { keep(view); return view.model; }, "Share this round"));
 
   /** Read the pictures and play. @param {HTMLElement} refusal */
   async function start(refusal) {
@@ -99,7 +91,7 @@ export async function room(main, { query, signal }) {
     const everybody = h("div", { class: "card" }, skeleton());
     const again = h("button", { class: "main", onclick: () => { view.seed = dice(); keep(view); setUp(); } }, "Another round");
     fill(place, own(answers), everybody,
-      h("div", { class: "row" }, again, classLink(), h("a", { class: "button", href: `models/${version.name}` }, "The model's card")),
+      h("div", { class: "row" }, again, classLink(), h("span", { class: "writes" }, h("a", { class: "button", href: `models/${version.name}` }, "The model's card"))),
       h("section", { class: "stack", "aria-label": "The pictures" }, h("h2", {}, "The pictures"),
         h("div", { class: "tiles" }, answers.map((answer) => tile(answer, pictures[answer.truth][answer.index])))));
     again.focus();

@@ -194,8 +194,8 @@ function sampleAddress({ model, seed, n, temperature, class: of }) {
 
 /** Say how to get a translator. @param {HTMLElement} main */
 function nothing(main) {
-  fill(main, h("h1", {}, "Translate"), empty("No model translates pictures yet. Train one; this takes six minutes:", "forger train cyclegan",
-    h("p", {}, "In a minute instead: a model that paints drawings, or one that fills holes."),
+  fill(main, h("h1", {}, "Translate"), empty("No model translates pictures yet. Train one; or here, by a card:", "forger train cyclegan",
+    h("p", {}, "Quicker than photographs: a model that paints drawings, or one that fills holes."),
     h("div", { class: "row" }, h("a", { class: "button", href: "new?family=cyclegan" }, "Train one here"),
       h("a", { class: "button", href: "new?family=pix2pix&dataset=digits" }, "Paint drawings"), h("a", { class: "button", href: "new?family=inpaint" }, "Fill holes"))));
 }
