@@ -1,6 +1,6 @@
 """A link opens one job, experiment or model in a browser without the key, read-only, until it ends or is revoked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -18,8 +18,9 @@ def keyed(start_service: Callable[..., Service]) -> Service:
 
 
 @pytest.fixture(scope="module")
-def forger(keyed: Service) -> Forger:
-    return Forger(keyed.url, KEY)
+def forger(keyed: Service) -> Iterator[Forger]:
+    with Forger(keyed.url, KEY) as forger:
+        yield forger
 
 
 def sign_in(studio: Studio, path: str) -> Page:

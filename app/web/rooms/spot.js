@@ -67,7 +67,9 @@ export async function room(main, { query, signal }) {
   }
 
   /** A link to this round for a class. */
-  const classLink = () => h("span", { class: "writes" }, shareButton("model", () => { keep(view); return view.model; }, "Share this round"));
+  function classLink() {
+    return h("span", { class: "writes" }, shareButton("model", () => { keep(view); return view.model; }, "Share this round"));
+  }
 
   /** Read the pictures and play. @param {HTMLElement} refusal */
   async function start(refusal) {
