@@ -90,8 +90,9 @@ def test_interrupted_cell_leaves_the_job_running(folder: Path, service: Service)
         runner.execute()
     html = notebook.cells[1].outputs[0].data["text/html"]
     assert "The job goes on" in html
-    (job,) = Forger(service.url).jobs(state="running")
-    assert job.cancel().wait().state == "cancelled"
+    with Forger(service.url) as client:
+        (job,) = client.jobs(state="running")
+        assert job.cancel().wait().state == "cancelled"
 
 
 def test_loop_over_events_shows_no_display_of_its_own(folder: Path, trained: Job) -> None:
