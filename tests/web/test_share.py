@@ -9,6 +9,8 @@ from forger import Forger
 from tests.support.service import Service
 from tests.web.conftest import Studio
 
+WRITES = ("Delete", "Extend", "Share", "Publish", "Clone with changes")
+"""what changes something, or leads to what does"""
 KEY = "correct-horse-battery-staple"
 
 
@@ -37,6 +39,8 @@ def test_shared_job_is_read_without_the_key_until_it_is_revoked(
     owner = open_studio(keyed.url, permissions=["clipboard-read", "clipboard-write"])
     owner.expected = ("401",)
     page = sign_in(owner, f"jobs/{job.id}?scale=log")
+    for name in WRITES:
+        expect(page.get_by_text(name, exact=True).first).to_be_visible()
     page.get_by_role("button", name="Share", exact=True).click()
     page.get_by_label("The link ends after").select_option("1")
     page.get_by_role("button", name="Create a link").click()
@@ -53,8 +57,9 @@ def test_shared_job_is_read_without_the_key_until_it_is_revoked(
     expect(shown.get_by_label("Scale")).to_have_value("log")
     expect(shown.locator(".film .sheet")).to_be_visible()
     expect(shown.get_by_text("Shared with you until")).to_be_visible()
-    for name in ("Delete", "Extend", "Share", "Publish", "Clone with changes"):
-        expect(shown.get_by_role("button", name=name, exact=True)).to_have_count(0)
+    expect(shown.get_by_role("row").filter(has_text="★")).to_be_visible()
+    for name in WRITES:
+        expect(shown.get_by_text(name, exact=True).locator("visible=true")).to_have_count(0)
     shown.reload()
     expect(shown.locator("h1")).to_contain_text("gan on ring8")
 
