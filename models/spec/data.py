@@ -6,7 +6,8 @@ from pydantic import Field
 
 from models.spec.base import Spec
 
-Side = Annotated[int, Field(ge=8, le=512)]
+MIN_SIDE, MAX_SIDE = 8, 512
+Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
 Channels = Annotated[int, Field(ge=1, le=4)]
 
 
